@@ -1,0 +1,62 @@
+/** The import rules of docs/architecture.md. */
+const area = '(auth|security|compliance|tenants|health)';
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, dependencyTypesNot: ['type-only'] } },
+    {
+      name: 'areas-meet-at-their-index',
+      severity: 'error',
+      comment: 'Another area is used through its index.ts alone.',
+      from: { path: `^server/${area}/` },
+      to: { path: `^server/${area}/`, pathNot: [`^server/$1/`, `^server/${area}/index\\.ts$`] },
+    },
+    {
+      name: 'nobody-imports-compliance',
+      severity: 'error',
+      from: { path: '^server/', pathNot: '^server/(compliance/|createApp\\.ts|deps\\.ts|index\\.ts)' },
+      to: { path: '^server/compliance/' },
+    },
+    {
+      name: 'audit-stays-below-the-areas',
+      severity: 'error',
+      from: { path: '^server/(audit|db|middleware)/' },
+      to: { path: `^server/(auth|compliance|tenants)/` },
+    },
+    {
+      name: 'db-is-the-floor',
+      severity: 'error',
+      from: { path: '^server/db/' },
+      to: { path: '^server/', pathNot: '^server/(db/|errors\\.ts|config\\.ts)' },
+    },
+    {
+      name: 'express-only-at-the-door',
+      severity: 'error',
+      from: { path: '^server/', pathNot: '(^server/middleware/|routes\\.ts$|^server/createApp\\.ts$)' },
+      to: { path: '^node_modules/express/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'sql-only-in-stores',
+      severity: 'error',
+      from: { path: '^server/', pathNot: '(^server/db/|^server/bootstrap/|[sS]tore\\.ts$)' },
+      to: { path: '^node_modules/drizzle-orm/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'server-never-imports-tests',
+      severity: 'error',
+      from: { path: '^server/' },
+      to: { path: '^(tests|bench|scripts)/' },
+    },
+    {
+      name: 'no-dev-dependency-in-server',
+      severity: 'error',
+      from: { path: '^server/' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['require', 'node', 'default', 'types'] },
+  },
+};
