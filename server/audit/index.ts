@@ -1,0 +1,4 @@
+export { AUDIT_ACTIONS, SECURITY_EVENT_ACTIONS } from './actions';
+export { recordAudit, toAuditRow } from './recordAudit';
+export type { AuditEvent } from './recordAudit';
+export { auditRowFromJson } from './store';

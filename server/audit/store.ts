@@ -1,0 +1,29 @@
+import { auditLogs } from '../db/schema';
+import type { Tx } from '../db';
+import type { AuditRow } from './recordAudit';
+
+/**
+ * A full row of `audit_logs` made in SQL from one JSON document (a {@link AuditRow}), for hot statements
+ * that append their own event.
+ * @param json an SQL expression of type jsonb
+ */
+export const auditRowFromJson = (json: string): string =>
+  `jsonb_populate_record(NULL::audit_logs, jsonb_build_object('id', gatehouse_uuid_v7(), 'occurred_at', now()) || ${json})`;
+
+/** Appends one row to the audit log. */
+export async function insertAuditRow(tx: Tx, row: AuditRow): Promise<void> {
+  await tx.insert(auditLogs).values({
+    tenantId: row.tenant_id,
+    action: row.action,
+    outcome: row.outcome,
+    actor: row.actor,
+    subject: row.subject,
+    onBehalfOf: row.on_behalf_of,
+    sessionId: row.session_id,
+    ip: row.ip,
+    country: row.country,
+    userAgent: row.user_agent,
+    correlationId: row.correlation_id,
+    details: row.details,
+  });
+}

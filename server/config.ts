@@ -1,0 +1,249 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { z } from 'zod';
+
+/** A setting is missing or wrong: `problems` holds one plain sentence for each. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigError';
+  }
+}
+
+/** Key material as text; {@link createKeyRing} turns it into keys. */
+export interface Secrets {
+  /** PKCS#8 PEM, EC P-256: signs access tokens (ES256). */
+  jwtSigningKey: string;
+  /** SPKI PEMs that still verify access tokens after a rotation of the signing key. */
+  jwtRetiredKeys: readonly string[];
+  /** 32 bytes, base64: HMAC key for refresh tokens, challenge ids and device cookies. */
+  tokenHashKey: string;
+  /** 32 bytes, base64: AES-256-GCM key for TOTP secrets. */
+  encryptionKey: string;
+  /** PKCS#8 PEM, Ed25519: signs evidence manifests. */
+  evidenceSigningKey: string;
+}
+
+const emptyIsUnset = (value: unknown) => (value === '' ? undefined : value);
+const integer = (fallback: number, min: number, max: number) =>
+  z.preprocess(emptyIsUnset, z.coerce.number().int().min(min).max(max).default(fallback));
+const text = () => z.preprocess(emptyIsUnset, z.string().optional());
+const flag = () =>
+  z.preprocess(
+    emptyIsUnset,
+    z
+      .enum(['true', 'false', '1', '0'])
+      .optional()
+      .transform((value) => (value === undefined ? undefined : value === 'true' || value === '1')),
+  );
+
+/** OWASP Password Storage Cheat Sheet: the argon2id floor is m = 19 MiB, t = 2, p = 1. */
+const ARGON2_FLOOR = { memoryKib: 19_456, timeCost: 2 };
+const DAY_SEC = 86_400;
+
+const settings = z.object({
+  NODE_ENV: z.preprocess(
+    emptyIsUnset,
+    z.enum(['development', 'test', 'production']).default('development'),
+  ),
+  PORT: integer(3000, 0, 65_535),
+  HOST: text(),
+  LOG_LEVEL: z.preprocess(
+    emptyIsUnset,
+    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  ),
+  DATABASE_URL: text(),
+  DATABASE_POOL_SIZE: integer(10, 2, 200),
+  GATEHOUSE_DATA_DIR: z.preprocess(emptyIsUnset, z.string().default('.gatehouse')),
+  MIGRATE_ON_BOOT: flag(),
+  SCHEMA_CHECK_INTERVAL_SEC: integer(60, 1, 3600),
+  TRUST_PROXY: text(),
+  JWT_ISSUER: text(),
+  JWT_AUDIENCE: z.preprocess(emptyIsUnset, z.string().default('gatehouse')),
+  JWT_SIGNING_KEY: text(),
+  JWT_RETIRED_KEYS: text(),
+  TOKEN_HASH_KEY: text(),
+  ENCRYPTION_KEY: text(),
+  EVIDENCE_SIGNING_KEY: text(),
+  ACCESS_TOKEN_TTL_SEC: integer(300, 30, 900),
+  REFRESH_IDLE_SEC: integer(7 * DAY_SEC, 60, 30 * DAY_SEC),
+  REFRESH_ABSOLUTE_SEC: integer(30 * DAY_SEC, 60, 30 * DAY_SEC),
+  REFRESH_SHORT_SEC: integer(DAY_SEC / 2, 60, 30 * DAY_SEC),
+  STEP_UP_MAX_WINDOW_SEC: integer(900, 30, 900),
+  ARGON2_MEMORY_KIB: integer(65_536, 8, 4_194_304),
+  ARGON2_TIME_COST: integer(3, 1, 100),
+  HASH_CONCURRENCY: integer(2, 1, 64),
+  HASH_QUEUE_LIMIT: integer(128, 1, 10_000),
+  ANOMALY_TIMEOUT_MS: integer(250, 1, 5000),
+  GEOIP_DB: text(),
+  METRICS_TOKEN: text(),
+  LOGIN_FAILURES_PER_ACCOUNT: integer(10, 1, 50),
+  LOGIN_FAILURES_PER_IP: integer(100, 1, 100_000),
+  LOGIN_FAILURES_GLOBAL: integer(5000, 10, 10_000_000),
+});
+
+type Settings = z.infer<typeof settings>;
+
+/** The names of the secrets in the environment, and what each is for. */
+const SECRET_SETTINGS = {
+  JWT_SIGNING_KEY: 'the EC P-256 private key (PEM) that signs access tokens',
+  TOKEN_HASH_KEY: '32 random bytes in base64 that key the hashes of refresh tokens',
+  ENCRYPTION_KEY: '32 random bytes in base64 that encrypt TOTP secrets at rest',
+  EVIDENCE_SIGNING_KEY: 'the Ed25519 private key (PEM) that signs evidence manifests',
+} as const;
+
+function readSecrets(env: Settings): Secrets | undefined {
+  const { JWT_SIGNING_KEY, TOKEN_HASH_KEY, ENCRYPTION_KEY, EVIDENCE_SIGNING_KEY } = env;
+  if (!JWT_SIGNING_KEY || !TOKEN_HASH_KEY || !ENCRYPTION_KEY || !EVIDENCE_SIGNING_KEY) return;
+  return {
+    jwtSigningKey: unescapePem(JWT_SIGNING_KEY),
+    jwtRetiredKeys: splitPems(env.JWT_RETIRED_KEYS),
+    tokenHashKey: TOKEN_HASH_KEY,
+    encryptionKey: ENCRYPTION_KEY,
+    evidenceSigningKey: unescapePem(EVIDENCE_SIGNING_KEY),
+  };
+}
+
+/** Hosting panels store one line: `\n` in a PEM setting stands for a line break. */
+const unescapePem = (pem: string) => pem.replaceAll('\\n', '\n');
+
+function splitPems(value: string | undefined): string[] {
+  if (!value) return [];
+  return unescapePem(value).match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? [];
+}
+
+function missingSettings(env: Settings): string[] {
+  const problems: string[] = [];
+  const secretNames = Object.keys(SECRET_SETTINGS) as (keyof typeof SECRET_SETTINGS)[];
+  const anySecret = secretNames.some((name) => env[name] !== undefined);
+  if (env.NODE_ENV === 'production' && !env.DATABASE_URL) {
+    problems.push('DATABASE_URL is missing: production needs the URL of its Postgres database.');
+  }
+  if (env.NODE_ENV === 'production' || env.DATABASE_URL || anySecret) {
+    for (const name of secretNames) {
+      if (env[name] === undefined) {
+        problems.push(`${name} is missing: set it to ${SECRET_SETTINGS[name]}.`);
+      }
+    }
+  }
+  return problems;
+}
+
+function wrongSettings(env: Settings): string[] {
+  const problems: string[] = [];
+  if (
+    env.NODE_ENV !== 'test' &&
+    (env.ARGON2_MEMORY_KIB < ARGON2_FLOOR.memoryKib || env.ARGON2_TIME_COST < ARGON2_FLOOR.timeCost)
+  ) {
+    problems.push(
+      `ARGON2_MEMORY_KIB and ARGON2_TIME_COST must be at least ${ARGON2_FLOOR.memoryKib} and ${ARGON2_FLOOR.timeCost}.`,
+    );
+  }
+  if (env.TRUST_PROXY === 'true') {
+    problems.push(
+      'TRUST_PROXY must name the proxies (addresses, CIDR ranges or a hop count): trusting everybody lets a client choose its own address.',
+    );
+  }
+  if (env.DATABASE_URL && !/^postgres(ql)?:\/\//.test(env.DATABASE_URL)) {
+    problems.push('DATABASE_URL must start with postgres:// or postgresql://.');
+  }
+  if (env.GEOIP_DB && !existsSync(env.GEOIP_DB)) {
+    problems.push('GEOIP_DB names a file that does not exist.');
+  }
+  return problems;
+}
+
+/** The folder that holds package.json, whether this runs from `server/` or from `dist/server/`. */
+function findProjectRoot(): string {
+  let folder = __dirname;
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+}
+
+function readVersion(root: string): string {
+  const parsed = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return parsed.version;
+}
+
+function buildConfig(env: Settings) {
+  const root = findProjectRoot();
+  const production = env.NODE_ENV === 'production';
+  return {
+    nodeEnv: env.NODE_ENV,
+    production,
+    version: readVersion(root),
+    mode: env.DATABASE_URL ? ('external' as const) : ('embedded' as const),
+    port: env.PORT,
+    host: env.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    logLevel: env.LOG_LEVEL,
+    databaseUrl: env.DATABASE_URL,
+    databasePoolSize: env.DATABASE_POOL_SIZE,
+    dataDir: resolve(root, env.GATEHOUSE_DATA_DIR),
+    migrationsDir: join(root, 'migrations'),
+    migrateOnBoot: env.MIGRATE_ON_BOOT ?? !production,
+    schemaCheckIntervalSec: env.SCHEMA_CHECK_INTERVAL_SEC,
+    trustProxy: parseTrustProxy(env.TRUST_PROXY),
+    jwtIssuer: env.JWT_ISSUER ?? `http://localhost:${env.PORT}`,
+    jwtAudience: env.JWT_AUDIENCE,
+    secrets: readSecrets(env),
+    accessTokenTtlSec: env.ACCESS_TOKEN_TTL_SEC,
+    refreshIdleSec: env.REFRESH_IDLE_SEC,
+    refreshAbsoluteSec: env.REFRESH_ABSOLUTE_SEC,
+    refreshShortSec: env.REFRESH_SHORT_SEC,
+    stepUpMaxWindowSec: env.STEP_UP_MAX_WINDOW_SEC,
+    argon2: { memoryKib: env.ARGON2_MEMORY_KIB, timeCost: env.ARGON2_TIME_COST },
+    hashConcurrency: env.HASH_CONCURRENCY,
+    hashQueueLimit: env.HASH_QUEUE_LIMIT,
+    anomalyTimeoutMs: env.ANOMALY_TIMEOUT_MS,
+    geoipDb: env.GEOIP_DB,
+    metricsToken: env.METRICS_TOKEN,
+    loginFailures: {
+      perAccount: env.LOGIN_FAILURES_PER_ACCOUNT,
+      perIp: env.LOGIN_FAILURES_PER_IP,
+      global: env.LOGIN_FAILURES_GLOBAL,
+    },
+  };
+}
+
+function parseTrustProxy(value: string | undefined): number | string[] | false {
+  if (!value || value === 'false') return false;
+  if (/^\d+$/.test(value)) return Number(value);
+  return value.split(',').map((part) => part.trim());
+}
+
+export type Config = Readonly<ReturnType<typeof buildConfig>>;
+
+/** A config whose database and secrets are known: what {@link createDeps} needs. */
+export type ReadyConfig = Config & { databaseUrl: string; secrets: Secrets };
+
+/**
+ * Reads every setting from the environment, once.
+ * @param env the environment; `process.env` unless a test gives another
+ * @returns the frozen settings; `databaseUrl` and `secrets` are undefined in embedded mode
+ * @throws ConfigError naming every missing or wrong setting in one plain sentence each
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const parsed = settings.safeParse(env);
+  if (!parsed.success) {
+    throw new ConfigError(
+      parsed.error.issues.map((issue) => `${issue.path.join('.')} is wrong: ${issue.message}.`),
+    );
+  }
+  const problems = [...missingSettings(parsed.data), ...wrongSettings(parsed.data)];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(buildConfig(parsed.data));
+}
+
+/**
+ * Asserts that the database and the secrets are known.
+ * @throws ConfigError in embedded mode, where the process that starts the database supplies them
+ */
+export function requireReady(config: Config): ReadyConfig {
+  const { databaseUrl, secrets } = config;
+  if (databaseUrl === undefined || secrets === undefined) {
+    throw new ConfigError(['DATABASE_URL is missing: only `npm start` brings its own database.']);
+  }
+  return { ...config, databaseUrl, secrets };
+}

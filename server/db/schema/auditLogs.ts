@@ -1,0 +1,32 @@
+import { char, index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { instant, key } from './columns';
+import { auditOutcome } from './enums';
+
+/**
+ * One thing that happened. Append-only: a trigger refuses UPDATE, DELETE and TRUNCATE. No foreign keys
+ * on purpose: evidence outlives what it is about, and no change elsewhere may reach into it.
+ */
+export const auditLogs = pgTable(
+  'audit_logs',
+  {
+    id: key(),
+    /** Null for events of no tenant, such as a failed login of an unknown e-mail. */
+    tenantId: uuid('tenant_id'),
+    occurredAt: instant('occurred_at').notNull().defaultNow(),
+    action: text('action').notNull(),
+    outcome: auditOutcome('outcome').notNull(),
+    /** A staff id, `system` or `anonymous`. */
+    actor: text('actor').notNull(),
+    /** What it was done to: `staff:<id>`, `session:<id>`, … */
+    subject: text('subject'),
+    /** The staff member acted for, while impersonating. */
+    onBehalfOf: uuid('on_behalf_of'),
+    sessionId: uuid('session_id'),
+    ip: text('ip'),
+    country: char('country', { length: 2 }),
+    userAgent: text('user_agent'),
+    correlationId: text('correlation_id').notNull(),
+    details: jsonb('details').$type<Record<string, unknown>>().notNull().default({}),
+  },
+  (table) => [index('idx_audit_logs_tenant_time').on(table.tenantId, table.occurredAt, table.id)],
+);

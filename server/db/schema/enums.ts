@@ -1,0 +1,32 @@
+import { pgEnum } from 'drizzle-orm/pg-core';
+
+export const tenantStatus = pgEnum('tenant_status', ['active', 'suspended']);
+export const accountStatus = pgEnum('account_status', ['active', 'disabled']);
+export const highRiskAction = pgEnum('high_risk_action', ['block', 'step_up']);
+
+/** Why a token or a session ended: one list for both. */
+export const revokeReason = pgEnum('revoke_reason', [
+  'manual',
+  'rotation',
+  'logout',
+  'force_logout',
+  'session_expired',
+  'reuse_detected',
+  'security_event',
+]);
+
+export const stepUpPurpose = pgEnum('step_up_purpose', [
+  'security_settings',
+  'data_export',
+  'impersonation',
+]);
+
+/** Where a challenge arose: at a login, at a refresh, or at a guarded route in a session. */
+export const challengeOrigin = pgEnum('challenge_origin', ['login', 'refresh', 'session']);
+
+export const auditOutcome = pgEnum('audit_outcome', ['success', 'failure', 'denied']);
+
+export type RevokeReason = (typeof revokeReason.enumValues)[number];
+export type StepUpPurpose = (typeof stepUpPurpose.enumValues)[number];
+export type ChallengeOrigin = (typeof challengeOrigin.enumValues)[number];
+export type AuditOutcome = (typeof auditOutcome.enumValues)[number];

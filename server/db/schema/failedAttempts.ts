@@ -1,0 +1,33 @@
+import { index, integer, pgEnum, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { instant } from './columns';
+
+/** `account` and `ip` count logins, `global` all of them, `step_up` the codes of one staff member. */
+export const attemptScope = pgEnum('attempt_scope', [
+  'account',
+  'known_device',
+  'ip',
+  'global',
+  'step_up',
+]);
+
+/**
+ * Counters shared by all nodes. Subjects are keyed hashes, so that this table is no list of e-mails; no
+ * tenant id, because a password is guessed before any tenant is known.
+ */
+export const failedAttempts = pgTable(
+  'failed_attempts',
+  {
+    scope: attemptScope('scope').notNull(),
+    subject: text('subject').notNull(),
+    /** Failures in the current window. */
+    failures: integer('failures').notNull().default(0),
+    windowStartedAt: instant('window_started_at').notNull().defaultNow(),
+    /** Tries evaluated since the last success, counted before they are evaluated. */
+    tries: integer('tries').notNull().default(0),
+    updatedAt: instant('updated_at').notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ name: 'failed_attempts_pk', columns: [table.scope, table.subject] }),
+    index('idx_failed_attempts_updated').on(table.updatedAt),
+  ],
+);

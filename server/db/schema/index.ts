@@ -1,0 +1,12 @@
+export * from './enums';
+export { auditLogs } from './auditLogs';
+export { attemptScope, failedAttempts } from './failedAttempts';
+export { knownCountries } from './knownCountries';
+export { knownDevices } from './knownDevices';
+export { refreshTokens } from './refreshTokens';
+export { stepUpChallenges } from './stepUpChallenges';
+export { tenants } from './tenants';
+export { tenantStaff } from './tenantStaff';
+export { users } from './users';
+export { userSessions } from './userSessions';
+export { userTotp } from './userTotp';

@@ -1,0 +1,26 @@
+import { foreignKey, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
+import { instant, key } from './columns';
+import { tenantStaff } from './tenantStaff';
+
+/** A device that a staff member has signed in from: learned from logins that succeeded. */
+export const knownDevices = pgTable(
+  'known_devices',
+  {
+    id: key(),
+    tenantId: uuid('tenant_id').notNull(),
+    userId: uuid('user_id').notNull(),
+    staffId: uuid('staff_id').notNull(),
+    /** HMAC of the signed device cookie's id, or of the user agent where there was no cookie. */
+    deviceHash: text('device_hash').notNull(),
+    firstSeenAt: instant('first_seen_at').notNull().defaultNow(),
+    lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
+  },
+  (table) => [
+    foreignKey({
+      name: 'known_devices_staff_fk',
+      columns: [table.tenantId, table.staffId, table.userId],
+      foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
+    }),
+    unique('known_devices_staff_device_unique').on(table.staffId, table.deviceHash),
+  ],
+);

@@ -1,0 +1,54 @@
+import { sql } from 'drizzle-orm';
+import { boolean, check, foreignKey, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { instant, key } from './columns';
+import { challengeOrigin, stepUpPurpose } from './enums';
+import { tenantStaff } from './tenantStaff';
+import { userSessions } from './userSessions';
+
+/** One request for a step-up, and how it ended. */
+export const stepUpChallenges = pgTable(
+  'step_up_challenges',
+  {
+    id: key(),
+    tenantId: uuid('tenant_id').notNull(),
+    userId: uuid('user_id').notNull(),
+    staffId: uuid('staff_id').notNull(),
+    /** Null for a login: there is no session yet. */
+    sessionId: uuid('session_id'),
+    origin: challengeOrigin('origin').notNull(),
+    purpose: stepUpPurpose('purpose').notNull(),
+    score: integer('score'),
+    reasons: text('reasons')
+      .array()
+      .notNull()
+      .default(sql`'{}'::text[]`),
+    /** What the login asked for, kept for `login/complete`. */
+    rememberMe: boolean('remember_me').notNull().default(false),
+    attempts: integer('attempts').notNull().default(0),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    expiresAt: instant('expires_at').notNull(),
+    verifiedAt: instant('verified_at'),
+    verifiedMethod: text('verified_method'),
+    /** When the verified challenge let its one login or refresh through. */
+    consumedAt: instant('consumed_at'),
+  },
+  (table) => [
+    foreignKey({
+      name: 'step_up_challenges_staff_fk',
+      columns: [table.tenantId, table.staffId, table.userId],
+      foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
+    }),
+    foreignKey({
+      name: 'step_up_challenges_session_fk',
+      columns: [table.tenantId, table.sessionId],
+      foreignColumns: [userSessions.tenantId, userSessions.id],
+    }),
+    index('idx_step_up_challenges_session').on(table.sessionId, table.purpose, table.createdAt),
+    index('idx_step_up_challenges_staff').on(table.staffId, table.createdAt),
+    check('step_up_challenges_attempts', sql`${table.attempts} BETWEEN 0 AND 5`),
+    check(
+      'step_up_challenges_order',
+      sql`${table.consumedAt} IS NULL OR ${table.verifiedAt} IS NOT NULL`,
+    ),
+  ],
+);

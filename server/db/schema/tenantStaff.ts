@@ -1,0 +1,34 @@
+import { sql } from 'drizzle-orm';
+import { integer, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
+import { instant, key } from './columns';
+import { accountStatus } from './enums';
+import { tenants } from './tenants';
+import { users } from './users';
+
+export const tenantStaff = pgTable(
+  'tenant_staff',
+  {
+    id: key(),
+    tenantId: uuid('tenant_id')
+      .notNull()
+      .references(() => tenants.id),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
+    permissions: text('permissions')
+      .array()
+      .notNull()
+      .default(sql`'{}'::text[]`),
+    status: accountStatus('status').notNull().default('active'),
+    /** Every access and refresh token carries the version it was issued under; a bump ends them all. */
+    sessionVersion: integer('session_version').notNull().default(1),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    disabledAt: instant('disabled_at'),
+  },
+  (table) => [
+    unique('tenant_staff_tenant_user_unique').on(table.tenantId, table.userId),
+    // The target of every foreign key that keeps a tenant's rows in its tenant.
+    unique('tenant_staff_identity_unique').on(table.tenantId, table.id, table.userId),
+    unique('tenant_staff_user_tenant_unique').on(table.userId, table.tenantId),
+  ],
+);

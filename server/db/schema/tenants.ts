@@ -1,0 +1,18 @@
+import { sql } from 'drizzle-orm';
+import { check, pgTable, text } from 'drizzle-orm/pg-core';
+import { instant, key } from './columns';
+import { highRiskAction, tenantStatus } from './enums';
+
+export const tenants = pgTable(
+  'tenants',
+  {
+    id: key(),
+    slug: text('slug').notNull().unique('tenants_slug_unique'),
+    name: text('name').notNull(),
+    status: tenantStatus('status').notNull().default('active'),
+    /** What a score of 90 or more does: block, or ask for a step-up instead. */
+    highRiskAction: highRiskAction('high_risk_action').notNull().default('block'),
+    createdAt: instant('created_at').notNull().defaultNow(),
+  },
+  (table) => [check('tenants_slug_format', sql`${table.slug} ~ '^[a-z0-9][a-z0-9-]{0,62}$'`)],
+);

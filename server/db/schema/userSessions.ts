@@ -1,0 +1,50 @@
+import { sql } from 'drizzle-orm';
+import {
+  boolean,
+  char,
+  foreignKey,
+  index,
+  integer,
+  pgTable,
+  text,
+  unique,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import { instant, key } from './columns';
+import { revokeReason } from './enums';
+import { tenantStaff } from './tenantStaff';
+
+/** One signed-in device of one staff member. */
+export const userSessions = pgTable(
+  'user_sessions',
+  {
+    id: key(),
+    tenantId: uuid('tenant_id').notNull(),
+    userId: uuid('user_id').notNull(),
+    staffId: uuid('staff_id').notNull(),
+    sessionVersion: integer('session_version').notNull().default(1),
+    rememberMe: boolean('remember_me').notNull().default(false),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
+    /** The absolute end: no refresh prolongs it. */
+    expiresAt: instant('expires_at')
+      .notNull()
+      .default(sql`now() + interval '30 days'`),
+    revokedAt: instant('revoked_at'),
+    revokeReason: revokeReason('revoke_reason'),
+    ip: text('ip'),
+    country: char('country', { length: 2 }),
+    userAgent: text('user_agent'),
+  },
+  (table) => [
+    unique('user_sessions_tenant_id_unique').on(table.tenantId, table.id),
+    foreignKey({
+      name: 'user_sessions_staff_fk',
+      columns: [table.tenantId, table.staffId, table.userId],
+      foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
+    }),
+    index('idx_user_sessions_tenant_user').on(table.tenantId, table.userId),
+    index('idx_user_sessions_staff').on(table.staffId),
+    index('idx_user_sessions_tenant_created').on(table.tenantId, table.createdAt),
+  ],
+);

@@ -1,0 +1,70 @@
+/**
+ * The error catalogue: every code a client can meet, with its status and title.
+ * `fixed` marks the bodies that product contracts pin: plain JSON with `error`, not a problem document.
+ */
+export const ERRORS = {
+  // Contracts that frontends rely on: bodies are pinned by tests.
+  INVALID_CREDENTIALS: { status: 401, title: 'E-mail or password is wrong', fixed: true },
+  TENANT_SELECTION_REQUIRED: { status: 409, title: 'Choose a tenant', fixed: true },
+  LOGIN_BLOCKED: { status: 403, title: 'This login was blocked', fixed: true },
+  STEP_UP_REQUIRED: { status: 428, title: 'A second proof is needed', fixed: true },
+  FORCE_LOGOUT: { status: 401, title: 'Signed out for security reasons', fixed: true },
+  INVALID_REFRESH_TOKEN: { status: 401, title: 'The refresh token is not valid', fixed: true },
+  // Everything else is an RFC 9457 problem document.
+  UNAUTHENTICATED: { status: 401, title: 'A valid access token is needed', fixed: false },
+  FORBIDDEN: { status: 403, title: 'A permission is missing', fixed: false },
+  NOT_FOUND: { status: 404, title: 'Not found', fixed: false },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'Method not allowed', fixed: false },
+  INVALID_INPUT: { status: 400, title: 'The input is not valid', fixed: false },
+  MALFORMED_JSON: { status: 400, title: 'The body is not valid JSON', fixed: false },
+  PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is too large', fixed: false },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body must be application/json', fixed: false },
+  TOO_MANY_ATTEMPTS: { status: 429, title: 'Too many failed attempts', fixed: false },
+  INVALID_CODE: { status: 403, title: 'The code is not valid', fixed: false },
+  CHALLENGE_NOT_FOUND: { status: 404, title: 'No such open challenge', fixed: false },
+  CHALLENGE_EXHAUSTED: { status: 429, title: 'The challenge has no tries left', fixed: false },
+  CHALLENGE_NOT_VERIFIED: { status: 409, title: 'The challenge is not verified', fixed: false },
+  NO_FACTOR: { status: 409, title: 'No second factor is enrolled', fixed: false },
+  FACTOR_EXISTS: { status: 409, title: 'A second factor is enrolled already', fixed: false },
+  EXPORT_BUSY: { status: 503, title: 'Too many exports are running', fixed: false },
+  HASHING_BUSY: { status: 503, title: 'Too many sign-ins at once', fixed: false },
+  DATABASE_UNAVAILABLE: { status: 503, title: 'The database cannot be reached', fixed: false },
+  SCHEMA_UNAVAILABLE: { status: 503, title: 'The database lacks a needed table', fixed: false },
+  SHUTTING_DOWN: { status: 503, title: 'The server is shutting down', fixed: false },
+  INTERNAL_ERROR: { status: 500, title: 'Something went wrong here', fixed: false },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface AppErrorOptions {
+  /** For the caller. */
+  detail?: string;
+  /** Fields added to the body. */
+  extra?: Readonly<Record<string, unknown>>;
+  /** Response headers, e.g. Retry-After in seconds. */
+  headers?: Readonly<Record<string, string>>;
+  /** For the log alone. */
+  cause?: unknown;
+}
+
+/** An error whose code and detail the caller may see; its cause goes to the log alone. */
+export class AppError extends Error {
+  readonly detail: string | undefined;
+  readonly extra: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    readonly code: ErrorCode,
+    options: AppErrorOptions = {},
+  ) {
+    super(options.detail ?? ERRORS[code].title, { cause: options.cause });
+    this.name = 'AppError';
+    this.detail = options.detail;
+    this.extra = options.extra ?? {};
+    this.headers = options.headers ?? {};
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}
