@@ -2,7 +2,12 @@
 const area = '(auth|security|compliance|tenants|health)';
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, dependencyTypesNot: ['type-only'] } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, dependencyTypesNot: ['type-only'] },
+    },
     {
       name: 'areas-meet-at-their-index',
       severity: 'error',
@@ -13,7 +18,10 @@ module.exports = {
     {
       name: 'nobody-imports-compliance',
       severity: 'error',
-      from: { path: '^server/', pathNot: '^server/(compliance/|createApp\\.ts|deps\\.ts|index\\.ts)' },
+      from: {
+        path: '^server/',
+        pathNot: '^server/(compliance/|createApp\\.ts|deps\\.ts|index\\.ts)',
+      },
       to: { path: '^server/compliance/' },
     },
     {
@@ -31,7 +39,10 @@ module.exports = {
     {
       name: 'express-only-at-the-door',
       severity: 'error',
-      from: { path: '^server/', pathNot: '(^server/middleware/|routes\\.ts$|^server/createApp\\.ts$)' },
+      from: {
+        path: '^server/',
+        pathNot: '(^server/middleware/|routes\\.ts$|^server/createApp\\.ts$)',
+      },
       to: { path: '^node_modules/express/', dependencyTypesNot: ['type-only'] },
     },
     {
@@ -57,6 +68,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['require', 'node', 'default', 'types'],
+    },
   },
 };

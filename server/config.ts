@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 
@@ -72,11 +73,13 @@ const settings = z.object({
   STEP_UP_MAX_WINDOW_SEC: integer(900, 30, 900),
   ARGON2_MEMORY_KIB: integer(65_536, 8, 4_194_304),
   ARGON2_TIME_COST: integer(3, 1, 100),
-  HASH_CONCURRENCY: integer(2, 1, 64),
-  HASH_QUEUE_LIMIT: integer(128, 1, 10_000),
+  // One thread of libuv's four stays free for files and compression.
+  HASH_CONCURRENCY: integer(Math.min(3, availableParallelism()), 1, 64),
+  HASH_QUEUE_LIMIT: integer(64, 1, 10_000),
   ANOMALY_TIMEOUT_MS: integer(250, 1, 5000),
   GEOIP_DB: text(),
   METRICS_TOKEN: text(),
+  PASSWORD_MIN_LENGTH: integer(15, 8, 64),
   LOGIN_FAILURES_PER_ACCOUNT: integer(10, 1, 50),
   LOGIN_FAILURES_PER_IP: integer(100, 1, 100_000),
   LOGIN_FAILURES_GLOBAL: integer(5000, 10, 10_000_000),
@@ -199,6 +202,7 @@ function buildConfig(env: Settings) {
     anomalyTimeoutMs: env.ANOMALY_TIMEOUT_MS,
     geoipDb: env.GEOIP_DB,
     metricsToken: env.METRICS_TOKEN,
+    passwordMinLength: env.PASSWORD_MIN_LENGTH,
     loginFailures: {
       perAccount: env.LOGIN_FAILURES_PER_ACCOUNT,
       perIp: env.LOGIN_FAILURES_PER_IP,

@@ -25,12 +25,11 @@ export const ERRORS = {
   CHALLENGE_EXHAUSTED: { status: 429, title: 'The challenge has no tries left', fixed: false },
   CHALLENGE_NOT_VERIFIED: { status: 409, title: 'The challenge is not verified', fixed: false },
   NO_FACTOR: { status: 409, title: 'No second factor is enrolled', fixed: false },
-  FACTOR_EXISTS: { status: 409, title: 'A second factor is enrolled already', fixed: false },
+  CONFLICT: { status: 409, title: 'Somebody else changed this at the same time', fixed: false },
   EXPORT_BUSY: { status: 503, title: 'Too many exports are running', fixed: false },
   HASHING_BUSY: { status: 503, title: 'Too many sign-ins at once', fixed: false },
   DATABASE_UNAVAILABLE: { status: 503, title: 'The database cannot be reached', fixed: false },
   SCHEMA_UNAVAILABLE: { status: 503, title: 'The database lacks a needed table', fixed: false },
-  SHUTTING_DOWN: { status: 503, title: 'The server is shutting down', fixed: false },
   INTERNAL_ERROR: { status: 500, title: 'Something went wrong here', fixed: false },
 } as const;
 

@@ -23,7 +23,7 @@ export interface MigrationState {
 }
 
 /** Any 64-bit number does, as long as every release uses the same: 'gatehous' in ASCII. */
-const LOCK_KEY = '7449363270612937075';
+const LOCK_KEY = '7449363237540164979';
 const LOCK_WAIT_MS = 60_000;
 
 /** Drizzle's own table, so that its tools still read it. */

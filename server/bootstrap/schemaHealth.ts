@@ -71,7 +71,10 @@ export function createSchemaGuard(deps: GuardDeps): SchemaGuard {
   let missing: readonly string[] = [];
   let timer: NodeJS.Timeout | undefined;
 
-  async function audit(action: 'SCHEMA_HEALTH_FAILED' | 'SCHEMA_HEALTH_RESTORED', tables: string[]) {
+  async function audit(
+    action: 'SCHEMA_HEALTH_FAILED' | 'SCHEMA_HEALTH_RESTORED',
+    tables: string[],
+  ) {
     const outcome = action === 'SCHEMA_HEALTH_FAILED' ? 'failure' : 'success';
     const details = { missing: tables };
     try {

@@ -6,4 +6,7 @@ export const instant = (name: string) =>
   timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
 /** Keys are UUIDv7 (RFC 9562 5.7): they sort by time of creation. The default serves rows made by hand. */
-export const key = () => uuid('id').primaryKey().default(sql`gatehouse_uuid_v7()`);
+export const key = () =>
+  uuid('id')
+    .primaryKey()
+    .default(sql`gatehouse_uuid_v7()`);

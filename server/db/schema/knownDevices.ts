@@ -1,4 +1,4 @@
-import { foreignKey, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
+import { foreignKey, index, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
 
@@ -22,5 +22,6 @@ export const knownDevices = pgTable(
       foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
     }),
     unique('known_devices_staff_device_unique').on(table.staffId, table.deviceHash),
+    index('idx_known_devices_user').on(table.userId),
   ],
 );

@@ -1,0 +1,26 @@
+/** @type {import('jest').Config} */
+module.exports = {
+  rootDir: __dirname,
+  roots: ['<rootDir>/tests'],
+  testMatch: ['**/*.test.ts'],
+  testEnvironment: '<rootDir>/tests/helpers/databaseEnvironment.ts',
+  globalSetup: '<rootDir>/tests/helpers/globalSetup.ts',
+  globalTeardown: '<rootDir>/tests/helpers/globalTeardown.ts',
+  setupFilesAfterEnv: ['<rootDir>/tests/helpers/closeHandles.ts'],
+  moduleNameMapper: { '^@/(.*)$': '<rootDir>/$1' },
+  transform: {
+    '^.+\\.[cm]?[jt]s$': [
+      '@swc/jest',
+      {
+        jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+        module: { type: 'commonjs' },
+      },
+    ],
+  },
+  // archiver and what it is made of are ES modules, which jest has to be shown how to read.
+  transformIgnorePatterns: [
+    '/node_modules/(?!(archiver|zip-stream|compress-commons|crc32-stream|is-stream|readdir-glob|lazystream|@scure/base|@noble/hashes)/)',
+  ],
+  testTimeout: 20_000,
+  maxWorkers: 2,
+};

@@ -1,0 +1,1 @@
+CREATE INDEX "idx_known_devices_user" ON "known_devices" USING btree ("user_id");

@@ -1,0 +1,129 @@
+import { decode, sign, verify } from 'jsonwebtoken';
+import { z } from 'zod';
+import type { Config } from '../config';
+import type { Clock, Random } from '../context';
+import { AppError } from '../errors';
+import type { KeyRing } from '../keyRing';
+
+/** RFC 9068 2.1: the type that keeps any other JWT of ours from passing as an access token. */
+const TOKEN_TYPE = 'at+jwt';
+const ALGORITHM = 'ES256';
+const LEEWAY_SEC = 30;
+/** Ours are under 700 bytes; more is not parsed. */
+const MAX_LENGTH = 4096;
+const MAX_CACHED = 10_000;
+
+const claimsSchema = z.object({
+  sub: z.uuid(),
+  tid: z.uuid(),
+  /** The session, or the token family where there is no session. */
+  sid: z.uuid(),
+  sv: z.number().int().nonnegative(),
+  jti: z.uuid(),
+  iat: z.number().int(),
+  nbf: z.number().int(),
+  exp: z.number().int(),
+  /** True for a token without a session: `session_version` alone guards it. */
+  dgr: z.literal(true).optional(),
+});
+
+export type AccessClaims = z.infer<typeof claimsSchema>;
+
+export interface AccessTokenSubject {
+  userId: string;
+  tenantId: string;
+  sid: string;
+  sessionVersion: number;
+  degraded: boolean;
+}
+
+export interface AccessTokens {
+  /** @returns the token and its lifetime in seconds */
+  issue(subject: AccessTokenSubject): { accessToken: string; expiresIn: number };
+  /** @throws AppError UNAUTHENTICATED for whatever is not a live token of ours */
+  read(token: string): AccessClaims;
+}
+
+type TokenConfig = Pick<Config, 'jwtIssuer' | 'jwtAudience' | 'accessTokenTtlSec'>;
+
+/** RFC 6750 3.1 */
+export const invalidToken = (cause?: unknown): AppError =>
+  new AppError('UNAUTHENTICATED', {
+    headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
+    cause,
+  });
+
+function verifyToken(config: TokenConfig, keys: KeyRing, token: string, nowSec: number) {
+  const header = decode(token, { complete: true })?.header;
+  // RFC 8725 3.1, 3.11: type, algorithm and key are ours to choose; `kid` only picks from a fixed set, and
+  // `jku`, `jwk` or `x5u` are never looked at.
+  if (header?.typ !== TOKEN_TYPE || header.alg !== ALGORITHM) throw invalidToken();
+  const key = typeof header.kid === 'string' ? keys.verifying.get(header.kid) : undefined;
+  if (!key) throw invalidToken();
+  const payload = verify(token, key, {
+    algorithms: [ALGORITHM],
+    issuer: config.jwtIssuer,
+    audience: config.jwtAudience,
+    clockTimestamp: nowSec,
+    clockTolerance: LEEWAY_SEC,
+  });
+  return claimsSchema.parse(payload);
+}
+
+/**
+ * Issues and reads access tokens: ES256, fixed type, `kid` from the key ring (RFC 9068, RFC 8725). What
+ * was verified once is remembered, since the same bytes under the same keys cannot verify otherwise; its
+ * times are checked again at each use.
+ */
+export function createAccessTokens(
+  config: TokenConfig,
+  keys: KeyRing,
+  clock: Clock,
+  random: Random,
+): AccessTokens {
+  const verified = new Map<string, AccessClaims>();
+  const nowSec = () => Math.floor(clock.now().getTime() / 1000);
+
+  function issue(subject: AccessTokenSubject) {
+    const now = nowSec();
+    const claims = {
+      iss: config.jwtIssuer,
+      aud: config.jwtAudience,
+      sub: subject.userId,
+      tid: subject.tenantId,
+      sid: subject.sid,
+      sv: subject.sessionVersion,
+      jti: random.id(),
+      iat: now,
+      nbf: now,
+      exp: now + config.accessTokenTtlSec,
+      ...(subject.degraded ? { dgr: true } : {}),
+    };
+    const header = { alg: ALGORITHM, typ: TOKEN_TYPE, kid: keys.signing.kid };
+    const accessToken = sign(claims, keys.signing.key, { algorithm: ALGORITHM, header });
+    return { accessToken, expiresIn: config.accessTokenTtlSec };
+  }
+
+  function read(token: string): AccessClaims {
+    const now = nowSec();
+    const known = verified.get(token);
+    if (known) {
+      if (known.exp + LEEWAY_SEC <= now || known.nbf - LEEWAY_SEC > now) {
+        verified.delete(token);
+        throw invalidToken();
+      }
+      return known;
+    }
+    if (token.length > MAX_LENGTH) throw invalidToken();
+    try {
+      const claims = verifyToken(config, keys, token, now);
+      if (verified.size >= MAX_CACHED) verified.delete(verified.keys().next().value ?? '');
+      verified.set(token, claims);
+      return claims;
+    } catch (error) {
+      throw error instanceof AppError ? error : invalidToken(error);
+    }
+  }
+
+  return { issue, read };
+}

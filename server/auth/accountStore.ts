@@ -1,0 +1,73 @@
+import { and, eq } from 'drizzle-orm';
+import type { Db, Tx } from '../db';
+import { tenantStaff, tenants, users } from '../db/schema';
+
+export interface Membership {
+  tenantId: string;
+  slug: string;
+  name: string;
+  staffId: string;
+  highRiskAction: 'block' | 'step_up';
+  /** Tenant and staff member are active. */
+  active: boolean;
+}
+
+export interface Account {
+  userId: string;
+  email: string;
+  passwordHash: string;
+  active: boolean;
+  memberships: Membership[];
+}
+
+/** A person and their memberships in all tenants: which tenant is meant is not known before. */
+export async function findAccount(db: Db, email: string): Promise<Account | undefined> {
+  const rows = await db
+    .select({ user: users, staff: tenantStaff, tenant: tenants })
+    .from(users)
+    .leftJoin(tenantStaff, eq(tenantStaff.userId, users.id))
+    .leftJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .where(eq(users.email, email))
+    .orderBy(tenants.slug);
+  const user = rows[0]?.user;
+  if (!user) return undefined;
+  return {
+    userId: user.id,
+    email: user.email,
+    passwordHash: user.passwordHash,
+    active: user.status === 'active',
+    memberships: rows.flatMap(({ staff, tenant }) =>
+      staff && tenant
+        ? [
+            {
+              tenantId: tenant.id,
+              slug: tenant.slug,
+              name: tenant.name,
+              staffId: staff.id,
+              highRiskAction: tenant.highRiskAction,
+              active: staff.status === 'active' && tenant.status === 'active',
+            },
+          ]
+        : [],
+    ),
+  };
+}
+
+/** The cost of hashing changed, not the password: `password_changed_at` stays. */
+export async function updatePasswordHash(tx: Tx, userId: string, hash: string): Promise<void> {
+  await tx.update(users).set({ passwordHash: hash }).where(eq(users.id, userId));
+}
+
+/** Who is signed in, for `/me`. */
+export async function readProfile(db: Db, tenantId: string, userId: string) {
+  const [row] = await db
+    .select({
+      email: users.email,
+      tenant: { id: tenants.id, slug: tenants.slug, name: tenants.name },
+    })
+    .from(users)
+    .innerJoin(tenantStaff, eq(tenantStaff.userId, users.id))
+    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.userId, userId)));
+  return row;
+}

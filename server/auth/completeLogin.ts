@@ -1,0 +1,60 @@
+import type { RequestContext } from '../context';
+import { AppError } from '../errors';
+import {
+  attemptSubject,
+  clearAttempts,
+  consumeLoginChallenge,
+  findChallenge,
+  fromChallengeId,
+  learnFromSuccess,
+} from '../security';
+import type { DeviceIdentity } from '../security';
+import { readProfile } from './accountStore';
+import type { LoginDeps } from './login';
+import { openSession } from './openSession';
+import type { TokenPair } from './openSession';
+import { withSessionTable } from './withSessionTable';
+
+export interface CompleteLoginInput {
+  challengeId: string;
+  device: DeviceIdentity;
+}
+
+/**
+ * Finishes a login whose challenge was verified, without the password being sent again. The password was
+ * right when the challenge was made, and the challenge lets one login through, once.
+ * @throws AppError CHALLENGE_NOT_FOUND, or CHALLENGE_NOT_VERIFIED where it is open still
+ */
+export async function completeLogin(
+  deps: LoginDeps,
+  ctx: RequestContext,
+  input: CompleteLoginInput,
+): Promise<TokenPair> {
+  const id = fromChallengeId(deps.keys, input.challengeId);
+  if (id === null) throw new AppError('CHALLENGE_NOT_FOUND');
+  const done = await withSessionTable(deps, (mode) =>
+    deps.db.transaction(async (tx) => {
+      const challenge = await consumeLoginChallenge(tx, { id, now: deps.clock.now() });
+      if (!challenge) return undefined;
+      const { tenantId, userId, staffId, rememberMe, reasons } = challenge;
+      const risk = { score: challenge.score ?? 0, reasons, stepUp: true };
+      const owner = { tenantId, userId, staffId };
+      const email = (await readProfile(tx, tenantId, userId))?.email ?? '';
+      const subject = attemptSubject(deps.keys, 'email', email);
+      await clearAttempts(tx, ['account', 'known_device'], subject);
+      const tokens = await openSession(deps, tx, ctx, mode, { ...owner, rememberMe, ...risk });
+      return { owner, tokens };
+    }),
+  );
+  if (!done) {
+    const challenge = await findChallenge(deps.db, id);
+    const waiting =
+      challenge?.origin === 'login' &&
+      challenge.verifiedAt === null &&
+      challenge.expiresAt > deps.clock.now();
+    throw new AppError(waiting ? 'CHALLENGE_NOT_VERIFIED' : 'CHALLENGE_NOT_FOUND');
+  }
+  await learnFromSuccess(deps, ctx, { ...done.owner, deviceHashes: input.device.learned });
+  deps.metrics.logins.inc({ outcome: 'succeeded' });
+  return done.tokens;
+}

@@ -1,0 +1,85 @@
+import { recordAudit } from '../audit';
+import type { Principal, RequestContext } from '../context';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import { invalidateSessions } from './invalidateSessions';
+import { revokeFamily } from './rotationStore';
+import { revokeSession, revokeSessionTokens } from './sessionStore';
+import { withSessionTable } from './withSessionTable';
+
+type EndDeps = Pick<Deps, 'db' | 'clock' | 'schemaGuard' | 'riskFacts'>;
+
+/** Signs this device out: its session and its refresh tokens end; nothing else does. */
+export async function logout(
+  deps: EndDeps,
+  ctx: RequestContext,
+  principal: Principal,
+): Promise<void> {
+  const { tenantId, staffId, sessionId, sid } = principal;
+  const now = deps.clock.now();
+  await deps.db.transaction(async (tx) => {
+    if (sessionId === null) {
+      // While there are no sessions, `sid` is the token's family, or the session from before the outage.
+      await revokeFamily(tx, tenantId, { staffId, familyId: sid, reason: 'logout', now });
+      await revokeSessionTokens(tx, tenantId, { sessionId: sid, reason: 'logout', now });
+    } else {
+      await revokeSession(tx, tenantId, { staffId, sessionId, reason: 'logout', now });
+      await revokeSessionTokens(tx, tenantId, { sessionId, reason: 'logout', now });
+    }
+    await recordAudit(tx, ctx, {
+      action: 'AUTH_LOGOUT',
+      outcome: 'success',
+      subject: sessionId === null ? `staff:${staffId}` : `session:${sessionId}`,
+      details: { scope: 'session', ...(sessionId === null ? { degraded: true } : {}) },
+    });
+  });
+}
+
+/** Signs a person out of this tenant on all devices, this one too. */
+export async function logoutAll(
+  deps: EndDeps,
+  ctx: RequestContext,
+  principal: Principal,
+): Promise<void> {
+  const { tenantId, staffId } = principal;
+  await withSessionTable(deps, (mode) =>
+    deps.db.transaction(async (tx) => {
+      const what = { staffId, reason: 'logout' as const, now: deps.clock.now() };
+      await invalidateSessions(tx, ctx, mode, tenantId, what);
+      await recordAudit(tx, ctx, {
+        action: 'AUTH_LOGOUT',
+        outcome: 'success',
+        subject: `staff:${staffId}`,
+        details: { scope: 'all' },
+      });
+    }),
+  );
+  deps.riskFacts.forget(staffId);
+}
+
+/**
+ * Ends one session of the person who asks.
+ * @throws AppError NOT_FOUND for a session that is not theirs, just as for one that does not exist
+ */
+export async function endSession(
+  deps: EndDeps,
+  ctx: RequestContext,
+  principal: Principal,
+  sessionId: string,
+): Promise<void> {
+  const { tenantId, staffId } = principal;
+  const now = deps.clock.now();
+  const found = await deps.db.transaction(async (tx) => {
+    const query = { staffId, sessionId, reason: 'manual' as const, now };
+    if (!(await revokeSession(tx, tenantId, query))) return false;
+    const tokensRevoked = await revokeSessionTokens(tx, tenantId, query);
+    await recordAudit(tx, ctx, {
+      action: 'SESSION_INVALIDATED',
+      outcome: 'success',
+      subject: `session:${sessionId}`,
+      details: { reason: 'manual', sessionsRevoked: 1, tokensRevoked },
+    });
+    return true;
+  });
+  if (!found) throw new AppError('NOT_FOUND');
+}

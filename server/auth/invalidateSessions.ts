@@ -1,0 +1,62 @@
+import { recordAudit } from '../audit';
+import type { RequestContext } from '../context';
+import type { Tx } from '../db';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import { bumpSessionVersion, revokeAllSessions, revokeAllTokens } from './sessionStore';
+import type { Invalidation } from './sessionStore';
+import { withSessionTable } from './withSessionTable';
+import type { SessionMode } from './withSessionTable';
+
+type AllSessionsReason = 'logout' | 'force_logout' | 'reuse_detected' | 'security_event';
+
+/**
+ * Ends every session of a staff member: the version goes up, which refuses each access token at its next
+ * use, and sessions and refresh tokens are marked with the reason. Rows are locked staff first, then
+ * sessions, then tokens, as everywhere.
+ * @throws AppError NOT_FOUND where the tenant has no such staff member
+ */
+export async function invalidateSessions(
+  tx: Tx,
+  ctx: RequestContext,
+  mode: SessionMode,
+  tenantId: string,
+  what: Invalidation & { reason: AllSessionsReason; audited?: AllSessionsReason },
+): Promise<void> {
+  const sessionVersion = await bumpSessionVersion(tx, tenantId, what.staffId);
+  if (sessionVersion === undefined) throw new AppError('NOT_FOUND');
+  const sessionsRevoked = mode === 'normal' ? await revokeAllSessions(tx, tenantId, what) : 0;
+  const tokensRevoked = await revokeAllTokens(tx, tenantId, what);
+  await recordAudit(tx, ctx, {
+    action: 'SESSION_INVALIDATED',
+    outcome: 'success',
+    tenantId,
+    subject: `staff:${what.staffId}`,
+    details: {
+      reason: what.audited ?? what.reason,
+      sessionVersion,
+      sessionsRevoked,
+      tokensRevoked,
+      ...(mode === 'degraded' ? { degraded: true } : {}),
+    },
+  });
+}
+
+/**
+ * Signs a staff member out everywhere; their next request is refused, on every node.
+ * @throws AppError NOT_FOUND where the tenant has no such staff member
+ */
+export async function forceLogout(
+  deps: Pick<Deps, 'db' | 'clock' | 'schemaGuard' | 'riskFacts'>,
+  ctx: RequestContext,
+  tenantId: string,
+  staffId: string,
+  reason: 'force_logout' | 'logout' = 'force_logout',
+): Promise<void> {
+  await withSessionTable(deps, (mode) =>
+    deps.db.transaction((tx) =>
+      invalidateSessions(tx, ctx, mode, tenantId, { staffId, reason, now: deps.clock.now() }),
+    ),
+  );
+  deps.riskFacts.forget(staffId);
+}

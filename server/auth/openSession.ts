@@ -1,0 +1,146 @@
+import { recordAudit } from '../audit';
+import type { RequestContext } from '../context';
+import type { Tx } from '../db';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import { hashRefreshToken, newRefreshToken } from './refreshTokens';
+import { insertToken } from './rotationStore';
+import { insertSession, readCurrentStaff } from './sessionStore';
+import type { SessionMode } from './withSessionTable';
+
+export interface NewSession {
+  tenantId: string;
+  userId: string;
+  staffId: string;
+  rememberMe: boolean;
+  score: number;
+  reasons: string[];
+  /** Whether a verified challenge let this login through. */
+  stepUp: boolean;
+}
+
+/** What a client gets for a login or a refresh that was allowed. */
+export interface TokenPair {
+  accessToken: string;
+  refreshToken: string;
+  requiresStepUp: false;
+  tokenType: 'Bearer';
+  /** Seconds. */
+  expiresIn: number;
+  refreshExpiresAt: string;
+  sessionId: string | null;
+  /** True where `user_sessions` was missing: the tokens live by `session_version` alone. */
+  degraded?: true;
+}
+
+type OpenDeps = Pick<Deps, 'clock' | 'random' | 'keys' | 'config' | 'accessTokens' | 'metrics'>;
+
+/** When a session ends for good, and how long its first token may lie unused. */
+export function sessionLifetimes(deps: Pick<Deps, 'config'>, rememberMe: boolean, now: Date) {
+  const { refreshAbsoluteSec, refreshIdleSec, refreshShortSec } = deps.config;
+  const absoluteSec = rememberMe ? refreshAbsoluteSec : refreshShortSec;
+  const idleSec = Math.min(absoluteSec, rememberMe ? refreshIdleSec : refreshShortSec);
+  return {
+    endsAt: new Date(now.getTime() + absoluteSec * 1000),
+    firstTokenExpiresAt: new Date(now.getTime() + idleSec * 1000),
+  };
+}
+
+/**
+ * Opens a session with the first link of its token chain and records the login, all in the caller's
+ * transaction. The version is read in it: a session never begins under a version that has passed.
+ * @throws AppError INVALID_CREDENTIALS where the member was disabled in the meantime
+ */
+export async function openSession(
+  deps: OpenDeps,
+  tx: Tx,
+  ctx: RequestContext,
+  mode: SessionMode,
+  request: NewSession,
+): Promise<TokenPair> {
+  const { tenantId, userId, staffId, rememberMe } = request;
+  const staff = await readCurrentStaff(tx, tenantId, staffId);
+  if (!staff?.active) throw new AppError('INVALID_CREDENTIALS');
+  const now = deps.clock.now();
+  const { endsAt, firstTokenExpiresAt } = sessionLifetimes(deps, rememberMe, now);
+  const owner = { tenantId, userId, staffId, sessionVersion: staff.sessionVersion };
+  const sessionId = mode === 'normal' ? deps.random.id() : null;
+  const familyId = deps.random.id();
+  if (sessionId !== null) {
+    const { ip, country, userAgent } = ctx;
+    const times = { createdAt: now, lastSeenAt: now, expiresAt: endsAt };
+    await insertSession(tx, {
+      ...owner,
+      ...times,
+      id: sessionId,
+      rememberMe,
+      ip,
+      country,
+      userAgent,
+    });
+  }
+  const refreshToken = newRefreshToken(deps.random);
+  await insertToken(tx, {
+    ...owner,
+    id: familyId,
+    tokenHash: hashRefreshToken(deps.keys, refreshToken),
+    sessionId,
+    createdAt: now,
+    expiresAt: firstTokenExpiresAt,
+    absoluteExpiresAt: endsAt,
+    deviceInfo: ctx.userAgent,
+    rememberMe,
+  });
+  await recordLogin(tx, ctx, request, sessionId);
+  const subject = { ...owner, sid: sessionId ?? familyId, degraded: sessionId === null };
+  return toTokenPair(deps, subject, {
+    refreshToken,
+    refreshExpiresAt: firstTokenExpiresAt,
+    sessionId,
+  });
+}
+
+async function recordLogin(
+  tx: Tx,
+  ctx: RequestContext,
+  request: NewSession,
+  sessionId: string | null,
+): Promise<void> {
+  const { score, reasons, rememberMe, stepUp } = request;
+  const degraded = sessionId === null ? { degraded: true } : {};
+  await recordAudit(tx, ctx, {
+    action: 'AUTH_LOGIN_SUCCEEDED',
+    outcome: 'success',
+    tenantId: request.tenantId,
+    actor: request.staffId,
+    sessionId,
+    subject: sessionId === null ? `staff:${request.staffId}` : `session:${sessionId}`,
+    details: { score, reasons, rememberMe, stepUp, ...degraded },
+  });
+}
+
+/** Adds the access token to a refresh token, and says so where there is no session behind them. */
+export function toTokenPair(
+  deps: Pick<Deps, 'accessTokens' | 'metrics'>,
+  subject: {
+    userId: string;
+    tenantId: string;
+    sid: string;
+    sessionVersion: number;
+    degraded: boolean;
+  },
+  refresh: { refreshToken: string; refreshExpiresAt: Date; sessionId: string | null },
+): TokenPair {
+  const { accessToken, expiresIn } = deps.accessTokens.issue(subject);
+  if (subject.degraded) deps.metrics.degradedTokens.inc();
+  return {
+    accessToken,
+    refreshToken: refresh.refreshToken,
+    requiresStepUp: false,
+    tokenType: 'Bearer',
+    expiresIn,
+    refreshExpiresAt: refresh.refreshExpiresAt.toISOString(),
+    sessionId: refresh.sessionId,
+    ...(subject.degraded ? { degraded: true as const } : {}),
+  };
+}

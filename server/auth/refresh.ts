@@ -1,0 +1,200 @@
+import { recordAudit, toAuditRow } from '../audit';
+import type { RequestContext } from '../context';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import {
+  assessRisk,
+  consumeRefreshChallenge,
+  decideRisk,
+  learnFromSuccess,
+  offerChallenge,
+} from '../security';
+import type { DeviceIdentity, RiskAssessment } from '../security';
+import { invalidateSessions } from './invalidateSessions';
+import { toTokenPair } from './openSession';
+import type { TokenPair } from './openSession';
+import { recordRisk } from './recordRisk';
+import { deriveSuccessor, hashRefreshToken, looksLikeRefreshToken } from './refreshTokens';
+import { newRefreshToken } from './refreshTokens';
+import { resolveUnspent } from './resolveUnspent';
+import { rotateToken } from './rotationStore';
+import type { RotatedToken } from './rotationStore';
+import { withSessionTable } from './withSessionTable';
+
+export type RefreshDeps = Pick<
+  Deps,
+  | 'db'
+  | 'pool'
+  | 'keys'
+  | 'clock'
+  | 'random'
+  | 'config'
+  | 'metrics'
+  | 'logger'
+  | 'schemaGuard'
+  | 'riskFacts'
+  | 'accessTokens'
+>;
+
+export interface RefreshInput {
+  refreshToken: string;
+  /** From the `Idempotency-Key` header. */
+  idempotencyKey?: string | undefined;
+  device: DeviceIdentity;
+}
+
+/** A rotated chain and its new end, before the decision. */
+export interface Rotation {
+  token: RotatedToken;
+  refreshToken: string;
+  degraded: boolean;
+}
+
+/** @returns undefined where the presented token could not be spent */
+export async function tryRotate(
+  deps: RefreshDeps,
+  ctx: RequestContext,
+  input: RefreshInput,
+): Promise<Rotation | undefined> {
+  const refreshToken =
+    input.idempotencyKey === undefined
+      ? newRefreshToken(deps.random)
+      : deriveSuccessor(deps.keys, input.refreshToken, input.idempotencyKey);
+  const rotation = {
+    tokenHash: hashRefreshToken(deps.keys, input.refreshToken),
+    successorId: deps.random.id(),
+    successorHash: hashRefreshToken(deps.keys, refreshToken),
+    now: deps.clock.now(),
+    idleSec: deps.config.refreshIdleSec,
+    shortSec: deps.config.refreshShortSec,
+    deviceInfo: ctx.userAgent,
+  };
+  return withSessionTable(deps, async (mode) => {
+    const degraded = mode === 'degraded';
+    const auditRow = toAuditRow(ctx, {
+      action: 'AUTH_TOKEN_REFRESH',
+      outcome: 'success',
+      details: degraded ? { degraded } : {},
+    });
+    const token = await rotateToken(deps.pool, mode, { ...rotation, auditRow });
+    return token && { token, refreshToken, degraded: degraded || token.sessionId === null };
+  });
+}
+
+async function block(
+  deps: RefreshDeps,
+  ctx: RequestContext,
+  token: RotatedToken,
+  risk: RiskAssessment,
+): Promise<never> {
+  const { tenantId, staffId, sessionId } = token;
+  await withSessionTable(deps, (mode) =>
+    deps.db.transaction(async (tx) => {
+      const what = { staffId, reason: 'security_event' as const, now: deps.clock.now() };
+      await invalidateSessions(tx, ctx, mode, tenantId, what);
+      await recordRisk(tx, ctx, token, { at: 'refresh', risk, decision: 'block' });
+      await recordAudit(tx, ctx, {
+        action: 'LOGIN_BLOCKED',
+        outcome: 'denied',
+        tenantId,
+        actor: staffId,
+        sessionId,
+        subject: `staff:${staffId}`,
+        details: { at: 'refresh', score: risk.score, reasons: risk.reasons },
+      });
+    }),
+  );
+  deps.riskFacts.forget(staffId);
+  deps.metrics.refreshes.inc({ outcome: 'blocked' });
+  throw new AppError('FORCE_LOGOUT', { extra: { reason: 'anomaly_score' } });
+}
+
+/**
+ * A verified challenge of this session lets the refresh through, once; without one the client gets the
+ * rotated token with the challenge, since with the old one it would look like a thief.
+ */
+async function demandStepUp(
+  deps: RefreshDeps,
+  ctx: RequestContext,
+  rotation: Rotation & Pick<RefreshInput, 'device'>,
+  risk: RiskAssessment,
+): Promise<void> {
+  const { token, refreshToken } = rotation;
+  const { tenantId, userId, staffId, sessionId } = token;
+  const { score, reasons } = risk;
+  const offer = await deps.db.transaction(async (tx) => {
+    const now = deps.clock.now();
+    const passed =
+      sessionId !== null && (await consumeRefreshChallenge(tx, tenantId, { sessionId, now }));
+    const decision = passed ? 'allowed_by_step_up' : 'step_up';
+    await recordRisk(tx, ctx, token, { at: 'refresh', risk, decision });
+    if (passed) return undefined;
+    const owner = { tenantId, userId, staffId, sessionId };
+    const about = { origin: 'refresh' as const, purpose: 'security_settings' as const };
+    return offerChallenge(deps, tx, ctx, { ...owner, ...about, score, reasons });
+  });
+  if (!offer) {
+    const deviceHashes = rotation.device.learned;
+    return learnFromSuccess(deps, ctx, { tenantId, userId, staffId, deviceHashes });
+  }
+  deps.metrics.refreshes.inc({ outcome: 'step_up' });
+  throw new AppError('STEP_UP_REQUIRED', {
+    extra: {
+      requiresStepUp: true,
+      purpose: 'security_settings',
+      refreshToken,
+      score,
+      reasons,
+      ...offer,
+    },
+  });
+}
+
+/** The rotation stands, whatever becomes of this: a client must not lose its token to a failed note. */
+async function noteSkipped(
+  deps: RefreshDeps,
+  ctx: RequestContext,
+  token: RotatedToken,
+  risk: RiskAssessment,
+): Promise<void> {
+  try {
+    await deps.db.transaction((tx) =>
+      recordRisk(tx, ctx, token, { at: 'refresh', risk, decision: 'allow' }),
+    );
+  } catch (error) {
+    deps.metrics.backgroundFailures.inc({ task: 'audit_skipped_check' });
+    deps.logger.error({ err: error }, 'ANOMALY_CHECK_SKIPPED could not be audited');
+  }
+}
+
+/**
+ * Rotates a refresh token: look up, rotate, score, decide; an access token only if allowed.
+ * @throws AppError INVALID_REFRESH_TOKEN, FORCE_LOGOUT, STEP_UP_REQUIRED with the rotated token
+ */
+export async function refresh(
+  deps: RefreshDeps,
+  ctx: RequestContext,
+  input: RefreshInput,
+): Promise<TokenPair> {
+  if (!looksLikeRefreshToken(input.refreshToken)) throw new AppError('INVALID_REFRESH_TOKEN');
+  const rotation =
+    (await tryRotate(deps, ctx, input)) ?? (await resolveUnspent(deps, ctx, input, tryRotate));
+  const { token, refreshToken, degraded } = rotation;
+  const risk = await assessRisk(deps, ctx, {
+    tenantId: token.tenantId,
+    staffId: token.staffId,
+    at: deps.clock.now(),
+    country: ctx.country,
+    deviceHashes: input.device.hashes,
+    recentFailures: 0,
+  });
+  const decision = decideRisk(risk.score, token.highRiskAction);
+  if (decision === 'block') return block(deps, ctx, token, risk);
+  if (decision === 'step_up') {
+    await demandStepUp(deps, ctx, { ...rotation, device: input.device }, risk);
+  } else if (risk.skipped) await noteSkipped(deps, ctx, token, risk);
+  deps.metrics.refreshes.inc({ outcome: 'succeeded' });
+  const { tenantId, userId, sessionVersion, sessionId, expiresAt } = token;
+  const subject = { tenantId, userId, sessionVersion, sid: sessionId ?? token.familyId, degraded };
+  return toTokenPair(deps, subject, { refreshToken, refreshExpiresAt: expiresAt, sessionId });
+}

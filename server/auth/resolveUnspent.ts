@@ -1,0 +1,140 @@
+import { recordAudit } from '../audit';
+import type { RequestContext } from '../context';
+import { AppError } from '../errors';
+import { invalidateSessions } from './invalidateSessions';
+import type { RefreshDeps, RefreshInput, Rotation } from './refresh';
+import { deriveSuccessor, hashRefreshToken } from './refreshTokens';
+import { sessionLifetimes } from './openSession';
+import {
+  adoptToken,
+  findTokenByHash,
+  hasLiveLink,
+  lockStaff,
+  readHighRiskAction,
+} from './rotationStore';
+import type { StoredToken } from './rotationStore';
+import { insertSession, readCurrentStaff } from './sessionStore';
+import { withSessionTable } from './withSessionTable';
+import type { SessionMode } from './withSessionTable';
+
+/** How long a lost answer can be asked for again. */
+const LOST_ANSWER_MS = 60_000;
+
+const familyOf = (token: StoredToken) => token.familyId ?? token.id;
+
+/**
+ * The answer was lost, and the client asks again with the key of its first request: the successor is
+ * derived again and must be the live end of the chain. Once it has been used, the answer was not lost.
+ */
+async function findLostAnswer(
+  deps: RefreshDeps,
+  spent: StoredToken,
+  input: RefreshInput,
+): Promise<Rotation | undefined> {
+  const now = deps.clock.now();
+  if (input.idempotencyKey === undefined || spent.revokedAt === null) return undefined;
+  if (now.getTime() - spent.revokedAt.getTime() > LOST_ANSWER_MS) return undefined;
+  const refreshToken = deriveSuccessor(deps.keys, input.refreshToken, input.idempotencyKey);
+  const successor = await findTokenByHash(deps.db, hashRefreshToken(deps.keys, refreshToken));
+  if (!successor || successor.revokedAt !== null || successor.expiresAt <= now) return undefined;
+  const { tenantId, userId, staffId, sessionId, sessionVersion, rememberMe, expiresAt } = successor;
+  const owner = await readHighRiskAction(deps.db, tenantId, { staffId, sessionVersion });
+  if (!owner) throw new AppError('INVALID_REFRESH_TOKEN');
+  const familyId = familyOf(successor);
+  const whose = { tenantId, userId, staffId, sessionId, familyId, sessionVersion };
+  return {
+    token: { ...whose, rememberMe, highRiskAction: owner.highRiskAction, expiresAt },
+    refreshToken,
+    degraded: sessionId === null,
+  };
+}
+
+/**
+ * A rotated token came back: somebody holds a copy. The chain ends, and with it every session of the staff
+ * member. Of a chain that has ended already nothing is left to take: an old copy is no remote control
+ * for signing its owner out again and again.
+ */
+async function punishReuse(
+  deps: RefreshDeps,
+  ctx: RequestContext,
+  mode: SessionMode,
+  spent: StoredToken,
+): Promise<void> {
+  const { tenantId, staffId, sessionId } = spent;
+  const familyId = familyOf(spent);
+  await deps.db.transaction(async (tx) => {
+    await lockStaff(tx, tenantId, staffId);
+    const live = await hasLiveLink(tx, tenantId, familyId);
+    await recordAudit(tx, ctx, {
+      action: 'REFRESH_REUSE_DETECTED',
+      outcome: 'denied',
+      tenantId,
+      actor: 'anonymous',
+      sessionId,
+      subject: `staff:${staffId}`,
+      details: { familyId, alreadyEnded: !live },
+    });
+    if (!live) return;
+    await invalidateSessions(tx, ctx, mode, tenantId, {
+      staffId,
+      reason: 'security_event',
+      audited: 'reuse_detected',
+      family: { familyId, sessionId, reason: 'reuse_detected' },
+      now: deps.clock.now(),
+    });
+  });
+}
+
+/** Gives a token from the time without `user_sessions` its session, now that there is a table for it. */
+async function adopt(deps: RefreshDeps, ctx: RequestContext, token: StoredToken): Promise<boolean> {
+  const { tenantId, userId, staffId, rememberMe, sessionVersion } = token;
+  const now = deps.clock.now();
+  const expiresAt = token.absoluteExpiresAt ?? sessionLifetimes(deps, rememberMe, now).endsAt;
+  return deps.db.transaction(async (tx) => {
+    const staff = await readCurrentStaff(tx, tenantId, staffId);
+    if (!staff?.active || staff.sessionVersion !== sessionVersion) return false;
+    const id = deps.random.id();
+    const { ip, country, userAgent } = ctx;
+    const times = { createdAt: token.createdAt, lastSeenAt: now, expiresAt };
+    const owner = { tenantId, userId, staffId, sessionVersion, rememberMe };
+    await insertSession(tx, { id, ...owner, ...times, ip, country, userAgent });
+    return adoptToken(tx, tenantId, { tokenId: token.id, sessionId: id });
+  });
+}
+
+/**
+ * Says why a token could not be spent: a lost answer is given again, a replay is punished, a token that
+ * lacked its session gets one. Everything else is no theft, and nothing else is revoked.
+ * @throws AppError INVALID_REFRESH_TOKEN, or FORCE_LOGOUT after the revocation has been committed
+ */
+export async function resolveUnspent(
+  deps: RefreshDeps,
+  ctx: RequestContext,
+  input: RefreshInput,
+  rotate: (
+    deps: RefreshDeps,
+    ctx: RequestContext,
+    input: RefreshInput,
+  ) => Promise<Rotation | undefined>,
+): Promise<Rotation> {
+  const stored = await findTokenByHash(deps.db, hashRefreshToken(deps.keys, input.refreshToken));
+  if (stored?.revokeReason === 'rotation') {
+    const lost = await findLostAnswer(deps, stored, input);
+    if (lost) return lost;
+    await withSessionTable(deps, (mode) => punishReuse(deps, ctx, mode, stored));
+    deps.riskFacts.forget(stored.staffId);
+    deps.metrics.refreshes.inc({ outcome: 'reuse_detected' });
+    throw new AppError('FORCE_LOGOUT', { extra: { reason: 'reuse_detected' } });
+  }
+  if (
+    stored?.revokedAt === null &&
+    stored.sessionId === null &&
+    stored.expiresAt > deps.clock.now() &&
+    (await adopt(deps, ctx, stored))
+  ) {
+    const rotation = await rotate(deps, ctx, input);
+    if (rotation) return rotation;
+  }
+  deps.metrics.refreshes.inc({ outcome: 'invalid' });
+  throw new AppError('INVALID_REFRESH_TOKEN');
+}

@@ -1,0 +1,219 @@
+import { and, eq, isNull, sql } from 'drizzle-orm';
+import type { Pool } from 'pg';
+import { auditRowFromJson } from '../audit';
+import { runPrepared } from '../db';
+import type { Db, PreparedStatement, Tx } from '../db';
+import { refreshTokens, tenantStaff, tenants, users } from '../db/schema';
+import type { SessionMode } from './withSessionTable';
+
+/** A link of the chain that was just rotated, and whose it is. */
+export interface RotatedToken {
+  tenantId: string;
+  userId: string;
+  staffId: string;
+  sessionId: string | null;
+  familyId: string;
+  sessionVersion: number;
+  rememberMe: boolean;
+  highRiskAction: 'block' | 'step_up';
+  expiresAt: Date;
+}
+
+export interface RotationInput {
+  tokenHash: string;
+  successorId: string;
+  successorHash: string;
+  now: Date;
+  idleSec: number;
+  shortSec: number;
+  deviceInfo: string | null;
+  /** The audit event as `toAuditRow` gives it; tenant, actor, session and subject are the token's. */
+  auditRow: object;
+}
+
+/**
+ * Rotation as one statement, hence one transaction: consume the presented token, insert its successor,
+ * move the session on, append the audit event. Of any number of presenters one gets a row.
+ *
+ * The session is locked before the token is spent: a forced logout locks it first too, so that neither
+ * can miss what the other does, and no successor outlives a logout.
+ */
+function rotationSql(mode: SessionMode): string {
+  const normal = mode === 'normal';
+  const ends = normal
+    ? 'least(coalesce(t.absolute_expires_at, s.expires_at), s.expires_at)'
+    : 'coalesce(t.absolute_expires_at, t.expires_at)';
+  return `WITH held AS MATERIALIZED (
+    SELECT t.id, t.tenant_id, t.user_id, t.staff_id, t.session_id, t.session_version, t.remember_me,
+      coalesce(t.family_id, t.id) AS family_id, ${ends} AS ends_at, tn.high_risk_action
+    FROM refresh_tokens t
+    JOIN tenant_staff st ON st.tenant_id = t.tenant_id AND st.id = t.staff_id AND st.user_id = t.user_id
+    JOIN users u ON u.id = t.user_id
+    JOIN tenants tn ON tn.id = t.tenant_id
+    ${normal ? 'JOIN user_sessions s ON s.tenant_id = t.tenant_id AND s.id = t.session_id' : ''}
+    WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND NOT t.is_revoked AND t.expires_at > $2
+      AND t.session_version = st.session_version
+      AND st.status = 'active' AND u.status = 'active' AND tn.status = 'active'
+      ${
+        normal
+          ? `AND s.revoked_at IS NULL AND s.expires_at > $2 AND s.session_version = st.session_version
+             FOR NO KEY UPDATE OF s`
+          : 'FOR NO KEY UPDATE OF t'
+      }
+  ), spent AS (
+    UPDATE refresh_tokens t
+    SET revoked_at = $2, is_revoked = true, revoke_reason = 'rotation', last_used_at = $2
+    FROM held WHERE t.id = held.id AND t.revoked_at IS NULL AND NOT t.is_revoked
+    RETURNING held.*
+  ), successor AS (
+    INSERT INTO refresh_tokens (id, token_hash, tenant_id, user_id, staff_id, session_id, family_id,
+      session_version, created_at, expires_at, absolute_expires_at, device_info, remember_me)
+    SELECT $3, $4, tenant_id, user_id, staff_id, session_id, family_id, session_version, $2,
+      least(ends_at, $2::timestamptz + make_interval(secs => CASE WHEN remember_me THEN $5::int ELSE $6::int END)),
+      ends_at, $7, remember_me
+    FROM spent RETURNING expires_at
+  ), ${
+    normal
+      ? `seen AS (
+    UPDATE user_sessions s SET last_seen_at = $2 FROM spent
+    WHERE s.id = spent.session_id AND s.last_seen_at < $2::timestamptz - interval '60 seconds'
+  ), `
+      : ''
+  }event AS (
+    INSERT INTO audit_logs SELECT a.* FROM spent, LATERAL ${auditRowFromJson(`$8::jsonb || jsonb_build_object(
+      'tenant_id', spent.tenant_id, 'actor', spent.staff_id, 'session_id', spent.session_id,
+      'subject', 'token-family:' || spent.family_id)`)} a
+  )
+  SELECT spent.tenant_id AS "tenantId", spent.user_id AS "userId", spent.staff_id AS "staffId",
+    spent.session_id AS "sessionId", spent.family_id AS "familyId",
+    spent.session_version AS "sessionVersion", spent.remember_me AS "rememberMe",
+    spent.high_risk_action AS "highRiskAction", successor.expires_at AS "expiresAt"
+  FROM spent, successor`;
+}
+
+const ROTATE: Record<SessionMode, PreparedStatement> = {
+  normal: { name: 'rotate_refresh_token', text: rotationSql('normal') },
+  degraded: { name: 'rotate_refresh_token_degraded', text: rotationSql('degraded') },
+};
+
+/** @returns the rotated token, or undefined where the presented one could not be spent */
+export async function rotateToken(
+  pool: Pool,
+  mode: SessionMode,
+  input: RotationInput,
+): Promise<RotatedToken | undefined> {
+  const [row] = await runPrepared<RotatedToken & Record<string, unknown>>(pool, ROTATE[mode], [
+    input.tokenHash,
+    input.now,
+    input.successorId,
+    input.successorHash,
+    input.idleSec,
+    input.shortSec,
+    input.deviceInfo,
+    JSON.stringify(input.auditRow),
+  ]);
+  return row;
+}
+
+export type StoredToken = typeof refreshTokens.$inferSelect;
+
+/** By its hash alone: the token itself says whose it is. */
+export async function findTokenByHash(db: Db, tokenHash: string): Promise<StoredToken | undefined> {
+  const [row] = await db.select().from(refreshTokens).where(eq(refreshTokens.tokenHash, tokenHash));
+  return row;
+}
+
+export async function insertToken(tx: Tx, row: typeof refreshTokens.$inferInsert): Promise<void> {
+  await tx.insert(refreshTokens).values(row);
+}
+
+/** Whether a chain has a link that still works, or would if it were younger. */
+export async function hasLiveLink(db: Db, tenantId: string, familyId: string): Promise<boolean> {
+  const rows = await db
+    .select({ id: refreshTokens.id })
+    .from(refreshTokens)
+    .where(
+      and(
+        eq(refreshTokens.tenantId, tenantId),
+        eq(sql`coalesce(${refreshTokens.familyId}, ${refreshTokens.id})`, familyId),
+        isNull(refreshTokens.revokedAt),
+      ),
+    )
+    .limit(1);
+  return rows.length > 0;
+}
+
+/** Makes others who would change this staff member's sessions wait: one theft is punished once. */
+export async function lockStaff(tx: Tx, tenantId: string, staffId: string): Promise<void> {
+  await tx
+    .select({ id: tenantStaff.id })
+    .from(tenantStaff)
+    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)))
+    .for('no key update');
+}
+
+/** Gives a token that was issued without a session the session it lacked. */
+export async function adoptToken(
+  tx: Tx,
+  tenantId: string,
+  query: { tokenId: string; sessionId: string },
+): Promise<boolean> {
+  const rows = await tx
+    .update(refreshTokens)
+    .set({ sessionId: query.sessionId })
+    .where(
+      and(
+        eq(refreshTokens.tenantId, tenantId),
+        eq(refreshTokens.id, query.tokenId),
+        isNull(refreshTokens.sessionId),
+        isNull(refreshTokens.revokedAt),
+      ),
+    )
+    .returning({ id: refreshTokens.id });
+  return rows.length === 1;
+}
+
+/** @returns how many links were live */
+export async function revokeFamily(
+  tx: Tx,
+  tenantId: string,
+  query: { staffId: string; familyId: string; reason: 'logout'; now: Date },
+): Promise<number> {
+  const rows = await tx
+    .update(refreshTokens)
+    .set({ revokedAt: query.now, isRevoked: true, revokeReason: query.reason })
+    .where(
+      and(
+        eq(refreshTokens.tenantId, tenantId),
+        eq(refreshTokens.staffId, query.staffId),
+        eq(sql`coalesce(${refreshTokens.familyId}, ${refreshTokens.id})`, query.familyId),
+        isNull(refreshTokens.revokedAt),
+      ),
+    )
+    .returning({ id: refreshTokens.id });
+  return rows.length;
+}
+
+/** @returns the tenant's answer to a high score, or undefined where the member's sessions have ended */
+export async function readHighRiskAction(
+  db: Db,
+  tenantId: string,
+  query: { staffId: string; sessionVersion: number },
+): Promise<{ highRiskAction: 'block' | 'step_up' } | undefined> {
+  const [row] = await db
+    .select({ highRiskAction: tenants.highRiskAction })
+    .from(tenantStaff)
+    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .where(
+      and(
+        eq(tenantStaff.tenantId, tenantId),
+        eq(tenantStaff.id, query.staffId),
+        eq(tenantStaff.sessionVersion, query.sessionVersion),
+        eq(tenantStaff.status, 'active'),
+        eq(users.status, 'active'),
+        eq(tenants.status, 'active'),
+      ),
+    );
+  return row;
+}

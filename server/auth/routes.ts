@@ -1,0 +1,178 @@
+import type { Request, Response } from 'express';
+import { z } from 'zod';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import {
+  clearChallengeCookie,
+  readChallengeCookie,
+  readDeviceCookie,
+  setChallengeCookie,
+  setDeviceCookie,
+} from '../middleware/cookies';
+import { contextOf, principalOf } from '../middleware/request';
+import { endpoint, storableText } from '../routeTable';
+import { identifyDevice } from '../security';
+import { readProfile } from './accountStore';
+import { completeLogin } from './completeLogin';
+import { endSession, logout, logoutAll } from './endSessions';
+import { login } from './login';
+import { refresh } from './refresh';
+import { listSessions } from './sessionStore';
+
+/** In code points: what a person would call characters. */
+const MAX_PASSWORD = 1024;
+const email = storableText(254, 3)
+  .transform((value) => value.trim().toLowerCase())
+  .refine((value) => /^[^\s@]+@[^\s@]+$/.test(value), { message: 'must be an e-mail address' });
+const password = storableText(MAX_PASSWORD * 2).refine(
+  (value) => [...value].length <= MAX_PASSWORD,
+  { message: `must have at most ${MAX_PASSWORD} characters` },
+);
+const challengeId = storableText(256);
+
+const loginBody = z.object({
+  email,
+  password,
+  tenant: storableText(63).optional(),
+  rememberMe: z.boolean().default(false),
+  challengeId: challengeId.optional(),
+});
+const refreshBody = z.object({ refreshToken: storableText(256) });
+const completeBody = z.object({ challengeId: challengeId.optional() }).optional();
+const sessionParams = z.object({ id: storableText(64) });
+/** Visible ASCII: what a header can carry unchanged. */
+const idempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, 'Idempotency-Key must be 1 to 255 visible ASCII characters')
+  .optional();
+
+const deviceOf = (deps: Deps, req: Request) =>
+  identifyDevice(deps.keys, deps.random, readDeviceCookie(req), contextOf(req).userAgent);
+
+/** A browser carries the challenge in a cookie: the 428 that offers one sets it. */
+async function withChallengeCookie<T>(req: Request, res: Response, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const offered = error instanceof AppError ? error.extra['challengeId'] : undefined;
+    if (typeof offered === 'string') setChallengeCookie(req, res, offered);
+    throw error;
+  }
+}
+
+function signInRoutes(deps: Deps) {
+  return {
+    login: endpoint({
+      summary: 'Sign in with e-mail and password',
+      body: loginBody,
+      responses: {
+        200: 'Tokens',
+        401: 'INVALID_CREDENTIALS',
+        403: 'LOGIN_BLOCKED',
+        409: 'TENANT_SELECTION_REQUIRED',
+        428: 'STEP_UP_REQUIRED',
+        429: 'TOO_MANY_ATTEMPTS',
+      },
+      async handle(req, res, { body }) {
+        const device = deviceOf(deps, req);
+        const cookie = readChallengeCookie(req);
+        const input = { ...body, challengeId: body.challengeId ?? cookie, device };
+        const tokens = await withChallengeCookie(req, res, login(deps, contextOf(req), input));
+        setDeviceCookie(req, res, device.cookie);
+        clearChallengeCookie(req, res);
+        res.json(tokens);
+      },
+    }),
+    completeLogin: endpoint({
+      summary: 'Finish a login whose challenge was verified',
+      body: completeBody,
+      responses: { 200: 'Tokens', 404: 'CHALLENGE_NOT_FOUND', 409: 'CHALLENGE_NOT_VERIFIED' },
+      async handle(req, res, { body }) {
+        const id = body?.challengeId ?? readChallengeCookie(req);
+        if (id === undefined) throw new AppError('CHALLENGE_NOT_FOUND');
+        const device = deviceOf(deps, req);
+        const tokens = await completeLogin(deps, contextOf(req), { challengeId: id, device });
+        setDeviceCookie(req, res, device.cookie);
+        clearChallengeCookie(req, res);
+        res.json(tokens);
+      },
+    }),
+    refresh: endpoint({
+      summary: 'Rotate a refresh token',
+      body: refreshBody,
+      responses: {
+        200: 'Tokens',
+        401: 'INVALID_REFRESH_TOKEN or FORCE_LOGOUT',
+        428: 'STEP_UP_REQUIRED with the rotated token',
+      },
+      async handle(req, res, { body }) {
+        const key = idempotencyKey.parse(req.headers['idempotency-key']);
+        const input = { ...body, idempotencyKey: key, device: deviceOf(deps, req) };
+        res.json(await withChallengeCookie(req, res, refresh(deps, contextOf(req), input)));
+      },
+    }),
+  };
+}
+
+function sessionRoutes(deps: Deps) {
+  return {
+    me: endpoint({
+      summary: 'Who is signed in',
+      responses: { 200: 'The signed-in staff member' },
+      async handle(req, res) {
+        const { tenantId, userId, staffId, sessionId, permissions } = principalOf(req);
+        const profile = await readProfile(deps.db, tenantId, userId);
+        if (!profile) throw new AppError('UNAUTHENTICATED');
+        const { email, tenant } = profile;
+        res.json({ userId, staffId, sessionId, email, tenant, permissions });
+      },
+    }),
+    sessions: endpoint({
+      summary: 'The sessions of the signed-in staff member',
+      responses: { 200: 'Sessions, newest first' },
+      async handle(req, res) {
+        const { tenantId, staffId, sessionId, sessionVersion } = principalOf(req);
+        const query = { staffId, sessionVersion, now: deps.clock.now() };
+        const rows = await listSessions(deps.db, tenantId, query);
+        res.json({ sessions: rows.map((row) => ({ ...row, current: row.id === sessionId })) });
+      },
+    }),
+    endSession: endpoint({
+      summary: 'End one of your own sessions',
+      params: sessionParams,
+      responses: { 204: 'Ended', 404: 'NOT_FOUND' },
+      async handle(req, res, { params }) {
+        // An id that is no UUID is simply nobody's: it must not look different from another's.
+        if (!z.uuid().safeParse(params.id).success) throw new AppError('NOT_FOUND');
+        await endSession(deps, contextOf(req), principalOf(req), params.id);
+        res.status(204).end();
+      },
+    }),
+    logout: endpoint({
+      summary: 'Sign out on this device',
+      responses: { 204: 'Signed out' },
+      async handle(req, res) {
+        await logout(deps, contextOf(req), principalOf(req));
+        res.status(204).end();
+      },
+    }),
+    logoutAll: endpoint({
+      summary: 'Sign out on all devices',
+      responses: { 204: 'Signed out everywhere' },
+      async handle(req, res) {
+        await logoutAll(deps, contextOf(req), principalOf(req));
+        res.status(204).end();
+      },
+    }),
+    jwks: endpoint({
+      summary: 'The public keys of access tokens (RFC 7517)',
+      responses: { 200: 'A JSON Web Key Set' },
+      handle(_req, res) {
+        res.setHeader('cache-control', 'public, max-age=300');
+        res.json(deps.keys.jwks);
+      },
+    }),
+  };
+}
+
+export const authRoutes = (deps: Deps) => ({ ...signInRoutes(deps), ...sessionRoutes(deps) });

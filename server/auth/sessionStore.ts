@@ -1,0 +1,250 @@
+import { and, desc, eq, gt, isNull, sql } from 'drizzle-orm';
+import type { Pool } from 'pg';
+import { runPrepared } from '../db';
+import type { Db, PreparedStatement, Tx } from '../db';
+import { refreshTokens, tenantStaff, tenants, userSessions, users } from '../db/schema';
+import type { RevokeReason } from '../db/schema';
+
+/** What each authenticated request is checked against. */
+export interface LiveState {
+  tenantId: string;
+  userId: string;
+  staffId: string;
+  /** The version the session began under; null where only the staff member was looked at. */
+  sessionVersion: number | null;
+  /** The version now. */
+  staffVersion: number;
+  permissions: string[];
+  /** User, staff member and tenant are all active. */
+  active: boolean;
+  /** The session is neither revoked nor over; true where there is none to look at. */
+  live: boolean;
+  /** Milliseconds since the epoch; null where there is no session. */
+  lastSeenAt: number | null;
+}
+
+const STAFF_COLUMNS = `st.tenant_id AS "tenantId", st.user_id AS "userId", st.id AS "staffId",
+  st.session_version AS "staffVersion", st.permissions,
+  (st.status = 'active' AND u.status = 'active' AND t.status = 'active') AS active`;
+
+const STAFF_JOINS = `JOIN users u ON u.id = st.user_id JOIN tenants t ON t.id = st.tenant_id`;
+
+const LIVE_SESSIONS: PreparedStatement = {
+  name: 'live_sessions',
+  text: `SELECT s.id, ${STAFF_COLUMNS}, s.session_version AS "sessionVersion",
+    (s.revoked_at IS NULL AND s.expires_at > $2) AS live,
+    (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS "lastSeenAt"
+    FROM user_sessions s
+    JOIN tenant_staff st ON st.tenant_id = s.tenant_id AND st.id = s.staff_id AND st.user_id = s.user_id
+    ${STAFF_JOINS}
+    WHERE s.id = ANY($1::uuid[])`,
+};
+
+const LIVE_STAFF: PreparedStatement = {
+  name: 'live_staff',
+  text: `SELECT ${STAFF_COLUMNS}, NULL::int AS "sessionVersion", true AS live,
+    NULL::float8 AS "lastSeenAt"
+    FROM tenant_staff st ${STAFF_JOINS}
+    WHERE st.tenant_id = $1 AND st.user_id = $2`,
+};
+
+/**
+ * The state of many sessions in one round trip. It spans tenants on purpose: requests of all tenants share
+ * it, and each compares what it finds with the tenant in its own signed token.
+ */
+export async function readLiveSessions(
+  pool: Pool,
+  sessionIds: string[],
+  now: Date,
+): Promise<Map<string, LiveState>> {
+  const rows = await runPrepared<LiveState & { id: string }>(pool, LIVE_SESSIONS, [
+    sessionIds,
+    now,
+  ]);
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+/** The staff member's state alone, for tokens without a session. */
+export async function readLiveStaff(
+  pool: Pool,
+  tenantId: string,
+  userId: string,
+): Promise<LiveState | undefined> {
+  const [row] = await runPrepared<LiveState>(pool, LIVE_STAFF, [tenantId, userId]);
+  return row;
+}
+
+const TOUCH_SESSIONS: PreparedStatement = {
+  name: 'touch_sessions',
+  text: `UPDATE user_sessions SET last_seen_at = $2
+    WHERE id = ANY($1::uuid[]) AND last_seen_at < $2::timestamptz - interval '60 seconds'`,
+};
+
+/** Moves `last_seen_at` on, of sessions that a live check has just found. */
+export async function touchSessions(pool: Pool, sessionIds: string[], now: Date): Promise<void> {
+  await runPrepared(pool, TOUCH_SESSIONS, [sessionIds, now]);
+}
+
+export async function insertSession(tx: Tx, row: typeof userSessions.$inferInsert): Promise<void> {
+  await tx.insert(userSessions).values(row);
+}
+
+export interface CurrentStaff {
+  sessionVersion: number;
+  active: boolean;
+}
+
+/** The version that a session opened now begins under. */
+export async function readCurrentStaff(
+  tx: Tx,
+  tenantId: string,
+  staffId: string,
+): Promise<CurrentStaff | undefined> {
+  const [row] = await tx
+    .select({
+      sessionVersion: tenantStaff.sessionVersion,
+      active: sql<boolean>`${tenantStaff.status} = 'active' AND ${users.status} = 'active' AND ${tenants.status} = 'active'`,
+    })
+    .from(tenantStaff)
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+  return row;
+}
+
+const liveOf = (tenantId: string, staffId: string) =>
+  and(
+    eq(userSessions.tenantId, tenantId),
+    eq(userSessions.staffId, staffId),
+    isNull(userSessions.revokedAt),
+  );
+
+/** The sessions that are still good, newest first. */
+export async function listSessions(
+  db: Db,
+  tenantId: string,
+  query: { staffId: string; sessionVersion: number; now: Date },
+) {
+  return db
+    .select({
+      id: userSessions.id,
+      createdAt: userSessions.createdAt,
+      lastSeenAt: userSessions.lastSeenAt,
+      expiresAt: userSessions.expiresAt,
+      ip: userSessions.ip,
+      country: userSessions.country,
+      userAgent: userSessions.userAgent,
+      rememberMe: userSessions.rememberMe,
+    })
+    .from(userSessions)
+    .where(
+      and(
+        liveOf(tenantId, query.staffId),
+        eq(userSessions.sessionVersion, query.sessionVersion),
+        gt(userSessions.expiresAt, query.now),
+      ),
+    )
+    .orderBy(desc(userSessions.createdAt), desc(userSessions.id))
+    .limit(500);
+}
+
+/** @returns whether there was such a live session of this staff member */
+export async function revokeSession(
+  tx: Tx,
+  tenantId: string,
+  query: { staffId: string; sessionId: string; reason: RevokeReason; now: Date },
+): Promise<boolean> {
+  const rows = await tx
+    .update(userSessions)
+    .set({ revokedAt: query.now, revokeReason: query.reason })
+    .where(and(liveOf(tenantId, query.staffId), eq(userSessions.id, query.sessionId)))
+    .returning({ id: userSessions.id });
+  return rows.length === 1;
+}
+
+/** @returns how many tokens of the session were live */
+export async function revokeSessionTokens(
+  tx: Tx,
+  tenantId: string,
+  query: { sessionId: string; reason: RevokeReason; now: Date },
+): Promise<number> {
+  const rows = await tx
+    .update(refreshTokens)
+    .set({ revokedAt: query.now, isRevoked: true, revokeReason: query.reason })
+    .where(
+      and(
+        eq(refreshTokens.tenantId, tenantId),
+        eq(refreshTokens.sessionId, query.sessionId),
+        isNull(refreshTokens.revokedAt),
+      ),
+    )
+    .returning({ id: refreshTokens.id });
+  return rows.length;
+}
+
+/** What ends, and why; the family of a replayed token ends for another reason than the rest. */
+export interface Invalidation {
+  staffId: string;
+  reason: RevokeReason;
+  family?: { familyId: string; sessionId: string | null; reason: RevokeReason };
+  now: Date;
+}
+
+/** @returns the new version, or undefined where the tenant has no such staff member */
+export async function bumpSessionVersion(
+  tx: Tx,
+  tenantId: string,
+  staffId: string,
+): Promise<number | undefined> {
+  const [row] = await tx
+    .update(tenantStaff)
+    .set({ sessionVersion: sql`${tenantStaff.sessionVersion} + 1` })
+    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)))
+    .returning({ sessionVersion: tenantStaff.sessionVersion });
+  return row?.sessionVersion;
+}
+
+export async function revokeAllSessions(
+  tx: Tx,
+  tenantId: string,
+  what: Invalidation,
+): Promise<number> {
+  const special = what.family?.sessionId;
+  const rows = await tx
+    .update(userSessions)
+    .set({
+      revokedAt: what.now,
+      revokeReason: special
+        ? sql`CASE WHEN ${userSessions.id} = ${special} THEN ${what.family?.reason}::revoke_reason ELSE ${what.reason}::revoke_reason END`
+        : what.reason,
+    })
+    .where(liveOf(tenantId, what.staffId))
+    .returning({ id: userSessions.id });
+  return rows.length;
+}
+
+export async function revokeAllTokens(
+  tx: Tx,
+  tenantId: string,
+  what: Invalidation,
+): Promise<number> {
+  const familyOf = sql`coalesce(${refreshTokens.familyId}, ${refreshTokens.id})`;
+  const rows = await tx
+    .update(refreshTokens)
+    .set({
+      revokedAt: what.now,
+      isRevoked: true,
+      revokeReason: what.family
+        ? sql`CASE WHEN ${familyOf} = ${what.family.familyId} THEN ${what.family.reason}::revoke_reason ELSE ${what.reason}::revoke_reason END`
+        : what.reason,
+    })
+    .where(
+      and(
+        eq(refreshTokens.tenantId, tenantId),
+        eq(refreshTokens.staffId, what.staffId),
+        isNull(refreshTokens.revokedAt),
+      ),
+    )
+    .returning({ id: refreshTokens.id });
+  return rows.length;
+}

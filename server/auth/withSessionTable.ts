@@ -1,0 +1,26 @@
+import { databaseFault } from '../db/pgErrors';
+import type { Deps } from '../deps';
+
+/** `degraded`: `user_sessions` is gone, and tokens live by `session_version` alone. */
+export type SessionMode = 'normal' | 'degraded';
+
+/**
+ * Runs work that needs `user_sessions`, and runs it again without it where the table turns out to be
+ * missing: that outage must not break a login. Any other missing table is an error.
+ * @param work runs its own transaction; on a missing table nothing of it remains
+ */
+export async function withSessionTable<T>(
+  deps: Pick<Deps, 'schemaGuard'>,
+  work: (mode: SessionMode) => Promise<T>,
+): Promise<T> {
+  if (deps.schemaGuard.missing().includes('user_sessions')) return work('degraded');
+  try {
+    return await work('normal');
+  } catch (error) {
+    if (databaseFault(error) !== 'missing_table') throw error;
+    // The error names a relation in words only: the catalogue says for certain.
+    const { missing } = await deps.schemaGuard.check();
+    if (!missing.includes('user_sessions')) throw error;
+    return work('degraded');
+  }
+}

@@ -1,0 +1,46 @@
+import type { RequestContext } from '../context';
+import type { Deps } from '../deps';
+import { enrollTotpForStaff } from '../security';
+import { createStaff, createTenant, hasAnyTenant } from '../tenants';
+
+export interface DemoSignIn {
+  tenant: string;
+  email: string;
+  password: string;
+  totpSecret: string;
+}
+
+const SLUG = 'acme';
+const EMAIL = 'owner@acme.example';
+
+const CONTEXT: RequestContext = {
+  correlationId: 'first-start',
+  tenantId: null,
+  actor: 'system',
+  sessionId: null,
+  ip: null,
+  country: null,
+  userAgent: null,
+};
+
+/**
+ * Creates the demo tenant and its owner in an empty database.
+ * @returns the sign-in data, to be shown once; undefined where there is a tenant already
+ */
+export async function createDemo(
+  deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'passwords'>,
+): Promise<DemoSignIn | undefined> {
+  if (await hasAnyTenant(deps.db)) return undefined;
+  const password = deps.random.bytes(15).toString('base64url');
+  const passwordHash = await deps.passwords.hash(password);
+  const permissions = ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'];
+  return deps.db.transaction(async (tx) => {
+    const tenant = { slug: SLUG, name: 'Acme Inc' };
+    const tenantId = await createTenant(deps, tx, CONTEXT, tenant, 'bootstrap');
+    const owner = { email: EMAIL, permissions, tenantId, passwordHash };
+    const { userId, staffId } = await createStaff(deps, tx, CONTEXT, owner, 'bootstrap');
+    const staff = { tenantId, userId, staffId };
+    const totpSecret = await enrollTotpForStaff(deps, tx, CONTEXT, staff, 'bootstrap');
+    return { tenant: SLUG, email: EMAIL, password, totpSecret };
+  });
+}

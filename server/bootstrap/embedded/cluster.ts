@@ -1,0 +1,131 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import type { PostgresBinaries } from './binaries';
+import { EmbeddedPostgresError } from './error';
+import { syncFolder, uniqueSibling } from './files';
+import { startGuarded } from './guardedProcess';
+import { giveTo, ownCluster, type Place } from './place';
+import { childEnvironment, type ServerLog } from './serverLog';
+
+const draftName = 'initdb-draft';
+
+/**
+ * Makes sure that there is a complete cluster: a new one is made beside its place and moved there
+ * when it is done, so that a crash leaves nothing that could be taken for a database.
+ * @param place where it belongs
+ * @param binaries the programs
+ * @param password of the superuser of a new cluster
+ * @param durable false: a new cluster is not flushed to disk
+ * @returns true when it was made now
+ * @throws EmbeddedPostgresError with the last lines of initdb when it fails
+ */
+export async function ensureCluster(
+  place: Place,
+  binaries: PostgresBinaries,
+  password: string,
+  durable: boolean,
+  serverLog: ServerLog,
+): Promise<boolean> {
+  for (const name of readdirSync(place.home)) {
+    if (name.startsWith(draftName)) removeDraft(path.join(place.home, name));
+  }
+  if (isComplete(place.cluster)) {
+    ownCluster(place);
+    return false;
+  }
+  removeIfEmpty(place.cluster);
+  const draft = uniqueSibling(path.join(place.home, draftName));
+  try {
+    await runInitdb(place, binaries, draft, password, durable, serverLog);
+    renameSync(path.join(draft, 'cluster'), place.cluster);
+    if (durable) syncFolder(place.home);
+  } finally {
+    removeDraft(draft);
+  }
+  return true;
+}
+
+function isComplete(cluster: string): boolean {
+  return ['PG_VERSION', 'global/pg_control'].every((name) => existsSync(path.join(cluster, name)));
+}
+
+function removeIfEmpty(cluster: string): void {
+  if (!existsSync(cluster)) return;
+  try {
+    rmdirSync(cluster);
+  } catch (error) {
+    throw new EmbeddedPostgresError(
+      `${cluster} holds files but no complete database: restore it from a backup, or move it away to start with an empty database.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Best effort: what cannot be removed now is tried again by the next start. */
+function removeDraft(draft: string): void {
+  try {
+    rmSync(draft, { recursive: true, force: true, maxRetries: 3 });
+  } catch {
+    // It is in nobody's way.
+  }
+}
+
+async function runInitdb(
+  { account }: Place,
+  { initdb }: PostgresBinaries,
+  draft: string,
+  password: string,
+  durable: boolean,
+  serverLog: ServerLog,
+): Promise<void> {
+  const passwordFile = path.join(draft, 'password');
+  mkdirSync(draft, { mode: 0o700 });
+  writeFileSync(passwordFile, password, { mode: 0o600 });
+  if (account !== null) giveTo(draft, account);
+  const mark = serverLog.mark();
+  const run = await startGuarded({
+    program: initdb,
+    args: [
+      `--pgdata=${path.join(draft, 'cluster')}`,
+      `--pwfile=${passwordFile}`,
+      ...['--username=gatehouse', '--auth=scram-sha-256', '--encoding=UTF8', '--no-instructions'],
+      // The order of texts must not change with the system's C library.
+      ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+      ...(durable ? [] : ['--no-sync']),
+    ],
+    account,
+    env: childEnvironment,
+    output: serverLog.descriptor,
+  });
+  const code = await exitOf(run.exited);
+  if (code === 0) return;
+  throw new EmbeddedPostgresError(whyInitdbFailed(code, serverLog.lastLines(mark)));
+}
+
+function whyInitdbFailed(code: number | null, lines: string): string {
+  if (code === 126 || code === 127) {
+    return `The embedded Postgres cannot run on this system (${lines}): set DATABASE_URL to a Postgres server.`;
+  }
+  if (/could not look up effective user ID/.test(lines)) {
+    return `Postgres cannot make its database for a uid without a name (${lines}): start Gatehouse under an account of /etc/passwd, or set DATABASE_URL.`;
+  }
+  return `The embedded Postgres could not make its database: ${lines}`;
+}
+
+/** The guarded program does not keep this process alive, but its result is awaited here. */
+async function exitOf(exited: Promise<number | null>): Promise<number | null> {
+  const stayAlive = setInterval(() => undefined, 60_000);
+  try {
+    return await exited;
+  } finally {
+    clearInterval(stayAlive);
+  }
+}

@@ -1,0 +1,4 @@
+/** The embedded database cannot be used; the message is one plain sentence for the operator. */
+export class EmbeddedPostgresError extends Error {
+  override name = 'EmbeddedPostgresError';
+}

@@ -1,0 +1,139 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { EmbeddedPostgresError } from './error';
+import { errorCode } from './files';
+
+/** The account that a program runs under; null means our own. */
+export type Account = { uid: number; gid: number } | null;
+
+export interface ProgramToGuard {
+  program: string;
+  args: string[];
+  /** Null: our own account. */
+  account: Account;
+  env: Record<string, string>;
+  /** Takes the program's stdout and stderr. */
+  output: number;
+}
+
+/** A program that is stopped, by SIGINT and then SIGQUIT, should this process die in any way. */
+export interface GuardedProcess {
+  pid: number;
+  /** Resolves with the exit code, or null after death by a signal. */
+  exited: Promise<number | null>;
+  hasExited(): boolean;
+  /** SIGINT, after `patience` ms SIGQUIT, then SIGKILL; resolves when the program is gone. */
+  stop(patience: number): Promise<void>;
+}
+
+// Waits for a word before it becomes the program, under the same pid: were this process killed
+// between starting the program and starting its watchdog, the program would be left alone.
+const gate = 'IFS= read -r word && exec "$@" </dev/null';
+
+// Its stdin ends when this process does, even by SIGKILL. It signals the pid it was given and not
+// whatever runs in the cluster by then, which may be the server of the next start.
+const watchdog = `
+trap '' HUP INT TERM
+IFS= read -r word
+kill -INT "$1" 2>/dev/null || exit 0
+n=0
+while [ $n -lt 200 ] && kill -0 "$1" 2>/dev/null; do sleep 0.1; n=$((n + 1)); done
+kill -QUIT "$1" 2>/dev/null`;
+
+const immediatePatience = 5_000;
+
+/**
+ * Starts a program in its own process group, so that Ctrl-C does not reach it, with a watchdog.
+ * @param what the program, its account and where its output goes
+ * @returns its handle; it does not keep this process from exiting
+ * @throws EmbeddedPostgresError when it cannot be started
+ */
+export async function startGuarded(what: ProgramToGuard): Promise<GuardedProcess> {
+  const child = await spawnShell(['-c', gate, 'sh', what.program, ...what.args], what, what.output);
+  const pid = child.pid as number;
+  let gone = false;
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('exit', (code) => {
+      gone = true;
+      resolve(code);
+    });
+  });
+  const guard = await spawnShell(
+    ['-c', watchdog, 'gatehouse-watchdog', String(pid)],
+    what,
+    'ignore',
+  ).catch((error: unknown) => {
+    child.kill('SIGKILL');
+    throw error;
+  });
+  guard.stdin?.on('error', () => undefined);
+  guard.unref();
+  (guard.stdin as unknown as { unref(): void }).unref();
+  // At once, before the pid can be given to somebody else.
+  void exited.then(() => guard.kill('SIGKILL'));
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end('start\n');
+  child.unref();
+  return {
+    pid,
+    exited,
+    hasExited: () => gone,
+    stop: (patience) => stopProcess(child, exited, patience),
+  };
+}
+
+async function spawnShell(
+  args: string[],
+  { account, env }: ProgramToGuard,
+  output: number | 'ignore',
+): Promise<ChildProcess> {
+  try {
+    // Some failures are thrown, others are an event.
+    const child = spawn('/bin/sh', args, {
+      ...(account ?? {}),
+      cwd: '/',
+      detached: true,
+      env,
+      stdio: ['pipe', output, output],
+    });
+    await once(child, 'spawn');
+    // A later error means a signal that could not be sent: who waits for the exit has a deadline.
+    child.on('error', () => undefined);
+    return child;
+  } catch (error) {
+    const because = errorCode(error) ?? String(error);
+    throw new EmbeddedPostgresError(
+      account === null
+        ? `The embedded Postgres cannot be started here (${because}): set DATABASE_URL to a Postgres server.`
+        : `Postgres refuses to run as root and root may not start it as uid ${account.uid} here (${because}): start Gatehouse as an ordinary user or set DATABASE_URL.`,
+      { cause: error },
+    );
+  }
+}
+
+async function stopProcess(
+  child: ChildProcess,
+  exited: Promise<number | null>,
+  patience: number,
+): Promise<void> {
+  child.ref();
+  for (const [signal, wait] of [
+    ['SIGINT', patience],
+    ['SIGQUIT', immediatePatience],
+  ] as const) {
+    child.kill(signal);
+    if (await settlesWithin(exited, wait)) return;
+  }
+  child.kill('SIGKILL');
+  await exited;
+}
+
+async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const done = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return done;
+}

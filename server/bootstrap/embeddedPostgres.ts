@@ -1,0 +1,200 @@
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import { Client } from 'pg';
+import { locateBinaries } from './embedded/binaries';
+import { ensureCluster } from './embedded/cluster';
+import {
+  acquireDataDirectoryLock,
+  readLockOwner,
+  type DataDirectoryLock,
+} from './embedded/dataDirectoryLock';
+import { EmbeddedPostgresError } from './embedded/error';
+import { readIfThere, writeAtomically } from './embedded/files';
+import {
+  choosePassword,
+  choosePlace,
+  prepareDataDir,
+  readPassword,
+  rememberPlace,
+} from './embedded/place';
+import { identifyProcess, isAlive, type ProcessIdentity } from './embedded/processIdentity';
+import { startServer, stopServer, type RunningServer } from './embedded/server';
+import { openServerLog } from './embedded/serverLog';
+
+export { EmbeddedPostgresError };
+
+export interface EmbeddedPostgres {
+  /** `postgres://gatehouse:<password>@127.0.0.1:<port>/gatehouse` */
+  url: string;
+  port: number;
+  /** Shuts the server down; resolves when its process is gone. */
+  stop(): Promise<void>;
+  /** Calls back when the server dies without `stop()` having been asked. */
+  onExit(callback: (code: number | null) => void): void;
+}
+
+export interface EmbeddedPostgresOptions {
+  dataDir: string;
+  /** False trades safety against power failure for speed, for tests. Default true. */
+  durable?: boolean;
+  maxConnections?: number;
+  log?: (line: string) => void;
+}
+
+/**
+ * Starts the Postgres that comes with the product, on 127.0.0.1 alone, and makes its database at
+ * the first start. It stops when this process dies, whatever the way.
+ * @param opts where its data lie, and how it runs
+ * @returns the running server; the process may exit by itself while it runs and after `stop()`
+ * @throws EmbeddedPostgresError with one sentence for the operator, whatever goes wrong
+ */
+export async function startEmbeddedPostgres(
+  opts: EmbeddedPostgresOptions,
+): Promise<EmbeddedPostgres> {
+  try {
+    const dataDir = prepareDataDir(path.resolve(opts.dataDir));
+    const lock = acquireDataDirectoryLock(dataDir);
+    try {
+      return await startLocked(dataDir, lock, opts);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  } catch (error) {
+    throw forOperator(error, opts.dataDir);
+  }
+}
+
+/**
+ * Finds the server that a living process of ours runs on a data folder.
+ * @param dataDir the data folder
+ * @returns its connection URL, or null when none runs
+ * @throws EmbeddedPostgresError when this account may not look into the data folder
+ */
+export function findRunningEmbeddedPostgres(dataDir: string): Promise<string | null> {
+  const folder = path.resolve(dataDir);
+  try {
+    const owner = readLockOwner(folder);
+    const note = readRunningNote(folder);
+    const isCurrent =
+      owner !== null &&
+      note !== null &&
+      note.owner.pid === owner.pid &&
+      note.owner.start === owner.start &&
+      isAlive(note.server);
+    const password = isCurrent ? readPassword(folder) : null;
+    return Promise.resolve(
+      isCurrent && password !== null ? urlOf(note.port, password, 'gatehouse') : null,
+    );
+  } catch (error) {
+    return Promise.reject(forOperator(error, dataDir));
+  }
+}
+
+async function startLocked(
+  dataDir: string,
+  lock: DataDirectoryLock,
+  { durable = true, maxConnections, log = () => undefined }: EmbeddedPostgresOptions,
+): Promise<EmbeddedPostgres> {
+  const place = choosePlace(dataDir, log);
+  const binaries = await locateBinaries(dataDir, place.account);
+  const password = choosePassword(place);
+  const serverLog = openServerLog(dataDir);
+  let server: RunningServer | undefined;
+  try {
+    if (await ensureCluster(place, binaries, password, durable, serverLog)) {
+      log(`made a new database in ${place.cluster}`);
+    }
+    rememberPlace(place);
+    server = await startServer(place, binaries, { durable, maxConnections }, serverLog);
+    await ensureDatabase(server.port, password);
+    writeRunningNote(dataDir, lock.owner, server);
+    log(`the embedded Postgres listens on 127.0.0.1:${server.port} (pid ${server.process.pid})`);
+    return supervise(server, urlOf(server.port, password, 'gatehouse'), () => {
+      rmSync(runningFile(dataDir), { force: true });
+      lock.release();
+    });
+  } catch (error) {
+    if (server !== undefined) await stopServer(server.process);
+    throw error;
+  } finally {
+    serverLog.close();
+  }
+}
+
+function supervise(
+  { process: server, port }: RunningServer,
+  url: string,
+  cleanUp: () => void,
+): EmbeddedPostgres {
+  let stopping: Promise<void> | undefined;
+  const unasked = server.exited.then((code) => {
+    cleanUp();
+    return { code, wasAsked: stopping !== undefined };
+  });
+  return {
+    url,
+    port,
+    stop() {
+      stopping ??= stopServer(server).then(() => unasked.then(() => undefined));
+      return stopping;
+    },
+    onExit(callback) {
+      void unasked.then(({ code, wasAsked }) => {
+        if (!wasAsked) callback(code);
+      });
+    },
+  };
+}
+
+/** The first start makes the database; a start that was cut off before that is mended by the next. */
+async function ensureDatabase(port: number, password: string): Promise<void> {
+  const client = new Client({
+    connectionString: urlOf(port, password, 'postgres'),
+    // Left out, a PGSSLMODE meant for another server would be obeyed.
+    ssl: false,
+    connectionTimeoutMillis: 10_000,
+  });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query("SELECT FROM pg_database WHERE datname = 'gatehouse'");
+    if (rowCount === 0) await client.query('CREATE DATABASE gatehouse');
+  } finally {
+    await client.end();
+  }
+}
+
+function urlOf(port: number, password: string, database: string): string {
+  return `postgres://gatehouse:${password}@127.0.0.1:${port}/${database}`;
+}
+
+interface RunningNote {
+  owner: ProcessIdentity;
+  server: ProcessIdentity;
+  port: number;
+}
+
+function writeRunningNote(dataDir: string, owner: ProcessIdentity, running: RunningServer): void {
+  const { pid } = running.process;
+  const server = identifyProcess(pid) ?? { pid, start: '' };
+  const note: RunningNote = { owner, server, port: running.port };
+  writeAtomically(runningFile(dataDir), JSON.stringify(note), 0o644);
+}
+
+function readRunningNote(dataDir: string): RunningNote | null {
+  const text = readIfThere(runningFile(dataDir));
+  return text === null ? null : (JSON.parse(text) as RunningNote);
+}
+
+function runningFile(dataDir: string): string {
+  return path.join(dataDir, 'running.json');
+}
+
+function forOperator(error: unknown, dataDir: string): EmbeddedPostgresError {
+  if (error instanceof EmbeddedPostgresError) return error;
+  const because = String(error).replace(/^Error: /, '');
+  return new EmbeddedPostgresError(
+    `The embedded Postgres cannot be used with the data folder ${dataDir}: ${because}`,
+    { cause: error },
+  );
+}

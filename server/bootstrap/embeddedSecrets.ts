@@ -1,0 +1,53 @@
+import { randomBytes } from 'node:crypto';
+import { linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigError } from '../config';
+import type { Secrets } from '../config';
+import { generateSecrets } from '../keyRing';
+
+/**
+ * The keys of the embedded mode: made on the first start, readable by their owner alone.
+ * @param dataDir where they are kept
+ * @throws ConfigError where the file is there but is not what was written
+ */
+export function loadEmbeddedSecrets(dataDir: string): Secrets {
+  const file = join(dataDir, 'keys.json');
+  mkdirSync(dataDir, { recursive: true });
+  const written = readIfThere(file);
+  if (written !== undefined) return parseSecrets(file, written);
+  // Whole or not at all, and never over the keys of another first start: link() refuses to replace.
+  const draft = `${file}.${randomBytes(6).toString('hex')}`;
+  writeFileSync(draft, JSON.stringify(generateSecrets(), null, 2), { mode: 0o600, flag: 'wx' });
+  try {
+    linkSync(draft, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    unlinkSync(draft);
+  }
+  return parseSecrets(file, readFileSync(file, 'utf8'));
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code === 'EACCES')
+      throw new ConfigError([`${file} cannot be read: it belongs to another user.`]);
+    throw error;
+  }
+}
+
+function parseSecrets(file: string, text: string): Secrets {
+  try {
+    const secrets = JSON.parse(text) as Secrets;
+    if (typeof secrets.jwtSigningKey === 'string' && typeof secrets.encryptionKey === 'string') {
+      return secrets;
+    }
+  } catch {
+    // Said below, with the file's name and without its content.
+  }
+  throw new ConfigError([`${file} is damaged: restore it, or move the folder away to start anew.`]);
+}

@@ -1,0 +1,175 @@
+import { migrate, readMigrationState } from '../bootstrap/migrate';
+import { forceLogout } from '../auth';
+import { recordAudit } from '../audit';
+import { generateSecrets } from '../keyRing';
+import { schemaHealthCheck } from '../bootstrap/schemaHealth';
+import { attemptSubject, clearAttempts, currentTotpCode, enrollTotpForStaff } from '../security';
+import {
+  createStaff,
+  createTenant,
+  findStaffByEmail,
+  findTenantBySlug,
+  objectionToPassword,
+} from '../tenants';
+import { CommandError } from './commandError';
+import { asOperator } from './operatorContext';
+import type { Operator } from './operatorContext';
+
+export type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+/** @throws CommandError naming the option that is missing */
+function required(options: Options, name: string): string {
+  const value = options[name];
+  if (typeof value !== 'string' || value === '') throw new CommandError(`--${name} is missing.`);
+  return value;
+}
+
+async function tenantIdOf({ deps }: Operator, slug: string): Promise<string> {
+  const tenant = await findTenantBySlug(deps.db, slug);
+  if (!tenant) throw new CommandError(`There is no tenant '${slug}'.`);
+  return tenant.id;
+}
+
+async function staffOf(operator: Operator, options: Options) {
+  const slug = required(options, 'tenant');
+  const email = required(options, 'email').trim().toLowerCase();
+  const tenantId = await tenantIdOf(operator, slug);
+  const staff = await findStaffByEmail(operator.deps.db, tenantId, email);
+  if (!staff) throw new CommandError(`Tenant '${slug}' has no staff member '${email}'.`);
+  return staff;
+}
+
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  // A shell's echo ends with a line break that nobody means.
+  return Buffer.concat(chunks)
+    .toString('utf8')
+    .replace(/\r?\n$/, '');
+}
+
+function createTenantCommand(options: Options) {
+  const input = { slug: required(options, 'slug'), name: required(options, 'name') };
+  return asOperator(async ({ deps, ctx }) => {
+    const tenantId = await deps.db.transaction((tx) =>
+      createTenant(deps, tx, ctx, input, 'operator'),
+    );
+    return { tenantId };
+  });
+}
+
+async function createStaffCommand(options: Options) {
+  const slug = required(options, 'tenant');
+  const email = required(options, 'email');
+  if (options['password-stdin'] !== true) throw new CommandError('--password-stdin is missing.');
+  const list = typeof options['permissions'] === 'string' ? options['permissions'] : '';
+  const permissions = list.split(',').filter((permission) => permission !== '');
+  const password = await readStdin();
+  const totp = options['totp'] === true;
+  return asOperator(async (operator) => {
+    const { deps, ctx } = operator;
+    const objection = objectionToPassword(deps, password, totp);
+    if (objection !== undefined) throw new CommandError(objection);
+    const tenantId = await tenantIdOf(operator, slug);
+    const passwordHash = await deps.passwords.hash(password);
+    return deps.db.transaction(async (tx) => {
+      const input = { tenantId, email, permissions, passwordHash };
+      const { userId, staffId, userCreated } = await createStaff(deps, tx, ctx, input, 'operator');
+      const staff = { tenantId, userId, staffId };
+      const totpSecret = totp
+        ? await enrollTotpForStaff(deps, tx, ctx, staff, 'operator')
+        : undefined;
+      return { ...staff, userCreated, ...(totpSecret === undefined ? {} : { totpSecret }) };
+    });
+  });
+}
+
+function forceLogoutCommand(options: Options) {
+  return asOperator(async (operator) => {
+    const { tenantId, staffId } = await staffOf(operator, options);
+    await forceLogout(operator.deps, operator.ctx, tenantId, staffId);
+    return { tenantId, staffId, forcedLogout: true };
+  });
+}
+
+function enrollTotpCommand(options: Options) {
+  return asOperator(async (operator) => {
+    const { deps, ctx } = operator;
+    const { tenantId, userId, staffId } = await staffOf(operator, options);
+    const staff = { tenantId, userId, staffId };
+    const totpSecret = await deps.db.transaction((tx) =>
+      enrollTotpForStaff(deps, tx, ctx, staff, 'operator'),
+    );
+    return { ...staff, totpSecret };
+  });
+}
+
+function unlockCommand(options: Options) {
+  return asOperator(async (operator) => {
+    const { deps, ctx } = operator;
+    const { tenantId, staffId, email } = await staffOf(operator, options);
+    await deps.db.transaction(async (tx) => {
+      const account = attemptSubject(deps.keys, 'email', email);
+      await clearAttempts(tx, ['account', 'known_device'], account);
+      await clearAttempts(tx, ['step_up'], attemptSubject(deps.keys, 'staff', staffId));
+      await recordAudit(tx, ctx, {
+        action: 'STAFF_UNLOCKED',
+        outcome: 'success',
+        tenantId,
+        subject: `staff:${staffId}`,
+        details: { via: 'operator' },
+      });
+    });
+    return { tenantId, staffId, unlocked: true };
+  });
+}
+
+function migrateCommand() {
+  return asOperator(async ({ config }) => ({
+    applied: await migrate(config.databaseUrl, config.migrationsDir),
+  }));
+}
+
+function checkCommand() {
+  return asOperator(async ({ config, deps }) => {
+    const migrations = await readMigrationState(config.databaseUrl, config.migrationsDir);
+    const schema = await schemaHealthCheck(deps.db);
+    const ok = schema.ok && migrations.pending === 0 && migrations.problems.length === 0;
+    return { ok, migrations, schema };
+  });
+}
+
+function generateKeysCommand() {
+  const secrets = generateSecrets();
+  return Promise.resolve({
+    JWT_SIGNING_KEY: secrets.jwtSigningKey,
+    TOKEN_HASH_KEY: secrets.tokenHashKey,
+    ENCRYPTION_KEY: secrets.encryptionKey,
+    EVIDENCE_SIGNING_KEY: secrets.evidenceSigningKey,
+  });
+}
+
+async function totpCodeCommand(options: Options) {
+  return { code: await currentTotpCode(required(options, 'secret'), new Date()) };
+}
+
+interface Command {
+  usage: string;
+  run: (options: Options) => Promise<object>;
+}
+
+/** What an operator can do, by the words of the command line. */
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  'tenant create': { usage: '--slug S --name N', run: createTenantCommand },
+  'staff create': {
+    usage: '--tenant S --email E --password-stdin [--permissions A,B] [--totp]',
+    run: createStaffCommand,
+  },
+  'staff force-logout': { usage: '--tenant S --email E', run: forceLogoutCommand },
+  'staff enroll-totp': { usage: '--tenant S --email E', run: enrollTotpCommand },
+  'staff unlock': { usage: '--tenant S --email E', run: unlockCommand },
+  'db migrate': { usage: '', run: migrateCommand },
+  'db check': { usage: '', run: checkCommand },
+  'keys generate': { usage: '', run: generateKeysCommand },
+  'totp code': { usage: '--secret BASE32', run: totpCodeCommand },
+};

@@ -1,0 +1,61 @@
+import { findRunningEmbeddedPostgres, startEmbeddedPostgres } from '../bootstrap/embeddedPostgres';
+import { loadEmbeddedSecrets } from '../bootstrap/embeddedSecrets';
+import { migrate } from '../bootstrap/migrate';
+import { loadConfig, requireReady } from '../config';
+import type { ReadyConfig } from '../config';
+import type { RequestContext } from '../context';
+import { createDeps } from '../deps';
+import type { Deps } from '../deps';
+
+export interface Operator {
+  config: ReadyConfig;
+  deps: Deps;
+  ctx: RequestContext;
+}
+
+interface OpenedDatabase {
+  config: ReadyConfig;
+  close(): Promise<void>;
+}
+
+/** The same database as the server's: its own settings, or the embedded one, running or not. */
+async function openDatabase(): Promise<OpenedDatabase> {
+  const config = loadConfig();
+  if (config.mode === 'external') {
+    return { config: requireReady(config), close: () => Promise.resolve() };
+  }
+  const { dataDir } = config;
+  const runningUrl = await findRunningEmbeddedPostgres(dataDir);
+  const started = runningUrl === null ? await startEmbeddedPostgres({ dataDir }) : undefined;
+  const databaseUrl = runningUrl ?? started?.url ?? '';
+  const secrets = config.secrets ?? loadEmbeddedSecrets(dataDir);
+  if (started) await migrate(databaseUrl, config.migrationsDir);
+  return {
+    config: { ...config, databaseUrl, secrets },
+    close: () => started?.stop() ?? Promise.resolve(),
+  };
+}
+
+/** Runs an operator's command on the server's database, and closes everything after it. */
+export async function asOperator<T>(command: (operator: Operator) => Promise<T>): Promise<T> {
+  const { config, close } = await openDatabase();
+  try {
+    const deps = createDeps({ ...config, logLevel: 'silent' });
+    const ctx: RequestContext = {
+      correlationId: deps.random.id(),
+      tenantId: null,
+      actor: 'system',
+      sessionId: null,
+      ip: null,
+      country: null,
+      userAgent: null,
+    };
+    try {
+      return await command({ config, deps, ctx });
+    } finally {
+      await deps.close();
+    }
+  } finally {
+    await close();
+  }
+}

@@ -1,0 +1,75 @@
+import express from 'express';
+import type { Express } from 'express';
+import helmet from 'helmet';
+import { authRoutes } from './auth';
+import { complianceRoutes } from './compliance';
+import type { Deps } from './deps';
+import { healthRoutes } from './health';
+import { authenticate, authenticateIfPresent } from './middleware/authenticate';
+import { correlationId } from './middleware/correlationId';
+import { errorHandler, notFound } from './middleware/errorHandler';
+import { mountRoutes, noStore } from './middleware/mountRoutes';
+import { requestLog } from './middleware/requestLog';
+import { requirePermission } from './middleware/requirePermission';
+import { requireStepUp } from './middleware/requireStepUp';
+import { describeApi } from './openApi';
+import { del, endpoint, get, post } from './routeTable';
+import type { Route } from './routeTable';
+import { securityRoutes } from './security';
+
+/** The whole API: what is not in this table does not exist. Guards stand in the order they run. */
+export function routeTable(deps: Deps): Route[] {
+  const auth = authRoutes(deps);
+  const security = securityRoutes(deps);
+  const compliance = complianceRoutes(deps);
+  const health = healthRoutes(deps);
+  const mayExport = [
+    authenticate,
+    requirePermission('SETTINGS_SECURITY_VIEW'),
+    requireStepUp('data_export'),
+  ];
+  const table: Route[] = [
+    post('/api/auth/login', [], auth.login),
+    post('/api/auth/login/complete', [], auth.completeLogin),
+    post('/api/auth/refresh', [], auth.refresh),
+    get('/api/auth/me', [authenticate], auth.me),
+    get('/api/auth/sessions', [authenticate], auth.sessions),
+    del('/api/auth/sessions/:id', [authenticate], auth.endSession),
+    post('/api/auth/logout', [authenticate], auth.logout),
+    post('/api/auth/logout-all', [authenticate], auth.logoutAll),
+    get('/.well-known/jwks.json', [], auth.jwks),
+
+    post('/api/security/step-up/verify', [authenticateIfPresent], security.verifyStepUp),
+    post('/api/security/totp/enroll', [authenticate], security.enrollTotp),
+    post('/api/security/totp/confirm', [authenticate], security.confirmTotp),
+
+    post('/api/compliance/export/bundle', mayExport, compliance.exportBundle),
+    post('/api/compliance/export/security-events', mayExport, compliance.exportSecurityEvents),
+
+    get('/health/live', [], health.live),
+    get('/health/ready', [], health.ready),
+    get('/metrics', [], health.metrics),
+  ];
+  const openApi = endpoint({
+    summary: 'This document',
+    responses: { 200: 'OpenAPI 3.1' },
+    handle: (_req, res) => void res.json(describeApi(table, deps.config.version)),
+  });
+  table.push(get('/openapi.json', [], openApi));
+  return table;
+}
+
+/** Builds the Express application; it listens nowhere and touches no database until a request comes. */
+export function createApp(deps: Deps): Express {
+  const app = express();
+  app.locals['deps'] = deps;
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('trust proxy', deps.config.trustProxy);
+  app.set('query parser', 'simple');
+  app.use(correlationId, requestLog, helmet(), noStore);
+  mountRoutes(app, routeTable(deps));
+  app.use(notFound);
+  app.use(errorHandler);
+  return app;
+}

@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import type { Pool } from 'pg';
+import { createAccessTokens, createPasswordHasher, createSessionCheck } from './auth';
+import type { AccessTokens, PasswordHasher, SessionCheck } from './auth';
+import { createSchemaGuard } from './bootstrap/schemaHealth';
+import type { SchemaGuard } from './bootstrap/schemaHealth';
+import type { ReadyConfig } from './config';
+import type { Clock, Random } from './context';
+import { connect } from './db';
+import type { Database, Db } from './db';
+import { uuidV7 } from './db/ids';
+import { createKeyRing } from './keyRing';
+import type { KeyRing } from './keyRing';
+import { createLogger } from './logger';
+import type { Logger } from './logger';
+import { createMetrics } from './metrics';
+import type { Metrics } from './metrics';
+import { createGeoLookup, createRiskFactsCache } from './security';
+import type { GeoLookup, RiskFactsCache } from './security';
+
+/** Everything that is constructed once; functions ask for the parts they need. */
+export interface Deps {
+  config: ReadyConfig;
+  logger: Logger;
+  metrics: Metrics;
+  clock: Clock;
+  random: Random;
+  keys: KeyRing;
+  db: Db;
+  /** Beneath `db`, for prepared hot statements and COPY. */
+  pool: Pool;
+  schemaGuard: SchemaGuard;
+  passwords: PasswordHasher;
+  accessTokens: AccessTokens;
+  sessionCheck: SessionCheck;
+  geo: GeoLookup;
+  riskFacts: RiskFactsCache;
+  /** Settles what is under way and closes every connection. */
+  close(): Promise<void>;
+}
+
+const STATEMENT_TIMEOUT_MS = 15_000;
+/** The scorer's own connections: when the database is slow, scoring must not hold those that logins need. */
+const RISK_POOL_SIZE = 4;
+
+const systemClock: Clock = { now: () => new Date() };
+
+const systemRandom = (clock: Clock): Random => ({
+  bytes: randomBytes,
+  id: () => uuidV7(clock.now().getTime(), randomBytes(16)),
+});
+
+function openDatabases(config: ReadyConfig, logger: Logger): { main: Database; risk: Database } {
+  const onIdleError = (err: Error) => logger.warn({ err }, 'an idle database connection broke');
+  const url = config.databaseUrl;
+  return {
+    main: connect({
+      url,
+      poolSize: config.databasePoolSize,
+      statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+      onIdleError,
+    }),
+    risk: connect({
+      url,
+      poolSize: RISK_POOL_SIZE,
+      statementTimeoutMs: config.anomalyTimeoutMs,
+      onIdleError,
+    }),
+  };
+}
+
+/**
+ * Constructs the whole server, and sends nothing yet.
+ * @param overrides what a test replaces: the clock, chance, …
+ * @throws ConfigError where a key is not usable
+ */
+export function createDeps(
+  config: ReadyConfig,
+  overrides: Partial<Pick<Deps, 'clock' | 'random' | 'logger' | 'geo'>> = {},
+): Deps {
+  const logger = overrides.logger ?? createLogger(config);
+  const clock = overrides.clock ?? systemClock;
+  const random = overrides.random ?? systemRandom(clock);
+  const metrics = createMetrics();
+  const keys = createKeyRing(config.secrets);
+  const { main, risk } = openDatabases(config, logger);
+  const { db, pool } = main;
+  const intervalSec = config.schemaCheckIntervalSec;
+  const schemaGuard = createSchemaGuard({ db, logger, metrics, intervalSec });
+  const sessionCheck = createSessionCheck({ pool, clock, schemaGuard, logger, metrics });
+  return {
+    config,
+    logger,
+    metrics,
+    clock,
+    random,
+    keys,
+    db,
+    pool,
+    schemaGuard,
+    passwords: createPasswordHasher(config, random),
+    accessTokens: createAccessTokens(config, keys, clock, random),
+    sessionCheck,
+    geo: overrides.geo ?? createGeoLookup(config.geoipDb),
+    riskFacts: createRiskFactsCache(risk.pool, clock),
+    async close() {
+      schemaGuard.stop();
+      await sessionCheck.settle();
+      await Promise.all([main.close(), risk.close()]);
+    },
+  };
+}

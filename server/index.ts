@@ -1,0 +1,133 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createDemo } from './bootstrap/createDemo';
+import type { DemoSignIn } from './bootstrap/createDemo';
+import { startEmbeddedPostgres } from './bootstrap/embeddedPostgres';
+import type { EmbeddedPostgres } from './bootstrap/embeddedPostgres';
+import { loadEmbeddedSecrets } from './bootstrap/embeddedSecrets';
+import { prepareDatabase } from './bootstrap/prepareDatabase';
+import { loadConfig, requireReady } from './config';
+import type { Config, ReadyConfig } from './config';
+import { createApp } from './createApp';
+import { createDeps } from './deps';
+import type { Deps } from './deps';
+
+/** How long requests that are under way may take once the process was told to stop. */
+const DRAIN_MS = 20_000;
+
+interface Running {
+  deps?: Deps;
+  server?: Server;
+  embedded?: EmbeddedPostgres;
+}
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+async function openDatabase(config: Config, running: Running): Promise<ReadyConfig> {
+  if (config.mode === 'external') return requireReady(config);
+  running.embedded = await startEmbeddedPostgres({ dataDir: config.dataDir });
+  const secrets = config.secrets ?? loadEmbeddedSecrets(config.dataDir);
+  return { ...config, migrateOnBoot: true, databaseUrl: running.embedded.url, secrets };
+}
+
+function listen(deps: Deps): Promise<Server> {
+  const { port, host } = deps.config;
+  const server = createServer(createApp(deps));
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE';
+      reject(taken ? new Error(`Port ${port} is taken: set PORT to another one.`) : error);
+    });
+    server.listen(port, host, () => resolve(server));
+  });
+}
+
+function greet(url: string, signIn: DemoSignIn | undefined): void {
+  say(`Gatehouse listens on ${url}`);
+  if (!signIn) return;
+  const body = JSON.stringify({ email: signIn.email, password: signIn.password });
+  say(`
+A demo tenant was made. This is shown once:
+
+  tenant       ${signIn.tenant}
+  e-mail       ${signIn.email}
+  password     ${signIn.password}
+  TOTP secret  ${signIn.totpSecret}
+
+Sign in:
+
+  curl -s ${url}/api/auth/login -H 'content-type: application/json' -d '${body}'
+
+The current TOTP code:  npm run --silent admin -- totp code --secret ${signIn.totpSecret}
+`);
+}
+
+async function start(running: Running): Promise<void> {
+  const config = loadConfig();
+  const ready = await openDatabase(config, running);
+  const applied = await prepareDatabase(ready);
+  const deps = createDeps(ready);
+  running.deps = deps;
+  running.embedded?.onExit((code) => {
+    deps.logger.fatal({ code }, 'the embedded database stopped by itself');
+    process.exit(1);
+  });
+  if (applied > 0) deps.logger.info({ applied }, 'migrations applied');
+  deps.metrics.collectProcess();
+  await deps.schemaGuard.start();
+  const signIn = config.mode === 'embedded' ? await createDemo(deps) : undefined;
+  running.server = await listen(deps);
+  const { port } = running.server.address() as AddressInfo;
+  const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
+  greet(`http://${host}:${port}`, signIn);
+}
+
+/** Takes no new requests, lets those under way finish, then closes what is open. */
+async function drain({ server, deps, embedded }: Running): Promise<void> {
+  if (server) {
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeIdleConnections();
+    const overdue = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+    await closed;
+    clearTimeout(overdue);
+  }
+  await deps?.close();
+  await embedded?.stop();
+}
+
+function complain(error: unknown): void {
+  const named = error instanceof Error;
+  // Refusals to start are sentences; only what nobody foresaw needs a stack.
+  const foreseen = named && /ConfigError|MigrationError|EmbeddedPostgresError/.test(error.name);
+  const plain = named && (foreseen || error.message.startsWith('Port '));
+  process.stderr.write(`${plain ? error.message : named ? error.stack : String(error)}\n`);
+}
+
+async function main(): Promise<void> {
+  const running: Running = {};
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) return;
+    stopping = true;
+    running.deps?.logger.info({ signal }, 'stopping');
+    drain(running).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        complain(error);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  try {
+    await start(running);
+  } catch (error) {
+    complain(error);
+    await drain(running).catch(complain);
+    process.exit(1);
+  }
+}
+
+void main();

@@ -1,0 +1,61 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+/** Everything the process counts, in Prometheus' terms. */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  return {
+    registry,
+    /** Adds the process's own figures (CPU, memory, event loop): for a serving process alone. */
+    collectProcess: () => collectDefaultMetrics({ register: registry }),
+    requests: new Histogram({
+      name: 'gatehouse_http_request_seconds',
+      help: 'Requests by route and status',
+      labelNames: ['method', 'route', 'status'] as const,
+      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+      registers,
+    }),
+    logins: new Counter({
+      name: 'gatehouse_logins_total',
+      help: 'Logins by how they ended',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
+    refreshes: new Counter({
+      name: 'gatehouse_refreshes_total',
+      help: 'Refreshes by how they ended',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
+    anomalyChecksSkipped: new Counter({
+      name: 'gatehouse_anomaly_checks_skipped_total',
+      help: 'Scorings that failed open, by cause',
+      labelNames: ['cause'] as const,
+      registers,
+    }),
+    degradedTokens: new Counter({
+      name: 'gatehouse_degraded_tokens_total',
+      help: 'Tokens issued without a session because user_sessions was missing',
+      registers,
+    }),
+    backgroundFailures: new Counter({
+      name: 'gatehouse_background_failures_total',
+      help: 'Work after an answer that failed without failing the answer',
+      labelNames: ['task'] as const,
+      registers,
+    }),
+    exports: new Counter({
+      name: 'gatehouse_exports_total',
+      help: 'Exports by how they ended',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
+    schemaMissingTables: new Gauge({
+      name: 'gatehouse_schema_missing_tables',
+      help: 'Tables that the code expects and the database lacks',
+      registers,
+    }),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

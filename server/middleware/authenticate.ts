@@ -1,0 +1,35 @@
+import type { Request, RequestHandler } from 'express';
+import { AppError } from '../errors';
+import { depsOf } from './request';
+
+/** RFC 6750 2.1; the scheme is case-insensitive (RFC 9110 11.1). */
+const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
+
+function bearerToken(req: Request): string | undefined {
+  return BEARER.exec(req.headers.authorization ?? '')?.[1];
+}
+
+/** Checks the token's signature and the live session, at every request. */
+export const authenticate: RequestHandler = async (req, _res, next) => {
+  const token = bearerToken(req);
+  if (token === undefined) {
+    throw new AppError('UNAUTHENTICATED', { headers: { 'www-authenticate': 'Bearer' } });
+  }
+  const { accessTokens, sessionCheck } = depsOf(req);
+  req.principal = await sessionCheck.check(accessTokens.read(token));
+  next();
+};
+
+/**
+ * For a route that can be answered with or without a session: whoever sends no token, or one that has
+ * ended, goes on as nobody. A database that cannot be asked still is an error.
+ */
+export const authenticateIfPresent: RequestHandler = async (req, res, next) => {
+  if (bearerToken(req) === undefined) return next();
+  try {
+    await authenticate(req, res, () => undefined);
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === 'UNAUTHENTICATED')) throw error;
+  }
+  next();
+};

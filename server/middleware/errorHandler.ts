@@ -1,0 +1,106 @@
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
+import { ZodError } from 'zod';
+import { databaseFault } from '../db/pgErrors';
+import type { DatabaseFault } from '../db/pgErrors';
+import { AppError, ERRORS } from '../errors';
+import { depsOf } from './request';
+
+/** What body-parser calls its errors. */
+const BODY_ERRORS: Readonly<Record<string, ConstructorParameters<typeof AppError>[0]>> = {
+  'entity.parse.failed': 'MALFORMED_JSON',
+  'entity.verify.failed': 'MALFORMED_JSON',
+  'entity.too.large': 'PAYLOAD_TOO_LARGE',
+  'charset.unsupported': 'UNSUPPORTED_MEDIA_TYPE',
+  'encoding.unsupported': 'UNSUPPORTED_MEDIA_TYPE',
+};
+
+/** A request that met the database's trouble lost nothing: it is told when to come back. */
+function fromDatabaseFault(fault: DatabaseFault, cause: unknown): AppError {
+  switch (fault) {
+    case 'unavailable':
+    case 'read_only':
+      return new AppError('DATABASE_UNAVAILABLE', { headers: { 'retry-after': '5' }, cause });
+    case 'conflict':
+      return new AppError('DATABASE_UNAVAILABLE', { headers: { 'retry-after': '1' }, cause });
+    case 'missing_table':
+    case 'missing_column':
+      return new AppError('SCHEMA_UNAVAILABLE', { headers: { 'retry-after': '30' }, cause });
+    case 'unique_violation':
+      return new AppError('CONFLICT', { cause });
+    case 'foreign_key_violation':
+    case 'bad_data':
+      return new AppError('INVALID_INPUT', { cause });
+  }
+}
+
+function fromZod(error: ZodError): AppError {
+  const issues = error.issues.map(({ path, message }) => ({ path: path.join('.'), message }));
+  return new AppError('INVALID_INPUT', { detail: 'Some fields are not valid.', extra: { issues } });
+}
+
+function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  if (error instanceof ZodError) return fromZod(error);
+  const { type, status } = (error ?? {}) as { type?: unknown; status?: unknown };
+  const bodyError = typeof type === 'string' ? BODY_ERRORS[type] : undefined;
+  if (bodyError) return new AppError(bodyError);
+  const fault = databaseFault(error);
+  if (fault) return fromDatabaseFault(fault, error);
+  // Express's own complaints about a request, such as a path that cannot be decoded.
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return new AppError('INVALID_INPUT');
+  }
+  return new AppError('INTERNAL_ERROR', { cause: error });
+}
+
+function report(req: Request, error: AppError): void {
+  const { logger, schemaGuard } = depsOf(req);
+  const line = { err: error.cause ?? error, code: error.code, correlationId: req.correlationId };
+  if (error.status === 500) logger.error(line, error.code);
+  else if (error.status >= 500) logger.warn(line, error.code);
+  if (error.code === 'SCHEMA_UNAVAILABLE') schemaGuard.check().catch(() => undefined);
+}
+
+/** The one place that writes error bodies: fixed ones as contracts have them, all others by RFC 9457. */
+function send(req: Request, res: Response, error: AppError): void {
+  for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
+  const { title, fixed } = ERRORS[error.code];
+  res.status(error.status);
+  if (fixed) {
+    res.json({ error: error.code, ...error.extra });
+    return;
+  }
+  res.type('application/problem+json').send(
+    JSON.stringify({
+      type: `urn:gatehouse:error:${error.code}`,
+      title,
+      status: error.status,
+      ...(error.detail === undefined ? {} : { detail: error.detail }),
+      error: error.code,
+      correlationId: req.correlationId,
+      ...error.extra,
+    }),
+  );
+}
+
+export const errorHandler: ErrorRequestHandler = (error: unknown, req, res, _next) => {
+  const appError = toAppError(error);
+  report(req, appError);
+  if (res.headersSent) {
+    // Half an answer is on its way: breaking it off is the only honest end.
+    res.destroy();
+    return;
+  }
+  send(req, res, appError);
+};
+
+export const notFound: RequestHandler = () => {
+  throw new AppError('NOT_FOUND');
+};
+
+/** A known path with another method: RFC 9110 15.5.6. */
+export function methodNotAllowed(allowed: string): RequestHandler {
+  return () => {
+    throw new AppError('METHOD_NOT_ALLOWED', { headers: { allow: allowed } });
+  };
+}

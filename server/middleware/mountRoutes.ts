@@ -1,0 +1,36 @@
+import type { Express, RequestHandler } from 'express';
+import type { Endpoint, Route } from '../routeTable';
+import { methodNotAllowed } from './errorHandler';
+import { jsonBody } from './jsonBody';
+
+/** Answers hold tokens and personal data: no cache, shared or private, may keep one. */
+export const noStore: RequestHandler = (_req, res, next) => {
+  res.setHeader('cache-control', 'no-store');
+  next();
+};
+
+const nameRoute =
+  (path: string): RequestHandler =>
+  (_req, res, next) => {
+    res.locals['route'] = path;
+    next();
+  };
+
+const run =
+  (endpoint: Endpoint): RequestHandler =>
+  async (req, res) => {
+    await endpoint.handle(req, res);
+  };
+
+/** Guards run before the body is read: who may not enter does not make us parse. */
+export function mountRoutes(app: Express, table: readonly Route[]): void {
+  const methods = new Map<string, string[]>();
+  for (const { method, path, guards, endpoint } of table) {
+    const parse = endpoint.body ? [jsonBody] : [];
+    app[method](path, nameRoute(path), ...guards, ...parse, run(endpoint));
+    methods.set(path, [...(methods.get(path) ?? []), method.toUpperCase()]);
+  }
+  for (const [path, allowed] of methods) {
+    app.all(path, nameRoute(path), methodNotAllowed(allowed.join(', ')));
+  }
+}

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { ERRORS } from './errors';
+import type { Route } from './routeTable';
+
+/** `/sessions/:id` in Express is `/sessions/{id}` in OpenAPI. */
+const toOpenApiPath = (path: string) => path.replaceAll(/:([A-Za-z]+)/g, '{$1}');
+
+function describeRoute({ path, guards, endpoint }: Route) {
+  const parameters = [...path.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }));
+  const responses = Object.fromEntries(
+    Object.entries(endpoint.responses).map(([status, description]) => [status, { description }]),
+  );
+  const guarded = guards.length > 0;
+  return {
+    summary: endpoint.summary,
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(guarded ? { security: [{ bearer: [] }] } : {}),
+    ...(endpoint.body
+      ? {
+          requestBody: {
+            required: true,
+            content: {
+              'application/json': {
+                schema: z.toJSONSchema(endpoint.body, { io: 'input', unrepresentable: 'any' }),
+              },
+            },
+          },
+        }
+      : {}),
+    responses: {
+      ...responses,
+      ...(guarded ? { 401: { description: 'UNAUTHENTICATED' } } : {}),
+      default: { $ref: '#/components/responses/Problem' },
+    },
+  };
+}
+
+/** The API as OpenAPI 3.1, from the very schemas that validate: it cannot say anything else than they do. */
+export function describeApi(table: readonly Route[], version: string) {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of table) {
+    const path = toOpenApiPath(route.path);
+    paths[path] = { ...paths[path], [route.method]: describeRoute(route) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Gatehouse', version },
+    paths,
+    components: {
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      responses: {
+        Problem: {
+          description: 'RFC 9457 problem details, or a fixed contract body; `error` is the code',
+          content: {
+            'application/problem+json': {
+              schema: {
+                type: 'object',
+                properties: {
+                  error: { type: 'string', enum: Object.keys(ERRORS) },
+                  title: { type: 'string' },
+                  status: { type: 'integer' },
+                  detail: { type: 'string' },
+                  correlationId: { type: 'string' },
+                },
+                required: ['error'],
+              },
+            },
+          },
+        },
+      },
+    },
+  };
+}

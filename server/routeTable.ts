@@ -1,0 +1,72 @@
+import type { Request, RequestHandler, Response } from 'express';
+import { z } from 'zod';
+
+/** Text that Postgres can hold: no NUL, no half of a surrogate pair. */
+export const storableText = (most: number, least = 1) =>
+  z
+    .string()
+    .min(least)
+    .max(most)
+    .refine((value) => !value.includes('\0') && value.isWellFormed(), {
+      message: 'must not contain NUL or lone surrogates',
+    });
+
+/** What a route does, and the schemas that both validate it and document it. */
+export interface Endpoint {
+  summary: string;
+  /** The body's schema; a route without one reads no body. */
+  body?: z.ZodType;
+  params?: z.ZodType;
+  /** Statuses and what they mean, beside the errors that every route can answer. */
+  responses: Readonly<Record<number, string>>;
+  handle: (req: Request, res: Response) => Promise<void> | void;
+}
+
+export interface Route {
+  method: 'get' | 'post' | 'put' | 'delete';
+  path: string;
+  guards: readonly RequestHandler[];
+  endpoint: Endpoint;
+}
+
+/**
+ * An endpoint whose handler is given what its schemas made of the request.
+ * @throws ZodError from the handler where the input does not fit; nothing has happened by then
+ */
+export function endpoint<Body extends z.ZodType, Params extends z.ZodType>(spec: {
+  summary: string;
+  body?: Body;
+  params?: Params;
+  responses: Readonly<Record<number, string>>;
+  handle: (
+    req: Request,
+    res: Response,
+    input: { body: z.output<Body>; params: z.output<Params> },
+  ) => Promise<void> | void;
+}): Endpoint {
+  const { handle, body, params } = spec;
+  return {
+    summary: spec.summary,
+    responses: spec.responses,
+    ...(body ? { body } : {}),
+    ...(params ? { params } : {}),
+    handle: (req, res) =>
+      handle(req, res, {
+        body: (body ? body.parse(req.body) : undefined) as z.output<Body>,
+        params: (params ? params.parse(req.params) : undefined) as z.output<Params>,
+      }),
+  };
+}
+
+const route =
+  (method: Route['method']) =>
+  (path: string, guards: readonly RequestHandler[], endpoint: Endpoint): Route => ({
+    method,
+    path,
+    guards,
+    endpoint,
+  });
+
+export const get = route('get');
+export const post = route('post');
+export const del = route('delete');

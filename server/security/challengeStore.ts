@@ -1,0 +1,166 @@
+import { and, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm';
+import type { Db, Tx } from '../db';
+import { stepUpChallenges, userTotp } from '../db/schema';
+import type { ChallengeOrigin, StepUpPurpose } from '../db/schema';
+
+export type Challenge = typeof stepUpChallenges.$inferSelect;
+export type NewChallenge = typeof stepUpChallenges.$inferInsert;
+
+/** Five tries a challenge. */
+export const MAX_ATTEMPTS = 5;
+
+/** What may still be verified: not verified yet, in time, with tries left. */
+const open = (now: Date) =>
+  and(
+    isNull(stepUpChallenges.verifiedAt),
+    gt(stepUpChallenges.expiresAt, now),
+    lt(stepUpChallenges.attempts, MAX_ATTEMPTS),
+  );
+
+export async function insertChallenge(tx: Tx, row: NewChallenge): Promise<void> {
+  await tx.insert(stepUpChallenges).values(row);
+}
+
+/** By its id alone: the id's tag has proven that we handed it to whoever asks. */
+export async function findChallenge(db: Db, id: string): Promise<Challenge | undefined> {
+  const [row] = await db.select().from(stepUpChallenges).where(eq(stepUpChallenges.id, id));
+  return row;
+}
+
+export async function findOpenChallenge(
+  db: Db,
+  tenantId: string,
+  query: { sessionId: string; purpose: StepUpPurpose; origin?: ChallengeOrigin; now: Date },
+): Promise<Challenge | undefined> {
+  const [row] = await db
+    .select()
+    .from(stepUpChallenges)
+    .where(
+      and(
+        eq(stepUpChallenges.tenantId, tenantId),
+        eq(stepUpChallenges.sessionId, query.sessionId),
+        eq(stepUpChallenges.purpose, query.purpose),
+        query.origin ? eq(stepUpChallenges.origin, query.origin) : undefined,
+        open(query.now),
+      ),
+    )
+    .orderBy(desc(stepUpChallenges.createdAt))
+    .limit(1);
+  return row;
+}
+
+/**
+ * Takes one of the challenge's tries before it is evaluated, so that parallel guesses cannot share one.
+ * @returns the tries taken so far, or undefined where none was left
+ */
+export async function takeAttempt(db: Db, id: string, now: Date): Promise<number | undefined> {
+  const [row] = await db
+    .update(stepUpChallenges)
+    .set({ attempts: sql`${stepUpChallenges.attempts} + 1` })
+    .where(and(eq(stepUpChallenges.id, id), open(now)))
+    .returning({ attempts: stepUpChallenges.attempts });
+  return row?.attempts;
+}
+
+/** @returns false where another request verified it first */
+export async function markVerified(
+  tx: Tx,
+  id: string,
+  proof: { method: string; now: Date },
+): Promise<boolean> {
+  const rows = await tx
+    .update(stepUpChallenges)
+    .set({ verifiedAt: proof.now, verifiedMethod: proof.method })
+    .where(and(eq(stepUpChallenges.id, id), isNull(stepUpChallenges.verifiedAt)))
+    .returning({ id: stepUpChallenges.id });
+  return rows.length === 1;
+}
+
+/** How long a verified challenge waits for the login or refresh that it lets through. */
+const VERIFIED_FOR_SEC = 600;
+const verifiedSince = (now: Date, seconds: number) =>
+  gt(stepUpChallenges.verifiedAt, new Date(now.getTime() - seconds * 1000));
+
+/**
+ * Lets one login through: consumed in one statement, by one request, once.
+ * @param staffId whose login it must be, where that is known
+ * @returns the challenge, or undefined where it is not verified, too old or used
+ */
+export async function consumeLoginChallenge(
+  tx: Tx,
+  query: { id: string; staffId?: string; now: Date },
+): Promise<Challenge | undefined> {
+  const [row] = await tx
+    .update(stepUpChallenges)
+    .set({ consumedAt: query.now })
+    .where(
+      and(
+        eq(stepUpChallenges.id, query.id),
+        eq(stepUpChallenges.origin, 'login'),
+        query.staffId ? eq(stepUpChallenges.staffId, query.staffId) : undefined,
+        isNull(stepUpChallenges.consumedAt),
+        verifiedSince(query.now, VERIFIED_FOR_SEC),
+      ),
+    )
+    .returning();
+  return row;
+}
+
+/** Lets one refresh of this session through; `true` where there was a verified challenge to consume. */
+export async function consumeRefreshChallenge(
+  tx: Tx,
+  tenantId: string,
+  query: { sessionId: string; now: Date },
+): Promise<boolean> {
+  const rows = await tx
+    .update(stepUpChallenges)
+    .set({ consumedAt: query.now })
+    .where(
+      and(
+        eq(stepUpChallenges.tenantId, tenantId),
+        eq(stepUpChallenges.sessionId, query.sessionId),
+        eq(stepUpChallenges.purpose, 'security_settings'),
+        isNull(stepUpChallenges.consumedAt),
+        verifiedSince(query.now, VERIFIED_FOR_SEC),
+      ),
+    )
+    .returning({ id: stepUpChallenges.id });
+  return rows.length > 0;
+}
+
+/** Whether this session has a proof for this purpose that is younger than the window. */
+export async function hasFreshStepUp(
+  db: Db,
+  tenantId: string,
+  query: { sessionId: string; purpose: StepUpPurpose; windowSec: number; now: Date },
+): Promise<boolean> {
+  const rows = await db
+    .select({ id: stepUpChallenges.id })
+    .from(stepUpChallenges)
+    .where(
+      and(
+        eq(stepUpChallenges.tenantId, tenantId),
+        eq(stepUpChallenges.sessionId, query.sessionId),
+        eq(stepUpChallenges.purpose, query.purpose),
+        verifiedSince(query.now, query.windowSec),
+      ),
+    )
+    .limit(1);
+  return rows.length === 1;
+}
+
+/** The proofs that this staff member can give. */
+export async function listMethods(db: Db, tenantId: string, staffId: string): Promise<string[]> {
+  const rows = await db
+    .select({ id: userTotp.id })
+    .from(userTotp)
+    .where(
+      and(
+        eq(userTotp.tenantId, tenantId),
+        eq(userTotp.staffId, staffId),
+        sql`${userTotp.confirmedAt} IS NOT NULL`,
+      ),
+    )
+    .limit(1);
+  return rows.length > 0 ? ['totp'] : [];
+}

@@ -1,0 +1,38 @@
+import { recordAudit } from '../audit';
+import type { RequestContext } from '../context';
+import type { Tx } from '../db';
+import type { Deps } from '../deps';
+import { generateTotpSecret, sealTotpSecret } from './totp';
+import { deleteTotp, insertTotp } from './totpStore';
+
+/**
+ * Enrols a TOTP factor for somebody, replacing what they had: the operator's way to let a person on who
+ * has lost theirs, or never had one. The secret is handed over out of band.
+ * @returns the secret in base32
+ */
+export async function enrollTotpForStaff(
+  deps: Pick<Deps, 'keys' | 'clock' | 'random'>,
+  tx: Tx,
+  ctx: RequestContext,
+  staff: { tenantId: string; userId: string; staffId: string },
+  via: 'operator' | 'bootstrap',
+): Promise<string> {
+  const id = deps.random.id();
+  const now = deps.clock.now();
+  const secret = generateTotpSecret(deps.random);
+  const about = { tenantId: staff.tenantId, outcome: 'success' as const };
+  const details = { factor: 'totp' as const, via };
+  if ((await deleteTotp(tx, staff.tenantId, staff.staffId)) > 0) {
+    const subject = `staff:${staff.staffId}`;
+    await recordAudit(tx, ctx, { ...about, action: 'FACTOR_REMOVED', subject, details });
+  }
+  const secretSealed = sealTotpSecret(deps.keys, { ...staff, id }, secret);
+  await insertTotp(tx, { ...staff, id, secretSealed, createdAt: now, confirmedAt: now });
+  await recordAudit(tx, ctx, {
+    ...about,
+    action: 'FACTOR_ENROLLED',
+    subject: `factor:${id}`,
+    details,
+  });
+  return secret;
+}

@@ -1,0 +1,67 @@
+import type { Request } from 'express';
+import { z } from 'zod';
+import { stepUpPurpose } from '../db/schema';
+import type { Deps } from '../deps';
+import { readChallengeCookie } from '../middleware/cookies';
+import { contextOf, principalOf } from '../middleware/request';
+import { endpoint, storableText } from '../routeTable';
+import { confirmTotpEnrollment, startTotpEnrollment } from './enrollTotp';
+import { assertStepUp, hasFactor } from './stepUpGate';
+import { readAccountName } from './totpStore';
+import { verifyStepUp } from './verifyStepUp';
+
+const code = z
+  .string()
+  .transform((value) => value.replaceAll(' ', ''))
+  .pipe(z.string().regex(/^\d{6}$/, 'must be six digits'));
+const verifyBody = z.object({
+  code,
+  purpose: z.enum(stepUpPurpose.enumValues),
+  challengeId: storableText(256).optional(),
+});
+const confirmBody = z.object({ code });
+
+/** Replacing a factor takes a proof with the one that is to go; the first one has nothing to ask for. */
+async function assertMayChangeFactor(deps: Deps, req: Request): Promise<void> {
+  const principal = principalOf(req);
+  if (!(await hasFactor(deps, principal.tenantId, principal.staffId))) return;
+  await assertStepUp(deps, contextOf(req), principal, 'security_settings', 600);
+}
+
+export const securityRoutes = (deps: Deps) => ({
+  verifyStepUp: endpoint({
+    summary: 'Answer a step-up challenge with a code',
+    body: verifyBody,
+    responses: {
+      200: 'Verified',
+      401: 'UNAUTHENTICATED',
+      403: 'INVALID_CODE',
+      404: 'CHALLENGE_NOT_FOUND',
+      409: 'NO_FACTOR',
+      429: 'CHALLENGE_EXHAUSTED or TOO_MANY_ATTEMPTS',
+    },
+    async handle(req, res, { body }) {
+      const input = { ...body, cookieChallengeId: readChallengeCookie(req) };
+      res.json(await verifyStepUp(deps, contextOf(req), req.principal ?? null, input));
+    },
+  }),
+  enrollTotp: endpoint({
+    summary: 'Begin to enrol a TOTP authenticator',
+    responses: { 200: 'The secret, an otpauth URI and a QR code', 428: 'STEP_UP_REQUIRED' },
+    async handle(req, res) {
+      await assertMayChangeFactor(deps, req);
+      const principal = principalOf(req);
+      const account = await readAccountName(deps.db, principal.tenantId, principal.staffId);
+      res.json(await startTotpEnrollment(deps, contextOf(req), principal, account));
+    },
+  }),
+  confirmTotp: endpoint({
+    summary: 'Finish the enrolment with a code from the new authenticator',
+    body: confirmBody,
+    responses: { 200: 'Enrolled', 403: 'INVALID_CODE', 404: 'NOT_FOUND', 428: 'STEP_UP_REQUIRED' },
+    async handle(req, res, { body }) {
+      await assertMayChangeFactor(deps, req);
+      res.json(await confirmTotpEnrollment(deps, contextOf(req), principalOf(req), body.code));
+    },
+  }),
+});

@@ -1,0 +1,49 @@
+import type { Principal, RequestContext } from '../context';
+import type { StepUpPurpose } from '../db/schema';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import { hasFreshStepUp, listMethods } from './challengeStore';
+import { offerChallenge } from './challenges';
+
+type GateDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config'>;
+
+/**
+ * Passes where this session holds a proof for this purpose that is younger than the window.
+ * @param windowSec how old the proof may be; the configured cap holds above it
+ * @throws AppError STEP_UP_REQUIRED with a challenge and RFC 9470's header; SCHEMA_UNAVAILABLE for a
+ *   token without a session, since a proof is worth something in one session only
+ */
+export async function assertStepUp(
+  deps: GateDeps,
+  ctx: RequestContext,
+  principal: Principal,
+  purpose: StepUpPurpose,
+  windowSec: number,
+): Promise<void> {
+  const { tenantId, userId, staffId, sessionId } = principal;
+  if (sessionId === null) {
+    throw new AppError('SCHEMA_UNAVAILABLE', { detail: 'A step-up needs a session.' });
+  }
+  const maxAge = Math.min(windowSec, deps.config.stepUpMaxWindowSec);
+  const now = deps.clock.now();
+  if (await hasFreshStepUp(deps.db, tenantId, { sessionId, purpose, windowSec: maxAge, now }))
+    return;
+  const request = { tenantId, userId, staffId, sessionId, origin: 'session' as const, purpose };
+  const offer = await deps.db.transaction((tx) => offerChallenge(deps, tx, ctx, request));
+  throw new AppError('STEP_UP_REQUIRED', {
+    extra: { requiresStepUp: true, purpose, ...offer },
+    // RFC 9470 3
+    headers: {
+      'www-authenticate': `Bearer error="insufficient_user_authentication", error_description="A fresh second proof is needed for ${purpose}", max_age=${maxAge}`,
+    },
+  });
+}
+
+/** Whether a staff member has a second factor: replacing one takes a step-up, the first one does not. */
+export async function hasFactor(
+  deps: Pick<Deps, 'db'>,
+  tenantId: string,
+  staffId: string,
+): Promise<boolean> {
+  return (await listMethods(deps.db, tenantId, staffId)).length > 0;
+}

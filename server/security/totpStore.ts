@@ -1,0 +1,121 @@
+import { and, eq, isNotNull, isNull, lt, or } from 'drizzle-orm';
+import type { Db, Tx } from '../db';
+import { tenantStaff, tenants, userTotp, users } from '../db/schema';
+
+export type TotpRow = typeof userTotp.$inferSelect;
+export type NewTotpRow = typeof userTotp.$inferInsert;
+
+const ofStaff = (tenantId: string, staffId: string) =>
+  and(eq(userTotp.tenantId, tenantId), eq(userTotp.staffId, staffId));
+
+export async function findConfirmedTotp(
+  db: Db,
+  tenantId: string,
+  staffId: string,
+): Promise<TotpRow | undefined> {
+  const [row] = await db
+    .select()
+    .from(userTotp)
+    .where(and(ofStaff(tenantId, staffId), isNotNull(userTotp.confirmedAt)));
+  return row;
+}
+
+export async function findPendingTotp(
+  db: Db,
+  tenantId: string,
+  staffId: string,
+): Promise<TotpRow | undefined> {
+  const [row] = await db
+    .select()
+    .from(userTotp)
+    .where(and(ofStaff(tenantId, staffId), isNull(userTotp.confirmedAt)));
+  return row;
+}
+
+/** A new enrolment replaces one that was never confirmed. */
+export async function replacePendingTotp(tx: Tx, row: NewTotpRow): Promise<void> {
+  await tx
+    .delete(userTotp)
+    .where(and(ofStaff(row.tenantId, row.staffId), isNull(userTotp.confirmedAt)));
+  await tx.insert(userTotp).values(row);
+}
+
+export async function insertTotp(tx: Tx, row: NewTotpRow): Promise<void> {
+  await tx.insert(userTotp).values(row);
+}
+
+export async function deleteTotp(tx: Tx, tenantId: string, staffId: string): Promise<number> {
+  const rows = await tx
+    .delete(userTotp)
+    .where(ofStaff(tenantId, staffId))
+    .returning({ id: userTotp.id });
+  return rows.length;
+}
+
+/** @returns how many confirmed factors were removed */
+export async function deleteConfirmedTotp(
+  tx: Tx,
+  tenantId: string,
+  staffId: string,
+): Promise<number> {
+  const rows = await tx
+    .delete(userTotp)
+    .where(and(ofStaff(tenantId, staffId), isNotNull(userTotp.confirmedAt)))
+    .returning({ id: userTotp.id });
+  return rows.length;
+}
+
+/** @returns false where another request confirmed or replaced it first */
+export async function confirmTotp(
+  tx: Tx,
+  row: TotpRow,
+  proof: { step: number; now: Date },
+): Promise<boolean> {
+  const rows = await tx
+    .update(userTotp)
+    .set({ confirmedAt: proof.now, lastUsedStep: proof.step })
+    .where(
+      and(
+        ofStaff(row.tenantId, row.staffId),
+        eq(userTotp.id, row.id),
+        isNull(userTotp.confirmedAt),
+      ),
+    )
+    .returning({ id: userTotp.id });
+  return rows.length === 1;
+}
+
+/**
+ * Spends a time step in one statement: a code works once, also among fifty at a time, and never an
+ * earlier one after a later one (RFC 6238 5.2).
+ * @returns false where the step, or a later one, was spent already
+ */
+export async function spendTotpStep(tx: Tx, row: TotpRow, step: number): Promise<boolean> {
+  const rows = await tx
+    .update(userTotp)
+    .set({ lastUsedStep: step })
+    .where(
+      and(
+        ofStaff(row.tenantId, row.staffId),
+        eq(userTotp.id, row.id),
+        or(isNull(userTotp.lastUsedStep), lt(userTotp.lastUsedStep, step)),
+      ),
+    )
+    .returning({ id: userTotp.id });
+  return rows.length === 1;
+}
+
+/** How an authenticator app will name the account: the person's e-mail and the tenant's name. */
+export async function readAccountName(
+  db: Db,
+  tenantId: string,
+  staffId: string,
+): Promise<{ email: string; issuer: string }> {
+  const [row] = await db
+    .select({ email: users.email, issuer: tenants.name })
+    .from(tenantStaff)
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+  return row ?? { email: '', issuer: 'Gatehouse' };
+}

@@ -1,0 +1,186 @@
+import { recordAudit } from '../audit';
+import type { AuditEvent } from '../audit';
+import type { Principal, RequestContext } from '../context';
+import type { StepUpPurpose } from '../db/schema';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import { clearAttempts, countFailures, reserveTry } from './attemptStore';
+import { STEP_UP_FAILURES, STEP_UP_TRIES, attemptSubject } from './attempts';
+import { fromChallengeId } from './challengeId';
+import { MAX_ATTEMPTS, findChallenge, findOpenChallenge } from './challengeStore';
+import { listMethods, markVerified, takeAttempt } from './challengeStore';
+import type { Challenge } from './challengeStore';
+import { openChallenge } from './challenges';
+import { checkTotpCode, openTotpSecret } from './totp';
+import { findConfirmedTotp, spendTotpStep } from './totpStore';
+
+export interface StepUpInput {
+  code: string;
+  purpose: StepUpPurpose;
+  /** From the body, where a client sent it. */
+  challengeId?: string | undefined;
+  /** From the cookie that a login's or refresh's 428 set. */
+  cookieChallengeId?: string | undefined;
+}
+
+export interface StepUpResult {
+  verified: true;
+  purpose: StepUpPurpose;
+  method: 'totp';
+  verifiedAt: Date;
+}
+
+type VerifyDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random'>;
+type FailureReason = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];
+
+/**
+ * A challenge that arose in a session is worth nothing outside it; one of a login or a refresh is worth
+ * something to whoever holds its id and a code.
+ */
+function mayAnswer(challenge: Challenge, principal: Principal | null): boolean {
+  if (challenge.origin === 'session') {
+    return principal !== null && principal.sessionId === challenge.sessionId;
+  }
+  return principal === null || principal.staffId === challenge.staffId;
+}
+
+async function findOrOpenInSession(
+  deps: VerifyDeps,
+  ctx: RequestContext,
+  principal: Principal,
+  purpose: StepUpPurpose,
+): Promise<Challenge | undefined> {
+  const { tenantId, userId, staffId, sessionId } = principal;
+  if (sessionId === null) {
+    throw new AppError('SCHEMA_UNAVAILABLE', { detail: 'A step-up needs a session.' });
+  }
+  const query = { sessionId, purpose, now: deps.clock.now() };
+  const found = await findOpenChallenge(deps.db, tenantId, query);
+  if (found) return found;
+  const methods = await listMethods(deps.db, tenantId, staffId);
+  const request = { tenantId, userId, staffId, sessionId, origin: 'session' as const, purpose };
+  const id = await deps.db.transaction((tx) => openChallenge(deps, tx, ctx, request, methods));
+  return findChallenge(deps.db, id);
+}
+
+async function findAnswerable(
+  deps: VerifyDeps,
+  ctx: RequestContext,
+  principal: Principal | null,
+  input: StepUpInput,
+): Promise<Challenge> {
+  const givenId = input.challengeId ?? (principal ? undefined : input.cookieChallengeId);
+  let challenge: Challenge | undefined;
+  if (givenId !== undefined) {
+    const id = fromChallengeId(deps.keys, givenId);
+    challenge = id === null ? undefined : await findChallenge(deps.db, id);
+  } else if (principal) {
+    challenge = await findOrOpenInSession(deps, ctx, principal, input.purpose);
+  } else {
+    throw new AppError('UNAUTHENTICATED', {
+      detail: 'Send an access token, the challenge cookie or a challengeId.',
+    });
+  }
+  if (!challenge || challenge.purpose !== input.purpose || !mayAnswer(challenge, principal)) {
+    throw new AppError('CHALLENGE_NOT_FOUND');
+  }
+  return challenge;
+}
+
+async function recordFailure(
+  deps: VerifyDeps,
+  ctx: RequestContext,
+  challenge: Challenge,
+  reason: FailureReason,
+): Promise<void> {
+  const subject = attemptSubject(deps.keys, 'staff', challenge.staffId);
+  await deps.db.transaction(async (tx) => {
+    await countFailures(tx, [{ scope: 'step_up', subject }], deps.clock.now());
+    await recordAudit(tx, ctx, {
+      action: 'STEP_UP_FAILED',
+      outcome: 'failure',
+      tenantId: challenge.tenantId,
+      actor: challenge.staffId,
+      sessionId: challenge.sessionId,
+      subject: `challenge:${challenge.id}`,
+      details: { purpose: challenge.purpose, origin: challenge.origin, reason },
+    });
+  });
+}
+
+/** @returns how many tries the challenge has left, this one taken off */
+async function takeTry(deps: VerifyDeps, ctx: RequestContext, challenge: Challenge) {
+  const now = deps.clock.now();
+  const attempts = await takeAttempt(deps.db, challenge.id, now);
+  if (attempts === undefined) {
+    const exhausted = challenge.attempts >= MAX_ATTEMPTS && challenge.verifiedAt === null;
+    throw new AppError(exhausted ? 'CHALLENGE_EXHAUSTED' : 'CHALLENGE_NOT_FOUND');
+  }
+  const key = {
+    scope: 'step_up' as const,
+    subject: attemptSubject(deps.keys, 'staff', challenge.staffId),
+  };
+  const limits = { failures: STEP_UP_FAILURES, tries: STEP_UP_TRIES };
+  if ((await reserveTry(deps.db, key, limits, now)) === undefined) {
+    await recordFailure(deps, ctx, challenge, 'account_budget');
+    throw new AppError('TOO_MANY_ATTEMPTS', { headers: { 'retry-after': '900' } });
+  }
+  return MAX_ATTEMPTS - attempts;
+}
+
+/** Spends the code and marks the challenge, or undoes both: a code is not lost to a lost race. */
+async function settle(
+  deps: VerifyDeps,
+  ctx: RequestContext,
+  challenge: Challenge,
+  code: string,
+): Promise<Date | FailureReason> {
+  const factor = await findConfirmedTotp(deps.db, challenge.tenantId, challenge.staffId);
+  if (!factor) throw new AppError('NO_FACTOR');
+  const now = deps.clock.now();
+  const secret = openTotpSecret(deps.keys, factor, factor.secretSealed);
+  const step = await checkTotpCode(secret, code, now, null);
+  if (step === null) return 'wrong_code';
+  return deps.db.transaction(async (tx) => {
+    if (!(await spendTotpStep(tx, factor, step))) return 'code_already_used';
+    if (!(await markVerified(tx, challenge.id, { method: 'totp', now }))) {
+      throw new AppError('CHALLENGE_NOT_FOUND');
+    }
+    const subject = attemptSubject(deps.keys, 'staff', challenge.staffId);
+    await clearAttempts(tx, ['step_up'], subject);
+    await recordAudit(tx, ctx, {
+      action: 'STEP_UP_VERIFIED',
+      outcome: 'success',
+      tenantId: challenge.tenantId,
+      actor: challenge.staffId,
+      sessionId: challenge.sessionId,
+      subject: `challenge:${challenge.id}`,
+      details: { purpose: challenge.purpose, origin: challenge.origin, method: 'totp' },
+    });
+    return now;
+  });
+}
+
+/**
+ * Answers a challenge with a code. Tries are taken before the code is looked at, five a challenge and a
+ * budget per staff member across challenges (RFC 4226 7.3); the code is spent in one statement.
+ * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_EXHAUSTED, TOO_MANY_ATTEMPTS, NO_FACTOR, INVALID_CODE,
+ *   UNAUTHENTICATED where nothing says which challenge is meant
+ */
+export async function verifyStepUp(
+  deps: VerifyDeps,
+  ctx: RequestContext,
+  principal: Principal | null,
+  input: StepUpInput,
+): Promise<StepUpResult> {
+  const challenge = await findAnswerable(deps, ctx, principal, input);
+  const methods = await listMethods(deps.db, challenge.tenantId, challenge.staffId);
+  if (methods.length === 0) throw new AppError('NO_FACTOR');
+  const attemptsLeft = await takeTry(deps, ctx, challenge);
+  const settled = await settle(deps, ctx, challenge, input.code);
+  if (!(settled instanceof Date)) {
+    await recordFailure(deps, ctx, challenge, settled);
+    throw new AppError('INVALID_CODE', { extra: { attemptsLeft } });
+  }
+  return { verified: true, purpose: challenge.purpose, method: 'totp', verifiedAt: settled };
+}

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { recordAudit } from '../audit';
+import type { RequestContext } from '../context';
+import type { Tx } from '../db';
+import type { Deps } from '../deps';
+import { storableText } from '../routeTable';
+import { insertTenant } from './store';
+
+export const tenantInput = z.object({
+  slug: z
+    .string()
+    .regex(
+      /^[a-z0-9][a-z0-9-]{0,62}$/,
+      'slug must be 1 to 63 of a-z, 0-9 and -, not starting with -',
+    ),
+  name: storableText(200),
+});
+
+/**
+ * Creates a tenant.
+ * @throws ZodError; the driver's unique violation where the slug is taken
+ */
+export async function createTenant(
+  deps: Pick<Deps, 'random' | 'clock'>,
+  tx: Tx,
+  ctx: RequestContext,
+  input: z.input<typeof tenantInput>,
+  via: 'operator' | 'bootstrap',
+): Promise<string> {
+  const { slug, name } = tenantInput.parse(input);
+  const id = deps.random.id();
+  await insertTenant(tx, { id, slug, name, createdAt: deps.clock.now() });
+  await recordAudit(tx, ctx, {
+    action: 'TENANT_CREATED',
+    outcome: 'success',
+    tenantId: id,
+    subject: `tenant:${id}`,
+    details: { slug, via },
+  });
+  return id;
+}

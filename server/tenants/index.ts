@@ -1,0 +1,3 @@
+export { createStaff, objectionToPassword } from './createStaff';
+export { createTenant } from './createTenant';
+export { findStaffByEmail, findTenantBySlug, hasAnyTenant } from './store';

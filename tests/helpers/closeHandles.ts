@@ -1,0 +1,3 @@
+import { closeAll } from './closing';
+
+afterAll(closeAll);

@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto';
+import { hash } from 'argon2';
+import { createAccessTokens } from '@/server/auth';
+import { loadConfig, requireReady } from '@/server/config';
+import { db } from '@/server/db';
+import { uuidV7 } from '@/server/db/ids';
+import { refreshTokens, tenantStaff, tenants, userSessions, users } from '@/server/db/schema';
+import { createKeyRing } from '@/server/keyRing';
+
+export interface SeedOptions {
+  permissions?: string[];
+  password?: string;
+  /** Join this tenant instead of making a new one. */
+  tenantId?: string;
+  email?: string;
+  sessionAgeMs?: number;
+}
+
+export interface SeededAuth {
+  token: string;
+  accessToken: string;
+  refreshToken: string;
+  tenantId: string;
+  tenantSlug: string;
+  userId: string;
+  staffId: string;
+  sessionId: string;
+  refreshTokenId: string;
+  email: string;
+  password: string;
+}
+
+const id = () => uuidV7(Date.now(), randomBytes(16));
+
+/** A member of a tenant with a live session, and its tokens, as a login would have made them. */
+export async function seedTestUserAndToken(options: SeedOptions = {}): Promise<SeededAuth> {
+  const config = requireReady(loadConfig());
+  const keys = createKeyRing(config.secrets);
+  const unique = randomBytes(5).toString('hex');
+  const password = options.password ?? 'a long enough password';
+  const email = options.email ?? `staff-${unique}@example.com`;
+  const [tenantId, userId, staffId, sessionId, refreshTokenId] = [
+    options.tenantId ?? id(),
+    id(),
+    id(),
+    id(),
+    id(),
+  ];
+  const tenantSlug = `tenant-${unique}`;
+  const { memoryKib: memoryCost, timeCost } = config.argon2;
+  const passwordHash = await hash(password, { memoryCost, timeCost, parallelism: 1 });
+  const refreshToken = `ghr_${randomBytes(32).toString('base64url')}`;
+  const expiresAt = new Date(Date.now() + 86_400_000);
+  const owner = { tenantId, userId, staffId };
+  await db.transaction(async (tx) => {
+    if (!options.tenantId) {
+      await tx.insert(tenants).values({ id: tenantId, slug: tenantSlug, name: `Tenant ${unique}` });
+    }
+    await tx.insert(users).values({ id: userId, email, passwordHash });
+    const permissions = options.permissions ?? [];
+    await tx.insert(tenantStaff).values({ id: staffId, tenantId, userId, permissions });
+    await tx.insert(userSessions).values({ ...owner, id: sessionId, expiresAt });
+    await tx.insert(refreshTokens).values({
+      ...owner,
+      id: refreshTokenId,
+      sessionId,
+      expiresAt,
+      absoluteExpiresAt: expiresAt,
+      tokenHash: keys.hash('refresh-token', refreshToken).toString('hex'),
+      rememberMe: true,
+    });
+  });
+  const clock = { now: () => new Date() };
+  const random = { bytes: randomBytes, id };
+  const { accessToken } = createAccessTokens(config, keys, clock, random).issue({
+    userId,
+    tenantId,
+    sid: sessionId,
+    sessionVersion: 1,
+    degraded: false,
+  });
+  return {
+    ...owner,
+    token: accessToken,
+    accessToken,
+    refreshToken,
+    tenantSlug,
+    sessionId,
+    refreshTokenId,
+    email,
+    password,
+  };
+}
