@@ -13,7 +13,7 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['*.mjs', '*.cjs', 'scripts/*.mjs'] },
+        projectService: { allowDefaultProject: ['*.js', '*.mjs', '*.cjs', 'scripts/*.mjs'] },
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -39,9 +39,9 @@ export default tseslint.config(
       'no-restricted-imports': [
         'error',
         {
-          paths: [
+          patterns: [
             {
-              name: '@/server/db',
+              regex: '(^|/)db(/index)?$',
               importNames: ['db'],
               message: 'The shared handle is for tests and scripts: take db from Deps.',
             },
@@ -52,7 +52,7 @@ export default tseslint.config(
   },
   { files: ['server/config.ts'], rules: { 'no-restricted-syntax': 'off' } },
   {
-    files: ['tests/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.{ts,mjs}', '*.{mjs,cjs,ts}'],
+    files: ['tests/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.{ts,mjs}', '*.{js,mjs,cjs,ts}'],
     rules: {
       // supertest bodies are untyped by nature: the assertions are the types.
       '@typescript-eslint/no-unsafe-assignment': 'off',
@@ -64,5 +64,5 @@ export default tseslint.config(
       'no-console': 'off',
     },
   },
-  { files: ['**/*.{mjs,cjs}'], extends: [tseslint.configs.disableTypeChecked] },
+  { files: ['**/*.{js,mjs,cjs}'], extends: [tseslint.configs.disableTypeChecked] },
 );

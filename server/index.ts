@@ -6,6 +6,7 @@ import type { DemoSignIn } from './bootstrap/createDemo';
 import { startEmbeddedPostgres } from './bootstrap/embeddedPostgres';
 import type { EmbeddedPostgres } from './bootstrap/embeddedPostgres';
 import { loadEmbeddedSecrets } from './bootstrap/embeddedSecrets';
+import { startMaintenance } from './bootstrap/maintenance';
 import { prepareDatabase } from './bootstrap/prepareDatabase';
 import { loadConfig, requireReady } from './config';
 import type { Config, ReadyConfig } from './config';
@@ -17,6 +18,7 @@ import type { Deps } from './deps';
 const DRAIN_MS = 20_000;
 
 interface Running {
+  stopMaintenance?: () => void;
   deps?: Deps;
   server?: Server;
   embedded?: EmbeddedPostgres;
@@ -76,6 +78,7 @@ async function start(running: Running): Promise<void> {
   if (applied > 0) deps.logger.info({ applied }, 'migrations applied');
   deps.metrics.collectProcess();
   await deps.schemaGuard.start();
+  running.stopMaintenance = startMaintenance(deps);
   const signIn = config.mode === 'embedded' ? await createDemo(deps) : undefined;
   running.server = await listen(deps);
   const { port } = running.server.address() as AddressInfo;
@@ -84,7 +87,9 @@ async function start(running: Running): Promise<void> {
 }
 
 /** Takes no new requests, lets those under way finish, then closes what is open. */
-async function drain({ server, deps, embedded }: Running): Promise<void> {
+async function drain(running: Running): Promise<void> {
+  const { server, deps, embedded } = running;
+  running.stopMaintenance?.();
   if (server) {
     const closed = new Promise((resolve) => server.close(resolve));
     server.closeIdleConnections();

@@ -5,6 +5,7 @@ import type { AuditOutcome } from '../db/schema';
 import { AUDIT_ACTIONS } from './actions';
 import type { AuditAction } from './actions';
 import { insertAuditRow } from './store';
+import type { AuditRow } from './store';
 
 export type AuditEvent = {
   [Action in AuditAction]: {
@@ -19,22 +20,6 @@ export type AuditEvent = {
     details: z.infer<(typeof AUDIT_ACTIONS)[Action]>;
   };
 }[AuditAction];
-
-/** A row of `audit_logs` by its column names; `id` and `occurred_at` are the database's. */
-export interface AuditRow {
-  tenant_id: string | null;
-  action: AuditAction;
-  outcome: AuditOutcome;
-  actor: string;
-  subject: string | null;
-  on_behalf_of: string | null;
-  session_id: string | null;
-  ip: string | null;
-  country: string | null;
-  user_agent: string | null;
-  correlation_id: string;
-  details: Record<string, unknown>;
-}
 
 /**
  * Checks an event against the catalogue and joins it with the request's context.

@@ -1,6 +1,23 @@
-import { auditLogs } from '../db/schema';
 import type { Tx } from '../db';
-import type { AuditRow } from './recordAudit';
+import { auditLogs } from '../db/schema';
+import type { AuditOutcome } from '../db/schema';
+import type { AuditAction } from './actions';
+
+/** A row of `audit_logs` by its column names; `id` and `occurred_at` are the database's. */
+export interface AuditRow {
+  tenant_id: string | null;
+  action: AuditAction;
+  outcome: AuditOutcome;
+  actor: string;
+  subject: string | null;
+  on_behalf_of: string | null;
+  session_id: string | null;
+  ip: string | null;
+  country: string | null;
+  user_agent: string | null;
+  correlation_id: string;
+  details: Record<string, unknown>;
+}
 
 /**
  * A full row of `audit_logs` made in SQL from one JSON document (a {@link AuditRow}), for hot statements

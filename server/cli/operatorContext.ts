@@ -38,7 +38,8 @@ async function openDatabase(): Promise<OpenedDatabase> {
 
 /** Runs an operator's command on the server's database, and closes everything after it. */
 export async function asOperator<T>(command: (operator: Operator) => Promise<T>): Promise<T> {
-  const { config, close } = await openDatabase();
+  const database = await openDatabase();
+  const { config } = database;
   try {
     const deps = createDeps({ ...config, logLevel: 'silent' });
     const ctx: RequestContext = {
@@ -56,6 +57,6 @@ export async function asOperator<T>(command: (operator: Operator) => Promise<T>)
       await deps.close();
     }
   } finally {
-    await close();
+    await database.close();
   }
 }

@@ -9,12 +9,11 @@ const DEVICE_COOKIE = 'gh_device';
 /** Browsers keep no cookie longer (RFC 6265bis 5.5). */
 const DEVICE_MAX_AGE_SEC = 400 * 86_400;
 
-const attributes = (req: Request, maxAgeSec: number): CookieOptions => ({
+const attributes = (req: Request): CookieOptions => ({
   httpOnly: true,
   sameSite: 'strict',
   secure: depsOf(req).config.production || req.secure,
   path: '/api',
-  maxAge: maxAgeSec * 1000,
 });
 
 function readCookie(req: Request, name: string): string | undefined {
@@ -26,14 +25,14 @@ export const readChallengeCookie = (req: Request) => readCookie(req, CHALLENGE_C
 export const readDeviceCookie = (req: Request) => readCookie(req, DEVICE_COOKIE);
 
 export function setChallengeCookie(req: Request, res: Response, challengeId: string): void {
-  res.cookie(CHALLENGE_COOKIE, challengeId, attributes(req, CHALLENGE_MAX_AGE_SEC));
+  const maxAge = CHALLENGE_MAX_AGE_SEC * 1000;
+  res.cookie(CHALLENGE_COOKIE, challengeId, { ...attributes(req), maxAge });
 }
 
 export function clearChallengeCookie(req: Request, res: Response): void {
-  const { maxAge: _maxAge, ...rest } = attributes(req, 0);
-  if (readChallengeCookie(req) !== undefined) res.clearCookie(CHALLENGE_COOKIE, rest);
+  if (readChallengeCookie(req) !== undefined) res.clearCookie(CHALLENGE_COOKIE, attributes(req));
 }
 
 export function setDeviceCookie(req: Request, res: Response, value: string): void {
-  res.cookie(DEVICE_COOKIE, value, attributes(req, DEVICE_MAX_AGE_SEC));
+  res.cookie(DEVICE_COOKIE, value, { ...attributes(req), maxAge: DEVICE_MAX_AGE_SEC * 1000 });
 }

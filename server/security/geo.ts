@@ -29,7 +29,7 @@ export function createGeoLookup(path: string | undefined): GeoLookup {
       // Loopback, private and link-local addresses say nothing of a place.
       if (ipaddr.process(ip).range() !== 'unicast') return null;
       reader ??= new Reader<CountryResponse>(readFileSync(path ?? packagedDatabase()));
-      const found = reader.get(ip) as (CountryResponse & PackagedCountry) | null;
+      const found: (CountryResponse & PackagedCountry) | null = reader.get(ip);
       const code = found?.country?.iso_code ?? found?.country_code;
       return code !== undefined && /^[A-Z]{2}$/.test(code) ? code : null;
     },
