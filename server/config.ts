@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 
 /** A setting is missing or wrong: `problems` holds one plain sentence for each. */
@@ -142,9 +143,10 @@ function wrongSettings(env: Settings): string[] {
       `ARGON2_MEMORY_KIB and ARGON2_TIME_COST must be at least ${ARGON2_FLOOR.memoryKib} and ${ARGON2_FLOOR.timeCost}.`,
     );
   }
-  if (env.TRUST_PROXY === 'true') {
+  const proxies = parseTrustProxy(env.TRUST_PROXY);
+  if (Array.isArray(proxies) && !proxies.every(namesProxies)) {
     problems.push(
-      'TRUST_PROXY must name the proxies (addresses, CIDR ranges or a hop count): trusting everybody lets a client choose its own address.',
+      'TRUST_PROXY must name the proxies (addresses, CIDR ranges, loopback, or a hop count): trusting everybody lets a client choose its own address.',
     );
   }
   if (env.DATABASE_URL && !/^postgres(ql)?:\/\//.test(env.DATABASE_URL)) {
@@ -210,6 +212,11 @@ function buildConfig(env: Settings) {
     },
   };
 }
+
+const NAMED_RANGES = new Set(['loopback', 'linklocal', 'uniquelocal']);
+
+const namesProxies = (part: string) =>
+  NAMED_RANGES.has(part) || ipaddr.isValid(part) || ipaddr.isValidCIDR(part);
 
 function parseTrustProxy(value: string | undefined): number | string[] | false {
   if (!value || value === 'false') return false;

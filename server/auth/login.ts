@@ -189,7 +189,6 @@ async function loginAdmitted(
   const risk = await score(deps, ctx, { account, membership, input, recentFailures });
   const who = { account, membership, risk, input };
   const decision = decideRisk(risk.score, membership.highRiskAction);
-  if (decision === 'block') return block(deps, ctx, who);
   const newHash = deps.passwords.isOutdated(account.passwordHash)
     ? await deps.passwords.hash(input.password)
     : undefined;
@@ -197,7 +196,7 @@ async function loginAdmitted(
   const tokens = await withSessionTable(deps, (mode) =>
     deps.db.transaction((tx) => enter(deps, tx, ctx, mode, { ...who, newHash, allowed })),
   );
-  if (!tokens) return demandStepUp(deps, ctx, who);
+  if (!tokens) return decision === 'block' ? block(deps, ctx, who) : demandStepUp(deps, ctx, who);
   await learnFromSuccess(deps, ctx, {
     tenantId: membership.tenantId,
     userId: account.userId,

@@ -26,10 +26,12 @@ export function createGeoLookup(path: string | undefined): GeoLookup {
   return {
     country(ip) {
       if (ip === null || !ipaddr.isValid(ip)) return null;
+      // Unwrapped: an IPv4 client of an IPv6 socket is ::ffff:a.b.c.d, which the database does not hold.
+      const address = ipaddr.process(ip);
       // Loopback, private and link-local addresses say nothing of a place.
-      if (ipaddr.process(ip).range() !== 'unicast') return null;
+      if (address.range() !== 'unicast') return null;
       reader ??= new Reader<CountryResponse>(readFileSync(path ?? packagedDatabase()));
-      const found: (CountryResponse & PackagedCountry) | null = reader.get(ip);
+      const found: (CountryResponse & PackagedCountry) | null = reader.get(address.toString());
       const code = found?.country?.iso_code ?? found?.country_code;
       return code !== undefined && /^[A-Z]{2}$/.test(code) ? code : null;
     },

@@ -44,7 +44,17 @@ function mayAnswer(challenge: Challenge, principal: Principal | null): boolean {
   return principal === null || principal.staffId === challenge.staffId;
 }
 
-async function findOrOpenInSession(
+async function findOpenInSession(
+  deps: VerifyDeps,
+  { tenantId, sessionId }: Principal,
+  purpose: StepUpPurpose,
+): Promise<Challenge | undefined> {
+  if (sessionId === null) return undefined;
+  return findOpenChallenge(deps.db, tenantId, { sessionId, purpose, now: deps.clock.now() });
+}
+
+/** A client may bring a proof before it is asked for one. */
+async function openInSession(
   deps: VerifyDeps,
   ctx: RequestContext,
   principal: Principal,
@@ -54,36 +64,48 @@ async function findOrOpenInSession(
   if (sessionId === null) {
     throw new AppError('SCHEMA_UNAVAILABLE', { detail: 'A step-up needs a session.' });
   }
-  const query = { sessionId, purpose, now: deps.clock.now() };
-  const found = await findOpenChallenge(deps.db, tenantId, query);
-  if (found) return found;
   const methods = await listMethods(deps.db, tenantId, staffId);
   const request = { tenantId, userId, staffId, sessionId, origin: 'session' as const, purpose };
   const id = await deps.db.transaction((tx) => openChallenge(deps, tx, ctx, request, methods));
   return findChallenge(deps.db, id);
 }
 
+/** @returns the challenge behind an id that we handed out, if it is one for this purpose and this person */
+async function findById(
+  deps: VerifyDeps,
+  principal: Principal | null,
+  challengeId: string,
+  purpose: StepUpPurpose,
+): Promise<Challenge | undefined> {
+  const id = fromChallengeId(deps.keys, challengeId);
+  const challenge = id === null ? undefined : await findChallenge(deps.db, id);
+  const fits = challenge?.purpose === purpose && mayAnswer(challenge, principal);
+  return fits ? challenge : undefined;
+}
+
+/**
+ * Which challenge is meant: the one that is named; else the open one of this session; else the one in the
+ * cookie; else, in a session, a new one.
+ */
 async function findAnswerable(
   deps: VerifyDeps,
   ctx: RequestContext,
   principal: Principal | null,
   input: StepUpInput,
 ): Promise<Challenge> {
-  const givenId = input.challengeId ?? (principal ? undefined : input.cookieChallengeId);
-  let challenge: Challenge | undefined;
-  if (givenId !== undefined) {
-    const id = fromChallengeId(deps.keys, givenId);
-    challenge = id === null ? undefined : await findChallenge(deps.db, id);
-  } else if (principal) {
-    challenge = await findOrOpenInSession(deps, ctx, principal, input.purpose);
-  } else {
+  const { challengeId, cookieChallengeId, purpose } = input;
+  if (challengeId === undefined && cookieChallengeId === undefined && !principal) {
     throw new AppError('UNAUTHENTICATED', {
       detail: 'Send an access token, the challenge cookie or a challengeId.',
     });
   }
-  if (!challenge || challenge.purpose !== input.purpose || !mayAnswer(challenge, principal)) {
-    throw new AppError('CHALLENGE_NOT_FOUND');
-  }
+  const challenge =
+    challengeId === undefined
+      ? ((principal && (await findOpenInSession(deps, principal, purpose))) ??
+        (cookieChallengeId && (await findById(deps, principal, cookieChallengeId, purpose))) ??
+        (principal && (await openInSession(deps, ctx, principal, purpose))))
+      : await findById(deps, principal, challengeId, purpose);
+  if (!challenge) throw new AppError('CHALLENGE_NOT_FOUND');
   return challenge;
 }
 
