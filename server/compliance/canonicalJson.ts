@@ -1,0 +1,17 @@
+export type Json =
+  string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
+/**
+ * RFC 8785: names sorted by UTF-16 code units, no white space, so that whoever signs and whoever checks
+ * hash the same bytes.
+ */
+export function canonicalJson(value: Json): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (isList(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  const members = Object.keys(value)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${canonicalJson(value[name] ?? null)}`);
+  return `{${members.join(',')}}`;
+}
+
+const isList = (value: object): value is readonly Json[] => Array.isArray(value);

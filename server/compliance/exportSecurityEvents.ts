@@ -1,0 +1,43 @@
+import { pipeline } from 'node:stream/promises';
+import type { Principal, RequestContext } from '../context';
+import { SECURITY_EVENTS_FILE, fileName } from './exportFileStore';
+import type { ExportInput } from './exportInput';
+import { byteMeter, recordStream } from './recordStreams';
+import { runExport } from './runExport';
+import type { ExportDeps, ExportSink } from './runExport';
+
+const CONTENT_TYPES = { csv: 'text/csv; charset=utf-8', json: 'application/x-ndjson' } as const;
+
+/**
+ * Streams the security events of the caller's tenant: a filtered view of its audit log, as one file.
+ * @param input UTC days, both included
+ * @param sink told type and name of the file once the first rows are certain
+ * @returns when the export has ended; a destroyed output means that it failed
+ * @throws AppError EXPORT_BUSY; before the first byte whatever the database throws
+ */
+export async function exportSecurityEvents(
+  deps: ExportDeps,
+  ctx: RequestContext,
+  principal: Principal,
+  input: ExportInput,
+  sink: ExportSink,
+): Promise<void> {
+  const { from, to, format } = input;
+  const extension = format === 'csv' ? 'csv' : 'jsonl';
+  await runExport(deps, ctx, principal, input, sink, {
+    kind: 'security_events',
+    files: [SECURITY_EVENTS_FILE],
+    headers: ({ tenant }) => ({
+      contentType: CONTENT_TYPES[format],
+      filename: `security-events-${tenant.slug}-${from}-${to}.${extension}`,
+    }),
+    async write({ snapshot, firstRows }, output) {
+      const records = recordStream(format);
+      const meter = byteMeter();
+      await pipeline(firstRows, records.stream, meter.stream, output);
+      await snapshot.close();
+      const name = fileName(SECURITY_EVENTS_FILE, format);
+      return { files: [{ name, rows: records.rows() }], bytes: meter.total().bytes };
+    },
+  });
+}

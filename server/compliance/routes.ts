@@ -1,0 +1,39 @@
+import type { Response } from 'express';
+import type { Deps } from '../deps';
+import { contextOf, principalOf } from '../middleware/request';
+import { endpoint } from '../routeTable';
+import { exportBundle } from './exportBundle';
+import { exportInput } from './exportInput';
+import { exportSecurityEvents } from './exportSecurityEvents';
+import type { ExportSink } from './runExport';
+
+/** The response as a file to be saved; its name is generated and needs no quoting rules. */
+const attachment = (res: Response): ExportSink => ({
+  begin({ contentType, filename }) {
+    res.status(200);
+    res.setHeader('content-type', contentType);
+    res.setHeader('content-disposition', `attachment; filename="${filename}"`);
+    res.setHeader('cache-control', 'no-store');
+    return res;
+  },
+});
+
+/** What `/api/compliance` can do; the route table says who may. */
+export function complianceRoutes(deps: Deps) {
+  return {
+    exportBundle: endpoint({
+      summary: 'Download the evidence bundle of a range of UTC days as a ZIP',
+      body: exportInput,
+      responses: { 200: 'application/zip', 503: 'EXPORT_BUSY' },
+      handle: (req, res, { body }) =>
+        exportBundle(deps, contextOf(req), principalOf(req), body, attachment(res)),
+    }),
+    exportSecurityEvents: endpoint({
+      summary: 'Download the security events of a range of UTC days',
+      body: exportInput,
+      responses: { 200: 'text/csv or application/x-ndjson', 503: 'EXPORT_BUSY' },
+      handle: (req, res, { body }) =>
+        exportSecurityEvents(deps, contextOf(req), principalOf(req), body, attachment(res)),
+    }),
+  };
+}

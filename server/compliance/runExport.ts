@@ -1,0 +1,171 @@
+import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import { recordAudit } from '../audit';
+import type { AuditEvent } from '../audit';
+import type { Principal, RequestContext } from '../context';
+import { databaseFault } from '../db/pgErrors';
+import type { Deps } from '../deps';
+import type { ExportFile } from './exportFileStore';
+import { toTimeRange } from './exportInput';
+import type { ExportInput } from './exportInput';
+import { takeExportSlot } from './exportSlots';
+import { openSnapshot } from './exportStore';
+import type { ExportSnapshot } from './exportStore';
+import { destroyWhenStalled } from './stalledClient';
+
+export type ExportDeps = Pick<
+  Deps,
+  'config' | 'db' | 'pool' | 'random' | 'logger' | 'metrics' | 'keys'
+>;
+
+export interface ExportHeaders {
+  contentType: string;
+  filename: string;
+}
+
+/** Where an export goes. Until `begin` is called, an error can still be an answer. */
+export interface ExportSink {
+  begin(headers: ExportHeaders): Writable;
+}
+
+/** What the snapshot has ready before anything is sent. */
+export interface StartedExport {
+  readonly exportId: string;
+  readonly snapshot: ExportSnapshot;
+  /** The rows of the first file; the database has begun to send them. */
+  readonly firstRows: Readable;
+}
+
+export interface ExportPlan {
+  readonly kind: 'bundle' | 'security_events';
+  /** In the order in which they are read. */
+  readonly files: readonly [ExportFile, ...ExportFile[]];
+  headers(snapshot: ExportSnapshot): ExportHeaders;
+  /** Streams everything and closes the snapshot; returns once the output has handed it all over. */
+  write(started: StartedExport, output: Writable): Promise<ExportResult>;
+}
+
+export interface ExportResult {
+  readonly files: readonly { name: string; rows: number | null }[];
+  readonly bytes: number;
+}
+
+type ExportEvent = Extract<
+  AuditEvent,
+  { action: 'DATA_EXPORT_REQUESTED' | 'DATA_EXPORT_COMPLETED' | 'DATA_EXPORT_FAILED' }
+>;
+type FailureReason = Extract<ExportEvent, { action: 'DATA_EXPORT_FAILED' }>['details']['reason'];
+
+/** How a stream says that whoever read it is gone. */
+const READER_GONE = new Set([
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_UNABLE_TO_PIPE',
+  'ECONNRESET',
+  'EPIPE',
+]);
+
+function failureReason(error: unknown, begun: boolean, fault: Error | undefined): FailureReason {
+  if (fault) return 'database';
+  if (!begun) return databaseFault(error) ? 'database' : 'error';
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && READER_GONE.has(code) ? 'client_closed' : 'error';
+}
+
+/** One export under way: its id, and the three events that can be told of it. */
+function createRecorder(
+  deps: ExportDeps,
+  ctx: RequestContext,
+  { tenantId }: Principal,
+  { kind, input }: { kind: ExportPlan['kind']; input: ExportInput },
+) {
+  const exportId = deps.random.id();
+  const { from, to, format } = input;
+  const asked = { kind, from, to, format };
+  const about = { tenantId, subject: `export:${exportId}` };
+  const record = (event: ExportEvent) => deps.db.transaction((tx) => recordAudit(tx, ctx, event));
+
+  /** What the client has is not changed by an event that cannot be written: it is told to the operator. */
+  async function recordOutcome(outcome: string, event: ExportEvent): Promise<void> {
+    try {
+      await record(event);
+      deps.metrics.exports.inc({ outcome });
+    } catch (err) {
+      deps.metrics.exports.inc({ outcome: 'unrecorded' });
+      deps.logger.error({ err, exportId, outcome }, `${event.action} could not be recorded`);
+    }
+  }
+
+  return {
+    exportId,
+    requested: () =>
+      record({ action: 'DATA_EXPORT_REQUESTED', outcome: 'success', ...about, details: asked }),
+    completed: ({ files, bytes }: ExportResult) =>
+      recordOutcome('completed', {
+        action: 'DATA_EXPORT_COMPLETED',
+        outcome: 'success',
+        ...about,
+        details: {
+          ...asked,
+          files: files.flatMap(({ name, rows }) => (rows === null ? [] : [{ name, rows }])),
+          bytes,
+        },
+      }),
+    failed: (reason: FailureReason) =>
+      recordOutcome(reason, {
+        action: 'DATA_EXPORT_FAILED',
+        outcome: 'failure',
+        ...about,
+        details: { ...asked, reason },
+      }),
+  };
+}
+
+/** Opens the first COPY and waits until the database answers it: after that, failing is the exception. */
+async function startRows(snapshot: ExportSnapshot, file: ExportFile): Promise<Readable> {
+  const rows = snapshot.copy(file);
+  await once(rows, 'readable');
+  return rows;
+}
+
+/**
+ * The course of every export: a place, DATA_EXPORT_REQUESTED (committed before the snapshot, which so
+ * contains it), the snapshot, the stream, and how it ended.
+ * @returns when the export has ended, well or, after its first byte, with a destroyed output
+ * @throws AppError EXPORT_BUSY; before the first byte whatever the database throws
+ */
+export async function runExport(
+  deps: ExportDeps,
+  ctx: RequestContext,
+  principal: Principal,
+  input: ExportInput,
+  sink: ExportSink,
+  plan: ExportPlan,
+): Promise<void> {
+  const leave = takeExportSlot(deps.config.databasePoolSize);
+  try {
+    const recorder = createRecorder(deps, ctx, principal, { kind: plan.kind, input });
+    await recorder.requested();
+    let snapshot: ExportSnapshot | undefined;
+    let output: Writable | undefined;
+    try {
+      const range = toTimeRange(input);
+      const wanted = { range, format: input.format, files: plan.files };
+      snapshot = await openSnapshot(deps.pool, principal.tenantId, wanted);
+      const firstRows = await startRows(snapshot, plan.files[0]);
+      output = sink.begin(plan.headers(snapshot));
+      destroyWhenStalled(output);
+      const { exportId } = recorder;
+      await recorder.completed(await plan.write({ exportId, snapshot, firstRows }, output));
+    } catch (err) {
+      const reason = failureReason(err, output !== undefined, snapshot?.fault());
+      snapshot?.abort();
+      output?.destroy();
+      deps.logger.warn({ err, exportId: recorder.exportId, reason }, 'an export failed');
+      await recorder.failed(reason);
+      if (!output) throw err;
+    }
+  } finally {
+    leave();
+  }
+}
