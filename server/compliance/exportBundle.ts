@@ -27,10 +27,10 @@ export async function exportBundle(
       contentType: 'application/zip',
       filename: `gatehouse-evidence-${tenant.slug}-${input.from}-${input.to}.zip`,
     }),
-    write({ exportId, snapshot, firstRows }, output) {
+    write({ exportId, snapshot, firstRows, seal }, output) {
       const { tenant, asOf } = snapshot;
       const subject = { exportId, tenant, asOf, input };
-      return writeBundle(deps, { snapshot, subject, firstRows }, output);
+      return writeBundle(deps, { snapshot, subject, firstRows, seal }, output);
     },
   });
 }

@@ -2,7 +2,8 @@ import { pipeline } from 'node:stream/promises';
 import type { Principal, RequestContext } from '../context';
 import { SECURITY_EVENTS_FILE, fileName } from './exportFileStore';
 import type { ExportInput } from './exportInput';
-import { byteMeter, recordStream } from './recordStreams';
+import { holdBackEnd } from './holdBackEnd';
+import { recordStream } from './recordStreams';
 import { runExport } from './runExport';
 import type { ExportDeps, ExportSink } from './runExport';
 
@@ -31,13 +32,14 @@ export async function exportSecurityEvents(
       contentType: CONTENT_TYPES[format],
       filename: `security-events-${tenant.slug}-${from}-${to}.${extension}`,
     }),
-    async write({ snapshot, firstRows }, output) {
+    async write({ snapshot, firstRows, seal }, output) {
       const records = recordStream(format);
-      const meter = byteMeter();
-      await pipeline(firstRows, records.stream, meter.stream, output);
-      await snapshot.close();
       const name = fileName(SECURITY_EVENTS_FILE, format);
-      return { files: [{ name, rows: records.rows() }], bytes: meter.total().bytes };
+      const end = holdBackEnd(output, async (bytes) => {
+        await snapshot.close();
+        await seal({ files: [{ name, rows: records.rows() }], bytes });
+      });
+      await pipeline(firstRows, records.stream, end, output);
     },
   });
 }

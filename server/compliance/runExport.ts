@@ -34,6 +34,8 @@ export interface StartedExport {
   readonly snapshot: ExportSnapshot;
   /** The rows of the first file; the database has begun to send them. */
   readonly firstRows: Readable;
+  /** Records that the export is complete; called once, before the last bytes are sent. */
+  readonly seal: (result: ExportResult) => Promise<void>;
 }
 
 export interface ExportPlan {
@@ -41,8 +43,8 @@ export interface ExportPlan {
   /** In the order in which they are read. */
   readonly files: readonly [ExportFile, ...ExportFile[]];
   headers(snapshot: ExportSnapshot): ExportHeaders;
-  /** Streams everything and closes the snapshot; returns once the output has handed it all over. */
-  write(started: StartedExport, output: Writable): Promise<ExportResult>;
+  /** Streams everything, closes the snapshot and seals; returns once the output has it all. */
+  write(started: StartedExport, output: Writable): Promise<void>;
 }
 
 export interface ExportResult {
@@ -69,7 +71,8 @@ function failureReason(error: unknown, begun: boolean, fault: Error | undefined)
   if (fault) return 'database';
   if (!begun) return databaseFault(error) ? 'database' : 'error';
   const { code } = error as { code?: unknown };
-  return typeof code === 'string' && READER_GONE.has(code) ? 'client_closed' : 'error';
+  if (typeof code === 'string' && READER_GONE.has(code)) return 'client_closed';
+  return databaseFault(error) ? 'database' : 'error';
 }
 
 /** One export under way: its id, and the three events that can be told of it. */
@@ -85,39 +88,28 @@ function createRecorder(
   const about = { tenantId, subject: `export:${exportId}` };
   const record = (event: ExportEvent) => deps.db.transaction((tx) => recordAudit(tx, ctx, event));
 
-  /** What the client has is not changed by an event that cannot be written: it is told to the operator. */
-  async function recordOutcome(outcome: string, event: ExportEvent): Promise<void> {
-    try {
-      await record(event);
-      deps.metrics.exports.inc({ outcome });
-    } catch (err) {
-      deps.metrics.exports.inc({ outcome: 'unrecorded' });
-      deps.logger.error({ err, exportId, outcome }, `${event.action} could not be recorded`);
-    }
-  }
-
   return {
     exportId,
     requested: () =>
       record({ action: 'DATA_EXPORT_REQUESTED', outcome: 'success', ...about, details: asked }),
-    completed: ({ files, bytes }: ExportResult) =>
-      recordOutcome('completed', {
-        action: 'DATA_EXPORT_COMPLETED',
-        outcome: 'success',
-        ...about,
-        details: {
-          ...asked,
-          files: files.flatMap(({ name, rows }) => (rows === null ? [] : [{ name, rows }])),
-          bytes,
-        },
-      }),
-    failed: (reason: FailureReason) =>
-      recordOutcome(reason, {
-        action: 'DATA_EXPORT_FAILED',
-        outcome: 'failure',
-        ...about,
-        details: { ...asked, reason },
-      }),
+    /** Throws where it cannot be written: an export that nobody can account for does not leave. */
+    async completed({ files, bytes }: ExportResult): Promise<void> {
+      const counted = files.flatMap(({ name, rows }) => (rows === null ? [] : [{ name, rows }]));
+      const details = { ...asked, files: counted, bytes };
+      await record({ action: 'DATA_EXPORT_COMPLETED', outcome: 'success', ...about, details });
+      deps.metrics.exports.inc({ outcome: 'completed' });
+    },
+    /** The export has failed already: an event that cannot be written is told to the operator. */
+    async failed(reason: FailureReason): Promise<void> {
+      const details = { ...asked, reason };
+      deps.metrics.exports.inc({ outcome: reason });
+      try {
+        await record({ action: 'DATA_EXPORT_FAILED', outcome: 'failure', ...about, details });
+      } catch (err) {
+        deps.metrics.exports.inc({ outcome: 'unrecorded' });
+        deps.logger.error({ err, exportId, reason }, 'DATA_EXPORT_FAILED could not be recorded');
+      }
+    },
   };
 }
 
@@ -148,6 +140,7 @@ export async function runExport(
     await recorder.requested();
     let snapshot: ExportSnapshot | undefined;
     let output: Writable | undefined;
+    const progress = { sealed: false };
     try {
       const range = toTimeRange(input);
       const wanted = { range, format: input.format, files: plan.files };
@@ -156,13 +149,18 @@ export async function runExport(
       output = sink.begin(plan.headers(snapshot));
       destroyWhenStalled(output);
       const { exportId } = recorder;
-      await recorder.completed(await plan.write({ exportId, snapshot, firstRows }, output));
+      const seal = async (result: ExportResult) => {
+        await recorder.completed(result);
+        progress.sealed = true;
+      };
+      await plan.write({ exportId, snapshot, firstRows, seal }, output);
     } catch (err) {
       const reason = failureReason(err, output !== undefined, snapshot?.fault());
       snapshot?.abort();
       output?.destroy();
       deps.logger.warn({ err, exportId: recorder.exportId, reason }, 'an export failed');
-      await recorder.failed(reason);
+      // What was recorded as complete had been taken by the reader, all but the last piece.
+      if (!progress.sealed) await recorder.failed(reason);
       if (!output) throw err;
     }
   } finally {

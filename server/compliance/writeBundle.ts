@@ -10,9 +10,11 @@ import { BUNDLE_FILES, fileName } from './exportFileStore';
 import type { ExportFile } from './exportFileStore';
 import type { ExportFormat } from './exportInput';
 import type { ExportSnapshot } from './exportStore';
+import { holdBackEnd } from './holdBackEnd';
 import { buildManifest, signManifest } from './manifest';
 import type { ManifestFile, ManifestSubject } from './manifest';
 import { byteMeter, recordStream } from './recordStreams';
+import type { ExportResult } from './runExport';
 
 type BundleDeps = Pick<Deps, 'config' | 'keys'>;
 
@@ -21,12 +23,8 @@ export interface Bundle {
   readonly subject: ManifestSubject;
   /** The rows of the first data file, which are already on their way. */
   readonly firstRows: Readable;
-}
-
-export interface WrittenBundle {
-  readonly files: readonly ManifestFile[];
-  /** The size of the ZIP. */
-  readonly bytes: number;
+  /** Records that the bundle is complete, before its last bytes are sent. */
+  readonly seal: (result: ExportResult) => Promise<void>;
 }
 
 /** The earliest time that a ZIP entry can have: equal contents make equal entries. */
@@ -102,7 +100,7 @@ async function appendAll(
 /**
  * Streams a bundle as a ZIP. What is in memory at any time is a few buffers, whatever the range: a slow
  * reader slows the database down.
- * @returns once the output has handed over the last byte
+ * @returns once the bundle was recorded as complete and its last byte handed over
  * @throws the first error of the database, the output or the compression; the output is destroyed then and
  *   what was written is no valid ZIP, because the central directory comes last
  */
@@ -110,20 +108,20 @@ export async function writeBundle(
   deps: BundleDeps,
   bundle: Bundle,
   output: Writable,
-): Promise<WrittenBundle> {
+): Promise<void> {
   const archive = new ZipArchive({ zlib: ZLIB });
   // The promises below report errors; a late one, after they have settled, must not end the process.
   archive.on('error', () => undefined);
   const cancel = new AbortController();
-  const delivered = pipeline(archive, output);
+  const end = holdBackEnd(output, async (bytes) => bundle.seal({ files: await written, bytes }));
+  const delivered = pipeline(archive, end, output);
   const written = appendAll(deps, archive, bundle, cancel.signal).then((files) => {
     // Its promise stays open where the reader has left; `delivered` tells of that.
     archive.finalize().catch(() => undefined);
     return files;
   });
   try {
-    const [files] = await Promise.all([written, delivered]);
-    return { files, bytes: archive.pointer() };
+    await Promise.all([written, delivered]);
   } catch (error) {
     // Never archive.abort(): it ends the archive, and so the response, as if all were well.
     archive.destroy();
