@@ -152,6 +152,9 @@ function wrongSettings(env: Settings): string[] {
   if (env.DATABASE_URL && !/^postgres(ql)?:\/\//.test(env.DATABASE_URL)) {
     problems.push('DATABASE_URL must start with postgres:// or postgresql://.');
   }
+  if (env.JWT_RETIRED_KEYS && splitPems(env.JWT_RETIRED_KEYS).length === 0) {
+    problems.push('JWT_RETIRED_KEYS holds no public key in PEM form.');
+  }
   if (env.GEOIP_DB && !existsSync(env.GEOIP_DB)) {
     problems.push('GEOIP_DB names a file that does not exist.');
   }

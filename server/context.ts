@@ -9,6 +9,8 @@ export interface Principal {
   readonly sid: string;
   readonly sessionVersion: number;
   readonly permissions: readonly string[];
+  readonly email: string;
+  readonly tenant: { readonly slug: string; readonly name: string };
 }
 
 /** Who acts: a staff id, `system`, or `anonymous` before anybody is signed in. */

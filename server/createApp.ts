@@ -67,7 +67,7 @@ export function createApp(deps: Deps): Express {
   app.disable('etag');
   app.set('trust proxy', deps.config.trustProxy);
   app.set('query parser', 'simple');
-  app.use(correlationId, requestLog, helmet(), noStore);
+  app.use(correlationId, requestLog(deps), helmet(), noStore);
   mountRoutes(app, routeTable(deps));
   app.use(notFound);
   app.use(errorHandler);

@@ -79,8 +79,9 @@ async function start(running: Running): Promise<void> {
   deps.metrics.collectProcess();
   await deps.schemaGuard.start();
   running.stopMaintenance = startMaintenance(deps);
-  const signIn = config.mode === 'embedded' ? await createDemo(deps) : undefined;
   running.server = await listen(deps);
+  // After the port is ours: a sign-in made by a start that then fails would never be shown.
+  const signIn = config.mode === 'embedded' ? await createDemo(deps) : undefined;
   const { port } = running.server.address() as AddressInfo;
   const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
   greet(`http://${host}:${port}`, signIn);
@@ -93,8 +94,11 @@ async function drain(running: Running): Promise<void> {
   if (server) {
     const closed = new Promise((resolve) => server.close(resolve));
     server.closeIdleConnections();
+    // A connection that is kept alive goes idle only after the request that it carries now.
+    const sweep = setInterval(() => server.closeIdleConnections(), 100);
     const overdue = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
     await closed;
+    clearInterval(sweep);
     clearTimeout(overdue);
   }
   await deps?.close();

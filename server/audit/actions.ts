@@ -49,7 +49,7 @@ export const AUDIT_ACTIONS = {
   STEP_UP_FAILED: z.strictObject({
     purpose,
     origin,
-    reason: z.enum(['wrong_code', 'code_already_used', 'account_budget']),
+    reason: z.enum(['wrong_code', 'code_already_used', 'account_budget', 'factor_unreadable']),
   }),
   SESSION_INVALIDATED: z.strictObject({
     reason: z.enum(['logout', 'manual', 'force_logout', 'reuse_detected', 'security_event']),

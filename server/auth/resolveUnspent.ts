@@ -10,6 +10,7 @@ import {
   findTokenByHash,
   hasLiveLink,
   lockStaff,
+  lockUnadopted,
   readHighRiskAction,
 } from './rotationStore';
 import type { StoredToken } from './rotationStore';
@@ -91,6 +92,7 @@ async function adopt(deps: RefreshDeps, ctx: RequestContext, token: StoredToken)
   const now = deps.clock.now();
   const expiresAt = token.absoluteExpiresAt ?? sessionLifetimes(deps, rememberMe, now).endsAt;
   return deps.db.transaction(async (tx) => {
+    if (!(await lockUnadopted(tx, tenantId, token.id))) return false;
     const staff = await readCurrentStaff(tx, tenantId, staffId);
     if (!staff?.active || staff.sessionVersion !== sessionVersion) return false;
     const id = deps.random.id();

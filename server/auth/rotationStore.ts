@@ -152,6 +152,26 @@ export async function lockStaff(tx: Tx, tenantId: string, staffId: string): Prom
     .for('no key update');
 }
 
+/**
+ * Makes others who would give this token its session wait: of two refreshes at once, one makes a session.
+ * @returns whether the token is live and still without one
+ */
+export async function lockUnadopted(tx: Tx, tenantId: string, tokenId: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: refreshTokens.id })
+    .from(refreshTokens)
+    .where(
+      and(
+        eq(refreshTokens.tenantId, tenantId),
+        eq(refreshTokens.id, tokenId),
+        isNull(refreshTokens.sessionId),
+        isNull(refreshTokens.revokedAt),
+      ),
+    )
+    .for('no key update');
+  return rows.length === 1;
+}
+
 /** Gives a token that was issued without a session the session it lacked. */
 export async function adoptToken(
   tx: Tx,

@@ -1,9 +1,9 @@
 import type { Principal } from '../context';
+import { batchLoads } from '../db/batchLoads';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 import { invalidToken } from './accessTokens';
 import type { AccessClaims } from './accessTokens';
-import { batchLoads } from './batchLoads';
 import { readLiveSessions, readLiveStaff, touchSessions } from './sessionStore';
 import type { LiveState } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
@@ -42,6 +42,8 @@ function toPrincipal(claims: AccessClaims, state: LiveState | undefined): Princi
     sid: claims.sid,
     sessionVersion: state.staffVersion,
     permissions: state.permissions,
+    email: state.email,
+    tenant: { slug: state.tenantSlug, name: state.tenantName },
   };
 }
 

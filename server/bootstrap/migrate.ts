@@ -1,6 +1,7 @@
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import type { MigrationMeta } from 'drizzle-orm/migrator';
 import { Client } from 'pg';
+import type { ClientConfig } from 'pg';
 
 /** The database and the migrations in this release do not fit together. */
 export class MigrationError extends Error {
@@ -103,8 +104,17 @@ async function migrateLocked(client: Client, journal: MigrationMeta[]): Promise<
   }
 }
 
-async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString: url, application_name: 'gatehouse-migrate' });
+async function withClient<T>(
+  url: string,
+  work: (client: Client) => Promise<T>,
+  limits: Pick<ClientConfig, 'query_timeout'> = {},
+): Promise<T> {
+  const client = new Client({
+    connectionString: url,
+    application_name: 'gatehouse-migrate',
+    connectionTimeoutMillis: 10_000,
+    ...limits,
+  });
   // A connection that breaks while idle is reported by the query that follows.
   client.on('error', () => undefined);
   await client.connect();
@@ -137,10 +147,11 @@ export async function readMigrationState(
   migrationsFolder: string,
 ): Promise<MigrationState> {
   const journal = readMigrationFiles({ migrationsFolder });
-  return withClient(url, async (client) => {
+  const look = async (client: Client) => {
     const { rows } = await client.query<{ found: boolean }>(
       `SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS found`,
     );
     return compare(journal, rows[0]?.found ? await readApplied(client) : []);
-  });
+  };
+  return withClient(url, look, { query_timeout: 10_000 });
 }

@@ -39,7 +39,8 @@ function explain(error: unknown): string {
 
 async function main(): Promise<number> {
   const { positionals, values } = parseArgs({ options: OPTIONS, allowPositionals: true });
-  const command = COMMANDS[positionals.join(' ')];
+  const name = positionals.join(' ');
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw new CommandError(usage());
   const result = await command.run(values);
   process.stdout.write(`${JSON.stringify(result)}\n`);

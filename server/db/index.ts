@@ -1,7 +1,8 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
+import type { Socket } from 'node:net';
 import { Pool } from 'pg';
-import type { QueryResultRow } from 'pg';
+import type { PoolClient, QueryResultRow } from 'pg';
 import { loadConfig, requireReady } from '../config';
 import * as schema from './schema';
 
@@ -24,6 +25,51 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** Postgres cancels what takes too long; only one that has fallen silent lets this pass as well. */
+const SILENCE_GRACE_MS = 2000;
+
+/**
+ * A connection that breaks in somebody's hands would end the process, since the pool listens to idle ones
+ * alone; and where it broke before a transaction began, Drizzle would never give it back.
+ */
+function guardConnections(pool: Pool, silenceMs: number): void {
+  const held = new WeakSet<PoolClient>();
+  pool.on('acquire', (client) => void held.add(client));
+  pool.on('release', (_error, client) => void held.delete(client));
+  pool.on('connect', (client) => {
+    client.on('error', (error) => {
+      if (!held.has(client)) return;
+      client.release(error);
+      // Whoever holds it may still give it back.
+      client.release = () => undefined;
+    });
+    boundStatements(client, silenceMs);
+  });
+}
+
+/** Hangs up on a server that has not answered a statement in time. Streams, such as COPY, are not bounded. */
+function boundStatements(client: PoolClient, silenceMs: number): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  const hangUp = () => stream.destroy(new Error('Connection terminated: the database is silent'));
+  const bounded = (...args: unknown[]): unknown => {
+    const timer = setTimeout(hangUp, silenceMs);
+    const callback = args.at(-1);
+    if (typeof callback === 'function') {
+      const settled = (...answer: unknown[]) => {
+        clearTimeout(timer);
+        callback(...answer);
+      };
+      return query(...args.slice(0, -1), settled);
+    }
+    const result = query(...args);
+    if (result instanceof Promise) return result.finally(() => clearTimeout(timer));
+    clearTimeout(timer);
+    return result;
+  };
+  client.query = bounded as typeof client.query;
+}
+
 /**
  * Opens a pool; nothing is sent before the first query.
  * @returns the Drizzle handle, the pool beneath it for prepared hot statements, and how to close both
@@ -42,6 +88,7 @@ export function connect(options: ConnectOptions): Database {
     options: '-c jit=off -c timezone=UTC',
   });
   pool.on('error', (error) => options.onIdleError?.(error));
+  guardConnections(pool, options.statementTimeoutMs + SILENCE_GRACE_MS);
   return { db: drizzle(pool, { schema }), pool, close: () => pool.end() };
 }
 

@@ -1,3 +1,5 @@
+import { isNativeError } from 'node:util/types';
+
 /**
  * The one place that knows what Postgres and its driver say. Drizzle wraps driver errors, so the SQLSTATE
  * is looked for along the chain of causes.
@@ -29,7 +31,7 @@ const NETWORK_CODES = new Set([
 
 /** What the driver says in words only. */
 const DRIVER_MESSAGES =
-  /timeout exceeded when trying to connect|Connection terminated|not queryable|Cannot use a pool after calling end/;
+  /timeout exceeded when trying to connect|timeout expired|Query read timeout|Connection terminated|not queryable|Cannot use a pool after calling end/;
 
 const BY_SQLSTATE: Readonly<Record<string, DatabaseFault>> = {
   '42P01': 'missing_table',
@@ -65,7 +67,7 @@ function faultOf(error: Error & { code?: unknown }): DatabaseFault | undefined {
  */
 export function databaseFault(error: unknown): DatabaseFault | undefined {
   let current = error;
-  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
+  for (let depth = 0; depth < 5 && isNativeError(current); depth += 1) {
     const fault = faultOf(current);
     if (fault) return fault;
     current = current.cause;
@@ -76,7 +78,7 @@ export function databaseFault(error: unknown): DatabaseFault | undefined {
 /** The violated constraint's name, where the error says so. */
 export function violatedConstraint(error: unknown): string | undefined {
   let current = error;
-  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
+  for (let depth = 0; depth < 5 && isNativeError(current); depth += 1) {
     const { constraint } = current as Error & { constraint?: unknown };
     if (typeof constraint === 'string') return constraint;
     current = current.cause;

@@ -3,16 +3,17 @@ import type { Deps } from '../deps';
 import { rememberSighting } from './riskFactsStore';
 
 /**
- * Remembers the device and country of a login that succeeded. Like scoring it is advice: where it fails,
- * the login stands, and the log and a metric say so.
+ * Remembers the device and country of a login that succeeded. Like scoring it is advice: where it fails
+ * or takes too long, the login stands, and the log and a metric say so.
  */
 export async function learnFromSuccess(
-  deps: Pick<Deps, 'db' | 'clock' | 'riskFacts' | 'logger' | 'metrics'>,
+  deps: Pick<Deps, 'db' | 'clock' | 'config' | 'riskFacts' | 'logger' | 'metrics'>,
   ctx: RequestContext,
   who: { tenantId: string; userId: string; staffId: string; deviceHashes: readonly string[] },
 ): Promise<void> {
   try {
-    await rememberSighting(deps.db, { ...who, country: ctx.country, at: deps.clock.now() });
+    const sighting = { ...who, country: ctx.country, at: deps.clock.now() };
+    await rememberSighting(deps.db, sighting, deps.config.anomalyTimeoutMs);
     deps.riskFacts.forget(who.staffId);
   } catch (error) {
     deps.metrics.backgroundFailures.inc({ task: 'learn_from_success' });

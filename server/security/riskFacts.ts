@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../context';
-import { readRiskFacts } from './riskFactsStore';
+import { batchLoads } from '../db/batchLoads';
+import { factsKey, readRiskFacts } from './riskFactsStore';
 import type { RiskFacts } from './riskFactsStore';
 
 /** The facts of many staff members, kept for a minute each, with a bound on how many. */
@@ -14,6 +15,7 @@ const KEPT_MS = 60_000;
 const MOST_ENTRIES = 10_000;
 
 export function createRiskFactsCache(pool: Pool, clock: Clock): RiskFactsCache {
+  const load = batchLoads((keys) => readRiskFacts(pool, keys));
   const entries = new Map<string, { facts: RiskFacts; until: number }>();
   // A read that began before any forget() is not kept: it may hold what was to be forgotten.
   let forgets = 0;
@@ -24,7 +26,8 @@ export function createRiskFactsCache(pool: Pool, clock: Clock): RiskFactsCache {
       const kept = entries.get(staffId);
       if (kept && kept.until > now) return kept.facts;
       const forgetsBefore = forgets;
-      const facts = await readRiskFacts(pool, tenantId, staffId);
+      const facts = await load(factsKey(tenantId, staffId));
+      if (!facts) throw new Error('the database gave no facts');
       if (forgets === forgetsBefore) {
         if (entries.size >= MOST_ENTRIES) entries.delete(entries.keys().next().value ?? '');
         entries.set(staffId, { facts, until: now + KEPT_MS });

@@ -27,8 +27,13 @@ export function sealTotpSecret(keys: KeyRing, row: TotpIdentity, secret: string)
   return keys.seal(Buffer.from(secret, 'ascii'), boundTo(row));
 }
 
-export function openTotpSecret(keys: KeyRing, row: TotpIdentity, sealed: Buffer): string {
-  return keys.open(sealed, boundTo(row)).toString('ascii');
+/** @returns null where it was sealed for another row or under another key: no code can fit it */
+export function openTotpSecret(keys: KeyRing, row: TotpIdentity, sealed: Buffer): string | null {
+  try {
+    return keys.open(sealed, boundTo(row)).toString('ascii');
+  } catch {
+    return null;
+  }
 }
 
 /** The URI that authenticator apps read from a QR code. */

@@ -30,7 +30,7 @@ export interface StepUpResult {
   verifiedAt: Date;
 }
 
-type VerifyDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random'>;
+type VerifyDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'logger'>;
 type FailureReason = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];
 
 /**
@@ -161,6 +161,13 @@ async function settle(
   if (!factor) throw new AppError('NO_FACTOR');
   const now = deps.clock.now();
   const secret = openTotpSecret(deps.keys, factor, factor.secretSealed);
+  if (secret === null) {
+    deps.logger.error(
+      { factorId: factor.id },
+      'a TOTP secret does not open: another key, or moved here',
+    );
+    return 'factor_unreadable';
+  }
   const step = await checkTotpCode(secret, code, now, null);
   if (step === null) return 'wrong_code';
   return deps.db.transaction(async (tx) => {

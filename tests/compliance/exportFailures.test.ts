@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { sql } from 'drizzle-orm';
+import { asc, eq, sql } from 'drizzle-orm';
 import { app } from '@/server/app';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';
@@ -55,8 +55,12 @@ async function beginExport(): Promise<IncomingMessage> {
   return res;
 }
 
-const exportEvents = async (action: string) =>
-  (await db.select().from(auditLogs)).filter((row) => row.action === action);
+const exportEvents = (action: string) =>
+  db
+    .select()
+    .from(auditLogs)
+    .where(eq(auditLogs.action, action))
+    .orderBy(asc(auditLogs.occurredAt));
 
 const failures = async () =>
   (await exportEvents('DATA_EXPORT_FAILED')).map(({ details }) => details['reason']);
