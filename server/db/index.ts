@@ -54,7 +54,7 @@ function boundStatements(client: PoolClient, silenceMs: number): void {
   const hangUp = () => stream.destroy(new Error('Connection terminated: the database is silent'));
   const bounded = (...args: unknown[]): unknown => {
     const timer = setTimeout(hangUp, silenceMs);
-    const callback = args.at(-1);
+    const callback = args.at(-1) as ((...answer: unknown[]) => void) | undefined;
     if (typeof callback === 'function') {
       const settled = (...answer: unknown[]) => {
         clearTimeout(timer);

@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../server/bootstrap/embedded/freePort';
+import type { Secrets } from '../server/config';
+import { track } from './child';
+import { callOnce } from './httpClient';
+import { EXPORT_RANGE } from './seed';
+
+const ROOT = join(__dirname, '..');
+const METRICS_TOKEN = 'bench';
+const START_MS = 15_000;
+
+/** The server under measurement: the compiled one, in a process of its own, as in production. */
+export interface Gatehouse {
+  port: number;
+  /** Processor time that the process has used so far, by its own metrics. */
+  cpuMs(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+/** The settings that a deployment would have, on a port that is free now. */
+export async function productionSettings(databaseUrl: string, secrets: Secrets) {
+  return {
+    NODE_ENV: 'production',
+    LOG_LEVEL: 'info',
+    HOST: '127.0.0.1',
+    PORT: String(await freePort()),
+    DATABASE_URL: databaseUrl,
+    METRICS_TOKEN,
+    JWT_SIGNING_KEY: secrets.jwtSigningKey,
+    TOKEN_HASH_KEY: secrets.tokenHashKey,
+    ENCRYPTION_KEY: secrets.encryptionKey,
+    EVIDENCE_SIGNING_KEY: secrets.evidenceSigningKey,
+  };
+}
+
+async function isReady(port: number): Promise<boolean> {
+  try {
+    const { status } = await callOnce(port, { method: 'GET', path: '/health/ready' });
+    return status === 200;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Starts the compiled server and waits until it is ready. Its log goes to /dev/null: it is written, and
+ * nobody has to read it.
+ * @param nodeArgs for node itself, such as `--cpu-prof`
+ */
+export async function startGatehouse(
+  env: Record<string, string>,
+  nodeArgs: string[],
+): Promise<Gatehouse> {
+  const entry = join(ROOT, 'dist', 'server', 'index.js');
+  const child = spawn(process.execPath, [...nodeArgs, entry], {
+    cwd: ROOT,
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  track(child);
+  const port = Number(env['PORT']);
+  for (const deadline = Date.now() + START_MS; !(await isReady(port)); await delay(50)) {
+    if (child.exitCode !== null) throw new Error('the server did not start');
+    if (Date.now() > deadline) throw new Error('the server was not ready in time');
+  }
+  return {
+    port,
+    async cpuMs() {
+      const headers = { authorization: `Bearer ${METRICS_TOKEN}` };
+      const { body } = await callOnce(port, { method: 'GET', path: '/metrics', headers });
+      const seconds = /^process_cpu_seconds_total ([\d.e+-]+)/m.exec(body)?.[1];
+      if (seconds === undefined) throw new Error(`no processor time in the metrics:\n${body}`);
+      return Number(seconds) * 1000;
+    },
+    async stop() {
+      if (child.exitCode !== null) return;
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+  };
+}
+
+/** Downloads one bundle and throws it away; @returns seconds and bytes */
+export async function downloadBundle(
+  port: number,
+  accessToken: string,
+): Promise<{ seconds: number; bytes: number }> {
+  const began = performance.now();
+  const bytes = await new Promise<number>((resolve, reject) => {
+    const headers = { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' };
+    const path = '/api/compliance/export/bundle';
+    const sent = request({ host: '127.0.0.1', port, path, method: 'POST', headers }, (response) => {
+      let received = 0;
+      response.on('data', (chunk: Buffer) => (received += chunk.length));
+      response.on('error', reject);
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(received);
+        else reject(new Error(`the export answered ${response.statusCode}`));
+      });
+    });
+    sent.on('error', reject);
+    sent.end(JSON.stringify({ ...EXPORT_RANGE, format: 'csv' }));
+  });
+  return { seconds: (performance.now() - began) / 1000, bytes };
+}

@@ -1,0 +1,227 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startEmbeddedPostgres } from '../server/bootstrap/embeddedPostgres';
+import type { EmbeddedPostgres } from '../server/bootstrap/embeddedPostgres';
+import { migrate } from '../server/bootstrap/migrate';
+import { loadConfig, requireReady } from '../server/config';
+import type { ReadyConfig } from '../server/config';
+import { generateSecrets } from '../server/keyRing';
+import { killChildren, serveParent, startChild } from './child';
+import type { Child, Role } from './child';
+import { compare } from './compare';
+import type { Comparison, Measured } from './compare';
+import { downloadBundle, productionSettings, startGatehouse } from './gatehouse';
+import type { Gatehouse } from './gatehouse';
+import { httpLoad } from './httpLoad';
+import type { Scenario } from './httpLoad';
+import { report } from './report';
+import { EXPORT_RANGE, USER_AGENT, seed } from './seed';
+import type { Seeded } from './seed';
+import { bareExpress, copyThroughGzip, rotateDirectly, verifyPasswords } from './yardsticks';
+
+const CONNECTIONS = 16;
+const SIZES = { people: 24_000, accessTokens: 512, auditRows: 200_000 };
+
+const ROLES: Record<string, Role> = {
+  'http-load': httpLoad,
+  'bare-express': bareExpress,
+  'rotate-directly': rotateDirectly,
+  'verify-passwords': verifyPasswords,
+  'copy-through-gzip': copyThroughGzip,
+};
+
+const { values: options } = parseArgs({
+  options: {
+    role: { type: 'string' },
+    only: { type: 'string' },
+    rounds: { type: 'string' },
+    'cpu-prof': { type: 'string' },
+  },
+});
+
+/** What the phases share. */
+interface Bench {
+  config: ReadyConfig;
+  gatehouse: Gatehouse;
+  seeded: Seeded;
+}
+
+const child = (role: string, setup: object): Promise<Child> => startChild(__filename, role, setup);
+
+const load = (port: number, scenario: Scenario): Promise<Child> =>
+  child('http-load', { port, connections: CONNECTIONS, userAgent: USER_AGENT, scenario });
+
+/** The load generator's phases, with the server's processor time in place of its own. */
+function onServer(loader: Measured, cpuMs: () => Promise<number>): Measured {
+  return {
+    async run(ms) {
+      const before = await cpuMs();
+      const phase = await loader.run(ms);
+      return { ...phase, cpuMs: (await cpuMs()) - before };
+    },
+  };
+}
+
+async function compareAuthenticated({ gatehouse, seeded }: Bench): Promise<Comparison> {
+  const { accessTokens } = seeded;
+  const bare = await child('bare-express', {});
+  const own = await load(gatehouse.port, { kind: 'get', path: '/api/auth/me', accessTokens });
+  const other = await load(bare.ready as number, { kind: 'get', path: '/json', accessTokens });
+  const comparison = await compare(
+    {
+      name: 'authenticated',
+      unit: 'GET /api/auth/me, signature and live session checked each time,',
+      yardstickName: 'a bare Express 5 JSON route',
+      aim: 0.5,
+    },
+    { measured: onServer(own, gatehouse.cpuMs), yardstick: onServer(other, bare.cpuMs) },
+    { rounds: rounds(5), ms: 1200, warmUpMs: 1200 },
+  );
+  await Promise.all([own.stop(), other.stop(), bare.stop()]);
+  return comparison;
+}
+
+async function compareRefresh({ config, gatehouse, seeded }: Bench): Promise<Comparison> {
+  const half = seeded.refreshTokens.length >> 1;
+  const own = await load(gatehouse.port, {
+    kind: 'refresh',
+    refreshTokens: seeded.refreshTokens.slice(0, half),
+  });
+  const other = await child('rotate-directly', {
+    databaseUrl: config.databaseUrl,
+    poolSize: config.databasePoolSize,
+    secrets: config.secrets,
+    refreshTokens: seeded.refreshTokens.slice(half),
+    connections: CONNECTIONS,
+    userAgent: USER_AGENT,
+  });
+  const comparison = await compare(
+    {
+      name: 'refresh',
+      unit: 'POST /api/auth/refresh, each of another staff member whom the scorer has to look up,',
+      yardstickName: 'the same rotation straight through pg',
+      aim: 0.4,
+    },
+    { measured: onServer(own, gatehouse.cpuMs), yardstick: other },
+    { rounds: rounds(5), ms: 1200, warmUpMs: 800 },
+  );
+  await Promise.all([own.stop(), other.stop()]);
+  return comparison;
+}
+
+async function compareLogin({ gatehouse, seeded }: Bench): Promise<Comparison> {
+  const { emails, password, passwordHash } = seeded;
+  const own = await load(gatehouse.port, { kind: 'login', emails, password });
+  const setup = { passwordHash, password, connections: CONNECTIONS };
+  const other = await child('verify-passwords', setup);
+  const comparison = await compare(
+    {
+      name: 'login',
+      unit: 'POST /api/auth/login, each of another user,',
+      yardstickName: 'argon2 verifies at the same cost',
+      aim: 0.9,
+    },
+    { measured: onServer(own, gatehouse.cpuMs), yardstick: other },
+    { rounds: rounds(3), ms: 2500, warmUpMs: 300 },
+  );
+  await Promise.all([own.stop(), other.stop()]);
+  return comparison;
+}
+
+async function compareExport({ config, gatehouse, seeded }: Bench): Promise<Comparison> {
+  const { tenantId, accessToken } = seeded.officer;
+  const other = await child('copy-through-gzip', {
+    databaseUrl: config.databaseUrl,
+    source: `(SELECT * FROM audit_logs WHERE tenant_id = '${tenantId}' AND occurred_at
+      BETWEEN '${EXPORT_RANGE.from}' AND '${EXPORT_RANGE.to}T23:59:59.999Z')`,
+    rows: SIZES.auditRows,
+  });
+  const rows = SIZES.auditRows + seeded.securityEvents;
+  const own: Measured = {
+    async run() {
+      const { seconds } = await downloadBundle(gatehouse.port, accessToken);
+      return { done: rows, seconds, p50: 0, p99: 0, cpuMs: 0 };
+    },
+  };
+  const comparison = await compare(
+    {
+      name: 'export',
+      unit: 'rows written into a CSV bundle',
+      yardstickName: 'rows through COPY … TO STDOUT | gzip -6',
+      aim: 0.5,
+    },
+    { measured: onServer(own, gatehouse.cpuMs), yardstick: other },
+    { rounds: rounds(3), ms: 0, warmUpMs: 0 },
+  );
+  await other.stop();
+  return comparison;
+}
+
+const COMPARISONS = {
+  authenticated: compareAuthenticated,
+  refresh: compareRefresh,
+  login: compareLogin,
+  export: compareExport,
+};
+
+function rounds(usual: number): number {
+  return options.rounds === undefined ? usual : Number(options.rounds);
+}
+
+interface Running {
+  postgres?: EmbeddedPostgres;
+  stopping?: boolean;
+}
+
+async function measure(dataDir: string, running: Running): Promise<string> {
+  // Durable, as in production: a rotation that was answered is on the disk.
+  const postgres = await startEmbeddedPostgres({ dataDir, durable: true });
+  running.postgres = postgres;
+  const env = await productionSettings(postgres.url, generateSecrets());
+  const config = requireReady(loadConfig(env));
+  await migrate(config.databaseUrl, config.migrationsDir);
+  const seeded = await seed(config, SIZES);
+  const profile = options['cpu-prof'];
+  const nodeArgs =
+    profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`];
+  const gatehouse = await startGatehouse(env, nodeArgs);
+  const comparisons: Comparison[] = [];
+  for (const [name, comparison] of Object.entries(COMPARISONS)) {
+    if (options.only !== undefined && !options.only.split(',').includes(name)) continue;
+    process.stderr.write(`${name} …\n`);
+    comparisons.push(await comparison({ config, gatehouse, seeded }));
+  }
+  await gatehouse.stop();
+  return report(comparisons);
+}
+
+async function main(): Promise<void> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'));
+  const running: Running = {};
+  const cleanUp = async () => {
+    killChildren();
+    await running.postgres?.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  const interrupted = (signal: NodeJS.Signals) => {
+    running.stopping = true;
+    void cleanUp().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143));
+  };
+  process.once('SIGINT', interrupted);
+  process.once('SIGTERM', interrupted);
+  try {
+    process.stdout.write(`\n${await measure(dataDir, running)}`);
+  } catch (error) {
+    // What was cut short by a signal has nothing to tell.
+    if (running.stopping) return;
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = 1;
+  } finally {
+    await cleanUp();
+  }
+}
+
+if (options.role === undefined) void main();
+else serveParent(ROLES[options.role] as Role);

@@ -1,0 +1,162 @@
+import { app } from '@/server/app';
+import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
+import { logout, me, refresh, refreshWithKey } from '@/tests/helpers/authCalls';
+import {
+  auditOf,
+  liveTokensOf,
+  tablesHolding,
+  tokensOf,
+  versionOf,
+} from '@/tests/helpers/authRows';
+import { openNode } from '@/tests/helpers/openNode';
+
+const KEY = 'key-of-this-refresh-8f2c';
+const REUSE = { error: 'FORCE_LOGOUT', reason: 'reuse_detected' };
+
+describe('a refresh whose answer was lost', () => {
+  it('gives the same successor to the same token with the same key', async () => {
+    const seeded = await seedTestUserAndToken();
+    const lost = await refreshWithKey(app, seeded.refreshToken, KEY);
+    const again = await refreshWithKey(app, seeded.refreshToken, KEY);
+    expect([lost.status, again.status]).toStrictEqual([200, 200]);
+    expect(again.body.refreshToken).toBe(lost.body.refreshToken);
+    expect(again.body.refreshExpiresAt).toBe(lost.body.refreshExpiresAt);
+    expect((await me(app, again.body.accessToken)).body.sessionId).toBe(seeded.sessionId);
+    expect((await refresh(app, again.body.refreshToken)).status).toBe(200);
+    expect(await versionOf(seeded.staffId)).toBe(1);
+  });
+
+  it('is given again on another node too', async () => {
+    const seeded = await seedTestUserAndToken();
+    const lost = await refreshWithKey(app, seeded.refreshToken, KEY);
+    const again = await refreshWithKey(openNode().app, seeded.refreshToken, KEY);
+    expect(again.body.refreshToken).toBe(lost.body.refreshToken);
+  });
+
+  it('adds one row and one event, however often it is asked for', async () => {
+    const seeded = await seedTestUserAndToken();
+    for (let time = 0; time < 4; time += 1) {
+      expect((await refreshWithKey(app, seeded.refreshToken, KEY)).status).toBe(200);
+    }
+    expect(await tokensOf(seeded.staffId)).toHaveLength(2);
+    expect(await auditOf('AUTH_TOKEN_REFRESH', seeded.tenantId)).toHaveLength(1);
+  });
+
+  it('adds one row for ten requests at once, and all get the same successor', async () => {
+    const seeded = await seedTestUserAndToken();
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => refreshWithKey(app, seeded.refreshToken, KEY)),
+    );
+    expect(answers.map(({ status }) => status)).toStrictEqual(
+      Array.from({ length: 10 }, () => 200),
+    );
+    expect(new Set(answers.map(({ body }) => body.refreshToken)).size).toBe(1);
+    expect(await tokensOf(seeded.staffId)).toHaveLength(2);
+    expect(await liveTokensOf(seeded.staffId)).toHaveLength(1);
+  });
+
+  it('is given again 59 seconds later, and is reuse 61 seconds later', async () => {
+    const { app: aged, clock } = openNode();
+    const seeded = await seedTestUserAndToken();
+    const lost = await refreshWithKey(aged, seeded.refreshToken, KEY);
+    clock.advance(59);
+    const late = await refreshWithKey(aged, seeded.refreshToken, KEY);
+    expect(late.body.refreshToken).toBe(lost.body.refreshToken);
+    clock.advance(2);
+    const tooLate = await refreshWithKey(aged, seeded.refreshToken, KEY);
+    expect(tooLate.status).toBe(401);
+    expect(tooLate.body).toStrictEqual(REUSE);
+    expect(await liveTokensOf(seeded.staffId)).toHaveLength(0);
+  });
+});
+
+describe('the same token is reuse, and ends the family,', () => {
+  it.each([
+    ['with another key', (token: string) => refreshWithKey(app, token, `${KEY}-other`)],
+    [
+      'with the key in another case',
+      (token: string) => refreshWithKey(app, token, KEY.toUpperCase()),
+    ],
+    ['without a key', (token: string) => refresh(app, token)],
+  ])('%s', async (_what, replay) => {
+    const seeded = await seedTestUserAndToken();
+    const rotated = (await refreshWithKey(app, seeded.refreshToken, KEY)).body;
+    const res = await replay(seeded.refreshToken);
+    expect(res.status).toBe(401);
+    expect(res.body).toStrictEqual(REUSE);
+    expect(await versionOf(seeded.staffId)).toBe(2);
+    expect(await liveTokensOf(seeded.staffId)).toHaveLength(0);
+    expect((await me(app, rotated.accessToken)).status).toBe(401);
+  });
+
+  it('with a key, where the first refresh had none', async () => {
+    const seeded = await seedTestUserAndToken();
+    await refresh(app, seeded.refreshToken);
+    expect((await refreshWithKey(app, seeded.refreshToken, KEY)).body).toStrictEqual(REUSE);
+    expect(await liveTokensOf(seeded.staffId)).toHaveLength(0);
+  });
+
+  it('with the right key, once the successor was used: the answer was not lost', async () => {
+    const seeded = await seedTestUserAndToken();
+    const rotated = (await refreshWithKey(app, seeded.refreshToken, KEY)).body;
+    expect((await refresh(app, rotated.refreshToken)).status).toBe(200);
+    expect((await refreshWithKey(app, seeded.refreshToken, KEY)).body).toStrictEqual(REUSE);
+    expect(await liveTokensOf(seeded.staffId)).toHaveLength(0);
+  });
+
+  it("with the key of another token's refresh", async () => {
+    const [seeded, other] = [await seedTestUserAndToken(), await seedTestUserAndToken()];
+    await refreshWithKey(app, seeded.refreshToken, `${KEY}-1`);
+    await refreshWithKey(app, other.refreshToken, `${KEY}-2`);
+    const res = await refreshWithKey(app, seeded.refreshToken, `${KEY}-2`);
+    expect(res.body).toStrictEqual(REUSE);
+    expect(await liveTokensOf(other.staffId)).toHaveLength(1);
+  });
+});
+
+describe('the key', () => {
+  it('gives no token back to a session that has ended', async () => {
+    const seeded = await seedTestUserAndToken();
+    const rotated = (await refreshWithKey(app, seeded.refreshToken, KEY)).body;
+    await logout(app, rotated.accessToken);
+    const res = await refreshWithKey(app, seeded.refreshToken, KEY);
+    expect(res.status).toBe(401);
+    expect(res.body.refreshToken).toBeUndefined();
+  });
+
+  it('is stored nowhere, and neither is what it gave', async () => {
+    const seeded = await seedTestUserAndToken();
+    const key = 'a-key-that-must-not-be-kept';
+    const headers = { 'idempotency-key': key, 'user-agent': 'kept-as-a-control' };
+    const { body } = await refresh(app, seeded.refreshToken, headers);
+    expect(await tablesHolding('kept-as-a-control')).toContain('refresh_tokens');
+    expect(await tablesHolding(key)).toStrictEqual([]);
+    expect(await tablesHolding(body.refreshToken.slice('ghr_'.length))).toStrictEqual([]);
+  });
+
+  it('makes different successors of different tokens', async () => {
+    const [one, other] = [await seedTestUserAndToken(), await seedTestUserAndToken()];
+    const first = (await refreshWithKey(app, one.refreshToken, KEY)).body.refreshToken;
+    const second = (await refreshWithKey(app, other.refreshToken, KEY)).body.refreshToken;
+    expect(first).not.toBe(second);
+  });
+
+  it.each([
+    ['is empty', ''],
+    ['has 256 characters', 'k'.repeat(256)],
+    ['holds a space', 'two words'],
+    ['holds a letter that is not ASCII', 'schlüssel'],
+  ])('is refused with 400 and spends nothing where it %s', async (_what, key) => {
+    const seeded = await seedTestUserAndToken();
+    const res = await refreshWithKey(app, seeded.refreshToken, key);
+    expect(res.status).toBe(400);
+    expect(res.body.error).toBe('INVALID_INPUT');
+    expect(await tokensOf(seeded.staffId)).toHaveLength(1);
+    expect((await refresh(app, seeded.refreshToken)).status).toBe(200);
+  });
+
+  it('may have 255 characters', async () => {
+    const seeded = await seedTestUserAndToken();
+    expect((await refreshWithKey(app, seeded.refreshToken, 'k'.repeat(255))).status).toBe(200);
+  });
+});

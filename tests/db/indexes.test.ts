@@ -1,0 +1,220 @@
+import { sql } from 'drizzle-orm';
+import { Client } from 'pg';
+import type { Express } from 'express';
+import request from 'supertest';
+import { db } from '@/server/db';
+import { withConnection } from '../helpers/askDatabase';
+import { cookieOf, login, logout, me, refresh } from '../helpers/authCalls';
+import { seedTestUserAndToken } from '../helpers/seedAuth';
+import { codeAt, giveFactor } from '../helpers/secondFactor';
+import { buildApp } from '../helpers/testApp';
+
+jest.setTimeout(60_000);
+
+const GROWING_TABLES = [
+  'refresh_tokens',
+  'user_sessions',
+  'audit_logs',
+  'known_devices',
+  'known_countries',
+  'step_up_challenges',
+  'failed_attempts',
+  'users',
+  'tenant_staff',
+];
+
+const databaseUrl = () => process.env['DATABASE_URL'] ?? '';
+
+/** 200 members of 20 tenants, with 20 000 rows each in what grows with every login. */
+async function fillTables(): Promise<void> {
+  const owner = `st.tenant_id, st.user_id, st.id`;
+  const members = `FROM tenant_staff st JOIN users u ON u.id = st.user_id AND u.email LIKE 'many-%'`;
+  const recent = `now() - make_interval(secs => n * 1000)`;
+  const times = `${recent}, now() + make_interval(days => n % 30)`;
+  await withConnection(databaseUrl(), async (client) => {
+    await client.query(
+      `INSERT INTO tenants (slug, name) SELECT 'many-' || n, 'Many' FROM generate_series(1, 20) n`,
+    );
+    await client.query(
+      `INSERT INTO users (email, password_hash) SELECT 'many-' || n || '@example.com', ''
+       FROM generate_series(1, 2000) n`,
+    );
+    await client.query(
+      `INSERT INTO tenant_staff (tenant_id, user_id)
+       SELECT t.id, u.id FROM (SELECT id, row_number() OVER () AS n FROM users) u
+       JOIN (SELECT id, row_number() OVER () AS n FROM tenants WHERE slug LIKE 'many-%') t
+         ON t.n = u.n % 20 + 1
+       ON CONFLICT DO NOTHING`,
+    );
+    await client.query(
+      `INSERT INTO user_sessions (tenant_id, user_id, staff_id, created_at, expires_at)
+       SELECT ${owner}, ${times} ${members}, generate_series(1, 10) n`,
+    );
+    await client.query(
+      `INSERT INTO refresh_tokens (token_hash, tenant_id, user_id, staff_id, session_id, family_id, created_at, expires_at, revoked_at, is_revoked)
+       SELECT gen_random_uuid(), s.tenant_id, s.user_id, s.staff_id, s.id, CASE n WHEN 1 THEN NULL ELSE gen_random_uuid() END,
+         s.created_at, s.expires_at, CASE n WHEN 1 THEN now() END, n = 1
+       FROM user_sessions s, generate_series(1, 2) n`,
+    );
+    await client.query(
+      `INSERT INTO audit_logs (tenant_id, occurred_at, action, outcome, actor, correlation_id)
+       SELECT st.tenant_id, ${recent}, 'AUTH_TOKEN_REFRESH', 'success', st.id, 'many' ${members}, generate_series(1, 10) n`,
+    );
+    await client.query(
+      `INSERT INTO known_devices (tenant_id, user_id, staff_id, device_hash, last_seen_at)
+       SELECT ${owner}, gen_random_uuid(), ${recent} ${members}, generate_series(1, 10) n`,
+    );
+    await client.query(
+      `INSERT INTO known_countries (tenant_id, user_id, staff_id, country)
+       SELECT ${owner}, chr(64 + n) || 'X' ${members}, generate_series(1, 10) n`,
+    );
+    await client.query(
+      `INSERT INTO step_up_challenges (tenant_id, user_id, staff_id, session_id, origin, purpose, created_at, expires_at, verified_at)
+       SELECT s.tenant_id, s.user_id, s.staff_id, s.id, 'session', 'data_export', s.created_at, s.created_at + interval '10 minutes', s.created_at
+       FROM user_sessions s`,
+    );
+    await client.query(
+      `INSERT INTO failed_attempts (scope, subject, failures)
+       SELECT 'account', gen_random_uuid(), 1 FROM generate_series(1, 20000)`,
+    );
+    await client.query('ANALYZE');
+  });
+}
+
+interface Statement {
+  /** Of a prepared one, which Postgres may come to plan once for all values. */
+  name: string | undefined;
+  text: string;
+  values: unknown[];
+}
+
+/** Every statement that any connection sends while `work` runs, as the driver gets it. */
+async function collectStatements(work: () => Promise<void>): Promise<Statement[]> {
+  const seen = new Map<string, Statement>();
+  const real = Client.prototype.query as (...args: unknown[]) => unknown;
+  Client.prototype.query = function (this: Client, ...args: unknown[]) {
+    const [first, second] = args;
+    const given = (typeof first === 'string' ? { text: first } : first) as Partial<Statement>;
+    const values = given.values ?? (Array.isArray(second) ? (second as unknown[]) : []);
+    if (given.text !== undefined)
+      seen.set(given.text, { name: given.name, text: given.text, values });
+    return real.apply(this, args);
+  } as typeof Client.prototype.query;
+  try {
+    await work();
+  } finally {
+    Client.prototype.query = real as typeof Client.prototype.query;
+  }
+  return [...seen.values()].filter(({ text }) =>
+    /^\s*(with|select|insert|update|delete)\b/i.test(text),
+  );
+}
+
+interface PlanNode {
+  'Node Type': string;
+  'Relation Name'?: string;
+  Plans?: PlanNode[];
+}
+
+const scansOf = (node: PlanNode): string[] => [
+  ...(node['Node Type'] === 'Seq Scan' ? [node['Relation Name'] ?? ''] : []),
+  ...(node.Plans ?? []).flatMap(scansOf),
+];
+
+/** The tables that a statement reads from end to end: with these values; a prepared one, with any. */
+async function seqScans(client: Client, { name, text, values }: Statement): Promise<string[]> {
+  const explain = async (options: string, parameters?: unknown[]) => {
+    const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
+      `EXPLAIN (FORMAT JSON${options}) ${text}`,
+      parameters,
+    );
+    return scansOf((rows[0] as (typeof rows)[number])['QUERY PLAN'][0].Plan);
+  };
+  const scans = await explain('', values);
+  if (name !== undefined) scans.push(...(await explain(', GENERIC_PLAN')));
+  return [...new Set(scans)].filter((table) => GROWING_TABLES.includes(table));
+}
+
+const post = (app: Express, path: string, token: string, body: object) =>
+  request(app).post(path).set('authorization', `Bearer ${token}`).send(body);
+
+/** Everything that users do all day, and what ends sessions. */
+async function walkThrough(app: Express): Promise<void> {
+  const who = await seedTestUserAndToken();
+  const secret = await giveFactor(who);
+  await login(app, { ...who, password: 'wrong' });
+  const first = await login(app, who);
+  const cookie = { cookie: cookieOf(first, 'gh_device') };
+  const { accessToken, refreshToken } = (await login(app, who, cookie)).body;
+  expect((await me(app, accessToken)).status).toBe(200);
+  const listed = await request(app)
+    .get('/api/auth/sessions')
+    .set('authorization', `Bearer ${accessToken}`);
+  expect(listed.body.sessions).toHaveLength(3);
+  await request(app)
+    .delete(`/api/auth/sessions/${first.body.sessionId}`)
+    .set('authorization', `Bearer ${accessToken}`)
+    .expect(204);
+  const code = codeAt(secret, new Date());
+  const proof = { code, purpose: 'security_settings' };
+  await post(app, '/api/security/step-up/verify', accessToken, proof).expect(200);
+  await post(app, '/api/security/totp/enroll', accessToken, {}).expect(200);
+  const second = await refresh(app, refreshToken);
+  expect(second.status).toBe(200);
+  // A replay: the whole family and all sessions of the staff member end.
+  expect((await refresh(app, refreshToken)).body.error).toBe('FORCE_LOGOUT');
+  const third = (await login(app, who)).body;
+  expect((await logout(app, third.accessToken)).status).toBe(204);
+  const fourth = (await login(app, who)).body;
+  await post(app, '/api/auth/logout-all', fourth.accessToken, {}).expect(204);
+}
+
+describe('with tens of thousands of rows', () => {
+  it('no statement of a login, a request, a refresh, a step-up or a logout reads a whole table', async () => {
+    await fillTables();
+    const { app } = buildApp();
+    const statements = await collectStatements(() => walkThrough(app));
+    for (const table of GROWING_TABLES) {
+      expect(statements.some(({ text }) => text.includes(table))).toBe(true);
+    }
+    const slow = await withConnection(databaseUrl(), async (client) => {
+      const found: { tables: string[]; text: string }[] = [];
+      for (const statement of statements) {
+        const tables = await seqScans(client, statement);
+        if (tables.length > 0) found.push({ tables, text: statement.text });
+      }
+      return found;
+    });
+    expect(slow).toStrictEqual([]);
+  });
+});
+
+describe('the indexes that statements are written for', () => {
+  it.each([
+    [
+      'idx_refresh_tokens_active',
+      'CREATE INDEX idx_refresh_tokens_active ON public.refresh_tokens USING btree (tenant_id, user_id, expires_at) WHERE ((revoked_at IS NULL) AND (is_revoked = false))',
+    ],
+    [
+      'idx_user_sessions_tenant_user',
+      'CREATE INDEX idx_user_sessions_tenant_user ON public.user_sessions USING btree (tenant_id, user_id)',
+    ],
+    [
+      'idx_user_sessions_staff',
+      'CREATE INDEX idx_user_sessions_staff ON public.user_sessions USING btree (staff_id)',
+    ],
+    [
+      'idx_audit_logs_tenant_time',
+      'CREATE INDEX idx_audit_logs_tenant_time ON public.audit_logs USING btree (tenant_id, occurred_at, id)',
+    ],
+    [
+      'refresh_tokens_token_hash_unique',
+      'CREATE UNIQUE INDEX refresh_tokens_token_hash_unique ON public.refresh_tokens USING btree (token_hash)',
+    ],
+  ])('%s is there, column by column', async (name, definition) => {
+    const { rows } = await db.execute<{ indexdef: string }>(
+      sql`SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexname = ${name}`,
+    );
+    expect(rows).toStrictEqual([{ indexdef: definition }]);
+  });
+});

@@ -1,0 +1,167 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Express } from 'express';
+import request from 'supertest';
+import { app } from '@/server/app';
+import { withoutTable } from '../helpers/authRows';
+import { closeLater } from '../helpers/closing';
+import { MIGRATIONS, readMigrations, writeMigrations } from '../helpers/migrationsFolder';
+import { buildApp } from '../helpers/testApp';
+
+const live = (on: Express) => request(on).get('/health/live');
+const ready = (on: Express) => request(on).get('/health/ready');
+const metrics = (on: Express, authorization?: string) => {
+  const call = request(on).get('/metrics');
+  return authorization === undefined ? call : call.set('authorization', authorization);
+};
+
+const ok = { ok: true };
+const fine = { database: ok, migrations: ok, schema: ok, keys: ok };
+const failed = (reason: string) => ({ ok: false, reason });
+
+const NEWEST = readMigrations().at(-1);
+
+/** One migration more than the database has. */
+function newerRelease(): string {
+  const all = readMigrations();
+  const when = (NEWEST?.when ?? 0) + 1000;
+  const next = { idx: all.length, version: '7', when, tag: '9999_next', breakpoints: true };
+  return writeMigrations([...all, { ...next, sql: 'SELECT 1' }]);
+}
+
+describe('GET /health/live', () => {
+  it('answers with the version, whatever becomes of the database', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+    const { app: alone } = buildApp({ databaseUrl: 'postgres://u:p@127.0.0.1:1/x' });
+    for (const each of [app, alone]) {
+      const res = await live(each);
+      expect(res.status).toBe(200);
+      expect(res.body).toStrictEqual({ status: 'live', version });
+    }
+  });
+});
+
+describe('GET /health/ready', () => {
+  it('is 200 where everything works', async () => {
+    const res = await ready(app);
+    expect(res.status).toBe(200);
+    expect(res.body).toStrictEqual({ status: 'ready', checks: fine });
+  });
+
+  it('is 503 and says so while migrations are pending', async () => {
+    const { app: newer } = buildApp({ migrationsDir: newerRelease() });
+    const res = await ready(newer);
+    expect(res.status).toBe(503);
+    expect(res.body).toStrictEqual({
+      status: 'not_ready',
+      checks: { ...fine, migrations: failed('1 migrations are pending.') },
+    });
+  });
+
+  it('is 503 and says so where the database is newer than the code', async () => {
+    const { app: older } = buildApp({
+      migrationsDir: writeMigrations(readMigrations().slice(0, -1)),
+    });
+    const res = await ready(older);
+    expect(res.status).toBe(503);
+    expect(res.body.checks.migrations.reason).toMatch(/migrated by a newer release\.$/);
+  });
+
+  it('is 503 and names the table that is missing, and 200 again when it is back', async () => {
+    const res = await withoutTable('known_countries', () => ready(app).then((answer) => answer));
+    expect(res.status).toBe(503);
+    expect(res.body).toStrictEqual({
+      status: 'not_ready',
+      checks: { ...fine, schema: failed('Tables are missing: known_countries.') },
+    });
+    expect((await ready(app)).status).toBe(200);
+  });
+
+  it('is 503 while the database is gone, and leaks neither its password nor where it is', async () => {
+    const { app: alone } = buildApp({ databaseUrl: 'postgres://person:hidden@127.0.0.1:1/cellar' });
+    const res = await ready(alone);
+    expect(res.status).toBe(503);
+    const gone = failed('The database cannot be reached.');
+    expect(res.body).toStrictEqual({
+      status: 'not_ready',
+      checks: { database: gone, migrations: gone, schema: gone, keys: ok },
+    });
+    expect(JSON.stringify([res.body, res.headers])).not.toMatch(
+      /hidden|person|cellar|127\.0\.0\.1/,
+    );
+  });
+
+  it('is 503 where it cannot read its own migrations: could not look is not nothing wrong', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gatehouse-broken-'));
+    closeLater(() => Promise.resolve(rmSync(folder, { recursive: true })));
+    cpSync(MIGRATIONS, folder, { recursive: true });
+    writeFileSync(join(folder, 'meta', '_journal.json'), 'not JSON');
+    const { app: broken } = buildApp({ migrationsDir: folder });
+    const res = await ready(broken);
+    expect(res.status).toBe(503);
+    expect(res.body.checks).toStrictEqual({
+      ...fine,
+      migrations: failed('The migrations could not be checked.'),
+    });
+  });
+
+  it('is 503 where a key does not do its work', async () => {
+    const { app: keyless, deps } = buildApp();
+    jest.spyOn(deps.keys, 'open').mockReturnValue(Buffer.from('something else'));
+    const res = await ready(keyless);
+    expect(res.status).toBe(503);
+    expect(res.body.checks).toStrictEqual({ ...fine, keys: failed('A key does not work.') });
+  });
+
+  it('needs no token, and no cache may keep it', async () => {
+    const res = await ready(app).set('authorization', 'Bearer nonsense');
+    expect(res.status).toBe(200);
+    expect(res.headers['cache-control']).toBe('no-store');
+  });
+});
+
+describe('GET /metrics', () => {
+  const TOKEN = 'a-metrics-token';
+
+  it('is open outside production where no token is set', async () => {
+    const res = await metrics(app);
+    expect(res.status).toBe(200);
+    expect(res.headers['content-type']).toMatch(/^text\/plain/);
+    for (const name of [
+      'gatehouse_logins_total',
+      'gatehouse_anomaly_checks_skipped_total',
+      'gatehouse_schema_missing_tables 0',
+    ]) {
+      expect(res.text).toContain(name);
+    }
+  });
+
+  it('does not exist in production where no token is set', async () => {
+    const { app: production } = buildApp({ production: true });
+    const res = await metrics(production);
+    expect({ status: res.status, error: res.body.error }).toStrictEqual({
+      status: 404,
+      error: 'NOT_FOUND',
+    });
+  });
+
+  it.each([
+    ['none', undefined],
+    ['a wrong one', 'Bearer b-metrics-token'],
+    ['a part of it', 'Bearer a-metrics'],
+    ['it without the scheme', TOKEN],
+    ['more than it', `Bearer ${TOKEN}x`],
+    ['an empty one', 'Bearer '],
+  ])('with a token set does not exist for %s', async (_what, authorization) => {
+    for (const production of [true, false]) {
+      const { app: closed } = buildApp({ production, metricsToken: TOKEN });
+      expect((await metrics(closed, authorization)).status).toBe(404);
+    }
+  });
+
+  it('with a token set answers whoever has it', async () => {
+    const { app: closed } = buildApp({ production: true, metricsToken: TOKEN });
+    expect((await metrics(closed, `Bearer ${TOKEN}`)).status).toBe(200);
+  });
+});

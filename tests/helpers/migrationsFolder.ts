@@ -1,0 +1,50 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { closeLater } from './closing';
+import { REPOSITORY } from './serverProcess';
+
+interface JournalEntry {
+  idx: number;
+  version: string;
+  when: number;
+  tag: string;
+  breakpoints: boolean;
+}
+
+export interface Migration extends JournalEntry {
+  sql: string;
+}
+
+export const MIGRATIONS = join(REPOSITORY, 'migrations');
+
+/** The migrations of this release, oldest first. */
+export function readMigrations(): Migration[] {
+  const journal = JSON.parse(readFileSync(join(MIGRATIONS, 'meta', '_journal.json'), 'utf8')) as {
+    entries: JournalEntry[];
+  };
+  return journal.entries.map((entry) => ({
+    ...entry,
+    sql: readFileSync(join(MIGRATIONS, `${entry.tag}.sql`), 'utf8'),
+  }));
+}
+
+/** A migrations folder as another release would have it; it is removed after the file. */
+export function writeMigrations(migrations: readonly Migration[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-migrations-'));
+  closeLater(() => Promise.resolve(rmSync(folder, { recursive: true })));
+  cpSync(join(MIGRATIONS, 'meta', '_journal.json'), join(folder, 'meta', '_journal.json'));
+  const entries = migrations.map(({ sql: _sql, ...entry }) => entry);
+  const journal = { version: '7', dialect: 'postgresql', entries };
+  writeFileSync(join(folder, 'meta', '_journal.json'), JSON.stringify(journal));
+  for (const { tag, sql } of migrations) writeFileSync(join(folder, `${tag}.sql`), sql);
+  return folder;
+}
+
+/** The release just before a migration came. */
+export function migrationsBefore(tag: string): string {
+  const all = readMigrations();
+  const index = all.findIndex((migration) => migration.tag.startsWith(tag));
+  if (index < 0) throw new Error(`there is no migration ${tag}`);
+  return writeMigrations(all.slice(0, index));
+}

@@ -1,0 +1,43 @@
+import type { Express } from 'express';
+import { loadConfig, requireReady } from '@/server/config';
+import type { ReadyConfig } from '@/server/config';
+import type { RequestContext } from '@/server/context';
+import { createApp } from '@/server/createApp';
+import { createDeps } from '@/server/deps';
+import type { Deps } from '@/server/deps';
+import { closeLater } from './closing';
+
+/** A clock that stands at the real time plus whatever it was moved by. */
+export interface MovableClock {
+  now(): Date;
+  advance(seconds: number): void;
+}
+
+export interface Node {
+  app: Express;
+  deps: Deps;
+  clock: MovableClock;
+}
+
+/** The application once more on this file's database, with connections, caches and a clock of its own. */
+export function openNode(change: (config: ReadyConfig) => ReadyConfig = (config) => config): Node {
+  let movedMs = 0;
+  const clock = {
+    now: () => new Date(Date.now() + movedMs),
+    advance: (seconds: number) => void (movedMs += seconds * 1000),
+  };
+  const deps = createDeps(change(requireReady(loadConfig())), { clock });
+  closeLater(() => deps.close());
+  return { app: createApp(deps), deps, clock };
+}
+
+/** Who acts where no request does: an operator. */
+export const operatorContext: RequestContext = {
+  correlationId: 'operator',
+  tenantId: null,
+  actor: 'system',
+  sessionId: null,
+  ip: null,
+  country: null,
+  userAgent: null,
+};

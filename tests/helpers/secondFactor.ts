@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import { generateSync } from 'otplib';
+import { loadConfig, requireReady } from '@/server/config';
+import type { RequestContext } from '@/server/context';
+import { db } from '@/server/db';
+import { uuidV7 } from '@/server/db/ids';
+import { createKeyRing } from '@/server/keyRing';
+import { enrollTotpForStaff } from '@/server/security';
+
+const STEP_SEC = 30;
+
+const OPERATOR: RequestContext = {
+  correlationId: 'test-operator',
+  tenantId: null,
+  actor: 'system',
+  sessionId: null,
+  ip: null,
+  country: null,
+  userAgent: null,
+};
+
+/** Enrols a TOTP factor as an operator does. @returns its secret in base32 */
+export function giveFactor(staff: {
+  tenantId: string;
+  userId: string;
+  staffId: string;
+}): Promise<string> {
+  const keys = createKeyRing(requireReady(loadConfig()).secrets);
+  const clock = { now: () => new Date() };
+  const random = { bytes: randomBytes, id: () => uuidV7(Date.now(), randomBytes(16)) };
+  const { tenantId, userId, staffId } = staff;
+  const who = { tenantId, userId, staffId };
+  return db.transaction((tx) =>
+    enrollTotpForStaff({ keys, clock, random }, tx, OPERATOR, who, 'operator'),
+  );
+}
+
+/** The code that an authenticator shows, so many steps before (-) or after (+) a moment. */
+export const codeAt = (secret: string, at: Date, steps = 0): string =>
+  generateSync({ secret, epoch: Math.floor(at.getTime() / 1000) + steps * STEP_SEC });
+
+/** As many different six-digit codes as asked for, none of which is right now or soon. */
+export function wrongCodes(secret: string, at: Date, count: number): string[] {
+  const right = new Set([-3, -2, -1, 0, 1, 2, 3].map((steps) => codeAt(secret, at, steps)));
+  const wrong: string[] = [];
+  for (let number = 0; wrong.length < count; number += 1) {
+    const code = String(number).padStart(6, '0');
+    if (!right.has(code)) wrong.push(code);
+  }
+  return wrong;
+}

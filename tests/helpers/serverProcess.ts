@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { pollUntil } from './pollUntil';
+
+export const REPOSITORY = join(__dirname, '..', '..');
+
+/** The server as an operator runs it, in a process of its own. */
+export interface ServerProcess {
+  pid: number;
+  stdout(): string;
+  stderr(): string;
+  /** Where it listens, once it says so; throws where it ends instead. */
+  url(): Promise<string>;
+  signal(name: NodeJS.Signals): void;
+  /** The exit code; null after death by a signal. */
+  exited: Promise<number | null>;
+  hasExited(): boolean;
+}
+
+const started = new Set<ChildProcess>();
+
+/** Ends what a test left running; to be called after each. */
+export async function killServers(): Promise<void> {
+  const left = [...started].filter((child) => child.exitCode === null && child.signalCode === null);
+  started.clear();
+  await Promise.all(
+    left.map(async (child) => {
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    }),
+  );
+}
+
+/**
+ * The settings of the test run (its keys, its cheap hashes) for a process that uses a database of its own.
+ * @param databaseUrl the file's own database unless given
+ */
+export function externalEnv(databaseUrl = process.env['DATABASE_URL']): NodeJS.ProcessEnv {
+  const names = ['JWT_SIGNING_KEY', 'TOKEN_HASH_KEY', 'ENCRYPTION_KEY', 'EVIDENCE_SIGNING_KEY'];
+  const cheap = { NODE_ENV: 'test', ARGON2_MEMORY_KIB: '1024', ARGON2_TIME_COST: '1' };
+  const keys = Object.fromEntries(names.map((name) => [name, process.env[name]]));
+  return { ...keys, ...cheap, DATABASE_URL: databaseUrl, JWT_ISSUER: 'http://localhost:3000' };
+}
+
+/** Starts `node dist/server/index.js` with these settings alone, on a free port unless PORT is given. */
+export function startServer(env: NodeJS.ProcessEnv): ServerProcess {
+  const child = spawn(process.execPath, [join(REPOSITORY, 'dist', 'server', 'index.js')], {
+    cwd: REPOSITORY,
+    env: { PATH: process.env['PATH'], PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  started.add(child);
+  let stdout = '';
+  let stderr = '';
+  let gone = false;
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  // 'close' comes after the last of the output.
+  const exited = once(child, 'close').then(([code]) => {
+    gone = true;
+    return code as number | null;
+  });
+  const listeningAt = () => {
+    const said = /Gatehouse listens on (\S+)\n/.exec(stdout)?.[1];
+    if (said === undefined && gone) throw new Error(`the server ended: ${stderr}`);
+    return Promise.resolve(said ?? '');
+  };
+  return {
+    pid: child.pid ?? 0,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    signal: (name) => void child.kill(name),
+    exited,
+    hasExited: () => gone,
+    url: () => pollUntil('the server listens', listeningAt, (url) => url !== '', 15_000),
+  };
+}

@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** `mute`: what the client says arrives, and no answer comes back. `hang`: nothing arrives either. */
+type Mode = 'forward' | 'refuse' | 'mute' | 'hang';
+
+export interface TcpProxy {
+  /** The given URL, by way of the proxy. */
+  url: string;
+  /** Holds from now on, for open connections too; `refuse` breaks those. */
+  set(mode: Mode): void;
+  /** Where new connections go, after a restart of the server on another port. */
+  aimAt(url: string): void;
+  close(): Promise<void>;
+}
+
+function pass(from: Socket, to: Socket, open: () => boolean): void {
+  from.on('data', (chunk) => {
+    if (open()) to.write(chunk);
+  });
+  from.on('error', () => to.destroy());
+  from.on('close', () => to.destroy());
+}
+
+/** A door to a database that a test can shut, jam or open. */
+export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
+  let target = new URL(serverUrl);
+  let mode: Mode = 'forward';
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    if (mode === 'refuse') return void client.destroy();
+    const upstream = connect(Number(target.port), target.hostname);
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+    }
+    pass(client, upstream, () => mode === 'forward' || mode === 'mute');
+    pass(upstream, client, () => mode === 'forward');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = new URL(serverUrl);
+  url.port = String((server.address() as AddressInfo).port);
+  const breakAll = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: url.toString(),
+    set(next) {
+      mode = next;
+      if (next === 'refuse') breakAll();
+    },
+    aimAt(to) {
+      target = new URL(to);
+    },
+    async close() {
+      server.close();
+      breakAll();
+      await once(server, 'close');
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import type { Express } from 'express';
+import { loadConfig, requireReady } from '@/server/config';
+import type { ReadyConfig } from '@/server/config';
+import type { Clock } from '@/server/context';
+import { createApp } from '@/server/createApp';
+import { createDeps } from '@/server/deps';
+import type { Deps } from '@/server/deps';
+import { closeLater } from './closing';
+
+export interface MovableClock extends Clock {
+  forward(seconds: number): void;
+}
+
+const STEP_MS = 30_000;
+
+/** Starts in the middle of a TOTP time step, so that no test meets the turn of one by chance. */
+export function createMovableClock(): MovableClock {
+  let now = Math.floor(Date.now() / STEP_MS) * STEP_MS + STEP_MS / 2;
+  return {
+    now: () => new Date(now),
+    forward(seconds) {
+      now += seconds * 1000;
+    },
+  };
+}
+
+/** Another application on this test file's database, with other settings, another clock or logger. */
+export function buildApp(
+  settings: Partial<ReadyConfig> = {},
+  overrides: Parameters<typeof createDeps>[1] = {},
+): { app: Express; deps: Deps } {
+  const deps = createDeps({ ...requireReady(loadConfig()), ...settings }, overrides);
+  closeLater(() => deps.close());
+  return { app: createApp(deps), deps };
+}

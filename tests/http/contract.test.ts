@@ -1,0 +1,201 @@
+import request from 'supertest';
+import { routeTable } from '@/server/createApp';
+import { ERRORS } from '@/server/errors';
+import { buildApp } from '@/tests/helpers/testApp';
+
+const { app, deps } = buildApp();
+const table = routeTable(deps);
+
+describe('the catalogue of errors', () => {
+  it('gives each code its status: this table is the contract', () => {
+    const statuses = Object.fromEntries(
+      Object.entries(ERRORS).map(([code, { status }]) => [code, status]),
+    );
+    expect(statuses).toStrictEqual({
+      INVALID_CREDENTIALS: 401,
+      TENANT_SELECTION_REQUIRED: 409,
+      LOGIN_BLOCKED: 403,
+      STEP_UP_REQUIRED: 428,
+      FORCE_LOGOUT: 401,
+      INVALID_REFRESH_TOKEN: 401,
+      UNAUTHENTICATED: 401,
+      FORBIDDEN: 403,
+      NOT_FOUND: 404,
+      METHOD_NOT_ALLOWED: 405,
+      INVALID_INPUT: 400,
+      MALFORMED_JSON: 400,
+      PAYLOAD_TOO_LARGE: 413,
+      UNSUPPORTED_MEDIA_TYPE: 415,
+      TOO_MANY_ATTEMPTS: 429,
+      INVALID_CODE: 403,
+      CHALLENGE_NOT_FOUND: 404,
+      CHALLENGE_EXHAUSTED: 429,
+      CHALLENGE_NOT_VERIFIED: 409,
+      NO_FACTOR: 409,
+      CONFLICT: 409,
+      EXPORT_BUSY: 503,
+      HASHING_BUSY: 503,
+      DATABASE_UNAVAILABLE: 503,
+      SCHEMA_UNAVAILABLE: 503,
+      INTERNAL_ERROR: 500,
+    });
+  });
+
+  it('keeps the bodies that frontends rely on plain JSON, and no others', () => {
+    const fixed = Object.entries(ERRORS).filter(([, error]) => error.fixed);
+    expect(fixed.map(([code]) => code).sort()).toEqual([
+      'FORCE_LOGOUT',
+      'INVALID_CREDENTIALS',
+      'INVALID_REFRESH_TOKEN',
+      'LOGIN_BLOCKED',
+      'STEP_UP_REQUIRED',
+      'TENANT_SELECTION_REQUIRED',
+    ]);
+  });
+});
+
+describe('an error that no contract fixes', () => {
+  const problem = (code: keyof typeof ERRORS, more: object = {}) => ({
+    type: `urn:gatehouse:error:${code}`,
+    title: ERRORS[code].title,
+    status: ERRORS[code].status,
+    error: code,
+    correlationId: 'c-1',
+    ...more,
+  });
+
+  it.each([
+    ['a path that does not exist', 'get', '/api/nothing', undefined, problem('NOT_FOUND')],
+    ['a method that does not', 'put', '/api/auth/login', undefined, problem('METHOD_NOT_ALLOWED')],
+    ['no token', 'get', '/api/auth/me', undefined, problem('UNAUTHENTICATED')],
+    ['a broken body', 'post', '/api/auth/login', '{', problem('MALFORMED_JSON')],
+    [
+      'a field missing',
+      'post',
+      '/api/auth/refresh',
+      '{}',
+      problem('INVALID_INPUT', {
+        detail: expect.any(String),
+        issues: [{ path: 'refreshToken', message: expect.any(String) }],
+      }),
+    ],
+  ] as const)('is an RFC 9457 problem: %s', async (_name, method, path, body, expected) => {
+    const res = await request(app)
+      [method](path)
+      .set('x-correlation-id', 'c-1')
+      .set('content-type', 'application/json')
+      .send(body);
+    expect(res.status).toBe(expected.status);
+    expect(res.type).toBe('application/problem+json');
+    expect(res.body).toStrictEqual(expected);
+  });
+
+  it('does not repeat what was sent', async () => {
+    const secret = 'do-not-echo-me';
+    const body = { email: secret, password: { secret }, rememberMe: secret };
+    const res = await request(app).post('/api/auth/login').send(body);
+    expect(res.status).toBe(400);
+    expect(res.text).not.toContain(secret);
+  });
+
+  it('names the methods that a 405 allows, and the scheme that a 401 wants', async () => {
+    const wrongMethod = await request(app).delete('/api/auth/login');
+    expect(wrongMethod.headers['allow']).toBe('POST');
+    const nobody = await request(app).get('/api/auth/me');
+    expect(nobody.headers['www-authenticate']).toBe('Bearer');
+    const stale = await request(app).get('/api/auth/me').set('authorization', 'Bearer a.b.c');
+    expect(stale.headers['www-authenticate']).toBe('Bearer error="invalid_token"');
+  });
+});
+
+describe('every answer', () => {
+  const asked = [...table.map(({ method, path }) => ({ method, path })), nowhere()];
+  function nowhere() {
+    return { method: 'get' as const, path: '/nowhere' };
+  }
+
+  it.each(asked)('carries the security headers: $method $path', async ({ method, path }) => {
+    const res = await request(app)[method](path);
+    expect(res.headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'SAMEORIGIN',
+      'referrer-policy': 'no-referrer',
+      'strict-transport-security': expect.stringMatching(/^max-age=\d{8}/),
+      'content-security-policy': expect.stringContaining("default-src 'self'"),
+      'x-correlation-id': expect.any(String),
+    });
+    expect(res.headers).not.toHaveProperty('x-powered-by');
+    expect(res.headers).not.toHaveProperty('etag');
+    expect(res.headers).not.toHaveProperty('access-control-allow-origin');
+    const cacheable = path === '/.well-known/jwks.json';
+    expect(res.headers['cache-control']).toBe(cacheable ? 'public, max-age=300' : 'no-store');
+  });
+
+  it('of a HEAD is that of its GET without the body', async () => {
+    const res = await request(app).head('/health/live');
+    expect(res.status).toBe(200);
+    expect(res.text).toBeFalsy();
+  });
+});
+
+describe('/openapi.json', () => {
+  interface Operation {
+    requestBody?: { content: Record<string, { schema: Record<string, unknown> }> };
+    responses: Record<string, unknown>;
+    security?: unknown;
+    parameters?: { name: string; in: string }[];
+  }
+  let paths: Record<string, Record<string, Operation>>;
+  let document: { openapi: string; components: { responses: { Problem: object } } };
+
+  beforeAll(async () => {
+    const res = await request(app).get('/openapi.json');
+    expect(res.status).toBe(200);
+    document = res.body;
+    ({ paths } = res.body);
+  });
+
+  it('lists every route, and nothing else', () => {
+    const listed = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    );
+    const existing = table.map(({ method, path }) => `${method} ${path.replace(':id', '{id}')}`);
+    expect(listed.sort()).toEqual(existing.sort());
+    expect(document.openapi).toBe('3.1.0');
+  });
+
+  it.each(table.map((route) => [`${route.method} ${route.path}`, route] as const))(
+    'describes %s by the very schema that validates it',
+    (_name, { method, path, endpoint, guards }) => {
+      const operation = paths[path.replace(':id', '{id}')]?.[method];
+      const schema = operation?.requestBody?.content['application/json']?.schema;
+      expect(schema === undefined).toBe(endpoint.body === undefined);
+      expect(operation?.security === undefined).toBe(guards.length === 0);
+      const parameters = operation?.parameters?.map(({ name, in: place }) => [name, place]);
+      expect(parameters).toEqual(path.includes(':id') ? [['id', 'path']] : undefined);
+      for (const status of Object.keys(endpoint.responses)) {
+        expect(operation?.responses).toHaveProperty(status);
+      }
+      expect(operation?.responses).toHaveProperty('default');
+    },
+  );
+
+  it('says which fields a login takes, which of them it needs, and how long they may be', () => {
+    const schema = paths['/api/auth/login']?.['post']?.requestBody?.content['application/json']
+      ?.schema as { required: string[]; properties: Record<string, object> };
+    expect(Object.keys(schema.properties).sort()).toEqual([
+      'challengeId',
+      'email',
+      'password',
+      'rememberMe',
+      'tenant',
+    ]);
+    expect([...schema.required].sort()).toEqual(['email', 'password']);
+    expect(schema.properties['email']).toMatchObject({ type: 'string', maxLength: 254 });
+  });
+
+  it('names every code that an error can have', () => {
+    const text = JSON.stringify(document.components.responses.Problem);
+    for (const code of Object.keys(ERRORS)) expect(text).toContain(`"${code}"`);
+  });
+});

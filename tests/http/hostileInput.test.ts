@@ -1,0 +1,202 @@
+import { gzipSync } from 'node:zlib';
+import { Agent, createServer } from 'node:http';
+import request from 'supertest';
+import { routeTable } from '@/server/createApp';
+import { closeLater } from '@/tests/helpers/closing';
+import { expectRefusal } from '@/tests/helpers/expectRefusal';
+import { sendRaw } from '@/tests/helpers/rawRequest';
+import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
+import { buildApp } from '@/tests/helpers/testApp';
+
+// Failures are not what is counted here.
+const { app, deps } = buildApp({ loginFailures: { perAccount: 50, perIp: 1e5, global: 1e7 } });
+const server = createServer(app).listen(0);
+closeLater(() => new Promise((resolve) => server.close(resolve)));
+
+const id = `chl_${'A'.repeat(43)}`;
+const range = { from: '2026-01-01', to: '2026-01-02', format: 'json' };
+
+/** For every route with a body: one that its schema accepts. A route that is not here fails the first test. */
+const WELL_FORMED: Record<string, Record<string, unknown>> = {
+  '/api/auth/login': {
+    email: 'nobody@example.com',
+    password: 'a long enough password',
+    tenant: 'somewhere',
+    rememberMe: true,
+    challengeId: id,
+  },
+  '/api/auth/login/complete': { challengeId: id },
+  '/api/auth/refresh': { refreshToken: `ghr_${'A'.repeat(43)}` },
+  '/api/security/step-up/verify': { code: '123456', purpose: 'data_export', challengeId: id },
+  '/api/security/totp/confirm': { code: '123456' },
+  '/api/compliance/export/bundle': range,
+  '/api/compliance/export/security-events': range,
+};
+const PATHS = Object.keys(WELL_FORMED);
+const OPTIONAL_BODY = '/api/auth/login/complete';
+
+let token: string;
+
+beforeAll(async () => {
+  ({ token } = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] }));
+});
+
+afterEach(() => {
+  expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  expect(Object.keys(Object.prototype)).toEqual([]);
+});
+
+/** As somebody for whom every gate is open, so that it is the body that is refused. */
+const post = (path: string) =>
+  request(server)
+    .post(path)
+    .set('authorization', `Bearer ${token}`)
+    .set('x-stepup-test-bypass', '1')
+    .set('content-type', 'application/json');
+
+it('knows every route with a body', () => {
+  const withBody = routeTable(deps).filter(({ endpoint }) => endpoint.body);
+  expect(withBody.map(({ path }) => path).sort()).toEqual([...PATHS].sort());
+});
+
+describe.each(PATHS)('%s', (path) => {
+  it.each([
+    ['cut off', '{"email":'],
+    ['empty but for spaces', '   '],
+    ['a comma too many', '{"email":"a@b.c",}'],
+    ['single quotes', "{'email':'a@b.c'}"],
+    ['a word', 'undefined'],
+    ['a bare string', '"email"'],
+    ['a bare number', '1'],
+    ['null', 'null'],
+    ['two documents', '{}{}'],
+    ['a comment', '{} // yes'],
+    ['not a number', '{"email":NaN}'],
+  ])('refuses a body that is no JSON object, %s, with 400', async (_name, body) => {
+    expectRefusal(await post(path).send(body), [400]);
+  });
+
+  it('refuses an array for an object, and bytes that are no UTF-8', async () => {
+    expectRefusal(await post(path).send('[]'), [400]);
+    expectRefusal(await post(path).send('[{}]'), [400]);
+    const res = await post(path)
+      .serialize((body: unknown) => body as string)
+      .send(Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31]) as unknown as string);
+    expectRefusal(res, [400]);
+  });
+
+  it('refuses 10 MB with 413, declared or chunked', async () => {
+    const big = `{"email":"${'a'.repeat(10_000_000)}"}`;
+    expectRefusal(await post(path).send(big), [413]);
+    const chunk = `${(65_000).toString(16)}\r\n${'a'.repeat(65_000)}\r\n`;
+    const lines = [
+      `POST ${path} HTTP/1.1`,
+      `authorization: Bearer ${token}`,
+      'x-stepup-test-bypass: 1',
+      'content-type: application/json',
+      'transfer-encoding: chunked',
+    ];
+    const res = await sendRaw(server, lines, `${chunk.repeat(3)}0\r\n\r\n`);
+    expect(res.status).toBe(413);
+  });
+
+  it('is not brought down by deep nesting', async () => {
+    const depth = 15_000;
+    expectRefusal(await post(path).send('['.repeat(depth) + ']'.repeat(depth)), [400]);
+    const objects = '{"a":'.repeat(9000) + '1' + '}'.repeat(9000);
+    expectRefusal(await post(path).send(objects), path === OPTIONAL_BODY ? [404] : [400]);
+    for (const field of Object.keys(WELL_FORMED[path] ?? {})) {
+      const deep = JSON.stringify({ ...WELL_FORMED[path], [field]: 0 }).replace(
+        `"${field}":0`,
+        `"${field}":${'['.repeat(depth)}${']'.repeat(depth)}`,
+      );
+      expectRefusal(await post(path).send(deep), [400]);
+    }
+  });
+
+  it('takes each field in its one type and nothing else', async () => {
+    const valid = WELL_FORMED[path] ?? {};
+    for (const [field, value] of Object.entries(valid)) {
+      const other = typeof value === 'boolean' ? 'true' : true;
+      // What has a length is measured before its type is looked at, unless one takes care.
+      const lengths = [{ length: 20 }, { length: { toString: 1 } }, { length: [] }];
+      for (const wrong of [[value], { value }, 7, -1.5e300, null, other, ...lengths]) {
+        expectRefusal(await post(path).send({ ...valid, [field]: wrong }), [400]);
+      }
+    }
+  });
+
+  it('refuses NUL, lone surrogates and endless text in each of its texts', async () => {
+    const valid = WELL_FORMED[path] ?? {};
+    const texts = Object.entries(valid).filter(([, value]) => typeof value === 'string');
+    expect(texts.length).toBeGreaterThan(0);
+    for (const [field, value] of texts) {
+      for (const odd of ['\\u0000', '\\ud800', '\\udfff\\ud800', 'a'.repeat(60_000)]) {
+        const body = JSON.stringify(valid).replace(`"${field}":"`, `"${field}":"${odd}`);
+        expect(body).toContain(`${odd}${String(value)}`);
+        expectRefusal(await post(path).send(body), [400]);
+      }
+    }
+  });
+
+  it.each([
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/xml',
+    'application/problem+json',
+    'application/json; charset=latin1',
+    'application/json; charset=utf-99',
+    'json',
+    ';;;',
+  ])('refuses content-type %s with 415', async (type) => {
+    const body = JSON.stringify(WELL_FORMED[path]);
+    expectRefusal(await post(path).set('content-type', type).send(body), [415]);
+  });
+
+  it('refuses a body without a type, a compressed one and one that is missing', async () => {
+    const bare = [
+      `POST ${path} HTTP/1.1`,
+      `authorization: Bearer ${token}`,
+      'x-stepup-test-bypass: 1',
+    ];
+    expect((await sendRaw(server, [...bare, 'content-length: 2'], '{}')).status).toBe(415);
+    for (const encoding of ['gzip', 'deflate', 'br', 'rot13']) {
+      const res = await post(path)
+        .set('content-encoding', encoding)
+        .serialize((body: unknown) => body as string)
+        .send(gzipSync(JSON.stringify(WELL_FORMED[path])) as unknown as string);
+      expectRefusal(res, [415]);
+    }
+    const missing = path === OPTIONAL_BODY ? 404 : 400;
+    expect((await sendRaw(server, bare)).status).toBe(missing);
+    expect((await sendRaw(server, [...bare, 'content-length: 0'])).status).toBe(missing);
+  });
+
+  it('is not polluted through __proto__, constructor or the query', async () => {
+    const poison =
+      '"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"toString":null';
+    const alone = await post(path).send(`{${poison}}`);
+    expectRefusal(alone, path === OPTIONAL_BODY ? [404] : [400]);
+    const valid = JSON.stringify(WELL_FORMED[path]);
+    const res = await post(path)
+      .query('__proto__[polluted]=1&constructor[prototype][polluted]=1')
+      .send(`{${poison},${valid.slice(1)}`);
+    expect([200, 401, 404]).toContain(res.status);
+  });
+});
+
+it('answers many hostile requests on one connection: none desynchronises it', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  for (const body of [
+    '{',
+    '[]',
+    `{"email":"${'a'.repeat(200_000)}"}`,
+    'null',
+    '{"email":"a@b.c"}',
+  ]) {
+    expectRefusal(await post('/api/auth/login').agent(agent).send(body), [400, 413]);
+  }
+  expect((await request(server).get('/health/live').agent(agent)).status).toBe(200);
+  agent.destroy();
+});

@@ -1,0 +1,247 @@
+import type { Server } from 'node:http';
+import { and, eq, sql } from 'drizzle-orm';
+import request from 'supertest';
+import { db } from '@/server/db';
+import { auditLogs, stepUpChallenges, userTotp } from '@/server/db/schema';
+import { closeLater } from '@/tests/helpers/closing';
+import { codeAt, giveFactor, wrongCodes } from '@/tests/helpers/secondFactor';
+import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
+import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
+
+const clock = createMovableClock();
+const { app } = buildApp({ accessTokenTtlSec: 86_400 }, { clock });
+// One listening server: hundreds of parallel requests must not open a port each.
+const server: Server = app.listen(0);
+closeLater(() => new Promise((resolve) => server.close(resolve)));
+
+const WINDOW_SEC = 15 * 60;
+/** NIST SP 800-63B-4 3.2.2: what one account may ever have evaluated without a success in between. */
+const MOST_EVALUATED = 100;
+
+const verify = (token: string, code: unknown, more: object = {}) =>
+  request(server)
+    .post('/api/security/step-up/verify')
+    .set('authorization', `Bearer ${token}`)
+    .send({ code, purpose: 'data_export', ...more });
+
+const outcome = (res: request.Response) => [res.status, res.body.error];
+
+async function signIn(who: { email: string; password: string }): Promise<string> {
+  const { email, password } = who;
+  const res = await request(server).post('/api/auth/login').send({ email, password });
+  expect(res.status).toBe(200);
+  return String(res.body.accessToken);
+}
+
+async function seedMember(options: { tenantId?: string } = {}) {
+  const member = await seedTestUserAndToken({
+    ...options,
+    permissions: ['SETTINGS_SECURITY_VIEW'],
+  });
+  const secret = await giveFactor(member);
+  const token = await signIn(member);
+  const code = (steps = 0) => codeAt(secret, clock.now(), steps);
+  return { ...member, secret, token, code };
+}
+
+async function failuresOf(staffId: string, reason: string): Promise<number> {
+  const rows = await db
+    .select()
+    .from(auditLogs)
+    .where(and(eq(auditLogs.actor, staffId), eq(auditLogs.action, 'STEP_UP_FAILED')));
+  return rows.filter(({ details }) => details['reason'] === reason).length;
+}
+
+describe('a code', () => {
+  it('works once', async () => {
+    const { token, code, staffId } = await seedMember();
+    expect((await verify(token, code())).status).toBe(200);
+    expect(outcome(await verify(token, code()))).toEqual([403, 'INVALID_CODE']);
+    const elsewhere = await verify(token, code(), { purpose: 'security_settings' });
+    expect(outcome(elsewhere)).toEqual([403, 'INVALID_CODE']);
+    expect(await failuresOf(staffId, 'code_already_used')).toBe(2);
+  });
+
+  it('works once among fifty at a time', async () => {
+    const { token, code } = await seedMember();
+    const answers = await Promise.all(Array.from({ length: 50 }, () => verify(token, code())));
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+    expect(answers.filter(({ status }) => ![200, 403, 404, 429].includes(status))).toEqual([]);
+  });
+
+  it('works once among fifty at a time over ten sessions', async () => {
+    const member = await seedMember();
+    const tokens: string[] = [];
+    for (let count = 0; count < 10; count += 1) tokens.push(await signIn(member));
+    const code = member.code();
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => verify(tokens[index % 10] ?? '', code)),
+    );
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+    const verified = await db
+      .select()
+      .from(stepUpChallenges)
+      .where(
+        and(
+          eq(stepUpChallenges.staffId, member.staffId),
+          sql`${stepUpChallenges.verifiedAt} IS NOT NULL`,
+        ),
+      );
+    expect(verified).toHaveLength(1);
+  });
+
+  it('of the step before is accepted, older and coming ones are not', async () => {
+    const { token, code } = await seedMember();
+    expect((await verify(token, code(-2))).status).toBe(403);
+    expect((await verify(token, code(1))).status).toBe(403);
+    expect((await verify(token, code(-1))).status).toBe(200);
+  });
+
+  it('is refused after one of a later step, and the later one is not after it', async () => {
+    const { token, code, staffId } = await seedMember();
+    expect((await verify(token, code())).status).toBe(200);
+    expect((await verify(token, code(-1))).status).toBe(403);
+    expect(await failuresOf(staffId, 'code_already_used')).toBe(1);
+    clock.forward(30);
+    expect((await verify(token, code())).status).toBe(200);
+  });
+
+  it('may be typed as the authenticator shows it, with a space', async () => {
+    const { token, code } = await seedMember();
+    expect((await verify(token, code().replace(/^(...)/, '$1 '))).status).toBe(200);
+  });
+
+  it.each([
+    ['too short', '12345'],
+    ['too long', '1234567'],
+    ['empty', ''],
+    ['letters', 'abcdef'],
+    ['digits of another script', '１２３４５６'],
+    ['a line break', '123456\n'],
+    ['a sign', '-12345'],
+    ['an array', ['123456']],
+    ['a number', 123456],
+    ['null', null],
+    ['an object', { length: 6 }],
+  ])('that is %s is refused with 400 and takes no try', async (_name, code) => {
+    const { token, staffId } = await seedMember();
+    expect(outcome(await verify(token, code))).toEqual([400, 'INVALID_INPUT']);
+    const challenges = await db
+      .select()
+      .from(stepUpChallenges)
+      .where(eq(stepUpChallenges.staffId, staffId));
+    expect(challenges).toEqual([]);
+  });
+});
+
+describe('guessing', () => {
+  it('ends a challenge after five tries, and a right code comes too late', async () => {
+    const { token, code, secret } = await seedMember();
+    const stopped = await request(server)
+      .post('/api/compliance/export/bundle')
+      .set('authorization', `Bearer ${token}`);
+    const { challengeId } = stopped.body;
+    const left: number[] = [];
+    for (const wrong of wrongCodes(secret, clock.now(), 5)) {
+      left.push((await verify(token, wrong, { challengeId })).body.attemptsLeft);
+    }
+    expect(left).toEqual([4, 3, 2, 1, 0]);
+    const late = await verify(token, code(), { challengeId });
+    expect(outcome(late)).toEqual([429, 'CHALLENGE_EXHAUSTED']);
+  });
+
+  it('five at a challenge holds for fifty at a time', async () => {
+    const { token, secret, staffId } = await seedMember();
+    await verify(token, wrongCodes(secret, clock.now(), 1)[0]);
+    const wrong = wrongCodes(secret, clock.now(), 50);
+    await Promise.all(wrong.map((code) => verify(token, code)));
+    const rows = await db
+      .select()
+      .from(stepUpChallenges)
+      .where(eq(stepUpChallenges.staffId, staffId));
+    expect(Math.max(...rows.map(({ attempts }) => attempts))).toBe(5);
+  });
+
+  it('a thousand times over many challenges stays under the budget of the account', async () => {
+    const { token, code, secret, staffId } = await seedMember();
+    const guesses = wrongCodes(secret, clock.now(), 1000);
+    const statuses = new Set<number>();
+    for (let first = 0; first < guesses.length; first += 50) {
+      const batch = guesses.slice(first, first + 50).map((guess) => verify(token, guess));
+      for (const res of await Promise.all(batch)) statuses.add(res.status);
+    }
+    expect([...statuses].filter((status) => ![403, 404, 429].includes(status))).toEqual([]);
+    const evaluated = await failuresOf(staffId, 'wrong_code');
+    expect(evaluated).toBeGreaterThanOrEqual(5);
+    expect(evaluated).toBeLessThanOrEqual(MOST_EVALUATED);
+    const late = await verify(token, code());
+    expect(outcome(late)).toEqual([429, 'TOO_MANY_ATTEMPTS']);
+    expect(Number(late.headers['retry-after'])).toBeGreaterThan(0);
+  });
+
+  it('one after another is stopped in each window, and over all windows together', async () => {
+    const { token, secret, staffId } = await seedMember();
+    const perWindow: number[] = [];
+    for (let window = 0; window < 11; window += 1) {
+      const before = await failuresOf(staffId, 'wrong_code');
+      for (const guess of wrongCodes(secret, clock.now(), 12)) await verify(token, guess);
+      perWindow.push((await failuresOf(staffId, 'wrong_code')) - before);
+      clock.forward(WINDOW_SEC + 1);
+    }
+    expect(Math.max(...perWindow)).toBe(10);
+    expect(await failuresOf(staffId, 'wrong_code')).toBeLessThanOrEqual(MOST_EVALUATED);
+  });
+
+  it("does not spend a colleague's budget", async () => {
+    const attacked = await seedMember();
+    const colleague = await seedMember();
+    for (const guess of wrongCodes(attacked.secret, clock.now(), 12)) {
+      await verify(attacked.token, guess);
+    }
+    expect((await verify(attacked.token, attacked.code())).status).toBe(429);
+    expect((await verify(colleague.token, colleague.code())).status).toBe(200);
+  });
+
+  it('is forgiven after a success', async () => {
+    const { token, code, secret, staffId } = await seedMember();
+    for (const guess of wrongCodes(secret, clock.now(), 9)) await verify(token, guess);
+    expect((await verify(token, code())).status).toBe(200);
+    for (const guess of wrongCodes(secret, clock.now(), 9)) await verify(token, guess);
+    expect(await failuresOf(staffId, 'wrong_code')).toBe(18);
+  });
+});
+
+describe('a secret at rest', () => {
+  it('is sealed: its row holds it in no form', async () => {
+    const { secret, staffId } = await seedMember();
+    const [row] = await db.select().from(userTotp).where(eq(userTotp.staffId, staffId));
+    const stored = row?.secretSealed.toString('latin1') ?? secret;
+    expect(stored).not.toContain(secret);
+    // Nonce, tag and the base32 text: nothing shorter could hold it, nothing longer is needed.
+    expect(stored).toHaveLength(12 + 16 + secret.length);
+  });
+
+  it.each(['the same tenant', 'another tenant'])(
+    'does not open in the row of another member of %s: no code fits, and the log says why',
+    async (where) => {
+      const victim = await seedMember();
+      const { tenantId } = victim;
+      const attacker = await seedMember(where === 'the same tenant' ? { tenantId } : {});
+      await db.execute(sql`UPDATE user_totp SET secret_sealed =
+        (SELECT secret_sealed FROM user_totp WHERE staff_id = ${attacker.staffId})
+        WHERE staff_id = ${victim.staffId}`);
+      for (const code of [attacker.code(), victim.code()]) {
+        expect(outcome(await verify(victim.token, code))).toEqual([403, 'INVALID_CODE']);
+      }
+      expect(await failuresOf(victim.staffId, 'factor_unreadable')).toBe(2);
+    },
+  );
+
+  it('does not open once a bit of it was changed', async () => {
+    const { token, code, staffId } = await seedMember();
+    await db.execute(sql`UPDATE user_totp
+      SET secret_sealed = set_bit(secret_sealed, 300, 1 - get_bit(secret_sealed, 300))
+      WHERE staff_id = ${staffId}`);
+    expect(outcome(await verify(token, code()))).toEqual([403, 'INVALID_CODE']);
+  });
+});

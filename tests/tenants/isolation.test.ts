@@ -1,0 +1,227 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import request from 'supertest';
+import { routeTable } from '@/server/createApp';
+import { db } from '@/server/db';
+import { codeAt } from '@/tests/helpers/secondFactor';
+import { readZip } from '@/tests/helpers/readZip';
+import { buildApp } from '@/tests/helpers/testApp';
+import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
+import type { Traveller } from '@/tests/helpers/traveller';
+
+const { app, deps } = buildApp();
+
+/** Everything that a stranger could name of somebody's tenant. */
+interface Ids {
+  tenantId: string;
+  tenantSlug: string;
+  userId: string;
+  staffId: string;
+  sessionId: string;
+  refreshTokenId: string;
+  challengeRowId: string;
+  /** As their holder got them. */
+  sessionChallengeId: string;
+  loginChallengeId: string;
+}
+
+/** One way to aim an id at a route, and the status that says "no such thing", or "only yours". */
+interface Aim {
+  path?: string;
+  body?: Record<string, unknown>;
+  expected: number;
+}
+
+const today = new Date().toISOString().slice(0, 10);
+const range = { from: today, to: today, format: 'json' };
+const decoys = (ids: Ids) => ({ tenantId: ids.tenantId, staffId: ids.staffId, userId: ids.userId });
+
+/** Every route, and how another tenant's ids can be aimed at it. A route that is not here fails the sweep. */
+const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
+  'post /api/auth/login': (ids, { email, password }) => [
+    { body: { email, password, tenant: ids.tenantId }, expected: 401 },
+    { body: { email, password, tenant: ids.tenantSlug }, expected: 401 },
+    { body: { email, password, challengeId: ids.loginChallengeId }, expected: 200 },
+    { body: { email, password, ...decoys(ids) }, expected: 200 },
+  ],
+  'post /api/auth/login/complete': (ids) => [
+    { body: { challengeId: ids.challengeRowId }, expected: 404 },
+    { body: { challengeId: ids.sessionChallengeId }, expected: 404 },
+  ],
+  'post /api/auth/refresh': (ids, { refreshToken }) => [
+    { body: { refreshToken: ids.refreshTokenId }, expected: 401 },
+    { body: { refreshToken, ...decoys(ids) }, expected: 200 },
+  ],
+  'get /api/auth/me': () => [{ expected: 200 }],
+  'get /api/auth/sessions': () => [{ expected: 200 }],
+  'delete /api/auth/sessions/:id': (ids) =>
+    [ids.sessionId, ids.sessionId.toUpperCase(), ids.staffId, ids.refreshTokenId].map((id) => ({
+      path: `/api/auth/sessions/${id}`,
+      expected: 404,
+    })),
+  'post /api/auth/logout': (ids) => [{ body: { sessionId: ids.sessionId }, expected: 204 }],
+  'post /api/auth/logout-all': (ids) => [{ body: decoys(ids), expected: 204 }],
+  'get /.well-known/jwks.json': () => [{ expected: 200 }],
+  'post /api/security/step-up/verify': (ids, { secret }) => {
+    const code = codeAt(secret, new Date());
+    const purpose = 'data_export';
+    return [
+      { body: { code, purpose, challengeId: ids.sessionChallengeId }, expected: 404 },
+      { body: { code, purpose, challengeId: ids.challengeRowId }, expected: 404 },
+      {
+        body: { code, purpose: 'security_settings', challengeId: ids.loginChallengeId },
+        expected: 404,
+      },
+      { body: { code, purpose, ...decoys(ids) }, expected: 200 },
+    ];
+  },
+  'post /api/security/totp/enroll': (ids) => [{ body: decoys(ids), expected: 428 }],
+  'post /api/security/totp/confirm': (ids) => [
+    { body: { code: '123456', ...decoys(ids) }, expected: 428 },
+  ],
+  'post /api/compliance/export/bundle': (ids) => [
+    { body: { ...range, ...decoys(ids) }, expected: 200 },
+  ],
+  'post /api/compliance/export/security-events': (ids) => [
+    { body: { ...range, ...decoys(ids) }, expected: 200 },
+  ],
+  'get /health/live': () => [{ expected: 200 }],
+  'get /health/ready': () => [{ expected: 200 }],
+  'get /metrics': () => [{ expected: 200 }],
+  'get /openapi.json': () => [{ expected: 200 }],
+};
+
+const seedMember = () => seedTraveller(app, { permissions: ['SETTINGS_SECURITY_VIEW'] });
+
+async function seedTarget(): Promise<Ids> {
+  const member = await seedMember();
+  const guarded = await request(app)
+    .post('/api/compliance/export/bundle')
+    .set('authorization', `Bearer ${member.token}`);
+  const stopped = await attemptLogin(app, member, ABROAD);
+  const { rows } = await db.execute<{ id: string }>(
+    sql`SELECT id FROM step_up_challenges WHERE staff_id = ${member.staffId} AND origin = 'login'`,
+  );
+  const { tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId } = member;
+  return {
+    ...{ tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId },
+    challengeRowId: rows[0]?.id ?? '',
+    sessionChallengeId: String(guarded.body.challengeId),
+    loginChallengeId: String(stopped.body.challengeId),
+  };
+}
+
+const inventIds = (): Ids => ({
+  tenantId: randomUUID(),
+  tenantSlug: `tenant-${randomBytes(5).toString('hex')}`,
+  userId: randomUUID(),
+  staffId: randomUUID(),
+  sessionId: randomUUID(),
+  refreshTokenId: randomUUID(),
+  challengeRowId: randomUUID(),
+  sessionChallengeId: `chl_${randomBytes(32).toString('base64url')}`,
+  loginChallengeId: `chl_${randomBytes(32).toString('base64url')}`,
+});
+
+/** Every row of a tenant and of its member, in every table. */
+async function snapshot(target: Ids): Promise<Record<string, unknown>> {
+  const { rows: tables } = await db.execute<{ name: string }>(
+    sql`SELECT table_name AS name FROM information_schema.columns
+        WHERE table_schema = 'public' AND column_name = 'tenant_id' ORDER BY 1`,
+  );
+  const rows: Record<string, unknown> = {};
+  for (const { name } of tables) {
+    const found = await db.execute(
+      sql`SELECT t::text FROM ${sql.identifier(name)} t WHERE tenant_id = ${target.tenantId} ORDER BY 1`,
+    );
+    rows[name] = found.rows;
+  }
+  const people = sql`SELECT t::text FROM users t WHERE id = ${target.userId}
+    UNION ALL SELECT t::text FROM tenants t WHERE id = ${target.tenantId}`;
+  return { ...rows, people: (await db.execute(people)).rows };
+}
+
+/** The bytes as they came, and those of the files in a ZIP: what is compressed hides nothing. */
+async function readAnswer(res: request.Response): Promise<string> {
+  const bytes = res.body as Buffer;
+  const files =
+    res.type === 'application/zip' ? [...(await readZip(bytes)).values()].map(String) : [];
+  return [bytes.toString('utf8'), JSON.stringify(res.headers), ...files].join('\n');
+}
+
+function readError(res: request.Response): unknown {
+  if (!res.type.endsWith('json') || res.type === 'application/x-ndjson') return undefined;
+  const { error } = JSON.parse((res.body as Buffer).toString('utf8')) as { error?: unknown };
+  return error;
+}
+
+interface Shot {
+  status: number;
+  error: unknown;
+  answer: string;
+}
+
+async function fire(route: string, ids: Ids, index: number): Promise<Shot & { expected: number }> {
+  const me = await seedMember();
+  const aim = SWEEP[route]?.(ids, me)[index];
+  if (!aim) throw new Error('no such aim');
+  const [method, path] = route.split(' ') as ['get' | 'post' | 'delete', string];
+  const query = { tenantId: ids.tenantId, tenant_id: ids.tenantId, sessionId: ids.sessionId };
+  const res = await request(app)
+    [method](aim.path ?? path)
+    .query({ ...query, staffId: ids.staffId, cursor: ids.sessionId, limit: '1000' })
+    .set({ ...HOME, authorization: `Bearer ${me.token}` })
+    .set({ 'x-tenant-id': ids.tenantId, 'x-stepup-test-bypass': '1' })
+    .send(aim.body)
+    .responseType('blob');
+  const answer = await readAnswer(res);
+  return { status: res.status, error: readError(res), answer, expected: aim.expected };
+}
+
+const routes = routeTable(deps).map(({ method, path }) => `${method} ${path}`);
+
+it('sweeps every route that there is, and none that is not', () => {
+  expect(Object.keys(SWEEP).sort()).toEqual([...routes].sort());
+});
+
+describe("another tenant's ids", () => {
+  let target: Ids;
+  let theirs: Record<string, unknown>;
+
+  beforeAll(async () => {
+    target = await seedTarget();
+    theirs = await snapshot(target);
+    expect(Object.values(theirs).every((rows) => (rows as unknown[]).length > 0)).toBe(true);
+  });
+
+  it.each(Object.keys(SWEEP))(
+    'aimed at %s find nothing, tell nothing and change nothing',
+    async (route) => {
+      const aims = SWEEP[route]?.(target, { secret: 'A'.repeat(32) } as Traveller).length ?? 0;
+      expect(aims).toBeGreaterThan(0);
+      for (let index = 0; index < aims; index += 1) {
+        const theirsHit = await fire(route, target, index);
+        const nobodysHit = await fire(route, inventIds(), index);
+        expect(theirsHit.status).toBe(theirsHit.expected);
+        expect(nobodysHit).toMatchObject({ status: theirsHit.status, error: theirsHit.error });
+        for (const id of Object.values(target)) expect(theirsHit.answer).not.toContain(id);
+        expect(await snapshot(target)).toEqual(theirs);
+      }
+    },
+  );
+
+  it('in a token of ours beside my session open nothing: 401', async () => {
+    const me = await seedMember();
+    const { accessToken } = deps.accessTokens.issue({
+      userId: me.userId,
+      tenantId: target.tenantId,
+      sid: me.sessionId,
+      sessionVersion: 1,
+      degraded: false,
+    });
+    const res = await request(app)
+      .get('/api/auth/me')
+      .set('authorization', `Bearer ${accessToken}`);
+    expect(res.status).toBe(401);
+  });
+});

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { db } from '@/server/db';
+import { databaseFault, violatedConstraint } from '@/server/db/pgErrors';
+import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
+import type { SeededAuth } from '@/tests/helpers/seedAuth';
+
+/** What each table needs beside tenant, user and staff. */
+const TABLES: Record<string, Record<string, unknown>> = {
+  user_sessions: {},
+  refresh_tokens: { expires_at: '2100-01-01' },
+  step_up_challenges: {
+    origin: 'login',
+    purpose: 'security_settings',
+    expires_at: '2100-01-01',
+  },
+  user_totp: { secret_sealed: '\\x00' },
+  known_devices: {},
+  known_countries: { country: 'GB' },
+};
+/** Columns that must be unique, with a fresh value each. */
+const UNIQUE: Record<string, string> = {
+  refresh_tokens: 'token_hash',
+  known_devices: 'device_hash',
+};
+
+type Owner = Pick<SeededAuth, 'tenantId' | 'userId' | 'staffId'>;
+
+function insert(table: string, owner: Owner, more: Record<string, unknown> = {}) {
+  const { tenantId, userId, staffId } = owner;
+  const unique = UNIQUE[table];
+  const row: Record<string, unknown> = {
+    id: randomUUID(),
+    tenant_id: tenantId,
+    user_id: userId,
+    staff_id: staffId,
+    ...TABLES[table],
+    ...(unique === undefined ? {} : { [unique]: randomUUID() }),
+    ...more,
+  };
+  const columns = sql.join(
+    Object.keys(row).map((name) => sql.identifier(name)),
+    sql`, `,
+  );
+  const values = sql.join(
+    Object.values(row).map((value) => sql`${value}`),
+    sql`, `,
+  );
+  return db.execute(sql`INSERT INTO ${sql.identifier(table)} (${columns}) VALUES (${values})`);
+}
+
+/** @returns the constraint that refused it */
+async function refusedBy(work: Promise<unknown>): Promise<string | undefined> {
+  const error: unknown = await work.then(
+    () => new Error('the database took it'),
+    (reason: unknown) => reason,
+  );
+  expect(databaseFault(error)).toBe('foreign_key_violation');
+  return violatedConstraint(error);
+}
+
+let mine: SeededAuth;
+let theirs: SeededAuth;
+
+beforeEach(async () => {
+  mine = await seedTestUserAndToken();
+  theirs = await seedTestUserAndToken();
+});
+
+it('covers every table that belongs to a staff member', async () => {
+  const { rows } = await db.execute<{ name: string }>(
+    sql`SELECT table_name AS name FROM information_schema.columns
+        WHERE table_schema = 'public' AND column_name = 'staff_id'`,
+  );
+  expect(rows.map(({ name }) => name).sort()).toEqual(Object.keys(TABLES).sort());
+});
+
+describe.each(Object.keys(TABLES))('%s', (table) => {
+  it('takes a row whose tenant, person and membership belong together', async () => {
+    await expect(insert(table, mine)).resolves.toBeDefined();
+  });
+
+  it("refuses a row of another tenant's member, of another person, and of nobody", async () => {
+    const constraint = `${table}_staff_fk`;
+    const { tenantId, userId, staffId } = theirs;
+    for (const foreign of [{ tenantId }, { userId }, { staffId }, { staffId: randomUUID() }]) {
+      expect(await refusedBy(insert(table, { ...mine, ...foreign }))).toBe(constraint);
+    }
+  });
+});
+
+it.each(['refresh_tokens', 'step_up_challenges'])(
+  "%s refuses a row of mine in another tenant's session",
+  async (table) => {
+    const inTheirs = insert(table, mine, { session_id: theirs.sessionId });
+    expect(await refusedBy(inTheirs)).toBe(`${table}_session_fk`);
+    await expect(insert(table, mine, { session_id: mine.sessionId })).resolves.toBeDefined();
+  },
+);
