@@ -1,7 +1,6 @@
 export { createAccessTokens } from './accessTokens';
 export type { AccessTokens } from './accessTokens';
 export { forceLogout } from './invalidateSessions';
-export { openSession } from './openSession';
 export { createPasswordHasher } from './passwords';
 export type { PasswordHasher } from './passwords';
 export { authRoutes } from './routes';

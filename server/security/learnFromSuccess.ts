@@ -13,7 +13,8 @@ export async function learnFromSuccess(
 ): Promise<void> {
   try {
     const sighting = { ...who, country: ctx.country, at: deps.clock.now() };
-    await rememberSighting(deps.db, sighting, deps.config.anomalyTimeoutMs);
+    const { anomalyTimeoutMs } = deps.config;
+    await deps.db.transaction((tx) => rememberSighting(tx, sighting, anomalyTimeoutMs));
     deps.riskFacts.forget(who.staffId);
   } catch (error) {
     deps.metrics.backgroundFailures.inc({ task: 'learn_from_success' });

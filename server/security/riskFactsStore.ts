@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import { and, eq, sql } from 'drizzle-orm';
 import { runPrepared } from '../db';
-import type { Db, PreparedStatement } from '../db';
+import type { Db, PreparedStatement, Tx } from '../db';
 import { knownCountries, knownDevices } from '../db/schema';
 
 /** What is known of a staff member's past logins: bounded, whatever their number. */
@@ -69,33 +69,31 @@ export interface Sighting {
  * @param timeoutMs after which Postgres cancels each statement: a login waits for this
  */
 export async function rememberSighting(
-  db: Db,
+  tx: Tx,
   sighting: Sighting,
   timeoutMs: number,
 ): Promise<void> {
   const { tenantId, userId, staffId, deviceHashes, country, at } = sighting;
   const row = { tenantId, userId, staffId, firstSeenAt: at, lastSeenAt: at };
-  await db.transaction(async (tx) => {
-    await tx.execute(sql`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true)`);
-    if (deviceHashes.length > 0) {
-      await tx
-        .insert(knownDevices)
-        .values(deviceHashes.map((deviceHash) => ({ ...row, deviceHash })))
-        .onConflictDoUpdate({
-          target: [knownDevices.staffId, knownDevices.deviceHash],
-          set: { lastSeenAt: sql`greatest(${knownDevices.lastSeenAt}, excluded.last_seen_at)` },
-        });
-    }
-    if (country !== null) {
-      await tx
-        .insert(knownCountries)
-        .values({ ...row, country })
-        .onConflictDoUpdate({
-          target: [knownCountries.staffId, knownCountries.country],
-          set: { lastSeenAt: sql`greatest(${knownCountries.lastSeenAt}, excluded.last_seen_at)` },
-        });
-    }
-  });
+  await tx.execute(sql`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true)`);
+  if (deviceHashes.length > 0) {
+    await tx
+      .insert(knownDevices)
+      .values(deviceHashes.map((deviceHash) => ({ ...row, deviceHash })))
+      .onConflictDoUpdate({
+        target: [knownDevices.staffId, knownDevices.deviceHash],
+        set: { lastSeenAt: sql`greatest(${knownDevices.lastSeenAt}, excluded.last_seen_at)` },
+      });
+  }
+  if (country !== null) {
+    await tx
+      .insert(knownCountries)
+      .values({ ...row, country })
+      .onConflictDoUpdate({
+        target: [knownCountries.staffId, knownCountries.country],
+        set: { lastSeenAt: sql`greatest(${knownCountries.lastSeenAt}, excluded.last_seen_at)` },
+      });
+  }
 }
 
 /**

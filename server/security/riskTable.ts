@@ -1,13 +1,5 @@
 /** Every number that a score is made of, in one place. */
 
-export type RiskReason =
-  | 'NEW_DEVICE'
-  | 'NEW_COUNTRY'
-  | 'IMPOSSIBLE_TRAVEL'
-  | 'FAILED_ATTEMPTS'
-  | 'FAILED_ATTEMPTS_MANY'
-  | 'ANOMALY_CHECK_SKIPPED';
-
 /**
  * Any pair with a place in it asks for a step-up. The three that a traveller with a new laptop shows stay
  * below a block: a place alone never locks anybody out, it takes evidence of guessing as well.

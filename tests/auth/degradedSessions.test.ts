@@ -127,6 +127,22 @@ describe('while user_sessions is missing', () => {
     expect((await refresh(node.app, seeded.refreshToken)).status).toBe(401);
   });
 
+  it('a refresh that a force logout overtakes leaves no token that works', async () => {
+    const seeded = await seedTestUserAndToken();
+    await duringOutage(async () => {
+      const release = await holdToken(seeded.refreshTokenId);
+      const refreshing = refresh(node.app, seeded.refreshToken).then((res) => res);
+      await untilWaiting(1);
+      const ending = endSessionsOf(seeded);
+      await untilWaiting(2);
+      await release();
+      const [{ body, status }] = await Promise.all([refreshing, ending]);
+      expect(status).toBe(200);
+      expect((await me(node.app, body.accessToken)).status).toBe(401);
+      expect((await refresh(node.app, body.refreshToken)).status).toBe(401);
+    });
+  });
+
   it('a replayed token still ends its family and raises the version', async () => {
     const seeded = await seedTestUserAndToken();
     await duringOutage(async () => {

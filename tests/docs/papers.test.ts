@@ -1,0 +1,56 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { app } from '@/server/app';
+import { routeTable } from '@/server/createApp';
+import type { Deps } from '@/server/deps';
+import { ERRORS } from '@/server/errors';
+
+const root = join(__dirname, '..', '..');
+const read = (name: string) => readFileSync(join(root, name), 'utf8');
+
+describe('the papers are true', () => {
+  it('docs/errors.md names every code with its status and kind, and no other', () => {
+    const documented = [...read('docs/errors.md').matchAll(/^\| `(\w+)` +\| (\d{3}) +\| (\w+) /gm)];
+    const rows = documented.map(([, code, status, kind]) => [code, Number(status), kind]);
+    const real = Object.entries(ERRORS).map(([code, { status, fixed }]) => [
+      code,
+      status,
+      fixed ? 'fixed' : 'problem',
+    ]);
+    expect(rows.sort()).toEqual(real.sort());
+  });
+
+  it('the README speaks of no route that does not exist', () => {
+    const known = new Set(routeTable(app.locals['deps'] as Deps).map(({ path }) => path));
+    const spoken = [
+      ...`${read('README.md')}${read('replit.md')}`.matchAll(/\/api\/[a-z/-]+[a-z]/g),
+    ];
+    for (const [path] of spoken) expect([...known]).toContain(path);
+    expect(spoken.length).toBeGreaterThan(5);
+  });
+
+  it('every link between the papers leads somewhere', () => {
+    const papers = ['README.md', 'replit.md', 'CHANGELOG.md'].concat(
+      readdirSync(join(root, 'docs')).flatMap((name) =>
+        name.endsWith('.md') ? [`docs/${name}`] : [],
+      ),
+    );
+    for (const paper of papers) {
+      for (const [, target = ''] of read(paper).matchAll(/\]\((?!http)([^)#]+)/g)) {
+        expect(() => readdirSync(join(root, paper, '..', target, '..'))).not.toThrow();
+        expect([paper, readdirSync(join(root, paper, '..', target, '..'))]).toEqual([
+          paper,
+          expect.arrayContaining([target.replace(/\/$/, '').split('/').at(-1)]),
+        ]);
+      }
+    }
+  });
+
+  it('every npm script that the papers name exists', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = [
+      ...`${read('README.md')}${read('replit.md')}`.matchAll(/npm run (?:--silent )?([a-z:]+)/g),
+    ];
+    for (const [, script = ''] of named) expect(Object.keys(scripts)).toContain(script);
+  });
+});
