@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ERRORS } from './errors';
+import { authenticate } from './middleware/authenticate';
 import type { Route } from './routeTable';
 
 /** `/sessions/:id` in Express is `/sessions/{id}` in OpenAPI. */
@@ -15,11 +16,11 @@ function describeRoute({ path, guards, endpoint }: Route) {
   const responses = Object.fromEntries(
     Object.entries(endpoint.responses).map(([status, description]) => [status, { description }]),
   );
-  const guarded = guards.length > 0;
+  const guarded = guards.includes(authenticate);
   return {
     summary: endpoint.summary,
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(guarded ? { security: [{ bearer: [] }] } : {}),
+    ...(guards.length > 0 ? { security: [...(guarded ? [] : [{}]), { bearer: [] }] } : {}),
     ...(endpoint.body
       ? {
           requestBody: {

@@ -5,8 +5,9 @@ import { z } from 'zod';
 export const storableText = (most: number, least = 1) =>
   z
     .string()
-    .min(least)
-    .max(most)
+    .meta({ minLength: least, maxLength: most })
+    // After the type, not beside it: zod measures whatever has a length, and an object's may throw.
+    .pipe(z.string().min(least).max(most))
     .refine((value) => !value.includes('\0') && value.isWellFormed(), {
       message: 'must not contain NUL or lone surrogates',
     });

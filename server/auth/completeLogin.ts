@@ -13,6 +13,7 @@ import { readProfile } from './accountStore';
 import type { LoginDeps } from './login';
 import { openSession } from './openSession';
 import type { TokenPair } from './openSession';
+import { recordRisk } from './recordRisk';
 import { withSessionTable } from './withSessionTable';
 
 export interface CompleteLoginInput {
@@ -39,6 +40,8 @@ export async function completeLogin(
       const { tenantId, userId, staffId, rememberMe, reasons } = challenge;
       const risk = { score: challenge.score ?? 0, reasons, stepUp: true };
       const owner = { tenantId, userId, staffId };
+      const decided = { at: 'login', risk, decision: 'allowed_by_step_up' } as const;
+      await recordRisk(tx, ctx, { tenantId, staffId }, decided);
       const email = (await readProfile(tx, tenantId, userId))?.email ?? '';
       const subject = attemptSubject(deps.keys, 'email', email);
       await clearAttempts(tx, ['account', 'known_device'], subject);

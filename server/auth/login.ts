@@ -131,7 +131,8 @@ async function enter(
   mode: SessionMode,
   who: Candidate & { newHash: string | undefined; allowed: boolean },
 ): Promise<TokenPair | undefined> {
-  const stepUp = who.allowed ? false : await passByChallenge(deps, tx, who);
+  // Used up also where the score alone would do: no second login may come of it.
+  const stepUp = await passByChallenge(deps, tx, who);
   if (!who.allowed && !stepUp) return undefined;
   const { account, membership, risk, input } = who;
   const decision = stepUp ? 'allowed_by_step_up' : 'allow';

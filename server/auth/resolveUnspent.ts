@@ -86,6 +86,9 @@ async function punishReuse(
   });
 }
 
+const lacksSession = (token: StoredToken, now: Date) =>
+  token.revokedAt === null && token.sessionId === null && token.expiresAt > now;
+
 /** Gives a token from the time without `user_sessions` its session, now that there is a table for it. */
 async function adopt(deps: RefreshDeps, ctx: RequestContext, token: StoredToken): Promise<boolean> {
   const { tenantId, userId, staffId, rememberMe, sessionVersion } = token;
@@ -119,23 +122,23 @@ export async function resolveUnspent(
     input: RefreshInput,
   ) => Promise<Rotation | undefined>,
 ): Promise<Rotation> {
-  const stored = await findTokenByHash(deps.db, hashRefreshToken(deps.keys, input.refreshToken));
+  const find = () => findTokenByHash(deps.db, hashRefreshToken(deps.keys, input.refreshToken));
+  let stored = await find();
+  if (stored && lacksSession(stored, deps.clock.now())) {
+    await adopt(deps, ctx, stored);
+    const rotation = await rotate(deps, ctx, input);
+    if (rotation) return rotation;
+    // Another request was faster: what it did to the token says what this one is.
+    stored = await find();
+  }
   if (stored?.revokeReason === 'rotation') {
     const lost = await findLostAnswer(deps, stored, input);
     if (lost) return lost;
-    await withSessionTable(deps, (mode) => punishReuse(deps, ctx, mode, stored));
-    deps.riskFacts.forget(stored.staffId);
+    const spent = stored;
+    await withSessionTable(deps, (mode) => punishReuse(deps, ctx, mode, spent));
+    deps.riskFacts.forget(spent.staffId);
     deps.metrics.refreshes.inc({ outcome: 'reuse_detected' });
     throw new AppError('FORCE_LOGOUT', { extra: { reason: 'reuse_detected' } });
-  }
-  if (
-    stored?.revokedAt === null &&
-    stored.sessionId === null &&
-    stored.expiresAt > deps.clock.now() &&
-    (await adopt(deps, ctx, stored))
-  ) {
-    const rotation = await rotate(deps, ctx, input);
-    if (rotation) return rotation;
   }
   deps.metrics.refreshes.inc({ outcome: 'invalid' });
   throw new AppError('INVALID_REFRESH_TOKEN');

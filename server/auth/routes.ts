@@ -39,7 +39,7 @@ const loginBody = z.object({
 /** Long enough for an access token: sent in the wrong place, it is an invalid token, not a malformed body. */
 const refreshBody = z.object({ refreshToken: storableText(4096) });
 const completeBody = z.object({ challengeId: challengeId.optional() }).optional();
-const sessionParams = z.object({ id: storableText(64) });
+const sessionParams = z.object({ id: z.string() });
 /** Visible ASCII: what a header can carry unchanged. */
 const idempotencyKey = z
   .string()

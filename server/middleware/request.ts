@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import ipaddr from 'ipaddr.js';
 import type { Principal, RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
@@ -24,14 +25,15 @@ export function principalOf(req: Request): Principal {
 
 /** What actions and audit events need to know of this request. */
 export function contextOf(req: Request): RequestContext {
-  const ip = req.ip ?? null;
+  // A proxy that passes on nonsense as an address is not believed: what counts is who connected.
+  const ip = ipaddr.isValid(req.ip ?? '') ? req.ip : req.socket.remoteAddress;
   return {
     correlationId: req.correlationId,
     tenantId: req.principal?.tenantId ?? null,
     actor: req.principal?.staffId ?? 'anonymous',
     sessionId: req.principal?.sessionId ?? null,
-    ip,
-    country: depsOf(req).geo.country(ip),
+    ip: ip ?? null,
+    country: depsOf(req).geo.country(ip ?? null),
     userAgent: req.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
   };
 }

@@ -30,9 +30,12 @@ export interface AnomalyScore {
 
 type Signal = (input: AnomalyInput, facts: RiskFacts) => keyof typeof SIGNAL_WEIGHTS | null;
 
-/** Somebody without history has nothing to differ from: a first login is not suspicious for that. */
+/**
+ * Somebody without history has nothing to differ from: a first login is not suspicious for that. A device
+ * that shows nothing to be known by is a new one: hiding must not pay.
+ */
 const newDevice: Signal = (input, facts) => {
-  if (facts.deviceHashes.size === 0 || input.deviceHashes.length === 0) return null;
+  if (facts.deviceHashes.size === 0) return null;
   return input.deviceHashes.some((hash) => facts.deviceHashes.has(hash)) ? null : 'NEW_DEVICE';
 };
 

@@ -40,11 +40,12 @@ export function identifyDevice(
   const knownId = readCookieId(keys, cookie);
   const id = knownId ?? random.bytes(16).toString('base64url');
   const cookieHash = hashOf(keys, 'cookie', id);
-  const byAgent = userAgent === null ? [] : [hashOf(keys, 'user-agent', userAgent)];
+  // A client that names no agent is known by that: hiding one is as new as showing another.
+  const agentHash = hashOf(keys, 'user-agent', userAgent ?? '');
   return {
     cookieHash: knownId === null ? null : cookieHash,
-    hashes: knownId === null ? byAgent : [cookieHash, ...byAgent],
+    hashes: knownId === null ? [agentHash] : [cookieHash, agentHash],
     cookie: `${id}.${sign(keys, id)}`,
-    learned: [cookieHash, ...byAgent],
+    learned: [cookieHash, agentHash],
   };
 }

@@ -135,7 +135,9 @@ async function takeTry(deps: VerifyDeps, ctx: RequestContext, challenge: Challen
   const now = deps.clock.now();
   const attempts = await takeAttempt(deps.db, challenge.id, now);
   if (attempts === undefined) {
-    const exhausted = challenge.attempts >= MAX_ATTEMPTS && challenge.verifiedAt === null;
+    // Read again: the tries may have gone to others in the meantime.
+    const current = (await findChallenge(deps.db, challenge.id)) ?? challenge;
+    const exhausted = current.attempts >= MAX_ATTEMPTS && current.verifiedAt === null;
     throw new AppError(exhausted ? 'CHALLENGE_EXHAUSTED' : 'CHALLENGE_NOT_FOUND');
   }
   const key = {

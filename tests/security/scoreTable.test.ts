@@ -17,8 +17,8 @@ function score(known: Known, login: Partial<AnomalyInput>) {
     countries: new Map(known.countries ?? []),
   };
   const riskFacts = { read: () => Promise.resolve(facts), forget: () => undefined };
-  const nothing = { country: null, deviceHashes: [], recentFailures: 0 };
-  const input = { tenantId: 't', staffId: 's', at: new Date(NOW), ...nothing, ...login };
+  const usual = { country: null, deviceHashes: ['laptop'], recentFailures: 0 };
+  const input = { tenantId: 't', staffId: 's', at: new Date(NOW), ...usual, ...login };
   return computeAnomalyScoreOptimized({ riskFacts }, input);
 }
 
@@ -30,7 +30,9 @@ describe('the score table', () => {
     ['nothing known', {}, { country: 'JP', deviceHashes: ['phone'] }, 0, []],
     ['all as ever', SETTLED, { country: 'GB', deviceHashes: ['laptop'] }, 0, []],
     ['one of two identities known', SETTLED, { deviceHashes: ['cookie', 'laptop'] }, 0, []],
-    ['no place, no device told', SETTLED, {}, 0, []],
+    ['nothing known, nothing told', {}, { deviceHashes: [] }, 0, []],
+    ['no place told', SETTLED, {}, 0, []],
+    ['a device that hides', SETTLED, { deviceHashes: [] }, 25, ['NEW_DEVICE']],
     ['a new device', SETTLED, { country: 'GB', deviceHashes: ['phone'] }, 25, ['NEW_DEVICE']],
     ['a new country in days', LONG_AGO, { country: 'JP' }, 35, ['NEW_COUNTRY']],
     ['a neighbour within the hour', SETTLED, { country: 'FR' }, 35, ['NEW_COUNTRY']],
