@@ -39,7 +39,7 @@ export interface Deps {
   close(): Promise<void>;
 }
 
-const STATEMENT_TIMEOUT_MS = 15_000;
+const STATEMENT_TIMEOUT_MS = 8000;
 /** The scorer's own connections: when the database is slow, scoring must not hold those that logins need. */
 const RISK_POOL_SIZE = 4;
 

@@ -68,9 +68,10 @@ The current TOTP code:  npm run --silent admin -- totp code --secret ${signIn.to
 async function start(running: Running): Promise<void> {
   const config = loadConfig();
   const ready = await openDatabase(config, running);
-  const applied = await prepareDatabase(ready);
+  // Before anything is changed: a key that cannot be used refuses the start.
   const deps = createDeps(ready);
   running.deps = deps;
+  const applied = await prepareDatabase(ready);
   running.embedded?.onExit((code) => {
     deps.logger.fatal({ code }, 'the embedded database stopped by itself');
     process.exit(1);

@@ -144,10 +144,12 @@ export function createKeyRing(secrets: Secrets): KeyRing {
 
 function readRetiredKey(pem: string): KeyObject {
   try {
-    return createPublicKey(pem);
+    const key = createPublicKey(pem);
+    if (key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return key;
   } catch (cause) {
     throw new ConfigError([`JWT_RETIRED_KEYS holds no public key in PEM form (${String(cause)}).`]);
   }
+  throw new ConfigError(['JWT_RETIRED_KEYS must hold EC P-256 public keys.']);
 }
 
 /** Fresh keys, for a first start in embedded mode and for `admin keys generate`. */

@@ -17,7 +17,7 @@ export async function prepareDatabase(
     if (state.problems.length > 0) throw new MigrationError(state.problems.join('\n'));
     if (state.pending > 0) {
       throw new MigrationError(
-        `${state.pending} migrations are pending: run \`npm run admin -- db migrate\`, or set MIGRATE_ON_BOOT=true.`,
+        `Migrations are pending (${state.pending}): run \`npm run admin -- db migrate\`, or set MIGRATE_ON_BOOT=true.`,
       );
     }
     return 0;

@@ -33,7 +33,7 @@ async function checkMigrations(deps: ReadyDeps): Promise<Check> {
   const { databaseUrl, migrationsDir } = deps.config;
   const state = await readMigrationState(databaseUrl, migrationsDir);
   if (state.problems.length > 0) return failed(state.problems.join(' '));
-  return state.pending === 0 ? fine : failed(`${state.pending} migrations are pending.`);
+  return state.pending === 0 ? fine : failed(`Migrations are pending (${state.pending}).`);
 }
 
 /** What is sealed must open and what is signed must verify, else evidence made now is worth nothing. */

@@ -55,7 +55,7 @@ describe('GET /health/ready', () => {
     expect(res.status).toBe(503);
     expect(res.body).toStrictEqual({
       status: 'not_ready',
-      checks: { ...fine, migrations: failed('1 migrations are pending.') },
+      checks: { ...fine, migrations: failed('Migrations are pending (1).') },
     });
   });
 
