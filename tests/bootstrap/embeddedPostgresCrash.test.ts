@@ -1,5 +1,5 @@
 /** @jest-environment node */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
@@ -10,6 +10,7 @@ import {
   until,
   useDataFolder,
 } from './fixtures/embeddedHarness';
+import { listProcesses } from '@/tests/helpers/processTable';
 
 jest.setTimeout(60_000);
 
@@ -32,11 +33,12 @@ describe('the embedded database after a crash', () => {
     const killed = await startedRunner();
     const old = serverPid(place.dataDir);
     // Without its watchdog nobody but the next start can stop it.
-    const watchdogs = execFileSync('ps', ['-A', '-o', 'pid=,args='], { encoding: 'utf8' })
-      .split('\n')
-      .filter((line) => line.includes('gatehouse-watchdog') && line.trim().endsWith(` ${old}`));
-    expect(watchdogs).toHaveLength(1);
-    process.kill(parseInt(String(watchdogs[0]), 10), 'SIGKILL');
+    const [watchdog, ...more] = listProcesses().filter(
+      ({ command }) => command.includes('gatehouse-watchdog') && command.endsWith(` ${old}`),
+    );
+    expect(more).toEqual([]);
+    if (!watchdog) throw new Error('the server has no watchdog');
+    process.kill(watchdog.pid, 'SIGKILL');
     process.kill(killed.pid, 'SIGKILL');
     await killed.exited;
     expect(isRunning(old)).toBe(true);
