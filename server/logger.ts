@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { pino } from 'pino';
-import type { Logger } from 'pino';
+import type { DestinationStream, Logger, LoggerOptions } from 'pino';
 import type { Config } from './config';
 
 export type { Logger };
@@ -27,15 +27,20 @@ const SECRET_FIELDS = [
 ]);
 
 /** JSON lines on stdout, each with the correlation id of the request that it belongs to. */
-export function createLogger(config: Pick<Config, 'logLevel'>): Logger {
-  return pino({
+export function createLogger(
+  config: Pick<Config, 'logLevel'>,
+  destination: DestinationStream = pino.destination(1),
+): Logger {
+  const options: LoggerOptions = {
     level: config.logLevel,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
-    mixin: () => requestScope.getStore() ?? {},
+    // A copy: pino writes the line's own fields into what it is given, and the next line would have them too.
+    mixin: () => ({ ...requestScope.getStore() }),
     serializers: { err: describeError },
-  });
+  };
+  return pino(options, destination);
 }
 
 /** An error for the log: what and where, along its causes, without the parameters of a query. */

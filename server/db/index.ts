@@ -87,9 +87,17 @@ export function connect(options: ConnectOptions): Database {
     // Planning for one row at a time: JIT compilation costs more than it ever gives back here.
     options: '-c jit=off -c timezone=UTC',
   });
-  pool.on('error', (error) => options.onIdleError?.(error));
+  const ending = { begun: false };
+  pool.on('error', (error) => {
+    // A pool that is ending says goodbye to a server that may be gone before it has heard it.
+    if (!ending.begun) options.onIdleError?.(error);
+  });
   guardConnections(pool, options.statementTimeoutMs + SILENCE_GRACE_MS);
-  return { db: drizzle(pool, { schema }), pool, close: () => pool.end() };
+  const close = () => {
+    ending.begun = true;
+    return pool.end();
+  };
+  return { db: drizzle(pool, { schema }), pool, close };
 }
 
 /** A statement that each connection parses and plans once; `name` is its identity there. */

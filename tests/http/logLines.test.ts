@@ -1,9 +1,8 @@
 import { eq } from 'drizzle-orm';
-import { symbols } from 'pino';
 import request from 'supertest';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';
-import { createLogger } from '@/server/logger';
+import { createLogger, requestScope } from '@/server/logger';
 import { withoutTable } from '@/tests/helpers/authRows';
 import { codeAt, wrongCodes } from '@/tests/helpers/secondFactor';
 import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
@@ -12,9 +11,8 @@ import { ABROAD, HOME, seedTraveller } from '@/tests/helpers/traveller';
 /** The server's own logger, telling all it ever would, into memory. */
 function createMemoryLogger() {
   const written: string[] = [];
-  const logger = createLogger({ logLevel: 'trace' });
   const stream = { write: (line: string) => void written.push(line) };
-  Object.assign(logger, { [symbols.streamSym]: stream });
+  const logger = createLogger({ logLevel: 'trace' }, stream);
   const lines = () => written.map((line) => JSON.parse(line) as Record<string, unknown>);
   return { logger, written, lines };
 }
@@ -175,4 +173,19 @@ describe('the log of a whole day', () => {
 it('no audit event holds a secret of that day', async () => {
   const events = JSON.stringify(await db.select().from(auditLogs));
   for (const secret of secrets) expect(events).not.toContain(secret);
+});
+
+describe('two lines of one request', () => {
+  it('share its correlation id and nothing else', () => {
+    const memory = createMemoryLogger();
+    requestScope.run({ correlationId: 'shared' }, () => {
+      memory.logger.info({ first: 1 }, 'one');
+      memory.logger.info({ second: 2 }, 'two');
+    });
+    expect(memory.lines()).toMatchObject([
+      { correlationId: 'shared' },
+      { correlationId: 'shared' },
+    ]);
+    expect(memory.lines()[1]).not.toHaveProperty('first');
+  });
 });
