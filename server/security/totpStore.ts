@@ -8,27 +8,17 @@ export type NewTotpRow = typeof userTotp.$inferInsert;
 const ofStaff = (tenantId: string, staffId: string) =>
   and(eq(userTotp.tenantId, tenantId), eq(userTotp.staffId, staffId));
 
-export async function findConfirmedTotp(
+/** The authenticator that counts, or the one whose enrolment is still open. */
+export async function findTotp(
   db: Db,
   tenantId: string,
-  staffId: string,
+  query: { staffId: string; state: 'confirmed' | 'pending' },
 ): Promise<TotpRow | undefined> {
+  const inState = query.state === 'confirmed' ? isNotNull : isNull;
   const [row] = await db
     .select()
     .from(userTotp)
-    .where(and(ofStaff(tenantId, staffId), isNotNull(userTotp.confirmedAt)));
-  return row;
-}
-
-export async function findPendingTotp(
-  db: Db,
-  tenantId: string,
-  staffId: string,
-): Promise<TotpRow | undefined> {
-  const [row] = await db
-    .select()
-    .from(userTotp)
-    .where(and(ofStaff(tenantId, staffId), isNull(userTotp.confirmedAt)));
+    .where(and(ofStaff(tenantId, query.staffId), inState(userTotp.confirmedAt)));
   return row;
 }
 

@@ -12,7 +12,7 @@ import { listMethods, markVerified, takeAttempt } from './challengeStore';
 import type { Challenge } from './challengeStore';
 import { openChallenge } from './challenges';
 import { checkTotpCode, openTotpSecret } from './totp';
-import { findConfirmedTotp, spendTotpStep } from './totpStore';
+import { findTotp, spendTotpStep } from './totpStore';
 
 export interface StepUpInput {
   code: string;
@@ -159,7 +159,8 @@ async function settle(
   challenge: Challenge,
   code: string,
 ): Promise<Date | FailureReason> {
-  const factor = await findConfirmedTotp(deps.db, challenge.tenantId, challenge.staffId);
+  const { tenantId, staffId } = challenge;
+  const factor = await findTotp(deps.db, tenantId, { staffId, state: 'confirmed' });
   if (!factor) throw new AppError('NO_FACTOR');
   const now = deps.clock.now();
   const secret = openTotpSecret(deps.keys, factor, factor.secretSealed);

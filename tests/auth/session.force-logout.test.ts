@@ -1,33 +1,20 @@
 import request from 'supertest';
 import { app } from '@/server/app';
 import { forceLogout } from '@/server/auth';
-import { loadConfig, requireReady } from '@/server/config';
-import { createDeps } from '@/server/deps';
-import { closeLater } from '@/tests/helpers/closing';
+import { openNode, operatorContext } from '@/tests/helpers/openNode';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-
-const ctx = {
-  correlationId: 'force-logout-test',
-  tenantId: null,
-  actor: 'system',
-  sessionId: null,
-  ip: null,
-  country: null,
-  userAgent: null,
-};
 
 const me = (token: string) =>
   request(app).get('/api/auth/me').set('authorization', `Bearer ${token}`);
 
 describe('a forced logout', () => {
   it('by another node refuses the very next request of every session, and nobody else', async () => {
-    const otherNode = createDeps(requireReady(loadConfig()));
-    closeLater(() => otherNode.close());
+    const otherNode = openNode();
     const victim = await seedTestUserAndToken();
     const colleague = await seedTestUserAndToken({ tenantId: victim.tenantId });
     expect((await me(victim.accessToken)).status).toBe(200);
 
-    await forceLogout(otherNode, ctx, victim.tenantId, victim.staffId);
+    await forceLogout(otherNode.deps, operatorContext, victim.tenantId, victim.staffId);
 
     const refused = await me(victim.accessToken);
     expect(refused.status).toBe(401);

@@ -1,23 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { generateSync } from 'otplib';
 import { loadConfig, requireReady } from '@/server/config';
-import type { RequestContext } from '@/server/context';
 import { db } from '@/server/db';
 import { uuidV7 } from '@/server/db/ids';
 import { createKeyRing } from '@/server/keyRing';
 import { enrollTotpForStaff } from '@/server/security';
+import { operatorContext } from './openNode';
 
 const STEP_SEC = 30;
-
-const OPERATOR: RequestContext = {
-  correlationId: 'test-operator',
-  tenantId: null,
-  actor: 'system',
-  sessionId: null,
-  ip: null,
-  country: null,
-  userAgent: null,
-};
 
 /** Enrols a TOTP factor as an operator does. @returns its secret in base32 */
 export function giveFactor(staff: {
@@ -31,7 +21,7 @@ export function giveFactor(staff: {
   const { tenantId, userId, staffId } = staff;
   const who = { tenantId, userId, staffId };
   return db.transaction((tx) =>
-    enrollTotpForStaff({ keys, clock, random }, tx, OPERATOR, who, 'operator'),
+    enrollTotpForStaff({ keys, clock, random }, tx, operatorContext, who, 'operator'),
   );
 }
 
