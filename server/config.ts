@@ -60,7 +60,8 @@ const settings = z.object({
   MIGRATE_ON_BOOT: flag(),
   SCHEMA_CHECK_INTERVAL_SEC: integer(60, 1, 3600),
   TRUST_PROXY: text(),
-  JWT_ISSUER: text(),
+  // The same on every node, whatever its port: a token of one must be good at all.
+  JWT_ISSUER: z.preprocess(emptyIsUnset, z.string().default('urn:gatehouse')),
   JWT_AUDIENCE: z.preprocess(emptyIsUnset, z.string().default('gatehouse')),
   JWT_SIGNING_KEY: text(),
   JWT_RETIRED_KEYS: text(),
@@ -123,7 +124,7 @@ function missingSettings(env: Settings): string[] {
   if (env.NODE_ENV === 'production' && !env.DATABASE_URL) {
     problems.push('DATABASE_URL is missing: production needs the URL of its Postgres database.');
   }
-  if (env.NODE_ENV === 'production' || env.DATABASE_URL || anySecret) {
+  if (env.NODE_ENV === 'production' || anySecret) {
     for (const name of secretNames) {
       if (env[name] === undefined) {
         problems.push(`${name} is missing: set it to ${SECRET_SETTINGS[name]}.`);
@@ -193,7 +194,7 @@ function buildConfig(env: Settings) {
     migrateOnBoot: env.MIGRATE_ON_BOOT ?? !production,
     schemaCheckIntervalSec: env.SCHEMA_CHECK_INTERVAL_SEC,
     trustProxy: parseTrustProxy(env.TRUST_PROXY),
-    jwtIssuer: env.JWT_ISSUER ?? `http://localhost:${env.PORT}`,
+    jwtIssuer: env.JWT_ISSUER,
     jwtAudience: env.JWT_AUDIENCE,
     secrets: readSecrets(env),
     accessTokenTtlSec: env.ACCESS_TOKEN_TTL_SEC,
@@ -252,12 +253,13 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 
 /**
  * Asserts that the database and the secrets are known.
- * @throws ConfigError in embedded mode, where the process that starts the database supplies them
+ * @throws ConfigError where only a starting server would supply them
  */
 export function requireReady(config: Config): ReadyConfig {
   const { databaseUrl, secrets } = config;
-  if (databaseUrl === undefined || secrets === undefined) {
+  if (databaseUrl === undefined) {
     throw new ConfigError(['DATABASE_URL is missing: only `npm start` brings its own database.']);
   }
+  if (secrets === undefined) throw new ConfigError(['The keys are missing: see .env.example.']);
   return { ...config, databaseUrl, secrets };
 }

@@ -5,7 +5,7 @@ import { createDemo } from './bootstrap/createDemo';
 import type { DemoSignIn } from './bootstrap/createDemo';
 import { startEmbeddedPostgres } from './bootstrap/embeddedPostgres';
 import type { EmbeddedPostgres } from './bootstrap/embeddedPostgres';
-import { loadEmbeddedSecrets } from './bootstrap/embeddedSecrets';
+import { withSecrets } from './bootstrap/localSecrets';
 import { startMaintenance } from './bootstrap/maintenance';
 import { prepareDatabase } from './bootstrap/prepareDatabase';
 import { loadConfig, requireReady } from './config';
@@ -27,10 +27,9 @@ interface Running {
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
 async function openDatabase(config: Config, running: Running): Promise<ReadyConfig> {
-  if (config.mode === 'external') return requireReady(config);
+  if (config.mode === 'external') return requireReady(withSecrets(config));
   running.embedded = await startEmbeddedPostgres({ dataDir: config.dataDir });
-  const secrets = config.secrets ?? loadEmbeddedSecrets(config.dataDir);
-  return { ...config, migrateOnBoot: true, databaseUrl: running.embedded.url, secrets };
+  return { ...withSecrets(config), migrateOnBoot: true, databaseUrl: running.embedded.url };
 }
 
 function listen(deps: Deps): Promise<Server> {
@@ -76,6 +75,12 @@ async function start(running: Running): Promise<void> {
     deps.logger.fatal({ code }, 'the embedded database stopped by itself');
     process.exit(1);
   });
+  if (config.mode === 'external' && !config.secrets) {
+    deps.logger.warn(
+      { dataDir: config.dataDir },
+      'the keys are those of this folder, not set ones',
+    );
+  }
   if (applied > 0) deps.logger.info({ applied }, 'migrations applied');
   deps.metrics.collectProcess();
   await deps.schemaGuard.start();

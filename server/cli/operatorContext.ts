@@ -1,5 +1,5 @@
 import { findRunningEmbeddedPostgres, startEmbeddedPostgres } from '../bootstrap/embeddedPostgres';
-import { loadEmbeddedSecrets } from '../bootstrap/embeddedSecrets';
+import { withSecrets } from '../bootstrap/localSecrets';
 import { migrate } from '../bootstrap/migrate';
 import { loadConfig, requireReady } from '../config';
 import type { ReadyConfig } from '../config';
@@ -22,16 +22,15 @@ interface OpenedDatabase {
 async function openDatabase(): Promise<OpenedDatabase> {
   const config = loadConfig();
   if (config.mode === 'external') {
-    return { config: requireReady(config), close: () => Promise.resolve() };
+    return { config: requireReady(withSecrets(config)), close: () => Promise.resolve() };
   }
   const { dataDir } = config;
   const runningUrl = await findRunningEmbeddedPostgres(dataDir);
   const started = runningUrl === null ? await startEmbeddedPostgres({ dataDir }) : undefined;
   const databaseUrl = runningUrl ?? started?.url ?? '';
-  const secrets = config.secrets ?? loadEmbeddedSecrets(dataDir);
   if (started) await migrate(databaseUrl, config.migrationsDir);
   return {
-    config: { ...config, databaseUrl, secrets },
+    config: { ...withSecrets(config), databaseUrl },
     close: () => started?.stop() ?? Promise.resolve(),
   };
 }

@@ -3,7 +3,7 @@ import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type { Socket } from 'node:net';
 import { Pool } from 'pg';
 import type { PoolClient, QueryResultRow } from 'pg';
-import { loadConfig, requireReady } from '../config';
+import { ConfigError, loadConfig } from '../config';
 import * as schema from './schema';
 
 export type Db = NodePgDatabase<typeof schema>;
@@ -131,17 +131,19 @@ export async function runPrepared<Row extends QueryResultRow>(
 
 let shared: Database | undefined;
 
+function openShared(): Database {
+  const url = loadConfig().databaseUrl;
+  if (url === undefined) throw new ConfigError(['DATABASE_URL is missing.']);
+  return connect({ url, poolSize: 4, statementTimeoutMs: 30_000 });
+}
+
 /**
  * The handle for tests and scripts, opened on the environment's database at first use. The server itself
  * is given its handle by `deps.ts`.
  */
 export const db: Db = new Proxy({} as Db, {
   get(_target, property) {
-    shared ??= connect({
-      url: requireReady(loadConfig()).databaseUrl,
-      poolSize: 4,
-      statementTimeoutMs: 30_000,
-    });
+    shared ??= openShared();
     const value: unknown = Reflect.get(shared.db, property);
     return typeof value === 'function' ? (value.bind(shared.db) as unknown) : value;
   },

@@ -55,7 +55,7 @@ describe('the defaults', () => {
       migrateOnBoot: true,
       schemaCheckIntervalSec: 60,
       trustProxy: false,
-      jwtIssuer: 'http://localhost:3000',
+      jwtIssuer: 'urn:gatehouse',
       accessTokenTtlSec: 300,
       refreshIdleSec: 7 * DAY_SEC,
       refreshAbsoluteSec: 30 * DAY_SEC,

@@ -42,7 +42,7 @@ export function externalEnv(databaseUrl = process.env['DATABASE_URL']): NodeJS.P
   const names = ['JWT_SIGNING_KEY', 'TOKEN_HASH_KEY', 'ENCRYPTION_KEY', 'EVIDENCE_SIGNING_KEY'];
   const cheap = { NODE_ENV: 'test', ARGON2_MEMORY_KIB: '1024', ARGON2_TIME_COST: '1' };
   const keys = Object.fromEntries(names.map((name) => [name, process.env[name]]));
-  return { ...keys, ...cheap, DATABASE_URL: databaseUrl, JWT_ISSUER: 'http://localhost:3000' };
+  return { ...keys, ...cheap, DATABASE_URL: databaseUrl };
 }
 
 /** Starts `node dist/server/index.js` with these settings alone, on a free port unless PORT is given. */

@@ -2,15 +2,19 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../config';
-import type { Secrets } from '../config';
+import type { Config, Secrets } from '../config';
 import { generateSecrets } from '../keyRing';
 
 /**
- * The keys of the embedded mode: made on the first start, readable by their owner alone.
- * @param dataDir where they are kept
+ * The keys from the environment, else those in the data folder: made on the first start, readable by their
+ * owner alone. Production never comes this far without its own.
  * @throws ConfigError where the file is there but is not what was written
  */
-export function loadEmbeddedSecrets(dataDir: string): Secrets {
+export function withSecrets(config: Config): Config & { secrets: Secrets } {
+  return { ...config, secrets: config.secrets ?? loadLocalSecrets(config.dataDir) };
+}
+
+function loadLocalSecrets(dataDir: string): Secrets {
   const file = join(dataDir, 'keys.json');
   mkdirSync(dataDir, { recursive: true });
   const written = readIfThere(file);
