@@ -3,8 +3,8 @@ import type { Principal, RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { invalidateSessions } from './invalidateSessions';
-import { revokeFamily } from './rotationStore';
-import { revokeSession, revokeSessionTokens } from './sessionStore';
+import { revokeFamily, revokeSessionTokens } from './rotationStore';
+import { revokeSession } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
 type EndDeps = Pick<Deps, 'db' | 'clock' | 'schemaGuard' | 'riskFacts'>;

@@ -1,9 +1,12 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
+import type { SQL } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { auditRowFromJson } from '../audit';
 import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
 import { refreshTokens, tenantStaff, tenants, users } from '../db/schema';
+import type { RevokeReason } from '../db/schema';
+import type { Invalidation } from './sessionStore';
 import type { SessionMode } from './withSessionTable';
 
 /** A link of the chain that was just rotated, and whose it is. */
@@ -115,6 +118,9 @@ export async function rotateToken(
   return row;
 }
 
+/** The chain that a link belongs to: the first link's own id, where `family_id` is null. */
+const familyOf = sql`coalesce(${refreshTokens.familyId}, ${refreshTokens.id})`;
+
 export type StoredToken = typeof refreshTokens.$inferSelect;
 
 /** By its hash alone: the token itself says whose it is. */
@@ -135,7 +141,7 @@ export async function hasLiveLink(db: Db, tenantId: string, familyId: string): P
     .where(
       and(
         eq(refreshTokens.tenantId, tenantId),
-        eq(sql`coalesce(${refreshTokens.familyId}, ${refreshTokens.id})`, familyId),
+        eq(familyOf, familyId),
         isNull(refreshTokens.revokedAt),
       ),
     )
@@ -193,25 +199,58 @@ export async function adoptToken(
   return rows.length === 1;
 }
 
+/** @returns how many of the tenant's tokens that fit were live */
+async function revokeLive(
+  tx: Tx,
+  tenantId: string,
+  end: { reason: RevokeReason | SQL; now: Date },
+  fitting: SQL | undefined,
+): Promise<number> {
+  const rows = await tx
+    .update(refreshTokens)
+    .set({ revokedAt: end.now, isRevoked: true, revokeReason: end.reason })
+    .where(and(eq(refreshTokens.tenantId, tenantId), isNull(refreshTokens.revokedAt), fitting))
+    .returning({ id: refreshTokens.id });
+  return rows.length;
+}
+
 /** @returns how many links were live */
 export async function revokeFamily(
   tx: Tx,
   tenantId: string,
   query: { staffId: string; familyId: string; reason: 'logout'; now: Date },
 ): Promise<number> {
-  const rows = await tx
-    .update(refreshTokens)
-    .set({ revokedAt: query.now, isRevoked: true, revokeReason: query.reason })
-    .where(
-      and(
-        eq(refreshTokens.tenantId, tenantId),
-        eq(refreshTokens.staffId, query.staffId),
-        eq(sql`coalesce(${refreshTokens.familyId}, ${refreshTokens.id})`, query.familyId),
-        isNull(refreshTokens.revokedAt),
-      ),
-    )
-    .returning({ id: refreshTokens.id });
-  return rows.length;
+  const { staffId, familyId } = query;
+  const fitting = and(eq(refreshTokens.staffId, staffId), eq(familyOf, familyId));
+  return revokeLive(tx, tenantId, query, fitting);
+}
+
+/** @returns how many tokens of the session were live */
+export async function revokeSessionTokens(
+  tx: Tx,
+  tenantId: string,
+  query: { sessionId: string; reason: RevokeReason; now: Date },
+): Promise<number> {
+  return revokeLive(tx, tenantId, query, eq(refreshTokens.sessionId, query.sessionId));
+}
+
+/** @returns how many tokens of the staff member were live */
+export async function revokeAllTokens(
+  tx: Tx,
+  tenantId: string,
+  what: Invalidation,
+): Promise<number> {
+  const { staffId, family, now } = what;
+  const reason = family
+    ? sql`CASE WHEN ${familyOf} = ${family.familyId} THEN ${family.reason}::revoke_reason ELSE ${what.reason}::revoke_reason END`
+    : what.reason;
+  const fitting = and(
+    eq(refreshTokens.staffId, staffId),
+    // The person's id and the flag lead to the index of live tokens: without them every row is read.
+    sql`${refreshTokens.userId} = (SELECT user_id FROM tenant_staff WHERE tenant_id = ${tenantId} AND id = ${staffId})`,
+    eq(refreshTokens.isRevoked, false),
+  );
+  return revokeLive(tx, tenantId, { reason, now }, fitting);
 }
 
 /** @returns the tenant's answer to a high score, or undefined where the member's sessions have ended */

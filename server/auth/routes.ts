@@ -14,9 +14,9 @@ import { endpoint, storableText } from '../routeTable';
 import { identifyDevice } from '../security';
 import { completeLogin } from './completeLogin';
 import { endSession, logout, logoutAll } from './endSessions';
+import { listOwnSessions } from './listOwnSessions';
 import { login } from './login';
 import { refresh } from './refresh';
-import { listSessions } from './sessionStore';
 
 /** In code points: what a person would call characters. */
 const MAX_PASSWORD = 1024;
@@ -130,10 +130,7 @@ function sessionRoutes(deps: Deps) {
       summary: 'The sessions of the signed-in staff member',
       responses: { 200: 'Sessions, newest first' },
       async handle(req, res) {
-        const { tenantId, staffId, sessionId, sessionVersion } = principalOf(req);
-        const query = { staffId, sessionVersion, now: deps.clock.now() };
-        const rows = await listSessions(deps.db, tenantId, query);
-        res.json({ sessions: rows.map((row) => ({ ...row, current: row.id === sessionId })) });
+        res.json({ sessions: await listOwnSessions(deps, principalOf(req)) });
       },
     }),
     endSession: endpoint({

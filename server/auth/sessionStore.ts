@@ -2,7 +2,7 @@ import { and, desc, eq, gt, isNull, sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
-import { refreshTokens, tenantStaff, tenants, userSessions, users } from '../db/schema';
+import { tenantStaff, tenants, userSessions, users } from '../db/schema';
 import type { RevokeReason } from '../db/schema';
 
 /** What each authenticated request is checked against. */
@@ -170,26 +170,6 @@ export async function revokeSession(
   return rows.length === 1;
 }
 
-/** @returns how many tokens of the session were live */
-export async function revokeSessionTokens(
-  tx: Tx,
-  tenantId: string,
-  query: { sessionId: string; reason: RevokeReason; now: Date },
-): Promise<number> {
-  const rows = await tx
-    .update(refreshTokens)
-    .set({ revokedAt: query.now, isRevoked: true, revokeReason: query.reason })
-    .where(
-      and(
-        eq(refreshTokens.tenantId, tenantId),
-        eq(refreshTokens.sessionId, query.sessionId),
-        isNull(refreshTokens.revokedAt),
-      ),
-    )
-    .returning({ id: refreshTokens.id });
-  return rows.length;
-}
-
 /** What ends, and why; the family of a replayed token ends for another reason than the rest. */
 export interface Invalidation {
   staffId: string;
@@ -228,34 +208,5 @@ export async function revokeAllSessions(
     })
     .where(liveOf(tenantId, what.staffId))
     .returning({ id: userSessions.id });
-  return rows.length;
-}
-
-export async function revokeAllTokens(
-  tx: Tx,
-  tenantId: string,
-  what: Invalidation,
-): Promise<number> {
-  const familyOf = sql`coalesce(${refreshTokens.familyId}, ${refreshTokens.id})`;
-  const rows = await tx
-    .update(refreshTokens)
-    .set({
-      revokedAt: what.now,
-      isRevoked: true,
-      revokeReason: what.family
-        ? sql`CASE WHEN ${familyOf} = ${what.family.familyId} THEN ${what.family.reason}::revoke_reason ELSE ${what.reason}::revoke_reason END`
-        : what.reason,
-    })
-    .where(
-      and(
-        eq(refreshTokens.tenantId, tenantId),
-        eq(refreshTokens.staffId, what.staffId),
-        // The person's id and the flag lead to the index of live tokens: without them every row is read.
-        sql`${refreshTokens.userId} = (SELECT user_id FROM tenant_staff WHERE tenant_id = ${tenantId} AND id = ${what.staffId})`,
-        isNull(refreshTokens.revokedAt),
-        eq(refreshTokens.isRevoked, false),
-      ),
-    )
-    .returning({ id: refreshTokens.id });
   return rows.length;
 }

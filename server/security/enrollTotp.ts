@@ -21,18 +21,17 @@ export interface TotpEnrollment {
 
 /**
  * Begins an enrolment: a secret that counts for nothing until a code from it was shown.
- * @param account the e-mail, as the authenticator app will show it
  */
 export async function startTotpEnrollment(
   deps: EnrollDeps,
   ctx: RequestContext,
   principal: Principal,
-  account: { email: string; issuer: string },
 ): Promise<TotpEnrollment> {
-  const { tenantId, userId, staffId } = principal;
+  // What the authenticator app will show: the tenant's name and the person's e-mail.
+  const { tenantId, userId, staffId, email, tenant } = principal;
   const row = { id: deps.random.id(), tenantId, userId, staffId };
   const secret = generateTotpSecret(deps.random);
-  const otpauthUri = toOtpauthUri(account.issuer, account.email, secret);
+  const otpauthUri = toOtpauthUri(tenant.name, email, secret);
   const secretSealed = sealTotpSecret(deps.keys, row, secret);
   await deps.db.transaction(async (tx) => {
     await replacePendingTotp(tx, { ...row, secretSealed, createdAt: deps.clock.now() });

@@ -7,7 +7,6 @@ import { contextOf, principalOf } from '../middleware/request';
 import { endpoint, storableText } from '../routeTable';
 import { confirmTotpEnrollment, startTotpEnrollment } from './enrollTotp';
 import { assertStepUp, hasFactor } from './stepUpGate';
-import { readAccountName } from './totpStore';
 import { verifyStepUp } from './verifyStepUp';
 
 const code = z
@@ -50,9 +49,7 @@ export const securityRoutes = (deps: Deps) => ({
     responses: { 200: 'The secret, an otpauth URI and a QR code', 428: 'STEP_UP_REQUIRED' },
     async handle(req, res) {
       await assertMayChangeFactor(deps, req);
-      const principal = principalOf(req);
-      const account = await readAccountName(deps.db, principal.tenantId, principal.staffId);
-      res.json(await startTotpEnrollment(deps, contextOf(req), principal, account));
+      res.json(await startTotpEnrollment(deps, contextOf(req), principalOf(req)));
     },
   }),
   confirmTotp: endpoint({

@@ -1,6 +1,6 @@
 import { and, eq, isNotNull, isNull, lt, or } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
-import { tenantStaff, tenants, userTotp, users } from '../db/schema';
+import { userTotp } from '../db/schema';
 
 export type TotpRow = typeof userTotp.$inferSelect;
 export type NewTotpRow = typeof userTotp.$inferInsert;
@@ -93,19 +93,4 @@ export async function spendTotpStep(tx: Tx, row: TotpRow, step: number): Promise
     )
     .returning({ id: userTotp.id });
   return rows.length === 1;
-}
-
-/** How an authenticator app will name the account: the person's e-mail and the tenant's name. */
-export async function readAccountName(
-  db: Db,
-  tenantId: string,
-  staffId: string,
-): Promise<{ email: string; issuer: string }> {
-  const [row] = await db
-    .select({ email: users.email, issuer: tenants.name })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
-  return row ?? { email: '', issuer: 'Gatehouse' };
 }

@@ -9,7 +9,8 @@ import {
   versionOf,
 } from '@/tests/helpers/authRows';
 import { openNode } from '@/tests/helpers/openNode';
-import { answerChallenge, enrolTotp } from '@/tests/helpers/stepUp';
+import { giveFactor } from '@/tests/helpers/secondFactor';
+import { answerChallenge } from '@/tests/helpers/stepUp';
 
 jest.mock('@/server/security/computeAnomalyScore', () => ({
   computeAnomalyScoreOptimized: jest.fn(),
@@ -39,7 +40,7 @@ describe('a refresh that scores below 60', () => {
 describe.each([60, 89])('a refresh that scores %i', (score) => {
   it('is answered with the pinned 428: the rotated token and no access token', async () => {
     const seeded = await seedTestUserAndToken();
-    await enrolTotp(node, seeded);
+    await giveFactor(seeded);
     scoreWith(score, ['NEW_DEVICE', 'NEW_COUNTRY']);
     const res = await refresh(app, seeded.refreshToken);
     expect(res.status).toBe(428);
@@ -66,7 +67,7 @@ describe.each([60, 89])('a refresh that scores %i', (score) => {
 describe('after the 428 of a refresh', () => {
   it('the new token refreshes once the challenge was answered by its id', async () => {
     const seeded = await seedTestUserAndToken();
-    const secret = await enrolTotp(node, seeded);
+    const secret = await giveFactor(seeded);
     scoreWith(75);
     const { challengeId, refreshToken } = (await refresh(app, seeded.refreshToken)).body;
     expect((await answerChallenge(node, secret, { challengeId })).status).toBe(200);
@@ -78,7 +79,7 @@ describe('after the 428 of a refresh', () => {
 
   it('the new token refreshes once the challenge was answered with the cookie', async () => {
     const seeded = await seedTestUserAndToken();
-    const secret = await enrolTotp(node, seeded);
+    const secret = await giveFactor(seeded);
     scoreWith(75);
     const asked = await refresh(app, seeded.refreshToken);
     const cookie = cookieOf(asked, 'gh_challenge');
@@ -89,7 +90,7 @@ describe('after the 428 of a refresh', () => {
 
   it('the new token gets another 428 and no access token while nothing was answered', async () => {
     const seeded = await seedTestUserAndToken();
-    await enrolTotp(node, seeded);
+    await giveFactor(seeded);
     scoreWith(75);
     const first = await refresh(app, seeded.refreshToken);
     scoreWith(75);
@@ -102,7 +103,7 @@ describe('after the 428 of a refresh', () => {
 
   it('one answer lets one refresh through, and no second one', async () => {
     const seeded = await seedTestUserAndToken();
-    const secret = await enrolTotp(node, seeded);
+    const secret = await giveFactor(seeded);
     scoreWith(75);
     const asked = (await refresh(app, seeded.refreshToken)).body;
     await answerChallenge(node, secret, { challengeId: asked.challengeId });
@@ -115,7 +116,7 @@ describe('after the 428 of a refresh', () => {
 
   it('the answer of one session lets no other session through', async () => {
     const seeded = await seedTestUserAndToken();
-    const secret = await enrolTotp(node, seeded);
+    const secret = await giveFactor(seeded);
     const other = (await login(app, seeded)).body;
     scoreWith(75);
     const asked = (await refresh(app, seeded.refreshToken)).body;
@@ -134,7 +135,7 @@ describe('after the 428 of a refresh', () => {
 
   it('the log says that it was suspicious, and later why it was let through', async () => {
     const seeded = await seedTestUserAndToken();
-    const secret = await enrolTotp(node, seeded);
+    const secret = await giveFactor(seeded);
     scoreWith(75, ['NEW_DEVICE']);
     const asked = (await refresh(app, seeded.refreshToken)).body;
     await answerChallenge(node, secret, { challengeId: asked.challengeId });

@@ -2,10 +2,8 @@ import type { Express } from 'express';
 import { loadConfig, requireReady } from '@/server/config';
 import type { ReadyConfig } from '@/server/config';
 import type { RequestContext } from '@/server/context';
-import { createApp } from '@/server/createApp';
-import { createDeps } from '@/server/deps';
 import type { Deps } from '@/server/deps';
-import { closeLater } from './closing';
+import { buildApp } from './testApp';
 
 /** A clock that stands at the real time plus whatever it was moved by. */
 export interface MovableClock {
@@ -26,9 +24,7 @@ export function openNode(change: (config: ReadyConfig) => ReadyConfig = (config)
     now: () => new Date(Date.now() + movedMs),
     advance: (seconds: number) => void (movedMs += seconds * 1000),
   };
-  const deps = createDeps(change(requireReady(loadConfig())), { clock });
-  closeLater(() => deps.close());
-  return { app: createApp(deps), deps, clock };
+  return { ...buildApp(change(requireReady(loadConfig())), { clock }), clock };
 }
 
 /** Who acts where no request does: an operator. */

@@ -1,20 +1,7 @@
 import type { Express } from 'express';
 import request from 'supertest';
-import { currentTotpCode, enrollTotpForStaff } from '@/server/security';
-import { operatorContext } from './openNode';
+import { currentTotpCode } from '@/server/security';
 import type { Node } from './openNode';
-
-/** Enrols an authenticator as an operator does. */
-export function enrolTotp(
-  { deps }: Node,
-  staff: { tenantId: string; userId: string; staffId: string },
-): Promise<string> {
-  const { tenantId, userId, staffId } = staff;
-  const owner = { tenantId, userId, staffId };
-  return deps.db.transaction((tx) =>
-    enrollTotpForStaff(deps, tx, operatorContext, owner, 'operator'),
-  );
-}
 
 /** Answers a challenge of a login or a refresh with the code of this moment. */
 export async function answerChallenge(
