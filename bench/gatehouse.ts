@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -19,6 +20,8 @@ export interface Gatehouse {
   port: number;
   /** Processor time that the process has used so far, by its own metrics. */
   cpuMs(): Promise<number>;
+  /** The most memory that the process has held so far; undefined where the system does not say. */
+  peakMemoryMb(): number | undefined;
   stop(): Promise<void>;
 }
 
@@ -76,6 +79,15 @@ export async function startGatehouse(
       const seconds = /^process_cpu_seconds_total ([\d.e+-]+)/m.exec(body)?.[1];
       if (seconds === undefined) throw new Error(`no processor time in the metrics:\n${body}`);
       return Number(seconds) * 1000;
+    },
+    peakMemoryMb() {
+      try {
+        const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+        const kilobytes = /^VmHWM:\s+(\d+) kB/m.exec(status)?.[1];
+        return kilobytes === undefined ? undefined : Math.round(Number(kilobytes) / 1024);
+      } catch {
+        return undefined;
+      }
     },
     async stop() {
       if (child.exitCode !== null) return;

@@ -22,7 +22,6 @@ import type { Seeded } from './seed';
 import { bareExpress, copyThroughGzip, rotateDirectly, verifyPasswords } from './yardsticks';
 
 const CONNECTIONS = 16;
-const SIZES = { people: 24_000, accessTokens: 512, auditRows: 200_000 };
 
 const ROLES: Record<string, Role> = {
   'http-load': httpLoad,
@@ -37,9 +36,12 @@ const { values: options } = parseArgs({
     role: { type: 'string' },
     only: { type: 'string' },
     rounds: { type: 'string' },
+    'audit-rows': { type: 'string', default: '200000' },
     'cpu-prof': { type: 'string' },
   },
 });
+
+const SIZES = { people: 24_000, accessTokens: 512, auditRows: Number(options['audit-rows']) };
 
 /** What the phases share. */
 interface Bench {
@@ -193,8 +195,10 @@ async function measure(dataDir: string, running: Running): Promise<string> {
     process.stderr.write(`${name} …\n`);
     comparisons.push(await comparison({ config, gatehouse, seeded }));
   }
+  const peak = gatehouse.peakMemoryMb();
   await gatehouse.stop();
-  return report(comparisons);
+  const memory = peak === undefined ? '' : `Peak memory of the server: ${peak} MB\n`;
+  return report(comparisons) + memory;
 }
 
 async function main(): Promise<void> {
