@@ -8,7 +8,7 @@ const restrictedSyntax = [
 ];
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'coverage', '.gatehouse', 'migrations'] },
+  { ignores: ['dist', '.dist-*', 'node_modules', 'coverage', '.gatehouse', 'migrations'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: {

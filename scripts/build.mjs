@@ -30,7 +30,7 @@ function run(script, args) {
   const result = spawnSync(process.execPath, [script, ...args], { cwd: root, encoding: 'utf8' });
   if (result.status === 0) return;
   process.stderr.write(`${result.stdout}${result.stderr}`);
-  process.exit(1);
+  throw new Error('not built');
 }
 
 const sources = ['server', 'tsconfig.json', 'tsconfig.build.json', 'package.json'];
@@ -53,6 +53,8 @@ try {
   if (existsSync(dist)) renameSync(dist, old);
   renameSync(aside, dist);
   rmSync(old, { recursive: true, force: true });
+} catch {
+  process.exitCode = 1;
 } finally {
   rmSync(aside, { recursive: true, force: true });
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, hostname, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
@@ -58,7 +58,11 @@ const settings = z.object({
   DATABASE_POOL_SIZE: integer(10, 2, 200),
   GATEHOUSE_DATA_DIR: z.preprocess(emptyIsUnset, z.string().default('.gatehouse')),
   MIGRATE_ON_BOOT: flag(),
+  SCHEMA_GUARD: z.preprocess(emptyIsUnset, z.enum(['enforce', 'warn']).optional()),
+  SCHEMA_KNOWN_ROLES: text(),
   SCHEMA_CHECK_INTERVAL_SEC: integer(60, 1, 3600),
+  MIGRATED_BY: text(),
+  RELEASE: text(),
   TRUST_PROXY: text(),
   // The same on every node, whatever its port: a token of one must be good at all.
   JWT_ISSUER: z.preprocess(emptyIsUnset, z.string().default('urn:gatehouse')),
@@ -156,6 +160,13 @@ function wrongSettings(env: Settings): string[] {
   if (env.JWT_RETIRED_KEYS && splitPems(env.JWT_RETIRED_KEYS).length === 0) {
     problems.push('JWT_RETIRED_KEYS holds no public key in PEM form.');
   }
+  // Semantic Versioning 2.0.0, clause 10: what may follow the plus.
+  if (env.RELEASE && !/^[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/.test(env.RELEASE)) {
+    problems.push('RELEASE may hold letters, digits, hyphens and dots.');
+  }
+  if (splitNames(env.SCHEMA_KNOWN_ROLES).some((role) => role.toUpperCase() === 'PUBLIC')) {
+    problems.push('SCHEMA_KNOWN_ROLES must name roles: PUBLIC is everybody.');
+  }
   if (env.GEOIP_DB && !existsSync(env.GEOIP_DB)) {
     problems.push('GEOIP_DB names a file that does not exist.');
   }
@@ -182,7 +193,7 @@ function buildConfig(env: Settings) {
   return {
     nodeEnv: env.NODE_ENV,
     production,
-    version: readVersion(root),
+    version: env.RELEASE ? `${readVersion(root)}+${env.RELEASE}` : readVersion(root),
     mode: env.DATABASE_URL ? ('external' as const) : ('embedded' as const),
     port: env.PORT,
     host: env.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
@@ -192,6 +203,10 @@ function buildConfig(env: Settings) {
     dataDir: resolve(root, env.GATEHOUSE_DATA_DIR),
     migrationsDir: join(root, 'migrations'),
     migrateOnBoot: env.MIGRATE_ON_BOOT ?? !production,
+    // Like migrating: by itself where somebody develops, on purpose where it is in earnest.
+    schemaGuard: env.SCHEMA_GUARD ?? (production ? ('enforce' as const) : ('warn' as const)),
+    schemaKnownRoles: splitNames(env.SCHEMA_KNOWN_ROLES),
+    migratedBy: env.MIGRATED_BY ?? findOperator(),
     schemaCheckIntervalSec: env.SCHEMA_CHECK_INTERVAL_SEC,
     trustProxy: parseTrustProxy(env.TRUST_PROXY),
     jwtIssuer: env.JWT_ISSUER,
@@ -215,6 +230,22 @@ function buildConfig(env: Settings) {
       global: env.LOGIN_FAILURES_GLOBAL,
     },
   };
+}
+
+const splitNames = (value: string | undefined): string[] =>
+  (value ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+
+/** Who runs this process, as far as the machine tells. */
+function findOperator(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`;
+  } catch {
+    // A container may run as a uid that has no name.
+    return `uid ${process.getuid?.() ?? 'unknown'}@${hostname()}`;
+  }
 }
 
 const NAMED_RANGES = new Set(['loopback', 'linklocal', 'uniquelocal']);

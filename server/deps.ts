@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
 import { createAccessTokens, createPasswordHasher, createSessionCheck } from './auth';
 import type { AccessTokens, PasswordHasher, SessionCheck } from './auth';
-import { createSchemaGuard } from './bootstrap/schemaHealth';
-import type { SchemaGuard } from './bootstrap/schemaHealth';
+import { inspectSchema } from './bootstrap/inspectSchema';
+import { createSchemaGuard } from './bootstrap/schemaGuard';
+import type { SchemaGuard } from './bootstrap/schemaGuard';
 import type { ReadyConfig } from './config';
 import type { Clock, Random } from './context';
 import { connect } from './db';
@@ -69,6 +70,18 @@ function openDatabases(config: ReadyConfig, logger: Logger): { main: Database; r
   };
 }
 
+function openSchemaGuard(
+  config: ReadyConfig,
+  deps: Pick<Deps, 'db' | 'logger' | 'metrics'>,
+): SchemaGuard {
+  const { databaseUrl, migrationsDir, schemaKnownRoles: knownRoles } = config;
+  return createSchemaGuard({
+    ...deps,
+    intervalSec: config.schemaCheckIntervalSec,
+    inspect: () => inspectSchema({ databaseUrl, migrationsDir, knownRoles }),
+  });
+}
+
 /**
  * Constructs the whole server, and sends nothing yet.
  * @param overrides what a test replaces: the clock, chance, …
@@ -85,8 +98,7 @@ export function createDeps(
   const keys = createKeyRing(config.secrets);
   const { main, risk } = openDatabases(config, logger);
   const { db, pool } = main;
-  const intervalSec = config.schemaCheckIntervalSec;
-  const schemaGuard = createSchemaGuard({ db, logger, metrics, intervalSec });
+  const schemaGuard = openSchemaGuard(config, { db, logger, metrics });
   const sessionCheck = createSessionCheck({ pool, clock, schemaGuard, logger, metrics });
   return {
     config,

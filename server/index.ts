@@ -1,12 +1,16 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { assertSchema, SchemaDriftError } from './bootstrap/assertSchema';
 import { createDemo } from './bootstrap/createDemo';
 import type { DemoSignIn } from './bootstrap/createDemo';
 import { startEmbeddedPostgres } from './bootstrap/embeddedPostgres';
 import type { EmbeddedPostgres } from './bootstrap/embeddedPostgres';
+import { EXIT } from './bootstrap/exitCodes';
 import { withSecrets } from './bootstrap/localSecrets';
 import { startMaintenance } from './bootstrap/maintenance';
+import { isNewer, MigrationError } from './bootstrap/migrate';
+import type { LockWait } from './bootstrap/migrate';
 import { prepareDatabase } from './bootstrap/prepareDatabase';
 import { loadConfig, requireReady } from './config';
 import type { Config, ReadyConfig } from './config';
@@ -70,7 +74,8 @@ async function start(running: Running): Promise<void> {
   // Before anything is changed: a key that cannot be used refuses the start.
   const deps = createDeps(ready);
   running.deps = deps;
-  const applied = await prepareDatabase(ready);
+  const onWait = ({ message }: LockWait) => deps.logger.warn(message);
+  const applied = await prepareDatabase(ready, { onWait });
   running.embedded?.onExit((code) => {
     deps.logger.fatal({ code }, 'the embedded database stopped by itself');
     process.exit(1);
@@ -83,7 +88,7 @@ async function start(running: Running): Promise<void> {
   }
   if (applied > 0) deps.logger.info({ applied }, 'migrations applied');
   deps.metrics.collectProcess();
-  await deps.schemaGuard.start();
+  assertSchema(ready, await deps.schemaGuard.start());
   running.stopMaintenance = startMaintenance(deps);
   running.server = await listen(deps);
   // After the port is ours: a sign-in made by a start that then fails would never be shown.
@@ -111,10 +116,19 @@ async function drain(running: Running): Promise<void> {
   await embedded?.stop();
 }
 
+function exitCodeOf(error: unknown): number {
+  if (error instanceof SchemaDriftError) return EXIT.SCHEMA_DRIFT;
+  if (!(error instanceof MigrationError)) return EXIT.FAILED;
+  if (isNewer(error)) return EXIT.DATABASE_NEWER;
+  // Without problems it is the database that could not be reached, or the lock.
+  return error.problems.length > 0 ? EXIT.MIGRATIONS : EXIT.FAILED;
+}
+
 function complain(error: unknown): void {
   const named = error instanceof Error;
   // Refusals to start are sentences; only what nobody foresaw needs a stack.
-  const foreseen = named && /ConfigError|MigrationError|EmbeddedPostgresError/.test(error.name);
+  const foreseen =
+    named && /ConfigError|MigrationError|SchemaDriftError|EmbeddedPostgresError/.test(error.name);
   const plain = named && (foreseen || error.message.startsWith('Port '));
   process.stderr.write(`${plain ? error.message : named ? error.stack : String(error)}\n`);
 }
@@ -130,7 +144,7 @@ async function main(): Promise<void> {
       () => process.exit(0),
       (error: unknown) => {
         complain(error);
-        process.exit(1);
+        process.exit(EXIT.FAILED);
       },
     );
   };
@@ -141,7 +155,7 @@ async function main(): Promise<void> {
   } catch (error) {
     complain(error);
     await drain(running).catch(complain);
-    process.exit(1);
+    process.exit(exitCodeOf(error));
   }
 }
 

@@ -1,5 +1,35 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
+/** What the schema guard finds. */
+const schemaMetrics = (registers: Registry[]) => ({
+  schemaMissingTables: new Gauge({
+    name: 'gatehouse_schema_missing_tables',
+    help: 'Tables that the code expects and the database lacks',
+    registers,
+  }),
+  schemaDifferences: new Gauge({
+    name: 'gatehouse_schema_differences',
+    help: 'Objects of the database that are not what the migrations make, by problem',
+    labelNames: ['problem'] as const,
+    registers,
+  }),
+  schemaNewer: new Gauge({
+    name: 'gatehouse_schema_newer',
+    help: '1 while a newer release has migrated the database than the one that runs',
+    registers,
+  }),
+  schemaLastLook: new Gauge({
+    name: 'gatehouse_schema_last_look_seconds',
+    help: 'When the schema was last looked at whole, in seconds since 1970',
+    registers,
+  }),
+  schemaLooksFailed: new Counter({
+    name: 'gatehouse_schema_looks_failed_total',
+    help: 'Looks at the schema that could not be made',
+    registers,
+  }),
+});
+
 /** Everything the process counts, in Prometheus' terms. */
 export function createMetrics() {
   const registry = new Registry();
@@ -50,11 +80,7 @@ export function createMetrics() {
       labelNames: ['outcome'] as const,
       registers,
     }),
-    schemaMissingTables: new Gauge({
-      name: 'gatehouse_schema_missing_tables',
-      help: 'Tables that the code expects and the database lacks',
-      registers,
-    }),
+    ...schemaMetrics(registers),
   };
 }
 

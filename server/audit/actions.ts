@@ -9,6 +9,13 @@ const range = { from: z.string(), to: z.string(), format: z.enum(['csv', 'json']
 const exportKind = z.enum(['bundle', 'security_events']);
 const via = z.enum(['api', 'operator', 'bootstrap']);
 
+/** `findings` names the first fifty; `differences` counts them all. */
+const schemaHealth = z.strictObject({
+  missing: z.array(z.string()),
+  findings: z.array(z.string()).max(50),
+  differences: z.number().int().min(0),
+});
+
 /**
  * The closed list of what the audit log can hold, and the details that each action carries. Schemas are
  * strict: a field that is not named here cannot slip in, so neither can a secret.
@@ -77,8 +84,17 @@ export const AUDIT_ACTIONS = {
     ...range,
     reason: z.enum(['client_closed', 'database', 'error']),
   }),
-  SCHEMA_HEALTH_FAILED: z.strictObject({ missing: z.array(z.string()) }),
-  SCHEMA_HEALTH_RESTORED: z.strictObject({ missing: z.array(z.string()) }),
+  SCHEMA_HEALTH_FAILED: schemaHealth,
+  // What it was restored from.
+  SCHEMA_HEALTH_RESTORED: schemaHealth,
+  // A null is what the caller did not say.
+  SCHEMA_MIGRATED: z.strictObject({
+    tag: z.string(),
+    hash: z.string(),
+    durationMs: z.number().int().min(0),
+    codeVersion: z.string().nullable(),
+    appliedBy: z.string().nullable(),
+  }),
   // Reserved for the views that already name them; the features that write them come later.
   IMPERSONATION_STARTED: z.strictObject({}),
   IMPERSONATION_ENDED: z.strictObject({}),

@@ -19,7 +19,7 @@ export async function withSessionTable<T>(
   } catch (error) {
     if (databaseFault(error) !== 'missing_table') throw error;
     // The error names a relation in words only: the catalogue says for certain.
-    const { missing } = await deps.schemaGuard.check();
+    const { missing } = await deps.schemaGuard.checkTables();
     if (!missing.includes('user_sessions')) throw error;
     return work('degraded');
   }

@@ -1,157 +1,163 @@
-import { readMigrationFiles } from 'drizzle-orm/migrator';
-import type { MigrationMeta } from 'drizzle-orm/migrator';
-import { Client } from 'pg';
-import type { ClientConfig } from 'pg';
+import type { Client } from 'pg';
+import { applySingly, endLeftoverStatements } from './migrations/applySingly';
+import { applyTogether, inTransaction } from './migrations/applyTogether';
+import { applicationName, withClient, within } from './migrations/clients';
+import type { Connection } from './migrations/clients';
+import { compareLedger } from './migrations/compareLedger';
+import type { MigrationState } from './migrations/compareLedger';
+import { explainFailure } from './migrations/explainFailure';
+import { isLedgerComplete, readLedger } from './migrations/ledger';
+import type { UnfinishedMigration } from './migrations/ledger';
+import { MigrationError, MIGRATE_COMMAND, refusalOf } from './migrations/migrationError';
+import { readMigrations } from './migrations/readMigrations';
+import type { Migration } from './migrations/readMigrations';
+import type { AppliedMigration, Run } from './migrations/run';
+import { endLeftoverTransactions, releaseRunLock, takeRunLock } from './migrations/runLock';
+import type { LockOptions } from './migrations/runLock';
 
-/** The database and the migrations in this release do not fit together. */
-export class MigrationError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'MigrationError';
+export { isNewer, MigrationError } from './migrations/migrationError';
+export type { MigrationState } from './migrations/compareLedger';
+export type { AppliedMigration } from './migrations/run';
+export type { LockWait } from './migrations/runLock';
+
+export interface MigrateOptions extends LockOptions {
+  /** The release that migrates, for the record. */
+  codeVersion?: string | undefined;
+  /** Who runs it, for the record. */
+  appliedBy?: string | undefined;
+  /** Joins the audit events with the log of whoever asked. Default `migration`. */
+  correlationId?: string | undefined;
+}
+
+const ANSWER_MS = 10_000;
+
+/** Neighbours that share a transaction, in the order of the migrations. */
+function groupByTransaction(migrations: readonly Migration[]): Migration[][] {
+  const groups: Migration[][] = [];
+  for (const migration of migrations) {
+    const group = groups.at(-1);
+    const shared = migration.transaction === 'shared';
+    if (shared && group?.[0]?.transaction === 'shared') group.push(migration);
+    else groups.push([migration]);
+  }
+  return groups;
+}
+
+async function applyGroup(
+  run: Run,
+  group: Migration[],
+  unfinished: readonly UnfinishedMigration[],
+): Promise<void> {
+  const [first] = group;
+  if (first?.transaction !== 'none') return applyTogether(run, group);
+  const begun = unfinished.find((row) => row.created_at === first.when);
+  return applySingly(run, first, begun);
+}
+
+async function applyPending(run: Run, journal: readonly Migration[]): Promise<void> {
+  const { worker } = run;
+  await endLeftoverTransactions(worker);
+  // The lock is this process's own: what is unfinished was interrupted.
+  const ledger = { ...(await readLedger(worker)), running: false };
+  const begun = new Set(ledger.unfinished.map((row) => row.created_at));
+  for (const migration of journal.filter(({ when }) => begun.has(when))) {
+    await endLeftoverStatements(worker, migration);
+  }
+  const { refusals, pendingMigrations } = compareLedger(journal, ledger);
+  if (refusals.length > 0) throw refusalOf(refusals);
+  for (const group of groupByTransaction(pendingMigrations)) {
+    await applyGroup(run, group, ledger.unfinished);
+  }
+  // The releases before this one kept a shorter record.
+  if (pendingMigrations.length === 0 && !(await isLedgerComplete(worker))) {
+    await inTransaction(run, () => Promise.resolve([]));
   }
 }
 
-interface AppliedMigration {
-  hash: string;
-  createdAt: number;
-}
-
-export interface MigrationState {
-  applied: number;
-  pending: number;
-  /** Plain sentences; empty where database and code fit. */
-  problems: readonly string[];
-}
-
-/** Any 64-bit number does, as long as every release uses the same: 'gatehous' in ASCII. */
-const LOCK_KEY = '7449363237540164979';
-const LOCK_WAIT_MS = 60_000;
-
-/** Drizzle's own table, so that its tools still read it. */
-const CREATE_TABLE = [
-  'CREATE SCHEMA IF NOT EXISTS drizzle',
-  `CREATE TABLE IF NOT EXISTS drizzle.__drizzle_migrations (
-     id serial PRIMARY KEY, hash text NOT NULL, created_at bigint)`,
-];
-
-async function readApplied(client: Client): Promise<AppliedMigration[]> {
-  const { rows } = await client.query<{ hash: string; created_at: string }>(
-    'SELECT hash, created_at FROM drizzle.__drizzle_migrations ORDER BY created_at',
-  );
-  return rows.map((row) => ({ hash: row.hash, createdAt: Number(row.created_at) }));
-}
-
-/** Drizzle looks only at the newest timestamp; this compares both lists whole, hashes too. */
-function compare(journal: MigrationMeta[], applied: AppliedMigration[]): MigrationState {
-  const problems: string[] = [];
-  const known = new Map(journal.map((migration) => [migration.folderMillis, migration]));
-  const done = new Set(applied.map((row) => row.createdAt));
-  const newest = Math.max(0, ...done);
-  for (const row of applied) {
-    const migration = known.get(row.createdAt);
-    if (!migration) {
-      problems.push(
-        `The database holds a migration of ${new Date(row.createdAt).toISOString()} that this release does not know: it was migrated by a newer release.`,
-      );
-    } else if (migration.hash !== row.hash) {
-      problems.push(
-        `The migration of ${new Date(row.createdAt).toISOString()} was edited after it was applied.`,
-      );
-    }
-  }
-  const pending = journal.filter((migration) => !done.has(migration.folderMillis));
-  for (const late of pending.filter((migration) => migration.folderMillis < newest)) {
-    problems.push(
-      `The migration of ${new Date(late.folderMillis).toISOString()} is older than the newest one applied and would be skipped in silence: give it a new timestamp.`,
+/** @throws MigrationError where a pooler has no second connection to give */
+async function probe(worker: Client): Promise<void> {
+  await worker.query(within(ANSWER_MS, 'SELECT')).catch((error: unknown) => {
+    throw new MigrationError(
+      `The database did not answer on a second connection within ${ANSWER_MS / 1000} s: one holds the migration lock while the other works, so a pooler must have two for this database. Then run ${MIGRATE_COMMAND} again.`,
+      { cause: error },
     );
-  }
-  return { applied: applied.length, pending: pending.length, problems };
-}
-
-async function applyPending(
-  client: Client,
-  journal: MigrationMeta[],
-  applied: AppliedMigration[],
-): Promise<number> {
-  const done = new Set(applied.map((row) => row.createdAt));
-  const pending = journal.filter((migration) => !done.has(migration.folderMillis));
-  for (const migration of pending) {
-    for (const statement of migration.sql) await client.query(statement);
-    await client.query(
-      'INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ($1, $2)',
-      [migration.hash, migration.folderMillis],
-    );
-  }
-  return pending.length;
-}
-
-async function migrateLocked(client: Client, journal: MigrationMeta[]): Promise<number> {
-  await client.query('BEGIN');
-  try {
-    // Transaction-scoped, so that it also holds behind a pooler, and ends with the connection.
-    await client.query(`SET LOCAL lock_timeout = ${LOCK_WAIT_MS}`);
-    await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK_KEY]);
-    for (const statement of CREATE_TABLE) await client.query(statement);
-    const applied = await readApplied(client);
-    const { problems } = compare(journal, applied);
-    if (problems.length > 0) throw new MigrationError(problems.join('\n'));
-    const count = await applyPending(client, journal, applied);
-    await client.query('COMMIT');
-    return count;
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
-    throw error;
-  }
-}
-
-async function withClient<T>(
-  url: string,
-  work: (client: Client) => Promise<T>,
-  limits: Pick<ClientConfig, 'query_timeout'> = {},
-): Promise<T> {
-  const client = new Client({
-    connectionString: url,
-    application_name: 'gatehouse-migrate',
-    connectionTimeoutMillis: 10_000,
-    ...limits,
   });
-  // A connection that breaks while idle is reported by the query that follows.
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
 }
 
 /**
- * Applies every pending migration in one transaction, under an advisory lock: any number of processes may
- * call this at once, one does the work, the others wait for it (60 s at most).
- * @param url the database
+ * Applies every pending migration under an advisory lock: any number of processes may call this at once, one
+ * does the work, the others wait. All run in one transaction, except those that are marked otherwise.
+ * @param url the database, also by way of a pooler; two connections are used
  * @param migrationsFolder drizzle-kit's output
- * @returns how many migrations this call applied
- * @throws MigrationError where the database is newer than the code, or a migration is late or was edited
+ * @returns what this call applied, in order
+ * @throws MigrationError where database and release do not fit, another process migrates for too long, or a
+ *   migration fails; what is kept of the run stands in its message
  */
-export async function migrate(url: string, migrationsFolder: string): Promise<number> {
-  const journal = readMigrationFiles({ migrationsFolder });
-  return withClient(url, (client) => migrateLocked(client, journal));
+export async function runMigrations(
+  url: string,
+  migrationsFolder: string,
+  options: MigrateOptions = {},
+): Promise<readonly AppliedMigration[]> {
+  const journal = await readMigrations(migrationsFolder);
+  const { codeVersion, appliedBy, correlationId = 'migration' } = options;
+  const settings = { application_name: applicationName(codeVersion) };
+  const provenance = { codeVersion: codeVersion ?? null, appliedBy: appliedBy ?? null };
+  const work = (holder: Client) =>
+    withClient(
+      url,
+      async (worker) => {
+        await probe(worker);
+        const run: Run = { holder, worker, provenance, correlationId, applied: [], unaudited: [] };
+        await applyPending(run, journal).catch(async (error: unknown) => {
+          throw await explainFailure(run, error);
+        });
+        return run.applied;
+      },
+      settings,
+    );
+  return withClient(
+    url,
+    async (holder) => {
+      await takeRunLock(holder, options);
+      return work(holder).finally(() => releaseRunLock(holder));
+    },
+    settings,
+  );
+}
+
+/**
+ * As {@link runMigrations}.
+ * @returns how many migrations this call applied
+ */
+export async function migrate(
+  url: string,
+  migrationsFolder: string,
+  options: MigrateOptions = {},
+): Promise<number> {
+  return (await runMigrations(url, migrationsFolder, options)).length;
+}
+
+async function look(client: Connection, journal: readonly Migration[]): Promise<MigrationState> {
+  let state = compareLedger(journal, await readLedger(client));
+  // Seen between the end of a migration and that of its process, which is no interruption: look again.
+  if (state.problems.some(({ kind }) => kind === 'interrupted')) {
+    state = compareLedger(journal, await readLedger(client));
+  }
+  const { applied, pending, pendingTags, problems } = state;
+  return { applied, pending, pendingTags, problems };
 }
 
 /**
  * Compares the applied migrations with the ones of this release, and changes nothing.
- * @returns the counts, and a plain sentence for each difference that a migration run could not settle
+ * @param database its URL, or a connection that is in no transaction
+ * @returns the counts, what is pending, and each difference with what to do about it
+ * @throws the driver's error where it could not look, MigrationError where the release's files are not whole
  */
 export async function readMigrationState(
-  url: string,
+  database: string | Connection,
   migrationsFolder: string,
 ): Promise<MigrationState> {
-  const journal = readMigrationFiles({ migrationsFolder });
-  const look = async (client: Client) => {
-    const { rows } = await client.query<{ found: boolean }>(
-      `SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS found`,
-    );
-    return compare(journal, rows[0]?.found ? await readApplied(client) : []);
-  };
-  return withClient(url, look, { query_timeout: 10_000 });
+  const journal = await readMigrations(migrationsFolder);
+  if (typeof database !== 'string') return look(database, journal);
+  return withClient(database, (client) => look(client, journal), { query_timeout: ANSWER_MS });
 }

@@ -1,6 +1,18 @@
 import type { ReadyConfig } from '../config';
 import { databaseFault } from '../db/pgErrors';
 import { migrate, MigrationError, readMigrationState } from './migrate';
+import type { LockWait } from './migrate';
+import { refusalOf } from './migrations/migrationError';
+
+type PrepareConfig = Pick<
+  ReadyConfig,
+  'databaseUrl' | 'migrationsDir' | 'migrateOnBoot' | 'version' | 'migratedBy'
+>;
+
+export interface PrepareOptions {
+  /** Told while another process migrates, and who that is: at once, then every ten seconds. */
+  onWait?: (wait: LockWait) => void;
+}
 
 /**
  * Brings the database to the state that this release needs, or says why it may not run on it.
@@ -8,27 +20,33 @@ import { migrate, MigrationError, readMigrationState } from './migrate';
  * @throws MigrationError with plain sentences
  */
 export async function prepareDatabase(
-  config: Pick<ReadyConfig, 'databaseUrl' | 'migrationsDir' | 'migrateOnBoot'>,
+  config: PrepareConfig,
+  options: PrepareOptions = {},
 ): Promise<number> {
-  const { databaseUrl, migrationsDir, migrateOnBoot } = config;
+  const { databaseUrl, migrationsDir, migrateOnBoot, version, migratedBy } = config;
   try {
-    if (migrateOnBoot) return await migrate(databaseUrl, migrationsDir);
-    const state = await readMigrationState(databaseUrl, migrationsDir);
-    if (state.problems.length > 0) throw new MigrationError(state.problems.join('\n'));
-    if (state.pending > 0) {
-      throw new MigrationError(
-        `Migrations are pending (${state.pending}): run \`npm run admin -- db migrate\`, or set MIGRATE_ON_BOOT=true.`,
-      );
+    if (migrateOnBoot) {
+      const record = { codeVersion: version, appliedBy: migratedBy, correlationId: 'boot' };
+      return await migrate(databaseUrl, migrationsDir, { ...record, ...options });
     }
+    await assertMigrated(databaseUrl, migrationsDir);
     return 0;
   } catch (error) {
     throw explain(error, databaseUrl);
   }
 }
 
+async function assertMigrated(databaseUrl: string, migrationsDir: string): Promise<void> {
+  const { pendingTags, problems } = await readMigrationState(databaseUrl, migrationsDir);
+  if (problems.length > 0) throw refusalOf(problems);
+  if (pendingTags.length === 0) return;
+  const message = `Migrations are pending (${pendingTags.length}): run \`npm run admin -- db migrate\`, which applies ${pendingTags.join(', ')}, or set MIGRATE_ON_BOOT=true.`;
+  throw refusalOf([{ kind: 'pending', message }]);
+}
+
 /** Names the database without the password that stands in its URL. */
 function explain(error: unknown, databaseUrl: string): unknown {
-  if (databaseFault(error) !== 'unavailable') return error;
+  if (error instanceof MigrationError || databaseFault(error) !== 'unavailable') return error;
   const { hostname, port, pathname } = new URL(databaseUrl);
   const where = `${hostname}:${port || '5432'}${pathname}`;
   return new MigrationError(`The database at ${where} cannot be reached.`, { cause: error });

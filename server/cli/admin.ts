@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { ZodError } from 'zod';
+import { MigrationError } from '../bootstrap/migrate';
 import { databaseFault, violatedConstraint } from '../db/pgErrors';
 import { CommandError } from './commandError';
 import { COMMANDS } from './commands';
@@ -28,6 +29,8 @@ const TAKEN: Readonly<Record<string, string>> = {
 /** One sentence for an operator: never a stack, and never a query with its values. */
 function explain(error: unknown): string {
   if (error instanceof ZodError) return error.issues.map(({ message }) => message).join('; ');
+  // It says more than the fault that caused it.
+  if (error instanceof MigrationError) return error.message;
   const fault = databaseFault(error);
   if (fault === 'unavailable') return 'The database cannot be reached.';
   if (fault === 'missing_table') return 'The database lacks a table: run `db migrate` first.';

@@ -1,8 +1,10 @@
-import { migrate, readMigrationState } from '../bootstrap/migrate';
+import { describeDifference, suggestMend } from '../bootstrap/catalogue/compareCatalogues';
+import { schemaHealthCheck } from '../bootstrap/schemaHealth';
+import { inspectSchema } from '../bootstrap/inspectSchema';
+import { readMigrationState, runMigrations } from '../bootstrap/migrate';
 import { forceLogout } from '../auth';
 import { recordAudit } from '../audit';
 import { generateSecrets } from '../keyRing';
-import { schemaHealthCheck } from '../bootstrap/schemaHealth';
 import { attemptSubject, clearAttempts, currentTotpCode, enrollTotpForStaff } from '../security';
 import {
   createStaff,
@@ -125,17 +127,46 @@ function unlockCommand(options: Options) {
 }
 
 function migrateCommand() {
-  return asOperator(async ({ config }) => ({
-    applied: await migrate(config.databaseUrl, config.migrationsDir),
-  }));
+  return asOperator(async ({ config, ctx }) => {
+    const applied = await runMigrations(config.databaseUrl, config.migrationsDir, {
+      codeVersion: config.version,
+      appliedBy: config.migratedBy,
+      correlationId: ctx.correlationId,
+      onWait: ({ message }) => process.stderr.write(`${message}\n`),
+    });
+    return {
+      count: applied.length,
+      applied: applied.map(({ tag, durationMs }) => ({ tag, durationMs })),
+    };
+  });
 }
 
+function pendingCommand() {
+  return asOperator(async ({ config }) => {
+    const state = await readMigrationState(config.databaseUrl, config.migrationsDir);
+    return { count: state.pending, pending: state.pendingTags, problems: state.problems };
+  });
+}
+
+/** The comparison of the running server and of `npm run schema -- check --database`, with what mends each finding. */
 function checkCommand() {
   return asOperator(async ({ config, deps }) => {
-    const migrations = await readMigrationState(config.databaseUrl, config.migrationsDir);
+    const { databaseUrl, migrationsDir, schemaKnownRoles: knownRoles } = config;
+    const report = await inspectSchema({ databaseUrl, migrationsDir, knownRoles });
+    const { migrations, differences } = report;
+    const findings = differences.map((difference) => ({
+      problem: difference.problem,
+      object: difference.object,
+      message: describeDifference(difference),
+      fix: suggestMend(difference),
+    }));
     const schema = await schemaHealthCheck(deps.db);
-    const ok = schema.ok && migrations.pending === 0 && migrations.problems.length === 0;
-    return { ok, migrations, schema };
+    const ok =
+      schema.ok &&
+      migrations.pending === 0 &&
+      migrations.problems.length === 0 &&
+      findings.length === 0;
+    return { ok, migrations, schema, findings };
   });
 }
 
@@ -169,6 +200,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   'staff enroll-totp': { usage: '--tenant S --email E', run: enrollTotpCommand },
   'staff unlock': { usage: '--tenant S --email E', run: unlockCommand },
   'db migrate': { usage: '', run: migrateCommand },
+  'db pending': { usage: '', run: pendingCommand },
   'db check': { usage: '', run: checkCommand },
   'keys generate': { usage: '', run: generateKeysCommand },
   'totp code': { usage: '--secret BASE32', run: totpCodeCommand },

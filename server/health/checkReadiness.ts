@@ -1,5 +1,6 @@
 import { createPublicKey, sign, verify } from 'node:crypto';
-import { readMigrationState } from '../bootstrap/migrate';
+import { nameDifference } from '../bootstrap/catalogue/compareCatalogues';
+import type { GuardReport } from '../bootstrap/schemaGuard';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 
@@ -7,6 +8,8 @@ interface Check {
   ok: boolean;
   /** One plain sentence, where it is not. */
   reason?: string;
+  /** What was found, also where it does not keep the process from serving. */
+  findings?: readonly string[];
 }
 
 export interface Readiness {
@@ -29,11 +32,31 @@ async function attempt(deps: ReadyDeps, what: string, look: () => Promise<Check>
   }
 }
 
-async function checkMigrations(deps: ReadyDeps): Promise<Check> {
-  const { databaseUrl, migrationsDir } = deps.config;
-  const state = await readMigrationState(databaseUrl, migrationsDir);
-  if (state.problems.length > 0) return failed(state.problems.join(' '));
-  return state.pending === 0 ? fine : failed(`Migrations are pending (${state.pending}).`);
+/** A body names this many findings at most. */
+const NAMED_AT_MOST = 50;
+
+const withFindings = (check: Check, findings: readonly string[]): Check =>
+  findings.length === 0 ? check : { ...check, findings: findings.slice(0, NAMED_AT_MOST) };
+
+function judgeMigrations({ migrations }: GuardReport): Check {
+  const { pending, pendingTags, problems } = migrations;
+  // While a deployment replaces its nodes, the old ones run on a database that is newer: they are to be
+  // replaced, not withdrawn all at once.
+  const serious = problems.filter(({ kind }) => kind !== 'newer');
+  const told = problems.filter(({ kind }) => kind === 'newer').map(({ message }) => message);
+  if (serious.length > 0) return failed(serious.map(({ message }) => message).join(' '));
+  if (pending > 0) return failed(`Migrations are pending: ${pendingTags.join(', ')}.`);
+  return withFindings(fine, told);
+}
+
+/**
+ * A difference is told, but withdraws no node by itself: all nodes share one database, so that a balancer would
+ * withdraw them all, and a check must not end every login. SCHEMA_GUARD=enforce acts at the start.
+ */
+function judgeSchema({ missing, differences }: GuardReport): Check {
+  const findings = differences.map(nameDifference);
+  const check = missing.length > 0 ? failed(`Tables are missing: ${missing.join(', ')}.`) : fine;
+  return withFindings(check, findings);
 }
 
 /** What is sealed must open and what is signed must verify, else evidence made now is worth nothing. */
@@ -47,16 +70,14 @@ function checkKeys(deps: ReadyDeps): Check {
 
 /** @returns whether this process can serve, and for each check why not */
 export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
+  const look = deps.schemaGuard.check();
   const [database, migrations, schema, keys] = await Promise.all([
     attempt(deps, 'database', async () => {
       await deps.pool.query('SELECT 1');
       return fine;
     }),
-    attempt(deps, 'migrations', () => checkMigrations(deps)),
-    attempt(deps, 'schema', async () => {
-      const { missing } = await deps.schemaGuard.check();
-      return missing.length === 0 ? fine : failed(`Tables are missing: ${missing.join(', ')}.`);
-    }),
+    attempt(deps, 'migrations', async () => judgeMigrations(await look)),
+    attempt(deps, 'schema', async () => judgeSchema(await look)),
     attempt(deps, 'keys', () => Promise.resolve(checkKeys(deps))),
   ]);
   const checks = { database, migrations, schema, keys };

@@ -58,7 +58,7 @@ function report(req: Request, error: AppError): void {
   const line = { err: error.cause ?? error, code: error.code, correlationId: req.correlationId };
   if (error.status === 500) logger.error(line, error.code);
   else if (error.status >= 500) logger.warn(line, error.code);
-  if (error.code === 'SCHEMA_UNAVAILABLE') schemaGuard.check().catch(() => undefined);
+  if (error.code === 'SCHEMA_UNAVAILABLE') schemaGuard.checkTables().catch(() => undefined);
 }
 
 /** The one place that writes error bodies: fixed ones as contracts have them, all others by RFC 9457. */

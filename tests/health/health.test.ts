@@ -2,8 +2,10 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Express } from 'express';
+import { sql } from 'drizzle-orm';
 import request from 'supertest';
 import { app } from '@/server/app';
+import { db } from '@/server/db';
 import { withoutTable } from '../helpers/authRows';
 import { closeLater } from '../helpers/closing';
 import { MIGRATIONS, readMigrations, writeMigrations } from '../helpers/migrationsFolder';
@@ -55,17 +57,32 @@ describe('GET /health/ready', () => {
     expect(res.status).toBe(503);
     expect(res.body).toStrictEqual({
       status: 'not_ready',
-      checks: { ...fine, migrations: failed('Migrations are pending (1).') },
+      checks: { ...fine, migrations: failed('Migrations are pending: 9999_next.') },
     });
   });
 
-  it('is 503 and says so where the database is newer than the code', async () => {
+  it('is 200 where the database is newer than the code, and says so: old nodes serve until they are replaced', async () => {
     const { app: older } = buildApp({
       migrationsDir: writeMigrations(readMigrations().slice(0, -1)),
     });
     const res = await ready(older);
-    expect(res.status).toBe(503);
-    expect(res.body.checks.migrations.reason).toMatch(/migrated by a newer release\.$/);
+    expect(res.status).toBe(200);
+    expect(res.body.checks.migrations).toStrictEqual({
+      ok: true,
+      findings: [expect.stringMatching(/newer release/)],
+    });
+  });
+
+  it('is 200 and names what differs, where no table is missing: a check must not withdraw every node', async () => {
+    await db.execute(sql`DROP INDEX idx_refresh_tokens_session`);
+    const res = await ready(app);
+    await db.execute(sql`CREATE INDEX idx_refresh_tokens_session ON refresh_tokens (session_id)`);
+    expect(res.status).toBe(200);
+    expect(res.body.checks.schema).toStrictEqual({
+      ok: true,
+      findings: ['index public.refresh_tokens.idx_refresh_tokens_session is missing'],
+    });
+    expect((await ready(app)).body.checks).toStrictEqual(fine);
   });
 
   it('is 503 and names the table that is missing, and 200 again when it is back', async () => {
@@ -73,7 +90,16 @@ describe('GET /health/ready', () => {
     expect(res.status).toBe(503);
     expect(res.body).toStrictEqual({
       status: 'not_ready',
-      checks: { ...fine, schema: failed('Tables are missing: known_countries.') },
+      checks: {
+        ...fine,
+        schema: {
+          ...failed('Tables are missing: known_countries.'),
+          findings: [
+            'table public.known_countries is missing',
+            'table public.known_countries_hidden comes from no migration',
+          ],
+        },
+      },
     });
     expect((await ready(app)).status).toBe(200);
   });
@@ -103,6 +129,7 @@ describe('GET /health/ready', () => {
     expect(res.body.checks).toStrictEqual({
       ...fine,
       migrations: failed('The migrations could not be checked.'),
+      schema: failed('The schema could not be checked.'),
     });
   });
 

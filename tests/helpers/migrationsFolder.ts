@@ -34,12 +34,27 @@ export function writeMigrations(migrations: readonly Migration[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-migrations-'));
   closeLater(() => Promise.resolve(rmSync(folder, { recursive: true })));
   cpSync(join(MIGRATIONS, 'meta', '_journal.json'), join(folder, 'meta', '_journal.json'));
+  cpSync(join(MIGRATIONS, 'catalogue.json'), join(folder, 'catalogue.json'));
   const entries = migrations.map(({ sql: _sql, ...entry }) => entry);
   const journal = { version: '7', dialect: 'postgresql', entries };
   writeFileSync(join(folder, 'meta', '_journal.json'), JSON.stringify(journal));
   for (const { tag, sql } of migrations) writeFileSync(join(folder, `${tag}.sql`), sql);
   return folder;
 }
+
+/**
+ * A made-up migration.
+ * @param number its place in time: later than all of the product's from 9000 on, and earlier below
+ */
+export function madeUp(number: number, sql: string, name = 'made_up'): Migration {
+  const newest = readMigrations().at(-1)?.when ?? 0;
+  const when = number >= 9000 ? newest + number : 1_600_000_000_000 + number;
+  const tag = `${String(number).padStart(4, '0')}_${name}`;
+  return { idx: number, version: '7', when, tag, breakpoints: true, sql };
+}
+
+/** Several statements, as drizzle-kit writes them. */
+export const statements = (...sql: string[]): string => sql.join(';\n--> statement-breakpoint\n');
 
 /** The release just before a migration came. */
 export function migrationsBefore(tag: string): string {

@@ -4,6 +4,7 @@ export { attemptScope, failedAttempts } from './failedAttempts';
 export { knownCountries } from './knownCountries';
 export { knownDevices } from './knownDevices';
 export { refreshTokens } from './refreshTokens';
+export { schemaHealth } from './schemaHealth';
 export { stepUpChallenges } from './stepUpChallenges';
 export { tenants } from './tenants';
 export { tenantStaff } from './tenantStaff';

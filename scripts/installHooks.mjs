@@ -1,0 +1,25 @@
+// Run by `npm ci` (npm's `prepare`): installs the commit hook in a checkout. Silent everywhere else: in an image
+// without git, in an archive, in CI, in an install without development dependencies.
+import { execFileSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+function isTopOfCheckout() {
+  try {
+    const options = { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] };
+    const top = execFileSync('git', ['rev-parse', '--show-toplevel'], options).trim();
+    return realpathSync(top) === realpathSync(root);
+  } catch {
+    return false;
+  }
+}
+
+const inCi = !['', 'false', undefined].includes(process.env.CI);
+if (!inCi && isTopOfCheckout()) {
+  process.chdir(root);
+  const husky = await import('husky').catch(() => undefined);
+  husky?.default();
+}

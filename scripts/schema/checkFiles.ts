@@ -1,0 +1,186 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { GENERATE, RECORD, hashOf, numberOf, parseSnapshot } from './folder';
+import type { Entry, MigrationsFolder } from './folder';
+import type { Finding, FindingCode } from './finding';
+
+const DAY_MS = 86_400_000;
+const NAME = /^\d{4}_[a-z0-9]+(_[a-z0-9]+)*$/;
+const AGAIN = `take the later one out (its file, its journal entry, its snapshot), then: ${GENERATE}`;
+
+const finding = (code: FindingCode, object: string, message: string, fix: string): Finding => ({
+  code,
+  object,
+  message,
+  fix,
+});
+
+let madeUp: RegExp | undefined;
+
+/** Names as `0006_quick_wolverine`, which drizzle-kit makes of its own lists where it is given none. */
+function isMadeUp(tag: string): boolean {
+  madeUp ??= readWordLists();
+  return madeUp.test(tag);
+}
+
+function readWordLists(): RegExp {
+  const nothing = /(?!)/;
+  try {
+    const bin = join(dirname(require.resolve('drizzle-kit')), 'bin.cjs');
+    const source = readFileSync(bin, 'utf8');
+    const list = (name: string) =>
+      [
+        ...(new RegExp(`\\b${name} = \\[([^\\]]+)\\]`).exec(source)?.[1] ?? '').matchAll(
+          /"([a-z_]+)"/g,
+        ),
+      ]
+        .map(([, word]) => word)
+        .join('|');
+    const [adjectives, heroes] = [list('adjectives'), list('heroes')];
+    return adjectives && heroes ? new RegExp(`^\\d{4}_(${adjectives})_(${heroes})$`) : nothing;
+  } catch {
+    return nothing;
+  }
+}
+
+function checkEntry(folder: MigrationsFolder, entry: Entry): Finding[] {
+  const { tag } = entry;
+  const found: Finding[] = [];
+  const file = `migrations/${tag}.sql`;
+  if (!folder.sql.has(tag)) {
+    const mend = `git checkout -- ${file}, or take its entry out of migrations/meta/_journal.json if it never landed`;
+    found.push(
+      finding('FILE_MISSING', tag, `The journal names ${tag}, and ${file} is not there.`, mend),
+    );
+  }
+  const snapshot = `migrations/meta/${numberOf(entry)}_snapshot.json`;
+  if (!folder.snapshots.has(numberOf(entry))) {
+    const mend = `git checkout -- ${snapshot}, or make the migration again: ${GENERATE}`;
+    found.push(finding('FILE_MISSING', tag, `${snapshot} of ${tag} is not there.`, mend));
+  }
+  if (!NAME.test(tag)) {
+    const message = `${tag} is no name for a migration: four digits and a description, as 0006_sessions_remember_their_network.`;
+    found.push(finding('BADLY_NAMED', tag, message, AGAIN));
+  } else if (Number(tag.slice(0, 4)) !== entry.idx) {
+    const message = `${tag} is number ${entry.idx} in the journal.`;
+    found.push(finding('BADLY_NAMED', tag, message, AGAIN));
+  } else if (isMadeUp(tag)) {
+    const message = `${tag} is a name that drizzle-kit made up: it does not say what changes.`;
+    found.push(finding('BADLY_NAMED', tag, message, AGAIN));
+  }
+  if (entry.when > Date.now() + DAY_MS) {
+    const message = `${tag} is dated ${new Date(entry.when).toISOString()}: every migration after it would come late.`;
+    found.push(finding('OUT_OF_ORDER', tag, message, AGAIN));
+  }
+  return found;
+}
+
+/** Two developers who each made the next migration meet here. */
+function checkNeighbours({ entries }: MigrationsFolder): Finding[] {
+  return entries.flatMap((entry, at) => {
+    const before = entries.slice(0, at);
+    const twin = before.find(
+      ({ idx, when, tag }) => idx === entry.idx || when === entry.when || tag === entry.tag,
+    );
+    if (twin) {
+      const what = twin.idx === entry.idx ? 'number' : twin.when === entry.when ? 'time' : 'name';
+      const message = `${twin.tag} and ${entry.tag} have one ${what}: one of them would be skipped in silence.`;
+      return [finding('DOUBLED', entry.tag, message, AGAIN)];
+    }
+    const last = before.at(-1);
+    const rises =
+      last === undefined ? entry.idx === 0 : entry.idx === last.idx + 1 && entry.when > last.when;
+    if (rises) return [];
+    const message = last
+      ? `${entry.tag} does not follow ${last.tag}: number and time must rise, or it would be skipped in silence.`
+      : `${entry.tag} is first in the journal, and not number 0.`;
+    return [finding('OUT_OF_ORDER', entry.tag, message, AGAIN)];
+  });
+}
+
+function checkStrays({ entries, sql, snapshots }: MigrationsFolder): Finding[] {
+  const tags = new Set(entries.map(({ tag }) => tag));
+  const numbers = new Set(entries.map(numberOf));
+  const strays = [
+    ...[...sql.keys()].filter((tag) => !tags.has(tag)).map((tag) => `migrations/${tag}.sql`),
+    ...[...snapshots.keys()]
+      .filter((number) => !numbers.has(number))
+      .map((number) => `migrations/meta/${number}_snapshot.json`),
+  ];
+  return strays.map((file) => {
+    const number = /\d{4}/.exec(file)?.[0] ?? '';
+    const twin = entries.find((entry) => numberOf(entry) === number && file.endsWith('.sql'));
+    const fix = `delete ${file} and make it again (${GENERATE}), or put its journal entry back`;
+    return twin
+      ? finding(
+          'DOUBLED',
+          file,
+          `${file} and ${twin.tag} have one number, and the journal names only ${twin.tag}.`,
+          fix,
+        )
+      : finding(
+          'FILE_UNKNOWN',
+          file,
+          `The journal does not name ${file}: no database would ever get it.`,
+          fix,
+        );
+  });
+}
+
+const ORIGIN = '00000000-0000-0000-0000-000000000000';
+
+function checkChain({ entries, snapshots }: MigrationsFolder): Finding[] {
+  let before = ORIGIN;
+  return entries.flatMap((entry) => {
+    const text = snapshots.get(numberOf(entry));
+    if (text === undefined) return [];
+    const file = `migrations/meta/${numberOf(entry)}_snapshot.json`;
+    const snapshot = parseSnapshot(text);
+    const expected = before;
+    before = snapshot?.id ?? before;
+    if (!snapshot) return [finding('CHAIN_BROKEN', entry.tag, `${file} is no snapshot.`, AGAIN)];
+    if (snapshot.prevId === expected) return [];
+    const message = `${entry.tag} was not made from the state that the migration before it left (${file}).`;
+    return [finding('CHAIN_BROKEN', entry.tag, message, AGAIN)];
+  });
+}
+
+/** The pins say what landed where git does not: in an image, in an archive. */
+function checkPins({ entries, sql, snapshots, pins: { pins } }: MigrationsFolder): Finding[] {
+  const tags = new Set(entries.map(({ tag }) => tag));
+  const removed = Object.keys(pins)
+    .filter((tag) => !tags.has(tag))
+    .map((tag) =>
+      finding(
+        'EDITED',
+        tag,
+        `${tag} is pinned and gone from the journal.`,
+        `git checkout -- migrations, or if it never landed: ${RECORD}`,
+      ),
+    );
+  const unrecorded = entries.flatMap((entry) => {
+    const { tag, when } = entry;
+    const pin = pins[tag];
+    if (!pin) {
+      return [finding('UNRECORDED', tag, `${tag} has no pin in migrations/pins.json.`, RECORD)];
+    }
+    const [text, snapshot] = [sql.get(tag), snapshots.get(numberOf(entry))];
+    const same =
+      (text === undefined || hashOf(text) === pin.sql) &&
+      (snapshot === undefined || hashOf(snapshot) === pin.snapshot) &&
+      when === pin.when;
+    if (same) return [];
+    const fix = `if it landed: git checkout -- migrations, and write another migration; if not: ${RECORD}`;
+    return [finding('UNRECORDED', tag, `${tag} is not what its pin says: it was edited.`, fix)];
+  });
+  return [...removed, ...unrecorded];
+}
+
+/** Everything that the folder says of itself, without git and without a database. */
+export const checkFiles = (folder: MigrationsFolder): Finding[] => [
+  ...folder.entries.flatMap((entry) => checkEntry(folder, entry)),
+  ...checkNeighbours(folder),
+  ...checkStrays(folder),
+  ...checkChain(folder),
+  ...checkPins(folder),
+];

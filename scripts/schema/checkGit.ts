@@ -1,0 +1,94 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import type { Finding } from './finding';
+import { findBase, hashFiles, listCommit, listIndex } from './git';
+import type { Git } from './git';
+
+export const SCHEMA_PATH = 'server/db/schema';
+export const MIGRATIONS_PATH = 'migrations';
+
+/**
+ * `committed`: all of it is in HEAD; `worktree`: migrations are at least staged, as they lie there; `staged`: the
+ * same, and what is judged is the index, which the next commit will be.
+ */
+export type GitMode = 'committed' | 'worktree' | 'staged';
+
+function listFiles(root: string, folder: string): string[] {
+  const path = join(root, folder);
+  if (!existsSync(path)) return [];
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
+    .sort();
+}
+
+/** The incident itself: a migration that one machine has and git has not. Ignored files count too. */
+export function checkTracked(root: string, git: Git, mode: GitMode): Finding[] {
+  const paths = mode === 'committed' ? [MIGRATIONS_PATH, SCHEMA_PATH] : [MIGRATIONS_PATH];
+  const kept = mode === 'committed' ? listCommit(git, 'HEAD', paths) : listIndex(git, paths);
+  const files = paths.flatMap((path) => listFiles(root, path));
+  const hashes = hashFiles(git, files);
+  const [where, then] =
+    mode === 'committed'
+      ? ['committed', 'git add -f FILE && git commit']
+      : ['staged', 'git add -f FILE'];
+  const fix = (file: string) => then.replace('FILE', file);
+  const found = files.flatMap((file): Finding[] => {
+    const hash = kept.get(file);
+    if (hash === undefined) {
+      const message = `${file} lies here and is not ${where}: nobody else has it.`;
+      return [{ code: 'UNTRACKED', object: file, message, fix: fix(file) }];
+    }
+    if (hash === hashes.get(file)) return [];
+    const message = `${file} is not as it is ${where}: nobody else has what is in it.`;
+    return [{ code: 'UNCOMMITTED', object: file, message, fix: fix(file) }];
+  });
+  const gone = [...kept.keys()]
+    .filter((file) => !hashes.has(file))
+    .map((file): Finding => {
+      const message = `${file} is ${where} and is not here.`;
+      return {
+        code: 'UNCOMMITTED',
+        object: file,
+        message,
+        fix: `git checkout -- ${file}, or git rm ${file}`,
+      };
+    });
+  return [...found, ...gone];
+}
+
+const LANDED = /^migrations\/(\d{4}_[^/]+\.sql|meta\/\d{4}_snapshot\.json)$/;
+
+/** What has landed is never edited, pinned or not: databases hold it already. */
+export function checkLanded(
+  git: Git,
+  base: string | undefined,
+  current: ReadonlyMap<string, string>,
+): Finding[] {
+  const commit = findBase(git, base);
+  if (commit === undefined) {
+    const message = `The base ${base ?? 'main'} is not in this clone, so what has landed cannot be compared.`;
+    return [
+      {
+        code: 'COULD_NOT_LOOK',
+        object: base ?? 'main',
+        message,
+        fix: 'git fetch --unshallow origin',
+      },
+    ];
+  }
+  return [...listCommit(git, commit, [MIGRATIONS_PATH])]
+    .filter(([file, hash]) => LANDED.test(file) && current.get(file) !== hash)
+    .map(([file]): Finding => {
+      const verb = current.has(file) ? 'edited' : 'removed';
+      const message = `${file} was ${verb} after it landed: the databases that have it would differ from the ones to come.`;
+      const fix = `git checkout ${commit.slice(0, 12)} -- ${file}, and write another migration`;
+      return { code: 'EDITED', object: file, message, fix };
+    });
+}
+
+/** What the migrations folder holds now, by git's hashes: as it lies there, or as it is staged. */
+export function hashMigrations(root: string, git: Git, mode: GitMode): Map<string, string> {
+  if (mode === 'staged') return listIndex(git, [MIGRATIONS_PATH]);
+  return hashFiles(git, listFiles(root, MIGRATIONS_PATH));
+}

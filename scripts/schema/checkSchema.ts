@@ -1,0 +1,83 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { GENERATE, migrationsOf, numberOf, schemaOf } from './folder';
+import type { MigrationsFolder } from './folder';
+import type { Finding } from './finding';
+
+interface Answer {
+  tables?: number;
+  unexported?: string[];
+  statements?: string[];
+  error?: string;
+}
+
+/** stdin and stdout are no terminal here, so that drizzle-kit gives up where it would ask. */
+function compare(schema: string, snapshot: string): Promise<Answer> {
+  const script = join(__dirname, 'printSchemaDiff.ts');
+  const child = spawn(
+    process.execPath,
+    ['--import', require.resolve('tsx'), script, schema, snapshot],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  return new Promise((resolve) => {
+    child.once('close', () => {
+      try {
+        resolve(JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Answer);
+      } catch {
+        resolve({ error: stderr.trim().split('\n').slice(0, 8).join(' ') });
+      }
+    });
+  });
+}
+
+const broken = (message: string): Finding => ({
+  code: 'SCHEMA_BROKEN',
+  object: 'server/db/schema',
+  message,
+  fix: 'npm run check:types says where; every table file is exported by server/db/schema/index.ts',
+});
+
+const changed = (message: string, fix: string = GENERATE): Finding => ({
+  code: 'SCHEMA_CHANGED',
+  object: 'server/db/schema',
+  message,
+  fix,
+});
+
+/**
+ * The founding question: does the schema say anything that no migration makes? No database is asked, and
+ * nothing is written.
+ */
+export async function checkSchema(root: string, folder: MigrationsFolder): Promise<Finding[]> {
+  const last = folder.entries.at(-1);
+  if (!last) return [changed('There is no migration at all.')];
+  const snapshot = join(migrationsOf(root), 'meta', `${numberOf(last)}_snapshot.json`);
+  // That it is missing is said by the check of the files.
+  if (!folder.snapshots.has(numberOf(last))) return [];
+  const {
+    error,
+    tables = 0,
+    unexported = [],
+    statements = [],
+  } = await compare(schemaOf(root), snapshot);
+  if (error?.includes('Interactive prompts require a TTY')) {
+    const message =
+      'The schema has a change without a migration, and it is ambiguous: a table or column was renamed, or one dropped and another added.';
+    return [changed(message, `${GENERATE} (in a terminal: it asks which)`)];
+  }
+  if (error !== undefined) return [broken(`The schema cannot be loaded: ${error}`)];
+  if (tables === 0) return [broken('The schema holds no table.')];
+  return [
+    ...unexported.map((name) => broken(`server/db/schema/index.ts does not export ${name}.`)),
+    ...statements.map((statement) =>
+      changed(
+        `The schema has a change without a migration: ${statement.replaceAll(/\s+/g, ' ').trim()}`,
+      ),
+    ),
+  ];
+}

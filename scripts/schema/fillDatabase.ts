@@ -1,0 +1,168 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Client } from 'pg';
+
+interface Column {
+  name: string;
+  type: string;
+  nullable: boolean;
+  /** Of an enum. */
+  labels: string[] | null;
+}
+
+interface ForeignKey {
+  columns: string[];
+  parent: string;
+  parentColumns: string[];
+}
+
+interface Table {
+  name: string;
+  columns: Column[];
+  foreignKeys: ForeignKey[];
+}
+
+type Row = Record<string, unknown>;
+
+const TABLES = `
+SELECT c.relname AS name,
+  (SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, NULL),
+     'nullable', NOT a.attnotnull,
+     'labels', (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = a.atttypid))
+     ORDER BY a.attnum)
+   FROM pg_attribute a
+   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity = '') AS columns,
+  (SELECT coalesce(json_agg(json_build_object(
+     'columns', (SELECT json_agg(a.attname ORDER BY k.ord) FROM unnest(f.conkey) WITH ORDINALITY k(num, ord)
+                 JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.num),
+     'parent', f.confrelid::regclass::text,
+     'parentColumns', (SELECT json_agg(a.attname ORDER BY k.ord) FROM unnest(f.confkey) WITH ORDINALITY k(num, ord)
+                       JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.num))), '[]')
+   FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f') AS "foreignKeys"
+FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+ORDER BY c.relname`;
+
+/** What the checks of a table ask for, where its type alone does not say it. */
+const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
+  'tenants.slug': (at) => `tenant-${at}`,
+  'users.email': (at) => `person${at}@example.com`,
+  'step_up_challenges.consumed_at': () => null,
+  'audit_logs.action': () => 'AUTH_LOGIN_SUCCEEDED',
+};
+
+const VALUES: Readonly<Record<string, (name: string, at: number) => unknown>> = {
+  uuid: () => randomUUID(),
+  text: (name, at) => `${name}-${at}-${randomBytes(4).toString('hex')}`,
+  'character varying': (name, at) => `${name}-${at}`,
+  character: (_name, at) => ['DE', 'FR', 'JP'][at % 3],
+  integer: (_name, at) => at % 5,
+  smallint: (_name, at) => at % 5,
+  bigint: (_name, at) => at,
+  'double precision': (_name, at) => at / 7,
+  boolean: (_name, at) => at % 2 === 0,
+  'timestamp with time zone': (_name, at) => new Date(Date.now() - at * 3_600_000),
+  jsonb: () => '{}',
+  bytea: () => randomBytes(32),
+  'text[]': (name) => [name],
+  'integer[]': () => [1, 2, 3],
+};
+
+function valueOf(table: string, { name, type, nullable, labels }: Column, at: number): unknown {
+  const special = SPECIAL[`${table}.${name}`];
+  if (special) return special(at);
+  if (nullable && at % 3 === 0) return null;
+  if (labels) return labels[at % labels.length];
+  const make = VALUES[type];
+  if (make) return make(name, at);
+  if (nullable) return null;
+  throw new Error(
+    `scripts/schema/fillDatabase.ts has no value of type ${type} for ${table}.${name}.`,
+  );
+}
+
+/** Points a row at a parent that fits what other foreign keys have set already: all of one tenant. */
+function refer(
+  row: Row,
+  { columns, parentColumns }: ForeignKey,
+  parents: readonly Row[],
+  at: number,
+) {
+  const fits = (parent: Row) =>
+    columns.every((column, i) => {
+      const set = row[column];
+      return set === undefined || set === parent[parentColumns[i] ?? ''];
+    });
+  const fitting = parents.filter(fits);
+  const parent = fitting[at % Math.max(1, fitting.length)];
+  columns.forEach((column, i) => {
+    row[column] ??= parent?.[parentColumns[i] ?? ''] ?? null;
+  });
+}
+
+function makeRow(table: Table, rows: ReadonlyMap<string, Row[]>, at: number): Row {
+  const row: Row = {};
+  const widestFirst = [...table.foreignKeys].sort((a, b) => b.columns.length - a.columns.length);
+  for (const key of widestFirst) refer(row, key, rows.get(key.parent) ?? [], at);
+  for (const column of table.columns) {
+    if (row[column.name] === undefined) row[column.name] = valueOf(table.name, column, at);
+  }
+  return row;
+}
+
+function inOrderOfReference(tables: readonly Table[]): Table[] {
+  const ordered: Table[] = [];
+  const left = new Set(tables);
+  while (left.size > 0) {
+    const next = [...left].find(({ name, foreignKeys }) =>
+      foreignKeys.every(
+        ({ parent }) => parent === name || ordered.some((one) => one.name === parent),
+      ),
+    );
+    if (!next) throw new Error('Tables refer to each other in a circle.');
+    ordered.push(next);
+    left.delete(next);
+  }
+  return ordered;
+}
+
+const COUNT = (table: string) => `SELECT count(*)::int AS count FROM "${table}"`;
+
+/** @returns how many rows each table holds */
+export async function countRows(
+  client: Client,
+  tables: Iterable<string>,
+): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for (const table of tables) {
+    const { rows } = await client.query<{ count: number }>(COUNT(table));
+    counts.set(table, rows[0]?.count ?? 0);
+  }
+  return counts;
+}
+
+/**
+ * Puts rows into every table of schema `public`, whatever release it is of: types, enums and foreign keys are read
+ * from the catalogue.
+ * @returns how many rows each table holds after it
+ */
+export async function fillDatabase(
+  client: Client,
+  rowsPerTable: number,
+): Promise<Map<string, number>> {
+  const { rows: tables } = await client.query<Table>(TABLES);
+  const made = new Map<string, Row[]>();
+  for (const table of inOrderOfReference(tables)) {
+    const rows = Array.from({ length: rowsPerTable }, (_, at) => makeRow(table, made, at));
+    const names = table.columns.map(({ name }) => name);
+    const columns = names.map((name) => `"${name}"`).join(', ');
+    for (const row of rows) {
+      const values = names.map((_, at) => `$${at + 1}`).join(', ');
+      await client.query(
+        `INSERT INTO "${table.name}" (${columns}) VALUES (${values}) ON CONFLICT DO NOTHING`,
+        names.map((name) => row[name]),
+      );
+    }
+    made.set(table.name, rows);
+  }
+  return countRows(client, made.keys());
+}

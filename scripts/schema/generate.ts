@@ -1,0 +1,49 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { readFolder } from './folder';
+
+export class GenerateError extends Error {}
+
+const LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s';--> statement-breakpoint\n";
+const TOUCHES_EXISTING = /^\s*(ALTER|DROP|CREATE (UNIQUE )?INDEX|UPDATE|DELETE|INSERT)\b/im;
+
+/**
+ * Has drizzle-kit write the next migration, and makes sure that it did: it exits 0 also where it wrote nothing.
+ * @returns the new migration's tag
+ * @throws GenerateError with a plain sentence
+ */
+export function generate(
+  root: string,
+  name: string | undefined,
+  options: { custom: boolean; inCi: boolean },
+): string {
+  if (options.inCi) {
+    throw new GenerateError(
+      'Migrations are never generated in CI: they are written, reviewed and committed on purpose.',
+    );
+  }
+  if (name === undefined || !/^[a-z0-9]+(_[a-z0-9]+)*$/.test(name)) {
+    throw new GenerateError(
+      '--name is missing, or no description in lower case with underscores: say what changes.',
+    );
+  }
+  const before = new Set(readFolder(root).entries.map(({ tag }) => tag));
+  const bin = join(dirname(require.resolve('drizzle-kit')), 'bin.cjs');
+  const args = [bin, 'generate', '--name', name, ...(options.custom ? ['--custom'] : [])];
+  spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  const made = readFolder(root).entries.filter(({ tag }) => !before.has(tag));
+  const [entry, another] = made;
+  if (!entry || another) {
+    throw new GenerateError(
+      entry
+        ? 'More than one migration was written.'
+        : 'No migration was written: the schema has no change, or what drizzle-kit printed above stopped it (a rename is asked in a terminal).',
+    );
+  }
+  const file = join(root, 'migrations', `${entry.tag}.sql`);
+  const sql = readFileSync(file, 'utf8');
+  // A new table takes no lock that anybody waits for.
+  if (options.custom || TOUCHES_EXISTING.test(sql)) writeFileSync(file, `${LOCK_TIMEOUT}${sql}`);
+  return entry.tag;
+}

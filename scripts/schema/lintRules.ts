@@ -1,0 +1,170 @@
+/**
+ * The rules of squawk that are used, by its names. A fixed list: a rule that a newer squawk adds must not make a
+ * migration fail that landed under an older one.
+ */
+export const SQUAWK_RULES: ReadonlySet<string> = new Set([
+  'adding-field-with-default',
+  'adding-foreign-key-constraint',
+  'adding-not-nullable-field',
+  'adding-required-field',
+  'adding-serial-primary-key-field',
+  'ban-alter-domain-with-add-constraint',
+  'ban-drop-column',
+  'ban-drop-database',
+  'ban-drop-not-null',
+  'ban-drop-table',
+  'ban-truncate-cascade',
+  'changing-column-type',
+  'constraint-missing-not-valid',
+  'disallowed-unique-constraint',
+  'renaming-column',
+  'renaming-table',
+  'require-concurrent-index-creation',
+  'require-concurrent-index-deletion',
+  'require-concurrent-reindex',
+  'require-lock-timeout',
+  'syntax-error',
+  'transaction-nesting',
+]);
+
+/** How to rewrite what squawk finds; its own words say why. */
+export const SQUAWK_FIXES: Readonly<Record<string, string>> = {
+  'adding-foreign-key-constraint':
+    'add it NOT VALID, and VALIDATE CONSTRAINT in a later migration marked `-- gatehouse:transaction own`',
+  'constraint-missing-not-valid':
+    'add it NOT VALID, and VALIDATE CONSTRAINT in a later migration marked `-- gatehouse:transaction own`',
+  'disallowed-unique-constraint':
+    'CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS in a migration marked `-- gatehouse:transaction none`, then ADD CONSTRAINT … USING INDEX',
+  'require-concurrent-index-creation':
+    'CREATE INDEX CONCURRENTLY IF NOT EXISTS, in a migration of its own marked `-- gatehouse:transaction none`',
+  'require-concurrent-index-deletion':
+    'DROP INDEX CONCURRENTLY IF EXISTS, in a migration of its own marked `-- gatehouse:transaction none`',
+  'require-lock-timeout': "begin the migration with: SET LOCAL lock_timeout = '5s';",
+  'adding-required-field': 'give the column a default, or add it nullable and fill it first',
+  'adding-not-nullable-field':
+    'ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID, VALIDATE it later, then SET NOT NULL',
+};
+
+/** Part of Postgres' own parse tree: what the rules below look at. */
+interface Node {
+  [key: string]: unknown;
+}
+
+interface OwnRule {
+  name: string;
+  why: string;
+  /** @param created the tables that the same migration makes: nothing of theirs can be lost */
+  matches(kind: string, node: Node, created: ReadonlySet<string>): boolean;
+}
+
+/** The table that a statement is about. */
+export const relationOf = (node: Node): string =>
+  ((node['relation'] as Node | undefined)?.['relname'] as string | undefined) ?? '';
+
+const commandsOf = (node: Node): Node[] =>
+  ((node['cmds'] as { AlterTableCmd?: Node }[] | undefined) ?? []).map(
+    ({ AlterTableCmd }) => AlterTableCmd ?? {},
+  );
+
+const drops =
+  (...types: string[]) =>
+  (kind: string, node: Node): boolean =>
+    kind === 'DropStmt' && types.includes(String(node['removeType']));
+
+const alters =
+  (pattern: RegExp) =>
+  (kind: string, node: Node, created: ReadonlySet<string>): boolean =>
+    kind === 'AlterTableStmt' &&
+    !created.has(relationOf(node)) &&
+    commandsOf(node).some(({ subtype }) => pattern.test(String(subtype)));
+
+const cascades = (kind: string, node: Node): boolean =>
+  (kind === 'DropStmt' && node['behavior'] === 'DROP_CASCADE') ||
+  (kind === 'AlterTableStmt' &&
+    commandsOf(node).some(({ behavior }) => behavior === 'DROP_CASCADE'));
+
+const BY_SQUAWK = ['OBJECT_TABLE', 'OBJECT_COLUMN'];
+
+/** What squawk does not look for, found in the tree that Postgres' own parser makes. */
+export const OWN_RULES: readonly OwnRule[] = [
+  {
+    name: 'drop-type',
+    why: 'drops a type that the release before may use',
+    matches: drops('OBJECT_TYPE', 'OBJECT_DOMAIN'),
+  },
+  {
+    name: 'drop-schema',
+    why: 'drops a schema with all that is in it',
+    matches: drops('OBJECT_SCHEMA'),
+  },
+  {
+    name: 'drop-function',
+    why: 'drops a function that a default, a trigger or the release before may call',
+    matches: drops('OBJECT_FUNCTION', 'OBJECT_PROCEDURE', 'OBJECT_ROUTINE'),
+  },
+  {
+    name: 'drop-trigger',
+    why: 'drops a trigger: what it guarded is open from then on',
+    matches: drops('OBJECT_TRIGGER', 'OBJECT_RULE', 'OBJECT_POLICY'),
+  },
+  {
+    name: 'drop-view',
+    why: 'drops a view that somebody may read',
+    matches: drops('OBJECT_VIEW', 'OBJECT_MATVIEW'),
+  },
+  {
+    name: 'drop-constraint',
+    why: 'drops a constraint: rows that break it can come in from then on',
+    matches: alters(/^AT_DropConstraint$/),
+  },
+  {
+    name: 'disable-trigger',
+    why: 'disables triggers: what they guarded is open from then on',
+    matches: alters(/^AT_(DisableTrig|DisableRule|DisableRowSecurity|NoForceRowSecurity)/),
+  },
+  {
+    name: 'cascade',
+    why: 'drops with CASCADE, and so whatever depends, named or not',
+    matches: cascades,
+  },
+  { name: 'truncate', why: 'empties a table', matches: (kind) => kind === 'TruncateStmt' },
+  {
+    name: 'unbounded-write',
+    why: 'writes or deletes every row of a table, in one transaction',
+    matches: (kind, node) =>
+      (kind === 'UpdateStmt' || kind === 'DeleteStmt') && node['whereClause'] === undefined,
+  },
+  {
+    name: 'rename',
+    why: 'renames what the release before knows by its old name',
+    matches: (kind, node) =>
+      kind === 'RenameStmt' && !BY_SQUAWK.includes(String(node['renameType'])),
+  },
+  {
+    name: 'grant',
+    why: 'changes who may do what',
+    matches: (kind) => /^(Grant|GrantRole|AlterDefaultPrivileges|AlterOwner)Stmt$/.test(kind),
+  },
+  {
+    name: 'session-setting',
+    why: 'sets something for longer than its transaction: it leaks to others through a pooler; use SET LOCAL',
+    matches: (kind, node) => kind === 'VariableSetStmt' && node['is_local'] !== true,
+  },
+  {
+    name: 'do-block',
+    why: 'holds a DO block, which no rule can look into',
+    matches: (kind) => kind === 'DoStmt',
+  },
+];
+
+/** The tables that a statement makes. */
+export const createdBy = (kind: string, node: Node): string[] =>
+  kind === 'CreateStmt' ? [relationOf(node)] : [];
+
+/** Statements that may run outside a transaction, and again after a crash between any two of them. */
+export function isRepeatableAlone(kind: string, node: Node): boolean {
+  if (kind === 'IndexStmt') return node['concurrent'] === true && node['if_not_exists'] === true;
+  if (kind === 'DropStmt') return node['concurrent'] === true && node['missing_ok'] === true;
+  if (kind !== 'AlterTableStmt') return false;
+  return commandsOf(node).every(({ subtype }) => subtype === 'AT_ValidateConstraint');
+}

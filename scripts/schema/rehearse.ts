@@ -1,0 +1,111 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { migrate } from '../../server/bootstrap/migrate';
+import { checkDatabase } from './checkDatabase';
+import { countRows, fillDatabase } from './fillDatabase';
+import { migrationsOf } from './folder';
+import { findBase, listCommit, openGit } from './git';
+import type { Git } from './git';
+import { withClient, withScratchServer } from './scratchDatabase';
+
+const ROWS_PER_TABLE = 300;
+
+async function expectSound(url: string, migrations: string, what: string): Promise<void> {
+  const { findings } = await checkDatabase(url, migrations, []);
+  if (findings.length === 0) return;
+  throw new Error(
+    [`${what} is not what the migrations make:`, ...findings.map(({ message }) => message)].join(
+      '\n',
+    ),
+  );
+}
+
+async function expectNothingLeft(url: string, migrations: string, what: string): Promise<void> {
+  const again = await migrate(url, migrations);
+  if (again > 0)
+    throw new Error(`Migrating ${what} a second time applied ${again} migrations more.`);
+  await expectSound(url, migrations, what);
+}
+
+async function rehearseEmpty(url: string, migrations: string): Promise<number> {
+  const applied = await migrate(url, migrations);
+  await expectSound(url, migrations, 'A database migrated from nothing');
+  await expectNothingLeft(url, migrations, 'a database migrated from nothing');
+  return applied;
+}
+
+/** The newest release there is, else what has landed. */
+function findPrevious(git: Git, from: string | undefined): string | undefined {
+  if (from !== undefined) return from;
+  const tag = git
+    .ask(['tag', '--list', 'v*', '--sort=-version:refname', '--merged', 'HEAD'])
+    ?.split('\n')[0];
+  return tag ? tag : findBase(git, undefined);
+}
+
+function extractMigrations(git: Git, commit: string, folder: string): void {
+  const files = [...listCommit(git, commit, ['migrations']).keys()];
+  if (files.length === 0) throw new Error(`${commit} holds no migrations.`);
+  for (const file of files) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    writeFileSync(join(folder, file), git.ask(['show', `${commit}:./${file}`]) ?? '');
+  }
+}
+
+async function rehearsePrevious(url: string, previous: string, migrations: string) {
+  const before = await migrate(url, previous);
+  const filled = await withClient(url, (client) => fillDatabase(client, ROWS_PER_TABLE));
+  const added = await migrate(url, migrations);
+  await expectSound(url, migrations, "The previous release's database, migrated");
+  const after = await withClient(url, (client) => countRows(client, filled.keys()));
+  for (const [table, count] of filled) {
+    if ((after.get(table) ?? 0) < count) {
+      throw new Error(
+        `Of ${count} rows in ${table}, ${after.get(table) ?? 0} are left after migrating.`,
+      );
+    }
+  }
+  await expectNothingLeft(url, migrations, "the previous release's database");
+  return { before, added, rows: [...filled.values()].reduce((sum, count) => sum + count, 0) };
+}
+
+/**
+ * Migrates an empty database, and the previous release's one full of rows, each twice, and compares both with the
+ * manifest.
+ * @param from the previous release; the newest tag v*, else what has landed
+ * @throws Error with the sentence that failed
+ */
+export async function rehearse(
+  root: string,
+  from: string | undefined,
+  say: (sentence: string) => void,
+): Promise<void> {
+  const migrations = migrationsOf(root);
+  const git = openGit(root);
+  const previous = git && findPrevious(git, from);
+  if (!git || previous === undefined)
+    throw new Error('The previous release is in git, and there is none here.');
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-previous-'));
+  try {
+    extractMigrations(git, previous, folder);
+    await withScratchServer(async (url) => {
+      const database = (name: string) =>
+        Object.assign(new URL(url), { pathname: `/${name}` }).toString();
+      await withClient(url, (client) => client.query('CREATE DATABASE rehearse_empty'));
+      await withClient(url, (client) => client.query('CREATE DATABASE rehearse_previous'));
+      const applied = await rehearseEmpty(database('rehearse_empty'), migrations);
+      say(`An empty database: ${applied} migrations, then none; as recorded.`);
+      const { before, added, rows } = await rehearsePrevious(
+        database('rehearse_previous'),
+        migrationsOf(folder),
+        migrations,
+      );
+      say(
+        `The database of ${previous.slice(0, 12)} (${before} migrations, ${rows} rows): ${added} more, then none; as recorded, no row lost.`,
+      );
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,11 @@
+/** How a process that refuses to start ends, so that whoever started it can tell the reasons apart. */
+export const EXIT = {
+  /** Bad settings, a taken port, a database that cannot be reached, anything unforeseen. */
+  FAILED: 1,
+  /** The database was migrated by a newer release: starting this one again will not help. */
+  DATABASE_NEWER: 3,
+  /** Migrations are pending, late, edited or interrupted: migrate, then start again. */
+  MIGRATIONS: 4,
+  /** `SCHEMA_GUARD=enforce`, and the live schema is not what the migrations make. */
+  SCHEMA_DRIFT: 5,
+} as const;

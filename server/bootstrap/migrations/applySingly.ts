@@ -1,0 +1,118 @@
+import type { Client } from 'pg';
+import { inTransaction, record } from './applyTogether';
+import { APPLICATION, SEARCH_PATH } from './clients';
+import { StatementFailure } from './explainFailure';
+import { forgetBegun, recordBegun, recordProgress } from './ledger';
+import type { UnfinishedMigration } from './ledger';
+import { MigrationError, MIGRATE_COMMAND } from './migrationError';
+import type { Migration } from './readMigrations';
+import type { Run } from './run';
+import { assertRunLock, endProcesses } from './runLock';
+import { concurrentIndexOf, dropConcurrently } from './singleStatements';
+
+/**
+ * `CREATE INDEX CONCURRENTLY` waits for every transaction that began before it, and keeps nobody from the table
+ * while it does: it may take longer than a statement that requests queue behind.
+ */
+const PATIENCE = '5min';
+
+/**
+ * Statements outside of a transaction take their settings from the session. Behind a pooler that would be
+ * somebody else's session too, so there the role's settings stay, and must do.
+ */
+async function prepareSession(worker: Client): Promise<void> {
+  const { rows } = await worker.query<{ pid: number; schema: string | null }>(
+    'SELECT pg_backend_pid() AS pid, current_schema() AS schema',
+  );
+  const session = rows[0];
+  // A pooler tells its clients a number of its own.
+  if (session?.pid === (worker as { processID?: number }).processID) {
+    await worker.query(
+      `SET search_path = ${SEARCH_PATH}; SET statement_timeout = 0; SET lock_timeout = '${PATIENCE}'; SET default_transaction_read_only = off`,
+    );
+  } else if (session?.schema !== 'public') {
+    throw new MigrationError(
+      `Behind a pooler the role that migrates must have public first in its search_path: run \`ALTER ROLE … SET search_path = public\`, or migrate on a direct connection, then run ${MIGRATE_COMMAND}.`,
+    );
+  }
+}
+
+/**
+ * Ends the statements of a process that was killed while they ran: Postgres goes on with them, and they would
+ * wait for the drop of the index that they make, as that would for them.
+ * @param worker a connection of the process that holds the migration lock
+ */
+export function endLeftoverStatements(worker: Client, { statements }: Migration): Promise<void> {
+  const indexes = statements.map(concurrentIndexOf).filter((index) => index !== undefined);
+  return endProcesses(
+    worker,
+    `SELECT pid FROM pg_stat_activity
+     WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active' AND query <> ''
+       AND application_name LIKE '${APPLICATION}%'
+       AND EXISTS (SELECT FROM unnest($1::text[]) AS own WHERE starts_with(own, query))`,
+    [[...statements, ...indexes.map(dropConcurrently)]],
+  );
+}
+
+/** What a `CREATE INDEX CONCURRENTLY` that did not finish leaves: writes keep it, and no query uses it. */
+async function dropInvalidIndex(worker: Client, index: string): Promise<void> {
+  const { rowCount } = await worker.query(
+    'SELECT FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT (indisvalid AND indisready)',
+    [index],
+  );
+  if (rowCount !== 0) await worker.query(dropConcurrently(index));
+}
+
+async function runStatement(run: Run, migration: Migration, at: number): Promise<void> {
+  const { worker, holder } = run;
+  const statement = migration.statements[at] ?? '';
+  const index = concurrentIndexOf(statement);
+  // IF NOT EXISTS would be content with an index that is not valid.
+  if (index !== undefined) await dropInvalidIndex(worker, index);
+  await assertRunLock(holder);
+  await recordProgress(worker, migration, at, at + 1);
+  try {
+    await worker.query(statement);
+  } catch (error) {
+    await cleanUp(worker, migration, at, index).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** After a failure that Postgres told of; where the connection is lost, the next run looks after it. */
+async function cleanUp(worker: Client, migration: Migration, at: number, index?: string) {
+  if (index !== undefined) await dropInvalidIndex(worker, index);
+  // With nothing left of it, its file may be mended.
+  if (at === 0) await forgetBegun(worker, migration);
+  else await recordProgress(worker, migration, at, null);
+}
+
+/**
+ * Applies a migration whose statements commit one by one, beginning where an earlier run was cut off.
+ * @param unfinished what an earlier run left
+ * @throws StatementFailure
+ */
+export async function applySingly(
+  run: Run,
+  migration: Migration,
+  unfinished: UnfinishedMigration | undefined,
+): Promise<void> {
+  const began = performance.now();
+  const { worker, provenance } = run;
+  const { statements } = migration;
+  if (!unfinished) {
+    await inTransaction(run, async () => {
+      await recordBegun(worker, migration, provenance);
+      return [];
+    });
+  }
+  await prepareSession(worker);
+  for (let at = unfinished?.done ?? 0; at < statements.length; at += 1) {
+    await runStatement(run, migration, at).catch((error: unknown) => {
+      throw error instanceof MigrationError
+        ? error
+        : new StatementFailure(migration, at + 1, error);
+    });
+  }
+  await inTransaction(run, async (xid) => [await record(run, migration, began, xid)]);
+}

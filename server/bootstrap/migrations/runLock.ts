@@ -1,0 +1,168 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Connection } from './clients';
+import { BEGIN, within } from './clients';
+import { MigrationError, MIGRATE_COMMAND } from './migrationError';
+import type { DatabaseSession } from './sessions';
+import { describeSession, SESSION_COLUMNS } from './sessions';
+
+/** Told while another process migrates: at once, then every ten seconds. */
+export interface LockWait {
+  holder: DatabaseSession;
+  /** One sentence that names the holder. */
+  message: string;
+  waitedMs: number;
+}
+
+export interface LockOptions {
+  /** Milliseconds to wait for another process that migrates. Default 60 000. */
+  lockWaitMs?: number | undefined;
+  onWait?: ((wait: LockWait) => void) | undefined;
+}
+
+/** Any 64-bit number does, as long as every release uses the same: 'gatehous' in ASCII. */
+const RUN_KEY = '7449363237540164979';
+/** Marks a transaction that is at work, so that one whose process is gone is found. */
+const WORK_KEY = '7449363237540164980';
+
+const LOCK_WAIT_MS = 60_000;
+const POLL_MS = 250;
+const TELL_EVERY_MS = 10_000;
+const ANSWER_MS = 10_000;
+
+const holds = (key: string) => `locktype = 'advisory' AND granted AND objsubid = 1
+  AND classid::bigint = ${key} >> 32 AND objid::bigint = ${key} & 4294967295
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+
+/** An SQL expression: whether some process migrates this database now. */
+export const SOMEBODY_MIGRATES = `EXISTS (SELECT FROM pg_locks WHERE ${holds(RUN_KEY)})`;
+
+async function tryLock(client: Connection, limitMs: number): Promise<boolean> {
+  await client.query(within(limitMs, BEGIN));
+  // The lock belongs to the transaction: a pooler may give a session's lock to whoever comes next. And it is
+  // only tried, since who waits in the statement holds a snapshot, which a CREATE INDEX CONCURRENTLY of the
+  // holder would wait for in turn: a deadlock that Postgres cannot see.
+  const tried = within(ANSWER_MS, `SELECT pg_try_advisory_xact_lock(${RUN_KEY}) AS granted`);
+  const { rows } = await client.query<{ granted: boolean }>(tried);
+  if (rows[0]?.granted) return true;
+  await client.query(within(ANSWER_MS, 'ROLLBACK'));
+  return false;
+}
+
+async function findHolder(client: Connection): Promise<DatabaseSession | undefined> {
+  const { rows } = await client.query<DatabaseSession>(
+    within(
+      ANSWER_MS,
+      `SELECT ${SESSION_COLUMNS} FROM pg_stat_activity a
+       WHERE pid IN (SELECT pid FROM pg_locks WHERE ${holds(RUN_KEY)})`,
+    ),
+  );
+  return rows[0];
+}
+
+const overdue = (waitedMs: number, holder: DatabaseSession | undefined) =>
+  new MigrationError(
+    holder
+      ? `Another process migrates this database and has not finished within ${Math.round(waitedMs / 1000)} s: ${describeSession(holder)}. Nothing was changed by this one. Wait for it, or end it with \`SELECT pg_terminate_backend(${holder.pid})\` if it hangs, then run ${MIGRATE_COMMAND}.`
+      : `Other processes took turns to migrate this database for ${Math.round(waitedMs / 1000)} s. Nothing was changed by this one: run ${MIGRATE_COMMAND} again.`,
+  );
+
+/**
+ * Begins a transaction that holds the migration lock of this database, until it ends. It must stay idle: without
+ * a statement it holds no snapshot, so that nothing waits for it.
+ * @param client a connection for this alone
+ * @throws MigrationError naming the holder, where the lock was not to be had in time
+ */
+export async function takeRunLock(client: Connection, options: LockOptions): Promise<void> {
+  const { lockWaitMs = LOCK_WAIT_MS, onWait } = options;
+  const began = performance.now();
+  let toldAt: number | undefined;
+  for (;;) {
+    const left = Math.max(0, lockWaitMs - (performance.now() - began));
+    if (await tryLock(client, left + ANSWER_MS)) return;
+    const holder = await findHolder(client);
+    const waitedMs = Math.round(performance.now() - began);
+    if (waitedMs >= lockWaitMs) throw overdue(waitedMs, holder);
+    // None is seen where the lock was given back a moment ago.
+    if (holder && (toldAt === undefined || waitedMs - toldAt >= TELL_EVERY_MS)) {
+      toldAt = waitedMs;
+      const message = `Waiting for another process that migrates this database: ${describeSession(holder)}.`;
+      onWait?.({ holder, message, waitedMs });
+    }
+    await delay(Math.min(POLL_MS, lockWaitMs - waitedMs));
+  }
+}
+
+/** Gives the lock back; behind a pooler the connection would live on. */
+export async function releaseRunLock(client: Connection): Promise<void> {
+  await client.query(within(ANSWER_MS, 'ROLLBACK')).catch(() => undefined);
+}
+
+/**
+ * To be called before each commit: where the lock's connection was cut, another process may be migrating.
+ * @throws MigrationError
+ */
+export async function assertRunLock(client: Connection): Promise<void> {
+  const look = `SELECT EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND ${holds(RUN_KEY)}) AS held`;
+  const lost = (cause?: unknown) =>
+    new MigrationError(
+      `The connection that holds the migration lock was lost, so another process may be migrating: what was not committed is undone. Run ${MIGRATE_COMMAND} again.`,
+      { cause },
+    );
+  const { rows } = await client
+    .query<{ held: boolean }>(within(ANSWER_MS, look))
+    .catch((error: unknown) => {
+      throw lost(error);
+    });
+  if (rows[0]?.held !== true) throw lost();
+}
+
+/**
+ * Marks the transaction as one that migrates.
+ * @throws MigrationError where another one is at work: then this process has lost the migration lock
+ */
+export async function markAsWorking(client: Connection): Promise<void> {
+  const { rows } = await client.query<{ granted: boolean }>(
+    `SELECT pg_try_advisory_xact_lock(${WORK_KEY}) AS granted`,
+  );
+  if (rows[0]?.granted) return;
+  throw new MigrationError(
+    `Another process is in the middle of a migration of this database: run ${MIGRATE_COMMAND} again when it has finished.`,
+  );
+}
+
+/**
+ * Ends what a process that died, or lost its lock, left behind in the database: Postgres notices that its
+ * client is gone only when it has an answer to give.
+ * @param client a connection of the process that holds the migration lock
+ */
+export function endLeftoverTransactions(client: Connection): Promise<void> {
+  return endProcesses(
+    client,
+    `SELECT pid FROM pg_locks WHERE pid <> pg_backend_pid() AND ${holds(WORK_KEY)}`,
+  );
+}
+
+/**
+ * Ends the database's processes that a query finds, and waits until it finds none.
+ * @throws MigrationError where one is still there after ten seconds
+ */
+export async function endProcesses(
+  client: Connection,
+  pids: string,
+  values: unknown[] = [],
+): Promise<void> {
+  const deadline = performance.now() + ANSWER_MS;
+  for (;;) {
+    const { rows } = await client.query<{ pid: number }>(
+      `SELECT found.pid, pg_terminate_backend(found.pid) FROM (${pids}) AS found`,
+      values,
+    );
+    if (rows.length === 0) return;
+    if (performance.now() > deadline) {
+      throw new MigrationError(
+        `Process ${rows.map(({ pid }) => pid).join(', ')} of the database still works at a migration whose program is gone: end it with \`SELECT pg_terminate_backend(…)\`, then run ${MIGRATE_COMMAND}.`,
+      );
+    }
+    await delay(50);
+  }
+}

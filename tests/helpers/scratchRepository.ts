@@ -1,0 +1,125 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { REPOSITORY } from './serverProcess';
+
+/** What the schema tool reads and runs, and what a deployment does. */
+const PARTS = [
+  'server',
+  'scripts',
+  'migrations',
+  '.husky/pre-commit',
+  '.github',
+  '.gitattributes',
+  '.gitignore',
+  'drizzle.config.ts',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  // After the sources, so that it counts as built from them.
+  'dist',
+];
+
+/** Git as on a machine that nobody has set up: whoever runs the tests has settings and hooks of their own. */
+export const GIT_ENV = {
+  PATH: process.env['PATH'],
+  HOME: tmpdir(),
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_SYSTEM: '/dev/null',
+  GIT_AUTHOR_NAME: 'A Developer',
+  GIT_AUTHOR_EMAIL: 'developer@example.com',
+  GIT_COMMITTER_NAME: 'A Developer',
+  GIT_COMMITTER_EMAIL: 'developer@example.com',
+};
+
+export interface ToolResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface ScratchRepository {
+  root: string;
+  git(...args: string[]): string;
+  read(file: string): string;
+  write(file: string, text: string): void;
+  replace(file: string, from: string | RegExp, to: string): void;
+  remove(file: string): void;
+  /** Commits all there is, past the hook. */
+  commitAll(): void;
+  /** Commits what is staged, as a developer does: with the hook. */
+  commit(): Promise<ToolResult>;
+  /** `npm run schema -- …` */
+  schema(...args: string[]): Promise<ToolResult>;
+  /** What a check finds, code by code. */
+  codes(...args: string[]): Promise<string[]>;
+  dispose(): void;
+}
+
+export function run(program: string, args: string[], cwd: string, env: NodeJS.ProcessEnv = {}) {
+  return new Promise<ToolResult>((resolve) => {
+    const options = { cwd, env: { ...GIT_ENV, ...env }, maxBuffer: 16 * 1024 * 1024 };
+    const child = execFile(program, args, options, (error, stdout, stderr) => {
+      const code = error ? (typeof error.code === 'number' ? error.code : 1) : 0;
+      resolve({ code, stdout, stderr });
+    });
+    child.stdin?.end();
+  });
+}
+
+const TSX = require.resolve('tsx');
+
+function open(root: string): ScratchRepository {
+  const path = (file: string) => join(root, file);
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { cwd: root, env: GIT_ENV, encoding: 'utf8', stdio: 'pipe' });
+  const schema = (...args: string[]) =>
+    run(process.execPath, ['--import', TSX, path('scripts/schema/cli.ts'), ...args], root);
+  return {
+    root,
+    git,
+    read: (file) => readFileSync(path(file), 'utf8'),
+    write: (file, text) => writeFileSync(path(file), text),
+    replace(file, from, to) {
+      const before = readFileSync(path(file), 'utf8');
+      const after = before.replace(from, to);
+      if (after === before) throw new Error(`${file} does not hold ${String(from)}`);
+      writeFileSync(path(file), after);
+    },
+    remove: (file) => rmSync(path(file)),
+    commitAll() {
+      git('add', '-A');
+      git('commit', '-q', '--no-verify', '-m', 'all there is');
+    },
+    commit: () => run('git', ['commit', '-q', '-m', 'what is staged'], root),
+    schema,
+    async codes(...args) {
+      const { stdout } = await schema('check', '--json', ...args);
+      const { findings } = JSON.parse(stdout) as { findings: { code: string }[] };
+      return findings.map(({ code }) => code);
+    },
+    dispose: () => rmSync(root, { recursive: true, force: true }),
+  };
+}
+
+/** A checkout of this project on branch main, all committed and the hook installed; without a remote. */
+export function makeScratchRepository(): ScratchRepository {
+  const root = mkdtempSync(join(tmpdir(), 'gatehouse-checkout-'));
+  for (const part of PARTS) cpSync(join(REPOSITORY, part), join(root, part), { recursive: true });
+  symlinkSync(join(REPOSITORY, 'node_modules'), join(root, 'node_modules'), 'dir');
+  const repository = open(root);
+  repository.git('init', '-q', '-b', 'main');
+  // A link is no folder: the pattern with a slash does not cover it.
+  writeFileSync(join(root, '.git', 'info', 'exclude'), 'node_modules\n');
+  execFileSync(process.execPath, ['scripts/installHooks.mjs'], { cwd: root, env: GIT_ENV });
+  repository.commitAll();
+  return repository;
+}
+
+/** The same again, in a folder of its own: cheaper than making one. */
+export function copyRepository({ root }: ScratchRepository): ScratchRepository {
+  const copy = mkdtempSync(join(tmpdir(), 'gatehouse-checkout-'));
+  cpSync(root, copy, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+  return open(copy);
+}
