@@ -1,9 +1,11 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { app } from '@/server/app';
+import { EXIT } from '@/server/bootstrap/exitCodes';
 import { routeTable } from '@/server/createApp';
 import type { Deps } from '@/server/deps';
 import { ERRORS } from '@/server/errors';
+import { FINDING_CODES } from '../../scripts/schema/finding';
 
 const root = join(__dirname, '..', '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
@@ -20,6 +22,30 @@ describe('the papers are true', () => {
     expect(rows.sort()).toEqual(real.sort());
   });
 
+  it('docs/development-workflow.md names every finding of the schema check with its meaning', () => {
+    const paper = read('docs/development-workflow.md');
+    const rows = [...paper.matchAll(/^\| `([A-Z_]+)` +\| (.+?) +\|$/gm)];
+    expect(Object.fromEntries(rows.map(([, code, meaning]) => [code, meaning]))).toEqual(
+      FINDING_CODES,
+    );
+  });
+
+  it('docs/deployment.md names every exit code of a refused start', () => {
+    const rows = [...read('docs/deployment.md').matchAll(/^\| (\d) +\|/gm)];
+    expect(rows.map(([, code]) => Number(code))).toEqual(Object.values(EXIT));
+  });
+
+  it('every test that an incident names is there', () => {
+    const papers = readdirSync(join(root, 'docs/incidents')).map((name) =>
+      read(`docs/incidents/${name}`),
+    );
+    const named = [...papers.join('\n').matchAll(/`(tests\/[^`]+)`/g)].map(
+      ([, path]) => path ?? '',
+    );
+    expect(named.length).toBeGreaterThan(5);
+    for (const path of named) expect(existsSync(join(root, path)) ? '' : path).toBe('');
+  });
+
   it('the README speaks of no route that does not exist', () => {
     const known = new Set(routeTable(app.locals['deps'] as Deps).map(({ path }) => path));
     const spoken = [
@@ -31,8 +57,8 @@ describe('the papers are true', () => {
 
   it('every link between the papers leads somewhere', () => {
     const papers = ['README.md', 'replit.md', 'CHANGELOG.md'].concat(
-      readdirSync(join(root, 'docs')).flatMap((name) =>
-        name.endsWith('.md') ? [`docs/${name}`] : [],
+      readdirSync(join(root, 'docs'), { recursive: true }).flatMap((name) =>
+        String(name).endsWith('.md') ? [`docs/${String(name)}`] : [],
       ),
     );
     for (const paper of papers) {

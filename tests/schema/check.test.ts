@@ -1,0 +1,249 @@
+import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import {
+  formatExpectedCatalogue,
+  readExpectedCatalogue,
+} from '@/server/bootstrap/catalogue/expectedCatalogue';
+import { copyRepository, makeScratchRepository, run } from '../helpers/scratchRepository';
+import type { ScratchRepository } from '../helpers/scratchRepository';
+
+jest.setTimeout(30_000);
+
+const TABLE = 'server/db/schema/tenants.ts';
+const COLUMN: [string, string] = [
+  "name: text('name').notNull(),",
+  "name: text('name').notNull(),\n    nickname: text('nickname'),",
+];
+
+let template: ScratchRepository;
+let repository: ScratchRepository;
+
+beforeAll(() => {
+  template = makeScratchRepository();
+});
+beforeEach(() => {
+  repository = copyRepository(template);
+});
+afterEach(() => repository.dispose());
+afterAll(() => template.dispose());
+
+const generate = (name: string, ...more: string[]) =>
+  repository.schema('generate', '--name', name, ...more);
+
+describe('a checkout where all fits', () => {
+  it('passes in every mode, in one line', async () => {
+    for (const mode of [[], ['--staged'], ['--worktree'], ['--strict']]) {
+      expect(await repository.schema('check', ...mode)).toStrictEqual({
+        code: 0,
+        stdout: 'Schema, migrations, git agree.\n',
+        stderr: '',
+      });
+    }
+  });
+
+  it('prints JSON alone where a program asks', async () => {
+    const { code, stdout } = await repository.schema('check', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toStrictEqual({ ok: true, findings: [], notLooked: [] });
+  });
+
+  it('is said to be unseen where there is no git, and fails where it must be seen', async () => {
+    rmSync(`${repository.root}/.git`, { recursive: true });
+    const { code, stdout, stderr } = await repository.schema('check');
+    expect({ code, stdout }).toStrictEqual({ code: 0, stdout: 'Schema, migrations agree.\n' });
+    expect(stderr).toMatch(/^Not looked at: git: /);
+    expect(await repository.codes('--strict')).toStrictEqual(['COULD_NOT_LOOK']);
+  });
+});
+
+describe('the founding incident: the schema changed, and the migration', () => {
+  beforeEach(() => repository.replace(TABLE, ...COLUMN));
+
+  it('was never made: the check names the statement that is missing and how to make it', async () => {
+    repository.commitAll();
+    const { code, stderr } = await repository.schema('check');
+    expect(code).toBe(1);
+    expect(stderr).toContain('ALTER TABLE "tenants" ADD COLUMN "nickname" text;');
+    expect(stderr).toContain('→ npm run schema -- generate --name what_changes');
+    expect(await repository.codes()).toStrictEqual(['SCHEMA_CHANGED']);
+  });
+
+  it('was never made: the commit is refused, and nothing is lost', async () => {
+    repository.git('add', TABLE);
+    const { code, stderr } = await repository.commit();
+    expect(code).toBe(1);
+    expect(stderr).toContain('SCHEMA_CHANGED');
+    expect(repository.git('diff', '--cached', '--name-only')).toBe(`${TABLE}\n`);
+  });
+
+  it('lies on one machine, untracked: the commit of the schema is refused', async () => {
+    expect((await generate('tenants_have_nicknames')).code).toBe(0);
+    repository.git('add', TABLE);
+    const { code, stderr } = await repository.commit();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/UNTRACKED: migrations\/0007_tenants_have_nicknames\.sql lies here/);
+    expect(stderr).toContain('SCHEMA_CHANGED');
+  });
+
+  it('lies on one machine, untracked or ignored: so is the commit of anything else', async () => {
+    await generate('tenants_have_nicknames');
+    repository.write('.git/info/exclude', 'node_modules\n0007*\n');
+    repository.write('server/note.ts', 'export {};\n');
+    repository.git('add', 'server/note.ts');
+    const { code, stderr } = await repository.commit();
+    expect(code).toBe(1);
+    expect(stderr).toContain('UNTRACKED: migrations/0007_tenants_have_nicknames.sql');
+    expect(stderr).toContain('→ git add -f migrations/0007_tenants_have_nicknames.sql');
+  });
+
+  it('went into the commit with it: all layers are content', async () => {
+    await generate('tenants_have_nicknames');
+    repository.git('add', TABLE, 'migrations');
+    expect(await repository.commit()).toMatchObject({ code: 0 });
+    expect(await repository.codes('--strict', '--base', 'HEAD~1')).toStrictEqual([]);
+  });
+
+  it('is staged and then edited: what is staged is what is judged', async () => {
+    await generate('tenants_have_nicknames');
+    repository.git('add', TABLE, 'migrations');
+    repository.replace('migrations/0007_tenants_have_nicknames.sql', 'text', 'varchar(9)');
+    expect(await repository.codes('--staged')).toStrictEqual(['UNCOMMITTED']);
+    expect((await repository.commit()).code).toBe(1);
+  });
+
+  it('is in git, and its text is not, by a flag that hides changes from git status', async () => {
+    await generate('tenants_have_nicknames');
+    repository.commitAll();
+    repository.git(
+      'update-index',
+      '--assume-unchanged',
+      'migrations/0007_tenants_have_nicknames.sql',
+    );
+    repository.replace('migrations/0007_tenants_have_nicknames.sql', 'text', 'varchar(9)');
+    expect(repository.git('status', '--porcelain')).toBe('');
+    expect(await repository.codes()).toContain('UNCOMMITTED');
+  });
+
+  it('cannot be told, since a column may have been renamed: drizzle-kit would exit 0, the check does not', async () => {
+    repository.git('checkout', '-q', TABLE);
+    repository.replace(TABLE, "name: text('name')", "name: text('title')");
+    repository.commitAll();
+    const { code, stderr } = await repository.schema('check');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/SCHEMA_CHANGED: .* ambiguous: .* renamed/);
+    const made = await generate('tenants_have_titles');
+    expect(made.code).toBe(1);
+    expect(made.stderr).toMatch(/No migration was written/);
+  });
+});
+
+describe('the schema', () => {
+  it('that does not load, or hides a table from its index, is a finding and not a crash', async () => {
+    repository.replace(TABLE, 'export const tenants', 'export const tenants = oops;\nconst none');
+    expect(await repository.codes('--worktree')).toStrictEqual(['SCHEMA_BROKEN']);
+    repository.git('checkout', '-q', TABLE);
+    repository.write(
+      'server/db/schema/notes.ts',
+      "import { pgTable, text } from 'drizzle-orm/pg-core';\nexport const notes = pgTable('notes', { text: text('text') });\n",
+    );
+    const { stderr } = await repository.schema('check', '--worktree');
+    expect(stderr).toMatch(/SCHEMA_BROKEN: .*index\.ts does not export notes\.ts: notes\./);
+  });
+});
+
+describe('a commit that has nothing to do with the schema', () => {
+  it('is let through without asking anything, also while schema and node_modules are in disorder', async () => {
+    repository.write('server/note.ts', 'export {};\n');
+    repository.git('add', 'server/note.ts');
+    repository.replace(TABLE, ...COLUMN);
+    repository.remove('node_modules');
+    expect(await repository.commit()).toStrictEqual({ code: 0, stdout: '', stderr: '' });
+  });
+});
+
+describe('what has landed', () => {
+  const LANDED = 'migrations/0003_settle_duplicate_token_hashes.sql';
+
+  it('is not edited, not even together with its pin', async () => {
+    repository.git('checkout', '-q', '-b', 'feature');
+    repository.replace(LANDED, 'WHERE', 'WHERE true AND');
+    const recorded = await repository.schema('record');
+    expect(recorded.code).toBe(1);
+    expect(recorded.stderr).toMatch(/EDITED: .*0003_settle.* was edited after it landed/);
+    expect(await repository.codes('--worktree')).toStrictEqual([
+      'UNCOMMITTED',
+      'EDITED',
+      'UNRECORDED',
+    ]);
+    // By hand, then: hash and all.
+    const hash = createHash('sha256').update(repository.read(LANDED)).digest('hex');
+    repository.replace('migrations/pins.json', /("0003_settle[^}]*"sql": ")[0-9a-f]+/, `$1${hash}`);
+    repository.commitAll();
+    expect(await repository.codes()).toStrictEqual(['EDITED']);
+    repository.git('checkout', '-q', 'main');
+    expect(await repository.codes()).toStrictEqual([]);
+  });
+
+  it('is pinned: an edit is seen where there is no base to compare with', async () => {
+    repository.replace(LANDED, 'WHERE', 'WHERE true AND');
+    repository.commitAll();
+    expect(await repository.codes()).toStrictEqual(['UNRECORDED']);
+  });
+
+  it('cannot be compared with a base that is not there, and the check says so', async () => {
+    expect(await repository.codes('--base', 'origin/gone')).toStrictEqual(['COULD_NOT_LOOK']);
+  });
+});
+
+describe('generate', () => {
+  it('refuses in CI, without a name, and where there is nothing to write', async () => {
+    const inCi = await repository.schema('generate', '--name', 'x');
+    expect(inCi.stderr).toMatch(/No migration was written/);
+    expect((await repository.schema('generate')).stderr).toMatch(/--name is missing/);
+    repository.replace(TABLE, ...COLUMN);
+    const args = [
+      '--import',
+      require.resolve('tsx'),
+      'scripts/schema/cli.ts',
+      'generate',
+      '--name',
+      'x',
+    ];
+    const refused = await run(process.execPath, args, repository.root, { CI: 'true' });
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/never generated in CI/);
+    expect(repository.git('status', '--porcelain')).toBe(` M ${TABLE}\n`);
+  });
+
+  it('begins what touches a table that is there with a bounded wait for its lock', async () => {
+    repository.replace(TABLE, ...COLUMN);
+    await generate('tenants_have_nicknames');
+    expect(repository.read('migrations/0007_tenants_have_nicknames.sql')).toMatch(
+      /^SET LOCAL lock_timeout = '5s';--> statement-breakpoint\n/,
+    );
+  });
+});
+
+describe('the manifest', () => {
+  it('that is behind the migrations is told cheaply, one that is wrong by making them anew', async () => {
+    await generate('a_note', '--custom');
+    repository.write(
+      'migrations/0007_a_note.sql',
+      "SET LOCAL lock_timeout = '5s';--> statement-breakpoint\nCREATE INDEX by_name ON tenants (id);\n",
+    );
+    repository.git('checkout', '-q', 'migrations/catalogue.json');
+    repository.commitAll();
+    expect(await repository.codes()).toEqual(
+      expect.arrayContaining(['CATALOGUE_STALE', 'UNRECORDED']),
+    );
+    repository.git('reset', '-q', '--hard', 'HEAD~1');
+    const { lastMigration, objects } = readExpectedCatalogue(`${repository.root}/migrations`);
+    const wrong = { ...objects, 'index public.users.mine': 'CREATE INDEX mine' };
+    repository.write('migrations/catalogue.json', formatExpectedCatalogue(lastMigration, wrong));
+    repository.commitAll();
+    expect(await repository.codes()).toStrictEqual([]);
+    const { code, stderr } = await repository.schema('check', '--strict');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/CATALOGUE_STALE: .*index public\.users\.mine/);
+  });
+});

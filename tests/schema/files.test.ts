@@ -1,0 +1,172 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkFiles } from '../../scripts/schema/checkFiles';
+import { readFolder } from '../../scripts/schema/folder';
+import { MIGRATIONS } from '../helpers/migrationsFolder';
+
+interface JournalEntry {
+  idx: number;
+  when: number;
+  tag: string;
+}
+
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'gatehouse-folder-'));
+  cpSync(MIGRATIONS, join(root, 'migrations'), { recursive: true });
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const path = (file: string) => join(root, 'migrations', file);
+const read = (file: string) => readFileSync(path(file), 'utf8');
+
+function editJournal(edit: (entries: JournalEntry[]) => unknown): void {
+  const journal = JSON.parse(read('meta/_journal.json')) as { entries: JournalEntry[] };
+  edit(journal.entries);
+  writeFileSync(path('meta/_journal.json'), JSON.stringify(journal));
+}
+
+/** One more migration, as a developer's branch would bring it. */
+function add(entry: Partial<JournalEntry> & { tag: string }, prevId?: string): void {
+  editJournal((entries) => {
+    const last = entries[entries.length - 1];
+    if (!last) throw new Error('there is no migration');
+    const number = (idx: number) => String(idx).padStart(4, '0');
+    const next = { ...last, idx: last.idx + 1, when: last.when + 1000, ...entry };
+    const before = JSON.parse(read(`meta/${number(last.idx)}_snapshot.json`)) as { id: string };
+    const id = `id-of-${next.tag}`;
+    const snapshot = { ...before, id, prevId: prevId ?? before.id };
+    writeFileSync(path(`meta/${number(next.idx)}_snapshot.json`), JSON.stringify(snapshot));
+    writeFileSync(path(`${next.tag}.sql`), 'SELECT 1;');
+    entries.push(next);
+  });
+}
+
+/** What is found, but for the pins that a migration made by hand lacks. */
+const found = () => checkFiles(readFolder(root)).filter(({ code }) => code !== 'UNRECORDED');
+const codes = () => found().map(({ code }) => code);
+
+describe('the migrations folder', () => {
+  it('of this release is in order', () => {
+    expect(checkFiles(readFolder(root))).toStrictEqual([]);
+  });
+
+  it('may grow by a migration that follows the last', () => {
+    add({ tag: '0007_next' });
+    expect(found()).toStrictEqual([]);
+    expect(checkFiles(readFolder(root))).toMatchObject([
+      { code: 'UNRECORDED', object: '0007_next', fix: 'npm run schema -- record' },
+    ]);
+  });
+
+  it('names a journal entry without its file', () => {
+    rmSync(path('0003_settle_duplicate_token_hashes.sql'));
+    expect(found()).toMatchObject([
+      { code: 'FILE_MISSING', object: '0003_settle_duplicate_token_hashes' },
+    ]);
+    expect(found()[0]?.fix).toContain('git checkout -- migrations/0003_settle');
+  });
+
+  it('names a file without its journal entry, and a snapshot without its migration', () => {
+    writeFileSync(path('0009_stray.sql'), 'SELECT 1;');
+    writeFileSync(path('meta/0009_snapshot.json'), '{}');
+    expect(found()).toMatchObject([
+      { code: 'FILE_UNKNOWN', object: 'migrations/0009_stray.sql' },
+      { code: 'FILE_UNKNOWN', object: 'migrations/meta/0009_snapshot.json' },
+    ]);
+  });
+
+  it('names a snapshot that is missing or broken', () => {
+    rmSync(path('meta/0002_snapshot.json'));
+    expect(codes()).toEqual(expect.arrayContaining(['FILE_MISSING']));
+    writeFileSync(path('meta/0002_snapshot.json'), 'not JSON');
+    expect(codes()).toEqual(expect.arrayContaining(['CHAIN_BROKEN']));
+  });
+
+  it('names a file that was edited after it was recorded, and a snapshot, and a time', () => {
+    writeFileSync(path('0004_refresh_tokens_token_hash_unique.sql'), 'SELECT 1;');
+    writeFileSync(path('meta/0005_snapshot.json'), `${read('meta/0005_snapshot.json')} `);
+    editJournal((entries) => (entries[6] as JournalEntry).when++);
+    expect(checkFiles(readFolder(root)).map(({ code, object }) => [code, object])).toStrictEqual([
+      ['UNRECORDED', '0004_refresh_tokens_token_hash_unique'],
+      ['UNRECORDED', '0005_known_devices_by_user'],
+      ['UNRECORDED', '0006_schema_health_memory'],
+    ]);
+  });
+
+  it('names a migration that is gone though it was recorded', () => {
+    editJournal((entries) => entries.pop());
+    rmSync(path('0006_schema_health_memory.sql'));
+    rmSync(path('meta/0006_snapshot.json'));
+    expect(found()).toMatchObject([{ code: 'EDITED', object: '0006_schema_health_memory' }]);
+  });
+
+  it.each([
+    ['number', { tag: '0007_theirs' }, { tag: '0007_ours', idx: 7 }],
+    ['name', { tag: '0007_next' }, { tag: '0007_next', idx: 8 }],
+  ])('names two with one %s', (what, theirs, ours) => {
+    add(theirs);
+    add(ours);
+    const double = found().find(({ code }) => code === 'DOUBLED');
+    expect(double?.message).toBe(
+      `${theirs.tag} and ${ours.tag} have one ${what}: one of them would be skipped in silence.`,
+    );
+  });
+
+  it('names two with one time', () => {
+    const when = Date.now();
+    add({ tag: '0007_theirs', when });
+    add({ tag: '0008_ours', when });
+    expect(found()).toMatchObject([{ code: 'DOUBLED', object: '0008_ours' }]);
+    expect(found()[0]?.message).toContain('have one time');
+  });
+
+  it('names a second file of one number that the journal does not know', () => {
+    writeFileSync(path('0006_mine.sql'), 'SELECT 1;');
+    const [double] = found();
+    expect(double).toMatchObject({ code: 'DOUBLED', object: 'migrations/0006_mine.sql' });
+    expect(double?.message).toContain('0006_schema_health_memory');
+  });
+
+  it('names one that was merged late, with a time before the last', () => {
+    add({ tag: '0007_late', when: 1_795_220_952_000 });
+    expect(found()).toMatchObject([{ code: 'OUT_OF_ORDER', object: '0007_late' }]);
+    expect(found()[0]?.message).toContain('skipped in silence');
+  });
+
+  it('names one whose time lies days ahead, after which all would be late', () => {
+    add({ tag: '0007_ahead', when: Date.now() + 3 * 86_400_000 });
+    expect(codes()).toStrictEqual(['OUT_OF_ORDER']);
+  });
+
+  it('names one that leaves a number out', () => {
+    add({ tag: '0009_gap', idx: 9 });
+    expect(codes()).toStrictEqual(['OUT_OF_ORDER']);
+  });
+
+  it('names one that was made from an earlier state: two branches of one parent', () => {
+    const parent = JSON.parse(read('meta/0005_snapshot.json')) as { id: string };
+    add({ tag: '0007_theirs' }, parent.id);
+    expect(found()).toMatchObject([{ code: 'CHAIN_BROKEN', object: '0007_theirs' }]);
+  });
+
+  it.each([
+    '0007_With_Capitals',
+    '7_short',
+    '0007',
+    '0007_trailing_',
+    '0007_quick_wolverine',
+    '20251105_dated',
+  ])('does not take %s for a name', (tag) => {
+    add({ tag });
+    expect(codes()).toStrictEqual(['BADLY_NAMED']);
+  });
+
+  it('says each time what to do', () => {
+    writeFileSync(path('0009_stray.sql'), 'SELECT 1;');
+    add({ tag: '0007_Bad', when: 5 });
+    for (const { fix } of found()) expect(fix).toMatch(/npm run schema -- |git checkout/);
+  });
+});
