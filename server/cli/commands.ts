@@ -135,8 +135,8 @@ function migrateCommand() {
       onWait: ({ message }) => process.stderr.write(`${message}\n`),
     });
     return {
-      count: applied.length,
-      applied: applied.map(({ tag, durationMs }) => ({ tag, durationMs })),
+      applied: applied.length,
+      migrations: applied.map(({ tag, durationMs }) => ({ tag, durationMs })),
     };
   });
 }

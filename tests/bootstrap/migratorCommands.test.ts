@@ -34,8 +34,8 @@ describe('db migrate', () => {
     const result = JSON.parse(stdout);
     expect({ code, ...result }).toStrictEqual({
       code: 0,
-      count: TAGS.length,
-      applied: TAGS.map((tag) => ({ tag, durationMs: expect.any(Number) })),
+      applied: TAGS.length,
+      migrations: TAGS.map((tag) => ({ tag, durationMs: expect.any(Number) })),
     });
     const recorded = await ask<{ by: string; version: string; same: boolean }>(
       url,
@@ -46,7 +46,10 @@ describe('db migrate', () => {
     expect(recorded).toStrictEqual([
       { by: 'the pipeline', version: expect.stringMatching(/^\d+\.\d+\.\d+\+abc$/), same: true },
     ]);
-    expect(JSON.parse((await db('migrate')).stdout)).toStrictEqual({ count: 0, applied: [] });
+    expect(JSON.parse((await db('migrate')).stdout)).toStrictEqual({
+      applied: 0,
+      migrations: [],
+    });
   });
 
   it('says on stderr for whom it waits', async () => {
