@@ -4,8 +4,8 @@ import {
   formatExpectedCatalogue,
   readExpectedCatalogue,
 } from '@/server/bootstrap/catalogue/expectedCatalogue';
-import { copyRepository, makeScratchRepository, run } from '../helpers/scratchRepository';
-import type { ScratchRepository } from '../helpers/scratchRepository';
+import { copyRepository, makeScratchRepository, run } from '../../helpers/scratchRepository';
+import type { ScratchRepository } from '../../helpers/scratchRepository';
 
 jest.setTimeout(30_000);
 
@@ -101,6 +101,13 @@ describe('the founding incident: the schema changed, and the migration', () => {
     repository.git('add', TABLE, 'migrations');
     expect(await repository.commit()).toMatchObject({ code: 0 });
     expect(await repository.codes('--strict', '--base', 'HEAD~1')).toStrictEqual([]);
+  });
+
+  it('is staged and no more: that is enough for a commit, and not for a deployment', async () => {
+    await generate('tenants_have_nicknames');
+    repository.git('add', TABLE, 'migrations');
+    expect(await repository.codes('--worktree')).toStrictEqual([]);
+    expect(new Set(await repository.codes())).toStrictEqual(new Set(['UNTRACKED', 'UNCOMMITTED']));
   });
 
   it('is staged and then edited: what is staged is what is judged', async () => {

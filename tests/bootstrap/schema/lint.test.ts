@@ -1,5 +1,5 @@
-import type { MigrationsFolder } from '../../scripts/schema/folder';
-import { lint } from '../../scripts/schema/lint';
+import type { MigrationsFolder } from '../../../scripts/schema/folder';
+import { lint } from '../../../scripts/schema/lint';
 
 const BREAK = '--> statement-breakpoint\n';
 const BOUNDED = `SET LOCAL lock_timeout = '5s';${BREAK}`;

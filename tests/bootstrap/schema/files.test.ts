@@ -1,9 +1,9 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkFiles } from '../../scripts/schema/checkFiles';
-import { readFolder } from '../../scripts/schema/folder';
-import { MIGRATIONS } from '../helpers/migrationsFolder';
+import { checkFiles } from '../../../scripts/schema/checkFiles';
+import { readFolder } from '../../../scripts/schema/folder';
+import { MIGRATIONS } from '../../helpers/migrationsFolder';
 
 interface JournalEntry {
   idx: number;
