@@ -47,6 +47,8 @@ const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
   'tenants.slug': (at) => `tenant-${at}`,
   'users.email': (at) => `person${at}@example.com`,
   'step_up_challenges.consumed_at': () => null,
+  'schema_health.only': () => true,
+  'staff_habits.hours': (at) => Array.from({ length: 24 }, (_, hour) => (hour * at) % 7),
   'audit_logs.action': () => 'AUTH_LOGIN_SUCCEEDED',
 };
 

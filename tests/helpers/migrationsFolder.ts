@@ -29,6 +29,18 @@ export function readMigrations(): Migration[] {
   }));
 }
 
+/** A tag with a number that counts from the next free one, 0, on: the newest migration has -1. */
+export function numbered(ahead: number, name: string): string {
+  return `${String(readMigrations().length + ahead).padStart(4, '0')}_${name}`;
+}
+
+/** What the newest migration of this release is called. */
+export function newestTag(): string {
+  const newest = readMigrations().at(-1);
+  if (!newest) throw new Error('there is no migration');
+  return newest.tag;
+}
+
 /** A migrations folder as another release would have it; it is removed after the file. */
 export function writeMigrations(migrations: readonly Migration[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-migrations-'));

@@ -4,11 +4,13 @@ import {
   formatExpectedCatalogue,
   readExpectedCatalogue,
 } from '@/server/bootstrap/catalogue/expectedCatalogue';
+import { numbered } from '../../helpers/migrationsFolder';
 import { copyRepository, makeScratchRepository, run } from '../../helpers/scratchRepository';
 import type { ScratchRepository } from '../../helpers/scratchRepository';
 
 jest.setTimeout(30_000);
 
+const NICKNAMES = `migrations/${numbered(0, 'tenants_have_nicknames')}.sql`;
 const TABLE = 'server/db/schema/tenants.ts';
 const COLUMN: [string, string] = [
   "name: text('name').notNull(),",
@@ -81,19 +83,31 @@ describe('the founding incident: the schema changed, and the migration', () => {
     repository.git('add', TABLE);
     const { code, stderr } = await repository.commit();
     expect(code).toBe(1);
-    expect(stderr).toMatch(/UNTRACKED: migrations\/0007_tenants_have_nicknames\.sql lies here/);
+    expect(stderr).toContain(`UNTRACKED: ${NICKNAMES} lies here`);
     expect(stderr).toContain('SCHEMA_CHANGED');
   });
 
   it('lies on one machine, untracked or ignored: so is the commit of anything else', async () => {
     await generate('tenants_have_nicknames');
-    repository.write('.git/info/exclude', 'node_modules\n0007*\n');
+    repository.write('.git/info/exclude', `node_modules\n${NICKNAMES}\n`);
     repository.write('server/note.ts', 'export {};\n');
     repository.git('add', 'server/note.ts');
     const { code, stderr } = await repository.commit();
     expect(code).toBe(1);
-    expect(stderr).toContain('UNTRACKED: migrations/0007_tenants_have_nicknames.sql');
-    expect(stderr).toContain('→ git add -f migrations/0007_tenants_have_nicknames.sql');
+    expect(stderr).toContain(`UNTRACKED: ${NICKNAMES}`);
+    expect(stderr).toContain(`→ git add -f ${NICKNAMES}`);
+  });
+
+  it('lies ignored where nothing else of it is left: so is the commit of anything else', async () => {
+    repository.git('checkout', '-q', TABLE);
+    repository.write('.git/info/exclude', `node_modules\n${NICKNAMES}\n`);
+    repository.write(NICKNAMES, 'SELECT 1;');
+    repository.write('server/note.ts', 'export {};\n');
+    repository.git('add', 'server/note.ts');
+    expect(repository.git('status', '--porcelain')).toBe('A  server/note.ts\n');
+    const { code, stderr } = await repository.commit();
+    expect(code).toBe(1);
+    expect(stderr).toContain(`UNTRACKED: ${NICKNAMES}`);
   });
 
   it('went into the commit with it: all layers are content', async () => {
@@ -113,7 +127,7 @@ describe('the founding incident: the schema changed, and the migration', () => {
   it('is staged and then edited: what is staged is what is judged', async () => {
     await generate('tenants_have_nicknames');
     repository.git('add', TABLE, 'migrations');
-    repository.replace('migrations/0007_tenants_have_nicknames.sql', 'text', 'varchar(9)');
+    repository.replace(NICKNAMES, 'text', 'varchar(9)');
     expect(await repository.codes('--staged')).toStrictEqual(['UNCOMMITTED']);
     expect((await repository.commit()).code).toBe(1);
   });
@@ -121,12 +135,8 @@ describe('the founding incident: the schema changed, and the migration', () => {
   it('is in git, and its text is not, by a flag that hides changes from git status', async () => {
     await generate('tenants_have_nicknames');
     repository.commitAll();
-    repository.git(
-      'update-index',
-      '--assume-unchanged',
-      'migrations/0007_tenants_have_nicknames.sql',
-    );
-    repository.replace('migrations/0007_tenants_have_nicknames.sql', 'text', 'varchar(9)');
+    repository.git('update-index', '--assume-unchanged', NICKNAMES);
+    repository.replace(NICKNAMES, 'text', 'varchar(9)');
     expect(repository.git('status', '--porcelain')).toBe('');
     expect(await repository.codes()).toContain('UNCOMMITTED');
   });
@@ -225,7 +235,7 @@ describe('generate', () => {
   it('begins what touches a table that is there with a bounded wait for its lock', async () => {
     repository.replace(TABLE, ...COLUMN);
     await generate('tenants_have_nicknames');
-    expect(repository.read('migrations/0007_tenants_have_nicknames.sql')).toMatch(
+    expect(repository.read(NICKNAMES)).toMatch(
       /^SET LOCAL lock_timeout = '5s';--> statement-breakpoint\n/,
     );
   });
@@ -235,7 +245,7 @@ describe('the manifest', () => {
   it('that is behind the migrations is told cheaply, one that is wrong by making them anew', async () => {
     await generate('a_note', '--custom');
     repository.write(
-      'migrations/0007_a_note.sql',
+      `migrations/${numbered(0, 'a_note')}.sql`,
       "SET LOCAL lock_timeout = '5s';--> statement-breakpoint\nCREATE INDEX by_name ON tenants (id);\n",
     );
     repository.git('checkout', '-q', 'migrations/catalogue.json');

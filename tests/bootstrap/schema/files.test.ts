@@ -3,13 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkFiles } from '../../../scripts/schema/checkFiles';
 import { readFolder } from '../../../scripts/schema/folder';
-import { MIGRATIONS } from '../../helpers/migrationsFolder';
+import { MIGRATIONS, newestTag, numbered, readMigrations } from '../../helpers/migrationsFolder';
 
 interface JournalEntry {
   idx: number;
   when: number;
   tag: string;
 }
+
+const COUNT = readMigrations().length;
+const snapshot = (ahead: number) => `meta/${numbered(ahead, 'snapshot')}.json`;
 
 let root: string;
 
@@ -37,8 +40,8 @@ function add(entry: Partial<JournalEntry> & { tag: string }, prevId?: string): v
     const next = { ...last, idx: last.idx + 1, when: last.when + 1000, ...entry };
     const before = JSON.parse(read(`meta/${number(last.idx)}_snapshot.json`)) as { id: string };
     const id = `id-of-${next.tag}`;
-    const snapshot = { ...before, id, prevId: prevId ?? before.id };
-    writeFileSync(path(`meta/${number(next.idx)}_snapshot.json`), JSON.stringify(snapshot));
+    const made = { ...before, id, prevId: prevId ?? before.id };
+    writeFileSync(path(`meta/${number(next.idx)}_snapshot.json`), JSON.stringify(made));
     writeFileSync(path(`${next.tag}.sql`), 'SELECT 1;');
     entries.push(next);
   });
@@ -54,10 +57,10 @@ describe('the migrations folder', () => {
   });
 
   it('may grow by a migration that follows the last', () => {
-    add({ tag: '0007_next' });
+    add({ tag: numbered(0, 'next') });
     expect(found()).toStrictEqual([]);
     expect(checkFiles(readFolder(root))).toMatchObject([
-      { code: 'UNRECORDED', object: '0007_next', fix: 'npm run schema -- record' },
+      { code: 'UNRECORDED', object: numbered(0, 'next'), fix: 'npm run schema -- record' },
     ]);
   });
 
@@ -70,11 +73,11 @@ describe('the migrations folder', () => {
   });
 
   it('names a file without its journal entry, and a snapshot without its migration', () => {
-    writeFileSync(path('0009_stray.sql'), 'SELECT 1;');
-    writeFileSync(path('meta/0009_snapshot.json'), '{}');
+    writeFileSync(path(`${numbered(2, 'stray')}.sql`), 'SELECT 1;');
+    writeFileSync(path(snapshot(2)), '{}');
     expect(found()).toMatchObject([
-      { code: 'FILE_UNKNOWN', object: 'migrations/0009_stray.sql' },
-      { code: 'FILE_UNKNOWN', object: 'migrations/meta/0009_snapshot.json' },
+      { code: 'FILE_UNKNOWN', object: `migrations/${numbered(2, 'stray')}.sql` },
+      { code: 'FILE_UNKNOWN', object: `migrations/${snapshot(2)}` },
     ]);
   });
 
@@ -88,24 +91,24 @@ describe('the migrations folder', () => {
   it('names a file that was edited after it was recorded, and a snapshot, and a time', () => {
     writeFileSync(path('0004_refresh_tokens_token_hash_unique.sql'), 'SELECT 1;');
     writeFileSync(path('meta/0005_snapshot.json'), `${read('meta/0005_snapshot.json')} `);
-    editJournal((entries) => (entries[6] as JournalEntry).when++);
+    editJournal((entries) => (entries[COUNT - 1] as JournalEntry).when++);
     expect(checkFiles(readFolder(root)).map(({ code, object }) => [code, object])).toStrictEqual([
       ['UNRECORDED', '0004_refresh_tokens_token_hash_unique'],
       ['UNRECORDED', '0005_known_devices_by_user'],
-      ['UNRECORDED', '0006_schema_health_memory'],
+      ['UNRECORDED', newestTag()],
     ]);
   });
 
   it('names a migration that is gone though it was recorded', () => {
     editJournal((entries) => entries.pop());
-    rmSync(path('0006_schema_health_memory.sql'));
-    rmSync(path('meta/0006_snapshot.json'));
-    expect(found()).toMatchObject([{ code: 'EDITED', object: '0006_schema_health_memory' }]);
+    rmSync(path(`${newestTag()}.sql`));
+    rmSync(path(snapshot(-1)));
+    expect(found()).toMatchObject([{ code: 'EDITED', object: newestTag() }]);
   });
 
   it.each([
-    ['number', { tag: '0007_theirs' }, { tag: '0007_ours', idx: 7 }],
-    ['name', { tag: '0007_next' }, { tag: '0007_next', idx: 8 }],
+    ['number', { tag: numbered(0, 'theirs') }, { tag: numbered(0, 'ours'), idx: COUNT }],
+    ['name', { tag: numbered(0, 'next') }, { tag: numbered(0, 'next'), idx: COUNT + 1 }],
   ])('names two with one %s', (what, theirs, ours) => {
     add(theirs);
     add(ours);
@@ -117,47 +120,50 @@ describe('the migrations folder', () => {
 
   it('names two with one time', () => {
     const when = Date.now();
-    add({ tag: '0007_theirs', when });
-    add({ tag: '0008_ours', when });
-    expect(found()).toMatchObject([{ code: 'DOUBLED', object: '0008_ours' }]);
+    add({ tag: numbered(0, 'theirs'), when });
+    add({ tag: numbered(1, 'ours'), when });
+    expect(found()).toMatchObject([{ code: 'DOUBLED', object: numbered(1, 'ours') }]);
     expect(found()[0]?.message).toContain('have one time');
   });
 
   it('names a second file of one number that the journal does not know', () => {
-    writeFileSync(path('0006_mine.sql'), 'SELECT 1;');
+    writeFileSync(path(`${numbered(-1, 'mine')}.sql`), 'SELECT 1;');
     const [double] = found();
-    expect(double).toMatchObject({ code: 'DOUBLED', object: 'migrations/0006_mine.sql' });
-    expect(double?.message).toContain('0006_schema_health_memory');
+    expect(double).toMatchObject({
+      code: 'DOUBLED',
+      object: `migrations/${numbered(-1, 'mine')}.sql`,
+    });
+    expect(double?.message).toContain(newestTag());
   });
 
   it('names one that was merged late, with a time before the last', () => {
-    add({ tag: '0007_late', when: 1_795_220_952_000 });
-    expect(found()).toMatchObject([{ code: 'OUT_OF_ORDER', object: '0007_late' }]);
+    add({ tag: numbered(0, 'late'), when: (readMigrations()[2]?.when ?? 0) + 1 });
+    expect(found()).toMatchObject([{ code: 'OUT_OF_ORDER', object: numbered(0, 'late') }]);
     expect(found()[0]?.message).toContain('skipped in silence');
   });
 
   it('names one whose time lies days ahead, after which all would be late', () => {
-    add({ tag: '0007_ahead', when: Date.now() + 3 * 86_400_000 });
+    add({ tag: numbered(0, 'ahead'), when: Date.now() + 3 * 86_400_000 });
     expect(codes()).toStrictEqual(['OUT_OF_ORDER']);
   });
 
   it('names one that leaves a number out', () => {
-    add({ tag: '0009_gap', idx: 9 });
+    add({ tag: numbered(2, 'gap'), idx: COUNT + 2 });
     expect(codes()).toStrictEqual(['OUT_OF_ORDER']);
   });
 
   it('names one that was made from an earlier state: two branches of one parent', () => {
-    const parent = JSON.parse(read('meta/0005_snapshot.json')) as { id: string };
-    add({ tag: '0007_theirs' }, parent.id);
-    expect(found()).toMatchObject([{ code: 'CHAIN_BROKEN', object: '0007_theirs' }]);
+    const parent = JSON.parse(read(snapshot(-2))) as { id: string };
+    add({ tag: numbered(0, 'theirs') }, parent.id);
+    expect(found()).toMatchObject([{ code: 'CHAIN_BROKEN', object: numbered(0, 'theirs') }]);
   });
 
   it.each([
-    '0007_With_Capitals',
-    '7_short',
-    '0007',
-    '0007_trailing_',
-    '0007_quick_wolverine',
+    numbered(0, 'With_Capitals'),
+    `${COUNT}_short`,
+    numbered(0, '').replace('_', ''),
+    numbered(0, 'trailing_'),
+    numbered(0, 'quick_wolverine'),
     '20251105_dated',
   ])('does not take %s for a name', (tag) => {
     add({ tag });
@@ -165,8 +171,8 @@ describe('the migrations folder', () => {
   });
 
   it('says each time what to do', () => {
-    writeFileSync(path('0009_stray.sql'), 'SELECT 1;');
-    add({ tag: '0007_Bad', when: 5 });
+    writeFileSync(path(`${numbered(2, 'stray')}.sql`), 'SELECT 1;');
+    add({ tag: numbered(0, 'Bad'), when: 5 });
     for (const { fix } of found()) expect(fix).toMatch(/npm run schema -- |git checkout/);
   });
 });

@@ -1,0 +1,62 @@
+import { numbered } from '../../helpers/migrationsFolder';
+import { copyRepository, makeScratchRepository } from '../../helpers/scratchRepository';
+import type { ScratchRepository } from '../../helpers/scratchRepository';
+
+jest.setTimeout(60_000);
+
+let template: ScratchRepository;
+let repository: ScratchRepository;
+
+beforeAll(() => {
+  template = makeScratchRepository();
+});
+beforeEach(() => {
+  repository = copyRepository(template);
+});
+afterEach(() => repository.dispose());
+afterAll(() => template.dispose());
+
+/** A release that follows this one, by one migration. */
+async function addMigration(statement: string): Promise<void> {
+  await repository.schema('generate', '--custom', '--name', 'added');
+  repository.write(
+    `migrations/${numbered(0, 'added')}.sql`,
+    `SET LOCAL lock_timeout = '5s';--> statement-breakpoint\n${statement};\n`,
+  );
+  await repository.schema('record');
+}
+
+const rehearse = () => repository.schema('rehearse', '--from', 'HEAD');
+
+describe('a release is rehearsed on the database of the one before, each of its tables filled', () => {
+  it('passes where all rows are kept and a second run finds nothing to do', async () => {
+    await addMigration("ALTER TABLE users ADD COLUMN nickname text DEFAULT 'none' NOT NULL");
+    const { code, stdout, stderr } = await rehearse();
+    expect({ code, stderr }).toStrictEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^An empty database: \d+ migrations, then none; as recorded\.$/m);
+    expect(stdout).toMatch(/ rows\): 1 more, then none; as recorded, no row lost\.$/m);
+  });
+
+  it('fails where rows are lost on the way, and counts them', async () => {
+    await addMigration('DELETE FROM known_devices');
+    const { code, stderr } = await rehearse();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Of \d{2,} rows in known_devices, 0 are left after migrating\.$/m);
+  });
+
+  it('fails where a migration suits an empty database and no other', async () => {
+    await addMigration('ALTER TABLE users ADD COLUMN age bigint NOT NULL');
+    const { code, stdout, stderr } = await rehearse();
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^An empty database: /m);
+    expect(stderr).toMatch(/column "age" of relation "users" contains null values/);
+  });
+
+  it('fails where the manifest was not recorded with the migration', async () => {
+    await addMigration('ALTER TABLE users ADD COLUMN nickname text');
+    repository.git('checkout', '-q', 'migrations/catalogue.json');
+    const { code, stderr } = await rehearse();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/is not what the migrations make:\n.*nickname/s);
+  });
+});
