@@ -84,6 +84,9 @@ const settings = z.object({
   HASH_QUEUE_LIMIT: integer(64, 1, 10_000),
   ANOMALY_TIMEOUT_MS: integer(250, 1, 5000),
   GEOIP_DB: text(),
+  GEOIP_ASN_DB: text(),
+  IP_LISTS: text(),
+  RISK_DECISIONS_KEEP_DAYS: integer(400, 31, 3650),
   METRICS_TOKEN: text(),
   PASSWORD_MIN_LENGTH: integer(15, 8, 64),
   LOGIN_FAILURES_PER_ACCOUNT: integer(10, 1, 50),
@@ -167,8 +170,9 @@ function wrongSettings(env: Settings): string[] {
   if (splitNames(env.SCHEMA_KNOWN_ROLES).some((role) => role.toUpperCase() === 'PUBLIC')) {
     problems.push('SCHEMA_KNOWN_ROLES must name roles: PUBLIC is everybody.');
   }
-  if (env.GEOIP_DB && !existsSync(env.GEOIP_DB)) {
-    problems.push('GEOIP_DB names a file that does not exist.');
+  for (const name of ['GEOIP_DB', 'GEOIP_ASN_DB', 'IP_LISTS'] as const) {
+    const gone = splitNames(env[name]).some((path) => !existsSync(path));
+    if (gone) problems.push(`${name} names a file that does not exist.`);
   }
   return problems;
 }
@@ -222,6 +226,9 @@ function buildConfig(env: Settings) {
     hashQueueLimit: env.HASH_QUEUE_LIMIT,
     anomalyTimeoutMs: env.ANOMALY_TIMEOUT_MS,
     geoipDb: env.GEOIP_DB,
+    geoipAsnDb: env.GEOIP_ASN_DB,
+    ipLists: splitNames(env.IP_LISTS),
+    riskDecisionsKeepDays: env.RISK_DECISIONS_KEEP_DAYS,
     metricsToken: env.METRICS_TOKEN,
     passwordMinLength: env.PASSWORD_MIN_LENGTH,
     loginFailures: {

@@ -13,21 +13,21 @@ import { requestLog } from './middleware/requestLog';
 import { requirePermission } from './middleware/requirePermission';
 import { requireStepUp } from './middleware/requireStepUp';
 import { describeApi } from './openApi';
-import { del, endpoint, get, post } from './routeTable';
+import { del, endpoint, get, post, put } from './routeTable';
 import type { Route } from './routeTable';
-import { securityRoutes } from './security';
+import { riskRoutes, securityRoutes } from './security';
 
 /** The whole API: what is not in this table does not exist. Guards stand in the order they run. */
 export function routeTable(deps: Deps): Route[] {
   const auth = authRoutes(deps);
   const security = securityRoutes(deps);
+  const risk = riskRoutes(deps);
   const compliance = complianceRoutes(deps);
   const health = healthRoutes(deps);
-  const mayExport = [
-    authenticate,
-    requirePermission('SETTINGS_SECURITY_VIEW'),
-    requireStepUp('data_export'),
-  ];
+  const mayView = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
+  const mayEdit = [authenticate, requirePermission('SETTINGS_SECURITY_EDIT')];
+  const proven = requireStepUp('security_settings');
+  const mayExport = [...mayView, requireStepUp('data_export')];
   const table: Route[] = [
     post('/api/auth/login', [], auth.login),
     post('/api/auth/login/complete', [], auth.completeLogin),
@@ -42,6 +42,13 @@ export function routeTable(deps: Deps): Route[] {
     post('/api/security/step-up/verify', [authenticateIfPresent], security.verifyStepUp),
     post('/api/security/totp/enroll', [authenticate], security.enrollTotp),
     post('/api/security/totp/confirm', [authenticate], security.confirmTotp),
+
+    get('/api/security/policy', [...mayView, proven], risk.riskPolicy),
+    put('/api/security/policy', [...mayEdit, proven], risk.changeRiskPolicy),
+    post('/api/security/policy/simulate', [...mayView, proven], risk.simulateRiskPolicy),
+    get('/api/security/risk-decisions', mayView, risk.riskDecisions),
+    get('/api/security/risk-decisions/:id', mayView, risk.riskDecision),
+    put('/api/security/risk-decisions/:id/verdict', mayEdit, risk.giveVerdict),
 
     post('/api/compliance/export/bundle', mayExport, compliance.exportBundle),
     post('/api/compliance/export/security-events', mayExport, compliance.exportSecurityEvents),

@@ -9,6 +9,8 @@ import type { ReadyConfig } from './config';
 import type { Clock, Random } from './context';
 import { connect } from './db';
 import type { Database, Db } from './db';
+import { createBroadcast } from './db/broadcast';
+import type { Broadcast } from './db/broadcast';
 import { uuidV7 } from './db/ids';
 import { createKeyRing } from './keyRing';
 import type { KeyRing } from './keyRing';
@@ -16,8 +18,21 @@ import { createLogger } from './logger';
 import type { Logger } from './logger';
 import { createMetrics } from './metrics';
 import type { Metrics } from './metrics';
-import { createGeoLookup, createRiskFactsCache } from './security';
-import type { GeoLookup, RiskFactsCache } from './security';
+import {
+  createBreaker,
+  createGeoLookup,
+  createRiskCaches,
+  createRiskDecisionLog,
+  readIpLists,
+} from './security';
+import type {
+  Breaker,
+  GeoLookup,
+  IpLists,
+  RiskDecisionLog,
+  RiskFactsCache,
+  RiskPolicies,
+} from './security';
 
 /** Everything that is constructed once; functions ask for the parts they need. */
 export interface Deps {
@@ -35,7 +50,13 @@ export interface Deps {
   accessTokens: AccessTokens;
   sessionCheck: SessionCheck;
   geo: GeoLookup;
+  ipLists: IpLists;
   riskFacts: RiskFactsCache;
+  riskPolicies: RiskPolicies;
+  riskBreaker: Breaker;
+  riskDecisions: RiskDecisionLog;
+  /** Between the nodes on one database. */
+  broadcast: Broadcast;
   /** Settles what is under way and closes every connection. */
   close(): Promise<void>;
 }
@@ -82,6 +103,22 @@ function openSchemaGuard(
   });
 }
 
+function openBroadcast(
+  config: ReadyConfig,
+  deps: Pick<Deps, 'random' | 'logger' | 'metrics'>,
+): Broadcast {
+  return createBroadcast({
+    url: config.databaseUrl,
+    nodeId: deps.random.id(),
+    onChange(hears) {
+      deps.metrics.broadcastHears.set(hears ? 1 : 0);
+      if (hears) deps.logger.info('other nodes are heard');
+      else
+        deps.logger.warn('other nodes are not heard: what is kept in memory is kept for less long');
+    },
+  });
+}
+
 /**
  * Constructs the whole server, and sends nothing yet.
  * @param overrides what a test replaces: the clock, chance, …
@@ -99,6 +136,8 @@ export function createDeps(
   const { main, risk } = openDatabases(config, logger);
   const { db, pool } = main;
   const schemaGuard = openSchemaGuard(config, { db, logger, metrics });
+  const broadcast = openBroadcast(config, { random, logger, metrics });
+  const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
   const sessionCheck = createSessionCheck({ pool, clock, schemaGuard, logger, metrics });
   return {
     config,
@@ -113,11 +152,15 @@ export function createDeps(
     passwords: createPasswordHasher(config, random),
     accessTokens: createAccessTokens(config, keys, clock, random),
     sessionCheck,
-    geo: overrides.geo ?? createGeoLookup(config.geoipDb),
-    riskFacts: createRiskFactsCache(risk.pool, clock),
+    geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),
+    ipLists: readIpLists(config.ipLists),
+    ...createRiskCaches({ pool: risk.pool, clock, broadcast }),
+    riskBreaker: createBreaker(clock),
+    riskDecisions,
+    broadcast,
     async close() {
       schemaGuard.stop();
-      await sessionCheck.settle();
+      await Promise.all([sessionCheck.settle(), riskDecisions.flush(), broadcast.close()]);
       await Promise.all([main.close(), risk.close()]);
     },
   };

@@ -89,6 +89,7 @@ async function start(running: Running): Promise<void> {
   if (applied > 0) deps.logger.info({ applied }, 'migrations applied');
   deps.metrics.collectProcess();
   assertSchema(ready, await deps.schemaGuard.start());
+  deps.broadcast.start();
   running.stopMaintenance = startMaintenance(deps);
   running.server = await listen(deps);
   // After the port is ours: a sign-in made by a start that then fails would never be shown.

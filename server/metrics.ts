@@ -30,6 +30,26 @@ const schemaMetrics = (registers: Registry[]) => ({
   }),
 });
 
+/** Of the risk gate. */
+const riskMetrics = (registers: Registry[]) => ({
+  anomalyChecksSkipped: new Counter({
+    name: 'gatehouse_anomaly_checks_skipped_total',
+    help: 'Scorings that failed open, by cause',
+    labelNames: ['cause'] as const,
+    registers,
+  }),
+  riskDecisionsLost: new Counter({
+    name: 'gatehouse_risk_decisions_lost_total',
+    help: 'Risk decisions whose explanation could not be written down',
+    registers,
+  }),
+  broadcastHears: new Gauge({
+    name: 'gatehouse_broadcast_hears',
+    help: '1 while this node hears what the others have changed',
+    registers,
+  }),
+});
+
 /** Everything the process counts, in Prometheus' terms. */
 export function createMetrics() {
   const registry = new Registry();
@@ -57,12 +77,6 @@ export function createMetrics() {
       labelNames: ['outcome'] as const,
       registers,
     }),
-    anomalyChecksSkipped: new Counter({
-      name: 'gatehouse_anomaly_checks_skipped_total',
-      help: 'Scorings that failed open, by cause',
-      labelNames: ['cause'] as const,
-      registers,
-    }),
     degradedTokens: new Counter({
       name: 'gatehouse_degraded_tokens_total',
       help: 'Tokens issued without a session because user_sessions was missing',
@@ -80,6 +94,7 @@ export function createMetrics() {
       labelNames: ['outcome'] as const,
       registers,
     }),
+    ...riskMetrics(registers),
     ...schemaMetrics(registers),
   };
 }

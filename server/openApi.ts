@@ -6,13 +6,25 @@ import type { Route } from './routeTable';
 /** `/sessions/:id` in Express is `/sessions/{id}` in OpenAPI. */
 const toOpenApiPath = (path: string) => path.replaceAll(/:([A-Za-z]+)/g, '{$1}');
 
+function describeQuery(query: z.ZodObject | undefined) {
+  if (!query) return [];
+  const { properties, required } = z.toJSONSchema(query, { io: 'input', unrepresentable: 'any' });
+  return Object.entries(properties ?? {}).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: required?.includes(name) ?? false,
+    schema,
+  }));
+}
+
 function describeRoute({ path, guards, endpoint }: Route) {
-  const parameters = [...path.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => ({
+  const inPath = [...path.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
     schema: { type: 'string' },
   }));
+  const parameters = [...inPath, ...describeQuery(endpoint.query)];
   const responses = Object.fromEntries(
     Object.entries(endpoint.responses).map(([status, description]) => [status, { description }]),
   );

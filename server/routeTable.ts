@@ -18,6 +18,8 @@ export interface Endpoint {
   /** The body's schema; a route without one reads no body. */
   body?: z.ZodType;
   params?: z.ZodType;
+  /** What may stand behind the question mark; a route without one reads nothing there. */
+  query?: z.ZodObject;
   /** Statuses and what they mean, beside the errors that every route can answer. */
   responses: Readonly<Record<number, string>>;
   handle: (req: Request, res: Response) => Promise<void> | void;
@@ -34,27 +36,34 @@ export interface Route {
  * An endpoint whose handler is given what its schemas made of the request.
  * @throws ZodError from the handler where the input does not fit; nothing has happened by then
  */
-export function endpoint<Body extends z.ZodType, Params extends z.ZodType>(spec: {
+export function endpoint<
+  Body extends z.ZodType,
+  Params extends z.ZodType,
+  Query extends z.ZodObject,
+>(spec: {
   summary: string;
   body?: Body;
   params?: Params;
+  query?: Query;
   responses: Readonly<Record<number, string>>;
   handle: (
     req: Request,
     res: Response,
-    input: { body: z.output<Body>; params: z.output<Params> },
+    input: { body: z.output<Body>; params: z.output<Params>; query: z.output<Query> },
   ) => Promise<void> | void;
 }): Endpoint {
-  const { handle, body, params } = spec;
+  const { handle, body, params, query } = spec;
   return {
     summary: spec.summary,
     responses: spec.responses,
     ...(body ? { body } : {}),
     ...(params ? { params } : {}),
+    ...(query ? { query } : {}),
     handle: (req, res) =>
       handle(req, res, {
         body: (body ? body.parse(req.body) : undefined) as z.output<Body>,
         params: (params ? params.parse(req.params) : undefined) as z.output<Params>,
+        query: (query ? query.parse(req.query) : undefined) as z.output<Query>,
       }),
   };
 }
@@ -70,4 +79,5 @@ const route =
 
 export const get = route('get');
 export const post = route('post');
+export const put = route('put');
 export const del = route('delete');

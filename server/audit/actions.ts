@@ -9,6 +9,17 @@ const range = { from: z.string(), to: z.string(), format: z.enum(['csv', 'json']
 const exportKind = z.enum(['bundle', 'security_events']);
 const via = z.enum(['api', 'operator', 'bootstrap']);
 
+const verdict = z.enum(['legitimate', 'suspicious']);
+const policy = z.strictObject({
+  stepUpFrom: z.number().int(),
+  highRiskFrom: z.number().int(),
+  highRiskAction: z.enum(['block', 'step_up']),
+  monitor: z.boolean(),
+  weights: z.record(z.string(), z.number().int()),
+  stepUpWindowsSec: z.record(purpose, z.number().int()),
+  methods: z.array(z.string()),
+});
+
 /** `findings` names the first fifty; `differences` counts them all. */
 const schemaHealth = z.strictObject({
   missing: z.array(z.string()),
@@ -44,13 +55,26 @@ export const AUDIT_ACTIONS = {
     at: z.enum(['login', 'refresh']),
     score,
     reasons,
-    decision: z.enum(['step_up', 'block', 'allowed_by_step_up']),
+    // `monitored`: the tenant's policy only watches.
+    decision: z.enum(['step_up', 'block', 'allowed_by_step_up', 'monitored']),
   }),
   ANOMALY_CHECK_SKIPPED: z.strictObject({
     at: z.enum(['login', 'refresh']),
-    cause: z.enum(['error', 'timeout', 'schema_missing_tables']),
+    cause: z.enum(['error', 'timeout', 'breaker_open', 'schema_missing_tables']),
   }),
   LOGIN_BLOCKED: z.strictObject({ at: z.enum(['login', 'refresh']), score, reasons }),
+  RISK_POLICY_CHANGED: z.strictObject({
+    version: z.number().int().min(1),
+    before: policy,
+    after: policy,
+  }),
+  RISK_VERDICT_GIVEN: z.strictObject({
+    staffId: z.uuid(),
+    score,
+    verdict,
+    note: z.string().nullable(),
+    before: verdict.nullable(),
+  }),
   STEP_UP_REQUIRED: z.strictObject({ purpose, origin, methods: z.array(z.string()) }),
   STEP_UP_VERIFIED: z.strictObject({ purpose, origin, method: z.string() }),
   STEP_UP_FAILED: z.strictObject({

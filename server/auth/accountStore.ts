@@ -7,7 +7,6 @@ export interface Membership {
   slug: string;
   name: string;
   staffId: string;
-  highRiskAction: 'block' | 'step_up';
   /** Tenant and staff member are active. */
   active: boolean;
 }
@@ -44,7 +43,6 @@ export async function findAccount(db: Db, email: string): Promise<Account | unde
               slug: tenant.slug,
               name: tenant.name,
               staffId: staff.id,
-              highRiskAction: tenant.highRiskAction,
               active: staff.status === 'active' && tenant.status === 'active',
             },
           ]

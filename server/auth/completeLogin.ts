@@ -7,8 +7,9 @@ import {
   findChallenge,
   fromChallengeId,
   learnFromSuccess,
+  noteDecision,
 } from '../security';
-import type { DeviceIdentity } from '../security';
+import type { DeviceIdentity, RiskAssessment } from '../security';
 import { readProfile } from './accountStore';
 import type { LoginDeps } from './login';
 import { openSession } from './openSession';
@@ -16,10 +17,28 @@ import type { TokenPair } from './openSession';
 import { recordRisk } from './recordRisk';
 import { withSessionTable } from './withSessionTable';
 
+interface Owner {
+  tenantId: string;
+  userId: string;
+  staffId: string;
+}
+
 export interface CompleteLoginInput {
   challengeId: string;
   device: DeviceIdentity;
 }
+
+/** The signals stand with the decision that asked for the proof: nothing was scored here. */
+const notePassed = (
+  deps: LoginDeps,
+  ctx: RequestContext,
+  { owner, risk }: { owner: Owner; risk: Pick<RiskAssessment, 'score' | 'reasons' | 'decision'> },
+) => {
+  const unscored = { signals: [], monitor: false, policyVersion: null, spentUs: 0 };
+  const { tenantId, staffId } = owner;
+  const decided = { at: 'login', tenantId, staffId, sessionId: null, outcome: 'passed' } as const;
+  return noteDecision(deps, ctx, { ...decided, risk: { ...risk, ...unscored } });
+};
 
 /**
  * Finishes a login whose challenge was verified, without the password being sent again. The password was
@@ -38,15 +57,18 @@ export async function completeLogin(
       const challenge = await consumeLoginChallenge(tx, { id, now: deps.clock.now() });
       if (!challenge) return undefined;
       const { tenantId, userId, staffId, rememberMe, reasons } = challenge;
-      const risk = { score: challenge.score ?? 0, reasons, stepUp: true };
+      const risk = { score: challenge.score ?? 0, reasons, decision: 'step_up' as const };
       const owner = { tenantId, userId, staffId };
-      const decided = { at: 'login', risk, decision: 'allowed_by_step_up' } as const;
+      const decided = { at: 'login', risk, outcome: 'passed' } as const;
       await recordRisk(tx, ctx, { tenantId, staffId }, decided);
       const email = (await readProfile(tx, tenantId, userId))?.email ?? '';
       const subject = attemptSubject(deps.keys, 'email', email);
       await clearAttempts(tx, ['account', 'known_device'], subject);
-      const tokens = await openSession(deps, tx, ctx, mode, { ...owner, rememberMe, ...risk });
-      return { owner, tokens };
+      const { score } = risk;
+      const session = { ...owner, rememberMe, score, reasons, stepUp: true };
+      const deviceHashes = input.device.learned;
+      const tokens = await openSession(deps, tx, ctx, mode, { ...session, deviceHashes });
+      return { owner, tokens, risk };
     }),
   );
   if (!done) {
@@ -58,6 +80,7 @@ export async function completeLogin(
     throw new AppError(waiting ? 'CHALLENGE_NOT_VERIFIED' : 'CHALLENGE_NOT_FOUND');
   }
   await learnFromSuccess(deps, ctx, { ...done.owner, deviceHashes: input.device.learned });
+  await notePassed(deps, ctx, done);
   deps.metrics.logins.inc({ outcome: 'succeeded' });
   return done.tokens;
 }

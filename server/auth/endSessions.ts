@@ -54,7 +54,7 @@ export async function logoutAll(
       });
     }),
   );
-  deps.riskFacts.forget(staffId);
+  deps.riskFacts.forget(tenantId, staffId);
 }
 
 /**

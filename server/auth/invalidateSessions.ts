@@ -59,5 +59,5 @@ export async function forceLogout(
       invalidateSessions(tx, ctx, mode, tenantId, { staffId, reason, now: deps.clock.now() }),
     ),
   );
-  deps.riskFacts.forget(staffId);
+  deps.riskFacts.forget(tenantId, staffId);
 }

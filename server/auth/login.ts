@@ -1,6 +1,7 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
+import type { RiskOutcome } from '../db/schema';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import {
@@ -8,9 +9,10 @@ import {
   attemptSubject,
   clearAttempts,
   consumeLoginChallenge,
-  decideRisk,
+  describeAttempt,
   fromChallengeId,
   learnFromSuccess,
+  noteDecision,
   offerChallenge,
 } from '../security';
 import type { DeviceIdentity, RiskAssessment } from '../security';
@@ -36,7 +38,12 @@ export type LoginDeps = Pick<
   | 'logger'
   | 'schemaGuard'
   | 'riskFacts'
+  | 'riskPolicies'
+  | 'riskBreaker'
+  | 'riskDecisions'
   | 'accessTokens'
+  | 'geo'
+  | 'ipLists'
 >;
 
 export interface LoginInput {
@@ -69,6 +76,12 @@ function chooseMembership(account: Account, tenant: string | undefined): Members
   throw new AppError('TENANT_SELECTION_REQUIRED', { extra: { tenants } });
 }
 
+const note = (deps: LoginDeps, ctx: RequestContext, who: Candidate, outcome: RiskOutcome) => {
+  const { tenantId, staffId } = who.membership;
+  const whose = { at: 'login' as const, tenantId, staffId, sessionId: null };
+  return noteDecision(deps, ctx, { ...whose, risk: who.risk, outcome });
+};
+
 async function block(deps: LoginDeps, ctx: RequestContext, who: Candidate): Promise<never> {
   const { tenantId, staffId } = who.membership;
   const { score, reasons } = who.risk;
@@ -76,7 +89,11 @@ async function block(deps: LoginDeps, ctx: RequestContext, who: Candidate): Prom
     deps.db.transaction(async (tx) => {
       const what = { staffId, reason: 'security_event' as const, now: deps.clock.now() };
       await invalidateSessions(tx, ctx, mode, tenantId, what);
-      await recordRisk(tx, ctx, who.membership, { at: 'login', risk: who.risk, decision: 'block' });
+      await recordRisk(tx, ctx, who.membership, {
+        at: 'login',
+        risk: who.risk,
+        outcome: 'blocked',
+      });
       await recordAudit(tx, ctx, {
         action: 'LOGIN_BLOCKED',
         outcome: 'denied',
@@ -87,7 +104,8 @@ async function block(deps: LoginDeps, ctx: RequestContext, who: Candidate): Prom
       });
     }),
   );
-  deps.riskFacts.forget(staffId);
+  deps.riskFacts.forget(tenantId, staffId);
+  await note(deps, ctx, who, 'blocked');
   deps.metrics.logins.inc({ outcome: 'blocked' });
   throw new AppError('LOGIN_BLOCKED', { extra: { reason: 'anomaly_score' } });
 }
@@ -96,7 +114,8 @@ async function demandStepUp(deps: LoginDeps, ctx: RequestContext, who: Candidate
   const { tenantId, staffId } = who.membership;
   const { score, reasons } = who.risk;
   const offer = await deps.db.transaction(async (tx) => {
-    await recordRisk(tx, ctx, who.membership, { at: 'login', risk: who.risk, decision: 'step_up' });
+    const decided = { at: 'login' as const, risk: who.risk, outcome: 'challenged' as const };
+    await recordRisk(tx, ctx, who.membership, decided);
     return offerChallenge(deps, tx, ctx, {
       tenantId,
       userId: who.account.userId,
@@ -109,6 +128,7 @@ async function demandStepUp(deps: LoginDeps, ctx: RequestContext, who: Candidate
       rememberMe: who.input.rememberMe,
     });
   });
+  await note(deps, ctx, who, 'challenged');
   deps.metrics.logins.inc({ outcome: 'step_up' });
   throw new AppError('STEP_UP_REQUIRED', {
     extra: { requiresStepUp: true, purpose: 'security_settings', score, reasons, ...offer },
@@ -123,6 +143,18 @@ async function passByChallenge(deps: LoginDeps, tx: Tx, who: Candidate): Promise
   return (await consumeLoginChallenge(tx, query)) !== undefined;
 }
 
+/** What let a login in: nothing spoke against it, a proof, or a policy that only watches. */
+function outcomeOf({ risk }: Candidate, stepUp: boolean): RiskOutcome {
+  if (risk.decision === 'allow') return 'allowed';
+  return stepUp ? 'passed' : 'monitored';
+}
+
+interface Entry {
+  tokens: TokenPair;
+  outcome: RiskOutcome;
+  stepUp: boolean;
+}
+
 /** @returns the tokens, or undefined where nothing lets this login through */
 async function enter(
   deps: LoginDeps,
@@ -130,13 +162,13 @@ async function enter(
   ctx: RequestContext,
   mode: SessionMode,
   who: Candidate & { newHash: string | undefined; allowed: boolean },
-): Promise<TokenPair | undefined> {
+): Promise<Entry | undefined> {
   // Used up also where the score alone would do: no second login may come of it.
   const stepUp = await passByChallenge(deps, tx, who);
   if (!who.allowed && !stepUp) return undefined;
   const { account, membership, risk, input } = who;
-  const decision = stepUp ? 'allowed_by_step_up' : 'allow';
-  await recordRisk(tx, ctx, membership, { at: 'login', risk, decision });
+  const outcome = outcomeOf(who, stepUp);
+  await recordRisk(tx, ctx, membership, { at: 'login', risk, outcome });
   if (who.newHash !== undefined) {
     await updatePasswordHash(tx, account.userId, who.newHash);
     const action = 'PASSWORD_REHASHED' as const;
@@ -151,30 +183,17 @@ async function enter(
   }
   const subject = attemptSubject(deps.keys, 'email', account.email);
   await clearAttempts(tx, ['account', 'known_device'], subject);
-  return openSession(deps, tx, ctx, mode, {
+  const tokens = await openSession(deps, tx, ctx, mode, {
     tenantId: membership.tenantId,
     userId: account.userId,
     staffId: membership.staffId,
+    deviceHashes: input.device.learned,
     rememberMe: input.rememberMe,
     score: risk.score,
     reasons: risk.reasons,
     stepUp,
   });
-}
-
-async function score(
-  deps: LoginDeps,
-  ctx: RequestContext,
-  who: Omit<Candidate, 'risk'> & { recentFailures: number },
-): Promise<RiskAssessment> {
-  return assessRisk(deps, ctx, {
-    tenantId: who.membership.tenantId,
-    staffId: who.membership.staffId,
-    at: deps.clock.now(),
-    country: ctx.country,
-    deviceHashes: who.input.device.hashes,
-    recentFailures: who.recentFailures,
-  });
+  return { tokens, outcome, stepUp };
 }
 
 async function loginAdmitted(
@@ -182,30 +201,39 @@ async function loginAdmitted(
   ctx: RequestContext,
   input: LoginInput,
 ): Promise<TokenPair> {
-  const { account, recentFailures } = await verifyCredentials(deps, ctx, {
+  const { account, recentFailures, accountsTried } = await verifyCredentials(deps, ctx, {
     ...input,
     cookieDeviceHash: input.device.cookieHash,
   });
   const membership = chooseMembership(account, input.tenant);
-  const risk = await score(deps, ctx, { account, membership, input, recentFailures });
+  const attempt = describeAttempt(deps, ctx, {
+    at: 'login',
+    tenantId: membership.tenantId,
+    staffId: membership.staffId,
+    deviceHashes: input.device.hashes,
+    recentFailures,
+    accountsTried,
+  });
+  const risk = await assessRisk(deps, ctx, attempt);
   const who = { account, membership, risk, input };
-  const decision = decideRisk(risk.score, membership.highRiskAction);
+  const decision = risk.monitor ? 'allow' : risk.decision;
   const newHash = deps.passwords.isOutdated(account.passwordHash)
     ? await deps.passwords.hash(input.password)
     : undefined;
   const allowed = decision === 'allow';
-  const tokens = await withSessionTable(deps, (mode) =>
+  const entry = await withSessionTable(deps, (mode) =>
     deps.db.transaction((tx) => enter(deps, tx, ctx, mode, { ...who, newHash, allowed })),
   );
-  if (!tokens) return decision === 'block' ? block(deps, ctx, who) : demandStepUp(deps, ctx, who);
-  await learnFromSuccess(deps, ctx, {
-    tenantId: membership.tenantId,
-    userId: account.userId,
-    staffId: membership.staffId,
-    deviceHashes: input.device.learned,
-  });
+  if (!entry) return decision === 'block' ? block(deps, ctx, who) : demandStepUp(deps, ctx, who);
+  // What nobody judged, or what would have needed a proof and gave none, must not become what is usual.
+  if (entry.stepUp || (!risk.skipped && entry.outcome !== 'monitored')) {
+    const { tenantId, staffId } = membership;
+    const owner = { tenantId, userId: account.userId, staffId };
+    await learnFromSuccess(deps, ctx, { ...owner, deviceHashes: input.device.learned });
+  }
+  await note(deps, ctx, who, entry.outcome);
   deps.metrics.logins.inc({ outcome: 'succeeded' });
-  return tokens;
+  return entry.tokens;
 }
 
 /**

@@ -12,6 +12,8 @@ export interface NewSession {
   tenantId: string;
   userId: string;
   staffId: string;
+  /** What identified the device at this login. */
+  deviceHashes: readonly string[];
   rememberMe: boolean;
   score: number;
   reasons: string[];
@@ -77,6 +79,7 @@ export async function openSession(
       ip,
       country,
       userAgent,
+      deviceHashes: [...request.deviceHashes],
     });
   }
   const refreshToken = newRefreshToken(deps.random);

@@ -1,21 +1,29 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
-import { STEP_UP_FROM } from '../security';
+import type { RiskOutcome } from '../db/schema';
 import type { RiskAssessment } from '../security';
 
 export interface DecidedRisk {
   at: 'login' | 'refresh';
-  risk: RiskAssessment;
-  decision: 'allow' | 'step_up' | 'block' | 'allowed_by_step_up';
+  risk: Pick<RiskAssessment, 'score' | 'reasons' | 'decision' | 'skipped'>;
+  outcome: RiskOutcome;
 }
+
+/** In the words of the audit log. */
+const DECISIONS = {
+  challenged: 'step_up',
+  blocked: 'block',
+  passed: 'allowed_by_step_up',
+  monitored: 'monitored',
+} as const;
 
 /** The events that a scoring leaves: that it was skipped, or that it found something. */
 export async function recordRisk(
   tx: Tx,
   ctx: RequestContext,
   who: { tenantId: string; staffId: string; sessionId?: string | null },
-  { at, risk, decision }: DecidedRisk,
+  { at, risk, outcome: became }: DecidedRisk,
 ): Promise<void> {
   const about = {
     tenantId: who.tenantId,
@@ -28,9 +36,11 @@ export async function recordRisk(
     const event = { ...about, action: 'ANOMALY_CHECK_SKIPPED' as const, details };
     await recordAudit(tx, ctx, { ...event, outcome: 'failure' });
   }
-  if (risk.score >= STEP_UP_FROM && decision !== 'allow') {
-    const details = { at, score: risk.score, reasons: risk.reasons, decision };
-    const outcome = decision === 'allowed_by_step_up' ? ('success' as const) : ('denied' as const);
+  if (became !== 'allowed') {
+    const { score, reasons } = risk;
+    const details = { at, score, reasons, decision: DECISIONS[became] };
+    const stopped = became === 'challenged' || became === 'blocked';
+    const outcome = stopped ? ('denied' as const) : ('success' as const);
     const event = { ...about, action: 'SUSPICIOUS_LOGIN_DETECTED' as const, details };
     await recordAudit(tx, ctx, { ...event, outcome });
   }

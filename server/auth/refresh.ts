@@ -1,12 +1,14 @@
 import { recordAudit, toAuditRow } from '../audit';
 import type { RequestContext } from '../context';
+import type { RiskOutcome } from '../db/schema';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import {
   assessRisk,
   consumeRefreshChallenge,
-  decideRisk,
+  describeAttempt,
   learnFromSuccess,
+  noteDecision,
   offerChallenge,
 } from '../security';
 import type { DeviceIdentity, RiskAssessment } from '../security';
@@ -33,7 +35,12 @@ export type RefreshDeps = Pick<
   | 'logger'
   | 'schemaGuard'
   | 'riskFacts'
+  | 'riskPolicies'
+  | 'riskBreaker'
+  | 'riskDecisions'
   | 'accessTokens'
+  | 'geo'
+  | 'ipLists'
 >;
 
 export interface RefreshInput {
@@ -81,6 +88,14 @@ export async function tryRotate(
   });
 }
 
+const note = (
+  deps: RefreshDeps,
+  ctx: RequestContext,
+  { tenantId, staffId, sessionId }: RotatedToken,
+  risk: RiskAssessment,
+  outcome: RiskOutcome,
+) => noteDecision(deps, ctx, { at: 'refresh', tenantId, staffId, sessionId, risk, outcome });
+
 async function block(
   deps: RefreshDeps,
   ctx: RequestContext,
@@ -92,7 +107,7 @@ async function block(
     deps.db.transaction(async (tx) => {
       const what = { staffId, reason: 'security_event' as const, now: deps.clock.now() };
       await invalidateSessions(tx, ctx, mode, tenantId, what);
-      await recordRisk(tx, ctx, token, { at: 'refresh', risk, decision: 'block' });
+      await recordRisk(tx, ctx, token, { at: 'refresh', risk, outcome: 'blocked' });
       await recordAudit(tx, ctx, {
         action: 'LOGIN_BLOCKED',
         outcome: 'denied',
@@ -104,7 +119,8 @@ async function block(
       });
     }),
   );
-  deps.riskFacts.forget(staffId);
+  deps.riskFacts.forget(tenantId, staffId);
+  await note(deps, ctx, token, risk, 'blocked');
   deps.metrics.refreshes.inc({ outcome: 'blocked' });
   throw new AppError('FORCE_LOGOUT', { extra: { reason: 'anomaly_score' } });
 }
@@ -126,13 +142,14 @@ async function demandStepUp(
     const now = deps.clock.now();
     const passed =
       sessionId !== null && (await consumeRefreshChallenge(tx, tenantId, { sessionId, now }));
-    const decision = passed ? 'allowed_by_step_up' : 'step_up';
-    await recordRisk(tx, ctx, token, { at: 'refresh', risk, decision });
+    const outcome = passed ? 'passed' : 'challenged';
+    await recordRisk(tx, ctx, token, { at: 'refresh', risk, outcome });
     if (passed) return undefined;
     const owner = { tenantId, userId, staffId, sessionId };
     const about = { origin: 'refresh' as const, purpose: 'security_settings' as const };
     return offerChallenge(deps, tx, ctx, { ...owner, ...about, score, reasons });
   });
+  await note(deps, ctx, token, risk, offer ? 'challenged' : 'passed');
   if (!offer) {
     const deviceHashes = rotation.device.learned;
     return learnFromSuccess(deps, ctx, { tenantId, userId, staffId, deviceHashes });
@@ -150,20 +167,24 @@ async function demandStepUp(
   });
 }
 
-/** The rotation stands, whatever becomes of this: a client must not lose its token to a failed note. */
-async function noteSkipped(
+/**
+ * What is let through: quietly, unscored, or watched only. The rotation stands, whatever becomes of this: a client must
+ * not lose its token to a failed note.
+ */
+async function letThrough(
   deps: RefreshDeps,
   ctx: RequestContext,
   token: RotatedToken,
   risk: RiskAssessment,
 ): Promise<void> {
+  const outcome = risk.decision === 'allow' ? 'allowed' : 'monitored';
+  await note(deps, ctx, token, risk, outcome);
+  if (!risk.skipped && outcome === 'allowed') return;
   try {
-    await deps.db.transaction((tx) =>
-      recordRisk(tx, ctx, token, { at: 'refresh', risk, decision: 'allow' }),
-    );
+    await deps.db.transaction((tx) => recordRisk(tx, ctx, token, { at: 'refresh', risk, outcome }));
   } catch (error) {
-    deps.metrics.backgroundFailures.inc({ task: 'audit_skipped_check' });
-    deps.logger.error({ err: error }, 'ANOMALY_CHECK_SKIPPED could not be audited');
+    deps.metrics.backgroundFailures.inc({ task: 'audit_risk' });
+    deps.logger.error({ err: error, outcome }, 'what a scoring left could not be audited');
   }
 }
 
@@ -180,21 +201,28 @@ export async function refresh(
   const rotation =
     (await tryRotate(deps, ctx, input)) ?? (await resolveUnspent(deps, ctx, input, tryRotate));
   const { token, refreshToken, degraded } = rotation;
-  const risk = await assessRisk(deps, ctx, {
-    tenantId: token.tenantId,
-    staffId: token.staffId,
-    at: deps.clock.now(),
-    country: ctx.country,
+  const { tenantId, userId, staffId, sessionVersion, sessionId, expiresAt } = token;
+  const attempt = describeAttempt(deps, ctx, {
+    at: 'refresh',
+    tenantId,
+    staffId,
     deviceHashes: input.device.hashes,
-    recentFailures: 0,
+    session:
+      sessionId === null
+        ? null
+        : {
+            id: sessionId,
+            country: token.sessionCountry,
+            deviceHashes: token.sessionDevices ?? [],
+          },
   });
-  const decision = decideRisk(risk.score, token.highRiskAction);
+  const risk = await assessRisk(deps, ctx, attempt);
+  const decision = risk.monitor ? 'allow' : risk.decision;
   if (decision === 'block') return block(deps, ctx, token, risk);
   if (decision === 'step_up') {
     await demandStepUp(deps, ctx, { ...rotation, device: input.device }, risk);
-  } else if (risk.skipped) await noteSkipped(deps, ctx, token, risk);
+  } else await letThrough(deps, ctx, token, risk);
   deps.metrics.refreshes.inc({ outcome: 'succeeded' });
-  const { tenantId, userId, sessionVersion, sessionId, expiresAt } = token;
   const subject = { tenantId, userId, sessionVersion, sid: sessionId ?? token.familyId, degraded };
   return toTokenPair(deps, subject, { refreshToken, refreshExpiresAt: expiresAt, sessionId });
 }

@@ -11,7 +11,7 @@ import {
   hasLiveLink,
   lockStaff,
   lockUnadopted,
-  readHighRiskAction,
+  isCurrentStaff,
 } from './rotationStore';
 import type { StoredToken } from './rotationStore';
 import { insertSession, readCurrentStaff } from './sessionStore';
@@ -39,12 +39,19 @@ async function findLostAnswer(
   const successor = await findTokenByHash(deps.db, hashRefreshToken(deps.keys, refreshToken));
   if (!successor || successor.revokedAt !== null || successor.expiresAt <= now) return undefined;
   const { tenantId, userId, staffId, sessionId, sessionVersion, rememberMe, expiresAt } = successor;
-  const owner = await readHighRiskAction(deps.db, tenantId, { staffId, sessionVersion });
-  if (!owner) throw new AppError('INVALID_REFRESH_TOKEN');
+  if (!(await isCurrentStaff(deps.db, tenantId, { staffId, sessionVersion }))) {
+    throw new AppError('INVALID_REFRESH_TOKEN');
+  }
   const familyId = familyOf(successor);
   const whose = { tenantId, userId, staffId, sessionId, familyId, sessionVersion };
   return {
-    token: { ...whose, rememberMe, highRiskAction: owner.highRiskAction, expiresAt },
+    token: {
+      ...whose,
+      rememberMe,
+      sessionCountry: null,
+      sessionDevices: null,
+      expiresAt,
+    },
     refreshToken,
     degraded: sessionId === null,
   };
@@ -136,7 +143,7 @@ export async function resolveUnspent(
     if (lost) return lost;
     const spent = stored;
     await withSessionTable(deps, (mode) => punishReuse(deps, ctx, mode, spent));
-    deps.riskFacts.forget(spent.staffId);
+    deps.riskFacts.forget(spent.tenantId, spent.staffId);
     deps.metrics.refreshes.inc({ outcome: 'reuse_detected' });
     throw new AppError('FORCE_LOGOUT', { extra: { reason: 'reuse_detected' } });
   }

@@ -18,7 +18,10 @@ export interface RotatedToken {
   familyId: string;
   sessionVersion: number;
   rememberMe: boolean;
-  highRiskAction: 'block' | 'step_up';
+  /** Where the session began; null where that is not known. */
+  sessionCountry: string | null;
+  /** On what it began; null where that is not known. */
+  sessionDevices: string[] | null;
   expiresAt: Date;
 }
 
@@ -48,7 +51,9 @@ function rotationSql(mode: SessionMode): string {
     : 'coalesce(t.absolute_expires_at, t.expires_at)';
   return `WITH held AS MATERIALIZED (
     SELECT t.id, t.tenant_id, t.user_id, t.staff_id, t.session_id, t.session_version, t.remember_me,
-      coalesce(t.family_id, t.id) AS family_id, ${ends} AS ends_at, tn.high_risk_action
+      coalesce(t.family_id, t.id) AS family_id, ${ends} AS ends_at,
+      ${normal ? 's.country' : 'NULL'}::text AS session_country,
+      ${normal ? 's.device_hashes' : 'NULL'}::text[] AS session_devices
     FROM refresh_tokens t
     JOIN tenant_staff st ON st.tenant_id = t.tenant_id AND st.id = t.staff_id AND st.user_id = t.user_id
     JOIN users u ON u.id = t.user_id
@@ -90,7 +95,8 @@ function rotationSql(mode: SessionMode): string {
   SELECT spent.tenant_id AS "tenantId", spent.user_id AS "userId", spent.staff_id AS "staffId",
     spent.session_id AS "sessionId", spent.family_id AS "familyId",
     spent.session_version AS "sessionVersion", spent.remember_me AS "rememberMe",
-    spent.high_risk_action AS "highRiskAction", successor.expires_at AS "expiresAt"
+    spent.session_country AS "sessionCountry", spent.session_devices AS "sessionDevices",
+    successor.expires_at AS "expiresAt"
   FROM spent, successor`;
 }
 
@@ -253,14 +259,14 @@ export async function revokeAllTokens(
   return revokeLive(tx, tenantId, { reason, now }, fitting);
 }
 
-/** @returns the tenant's answer to a high score, or undefined where the member's sessions have ended */
-export async function readHighRiskAction(
+/** Whether this version of a staff member may still be signed in: nobody disabled, nothing bumped since. */
+export async function isCurrentStaff(
   db: Db,
   tenantId: string,
   query: { staffId: string; sessionVersion: number },
-): Promise<{ highRiskAction: 'block' | 'step_up' } | undefined> {
-  const [row] = await db
-    .select({ highRiskAction: tenants.highRiskAction })
+): Promise<boolean> {
+  const rows = await db
+    .select({ id: tenantStaff.id })
     .from(tenantStaff)
     .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
     .innerJoin(users, eq(users.id, tenantStaff.userId))
@@ -274,5 +280,5 @@ export async function readHighRiskAction(
         eq(tenants.status, 'active'),
       ),
     );
-  return row;
+  return rows.length === 1;
 }

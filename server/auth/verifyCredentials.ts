@@ -30,6 +30,8 @@ export interface VerifiedAccount {
   account: Account;
   /** Failed logins of this account in the window before this one. */
   recentFailures: number;
+  /** Different accounts that logins from this address failed on in the window. */
+  accountsTried: number;
 }
 
 type CredentialDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'config' | 'passwords' | 'metrics'>;
@@ -40,7 +42,10 @@ const GLOBAL_SUBJECT = 'all';
 const RETRY_AFTER = { 'retry-after': '900' };
 
 /** Under a surge over the whole system each address gets a tenth of its budget. */
-async function isAddressThrottled(deps: CredentialDeps, address: string): Promise<boolean> {
+async function judgeAddress(
+  deps: CredentialDeps,
+  address: string,
+): Promise<{ throttled: boolean; accountsTried: number }> {
   const counts = await readAttempts(
     deps.db,
     [
@@ -51,7 +56,9 @@ async function isAddressThrottled(deps: CredentialDeps, address: string): Promis
   );
   const { perIp, global } = deps.config.loginFailures;
   const surge = (counts.get('global')?.failures ?? 0) >= global;
-  return (counts.get('ip')?.failures ?? 0) >= (surge ? Math.ceil(perIp / 10) : perIp);
+  const { failures = 0, accounts = 0 } = counts.get('ip') ?? {};
+  const throttled = failures >= (surge ? Math.ceil(perIp / 10) : perIp);
+  return { throttled, accountsTried: accounts };
 }
 
 /**
@@ -103,7 +110,7 @@ async function refuse(
   await deps.db.transaction(async (tx) => {
     const keys = [
       { scope: failure.scope, subject: failure.subject },
-      { scope: 'ip' as const, subject: failure.address },
+      { scope: 'ip' as const, subject: failure.address, account: failure.subject },
       { scope: 'global' as const, subject: GLOBAL_SUBJECT },
     ];
     await countFailures(tx, keys, deps.clock.now());
@@ -145,7 +152,7 @@ export async function verifyCredentials(
   const { email, password, tenant } = credentials;
   const subject = attemptSubject(deps.keys, 'email', email);
   const address = attemptSubject(deps.keys, 'address', addressBlock(ctx.ip));
-  const throttled = await isAddressThrottled(deps, address);
+  const { throttled, accountsTried } = await judgeAddress(deps, address);
   const account = await findAccount(deps.db, email);
   const taken = await takeTry(deps, account, credentials, { subject, throttled });
   if (!taken && throttled) {
@@ -162,5 +169,5 @@ export async function verifyCredentials(
   const reason = reasonToRefuse(account, fits, tenant);
   if (!account || reason) return refuse(deps, ctx, failure, reason ?? 'unknown_account');
   await resetTries(deps.db, taken.scope, subject);
-  return { account, recentFailures: taken.failures };
+  return { account, recentFailures: taken.failures, accountsTried };
 }

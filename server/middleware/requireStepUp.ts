@@ -9,9 +9,9 @@ const TEST_BYPASS = 'x-stepup-test-bypass';
 /**
  * Guards a route with a fresh step-up for one purpose in this session. It stands behind `authenticate` and
  * `requirePermission`: tenant, then permission, then step-up.
- * @param windowSec how old the proof may be, in seconds
+ * @param windowSec how old the proof may be, in seconds; 600 unless the tenant's policy says otherwise
  */
-export function requireStepUp(purpose: StepUpPurpose, windowSec = 600): RequestHandler {
+export function requireStepUp(purpose: StepUpPurpose, windowSec?: number): RequestHandler {
   return async (req, _res, next) => {
     const principal = principalOf(req);
     const deps = depsOf(req);

@@ -1,21 +1,36 @@
 import type { RequestContext } from '../context';
+import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 import { computeAnomalyScoreOptimized } from './computeAnomalyScore';
 import type { AnomalyInput } from './computeAnomalyScore';
-import { HIGH_RISK_FROM, SCORE_CAP, STEP_UP_FROM } from './riskTable';
+import { decideRisk } from './riskPolicy';
+import type { VersionedPolicy } from './riskPolicy';
+import { SCORE_CAP } from './score';
+import type { SeenSignal } from './score';
 
-export type SkipCause = 'error' | 'timeout' | 'schema_missing_tables';
+export type SkipCause = 'error' | 'timeout' | 'breaker_open' | 'schema_missing_tables';
 
 export interface RiskAssessment {
+  /** 0 to 100. */
   score: number;
   reasons: string[];
+  signals: SeenSignal[];
+  /** What the tenant's policy says to the score. */
+  decision: 'allow' | 'step_up' | 'block';
+  /** The policy only watches: nothing is enforced. */
+  monitor: boolean;
+  /** Of the policy; 0 for the defaults, null where there was no scoring. */
+  policyVersion: number | null;
   /** Why there was no scoring; undefined where there was. */
   skipped?: SkipCause;
+  /** Microseconds. */
+  spentUs: number;
 }
 
-export type RiskDecision = 'allow' | 'step_up' | 'block';
-
-type RiskDeps = Pick<Deps, 'config' | 'riskFacts' | 'schemaGuard' | 'logger' | 'metrics'>;
+type RiskDeps = Pick<
+  Deps,
+  'config' | 'riskFacts' | 'riskPolicies' | 'riskBreaker' | 'schemaGuard' | 'logger' | 'metrics'
+>;
 
 class DeadlineError extends Error {}
 
@@ -33,48 +48,57 @@ async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
 }
 
 /** A scorer that answers nonsense has failed as surely as one that throws. */
-function readScore(answer: unknown): RiskAssessment {
-  const { score, reasons } = (answer ?? {}) as { score?: unknown; reasons?: unknown };
+function readScore(answer: unknown): Pick<RiskAssessment, 'score' | 'reasons' | 'signals'> {
+  const { score, reasons, signals } = (answer ?? {}) as Record<string, unknown>;
   if (typeof score !== 'number' || !Number.isFinite(score)) {
     throw new TypeError('the scorer gave no score');
   }
-  const names = Array.isArray(reasons) ? reasons.map(String) : [];
-  return { score: Math.round(Math.min(SCORE_CAP, Math.max(0, score))), reasons: names };
+  return {
+    score: Math.round(Math.min(SCORE_CAP, Math.max(0, score))),
+    reasons: Array.isArray(reasons) ? reasons.map(String) : [],
+    signals: Array.isArray(signals) ? (signals as SeenSignal[]) : [],
+  };
+}
+
+function judge(answer: unknown, { version, policy }: VersionedPolicy) {
+  const scored = readScore(answer);
+  const decision = decideRisk(scored.score, policy);
+  return { ...scored, decision, monitor: policy.monitor, policyVersion: version };
 }
 
 /**
- * Scores, and cannot fail: advice must never break a login. Where there is no score within the deadline,
- * the answer is 0 with `ANOMALY_CHECK_SKIPPED`, a warning in the log and a metric; the caller records the
- * audit event in its own transaction.
+ * Scores and decides, and cannot fail: advice must never break a login. Where there is no score within the deadline,
+ * the answer is 0 with `ANOMALY_CHECK_SKIPPED`, a warning in the log and a metric; the caller records the audit event
+ * in its own transaction. A policy that cannot be read is no better than a score that cannot be had.
  */
 export async function assessRisk(
   deps: RiskDeps,
   ctx: RequestContext,
   input: AnomalyInput,
 ): Promise<RiskAssessment> {
+  const begun = performance.now();
+  const spentUs = () => Math.round((performance.now() - begun) * 1000);
   const skip = (skipped: SkipCause, err?: unknown): RiskAssessment => {
-    deps.metrics.anomalyChecksSkipped.inc({ cause: skipped });
-    deps.logger.warn(
-      { err, cause: skipped, correlationId: ctx.correlationId },
-      'ANOMALY_CHECK_SKIPPED',
-    );
-    return { score: 0, reasons: ['ANOMALY_CHECK_SKIPPED'], skipped };
+    const cause = { cause: skipped };
+    deps.metrics.anomalyChecksSkipped.inc(cause);
+    deps.logger.warn({ err, ...cause, correlationId: ctx.correlationId }, 'ANOMALY_CHECK_SKIPPED');
+    const nothing = { score: 0, reasons: ['ANOMALY_CHECK_SKIPPED'], signals: [] };
+    const allowed = { decision: 'allow' as const, monitor: false, policyVersion: null };
+    return { ...nothing, ...allowed, skipped, spentUs: spentUs() };
   };
   if (!deps.schemaGuard.scoringEnabled()) return skip('schema_missing_tables');
+  if (!deps.riskBreaker.admit()) return skip('breaker_open');
   try {
     // Inside the try: a scorer may also throw before it returns a promise.
-    const work = Promise.resolve(computeAnomalyScoreOptimized(deps, input));
-    return readScore(await withDeadline(work, deps.config.anomalyTimeoutMs));
+    const scored = Promise.resolve(computeAnomalyScoreOptimized(deps, input));
+    const work = Promise.all([scored, deps.riskPolicies.read(input.tenantId)]);
+    const judged = judge(...(await withDeadline(work, deps.config.anomalyTimeoutMs)));
+    deps.riskBreaker.succeeded();
+    return { ...judged, spentUs: spentUs() };
   } catch (error) {
-    return skip(error instanceof DeadlineError ? 'timeout' : 'error', error);
+    const late = error instanceof DeadlineError;
+    // A fault of ours would fail as fast the next time: only a database in trouble is worth a pause.
+    if (late || databaseFault(error)) deps.riskBreaker.failed();
+    return skip(late ? 'timeout' : 'error', error);
   }
-}
-
-/**
- * What a score means: below 60 nothing, below 90 a step-up, from there what the tenant chose.
- * @param highRiskAction the tenant's answer to a score of 90 or more
- */
-export function decideRisk(score: number, highRiskAction: 'block' | 'step_up'): RiskDecision {
-  if (score >= HIGH_RISK_FROM) return highRiskAction;
-  return score >= STEP_UP_FROM ? 'step_up' : 'allow';
 }

@@ -46,21 +46,42 @@ export async function reserveTry(
   return row?.failures;
 }
 
+/** A row names so many accounts at most: what counts is whether they are few or many. */
+const ACCOUNTS_KEPT = 20;
+
+export interface CountedAttempt {
+  scope: AttemptScope;
+  subject: string;
+  /** Of scope `ip`: the account that was tried. */
+  account?: string;
+}
+
 /** Counts one failure in each scope; the order is the caller's and always the same, so none deadlocks. */
 export async function countFailures(
   db: Db,
-  keys: readonly { scope: AttemptScope; subject: string }[],
+  keys: readonly CountedAttempt[],
   now: Date,
 ): Promise<void> {
   const table = failedAttempts;
   const over = sql`${table.windowStartedAt} <= ${windowCut(now).toISOString()}`;
   await db
     .insert(table)
-    .values(keys.map((key) => ({ ...key, failures: 1, windowStartedAt: now, updatedAt: now })))
+    .values(
+      keys.map(({ account, ...key }) => ({
+        ...key,
+        failures: 1,
+        accounts: account === undefined ? [] : [account],
+        windowStartedAt: now,
+        updatedAt: now,
+      })),
+    )
     .onConflictDoUpdate({
       target: [table.scope, table.subject],
       set: {
         failures: sql`CASE WHEN ${over} THEN 1 ELSE ${table.failures} + 1 END`,
+        accounts: sql`CASE WHEN ${over} THEN excluded.accounts
+          WHEN ${table.accounts} @> excluded.accounts OR cardinality(${table.accounts}) >= ${ACCOUNTS_KEPT}
+          THEN ${table.accounts} ELSE ${table.accounts} || excluded.accounts END`,
         windowStartedAt: sql`CASE WHEN ${over} THEN ${now.toISOString()} ELSE ${table.windowStartedAt} END`,
         updatedAt: now,
       },
@@ -70,6 +91,8 @@ export async function countFailures(
 export interface AttemptCount {
   failures: number;
   tries: number;
+  /** Different accounts that failed, as far as they are kept. */
+  accounts: number;
 }
 
 /** @returns the counts by scope; failures outside the window count as none */
@@ -97,7 +120,11 @@ export async function readAttempts(
   return new Map(
     rows.map((row) => [
       row.scope,
-      { tries: row.tries, failures: row.windowStartedAt > cut ? row.failures : 0 },
+      {
+        tries: row.tries,
+        failures: row.windowStartedAt > cut ? row.failures : 0,
+        accounts: row.windowStartedAt > cut ? row.accounts.length : 0,
+      },
     ]),
   );
 }

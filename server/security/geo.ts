@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import ipaddr from 'ipaddr.js';
 import { Reader } from 'maxmind';
-import type { CountryResponse } from 'maxmind';
+import type { AsnResponse, CountryResponse } from 'maxmind';
 import { COUNTRY_CENTROIDS } from './countryCentroids';
 
 export interface GeoLookup {
   /** @returns the ISO 3166-1 alpha-2 code, or null for an address that no country owns */
   country(ip: string | null): string | null;
+  /** @returns the number of the autonomous system, or null where no database knows */
+  asn(ip: string | null): number | null;
 }
 
 /** The packaged CC0 database: country signals work with no set-up and no account anywhere. */
@@ -18,22 +20,37 @@ interface PackagedCountry {
 }
 
 /**
- * Opens a country database in MaxMind's format, at first use.
- * @param path an `.mmdb` file; the packaged one where undefined
+ * The form in which databases hold an address: an IPv4 client of an IPv6 socket is ::ffff:a.b.c.d, which they do not.
+ * @returns null for loopback, private and link-local addresses, which say nothing of a place
  */
-export function createGeoLookup(path: string | undefined): GeoLookup {
-  let reader: Reader<CountryResponse> | undefined;
+function publicAddress(ip: string | null): string | null {
+  if (ip === null || !ipaddr.isValid(ip)) return null;
+  const address = ipaddr.process(ip);
+  return address.range() === 'unicast' ? address.toString() : null;
+}
+
+/**
+ * Opens databases in MaxMind's format, each at first use.
+ * @param countryPath an `.mmdb` file of countries; the packaged one where undefined
+ * @param asnPath an `.mmdb` file of autonomous systems; none where undefined
+ */
+export function createGeoLookup(countryPath: string | undefined, asnPath?: string): GeoLookup {
+  let countries: Reader<CountryResponse> | undefined;
+  let systems: Reader<AsnResponse> | undefined;
   return {
     country(ip) {
-      if (ip === null || !ipaddr.isValid(ip)) return null;
-      // Unwrapped: an IPv4 client of an IPv6 socket is ::ffff:a.b.c.d, which the database does not hold.
-      const address = ipaddr.process(ip);
-      // Loopback, private and link-local addresses say nothing of a place.
-      if (address.range() !== 'unicast') return null;
-      reader ??= new Reader<CountryResponse>(readFileSync(path ?? packagedDatabase()));
-      const found: (CountryResponse & PackagedCountry) | null = reader.get(address.toString());
+      const address = publicAddress(ip);
+      if (address === null) return null;
+      countries ??= new Reader<CountryResponse>(readFileSync(countryPath ?? packagedDatabase()));
+      const found: (CountryResponse & PackagedCountry) | null = countries.get(address);
       const code = found?.country?.iso_code ?? found?.country_code;
       return code !== undefined && /^[A-Z]{2}$/.test(code) ? code : null;
+    },
+    asn(ip) {
+      const address = asnPath === undefined ? null : publicAddress(ip);
+      if (asnPath === undefined || address === null) return null;
+      systems ??= new Reader<AsnResponse>(readFileSync(asnPath));
+      return systems.get(address)?.autonomous_system_number ?? null;
     },
   };
 }

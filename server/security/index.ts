@@ -1,4 +1,4 @@
-export { assessRisk, decideRisk } from './assessRisk';
+export { assessRisk } from './assessRisk';
 export type { RiskAssessment } from './assessRisk';
 export {
   TRIES_FOR_KNOWN_DEVICES,
@@ -14,6 +14,7 @@ export {
   reserveTry,
   resetTries,
 } from './attemptStore';
+export { describeAttempt } from './describeAttempt';
 export { fromChallengeId } from './challengeId';
 export { consumeLoginChallenge, consumeRefreshChallenge, findChallenge } from './challengeStore';
 export { offerChallenge } from './challenges';
@@ -23,10 +24,19 @@ export { enrollTotpForStaff } from './enrollTotpForStaff';
 export { createGeoLookup } from './geo';
 export type { GeoLookup } from './geo';
 export { learnFromSuccess } from './learnFromSuccess';
-export { createRiskFactsCache } from './riskFacts';
+export { createBreaker } from './breaker';
+export type { Breaker } from './breaker';
+export { noteDecision } from './noteDecision';
+export { createRiskCaches } from './riskCaches';
+export { createRiskDecisionLog } from './riskDecisionLog';
+export type { RiskDecisionLog } from './riskDecisionLog';
+export { purgeDecisions } from './riskDecisionStore';
 export type { RiskFactsCache } from './riskFacts';
+export type { RiskPolicies } from './riskPolicies';
+export { riskRoutes } from './riskRoutes';
+export { readIpLists } from './ipLists';
+export type { IpLists } from './ipLists';
 export { isKnownDevice } from './riskFactsStore';
-export { STEP_UP_FROM } from './riskTable';
 export { securityRoutes } from './routes';
 export { assertStepUp } from './stepUpGate';
 export { currentTotpCode } from './totp';

@@ -1,5 +1,6 @@
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
+import { networkOf } from './networks';
 import { rememberSighting } from './riskFactsStore';
 
 /**
@@ -7,15 +8,16 @@ import { rememberSighting } from './riskFactsStore';
  * or takes too long, the login stands, and the log and a metric say so.
  */
 export async function learnFromSuccess(
-  deps: Pick<Deps, 'db' | 'clock' | 'config' | 'riskFacts' | 'logger' | 'metrics'>,
+  deps: Pick<Deps, 'db' | 'clock' | 'config' | 'geo' | 'riskFacts' | 'logger' | 'metrics'>,
   ctx: RequestContext,
   who: { tenantId: string; userId: string; staffId: string; deviceHashes: readonly string[] },
 ): Promise<void> {
   try {
-    const sighting = { ...who, country: ctx.country, at: deps.clock.now() };
+    const network = networkOf(ctx.ip, deps.geo.asn(ctx.ip));
+    const sighting = { ...who, country: ctx.country, network, at: deps.clock.now() };
     const { anomalyTimeoutMs } = deps.config;
     await deps.db.transaction((tx) => rememberSighting(tx, sighting, anomalyTimeoutMs));
-    deps.riskFacts.forget(who.staffId);
+    deps.riskFacts.forget(who.tenantId, who.staffId);
   } catch (error) {
     deps.metrics.backgroundFailures.inc({ task: 'learn_from_success' });
     deps.logger.warn({ err: error }, 'what a login taught could not be kept');

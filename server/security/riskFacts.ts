@@ -1,42 +1,37 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../context';
-import { batchLoads } from '../db/batchLoads';
+import { keepLoads } from '../db/keepLoads';
 import { factsKey, readRiskFacts } from './riskFactsStore';
-import type { RiskFacts } from './riskFactsStore';
+import type { History } from './signals';
 
-/** The facts of many staff members, kept for a minute each, with a bound on how many. */
+/** What is known of many staff members, kept for a minute each, with a bound on how many. */
 export interface RiskFactsCache {
-  read(tenantId: string, staffId: string): Promise<RiskFacts>;
+  read(tenantId: string, staffId: string): Promise<History>;
   /** After reuse, a forced logout or a login that taught something: the next read asks the database. */
-  forget(staffId: string): void;
+  forget(tenantId: string, staffId: string): void;
+  forgetAll(): void;
 }
 
-const KEPT_MS = 60_000;
 const MOST_ENTRIES = 10_000;
 
-export function createRiskFactsCache(pool: Pool, clock: Clock): RiskFactsCache {
-  const load = batchLoads((keys) => readRiskFacts(pool, keys));
-  const entries = new Map<string, { facts: RiskFacts; until: number }>();
-  // A read that began before any forget() is not kept: it may hold what was to be forgotten.
-  let forgets = 0;
-
+/**
+ * @param pool with a statement timeout of the scorer's own
+ * @param keptMs how long a history is good for, in milliseconds
+ */
+export function createRiskFactsCache(
+  pool: Pool,
+  clock: Clock,
+  keptMs: () => number,
+): RiskFactsCache {
+  const kept = keepLoads<History>({
+    load: (keys) => readRiskFacts(pool, keys),
+    clock,
+    keptMs,
+    mostEntries: MOST_ENTRIES,
+  });
   return {
-    async read(tenantId, staffId) {
-      const now = clock.now().getTime();
-      const kept = entries.get(staffId);
-      if (kept && kept.until > now) return kept.facts;
-      const forgetsBefore = forgets;
-      const facts = await load(factsKey(tenantId, staffId));
-      if (!facts) throw new Error('the database gave no facts');
-      if (forgets === forgetsBefore) {
-        if (entries.size >= MOST_ENTRIES) entries.delete(entries.keys().next().value ?? '');
-        entries.set(staffId, { facts, until: now + KEPT_MS });
-      }
-      return facts;
-    },
-    forget(staffId) {
-      forgets += 1;
-      entries.delete(staffId);
-    },
+    read: (tenantId, staffId) => kept.read(factsKey(tenantId, staffId)),
+    forget: (tenantId, staffId) => kept.forget(factsKey(tenantId, staffId)),
+    forgetAll: () => kept.forgetAll(),
   };
 }

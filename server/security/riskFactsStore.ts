@@ -2,14 +2,8 @@ import type { Pool } from 'pg';
 import { and, eq, sql } from 'drizzle-orm';
 import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
-import { knownCountries, knownDevices } from '../db/schema';
-
-/** What is known of a staff member's past logins: bounded, whatever their number. */
-export interface RiskFacts {
-  readonly deviceHashes: ReadonlySet<string>;
-  /** By country: when it was last seen, in milliseconds since the epoch. */
-  readonly countries: ReadonlyMap<string, number>;
-}
+import { knownCountries, knownDevices, knownNetworks, staffHabits } from '../db/schema';
+import type { History } from './signals';
 
 /**
  * The scalar subqueries around the parameters keep the planner from looking into the arrays: it would plan
@@ -24,7 +18,19 @@ const FACTS: PreparedStatement = {
        ORDER BY last_seen_at DESC LIMIT 200) d) AS devices,
     (SELECT coalesce(json_agg(json_build_array(c.country, extract(epoch FROM c.last_seen_at) * 1000)), '[]')
        FROM known_countries c
-       WHERE c.staff_id = asked.staff_id AND c.tenant_id = asked.tenant_id) AS countries
+       WHERE c.staff_id = asked.staff_id AND c.tenant_id = asked.tenant_id) AS countries,
+    (SELECT coalesce(json_agg(json_build_array(n.network, extract(epoch FROM n.last_seen_at) * 1000)), '[]') FROM (
+       SELECT network, last_seen_at FROM known_networks
+       WHERE staff_id = asked.staff_id AND tenant_id = asked.tenant_id
+       ORDER BY last_seen_at DESC LIMIT 200) n) AS networks,
+    (SELECT json_build_object('hours', h.hours, 'lastLoginAt', extract(epoch FROM h.last_login_at) * 1000)
+       FROM staff_habits h
+       WHERE h.staff_id = asked.staff_id AND h.tenant_id = asked.tenant_id) AS habits,
+    (SELECT coalesce(json_agg(json_build_object('id', s.id, 'country', s.country,
+         'lastSeenAt', extract(epoch FROM s.last_seen_at) * 1000)), '[]') FROM (
+       SELECT id, country, last_seen_at FROM user_sessions
+       WHERE staff_id = asked.staff_id AND tenant_id = asked.tenant_id AND revoked_at IS NULL
+       ORDER BY last_seen_at DESC NULLS LAST LIMIT 20) s) AS sessions
     FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[])) AS asked(tenant_id, staff_id)`,
 };
 
@@ -40,17 +46,27 @@ export const factsKey = (tenantId: string, staffId: string): string => `${tenant
 export async function readRiskFacts(
   pool: Pool,
   keys: readonly string[],
-): Promise<Map<string, RiskFacts>> {
+): Promise<Map<string, History>> {
   const asked = keys.map((key) => key.split('/'));
   const rows = await runPrepared<{
     key: string;
     devices: string[];
     countries: [string, number][];
+    networks: [string, number][];
+    habits: { hours: number[]; lastLoginAt: number } | null;
+    sessions: { id: string; country: string | null; lastSeenAt: number }[];
   }>(pool, FACTS, [asked.map(([tenantId]) => tenantId), asked.map(([, staffId]) => staffId)]);
   return new Map(
-    rows.map(({ key, devices, countries }) => [
+    rows.map(({ key, devices, countries, networks, habits, sessions }) => [
       key,
-      { deviceHashes: new Set(devices), countries: new Map(countries) },
+      {
+        deviceHashes: new Set(devices),
+        countries: new Map(countries),
+        networks: new Map(networks),
+        hours: habits?.hours ?? [],
+        lastLoginAt: habits?.lastLoginAt ?? null,
+        sessions,
+      },
     ]),
   );
 }
@@ -61,11 +77,29 @@ export interface Sighting {
   staffId: string;
   deviceHashes: readonly string[];
   country: string | null;
+  network: string | null;
   at: Date;
 }
 
+async function rememberHour(tx: Tx, { tenantId, userId, staffId, at }: Sighting): Promise<void> {
+  // Arrays begin at 1.
+  const hour = sql.raw(String(at.getUTCHours() + 1));
+  const { hours, lastLoginAt } = staffHabits;
+  const first = Array.from({ length: 24 }, (_, one) => (one === at.getUTCHours() ? 1 : 0));
+  await tx
+    .insert(staffHabits)
+    .values({ tenantId, userId, staffId, hours: first, lastLoginAt: at })
+    .onConflictDoUpdate({
+      target: staffHabits.staffId,
+      set: {
+        hours: sql`${hours}[:${hour} - 1] || (${hours}[${hour}] + 1) || ${hours}[${hour} + 1:]`,
+        lastLoginAt: sql`greatest(${lastLoginAt}, excluded.last_login_at)`,
+      },
+    });
+}
+
 /**
- * Remembers where and on what a login succeeded.
+ * Remembers where, when and on what a login succeeded.
  * @param timeoutMs after which Postgres cancels each statement: a login waits for this
  */
 export async function rememberSighting(
@@ -73,7 +107,7 @@ export async function rememberSighting(
   sighting: Sighting,
   timeoutMs: number,
 ): Promise<void> {
-  const { tenantId, userId, staffId, deviceHashes, country, at } = sighting;
+  const { tenantId, userId, staffId, deviceHashes, country, network, at } = sighting;
   const row = { tenantId, userId, staffId, firstSeenAt: at, lastSeenAt: at };
   await tx.execute(sql`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true)`);
   if (deviceHashes.length > 0) {
@@ -85,6 +119,16 @@ export async function rememberSighting(
         set: { lastSeenAt: sql`greatest(${knownDevices.lastSeenAt}, excluded.last_seen_at)` },
       });
   }
+  if (network !== null) {
+    await tx
+      .insert(knownNetworks)
+      .values({ ...row, network })
+      .onConflictDoUpdate({
+        target: [knownNetworks.staffId, knownNetworks.network],
+        set: { lastSeenAt: sql`greatest(${knownNetworks.lastSeenAt}, excluded.last_seen_at)` },
+      });
+  }
+  await rememberHour(tx, sighting);
   if (country !== null) {
     await tx
       .insert(knownCountries)

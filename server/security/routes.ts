@@ -24,7 +24,7 @@ const confirmBody = z.object({ code });
 async function assertMayChangeFactor(deps: Deps, req: Request): Promise<void> {
   const principal = principalOf(req);
   if (!(await hasFactor(deps, principal.tenantId, principal.staffId))) return;
-  await assertStepUp(deps, contextOf(req), principal, 'security_settings', 600);
+  await assertStepUp(deps, contextOf(req), principal, 'security_settings');
 }
 
 export const securityRoutes = (deps: Deps) => ({

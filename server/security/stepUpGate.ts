@@ -5,11 +5,27 @@ import { AppError } from '../errors';
 import { hasFreshStepUp, listMethods } from './challengeStore';
 import { offerChallenge } from './challenges';
 
-type GateDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config'>;
+type GateDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'riskPolicies'>;
+
+const DEFAULT_WINDOW_SEC = 600;
+
+/** The tenant's window for the purpose; a route that asks for a fresher proof than that has its way. */
+async function findWindowSec(
+  deps: GateDeps,
+  tenantId: string,
+  purpose: StepUpPurpose,
+  ofRoute: number | undefined,
+): Promise<number> {
+  const { version, policy } = await deps.riskPolicies.read(tenantId);
+  const chosen = policy.stepUpWindowsSec[purpose];
+  const windowSec =
+    version === 0 ? (ofRoute ?? DEFAULT_WINDOW_SEC) : Math.min(ofRoute ?? chosen, chosen);
+  return Math.min(windowSec, deps.config.stepUpMaxWindowSec);
+}
 
 /**
  * Passes where this session holds a proof for this purpose that is younger than the window.
- * @param windowSec how old the proof may be; the configured cap holds above it
+ * @param windowSec how old the proof may be at this route; the tenant's policy and the configured cap hold above it
  * @throws AppError STEP_UP_REQUIRED with a challenge and RFC 9470's header; SCHEMA_UNAVAILABLE for a
  *   token without a session, since a proof is worth something in one session only
  */
@@ -18,13 +34,13 @@ export async function assertStepUp(
   ctx: RequestContext,
   principal: Principal,
   purpose: StepUpPurpose,
-  windowSec: number,
+  windowSec?: number,
 ): Promise<void> {
   const { tenantId, userId, staffId, sessionId } = principal;
   if (sessionId === null) {
     throw new AppError('SCHEMA_UNAVAILABLE', { detail: 'A step-up needs a session.' });
   }
-  const maxAge = Math.min(windowSec, deps.config.stepUpMaxWindowSec);
+  const maxAge = await findWindowSec(deps, tenantId, purpose, windowSec);
   const now = deps.clock.now();
   if (await hasFreshStepUp(deps.db, tenantId, { sessionId, purpose, windowSec: maxAge, now }))
     return;

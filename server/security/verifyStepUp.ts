@@ -8,9 +8,10 @@ import { clearAttempts, countFailures, reserveTry } from './attemptStore';
 import { STEP_UP_FAILURES, STEP_UP_TRIES, attemptSubject } from './attempts';
 import { fromChallengeId } from './challengeId';
 import { MAX_ATTEMPTS, findChallenge, findOpenChallenge } from './challengeStore';
-import { listMethods, markVerified, takeAttempt } from './challengeStore';
+import { markVerified, takeAttempt } from './challengeStore';
 import type { Challenge } from './challengeStore';
 import { openChallenge } from './challenges';
+import { listAllowedMethods } from './stepUpMethods';
 import { checkTotpCode, openTotpSecret } from './totp';
 import { findTotp, spendTotpStep } from './totpStore';
 
@@ -30,7 +31,7 @@ export interface StepUpResult {
   verifiedAt: Date;
 }
 
-type VerifyDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'logger'>;
+type VerifyDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'logger' | 'riskPolicies'>;
 type FailureReason = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];
 
 /**
@@ -64,7 +65,7 @@ async function openInSession(
   if (sessionId === null) {
     throw new AppError('SCHEMA_UNAVAILABLE', { detail: 'A step-up needs a session.' });
   }
-  const methods = await listMethods(deps.db, tenantId, staffId);
+  const methods = await listAllowedMethods(deps, deps.db, tenantId, staffId);
   const request = { tenantId, userId, staffId, sessionId, origin: 'session' as const, purpose };
   const id = await deps.db.transaction((tx) => openChallenge(deps, tx, ctx, request, methods));
   return findChallenge(deps.db, id);
@@ -206,8 +207,9 @@ export async function verifyStepUp(
   input: StepUpInput,
 ): Promise<StepUpResult> {
   const challenge = await findAnswerable(deps, ctx, principal, input);
-  const methods = await listMethods(deps.db, challenge.tenantId, challenge.staffId);
-  if (methods.length === 0) throw new AppError('NO_FACTOR');
+  const { tenantId, staffId } = challenge;
+  const methods = await listAllowedMethods(deps, deps.db, tenantId, staffId);
+  if (!methods.includes('totp')) throw new AppError('NO_FACTOR');
   const attemptsLeft = await takeTry(deps, ctx, challenge);
   const settled = await settle(deps, ctx, challenge, input.code);
   if (!(settled instanceof Date)) {

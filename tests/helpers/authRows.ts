@@ -3,6 +3,7 @@ import { db } from '@/server/db';
 import {
   auditLogs,
   refreshTokens,
+  riskPolicies,
   stepUpChallenges,
   tenantStaff,
   tenants,
@@ -65,7 +66,7 @@ export const setTenantStatus = (tenantId: string, status: 'active' | 'suspended'
   db.update(tenants).set({ status }).where(eq(tenants.id, tenantId));
 
 export const setHighRiskAction = (tenantId: string, highRiskAction: 'block' | 'step_up') =>
-  db.update(tenants).set({ highRiskAction }).where(eq(tenants.id, tenantId));
+  db.insert(riskPolicies).values({ tenantId, policy: { highRiskAction } });
 
 /** The names of the tables that hold a text anywhere in any row. */
 export async function tablesHolding(text: string): Promise<string[]> {

@@ -1,4 +1,6 @@
+import type { Express } from 'express';
 import { closeSharedDb } from '@/server/db';
+import type { Deps } from '@/server/deps';
 
 const closers: (() => Promise<unknown>)[] = [];
 
@@ -7,7 +9,16 @@ export function closeLater(close: () => Promise<unknown>): void {
   closers.push(close);
 }
 
+/** The application of this test file, if the file has loaded it: what it writes beside its answers is to land. */
+async function closeShared(): Promise<void> {
+  const loaded = Object.keys(require.cache).some((path) => path.endsWith('/server/app.ts'));
+  if (!loaded) return;
+  const { app } = jest.requireActual<{ app: Express }>('@/server/app');
+  await (app.locals['deps'] as Deps).close();
+}
+
 export async function closeAll(): Promise<void> {
   for (const close of closers.splice(0).reverse()) await close();
+  await closeShared();
   await closeSharedDb();
 }

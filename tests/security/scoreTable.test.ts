@@ -1,6 +1,7 @@
 import { computeAnomalyScoreOptimized } from '@/server/security/computeAnomalyScore';
 import type { AnomalyInput } from '@/server/security/computeAnomalyScore';
-import { decideRisk } from '@/server/security';
+import { ATTEMPT, HISTORY } from '../helpers/madeUpAttempt';
+import { DEFAULT_POLICY, decideRisk } from '@/server/security/riskPolicy';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 const hoursAgo = (hours: number) => NOW - hours * 3_600_000;
@@ -11,16 +12,22 @@ interface Known {
   countries?: [string, number][];
 }
 
-function score(known: Known, login: Partial<AnomalyInput>) {
-  const facts = {
+async function score(known: Known, login: Partial<AnomalyInput>) {
+  const history = {
+    ...HISTORY,
     deviceHashes: new Set(known.devices ?? []),
     countries: new Map(known.countries ?? []),
   };
-  const riskFacts = { read: () => Promise.resolve(facts), forget: () => undefined };
-  const usual = { country: null, deviceHashes: ['laptop'], recentFailures: 0 };
-  const input = { tenantId: 't', staffId: 's', at: new Date(NOW), ...usual, ...login };
-  return computeAnomalyScoreOptimized({ riskFacts }, input);
+  const riskFacts = { read: () => Promise.resolve(history) };
+  const input = { ...ATTEMPT, tenantId: 't', staffId: 's', now: new Date(NOW), ...login };
+  const { score: sum, reasons } = await computeAnomalyScoreOptimized(
+    { riskFacts, riskPolicies },
+    input,
+  );
+  return { score: sum, reasons };
 }
+
+const riskPolicies = { read: () => Promise.resolve({ version: 0, policy: DEFAULT_POLICY }) };
 
 const SETTLED: Known = { devices: ['laptop'], countries: [['GB', hoursAgo(1)]] };
 const LONG_AGO: Known = { devices: ['laptop'], countries: [['GB', hoursAgo(100)]] };
@@ -91,15 +98,11 @@ describe('the score table', () => {
   it('fails as its source of facts fails: whoever asks turns that into an answer', async () => {
     const riskFacts = {
       read: () => Promise.reject(new Error('relation "known_devices" does not exist')),
-      forget: () => undefined,
     };
-    const input = { tenantId: 't', staffId: 's', at: new Date(NOW), country: null };
-    await expect(
-      computeAnomalyScoreOptimized(
-        { riskFacts },
-        { ...input, deviceHashes: [], recentFailures: 0 },
-      ),
-    ).rejects.toThrow('known_devices');
+    const input = { ...ATTEMPT, tenantId: 't', staffId: 's' };
+    await expect(computeAnomalyScoreOptimized({ riskFacts, riskPolicies }, input)).rejects.toThrow(
+      'known_devices',
+    );
   });
 });
 
@@ -112,7 +115,7 @@ describe('what a score means', () => {
     [90, 'block', 'step_up'],
     [100, 'block', 'step_up'],
   ])('%i: %s, or %s where the tenant prefers a step-up to a block', (value, block, stepUp) => {
-    expect(decideRisk(value, 'block')).toBe(block);
-    expect(decideRisk(value, 'step_up')).toBe(stepUp);
+    expect(decideRisk(value, DEFAULT_POLICY)).toBe(block);
+    expect(decideRisk(value, { ...DEFAULT_POLICY, highRiskAction: 'step_up' })).toBe(stepUp);
   });
 });

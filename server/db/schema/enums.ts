@@ -24,9 +24,30 @@ export const stepUpPurpose = pgEnum('step_up_purpose', [
 /** Where a challenge arose: at a login, at a refresh, or at a guarded route in a session. */
 export const challengeOrigin = pgEnum('challenge_origin', ['login', 'refresh', 'session']);
 
+/** When the risk gate is asked. */
+export const riskMoment = pgEnum('risk_moment', ['login', 'refresh']);
+
+/** What a policy says to a score. */
+export const riskDecision = pgEnum('risk_decision', ['allow', 'step_up', 'block']);
+
+/** What became of it: `passed` with a proof, `monitored` where the policy only watches. */
+export const riskOutcome = pgEnum('risk_outcome', [
+  'allowed',
+  'challenged',
+  'passed',
+  'blocked',
+  'monitored',
+]);
+
+export const riskVerdict = pgEnum('risk_verdict', ['legitimate', 'suspicious']);
+
 export const auditOutcome = pgEnum('audit_outcome', ['success', 'failure', 'denied']);
 
 export type RevokeReason = (typeof revokeReason.enumValues)[number];
 export type StepUpPurpose = (typeof stepUpPurpose.enumValues)[number];
 export type ChallengeOrigin = (typeof challengeOrigin.enumValues)[number];
+export type RiskMoment = (typeof riskMoment.enumValues)[number];
+export type RiskDecision = (typeof riskDecision.enumValues)[number];
+export type RiskOutcome = (typeof riskOutcome.enumValues)[number];
+export type RiskVerdict = (typeof riskVerdict.enumValues)[number];
 export type AuditOutcome = (typeof auditOutcome.enumValues)[number];

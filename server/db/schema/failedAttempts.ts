@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { index, integer, pgEnum, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 
@@ -24,6 +25,11 @@ export const failedAttempts = pgTable(
     windowStartedAt: instant('window_started_at').notNull().defaultNow(),
     /** Tries evaluated since the last success, counted before they are evaluated. */
     tries: integer('tries').notNull().default(0),
+    /** Of scope `ip`: the accounts that failed in the current window, the first few of them. */
+    accounts: text('accounts')
+      .array()
+      .notNull()
+      .default(sql`'{}'::text[]`),
     updatedAt: instant('updated_at').notNull().defaultNow(),
   },
   (table) => [

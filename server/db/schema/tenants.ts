@@ -10,7 +10,7 @@ export const tenants = pgTable(
     slug: text('slug').notNull().unique('tenants_slug_unique'),
     name: text('name').notNull(),
     status: tenantStatus('status').notNull().default('active'),
-    /** What a score of 90 or more does: block, or ask for a step-up instead. */
+    /** Moved to `risk_policies`; the release before still reads it, so the next one drops it. */
     highRiskAction: highRiskAction('high_risk_action').notNull().default('block'),
     createdAt: instant('created_at').notNull().defaultNow(),
   },

@@ -35,6 +35,8 @@ export const userSessions = pgTable(
     ip: text('ip'),
     country: char('country', { length: 2 }),
     userAgent: text('user_agent'),
+    /** What identified the device at the login; null for sessions from before it was kept. */
+    deviceHashes: text('device_hashes').array(),
   },
   (table) => [
     unique('user_sessions_tenant_id_unique').on(table.tenantId, table.id),
@@ -45,6 +47,9 @@ export const userSessions = pgTable(
     }),
     index('idx_user_sessions_tenant_user').on(table.tenantId, table.userId),
     index('idx_user_sessions_staff').on(table.staffId),
+    index('idx_user_sessions_staff_active')
+      .on(table.staffId, table.lastSeenAt.desc())
+      .where(sql`${table.revokedAt} IS NULL`),
     index('idx_user_sessions_tenant_created').on(table.tenantId, table.createdAt),
   ],
 );

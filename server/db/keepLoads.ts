@@ -1,0 +1,51 @@
+import { batchLoads } from './batchLoads';
+
+/** What was loaded of late, by key, with a bound on how many. */
+export interface KeptLoads<Value> {
+  /** @throws what loading threw, or where there is nothing under the key */
+  read(key: string): Promise<Value>;
+  /** The next read asks the database. */
+  forget(key: string): void;
+  forgetAll(): void;
+}
+
+interface KeepOptions<Value> {
+  load: (keys: string[]) => Promise<Map<string, Value>>;
+  clock: { now(): Date };
+  /** How long a value is good for, in milliseconds. */
+  keptMs: () => number;
+  mostEntries: number;
+}
+
+/** Shares concurrent look-ups, and keeps what they found for a while. */
+export function keepLoads<Value>(options: KeepOptions<Value>): KeptLoads<Value> {
+  const load = batchLoads(options.load);
+  const entries = new Map<string, { value: Value; since: number }>();
+  // A read that began before any forgetting is not kept: it may hold what was to be forgotten.
+  let forgets = 0;
+
+  return {
+    async read(key) {
+      const now = options.clock.now().getTime();
+      const kept = entries.get(key);
+      if (kept && now - kept.since < options.keptMs()) return kept.value;
+      const forgetsBefore = forgets;
+      const value = await load(key);
+      if (value === undefined) throw new Error('the database gave nothing to keep');
+      if (forgets === forgetsBefore) {
+        entries.delete(key);
+        if (entries.size >= options.mostEntries) entries.delete(entries.keys().next().value ?? '');
+        entries.set(key, { value, since: now });
+      }
+      return value;
+    },
+    forget(key) {
+      forgets += 1;
+      entries.delete(key);
+    },
+    forgetAll() {
+      forgets += 1;
+      entries.clear();
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { Client } from 'pg';
+
+/** A connection that listens on one channel, and is opened again whenever it breaks. */
+export interface NoticeLine {
+  /** @throws where the line is down or breaks: nobody has heard it */
+  notify(payload: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface LineOptions {
+  url: string;
+  channel: string;
+  onNotice: (payload: string) => void;
+  /** It listens; what was said before is lost. */
+  onUp: () => void;
+  onDown: () => void;
+}
+
+const RETRY_MS = 2000;
+const SILENCE_MS = 5000;
+
+function newClient(url: string): Client {
+  return new Client({
+    connectionString: url,
+    application_name: 'gatehouse-broadcast',
+    connectionTimeoutMillis: 3000,
+    query_timeout: SILENCE_MS,
+    keepAlive: true,
+  });
+}
+
+/** Opens the line at once, and goes on trying where it cannot. */
+export function openNoticeLine(options: LineOptions): NoticeLine {
+  let client: Client | undefined;
+  let retry: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  function drop(broken: Client): void {
+    if (client !== broken) return;
+    client = undefined;
+    options.onDown();
+    broken.end().catch(() => undefined);
+    if (closed) return;
+    retry = setTimeout(() => void open(), RETRY_MS);
+    retry.unref();
+  }
+
+  async function open(): Promise<void> {
+    const opening = newClient(options.url);
+    client = opening;
+    opening.on('error', () => drop(opening));
+    opening.on('end', () => drop(opening));
+    opening.on('notification', ({ payload }) => options.onNotice(payload ?? ''));
+    try {
+      await opening.connect();
+      await opening.query(`LISTEN ${opening.escapeIdentifier(options.channel)}`);
+      options.onUp();
+    } catch {
+      drop(opening);
+    }
+  }
+
+  void open();
+  return {
+    async notify(payload) {
+      const through = client;
+      if (!through) throw new Error('the line is down');
+      try {
+        await through.query('SELECT pg_notify($1, $2)', [options.channel, payload]);
+      } catch (error) {
+        drop(through);
+        throw error;
+      }
+    },
+    async close() {
+      closed = true;
+      clearTimeout(retry);
+      const open = client;
+      client = undefined;
+      await open?.end().catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,24 @@
+import { sql } from 'drizzle-orm';
+import { check, integer, jsonb, pgTable, uuid } from 'drizzle-orm/pg-core';
+import { instant } from './columns';
+import { tenants } from './tenants';
+
+/** What a tenant has chosen for its risk gate; one without a row goes by the defaults. */
+export const riskPolicies = pgTable(
+  'risk_policies',
+  {
+    tenantId: uuid('tenant_id')
+      .primaryKey()
+      .references(() => tenants.id),
+    /** Grows by one with each change: who changes what somebody else has changed meanwhile is told. */
+    version: integer('version').notNull().default(1),
+    policy: jsonb('policy').notNull(),
+    updatedAt: instant('updated_at').notNull().defaultNow(),
+    /** Null where an operator or a migration wrote it. */
+    updatedBy: uuid('updated_by'),
+  },
+  (table) => [
+    check('risk_policies_version', sql`${table.version} >= 1`),
+    check('risk_policies_policy', sql`jsonb_typeof(${table.policy}) = 'object'`),
+  ],
+);

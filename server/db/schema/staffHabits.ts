@@ -1,0 +1,28 @@
+import { sql } from 'drizzle-orm';
+import { check, foreignKey, integer, pgTable, uuid } from 'drizzle-orm/pg-core';
+import { instant } from './columns';
+import { tenantStaff } from './tenantStaff';
+
+/** When a staff member signs in: one row a person and membership, whatever the history. */
+export const staffHabits = pgTable(
+  'staff_habits',
+  {
+    staffId: uuid('staff_id').primaryKey(),
+    tenantId: uuid('tenant_id').notNull(),
+    userId: uuid('user_id').notNull(),
+    /** Logins that succeeded by hour of the day in UTC, from 0 to 23. */
+    hours: integer('hours')
+      .array()
+      .notNull()
+      .default(sql`array_fill(0, ARRAY[24])`),
+    lastLoginAt: instant('last_login_at').notNull().defaultNow(),
+  },
+  (table) => [
+    foreignKey({
+      name: 'staff_habits_staff_fk',
+      columns: [table.tenantId, table.staffId, table.userId],
+      foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
+    }),
+    check('staff_habits_hours', sql`cardinality(${table.hours}) = 24`),
+  ],
+);

@@ -1,0 +1,23 @@
+import type { RequestContext } from '../context';
+import type { Deps } from '../deps';
+import type { AnomalyInput } from './computeAnomalyScore';
+import { networkOf } from './networks';
+
+type Known = Pick<AnomalyInput, 'tenantId' | 'staffId' | 'at' | 'deviceHashes'> &
+  Partial<Pick<AnomalyInput, 'recentFailures' | 'accountsTried' | 'session'>>;
+
+/** Joins what a login or a refresh knows of itself with what its address tells. */
+export const describeAttempt = (
+  deps: Pick<Deps, 'clock' | 'geo' | 'ipLists'>,
+  ctx: RequestContext,
+  known: Known,
+): AnomalyInput => ({
+  recentFailures: 0,
+  accountsTried: 0,
+  session: null,
+  ...known,
+  now: deps.clock.now(),
+  country: ctx.country,
+  network: networkOf(ctx.ip, deps.geo.asn(ctx.ip)),
+  lists: deps.ipLists.holding(ctx.ip),
+});

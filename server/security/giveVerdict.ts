@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { recordAudit } from '../audit';
+import type { Principal, RequestContext } from '../context';
+import type { RiskVerdict } from '../db/schema';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import { findDecision, setVerdict } from './riskDecisionStore';
+import type { StoredDecision } from './riskDecisionStore';
+import { showDecision } from './listRiskDecisions';
+import type { ShownDecision } from './listRiskDecisions';
+
+async function find(
+  deps: Pick<Deps, 'db' | 'riskDecisions'>,
+  tenantId: string,
+  id: string,
+): Promise<StoredDecision> {
+  // An id that is no UUID is simply nobody's: it must not look different from another's.
+  if (!z.uuid().safeParse(id).success) throw new AppError('NOT_FOUND');
+  await deps.riskDecisions.flush();
+  const decision = await findDecision(deps.db, tenantId, id);
+  if (!decision) throw new AppError('NOT_FOUND');
+  return decision;
+}
+
+/**
+ * One decision of the caller's tenant.
+ * @throws AppError NOT_FOUND, also for another tenant's
+ */
+export async function showRiskDecision(
+  deps: Pick<Deps, 'db' | 'riskDecisions'>,
+  { tenantId }: Principal,
+  id: string,
+): Promise<ShownDecision> {
+  return showDecision(await find(deps, tenantId, id));
+}
+
+/**
+ * Says of a decision what people found out: it was the person, or it was not. It is kept for good; another verdict
+ * takes its place, and the log has both.
+ * @throws AppError NOT_FOUND, also for another tenant's
+ */
+export async function giveVerdict(
+  deps: Pick<Deps, 'db' | 'clock' | 'riskDecisions'>,
+  ctx: RequestContext,
+  { tenantId, staffId }: Principal,
+  given: { id: string; verdict: RiskVerdict; note: string | null },
+): Promise<ShownDecision> {
+  const { id } = await find(deps, tenantId, given.id);
+  await deps.db.transaction(async (tx) => {
+    const before = await findDecision(tx, tenantId, id, true);
+    if (!before) throw new AppError('NOT_FOUND');
+    const { verdict, note } = given;
+    await setVerdict(tx, tenantId, id, { verdict, note, staffId, now: deps.clock.now() });
+    await recordAudit(tx, ctx, {
+      action: 'RISK_VERDICT_GIVEN',
+      outcome: 'success',
+      subject: `risk-decision:${id}`,
+      details: {
+        staffId: before.staffId,
+        score: before.score,
+        verdict,
+        note,
+        before: before.verdict,
+      },
+    });
+  });
+  return showDecision(await find(deps, tenantId, id));
+}

@@ -1,0 +1,18 @@
+import ipaddr from 'ipaddr.js';
+
+/**
+ * Names the network of an address: the block that its provider was given, as far as the address alone tells (IPv4 /16,
+ * IPv6 /32, the usual sizes). A database of autonomous systems says it better, and takes its place where there is one.
+ * @param asn the number of the autonomous system, where it is known
+ * @returns null for an address that says nothing: private, loopback, none at all
+ */
+export function networkOf(ip: string | null, asn: number | null = null): string | null {
+  if (asn !== null) return `AS${asn}`;
+  if (ip === null || !ipaddr.isValid(ip)) return null;
+  const address = ipaddr.process(ip);
+  if (address.range() !== 'unicast') return null;
+  const bytes = address.toByteArray();
+  if (address.kind() === 'ipv4') return `${bytes[0]}.${bytes[1]}.0.0/16`;
+  const [a, b, c, d] = bytes.map((byte) => byte.toString(16).padStart(2, '0'));
+  return `${a}${b}:${c}${d}::/32`;
+}

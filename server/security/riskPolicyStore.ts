@@ -1,0 +1,88 @@
+import type { Pool } from 'pg';
+import { eq, sql } from 'drizzle-orm';
+import { runPrepared } from '../db';
+import type { Db, PreparedStatement, Tx } from '../db';
+import { riskPolicies } from '../db/schema';
+import { DEFAULT_POLICY, UNCHANGED, parseStoredPolicy } from './riskPolicy';
+import type { RiskPolicy, VersionedPolicy } from './riskPolicy';
+
+/** The scalar subquery keeps the planner from looking into the array, and from planning anew each time. */
+const POLICIES: PreparedStatement = {
+  name: 'risk_policies',
+  text: `SELECT tenant_id AS "tenantId", version, policy FROM risk_policies
+    WHERE tenant_id = ANY((SELECT $1::uuid[])::uuid[])`,
+};
+
+/**
+ * Reads the policies of many tenants in one round trip; each reader asks for its own.
+ * @returns by tenant; those without a row with the defaults; one whose row is nonsense is not there, since it is no
+ *   business of the others
+ */
+export async function readPolicies(
+  pool: Pool,
+  tenantIds: readonly string[],
+): Promise<Map<string, VersionedPolicy>> {
+  const rows = await runPrepared<{ tenantId: string; version: number; policy: object }>(
+    pool,
+    POLICIES,
+    [tenantIds],
+  );
+  const found = new Map(rows.map((row) => [row.tenantId, row]));
+  return new Map(
+    tenantIds.flatMap((tenantId): [string, VersionedPolicy][] => {
+      const row = found.get(tenantId);
+      if (!row) return [[tenantId, UNCHANGED]];
+      const policy = parseStoredPolicy(row.policy);
+      return policy ? [[tenantId, { version: row.version, policy }]] : [];
+    }),
+  );
+}
+
+export interface PolicyRow extends VersionedPolicy {
+  updatedAt: Date | null;
+  updatedBy: string | null;
+}
+
+const NO_ROW: PolicyRow = { ...UNCHANGED, updatedAt: null, updatedBy: null };
+
+/** @param lock where it will be changed in the same transaction */
+export async function readPolicyRow(
+  db: Db | Tx,
+  tenantId: string,
+  lock = false,
+): Promise<PolicyRow> {
+  const query = db.select().from(riskPolicies).where(eq(riskPolicies.tenantId, tenantId));
+  const [row] = await (lock ? query.for('update') : query);
+  if (!row) return NO_ROW;
+  const { version, updatedAt, updatedBy } = row;
+  // Nonsense put there by hand is mended by writing over it: what is shown is what it takes the place of.
+  const policy = parseStoredPolicy(row.policy as object) ?? DEFAULT_POLICY;
+  return { version, updatedAt, updatedBy, policy };
+}
+
+/**
+ * Writes the successor of the version that the caller has read and locked.
+ * @returns undefined where somebody else was first
+ */
+export async function writePolicy(
+  tx: Tx,
+  tenantId: string,
+  change: { from: number; policy: RiskPolicy; staffId: string; now: Date },
+): Promise<PolicyRow | undefined> {
+  const row = {
+    version: change.from + 1,
+    policy: change.policy,
+    updatedAt: change.now,
+    updatedBy: change.staffId,
+  };
+  const rows = await tx
+    .insert(riskPolicies)
+    .values({ tenantId, ...row })
+    .onConflictDoUpdate({
+      target: riskPolicies.tenantId,
+      set: row,
+      setWhere: sql`${riskPolicies.version} = ${change.from}`,
+    })
+    .returning({ version: riskPolicies.version });
+  return rows.length === 1 ? row : undefined;
+}

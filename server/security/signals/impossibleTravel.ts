@@ -1,0 +1,30 @@
+import { distanceBetweenCountries } from '../geo';
+import type { Signal } from './signal';
+
+/**
+ * Faster than an airliner, measured between the middles of two countries: the allowance covers neighbours and middles
+ * that lie far from where people live.
+ */
+const SPEED_KMH = 1000;
+const ALLOWANCE_KM = 800;
+const HOUR_MS = 3_600_000;
+
+/**
+ * The last good login was too far away to be here by now.
+ *
+ * False positives: a VPN switched on between two logins. Countries that lie close together never count.
+ */
+export const impossibleTravel: Signal = {
+  code: 'IMPOSSIBLE_TRAVEL',
+  weight: 25,
+  look({ country, now }, { countries }) {
+    const [latest] = [...countries].sort((a, b) => b[1] - a[1]);
+    if (!latest || country === null || latest[0] === country) return null;
+    const [from, at] = latest;
+    const distance = distanceBetweenCountries(from, country);
+    if (distance === null) return null;
+    const hours = Math.max(0, now.getTime() - at) / HOUR_MS;
+    if (distance <= ALLOWANCE_KM + hours * SPEED_KMH) return null;
+    return { from, to: country, km: Math.round(distance), minutes: Math.round(hours * 60) };
+  },
+};

@@ -1,0 +1,12 @@
+import type { Signal } from './signal';
+
+/**
+ * The address is on a list that the operator keeps: hosting providers, Tor exits, addresses of former attacks.
+ *
+ * False positives: as good as the list. With a new device it asks for a second proof.
+ */
+export const ipOnList: Signal = {
+  code: 'IP_ON_LIST',
+  weight: 35,
+  look: ({ lists }) => (lists.length > 0 ? { lists: lists.join(', ') } : null),
+};

@@ -1,0 +1,58 @@
+/** What asks to be let in: a login whose password was right, or a refresh whose token was good. */
+export interface Attempt {
+  at: 'login' | 'refresh';
+  now: Date;
+  /** ISO 3166-1 alpha-2, or null where the address says nothing. */
+  country: string | null;
+  /** The network that the address belongs to, as {@link networkOf} names it; null where it says nothing. */
+  network: string | null;
+  /** What identifies the device, best first; empty where nothing does. */
+  deviceHashes: readonly string[];
+  /** Failed logins of the account in the current window. */
+  recentFailures: number;
+  /** Accounts that logins from this address have failed on in the current window. */
+  accountsTried: number;
+  /** The operator's lists that hold the address. */
+  lists: readonly string[];
+  /** The session that a refresh goes on with; null for a login, and where `user_sessions` is missing. */
+  session: SessionOrigin | null;
+}
+
+/** Where and on what a session began. */
+export interface SessionOrigin {
+  id: string;
+  /** Null where that is not known. */
+  country: string | null;
+  /** What identified the device; empty where that is not known. */
+  deviceHashes: readonly string[];
+}
+
+/** What is known of a staff member, from logins that succeeded: bounded, whatever their number. */
+export interface History {
+  readonly deviceHashes: ReadonlySet<string>;
+  /** By country: when it was last seen, in milliseconds since 1970. */
+  readonly countries: ReadonlyMap<string, number>;
+  /** By network: when it was last seen, in milliseconds since 1970. */
+  readonly networks: ReadonlyMap<string, number>;
+  /** Logins by hour of the day in UTC, 24 of them; empty where none was counted. */
+  readonly hours: readonly number[];
+  /** The last login that succeeded, in milliseconds since 1970. */
+  readonly lastLoginAt: number | null;
+  /** Live sessions that were active of late. */
+  readonly sessions: readonly { id: string; country: string | null; lastSeenAt: number }[];
+}
+
+/** What a signal saw, for people: small, and never an address, a cookie or a token. */
+export type Sight = Readonly<Record<string, string | number>>;
+
+/** One reason to doubt an attempt. */
+export interface Signal {
+  /** The reason code, `UPPER_SNAKE`: in answers, audit events and decisions. */
+  code: string;
+  /** What it adds to the score; a tenant's policy may say otherwise. */
+  weight: number;
+  /** Codes that say the same thing with more weight: where one of them counts, this one does not count again. */
+  unless?: readonly string[];
+  /** @returns what it saw, or null where there is nothing to doubt */
+  look(attempt: Attempt, history: History): Sight | null;
+}

@@ -1,0 +1,23 @@
+import type { Attempt, History } from '@/server/security/signals';
+
+/** A login in which nothing is unusual, of somebody of whom nothing is known. */
+export const ATTEMPT: Attempt = {
+  at: 'login',
+  now: new Date('2026-03-04T12:00:00Z'),
+  country: null,
+  network: null,
+  deviceHashes: ['laptop'],
+  recentFailures: 0,
+  accountsTried: 0,
+  lists: [],
+  session: null,
+};
+
+export const HISTORY: History = {
+  deviceHashes: new Set(),
+  countries: new Map(),
+  networks: new Map(),
+  hours: [],
+  lastLoginAt: null,
+  sessions: [],
+};
