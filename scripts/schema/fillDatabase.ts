@@ -48,6 +48,12 @@ const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
   'users.email': (at) => `person${at}@example.com`,
   'step_up_challenges.consumed_at': () => null,
   'schema_health.only': () => true,
+  'risk_policies.version': (at) => at + 1,
+  'risk_policies.policy': () => '{}',
+  'risk_decisions.score': (at) => at % 101,
+  'risk_decisions.verdict': () => null,
+  'risk_decisions.verdict_at': () => null,
+  'risk_decisions.verdict_by': () => null,
   'staff_habits.hours': (at) => Array.from({ length: 24 }, (_, hour) => (hour * at) % 7),
   'audit_logs.action': () => 'AUTH_LOGIN_SUCCEEDED',
 };

@@ -29,6 +29,10 @@ export function readMigrations(): Migration[] {
   }));
 }
 
+/** Those that share one transaction when an empty database is migrated; nothing later builds on the others. */
+export const inOneTransaction = (migrations: readonly Migration[]): Migration[] =>
+  migrations.filter(({ sql }) => !sql.includes('-- gatehouse:transaction'));
+
 /** A tag with a number that counts from the next free one, 0, on: the newest migration has -1. */
 export function numbered(ahead: number, name: string): string {
   return `${String(readMigrations().length + ahead).padStart(4, '0')}_${name}`;

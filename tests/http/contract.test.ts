@@ -172,7 +172,10 @@ describe('/openapi.json', () => {
       expect(schema === undefined).toBe(endpoint.body === undefined);
       expect(operation?.security === undefined).toBe(guards.length === 0);
       const parameters = operation?.parameters?.map(({ name, in: place }) => [name, place]);
-      expect(parameters).toEqual(path.includes(':id') ? [['id', 'path']] : undefined);
+      const inPath = path.includes(':id') ? [['id', 'path']] : [];
+      const inQuery = Object.keys(endpoint.query?.shape ?? {}).map((name) => [name, 'query']);
+      const expected = [...inPath, ...inQuery];
+      expect(parameters).toEqual(expected.length > 0 ? expected : undefined);
       for (const status of Object.keys(endpoint.responses)) {
         expect(operation?.responses).toHaveProperty(status);
       }

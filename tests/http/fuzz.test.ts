@@ -80,6 +80,7 @@ const FIELDS = [
     'code',
     'purpose',
   ],
+  ...['version', 'policy', 'days', 'verdict', 'note', 'cursor', 'limit', 'reason', 'minScore'],
   ...['from', 'to', 'format', 'id', '__proto__', 'constructor', 'toString', 'length', ''],
 ];
 
@@ -121,7 +122,9 @@ function fire(tokens: readonly string[]) {
 }
 
 it(`answers ${ROUNDS} requests of chance with nothing but answers of the contract`, async () => {
-  const officer = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] });
+  const officer = await seedTestUserAndToken({
+    permissions: ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'],
+  });
   const member = await seedTestUserAndToken();
   const tokens = [officer.token, officer.token, member.token, 'a.b.c'];
   const seen = new Map<number, number>();

@@ -80,6 +80,12 @@ async function liveThroughADay() {
   await step(401, call('get', `/api/auth/me?access_token=${accessToken}`, undefined, bearer));
   await step(404, call('get', `/nowhere/${refreshToken}?code=${good}`, undefined, bearer));
   await step(400, call('post', verify, { code: `${good}x`, purpose: 'data_export' }, bearer));
+  await step(200, call('post', '/api/auth/login', { email, password }));
+  // Keeps the history in memory, so that the next login is scored, and what it teaches cannot be kept.
+  await step(
+    200,
+    call('post', '/api/auth/refresh', { refreshToken: steps.at(-1)?.[1].body.refreshToken }),
+  );
   await withoutTable('known_devices', async () => {
     await step(200, call('post', '/api/auth/login', { email, password }));
   });

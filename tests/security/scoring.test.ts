@@ -12,7 +12,7 @@ import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
 import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
 
 const clock = createMovableClock();
-const { app, deps } = buildApp({}, { clock });
+const { app } = buildApp({}, { clock });
 
 const DAY_SEC = 86_400;
 const SAME_DEVICE_ABROAD = { ...HOME, 'x-forwarded-for': ABROAD['x-forwarded-for'] };

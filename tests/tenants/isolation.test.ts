@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
 import { db } from '@/server/db';
+import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
 import { codeAt } from '@/tests/helpers/secondFactor';
 import { readZip } from '@/tests/helpers/readZip';
 import { buildApp } from '@/tests/helpers/testApp';
@@ -23,17 +24,21 @@ interface Ids {
   /** As their holder got them. */
   sessionChallengeId: string;
   loginChallengeId: string;
+  decisionId: string;
 }
 
 /** One way to aim an id at a route, and the status that says "no such thing", or "only yours". */
 interface Aim {
   path?: string;
   body?: Record<string, unknown>;
+  /** In place of what is aimed at every route. */
+  query?: Record<string, string>;
   expected: number;
 }
 
 const today = new Date().toISOString().slice(0, 10);
 const range = { from: today, to: today, format: 'json' };
+const cursorAt = (id: string) => Buffer.from(`${Date.now() + 60_000}/${id}`).toString('base64url');
 const decoys = (ids: Ids) => ({ tenantId: ids.tenantId, staffId: ids.staffId, userId: ids.userId });
 
 /** Every route, and how another tenant's ids can be aimed at it. A route that is not here fails the sweep. */
@@ -79,6 +84,32 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
   'post /api/security/totp/confirm': (ids) => [
     { body: { code: '123456', ...decoys(ids) }, expected: 428 },
   ],
+  'get /api/security/policy': () => [{ expected: 200 }],
+  'put /api/security/policy': (ids) => [
+    { body: { version: 0, policy: DEFAULT_POLICY }, expected: 200 },
+    { body: { version: 0, policy: DEFAULT_POLICY, ...decoys(ids) }, expected: 400 },
+  ],
+  'post /api/security/policy/simulate': (ids) => [
+    { body: { policy: DEFAULT_POLICY }, expected: 200 },
+    { body: { policy: DEFAULT_POLICY, ...decoys(ids) }, expected: 400 },
+  ],
+  'get /api/security/risk-decisions': (ids) => [
+    { expected: 400 },
+    { query: {}, expected: 200 },
+    { query: { staffId: ids.staffId }, expected: 200 },
+    { query: { sessionId: ids.sessionId }, expected: 200 },
+    { query: { cursor: cursorAt(ids.decisionId) }, expected: 200 },
+  ],
+  'get /api/security/risk-decisions/:id': (ids) => [
+    { path: `/api/security/risk-decisions/${ids.decisionId}`, expected: 404 },
+  ],
+  'put /api/security/risk-decisions/:id/verdict': (ids) => [
+    {
+      path: `/api/security/risk-decisions/${ids.decisionId}/verdict`,
+      body: { verdict: 'legitimate' },
+      expected: 404,
+    },
+  ],
   'post /api/compliance/export/bundle': (ids) => [
     { body: { ...range, ...decoys(ids) }, expected: 200 },
   ],
@@ -91,7 +122,8 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
   'get /openapi.json': () => [{ expected: 200 }],
 };
 
-const seedMember = () => seedTraveller(app, { permissions: ['SETTINGS_SECURITY_VIEW'] });
+const seedMember = () =>
+  seedTraveller(app, { permissions: ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'] });
 
 async function seedTarget(): Promise<Ids> {
   const member = await seedMember();
@@ -103,9 +135,14 @@ async function seedTarget(): Promise<Ids> {
     sql`SELECT id FROM step_up_challenges WHERE staff_id = ${member.staffId} AND origin = 'login'`,
   );
   const { tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId } = member;
+  await db.execute(sql`INSERT INTO risk_policies (tenant_id, policy) VALUES (${tenantId}, '{}')`);
+  const decisions = await db.execute<{ id: string }>(
+    sql`SELECT id FROM risk_decisions WHERE staff_id = ${staffId} AND outcome = 'challenged'`,
+  );
   return {
     ...{ tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId },
     challengeRowId: rows[0]?.id ?? '',
+    decisionId: decisions.rows[0]?.id ?? '',
     sessionChallengeId: String(guarded.body.challengeId),
     loginChallengeId: String(stopped.body.challengeId),
   };
@@ -121,6 +158,7 @@ const inventIds = (): Ids => ({
   challengeRowId: randomUUID(),
   sessionChallengeId: `chl_${randomBytes(32).toString('base64url')}`,
   loginChallengeId: `chl_${randomBytes(32).toString('base64url')}`,
+  decisionId: randomUUID(),
 });
 
 /** Every row of a tenant and of its member, in every table. */
@@ -165,11 +203,12 @@ async function fire(route: string, ids: Ids, index: number): Promise<Shot & { ex
   const me = await seedMember();
   const aim = SWEEP[route]?.(ids, me)[index];
   if (!aim) throw new Error('no such aim');
-  const [method, path] = route.split(' ') as ['get' | 'post' | 'delete', string];
-  const query = { tenantId: ids.tenantId, tenant_id: ids.tenantId, sessionId: ids.sessionId };
+  const [method, path] = route.split(' ') as ['get' | 'post' | 'put' | 'delete', string];
+  const { tenantId, sessionId, staffId } = ids;
+  const stray = { tenantId, tenant_id: tenantId, sessionId, staffId };
   const res = await request(app)
     [method](aim.path ?? path)
-    .query({ ...query, staffId: ids.staffId, cursor: ids.sessionId, limit: '1000' })
+    .query(aim.query ?? { ...stray, cursor: sessionId, limit: '1000' })
     .set({ ...HOME, authorization: `Bearer ${me.token}` })
     .set({ 'x-tenant-id': ids.tenantId, 'x-stepup-test-bypass': '1' })
     .send(aim.body)

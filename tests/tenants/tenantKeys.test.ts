@@ -17,7 +17,11 @@ const TABLES: Record<string, Record<string, unknown>> = {
   user_totp: { secret_sealed: '\\x00' },
   known_devices: {},
   known_countries: { country: 'GB' },
+  known_networks: { network: '192.0.0.0/16' },
+  staff_habits: { id: undefined },
 };
+/** Logs: they outlive what they tell of, and are written without asking. */
+const WITHOUT_KEYS = ['risk_decisions'];
 /** Columns that must be unique, with a fresh value each. */
 const UNIQUE: Record<string, string> = {
   refresh_tokens: 'token_hash',
@@ -38,6 +42,8 @@ function insert(table: string, owner: Owner, more: Record<string, unknown> = {})
     ...(unique === undefined ? {} : { [unique]: randomUUID() }),
     ...more,
   };
+  // A key of its own; where the staff member is the key there is none.
+  if (row['id'] === undefined) delete row['id'];
   const columns = sql.join(
     Object.keys(row).map((name) => sql.identifier(name)),
     sql`, `,
@@ -72,7 +78,9 @@ it('covers every table that belongs to a staff member', async () => {
     sql`SELECT table_name AS name FROM information_schema.columns
         WHERE table_schema = 'public' AND column_name = 'staff_id'`,
   );
-  expect(rows.map(({ name }) => name).sort()).toEqual(Object.keys(TABLES).sort());
+  expect(rows.map(({ name }) => name).sort()).toEqual(
+    [...Object.keys(TABLES), ...WITHOUT_KEYS].sort(),
+  );
 });
 
 describe.each(Object.keys(TABLES))('%s', (table) => {
