@@ -94,6 +94,7 @@ export function connect(options: ConnectOptions): Database {
   });
   guardConnections(pool, options.statementTimeoutMs + SILENCE_GRACE_MS);
   const close = () => {
+    if (ending.begun) return Promise.resolve();
     ending.begun = true;
     return pool.end();
   };

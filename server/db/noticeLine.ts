@@ -60,17 +60,25 @@ export function openNoticeLine(options: LineOptions): NoticeLine {
     }
   }
 
+  async function say(payload: string): Promise<void> {
+    const through = client;
+    if (!through) throw new Error('the line is down');
+    try {
+      await through.query('SELECT pg_notify($1, $2)', [options.channel, payload]);
+    } catch (error) {
+      drop(through);
+      throw error;
+    }
+  }
+
   void open();
+  // One after the other: a client runs one query at a time.
+  let last: Promise<unknown> = Promise.resolve();
   return {
-    async notify(payload) {
-      const through = client;
-      if (!through) throw new Error('the line is down');
-      try {
-        await through.query('SELECT pg_notify($1, $2)', [options.channel, payload]);
-      } catch (error) {
-        drop(through);
-        throw error;
-      }
+    notify(payload) {
+      const mine = last.then(() => say(payload));
+      last = mine.catch(() => undefined);
+      return mine;
     },
     async close() {
       closed = true;
