@@ -17,6 +17,7 @@ import type { Gatehouse } from './gatehouse';
 import { httpLoad } from './httpLoad';
 import type { Scenario } from './httpLoad';
 import { report } from './report';
+import { lookUp, measureScoring, serve } from './scoring';
 import { EXPORT_RANGE, USER_AGENT, seed } from './seed';
 import type { Seeded } from './seed';
 import { bareExpress, copyThroughGzip, rotateDirectly, verifyPasswords } from './yardsticks';
@@ -29,6 +30,8 @@ const ROLES: Record<string, Role> = {
   'rotate-directly': rotateDirectly,
   'verify-passwords': verifyPasswords,
   'copy-through-gzip': copyThroughGzip,
+  serve,
+  'look-up': lookUp,
 };
 
 const { values: options } = parseArgs({
@@ -37,6 +40,7 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     rounds: { type: 'string' },
     'audit-rows': { type: 'string', default: '200000' },
+    history: { type: 'string', default: '1000000' },
     'cpu-prof': { type: 'string' },
   },
 });
@@ -52,8 +56,8 @@ interface Bench {
 
 const child = (role: string, setup: object): Promise<Child> => startChild(__filename, role, setup);
 
-const load = (port: number, scenario: Scenario): Promise<Child> =>
-  child('http-load', { port, connections: CONNECTIONS, userAgent: USER_AGENT, scenario });
+const load = (port: number, scenario: Scenario, connections = CONNECTIONS): Promise<Child> =>
+  child('http-load', { port, connections, userAgent: USER_AGENT, scenario });
 
 /** The load generator's phases, with the server's processor time in place of its own. */
 function onServer(loader: Measured, cpuMs: () => Promise<number>): Measured {
@@ -168,8 +172,27 @@ const COMPARISONS = {
   export: compareExport,
 };
 
+const wanted = (name: string) =>
+  options.only === undefined || options.only.split(',').includes(name);
+
 function rounds(usual: number): number {
   return options.rounds === undefined ? usual : Number(options.rounds);
+}
+
+function scoringOf(
+  config: ReadyConfig,
+  env: Record<string, string>,
+  seeded: Seeded,
+): Promise<string> {
+  process.stderr.write('scoring …\n');
+  // From the far end: the phases before took theirs from the other.
+  const fresh = {
+    refreshTokens: seeded.refreshTokens.slice(-400),
+    emails: seeded.emails.slice(-400),
+    password: seeded.password,
+  };
+  const tools = { config, env, child, load, rounds: rounds(7) };
+  return measureScoring(tools, fresh, Number(options.history));
 }
 
 interface Running {
@@ -191,14 +214,16 @@ async function measure(dataDir: string, running: Running): Promise<string> {
   const gatehouse = await startGatehouse(env, nodeArgs);
   const comparisons: Comparison[] = [];
   for (const [name, comparison] of Object.entries(COMPARISONS)) {
-    if (options.only !== undefined && !options.only.split(',').includes(name)) continue;
+    if (!wanted(name)) continue;
     process.stderr.write(`${name} …\n`);
     comparisons.push(await comparison({ config, gatehouse, seeded }));
   }
   const peak = gatehouse.peakMemoryMb();
   await gatehouse.stop();
+  const scoring = wanted('scoring') ? await scoringOf(config, env, seeded) : '';
   const memory = peak === undefined ? '' : `Peak memory of the server: ${peak} MB\n`;
-  return report(comparisons) + memory;
+  const table = comparisons.length > 0 ? report(comparisons) : '';
+  return table + memory + scoring;
 }
 
 async function main(): Promise<void> {

@@ -40,7 +40,7 @@ export async function changeRiskPolicy(
   change: { version: number; policy: RiskPolicy },
 ): Promise<ShownPolicy> {
   const written = await deps.db.transaction(async (tx) => {
-    const before = await readPolicyRow(tx, tenantId, true);
+    const before = await readPolicyRow(tx, tenantId);
     const next = { from: change.version, policy: change.policy, staffId, now: deps.clock.now() };
     const fits = before.version === change.version;
     const after = fits ? await writePolicy(tx, tenantId, next) : undefined;

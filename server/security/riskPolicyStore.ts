@@ -45,14 +45,9 @@ export interface PolicyRow extends VersionedPolicy {
 
 const NO_ROW: PolicyRow = { ...UNCHANGED, updatedAt: null, updatedBy: null };
 
-/** @param lock where it will be changed in the same transaction */
-export async function readPolicyRow(
-  db: Db | Tx,
-  tenantId: string,
-  lock = false,
-): Promise<PolicyRow> {
-  const query = db.select().from(riskPolicies).where(eq(riskPolicies.tenantId, tenantId));
-  const [row] = await (lock ? query.for('update') : query);
+/** The policy of one tenant, as it stands in the database. */
+export async function readPolicyRow(db: Db | Tx, tenantId: string): Promise<PolicyRow> {
+  const [row] = await db.select().from(riskPolicies).where(eq(riskPolicies.tenantId, tenantId));
   if (!row) return NO_ROW;
   const { version, updatedAt, updatedBy } = row;
   // Nonsense put there by hand is mended by writing over it: what is shown is what it takes the place of.
@@ -61,7 +56,7 @@ export async function readPolicyRow(
 }
 
 /**
- * Writes the successor of the version that the caller has read and locked.
+ * Writes the successor of the version that the caller has read: of many at once, one does.
  * @returns undefined where somebody else was first
  */
 export async function writePolicy(

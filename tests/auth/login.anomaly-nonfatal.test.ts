@@ -48,6 +48,15 @@ describe('a failing scorer', () => {
     expect((await login()).status).toBe(200);
   });
 
+  it('is asked again however often it threw: a fault of its own is no reason to leave it alone', async () => {
+    for (let fault = 0; fault < 6; fault += 1) {
+      scorer.mockRejectedValueOnce(new Error('boom'));
+      expect((await login()).status).toBe(200);
+    }
+    scorer.mockResolvedValueOnce({ score: 75, reasons: ['NEW_DEVICE'] });
+    expect((await login()).status).toBe(428);
+  });
+
   it('is not waited for past its deadline', async () => {
     scorer.mockReturnValueOnce(new Promise(() => undefined));
     expect((await login()).status).toBe(200);

@@ -72,6 +72,13 @@ describe('the policy of a tenant', () => {
     expect(await auditOf('RISK_POLICY_CHANGED', officer.tenantId)).toHaveLength(1);
   });
 
+  it('is not begun at a version that there never was', async () => {
+    const officer = await seedOfficer();
+    const res = await as(app, officer).put(POLICY, { version: 3, policy: DEFAULT_POLICY });
+    expectRefusal(res, [409]);
+    expect((await as(app, officer).get(POLICY)).body.version).toBe(0);
+  });
+
   it('is changed by one of many who try at once, the first time as later', async () => {
     const officer = await seedOfficer();
     for (const version of [0, 1]) {
