@@ -61,7 +61,7 @@ export async function listAffected(
           (count(*) FILTER (WHERE ${blocked}))::int AS blocked,
           (count(*) FILTER (WHERE verdict = 'legitimate'))::int AS legitimate
         FROM risk_decisions
-        WHERE ${inSpan(tenantId, query)} AND seen <> '' AND degraded IS NULL AND (${challenged} OR ${blocked})
+        WHERE ${inSpan(tenantId, query)} AND seen <> '' AND (${challenged} OR ${blocked})
         GROUP BY staff_id ORDER BY blocked DESC, challenged DESC, staff_id LIMIT ${query.limit}) d
       LEFT JOIN tenant_staff st ON st.tenant_id = ${tenantId} AND st.id = d.staff_id
       LEFT JOIN users u ON u.id = st.user_id
