@@ -21,21 +21,38 @@ interface List {
 
 type Address = ReturnType<typeof ipaddr.parse>;
 
+/** How much of ::ffff:0:0/96 comes before the IPv4 address. */
+const MAPPED_BITS = 96;
+
 const toNumber = (address: Address) =>
   address.toByteArray().reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+
+/**
+ * The forms that ipaddr.js reads besides are slips in a list: `10.1` is 10.0.0.1 to it, and 010.0.0.1 is 8.0.0.1. An
+ * IPv4 range in IPv6's clothes is unwrapped, as the addresses are that are looked for.
+ */
+function parseRange(text: string): [Address, number] | undefined {
+  const [base = '', prefix] = text.split('/');
+  const plain = base.includes(':') || ipaddr.IPv4.isValidFourPartDecimal(base);
+  if (!plain || (prefix === undefined ? !ipaddr.isValid(base) : !ipaddr.isValidCIDR(text))) {
+    return undefined;
+  }
+  const written = ipaddr.parse(base);
+  const bits = prefix === undefined ? written.toByteArray().length * 8 : Number(prefix);
+  const address = ipaddr.process(base);
+  return address.kind() === written.kind() || bits < MAPPED_BITS
+    ? [written, bits]
+    : [address, bits - MAPPED_BITS];
+}
 
 /** @throws Error naming the file and the line that is no address and no CIDR range */
 function parseLine(line: string, where: string): { v4: boolean; range: Range } | undefined {
   const text = line.replace(/[#;].*$/, '').trim();
   if (text === '') return undefined;
-  const [address, bits] = ipaddr.isValidCIDR(text)
-    ? ipaddr.parseCIDR(text)
-    : ipaddr.isValid(text)
-      ? [ipaddr.parse(text), undefined]
-      : [];
+  const [address, bits = 0] = parseRange(text) ?? [];
   if (!address) throw new Error(`${where} is no address and no CIDR range.`);
   const v4 = address.kind() === 'ipv4';
-  const size = BigInt((v4 ? 32 : 128) - (bits ?? (v4 ? 32 : 128)));
+  const size = BigInt((v4 ? 32 : 128) - bits);
   const from = (toNumber(address) >> size) << size;
   return { v4, range: { from, to: from + (1n << size) - 1n } };
 }
