@@ -14,7 +14,7 @@ import {
   isCurrentStaff,
 } from './rotationStore';
 import type { StoredToken } from './rotationStore';
-import { insertSession, readCurrentStaff } from './sessionStore';
+import { findSessionOrigin, insertSession, readCurrentStaff } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
 
@@ -42,14 +42,20 @@ async function findLostAnswer(
   if (!(await isCurrentStaff(deps.db, tenantId, { staffId, sessionVersion }))) {
     throw new AppError('INVALID_REFRESH_TOKEN');
   }
+  // As with the first answer: asking twice must not hide that a session has moved.
+  const origin = await withSessionTable(deps, async (mode) =>
+    mode === 'degraded' || sessionId === null
+      ? undefined
+      : findSessionOrigin(deps.db, tenantId, sessionId),
+  );
   const familyId = familyOf(successor);
   const whose = { tenantId, userId, staffId, sessionId, familyId, sessionVersion };
   return {
     token: {
       ...whose,
       rememberMe,
-      sessionCountry: null,
-      sessionDevices: null,
+      sessionCountry: origin?.country ?? null,
+      sessionDevices: origin?.deviceHashes ?? null,
       expiresAt,
     },
     refreshToken,

@@ -120,6 +120,20 @@ export async function readCurrentStaff(
   return row;
 }
 
+/** Where and on what a session began; null for what is not known. */
+export async function findSessionOrigin(
+  db: Db,
+  tenantId: string,
+  sessionId: string,
+): Promise<{ country: string | null; deviceHashes: string[] | null } | undefined> {
+  const { country, deviceHashes } = userSessions;
+  const [row] = await db
+    .select({ country, deviceHashes })
+    .from(userSessions)
+    .where(and(eq(userSessions.tenantId, tenantId), eq(userSessions.id, sessionId)));
+  return row;
+}
+
 const liveOf = (tenantId: string, staffId: string) =>
   and(
     eq(userSessions.tenantId, tenantId),

@@ -1,0 +1,180 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import request from 'supertest';
+import { ADDRESS } from '@/tests/helpers/authCalls';
+import { liveSessionsOf, sessionsOf } from '@/tests/helpers/authRows';
+import { CALM, allowed, challenged, openHistory } from '@/tests/helpers/riskHistory';
+import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
+
+const { GB, US, JP } = ADDRESS;
+/** Another network in Great Britain. */
+const CAFE = '81.100.1.1';
+
+const DAY = 86_400;
+const MINUTE = 60;
+
+const { app, clock, ...history } = openHistory();
+const { openBrowser, seedAtHome, signIn, mistype, decidedBy, decisionBehind } = history;
+
+describe('a stuffing attack', () => {
+  const attacker = () => openBrowser('python-requests/2.32');
+
+  /** One address tries one password on many accounts, some of which do not exist. */
+  async function spray(address: string): Promise<void> {
+    const member = await seedTestUserAndToken();
+    const made = Array.from({ length: 5 }, (_, at) => ({ email: `nobody-${at}@example.com` }));
+    for (const who of [member, ...made]) await mistype(who, address, 1);
+  }
+
+  it('from a new country is blocked where a password fits, and every session is ended', async () => {
+    const victim = await seedAtHome(GB);
+    clock.forward(DAY);
+    await spray(US);
+    // 90 = 25 + 35 + 30: nothing is known, and the address has just failed on six others. At 90 not even a proof is
+    // asked for: who holds this password is not the one who may have the code.
+    const res = await attacker().login(victim, US);
+    const reasons = ['NEW_DEVICE', 'NEW_COUNTRY', 'SPRAY'];
+    expect(await decidedBy(res)).toEqual({
+      status: 403,
+      score: 90,
+      reasons,
+      outcome: 'blocked',
+    });
+    expect(res.body).toMatchObject({ error: 'LOGIN_BLOCKED', reason: 'anomaly_score' });
+    expect(await liveSessionsOf(victim.staffId)).toEqual([]);
+    // 0: the owner comes home to an account that has learned nothing from it.
+    expect(await signIn(victim.laptop, victim, GB)).toEqual(CALM);
+  });
+
+  it('from the same country is asked for a proof', async () => {
+    const victim = await seedAtHome(GB);
+    clock.forward(DAY);
+    await spray(CAFE);
+    // 65 = 25 + 10 + 30: it could be a guest with a new laptop beside the attacker, so a code settles it.
+    const asked = challenged(65, 'NEW_DEVICE', 'NEW_NETWORK', 'SPRAY');
+    expect(await signIn(attacker(), victim, CAFE)).toEqual(asked);
+  });
+
+  it('on a single account is asked for a proof too', async () => {
+    const victim = await seedAtHome(GB);
+    clock.forward(DAY);
+    await mistype(victim, CAFE, 8);
+    // 65 = 25 + 10 + 30: eight guesses, and the ninth fits on a device and in a network that nobody knows.
+    const asked = challenged(65, 'NEW_DEVICE', 'NEW_NETWORK', 'FAILED_ATTEMPTS_MANY');
+    expect(await signIn(attacker(), victim, CAFE)).toEqual(asked);
+  });
+});
+
+describe('a stolen refresh token', () => {
+  async function steal() {
+    const victim = await seedAtHome(GB);
+    clock.forward(10 * MINUTE);
+    return { victim, refreshToken: victim.refreshToken };
+  }
+  const thief = () => openBrowser('curl/8.5.0');
+
+  it('used abroad is worth no access token', async () => {
+    const { victim, refreshToken } = await steal();
+    const res = await thief().refresh(refreshToken, JP);
+    // 85 = 25 + 35 + 25: another device, in a country never seen, ten minutes after the owner was at home. That the
+    // session moved, and in which network it is, is noted and adds nothing: the country has said so.
+    const reasons = ['NEW_DEVICE', 'NEW_COUNTRY', 'IMPOSSIBLE_TRAVEL'] as const;
+    expect(await decidedBy(res)).toEqual(challenged(85, ...reasons));
+    expect(res.body.accessToken).toBeUndefined();
+    const { signals, ...row } = await decisionBehind(res);
+    expect(row).toMatchObject({ at: 'refresh', staffId: victim.staffId, country: 'JP' });
+    expect(signals.filter(({ weight }) => weight === 0)).toEqual([
+      { code: 'NEW_NETWORK', weight: 0, saw: { network: '133.11.0.0/16', knownNetworks: 1 } },
+      { code: 'SESSION_MOVED', weight: 0, saw: { from: 'GB', to: 'JP', device: 'another' } },
+    ]);
+  });
+
+  it('used around the corner is worth none either', async () => {
+    const { refreshToken } = await steal();
+    // 60 = 25 + 10 + 25: a token moves with its device. This one is on another, in a network never seen.
+    const asked = challenged(60, 'NEW_DEVICE', 'NEW_NETWORK', 'SESSION_MOVED');
+    expect(await decidedBy(await thief().refresh(refreshToken, CAFE))).toEqual(asked);
+  });
+
+  it('is not worth more when the same request is sent again', async () => {
+    const { refreshToken } = await steal();
+    const copy = thief();
+    const again = () => copy.refresh(refreshToken, CAFE).set('idempotency-key', 'again');
+    const asked = challenged(60, 'NEW_DEVICE', 'NEW_NETWORK', 'SESSION_MOVED');
+    expect(await decidedBy(await again())).toEqual(asked);
+    expect(await decidedBy(await again())).toEqual(asked);
+  });
+
+  it('used in the same network on another device is noted, and below a proof', async () => {
+    const { victim, refreshToken } = await steal();
+    // 50 = 25 + 25: also what a client without cookies looks like whose user agent changed with an update, and that
+    // one must not be asked at home. The reuse of the token tells the thief, as soon as the owner refreshes.
+    const noted = allowed(50, 'NEW_DEVICE', 'SESSION_MOVED');
+    expect(await decidedBy(await thief().refresh(refreshToken, GB))).toEqual(noted);
+    expect((await victim.laptop.refresh(refreshToken, GB)).status).toBe(401);
+    expect(await liveSessionsOf(victim.staffId)).toEqual([]);
+  });
+});
+
+describe("an address on one of the operator's lists", () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lists-'));
+  const path = join(folder, 'hosting.txt');
+  writeFileSync(path, `# bought elsewhere\n${CAFE.replace(/\d+$/, '0')}/24 ; a hoster\n`);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const listing = openHistory({ ipLists: [path] }, clock);
+
+  it('is noted on a known device, and asked for a proof on a new one', async () => {
+    const member = await listing.seedAtHome(GB);
+    expect(await listing.signIn(member.laptop, member, GB)).toEqual(CALM);
+    // 45 = 10 + 35: a VPN at a hoster, on the laptop that is known.
+    const res = await member.laptop.login(member, CAFE);
+    expect(await listing.decidedBy(res)).toEqual(allowed(45, 'NEW_NETWORK', 'IP_ON_LIST'));
+    const { signals } = await listing.decisionBehind(res);
+    expect(signals.at(-1)).toEqual({ code: 'IP_ON_LIST', weight: 35, saw: { lists: 'hosting' } });
+    // 35: the network is known since, and the address is on the list still.
+    expect(await listing.signIn(member.laptop, member, CAFE)).toEqual(allowed(35, 'IP_ON_LIST'));
+    // 60 = 25 + 35: nobody knows this device, and the operator does not trust the address.
+    const asked = challenged(60, 'NEW_DEVICE', 'IP_ON_LIST');
+    expect(await listing.signIn(listing.openBrowser('Another'), member, CAFE)).toEqual(asked);
+  });
+
+  it('is noted of a new member too: that needs no history', async () => {
+    const member = await seedTestUserAndToken();
+    const first = listing.openBrowser('A first laptop');
+    expect(await listing.signIn(first, member, CAFE)).toEqual(allowed(35, 'IP_ON_LIST'));
+  });
+});
+
+describe('the explanation of a decision', () => {
+  it('is shown to those who may see it, and its signals hold no address, cookie or token', async () => {
+    const victim = await seedAtHome(GB);
+    clock.forward(10 * MINUTE);
+    const userAgent = 'A phone of the thief';
+    const stolen = await openBrowser(userAgent).refresh(victim.refreshToken, JP);
+    expect(stolen.status).toBe(428);
+    const permissions = ['SETTINGS_SECURITY_VIEW'];
+    const auditor = await seedAtHome(GB, { tenantId: victim.tenantId, permissions });
+    const { accessToken } = (await auditor.laptop.login(auditor, GB)).body;
+    const res = await request(app)
+      .get('/api/security/risk-decisions')
+      .query({ staffId: victim.staffId, at: 'refresh' })
+      .set('authorization', `Bearer ${String(accessToken)}`);
+    expect(res.status).toBe(200);
+    expect(res.body.decisions).toHaveLength(1);
+    const [{ signals, ...decision }] = res.body.decisions;
+    expect(decision).toMatchObject({
+      score: 85,
+      reasons: ['NEW_DEVICE', 'NEW_COUNTRY', 'IMPOSSIBLE_TRAVEL'],
+      decision: 'step_up',
+      outcome: 'challenged',
+      email: victim.email,
+    });
+    expect(signals).toEqual((await decisionBehind(stolen)).signals);
+    const sessions = await sessionsOf(victim.staffId);
+    const hashes = sessions.flatMap(({ deviceHashes }) => deviceHashes ?? []);
+    expect(hashes).toHaveLength(2);
+    const secrets = [JP, GB, userAgent, victim.refreshToken, stolen.body.refreshToken, ...hashes];
+    expect(secrets.filter((secret) => JSON.stringify(signals).includes(secret))).toEqual([]);
+  });
+});
