@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import ipaddr from 'ipaddr.js';
 import { Reader } from 'maxmind';
-import type { AsnResponse, CountryResponse } from 'maxmind';
+import type { AsnResponse, CountryResponse, Response } from 'maxmind';
 import { COUNTRY_CENTROIDS } from './countryCentroids';
 
 export interface GeoLookup {
@@ -29,28 +29,45 @@ function publicAddress(ip: string | null): string | null {
   return address.range() === 'unicast' ? address.toString() : null;
 }
 
+/** @throws Error with a plain sentence: a database that cannot be read would break each login, not the start */
+function openDatabase<T extends Response>(setting: string, path: string): Reader<T> {
+  try {
+    return new Reader<T>(readFileSync(path));
+  } catch (cause) {
+    throw new Error(`${setting}: ${path} is no database in MaxMind's format.`, { cause });
+  }
+}
+
+function find<T extends Response>(database: Reader<T>, address: string): T | null {
+  // One of IPv4 alone would take the first half of an IPv6 address for one of its own.
+  if (database.metadata.ipVersion === 4 && address.includes(':')) return null;
+  return database.get(address);
+}
+
 /**
- * Opens databases in MaxMind's format, each at first use.
+ * Opens databases in MaxMind's format; the packaged one at first use.
  * @param countryPath an `.mmdb` file of countries; the packaged one where undefined
  * @param asnPath an `.mmdb` file of autonomous systems; none where undefined
+ * @throws Error with a plain sentence where a file is no such database
  */
 export function createGeoLookup(countryPath: string | undefined, asnPath?: string): GeoLookup {
-  let countries: Reader<CountryResponse> | undefined;
-  let systems: Reader<AsnResponse> | undefined;
+  const open = <T extends Response>(setting: string, path: string | undefined) =>
+    path === undefined ? undefined : openDatabase<T>(setting, path);
+  let countries = open<CountryResponse>('GEOIP_DB', countryPath);
+  const systems = open<AsnResponse>('GEOIP_ASN_DB', asnPath);
   return {
     country(ip) {
       const address = publicAddress(ip);
       if (address === null) return null;
-      countries ??= new Reader<CountryResponse>(readFileSync(countryPath ?? packagedDatabase()));
-      const found: (CountryResponse & PackagedCountry) | null = countries.get(address);
+      countries ??= openDatabase<CountryResponse>('GEOIP_DB', packagedDatabase());
+      const found: (CountryResponse & PackagedCountry) | null = find(countries, address);
       const code = found?.country?.iso_code ?? found?.country_code;
       return code !== undefined && /^[A-Z]{2}$/.test(code) ? code : null;
     },
     asn(ip) {
-      const address = asnPath === undefined ? null : publicAddress(ip);
-      if (asnPath === undefined || address === null) return null;
-      systems ??= new Reader<AsnResponse>(readFileSync(asnPath));
-      return systems.get(address)?.autonomous_system_number ?? null;
+      const address = systems === undefined ? null : publicAddress(ip);
+      if (systems === undefined || address === null) return null;
+      return find(systems, address)?.autonomous_system_number ?? null;
     },
   };
 }

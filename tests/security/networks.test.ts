@@ -1,6 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describeAttempt } from '@/server/security/describeAttempt';
+import { createGeoLookup } from '@/server/security/geo';
 import { networkOf } from '@/server/security/networks';
+import { makeAsnDatabase } from '@/tests/helpers/asnDatabase';
 import { operatorContext } from '@/tests/helpers/openNode';
+import { CALM, allowed, openHistory } from '@/tests/helpers/riskHistory';
 
 describe('the network of an address', () => {
   it.each([
@@ -70,5 +76,55 @@ describe('what an address tells of an attempt', () => {
   it('is its prefix where no database knows the system', () => {
     expect(describeFrom('90.155.3.1').network).toBe('90.155.0.0/16');
     expect(describeFrom(null)).toMatchObject({ network: null, lists: [] });
+  });
+});
+
+describe("an operator's database of autonomous systems", () => {
+  const folder = mkdtempSync(join(tmpdir(), 'asn-'));
+  const path = join(folder, 'asn.mmdb');
+  const systems = {
+    '42.0.0.0/8': 4837,
+    '81.100.0.0/15': 5089,
+    '82.1.0.0/16': 5089,
+    '90.200.1.0/24': 5607,
+  };
+  writeFileSync(path, makeAsnDatabase(systems));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it.each([
+    ['81.99.255.255', null],
+    ['81.100.0.0', 5089],
+    ['81.101.255.255', 5089],
+    ['81.102.0.0', null],
+    ['90.200.1.255', 5607],
+    ['90.200.2.0', null],
+    ['::ffff:82.1.0.9', 5089],
+    // In a tree of IPv4 alone, the first half of these would be 81.100.0.0 and 42.0.35.192.
+    ['5164::1', null],
+    ['2a00:23c0::1', null],
+    ['10.0.0.1', null],
+    ['nonsense', null],
+    [null, null],
+  ])('says of %s: %p', (address, asn) => {
+    expect(createGeoLookup(undefined, path).asn(address)).toBe(asn);
+    expect(createGeoLookup(undefined).asn(address)).toBeNull();
+  });
+
+  it.each(['GEOIP_DB', 'GEOIP_ASN_DB'])('stops the start where %s is none', (setting) => {
+    const wrong = join(folder, 'wrong.mmdb');
+    writeFileSync(wrong, 'something else');
+    const open = () =>
+      setting === 'GEOIP_DB' ? createGeoLookup(wrong) : createGeoLookup(undefined, wrong);
+    const sentence = `${setting}: ${wrong} is no database in MaxMind's format.`;
+    expect(open).toThrow(sentence);
+  });
+
+  it('makes one network of all prefixes of a provider', async () => {
+    const { seedAtHome, signIn } = openHistory({ geoipAsnDb: path });
+    const member = await seedAtHome('81.100.1.1');
+    // 0: the phone goes from one prefix of its provider to another. 10: then to another provider.
+    expect(await signIn(member.laptop, member, '82.1.0.1')).toEqual(CALM);
+    const elsewhere = await signIn(member.laptop, member, '90.200.1.1');
+    expect(elsewhere).toEqual(allowed(10, 'NEW_NETWORK'));
   });
 });
