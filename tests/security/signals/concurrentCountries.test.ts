@@ -23,7 +23,7 @@ describe('CONCURRENT_COUNTRIES', () => {
   it.each([
     ['fifteen minutes', QUARTER_MS, true],
     ['a millisecond more', QUARTER_MS + 1, false],
-  ])('that was active within %s: seen %p', (_case, agoMs, seen) => {
+  ])('that was active within %s (%i ms): seen %p', (_case, agoMs, seen) => {
     expect(beside([sessionIn('FR', agoMs)]) !== null).toBe(seen);
   });
 

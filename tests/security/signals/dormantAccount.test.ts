@@ -13,7 +13,7 @@ describe('DORMANT_ACCOUNT', () => {
     ['a millisecond less than 90 days', 90 * DAY_MS - 1, null],
     ['90 days', 90 * DAY_MS, { days: 90 }],
     ['ten years', 3650.5 * DAY_MS, { days: 3650 }],
-  ])('after %s: %p is all it tells', (_case, ms, saw) => {
+  ])('after %s (%i ms): %p is all it tells', (_case, ms, saw) => {
     expect(look({}, after(ms))).toEqual(saw);
   });
 

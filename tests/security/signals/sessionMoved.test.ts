@@ -40,10 +40,13 @@ describe('SESSION_MOVED', () => {
   });
 
   it.each<[string, Partial<Attempt>]>([
-    ['where the session began is not known', { session: { ...SESSION, country: null } }],
+    [
+      'it is not known in which country the session began',
+      { session: { ...SESSION, country: null } },
+    ],
     ['the address tells no country', { country: null }],
     [
-      'on what the session began is not known',
+      'it is not known on what the session began',
       { deviceHashes: ['any'], session: { ...SESSION, deviceHashes: [] } },
     ],
     ['there is no session to compare with', { session: null, country: 'FR', deviceHashes: [] }],
