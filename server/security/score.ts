@@ -6,27 +6,34 @@ export const SCORE_CAP = 100;
 /** A tenant's own weights, by code; a signal of weight 0 is switched off. */
 export type Weights = Readonly<Record<string, number>>;
 
-/** A signal that saw something: what it added, 0 where another one says the same with more weight, and what it saw. */
+/** A signal that saw something: what it added, less what others that say the same have added already, and what it saw. */
 export interface SeenSignal {
   code: string;
   weight: number;
   saw: Sight;
 }
 
-const BY_CODE = new Map<string, Signal>(SIGNALS.map((signal) => [signal.code, signal]));
-
 /**
- * What each of these signals adds where they are seen together. Decisions that were kept are weighed anew with this
- * very function, so a simulation cannot differ from what would have been.
+ * What each of these signals adds where they are seen together. A signal takes off what it adds from those that it
+ * covers, and no more than that in all: so more evidence never scores less, whatever a tenant's weights. Decisions that
+ * were kept are weighed anew with this very function, so a simulation cannot differ from what would have been.
  * @param seen codes; one that is no signal of this release adds nothing
  */
 export function weigh(seen: readonly string[], weights: Weights = {}): Map<string, number> {
-  const own = new Map(
-    seen.map((code) => [code, weights[code] ?? BY_CODE.get(code)?.weight ?? 0] as const),
-  );
-  const covered = (code: string) =>
-    BY_CODE.get(code)?.unless?.some((other) => (own.get(other) ?? 0) > 0) ?? false;
-  return new Map([...own].map(([code, weight]) => [code, covered(code) ? 0 : weight]));
+  const signals = SIGNALS.filter(({ code }) => seen.includes(code));
+  const own = ({ code, weight }: Signal) => weights[code] ?? weight;
+  const cover = new Map(signals.map((signal) => [signal.code, own(signal)]));
+  const counted = new Map(seen.map((code) => [code, 0]));
+  for (const signal of signals) {
+    let left = own(signal);
+    for (const other of signal.unless ?? []) {
+      const covered = Math.min(left, cover.get(other) ?? 0);
+      cover.set(other, (cover.get(other) ?? 0) - covered);
+      left -= covered;
+    }
+    counted.set(signal.code, left);
+  }
+  return counted;
 }
 
 /** @returns 0 to 100 */

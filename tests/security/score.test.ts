@@ -82,8 +82,9 @@ describe('a score', () => {
   });
 
   it("takes a tenant's weights in place of its own", async () => {
-    const weights = { NEW_DEVICE: 5, NEW_COUNTRY: 7 };
-    expect((await score(NEW_PHONE_IN_JAPAN, KNOWN, weights)).score).toBe(12);
+    // 5 + 17, and 0 of the new network's 10: a new country covers so much of it.
+    const weights = { NEW_DEVICE: 5, NEW_COUNTRY: 17 };
+    expect((await score(NEW_PHONE_IN_JAPAN, KNOWN, weights)).score).toBe(22);
   });
 
   it('leaves out a signal of weight 0, which then covers no other', async () => {
@@ -135,11 +136,25 @@ describe('weighing what was kept', () => {
     ]);
   });
 
-  it('never gives less for more that was seen', () => {
-    const total = (codes: string[]) => sumOf(weigh(codes).values());
-    for (const { code, unless = [] } of SIGNALS) {
-      for (const other of unless) {
-        expect(total([code, other])).toBeGreaterThanOrEqual(total([code]));
+  it('of a covered signal that a tenant made the heavier counts what the other has not said', () => {
+    const heavy = { NEW_NETWORK: 80, CONCURRENT_COUNTRIES: 70 };
+    const weights = (codes: string[]) => [...weigh(codes, heavy).values()];
+    expect(weights(['NEW_NETWORK'])).toEqual([80]);
+    expect(weights(['NEW_COUNTRY', 'NEW_NETWORK'])).toEqual([35, 45]);
+    const all = ['NEW_COUNTRY', 'IMPOSSIBLE_TRAVEL', 'CONCURRENT_COUNTRIES'];
+    expect(weights(all)).toEqual([35, 25, 10]);
+  });
+
+  it('never gives less for more that was seen, whatever the weights', () => {
+    const codes = SIGNALS.map(({ code }) => code);
+    for (let round = 0; round < 200; round += 1) {
+      const weights = Object.fromEntries(
+        codes.map((code, at) => [code, (round * 37 + at * 53 + ((round * at) % 11)) % 101]),
+      );
+      const total = (seen: string[]) => sumOf(weigh(seen, weights).values());
+      const seen = codes.filter((_code, at) => ((round >> (at % 7)) + at) % 2 === 0);
+      for (const more of codes) {
+        expect(total([...seen, more])).toBeGreaterThanOrEqual(total(seen));
       }
     }
   });

@@ -116,7 +116,8 @@ describe('a simulation', () => {
     ];
     expect(await outcome({})).toEqual(allowed);
     expect(await outcome({ NEW_COUNTRY: 60 })).toEqual(challenged);
-    expect(await outcome({ NEW_NETWORK: 60 })).toEqual(allowed);
+    expect(await outcome({ NEW_NETWORK: 59 })).toEqual(allowed);
+    expect(await outcome({ NEW_NETWORK: 60 })).toEqual(challenged);
     expect(await outcome({ NEW_COUNTRY: 0, NEW_NETWORK: 60 })).toEqual(challenged);
     expect(await outcome({}, 35)).toEqual(challenged);
     expect(await outcome({}, 36)).toEqual(allowed);

@@ -6,7 +6,7 @@ const MANY = 8;
 /**
  * Failed logins of the account in the last 15 minutes: somebody guesses, or has forgotten.
  *
- * False positives: a person with a new password. From a known device, at a known place, even many ask for nothing.
+ * False positives: a person with a new password. From a known device, at a known place, even many ask for nothing by themselves.
  */
 export const failedAttempts: Signal = {
   code: 'FAILED_ATTEMPTS',

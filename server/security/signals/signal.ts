@@ -51,7 +51,7 @@ export interface Signal {
   code: string;
   /** What it adds to the score; a tenant's policy may say otherwise. */
   weight: number;
-  /** Codes that say the same thing with more weight: where one of them counts, this one does not count again. */
+  /** Codes that say the same thing with more weight: what they add is taken off what this one adds. */
   unless?: readonly string[];
   /** @returns what it saw, or null where there is nothing to doubt */
   look(attempt: Attempt, history: History): Sight | null;
