@@ -1,7 +1,13 @@
 import type { Client } from 'pg';
 import { applySingly, endLeftoverStatements } from './migrations/applySingly';
 import { applyTogether, inTransaction } from './migrations/applyTogether';
-import { applicationName, withClient, within } from './migrations/clients';
+import {
+  ANSWER_MS,
+  applicationName,
+  MIGRATION_SETTINGS,
+  withClient,
+  within,
+} from './migrations/clients';
 import type { Connection } from './migrations/clients';
 import { compareLedger } from './migrations/compareLedger';
 import type { MigrationState } from './migrations/compareLedger';
@@ -28,8 +34,6 @@ export interface MigrateOptions extends LockOptions {
   /** Joins the audit events with the log of whoever asked. Default `migration`. */
   correlationId?: string | undefined;
 }
-
-const ANSWER_MS = 10_000;
 
 /** Neighbours that share a transaction, in the order of the migrations. */
 function groupByTransaction(migrations: readonly Migration[]): Migration[][] {
@@ -58,7 +62,7 @@ async function applyPending(run: Run, journal: readonly Migration[]): Promise<vo
   const { worker } = run;
   await endLeftoverTransactions(worker);
   // The lock is this process's own: what is unfinished was interrupted.
-  const ledger = { ...(await readLedger(worker)), running: false };
+  const ledger = { ...(await readLedger(worker, MIGRATION_SETTINGS)), running: false };
   const begun = new Set(ledger.unfinished.map((row) => row.created_at));
   for (const migration of journal.filter(({ when }) => begun.has(when))) {
     await endLeftoverStatements(worker, migration);

@@ -189,6 +189,46 @@ describe('a process that is killed between single statements', () => {
   );
 });
 
+describe('a process that is killed while another one waits', () => {
+  it.each([
+    ['in a transaction', TOGETHER, ['before', 'half', 't'], 2],
+    ['between single statements', SINGLY, ['before', 'first', 'second', 't'], 1],
+  ])('%s is followed by that one, which does what is left', async (_what, all, whole, count) => {
+    const folder = writeMigrations(all);
+    await whileTableIsUsed(async (user) => {
+      const migrator = startMigrator(url, folder);
+      const left = await waitingWorker(url);
+      let waits = 0;
+      const next = migrate(url, folder, { onWait: () => (waits += 1) });
+      await pollUntil('the next one waits', () => Promise.resolve(waits), Boolean, 10_000);
+      await migrator.kill();
+      await isGone(left);
+      await user.query('COMMIT');
+      expect(await next).toBe(count);
+    });
+    expect(await relations()).toStrictEqual(whole);
+    expect(await problems(all)).toStrictEqual([]);
+  });
+});
+
+it('what is killed while it removes a broken index is not waited for either', async () => {
+  await whileTableIsUsed(async (user) => {
+    await terminate(url, await killInTheMiddle(SINGLY));
+    const left = await killInTheMiddle(SINGLY);
+    const [row] = await ask<{ query: string }>(
+      url,
+      'SELECT query FROM pg_stat_activity WHERE pid = $1',
+      [left],
+    );
+    expect(row?.query).toMatch(/^DROP INDEX CONCURRENTLY /);
+    const next = migrate(url, writeMigrations(SINGLY));
+    await isGone(left);
+    await user.query('COMMIT');
+    expect(await next).toBe(1);
+  });
+  expect(await relations()).toStrictEqual(['before', 'first', 'second', 't']);
+});
+
 describe('a connection that is cut', () => {
   it.each([
     ['in a transaction leaves nothing of it', TOGETHER, ['t'], 2],

@@ -1,6 +1,6 @@
 import { migrate, MigrationError } from '@/server/bootstrap/migrate';
 import type { LockWait } from '@/server/bootstrap/migrate';
-import { assertRunLock, takeRunLock } from '@/server/bootstrap/migrations/runLock';
+import { assertRunLock, markAsWorking, takeRunLock } from '@/server/bootstrap/migrations/runLock';
 import { ask, withConnection } from '../helpers/askDatabase';
 import { madeUp, statements, writeMigrations } from '../helpers/migrationsFolder';
 import { lockHolder, MIGRATION_LOCK, terminate, waitingWorker } from '../helpers/migrator';
@@ -116,6 +116,20 @@ describe('while another process migrates', () => {
   });
 });
 
+describe('a record of migrations that somebody has locked', () => {
+  it('ends the run after five seconds, with the name of who is in the way', async () => {
+    await migrate(url, writeMigrations([TABLE]));
+    await withConnection(url, async (other) => {
+      await other.query(`SET application_name = 'a full vacuum'`);
+      await other.query('BEGIN; LOCK TABLE drizzle.__drizzle_migrations');
+      await expect(migrate(url, writeMigrations([TABLE]))).rejects.toThrow(
+        /did not give it back in time\. .* application 'a full vacuum', .* which uses drizzle\.__drizzle_migrations\. Nothing was changed\. /,
+      );
+    });
+    expect(await migrate(url, writeMigrations([TABLE]))).toBe(0);
+  });
+});
+
 describe('a process that loses the lock', () => {
   it('commits nothing, since another one may have it', async () => {
     await migrate(url, writeMigrations([TABLE]));
@@ -164,6 +178,19 @@ describe('a process that loses the lock', () => {
         /^The connection that holds the migration lock/,
       );
     });
+  });
+
+  it('does not begin while another one is at work', async () => {
+    await withConnection(url, (one) =>
+      withConnection(url, async (other) => {
+        await one.query('BEGIN');
+        await markAsWorking(one);
+        await other.query('BEGIN');
+        await expect(markAsWorking(other)).rejects.toThrow(
+          /^Another process is in the middle of a migration of this database: /,
+        );
+      }),
+    );
   });
 
   it('is ended by the one that has it now', async () => {

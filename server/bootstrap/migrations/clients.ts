@@ -44,6 +44,9 @@ export async function withClient<T>(
   }
 }
 
+/** What is answered from memory takes no longer, in milliseconds. */
+export const ANSWER_MS = 10_000;
+
 /** Gives up on a server, or a pooler, that does not answer; the connection is of no use after that. */
 export const within = (ms: number, text: string, values?: unknown[]) => {
   const limits = { query_timeout: ms };

@@ -51,11 +51,17 @@ const query = (applied: string, unfinished: string) =>
 const isMissingTable = (error: unknown) =>
   error instanceof Error && 'code' in error && error.code === '42P01';
 
-/** What is applied and what was begun. One query; another where a table is missing. */
-export async function readLedger(client: Connection): Promise<Ledger> {
+/**
+ * What is applied and what was begun. One query; others where a table is missing.
+ * @param settings `SET LOCAL` statements for it, such as how long it waits for who has locked the tables
+ * @throws the driver's error
+ */
+export async function readLedger(client: Connection, settings = ''): Promise<Ledger> {
   const read = async (applied: string, unfinished: string) => {
-    const { rows } = await client.query<Ledger>(query(applied, unfinished));
-    return rows[0] as Ledger;
+    // Sent together they share a transaction, and each has a result.
+    const text = [settings, query(applied, unfinished)].filter(Boolean).join('; ');
+    const results = [await client.query<Ledger>(text)].flat();
+    return results.at(-1)?.rows[0] as Ledger;
   };
   try {
     return await read(rowsOf(APPLIED), rowsOf(UNFINISHED));

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from './clients';
-import { BEGIN, within } from './clients';
+import { ANSWER_MS, BEGIN, within } from './clients';
 import { MigrationError, MIGRATE_COMMAND } from './migrationError';
 import type { DatabaseSession } from './sessions';
 import { describeSession, SESSION_COLUMNS } from './sessions';
@@ -27,7 +27,6 @@ const WORK_KEY = '7449363237540164980';
 const LOCK_WAIT_MS = 60_000;
 const POLL_MS = 250;
 const TELL_EVERY_MS = 10_000;
-const ANSWER_MS = 10_000;
 
 const holds = (key: string) => `locktype = 'advisory' AND granted AND objsubid = 1
   AND classid::bigint = ${key} >> 32 AND objid::bigint = ${key} & 4294967295
@@ -142,9 +141,18 @@ export function endLeftoverTransactions(client: Connection): Promise<void> {
   );
 }
 
+const isDenied = (error: unknown) =>
+  error instanceof Error && 'code' in error && error.code === '42501';
+
+const stillThere = (found: { pid: number }[], why: string, cause?: unknown) =>
+  new MigrationError(
+    `Process ${found.map(({ pid }) => pid).join(', ')} of the database still works at a migration whose program is gone${why} end it with \`SELECT pg_terminate_backend(…)\`, then run ${MIGRATE_COMMAND}.`,
+    { cause },
+  );
+
 /**
  * Ends the database's processes that a query finds, and waits until it finds none.
- * @throws MigrationError where one is still there after ten seconds
+ * @throws MigrationError where one is still there after ten seconds, or belongs to a role that this one is no member of
  */
 export async function endProcesses(
   client: Connection,
@@ -152,17 +160,17 @@ export async function endProcesses(
   values: unknown[] = [],
 ): Promise<void> {
   const deadline = performance.now() + ANSWER_MS;
+  const end = `SELECT found.pid, pg_terminate_backend(found.pid) FROM (${pids}) AS found`;
   for (;;) {
-    const { rows } = await client.query<{ pid: number }>(
-      `SELECT found.pid, pg_terminate_backend(found.pid) FROM (${pids}) AS found`,
-      values,
-    );
+    const { rows } = await client
+      .query<{ pid: number }>(end, values)
+      .catch(async (error: unknown) => {
+        if (!isDenied(error)) throw error;
+        const found = await client.query<{ pid: number }>(pids, values);
+        throw stillThere(found.rows, ', and this role may not end it. As one that may,', error);
+      });
     if (rows.length === 0) return;
-    if (performance.now() > deadline) {
-      throw new MigrationError(
-        `Process ${rows.map(({ pid }) => pid).join(', ')} of the database still works at a migration whose program is gone: end it with \`SELECT pg_terminate_backend(…)\`, then run ${MIGRATE_COMMAND}.`,
-      );
-    }
+    if (performance.now() > deadline) throw stillThere(rows, ':');
     await delay(50);
   }
 }

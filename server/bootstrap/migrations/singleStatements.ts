@@ -18,10 +18,19 @@ export function concurrentIndexOf(statement: string): string | undefined {
 /** Drops the index whether or not it is there, and keeps nobody from the table meanwhile. */
 export const dropConcurrently = (index: string) => `DROP INDEX CONCURRENTLY IF EXISTS ${index}`;
 
-/** Whether a statement may run again after it ran, or was cut off half way. */
+const IF = String.raw`IF\s+(?:NOT\s+)?EXISTS\b`;
+/** One statement that does one thing: nothing follows a semicolon, and no second action a comma. */
+const REPEATABLE = [
+  String.raw`(?:CREATE|DROP)\s+(?:[a-z]+\s+){1,3}${IF}[^;]*`,
+  String.raw`ALTER\s+TYPE\s+[^\s;]+\s+ADD\s+VALUE\s+${IF}[^;]*`,
+  String.raw`ALTER\s+TABLE\s+[^,;]*\b(?:VALIDATE\s+CONSTRAINT\b|(?:ADD|DROP)\s+(?:COLUMN|CONSTRAINT)\s+${IF})[^,;]*`,
+].map((form) => new RegExp(String.raw`^${form};?\s*$`, 'i'));
+
+/** Whether a statement may run again after it ran, or was cut off half way; where that is unclear, it may not. */
 export function isRepeatable(statement: string): boolean {
   if (concurrentIndexOf(statement) !== undefined) return true;
-  return /\bIF\s+(NOT\s+)?EXISTS\b|\bVALIDATE\s+CONSTRAINT\b/i.test(statement);
+  const text = withoutLeadingComments(statement);
+  return REPEATABLE.some((form) => form.test(text));
 }
 
 /** The beginning of a statement, on one line, to know it by. */

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { migrate, readMigrationState } from '@/server/bootstrap/migrate';
+import { markAsWorking } from '@/server/bootstrap/migrations/runLock';
+import { ask, withConnection } from '../helpers/askDatabase';
+import { madeUp, writeMigrations } from '../helpers/migrationsFolder';
+import { createTestDatabase } from '../helpers/testDatabase';
+
+let url: string;
+let drop: () => Promise<void>;
+
+beforeEach(async () => {
+  ({ url, drop } = await createTestDatabase('template1'));
+});
+afterEach(() => drop());
+
+const BASE = madeUp(1, 'CREATE TABLE t (id int)', 'base');
+
+describe('a statement that was cut off', () => {
+  /** What is said of a migration whose only statement was under way when its process died. */
+  async function judge(statement: string): Promise<string> {
+    const sql = `-- gatehouse:transaction none\n${statement}`;
+    const { when, tag, ...rest } = madeUp(2, sql, 'cut_off');
+    const hash = createHash('sha256').update(sql).digest('hex');
+    await migrate(url, writeMigrations([BASE]));
+    await ask(
+      url,
+      `INSERT INTO drizzle.gatehouse_interrupted_migrations (created_at, tag, hash, statement)
+       VALUES ($1, $2, $3, 1)`,
+      [when, tag, hash],
+    );
+    const folder = writeMigrations([BASE, { when, tag, ...rest }]);
+    const { problems } = await readMigrationState(url, folder);
+    return problems.map(({ message }) => message).join('\n');
+  }
+
+  it.each([
+    'CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (id);',
+    'CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "i" ON public.t (id)',
+    'DROP INDEX CONCURRENTLY IF EXISTS i;\n',
+    'CREATE TABLE IF NOT EXISTS a (id int)',
+    "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'fine'",
+    'ALTER TABLE t VALIDATE CONSTRAINT c',
+    'ALTER TABLE t\n  ADD COLUMN IF NOT EXISTS a int',
+  ])('is run again where that does no harm: %j', async (statement) => {
+    expect(await judge(statement)).toMatch(/which finishes it\.$/);
+  });
+
+  it.each([
+    'UPDATE t SET id = id + 1',
+    'DROP INDEX CONCURRENTLY i',
+    'CREATE TABLE IF NOT EXISTS a (id int); INSERT INTO t VALUES (1)',
+    'DO $$ BEGIN IF EXISTS (SELECT FROM t) THEN UPDATE t SET id = id + 1; END IF; END $$',
+    "INSERT INTO t SELECT 1 WHERE 'IF EXISTS' <> ''",
+    '-- only IF NOT EXISTS\nINSERT INTO t VALUES (1)',
+    'ALTER TABLE IF EXISTS t ADD COLUMN a int',
+    'ALTER TABLE t ADD COLUMN IF NOT EXISTS a int, ADD COLUMN b int',
+    'ALTER TABLE t VALIDATE CONSTRAINT c; UPDATE t SET id = id + 1',
+  ])('is left to a human where it may do harm: %j', async (statement) => {
+    expect(await judge(statement)).toMatch(/ which cannot simply run again\. /);
+  });
+});
+
+it('what another role left at work is named, where this one may not end it', async () => {
+  await migrate(url, writeMigrations([BASE]));
+  const name = new URL(url).pathname.slice(1);
+  const role = `lesser_${name}`;
+  const lesser = new URL(url);
+  [lesser.username, lesser.password] = [role, 'secret'];
+  await withConnection(url, async (left) => {
+    await left.query(
+      `CREATE ROLE ${role} LOGIN PASSWORD 'secret';
+       GRANT ALL ON SCHEMA public, drizzle TO ${role};
+       GRANT ALL ON ALL TABLES IN SCHEMA drizzle TO ${role}`,
+    );
+    await left.query('BEGIN');
+    await markAsWorking(left);
+    const { rows } = await left.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    const says = new RegExp(
+      `^Process ${rows[0]?.pid} of the database still works at a migration whose program is gone, and this role may not end it\\. As one that may, end it with `,
+    );
+    const folder = writeMigrations([BASE, madeUp(2, 'SELECT 1')]);
+    await expect(migrate(lesser.toString(), folder)).rejects.toThrow(says);
+    await left.query('ROLLBACK');
+    await left.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+  });
+});
