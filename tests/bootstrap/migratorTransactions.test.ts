@@ -98,6 +98,38 @@ describe('in which transaction a migration runs', () => {
     },
   );
 
+  it.each([
+    [
+      'a statement of its own',
+      statements('CREATE TABLE before (id int)', 'COMMIT', 'SELECT 1 / 0'),
+    ],
+    ['among others', 'CREATE TABLE before (id int); COMMIT; SELECT 1 / 0'],
+  ])(
+    'is not said to have changed nothing where it fails after a COMMIT: %s',
+    async (_what, sql) => {
+      const message = await refusalOf([A, madeUp(2, sql, 'ends')]);
+      expect(message).toMatch(/^The migration 0002_ends ended the transaction .* with COMMIT /);
+      expect(message).not.toContain('Nothing was changed');
+      expect(await tables()).toStrictEqual(['a', 'before']);
+    },
+  );
+
+  it('runs nothing more after it ended its transaction itself', async () => {
+    const ends = statements('ROLLBACK', 'CREATE TABLE outside (id int)', 'SELECT 1 / 0');
+    expect(await refusalOf([A, madeUp(2, ends, 'ends')])).toMatch(/^The migration 0002_ends ended/);
+    expect(await tables()).toStrictEqual([]);
+  });
+
+  it.each([
+    ['it lacks room', '53100'],
+    ['another one refused it', '28P01'],
+  ])('is told in the words of a server that still answers: %s', async (_what, code) => {
+    const fails = `DO $$ BEGIN RAISE 'in its words' USING ERRCODE = '${code}'; END $$`;
+    expect(await refusalOf([A, madeUp(2, fails, 'fails')])).toMatch(
+      /^The migration 0002_fails failed at statement 1 of 1, .*: in its words\. Nothing was changed\. /,
+    );
+  });
+
   it('names the constraint that the data break, and none of the data', async () => {
     await migrate(url, writeMigrations([A]));
     await ask(url, 'INSERT INTO a VALUES (4711), (4711)');
@@ -182,63 +214,5 @@ describe('settings of the database or the role', () => {
       { name: 'a', schema: 'public' },
       { name: 'i', schema: 'public' },
     ]);
-  });
-});
-
-describe('a migration whose statements run one by one', () => {
-  const sql = statements(
-    '-- gatehouse:transaction none\nCREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (id)',
-    'CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS u ON a (id)',
-    'DROP INDEX CONCURRENTLY IF EXISTS i',
-  );
-  const singly = madeUp(2, sql, 'singly');
-  const indexes = () =>
-    ask(
-      url,
-      `SELECT indexrelid::regclass::text AS name, indisvalid AS valid FROM pg_index
-       WHERE indrelid = 'a'::regclass ORDER BY 1`,
-    );
-  const unfinished = () =>
-    ask(url, 'SELECT tag, done, statement FROM drizzle.gatehouse_interrupted_migrations');
-
-  it('can do what no transaction can, between others that share one', async () => {
-    const folder = writeMigrations([A, singly, madeUp(3, 'CREATE TABLE c (id int)', 'c')]);
-    const applied = await runMigrations(url, folder);
-    expect(applied.map(({ tag }) => tag)).toStrictEqual(['0001_a', '0002_singly', '0003_c']);
-    expect(await indexes()).toStrictEqual([{ name: 'u', valid: true }]);
-    expect(await unfinished()).toStrictEqual([]);
-  });
-
-  it('leaves no broken index when one fails, says what is done, and goes on from there', async () => {
-    await migrate(url, writeMigrations([A]));
-    await ask(url, 'INSERT INTO a VALUES (1), (1)');
-    expect(await refusalOf([A, singly])).toMatch(
-      /^The migration 0002_singly failed at statement 2 of 3, .* Committed and kept: statements 1 to 1 of 0002_singly; nothing else was changed\. /,
-    );
-    expect(await indexes()).toStrictEqual([{ name: 'i', valid: true }]);
-    expect(await unfinished()).toStrictEqual([{ tag: '0002_singly', done: 1, statement: null }]);
-    await ask(url, 'DELETE FROM a');
-    expect(await migrate(url, writeMigrations([A, singly]))).toBe(1);
-    expect(await indexes()).toStrictEqual([{ name: 'u', valid: true }]);
-    expect(await unfinished()).toStrictEqual([]);
-  });
-
-  it('may be mended while nothing of it is done', async () => {
-    await migrate(url, writeMigrations([A]));
-    const wrong = { ...singly, sql: singly.sql.replace('(id)', '(nothing)') };
-    expect(await refusalOf([A, wrong])).toMatch(
-      /column "nothing" does not exist\. Nothing was changed\./,
-    );
-    expect(await migrate(url, writeMigrations([A, singly]))).toBe(1);
-  });
-
-  it('is not content with an index of the name that is not valid', async () => {
-    await migrate(url, writeMigrations([A]));
-    await ask(url, 'INSERT INTO a VALUES (1), (1)');
-    await expect(ask(url, 'CREATE UNIQUE INDEX CONCURRENTLY u ON a (id)')).rejects.toThrow();
-    await ask(url, 'DELETE FROM a');
-    expect(await indexes()).toStrictEqual([{ name: 'u', valid: false }]);
-    await migrate(url, writeMigrations([A, singly]));
-    expect(await indexes()).toStrictEqual([{ name: 'u', valid: true }]);
   });
 });

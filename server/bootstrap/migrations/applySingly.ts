@@ -6,7 +6,7 @@ import { forgetBegun, recordBegun, recordProgress } from './ledger';
 import type { UnfinishedMigration } from './ledger';
 import { MigrationError, MIGRATE_COMMAND } from './migrationError';
 import type { Migration } from './readMigrations';
-import type { Run } from './run';
+import type { BegunMigration, Run } from './run';
 import { assertRunLock, endProcesses } from './runLock';
 import { concurrentIndexOf, dropConcurrently } from './singleStatements';
 
@@ -63,8 +63,12 @@ async function dropInvalidIndex(worker: Client, index: string): Promise<void> {
   if (rowCount !== 0) await worker.query(dropConcurrently(index));
 }
 
-async function runStatement(run: Run, migration: Migration, at: number): Promise<void> {
-  const { worker, holder } = run;
+async function runStatement(
+  { worker, holder }: Run,
+  migration: Migration,
+  at: number,
+  begun: BegunMigration,
+): Promise<void> {
   const statement = migration.statements[at] ?? '';
   const index = concurrentIndexOf(statement);
   // IF NOT EXISTS would be content with an index that is not valid.
@@ -74,9 +78,12 @@ async function runStatement(run: Run, migration: Migration, at: number): Promise
   try {
     await worker.query(statement);
   } catch (error) {
-    await cleanUp(worker, migration, at, index).catch(() => undefined);
+    await cleanUp(worker, migration, at, index).catch(() => {
+      begun.brokenIndex = index;
+    });
     throw error;
   }
+  begun.done = at + 1;
 }
 
 /** After a failure that Postgres told of; where the connection is lost, the next run looks after it. */
@@ -107,12 +114,15 @@ export async function applySingly(
     });
   }
   await prepareSession(worker);
-  for (let at = unfinished?.done ?? 0; at < statements.length; at += 1) {
-    await runStatement(run, migration, at).catch((error: unknown) => {
+  const begun: BegunMigration = { tag: migration.tag, done: unfinished?.done ?? 0 };
+  run.begun = begun;
+  for (let at = begun.done; at < statements.length; at += 1) {
+    await runStatement(run, migration, at, begun).catch((error: unknown) => {
       throw error instanceof MigrationError
         ? error
         : new StatementFailure(migration, at + 1, error);
     });
   }
-  await inTransaction(run, async (xid) => [await record(run, migration, began, xid)]);
+  await inTransaction(run, async () => [await record(run, migration, began)]);
+  run.begun = undefined;
 }

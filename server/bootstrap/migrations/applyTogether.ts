@@ -1,5 +1,5 @@
 import { auditMigrations } from './auditMigrations';
-import { BEGIN, MIGRATION_SETTINGS } from './clients';
+import { ANSWER_MS, BEGIN, MIGRATION_SETTINGS, within } from './clients';
 import { StatementFailure } from './explainFailure';
 import { ensureLedger, recordApplied } from './ledger';
 import { MigrationError } from './migrationError';
@@ -38,27 +38,48 @@ export async function inTransaction(
 }
 
 /**
- * Records a migration that ran in the transaction `xid`.
- * @throws MigrationError where the migration has ended that transaction
+ * Records a migration as applied, in the caller's transaction.
+ * @param began when it began, as `performance.now()` told it
  */
 export async function record(
   { worker, provenance }: Run,
   migration: Migration,
   began: number,
-  xid: string,
 ): Promise<AppliedMigration> {
   const { tag, hash } = migration;
-  const { rows } = await worker.query<{ xid: string | null }>(
-    'SELECT pg_current_xact_id_if_assigned()::text AS xid',
-  );
-  if (rows[0]?.xid !== xid) {
-    throw new MigrationError(
-      `The migration ${tag} ended the transaction that it ran in, with COMMIT or ROLLBACK, so what it did may be there although it is not recorded. Remove that statement from ${tag}.sql, and compare the schema with \`npm run admin -- db check\` before you migrate again.`,
-    );
-  }
   const durationMs = Math.round(performance.now() - began);
   await recordApplied(worker, migration, durationMs, provenance);
   return { tag, hash, durationMs };
+}
+
+const endedItself = ({ tag }: Migration, cause?: unknown) =>
+  new MigrationError(
+    `The migration ${tag} ended the transaction that it ran in, with COMMIT or ROLLBACK, so what it did may be there although it is not recorded. Remove that statement from ${tag}.sql, and compare the schema with \`npm run admin -- db check\` before you migrate again.`,
+    { cause },
+  );
+
+/** What a statement's failure means: after a COMMIT among the statements, it does not undo what ran before that. */
+async function judgeFailure({ holder }: Run, failure: StatementFailure, xid: string) {
+  const ask = 'SELECT pg_xact_status($1) AS status';
+  const answer = await holder
+    .query<{ status: string | null }>(within(ANSWER_MS, ask, [xid]))
+    .catch(() => undefined);
+  return answer?.rows[0]?.status === 'committed'
+    ? endedItself(failure.migration, failure)
+    : failure;
+}
+
+async function runStatements(run: Run, migration: Migration, xid: string): Promise<void> {
+  for (const [at, statement] of migration.statements.entries()) {
+    await run.worker.query(statement).catch(async (error: unknown) => {
+      throw await judgeFailure(run, new StatementFailure(migration, at + 1, error), xid);
+    });
+    const { rows } = await run.worker.query<{ xid: string | null }>(
+      'SELECT pg_current_xact_id_if_assigned()::text AS xid',
+    );
+    // At once, since what followed would commit by itself.
+    if (rows[0]?.xid !== xid) throw endedItself(migration);
+  }
 }
 
 /** Applies migrations in one transaction: all of them, or none. */
@@ -68,12 +89,8 @@ export function applyTogether(run: Run, migrations: readonly Migration[]): Promi
     for (const migration of migrations) {
       const began = performance.now();
       await run.worker.query(MIGRATION_SETTINGS);
-      for (const [at, statement] of migration.statements.entries()) {
-        await run.worker.query(statement).catch((error: unknown) => {
-          throw new StatementFailure(migration, at + 1, error);
-        });
-      }
-      done.push(await record(run, migration, began, xid));
+      await runStatements(run, migration, xid);
+      done.push(await record(run, migration, began));
     }
     return done;
   });

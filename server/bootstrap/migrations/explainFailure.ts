@@ -25,7 +25,11 @@ const codeOf = (error: unknown) =>
 const isLockTimeout = (error: unknown) => codeOf(error) === '55P03';
 const isCancelled = (error: unknown) => codeOf(error) === '57014';
 
-const isCutOff = (error: unknown) => databaseFault(error) === 'unavailable' && !isCancelled(error);
+/** Classes of what a server that still answers says: it lacks room, or another server refused it. */
+const isAnswer = (error: unknown) => /^(53|28|3D)...$/.test(String(codeOf(error)));
+
+const isCutOff = (error: unknown) =>
+  databaseFault(error) === 'unavailable' && !isCancelled(error) && !isAnswer(error);
 
 async function describeOldTransactions({ holder }: Run): Promise<string> {
   const old = await findOldTransactions(holder).catch(() => []);
@@ -34,12 +38,11 @@ async function describeOldTransactions({ holder }: Run): Promise<string> {
 }
 
 /** What the database holds of this run, in one sentence. */
-function describeOutcome({ applied }: Run, failure: StatementFailure | undefined): string {
+function describeOutcome({ applied, begun }: Run): string {
   const kept = applied.map(({ tag }) => tag);
-  const isSingly = failure?.migration.transaction === 'none';
-  if (isSingly && failure.statement > 1) {
-    const { migration, statement } = failure;
-    kept.push(`statements 1 to ${statement - 1} of ${migration.tag}`);
+  if (begun && begun.done > 0) kept.push(`statements 1 to ${begun.done} of ${begun.tag}`);
+  if (begun?.brokenIndex !== undefined) {
+    kept.push(`the unfinished index ${begun.brokenIndex}, which the next run makes anew`);
   }
   return kept.length === 0
     ? 'Nothing was changed.'
@@ -71,7 +74,7 @@ export async function explainFailure(run: Run, thrown: unknown): Promise<Migrati
     );
   }
   const where = describePlace(failure);
-  const outcome = describeOutcome(run, failure);
+  const outcome = describeOutcome(run);
   if (isLockTimeout(cause)) {
     return new MigrationError(
       `${where}: another transaction holds a lock on a table that it needs, and did not give it back in time. ${await describeOldTransactions(run)} ${outcome} Wait for that transaction or end it, then run ${MIGRATE_COMMAND} again.`,

@@ -9,6 +9,15 @@ export interface AppliedMigration {
   durationMs: number;
 }
 
+/** How far a migration of single statements has come. */
+export interface BegunMigration {
+  tag: string;
+  /** How many statements are finished. */
+  done: number;
+  /** An index that was left unfinished, and could not be dropped. */
+  brokenIndex?: string | undefined;
+}
+
 /** What the parts of one migration run share. */
 export interface Run {
   /** Holds the migration lock, and stays idle. */
@@ -19,6 +28,8 @@ export interface Run {
   readonly correlationId: string;
   /** What is committed. */
   applied: AppliedMigration[];
-  /** What of it the audit log does not hold yet, since it could not be written. */
+  /** What is committed of a migration of single statements that is not applied yet. */
+  begun?: BegunMigration | undefined;
+  /** What of `applied` the audit log does not hold yet, since it could not be written. */
   unaudited: AppliedMigration[];
 }
