@@ -108,6 +108,9 @@ describe('a process that is killed between single statements', () => {
             'The migration 0003_indexes was interrupted after 1 of 2 statements: run `npm run admin -- db migrate`, which finishes it.',
         },
       ]);
+      expect(
+        await ask(url, 'SELECT applied_by AS by FROM drizzle.gatehouse_interrupted_migrations'),
+      ).toStrictEqual([{ by: 'a process' }]);
       const next = migrate(url, writeMigrations(SINGLY));
       await isGone(left);
       await user.query('COMMIT');
@@ -126,6 +129,24 @@ describe('a process that is killed between single statements', () => {
       expect(await problems(SINGLY)).toStrictEqual([]);
       await user.query('COMMIT');
       await migrated;
+    });
+  });
+
+  it('is not called interrupted where it ends while somebody looks', async () => {
+    const folder = writeMigrations(SINGLY);
+    await whileTableIsUsed(async (user) => {
+      await terminate(url, await killInTheMiddle(SINGLY));
+      await user.query('COMMIT');
+    });
+    await withConnection(url, async (client) => {
+      const slow = {
+        query: (async (...args: Parameters<Client['query']>) => {
+          const seen: unknown = await Promise.resolve(client.query(...args));
+          await migrate(url, folder);
+          return seen;
+        }) as Client['query'],
+      };
+      expect((await readMigrationState(slow, folder)).problems).toStrictEqual([]);
     });
   });
 

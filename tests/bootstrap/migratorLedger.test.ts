@@ -69,6 +69,47 @@ describe('the record of a migration', () => {
     expect(row?.applied_at?.getTime()).toBeGreaterThanOrEqual(before - 1000);
   });
 
+  it('says when each ended, also where they share a transaction', async () => {
+    await migrate(url, writeMigrations([1, 2].map((number) => madeUp(number, 'SELECT 1'))));
+    const ordered = await ask(
+      url,
+      `SELECT array_agg(tag ORDER BY applied_at) AS tags, count(DISTINCT applied_at)::int AS times
+       FROM drizzle.__drizzle_migrations`,
+    );
+    expect(ordered).toStrictEqual([{ tags: ['0001_made_up', '0002_made_up'], times: 2 }]);
+  });
+
+  it('is kept by a role that may not make a schema, where there is nothing to make', async () => {
+    await migrate(url, writeMigrations([madeUp(1, 'SELECT 1')]));
+    const role = `lesser_${new URL(url).pathname.slice(1)}`;
+    const lesser = new URL(url);
+    [lesser.username, lesser.password] = [role, 'secret'];
+    await ask(url, `CREATE ROLE ${role} LOGIN PASSWORD 'secret'`);
+    await ask(url, `GRANT USAGE ON SCHEMA drizzle TO ${role}`);
+    await ask(url, `GRANT ALL ON ALL TABLES IN SCHEMA drizzle TO ${role}`);
+    await ask(url, `GRANT ALL ON ALL SEQUENCES IN SCHEMA drizzle TO ${role}`);
+    const more = writeMigrations([1, 2].map((number) => madeUp(number, 'SELECT 1')));
+    const count = await migrate(lesser.toString(), more).catch((error: unknown) => error);
+    await ask(url, `DROP OWNED BY ${role}`);
+    await ask(url, `DROP ROLE ${role}`);
+    expect(count).toBe(1);
+  });
+
+  it('names the role that signed in, whichever one the migration took on', async () => {
+    await migrate(url, writeMigrations([madeUp(1, 'SELECT 1')]));
+    const role = `owner_of_${new URL(url).pathname.slice(1)}`;
+    await ask(url, `CREATE ROLE ${role}`);
+    await ask(url, `GRANT ALL ON SCHEMA drizzle TO ${role}`);
+    await ask(url, `GRANT ALL ON ALL TABLES IN SCHEMA drizzle TO ${role}`);
+    await ask(url, `GRANT ALL ON ALL SEQUENCES IN SCHEMA drizzle TO ${role}`);
+    const takes = madeUp(2, `SET LOCAL ROLE ${role}`, 'takes');
+    await migrate(url, writeMigrations([madeUp(1, 'SELECT 1'), takes]));
+    const rows = (await ledger()).map(({ tag, database_user: user }) => ({ tag, user }));
+    await ask(url, `DROP OWNED BY ${role}`);
+    await ask(url, `DROP ROLE ${role}`);
+    expect(rows.at(-1)).toStrictEqual({ tag: '0002_takes', user: new URL(url).username });
+  });
+
   it('is empty, not made up, where it was written before there was one or nobody said', async () => {
     const first = writeMigrations([madeUp(1, 'SELECT 1')]);
     await withConnection(url, (client) =>

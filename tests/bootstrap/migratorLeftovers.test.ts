@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import type { Client } from 'pg';
 import { migrate, readMigrationState } from '@/server/bootstrap/migrate';
-import { markAsWorking } from '@/server/bootstrap/migrations/runLock';
-import { ask, withConnection } from '../helpers/askDatabase';
+import { endProcesses, markAsWorking } from '@/server/bootstrap/migrations/runLock';
+import { ask, WAITS_FOR_LOCK, withConnection } from '../helpers/askDatabase';
 import { madeUp, writeMigrations } from '../helpers/migrationsFolder';
+import { pollUntil } from '../helpers/pollUntil';
 import { createTestDatabase } from '../helpers/testDatabase';
 
 let url: string;
@@ -13,12 +15,12 @@ beforeEach(async () => {
 });
 afterEach(() => drop());
 
+const NONE = '-- gatehouse:transaction none\n';
 const BASE = madeUp(1, 'CREATE TABLE t (id int)', 'base');
 
 describe('a statement that was cut off', () => {
-  /** What is said of a migration whose only statement was under way when its process died. */
-  async function judge(statement: string): Promise<string> {
-    const sql = `-- gatehouse:transaction none\n${statement}`;
+  /** A database and a folder with a migration whose only statement was under way when its process died. */
+  async function interrupt(sql: string): Promise<string> {
     const { when, tag, ...rest } = madeUp(2, sql, 'cut_off');
     const hash = createHash('sha256').update(sql).digest('hex');
     await migrate(url, writeMigrations([BASE]));
@@ -28,8 +30,11 @@ describe('a statement that was cut off', () => {
        VALUES ($1, $2, $3, 1)`,
       [when, tag, hash],
     );
-    const folder = writeMigrations([BASE, { when, tag, ...rest }]);
-    const { problems } = await readMigrationState(url, folder);
+    return writeMigrations([BASE, { when, tag, ...rest }]);
+  }
+
+  async function judge(statement: string): Promise<string> {
+    const { problems } = await readMigrationState(url, await interrupt(`${NONE}${statement}`));
     return problems.map(({ message }) => message).join('\n');
   }
 
@@ -58,6 +63,31 @@ describe('a statement that was cut off', () => {
   ])('is left to a human where it may do harm: %j', async (statement) => {
     expect(await judge(statement)).toMatch(/ which cannot simply run again\. /);
   });
+
+  it('is not ended where somebody runs it by hand now: only what a migrator left is', async () => {
+    const sql = `${NONE}ALTER TABLE t ADD once int`;
+    const folder = await interrupt(sql);
+    await withConnection(url, async (user) => {
+      await user.query('BEGIN; SELECT FROM t');
+      const byHand = ask(url, sql);
+      await pollUntil(
+        'it waits for the table',
+        () => ask(url, WAITS_FOR_LOCK),
+        (rows) => rows.length > 0,
+      );
+      await expect(migrate(url, folder)).rejects.toThrow(/ which cannot simply run again\. /);
+      await user.query('COMMIT');
+      await byHand;
+    });
+    expect(await ask(url, 'SELECT once FROM t')).toStrictEqual([]);
+  });
+});
+
+it('what is ended is waited for until it is gone', async () => {
+  const found = [[{ pid: 1 }, { pid: 2 }], [{ pid: 2 }], []];
+  const client = { query: () => Promise.resolve({ rows: found.shift() }) };
+  await endProcesses(client as unknown as Client, 'SELECT 1 AS pid');
+  expect(found).toStrictEqual([]);
 });
 
 it('what another role left at work is named, where this one may not end it', async () => {

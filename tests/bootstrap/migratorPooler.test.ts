@@ -1,6 +1,7 @@
 import { migrate } from '@/server/bootstrap/migrate';
-import { ask } from '../helpers/askDatabase';
+import { ask, withConnection } from '../helpers/askDatabase';
 import { madeUp, writeMigrations } from '../helpers/migrationsFolder';
+import { shortenTenSeconds } from '../helpers/shortTimeouts';
 import { createTestDatabase } from '../helpers/testDatabase';
 import { startTransactionPooler } from '../helpers/transactionPooler';
 
@@ -55,6 +56,23 @@ describe('behind a pooler that gives each transaction another session', () => {
     expect(await settings()).toStrictEqual(before);
   });
 
+  it('the sessions are given back whole, not in the middle of a transaction', async () => {
+    const pooled = await startTransactionPooler(url, 2);
+    const sessions = async () => {
+      const pids = new Set<number>();
+      // The pool fills with the first two, and takes turns.
+      for (let turn = 0; turn < 3; turn += 1) {
+        const [row] = await ask<{ pid: number }>(pooled, 'SELECT pg_backend_pid() AS pid');
+        pids.add(row?.pid ?? 0);
+      }
+      return [...pids].sort();
+    };
+    const before = await sessions();
+    await migrate(pooled, writeMigrations(FOLDER));
+    expect(before).toHaveLength(2);
+    expect(await sessions()).toStrictEqual(before);
+  });
+
   it('a role whose tables would be made in another schema is told what to set', async () => {
     const name = new URL(url).pathname.slice(1);
     await ask(url, 'CREATE SCHEMA elsewhere');
@@ -68,19 +86,27 @@ describe('behind a pooler that gives each transaction another session', () => {
 
   it('a pool of one session is named as what is in the way', async () => {
     const pooled = await startTransactionPooler(url, 1);
-    const wait = globalThis.setTimeout;
-    // Ten seconds pass in two and a half.
-    const faster = jest
-      .spyOn(globalThis, 'setTimeout')
-      .mockImplementation(((act: () => void, ms?: number) =>
-        wait(act, ms === 10_000 ? 2_500 : ms)));
+    const putBack = shortenTenSeconds();
     const refusal: unknown = await migrate(pooled, writeMigrations(FOLDER)).catch(
       (error: unknown) => error,
     );
-    faster.mockRestore();
+    putBack();
     expect(String(refusal)).toMatch(
       /^MigrationError: The database did not answer on a second connection within 10 s: .* a pooler must have two /,
     );
     expect(await migrate(url, writeMigrations(FOLDER))).toBe(3);
+  });
+
+  it('a pool that has no session left is not waited for without end', async () => {
+    const pooled = await startTransactionPooler(url, 1);
+    await withConnection(pooled, async (other) => {
+      await other.query('BEGIN');
+      const putBack = shortenTenSeconds();
+      const refusal: unknown = await migrate(pooled, writeMigrations(FOLDER), {
+        lockWaitMs: 0,
+      }).catch((error: unknown) => error);
+      putBack();
+      expect(String(refusal)).toMatch(/timeout/);
+    });
   });
 });

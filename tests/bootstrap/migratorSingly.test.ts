@@ -44,6 +44,12 @@ describe('a migration whose statements run one by one', () => {
     expect(await unfinished()).toStrictEqual([]);
   });
 
+  it('is kept whole where a later one fails', async () => {
+    expect(await refusalOf([A, singly, madeUp(3, 'SELECT 1 / 0')])).toContain(
+      'Committed and kept: 0001_a, 0002_singly; nothing else was changed.',
+    );
+  });
+
   it('leaves no broken index when one fails, says what is done, and goes on from there', async () => {
     await migrate(url, writeMigrations([A]));
     await ask(url, 'INSERT INTO a VALUES (1), (1)');
@@ -56,6 +62,19 @@ describe('a migration whose statements run one by one', () => {
     expect(await migrate(url, writeMigrations([A, singly]))).toBe(1);
     expect(await indexes()).toStrictEqual([{ name: 'u', valid: true }]);
     expect(await unfinished()).toStrictEqual([]);
+  });
+
+  it('waits five minutes at most for those who use a table, and no longer in all that follows', async () => {
+    const see = (number: number, marker: string) =>
+      madeUp(
+        number,
+        `${marker}CREATE TABLE IF NOT EXISTS seen_${number} AS SELECT current_setting('lock_timeout') AS seen`,
+      );
+    const folder = writeMigrations([see(1, '-- gatehouse:transaction none\n'), see(2, '')]);
+    await migrate(url, folder);
+    expect(
+      await ask(url, 'SELECT a.seen AS alone, b.seen AS together FROM seen_1 a, seen_2 b'),
+    ).toStrictEqual([{ alone: '5min', together: '5s' }]);
   });
 
   it('may be mended while nothing of it is done', async () => {

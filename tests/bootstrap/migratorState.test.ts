@@ -6,6 +6,7 @@ import { prepareDatabase } from '@/server/bootstrap/prepareDatabase';
 import { ask, withConnection } from '../helpers/askDatabase';
 import { madeUp, writeMigrations } from '../helpers/migrationsFolder';
 import type { Migration } from '../helpers/migrationsFolder';
+import { shortenTenSeconds } from '../helpers/shortTimeouts';
 import { createTestDatabase } from '../helpers/testDatabase';
 
 let url: string;
@@ -198,5 +199,22 @@ describe('a server that may not migrate', () => {
     const message = `Migrations are pending (2): run ${RUN}, which applies 0002_b, 0003_c, or set MIGRATE_ON_BOOT=true.`;
     expect(refusal).toMatchObject({ message, problems: [{ kind: 'pending', message }] });
     expect(await prepare(writeMigrations([A]))).toBe(0);
+  });
+
+  it('names the database that it cannot read in time, without its password', async () => {
+    const folder = writeMigrations([A]);
+    await migrate(url, folder);
+    const { host, pathname, password } = new URL(url);
+    await withConnection(url, async (other) => {
+      await other.query('BEGIN; LOCK TABLE drizzle.__drizzle_migrations');
+      const putBack = shortenTenSeconds();
+      const refusal: unknown = await prepare(folder).catch((error: unknown) => error);
+      putBack();
+      expect(refusal).toMatchObject({
+        message: `The database at ${host}${pathname} cannot be reached.`,
+      });
+      expect(password).not.toBe('');
+      expect(String(refusal)).not.toContain(password);
+    });
   });
 });
