@@ -54,6 +54,7 @@ const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
   'risk_decisions.verdict': () => null,
   'risk_decisions.verdict_at': () => null,
   'risk_decisions.verdict_by': () => null,
+  'step_up_challenges.emails_sent': () => 0,
   'staff_habits.hours': (at) => Array.from({ length: 24 }, (_, hour) => (hour * at) % 7),
   'audit_logs.action': () => 'AUTH_LOGIN_SUCCEEDED',
 };

@@ -7,6 +7,8 @@ const origin = z.enum(['login', 'refresh', 'session']);
 const degraded = z.boolean().optional();
 const range = { from: z.string(), to: z.string(), format: z.enum(['csv', 'json']) };
 const exportKind = z.enum(['bundle', 'security_events']);
+/** `recovery_code` stands for the whole set of them. */
+const factor = z.enum(['totp', 'passkey', 'recovery_code']);
 const via = z.enum(['api', 'operator', 'bootstrap']);
 
 const verdict = z.enum(['legitimate', 'suspicious']);
@@ -80,7 +82,14 @@ export const AUDIT_ACTIONS = {
   STEP_UP_FAILED: z.strictObject({
     purpose,
     origin,
-    reason: z.enum(['wrong_code', 'code_already_used', 'account_budget', 'factor_unreadable']),
+    reason: z.enum([
+      'wrong_code',
+      'code_already_used',
+      'account_budget',
+      'factor_unreadable',
+      'wrong_passkey',
+      'passkey_copied',
+    ]),
   }),
   SESSION_INVALIDATED: z.strictObject({
     reason: z.enum(['logout', 'manual', 'force_logout', 'reuse_detected', 'security_event']),
@@ -89,9 +98,9 @@ export const AUDIT_ACTIONS = {
     tokensRevoked: z.number().int(),
     degraded,
   }),
-  FACTOR_ENROLLMENT_STARTED: z.strictObject({ factor: z.literal('totp') }),
-  FACTOR_ENROLLED: z.strictObject({ factor: z.literal('totp'), via }),
-  FACTOR_REMOVED: z.strictObject({ factor: z.literal('totp'), via }),
+  FACTOR_ENROLLMENT_STARTED: z.strictObject({ factor }),
+  FACTOR_ENROLLED: z.strictObject({ factor, via }),
+  FACTOR_REMOVED: z.strictObject({ factor, via }),
   PASSWORD_REHASHED: z.strictObject({}),
   TENANT_CREATED: z.strictObject({ slug: z.string(), via }),
   STAFF_CREATED: z.strictObject({ permissions: z.array(z.string()), via }),

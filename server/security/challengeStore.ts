@@ -1,6 +1,6 @@
 import { and, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
-import { stepUpChallenges, userTotp } from '../db/schema';
+import { stepUpChallenges } from '../db/schema';
 import type { ChallengeOrigin, StepUpPurpose } from '../db/schema';
 
 export type Challenge = typeof stepUpChallenges.$inferSelect;
@@ -147,20 +147,4 @@ export async function hasFreshStepUp(
     )
     .limit(1);
   return rows.length === 1;
-}
-
-/** The proofs that this staff member can give. */
-export async function listMethods(db: Db, tenantId: string, staffId: string): Promise<string[]> {
-  const rows = await db
-    .select({ id: userTotp.id })
-    .from(userTotp)
-    .where(
-      and(
-        eq(userTotp.tenantId, tenantId),
-        eq(userTotp.staffId, staffId),
-        sql`${userTotp.confirmedAt} IS NOT NULL`,
-      ),
-    )
-    .limit(1);
-  return rows.length > 0 ? ['totp'] : [];
 }

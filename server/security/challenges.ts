@@ -5,7 +5,7 @@ import type { ChallengeOrigin, StepUpPurpose } from '../db/schema';
 import type { Deps } from '../deps';
 import { toChallengeId } from './challengeId';
 import { findOpenChallenge, insertChallenge } from './challengeStore';
-import { listAllowedMethods } from './stepUpMethods';
+import { listAllowedMethods } from './proofs';
 
 export interface ChallengeRequest {
   tenantId: string;
@@ -28,7 +28,7 @@ export interface ChallengeOffer {
   detail?: string;
 }
 
-type ChallengeDeps = Pick<Deps, 'keys' | 'clock' | 'random' | 'riskPolicies'>;
+type ChallengeDeps = Pick<Deps, 'keys' | 'clock' | 'random' | 'config' | 'riskPolicies'>;
 
 /** How long a challenge can be answered. */
 const OPEN_FOR_MS = 10 * 60_000;
@@ -56,7 +56,7 @@ async function findReusable(db: Db, request: ChallengeRequest, now: Date) {
 
 /** Opens a challenge: a row, and the event that says so. */
 export async function openChallenge(
-  deps: Omit<ChallengeDeps, 'riskPolicies'>,
+  deps: Pick<Deps, 'clock' | 'random'>,
   tx: Tx,
   ctx: RequestContext,
   request: ChallengeRequest,
@@ -88,7 +88,7 @@ export async function offerChallenge(
   ctx: RequestContext,
   request: ChallengeRequest,
 ): Promise<ChallengeOffer> {
-  const methods = await listAllowedMethods(deps, tx, request.tenantId, request.staffId);
+  const methods = await listAllowedMethods(deps, tx, request);
   const found = await findReusable(tx, request, deps.clock.now());
   const id = found?.id ?? (await openChallenge(deps, tx, ctx, request, methods));
   return describeOffer(toChallengeId(deps.keys, id), methods, request.origin);

@@ -5,7 +5,7 @@ import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { checkTotpCode, generateTotpSecret, openTotpSecret, sealTotpSecret } from './totp';
 import { toOtpauthUri } from './totp';
-import { confirmTotp, deleteConfirmedTotp, findTotp, replacePendingTotp } from './totpStore';
+import { confirmTotp, deleteConfirmedTotp, findPendingTotp, replacePendingTotp } from './totpStore';
 import type { TotpRow } from './totpStore';
 
 type EnrollDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random'>;
@@ -89,7 +89,7 @@ export async function confirmTotpEnrollment(
   code: string,
 ): Promise<{ confirmed: true; factorId: string }> {
   const { tenantId, staffId } = principal;
-  const pending = await findTotp(deps.db, tenantId, { staffId, state: 'pending' });
+  const pending = await findPendingTotp(deps.db, tenantId, staffId);
   if (!pending) throw new AppError('NOT_FOUND', { detail: 'No enrolment is open: enrol first.' });
   const secret = openTotpSecret(deps.keys, pending, pending.secretSealed);
   const step = secret === null ? null : await checkTotpCode(secret, code, deps.clock.now(), null);

@@ -1,9 +1,7 @@
 import { z } from 'zod';
 import type { Weights } from './score';
+import { STEP_UP_METHODS } from './proofs/proof';
 import { SIGNALS } from './signals';
-
-/** The proofs that a tenant may allow for a step-up. */
-export const STEP_UP_METHODS = ['totp'] as const;
 
 const SIGNAL_CODES = SIGNALS.map(({ code }) => code);
 const threshold = z.int().min(1).max(100);
@@ -54,7 +52,7 @@ export const DEFAULT_POLICY: RiskPolicy = {
   monitor: false,
   weights: {},
   stepUpWindowsSec: { security_settings: 600, data_export: 600, impersonation: 600 },
-  methods: ['totp'],
+  methods: [...STEP_UP_METHODS],
 };
 
 /** A policy with its version, which is 0 where the tenant goes by the defaults. */

@@ -23,7 +23,7 @@ const confirmBody = z.object({ code });
 /** Replacing a factor takes a proof with the one that is to go; the first one has nothing to ask for. */
 async function assertMayChangeFactor(deps: Deps, req: Request): Promise<void> {
   const principal = principalOf(req);
-  if (!(await hasFactor(deps, principal.tenantId, principal.staffId))) return;
+  if (!(await hasFactor(deps, principal))) return;
   await assertStepUp(deps, contextOf(req), principal, 'security_settings');
 }
 
@@ -40,7 +40,9 @@ export const securityRoutes = (deps: Deps) => ({
       429: 'CHALLENGE_EXHAUSTED or TOO_MANY_ATTEMPTS',
     },
     async handle(req, res, { body }) {
-      const input = { ...body, cookieChallengeId: readChallengeCookie(req) };
+      const { code: typed, ...which } = body;
+      const answer = { kind: 'code' as const, code: typed };
+      const input = { ...which, answer, cookieChallengeId: readChallengeCookie(req) };
       res.json(await verifyStepUp(deps, contextOf(req), req.principal ?? null, input));
     },
   }),

@@ -2,8 +2,9 @@ import type { Principal, RequestContext } from '../context';
 import type { StepUpPurpose } from '../db/schema';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
-import { hasFreshStepUp, listMethods } from './challengeStore';
+import { hasFreshStepUp } from './challengeStore';
 import { offerChallenge } from './challenges';
+import { listEnrolled } from './proofs';
 
 type GateDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'riskPolicies'>;
 
@@ -57,9 +58,8 @@ export async function assertStepUp(
 
 /** Whether a staff member has a second factor: replacing one takes a step-up, the first one does not. */
 export async function hasFactor(
-  deps: Pick<Deps, 'db'>,
-  tenantId: string,
-  staffId: string,
+  deps: Pick<Deps, 'db' | 'config'>,
+  staff: Pick<Principal, 'tenantId' | 'staffId'>,
 ): Promise<boolean> {
-  return (await listMethods(deps.db, tenantId, staffId)).length > 0;
+  return (await listEnrolled(deps, deps.db, staff)).length > 0;
 }

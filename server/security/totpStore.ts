@@ -1,4 +1,4 @@
-import { and, eq, isNotNull, isNull, lt, or } from 'drizzle-orm';
+import { and, asc, eq, isNotNull, isNull, lt, or } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { userTotp } from '../db/schema';
 
@@ -8,17 +8,34 @@ export type NewTotpRow = typeof userTotp.$inferInsert;
 const ofStaff = (tenantId: string, staffId: string) =>
   and(eq(userTotp.tenantId, tenantId), eq(userTotp.staffId, staffId));
 
-/** The authenticator that counts, or the one whose enrolment is still open. */
-export async function findTotp(
+/** The authenticators that count, oldest first. */
+export async function listTotp(db: Db | Tx, tenantId: string, staffId: string): Promise<TotpRow[]> {
+  return db
+    .select()
+    .from(userTotp)
+    .where(and(ofStaff(tenantId, staffId), isNotNull(userTotp.confirmedAt)))
+    .orderBy(asc(userTotp.createdAt), asc(userTotp.id));
+}
+
+export async function hasTotp(db: Db | Tx, tenantId: string, staffId: string): Promise<boolean> {
+  const rows = await db
+    .select({ id: userTotp.id })
+    .from(userTotp)
+    .where(and(ofStaff(tenantId, staffId), isNotNull(userTotp.confirmedAt)))
+    .limit(1);
+  return rows.length === 1;
+}
+
+/** The one whose enrolment is still open. */
+export async function findPendingTotp(
   db: Db,
   tenantId: string,
-  query: { staffId: string; state: 'confirmed' | 'pending' },
+  staffId: string,
 ): Promise<TotpRow | undefined> {
-  const inState = query.state === 'confirmed' ? isNotNull : isNull;
   const [row] = await db
     .select()
     .from(userTotp)
-    .where(and(ofStaff(tenantId, query.staffId), inState(userTotp.confirmedAt)));
+    .where(and(ofStaff(tenantId, staffId), isNull(userTotp.confirmedAt)));
   return row;
 }
 
@@ -80,10 +97,14 @@ export async function confirmTotp(
  * earlier one after a later one (RFC 6238 5.2).
  * @returns false where the step, or a later one, was spent already
  */
-export async function spendTotpStep(tx: Tx, row: TotpRow, step: number): Promise<boolean> {
+export async function spendTotpStep(
+  tx: Tx,
+  row: TotpRow,
+  { step, now }: { step: number; now: Date },
+): Promise<boolean> {
   const rows = await tx
     .update(userTotp)
-    .set({ lastUsedStep: step })
+    .set({ lastUsedStep: step, lastUsedAt: now })
     .where(
       and(
         ofStaff(row.tenantId, row.staffId),

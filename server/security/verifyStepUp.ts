@@ -11,12 +11,11 @@ import { MAX_ATTEMPTS, findChallenge, findOpenChallenge } from './challengeStore
 import { markVerified, takeAttempt } from './challengeStore';
 import type { Challenge } from './challengeStore';
 import { openChallenge } from './challenges';
-import { listAllowedMethods } from './stepUpMethods';
-import { checkTotpCode, openTotpSecret } from './totp';
-import { findTotp, spendTotpStep } from './totpStore';
+import { PROOFS, listAllowedMethods } from './proofs';
+import type { Answer, FailureReason, Proof, StepUpMethod } from './proofs';
 
 export interface StepUpInput {
-  code: string;
+  answer: Answer;
   purpose: StepUpPurpose;
   /** From the body, where a client sent it. */
   challengeId?: string | undefined;
@@ -27,12 +26,15 @@ export interface StepUpInput {
 export interface StepUpResult {
   verified: true;
   purpose: StepUpPurpose;
-  method: 'totp';
+  method: StepUpMethod;
   verifiedAt: Date;
 }
 
-type VerifyDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'logger' | 'riskPolicies'>;
-type FailureReason = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];
+type VerifyDeps = Pick<
+  Deps,
+  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'riskPolicies'
+>;
+type Failure = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];
 
 /**
  * A challenge that arose in a session is worth nothing outside it; one of a login or a refresh is worth
@@ -65,7 +67,7 @@ async function openInSession(
   if (sessionId === null) {
     throw new AppError('SCHEMA_UNAVAILABLE', { detail: 'A step-up needs a session.' });
   }
-  const methods = await listAllowedMethods(deps, deps.db, tenantId, staffId);
+  const methods = await listAllowedMethods(deps, deps.db, principal);
   const request = { tenantId, userId, staffId, sessionId, origin: 'session' as const, purpose };
   const id = await deps.db.transaction((tx) => openChallenge(deps, tx, ctx, request, methods));
   return findChallenge(deps.db, id);
@@ -114,7 +116,7 @@ async function recordFailure(
   deps: VerifyDeps,
   ctx: RequestContext,
   challenge: Challenge,
-  reason: FailureReason,
+  reason: Failure,
 ): Promise<void> {
   const subject = attemptSubject(deps.keys, 'staff', challenge.staffId);
   await deps.db.transaction(async (tx) => {
@@ -153,30 +155,23 @@ async function takeTry(deps: VerifyDeps, ctx: RequestContext, challenge: Challen
   return MAX_ATTEMPTS - attempts;
 }
 
-/** Spends the code and marks the challenge, or undoes both: a code is not lost to a lost race. */
+/** What came of an answer that was looked at. */
+type Settlement = { at: Date; method: StepUpMethod } | FailureReason;
+
+/** Spends the proof and marks the challenge, or undoes both: a code is not lost to a lost race. */
 async function settle(
   deps: VerifyDeps,
   ctx: RequestContext,
   challenge: Challenge,
-  code: string,
-): Promise<Date | FailureReason> {
-  const { tenantId, staffId } = challenge;
-  const factor = await findTotp(deps.db, tenantId, { staffId, state: 'confirmed' });
-  if (!factor) throw new AppError('NO_FACTOR');
+  { proof, answer }: { proof: Proof; answer: Answer },
+): Promise<Settlement> {
+  const spend = await proof.check(deps, challenge, answer);
+  if (typeof spend === 'string') return spend;
+  const { method } = proof;
   const now = deps.clock.now();
-  const secret = openTotpSecret(deps.keys, factor, factor.secretSealed);
-  if (secret === null) {
-    deps.logger.error(
-      { factorId: factor.id },
-      'a TOTP secret does not open: another key, or moved here',
-    );
-    return 'factor_unreadable';
-  }
-  const step = await checkTotpCode(secret, code, now, null);
-  if (step === null) return 'wrong_code';
   return deps.db.transaction(async (tx) => {
-    if (!(await spendTotpStep(tx, factor, step))) return 'code_already_used';
-    if (!(await markVerified(tx, challenge.id, { method: 'totp', now }))) {
+    if (!(await spend(tx))) return 'code_already_used';
+    if (!(await markVerified(tx, challenge.id, { method, now }))) {
       throw new AppError('CHALLENGE_NOT_FOUND');
     }
     const subject = attemptSubject(deps.keys, 'staff', challenge.staffId);
@@ -188,15 +183,24 @@ async function settle(
       actor: challenge.staffId,
       sessionId: challenge.sessionId,
       subject: `challenge:${challenge.id}`,
-      details: { purpose: challenge.purpose, origin: challenge.origin, method: 'totp' },
+      details: { purpose: challenge.purpose, origin: challenge.origin, method },
     });
-    return now;
+    return { at: now, method };
   });
 }
 
+/** The first proof that the answer looks like, among those that this person can give. */
+function chooseProof(
+  challenge: Challenge,
+  answer: Answer,
+  methods: readonly StepUpMethod[],
+): Proof | undefined {
+  return PROOFS.find((proof) => methods.includes(proof.method) && proof.fits(answer, challenge));
+}
+
 /**
- * Answers a challenge with a code. Tries are taken before the code is looked at, five a challenge and a
- * budget per staff member across challenges (RFC 4226 7.3); the code is spent in one statement.
+ * Answers a challenge. Tries are taken before the answer is looked at, five a challenge and a budget per staff member
+ * across challenges (RFC 4226 7.3); the proof is spent in one statement.
  * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_EXHAUSTED, TOO_MANY_ATTEMPTS, NO_FACTOR, INVALID_CODE,
  *   UNAUTHENTICATED where nothing says which challenge is meant
  */
@@ -207,14 +211,16 @@ export async function verifyStepUp(
   input: StepUpInput,
 ): Promise<StepUpResult> {
   const challenge = await findAnswerable(deps, ctx, principal, input);
-  const { tenantId, staffId } = challenge;
-  const methods = await listAllowedMethods(deps, deps.db, tenantId, staffId);
-  if (!methods.includes('totp')) throw new AppError('NO_FACTOR');
+  const methods = await listAllowedMethods(deps, deps.db, challenge);
+  if (methods.length === 0) throw new AppError('NO_FACTOR');
   const attemptsLeft = await takeTry(deps, ctx, challenge);
-  const settled = await settle(deps, ctx, challenge, input.code);
-  if (!(settled instanceof Date)) {
+  const { answer } = input;
+  const proof = chooseProof(challenge, answer, methods);
+  const settled = proof ? await settle(deps, ctx, challenge, { proof, answer }) : 'wrong_code';
+  if (typeof settled === 'string') {
     await recordFailure(deps, ctx, challenge, settled);
     throw new AppError('INVALID_CODE', { extra: { attemptsLeft } });
   }
-  return { verified: true, purpose: challenge.purpose, method: 'totp', verifiedAt: settled };
+  const { at: verifiedAt, method } = settled;
+  return { verified: true, purpose: challenge.purpose, method, verifiedAt };
 }

@@ -19,6 +19,10 @@ const TABLES: Record<string, Record<string, unknown>> = {
   known_countries: { country: 'GB' },
   known_networks: { network: '192.0.0.0/16' },
   staff_habits: { id: undefined },
+  recovery_codes: {},
+  passkeys: { name: 'Key', public_key: '\\x00', transports: '{}', backed_up: false },
+  passkey_registrations: { id: undefined, challenge: 'x', expires_at: '2100-01-01' },
+  mails: { kind: 'new_device', expires_at: '2100-01-01' },
 };
 /** Logs: they outlive what they tell of, and are written without asking. */
 const WITHOUT_KEYS = ['risk_decisions'];
@@ -26,6 +30,8 @@ const WITHOUT_KEYS = ['risk_decisions'];
 const UNIQUE: Record<string, string> = {
   refresh_tokens: 'token_hash',
   known_devices: 'device_hash',
+  recovery_codes: 'code_hash',
+  passkeys: 'credential_id',
 };
 
 type Owner = Pick<SeededAuth, 'tenantId' | 'userId' | 'staffId'>;

@@ -38,6 +38,12 @@ export const stepUpChallenges = pgTable(
     expiresAt: instant('expires_at').notNull(),
     verifiedAt: instant('verified_at'),
     verifiedMethod: text('verified_method'),
+    /** HMAC of the code that was mailed; null where none was. */
+    emailCodeHash: text('email_code_hash'),
+    emailSentAt: instant('email_sent_at'),
+    emailsSent: integer('emails_sent').notNull().default(0),
+    /** What a passkey has to sign; null where none was asked for. */
+    passkeyChallenge: text('passkey_challenge'),
     /** When the verified challenge let its one login or refresh through. */
     consumedAt: instant('consumed_at'),
   },

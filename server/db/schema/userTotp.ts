@@ -1,11 +1,9 @@
 import { sql } from 'drizzle-orm';
-import { customType, bigint, foreignKey, pgTable, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
-import { instant, key } from './columns';
+import { bigint, foreignKey, index, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { bytea, instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
 
-const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
-
-/** A TOTP authenticator of one staff member: a tenant's administrators answer for their own staff only. */
+/** A TOTP authenticator of one staff member, who may have several: a tenant's administrators answer for their own staff only. */
 export const userTotp = pgTable(
   'user_totp',
   {
@@ -13,10 +11,13 @@ export const userTotp = pgTable(
     tenantId: uuid('tenant_id').notNull(),
     userId: uuid('user_id').notNull(),
     staffId: uuid('staff_id').notNull(),
+    /** What its owner calls it. */
+    name: text('name').notNull().default('Authenticator'),
     /** AES-256-GCM: nonce, tag, ciphertext; bound to tenant, staff and this row's id. */
     secretSealed: bytea('secret_sealed').notNull(),
     createdAt: instant('created_at').notNull().defaultNow(),
     confirmedAt: instant('confirmed_at'),
+    lastUsedAt: instant('last_used_at'),
     /** RFC 6238 5.2: a time step is accepted once, and never an earlier one after a later one. */
     lastUsedStep: bigint('last_used_step', { mode: 'number' }),
   },
@@ -26,9 +27,7 @@ export const userTotp = pgTable(
       columns: [table.tenantId, table.staffId, table.userId],
       foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
     }),
-    uniqueIndex('user_totp_confirmed_unique')
-      .on(table.staffId)
-      .where(sql`${table.confirmedAt} IS NOT NULL`),
+    index('idx_user_totp_staff').on(table.staffId),
     uniqueIndex('user_totp_pending_unique')
       .on(table.staffId)
       .where(sql`${table.confirmedAt} IS NULL`),

@@ -1,0 +1,23 @@
+import { foreignKey, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { instant } from './columns';
+import { tenantStaff } from './tenantStaff';
+
+/** A passkey that is about to be registered: the newest attempt of each staff member alone. */
+export const passkeyRegistrations = pgTable(
+  'passkey_registrations',
+  {
+    staffId: uuid('staff_id').primaryKey(),
+    tenantId: uuid('tenant_id').notNull(),
+    userId: uuid('user_id').notNull(),
+    /** What the authenticator has to sign. */
+    challenge: text('challenge').notNull(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [
+    foreignKey({
+      name: 'passkey_registrations_staff_fk',
+      columns: [table.tenantId, table.staffId, table.userId],
+      foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
+    }),
+  ],
+);

@@ -1,0 +1,42 @@
+import {
+  bigint,
+  boolean,
+  foreignKey,
+  index,
+  pgTable,
+  text,
+  unique,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import { bytea, instant, key } from './columns';
+import { tenantStaff } from './tenantStaff';
+
+/** A passkey (WebAuthn credential) of one staff member. */
+export const passkeys = pgTable(
+  'passkeys',
+  {
+    id: key(),
+    tenantId: uuid('tenant_id').notNull(),
+    userId: uuid('user_id').notNull(),
+    staffId: uuid('staff_id').notNull(),
+    name: text('name').notNull(),
+    /** Base64url, as the authenticator gave it. */
+    credentialId: text('credential_id').notNull(),
+    publicKey: bytea('public_key').notNull(),
+    /** WebAuthn 6.1.1: a counter that does not grow tells of a copy; 0 where the authenticator keeps none. */
+    counter: bigint('counter', { mode: 'number' }).notNull().default(0),
+    transports: text('transports').array().notNull(),
+    backedUp: boolean('backed_up').notNull(),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    lastUsedAt: instant('last_used_at'),
+  },
+  (table) => [
+    foreignKey({
+      name: 'passkeys_staff_fk',
+      columns: [table.tenantId, table.staffId, table.userId],
+      foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
+    }),
+    unique('passkeys_credential_unique').on(table.credentialId),
+    index('idx_passkeys_staff').on(table.staffId),
+  ],
+);

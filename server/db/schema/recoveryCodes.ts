@@ -1,0 +1,26 @@
+import { foreignKey, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
+import { instant, key } from './columns';
+import { tenantStaff } from './tenantStaff';
+
+/** A code for the day on which every other factor is out of reach: it works once. */
+export const recoveryCodes = pgTable(
+  'recovery_codes',
+  {
+    id: key(),
+    tenantId: uuid('tenant_id').notNull(),
+    userId: uuid('user_id').notNull(),
+    staffId: uuid('staff_id').notNull(),
+    /** HMAC-SHA-256 under a key of its own, of the code and its owner. */
+    codeHash: text('code_hash').notNull(),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    usedAt: instant('used_at'),
+  },
+  (table) => [
+    foreignKey({
+      name: 'recovery_codes_staff_fk',
+      columns: [table.tenantId, table.staffId, table.userId],
+      foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
+    }),
+    unique('recovery_codes_staff_hash_unique').on(table.staffId, table.codeHash),
+  ],
+);

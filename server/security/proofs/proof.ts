@@ -1,0 +1,37 @@
+import type { AuthenticationResponseJSON } from '@simplewebauthn/server';
+import type { Principal } from '../../context';
+import type { Db, Tx } from '../../db';
+import type { Deps } from '../../deps';
+import type { Challenge } from '../challengeStore';
+
+/** Every way to prove oneself, strongest first: the order in which a client is told of them. */
+export const STEP_UP_METHODS = ['passkey', 'totp', 'recovery_code', 'email'] as const;
+
+export type StepUpMethod = (typeof STEP_UP_METHODS)[number];
+
+/** What a client answers a challenge with. */
+export type Answer =
+  { kind: 'code'; code: string } | { kind: 'passkey'; response: AuthenticationResponseJSON };
+
+export type FailureReason =
+  'wrong_code' | 'code_already_used' | 'factor_unreadable' | 'wrong_passkey' | 'passkey_copied';
+
+/** Spends the proof in the transaction that marks the challenge. @returns false where it was spent already */
+export type Spend = (tx: Tx) => Promise<boolean>;
+
+export type ProofDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config'>;
+
+/** One way to prove oneself. A new one is a file, and a line in the list. */
+export interface Proof {
+  method: StepUpMethod;
+  /** Whether this staff member can give it now. */
+  isAvailable(
+    deps: Pick<Deps, 'config'>,
+    db: Db | Tx,
+    staff: Pick<Principal, 'tenantId' | 'staffId'>,
+  ): Promise<boolean>;
+  /** Whether an answer looks like one of this kind; the first that says so is asked. */
+  fits(answer: Answer, challenge: Challenge): boolean;
+  /** Looks at the answer, and changes nothing. @returns how to spend it, or why it is none */
+  check(deps: ProofDeps, challenge: Challenge, answer: Answer): Promise<Spend | FailureReason>;
+}
