@@ -68,12 +68,12 @@ const STATEMENTS: ((values: { passwordHash: string; deviceHash: string }) => [st
        SELECT tenant_id, user_id, staff_id, $1 FROM people`,
       [deviceHash],
     ],
-    // The export's officer is person 1; the gate asks for a proof in this session.
+    // The export's officer is person 1; the gate asks for a proof in this session, for each export one.
     () => [
       `INSERT INTO step_up_challenges (tenant_id, user_id, staff_id, session_id, origin, purpose,
          expires_at, verified_at, verified_method)
        SELECT tenant_id, user_id, staff_id, session_id, 'session', 'data_export',
-         now() + interval '5 minutes', now(), 'totp' FROM people WHERE n = 1`,
+         now() + interval '5 minutes', now(), 'totp' FROM people, generate_series(1, 50) WHERE n = 1`,
       [],
     ],
   ];

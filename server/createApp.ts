@@ -43,6 +43,10 @@ export function routeTable(deps: Deps): Route[] {
     post('/api/security/totp/enroll', [authenticate], security.enrollTotp),
     post('/api/security/totp/confirm', [authenticate], security.confirmTotp),
 
+    get('/api/security/factors', [authenticate], security.factors),
+    del('/api/security/factors/:id', [authenticate, proven], security.removeFactor),
+    post('/api/security/recovery-codes', [authenticate, proven], security.recoveryCodes),
+
     get('/api/security/policy', [...mayView, proven], risk.riskPolicy),
     put('/api/security/policy', [...mayEdit, proven], risk.changeRiskPolicy),
     post('/api/security/policy/simulate', [...mayView, proven], risk.simulateRiskPolicy),

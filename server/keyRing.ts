@@ -15,7 +15,12 @@ import type { Secrets } from './config';
 
 /** What a keyed hash is for: each purpose has its own key, so that no hash of one fits another. */
 export type HashPurpose =
-  'refresh-token' | 'refresh-successor' | 'challenge' | 'device' | 'attempt-subject';
+  | 'refresh-token'
+  | 'refresh-successor'
+  | 'challenge'
+  | 'device'
+  | 'attempt-subject'
+  | 'recovery-code';
 
 export interface PublicJwk {
   kty: string;
@@ -53,6 +58,7 @@ const PURPOSES: readonly HashPurpose[] = [
   'challenge',
   'device',
   'attempt-subject',
+  'recovery-code',
 ];
 
 function readPrivateKey(name: string, pem: string, type: 'ec' | 'ed25519'): KeyObject {

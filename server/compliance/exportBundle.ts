@@ -1,8 +1,8 @@
-import type { Principal, RequestContext } from '../context';
+import type { RequestContext } from '../context';
 import { BUNDLE_FILES } from './exportFileStore';
 import type { ExportInput } from './exportInput';
 import { runExport } from './runExport';
-import type { ExportDeps, ExportSink } from './runExport';
+import type { ExportDeps, ExportSink, Exporter } from './runExport';
 import { writeBundle } from './writeBundle';
 
 /**
@@ -16,11 +16,11 @@ import { writeBundle } from './writeBundle';
 export async function exportBundle(
   deps: ExportDeps,
   ctx: RequestContext,
-  principal: Principal,
+  exporter: Exporter,
   input: ExportInput,
   sink: ExportSink,
 ): Promise<void> {
-  await runExport(deps, ctx, principal, input, sink, {
+  await runExport(deps, ctx, exporter, input, sink, {
     kind: 'bundle',
     files: BUNDLE_FILES,
     headers: ({ tenant }) => ({

@@ -1,11 +1,11 @@
 import { pipeline } from 'node:stream/promises';
-import type { Principal, RequestContext } from '../context';
+import type { RequestContext } from '../context';
 import { SECURITY_EVENTS_FILE, fileName } from './exportFileStore';
 import type { ExportInput } from './exportInput';
 import { holdBackEnd } from './holdBackEnd';
 import { recordStream } from './recordStreams';
 import { runExport } from './runExport';
-import type { ExportDeps, ExportSink } from './runExport';
+import type { ExportDeps, ExportSink, Exporter } from './runExport';
 
 const CONTENT_TYPES = { csv: 'text/csv; charset=utf-8', json: 'application/x-ndjson' } as const;
 
@@ -19,13 +19,13 @@ const CONTENT_TYPES = { csv: 'text/csv; charset=utf-8', json: 'application/x-ndj
 export async function exportSecurityEvents(
   deps: ExportDeps,
   ctx: RequestContext,
-  principal: Principal,
+  exporter: Exporter,
   input: ExportInput,
   sink: ExportSink,
 ): Promise<void> {
   const { from, to, format } = input;
   const extension = format === 'csv' ? 'csv' : 'jsonl';
-  await runExport(deps, ctx, principal, input, sink, {
+  await runExport(deps, ctx, exporter, input, sink, {
     kind: 'security_events',
     files: [SECURITY_EVENTS_FILE],
     headers: ({ tenant }) => ({

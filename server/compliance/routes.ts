@@ -1,11 +1,13 @@
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import type { Deps } from '../deps';
-import { contextOf, principalOf } from '../middleware/request';
+import { contextOf, principalOf, stepUpProofOf } from '../middleware/request';
 import { endpoint } from '../routeTable';
 import { exportBundle } from './exportBundle';
 import { exportInput } from './exportInput';
 import { exportSecurityEvents } from './exportSecurityEvents';
 import type { ExportSink } from './runExport';
+
+const exporterOf = (req: Request) => ({ principal: principalOf(req), proof: stepUpProofOf(req) });
 
 /** The response as a file to be saved; its name is generated and needs no quoting rules. */
 const attachment = (res: Response): ExportSink => ({
@@ -26,14 +28,14 @@ export function complianceRoutes(deps: Deps) {
       body: exportInput,
       responses: { 200: 'application/zip', 503: 'EXPORT_BUSY' },
       handle: (req, res, { body }) =>
-        exportBundle(deps, contextOf(req), principalOf(req), body, attachment(res)),
+        exportBundle(deps, contextOf(req), exporterOf(req), body, attachment(res)),
     }),
     exportSecurityEvents: endpoint({
       summary: 'Download the security events of a range of UTC days',
       body: exportInput,
       responses: { 200: 'text/csv or application/x-ndjson', 503: 'EXPORT_BUSY' },
       handle: (req, res, { body }) =>
-        exportSecurityEvents(deps, contextOf(req), principalOf(req), body, attachment(res)),
+        exportSecurityEvents(deps, contextOf(req), exporterOf(req), body, attachment(res)),
     }),
   };
 }

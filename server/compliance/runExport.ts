@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { recordAudit } from '../audit';
 import type { AuditEvent } from '../audit';
 import type { Principal, RequestContext } from '../context';
+import { spendStepUp } from '../security';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 import type { ExportFile } from './exportFileStore';
@@ -15,8 +16,14 @@ import { destroyWhenStalled } from './stalledClient';
 
 export type ExportDeps = Pick<
   Deps,
-  'config' | 'db' | 'pool' | 'random' | 'logger' | 'metrics' | 'keys'
+  'config' | 'clock' | 'db' | 'pool' | 'random' | 'logger' | 'metrics' | 'keys' | 'riskPolicies'
 >;
+
+/** Who exports, and with which proof: it is good for this one. */
+export interface Exporter {
+  principal: Principal;
+  proof: string | null;
+}
 
 export interface ExportHeaders {
   contentType: string;
@@ -79,19 +86,26 @@ function failureReason(error: unknown, begun: boolean, fault: Error | undefined)
 function createRecorder(
   deps: ExportDeps,
   ctx: RequestContext,
-  { tenantId }: Principal,
+  { principal, proof }: Exporter,
   { kind, input }: { kind: ExportPlan['kind']; input: ExportInput },
 ) {
   const exportId = deps.random.id();
   const { from, to, format } = input;
   const asked = { kind, from, to, format };
-  const about = { tenantId, subject: `export:${exportId}` };
+  const about = { tenantId: principal.tenantId, subject: `export:${exportId}` };
   const record = (event: ExportEvent) => deps.db.transaction((tx) => recordAudit(tx, ctx, event));
 
   return {
     exportId,
     requested: () =>
-      record({ action: 'DATA_EXPORT_REQUESTED', outcome: 'success', ...about, details: asked }),
+      spendStepUp(deps, ctx, principal, { purpose: 'data_export', proof }, (tx) =>
+        recordAudit(tx, ctx, {
+          action: 'DATA_EXPORT_REQUESTED',
+          outcome: 'success',
+          ...about,
+          details: asked,
+        }),
+      ),
     /** Throws where it cannot be written: an export that nobody can account for does not leave. */
     async completed({ files, bytes }: ExportResult): Promise<void> {
       const counted = files.flatMap(({ name, rows }) => (rows === null ? [] : [{ name, rows }]));
@@ -124,19 +138,19 @@ async function startRows(snapshot: ExportSnapshot, file: ExportFile): Promise<Re
  * The course of every export: a place, DATA_EXPORT_REQUESTED (committed before the snapshot, which so
  * contains it), the snapshot, the stream, and how it ended.
  * @returns when the export has ended, well or, after its first byte, with a destroyed output
- * @throws AppError EXPORT_BUSY; before the first byte whatever the database throws
+ * @throws AppError EXPORT_BUSY, STEP_UP_REQUIRED where the proof was used meanwhile; before the first byte whatever the database throws
  */
 export async function runExport(
   deps: ExportDeps,
   ctx: RequestContext,
-  principal: Principal,
+  exporter: Exporter,
   input: ExportInput,
   sink: ExportSink,
   plan: ExportPlan,
 ): Promise<void> {
   const leave = takeExportSlot(deps.config.databasePoolSize);
   try {
-    const recorder = createRecorder(deps, ctx, principal, { kind: plan.kind, input });
+    const recorder = createRecorder(deps, ctx, exporter, { kind: plan.kind, input });
     await recorder.requested();
     let snapshot: ExportSnapshot | undefined;
     let output: Writable | undefined;
@@ -144,7 +158,7 @@ export async function runExport(
     try {
       const range = toTimeRange(input);
       const wanted = { range, format: input.format, files: plan.files };
-      snapshot = await openSnapshot(deps.pool, principal.tenantId, wanted);
+      snapshot = await openSnapshot(deps.pool, exporter.principal.tenantId, wanted);
       const firstRows = await startRows(snapshot, plan.files[0]);
       output = sink.begin(plan.headers(snapshot));
       destroyWhenStalled(output);

@@ -9,6 +9,8 @@ declare module 'express-serve-static-core' {
     correlationId: string;
     /** Set by `authenticate`. */
     principal?: Principal;
+    /** Set by `requireStepUp`: the proof's id, or null where a test went past it. */
+    stepUpProof?: string | null;
   }
 }
 
@@ -21,6 +23,15 @@ export const depsOf = (req: Request): Deps => req.app.locals['deps'] as Deps;
 export function principalOf(req: Request): Principal {
   if (!req.principal) throw new AppError('UNAUTHENTICATED');
   return req.principal;
+}
+
+/**
+ * The proof that `requireStepUp` found, for an act that uses it up.
+ * @throws AppError STEP_UP_REQUIRED where no `requireStepUp` ran before: closed, not open
+ */
+export function stepUpProofOf(req: Request): string | null {
+  if (req.stepUpProof === undefined) throw new AppError('STEP_UP_REQUIRED');
+  return req.stepUpProof;
 }
 
 /** What actions and audit events need to know of this request. */

@@ -16,7 +16,9 @@ export function requireStepUp(purpose: StepUpPurpose, windowSec?: number): Reque
     const principal = principalOf(req);
     const deps = depsOf(req);
     const bypassed = deps.config.nodeEnv === 'test' && req.headers[TEST_BYPASS] === '1';
-    if (!bypassed) await assertStepUp(deps, contextOf(req), principal, purpose, windowSec);
+    req.stepUpProof = bypassed
+      ? null
+      : await assertStepUp(deps, contextOf(req), principal, purpose, windowSec);
     next();
   };
 }

@@ -128,13 +128,19 @@ export async function consumeRefreshChallenge(
   return rows.length > 0;
 }
 
-/** Whether this session has a proof for this purpose that is younger than the window. */
-export async function hasFreshStepUp(
+/** A proof for these guards one act, and is worth no second one. */
+const SINGLE_USE: readonly StepUpPurpose[] = ['data_export', 'impersonation'];
+
+/**
+ * The newest proof of this session for this purpose that is younger than the window, and unused where it guards one act.
+ * @returns its id, for {@link consumeSessionProof}
+ */
+export async function findFreshStepUp(
   db: Db,
   tenantId: string,
   query: { sessionId: string; purpose: StepUpPurpose; windowSec: number; now: Date },
-): Promise<boolean> {
-  const rows = await db
+): Promise<string | undefined> {
+  const [row] = await db
     .select({ id: stepUpChallenges.id })
     .from(stepUpChallenges)
     .where(
@@ -143,8 +149,30 @@ export async function hasFreshStepUp(
         eq(stepUpChallenges.sessionId, query.sessionId),
         eq(stepUpChallenges.purpose, query.purpose),
         verifiedSince(query.now, query.windowSec),
+        SINGLE_USE.includes(query.purpose) ? isNull(stepUpChallenges.consumedAt) : undefined,
       ),
     )
+    .orderBy(desc(stepUpChallenges.verifiedAt))
     .limit(1);
+  return row?.id;
+}
+
+/** Uses a proof up in one statement: of two acts at once it lets one through. @returns false where it was used */
+export async function consumeSessionProof(
+  tx: Tx,
+  tenantId: string,
+  query: { id: string; now: Date },
+): Promise<boolean> {
+  const rows = await tx
+    .update(stepUpChallenges)
+    .set({ consumedAt: query.now })
+    .where(
+      and(
+        eq(stepUpChallenges.tenantId, tenantId),
+        eq(stepUpChallenges.id, query.id),
+        isNull(stepUpChallenges.consumedAt),
+      ),
+    )
+    .returning({ id: stepUpChallenges.id });
   return rows.length === 1;
 }

@@ -3,9 +3,10 @@ import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import { MOST_FACTORS, lockFactors } from './factorStore';
 import { checkTotpCode, generateTotpSecret, openTotpSecret, sealTotpSecret } from './totp';
 import { toOtpauthUri } from './totp';
-import { confirmTotp, deleteConfirmedTotp, findPendingTotp, replacePendingTotp } from './totpStore';
+import { confirmTotp, countTotp, findPendingTotp, replacePendingTotp } from './totpStore';
 import type { TotpRow } from './totpStore';
 
 type EnrollDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random'>;
@@ -54,20 +55,15 @@ async function activate(
   deps: EnrollDeps,
   ctx: RequestContext,
   pending: TotpRow,
-  step: number,
+  { name, step }: { name: string; step: number },
 ): Promise<void> {
   const now = deps.clock.now();
   await deps.db.transaction(async (tx) => {
-    const removed = await deleteConfirmedTotp(tx, pending.tenantId, pending.staffId);
-    if (!(await confirmTotp(tx, pending, { step, now }))) throw new AppError('NOT_FOUND');
-    if (removed > 0) {
-      await recordAudit(tx, ctx, {
-        action: 'FACTOR_REMOVED',
-        outcome: 'success',
-        subject: `staff:${pending.staffId}`,
-        details: { factor: 'totp', via: 'api' },
-      });
+    await lockFactors(tx, pending.tenantId, pending.staffId);
+    if ((await countTotp(tx, pending.tenantId, pending.staffId)) >= MOST_FACTORS) {
+      throw new AppError('TOO_MANY_FACTORS');
     }
+    if (!(await confirmTotp(tx, pending, { name, step, now }))) throw new AppError('NOT_FOUND');
     await recordAudit(tx, ctx, {
       action: 'FACTOR_ENROLLED',
       outcome: 'success',
@@ -78,15 +74,16 @@ async function activate(
 }
 
 /**
- * Ends an enrolment with a code from the new secret; that code's time step is spent by it. A factor that
- * was enrolled before is replaced.
- * @throws AppError NOT_FOUND where no enrolment is open, INVALID_CODE
+ * Ends an enrolment with a code from the new secret; that code's time step is spent by it. Those that were enrolled
+ * before stay.
+ * @param confirmation the code, and what its owner calls the new device
+ * @throws AppError NOT_FOUND where no enrolment is open, INVALID_CODE, TOO_MANY_FACTORS
  */
 export async function confirmTotpEnrollment(
   deps: EnrollDeps,
   ctx: RequestContext,
   principal: Principal,
-  code: string,
+  { code, name }: { code: string; name: string },
 ): Promise<{ confirmed: true; factorId: string }> {
   const { tenantId, staffId } = principal;
   const pending = await findPendingTotp(deps.db, tenantId, staffId);
@@ -94,6 +91,6 @@ export async function confirmTotpEnrollment(
   const secret = openTotpSecret(deps.keys, pending, pending.secretSealed);
   const step = secret === null ? null : await checkTotpCode(secret, code, deps.clock.now(), null);
   if (step === null) throw new AppError('INVALID_CODE');
-  await activate(deps, ctx, pending, step);
+  await activate(deps, ctx, pending, { name, step });
   return { confirmed: true, factorId: pending.id };
 }

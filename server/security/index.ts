@@ -38,5 +38,5 @@ export { readIpLists } from './ipLists';
 export type { IpLists } from './ipLists';
 export { isKnownDevice } from './riskFactsStore';
 export { securityRoutes } from './routes';
-export { assertStepUp } from './stepUpGate';
+export { assertStepUp, spendStepUp } from './stepUpGate';
 export { currentTotpCode } from './totp';

@@ -7,18 +7,29 @@ import { contextOf, principalOf } from '../middleware/request';
 import { endpoint, storableText } from '../routeTable';
 import { confirmTotpEnrollment, startTotpEnrollment } from './enrollTotp';
 import { assertStepUp, hasFactor } from './stepUpGate';
+import { listOwnFactors, regenerateRecoveryCodes, removeFactor } from './manageFactors';
+import { looksLikeRecoveryCode } from './recoveryCode';
 import { verifyStepUp } from './verifyStepUp';
 
 const code = z
   .string()
   .transform((value) => value.replaceAll(' ', ''))
   .pipe(z.string().regex(/^\d{6}$/, 'must be six digits'));
+/** Of an authenticator, a mail, or a sheet of paper. */
+const anyCode = storableText(64)
+  .transform((value) => value.replaceAll(' ', ''))
+  .refine((value) => /^\d{6}$/.test(value) || looksLikeRecoveryCode(value), {
+    message: 'must be six digits or a recovery code',
+  });
 const verifyBody = z.object({
-  code,
+  code: anyCode,
   purpose: z.enum(stepUpPurpose.enumValues),
   challengeId: storableText(256).optional(),
 });
-const confirmBody = z.object({ code });
+/** What its owner calls a factor. */
+const name = storableText(64);
+const confirmBody = z.object({ code, name: name.default('Authenticator') });
+const factorParams = z.object({ id: z.string() });
 
 /** Replacing a factor takes a proof with the one that is to go; the first one has nothing to ask for. */
 async function assertMayChangeFactor(deps: Deps, req: Request): Promise<void> {
@@ -27,7 +38,39 @@ async function assertMayChangeFactor(deps: Deps, req: Request): Promise<void> {
   await assertStepUp(deps, contextOf(req), principal, 'security_settings');
 }
 
+/** Behind a fresh proof, each of them but the list. */
+const factorRoutes = (deps: Deps) => ({
+  factors: endpoint({
+    summary: 'The second factors of the signed-in staff member',
+    responses: { 200: 'Factors, and how many recovery codes are left' },
+    async handle(req, res) {
+      res.json(await listOwnFactors(deps, principalOf(req)));
+    },
+  }),
+  removeFactor: endpoint({
+    summary: 'Remove one of your own factors',
+    params: factorParams,
+    responses: { 204: 'Removed', 404: 'NOT_FOUND', 428: 'STEP_UP_REQUIRED' },
+    async handle(req, res, { params }) {
+      await removeFactor(deps, contextOf(req), principalOf(req), params.id);
+      res.status(204).end();
+    },
+  }),
+  recoveryCodes: endpoint({
+    summary: 'Make ten new recovery codes in place of all there were',
+    responses: {
+      200: 'The codes, shown once',
+      409: 'NO_FACTOR',
+      428: 'STEP_UP_REQUIRED',
+    },
+    async handle(req, res) {
+      res.json(await regenerateRecoveryCodes(deps, contextOf(req), principalOf(req)));
+    },
+  }),
+});
+
 export const securityRoutes = (deps: Deps) => ({
+  ...factorRoutes(deps),
   verifyStepUp: endpoint({
     summary: 'Answer a step-up challenge with a code',
     body: verifyBody,
@@ -60,7 +103,7 @@ export const securityRoutes = (deps: Deps) => ({
     responses: { 200: 'Enrolled', 403: 'INVALID_CODE', 404: 'NOT_FOUND', 428: 'STEP_UP_REQUIRED' },
     async handle(req, res, { body }) {
       await assertMayChangeFactor(deps, req);
-      res.json(await confirmTotpEnrollment(deps, contextOf(req), principalOf(req), body.code));
+      res.json(await confirmTotpEnrollment(deps, contextOf(req), principalOf(req), body));
     },
   }),
 });

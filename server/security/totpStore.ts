@@ -59,28 +59,20 @@ export async function deleteTotp(tx: Tx, tenantId: string, staffId: string): Pro
   return rows.length;
 }
 
-/** @returns how many confirmed factors were removed */
-export async function deleteConfirmedTotp(
-  tx: Tx,
-  tenantId: string,
-  staffId: string,
-): Promise<number> {
-  const rows = await tx
-    .delete(userTotp)
-    .where(and(ofStaff(tenantId, staffId), isNotNull(userTotp.confirmedAt)))
-    .returning({ id: userTotp.id });
-  return rows.length;
+/** How many authenticators somebody has confirmed. */
+export async function countTotp(tx: Tx, tenantId: string, staffId: string): Promise<number> {
+  return (await listTotp(tx, tenantId, staffId)).length;
 }
 
 /** @returns false where another request confirmed or replaced it first */
 export async function confirmTotp(
   tx: Tx,
   row: TotpRow,
-  proof: { step: number; now: Date },
+  proof: { name: string; step: number; now: Date },
 ): Promise<boolean> {
   const rows = await tx
     .update(userTotp)
-    .set({ confirmedAt: proof.now, lastUsedStep: proof.step })
+    .set({ name: proof.name, confirmedAt: proof.now, lastUsedStep: proof.step })
     .where(
       and(
         ofStaff(row.tenantId, row.staffId),

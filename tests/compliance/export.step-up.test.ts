@@ -72,4 +72,46 @@ describe.each(ROUTES)('%s', (path) => {
     }
     expect(events[0]?.subject).toBe(events[1]?.subject);
   });
+
+  describe('one proof', () => {
+    async function seedProven() {
+      const seeded = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] });
+      const secret = await giveFactor(seeded);
+      const prove = (steps: number) =>
+        request(app)
+          .post('/api/security/step-up/verify')
+          .set('authorization', `Bearer ${seeded.token}`)
+          .send({ code: codeAt(secret, new Date(), steps), purpose: 'data_export' })
+          .expect(200);
+      await prove(-1);
+      return { ...seeded, prove };
+    }
+
+    it('is good for one export, and the next one asks for another', async () => {
+      const seeded = await seedProven();
+      await ask(path, seeded.token).expect(200);
+      const again = await ask(path, seeded.token);
+      expect(again.status).toBe(428);
+      expect(again.body).toMatchObject({ purpose: 'data_export' });
+      await seeded.prove(0);
+      await ask(path, seeded.token).expect(200);
+    });
+
+    it('lets one of many through that come at once', async () => {
+      const seeded = await seedProven();
+      const answers = await Promise.all(
+        Array.from({ length: 6 }, () => ask(path, seeded.token).then(({ status }) => status)),
+      );
+      expect(answers.filter((status) => status === 200)).toHaveLength(1);
+      const requested = await exportEvents(seeded.tenantId);
+      expect(requested.filter(({ action }) => action === 'DATA_EXPORT_REQUESTED')).toHaveLength(1);
+    });
+
+    it('is not lost to an input that is refused', async () => {
+      const seeded = await seedProven();
+      const bad = request(app).post(path).set('authorization', `Bearer ${seeded.token}`);
+      expect((await bad.send({ from: 'never' })).status).toBe(400);
+      await ask(path, seeded.token).expect(200);
+    });
+  });
 });

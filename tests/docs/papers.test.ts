@@ -5,6 +5,7 @@ import { EXIT } from '@/server/bootstrap/exitCodes';
 import { routeTable } from '@/server/createApp';
 import type { Deps } from '@/server/deps';
 import { ERRORS } from '@/server/errors';
+import { SIGNALS } from '@/server/security/signals';
 import { FINDING_CODES } from '../../scripts/schema/finding';
 
 const root = join(__dirname, '..', '..');
@@ -28,6 +29,17 @@ describe('the papers are true', () => {
     expect(Object.fromEntries(rows.map(([, code, meaning]) => [code, meaning]))).toEqual(
       FINDING_CODES,
     );
+  });
+
+  it('docs/risk.md names every signal with its weight and what covers it', () => {
+    const table = /^## Signals$([^]*?)^## /m.exec(read('docs/risk.md'))?.[1] ?? '';
+    const rows = [...table.matchAll(/^\| `([A-Z_]+)` +\| (\d+) +\|.*\| +([^|]*)\|$/gm)];
+    const told = rows.map(([, code, weight, cover = '']) => [
+      code,
+      Number(weight),
+      [...cover.matchAll(/[A-Z_]+/g)].map(String),
+    ]);
+    expect(told).toEqual(SIGNALS.map(({ code, weight, unless }) => [code, weight, unless ?? []]));
   });
 
   it('docs/deployment.md names every exit code of a refused start', () => {

@@ -4,6 +4,7 @@ import request from 'supertest';
 import { routeTable } from '@/server/createApp';
 import { db } from '@/server/db';
 import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
+import { mails, passkeyRegistrations, passkeys, recoveryCodes } from '@/server/db/schema';
 import { codeAt } from '@/tests/helpers/secondFactor';
 import { readZip } from '@/tests/helpers/readZip';
 import { buildApp } from '@/tests/helpers/testApp';
@@ -25,7 +26,10 @@ interface Ids {
   sessionChallengeId: string;
   loginChallengeId: string;
   decisionId: string;
+  factorId: string;
 }
+
+type Owner = Pick<Ids, 'tenantId' | 'userId' | 'staffId'>;
 
 /** One way to aim an id at a route, and the status that says "no such thing", or "only yours". */
 interface Aim {
@@ -84,6 +88,13 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
   'post /api/security/totp/confirm': (ids) => [
     { body: { code: '123456', ...decoys(ids) }, expected: 428 },
   ],
+  'get /api/security/factors': () => [{ expected: 200 }],
+  'delete /api/security/factors/:id': (ids) =>
+    [ids.factorId, ids.staffId].map((id) => ({
+      path: `/api/security/factors/${id}`,
+      expected: 404,
+    })),
+  'post /api/security/recovery-codes': (ids) => [{ body: decoys(ids), expected: 200 }],
   'get /api/security/policy': () => [{ expected: 200 }],
   'put /api/security/policy': (ids) => [
     { body: { version: 0, policy: DEFAULT_POLICY }, expected: 200 },
@@ -125,6 +136,17 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
 const seedMember = () =>
   seedTraveller(app, { permissions: ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'] });
 
+/** A row in each table that has none by now: what is not there cannot be seen to change. */
+async function giveOneOfEach({ tenantId, userId, staffId }: Owner): Promise<void> {
+  const row = { tenantId, userId, staffId };
+  const expiresAt = new Date(Date.now() + 3_600_000);
+  await db.insert(recoveryCodes).values({ ...row, codeHash: 'x' });
+  const key = { name: 'Key', publicKey: Buffer.from([0]), transports: [], backedUp: false };
+  await db.insert(passkeys).values({ ...row, ...key, credentialId: staffId });
+  await db.insert(passkeyRegistrations).values({ ...row, challenge: 'x', expiresAt });
+  await db.insert(mails).values({ ...row, kind: 'new_device', expiresAt, sentAt: new Date() });
+}
+
 async function seedTarget(): Promise<Ids> {
   const member = await seedMember();
   const guarded = await request(app)
@@ -136,6 +158,10 @@ async function seedTarget(): Promise<Ids> {
   );
   const { tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId } = member;
   await db.execute(sql`INSERT INTO risk_policies (tenant_id, policy) VALUES (${tenantId}, '{}')`);
+  await giveOneOfEach({ tenantId, userId, staffId });
+  const factors = await db.execute<{ id: string }>(
+    sql`SELECT id FROM user_totp WHERE staff_id = ${staffId}`,
+  );
   const decisions = await db.execute<{ id: string }>(
     sql`SELECT id FROM risk_decisions WHERE staff_id = ${staffId} AND outcome = 'challenged'`,
   );
@@ -143,6 +169,7 @@ async function seedTarget(): Promise<Ids> {
     ...{ tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId },
     challengeRowId: rows[0]?.id ?? '',
     decisionId: decisions.rows[0]?.id ?? '',
+    factorId: factors.rows[0]?.id ?? '',
     sessionChallengeId: String(guarded.body.challengeId),
     loginChallengeId: String(stopped.body.challengeId),
   };
@@ -159,6 +186,7 @@ const inventIds = (): Ids => ({
   sessionChallengeId: `chl_${randomBytes(32).toString('base64url')}`,
   loginChallengeId: `chl_${randomBytes(32).toString('base64url')}`,
   decisionId: randomUUID(),
+  factorId: randomUUID(),
 });
 
 /** Every row of a tenant and of its member, in every table. */

@@ -1,0 +1,149 @@
+import { and, asc, count, eq, isNotNull, isNull, max } from 'drizzle-orm';
+import type { Db, Tx } from '../db';
+import { passkeys, recoveryCodes, tenantStaff, userTotp } from '../db/schema';
+
+/** Of each kind: more than anybody carries, and few enough to look through at each code. */
+export const MOST_FACTORS = 10;
+
+/** One changes the factors of a staff member at a time: limits hold, and the last one is known to be the last. */
+export async function lockFactors(tx: Tx, tenantId: string, staffId: string): Promise<void> {
+  await tx
+    .select({ id: tenantStaff.id })
+    .from(tenantStaff)
+    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)))
+    .for('update');
+}
+
+export interface Factor {
+  id: string;
+  type: 'totp' | 'passkey';
+  name: string;
+  createdAt: Date;
+  lastUsedAt: Date | null;
+}
+
+const of = (table: typeof userTotp | typeof passkeys, tenantId: string, staffId: string) =>
+  and(eq(table.tenantId, tenantId), eq(table.staffId, staffId));
+
+const named = (table: typeof userTotp | typeof passkeys) => ({
+  id: table.id,
+  name: table.name,
+  createdAt: table.createdAt,
+  lastUsedAt: table.lastUsedAt,
+});
+
+/** What a staff member has enrolled, oldest first. */
+export async function listFactors(
+  db: Db | Tx,
+  tenantId: string,
+  staffId: string,
+): Promise<Factor[]> {
+  const totp = await db
+    .select(named(userTotp))
+    .from(userTotp)
+    .where(and(of(userTotp, tenantId, staffId), isNotNull(userTotp.confirmedAt)))
+    .orderBy(asc(userTotp.createdAt));
+  const keys = await db
+    .select(named(passkeys))
+    .from(passkeys)
+    .where(of(passkeys, tenantId, staffId))
+    .orderBy(asc(passkeys.createdAt));
+  return [
+    ...totp.map((row) => ({ ...row, type: 'totp' as const })),
+    ...keys.map((row) => ({ ...row, type: 'passkey' as const })),
+  ];
+}
+
+/** @returns which kind it was, or undefined where this staff member has no such factor */
+export async function deleteFactor(
+  tx: Tx,
+  tenantId: string,
+  query: { staffId: string; id: string },
+): Promise<'totp' | 'passkey' | undefined> {
+  for (const [table, type] of [
+    [userTotp, 'totp'],
+    [passkeys, 'passkey'],
+  ] as const) {
+    const rows = await tx
+      .delete(table)
+      .where(and(of(table, tenantId, query.staffId), eq(table.id, query.id)))
+      .returning({ id: table.id });
+    if (rows.length > 0) return type;
+  }
+  return undefined;
+}
+
+const codesOf = (tenantId: string, staffId: string) =>
+  and(eq(recoveryCodes.tenantId, tenantId), eq(recoveryCodes.staffId, staffId));
+
+/** How many recovery codes are left, and since when there are any. */
+export async function countRecoveryCodes(
+  db: Db | Tx,
+  tenantId: string,
+  staffId: string,
+): Promise<{ left: number; createdAt: Date | null }> {
+  const [row] = await db
+    .select({ left: count(), createdAt: max(recoveryCodes.createdAt) })
+    .from(recoveryCodes)
+    .where(and(codesOf(tenantId, staffId), isNull(recoveryCodes.usedAt)));
+  return { left: row?.left ?? 0, createdAt: row?.createdAt ?? null };
+}
+
+/** @returns how many there were, used ones too */
+export async function deleteRecoveryCodes(
+  tx: Tx,
+  tenantId: string,
+  staffId: string,
+): Promise<number> {
+  const rows = await tx
+    .delete(recoveryCodes)
+    .where(codesOf(tenantId, staffId))
+    .returning({ id: recoveryCodes.id });
+  return rows.length;
+}
+
+export async function insertRecoveryCodes(
+  tx: Tx,
+  rows: (typeof recoveryCodes.$inferInsert)[],
+): Promise<void> {
+  await tx.insert(recoveryCodes).values(rows);
+}
+
+/** @returns the id of an unused code with this hash */
+export async function findRecoveryCode(
+  db: Db,
+  tenantId: string,
+  query: { staffId: string; codeHash: string },
+): Promise<string | undefined> {
+  const [row] = await db
+    .select({ id: recoveryCodes.id })
+    .from(recoveryCodes)
+    .where(
+      and(
+        codesOf(tenantId, query.staffId),
+        eq(recoveryCodes.codeHash, query.codeHash),
+        isNull(recoveryCodes.usedAt),
+      ),
+    );
+  return row?.id;
+}
+
+/** Uses one up in one statement. @returns false where it was used already */
+export async function spendRecoveryCode(
+  tx: Tx,
+  tenantId: string,
+  query: { id: string; now: Date },
+): Promise<boolean> {
+  const rows = await tx
+    .update(recoveryCodes)
+    .set({ usedAt: query.now })
+    .where(
+      and(
+        eq(recoveryCodes.tenantId, tenantId),
+        eq(recoveryCodes.id, query.id),
+        isNull(recoveryCodes.usedAt),
+      ),
+    )
+    .returning({ id: recoveryCodes.id });
+  return rows.length === 1;
+}

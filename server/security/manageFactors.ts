@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { recordAudit } from '../audit';
+import type { Principal, RequestContext } from '../context';
+import type { Tx } from '../db';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import {
+  countRecoveryCodes,
+  deleteFactor,
+  deleteRecoveryCodes,
+  insertRecoveryCodes,
+  listFactors,
+  lockFactors,
+} from './factorStore';
+import type { Factor } from './factorStore';
+import { RECOVERY_CODES, hashRecoveryCode, newRecoveryCode } from './recoveryCode';
+
+export interface OwnFactors {
+  factors: Factor[];
+  recoveryCodes: { left: number; createdAt: Date | null };
+}
+
+/** What the caller has enrolled; never a secret. */
+export async function listOwnFactors(
+  deps: Pick<Deps, 'db'>,
+  { tenantId, staffId }: Principal,
+): Promise<OwnFactors> {
+  const [factors, recoveryCodes] = await Promise.all([
+    listFactors(deps.db, tenantId, staffId),
+    countRecoveryCodes(deps.db, tenantId, staffId),
+  ]);
+  return { factors, recoveryCodes };
+}
+
+async function dropRecoveryCodes(
+  tx: Tx,
+  ctx: RequestContext,
+  { tenantId, staffId }: Principal,
+): Promise<void> {
+  if ((await deleteRecoveryCodes(tx, tenantId, staffId)) === 0) return;
+  await recordAudit(tx, ctx, {
+    action: 'FACTOR_REMOVED',
+    outcome: 'success',
+    subject: `staff:${staffId}`,
+    details: { factor: 'recovery_code', via: 'api' },
+  });
+}
+
+/**
+ * Removes one of the caller's own factors. With the last one go the recovery codes: they are for the day on which a
+ * factor is out of reach, not for life without one.
+ * @throws AppError NOT_FOUND, also for somebody else's
+ */
+export async function removeFactor(
+  deps: Pick<Deps, 'db'>,
+  ctx: RequestContext,
+  principal: Principal,
+  id: string,
+): Promise<void> {
+  const { tenantId, staffId } = principal;
+  // An id that is no UUID is simply nobody's: it must not look different from another's.
+  if (!z.uuid().safeParse(id).success) throw new AppError('NOT_FOUND');
+  await deps.db.transaction(async (tx) => {
+    await lockFactors(tx, tenantId, staffId);
+    const factor = await deleteFactor(tx, tenantId, { staffId, id });
+    if (factor === undefined) throw new AppError('NOT_FOUND');
+    await recordAudit(tx, ctx, {
+      action: 'FACTOR_REMOVED',
+      outcome: 'success',
+      subject: `factor:${id}`,
+      details: { factor, via: 'api' },
+    });
+    const left = await listFactors(tx, tenantId, staffId);
+    if (left.length === 0) await dropRecoveryCodes(tx, ctx, principal);
+  });
+}
+
+/**
+ * Makes ten new recovery codes in place of all there were. They are shown once, and stored as keyed hashes.
+ * @throws AppError NO_FACTOR for somebody who has no factor whose loss they could be for
+ */
+export async function regenerateRecoveryCodes(
+  deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'random'>,
+  ctx: RequestContext,
+  principal: Principal,
+): Promise<{ codes: string[] }> {
+  const { tenantId, userId, staffId } = principal;
+  const codes = new Set<string>();
+  while (codes.size < RECOVERY_CODES) codes.add(newRecoveryCode(deps.random));
+  const createdAt = deps.clock.now();
+  await deps.db.transaction(async (tx) => {
+    await lockFactors(tx, tenantId, staffId);
+    if ((await listFactors(tx, tenantId, staffId)).length === 0) throw new AppError('NO_FACTOR');
+    await dropRecoveryCodes(tx, ctx, principal);
+    const rows = [...codes].map((code) => ({
+      ...{ id: deps.random.id(), tenantId, userId, staffId, createdAt },
+      codeHash: hashRecoveryCode(deps.keys, staffId, code),
+    }));
+    await insertRecoveryCodes(tx, rows);
+    await recordAudit(tx, ctx, {
+      action: 'FACTOR_ENROLLED',
+      outcome: 'success',
+      subject: `staff:${staffId}`,
+      details: { factor: 'recovery_code', via: 'api' },
+    });
+  });
+  return { codes: [...codes] };
+}
