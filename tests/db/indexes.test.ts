@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import type { Express } from 'express';
 import request from 'supertest';
 import { db } from '@/server/db';
+import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
 import { withConnection } from '../helpers/askDatabase';
 import { cookieOf, login, logout, me, refresh } from '../helpers/authCalls';
 import { seedTestUserAndToken } from '../helpers/seedAuth';
@@ -17,6 +18,12 @@ const GROWING_TABLES = [
   'audit_logs',
   'known_devices',
   'known_countries',
+  'known_networks',
+  'staff_habits',
+  'risk_decisions',
+  'recovery_codes',
+  'passkeys',
+  'user_totp',
   'step_up_challenges',
   'failed_attempts',
   'users',
@@ -67,6 +74,30 @@ async function fillTables(): Promise<void> {
     await client.query(
       `INSERT INTO known_countries (tenant_id, user_id, staff_id, country)
        SELECT ${owner}, chr(64 + n) || 'X' ${members}, generate_series(1, 10) n`,
+    );
+    await client.query(
+      `INSERT INTO known_networks (tenant_id, user_id, staff_id, network)
+       SELECT ${owner}, 'AS' || n ${members}, generate_series(1, 10) n`,
+    );
+    await client.query(
+      `INSERT INTO staff_habits (tenant_id, user_id, staff_id) SELECT ${owner} ${members}`,
+    );
+    await client.query(
+      `INSERT INTO risk_decisions (id, tenant_id, staff_id, at, occurred_at, score, reasons, seen, signals, decision, outcome, spent_us, correlation_id)
+       SELECT gen_random_uuid(), st.tenant_id, st.id, 'refresh', ${recent}, 0, '{}', CASE WHEN n > 8 THEN 'NEW_DEVICE' ELSE '' END,
+         '[]', 'allow', 'allowed', 1, 'many' ${members}, generate_series(1, 10) n`,
+    );
+    await client.query(
+      `INSERT INTO recovery_codes (tenant_id, user_id, staff_id, code_hash)
+       SELECT ${owner}, n ${members}, generate_series(1, 10) n`,
+    );
+    await client.query(
+      `INSERT INTO passkeys (tenant_id, user_id, staff_id, name, credential_id, public_key, transports, backed_up)
+       SELECT ${owner}, 'Key', gen_random_uuid(), '', '{}', false ${members}`,
+    );
+    await client.query(
+      `INSERT INTO user_totp (tenant_id, user_id, staff_id, secret_sealed, confirmed_at)
+       SELECT ${owner}, '', now() ${members}, generate_series(1, 2) n`,
     );
     await client.query(
       `INSERT INTO step_up_challenges (tenant_id, user_id, staff_id, session_id, origin, purpose, created_at, expires_at, verified_at)
@@ -138,9 +169,40 @@ async function seqScans(client: Client, { name, text, values }: Statement): Prom
 const post = (app: Express, path: string, token: string, body: object) =>
   request(app).post(path).set('authorization', `Bearer ${token}`).send(body);
 
+/** What officers and the careful do. */
+async function manageRisk(app: Express, token: string): Promise<void> {
+  const list = (query: string) =>
+    request(app)
+      .get(`/api/security/risk-decisions${query}`)
+      .set('authorization', `Bearer ${token}`)
+      .expect(200);
+  const { body } = await list('?limit=1');
+  const [{ id, staffId }] = body.decisions as [{ id: string; staffId: string }];
+  await list(`?limit=1&cursor=${String(body.nextCursor)}`);
+  await list(`?staffId=${staffId}`);
+  await request(app)
+    .put(`/api/security/risk-decisions/${id}/verdict`)
+    .set('authorization', `Bearer ${token}`)
+    .send({ verdict: 'legitimate' })
+    .expect(200);
+  const policy = { policy: DEFAULT_POLICY };
+  await post(app, '/api/security/policy/simulate', token, policy).expect(200);
+  const proposed = { policy: { ...DEFAULT_POLICY, stepUpFrom: 1 } };
+  await post(app, '/api/security/policy/simulate', token, proposed).expect(200);
+  const { body: made } = await post(app, '/api/security/recovery-codes', token, {}).expect(200);
+  const [code] = made.codes as string[];
+  const proof = { code, purpose: 'security_settings' };
+  await post(app, '/api/security/step-up/verify', token, proof).expect(200);
+  await request(app)
+    .get('/api/security/factors')
+    .set('authorization', `Bearer ${token}`)
+    .expect(200);
+}
+
 /** Everything that users do all day, and what ends sessions. */
 async function walkThrough(app: Express): Promise<void> {
-  const who = await seedTestUserAndToken();
+  const permissions = ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'];
+  const who = await seedTestUserAndToken({ permissions });
   const secret = await giveFactor(who);
   await login(app, { ...who, password: 'wrong' });
   const first = await login(app, who);
@@ -159,6 +221,7 @@ async function walkThrough(app: Express): Promise<void> {
   const proof = { code, purpose: 'security_settings' };
   await post(app, '/api/security/step-up/verify', accessToken, proof).expect(200);
   await post(app, '/api/security/totp/enroll', accessToken, {}).expect(200);
+  await manageRisk(app, accessToken);
   const second = await refresh(app, refreshToken);
   expect(second.status).toBe(200);
   // A replay: the whole family and all sessions of the staff member end.
@@ -170,7 +233,7 @@ async function walkThrough(app: Express): Promise<void> {
 }
 
 describe('with tens of thousands of rows', () => {
-  it('no statement of a login, a request, a refresh, a step-up or a logout reads a whole table', async () => {
+  it('no statement of a login, a request, a refresh, a step-up, a logout or of looking after them reads a whole table', async () => {
     await fillTables();
     const { app } = buildApp();
     const statements = await collectStatements(() => walkThrough(app));
