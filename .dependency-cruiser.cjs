@@ -1,5 +1,5 @@
 /** The import rules of docs/architecture.md. */
-const area = '(auth|security|compliance|tenants|health)';
+const area = '(auth|security|compliance|tenants|health|mail)';
 module.exports = {
   forbidden: [
     {
@@ -29,6 +29,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^server/(audit|db|middleware)/' },
       to: { path: `^server/(auth|compliance|tenants)/` },
+    },
+    {
+      name: 'mail-stays-below-the-areas',
+      severity: 'error',
+      from: { path: '^server/mail/' },
+      to: { path: `^server/(auth|security|compliance|tenants|health|middleware|bootstrap|cli)/` },
     },
     {
       name: 'db-is-the-floor',

@@ -3,6 +3,7 @@ import { availableParallelism, hostname, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { objectionsToMail, readMailSettings } from './mailSettings';
 
 /** A setting is missing or wrong: `problems` holds one plain sentence for each. */
 export class ConfigError extends Error {
@@ -88,6 +89,11 @@ const settings = z.object({
   IP_LISTS: text(),
   RISK_DECISIONS_KEEP_DAYS: integer(400, 31, 3650),
   METRICS_TOKEN: text(),
+  SMTP_URL: text(),
+  // Three times as long must stay below what a node's claim on a mail lasts.
+  SMTP_TIMEOUT_MS: integer(10_000, 100, 20_000),
+  MAIL_FROM: text(),
+  PUBLIC_URL: text(),
   PASSWORD_MIN_LENGTH: integer(15, 8, 64),
   LOGIN_FAILURES_PER_ACCOUNT: integer(10, 1, 50),
   LOGIN_FAILURES_PER_IP: integer(100, 1, 100_000),
@@ -174,7 +180,7 @@ function wrongSettings(env: Settings): string[] {
     const gone = splitNames(env[name]).some((path) => !existsSync(path));
     if (gone) problems.push(`${name} names a file that does not exist.`);
   }
-  return problems;
+  return [...problems, ...objectionsToMail(env)];
 }
 
 /** The folder that holds package.json, whether this runs from `server/` or from `dist/server/`. */
@@ -230,6 +236,7 @@ function buildConfig(env: Settings) {
     ipLists: splitNames(env.IP_LISTS),
     riskDecisionsKeepDays: env.RISK_DECISIONS_KEEP_DAYS,
     metricsToken: env.METRICS_TOKEN,
+    mail: readMailSettings(env),
     passwordMinLength: env.PASSWORD_MIN_LENGTH,
     loginFailures: {
       perAccount: env.LOGIN_FAILURES_PER_ACCOUNT,

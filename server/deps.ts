@@ -16,6 +16,8 @@ import { createKeyRing } from './keyRing';
 import type { KeyRing } from './keyRing';
 import { createLogger } from './logger';
 import type { Logger } from './logger';
+import { createMailer } from './mail';
+import type { Mailer } from './mail';
 import { createMetrics } from './metrics';
 import type { Metrics } from './metrics';
 import {
@@ -55,6 +57,7 @@ export interface Deps {
   riskPolicies: RiskPolicies;
   riskBreaker: Breaker;
   riskDecisions: RiskDecisionLog;
+  mail: Mailer;
   /** Between the nodes on one database. */
   broadcast: Broadcast;
   /** Settles what is under way and closes every connection. */
@@ -121,12 +124,14 @@ function openBroadcast(
 
 /**
  * Constructs the whole server, and sends nothing yet.
- * @param overrides what a test replaces: the clock, chance, …
+ * @param overrides what a test replaces: the clock, chance, …; `sendsMail` is false where queued mails are others' to send
  * @throws ConfigError where a key is not usable
  */
 export function createDeps(
   config: ReadyConfig,
-  overrides: Partial<Pick<Deps, 'clock' | 'random' | 'logger' | 'geo'>> = {},
+  overrides: Partial<Pick<Deps, 'clock' | 'random' | 'logger' | 'geo'>> & {
+    sendsMail?: boolean;
+  } = {},
 ): Deps {
   const logger = overrides.logger ?? createLogger(config);
   const clock = overrides.clock ?? systemClock;
@@ -138,6 +143,8 @@ export function createDeps(
   const schemaGuard = openSchemaGuard(config, { db, logger, metrics });
   const broadcast = openBroadcast(config, { random, logger, metrics });
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
+  const sends = overrides.sendsMail ?? true;
+  const mail = createMailer({ config, db, keys, logger, metrics, sends });
   const sessionCheck = createSessionCheck({ pool, clock, schemaGuard, logger, metrics });
   return {
     config,
@@ -157,10 +164,12 @@ export function createDeps(
     ...createRiskCaches({ pool: risk.pool, clock, broadcast }),
     riskBreaker: createBreaker(clock),
     riskDecisions,
+    mail,
     broadcast,
     async close() {
       schemaGuard.stop();
-      await Promise.all([sessionCheck.settle(), riskDecisions.flush(), broadcast.close()]);
+      const asides = [sessionCheck.settle(), riskDecisions.flush(), mail.close()];
+      await Promise.all([...asides, broadcast.close()]);
       await Promise.all([main.close(), risk.close()]);
     },
   };

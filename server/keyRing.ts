@@ -20,7 +20,8 @@ export type HashPurpose =
   | 'challenge'
   | 'device'
   | 'attempt-subject'
-  | 'recovery-code';
+  | 'recovery-code'
+  | 'notice';
 
 export interface PublicJwk {
   kty: string;
@@ -59,6 +60,7 @@ const PURPOSES: readonly HashPurpose[] = [
   'device',
   'attempt-subject',
   'recovery-code',
+  'notice',
 ];
 
 function readPrivateKey(name: string, pem: string, type: 'ec' | 'ed25519'): KeyObject {

@@ -50,6 +50,21 @@ const riskMetrics = (registers: Registry[]) => ({
   }),
 });
 
+/** Of the outbox. */
+const mailMetrics = (registers: Registry[]) => ({
+  mails: new Counter({
+    name: 'gatehouse_mails_total',
+    help: 'Tries to send a mail by how they ended: sent, failed (tried again later), given_up',
+    labelNames: ['outcome'] as const,
+    registers,
+  }),
+  mailsWaiting: new Gauge({
+    name: 'gatehouse_mails_waiting',
+    help: 'Mails that are neither sent nor given up, on all nodes',
+    registers,
+  }),
+});
+
 /** Everything the process counts, in Prometheus' terms. */
 export function createMetrics() {
   const registry = new Registry();
@@ -95,6 +110,7 @@ export function createMetrics() {
       registers,
     }),
     ...riskMetrics(registers),
+    ...mailMetrics(registers),
     ...schemaMetrics(registers),
   };
 }

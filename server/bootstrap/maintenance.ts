@@ -1,9 +1,12 @@
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
+import { giveUpExpiredMails, purgeMails } from '../mail';
 import { purgeAttempts, purgeDecisions } from '../security';
 
 const EVERY_MS = 60 * 60_000;
 const DAY_MS = 86_400_000;
+/** Days: what is kept of a mail is that it was sent, to whom (a staff member's id), and of what kind. */
+const MAILS_KEPT_DAYS = 30;
 
 type MaintenanceDeps = Pick<Deps, 'db' | 'clock' | 'config' | 'logger' | 'metrics'>;
 
@@ -13,9 +16,19 @@ async function purgeOldDecisions({ db, clock, config }: MaintenanceDeps): Promis
   while ((await purgeDecisions(db, before)) > 0);
 }
 
+async function purgeOldMails({ db, clock, logger, metrics }: MaintenanceDeps): Promise<void> {
+  const expired = await giveUpExpiredMails(db);
+  if (expired > 0) {
+    metrics.mails.inc({ outcome: 'given_up' }, expired);
+    logger.error({ expired }, 'mails expired that nobody has sent');
+  }
+  await purgeMails(db, new Date(clock.now().getTime() - MAILS_KEPT_DAYS * DAY_MS));
+}
+
 const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>>> = {
   purge_attempts: ({ db, clock }) => purgeAttempts(db, clock.now()),
   purge_risk_decisions: purgeOldDecisions,
+  purge_mails: purgeOldMails,
 };
 
 /** What is due each hour; what fails is logged and metered, and holds up nothing else. */

@@ -40,7 +40,7 @@ export async function asOperator<T>(command: (operator: Operator) => Promise<T>)
   const database = await openDatabase();
   const { config } = database;
   try {
-    const deps = createDeps({ ...config, logLevel: 'silent' });
+    const deps = createDeps({ ...config, logLevel: 'silent' }, { sendsMail: false });
     const ctx: RequestContext = {
       correlationId: deps.random.id(),
       tenantId: null,

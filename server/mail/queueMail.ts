@@ -1,0 +1,44 @@
+import type { Tx } from '../db';
+import type { Deps } from '../deps';
+import { insertMail } from './mailStore';
+import { toLine } from './plainText';
+import { sealMail } from './sealedMail';
+
+export type NoticeKind = 'new_device' | 'reuse_detected' | 'factor_changed' | 'forced_logout';
+export type MailKind = NoticeKind | 'step_up_code';
+
+export interface NewMail {
+  /** Where the text has to name the mail; a new one otherwise. */
+  id?: string;
+  tenantId: string;
+  userId: string;
+  staffId: string;
+  /** The recipient's address. */
+  to: string;
+  kind: MailKind;
+  subject: string;
+  /** Plain text. */
+  text: string;
+  /** After that it is not worth sending. */
+  expiresAt: Date;
+}
+
+const MOST_SUBJECT = 200;
+
+/**
+ * Queues a mail in the caller's transaction: it will be sent exactly if what it tells of is committed. Call
+ * `deps.mail.wake()` once it is; a mail for which nobody did is found within seconds.
+ * @returns the mail's id
+ * @throws whatever the database throws
+ */
+export async function queueMail(
+  deps: Pick<Deps, 'keys' | 'clock' | 'random'>,
+  tx: Tx,
+  mail: NewMail,
+): Promise<string> {
+  const { to, subject, text, ...rest } = mail;
+  const id = mail.id ?? deps.random.id();
+  const sealed = sealMail(deps.keys, id, { to, subject: toLine(subject, MOST_SUBJECT), text });
+  await insertMail(tx, { ...rest, id, sealed, createdAt: deps.clock.now() });
+  return id;
+}

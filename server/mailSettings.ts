@@ -1,0 +1,132 @@
+import ipaddr from 'ipaddr.js';
+
+/** How the mail server is reached. */
+export interface SmtpSettings {
+  readonly host: string;
+  readonly port: number;
+  /**
+   * `implicit`: TLS from the first byte. `required`: STARTTLS or nothing is sent. `offered`: STARTTLS where the server
+   * has it. `none`: the mail server is this machine. Certificates are verified wherever there is one.
+   */
+  readonly tls: 'implicit' | 'required' | 'offered' | 'none';
+  readonly auth: { readonly user: string; readonly pass: string } | undefined;
+  /** Milliseconds that each step of the conversation may take; a whole mail may take three times as long. */
+  readonly timeoutMs: number;
+}
+
+export interface MailFrom {
+  readonly name: string;
+  readonly address: string;
+}
+
+/** What mails need to be told by the operator. */
+export interface MailSettings {
+  readonly smtp: SmtpSettings | undefined;
+  readonly from: MailFrom | undefined;
+  /** The origin under which people reach this server, without a slash at the end. */
+  readonly publicUrl: string | undefined;
+}
+
+/** The settings as they stand in the environment. */
+export interface MailEnvironment {
+  NODE_ENV: string;
+  SMTP_URL?: string | undefined;
+  MAIL_FROM?: string | undefined;
+  PUBLIC_URL?: string | undefined;
+  SMTP_TIMEOUT_MS: number;
+}
+
+const IMPLICIT_TLS_PORT = 465;
+/** RFC 6409: submission. */
+const SUBMISSION_PORT = 587;
+
+function parseUrl(value: string): URL | undefined {
+  return URL.canParse(value) ? new URL(value) : undefined;
+}
+
+function isLoopback(host: string): boolean {
+  if (host === 'localhost') return true;
+  return ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback';
+}
+
+const isBare = ({ pathname, search, hash }: URL) =>
+  (pathname === '' || pathname === '/') && search === '' && hash === '';
+
+function decode(value: string): string | undefined {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseSmtp(value: string, env: MailEnvironment): SmtpSettings | undefined {
+  const url = parseUrl(value);
+  if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === '' || !isBare(url)) return;
+  const [user, pass] = [decode(url.username), decode(url.password)];
+  if (user === undefined || pass === undefined || (user === '') !== (pass === '')) return;
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const auth = user === '' ? undefined : { user, pass };
+  const implicit = url.protocol === 'smtps:';
+  const port = Number(url.port || (implicit ? IMPLICIT_TLS_PORT : SUBMISSION_PORT));
+  const server = { host, port, auth, timeoutMs: env.SMTP_TIMEOUT_MS };
+  if (implicit) return { ...server, tls: 'implicit' };
+  if (isLoopback(host)) return { ...server, tls: 'none' };
+  return { ...server, tls: env.NODE_ENV === 'production' ? 'required' : 'offered' };
+}
+
+const MOST_NAME = 100;
+const ADDRESS = /^[^\s@<>()[\]\\,;:"\p{C}]{1,64}@[^\s@<>()[\]\\,;:"\p{C}]{1,255}$/u;
+
+/** Whether this is one plain address: nothing that a mail server could read as two, or as a command. */
+export const isMailAddress = (value: string): boolean => ADDRESS.test(value);
+
+/** `Name <address>`, or the address alone. */
+function parseFrom(value: string): MailFrom | undefined {
+  const [, name = '', address = value] = /^([^<>]*?)\s*<([^<>]*)>$/.exec(value) ?? [];
+  const plain = name.replace(/^"(.*)"$/, '$1');
+  if (plain.length > MOST_NAME || /[\p{C}"\\]/u.test(plain)) return undefined;
+  return isMailAddress(address) ? { name: plain, address } : undefined;
+}
+
+function parseOrigin(value: string, production: boolean): string | undefined {
+  const url = parseUrl(value);
+  if (!url || !isBare(url) || url.username !== '' || url.password !== '') return undefined;
+  if (url.protocol !== 'https:' && (production || url.protocol !== 'http:')) return undefined;
+  return url.origin;
+}
+
+/** @returns one plain sentence for each setting that is wrong; none repeats a value, which may be a secret */
+export function objectionsToMail(env: MailEnvironment): string[] {
+  const problems: string[] = [];
+  const production = env.NODE_ENV === 'production';
+  const { SMTP_URL, MAIL_FROM, PUBLIC_URL } = env;
+  if (SMTP_URL !== undefined && !parseSmtp(SMTP_URL, env)) {
+    problems.push(
+      'SMTP_URL must be smtp://host or smtps://host, with user:password@ before and :port after the host where needed, and nothing else; special characters percent-encoded.',
+    );
+  }
+  if (SMTP_URL !== undefined && MAIL_FROM === undefined) {
+    problems.push('MAIL_FROM is missing: SMTP_URL needs the address that mails come from.');
+  }
+  if (MAIL_FROM !== undefined && !parseFrom(MAIL_FROM)) {
+    problems.push('MAIL_FROM must be an address, or a name and an address: Name <a@b.example>.');
+  }
+  if (PUBLIC_URL !== undefined && !parseOrigin(PUBLIC_URL, production)) {
+    problems.push(
+      'PUBLIC_URL must be the origin under which people reach this server, without a path; in production with https.',
+    );
+  }
+  return problems;
+}
+
+/** Reads settings to which {@link objectionsToMail} has none; what is not set is undefined. */
+export function readMailSettings(env: MailEnvironment): MailSettings {
+  const production = env.NODE_ENV === 'production';
+  const { SMTP_URL, MAIL_FROM, PUBLIC_URL } = env;
+  return {
+    smtp: SMTP_URL === undefined ? undefined : parseSmtp(SMTP_URL, env),
+    from: MAIL_FROM === undefined ? undefined : parseFrom(MAIL_FROM),
+    publicUrl: PUBLIC_URL === undefined ? undefined : parseOrigin(PUBLIC_URL, production),
+  };
+}

@@ -1,0 +1,156 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { sql } from 'drizzle-orm';
+import { SMTPServer } from 'smtp-server';
+import type { SMTPServerOptions } from 'smtp-server';
+import type { MailSettings } from '@/server/mailSettings';
+import { db } from '@/server/db';
+import { closeLater } from './closing';
+import { pollUntil } from './pollUntil';
+
+export interface ReceivedMail {
+  from: string;
+  to: string[];
+  /** By their names in lower case, decoded. */
+  headers: Map<string, string>;
+  text: string;
+  raw: string;
+}
+
+/**
+ * What the server does from now on: `greylist` and `refuse` answer recipients with 451 and 550, `hang` takes the text
+ * and never answers, `dawdle` takes its time for each step, `down` hangs up on everybody.
+ */
+type Behaviour = 'accept' | 'greylist' | 'refuse' | 'refuseText' | 'hang' | 'dawdle' | 'down';
+
+export interface MailServer {
+  received: ReceivedMail[];
+  /** How often somebody began to send a mail. */
+  begun(): number;
+  behave(next: Behaviour): void;
+  /** Settings by which an application sends its mails here. */
+  settings(change?: Partial<MailSettings>): MailSettings;
+  /** Waits for the only mail to a recipient. */
+  mailTo(address: string): Promise<ReceivedMail>;
+}
+
+/** Not so long that a test would notice, and long enough that an honest server never meets it. */
+const TIMEOUT_MS = 600;
+const DAWDLE_MS = 450;
+
+const decodeQuoted = (text: string) =>
+  Buffer.from(
+    text
+      .replaceAll(/=\r?\n/g, '')
+      .replaceAll(/=([0-9A-F]{2})/gi, (_all, hex: string) =>
+        String.fromCharCode(parseInt(hex, 16)),
+      ),
+    'latin1',
+  ).toString('utf8');
+
+const decodeWords = (value: string) =>
+  value
+    .replaceAll(/(\?=)\s+(=\?)/g, '$1$2')
+    .replaceAll(/=\?utf-8\?([QB])\?([^?]*)\?=/gi, (_all, kind: string, word: string) =>
+      kind.toUpperCase() === 'B'
+        ? Buffer.from(word, 'base64').toString('utf8')
+        : decodeQuoted(word.replaceAll('_', ' ')),
+    );
+
+function parse(raw: string): Pick<ReceivedMail, 'headers' | 'text'> {
+  const end = raw.indexOf('\r\n\r\n');
+  const lines = raw
+    .slice(0, end)
+    .replaceAll(/\r\n[ \t]+/g, ' ')
+    .split('\r\n');
+  const headers = new Map(
+    lines.map((line) => {
+      const colon = line.indexOf(':');
+      return [line.slice(0, colon).toLowerCase(), decodeWords(line.slice(colon + 1).trim())];
+    }),
+  );
+  const body = raw.slice(end + 4);
+  const encoding = headers.get('content-transfer-encoding');
+  const text =
+    encoding === 'base64'
+      ? Buffer.from(body, 'base64').toString('utf8')
+      : encoding === 'quoted-printable'
+        ? decodeQuoted(body)
+        : body;
+  return { headers, text: text.replaceAll('\r\n', '\n') };
+}
+
+const refusal = (responseCode: number, message: string) =>
+  Object.assign(new Error(message), { responseCode });
+
+/** An SMTP server on this machine that keeps what it accepts. */
+export async function startMailServer(options: SMTPServerOptions = {}): Promise<MailServer> {
+  const received: ReceivedMail[] = [];
+  let behaviour: Behaviour = 'accept';
+  let begun = 0;
+  const step = (done: () => void) => {
+    if (behaviour === 'dawdle') setTimeout(done, DAWDLE_MS);
+    else done();
+  };
+  const server = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ['STARTTLS'],
+    disableReverseLookup: true,
+    logger: false,
+    closeTimeout: 10,
+    onConnect: (_session, done) =>
+      step(() => done(behaviour === 'down' ? refusal(421, 'away') : null)),
+    onMailFrom(_address, _session, done) {
+      begun += 1;
+      step(() => done());
+    },
+    onRcptTo({ address }, _session, done) {
+      // As servers do, it repeats the address.
+      if (behaviour === 'greylist') return done(refusal(451, `4.7.1 <${address}> try later`));
+      if (behaviour === 'refuse') return done(refusal(550, `5.1.1 <${address}> is unknown here`));
+      return step(() => done());
+    },
+    onData(stream, { envelope }, done) {
+      const chunks: Buffer[] = [];
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+      stream.on('end', () => {
+        if (behaviour === 'hang') return;
+        if (behaviour === 'refuseText') return done(refusal(554, '5.6.0 not with this text'));
+        const raw = Buffer.concat(chunks).toString('latin1');
+        const from = envelope.mailFrom ? envelope.mailFrom.address : '';
+        const to = envelope.rcptTo.map(({ address }) => address);
+        received.push({ from, to, raw, ...parse(raw) });
+        step(() => done());
+      });
+    },
+    ...options,
+  });
+  // A client that gives up in the middle is no trouble of ours.
+  server.on('error', () => undefined);
+  server.listen(0, '127.0.0.1');
+  await once(server.server, 'listening');
+  closeLater(() => new Promise<void>((resolve) => server.close(resolve)));
+  const { port } = server.server.address() as AddressInfo;
+  return {
+    received,
+    begun: () => begun,
+    behave: (next) => void (behaviour = next),
+    settings: (change = {}) => ({
+      smtp: { host: '127.0.0.1', port, tls: 'none', auth: undefined, timeoutMs: TIMEOUT_MS },
+      from: { name: 'Gatehouse', address: 'security@gatehouse.example' },
+      publicUrl: 'https://id.example',
+      ...change,
+    }),
+    async mailTo(address) {
+      const find = () => Promise.resolve(received.filter(({ to }) => to.includes(address)));
+      const [mail, another] = await pollUntil('a mail arrives', find, ({ length }) => length > 0);
+      if (!mail || another) throw new Error('there is more than one mail');
+      return mail;
+    },
+  };
+}
+
+/** Lets what is claimed, or waits for its next try, be due now: as if the time had passed. */
+export async function hastenMails(): Promise<void> {
+  await db.execute(sql`UPDATE mails SET next_try_at = now() - interval '1 second'`);
+}
