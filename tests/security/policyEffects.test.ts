@@ -5,7 +5,7 @@ import { eq } from 'drizzle-orm';
 import { auditOf, liveSessionsOf, versionOf } from '@/tests/helpers/authRows';
 import { refresh } from '@/tests/helpers/authCalls';
 import { MAY_ALL, as, choosePolicy, policyWith } from '@/tests/helpers/officer';
-import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
+import { codeAt } from '@/tests/helpers/secondFactor';
 import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
 import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
 import type { Traveller } from '@/tests/helpers/traveller';
@@ -195,11 +195,26 @@ describe('the windows of a policy', () => {
 });
 
 describe('the methods of a policy', () => {
+  it('are the ones that are offered and the ones that count: any other code is a wrong one', async () => {
+    const member = await seedMember();
+    const { codes } = (await as(app, member).post('/api/security/recovery-codes', {})).body as {
+      codes: string[];
+    };
+    await choosePolicy(app, member, { methods: ['recovery_code'] });
+    const { body } = await attemptLogin(app, member, ABROAD);
+    expect(body).toMatchObject({ methods: ['recovery_code'] });
+    const answer = (code: string | undefined) =>
+      request(app)
+        .post('/api/security/step-up/verify')
+        .send({ code, purpose: 'security_settings', challengeId: body.challengeId });
+    expect((await answer(codeAt(member.secret, clock.now()))).status).toBe(403);
+    expect((await answer(codes[0])).status).toBe(200);
+  });
+
   it('that this release does not know let no other proof pass in their place', async () => {
     const member = await seedMember();
-    await giveFactor(member);
     const { tenantId } = member;
-    await db.insert(riskPolicies).values({ tenantId, policy: { methods: ['passkey'] } });
+    await db.insert(riskPolicies).values({ tenantId, policy: { methods: ['iris'] } });
     clock.forward(61);
     const asked = await attemptLogin(app, member, ABROAD);
     expect(asked.status).toBe(428);
