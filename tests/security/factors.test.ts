@@ -191,9 +191,11 @@ describe('recovery codes', () => {
     const colleague = await signIn({ tenantId: mine.tenantId });
     await enroll(colleague);
     const theirs = { ...colleague, secret: '' };
-    await makeCodes(theirs);
+    const [code = ''] = await makeCodes(theirs);
     await makeCodes(mine);
-    expect((await listOf(theirs)).recoveryCodes.left).toBe(10);
+    expect((await prove(theirs, code)).status).toBe(200);
+    expect((await listOf(theirs)).recoveryCodes.left).toBe(9);
+    expect((await listOf(mine)).recoveryCodes.left).toBe(10);
   });
 
   it('of an older set, or of somebody else, prove nothing', async () => {
