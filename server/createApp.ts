@@ -39,6 +39,7 @@ export function routeTable(deps: Deps): Route[] {
     post('/api/auth/logout-all', [authenticate], auth.logoutAll),
     get('/.well-known/jwks.json', [], auth.jwks),
 
+    post('/api/security/step-up/start', [authenticateIfPresent], security.startStepUp),
     post('/api/security/step-up/verify', [authenticateIfPresent], security.verifyStepUp),
     post('/api/security/totp/enroll', [authenticate], security.enrollTotp),
     post('/api/security/totp/confirm', [authenticate], security.confirmTotp),

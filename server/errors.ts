@@ -25,6 +25,7 @@ export const ERRORS = {
   CHALLENGE_EXHAUSTED: { status: 429, title: 'The challenge has no tries left', fixed: false },
   CHALLENGE_NOT_VERIFIED: { status: 409, title: 'The challenge is not verified', fixed: false },
   NO_FACTOR: { status: 409, title: 'No second factor is enrolled', fixed: false },
+  METHOD_UNAVAILABLE: { status: 409, title: 'This method cannot be used here', fixed: false },
   CONFLICT: { status: 409, title: 'Somebody else changed this at the same time', fixed: false },
   EXPORT_BUSY: { status: 503, title: 'Too many exports are running', fixed: false },
   HASHING_BUSY: { status: 503, title: 'Too many sign-ins at once', fixed: false },

@@ -7,6 +7,7 @@ import { contextOf, principalOf } from '../middleware/request';
 import { endpoint, storableText } from '../routeTable';
 import { confirmTotpEnrollment, startTotpEnrollment } from './enrollTotp';
 import { assertStepUp, hasFactor } from './stepUpGate';
+import { STARTED_METHODS, startStepUp } from './startStepUp';
 import { verifyStepUp } from './verifyStepUp';
 
 const code = z
@@ -15,6 +16,11 @@ const code = z
   .pipe(z.string().regex(/^\d{6}$/, 'must be six digits'));
 const verifyBody = z.object({
   code,
+  purpose: z.enum(stepUpPurpose.enumValues),
+  challengeId: storableText(256).optional(),
+});
+const startBody = z.object({
+  method: z.enum(STARTED_METHODS),
   purpose: z.enum(stepUpPurpose.enumValues),
   challengeId: storableText(256).optional(),
 });
@@ -28,6 +34,22 @@ async function assertMayChangeFactor(deps: Deps, req: Request): Promise<void> {
 }
 
 export const securityRoutes = (deps: Deps) => ({
+  startStepUp: endpoint({
+    summary: 'Begin to answer a step-up challenge with a method that has to be started',
+    body: startBody,
+    responses: {
+      200: 'What the method tells the client',
+      400: 'INVALID_INPUT, also for a method that this release does not start',
+      401: 'UNAUTHENTICATED',
+      404: 'CHALLENGE_NOT_FOUND',
+      409: 'METHOD_UNAVAILABLE',
+      429: 'CHALLENGE_EXHAUSTED',
+    },
+    async handle(req, res, { body }) {
+      const input = { ...body, cookieChallengeId: readChallengeCookie(req) };
+      res.json(await startStepUp(deps, contextOf(req), req.principal ?? null, input));
+    },
+  }),
   verifyStepUp: endpoint({
     summary: 'Answer a step-up challenge with a code',
     body: verifyBody,

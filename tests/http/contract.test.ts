@@ -32,6 +32,7 @@ describe('the catalogue of errors', () => {
       CHALLENGE_EXHAUSTED: 429,
       CHALLENGE_NOT_VERIFIED: 409,
       NO_FACTOR: 409,
+      METHOD_UNAVAILABLE: 409,
       CONFLICT: 409,
       EXPORT_BUSY: 503,
       HASHING_BUSY: 503,

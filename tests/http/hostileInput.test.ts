@@ -28,6 +28,7 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   },
   '/api/auth/login/complete': { challengeId: id },
   '/api/auth/refresh': { refreshToken: `ghr_${'A'.repeat(43)}` },
+  '/api/security/step-up/start': { method: 'passkey', purpose: 'data_export', challengeId: id },
   '/api/security/step-up/verify': { code: '123456', purpose: 'data_export', challengeId: id },
   '/api/security/totp/confirm': { code: '123456' },
   '/api/security/policy': { version: 0, policy: DEFAULT_POLICY },

@@ -67,6 +67,12 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
   'post /api/auth/logout': (ids) => [{ body: { sessionId: ids.sessionId }, expected: 204 }],
   'post /api/auth/logout-all': (ids) => [{ body: decoys(ids), expected: 204 }],
   'get /.well-known/jwks.json': () => [{ expected: 200 }],
+  'post /api/security/step-up/start': (ids) =>
+    [
+      { purpose: 'data_export', challengeId: ids.sessionChallengeId },
+      { purpose: 'data_export', challengeId: ids.challengeRowId },
+      { purpose: 'security_settings', challengeId: ids.loginChallengeId },
+    ].map((which) => ({ body: { method: 'passkey', ...which }, expected: 404 })),
   'post /api/security/step-up/verify': (ids, { secret }) => {
     const code = codeAt(secret, new Date());
     const purpose = 'data_export';
@@ -125,6 +131,20 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
 const seedMember = () =>
   seedTraveller(app, { permissions: ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'] });
 
+/** A row in each table that a login alone leaves empty. */
+async function fillFactors({ tenantId, userId, staffId }: Traveller): Promise<void> {
+  const owner = sql`${tenantId}, ${userId}, ${staffId}`;
+  await db.execute(sql`INSERT INTO passkeys
+    (tenant_id, user_id, staff_id, name, credential_id, public_key, transports, backed_up)
+    VALUES (${owner}, 'Key', ${randomUUID()}, '\\x00', '{}', false)`);
+  await db.execute(sql`INSERT INTO passkey_registrations
+    (tenant_id, user_id, staff_id, challenge, expires_at) VALUES (${owner}, 'x', '2100-01-01')`);
+  await db.execute(sql`INSERT INTO recovery_codes
+    (tenant_id, user_id, staff_id, code_hash) VALUES (${owner}, ${randomUUID()})`);
+  await db.execute(sql`INSERT INTO mails
+    (tenant_id, user_id, staff_id, kind, expires_at) VALUES (${owner}, 'new_device', '2100-01-01')`);
+}
+
 async function seedTarget(): Promise<Ids> {
   const member = await seedMember();
   const guarded = await request(app)
@@ -136,6 +156,7 @@ async function seedTarget(): Promise<Ids> {
   );
   const { tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId } = member;
   await db.execute(sql`INSERT INTO risk_policies (tenant_id, policy) VALUES (${tenantId}, '{}')`);
+  await fillFactors(member);
   const decisions = await db.execute<{ id: string }>(
     sql`SELECT id FROM risk_decisions WHERE staff_id = ${staffId} AND outcome = 'challenged'`,
   );
