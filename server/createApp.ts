@@ -15,12 +15,13 @@ import { requireStepUp } from './middleware/requireStepUp';
 import { describeApi } from './openApi';
 import { del, endpoint, get, post, put } from './routeTable';
 import type { Route } from './routeTable';
-import { riskRoutes, securityRoutes } from './security';
+import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
 
 /** The whole API: what is not in this table does not exist. Guards stand in the order they run. */
 export function routeTable(deps: Deps): Route[] {
   const auth = authRoutes(deps);
   const security = securityRoutes(deps);
+  const passkeys = passkeyRoutes(deps);
   const risk = riskRoutes(deps);
   const compliance = complianceRoutes(deps);
   const health = healthRoutes(deps);
@@ -43,6 +44,8 @@ export function routeTable(deps: Deps): Route[] {
     post('/api/security/step-up/verify', [authenticateIfPresent], security.verifyStepUp),
     post('/api/security/totp/enroll', [authenticate], security.enrollTotp),
     post('/api/security/totp/confirm', [authenticate], security.confirmTotp),
+    post('/api/security/passkeys/register/start', [authenticate], passkeys.startPasskey),
+    post('/api/security/passkeys/register/finish', [authenticate], passkeys.finishPasskey),
 
     get('/api/security/policy', [...mayView, proven], risk.riskPolicy),
     put('/api/security/policy', [...mayEdit, proven], risk.changeRiskPolicy),

@@ -6,6 +6,7 @@ import { readChallengeCookie } from '../middleware/cookies';
 import { contextOf, principalOf } from '../middleware/request';
 import { endpoint, storableText } from '../routeTable';
 import { confirmTotpEnrollment, startTotpEnrollment } from './enrollTotp';
+import { authenticationResponse } from './passkeyInput';
 import { assertStepUp, hasFactor } from './stepUpGate';
 import { STARTED_METHODS, startStepUp } from './startStepUp';
 import { verifyStepUp } from './verifyStepUp';
@@ -14,11 +15,25 @@ const code = z
   .string()
   .transform((value) => value.replaceAll(' ', ''))
   .pipe(z.string().regex(/^\d{6}$/, 'must be six digits'));
-const verifyBody = z.object({
-  code,
-  purpose: z.enum(stepUpPurpose.enumValues),
-  challengeId: storableText(256).optional(),
-});
+const verifyBody = z
+  .object({
+    code: code.optional(),
+    passkey: authenticationResponse.optional(),
+    purpose: z.enum(stepUpPurpose.enumValues),
+    challengeId: storableText(256).optional(),
+  })
+  .meta({ oneOf: [{ required: ['code'] }, { required: ['passkey'] }] })
+  .transform(({ code: typed, passkey, ...which }, { issues }) => {
+    if (typed !== undefined && passkey === undefined) {
+      return { ...which, answer: { kind: 'code' as const, code: typed } };
+    }
+    if (passkey !== undefined && typed === undefined) {
+      return { ...which, answer: { kind: 'passkey' as const, response: passkey } };
+    }
+    const message = 'must be given, or passkey, and not both';
+    issues.push({ code: 'custom', input: undefined, path: ['code'], message });
+    return z.NEVER;
+  });
 const startBody = z.object({
   method: z.enum(STARTED_METHODS),
   purpose: z.enum(stepUpPurpose.enumValues),
@@ -26,8 +41,11 @@ const startBody = z.object({
 });
 const confirmBody = z.object({ code });
 
-/** Replacing a factor takes a proof with the one that is to go; the first one has nothing to ask for. */
-async function assertMayChangeFactor(deps: Deps, req: Request): Promise<void> {
+/**
+ * Adding or replacing a factor takes a proof with one that is there; the first one has nothing to ask for.
+ * @throws AppError STEP_UP_REQUIRED
+ */
+export async function assertMayChangeFactor(deps: Deps, req: Request): Promise<void> {
   const principal = principalOf(req);
   if (!(await hasFactor(deps, principal))) return;
   await assertStepUp(deps, contextOf(req), principal, 'security_settings');
@@ -51,20 +69,18 @@ export const securityRoutes = (deps: Deps) => ({
     },
   }),
   verifyStepUp: endpoint({
-    summary: 'Answer a step-up challenge with a code',
+    summary: 'Answer a step-up challenge with a code or a passkey',
     body: verifyBody,
     responses: {
       200: 'Verified',
       401: 'UNAUTHENTICATED',
-      403: 'INVALID_CODE',
+      403: 'INVALID_CODE or INVALID_PASSKEY',
       404: 'CHALLENGE_NOT_FOUND',
       409: 'NO_FACTOR',
       429: 'CHALLENGE_EXHAUSTED or TOO_MANY_ATTEMPTS',
     },
     async handle(req, res, { body }) {
-      const { code: typed, ...which } = body;
-      const answer = { kind: 'code' as const, code: typed };
-      const input = { ...which, answer, cookieChallengeId: readChallengeCookie(req) };
+      const input = { ...body, cookieChallengeId: readChallengeCookie(req) };
       res.json(await verifyStepUp(deps, contextOf(req), req.principal ?? null, input));
     },
   }),

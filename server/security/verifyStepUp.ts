@@ -4,6 +4,7 @@ import type { Principal, RequestContext } from '../context';
 import type { StepUpPurpose } from '../db/schema';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import type { ErrorCode } from '../errors';
 import { clearAttempts, countFailures, reserveTry } from './attemptStore';
 import { STEP_UP_FAILURES, STEP_UP_TRIES, attemptSubject } from './attempts';
 import { MAX_ATTEMPTS, findChallenge, markVerified, takeAttempt } from './challengeStore';
@@ -28,6 +29,13 @@ type VerifyDeps = Pick<
   Deps,
   'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'riskPolicies'
 >;
+
+/** What is said of an answer that proves nothing: in the log where none of a person's methods takes it, and on the wire. */
+const WRONG = {
+  code: { reason: 'wrong_code', code: 'INVALID_CODE' },
+  passkey: { reason: 'wrong_passkey', code: 'INVALID_PASSKEY' },
+} as const satisfies Record<Answer['kind'], { reason: FailureReason; code: ErrorCode }>;
+
 type Failure = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];
 
 async function recordFailure(
@@ -88,7 +96,8 @@ async function settle(
   const { method } = proof;
   const now = deps.clock.now();
   return deps.db.transaction(async (tx) => {
-    if (!(await spend(tx))) return 'code_already_used';
+    const spent = await spend(tx);
+    if (spent !== true) return spent === false ? 'code_already_used' : spent;
     if (!(await markVerified(tx, challenge.id, { method, now }))) {
       throw new AppError('CHALLENGE_NOT_FOUND');
     }
@@ -120,7 +129,7 @@ function chooseProof(
  * Answers a challenge. Tries are taken before the answer is looked at, five a challenge and a budget per staff member
  * across challenges (RFC 4226 7.3); the proof is spent in one statement.
  * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_EXHAUSTED, TOO_MANY_ATTEMPTS, NO_FACTOR, INVALID_CODE,
- *   UNAUTHENTICATED where nothing says which challenge is meant
+ *   INVALID_PASSKEY, UNAUTHENTICATED where nothing says which challenge is meant
  */
 export async function verifyStepUp(
   deps: VerifyDeps,
@@ -134,10 +143,11 @@ export async function verifyStepUp(
   const attemptsLeft = await takeTry(deps, ctx, challenge);
   const { answer } = input;
   const proof = chooseProof(challenge, answer, methods);
-  const settled = proof ? await settle(deps, ctx, challenge, { proof, answer }) : 'wrong_code';
+  const wrong = WRONG[answer.kind];
+  const settled = proof ? await settle(deps, ctx, challenge, { proof, answer }) : wrong.reason;
   if (typeof settled === 'string') {
     await recordFailure(deps, ctx, challenge, settled);
-    throw new AppError('INVALID_CODE', { extra: { attemptsLeft } });
+    throw new AppError(wrong.code, { extra: { attemptsLeft } });
   }
   const { at: verifiedAt, method } = settled;
   return { verified: true, purpose: challenge.purpose, method, verifiedAt };

@@ -1,10 +1,11 @@
 import type { Db, Tx } from '../../db';
 import type { Deps } from '../../deps';
+import { passkeyProof } from './passkeyProof';
 import { totpProof } from './totpProof';
 import type { Proof, StepUpMethod } from './proof';
 
 /** Strongest first. */
-export const PROOFS: readonly Proof[] = [totpProof];
+export const PROOFS: readonly Proof[] = [passkeyProof, totpProof];
 
 /** Where none of a person's own is enrolled. */
 const FALLBACK: StepUpMethod = 'email';

@@ -16,8 +16,11 @@ export type Answer =
 export type FailureReason =
   'wrong_code' | 'code_already_used' | 'factor_unreadable' | 'wrong_passkey' | 'passkey_copied';
 
-/** Spends the proof in the transaction that marks the challenge. @returns false where it was spent already */
-export type Spend = (tx: Tx) => Promise<boolean>;
+/**
+ * Spends the proof in the transaction that marks the challenge.
+ * @returns false where it was spent already, or why it is none after all
+ */
+export type Spend = (tx: Tx) => Promise<boolean | FailureReason>;
 
 export type ProofDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config'>;
 
