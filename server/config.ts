@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { objectionsToMail, readMailSettings } from './mailSettings';
+import { findWebauthnProblems, readWebauthn } from './webauthnSettings';
 
 /** A setting is missing or wrong: `problems` holds one plain sentence for each. */
 export class ConfigError extends Error {
@@ -78,6 +79,8 @@ const settings = z.object({
   REFRESH_ABSOLUTE_SEC: integer(30 * DAY_SEC, 60, 30 * DAY_SEC),
   REFRESH_SHORT_SEC: integer(DAY_SEC / 2, 60, 30 * DAY_SEC),
   STEP_UP_MAX_WINDOW_SEC: integer(900, 30, 900),
+  WEBAUTHN_RP_ID: text(),
+  WEBAUTHN_ORIGINS: text(),
   ARGON2_MEMORY_KIB: integer(65_536, 8, 4_194_304),
   ARGON2_TIME_COST: integer(3, 1, 100),
   // One thread of libuv's four stays free for files and compression.
@@ -180,8 +183,15 @@ function wrongSettings(env: Settings): string[] {
     const gone = splitNames(env[name]).some((path) => !existsSync(path));
     if (gone) problems.push(`${name} names a file that does not exist.`);
   }
-  return [...problems, ...objectionsToMail(env)];
+  return [...problems, ...objectionsToMail(env), ...findWebauthnProblems(webauthnOf(env))];
 }
+
+const webauthnOf = (env: Settings) => ({
+  rpId: env.WEBAUTHN_RP_ID,
+  origins: splitNames(env.WEBAUTHN_ORIGINS),
+  production: env.NODE_ENV === 'production',
+  port: env.PORT,
+});
 
 /** The folder that holds package.json, whether this runs from `server/` or from `dist/server/`. */
 function findProjectRoot(): string {
@@ -227,6 +237,7 @@ function buildConfig(env: Settings) {
     refreshAbsoluteSec: env.REFRESH_ABSOLUTE_SEC,
     refreshShortSec: env.REFRESH_SHORT_SEC,
     stepUpMaxWindowSec: env.STEP_UP_MAX_WINDOW_SEC,
+    webauthn: readWebauthn(webauthnOf(env)),
     argon2: { memoryKib: env.ARGON2_MEMORY_KIB, timeCost: env.ARGON2_TIME_COST },
     hashConcurrency: env.HASH_CONCURRENCY,
     hashQueueLimit: env.HASH_QUEUE_LIMIT,

@@ -15,12 +15,13 @@ import { requireStepUp } from './middleware/requireStepUp';
 import { describeApi } from './openApi';
 import { del, endpoint, get, post, put } from './routeTable';
 import type { Route } from './routeTable';
-import { riskRoutes, securityRoutes } from './security';
+import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
 
 /** The whole API: what is not in this table does not exist. Guards stand in the order they run. */
 export function routeTable(deps: Deps): Route[] {
   const auth = authRoutes(deps);
   const security = securityRoutes(deps);
+  const passkeys = passkeyRoutes(deps);
   const risk = riskRoutes(deps);
   const compliance = complianceRoutes(deps);
   const health = healthRoutes(deps);
@@ -39,9 +40,12 @@ export function routeTable(deps: Deps): Route[] {
     post('/api/auth/logout-all', [authenticate], auth.logoutAll),
     get('/.well-known/jwks.json', [], auth.jwks),
 
+    post('/api/security/step-up/start', [authenticateIfPresent], security.startStepUp),
     post('/api/security/step-up/verify', [authenticateIfPresent], security.verifyStepUp),
     post('/api/security/totp/enroll', [authenticate], security.enrollTotp),
     post('/api/security/totp/confirm', [authenticate], security.confirmTotp),
+    post('/api/security/passkeys/register/start', [authenticate], passkeys.startPasskey),
+    post('/api/security/passkeys/register/finish', [authenticate], passkeys.finishPasskey),
 
     get('/api/security/factors', [authenticate], security.factors),
     del('/api/security/factors/:id', [authenticate, proven], security.removeFactor),

@@ -76,6 +76,44 @@ export async function markVerified(
   return rows.length === 1;
 }
 
+/**
+ * Keeps what a passkey has to sign, in place of what it had to before.
+ * @param kept base64url, and the time of now
+ * @returns false where the challenge is not open any more
+ */
+export async function keepPasskeyChallenge(
+  tx: Tx,
+  id: string,
+  kept: { passkeyChallenge: string; now: Date },
+): Promise<boolean> {
+  const rows = await tx
+    .update(stepUpChallenges)
+    .set({ passkeyChallenge: kept.passkeyChallenge })
+    .where(and(eq(stepUpChallenges.id, id), open(kept.now)))
+    .returning({ id: stepUpChallenges.id });
+  return rows.length === 1;
+}
+
+/**
+ * Takes away what a passkey had to sign, in one statement: a response works once.
+ * @param challenge as it was when the response was checked
+ * @returns false where it was taken or replaced in the meantime
+ */
+export async function spendPasskeyChallenge(
+  tx: Tx,
+  { id, passkeyChallenge }: Pick<Challenge, 'id' | 'passkeyChallenge'>,
+): Promise<boolean> {
+  if (passkeyChallenge === null) return false;
+  const rows = await tx
+    .update(stepUpChallenges)
+    .set({ passkeyChallenge: null })
+    .where(
+      and(eq(stepUpChallenges.id, id), eq(stepUpChallenges.passkeyChallenge, passkeyChallenge)),
+    )
+    .returning({ id: stepUpChallenges.id });
+  return rows.length === 1;
+}
+
 /** How long a verified challenge waits for the login or refresh that it lets through. */
 const VERIFIED_FOR_SEC = 600;
 const verifiedSince = (now: Date, seconds: number) =>

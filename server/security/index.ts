@@ -27,6 +27,7 @@ export { learnFromSuccess } from './learnFromSuccess';
 export { createBreaker } from './breaker';
 export type { Breaker } from './breaker';
 export { noteDecision } from './noteDecision';
+export { passkeyRoutes } from './passkeyRoutes';
 export { createRiskCaches } from './riskCaches';
 export { createRiskDecisionLog } from './riskDecisionLog';
 export type { RiskDecisionLog } from './riskDecisionLog';

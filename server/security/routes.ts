@@ -6,9 +6,11 @@ import { readChallengeCookie } from '../middleware/cookies';
 import { contextOf, principalOf } from '../middleware/request';
 import { endpoint, storableText } from '../routeTable';
 import { confirmTotpEnrollment, startTotpEnrollment } from './enrollTotp';
+import { authenticationResponse } from './passkeyInput';
 import { assertStepUp, hasFactor } from './stepUpGate';
 import { listOwnFactors, regenerateRecoveryCodes, removeFactor } from './manageFactors';
 import { looksLikeRecoveryCode } from './recoveryCode';
+import { STARTED_METHODS, startStepUp } from './startStepUp';
 import { verifyStepUp } from './verifyStepUp';
 
 const code = z
@@ -21,8 +23,27 @@ const anyCode = storableText(64)
   .refine((value) => /^\d{6}$/.test(value) || looksLikeRecoveryCode(value), {
     message: 'must be six digits or a recovery code',
   });
-const verifyBody = z.object({
-  code: anyCode,
+const verifyBody = z
+  .object({
+    code: anyCode.optional(),
+    passkey: authenticationResponse.optional(),
+    purpose: z.enum(stepUpPurpose.enumValues),
+    challengeId: storableText(256).optional(),
+  })
+  .meta({ oneOf: [{ required: ['code'] }, { required: ['passkey'] }] })
+  .transform(({ code: typed, passkey, ...which }, { issues }) => {
+    if (typed !== undefined && passkey === undefined) {
+      return { ...which, answer: { kind: 'code' as const, code: typed } };
+    }
+    if (passkey !== undefined && typed === undefined) {
+      return { ...which, answer: { kind: 'passkey' as const, response: passkey } };
+    }
+    const message = 'must be given, or passkey, and not both';
+    issues.push({ code: 'custom', input: undefined, path: ['code'], message });
+    return z.NEVER;
+  });
+const startBody = z.object({
+  method: z.enum(STARTED_METHODS),
   purpose: z.enum(stepUpPurpose.enumValues),
   challengeId: storableText(256).optional(),
 });
@@ -31,8 +52,11 @@ const name = storableText(64);
 const confirmBody = z.object({ code, name: name.default('Authenticator') });
 const factorParams = z.object({ id: z.string() });
 
-/** Replacing a factor takes a proof with the one that is to go; the first one has nothing to ask for. */
-async function assertMayChangeFactor(deps: Deps, req: Request): Promise<void> {
+/**
+ * Adding or replacing a factor takes a proof with one that is there; the first one has nothing to ask for.
+ * @throws AppError STEP_UP_REQUIRED
+ */
+export async function assertMayChangeFactor(deps: Deps, req: Request): Promise<void> {
   const principal = principalOf(req);
   if (!(await hasFactor(deps, principal))) return;
   await assertStepUp(deps, contextOf(req), principal, 'security_settings');
@@ -71,21 +95,35 @@ const factorRoutes = (deps: Deps) => ({
 
 export const securityRoutes = (deps: Deps) => ({
   ...factorRoutes(deps),
+  startStepUp: endpoint({
+    summary: 'Begin to answer a step-up challenge with a method that has to be started',
+    body: startBody,
+    responses: {
+      200: 'What the method tells the client',
+      400: 'INVALID_INPUT, also for a method that this release does not start',
+      401: 'UNAUTHENTICATED',
+      404: 'CHALLENGE_NOT_FOUND',
+      409: 'METHOD_UNAVAILABLE',
+      429: 'CHALLENGE_EXHAUSTED',
+    },
+    async handle(req, res, { body }) {
+      const input = { ...body, cookieChallengeId: readChallengeCookie(req) };
+      res.json(await startStepUp(deps, contextOf(req), req.principal ?? null, input));
+    },
+  }),
   verifyStepUp: endpoint({
-    summary: 'Answer a step-up challenge with a code',
+    summary: 'Answer a step-up challenge with a code or a passkey',
     body: verifyBody,
     responses: {
       200: 'Verified',
       401: 'UNAUTHENTICATED',
-      403: 'INVALID_CODE',
+      403: 'INVALID_CODE or INVALID_PASSKEY',
       404: 'CHALLENGE_NOT_FOUND',
       409: 'NO_FACTOR',
       429: 'CHALLENGE_EXHAUSTED or TOO_MANY_ATTEMPTS',
     },
     async handle(req, res, { body }) {
-      const { code: typed, ...which } = body;
-      const answer = { kind: 'code' as const, code: typed };
-      const input = { ...which, answer, cookieChallengeId: readChallengeCookie(req) };
+      const input = { ...body, cookieChallengeId: readChallengeCookie(req) };
       res.json(await verifyStepUp(deps, contextOf(req), req.principal ?? null, input));
     },
   }),

@@ -4,23 +4,18 @@ import type { Principal, RequestContext } from '../context';
 import type { StepUpPurpose } from '../db/schema';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import type { ErrorCode } from '../errors';
 import { clearAttempts, countFailures, reserveTry } from './attemptStore';
 import { STEP_UP_FAILURES, STEP_UP_TRIES, attemptSubject } from './attempts';
-import { fromChallengeId } from './challengeId';
-import { MAX_ATTEMPTS, findChallenge, findOpenChallenge } from './challengeStore';
-import { markVerified, takeAttempt } from './challengeStore';
+import { MAX_ATTEMPTS, findChallenge, markVerified, takeAttempt } from './challengeStore';
 import type { Challenge } from './challengeStore';
-import { openChallenge } from './challenges';
+import { findAnswerable } from './findAnswerable';
+import type { WhichChallenge } from './findAnswerable';
 import { PROOFS, listAllowedMethods } from './proofs';
 import type { Answer, FailureReason, Proof, StepUpMethod } from './proofs';
 
-export interface StepUpInput {
+export interface StepUpInput extends WhichChallenge {
   answer: Answer;
-  purpose: StepUpPurpose;
-  /** From the body, where a client sent it. */
-  challengeId?: string | undefined;
-  /** From the cookie that a login's or refresh's 428 set. */
-  cookieChallengeId?: string | undefined;
 }
 
 export interface StepUpResult {
@@ -34,83 +29,14 @@ type VerifyDeps = Pick<
   Deps,
   'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'riskPolicies'
 >;
+
+/** What is said of an answer that proves nothing: in the log where none of a person's methods takes it, and on the wire. */
+const WRONG = {
+  code: { reason: 'wrong_code', code: 'INVALID_CODE' },
+  passkey: { reason: 'wrong_passkey', code: 'INVALID_PASSKEY' },
+} as const satisfies Record<Answer['kind'], { reason: FailureReason; code: ErrorCode }>;
+
 type Failure = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];
-
-/**
- * A challenge that arose in a session is worth nothing outside it; one of a login or a refresh is worth
- * something to whoever holds its id and a code.
- */
-function mayAnswer(challenge: Challenge, principal: Principal | null): boolean {
-  if (challenge.origin === 'session') {
-    return principal !== null && principal.sessionId === challenge.sessionId;
-  }
-  return principal === null || principal.staffId === challenge.staffId;
-}
-
-async function findOpenInSession(
-  deps: VerifyDeps,
-  { tenantId, sessionId }: Principal,
-  purpose: StepUpPurpose,
-): Promise<Challenge | undefined> {
-  if (sessionId === null) return undefined;
-  return findOpenChallenge(deps.db, tenantId, { sessionId, purpose, now: deps.clock.now() });
-}
-
-/** A client may bring a proof before it is asked for one. */
-async function openInSession(
-  deps: VerifyDeps,
-  ctx: RequestContext,
-  principal: Principal,
-  purpose: StepUpPurpose,
-): Promise<Challenge | undefined> {
-  const { tenantId, userId, staffId, sessionId } = principal;
-  if (sessionId === null) {
-    throw new AppError('SCHEMA_UNAVAILABLE', { detail: 'A step-up needs a session.' });
-  }
-  const methods = await listAllowedMethods(deps, deps.db, principal);
-  const request = { tenantId, userId, staffId, sessionId, origin: 'session' as const, purpose };
-  const id = await deps.db.transaction((tx) => openChallenge(deps, tx, ctx, request, methods));
-  return findChallenge(deps.db, id);
-}
-
-/** @returns the challenge behind an id that we handed out, if it is one for this purpose and this person */
-async function findById(
-  deps: VerifyDeps,
-  principal: Principal | null,
-  challengeId: string,
-  purpose: StepUpPurpose,
-): Promise<Challenge | undefined> {
-  const id = fromChallengeId(deps.keys, challengeId);
-  const challenge = id === null ? undefined : await findChallenge(deps.db, id);
-  const fits = challenge?.purpose === purpose && mayAnswer(challenge, principal);
-  return fits ? challenge : undefined;
-}
-
-/**
- * Which challenge is meant: the one that is named; else the open one of this session; else the one in the
- * cookie; else, in a session, a new one.
- */
-async function findAnswerable(
-  deps: VerifyDeps,
-  ctx: RequestContext,
-  principal: Principal | null,
-  input: StepUpInput,
-): Promise<Challenge> {
-  const { challengeId, cookieChallengeId, purpose } = input;
-  if (challengeId === undefined && cookieChallengeId === undefined && !principal) {
-    throw new AppError('UNAUTHENTICATED', {
-      detail: 'Send an access token, the challenge cookie or a challengeId.',
-    });
-  }
-  const challenge =
-    challengeId === undefined
-      ? ((principal && (await findOpenInSession(deps, principal, purpose))) ??
-        (cookieChallengeId && (await findById(deps, principal, cookieChallengeId, purpose))) ??
-        (principal && (await openInSession(deps, ctx, principal, purpose))))
-      : await findById(deps, principal, challengeId, purpose);
-  if (!challenge) throw new AppError('CHALLENGE_NOT_FOUND');
-  return challenge;
-}
 
 async function recordFailure(
   deps: VerifyDeps,
@@ -170,7 +96,8 @@ async function settle(
   const { method } = proof;
   const now = deps.clock.now();
   return deps.db.transaction(async (tx) => {
-    if (!(await spend(tx))) return 'code_already_used';
+    const spent = await spend(tx);
+    if (spent !== true) return spent === false ? 'code_already_used' : spent;
     if (!(await markVerified(tx, challenge.id, { method, now }))) {
       throw new AppError('CHALLENGE_NOT_FOUND');
     }
@@ -202,7 +129,7 @@ function chooseProof(
  * Answers a challenge. Tries are taken before the answer is looked at, five a challenge and a budget per staff member
  * across challenges (RFC 4226 7.3); the proof is spent in one statement.
  * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_EXHAUSTED, TOO_MANY_ATTEMPTS, NO_FACTOR, INVALID_CODE,
- *   UNAUTHENTICATED where nothing says which challenge is meant
+ *   INVALID_PASSKEY, UNAUTHENTICATED where nothing says which challenge is meant
  */
 export async function verifyStepUp(
   deps: VerifyDeps,
@@ -216,10 +143,11 @@ export async function verifyStepUp(
   const attemptsLeft = await takeTry(deps, ctx, challenge);
   const { answer } = input;
   const proof = chooseProof(challenge, answer, methods);
-  const settled = proof ? await settle(deps, ctx, challenge, { proof, answer }) : 'wrong_code';
+  const wrong = WRONG[answer.kind];
+  const settled = proof ? await settle(deps, ctx, challenge, { proof, answer }) : wrong.reason;
   if (typeof settled === 'string') {
     await recordFailure(deps, ctx, challenge, settled);
-    throw new AppError('INVALID_CODE', { extra: { attemptsLeft } });
+    throw new AppError(wrong.code, { extra: { attemptsLeft } });
   }
   const { at: verifiedAt, method } = settled;
   return { verified: true, purpose: challenge.purpose, method, verifiedAt };

@@ -39,6 +39,9 @@ const TEXTS = [
   '123456',
   '000 000',
   'data_export',
+  'passkey',
+  'public-key',
+  Buffer.from('{"type":"webauthn.get"}').toString('base64url'),
   'security_settings',
   `ghr_${'A'.repeat(43)}`,
   `chl_${'A'.repeat(43)}`,
@@ -81,6 +84,8 @@ const FIELDS = [
     'purpose',
   ],
   ...['version', 'policy', 'days', 'verdict', 'note', 'cursor', 'limit', 'reason', 'minScore'],
+  ...['method', 'passkey', 'name', 'response', 'rawId', 'type', 'transports', 'userHandle'],
+  ...['clientDataJSON', 'authenticatorData', 'attestationObject', 'signature'],
   ...['from', 'to', 'format', 'id', '__proto__', 'constructor', 'toString', 'length', ''],
 ];
 

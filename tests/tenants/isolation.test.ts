@@ -43,6 +43,14 @@ interface Aim {
 const today = new Date().toISOString().slice(0, 10);
 const range = { from: today, to: today, format: 'json' };
 const cursorAt = (id: string) => Buffer.from(`${Date.now() + 60_000}/${id}`).toString('base64url');
+/** Fits both schemas, and proves nothing. */
+const PASSKEY = {
+  ...{ id: 'A'.repeat(43), rawId: 'A'.repeat(43), type: 'public-key' },
+  response: {
+    ...{ clientDataJSON: 'e30', authenticatorData: 'AAAA', signature: 'AAAA' },
+    attestationObject: 'oA',
+  },
+};
 const decoys = (ids: Ids) => ({ tenantId: ids.tenantId, staffId: ids.staffId, userId: ids.userId });
 
 /** Every route, and how another tenant's ids can be aimed at it. A route that is not here fails the sweep. */
@@ -71,6 +79,18 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
   'post /api/auth/logout': (ids) => [{ body: { sessionId: ids.sessionId }, expected: 204 }],
   'post /api/auth/logout-all': (ids) => [{ body: decoys(ids), expected: 204 }],
   'get /.well-known/jwks.json': () => [{ expected: 200 }],
+  'post /api/security/step-up/start': (ids) => {
+    const [exporting, settings] = ['data_export', 'security_settings'].map((purpose) => ({
+      method: 'passkey',
+      purpose,
+    }));
+    return [
+      { body: { ...exporting, challengeId: ids.sessionChallengeId }, expected: 404 },
+      { body: { ...exporting, challengeId: ids.challengeRowId }, expected: 404 },
+      { body: { ...settings, challengeId: ids.loginChallengeId }, expected: 404 },
+      { body: { ...exporting, ...decoys(ids) }, expected: 409 },
+    ];
+  },
   'post /api/security/step-up/verify': (ids, { secret }) => {
     const code = codeAt(secret, new Date());
     const purpose = 'data_export';
@@ -81,9 +101,15 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
         body: { code, purpose: 'security_settings', challengeId: ids.loginChallengeId },
         expected: 404,
       },
+      { body: { passkey: PASSKEY, purpose, challengeId: ids.sessionChallengeId }, expected: 404 },
+      { body: { passkey: PASSKEY, purpose, ...decoys(ids) }, expected: 403 },
       { body: { code, purpose, ...decoys(ids) }, expected: 200 },
     ];
   },
+  'post /api/security/passkeys/register/start': (ids) => [{ body: decoys(ids), expected: 428 }],
+  'post /api/security/passkeys/register/finish': (ids) => [
+    { body: { name: 'Key', response: PASSKEY, ...decoys(ids) }, expected: 428 },
+  ],
   'post /api/security/totp/enroll': (ids) => [{ body: decoys(ids), expected: 428 }],
   'post /api/security/totp/confirm': (ids) => [
     { body: { code: '123456', ...decoys(ids) }, expected: 428 },

@@ -1,11 +1,12 @@
 import type { Db, Tx } from '../../db';
 import type { Deps } from '../../deps';
+import { passkeyProof } from './passkeyProof';
 import { recoveryProof } from './recoveryProof';
 import { totpProof } from './totpProof';
 import type { Proof, StepUpMethod } from './proof';
 
 /** Strongest first. */
-export const PROOFS: readonly Proof[] = [totpProof, recoveryProof];
+export const PROOFS: readonly Proof[] = [passkeyProof, totpProof, recoveryProof];
 
 /** Where none of a person's own is enrolled. */
 const FALLBACK: StepUpMethod = 'email';

@@ -1,5 +1,5 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server';
-import type { Principal } from '../../context';
+import type { Principal, RequestContext } from '../../context';
 import type { Db, Tx } from '../../db';
 import type { Deps } from '../../deps';
 import type { Challenge } from '../challengeStore';
@@ -16,8 +16,11 @@ export type Answer =
 export type FailureReason =
   'wrong_code' | 'code_already_used' | 'factor_unreadable' | 'wrong_passkey' | 'passkey_copied';
 
-/** Spends the proof in the transaction that marks the challenge. @returns false where it was spent already */
-export type Spend = (tx: Tx) => Promise<boolean>;
+/**
+ * Spends the proof in the transaction that marks the challenge.
+ * @returns false where it was spent already, or why it is none after all
+ */
+export type Spend = (tx: Tx) => Promise<boolean | FailureReason>;
 
 export type ProofDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config'>;
 
@@ -30,6 +33,16 @@ export interface Proof {
     db: Db | Tx,
     staff: Pick<Principal, 'tenantId' | 'staffId'>,
   ): Promise<boolean>;
+  /**
+   * What has to happen before it can be given, where anything has to: a client asks for it. The challenge is open.
+   * @returns what the client is told
+   */
+  start?(
+    deps: ProofDeps,
+    ctx: RequestContext,
+    tx: Tx,
+    challenge: Challenge,
+  ): Promise<Readonly<Record<string, unknown>>>;
   /** Whether an answer looks like one of this kind; the first that says so is asked. */
   fits(answer: Answer, challenge: Challenge): boolean;
   /** Looks at the answer, and changes nothing. @returns how to spend it, or why it is none */

@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import type { Deps } from '../deps';
+import { contextOf, principalOf } from '../middleware/request';
+import { endpoint, storableText } from '../routeTable';
+import { registrationResponse } from './passkeyInput';
+import { finishPasskeyRegistration, startPasskeyRegistration } from './registerPasskey';
+import { assertMayChangeFactor } from './routes';
+
+const finishBody = z.object({ name: storableText(64), response: registrationResponse });
+
+/** How somebody who is signed in gets a passkey. */
+export const passkeyRoutes = (deps: Deps) => ({
+  startPasskey: endpoint({
+    summary: 'Begin to register a passkey',
+    responses: {
+      200: 'PublicKeyCredentialCreationOptionsJSON',
+      409: 'PASSKEY_LIMIT or METHOD_UNAVAILABLE',
+      428: 'STEP_UP_REQUIRED',
+    },
+    async handle(req, res) {
+      await assertMayChangeFactor(deps, req);
+      res.json(await startPasskeyRegistration(deps, contextOf(req), principalOf(req)));
+    },
+  }),
+  finishPasskey: endpoint({
+    summary: 'Finish the registration with what the authenticator made',
+    body: finishBody,
+    responses: {
+      200: 'Registered',
+      403: 'INVALID_PASSKEY',
+      404: 'NOT_FOUND',
+      409: 'PASSKEY_EXISTS, PASSKEY_LIMIT or METHOD_UNAVAILABLE',
+      428: 'STEP_UP_REQUIRED',
+    },
+    async handle(req, res, { body }) {
+      await assertMayChangeFactor(deps, req);
+      res.json(await finishPasskeyRegistration(deps, contextOf(req), principalOf(req), body));
+    },
+  }),
+});

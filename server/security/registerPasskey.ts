@@ -1,0 +1,126 @@
+import { generateRegistrationOptions } from '@simplewebauthn/server';
+import type {
+  PublicKeyCredentialCreationOptionsJSON,
+  RegistrationResponseJSON,
+} from '@simplewebauthn/server';
+import { recordAudit } from '../audit';
+import type { Principal, RequestContext } from '../context';
+import type { Tx } from '../db';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import type { ErrorCode } from '../errors';
+import type { WebauthnSettings } from '../webauthnSettings';
+import { checkRegistration, toUserHandle } from './checkPasskey';
+import { PASSKEY_ALGORITHMS } from './coseKey';
+import { insertPasskey, listPasskeys, replaceRegistration, takeRegistration } from './passkeyStore';
+
+type RegisterDeps = Pick<Deps, 'db' | 'clock' | 'random' | 'config'>;
+
+export const MAX_PASSKEYS = 10;
+const CHALLENGE_BYTES = 32;
+const OPEN_FOR_MS = 5 * 60_000;
+
+function webauthnOf({ config }: RegisterDeps): WebauthnSettings {
+  if (config.webauthn) return config.webauthn;
+  throw new AppError('METHOD_UNAVAILABLE', { detail: 'Passkeys are not set up here.' });
+}
+
+/**
+ * Begins a registration, in place of one that was begun before: what `navigator.credentials.create()` takes
+ * (WebAuthn Level 3 5.4), good for five minutes.
+ * @throws AppError METHOD_UNAVAILABLE where passkeys are not set up, PASSKEY_LIMIT
+ */
+export async function startPasskeyRegistration(
+  deps: RegisterDeps,
+  ctx: RequestContext,
+  principal: Principal,
+): Promise<PublicKeyCredentialCreationOptionsJSON> {
+  const { tenantId, userId, staffId, email, tenant } = principal;
+  const { rpId: rpID } = webauthnOf(deps);
+  const existing = await listPasskeys(deps.db, tenantId, staffId);
+  if (existing.length >= MAX_PASSKEYS) throw new AppError('PASSKEY_LIMIT');
+  const options = await generateRegistrationOptions({
+    rpID,
+    rpName: tenant.name,
+    userID: toUserHandle(staffId),
+    userName: email,
+    userDisplayName: email,
+    challenge: new Uint8Array(deps.random.bytes(CHALLENGE_BYTES)),
+    timeout: OPEN_FOR_MS,
+    attestationType: 'none',
+    excludeCredentials: existing.map(({ credentialId: id, transports }) => ({ id, transports })),
+    authenticatorSelection: { residentKey: 'preferred', userVerification: 'required' },
+    supportedAlgorithmIDs: PASSKEY_ALGORITHMS,
+  });
+  const expiresAt = new Date(deps.clock.now().getTime() + OPEN_FOR_MS);
+  const { challenge } = options;
+  await deps.db.transaction(async (tx) => {
+    await replaceRegistration(tx, { staffId, tenantId, userId, challenge, expiresAt });
+    await recordAudit(tx, ctx, {
+      action: 'FACTOR_ENROLLMENT_STARTED',
+      outcome: 'success',
+      subject: `staff:${staffId}`,
+      details: { factor: 'passkey' },
+    });
+  });
+  return options;
+}
+
+interface NewPasskey {
+  name: string;
+  response: RegistrationResponseJSON;
+}
+
+/**
+ * The row lock of the consumed challenge is held until the passkey is in, so that a registration begun meanwhile
+ * counts it too.
+ * @returns the new row's id, or why there is none: then the challenge stays consumed
+ */
+async function register(
+  deps: RegisterDeps,
+  tx: Tx,
+  principal: Principal,
+  { name, response }: NewPasskey,
+): Promise<{ id: string } | ErrorCode> {
+  const { tenantId, userId, staffId } = principal;
+  const now = deps.clock.now();
+  const challenge = await takeRegistration(tx, principal, now);
+  if (challenge === undefined) return 'NOT_FOUND';
+  const made = await checkRegistration(webauthnOf(deps), response, challenge);
+  if (!made) return 'INVALID_PASSKEY';
+  const existing = await listPasskeys(tx, tenantId, staffId);
+  if (existing.length >= MAX_PASSKEYS) return 'PASSKEY_LIMIT';
+  const id = deps.random.id();
+  const row = { id, tenantId, userId, staffId, name, ...made, createdAt: now };
+  return (await insertPasskey(tx, row)) ? { id } : 'PASSKEY_EXISTS';
+}
+
+/**
+ * Ends a registration with what the authenticator made. Each challenge takes one response, good or bad.
+ * @throws AppError NOT_FOUND where no registration is open, INVALID_PASSKEY, PASSKEY_LIMIT, METHOD_UNAVAILABLE;
+ *   PASSKEY_EXISTS alike for one's own, a colleague's and another tenant's
+ */
+export async function finishPasskeyRegistration(
+  deps: RegisterDeps,
+  ctx: RequestContext,
+  principal: Principal,
+  passkey: NewPasskey,
+): Promise<{ registered: true; factorId: string; name: string }> {
+  webauthnOf(deps);
+  const outcome = await deps.db.transaction(async (tx) => {
+    const registered = await register(deps, tx, principal, passkey);
+    if (typeof registered === 'string') return registered;
+    await recordAudit(tx, ctx, {
+      action: 'FACTOR_ENROLLED',
+      outcome: 'success',
+      subject: `factor:${registered.id}`,
+      details: { factor: 'passkey', via: 'api' },
+    });
+    return registered;
+  });
+  if (outcome === 'NOT_FOUND') {
+    throw new AppError(outcome, { detail: 'No registration is open: start one.' });
+  }
+  if (typeof outcome === 'string') throw new AppError(outcome);
+  return { registered: true, factorId: outcome.id, name: passkey.name };
+}
