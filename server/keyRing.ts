@@ -21,7 +21,8 @@ export type HashPurpose =
   | 'device'
   | 'attempt-subject'
   | 'recovery-code'
-  | 'notice';
+  | 'notice'
+  | 'email-code';
 
 export interface PublicJwk {
   kty: string;
@@ -60,6 +61,7 @@ const PURPOSES: readonly HashPurpose[] = [
   'device',
   'attempt-subject',
   'recovery-code',
+  'email-code',
   'notice',
 ];
 

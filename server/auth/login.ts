@@ -44,6 +44,7 @@ export type LoginDeps = Pick<
   | 'accessTokens'
   | 'geo'
   | 'ipLists'
+  | 'mail'
 >;
 
 export interface LoginInput {

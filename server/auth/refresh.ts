@@ -41,6 +41,7 @@ export type RefreshDeps = Pick<
   | 'accessTokens'
   | 'geo'
   | 'ipLists'
+  | 'mail'
 >;
 
 export interface RefreshInput {

@@ -16,7 +16,16 @@ import { destroyWhenStalled } from './stalledClient';
 
 export type ExportDeps = Pick<
   Deps,
-  'config' | 'clock' | 'db' | 'pool' | 'random' | 'logger' | 'metrics' | 'keys' | 'riskPolicies'
+  | 'config'
+  | 'clock'
+  | 'db'
+  | 'pool'
+  | 'random'
+  | 'logger'
+  | 'metrics'
+  | 'keys'
+  | 'mail'
+  | 'riskPolicies'
 >;
 
 /** Who exports, and with which proof: it is good for this one. */

@@ -28,7 +28,7 @@ export interface ChallengeOffer {
   detail?: string;
 }
 
-type ChallengeDeps = Pick<Deps, 'keys' | 'clock' | 'random' | 'config' | 'riskPolicies'>;
+type ChallengeDeps = Pick<Deps, 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'>;
 
 /** How long a challenge can be answered. */
 const OPEN_FOR_MS = 10 * 60_000;

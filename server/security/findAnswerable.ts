@@ -8,7 +8,7 @@ import type { Challenge } from './challengeStore';
 import { openChallenge } from './challenges';
 import { listAllowedMethods } from './proofs';
 
-type FindDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'riskPolicies'>;
+type FindDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'>;
 
 /** What a client says of the challenge that it means. */
 export interface WhichChallenge {

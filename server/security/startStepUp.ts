@@ -17,7 +17,7 @@ export interface StartInput extends WhichChallenge {
 
 type StartDeps = Pick<
   Deps,
-  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'riskPolicies'
+  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'riskPolicies'
 >;
 
 function assertOpen(challenge: Challenge, now: Date): void {
@@ -51,5 +51,7 @@ export async function startStepUp(
   }
   const methods = await listAllowedMethods(deps, deps.db, challenge);
   if (!methods.includes(input.method)) throw new AppError('METHOD_UNAVAILABLE');
-  return deps.db.transaction((tx) => start(deps, ctx, tx, challenge));
+  const told = await deps.db.transaction((tx) => start(deps, ctx, tx, challenge));
+  deps.mail.wake();
+  return told;
 }

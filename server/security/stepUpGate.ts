@@ -7,7 +7,7 @@ import { consumeSessionProof, findFreshStepUp } from './challengeStore';
 import { offerChallenge } from './challenges';
 import { listEnrolled } from './proofs';
 
-type GateDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'riskPolicies'>;
+type GateDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'>;
 
 const DEFAULT_WINDOW_SEC = 600;
 
@@ -87,7 +87,7 @@ export async function spendStepUp(
 
 /** Whether a staff member has a second factor: replacing one takes a step-up, the first one does not. */
 export async function hasFactor(
-  deps: Pick<Deps, 'db' | 'config'>,
+  deps: Pick<Deps, 'db' | 'config' | 'mail'>,
   staff: Pick<Principal, 'tenantId' | 'staffId'>,
 ): Promise<boolean> {
   return (await listEnrolled(deps, deps.db, staff)).length > 0;

@@ -27,7 +27,7 @@ export interface StepUpResult {
 
 type VerifyDeps = Pick<
   Deps,
-  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'riskPolicies'
+  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'riskPolicies'
 >;
 
 /** What is said of an answer that proves nothing: in the log where none of a person's methods takes it, and on the wire. */

@@ -33,6 +33,7 @@ describe('the catalogue of errors', () => {
       CHALLENGE_EXHAUSTED: 429,
       CHALLENGE_NOT_VERIFIED: 409,
       NO_FACTOR: 409,
+      TOO_MANY_FACTORS: 409,
       METHOD_UNAVAILABLE: 409,
       PASSKEY_EXISTS: 409,
       PASSKEY_LIMIT: 409,

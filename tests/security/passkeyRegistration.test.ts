@@ -285,6 +285,6 @@ describe('where passkeys are not set up', () => {
     expect(outcome(await calls.register())).toEqual([409, 'METHOD_UNAVAILABLE']);
     expect(outcome(await calls.begin(PURPOSE))).toEqual([409, 'METHOD_UNAVAILABLE']);
     const proof = await calls.proveByCode('123456', PURPOSE);
-    expect(outcome(proof)).toEqual([409, 'NO_FACTOR']);
+    expect(outcome(proof)).toEqual([403, 'INVALID_CODE']);
   });
 });

@@ -72,11 +72,11 @@ describe('a guarded route without a step-up', () => {
     expect(second.body.challengeId).toBe(first.body.challengeId);
   });
 
-  it('tells somebody without a factor how to get one', async () => {
+  it('offers somebody without a factor a code by mail', async () => {
     const member = await seedTestUserAndToken({ permissions: MAY_EXPORT });
     const res = await knock(await signIn(member));
     expect(res.status).toBe(428);
-    expect(res.body).toMatchObject({ methods: [], reason: 'NO_FACTOR_ENROLLED' });
+    expect(res.body).toMatchObject({ methods: ['email'] });
   });
 
   it('asks who it is, then what they may, and only then for a proof', async () => {

@@ -72,15 +72,14 @@ describe('a login that looks wrong', () => {
     expect(res.get('Set-Cookie')?.[0]).toMatch(/^gh_challenge=.*; Secure/);
   });
 
-  it('names no method and says why for somebody without a factor', async () => {
+  it('names mail, and nothing else, for somebody without a factor', async () => {
     const traveller = await seedTraveller(app, { factor: false });
     const res = await attemptLogin(app, traveller, ABROAD);
     expect(res.status).toBe(428);
-    expect(res.body).toMatchObject({ methods: [], reason: 'NO_FACTOR_ENROLLED' });
-    expect(typeof res.body.detail).toBe('string');
+    expect(res.body).toMatchObject({ methods: ['email'] });
     const { challengeId } = res.body;
     const answer = await verify({ code: '123456', purpose: PURPOSE, challengeId });
-    expect([answer.status, answer.body.error]).toEqual([409, 'NO_FACTOR']);
+    expect([answer.status, answer.body.error]).toEqual([403, 'INVALID_CODE']);
   });
 });
 

@@ -71,7 +71,7 @@ describe('enrolling the first authenticator', () => {
   it('counts for nothing before it is confirmed', async () => {
     const { enroll, prove } = await seedMember();
     const { secret } = (await enroll()).body;
-    expect(outcome(await prove(code(secret)))).toEqual([409, 'NO_FACTOR']);
+    expect(outcome(await prove(code(secret)))).toEqual([403, 'INVALID_CODE']);
   });
 
   it('is refused with a wrong code, and the right one still works', async () => {

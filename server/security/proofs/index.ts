@@ -1,12 +1,13 @@
 import type { Db, Tx } from '../../db';
 import type { Deps } from '../../deps';
+import { emailProof } from './emailProof';
 import { passkeyProof } from './passkeyProof';
 import { recoveryProof } from './recoveryProof';
 import { totpProof } from './totpProof';
-import type { Proof, StepUpMethod } from './proof';
+import type { MethodDeps, Proof, StepUpMethod } from './proof';
 
 /** Strongest first. */
-export const PROOFS: readonly Proof[] = [passkeyProof, totpProof, recoveryProof];
+export const PROOFS: readonly Proof[] = [passkeyProof, totpProof, recoveryProof, emailProof];
 
 /** Where none of a person's own is enrolled. */
 const FALLBACK: StepUpMethod = 'email';
@@ -15,7 +16,7 @@ type Staff = { tenantId: string; staffId: string };
 
 /** The factors that a staff member has enrolled, whatever their tenant allows. */
 export async function listEnrolled(
-  deps: Pick<Deps, 'config'>,
+  deps: MethodDeps,
   db: Db | Tx,
   staff: Staff,
 ): Promise<StepUpMethod[]> {
@@ -32,7 +33,7 @@ export async function listEnrolled(
  * it is offered to those alone who have nothing else, so that it never weakens what somebody has enrolled.
  */
 export async function listAllowedMethods(
-  deps: Pick<Deps, 'config' | 'riskPolicies'>,
+  deps: MethodDeps & Pick<Deps, 'riskPolicies'>,
   db: Db | Tx,
   staff: Staff,
 ): Promise<StepUpMethod[]> {
@@ -45,5 +46,4 @@ export async function listAllowedMethods(
   return methods.filter((method) => allowed.includes(method));
 }
 
-export { STEP_UP_METHODS } from './proof';
-export type { Answer, FailureReason, Proof, StepUpMethod } from './proof';
+export type { Answer, FailureReason, MethodDeps, Proof, StepUpMethod } from './proof';

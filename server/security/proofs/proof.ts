@@ -22,14 +22,20 @@ export type FailureReason =
  */
 export type Spend = (tx: Tx) => Promise<boolean | FailureReason>;
 
-export type ProofDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config'>;
+export type ProofDeps = Pick<
+  Deps,
+  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail'
+>;
+
+/** What says which methods there are at all. */
+export type MethodDeps = Pick<Deps, 'config' | 'mail'>;
 
 /** One way to prove oneself. A new one is a file, and a line in the list. */
 export interface Proof {
   method: StepUpMethod;
   /** Whether this staff member can give it now. */
   isAvailable(
-    deps: Pick<Deps, 'config'>,
+    deps: MethodDeps,
     db: Db | Tx,
     staff: Pick<Principal, 'tenantId' | 'staffId'>,
   ): Promise<boolean>;

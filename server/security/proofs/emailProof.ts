@@ -1,0 +1,81 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { Random } from '../../context';
+import { AppError } from '../../errors';
+import type { KeyRing } from '../../keyRing';
+import { queueMail } from '../../mail';
+import { countCodesMailed, findAddressee, keepEmailCode, spendEmailCode } from '../emailCodeStore';
+import { lockFactors } from '../factorStore';
+import type { Proof } from './proof';
+
+/** A mailbox is no place for a flood, and each mail is another code to guess at. */
+const MOST_A_CHALLENGE = 3;
+const MOST_AN_HOUR = 10;
+const PAUSE_SEC = 60;
+const HOUR_MS = 3_600_000;
+
+/** Six digits, each as likely as any other: what is left over of 2^32 is thrown away. */
+function newCode(random: Random): string {
+  const most = 4_294_000_000;
+  let number = most;
+  while (number >= most) number = random.bytes(4).readUInt32BE();
+  return String(number % 1_000_000).padStart(6, '0');
+}
+
+/** Bound to its challenge: it answers no other. */
+const hashOf = (keys: KeyRing, challengeId: string, code: string) =>
+  keys.hash('email-code', challengeId, code).toString('hex');
+
+function isSame(hash: string, other: string): boolean {
+  const [a, b] = [Buffer.from(hash), Buffer.from(other)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+const textOf = (code: string, tenant: string, minutes: number) => `Your code for ${tenant}:
+
+  ${code}
+
+It works once, for ${minutes} minutes, on the page that asked for it. Nobody from ${tenant} will ever ask you for it.
+If you did not ask for it, somebody knows your password: change it, and tell your administrator.
+`;
+
+/**
+ * A code that was mailed: for people without a factor of their own. Mail is no second factor (NIST SP 800-63B-4); it shows
+ * that whoever signs in reads the mailbox too, and the log says that it was this.
+ */
+export const emailProof: Proof = {
+  method: 'email',
+  isAvailable: ({ mail }) => Promise.resolve(mail.isAvailable()),
+  async start(deps, ctx, tx, challenge) {
+    const now = deps.clock.now();
+    const addressee = await findAddressee(tx, challenge);
+    if (!addressee) throw new AppError('CHALLENGE_NOT_FOUND');
+    // One at a time for each person, so that the count holds.
+    await lockFactors(tx, challenge.tenantId, challenge.staffId);
+    const mailed = await countCodesMailed(tx, challenge, new Date(now.getTime() - HOUR_MS));
+    const code = newCode(deps.random);
+    const hash = hashOf(deps.keys, challenge.id, code);
+    const sentBefore = new Date(now.getTime() - PAUSE_SEC * 1000);
+    const limits = { most: MOST_A_CHALLENGE, sentBefore };
+    if (mailed >= MOST_AN_HOUR || !(await keepEmailCode(tx, challenge, { hash, now }, limits))) {
+      const headers = { 'retry-after': String(PAUSE_SEC) };
+      throw new AppError('TOO_MANY_ATTEMPTS', { headers });
+    }
+    const minutes = Math.floor((challenge.expiresAt.getTime() - now.getTime()) / 60_000);
+    const { tenantId, userId, staffId, expiresAt } = challenge;
+    await queueMail(deps, tx, {
+      ...{ tenantId, userId, staffId, expiresAt, kind: 'step_up_code', to: addressee.email },
+      subject: `Your code for ${addressee.tenantName}`,
+      text: textOf(code, addressee.tenantName, minutes),
+    });
+    return { sent: true, expiresAt, againAfterSec: PAUSE_SEC };
+  },
+  fits: (answer, { emailCodeHash }) =>
+    answer.kind === 'code' && emailCodeHash !== null && /^\d{6}$/.test(answer.code),
+  check({ keys }, challenge, answer) {
+    const { id, emailCodeHash } = challenge;
+    if (answer.kind !== 'code' || emailCodeHash === null) return Promise.resolve('wrong_code');
+    const hash = hashOf(keys, id, answer.code);
+    if (!isSame(hash, emailCodeHash)) return Promise.resolve('wrong_code');
+    return Promise.resolve((tx) => spendEmailCode(tx, challenge, hash));
+  },
+};
