@@ -51,6 +51,9 @@ export function routeTable(deps: Deps): Route[] {
     del('/api/security/factors/:id', [authenticate, proven], security.removeFactor),
     post('/api/security/recovery-codes', [authenticate, proven], security.recoveryCodes),
 
+    get('/api/security/notices/:token', [], auth.notice),
+    post('/api/security/notices/:token', [], auth.answerNotice),
+
     get('/api/security/policy', [...mayView, proven], risk.riskPolicy),
     put('/api/security/policy', [...mayEdit, proven], risk.changeRiskPolicy),
     post('/api/security/policy/simulate', [...mayView, proven], risk.simulateRiskPolicy),

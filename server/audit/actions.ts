@@ -98,6 +98,10 @@ export const AUDIT_ACTIONS = {
     tokensRevoked: z.number().int(),
     degraded,
   }),
+  // Somebody followed the link of a notice and ended their sessions.
+  NOTICE_ANSWERED: z.strictObject({
+    kind: z.enum(['new_device', 'reuse_detected', 'factor_changed', 'forced_logout']),
+  }),
   FACTOR_ENROLLMENT_STARTED: z.strictObject({ factor }),
   FACTOR_ENROLLED: z.strictObject({ factor, via }),
   FACTOR_REMOVED: z.strictObject({ factor, via }),

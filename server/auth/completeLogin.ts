@@ -12,6 +12,7 @@ import {
 import type { DeviceIdentity, RiskAssessment } from '../security';
 import { readProfile } from './accountStore';
 import type { LoginDeps } from './login';
+import { noticeNewDevice } from './noticeNewDevice';
 import { openSession } from './openSession';
 import type { TokenPair } from './openSession';
 import { recordRisk } from './recordRisk';
@@ -79,6 +80,7 @@ export async function completeLogin(
       challenge.expiresAt > deps.clock.now();
     throw new AppError(waiting ? 'CHALLENGE_NOT_VERIFIED' : 'CHALLENGE_NOT_FOUND');
   }
+  await noticeNewDevice(deps, ctx, done.owner, input.device.hashes);
   await learnFromSuccess(deps, ctx, { ...done.owner, deviceHashes: input.device.learned });
   await notePassed(deps, ctx, done);
   deps.metrics.logins.inc({ outcome: 'succeeded' });

@@ -3,6 +3,8 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import { queueNotice } from '../mail';
+import type { NoticeDeps } from '../mail';
 import { revokeAllTokens } from './rotationStore';
 import { bumpSessionVersion, revokeAllSessions } from './sessionStore';
 import type { Invalidation } from './sessionStore';
@@ -44,20 +46,23 @@ export async function invalidateSessions(
 }
 
 /**
- * Signs a staff member out everywhere; their next request is refused, on every node.
+ * Signs a staff member out everywhere; their next request is refused, on every node, and a mail tells them.
  * @throws AppError NOT_FOUND where the tenant has no such staff member
  */
 export async function forceLogout(
-  deps: Pick<Deps, 'db' | 'clock' | 'schemaGuard' | 'riskFacts'>,
+  deps: NoticeDeps & Pick<Deps, 'db' | 'schemaGuard' | 'riskFacts'>,
   ctx: RequestContext,
   tenantId: string,
   staffId: string,
-  reason: 'force_logout' | 'logout' = 'force_logout',
 ): Promise<void> {
   await withSessionTable(deps, (mode) =>
-    deps.db.transaction((tx) =>
-      invalidateSessions(tx, ctx, mode, tenantId, { staffId, reason, now: deps.clock.now() }),
-    ),
+    deps.db.transaction(async (tx) => {
+      const what = { staffId, reason: 'force_logout' as const, now: deps.clock.now() };
+      await invalidateSessions(tx, ctx, mode, tenantId, what);
+      const by = ctx.actor === 'system' ? 'operator' : 'administrator';
+      await queueNotice(deps, tx, ctx, { tenantId, staffId }, { kind: 'forced_logout', by });
+    }),
   );
+  deps.mail.wake();
   deps.riskFacts.forget(tenantId, staffId);
 }

@@ -4,6 +4,7 @@ import type { Tx } from '../db';
 import type { RiskOutcome } from '../db/schema';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import { queueNotice } from '../mail';
 import {
   assessRisk,
   attemptSubject,
@@ -19,6 +20,7 @@ import type { DeviceIdentity, RiskAssessment } from '../security';
 import { updatePasswordHash } from './accountStore';
 import type { Account, Membership } from './accountStore';
 import { invalidateSessions } from './invalidateSessions';
+import { noticeNewDevice } from './noticeNewDevice';
 import { openSession } from './openSession';
 import type { TokenPair } from './openSession';
 import { recordRisk } from './recordRisk';
@@ -103,8 +105,11 @@ async function block(deps: LoginDeps, ctx: RequestContext, who: Candidate): Prom
         subject: `staff:${staffId}`,
         details: { at: 'login', score, reasons },
       });
+      const notice = { kind: 'forced_logout', by: 'score' } as const;
+      await queueNotice(deps, tx, ctx, who.membership, notice);
     }),
   );
+  deps.mail.wake();
   deps.riskFacts.forget(tenantId, staffId);
   await note(deps, ctx, who, 'blocked');
   deps.metrics.logins.inc({ outcome: 'blocked' });
@@ -226,6 +231,9 @@ async function loginAdmitted(
     deps.db.transaction((tx) => enter(deps, tx, ctx, mode, { ...who, newHash, allowed })),
   );
   if (!entry) return decision === 'block' ? block(deps, ctx, who) : demandStepUp(deps, ctx, who);
+  const told = noticeNewDevice(deps, ctx, membership, input.device.hashes);
+  // Where the history could not be read in time a moment ago, nobody waits for it now.
+  if (!risk.skipped) await told;
   // What nobody judged, or what would have needed a proof and gave none, must not become what is usual.
   if (entry.stepUp || (!risk.skipped && entry.outcome !== 'monitored')) {
     const { tenantId, staffId } = membership;

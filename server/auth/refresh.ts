@@ -3,6 +3,7 @@ import type { RequestContext } from '../context';
 import type { RiskOutcome } from '../db/schema';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import { queueNotice } from '../mail';
 import {
   assessRisk,
   consumeRefreshChallenge,
@@ -118,8 +119,10 @@ async function block(
         subject: `staff:${staffId}`,
         details: { at: 'refresh', score: risk.score, reasons: risk.reasons },
       });
+      await queueNotice(deps, tx, ctx, token, { kind: 'forced_logout', by: 'score' });
     }),
   );
+  deps.mail.wake();
   deps.riskFacts.forget(tenantId, staffId);
   await note(deps, ctx, token, risk, 'blocked');
   deps.metrics.refreshes.inc({ outcome: 'blocked' });

@@ -1,6 +1,7 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import { AppError } from '../errors';
+import { queueNotice } from '../mail';
 import { invalidateSessions } from './invalidateSessions';
 import type { RefreshDeps, RefreshInput, Rotation } from './refresh';
 import { deriveSuccessor, hashRefreshToken } from './refreshTokens';
@@ -96,6 +97,7 @@ async function punishReuse(
       family: { familyId, sessionId, reason: 'reuse_detected' },
       now: deps.clock.now(),
     });
+    await queueNotice(deps, tx, ctx, spent, { kind: 'reuse_detected' });
   });
 }
 
@@ -149,6 +151,7 @@ export async function resolveUnspent(
     if (lost) return lost;
     const spent = stored;
     await withSessionTable(deps, (mode) => punishReuse(deps, ctx, mode, spent));
+    deps.mail.wake();
     deps.riskFacts.forget(spent.tenantId, spent.staffId);
     deps.metrics.refreshes.inc({ outcome: 'reuse_detected' });
     throw new AppError('FORCE_LOGOUT', { extra: { reason: 'reuse_detected' } });

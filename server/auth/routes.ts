@@ -16,6 +16,7 @@ import { completeLogin } from './completeLogin';
 import { endSession, logout, logoutAll } from './endSessions';
 import { listOwnSessions } from './listOwnSessions';
 import { login } from './login';
+import { noticeRoutes } from './noticeRoutes';
 import { refresh } from './refresh';
 
 /** In code points: what a person would call characters. */
@@ -171,4 +172,8 @@ function sessionRoutes(deps: Deps) {
   };
 }
 
-export const authRoutes = (deps: Deps) => ({ ...signInRoutes(deps), ...sessionRoutes(deps) });
+export const authRoutes = (deps: Deps) => ({
+  ...signInRoutes(deps),
+  ...sessionRoutes(deps),
+  ...noticeRoutes(deps),
+});

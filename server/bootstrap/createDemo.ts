@@ -28,7 +28,10 @@ const CONTEXT: RequestContext = {
  * @returns the sign-in data, to be shown once; undefined where there is a tenant already
  */
 export async function createDemo(
-  deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'passwords'>,
+  deps: Pick<
+    Deps,
+    'db' | 'keys' | 'clock' | 'random' | 'passwords' | 'mail' | 'logger' | 'metrics'
+  >,
 ): Promise<DemoSignIn | undefined> {
   if (await hasAnyTenant(deps.db)) return undefined;
   const password = deps.random.bytes(15).toString('base64url');

@@ -1,6 +1,6 @@
 import { and, eq, isNull, lt, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
-import { mails } from '../db/schema';
+import { mails, tenantStaff, tenants, users } from '../db/schema';
 
 type NewMail = Omit<typeof mails.$inferInsert, 'nextTryAt' | 'tries' | 'sealed'> & {
   sealed: Buffer;
@@ -120,4 +120,25 @@ export async function purgeMails(db: Db, before: Date): Promise<number> {
     .where(lt(mails.createdAt, before))
     .returning({ id: mails.id });
   return rows.length;
+}
+
+/** Where a staff member's mails go, and what they call the tenant. */
+export async function readAddressee(tx: Tx, tenantId: string, staffId: string) {
+  const [row] = await tx
+    .select({ userId: users.id, email: users.email, tenantName: tenants.name })
+    .from(tenantStaff)
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+  return row;
+}
+
+/** By its id alone: the tag of the id that was sent has proven that we sent it. */
+export async function findMailOrigin(db: Db, id: string) {
+  const { tenantId, staffId, kind, createdAt } = mails;
+  const [row] = await db
+    .select({ tenantId, staffId, kind, createdAt })
+    .from(mails)
+    .where(eq(mails.id, id));
+  return row;
 }

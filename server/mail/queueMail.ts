@@ -4,10 +4,16 @@ import { insertMail } from './mailStore';
 import { toLine } from './plainText';
 import { sealMail } from './sealedMail';
 
-export type NoticeKind = 'new_device' | 'reuse_detected' | 'factor_changed' | 'forced_logout';
-export type MailKind = NoticeKind | 'step_up_code';
+export const NOTICE_KINDS = [
+  'new_device',
+  'reuse_detected',
+  'factor_changed',
+  'forced_logout',
+] as const;
+export type NoticeKind = (typeof NOTICE_KINDS)[number];
+type MailKind = NoticeKind | 'step_up_code';
 
-export interface NewMail {
+interface NewMail {
   /** Where the text has to name the mail; a new one otherwise. */
   id?: string;
   tenantId: string;

@@ -3,13 +3,15 @@ import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import { noticeFactorChanged } from '../mail';
+import type { NoticeDeps } from '../mail';
 import { MOST_FACTORS, lockFactors } from './factorStore';
 import { checkTotpCode, generateTotpSecret, openTotpSecret, sealTotpSecret } from './totp';
 import { toOtpauthUri } from './totp';
 import { confirmTotp, countTotp, findPendingTotp, replacePendingTotp } from './totpStore';
 import type { TotpRow } from './totpStore';
 
-type EnrollDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random'>;
+type EnrollDeps = NoticeDeps & Pick<Deps, 'db'>;
 
 export interface TotpEnrollment {
   factorId: string;
@@ -70,7 +72,10 @@ async function activate(
       subject: `factor:${pending.id}`,
       details: { factor: 'totp', via: 'api' },
     });
+    const what = { factor: 'totp', change: 'added' } as const;
+    await noticeFactorChanged(deps, tx, ctx, pending, what);
   });
+  deps.mail.wake();
 }
 
 /**

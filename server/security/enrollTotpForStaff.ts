@@ -1,17 +1,19 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
-import type { Deps } from '../deps';
+import { noticeFactorChanged } from '../mail';
+import type { NoticeDeps } from '../mail';
 import { generateTotpSecret, sealTotpSecret } from './totp';
 import { deleteTotp, insertTotp } from './totpStore';
 
 /**
  * Enrols a TOTP factor for somebody, replacing what they had: the operator's way to let a person on who
- * has lost theirs, or never had one. The secret is handed over out of band.
+ * has lost theirs, or never had one. The secret is handed over out of band. A mail tells them, once somebody wakes the
+ * mailer; not where the account itself is being made at a first start.
  * @returns the secret in base32
  */
 export async function enrollTotpForStaff(
-  deps: Pick<Deps, 'keys' | 'clock' | 'random'>,
+  deps: NoticeDeps,
   tx: Tx,
   ctx: RequestContext,
   staff: { tenantId: string; userId: string; staffId: string },
@@ -22,7 +24,8 @@ export async function enrollTotpForStaff(
   const secret = generateTotpSecret(deps.random);
   const about = { tenantId: staff.tenantId, outcome: 'success' as const };
   const details = { factor: 'totp' as const, via };
-  if ((await deleteTotp(tx, staff.tenantId, staff.staffId)) > 0) {
+  const replaces = (await deleteTotp(tx, staff.tenantId, staff.staffId)) > 0;
+  if (replaces) {
     const subject = `staff:${staff.staffId}`;
     await recordAudit(tx, ctx, { ...about, action: 'FACTOR_REMOVED', subject, details });
   }
@@ -34,5 +37,9 @@ export async function enrollTotpForStaff(
     subject: `factor:${id}`,
     details,
   });
+  if (via === 'operator') {
+    const change = replaces ? 'replaced' : 'added';
+    await noticeFactorChanged(deps, tx, ctx, staff, { factor: 'totp', change });
+  }
   return secret;
 }

@@ -4,6 +4,8 @@ import type { Principal, RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import { noticeFactorChanged } from '../mail';
+import type { NoticeDeps } from '../mail';
 import {
   countRecoveryCodes,
   deleteFactor,
@@ -32,18 +34,20 @@ export async function listOwnFactors(
   return { factors, recoveryCodes };
 }
 
+/** @returns whether there were any */
 async function dropRecoveryCodes(
   tx: Tx,
   ctx: RequestContext,
   { tenantId, staffId }: Principal,
-): Promise<void> {
-  if ((await deleteRecoveryCodes(tx, tenantId, staffId)) === 0) return;
+): Promise<boolean> {
+  if ((await deleteRecoveryCodes(tx, tenantId, staffId)) === 0) return false;
   await recordAudit(tx, ctx, {
     action: 'FACTOR_REMOVED',
     outcome: 'success',
     subject: `staff:${staffId}`,
     details: { factor: 'recovery_code', via: 'api' },
   });
+  return true;
 }
 
 /**
@@ -52,7 +56,7 @@ async function dropRecoveryCodes(
  * @throws AppError NOT_FOUND, also for somebody else's
  */
 export async function removeFactor(
-  deps: Pick<Deps, 'db'>,
+  deps: NoticeDeps & Pick<Deps, 'db'>,
   ctx: RequestContext,
   principal: Principal,
   id: string,
@@ -72,7 +76,9 @@ export async function removeFactor(
     });
     const left = await listFactors(tx, tenantId, staffId);
     if (left.length === 0) await dropRecoveryCodes(tx, ctx, principal);
+    await noticeFactorChanged(deps, tx, ctx, principal, { factor, change: 'removed' });
   });
+  deps.mail.wake();
 }
 
 /**
@@ -80,7 +86,7 @@ export async function removeFactor(
  * @throws AppError NO_FACTOR for somebody who has no factor whose loss they could be for
  */
 export async function regenerateRecoveryCodes(
-  deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'random'>,
+  deps: NoticeDeps & Pick<Deps, 'db'>,
   ctx: RequestContext,
   principal: Principal,
 ): Promise<{ codes: string[] }> {
@@ -91,7 +97,7 @@ export async function regenerateRecoveryCodes(
   await deps.db.transaction(async (tx) => {
     await lockFactors(tx, tenantId, staffId);
     if ((await listFactors(tx, tenantId, staffId)).length === 0) throw new AppError('NO_FACTOR');
-    await dropRecoveryCodes(tx, ctx, principal);
+    const replaced = await dropRecoveryCodes(tx, ctx, principal);
     const rows = [...codes].map((code) => ({
       ...{ id: deps.random.id(), tenantId, userId, staffId, createdAt },
       codeHash: hashRecoveryCode(deps.keys, staffId, code),
@@ -103,6 +109,9 @@ export async function regenerateRecoveryCodes(
       subject: `staff:${staffId}`,
       details: { factor: 'recovery_code', via: 'api' },
     });
+    const what = { factor: 'recovery_code', change: replaced ? 'replaced' : 'added' } as const;
+    await noticeFactorChanged(deps, tx, ctx, principal, what);
   });
+  deps.mail.wake();
   return { codes: [...codes] };
 }

@@ -6,23 +6,34 @@ import { closeLater } from './closing';
 
 const repository = path.resolve(__dirname, '../..');
 
+interface NodeProcess {
+  /** Its base URL. */
+  url: string;
+  /** As the machine would: at once. */
+  kill(): Promise<void>;
+}
+
 /**
  * Starts the application as a process of its own on this file's database; it is ended after the file.
- * @returns its base URL
+ * @param env settings in place of this process's own
  */
-export async function startNodeProcess(): Promise<string> {
+export async function spawnNode(env: NodeJS.ProcessEnv): Promise<NodeProcess> {
   const script = path.join(__dirname, 'fixtures', 'serveNode.ts');
   const child = spawn(process.execPath, ['--import', 'tsx', script], {
     cwd: repository,
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env },
+    env: { ...process.env, ...env },
   });
   const exited = once(child, 'exit');
-  closeLater(async () => {
+  const kill = async () => {
     child.kill('SIGKILL');
     await exited;
-  });
+  };
+  closeLater(kill);
   const line = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
   if (line.done === true) throw new Error('the node ended without a word');
-  return `http://127.0.0.1:${line.value}`;
+  return { url: `http://127.0.0.1:${line.value}`, kill };
 }
+
+/** The same with this process's settings. @returns its base URL */
+export const startNodeProcess = async (): Promise<string> => (await spawnNode({})).url;

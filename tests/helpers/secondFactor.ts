@@ -4,25 +4,31 @@ import { loadConfig, requireReady } from '@/server/config';
 import { db } from '@/server/db';
 import { uuidV7 } from '@/server/db/ids';
 import { createKeyRing } from '@/server/keyRing';
+import { createMailer } from '@/server/mail';
+import { createMetrics } from '@/server/metrics';
 import { enrollTotpForStaff } from '@/server/security';
+import { memoryLog } from './memoryLog';
 import { operatorContext } from './openNode';
 
 const STEP_SEC = 30;
 
-/** Enrols a TOTP factor as an operator does. @returns its secret in base32 */
+/** Enrols a TOTP factor as an operator does where no mail can be sent: nobody is told. @returns its secret in base32 */
 export function giveFactor(staff: {
   tenantId: string;
   userId: string;
   staffId: string;
 }): Promise<string> {
-  const keys = createKeyRing(requireReady(loadConfig()).secrets);
+  const config = { ...requireReady(loadConfig()), production: true };
+  const keys = createKeyRing(config.secrets);
+  const metrics = createMetrics();
+  const { logger } = memoryLog();
+  const mail = createMailer({ config, db, keys, logger, metrics, sends: false });
   const clock = { now: () => new Date() };
   const random = { bytes: randomBytes, id: () => uuidV7(Date.now(), randomBytes(16)) };
   const { tenantId, userId, staffId } = staff;
   const who = { tenantId, userId, staffId };
-  return db.transaction((tx) =>
-    enrollTotpForStaff({ keys, clock, random }, tx, operatorContext, who, 'operator'),
-  );
+  const deps = { keys, clock, random, mail, logger, metrics };
+  return db.transaction((tx) => enrollTotpForStaff(deps, tx, operatorContext, who, 'operator'));
 }
 
 /** The code that an authenticator shows, so many steps before (-) or after (+) a moment. */

@@ -1,11 +1,11 @@
 import type { Express } from 'express';
 import request from 'supertest';
 import { currentTotpCode } from '@/server/security';
-import type { Node } from './openNode';
+import type { Clock } from '@/server/context';
 
 /** Answers a challenge of a login or a refresh with the code of this moment. */
 export async function answerChallenge(
-  { app, clock }: { app: Express; clock: Node['clock'] },
+  { app, clock }: { app: Express; clock: Clock },
   secret: string,
   challenge: { challengeId: string } | { cookie: string },
 ) {

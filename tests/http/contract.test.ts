@@ -160,11 +160,13 @@ describe('/openapi.json', () => {
     ({ paths } = res.body);
   });
 
+  const inOpenApi = (path: string) => path.replace(/:(\w+)/, '{$1}');
+
   it('lists every route, and nothing else', () => {
     const listed = Object.entries(paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method} ${path}`),
     );
-    const existing = table.map(({ method, path }) => `${method} ${path.replace(':id', '{id}')}`);
+    const existing = table.map(({ method, path }) => `${method} ${inOpenApi(path)}`);
     expect(listed.sort()).toEqual(existing.sort());
     expect(document.openapi).toBe('3.1.0');
   });
@@ -172,12 +174,12 @@ describe('/openapi.json', () => {
   it.each(table.map((route) => [`${route.method} ${route.path}`, route] as const))(
     'describes %s by the very schema that validates it',
     (_name, { method, path, endpoint, guards }) => {
-      const operation = paths[path.replace(':id', '{id}')]?.[method];
+      const operation = paths[inOpenApi(path)]?.[method];
       const schema = operation?.requestBody?.content['application/json']?.schema;
       expect(schema === undefined).toBe(endpoint.body === undefined);
       expect(operation?.security === undefined).toBe(guards.length === 0);
       const parameters = operation?.parameters?.map(({ name, in: place }) => [name, place]);
-      const inPath = path.includes(':id') ? [['id', 'path']] : [];
+      const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name]) => [name, 'path']);
       const inQuery = Object.keys(endpoint.query?.shape ?? {}).map((name) => [name, 'query']);
       const expected = [...inPath, ...inQuery];
       expect(parameters).toEqual(expected.length > 0 ? expected : undefined);

@@ -46,6 +46,7 @@ const TEXTS = [
   `ghr_${'A'.repeat(43)}`,
   `chl_${'A'.repeat(43)}`,
   'chl_',
+  `ntc_${'A'.repeat(43)}`,
   '2026-02-30',
   '2026-01-01',
   '0000-00-00',
@@ -113,7 +114,7 @@ function fire(tokens: readonly string[]) {
   const route = dice.pick(routeTable(deps));
   const method =
     dice.below(10) === 0 ? dice.pick(['put', 'patch', 'delete'] as const) : route.method;
-  const path = route.path.replace(':id', () => asHeader(dice.pick(TEXTS)));
+  const path = route.path.replace(/:\w+/, () => asHeader(dice.pick(TEXTS)));
   const call = request(server)
     [method](path)
     .set('x-stepup-test-bypass', dice.pick(['1', '0']))

@@ -83,7 +83,7 @@ describe('an absurd Authorization header', () => {
   )('is nobody: %s', async (_title, authorization) => {
     for (const { method, path } of guarded) {
       const lines = [
-        `${method.toUpperCase()} ${path.replace(':id', 'x')} HTTP/1.1`,
+        `${method.toUpperCase()} ${path.replace(/:\w+/, 'x')} HTTP/1.1`,
         'content-length: 0',
       ];
       const res = await sendRaw(server, [...lines, `authorization: ${authorization}`]);
@@ -220,7 +220,7 @@ describe('a method that a route does not have', () => {
       'LOCK',
     ];
     for (const method of methods.filter((name) => !known.has(name))) {
-      const lines = [`${method} ${path.replace(':id', 'x')} HTTP/1.1`, 'content-length: 0'];
+      const lines = [`${method} ${path.replace(/:\w+/, 'x')} HTTP/1.1`, 'content-length: 0'];
       const res = await sendRaw(server, lines);
       expect([method, res.status]).toEqual([method, 405]);
       expect(res.headers.get('allow')).toEqual([[...known].join(', ')]);

@@ -1,25 +1,15 @@
 import { db } from '@/server/db';
-import { createLogger } from '@/server/logger';
 import { queueMail } from '@/server/mail';
 import { tablesHolding } from '@/tests/helpers/authRows';
 import { mailRow, queueOne, untilMail } from '@/tests/helpers/mailRows';
+import { openMailNode } from '@/tests/helpers/mailNode';
 import { hastenMails, startMailServer } from '@/tests/helpers/mailServer';
-import type { MailServer } from '@/tests/helpers/mailServer';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
 
 const READER = 'reader@elsewhere.example';
 
-/** A node that sends its mails to this server, and tells a log of ours all it ever would. */
-function openSender(server: MailServer) {
-  const written: string[] = [];
-  const stream = { write: (line: string) => void written.push(line) };
-  const logger = createLogger({ logLevel: 'trace' }, stream);
-  const { app, deps } = buildApp({ mail: server.settings() }, { logger });
-  return { app, deps, log: () => written.join('') };
-}
-
-const metricsOf = async ({ deps }: { deps: ReturnType<typeof openSender>['deps'] }) =>
+const metricsOf = async ({ deps }: { deps: ReturnType<typeof openMailNode>['deps'] }) =>
   deps.metrics.registry.metrics();
 
 const SECRETS = [READER, 'Your code', '271828'];
@@ -27,7 +17,7 @@ const SECRETS = [READER, 'Your code', '271828'];
 describe('a queued mail', () => {
   it('is sent once its transaction has committed and somebody woke the mailer, as plain text', async () => {
     const server = await startMailServer();
-    const { deps } = openSender(server);
+    const { deps } = openMailNode(server);
     const id = await queueOne(deps, { text: 'Ihr Code für Sie: 271828.\nMehr nicht.' });
     deps.mail.wake();
     const mail = await server.mailTo(READER);
@@ -45,7 +35,7 @@ describe('a queued mail', () => {
 
   it('of a transaction that is rolled back is never sent', async () => {
     const server = await startMailServer();
-    const { deps } = openSender(server);
+    const { deps } = openMailNode(server);
     const { tenantId, userId, staffId } = await seedTestUserAndToken();
     const undone = db.transaction(async (tx) => {
       const content = { to: READER, subject: 'Not true', text: 'This did not happen.' };
@@ -61,7 +51,7 @@ describe('a queued mail', () => {
 
   it('is sealed while it waits, and emptied once it was sent: no column of any table holds any of it', async () => {
     const server = await startMailServer();
-    const { deps } = openSender(server);
+    const { deps } = openMailNode(server);
     const id = await queueOne(deps);
     const hex = (text: string) => Buffer.from(text).toString('hex');
     const everywhere = async () =>
@@ -76,7 +66,7 @@ describe('a queued mail', () => {
 
   it('cannot be opened in the row of another mail: that one is given up, not sent', async () => {
     const server = await startMailServer();
-    const { deps } = openSender(server);
+    const { deps } = openMailNode(server);
     const [mine, other] = [
       await queueOne(deps),
       await queueOne(deps, { to: 'b@elsewhere.example' }),
@@ -91,7 +81,7 @@ describe('a queued mail', () => {
 
   it('leaves no word of itself in the log, whatever becomes of it', async () => {
     const server = await startMailServer();
-    const { deps, log } = openSender(server);
+    const { deps, log } = openMailNode(server);
     for (const behaviour of ['greylist', 'down', 'hang', 'refuse'] as const) {
       server.behave(behaviour);
       const id = await queueOne(deps);
@@ -113,7 +103,7 @@ describe('a queued mail', () => {
 describe('two nodes', () => {
   it('that are woken at once send each of fifty mails once', async () => {
     const server = await startMailServer();
-    const nodes = [openSender(server), openSender(server)];
+    const nodes = [openMailNode(server), openMailNode(server)];
     const owner = await seedTestUserAndToken();
     const ids: string[] = [];
     for (let count = 0; count < 50; count += 1) {
@@ -133,7 +123,7 @@ describe('two nodes', () => {
 
   it('do not take what the other is sending, however long its server dawdles', async () => {
     const [slow, quick] = [await startMailServer(), await startMailServer()];
-    const [first, second] = [openSender(slow), openSender(quick)];
+    const [first, second] = [openMailNode(slow), openMailNode(quick)];
     slow.behave('hang');
     const id = await queueOne(first.deps);
     first.deps.mail.wake();
@@ -146,7 +136,7 @@ describe('two nodes', () => {
 
   it('a mail whose node died between commit and sending, or while sending, is sent by the other', async () => {
     const server = await startMailServer();
-    const { deps } = openSender(server);
+    const { deps } = openMailNode(server);
     const { deps: dead } = buildApp({ mail: server.settings() }, { sendsMail: false });
     const unsent = await queueOne(dead, { to: 'a@elsewhere.example' });
     const claimed = await queueOne(dead, { to: 'b@elsewhere.example' });

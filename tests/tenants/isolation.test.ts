@@ -27,6 +27,7 @@ interface Ids {
   loginChallengeId: string;
   decisionId: string;
   factorId: string;
+  mailId: string;
 }
 
 type Owner = Pick<Ids, 'tenantId' | 'userId' | 'staffId'>;
@@ -52,6 +53,16 @@ const PASSKEY = {
   },
 };
 const decoys = (ids: Ids) => ({ tenantId: ids.tenantId, staffId: ids.staffId, userId: ids.userId });
+
+/** The mail's id as the database has it, and a tag of ours that was made for something else. */
+const noticeLinks = (ids: Ids): Aim[] =>
+  [ids.mailId, `ntc_${ids.loginChallengeId.slice(4)}`, `ntc_${untagged(ids.mailId)}`].map(
+    (token) => ({ path: `/api/security/notices/${token}`, expected: 404 }),
+  );
+const untagged = (id: string) =>
+  Buffer.concat([Buffer.from(id.replaceAll('-', ''), 'hex'), Buffer.alloc(16)]).toString(
+    'base64url',
+  );
 
 /** Every route, and how another tenant's ids can be aimed at it. A route that is not here fails the sweep. */
 const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
@@ -121,6 +132,8 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
       expected: 404,
     })),
   'post /api/security/recovery-codes': (ids) => [{ body: decoys(ids), expected: 200 }],
+  'get /api/security/notices/:token': noticeLinks,
+  'post /api/security/notices/:token': noticeLinks,
   'get /api/security/policy': () => [{ expected: 200 }],
   'put /api/security/policy': (ids) => [
     { body: { version: 0, policy: DEFAULT_POLICY }, expected: 200 },
@@ -162,15 +175,17 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
 const seedMember = () =>
   seedTraveller(app, { permissions: ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'] });
 
-/** A row in each table that has none by now: what is not there cannot be seen to change. */
-async function giveOneOfEach({ tenantId, userId, staffId }: Owner): Promise<void> {
+/** A row in each table that has none by now: what is not there cannot be seen to change. @returns the mail's id */
+async function giveOneOfEach({ tenantId, userId, staffId }: Owner): Promise<string> {
   const row = { tenantId, userId, staffId };
   const expiresAt = new Date(Date.now() + 3_600_000);
   await db.insert(recoveryCodes).values({ ...row, codeHash: 'x' });
   const key = { name: 'Key', publicKey: Buffer.from([0]), transports: [], backedUp: false };
   await db.insert(passkeys).values({ ...row, ...key, credentialId: staffId });
   await db.insert(passkeyRegistrations).values({ ...row, challenge: 'x', expiresAt });
-  await db.insert(mails).values({ ...row, kind: 'new_device', expiresAt, sentAt: new Date() });
+  const mail = { ...row, kind: 'new_device', expiresAt, sentAt: new Date() };
+  const [sent] = await db.insert(mails).values(mail).returning({ id: mails.id });
+  return sent?.id ?? '';
 }
 
 async function seedTarget(): Promise<Ids> {
@@ -184,7 +199,7 @@ async function seedTarget(): Promise<Ids> {
   );
   const { tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId } = member;
   await db.execute(sql`INSERT INTO risk_policies (tenant_id, policy) VALUES (${tenantId}, '{}')`);
-  await giveOneOfEach({ tenantId, userId, staffId });
+  const mailId = await giveOneOfEach({ tenantId, userId, staffId });
   const factors = await db.execute<{ id: string }>(
     sql`SELECT id FROM user_totp WHERE staff_id = ${staffId}`,
   );
@@ -196,6 +211,7 @@ async function seedTarget(): Promise<Ids> {
     challengeRowId: rows[0]?.id ?? '',
     decisionId: decisions.rows[0]?.id ?? '',
     factorId: factors.rows[0]?.id ?? '',
+    mailId,
     sessionChallengeId: String(guarded.body.challengeId),
     loginChallengeId: String(stopped.body.challengeId),
   };
@@ -213,6 +229,7 @@ const inventIds = (): Ids => ({
   loginChallengeId: `chl_${randomBytes(32).toString('base64url')}`,
   decisionId: randomUUID(),
   factorId: randomUUID(),
+  mailId: randomUUID(),
 });
 
 /** Every row of a tenant and of its member, in every table. */

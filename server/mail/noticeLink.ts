@@ -1,0 +1,39 @@
+import type { Db } from '../db';
+import type { Deps } from '../deps';
+import type { KeyRing } from '../keyRing';
+import { readTaggedId, tagId } from '../taggedId';
+import { findMailOrigin } from './mailStore';
+import { NOTICE_KINDS } from './queueMail';
+import type { NoticeKind } from './queueMail';
+
+const NOTICE = { purpose: 'notice', prefix: 'ntc_' } as const;
+export const LINK_DAYS = 7;
+const DAY_MS = 86_400_000;
+
+/** The link by which the reader of a notice ends their sessions: the mail's id, tagged; nothing of it is stored. */
+export const toNoticeLink = (keys: KeyRing, publicUrl: string, mailId: string): string =>
+  `${publicUrl}/api/security/notices/${tagId(keys, NOTICE, mailId)}`;
+
+/** Whose sessions a notice's link ends, and what the notice told. */
+export interface LinkedNotice {
+  tenantId: string;
+  staffId: string;
+  kind: NoticeKind;
+}
+
+/**
+ * Reads the last part of a notice's link.
+ * @returns undefined for what this server did not send, for another kind of mail, and after seven days
+ */
+export async function readNoticeToken(
+  deps: Pick<Deps, 'keys' | 'clock'> & { db: Db },
+  token: string,
+): Promise<LinkedNotice | undefined> {
+  const id = readTaggedId(deps.keys, NOTICE, token);
+  const mail = id === null ? undefined : await findMailOrigin(deps.db, id);
+  const kind = NOTICE_KINDS.find((one) => one === mail?.kind);
+  if (!mail || !kind) return undefined;
+  const { tenantId, staffId, createdAt } = mail;
+  const age = deps.clock.now().getTime() - createdAt.getTime();
+  return age < LINK_DAYS * DAY_MS ? { tenantId, staffId, kind } : undefined;
+}

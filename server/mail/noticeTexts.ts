@@ -1,0 +1,132 @@
+import type { RequestContext } from '../context';
+import { LINK_DAYS } from './noticeLink';
+import { toLine } from './plainText';
+
+/** A change of what somebody proves themself with; `recovery_code` stands for the whole set. */
+export interface FactorChange {
+  factor: 'totp' | 'passkey' | 'recovery_code';
+  change: 'added' | 'removed' | 'replaced';
+}
+
+/** What a notice tells of. */
+export type Notice =
+  | { kind: 'new_device' }
+  | { kind: 'reuse_detected' }
+  | { kind: 'factor_changed'; what: FactorChange }
+  | { kind: 'forced_logout'; by: 'operator' | 'administrator' | 'score' };
+
+export interface NoticeFacts {
+  tenantName: string;
+  at: Date;
+  /** Of the request that it tells of. */
+  ctx: Pick<RequestContext, 'actor' | 'ip' | 'country' | 'userAgent'>;
+  /** Undefined where there are no links. */
+  link: string | undefined;
+}
+
+const MOST_NAME = 80;
+const MOST_AGENT = 120;
+
+const FACTORS: Record<FactorChange['factor'], [one: string, be: string]> = {
+  totp: ['an authenticator app', 'was'],
+  passkey: ['a passkey', 'was'],
+  recovery_code: ['recovery codes', 'were'],
+};
+
+function describeChange({ factor, change }: FactorChange, tenant: string) {
+  const [one, be] = FACTORS[factor];
+  const what = `${one.charAt(0).toUpperCase()}${one.slice(1)} ${be} ${change}`;
+  const preposition = { added: 'to', removed: 'from', replaced: 'on' }[change];
+  return {
+    subject: `${what}: ${tenant}`,
+    text: `${what} ${preposition} your account at ${tenant}.`,
+  };
+}
+
+const ENDED_BY = {
+  operator: 'An operator of this service ended',
+  administrator: 'An administrator ended',
+  score:
+    'Somebody who knows your password, or held a sign-in of yours, came in a way that looked like an attack. They were not let in, and to be safe we ended',
+} as const;
+
+function describe(notice: Notice, tenant: string): { subject: string; text: string } {
+  switch (notice.kind) {
+    case 'new_device':
+      return {
+        subject: `New device signed in: ${tenant}`,
+        text: `Somebody signed in to your account at ${tenant} on a device that was not used there before.`,
+      };
+    case 'reuse_detected':
+      return {
+        subject: `Your sessions were ended: ${tenant}`,
+        text: `An old copy of a sign-in of yours at ${tenant} was used again, as a thief would. To be safe, all your sessions there were ended. Now and then it is only a program that was interrupted.`,
+      };
+    case 'factor_changed':
+      return describeChange(notice.what, tenant);
+    case 'forced_logout':
+      return {
+        subject: `Your sessions were ended: ${tenant}`,
+        text: `${ENDED_BY[notice.by]} all your sessions at ${tenant}.`,
+      };
+  }
+}
+
+const countries = new Intl.DisplayNames('en', { type: 'region' });
+
+/** Some codes of address databases name no country. */
+function nameCountry(code: string | null): string {
+  if (code === null || !/^[A-Z]{2}$/.test(code)) return 'country not known';
+  return `${countries.of(code) ?? code} (${code})`;
+}
+
+/** Whoever signs in chooses it: no mail program may take a part of it for a link. */
+const defuse = (userAgent: string) =>
+  toLine(userAgent, MOST_AGENT)
+    .replaceAll('://', ' ')
+    .replaceAll('@', ' ')
+    .replaceAll(/\.(?=\p{L})/gu, '. ');
+
+/** Where and on what; nothing of it is known of an operator's command. */
+function describeOrigin({ actor, ip, country, userAgent }: NoticeFacts['ctx']): string[] {
+  if (actor === 'system') return ['By:     an operator of this service'];
+  return [
+    `Where:  ${nameCountry(country)}, address ${ip ?? 'not known'}`,
+    `Device: ${userAgent === null ? 'gives no name' : defuse(userAgent)}`,
+  ];
+}
+
+function describeWayOut(tenant: string, link: string | undefined): string[] {
+  const tell = `tell an administrator of ${tenant}`;
+  if (link === undefined) {
+    return [`If this was not you, sign out on all devices, and ${tell}.`];
+  }
+  return [
+    'If this was not you, end all your sessions here:',
+    '',
+    link,
+    '',
+    `The link works for ${LINK_DAYS} days. Then ${tell}. If it was you, there is nothing to do.`,
+  ];
+}
+
+/**
+ * Writes a notice: what happened, when, from where, on what, and what to do if it was somebody else. What others have
+ * chosen (names, user agents) stands on one line each, without control characters.
+ */
+export function writeNotice(notice: Notice, facts: NoticeFacts): { subject: string; text: string } {
+  const tenant = toLine(facts.tenantName, MOST_NAME);
+  const { subject, text } = describe(notice, tenant);
+  const when = facts.at.toISOString().slice(0, 19).replace('T', ' ');
+  // Whoever ended somebody's sessions in their place is nobody's business but the audit log's.
+  const by = notice.kind === 'forced_logout' && notice.by === 'administrator';
+  const lines = [
+    text,
+    '',
+    `When:   ${when} UTC`,
+    ...(by ? [] : describeOrigin(facts.ctx)),
+    '',
+    ...describeWayOut(tenant, facts.link),
+  ];
+  return { subject, text: `${lines.join('\n')}\n` };
+}

@@ -1,0 +1,40 @@
+import { timingSafeEqual } from 'node:crypto';
+import { parse, stringify } from 'uuid';
+import type { HashPurpose, KeyRing } from './keyRing';
+
+/** What an id is for; each has a key and a prefix of its own. */
+export interface TagKind {
+  readonly purpose: HashPurpose;
+  readonly prefix: string;
+}
+
+const UUID_BYTES = 16;
+const TAG_BYTES = 16;
+
+const tagOf = (keys: KeyRing, { purpose }: TagKind, id: string) =>
+  keys.hash(purpose, id).subarray(0, TAG_BYTES);
+
+/**
+ * A row's id with a tag that only this server can make. Knowing a row's id, from the audit log say, is not enough to
+ * use it, and nothing secret is stored.
+ */
+export function tagId(keys: KeyRing, kind: TagKind, id: string): string {
+  const bytes = Buffer.concat([Buffer.from(parse(id)), tagOf(keys, kind, id)]);
+  return kind.prefix + bytes.toString('base64url');
+}
+
+/** @returns the row's id, or null for anything that this server did not hand out for this kind of use */
+export function readTaggedId(keys: KeyRing, kind: TagKind, tagged: string): string | null {
+  const encoded = tagged.slice(kind.prefix.length);
+  const bytes = Buffer.from(encoded, 'base64url');
+  // One spelling: what decodes to the same bytes is not the same id.
+  if (tagged !== kind.prefix + bytes.toString('base64url')) return null;
+  if (bytes.length !== UUID_BYTES + TAG_BYTES) return null;
+  let id: string;
+  try {
+    id = stringify(bytes.subarray(0, UUID_BYTES));
+  } catch {
+    return null;
+  }
+  return timingSafeEqual(tagOf(keys, kind, id), bytes.subarray(UUID_BYTES)) ? id : null;
+}
