@@ -1,7 +1,17 @@
+import { and, eq } from 'drizzle-orm';
 import type { Express } from 'express';
 import request from 'supertest';
+import { db } from '@/server/db';
+import { auditLogs, passkeys } from '@/server/db/schema';
 import type { Deps } from '@/server/deps';
+import { login } from './authCalls';
+import { seedTestUserAndToken } from './seedAuth';
 import { SoftAuthenticator } from './softAuthenticator';
+
+interface Served {
+  app: Express;
+  deps: Deps;
+}
 
 type Options = ConstructorParameters<typeof SoftAuthenticator>[1];
 
@@ -32,7 +42,7 @@ export function newAuthenticator(deps: Deps, options: Options = {}): SoftAuthent
 
 /** Registers a passkey over HTTP, as somebody who needs no proof for it. */
 export async function givePasskey(
-  { app, deps }: { app: Express; deps: Deps },
+  { app, deps }: Served,
   token: string,
   options: Options = {},
 ): Promise<SoftAuthenticator> {
@@ -43,3 +53,32 @@ export async function givePasskey(
   if (res.status !== 200) throw new Error(`the registration answered ${res.status} ${res.text}`);
   return authenticator;
 }
+
+/** The access token of a login at the time of this application's clock. */
+export async function signIn(app: Express, who: { email: string; password: string }) {
+  const res = await login(app, who);
+  if (res.status !== 200) throw new Error(`the login answered ${res.status}`);
+  return String(res.body.accessToken);
+}
+
+/** Somebody who may export, once they have shown the one passkey that they have. */
+export async function seedHolder(node: Served, options: Options & { tenantId?: string } = {}) {
+  const { tenantId, ...authenticator } = options;
+  const permissions = ['SETTINGS_SECURITY_VIEW'];
+  const member = await seedTestUserAndToken({ permissions, ...(tenantId ? { tenantId } : {}) });
+  const token = await signIn(node.app, member);
+  const passkey = await givePasskey(node, token, authenticator);
+  return { ...member, token, passkey, ...passkeyCalls(node.app, token) };
+}
+
+/** Why the step-ups of a staff member failed, as the audit log has it. */
+export async function failureReasonsOf(staffId: string): Promise<unknown[]> {
+  const rows = await db
+    .select()
+    .from(auditLogs)
+    .where(and(eq(auditLogs.actor, staffId), eq(auditLogs.action, 'STEP_UP_FAILED')));
+  return rows.map(({ details }) => details['reason']);
+}
+
+export const passkeysOf = (staffId: string) =>
+  db.select().from(passkeys).where(eq(passkeys.staffId, staffId));

@@ -92,9 +92,14 @@ export interface Deviation {
   clientData?: Record<string, unknown>;
   /** In place of the client data altogether. */
   clientDataBytes?: Buffer;
+  moreFlags?: number;
+  /** Signed with the new key itself (WebAuthn Level 3 8.2, self attestation). */
+  selfAttested?: boolean;
   /** In place of the attestation statement. */
   format?: string;
-  statement?: ReadonlyMap<string, Cbor>;
+  statement?: Cbor;
+  /** Makes the statement from what has to be signed. */
+  attest?: (authData: Buffer, clientDataHash: Buffer) => Cbor;
   /** In place of the key that is attested. */
   coseKey?: Cbor;
   /** In place of the id that is attested. */
@@ -162,10 +167,10 @@ export class SoftAuthenticator {
     return sign(this.algorithm === 'EdDSA' ? null : 'sha256', data, this.key);
   }
 
-  private flags({ userPresent = true, userVerified = true }: Deviation): number {
+  private flags({ userPresent = true, userVerified = true, moreFlags = 0 }: Deviation): number {
     const { backupEligible = false, backedUp = false } = this.options;
     const flags = [userPresent && UP, userVerified && UV, backupEligible && BE, backedUp && BS];
-    return flags.reduce((all: number, flag) => all | (flag || 0), 0);
+    return flags.reduce((all: number, flag) => all | (flag || 0), moreFlags);
   }
 
   private next({ counter }: Deviation): number {
@@ -193,10 +198,21 @@ export class SoftAuthenticator {
     );
   }
 
-  private credential(response: Record<string, unknown>) {
+  private credential<Response extends object>(response: Response) {
     const { id } = this;
     const clientExtensionResults = { credProps: { rk: true } };
     return { id, rawId: id, type: 'public-key', response, clientExtensionResults };
+  }
+
+  private attest(authData: Buffer, clientData: Buffer, more: Deviation): Cbor {
+    const digest = createHash('sha256').update(clientData).digest();
+    if (more.attest) return more.attest(authData, digest);
+    if (more.statement !== undefined) return more.statement;
+    if (!more.selfAttested) return new Map<string, Cbor>();
+    return new Map<string, Cbor>([
+      ['alg', this.coseKey.get(3) ?? 0],
+      ['sig', this.sign(Buffer.concat([authData, digest]))],
+    ]);
   }
 
   /** `navigator.credentials.create()`, as `toJSON()` of its credential. */
@@ -214,8 +230,8 @@ export class SoftAuthenticator {
     ]);
     const attestationObject = encodeCbor(
       new Map<string, Cbor>([
-        ['fmt', more.format ?? 'none'],
-        ['attStmt', more.statement ?? new Map<string, Cbor>()],
+        ['fmt', more.format ?? (more.selfAttested ? 'packed' : 'none')],
+        ['attStmt', this.attest(authData, clientData, more)],
         ['authData', authData],
       ]),
     );

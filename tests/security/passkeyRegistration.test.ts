@@ -3,7 +3,7 @@ import request from 'supertest';
 import { db } from '@/server/db';
 import { auditLogs, passkeyRegistrations, passkeys } from '@/server/db/schema';
 import { login } from '@/tests/helpers/authCalls';
-import { givePasskey, newAuthenticator, passkeyCalls } from '@/tests/helpers/passkeys';
+import { givePasskey, newAuthenticator, passkeyCalls, passkeysOf } from '@/tests/helpers/passkeys';
 import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeedOptions } from '@/tests/helpers/seedAuth';
@@ -21,7 +21,7 @@ async function seedMember(options: SeedOptions = {}) {
   return { ...member, ...passkeyCalls(app, member.token) };
 }
 
-const rowsOf = (staffId: string) => db.select().from(passkeys).where(eq(passkeys.staffId, staffId));
+const rowsOf = passkeysOf;
 
 async function eventsOf(staffId: string) {
   const rows = await db.select().from(auditLogs).where(eq(auditLogs.actor, staffId));

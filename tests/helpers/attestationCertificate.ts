@@ -1,0 +1,27 @@
+import { createPrivateKey } from 'node:crypto';
+
+/** What a vendor has: made for these tests with OpenSSL, good for a hundred years, trusted by nobody. */
+const CERTIFICATE = [
+  'MIICEzCCAbigAwIBAgIUDdEjlfVfRs0rtuhkYpWIYhvz/UMwCgYIKoZIzj0EAwIwWzELMAkGA1UEBhMCU0UxDTALBg',
+  'NVBAoMBFRlc3QxIjAgBgNVBAsMGUF1dGhlbnRpY2F0b3IgQXR0ZXN0YXRpb24xGTAXBgNVBAMMEFRlc3QgQXR0ZXN0',
+  'YXRpb24wIBcNMjYxMTIxMDgzNDMwWhgPMjEyNjEwMjgwODM0MzBaMFsxCzAJBgNVBAYTAlNFMQ0wCwYDVQQKDARUZX',
+  'N0MSIwIAYDVQQLDBlBdXRoZW50aWNhdG9yIEF0dGVzdGF0aW9uMRkwFwYDVQQDDBBUZXN0IEF0dGVzdGF0aW9uMFkw',
+  'EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEXByHlpkPtJ5GXUz7Huki0L+W035E+xgp/t0miLHf6Ehh+hPhI7wH097o4E',
+  'U1BPPTiTwULJUgEOpYWLljdnqeN6NYMFYwDAYDVR0TAQH/BAIwADAnBgNVHR8EIDAeMBygGqAYhhZodHRwOi8vMTI3',
+  'LjAuMC4xOjkvY3JsMB0GA1UdDgQWBBSKb2qpLsD+96H/3ciecrP+TuTyVjAKBggqhkjOPQQDAgNJADBGAiEAucEiGd',
+  'eyUSw4oVojvFnIg7y59no0M3Xv6QJSo/PO9C4CIQD/uo4THB6ciFKuuAC4Ax1hfgxFt5CMfJ6lbGXy0B4unQ==',
+].join('');
+const KEY = [
+  'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgOC6Waj+OGAVzJQTboyczQutxo9+WpNMri0ZxGCkX7q',
+  'ihRANCAARcHIeWmQ+0nkZdTPse6SLQv5bTfkT7GCn+3SaIsd/oSGH6E+EjvAfT3ujgRTUE89OJPBQslSAQ6lhYuWN2',
+  'ep43',
+].join('');
+
+/** Subject as WebAuthn Level 3 8.2.1 wants it; names a list of revoked certificates at a closed port of this machine. */
+export const attestationCertificate = Buffer.from(CERTIFICATE, 'base64');
+
+export const attestationKey = createPrivateKey({
+  key: Buffer.from(KEY, 'base64'),
+  format: 'der',
+  type: 'pkcs8',
+});
