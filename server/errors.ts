@@ -33,7 +33,6 @@ export const ERRORS = {
   },
   METHOD_UNAVAILABLE: { status: 409, title: 'This method cannot be used here', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'This passkey is registered already', fixed: false },
-  PASSKEY_LIMIT: { status: 409, title: 'There are ten passkeys already', fixed: false },
   CONFLICT: { status: 409, title: 'Somebody else changed this at the same time', fixed: false },
   EXPORT_BUSY: { status: 503, title: 'Too many exports are running', fixed: false },
   HASHING_BUSY: { status: 503, title: 'Too many sign-ins at once', fixed: false },

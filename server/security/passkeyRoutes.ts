@@ -14,7 +14,7 @@ export const passkeyRoutes = (deps: Deps) => ({
     summary: 'Begin to register a passkey',
     responses: {
       200: 'PublicKeyCredentialCreationOptionsJSON',
-      409: 'PASSKEY_LIMIT or METHOD_UNAVAILABLE',
+      409: 'TOO_MANY_FACTORS or METHOD_UNAVAILABLE',
       428: 'STEP_UP_REQUIRED',
     },
     async handle(req, res) {
@@ -29,7 +29,7 @@ export const passkeyRoutes = (deps: Deps) => ({
       200: 'Registered',
       403: 'INVALID_PASSKEY',
       404: 'NOT_FOUND',
-      409: 'PASSKEY_EXISTS, PASSKEY_LIMIT or METHOD_UNAVAILABLE',
+      409: 'PASSKEY_EXISTS, TOO_MANY_FACTORS or METHOD_UNAVAILABLE',
       428: 'STEP_UP_REQUIRED',
     },
     async handle(req, res, { body }) {

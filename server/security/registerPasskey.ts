@@ -9,14 +9,18 @@ import type { Tx } from '../db';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import type { ErrorCode } from '../errors';
+import { noticeFactorChanged } from '../mail';
 import type { WebauthnSettings } from '../webauthnSettings';
 import { checkRegistration, toUserHandle } from './checkPasskey';
 import { PASSKEY_ALGORITHMS } from './coseKey';
+import { MOST_FACTORS } from './factorStore';
 import { insertPasskey, listPasskeys, replaceRegistration, takeRegistration } from './passkeyStore';
 
-type RegisterDeps = Pick<Deps, 'db' | 'clock' | 'random' | 'config'>;
+type RegisterDeps = Pick<
+  Deps,
+  'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'logger' | 'metrics'
+>;
 
-export const MAX_PASSKEYS = 10;
 const CHALLENGE_BYTES = 32;
 const OPEN_FOR_MS = 5 * 60_000;
 
@@ -28,7 +32,7 @@ function webauthnOf({ config }: RegisterDeps): WebauthnSettings {
 /**
  * Begins a registration, in place of one that was begun before: what `navigator.credentials.create()` takes
  * (WebAuthn Level 3 5.4), good for five minutes.
- * @throws AppError METHOD_UNAVAILABLE where passkeys are not set up, PASSKEY_LIMIT
+ * @throws AppError METHOD_UNAVAILABLE where passkeys are not set up, TOO_MANY_FACTORS
  */
 export async function startPasskeyRegistration(
   deps: RegisterDeps,
@@ -38,7 +42,7 @@ export async function startPasskeyRegistration(
   const { tenantId, userId, staffId, email, tenant } = principal;
   const { rpId: rpID } = webauthnOf(deps);
   const existing = await listPasskeys(deps.db, tenantId, staffId);
-  if (existing.length >= MAX_PASSKEYS) throw new AppError('PASSKEY_LIMIT');
+  if (existing.length >= MOST_FACTORS) throw new AppError('TOO_MANY_FACTORS');
   const options = await generateRegistrationOptions({
     rpID,
     rpName: tenant.name,
@@ -89,7 +93,7 @@ async function register(
   const made = await checkRegistration(webauthnOf(deps), response, challenge);
   if (!made) return 'INVALID_PASSKEY';
   const existing = await listPasskeys(tx, tenantId, staffId);
-  if (existing.length >= MAX_PASSKEYS) return 'PASSKEY_LIMIT';
+  if (existing.length >= MOST_FACTORS) return 'TOO_MANY_FACTORS';
   const id = deps.random.id();
   const row = { id, tenantId, userId, staffId, name, ...made, createdAt: now };
   return (await insertPasskey(tx, row)) ? { id } : 'PASSKEY_EXISTS';
@@ -97,7 +101,7 @@ async function register(
 
 /**
  * Ends a registration with what the authenticator made. Each challenge takes one response, good or bad.
- * @throws AppError NOT_FOUND where no registration is open, INVALID_PASSKEY, PASSKEY_LIMIT, METHOD_UNAVAILABLE;
+ * @throws AppError NOT_FOUND where no registration is open, INVALID_PASSKEY, TOO_MANY_FACTORS, METHOD_UNAVAILABLE;
  *   PASSKEY_EXISTS alike for one's own, a colleague's and another tenant's
  */
 export async function finishPasskeyRegistration(
@@ -116,11 +120,14 @@ export async function finishPasskeyRegistration(
       subject: `factor:${registered.id}`,
       details: { factor: 'passkey', via: 'api' },
     });
+    const what = { factor: 'passkey', change: 'added' } as const;
+    await noticeFactorChanged(deps, tx, ctx, principal, what);
     return registered;
   });
   if (outcome === 'NOT_FOUND') {
     throw new AppError(outcome, { detail: 'No registration is open: start one.' });
   }
   if (typeof outcome === 'string') throw new AppError(outcome);
+  deps.mail.wake();
   return { registered: true, factorId: outcome.id, name: passkey.name };
 }

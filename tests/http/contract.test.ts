@@ -36,7 +36,6 @@ describe('the catalogue of errors', () => {
       TOO_MANY_FACTORS: 409,
       METHOD_UNAVAILABLE: 409,
       PASSKEY_EXISTS: 409,
-      PASSKEY_LIMIT: 409,
       CONFLICT: 409,
       EXPORT_BUSY: 503,
       HASHING_BUSY: 503,

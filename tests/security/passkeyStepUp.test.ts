@@ -239,10 +239,10 @@ describe('wrong answers', () => {
     const member = await seedTestUserAndToken();
     const { prove, begin } = passkeyCalls(app, await signIn(app, member));
     const response = newAuthenticator(deps).get({ challenge: 'A'.repeat(43), rpId: 'localhost' });
-    expect(outcome(await prove(response, PURPOSE))).toEqual([409, 'NO_FACTOR']);
+    expect(outcome(await prove(response, PURPOSE))).toEqual([403, 'INVALID_PASSKEY']);
     await giveFactor(member);
     expect(outcome(await begin(PURPOSE))).toEqual([409, 'METHOD_UNAVAILABLE']);
     expect(outcome(await prove(response, PURPOSE))).toEqual([403, 'INVALID_PASSKEY']);
-    expect(await failureReasonsOf(member.staffId)).toEqual(['wrong_passkey']);
+    expect(await failureReasonsOf(member.staffId)).toEqual(['wrong_passkey', 'wrong_passkey']);
   });
 });

@@ -4,7 +4,7 @@ import request from 'supertest';
 import { routeTable } from '@/server/createApp';
 import { db } from '@/server/db';
 import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
-import { mails, passkeyRegistrations, passkeys, recoveryCodes } from '@/server/db/schema';
+import { giveOneOfEach } from '@/tests/helpers/oneOfEach';
 import { codeAt } from '@/tests/helpers/secondFactor';
 import { readZip } from '@/tests/helpers/readZip';
 import { buildApp } from '@/tests/helpers/testApp';
@@ -29,8 +29,6 @@ interface Ids {
   factorId: string;
   mailId: string;
 }
-
-type Owner = Pick<Ids, 'tenantId' | 'userId' | 'staffId'>;
 
 /** One way to aim an id at a route, and the status that says "no such thing", or "only yours". */
 interface Aim {
@@ -174,19 +172,6 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
 
 const seedMember = () =>
   seedTraveller(app, { permissions: ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'] });
-
-/** A row in each table that has none by now: what is not there cannot be seen to change. @returns the mail's id */
-async function giveOneOfEach({ tenantId, userId, staffId }: Owner): Promise<string> {
-  const row = { tenantId, userId, staffId };
-  const expiresAt = new Date(Date.now() + 3_600_000);
-  await db.insert(recoveryCodes).values({ ...row, codeHash: 'x' });
-  const key = { name: 'Key', publicKey: Buffer.from([0]), transports: [], backedUp: false };
-  await db.insert(passkeys).values({ ...row, ...key, credentialId: staffId });
-  await db.insert(passkeyRegistrations).values({ ...row, challenge: 'x', expiresAt });
-  const mail = { ...row, kind: 'new_device', expiresAt, sentAt: new Date() };
-  const [sent] = await db.insert(mails).values(mail).returning({ id: mails.id });
-  return sent?.id ?? '';
-}
 
 async function seedTarget(): Promise<Ids> {
   const member = await seedMember();
