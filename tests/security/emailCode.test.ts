@@ -116,6 +116,11 @@ describe('a mailed code', () => {
     await start(who);
     const code = await codeFor(who);
     expect((await verify(who, wrongFor(code))).status).toBe(403);
+    const failures = await auditOf('STEP_UP_FAILED', who.tenantId);
+    expect(failures.map(({ details }) => details['reason'])).toStrictEqual([
+      'wrong_code',
+      'wrong_code',
+    ]);
     clock.forward(600);
     expectRefusal(await verify(who, code), [404]);
   });
@@ -156,6 +161,16 @@ describe('a mailed code', () => {
     const who = await seedAsked();
     const answers = await Promise.all([1, 2, 3, 4, 5, 6].map(() => start(who)));
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+  });
+
+  it('is mailed ten times an hour also where many challenges ask for it at a time', async () => {
+    const who = await seedAsked();
+    const challenges: { challengeId: string }[] = [];
+    for (let next = 0; next < 14; next += 1) {
+      challenges.push((await attemptLogin(app, who, ABROAD)).body as { challengeId: string });
+    }
+    const answers = await Promise.all(challenges.map((challenge) => start(challenge)));
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(10);
   });
 
   it('has five tries, as any other', async () => {
