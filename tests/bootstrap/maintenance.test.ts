@@ -3,8 +3,9 @@ import { eq } from 'drizzle-orm';
 import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { db } from '@/server/db';
 import { uuidV7 } from '@/server/db/ids';
-import { riskDecisions } from '@/server/db/schema';
+import { mails, riskDecisions } from '@/server/db/schema';
 import { withoutTable } from '@/tests/helpers/authRows';
+import { mailRow, mailsOf, queueOne } from '@/tests/helpers/mailRows';
 import { seedOfficer } from '@/tests/helpers/officer';
 import { buildApp } from '@/tests/helpers/testApp';
 
@@ -36,6 +37,29 @@ it('deletes decisions that are older than they are kept, but for those with a ve
   const judged = await decide(officer, 900, verdict);
   await runMaintenance(deps);
   expect((await keptOf(officer)).sort()).toStrictEqual([young, judged].sort());
+});
+
+it('deletes mails after thirty days, whatever became of them', async () => {
+  const officer = await seedOfficer();
+  const ids = [await queueOne(deps, {}, officer), await queueOne(deps, {}, officer)] as const;
+  const daysAgo = (days: number) => ({ createdAt: new Date(Date.now() - days * DAY_MS) });
+  await db.update(mails).set(daysAgo(30.1)).where(eq(mails.id, ids[0]));
+  await db.update(mails).set(daysAgo(29.9)).where(eq(mails.id, ids[1]));
+  await runMaintenance(deps);
+  expect(await mailsOf(officer)).toMatchObject([{ id: ids[1], givenUpAt: null }]);
+});
+
+it('empties mails that expired while nobody sent any, but none that is being sent', async () => {
+  const officer = await seedOfficer();
+  const expiresAt = new Date(Date.now() - 1000);
+  const left = await queueOne(deps, { expiresAt }, officer);
+  const claimed = await queueOne(deps, { expiresAt }, officer);
+  const nextTryAt = new Date(Date.now() + 60_000);
+  await db.update(mails).set({ nextTryAt }).where(eq(mails.id, claimed));
+  await runMaintenance(deps);
+  expect(await mailRow(left)).toMatchObject({ sealed: null, lastError: 'expired' });
+  expect((await mailRow(left)).givenUpAt).not.toBeNull();
+  expect((await mailRow(claimed)).sealed).not.toBeNull();
 });
 
 it('goes on with the rest where one task fails, and counts it', async () => {

@@ -19,9 +19,11 @@ export interface ReceivedMail {
 
 /**
  * What the server does from now on: `greylist` and `refuse` answer recipients with 451 and 550, `hang` takes the text
- * and never answers, `dawdle` takes its time for each step, `down` hangs up on everybody.
+ * and never answers, `slow` takes a moment for each step and `dawdle` so long that the whole takes too long, `down` hangs
+ * up on everybody.
  */
-type Behaviour = 'accept' | 'greylist' | 'refuse' | 'refuseText' | 'hang' | 'dawdle' | 'down';
+type Behaviour =
+  'accept' | 'greylist' | 'refuse' | 'refuseText' | 'hang' | 'slow' | 'dawdle' | 'down';
 
 export interface MailServer {
   received: ReceivedMail[];
@@ -36,7 +38,9 @@ export interface MailServer {
 
 /** Not so long that a test would notice, and long enough that an honest server never meets it. */
 const TIMEOUT_MS = 600;
-const DAWDLE_MS = 450;
+const STEP_MS: Partial<Record<Behaviour, number>> = { slow: 50, dawdle: 550 };
+/** The server waits by itself before it greets. */
+const GREETING_MS = 150;
 
 const decodeQuoted = (text: string) =>
   Buffer.from(
@@ -88,9 +92,10 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
   const received: ReceivedMail[] = [];
   let behaviour: Behaviour = 'accept';
   let begun = 0;
-  const step = (done: () => void) => {
-    if (behaviour === 'dawdle') setTimeout(done, DAWDLE_MS);
-    else done();
+  const step = (done: () => void, lessMs = 0) => {
+    const ms = STEP_MS[behaviour];
+    if (ms === undefined) done();
+    else setTimeout(done, ms - lessMs);
   };
   const server = new SMTPServer({
     authOptional: true,
@@ -99,7 +104,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
     logger: false,
     closeTimeout: 10,
     onConnect: (_session, done) =>
-      step(() => done(behaviour === 'down' ? refusal(421, 'away') : null)),
+      step(() => done(behaviour === 'down' ? refusal(421, 'away') : null), GREETING_MS),
     onMailFrom(_address, _session, done) {
       begun += 1;
       step(() => done());
