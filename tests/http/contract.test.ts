@@ -203,6 +203,14 @@ describe('/openapi.json', () => {
     expect(schema.properties['email']).toMatchObject({ type: 'string', maxLength: 254 });
   });
 
+  it('says that a step-up is answered with a code or a passkey, one of both', () => {
+    const content = paths['/api/security/step-up/verify']?.['post']?.requestBody?.content;
+    expect(content?.['application/json']?.schema).toMatchObject({
+      required: ['purpose'],
+      oneOf: [{ required: ['code'] }, { required: ['passkey'] }],
+    });
+  });
+
   it('names every code that an error can have', () => {
     const text = JSON.stringify(document.components.responses.Problem);
     for (const code of Object.keys(ERRORS)) expect(text).toContain(`"${code}"`);

@@ -1,5 +1,7 @@
 import request from 'supertest';
+import { passkeyProof } from '@/server/security/proofs/passkeyProof';
 import { challengesOf } from '@/tests/helpers/authRows';
+import { operatorContext } from '@/tests/helpers/openNode';
 import {
   failureReasonsOf,
   givePasskey,
@@ -201,6 +203,23 @@ describe('a proof by passkey', () => {
     const late = await prove(response, PURPOSE, { challengeId });
     expect(outcome(late)).toEqual([404, 'CHALLENGE_NOT_FOUND']);
     expect((await begin(PURPOSE, { challengeId })).status).toBe(404);
+  });
+});
+
+describe('a challenge that closed meanwhile', () => {
+  it('is given nothing to sign any more, however it was found open before', async () => {
+    const { token, staffId, begin } = await seedOfficer();
+    await knock(token);
+    const [open] = await challengesOf(staffId);
+    if (!open) throw new Error('no challenge was opened');
+    const start = () =>
+      deps.db.transaction(async (tx) => passkeyProof.start?.(deps, operatorContext, tx, open));
+    expect(await start()).toMatchObject({ userVerification: 'required' });
+    const { passkeyChallenge } = (await challengesOf(staffId))[0] ?? {};
+    clock.forward(600);
+    await expect(start()).rejects.toMatchObject({ code: 'CHALLENGE_NOT_FOUND' });
+    expect((await challengesOf(staffId))[0]?.passkeyChallenge).toBe(passkeyChallenge);
+    expect((await begin(PURPOSE)).status).toBe(200);
   });
 });
 
