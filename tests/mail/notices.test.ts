@@ -223,6 +223,22 @@ describe('a forced logout', () => {
     await expectNoMail(member);
   });
 
+  it('that is undone by its commit is told to nobody', async () => {
+    const member = await seedMember();
+    await db.execute(sql`CREATE FUNCTION undo() RETURNS trigger LANGUAGE plpgsql
+      AS 'BEGIN RAISE EXCEPTION ''undone''; END'`);
+    await db.execute(sql`CREATE CONSTRAINT TRIGGER undo AFTER UPDATE ON tenant_staff
+      DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION undo()`);
+    try {
+      const forced = forceLogout(node.deps, operatorContext, member.tenantId, member.staffId);
+      await expect(forced).rejects.toThrow();
+    } finally {
+      await db.execute(sql`DROP FUNCTION undo CASCADE`);
+    }
+    expect((await me(node.app, member.token)).status).toBe(200);
+    await expectNoMail(member);
+  });
+
   it('of oneself, on this device, on one, on all, tells nobody anything', async () => {
     const member = await seedMember();
     const bearer = async () => String((await login(node.app, member, HOME)).body.accessToken);
