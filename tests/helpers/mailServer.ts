@@ -31,14 +31,16 @@ export interface MailServer {
   begun(): number;
   behave(next: Behaviour): void;
   /** Settings by which an application sends its mails here. */
-  settings(change?: Partial<MailSettings>): MailSettings;
+  settings(change?: Partial<MailSettings>, timeoutMs?: number): MailSettings;
   /** Waits for the only mail to a recipient. */
   mailTo(address: string): Promise<ReceivedMail>;
 }
 
-/** Not so long that a test would notice, and long enough that an honest server never meets it. */
-const TIMEOUT_MS = 600;
-const STEP_MS: Partial<Record<Behaviour, number>> = { slow: 50, dawdle: 550 };
+/** Long enough that an honest server never meets it, on a busy machine either. */
+const TIMEOUT_MS = 5000;
+/** Not so long that a test which waits for it would notice. */
+export const HASTY_MS = 1000;
+const STEP_MS: Partial<Record<Behaviour, number>> = { slow: 50, dawdle: 900 };
 /** The server waits by itself before it greets. */
 const GREETING_MS = 150;
 
@@ -140,8 +142,8 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
     received,
     begun: () => begun,
     behave: (next) => void (behaviour = next),
-    settings: (change = {}) => ({
-      smtp: { host: '127.0.0.1', port, tls: 'none', auth: undefined, timeoutMs: TIMEOUT_MS },
+    settings: (change = {}, timeoutMs = TIMEOUT_MS) => ({
+      smtp: { host: '127.0.0.1', port, tls: 'none', auth: undefined, timeoutMs },
       from: { name: 'Gatehouse', address: 'security@gatehouse.example' },
       publicUrl: 'https://id.example',
       ...change,

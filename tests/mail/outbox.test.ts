@@ -3,7 +3,7 @@ import { queueMail } from '@/server/mail';
 import { tablesHolding } from '@/tests/helpers/authRows';
 import { mailRow, queueOne, untilMail } from '@/tests/helpers/mailRows';
 import { openMailNode } from '@/tests/helpers/mailNode';
-import { hastenMails, startMailServer } from '@/tests/helpers/mailServer';
+import { HASTY_MS, hastenMails, startMailServer } from '@/tests/helpers/mailServer';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
 
@@ -81,7 +81,7 @@ describe('a queued mail', () => {
 
   it('leaves no word of itself in the log, whatever becomes of it', async () => {
     const server = await startMailServer();
-    const { deps, log } = openMailNode(server);
+    const { deps, log } = openMailNode(server, { mail: server.settings({}, HASTY_MS) });
     for (const behaviour of ['greylist', 'down', 'hang', 'refuse'] as const) {
       server.behave(behaviour);
       const id = await queueOne(deps);
@@ -123,7 +123,8 @@ describe('two nodes', () => {
 
   it('do not take what the other is sending, however long its server dawdles', async () => {
     const [slow, quick] = [await startMailServer(), await startMailServer()];
-    const [first, second] = [openMailNode(slow), openMailNode(quick)];
+    const first = openMailNode(slow, { mail: slow.settings({}, HASTY_MS) });
+    const second = openMailNode(quick);
     slow.behave('hang');
     const id = await queueOne(first.deps);
     first.deps.mail.wake();
