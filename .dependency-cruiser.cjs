@@ -64,6 +64,19 @@ module.exports = {
       to: { path: '^(tests|bench|scripts)/' },
     },
     {
+      name: 'client-stands-alone',
+      severity: 'error',
+      comment: 'It runs in browsers: no package, nothing of the server.',
+      from: { path: '^client/' },
+      to: { pathNot: '^client/' },
+    },
+    {
+      name: 'server-never-imports-client',
+      severity: 'error',
+      from: { path: '^server/' },
+      to: { path: '^client/' },
+    },
+    {
       name: 'no-dev-dependency-in-server',
       severity: 'error',
       from: { path: '^server/' },

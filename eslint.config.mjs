@@ -50,6 +50,12 @@ export default tseslint.config(
       ],
     },
   },
+  {
+    files: ['client/**/*.ts'],
+    rules: {
+      'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
+    },
+  },
   { files: ['server/config.ts'], rules: { 'no-restricted-syntax': 'off' } },
   {
     files: ['tests/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.{ts,mjs}', '*.{js,mjs,cjs,ts}'],

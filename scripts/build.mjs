@@ -1,7 +1,17 @@
-// Compiles server/ to dist/ when a source is newer than the last build. It builds aside and swaps, so that a
+// Compiles server/ and client/ to dist/ when a source is newer than the last build. It builds aside and swaps, so that a
 // half-written tree is never run, and says nothing when there is nothing to say.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,7 +43,35 @@ function run(script, args) {
   throw new Error('not built');
 }
 
-const sources = ['server', 'tsconfig.json', 'tsconfig.build.json', 'package.json'];
+/** One file of ES module for browsers, and one of types that needs no other. */
+async function buildClient(into) {
+  const { build } = await import('esbuild');
+  mkdirSync(into, { recursive: true });
+  await build({
+    entryPoints: [join(root, 'client', 'index.ts')],
+    outfile: join(into, 'gatehouse.js'),
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    logLevel: 'error',
+  });
+  const types = mkdtempSync(join(into, '.types-'));
+  run(tsc, ['-p', 'client/tsconfig.build.json', '--outDir', types]);
+  const read = (name) => readFileSync(join(types, 'client', name), 'utf8');
+  const own = read('index.d.ts').replace(/^(import|export \*) .*\n/gm, '');
+  writeFileSync(join(into, 'gatehouse.d.ts'), read('contract.d.ts') + own);
+  rmSync(types, { recursive: true });
+}
+
+const sources = [
+  'server',
+  'client',
+  'scripts/build.mjs',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'package.json',
+];
 const sourceTime = Math.max(...sources.map((name) => newest(join(root, name))));
 const tsc = resolveBin('typescript', 'bin/tsc');
 const tscAlias = resolveBin('tsc-alias', 'dist/bin/index.js');
@@ -49,11 +87,13 @@ const aside = mkdtempSync(join(root, '.dist-'));
 try {
   run(tsc, ['-p', 'tsconfig.build.json', '--outDir', aside]);
   run(tscAlias, ['-p', 'tsconfig.build.json', '--outDir', aside]);
+  await buildClient(join(aside, 'client'));
   const old = `${aside}-old`;
   if (existsSync(dist)) renameSync(dist, old);
   renameSync(aside, dist);
   rmSync(old, { recursive: true, force: true });
-} catch {
+} catch (error) {
+  if (error.message !== 'not built') process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
 } finally {
   rmSync(aside, { recursive: true, force: true });

@@ -1,0 +1,152 @@
+import type { Browser } from './browser';
+import type { Chain } from './chain';
+import { isDue, isUsable, randomId, readTokens } from './chain';
+import type { Credentials, GatehouseClient, GatehouseOptions, SignedOutReason } from './contract';
+import { GatehouseError } from './contract';
+import { createRefresher } from './refresher';
+import { createSender } from './sender';
+import { createProver } from './stepUp';
+import { joinTabs } from './tabs';
+import type { Message } from './tabs';
+import { createTransport, refusal } from './transport';
+import { createVault } from './vault';
+
+/** How long the other tabs have to say what they know. */
+const ASK_TABS_MS = 2000;
+const ASK_BLINDLY_MS = 300;
+
+/** The parts of one client, on what its browser has. */
+function assemble(options: GatehouseOptions, browser: Browser) {
+  const transport = createTransport(browser, options);
+  const heard = new Set<(message: Message) => void>();
+  const tabs = joinTabs(browser, `gatehouse:${transport.base.origin}`, (message) => {
+    for (const hear of heard) hear(message);
+  });
+  const ended = (reason: SignedOutReason) => {
+    refresher.schedule();
+    const { loginUrl = '/login' } = options;
+    try {
+      options.onSignedOut?.({ reason });
+    } finally {
+      if (reason === 'security' && loginUrl !== false) browser.goTo(`${loginUrl}?reason=security`);
+    }
+  };
+  const vault = createVault(tabs, options.storage, {
+    changed: () => refresher.schedule(),
+    ended,
+  });
+  const prove = createProver(browser, transport, options);
+  const refresher = createRefresher({ transport, tabs, vault, prove });
+  heard.add((message) => {
+    if (message.kind === 'chain') vault.learn(message.chain);
+    else if (message.kind === 'ended') vault.heardEnd(message);
+    else if (message.kind === 'dismissed') refresher.heardDismissed();
+    else if (message.kind === 'wait') refresher.heardWait(message.until);
+    else if (message.kind === 'ask') {
+      const { chain } = vault;
+      const { asker } = message;
+      void tabs.tell(chain ? { kind: 'chain', chain } : { kind: 'none', asker });
+    }
+  });
+  return { transport, tabs, vault, prove, refresher, heard };
+}
+
+type Parts = ReturnType<typeof assemble>;
+
+/** Learns from storage, or else from the other tabs, what session there is. */
+async function discover({ tabs, vault, heard }: Parts): Promise<void> {
+  await vault.reload();
+  if (vault.chain) return;
+  const others = await tabs.countOthers();
+  if (others !== undefined && others < 1) return;
+  await new Promise<void>((resolve) => {
+    let silent = others ?? Infinity;
+    const asker = randomId();
+    const listen = (message: Message) => {
+      if (message.kind === 'none' && message.asker === asker) silent -= 1;
+      if (message.kind === 'chain' || silent < 1) done();
+    };
+    const done = () => {
+      clearTimeout(overdue);
+      heard.delete(listen);
+      resolve();
+    };
+    const overdue = setTimeout(done, others === undefined ? ASK_BLINDLY_MS : ASK_TABS_MS);
+    heard.add(listen);
+    void tabs.tell({ kind: 'ask', asker });
+  });
+}
+
+async function signIn({ transport, prove, vault }: Parts, credentials: Credentials) {
+  let askedAt = Date.now();
+  let answer = await transport.post('/api/auth/login', credentials);
+  if (answer.status === 428) {
+    const { challengeId } = answer.body;
+    await prove(answer.body, () => Promise.resolve({}), new AbortController().signal);
+    askedAt = Date.now();
+    answer = await transport.post('/api/auth/login/complete', { challengeId });
+  }
+  const tokens = answer.status === 200 ? readTokens(answer.body, askedAt) : undefined;
+  if (!tokens) throw refusal(answer);
+  const chain: Chain = { session: randomId(), since: askedAt, n: 0, ...tokens };
+  await vault.store(chain);
+}
+
+/** @param browser what the tab offers; tests have tabs of their own */
+export function buildClient(options: GatehouseOptions, browser: Browser): GatehouseClient {
+  const parts = assemble(options, browser);
+  const { transport, tabs, vault, prove, refresher } = parts;
+  const jitter = Math.random();
+  const chain = () => vault.chain;
+  const discovered = discover(parts).catch(() => undefined);
+
+  async function accessToken(stale?: string): Promise<string | undefined> {
+    await discovered;
+    const before = chain();
+    if (!before) return undefined;
+    const now = Date.now();
+    const usable = isUsable(before, now) && before.access?.token !== stale;
+    if (!usable) await refresher.refresh(before.access?.token);
+    else if (isDue(before, now, jitter)) {
+      // Nobody waits for it: what there is still serves.
+      void refresher.refresh(before.access?.token).catch(() => undefined);
+    }
+    const after = chain();
+    if (!after) throw new GatehouseError('SIGNED_OUT');
+    return after.access?.token;
+  }
+
+  const send = createSender({ transport, vault, prove, accessToken });
+  return {
+    ready: async () => {
+      await discovered;
+      return vault.chain !== undefined;
+    },
+    get signedIn() {
+      return vault.chain !== undefined;
+    },
+    async signIn(credentials) {
+      await discovered;
+      await signIn(parts, credentials);
+    },
+    async signOut({ everywhere } = {}) {
+      try {
+        const path = everywhere ? '/api/auth/logout-all' : '/api/auth/logout';
+        await send(new URL(path, transport.base), { method: 'POST' });
+      } catch (error) {
+        // Signed out here all the same; asked to end other sessions, it must not seem done.
+        if (everywhere && !(error instanceof GatehouseError && error.code === 'SIGNED_OUT')) {
+          throw error;
+        }
+      } finally {
+        await vault.end('signed_out');
+      }
+    },
+    fetch: send,
+    accessToken: () => accessToken(),
+    close() {
+      refresher.stop();
+      tabs.close();
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import { GatehouseError } from './contract';
+import type { Prove } from './stepUp';
+import { orAborted } from './stepUp';
+import type { RequestEvent, RequestStep } from './transitions';
+import { REQUEST } from './transitions';
+import type { Transport } from './transport';
+import type { Vault } from './vault';
+
+type Fetch = typeof fetch;
+type Input = Parameters<Fetch>[0];
+
+interface Parts {
+  transport: Transport;
+  vault: Vault;
+  prove: Prove;
+  readonly accessToken: (stale?: string) => Promise<string | undefined>;
+}
+
+const isRequest = (input: Input): input is Request => typeof input === 'object' && 'url' in input;
+
+/** A stream can be read once, and of a request's body nobody can tell whether it is one. */
+function canRepeat(input: Input, init: RequestInit | undefined): boolean {
+  const body: unknown = init?.body;
+  if (body !== undefined && body !== null) {
+    return !(typeof body === 'object' && ('getReader' in body || Symbol.asyncIterator in body));
+  }
+  return !isRequest(input) || input.method === 'GET' || input.method === 'HEAD';
+}
+
+async function readEvent(response: Response): Promise<[RequestEvent, Record<string, unknown>]> {
+  if (response.status !== 401 && response.status !== 428) return ['other', {}];
+  try {
+    const body = (await response.clone().json()) as Record<string, unknown>;
+    const { error } = body;
+    if (error === 'UNAUTHENTICATED') return ['unauthenticated', body];
+    return [error === 'STEP_UP_REQUIRED' ? 'stepUp' : 'other', body];
+  } catch {
+    return ['other', {}];
+  }
+}
+
+/** Sends the application's requests with the session's bearer, each at most twice. */
+export function createSender({ transport, vault, prove, accessToken }: Parts): Fetch {
+  const { base } = transport;
+  const proving = new Map<string, Promise<void>>();
+
+  /** Whoever runs into the same gate while the person is being asked waits for that answer. */
+  function proveOnce(challenge: Record<string, unknown>): Promise<void> {
+    const purpose = String(challenge['purpose']);
+    const bearer = async () => ({ authorization: `Bearer ${(await accessToken()) ?? ''}` });
+    const asked =
+      proving.get(purpose) ??
+      prove(challenge, bearer, vault.ending).finally(() => proving.delete(purpose));
+    proving.set(purpose, asked);
+    return asked;
+  }
+
+  function withBearer(input: Input, init: RequestInit | undefined, token: string | undefined) {
+    if (token === undefined) return transport.fetch(input, init);
+    const headers = new Headers(init?.headers ?? (isRequest(input) ? input.headers : undefined));
+    headers.set('authorization', `Bearer ${token}`);
+    return transport.fetch(input, { ...init, headers });
+  }
+
+  /** A caller that gives up leaves the others' refresh alone. */
+  function forCaller<T>(signal: AbortSignal | null | undefined, work: Promise<T>): Promise<T> {
+    return signal ? orAborted(signal, work, () => signal.reason as Error) : work;
+  }
+
+  return async (input, init) => {
+    const url = new URL(isRequest(input) ? input.url : input, base);
+    // Of the whole origin, and of no other: a token must not follow a link.
+    if (url.origin !== base.origin) return transport.fetch(input, init);
+    const target = isRequest(input) ? input : url;
+    const signal = init?.signal ?? (isRequest(input) ? input.signal : undefined);
+    let step: RequestStep = canRepeat(input, init) ? 'first' : 'once';
+    let token = await forCaller(signal, accessToken());
+    for (;;) {
+      const response = await withBearer(target, init, token);
+      const [event, body] = await readEvent(response);
+      if (body['error'] === 'FORCE_LOGOUT') {
+        await vault.end('security');
+        throw new GatehouseError('SIGNED_OUT', response.status, body);
+      }
+      // Without a session of ours there is nothing to renew or prove.
+      const action = token === undefined ? 'return' : REQUEST[step][event];
+      if (action === 'return') return response;
+      if (action === 'prove') await forCaller(signal, proveOnce(body));
+      token = await forCaller(signal, accessToken(action === 'refresh' ? token : undefined));
+      step = 'repeated';
+    }
+  };
+}

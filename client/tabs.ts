@@ -1,0 +1,93 @@
+import type { Browser } from './browser';
+import type { Chain } from './chain';
+import { randomId } from './chain';
+import type { SignedOutReason } from './contract';
+
+/** What tabs tell each other. */
+export type Message =
+  | { kind: 'ask'; asker: string }
+  | { kind: 'none'; asker: string }
+  /** Says nothing: it has been heard when all that was said before it has. */
+  | { kind: 'fence' }
+  | { kind: 'chain'; chain: Chain }
+  | { kind: 'ended'; session: string; reason: SignedOutReason }
+  | { kind: 'dismissed' }
+  | { kind: 'wait'; until: number };
+
+export interface Tabs {
+  /** Resolves when the message is on its way to every tab there is, so that it outlives this one. */
+  tell(message: Message): Promise<void>;
+  /** Runs work in one tab at a time; a tab that dies lets go. */
+  alone<T>(work: () => Promise<T>): Promise<T>;
+  /** How many other tabs there are; undefined where nobody can tell. */
+  countOthers(): Promise<number | undefined>;
+  close(): void;
+}
+
+const ECHO_MS = 1000;
+
+/** Sends on one channel object and hears on another, so that it hears itself: after that, so has everybody. */
+function openLine(browser: Browser, name: string, hear: (message: Message) => void) {
+  const out = browser.openChannel?.(name);
+  const ear = browser.openChannel?.(name);
+  const me = randomId();
+  const echoes = new Map<number, () => void>();
+  let count = 0;
+  let closed = false;
+  ear?.addEventListener('message', ({ data }) => {
+    const { from, id, message } = data as { from: string; id: number; message: Message };
+    if (from === me) echoes.get(id)?.();
+    else hear(message);
+  });
+  return {
+    tell(message: Message): Promise<void> {
+      if (!out || closed) return Promise.resolve();
+      const id = ++count;
+      return new Promise((resolve) => {
+        const done = () => {
+          clearTimeout(overdue);
+          echoes.delete(id);
+          resolve();
+        };
+        const overdue = setTimeout(done, ECHO_MS);
+        echoes.set(id, done);
+        out.postMessage({ from: me, id, message });
+      });
+    },
+    close() {
+      closed = true;
+      out?.close();
+      ear?.close();
+      for (const done of echoes.values()) done();
+    },
+  };
+}
+
+/** Joins the tabs of this origin that use the same Gatehouse. */
+export function joinTabs(browser: Browser, name: string, hear: (message: Message) => void): Tabs {
+  const { locks } = browser;
+  const line = openLine(browser, name, hear);
+  const leaving = new AbortController();
+  const presence = `${name}:tab`;
+  // Held for as long as the tab lives: that is how others know that there is somebody to ask.
+  void locks
+    ?.request(
+      presence,
+      { mode: 'shared' },
+      () => new Promise<void>((leave) => leaving.signal.addEventListener('abort', () => leave())),
+    )
+    .catch(() => undefined);
+  return {
+    tell: (message) => line.tell(message),
+    alone: (work) => (locks ? locks.request(name, {}, work) : work()),
+    async countOthers() {
+      if (!locks) return undefined;
+      const { held } = await locks.query();
+      return (held ?? []).filter((lock) => lock.name === presence).length - 1;
+    },
+    close() {
+      leaving.abort();
+      line.close();
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import type { GatehouseOptions } from '@/client/contract';
+import { listen } from './listen';
+import { giveFactor } from './secondFactor';
+import { codeAt } from './secondFactor';
+import { seedTestUserAndToken } from './seedAuth';
+import type { SeedOptions } from './seedAuth';
+import { openMachine } from './simulatedBrowser';
+import type { Machine, Tab } from './simulatedBrowser';
+import { buildApp, createMovableClock } from './testApp';
+import { HOME } from './traveller';
+
+/** Somebody at home, on a machine of their own, in front of a real server whose clock can be moved. */
+export async function openScene(settings: Parameters<typeof buildApp>[0] = {}, realTime = false) {
+  const clock = createMovableClock();
+  const { app, deps } = buildApp(settings, realTime ? {} : { clock });
+  const url = await listen(app);
+
+  async function signedIn(
+    options: Partial<GatehouseOptions> = {},
+    seed: SeedOptions = { permissions: ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'] },
+  ) {
+    const person = await seedTestUserAndToken(seed);
+    const secret = await giveFactor(person);
+    const machine: Machine = openMachine(url, { ...HOME });
+    const tab: Tab = machine.openTab(options);
+    await tab.client.signIn({ email: person.email, password: person.password });
+    /** A code that has not been used: each one takes a time step. */
+    const nextCode = () => {
+      clock.forward(30);
+      return codeAt(secret, clock.now());
+    };
+    return { person, secret, machine, tab, nextCode };
+  }
+  /** Longer than access tokens live. */
+  const expireAccess = () => clock.forward(400);
+  return { app, deps, clock, url, signedIn, expireAccess };
+}
+
+export const statusOf = async (response: Promise<Response>): Promise<number> => {
+  const { status, body } = await response;
+  await body?.cancel();
+  return status;
+};

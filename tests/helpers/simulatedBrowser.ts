@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import type { Browser, Channel, Locks } from '@/client/browser';
+import { buildClient } from '@/client/client';
+import type { GatehouseClient, GatehouseOptions, SignedOutReason } from '@/client/contract';
+import { closeLater } from './closing';
+
+type Release = () => void;
+
+interface Held {
+  name: string;
+  shared: boolean;
+  tab: string;
+  release: Release;
+}
+
+/** Web Locks, which Node lacks: one owner at a time, in order; a tab that dies lets go of everything. */
+function createLocks() {
+  const held: Held[] = [];
+  const waiting: { name: string; shared: boolean; tab: string; grant: () => void }[] = [];
+
+  const isFree = (name: string, shared: boolean) =>
+    held.every((lock) => lock.name !== name || (shared && lock.shared));
+  function grantNext(): void {
+    for (const wait of [...waiting]) {
+      if (!isFree(wait.name, wait.shared)) continue;
+      waiting.splice(waiting.indexOf(wait), 1);
+      wait.grant();
+    }
+  }
+  function letGo(lock: Held): void {
+    const at = held.indexOf(lock);
+    if (at >= 0) held.splice(at, 1);
+    grantNext();
+  }
+  const locksOf = (tab: string): Locks => ({
+    request: (name, { mode }, work) =>
+      new Promise((resolve, reject) => {
+        const shared = mode === 'shared';
+        const grant = () => {
+          const lock: Held = { name, shared, tab, release: () => letGo(lock) };
+          held.push(lock);
+          setImmediate(() => void work().then(resolve, reject).finally(lock.release));
+        };
+        waiting.push({ name, shared, tab, grant });
+        grantNext();
+      }),
+    query: () => Promise.resolve({ held: held.map(({ name }) => ({ name })) }),
+  });
+  function kill(tab: string): void {
+    for (const wait of waiting.filter((one) => one.tab === tab)) {
+      waiting.splice(waiting.indexOf(wait), 1);
+    }
+    for (const lock of held.filter((one) => one.tab === tab)) lock.release();
+  }
+  return { locksOf, kill };
+}
+
+/** One request of a tab, as it left and as it came back. */
+export interface Call {
+  path: string;
+  method: string;
+  authorization: string | null;
+  key: string | null;
+  body: string;
+  /** Undefined where no answer came. */
+  status: number | undefined;
+}
+
+type Send = () => Promise<Response>;
+
+export interface Tab {
+  client: GatehouseClient;
+  calls: Call[];
+  /** The calls that asked for a refresh. */
+  refreshes(): Call[];
+  signedOut: SignedOutReason[];
+  /** Where the tab was sent. */
+  wentTo: string[];
+  /** Stands between the tab and the server. */
+  network: (call: Call, send: Send) => Promise<Response>;
+  /** The process of the tab dies: it does and hears nothing any more. */
+  kill(): void;
+}
+
+export interface Machine {
+  /** The headers that tell the server where this is. */
+  place: Record<string, string>;
+  openTab(options?: Partial<GatehouseOptions>, has?: Partial<Browser>): Tab;
+}
+
+const never = () => new Promise<never>(() => undefined);
+
+/** A browser with tabs that share locks and channels; each talks to a real server. */
+export function openMachine(url: string, place: Record<string, string> = {}): Machine {
+  const locks = createLocks();
+  const profile = randomUUID();
+  const machine: Machine = {
+    place,
+    openTab(options = {}, has = {}) {
+      const id = randomUUID();
+      let dead = false;
+      const isDead = () => dead;
+      const channels: Channel[] = [];
+      const tab: Omit<Tab, 'client'> = {
+        calls: [],
+        refreshes: () => tab.calls.filter(({ path }) => path === '/api/auth/refresh'),
+        signedOut: [],
+        wentTo: [],
+        network: (_call, send) => send(),
+        kill() {
+          dead = true;
+          for (const channel of channels) channel.close();
+          locks.kill(id);
+        },
+      };
+      const browser: Browser = {
+        origin: url,
+        onLine: () => true,
+        goTo: (target) => void tab.wentTo.push(target),
+        locks: locks.locksOf(id),
+        openChannel(name) {
+          const channel: Channel = new BroadcastChannel(`${profile}:${name}`) as never;
+          channels.push(channel);
+          return channel;
+        },
+        async fetch(input, init) {
+          if (isDead()) return never();
+          const request = new Request(input, init);
+          for (const [name, value] of Object.entries(machine.place))
+            request.headers.set(name, value);
+          const call: Call = {
+            path: new URL(request.url).pathname,
+            method: request.method,
+            authorization: request.headers.get('authorization'),
+            key: request.headers.get('idempotency-key'),
+            body: typeof init?.body === 'string' ? init.body : '',
+            status: undefined,
+          };
+          tab.calls.push(call);
+          const response = await tab.network(call, () => fetch(request));
+          if (isDead()) return never();
+          call.status = response.status;
+          return response;
+        },
+        ...has,
+      };
+      const client = buildClient(
+        {
+          onStepUp: () => {
+            throw new Error('nobody was to be asked');
+          },
+          onSignedOut: ({ reason }) => void tab.signedOut.push(reason),
+          ...options,
+        },
+        browser,
+      );
+      closeLater(() => {
+        client.close();
+        tab.kill();
+        return Promise.resolve();
+      });
+      return Object.assign(tab, { client });
+    },
+  };
+  return machine;
+}
+
+/** The answer is on its way back when the connection breaks. */
+export const loseAnswer = async (send: Send): Promise<never> => {
+  const response = await send();
+  await response.arrayBuffer();
+  throw new TypeError('the network dropped the answer');
+};
+
+/** The request itself does not get out. */
+export const loseRequest = (): Promise<never> =>
+  Promise.reject(new TypeError('the network is not there'));
