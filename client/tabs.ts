@@ -26,7 +26,7 @@ export interface Tabs {
 
 const ECHO_MS = 1000;
 
-/** Sends on one channel object and hears on another, so that it hears itself: after that, so has everybody. */
+/** Sends on one channel object and hears on another, so that it hears itself: then it is on its way to everybody. */
 function openLine(browser: Browser, name: string, hear: (message: Message) => void) {
   const out = browser.openChannel?.(name);
   const ear = browser.openChannel?.(name);

@@ -1,7 +1,9 @@
+import { eq } from 'drizzle-orm';
 import type { GatehouseOptions } from '@/client/contract';
+import { db } from '@/server/db';
+import { userTotp } from '@/server/db/schema';
 import { listen } from './listen';
-import { giveFactor } from './secondFactor';
-import { codeAt } from './secondFactor';
+import { codeAt, giveFactor } from './secondFactor';
 import { seedTestUserAndToken } from './seedAuth';
 import type { SeedOptions } from './seedAuth';
 import { openMachine } from './simulatedBrowser';
@@ -35,6 +37,9 @@ export async function openScene(settings: Parameters<typeof buildApp>[0] = {}, r
   const expireAccess = () => clock.forward(400);
   return { app, deps, clock, url, signedIn, expireAccess };
 }
+
+export const removeFactors = (staffId: string) =>
+  db.delete(userTotp).where(eq(userTotp.staffId, staffId));
 
 export const statusOf = async (response: Promise<Response>): Promise<number> => {
   const { status, body } = await response;

@@ -57,6 +57,7 @@ function createLocks() {
 
 /** One request of a tab, as it left and as it came back. */
 export interface Call {
+  url: string;
   path: string;
   method: string;
   authorization: string | null;
@@ -85,6 +86,8 @@ export interface Tab {
 export interface Machine {
   /** The headers that tell the server where this is. */
   place: Record<string, string>;
+  /** Hears what the tabs tell each other. */
+  listen(hear: (message: unknown) => void): { close(): void };
   openTab(options?: Partial<GatehouseOptions>, has?: Partial<Browser>): Tab;
 }
 
@@ -96,6 +99,11 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
   const profile = randomUUID();
   const machine: Machine = {
     place,
+    listen(hear) {
+      const channel: Channel = new BroadcastChannel(`${profile}:gatehouse:${url}`) as never;
+      channel.addEventListener('message', ({ data }) => hear(data));
+      return channel;
+    },
     openTab(options = {}, has = {}) {
       const id = randomUUID();
       let dead = false;
@@ -129,6 +137,7 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
           for (const [name, value] of Object.entries(machine.place))
             request.headers.set(name, value);
           const call: Call = {
+            url: request.url,
             path: new URL(request.url).pathname,
             method: request.method,
             authorization: request.headers.get('authorization'),
@@ -149,6 +158,7 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
           onStepUp: () => {
             throw new Error('nobody was to be asked');
           },
+          timeoutMs: 3000,
           onSignedOut: ({ reason }) => void tab.signedOut.push(reason),
           ...options,
         },
