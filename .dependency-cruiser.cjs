@@ -1,5 +1,5 @@
 /** The import rules of docs/architecture.md. */
-const area = '(auth|security|compliance|tenants|health|mail)';
+const area = '(auth|security|compliance|tenants|health|mail|demo)';
 module.exports = {
   forbidden: [
     {

@@ -222,6 +222,8 @@ function buildConfig(env: Settings) {
     databasePoolSize: env.DATABASE_POOL_SIZE,
     dataDir: resolve(root, env.GATEHOUSE_DATA_DIR),
     migrationsDir: join(root, 'migrations'),
+    examplesDir: join(root, 'examples'),
+    clientFile: join(root, 'dist', 'client', 'gatehouse.js'),
     migrateOnBoot: env.MIGRATE_ON_BOOT ?? !production,
     // Like migrating: by itself where somebody develops, on purpose where it is in earnest.
     schemaGuard: env.SCHEMA_GUARD ?? (production ? ('enforce' as const) : ('warn' as const)),

@@ -3,6 +3,7 @@ import type { Express } from 'express';
 import helmet from 'helmet';
 import { authRoutes } from './auth';
 import { complianceRoutes } from './compliance';
+import { demoRoutes } from './demo';
 import type { Deps } from './deps';
 import { healthRoutes } from './health';
 import { authenticate, authenticateIfPresent } from './middleware/authenticate';
@@ -67,6 +68,7 @@ export function routeTable(deps: Deps): Route[] {
     get('/health/live', [], health.live),
     get('/health/ready', [], health.ready),
     get('/metrics', [], health.metrics),
+    ...demoRoutes(deps),
   ];
   const openApi = endpoint({
     summary: 'This document',

@@ -64,6 +64,8 @@ Sign in:
 
   curl -s ${url}/api/auth/login -H 'content-type: application/json' -d '${body}'
 
+In a browser:  ${url}/demo
+
 The current TOTP code:  npm run --silent admin -- totp code --secret ${signIn.totpSecret}
 `);
 }

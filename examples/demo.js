@@ -1,0 +1,113 @@
+import { GatehouseError, createGatehouseClient } from '/demo/gatehouse.js';
+
+const $ = (id) => document.getElementById(id);
+const say = (text) => ($('notice').textContent = text);
+
+/** What a thief would copy: kept here only so that the page can play one. */
+let loot;
+
+function askForProof({ purpose, methods, score, reasons, error, attemptsLeft, sendMail, signal }) {
+  const dialog = $('step-up');
+  const scored = score === undefined ? '' : ` Score ${score}: ${reasons.join(', ')}.`;
+  const again = error
+    ? ` That was not right (${error}), ${attemptsLeft ?? 'some'} tries left.`
+    : '';
+  $('why').textContent = `For ${purpose}, with ${methods.join(' or ')}.${scored}${again}`;
+  $('passkey').hidden = !methods.includes('passkey');
+  $('mail').hidden = !methods.includes('email');
+  $('mail').onclick = () => sendMail().catch((failure) => say(failure.message));
+  $('code').value = '';
+  dialog.returnValue = '';
+  dialog.showModal();
+  signal.addEventListener('abort', () => dialog.close());
+  return new Promise((resolve) => {
+    const answers = { code: () => $('code').value, passkey: () => ({ method: 'passkey' }) };
+    dialog.onclose = () => resolve(answers[dialog.returnValue]?.());
+  });
+}
+
+const client = createGatehouseClient({
+  loginUrl: '/demo',
+  onStepUp: askForProof,
+  onSignedOut({ reason }) {
+    loot = undefined;
+    say(`Signed out: ${reason}`);
+    show();
+  },
+  storage: {
+    load: () => null,
+    save: (value) => void (loot = value === null ? undefined : JSON.parse(value).refreshToken),
+  },
+});
+
+function show() {
+  $('sign-in').hidden = client.signedIn;
+  $('session').hidden = !client.signedIn;
+}
+
+async function look() {
+  const response = await client.fetch('/api/auth/me');
+  $('who').textContent = JSON.stringify(await response.json(), null, 2);
+  show();
+}
+
+const json = (body) => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
+
+async function exportBundle() {
+  const year = new Date().getUTCFullYear();
+  const range = { from: `${year}-01-01`, to: `${year}-12-31`, format: 'csv' };
+  const response = await client.fetch('/api/compliance/export/bundle', json(range));
+  if (!response.ok) return say(`No bundle: ${(await response.json()).error}`);
+  const bundle = await response.blob();
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(bundle);
+  link.download = 'evidence.zip';
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  say(`Exported ${bundle.size} bytes.`);
+}
+
+/** Uses a copied refresh token; when it comes a second time, the server ends every session of the person. */
+async function playTheThief() {
+  if (!loot) return say('This tab has refreshed nothing yet: sign in here first.');
+  const stolen = json({ refreshToken: loot });
+  await client.fetch('/api/auth/refresh', stolen);
+  await client.fetch('/api/auth/refresh', stolen);
+}
+
+/** Runs what a button does and says what went wrong. */
+const act = (work) => async (event) => {
+  event?.preventDefault();
+  try {
+    await work(event);
+  } catch (error) {
+    if (!(error instanceof GatehouseError)) throw error;
+    if (error.code !== 'SIGNED_OUT') say(`Refused: ${error.code}`);
+  }
+};
+
+$('sign-in').addEventListener(
+  'submit',
+  act(async ({ target }) => {
+    await client.signIn(Object.fromEntries(new FormData(target)));
+    target.reset();
+    say('Signed in.');
+    await look();
+  }),
+);
+$('look').addEventListener('click', act(look));
+$('export').addEventListener('click', act(exportBundle));
+$('thief').addEventListener('click', act(playTheThief));
+$('sign-out').addEventListener(
+  'click',
+  act(() => client.signOut()),
+);
+
+const reason = new URLSearchParams(location.search).get('reason');
+if (reason) say(`Signed out: ${reason}`);
+if (await client.ready()) await act(look)();
+else show();

@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Response } from 'express';
+import type { Deps } from '../deps';
+import { endpoint, get } from '../routeTable';
+import type { Route } from '../routeTable';
+
+/** Nothing inline, nothing from elsewhere; the page needs no more than this. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src data: 'self'",
+  "connect-src 'self'",
+  "form-action 'none'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+async function send(res: Response, path: string, type: string): Promise<void> {
+  const content = await readFile(path);
+  res.setHeader('content-security-policy', POLICY);
+  res.type(type).send(content);
+}
+
+/** The example page, where somebody tries Gatehouse out: with its own database. Anywhere else there is none. */
+export function demoRoutes({ config }: Pick<Deps, 'config'>): Route[] {
+  if (config.mode !== 'embedded') return [];
+  const file = (path: string, summary: string, source: string, type: string) =>
+    get(
+      path,
+      [],
+      endpoint({
+        summary,
+        responses: { 200: type },
+        handle: (_req, res) => send(res, source, type),
+      }),
+    );
+  const { examplesDir, clientFile } = config;
+  return [
+    file('/demo', 'The example page', join(examplesDir, 'index.html'), 'html'),
+    file('/demo/demo.js', 'Its script', join(examplesDir, 'demo.js'), 'js'),
+    file('/demo/demo.css', 'Its style', join(examplesDir, 'demo.css'), 'css'),
+    file('/demo/gatehouse.js', 'The browser client', clientFile, 'js'),
+  ];
+}
