@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { closeLater } from './closing';
+
+const PLACES = [
+  process.env['CHROMIUM'],
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
+
+/** Where a Chromium is on this machine; undefined where there is none. `CHROMIUM` names another. */
+export const findBrowser = (): string | undefined =>
+  PLACES.find((path) => path !== undefined && path !== '' && existsSync(path));
+
+/** Starts it without a window, and without its own traffic. */
+export async function launchBrowser(executablePath: string): Promise<Browser> {
+  const browser = await chromium.launch({
+    executablePath,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  closeLater(() => browser.close());
+  return browser;
+}
+
+/** What a page shows, once it shows something that fits. */
+export async function shown(page: Page, selector: string, what: RegExp): Promise<string> {
+  const element = page.locator(selector).filter({ hasText: what, visible: true });
+  await element.waitFor({ timeout: 10_000 });
+  return (await element.textContent()) ?? '';
+}
