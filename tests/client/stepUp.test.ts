@@ -1,3 +1,5 @@
+import { db } from '@/server/db';
+import { riskPolicies } from '@/server/db/schema';
 import type { StepUpAnswer, StepUpRequest } from '@/client/contract';
 import { challengesOf, liveTokensOf } from '@/tests/helpers/authRows';
 import { openScene, removeFactors, statusOf } from '@/tests/helpers/clientScene';
@@ -149,7 +151,10 @@ describe('a guarded route', () => {
 
   it('asks nobody who has nothing to prove with', async () => {
     const { tab, person: member } = await scene.signedIn();
+    const { tenantId } = member;
+    await db.insert(riskPolicies).values({ tenantId, policy: { methods: ['totp'] } });
     await removeFactors(member.staffId);
+    scene.clock.forward(61);
     await expect(tab.client.fetch(POLICY)).rejects.toMatchObject({
       code: 'NO_FACTOR_ENROLLED',
       status: 428,
