@@ -36,7 +36,8 @@ const OPEN_FOR_MS = 10 * 60_000;
 const NO_WAY_ON: Record<ChallengeOrigin, string> = {
   login: 'No second factor is enrolled. Ask an administrator to enrol one for you.',
   refresh: 'No second factor is enrolled. Ask an administrator to enrol one for you.',
-  session: 'No second factor is enrolled. Enrol one with POST /api/security/totp/enroll or …/passkeys/register/start.',
+  session:
+    'No second factor is enrolled. Enrol one with POST /api/security/totp/enroll or …/passkeys/register/start.',
 };
 
 function describeOffer(
