@@ -26,6 +26,8 @@ export interface Secrets {
   encryptionKey: string;
   /** PKCS#8 PEM, Ed25519: signs evidence manifests. */
   evidenceSigningKey: string;
+  /** SPKI PEMs of keys that signed evidence before a rotation. */
+  evidenceRetiredKeys: readonly string[];
 }
 
 const emptyIsUnset = (value: unknown) => (value === '' ? undefined : value);
@@ -74,6 +76,7 @@ const settings = z.object({
   TOKEN_HASH_KEY: text(),
   ENCRYPTION_KEY: text(),
   EVIDENCE_SIGNING_KEY: text(),
+  EVIDENCE_RETIRED_KEYS: text(),
   ACCESS_TOKEN_TTL_SEC: integer(300, 30, 900),
   REFRESH_IDLE_SEC: integer(7 * DAY_SEC, 60, 30 * DAY_SEC),
   REFRESH_ABSOLUTE_SEC: integer(30 * DAY_SEC, 60, 30 * DAY_SEC),
@@ -122,6 +125,7 @@ function readSecrets(env: Settings): Secrets | undefined {
     tokenHashKey: TOKEN_HASH_KEY,
     encryptionKey: ENCRYPTION_KEY,
     evidenceSigningKey: unescapePem(EVIDENCE_SIGNING_KEY),
+    evidenceRetiredKeys: splitPems(env.EVIDENCE_RETIRED_KEYS),
   };
 }
 
@@ -169,8 +173,10 @@ function wrongSettings(env: Settings): string[] {
   if (env.DATABASE_URL && !/^postgres(ql)?:\/\//.test(env.DATABASE_URL)) {
     problems.push('DATABASE_URL must start with postgres:// or postgresql://.');
   }
-  if (env.JWT_RETIRED_KEYS && splitPems(env.JWT_RETIRED_KEYS).length === 0) {
-    problems.push('JWT_RETIRED_KEYS holds no public key in PEM form.');
+  for (const name of ['JWT_RETIRED_KEYS', 'EVIDENCE_RETIRED_KEYS'] as const) {
+    if (env[name] && splitPems(env[name]).length === 0) {
+      problems.push(`${name} holds no public key in PEM form.`);
+    }
   }
   // Semantic Versioning 2.0.0, clause 10: what may follow the plus.
   if (env.RELEASE && !/^[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/.test(env.RELEASE)) {

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
+import { createSealer } from './audit';
+import type { Sealer } from './audit';
 import { createAccessTokens, createPasswordHasher, createSessionCheck } from './auth';
 import type { AccessTokens, PasswordHasher, SessionCheck } from './auth';
 import { inspectSchema } from './bootstrap/inspectSchema';
@@ -58,6 +60,7 @@ export interface Deps {
   riskBreaker: Breaker;
   riskDecisions: RiskDecisionLog;
   mail: Mailer;
+  sealer: Sealer;
   /** Between the nodes on one database. */
   broadcast: Broadcast;
   /** Settles what is under way and closes every connection. */
@@ -145,6 +148,8 @@ export function createDeps(
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
   const sends = overrides.sendsMail ?? true;
   const mail = createMailer({ config, db, keys, logger, metrics, sends });
+  const { databaseUrl } = config;
+  const sealer = createSealer({ databaseUrl, random, keys, logger, metrics });
   const sessionCheck = createSessionCheck({ pool, clock, schemaGuard, logger, metrics });
   return {
     config,
@@ -165,11 +170,12 @@ export function createDeps(
     riskBreaker: createBreaker(clock),
     riskDecisions,
     mail,
+    sealer,
     broadcast,
     async close() {
       schemaGuard.stop();
       const asides = [sessionCheck.settle(), riskDecisions.flush(), mail.close()];
-      await Promise.all([...asides, broadcast.close()]);
+      await Promise.all([...asides, broadcast.close(), sealer.close()]);
       await Promise.all([main.close(), risk.close()]);
     },
   };

@@ -50,8 +50,19 @@ export interface KeyRing {
   readonly evidence: {
     readonly keyId: string;
     readonly key: KeyObject;
+    readonly publicKey: KeyObject;
     readonly publicPem: string;
+    /** Public keys whose signatures are believed: this one, then the retired ones. */
+    readonly believed: readonly EvidenceKey[];
   };
+}
+
+/** A public key that signs, or signed, evidence. */
+export interface EvidenceKey {
+  /** The first 16 hexadecimal digits of the SHA-256 of its SPKI form. */
+  readonly keyId: string;
+  readonly publicKey: KeyObject;
+  readonly publicPem: string;
 }
 
 const PURPOSES: readonly HashPurpose[] = [
@@ -136,19 +147,15 @@ export function createKeyRing(secrets: Secrets): KeyRing {
   const jwks = publicKeys.map(toPublicJwk);
   const verifying = new Map(jwks.map((jwk, index) => [jwk.kid, publicKeys[index] as KeyObject]));
   const evidenceKey = readPrivateKey('EVIDENCE_SIGNING_KEY', secrets.evidenceSigningKey, 'ed25519');
-  const evidencePublic = createPublicKey(evidenceKey);
-  const spki = evidencePublic.export({ format: 'der', type: 'spki' });
+  const ofToday = toEvidenceKey(createPublicKey(evidenceKey));
+  const retired = secrets.evidenceRetiredKeys.map(readRetiredEvidenceKey);
   return {
     signing: { kid: jwks[0]?.kid ?? '', key: signingKey },
     verifying,
     jwks: { keys: jwks },
     hash: createHasher(readSymmetricKey('TOKEN_HASH_KEY', secrets.tokenHashKey)),
     ...createSealer(readSymmetricKey('ENCRYPTION_KEY', secrets.encryptionKey)),
-    evidence: {
-      keyId: createHash('sha256').update(spki).digest('hex').slice(0, 16),
-      key: evidenceKey,
-      publicPem: evidencePublic.export({ format: 'pem', type: 'spki' }).toString(),
-    },
+    evidence: { ...ofToday, key: evidenceKey, believed: [ofToday, ...retired] },
   };
 }
 
@@ -162,6 +169,27 @@ function readRetiredKey(pem: string): KeyObject {
   throw new ConfigError(['JWT_RETIRED_KEYS must hold EC P-256 public keys.']);
 }
 
+function toEvidenceKey(publicKey: KeyObject): EvidenceKey {
+  const spki = publicKey.export({ format: 'der', type: 'spki' });
+  return {
+    keyId: createHash('sha256').update(spki).digest('hex').slice(0, 16),
+    publicKey,
+    publicPem: publicKey.export({ format: 'pem', type: 'spki' }).toString(),
+  };
+}
+
+function readRetiredEvidenceKey(pem: string): EvidenceKey {
+  try {
+    const key = createPublicKey(pem);
+    if (key.asymmetricKeyType === 'ed25519') return toEvidenceKey(key);
+  } catch (cause) {
+    throw new ConfigError([
+      `EVIDENCE_RETIRED_KEYS holds no public key in PEM form (${String(cause)}).`,
+    ]);
+  }
+  throw new ConfigError(['EVIDENCE_RETIRED_KEYS must hold Ed25519 public keys.']);
+}
+
 /** Fresh keys, for a first start in embedded mode and for `admin keys generate`. */
 export function generateSecrets(): Secrets {
   const ec = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
@@ -172,5 +200,6 @@ export function generateSecrets(): Secrets {
     tokenHashKey: randomBytes(32).toString('base64'),
     encryptionKey: randomBytes(32).toString('base64'),
     evidenceSigningKey: ed.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+    evidenceRetiredKeys: [],
   };
 }

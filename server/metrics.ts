@@ -65,6 +65,25 @@ const mailMetrics = (registers: Registry[]) => ({
   }),
 });
 
+/** Of the audit log's trees. */
+const auditMetrics = (registers: Registry[]) => ({
+  auditSealed: new Counter({
+    name: 'gatehouse_audit_events_sealed_total',
+    help: 'Audit events that this node has put into their trees',
+    registers,
+  }),
+  auditSealedAt: new Gauge({
+    name: 'gatehouse_audit_sealed_seconds',
+    help: 'When this node last saw every event under a checkpoint, by its own or another hand, in seconds since 1970',
+    registers,
+  }),
+  auditRolledBack: new Counter({
+    name: 'gatehouse_audit_rolled_back_total',
+    help: 'Times that the audit log was found shorter than it had been: an older backup, or a lost failover',
+    registers,
+  }),
+});
+
 /** Everything the process counts, in Prometheus' terms. */
 export function createMetrics() {
   const registry = new Registry();
@@ -109,6 +128,7 @@ export function createMetrics() {
       labelNames: ['outcome'] as const,
       registers,
     }),
+    ...auditMetrics(registers),
     ...riskMetrics(registers),
     ...mailMetrics(registers),
     ...schemaMetrics(registers),

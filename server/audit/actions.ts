@@ -121,6 +121,13 @@ export const AUDIT_ACTIONS = {
     ...range,
     reason: z.enum(['client_closed', 'database', 'error']),
   }),
+  // The log is shorter than it was, or another one: a backup was restored, or a failover lost the end of it.
+  AUDIT_LOG_ROLLED_BACK: z.strictObject({
+    known: z.strictObject({ checkpoint: z.number().int(), note: z.string() }),
+    by: z.enum(['sealer', 'file', 'webhook']),
+  }),
+  // The database is a copy, restored into another cluster.
+  AUDIT_LOG_MOVED: z.strictObject({ sealed: z.number().int().min(0) }),
   SCHEMA_HEALTH_FAILED: schemaHealth,
   // What it was restored from.
   SCHEMA_HEALTH_RESTORED: schemaHealth,

@@ -25,7 +25,7 @@ export interface AuditRow {
  * @param json an SQL expression of type jsonb
  */
 export const auditRowFromJson = (json: string): string =>
-  `jsonb_populate_record(NULL::audit_logs, jsonb_build_object('id', gatehouse_uuid_v7(), 'occurred_at', now()) || ${json})`;
+  `jsonb_populate_record(NULL::audit_logs, jsonb_build_object('id', gatehouse_uuid_v7(), 'occurred_at', clock_timestamp()) || ${json})`;
 
 /** Appends one row to the audit log. */
 export async function insertAuditRow(tx: Tx, row: AuditRow): Promise<void> {

@@ -44,11 +44,14 @@ function readIfThere(file: string): string | undefined {
   }
 }
 
+/** A file of a release that knew no retired keys has none. */
+type WrittenSecrets = Omit<Secrets, 'evidenceRetiredKeys'> & { evidenceRetiredKeys?: string[] };
+
 function parseSecrets(file: string, text: string): Secrets {
   try {
-    const secrets = JSON.parse(text) as Secrets;
+    const secrets = JSON.parse(text) as WrittenSecrets;
     if (typeof secrets.jwtSigningKey === 'string' && typeof secrets.encryptionKey === 'string') {
-      return secrets;
+      return { ...secrets, evidenceRetiredKeys: secrets.evidenceRetiredKeys ?? [] };
     }
   } catch {
     // Said below, with the file's name and without its content.

@@ -1,6 +1,6 @@
 import { sign } from 'node:crypto';
 import type { Deps } from '../deps';
-import { canonicalJson } from './canonicalJson';
+import { canonicalJson } from '../audit';
 import type { ExportInput } from './exportInput';
 import type { ExportedTenant } from './exportStore';
 

@@ -26,6 +26,7 @@ export type ExportDeps = Pick<
   | 'keys'
   | 'mail'
   | 'riskPolicies'
+  | 'sealer'
 >;
 
 /** Who exports, and with which proof: it is good for this one. */
@@ -165,6 +166,8 @@ export async function runExport(
     let output: Writable | undefined;
     const progress = { sealed: false };
     try {
+      // What the snapshot shows is under a checkpoint, DATA_EXPORT_REQUESTED included.
+      await deps.sealer.sealNow();
       const range = toTimeRange(input);
       const wanted = { range, format: input.format, files: plan.files };
       snapshot = await openSnapshot(deps.pool, exporter.principal.tenantId, wanted);

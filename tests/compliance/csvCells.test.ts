@@ -1,6 +1,6 @@
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { canonicalJson } from '@/server/compliance/canonicalJson';
+import { canonicalJson } from '@/server/audit';
 import { BUNDLE_FILES, copyStatement } from '@/server/compliance/exportFileStore';
 import { exportInput, toTimeRange } from '@/server/compliance/exportInput';
 import { takeExportSlot } from '@/server/compliance/exportSlots';

@@ -1,5 +1,6 @@
+import { sql } from 'drizzle-orm';
 import { char, index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core';
-import { instant, key } from './columns';
+import { instant, key, transactionId } from './columns';
 import { auditOutcome } from './enums';
 
 /**
@@ -12,7 +13,10 @@ export const auditLogs = pgTable(
     id: key(),
     /** Null for events of no tenant, such as a failed login of an unknown e-mail. */
     tenantId: uuid('tenant_id'),
-    occurredAt: instant('occurred_at').notNull().defaultNow(),
+    /** When it was written down, not when its transaction began: what waits long must not look back-dated. */
+    occurredAt: instant('occurred_at')
+      .notNull()
+      .default(sql`clock_timestamp()`),
     action: text('action').notNull(),
     outcome: auditOutcome('outcome').notNull(),
     /** A staff id, `system` or `anonymous`. */
@@ -26,7 +30,14 @@ export const auditLogs = pgTable(
     country: char('country', { length: 2 }),
     userAgent: text('user_agent'),
     correlationId: text('correlation_id').notNull(),
+    /** Set by a trigger: by it the sealer knows what it has not seen yet. */
+    transactionId: transactionId('transaction_id')
+      .notNull()
+      .default(sql`pg_current_xact_id()`),
     details: jsonb('details').$type<Record<string, unknown>>().notNull().default({}),
   },
-  (table) => [index('idx_audit_logs_tenant_time').on(table.tenantId, table.occurredAt, table.id)],
+  (table) => [
+    index('idx_audit_logs_tenant_time').on(table.tenantId, table.occurredAt, table.id),
+    index('idx_audit_logs_transaction').on(table.transactionId, table.id),
+  ],
 );

@@ -12,3 +12,9 @@ export const key = () =>
   uuid('id')
     .primaryKey()
     .default(sql`gatehouse_uuid_v7()`);
+
+/** A transaction's number, 64 bits wide: never used twice in the life of a cluster. */
+export const transactionId = customType<{ data: string }>({ dataType: () => 'xid8' });
+
+/** Which transactions are visible: `xmin:xmax:those still running`. */
+export const snapshot = customType<{ data: string }>({ dataType: () => 'pg_snapshot' });

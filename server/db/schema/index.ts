@@ -1,5 +1,13 @@
 export * from './enums';
 export { auditLogs } from './auditLogs';
+export {
+  auditCheckpoints,
+  auditLeaves,
+  auditNodes,
+  auditSealer,
+  auditTrees,
+  evidenceKeys,
+} from './auditTrees';
 export { attemptScope, failedAttempts } from './failedAttempts';
 export { knownCountries } from './knownCountries';
 export { knownDevices } from './knownDevices';

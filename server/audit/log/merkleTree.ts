@@ -1,0 +1,104 @@
+import { hash } from 'node:crypto';
+
+/** Bytes of a SHA-256 hash. */
+export const HASH_BYTES = 32;
+/** Subtrees of 2^4, 2^8, 2^12, … leaves have their roots kept; those between are computed from at most 15 of them. */
+export const LEVEL_STEP = 4;
+
+const LEAF = Buffer.from([0]);
+const NODE = Buffer.from([1]);
+
+/** RFC 6962 2.1: a leaf's first byte is unlike a node's, so that neither can be passed off as the other. */
+export const hashLeaf = (entry: Buffer): Buffer =>
+  hash('sha256', Buffer.concat([LEAF, entry]), 'buffer');
+
+/** RFC 6962 2.1 */
+export const hashNode = (left: Buffer, right: Buffer): Buffer =>
+  hash('sha256', Buffer.concat([NODE, left, right]), 'buffer');
+
+/** RFC 6962 2.1: the root of a tree of nothing. */
+export const EMPTY_ROOT: Buffer = hash('sha256', Buffer.alloc(0), 'buffer');
+
+/** The root of a complete subtree: of the leaves from `index * 2^level` to before `(index + 1) * 2^level`. */
+export interface TreeNode {
+  readonly level: number;
+  readonly index: number;
+  readonly hash: Buffer;
+}
+
+/**
+ * A tree that grows at its right end: the roots of the complete subtrees that it is made of are all that growing takes, one for
+ * each 1 in the binary form of its size.
+ */
+export class GrowingTree {
+  private readonly peaks: TreeNode[] = [];
+
+  private constructor(public size: number) {}
+
+  /**
+   * @param peaks what {@link encodePeaks} gave at that size
+   * @throws RangeError where they are not those of a tree of that size
+   */
+  static from(size: number, peaks: Buffer): GrowingTree {
+    const tree = new GrowingTree(size);
+    let first = 0;
+    let at = 0;
+    for (const level of levelsOf(size)) {
+      const root = peaks.subarray(at, at + HASH_BYTES);
+      tree.peaks.push({ level, index: first / 2 ** level, hash: root });
+      first += 2 ** level;
+      at += HASH_BYTES;
+    }
+    if (at !== peaks.length) throw new RangeError(`a tree of ${size} leaves has other peaks`);
+    return tree;
+  }
+
+  static empty = (): GrowingTree => new GrowingTree(0);
+
+  /** Adds a leaf. @returns the complete subtrees whose roots are to be kept */
+  append(leafHash: Buffer): TreeNode[] {
+    let node: TreeNode = { level: 0, index: this.size, hash: leafHash };
+    this.size += 1;
+    const made: TreeNode[] = [];
+    for (;;) {
+      const left = this.peaks.at(-1);
+      if (left?.level !== node.level) break;
+      this.peaks.pop();
+      node = {
+        level: node.level + 1,
+        index: (node.index - 1) / 2,
+        hash: hashNode(left.hash, node.hash),
+      };
+      if (node.level % LEVEL_STEP === 0) made.push(node);
+    }
+    this.peaks.push(node);
+    return made;
+  }
+
+  /** RFC 6962 2.1, the Merkle tree hash. */
+  root(): Buffer {
+    return foldPeaks(this.peaks.map((peak) => peak.hash));
+  }
+
+  encodePeaks(): Buffer {
+    return Buffer.concat(this.peaks.map((peak) => peak.hash));
+  }
+}
+
+/** The levels of the complete subtrees that a tree is made of, the largest first. */
+export function levelsOf(size: number): number[] {
+  const levels: number[] = [];
+  // Not by shifts: those end at 32 bits.
+  for (let left = size, level = 0; left > 0; left = Math.floor(left / 2), level += 1) {
+    if (left % 2 === 1) levels.unshift(level);
+  }
+  return levels;
+}
+
+/** The root of subtrees side by side, the largest first: RFC 6962 splits at the largest power of two. */
+export function foldPeaks(hashes: readonly Buffer[]): Buffer {
+  let root = hashes.at(-1);
+  if (!root) return EMPTY_ROOT;
+  for (const left of hashes.slice(0, -1).reverse()) root = hashNode(left, root);
+  return root;
+}

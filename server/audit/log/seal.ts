@@ -1,0 +1,229 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { PoolClient } from 'pg';
+import type { Random } from '../../context';
+import type { KeyRing } from '../../keyRing';
+import { signCheckpoint } from './checkpoint';
+import { toLeafEntry } from './leaf';
+import { GrowingTree, hashLeaf } from './merkleTree';
+import {
+  findEvents,
+  findSealed,
+  findUnsealed,
+  readState,
+  readTrees,
+  readUnsigned,
+  takeSealerLock,
+  writeCheckpoints,
+  writeState,
+  writeTrees,
+} from './sealerStore';
+import type { FoundEvent, KnownCheckpoint, NewLeaf, NewNode, SealerState } from './sealerStore';
+
+export interface SealDeps {
+  readonly random: Random;
+  readonly keys: Pick<KeyRing, 'evidence'>;
+}
+
+/** How many events one transaction seals. */
+const CHUNK = 4000;
+/** After so many, whoever waits for the event loop has a turn: about two milliseconds. */
+const TURN = 128;
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+/** Before all transactions: nothing is visible in it. */
+const NOTHING = '1:1:';
+
+export interface Pass {
+  /** False where another sealer was at work. */
+  readonly held: boolean;
+  readonly sealed: number;
+  /** Whether all that could be seen is sealed and under a checkpoint. */
+  readonly done: boolean;
+  /** Whether what it aimed at was looked for by this pass, not by one before. */
+  readonly fresh: boolean;
+  /** The newest checkpoint that it signed. */
+  readonly checkpoint?: KnownCheckpoint | undefined;
+  /** Whether the database turned out to be a copy in another cluster. */
+  readonly moved: boolean;
+}
+
+interface Snapshot {
+  readonly xmax: string;
+  readonly running: readonly string[];
+}
+
+/** `xmin:xmax:those running` */
+function parseSnapshot(text: string): Snapshot {
+  const [, xmax = '', running = ''] = text.split(':');
+  return { xmax, running: running === '' ? [] : running.split(',') };
+}
+
+/** What a pass works towards. */
+interface Goal {
+  sealed: string;
+  target: string;
+  targetAt: string;
+  afterTransaction: string;
+  afterId: string;
+}
+
+function toGoal(state: SealerState): Goal {
+  const { target, target_at: targetAt } = state;
+  const under = target !== null && targetAt !== null;
+  return {
+    sealed: state.sealed ?? NOTHING,
+    target: under ? target : state.snapshot_now,
+    targetAt: under ? targetAt : state.now,
+    afterTransaction: under ? (state.after_transaction ?? '0') : '0',
+    afterId: under ? (state.after_id ?? NO_ID) : NO_ID,
+  };
+}
+
+/**
+ * What is visible in the target and was not in what is sealed: first that of the transactions that were running then,
+ * then that of those that have begun since. A transaction that stays open for hours keeps nobody else's events from being sealed.
+ */
+async function findDue(client: PoolClient, goal: Goal): Promise<FoundEvent[]> {
+  const { running, xmax } = parseSnapshot(goal.sealed);
+  const { target, afterTransaction, afterId } = goal;
+  const search = { from: xmax, target, afterTransaction, afterId };
+  const due =
+    running.length > 0 ? await findEvents(client, { ...search, running, limit: CHUNK }) : [];
+  if (due.length === CHUNK) return due;
+  const limit = CHUNK - due.length;
+  return [...due, ...(await findEvents(client, { ...search, running: null, limit }))];
+}
+
+interface Growth {
+  readonly logId: string;
+  readonly tenantId: string | null;
+  readonly tree: GrowingTree;
+}
+
+async function openTrees(
+  deps: SealDeps,
+  client: PoolClient,
+  events: readonly FoundEvent[],
+): Promise<Map<string | null, Growth>> {
+  const tenants = [...new Set(events.map((event) => event.tenant_id))];
+  const open = new Map<string | null, Growth>();
+  for (const row of await readTrees(client, tenants)) {
+    const tree = GrowingTree.from(Number(row.size), row.peaks);
+    open.set(row.tenant_id, { logId: row.log_id, tenantId: row.tenant_id, tree });
+  }
+  for (const tenantId of tenants) {
+    if (open.has(tenantId)) continue;
+    const logId = tenantId ?? deps.random.id();
+    open.set(tenantId, { logId, tenantId, tree: GrowingTree.empty() });
+  }
+  return open;
+}
+
+/** Gives events their places, in the order in which they come. */
+async function append(
+  deps: SealDeps,
+  client: PoolClient,
+  events: readonly FoundEvent[],
+  sealedAt: string,
+): Promise<void> {
+  if (events.length === 0) return;
+  const open = await openTrees(deps, client, events);
+  const leaves: NewLeaf[] = [];
+  const nodes: NewNode[] = [];
+  for (const [count, event] of events.entries()) {
+    if (count % TURN === TURN - 1) await nextTurn();
+    const growth = open.get(event.tenant_id);
+    if (!growth) continue;
+    const { logId, tree } = growth;
+    const index = tree.size;
+    const entry = toLeafEntry({ ...event, leaf_index: index, sealed_at: sealedAt });
+    const hash = hashLeaf(Buffer.from(entry));
+    leaves.push({ logId, index, eventId: event.id, hash });
+    for (const node of tree.append(hash)) nodes.push({ ...node, logId });
+  }
+  const trees = [...open.values()].map(({ logId, tenantId, tree }) => ({
+    logId,
+    tenantId,
+    size: tree.size,
+    peaks: tree.encodePeaks(),
+  }));
+  await writeTrees(client, sealedAt, { leaves, nodes, trees });
+}
+
+async function signHeads(deps: SealDeps, client: PoolClient): Promise<KnownCheckpoint | undefined> {
+  const { key, publicKey } = deps.keys.evidence;
+  const heads = await readUnsigned(client);
+  if (heads.length === 0) return undefined;
+  const checkpoints = [];
+  for (const [count, { log_id: logId, size, peaks }] of heads.entries()) {
+    if (count % TURN === TURN - 1) await nextTurn();
+    const head = { size: Number(size), root: GrowingTree.from(Number(size), peaks).root() };
+    checkpoints.push({ logId, ...head, note: signCheckpoint(logId, head, { key, publicKey }) });
+  }
+  return writeCheckpoints(client, checkpoints);
+}
+
+const isOtherCluster = (state: SealerState): boolean =>
+  state.cluster !== null &&
+  (state.cluster !== state.cluster_now ||
+    BigInt(parseSnapshot(state.sealed ?? NOTHING).xmax) >
+      BigInt(parseSnapshot(state.snapshot_now).xmax));
+
+/** The numbers of transactions mean nothing here: whatever has no leaf is due, and counting begins anew. */
+async function adopt(deps: SealDeps, client: PoolClient, state: SealerState): Promise<Pass> {
+  let afterId = NO_ID;
+  let sealed = 0;
+  for (;;) {
+    const events = await findUnsealed(client, afterId, CHUNK);
+    const last = events.at(-1);
+    if (!last) break;
+    await append(deps, client, events, state.now);
+    sealed += events.length;
+    afterId = last.id;
+  }
+  const checkpoint = await signHeads(deps, client);
+  await writeState(client, {
+    sealed: state.snapshot_now,
+    target: null,
+    target_at: null,
+    after_transaction: null,
+    after_id: null,
+    cluster: state.cluster_now,
+  });
+  return { held: true, sealed, done: true, fresh: true, checkpoint, moved: true };
+}
+
+/**
+ * One step of the sealer, to be run in a transaction of its own: takes the lock, gives the next events their leaves, and,
+ * where none is left, signs what has grown. Whoever writes events meanwhile shares no lock with it.
+ * @param waitMs how long to wait for another sealer; 0 not at all
+ */
+export async function sealNext(deps: SealDeps, client: PoolClient, waitMs: number): Promise<Pass> {
+  if (!(await takeSealerLock(client, waitMs))) {
+    return { held: false, sealed: 0, done: false, fresh: false, moved: false };
+  }
+  const state = await readState(client);
+  if (isOtherCluster(state)) return adopt(deps, client, state);
+  const fresh = state.target === null;
+  const goal = toGoal(state);
+  const due = await findDue(client, goal);
+  const done = due.length < CHUNK;
+  const last = due.at(-1);
+  // Nothing is written where nothing has happened: an idle database stays idle.
+  if (!last && fresh) return { held: true, sealed: 0, done, fresh, moved: false };
+  const had = await findSealed(
+    client,
+    due.map(({ id }) => id),
+  );
+  const events = had.size === 0 ? due : due.filter(({ id }) => !had.has(id));
+  await append(deps, client, events, goal.targetAt);
+  const checkpoint = done ? await signHeads(deps, client) : undefined;
+  await writeState(client, {
+    sealed: done ? goal.target : goal.sealed,
+    target: done ? null : goal.target,
+    target_at: done ? null : goal.targetAt,
+    after_transaction: done ? null : (last?.transaction ?? null),
+    after_id: done ? null : (last?.id ?? null),
+    cluster: state.cluster_now,
+  });
+  return { held: true, sealed: events.length, done, fresh, checkpoint, moved: false };
+}

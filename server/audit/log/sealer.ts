@@ -1,0 +1,185 @@
+import { randomUUID } from 'node:crypto';
+import type { PoolClient } from 'pg';
+import type { RequestContext } from '../../context';
+import { connect } from '../../db';
+import type { Database } from '../../db';
+import { databaseFault } from '../../db/pgErrors';
+import type { Logger } from '../../logger';
+import type { Metrics } from '../../metrics';
+import { recordAudit } from '../recordAudit';
+import type { AuditEvent } from '../recordAudit';
+import { sealNext } from './seal';
+import type { Pass, SealDeps } from './seal';
+import { hasCheckpoint, keepEvidenceKey } from './sealerStore';
+import type { KnownCheckpoint } from './sealerStore';
+
+/** Puts audit events into their trees, beside the requests that write them. */
+export interface Sealer {
+  /** Looks twice a second for new events, until it is closed. */
+  start(): void;
+  /**
+   * Resolves when everything that was committed before the call is under a checkpoint.
+   * @throws where that cannot be had within ten seconds, or the database fails
+   */
+  sealNow(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface SealerDeps extends SealDeps {
+  readonly databaseUrl: string;
+  readonly logger: Logger;
+  readonly metrics: Pick<
+    Metrics,
+    'auditSealed' | 'auditSealedAt' | 'auditRolledBack' | 'backgroundFailures'
+  >;
+}
+
+const EVERY_MS = 500;
+const WAIT_MS = 10_000;
+/** A chunk takes a fraction of a second; a sealer that hangs in a statement is cut off, and lets go of the lock. */
+const STATEMENT_TIMEOUT_MS = 30_000;
+
+const newContext = (): RequestContext => ({
+  correlationId: randomUUID(),
+  actor: 'system',
+  tenantId: null,
+  sessionId: null,
+  ip: null,
+  country: null,
+  userAgent: null,
+});
+
+/** What this process remembers of the log between passes, so that a log that became shorter is noticed. */
+interface Memory {
+  known?: KnownCheckpoint | undefined;
+  keyKept: boolean;
+}
+
+async function runPass(
+  deps: SealerDeps,
+  client: PoolClient,
+  memory: Memory,
+  waitMs: number,
+): Promise<Pass & { lost?: KnownCheckpoint | undefined }> {
+  await client.query('BEGIN');
+  const { keyId, publicPem } = deps.keys.evidence;
+  if (!memory.keyKept) await keepEvidenceKey(client, keyId, publicPem);
+  const { known } = memory;
+  const lost = known && !(await hasCheckpoint(client, known)) ? known : undefined;
+  const pass = await sealNext(deps, client, waitMs);
+  await client.query('COMMIT');
+  memory.keyKept = true;
+  if (pass.checkpoint) memory.known = pass.checkpoint;
+  else if (lost) memory.known = undefined;
+  return { ...pass, lost };
+}
+
+/** Told loudly, written down, and not made good: what was signed before stands in the hands of those who have it. */
+async function report(
+  deps: SealerDeps,
+  database: Database,
+  { lost, moved, sealed }: Awaited<ReturnType<typeof runPass>>,
+): Promise<void> {
+  const record = (event: AuditEvent) =>
+    database.db.transaction((tx) => recordAudit(tx, newContext(), event));
+  const about = { tenantId: null, outcome: 'failure' as const };
+  if (lost) {
+    deps.metrics.auditRolledBack.inc();
+    deps.logger.error(
+      { checkpoint: lost.id },
+      'the audit log lacks a checkpoint that was signed: an older backup was restored, or a failover lost it',
+    );
+    const known = { checkpoint: lost.id, note: lost.note };
+    const details = { known, by: 'sealer' as const };
+    await record({ action: 'AUDIT_LOG_ROLLED_BACK', ...about, details });
+  }
+  if (moved) {
+    deps.logger.warn({ sealed }, 'the database is a copy in another cluster: its log goes on here');
+    await record({ action: 'AUDIT_LOG_MOVED', ...about, outcome: 'success', details: { sealed } });
+  }
+}
+
+/** One pass after the other: a second caller waits for the one that begins after its call. */
+function createPasses(deps: SealerDeps, database: Database) {
+  const memory: Memory = { keyKept: false };
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function once(waitMs: number): Promise<Pass> {
+    const client = await database.pool.connect();
+    let pass: Awaited<ReturnType<typeof runPass>>;
+    try {
+      pass = await runPass(deps, client, memory, waitMs);
+    } catch (error) {
+      // It may hang in the transaction, or be gone: nobody is to get it again.
+      client.release(true);
+      throw error;
+    }
+    client.release();
+    deps.metrics.auditSealed.inc(pass.sealed);
+    if (pass.done) deps.metrics.auditSealedAt.set(Date.now() / 1000);
+    await report(deps, database, pass);
+    return pass;
+  }
+
+  return {
+    next(waitMs: number): Promise<Pass> {
+      const turn = last.then(() => once(waitMs));
+      last = turn.catch(() => undefined);
+      return turn;
+    },
+    settle: () => last,
+  };
+}
+
+/** Constructs the sealer; nothing is sent before it is started or asked. */
+export function createSealer(deps: SealerDeps): Sealer {
+  const { databaseUrl: url, logger, metrics } = deps;
+  const database = connect({
+    url,
+    poolSize: 1,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    onIdleError: (err) => logger.warn({ err }, 'the connection of the sealer broke'),
+  });
+  const passes = createPasses(deps, database);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let closed = false;
+  let failing = false;
+
+  async function work(): Promise<void> {
+    try {
+      let pass = await passes.next(0);
+      while (pass.held && !pass.done && !closed) pass = await passes.next(0);
+      failing = false;
+    } catch (err) {
+      metrics.backgroundFailures.inc({ task: 'seal_audit_log' });
+      // Said once, not twice a second.
+      if (!failing)
+        logger.error({ err, fault: databaseFault(err) }, 'audit events cannot be sealed');
+      failing = true;
+    }
+    if (!closed) timer = setTimeout(() => void work(), EVERY_MS).unref();
+  }
+
+  return {
+    start: () => void work(),
+    async sealNow() {
+      const until = Date.now() + WAIT_MS;
+      let fresh = false;
+      for (;;) {
+        const left = until - Date.now();
+        if (left <= 0) throw new Error('the audit log could not be sealed in time');
+        const pass = await passes.next(left);
+        fresh ||= pass.fresh;
+        if (pass.done && fresh) return;
+        // What another pass had begun is done: what has come since is the next one's.
+        if (pass.done) fresh = false;
+      }
+    },
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      await passes.settle();
+      await database.close();
+    },
+  };
+}

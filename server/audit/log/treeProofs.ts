@@ -1,0 +1,142 @@
+import { foldPeaks, hashNode, levelsOf } from './merkleTree';
+
+/** A complete subtree, named by where it is. */
+export interface Place {
+  readonly level: number;
+  readonly index: number;
+}
+
+/** Leaves from `start` to before `end`, where `start` is a multiple of the largest subtree in it. */
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Complete subtrees that make up a range, the largest first. */
+function placesOf({ start, end }: Range): Place[] {
+  let at = start;
+  return levelsOf(end - start).map((level) => {
+    const place = { level, index: at / 2 ** level };
+    at += 2 ** level;
+    return place;
+  });
+}
+
+/** The largest power of two smaller than a number that is larger than 1. */
+function largestPowerBelow(count: number): number {
+  let power = 1;
+  while (power * 2 < count) power *= 2;
+  return power;
+}
+
+/**
+ * What an inclusion proof is made of (RFC 6962 2.1.1), from the leaf up: of each range its root is asked for.
+ * @param index of the leaf, below `size`
+ */
+export function inclusionRanges(index: number, size: number): Range[] {
+  const ranges: Range[] = [];
+  let start = 0;
+  let end = size;
+  while (end - start > 1) {
+    const middle = start + largestPowerBelow(end - start);
+    if (index < middle) {
+      ranges.unshift({ start: middle, end });
+      end = middle;
+    } else {
+      ranges.unshift({ start, end: middle });
+      start = middle;
+    }
+  }
+  return ranges;
+}
+
+/**
+ * What a consistency proof is made of (RFC 6962 2.1.2).
+ * @param from size of the earlier tree, 1 to `to`
+ */
+export function consistencyRanges(from: number, to: number): Range[] {
+  const ranges: Range[] = [];
+  let start = 0;
+  let end = to;
+  // Whether what is left of the earlier tree is the whole of it: then whoever checks has its root.
+  let whole = true;
+  while (from !== end) {
+    const middle = start + largestPowerBelow(end - start);
+    if (from <= middle) {
+      ranges.unshift({ start: middle, end });
+      end = middle;
+    } else {
+      ranges.unshift({ start, end: middle });
+      start = middle;
+      whole = false;
+    }
+  }
+  return whole ? ranges : [{ start, end }, ...ranges];
+}
+
+/** Reads the roots of complete subtrees, in the order asked for. */
+export type ReadRoots = (places: readonly Place[]) => Promise<Buffer[]>;
+
+/** The roots of ranges, which one look-up gets. */
+export async function computeRoots(ranges: readonly Range[], read: ReadRoots): Promise<Buffer[]> {
+  const wanted = ranges.map(placesOf);
+  const roots = await read(wanted.flat());
+  let at = 0;
+  return wanted.map(({ length }) => foldPeaks(roots.slice(at, (at += length))));
+}
+
+/** @returns the root that a leaf and its proof lead to; undefined where the proof has not the length it must have (RFC 9162 2.1.3.2) */
+export function rootFromInclusion(
+  leafHash: Buffer,
+  index: number,
+  size: number,
+  proof: readonly Buffer[],
+): Buffer | undefined {
+  if (!(index >= 0 && index < size)) return undefined;
+  let [fn, sn, root] = [index, size - 1, leafHash];
+  for (const sibling of proof) {
+    if (sn === 0) return undefined;
+    if (fn % 2 === 1 || fn === sn) {
+      root = hashNode(sibling, root);
+      while (fn % 2 === 0 && fn !== 0) [fn, sn] = [fn / 2, Math.floor(sn / 2)];
+    } else root = hashNode(root, sibling);
+    [fn, sn] = [Math.floor(fn / 2), Math.floor(sn / 2)];
+  }
+  return sn === 0 ? root : undefined;
+}
+
+/** A tree's head: how many leaves, and what they hash to. */
+export interface TreeHead {
+  readonly size: number;
+  readonly root: Buffer;
+}
+
+/** Whether the later tree begins with the earlier one (RFC 9162 2.1.4.2). */
+export function isConsistent(
+  earlier: TreeHead,
+  later: TreeHead,
+  proof: readonly Buffer[],
+): boolean {
+  if (earlier.size > later.size || earlier.size < 0) return false;
+  if (earlier.size === later.size) {
+    return proof.length === 0 && earlier.root.equals(later.root);
+  }
+  if (earlier.size === 0) return proof.length === 0;
+  const isPower = levelsOf(earlier.size).length === 1;
+  const path = isPower ? [earlier.root, ...proof] : [...proof];
+  const [first] = path;
+  if (!first) return false;
+  let [fn, sn] = [earlier.size - 1, later.size - 1];
+  while (fn % 2 === 1) [fn, sn] = [Math.floor(fn / 2), Math.floor(sn / 2)];
+  let [fr, sr] = [first, first];
+  for (const sibling of path.slice(1)) {
+    if (sn === 0) return false;
+    if (fn % 2 === 1 || fn === sn) {
+      fr = hashNode(sibling, fr);
+      sr = hashNode(sibling, sr);
+      while (fn % 2 === 0 && fn !== 0) [fn, sn] = [fn / 2, Math.floor(sn / 2)];
+    } else sr = hashNode(sr, sibling);
+    [fn, sn] = [Math.floor(fn / 2), Math.floor(sn / 2)];
+  }
+  return sn === 0 && fr.equals(earlier.root) && sr.equals(later.root);
+}
