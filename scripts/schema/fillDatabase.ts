@@ -56,6 +56,8 @@ const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
   'risk_decisions.verdict_by': () => null,
   'step_up_challenges.emails_sent': () => 0,
   'staff_habits.hours': (at) => Array.from({ length: 24 }, (_, hour) => (hour * at) % 7),
+  'audit_trees.tenant_id': () => randomUUID(),
+  'audit_sealer.only': () => true,
   'audit_logs.action': () => 'AUTH_LOGIN_SUCCEEDED',
 };
 
@@ -72,6 +74,8 @@ const VALUES: Readonly<Record<string, (name: string, at: number) => unknown>> = 
   'timestamp with time zone': (_name, at) => new Date(Date.now() - at * 3_600_000),
   jsonb: () => '{}',
   bytea: () => randomBytes(32),
+  xid8: (_name, at) => String(1000 + at),
+  pg_snapshot: () => '1:1:',
   'text[]': (name) => [name],
   'integer[]': () => [1, 2, 3],
 };
