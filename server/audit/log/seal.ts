@@ -82,14 +82,14 @@ function toGoal(state: SealerState): Goal {
  * What is visible in the target and was not in what is sealed: first that of the transactions that were running then,
  * then that of those that have begun since. A transaction that stays open for hours keeps nobody else's events from being sealed.
  */
-async function findDue(client: PoolClient, goal: Goal): Promise<FoundEvent[]> {
+async function findDue(client: PoolClient, goal: Goal, chunk: number): Promise<FoundEvent[]> {
   const { running, xmax } = parseSnapshot(goal.sealed);
   const { target, afterTransaction, afterId } = goal;
   const search = { from: xmax, target, afterTransaction, afterId };
   const due =
-    running.length > 0 ? await findEvents(client, { ...search, running, limit: CHUNK }) : [];
-  if (due.length === CHUNK) return due;
-  const limit = CHUNK - due.length;
+    running.length > 0 ? await findEvents(client, { ...search, running, limit: chunk }) : [];
+  if (due.length === chunk) return due;
+  const limit = chunk - due.length;
   return [...due, ...(await findEvents(client, { ...search, running: null, limit }))];
 }
 
@@ -196,8 +196,14 @@ async function adopt(deps: SealDeps, client: PoolClient, state: SealerState): Pr
  * One step of the sealer, to be run in a transaction of its own: takes the lock, gives the next events their leaves, and,
  * where none is left, signs what has grown. Whoever writes events meanwhile shares no lock with it.
  * @param waitMs how long to wait for another sealer; 0 not at all
+ * @param chunk how many events one transaction seals at most
  */
-export async function sealNext(deps: SealDeps, client: PoolClient, waitMs: number): Promise<Pass> {
+export async function sealNext(
+  deps: SealDeps,
+  client: PoolClient,
+  waitMs: number,
+  chunk = CHUNK,
+): Promise<Pass> {
   if (!(await takeSealerLock(client, waitMs))) {
     return { held: false, sealed: 0, done: false, fresh: false, moved: false };
   }
@@ -205,8 +211,8 @@ export async function sealNext(deps: SealDeps, client: PoolClient, waitMs: numbe
   if (isOtherCluster(state)) return adopt(deps, client, state);
   const fresh = state.target === null;
   const goal = toGoal(state);
-  const due = await findDue(client, goal);
-  const done = due.length < CHUNK;
+  const due = await findDue(client, goal, chunk);
+  const done = due.length < chunk;
   const last = due.at(-1);
   // Nothing is written where nothing has happened: an idle database stays idle.
   if (!last && fresh) return { held: true, sealed: 0, done, fresh, moved: false };
