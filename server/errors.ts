@@ -35,6 +35,7 @@ export const ERRORS = {
   PASSKEY_EXISTS: { status: 409, title: 'This passkey is registered already', fixed: false },
   CONFLICT: { status: 409, title: 'Somebody else changed this at the same time', fixed: false },
   EXPORT_BUSY: { status: 503, title: 'Too many exports are running', fixed: false },
+  AUDIT_LOG_BUSY: { status: 503, title: 'The audit log is being sealed', fixed: false },
   HASHING_BUSY: { status: 503, title: 'Too many sign-ins at once', fixed: false },
   DATABASE_UNAVAILABLE: { status: 503, title: 'The database cannot be reached', fixed: false },
   SCHEMA_UNAVAILABLE: { status: 503, title: 'The database lacks a needed table', fixed: false },

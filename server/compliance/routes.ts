@@ -26,14 +26,14 @@ export function complianceRoutes(deps: Deps) {
     exportBundle: endpoint({
       summary: 'Download the evidence bundle of a range of UTC days as a ZIP',
       body: exportInput,
-      responses: { 200: 'application/zip', 503: 'EXPORT_BUSY' },
+      responses: { 200: 'application/zip', 503: 'EXPORT_BUSY or AUDIT_LOG_BUSY' },
       handle: (req, res, { body }) =>
         exportBundle(deps, contextOf(req), exporterOf(req), body, attachment(res)),
     }),
     exportSecurityEvents: endpoint({
       summary: 'Download the security events of a range of UTC days',
       body: exportInput,
-      responses: { 200: 'text/csv or application/x-ndjson', 503: 'EXPORT_BUSY' },
+      responses: { 200: 'text/csv or application/x-ndjson', 503: 'EXPORT_BUSY or AUDIT_LOG_BUSY' },
       handle: (req, res, { body }) =>
         exportSecurityEvents(deps, contextOf(req), exporterOf(req), body, attachment(res)),
     }),

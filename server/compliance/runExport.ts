@@ -148,7 +148,7 @@ async function startRows(snapshot: ExportSnapshot, file: ExportFile): Promise<Re
  * The course of every export: a place, DATA_EXPORT_REQUESTED (committed before the snapshot, which so
  * contains it), the snapshot, the stream, and how it ended.
  * @returns when the export has ended, well or, after its first byte, with a destroyed output
- * @throws AppError EXPORT_BUSY, STEP_UP_REQUIRED where the proof was used meanwhile; before the first byte whatever the database throws
+ * @throws AppError EXPORT_BUSY, AUDIT_LOG_BUSY, STEP_UP_REQUIRED where the proof was used meanwhile; before the first byte whatever the database throws
  */
 export async function runExport(
   deps: ExportDeps,

@@ -4,6 +4,7 @@ import type { RequestContext } from '../../context';
 import { connect } from '../../db';
 import type { Database } from '../../db';
 import { databaseFault } from '../../db/pgErrors';
+import { AppError } from '../../errors';
 import type { Logger } from '../../logger';
 import type { Metrics } from '../../metrics';
 import { recordAudit } from '../recordAudit';
@@ -19,9 +20,10 @@ export interface Sealer {
   start(): void;
   /**
    * Resolves when everything that was committed before the call is under a checkpoint.
-   * @throws where that cannot be had within ten seconds, or the database fails
+   * @param waitMs how long that may take; ten seconds unless given
+   * @throws AppError AUDIT_LOG_BUSY where it takes longer; whatever the database throws
    */
-  sealNow(): Promise<void>;
+  sealNow(waitMs?: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -131,6 +133,30 @@ function createPasses(deps: SealerDeps, database: Database) {
   };
 }
 
+const busy = (cause?: unknown) =>
+  new AppError('AUDIT_LOG_BUSY', {
+    detail: 'The audit log could not be sealed in time. Try again in a moment.',
+    headers: { 'retry-after': '10' },
+    cause,
+  });
+
+async function sealAll(passes: ReturnType<typeof createPasses>, waitMs: number): Promise<void> {
+  const until = Date.now() + waitMs;
+  let fresh = false;
+  for (;;) {
+    const left = until - Date.now();
+    if (left <= 0) throw busy();
+    const pass = await passes.next(left).catch((error: unknown) => {
+      // Another sealer kept the lock all the time.
+      throw databaseFault(error) === 'conflict' ? busy(error) : error;
+    });
+    fresh ||= pass.fresh;
+    if (pass.done && fresh) return;
+    // What another pass had begun is done: what has come since is the next one's.
+    if (pass.done) fresh = false;
+  }
+}
+
 /** Constructs the sealer; nothing is sent before it is started or asked. */
 export function createSealer(deps: SealerDeps): Sealer {
   const { databaseUrl: url, logger, metrics } = deps;
@@ -162,19 +188,7 @@ export function createSealer(deps: SealerDeps): Sealer {
 
   return {
     start: () => void work(),
-    async sealNow() {
-      const until = Date.now() + WAIT_MS;
-      let fresh = false;
-      for (;;) {
-        const left = until - Date.now();
-        if (left <= 0) throw new Error('the audit log could not be sealed in time');
-        const pass = await passes.next(left);
-        fresh ||= pass.fresh;
-        if (pass.done && fresh) return;
-        // What another pass had begun is done: what has come since is the next one's.
-        if (pass.done) fresh = false;
-      }
-    },
+    sealNow: (waitMs = WAIT_MS) => sealAll(passes, waitMs),
     async close() {
       closed = true;
       clearTimeout(timer);

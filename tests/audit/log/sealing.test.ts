@@ -1,6 +1,5 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import request from 'supertest';
 import { db } from '@/server/db';
 import { auditTrees } from '@/server/db/schema';
 import { ask, withConnection } from '@/tests/helpers/askDatabase';
@@ -11,7 +10,6 @@ import {
   readLeaves,
 } from '@/tests/helpers/auditTrees';
 import { memoryLog } from '@/tests/helpers/memoryLog';
-import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
 
 const node = buildApp();
@@ -183,23 +181,6 @@ describe('several sealers and many writers', () => {
     writing = false;
     await Promise.all(sealing);
     await sound();
-  });
-
-  it('share no lock: a login goes on while the sealer holds everything that it ever takes', async () => {
-    const { email, password } = await seedTestUserAndToken();
-    await withConnection(url, async (client) => {
-      await client.query('BEGIN');
-      await client.query('SELECT pg_advisory_xact_lock(7310595163817209187)');
-      await client.query(
-        'LOCK TABLE audit_leaves, audit_nodes, audit_trees, audit_checkpoints, audit_sealer, evidence_keys',
-      );
-      const res = await request(node.app).post('/api/auth/login').send({ email, password });
-      expect(res.status).toBe(200);
-      const { refreshToken } = res.body as { refreshToken: string };
-      const refreshed = await request(node.app).post('/api/auth/refresh').send({ refreshToken });
-      expect(refreshed.status).toBe(200);
-      await client.query('ROLLBACK');
-    });
   });
 });
 
