@@ -18,6 +18,7 @@ import { httpLoad } from './httpLoad';
 import type { Scenario } from './httpLoad';
 import { report } from './report';
 import { lookUp, measureScoring, serve } from './scoring';
+import { measureSealing, sealBacklog, sealSeed, serveSealing } from './sealing';
 import { EXPORT_RANGE, USER_AGENT, seed } from './seed';
 import type { Seeded } from './seed';
 import { bareExpress, copyThroughGzip, rotateDirectly, verifyPasswords } from './yardsticks';
@@ -32,6 +33,8 @@ const ROLES: Record<string, Role> = {
   'copy-through-gzip': copyThroughGzip,
   serve,
   'look-up': lookUp,
+  'seal-backlog': sealBacklog,
+  'serve-sealing': serveSealing,
 };
 
 const { values: options } = parseArgs({
@@ -195,6 +198,16 @@ function scoringOf(
   return measureScoring(tools, fresh, Number(options.history));
 }
 
+function sealingOf(
+  { databaseUrl }: ReadyConfig,
+  env: Record<string, string>,
+  seeded: Seeded,
+): Promise<string> {
+  process.stderr.write('sealing …\n');
+  const tools = { databaseUrl, env, child, load, rounds: rounds(5) };
+  return measureSealing(tools, seeded.refreshTokens.slice(0, 8000));
+}
+
 interface Running {
   postgres?: EmbeddedPostgres;
   stopping?: boolean;
@@ -208,6 +221,7 @@ async function measure(dataDir: string, running: Running): Promise<string> {
   const config = requireReady(loadConfig(env));
   await migrate(config.databaseUrl, config.migrationsDir);
   const seeded = await seed(config, SIZES);
+  await sealSeed(env);
   const profile = options['cpu-prof'];
   const nodeArgs =
     profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`];
@@ -220,10 +234,11 @@ async function measure(dataDir: string, running: Running): Promise<string> {
   }
   const peak = gatehouse.peakMemoryMb();
   await gatehouse.stop();
+  const sealing = wanted('sealing') ? await sealingOf(config, env, seeded) : '';
   const scoring = wanted('scoring') ? await scoringOf(config, env, seeded) : '';
   const memory = peak === undefined ? '' : `Peak memory of the server: ${peak} MB\n`;
   const table = comparisons.length > 0 ? report(comparisons) : '';
-  return table + memory + scoring;
+  return table + memory + sealing + scoring;
 }
 
 async function main(): Promise<void> {
