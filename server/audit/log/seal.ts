@@ -192,17 +192,33 @@ async function adopt(deps: SealDeps, client: PoolClient, state: SealerState): Pr
   return { held: true, sealed, done: true, fresh: true, checkpoint, moved: true };
 }
 
+async function withoutSealed(
+  client: PoolClient,
+  events: readonly FoundEvent[],
+): Promise<FoundEvent[]> {
+  const ids = events.map(({ id }) => id);
+  const had = await findSealed(client, ids);
+  return events.filter(({ id }) => !had.has(id));
+}
+
+export interface PassOptions {
+  /** How long to wait for another sealer; 0, not at all, unless given. */
+  readonly waitMs?: number;
+  /** Looks whether events have leaves already. */
+  readonly careful?: boolean;
+  /** How many events one transaction seals at most. */
+  readonly chunk?: number;
+}
+
 /**
  * One step of the sealer, to be run in a transaction of its own: takes the lock, gives the next events their leaves, and,
  * where none is left, signs what has grown. Whoever writes events meanwhile shares no lock with it.
- * @param waitMs how long to wait for another sealer; 0 not at all
- * @param chunk how many events one transaction seals at most
+ * @throws a unique violation where an event has its leaf already, which a copy of a database can bring about: then be careful
  */
 export async function sealNext(
   deps: SealDeps,
   client: PoolClient,
-  waitMs: number,
-  chunk = CHUNK,
+  { waitMs = 0, careful = false, chunk = CHUNK }: PassOptions = {},
 ): Promise<Pass> {
   if (!(await takeSealerLock(client, waitMs))) {
     return { held: false, sealed: 0, done: false, fresh: false, moved: false };
@@ -216,11 +232,7 @@ export async function sealNext(
   const last = due.at(-1);
   // Nothing is written where nothing has happened: an idle database stays idle.
   if (!last && fresh) return { held: true, sealed: 0, done, fresh, moved: false };
-  const had = await findSealed(
-    client,
-    due.map(({ id }) => id),
-  );
-  const events = had.size === 0 ? due : due.filter(({ id }) => !had.has(id));
+  const events = careful ? await withoutSealed(client, due) : due;
   await append(deps, client, events, goal.targetAt);
   const checkpoint = done ? await signHeads(deps, client) : undefined;
   await writeState(client, {

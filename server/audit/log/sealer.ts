@@ -3,7 +3,7 @@ import type { PoolClient } from 'pg';
 import type { RequestContext } from '../../context';
 import { connect } from '../../db';
 import type { Database } from '../../db';
-import { databaseFault } from '../../db/pgErrors';
+import { databaseFault, violatedConstraint } from '../../db/pgErrors';
 import { AppError } from '../../errors';
 import type { Logger } from '../../logger';
 import type { Metrics } from '../../metrics';
@@ -55,6 +55,8 @@ const newContext = (): RequestContext => ({
 interface Memory {
   known?: KnownCheckpoint | undefined;
   keyKept: boolean;
+  /** An event was met that had its leaf: numbers of transactions from another cluster. */
+  careful: boolean;
 }
 
 async function runPass(
@@ -68,7 +70,7 @@ async function runPass(
   if (!memory.keyKept) await keepEvidenceKey(client, keyId, publicPem);
   const { known } = memory;
   const lost = known && !(await hasCheckpoint(client, known)) ? known : undefined;
-  const pass = await sealNext(deps, client, waitMs);
+  const pass = await sealNext(deps, client, { waitMs, careful: memory.careful });
   await client.query('COMMIT');
   memory.keyKept = true;
   if (pass.checkpoint) memory.known = pass.checkpoint;
@@ -103,7 +105,7 @@ async function report(
 
 /** One pass after the other: a second caller waits for the one that begins after its call. */
 function createPasses(deps: SealerDeps, database: Database) {
-  const memory: Memory = { keyKept: false };
+  const memory: Memory = { keyKept: false, careful: false };
   let last: Promise<unknown> = Promise.resolve();
 
   async function once(waitMs: number): Promise<Pass> {
@@ -114,7 +116,10 @@ function createPasses(deps: SealerDeps, database: Database) {
     } catch (error) {
       // It may hang in the transaction, or be gone: nobody is to get it again.
       client.release(true);
-      throw error;
+      if (memory.careful || violatedConstraint(error) !== 'audit_leaves_event_id_unique')
+        throw error;
+      memory.careful = true;
+      return once(waitMs);
     }
     client.release();
     deps.metrics.auditSealed.inc(pass.sealed);
