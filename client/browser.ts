@@ -27,8 +27,14 @@ export interface Channel {
 export interface Browser {
   fetch: typeof fetch;
   origin: string;
+  /** What relative URLs of the page are relative to. */
+  pageUrl(): string;
   onLine(): boolean;
   goTo(url: string): void;
+  /** Says aloud what went wrong in the application's own code. */
+  report(error: unknown): void;
+  /** Calls back when the page is shown again from where it heard nothing of the other tabs. */
+  onReturn?(back: () => void): void;
   openChannel?(name: string): Channel;
   locks?: Locks;
   credentials?: Credentials;
@@ -36,7 +42,10 @@ export interface Browser {
 }
 
 interface Globals {
-  location?: { origin: string; assign(url: string): void };
+  location?: { origin: string; href: string; assign?(url: string): void };
+  document?: { baseURI: string };
+  addEventListener?(type: 'pageshow', hear: (event: { persisted: boolean }) => void): void;
+  reportError?(error: unknown): void;
   navigator?: { locks?: Locks; credentials?: Credentials; onLine?: boolean };
   BroadcastChannel?: new (name: string) => Channel;
   PublicKeyCredential?: PasskeyApi;
@@ -44,13 +53,18 @@ interface Globals {
 
 /** The tab that this runs in. */
 export function thisBrowser(): Browser {
-  const { location, navigator, BroadcastChannel, PublicKeyCredential } =
-    globalThis as unknown as Globals;
+  const page = globalThis as unknown as Globals;
+  const { location, navigator, BroadcastChannel, PublicKeyCredential } = page;
   return {
     fetch: (...request) => globalThis.fetch(...request),
     origin: location?.origin ?? 'http://localhost',
     onLine: () => navigator?.onLine !== false,
-    goTo: (url) => location?.assign(url),
+    pageUrl: () => page.document?.baseURI ?? location?.href ?? 'http://localhost',
+    // A worker has a location and cannot leave it.
+    goTo: (url) => location?.assign?.(url),
+    report: (error) => page.reportError?.(error),
+    onReturn: (back) =>
+      page.addEventListener?.('pageshow', ({ persisted }) => void (persisted && back())),
     ...(BroadcastChannel && { openChannel: (name) => new BroadcastChannel(name) }),
     ...(navigator?.locks && { locks: navigator.locks }),
     ...(navigator?.credentials && { credentials: navigator.credentials }),

@@ -47,7 +47,11 @@ export function readTokens(
 /** What this tab knows, put together with what it hears from another or from storage. */
 export function newest(known: Chain | undefined, heard: Chain): Chain {
   if (!known) return heard;
-  if (known.session !== heard.session) return heard.since > known.since ? heard : known;
+  if (known.session !== heard.session) {
+    // Every tab must come to the same one, those that signed in within a millisecond too.
+    const later = heard.since - known.since || (heard.session > known.session ? 1 : -1);
+    return later > 0 ? heard : known;
+  }
   if (known.n !== heard.n) return heard.n > known.n ? heard : known;
   // Two tabs without locks may get the same successor at once: both must end with the same key for it.
   const key = known.key < heard.key ? known.key : heard.key;
@@ -55,9 +59,9 @@ export function newest(known: Chain | undefined, heard: Chain): Chain {
   return { ...heard, key, access: longer.access };
 }
 
-/** Whether asking with this token could be taken for a theft. */
+/** Whether asking with this token could be taken for a theft. A clock that was put back says nothing of how long it has been. */
 export const isUncertain = (chain: Chain, now: number): boolean =>
-  chain.sentAt !== undefined && now - chain.sentAt > ASK_AGAIN_MS;
+  chain.sentAt !== undefined && Math.abs(now - chain.sentAt) > ASK_AGAIN_MS;
 
 /** @param jitter 0 to 1, a tab's own: so that tabs do not all begin at once */
 export function isDue({ access }: Chain, now: number, jitter: number): boolean {

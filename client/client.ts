@@ -1,6 +1,6 @@
 import type { Browser } from './browser';
-import type { Chain } from './chain';
 import { isDue, isUsable, randomId, readTokens } from './chain';
+import type { Chain } from './chain';
 import type { Credentials, GatehouseClient, GatehouseOptions, SignedOutReason } from './contract';
 import { GatehouseError } from './contract';
 import { createRefresher } from './refresher';
@@ -27,9 +27,11 @@ function assemble(options: GatehouseOptions, browser: Browser) {
     const { loginUrl = '/login' } = options;
     try {
       options.onSignedOut?.({ reason });
-    } finally {
-      if (reason === 'security' && loginUrl !== false) browser.goTo(`${loginUrl}?reason=security`);
+    } catch (error) {
+      browser.report(error);
     }
+    if (reason !== 'security' || loginUrl === false) return;
+    browser.goTo(`${loginUrl}${loginUrl.includes('?') ? '&' : '?'}reason=security`);
   };
   const vault = createVault(tabs, options.storage, {
     changed: () => refresher.schedule(),
@@ -53,10 +55,13 @@ function assemble(options: GatehouseOptions, browser: Browser) {
 
 type Parts = ReturnType<typeof assemble>;
 
-/** Learns from storage, or else from the other tabs, what session there is. */
-async function discover({ tabs, vault, heard }: Parts): Promise<void> {
+/**
+ * Learns from storage, or else from the other tabs, what session there is.
+ * @param askAnyway the others may know better than this tab
+ */
+async function discover({ tabs, vault, heard }: Parts, askAnyway = false): Promise<void> {
   await vault.reload();
-  if (vault.chain) return;
+  if (vault.chain && !askAnyway) return;
   const others = await tabs.countOthers();
   if (others !== undefined && others < 1) return;
   await new Promise<void>((resolve) => {
@@ -77,19 +82,53 @@ async function discover({ tabs, vault, heard }: Parts): Promise<void> {
   });
 }
 
-async function signIn({ transport, prove, vault }: Parts, credentials: Credentials) {
-  let askedAt = Date.now();
-  let answer = await transport.post('/api/auth/login', credentials);
-  if (answer.status === 428) {
-    const { challengeId } = answer.body;
-    await prove(answer.body, () => Promise.resolve({}), new AbortController().signal);
-    askedAt = Date.now();
-    answer = await transport.post('/api/auth/login/complete', { challengeId });
-  }
-  const tokens = answer.status === 200 ? readTokens(answer.body, askedAt) : undefined;
-  if (!tokens) throw refusal(answer);
-  const chain: Chain = { session: randomId(), since: askedAt, n: 0, ...tokens };
-  await vault.store(chain);
+function createSignIn({ transport, prove, vault }: Parts) {
+  let asking = new AbortController();
+  return async (credentials: Credentials) => {
+    // Who begins anew has given up the prompt that may still be open.
+    asking.abort(new GatehouseError('STEP_UP_DISMISSED'));
+    const { signal } = (asking = new AbortController());
+    let askedAt = Date.now();
+    let answer = await transport.post('/api/auth/login', credentials);
+    if (answer.status === 428) {
+      const { challengeId } = answer.body;
+      await prove(answer.body, () => Promise.resolve({}), signal);
+      askedAt = Date.now();
+      answer = await transport.post('/api/auth/login/complete', { challengeId });
+    }
+    const tokens = answer.status === 200 ? readTokens(answer.body, askedAt) : undefined;
+    if (!tokens) throw refusal(answer);
+    const before = vault.chain?.access?.token;
+    await vault.replace({ session: randomId(), since: askedAt, n: 0, ...tokens });
+    if (before === undefined) return;
+    // Nobody has that session any more.
+    const headers = { authorization: `Bearer ${before}` };
+    void transport.post('/api/auth/logout', {}, headers).catch(() => undefined);
+  };
+}
+
+function createSignOut({ transport, vault }: Parts, send: typeof fetch) {
+  return async ({ everywhere }: { everywhere?: boolean } = {}) => {
+    const session = vault.chain?.session;
+    const init: RequestInit = { method: 'POST' };
+    if (!everywhere) {
+      // Nobody proves anything to be let out, or waits for long.
+      vault.hush();
+      init.signal = AbortSignal.timeout(transport.timeoutMs);
+    }
+    try {
+      const path = everywhere ? '/api/auth/logout-all' : '/api/auth/logout';
+      const { ok, status } = await send(new URL(path, transport.base), init);
+      if (everywhere && !ok) throw new GatehouseError(`HTTP_${status}`, status);
+    } catch (error) {
+      // Signed out here all the same; asked to end other sessions, it must not seem done.
+      if (everywhere && (error as GatehouseError).code !== 'SIGNED_OUT') {
+        throw error;
+      }
+    } finally {
+      await vault.end('signed_out', session);
+    }
+  };
 }
 
 /** @param browser what the tab offers; tests have tabs of their own */
@@ -98,11 +137,16 @@ export function buildClient(options: GatehouseOptions, browser: Browser): Gateho
   const { transport, tabs, vault, prove, refresher } = parts;
   const jitter = Math.random();
   const chain = () => vault.chain;
-  const discovered = discover(parts).catch(() => undefined);
+  const find = (again: boolean) => discover(parts, again).catch(() => undefined);
+  let discovered = find(false);
+  browser.onReturn?.(() => void (discovered = find(true)));
 
-  async function accessToken(stale?: string): Promise<string | undefined> {
+  /** What is begun in one session goes on in no other: it may be somebody else's. */
+  async function current(stale?: string, session?: string): Promise<Chain | undefined> {
     await discovered;
     const before = chain();
+    if (session !== undefined && before?.session !== session)
+      throw new GatehouseError('SIGNED_OUT');
     if (!before) return undefined;
     const now = Date.now();
     const usable = isUsable(before, now) && before.access?.token !== stale;
@@ -112,11 +156,13 @@ export function buildClient(options: GatehouseOptions, browser: Browser): Gateho
       void refresher.refresh(before.access?.token).catch(() => undefined);
     }
     const after = chain();
-    if (!after) throw new GatehouseError('SIGNED_OUT');
-    return after.access?.token;
+    if (after?.session !== before.session) throw new GatehouseError('SIGNED_OUT');
+    return after;
   }
 
-  const send = createSender({ transport, vault, prove, accessToken });
+  const send = createSender({ transport, vault, prove, current });
+  const signIn = createSignIn(parts);
+  const signOut = createSignOut(parts, send);
   return {
     ready: async () => {
       await discovered;
@@ -127,23 +173,14 @@ export function buildClient(options: GatehouseOptions, browser: Browser): Gateho
     },
     async signIn(credentials) {
       await discovered;
-      await signIn(parts, credentials);
+      await signIn(credentials);
     },
-    async signOut({ everywhere } = {}) {
-      try {
-        const path = everywhere ? '/api/auth/logout-all' : '/api/auth/logout';
-        await send(new URL(path, transport.base), { method: 'POST' });
-      } catch (error) {
-        // Signed out here all the same; asked to end other sessions, it must not seem done.
-        if (everywhere && !(error instanceof GatehouseError && error.code === 'SIGNED_OUT')) {
-          throw error;
-        }
-      } finally {
-        await vault.end('signed_out');
-      }
+    signOut: async (choice) => {
+      await discovered;
+      await signOut(choice);
     },
     fetch: send,
-    accessToken: () => accessToken(),
+    accessToken: async () => (await current())?.access?.token,
     close() {
       refresher.stop();
       tabs.close();

@@ -96,7 +96,7 @@ export class GatehouseError extends Error {
     readonly code: string,
     readonly status = 0,
     readonly body: Readonly<Record<string, unknown>> = {},
-    readonly retryAfterMs?: number,
+    readonly retryAfterMs?: number | undefined,
   ) {
     super(code);
     this.name = 'GatehouseError';

@@ -31,107 +31,102 @@ export interface Refresher {
   stop(): void;
 }
 
+/** A timer that is to run for weeks runs at once. */
+const MOST_IDLE_MS = 30_000;
+
 /** Who waits: longer each time, not all at the same moment. */
 const backoff = (failures: number) => Math.min(8000, 500 * 2 ** failures) * (1 + Math.random());
 
 function toEvent({ status, body }: Answer): RefreshEvent {
   if (status === 200) return body['accessToken'] ? 'tokens' : 'lost';
-  if (status === 428) return body['refreshToken'] ? 'stepUp' : 'refused';
+  if (status === 428 && body['refreshToken']) return 'stepUp';
   if (status === 503 || status === 429) return 'unavailable';
-  // What a gateway or a crash answers says nothing of what became of the token.
-  if (status >= 500) return 'lost';
+  if (status >= 500 || !body['error']) return 'lost';
   if (body['error'] === 'FORCE_LOGOUT') return 'forced';
   return body['error'] === 'INVALID_REFRESH_TOKEN' ? 'invalid' : 'refused';
 }
 
+/** What a gateway or a crash answers says nothing of what became of the token; who is turned away at the door got nowhere. */
+const saysNothingHappened = ({ status, body }: Answer) =>
+  status === 429 || (Boolean(body['error']) && (status < 500 || status === 503));
+
 /** One refresh, from the first call to its end. */
-class Attempt {
-  private answer: Answer | undefined;
-  private failure: GatehouseError | undefined;
+async function attempt({ transport, vault, prove }: Parts, chain: Chain) {
+  const { session, since } = chain;
+  let answer: Answer = { status: 0, body: {} };
+  let failure: GatehouseError | undefined;
   /** Whether an answer to this token is missing. */
-  private missing: boolean;
+  let missing = chain.sentAt !== undefined;
 
-  constructor(
-    private readonly parts: Parts,
-    private chain: Chain,
-  ) {
-    this.missing = chain.sentAt !== undefined;
-  }
+  const keep = async (next: Chain) => vault.store((chain = next));
 
-  async run(): Promise<{ end: RefreshEnd; error: GatehouseError }> {
-    let step: RefreshStep | RefreshEnd = 'sent';
-    while (step in REFRESH) {
-      const at: RefreshStep = step as RefreshStep;
-      step = afterRefresh(at, at === 'proving' ? await this.ask() : await this.send());
-    }
-    const refused = this.answer && refusal(this.answer);
-    return { end: step as RefreshEnd, error: this.failure ?? refused ?? lostAnswer() };
-  }
-
-  private async send(): Promise<RefreshEvent> {
-    const { transport, vault } = this.parts;
+  async function send(): Promise<RefreshEvent> {
     const askedAt = Date.now();
-    if (this.chain.sentAt === undefined) await this.keep({ ...this.chain, sentAt: askedAt });
-    if (vault.chain?.session !== this.chain.session) throw new GatehouseError('SIGNED_OUT');
-    const { refreshToken, key } = this.chain;
+    if (chain.sentAt === undefined) await keep({ ...chain, sentAt: askedAt });
+    if (vault.chain?.session !== session) throw new GatehouseError('SIGNED_OUT');
+    // This machine may have slept since the first call went out.
+    if (missing && isUncertain(chain, Date.now())) return 'tooLate';
+    const { refreshToken, key } = chain;
     const headers = { 'idempotency-key': key };
-    this.answer = undefined;
+    failure = undefined;
     try {
-      this.answer = await transport.post('/api/auth/refresh', { refreshToken }, headers);
-    } catch {
-      this.missing = true;
-      return 'lost';
+      answer = await transport.post('/api/auth/refresh', { refreshToken }, headers);
+    } catch (error) {
+      answer = failure = error as GatehouseError;
     }
-    return this.take(this.answer, askedAt);
+    return take(answer, askedAt);
   }
 
   /** Keeps what an answer brings before anybody looks at what else it says. */
-  private async take(answer: Answer, askedAt: number): Promise<RefreshEvent> {
-    const event = toEvent(answer);
-    const tokens = readTokens(answer.body, askedAt);
+  async function take(given: Answer, askedAt: number): Promise<RefreshEvent> {
+    const event = toEvent(given);
+    const tokens = readTokens(given.body, askedAt);
     if (tokens && (event === 'tokens' || event === 'stepUp')) {
-      const { session, since, n } = this.chain;
-      this.missing = false;
-      await this.keep({ session, since, n: n + 1, ...tokens });
-    } else if (event === 'lost') this.missing = true;
-    // The server answered that it did nothing; only an earlier request may have spent the token.
-    else if (!this.missing && (event === 'unavailable' || event === 'refused'))
-      await this.keep({ ...this.chain, sentAt: undefined });
+      missing = false;
+      await keep({ session, since, n: chain.n + 1, ...tokens });
+    } else if (!saysNothingHappened(given)) missing = true;
+    // Only an earlier request may have spent the token.
+    else if (!missing && (event === 'unavailable' || event === 'refused'))
+      await keep({ ...chain, sentAt: undefined });
     return event;
   }
 
-  private async keep(chain: Chain): Promise<void> {
-    this.chain = chain;
-    await this.parts.vault.store(chain);
-  }
-
-  private async ask(): Promise<RefreshEvent> {
-    const { prove, vault } = this.parts;
+  async function ask(): Promise<RefreshEvent> {
     try {
-      await prove(this.answer?.body ?? {}, () => Promise.resolve({}), vault.ending);
+      await prove(answer.body, () => Promise.resolve({}), vault.ending);
       return 'proven';
     } catch (error) {
-      this.failure = error instanceof GatehouseError ? error : new GatehouseError('STEP_UP_FAILED');
-      this.failure.cause = error;
+      failure = error as GatehouseError;
       return 'refused';
     }
   }
-}
 
-const lostAnswer = () => new GatehouseError('NETWORK');
+  let step: RefreshStep | RefreshEnd = 'sent';
+  while (step in REFRESH) {
+    const at: RefreshStep = step as RefreshStep;
+    step = afterRefresh(at, await (at === 'proving' ? ask() : send()));
+  }
+  return { end: step as RefreshEnd, error: failure ?? refusal(answer) };
+}
 
 /** How long nothing is sent: as long as the server says, or longer with each failure. */
 function createPause({ tabs }: Parts) {
   let notBefore = 0;
+  let since = 0;
   let failures = 0;
+  const wait = (until: number) => {
+    since = Date.now();
+    notBefore = until;
+  };
   return {
-    left: () => Math.max(notBefore - Date.now(), 0),
-    extend: (until: number) => void (notBefore = Math.max(notBefore, until)),
+    // By a clock that was put back it would last longer by as much.
+    left: () => (Date.now() < since ? 0 : Math.max(notBefore - Date.now(), 0)),
+    extend: (until: number) => void (until > notBefore && wait(until)),
     over: () => void (failures = 0),
     /** @returns the error that callers get */
     async begin({ code, status, body, retryAfterMs }: GatehouseError): Promise<GatehouseError> {
       const ms = retryAfterMs ?? backoff(failures++);
-      notBefore = Date.now() + ms;
+      wait(Date.now() + ms);
       await tabs.tell({ kind: 'wait', until: notBefore });
       return new GatehouseError(code, status, body, ms);
     },
@@ -141,11 +136,12 @@ function createPause({ tabs }: Parts) {
 type Pause = ReturnType<typeof createPause>;
 
 /** Makes of the end of an attempt what its callers get, and what the other tabs must know. */
-async function settle({ tabs, vault }: Parts, pause: Pause, attempt: Attempt): Promise<void> {
-  const { end, error } = await attempt.run();
+async function settle(parts: Parts, pause: Pause, chain: Chain): Promise<void> {
+  const { tabs, vault } = parts;
+  const { end, error } = await attempt(parts, chain);
   if (end === 'renewed') return pause.over();
-  if (end === 'security' || end === 'expired') {
-    await vault.end(end);
+  if (end === 'security' || end === 'expired' || end === 'answer_lost') {
+    await vault.end(end, chain.session);
     throw new GatehouseError('SIGNED_OUT', error.status, error.body);
   }
   if (end !== 'refused') throw await pause.begin(error);
@@ -177,10 +173,6 @@ export function createRefresher(parts: Parts): Refresher {
     const chain = await findDue(parts, stale);
     if (!chain) return;
     if (dismissals !== since) throw new GatehouseError('STEP_UP_DISMISSED');
-    if (isUncertain(chain, Date.now())) {
-      await vault.end('answer_lost');
-      throw new GatehouseError('SIGNED_OUT');
-    }
     const left = pause.left();
     if (left > 0) throw new GatehouseError('UNAVAILABLE', 0, {}, left);
     try {
@@ -188,7 +180,7 @@ export function createRefresher(parts: Parts): Refresher {
     } catch (error) {
       throw await pause.begin(error as GatehouseError);
     }
-    await settle(parts, pause, new Attempt(parts, chain));
+    await settle(parts, pause, chain);
   }
 
   function refresh(stale: string | undefined): Promise<void> {
@@ -206,7 +198,7 @@ export function createRefresher(parts: Parts): Refresher {
     clearTimeout(timer);
     if (stopped || running || vault.chain?.sentAt === undefined) return;
     const again = () => void refresh(vault.chain?.access?.token).catch(() => undefined);
-    timer = setTimeout(again, pause.left() + 500 + Math.random() * 500);
+    timer = setTimeout(again, Math.min(pause.left(), MOST_IDLE_MS) + 500 + Math.random() * 500);
   }
 
   return {

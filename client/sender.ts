@@ -1,6 +1,7 @@
+import type { Chain } from './chain';
 import { GatehouseError } from './contract';
 import type { Prove } from './stepUp';
-import { orAborted } from './stepUp';
+import { orAborted } from './orAborted';
 import type { RequestEvent, RequestStep } from './transitions';
 import { REQUEST } from './transitions';
 import type { Transport } from './transport';
@@ -13,7 +14,8 @@ interface Parts {
   transport: Transport;
   vault: Vault;
   prove: Prove;
-  readonly accessToken: (stale?: string) => Promise<string | undefined>;
+  /** The session with a bearer that has time left; of the given session, where one is given. */
+  readonly current: (stale?: string, session?: string) => Promise<Chain | undefined>;
 }
 
 const isRequest = (input: Input): input is Request => typeof input === 'object' && 'url' in input;
@@ -35,19 +37,24 @@ async function readEvent(response: Response): Promise<[RequestEvent, Record<stri
     if (error === 'UNAUTHENTICATED') return ['unauthenticated', body];
     return [error === 'STEP_UP_REQUIRED' ? 'stepUp' : 'other', body];
   } catch {
-    return ['other', {}];
+    // No body to read, as an answer to HEAD has none.
+    const bearer = response.status === 401 && response.headers.get('www-authenticate');
+    return [bearer && /^bearer/i.test(bearer) ? 'unauthenticated' : 'other', {}];
   }
 }
 
 /** Sends the application's requests with the session's bearer, each at most twice. */
-export function createSender({ transport, vault, prove, accessToken }: Parts): Fetch {
+export function createSender({ transport, vault, prove, current }: Parts): Fetch {
   const { base } = transport;
   const proving = new Map<string, Promise<void>>();
 
   /** Whoever runs into the same gate while the person is being asked waits for that answer. */
-  function proveOnce(challenge: Record<string, unknown>): Promise<void> {
+  function proveOnce(challenge: Record<string, unknown>, session: string): Promise<void> {
     const purpose = String(challenge['purpose']);
-    const bearer = async () => ({ authorization: `Bearer ${(await accessToken()) ?? ''}` });
+    const bearer = async () => {
+      const chain = await current(undefined, session);
+      return { authorization: `Bearer ${chain?.access?.token ?? ''}` };
+    };
     const asked =
       proving.get(purpose) ??
       prove(challenge, bearer, vault.ending).finally(() => proving.delete(purpose));
@@ -64,29 +71,31 @@ export function createSender({ transport, vault, prove, accessToken }: Parts): F
 
   /** A caller that gives up leaves the others' refresh alone. */
   function forCaller<T>(signal: AbortSignal | null | undefined, work: Promise<T>): Promise<T> {
-    return signal ? orAborted(signal, work, () => signal.reason as Error) : work;
+    return signal ? orAborted(signal, work) : work;
   }
 
   return async (input, init) => {
-    const url = new URL(isRequest(input) ? input.url : input, base);
+    const url = new URL(isRequest(input) ? input.url : input, transport.relativeTo());
     // Of the whole origin, and of no other: a token must not follow a link.
     if (url.origin !== base.origin) return transport.fetch(input, init);
     const target = isRequest(input) ? input : url;
     const signal = init?.signal ?? (isRequest(input) ? input.signal : undefined);
     let step: RequestStep = canRepeat(input, init) ? 'first' : 'once';
-    let token = await forCaller(signal, accessToken());
+    let chain = await forCaller(signal, current());
     for (;;) {
+      const token = chain?.access?.token;
       const response = await withBearer(target, init, token);
       const [event, body] = await readEvent(response);
       if (body['error'] === 'FORCE_LOGOUT') {
-        await vault.end('security');
+        await vault.end('security', chain?.session);
         throw new GatehouseError('SIGNED_OUT', response.status, body);
       }
       // Without a session of ours there is nothing to renew or prove.
-      const action = token === undefined ? 'return' : REQUEST[step][event];
-      if (action === 'return') return response;
-      if (action === 'prove') await forCaller(signal, proveOnce(body));
-      token = await forCaller(signal, accessToken(action === 'refresh' ? token : undefined));
+      const action = chain ? REQUEST[step][event] : 'return';
+      if (!chain || action === 'return') return response;
+      const { session } = chain;
+      if (action === 'prove') await forCaller(signal, proveOnce(body, session));
+      chain = await forCaller(signal, current(action === 'refresh' ? token : undefined, session));
       step = 'repeated';
     }
   };

@@ -1,29 +1,42 @@
 import type { Browser } from './browser';
 import type { GatehouseOptions, StepUpAnswer, StepUpMethod } from './contract';
 import { GatehouseError } from './contract';
+import { orAborted } from './orAborted';
 import type { Answer, Transport } from './transport';
 import { refusal } from './transport';
 
 /** Asked more often than a challenge has tries, something answers that is no person. */
 const MOST_ASKS = 5;
 
-/** The person's answer, or the end of the session they were asked for. */
-export function orAborted<T>(signal: AbortSignal, work: Promise<T>, error: () => Error) {
-  return new Promise<T>((resolve, reject) => {
-    const stop = () => reject(error());
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop);
-  });
+/** @returns what is sent to be verified; undefined where there was no touch: another authenticator may have the passkey */
+async function usePasskey(browser: Browser, options: unknown, signal: AbortSignal) {
+  const { passkeys, credentials } = browser;
+  try {
+    const publicKey = passkeys?.parseRequestOptionsFromJSON?.(options);
+    return (await credentials?.get({ publicKey, signal }))?.toJSON?.();
+  } catch {
+    return undefined;
+  }
 }
 
-async function usePasskey(browser: Browser, options: unknown, signal: AbortSignal) {
-  const publicKey = browser.passkeys?.parseRequestOptionsFromJSON?.(options);
-  if (!publicKey || !browser.credentials) throw new GatehouseError('PASSKEY_UNSUPPORTED');
-  const credential = await browser.credentials
-    .get({ publicKey, signal })
-    .catch(() => Promise.reject(new GatehouseError('STEP_UP_DISMISSED')));
-  return credential?.toJSON?.();
+const describe = ({ purpose, methods, score, reasons }: Answer['body']) => ({
+  purpose: String(purpose),
+  methods: (methods ?? []) as StepUpMethod[],
+  score: score as number | undefined,
+  reasons: (reasons ?? []) as string[],
+});
+
+/** One question at a time: a person has one pair of eyes. What nobody wants to know any more is not asked. */
+function createQueue() {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> => {
+    const turn = last.then(() => {
+      signal.throwIfAborted();
+      return orAborted(signal, ask());
+    });
+    last = turn.catch(() => undefined);
+    return orAborted(signal, turn);
+  };
 }
 
 /**
@@ -43,19 +56,13 @@ export function createProver(
   transport: Transport,
   options: GatehouseOptions,
 ): Prove {
-  let last: Promise<unknown> = Promise.resolve();
-  /** One question at a time: a person has one pair of eyes. */
-  const inTurn = <T>(ask: () => Promise<T>): Promise<T> => {
-    const turn = last.then(ask);
-    last = turn.catch(() => undefined);
-    return turn;
-  };
-  const signedOut = () => new GatehouseError('SIGNED_OUT');
+  const inTurn = createQueue();
+  const canPasskey = Boolean(browser.passkeys?.parseRequestOptionsFromJSON && browser.credentials);
 
   return async (challenge, bearer, signal) => {
-    const methods = (challenge['methods'] ?? []) as StepUpMethod[];
     const { purpose, challengeId } = challenge;
-    if (methods.length === 0) throw new GatehouseError('NO_FACTOR_ENROLLED', 428, challenge);
+    if (describe(challenge).methods.length === 0)
+      throw new GatehouseError('NO_FACTOR_ENROLLED', 428, challenge);
     const which = { purpose, challengeId };
 
     async function start(method: StepUpMethod): Promise<Answer['body']> {
@@ -64,36 +71,43 @@ export function createProver(
       if (answer.status >= 300) throw refusal(answer);
       return answer.body;
     }
+    /** @returns undefined where there is nothing to send, and the person is asked again */
     async function toProof(answer: StepUpAnswer) {
       if (!answer) throw new GatehouseError('STEP_UP_DISMISSED');
       if (typeof answer === 'string') return { code: answer };
-      return { passkey: await usePasskey(browser, await start('passkey'), signal) };
+      const passkey = canPasskey && (await usePasskey(browser, await start('passkey'), signal));
+      return passkey ? { passkey } : undefined;
     }
     let lastAnswer: Answer['body'] = {};
-    const ask = () =>
-      Promise.resolve(
-        options.onStepUp({
-          purpose: String(purpose),
-          methods,
-          score: challenge['score'] as number | undefined,
-          reasons: (challenge['reasons'] ?? []) as string[],
+    const ask = async () => {
+      try {
+        return await options.onStepUp({
+          ...describe(challenge),
           error: lastAnswer['error'] as string | undefined,
           attemptsLeft: lastAnswer['attemptsLeft'] as number | undefined,
           signal,
           sendMail: async () => void (await start('email')),
-        }),
-      );
+        });
+      } catch (error) {
+        if (error instanceof GatehouseError) throw error;
+        throw Object.assign(new GatehouseError('STEP_UP_FAILED'), { cause: error });
+      }
+    };
     for (let asked = 0; asked < MOST_ASKS; asked += 1) {
-      const given = await orAborted(signal, inTurn(ask), signedOut);
-      const proof = { ...which, ...(await toProof(given)) };
+      const given = await toProof(await inTurn(signal, ask));
+      if (!given) {
+        lastAnswer = { error: canPasskey ? 'PASSKEY_FAILED' : 'PASSKEY_UNSUPPORTED' };
+        continue;
+      }
+      const proof = { ...which, ...given };
       const verify = async () =>
         transport.post('/api/security/step-up/verify', proof, await bearer());
       const answer = await verify().catch(verify);
       const { error, attemptsLeft } = answer.body;
       // No open challenge: it was answered, by a request whose answer was lost. The repetition will tell.
       if (answer.status === 200 || error === 'CHALLENGE_NOT_FOUND') return;
-      const again = error === 'INVALID_INPUT' || (error === 'INVALID_CODE' && attemptsLeft !== 0);
-      if (!again) throw refusal(answer);
+      const wrong = error === 'INVALID_CODE' || error === 'INVALID_PASSKEY';
+      if (error !== 'INVALID_INPUT' && !(wrong && attemptsLeft !== 0)) throw refusal(answer);
       lastAnswer = answer.body;
     }
     throw new GatehouseError('STEP_UP_DISMISSED');

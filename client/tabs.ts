@@ -79,7 +79,12 @@ export function joinTabs(browser: Browser, name: string, hear: (message: Message
     .catch(() => undefined);
   return {
     tell: (message) => line.tell(message),
-    alone: (work) => (locks ? locks.request(name, {}, work) : work()),
+    async alone(work) {
+      let done: ReturnType<typeof work> | undefined;
+      // A page that may keep nothing has locks, and is refused each.
+      await locks?.request(name, {}, () => (done = work())).catch(() => undefined);
+      return done ?? work();
+    },
     async countOthers() {
       if (!locks) return undefined;
       const { held } = await locks.query();

@@ -1,15 +1,25 @@
 /** What came of a call, or of asking the person. */
 export type RefreshEvent =
-  'tokens' | 'stepUp' | 'lost' | 'unavailable' | 'forced' | 'invalid' | 'refused' | 'proven';
+  | 'tokens'
+  | 'stepUp'
+  | 'lost'
+  | 'tooLate'
+  | 'unavailable'
+  | 'forced'
+  | 'invalid'
+  | 'refused'
+  | 'proven';
 
 /** Where a refresh stands while it goes on. */
 export type RefreshStep = 'sent' | 'resent' | 'proving' | 'sentAgain' | 'resentAgain';
 
 /** How a refresh ends. */
-export type RefreshEnd = 'renewed' | 'lost' | 'unavailable' | 'security' | 'expired' | 'refused';
+export type RefreshEnd =
+  'renewed' | 'lost' | 'unavailable' | 'security' | 'expired' | 'answer_lost' | 'refused';
 
 const ANSWERED = {
   tokens: 'renewed',
+  tooLate: 'answer_lost',
   unavailable: 'unavailable',
   forced: 'security',
   invalid: 'expired',

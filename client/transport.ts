@@ -5,13 +5,16 @@ import { GatehouseError } from './contract';
 /** An answer of Gatehouse's own routes. */
 export interface Answer {
   status: number;
-  body: Record<string, unknown>;
-  retryAfterMs: number | undefined;
+  body: Readonly<Record<string, unknown>>;
+  retryAfterMs?: number | undefined;
 }
 
 export interface Transport {
   base: URL;
-  /** @throws GatehouseError NETWORK where no whole answer came in time */
+  timeoutMs: number;
+  /** What relative URLs are relative to: `baseUrl`, or else the page, as with the browser's own fetch. */
+  relativeTo(): string | URL;
+  /** @throws GatehouseError NETWORK where no whole answer came in time; with a status where something else answered */
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
   /**
    * Makes sure that the network has just answered, so that a token is not sent into a dead one.
@@ -33,6 +36,16 @@ export function readRetryAfter(headers: Headers, now: number): number | undefine
   return ms >= 0 ? ms : undefined;
 }
 
+/** @returns undefined for what Gatehouse does not answer: the page of a proxy or of somebody's wireless network */
+function parseBody(text: string): Answer['body'] | undefined {
+  try {
+    const body: unknown = text ? JSON.parse(text) : {};
+    return body && typeof body === 'object' ? (body as Answer['body']) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 export const refusal = ({ status, body, retryAfterMs }: Answer): GatehouseError =>
   new GatehouseError(
     typeof body['error'] === 'string' ? body['error'] : `HTTP_${status}`,
@@ -42,53 +55,58 @@ export const refusal = ({ status, body, retryAfterMs }: Answer): GatehouseError 
   );
 
 export function createTransport(browser: Browser, options: GatehouseOptions): Transport {
-  const base = new URL(options.baseUrl ?? browser.origin);
+  const { baseUrl, timeoutMs = TIMEOUT_MS } = options;
+  const base = new URL(baseUrl ?? browser.origin);
+  if (base.pathname !== '/') throw new TypeError('baseUrl must be an origin, without a path');
   let answeredAt = 0;
 
   const ask: typeof fetch = async (...request) => {
     const response = await browser.fetch(...request);
-    answeredAt = Date.now();
+    // A gateway with nothing behind it is no better than a dead network.
+    answeredAt = response.status < 500 ? Date.now() : 0;
     return response;
   };
 
   /** Headers and body within the time there is. */
-  async function call<T>(path: string, init: RequestInit, read: (from: Response) => Promise<T>) {
+  async function call(path: string, init: RequestInit) {
     if (!browser.onLine()) throw new GatehouseError('NETWORK');
     const giveUp = new AbortController();
-    const overdue = setTimeout(() => giveUp.abort(), options.timeoutMs ?? TIMEOUT_MS);
+    const overdue = setTimeout(() => giveUp.abort(), timeoutMs);
     try {
-      return await read(await ask(new URL(path, base), { ...init, signal: giveUp.signal }));
+      const response = await ask(new URL(path, base), { ...init, signal: giveUp.signal });
+      const { status, headers } = response;
+      const retryAfterMs = readRetryAfter(headers, Date.now());
+      return { status, body: parseBody(await response.text()), retryAfterMs };
     } catch {
       throw new GatehouseError('NETWORK');
     } finally {
       clearTimeout(overdue);
     }
   }
+  const fromElsewhere = ({ status, retryAfterMs }: Omit<Answer, 'body'>) =>
+    new GatehouseError('NETWORK', status, {}, retryAfterMs);
 
   return {
     base,
+    timeoutMs,
+    relativeTo: () => (baseUrl === undefined ? browser.pageUrl() : base),
     fetch: ask,
-    post: (path, body, headers) =>
-      call(
-        path,
-        {
-          method: 'POST',
-          credentials: 'include',
-          headers: { 'content-type': 'application/json', ...headers },
-          body: JSON.stringify(body),
-        },
-        async (response) => {
-          const text = await response.text();
-          const read = (text ? JSON.parse(text) : {}) as Answer['body'];
-          const retryAfterMs = readRetryAfter(response.headers, Date.now());
-          return { status: response.status, body: read, retryAfterMs };
-        },
-      ),
+    async post(path, json, more) {
+      const answer = await call(path, {
+        method: 'POST',
+        credentials: 'include',
+        headers: { 'content-type': 'application/json', ...more },
+        body: JSON.stringify(json),
+      });
+      const { body } = answer;
+      if (!body) throw fromElsewhere(answer);
+      return { ...answer, body };
+    },
     async probe() {
-      if (Date.now() - answeredAt < FRESH_MS) return;
-      // An opaque answer will do: any origin gives one.
-      const init: RequestInit = { mode: 'no-cors', credentials: 'omit' };
-      await call('/health/live', init, () => Promise.resolve());
+      if (Math.abs(Date.now() - answeredAt) < FRESH_MS) return;
+      // An opaque answer will do: any origin gives one. So will a 404, where a proxy lets nothing through but /api.
+      const answer = await call('/health/live', { mode: 'no-cors', credentials: 'omit' });
+      if (answer.status >= 500) throw fromElsewhere(answer);
     },
   };
 }

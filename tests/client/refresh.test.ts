@@ -1,10 +1,9 @@
 import { auditOf } from '@/tests/helpers/authRows';
-import { openScene, statusOf } from '@/tests/helpers/clientScene';
+import { ME, openScene, statusOf } from '@/tests/helpers/clientScene';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 import { loseAnswer, loseRequest } from '@/tests/helpers/simulatedBrowser';
 import type { Tab } from '@/tests/helpers/simulatedBrowser';
 
-const ME = '/api/auth/me';
 type Scene = Awaited<ReturnType<typeof openScene>>;
 let scene: Scene;
 beforeAll(async () => {

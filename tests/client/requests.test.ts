@@ -1,11 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { closeLater } from '@/tests/helpers/closing';
-import { openScene, statusOf } from '@/tests/helpers/clientScene';
+import { ME, openScene, statusOf } from '@/tests/helpers/clientScene';
 import { openMachine } from '@/tests/helpers/simulatedBrowser';
 import type { Tab } from '@/tests/helpers/simulatedBrowser';
 
-const ME = '/api/auth/me';
 const LOGOUT_ALL = '/api/auth/logout-all';
 type Scene = Awaited<ReturnType<typeof openScene>>;
 let scene: Scene;
@@ -103,6 +102,58 @@ describe('a request of the application', () => {
     const init = { method: 'POST', body: '{"a":1}' };
     expect(await statusOf(tab.client.fetch(LOGOUT_ALL, init))).toBe(200);
     expect(bodies).toEqual(['{"a":1}', '{"a":1}']);
+  });
+
+  it('is repeated with a form or a file in its body, all of it', async () => {
+    const { tab } = await scene.signedIn();
+    const form = new FormData();
+    form.set('name', 'Ann');
+    for (const body of [form, new Blob(['Ann'])]) {
+      const sent: string[] = [];
+      let count = 0;
+      tab.network = (call, send) => {
+        if (call.path !== '/api/upload') return send();
+        return count++ === 0 ? unauthenticated() : Promise.resolve(new Response('{}'));
+      };
+      tab.sending = async (request) => {
+        if (request.url.endsWith('/api/upload')) sent.push(await request.text());
+      };
+      const init = { method: 'POST', body };
+      expect(await statusOf(tab.client.fetch('/api/upload', init))).toBe(200);
+      expect(sent).toHaveLength(2);
+      for (const text of sent) expect(text).toContain('Ann');
+    }
+  });
+
+  it('is repeated where its answer has no body to read, as one to HEAD', async () => {
+    const { tab } = await scene.signedIn();
+    scene.expireAccess();
+    const bearer = await statusOf(tab.client.fetch(ME, { method: 'HEAD' }));
+    expect(bearer).toBe(200);
+    expect(callsTo(tab, ME).map(({ status }) => status)).toEqual([401, 200]);
+    expect(tab.refreshes()).toHaveLength(1);
+  });
+
+  it('is relative to the page, as with the browser’s own fetch, or else to baseUrl', async () => {
+    const { tab, machine } = await scene.signedIn();
+    tab.network = () => Promise.resolve(new Response('{}'));
+    await tab.client.fetch('data.json');
+    await tab.client.fetch('/data.json');
+    const other = machine.openTab({ baseUrl: scene.url });
+    other.network = tab.network;
+    await other.client.fetch('data.json');
+    expect([...tab.calls.slice(-2), ...other.calls.slice(-1)].map(({ path }) => path)).toEqual([
+      '/app/data.json',
+      '/data.json',
+      '/data.json',
+    ]);
+  });
+
+  it('cannot go to a Gatehouse below a path: its cookies could not either', () => {
+    const { openTab } = openMachine(scene.url);
+    expect(() => openTab({ baseUrl: `${scene.url}/gatehouse` })).toThrow(
+      'baseUrl must be an origin, without a path',
+    );
   });
 
   it('can be given up without harm to the others who wait for the same refresh', async () => {

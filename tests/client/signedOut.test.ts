@@ -1,11 +1,10 @@
 import type { SessionStorage } from '@/client/contract';
 import { auditOf } from '@/tests/helpers/authRows';
-import { openScene, statusOf } from '@/tests/helpers/clientScene';
+import { ME, openScene, statusOf } from '@/tests/helpers/clientScene';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 import { openMachine } from '@/tests/helpers/simulatedBrowser';
 import type { Tab } from '@/tests/helpers/simulatedBrowser';
 
-const ME = '/api/auth/me';
 type Scene = Awaited<ReturnType<typeof openScene>>;
 let scene: Scene;
 beforeAll(async () => {

@@ -1,50 +1,24 @@
-import { db } from '@/server/db';
-import { riskPolicies } from '@/server/db/schema';
-import type { StepUpAnswer, StepUpRequest } from '@/client/contract';
 import { challengesOf, liveTokensOf } from '@/tests/helpers/authRows';
-import { openScene, removeFactors, statusOf } from '@/tests/helpers/clientScene';
+import {
+  EXPORT,
+  ME,
+  POLICY,
+  exportBundle,
+  get,
+  openScene,
+  paths,
+  person,
+  removeFactors,
+} from '@/tests/helpers/clientScene';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 import { loseAnswer } from '@/tests/helpers/simulatedBrowser';
-import type { Tab } from '@/tests/helpers/simulatedBrowser';
 import { ABROAD } from '@/tests/helpers/traveller';
-
-const ME = '/api/auth/me';
-const POLICY = '/api/security/policy';
-const EXPORT = '/api/compliance/export/bundle';
-const RANGE = { from: '2026-01-01', to: '2026-01-02', format: 'csv' };
 
 type Scene = Awaited<ReturnType<typeof openScene>>;
 let scene: Scene;
 beforeAll(async () => {
   scene = await openScene();
 });
-
-/** Somebody who answers as they are told, and remembers what they were asked. */
-function person(
-  answers: ((request: StepUpRequest) => StepUpAnswer | Promise<StepUpAnswer>)[] = [],
-) {
-  const asked: StepUpRequest[] = [];
-  return {
-    asked,
-    answers,
-    onStepUp(request: StepUpRequest) {
-      asked.push(request);
-      const next = answers[asked.length - 1];
-      if (!next) throw new Error('asked once too often');
-      return next(request);
-    },
-  };
-}
-const get = (tab: Tab, path: string) => statusOf(tab.client.fetch(path));
-const exportBundle = (tab: Tab) =>
-  statusOf(
-    tab.client.fetch(EXPORT, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(RANGE),
-    }),
-  );
-const paths = (tab: Tab) => tab.calls.map(({ path }) => path);
 
 describe('a guarded route', () => {
   it('has the person asked, the proof verified, and the request repeated once', async () => {
@@ -150,64 +124,61 @@ describe('a guarded route', () => {
   });
 
   it('asks nobody who has nothing to prove with', async () => {
-    const { tab, person: member } = await scene.signedIn();
-    const { tenantId } = member;
-    await db.insert(riskPolicies).values({ tenantId, policy: { methods: ['totp'] } });
+    const nothing = await openScene({
+      production: true,
+      mail: { ...scene.deps.config.mail, smtp: undefined },
+    });
+    const { tab, person: member } = await nothing.signedIn();
     await removeFactors(member.staffId);
-    scene.clock.forward(61);
     await expect(tab.client.fetch(POLICY)).rejects.toMatchObject({
       code: 'NO_FACTOR_ENROLLED',
       status: 428,
     });
   });
 
-  it('does a passkey with what step-up/start says, and sends what the authenticator made of it', async () => {
-    const who = person([() => ({ method: 'passkey' })]);
-    const { machine, person: member } = await scene.signedIn();
-    const options = { challenge: 'Y2hhbGxlbmdl', rpId: 'localhost' };
-    const made = { id: 'credential', type: 'public-key' };
-    const seen: unknown[] = [];
-    const tab = machine.openTab(who, {
-      passkeys: { parseRequestOptionsFromJSON: (json) => ({ parsed: json }) },
-      credentials: {
-        get: ({ publicKey }) => {
-          seen.push(publicKey);
-          return Promise.resolve({ toJSON: () => made });
-        },
+  it('says of an onStepUp that throws what it threw, and asks with the next request anew', async () => {
+    const fault = new Error('a fault of the application');
+    const who = person([
+      () => {
+        throw fault;
       },
-    });
-    // The server's own passkeys are tested where they are made: here it is what goes over the wire.
-    tab.network = (call, send) => {
-      if (call.path.endsWith('/start')) return Promise.resolve(Response.json(options));
-      if (call.path.endsWith('/verify')) return Promise.resolve(Response.json({ verified: true }));
-      return send();
-    };
-    expect(await get(tab, POLICY)).toBe(428);
-    expect(seen).toEqual([{ parsed: options }]);
-    const sent = tab.calls.filter(({ path }) => path.includes('step-up'));
-    const challengeId: unknown = expect.stringMatching(/^chl_/);
-    expect(sent.map(({ body }) => JSON.parse(body) as unknown)).toEqual([
-      { purpose: 'security_settings', challengeId, method: 'passkey' },
-      { purpose: 'security_settings', challengeId, passkey: made },
+      () => Promise.reject(fault),
     ]);
-    expect(member.staffId).toBeTruthy();
+    const { tab, nextCode } = await scene.signedIn(who);
+    for (const cause of [fault, fault]) {
+      const failed = { name: 'GatehouseError', code: 'STEP_UP_FAILED', cause };
+      await expect(tab.client.fetch(POLICY)).rejects.toMatchObject(failed);
+    }
+    who.answers.push(() => nextCode());
+    expect(await get(tab, POLICY)).toBe(200);
   });
 
-  it('has the code sent by mail when the prompt asks for that', async () => {
+  it('asks for one proof after the other, and for none of a session that ended meanwhile', async () => {
+    const { person: member, tab: first, machine, nextCode } = await scene.signedIn();
+    let open = 0;
     const who = person([
-      async ({ sendMail }) => {
-        await sendMail();
-        return '123456';
+      () => {
+        open += 1;
+        return new Promise(() => undefined);
       },
     ]);
-    const { tab } = await scene.signedIn(who);
-    tab.network = (call, send) =>
-      call.path.includes('step-up') ? Promise.resolve(Response.json({ verified: true })) : send();
-    await get(tab, POLICY);
-    const [start, verify] = tab.calls.filter(({ path }) => path.includes('step-up'));
-    expect(JSON.parse(start?.body ?? '')).toMatchObject({ method: 'email' });
-    expect(start?.path).toBe('/api/security/step-up/start');
-    expect(JSON.parse(verify?.body ?? '')).toMatchObject({ code: '123456' });
+    const tab = machine.openTab(who);
+    await tab.client.ready();
+    const waiting = [tab.client.fetch(POLICY), exportBundle(tab)];
+    const ended = Promise.all(
+      waiting.map((one) => expect(one).rejects.toMatchObject({ code: 'SIGNED_OUT' })),
+    );
+    const refused = () => Promise.resolve(tab.calls.filter(({ status }) => status === 428).length);
+    await pollUntil('both are challenged', refused, (count) => count === 2);
+    await first.client.signOut();
+    await ended;
+    expect(open).toBe(1);
+    // The prompt that was never answered is in nobody's way.
+    await tab.client.signIn({ email: member.email, password: member.password });
+    expect(who.asked).toHaveLength(1);
+    who.answers.push(() => nextCode());
+    expect(await get(tab, POLICY)).toBe(200);
+    expect(who.asked).toHaveLength(2);
   });
 });
 
@@ -299,28 +270,33 @@ describe('a refresh that is challenged', () => {
   });
 });
 
-describe('a sign-in that is challenged', () => {
-  it('asks, verifies and completes without sending the password again', async () => {
-    const { person: member, machine, nextCode } = await scene.signedIn();
+describe('a refresh that is challenged twice in a row', () => {
+  it('rejects with the challenge, keeps the session, and asks the person once', async () => {
+    const who = person();
+    const { tab, machine, nextCode } = await scene.signedIn(who);
     machine.place = ABROAD;
-    const who = person([() => nextCode()]);
-    const tab = machine.openTab(who);
-    await tab.client.signIn({ email: member.email, password: member.password });
-    expect(who.asked).toMatchObject([{ score: 85, methods: ['totp'] }]);
-    const own = paths(tab);
-    expect(own).toEqual([
-      '/api/auth/login',
-      '/api/security/step-up/verify',
-      '/api/auth/login/complete',
-    ]);
+    scene.expireAccess();
+    who.answers.push(() => nextCode());
+    tab.network = async (call, send) => {
+      const response = await send();
+      if (call.path !== '/api/auth/refresh' || tab.refreshes().length !== 2) return response;
+      const body = (await response.json()) as object;
+      const challenge = {
+        error: 'STEP_UP_REQUIRED',
+        purpose: 'security_settings',
+        methods: ['totp'],
+      };
+      return Response.json({ ...body, accessToken: undefined, ...challenge }, { status: 428 });
+    };
+    await expect(tab.client.fetch(ME)).rejects.toMatchObject({
+      code: 'STEP_UP_REQUIRED',
+      status: 428,
+    });
+    expect(who.asked).toHaveLength(1);
+    expect(tab.refreshes()).toHaveLength(2);
+    tab.network = (_call, send) => send();
+    who.answers.push(() => nextCode());
     expect(await get(tab, ME)).toBe(200);
-  });
-
-  it('rejects with the code of the server where the password is wrong', async () => {
-    const { person: member, machine } = await scene.signedIn();
-    const tab = machine.openTab();
-    await expect(
-      tab.client.signIn({ email: member.email, password: 'something else entirely' }),
-    ).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS', status: 401 });
+    expect(tab.signedOut).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm';
-import type { GatehouseOptions } from '@/client/contract';
+import type { GatehouseOptions, StepUpAnswer, StepUpRequest } from '@/client/contract';
 import { db } from '@/server/db';
 import { userTotp } from '@/server/db/schema';
 import { listen } from './listen';
@@ -10,6 +10,11 @@ import { openMachine } from './simulatedBrowser';
 import type { Machine, Tab } from './simulatedBrowser';
 import { buildApp, createMovableClock } from './testApp';
 import { HOME } from './traveller';
+
+export const ME = '/api/auth/me';
+export const POLICY = '/api/security/policy';
+export const EXPORT = '/api/compliance/export/bundle';
+const RANGE = { from: '2026-01-01', to: '2026-01-02', format: 'csv' };
 
 /** Somebody at home, on a machine of their own, in front of a real server whose clock can be moved. */
 export async function openScene(settings: Parameters<typeof buildApp>[0] = {}, realTime = false) {
@@ -46,3 +51,30 @@ export const statusOf = async (response: Promise<Response>): Promise<number> => 
   await body?.cancel();
   return status;
 };
+
+/** Somebody who answers as they are told, and remembers what they were asked. */
+export function person(
+  answers: ((request: StepUpRequest) => StepUpAnswer | Promise<StepUpAnswer>)[] = [],
+) {
+  const asked: StepUpRequest[] = [];
+  return {
+    asked,
+    answers,
+    onStepUp(request: StepUpRequest) {
+      asked.push(request);
+      const next = answers[asked.length - 1];
+      if (!next) throw new Error('asked once too often');
+      return next(request);
+    },
+  };
+}
+export const get = (tab: Tab, path: string) => statusOf(tab.client.fetch(path));
+export const exportBundle = (tab: Tab) =>
+  statusOf(
+    tab.client.fetch(EXPORT, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(RANGE),
+    }),
+  );
+export const paths = (tab: Tab) => tab.calls.map(({ path }) => path);

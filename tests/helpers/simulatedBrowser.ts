@@ -77,8 +77,15 @@ export interface Tab {
   signedOut: SignedOutReason[];
   /** Where the tab was sent. */
   wentTo: string[];
+  /** What it said of faults in the application's own code. */
+  reported: unknown[];
+  /** Sees each request as it leaves. */
+  sending?: (request: Request) => Promise<void>;
   /** Stands between the tab and the server. */
   network: (call: Call, send: Send) => Promise<Response>;
+  /** The page is left for another and hears nothing, until it is shown again. */
+  leave(): void;
+  comeBack(): void;
   /** The process of the tab dies: it does and hears nothing any more. */
   kill(): void;
 }
@@ -107,6 +114,8 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
     openTab(options = {}, has = {}) {
       const id = randomUUID();
       let dead = false;
+      let away = false;
+      let hearReturn = () => undefined as void;
       const isDead = () => dead;
       const channels: Channel[] = [];
       const tab: Omit<Tab, 'client'> = {
@@ -114,7 +123,13 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
         refreshes: () => tab.calls.filter(({ path }) => path === '/api/auth/refresh'),
         signedOut: [],
         wentTo: [],
+        reported: [],
         network: (_call, send) => send(),
+        leave: () => void (away = true),
+        comeBack() {
+          away = false;
+          hearReturn();
+        },
         kill() {
           dead = true;
           for (const channel of channels) channel.close();
@@ -123,14 +138,22 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
       };
       const browser: Browser = {
         origin: url,
+        pageUrl: () => `${url}/app/page`,
         onLine: () => true,
+        report: (error) => void tab.reported.push(error),
         goTo: (target) => void tab.wentTo.push(target),
         locks: locks.locksOf(id),
         openChannel(name) {
           const channel: Channel = new BroadcastChannel(`${profile}:${name}`) as never;
           channels.push(channel);
-          return channel;
+          return {
+            postMessage: (message) => channel.postMessage(message),
+            close: () => channel.close(),
+            addEventListener: (type, hear) =>
+              channel.addEventListener(type, (event) => void (away || hear(event))),
+          };
         },
+        onReturn: (back) => void (hearReturn = back),
         async fetch(input, init) {
           if (isDead()) return never();
           const request = new Request(input, init);
@@ -146,6 +169,7 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
             status: undefined,
           };
           tab.calls.push(call);
+          await tab.sending?.(request.clone());
           const response = await tab.network(call, () => fetch(request));
           if (isDead()) return never();
           call.status = response.status;

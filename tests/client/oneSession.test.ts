@@ -1,0 +1,205 @@
+import { ME, openScene, statusOf } from '@/tests/helpers/clientScene';
+import { pollUntil } from '@/tests/helpers/pollUntil';
+import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
+import { openMachine } from '@/tests/helpers/simulatedBrowser';
+import type { Tab } from '@/tests/helpers/simulatedBrowser';
+import { ABROAD } from '@/tests/helpers/traveller';
+
+type Scene = Awaited<ReturnType<typeof openScene>>;
+let scene: Scene;
+beforeAll(async () => {
+  scene = await openScene();
+});
+
+const seen = (what: string, look: () => unknown) =>
+  pollUntil(what, () => Promise.resolve(look()), Boolean);
+const whoIs = async (tab: Tab) => {
+  const response = await tab.client.fetch(ME);
+  return JSON.stringify(await response.json());
+};
+const somebodyElse = () =>
+  seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'] });
+
+/** Two people at one machine with two tabs; the first is signed in in both. */
+async function twoPeople() {
+  const saved: (string | null)[] = [];
+  const storage = { load: () => null, save: (value: string | null) => void saved.push(value) };
+  const set = await scene.signedIn({ storage });
+  const other = set.machine.openTab();
+  await other.client.ready();
+  const second = await somebodyElse();
+  const signInSecond = (tab: Tab) =>
+    tab.client.signIn({ email: second.email, password: second.password });
+  return { ...set, other, second, signInSecond, saved };
+}
+
+describe('somebody who signs in while somebody is signed in', () => {
+  it('takes their place in every tab, each of which hears that a session has ended', async () => {
+    const { tab, other, second, signInSecond } = await twoPeople();
+    await signInSecond(tab);
+    await seen('the other tab hears', () => other.signedOut.length);
+    expect([tab.signedOut, other.signedOut]).toEqual([['signed_out'], ['signed_out']]);
+    for (const one of [tab, other]) expect(await whoIs(one)).toContain(second.email);
+  });
+
+  it('leaves no session of theirs at the server', async () => {
+    const { tab, signInSecond } = await twoPeople();
+    const bearer = (await tab.client.accessToken()) ?? '';
+    await signInSecond(tab);
+    const headers = { authorization: `Bearer ${bearer}` };
+    const status = () => statusOf(fetch(new URL(ME, scene.url), { headers }));
+    expect(await pollUntil('it is refused', status, (code) => code === 401)).toBe(401);
+  });
+
+  it('leaves the one who is there where the password is wrong', async () => {
+    const { tab, other, second, person } = await twoPeople();
+    const wrong = tab.client.signIn({ email: second.email, password: 'not this one at all' });
+    await expect(wrong).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
+    for (const one of [tab, other]) expect(await whoIs(one)).toContain(person.email);
+    expect([...tab.signedOut, ...other.signedOut]).toEqual([]);
+  });
+
+  it('takes their place by a clock that was put back in between as well', async () => {
+    const { tab, other, second, signInSecond } = await twoPeople();
+    const now = Date.now;
+    const earlier = jest.spyOn(Date, 'now').mockImplementation(() => now() - 3_600_000);
+    await signInSecond(tab);
+    await seen('the other tab hears', () => other.signedOut.length);
+    await seen('it has the new session', () => other.client.signedIn);
+    earlier.mockRestore();
+    for (const one of [tab, other]) expect(await whoIs(one)).toContain(second.email);
+  });
+
+  it('is not pushed out by a refresh of theirs that was under way', async () => {
+    const { tab, person, second, signInSecond, saved } = await twoPeople();
+    scene.expireAccess();
+    let refreshing = false;
+    tab.network = async (call, send) => {
+      if (call.path !== '/api/auth/refresh' || refreshing) return send();
+      refreshing = true;
+      await signInSecond(tab);
+      return send();
+    };
+    await expect(tab.client.fetch(ME)).rejects.toMatchObject({ code: 'SIGNED_OUT' });
+    expect(await whoIs(tab)).toContain(second.email);
+    expect(await whoIs(tab)).not.toContain(person.email);
+    // What is kept is the new session from then on: nothing of the old one is saved after it.
+    const sessions = saved.map(
+      (value) => (JSON.parse(value ?? '{}') as { session: string }).session,
+    );
+    expect(new Set(sessions.slice(sessions.indexOf(sessions.at(-1) ?? ''))).size).toBe(1);
+  });
+
+  it('never sends what the other one had begun', async () => {
+    const { tab, signInSecond } = await twoPeople();
+    let count = 0;
+    tab.network = async (call, send) => {
+      if (call.path !== ME) return send();
+      count += 1;
+      await signInSecond(tab);
+      return Response.json({ error: 'UNAUTHENTICATED' }, { status: 401 });
+    };
+    await expect(tab.client.fetch(ME, { method: 'GET' })).rejects.toMatchObject({
+      code: 'SIGNED_OUT',
+    });
+    expect(count).toBe(1);
+  });
+
+  it('is not signed out by a FORCE_LOGOUT that comes late, for the other one', async () => {
+    const { tab, second, signInSecond } = await twoPeople();
+    tab.network = async (call, send) => {
+      if (call.path !== '/api/late') return send();
+      await signInSecond(tab);
+      return Response.json({ error: 'FORCE_LOGOUT', reason: 'reuse_detected' }, { status: 401 });
+    };
+    await expect(tab.client.fetch('/api/late')).rejects.toMatchObject({ code: 'SIGNED_OUT' });
+    expect(tab.signedOut).toEqual(['signed_out']);
+    expect(tab.wentTo).toEqual([]);
+    expect(await whoIs(tab)).toContain(second.email);
+  });
+});
+
+describe('two people who sign in in two tabs at once', () => {
+  it('end up in one session, the same in both tabs, and nobody is told twice', async () => {
+    const people = await Promise.all([somebodyElse(), somebodyElse()]);
+    const machine = openMachine(scene.url);
+    const tabs = [machine.openTab(), machine.openTab()];
+    const now = Date.now();
+    // Within the same millisecond.
+    const still = jest.spyOn(Date, 'now').mockReturnValue(now);
+    await Promise.all(
+      tabs.map((tab, index) => {
+        const { email = '', password = '' } = people[index] ?? {};
+        return tab.client.signIn({ email, password });
+      }),
+    );
+    still.mockRestore();
+    const held = () => Promise.all(tabs.map(({ client }) => client.accessToken().catch(() => '')));
+    const [one, two] = await pollUntil('they agree', held, ([a, b]) => a !== '' && a === b);
+    expect(one).toBe(two);
+    const told = tabs.map(({ signedOut }) => signedOut.length);
+    expect(Math.max(...told)).toBe(1);
+  });
+});
+
+describe('signing out', () => {
+  it('asks nobody for a proof, though the refresh it takes is challenged', async () => {
+    const onStepUp = jest.fn(() => '123456');
+    const { tab, machine } = await scene.signedIn({ onStepUp });
+    machine.place = ABROAD;
+    scene.expireAccess();
+    await tab.client.signOut();
+    expect(onStepUp).not.toHaveBeenCalled();
+    expect(tab.signedOut).toEqual(['signed_out']);
+  });
+
+  it('does not wait for a prompt that is open in another tab', async () => {
+    const forever = () => new Promise<never>(() => undefined);
+    const { tab, machine } = await scene.signedIn({ timeoutMs: 500, onStepUp: forever });
+    const other = machine.openTab({ onStepUp: forever });
+    await other.client.ready();
+    machine.place = ABROAD;
+    scene.expireAccess();
+    const asking = other.client.fetch(ME).catch((error: unknown) => error);
+    await seen('it is challenged', () => other.refreshes()[0]?.status === 428);
+    await tab.client.signOut();
+    expect(tab.signedOut).toEqual(['signed_out']);
+    expect(await asking).toMatchObject({ code: 'SIGNED_OUT' });
+  });
+
+  it('everywhere is not said to be done where the server did not do it', async () => {
+    const { tab } = await scene.signedIn();
+    tab.network = (call, send) =>
+      call.path === '/api/auth/logout-all'
+        ? Promise.resolve(Response.json({ error: 'INTERNAL_ERROR' }, { status: 500 }))
+        : send();
+    const done = tab.client.signOut({ everywhere: true });
+    await expect(done).rejects.toMatchObject({ status: 500 });
+    expect(tab.client.signedIn).toBe(false);
+  });
+
+  it('is followed by a session like any other, prompts and all', async () => {
+    let code = '';
+    const { tab, person, nextCode } = await scene.signedIn({ onStepUp: () => code });
+    await tab.client.signOut();
+    await tab.client.signIn({ email: person.email, password: person.password });
+    code = nextCode();
+    expect(await statusOf(tab.client.fetch('/api/security/policy'))).toBe(200);
+  });
+});
+
+describe('an application with a fault of its own in onSignedOut', () => {
+  it('is told of it, and the tab goes to the sign-in page all the same', async () => {
+    const fault = new Error('a fault of the application');
+    const { tab } = await scene.signedIn({
+      loginUrl: '/login?lang=en',
+      onSignedOut: () => {
+        throw fault;
+      },
+    });
+    tab.network = () => Promise.resolve(Response.json({ error: 'FORCE_LOGOUT' }, { status: 401 }));
+    await expect(tab.client.fetch(ME)).rejects.toMatchObject({ code: 'SIGNED_OUT' });
+    expect(tab.reported).toEqual([fault]);
+    expect(tab.wentTo).toEqual(['/login?lang=en&reason=security']);
+  });
+});
