@@ -71,6 +71,28 @@ async function exportBundle() {
   say(`Exported ${bundle.size} bytes.`);
 }
 
+/** Registers a passkey; whoever has a factor already proves it first, as for anything else. */
+async function addPasskey() {
+  const begun = await client.fetch('/api/security/passkeys/register/start', json({}));
+  if (!begun.ok) return say(`No passkey: ${(await begun.json()).error}`);
+  const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(await begun.json());
+  const credential = await navigator.credentials.create({ publicKey }).catch(() => undefined);
+  if (!credential) return say('No passkey: the browser made none.');
+  const made = json({ name: 'Demo', response: credential.toJSON() });
+  const finished = await client.fetch('/api/security/passkeys/register/finish', made);
+  say(finished.ok ? 'Passkey added.' : `No passkey: ${(await finished.json()).error}`);
+}
+
+/** A passkey cannot belong to 127.0.0.1; localhost is the same machine by a name. */
+function nameTheMachine() {
+  const byName = new URL('/demo', location.href);
+  byName.hostname = 'localhost';
+  const isAddress = /^[\d.]+$|^\[/.test(location.hostname);
+  $('add-passkey').hidden = isAddress || !window.PublicKeyCredential;
+  $('no-passkeys').hidden = !isAddress;
+  $('no-passkeys').querySelector('a').href = byName.href;
+}
+
 /** Uses a copied refresh token; when it comes a second time, the server ends every session of the person. */
 async function playTheThief() {
   if (!loot) return say('This tab has refreshed nothing yet: sign in here first.');
@@ -101,12 +123,14 @@ $('sign-in').addEventListener(
 );
 $('look').addEventListener('click', act(look));
 $('export').addEventListener('click', act(exportBundle));
+$('add-passkey').addEventListener('click', act(addPasskey));
 $('thief').addEventListener('click', act(playTheThief));
 $('sign-out').addEventListener(
   'click',
   act(() => client.signOut()),
 );
 
+nameTheMachine();
 const reason = new URLSearchParams(location.search).get('reason');
 if (reason) say(`Signed out: ${reason}`);
 if (await client.ready()) await act(look)();

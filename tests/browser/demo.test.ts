@@ -3,7 +3,7 @@ import { auditOf, liveSessionsOf, tokensOf } from '@/tests/helpers/authRows';
 import { ADDRESS } from '@/tests/helpers/authCalls';
 import { listen } from '@/tests/helpers/listen';
 import { pollUntil } from '@/tests/helpers/pollUntil';
-import { findBrowser, launchBrowser, shown } from '@/tests/helpers/realBrowser';
+import { findBrowser, launchBrowser, plugIn, shown } from '@/tests/helpers/realBrowser';
 import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
@@ -26,9 +26,12 @@ if (executable === undefined) {
 }
 
 /** A person with a browser of their own at home, signed in on the example page in one tab. */
-async function openHome(browser: Browser, ttlSec = 300) {
-  const { app } = buildApp({ mode: 'embedded', accessTokenTtlSec: ttlSec });
-  const url = await listen(app);
+async function openHome(browser: Browser, ttlSec = 300, host = '127.0.0.1') {
+  const address = await listen((port: number) => {
+    const webauthn = { rpId: 'localhost', origins: [`http://localhost:${port}`] };
+    return buildApp({ mode: 'embedded', accessTokenTtlSec: ttlSec, webauthn }).app;
+  });
+  const url = address.replace('127.0.0.1', host);
   const permissions = ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'];
   const person = await seedTestUserAndToken({ permissions });
   const secret = await giveFactor(person);
@@ -127,6 +130,49 @@ function tryIn(path: string) {
     await tab.click('#prove');
     await shown(tab, '#notice', /Exported \d+ bytes/);
     expect((await download).suggestedFilename()).toBe('evidence.zip');
+  }, 60_000);
+
+  it('adds a passkey to a person who proves themself by code, and exports with one touch of it', async () => {
+    const { tab, secret, context } = await openHome(browser, 300, 'localhost');
+    const authenticator = await plugIn(context, tab);
+    await tab.click('#add-passkey');
+    await shown(tab, '#why', /For security_settings, with totp/);
+    await tab.fill('#code', codeAt(secret, new Date()));
+    await tab.click('#prove');
+    await shown(tab, '#notice', /Passkey added/);
+    expect(await authenticator.countPasskeys()).toBe(1);
+    await tab.click('#export');
+    await shown(tab, '#why', /For data_export, with passkey or totp/);
+    const download = tab.waitForEvent('download');
+    await tab.click('#passkey');
+    await shown(tab, '#notice', /Exported \d+ bytes/);
+    expect((await download).suggestedFilename()).toBe('evidence.zip');
+  }, 60_000);
+
+  it('asks for something else where the authenticator with the passkey is not there', async () => {
+    const { tab, secret, context } = await openHome(browser, 300, 'localhost');
+    const authenticator = await plugIn(context, tab);
+    await tab.click('#add-passkey');
+    await shown(tab, '#why', /For security_settings/);
+    await tab.fill('#code', codeAt(secret, new Date(), -1));
+    await tab.click('#prove');
+    await shown(tab, '#notice', /Passkey added/);
+    await authenticator.forget();
+    await tab.click('#export');
+    await shown(tab, '#why', /For data_export/);
+    await tab.click('#passkey');
+    await shown(tab, '#why', /PASSKEY_FAILED/);
+    await tab.fill('#code', codeAt(secret, new Date()));
+    await tab.click('#prove');
+    await shown(tab, '#notice', /Exported \d+ bytes/);
+  }, 60_000);
+
+  it('says where passkeys work when it was opened by an address', async () => {
+    const { tab, url } = await openHome(browser);
+    await shown(tab, '#no-passkeys', /an address is none/);
+    expect(await tab.locator('#add-passkey').isVisible()).toBe(false);
+    const link = await tab.locator('#no-passkeys a').getAttribute('href');
+    expect(link).toBe(`${url.replace('127.0.0.1', 'localhost')}/demo`);
   }, 60_000);
 
   it('leaves the session when the prompt is dismissed', async () => {

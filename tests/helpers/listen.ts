@@ -3,9 +3,13 @@ import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
 import { closeLater } from './closing';
 
-/** Has an application listen on a port of its own until the test file is done. @returns its origin */
-export async function listen(app: Express): Promise<string> {
-  const server = createServer(app);
+/**
+ * Has an application listen on a port of its own until the test file is done.
+ * @param app or what makes one that has to know its port
+ * @returns its origin
+ */
+export async function listen(app: Express | ((port: number) => Express)): Promise<string> {
+  const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   closeLater(
     () =>
@@ -14,5 +18,7 @@ export async function listen(app: Express): Promise<string> {
         server.closeAllConnections();
       }),
   );
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { port } = server.address() as AddressInfo;
+  server.on('request', 'listen' in app ? app : app(port));
+  return `http://127.0.0.1:${port}`;
 }

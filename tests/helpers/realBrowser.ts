@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { closeLater } from './closing';
 
 const PLACES = [
@@ -38,4 +38,27 @@ export async function shown(page: Page, selector: string, what: RegExp): Promise
   const element = page.locator(selector).filter({ hasText: what, visible: true });
   await element.waitFor({ timeout: 10_000 });
   return (await element.textContent()) ?? '';
+}
+
+/** Gives a tab an authenticator as one that is built into a laptop; its owner touches it at once. */
+export async function plugIn(context: BrowserContext, tab: Page) {
+  const protocol = await context.newCDPSession(tab);
+  await protocol.send('WebAuthn.enable');
+  const { authenticatorId } = await protocol.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+  return {
+    async countPasskeys() {
+      const { credentials } = await protocol.send('WebAuthn.getCredentials', { authenticatorId });
+      return credentials.length;
+    },
+    forget: () => protocol.send('WebAuthn.clearCredentials', { authenticatorId }),
+  };
 }
