@@ -121,7 +121,7 @@ function createPause({ tabs }: Parts) {
   return {
     // By a clock that was put back it would last longer by as much.
     left: () => (Date.now() < since ? 0 : Math.max(notBefore - Date.now(), 0)),
-    extend: (until: number) => void (until > notBefore && wait(until)),
+    wait,
     over: () => void (failures = 0),
     /** @returns the error that callers get */
     async begin({ code, status, body, retryAfterMs }: GatehouseError): Promise<GatehouseError> {
@@ -157,7 +157,7 @@ async function findDue({ vault, tabs }: Parts, stale: string | undefined) {
   const { chain } = vault;
   if (!chain) throw new GatehouseError('SIGNED_OUT');
   const renewed = isUsable(chain, Date.now()) && chain.access?.token !== stale;
-  return renewed && chain.sentAt === undefined ? undefined : chain;
+  return renewed ? undefined : chain;
 }
 
 export function createRefresher(parts: Parts): Refresher {
@@ -205,7 +205,7 @@ export function createRefresher(parts: Parts): Refresher {
     refresh,
     schedule,
     heardDismissed: () => void (dismissals += 1),
-    heardWait: (until) => pause.extend(until),
+    heardWait: (until) => pause.wait(until),
     stop() {
       stopped = true;
       clearTimeout(timer);

@@ -36,6 +36,16 @@ describe('a refresh', () => {
     expect(await reusesOf(person.tenantId)).toBe(0);
   });
 
+  it('happens once where one of two tabs hears the other late', async () => {
+    const { machine, tab } = await scene.signedIn();
+    const other = machine.openTab();
+    await other.client.ready();
+    other.lagMs = 200;
+    scene.expireAccess();
+    expect(await Promise.all([me(tab), me(other)])).toEqual([200, 200]);
+    expect([...tab.refreshes(), ...other.refreshes()]).toHaveLength(1);
+  });
+
   it('is taken over from a tab that is killed between the request and its answer, without reuse', async () => {
     const { machine, tab, person } = await scene.signedIn();
     const other = machine.openTab();

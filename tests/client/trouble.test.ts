@@ -231,19 +231,33 @@ describe('something else that answers in place of Gatehouse', () => {
   });
 });
 
-describe('a storage that is stuck', () => {
-  const stuck = () => new Promise<never>(() => undefined);
+describe('a lost answer', () => {
+  const unavailable = () =>
+    Promise.resolve(Response.json({ error: 'DATABASE_UNAVAILABLE' }, { status: 503 }));
 
-  it('takes nobody’s session', async () => {
-    const { tab } = await scene.signedIn({ storage: { load: () => null, save: stuck } });
+  it.each([
+    ['the network lost', loseAnswer],
+    [
+      'a fault of the server took the place of',
+      async (send: () => Promise<Response>) => {
+        await send();
+        return Response.json({ error: 'INTERNAL_ERROR' }, { status: 500 });
+      },
+    ],
+  ])('that %s stays lost when the next is a 503', async (_how, lose) => {
+    const { tab, person } = await scene.signedIn();
     scene.expireAccess();
-    expect(await me(tab)).toBe(200);
-  });
-
-  it('does not keep a page from starting', async () => {
-    const { machine } = await scene.signedIn();
-    const tab = machine.openTab({ storage: { load: stuck, save: () => undefined } });
-    expect(await tab.client.ready()).toBe(true);
+    tab.network = (call, send) => {
+      if (call.path !== REFRESH) return send();
+      return tab.refreshes().length === 1 ? lose(send) : unavailable();
+    };
+    await expect(tab.client.fetch(ME)).rejects.toMatchObject({ status: 503 });
+    tab.network = (_call, send) => send();
+    clockMovedMs += 600_000;
+    scene.clock.forward(600);
+    await expect(tab.client.fetch(ME)).rejects.toMatchObject({ code: 'SIGNED_OUT' });
+    expect(tab.signedOut).toEqual(['answer_lost']);
+    expect(await reusesOf(person.tenantId)).toBe(0);
   });
 });
 

@@ -79,6 +79,8 @@ export interface Tab {
   wentTo: string[];
   /** What it said of faults in the application's own code. */
   reported: unknown[];
+  /** How late it hears what is said between tabs, itself included. */
+  lagMs: number;
   /** Sees each request as it leaves. */
   sending?: (request: Request) => Promise<void>;
   /** Stands between the tab and the server. */
@@ -124,6 +126,7 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
         signedOut: [],
         wentTo: [],
         reported: [],
+        lagMs: 0,
         network: (_call, send) => send(),
         leave: () => void (away = true),
         comeBack() {
@@ -150,7 +153,9 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
             postMessage: (message) => channel.postMessage(message),
             close: () => channel.close(),
             addEventListener: (type, hear) =>
-              channel.addEventListener(type, (event) => void (away || hear(event))),
+              channel.addEventListener(type, ({ data }) => {
+                if (!away) setTimeout(() => hear({ data }), tab.lagMs);
+              }),
           };
         },
         onReturn: (back) => void (hearReturn = back),
