@@ -10,7 +10,10 @@ export interface StepUpRequest {
   /** 0 to 100, where a score asked for the proof. */
   readonly score: number | undefined;
   readonly reasons: readonly string[];
-  /** `INVALID_CODE` or `INVALID_INPUT` where the last answer was not accepted. */
+  /**
+   * Why it asks again: `INVALID_CODE`, `INVALID_INPUT` or `INVALID_PASSKEY` from the server; `PASSKEY_FAILED` where nobody touched
+   * one, `PASSKEY_UNSUPPORTED` where the browser has none.
+   */
   readonly error: string | undefined;
   /** How many tries the challenge has, where one was lost. */
   readonly attemptsLeft: number | undefined;
@@ -30,7 +33,7 @@ export type StepUpAnswer = string | { readonly method: 'passkey' } | null | unde
  */
 export type SignedOutReason = 'security' | 'expired' | 'signed_out' | 'answer_lost';
 
-/** Keeps a session beyond the life of the last tab. What it is given is secret. */
+/** Keeps a session beyond the life of the last tab. One for all tabs of the origin. What it is given is secret. */
 export interface SessionStorage {
   load(): string | null | Promise<string | null>;
   /** Null when the session has ended. */
@@ -42,7 +45,7 @@ export interface GatehouseOptions {
   onStepUp(request: StepUpRequest): StepUpAnswer | Promise<StepUpAnswer>;
   /** Called once in every tab when the session ends. */
   onSignedOut?(ended: { reason: SignedOutReason }): void;
-  /** Where Gatehouse is; the page's own origin unless given. No other origin ever gets a token. */
+  /** The origin where Gatehouse is; the page's own unless given. No other origin ever gets a token. */
   baseUrl?: string;
   /** Where a tab goes on FORCE_LOGOUT, with `?reason=security`; `false` to stay. `/login` unless given. */
   loginUrl?: string | false;
@@ -66,11 +69,11 @@ export interface GatehouseClient {
   /** Whether this tab knows of a session now. */
   readonly signedIn: boolean;
   /**
-   * Signs in; asks for a second proof where one is needed.
+   * Signs in, in place of whoever was; asks for a second proof where one is needed.
    * @throws GatehouseError with the server's code, or STEP_UP_DISMISSED
    */
   signIn(credentials: Credentials): Promise<void>;
-  /** Ends the session on the server, as far as it can be reached, and in every tab. */
+  /** Ends the session on the server, as far as it can be reached in time, and in every tab. */
   signOut(options?: { everywhere?: boolean }): Promise<void>;
   /**
    * As the browser's own, with a bearer for Gatehouse's origin. A 401 is answered by one refresh, a 428 by a question to
@@ -87,7 +90,7 @@ export interface GatehouseClient {
 /** A refusal or a fault; look at `code` to decide what to do. */
 export class GatehouseError extends Error {
   /**
-   * @param code the server's, or NETWORK, STEP_UP_DISMISSED, SIGNED_OUT
+   * @param code the server's, or NETWORK, UNAVAILABLE, SIGNED_OUT, STEP_UP_DISMISSED, STEP_UP_FAILED, HTTP_ and the status
    * @param status of the answer; 0 where there was none
    * @param body of the answer
    * @param retryAfterMs how long to wait, where that is known

@@ -51,6 +51,8 @@ function listen(deps: Deps): Promise<Server> {
 function greet(url: string, signIn: DemoSignIn | undefined): void {
   say(`Gatehouse listens on ${url}`);
   if (!signIn) return;
+  // A passkey belongs to a name: at an address the page could show none.
+  const named = url.replace('//127.0.0.1', '//localhost');
   const body = JSON.stringify({ email: signIn.email, password: signIn.password });
   say(`
 A demo tenant was made. This is shown once:
@@ -64,7 +66,7 @@ Sign in:
 
   curl -s ${url}/api/auth/login -H 'content-type: application/json' -d '${body}'
 
-In a browser:  ${url}/demo
+In a browser:  ${named}/demo
 
 The current TOTP code:  npm run --silent admin -- totp code --secret ${signIn.totpSecret}
 `);
