@@ -119,6 +119,24 @@ describe('somebody who signs in while somebody is signed in', () => {
   });
 });
 
+describe('the refresh of a session that somebody has taken the place of', () => {
+  it.each(['FORCE_LOGOUT', 'INVALID_REFRESH_TOKEN'])(
+    'ends no other when it is answered %s',
+    async (error) => {
+      const { tab, second, signInSecond } = await twoPeople();
+      scene.expireAccess();
+      tab.network = async (call, send) => {
+        if (call.path !== '/api/auth/refresh') return send();
+        await signInSecond(tab);
+        return Response.json({ error }, { status: 401 });
+      };
+      await expect(tab.client.fetch(ME)).rejects.toMatchObject({ code: 'SIGNED_OUT' });
+      expect(tab.signedOut).toEqual(['signed_out']);
+      expect(await whoIs(tab)).toContain(second.email);
+    },
+  );
+});
+
 describe('two people who sign in in two tabs at once', () => {
   it('end up in one session, the same in both tabs, and nobody is told twice', async () => {
     const people = await Promise.all([somebodyElse(), somebodyElse()]);
