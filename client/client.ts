@@ -119,7 +119,7 @@ function createSignOut({ transport, vault }: Parts, send: typeof fetch) {
     try {
       const path = everywhere ? '/api/auth/logout-all' : '/api/auth/logout';
       const { ok, status } = await send(new URL(path, transport.base), init);
-      if (everywhere && !ok) throw new GatehouseError(`HTTP_${status}`, status);
+      if (everywhere && !ok) throw refusal({ status, body: {} });
     } catch (error) {
       // Signed out here all the same; asked to end other sessions, it must not seem done.
       if (everywhere && (error as GatehouseError).code !== 'SIGNED_OUT') {

@@ -35,7 +35,7 @@ function createQueue() {
       return orAborted(signal, ask());
     });
     last = turn.catch(() => undefined);
-    return orAborted(signal, turn);
+    return turn;
   };
 }
 
@@ -57,7 +57,7 @@ export function createProver(
   options: GatehouseOptions,
 ): Prove {
   const inTurn = createQueue();
-  const canPasskey = Boolean(browser.passkeys?.parseRequestOptionsFromJSON && browser.credentials);
+  const canPasskey = browser.passkeys?.parseRequestOptionsFromJSON && browser.credentials;
 
   return async (challenge, bearer, signal) => {
     const { purpose, challengeId } = challenge;

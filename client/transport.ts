@@ -9,6 +9,8 @@ export interface Answer {
   retryAfterMs?: number | undefined;
 }
 
+type Raw = Omit<Answer, 'body'> & { body: Answer['body'] | undefined };
+
 export interface Transport {
   base: URL;
   timeoutMs: number;
@@ -46,13 +48,11 @@ function parseBody(text: string): Answer['body'] | undefined {
   }
 }
 
-export const refusal = ({ status, body, retryAfterMs }: Answer): GatehouseError =>
-  new GatehouseError(
-    typeof body['error'] === 'string' ? body['error'] : `HTTP_${status}`,
-    status,
-    body,
-    retryAfterMs,
-  );
+/** @param answer without a body where it was not Gatehouse's */
+export function refusal({ status, body, retryAfterMs }: Raw): GatehouseError {
+  const code = body && (typeof body['error'] === 'string' ? body['error'] : `HTTP_${status}`);
+  return new GatehouseError(code ?? 'NETWORK', status, body, retryAfterMs);
+}
 
 export function createTransport(browser: Browser, options: GatehouseOptions): Transport {
   const { baseUrl, timeoutMs = TIMEOUT_MS } = options;
@@ -68,7 +68,7 @@ export function createTransport(browser: Browser, options: GatehouseOptions): Tr
   };
 
   /** Headers and body within the time there is. */
-  async function call(path: string, init: RequestInit) {
+  async function call(path: string, init: RequestInit): Promise<Raw> {
     if (!browser.onLine()) throw new GatehouseError('NETWORK');
     const giveUp = new AbortController();
     const overdue = setTimeout(() => giveUp.abort(), timeoutMs);
@@ -83,8 +83,6 @@ export function createTransport(browser: Browser, options: GatehouseOptions): Tr
       clearTimeout(overdue);
     }
   }
-  const fromElsewhere = ({ status, retryAfterMs }: Omit<Answer, 'body'>) =>
-    new GatehouseError('NETWORK', status, {}, retryAfterMs);
 
   return {
     base,
@@ -99,14 +97,14 @@ export function createTransport(browser: Browser, options: GatehouseOptions): Tr
         body: JSON.stringify(json),
       });
       const { body } = answer;
-      if (!body) throw fromElsewhere(answer);
+      if (!body) throw refusal(answer);
       return { ...answer, body };
     },
     async probe() {
       if (Math.abs(Date.now() - answeredAt) < FRESH_MS) return;
       // An opaque answer will do: any origin gives one. So will a 404, where a proxy lets nothing through but /api.
       const answer = await call('/health/live', { mode: 'no-cors', credentials: 'omit' });
-      if (answer.status >= 500) throw fromElsewhere(answer);
+      if (answer.status >= 500) throw refusal({ ...answer, body: undefined });
     },
   };
 }

@@ -196,9 +196,25 @@ describe('signing out', () => {
     expect(tab.client.signedIn).toBe(false);
   });
 
+  it('is not undone by what another tab had said before', async () => {
+    const { tab, machine } = await scene.signedIn();
+    const said: unknown[] = [];
+    const channel = machine.listen((message) => said.push(message));
+    scene.expireAccess();
+    expect(await statusOf(tab.client.fetch(ME))).toBe(200);
+    await seen('the token is told', () => JSON.stringify(said).includes('ghr_'));
+    await tab.client.signOut();
+    for (const message of said) channel.postMessage(message);
+    channel.close();
+    // A tab that answers has heard all that came before.
+    await machine.openTab().client.ready();
+    expect(tab.client.signedIn).toBe(false);
+  });
+
   it('is followed by a session like any other, prompts and all', async () => {
     let code = '';
     const { tab, person, nextCode } = await scene.signedIn({ onStepUp: () => code });
+    await tab.client.signOut();
     await tab.client.signOut();
     await tab.client.signIn({ email: person.email, password: person.password });
     code = nextCode();

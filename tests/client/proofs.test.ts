@@ -158,6 +158,22 @@ describe('a sign-in that is challenged', () => {
     expect(await get(tab, ME)).toBe(200);
   });
 
+  it('rejects with the code of the server where no mail can be sent', async () => {
+    const { person: member, machine } = await scene.signedIn();
+    machine.place = ABROAD;
+    const tab = machine.openTab({
+      onStepUp: async ({ sendMail }) => {
+        await sendMail();
+        return null;
+      },
+    });
+    const { email, password } = member;
+    await expect(tab.client.signIn({ email, password })).rejects.toMatchObject({
+      code: 'METHOD_UNAVAILABLE',
+      status: 409,
+    });
+  });
+
   it('that is begun anew gives the prompt of the first up', async () => {
     const { person: member, machine, nextCode } = await scene.signedIn();
     machine.place = ABROAD;

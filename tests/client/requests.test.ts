@@ -87,7 +87,10 @@ describe('a request of the application', () => {
     expect(await statusOf(tab.client.fetch(LOGOUT_ALL, init))).toBe(401);
     const request = new Request(`${scene.url}${LOGOUT_ALL}`, { method: 'POST', body: '{}' });
     expect(await statusOf(tab.client.fetch(request))).toBe(401);
-    expect(callsTo(tab, LOGOUT_ALL)).toHaveLength(2);
+    // A stream as some browsers have it: it cannot be iterated over.
+    const older = { method: 'POST', body: { getReader: () => undefined } as never };
+    expect(await statusOf(tab.client.fetch(LOGOUT_ALL, older))).toBe(401);
+    expect(callsTo(tab, LOGOUT_ALL)).toHaveLength(3);
     expect(tab.refreshes()).toEqual([]);
   });
 

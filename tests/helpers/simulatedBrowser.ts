@@ -95,8 +95,8 @@ export interface Tab {
 export interface Machine {
   /** The headers that tell the server where this is. */
   place: Record<string, string>;
-  /** Hears what the tabs tell each other. */
-  listen(hear: (message: unknown) => void): { close(): void };
+  /** Hears what the tabs tell each other, and can say it again. */
+  listen(hear: (message: unknown) => void): Channel;
   openTab(options?: Partial<GatehouseOptions>, has?: Partial<Browser>): Tab;
 }
 
