@@ -198,11 +198,14 @@ describe('signing out', () => {
 
   it('is not undone by what another tab had said before', async () => {
     const { tab, machine } = await scene.signedIn();
+    const other = machine.openTab();
+    await other.client.ready();
     const said: unknown[] = [];
     const channel = machine.listen((message) => said.push(message));
     scene.expireAccess();
-    expect(await statusOf(tab.client.fetch(ME))).toBe(200);
+    expect(await statusOf(other.client.fetch(ME))).toBe(200);
     await seen('the token is told', () => JSON.stringify(said).includes('ghr_'));
+    other.kill();
     await tab.client.signOut();
     for (const message of said) channel.postMessage(message);
     channel.close();
