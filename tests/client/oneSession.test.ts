@@ -196,6 +196,13 @@ describe('signing out', () => {
     expect(tab.client.signedIn).toBe(false);
   });
 
+  it('everywhere is done where the server has ended every session by itself', async () => {
+    const { tab } = await scene.signedIn();
+    tab.network = () => Promise.resolve(Response.json({ error: 'FORCE_LOGOUT' }, { status: 401 }));
+    await expect(tab.client.signOut({ everywhere: true })).resolves.toBeUndefined();
+    expect(tab.signedOut).toEqual(['security']);
+  });
+
   it('is not undone by what another tab had said before', async () => {
     const { tab, machine } = await scene.signedIn();
     const other = machine.openTab();
