@@ -9,7 +9,7 @@ export interface Answer {
   retryAfterMs?: number | undefined;
 }
 
-type Raw = Omit<Answer, 'body'> & { body: Answer['body'] | undefined };
+type Raw = Omit<Answer, 'body'> & { body: Answer['body'] | null };
 
 export interface Transport {
   base: URL;
@@ -38,20 +38,19 @@ export function readRetryAfter(headers: Headers, now: number): number | undefine
   return ms >= 0 ? ms : undefined;
 }
 
-/** @returns undefined for what Gatehouse does not answer: the page of a proxy or of somebody's wireless network */
-function parseBody(text: string): Answer['body'] | undefined {
+/** @returns null for what Gatehouse does not answer: the page of a proxy or of somebody's wireless network */
+function parseBody(text: string): Answer['body'] | null {
   try {
-    const body: unknown = text ? JSON.parse(text) : {};
-    return body && typeof body === 'object' ? (body as Answer['body']) : undefined;
+    return text ? (JSON.parse(text) as Answer['body'] | null) : {};
   } catch {
-    return undefined;
+    return null;
   }
 }
 
 /** @param answer without a body where it was not Gatehouse's */
 export function refusal({ status, body, retryAfterMs }: Raw): GatehouseError {
   const code = body && (typeof body['error'] === 'string' ? body['error'] : `HTTP_${status}`);
-  return new GatehouseError(code ?? 'NETWORK', status, body, retryAfterMs);
+  return new GatehouseError(code ?? 'NETWORK', status, body ?? {}, retryAfterMs);
 }
 
 export function createTransport(browser: Browser, options: GatehouseOptions): Transport {
@@ -104,7 +103,7 @@ export function createTransport(browser: Browser, options: GatehouseOptions): Tr
       if (Math.abs(Date.now() - answeredAt) < FRESH_MS) return;
       // An opaque answer will do: any origin gives one. So will a 404, where a proxy lets nothing through but /api.
       const answer = await call('/health/live', { mode: 'no-cors', credentials: 'omit' });
-      if (answer.status >= 500) throw refusal({ ...answer, body: undefined });
+      if (answer.status >= 500) throw refusal({ ...answer, body: null });
     },
   };
 }

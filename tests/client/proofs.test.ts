@@ -197,4 +197,15 @@ describe('a sign-in that is challenged', () => {
       tab.client.signIn({ email: member.email, password: 'something else entirely' }),
     ).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS', status: 401 });
   });
+
+  it('rejects as where there is no network, with the status, where a proxy answers', async () => {
+    const { person: member, machine } = await scene.signedIn();
+    const tab = machine.openTab();
+    tab.network = () => Promise.resolve(new Response('<!doctype html>', { status: 502 }));
+    const { email, password } = member;
+    await expect(tab.client.signIn({ email, password })).rejects.toMatchObject({
+      code: 'NETWORK',
+      status: 502,
+    });
+  });
 });

@@ -22,6 +22,8 @@ describe('a refresh', () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => me(tab)));
     expect(answers).toEqual(Array.from({ length: 10 }, () => 200));
     expect(tab.refreshes()).toHaveLength(1);
+    // The network had just answered: nothing else is asked.
+    expect(tab.calls.filter(({ path }) => path === '/health/live')).toEqual([]);
   });
 
   it('happens once for two tabs at once, and neither signs in twice', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Browser, Channel, Locks } from '@/client/browser';
+import { orAborted } from '@/client/orAborted';
 import { buildClient } from '@/client/client';
 import type { GatehouseClient, GatehouseOptions, SignedOutReason } from '@/client/contract';
 import { closeLater } from './closing';
@@ -175,7 +176,10 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
           };
           tab.calls.push(call);
           await tab.sending?.(request.clone());
-          const response = await tab.network(call, () => fetch(request));
+          const response = await orAborted(
+            request.signal,
+            tab.network(call, () => fetch(request)),
+          );
           if (isDead()) return never();
           call.status = response.status;
           return response;
