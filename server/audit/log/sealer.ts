@@ -157,8 +157,6 @@ async function sealAll(passes: ReturnType<typeof createPasses>, waitMs: number):
     });
     fresh ||= pass.fresh;
     if (pass.done && fresh) return;
-    // What another pass had begun is done: what has come since is the next one's.
-    if (pass.done) fresh = false;
   }
 }
 
