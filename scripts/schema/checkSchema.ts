@@ -16,7 +16,7 @@ function compare(schema: string, snapshot: string): Promise<Answer> {
   const script = join(__dirname, 'printSchemaDiff.ts');
   const child = spawn(
     process.execPath,
-    ['--import', require.resolve('tsx'), script, schema, snapshot],
+    ['--require', require.resolve('tsx/cjs'), script, schema, snapshot],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
     },

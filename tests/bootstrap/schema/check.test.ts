@@ -18,28 +18,41 @@ const COLUMN: [string, string] = [
 ];
 
 let template: ScratchRepository;
+/** With a column more and the migration for it, as `generate` leaves them: nothing is staged. */
+let generated: ScratchRepository;
 let repository: ScratchRepository;
 
-beforeAll(() => {
+beforeAll(async () => {
   template = makeScratchRepository();
+  generated = copyRepository(template);
+  generated.replace(TABLE, ...COLUMN);
+  const args = ['generate', '--name', 'tenants_have_nicknames'];
+  expect(await generated.npmSchema(...args)).toMatchObject({ code: 0 });
 });
 beforeEach(() => {
   repository = copyRepository(template);
 });
 afterEach(() => repository.dispose());
-afterAll(() => template.dispose());
+afterAll(() => {
+  template.dispose();
+  generated.dispose();
+});
 
 const generate = (name: string, ...more: string[]) =>
   repository.schema('generate', '--name', name, ...more);
 
+/** Goes on from where the migration has been generated. */
+function useGenerated(): void {
+  repository.dispose();
+  repository = copyRepository(generated);
+}
+
 describe('a checkout where all fits', () => {
   it('passes in every mode, in one line', async () => {
-    for (const mode of [[], ['--staged'], ['--worktree'], ['--strict']]) {
-      expect(await repository.schema('check', ...mode)).toStrictEqual({
-        code: 0,
-        stdout: 'Schema, migrations, git agree.\n',
-        stderr: '',
-      });
+    const content = { code: 0, stdout: 'Schema, migrations, git agree.\n', stderr: '' };
+    expect(await repository.npmSchema('check')).toStrictEqual(content);
+    for (const mode of ['--staged', '--worktree', '--strict']) {
+      expect(await repository.schema('check', mode)).toStrictEqual(content);
     }
   });
 
@@ -79,7 +92,7 @@ describe('the founding incident: the schema changed, and the migration', () => {
   });
 
   it('lies on one machine, untracked: the commit of the schema is refused', async () => {
-    expect((await generate('tenants_have_nicknames')).code).toBe(0);
+    useGenerated();
     repository.git('add', TABLE);
     const { code, stderr } = await repository.commit();
     expect(code).toBe(1);
@@ -88,7 +101,7 @@ describe('the founding incident: the schema changed, and the migration', () => {
   });
 
   it('lies on one machine, untracked or ignored: so is the commit of anything else', async () => {
-    await generate('tenants_have_nicknames');
+    useGenerated();
     repository.write('.git/info/exclude', `node_modules\n${NICKNAMES}\n`);
     repository.write('server/note.ts', 'export {};\n');
     repository.git('add', 'server/note.ts');
@@ -111,21 +124,21 @@ describe('the founding incident: the schema changed, and the migration', () => {
   });
 
   it('went into the commit with it: all layers are content', async () => {
-    await generate('tenants_have_nicknames');
+    useGenerated();
     repository.git('add', TABLE, 'migrations');
     expect(await repository.commit()).toMatchObject({ code: 0 });
     expect(await repository.codes('--strict', '--base', 'HEAD~1')).toStrictEqual([]);
   });
 
   it('is staged and no more: that is enough for a commit, and not for a deployment', async () => {
-    await generate('tenants_have_nicknames');
+    useGenerated();
     repository.git('add', TABLE, 'migrations');
     expect(await repository.codes('--worktree')).toStrictEqual([]);
     expect(new Set(await repository.codes())).toStrictEqual(new Set(['UNTRACKED', 'UNCOMMITTED']));
   });
 
   it('is staged and then edited: what is staged is what is judged', async () => {
-    await generate('tenants_have_nicknames');
+    useGenerated();
     repository.git('add', TABLE, 'migrations');
     repository.replace(NICKNAMES, 'text', 'varchar(9)');
     expect(await repository.codes('--staged')).toStrictEqual(['UNCOMMITTED']);
@@ -133,7 +146,7 @@ describe('the founding incident: the schema changed, and the migration', () => {
   });
 
   it('is in git, and its text is not, by a flag that hides changes from git status', async () => {
-    await generate('tenants_have_nicknames');
+    useGenerated();
     repository.commitAll();
     repository.git('update-index', '--assume-unchanged', NICKNAMES);
     repository.replace(NICKNAMES, 'text', 'varchar(9)');
@@ -232,10 +245,8 @@ describe('generate', () => {
     expect(repository.git('status', '--porcelain')).toBe(` M ${TABLE}\n`);
   });
 
-  it('begins what touches a table that is there with a bounded wait for its lock', async () => {
-    repository.replace(TABLE, ...COLUMN);
-    await generate('tenants_have_nicknames');
-    expect(repository.read(NICKNAMES)).toMatch(
+  it('begins what touches a table that is there with a bounded wait for its lock', () => {
+    expect(generated.read(NICKNAMES)).toMatch(
       /^SET LOCAL lock_timeout = '5s';--> statement-breakpoint\n/,
     );
   });
