@@ -108,7 +108,7 @@ function open(root: string): ScratchRepository {
       if (after === before) throw new Error(`${file} does not hold ${String(from)}`);
       writeFileSync(path(file), after);
     },
-    remove: (file) => rmSync(path(file)),
+    remove: (file) => rmSync(path(file), { recursive: true }),
     commitAll() {
       git('add', '-A');
       git('commit', '-q', '--no-verify', '-m', 'all there is');

@@ -22,12 +22,16 @@ node dist/server/index.js > server.log 2>&1 &
 echo $! > server.pid
 `;
 
+const ADDED = 'CREATE TABLE deployed (id bigint PRIMARY KEY)';
+
 let template: ScratchRepository;
+/** With one migration more, recorded and not yet in git. */
+let ahead: ScratchRepository;
 let repository: ScratchRepository;
 let url: string;
 let drop: () => Promise<void>;
 
-beforeAll(() => {
+beforeAll(async () => {
   template = makeScratchRepository();
   template.write('.github/deploy/host.sh', HOST);
   template.write(
@@ -35,6 +39,9 @@ beforeAll(() => {
     'node_modules\nhost.log\nserver.log\nserver.pid\n.gatehouse\n',
   );
   template.commitAll();
+  ahead = copyRepository(template);
+  await ahead.schema('generate', '--custom', '--name', 'deployed');
+  await writeMigration(ahead, ADDED);
 });
 beforeEach(async () => {
   repository = copyRepository(template);
@@ -46,7 +53,10 @@ afterEach(async () => {
   await drop();
   repository.dispose();
 });
-afterAll(() => template.dispose());
+afterAll(() => {
+  template.dispose();
+  ahead.dispose();
+});
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -56,11 +66,17 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Adds a migration to the release that is about to be deployed. */
-async function addMigration(name: string, statement: string): Promise<void> {
-  await repository.schema('generate', '--custom', '--name', name);
-  const file = `migrations/${numbered(0, name)}.sql`;
-  repository.write(file, `SET LOCAL lock_timeout = '5s';--> statement-breakpoint\n${statement};\n`);
+/** Says what the migration of the release that is about to be deployed does. */
+async function writeMigration(into: ScratchRepository, statement: string): Promise<void> {
+  const file = `migrations/${numbered(0, 'deployed')}.sql`;
+  into.write(file, `SET LOCAL lock_timeout = '5s';--> statement-breakpoint\n${statement};\n`);
+  expect((await into.schema('record')).code).toBe(0);
+}
+
+/** Goes on from the release with one migration more. */
+function useAhead(): void {
+  repository.dispose();
+  repository = copyRepository(ahead);
 }
 
 async function deploy(env: NodeJS.ProcessEnv = {}) {
@@ -91,13 +107,12 @@ const applied = () =>
     'SELECT tag, applied_by AS by, code_version AS version FROM drizzle.__drizzle_migrations ORDER BY created_at',
   );
 
-const ADDED = 'CREATE TABLE deployed (id bigint PRIMARY KEY)';
-
 describe('a deployment', () => {
   it('migrates, verifies, deploys and finds the new version ready; the database knows who did it', async () => {
-    await addMigration('deployed', ADDED);
-    expect((await repository.schema('record')).code).toBe(0);
+    useAhead();
     repository.commitAll();
+    // As the host of a job has it: nothing is built yet.
+    repository.remove('dist');
     const run = await deploy();
     expect(run.failed).toBeUndefined();
     expect(run.done).toStrictEqual([
@@ -118,8 +133,7 @@ describe('a deployment', () => {
   });
 
   it('stops before it touches anything where a migration is not in git', async () => {
-    await addMigration('deployed', ADDED);
-    await repository.schema('record');
+    useAhead();
     const run = await deploy();
     expect(run.failed?.step).toBe('Check that schema, migrations and git agree');
     expect(run.failed?.output).toContain('UNTRACKED');
@@ -128,8 +142,7 @@ describe('a deployment', () => {
   });
 
   it('migrates nothing without a backup', async () => {
-    await addMigration('deployed', ADDED);
-    await repository.schema('record');
+    useAhead();
     repository.commitAll();
     const run = await deploy({ BACKUP_EXIT: '1' });
     expect(run.failed?.step).toBe('Back up');
@@ -137,11 +150,11 @@ describe('a deployment', () => {
   });
 
   it('deploys nothing where a migration fails on the data there is, and leaves the schema as it was', async () => {
-    await addMigration(
-      'deployed',
+    useAhead();
+    await writeMigration(
+      repository,
       `${ADDED};--> statement-breakpoint\nSELECT 1 / (count(*) - 1) FROM users`,
     );
-    await repository.schema('record');
     repository.commitAll();
     const run = await deploy();
     expect(run.failed?.step).toBe('Migrate');
