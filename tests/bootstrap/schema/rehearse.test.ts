@@ -7,8 +7,9 @@ jest.setTimeout(60_000);
 let template: ScratchRepository;
 let repository: ScratchRepository;
 
-beforeAll(() => {
+beforeAll(async () => {
   template = makeScratchRepository();
+  await template.schema('generate', '--custom', '--name', 'added');
 });
 beforeEach(() => {
   repository = copyRepository(template);
@@ -16,22 +17,22 @@ beforeEach(() => {
 afterEach(() => repository.dispose());
 afterAll(() => template.dispose());
 
-/** A release that follows this one, by one migration. */
+/** What the one migration does by which the release follows this one. */
 async function addMigration(statement: string): Promise<void> {
-  await repository.schema('generate', '--custom', '--name', 'added');
   repository.write(
     `migrations/${numbered(0, 'added')}.sql`,
     `SET LOCAL lock_timeout = '5s';--> statement-breakpoint\n${statement};\n`,
   );
-  await repository.schema('record');
+  expect(await repository.schema('record')).toMatchObject({ code: 0 });
 }
 
-const rehearse = () => repository.schema('rehearse', '--from', 'HEAD');
+const REHEARSE = ['rehearse', '--from', 'HEAD'];
+const rehearse = () => repository.schema(...REHEARSE);
 
 describe('a release is rehearsed on the database of the one before, each of its tables filled', () => {
   it('passes where all rows are kept and a second run finds nothing to do', async () => {
     await addMigration("ALTER TABLE users ADD COLUMN nickname text DEFAULT 'none' NOT NULL");
-    const { code, stdout, stderr } = await rehearse();
+    const { code, stdout, stderr } = await repository.npmSchema(...REHEARSE);
     expect({ code, stderr }).toStrictEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^An empty database: \d+ migrations, then none; as recorded\.$/m);
     expect(stdout).toMatch(/ rows\): 1 more, then none; as recorded, no row lost\.$/m);
