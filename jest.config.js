@@ -6,6 +6,7 @@ module.exports = {
   testEnvironment: '<rootDir>/tests/helpers/databaseEnvironment.ts',
   globalSetup: '<rootDir>/tests/helpers/globalSetup.ts',
   globalTeardown: '<rootDir>/tests/helpers/globalTeardown.ts',
+  testSequencer: '<rootDir>/tests/helpers/longestFirst.mjs',
   setupFilesAfterEnv: ['<rootDir>/tests/helpers/closeHandles.ts'],
   moduleNameMapper: { '^@/(.*)$': '<rootDir>/$1' },
   transform: {

@@ -1,0 +1,36 @@
+import Sequencer from '@jest/test-sequencer';
+
+/**
+ * What takes long, in the order to begin it. Those that compute a lot take turns with those that mostly wait, so that
+ * the one worker leaves its core to the other. A file that is not named here comes after them.
+ */
+const LONGEST = [
+  'workflows/deploy',
+  'browser/demo',
+  'bootstrap/schema/check',
+  'bootstrap/databaseFaults',
+  'cli/admin',
+  'mail/delivery',
+  'bootstrap/process',
+  'client/refresh',
+  'bootstrap/schema/rehearse',
+  'bootstrap/embeddedPostgres',
+  'bootstrap/schemaGuardProcess',
+  'bootstrap/migratorCrash',
+  'mail/outbox',
+  'security/totpCodes',
+  'bootstrap/migratorLock',
+  'auth/loginLimits',
+].map((name) => `/tests/${name}.test.ts`);
+
+const placeOf = ({ path }) => {
+  const place = LONGEST.findIndex((name) => path.endsWith(name));
+  return place < 0 ? LONGEST.length : place;
+};
+
+/** A fresh checkout does not know how long its test files take, and their size says little: a long one might come last. */
+export default class LongestFirst extends Sequencer {
+  async sort(tests) {
+    return [...(await super.sort(tests))].sort((a, b) => placeOf(a) - placeOf(b));
+  }
+}
