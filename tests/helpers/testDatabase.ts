@@ -25,7 +25,8 @@ export async function createTestDatabase(
   template: string = TEMPLATE_DATABASE,
 ): Promise<{ url: string; drop(): Promise<void> }> {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await onServer(`CREATE DATABASE ${name} TEMPLATE ${template}`);
+  // Copied as files: the way over the log, which Postgres takes by itself, costs three times as much.
+  await onServer(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`);
   return {
     url: databaseUrl(process.env['GATEHOUSE_TEST_SERVER'] ?? '', name),
     drop: () => onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
