@@ -37,6 +37,7 @@ describe('the catalogue of errors', () => {
       METHOD_UNAVAILABLE: 409,
       PASSKEY_EXISTS: 409,
       CONFLICT: 409,
+      AUDIT_LOG_BUSY: 503,
       EXPORT_BUSY: 503,
       HASHING_BUSY: 503,
       DATABASE_UNAVAILABLE: 503,
