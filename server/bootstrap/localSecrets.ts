@@ -14,6 +14,16 @@ export function withSecrets(config: Config): Config & { secrets: Secrets } {
   return { ...config, secrets: config.secrets ?? loadLocalSecrets(config.dataDir) };
 }
 
+/**
+ * The keys in the data folder, for those who only read: none are made.
+ * @throws ConfigError where the file is there but is not what was written
+ */
+export function findLocalSecrets(dataDir: string): Secrets | undefined {
+  const file = join(dataDir, 'keys.json');
+  const written = readIfThere(file);
+  return written === undefined ? undefined : parseSecrets(file, written);
+}
+
 function loadLocalSecrets(dataDir: string): Secrets {
   const file = join(dataDir, 'keys.json');
   mkdirSync(dataDir, { recursive: true });

@@ -5,7 +5,8 @@ import type { TreeNode } from './merkleTree';
 /** One sealer at a time in a database. Not of the keys that migrations use. */
 const SEALER_LOCK = '7310595163817209187';
 
-const iso = (column: string) =>
+/** A moment as it is hashed: ISO 8601 in UTC with milliseconds. */
+export const iso = (column: string): string =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 /** An event as it is hashed, without its place. */

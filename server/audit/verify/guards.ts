@@ -1,0 +1,134 @@
+import type { Report } from './findings';
+
+/** A table in the schema: its kind is `r` where it is one. */
+export interface TableRow {
+  name: string;
+  kind: string;
+}
+
+export interface TriggerRow {
+  table: string;
+  name: string;
+  /** As `pg_trigger` has them. */
+  enabled: string;
+  type: number;
+  conditional: boolean;
+  calls: string;
+}
+
+export interface KeyRow {
+  table: string;
+  columns: string;
+}
+
+export interface Guards {
+  tables: readonly TableRow[];
+  triggers: readonly TriggerRow[];
+  keys: readonly KeyRow[];
+  /** Who has switched triggers off by a setting. */
+  bypasses: readonly string[];
+}
+
+export const TABLES = [
+  'audit_logs',
+  'audit_leaves',
+  'audit_nodes',
+  'audit_trees',
+  'audit_checkpoints',
+  'audit_sealer',
+  'evidence_keys',
+] as const;
+
+/** `pg_trigger.tgtype`: before, for each statement, DELETE and TRUNCATE; and UPDATE too; and before each row, INSERT. */
+const KEPT = 2 + 8 + 32;
+const APPEND_ONLY = KEPT + 16;
+const BEFORE_INSERT = 1 + 2 + 4;
+
+const TRIGGERS: readonly Pick<TriggerRow, 'table' | 'name' | 'type' | 'calls'>[] = [
+  ...['audit_leaves', 'audit_nodes', 'audit_checkpoints', 'evidence_keys'].map((table) => ({
+    table,
+    name: `${table}_append_only`,
+    type: APPEND_ONLY,
+    calls: 'audit_trees_refuse_change',
+  })),
+  {
+    table: 'audit_logs',
+    name: 'audit_logs_append_only',
+    type: APPEND_ONLY,
+    calls: 'audit_logs_refuse_change',
+  },
+  {
+    table: 'audit_logs',
+    name: 'audit_logs_transaction',
+    type: BEFORE_INSERT,
+    calls: 'audit_logs_set_transaction',
+  },
+  {
+    table: 'audit_trees',
+    name: 'audit_trees_kept',
+    type: KEPT,
+    calls: 'audit_trees_refuse_change',
+  },
+];
+
+const KEYS: readonly KeyRow[] = [
+  { table: 'audit_logs', columns: 'id' },
+  { table: 'audit_leaves', columns: 'log_id, leaf_index' },
+  { table: 'audit_leaves', columns: 'event_id' },
+  { table: 'audit_nodes', columns: 'log_id, level, node_index' },
+  { table: 'audit_trees', columns: 'log_id' },
+  { table: 'audit_checkpoints', columns: 'log_id, size' },
+];
+
+/** How many things {@link checkGuards} looks at, in words. */
+export const GUARDED = `${TABLES.length} tables, ${TRIGGERS.length} triggers, ${KEYS.length} keys are in place`;
+
+function checkTrigger(
+  wanted: (typeof TRIGGERS)[number],
+  found: TriggerRow | undefined,
+  report: Report,
+): void {
+  const named = `trigger ${wanted.name} on ${wanted.table}`;
+  if (!found) report({ kind: 'trigger_missing', message: `${named} is missing` });
+  else if (!['O', 'A'].includes(found.enabled)) {
+    report({ kind: 'trigger_disabled', message: `${named} is disabled` });
+  } else if (
+    found.type !== wanted.type ||
+    found.conditional ||
+    !found.calls.startsWith(`${wanted.calls}(`)
+  ) {
+    const message = `${named} does not do what it should: compare it with \`admin db check\``;
+    report({ kind: 'trigger_changed', message });
+  }
+}
+
+/**
+ * Looks at what keeps the log from being changed. That it is in place now proves nothing about yesterday; that it is not, much.
+ * @returns whether every table is there, so that the log can be read
+ */
+export function checkGuards(guards: Guards, report: Report): boolean {
+  const kinds = new Map(guards.tables.map(({ name, kind }) => [name, kind]));
+  const gone = TABLES.filter((name) => kinds.get(name) !== 'r');
+  for (const name of gone) {
+    const message = kinds.has(name) ? `${name} is not a table` : `table ${name} is missing`;
+    report({ kind: 'table_missing', message });
+  }
+  const isThere = (row: { table: string }) => kinds.get(row.table) === 'r';
+  for (const wanted of TRIGGERS.filter(isThere)) {
+    const found = guards.triggers.find(
+      ({ table, name }) => table === wanted.table && name === wanted.name,
+    );
+    checkTrigger(wanted, found, report);
+  }
+  for (const { table, columns } of KEYS.filter(isThere)) {
+    if (!guards.keys.some((key) => key.table === table && key.columns === columns)) {
+      const message = `${table} has no unique key on (${columns})`;
+      report({ kind: 'constraint_missing', message });
+    }
+  }
+  for (const where of guards.bypasses) {
+    const message = `session_replication_role is replica for ${where}: no trigger refuses anything`;
+    report({ kind: 'triggers_bypassed', message });
+  }
+  return gone.length === 0;
+}

@@ -1,0 +1,127 @@
+import { originOf, parseCheckpoint } from '../log/checkpoint';
+import type { TreeHead } from '../log/treeProofs';
+import type { Believers } from './believedKeys';
+import type { FindingKind, Report } from './findings';
+
+/** A row of `audit_checkpoints`. */
+export interface CheckpointRow {
+  readonly id: string;
+  readonly size: number;
+  readonly root_hash: Buffer;
+  readonly note: string;
+}
+
+/** A head that somebody kept: its signature has been looked at. */
+export interface KeptHead extends TreeHead {
+  /** Where it was found: a file and a line. */
+  readonly where: string;
+}
+
+/** What is told once for a log, however many heads it is true of: the first, and how many after it. */
+interface Told {
+  readonly kind: FindingKind;
+  readonly leaf: number;
+  readonly message: string;
+  more: number;
+}
+
+/** The tree that heads are measured against. */
+interface Grown {
+  readonly size: number;
+  readonly broken: boolean;
+  root(): Buffer;
+}
+
+/** Compares heads with a tree as it passes their size. One rewritten row spoils every head after it: that is told once. */
+export class HeadChecker {
+  private readonly told = new Map<FindingKind, Told>();
+  private lastGood = 0;
+  private known: { size: number; root: Buffer } | undefined;
+  /** The largest size that is under a checkpoint of the database. */
+  covered = 0;
+  checkpoints = 0;
+  /** Heads that could not be compared, since leaves before them are missing. */
+  uncompared = 0;
+
+  constructor(
+    private readonly log: string,
+    private readonly believers: Believers,
+    private readonly report: Report,
+  ) {}
+
+  /** A checkpoint of the database, when the tree has its size, or has ended before. */
+  checkpoint(row: CheckpointRow, tree: Grown): void {
+    const named = `checkpoint ${row.id} (size ${row.size})`;
+    this.checkpoints += 1;
+    this.covered = Math.max(this.covered, row.size);
+    const head = this.read(row, named);
+    if (this.isAhead(row.size, tree)) {
+      const message = `${named} is of more events than the ${tree.size} that are there: the tail was deleted`;
+      this.tell('checkpoint_beyond', tree.size, message);
+    } else if (tree.broken) this.uncompared += 1;
+    else if (head && !head.root.equals(this.rootOf(tree))) {
+      const message = `${named} is of another tree: of the leaves ${this.lastGood} to ${row.size - 1} some were changed, removed or put in after it was signed`;
+      this.tell('checkpoint_root', this.lastGood, message);
+    } else if (head) this.lastGood = row.size;
+  }
+
+  /** A head that was handed out earlier, when the tree has its size, or has ended before. */
+  kept({ where, size, root }: KeptHead, tree: Grown): void {
+    if (this.isAhead(size, tree)) {
+      const message = `the log has ${tree.size} events, the checkpoint of ${where} has ${size}: its tail was deleted, or an older backup restored`;
+      this.tell('earlier_ahead', tree.size, message);
+    } else if (tree.broken) this.uncompared += 1;
+    else if (!root.equals(this.rootOf(tree))) {
+      const message = `the checkpoint of ${where} is of another history of the first ${size} events: it was rewritten since, or the log has two heads`;
+      this.tell('earlier_root', size, message);
+    }
+  }
+
+  /** Tells what has been found of the heads. */
+  end(): void {
+    for (const { kind, leaf, message, more } of this.told.values()) {
+      const also = more === 0 ? '' : `; so ${more === 1 ? 'is one' : `are ${more}`} after it`;
+      this.report({ kind, log: this.log, leaf, message: `${message}${also}` });
+    }
+  }
+
+  private isAhead = (size: number, tree: Grown): boolean => !tree.broken && size > tree.size;
+
+  /** Several heads of one size have one root. */
+  private rootOf(tree: Grown): Buffer {
+    if (this.known?.size !== tree.size) this.known = { size: tree.size, root: tree.root() };
+    return this.known.root;
+  }
+
+  private tell(kind: FindingKind, leaf: number, message: string): void {
+    const told = this.told.get(kind);
+    if (told) told.more += 1;
+    else this.told.set(kind, { kind, leaf, message, more: 0 });
+  }
+
+  /** @returns what the note says, whoever signed it */
+  private read(row: CheckpointRow, named: string): TreeHead | undefined {
+    const { log, report } = this;
+    const head = parseCheckpoint(row.note);
+    if (!head) {
+      const message = `the note of ${named} is not in the form of a signed checkpoint`;
+      report({ kind: 'checkpoint_malformed', log, message });
+      return undefined;
+    }
+    const origin = originOf(log);
+    const objection = this.believers.objectionTo(origin, head.note);
+    if (objection !== undefined) {
+      report({ kind: 'checkpoint_signature', log, message: `${named}: ${objection}` });
+    }
+    const says = [
+      head.origin === origin ? '' : `is of ${head.origin}`,
+      head.size === row.size ? '' : `is of ${head.size} events`,
+      head.root.equals(row.root_hash) ? '' : 'has another root',
+    ].filter((word) => word !== '');
+    if (says.length > 0) {
+      const message = `the note of ${named} ${says.join(' and ')}: its row was changed`;
+      report({ kind: 'checkpoint_changed', log, message });
+    }
+    return head.size === row.size ? head : undefined;
+  }
+}

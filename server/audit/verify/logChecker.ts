@@ -1,0 +1,167 @@
+import { toLeafEntry } from '../log/leaf';
+import type { SealedEvent } from '../log/leaf';
+import { GrowingTree, hashLeaf } from '../log/merkleTree';
+import type { TreeNode } from '../log/merkleTree';
+import { BatchTimes, TOLERANCE_MS } from './batchTimes';
+import type { FindingKind, Report } from './findings';
+
+/** A leaf, and the event in its place; where `id` is null there is none. */
+export interface LeafRow extends Omit<SealedEvent, 'id'> {
+  readonly id: string | null;
+  readonly event_id: string;
+  readonly leaf_hash: Buffer;
+  /** Whether its times are of years that the hashed form tells apart: it has no room for an era. */
+  readonly common_era: boolean;
+}
+
+export interface TreeState {
+  readonly tenantId: string | null;
+  readonly size: number;
+  readonly peaks: Buffer;
+}
+
+/** Where the clock of the database was stepped back while a log grew. */
+export interface StepNotice {
+  readonly leaf: number;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Whoever checks. */
+export interface CheckContext {
+  readonly report: Report;
+  /** The database's clock, ISO 8601. */
+  readonly now: string;
+}
+
+/**
+ * Checks one log as its leaves are told in their order. Leaves are hashed anew from their events, and the tree is grown from the
+ * hashes that are stored: where one event was changed, that row is named and nothing else; where its leaf was changed too, what
+ * was signed no longer fits.
+ */
+export class LogChecker {
+  private readonly tree = GrowingTree.empty();
+  private readonly times = new BatchTimes();
+  private readonly soonest: string;
+  private next = 0;
+  private brokenAt: number | undefined;
+  private lastSealedAt: string | undefined;
+  /** Where the clock was stepped back first, and how often it was. */
+  step: StepNotice | undefined;
+  steps = 0;
+
+  constructor(
+    readonly logId: string,
+    private readonly tenantId: string | null,
+    private readonly context: CheckContext,
+  ) {
+    this.soonest = new Date(Date.parse(context.now) + TOLERANCE_MS).toISOString();
+  }
+
+  /** How many leaves have been put in their places. */
+  get size(): number {
+    return this.tree.size;
+  }
+
+  /** Whether leaves are missing, so that the tree cannot be grown any more. */
+  get broken(): boolean {
+    return this.brokenAt !== undefined;
+  }
+
+  /** When the newest leaf was sealed. */
+  get sealedAt(): string | undefined {
+    return this.lastSealedAt;
+  }
+
+  root(): Buffer {
+    return this.tree.root();
+  }
+
+  /** @returns the complete subtrees whose roots are to be stored */
+  leaf(row: LeafRow): readonly TreeNode[] {
+    const index = row.leaf_index;
+    if (index < this.next) {
+      this.find('leaf_extra', row, 'another leaf has this place, or there is no such place');
+      return [];
+    }
+    if (index > this.next) {
+      const gone = index - this.next;
+      const which = gone === 1 ? `leaf ${this.next} is` : `leaves ${this.next} to ${index - 1} are`;
+      const message = `${which} missing before this one: deleted. Roots from there on cannot be computed`;
+      this.find('leaf_gap', { ...row, leaf_index: this.next }, message);
+      this.brokenAt ??= this.next;
+    }
+    this.next = index + 1;
+    this.checkTimes(row, this.checkEvent(row));
+    return this.broken ? [] : this.tree.append(row.leaf_hash);
+  }
+
+  /** Compares what is stored about the tree with what has been grown. */
+  end(stored: TreeState | undefined): void {
+    const { logId: log, next, context } = this;
+    if (!stored) {
+      const message = `audit_trees has no row for this log of ${next} leaves`;
+      context.report({ kind: 'tree_missing', log, message });
+      return;
+    }
+    if (stored.tenantId !== null && stored.tenantId !== log) {
+      const message = `audit_trees says that it is the log of tenant ${stored.tenantId}`;
+      context.report({ kind: 'tree_tenant', log, message });
+    }
+    if (stored.size !== next) {
+      const lost = stored.size > next ? ': its tail was deleted' : '';
+      const message = `audit_trees counts ${stored.size} leaves, and ${next} are there${lost}`;
+      context.report({ kind: 'tree_size', log, leaf: Math.min(stored.size, next), message });
+    } else if (!this.broken && !stored.peaks.equals(this.tree.encodePeaks())) {
+      const message = 'audit_trees holds other hashes than the leaves give';
+      context.report({ kind: 'tree_peaks', log, message });
+    }
+  }
+
+  private find(kind: FindingKind, row: LeafRow, message: string): void {
+    const { leaf_index: leaf, event_id: event } = row;
+    this.context.report({ kind, log: this.logId, leaf, event, message });
+  }
+
+  /** @returns whether the event is the one that was sealed */
+  private checkEvent(row: LeafRow): boolean {
+    const { id } = row;
+    if (id === null) {
+      this.find('event_missing', row, 'it was sealed, and is not in audit_logs any more: deleted');
+      return false;
+    }
+    const isOthers = row.tenant_id !== this.tenantId;
+    const whose = row.tenant_id === null ? 'no tenant' : `tenant ${row.tenant_id}`;
+    if (!row.common_era || !hashOf({ ...row, id }).equals(row.leaf_hash)) {
+      const more = isOthers ? `; it says now that it is of ${whose}` : '';
+      this.find('event_changed', row, `it is not what was sealed at ${row.sealed_at}${more}`);
+      return false;
+    }
+    if (isOthers) this.find('wrong_tenant', row, `it is an event of ${whose}, in another log`);
+    return true;
+  }
+
+  private checkTimes(row: LeafRow, genuine: boolean): void {
+    const step = row.sealed_at === this.lastSealedAt ? undefined : this.enterBatch(row);
+    if (step) {
+      this.steps += 1;
+      this.step ??= step;
+    }
+    if (!genuine) return;
+    const objection = this.times.objectionTo(row.occurred_at);
+    if (objection) this.find(objection.kind, row, objection.message);
+  }
+
+  private enterBatch(row: LeafRow): StepNotice | undefined {
+    const { sealed_at: sealedAt, leaf_index: leaf } = row;
+    this.lastSealedAt = sealedAt;
+    if (sealedAt > this.soonest) {
+      const message = `it says that it was sealed at ${sealedAt}, and now it is ${this.context.now}`;
+      this.find('sealed_in_future', row, message);
+    }
+    const step = this.times.enter(sealedAt);
+    return step && { leaf, ...step };
+  }
+}
+
+const hashOf = (event: SealedEvent): Buffer => hashLeaf(Buffer.from(toLeafEntry(event)));

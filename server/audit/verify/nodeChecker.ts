@@ -1,0 +1,62 @@
+import { LEVEL_STEP } from '../log/merkleTree';
+import type { TreeNode } from '../log/merkleTree';
+import type { Report } from './findings';
+
+const endOf = ({ level, index }: TreeNode): number => (index + 1) * 2 ** level;
+
+/** The order in which a growing tree completes its subtrees, and in which they must be told. */
+const comesBefore = (one: TreeNode, other: TreeNode): boolean =>
+  endOf(one) < endOf(other) || (endOf(one) === endOf(other) && one.level < other.level);
+
+/** Stored hashes of one log, one after the other. */
+export interface NodeSource {
+  readonly head: TreeNode | undefined;
+  advance(): Promise<void> | undefined;
+}
+
+/** Compares stored roots of subtrees with those that the leaves give, both ways. */
+export class NodeChecker {
+  compared = 0;
+
+  constructor(
+    private readonly log: string,
+    private readonly source: NodeSource,
+    private readonly report: Report,
+  ) {}
+
+  /** @param made what the tree has just completed */
+  async expect(made: TreeNode): Promise<void> {
+    while (this.source.head && comesBefore(this.source.head, made)) await this.drop();
+    const { head } = this.source;
+    this.compared += 1;
+    if (head?.level !== made.level || head.index !== made.index) {
+      this.tell('node_missing', made, 'is gone from audit_nodes');
+      return;
+    }
+    if (!head.hash.equals(made.hash)) this.tell('node_wrong', made, 'is not what they hash to');
+    await this.source.advance();
+  }
+
+  /** What is left belongs to no leaves; where the tree could not be grown to its end, nobody knows. */
+  async end(known: boolean): Promise<void> {
+    while (this.source.head) {
+      if (known) await this.drop();
+      else await this.source.advance();
+    }
+  }
+
+  private async drop(): Promise<void> {
+    const { head } = this.source;
+    if (head) this.tell('node_extra', head, 'is of leaves that are not there, or is stored twice');
+    await this.source.advance();
+  }
+
+  private tell(kind: 'node_missing' | 'node_wrong' | 'node_extra', node: TreeNode, what: string) {
+    const { log, report } = this;
+    const first = node.index * 2 ** node.level;
+    const known = node.level >= LEVEL_STEP && Number.isSafeInteger(endOf(node));
+    const leaves = known ? ` of leaves ${first} to ${endOf(node) - 1}` : '';
+    const message = `the stored hash${leaves} (level ${node.level}, node ${node.index}) ${what}`;
+    report({ kind, log, leaf: known ? first : undefined, message });
+  }
+}

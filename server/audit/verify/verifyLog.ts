@@ -1,0 +1,210 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from 'pg';
+import { createBelievers } from './believedKeys';
+import type { GivenKeys } from './believedKeys';
+import { EarlierHeads } from './earlierHeads';
+import type { GivenCheckpoint } from './earlierHeads';
+import { FindingList } from './findings';
+import type { Report } from './findings';
+import { checkGuards } from './guards';
+import { checkUnsealed } from './unsealed';
+import type { Unsealed } from './unsealed';
+import {
+  begin,
+  findLog,
+  lookAgain,
+  openClient,
+  openStreams,
+  readGuards,
+  readSealer,
+  readStoredKeys,
+  readUnsealed,
+} from './verifyStore';
+import type { SealerView } from './verifyStore';
+import { walkLogs } from './walkLogs';
+import type { Walk } from './walkLogs';
+
+/** It could not be looked; the message is one plain sentence. That is not "nothing wrong". */
+export class CannotVerifyError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'CannotVerifyError';
+  }
+}
+
+export interface VerifyOptions {
+  readonly databaseUrl: string;
+  /** Whose signatures are believed. */
+  readonly keys: GivenKeys;
+  /** Checkpoints that were handed out earlier. */
+  readonly earlier?: AsyncIterable<GivenCheckpoint>;
+  /** A tenant's slug, or the id of a log: nothing else is looked at. */
+  readonly tenant?: string | undefined;
+  /** How many findings are kept to be shown; all are counted. */
+  readonly limit: number;
+  /** How long a sealer that has events to seal may take before it is said not to run. */
+  readonly patienceMs?: number;
+  readonly onProgress?: (events: number, ofEvents: number) => void;
+}
+
+export interface Verification {
+  readonly findings: FindingList;
+  /** What is worth knowing and nothing wrong. */
+  readonly notices: readonly string[];
+  /** Undefined where tables are missing, so that nothing could be read. */
+  readonly walk: Walk | undefined;
+  /** How many earlier checkpoints were given. */
+  readonly given: number;
+}
+
+const PATIENCE_MS = 3000;
+const LOOK_EVERY_MS = 200;
+
+interface Looked {
+  readonly walk: Walk;
+  readonly unsealed: Unsealed;
+  readonly sealer: SealerView;
+  readonly given: number;
+  /** Of logs that were not looked at. */
+  readonly passed: number;
+}
+
+async function resolveLog(client: Client, tenant: string | undefined) {
+  if (tenant === undefined) return undefined;
+  const log = await findLog(client, tenant);
+  if (log === undefined) throw new CannotVerifyError(`There is no tenant '${tenant}'.`);
+  return log;
+}
+
+/** All that one snapshot shows. */
+async function look(client: Client, options: VerifyOptions, report: Report): Promise<Looked> {
+  const log = await resolveLog(client, options.tenant);
+  const believers = createBelievers(options.keys, await readStoredKeys(client));
+  const earlier = new EarlierHeads(believers, report);
+  for await (const one of options.earlier ?? []) earlier.add(one);
+  const sealer = await readSealer(client);
+  const unsealed = await checkUnsealed(await readUnsealed(client, log), report);
+  const streams = await openStreams(client, log);
+  const total = Number(sealer.leaves);
+  const onProgress = ({ events }: Walk) => options.onProgress?.(events, total);
+  const { now } = sealer;
+  const walk = await walkLogs(streams, { report, now, believers, earlier, onProgress });
+  const passed = earlier.end(log);
+  if (sealer.state !== null && walk.logs === 0 && log === undefined) {
+    const message = 'the sealer has sealed events here, and no log is left';
+    report({ kind: 'log_missing', message });
+  }
+  if (sealer.state === null && walk.logs > 0) {
+    const message =
+      'audit_sealer has no row: what the sealer has passed cannot be told, and it would begin anew';
+    report({ kind: 'sealer_state_missing', message });
+  }
+  return { walk, unsealed, sealer, given: earlier.given, passed };
+}
+
+/** Whether a sealer is at work on what was due: it takes less than a second to begin. */
+async function isSealing(
+  client: Client,
+  before: SealerView,
+  overdue: readonly string[],
+  patienceMs: number,
+): Promise<boolean> {
+  const until = Date.now() + patienceMs;
+  for (;;) {
+    const { left, state, busy } = await lookAgain(client, overdue);
+    if (overdue.length > 0 && left === 0) return true;
+    if (state !== before.state && (busy || overdue.length === 0)) return true;
+    if (Date.now() >= until) return false;
+    await sleep(LOOK_EVERY_MS);
+  }
+}
+
+/** What waits for the sealer is nothing wrong as long as there is one: that takes a second look. */
+async function judgeWaiting(
+  client: Client,
+  { walk, unsealed, sealer }: Looked,
+  options: VerifyOptions,
+  report: Report,
+): Promise<string[]> {
+  const notices: string[] = [];
+  const { waiting, oldest, overdue } = unsealed;
+  // A copy has no sealer before a server is started on it.
+  const isDue = overdue > 0 && !sealer.moved;
+  const doubtful = isDue || (walk.uncoveredLogs > 0 && sealer.busy);
+  const patience = options.patienceMs ?? PATIENCE_MS;
+  const ids = isDue ? unsealed.overdueIds : [];
+  const sealing = doubtful && (await isSealing(client, sealer, ids, patience));
+  if (isDue && !sealing) {
+    const message = `${overdue} of ${waiting} events that are not sealed have waited for more than a minute, the oldest since ${oldest?.at}: no server runs, or it cannot seal`;
+    report({ kind: 'not_sealed', event: oldest?.id, message });
+  } else if (waiting > 0) {
+    notices.push(`${waiting} events wait to be sealed, the oldest since ${oldest?.at}.`);
+  }
+  for (const { log, from, to } of walk.uncovered) {
+    if (sealer.busy && sealing) continue;
+    const message = `leaves ${from} to ${to} are under no checkpoint: whoever can write could have written them`;
+    report({ kind: 'not_covered', log, leaf: from, message });
+  }
+  if (walk.uncoveredLogs > 0 && sealer.busy && sealing) {
+    notices.push(
+      `${walk.uncoveredLogs} logs have grown since their newest checkpoint: sealing is under way.`,
+    );
+  }
+  return notices;
+}
+
+function noticesOf({ walk, sealer, passed }: Looked, options: VerifyOptions): string[] {
+  const notices: string[] = [];
+  const { step, steps } = walk;
+  if (step) {
+    notices.push(
+      `The database's clock was stepped back ${steps === 1 ? 'once' : `${steps} times`}, first at leaf ${step.leaf} of log ${step.log}: from ${step.from} to ${step.to}.`,
+    );
+  }
+  if (sealer.moved) {
+    notices.push(
+      'This database is a copy in another cluster than the one that was sealed in last: what is not sealed yet cannot be judged.',
+    );
+  }
+  if (walk.uncompared > 0) {
+    notices.push(
+      `${walk.uncompared} checkpoints could not be compared, since leaves before them are missing.`,
+    );
+  }
+  if (passed > 0) notices.push(`${passed} earlier checkpoints are of other logs: not compared.`);
+  if (options.tenant !== undefined && walk.logs === 0) {
+    notices.push(`There is no log of '${options.tenant}' here: nothing of it was ever sealed.`);
+  }
+  return notices;
+}
+
+async function verifyWith(client: Client, options: VerifyOptions): Promise<Verification> {
+  const findings = new FindingList(options.limit);
+  const report = findings.add;
+  await begin(client);
+  const guards = await readGuards(client);
+  if (guards.tables.length === 0) {
+    throw new CannotVerifyError(
+      'This database has no audit log: is DATABASE_URL right, and was it migrated?',
+    );
+  }
+  if (!checkGuards(guards, report)) return { findings, notices: [], walk: undefined, given: 0 };
+  const looked = await look(client, options, report);
+  await client.query('COMMIT');
+  const waiting = await judgeWaiting(client, looked, options, report);
+  const notices = [...noticesOf(looked, options), ...waiting];
+  return { findings, notices, walk: looked.walk, given: looked.given };
+}
+
+/**
+ * Verifies the log of a database: everything that one moment shows, read as a stream, and nothing written.
+ * @throws CannotVerifyError, NoteFileError, or the driver's error where it could not look
+ */
+export async function verifyLog(options: VerifyOptions): Promise<Verification> {
+  const client = await openClient(options.databaseUrl);
+  try {
+    return await verifyWith(client, options);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

@@ -1,0 +1,219 @@
+import { createPublicKey } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { Client } from 'pg';
+import { EVENT_COLUMNS, iso } from '../log/sealerStore';
+import type { Guards, KeyRow, TableRow, TriggerRow } from './guards';
+import { TABLES } from './guards';
+import { RowStream } from './rowStream';
+import type { UnsealedRow } from './unsealed';
+import type { CheckpointRow, LeafRow, LogStreams, NodeRow, TreeRow } from './walkLogs';
+
+const CONNECT_MS = 10_000;
+/** More keys than ever sign here: they are recognised, not believed. */
+const MOST_KEYS = 1000;
+
+/** A connection of its own, without a time limit on statements: the whole log is read in one transaction. */
+export async function openClient(url: string): Promise<Client> {
+  const client = new Client({
+    connectionString: url,
+    application_name: 'gatehouse verify-log',
+    connectionTimeoutMillis: CONNECT_MS,
+    keepAlive: true,
+    options: '-c jit=off -c timezone=UTC -c statement_timeout=0 -c lock_timeout=30s',
+  });
+  // A connection that breaks while idle is reported by the query that follows.
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+/** Begins to read: all that follows sees one moment, and nobody's search path puts other tables before these. */
+export async function begin(client: Client): Promise<void> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  await client.query(
+    'SET LOCAL search_path = public; SET LOCAL idle_in_transaction_session_timeout = 0',
+  );
+}
+
+const rowsOf = async <Row extends object>(client: Client, text: string, values?: unknown[]) =>
+  (await client.query<Row>(text, values)).rows;
+
+export async function readGuards(client: Client): Promise<Guards> {
+  const tables = await rowsOf<TableRow>(
+    client,
+    `SELECT relname AS name, relkind::text AS kind FROM pg_class
+     WHERE relnamespace = 'public'::regnamespace AND relname = ANY ($1)`,
+    [TABLES],
+  );
+  const triggers = await rowsOf<TriggerRow>(
+    client,
+    `SELECT c.relname AS "table", t.tgname AS name, t.tgenabled::text AS enabled, t.tgtype::int AS type,
+       t.tgqual IS NOT NULL AS conditional, t.tgfoid::regprocedure::text AS calls
+     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($1)`,
+    [TABLES],
+  );
+  const keys = await rowsOf<KeyRow>(
+    client,
+    `SELECT c.relname AS "table", string_agg(a.attname, ', ' ORDER BY k.place) AS columns
+     FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+       CROSS JOIN LATERAL unnest(i.indkey::int[]) WITH ORDINALITY k (attribute, place)
+       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attribute
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($1)
+       AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+     GROUP BY c.relname, i.indexrelid`,
+    [TABLES],
+  );
+  const bypasses = await rowsOf<{ whom: string }>(
+    client,
+    `SELECT 'this connection' AS whom WHERE current_setting('session_replication_role') = 'replica'
+     UNION ALL
+     SELECT concat_ws(' in ', 'role ' || r.rolname, 'database ' || d.datname)
+     FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase
+     WHERE (s.setdatabase = 0 OR d.datname = current_database()) AND 'session_replication_role=replica' = ANY (s.setconfig)`,
+  );
+  return { tables, triggers, keys, bypasses: bypasses.map(({ whom }) => whom) };
+}
+
+/** Keys that the database keeps. */
+export async function readStoredKeys(client: Client): Promise<KeyObject[]> {
+  const rows = await rowsOf<{ public_key: string }>(
+    client,
+    `SELECT public_key FROM evidence_keys ORDER BY first_used_at, key_id LIMIT ${MOST_KEYS}`,
+  );
+  return rows.flatMap(({ public_key: pem }) => {
+    try {
+      const key = createPublicKey(pem);
+      return key.asymmetricKeyType === 'ed25519' ? [key] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Where the sealer is, as the snapshot has it. */
+export interface SealerView {
+  now: string;
+  /** The whole row, by which a later look sees whether it has moved; null where there is none. */
+  state: string | null;
+  /** Whether it is in the middle of a pass of many steps. */
+  busy: boolean;
+  /** Whether the database is a copy in another cluster than the one that was sealed in. */
+  moved: boolean;
+  leaves: string;
+}
+
+export async function readSealer(client: Client): Promise<SealerView> {
+  const [row] = await rowsOf<SealerView>(
+    client,
+    `SELECT ${iso('now()')} AS now, s::text AS state, s.target IS NOT NULL AS busy,
+       coalesce(s.cluster <> c.system_identifier::text, false) AS moved,
+       (SELECT coalesce(sum(size), 0)::text FROM audit_trees) AS leaves
+     FROM pg_control_system() c LEFT JOIN audit_sealer s ON true LIMIT 1`,
+  );
+  return row as SealerView;
+}
+
+/** @returns the id of the tenant with that slug, or of the log with that id */
+export async function findLog(client: Client, named: string): Promise<string | undefined> {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(named)) return named.toLowerCase();
+  const rows = await rowsOf<{ id: string }>(client, 'SELECT id FROM tenants WHERE slug = $1', [
+    named,
+  ]);
+  return rows[0]?.id;
+}
+
+/** Reads page by page in the open transaction, whose snapshot has every row as it was at one moment. */
+async function declare<Row>(
+  client: Client,
+  { name, text, page }: { name: string; text: string; page: number },
+): Promise<() => Promise<Row[]>> {
+  await client.query(`DECLARE ${name} NO SCROLL CURSOR FOR ${text}`);
+  return async () => (await client.query(`FETCH ${page} FROM ${name}`)).rows as Row[];
+}
+
+/** Events without a leaf. @param log the id of a log, checked to be one */
+export function readUnsealed(client: Client, log: string | undefined) {
+  const only = log === undefined ? '' : `AND ${eventsOf(log)}`;
+  return declare<UnsealedRow>(client, {
+    name: 'unsealed',
+    page: 1000,
+    text: `SELECT e.id, e.tenant_id, ${iso('e.occurred_at')} AS occurred_at,
+        e.occurred_at < now() - interval '1 minute' AS overdue, e.occurred_at > now() + interval '5 minutes' AS ahead,
+        CASE WHEN s.cluster = c.system_identifier::text THEN pg_visible_in_snapshot(e.transaction_id, s.sealed)
+          OR coalesce(pg_visible_in_snapshot(e.transaction_id, s.target)
+            AND (e.transaction_id, e.id) <= (s.after_transaction, s.after_id), false) END AS passed
+      FROM audit_logs e CROSS JOIN pg_control_system() c LEFT JOIN audit_sealer s ON true
+      WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.event_id = e.id) ${only}
+      ORDER BY e.id`,
+  });
+}
+
+const eventsOf = (log: string): string =>
+  `(e.tenant_id = '${log}' OR (e.tenant_id IS NULL AND EXISTS
+     (SELECT FROM audit_trees t WHERE t.log_id = '${log}' AND t.tenant_id IS NULL)))`;
+
+/** Big integers come as text: as numbers they are exact as far as any log goes. */
+const numbered =
+  <Row extends object>(read: () => Promise<Row[]>, ...names: (keyof Row)[]) =>
+  async (): Promise<Row[]> => {
+    const rows = await read();
+    for (const row of rows) for (const name of names) row[name] = Number(row[name]) as never;
+    return rows;
+  };
+
+/** @param log the id of the one log to read, checked to be one; undefined for all */
+export async function openStreams(client: Client, log: string | undefined): Promise<LogStreams> {
+  const only = (table: string) => (log === undefined ? '' : `WHERE ${table}.log_id = '${log}'`);
+  // Always by the keys, in their order: without statistics, or with those of yesterday, a plan that sorts the table first.
+  await client.query(
+    'SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off; SET LOCAL cursor_tuple_fraction = 0.0001',
+  );
+  const trees = await declare<TreeRow>(client, {
+    name: 'trees',
+    page: 500,
+    text: `SELECT t.log_id, t.tenant_id, t.size, t.peaks, t.checkpoint_size FROM audit_trees t ${only('t')} ORDER BY t.log_id`,
+  });
+  const isCommonEra = (column: string) =>
+    `${column} >= '0001-01-01Z'::timestamptz AND ${column} < '10000-01-01Z'::timestamptz`;
+  const leaves = await declare<LeafRow>(client, {
+    name: 'leaves',
+    page: 2000,
+    text: `SELECT l.log_id, l.leaf_index, l.event_id, l.leaf_hash, ${iso('l.sealed_at')} AS sealed_at, ${EVENT_COLUMNS},
+        ${isCommonEra('l.sealed_at')} AND ${isCommonEra('e.occurred_at')} AS common_era
+      FROM audit_leaves l LEFT JOIN audit_logs e ON e.id = l.event_id ${only('l')} ORDER BY l.log_id, l.leaf_index`,
+  });
+  const nodes = await declare<NodeRow>(client, {
+    name: 'nodes',
+    page: 2000,
+    text: `SELECT n.log_id, n.level, n.node_index AS index, n.hash FROM audit_nodes n ${only('n')}
+      ORDER BY n.log_id, (n.node_index::numeric + 1) * 2::numeric ^ n.level::numeric, n.level, n.node_index`,
+  });
+  const checkpoints = await declare<CheckpointRow>(client, {
+    name: 'checkpoints',
+    page: 1000,
+    text: `SELECT c.log_id, c.id::text, c.size, c.root_hash, c.note FROM audit_checkpoints c ${only('c')} ORDER BY c.log_id, c.size, c.id`,
+  });
+  return {
+    trees: await RowStream.open(numbered(trees, 'size', 'checkpoint_size')),
+    leaves: await RowStream.open(numbered(leaves, 'leaf_index')),
+    nodes: await RowStream.open(numbered(nodes, 'index')),
+    checkpoints: await RowStream.open(numbered(checkpoints, 'size')),
+  };
+}
+
+/** A later look, in a transaction of its own: how many of these still have no leaf, and where the sealer is. */
+export async function lookAgain(
+  client: Client,
+  ids: readonly string[],
+): Promise<{ left: number; state: string | null; busy: boolean }> {
+  const [row] = await rowsOf<{ left: number; state: string | null; busy: boolean }>(
+    client,
+    `SELECT (SELECT count(*)::int FROM unnest($1::uuid[]) wanted (id)
+         WHERE NOT EXISTS (SELECT FROM public.audit_leaves l WHERE l.event_id = wanted.id)) AS "left",
+       s::text AS state, s.target IS NOT NULL AS busy
+     FROM (VALUES (1)) one LEFT JOIN public.audit_sealer s ON true LIMIT 1`,
+    [ids],
+  );
+  return row ?? { left: ids.length, state: null, busy: false };
+}

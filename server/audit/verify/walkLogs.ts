@@ -1,0 +1,179 @@
+import type { TreeNode } from '../log/merkleTree';
+import type { Believers } from './believedKeys';
+import type { EarlierHeads } from './earlierHeads';
+import type { Report } from './findings';
+import { HeadChecker } from './headChecker';
+import type { CheckpointRow as SignedHead, KeptHead } from './headChecker';
+import { LogChecker } from './logChecker';
+import type { LeafRow as SealedLeaf, StepNotice } from './logChecker';
+import { NodeChecker } from './nodeChecker';
+import type { RowStream } from './rowStream';
+
+interface OfLog {
+  readonly log_id: string;
+}
+
+export interface TreeRow extends OfLog {
+  readonly tenant_id: string | null;
+  readonly size: number;
+  readonly peaks: Buffer;
+  readonly checkpoint_size: number;
+}
+
+export interface NodeRow extends TreeNode, OfLog {}
+export type LeafRow = SealedLeaf & OfLog;
+export type CheckpointRow = SignedHead & OfLog;
+
+/** Everything about the logs, each ordered by log and then as a tree grows. */
+export interface LogStreams {
+  trees: RowStream<TreeRow>;
+  leaves: RowStream<LeafRow>;
+  nodes: RowStream<NodeRow>;
+  checkpoints: RowStream<CheckpointRow>;
+}
+
+/** Sealed events that no checkpoint covers: whether one is on its way is not for the log to say. */
+export interface Uncovered {
+  readonly log: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Walk {
+  logs: number;
+  events: number;
+  nodes: number;
+  checkpoints: number;
+  uncompared: number;
+  /** Where clocks were stepped back: the first, and how many. */
+  step: (StepNotice & { readonly log: string }) | undefined;
+  steps: number;
+  /** The first few, and how many. */
+  uncovered: Uncovered[];
+  uncoveredLogs: number;
+}
+
+export interface WalkContext {
+  readonly report: Report;
+  readonly now: string;
+  readonly believers: Believers;
+  readonly earlier: EarlierHeads;
+  readonly onProgress?: ((walk: Walk) => void) | undefined;
+}
+
+const MOST_UNCOVERED = 1000;
+const PROGRESS_EVERY = 4096;
+
+/** The checkers of one log, fed side by side: whatever is of a size is looked at when the tree has it. */
+class OneLog {
+  private readonly log: LogChecker;
+  private readonly heads: HeadChecker;
+  private readonly nodes: NodeChecker;
+  private readonly tree: TreeRow | undefined;
+  private readonly kept: readonly KeptHead[];
+  private keptAt = 0;
+
+  constructor(
+    private readonly id: string,
+    private readonly streams: LogStreams,
+    private readonly context: WalkContext,
+    private readonly walk: Walk,
+  ) {
+    const { report, believers, earlier } = context;
+    this.tree = streams.trees.head;
+    // Without a tree, its first event says whether it is the log of no tenant.
+    const tenant = this.tree ? this.tree.tenant_id : (streams.leaves.head?.tenant_id ?? id);
+    this.log = new LogChecker(id, tenant === null ? null : id, context);
+    this.heads = new HeadChecker(id, believers, report);
+    this.nodes = new NodeChecker(id, streams.nodes, report);
+    this.kept = earlier.take(id);
+  }
+
+  async check(): Promise<void> {
+    const { leaves, trees } = this.streams;
+    await this.compareHeads(false);
+    for (let row = leaves.head; row; row = leaves.head) {
+      for (const made of this.log.leaf(row)) await this.nodes.expect(made);
+      const wait = this.compareHeads(false);
+      if (wait) await wait;
+      this.walk.events += 1;
+      if (this.walk.events % PROGRESS_EVERY === 0) this.context.onProgress?.(this.walk);
+      const next = leaves.advance();
+      if (next) await next;
+    }
+    const { tree } = this;
+    this.log.end(tree && { tenantId: tree.tenant_id, size: tree.size, peaks: tree.peaks });
+    while (trees.head) await trees.advance();
+    await this.nodes.end(!this.log.broken);
+    await this.compareHeads(true);
+    this.heads.end();
+    this.sumUp();
+  }
+
+  /** @param all whether the tree has ended: what is left is beyond it */
+  private compareHeads(all: boolean): Promise<void> | undefined {
+    const { log, heads, kept } = this;
+    for (;;) {
+      const head = kept[this.keptAt];
+      if (!head || (!all && head.size > log.size)) break;
+      heads.kept(head, log);
+      this.keptAt += 1;
+    }
+    const { head } = this.streams.checkpoints;
+    return head && (all || head.size <= log.size) ? this.compareCheckpoints(all) : undefined;
+  }
+
+  private async compareCheckpoints(all: boolean): Promise<void> {
+    const { checkpoints } = this.streams;
+    for (let row = checkpoints.head; row; row = checkpoints.head) {
+      if (!all && row.size > this.log.size) return;
+      this.heads.checkpoint(row, this.log);
+      const next = checkpoints.advance();
+      if (next) await next;
+    }
+  }
+
+  private sumUp(): void {
+    const { id, log, heads, tree, walk } = this;
+    walk.logs += 1;
+    walk.nodes += this.nodes.compared;
+    walk.checkpoints += heads.checkpoints;
+    walk.uncompared += heads.uncompared;
+    walk.steps += log.steps;
+    if (log.step) walk.step ??= { log: id, ...log.step };
+    if (tree && tree.checkpoint_size > heads.covered) {
+      const message = `the newest checkpoint, of size ${tree.checkpoint_size}, is missing: audit_trees tells of it`;
+      this.context.report({ kind: 'checkpoint_missing', log: id, message });
+    } else if (log.size > heads.covered && !log.broken) {
+      walk.uncoveredLogs += 1;
+      const uncovered = { log: id, from: heads.covered, to: log.size - 1 };
+      if (walk.uncovered.length < MOST_UNCOVERED) walk.uncovered.push(uncovered);
+    }
+  }
+}
+
+const firstOf = (ids: readonly (string | undefined)[]): string | undefined =>
+  ids.reduce((least, id) => (id !== undefined && (least === undefined || id < least) ? id : least));
+
+/** Checks every log that is in any of the streams. Nothing is remembered of a log when the next one begins. */
+export async function walkLogs(streams: LogStreams, context: WalkContext): Promise<Walk> {
+  const { trees, leaves, nodes, checkpoints } = streams;
+  const walk: Walk = {
+    logs: 0,
+    events: 0,
+    nodes: 0,
+    checkpoints: 0,
+    uncompared: 0,
+    step: undefined,
+    steps: 0,
+    uncovered: [],
+    uncoveredLogs: 0,
+  };
+  const all = [trees, leaves, nodes, checkpoints];
+  for (;;) {
+    const id = firstOf(all.map(({ nextLog }) => nextLog));
+    if (id === undefined) return walk;
+    for (const stream of all) stream.log = id;
+    await new OneLog(id, streams, context, walk).check();
+  }
+}

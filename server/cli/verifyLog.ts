@@ -1,0 +1,198 @@
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { CannotVerifyError, NoteFileError, parseKeys, readNotes, verifyLog } from '../audit/verify';
+import type { GivenCheckpoint, GivenKeys } from '../audit/verify';
+import {
+  EmbeddedPostgresError,
+  findRunningEmbeddedPostgres,
+  startEmbeddedPostgres,
+} from '../bootstrap/embeddedPostgres';
+import { findLocalSecrets } from '../bootstrap/localSecrets';
+import { ConfigError, loadEvidenceConfig } from '../config';
+import { databaseFault } from '../db/pgErrors';
+import { describeAsJson, describeAsText } from './verifyLogReport';
+
+const USAGE = `Usage: npm run --silent verify-log -- [OPTION]...
+Verifies the audit log of the database: every event, every hash, every signed checkpoint.
+  --checkpoint FILE  checkpoints that were handed out earlier, one or many; may be repeated
+  --key KEY          a public key that is believed: a PEM file, or a vkey; may be repeated
+  --tenant SLUG      one log alone: of a tenant, or by its id
+  --limit N          how many findings are shown (default 20); all are counted
+  --json             one JSON object on stdout
+Exit 0: the log is sound. Exit 1: it is not. Exit 2: it could not be verified.`;
+
+/** The log is sound; it is not; nobody knows. */
+const EXIT = { SOUND: 0, FOUND: 1, UNKNOWN: 2 } as const;
+
+const OPTIONS = {
+  checkpoint: { type: 'string', multiple: true },
+  key: { type: 'string', multiple: true },
+  tenant: { type: 'string' },
+  limit: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const;
+
+/** @throws CannotVerifyError with the usage */
+function parseOptions() {
+  try {
+    const { values } = parseArgs({ options: OPTIONS });
+    const limit = values.limit ?? '20';
+    if (/^[1-9][0-9]{0,4}$/.test(limit)) return { ...values, limit: Number(limit) };
+  } catch (error) {
+    throw new CannotVerifyError(`${error instanceof Error ? error.message : ''}\n${USAGE}`);
+  }
+  throw new CannotVerifyError(`--limit must be a number from 1 to 99999.\n${USAGE}`);
+}
+
+function readFile(option: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    throw new CannotVerifyError(`--${option}: ${file} cannot be read.`);
+  }
+}
+
+function readKey(given: string): GivenKeys {
+  const keys = parseKeys(existsSync(given) ? readFile('key', given) : given);
+  if (!keys) {
+    throw new CannotVerifyError(
+      `--key: ${given} is neither a file with Ed25519 keys (PEM, or vkeys) nor a vkey.`,
+    );
+  }
+  return keys;
+}
+
+/** @throws CannotVerifyError where nobody's signature would be believed */
+function gatherKeys(
+  { dataDir, keys, keysAreLocal }: ReturnType<typeof loadEvidenceConfig>,
+  given: readonly string[],
+): GivenKeys {
+  const local = keysAreLocal ? findLocalSecrets(dataDir) : undefined;
+  const pems = [...keys];
+  if (local) pems.push(local.evidenceSigningKey, ...local.evidenceRetiredKeys);
+  const own = pems.length === 0 ? undefined : parseKeys(pems.join('\n'));
+  if (pems.length > 0 && !own) {
+    throw new CannotVerifyError(
+      'EVIDENCE_SIGNING_KEY and EVIDENCE_RETIRED_KEYS must hold Ed25519 keys in PEM form.',
+    );
+  }
+  const all = [...(own ? [own] : []), ...given.map(readKey)];
+  if (all.length === 0) {
+    throw new CannotVerifyError(
+      'There is no key to believe: set EVIDENCE_SIGNING_KEY, or give a public key with --key.',
+    );
+  }
+  return {
+    everywhere: all.flatMap(({ everywhere }) => everywhere),
+    named: all.flatMap(({ named }) => named),
+  };
+}
+
+/** Longer than any line of a checkpoint: what is no text is not gathered until memory ends. */
+const LONGEST_LINE = 65_536;
+
+async function* readLines(file: string): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of createReadStream(file, 'utf8')) {
+    const lines = (rest + String(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+    if (rest.length > LONGEST_LINE) throw new NoteFileError(1, 'or another is too long');
+  }
+  if (rest !== '') yield rest;
+}
+
+async function* readCheckpoints(files: readonly string[]): AsyncGenerator<GivenCheckpoint> {
+  for (const file of files) {
+    let found = false;
+    try {
+      for await (const { line, checkpoint } of readNotes(readLines(file))) {
+        found = true;
+        yield { where: `${file}:${line}`, checkpoint };
+      }
+    } catch (error) {
+      const isForm = error instanceof NoteFileError;
+      const because = isForm ? `: ${error.message}` : ' cannot be read';
+      throw new CannotVerifyError(`--checkpoint: ${file}${because}.`);
+    }
+    if (!found) throw new CannotVerifyError(`--checkpoint: ${file} holds no checkpoint.`);
+  }
+}
+
+/** The server's database: its own setting, or the embedded one, running or not. None is made, and none migrated. */
+async function openDatabase({ databaseUrl, dataDir }: ReturnType<typeof loadEvidenceConfig>) {
+  if (databaseUrl !== undefined) return { databaseUrl, close: () => Promise.resolve() };
+  if (!findLocalSecrets(dataDir)) {
+    throw new CannotVerifyError(
+      `DATABASE_URL is missing, and no database was ever started in ${dataDir}.`,
+    );
+  }
+  const running = await findRunningEmbeddedPostgres(dataDir);
+  if (running !== null) return { databaseUrl: running, close: () => Promise.resolve() };
+  const started = await startEmbeddedPostgres({ dataDir });
+  return { databaseUrl: started.url, close: () => started.stop() };
+}
+
+/** Where somebody watches, every second or so. */
+function showProgress(): ((events: number, ofEvents: number) => void) | undefined {
+  const { stderr } = process;
+  if (!stderr.isTTY) return undefined;
+  let shown = Date.now();
+  return (events, ofEvents) => {
+    if (Date.now() - shown < 500) return;
+    shown = Date.now();
+    const share = ofEvents === 0 ? '' : ` (${Math.floor((100 * events) / ofEvents)} %)`;
+    stderr.write(`\r${events} events${share} `);
+  };
+}
+
+async function main(): Promise<number> {
+  const { checkpoint, key, tenant, limit, json, help } = parseOptions();
+  if (help) {
+    process.stdout.write(`${USAGE}\n`);
+    return EXIT.SOUND;
+  }
+  const config = loadEvidenceConfig();
+  const keys = gatherKeys(config, key ?? []);
+  const database = await openDatabase(config);
+  try {
+    const onProgress = showProgress();
+    const verification = await verifyLog({
+      databaseUrl: database.databaseUrl,
+      keys,
+      tenant,
+      limit,
+      earlier: readCheckpoints(checkpoint ?? []),
+      ...(onProgress && { onProgress }),
+    });
+    if (onProgress) process.stderr.write('\r\u001b[K');
+    process.stdout.write((json ? describeAsJson : describeAsText)(verification));
+    return verification.findings.total === 0 ? EXIT.SOUND : EXIT.FOUND;
+  } finally {
+    await database.close();
+  }
+}
+
+/** One sentence for an operator: never a stack, and never a query with its values. */
+function explain(error: unknown): string {
+  const fault = databaseFault(error);
+  if (fault === 'unavailable') return 'The database cannot be reached.';
+  if (fault === 'missing_table' || fault === 'missing_column') {
+    return 'The tables of the log are not those of this release: see `admin db check`.';
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const known = [CannotVerifyError, ConfigError, EmbeddedPostgresError];
+  if (known.some((kind) => error instanceof kind)) return message.trim();
+  return `The log could not be read: ${message}.`;
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(`${explain(error)}\n`);
+    process.exitCode = EXIT.UNKNOWN;
+  },
+);

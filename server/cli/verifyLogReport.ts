@@ -1,0 +1,95 @@
+import { CHECKS, FINDING_KINDS, GUARDED } from '../audit/verify';
+import type { CheckName, Finding, Verification } from '../audit/verify';
+
+type Walk = NonNullable<Verification['walk']>;
+
+const plural = (count: number, one: string, many = `${one}s`): string =>
+  `${count} ${count === 1 ? one : many}`;
+
+/** What each check says where it found nothing. */
+const GOOD: Readonly<Record<CheckName, (walk: Walk, given: number) => string>> = {
+  guards: () => GUARDED,
+  events: ({ events, logs }) =>
+    `${plural(events, 'event')} in ${plural(logs, 'log')} as they were sealed, none missing`,
+  times: () => 'no event claims a time that its log had passed, or that is yet to come',
+  trees: ({ logs, nodes }) =>
+    `${plural(logs, 'tree')} and ${plural(nodes, 'stored hash', 'stored hashes')} as the events give them`,
+  checkpoints: ({ checkpoints }) =>
+    `${plural(checkpoints, 'checkpoint')} signed by believed keys, each of the tree that is there`,
+  unsealed: () => 'no event was put in behind the sealer, none is waiting for too long',
+  earlier: (_walk, given) =>
+    given === 0
+      ? 'no earlier checkpoint was given: whoever holds the signing key could have rewritten it all (--checkpoint FILE)'
+      : `${plural(given, 'earlier checkpoint')} of the same history`,
+};
+
+type Mark = 'ok' | 'FAIL' | '--';
+
+interface CheckLine {
+  readonly check: CheckName;
+  /** `--` is what was not checked. */
+  readonly mark: Mark;
+  readonly says: string;
+}
+
+function describeChecks({ findings, walk, given }: Verification): CheckLine[] {
+  return CHECKS.map((check) => {
+    const count = findings.countOf(check);
+    if (count > 0) return { check, mark: 'FAIL', says: plural(count, 'finding') };
+    if (!walk) return { check, mark: '--', says: 'not checked: tables are missing' };
+    const mark: Mark = check === 'earlier' && given === 0 ? '--' : 'ok';
+    return { check, mark, says: GOOD[check](walk, given) };
+  });
+}
+
+function describePlace({ log, leaf, event }: Finding): string {
+  const parts = [
+    log === undefined ? '' : `log ${log}`,
+    leaf === undefined ? '' : `leaf ${leaf}`,
+    event === undefined ? '' : `event ${event}`,
+  ];
+  return parts.filter((part) => part !== '').join(', ');
+}
+
+function describeFinding(finding: Finding): string {
+  const place = describePlace(finding);
+  return `${finding.kind}  ${place === '' ? '' : `${place}: `}${finding.message}`;
+}
+
+/** For people: a line for each check, what was found, what is worth knowing, and in the last line whether the log is sound. */
+export function describeAsText(verification: Verification): string {
+  const { findings, notices } = verification;
+  const lines = describeChecks(verification).map(
+    ({ check, mark, says }) => `${mark.padEnd(5)} ${check.padEnd(12)} ${says}`,
+  );
+  const shown = findings.shown();
+  if (shown.length > 0) lines.push('', ...shown.map(describeFinding));
+  const more = findings.total - shown.length;
+  if (more > 0) lines.push(`… and ${more} more (--limit)`);
+  if (notices.length > 0) lines.push('', ...notices.map((notice) => `note: ${notice}`));
+  const verdict =
+    findings.total === 0
+      ? 'The log is sound.'
+      : `The log is NOT sound: ${plural(findings.total, 'finding')}.`;
+  return `${[...lines, '', verdict].join('\n')}\n`;
+}
+
+/** For machines: the same, in one line. */
+export function describeAsJson(verification: Verification): string {
+  const { findings, notices, walk, given } = verification;
+  const marks = { ok: true, FAIL: false, '--': null };
+  return `${JSON.stringify({
+    sound: findings.total === 0,
+    checks: describeChecks(verification).map(({ check, mark }) => ({ check, ok: marks[mark] })),
+    logs: walk?.logs ?? 0,
+    events: walk?.events ?? 0,
+    checkpoints: walk?.checkpoints ?? 0,
+    earlierCheckpoints: given,
+    findingCount: findings.total,
+    countByKind: findings.count(),
+    findings: findings
+      .shown()
+      .map((finding) => ({ check: FINDING_KINDS[finding.kind].check, ...finding })),
+    notices,
+  })}\n`;
+}

@@ -1,0 +1,197 @@
+import { spawn } from 'node:child_process';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import type { PoolClient } from 'pg';
+import { sealNext } from '@/server/audit/log/seal';
+import type { SealDeps } from '@/server/audit/log/seal';
+import { closeLater } from '@/tests/helpers/closing';
+import type { CommandResult } from '@/tests/helpers/operatorCommand';
+import { REPOSITORY, externalEnv } from '@/tests/helpers/serverProcess';
+import { createTestDatabase } from '@/tests/helpers/testDatabase';
+
+export const TENANT = '01900000-0000-7000-8000-00000000000a';
+export const OTHER = '01900000-0000-7000-8000-00000000000b';
+
+interface EvidenceKeys {
+  readonly key: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+const readOwnKeys = (): EvidenceKeys => {
+  const key = createPrivateKey(process.env['EVIDENCE_SIGNING_KEY'] ?? '');
+  return { key, publicKey: createPublicKey(key) };
+};
+
+/** A key of somebody else. */
+export const newKeys = (): EvidenceKeys => {
+  const { privateKey: key, publicKey } = generateKeyPairSync('ed25519');
+  return { key, publicKey };
+};
+
+export const pemOf = ({ publicKey }: EvidenceKeys): string =>
+  publicKey.export({ format: 'pem', type: 'spki' }).toString();
+
+const folder = mkdtempSync(join(tmpdir(), 'gatehouse-verify-'));
+closeLater(() => Promise.resolve(rmSync(folder, { recursive: true, force: true })));
+
+/** @returns the path of a file that holds this */
+export function file(content: string): string {
+  const path = join(folder, randomUUID());
+  writeFileSync(path, content);
+  return path;
+}
+
+/** Runs `npm run verify-log` as an operator does, with these settings alone. */
+export async function runCommand(env: NodeJS.ProcessEnv, words: string[]): Promise<CommandResult> {
+  const script = join(REPOSITORY, 'dist', 'server', 'cli', 'verifyLog.js');
+  const child = spawn(process.execPath, [script, ...words], {
+    cwd: REPOSITORY,
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, ...said };
+}
+
+interface LeafPlace {
+  log_id: string;
+  leaf_index: number;
+  event_id: string;
+}
+
+/** A database with a log, and a superuser's hands on it. */
+export class Scene {
+  private constructor(
+    readonly url: string,
+    readonly client: Client,
+    private readonly dropDatabase: () => Promise<void>,
+  ) {}
+
+  /** @param template a database that nobody is connected to */
+  static async open(template?: string): Promise<Scene> {
+    const { url, drop } = await createTestDatabase(template);
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    return new Scene(url, client, drop);
+  }
+
+  /** A log of two tenants and of no tenant, 40, 20 and 5 events long, sealed in four passes. */
+  static async withLog(): Promise<Scene> {
+    const scene = await Scene.open();
+    await scene.write(20, TENANT);
+    await scene.seal();
+    await scene.write(10, TENANT);
+    await scene.write(10, OTHER);
+    await scene.seal();
+    await scene.write(5, null);
+    await scene.write(10, OTHER);
+    await scene.seal();
+    await scene.write(10, TENANT);
+    await scene.seal();
+    return scene;
+  }
+
+  async close(): Promise<void> {
+    await this.client.end();
+    await this.dropDatabase();
+  }
+
+  async query<Row extends object>(text: string, values: unknown[] = []): Promise<Row[]> {
+    return (await this.client.query<Row>(text, values)).rows;
+  }
+
+  /** Writes events of now, or of another time. */
+  async write(count: number, tenant: string | null, occurredAt?: string): Promise<string[]> {
+    const rows = await this.query<{ id: string }>(
+      `INSERT INTO audit_logs (tenant_id, action, outcome, actor, subject, on_behalf_of, session_id, ip, country, user_agent,
+         correlation_id, details, occurred_at)
+       SELECT $1, 'AUTH_LOGOUT', 'success', 'staff:' || n, 'session:' || n, gatehouse_uuid_v7(), gatehouse_uuid_v7(),
+         '192.0.2.' || n % 250, 'DE', 'Mozilla/5.0 (ünïcode ' || n || ')', 'correlation-' || n,
+         jsonb_build_object('scope', 'all', 'n', n, 'nested', jsonb_build_object('b', true, 'a', null)),
+         coalesce($3::timestamptz, clock_timestamp())
+       FROM generate_series(1, $2::int) n RETURNING id`,
+      [tenant, count, occurredAt ?? null],
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  /** Runs the server's own sealer until all is sealed. */
+  async seal(keys: EvidenceKeys = readOwnKeys()): Promise<void> {
+    const deps = {
+      random: { id: () => randomUUID() },
+      keys: { evidence: keys },
+    } as unknown as SealDeps;
+    for (;;) {
+      await this.client.query('BEGIN');
+      const pass = await sealNext(deps, this.client as unknown as PoolClient, 0);
+      await this.client.query('COMMIT');
+      if (pass.done) return;
+    }
+  }
+
+  /** Does what the triggers refuse, and leaves no trace that they were switched off. */
+  async tamper(...statements: string[]): Promise<void> {
+    await this.client.query('SET session_replication_role = replica');
+    for (const statement of statements) await this.client.query(statement);
+    await this.client.query('SET session_replication_role = origin');
+  }
+
+  /** A leaf by its place. */
+  async leaf(index: number, log = TENANT): Promise<LeafPlace> {
+    const [row] = await this.query<LeafPlace>(
+      'SELECT log_id, leaf_index::int, event_id FROM audit_leaves WHERE log_id = $1 AND leaf_index = $2',
+      [log, index],
+    );
+    if (!row) throw new Error(`there is no leaf ${index}`);
+    return row;
+  }
+
+  async noTenantLog(): Promise<string> {
+    const rows = await this.query<{ log_id: string }>(
+      'SELECT log_id FROM audit_trees WHERE tenant_id IS NULL',
+    );
+    return rows[0]?.log_id ?? '';
+  }
+
+  /** The newest checkpoint of a log, or of all, as it would have been handed out. */
+  async checkpoints(log?: string): Promise<string> {
+    const rows = await this.query<{ note: string }>(
+      `SELECT note FROM audit_checkpoints WHERE $1::uuid IS NULL OR log_id = $1 ORDER BY id`,
+      [log ?? null],
+    );
+    return rows.map(({ note }) => note).join('');
+  }
+
+  async newestCheckpoint(log = TENANT): Promise<string> {
+    const rows = await this.query<{ note: string }>(
+      'SELECT note FROM audit_checkpoints WHERE log_id = $1 ORDER BY id DESC LIMIT 1',
+      [log],
+    );
+    return rows[0]?.note ?? '';
+  }
+
+  verify(...words: string[]): Promise<CommandResult> {
+    return runCommand(externalEnv(this.url), words);
+  }
+
+  /** The findings, each as the kind, the leaf and the event that it names. */
+  async findings(...words: string[]): Promise<{
+    code: number | null;
+    kinds: Record<string, number>;
+    findings: { kind: string; log?: string; leaf?: number; event?: string; message: string }[];
+    notices: string[];
+  }> {
+    const { code, stdout, stderr } = await this.verify('--json', ...words);
+    if (stdout === '') throw new Error(stderr);
+    const { countByKind, findings, notices } = JSON.parse(stdout);
+    return { code, kinds: countByKind, findings, notices };
+  }
+}
