@@ -43,10 +43,6 @@ export const FINDING_KINDS = {
     means: 'An event claims a time that its log had passed when it came.',
   },
   post_dated: { check: 'times', means: 'An event claims a time after it was sealed.' },
-  sealed_in_future: {
-    check: 'times',
-    means: 'A leaf claims to have been sealed at a time that is yet to come.',
-  },
   tree_missing: { check: 'trees', means: 'A log has no row in `audit_trees`.' },
   tree_tenant: { check: 'trees', means: "A tree's row names a tenant that is not its log's." },
   tree_size: { check: 'trees', means: "A tree's row counts more or fewer leaves than there are." },

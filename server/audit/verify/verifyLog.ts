@@ -127,35 +127,40 @@ async function judgeWaiting(
   report: Report,
 ): Promise<string[]> {
   const notices: string[] = [];
-  const { waiting, oldest, overdue } = unsealed;
+  const { waiting, oldest, overdue, overdueIds } = unsealed;
   // A copy has no sealer before a server is started on it.
-  const isDue = overdue > 0 && !sealer.moved;
-  const doubtful = isDue || (walk.uncoveredLogs > 0 && sealer.busy);
+  const isOverdue = overdue > 0 && !sealer.moved;
+  const isStuck = walk.uncoveredLogs > 0 && sealer.slow;
   const patience = options.patienceMs ?? PATIENCE_MS;
-  const ids = isDue ? unsealed.overdueIds : [];
-  const sealing = doubtful && (await isSealing(client, sealer, ids, patience));
-  if (isDue && !sealing) {
+  const sealing =
+    (isOverdue || isStuck) &&
+    (await isSealing(client, sealer, isOverdue ? overdueIds : [], patience));
+  if (isOverdue && !sealing) {
     const message = `${overdue} of ${waiting} events that are not sealed have waited for more than a minute, the oldest since ${oldest?.at}: no server runs, or it cannot seal`;
     report({ kind: 'not_sealed', event: oldest?.id, message });
   } else if (waiting > 0) {
     notices.push(`${waiting} events wait to be sealed, the oldest since ${oldest?.at}.`);
   }
-  for (const { log, from, to } of walk.uncovered) {
-    if (sealer.busy && sealing) continue;
-    const message = `leaves ${from} to ${to} are under no checkpoint: whoever can write could have written them`;
-    report({ kind: 'not_covered', log, leaf: from, message });
+  const onItsWay = sealer.busy && (sealing || !sealer.slow);
+  if (walk.uncoveredLogs > 0 && onItsWay) {
+    const { uncoveredLogs } = walk;
+    notices.push(`Sealing is under way: ${uncoveredLogs} logs are ahead of their checkpoints.`);
   }
-  if (walk.uncoveredLogs > 0 && sealer.busy && sealing) {
-    notices.push(
-      `${walk.uncoveredLogs} logs have grown since their newest checkpoint: sealing is under way.`,
-    );
+  for (const { log, from, to } of onItsWay ? [] : walk.uncovered) {
+    const message = `leaves ${from} to ${to} are under no checkpoint, and none is on its way: whoever can write could have written them`;
+    report({ kind: 'not_covered', log, leaf: from, message });
   }
   return notices;
 }
 
 function noticesOf({ walk, sealer, passed }: Looked, options: VerifyOptions): string[] {
   const notices: string[] = [];
-  const { step, steps } = walk;
+  const { step, steps, ahead } = walk;
+  if (ahead) {
+    notices.push(
+      `Leaf ${ahead.leaf} of log ${ahead.log} was sealed at ${ahead.at}, and now it is ${sealer.now}: the database's clock is, or was, wrong.`,
+    );
+  }
   if (step) {
     notices.push(
       `The database's clock was stepped back ${steps === 1 ? 'once' : `${steps} times`}, first at leaf ${step.leaf} of log ${step.log}: from ${step.from} to ${step.to}.`,
@@ -173,7 +178,7 @@ function noticesOf({ walk, sealer, passed }: Looked, options: VerifyOptions): st
   }
   if (passed > 0) notices.push(`${passed} earlier checkpoints are of other logs: not compared.`);
   if (options.tenant !== undefined && walk.logs === 0) {
-    notices.push(`There is no log of '${options.tenant}' here: nothing of it was ever sealed.`);
+    notices.push(`There is no log of '${options.tenant}' here.`);
   }
   return notices;
 }

@@ -98,6 +98,8 @@ export interface SealerView {
   state: string | null;
   /** Whether it is in the middle of a pass of many steps. */
   busy: boolean;
+  /** Whether that pass began more than a minute ago. */
+  slow: boolean;
   /** Whether the database is a copy in another cluster than the one that was sealed in. */
   moved: boolean;
   leaves: string;
@@ -107,7 +109,7 @@ export async function readSealer(client: Client): Promise<SealerView> {
   const [row] = await rowsOf<SealerView>(
     client,
     `SELECT ${iso('now()')} AS now, s::text AS state, s.target IS NOT NULL AS busy,
-       coalesce(s.cluster <> c.system_identifier::text, false) AS moved,
+       coalesce(s.target_at < now() - interval '1 minute', false) AS slow, coalesce(s.cluster <> c.system_identifier::text, false) AS moved,
        (SELECT coalesce(sum(size), 0)::text FROM audit_trees) AS leaves
      FROM pg_control_system() c LEFT JOIN audit_sealer s ON true LIMIT 1`,
   );

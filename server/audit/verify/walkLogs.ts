@@ -48,6 +48,8 @@ export interface Walk {
   /** Where clocks were stepped back: the first, and how many. */
   step: (StepNotice & { readonly log: string }) | undefined;
   steps: number;
+  /** What was sealed, as it says, at a time that is yet to come: the first. */
+  ahead: { readonly log: string; readonly leaf: number; readonly at: string } | undefined;
   /** The first few, and how many. */
   uncovered: Uncovered[];
   uncoveredLogs: number;
@@ -140,6 +142,7 @@ class OneLog {
     walk.checkpoints += heads.checkpoints;
     walk.uncompared += heads.uncompared;
     walk.steps += log.steps;
+    if (log.ahead) walk.ahead ??= { log: id, ...log.ahead };
     if (log.step) walk.step ??= { log: id, ...log.step };
     if (tree && tree.checkpoint_size > heads.covered) {
       const message = `the newest checkpoint, of size ${tree.checkpoint_size}, is missing: audit_trees tells of it`;
@@ -166,6 +169,7 @@ export async function walkLogs(streams: LogStreams, context: WalkContext): Promi
     uncompared: 0,
     step: undefined,
     steps: 0,
+    ahead: undefined,
     uncovered: [],
     uncoveredLogs: 0,
   };

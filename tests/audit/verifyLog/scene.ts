@@ -67,20 +67,33 @@ interface LeafPlace {
   event_id: string;
 }
 
+async function connectTo(url: string): Promise<Client> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  return client;
+}
+
 /** A database with a log, and a superuser's hands on it. */
 export class Scene {
   private constructor(
     readonly url: string,
-    readonly client: Client,
+    private client: Client,
     private readonly dropDatabase: () => Promise<void>,
   ) {}
 
   /** @param template a database that nobody is connected to */
   static async open(template?: string): Promise<Scene> {
     const { url, drop } = await createTestDatabase(template);
-    const client = new Client({ connectionString: url });
-    await client.connect();
-    return new Scene(url, client, drop);
+    return new Scene(url, await connectTo(url), drop);
+  }
+
+  /** The same database once more, as a backup or a fork has it. */
+  async copy(): Promise<Scene> {
+    // A template must have nobody connected to it.
+    await this.client.end();
+    const copy = await Scene.open(new URL(this.url).pathname.slice(1));
+    this.client = await connectTo(this.url);
+    return copy;
   }
 
   /** A log of two tenants and of no tenant, 40, 20 and 5 events long, sealed in four passes. */
@@ -125,16 +138,26 @@ export class Scene {
 
   /** Runs the server's own sealer until all is sealed. */
   async seal(keys: EvidenceKeys = readOwnKeys()): Promise<void> {
-    const deps = {
-      random: { id: () => randomUUID() },
-      keys: { evidence: keys },
-    } as unknown as SealDeps;
-    for (;;) {
-      await this.client.query('BEGIN');
-      const pass = await sealNext(deps, this.client as unknown as PoolClient, 0);
-      await this.client.query('COMMIT');
-      if (pass.done) return;
-    }
+    while (!(await this.sealStep(keys)));
+  }
+
+  /** One transaction of the sealer. @returns whether all is sealed */
+  async sealStep(keys: EvidenceKeys = readOwnKeys()): Promise<boolean> {
+    const random = { id: () => randomUUID() };
+    const deps = { random, keys: { evidence: keys } } as unknown as SealDeps;
+    await this.client.query('BEGIN');
+    const { done } = await sealNext(deps, this.client as unknown as PoolClient, 0);
+    await this.client.query('COMMIT');
+    return done;
+  }
+
+  /** Has the database's clock, as the sealer and new events see it, go wrong by so much. */
+  async moveClock(interval: string): Promise<void> {
+    await this.client.query(
+      `CREATE OR REPLACE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+         'SELECT pg_catalog.clock_timestamp() + interval ''${interval}''';
+       SET search_path = public, pg_catalog`,
+    );
   }
 
   /** Does what the triggers refuse, and leaves no trace that they were switched off. */
@@ -178,8 +201,13 @@ export class Scene {
     return rows[0]?.note ?? '';
   }
 
+  /** Settings of the command: the server's. */
+  get env(): NodeJS.ProcessEnv {
+    return externalEnv(this.url);
+  }
+
   verify(...words: string[]): Promise<CommandResult> {
-    return runCommand(externalEnv(this.url), words);
+    return runCommand(this.env, words);
   }
 
   /** The findings, each as the kind, the leaf and the event that it names. */
