@@ -6,6 +6,8 @@ export type Json =
  * hash the same bytes.
  */
 export function canonicalJson(value: Json): string {
+  // Too large for a number, as jsonb can hold them: it must not look like null, and no JSON looks like this.
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (isList(value)) return `[${value.map(canonicalJson).join(',')}]`;
   const members = Object.keys(value)

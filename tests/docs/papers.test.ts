@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { app } from '@/server/app';
+import { FINDING_KINDS } from '@/server/audit/verify';
 import { EXIT } from '@/server/bootstrap/exitCodes';
 import { routeTable } from '@/server/createApp';
 import type { Deps } from '@/server/deps';
@@ -29,6 +30,12 @@ describe('the papers are true', () => {
     expect(Object.fromEntries(rows.map(([, code, meaning]) => [code, meaning]))).toEqual(
       FINDING_CODES,
     );
+  });
+
+  it('docs/verify-log.md names every finding with its check and meaning', () => {
+    const rows = [...read('docs/verify-log.md').matchAll(/^\| `(\w+)` +\| (\w+) +\| (.+?) +\|$/gm)];
+    const told = rows.map(([, kind = '', check, means]) => [kind, { check, means }]);
+    expect(Object.fromEntries(told)).toEqual(FINDING_KINDS);
   });
 
   it('docs/risk.md names every signal with its weight and what covers it', () => {
@@ -87,7 +94,7 @@ describe('the papers are true', () => {
   it('every npm script that the papers name exists', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = [
-      ...`${read('README.md')}${read('replit.md')}`.matchAll(/npm run (?:--silent )?([a-z:]+)/g),
+      ...`${read('README.md')}${read('replit.md')}`.matchAll(/npm run (?:--silent )?([a-z:-]+)/g),
     ];
     for (const [, script = ''] of named) expect(Object.keys(scripts)).toContain(script);
   });

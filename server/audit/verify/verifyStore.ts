@@ -180,7 +180,7 @@ export async function openStreams(client: Client, log: string | undefined): Prom
     `${column} >= '0001-01-01Z'::timestamptz AND ${column} < '10000-01-01Z'::timestamptz`;
   const leaves = await declare<LeafRow>(client, {
     name: 'leaves',
-    page: 2000,
+    page: 500,
     text: `SELECT l.log_id, l.leaf_index, l.event_id, l.leaf_hash, ${iso('l.sealed_at')} AS sealed_at, ${EVENT_COLUMNS},
         ${isCommonEra('l.sealed_at')} AND ${isCommonEra('e.occurred_at')} AS common_era
       FROM audit_leaves l LEFT JOIN audit_logs e ON e.id = l.event_id ${only('l')} ORDER BY l.log_id, l.leaf_index`,

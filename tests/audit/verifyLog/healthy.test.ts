@@ -154,13 +154,13 @@ describe('nothing is said against a log', () => {
 
   it('while it is being written to and sealed', async () => {
     await startServer({ ...scene.env, LOG_LEVEL: 'silent' }).url();
-    let done = false;
+    const until = { done: false };
     const writing = (async () => {
-      while (!done) await scene.write(7, TENANT);
+      while (!until.done) await scene.write(7, TENANT);
     })();
     const runs = [];
     for (let run = 0; run < 4; run += 1) runs.push(await scene.findings());
-    done = true;
+    until.done = true;
     await writing;
     for (const { code, kinds } of runs) expect([code, kinds]).toEqual([0, {}]);
   });

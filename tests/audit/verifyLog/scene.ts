@@ -222,4 +222,18 @@ export class Scene {
     const { countByKind, findings, notices } = JSON.parse(stdout);
     return { code, kinds: countByKind, findings, notices };
   }
+
+  /** Does something, verifies, and undoes it. @param deed names the one table that it changes first */
+  async during(deed: string): ReturnType<Scene['findings']> {
+    const table = /\baudit_\w+/.exec(deed)?.[0] ?? '';
+    await this.tamper(`CREATE TABLE kept AS SELECT * FROM ${table}`, deed);
+    const found = await this.findings();
+    const overriding = table === 'audit_checkpoints' ? 'OVERRIDING SYSTEM VALUE' : '';
+    await this.tamper(
+      `TRUNCATE ${table}`,
+      `INSERT INTO ${table} ${overriding} SELECT * FROM kept`,
+      'DROP TABLE kept',
+    );
+    return found;
+  }
 }
