@@ -212,6 +212,21 @@ describe('what waits for the sealer', () => {
     expect(notices.join('\n')).toMatch(/Sealing is under way/);
   });
 
+  it('hides nothing that was put in where a pass which is not over has passed', async () => {
+    await scene.tamper('TRUNCATE audit_logs');
+    const [first] = await scene.write(9000, TENANT);
+    await scene.sealStep();
+    const [early, late] = [
+      '00000000-0000-7000-8000-000000000000',
+      'ffffffff-0000-7000-8000-000000000000',
+    ];
+    const put = (id: string) =>
+      `INSERT INTO audit_logs SELECT (jsonb_populate_record(a, '{"id": "${id}"}')).* FROM audit_logs a WHERE id = '${first}'`;
+    await scene.tamper(put(early), put(late));
+    const { findings } = await scene.findings();
+    expect(findings).toEqual([expect.objectContaining({ kind: 'slipped_in', event: early })]);
+  });
+
   it('cannot be judged in a copy in another cluster, which is said', async () => {
     await scene.seal();
     await waiting();
