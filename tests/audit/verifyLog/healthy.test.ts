@@ -193,6 +193,11 @@ describe('what waits for the sealer', () => {
 
   it('is none while the sealer works through many', async () => {
     await scene.write(9000, TENANT, new Date(Date.now() - TWO_MINUTES).toISOString());
+    // Looked for first, and sealed last: its transaction is the newest.
+    await scene.query(
+      `INSERT INTO audit_logs (id, action, outcome, actor, correlation_id, occurred_at)
+       VALUES ('00000000-0000-7000-8000-000000000000', 'AUTH_LOGOUT', 'success', 'system', 'last', now() - interval '2 minutes')`,
+    );
     await scene.sealStep();
     await scene.query(`UPDATE audit_sealer SET target_at = now() - interval '2 minutes'`);
     const { kinds, notices } = await verifyWhile(() => scene.sealStep());
