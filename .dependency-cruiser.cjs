@@ -58,6 +58,16 @@ module.exports = {
       to: { path: '^node_modules/drizzle-orm/', dependencyTypesNot: ['type-only'] },
     },
     {
+      name: 'what-checks-the-log-needs-no-database',
+      severity: 'error',
+      comment: 'The same rules check what was exported, where there is no database.',
+      from: { path: '^server/audit/verify/', pathNot: '/(verifyStore|verifyLog|index)\\.ts$' },
+      to: {
+        path: '(^server/db/|[sS]tore\\.ts$|^node_modules/pg/)',
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
       name: 'server-never-imports-tests',
       severity: 'error',
       from: { path: '^server/' },

@@ -82,7 +82,7 @@ async function look(client: Client, options: VerifyOptions, report: Report): Pro
   const believers = createBelievers(options.keys, await readStoredKeys(client));
   const earlier = new EarlierHeads(believers, report);
   for await (const one of options.earlier ?? []) earlier.add(one);
-  const sealer = await readSealer(client);
+  const sealer = await readSealer(client, log);
   const unsealed = await checkUnsealed(await readUnsealed(client, log), report);
   const streams = await openStreams(client, log);
   const total = Number(sealer.leaves);

@@ -102,16 +102,19 @@ export interface SealerView {
   slow: boolean;
   /** Whether the database is a copy in another cluster than the one that was sealed in. */
   moved: boolean;
+  /** How many leaves there are to be read, as the trees tell. */
   leaves: string;
 }
 
-export async function readSealer(client: Client): Promise<SealerView> {
+/** @param log the id of the one log to be read; undefined for all */
+export async function readSealer(client: Client, log: string | undefined): Promise<SealerView> {
   const [row] = await rowsOf<SealerView>(
     client,
     `SELECT ${iso('now()')} AS now, s::text AS state, s.target IS NOT NULL AS busy,
        coalesce(s.target_at < now() - interval '1 minute', false) AS slow, coalesce(s.cluster <> c.system_identifier::text, false) AS moved,
-       (SELECT coalesce(sum(size), 0)::text FROM audit_trees) AS leaves
+       (SELECT coalesce(sum(size), 0)::text FROM audit_trees WHERE log_id = $1 OR $1::uuid IS NULL) AS leaves
      FROM pg_control_system() c LEFT JOIN audit_sealer s ON true LIMIT 1`,
+    [log ?? null],
   );
   return row as SealerView;
 }
