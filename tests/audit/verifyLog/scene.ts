@@ -146,7 +146,7 @@ export class Scene {
     const random = { id: () => randomUUID() };
     const deps = { random, keys: { evidence: keys } } as unknown as SealDeps;
     await this.client.query('BEGIN');
-    const { done } = await sealNext(deps, this.client as unknown as PoolClient, 0);
+    const { done } = await sealNext(deps, this.client as unknown as PoolClient);
     await this.client.query('COMMIT');
     return done;
   }
