@@ -116,6 +116,33 @@ function load(address: string, people: { email: string; password: string }[]): L
   return state;
 }
 
+describe('a server that is told to stop', () => {
+  it('seals what its last requests wrote', async () => {
+    const { email, password } = await seedTestUserAndToken();
+    await deps.sealer.sealNow();
+    const server = startServer({ ...externalEnv(url), LOG_LEVEL: 'silent' });
+    const address = await server.url();
+    // Held up by another sealer until the server is on its way out, it can only do it then.
+    const other = new Client({ connectionString: url });
+    await other.connect();
+    await other.query('SELECT pg_advisory_lock(7310595163817209187)');
+    const res = await request(address).post('/api/auth/login').send({ email, password });
+    expect(res.status).toBe(200);
+    server.signal('SIGTERM');
+    const refused = () =>
+      request(address)
+        .get('/health/live')
+        .then(
+          () => false,
+          () => true,
+        );
+    await pollUntil('it takes no more requests', refused, Boolean);
+    await other.end();
+    expect(await server.exited).toBe(0);
+    await sound();
+  });
+});
+
 describe('kill -9 under load', () => {
   it(`loses no event and leaves no gap, ${KILLS} times, with a second node beside`, async () => {
     const people = await Promise.all([1, 2, 3, 4].map(() => seedTestUserAndToken()));
