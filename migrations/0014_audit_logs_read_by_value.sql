@@ -1,0 +1,6 @@
+-- gatehouse:transaction none
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "idx_audit_logs_kind" ON "audit_logs" USING btree ("tenant_id","action","outcome","occurred_at");--> statement-breakpoint
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "idx_audit_logs_actor" ON "audit_logs" USING btree ((("occurred_at" AT TIME ZONE 'UTC')::date),uuid_hash_extended("tenant_id", hashtextextended("actor", 0)),"occurred_at");--> statement-breakpoint
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "idx_audit_logs_subject" ON "audit_logs" USING btree ((("occurred_at" AT TIME ZONE 'UTC')::date),uuid_hash_extended("tenant_id", hashtextextended("subject", 0)),"occurred_at") WHERE "audit_logs"."subject" IS NOT NULL;--> statement-breakpoint
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "idx_audit_logs_session" ON "audit_logs" USING btree ((("occurred_at" AT TIME ZONE 'UTC')::date),uuid_hash_extended("tenant_id", uuid_hash_extended("session_id", 0)),"occurred_at") WHERE "audit_logs"."session_id" IS NOT NULL;--> statement-breakpoint
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "idx_audit_logs_correlation" ON "audit_logs" USING btree ((("occurred_at" AT TIME ZONE 'UTC')::date),uuid_hash_extended("tenant_id", hashtextextended("correlation_id", 0)),"occurred_at");
