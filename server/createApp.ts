@@ -2,7 +2,7 @@ import express from 'express';
 import type { Express } from 'express';
 import helmet from 'helmet';
 import { authRoutes } from './auth';
-import { complianceRoutes } from './compliance';
+import { auditLogRoutes, complianceRoutes } from './compliance';
 import { demoRoutes } from './demo';
 import type { Deps } from './deps';
 import { healthRoutes } from './health';
@@ -17,6 +17,21 @@ import { describeApi } from './openApi';
 import { del, endpoint, get, post, put } from './routeTable';
 import type { Route } from './routeTable';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
+
+/** The audit log, and what proves it. */
+function auditLogTable(deps: Deps): Route[] {
+  const log = auditLogRoutes(deps);
+  const mayView = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
+  return [
+    get('/api/compliance/audit-logs', mayView, log.auditLogs),
+    get('/api/compliance/audit-logs/:id', mayView, log.auditEvent),
+    get('/api/compliance/audit-logs/:id/proof', mayView, log.auditProof),
+    get('/api/compliance/checkpoints', mayView, log.checkpoints),
+    get('/api/compliance/checkpoints/latest', mayView, log.latestCheckpoint),
+    get('/api/compliance/consistency', mayView, log.consistency),
+    get('/api/compliance/keys', mayView, log.evidenceKeys),
+  ];
+}
 
 /** The whole API: what is not in this table does not exist. Guards stand in the order they run. */
 export function routeTable(deps: Deps): Route[] {
@@ -64,6 +79,7 @@ export function routeTable(deps: Deps): Route[] {
 
     post('/api/compliance/export/bundle', mayExport, compliance.exportBundle),
     post('/api/compliance/export/security-events', mayExport, compliance.exportSecurityEvents),
+    ...auditLogTable(deps),
 
     get('/health/live', [], health.live),
     get('/health/ready', [], health.ready),

@@ -178,6 +178,16 @@ function toEvidenceKey(publicKey: KeyObject): EvidenceKey {
   };
 }
 
+/** @returns undefined for what is no public Ed25519 key in PEM form */
+export function readEvidenceKey(pem: string): EvidenceKey | undefined {
+  try {
+    const key = createPublicKey(pem);
+    return key.asymmetricKeyType === 'ed25519' ? toEvidenceKey(key) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function readRetiredEvidenceKey(pem: string): EvidenceKey {
   try {
     const key = createPublicKey(pem);

@@ -12,6 +12,21 @@ export const storableText = (most: number, least = 1) =>
       message: 'must not contain NUL or lone surrogates',
     });
 
+/** A whole number as it stands behind a question mark. */
+export const wholeNumber = (most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,16}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().max(most));
+
+/** A moment as it stands behind a question mark. */
+export const instant = z.iso
+  .datetime({ offset: true })
+  .transform((value) => new Date(value))
+  // Postgres reads no year of five digits.
+  .refine((value) => !Number.isNaN(value.getTime()), 'must be an instant');
+
 /** What a route does, and the schemas that both validate it and document it. */
 export interface Endpoint {
   summary: string;

@@ -1,7 +1,24 @@
 export { canonicalJson } from './canonicalJson';
 export { AUDIT_ACTIONS, SECURITY_EVENT_ACTIONS } from './actions';
 export { recordAudit, toAuditRow } from './recordAudit';
+export type { AuditAction } from './actions';
 export type { AuditEvent } from './recordAudit';
 export { auditRowFromJson } from './store';
 export { createSealer } from './log/sealer';
 export type { Sealer } from './log/sealer';
+export { originOf } from './log/checkpoint';
+export {
+  findCheckpoints,
+  listCheckpointsBelow,
+  readKeptKeys,
+  readTreeSize,
+} from './log/checkpointStore';
+export type { StoredCheckpoint } from './log/checkpointStore';
+export { toLeafEntry } from './log/leaf';
+export { hashLeaf } from './log/merkleTree';
+export { proveConsistency, proveInclusion } from './log/prove';
+export { EVENT_COLUMNS, SEALED_AT } from './log/sealerStore';
+export type { EventRow } from './log/sealerStore';
+export { nameKey, toVkey } from './log/signedNote';
+export { formatTlogProof } from './log/tlogProof';
+export { brokenLog } from './log/treeStore';

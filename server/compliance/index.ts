@@ -1,1 +1,2 @@
+export { auditLogRoutes } from './auditLogRoutes';
 export { complianceRoutes } from './routes';

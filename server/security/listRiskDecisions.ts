@@ -1,8 +1,8 @@
 import type { Principal } from '../context';
 import type { Deps } from '../deps';
-import { AppError } from '../errors';
+import { fromCursor, toCursor } from '../timeCursor';
 import { listDecisions } from './riskDecisionStore';
-import type { DecisionCursor, DecisionFilter, StoredDecision } from './riskDecisionStore';
+import type { DecisionFilter, StoredDecision } from './riskDecisionStore';
 
 /** A decision as it is shown. */
 export type ShownDecision = ReturnType<typeof showDecision>;
@@ -22,19 +22,6 @@ export function showDecision(row: StoredDecision) {
     spentMs: spentUs / 1000,
     verdict: verdict === null ? null : { verdict, by: verdictBy, at: verdictAt, note: verdictNote },
   };
-}
-
-const toCursor = ({ occurredAt, id }: DecisionCursor) =>
-  Buffer.from(`${occurredAt.getTime()}/${id}`).toString('base64url');
-
-const CURSOR = /^(\d{1,15})\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
-
-function fromCursor(cursor: string): DecisionCursor {
-  const [, time, id] = CURSOR.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
-  if (time === undefined || id === undefined) {
-    throw new AppError('INVALID_INPUT', { detail: 'cursor is not one that was handed out' });
-  }
-  return { occurredAt: new Date(Number(time)), id };
 }
 
 /**

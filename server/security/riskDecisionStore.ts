@@ -4,6 +4,7 @@ import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
 import { riskDecisions, tenantStaff, users } from '../db/schema';
 import type { RiskDecision, RiskMoment, RiskOutcome, RiskVerdict } from '../db/schema';
+import type { TimeCursor } from '../timeCursor';
 import type { SeenSignal } from './score';
 
 /** One decision, as it is written down; names are the columns'. */
@@ -41,12 +42,6 @@ const INSERT: PreparedStatement = {
 /** Writes many at once; one that is there already is left as it is. */
 export async function insertDecisions(pool: Pool, rows: readonly DecisionRow[]): Promise<void> {
   await runPrepared(pool, INSERT, [JSON.stringify(rows)]);
-}
-
-/** Where a page begins: below this decision. */
-export interface DecisionCursor {
-  occurredAt: Date;
-  id: string;
 }
 
 export interface DecisionFilter {
@@ -135,7 +130,7 @@ function toCondition(tenantId: string, filter: DecisionFilter) {
 export async function listDecisions(
   db: Db,
   tenantId: string,
-  query: { filter: DecisionFilter; below?: DecisionCursor | undefined; limit: number },
+  query: { filter: DecisionFilter; below?: TimeCursor | undefined; limit: number },
 ) {
   const { below } = query;
   const { occurredAt, id } = riskDecisions;

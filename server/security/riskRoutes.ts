@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { riskDecision, riskMoment, riskOutcome, riskVerdict } from '../db/schema';
 import type { Deps } from '../deps';
 import { contextOf, principalOf } from '../middleware/request';
-import { endpoint, storableText } from '../routeTable';
+import { endpoint, instant, storableText, wholeNumber } from '../routeTable';
 import { changeRiskPolicy, showRiskPolicy } from './changeRiskPolicy';
 import { giveVerdict, showRiskDecision } from './giveVerdict';
 import { listRiskDecisions } from './listRiskDecisions';
@@ -19,18 +19,6 @@ const verdictBody = z.strictObject({
   note: storableText(1000).nullable().default(null),
 });
 const decisionParams = z.object({ id: z.string() });
-
-const wholeNumber = (most: number) =>
-  z
-    .string()
-    .regex(/^\d{1,6}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.number().max(most));
-const instant = z.iso
-  .datetime({ offset: true })
-  .transform((value) => new Date(value))
-  // Postgres reads no year of five digits.
-  .refine((value) => !Number.isNaN(value.getTime()), 'must be an instant');
 
 /** Strict: a filter that is misspelt must not show everything. */
 const decisionQuery = z.strictObject({

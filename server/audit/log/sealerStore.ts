@@ -13,6 +13,9 @@ export const iso = (column: string): string =>
 export const EVENT_COLUMNS = `e.id, e.tenant_id, ${iso('e.occurred_at')} AS occurred_at, e.action, e.outcome::text AS outcome,
   e.actor, e.subject, e.on_behalf_of, e.session_id, e.ip, e.country, e.user_agent, e.correlation_id, e.details`;
 
+/** When an event got its place, as it is hashed. */
+export const SEALED_AT = iso('l.sealed_at');
+
 export interface EventRow {
   id: string;
   tenant_id: string | null;

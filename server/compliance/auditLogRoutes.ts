@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { auditOutcome } from '../db/schema';
+import type { Deps } from '../deps';
+import { principalOf } from '../middleware/request';
+import { endpoint, instant, storableText, wholeNumber } from '../routeTable';
+import { ALL_ACTIONS, listAuditLogs, showAuditEvent } from './listAuditLogs';
+import { listEvidenceKeys } from './listEvidenceKeys';
+import { proveAuditEvent } from './proveAuditEvent';
+import { listCheckpoints, showConsistency, showLatestCheckpoint } from './readCheckpoints';
+
+const action = z.enum(ALL_ACTIONS);
+const leaves = wholeNumber(Number.MAX_SAFE_INTEGER);
+const page = {
+  cursor: storableText(200).optional(),
+  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
+};
+const eventParams = z.object({ id: z.string() });
+
+/** Strict: a filter that is misspelt must not show everything. */
+const eventQuery = z.strictObject({
+  from: instant.optional(),
+  to: instant.optional(),
+  action: z
+    .union([action, z.array(action).min(1).max(ALL_ACTIONS.length)])
+    .transform((value) => [...new Set([value].flat())])
+    .optional(),
+  outcome: z.enum(auditOutcome.enumValues).optional(),
+  actor: storableText(200).optional(),
+  subject: storableText(200).optional(),
+  correlationId: storableText(128).optional(),
+  sessionId: z.uuid().optional(),
+  ...page,
+});
+
+function eventRoutes(deps: Deps) {
+  return {
+    auditLogs: endpoint({
+      summary: 'Audit events, newest first, each with its place in the log',
+      query: eventQuery,
+      responses: { 200: 'A page of events', 403: 'FORBIDDEN' },
+      async handle(req, res, { query: { cursor, limit, action: actions, ...rest } }) {
+        const query = { filter: { ...rest, actions }, cursor, limit };
+        res.json(await listAuditLogs(deps, principalOf(req), query));
+      },
+    }),
+    auditEvent: endpoint({
+      summary: 'One audit event',
+      params: eventParams,
+      responses: { 200: 'The event', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+      async handle(req, res, { params }) {
+        res.json(await showAuditEvent(deps, principalOf(req), params.id));
+      },
+    }),
+    auditProof: endpoint({
+      summary: 'Proof that an audit event is in the log, under a signed checkpoint',
+      params: eventParams,
+      query: z.strictObject({ size: leaves.optional() }),
+      responses: {
+        200: 'The entry, its place, the hashes up to the root, the checkpoint, and all of it as a C2SP tlog-proof',
+        400: 'INVALID_INPUT: that checkpoint is older than the event',
+        403: 'FORBIDDEN',
+        404: 'NOT_FOUND, or CHECKPOINT_NOT_FOUND for a size that none was signed at',
+        409: 'EVENT_NOT_SEALED: repeat after Retry-After',
+        500: 'AUDIT_LOG_BROKEN: the event or the tree was changed',
+      },
+      async handle(req, res, { params, query: { size } }) {
+        res.json(await proveAuditEvent(deps, principalOf(req), { id: params.id, size }));
+      },
+    }),
+  };
+}
+
+function checkpointRoutes(deps: Deps) {
+  return {
+    checkpoints: endpoint({
+      summary: 'Signed checkpoints of the log, newest first',
+      query: z.strictObject(page),
+      responses: { 200: 'A page of checkpoints', 403: 'FORBIDDEN' },
+      async handle(req, res, { query }) {
+        res.json(await listCheckpoints(deps, principalOf(req), query));
+      },
+    }),
+    latestCheckpoint: endpoint({
+      summary: 'The newest signed checkpoint; with Accept: text/plain the bare note',
+      responses: {
+        200: 'The checkpoint (C2SP tlog-checkpoint)',
+        403: 'FORBIDDEN',
+        404: 'CHECKPOINT_NOT_FOUND: nothing has been sealed yet',
+      },
+      async handle(req, res) {
+        const checkpoint = await showLatestCheckpoint(deps, principalOf(req));
+        res.vary('accept');
+        if (req.accepts(['json', 'text/plain']) === 'text/plain') {
+          res.type('text/plain').send(checkpoint.note);
+        } else res.json(checkpoint);
+      },
+    }),
+    consistency: endpoint({
+      summary: 'Proof that the log only grew between two sizes',
+      query: z.strictObject({ from: leaves, to: leaves.optional() }),
+      responses: {
+        200: 'Both roots and the hashes between them (RFC 6962)',
+        400: 'INVALID_INPUT: sizes that the log has not had',
+        403: 'FORBIDDEN',
+        404: 'CHECKPOINT_NOT_FOUND: nothing has been sealed yet',
+        500: 'AUDIT_LOG_BROKEN: the tree was changed',
+      },
+      async handle(req, res, { query }) {
+        res.json(await showConsistency(deps, principalOf(req), query));
+      },
+    }),
+    evidenceKeys: endpoint({
+      summary: 'Public keys of the checkpoints',
+      responses: { 200: 'Keys, today’s first', 403: 'FORBIDDEN' },
+      async handle(req, res) {
+        res.json(await listEvidenceKeys(deps, principalOf(req)));
+      },
+    }),
+  };
+}
+
+/** What can be read of the audit log, and what proves it; the route table says who may. */
+export const auditLogRoutes = (deps: Deps) => ({ ...eventRoutes(deps), ...checkpointRoutes(deps) });

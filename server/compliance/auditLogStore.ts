@@ -1,0 +1,255 @@
+import type { Pool } from 'pg';
+import { EVENT_COLUMNS, SEALED_AT } from '../audit';
+import type { AuditAction, EventRow } from '../audit';
+import { auditOutcome } from '../db/schema';
+import type { AuditOutcome } from '../db/schema';
+import type { TimeCursor } from '../timeCursor';
+
+export interface AuditFilter {
+  actions?: readonly AuditAction[] | undefined;
+  outcome?: AuditOutcome | undefined;
+  actor?: string | undefined;
+  subject?: string | undefined;
+  correlationId?: string | undefined;
+  sessionId?: string | undefined;
+  /** From this instant on. */
+  from?: Date | undefined;
+  /** Before this instant. */
+  to?: Date | undefined;
+}
+
+/** An event as it is hashed, with its place; null where it has none yet. */
+export interface PlacedEvent extends EventRow {
+  leaf_index: string | null;
+  sealed_at: string | null;
+}
+
+export interface EventPage {
+  readonly events: PlacedEvent[];
+  /** Where the next page begins; undefined on the last. */
+  readonly next: TimeCursor | undefined;
+}
+
+export interface EventQuery {
+  filter: AuditFilter;
+  below?: TimeCursor | undefined;
+  limit: number;
+  /** Every action that there is: where only an outcome is asked for, the index is asked for each. */
+  allActions: readonly AuditAction[];
+}
+
+const NEWEST_FIRST = 'e.occurred_at DESC, e.id DESC';
+const DAY_MS = 86_400_000;
+/** How many days one question is about, at most. */
+const MOST_DAYS = 512;
+/** How long a page looks for what is rare before it says how far it has come. */
+const PATIENCE_MS = 1000;
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+/** Gathers the values of a statement that is put together. */
+function createValues() {
+  const values: unknown[] = [];
+  return { values, add: (value: unknown) => `$${values.push(value)}` };
+}
+type Values = ReturnType<typeof createValues>;
+
+const withTenant = (tenant: string, hash: string) => `uuid_hash_extended(${tenant}, ${hash})`;
+const ofText = (text: string) => `hashtextextended(${text}, 0)`;
+const ofId = (id: string) => `uuid_hash_extended(${id}, 0)`;
+
+/**
+ * The condition that an index serves, within a day: of those that point at few events, the one that mostly points at the fewest.
+ * @returns undefined where there is none of those
+ */
+function leadBy(tenantId: string, filter: AuditFilter, { add }: Values): string | undefined {
+  const { correlationId, sessionId, subject, actor } = filter;
+  const is = (column: string, value: string) =>
+    `${withTenant('e.tenant_id', column)} = ${withTenant(`${add(tenantId)}::uuid`, value)}`;
+  const isText = (column: string, value: string) =>
+    is(ofText(column), ofText(`${add(value)}::text`));
+  if (correlationId !== undefined) return isText('e.correlation_id', correlationId);
+  if (subject !== undefined) return isText('e.subject', subject);
+  if (sessionId !== undefined) return is(ofId('e.session_id'), ofId(`${add(sessionId)}::uuid`));
+  return actor === undefined ? undefined : isText('e.actor', actor);
+}
+
+/** All conditions by their values: two values may share a hash. */
+function matching(tenantId: string, { filter, below }: EventQuery, { add }: Values): string {
+  const { actions, outcome, actor, subject, correlationId, sessionId, from, to } = filter;
+  const conditions = [`e.tenant_id = ${add(tenantId)}::uuid`];
+  if (actions) conditions.push(`e.action = ANY (${add(actions)}::text[])`);
+  if (outcome !== undefined) conditions.push(`e.outcome = ${add(outcome)}::audit_outcome`);
+  if (actor !== undefined) conditions.push(`e.actor = ${add(actor)}`);
+  if (subject !== undefined) conditions.push(`e.subject = ${add(subject)}`);
+  if (correlationId !== undefined) conditions.push(`e.correlation_id = ${add(correlationId)}`);
+  if (sessionId !== undefined) conditions.push(`e.session_id = ${add(sessionId)}::uuid`);
+  if (from) conditions.push(`e.occurred_at >= ${add(from.toISOString())}::timestamptz`);
+  if (to) conditions.push(`e.occurred_at < ${add(to.toISOString())}::timestamptz`);
+  if (below) {
+    const [at, id] = [add(below.occurredAt.toISOString()), add(below.id)];
+    conditions.push(`(e.occurred_at, e.id) < (${at}::timestamptz, ${id}::uuid)`);
+  }
+  return conditions.join(' AND ');
+}
+
+const byTime = (tenantId: string, query: EventQuery, values: Values): string =>
+  `SELECT e.* FROM audit_logs e WHERE ${matching(tenantId, query, values)}`;
+
+/**
+ * Rows by what was done and how it ended: an index holds each pair in the order of time, and what is wanted is merged from as
+ * many of those as there are pairs.
+ */
+function byKind(tenantId: string, query: EventQuery, values: Values): string {
+  const { actions = query.allActions, outcome, ...filter } = query.filter;
+  const { add } = values;
+  const outcomes = outcome === undefined ? auditOutcome.enumValues : [outcome];
+  return `SELECT e.* FROM unnest(${add(actions)}::text[]) AS a (action)
+    CROSS JOIN unnest(${add(outcomes)}::audit_outcome[]) AS o (outcome)
+    CROSS JOIN LATERAL (
+      SELECT e.* FROM audit_logs e
+      WHERE e.action = a.action AND e.outcome = o.outcome
+        AND ${matching(tenantId, { ...query, filter }, values)}
+      ORDER BY ${NEWEST_FIRST} LIMIT ${add(query.limit)}
+    ) e`;
+}
+
+/** Rows of some days by one value: what is indexed so is indexed day by day, which keeps what a login writes in few pages. */
+function byValue(
+  tenantId: string,
+  query: EventQuery & { lead: string; days: readonly string[] },
+  values: Values,
+): string {
+  const { add } = values;
+  return `SELECT e.* FROM unnest(${add(query.days)}::date[]) AS d (day)
+    CROSS JOIN LATERAL (
+      SELECT e.* FROM audit_logs e
+      WHERE (e.occurred_at AT TIME ZONE 'UTC')::date = d.day AND ${query.lead}
+        AND ${matching(tenantId, query, values)}
+      ORDER BY ${NEWEST_FIRST} LIMIT ${add(query.limit)}
+    ) e`;
+}
+
+/** The newest of some rows, with their places. */
+async function findRows(
+  pool: Pool,
+  rows: string,
+  limit: number,
+  { values, add }: Values,
+): Promise<PlacedEvent[]> {
+  const found = await pool.query<PlacedEvent>(
+    `SELECT ${EVENT_COLUMNS}, l.leaf_index, ${SEALED_AT} AS sealed_at
+     FROM (${rows} ORDER BY ${NEWEST_FIRST} LIMIT ${add(limit)}) e LEFT JOIN audit_leaves l ON l.event_id = e.id
+     ORDER BY ${NEWEST_FIRST}`,
+    values,
+  );
+  return found.rows;
+}
+
+/** The days since 1970, by UTC, that may hold what is asked for: from the last to the first. */
+async function findDays(
+  pool: Pool,
+  tenantId: string,
+  { filter: { from, to }, below }: EventQuery,
+): Promise<{ last: number; first: number }> {
+  const { rows } = await pool.query<{ first: Date | null; last: Date | null }>(
+    'SELECT min(occurred_at) AS first, max(occurred_at) AS last FROM audit_logs WHERE tenant_id = $1',
+    [tenantId],
+  );
+  const [range] = rows;
+  const ends = [range?.last, to, below?.occurredAt].map((end) => end?.getTime() ?? Infinity);
+  const starts = [range?.first, from].map((start) => start?.getTime() ?? -Infinity);
+  const toDay = (ms: number) => Math.floor(ms / DAY_MS);
+  const none = !range?.last || !range.first;
+  return none
+    ? { last: -1, first: 0 }
+    : { last: toDay(Math.min(...ends)), first: toDay(Math.max(...starts)) };
+}
+
+const nameDay = (day: number): string => new Date(day * DAY_MS).toISOString().slice(0, 10);
+
+/** Looks day by day, then at more and more days at once, until the page is full or patience ends. */
+async function walkDays(
+  pool: Pool,
+  tenantId: string,
+  query: EventQuery,
+  patienceMs: number,
+): Promise<EventPage> {
+  const until = performance.now() + patienceMs;
+  const { last, first } = await findDays(pool, tenantId, query);
+  const events: PlacedEvent[] = [];
+  let day = last;
+  for (let most = 1; day >= first; most = Math.min(most * 2, MOST_DAYS)) {
+    const days = Array.from({ length: Math.min(most, day - first + 1) }, (_, n) =>
+      nameDay(day - n),
+    );
+    const limit = query.limit - events.length;
+    const values = createValues();
+    const lead = leadBy(tenantId, query.filter, values) ?? 'true';
+    const rows = byValue(tenantId, { ...query, lead, days, limit }, values);
+    events.push(...(await findRows(pool, rows, limit, values)));
+    day -= days.length;
+    if (events.length === query.limit) break;
+    if (day >= first && performance.now() >= until) {
+      return { events, next: { occurredAt: new Date((day + 1) * DAY_MS), id: NO_ID } };
+    }
+  }
+  return { events, next: undefined };
+}
+
+/**
+ * A page of a tenant's events, newest first. It may hold fewer than asked for, or none, and not be the last: a page does not
+ * look for what is rare without end.
+ */
+export async function listEvents(
+  pool: Pool,
+  tenantId: string,
+  asked: EventQuery,
+  patienceMs = PATIENCE_MS,
+): Promise<EventPage> {
+  // One more than is shown tells whether there is a next page.
+  const query = { ...asked, limit: asked.limit + 1 };
+  const { actor, subject, correlationId, sessionId, actions, outcome } = asked.filter;
+  let page: EventPage;
+  if ([actor, subject, correlationId, sessionId].some((value) => value !== undefined)) {
+    page = await walkDays(pool, tenantId, query, patienceMs);
+  } else {
+    const values = createValues();
+    const rows = ((actions ?? outcome) ? byKind : byTime)(tenantId, query, values);
+    page = { events: await findRows(pool, rows, query.limit, values), next: undefined };
+  }
+  const events = page.events.slice(0, asked.limit);
+  const end = page.events.length > asked.limit ? events.at(-1) : undefined;
+  return { events, next: end ? { id: end.id, occurredAt: new Date(end.occurred_at) } : page.next };
+}
+
+/** A sealed event with the newest checkpoint, or that of a size, that covers it; nulls where there is none. */
+export interface EventInTree extends PlacedEvent {
+  leaf_hash: Buffer | null;
+  size: string | null;
+  root_hash: Buffer | null;
+  note: string | null;
+}
+
+/** @param size of the checkpoint; the newest where it is undefined */
+export async function findEventInTree(
+  pool: Pool,
+  tenantId: string,
+  id: string,
+  size: number | undefined,
+): Promise<EventInTree | undefined> {
+  const { rows } = await pool.query<EventInTree>({
+    name: 'audit_event_in_tree',
+    text: `SELECT ${EVENT_COLUMNS}, l.leaf_index, ${SEALED_AT} AS sealed_at, l.leaf_hash, c.size, c.root_hash, c.note
+      FROM audit_logs e
+      LEFT JOIN audit_leaves l ON l.event_id = e.id AND l.log_id = e.tenant_id
+      LEFT JOIN LATERAL (
+        SELECT size, root_hash, note FROM audit_checkpoints
+        WHERE log_id = l.log_id AND size > l.leaf_index AND size >= coalesce($3::bigint, 0)
+          AND size <= coalesce($3::bigint, 9223372036854775807)
+        ORDER BY size DESC LIMIT 1
+      ) c ON true
+      WHERE e.tenant_id = $1 AND e.id = $2`,
+    values: [tenantId, id, size ?? null],
+  });
+  return rows[0];
+}

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { AUDIT_ACTIONS } from '../audit';
+import type { AuditAction } from '../audit';
+import type { Principal } from '../context';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import { fromCursor, toCursor } from '../timeCursor';
+import { findEventInTree, listEvents } from './auditLogStore';
+import type { AuditFilter, EventInTree, PlacedEvent } from './auditLogStore';
+
+export const ALL_ACTIONS = Object.keys(AUDIT_ACTIONS) as [AuditAction, ...AuditAction[]];
+
+/** An event as it is shown. */
+export type ShownEvent = ReturnType<typeof showEvent>;
+
+export interface ShownPage {
+  events: ShownEvent[];
+  /** Where the next page begins; null on the last. A page may be short, or empty, and not be the last. */
+  nextCursor: string | null;
+}
+
+const showEvent = (row: PlacedEvent) => ({
+  id: row.id,
+  tenantId: row.tenant_id,
+  occurredAt: row.occurred_at,
+  action: row.action,
+  outcome: row.outcome,
+  actor: row.actor,
+  subject: row.subject,
+  onBehalfOf: row.on_behalf_of,
+  sessionId: row.session_id,
+  ip: row.ip,
+  country: row.country,
+  userAgent: row.user_agent,
+  correlationId: row.correlation_id,
+  details: row.details,
+  /** Null until it is sealed, which takes about a second. */
+  leafIndex: row.leaf_index === null ? null : Number(row.leaf_index),
+  sealedAt: row.sealed_at,
+});
+
+/**
+ * The audit events of the caller's tenant, newest first.
+ * @throws AppError INVALID_INPUT for a cursor that was not handed out
+ */
+export async function listAuditLogs(
+  deps: Pick<Deps, 'pool'>,
+  { tenantId }: Principal,
+  query: { filter: AuditFilter; cursor?: string | undefined; limit: number },
+): Promise<ShownPage> {
+  const { filter, cursor, limit } = query;
+  const below = cursor === undefined ? undefined : fromCursor(cursor);
+  const asked = { filter, below, limit, allActions: ALL_ACTIONS };
+  const { events, next } = await listEvents(deps.pool, tenantId, asked);
+  return { events: events.map(showEvent), nextCursor: next ? toCursor(next) : null };
+}
+
+/**
+ * Finds an event of the caller's tenant with its place in the log.
+ * @throws AppError NOT_FOUND, also for another tenant's and for what is no id at all
+ */
+export async function findAuditEvent(
+  { pool }: Pick<Deps, 'pool'>,
+  { tenantId }: Principal,
+  id: string,
+  size?: number,
+): Promise<EventInTree> {
+  if (!z.uuid().safeParse(id).success) throw new AppError('NOT_FOUND');
+  const event = await findEventInTree(pool, tenantId, id, size);
+  if (!event) throw new AppError('NOT_FOUND');
+  return event;
+}
+
+/**
+ * One audit event of the caller's tenant.
+ * @throws AppError NOT_FOUND, also for another tenant's
+ */
+export async function showAuditEvent(
+  deps: Pick<Deps, 'pool'>,
+  principal: Principal,
+  id: string,
+): Promise<ShownEvent> {
+  return showEvent(await findAuditEvent(deps, principal, id));
+}

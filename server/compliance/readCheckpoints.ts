@@ -1,0 +1,116 @@
+import {
+  brokenLog,
+  findCheckpoints,
+  listCheckpointsBelow,
+  proveConsistency,
+  readTreeSize,
+} from '../audit';
+import type { StoredCheckpoint } from '../audit';
+import type { Principal } from '../context';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+
+const showCheckpoint = ({ rootHash, ...checkpoint }: StoredCheckpoint) => ({
+  ...checkpoint,
+  rootHash: rootHash.toString('base64'),
+});
+
+/** A signed head of the caller's log. */
+export type ShownCheckpoint = ReturnType<typeof showCheckpoint>;
+
+/** Below all: a log never has so many leaves. */
+const TOP = Number.MAX_SAFE_INTEGER;
+
+const toCursor = ({ size }: StoredCheckpoint) => Buffer.from(`size/${size}`).toString('base64url');
+
+function fromCursor(cursor: string): number {
+  const text = Buffer.from(cursor, 'base64url').toString('latin1');
+  const [, size] = /^size\/(\d{1,15})$/.exec(text) ?? [];
+  if (size === undefined) {
+    throw new AppError('INVALID_INPUT', { detail: 'cursor is not one that was handed out' });
+  }
+  return Number(size);
+}
+
+/**
+ * The checkpoints of the caller's tenant, newest first.
+ * @throws AppError INVALID_INPUT for a cursor that was not handed out
+ */
+export async function listCheckpoints(
+  { pool }: Pick<Deps, 'pool'>,
+  { tenantId }: Principal,
+  { cursor, limit }: { cursor?: string | undefined; limit: number },
+): Promise<{ checkpoints: ShownCheckpoint[]; nextCursor: string | null }> {
+  const below = cursor === undefined ? TOP : fromCursor(cursor);
+  // One more than is shown tells whether there is a next page.
+  const rows = await listCheckpointsBelow(pool, tenantId, below, limit + 1);
+  const shown = rows.slice(0, limit);
+  const last = rows.length > limit ? shown.at(-1) : undefined;
+  return { checkpoints: shown.map(showCheckpoint), nextCursor: last ? toCursor(last) : null };
+}
+
+/**
+ * The newest checkpoint of the caller's tenant.
+ * @throws AppError CHECKPOINT_NOT_FOUND where nothing has been sealed yet
+ */
+export async function showLatestCheckpoint(
+  { pool }: Pick<Deps, 'pool'>,
+  { tenantId }: Principal,
+): Promise<ShownCheckpoint> {
+  const [latest] = await listCheckpointsBelow(pool, tenantId, TOP, 1);
+  if (!latest) throw noneYet();
+  return showCheckpoint(latest);
+}
+
+const noneYet = () =>
+  new AppError('CHECKPOINT_NOT_FOUND', { detail: 'Nothing has been sealed in this log yet.' });
+
+export interface ShownConsistency {
+  from: number;
+  to: number;
+  fromRoot: string;
+  toRoot: string;
+  hashes: string[];
+}
+
+/** @throws AppError INVALID_INPUT for sizes that this log has not had, or that are the wrong way round */
+function assertSizes(from: number, to: number, size: number): void {
+  const wrong = (path: string, message: string) =>
+    new AppError('INVALID_INPUT', {
+      detail: 'Some fields are not valid.',
+      extra: { issues: [{ path, message }] },
+    });
+  if (to > size) throw wrong('to', `must be at most the number of leaves, ${size}`);
+  if (from > to) throw wrong('from', `must be at most to, ${to}`);
+}
+
+/**
+ * Proves that the caller's log only grew between two sizes.
+ * @param sizes any that the log has had; `to` is that of the newest checkpoint unless it is given
+ * @throws AppError INVALID_INPUT for others; CHECKPOINT_NOT_FOUND where `to` is left out and nothing has been sealed yet;
+ *   AUDIT_LOG_BROKEN where the tree is not the one that was signed
+ */
+export async function showConsistency(
+  { pool }: Pick<Deps, 'pool'>,
+  { tenantId }: Principal,
+  sizes: { from: number; to?: number | undefined },
+): Promise<ShownConsistency> {
+  const { size, signed } = await readTreeSize(pool, tenantId);
+  const { from, to = signed } = sizes;
+  if (sizes.to === undefined && signed === 0) throw noneYet();
+  assertSizes(from, to, size);
+  const { fromRoot, toRoot, hashes } = await proveConsistency(pool, tenantId, from, to);
+  for (const checkpoint of await findCheckpoints(pool, tenantId, [from, to])) {
+    const root = checkpoint.size === from ? fromRoot : toRoot;
+    if (!checkpoint.rootHash.equals(root)) {
+      throw brokenLog(`log ${tenantId} has another root than checkpoint ${checkpoint.id} says`);
+    }
+  }
+  return {
+    from,
+    to,
+    fromRoot: fromRoot.toString('base64'),
+    toRoot: toRoot.toString('base64'),
+    hashes: hashes.map((hash) => hash.toString('base64')),
+  };
+}

@@ -1,0 +1,22 @@
+import { AppError } from './errors';
+
+/** Where a page begins, newest first: below this row. */
+export interface TimeCursor {
+  readonly occurredAt: Date;
+  readonly id: string;
+}
+
+/** Writes a cursor as it is handed out. */
+export const toCursor = ({ occurredAt, id }: TimeCursor): string =>
+  Buffer.from(`${occurredAt.getTime()}/${id}`).toString('base64url');
+
+const CURSOR = /^(\d{1,15})\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+
+/** @throws AppError INVALID_INPUT for a cursor that was not handed out */
+export function fromCursor(cursor: string): TimeCursor {
+  const [, time, id] = CURSOR.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
+  if (time === undefined || id === undefined) {
+    throw new AppError('INVALID_INPUT', { detail: 'cursor is not one that was handed out' });
+  }
+  return { occurredAt: new Date(Number(time)), id };
+}
