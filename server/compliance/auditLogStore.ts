@@ -44,7 +44,7 @@ const DAY_MS = 86_400_000;
 const MOST_DAYS = 512;
 /** How long a page looks for what is rare before it says how far it has come. */
 const PATIENCE_MS = 1000;
-const NO_ID = '00000000-0000-0000-0000-000000000000';
+const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /** Gathers the values of a statement that is put together. */
 function createValues() {
@@ -190,7 +190,7 @@ async function walkDays(
     day -= days.length;
     if (events.length === query.limit) break;
     if (day >= first && performance.now() >= until) {
-      return { events, next: { occurredAt: new Date((day + 1) * DAY_MS), id: NO_ID } };
+      return { events, next: { occurredAt: new Date((day + 1) * DAY_MS - 1), id: LAST_ID } };
     }
   }
   return { events, next: undefined };
