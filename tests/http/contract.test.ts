@@ -1,4 +1,5 @@
 import request from 'supertest';
+import { AUDIT_ACTIONS } from '@/server/audit';
 import { routeTable } from '@/server/createApp';
 import { ERRORS } from '@/server/errors';
 import { buildApp } from '@/tests/helpers/testApp';
@@ -38,6 +39,9 @@ describe('the catalogue of errors', () => {
       PASSKEY_EXISTS: 409,
       CONFLICT: 409,
       AUDIT_LOG_BUSY: 503,
+      EVENT_NOT_SEALED: 409,
+      CHECKPOINT_NOT_FOUND: 404,
+      AUDIT_LOG_BROKEN: 500,
       EXPORT_BUSY: 503,
       HASHING_BUSY: 503,
       DATABASE_UNAVAILABLE: 503,
@@ -210,6 +214,17 @@ describe('/openapi.json', () => {
       required: ['purpose'],
       oneOf: [{ required: ['code'] }, { required: ['passkey'] }],
     });
+  });
+
+  it('says which filters the audit log takes, and every action that there is', () => {
+    const { parameters } = paths['/api/compliance/audit-logs']?.['get'] ?? {};
+    expect(parameters?.map(({ name }) => name).sort()).toEqual(
+      ['action', 'actor', 'correlationId', 'cursor', 'from', 'limit', 'outcome', 'sessionId']
+        .concat(['subject', 'to'])
+        .sort(),
+    );
+    const action = JSON.stringify(parameters?.find(({ name }) => name === 'action'));
+    for (const name of Object.keys(AUDIT_ACTIONS)) expect(action).toContain(`"${name}"`);
   });
 
   it('names every code that an error can have', () => {

@@ -48,6 +48,8 @@ const TEXTS = [
   'chl_',
   `ntc_${'A'.repeat(43)}`,
   '2026-02-30',
+  '2026-01-01T00:00:00Z',
+  'AUTH_LOGOUT',
   '2026-01-01',
   '0000-00-00',
   'csv',
@@ -87,6 +89,7 @@ const FIELDS = [
   ...['version', 'policy', 'days', 'verdict', 'note', 'cursor', 'limit', 'reason', 'minScore'],
   ...['method', 'passkey', 'name', 'response', 'rawId', 'type', 'transports', 'userHandle'],
   ...['clientDataJSON', 'authenticatorData', 'attestationObject', 'signature'],
+  ...['action', 'actor', 'subject', 'outcome', 'sessionId', 'correlationId', 'size'],
   ...['from', 'to', 'format', 'id', '__proto__', 'constructor', 'toString', 'length', ''],
 ];
 

@@ -28,6 +28,7 @@ interface Ids {
   decisionId: string;
   factorId: string;
   mailId: string;
+  eventId: string;
 }
 
 /** One way to aim an id at a route, and the status that says "no such thing", or "only yours". */
@@ -164,6 +165,40 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
   'post /api/compliance/export/security-events': (ids) => [
     { body: { ...range, ...decoys(ids) }, expected: 200 },
   ],
+  'get /api/compliance/audit-logs': (ids) => [
+    { expected: 400 },
+    { query: {}, expected: 200 },
+    { query: { actor: ids.staffId }, expected: 200 },
+    { query: { sessionId: ids.sessionId, outcome: 'success' }, expected: 200 },
+    { query: { subject: `session:${ids.sessionId}` }, expected: 200 },
+    { query: { cursor: cursorAt(ids.eventId) }, expected: 200 },
+  ],
+  'get /api/compliance/audit-logs/:id': (ids) =>
+    [ids.eventId, ids.eventId.toUpperCase(), ids.staffId].map((id) => ({
+      path: `/api/compliance/audit-logs/${id}`,
+      expected: 404,
+    })),
+  'get /api/compliance/audit-logs/:id/proof': (ids) => [
+    { path: `/api/compliance/audit-logs/${ids.eventId}/proof`, query: {}, expected: 404 },
+    {
+      path: `/api/compliance/audit-logs/${ids.eventId}/proof`,
+      query: { size: '1' },
+      expected: 404,
+    },
+  ],
+  'get /api/compliance/checkpoints': () => [
+    { expected: 400 },
+    { query: {}, expected: 200 },
+    { query: { cursor: Buffer.from('size/1000').toString('base64url') }, expected: 200 },
+  ],
+  'get /api/compliance/checkpoints/latest': () => [{ expected: 404 }],
+  // My own log has nothing under a checkpoint yet; theirs has.
+  'get /api/compliance/consistency': () => [
+    { expected: 400 },
+    { query: { from: '0' }, expected: 404 },
+    { query: { from: '0', to: '1' }, expected: 400 },
+  ],
+  'get /api/compliance/keys': () => [{ expected: 200 }],
   'get /health/live': () => [{ expected: 200 }],
   'get /health/ready': () => [{ expected: 200 }],
   'get /metrics': () => [{ expected: 200 }],
@@ -191,8 +226,13 @@ async function seedTarget(): Promise<Ids> {
   const decisions = await db.execute<{ id: string }>(
     sql`SELECT id FROM risk_decisions WHERE staff_id = ${staffId} AND outcome = 'challenged'`,
   );
+  await deps.sealer.sealNow();
+  const events = await db.execute<{ id: string }>(
+    sql`SELECT id FROM audit_logs WHERE tenant_id = ${tenantId} LIMIT 1`,
+  );
   return {
     ...{ tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId },
+    eventId: events.rows[0]?.id ?? '',
     challengeRowId: rows[0]?.id ?? '',
     decisionId: decisions.rows[0]?.id ?? '',
     factorId: factors.rows[0]?.id ?? '',
@@ -215,6 +255,7 @@ const inventIds = (): Ids => ({
   decisionId: randomUUID(),
   factorId: randomUUID(),
   mailId: randomUUID(),
+  eventId: randomUUID(),
 });
 
 /** Every row of a tenant and of its member, in every table. */
