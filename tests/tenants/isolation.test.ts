@@ -4,6 +4,8 @@ import request from 'supertest';
 import { routeTable } from '@/server/createApp';
 import { db } from '@/server/db';
 import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
+import { AUDIT_LOG_SWEEP, cursorAt } from '@/tests/helpers/auditLogSweep';
+import type { Aim } from '@/tests/helpers/auditLogSweep';
 import { giveOneOfEach } from '@/tests/helpers/oneOfEach';
 import { codeAt } from '@/tests/helpers/secondFactor';
 import { readZip } from '@/tests/helpers/readZip';
@@ -31,18 +33,8 @@ interface Ids {
   eventId: string;
 }
 
-/** One way to aim an id at a route, and the status that says "no such thing", or "only yours". */
-interface Aim {
-  path?: string;
-  body?: Record<string, unknown>;
-  /** In place of what is aimed at every route. */
-  query?: Record<string, string>;
-  expected: number;
-}
-
 const today = new Date().toISOString().slice(0, 10);
 const range = { from: today, to: today, format: 'json' };
-const cursorAt = (id: string) => Buffer.from(`${Date.now() + 60_000}/${id}`).toString('base64url');
 /** Fits both schemas, and proves nothing. */
 const PASSKEY = {
   ...{ id: 'A'.repeat(43), rawId: 'A'.repeat(43), type: 'public-key' },
@@ -165,40 +157,7 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
   'post /api/compliance/export/security-events': (ids) => [
     { body: { ...range, ...decoys(ids) }, expected: 200 },
   ],
-  'get /api/compliance/audit-logs': (ids) => [
-    { expected: 400 },
-    { query: {}, expected: 200 },
-    { query: { actor: ids.staffId }, expected: 200 },
-    { query: { sessionId: ids.sessionId, outcome: 'success' }, expected: 200 },
-    { query: { subject: `session:${ids.sessionId}` }, expected: 200 },
-    { query: { cursor: cursorAt(ids.eventId) }, expected: 200 },
-  ],
-  'get /api/compliance/audit-logs/:id': (ids) =>
-    [ids.eventId, ids.eventId.toUpperCase(), ids.staffId].map((id) => ({
-      path: `/api/compliance/audit-logs/${id}`,
-      expected: 404,
-    })),
-  'get /api/compliance/audit-logs/:id/proof': (ids) => [
-    { path: `/api/compliance/audit-logs/${ids.eventId}/proof`, query: {}, expected: 404 },
-    {
-      path: `/api/compliance/audit-logs/${ids.eventId}/proof`,
-      query: { size: '1' },
-      expected: 404,
-    },
-  ],
-  'get /api/compliance/checkpoints': () => [
-    { expected: 400 },
-    { query: {}, expected: 200 },
-    { query: { cursor: Buffer.from('size/1000').toString('base64url') }, expected: 200 },
-  ],
-  'get /api/compliance/checkpoints/latest': () => [{ expected: 404 }],
-  // My own log has nothing under a checkpoint yet; theirs has.
-  'get /api/compliance/consistency': () => [
-    { expected: 400 },
-    { query: { from: '0' }, expected: 404 },
-    { query: { from: '0', to: '1' }, expected: 400 },
-  ],
-  'get /api/compliance/keys': () => [{ expected: 200 }],
+  ...AUDIT_LOG_SWEEP,
   'get /health/live': () => [{ expected: 200 }],
   'get /health/ready': () => [{ expected: 200 }],
   'get /metrics': () => [{ expected: 200 }],

@@ -1,0 +1,55 @@
+/** One way to aim an id at a route, and the status that says "no such thing", or "only yours". */
+export interface Aim {
+  path?: string;
+  body?: Record<string, unknown>;
+  /** In place of what is aimed at every route. */
+  query?: Record<string, string>;
+  expected: number;
+}
+
+export const cursorAt = (id: string) =>
+  Buffer.from(`${Date.now() + 60_000}/${id}`).toString('base64url');
+
+interface AuditIds {
+  staffId: string;
+  sessionId: string;
+  eventId: string;
+}
+
+/** What can be aimed at the audit log, and at what proves it. */
+export const AUDIT_LOG_SWEEP: Record<string, (ids: AuditIds) => Aim[]> = {
+  'get /api/compliance/audit-logs': (ids) => [
+    { expected: 400 },
+    { query: {}, expected: 200 },
+    { query: { actor: ids.staffId }, expected: 200 },
+    { query: { sessionId: ids.sessionId, outcome: 'success' }, expected: 200 },
+    { query: { subject: `session:${ids.sessionId}` }, expected: 200 },
+    { query: { cursor: cursorAt(ids.eventId) }, expected: 200 },
+  ],
+  'get /api/compliance/audit-logs/:id': (ids) =>
+    [ids.eventId, ids.eventId.toUpperCase(), ids.staffId].map((id) => ({
+      path: `/api/compliance/audit-logs/${id}`,
+      expected: 404,
+    })),
+  'get /api/compliance/audit-logs/:id/proof': (ids) => [
+    { path: `/api/compliance/audit-logs/${ids.eventId}/proof`, query: {}, expected: 404 },
+    {
+      path: `/api/compliance/audit-logs/${ids.eventId}/proof`,
+      query: { size: '1' },
+      expected: 404,
+    },
+  ],
+  'get /api/compliance/checkpoints': () => [
+    { expected: 400 },
+    { query: {}, expected: 200 },
+    { query: { cursor: Buffer.from('size/1000').toString('base64url') }, expected: 200 },
+  ],
+  'get /api/compliance/checkpoints/latest': () => [{ expected: 404 }],
+  // My own log has nothing under a checkpoint yet; theirs has.
+  'get /api/compliance/consistency': () => [
+    { expected: 400 },
+    { query: { from: '0' }, expected: 404 },
+    { query: { from: '0', to: '1' }, expected: 400 },
+  ],
+  'get /api/compliance/keys': () => [{ expected: 200 }],
+};
