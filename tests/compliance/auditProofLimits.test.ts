@@ -5,12 +5,14 @@ import { createAuditor } from '@/tests/helpers/auditProofs';
 import type { Proof } from '@/tests/helpers/auditProofs';
 import { writeEvents } from '@/tests/helpers/auditReads';
 import { expectRefusal } from '@/tests/helpers/expectRefusal';
+import { memoryLog } from '@/tests/helpers/memoryLog';
 import { as, seedOfficer } from '@/tests/helpers/officer';
 import { treeHash } from '@/tests/helpers/referenceTree';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
 
-const node = buildApp();
+const { lines, logger } = memoryLog();
+const node = buildApp({}, { logger });
 const { deps } = node;
 const { compliance, read, proofOf, expectProven, seedLog } = createAuditor(node);
 const url = () => process.env['DATABASE_URL'] ?? '';
@@ -122,6 +124,8 @@ describe('what somebody changed in the database', () => {
     const id = [ids[2]];
     await tamper(`UPDATE audit_logs SET actor = 'eve' WHERE id = $1`, id);
     await expectBroken(officer, path);
+    // The caller is told that it is so, the log which event it is.
+    expect(JSON.stringify(lines)).toContain(`event ${ids[2]} is not what was sealed`);
     await tamper(`UPDATE audit_logs SET actor = 'Zoë "✓"' WHERE id = $1`, id);
     await expectProven(officer, await read<Proof>(officer, path));
     await tamper(
