@@ -185,7 +185,6 @@ async function seedTarget(): Promise<Ids> {
   const decisions = await db.execute<{ id: string }>(
     sql`SELECT id FROM risk_decisions WHERE staff_id = ${staffId} AND outcome = 'challenged'`,
   );
-  await deps.sealer.sealNow();
   const events = await db.execute<{ id: string }>(
     sql`SELECT id FROM audit_logs WHERE tenant_id = ${tenantId} LIMIT 1`,
   );
