@@ -3,6 +3,7 @@ import { availableParallelism, hostname, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { objectionsToCheckpoints, readCheckpointSettings } from './checkpointSettings';
 import { objectionsToMail, readMailSettings } from './mailSettings';
 import { findWebauthnProblems, readWebauthn } from './webauthnSettings';
 
@@ -77,6 +78,9 @@ const settings = z.object({
   ENCRYPTION_KEY: text(),
   EVIDENCE_SIGNING_KEY: text(),
   EVIDENCE_RETIRED_KEYS: text(),
+  AUDIT_CHECKPOINT_FILE: text(),
+  AUDIT_CHECKPOINT_WEBHOOK: text(),
+  AUDIT_CHECKPOINT_WEBHOOK_TOKEN: text(),
   ACCESS_TOKEN_TTL_SEC: integer(300, 30, 900),
   REFRESH_IDLE_SEC: integer(7 * DAY_SEC, 60, 30 * DAY_SEC),
   REFRESH_ABSOLUTE_SEC: integer(30 * DAY_SEC, 60, 30 * DAY_SEC),
@@ -189,7 +193,12 @@ function wrongSettings(env: Settings): string[] {
     const gone = splitNames(env[name]).some((path) => !existsSync(path));
     if (gone) problems.push(`${name} names a file that does not exist.`);
   }
-  return [...problems, ...objectionsToMail(env), ...findWebauthnProblems(webauthnOf(env))];
+  return [
+    ...problems,
+    ...objectionsToMail(env),
+    ...objectionsToCheckpoints(env),
+    ...findWebauthnProblems(webauthnOf(env)),
+  ];
 }
 
 const webauthnOf = (env: Settings) => ({
@@ -256,6 +265,7 @@ function buildConfig(env: Settings) {
     riskDecisionsKeepDays: env.RISK_DECISIONS_KEEP_DAYS,
     metricsToken: env.METRICS_TOKEN,
     mail: readMailSettings(env),
+    checkpoints: readCheckpointSettings(env),
     passwordMinLength: env.PASSWORD_MIN_LENGTH,
     loginFailures: {
       perAccount: env.LOGIN_FAILURES_PER_ACCOUNT,

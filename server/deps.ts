@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
-import { createSealer } from './audit';
-import type { Sealer } from './audit';
+import { createCheckpointDeliverer, createSealer } from './audit';
+import type { CheckpointDeliverer, Sealer } from './audit';
 import { createAccessTokens, createPasswordHasher, createSessionCheck } from './auth';
 import type { AccessTokens, PasswordHasher, SessionCheck } from './auth';
 import { inspectSchema } from './bootstrap/inspectSchema';
@@ -61,6 +61,7 @@ export interface Deps {
   riskDecisions: RiskDecisionLog;
   mail: Mailer;
   sealer: Sealer;
+  deliverer: CheckpointDeliverer;
   /** Between the nodes on one database. */
   broadcast: Broadcast;
   /** Settles what is under way and closes every connection. */
@@ -148,8 +149,15 @@ export function createDeps(
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
   const sends = overrides.sendsMail ?? true;
   const mail = createMailer({ config, db, keys, logger, metrics, sends });
-  const { databaseUrl } = config;
+  const { databaseUrl, checkpoints } = config;
   const sealer = createSealer({ databaseUrl, random, keys, logger, metrics });
+  const deliverer = createCheckpointDeliverer({
+    databaseUrl,
+    checkpoints,
+    random,
+    logger,
+    metrics,
+  });
   const sessionCheck = createSessionCheck({ pool, clock, schemaGuard, logger, metrics });
   return {
     config,
@@ -171,11 +179,12 @@ export function createDeps(
     riskDecisions,
     mail,
     sealer,
+    deliverer,
     broadcast,
     async close() {
       schemaGuard.stop();
       const asides = [sessionCheck.settle(), riskDecisions.flush(), mail.close()];
-      await Promise.all([...asides, broadcast.close(), sealer.close()]);
+      await Promise.all([...asides, broadcast.close(), sealer.close(), deliverer.close()]);
       await Promise.all([main.close(), risk.close()]);
     },
   };

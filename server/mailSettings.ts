@@ -40,11 +40,13 @@ const IMPLICIT_TLS_PORT = 465;
 /** RFC 6409: submission. */
 const SUBMISSION_PORT = 587;
 
-function parseUrl(value: string): URL | undefined {
+/** @returns undefined for what is no URL */
+export function parseUrl(value: string): URL | undefined {
   return URL.canParse(value) ? new URL(value) : undefined;
 }
 
-function isLoopback(host: string): boolean {
+/** Whether a host, without the brackets of an IPv6 address, is this machine. */
+export function isLoopback(host: string): boolean {
   if (host === 'localhost') return true;
   return ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback';
 }

@@ -84,6 +84,28 @@ const auditMetrics = (registers: Registry[]) => ({
   }),
 });
 
+/** Of the signed heads that leave the database; `sink` is `file` or `webhook`. */
+const checkpointMetrics = (registers: Registry[]) => ({
+  checkpointDeliveries: new Counter({
+    name: 'gatehouse_checkpoint_deliveries_total',
+    help: 'Checkpoints delivered by this node, and its tries that failed, by sink',
+    labelNames: ['sink', 'outcome'] as const,
+    registers,
+  }),
+  checkpointsBehind: new Gauge({
+    name: 'gatehouse_checkpoints_behind',
+    help: 'Checkpoints that a sink has not got yet, on all nodes; a few too many where numbers were left out',
+    labelNames: ['sink'] as const,
+    registers,
+  }),
+  checkpointLag: new Gauge({
+    name: 'gatehouse_checkpoint_lag_seconds',
+    help: 'Age of the oldest checkpoint that a sink has not got yet; 0 where it has them all',
+    labelNames: ['sink'] as const,
+    registers,
+  }),
+});
+
 /** Everything the process counts, in Prometheus' terms. */
 export function createMetrics() {
   const registry = new Registry();
@@ -129,6 +151,7 @@ export function createMetrics() {
       registers,
     }),
     ...auditMetrics(registers),
+    ...checkpointMetrics(registers),
     ...riskMetrics(registers),
     ...mailMetrics(registers),
     ...schemaMetrics(registers),

@@ -123,7 +123,8 @@ export const AUDIT_ACTIONS = {
   }),
   // The log is shorter than it was, or another one: a backup was restored, or a failover lost the end of it.
   AUDIT_LOG_ROLLED_BACK: z.strictObject({
-    known: z.strictObject({ checkpoint: z.number().int(), note: z.string() }),
+    // A file holds notes alone: which number a lost one had is not known.
+    known: z.strictObject({ checkpoint: z.number().int().nullable(), note: z.string() }),
     by: z.enum(['sealer', 'file', 'webhook']),
   }),
   // The database is a copy, restored into another cluster.

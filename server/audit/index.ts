@@ -22,3 +22,5 @@ export type { EventRow } from './log/sealerStore';
 export { nameKey, toVkey } from './log/signedNote';
 export { formatTlogProof } from './log/tlogProof';
 export { brokenLog } from './log/treeStore';
+export { createCheckpointDeliverer } from './log/deliver';
+export type { CheckpointDeliverer } from './log/deliver';

@@ -8,6 +8,7 @@ export {
   auditTrees,
   evidenceKeys,
 } from './auditTrees';
+export { checkpointDeliveries } from './checkpointDeliveries';
 export { attemptScope, failedAttempts } from './failedAttempts';
 export { knownCountries } from './knownCountries';
 export { knownDevices } from './knownDevices';

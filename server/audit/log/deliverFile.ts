@@ -1,0 +1,95 @@
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { CheckpointFile } from '../../checkpointSettings';
+import { DeliveryError } from './deliverSink';
+import type { Sink } from './deliverSink';
+import type { NumberedNote } from './deliverStore';
+
+const AT_ONCE = 500;
+/** Some thousands of notes: more than a crash can leave unnoted. */
+const TAIL_BYTES = 1_048_576;
+
+/** A whole checkpoint, by the form of its lines: what a crash has cut off is none. */
+const NOTE = /^gatehouse\/[0-9a-f-]{36}\n[0-9]+\n[A-Za-z0-9+/=]+\n\n(?:— \S+ \S+\n)+/gm;
+
+/** Which file it is, and how long: both are others once somebody has rotated, replaced or written it. */
+interface Mark {
+  readonly dev: number;
+  readonly ino: number;
+  readonly size: number;
+}
+
+async function readFrom(handle: FileHandle, from: number, size: number): Promise<string> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(size - from), 0, size - from, from);
+  return buffer.subarray(0, bytesRead).toString('utf8');
+}
+
+/** What keeps a note apart from what stands before it: a crash may have cut that off. */
+async function separatorFor(handle: FileHandle, size: number): Promise<string> {
+  if (size === 0) return '';
+  const end = await readFrom(handle, Math.max(0, size - 2), size);
+  if (end.endsWith('\n\n')) return '';
+  return end.endsWith('\n') ? '\n' : '\n\n';
+}
+
+/** Without it, a new file may be gone after a power failure, whatever was written to it. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(dirname(path), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Opened anew each time, so that a file which was moved away is begun anew, and never shortened. */
+async function withFile<T>(
+  path: string,
+  work: (handle: FileHandle, mark: Mark) => Promise<T>,
+): Promise<T> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, 'a+', 0o644);
+    const stat = await handle.stat();
+    if (!stat.isFile()) throw new DeliveryError('NOT_A_FILE');
+    return await work(handle, stat);
+  } catch (error) {
+    if (error instanceof DeliveryError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw new DeliveryError(code ?? 'UNKNOWN');
+  } finally {
+    await handle?.close();
+  }
+}
+
+/**
+ * A file that grows. Progress is noted after the file is safe on disk, so that a crash in between leaves notes that
+ * nobody knows of: the end of the file says which, and they are not written again.
+ */
+export function openFileSink({ sink: name, path }: CheckpointFile): Sink {
+  let left: Mark | undefined;
+  return {
+    kind: 'file',
+    name,
+    atOnce: AT_ONCE,
+    recall: () =>
+      withFile(path, async (handle, { dev, ino, size }) => {
+        if (left?.dev === dev && left.ino === ino && left.size === size) return undefined;
+        const tail = await readFrom(handle, Math.max(0, size - TAIL_BYTES), size);
+        return tail.match(NOTE) ?? [];
+      }),
+    async send(checkpoints: readonly NumberedNote[]) {
+      left = undefined;
+      left = await withFile(path, async (handle, { size }) => {
+        const records = checkpoints.map(({ note }) => `${note}\n`).join('');
+        await handle.appendFile((await separatorFor(handle, size)) + records);
+        await handle.sync();
+        if (size === 0) await syncFolder(path);
+        const after = await handle.stat();
+        return { dev: after.dev, ino: after.ino, size: after.size };
+      });
+    },
+    close: () => undefined,
+  };
+}

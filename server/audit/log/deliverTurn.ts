@@ -1,0 +1,255 @@
+import { createHash } from 'node:crypto';
+import type { RequestContext } from '../../context';
+import type { Database } from '../../db';
+import type { Logger } from '../../logger';
+import type { Metrics } from '../../metrics';
+import { recordAudit } from '../recordAudit';
+import { logOf, parseCheckpoint } from './checkpoint';
+import { DeliveryError } from './deliverSink';
+import type { Sink } from './deliverSink';
+import {
+  claimSink,
+  findNotes,
+  letGo,
+  markLossTold,
+  moveOn,
+  noteFailure,
+  readCheckpointsAfter,
+  readStanding,
+} from './deliverStore';
+import type { NumberedNote, Standing } from './deliverStore';
+
+export interface TurnDeps {
+  readonly database: Database;
+  readonly processId: string;
+  readonly logger: Logger;
+  readonly metrics: Pick<
+    Metrics,
+    'auditRolledBack' | 'checkpointDeliveries' | 'checkpointsBehind' | 'checkpointLag'
+  >;
+  /** Aborted when the process cannot wait any longer. */
+  readonly ending: AbortSignal;
+  readonly stopped: () => boolean;
+}
+
+/** What this process remembers of a sink between turns. */
+export interface SinkMemory {
+  readonly sink: Sink;
+  /** The last that it was given, as far as this process knows: what the database must still hold. */
+  known?: NumberedNote | undefined;
+  /** Whether the target itself was asked since the start. */
+  asked: boolean;
+  /** What was said last of its not working. */
+  complaint?: string | undefined;
+}
+
+/** Longer than a delivery may take: only a process that died leaves a claim behind. */
+const CLAIM_MS = 15_000;
+const READ_AT_ONCE = 500;
+/** How often progress is noted while much is due; what a crash forgets is delivered again. */
+const NOTE_EVERY_MS = 100;
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 60_000;
+
+const systemContext = (correlationId: string): RequestContext => ({
+  correlationId,
+  actor: 'system',
+  tenantId: null,
+  sessionId: null,
+  ip: null,
+  country: null,
+  userAgent: null,
+});
+
+/** Another process has the sink by now: this one was away for too long. */
+class ClaimLost extends Error {}
+
+/**
+ * A checkpoint left the building and the database has it no longer. Told loudly and once, and gone on from: what was
+ * delivered stands where it was delivered.
+ */
+async function reportLoss(
+  { database, processId, logger, metrics }: TurnDeps,
+  { kind, name }: Sink,
+  lost: { id: number | null; note: string },
+): Promise<void> {
+  const hash = createHash('sha256').update(lost.note).digest('hex');
+  const told = await database.db.transaction(async (tx) => {
+    if (!(await markLossTold(tx, name, hash))) return false;
+    await recordAudit(tx, systemContext(processId), {
+      action: 'AUDIT_LOG_ROLLED_BACK',
+      outcome: 'failure',
+      tenantId: null,
+      details: { known: { checkpoint: lost.id, note: lost.note }, by: kind },
+    });
+    return true;
+  });
+  if (!told) return;
+  metrics.auditRolledBack.inc();
+  logger.error(
+    { sink: kind, checkpoint: lost.id, note: lost.note },
+    'the audit log lacks a checkpoint that was delivered: an older backup was restored, or a failover lost it',
+  );
+}
+
+/** The last that a sink holds; undefined where it begins from the start. */
+type Place = NumberedNote | undefined;
+
+/** Compares what was delivered with what is there. */
+async function findPlace(deps: TurnDeps, memory: SinkMemory, now: Standing): Promise<Place> {
+  const { known, sink } = memory;
+  if (known && now.knownNote !== known.note) {
+    await reportLoss(deps, sink, known);
+    memory.known = undefined;
+  }
+  const { deliveredId: id, deliveredNote: note } = now;
+  if (note === null) return memory.known;
+  if (!now.deliveredIsThere) {
+    await reportLoss(deps, sink, { id, note });
+    // Where its history parted from that of the database is not known: better twice than never.
+    return undefined;
+  }
+  // What this process delivered may be more than was noted: the database may have been away.
+  if (id > (memory.known?.id ?? 0)) memory.known = { id, note };
+  return memory.known;
+}
+
+function toSought(note: string) {
+  const checkpoint = parseCheckpoint(note);
+  const logId = checkpoint && logOf(checkpoint.origin);
+  return checkpoint && logId !== undefined ? [{ logId, size: checkpoint.size, note }] : [];
+}
+
+/** Asks the target what it holds, which is nearer to the truth than what was noted of it. */
+async function askTarget(deps: TurnDeps, { sink }: SinkMemory, place: Place): Promise<Place> {
+  const notes = (await sink.recall?.())?.flatMap(toSought);
+  if (!notes) return place;
+  const last = notes.at(-1);
+  if (!last) {
+    const line = { sink: sink.kind, after: place?.id };
+    if (place) deps.logger.warn(line, 'the file of checkpoints is empty or new: it goes on');
+    return place;
+  }
+  const found = await findNotes(deps.database.pool, notes);
+  if (!found.has(last.note)) await reportLoss(deps, sink, { id: null, note: last.note });
+  const common = notes.findLast(({ note }) => found.has(note));
+  const id = common && found.get(common.note);
+  return id === undefined ? place : { id, note: common?.note ?? '' };
+}
+
+const idOf = ({ deliveredId }: Standing) => (deliveredId === 0 ? undefined : deliveredId);
+
+async function moveTo(deps: TurnDeps, { name }: Sink, place: Place): Promise<void> {
+  const { database, processId } = deps;
+  if (!(await moveOn(database.pool, name, processId, place, CLAIM_MS))) throw new ClaimLost();
+}
+
+/** Notes progress now and then, and at the end. */
+function createProgress(deps: TurnDeps, memory: SinkMemory) {
+  let notedAt = Date.now();
+  let waiting: NumberedNote | undefined;
+  const flush = async () => {
+    if (!waiting) return;
+    const last = waiting;
+    waiting = undefined;
+    notedAt = Date.now();
+    await moveTo(deps, memory.sink, last);
+  };
+  return {
+    async reached(last: NumberedNote) {
+      waiting = last;
+      memory.known = last;
+      if (Date.now() - notedAt >= NOTE_EVERY_MS) await flush();
+    },
+    flush,
+  };
+}
+
+async function sendAll(deps: TurnDeps, memory: SinkMemory, place: Place): Promise<void> {
+  const { sink } = memory;
+  const progress = createProgress(deps, memory);
+  let after = place?.id ?? 0;
+  try {
+    while (!deps.stopped()) {
+      const due = await readCheckpointsAfter(deps.database.pool, after, READ_AT_ONCE);
+      for (let at = 0; at < due.length && !deps.stopped(); at += sink.atOnce) {
+        const pack = due.slice(at, at + sink.atOnce);
+        await sink.send(pack, deps.ending);
+        deps.metrics.checkpointDeliveries.inc(
+          { sink: sink.kind, outcome: 'delivered' },
+          pack.length,
+        );
+        const last = pack.at(-1);
+        if (!last) break;
+        after = last.id;
+        await progress.reached(last);
+      }
+      if (due.length === 0) break;
+    }
+  } finally {
+    await progress.flush();
+  }
+}
+
+/** What a sink lacks, and how it is told. */
+function meter(
+  { metrics }: TurnDeps,
+  sink: Sink['kind'],
+  now: Pick<Standing, 'newestId' | 'deliveredId' | 'lagSec'>,
+): void {
+  metrics.checkpointsBehind.set({ sink }, Math.max(0, now.newestId - now.deliveredId));
+  metrics.checkpointLag.set({ sink }, now.lagSec);
+}
+
+async function fail(deps: TurnDeps, memory: SinkMemory, error: DeliveryError): Promise<void> {
+  const { sink } = memory;
+  // We broke it off: whoever comes next need not wait.
+  if (deps.ending.aborted) return letGo(deps.database.pool, sink.name, deps.processId);
+  deps.metrics.checkpointDeliveries.inc({ sink: sink.kind, outcome: 'failed' });
+  const { reason, retryAfterMs } = error;
+  if (memory.complaint !== reason) {
+    deps.logger.error(
+      { sink: sink.kind, reason },
+      'checkpoints cannot be delivered: they are kept, and tried again',
+    );
+  }
+  memory.complaint = reason;
+  const backoff = { firstMs: FIRST_RETRY_MS, mostMs: LAST_RETRY_MS, leastMs: retryAfterMs };
+  await noteFailure(deps.database.pool, sink.name, deps.processId, reason, backoff);
+}
+
+function thank({ logger }: TurnDeps, memory: SinkMemory): void {
+  if (memory.complaint === undefined) return;
+  logger.info({ sink: memory.sink.kind }, 'checkpoints are delivered again');
+  memory.complaint = undefined;
+}
+
+/**
+ * Brings one sink as far as the database is, if it is this process's turn.
+ * @throws the driver's error; what a sink does wrong is logged, metered and noted here
+ */
+export async function takeTurn(deps: TurnDeps, memory: SinkMemory): Promise<void> {
+  const { sink } = memory;
+  const { pool } = deps.database;
+  const look = () => readStanding(pool, sink.name, deps.processId, memory.known?.id);
+  const before = await look();
+  meter(deps, sink.kind, before);
+  const place = await findPlace(deps, memory, before);
+  const due = before.newestId > before.deliveredId || place?.id !== idOf(before);
+  if (!before.isFree || (!due && (memory.asked || !sink.recall))) return;
+  if (!(await claimSink(pool, sink.name, deps.processId, CLAIM_MS))) return;
+  try {
+    // What the process that had it before has delivered meanwhile.
+    const now = await look();
+    const from = await askTarget(deps, memory, await findPlace(deps, memory, now));
+    memory.asked = true;
+    if (from?.id !== idOf(now)) await moveTo(deps, sink, from);
+    await sendAll(deps, memory, from);
+    thank(deps, memory);
+    meter(deps, sink.kind, await look());
+    await letGo(pool, sink.name, deps.processId);
+  } catch (error) {
+    if (error instanceof DeliveryError) await fail(deps, memory, error);
+    else if (!(error instanceof ClaimLost)) throw error;
+  }
+}
