@@ -1,0 +1,322 @@
+import { parseCheckpoint } from '@/server/audit/log/checkpoint';
+import { ask } from '@/tests/helpers/askDatabase';
+import { startReceiver } from '@/tests/helpers/checkpointReceiver';
+import type { Receiver } from '@/tests/helpers/checkpointReceiver';
+import {
+  errorsOf,
+  hasten,
+  openDeliverer,
+  signMore,
+  signed,
+  standing,
+  thisDatabase,
+  untilDelivered,
+  untilFailed,
+} from '@/tests/helpers/checkpoints';
+import { closeLater } from '@/tests/helpers/closing';
+import { pollUntil } from '@/tests/helpers/pollUntil';
+import { startTcpProxy } from '@/tests/helpers/tcpProxy';
+
+jest.setTimeout(40_000);
+
+let receiver: Receiver;
+let sink: string;
+let node: ReturnType<typeof openDeliverer> | undefined;
+
+beforeEach(async () => {
+  receiver = await startReceiver();
+  sink = receiver.settings().webhook.sink;
+});
+afterEach(async () => {
+  await node?.close();
+  node = undefined;
+});
+
+const open = (options: Parameters<typeof openDeliverer>[1] = {}) =>
+  (node = openDeliverer(receiver.settings(), options));
+const bare = ({ id, note }: { id: number; note: string }) => ({ id, note });
+const CANNOT = 'checkpoints cannot be delivered: they are kept, and tried again';
+
+describe('a receiver', () => {
+  it('gets thousands of checkpoints, each once, in the order in which they were signed', async () => {
+    await signMore(2500);
+    const { metric } = open();
+    await untilDelivered(sink);
+    const all = await signed();
+    expect(all.length).toBeGreaterThanOrEqual(2500);
+    expect(receiver.accepted.map(bare)).toStrictEqual(all);
+    expect(
+      await metric('gatehouse_checkpoint_deliveries_total', {
+        sink: 'webhook',
+        outcome: 'delivered',
+      }),
+    ).toBe(all.length);
+    expect(await metric('gatehouse_checkpoints_behind', { sink: 'webhook' })).toBe(0);
+    expect(await metric('gatehouse_checkpoint_lag_seconds', { sink: 'webhook' })).toBe(0);
+  });
+
+  it('gets the note as plain text with its number, and the token where there is one', async () => {
+    await signMore(1);
+    node = openDeliverer(receiver.settings('s3cret-token'));
+    await untilDelivered(sink);
+    const last = receiver.accepted.at(-1);
+    expect(last?.headers).toMatchObject({
+      'content-type': 'text/plain; charset=utf-8',
+      authorization: 'Bearer s3cret-token',
+      'gatehouse-checkpoint-id': String(last?.id),
+    });
+    expect(parseCheckpoint(last?.note ?? '')?.size).toBe(1);
+  });
+
+  it('gets what is signed later, soon', async () => {
+    open();
+    await untilDelivered(sink);
+    const before = receiver.accepted.length;
+    await signMore(3);
+    await untilDelivered(sink);
+    expect(receiver.accepted.slice(before).map(bare)).toStrictEqual((await signed()).slice(-3));
+  });
+
+  it('at another address begins from the start', async () => {
+    await signMore(2);
+    open();
+    await untilDelivered(sink);
+    const other = await startReceiver();
+    openDeliverer(other.settings());
+    await untilDelivered(other.settings().webhook.sink);
+    expect(other.accepted.map(bare)).toStrictEqual(await signed());
+  });
+
+  it('has a name that does not tell its address', () => {
+    expect(sink).toMatch(/^webhook:[0-9a-f]{32}$/);
+  });
+});
+
+describe('a receiver that does not take a checkpoint', () => {
+  it.each([
+    ['fails', { status: 500 }, 'HTTP 500'],
+    ['knows no such page', { status: 404 }, 'HTTP 404'],
+    ['sends elsewhere', { status: 302, headers: { location: 'TRAP' } }, 'HTTP 302'],
+    [
+      'keeps the method and sends elsewhere',
+      { status: 308, headers: { location: 'TRAP' } },
+      'HTTP 308',
+    ],
+    ['has enough', { status: 429 }, 'HTTP 429'],
+    ['never answers', 'hang', 'TIMEOUT'],
+    ['hangs up', 'hang up', 'ECONNRESET'],
+  ] as const)(
+    'as it %s, gets it again, and none after it before',
+    async (_what, answer, reason) => {
+      await signMore(4);
+      const all = await signed();
+      const stuck = all.at(-3);
+      const trap = await startReceiver();
+      receiver.answer(({ id }) => {
+        if (id !== stuck?.id) return { status: 200 };
+        if (typeof answer === 'string' || !('headers' in answer)) return answer;
+        return { ...answer, headers: { location: trap.url } };
+      });
+      const { lines, metric } = open({ webhookTimeoutMs: 300 });
+      const row = await untilFailed(sink);
+      expect(row?.last_error).toBe(reason);
+      expect(Number(row?.delivered_id)).toBe(all.at(-4)?.id);
+      expect(receiver.accepted.map(bare)).toStrictEqual(all.slice(0, -3));
+      await hasten();
+      await untilFailed(sink, 2);
+      expect(receiver.accepted.length).toBe(all.length - 3);
+      expect(errorsOf(lines)).toStrictEqual([CANNOT]);
+      receiver.accept();
+      await hasten();
+      await untilDelivered(sink);
+      expect(receiver.accepted.map(bare)).toStrictEqual(all);
+      expect(receiver.refused.every(({ id }) => id === stuck?.id)).toBe(true);
+      expect([...trap.accepted, ...trap.refused]).toStrictEqual([]);
+      expect(lines.at(-1)?.msg).toBe('checkpoints are delivered again');
+      const failed = { sink: 'webhook', outcome: 'failed' };
+      expect(await metric('gatehouse_checkpoint_deliveries_total', failed)).toBeGreaterThanOrEqual(
+        2,
+      );
+    },
+  );
+
+  it.each([
+    ['seconds', () => '120', 118_000, 120_500],
+    ['a date', () => new Date(Date.now() + 240_000).toUTCString(), 236_000, 240_500],
+    ['what is absurd', () => '999999999', 3_590_000, 3_600_500],
+    ['nonsense', () => 'soon', 0, 1000],
+    ['the past', () => 'Wed, 21 Oct 2015 07:28:00 GMT', 0, 1000],
+  ])('and says when in %s is not asked before', async (_what, value, least, most) => {
+    await signMore(1);
+    receiver.answer({ status: 503, headers: { 'retry-after': value() } });
+    open();
+    const row = await untilFailed(sink);
+    expect(row?.waits_ms).toBeGreaterThan(least - 1000);
+    expect(row?.waits_ms).toBeLessThan(most);
+  });
+
+  it('is asked less and less often, and at least once a minute', async () => {
+    await signMore(1);
+    receiver.answer({ status: 500 });
+    open();
+    await untilFailed(sink);
+    for (const [failures, most] of [
+      [3, 4000],
+      [6, 32_000],
+      [25, 60_000],
+    ] as const) {
+      await ask(thisDatabase(), 'UPDATE checkpoint_deliveries SET failures = $1 WHERE sink = $2', [
+        failures,
+        sink,
+      ]);
+      await hasten();
+      const row = await untilFailed(sink, failures + 1);
+      expect(row?.waits_ms).toBeGreaterThan(most - 2000);
+      expect(row?.waits_ms).toBeLessThanOrEqual(most);
+    }
+  });
+
+  it('since it is away gets everything once it is back, and meanwhile the metrics say how far behind it is', async () => {
+    open();
+    await untilDelivered(sink);
+    await receiver.stop();
+    const before = receiver.accepted.length;
+    await signMore(300);
+    const row = await untilFailed(sink);
+    expect(row?.last_error).toMatch(/^ECONN/);
+    await pollUntil(
+      'the metrics tell',
+      async () => [
+        await node?.metric('gatehouse_checkpoints_behind', { sink: 'webhook' }),
+        await node?.metric('gatehouse_checkpoint_lag_seconds', { sink: 'webhook' }),
+      ],
+      ([behind = 0, lag = 0]) => behind === 300 && lag > 0,
+    );
+    await receiver.again();
+    await hasten();
+    await untilDelivered(sink);
+    expect(receiver.accepted.slice(before).map(bare)).toStrictEqual((await signed()).slice(-300));
+  });
+});
+
+describe('several nodes', () => {
+  it('at once give each checkpoint to a receiver once, in order', async () => {
+    await signMore(500);
+    const nodes = [1, 2, 3].map(() => openDeliverer(receiver.settings()));
+    for (let round = 0; round < 5; round += 1) await signMore(200);
+    await untilDelivered(sink);
+    await Promise.all(nodes.map((one) => one.close()));
+    expect(receiver.accepted.map(bare)).toStrictEqual(await signed());
+  });
+
+  it('wait for a claim to run out, and for no longer', async () => {
+    await signMore(2);
+    const claim = (until: string) =>
+      ask(
+        thisDatabase(),
+        `INSERT INTO checkpoint_deliveries (sink, claimed_by, claimed_until) VALUES ($1, gen_random_uuid(), now() + $2::interval)
+         ON CONFLICT (sink) DO UPDATE SET claimed_until = excluded.claimed_until`,
+        [sink, until],
+      );
+    await claim('1 hour');
+    const { metric } = open();
+    await pollUntil(
+      'it has looked twice',
+      () => metric('gatehouse_checkpoint_lag_seconds', { sink: 'webhook' }),
+      (lag) => lag > 0,
+    );
+    expect(receiver.accepted).toStrictEqual([]);
+    await claim('-1 second');
+    await untilDelivered(sink);
+    expect(receiver.accepted.map(bare)).toStrictEqual(await signed());
+  });
+
+  it('stop at once where another has taken over meanwhile', async () => {
+    await signMore(30);
+    const all = await signed();
+    const other = '00000000-0000-7000-8000-000000000001';
+    let stolen: Promise<unknown> | undefined;
+    receiver.answer(({ id }) => {
+      if (id === all.at(-20)?.id) {
+        stolen = ask(
+          thisDatabase(),
+          `UPDATE checkpoint_deliveries SET claimed_by = $2, claimed_until = now() + interval '1 hour' WHERE sink = $1`,
+          [sink, other],
+        );
+        return 'hang';
+      }
+      return { status: 200 };
+    });
+    open({ webhookTimeoutMs: 500 });
+    await pollUntil(
+      'it is stolen',
+      () => Promise.resolve(stolen),
+      (one) => one !== undefined,
+    );
+    await stolen;
+    await node?.close();
+    expect(receiver.accepted.length).toBeLessThanOrEqual(all.length - 20);
+    expect(await standing(sink)).toMatchObject({ claimed_by: other, failures: 0 });
+  });
+});
+
+describe('a process that is told to stop', () => {
+  it('while a receiver hangs is gone within seconds, and leaves the sink to others at once', async () => {
+    await signMore(1);
+    receiver.answer('hang');
+    const { close } = open();
+    await pollUntil(
+      'it hangs',
+      () => Promise.resolve(receiver.refused.length),
+      (n) => n > 0,
+    );
+    const began = performance.now();
+    await close();
+    expect(performance.now() - began).toBeLessThan(6000);
+    expect(await standing(sink)).toMatchObject({ claimed_by: null, failures: 0 });
+    receiver.accept();
+    open();
+    await untilDelivered(sink);
+    expect(receiver.accepted.map(bare)).toStrictEqual(await signed());
+  });
+
+  it('in the middle of thousands notes how far it came', async () => {
+    await signMore(2000);
+    const { close } = open();
+    await pollUntil(
+      'it has begun',
+      () => Promise.resolve(receiver.accepted.length),
+      (n) => n > 100,
+    );
+    await close();
+    const reached = receiver.accepted.length;
+    expect(reached).toBeLessThan((await signed()).length);
+    expect(Number((await standing(sink))?.delivered_id)).toBe(receiver.accepted.at(-1)?.id);
+    open();
+    await untilDelivered(sink);
+    expect(receiver.accepted.map(bare)).toStrictEqual(await signed());
+  });
+});
+
+describe('a database', () => {
+  it('that goes away in the middle and comes back costs no checkpoint, and doubles none', async () => {
+    await signMore(1500);
+    const proxy = await startTcpProxy(thisDatabase());
+    closeLater(() => proxy.close());
+    const { lines, metric } = open({ url: proxy.url });
+    await pollUntil(
+      'it has begun',
+      () => Promise.resolve(receiver.accepted.length),
+      (n) => n > 200,
+    );
+    proxy.set('refuse');
+    const failures = () =>
+      metric('gatehouse_background_failures_total', { task: 'deliver_checkpoints' });
+    await pollUntil('it fails', failures, (count) => count >= 3, 20_000);
+    const said = errorsOf(lines);
+    expect(said).toStrictEqual(['checkpoints cannot be looked for']);
+    proxy.set('forward');
+    await untilDelivered(sink);
+    expect(receiver.accepted.map(bare)).toStrictEqual(await signed());
+  });
+});

@@ -1,0 +1,134 @@
+import { createSealer } from '@/server/audit';
+import { createCheckpointDeliverer } from '@/server/audit';
+import type { CheckpointSettings } from '@/server/checkpointSettings';
+import { loadConfig, requireReady } from '@/server/config';
+import { uuidV7 } from '@/server/db/ids';
+import { createKeyRing } from '@/server/keyRing';
+import { createMetrics } from '@/server/metrics';
+import { randomBytes } from 'node:crypto';
+import { ask } from './askDatabase';
+import { closeLater } from './closing';
+import { memoryLog } from './memoryLog';
+import { pollUntil } from './pollUntil';
+
+export const thisDatabase = () => process.env['DATABASE_URL'] ?? '';
+
+const random = { bytes: randomBytes, id: () => uuidV7(Date.now(), randomBytes(16)) };
+
+/** Has as many trees as are asked for grow by one event each, and every head signed: so many checkpoints more. */
+export async function signMore(count: number, url = thisDatabase()): Promise<void> {
+  await ask(
+    url,
+    `INSERT INTO audit_logs (tenant_id, action, outcome, actor, correlation_id)
+     SELECT gen_random_uuid(), 'AUTH_LOGOUT', 'success', 'system', 'checkpoints' FROM generate_series(1, $1)`,
+    [count],
+  );
+  await seal(url);
+}
+
+/** Puts everything under a checkpoint. */
+async function seal(url: string): Promise<void> {
+  const { logger } = memoryLog();
+  const keys = createKeyRing(requireReady(loadConfig()).secrets);
+  const sealer = createSealer({
+    databaseUrl: url,
+    random,
+    keys,
+    logger,
+    metrics: createMetrics(),
+  });
+  try {
+    await sealer.sealNow();
+  } finally {
+    await sealer.close();
+  }
+}
+
+export interface SignedRow {
+  id: number;
+  note: string;
+}
+
+/** All there are, in their order. */
+export async function signed(url = thisDatabase()): Promise<SignedRow[]> {
+  const rows = await ask<{ id: string; note: string }>(
+    url,
+    'SELECT id, note FROM audit_checkpoints ORDER BY id',
+  );
+  return rows.map(({ id, note }) => ({ id: Number(id), note }));
+}
+
+/** A node's deliverer, on its own, with a log and metrics of its own. */
+export function openDeliverer(
+  checkpoints: CheckpointSettings,
+  { url = thisDatabase(), webhookTimeoutMs }: { url?: string; webhookTimeoutMs?: number } = {},
+) {
+  const { lines, logger } = memoryLog();
+  const metrics = createMetrics();
+  const deliverer = createCheckpointDeliverer({
+    databaseUrl: url,
+    checkpoints,
+    random,
+    logger,
+    metrics,
+    webhookTimeoutMs,
+  });
+  closeLater(() => deliverer.close());
+  deliverer.start();
+  const metric = async (name: string, labels: Record<string, string>): Promise<number> => {
+    const found = await metrics.registry.getSingleMetric(name)?.get();
+    const fits = (one: { labels: object }) =>
+      Object.entries(labels).every(([label, value]) => Reflect.get(one.labels, label) === value);
+    return found?.values.find(fits)?.value ?? 0;
+  };
+  return { close: () => deliverer.close(), lines, metric };
+}
+
+/** What is noted of a sink. */
+export interface DeliveryRow {
+  delivered_id: string;
+  failures: number;
+  last_error: string | null;
+  waits_ms: number;
+  claimed_by: string | null;
+}
+
+export async function standing(sink: string, url = thisDatabase()) {
+  const [row] = await ask<DeliveryRow>(
+    url,
+    `SELECT delivered_id, failures, last_error, claimed_by,
+       (extract(epoch FROM next_try_at - clock_timestamp()) * 1000)::float8 AS waits_ms
+     FROM checkpoint_deliveries WHERE sink = $1`,
+    [sink],
+  );
+  return row;
+}
+
+/** Waits until a sink has failed so often in a row. */
+export const untilFailed = (sink: string, times = 1) =>
+  pollUntil(
+    `${times} failures`,
+    () => standing(sink),
+    (row) => (row?.failures ?? 0) >= times,
+    10_000,
+  );
+
+/** Waits until a sink has everything, and that is noted. */
+export const untilDelivered = (sink: string, url = thisDatabase()) =>
+  pollUntil(
+    'everything is delivered',
+    async () => {
+      const newest = (await signed(url)).at(-1)?.id;
+      const row = await standing(sink, url);
+      return { newest, delivered: Number(row?.delivered_id), free: row?.claimed_by === null };
+    },
+    ({ newest, delivered, free }) => newest === delivered && free,
+    20_000,
+  );
+
+/** Nobody has to wait any longer before a sink is tried again. */
+export const hasten = (url = thisDatabase()) =>
+  ask(url, 'UPDATE checkpoint_deliveries SET next_try_at = now()');
+
+export const errorsOf = (lines: readonly { level: number; msg: string }[]) =>
+  lines.filter(({ level }) => level >= 50).map(({ msg }) => msg);
