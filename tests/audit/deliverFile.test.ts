@@ -133,7 +133,7 @@ describe('after a crash', () => {
     const text = read();
     expect(text.startsWith(records(all.slice(0, -1)) + torn)).toBe(true);
     expect(text.endsWith(`\n\n${records(rest)}`)).toBe(true);
-    expect(text.match(/^gatehouse\/\S{36}\n\d+\n\S{44}\n\n— \S+ \S+\n$/gm)).toHaveLength(
+    expect(text.match(/^gatehouse\/\S{36}\n\d+\n\S{44}\n\n— \S+ \S{92}\n$/gm)).toHaveLength(
       (await signed()).length,
     );
   });

@@ -10,8 +10,9 @@ const AT_ONCE = 500;
 /** Some thousands of notes: more than a crash can leave unnoted. */
 const TAIL_BYTES = 1_048_576;
 
-/** A whole checkpoint, by the form of its lines: what a crash has cut off is none. */
-const NOTE = /^gatehouse\/[0-9a-f-]{36}\n[0-9]+\n[A-Za-z0-9+/=]+\n\n(?:— \S+ \S+\n)+/gm;
+/** A whole checkpoint, by the form of its lines and the length of its signature: what a crash has cut off is none. */
+const NOTE =
+  /^gatehouse\/[0-9a-f-]{36}\n[0-9]+\n[A-Za-z0-9+/=]{44}\n\n— \S+ [A-Za-z0-9+/=]{92}\n/gm;
 
 /** Which file it is, and how long: both are others once somebody has rotated, replaced or written it. */
 interface Mark {
