@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { assertGrants } from './bootstrap/assertGrants';
 import { assertSchema, SchemaDriftError } from './bootstrap/assertSchema';
 import { createDemo } from './bootstrap/createDemo';
 import type { DemoSignIn } from './bootstrap/createDemo';
@@ -79,6 +80,7 @@ async function start(running: Running): Promise<void> {
   const deps = createDeps(ready);
   running.deps = deps;
   const onWait = ({ message }: LockWait) => deps.logger.warn(message);
+  await assertGrants(ready, deps.logger);
   const applied = await prepareDatabase(ready, { onWait });
   running.embedded?.onExit((code) => {
     deps.logger.fatal({ code }, 'the embedded database stopped by itself');

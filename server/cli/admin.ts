@@ -12,6 +12,7 @@ const OPTIONS = {
   email: { type: 'string' },
   permissions: { type: 'string' },
   secret: { type: 'string' },
+  role: { type: 'string' },
   'password-stdin': { type: 'boolean' },
   totp: { type: 'boolean' },
 } as const;

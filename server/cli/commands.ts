@@ -2,6 +2,7 @@ import { describeDifference, suggestMend } from '../bootstrap/catalogue/compareC
 import { schemaHealthCheck } from '../bootstrap/schemaHealth';
 import { inspectSchema } from '../bootstrap/inspectSchema';
 import { readMigrationState, runMigrations } from '../bootstrap/migrate';
+import { grantServing } from '../bootstrap/servingRole';
 import { forceLogout } from '../auth';
 import { recordAudit } from '../audit';
 import { generateSecrets } from '../keyRing';
@@ -170,6 +171,17 @@ function checkCommand() {
   });
 }
 
+/** Refused while migrations are pending: what they make would be forgotten. */
+function grantCommand(options: Options) {
+  const role = required(options, 'role');
+  return asOperator(async ({ config }) => {
+    const { databaseUrl, migrationsDir } = config;
+    const { pending } = await readMigrationState(databaseUrl, migrationsDir);
+    if (pending > 0) throw new CommandError('Migrations are pending: run `db migrate` first.');
+    return grantServing(databaseUrl, role);
+  });
+}
+
 function generateKeysCommand() {
   const secrets = generateSecrets();
   return Promise.resolve({
@@ -201,6 +213,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   'staff unlock': { usage: '--tenant S --email E', run: unlockCommand },
   'db migrate': { usage: '', run: migrateCommand },
   'db pending': { usage: '', run: pendingCommand },
+  'db grant': { usage: '--role NAME', run: grantCommand },
   'db check': { usage: '', run: checkCommand },
   'keys generate': { usage: '', run: generateKeysCommand },
   'totp code': { usage: '--secret BASE32', run: totpCodeCommand },

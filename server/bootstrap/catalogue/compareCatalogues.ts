@@ -1,3 +1,4 @@
+import { reachesIntoEvidence } from '../servingPrivileges';
 import type { Catalogue } from './readCatalogue';
 
 export interface Difference {
@@ -17,7 +18,7 @@ export interface Difference {
 }
 
 export interface CompareOptions {
-  /** Roles that may hold privileges which no migration gave. PUBLIC is no role. */
+  /** Roles that may hold privileges which no migration gave, short of changing evidence. PUBLIC is no role. */
   knownRoles?: readonly string[];
 }
 
@@ -107,7 +108,10 @@ export function compareCatalogues(
   const all = objects
     .filter((object) => expected[object] !== found[object])
     .map((object) => toDifference(object, expected[object], found[object]))
-    .filter(({ kind, object }) => kind !== 'grant' || !known.has(roleOf(object)));
+    .filter(
+      ({ kind, object, table, found: granted = '' }) =>
+        kind !== 'grant' || !known.has(roleOf(object)) || reachesIntoEvidence(table, granted),
+    );
   const whole = new Set(
     all.filter(({ problem }) => problem !== 'changed').map(({ object }) => object),
   );

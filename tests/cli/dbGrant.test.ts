@@ -1,0 +1,91 @@
+import { ask } from '../helpers/askDatabase';
+import { thisDatabase } from '../helpers/checkpoints';
+import { operate } from '../helpers/operatorCommand';
+import { externalEnv, killServers, startServer } from '../helpers/serverProcess';
+import { createServingRole } from '../helpers/servingRole';
+
+jest.setTimeout(60_000);
+
+afterEach(killServers);
+
+const grant = (...words: string[]) => operate(externalEnv(), ['db', 'grant', ...words]);
+
+describe('db grant', () => {
+  it('gives a role what the server needs, and prints it', async () => {
+    const role = await createServingRole(thisDatabase());
+    const { code, stdout, stderr } = await grant('--role', role.name);
+    expect({ code, stderr }).toStrictEqual({ code: 0, stderr: '' });
+    const printed = JSON.parse(stdout);
+    expect(printed).toMatchObject({ role: role.name, warnings: [] });
+    expect(printed.tables).toMatchObject({
+      audit_logs: ['SELECT', 'INSERT'],
+      audit_leaves: ['SELECT', 'INSERT'],
+      audit_nodes: ['SELECT', 'INSERT'],
+      audit_checkpoints: ['SELECT', 'INSERT'],
+      evidence_keys: ['SELECT', 'INSERT'],
+      audit_trees: ['SELECT', 'INSERT', 'UPDATE'],
+      audit_sealer: ['SELECT', 'INSERT', 'UPDATE'],
+      checkpoint_deliveries: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+      user_sessions: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+    });
+    expect(printed.functions).toContain('public.gatehouse_uuid_v7()');
+    const env = {
+      SCHEMA_KNOWN_ROLES: role.name,
+      SCHEMA_GUARD: 'enforce',
+      MIGRATE_ON_BOOT: 'false',
+    };
+    const url = await startServer({ ...externalEnv(role.url), ...env }).url();
+    expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+  });
+
+  it.each([
+    ['no name', [], /^--role is missing\.$/],
+    ['everybody', ['--role', 'public'], /^public is no role of yours/],
+    ['nobody', ['--role', 'nobody'], /^There is no role 'nobody'/],
+  ])('refuses %s in one sentence', async (_who, words, sentence) => {
+    const { code, stdout, stderr } = await grant(...words);
+    expect({ code, stdout }).toStrictEqual({ code: 1, stdout: '' });
+    expect(stderr.trimEnd()).toMatch(sentence);
+  });
+});
+
+describe('a server whose role lacks grants', () => {
+  const start = (url: string, guard: string, name: string) =>
+    startServer({
+      ...externalEnv(url),
+      SCHEMA_GUARD: guard,
+      SCHEMA_KNOWN_ROLES: name,
+      MIGRATE_ON_BOOT: 'false',
+    });
+
+  it('names them: under enforce it does not start, else it says so and serves', async () => {
+    const role = await createServingRole(thisDatabase());
+    await grant('--role', role.name);
+    await ask(
+      thisDatabase(),
+      `REVOKE DELETE ON mails FROM ${role.quoted}; GRANT UPDATE ON audit_trees TO ${role.quoted}; REVOKE ALL ON users FROM ${role.quoted};
+       GRANT TRUNCATE ON known_devices TO ${role.quoted}`,
+    );
+    const refused = start(role.url, 'enforce', role.name);
+    expect(await refused.exited).toBe(5);
+    expect(refused.stderr().trimEnd().split('\n')).toStrictEqual([
+      `The role ${role.name} lacks DELETE on public.mails.`,
+      `The role ${role.name} lacks SELECT, INSERT, UPDATE, DELETE on public.users.`,
+      expect.stringMatching(
+        /^Refusing to start: run `npm run admin -- db grant --role .*owns the tables\.$/,
+      ),
+    ]);
+    const warned = start(role.url, 'warn', role.name);
+    await warned.url();
+    expect(warned.stdout()).toContain('SERVING_ROLE_LACKS');
+    expect(warned.stdout()).toContain('TRUNCATE on public.known_devices');
+  });
+
+  it('has none at all: that is a sentence, not a stack', async () => {
+    const role = await createServingRole(thisDatabase());
+    const refused = start(role.url, 'enforce', role.name);
+    expect(await refused.exited).toBe(5);
+    expect(refused.stderr()).toContain('lacks SELECT on the tables of schema drizzle.');
+    expect(refused.stderr()).not.toMatch(/^\s+at /m);
+  });
+});
