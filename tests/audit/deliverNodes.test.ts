@@ -1,0 +1,156 @@
+import { ask } from '@/tests/helpers/askDatabase';
+import { startReceiver } from '@/tests/helpers/checkpointReceiver';
+import type { Receiver } from '@/tests/helpers/checkpointReceiver';
+import {
+  errorsOf,
+  openDeliverer,
+  signMore,
+  signed,
+  standing,
+  thisDatabase,
+  untilDelivered,
+} from '@/tests/helpers/checkpoints';
+import { closeLater } from '@/tests/helpers/closing';
+import { pollUntil } from '@/tests/helpers/pollUntil';
+import { startTcpProxy } from '@/tests/helpers/tcpProxy';
+
+jest.setTimeout(40_000);
+
+let receiver: Receiver;
+let sink: string;
+let node: ReturnType<typeof openDeliverer> | undefined;
+
+beforeEach(async () => {
+  receiver = await startReceiver();
+  sink = receiver.settings().webhook.sink;
+});
+afterEach(async () => {
+  await node?.close();
+  node = undefined;
+});
+
+const open = (options: Parameters<typeof openDeliverer>[1] = {}) =>
+  (node = openDeliverer(receiver.settings(), options));
+const bare = ({ id, note }: { id: number; note: string }) => ({ id, note });
+
+describe('several nodes', () => {
+  it('at once give each checkpoint to a receiver once, in order', async () => {
+    await signMore(500);
+    const nodes = [1, 2, 3].map(() => openDeliverer(receiver.settings()));
+    for (let round = 0; round < 5; round += 1) await signMore(200);
+    await untilDelivered(sink);
+    await Promise.all(nodes.map((one) => one.close()));
+    expect(receiver.accepted.map(bare)).toStrictEqual(await signed());
+  });
+
+  it('wait for a claim to run out, and for no longer', async () => {
+    await signMore(2);
+    const claim = (until: string) =>
+      ask(
+        thisDatabase(),
+        `INSERT INTO checkpoint_deliveries (sink, claimed_by, claimed_until) VALUES ($1, gen_random_uuid(), now() + $2::interval)
+         ON CONFLICT (sink) DO UPDATE SET claimed_until = excluded.claimed_until`,
+        [sink, until],
+      );
+    await claim('1 hour');
+    const { metric } = open();
+    await pollUntil(
+      'it has looked twice',
+      () => metric('gatehouse_checkpoint_lag_seconds', { sink: 'webhook' }),
+      (lag) => lag > 0,
+    );
+    expect(receiver.accepted).toStrictEqual([]);
+    await claim('-1 second');
+    await untilDelivered(sink);
+    expect(receiver.accepted.map(bare)).toStrictEqual(await signed());
+  });
+
+  it('stop at once where another has taken over meanwhile', async () => {
+    await signMore(30);
+    const all = await signed();
+    const other = '00000000-0000-7000-8000-000000000001';
+    let stolen: Promise<unknown> | undefined;
+    receiver.answer(({ id }) => {
+      if (id === all.at(-20)?.id) {
+        stolen = ask(
+          thisDatabase(),
+          `UPDATE checkpoint_deliveries SET claimed_by = $2, claimed_until = now() + interval '1 hour' WHERE sink = $1`,
+          [sink, other],
+        );
+        return 'hang';
+      }
+      return { status: 200 };
+    });
+    open({ webhookTimeoutMs: 500 });
+    await pollUntil(
+      'it is stolen',
+      () => Promise.resolve(stolen),
+      (one) => one !== undefined,
+    );
+    await stolen;
+    await node?.close();
+    expect(receiver.accepted.length).toBeLessThanOrEqual(all.length - 20);
+    expect(await standing(sink)).toMatchObject({ claimed_by: other, failures: 0 });
+  });
+});
+
+describe('a process that is told to stop', () => {
+  it('while a receiver hangs is gone within seconds, and leaves the sink to others at once', async () => {
+    await signMore(1);
+    receiver.answer('hang');
+    const { close } = open();
+    await pollUntil(
+      'it hangs',
+      () => Promise.resolve(receiver.refused.length),
+      (n) => n > 0,
+    );
+    const began = performance.now();
+    await close();
+    expect(performance.now() - began).toBeLessThan(6000);
+    expect(await standing(sink)).toMatchObject({ claimed_by: null, failures: 0 });
+    receiver.accept();
+    open();
+    await untilDelivered(sink);
+    expect(receiver.accepted.map(bare)).toStrictEqual(await signed());
+  });
+
+  it('in the middle of thousands notes how far it came', async () => {
+    await signMore(2000);
+    const { close } = open();
+    await pollUntil(
+      'it has begun',
+      () => Promise.resolve(receiver.accepted.length),
+      (n) => n > 100,
+    );
+    await close();
+    const reached = receiver.accepted.length;
+    expect(reached).toBeLessThan((await signed()).length);
+    expect(Number((await standing(sink))?.delivered_id)).toBe(receiver.accepted.at(-1)?.id);
+    open();
+    await untilDelivered(sink);
+    expect(receiver.accepted.map(bare)).toStrictEqual(await signed());
+  });
+});
+
+describe('a database', () => {
+  it('that goes away in the middle and comes back costs no checkpoint, and doubles none', async () => {
+    await signMore(1500);
+    const proxy = await startTcpProxy(thisDatabase());
+    closeLater(() => proxy.close());
+    const { lines, metric } = open({ url: proxy.url });
+    await pollUntil(
+      'it has begun',
+      () => Promise.resolve(receiver.accepted.length),
+      (n) => n > 200,
+    );
+    proxy.set('refuse');
+    const failures = () =>
+      metric('gatehouse_background_failures_total', { task: 'deliver_checkpoints' });
+    await pollUntil('it fails', failures, (count) => count >= 3, 20_000);
+    const said = errorsOf(lines);
+    expect(said).toStrictEqual(['checkpoints cannot be looked for']);
+    proxy.set('forward');
+    await untilDelivered(sink);
+    expect(receiver.accepted.map(bare)).toStrictEqual(await signed());
+  });
+});
