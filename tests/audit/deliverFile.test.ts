@@ -204,7 +204,7 @@ describe('a file that somebody', () => {
     expect(readFileSync(`${path}.1`, 'utf8')).toBe(records(before));
     expect(read()).toBe(records((await signed()).slice(-2)));
     expect(node?.lines.map(({ msg }) => msg)).toContain(
-      'the file of checkpoints is empty or new: it goes on',
+      'the file of checkpoints is empty: it is begun anew',
     );
   });
 
@@ -224,6 +224,60 @@ describe('a file that somebody', () => {
     expect(read()).toBe(
       `${records(before)}seen by the auditor\n\n${records((await signed()).slice(-1))}`,
     );
+  });
+});
+
+describe('a file that is lost', () => {
+  it('has everything again after the next start', async () => {
+    await signMore(3);
+    open();
+    await untilDelivered(sink());
+    await node?.close();
+    rmSync(path);
+    open();
+    await pollUntil('it is whole', () => Promise.resolve(existsSync(path) && read()), Boolean);
+    await untilDelivered(sink());
+    expect(read()).toBe(records(await signed()));
+  });
+
+  it('is not mixed up with that of a machine of the same name', async () => {
+    const files = ['one', 'two'].map((name) => ({
+      sink: 'file:same:/heads',
+      path: join(folder, name),
+    }));
+    const turns = files.map((file) => () => openDeliverer({ file, webhook: undefined }));
+    for (let round = 0; round < 2; round += 1) {
+      for (const turn of turns) {
+        const one = turn();
+        await signMore(2);
+        await untilDelivered('file:same:/heads');
+        expect(readFileSync(files[turns.indexOf(turn)]?.path ?? '', 'utf8')).toBe(
+          records(await signed()),
+        );
+        await one.close();
+      }
+    }
+  });
+});
+
+describe('what another machine of the same name was given', () => {
+  it('is missed by nobody: the file that was written here says what it lacks', async () => {
+    await signMore(1);
+    open();
+    await untilDelivered(sink());
+    const claim = (by: string) =>
+      ask(
+        thisDatabase(),
+        `UPDATE checkpoint_deliveries SET claimed_by = ${by}, claimed_until = now() + interval '1 hour' WHERE sink = $1`,
+        [sink()],
+      );
+    await claim('gen_random_uuid()');
+    await signMore(3);
+    await noted((await signed()).at(-1)?.id);
+    await claim('NULL');
+    await signMore(1);
+    await untilDelivered(sink());
+    expect(read()).toBe(records(await signed()));
   });
 });
 

@@ -37,6 +37,8 @@ export interface SinkMemory {
   readonly sink: Sink;
   /** The last that it was given, as far as this process knows: what the database must still hold. */
   known?: NumberedNote | undefined;
+  /** The last that the target itself is known to hold: a file here may hold less than was noted of one elsewhere. */
+  held?: NumberedNote | undefined;
   /** Whether the target itself was asked since the start. */
   asked: boolean;
   /** What was said last of its not working. */
@@ -101,6 +103,7 @@ async function findPlace(deps: TurnDeps, memory: SinkMemory, now: Standing): Pro
   if (known && now.knownNote !== known.note) {
     await reportLoss(deps, sink, known);
     memory.known = undefined;
+    memory.held = undefined;
   }
   const { deliveredId: id, deliveredNote: note } = now;
   if (note === null) return memory.known;
@@ -121,20 +124,26 @@ function toSought(note: string) {
 }
 
 /** Asks the target what it holds, which is nearer to the truth than what was noted of it. */
-async function askTarget(deps: TurnDeps, { sink }: SinkMemory, place: Place): Promise<Place> {
-  const notes = (await sink.recall?.())?.flatMap(toSought);
-  if (!notes) return place;
+async function askTarget(deps: TurnDeps, memory: SinkMemory, place: Place): Promise<Place> {
+  const { sink } = memory;
+  if (!sink.recall) return place;
+  const notes = (await sink.recall())?.flatMap(toSought);
+  if (!notes) return memory.held ?? place;
   const last = notes.at(-1);
   if (!last) {
-    const line = { sink: sink.kind, after: place?.id };
-    if (place) deps.logger.warn(line, 'the file of checkpoints is empty or new: it goes on');
-    return place;
+    // Moved away under our eyes it goes on elsewhere. Else it is a new file, or one that was lost: it is to have them all.
+    const from = memory.held && place;
+    const line = { sink: sink.kind, noted: place?.id, after: from?.id ?? 0 };
+    if (place) deps.logger.warn(line, 'the file of checkpoints is empty: it is begun anew');
+    return from;
   }
   const found = await findNotes(deps.database.pool, notes);
   if (!found.has(last.note)) await reportLoss(deps, sink, { id: null, note: last.note });
   const common = notes.findLast(({ note }) => found.has(note));
   const id = common && found.get(common.note);
-  return id === undefined ? place : { id, note: common?.note ?? '' };
+  const held = id === undefined ? place : { id, note: common?.note ?? '' };
+  memory.held = held;
+  return held;
 }
 
 const idOf = ({ deliveredId }: Standing) => (deliveredId === 0 ? undefined : deliveredId);
@@ -159,6 +168,7 @@ function createProgress(deps: TurnDeps, memory: SinkMemory) {
     async reached(last: NumberedNote) {
       waiting = last;
       memory.known = last;
+      memory.held = last;
       if (Date.now() - notedAt >= NOTE_EVERY_MS) await flush();
     },
     flush,
