@@ -26,13 +26,13 @@ async function readBody(req: IncomingMessage): Promise<string> {
 export async function startReceiver() {
   const accepted: Received[] = [];
   const refused: Received[] = [];
-  let answer: (received: Received) => Answer = () => ACCEPT;
+  let answer: (received: Received) => Answer | Promise<Answer> = () => ACCEPT;
 
   async function receive(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const note = await readBody(req);
     const id = Number(req.headers['gatehouse-checkpoint-id']);
     const received = { id, note, headers: req.headers };
-    const given = answer(received);
+    const given = await answer(received);
     const good = typeof given === 'object' && given.status < 300;
     (good ? accepted : refused).push(received);
     if (given === 'hang') return;
@@ -58,7 +58,7 @@ export async function startReceiver() {
     refused,
     settings: (token?: string) => ({ file: undefined, webhook: webhookSink(url, token) }),
     /** Holds from now on. */
-    answer: (next: Answer | ((received: Received) => Answer)) =>
+    answer: (next: Answer | ((received: Received) => Answer | Promise<Answer>)) =>
       void (answer = typeof next === 'function' ? next : () => next),
     accept: () => void (answer = () => ACCEPT),
     /** Nobody listens there any more. */
