@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, hostname, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { objectionsToCheckpoints, readCheckpointSettings } from './checkpointSettings';
 import { objectionsToMail, readMailSettings } from './mailSettings';
+import { namesProxies, parseTrustProxy } from './trustProxy';
 import { findWebauthnProblems, readWebauthn } from './webauthnSettings';
 
 /** A setting is missing or wrong: `problems` holds one plain sentence for each. */
@@ -168,8 +168,7 @@ function wrongSettings(env: Settings): string[] {
       `ARGON2_MEMORY_KIB and ARGON2_TIME_COST must be at least ${ARGON2_FLOOR.memoryKib} and ${ARGON2_FLOOR.timeCost}.`,
     );
   }
-  const proxies = parseTrustProxy(env.TRUST_PROXY);
-  if (Array.isArray(proxies) && !proxies.every(namesProxies)) {
+  if (!namesProxies(env.TRUST_PROXY)) {
     problems.push(
       'TRUST_PROXY must name the proxies (addresses, CIDR ranges, loopback, or a hop count): trusting everybody lets a client choose its own address.',
     );
@@ -289,17 +288,6 @@ function findOperator(): string {
     // A container may run as a uid that has no name.
     return `uid ${process.getuid?.() ?? 'unknown'}@${hostname()}`;
   }
-}
-
-const NAMED_RANGES = new Set(['loopback', 'linklocal', 'uniquelocal']);
-
-const namesProxies = (part: string) =>
-  NAMED_RANGES.has(part) || ipaddr.isValid(part) || ipaddr.isValidCIDR(part);
-
-function parseTrustProxy(value: string | undefined): number | string[] | false {
-  if (!value || value === 'false') return false;
-  if (/^\d+$/.test(value)) return Number(value);
-  return value.split(',').map((part) => part.trim());
 }
 
 export type Config = Readonly<ReturnType<typeof buildConfig>>;
