@@ -117,12 +117,13 @@ describe('an attack by somebody who may do anything in the database is found and
   });
 
   it('the events truncated', async () => {
+    const events = await scene.countEvents();
     await scene.tamper('TRUNCATE audit_logs');
     const { code, stdout } = await scene.verify('--limit', '3');
     expect(code).toBe(1);
-    expect(stdout).toMatch(/^FAIL {2}events +79 findings$/m);
+    expect(stdout).toMatch(new RegExp(`^FAIL {2}events +${events} findings$`, 'm'));
     expect(stdout).toContain(`leaf 0, event ${(await scene.leaf(0)).event_id}: it was sealed, and`);
-    expect(stdout).toContain('… and 76 more (--limit)');
+    expect(stdout).toContain(`… and ${events - 3} more (--limit)`);
   });
 
   it('every table of the log truncated: by what the sealer knows, or by an earlier checkpoint', async () => {

@@ -53,7 +53,11 @@ describe('nothing is said against a log', () => {
     await scene.seal();
     const earlier = file(await scene.checkpoints());
     const sound = await scene.verify('--checkpoint', earlier);
-    expect(sound.stdout).toMatch(/38434 events in 1202 logs as they were sealed, none missing/);
+    const events = await scene.countEvents();
+    expect(events).toBeGreaterThan(38_400);
+    expect(sound.stdout).toContain(
+      `${events} events in 1202 logs as they were sealed, none missing`,
+    );
     expect(sound.stdout).toMatch(/1202 checkpoints signed/);
     expect(sound.stdout).toMatch(/1202 earlier checkpoints of the same history/);
     expect(sound.code).toBe(0);

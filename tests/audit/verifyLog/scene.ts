@@ -117,6 +117,14 @@ export class Scene {
     await this.dropDatabase();
   }
 
+  /** How many events there are: the migrations tell of themselves too. */
+  async countEvents(): Promise<number> {
+    const [row] = await this.query<{ count: number }>(
+      'SELECT count(*)::int AS count FROM audit_logs',
+    );
+    return row?.count ?? 0;
+  }
+
   async query<Row extends object>(text: string, values: unknown[] = []): Promise<Row[]> {
     return (await this.client.query<Row>(text, values)).rows;
   }
