@@ -23,5 +23,6 @@ module.exports = {
     '/node_modules/(?!(archiver|zip-stream|compress-commons|crc32-stream|is-stream|readdir-glob|lazystream|@scure/base|@noble/hashes)/)',
   ],
   testTimeout: 20_000,
-  maxWorkers: 2,
+  // One more than the cores that this is meant for: many tests wait for processes, disks and deadlines.
+  maxWorkers: 3,
 };
