@@ -77,6 +77,11 @@ const auditMetrics = (registers: Registry[]) => ({
     help: 'When this node last saw every event under a checkpoint, by its own or another hand, in seconds since 1970',
     registers,
   }),
+  auditRewritten: new Counter({
+    name: 'gatehouse_audit_rewritten_total',
+    help: 'Logs that were found to be other than what had been signed',
+    registers,
+  }),
   auditRolledBack: new Counter({
     name: 'gatehouse_audit_rolled_back_total',
     help: 'Times that the audit log was found shorter than it had been: an older backup, or a lost failover',

@@ -127,6 +127,8 @@ export const AUDIT_ACTIONS = {
     known: z.strictObject({ checkpoint: z.number().int().nullable(), note: z.string() }),
     by: z.enum(['sealer', 'file', 'webhook']),
   }),
+  // Before it grew, a log was not what had been signed: rewritten, or by a key that is not believed.
+  AUDIT_LOG_REWRITTEN: z.strictObject({ logId: z.uuid(), size: z.number().int().min(1) }),
   // The database is a copy, restored into another cluster.
   AUDIT_LOG_MOVED: z.strictObject({ sealed: z.number().int().min(0) }),
   SCHEMA_HEALTH_FAILED: schemaHealth,

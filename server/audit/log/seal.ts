@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import type { Random } from '../../context';
 import type { KeyRing } from '../../keyRing';
-import { signCheckpoint } from './checkpoint';
+import { originOf, parseCheckpoint, signCheckpoint } from './checkpoint';
 import { toLeafEntry } from './leaf';
 import { GrowingTree, hashLeaf } from './merkleTree';
 import {
@@ -17,17 +17,34 @@ import {
   writeState,
   writeTrees,
 } from './sealerStore';
-import type { FoundEvent, KnownCheckpoint, NewLeaf, NewNode, SealerState } from './sealerStore';
+import type {
+  FoundEvent,
+  KnownCheckpoint,
+  NewLeaf,
+  NewNode,
+  OpenedTreeRow,
+  SealerState,
+} from './sealerStore';
+import { findSigner, nameKey } from './signedNote';
 
 export interface SealDeps {
   readonly random: Random;
   readonly keys: Pick<KeyRing, 'evidence'>;
+  /** By log: what this process signed last, which need not be verified again. */
+  readonly signed: Map<string, string>;
+}
+
+/** A log that is not what was signed: somebody rewrote it, or a key was retired that `EVIDENCE_RETIRED_KEYS` does not name. */
+export interface Rewritten {
+  readonly logId: string;
+  readonly size: number;
 }
 
 /** How many events one transaction seals. */
 const CHUNK = 4000;
 /** After so many, whoever waits for the event loop has a turn: about two milliseconds. */
 const TURN = 128;
+const MOST_REMEMBERED = 20_000;
 const NO_ID = '00000000-0000-0000-0000-000000000000';
 /** Before all transactions: nothing is visible in it. */
 const NOTHING = '1:1:';
@@ -44,6 +61,7 @@ export interface Pass {
   readonly checkpoint?: KnownCheckpoint | undefined;
   /** Whether the database turned out to be a copy in another cluster. */
   readonly moved: boolean;
+  readonly rewritten: readonly Rewritten[];
 }
 
 interface Snapshot {
@@ -99,15 +117,34 @@ interface Growth {
   readonly tree: GrowingTree;
 }
 
+/** Whether a tree that is to grow is the one that was signed: its own owner must not be able to have another one signed unnoticed. */
+function isAsSigned({ keys, signed }: SealDeps, row: OpenedTreeRow, tree: GrowingTree): boolean {
+  if (tree.size === 0) return true;
+  const checkpoint = row.note === null ? undefined : parseCheckpoint(row.note);
+  const origin = originOf(row.log_id);
+  if (checkpoint?.origin !== origin || checkpoint.size !== tree.size) return false;
+  if (!checkpoint.root.equals(tree.root())) return false;
+  if (signed.get(row.log_id) === row.note) return true;
+  const believed = keys.evidence.believed.map(({ publicKey }) => nameKey(origin, publicKey));
+  return findSigner(checkpoint.note, believed) !== undefined;
+}
+
+/** @param underWay in the middle of a backlog trees are larger than what is signed of them */
 async function openTrees(
   deps: SealDeps,
   client: PoolClient,
   events: readonly FoundEvent[],
-): Promise<Map<string | null, Growth>> {
+  underWay: boolean,
+): Promise<{ open: Map<string | null, Growth>; rewritten: Rewritten[] }> {
+  const rewritten: Rewritten[] = [];
   const tenants = [...new Set(events.map((event) => event.tenant_id))];
   const open = new Map<string | null, Growth>();
   for (const row of await readTrees(client, tenants)) {
     const tree = GrowingTree.from(Number(row.size), row.peaks);
+    const between = underWay && Number(row.checkpoint_size) < tree.size;
+    if (!between && !isAsSigned(deps, row, tree)) {
+      rewritten.push({ logId: row.log_id, size: tree.size });
+    }
     open.set(row.tenant_id, { logId: row.log_id, tenantId: row.tenant_id, tree });
   }
   for (const tenantId of tenants) {
@@ -115,18 +152,18 @@ async function openTrees(
     const logId = tenantId ?? deps.random.id();
     open.set(tenantId, { logId, tenantId, tree: GrowingTree.empty() });
   }
-  return open;
+  return { open, rewritten };
 }
 
-/** Gives events their places, in the order in which they come. */
+/** Gives events their places, in the order in which they come. @returns logs that were not as they had been signed */
 async function append(
   deps: SealDeps,
   client: PoolClient,
   events: readonly FoundEvent[],
-  sealedAt: string,
-): Promise<void> {
-  if (events.length === 0) return;
-  const open = await openTrees(deps, client, events);
+  { sealedAt, underWay }: { sealedAt: string; underWay: boolean },
+): Promise<Rewritten[]> {
+  if (events.length === 0) return [];
+  const { open, rewritten } = await openTrees(deps, client, events, underWay);
   const leaves: NewLeaf[] = [];
   const nodes: NewNode[] = [];
   for (const [count, event] of events.entries()) {
@@ -147,6 +184,7 @@ async function append(
     peaks: tree.encodePeaks(),
   }));
   await writeTrees(client, sealedAt, { leaves, nodes, trees });
+  return rewritten;
 }
 
 async function signHeads(deps: SealDeps, client: PoolClient): Promise<KnownCheckpoint | undefined> {
@@ -159,6 +197,8 @@ async function signHeads(deps: SealDeps, client: PoolClient): Promise<KnownCheck
     const head = { size: Number(size), root: GrowingTree.from(Number(size), peaks).root() };
     checkpoints.push({ logId, ...head, note: signCheckpoint(logId, head, { key, publicKey }) });
   }
+  if (deps.signed.size > MOST_REMEMBERED) deps.signed.clear();
+  for (const { logId, note } of checkpoints) deps.signed.set(logId, note);
   return writeCheckpoints(client, checkpoints);
 }
 
@@ -172,11 +212,13 @@ const isOtherCluster = (state: SealerState): boolean =>
 async function adopt(deps: SealDeps, client: PoolClient, state: SealerState): Promise<Pass> {
   let afterId = NO_ID;
   let sealed = 0;
+  const rewritten: Rewritten[] = [];
   for (;;) {
     const events = await findUnsealed(client, afterId, CHUNK);
     const last = events.at(-1);
     if (!last) break;
-    await append(deps, client, events, state.now);
+    const underWay = sealed > 0 || state.target !== null;
+    rewritten.push(...(await append(deps, client, events, { sealedAt: state.now, underWay })));
     sealed += events.length;
     afterId = last.id;
   }
@@ -189,7 +231,7 @@ async function adopt(deps: SealDeps, client: PoolClient, state: SealerState): Pr
     after_id: null,
     cluster: state.cluster_now,
   });
-  return { held: true, sealed, done: true, fresh: true, checkpoint, moved: true };
+  return { held: true, sealed, done: true, fresh: true, checkpoint, moved: true, rewritten };
 }
 
 async function withoutSealed(
@@ -221,7 +263,7 @@ export async function sealNext(
   { waitMs = 0, careful = false, chunk = CHUNK }: PassOptions = {},
 ): Promise<Pass> {
   if (!(await takeSealerLock(client, waitMs))) {
-    return { held: false, sealed: 0, done: false, fresh: false, moved: false };
+    return { held: false, sealed: 0, done: false, fresh: false, moved: false, rewritten: [] };
   }
   const state = await readState(client);
   if (isOtherCluster(state)) return adopt(deps, client, state);
@@ -231,9 +273,12 @@ export async function sealNext(
   const done = due.length < chunk;
   const last = due.at(-1);
   // Nothing is written where nothing has happened: an idle database stays idle.
-  if (!last && fresh) return { held: true, sealed: 0, done, fresh, moved: false };
+  if (!last && fresh) return { held: true, sealed: 0, done, fresh, moved: false, rewritten: [] };
   const events = careful ? await withoutSealed(client, due) : due;
-  await append(deps, client, events, goal.targetAt);
+  const rewritten = await append(deps, client, events, {
+    sealedAt: goal.targetAt,
+    underWay: !fresh,
+  });
   const checkpoint = done ? await signHeads(deps, client) : undefined;
   await writeState(client, {
     sealed: done ? goal.target : goal.sealed,
@@ -243,5 +288,5 @@ export async function sealNext(
     after_id: done ? null : (last?.id ?? null),
     cluster: state.cluster_now,
   });
-  return { held: true, sealed: events.length, done, fresh, checkpoint, moved: false };
+  return { held: true, sealed: events.length, done, fresh, checkpoint, moved: false, rewritten };
 }

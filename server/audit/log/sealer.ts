@@ -27,12 +27,12 @@ export interface Sealer {
   close(): Promise<void>;
 }
 
-export interface SealerDeps extends SealDeps {
+export interface SealerDeps extends Omit<SealDeps, 'signed'> {
   readonly databaseUrl: string;
   readonly logger: Logger;
   readonly metrics: Pick<
     Metrics,
-    'auditSealed' | 'auditSealedAt' | 'auditRolledBack' | 'backgroundFailures'
+    'auditSealed' | 'auditSealedAt' | 'auditRolledBack' | 'auditRewritten' | 'backgroundFailures'
   >;
 }
 
@@ -58,6 +58,7 @@ interface Memory {
   keyKept: boolean;
   /** An event was met that had its leaf: numbers of transactions from another cluster. */
   careful: boolean;
+  readonly signed: Map<string, string>;
 }
 
 async function runPass(
@@ -71,7 +72,10 @@ async function runPass(
   if (!memory.keyKept) await keepEvidenceKey(client, keyId, publicPem);
   const { known } = memory;
   const lost = known && !(await hasCheckpoint(client, known)) ? known : undefined;
-  const pass = await sealNext(deps, client, { waitMs, careful: memory.careful });
+  const pass = await sealNext({ ...deps, signed: memory.signed }, client, {
+    waitMs,
+    careful: memory.careful,
+  });
   await client.query('COMMIT');
   memory.keyKept = true;
   if (pass.checkpoint) memory.known = pass.checkpoint;
@@ -83,7 +87,7 @@ async function runPass(
 async function report(
   deps: SealerDeps,
   database: Database,
-  { lost, moved, sealed }: Awaited<ReturnType<typeof runPass>>,
+  { lost, moved, sealed, rewritten }: Awaited<ReturnType<typeof runPass>>,
 ): Promise<void> {
   const record = (event: AuditEvent) =>
     database.db.transaction((tx) => recordAudit(tx, newContext(), event));
@@ -98,6 +102,14 @@ async function report(
     const details = { known, by: 'sealer' as const };
     await record({ action: 'AUDIT_LOG_ROLLED_BACK', ...about, details });
   }
+  for (const { logId, size } of rewritten) {
+    deps.metrics.auditRewritten.inc();
+    deps.logger.error(
+      { logId, size },
+      'a log is not what was signed: it was rewritten, or EVIDENCE_RETIRED_KEYS lacks the key that signed it',
+    );
+    await record({ action: 'AUDIT_LOG_REWRITTEN', ...about, details: { logId, size } });
+  }
   if (moved) {
     deps.logger.warn({ sealed }, 'the database is a copy in another cluster: its log goes on here');
     await record({ action: 'AUDIT_LOG_MOVED', ...about, outcome: 'success', details: { sealed } });
@@ -106,7 +118,7 @@ async function report(
 
 /** One pass after the other: a second caller waits for the one that begins after its call. */
 function createPasses(deps: SealerDeps, database: Database) {
-  const memory: Memory = { keyKept: false, careful: false };
+  const memory: Memory = { keyKept: false, careful: false, signed: new Map() };
   let last: Promise<unknown> = Promise.resolve();
 
   async function once(waitMs: number): Promise<Pass> {

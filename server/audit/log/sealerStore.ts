@@ -164,15 +164,22 @@ export interface TreeRow {
   peaks: Buffer;
 }
 
+export interface OpenedTreeRow extends TreeRow {
+  checkpoint_size: string;
+  /** The checkpoint of just this size; null where there is none. */
+  note: string | null;
+}
+
 /** The trees of these tenants, and that of no tenant where `null` is among them. */
 export async function readTrees(
   client: PoolClient,
   tenants: readonly (string | null)[],
-): Promise<TreeRow[]> {
+): Promise<OpenedTreeRow[]> {
   const ids = tenants.filter((id) => id !== null);
-  const { rows } = await client.query<TreeRow>(
-    `SELECT log_id, tenant_id, size, peaks FROM audit_trees
-     WHERE log_id = ANY ($1::uuid[]) OR (tenant_id IS NULL AND $2)`,
+  const { rows } = await client.query<OpenedTreeRow>(
+    `SELECT t.log_id, t.tenant_id, t.size, t.peaks, t.checkpoint_size, c.note FROM audit_trees t
+     LEFT JOIN audit_checkpoints c ON c.log_id = t.log_id AND c.size = t.size
+     WHERE t.log_id = ANY ($1::uuid[]) OR (t.tenant_id IS NULL AND $2)`,
     [ids, ids.length < tenants.length],
   );
   return rows;

@@ -229,7 +229,9 @@ describe('the keys', () => {
       type: 'pkcs8',
     });
     const { secrets } = node.deps.config;
-    const other = buildApp({ secrets: { ...secrets, evidenceSigningKey: fresh.toString() } }).deps;
+    const evidenceRetiredKeys = [key];
+    const changed = { ...secrets, evidenceSigningKey: fresh.toString(), evidenceRetiredKeys };
+    const other = buildApp({ secrets: changed }).deps;
     await add(1, tenant);
     await other.sealer.sealNow();
     const heads = (await readCheckpoints()).filter(({ logId }) => logId === tenant);

@@ -12,6 +12,7 @@ import type { ServerProcess } from '@/tests/helpers/serverProcess';
 import { buildApp } from '@/tests/helpers/testApp';
 
 const { deps } = buildApp();
+const sealing = { ...deps, signed: new Map<string, string>() };
 const { databaseUrl: url } = deps.config;
 const sound = () => expectSoundLog(deps.keys.evidence.publicPem);
 const add = (count: number, tenantId: string) =>
@@ -41,7 +42,7 @@ async function passUntil(statement: number): Promise<boolean> {
   const breaking = (...args: unknown[]) =>
     (left -= 1) < 0 ? Promise.reject(new Error('broken')) : query(...args);
   try {
-    await sealNext(deps, { query: breaking } as unknown as PoolClient, { chunk: CHUNK });
+    await sealNext(sealing, { query: breaking } as unknown as PoolClient, { chunk: CHUNK });
     if (left <= 0) throw new Error('broken before COMMIT');
     await query('COMMIT');
     return true;
@@ -78,7 +79,7 @@ describe('a sealer that dies', () => {
     const { rows } = await stuck.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
     await stuck.query('BEGIN');
     await add(10, tenant);
-    await sealNext(deps, stuck as unknown as PoolClient);
+    await sealNext(sealing, stuck as unknown as PoolClient);
     const waiting = deps.sealer.sealNow();
     await ask(url, 'SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
     await waiting;
