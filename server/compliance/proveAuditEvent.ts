@@ -5,7 +5,7 @@ import { AppError } from '../errors';
 import type { EventInTree } from './auditLogStore';
 import { findAuditEvent } from './listAuditLogs';
 
-/** The sealer looks twice a second. */
+/** The sealer looks once a second. */
 const RETRY_AFTER = { 'retry-after': '1' };
 
 export interface InclusionProof {

@@ -210,13 +210,15 @@ export async function writeTrees(
 ): Promise<void> {
   await client.query({
     name: 'sealer_leaves',
+    // The hashes in one piece: an array of them would be written as text and read again.
     text: `INSERT INTO audit_leaves (log_id, leaf_index, event_id, leaf_hash, sealed_at)
-      SELECT *, $5::timestamptz FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bytea[])`,
+      SELECT log_id, leaf_index, event_id, substring($4::bytea FROM (at::int - 1) * 32 + 1 FOR 32), $5::timestamptz
+      FROM unnest($1::uuid[], $2::bigint[], $3::uuid[]) WITH ORDINALITY AS t(log_id, leaf_index, event_id, at)`,
     values: [
       leaves.map(({ logId }) => logId),
       leaves.map(({ index }) => index),
       leaves.map(({ eventId }) => eventId),
-      leaves.map(({ hash }) => hash),
+      Buffer.concat(leaves.map(({ hash }) => hash)),
       sealedAt,
     ],
   });
