@@ -6,7 +6,7 @@ import type { EventInTree } from './auditLogStore';
 import { findAuditEvent } from './listAuditLogs';
 
 /** The sealer looks once a second. */
-const RETRY_AFTER = { 'retry-after': '1' };
+const RETRY_AFTER = { 'retry-after': '2' };
 
 export interface InclusionProof {
   /** The entry: exactly the text whose bytes are hashed. */
