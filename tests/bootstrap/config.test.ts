@@ -164,6 +164,7 @@ describe('what is wrong', () => {
     ['TRUST_PROXY', '*'],
     ['TRUST_PROXY', '10.0.0.0/8, everybody'],
     ['JWT_RETIRED_KEYS', 'not a key'],
+    ['EVIDENCE_RETIRED_KEYS', 'not a key'],
     ['GEOIP_DB', '/nowhere/geo.mmdb'],
     ['DATABASE_URL', 'mysql://db.example/gatehouse'],
   ])('%s=%s has one sentence that names it', (name, value) => {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent } from 'node:http';
@@ -234,6 +234,15 @@ describe('a start with wrong settings is refused with one plain sentence each', 
       'a key of the wrong kind',
       { EVIDENCE_SIGNING_KEY: process.env['JWT_SIGNING_KEY'] },
       /^EVIDENCE_SIGNING_KEY must be an Ed25519 key\.$/,
+    ],
+    [
+      'a retired key of the wrong kind',
+      {
+        EVIDENCE_RETIRED_KEYS: generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+          .publicKey.export({ format: 'pem', type: 'spki' })
+          .toString(),
+      },
+      /^EVIDENCE_RETIRED_KEYS must hold Ed25519 public keys\.$/,
     ],
     ['a key that is too short', { ENCRYPTION_KEY: 'c2hvcnQ=' }, /^ENCRYPTION_KEY must be 32 bytes/],
     [
