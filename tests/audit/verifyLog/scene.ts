@@ -152,7 +152,8 @@ export class Scene {
   /** One transaction of the sealer. @returns whether all is sealed */
   async sealStep(keys: EvidenceKeys = readOwnKeys()): Promise<boolean> {
     const random = { id: () => randomUUID() };
-    const deps = { random, keys: { evidence: keys } } as unknown as SealDeps;
+    const sealed = { random, keys: { evidence: { believed: [], ...keys } }, signed: new Map() };
+    const deps = sealed as unknown as SealDeps;
     await this.client.query('BEGIN');
     const { done } = await sealNext(deps, this.client as unknown as PoolClient);
     await this.client.query('COMMIT');
