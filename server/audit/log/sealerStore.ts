@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import type { Json } from '../canonicalJson';
+import type { SealedEvent } from './leaf';
 import type { TreeNode } from './merkleTree';
 
 /** One sealer at a time in a database. Not of the keys that migrations use. */
@@ -16,22 +16,8 @@ export const EVENT_COLUMNS = `e.id, e.tenant_id, ${iso('e.occurred_at')} AS occu
 /** When an event got its place, as it is hashed. */
 export const SEALED_AT = iso('l.sealed_at');
 
-export interface EventRow {
-  id: string;
-  tenant_id: string | null;
-  occurred_at: string;
-  action: string;
-  outcome: string;
-  actor: string;
-  subject: string | null;
-  on_behalf_of: string | null;
-  session_id: string | null;
-  ip: string | null;
-  country: string | null;
-  user_agent: string | null;
-  correlation_id: string;
-  details: Json;
-}
+/** An event without its place. */
+export type EventRow = Omit<SealedEvent, 'leaf_index' | 'sealed_at'>;
 
 /** How far sealing has come, and what there is now. Snapshots and transaction numbers are as Postgres writes them. */
 export interface SealerState {
