@@ -57,8 +57,18 @@ export class GrowingTree {
 
   /** Adds a leaf. @returns the complete subtrees whose roots are to be kept */
   append(leafHash: Buffer): TreeNode[] {
-    let node: TreeNode = { level: 0, index: this.size, hash: leafHash };
-    this.size += 1;
+    return this.appendSubtree(0, leafHash);
+  }
+
+  /**
+   * Adds a complete subtree of 2^level leaves.
+   * @throws RangeError where no such subtree begins at the tree's end
+   */
+  appendSubtree(level: number, hash: Buffer): TreeNode[] {
+    const index = this.size / 2 ** level;
+    if (!Number.isInteger(index)) throw new RangeError(`no subtree of level ${level} begins here`);
+    let node: TreeNode = { level, index, hash };
+    this.size += 2 ** level;
     const made: TreeNode[] = [];
     for (;;) {
       const left = this.peaks.at(-1);

@@ -22,6 +22,22 @@ function placesOf({ start, end }: Range): Place[] {
   });
 }
 
+/**
+ * The complete subtrees that make up any range of a tree, from the left: in each place the largest that begins there and fits.
+ * @param end after the last leaf
+ */
+export function subtreesOf(start: number, end: number): Place[] {
+  const places: Place[] = [];
+  let at = start;
+  while (at < end) {
+    let level = 0;
+    while (at % 2 ** (level + 1) === 0 && at + 2 ** (level + 1) <= end) level += 1;
+    places.push({ level, index: at / 2 ** level });
+    at += 2 ** level;
+  }
+  return places;
+}
+
 /** The largest power of two smaller than a number that is larger than 1. */
 function largestPowerBelow(count: number): number {
   let power = 1;
