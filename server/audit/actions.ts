@@ -115,6 +115,8 @@ export const AUDIT_ACTIONS = {
     ...range,
     files: z.array(z.strictObject({ name: z.string(), rows: z.number().int() })),
     bytes: z.number().int(),
+    // Of a bundle: the head of the log that it is proven against.
+    checkpoint: z.strictObject({ size: z.number().int(), rootHash: z.string() }).optional(),
   }),
   DATA_EXPORT_FAILED: z.strictObject({
     kind: exportKind,

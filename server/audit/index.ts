@@ -16,10 +16,10 @@ export {
 export type { StoredCheckpoint } from './log/checkpointStore';
 export { toLeafEntry } from './log/leaf';
 export { hashLeaf } from './log/merkleTree';
-export { proveConsistency, proveInclusion } from './log/prove';
+export { computeSubtreeRoots, proveConsistency, proveInclusion } from './log/prove';
 export { EVENT_COLUMNS, SEALED_AT } from './log/sealerStore';
 export type { EventRow } from './log/sealerStore';
-export { nameKey, toVkey } from './log/signedNote';
+export { nameKey, signNote, toVkey } from './log/signedNote';
 export { formatTlogProof } from './log/tlogProof';
 export { brokenLog } from './log/treeStore';
 export { createCheckpointDeliverer } from './log/deliver';

@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import type { RequestContext } from '../context';
-import { SECURITY_EVENTS_FILE, fileName } from './exportFileStore';
+import { fileName } from './copyStore';
+import { SECURITY_EVENTS } from './eventFileStore';
 import type { ExportInput } from './exportInput';
 import { holdBackEnd } from './holdBackEnd';
 import { recordStream } from './recordStreams';
@@ -27,19 +28,20 @@ export async function exportSecurityEvents(
   const extension = format === 'csv' ? 'csv' : 'jsonl';
   await runExport(deps, ctx, exporter, input, sink, {
     kind: 'security_events',
-    files: [SECURITY_EVENTS_FILE],
+    files: [SECURITY_EVENTS],
     headers: ({ tenant }) => ({
       contentType: CONTENT_TYPES[format],
       filename: `security-events-${tenant.slug}-${from}-${to}.${extension}`,
     }),
-    async write({ snapshot, firstRows, seal }, output) {
-      const records = recordStream(format);
-      const name = fileName(SECURITY_EVENTS_FILE, format);
-      const end = holdBackEnd(output, async (bytes) => {
-        await snapshot.close();
-        await seal({ files: [{ name, rows: records.rows() }], bytes });
-      });
-      await pipeline(firstRows, records.stream, end, output);
-    },
+    prepare: (snapshot) =>
+      Promise.resolve(async ({ firstRows, seal }, output) => {
+        const records = recordStream(format);
+        const name = fileName(SECURITY_EVENTS, format);
+        const end = holdBackEnd(output, async (bytes) => {
+          await snapshot.close();
+          await seal({ files: [{ name, rows: records.rows() }], bytes });
+        });
+        await pipeline(firstRows, records.stream, end, output);
+      }),
   });
 }

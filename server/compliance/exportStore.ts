@@ -3,9 +3,16 @@ import type { Pool, PoolClient } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { SECURITY_EVENT_ACTIONS } from '../audit';
 import { AppError } from '../errors';
-import { copyStatement, probeStatement } from './exportFileStore';
-import type { ExportFile, SnapshotSetting } from './exportFileStore';
+import { gatherProofs } from './bundleProofs';
+import type { BundleProofs } from './bundleProofs';
+import { copyStatement, probeStatement, spanStatement } from './copyStore';
+import type { ExportFile, SnapshotSettings } from './copyStore';
+import { COPY_LEAF_HASHES } from './eventFileStore';
 import type { ExportFormat, TimeRange } from './exportInput';
+import { findStretch } from './stretchStore';
+import type { Stretch } from './stretchStore';
+import { countByWeek } from './summaryStore';
+import type { WeekCount } from './summaryStore';
 
 export interface ExportedTenant {
   id: string;
@@ -13,13 +20,27 @@ export interface ExportedTenant {
   name: string;
 }
 
+export interface LeafSpan {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** One consistent view of a tenant's data, on a connection of its own. */
 export interface ExportSnapshot {
   readonly tenant: ExportedTenant;
   /** ISO 8601, UTC: everything committed before it is in the snapshot. */
   readonly asOf: string;
+  /** The part of the tenant's log that holds the range. */
+  readonly stretch: Stretch;
   /** The rows of a file, as the database formats them. One at a time, each read to its end. */
   copy(file: ExportFile): Readable;
+  /** The hashes of the stretch's leaves, in base64, a line each. */
+  copyLeafHashes(): Readable;
+  /** The first leaf and the last of the rows of a file that has them. */
+  findSpan(file: ExportFile): Promise<LeafSpan | undefined>;
+  /** @throws AppError AUDIT_LOG_BROKEN */
+  prove(): Promise<BundleProofs>;
+  countByWeek(): Promise<WeekCount[]>;
   /** Ends the transaction and gives the connection back. */
   close(): Promise<void>;
   /** Drops the connection, and with it the COPY that may still run on it. Harmless after close. */
@@ -39,27 +60,42 @@ const BEGIN = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
   SET LOCAL timezone = 'UTC'`;
 
 /** The first statement that reads: it takes the snapshot, just after the time that it returns. */
-const TAKE_SNAPSHOT = `SELECT
-  set_config('gatehouse.tenant_id', $1, true),
-  set_config('gatehouse.range_start', $2, true),
-  set_config('gatehouse.range_end', $3, true),
-  set_config('gatehouse.security_actions', $4, true),
-  to_char(statement_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS as_of`;
+const TAKE_SNAPSHOT = `SELECT to_char(statement_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS as_of`;
 
 const READ_TENANT = 'SELECT id, slug, name FROM tenants WHERE id = $1';
 
-async function prepare(client: PoolClient, values: Record<SnapshotSetting, string>) {
+const SET = `SELECT set_config('gatehouse.' || key, value, true) FROM jsonb_each_text($1::jsonb)`;
+
+/** What is read along an index must not be gathered and sorted first, whatever the planner makes of settings that it cannot see. */
+const PLANS = [
+  'enable_hashjoin',
+  'enable_mergejoin',
+  'enable_sort',
+  'enable_seqscan',
+  'enable_bitmapscan',
+];
+const planAs = (walks: boolean): string =>
+  PLANS.map((name) => `SET LOCAL ${name} = ${walks ? 'off' : 'on'}`).join('; ');
+
+async function prepare(client: PoolClient, tenantId: string, range: TimeRange) {
   await client.query(BEGIN);
-  const taken = await client.query<{ as_of: string }>(TAKE_SNAPSHOT, [
-    values.tenant_id,
-    values.range_start,
-    values.range_end,
-    values.security_actions,
-  ]);
-  const found = await client.query<ExportedTenant>(READ_TENANT, [values.tenant_id]);
+  const taken = await client.query<{ as_of: string }>(TAKE_SNAPSHOT);
+  const found = await client.query<ExportedTenant>(READ_TENANT, [tenantId]);
   const tenant = found.rows[0];
   if (!tenant) throw new AppError('NOT_FOUND', { detail: 'No such tenant.' });
-  return { asOf: taken.rows[0]?.as_of ?? '', tenant };
+  const stretch = await findStretch(client, tenantId, range);
+  const settings: SnapshotSettings = {
+    tenant_id: tenantId,
+    range_start: range.start.toISOString(),
+    range_end: range.end.toISOString(),
+    security_actions: SECURITY_EVENT_ACTIONS.join(','),
+    first_leaf: String(stretch.first),
+    last_leaf: String(stretch.last),
+    edge_before: String(stretch.edges.before),
+    edge_after: String(stretch.edges.after),
+  };
+  await client.query(SET, [JSON.stringify(settings)]);
+  return { asOf: taken.rows[0]?.as_of ?? '', tenant, stretch };
 }
 
 /** Watches a connection: an error that nobody listens for would end the process. */
@@ -98,24 +134,36 @@ export async function openSnapshot(
   const faults = watchFaults(client);
   const release = releaseOnce(client, faults.note);
   try {
-    const { asOf, tenant } = await prepare(client, {
-      tenant_id: tenantId,
-      range_start: range.start.toISOString(),
-      range_end: range.end.toISOString(),
-      security_actions: SECURITY_EVENT_ACTIONS.join(','),
-    });
+    const { asOf, tenant, stretch } = await prepare(client, tenantId, range);
     await client.query(files.map((file) => probeStatement(file, format)).join(';'));
+    const stream = (statement: string, walks: boolean) => {
+      // In the order in which they are asked for; where this one fails the COPY after it says so.
+      client.query(planAs(walks)).catch(faults.note);
+      const rows = client.query(copyTo(statement));
+      // A reader that leaves destroys this stream with its own error: that is not the database's.
+      rows.on('error', (error) => {
+        if (!rows.destroyed) faults.note(error);
+      });
+      return rows;
+    };
     return {
       tenant,
       asOf,
-      copy(file) {
-        const rows = client.query(copyTo(copyStatement(file, format)));
-        // A reader that leaves destroys this stream with its own error: that is not the database's.
-        rows.on('error', (error) => {
-          if (!rows.destroyed) faults.note(error);
-        });
-        return rows;
+      stretch,
+      copy: (file) => stream(copyStatement(file, format), file.walks ?? false),
+      copyLeafHashes: () => stream(COPY_LEAF_HASHES, true),
+      async findSpan(file) {
+        await client.query(planAs(file.walks ?? false));
+        const { rows } = await client.query<{ first: string | null; last: string | null }>(
+          spanStatement(file),
+        );
+        const [{ first, last } = { first: null, last: null }] = rows;
+        return first === null || last === null
+          ? undefined
+          : { first: Number(first), last: Number(last) };
       },
+      prove: () => gatherProofs(client, tenantId, stretch),
+      countByWeek: () => countByWeek(client),
       async close() {
         await client.query('COMMIT');
         release(false);

@@ -1,11 +1,12 @@
-import { sign } from 'node:crypto';
+import { canonicalJson, nameKey, originOf, signNote, toVkey } from '../audit';
 import type { Deps } from '../deps';
-import { canonicalJson } from '../audit';
+import type { Population } from './copyStore';
 import type { ExportInput } from './exportInput';
 import type { ExportedTenant } from './exportStore';
+import type { Stretch } from './stretchStore';
 
 /** Raised with every change that a program which reads bundles would notice. */
-const BUNDLE_VERSION = 1;
+const BUNDLE_VERSION = 2;
 
 export interface ManifestFile {
   readonly name: string;
@@ -15,23 +16,45 @@ export interface ManifestFile {
   /** Records, a CSV header not counted; null for a file that holds none. */
   readonly rows: number | null;
   readonly description: string;
+  /** Of a file of records: what they are, and between which leaves of the log they lie where they have one. */
+  readonly population:
+    (Population & { readonly firstLeaf: number | null; readonly lastLeaf: number | null }) | null;
+  readonly actions?: readonly string[] | undefined;
 }
 
 export interface ManifestSubject {
   readonly exportId: string;
   readonly tenant: ExportedTenant;
   readonly input: ExportInput;
+  readonly stretch: Stretch;
   /** ISO 8601, UTC. */
   readonly asOf: string;
 }
 
+const keyOf = ({ keys }: Pick<Deps, 'keys'>, { tenant }: ManifestSubject) =>
+  nameKey(originOf(tenant.id), keys.evidence.publicKey);
+
+function describeFile(file: ManifestFile) {
+  const { name, bytes, sha256, rows, description, population, actions } = file;
+  const shown = population && {
+    of: population.of,
+    filter: population.filter,
+    firstLeaf: population.firstLeaf,
+    lastLeaf: population.lastLeaf,
+  };
+  return {
+    ...{ name, bytes, sha256, rows, description, population: shown },
+    ...(actions ? { actions } : {}),
+  };
+}
+
 /** What is in a bundle, as canonical JSON (RFC 8785). */
 export function buildManifest(
-  deps: Pick<Deps, 'config'>,
+  deps: Pick<Deps, 'config' | 'keys'>,
   subject: ManifestSubject,
   files: readonly ManifestFile[],
 ): string {
-  const { tenant, input } = subject;
+  const { tenant, input, stretch } = subject;
   return canonicalJson({
     bundle: 'gatehouse-evidence',
     version: BUNDLE_VERSION,
@@ -41,22 +64,24 @@ export function buildManifest(
     range: { from: input.from, to: input.to },
     format: input.format,
     asOf: subject.asOf,
-    files: files.map(({ name, bytes, sha256, rows, description }) => ({
-      name,
-      bytes,
-      sha256,
-      rows,
-      description,
-    })),
+    key: toVkey(keyOf(deps, subject)),
+    log: {
+      origin: originOf(tenant.id),
+      size: stretch.head.size,
+      rootHash: stretch.head.rootHash.toString('base64'),
+      firstLeaf: stretch.first,
+      lastLeaf: stretch.last,
+    },
+    files: files.map(describeFile),
   });
 }
 
 /**
- * Signs a manifest with the evidence key (Ed25519).
- * @returns the text of `manifest.sig`: key id, signature in base64, public key as PEM
+ * Signs a manifest with the key of the tenant's log (C2SP signed-note): one key checks it and the checkpoint.
+ * @returns the text of `manifest.sig`: the manifest, a line break, and the signature
  */
-export function signManifest({ keys }: Pick<Deps, 'keys'>, manifest: string): string {
-  const { keyId, key, publicPem } = keys.evidence;
-  const signature = sign(null, Buffer.from(manifest), key).toString('base64');
-  return `key ${keyId}\nsig ${signature}\n${publicPem}`;
-}
+export const signManifest = (
+  deps: Pick<Deps, 'keys'>,
+  subject: ManifestSubject,
+  manifest: string,
+): string => signNote(`${manifest}\n`, keyOf(deps, subject), deps.keys.evidence.key);

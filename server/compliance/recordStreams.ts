@@ -72,8 +72,8 @@ export function csvRecords(): RecordStream {
   return { stream, rows: () => Math.max(0, records - 1) };
 }
 
-/** JSON lines need no change: JSON text holds no raw line break, so each LF ends a row. */
-function jsonRecords(): RecordStream {
+/** Lines that need no change, each a row: JSON text holds no raw line break. */
+export function lineStream(): RecordStream {
   let rows = 0;
   const blocks = gatherBlocks((block) => stream.push(block));
   const stream = new Transform({
@@ -92,7 +92,7 @@ function jsonRecords(): RecordStream {
 
 /** What the output of COPY runs through to become records of a format. */
 export const recordStream = (format: ExportFormat): RecordStream =>
-  format === 'csv' ? csvRecords() : jsonRecords();
+  format === 'csv' ? csvRecords() : lineStream();
 
 export interface ByteMeter {
   readonly stream: Transform;

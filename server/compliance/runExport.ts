@@ -6,7 +6,7 @@ import type { Principal, RequestContext } from '../context';
 import { spendStepUp } from '../security';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
-import type { ExportFile } from './exportFileStore';
+import type { ExportFile } from './copyStore';
 import { toTimeRange } from './exportInput';
 import type { ExportInput } from './exportInput';
 import { takeExportSlot } from './exportSlots';
@@ -45,10 +45,8 @@ export interface ExportSink {
   begin(headers: ExportHeaders): Writable;
 }
 
-/** What the snapshot has ready before anything is sent. */
+/** What is ready before anything is sent. */
 export interface StartedExport {
-  readonly exportId: string;
-  readonly snapshot: ExportSnapshot;
   /** The rows of the first file; the database has begun to send them. */
   readonly firstRows: Readable;
   /** Records that the export is complete; called once, before the last bytes are sent. */
@@ -60,13 +58,18 @@ export interface ExportPlan {
   /** In the order in which they are read. */
   readonly files: readonly [ExportFile, ...ExportFile[]];
   headers(snapshot: ExportSnapshot): ExportHeaders;
-  /** Streams everything, closes the snapshot and seals; returns once the output has it all. */
-  write(started: StartedExport, output: Writable): Promise<void>;
+  /** Reads what must be known before the first byte. @returns what streams the rest */
+  prepare(snapshot: ExportSnapshot, exportId: string): Promise<WriteExport>;
 }
+
+/** Streams everything, closes the snapshot and seals; returns once the output has it all. */
+export type WriteExport = (started: StartedExport, output: Writable) => Promise<void>;
 
 export interface ExportResult {
   readonly files: readonly { name: string; rows: number | null }[];
   readonly bytes: number;
+  /** Of a bundle: the head of the log that it is proven against. */
+  readonly checkpoint?: { size: number; rootHash: string };
 }
 
 type ExportEvent = Extract<
@@ -117,9 +120,9 @@ function createRecorder(
         }),
       ),
     /** Throws where it cannot be written: an export that nobody can account for does not leave. */
-    async completed({ files, bytes }: ExportResult): Promise<void> {
+    async completed({ files, bytes, checkpoint }: ExportResult): Promise<void> {
       const counted = files.flatMap(({ name, rows }) => (rows === null ? [] : [{ name, rows }]));
-      const details = { ...asked, files: counted, bytes };
+      const details = { ...asked, files: counted, bytes, ...(checkpoint && { checkpoint }) };
       await record({ action: 'DATA_EXPORT_COMPLETED', outcome: 'success', ...about, details });
       deps.metrics.exports.inc({ outcome: 'completed' });
     },
@@ -171,15 +174,15 @@ export async function runExport(
       const range = toTimeRange(input);
       const wanted = { range, format: input.format, files: plan.files };
       snapshot = await openSnapshot(deps.pool, exporter.principal.tenantId, wanted);
+      const write = await plan.prepare(snapshot, recorder.exportId);
       const firstRows = await startRows(snapshot, plan.files[0]);
       output = sink.begin(plan.headers(snapshot));
       destroyWhenStalled(output);
-      const { exportId } = recorder;
       const seal = async (result: ExportResult) => {
         await recorder.completed(result);
         progress.sealed = true;
       };
-      await plan.write({ exportId, snapshot, firstRows, seal }, output);
+      await write({ firstRows, seal }, output);
     } catch (err) {
       const reason = failureReason(err, output !== undefined, snapshot?.fault());
       snapshot?.abort();

@@ -1,100 +1,102 @@
-import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants } from 'node:zlib';
 import { ZipArchive } from 'archiver';
 import type { Deps } from '../deps';
+import { createArchiveFiles } from './archiveFiles';
+import type { ArchiveFiles } from './archiveFiles';
+import { LOG_FILES, TABLE_FILES } from './bundleFiles';
 import { writeReadme } from './bundleReadme';
-import { BUNDLE_FILES, fileName } from './exportFileStore';
-import type { ExportFile } from './exportFileStore';
-import type { ExportFormat } from './exportInput';
+import { CONTROLS, writeControls } from './controls';
+import { fileName, formatOf } from './copyStore';
+import type { ExportFile } from './copyStore';
 import type { ExportSnapshot } from './exportStore';
+import type { Gathered } from './gatherBundle';
 import { holdBackEnd } from './holdBackEnd';
 import { buildManifest, signManifest } from './manifest';
-import type { ManifestFile, ManifestSubject } from './manifest';
-import { byteMeter, recordStream } from './recordStreams';
-import type { ExportResult } from './runExport';
+import type { ManifestSubject } from './manifest';
+import { lineStream, recordStream } from './recordStreams';
+import type { StartedExport } from './runExport';
+import { writeSummary } from './summaryPage';
 
 type BundleDeps = Pick<Deps, 'config' | 'keys'>;
 
-export interface Bundle {
+export interface Bundle extends StartedExport {
   readonly snapshot: ExportSnapshot;
   readonly subject: ManifestSubject;
-  /** The rows of the first data file, which are already on their way. */
-  readonly firstRows: Readable;
-  /** Records that the bundle is complete, before its last bytes are sent. */
-  readonly seal: (result: ExportResult) => Promise<void>;
+  readonly gathered: Gathered;
 }
 
-/** The earliest time that a ZIP entry can have: equal contents make equal entries. */
-const ENTRY_DATE = new Date(Date.UTC(1980, 0, 1));
 const ZLIB = { level: constants.Z_BEST_SPEED, chunkSize: 65_536, highWaterMark: 262_144 };
 
-/** Appends one file and waits until it is in the archive. */
-async function appendEntry(
-  archive: ZipArchive,
-  name: string,
-  content: Buffer | Readable,
-  signal: AbortSignal,
-): Promise<void> {
-  const stored = once(archive, 'entry', { signal });
-  archive.append(content, { name, date: ENTRY_DATE });
-  await stored;
-}
-
-async function appendText(
-  archive: ZipArchive,
-  file: { name: string; text: string; description: string },
-  signal: AbortSignal,
-): Promise<ManifestFile> {
-  const content = Buffer.from(file.text);
-  await appendEntry(archive, file.name, content, signal);
-  const sha256 = createHash('sha256').update(content).digest('hex');
-  const { name, description } = file;
-  return { name, bytes: content.length, sha256, rows: null, description };
-}
-
-async function appendRows(
-  archive: ZipArchive,
-  rows: Readable,
+async function addFile(
+  files: ArchiveFiles,
+  { subject, gathered, snapshot }: Bundle,
   file: ExportFile,
-  format: ExportFormat,
-  signal: AbortSignal,
-): Promise<ManifestFile> {
-  const records = recordStream(format);
-  const meter = byteMeter();
-  const name = fileName(file, format);
-  await Promise.all([
-    pipeline(rows, records.stream, meter.stream, { signal }),
-    appendEntry(archive, name, meter.stream, signal),
-  ]);
-  return { name, ...meter.total(), rows: records.rows(), description: file.description };
+  rows: Readable = snapshot.copy(file),
+): Promise<void> {
+  const { format } = subject.input;
+  const span = gathered.spans.get(file.name);
+  const leaves = { firstLeaf: span?.first ?? null, lastLeaf: span?.last ?? null };
+  const { description, population, actions } = file;
+  const about = { description, population: { ...population, ...leaves }, actions };
+  const records = recordStream(formatOf(file, format));
+  await files.addRows({ name: fileName(file, format), ...about }, rows, records);
+}
+
+const asText = (name: string, description: string) => ({ name, description, population: null });
+
+async function addProofs(files: ArchiveFiles, { snapshot, gathered }: Bundle): Promise<void> {
+  const { first, last } = snapshot.stretch;
+  const ofLeaves = {
+    name: 'leaves.txt',
+    description: 'The hash of each leaf from the first to the last, in base64.',
+    population: {
+      of: 'every leaf between the first and the last of this bundle',
+      filter: 'none',
+      firstLeaf: first,
+      lastLeaf: last,
+    },
+  };
+  await files.addRows(ofLeaves, snapshot.copyLeafHashes(), lineStream());
+  const { leaves, checkpoint, consistency } = gathered.proofs;
+  await files.addText(
+    asText('leaves.json', 'Where those leaves lie in the tree, and the hashes of the rest of it.'),
+    leaves,
+  );
+  await files.addText(
+    asText('checkpoint.txt', 'The signed head of the log that all of this leads to.'),
+    checkpoint,
+  );
+  await files.addText(
+    asText('consistency.json', 'Proof that the log begins with what it was in earlier bundles.'),
+    consistency,
+  );
 }
 
 /** README first, for whoever opens it; the manifest last, because it holds the hashes of all others. */
-async function appendAll(
-  deps: BundleDeps,
-  archive: ZipArchive,
-  bundle: Bundle,
-  signal: AbortSignal,
-): Promise<ManifestFile[]> {
-  const { subject, snapshot, firstRows } = bundle;
-  const { format } = subject.input;
-  const text = writeReadme(subject, BUNDLE_FILES);
-  const description = 'What this bundle is, and how to check it.';
-  const readme = await appendText(archive, { name: 'README.txt', text, description }, signal);
-  const files = [readme];
-  for (const [index, file] of BUNDLE_FILES.entries()) {
-    const rows = index === 0 ? firstRows : snapshot.copy(file);
-    files.push(await appendRows(archive, rows, file, format, signal));
+async function addAll(deps: BundleDeps, files: ArchiveFiles, bundle: Bundle): Promise<void> {
+  const { subject, snapshot, gathered, firstRows } = bundle;
+  await files.addText(
+    asText('README.txt', 'What this bundle is, and how to check it.'),
+    writeReadme(subject),
+  );
+  for (const [index, file] of LOG_FILES.entries()) {
+    await addFile(files, bundle, file, index === 0 ? firstRows : undefined);
   }
+  await addProofs(files, bundle);
+  for (const file of TABLE_FILES) await addFile(files, bundle, file);
   await snapshot.close();
-  const manifest = buildManifest(deps, subject, files);
-  await appendEntry(archive, 'manifest.json', Buffer.from(manifest), signal);
-  const signature = Buffer.from(signManifest(deps, manifest));
-  await appendEntry(archive, 'manifest.sig', signature, signal);
-  return files;
+  const aboutControls = asText(
+    'controls.csv',
+    'Which file answers which criterion of SOC 2, and what to look for in it.',
+  );
+  await files.addText(aboutControls, writeControls(subject.input.format), CONTROLS.length);
+  const aboutSummary = asText('summary.html', 'The range at a glance, for a browser. No scripts.');
+  await files.addText(aboutSummary, writeSummary(subject, gathered.weeks, files.listed));
+  const manifest = buildManifest(deps, subject, files.listed);
+  await files.addUnlisted('manifest.json', manifest);
+  await files.addUnlisted('manifest.sig', signManifest(deps, subject, manifest));
 }
 
 /**
@@ -113,12 +115,17 @@ export async function writeBundle(
   // The promises below report errors; a late one, after they have settled, must not end the process.
   archive.on('error', () => undefined);
   const cancel = new AbortController();
-  const end = holdBackEnd(output, async (bytes) => bundle.seal({ files: await written, bytes }));
+  const files = createArchiveFiles(archive, cancel.signal);
+  const { size, rootHash } = bundle.subject.stretch.head;
+  const checkpoint = { size, rootHash: rootHash.toString('base64') };
+  const end = holdBackEnd(output, async (bytes) => {
+    await written;
+    await bundle.seal({ files: files.listed, bytes, checkpoint });
+  });
   const delivered = pipeline(archive, end, output);
-  const written = appendAll(deps, archive, bundle, cancel.signal).then((files) => {
+  const written = addAll(deps, files, bundle).then(() => {
     // Its promise stays open where the reader has left; `delivered` tells of that.
     archive.finalize().catch(() => undefined);
-    return files;
   });
   try {
     await Promise.all([written, delivered]);

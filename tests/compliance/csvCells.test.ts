@@ -1,7 +1,8 @@
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { canonicalJson } from '@/server/audit';
-import { BUNDLE_FILES, copyStatement } from '@/server/compliance/exportFileStore';
+import { LOG_FILES, TABLE_FILES } from '@/server/compliance/bundleFiles';
+import { copyStatement } from '@/server/compliance/copyStore';
 import { exportInput, toTimeRange } from '@/server/compliance/exportInput';
 import { takeExportSlot } from '@/server/compliance/exportSlots';
 import { byteMeter, recordStream } from '@/server/compliance/recordStreams';
@@ -111,7 +112,7 @@ describe('export input', () => {
 
 describe('export statements', () => {
   it.each(['csv', 'json'] as const)('name no secret column (%s)', (format) => {
-    for (const file of BUNDLE_FILES) {
+    for (const file of [...LOG_FILES, ...TABLE_FILES]) {
       expect(copyStatement(file, format)).not.toMatch(/hash|secret|token/);
     }
   });

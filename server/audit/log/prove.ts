@@ -6,6 +6,7 @@ import {
   inclusionRanges,
   isConsistent,
   rootFromInclusion,
+  subtreesOf,
 } from './treeProofs';
 import type { TreeHead } from './treeProofs';
 
@@ -62,4 +63,19 @@ export async function proveConsistency(
     throw brokenLog(`log ${logId} at ${to} does not begin with what it was at ${from}`);
   }
   return { fromRoot, toRoot, hashes };
+}
+
+/**
+ * Reads the roots of the complete subtrees that make up ranges of a log, with one statement.
+ * @throws AppError AUDIT_LOG_BROKEN where nodes are missing
+ */
+export async function computeSubtreeRoots(
+  runner: PreparedRunner,
+  logId: string,
+  ranges: readonly { start: number; end: number }[],
+): Promise<Buffer[][]> {
+  const wanted = ranges.map(({ start, end }) => subtreesOf(start, end));
+  const roots = await createTreeReader(runner, logId)(wanted.flat());
+  let at = 0;
+  return wanted.map(({ length }) => roots.slice(at, (at += length)));
 }

@@ -1,20 +1,17 @@
 import type { PoolClient } from 'pg';
+import { isoTime } from '../../db/isoTime';
 import type { SealedEvent } from './leaf';
 import type { TreeNode } from './merkleTree';
 
 /** One sealer at a time in a database. Not of the keys that migrations use. */
 const SEALER_LOCK = '7310595163817209187';
 
-/** A moment as it is hashed: ISO 8601 in UTC with milliseconds. */
-export const iso = (column: string): string =>
-  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
-
 /** An event as it is hashed, without its place. */
-export const EVENT_COLUMNS = `e.id, e.tenant_id, ${iso('e.occurred_at')} AS occurred_at, e.action, e.outcome::text AS outcome,
+export const EVENT_COLUMNS = `e.id, e.tenant_id, ${isoTime('e.occurred_at')} AS occurred_at, e.action, e.outcome::text AS outcome,
   e.actor, e.subject, e.on_behalf_of, e.session_id, e.ip, e.country, e.user_agent, e.correlation_id, e.details`;
 
 /** When an event got its place, as it is hashed. */
-export const SEALED_AT = iso('l.sealed_at');
+export const SEALED_AT = isoTime('l.sealed_at');
 
 /** An event without its place. */
 export type EventRow = Omit<SealedEvent, 'leaf_index' | 'sealed_at'>;
@@ -47,9 +44,9 @@ export async function takeSealerLock(client: PoolClient, waitMs: number): Promis
 /** To be called with the lock: what is visible now includes all that the sealer before this one did. */
 export async function readState(client: PoolClient): Promise<SealerState> {
   const { rows } = await client.query<SealerState>(
-    `SELECT s.sealed::text, s.target::text, ${iso('s.target_at')} AS target_at, s.after_transaction::text, s.after_id, s.cluster,
+    `SELECT s.sealed::text, s.target::text, ${isoTime('s.target_at')} AS target_at, s.after_transaction::text, s.after_id, s.cluster,
        c.system_identifier::text AS cluster_now, pg_current_snapshot()::text AS snapshot_now,
-       ${iso('clock_timestamp()')} AS now
+       ${isoTime('clock_timestamp()')} AS now
      FROM pg_control_system() c LEFT JOIN audit_sealer s ON true`,
   );
   return rows[0] as SealerState;

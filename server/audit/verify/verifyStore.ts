@@ -1,7 +1,8 @@
 import { createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { Client } from 'pg';
-import { EVENT_COLUMNS, iso } from '../log/sealerStore';
+import { isoTime } from '../../db/isoTime';
+import { EVENT_COLUMNS } from '../log/sealerStore';
 import type { Guards, KeyRow, TableRow, TriggerRow } from './guards';
 import { TABLES } from './guards';
 import { RowStream } from './rowStream';
@@ -110,7 +111,7 @@ export interface SealerView {
 export async function readSealer(client: Client, log: string | undefined): Promise<SealerView> {
   const [row] = await rowsOf<SealerView>(
     client,
-    `SELECT ${iso('now()')} AS now, s::text AS state, s.target IS NOT NULL AS busy,
+    `SELECT ${isoTime('now()')} AS now, s::text AS state, s.target IS NOT NULL AS busy,
        coalesce(s.target_at < now() - interval '1 minute', false) AS slow, coalesce(s.cluster <> c.system_identifier::text, false) AS moved,
        (SELECT coalesce(sum(size), 0)::text FROM audit_trees WHERE log_id = $1 OR $1::uuid IS NULL) AS leaves
      FROM pg_control_system() c LEFT JOIN audit_sealer s ON true LIMIT 1`,
@@ -143,7 +144,7 @@ export function readUnsealed(client: Client, log: string | undefined) {
   return declare<UnsealedRow>(client, {
     name: 'unsealed',
     page: 1000,
-    text: `SELECT e.id, e.tenant_id, ${iso('e.occurred_at')} AS occurred_at,
+    text: `SELECT e.id, e.tenant_id, ${isoTime('e.occurred_at')} AS occurred_at,
         e.occurred_at < now() - interval '1 minute' AS overdue, e.occurred_at > now() + interval '5 minutes' AS ahead,
         CASE WHEN s.cluster = c.system_identifier::text THEN pg_visible_in_snapshot(e.transaction_id, s.sealed)
           OR coalesce(pg_visible_in_snapshot(e.transaction_id, s.target)
@@ -184,7 +185,7 @@ export async function openStreams(client: Client, log: string | undefined): Prom
   const leaves = await declare<LeafRow>(client, {
     name: 'leaves',
     page: 500,
-    text: `SELECT l.log_id, l.leaf_index, l.event_id, l.leaf_hash, ${iso('l.sealed_at')} AS sealed_at, ${EVENT_COLUMNS},
+    text: `SELECT l.log_id, l.leaf_index, l.event_id, l.leaf_hash, ${isoTime('l.sealed_at')} AS sealed_at, ${EVENT_COLUMNS},
         ${isCommonEra('l.sealed_at')} AND ${isCommonEra('e.occurred_at')} AS common_era
       FROM audit_leaves l LEFT JOIN audit_logs e ON e.id = l.event_id ${only('l')} ORDER BY l.log_id, l.leaf_index`,
   });

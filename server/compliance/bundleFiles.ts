@@ -1,0 +1,31 @@
+import type { ExportFile } from './copyStore';
+import {
+  AUDIT_LOG,
+  DATA_EXPORTS,
+  EDGES,
+  IMPERSONATIONS,
+  IP_RULES,
+  SCHEMA_CHANGES,
+  SCHEMA_HEALTH,
+  SECURITY_EVENTS,
+} from './eventFileStore';
+import { ACCESS_REVIEW } from './staffFileStore';
+import { RISK_DECISIONS, SESSIONS, STEP_UPS, TOKEN_REVOCATIONS } from './stateFileStore';
+
+/** The stretch of the log, in the order in which a bundle has its files: the edges first, since they are few. */
+export const LOG_FILES: readonly [ExportFile, ...ExportFile[]] = [EDGES, AUDIT_LOG];
+
+/** What is read of the same snapshot after the proofs. */
+export const TABLE_FILES: readonly ExportFile[] = [
+  SECURITY_EVENTS,
+  ACCESS_REVIEW,
+  SESSIONS,
+  TOKEN_REVOCATIONS,
+  RISK_DECISIONS,
+  STEP_UPS,
+  IP_RULES,
+  IMPERSONATIONS,
+  DATA_EXPORTS,
+  SCHEMA_CHANGES,
+  SCHEMA_HEALTH,
+];

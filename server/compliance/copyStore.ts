@@ -1,0 +1,147 @@
+import { GUARDED_STARTS } from './formulaCells';
+import type { ExportFormat } from './exportInput';
+
+/**
+ * How a column is written: `text` may hold anything; `token` holds UUIDs and enum values, which need neither
+ * quoting nor guarding; `instant` is a timestamptz, `jsonb` any JSON, `literal` a JSON array, a number or a boolean.
+ */
+type ColumnKind = 'text' | 'token' | 'instant' | 'jsonb' | 'literal';
+export type Column = readonly [name: string, kind: ColumnKind, sql?: string];
+
+/** What the rows of a file are, so that whoever counts them knows what they counted. */
+export interface Population {
+  /** What a row is, and where it comes from. */
+  readonly of: string;
+  /** Which of them are in the file. */
+  readonly filter: string;
+}
+
+export interface ExportFile {
+  readonly name: string;
+  /** What the file holds, for the manifest and the README. */
+  readonly description: string;
+  readonly population: Population;
+  readonly columns: readonly Column[];
+  /** FROM and WHERE. */
+  readonly from: string;
+  /** What the rows are sorted by, so that equal contents are equal files. */
+  readonly order: string;
+  /** A log of events is written in the format that was asked for; a table always in CSV. */
+  readonly isLog?: true;
+  /** Of a log that shows some actions only: which. */
+  readonly actions?: readonly string[];
+  /** Set where rows are read along an index, in its order: no plan may gather and sort them first. */
+  readonly walks?: true;
+}
+
+/** The settings that a snapshot makes before anything is read: COPY takes no parameters. */
+export interface SnapshotSettings {
+  readonly tenant_id: string;
+  readonly range_start: string;
+  readonly range_end: string;
+  readonly security_actions: string;
+  /** The stretch of the log that an export covers. */
+  readonly first_leaf: string;
+  readonly last_leaf: string;
+  /** Events that did not occur in the range have leaves up to the one, or from the other on. */
+  readonly edge_before: string;
+  readonly edge_after: string;
+}
+
+/** A setting as an SQL expression: a scalar subquery is evaluated once, a bare current_setting() would be for every row. */
+export const setting = (name: keyof SnapshotSettings, type: string): string =>
+  `(SELECT current_setting('gatehouse.${name}')::${type})`;
+
+const GUARDED_CODES = GUARDED_STARTS.map((start) => start.codePointAt(0)).join(', ');
+
+const guarded = (sql: string) =>
+  `CASE WHEN ascii(${sql}) IN (${GUARDED_CODES}) THEN '''' || ${sql} ELSE ${sql} END`;
+/**
+ * `"2026-01-31T23:59:59.120`, and more digits, of an instant, in a session whose time zone is UTC. It takes half as long as to_char(),
+ * which would be a third of all that an export takes. The microsecond keeps zeros at the end from being left out.
+ */
+const quotedTime = (sql: string) =>
+  `to_json((${sql})::timestamp + '1 microsecond'::interval)::text`;
+const isoCell = (sql: string) => `substr(${quotedTime(sql)}, 2, 23) || 'Z'`;
+const quotedOrNull = (sql: string) => `coalesce('"' || ${sql} || '"', 'null')`;
+
+const CSV_CELL: Record<ColumnKind, (sql: string) => string> = {
+  text: guarded,
+  token: (sql) => sql,
+  instant: isoCell,
+  // Of all JSON texts, only a bare negative number starts like a formula.
+  jsonb: (sql) =>
+    `CASE jsonb_typeof(${sql}) WHEN 'number' THEN ${guarded(`${sql}::text`)} ELSE ${sql}::text END`,
+  literal: (sql) => `(${sql})::text`,
+};
+
+const JSON_VALUE: Record<ColumnKind, (sql: string) => string> = {
+  text: (sql) => `coalesce(to_json(${sql})::text, 'null')`,
+  token: quotedOrNull,
+  instant: (sql) => `coalesce(left(${quotedTime(sql)}, 24) || 'Z"', 'null')`,
+  jsonb: (sql) => `coalesce(${sql}::text, 'null')`,
+  literal: (sql) => `coalesce((${sql})::text, 'null')`,
+};
+
+function selectCsv({ columns, from, order }: ExportFile): string {
+  const cells = columns.map(([name, kind, sql]) => `${CSV_CELL[kind](sql ?? name)} AS ${name}`);
+  return `SELECT ${cells.join(', ')} ${from} ORDER BY ${order}`;
+}
+
+const compareNames = ([one]: Column, [other]: Column) => (one < other ? -1 : 1);
+
+/**
+ * concat() builds a line twice as fast as row_to_json() does, and the lines are the same. The members stand in the order of
+ * RFC 8785, and the tenant is one of them: a line of the log is then the entry of its leaf, but for what `details` holds.
+ */
+function selectJson({ columns, from, order }: ExportFile): string {
+  const tenant: Column = ['tenant_id', 'token', setting('tenant_id', 'text')];
+  const members = [...columns, tenant]
+    .sort(compareNames)
+    .map(
+      ([name, kind, sql], index) =>
+        `'${index === 0 ? '{' : ','}"${name}":', ${JSON_VALUE[kind](sql ?? name)}`,
+    );
+  return `SELECT concat(${members.join(', ')}, '}') ${from} ORDER BY ${order}`;
+}
+
+/** How a file is written where the caller asked for `asked`. */
+export const formatOf = (
+  { isLog }: Pick<ExportFile, 'isLog'>,
+  asked: ExportFormat,
+): ExportFormat => (isLog ? asked : 'csv');
+
+const select = (file: ExportFile, asked: ExportFormat) =>
+  formatOf(file, asked) === 'csv' ? selectCsv(file) : selectJson(file);
+
+/**
+ * One COPY statement without parameters: it reads the tenant and the range from the snapshot's settings.
+ * JSON text holds no control characters, so with these two as quote and delimiter nothing in it is escaped.
+ */
+export function copyStatement(file: ExportFile, asked: ExportFormat): string {
+  const options =
+    formatOf(file, asked) === 'csv'
+      ? 'FORMAT csv, HEADER true'
+      : String.raw`FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02'`;
+  return `COPY (${select(file, asked)}) TO STDOUT WITH (${options})`;
+}
+
+/** Whether the rows of a file have places in the log. */
+export const hasLeaves = ({ columns }: ExportFile): boolean =>
+  columns.some(([name]) => name === 'leaf_index');
+
+/** Asks for the first leaf and the last of a file's rows; what is walked along its index ends at the first that it finds. */
+export function spanStatement({ from, walks }: ExportFile): string {
+  if (!walks) return `SELECT min(l.leaf_index) AS first, max(l.leaf_index) AS last ${from}`;
+  const outermost = (order: string) =>
+    `(SELECT l.leaf_index ${from} ORDER BY l.leaf_index ${order} LIMIT 1)`;
+  return `SELECT ${outermost('ASC')} AS first, ${outermost('DESC')} AS last`;
+}
+
+/** Fails where the COPY would for want of a table or a column, and reads nothing. */
+export const probeStatement = (file: ExportFile, asked: ExportFormat): string =>
+  `SELECT FROM (${select(file, asked)}) AS probe LIMIT 0`;
+
+/** A file's name with the extension of its format. */
+export const fileName = (file: ExportFile, asked: ExportFormat): string =>
+  `${file.name}.${formatOf(file, asked) === 'csv' ? 'csv' : 'jsonl'}`;

@@ -1,0 +1,148 @@
+import type { PoolClient } from 'pg';
+import { brokenLog, listCheckpointsBelow } from '../audit';
+import type { StoredCheckpoint } from '../audit';
+import type { TimeRange } from './exportInput';
+
+/** What a log is too late for by so much is back-dated, and told as such by whoever verifies it. */
+const SETTLED_MS = 5 * 60_000;
+
+/** The leaves that a bundle covers: all events of its range are among them, and the proof that there are no others. */
+export interface Stretch {
+  /** The newest head; nothing that was sealed after it is exported. */
+  readonly head: StoredCheckpoint;
+  readonly first: number;
+  readonly last: number;
+  /** Events that did not occur in the range have leaves up to `before`, or from `after` on. */
+  readonly edges: { readonly before: number; readonly after: number };
+}
+
+interface Log {
+  readonly client: PoolClient;
+  readonly logId: string;
+  readonly size: number;
+}
+
+/** How many leaves were sealed before a moment: times of sealing ascend, so a few rows tell. */
+async function countSealedBefore({ client, logId, size }: Log, moment: Date): Promise<number> {
+  let [low, high] = [0, size];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const { rows } = await client.query<{ before: boolean }>({
+      name: 'leaf_sealed_before',
+      text: 'SELECT sealed_at < $3 AS before FROM audit_leaves WHERE log_id = $1 AND leaf_index = $2',
+      values: [logId, middle, moment],
+    });
+    const [row] = rows;
+    if (!row) throw brokenLog(`leaf ${middle} of log ${logId} is missing`);
+    if (row.before) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const EVENTS = `FROM audit_leaves l JOIN audit_logs e ON e.id = l.event_id
+  WHERE l.log_id = $1 AND e.tenant_id = $1 AND e.occurred_at >= $2 AND e.occurred_at < $3 AND l.leaf_index BETWEEN $4 AND $5`;
+
+/** Events of the range that the log took in long before or after it: imported ones, or clocks that were wrong. */
+async function findOutliers(
+  { client, logId, size }: Log,
+  { start, end }: TimeRange,
+  usual: { first: number; last: number },
+): Promise<{ first: number; last: number }> {
+  const { first, last } = usual;
+  const look = async (from: number, to: number) => {
+    if (from > to) return undefined;
+    const { rows } = await client.query<{ first: string | null; last: string | null }>(
+      `SELECT min(l.leaf_index) AS first, max(l.leaf_index) AS last ${EVENTS}`,
+      [logId, start, end, from, to],
+    );
+    const [row] = rows;
+    const { first: lowest = null, last: highest = null } = row ?? {};
+    if (lowest === null || highest === null) return undefined;
+    return { first: Number(lowest), last: Number(highest) };
+  };
+  const before = await look(0, first - 1);
+  const after = await look(last + 1, size - 1);
+  return {
+    first: before ? Math.max(0, before.first - 1) : first,
+    last: after ? Math.min(size - 1, after.last + 1) : last,
+  };
+}
+
+async function nearestEvent(
+  { client, logId }: Log,
+  { start, end }: TimeRange,
+  { first, last }: { first: number; last: number },
+  order: 'ASC' | 'DESC',
+): Promise<number | undefined> {
+  const { rows } = await client.query<{ leaf: string }>(
+    `SELECT l.leaf_index AS leaf ${EVENTS} ORDER BY l.leaf_index ${order} LIMIT 1`,
+    [logId, start, end, first, last],
+  );
+  return rows[0] && Number(rows[0].leaf);
+}
+
+/** Where events of the range and others lie mixed, all leaves are edges; else those before its first event and after its last. */
+async function findEdges(
+  log: Log,
+  range: TimeRange,
+  bounds: { first: number; last: number },
+): Promise<Stretch['edges']> {
+  const lowest = await nearestEvent(log, range, bounds, 'ASC');
+  const highest = await nearestEvent(log, range, bounds, 'DESC');
+  const all = { before: bounds.last, after: bounds.last + 1 };
+  if (lowest === undefined || highest === undefined) return all;
+  const { rows } = await log.client.query<{ events: string }>(
+    `SELECT count(*) AS events FROM audit_logs
+     WHERE tenant_id = $1 AND occurred_at >= $2 AND occurred_at < $3`,
+    [log.logId, range.start, range.end],
+  );
+  const isSolid = Number(rows[0]?.events) === highest - lowest + 1;
+  return isSolid ? { before: lowest - 1, after: highest + 1 } : all;
+}
+
+/**
+ * Finds the stretch of a tenant's log that holds a range of time, as docs/decisions/0019 defines it.
+ * @param client in the export's snapshot
+ * @throws AppError AUDIT_LOG_BROKEN where leaves are missing, or nothing was ever signed
+ */
+export async function findStretch(
+  client: PoolClient,
+  logId: string,
+  range: TimeRange,
+): Promise<Stretch> {
+  const [head] = await listCheckpointsBelow(client, logId, Number.MAX_SAFE_INTEGER, 1);
+  if (!head) throw brokenLog(`log ${logId} has no checkpoint`);
+  const log = { client, logId, size: head.size };
+  const settled = new Date(range.end.getTime() + SETTLED_MS);
+  const usual = {
+    first: Math.max(0, (await countSealedBefore(log, range.start)) - 1),
+    last: Math.min(head.size - 1, await countSealedBefore(log, settled)),
+  };
+  const bounds = await findOutliers(log, range, usual);
+  return { head, ...bounds, edges: await findEdges(log, range, bounds) };
+}
+
+interface EarlierBundle {
+  readonly exportId: string;
+  readonly size: number;
+}
+
+/** As many as an auditor is likely to come back with. */
+const EARLIER_AT_MOST = 100;
+
+/** The heads of the tenant's earlier bundles that are under this one's, the newest first. */
+export async function listEarlierBundles(
+  client: PoolClient,
+  tenantId: string,
+  size: number,
+): Promise<EarlierBundle[]> {
+  const { rows } = await client.query<{ export_id: string; size: string }>(
+    `SELECT substr(subject, 8) AS export_id, details->'checkpoint'->>'size' AS size FROM audit_logs
+     WHERE tenant_id = $1 AND action = 'DATA_EXPORT_COMPLETED' AND outcome = 'success'
+       AND jsonb_typeof(details->'checkpoint'->'size') = 'number' AND (details->'checkpoint'->>'size')::numeric BETWEEN 1 AND $2
+     ORDER BY occurred_at DESC, id DESC LIMIT ${EARLIER_AT_MOST}`,
+    [tenantId, size],
+  );
+  return rows.map((row) => ({ exportId: row.export_id, size: Number(row.size) }));
+}

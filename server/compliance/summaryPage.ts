@@ -1,0 +1,123 @@
+import { CONTROLS } from './controls';
+import type { ManifestFile, ManifestSubject } from './manifest';
+import type { Counted, WeekCount } from './summaryStore';
+
+const CHARTS: Readonly<Record<Counted, string>> = {
+  signIns: 'Sign-ins',
+  failedSignIns: 'Failed sign-ins',
+  challenges: 'Challenges (a second proof was asked for)',
+  blocks: 'Blocked for their score',
+  exports: 'Completed exports',
+};
+
+const DAY_MS = 86_400_000;
+const WEEK_MS = 7 * DAY_MS;
+const HEIGHT = 120;
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+const escape = (text: string) => text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+
+const toDay = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+
+/** The Mondays of a range of days, in UTC, whether anything happened or not. */
+function listWeeks({ from, to }: { from: string; to: string }): string[] {
+  const first = Date.parse(from);
+  const sinceMonday = (new Date(first).getUTCDay() + 6) % 7;
+  const weeks: string[] = [];
+  for (let at = first - sinceMonday * DAY_MS; at <= Date.parse(to); at += WEEK_MS) {
+    weeks.push(toDay(at));
+  }
+  return weeks;
+}
+
+/** Bars of inline SVG; each says its number to whoever points at it. */
+function drawBars(weeks: readonly string[], countOf: (week: string) => number, label: string) {
+  const most = Math.max(1, ...weeks.map(countOf));
+  const width = Math.max(4, Math.min(28, Math.floor(900 / weeks.length)));
+  const bars = weeks.map((week, index) => {
+    const count = countOf(week);
+    // What happened once must not vanish beside what happened a thousand times.
+    const height = count === 0 ? 0 : Math.max(2, Math.round((count / most) * HEIGHT));
+    const box = `x="${index * width}" y="${HEIGHT - height}" width="${width - 1}" height="${height}"`;
+    return `<rect ${box}><title>week of ${week}: ${count}</title></rect>`;
+  });
+  const size = `width="${weeks.length * width}" height="${HEIGHT}"`;
+  return `<svg ${size} role="img" aria-label="${escape(label)} by week">${bars.join('')}</svg>`;
+}
+
+function drawChart(weeks: readonly string[], counts: readonly WeekCount[], counted: Counted) {
+  const byWeek = new Map(
+    counts.filter((one) => one.counted === counted).map(({ week, events }) => [week, events]),
+  );
+  const countOf = (week: string) => byWeek.get(week) ?? 0;
+  const total = weeks.reduce((sum, week) => sum + countOf(week), 0);
+  const most = Math.max(0, ...weeks.map(countOf));
+  const label = CHARTS[counted];
+  const axis = `${weeks[0] ?? ''} to ${weeks.at(-1) ?? ''}, by week; at most ${most} in one`;
+  return `<section><h2>${label}: ${total}</h2>${drawBars(weeks, countOf, label)}<p>${axis}</p></section>`;
+}
+
+function drawTable(weeks: readonly string[], counts: readonly WeekCount[]): string {
+  const found = new Map(counts.map(({ week, counted, events }) => [`${week} ${counted}`, events]));
+  const names = Object.keys(CHARTS) as Counted[];
+  const head = names.map((name) => `<th>${CHARTS[name]}</th>`).join('');
+  const rows = weeks.map((week) => {
+    const cells = names.map((name) => `<td>${found.get(`${week} ${name}`) ?? 0}</td>`).join('');
+    return `<tr><th>${week}</th>${cells}</tr>`;
+  });
+  return `<table><thead><tr><th>Week of</th>${head}</tr></thead><tbody>${rows.join('')}</tbody></table>`;
+}
+
+function listFiles(files: readonly ManifestFile[]): string {
+  const rows = files.map(({ name, rows: count, description }) => {
+    const stem = name.replace(/\.\w+$/, '');
+    const criteria = new Set(
+      CONTROLS.filter(({ file }) => file.startsWith(`${stem}.`)).map(({ criterion }) => criterion),
+    );
+    return `<tr><th>${name}</th><td>${count ?? ''}</td><td>${[...criteria].join(', ')}</td><td>${escape(description)}</td></tr>`;
+  });
+  return `<table><thead><tr><th>File</th><th>Rows</th><th>Criteria</th><th>What it holds</th></tr></thead><tbody>${rows.join('')}</tbody></table>`;
+}
+
+const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}
+h1{font-size:1.6rem}h2{font-size:1.1rem;margin:1.5rem 0 .3rem}svg{display:block;max-width:100%;border-bottom:1px solid #777}
+rect{fill:#24548f}p{margin:.3rem 0;color:#444}table{border-collapse:collapse;margin:.5rem 0;font-size:.9rem}
+th,td{border:1px solid #ccc;padding:.2rem .5rem;text-align:left;vertical-align:top}`;
+
+/** summary.html: the range at a glance. It loads nothing and runs nothing; whatever text is in it is escaped. */
+export function writeSummary(
+  { tenant, input }: ManifestSubject,
+  counts: readonly WeekCount[],
+  files: readonly ManifestFile[],
+): string {
+  const weeks = listWeeks(input);
+  const charts = (Object.keys(CHARTS) as Counted[]).map((counted) =>
+    drawChart(weeks, counts, counted),
+  );
+  const title = `Evidence of ${escape(tenant.name)}, ${input.from} to ${input.to}`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${title}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<h1>${title}</h1>
+<p>UTC days, both included; weeks begin on Monday, and the first and the last may be cut by the range. All numbers are counts of rows of audit-log. Which file answers which criterion, and what to look for, is in controls.csv; how to check all of it in README.txt.</p>
+${charts.join('\n')}
+<h2>The same in numbers</h2>
+${drawTable(weeks, counts)}
+<h2>Files</h2>
+${listFiles(files)}
+</body>
+</html>
+`;
+}
