@@ -52,6 +52,16 @@ export interface SnapshotSettings {
 export const setting = (name: keyof SnapshotSettings, type: string): string =>
   `(SELECT current_setting('gatehouse.${name}')::${type})`;
 
+/**
+ * From leaves `l` to their events `e`, one at a time by its key. OFFSET 0 keeps the planner from any other way: of rows that came since the last
+ * ANALYZE it knows nothing, and takes an index that holds the whole range for one that holds a row.
+ */
+export const EVENT_OF_LEAF =
+  'JOIN LATERAL (SELECT * FROM audit_logs a WHERE a.id = l.event_id OFFSET 0) e ON true';
+/** From events `e` to their leaves `l`, in the same way. */
+export const LEAF_OF_EVENT =
+  'JOIN LATERAL (SELECT log_id, leaf_index, sealed_at FROM audit_leaves a WHERE a.event_id = e.id OFFSET 0) l ON true';
+
 const GUARDED_CODES = GUARDED_STARTS.map((start) => start.codePointAt(0)).join(', ');
 
 const guarded = (sql: string) =>

@@ -1,5 +1,5 @@
 import { SECURITY_EVENT_ACTIONS } from '../audit';
-import { setting } from './copyStore';
+import { EVENT_OF_LEAF, LEAF_OF_EVENT, setting } from './copyStore';
 import type { Column, ExportFile } from './copyStore';
 
 const TENANT = setting('tenant_id', 'uuid');
@@ -25,9 +25,16 @@ const EVENT_COLUMNS: readonly Column[] = [
   ['details', 'jsonb', 'e.details'],
 ];
 
-const IN_RANGE = `e.occurred_at >= ${setting('range_start', 'timestamptz')} AND e.occurred_at < ${setting('range_end', 'timestamptz')}`;
+const START = setting('range_start', 'timestamptz');
+const END = setting('range_end', 'timestamptz');
+const IN_RANGE = `e.occurred_at >= ${START} AND e.occurred_at < ${END}`;
+/**
+ * By the keys of both tables, as EVENT_OF_LEAF does it, but so that two processes can share the work: these conditions mean what IN_RANGE means, and
+ * no index can be used for them.
+ */
 const EVENTS_OF_RANGE = `FROM audit_leaves l JOIN audit_logs e ON e.id = l.event_id
-  WHERE l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${FIRST} AND ${LAST} AND e.tenant_id = ${TENANT} AND ${IN_RANGE}`;
+  WHERE l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${FIRST} AND ${LAST}
+    AND e.tenant_id IS NOT DISTINCT FROM ${TENANT} AND CASE WHEN e.occurred_at >= ${START} THEN e.occurred_at < ${END} ELSE false END`;
 const LEAF_ORDER = 'l.leaf_index';
 
 export const AUDIT_LOG: ExportFile = {
@@ -59,7 +66,7 @@ export const EDGES: ExportFile = {
   },
   columns: EVENT_COLUMNS,
   from: `FROM (${edge(FIRST, setting('edge_before', 'bigint'))}
-    UNION ALL ${edge(setting('edge_after', 'bigint'), LAST)}) l JOIN audit_logs e ON e.id = l.event_id
+    UNION ALL ${edge(setting('edge_after', 'bigint'), LAST)}) l ${EVENT_OF_LEAF}
   WHERE e.tenant_id = ${TENANT} AND NOT (${IN_RANGE})`,
   order: LEAF_ORDER,
   isLog: true,
@@ -95,8 +102,8 @@ const detail = (name: string, kind: 'text' | 'literal', member: string): Column 
 ];
 
 /** Only what is in the stretch: what no leaf proves yet is not in audit-log either. */
-const OF_TENANT = `JOIN audit_leaves l ON l.event_id = e.id AND l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${FIRST} AND ${LAST}
-  WHERE e.tenant_id = ${TENANT}`;
+const OF_TENANT = `${LEAF_OF_EVENT}
+  WHERE e.tenant_id = ${TENANT} AND l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${FIRST} AND ${LAST}`;
 /** Of the log of no tenant: the schema is everybody's. */
 const OF_NO_TENANT = 'WHERE e.tenant_id IS NULL';
 

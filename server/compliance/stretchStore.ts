@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { brokenLog, listCheckpointsBelow } from '../audit';
 import type { StoredCheckpoint } from '../audit';
+import { EVENT_OF_LEAF, LEAF_OF_EVENT } from './copyStore';
 import type { TimeRange } from './exportInput';
 
 /** What a log is too late for by so much is back-dated, and told as such by whoever verifies it. */
@@ -40,43 +41,64 @@ async function countSealedBefore({ client, logId, size }: Log, moment: Date): Pr
   return low;
 }
 
-const EVENTS = `FROM audit_leaves l JOIN audit_logs e ON e.id = l.event_id
-  WHERE l.log_id = $1 AND e.tenant_id = $1 AND e.occurred_at >= $2 AND e.occurred_at < $3 AND l.leaf_index BETWEEN $4 AND $5`;
+const IN_RANGE = 'e.tenant_id = $1 AND e.occurred_at >= $2 AND e.occurred_at < $3';
+const IN_LEAVES = 'l.log_id = $1 AND l.leaf_index BETWEEN $4 AND $5';
+const BY_LEAF = `FROM audit_leaves l ${EVENT_OF_LEAF} WHERE ${IN_LEAVES} AND ${IN_RANGE}`;
+const BY_TIME = `FROM audit_logs e ${LEAF_OF_EVENT} WHERE ${IN_RANGE} AND ${IN_LEAVES}`;
 
-/** Events of the range that the log took in long before or after it: imported ones, or clocks that were wrong. */
-async function findOutliers(
-  { client, logId, size }: Log,
+interface Bounds {
+  readonly first: number;
+  readonly last: number;
+}
+
+async function countEvents({ client, logId }: Log, { start, end }: TimeRange): Promise<number> {
+  const { rows } = await client.query<{ events: string }>(
+    `SELECT count(*) AS events FROM audit_logs e WHERE ${IN_RANGE}`,
+    [logId, start, end],
+  );
+  return Number(rows[0]?.events);
+}
+
+/** The outermost leaves of the range's events among some leaves, from that side of the join which is shorter. */
+async function findEnds(
+  { client, logId }: Log,
   { start, end }: TimeRange,
-  usual: { first: number; last: number },
-): Promise<{ first: number; last: number }> {
-  const { first, last } = usual;
-  const look = async (from: number, to: number) => {
-    if (from > to) return undefined;
-    const { rows } = await client.query<{ first: string | null; last: string | null }>(
-      `SELECT min(l.leaf_index) AS first, max(l.leaf_index) AS last ${EVENTS}`,
-      [logId, start, end, from, to],
-    );
-    const [row] = rows;
-    const { first: lowest = null, last: highest = null } = row ?? {};
-    if (lowest === null || highest === null) return undefined;
-    return { first: Number(lowest), last: Number(highest) };
-  };
-  const before = await look(0, first - 1);
-  const after = await look(last + 1, size - 1);
+  { first, last }: Bounds,
+  events: number,
+): Promise<Bounds | undefined> {
+  if (first > last || events === 0) return undefined;
+  const { rows } = await client.query<{ first: string | null; last: string | null }>(
+    `SELECT min(l.leaf_index) AS first, max(l.leaf_index) AS last ${last - first < events ? BY_LEAF : BY_TIME}`,
+    [logId, start, end, first, last],
+  );
+  const { first: lowest = null, last: highest = null } = rows[0] ?? {};
+  if (lowest === null || highest === null) return undefined;
+  return { first: Number(lowest), last: Number(highest) };
+}
+
+/** Takes in the events of the range that the log took in long before or after it: imported ones, or clocks that were wrong. */
+async function takeInOutliers(
+  log: Log,
+  range: TimeRange,
+  { first, last }: Bounds,
+  events: number,
+): Promise<Bounds> {
+  const before = await findEnds(log, range, { first: 0, last: first - 1 }, events);
+  const after = await findEnds(log, range, { first: last + 1, last: log.size - 1 }, events);
   return {
     first: before ? Math.max(0, before.first - 1) : first,
-    last: after ? Math.min(size - 1, after.last + 1) : last,
+    last: after ? Math.min(log.size - 1, after.last + 1) : last,
   };
 }
 
 async function nearestEvent(
   { client, logId }: Log,
   { start, end }: TimeRange,
-  { first, last }: { first: number; last: number },
+  { first, last }: Bounds,
   order: 'ASC' | 'DESC',
 ): Promise<number | undefined> {
   const { rows } = await client.query<{ leaf: string }>(
-    `SELECT l.leaf_index AS leaf ${EVENTS} ORDER BY l.leaf_index ${order} LIMIT 1`,
+    `SELECT l.leaf_index AS leaf ${BY_LEAF} ORDER BY l.leaf_index ${order} LIMIT 1`,
     [logId, start, end, first, last],
   );
   return rows[0] && Number(rows[0].leaf);
@@ -86,18 +108,15 @@ async function nearestEvent(
 async function findEdges(
   log: Log,
   range: TimeRange,
-  bounds: { first: number; last: number },
+  bounds: Bounds,
+  events: number,
 ): Promise<Stretch['edges']> {
+  const all = { before: bounds.last, after: bounds.last + 1 };
+  if (events === 0) return all;
   const lowest = await nearestEvent(log, range, bounds, 'ASC');
   const highest = await nearestEvent(log, range, bounds, 'DESC');
-  const all = { before: bounds.last, after: bounds.last + 1 };
   if (lowest === undefined || highest === undefined) return all;
-  const { rows } = await log.client.query<{ events: string }>(
-    `SELECT count(*) AS events FROM audit_logs
-     WHERE tenant_id = $1 AND occurred_at >= $2 AND occurred_at < $3`,
-    [log.logId, range.start, range.end],
-  );
-  const isSolid = Number(rows[0]?.events) === highest - lowest + 1;
+  const isSolid = events === highest - lowest + 1;
   return isSolid ? { before: lowest - 1, after: highest + 1 } : all;
 }
 
@@ -119,8 +138,9 @@ export async function findStretch(
     first: Math.max(0, (await countSealedBefore(log, range.start)) - 1),
     last: Math.min(head.size - 1, await countSealedBefore(log, settled)),
   };
-  const bounds = await findOutliers(log, range, usual);
-  return { head, ...bounds, edges: await findEdges(log, range, bounds) };
+  const events = await countEvents(log, range);
+  const bounds = await takeInOutliers(log, range, usual, events);
+  return { head, ...bounds, edges: await findEdges(log, range, bounds, events) };
 }
 
 interface EarlierBundle {

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { setting } from './copyStore';
+import { LEAF_OF_EVENT, setting } from './copyStore';
 
 /** What is counted, by the actions that are it. */
 const COUNTED = {
@@ -33,11 +33,10 @@ export async function countByWeek(client: PoolClient): Promise<WeekCount[]> {
   const { rows } = await client.query<{ week: string; counted: Counted; events: string }>(
     `SELECT to_char(date_trunc('week', e.occurred_at::timestamp), 'YYYY-MM-DD') AS week,
        CASE e.action ${WHEN} END AS counted, count(*) AS events
-     FROM audit_logs e
+     FROM audit_logs e ${LEAF_OF_EVENT}
      WHERE e.tenant_id = ${TENANT} AND e.action IN (${ACTIONS})
        AND e.occurred_at >= ${setting('range_start', 'timestamptz')} AND e.occurred_at < ${setting('range_end', 'timestamptz')}
-       AND EXISTS (SELECT FROM audit_leaves l WHERE l.event_id = e.id AND l.log_id = ${TENANT}
-         AND l.leaf_index BETWEEN ${setting('first_leaf', 'bigint')} AND ${setting('last_leaf', 'bigint')})
+       AND l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${setting('first_leaf', 'bigint')} AND ${setting('last_leaf', 'bigint')}
      GROUP BY 1, 2 ORDER BY 1, 2`,
   );
   return rows.map(({ week, counted, events }) => ({ week, counted, events: Number(events) }));
