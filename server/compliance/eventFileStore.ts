@@ -112,6 +112,7 @@ function eventTable(
   about: Pick<ExportFile, 'name' | 'description' | 'columns'> & { of: string },
   actions: readonly string[],
   whose = OF_TENANT,
+  order = 'e.occurred_at, e.id',
 ): ExportFile {
   const { of, ...file } = about;
   const list = actions.map((action) => `'${action}'`).join(', ');
@@ -122,7 +123,7 @@ function eventTable(
       filter: `occurred_at lies in the range, and action is one of ${actions.join(', ')}`,
     },
     from: `FROM audit_logs e ${whose} AND e.action IN (${list}) AND ${IN_RANGE}`,
-    order: 'e.occurred_at, e.id',
+    order,
   };
 }
 
@@ -206,6 +207,8 @@ export const SCHEMA_CHANGES = eventTable(
   },
   ['SCHEMA_MIGRATED'],
   OF_NO_TENANT,
+  // Those of one run were recorded together.
+  `e.occurred_at, e.details->>'tag', e.id`,
 );
 
 export const SCHEMA_HEALTH = eventTable(
