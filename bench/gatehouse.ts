@@ -1,15 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../server/bootstrap/embedded/freePort';
 import type { Secrets } from '../server/config';
 import { track } from './child';
 import { callOnce } from './httpClient';
-import { EXPORT_RANGE } from './seed';
 
 const ROOT = join(__dirname, '..');
 const METRICS_TOKEN = 'bench';
@@ -23,6 +20,14 @@ export interface Gatehouse {
   /** The most memory that the process has held so far; undefined where the system does not say. */
   peakMemoryMb(): number | undefined;
   stop(): Promise<void>;
+}
+
+/** What `npm start` gives to node. */
+function startArgs(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    scripts: { start: string };
+  };
+  return /^exec node (.*)dist\//.exec(scripts.start)?.[1]?.split(' ').filter(Boolean) ?? [];
 }
 
 /** The settings that a deployment would have, on a port that is free now. */
@@ -60,7 +65,7 @@ export async function startGatehouse(
   nodeArgs: string[],
 ): Promise<Gatehouse> {
   const entry = join(ROOT, 'dist', 'server', 'index.js');
-  const child = spawn(process.execPath, [...nodeArgs, entry], {
+  const child = spawn(process.execPath, [...startArgs(), ...nodeArgs, entry], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -95,28 +100,4 @@ export async function startGatehouse(
       await once(child, 'exit');
     },
   };
-}
-
-/** Downloads one bundle and throws it away; @returns seconds and bytes */
-export async function downloadBundle(
-  port: number,
-  accessToken: string,
-): Promise<{ seconds: number; bytes: number }> {
-  const began = performance.now();
-  const bytes = await new Promise<number>((resolve, reject) => {
-    const headers = { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' };
-    const path = '/api/compliance/export/bundle';
-    const sent = request({ host: '127.0.0.1', port, path, method: 'POST', headers }, (response) => {
-      let received = 0;
-      response.on('data', (chunk: Buffer) => (received += chunk.length));
-      response.on('error', reject);
-      response.on('end', () => {
-        if (response.statusCode === 200) resolve(received);
-        else reject(new Error(`the export answered ${response.statusCode}`));
-      });
-    });
-    sent.on('error', reject);
-    sent.end(JSON.stringify({ ...EXPORT_RANGE, format: 'csv' }));
-  });
-  return { seconds: (performance.now() - began) / 1000, bytes };
 }

@@ -12,7 +12,8 @@ import { killChildren, serveParent, startChild } from './child';
 import type { Child, Role } from './child';
 import { compare } from './compare';
 import type { Comparison, Measured } from './compare';
-import { downloadBundle, productionSettings, startGatehouse } from './gatehouse';
+import { compareExport, compareVerification } from './evidence';
+import { productionSettings, startGatehouse } from './gatehouse';
 import type { Gatehouse } from './gatehouse';
 import { httpLoad } from './httpLoad';
 import type { Scenario } from './httpLoad';
@@ -61,6 +62,8 @@ interface Bench {
   config: ReadyConfig;
   gatehouse: Gatehouse;
   seeded: Seeded;
+  /** Where the phase `export` leaves its last bundle. */
+  bundle: string;
 }
 
 const child = (role: string, setup: object): Promise<Child> => startChild(__filename, role, setup);
@@ -145,32 +148,18 @@ async function compareLogin({ gatehouse, seeded }: Bench): Promise<Comparison> {
   return comparison;
 }
 
-async function compareExport({ config, gatehouse, seeded }: Bench): Promise<Comparison> {
+async function measureExport({ config, gatehouse, seeded, bundle }: Bench): Promise<Comparison> {
   const { tenantId, accessToken } = seeded.officer;
-  const other = await child('copy-through-gzip', {
+  const copy = await child('copy-through-gzip', {
     databaseUrl: config.databaseUrl,
     source: `(SELECT * FROM audit_logs WHERE tenant_id = '${tenantId}' AND occurred_at
       BETWEEN '${EXPORT_RANGE.from}' AND '${EXPORT_RANGE.to}T23:59:59.999Z')`,
     rows: SIZES.auditRows,
   });
-  const rows = SIZES.auditRows + seeded.securityEvents;
-  const own: Measured = {
-    async run() {
-      const { seconds } = await downloadBundle(gatehouse.port, accessToken);
-      return { done: rows, seconds, p50: 0, p99: 0, cpuMs: 0 };
-    },
-  };
-  const comparison = await compare(
-    {
-      name: 'export',
-      unit: 'rows written into a CSV bundle',
-      yardstickName: 'rows through COPY … TO STDOUT | gzip -6',
-      aim: 0.5,
-    },
-    { measured: onServer(own, gatehouse.cpuMs), yardstick: other },
-    { rounds: rounds(3), ms: 0, warmUpMs: 0 },
-  );
-  await other.stop();
+  const withCpu = (own: Measured) => onServer(own, gatehouse.cpuMs);
+  const server = { port: gatehouse.port, accessToken, withCpu };
+  const comparison = await compareExport(server, copy, { file: bundle, rounds: rounds(3) });
+  await copy.stop();
   return comparison;
 }
 
@@ -178,7 +167,8 @@ const COMPARISONS = {
   authenticated: compareAuthenticated,
   refresh: compareRefresh,
   login: compareLogin,
-  export: compareExport,
+  export: measureExport,
+  verification: ({ bundle }: Bench) => compareVerification(bundle, rounds(3)),
 };
 
 const wanted = (name: string) =>
@@ -236,7 +226,9 @@ async function measure(dataDir: string, running: Running): Promise<string> {
   for (const [name, comparison] of Object.entries(COMPARISONS)) {
     if (!wanted(name)) continue;
     process.stderr.write(`${name} …\n`);
-    comparisons.push(await comparison({ config, gatehouse, seeded }));
+    comparisons.push(
+      await comparison({ config, gatehouse, seeded, bundle: join(dataDir, 'bundle.zip') }),
+    );
   }
   const peak = gatehouse.peakMemoryMb();
   await gatehouse.stop();
