@@ -101,8 +101,8 @@ function selectCsv({ columns, from, order }: ExportFile): string {
 const compareNames = ([one]: Column, [other]: Column) => (one < other ? -1 : 1);
 
 /**
- * concat() builds a line twice as fast as row_to_json() does, and the lines are the same. The members stand in the order of
- * RFC 8785, and the tenant is one of them: a line of the log is then the entry of its leaf, but for what `details` holds.
+ * The members stand in the order of RFC 8785, and the tenant is one of them: a line of the log is then the entry of its leaf, but for
+ * what `details` holds. None of them is null, which would make the line null.
  */
 function selectJson({ columns, from, order }: ExportFile): string {
   const tenant: Column = ['tenant_id', 'token', setting('tenant_id', 'text')];
@@ -110,9 +110,9 @@ function selectJson({ columns, from, order }: ExportFile): string {
     .sort(compareNames)
     .map(
       ([name, kind, sql], index) =>
-        `'${index === 0 ? '{' : ','}"${name}":', ${JSON_VALUE[kind](sql ?? name)}`,
+        `'${index === 0 ? '{' : ','}"${name}":' || ${JSON_VALUE[kind](sql ?? name)}`,
     );
-  return `SELECT concat(${members.join(', ')}, '}') ${from} ORDER BY ${order}`;
+  return `SELECT ${members.join(' || ')} || '}' ${from} ORDER BY ${order}`;
 }
 
 /** How a file is written where the caller asked for `asked`. */
