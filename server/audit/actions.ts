@@ -9,6 +9,7 @@ const range = { from: z.string(), to: z.string(), format: z.enum(['csv', 'json']
 const exportKind = z.enum(['bundle', 'security_events']);
 /** `recovery_code` stands for the whole set of them. */
 const factor = z.enum(['totp', 'passkey', 'recovery_code']);
+const permissions = z.array(z.string());
 const via = z.enum(['api', 'operator', 'bootstrap']);
 
 const verdict = z.enum(['legitimate', 'suspicious']);
@@ -104,10 +105,15 @@ export const AUDIT_ACTIONS = {
   }),
   FACTOR_ENROLLMENT_STARTED: z.strictObject({ factor }),
   FACTOR_ENROLLED: z.strictObject({ factor, via }),
-  FACTOR_REMOVED: z.strictObject({ factor, via }),
+  // `factorIds` where more than one may go at once, and the subject is their owner.
+  FACTOR_REMOVED: z.strictObject({ factor, via, factorIds: z.array(z.uuid()).optional() }),
   PASSWORD_REHASHED: z.strictObject({}),
   TENANT_CREATED: z.strictObject({ slug: z.string(), via }),
-  STAFF_CREATED: z.strictObject({ permissions: z.array(z.string()), via }),
+  STAFF_CREATED: z.strictObject({ permissions, via }),
+  STAFF_DISABLED: z.strictObject({ via }),
+  // Since when they had been disabled: the row forgets it.
+  STAFF_ENABLED: z.strictObject({ disabledAt: z.string().nullable(), via }),
+  STAFF_PERMISSIONS_CHANGED: z.strictObject({ before: permissions, after: permissions, via }),
   STAFF_UNLOCKED: z.strictObject({ via }),
   DATA_EXPORT_REQUESTED: z.strictObject({ kind: exportKind, ...range }),
   DATA_EXPORT_COMPLETED: z.strictObject({

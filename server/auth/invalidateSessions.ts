@@ -11,7 +11,7 @@ import type { Invalidation } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
 
-type AllSessionsReason = 'logout' | 'force_logout' | 'reuse_detected' | 'security_event';
+type AllSessionsReason = 'logout' | 'manual' | 'force_logout' | 'reuse_detected' | 'security_event';
 
 /**
  * Ends every session of a staff member: the version goes up, which refuses each access token at its next

@@ -8,12 +8,16 @@ import { recordAudit } from '../audit';
 import { generateSecrets } from '../keyRing';
 import { attemptSubject, clearAttempts, currentTotpCode, enrollTotpForStaff } from '../security';
 import {
+  changePermissions,
   createStaff,
   createTenant,
+  disableStaff,
+  enableStaff,
   findStaffByEmail,
   findTenantBySlug,
   objectionToPassword,
 } from '../tenants';
+import type { PermissionChange } from '../tenants';
 import { CommandError } from './commandError';
 import { asOperator } from './operatorContext';
 import type { Operator } from './operatorContext';
@@ -42,6 +46,16 @@ async function staffOf(operator: Operator, options: Options) {
   return staff;
 }
 
+/** `A,B`; nothing where the option was not given, or is empty. */
+function listOf(options: Options, name: string): string[] {
+  const value = options[name];
+  const list = typeof value === 'string' ? value : '';
+  return list
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
 async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
@@ -65,8 +79,7 @@ async function createStaffCommand(options: Options) {
   const slug = required(options, 'tenant');
   const email = required(options, 'email');
   if (options['password-stdin'] !== true) throw new CommandError('--password-stdin is missing.');
-  const list = typeof options['permissions'] === 'string' ? options['permissions'] : '';
-  const permissions = list.split(',').filter((permission) => permission !== '');
+  const permissions = listOf(options, 'permissions');
   const password = await readStdin();
   const totp = options['totp'] === true;
   return asOperator(async (operator) => {
@@ -84,6 +97,56 @@ async function createStaffCommand(options: Options) {
         : undefined;
       return { ...staff, userCreated, ...(totpSecret === undefined ? {} : { totpSecret }) };
     });
+  });
+}
+
+function disableCommand(options: Options) {
+  return asOperator(async (operator) => {
+    const { tenantId, staffId, email } = await staffOf(operator, options);
+    const staff = { tenantId, staffId };
+    const done = await disableStaff(operator.deps, operator.ctx, staff, 'operator');
+    if (!done) throw new CommandError(`'${email}' is disabled already.`);
+    return { ...staff, disabled: true };
+  });
+}
+
+function enableCommand(options: Options) {
+  return asOperator(async (operator) => {
+    const { tenantId, staffId, email } = await staffOf(operator, options);
+    const staff = { tenantId, staffId };
+    const done = await enableStaff(operator.deps, operator.ctx, staff, 'operator');
+    if (!done) throw new CommandError(`'${email}' is not disabled.`);
+    return { ...staff, disabled: false };
+  });
+}
+
+/** An empty `--set` takes all of them away; what is to be done is never guessed. */
+function permissionChange(options: Options): PermissionChange {
+  const [sets, adds, removes] = ['set', 'add', 'remove'].map(
+    (name) => typeof options[name] === 'string',
+  );
+  if (sets === (adds || removes)) {
+    throw new CommandError('Say either --set A,B or what to --add A,B and --remove C.');
+  }
+  if (sets) return { set: listOf(options, 'set') };
+  return { add: listOf(options, 'add'), remove: listOf(options, 'remove') };
+}
+
+function permissionsCommand(options: Options) {
+  const change = permissionChange(options);
+  return asOperator(async (operator) => {
+    const { tenantId, staffId, email } = await staffOf(operator, options);
+    const { deps, ctx } = operator;
+    const staff = { tenantId, staffId };
+    const { before, after, changed } = await changePermissions(
+      deps,
+      ctx,
+      staff,
+      change,
+      'operator',
+    );
+    if (!changed) throw new CommandError(`'${email}' has these permissions already.`);
+    return { ...staff, before, after };
   });
 }
 
@@ -207,6 +270,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   'staff create': {
     usage: '--tenant S --email E --password-stdin [--permissions A,B] [--totp]',
     run: createStaffCommand,
+  },
+  'staff disable': { usage: '--tenant S --email E', run: disableCommand },
+  'staff enable': { usage: '--tenant S --email E', run: enableCommand },
+  'staff permissions': {
+    usage: '--tenant S --email E --set A,B | [--add A,B] [--remove C]',
+    run: permissionsCommand,
   },
   'staff force-logout': { usage: '--tenant S --email E', run: forceLogoutCommand },
   'staff enroll-totp': { usage: '--tenant S --email E', run: enrollTotpCommand },

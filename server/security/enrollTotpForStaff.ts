@@ -24,10 +24,15 @@ export async function enrollTotpForStaff(
   const secret = generateTotpSecret(deps.random);
   const about = { tenantId: staff.tenantId, outcome: 'success' as const };
   const details = { factor: 'totp' as const, via };
-  const replaces = (await deleteTotp(tx, staff.tenantId, staff.staffId)) > 0;
+  const factorIds = await deleteTotp(tx, staff.tenantId, staff.staffId);
+  const replaces = factorIds.length > 0;
   if (replaces) {
-    const subject = `staff:${staff.staffId}`;
-    await recordAudit(tx, ctx, { ...about, action: 'FACTOR_REMOVED', subject, details });
+    await recordAudit(tx, ctx, {
+      ...about,
+      action: 'FACTOR_REMOVED',
+      subject: `staff:${staff.staffId}`,
+      details: { ...details, factorIds },
+    });
   }
   const secretSealed = sealTotpSecret(deps.keys, { ...staff, id }, secret);
   await insertTotp(tx, { ...staff, id, secretSealed, createdAt: now, confirmedAt: now });

@@ -51,12 +51,13 @@ export async function insertTotp(tx: Tx, row: NewTotpRow): Promise<void> {
   await tx.insert(userTotp).values(row);
 }
 
-export async function deleteTotp(tx: Tx, tenantId: string, staffId: string): Promise<number> {
+/** Deletes every authenticator of a staff member. @returns the ids of those that counted, confirmed ones alone */
+export async function deleteTotp(tx: Tx, tenantId: string, staffId: string): Promise<string[]> {
   const rows = await tx
     .delete(userTotp)
     .where(ofStaff(tenantId, staffId))
-    .returning({ id: userTotp.id });
-  return rows.length;
+    .returning({ id: userTotp.id, confirmedAt: userTotp.confirmedAt });
+  return rows.flatMap(({ id, confirmedAt }) => (confirmedAt === null ? [] : [id])).sort();
 }
 
 /** How many authenticators somebody has confirmed. */

@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
 
@@ -59,4 +59,57 @@ export async function findStaffByEmail(
     .innerJoin(users, eq(users.id, tenantStaff.userId))
     .where(and(eq(tenantStaff.tenantId, tenantId), eq(users.email, email)));
   return row;
+}
+
+export type LockedStaff = Pick<
+  typeof tenantStaff.$inferSelect,
+  'permissions' | 'status' | 'disabledAt'
+>;
+
+const ofStaff = (tenantId: string, staffId: string) =>
+  and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId));
+
+/**
+ * One changes a staff member at a time. No stronger lock: a refresh holds its session while it references this row, and
+ * whoever ends sessions would wait for it the other way round.
+ */
+export async function lockStaffMember(
+  tx: Tx,
+  tenantId: string,
+  staffId: string,
+): Promise<LockedStaff | undefined> {
+  const { permissions, status, disabledAt } = tenantStaff;
+  const [row] = await tx
+    .select({ permissions, status, disabledAt })
+    .from(tenantStaff)
+    .where(ofStaff(tenantId, staffId))
+    .for('no key update');
+  return row;
+}
+
+/** @returns when, by the clock that audit events are dated with */
+export async function markDisabled(tx: Tx, tenantId: string, staffId: string): Promise<Date> {
+  const [row] = await tx
+    .update(tenantStaff)
+    .set({ status: 'disabled', disabledAt: sql`clock_timestamp()` })
+    .where(ofStaff(tenantId, staffId))
+    .returning({ disabledAt: tenantStaff.disabledAt });
+  if (!row?.disabledAt) throw new Error('a staff member vanished while being disabled');
+  return row.disabledAt;
+}
+
+export async function markEnabled(tx: Tx, tenantId: string, staffId: string): Promise<void> {
+  await tx
+    .update(tenantStaff)
+    .set({ status: 'active', disabledAt: null })
+    .where(ofStaff(tenantId, staffId));
+}
+
+export async function updatePermissions(
+  tx: Tx,
+  tenantId: string,
+  query: { staffId: string; permissions: string[] },
+): Promise<void> {
+  const { staffId, permissions } = query;
+  await tx.update(tenantStaff).set({ permissions }).where(ofStaff(tenantId, staffId));
 }

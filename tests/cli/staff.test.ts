@@ -1,0 +1,175 @@
+import type { Express } from 'express';
+import request from 'supertest';
+import { auditOf, liveSessionsOf, liveTokensOf, sessionsOf } from '../helpers/authRows';
+import { operate } from '../helpers/operatorCommand';
+import { seedTestUserAndToken } from '../helpers/seedAuth';
+import type { SeededAuth } from '../helpers/seedAuth';
+import { externalEnv } from '../helpers/serverProcess';
+import { buildApp } from '../helpers/testApp';
+
+jest.setTimeout(30_000);
+
+const env = externalEnv();
+const nodes: Express[] = [];
+
+beforeAll(() => {
+  nodes.push(buildApp().app, buildApp().app);
+});
+
+const command = (what: string, who: SeededAuth, ...more: string[]) =>
+  operate(env, ['staff', what, '--tenant', who.tenantSlug, '--email', who.email, ...more]);
+
+async function succeed(what: string, who: SeededAuth, ...more: string[]) {
+  const { code, stdout, stderr } = await command(what, who, ...more);
+  expect({ code, stderr }).toStrictEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+async function complaint(what: string, who: SeededAuth, ...more: string[]) {
+  const { code, stdout, stderr } = await command(what, who, ...more);
+  expect({ code, stdout }).toStrictEqual({ code: 1, stdout: '' });
+  return stderr.trimEnd();
+}
+
+const me = (app: Express, { token }: SeededAuth) =>
+  request(app).get('/api/auth/me').set('authorization', `Bearer ${token}`);
+const logIn = (app: Express, { email, password }: SeededAuth, as = password) =>
+  request(app).post('/api/auth/login').send({ email, password: as });
+
+describe('staff disable and enable', () => {
+  it('refuses the very next request, on every node, and every way back in', async () => {
+    const member = await seedTestUserAndToken();
+    const { tenantId, staffId } = member;
+    const [app, other] = nodes as [Express, Express];
+    for (const node of nodes) expect((await me(node, member)).status).toBe(200);
+    const wrong = await logIn(app, member, 'not the password');
+
+    expect(await succeed('disable', member)).toStrictEqual({ tenantId, staffId, disabled: true });
+    for (const node of nodes) {
+      const refused = await me(node, member);
+      expect([refused.status, refused.body.error]).toStrictEqual([401, 'UNAUTHENTICATED']);
+    }
+    const refreshed = await request(other)
+      .post('/api/auth/refresh')
+      .send({ refreshToken: member.refreshToken });
+    expect([refreshed.status, refreshed.body]).toStrictEqual([
+      401,
+      { error: 'INVALID_REFRESH_TOKEN' },
+    ]);
+    const login = await logIn(app, member);
+    expect([login.status, login.body]).toStrictEqual([wrong.status, wrong.body]);
+    expect(login.body).toStrictEqual({ error: 'INVALID_CREDENTIALS' });
+  });
+
+  it('ends sessions and tokens with the change, and both are in the log', async () => {
+    const member = await seedTestUserAndToken();
+    const { tenantId, staffId } = member;
+    await succeed('disable', member);
+    expect(await liveSessionsOf(staffId)).toHaveLength(0);
+    expect(await liveTokensOf(staffId)).toHaveLength(0);
+    const [disabled] = await auditOf('STAFF_DISABLED', tenantId);
+    const subject = `staff:${staffId}`;
+    expect(disabled).toMatchObject({ actor: 'system', subject, details: { via: 'operator' } });
+    const [session] = await sessionsOf(staffId);
+    expect(session?.revokeReason).toBe('manual');
+    // What ended because of it did not end before it.
+    expect(Number(session?.revokedAt)).toBeGreaterThanOrEqual(Number(disabled?.occurredAt));
+    expect(await auditOf('SESSION_INVALIDATED', tenantId)).toMatchObject([
+      {
+        subject,
+        correlationId: disabled?.correlationId,
+        details: { reason: 'manual', sessionVersion: 2, sessionsRevoked: 1, tokensRevoked: 1 },
+      },
+    ]);
+  });
+
+  it('lets them sign in again once enabled, and brings no old session back', async () => {
+    const member = await seedTestUserAndToken({ permissions: ['A_ONE'] });
+    const { tenantId, staffId } = member;
+    const [app] = nodes as [Express];
+    await succeed('disable', member);
+    expect(await complaint('disable', member)).toBe(`'${member.email}' is disabled already.`);
+    expect(await succeed('enable', member)).toStrictEqual({ tenantId, staffId, disabled: false });
+    expect(await complaint('enable', member)).toBe(`'${member.email}' is not disabled.`);
+
+    expect((await me(app, member)).status).toBe(401);
+    const login = await logIn(app, member);
+    expect(login.status).toBe(200);
+    const again = await me(app, { ...member, token: login.body.accessToken });
+    expect(again.body.permissions).toStrictEqual(['A_ONE']);
+    const events = [
+      await auditOf('STAFF_DISABLED', tenantId),
+      await auditOf('STAFF_ENABLED', tenantId),
+    ];
+    expect(events).toMatchObject([
+      [{ details: { via: 'operator' } }],
+      [{ details: { via: 'operator', disabledAt: expect.stringMatching(/^\d{4}-.+Z$/) } }],
+    ]);
+  });
+
+  it('leaves colleagues, and the person in another tenant, signed in', async () => {
+    const member = await seedTestUserAndToken();
+    const colleague = await seedTestUserAndToken({ tenantId: member.tenantId });
+    await succeed('disable', member);
+    expect((await me(nodes[0] as Express, colleague)).status).toBe(200);
+  });
+
+  it.each(['disable', 'enable', 'permissions'])('%s refuses a stranger', async (what) => {
+    const member = await seedTestUserAndToken();
+    const stranger = { ...member, email: 'stranger@example.com' };
+    const more = what === 'permissions' ? ['--set', 'A_ONE'] : [];
+    expect(await complaint(what, stranger, ...more)).toBe(
+      `Tenant '${member.tenantSlug}' has no staff member 'stranger@example.com'.`,
+    );
+  });
+});
+
+describe('staff permissions', () => {
+  it('counts at the very next request, in the session that there is', async () => {
+    const member = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] });
+    const { tenantId, staffId } = member;
+    const look = () =>
+      request(nodes[0] as Express)
+        .get('/api/security/policy')
+        .set('authorization', `Bearer ${member.token}`)
+        .set('x-stepup-test-bypass', '1');
+    expect((await look()).status).toBe(200);
+    const before = ['SETTINGS_SECURITY_VIEW'];
+    expect(await succeed('permissions', member, '--set', '')).toStrictEqual({
+      tenantId,
+      staffId,
+      before,
+      after: [],
+    });
+    expect((await look()).status).toBe(403);
+
+    await succeed('permissions', member, '--set', 'B_TWO,A_ONE');
+    const change = ['--add', 'SETTINGS_SECURITY_VIEW', '--remove', 'B_TWO'];
+    const after = ['A_ONE', 'SETTINGS_SECURITY_VIEW'];
+    expect(await succeed('permissions', member, ...change)).toMatchObject({
+      before: ['A_ONE', 'B_TWO'],
+      after,
+    });
+    expect((await look()).status).toBe(200);
+    expect(await auditOf('STAFF_PERMISSIONS_CHANGED', tenantId)).toMatchObject([
+      { subject: `staff:${staffId}`, details: { before, after: [], via: 'operator' } },
+      { details: { before: [], after: ['A_ONE', 'B_TWO'] } },
+      { details: { before: ['A_ONE', 'B_TWO'], after } },
+    ]);
+  });
+
+  it('changes nothing, and says why, where nothing is to change or the words are wrong', async () => {
+    const member = await seedTestUserAndToken({ permissions: ['A_ONE', 'B_TWO'] });
+    const choose = 'Say either --set A,B or what to --add A,B and --remove C.';
+    for (const [words, sentence] of [
+      [['--set', 'B_TWO,A_ONE,A_ONE'], `'${member.email}' has these permissions already.`],
+      [['--remove', 'C_THREE'], `'${member.email}' has these permissions already.`],
+      [['--set', 'lower'], 'permissions are UPPER_SNAKE_CASE'],
+      [['--set', 'A_ONE', '--add', 'B_TWO'], choose],
+      [[], choose],
+    ] as const) {
+      expect(await complaint('permissions', member, ...words)).toBe(sentence);
+    }
+    expect(await auditOf('STAFF_PERMISSIONS_CHANGED', member.tenantId)).toHaveLength(0);
+  });
+});
