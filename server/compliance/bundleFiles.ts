@@ -9,6 +9,7 @@ import {
   SCHEMA_HEALTH,
   SECURITY_EVENTS,
 } from './eventFileStore';
+import { JOINERS_LEAVERS, PERMISSION_CHANGES } from './staffChangeStore';
 import { ACCESS_REVIEW } from './staffFileStore';
 import { RISK_DECISIONS, SESSIONS, STEP_UPS, TOKEN_REVOCATIONS } from './stateFileStore';
 
@@ -19,6 +20,8 @@ export const LOG_FILES: readonly [ExportFile, ...ExportFile[]] = [EDGES, AUDIT_L
 export const TABLE_FILES: readonly ExportFile[] = [
   SECURITY_EVENTS,
   ACCESS_REVIEW,
+  JOINERS_LEAVERS,
+  PERMISSION_CHANGES,
   SESSIONS,
   TOKEN_REVOCATIONS,
   RISK_DECISIONS,

@@ -1,0 +1,177 @@
+import { setting } from './copyStore';
+import type { ExportFile } from './copyStore';
+import { EVENT, firstOf, permissionsIn, stackedRow, staffIdIn } from './staffRowStore';
+
+const TENANT = setting('tenant_id', 'uuid');
+const inRange = (moment: string) =>
+  `${moment} >= ${setting('range_start', 'timestamptz')} AND ${moment} < ${setting('range_end', 'timestamptz')}`;
+
+/** Events of the stretch alone, as in audit-log, found by idx_audit_logs_kind. */
+const eventsOfRange = (actions: string) => `FROM audit_logs e
+  JOIN audit_leaves l ON l.event_id = e.id AND l.log_id = ${TENANT}
+    AND l.leaf_index BETWEEN ${setting('first_leaf', 'bigint')} AND ${setting('last_leaf', 'bigint')}
+  WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success' AND e.action IN (${actions}) AND ${inRange('e.occurred_at')}`;
+
+/** A scalar subquery looks each one up by key, however many the planner thinks there are. */
+const emailOf = (
+  staffId: string,
+) => `(SELECT u.email FROM tenant_staff s JOIN users u ON u.id = s.user_id
+    WHERE s.tenant_id = ${TENANT} AND s.id = ${staffId})`;
+
+const CHANGE = {
+  change: 'text',
+  occurred_at: 'timestamptz',
+  leaf_index: 'bigint',
+  staff_id: 'uuid',
+  actor: 'text',
+  permissions: 'jsonb',
+} as const;
+const change = stackedRow(CHANGE);
+
+const RECORDED = `SELECT ${change({
+  change:
+    "CASE e.action WHEN 'STAFF_CREATED' THEN 'joined' WHEN 'STAFF_DISABLED' THEN 'left' ELSE 'returned' END",
+  occurred_at: 'e.occurred_at',
+  leaf_index: 'l.leaf_index',
+  staff_id: staffIdIn('e.subject'),
+  actor: 'e.actor',
+  permissions: "e.details->'permissions'",
+})} ${eventsOfRange("'STAFF_CREATED', 'STAFF_DISABLED', 'STAFF_ENABLED'")}`;
+
+const row = stackedRow({
+  subject: 'text',
+  created_at: 'timestamptz',
+  disabled_at: 'timestamptz',
+  permissions: 'text[]',
+  ...EVENT,
+});
+const SWITCHES = "('STAFF_DISABLED', 'STAFF_ENABLED')";
+
+/** Whoever may have joined or left in the range, with what was recorded of them at any time: what is not, was done by SQL. */
+const KNOWN = `SELECT r.subject, min(r.created_at) AS created_at, min(r.disabled_at) AS disabled_at,
+    bool_or(r.action = 'STAFF_CREATED') AS join_recorded,
+    ${firstOf('r.action', 'r.occurred_at DESC, r.event_id DESC', `r.action IN ${SWITCHES}`)} AS last_switch,
+    coalesce(${firstOf("r.details->'before'", 'r.occurred_at, r.event_id', "r.action = 'STAFF_PERMISSIONS_CHANGED'")},
+      to_jsonb(min(r.permissions))) AS permissions
+  FROM (
+    SELECT ${row({
+      subject: "'staff:' || s.id",
+      created_at: 's.created_at',
+      disabled_at: "CASE s.status WHEN 'disabled' THEN s.disabled_at END",
+      permissions: 's.permissions',
+    })} FROM tenant_staff s
+    WHERE s.tenant_id = ${TENANT} AND ((${inRange('s.created_at')}) OR (${inRange('s.disabled_at')}))
+    UNION ALL SELECT ${row({
+      subject: 'e.subject',
+      action: 'e.action',
+      occurred_at: 'e.occurred_at',
+      event_id: 'e.id',
+      details: 'e.details',
+    })} FROM audit_logs e WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success'
+      AND e.action IN ('STAFF_CREATED', 'STAFF_DISABLED', 'STAFF_ENABLED', 'STAFF_PERMISSIONS_CHANGED')
+  ) r GROUP BY r.subject HAVING min(r.created_at) IS NOT NULL`;
+
+const UNRECORDED = `SELECT ${change({
+  change: 'v.change',
+  occurred_at: 'v.occurred_at',
+  staff_id: staffIdIn('k.subject'),
+  permissions: 'k.permissions',
+})} FROM (${KNOWN}) k CROSS JOIN LATERAL (VALUES
+    ('joined', k.created_at, k.join_recorded IS NOT TRUE),
+    ('left', k.disabled_at, k.last_switch IS DISTINCT FROM 'STAFF_DISABLED')
+  ) AS v(change, occurred_at, is_unrecorded) WHERE v.is_unrecorded AND ${inRange('v.occurred_at')}`;
+
+/** Of those who have returned since, the event of that says when they had left. */
+const UNRECORDED_BEFORE_RETURN = `SELECT ${change({
+  change: "'left'",
+  occurred_at: "(k.details->>'disabledAt')",
+  staff_id: staffIdIn('k.subject'),
+})} FROM (
+    SELECT e.subject, e.action, e.details, lag(e.action) OVER (PARTITION BY e.subject ORDER BY e.occurred_at, e.id) AS previous
+    FROM audit_logs e WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success' AND e.action IN ${SWITCHES}
+  ) k WHERE k.action = 'STAFF_ENABLED' AND k.previous IS DISTINCT FROM 'STAFF_DISABLED'
+    AND ${inRange("(k.details->>'disabledAt')::timestamptz")}`;
+
+/** Alive at leaving: begun by then, and neither revoked nor expired before. One of an older version has been refused since. */
+const alive = (row: string, isSession: boolean) => `SELECT ${isSession} AS is_session,
+    least(${row}.revoked_at, ${row}.expires_at) AS ended_at, ${row}.revoked_at IS NULL AND ${row}.expires_at > now() AS is_alive`;
+const wasAlive = (row: string) => `${row}.created_at <= l.occurred_at
+      AND least(${row}.revoked_at, ${row}.expires_at) >= l.occurred_at
+      AND (${row}.revoked_at IS NOT NULL OR ${row}.session_version = m.session_version)`;
+
+/** Without the tenant: the staff id, which is known to be of it, leads to the index; the tenant could lead to all of its sessions. */
+const ACCESS_AT_LEAVING = `${alive('s', true)} FROM user_sessions s WHERE s.staff_id = m.id AND ${wasAlive('s')}
+    UNION ALL ${alive('t', false)} FROM user_sessions s JOIN refresh_tokens t ON t.session_id = s.id
+      WHERE s.staff_id = m.id AND s.expires_at >= l.occurred_at AND ${wasAlive('t')}
+    UNION ALL ${alive('t', false)} FROM refresh_tokens t
+      WHERE t.session_id IS NULL AND t.tenant_id = ${TENANT} AND t.staff_id = m.id AND ${wasAlive('t')}`;
+
+const LEFT = "l.change = 'left'";
+
+export const JOINERS_LEAVERS: ExportFile = {
+  name: 'joiners-leavers',
+  description:
+    'Who was given access in the range, whose was taken away and whose was given back, by whom; and how many minutes after leaving the last session or refresh token ended.',
+  population: {
+    of: "every beginning, end and return of a membership of this organisation. Leaving is the moment at which the account was disabled here, not the end of the employment, which the product does not know. A row without leaf_index was changed in the database itself: its time is the row's own, its actor not known",
+    filter: 'occurred_at lies in the range',
+  },
+  columns: [
+    ['change', 'token', 'l.change'],
+    ['occurred_at', 'instant', 'l.occurred_at'],
+    ['leaf_index', 'literal', 'l.leaf_index'],
+    ['staff_id', 'token', 'l.staff_id'],
+    ['email', 'text', emailOf('l.staff_id')],
+    ['actor', 'text', 'l.actor'],
+    [
+      'permissions',
+      'literal',
+      `CASE l.change WHEN 'joined' THEN ${permissionsIn('l.permissions')} END`,
+    ],
+    ['last_access_revoked_at', 'instant', 'CASE WHEN a.is_alive IS NOT TRUE THEN a.ended_at END'],
+    ['sessions_ended', 'literal', `CASE WHEN ${LEFT} THEN a.sessions_ended END`],
+    [
+      'minutes_to_revocation',
+      'literal',
+      `CASE WHEN ${LEFT} AND a.is_alive IS NOT TRUE
+      THEN round(extract(epoch FROM coalesce(a.ended_at - l.occurred_at, '0'))::numeric / 60, 2) END`,
+    ],
+  ],
+  from: `FROM (${[RECORDED, UNRECORDED, UNRECORDED_BEFORE_RETURN].join('\n  UNION ALL ')}) l
+  LEFT JOIN LATERAL (
+    SELECT max(x.ended_at) AS ended_at, bool_or(x.is_alive) AS is_alive,
+      count(*) FILTER (WHERE x.is_session AND NOT x.is_alive) AS sessions_ended
+    FROM (
+      SELECT s.id, s.session_version FROM tenant_staff s
+      WHERE ${LEFT} AND s.tenant_id = ${TENANT} AND s.id = l.staff_id OFFSET 0
+    ) m, LATERAL (${ACCESS_AT_LEAVING}) x
+  ) a ON true`,
+  order: 'l.occurred_at, l.staff_id, l.change, l.leaf_index',
+};
+
+const BEFORE = `coalesce(e.details->'before', '[]')`;
+const AFTER = `coalesce(e.details->'after', e.details->'permissions', '[]')`;
+
+export const PERMISSION_CHANGES: ExportFile = {
+  name: 'permission-changes',
+  description:
+    'Every change of what somebody may do, with who made it; what a new member began with is the first.',
+  population: {
+    of: 'every change of the permissions of a membership of this organisation, its beginning included',
+    filter:
+      'occurred_at lies in the range, and action is one of STAFF_CREATED, STAFF_PERMISSIONS_CHANGED',
+  },
+  columns: [
+    ['leaf_index', 'literal', 'l.leaf_index'],
+    ['occurred_at', 'instant', 'e.occurred_at'],
+    ['staff_id', 'token', staffIdIn('e.subject')],
+    ['email', 'text', emailOf(staffIdIn('e.subject'))],
+    ['actor', 'text', 'e.actor'],
+    ['before', 'literal', permissionsIn(BEFORE)],
+    ['after', 'literal', permissionsIn(AFTER)],
+    ['added', 'literal', permissionsIn(AFTER, (one) => `NOT ${BEFORE} @> ${one}`)],
+    ['removed', 'literal', permissionsIn(BEFORE, (one) => `NOT ${AFTER} @> ${one}`)],
+  ],
+  from: eventsOfRange("'STAFF_CREATED', 'STAFF_PERMISSIONS_CHANGED'"),
+  order: 'e.occurred_at, e.id',
+};
