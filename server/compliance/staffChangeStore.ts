@@ -1,4 +1,4 @@
-import { setting } from './copyStore';
+import { LEAF_OF_EVENT, setting } from './copyStore';
 import type { ExportFile } from './copyStore';
 import { EVENT, firstOf, permissionsIn, stackedRow, staffIdIn } from './staffRowStore';
 
@@ -7,10 +7,9 @@ const inRange = (moment: string) =>
   `${moment} >= ${setting('range_start', 'timestamptz')} AND ${moment} < ${setting('range_end', 'timestamptz')}`;
 
 /** Events of the stretch alone, as in audit-log, found by idx_audit_logs_kind. */
-const eventsOfRange = (actions: string) => `FROM audit_logs e
-  JOIN audit_leaves l ON l.event_id = e.id AND l.log_id = ${TENANT}
-    AND l.leaf_index BETWEEN ${setting('first_leaf', 'bigint')} AND ${setting('last_leaf', 'bigint')}
-  WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success' AND e.action IN (${actions}) AND ${inRange('e.occurred_at')}`;
+const eventsOfRange = (actions: string) => `FROM audit_logs e ${LEAF_OF_EVENT}
+  WHERE l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${setting('first_leaf', 'bigint')} AND ${setting('last_leaf', 'bigint')}
+    AND e.tenant_id = ${TENANT} AND e.outcome = 'success' AND e.action IN (${actions}) AND ${inRange('e.occurred_at')}`;
 
 /** A scalar subquery looks each one up by key, however many the planner thinks there are. */
 const emailOf = (
