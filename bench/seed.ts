@@ -13,8 +13,8 @@ export const USER_AGENT =
 
 const DAY_MS = 86_400_000;
 const dayBefore = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString().slice(0, 10);
-/** UTC days that hold the audit rows of the export: the half year that ended the day before yesterday. */
-export const EXPORT_RANGE = { from: dayBefore(182), to: dayBefore(2) };
+/** UTC days that hold the audit rows of the export: the last half year, as it is for a log that was sealed all along. */
+export const EXPORT_RANGE = { from: dayBefore(182), to: dayBefore(0) };
 
 export interface SeedSizes {
   /** Staff members, each with a live session, a chain of refresh tokens and a known device. */
@@ -80,7 +80,7 @@ const STATEMENTS: ((values: { passwordHash: string; deviceHash: string }) => [st
 /** Half refreshes, the rest sign-ins and sign-outs: a busy tenant's half year. */
 const AUDIT_ROWS = `INSERT INTO audit_logs (tenant_id, occurred_at, action, outcome, actor, subject,
     session_id, ip, country, user_agent, correlation_id, details)
-  SELECT tenant_id, $1::date + g * ($2::date + 1 - $1::date) * interval '1 day' / ($3::int + 1),
+  SELECT tenant_id, $1::date + g * ($2::date - $1::date) * interval '1 day' / ($3::int + 1),
     CASE g % 4 WHEN 0 THEN 'AUTH_LOGIN_SUCCEEDED' WHEN 1 THEN 'AUTH_LOGOUT' ELSE 'AUTH_TOKEN_REFRESH' END,
     'success', staff_id::text, 'token-family:' || session_id, session_id,
     '203.0.113.' || g % 250, 'NO', $4, gen_random_uuid()::text,
