@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Pool, PoolClient } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { SECURITY_EVENT_ACTIONS } from '../audit';
+import { runLong } from '../db/runLong';
 import { AppError } from '../errors';
 import { gatherProofs } from './bundleProofs';
 import type { BundleProofs } from './bundleProofs';
@@ -163,7 +164,8 @@ export async function openSnapshot(
       copyLeafHashes: () => stream(COPY_LEAF_HASHES, true),
       async findSpan(file) {
         await client.query(planAs(file.walks ?? false));
-        const { rows } = await client.query<{ first: string | null; last: string | null }>(
+        const rows = await runLong<{ first: string | null; last: string | null }>(
+          client,
           spanStatement(file),
         );
         const [{ first, last } = { first: null, last: null }] = rows;

@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { brokenLog, listCheckpointsBelow } from '../audit';
 import type { StoredCheckpoint } from '../audit';
+import { runLong } from '../db/runLong';
 import { EVENT_OF_LEAF, LEAF_OF_EVENT } from './copyStore';
 import type { TimeRange } from './exportInput';
 
@@ -52,11 +53,12 @@ interface Bounds {
 }
 
 async function countEvents({ client, logId }: Log, { start, end }: TimeRange): Promise<number> {
-  const { rows } = await client.query<{ events: string }>(
+  const [row] = await runLong<{ events: string }>(
+    client,
     `SELECT count(*) AS events FROM audit_logs e WHERE ${IN_RANGE}`,
     [logId, start, end],
   );
-  return Number(rows[0]?.events);
+  return Number(row?.events);
 }
 
 /** The outermost leaves of the range's events among some leaves, from that side of the join which is shorter. */
@@ -67,11 +69,12 @@ async function findEnds(
   events: number,
 ): Promise<Bounds | undefined> {
   if (first > last || events === 0) return undefined;
-  const { rows } = await client.query<{ first: string | null; last: string | null }>(
+  const [row] = await runLong<{ first: string | null; last: string | null }>(
+    client,
     `SELECT min(l.leaf_index) AS first, max(l.leaf_index) AS last ${last - first < events ? BY_LEAF : BY_TIME}`,
     [logId, start, end, first, last],
   );
-  const { first: lowest = null, last: highest = null } = rows[0] ?? {};
+  const { first: lowest = null, last: highest = null } = row ?? {};
   if (lowest === null || highest === null) return undefined;
   return { first: Number(lowest), last: Number(highest) };
 }
@@ -97,11 +100,12 @@ async function nearestEvent(
   { first, last }: Bounds,
   order: 'ASC' | 'DESC',
 ): Promise<number | undefined> {
-  const { rows } = await client.query<{ leaf: string }>(
+  const [row] = await runLong<{ leaf: string }>(
+    client,
     `SELECT l.leaf_index AS leaf ${BY_LEAF} ORDER BY l.leaf_index ${order} LIMIT 1`,
     [logId, start, end, first, last],
   );
-  return rows[0] && Number(rows[0].leaf);
+  return row && Number(row.leaf);
 }
 
 /** Where events of the range and others lie mixed, all leaves are edges; else those before its first event and after its last. */

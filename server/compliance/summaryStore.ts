@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import { runLong } from '../db/runLong';
 import { LEAF_OF_EVENT, setting } from './copyStore';
 
 /** What is counted, by the actions that are it. */
@@ -30,7 +31,8 @@ const TENANT = setting('tenant_id', 'uuid');
 
 /** Events of audit-log alone: what is not in the stretch is not counted either. @param client in the export's snapshot */
 export async function countByWeek(client: PoolClient): Promise<WeekCount[]> {
-  const { rows } = await client.query<{ week: string; counted: Counted; events: string }>(
+  const rows = await runLong<{ week: string; counted: Counted; events: string }>(
+    client,
     `SELECT to_char(date_trunc('week', e.occurred_at::timestamp), 'YYYY-MM-DD') AS week,
        CASE e.action ${WHEN} END AS counted, count(*) AS events
      FROM audit_logs e ${LEAF_OF_EVENT}
