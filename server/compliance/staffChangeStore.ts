@@ -98,12 +98,17 @@ const wasAlive = (row: string) => `${row}.created_at <= l.occurred_at
       AND least(${row}.revoked_at, ${row}.expires_at) >= l.occurred_at
       AND (${row}.revoked_at IS NOT NULL OR ${row}.session_version = m.session_version)`;
 
-/** Without the tenant: the staff id, which is known to be of it, leads to the index; the tenant could lead to all of its sessions. */
+/**
+ * Each lookup by a key of its own, held to it by OFFSET; without the tenant, which could lead to all of its rows: the staff id is
+ * known to be of it. Only an outage leaves tokens without a session, and only whose are among them are those read.
+ */
 const ACCESS_AT_LEAVING = `${alive('s', true)} FROM user_sessions s WHERE s.staff_id = m.id AND ${wasAlive('s')}
-    UNION ALL ${alive('t', false)} FROM user_sessions s JOIN refresh_tokens t ON t.session_id = s.id
-      WHERE s.staff_id = m.id AND s.expires_at >= l.occurred_at AND ${wasAlive('t')}
+    UNION ALL SELECT t.* FROM (
+        SELECT s.id FROM user_sessions s WHERE s.staff_id = m.id AND s.expires_at >= l.occurred_at OFFSET 0
+      ) s, LATERAL (${alive('t', false)} FROM refresh_tokens t WHERE t.session_id = s.id AND ${wasAlive('t')} OFFSET 0) t
     UNION ALL ${alive('t', false)} FROM refresh_tokens t
-      WHERE t.session_id IS NULL AND t.tenant_id = ${TENANT} AND t.staff_id = m.id AND ${wasAlive('t')}`;
+      WHERE m.id = ANY ((SELECT array_agg(DISTINCT o.staff_id) FROM refresh_tokens o WHERE o.session_id IS NULL AND o.tenant_id = ${TENANT})::uuid[])
+        AND t.session_id IS NULL AND t.staff_id = m.id AND ${wasAlive('t')}`;
 
 const LEFT = "l.change = 'left'";
 

@@ -112,9 +112,9 @@ describe('the tables of staff', () => {
       {
         ...none,
         ...{ change: 'left', occurred_at: time('03-10T12:00:00'), ...of(people.ann), ...recorded },
-        last_access_revoked_at: time('03-10T12:09:00'),
+        last_access_revoked_at: time('03-10T12:09:30'),
         sessions_ended: '1',
-        minutes_to_revocation: '9.00',
+        minutes_to_revocation: '9.50',
       },
       {
         ...none,

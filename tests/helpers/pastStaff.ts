@@ -70,6 +70,9 @@ async function seedAnn(tenantId: string): Promise<Member> {
   const [createdAt, expiresAt] = [at('03-09T12:00:00'), at('04-09T12:00:00')];
   const live = { createdAt, expiresAt, revokedAt: at('03-10T12:07:30') };
   await insertSession(ann, live, { revokedAt: at('03-10T12:09:00') });
+  // From an outage: it has no session.
+  const alone = { ...ann, tokenHash: randomUUID(), createdAt, expiresAt, isRevoked: true };
+  await db.insert(refreshTokens).values({ ...alone, revokedAt: at('03-10T12:09:30') });
   await insertSession(ann, { createdAt, expiresAt, revokedAt: at('03-10T11:59:59') });
   await insertSession(ann, { createdAt: at('01-10T12:00:00'), expiresAt: at('02-10T12:00:00') });
   const before = ['A_A', 'B_B'];
