@@ -87,6 +87,23 @@ module.exports = {
       to: { path: '^client/' },
     },
     {
+      name: 'verifier-needs-no-server',
+      severity: 'error',
+      comment: 'It runs where there is no Gatehouse: of the server it has what only computes.',
+      from: { path: '^verifier/' },
+      to: {
+        path: '^(server|client|tests|bench|scripts)/',
+        pathNot:
+          '^server/audit/(canonicalJson|log/(checkpoint|leaf|merkleTree|signedNote|treeProofs)|verify/(batchTimes|believedKeys|findingList|noteFile))\\.ts$',
+      },
+    },
+    {
+      name: 'server-never-imports-verifier',
+      severity: 'error',
+      from: { path: '^server/' },
+      to: { path: '^verifier/' },
+    },
+    {
       name: 'no-dev-dependency-in-server',
       severity: 'error',
       from: { path: '^server/' },

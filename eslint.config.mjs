@@ -51,7 +51,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['client/**/*.ts'],
+    files: ['client/**/*.ts', 'verifier/**/*.ts'],
     rules: {
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
     },

@@ -1,4 +1,4 @@
-// Compiles server/ and client/ to dist/ when a source is newer than the last build. It builds aside and swaps, so that a
+// Compiles server/, client/ and verifier/ to dist/ when a source is newer than the last build. It builds aside and swaps, so that a
 // half-written tree is never run, and says nothing when there is nothing to say.
 import { spawnSync } from 'node:child_process';
 import {
@@ -64,9 +64,26 @@ async function buildClient(into) {
   rmSync(types, { recursive: true });
 }
 
+/** One file that an auditor copies: it needs Node.js and nothing else, and can be read. */
+async function buildVerifier(into) {
+  const { build } = await import('esbuild');
+  mkdirSync(into, { recursive: true });
+  await build({
+    entryPoints: [join(root, 'verifier', 'cli.ts')],
+    outfile: join(into, 'verify.mjs'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.19',
+    charset: 'utf8',
+    logLevel: 'error',
+  });
+}
+
 const sources = [
   'server',
   'client',
+  'verifier',
   'scripts/build.mjs',
   'tsconfig.json',
   'tsconfig.build.json',
@@ -88,6 +105,7 @@ try {
   run(tsc, ['-p', 'tsconfig.build.json', '--outDir', aside]);
   run(tscAlias, ['-p', 'tsconfig.build.json', '--outDir', aside]);
   await buildClient(join(aside, 'client'));
+  await buildVerifier(join(aside, 'verifier'));
   const old = `${aside}-old`;
   if (existsSync(dist)) renameSync(dist, old);
   renameSync(aside, dist);

@@ -33,6 +33,8 @@ function presence(verifier: NoteVerifier | undefined): NoteVerifier {
 export interface Believers {
   /** What is wrong with the signatures of a note under this origin; undefined where one is believed and none of the believed is wrong. */
   objectionTo(origin: string, note: Note): string | undefined;
+  /** Whether a signature that names this key under this origin is one of a believed key, right or wrong. */
+  knows(origin: string, keyId: Buffer): boolean;
 }
 
 /** Naming a key hashes it: the names of this many logs are kept. */
@@ -54,6 +56,7 @@ export function createBelievers(given: GivenKeys, stored: readonly KeyObject[] =
     return all;
   };
   return {
+    knows: (origin, keyId) => verifiersOf(origin).some((one) => one.keyId.equals(keyId)),
     objectionTo(origin, note) {
       const believed = verifiersOf(origin);
       if (findSigner(note, believed)) return undefined;

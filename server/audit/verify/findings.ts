@@ -1,3 +1,5 @@
+import { FindingList } from './findingList';
+
 /** What is checked, in the order in which it is told. */
 export const CHECKS = [
   'guards',
@@ -124,46 +126,9 @@ export interface Finding {
 
 export type Report = (finding: Finding) => void;
 
-/**
- * Counts all findings and keeps as many of each kind as are to be shown, so that neither a million of one kind hides another,
- * nor do they all have to be remembered.
- */
-export class FindingList {
-  private readonly kept = new Map<FindingKind, { order: number; finding: Finding }[]>();
-  private readonly counts = new Map<FindingKind, number>();
-  total = 0;
+/** Everything that was found wrong with a log. */
+export type LogFindings = FindingList<Finding, CheckName>;
 
-  constructor(private readonly limit: number) {}
-
-  readonly add: Report = (finding) => {
-    const { kind } = finding;
-    const order = this.total;
-    this.total += 1;
-    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
-    const kept = this.kept.get(kind) ?? [];
-    if (kept.length < this.limit) kept.push({ order, finding });
-    this.kept.set(kind, kept);
-  };
-
-  /** How many of each kind. */
-  count(): Partial<Record<FindingKind, number>> {
-    return Object.fromEntries(this.counts);
-  }
-
-  countOf(check: CheckName): number {
-    let sum = 0;
-    for (const [kind, count] of this.counts) if (FINDING_KINDS[kind].check === check) sum += count;
-    return sum;
-  }
-
-  /** At most so many as the limit says, of every kind at least one as long as there is room, in the order in which they were found. */
-  shown(): Finding[] {
-    const lists = [...this.kept.values()];
-    const ranked = lists.flatMap((list) => list.map((entry, rank) => ({ ...entry, rank })));
-    return ranked
-      .sort((a, b) => a.rank - b.rank || a.order - b.order)
-      .slice(0, this.limit)
-      .sort((a, b) => a.order - b.order)
-      .map(({ finding }) => finding);
-  }
-}
+/** @param limit how many are to be shown */
+export const listFindings = (limit: number): LogFindings =>
+  new FindingList(limit, (kind) => FINDING_KINDS[kind].check);

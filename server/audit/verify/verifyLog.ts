@@ -4,7 +4,8 @@ import { createBelievers } from './believedKeys';
 import type { GivenKeys } from './believedKeys';
 import { EarlierHeads } from './earlierHeads';
 import type { GivenCheckpoint } from './earlierHeads';
-import { FindingList } from './findings';
+import { listFindings } from './findings';
+import type { LogFindings } from './findings';
 import type { Report } from './findings';
 import { checkGuards } from './guards';
 import { checkUnsealed } from './unsealed';
@@ -48,7 +49,7 @@ export interface VerifyOptions {
 }
 
 export interface Verification {
-  readonly findings: FindingList;
+  readonly findings: LogFindings;
   /** What is worth knowing and nothing wrong. */
   readonly notices: readonly string[];
   /** Undefined where tables are missing, so that nothing could be read. */
@@ -184,7 +185,7 @@ function noticesOf({ walk, sealer, passed }: Looked, options: VerifyOptions): st
 }
 
 async function verifyWith(client: Client, options: VerifyOptions): Promise<Verification> {
-  const findings = new FindingList(options.limit);
+  const findings = listFindings(options.limit);
   const report = findings.add;
   await begin(client);
   const guards = await readGuards(client);

@@ -1,0 +1,294 @@
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { canonicalJson } from '@/server/audit/canonicalJson';
+import type { Json } from '@/server/audit/canonicalJson';
+import { signCheckpoint } from '@/server/audit/log/checkpoint';
+import { toLeafEntry } from '@/server/audit/log/leaf';
+import type { SealedEvent } from '@/server/audit/log/leaf';
+import { nameKey, signNote, toVkey } from '@/server/audit/log/signedNote';
+import { subtreesOf } from '@/server/audit/log/treeProofs';
+import { consistencyPath, treeHash } from './referenceTree';
+import { writeZip } from './rawZip';
+import type { RawFile, RawZip } from './rawZip';
+
+export const TENANT = '01900000-0000-7000-8000-00000000000a';
+export const ORIGIN = `gatehouse/${TENANT}`;
+const DAY_MS = 86_400_000;
+const VIEW_ACTIONS = ['AUTH_LOGIN_FAILED', 'REFRESH_REUSE_DETECTED'];
+
+export interface LogKeys {
+  readonly key: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+export const makeKeys = (): LogKeys => {
+  const { privateKey: key, publicKey } = generateKeyPairSync('ed25519');
+  return { key, publicKey };
+};
+
+export const vkeyOf = ({ publicKey }: LogKeys): string => toVkey(nameKey(ORIGIN, publicKey));
+
+/** What a spreadsheet, a terminal or a careless reader might take for something else. */
+export const HOSTILE_TEXTS = [
+  '=1+1',
+  "'=quoted",
+  '@SUM(A1)',
+  '-1',
+  '+1',
+  '\ttab',
+  '\rcr',
+  '\nlf',
+  '＝full',
+  '＠full',
+  '"',
+  '""',
+  'a,b',
+  'line\r\nbreak',
+  '\\.',
+  '\u202Egnp.exe',
+  '🦊👩‍👩‍👧',
+  'NEL\u0085LS\u2028PS\u2029',
+  '\u0001\u001f\u007f',
+  '\uFEFFbom',
+  "''",
+  ' ',
+  '',
+];
+
+const isoAt = (ms: number): string => new Date(ms).toISOString();
+
+/** A log of some days: two batches an hour, each of two events, the second of which had happened just before the batch before. */
+export function makeEvents(count: number, start = Date.UTC(2026, 2, 1, 20)): SealedEvent[] {
+  return Array.from({ length: count }, (_, leaf) => {
+    const sealed = start + Math.floor(leaf / 2) * 30 * 60_000 + 200;
+    const text = HOSTILE_TEXTS[leaf % HOSTILE_TEXTS.length] ?? '';
+    return {
+      id: `01900000-0000-7000-8000-${String(leaf).padStart(12, '0')}`,
+      tenant_id: TENANT,
+      occurred_at: isoAt(sealed - (leaf % 2 === 0 ? 100 : 60_000)),
+      action: ['AUTH_LOGIN_FAILED', 'AUTH_TOKEN_REFRESH', 'REFRESH_REUSE_DETECTED'][leaf % 3] ?? '',
+      outcome: 'success',
+      actor: `actor ${text}`,
+      subject: leaf % 5 === 0 ? null : text,
+      on_behalf_of: null,
+      session_id: leaf % 4 === 0 ? null : '01900000-0000-7000-8000-0000000000ff',
+      ip: '203.0.113.7',
+      country: leaf % 2 === 0 ? 'GB' : null,
+      user_agent: text,
+      correlation_id: `c-${leaf}`,
+      details: leaf % 3 === 0 ? { b: [1, 0.5, text], aa: { z: null } } : {},
+      leaf_index: leaf,
+      sealed_at: isoAt(sealed),
+    };
+  });
+}
+
+export const entryOf = (event: SealedEvent): Buffer => Buffer.from(toLeafEntry(event));
+
+/** JSON as Postgres writes jsonb: short names first, with spaces. */
+function jsonbText(value: Json): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map((one) => jsonbText(one as Json)).join(', ')}]`;
+  const members = Object.entries(value as Record<string, Json>)
+    .sort(([one], [other]) => one.length - other.length || (one < other ? -1 : 1))
+    .map(([name, one]) => `${JSON.stringify(name)}: ${jsonbText(one)}`);
+  return `{${members.join(', ')}}`;
+}
+
+const guard = (text: string): string => (/^['=+\-@\t\n\r＝＋－＠]/.test(text) ? `'${text}` : text);
+
+function csvCell(text: string | null): string {
+  if (text === null) return '';
+  return text === '' || text === '\\.' || /[",\r\n]/.test(text)
+    ? `"${text.replaceAll('"', '""')}"`
+    : text;
+}
+
+const COLUMNS =
+  'leaf_index,id,occurred_at,sealed_at,action,outcome,actor,subject,on_behalf_of,session_id,ip,country,user_agent,correlation_id,details';
+
+export function csvRow(event: SealedEvent): string {
+  const text = (value: string | null) => (value === null ? null : guard(value));
+  const cells = [
+    ...[String(event.leaf_index), event.id, event.occurred_at, event.sealed_at],
+    ...[text(event.action), event.outcome, text(event.actor), text(event.subject)],
+    ...[event.on_behalf_of, event.session_id, text(event.ip), text(event.country)],
+    ...[text(event.user_agent), text(event.correlation_id), jsonbText(event.details)],
+  ];
+  return `${cells.map(csvCell).join(',')}\r\n`;
+}
+
+export function jsonRow(event: SealedEvent): string {
+  const line = toLeafEntry({ ...event, details: null });
+  return `${line.replace('"details":null', () => `"details":${jsonbText(event.details)}`)}\n`;
+}
+
+export interface BundlePlan {
+  /** All events of the log. */
+  readonly events: readonly SealedEvent[];
+  readonly keys: LogKeys;
+  readonly range?: { from: string; to: string };
+  readonly format?: 'csv' | 'json';
+  /** Sizes of the log at which earlier bundles were made. */
+  readonly earlier?: readonly number[];
+  /** In place of the stretch that the range has. */
+  readonly first?: number;
+  readonly last?: number;
+  /** Which events are put into audit-log, in place of those of the range. */
+  readonly isInRange?: (event: SealedEvent) => boolean;
+}
+
+/** A bundle's files before they are packed: what an attack is made on. */
+export interface OpenBundle {
+  readonly plan: BundlePlan;
+  readonly files: Map<string, Buffer>;
+  readonly manifest: Record<string, Json>;
+}
+
+const base64 = (hash: Buffer): string => hash.toString('base64');
+const DEFAULT_RANGE = { from: '2026-03-02', to: '2026-03-02' };
+
+/** The stretch as docs/decisions/0019 has it. */
+export function findStretch({ events, range = DEFAULT_RANGE }: BundlePlan) {
+  const start = `${range.from}T00:00:00.000Z`;
+  const end = isoAt(Date.parse(`${range.to}T00:00:00.000Z`) + DAY_MS);
+  const settled = isoAt(Date.parse(end) + 5 * 60_000);
+  const before = events.filter(({ sealed_at }) => sealed_at < start).length;
+  const until = events.filter(({ sealed_at }) => sealed_at < settled).length;
+  return {
+    ...{ first: Math.max(0, before - 1), last: Math.min(events.length - 1, until) },
+    isInRange: ({ occurred_at }: SealedEvent) => occurred_at >= start && occurred_at < end,
+  };
+}
+
+const noteOf = (keys: LogKeys, entries: readonly Buffer[]): string =>
+  signCheckpoint(TENANT, { size: entries.length, root: treeHash(entries) }, keys);
+
+/** The head of a log of the first so many events. */
+export const checkpointOf = ({ events, keys }: BundlePlan, size: number): string =>
+  noteOf(keys, events.slice(0, size).map(entryOf));
+
+const rootsOf = (entries: readonly Buffer[], start: number, end: number): string[] =>
+  subtreesOf(start, end).map(({ level, index }) =>
+    base64(treeHash(entries.slice(index * 2 ** level, (index + 1) * 2 ** level))),
+  );
+
+function writeRows(format: 'csv' | 'json', events: readonly SealedEvent[]): Buffer {
+  const rows = events.map(format === 'csv' ? csvRow : jsonRow);
+  return Buffer.from((format === 'csv' ? `${COLUMNS}\r\n` : '') + rows.join(''));
+}
+
+/** Makes the files of a bundle, and a manifest that says nothing of them yet. */
+export function openBundle(plan: BundlePlan): OpenBundle {
+  const { events, keys, range = DEFAULT_RANGE, format = 'csv', earlier = [] } = plan;
+  const stretch = { ...findStretch(plan), ...plan };
+  const { first, last } = stretch;
+  const isInRange = plan.isInRange ?? stretch.isInRange;
+  const entries = events.map(entryOf);
+  const [size, rootHash] = [events.length, base64(treeHash(entries))];
+  const head = { origin: ORIGIN, size, rootHash };
+  const covered = events.slice(first, last + 1);
+  const shown = covered.filter(isInRange);
+  const leaf = (entry: Buffer) => base64(treeHash([entry]));
+  const from = earlier.map((at, index) => ({
+    exportId: `01900000-0000-7000-8000-0000000e${String(index).padStart(4, '0')}`,
+    size: at,
+    rootHash: base64(treeHash(entries.slice(0, at))),
+    checkpoint: checkpointOf(plan, at),
+    hashes: consistencyPath(at, entries).map(base64),
+  }));
+  const json = (value: Json) => Buffer.from(canonicalJson(value));
+  const ext = format === 'csv' ? 'csv' : 'jsonl';
+  const files = new Map<string, Buffer>([
+    ['README.txt', Buffer.from('What this is.\n')],
+    [
+      `audit-log-edges.${ext}`,
+      writeRows(
+        format,
+        covered.filter((event) => !isInRange(event)),
+      ),
+    ],
+    [`audit-log.${ext}`, writeRows(format, shown)],
+    [
+      'leaves.txt',
+      Buffer.from(
+        entries
+          .slice(first, last + 1)
+          .map((one) => `${leaf(one)}\n`)
+          .join(''),
+      ),
+    ],
+    [
+      'leaves.json',
+      json({
+        ...{ ...head, first, last },
+        before: rootsOf(entries, 0, first),
+        after: rootsOf(entries, last + 1, size),
+      }),
+    ],
+    ['checkpoint.txt', Buffer.from(noteOf(keys, entries))],
+    ['consistency.json', json({ ...head, from })],
+    [
+      `security-events.${ext}`,
+      writeRows(
+        format,
+        shown.filter(({ action }) => VIEW_ACTIONS.includes(action)),
+      ),
+    ],
+    ['sessions.csv', Buffer.from('id,note\r\n1,"two\r\nlines"\r\n2,\r\n')],
+    ['summary.html', Buffer.from('<!doctype html>')],
+  ]);
+  const manifest = {
+    ...{ bundle: 'gatehouse-evidence', version: 2, generator: { name: 'gatehouse', version: '0' } },
+    exportId: '01900000-0000-7000-8000-0000000e9999',
+    tenant: { id: TENANT, slug: 'acme', name: 'Acme' },
+    ...{ range, format, asOf: '2026-03-20T00:00:00.000Z', key: vkeyOf(keys) },
+    log: { ...head, firstLeaf: first, lastLeaf: last },
+  };
+  return { plan, files, manifest };
+}
+
+function describeFile(name: string, content: Buffer): Record<string, Json> {
+  const text = content.toString();
+  const isLog = /^(audit-log|audit-log-edges|security-events)\./.test(name);
+  const isTable = name.endsWith('.csv');
+  const rows = isTable ? splitRows(text).length - 1 : text.split('\n').length - 1;
+  const leaves = [...text.matchAll(/^([0-9]+),0190|"leaf_index":([0-9]+)/gm)].map((match) =>
+    Number(match[1] ?? match[2]),
+  );
+  return {
+    ...{ name, bytes: content.length, sha256: createHash('sha256').update(content).digest('hex') },
+    rows: isTable || name.endsWith('.jsonl') || name === 'leaves.txt' ? rows : null,
+    description: name,
+    population: isLog
+      ? { of: 'x', filter: 'y', firstLeaf: leaves[0] ?? null, lastLeaf: leaves.at(-1) ?? null }
+      : null,
+    ...(name.startsWith('security') ? { actions: VIEW_ACTIONS } : {}),
+  };
+}
+
+/** The records of a CSV text, with their line breaks. */
+export const splitRows = (text: string): string[] =>
+  text.match(/(?:"(?:[^"]|"")*"|[^"\r]|\r(?!\n))*\r\n/g) ?? [];
+
+/** Writes the manifest of the files as they are, and signs it: what only the holder of the key can do. */
+export function sign(bundle: OpenBundle, keys = bundle.plan.keys): Map<string, Buffer> {
+  const files = [...bundle.files].map(([name, content]) => describeFile(name, content));
+  const manifest = canonicalJson({ ...bundle.manifest, key: vkeyOf(keys), files });
+  const signature = signNote(`${manifest}\n`, nameKey(ORIGIN, keys.publicKey), keys.key);
+  return new Map([
+    ...bundle.files,
+    ['manifest.json', Buffer.from(manifest)],
+    ['manifest.sig', Buffer.from(signature)],
+  ]);
+}
+
+/** @param change what is done to the files on the way into the ZIP */
+export const pack = (
+  files: ReadonlyMap<string, Buffer>,
+  change: (files: RawFile[]) => RawFile[] = (all) => all,
+  options: RawZip = {},
+): Buffer => writeZip(change([...files].map(([name, content]) => ({ name, content }))), options);
+
+/** A bundle in which all is right. */
+export const makeBundle = (plan: BundlePlan): Buffer => pack(sign(openBundle(plan)));

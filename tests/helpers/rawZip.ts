@@ -1,0 +1,113 @@
+import { crc32, deflateRawSync } from 'node:zlib';
+
+export interface RawFile {
+  name: string;
+  content: Buffer;
+  /** 8 unless told. */
+  method?: number;
+  /** What stands in the ZIP in place of what is right. */
+  localName?: string;
+  packed?: Buffer;
+  crc?: number;
+  size?: number;
+  flags?: number;
+  localFlags?: number;
+  version?: number;
+  comment?: string;
+  extra?: Buffer;
+  /** Bytes between this file and the next. */
+  gap?: Buffer;
+  /** Not in the directory, or not where the directory says. */
+  attributes?: number;
+  unlisted?: boolean;
+  shift?: number;
+}
+
+export interface RawZip {
+  before?: Buffer;
+  after?: Buffer;
+  comment?: string;
+  /** Files that the end counts beyond those that are there. */
+  more?: number;
+  zip64?: boolean;
+}
+
+function number(value: number, bytes: number): Buffer {
+  const buffer = Buffer.alloc(bytes);
+  for (let at = 0; at < bytes; at += 1) buffer[at] = Math.floor(value / 2 ** (8 * at)) % 256;
+  return buffer;
+}
+
+const short = (value: number) => number(value, 2);
+const long = (value: number) => number(value, 4);
+const wide = (value: number) => number(value, 8);
+const LONG_MAX = 0xffffffff;
+const TIME = long(0x00210000);
+
+interface Written {
+  bytes: Buffer;
+  central: (offset: number) => Buffer;
+}
+
+function writeFile(file: RawFile, zip64: boolean): Written {
+  const { name, content, method = 8, flags = 8 } = file;
+  const packed = file.packed ?? (method === 8 ? deflateRawSync(content, { level: 1 }) : content);
+  const [crc, size] = [file.crc ?? crc32(content), file.size ?? content.length];
+  const sums = [long(crc), long(packed.length), long(size)];
+  const localName = Buffer.from(file.localName ?? name);
+  const version = short(file.version ?? 20);
+  const local = [
+    ...[long(0x04034b50), version, short(file.localFlags ?? flags), short(method), TIME],
+    ...(flags & 8 ? [long(0), long(0), long(0)] : sums),
+    ...[short(localName.length), short(0), localName, packed],
+    ...(flags & 8 ? [long(0x08074b50), ...sums] : []),
+    file.gap ?? Buffer.alloc(0),
+  ];
+  const central = (offset: number) => {
+    const extra =
+      file.extra ??
+      (zip64
+        ? Buffer.concat([short(1), short(24), wide(size), wide(packed.length), wide(offset)])
+        : Buffer.alloc(0));
+    const comment = Buffer.from(file.comment ?? '');
+    const at = offset + (file.shift ?? 0);
+    return Buffer.concat([
+      ...[long(0x02014b50), short(0x032d), version, short(flags), short(method), TIME, long(crc)],
+      ...(zip64 ? [long(LONG_MAX), long(LONG_MAX)] : [long(packed.length), long(size)]),
+      ...[short(Buffer.byteLength(name)), short(extra.length), short(comment.length)],
+      ...[short(0), short(0), long(file.attributes ?? 0), long(zip64 ? LONG_MAX : at)],
+      ...[Buffer.from(name), extra, comment],
+    ]);
+  };
+  return { bytes: Buffer.concat(local), central };
+}
+
+/** Writes a ZIP file byte by byte, as streamed entries unless told otherwise, and as wrong as it is told to. */
+export function writeZip(files: readonly RawFile[], options: RawZip = {}): Buffer {
+  const { zip64 = false } = options;
+  const parts = [options.before ?? Buffer.alloc(0)];
+  const central: Buffer[] = [];
+  let offset = parts[0]?.length ?? 0;
+  for (const file of files) {
+    const written = writeFile(file, zip64);
+    if (!file.unlisted) central.push(written.central(offset));
+    parts.push(written.bytes);
+    offset += written.bytes.length;
+  }
+  const directory = Buffer.concat(central);
+  const count = central.length + (options.more ?? 0);
+  const end64 = [
+    ...[long(0x06064b50), wide(44), short(45), short(45), long(0), long(0)],
+    ...[wide(count), wide(count), wide(directory.length), wide(offset)],
+    ...[long(0x07064b50), long(0), wide(offset + directory.length), long(1)],
+  ];
+  const totals = zip64
+    ? [short(0xffff), short(0xffff), long(LONG_MAX), long(LONG_MAX)]
+    : [short(count), short(count), long(directory.length), long(offset)];
+  const comment = Buffer.from(options.comment ?? '');
+  const end = [long(0x06054b50), short(0), short(0), ...totals, short(comment.length), comment];
+  return Buffer.concat([
+    ...[...parts, directory, ...(zip64 ? end64 : []), ...end],
+    options.after ?? Buffer.alloc(0),
+  ]);
+}

@@ -1,0 +1,146 @@
+import {
+  checkpointOf,
+  makeBundle,
+  makeEvents,
+  makeKeys,
+  openBundle,
+  ORIGIN,
+  pack,
+  sign,
+  vkeyOf,
+} from '@/tests/helpers/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+import { verify } from './verifyFile';
+
+const keys = makeKeys();
+const events = makeEvents(130);
+const plan: BundlePlan = { events, keys, earlier: [125, 120, 60, 9, 5] };
+const believed = [vkeyOf(keys)];
+const bundle = makeBundle(plan);
+const against = (...earlier: (Buffer | string)[]) => verify(bundle, { keys: believed, earlier });
+
+describe('an earlier checkpoint of the same history', () => {
+  it.each([
+    ['within the stretch', 60],
+    ['where the stretch begins', 15],
+    ['where it ends', 115],
+    ['that a proof leads from', 9],
+    ['behind the stretch, that a proof leads from', 120],
+    ['the same', 130],
+  ])('fits: %s', async (_name, size) => {
+    const { found, text } = await against(checkpointOf(plan, size));
+    expect(found).toEqual([]);
+    expect(text).toMatch(/ok {4}earlier {6}1 earlier checkpoint of the same history/);
+  });
+
+  it('fits where it is in a bundle, or one of many in a file with those of other logs', async () => {
+    const earlier = makeBundle({ ...plan, events: events.slice(0, 60), earlier: [] });
+    expect((await against(earlier)).found).toEqual([]);
+    const other = checkpointOf(plan, 9).replaceAll(ORIGIN, `${ORIGIN.slice(0, -1)}b`);
+    const file = [
+      other,
+      checkpointOf(plan, 60),
+      checkpointOf(plan, 3),
+      checkpointOf(plan, 80),
+    ].join('\n');
+    const { found, text } = await against(file);
+    expect(found).toEqual([]);
+    expect(text).toMatch(/2 earlier checkpoints of the same history/);
+    expect(text).toMatch(/says nothing of 1 checkpoint that/);
+  });
+});
+
+describe('an earlier checkpoint that does not fit', () => {
+  it('finds an older bundle that is passed as a new one', async () => {
+    const older = makeBundle({ ...plan, events: events.slice(0, 126), earlier: [] });
+    const { found, text } = await verify(older, { keys: believed, earlier: [bundle] });
+    expect(found).toEqual(['earlier_ahead leaf 126']);
+    expect(text).toMatch(/older bundle was passed as a new one, or the log was rolled back/);
+  });
+
+  /** The vendor has the key, and signs what they have rewritten from the event on. */
+  const rewritten = events.map((event) =>
+    event.leaf_index === 50 ? { ...event, actor: 'nobody' } : event,
+  );
+  const forged = makeBundle({ ...plan, events: rewritten });
+
+  it('is the only thing that finds what the holder of the key has rewritten and signed anew', async () => {
+    expect((await verify(forged, { keys: believed })).found).toEqual([]);
+    for (const size of [60, 115, 120, 130]) {
+      const given = { keys: believed, earlier: [checkpointOf(plan, size)] };
+      expect((await verify(forged, given)).found).toEqual([`earlier_root leaf ${size}`]);
+    }
+    const earlier = [makeBundle({ ...plan, events: events.slice(0, 90), earlier: [] })];
+    expect((await verify(forged, { keys: believed, earlier })).found).toEqual([
+      'earlier_root leaf 90',
+    ]);
+  });
+
+  it('says what to do where nothing leads from it', async () => {
+    const { found, text } = await against(checkpointOf(plan, 7));
+    expect(found).toEqual(['earlier_unproven']);
+    expect(text).toMatch(/proof of consistency from 7 to 130/);
+  });
+
+  it('is told where it is of another log, or of another key', async () => {
+    const other = checkpointOf(plan, 9).replaceAll(ORIGIN, `${ORIGIN.slice(0, -1)}b`);
+    expect((await against(other)).found).toEqual(['earlier_other_log']);
+    const strange = checkpointOf({ ...plan, keys: makeKeys() }, 60);
+    expect((await against(strange)).found).toEqual(['earlier_signature']);
+  });
+
+  it.each([
+    ['a text', 'nothing of that kind'],
+    ['an empty file', ''],
+    ['a ZIP file that is cut off', bundle.subarray(0, 3000)],
+  ])('is no answer at all where it is none: %s', async (_name, earlier) => {
+    await expect(against(earlier)).rejects.toThrow(/holds (neither checkpoints nor|no checkpoint)/);
+  });
+});
+
+describe('the heads of earlier bundles', () => {
+  interface Growth {
+    from: { rootHash: string; checkpoint: string; hashes: string[]; size: number }[];
+  }
+  function change(how: (growth: Growth) => void): Buffer {
+    const open = openBundle(plan);
+    const growth = JSON.parse(open.files.get('consistency.json')?.toString() ?? '') as Growth;
+    how(growth);
+    open.files.set('consistency.json', Buffer.from(JSON.stringify(growth)));
+    return pack(sign(open));
+  }
+
+  it('are each proven: a proof that leads elsewhere is named', async () => {
+    const wrong = change(({ from }) => void from[3]?.hashes.reverse());
+    const { found } = await verify(wrong, { keys: believed });
+    expect(found).toEqual(['consistency_proof consistency.json row 4']);
+  });
+
+  it('are held against the leaves: history that was rewritten since is found without any checkpoint', async () => {
+    const was = { ...plan, events: events.map((event) => ({ ...event, country: 'FR' })) };
+    const stale = checkpointOf(was, 60);
+    const rewritten = change(({ from }) => {
+      const head = from[2];
+      if (head) Object.assign(head, { checkpoint: stale, rootHash: stale.split('\n')[2] });
+    });
+    const { found } = await verify(rewritten, { keys: believed });
+    expect(found).toEqual(Array(2).fill('consistency_proof consistency.json row 3'));
+  });
+
+  it('are named where their notes are not what is said of them, or not signed', async () => {
+    const renamed = change(({ from }) => from[0] && (from[0].size = 124));
+    expect((await verify(renamed, { keys: believed })).found).toEqual([
+      'consistency_malformed consistency.json',
+    ]);
+    const unsigned = change(({ from }) => {
+      const [head] = from;
+      if (head) head.checkpoint = checkpointOf({ ...plan, keys: makeKeys() }, 125);
+    });
+    expect((await verify(unsigned, { keys: believed })).found).toEqual([
+      'consistency_signature consistency.json row 1',
+    ]);
+    const { found, text } = await verify(unsigned);
+    expect(found).toEqual([]);
+    expect(text).toMatch(/note: 1 head of earlier bundles/);
+  });
+});

@@ -1,0 +1,185 @@
+import {
+  makeEvents,
+  makeKeys,
+  openBundle,
+  pack,
+  sign,
+  vkeyOf,
+} from '@/tests/helpers/madeUpBundle';
+import { writeZip } from '@/tests/helpers/rawZip';
+import type { RawFile, RawZip } from '@/tests/helpers/rawZip';
+import { verify } from './verifyFile';
+
+const keys = makeKeys();
+const files = sign(openBundle({ events: makeEvents(130), keys }));
+const bundle = pack(files);
+const believed = { keys: [vkeyOf(keys)] };
+const bytes = (length: number) => Buffer.alloc(length, 0x41);
+
+/** Changes one file on the way into the ZIP. */
+const on =
+  (name: string, more: Partial<RawFile>) =>
+  (all: RawFile[]): RawFile[] =>
+    all.map((file) => (file.name === name ? { ...file, ...more } : file));
+
+const contentOf = (name: string) => files.get(name) ?? Buffer.alloc(0);
+const flipped = (content: Buffer, at: number) => {
+  const copy = Buffer.from(content);
+  copy[at] = (copy[at] ?? 0) ^ 1;
+  return copy;
+};
+
+describe('a file that is no whole ZIP file', () => {
+  it.each([
+    ['an empty file', Buffer.alloc(0), /it is empty/],
+    ['a text', Buffer.from('checkpoint '.repeat(50)), /it is no ZIP file/],
+    ['a ZIP file without files', writeZip([]), /without a file/],
+    ['a bundle without its last byte', bundle.subarray(0, -1), /cut off/],
+    ['a bundle without its last file', bundle.subarray(0, -2000), /cut off/],
+    ['half a bundle', bundle.subarray(0, bundle.length / 2), /cut off/],
+    ['the first bytes of a bundle', bundle.subarray(0, 40), /cut off/],
+    ['a few bytes', bundle.subarray(0, 3), /it is no ZIP file/],
+  ])('is not taken for a bundle: %s', async (_name, content, message) => {
+    const { found, text } = await verify(content, believed);
+    expect(found).toEqual(['zip_unreadable']);
+    expect(text).toMatch(message);
+    expect(text).not.toMatch(/^ok/m);
+  });
+});
+
+describe('a ZIP file that could be read in two ways', () => {
+  type Case = [string, (all: RawFile[]) => RawFile[], RawZip, string];
+  const same = (all: RawFile[]) => all;
+  const README = 'README.txt';
+  const CASES: Case[] = [
+    ['bytes before it', same, { before: bytes(7) }, `zip_shape ${README}`],
+    ['bytes after it', same, { after: bytes(7) }, 'zip_shape'],
+    ['a comment', same, { comment: 'hello' }, 'zip_shape'],
+    [
+      'bytes between two files',
+      on('leaves.json', { gap: bytes(3) }),
+      {},
+      'zip_shape checkpoint.txt',
+    ],
+    ['bytes before the directory', on('manifest.sig', { gap: bytes(3) }), {}, 'zip_shape'],
+    [
+      'a file that the directory does not list',
+      on('sessions.csv', { unlisted: true }),
+      {},
+      'zip_shape summary.html',
+    ],
+    ['a count that is too high', same, { more: 1 }, 'zip_shape'],
+    [
+      'two files of one name',
+      (all) => [...all, { name: 'leaves.txt', content: bytes(1) }],
+      {},
+      'zip_doubled leaves.txt',
+    ],
+    [
+      'names that differ in case alone',
+      (all) => [...all, { name: 'LEAVES.txt', content: bytes(1) }],
+      {},
+      'zip_doubled LEAVES.txt',
+    ],
+    [
+      'another name where the file begins',
+      on(README, { localName: 'readme.txt' }),
+      {},
+      `zip_shape ${README}`,
+    ],
+    [
+      'a longer name where the file begins',
+      on(README, { localName: 'README.txt2' }),
+      {},
+      `zip_shape ${README}`,
+    ],
+    [
+      'other flags where the file begins',
+      on(README, { localFlags: 0x0808 }),
+      {},
+      `zip_shape ${README}`,
+    ],
+    ['encryption', on(README, { flags: 9 }), {}, `zip_shape ${README}`],
+    ['another method', on(README, { method: 12 }), {}, `zip_shape ${README}`],
+    ['another version', on(README, { version: 63 }), {}, `zip_shape ${README}`],
+    ['a comment of a file', on(README, { comment: 'x' }), {}, `zip_shape ${README}`],
+    [
+      'a field of a file',
+      on(README, { extra: Buffer.from('7570050001aabbccdd', 'hex') }),
+      {},
+      `zip_shape ${README}`,
+    ],
+    ['a file that begins elsewhere', on('leaves.txt', { shift: 4 }), {}, 'zip_shape leaves.txt'],
+    ['a link', on(README, { attributes: 0o120777 * 65_536 }), {}, `zip_shape ${README}`],
+    ['a folder', (all) => [...all, { name: 'more/', content: bytes(0) }], {}, 'zip_shape'],
+    [
+      'a way out of the folder',
+      (all) => [...all, { name: '../x', content: bytes(0) }],
+      {},
+      'zip_shape',
+    ],
+    [
+      'two lengths of what is not compressed',
+      on(README, { method: 0, size: 3 }),
+      {},
+      `zip_shape ${README}`,
+    ],
+  ];
+  it.each(CASES)('is refused: %s', async (_name, change, options, expected) => {
+    const { found } = await verify(pack(files, change, options), believed);
+    expect(found).toEqual([expected]);
+  });
+});
+
+describe('a file that is not unpacked as it was packed', () => {
+  const LOG = 'audit-log.csv';
+  const content = contentOf(LOG);
+
+  it('is named, and so is the row, where a byte of it is flipped', async () => {
+    const at = content.indexOf(',c-60,') + 3;
+    const { found } = await verify(
+      pack(files, on(LOG, { method: 0, packed: flipped(content, at) })),
+      believed,
+    );
+    expect(found).toEqual(
+      expect.arrayContaining([`zip_damaged ${LOG}`, `event_changed ${LOG} row 44 leaf 60`]),
+    );
+  });
+
+  it('is named whichever byte of the bundle is flipped', async () => {
+    const missed: number[] = [];
+    for (let at = 0; at < bundle.length; at += 397) {
+      const { found } = await verify(flipped(bundle, at), believed);
+      if (found.length === 0) missed.push(at);
+    }
+    expect(missed).toEqual([]);
+  }, 30_000);
+
+  it.each([
+    ['it is longer than it says', { size: content.length - 10 }, /longer than/],
+    ['it is shorter than it says', { size: content.length + 10 }, /ends after/],
+    ['its CRC is another', { crc: 1 }, /CRC/],
+    [
+      'it ends before its last byte',
+      { packed: Buffer.concat([Buffer.from([3, 0]), bytes(20)]) },
+      /cannot be unpacked/,
+    ],
+    ['it does not end', { packed: Buffer.from([0]) }, /cannot be unpacked/],
+  ])('is named: %s', async (_name, more, message) => {
+    const { found, text } = await verify(pack(files, on(LOG, more)), believed);
+    expect(found).toContain(`zip_damaged ${LOG}`);
+    expect(text).toMatch(message);
+  });
+
+  it('unpacks no more of a bomb than it says', async () => {
+    const bomb = { content: Buffer.alloc(50_000_000), size: 1000 };
+    const { found } = await verify(pack(files, on('README.txt', bomb)), believed);
+    expect(found).toEqual(['zip_damaged README.txt']);
+  });
+
+  it('does not gather a manifest that never ends', async () => {
+    const endless = { content: Buffer.alloc(20_000_000) };
+    const { found } = await verify(pack(files, on('manifest.json', endless)), believed);
+    expect(found).toEqual(['zip_damaged manifest.json']);
+  });
+});

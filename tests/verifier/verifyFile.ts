@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseKeys } from '@/server/audit/verify/believedKeys';
+import { closeLater } from '@/tests/helpers/closing';
+import { openFile } from '@/verifier/nodeSource';
+import { describeAsText } from '@/verifier/report';
+import { verifyBundle } from '@/verifier/verifyBundle';
+
+const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bundle-'));
+closeLater(() => Promise.resolve(rmSync(folder, { recursive: true, force: true })));
+let files = 0;
+
+/** @returns the path of a file that holds this */
+export function fileOf(content: Buffer | string, name = `${(files += 1)}.zip`): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+export interface Given {
+  keys?: readonly string[];
+  earlier?: readonly (Buffer | string)[];
+  limit?: number;
+}
+
+/** Verifies what is in memory, as the command and the page do. @returns what was found, as `kind file row leaf`, and what is said */
+export async function verify(content: Buffer, { keys, earlier = [], limit = 50 }: Given = {}) {
+  const sources = [];
+  for (const one of [content, ...earlier]) sources.push(await openFile(fileOf(one)));
+  const [source, ...given] = sources;
+  if (!source) throw new Error('nothing was given');
+  try {
+    const parsed = keys && parseKeys(keys.join('\n'));
+    const verification = await verifyBundle(source, { keys: parsed, earlier: given, limit });
+    const found = verification.findings.shown().map(({ kind, file, row, leaf }) => {
+      const parts = [kind, file, row === undefined ? undefined : `row ${row}`];
+      return [...parts, leaf === undefined ? undefined : `leaf ${leaf}`].filter(Boolean).join(' ');
+    });
+    return { verification, found, text: describeAsText(verification) };
+  } finally {
+    await Promise.all(sources.map((one) => one.close()));
+  }
+}

@@ -1,0 +1,301 @@
+import type { Believers } from '../server/audit/verify/believedKeys';
+import { BundleFiles } from './bundleFiles';
+import { CsvEvents } from './csvEvents';
+import { compareHeads, readEarlier } from './earlierHeads';
+import type { GivenFile } from './earlierHeads';
+import { EventFile } from './eventFile';
+import type { RowDecoder } from './eventRow';
+import { namesOf } from './fileNames';
+import { checkCheckpoint, checkGrowth, readGrowth } from './heads';
+import type { ProvenHead } from './heads';
+import { plural, say } from './inspection';
+import type { Inspection } from './inspection';
+import { JsonEvents } from './jsonEvents';
+import { LeafLines, LINE_BYTES } from './leafLines';
+import { LogView } from './logView';
+import type { Manifest } from './manifest';
+import { FormError } from './members';
+import { findDifference } from './rowDifference';
+import { readSurroundings, StretchTree } from './stretchTree';
+import type { Surroundings } from './stretchTree';
+import { walkStretch } from './walkStretch';
+import type { WalkResult } from './walkStretch';
+import { unpack } from './zipFile';
+import type { PackedFile } from './zipFile';
+
+export interface Contents {
+  readonly files: readonly PackedFile[];
+  readonly manifest: Manifest;
+  readonly believers: Believers;
+}
+
+/** Everything in a bundle beside its manifest, each file read once. */
+class ContentCheck {
+  private readonly names: ReturnType<typeof namesOf>;
+  private readonly files: BundleFiles;
+  private readonly views: LogView[];
+  private growth: readonly ProvenHead[] = [];
+  private hasGrowth = false;
+  private given: GivenFile[] = [];
+  private tree: StretchTree | undefined;
+  private areEventsRead = false;
+
+  constructor(
+    private readonly inspection: Inspection,
+    private readonly contents: Contents,
+  ) {
+    const { manifest } = contents;
+    this.names = namesOf(manifest);
+    this.files = new BundleFiles(inspection, contents.files, manifest.files);
+    const { header } = this.decoder();
+    this.views = manifest.files.flatMap((file) =>
+      file.actions ? [new LogView(file, file.actions, header)] : [],
+    );
+  }
+
+  async run(): Promise<void> {
+    const { source } = this.inspection;
+    this.given = await this.readGiven();
+    const surroundings = await this.readProofs();
+    const sizes = [
+      ...this.growth.map(({ checkpoint }) => checkpoint.size),
+      ...this.given.flatMap(({ heads }) => heads.map(({ size }) => size)),
+    ];
+    this.tree = surroundings && new StretchTree(surroundings, sizes);
+    await this.walk();
+    await this.files.measureRest();
+    this.files.check();
+    for (const view of this.areEventsRead ? this.views : []) await this.checkView(view, source);
+    this.checkHeads();
+  }
+
+  private decoder(): RowDecoder {
+    const { format, tenant } = this.contents.manifest;
+    return format === 'csv' ? new CsvEvents(tenant.id) : new JsonEvents(tenant.id);
+  }
+
+  private async readGiven(): Promise<GivenFile[]> {
+    const { options, findings } = this.inspection;
+    const { manifest, believers } = this.contents;
+    const files: GivenFile[] = [];
+    for (const source of options.earlier ?? []) {
+      files.push(await readEarlier(source, manifest.log.origin, believers, findings.add));
+    }
+    return files;
+  }
+
+  /** Reads what is small and tells of the tree. */
+  private async readProofs(): Promise<Surroundings | undefined> {
+    const { inspection, contents, names } = this;
+    const { log } = contents.manifest;
+    const { add } = inspection.findings;
+    const checkpoint = await this.files.readSmall(names.checkpoint);
+    if (checkpoint) {
+      const says = `the head of ${plural(log.size, 'event')} is signed by a key that is believed`;
+      const own = `the head of ${plural(log.size, 'event')} is signed by the key that the manifest names`;
+      say(inspection, 'checkpoint', inspection.options.keys ? says : own);
+      checkCheckpoint(checkpoint, log, contents.believers, add);
+    }
+    const growth = await this.files.readSmall(names.consistency);
+    try {
+      if (growth) {
+        this.growth = readGrowth(growth, log);
+        this.hasGrowth = true;
+      }
+    } catch (error) {
+      if (!(error instanceof FormError)) throw error;
+      add({ kind: 'consistency_malformed', file: names.consistency, message: error.message });
+    }
+    const leaves = await this.files.readSmall(names.leaves);
+    try {
+      return leaves && this.readStretch(leaves);
+    } catch (error) {
+      if (!(error instanceof FormError)) throw error;
+      add({ kind: 'leaves_malformed', file: names.leaves, message: error.message });
+      return undefined;
+    }
+  }
+
+  private readStretch(bytes: Buffer): Surroundings {
+    const { log } = this.contents.manifest;
+    const surroundings = readSurroundings(bytes);
+    const { stretch } = surroundings;
+    const isSame =
+      stretch.origin === log.origin &&
+      stretch.size === log.size &&
+      stretch.root.equals(log.root) &&
+      stretch.first === log.first &&
+      stretch.last === log.last;
+    if (!isSame) throw new FormError('it is about another log, head or stretch than the manifest');
+    return surroundings;
+  }
+
+  private openLines(): LeafLines | undefined {
+    const file = this.files.find(this.names.lines);
+    if (!file) return undefined;
+    const { first, last } = this.contents.manifest.log;
+    const count = last - first + 1;
+    if (file.entry.size === count * LINE_BYTES) {
+      return new LeafLines(unpack(this.inspection.source, file));
+    }
+    const message = `it should hold ${plural(count, 'line')} of ${LINE_BYTES} bytes, and is of ${file.entry.size} bytes`;
+    this.inspection.findings.add({ kind: 'leaves_malformed', file: this.names.lines, message });
+    return undefined;
+  }
+
+  private openEvents(name: string, isWatched: boolean): EventFile | undefined {
+    const file = this.files.find(name);
+    if (!file) return undefined;
+    const watching = isWatched ? this.views : [];
+    return new EventFile(
+      name,
+      unpack(this.inspection.source, file),
+      this.decoder(),
+      (row, bytes) => {
+        for (const view of watching) view.watch(row, bytes);
+      },
+    );
+  }
+
+  private async walk(): Promise<void> {
+    const { inspection, contents, names, tree } = this;
+    const population = this.openEvents(names.population, true);
+    const edges = this.openEvents(names.edges, false);
+    if (!population || !edges) {
+      const message = 'a file of events is missing, so no event was compared with its leaf';
+      inspection.findings.add({ kind: 'events_unread', message });
+      return;
+    }
+    const lines = this.openLines();
+    const { add: report } = inspection.findings;
+    const { manifest } = contents;
+    const onLeaf = inspection.options.onProgress;
+    const result = await walkStretch({ manifest, population, edges, lines, tree, report, onLeaf });
+    for (const [name, file] of [
+      [names.population, population],
+      [names.edges, edges],
+      [names.lines, lines],
+    ] as const) {
+      if (file) this.files.note(name, await file.finish(), file.damage);
+    }
+    this.areEventsRead = population.failure === undefined && !population.damage;
+    this.sayEvents(result);
+    this.checkRoot(result);
+  }
+
+  private sayEvents({ inRange, beside, clockSteps }: WalkResult): void {
+    const { inspection } = this;
+    const { log, range, asOf } = this.contents.manifest;
+    const count = plural(inRange + beside, 'event');
+    const covered = `leaves ${log.first} to ${log.last}`;
+    say(
+      inspection,
+      'events',
+      `${count} of ${covered} as they were sealed, none missing, none twice`,
+    );
+    if (inspection.findings.countOf('events') === 0) {
+      const within = `${plural(inRange, 'event')} from ${range.from} to ${range.to}`;
+      say(inspection, 'range', `${within}, ${beside} beside them, and no room for more`);
+      const times = 'no event claims a time that its log had passed, or that was yet to come';
+      say(inspection, 'times', times);
+      this.sayViews();
+    }
+    if (clockSteps > 0) {
+      const steps = plural(clockSteps, 'time');
+      inspection.notices.push(`The clock that events are sealed by was stepped back ${steps}.`);
+    }
+    if (asOf.slice(0, 10) <= range.to) {
+      inspection.notices.push(
+        `The range goes on after the bundle was made, at ${asOf}: what came later is not in it.`,
+      );
+    }
+  }
+
+  private checkRoot({ isTreeWhole }: WalkResult): void {
+    const { inspection, contents, names, tree } = this;
+    const { log } = contents.manifest;
+    if (!tree) return;
+    if (!isTreeWhole) {
+      say(inspection, 'tree', 'not computed: leaves are missing', '--');
+      this.tree = undefined;
+      return;
+    }
+    if (tree.end().root.equals(log.root)) {
+      say(
+        inspection,
+        'tree',
+        `the leaves and what lies beside them give the root of ${plural(log.size, 'event')}`,
+      );
+      return;
+    }
+    // What it gave on the way is as wrong as the whole.
+    this.tree = undefined;
+    const message = `its leaves, with what ${names.leaves} says of the rest, do not give the root that was signed`;
+    inspection.findings.add({ kind: 'tree_root', file: names.lines, message });
+  }
+
+  private async checkView(view: LogView, source: Inspection['source']): Promise<void> {
+    const { name } = view.file;
+    const found = this.files.factsOf(name);
+    const [expected, file] = [view.facts(), this.files.find(name)];
+    if (!found || !file) return;
+    const population = this.files.find(this.names.population);
+    if (found.sha256 === expected.sha256 || !population) return;
+    const open = (packed: PackedFile) =>
+      new EventFile(packed.entry.name, unpack(source, packed), this.decoder());
+    const difference = await findDifference(open(population), open(file), view);
+    this.inspection.findings.add({ kind: 'view_differs', file: name, ...difference });
+  }
+
+  private sayViews(): void {
+    const [first, ...more] = this.views;
+    if (!first) {
+      say(this.inspection, 'views', 'the manifest names no view of audit-log', '--');
+      return;
+    }
+    const names = [first, ...more].map(({ file }) => file.name).join(', ');
+    const actions = plural(first.file.actions?.size ?? 0, 'action');
+    say(this.inspection, 'views', `${names}: exactly the rows of audit-log with its ${actions}`);
+  }
+
+  private checkHeads(): void {
+    const { inspection, contents, growth, given } = this;
+    const { manifest, believers } = contents;
+    const { log } = manifest;
+    const { add: report } = inspection.findings;
+    const areKeysGiven = inspection.options.keys !== undefined;
+    const rootAt = (size: number) => this.tree?.rootAt(size);
+    const unknown = checkGrowth(growth, log, { believers, areKeysGiven, rootAt, report });
+    if (unknown > 0) {
+      inspection.notices.push(
+        `${plural(unknown, 'head')} of earlier bundles in consistency.json: signed by a key that the manifest does not name. Give the keys that were in use before.`,
+      );
+    }
+    if (this.hasGrowth) {
+      const says =
+        growth.length === 0
+          ? 'no earlier bundle is named'
+          : `the log begins with what it was in ${plural(growth.length, 'earlier bundle')}`;
+      say(inspection, 'consistency', says, growth.length === 0 ? '--' : 'ok');
+    }
+    let [same, passed] = [0, 0];
+    for (const file of given) {
+      const result = compareHeads(file, { log, growth, rootAt, report });
+      same += result.same;
+      passed += result.passed;
+    }
+    if (passed > 0) {
+      inspection.notices.push(
+        `This bundle says nothing of ${plural(passed, 'checkpoint')} that were given.`,
+      );
+    }
+    const none =
+      'no earlier checkpoint was given: whoever holds the signing key could have rewritten it all';
+    if (given.length === 0) say(inspection, 'earlier', none, '--');
+    else say(inspection, 'earlier', `${plural(same, 'earlier checkpoint')} of the same history`);
+  }
+}
+
+/** Checks everything beside the manifest. */
+export const checkContents = (inspection: Inspection, contents: Contents): Promise<void> =>
+  new ContentCheck(inspection, contents).run();

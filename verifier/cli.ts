@@ -1,0 +1,121 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { parseKeys } from '../server/audit/verify/believedKeys';
+import type { GivenKeys } from '../server/audit/verify/believedKeys';
+import { CannotVerifyError } from './earlierHeads';
+import { openFile } from './nodeSource';
+import { describeAsJson, describeAsText } from './report';
+import { verifyBundle } from './verifyBundle';
+
+const USAGE = `Usage: node verify.mjs FILE [OPTION]...      (npm run --silent verify-bundle -- FILE [OPTION]...)
+Verifies an evidence bundle: its signature, every file, every event, and that none is missing. Needs nothing but Node.js 20.19.
+  --key KEY          a public key that you were given: a PEM file, a file of vkeys, or a vkey; may be repeated
+  --checkpoint FILE  what you were given earlier: a bundle, or checkpoints as text; may be repeated
+  --limit N          how many findings are shown (default 20); all are counted
+  --json             one JSON object on stdout
+  --help             this text
+Exit 0: the bundle is sound. Exit 1: it is not. Exit 2: it could not be verified.`;
+
+/** The bundle is sound; it is not; nobody knows. */
+const EXIT = { SOUND: 0, FOUND: 1, UNKNOWN: 2 } as const;
+
+const OPTIONS = {
+  checkpoint: { type: 'string', multiple: true },
+  key: { type: 'string', multiple: true },
+  limit: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const;
+
+/** @throws CannotVerifyError with the usage */
+function parseCommand() {
+  let problem = '';
+  try {
+    const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+    const limit = values.limit ?? '20';
+    const isLimit = /^[1-9][0-9]{0,4}$/.test(limit);
+    if (isLimit && (positionals.length === 1 || values.help === true)) {
+      return { ...values, limit: Number(limit), file: positionals[0] ?? '' };
+    }
+    problem = isLimit ? 'One FILE must be given.' : '--limit must be a number from 1 to 99999.';
+  } catch (error) {
+    problem = error instanceof Error ? error.message : '';
+  }
+  throw new CannotVerifyError(`${problem}\n${USAGE}`);
+}
+
+function readKey(given: string): GivenKeys {
+  let text = given;
+  try {
+    if (existsSync(given)) text = readFileSync(given, 'utf8');
+  } catch {
+    throw new CannotVerifyError(`--key: ${given} cannot be read.`);
+  }
+  const keys = parseKeys(text);
+  if (keys) return keys;
+  throw new CannotVerifyError(
+    `--key: ${given} is neither a file with Ed25519 keys (PEM, or vkeys) nor a vkey.`,
+  );
+}
+
+function readKeys(given: readonly string[] | undefined): GivenKeys | undefined {
+  if (!given) return undefined;
+  const keys = given.map(readKey);
+  return {
+    everywhere: keys.flatMap(({ everywhere }) => everywhere),
+    named: keys.flatMap(({ named }) => named),
+  };
+}
+
+async function openGiven(file: string) {
+  try {
+    return await openFile(file);
+  } catch (error) {
+    const because = error instanceof Error ? error.message : '';
+    throw new CannotVerifyError(`${file} cannot be read: ${because}.`);
+  }
+}
+
+/** Where somebody watches, every half second. */
+function showProgress(): ((done: number, of: number) => void) | undefined {
+  const { stderr } = process;
+  if (!stderr.isTTY) return undefined;
+  let shown = Date.now();
+  return (done, of) => {
+    if (Date.now() - shown < 500) return;
+    shown = Date.now();
+    stderr.write(`\r${done} of ${of} events (${Math.floor((100 * done) / of)} %) `);
+  };
+}
+
+async function main(): Promise<number> {
+  const { file, key, checkpoint, limit, json, help } = parseCommand();
+  if (help === true) {
+    process.stdout.write(`${USAGE}\n`);
+    return EXIT.SOUND;
+  }
+  const keys = readKeys(key);
+  const source = await openGiven(file);
+  const earlier = [];
+  for (const one of checkpoint ?? []) earlier.push(await openGiven(one));
+  const onProgress = showProgress();
+  const verification = await verifyBundle(source, { keys, earlier, limit, onProgress });
+  if (onProgress) process.stderr.write('\r\u001b[K');
+  process.stdout.write((json === true ? describeAsJson : describeAsText)(verification));
+  await Promise.all([source, ...earlier].map((one) => one.close()));
+  return verification.findings.total === 0 ? EXIT.SOUND : EXIT.FOUND;
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    const known = error instanceof CannotVerifyError;
+    process.stderr.write(
+      `${known ? message.trim() : `The bundle could not be read: ${message}.`}\n`,
+    );
+    process.exitCode = EXIT.UNKNOWN;
+  },
+);

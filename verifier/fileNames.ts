@@ -1,0 +1,43 @@
+import type { Report } from './findings';
+import type { Manifest } from './manifest';
+import type { PackedFile } from './zipFile';
+
+/** Of these the manifest does not tell: they tell of it. */
+const UNLISTED = ['manifest.json', 'manifest.sig'];
+
+/** What the checks are about: without one of these, a bundle proves nothing. */
+export const namesOf = ({ format }: Pick<Manifest, 'format'>) => ({
+  population: `audit-log.${format}`,
+  edges: `audit-log-edges.${format}`,
+  lines: 'leaves.txt',
+  leaves: 'leaves.json',
+  checkpoint: 'checkpoint.txt',
+  consistency: 'consistency.json',
+  readme: 'README.txt',
+});
+
+/** Checks that the files are those which the manifest names: none missing, none more, in its order. */
+export function checkFileNames(
+  files: readonly PackedFile[],
+  manifest: Manifest,
+  report: Report,
+): void {
+  const listed = manifest.files.map(({ name }) => name);
+  const there = files.map(({ entry }) => entry.name);
+  for (const file of Object.values(namesOf(manifest)).filter((name) => !listed.includes(name))) {
+    report({ kind: 'file_required', file, message: 'the manifest does not name it' });
+  }
+  for (const file of listed.filter((name) => !there.includes(name))) {
+    report({ kind: 'file_missing', file, message: 'the manifest names it, and it is not there' });
+  }
+  const expected = [...listed, ...UNLISTED];
+  for (const file of there.filter((name) => !expected.includes(name))) {
+    report({ kind: 'file_extra', file, message: 'it is there, and the manifest does not name it' });
+  }
+  const known = there.filter((name) => expected.includes(name));
+  const order = expected.filter((name) => there.includes(name));
+  const at = known.findIndex((name, index) => name !== order[index]);
+  if (at < 0) return;
+  const message = `it stands where ${order[at] ?? ''} should: the order is that of the manifest`;
+  report({ kind: 'file_order', file: known[at], message });
+}

@@ -1,0 +1,113 @@
+import { parseCheckpoint } from '../server/audit/log/checkpoint';
+import type { Checkpoint } from '../server/audit/log/checkpoint';
+import { isConsistent } from '../server/audit/log/treeProofs';
+import type { Believers } from '../server/audit/verify/believedKeys';
+import type { Report } from './findings';
+import type { LogStretch } from './manifest';
+import { decodeText, FormError, parseCanonical } from './members';
+import type { Members } from './members';
+
+/** The head of an earlier bundle, and the proof that the log begins with it. */
+export interface ProvenHead {
+  readonly exportId: string;
+  readonly checkpoint: Checkpoint;
+  readonly hashes: readonly Buffer[];
+}
+
+const isSame = (one: LogStretch, other: Checkpoint | LogStretch): boolean =>
+  one.origin === other.origin && one.size === other.size && one.root.equals(other.root);
+
+/** Checks checkpoint.txt: the head that the whole bundle is held against. */
+export function checkCheckpoint(
+  bytes: Buffer,
+  log: LogStretch,
+  believers: Believers,
+  report: Report,
+): void {
+  const file = 'checkpoint.txt';
+  const checkpoint = parseCheckpoint(decodeText(bytes) ?? '');
+  if (!checkpoint) {
+    report({ kind: 'checkpoint_malformed', file, message: 'it is no signed checkpoint' });
+    return;
+  }
+  if (!isSame(log, checkpoint)) {
+    const { origin, size } = checkpoint;
+    const message = `it is of ${origin} with ${size} events, and has another root, size or origin than the manifest`;
+    report({ kind: 'checkpoint_differs', file, message });
+  }
+  const objection = believers.objectionTo(checkpoint.origin, checkpoint.note);
+  if (objection !== undefined) report({ kind: 'checkpoint_signature', file, message: objection });
+}
+
+function readHead(head: Members, origin: string): ProvenHead {
+  const exportId = head.text('exportId');
+  const checkpoint = parseCheckpoint(head.text('checkpoint'));
+  const isRight =
+    checkpoint?.origin === origin &&
+    checkpoint.size === head.count('size') &&
+    checkpoint.root.equals(head.hash('rootHash'));
+  if (!checkpoint || !isRight) {
+    throw new FormError(`the checkpoint of export ${exportId} is not what is said of it`);
+  }
+  return { exportId, checkpoint, hashes: head.hashes('hashes') };
+}
+
+/** @throws FormError where consistency.json is not in its form, or about another head than the bundle's */
+export function readGrowth(bytes: Buffer, log: LogStretch): ProvenHead[] {
+  const growth = parseCanonical(bytes);
+  const isAbout =
+    growth.text('origin') === log.origin &&
+    growth.count('size') === log.size &&
+    growth.hash('rootHash').equals(log.root);
+  if (!isAbout) throw new FormError('it is about another head than the manifest');
+  return growth.objects('from').map((head) => readHead(head, log.origin));
+}
+
+/** Whether a log begins with an earlier head; a proof for more events than there are proves nothing. */
+export const isProven = ({ checkpoint, hashes }: ProvenHead, log: LogStretch): boolean =>
+  isConsistent(checkpoint, log, hashes);
+
+/**
+ * Checks the growth since each earlier bundle.
+ * @param rootAt what the leaves of this bundle give
+ * @param areKeysGiven without keys, one that was in use earlier cannot be told from a stranger's
+ * @returns how many heads are signed by keys that nobody vouches for, where that is no finding
+ */
+export function checkGrowth(
+  heads: readonly ProvenHead[],
+  log: LogStretch,
+  context: {
+    readonly believers: Believers;
+    readonly areKeysGiven: boolean;
+    readonly rootAt: (size: number) => Buffer | undefined;
+    readonly report: Report;
+  },
+): number {
+  const { believers, areKeysGiven, rootAt, report } = context;
+  const file = 'consistency.json';
+  let unknown = 0;
+  for (const [index, head] of heads.entries()) {
+    const { checkpoint, exportId } = head;
+    const row = index + 1;
+    const what = `the head of export ${exportId} (${checkpoint.size} events)`;
+    const objection = believers.objectionTo(checkpoint.origin, checkpoint.note);
+    const isStrange = checkpoint.note.signatures.every(
+      ({ keyId }) => !believers.knows(checkpoint.origin, keyId),
+    );
+    if (objection !== undefined && isStrange && !areKeysGiven) unknown += 1;
+    else if (objection !== undefined) {
+      const message = `${what}: ${objection}`;
+      report({ kind: 'consistency_signature', file, row, message });
+    }
+    if (!isProven(head, log)) {
+      const message = `${what}: the proof does not lead from it to the root of this bundle`;
+      report({ kind: 'consistency_proof', file, row, message });
+    }
+    const root = rootAt(checkpoint.size);
+    if (root && !root.equals(checkpoint.root)) {
+      const message = `${what}: the leaves of this bundle give another root`;
+      report({ kind: 'consistency_proof', file, row, message });
+    }
+  }
+  return unknown;
+}

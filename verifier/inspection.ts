@@ -1,0 +1,41 @@
+import type { GivenKeys } from '../server/audit/verify/believedKeys';
+import type { BundleSource } from './bundleSource';
+import type { BundleFindings, CheckName } from './findings';
+
+export interface BundleOptions {
+  /** Whose signatures are believed; undefined where the bundle's own key has to do. */
+  readonly keys?: GivenKeys | undefined;
+  /** What was handed out earlier: files of checkpoints, or earlier bundles. */
+  readonly earlier?: readonly BundleSource[] | undefined;
+  /** How many findings are kept to be shown; all are counted. */
+  readonly limit: number;
+  readonly onProgress?: ((done: number, of: number) => void) | undefined;
+}
+
+/** What a check has to say where it found nothing; `--` is what was not checked. */
+export interface Saying {
+  readonly mark: 'ok' | '--';
+  readonly says: string;
+}
+
+/** What is being put together while a bundle is looked at. */
+export interface Inspection {
+  readonly source: BundleSource;
+  readonly options: BundleOptions;
+  readonly findings: BundleFindings;
+  readonly sayings: Map<CheckName, Saying>;
+  readonly notices: string[];
+}
+
+export const plural = (count: number, one: string, many = `${one}s`): string =>
+  `${count} ${count === 1 ? one : many}`;
+
+/** Notes what a check has to say where it finds nothing. */
+export function say(
+  { sayings }: Inspection,
+  check: CheckName,
+  says: string,
+  mark: Saying['mark'] = 'ok',
+): void {
+  sayings.set(check, { mark, says });
+}

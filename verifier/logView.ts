@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import type { EventRow } from './eventRow';
+import type { FileFacts } from './fileMeter';
+import type { ListedFile } from './manifest';
+
+const BLOCK_BYTES = 65_536;
+
+/** What a view of audit-log has to be, byte by byte: the header and the rows of its actions. */
+export class LogView {
+  private readonly hash = createHash('sha256');
+  private readonly block = Buffer.alloc(BLOCK_BYTES);
+  private used = 0;
+  private bytes = 0;
+  private rows = 0;
+  /** The leaves of its first row and its last. */
+  span: { first: number; last: number } | undefined;
+
+  constructor(
+    readonly file: ListedFile,
+    private readonly actions: ReadonlySet<string>,
+    header: Buffer,
+  ) {
+    this.add(header);
+  }
+
+  shows(row: EventRow): boolean {
+    return row.problem === undefined && this.actions.has(row.action);
+  }
+
+  /** To be called for each row of audit-log. */
+  watch(row: EventRow, bytes: Buffer): void {
+    if (!this.shows(row)) return;
+    this.rows += 1;
+    this.span = { first: this.span?.first ?? row.leaf, last: row.leaf };
+    this.add(bytes);
+  }
+
+  /** To be called once, at the end. */
+  facts(): FileFacts {
+    this.hash.update(this.block.subarray(0, this.used));
+    return { bytes: this.bytes, sha256: this.hash.digest('hex'), rows: this.rows };
+  }
+
+  /** Many rows at once are hashed faster than each by itself. */
+  private add(bytes: Buffer): void {
+    this.bytes += bytes.length;
+    if (this.used + bytes.length > BLOCK_BYTES) {
+      this.hash.update(this.block.subarray(0, this.used));
+      this.used = 0;
+    }
+    if (bytes.length > BLOCK_BYTES) this.hash.update(bytes);
+    else {
+      bytes.copy(this.block, this.used);
+      this.used += bytes.length;
+    }
+  }
+}

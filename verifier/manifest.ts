@@ -1,0 +1,113 @@
+import { logOf, originOf } from '../server/audit/log/checkpoint';
+import { parseVkey } from '../server/audit/log/signedNote';
+import type { NoteVerifier } from '../server/audit/log/signedNote';
+import { FormError, parseCanonical } from './members';
+import type { Members } from './members';
+
+/** What the manifest says of a file. */
+export interface ListedFile {
+  readonly name: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly rows: number | null;
+  /** The first leaf and the last of its rows, where they have leaves. */
+  readonly leaves: { readonly first: number; readonly last: number } | undefined;
+  /** Of a view of audit-log: the actions that it shows. */
+  readonly actions: ReadonlySet<string> | undefined;
+}
+
+/** Where in the log a bundle lies. */
+export interface LogStretch {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Buffer;
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface Manifest {
+  readonly tenant: { readonly id: string; readonly slug: string; readonly name: string };
+  readonly exportId: string;
+  readonly range: { readonly from: string; readonly to: string };
+  readonly format: 'csv' | 'jsonl';
+  readonly asOf: string;
+  readonly vkey: string;
+  readonly key: NoteVerifier;
+  readonly log: LogStretch;
+  readonly files: readonly ListedFile[];
+}
+
+const BUNDLE_VERSION = 2;
+const DAY = /^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$/;
+const INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$/;
+const SHA256 = /^[0-9a-f]{64}$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function readLeaves(file: Members): ListedFile['leaves'] {
+  if (file.isNull('population')) return undefined;
+  const population = file.object('population');
+  if (population.isNull('firstLeaf') && population.isNull('lastLeaf')) return undefined;
+  return { first: population.count('firstLeaf'), last: population.count('lastLeaf') };
+}
+
+const readFile = (file: Members): ListedFile => ({
+  name: file.text('name'),
+  bytes: file.count('bytes'),
+  sha256: file.text('sha256', SHA256, 'a SHA-256'),
+  rows: file.isNull('rows') ? null : file.count('rows'),
+  leaves: readLeaves(file),
+  actions: file.has('actions') ? new Set(file.texts('actions')) : undefined,
+});
+
+function readLog(log: Members, tenantId: string): LogStretch {
+  const origin = log.text('origin');
+  if (logOf(origin) !== tenantId) {
+    throw new FormError(`log.origin is ${origin}, which is not the log of the tenant`);
+  }
+  const [size, first, last] = [log.count('size', 1), log.count('firstLeaf'), log.count('lastLeaf')];
+  if (first > last || last >= size) {
+    throw new FormError(`leaves ${first} to ${last} are no stretch of a log of ${size}`);
+  }
+  return { origin, size, root: log.hash('rootHash'), first, last };
+}
+
+const isDay = (day: string): boolean =>
+  DAY.test(day) && new Date(`${day}T00:00:00.000Z`).toISOString().startsWith(day);
+
+function readRange(range: Members): Manifest['range'] {
+  const [from, to] = [range.text('from'), range.text('to')];
+  if (!isDay(from) || !isDay(to) || from > to) {
+    throw new FormError('range should be from one day to another');
+  }
+  return { from, to };
+}
+
+/** @throws FormError where it is none that this release understands */
+export function readManifest(bytes: Buffer): Manifest {
+  const manifest = parseCanonical(bytes);
+  manifest.text('bundle', /^gatehouse-evidence$/, '"gatehouse-evidence"');
+  const version = manifest.count('version');
+  if (version !== BUNDLE_VERSION) {
+    throw new FormError(
+      `it is version ${version} of the format, and this verifier knows version ${BUNDLE_VERSION}`,
+    );
+  }
+  const tenant = manifest.object('tenant');
+  const id = tenant.text('id', UUID, 'a UUID');
+  const vkey = manifest.text('key');
+  const key = parseVkey(vkey);
+  if (key?.name !== originOf(id)) throw new FormError('key should be the vkey of the log');
+  const format = manifest.text('format', /^(csv|json)$/, '"csv" or "json"');
+  const files = manifest.objects('files').map(readFile);
+  if (new Set(files.map(({ name }) => name)).size !== files.length) {
+    throw new FormError('it names a file twice');
+  }
+  return {
+    tenant: { id, slug: tenant.text('slug'), name: tenant.text('name') },
+    exportId: manifest.text('exportId', UUID, 'a UUID'),
+    range: readRange(manifest.object('range')),
+    format: format === 'csv' ? 'csv' : 'jsonl',
+    asOf: manifest.text('asOf', INSTANT, 'a time'),
+    ...{ vkey, key, log: readLog(manifest.object('log'), id), files },
+  };
+}

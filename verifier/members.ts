@@ -1,0 +1,113 @@
+import { canonicalJson } from '../server/audit/canonicalJson';
+import type { Json } from '../server/audit/canonicalJson';
+import { HASH_BYTES } from '../server/audit/log/merkleTree';
+
+/** A JSON text is not what it should be: `message` names the member. */
+export class FormError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'FormError';
+  }
+}
+
+const HASH = /^[A-Za-z0-9+/]{43}=$/;
+
+/** Reads a hash in base64, in the one way in which it can be written. */
+export function parseHash(text: string): Buffer | undefined {
+  if (!HASH.test(text)) return undefined;
+  const hash = Buffer.from(text, 'base64');
+  return hash.length === HASH_BYTES && hash.toString('base64') === text ? hash : undefined;
+}
+
+/** The members of a JSON object, each read as what it has to be. */
+export class Members {
+  private constructor(
+    private readonly value: Readonly<Record<string, unknown>>,
+    private readonly where: string,
+  ) {}
+
+  /** @throws FormError */
+  static of(value: unknown, where = ''): Members {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return new Members(value as Record<string, unknown>, where);
+    }
+    throw new FormError(`${where === '' ? 'it' : where} should be an object`);
+  }
+
+  private fail(name: string, what: string): never {
+    throw new FormError(`${this.where}${name} should be ${what}`);
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.value, name);
+  }
+
+  isNull(name: string): boolean {
+    return this.value[name] === null;
+  }
+
+  text(name: string, form = /^/, what = 'a text'): string {
+    const value = this.value[name];
+    return typeof value === 'string' && form.test(value) ? value : this.fail(name, what);
+  }
+
+  /** A number to count with, from `least` on. */
+  count(name: string, least = 0): number {
+    const value = this.value[name];
+    const isCount = typeof value === 'number' && Number.isSafeInteger(value) && value >= least;
+    return isCount ? value : this.fail(name, 'a whole number');
+  }
+
+  hash(name: string): Buffer {
+    return parseHash(this.text(name)) ?? this.fail(name, 'a hash in base64');
+  }
+
+  object(name: string): Members {
+    return Members.of(this.value[name], `${this.where}${name}.`);
+  }
+
+  list(name: string): readonly unknown[] {
+    const value = this.value[name];
+    return Array.isArray(value) ? (value as unknown[]) : this.fail(name, 'a list');
+  }
+
+  objects(name: string): Members[] {
+    return this.list(name).map((one, index) => Members.of(one, `${this.where}${name}[${index}].`));
+  }
+
+  texts(name: string): string[] {
+    return this.list(name).map((one) => (typeof one === 'string' ? one : this.fail(name, 'texts')));
+  }
+
+  hashes(name: string): Buffer[] {
+    return this.texts(name).map((one) => parseHash(one) ?? this.fail(name, 'hashes in base64'));
+  }
+}
+
+/**
+ * Reads a text that is one line of RFC 8785, which is the only way to write it: nobody reads anything else in it.
+ * @throws FormError
+ */
+export function parseCanonical(bytes: Buffer): Members {
+  const text = decodeText(bytes);
+  let value: Json | undefined;
+  try {
+    value = text === undefined ? undefined : (JSON.parse(text) as Json);
+  } catch {
+    // Told below.
+  }
+  if (value === undefined) throw new FormError('it is no JSON');
+  if (canonicalJson(value) !== text) throw new FormError('it is not in the form of RFC 8785');
+  return Members.of(value);
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** @returns undefined for what is not UTF-8 */
+export function decodeText(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Readable } from 'node:stream';
+import { createInflateRaw } from 'node:zlib';
+import type { BundleSource } from './bundleSource';
+
+const CHUNK_BYTES = 262_144;
+
+async function readExactly(file: FileHandle, at: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let done = 0; done < length;) {
+    const { bytesRead } = await file.read(bytes, done, length - done, at + done);
+    if (bytesRead === 0) throw new Error('it is shorter than it was');
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+async function* readPieces(file: FileHandle, at: number, length: number): AsyncGenerator<Buffer> {
+  for (let done = 0; done < length; done += CHUNK_BYTES) {
+    yield await readExactly(file, at + done, Math.min(CHUNK_BYTES, length - done));
+  }
+}
+
+/** Inflating happens beside what is done with what was inflated before: on another core where there is one. */
+async function* inflate(file: FileHandle, at: number, length: number): AsyncGenerator<Buffer> {
+  const inflating = createInflateRaw({ chunkSize: CHUNK_BYTES });
+  const pieces = Readable.from(readPieces(file, at, length), {
+    objectMode: false,
+    highWaterMark: CHUNK_BYTES,
+  });
+  pieces.on('error', (error) => inflating.destroy(error));
+  pieces.pipe(inflating);
+  try {
+    for await (const chunk of inflating) yield chunk as Buffer;
+    if (inflating.bytesWritten !== length) throw new Error('it ends before its last byte');
+  } finally {
+    pieces.destroy();
+    inflating.destroy();
+  }
+}
+
+/** A file on a disk, open until it is closed. @throws Error of the file system */
+export async function openFile(path: string): Promise<BundleSource & { close(): Promise<void> }> {
+  const file = await open(path, 'r');
+  const stat = await file.stat();
+  if (!stat.isFile()) {
+    await file.close();
+    throw new Error('it is no file');
+  }
+  return {
+    name: basename(path),
+    size: stat.size,
+    read: (at, length) => readExactly(file, at, length),
+    stream: (at, length) => readPieces(file, at, length),
+    inflate: (at, length) => inflate(file, at, length),
+    close: () => file.close(),
+  };
+}

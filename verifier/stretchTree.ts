@@ -1,0 +1,84 @@
+import { GrowingTree } from '../server/audit/log/merkleTree';
+import { subtreesOf } from '../server/audit/log/treeProofs';
+import type { TreeHead } from '../server/audit/log/treeProofs';
+import type { LogStretch } from './manifest';
+import { FormError, parseCanonical } from './members';
+
+/** leaves.json: what lies beside the stretch. */
+export interface Surroundings {
+  readonly stretch: LogStretch;
+  readonly before: readonly Buffer[];
+  readonly after: readonly Buffer[];
+}
+
+/** @throws FormError */
+export function readSurroundings(bytes: Buffer): Surroundings {
+  const leaves = parseCanonical(bytes);
+  const stretch: LogStretch = {
+    origin: leaves.text('origin'),
+    size: leaves.count('size'),
+    root: leaves.hash('rootHash'),
+    first: leaves.count('first'),
+    last: leaves.count('last'),
+  };
+  const [before, after] = [leaves.hashes('before'), leaves.hashes('after')];
+  const expected = {
+    before: subtreesOf(0, stretch.first).length,
+    after: subtreesOf(stretch.last + 1, stretch.size).length,
+  };
+  if (before.length !== expected.before || after.length !== expected.after) {
+    throw new FormError(
+      `before and after should hold ${expected.before} and ${expected.after} hashes`,
+    );
+  }
+  return { stretch, before, after };
+}
+
+/** The tree of a log, grown from a stretch of its leaves and the roots of what is left and right of them. */
+export class StretchTree {
+  private readonly tree = GrowingTree.empty();
+  private readonly roots = new Map<number, Buffer>();
+  private readonly watched: number[];
+
+  /** @param sizes at which the root is asked for, those outside of the stretch left out */
+  constructor(
+    private readonly surroundings: Surroundings,
+    sizes: readonly number[],
+  ) {
+    const { first, last } = surroundings.stretch;
+    const within = [...new Set(sizes)].filter((size) => size >= first && size <= last + 1);
+    this.watched = within.sort((one, other) => other - one);
+    this.appendAll(0, first, surroundings.before);
+    this.look();
+  }
+
+  append(leafHash: Buffer): void {
+    this.tree.append(leafHash);
+    if (this.tree.size === this.watched.at(-1)) this.look();
+  }
+
+  /** The whole tree, to be asked for once, after the last leaf. */
+  end(): TreeHead {
+    const { last, size } = this.surroundings.stretch;
+    this.appendAll(last + 1, size, this.surroundings.after);
+    return { size: this.tree.size, root: this.tree.root() };
+  }
+
+  /** The root at a size that was named; undefined where that is outside of the stretch. */
+  rootAt(size: number): Buffer | undefined {
+    return this.roots.get(size);
+  }
+
+  private look(): void {
+    if (this.tree.size !== this.watched.at(-1)) return;
+    this.watched.pop();
+    this.roots.set(this.tree.size, this.tree.root());
+  }
+
+  private appendAll(start: number, end: number, hashes: readonly Buffer[]): void {
+    for (const [index, { level }] of subtreesOf(start, end).entries()) {
+      const hash = hashes[index];
+      if (hash) this.tree.appendSubtree(level, hash);
+    }
+  }
+}

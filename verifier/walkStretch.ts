@@ -1,0 +1,212 @@
+import { BatchTimes, TOLERANCE_MS } from '../server/audit/verify/batchTimes';
+import type { EventFile } from './eventFile';
+import type { EventRow } from './eventRow';
+import type { Report } from './findings';
+import type { LeafLines } from './leafLines';
+import { LogSide } from './logSide';
+import type { Manifest } from './manifest';
+import { StrayList } from './strayList';
+import type { StretchTree } from './stretchTree';
+
+export interface WalkInput {
+  readonly manifest: Manifest;
+  readonly population: EventFile;
+  readonly edges: EventFile;
+  /** Undefined where it cannot be relied on; then events are what the tree is grown from. */
+  readonly lines: LeafLines | undefined;
+  /** Undefined where what is beside the stretch is not known. */
+  readonly tree: StretchTree | undefined;
+  readonly report: Report;
+  readonly onLeaf?: ((done: number, of: number) => void) | undefined;
+}
+
+export interface WalkResult {
+  /** Whether the tree has every leaf. */
+  readonly isTreeWhole: boolean;
+  readonly inRange: number;
+  readonly beside: number;
+  /** Where the database's clock was stepped back. */
+  readonly clockSteps: number;
+}
+
+const DAY_MS = 86_400_000;
+const dayStart = (day: string): string => `${day}T00:00:00.000Z`;
+const later = (iso: string, ms: number): string => new Date(Date.parse(iso) + ms).toISOString();
+
+/** Reads to the end of a file, so that every row is looked at. */
+async function drain(side: LogSide): Promise<void> {
+  for (;;) {
+    while (!side.settle()) await side.file.fill();
+    if (!side.row) return;
+    side.take();
+  }
+}
+
+/** The two files of events and leaves.txt, walked leaf by leaf. */
+class StretchWalk {
+  private readonly strays: StrayList;
+  private readonly sides: readonly [LogSide, LogSide];
+  private readonly times = new BatchTimes();
+  private readonly start: string;
+  private readonly end: string;
+  private readonly settled: string;
+  private sealedAt = '';
+  private isTreeWhole = true;
+  private inRange = 0;
+  private beside = 0;
+  private clockSteps = 0;
+
+  constructor(private readonly input: WalkInput) {
+    const { manifest, report, population, edges } = input;
+    const { log, range } = manifest;
+    this.strays = new StrayList(report);
+    this.sides = [
+      new LogSide(population, true, log, this.strays, report),
+      new LogSide(edges, false, log, this.strays, report),
+    ];
+    this.start = dayStart(range.from);
+    this.end = later(dayStart(range.to), DAY_MS);
+    this.settled = later(this.end, TOLERANCE_MS);
+  }
+
+  async run(): Promise<WalkResult> {
+    const { manifest, lines, onLeaf } = this.input;
+    const { first, last } = manifest.log;
+    const [one, other] = this.sides;
+    for (let leaf = first; leaf <= last; leaf += 1) {
+      // To wait for what is there already would take longer than all the rest.
+      while (!one.settle()) await one.file.fill();
+      while (!other.settle()) await other.file.fill();
+      while (lines && !lines.isReady) await lines.fill();
+      this.visit(leaf, lines?.next());
+      if (onLeaf && leaf % 4096 === 0) onLeaf(leaf - first, last - first + 1);
+    }
+    // What is left has a leaf that was passed, or none of the stretch.
+    for (const side of this.sides) await drain(side);
+    this.endFiles();
+    const { isTreeWhole, inRange, beside, clockSteps } = this;
+    return { isTreeWhole, inRange, beside, clockSteps };
+  }
+
+  private visit(leaf: number, line: Buffer | undefined): void {
+    const [one, other] = this.sides;
+    const [due, beside] = [one.row, other.row].map((row) => (row?.leaf === leaf ? row : undefined));
+    let hash: Buffer | undefined;
+    if (due) {
+      hash = this.accept(one, due, line);
+      one.take();
+    }
+    if (beside) {
+      if (due) this.strays.late(other.file.name, beside);
+      else hash = this.accept(other, beside, line);
+      other.take();
+    }
+    if (hash) this.strays.found(leaf);
+    else hash = this.strays.lacks(leaf, line);
+    if (!line) this.tellLine(leaf);
+    this.grow(line ?? hash);
+  }
+
+  private tellLine(leaf: number): void {
+    const { lines, report, manifest } = this.input;
+    if (!lines || lines.damage) return;
+    const row = leaf - manifest.log.first + 1;
+    const message = 'it is no hash in base64 and a line feed';
+    report({ kind: 'leaves_malformed', file: 'leaves.txt', row, leaf, message });
+  }
+
+  private grow(leafHash: Buffer | undefined): void {
+    if (!leafHash) this.isTreeWhole = false;
+    else if (this.isTreeWhole) this.input.tree?.append(leafHash);
+  }
+
+  private accept(side: LogSide, row: EventRow, line: Buffer | undefined): Buffer {
+    if (side.isRange) this.inRange += 1;
+    else this.beside += 1;
+    const { leaf, hash } = row;
+    const isGenuine = !line || line.equals(hash);
+    if (!isGenuine) {
+      this.find(side, row, 'event_changed', 'it does not say what was sealed as this leaf');
+    }
+    if (row.sealedAt !== this.sealedAt && isGenuine) {
+      this.sealedAt = row.sealedAt;
+      if (this.times.enter(row.sealedAt)) this.clockSteps += 1;
+    }
+    if (!isGenuine) return hash;
+    const objection = this.times.objectionTo(row.occurredAt);
+    if (objection) this.find(side, row, objection.kind, objection.message);
+    this.checkRange(side, row);
+    const { first, last } = this.input.manifest.log;
+    if (leaf === first || leaf === last) this.checkEnds(side, row);
+    return hash;
+  }
+
+  private checkRange(side: LogSide, row: EventRow): void {
+    const { occurredAt } = row;
+    const isIn = occurredAt >= this.start && occurredAt < this.end;
+    if (isIn === side.isRange) return;
+    const { from, to } = this.input.manifest.range;
+    const when = `it occurred at ${occurredAt}`;
+    if (isIn) this.find(side, row, 'range_in_edges', `${when}: it belongs into audit-log`);
+    else this.find(side, row, 'range_outside', `${when}, and the range is ${from} to ${to}`);
+  }
+
+  /** Outside of the stretch nothing of the range can be, where its ends were sealed before and after. */
+  private checkEnds(side: LogSide, row: EventRow): void {
+    const { first, last, size } = this.input.manifest.log;
+    const { leaf, sealedAt } = row;
+    if (leaf === first && first > 0 && sealedAt >= this.start) {
+      const message = `the bundle begins with this leaf, and it was sealed at ${sealedAt}, after the range had begun: events of the range may lie before it`;
+      this.find(side, row, 'range_open', message);
+    }
+    if (leaf === last && last < size - 1 && sealedAt < this.settled) {
+      const message = `the bundle ends with this leaf, and it was sealed at ${sealedAt}, before ${this.settled}: events of the range may lie after it`;
+      this.find(side, row, 'range_open', message);
+    }
+  }
+
+  private find(
+    side: LogSide,
+    row: EventRow,
+    kind:
+      | 'event_changed'
+      | 'back_dated'
+      | 'post_dated'
+      | 'range_open'
+      | 'range_in_edges'
+      | 'range_outside',
+    message: string,
+  ): void {
+    const { leaf, id: event, number } = row;
+    this.input.report({ kind, file: side.file.name, row: number, leaf, event, message });
+  }
+
+  private endFiles(): void {
+    const { report, manifest } = this.input;
+    for (const { file, span } of this.sides) {
+      if (file.failure !== undefined) {
+        report({ kind: 'row_malformed', file: file.name, message: file.failure });
+      }
+      if (file.failure !== undefined || file.damage) continue;
+      const said = manifest.files.find(({ name }) => name === file.name)?.leaves;
+      if (said?.first === span?.first && said?.last === span?.last) continue;
+      const tell = (of: typeof span) => (of ? `leaves ${of.first} to ${of.last}` : 'no leaf');
+      const message = `its rows are of ${tell(span)}, and the manifest says ${tell(said)}`;
+      report({ kind: 'file_rows', file: file.name, message });
+    }
+    // Where rows could not be read, that is told, and not each of them once more.
+    const unread = this.sides.find(({ file }) => file.failure !== undefined || file.damage);
+    if (!unread) this.strays.end();
+    else {
+      const message =
+        'its rows could not be read to the end, so it is not known which events are missing';
+      report({ kind: 'events_unread', file: unread.file.name, message });
+    }
+  }
+}
+
+/**
+ * Compares each event with its leaf, one after the other, and grows the tree. Something that is wrong in one place does not keep
+ * the rest from being looked at.
+ */
+export const walkStretch = (input: WalkInput): Promise<WalkResult> => new StretchWalk(input).run();
