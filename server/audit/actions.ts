@@ -5,7 +5,7 @@ const reasons = z.array(z.string());
 const purpose = z.enum(['security_settings', 'data_export', 'impersonation']);
 const origin = z.enum(['login', 'refresh', 'session']);
 const degraded = z.boolean().optional();
-const range = { from: z.string(), to: z.string(), format: z.enum(['csv', 'json']) };
+const range = { from: z.string(), to: z.string(), format: z.enum(['csv', 'json', 'ocsf']) };
 const exportKind = z.enum(['bundle', 'security_events']);
 /** `recovery_code` stands for the whole set of them. */
 const factor = z.enum(['totp', 'passkey', 'recovery_code']);

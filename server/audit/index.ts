@@ -22,5 +22,6 @@ export type { EventRow } from './log/sealerStore';
 export { nameKey, signNote, toVkey } from './log/signedNote';
 export { formatTlogProof } from './log/tlogProof';
 export { brokenLog } from './log/treeStore';
+export { ocsfLine } from './ocsf/ocsfStore';
 export { createCheckpointDeliverer } from './log/deliver';
 export type { CheckpointDeliverer } from './log/deliver';

@@ -26,6 +26,8 @@ export interface ExportFile {
   readonly from: string;
   /** What the rows are sorted by, so that equal contents are equal files. */
   readonly order: string;
+  /** A whole line of JSON as one expression, in place of the columns. */
+  readonly line?: string;
   /** A log of events is written in the format that was asked for; a table always in CSV. */
   readonly isLog?: true;
   /** Of a log that shows some actions only: which. */
@@ -104,7 +106,8 @@ const compareNames = ([one]: Column, [other]: Column) => (one < other ? -1 : 1);
  * The members stand in the order of RFC 8785, and the tenant is one of them: a line of the log is then the entry of its leaf, but for
  * what `details` holds. None of them is null, which would make the line null.
  */
-function selectJson({ columns, from, order }: ExportFile): string {
+function selectJson({ columns, from, order, line }: ExportFile): string {
+  if (line !== undefined) return `SELECT ${line} ${from} ORDER BY ${order}`;
   const tenant: Column = ['tenant_id', 'token', setting('tenant_id', 'text')];
   const members = [...columns, tenant]
     .sort(compareNames)
@@ -152,6 +155,8 @@ export function spanStatement({ from, walks }: ExportFile): string {
 export const probeStatement = (file: ExportFile, asked: ExportFormat): string =>
   `SELECT FROM (${select(file, asked)}) AS probe LIMIT 0`;
 
+const EXTENSIONS = { csv: 'csv', json: 'jsonl', ocsf: 'ocsf.jsonl' } as const;
+
 /** A file's name with the extension of its format. */
 export const fileName = (file: ExportFile, asked: ExportFormat): string =>
-  `${file.name}.${formatOf(file, asked) === 'csv' ? 'csv' : 'jsonl'}`;
+  `${file.name}.${EXTENSIONS[formatOf(file, asked)]}`;

@@ -26,19 +26,34 @@ const utcDay = z
 
 const countDays = (from: string, to: string) => (startOfDay(to) - startOfDay(from)) / DAY_MS + 1;
 
-/** What both exports are asked for: UTC days, both included. Days to come are allowed and empty. */
-export const exportInput = z
-  .object({ from: utcDay, to: utcDay, format: z.enum(['csv', 'json']) })
-  .refine(({ from, to }) => countDays(from, to) >= 1, {
-    path: ['to'],
-    message: 'must not be before from',
-  })
-  .refine(({ from, to }) => countDays(from, to) <= MAX_DAYS, {
-    path: ['to'],
-    message: `must be at most ${MAX_DAYS} days after from, both included`,
-  });
+interface Days {
+  from: string;
+  to: string;
+}
 
-export type ExportInput = z.output<typeof exportInput>;
+/** UTC days, both included. Days to come are allowed and empty. */
+const withDays = <Shape extends z.ZodType<Days>>(shape: Shape) =>
+  shape
+    .refine(({ from, to }) => countDays(from, to) >= 1, {
+      path: ['to'],
+      message: 'must not be before from',
+    })
+    .refine(({ from, to }) => countDays(from, to) <= MAX_DAYS, {
+      path: ['to'],
+      message: `must be at most ${MAX_DAYS} days after from, both included`,
+    });
+
+/** What a bundle is asked for. */
+export const exportInput = withDays(
+  z.object({ from: utcDay, to: utcDay, format: z.enum(['csv', 'json']) }),
+);
+
+/** What the security events are asked for: OCSF is for a SIEM, and proves nothing. */
+export const securityEventsInput = withDays(
+  z.object({ from: utcDay, to: utcDay, format: z.enum(['csv', 'json', 'ocsf']) }),
+);
+
+export type ExportInput = z.output<typeof securityEventsInput>;
 export type ExportFormat = ExportInput['format'];
 
 /** A range of time: `start` belongs to it, `end` does not. */

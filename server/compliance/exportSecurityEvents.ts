@@ -5,10 +5,15 @@ import { SECURITY_EVENTS } from './eventFileStore';
 import type { ExportInput } from './exportInput';
 import { holdBackEnd } from './holdBackEnd';
 import { recordStream } from './recordStreams';
+import { ocsfFile } from './ocsfFileStore';
 import { runExport } from './runExport';
 import type { ExportDeps, ExportSink, Exporter } from './runExport';
 
-const CONTENT_TYPES = { csv: 'text/csv; charset=utf-8', json: 'application/x-ndjson' } as const;
+const CONTENT_TYPES = {
+  csv: 'text/csv; charset=utf-8',
+  json: 'application/x-ndjson',
+  ocsf: 'application/x-ndjson',
+} as const;
 
 /**
  * Streams the security events of the caller's tenant: a filtered view of its audit log, as one file.
@@ -25,18 +30,19 @@ export async function exportSecurityEvents(
   sink: ExportSink,
 ): Promise<void> {
   const { from, to, format } = input;
-  const extension = format === 'csv' ? 'csv' : 'jsonl';
+  const file = format === 'ocsf' ? ocsfFile(deps.config.version) : SECURITY_EVENTS;
+  const suffix = fileName(file, format).slice(file.name.length);
   await runExport(deps, ctx, exporter, input, sink, {
     kind: 'security_events',
-    files: [SECURITY_EVENTS],
+    files: [file],
     headers: ({ tenant }) => ({
       contentType: CONTENT_TYPES[format],
-      filename: `security-events-${tenant.slug}-${from}-${to}.${extension}`,
+      filename: `security-events-${tenant.slug}-${from}-${to}${suffix}`,
     }),
     prepare: (snapshot) =>
       Promise.resolve(async ({ firstRows, seal }, output) => {
         const records = recordStream(format);
-        const name = fileName(SECURITY_EVENTS, format);
+        const name = fileName(file, format);
         const end = holdBackEnd(output, async (bytes) => {
           await snapshot.close();
           await seal({ files: [{ name, rows: records.rows() }], bytes });

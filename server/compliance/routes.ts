@@ -3,7 +3,7 @@ import type { Deps } from '../deps';
 import { contextOf, principalOf, stepUpProofOf } from '../middleware/request';
 import { endpoint } from '../routeTable';
 import { exportBundle } from './exportBundle';
-import { exportInput } from './exportInput';
+import { exportInput, securityEventsInput } from './exportInput';
 import { exportSecurityEvents } from './exportSecurityEvents';
 import type { ExportSink } from './runExport';
 
@@ -31,8 +31,8 @@ export function complianceRoutes(deps: Deps) {
         exportBundle(deps, contextOf(req), exporterOf(req), body, attachment(res)),
     }),
     exportSecurityEvents: endpoint({
-      summary: 'Download the security events of a range of UTC days',
-      body: exportInput,
+      summary: 'Download the security events of a range of UTC days as CSV, JSON lines or OCSF',
+      body: securityEventsInput,
       responses: { 200: 'text/csv or application/x-ndjson', 503: 'EXPORT_BUSY or AUDIT_LOG_BUSY' },
       handle: (req, res, { body }) =>
         exportSecurityEvents(deps, contextOf(req), exporterOf(req), body, attachment(res)),

@@ -27,7 +27,7 @@ export async function signMore(count: number, url = thisDatabase()): Promise<voi
 }
 
 /** Puts everything under a checkpoint. */
-async function seal(url: string): Promise<void> {
+export async function seal(url = thisDatabase()): Promise<void> {
   const { logger } = memoryLog();
   const keys = createKeyRing(requireReady(loadConfig()).secrets);
   const sealer = createSealer({

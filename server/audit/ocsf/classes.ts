@@ -1,0 +1,104 @@
+/** The release of the Open Cybersecurity Schema Framework that the lines are written in. */
+export const OCSF_VERSION = '1.8.0';
+
+interface OcsfClass {
+  readonly uid: number;
+  readonly name: string;
+  readonly category: { readonly uid: number; readonly name: string };
+  /** Those that are used here, by their names; whatever else is 99 with a name of our own. */
+  readonly activities: Readonly<Record<string, number>>;
+}
+
+const FINDINGS = { uid: 2, name: 'Findings' };
+const IAM = { uid: 3, name: 'Identity & Access Management' };
+const APPLICATION = { uid: 6, name: 'Application Activity' };
+
+/** The classes that our events are of. */
+export const OCSF_CLASSES = {
+  base: {
+    uid: 0,
+    name: 'Base Event',
+    category: { uid: 0, name: 'Uncategorized' },
+    activities: {},
+  },
+  finding: {
+    uid: 2004,
+    name: 'Detection Finding',
+    category: FINDINGS,
+    activities: { Create: 1 },
+  },
+  account: {
+    uid: 3001,
+    name: 'Account Change',
+    category: IAM,
+    activities: {
+      Create: 1,
+      Enable: 2,
+      Disable: 5,
+      'MFA Factor Enable': 10,
+      'MFA Factor Disable': 11,
+      Unlock: 12,
+    },
+  },
+  authentication: {
+    uid: 3002,
+    name: 'Authentication',
+    category: IAM,
+    activities: { Logon: 1, Logoff: 2, 'Account Switch': 7 },
+  },
+  entity: {
+    uid: 3004,
+    name: 'Entity Management',
+    category: IAM,
+    activities: { Create: 1, Update: 3, Delete: 4 },
+  },
+  lifecycle: {
+    uid: 6002,
+    name: 'Application Lifecycle',
+    category: APPLICATION,
+    activities: { Update: 8 },
+  },
+  api: {
+    uid: 6003,
+    name: 'API Activity',
+    category: APPLICATION,
+    activities: { Read: 2 },
+  },
+  error: {
+    uid: 6008,
+    name: 'Application Error',
+    category: APPLICATION,
+    activities: { 'General Error': 1 },
+  },
+} as const satisfies Record<string, OcsfClass>;
+
+export type OcsfClassName = keyof typeof OCSF_CLASSES;
+
+export const SEVERITIES = { Informational: 1, Low: 2, Medium: 3, High: 4, Critical: 5 } as const;
+export type Severity = keyof typeof SEVERITIES;
+
+/** 99 where the class has no such activity: its name is then the source's, as the schema asks. */
+export function activityId(className: OcsfClassName, activity: string): number {
+  const { activities }: OcsfClass = OCSF_CLASSES[className];
+  return activities[activity] ?? 99;
+}
+
+/** What an action is in OCSF's terms. */
+export interface OcsfMapping {
+  readonly class: OcsfClassName;
+  /** An activity of the class, or else a name of our own. */
+  readonly activity: string;
+  readonly severity: Severity;
+  /** One sentence for whoever reads the line. */
+  readonly message: string;
+  /** Holds for those events alone whose details have this member; the next mapping holds for the others. */
+  readonly where?: { readonly detail: string; readonly is: string | number };
+  /** What our own control did about it. */
+  readonly disposition?: 'Blocked' | 'Challenge';
+  /** Further attributes, read from the details. */
+  readonly has?: readonly ('score' | 'mfa' | 'factor' | 'alert' | 'impersonation' | 'evidence')[];
+  /** Whose session it is: that of the subject alone, or else that of the actor. */
+  readonly session?: 'subject';
+  /** Of Entity Management: what is managed. */
+  readonly entity?: { readonly type: string; readonly name: string };
+}

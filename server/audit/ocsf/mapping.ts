@@ -1,0 +1,298 @@
+import type { AuditAction } from '../actions';
+import type { OcsfMapping } from './classes';
+
+const REFRESH = { detail: 'at', is: 'refresh' } as const;
+
+/**
+ * Every action's place in OCSF. An activity is one of the class's own only where it is just that: what a dashboard counts as
+ * logons must be logons. So a refreshed token is no logon, and a step-up within a login is none beside it.
+ */
+export const OCSF_MAPPINGS: Readonly<
+  Record<AuditAction, OcsfMapping | readonly [OcsfMapping, OcsfMapping]>
+> = {
+  AUTH_LOGIN_SUCCEEDED: {
+    class: 'authentication',
+    activity: 'Logon',
+    severity: 'Informational',
+    message: 'Somebody signed in',
+    has: ['mfa'],
+  },
+  AUTH_LOGIN_FAILED: {
+    class: 'authentication',
+    activity: 'Logon',
+    severity: 'Low',
+    message: 'A sign-in failed',
+  },
+  AUTH_LOGOUT: {
+    class: 'authentication',
+    activity: 'Logoff',
+    severity: 'Informational',
+    message: 'Somebody signed out',
+  },
+  AUTH_TOKEN_REFRESH: {
+    class: 'authentication',
+    activity: 'Token Refresh',
+    severity: 'Informational',
+    message: 'A refresh token was exchanged',
+  },
+  REFRESH_REUSE_DETECTED: {
+    class: 'finding',
+    activity: 'Create',
+    severity: 'High',
+    message: 'A refresh token was used again: it may have been stolen',
+    has: ['alert', 'evidence'],
+  },
+  SUSPICIOUS_LOGIN_DETECTED: {
+    class: 'finding',
+    activity: 'Create',
+    severity: 'Medium',
+    message: 'A sign-in or a refresh looked suspicious',
+    has: ['score', 'evidence'],
+  },
+  ANOMALY_CHECK_SKIPPED: {
+    class: 'error',
+    activity: 'General Error',
+    severity: 'Medium',
+    message: 'A sign-in or a refresh could not be scored and went on unscored',
+  },
+  LOGIN_BLOCKED: [
+    {
+      class: 'authentication',
+      activity: 'Token Refresh',
+      severity: 'High',
+      message: 'A refresh was blocked for its risk',
+      where: REFRESH,
+      disposition: 'Blocked',
+      has: ['score'],
+    },
+    {
+      class: 'authentication',
+      activity: 'Logon',
+      severity: 'High',
+      message: 'A sign-in was blocked for its risk',
+      disposition: 'Blocked',
+      has: ['score'],
+    },
+  ],
+  RISK_POLICY_CHANGED: {
+    class: 'entity',
+    activity: 'Update',
+    severity: 'Medium',
+    message: 'The risk policy was changed',
+    entity: { type: 'Policy', name: 'risk policy' },
+  },
+  RISK_VERDICT_GIVEN: {
+    class: 'entity',
+    activity: 'Update',
+    severity: 'Informational',
+    message: 'Somebody judged a risk decision',
+    entity: { type: 'Risk Decision', name: 'risk decision' },
+  },
+  STEP_UP_REQUIRED: {
+    class: 'authentication',
+    activity: 'Step-up Request',
+    severity: 'Informational',
+    message: 'A further proof of identity was asked for',
+    disposition: 'Challenge',
+  },
+  STEP_UP_VERIFIED: {
+    class: 'authentication',
+    activity: 'Step-up',
+    severity: 'Informational',
+    message: 'A further proof of identity was given',
+    has: ['factor'],
+  },
+  STEP_UP_FAILED: {
+    class: 'authentication',
+    activity: 'Step-up',
+    severity: 'Low',
+    message: 'A further proof of identity was wrong',
+  },
+  SESSION_INVALIDATED: [
+    {
+      class: 'authentication',
+      activity: 'Token Revocation',
+      severity: 'Low',
+      message: 'Tokens were revoked; no session was open',
+      where: { detail: 'sessionsRevoked', is: 0 },
+      session: 'subject',
+    },
+    {
+      class: 'authentication',
+      activity: 'Logoff',
+      severity: 'Low',
+      message: 'Sessions were ended',
+      session: 'subject',
+    },
+  ],
+  NOTICE_ANSWERED: {
+    class: 'finding',
+    activity: 'Create',
+    severity: 'High',
+    message: 'Somebody said that what a notice told of was not they, and ended their sessions',
+    has: ['alert', 'evidence'],
+  },
+  FACTOR_ENROLLMENT_STARTED: {
+    class: 'account',
+    activity: 'MFA Factor Enrollment',
+    severity: 'Informational',
+    message: 'Enrolling a second factor was begun',
+    has: ['factor'],
+  },
+  FACTOR_ENROLLED: {
+    class: 'account',
+    activity: 'MFA Factor Enable',
+    severity: 'Low',
+    message: 'A second factor was enrolled',
+    has: ['factor'],
+  },
+  FACTOR_REMOVED: {
+    class: 'account',
+    activity: 'MFA Factor Disable',
+    severity: 'Medium',
+    message: 'A second factor was removed',
+    has: ['factor'],
+  },
+  PASSWORD_REHASHED: {
+    class: 'account',
+    activity: 'Password Rehash',
+    severity: 'Informational',
+    message: 'The same password was hashed with newer parameters',
+  },
+  TENANT_CREATED: {
+    class: 'entity',
+    activity: 'Create',
+    severity: 'Low',
+    message: 'A tenant was created',
+    entity: { type: 'Organization', name: 'tenant' },
+  },
+  STAFF_CREATED: {
+    class: 'account',
+    activity: 'Create',
+    severity: 'Low',
+    message: 'A staff member was created',
+  },
+  STAFF_DISABLED: {
+    class: 'account',
+    activity: 'Disable',
+    severity: 'Low',
+    message: 'A staff member was disabled',
+  },
+  STAFF_ENABLED: {
+    class: 'account',
+    activity: 'Enable',
+    severity: 'Low',
+    message: 'A staff member was enabled',
+  },
+  STAFF_PERMISSIONS_CHANGED: {
+    class: 'account',
+    activity: 'Permissions Change',
+    severity: 'Low',
+    message: 'The permissions of a staff member were changed',
+  },
+  STAFF_UNLOCKED: {
+    class: 'account',
+    activity: 'Unlock',
+    severity: 'Low',
+    message: 'A staff member was unlocked',
+  },
+  DATA_EXPORT_REQUESTED: {
+    class: 'api',
+    activity: 'Export Request',
+    severity: 'Low',
+    message: 'An export of data was asked for',
+  },
+  DATA_EXPORT_COMPLETED: {
+    class: 'api',
+    activity: 'Read',
+    severity: 'Low',
+    message: 'Data was exported',
+  },
+  DATA_EXPORT_FAILED: {
+    class: 'api',
+    activity: 'Read',
+    severity: 'Low',
+    message: 'An export of data failed; part of it may have been sent',
+  },
+  AUDIT_LOG_ROLLED_BACK: {
+    class: 'finding',
+    activity: 'Create',
+    severity: 'Critical',
+    message: 'The audit log lacks what it had: an older backup was restored, or its end was lost',
+    has: ['alert'],
+  },
+  AUDIT_LOG_REWRITTEN: {
+    class: 'finding',
+    activity: 'Create',
+    severity: 'Critical',
+    message: 'The audit log is not what had been signed',
+    has: ['alert'],
+  },
+  AUDIT_LOG_MOVED: {
+    class: 'lifecycle',
+    activity: 'Database Move',
+    severity: 'Medium',
+    message: 'The database is a copy that was restored into another cluster',
+  },
+  SCHEMA_HEALTH_FAILED: {
+    class: 'error',
+    activity: 'General Error',
+    severity: 'High',
+    message: 'The schema of the database is not what this release expects',
+  },
+  SCHEMA_HEALTH_RESTORED: {
+    class: 'lifecycle',
+    activity: 'Schema Repair',
+    severity: 'Informational',
+    message: 'The schema of the database is what this release expects again',
+  },
+  SCHEMA_MIGRATED: {
+    class: 'lifecycle',
+    activity: 'Update',
+    severity: 'Low',
+    message: 'A migration of the database was applied',
+  },
+  IMPERSONATION_STARTED: {
+    class: 'authentication',
+    activity: 'Account Switch',
+    severity: 'Medium',
+    message: 'Somebody began to act as somebody else',
+    has: ['impersonation'],
+  },
+  IMPERSONATION_ENDED: {
+    class: 'authentication',
+    activity: 'Impersonation End',
+    severity: 'Informational',
+    message: 'Somebody stopped acting as somebody else',
+    has: ['impersonation'],
+  },
+  IP_RULE_CREATED: {
+    class: 'entity',
+    activity: 'Create',
+    severity: 'Low',
+    message: 'A rule for addresses was created',
+    entity: { type: 'IP Rule', name: 'IP rule' },
+  },
+  IP_RULE_UPDATED: {
+    class: 'entity',
+    activity: 'Update',
+    severity: 'Low',
+    message: 'A rule for addresses was changed',
+    entity: { type: 'IP Rule', name: 'IP rule' },
+  },
+  IP_RULE_DELETED: {
+    class: 'entity',
+    activity: 'Delete',
+    severity: 'Low',
+    message: 'A rule for addresses was deleted',
+    entity: { type: 'IP Rule', name: 'IP rule' },
+  },
+};
+
+/** Of an action that this release does not know: a newer one wrote it. */
+export const UNKNOWN_ACTION: OcsfMapping = {
+  class: 'base',
+  activity: 'Unknown Action',
+  severity: 'Informational',
+  message: 'Something that this release has no words for',
+};

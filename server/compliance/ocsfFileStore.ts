@@ -1,0 +1,12 @@
+import { ocsfLine } from '../audit';
+import type { ExportFile } from './copyStore';
+import { SECURITY_EVENTS } from './eventFileStore';
+
+/**
+ * The security events as lines of OCSF.
+ * @param release the release that writes them
+ */
+export const ocsfFile = (release: string): ExportFile => ({
+  ...SECURITY_EVENTS,
+  line: ocsfLine(release),
+});

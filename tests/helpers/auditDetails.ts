@@ -1,0 +1,69 @@
+import type { AuditAction, AuditEvent } from '@/server/audit';
+
+type Details = { [Action in AuditAction]: Extract<AuditEvent, { action: Action }>['details'] };
+
+const ID = '0197c0de-0000-7000-8000-00000000000a';
+const risk = { score: 64, reasons: ['NEW_COUNTRY', 'with \' and " and \u0001'] };
+const policy = {
+  stepUpFrom: 40,
+  highRiskFrom: 80,
+  highRiskAction: 'block' as const,
+  monitor: false,
+  weights: { NEW_COUNTRY: 30 },
+  stepUpWindowsSec: { security_settings: 300, data_export: 300, impersonation: 300 },
+  methods: ['totp'],
+};
+const purpose = 'data_export' as const;
+const origin = 'session' as const;
+const kind = 'security_events' as const;
+const range = { from: '2026-01-01', to: '2026-01-31', format: 'ocsf' as const };
+const health = { missing: ['user_sessions'], findings: ['a table is gone'], differences: 1 };
+
+/** Details of every action, as it may have them. */
+export const AUDIT_DETAILS: Details = {
+  AUTH_LOGIN_SUCCEEDED: { ...risk, rememberMe: true, stepUp: true },
+  AUTH_LOGIN_FAILED: { reason: 'wrong_password' },
+  AUTH_LOGOUT: { scope: 'session' },
+  AUTH_TOKEN_REFRESH: {},
+  REFRESH_REUSE_DETECTED: { familyId: ID, alreadyEnded: false },
+  SUSPICIOUS_LOGIN_DETECTED: { ...risk, at: 'login', decision: 'step_up' },
+  ANOMALY_CHECK_SKIPPED: { at: 'login', cause: 'timeout' },
+  LOGIN_BLOCKED: { ...risk, at: 'login' },
+  RISK_POLICY_CHANGED: { version: 2, before: policy, after: policy },
+  RISK_VERDICT_GIVEN: { staffId: ID, score: 64, verdict: 'suspicious', note: null, before: null },
+  STEP_UP_REQUIRED: { purpose, origin, methods: ['totp'] },
+  STEP_UP_VERIFIED: { purpose, origin, method: 'passkey' },
+  STEP_UP_FAILED: { purpose, origin, reason: 'wrong_code' },
+  SESSION_INVALIDATED: { reason: 'manual', sessionsRevoked: 1, tokensRevoked: 1 },
+  NOTICE_ANSWERED: { kind: 'new_device' },
+  FACTOR_ENROLLMENT_STARTED: { factor: 'passkey' },
+  FACTOR_ENROLLED: { factor: 'totp', via: 'api' },
+  FACTOR_REMOVED: { factor: 'recovery_code', via: 'operator' },
+  PASSWORD_REHASHED: {},
+  TENANT_CREATED: { slug: 'acme', via: 'operator' },
+  STAFF_CREATED: { permissions: ['SETTINGS_SECURITY_VIEW'], via: 'operator' },
+  STAFF_DISABLED: { via: 'operator' },
+  STAFF_ENABLED: { disabledAt: '2026-03-01T12:00:00.000Z', via: 'operator' },
+  STAFF_PERMISSIONS_CHANGED: { before: [], after: ['SETTINGS_SECURITY_VIEW'], via: 'operator' },
+  STAFF_UNLOCKED: { via: 'operator' },
+  DATA_EXPORT_REQUESTED: { kind, ...range },
+  DATA_EXPORT_COMPLETED: { kind, ...range, files: [{ name: 'a.jsonl', rows: 3 }], bytes: 99 },
+  DATA_EXPORT_FAILED: { kind, ...range, reason: 'client_closed' },
+  AUDIT_LOG_ROLLED_BACK: { known: { checkpoint: 7, note: 'a note\n' }, by: 'sealer' },
+  AUDIT_LOG_REWRITTEN: { logId: ID, size: 12 },
+  AUDIT_LOG_MOVED: { sealed: 12 },
+  SCHEMA_HEALTH_FAILED: health,
+  SCHEMA_HEALTH_RESTORED: health,
+  SCHEMA_MIGRATED: {
+    tag: '0001_initial_tables',
+    hash: 'ab'.repeat(32),
+    durationMs: 12,
+    codeVersion: null,
+    appliedBy: null,
+  },
+  IMPERSONATION_STARTED: {},
+  IMPERSONATION_ENDED: {},
+  IP_RULE_CREATED: {},
+  IP_RULE_UPDATED: {},
+  IP_RULE_DELETED: {},
+};
