@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isAbsolute } from 'node:path';
-import { isLoopback, parseUrl } from './mailSettings';
+import { objectionsToWebhook, webhookSink } from './webhookSettings';
+import type { Webhook } from './webhookSettings';
 
 /** An append-only file of signed heads. */
 export interface CheckpointFile {
@@ -11,18 +11,10 @@ export interface CheckpointFile {
   readonly path: string;
 }
 
-/** A receiver of signed heads. */
-export interface CheckpointWebhook {
-  /** Names it among all nodes: a hash, since the address may hold a secret. */
-  readonly sink: string;
-  readonly url: string;
-  readonly token: string | undefined;
-}
-
 /** Where signed heads of the audit log go besides the database. */
 export interface CheckpointSettings {
   readonly file: CheckpointFile | undefined;
-  readonly webhook: CheckpointWebhook | undefined;
+  readonly webhook: Webhook | undefined;
 }
 
 /** The settings as they stand in the environment. */
@@ -32,9 +24,6 @@ interface CheckpointEnvironment {
   AUDIT_CHECKPOINT_WEBHOOK?: string | undefined;
   AUDIT_CHECKPOINT_WEBHOOK_TOKEN?: string | undefined;
 }
-
-/** RFC 6750, 2.1. */
-const BEARER = /^[A-Za-z0-9\-._~+/]+=*$/;
 
 const isFolder = (path: string) =>
   path.endsWith('/') || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
@@ -49,14 +38,6 @@ function namesFile(path: string): boolean {
   }
 }
 
-function isReceiver(value: string, production: boolean): boolean {
-  const url = parseUrl(value);
-  if (!url || !/^https?:$/.test(url.protocol) || url.hash !== '') return false;
-  if (url.username !== '' || url.password !== '') return false;
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  return url.protocol === 'https:' || !production || isLoopback(host);
-}
-
 /** @returns one plain sentence for each setting that is wrong; none repeats a value, which may be a secret */
 export function objectionsToCheckpoints(env: CheckpointEnvironment): string[] {
   const problems: string[] = [];
@@ -68,20 +49,11 @@ export function objectionsToCheckpoints(env: CheckpointEnvironment): string[] {
   if (file !== undefined && !namesFile(file)) {
     problems.push('AUDIT_CHECKPOINT_FILE must be the absolute path of a file, not of a folder.');
   }
-  if (webhook !== undefined && !isReceiver(webhook, env.NODE_ENV === 'production')) {
-    problems.push(
-      'AUDIT_CHECKPOINT_WEBHOOK must be an https:// address, or http:// for this machine or outside production, without user, password or fragment; a token goes into AUDIT_CHECKPOINT_WEBHOOK_TOKEN.',
-    );
-  }
-  if (token !== undefined && webhook === undefined) {
-    problems.push('AUDIT_CHECKPOINT_WEBHOOK is missing: AUDIT_CHECKPOINT_WEBHOOK_TOKEN is for it.');
-  }
-  if (token !== undefined && !BEARER.test(token)) {
-    problems.push(
-      'AUDIT_CHECKPOINT_WEBHOOK_TOKEN may hold letters, digits and -._~+/, with = at the end.',
-    );
-  }
-  return problems;
+  const production = env.NODE_ENV === 'production';
+  return [
+    ...problems,
+    ...objectionsToWebhook('AUDIT_CHECKPOINT_WEBHOOK', { url: webhook, token }, production),
+  ];
 }
 
 /** Reads settings to which {@link objectionsToCheckpoints} has none; what is not set is undefined. */
@@ -98,11 +70,4 @@ export function readCheckpointSettings(env: CheckpointEnvironment): CheckpointSe
 export const fileSink = (path: string, machine = hostname()): CheckpointFile => ({
   sink: `file:${machine}:${path}`,
   path,
-});
-
-/** Receivers are told apart by their address alone: a new token does not begin from the start. */
-export const webhookSink = (url: string, token: string | undefined): CheckpointWebhook => ({
-  sink: `webhook:${createHash('sha256').update(url).digest('hex').slice(0, 32)}`,
-  url,
-  token,
 });

@@ -1,6 +1,8 @@
 import type { Pool } from 'pg';
 import { sql } from 'drizzle-orm';
 import type { Tx } from '../../db';
+import { inMs, retryAt } from './backoffStore';
+import type { Backoff } from './backoffStore';
 
 /** A checkpoint by its number, which says the order. */
 export interface NumberedNote {
@@ -68,9 +70,6 @@ export async function readStanding(
   };
 }
 
-const inMs = (parameter: string) =>
-  `clock_timestamp() + make_interval(secs => (${parameter})::float8 / 1000)`;
-
 /**
  * Takes a sink for a while, by the database's clock, unless another process has it or it is not due again yet. No lock
  * is held: a process that dies lets go by the passing of time, behind a pooler too.
@@ -119,14 +118,6 @@ export async function letGo(pool: Pool, sink: string, processId: string): Promis
   );
 }
 
-/** Milliseconds after which a sink is tried again: twice as long after each failure, within these bounds. */
-export interface Backoff {
-  readonly firstMs: number;
-  readonly mostMs: number;
-  /** What the receiver asked for, which may be more than the bound. */
-  readonly leastMs: number;
-}
-
 /** Lets go of a sink that did not take what it was given; no process tries it again before its time. */
 export async function noteFailure(
   pool: Pool,
@@ -137,7 +128,7 @@ export async function noteFailure(
 ): Promise<void> {
   await pool.query(
     `UPDATE checkpoint_deliveries SET failures = failures + 1, last_error = $3,
-       next_try_at = ${inMs('greatest($6::float8, least($4::float8 * 2 ^ least(failures, 20), $5::float8))')},
+       next_try_at = ${retryAt('$4', '$5', '$6')},
        claimed_by = NULL, claimed_until = NULL
      WHERE sink = $1 AND claimed_by = $2`,
     [sink, processId, reason, firstMs, mostMs, leastMs],

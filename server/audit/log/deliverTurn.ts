@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { RequestContext } from '../../context';
 import type { Database } from '../../db';
 import type { Logger } from '../../logger';
 import type { Metrics } from '../../metrics';
 import { recordAudit } from '../recordAudit';
+import { backoffOf } from './backoffStore';
 import { logOf, parseCheckpoint } from './checkpoint';
 import { DeliveryError } from './deliverSink';
 import type { Sink } from './deliverSink';
@@ -18,6 +18,7 @@ import {
   readStanding,
 } from './deliverStore';
 import type { NumberedNote, Standing } from './deliverStore';
+import { systemContext } from './systemContext';
 
 export interface TurnDeps {
   readonly database: Database;
@@ -50,18 +51,6 @@ const CLAIM_MS = 15_000;
 const READ_AT_ONCE = 500;
 /** How often progress is noted while much is due; what a crash forgets is delivered again. */
 const NOTE_EVERY_MS = 100;
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 60_000;
-
-const systemContext = (correlationId: string): RequestContext => ({
-  correlationId,
-  actor: 'system',
-  tenantId: null,
-  sessionId: null,
-  ip: null,
-  country: null,
-  userAgent: null,
-});
 
 /** Another process has the sink by now: this one was away for too long. */
 class ClaimLost extends Error {}
@@ -216,7 +205,7 @@ async function fail(deps: TurnDeps, memory: SinkMemory, error: DeliveryError): P
   // We broke it off: whoever comes next need not wait.
   if (deps.ending.aborted) return letGo(deps.database.pool, sink.name, deps.processId);
   deps.metrics.checkpointDeliveries.inc({ sink: sink.kind, outcome: 'failed' });
-  const { reason, retryAfterMs } = error;
+  const { reason } = error;
   if (memory.complaint !== reason) {
     deps.logger.error(
       { sink: sink.kind, reason },
@@ -224,8 +213,7 @@ async function fail(deps: TurnDeps, memory: SinkMemory, error: DeliveryError): P
     );
   }
   memory.complaint = reason;
-  const backoff = { firstMs: FIRST_RETRY_MS, mostMs: LAST_RETRY_MS, leastMs: retryAfterMs };
-  await noteFailure(deps.database.pool, sink.name, deps.processId, reason, backoff);
+  await noteFailure(deps.database.pool, sink.name, deps.processId, reason, backoffOf(error));
 }
 
 function thank({ logger }: TurnDeps, memory: SinkMemory): void {
