@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, hostname, userInfo } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { objectionsToCheckpoints, readCheckpointSettings } from './checkpointSettings';
+import { objectionsToEventFeed, readEventFeedSettings } from './eventFeedSettings';
+import { findOperator } from './findOperator';
 import { objectionsToMail, readMailSettings } from './mailSettings';
 import { namesProxies, parseTrustProxy } from './trustProxy';
 import { findWebauthnProblems, readWebauthn } from './webauthnSettings';
@@ -81,6 +83,10 @@ const settings = z.object({
   AUDIT_CHECKPOINT_FILE: text(),
   AUDIT_CHECKPOINT_WEBHOOK: text(),
   AUDIT_CHECKPOINT_WEBHOOK_TOKEN: text(),
+  AUDIT_EVENT_WEBHOOK: text(),
+  AUDIT_EVENT_WEBHOOK_TOKEN: text(),
+  AUDIT_EVENT_WEBHOOK_FORMAT: text(),
+  AUDIT_EVENT_WEBHOOK_START: text(),
   ACCESS_TOKEN_TTL_SEC: integer(300, 30, 900),
   REFRESH_IDLE_SEC: integer(7 * DAY_SEC, 60, 30 * DAY_SEC),
   REFRESH_ABSOLUTE_SEC: integer(30 * DAY_SEC, 60, 30 * DAY_SEC),
@@ -196,6 +202,7 @@ function wrongSettings(env: Settings): string[] {
     ...problems,
     ...objectionsToMail(env),
     ...objectionsToCheckpoints(env),
+    ...objectionsToEventFeed(env),
     ...findWebauthnProblems(webauthnOf(env)),
   ];
 }
@@ -265,6 +272,7 @@ function buildConfig(env: Settings) {
     metricsToken: env.METRICS_TOKEN,
     mail: readMailSettings(env),
     checkpoints: readCheckpointSettings(env),
+    eventFeed: readEventFeedSettings(env),
     passwordMinLength: env.PASSWORD_MIN_LENGTH,
     loginFailures: {
       perAccount: env.LOGIN_FAILURES_PER_ACCOUNT,
@@ -279,16 +287,6 @@ const splitNames = (value: string | undefined): string[] =>
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
-
-/** Who runs this process, as far as the machine tells. */
-function findOperator(): string {
-  try {
-    return `${userInfo().username}@${hostname()}`;
-  } catch {
-    // A container may run as a uid that has no name.
-    return `uid ${process.getuid?.() ?? 'unknown'}@${hostname()}`;
-  }
-}
 
 export type Config = Readonly<ReturnType<typeof buildConfig>>;
 

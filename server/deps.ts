@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
-import { createCheckpointDeliverer, createSealer } from './audit';
-import type { CheckpointDeliverer, Sealer } from './audit';
+import { createCheckpointDeliverer, createEventFeed, createSealer } from './audit';
+import type { CheckpointDeliverer, EventFeed, Sealer } from './audit';
 import { createAccessTokens, createPasswordHasher, createSessionCheck } from './auth';
 import type { AccessTokens, PasswordHasher, SessionCheck } from './auth';
 import { inspectSchema } from './bootstrap/inspectSchema';
@@ -62,6 +62,7 @@ export interface Deps {
   mail: Mailer;
   sealer: Sealer;
   deliverer: CheckpointDeliverer;
+  eventFeed: EventFeed;
   /** Between the nodes on one database. */
   broadcast: Broadcast;
   /** Settles what is under way and closes every connection. */
@@ -149,15 +150,11 @@ export function createDeps(
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
   const sends = overrides.sendsMail ?? true;
   const mail = createMailer({ config, db, keys, logger, metrics, sends });
-  const { databaseUrl, checkpoints } = config;
-  const sealer = createSealer({ databaseUrl, random, keys, logger, metrics });
-  const deliverer = createCheckpointDeliverer({
-    databaseUrl,
-    checkpoints,
-    random,
-    logger,
-    metrics,
-  });
+  const { databaseUrl, checkpoints, eventFeed: settings, version: release } = config;
+  const beside = { databaseUrl, random, logger, metrics };
+  const sealer = createSealer({ ...beside, keys });
+  const deliverer = createCheckpointDeliverer({ ...beside, checkpoints });
+  const eventFeed = createEventFeed({ ...beside, settings, release });
   const sessionCheck = createSessionCheck({ pool, clock, schemaGuard, logger, metrics });
   return {
     config,
@@ -180,11 +177,13 @@ export function createDeps(
     mail,
     sealer,
     deliverer,
+    eventFeed,
     broadcast,
     async close() {
       schemaGuard.stop();
       const asides = [sessionCheck.settle(), riskDecisions.flush(), mail.close()];
-      await Promise.all([...asides, broadcast.close(), sealer.close(), deliverer.close()]);
+      const deliveries = [sealer.close(), deliverer.close(), eventFeed.close()];
+      await Promise.all([...asides, ...deliveries, broadcast.close()]);
       await Promise.all([main.close(), risk.close()]);
     },
   };

@@ -99,6 +99,7 @@ async function start(running: Running): Promise<void> {
   deps.mail.start();
   deps.sealer.start();
   deps.deliverer.start();
+  deps.eventFeed.start();
   running.stopMaintenance = startMaintenance(deps);
   running.server = await listen(deps);
   // After the port is ours: a sign-in made by a start that then fails would never be shown.

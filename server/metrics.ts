@@ -111,6 +111,30 @@ const checkpointMetrics = (registers: Registry[]) => ({
   }),
 });
 
+/** Of the audit events that go to a receiver as they are sealed. */
+const feedMetrics = (registers: Registry[]) => ({
+  feedDelivered: new Counter({
+    name: 'gatehouse_event_feed_delivered_total',
+    help: 'Audit events that this node has delivered to the receiver; those that were sent again count again',
+    registers,
+  }),
+  feedFailures: new Counter({
+    name: 'gatehouse_event_feed_failures_total',
+    help: 'Requests of this node that the receiver did not take',
+    registers,
+  }),
+  feedBehind: new Gauge({
+    name: 'gatehouse_event_feed_behind',
+    help: 'Audit events under a checkpoint that the receiver has not got yet, of all logs and nodes',
+    registers,
+  }),
+  feedLag: new Gauge({
+    name: 'gatehouse_event_feed_lag_seconds',
+    help: 'Since the oldest event was sealed that the receiver has not got yet; 0 where it has them all',
+    registers,
+  }),
+});
+
 /** Everything the process counts, in Prometheus' terms. */
 export function createMetrics() {
   const registry = new Registry();
@@ -157,6 +181,7 @@ export function createMetrics() {
     }),
     ...auditMetrics(registers),
     ...checkpointMetrics(registers),
+    ...feedMetrics(registers),
     ...riskMetrics(registers),
     ...mailMetrics(registers),
     ...schemaMetrics(registers),

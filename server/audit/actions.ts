@@ -130,10 +130,28 @@ export const AUDIT_ACTIONS = {
     reason: z.enum(['client_closed', 'database', 'error']),
   }),
   // The log is shorter than it was, or another one: a backup was restored, or a failover lost the end of it.
-  AUDIT_LOG_ROLLED_BACK: z.strictObject({
-    // A file holds notes alone: which number a lost one had is not known.
-    known: z.strictObject({ checkpoint: z.number().int().nullable(), note: z.string() }),
-    by: z.enum(['sealer', 'file', 'webhook']),
+  AUDIT_LOG_ROLLED_BACK: z
+    .strictObject({
+      // A file holds notes alone: which number a lost one had is not known.
+      known: z.strictObject({ checkpoint: z.number().int().nullable(), note: z.string() }),
+      by: z.enum(['sealer', 'file', 'webhook']),
+    })
+    .or(
+      z.strictObject({
+        leaf: z.strictObject({
+          logId: z.uuid(),
+          leafIndex: z.number().int(),
+          leafHash: z.string(),
+        }),
+        by: z.literal('feed'),
+      }),
+    ),
+  // An operator has events sent again, or left out: `to` is the next that is sent.
+  EVENT_FEED_MOVED: z.strictObject({
+    logId: z.uuid(),
+    from: z.number().int().min(0),
+    to: z.number().int().min(0),
+    via,
   }),
   // Before it grew, a log was not what had been signed: rewritten, or by a key that is not believed.
   AUDIT_LOG_REWRITTEN: z.strictObject({ logId: z.uuid(), size: z.number().int().min(1) }),

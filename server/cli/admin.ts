@@ -16,6 +16,10 @@ const OPTIONS = {
   remove: { type: 'string' },
   secret: { type: 'string' },
   role: { type: 'string' },
+  log: { type: 'string' },
+  leaf: { type: 'string' },
+  hash: { type: 'string' },
+  to: { type: 'string' },
   'password-stdin': { type: 'boolean' },
   totp: { type: 'boolean' },
 } as const;

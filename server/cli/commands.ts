@@ -19,17 +19,11 @@ import {
 } from '../tenants';
 import type { PermissionChange } from '../tenants';
 import { CommandError } from './commandError';
+import { feedRewindCommand, feedStatusCommand } from './feedCommands';
 import { asOperator } from './operatorContext';
 import type { Operator } from './operatorContext';
-
-export type Options = Readonly<Record<string, string | boolean | undefined>>;
-
-/** @throws CommandError naming the option that is missing */
-function required(options: Options, name: string): string {
-  const value = options[name];
-  if (typeof value !== 'string' || value === '') throw new CommandError(`--${name} is missing.`);
-  return value;
-}
+import { required } from './options';
+import type { Options } from './options';
 
 async function tenantIdOf({ deps }: Operator, slug: string): Promise<string> {
   const tenant = await findTenantBySlug(deps.db, slug);
@@ -284,6 +278,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   'db pending': { usage: '', run: pendingCommand },
   'db grant': { usage: '--role NAME', run: grantCommand },
   'db check': { usage: '', run: checkCommand },
+  'feed status': { usage: '[--log ID [--leaf N --hash H]]', run: feedStatusCommand },
+  'feed rewind': { usage: '--log ID --to N', run: feedRewindCommand },
   'keys generate': { usage: '', run: generateKeysCommand },
   'totp code': { usage: '--secret BASE32', run: totpCodeCommand },
 };

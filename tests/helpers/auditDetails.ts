@@ -51,6 +51,7 @@ export const AUDIT_DETAILS: Details = {
   DATA_EXPORT_FAILED: { kind, ...range, reason: 'client_closed' },
   AUDIT_LOG_ROLLED_BACK: { known: { checkpoint: 7, note: 'a note\n' }, by: 'sealer' },
   AUDIT_LOG_REWRITTEN: { logId: ID, size: 12 },
+  EVENT_FEED_MOVED: { logId: ID, from: 12, to: 3, via: 'operator' },
   AUDIT_LOG_MOVED: { sealed: 12 },
   SCHEMA_HEALTH_FAILED: health,
   SCHEMA_HEALTH_RESTORED: health,

@@ -228,6 +228,13 @@ export const OCSF_MAPPINGS: Readonly<
     message: 'The audit log is not what had been signed',
     has: ['alert'],
   },
+  EVENT_FEED_MOVED: {
+    class: 'entity',
+    activity: 'Update',
+    severity: 'Medium',
+    message: 'An operator had the live feed send events again, or leave some out',
+    entity: { type: 'Event Feed', name: 'event feed' },
+  },
   AUDIT_LOG_MOVED: {
     class: 'lifecycle',
     activity: 'Database Move',

@@ -9,6 +9,8 @@ export {
   evidenceKeys,
 } from './auditTrees';
 export { checkpointDeliveries } from './checkpointDeliveries';
+export { eventDeliveries } from './eventDeliveries';
+export { eventFeeds } from './eventFeeds';
 export { attemptScope, failedAttempts } from './failedAttempts';
 export { knownCountries } from './knownCountries';
 export { knownDevices } from './knownDevices';

@@ -1,0 +1,73 @@
+import type { Pool } from 'pg';
+import { toLeafEntry } from '../log/leaf';
+import { EVENT_COLUMNS, SEALED_AT } from '../log/sealerStore';
+import type { EventRow } from '../log/sealerStore';
+import { ocsfLine } from '../ocsf/ocsfStore';
+
+/** An event as it is sent, and its place. */
+export interface FeedLine {
+  readonly leafIndex: number;
+  readonly leafHash: Buffer;
+  /** One line of JSON without its end; undefined where the log has the leaf and the event is gone. */
+  readonly text: string | undefined;
+}
+
+/** Leaves of a log from one on, below another, in their order. */
+export type ReadLines = (
+  pool: Pool,
+  logId: string,
+  range: { from: number; below: number; most: number },
+) => Promise<FeedLine[]>;
+
+const readWith =
+  <Row extends { leaf_index: string; leaf_hash: Buffer; there: boolean }>(
+    columns: string,
+    toText: (row: Row) => string,
+  ): ReadLines =>
+  async (pool, logId, { from, below, most }) => {
+    const { rows } = await pool.query<Row>(
+      `SELECT l.leaf_index, l.leaf_hash, e.id IS NOT NULL AS there, ${columns}
+       FROM audit_leaves l LEFT JOIN audit_logs e ON e.id = l.event_id
+       WHERE l.log_id = $1 AND l.leaf_index >= $2 AND l.leaf_index < $3 ORDER BY l.leaf_index LIMIT $4`,
+      [logId, from, below, most],
+    );
+    return rows.map((row) => ({
+      leafIndex: Number(row.leaf_index),
+      leafHash: row.leaf_hash,
+      text: row.there ? toText(row) : undefined,
+    }));
+  };
+
+interface LeafRow {
+  leaf_index: string;
+  leaf_hash: Buffer;
+  there: boolean;
+}
+
+/** @param release the release that writes the lines */
+export function linesOf(format: 'ocsf' | 'json', release: string): ReadLines {
+  if (format === 'ocsf') {
+    return readWith<LeafRow & { line: string }>(`${ocsfLine(release)} AS line`, ({ line }) => line);
+  }
+  return readWith<LeafRow & EventRow & { sealed_at: string }>(
+    `${EVENT_COLUMNS}, ${SEALED_AT} AS sealed_at`,
+    (row) => toLeafEntry({ ...row, leaf_index: Number(row.leaf_index) }),
+  );
+}
+
+/** What a log has now. */
+export interface LogHead {
+  /** Leaves under a checkpoint; 0 of a log that is not there. */
+  readonly signedSize: number;
+  /** The hash of the leaf that was asked about; null where it is not there. */
+  readonly leafHash: Buffer | null;
+}
+
+export async function readHead(pool: Pool, logId: string, leafIndex: number): Promise<LogHead> {
+  const { rows } = await pool.query<{ size: string; leaf_hash: Buffer | null }>(
+    `SELECT coalesce((SELECT checkpoint_size FROM audit_trees WHERE log_id = $1), 0) AS size,
+       (SELECT leaf_hash FROM audit_leaves WHERE log_id = $1 AND leaf_index = $2) AS leaf_hash`,
+    [logId, leafIndex],
+  );
+  return { signedSize: Number(rows[0]?.size ?? 0), leafHash: rows[0]?.leaf_hash ?? null };
+}

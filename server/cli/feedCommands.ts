@@ -1,0 +1,63 @@
+import { checkFeed, moveFeed, readFeedStatus } from '../audit';
+import type { ReadyConfig } from '../config';
+import { CommandError } from './commandError';
+import { asOperator } from './operatorContext';
+import { optional, required } from './options';
+import type { Options } from './options';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+function sinkOf({ eventFeed }: ReadyConfig): string {
+  if (!eventFeed) throw new CommandError('AUDIT_EVENT_WEBHOOK is not set: there is no feed.');
+  return eventFeed.sink;
+}
+
+/** A log by its id, also as checkpoints and the receiver name it. */
+function toLogId(value: string): string {
+  const id = value.replace(/^gatehouse\//, '');
+  if (!UUID.test(id)) throw new CommandError('--log must be the id of a log.');
+  return id.toLowerCase();
+}
+
+function toLeaf(name: string, value: string): number {
+  const leaf = Number(value);
+  if (!/^\d+$/.test(value) || !Number.isSafeInteger(leaf)) {
+    throw new CommandError(`--${name} must be a number from 0 on.`);
+  }
+  return leaf;
+}
+
+/** How far the receiver is in each log; or whether it has what the log has. */
+export function feedStatusCommand(options: Options): Promise<object> {
+  const log = optional(options, 'log');
+  const logId = log === undefined ? undefined : toLogId(log);
+  const hash = optional(options, 'hash');
+  const check =
+    hash === undefined
+      ? undefined
+      : {
+          index: toLeaf('leaf', required(options, 'leaf')),
+          hash,
+          logId: toLogId(required(options, 'log')),
+        };
+  return asOperator<object>(({ config, deps }) =>
+    check
+      ? checkFeed(deps.pool, check.logId, check)
+      : readFeedStatus(deps.pool, sinkOf(config), logId),
+  );
+}
+
+/** Sends from a leaf on, again or without those before it. */
+export function feedRewindCommand(options: Options) {
+  const logId = toLogId(required(options, 'log'));
+  const to = toLeaf('to', required(options, 'to'));
+  return asOperator(async ({ config, deps, ctx }) => {
+    const from = await moveFeed(deps, ctx, sinkOf(config), { logId, to });
+    if (from === undefined) {
+      throw new CommandError(
+        `The feed has no log '${logId}' with ${to} leaves under a checkpoint.`,
+      );
+    }
+    return { log: logId, from, to };
+  });
+}

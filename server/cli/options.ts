@@ -1,0 +1,16 @@
+import { CommandError } from './commandError';
+
+export type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+/** An option's text; undefined where it was not given, or empty. */
+export function optional(options: Options, name: string): string | undefined {
+  const value = options[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** @throws CommandError naming the option that is missing */
+export function required(options: Options, name: string): string {
+  const value = optional(options, name);
+  if (value === undefined) throw new CommandError(`--${name} is missing.`);
+  return value;
+}

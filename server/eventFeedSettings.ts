@@ -1,0 +1,53 @@
+import { objectionsToWebhook, webhookSink } from './webhookSettings';
+import type { Webhook } from './webhookSettings';
+
+const FORMATS = ['ocsf', 'json'] as const;
+const STARTS = ['beginning', 'now'] as const;
+
+/** Where audit events go as they are sealed. */
+export interface EventFeedSettings extends Webhook {
+  /** `json` is the entry of the leaf itself, whose hash is in the log. */
+  readonly format: (typeof FORMATS)[number];
+  /** Where a receiver begins that nothing was sent to yet. */
+  readonly start: (typeof STARTS)[number];
+}
+
+/** The settings as they stand in the environment. */
+interface EventFeedEnvironment {
+  NODE_ENV: string;
+  AUDIT_EVENT_WEBHOOK?: string | undefined;
+  AUDIT_EVENT_WEBHOOK_TOKEN?: string | undefined;
+  AUDIT_EVENT_WEBHOOK_FORMAT?: string | undefined;
+  AUDIT_EVENT_WEBHOOK_START?: string | undefined;
+}
+
+const find = <Word extends string>(words: readonly Word[], value: string | undefined) =>
+  words.find((word) => word === value);
+
+/** @returns one plain sentence for each setting that is wrong; none repeats a value, which may be a secret */
+export function objectionsToEventFeed(env: EventFeedEnvironment): string[] {
+  const { AUDIT_EVENT_WEBHOOK: url, AUDIT_EVENT_WEBHOOK_TOKEN: token } = env;
+  const { AUDIT_EVENT_WEBHOOK_FORMAT: format, AUDIT_EVENT_WEBHOOK_START: start } = env;
+  const problems = objectionsToWebhook(
+    'AUDIT_EVENT_WEBHOOK',
+    { url, token },
+    env.NODE_ENV === 'production',
+  );
+  if (format !== undefined && !find(FORMATS, format)) {
+    problems.push('AUDIT_EVENT_WEBHOOK_FORMAT must be ocsf or json.');
+  }
+  if (start !== undefined && !find(STARTS, start)) {
+    problems.push('AUDIT_EVENT_WEBHOOK_START must be beginning or now.');
+  }
+  return problems;
+}
+
+/** Reads settings to which {@link objectionsToEventFeed} has none. @returns undefined where no receiver is set */
+export function readEventFeedSettings(env: EventFeedEnvironment): EventFeedSettings | undefined {
+  if (env.AUDIT_EVENT_WEBHOOK === undefined) return undefined;
+  return {
+    ...webhookSink(env.AUDIT_EVENT_WEBHOOK, env.AUDIT_EVENT_WEBHOOK_TOKEN),
+    format: find(FORMATS, env.AUDIT_EVENT_WEBHOOK_FORMAT) ?? 'ocsf',
+    start: find(STARTS, env.AUDIT_EVENT_WEBHOOK_START) ?? 'beginning',
+  };
+}

@@ -1,0 +1,149 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createEventFeed } from '@/server/audit';
+import { uuidV7 } from '@/server/db/ids';
+import type { EventFeedSettings } from '@/server/eventFeedSettings';
+import { createMetrics } from '@/server/metrics';
+import { webhookSink } from '@/server/webhookSettings';
+import { ask } from './askDatabase';
+import type { Received } from './checkpointReceiver';
+import { seal, thisDatabase } from './checkpoints';
+import { closeLater } from './closing';
+import { memoryLog } from './memoryLog';
+import { pollUntil } from './pollUntil';
+
+const random = { bytes: randomBytes, id: () => uuidV7(Date.now(), randomBytes(16)) };
+
+type Options = Partial<Pick<EventFeedSettings, 'format' | 'start' | 'token'>> & {
+  timeoutMs?: number;
+};
+
+/** A node's feed, on its own, that has begun; from now on unless the test says otherwise. */
+export async function openFeed(url: string, options: Options = {}) {
+  const { lines, logger } = memoryLog();
+  const metrics = createMetrics();
+  const { format = 'ocsf', start = 'now', token, timeoutMs } = options;
+  const settings = { ...webhookSink(url, token), format, start };
+  const common = { databaseUrl: thisDatabase(), release: '1.2.3', random, logger, metrics };
+  const feed = createEventFeed({ ...common, settings, timeoutMs });
+  closeLater(() => feed.close());
+  feed.start();
+  const { sink } = settings;
+  await pollUntil('the feed has begun', () => feedRow(sink), Boolean);
+  const metric = async (name: string) =>
+    (await metrics.registry.getSingleMetric(`gatehouse_event_feed_${name}`)?.get())?.values[0]
+      ?.value ?? 0;
+  return { sink, lines, metric, metrics, close: () => feed.close() };
+}
+
+export const feedRow = async (sink: string) => {
+  const [row] = await ask<{ failures: number; last_error: string | null; waits_ms: number }>(
+    thisDatabase(),
+    `SELECT failures, last_error, (extract(epoch FROM next_try_at - clock_timestamp()) * 1000)::float8 AS waits_ms
+     FROM event_feeds WHERE sink = $1`,
+    [sink],
+  );
+  return row;
+};
+
+/** Nobody has to wait any longer. */
+export const hastenFeed = () =>
+  ask(
+    thisDatabase(),
+    `WITH f AS (UPDATE event_feeds SET next_try_at = now()) UPDATE event_deliveries SET next_try_at = now()`,
+  );
+
+/** Writes events of a tenant, or of none, without sealing them. */
+export const writeEvents = (tenantId: string | null, count: number, bytes = 10) =>
+  ask(
+    thisDatabase(),
+    `INSERT INTO audit_logs (tenant_id, action, outcome, actor, correlation_id, details)
+     SELECT $1, 'AUTH_LOGOUT', 'success', 'system', 'feed', jsonb_build_object('scope', repeat('x', $3)) FROM generate_series(1, $2)`,
+    [tenantId, count, bytes],
+  );
+
+/** Writes events into each of some logs, and puts them under checkpoints. @returns the tenants */
+export async function sealEvents(counts: readonly number[], bytes?: number): Promise<string[]> {
+  const tenants = counts.map(() => randomUUID());
+  for (const [at, tenant] of tenants.entries()) await writeEvents(tenant, counts[at] ?? 0, bytes);
+  await seal();
+  return tenants;
+}
+
+/** The ids of a log's events in the order of their leaves. */
+export const idsOf = async (logId: string) =>
+  (
+    await ask<{ event_id: string }>(
+      thisDatabase(),
+      'SELECT event_id FROM audit_leaves WHERE log_id = $1 ORDER BY leaf_index',
+      [logId],
+    )
+  ).map(({ event_id }) => event_id);
+
+export interface Batch {
+  log: string;
+  first: number;
+  last: number;
+  hash: string;
+  ids: string[];
+}
+
+/** A request as its receiver reads it. */
+export function toBatch({ headers, note }: Received): Batch {
+  const header = (name: string) => String(headers[`gatehouse-${name}`]);
+  const lines = note.trimEnd().split('\n');
+  const events = lines.map(
+    (line) => JSON.parse(line) as { id?: string; metadata?: { uid: string } },
+  );
+  return {
+    log: header('log').replace('gatehouse/', ''),
+    first: Number(header('first-leaf')),
+    last: Number(header('last-leaf')),
+    hash: header('last-leaf-hash'),
+    ids: events.map(({ id, metadata }) => id ?? metadata?.uid ?? ''),
+  };
+}
+
+/** What a receiver holds of a log that drops what it has by log and leaf; throws where a request leaves a gap. */
+export function assemble(received: readonly Received[], log: string): string[] {
+  const held: string[] = [];
+  for (const { first, last, ids } of received.map(toBatch).filter((one) => one.log === log)) {
+    if (first > held.length) throw new Error(`a gap: ${held.length} to ${first}`);
+    if (last - first + 1 !== ids.length) throw new Error('the headers do not fit the lines');
+    held.splice(first, ids.length, ...ids);
+  }
+  return held;
+}
+
+/** Waits until the receiver has everything, and that is noted. */
+export const untilFed = (sink: string, timeoutMs = 20_000) =>
+  pollUntil(
+    'everything is delivered',
+    () =>
+      ask<{ due: number }>(
+        thisDatabase(),
+        `SELECT count(*)::int AS due FROM audit_trees t LEFT JOIN event_deliveries d ON d.sink = $1 AND d.log_id = t.log_id
+         WHERE t.checkpoint_size <> coalesce(d.next_leaf, -1) OR d.claimed_by IS NOT NULL`,
+        [sink],
+      ),
+    ([row]) => row?.due === 0,
+    timeoutMs,
+  );
+
+/** Waits until the receiver as a whole has failed so often in a row. */
+export const untilResting = (sink: string, times = 1) =>
+  pollUntil(
+    `${times} failures`,
+    () => feedRow(sink),
+    (row) => (row?.failures ?? 0) >= times,
+    10_000,
+  );
+
+/** How far a log has come at a receiver. */
+export const cursorOf = async (sink: string, logId: string) => {
+  const [row] = await ask<{ next_leaf: string; failures: number; last_error: string | null }>(
+    thisDatabase(),
+    'SELECT next_leaf, failures, last_error FROM event_deliveries WHERE sink = $1 AND log_id = $2',
+    [sink, logId],
+  );
+  return row;
+};
