@@ -219,6 +219,18 @@ describe('a receiver that does not take events', () => {
     expect(assemble(receiver.accepted, poison)).toStrictEqual(await idsOf(poison));
   });
 
+  it('and refuses all that is in any log fills no log of ours', async () => {
+    receiver.answer({ status: 400 });
+    const { lines, metric } = await open();
+    await sealEvents(Array.from({ length: 20 }, () => 1));
+    await pollUntil(
+      'all are refused',
+      () => metric('failures_total'),
+      (count) => count >= 20,
+    );
+    expect(errorsOf(lines)).toHaveLength(5);
+  });
+
   it('because there are too many gets fewer at once', async () => {
     const { sink } = await open();
     receiver.answer((one) => ({ status: toBatch(one).ids.length > 100 ? 413 : 204 }));

@@ -48,7 +48,13 @@ export function createEventFeed(options: EventFeedDeps): EventFeed {
   const readLines = linesOf(settings.format, release);
   const common = { database, settings, poster, readLines };
   const deps = { ...common, random, logger, metrics, ending, stopped };
-  const memory: FeedMemory = { compared: false, failing: false, most: MOST_EVENTS, meteredAt: 0 };
+  const memory: FeedMemory = {
+    compared: false,
+    failing: false,
+    refused: 0,
+    most: MOST_EVENTS,
+    meteredAt: 0,
+  };
   let started = false;
   return {
     start() {

@@ -49,6 +49,8 @@ export interface FeedMemory {
   known?: NamedLeaf | undefined;
   /** What was said last of the receiver's not working. */
   complaint?: string | undefined;
+  /** Logs that were refused since the receiver took something: of many, a few are told. */
+  refused: number;
   /** Whether the receiver's failing is noted in the database. */
   failing: boolean;
   /** Events in one request: fewer after the receiver found one too large. */
@@ -61,6 +63,7 @@ const CLAIM_MS = 15_000;
 const WORKERS = 4;
 export const MOST_EVENTS = 500;
 const MOST_BYTES = 1_000_000;
+const MOST_REFUSED_TOLD = 5;
 const METER_EVERY_MS = 5000;
 /** The receiver means what it was sent, not who sent it: other logs may fare better. */
 const BODY_REFUSED = new Set(['HTTP 400', 'HTTP 413', 'HTTP 422']);
@@ -167,6 +170,7 @@ async function deliver(deps: FeedDeps, memory: FeedMemory, log: ClaimedLog): Pro
 }
 
 async function thank({ database, settings, logger }: FeedDeps, memory: FeedMemory): Promise<void> {
+  memory.refused = 0;
   if (memory.failing) await noteTaken(database.pool, settings.sink);
   memory.failing = false;
   if (memory.complaint !== undefined) logger.info('audit events are delivered again');
@@ -187,7 +191,8 @@ async function fail(
   const { reason } = error;
   if (reason === 'EVENT_MISSING' || BODY_REFUSED.has(reason)) {
     const line = { log: originOf(log.logId), leaf: log.nextLeaf, reason };
-    if (log.failures === 0) {
+    if (log.failures === 0) memory.refused += 1;
+    if (log.failures === 0 && memory.refused <= MOST_REFUSED_TOLD) {
       logger.error(line, 'audit events of a log cannot be delivered: it waits, the others go on');
     }
     return noteLogFailure(pool, log, reason, backoffOf(error));

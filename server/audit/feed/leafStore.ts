@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { runPrepared } from '../../db';
 import { toLeafEntry } from '../log/leaf';
 import { EVENT_COLUMNS, SEALED_AT } from '../log/sealerStore';
 import type { EventRow } from '../log/sealerStore';
@@ -19,37 +20,45 @@ export type ReadLines = (
   range: { from: number; below: number; most: number },
 ) => Promise<FeedLine[]>;
 
-const readWith =
-  <Row extends { leaf_index: string; leaf_hash: Buffer; there: boolean }>(
-    columns: string,
-    toText: (row: Row) => string,
-  ): ReadLines =>
-  async (pool, logId, { from, below, most }) => {
-    const { rows } = await pool.query<Row>(
-      `SELECT l.leaf_index, l.leaf_hash, e.id IS NOT NULL AS there, ${columns}
-       FROM audit_leaves l LEFT JOIN audit_logs e ON e.id = l.event_id
-       WHERE l.log_id = $1 AND l.leaf_index >= $2 AND l.leaf_index < $3 ORDER BY l.leaf_index LIMIT $4`,
-      [logId, from, below, most],
-    );
+interface LeafRow extends Record<string, unknown> {
+  leaf_index: string;
+  leaf_hash: Buffer;
+  there: boolean;
+}
+
+/** Prepared: of so long a statement, planning would take longer than a few events take. */
+function readWith<Row extends LeafRow>(
+  format: string,
+  columns: string,
+  toText: (row: Row) => string,
+): ReadLines {
+  const statement = {
+    name: `event_feed_${format}`,
+    text: `SELECT l.leaf_index, l.leaf_hash, e.id IS NOT NULL AS there, ${columns}
+      FROM audit_leaves l LEFT JOIN audit_logs e ON e.id = l.event_id
+      WHERE l.log_id = $1 AND l.leaf_index >= $2 AND l.leaf_index < $3 ORDER BY l.leaf_index LIMIT $4`,
+  };
+  return async (pool, logId, { from, below, most }) => {
+    const rows = await runPrepared<Row>(pool, statement, [logId, from, below, most]);
     return rows.map((row) => ({
       leafIndex: Number(row.leaf_index),
       leafHash: row.leaf_hash,
       text: row.there ? toText(row) : undefined,
     }));
   };
-
-interface LeafRow {
-  leaf_index: string;
-  leaf_hash: Buffer;
-  there: boolean;
 }
 
 /** @param release the release that writes the lines */
 export function linesOf(format: 'ocsf' | 'json', release: string): ReadLines {
   if (format === 'ocsf') {
-    return readWith<LeafRow & { line: string }>(`${ocsfLine(release)} AS line`, ({ line }) => line);
+    return readWith<LeafRow & { line: string }>(
+      format,
+      `${ocsfLine(release)} AS line`,
+      ({ line }) => line,
+    );
   }
   return readWith<LeafRow & EventRow & { sealed_at: string }>(
+    format,
     `${EVENT_COLUMNS}, ${SEALED_AT} AS sealed_at`,
     (row) => toLeafEntry({ ...row, leaf_index: Number(row.leaf_index) }),
   );
