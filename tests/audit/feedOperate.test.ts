@@ -84,19 +84,11 @@ describe('an operator', () => {
     await feed.close();
   });
 
-  it.each([
-    [['status'], {}, 'AUDIT_EVENT_WEBHOOK is not set: there is no feed.'],
-    [['status', '--log', 'x'], {}, '--log must be the id of a log.'],
-    [
-      ['rewind', '--log', '00000000-0000-0000-0000-000000000000', '--to', 'x'],
-      {},
-      '--to must be a number from 0 on.',
-    ],
-  ])('who asks %j is told what is wrong', async (words, more, sentence) => {
-    const env = { ...externalEnv(thisDatabase()), ...more };
-    const { code, stderr } = await operate(env, ['feed', ...words]);
-    expect(code).toBe(1);
-    expect(stderr).toContain(sentence);
-    expect(stderr).not.toMatch(/^\s+at /m);
+  it('is told where there is no feed', async () => {
+    const { code, stderr } = await operate(externalEnv(thisDatabase()), ['feed', 'status']);
+    expect({ code, stderr }).toStrictEqual({
+      code: 1,
+      stderr: 'AUDIT_EVENT_WEBHOOK is not set: there is no feed.\n',
+    });
   });
 });

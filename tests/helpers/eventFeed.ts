@@ -1,10 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { Pool } from 'pg';
+import type { QueryResultRow } from 'pg';
 import { createEventFeed } from '@/server/audit';
 import { uuidV7 } from '@/server/db/ids';
 import type { EventFeedSettings } from '@/server/eventFeedSettings';
 import { createMetrics } from '@/server/metrics';
 import { webhookSink } from '@/server/webhookSettings';
-import { ask } from './askDatabase';
 import type { Received } from './checkpointReceiver';
 import { seal, thisDatabase } from './checkpoints';
 import { closeLater } from './closing';
@@ -12,6 +13,21 @@ import { memoryLog } from './memoryLog';
 import { pollUntil } from './pollUntil';
 
 const random = { bytes: randomBytes, id: () => uuidV7(Date.now(), randomBytes(16)) };
+
+let pool: Pool | undefined;
+
+/** Over one connection: asking again and again must not cost more than what is asked about. */
+async function query<Row extends QueryResultRow = Record<string, unknown>>(
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
+  if (!pool) {
+    const opened = new Pool({ connectionString: thisDatabase(), max: 1 });
+    pool = opened;
+    closeLater(() => opened.end());
+  }
+  return (await pool.query<Row>(text, values)).rows;
+}
 
 type Options = Partial<Pick<EventFeedSettings, 'format' | 'start' | 'token'>> & {
   timeoutMs?: number;
@@ -36,8 +52,7 @@ export async function openFeed(url: string, options: Options = {}) {
 }
 
 export const feedRow = async (sink: string) => {
-  const [row] = await ask<{ failures: number; last_error: string | null; waits_ms: number }>(
-    thisDatabase(),
+  const [row] = await query<{ failures: number; last_error: string | null; waits_ms: number }>(
     `SELECT failures, last_error, (extract(epoch FROM next_try_at - clock_timestamp()) * 1000)::float8 AS waits_ms
      FROM event_feeds WHERE sink = $1`,
     [sink],
@@ -47,15 +62,13 @@ export const feedRow = async (sink: string) => {
 
 /** Nobody has to wait any longer. */
 export const hastenFeed = () =>
-  ask(
-    thisDatabase(),
+  query(
     `WITH f AS (UPDATE event_feeds SET next_try_at = now()) UPDATE event_deliveries SET next_try_at = now()`,
   );
 
 /** Writes events of a tenant, or of none, without sealing them. */
 export const writeEvents = (tenantId: string | null, count: number, bytes = 10) =>
-  ask(
-    thisDatabase(),
+  query(
     `INSERT INTO audit_logs (tenant_id, action, outcome, actor, correlation_id, details)
      SELECT $1, 'AUTH_LOGOUT', 'success', 'system', 'feed', jsonb_build_object('scope', repeat('x', $3)) FROM generate_series(1, $2)`,
     [tenantId, count, bytes],
@@ -72,8 +85,7 @@ export async function sealEvents(counts: readonly number[], bytes?: number): Pro
 /** The ids of a log's events in the order of their leaves. */
 export const idsOf = async (logId: string) =>
   (
-    await ask<{ event_id: string }>(
-      thisDatabase(),
+    await query<{ event_id: string }>(
       'SELECT event_id FROM audit_leaves WHERE log_id = $1 ORDER BY leaf_index',
       [logId],
     )
@@ -119,8 +131,7 @@ export const untilFed = (sink: string, timeoutMs = 20_000) =>
   pollUntil(
     'everything is delivered',
     () =>
-      ask<{ due: number }>(
-        thisDatabase(),
+      query<{ due: number }>(
         `SELECT count(*)::int AS due FROM audit_trees t LEFT JOIN event_deliveries d ON d.sink = $1 AND d.log_id = t.log_id
          WHERE t.checkpoint_size <> coalesce(d.next_leaf, -1) OR d.claimed_by IS NOT NULL`,
         [sink],
@@ -140,8 +151,7 @@ export const untilResting = (sink: string, times = 1) =>
 
 /** How far a log has come at a receiver. */
 export const cursorOf = async (sink: string, logId: string) => {
-  const [row] = await ask<{ next_leaf: string; failures: number; last_error: string | null }>(
-    thisDatabase(),
+  const [row] = await query<{ next_leaf: string; failures: number; last_error: string | null }>(
     'SELECT next_leaf, failures, last_error FROM event_deliveries WHERE sink = $1 AND log_id = $2',
     [sink, logId],
   );
