@@ -1,11 +1,4 @@
-import {
-  makeEvents,
-  makeKeys,
-  openBundle,
-  pack,
-  sign,
-  vkeyOf,
-} from '@/tests/helpers/madeUpBundle';
+import { makeEvents, makeKeys, openBundle, pack, sign, vkeyOf } from '@/tests/helpers/madeUpBundle';
 import { writeZip } from '@/tests/helpers/rawZip';
 import type { RawFile, RawZip } from '@/tests/helpers/rawZip';
 import { verify } from './verifyFile';
