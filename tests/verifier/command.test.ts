@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { app } from '@/server/app';
+import { writeEvents } from '@/tests/helpers/auditReads';
+import { closeLater } from '@/tests/helpers/closing';
+import { downloadEvidence, utcToday } from '@/tests/helpers/evidenceBundle';
+import type { Evidence } from '@/tests/helpers/evidenceBundle';
+import { HOSTILE_TEXTS } from '@/tests/helpers/madeUpBundle';
+import { seedOfficer } from '@/tests/helpers/officer';
+import { REPOSITORY } from '@/tests/helpers/serverProcess';
+
+/** A folder in which there is the verifier, what it is to look at, and nothing else. */
+const folder = mkdtempSync(join(tmpdir(), 'gatehouse-auditor-'));
+closeLater(() => Promise.resolve(rmSync(folder, { recursive: true, force: true })));
+copyFileSync(join(REPOSITORY, 'dist', 'verifier', 'verify.mjs'), join(folder, 'verify.mjs'));
+
+async function run(...words: string[]) {
+  const child = spawn(process.execPath, ['verify.mjs', ...words], {
+    cwd: folder,
+    env: {},
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, ...said };
+}
+
+// Postgres keeps no NUL, and these keep what may stand in a text.
+const texts = HOSTILE_TEXTS.filter((text) => text !== '');
+let earlier: Evidence;
+let csv: Evidence;
+let json: Evidence;
+
+beforeAll(async () => {
+  const officer = await seedOfficer();
+  const events = texts.map((text) => ({
+    ...{ actor: text, subject: text, userAgent: text },
+    details: { text, list: [1, 0.5, { b: text, aa: null }] },
+  }));
+  await writeEvents(officer.tenantId, events);
+  const range = { from: utcToday(), to: utcToday() };
+  earlier = await downloadEvidence(app, officer, { ...range, format: 'csv' });
+  csv = await downloadEvidence(app, officer, { ...range, format: 'csv' });
+  json = await downloadEvidence(app, officer, { ...range, format: 'json' });
+  writeFileSync(join(folder, 'earlier.zip'), earlier.zip);
+  writeFileSync(join(folder, 'csv.zip'), csv.zip);
+  writeFileSync(join(folder, 'json.zip'), json.zip);
+  writeFileSync(join(folder, 'checkpoint.txt'), csv.text('checkpoint.txt'));
+  const flipped = Buffer.from(csv.zip);
+  const at = flipped.length >> 1;
+  flipped[at] = (flipped[at] ?? 0) ^ 1;
+  writeFileSync(join(folder, 'flipped.zip'), flipped);
+});
+
+describe('node verify.mjs', () => {
+  it('finds a bundle sound that the server has written, with its key and an earlier bundle: exit 0', async () => {
+    const { code, stdout, stderr } = await run(
+      ...['csv.zip', '--key', csv.manifest.key, '--checkpoint', 'earlier.zip'],
+    );
+    expect(stderr).toBe('');
+    expect(
+      stdout
+        .split('\n')
+        .slice(0, 13)
+        .map((line) => line.slice(0, 18).trimEnd()),
+    ).toEqual([
+      'ok    zip',
+      'ok    manifest',
+      'ok    signature',
+      'ok    key',
+      'ok    files',
+      'ok    events',
+      'ok    tree',
+      'ok    range',
+      'ok    times',
+      'ok    views',
+      'ok    checkpoint',
+      'ok    consistency',
+      'ok    earlier',
+    ]);
+    expect(stdout).toMatch(/The bundle is sound\.\n$/);
+    expect(code).toBe(0);
+  });
+
+  it('says the same as JSON, of a bundle in JSON lines and a checkpoint in a file', async () => {
+    const { code, stdout } = await run(
+      ...['json.zip', '--json', '--key', json.manifest.key, '--checkpoint', 'checkpoint.txt'],
+    );
+    const said = JSON.parse(stdout) as { sound: boolean; checks: { ok: boolean | null }[] };
+    expect(said).toMatchObject({ sound: true, findingCount: 0, findings: [] });
+    expect(said.checks.map(({ ok }) => ok)).toEqual(Array(13).fill(true));
+    expect(code).toBe(0);
+  });
+
+  it('names the file in which a byte was flipped: exit 1', async () => {
+    const { code, stdout } = await run('flipped.zip', '--key', csv.manifest.key);
+    expect(stdout).toMatch(/^(zip_damaged|zip_shape) {2}[a-z.-]+: /m);
+    expect(stdout).toMatch(/The bundle is NOT sound: \d+ findings?\.\n$/);
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    ['no file', [], /One FILE must be given/],
+    ['a file that is not there', ['none.zip'], /none.zip cannot be read/],
+    ['a key that is none', ['csv.zip', '--key', 'verify.mjs'], /neither a file with Ed25519 keys/],
+    [
+      'a checkpoint that is none',
+      ['csv.zip', '--checkpoint', 'verify.mjs'],
+      /holds neither checkpoints/,
+    ],
+    ['an unknown option', ['csv.zip', '--trust-me'], /Unknown option/],
+  ])('cannot say where it is given %s: exit 2', async (_name, words, message) => {
+    const { code, stdout, stderr } = await run(...words);
+    expect(stderr).toMatch(message);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+});
