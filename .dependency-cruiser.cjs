@@ -1,5 +1,5 @@
 /** The import rules of docs/architecture.md. */
-const area = '(auth|security|compliance|tenants|health|mail|demo)';
+const area = '(auth|security|compliance|tenants|health|mail|demo|verify)';
 module.exports = {
   forbidden: [
     {

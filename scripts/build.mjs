@@ -1,6 +1,7 @@
 // Compiles server/, client/ and verifier/ to dist/ when a source is newer than the last build. It builds aside and swaps, so that a
 // half-written tree is never run, and says nothing when there is nothing to say.
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -78,6 +79,49 @@ async function buildVerifier(into) {
     charset: 'utf8',
     logLevel: 'error',
   });
+  writeFileSync(join(into, 'verify.html'), await buildPage(build));
+}
+
+const hashOf = (text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+
+/** The same for browsers: a page that names nothing outside of itself, and may load nothing. */
+async function buildPage(build) {
+  const source = join(root, 'verifier', 'page');
+  const bundle = async (options) => {
+    const { outputFiles } = await build({
+      bundle: true,
+      minify: true,
+      write: false,
+      charset: 'utf8',
+      target: 'es2022',
+      logLevel: 'error',
+      ...options,
+    });
+    // What closes the element must not stand in it.
+    return outputFiles[0].text.replaceAll('</', String.raw`<\/`).trim();
+  };
+  const style = await bundle({ entryPoints: [join(source, 'page.css')] });
+  const script = await bundle({
+    entryPoints: [join(source, 'page.ts')],
+    format: 'iife',
+    inject: [join(source, 'bufferGlobal.ts')],
+    alias: {
+      'node:crypto': join(source, 'nodeCrypto.ts'),
+      'node:zlib': join(source, 'nodeZlib.ts'),
+    },
+  });
+  const policy = [
+    "default-src 'none'",
+    `script-src ${hashOf(script)}`,
+    `style-src ${hashOf(style)}`,
+    "connect-src 'none'",
+    "form-action 'none'",
+    "base-uri 'none'",
+  ].join('; ');
+  return readFileSync(join(source, 'index.html'), 'utf8')
+    .replace('POLICY', () => policy)
+    .replace('<style></style>', () => `<style>${style}</style>`)
+    .replace('<script></script>', () => `<script>${script}</script>`);
 }
 
 const sources = [

@@ -245,6 +245,7 @@ function buildConfig(env: Settings) {
     migrationsDir: join(root, 'migrations'),
     examplesDir: join(root, 'examples'),
     clientFile: join(root, 'dist', 'client', 'gatehouse.js'),
+    verifierDir: join(root, 'dist', 'verifier'),
     migrateOnBoot: env.MIGRATE_ON_BOOT ?? !production,
     // Like migrating: by itself where somebody develops, on purpose where it is in earnest.
     schemaGuard: env.SCHEMA_GUARD ?? (production ? ('enforce' as const) : ('warn' as const)),

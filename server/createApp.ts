@@ -17,6 +17,7 @@ import { describeApi } from './openApi';
 import { del, endpoint, get, post, put } from './routeTable';
 import type { Route } from './routeTable';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
+import { verifyRoutes } from './verify';
 
 /** The audit log, and what proves it. */
 function auditLogTable(deps: Deps): Route[] {
@@ -84,6 +85,7 @@ export function routeTable(deps: Deps): Route[] {
     get('/health/live', [], health.live),
     get('/health/ready', [], health.ready),
     get('/metrics', [], health.metrics),
+    ...verifyRoutes(deps),
     ...demoRoutes(deps),
   ];
   const openApi = endpoint({

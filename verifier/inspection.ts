@@ -1,6 +1,7 @@
 import type { GivenKeys } from '../server/audit/verify/believedKeys';
 import type { BundleSource } from './bundleSource';
 import type { BundleFindings, CheckName } from './findings';
+import type { Manifest } from './manifest';
 
 export interface BundleOptions {
   /** Whose signatures are believed; undefined where the bundle's own key has to do. */
@@ -16,6 +17,15 @@ export interface BundleOptions {
 export interface Saying {
   readonly mark: 'ok' | '--';
   readonly says: string;
+}
+
+export interface Verification {
+  readonly findings: BundleFindings;
+  readonly sayings: ReadonlyMap<CheckName, Saying>;
+  /** What is worth knowing, and wrong with nothing. */
+  readonly notices: readonly string[];
+  /** Undefined where there was none to go by. */
+  readonly manifest: Manifest | undefined;
 }
 
 /** What is being put together while a bundle is looked at. */

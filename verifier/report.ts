@@ -1,6 +1,6 @@
 import { CHECKS, FINDING_KINDS } from './findings';
 import type { CheckName, Finding } from './findings';
-import type { Verification } from './verifyBundle';
+import type { Verification } from './inspection';
 
 /** A line of the report: `--` is what was not checked. */
 export interface CheckLine {
@@ -11,6 +11,13 @@ export interface CheckLine {
 
 const count = (findings: number): string => (findings === 1 ? '1 finding' : `${findings} findings`);
 
+/** Texts of a bundle are its maker's: nothing in them moves a cursor or turns a line around. */
+const tame = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return `\\u{${code.toString(16)}}`;
+  });
+
 /** What became of each check. */
 export const describeChecks = ({ findings, sayings }: Verification): CheckLine[] =>
   CHECKS.map((check) => {
@@ -20,14 +27,7 @@ export const describeChecks = ({ findings, sayings }: Verification): CheckLine[]
       mark: '--',
       says: 'not checked: what it takes is missing or wrong',
     };
-    return { check, mark, says };
-  });
-
-/** Texts of a bundle are its maker's: nothing in them moves a cursor or turns a line around. */
-const tame = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    return `\\u{${code.toString(16)}}`;
+    return { check, mark, says: tame(says) };
   });
 
 /** One line: the kind, where it is, and what is wrong. */
@@ -42,6 +42,10 @@ export function describeFinding(finding: Finding): string {
   return tame(`${kind}  ${place.length === 0 ? '' : `${place.join(', ')}: `}${message}`);
 }
 
+/** What is worth knowing, in one line. */
+export const describeNotice = (notice: string): string => tame(notice);
+
+/** The last line. */
 export const verdictOf = ({ findings }: Verification): string =>
   findings.total === 0
     ? 'The bundle is sound.'
@@ -50,14 +54,15 @@ export const verdictOf = ({ findings }: Verification): string =>
 /** For people: a line for each check, what was found, what is worth knowing, and in the last line whether the bundle is sound. */
 export function describeAsText(verification: Verification): string {
   const { findings, notices } = verification;
-  const lines = describeChecks(verification).map(({ check, mark, says }) =>
-    tame(`${mark.padEnd(5)} ${check.padEnd(12)} ${says}`),
+  const lines = describeChecks(verification).map(
+    ({ check, mark, says }) => `${mark.padEnd(5)} ${check.padEnd(12)} ${says}`,
   );
   const shown = findings.shown();
   if (shown.length > 0) lines.push('', ...shown.map(describeFinding));
   const more = findings.total - shown.length;
   if (more > 0) lines.push(`… and ${more} more (--limit)`);
-  if (notices.length > 0) lines.push('', ...notices.map((notice) => tame(`note: ${notice}`)));
+  if (notices.length > 0)
+    lines.push('', ...notices.map((notice) => `note: ${describeNotice(notice)}`));
   return `${[...lines, '', verdictOf(verification)].join('\n')}\n`;
 }
 

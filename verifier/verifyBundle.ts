@@ -5,10 +5,10 @@ import type { Believers } from '../server/audit/verify/believedKeys';
 import type { BundleSource } from './bundleSource';
 import { checkContents } from './checkContents';
 import { listFindings } from './findings';
-import type { BundleFindings, CheckName } from './findings';
+import type { CheckName } from './findings';
 import { checkFileNames } from './fileNames';
 import { plural, say } from './inspection';
-import type { BundleOptions, Inspection, Saying } from './inspection';
+import type { BundleOptions, Inspection, Saying, Verification } from './inspection';
 import { readManifest } from './manifest';
 import type { Manifest } from './manifest';
 import { decodeText, FormError } from './members';
@@ -16,15 +16,6 @@ import { readWhole } from './wholeFile';
 import { ZipError } from './zipDirectory';
 import { readZipFile, ZipDamage } from './zipFile';
 import type { PackedFile } from './zipFile';
-
-export interface Verification {
-  readonly findings: BundleFindings;
-  readonly sayings: ReadonlyMap<CheckName, Saying>;
-  /** What is worth knowing, and wrong with nothing. */
-  readonly notices: readonly string[];
-  /** Undefined where there was none to go by. */
-  readonly manifest: Manifest | undefined;
-}
 
 const MOST_MANIFEST_BYTES = 4_194_304;
 

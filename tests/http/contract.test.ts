@@ -130,7 +130,9 @@ describe('every answer', () => {
       'x-frame-options': 'SAMEORIGIN',
       'referrer-policy': 'no-referrer',
       'strict-transport-security': expect.stringMatching(/^max-age=\d{8}/),
-      'content-security-policy': expect.stringContaining("default-src 'self'"),
+      'content-security-policy': expect.stringContaining(
+        path === '/verify' ? "default-src 'none'" : "default-src 'self'",
+      ),
       'x-correlation-id': expect.any(String),
     });
     expect(res.headers).not.toHaveProperty('x-powered-by');

@@ -161,6 +161,8 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
   'get /health/live': () => [{ expected: 200 }],
   'get /health/ready': () => [{ expected: 200 }],
   'get /metrics': () => [{ expected: 200 }],
+  'get /verify': () => [{ expected: 200 }],
+  'get /verify.mjs': () => [{ expected: 200 }],
   'get /openapi.json': () => [{ expected: 200 }],
 };
 

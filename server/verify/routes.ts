@@ -1,0 +1,37 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Deps } from '../deps';
+import { endpoint, get } from '../routeTable';
+import type { Route } from '../routeTable';
+
+/** What the page allows itself, by the hashes of its one script and its one style. */
+const policyOf = (page: string): string =>
+  /http-equiv="Content-Security-Policy"\s+content="([^"]*)"/.exec(page)?.[1] ??
+  "default-src 'none'";
+
+/**
+ * The verifier of evidence bundles, for whoever holds one: as a page, and as a script to take along. Both are the same for everybody
+ * and hold nothing of anybody's.
+ */
+export function verifyRoutes({ config }: Pick<Deps, 'config'>): Route[] {
+  const { verifierDir } = config;
+  const page = endpoint({
+    summary: 'A page that verifies evidence bundles in the browser, without sending them anywhere',
+    responses: { 200: 'HTML' },
+    handle: async (_req, res) => {
+      const html = await readFile(join(verifierDir, 'verify.html'), 'utf8');
+      // What a page cannot say of itself.
+      res.setHeader('content-security-policy', `${policyOf(html)}; frame-ancestors 'none'`);
+      res.type('html').send(html);
+    },
+  });
+  const script = endpoint({
+    summary: 'The same for a terminal: node verify.mjs FILE',
+    responses: { 200: 'An ES module for Node.js' },
+    handle: async (_req, res) => {
+      const code = await readFile(join(verifierDir, 'verify.mjs'));
+      res.attachment('verify.mjs').type('text/javascript').send(code);
+    },
+  });
+  return [get('/verify', [], page), get('/verify.mjs', [], script)];
+}

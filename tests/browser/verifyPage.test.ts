@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Browser } from 'playwright-core';
+import { closeLater } from '@/tests/helpers/closing';
+import { listen } from '@/tests/helpers/listen';
+import {
+  checkpointOf,
+  makeBundle,
+  makeEvents,
+  makeKeys,
+  vkeyOf,
+} from '@/tests/helpers/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+import { findBrowser, launchBrowser, shown } from '@/tests/helpers/realBrowser';
+import { REPOSITORY } from '@/tests/helpers/serverProcess';
+import { buildApp } from '@/tests/helpers/testApp';
+
+const executable = findBrowser();
+// tests/browser/demo.test.ts says so where there is none.
+const inBrowser = executable === undefined ? describe.skip : describe;
+
+const keys = makeKeys();
+const plan: BundlePlan = { events: makeEvents(130), keys, earlier: [120, 60] };
+const pem = keys.publicKey.export({ format: 'pem', type: 'spki' }).toString();
+
+const folder = mkdtempSync(join(tmpdir(), 'gatehouse-page-'));
+closeLater(() => Promise.resolve(rmSync(folder, { recursive: true, force: true })));
+function file(name: string, content: Buffer): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+const sound = file('sound.zip', makeBundle(plan));
+const lines = file('lines.zip', makeBundle({ ...plan, format: 'json' }));
+const longer = file('longer.zip', makeBundle({ ...plan, events: makeEvents(140) }));
+const changed = makeBundle(plan);
+changed[changed.length >> 1] = (changed[changed.length >> 1] ?? 0) ^ 1;
+const flipped = file('flipped.zip', changed);
+
+inBrowser('the page that verifies bundles', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchBrowser(executable ?? '');
+  }, 60_000);
+
+  async function open(url: string) {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const said: string[] = [];
+    const urls: string[] = [];
+    page.on('console', (message) => said.push(message.text()));
+    page.on('pageerror', (error) => said.push(String(error)));
+    context.on('request', (request) => urls.push(request.url()));
+    await page.goto(url);
+    const verify = async (bundle: string, verdict: RegExp) => {
+      await page.setInputFiles('#bundle', bundle);
+      // By the keyboard alone.
+      await page.focus('#verify');
+      await page.keyboard.press('Enter');
+      await shown(page, '#verdict', verdict);
+      return (await page.locator('#report').innerText()).replaceAll('\t', ' ');
+    };
+    return { page, said, urls, verify };
+  }
+
+  it('verifies what the server does not see, finds a flipped byte, and asks for nothing', async () => {
+    const address = await listen(() => buildApp().app);
+    const { page, said, urls, verify } = await open(`${address}/verify`);
+    await page.fill('#key-text', vkeyOf(keys));
+    await page.fill('#earlier-text', checkpointOf(plan, 60));
+    const report = await verify(sound, /^The bundle is sound\.$/);
+    expect(report.match(/^\w+ ok /gm)).toHaveLength(13);
+    expect(await verify(flipped, /^The bundle is NOT sound/)).toMatch(
+      /zip_(damaged|shape) +[a-z.-]+: /,
+    );
+    await page.setInputFiles('#earlier-files', longer);
+    expect(await verify(sound, /NOT sound: 1 finding/)).toMatch(/earlier_ahead +leaf 130/);
+    expect(urls).toEqual([`${address}/verify`]);
+    expect(said).toEqual([]);
+    const sent = page.evaluate(
+      async (url) =>
+        fetch(url).then(
+          () => 'sent',
+          () => 'refused',
+        ),
+      `${address}/health/live`,
+    );
+    expect(await sent).toBe('refused');
+  }, 60_000);
+
+  it('works as a file, with a key in a PEM, and says what it cannot do', async () => {
+    const url = pathToFileURL(join(REPOSITORY, 'dist', 'verifier', 'verify.html')).href;
+    const { page, said, urls, verify } = await open(url);
+    await page.fill('#key-text', pem);
+    expect(await verify(lines, /^The bundle is sound\.$/)).toMatch(
+      /key ok the key is one that was given/,
+    );
+    await page.fill('#key-text', vkeyOf(makeKeys()));
+    expect(await verify(lines, /NOT sound/)).toMatch(/key_foreign/);
+    await page.fill('#key-text', 'no key');
+    await page.click('#verify');
+    await shown(page, '#status', /neither a PEM of an Ed25519 key nor a vkey/);
+    expect(urls).toEqual([url]);
+    expect(said).toEqual([]);
+  }, 60_000);
+});

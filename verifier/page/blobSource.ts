@@ -1,0 +1,48 @@
+import type { BundleSource } from '../bundleSource';
+
+/** So long the page may stand still. */
+const LONGEST_TURN_MS = 40;
+
+const toBuffer = ({ buffer, byteOffset, length }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, length);
+
+let turn = performance.now();
+
+/** Lets the page be drawn, and buttons be pressed. */
+async function giveWay(): Promise<void> {
+  if (performance.now() - turn < LONGEST_TURN_MS) return;
+  await new Promise((resolve) => setTimeout(resolve));
+  turn = performance.now();
+}
+
+async function* readAll(stream: ReadableStream<Uint8Array>): AsyncGenerator<Buffer> {
+  const reader = stream.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield toBuffer(value);
+      await giveWay();
+    }
+  } finally {
+    // What is no longer read is no longer unpacked; why it failed has been told.
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** A file that somebody has chosen: only the pieces that are looked at are in memory, and none leaves the page. */
+export function toSource(name: string, blob: Blob): BundleSource {
+  const slice = (at: number, length: number) => blob.slice(at, at + length);
+  return {
+    name,
+    size: blob.size,
+    read: async (at, length) => {
+      const bytes = new Uint8Array(await slice(at, length).arrayBuffer());
+      if (bytes.length < length) throw new Error('it is shorter than it was');
+      return toBuffer(bytes);
+    },
+    stream: (at, length) => readAll(slice(at, length).stream()),
+    inflate: (at, length) =>
+      readAll(slice(at, length).stream().pipeThrough(new DecompressionStream('deflate-raw'))),
+  };
+}

@@ -1,0 +1,2 @@
+/** What Node.js has everywhere. */
+export { Buffer } from 'buffer/';
