@@ -104,8 +104,8 @@ export const AUDIT_ACTIONS = {
     kind: z.enum(['new_device', 'reuse_detected', 'factor_changed', 'forced_logout']),
   }),
   FACTOR_ENROLLMENT_STARTED: z.strictObject({ factor }),
-  FACTOR_ENROLLED: z.strictObject({ factor, via }),
-  // `factorIds` where more than one may go at once, and the subject is their owner.
+  // `factorIds` where the subject is their owner: an operator acted, or more than one may go at once.
+  FACTOR_ENROLLED: z.strictObject({ factor, via, factorIds: z.array(z.uuid()).optional() }),
   FACTOR_REMOVED: z.strictObject({ factor, via, factorIds: z.array(z.uuid()).optional() }),
   PASSWORD_REHASHED: z.strictObject({}),
   TENANT_CREATED: z.strictObject({ slug: z.string(), via }),

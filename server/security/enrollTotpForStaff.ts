@@ -39,8 +39,9 @@ export async function enrollTotpForStaff(
   await recordAudit(tx, ctx, {
     ...about,
     action: 'FACTOR_ENROLLED',
-    subject: `factor:${id}`,
-    details,
+    // The actor is not whose it is.
+    subject: `staff:${staff.staffId}`,
+    details: { ...details, factorIds: [id] },
   });
   if (via === 'operator') {
     const change = replaces ? 'replaced' : 'added';

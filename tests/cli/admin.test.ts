@@ -187,6 +187,12 @@ describe('staff force-logout, enroll-totp and unlock', () => {
         .send({ code: codeAt(secret, new Date()), purpose: 'data_export' });
     expect((await verify(first)).status).toBe(403);
     expect((await verify(second)).status).toBe(200);
+    // Whose they are, though an operator was the actor.
+    const subject = `staff:${(await me(url, accessToken)).body.staffId}`;
+    const details = { factor: 'totp', via: 'operator', factorIds: [expect.stringMatching(UUID)] };
+    const enrolled = { subject, details };
+    expect((await auditOf('FACTOR_ENROLLED')).slice(-2)).toMatchObject([enrolled, enrolled]);
+    expect(await auditOf('FACTOR_REMOVED')).toMatchObject([{ subject, details }]);
   });
 
   it('unlock lets a locked account in again', async () => {
