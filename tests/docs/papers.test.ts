@@ -7,6 +7,7 @@ import { routeTable } from '@/server/createApp';
 import type { Deps } from '@/server/deps';
 import { ERRORS } from '@/server/errors';
 import { SIGNALS } from '@/server/security/signals';
+import { CHECKS, FINDING_KINDS as BUNDLE_FINDING_KINDS } from '@/verifier/findings';
 import { FINDING_CODES } from '../../scripts/schema/finding';
 
 const root = join(__dirname, '..', '..');
@@ -36,6 +37,15 @@ describe('the papers are true', () => {
     const rows = [...read('docs/verify-log.md').matchAll(/^\| `(\w+)` +\| (\w+) +\| (.+?) +\|$/gm)];
     const told = rows.map(([, kind = '', check, means]) => [kind, { check, means }]);
     expect(Object.fromEntries(told)).toEqual(FINDING_KINDS);
+  });
+
+  it('docs/verify-bundle.md names every finding with its check and meaning, and every check', () => {
+    const paper = read('docs/verify-bundle.md');
+    const rows = [...paper.matchAll(/^\| `(\w+)` +\| (\w+) +\| (.+?) +\|$/gm)];
+    const told = rows.map(([, kind = '', check, means]) => [kind, { check, means }]);
+    expect(Object.fromEntries(told)).toEqual(BUNDLE_FINDING_KINDS);
+    const [, checks = ''] = /## What is checked([^]*?)## /.exec(paper) ?? [];
+    expect([...checks.matchAll(/^\| `(\w+)` /gm)].map(([, check]) => check)).toEqual([...CHECKS]);
   });
 
   it('docs/risk.md names every signal with its weight and what covers it', () => {
