@@ -1,3 +1,4 @@
+import { isoTime } from '../db/isoTime';
 import { GUARDED_STARTS } from './formulaCells';
 import type { ExportFormat } from './exportInput';
 
@@ -74,7 +75,13 @@ const guarded = (sql: string) =>
  */
 const quotedTime = (sql: string) =>
   `to_json((${sql})::timestamp + '1 microsecond'::interval)::text`;
-const isoCell = (sql: string) => `substr(${quotedTime(sql)}, 2, 23) || 'Z'`;
+/** Outside of these years it is not as long, and infinity is no time: there the text is that which was hashed. */
+const inFourDigits = (sql: string) =>
+  `${sql} BETWEEN '0001-01-01T00:00:00Z' AND '9999-12-31T23:59:59.999Z'`;
+const isoCell = (sql: string) =>
+  `CASE WHEN ${inFourDigits(sql)} THEN substr(${quotedTime(sql)}, 2, 23) || 'Z' ELSE ${isoTime(sql)} END`;
+const isoValue = (sql: string) =>
+  `CASE WHEN ${inFourDigits(sql)} THEN left(${quotedTime(sql)}, 24) || 'Z"' ELSE coalesce(to_json(${isoTime(sql)})::text, 'null') END`;
 const quotedOrNull = (sql: string) => `coalesce('"' || ${sql} || '"', 'null')`;
 
 const CSV_CELL: Record<ColumnKind, (sql: string) => string> = {
@@ -90,7 +97,7 @@ const CSV_CELL: Record<ColumnKind, (sql: string) => string> = {
 const JSON_VALUE: Record<ColumnKind, (sql: string) => string> = {
   text: (sql) => `coalesce(to_json(${sql})::text, 'null')`,
   token: quotedOrNull,
-  instant: (sql) => `coalesce(left(${quotedTime(sql)}, 24) || 'Z"', 'null')`,
+  instant: isoValue,
   jsonb: (sql) => `coalesce(${sql}::text, 'null')`,
   literal: (sql) => `coalesce((${sql})::text, 'null')`,
 };

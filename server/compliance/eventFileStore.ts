@@ -95,7 +95,7 @@ export const COPY_LEAF_HASHES = `COPY (SELECT encode(l.leaf_hash, 'base64') FROM
 const LEAF = ['leaf_index', 'literal', 'l.leaf_index'] as const;
 const AT = ['occurred_at', 'instant', 'e.occurred_at'] as const;
 const ACTOR = ['actor', 'text', 'e.actor'] as const;
-const detail = (name: string, kind: 'text' | 'literal', member: string): Column => [
+const detail = (name: string, kind: 'text' | 'jsonb', member: string): Column => [
   name,
   kind,
   `(e.details->${kind === 'text' ? '>' : ''}'${member}')`,
@@ -182,7 +182,7 @@ export const DATA_EXPORTS = eventTable(
       detail('range_from', 'text', 'from'),
       detail('range_to', 'text', 'to'),
       detail('format', 'text', 'format'),
-      detail('bytes', 'literal', 'bytes'),
+      detail('bytes', 'jsonb', 'bytes'),
       detail('reason', 'text', 'reason'),
     ],
   },
@@ -200,7 +200,7 @@ export const SCHEMA_CHANGES = eventTable(
       ['event_id', 'token', 'e.id'],
       detail('migration', 'text', 'tag'),
       detail('sha256', 'text', 'hash'),
-      detail('duration_ms', 'literal', 'durationMs'),
+      detail('duration_ms', 'jsonb', 'durationMs'),
       detail('release', 'text', 'codeVersion'),
       detail('applied_by', 'text', 'appliedBy'),
     ],
@@ -221,9 +221,9 @@ export const SCHEMA_HEALTH = eventTable(
       AT,
       ['event_id', 'token', 'e.id'],
       ['action', 'text', 'e.action'],
-      detail('missing', 'literal', 'missing'),
-      detail('findings', 'literal', 'findings'),
-      detail('differences', 'literal', 'differences'),
+      detail('missing', 'jsonb', 'missing'),
+      detail('findings', 'jsonb', 'findings'),
+      detail('differences', 'jsonb', 'differences'),
     ],
   },
   ['SCHEMA_HEALTH_FAILED', 'SCHEMA_HEALTH_RESTORED'],

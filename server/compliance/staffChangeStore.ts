@@ -1,6 +1,6 @@
 import { LEAF_OF_EVENT, setting } from './copyStore';
 import type { ExportFile } from './copyStore';
-import { EVENT, firstOf, permissionsIn, stackedRow, staffIdIn } from './staffRowStore';
+import { EVENT, firstOf, instantIn, permissionsIn, stackedRow, staffIdIn } from './staffRowStore';
 
 const TENANT = setting('tenant_id', 'uuid');
 const inRange = (moment: string) =>
@@ -83,13 +83,13 @@ const UNRECORDED = `SELECT ${change({
 /** Of those who have returned since, the event of that says when they had left. */
 const UNRECORDED_BEFORE_RETURN = `SELECT ${change({
   change: "'left'",
-  occurred_at: "(k.details->>'disabledAt')",
+  occurred_at: 'k.disabled_at',
   staff_id: staffIdIn('k.subject'),
 })} FROM (
-    SELECT e.subject, e.action, e.details, lag(e.action) OVER (PARTITION BY e.subject ORDER BY e.occurred_at, e.id) AS previous
+    SELECT e.subject, e.action, ${instantIn("e.details->>'disabledAt'")} AS disabled_at, lag(e.action) OVER (PARTITION BY e.subject ORDER BY e.occurred_at, e.id) AS previous
     FROM audit_logs e WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success' AND e.action IN ${SWITCHES}
   ) k WHERE k.action = 'STAFF_ENABLED' AND k.previous IS DISTINCT FROM 'STAFF_DISABLED'
-    AND ${inRange("(k.details->>'disabledAt')::timestamptz")}`;
+    AND ${inRange('k.disabled_at')}`;
 
 /** Alive at leaving: begun by then, and neither revoked nor expired before. One of an older version has been refused since. */
 const alive = (row: string, isSession: boolean) => `SELECT ${isSession} AS is_session,

@@ -1,6 +1,6 @@
 import { setting } from './copyStore';
 import type { ExportFile } from './copyStore';
-import { EVENT, firstOf, permissionsIn, stackedRow } from './staffRowStore';
+import { EVENT, firstOf, instantIn, permissionsIn, stackedRow } from './staffRowStore';
 
 const TENANT = setting('tenant_id', 'uuid');
 const END = setting('range_end', 'timestamptz');
@@ -99,7 +99,7 @@ const AT_THE_END = `SELECT substr(r.subject, 7) AS staff_id, min(r.email) AS ema
 const STATUS = `CASE s.next_switch WHEN 'STAFF_DISABLED' THEN 'active' WHEN 'STAFF_ENABLED' THEN 'disabled'
       ELSE CASE WHEN s.disabled_now >= ${END} THEN 'active' ELSE s.status_now::text END END`;
 const DISABLED_AT = `CASE WHEN ${STATUS} = 'disabled'
-      THEN coalesce(s.disabled_event, s.disabled_before::timestamptz, s.disabled_now) END`;
+      THEN coalesce(s.disabled_event, ${instantIn('s.disabled_before')}, s.disabled_now) END`;
 
 export const ACCESS_REVIEW: ExportFile = {
   name: 'access-review',

@@ -26,3 +26,15 @@ export const permissionsIn = (json: string, condition: (text: string) => string 
 /** The id in `staff:<id>`; null where something else stands there. */
 export const staffIdIn = (subject: string): string =>
   `substring(${subject} FROM '^staff:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$')::uuid`;
+
+/**
+ * The instant that a text of ISO 8601 in UTC names; null for what is none. A cast would fail on it, and no event is ever
+ * taken back: one that is odd must not stand in the way of every export to come.
+ */
+export const instantIn = (text: string): string => {
+  const part = (from: number, length: number) => `substr(${text}, ${from}, ${length})`;
+  const number = (from: number, least = 0) => `${part(from, 2)}::int - ${least}`;
+  return `CASE WHEN ${text} ~ '^[1-9]\\d{3}(-\\d\\d){2}T\\d\\d(:\\d\\d){2}\\.\\d{3}Z$'
+      THEN (${part(1, 4)} || '-01-01T00:00:00Z')::timestamptz
+        + make_interval(0, ${number(6, 1)}, 0, ${number(9, 1)}, ${number(12)}, ${number(15)}, ${part(18, 6)}::float8) END`;
+};

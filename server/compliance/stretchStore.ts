@@ -52,10 +52,17 @@ interface Bounds {
   readonly last: number;
 }
 
+/** Committed since the log was last sealed: an export's own sealing is a moment before its snapshot. */
+const UNSEALED = `SELECT tenant_id, occurred_at FROM audit_logs
+  WHERE transaction_id >= (SELECT pg_snapshot_xmin(sealed) FROM audit_sealer)
+    AND NOT pg_visible_in_snapshot(transaction_id, (SELECT sealed FROM audit_sealer))`;
+
+/** How many events of the range are under the head, told without looking up the leaf of each. */
 async function countEvents({ client, logId }: Log, { start, end }: TimeRange): Promise<number> {
   const [row] = await runLong<{ events: string }>(
     client,
-    `SELECT count(*) AS events FROM audit_logs e WHERE ${IN_RANGE}`,
+    `WITH unsealed AS MATERIALIZED (${UNSEALED})
+     SELECT (SELECT count(*) FROM audit_logs e WHERE ${IN_RANGE}) - (SELECT count(*) FROM unsealed e WHERE ${IN_RANGE}) AS events`,
     [logId, start, end],
   );
   return Number(row?.events);
@@ -79,15 +86,18 @@ async function findEnds(
   return { first: Number(lowest), last: Number(highest) };
 }
 
-/** Takes in the events of the range that the log took in long before or after it: imported ones, or clocks that were wrong. */
+/**
+ * Takes in the events of the range that the log took in long before or after it: imported ones, or clocks that were wrong. The usual
+ * ends are looked at too: where one of them occurred in the range, it is no neighbour.
+ */
 async function takeInOutliers(
   log: Log,
   range: TimeRange,
   { first, last }: Bounds,
   events: number,
 ): Promise<Bounds> {
-  const before = await findEnds(log, range, { first: 0, last: first - 1 }, events);
-  const after = await findEnds(log, range, { first: last + 1, last: log.size - 1 }, events);
+  const before = await findEnds(log, range, { first: 0, last: first }, events);
+  const after = await findEnds(log, range, { first: last, last: log.size - 1 }, events);
   return {
     first: before ? Math.max(0, before.first - 1) : first,
     last: after ? Math.min(log.size - 1, after.last + 1) : last,
@@ -164,7 +174,8 @@ export async function listEarlierBundles(
   const { rows } = await client.query<{ export_id: string; size: string }>(
     `SELECT substr(subject, 8) AS export_id, details->'checkpoint'->>'size' AS size FROM audit_logs
      WHERE tenant_id = $1 AND action = 'DATA_EXPORT_COMPLETED' AND outcome = 'success'
-       AND jsonb_typeof(details->'checkpoint'->'size') = 'number' AND (details->'checkpoint'->>'size')::numeric BETWEEN 1 AND $2
+       AND CASE jsonb_typeof(details->'checkpoint'->'size') WHEN 'number'
+         THEN (details->'checkpoint'->>'size')::numeric BETWEEN 1 AND $2 AND (details->'checkpoint'->>'size')::numeric % 1 = 0 END
      ORDER BY occurred_at DESC, id DESC LIMIT ${EARLIER_AT_MOST}`,
     [tenantId, size],
   );

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import type { AuditAction } from '@/server/audit';
+import { createApp } from '@/server/createApp';
+import { writeEvents } from '@/tests/helpers/auditReads';
+import { downloadEvidence } from '@/tests/helpers/evidenceBundle';
+import { seedOfficer } from '@/tests/helpers/officer';
+import { buildApp } from '@/tests/helpers/testApp';
+import { expectWholeStretch } from '@/tests/helpers/wholeStretch';
+
+const { deps } = buildApp();
+
+/** The application, where something is committed after an export has had the log sealed, and before its snapshot. */
+const appWhere = (happens: () => Promise<unknown>) =>
+  createApp({
+    ...deps,
+    sealer: {
+      ...deps.sealer,
+      sealNow: async (waitMs?: number) => {
+        await deps.sealer.sealNow(waitMs);
+        await happens();
+      },
+    },
+  });
+
+const march = { from: '2026-03-01', to: '2026-03-31', format: 'json' };
+const on = (day: string, action: AuditAction = 'AUTH_LOGOUT') => ({
+  action,
+  occurredAt: new Date(`2026-${day}T12:00:00Z`),
+});
+
+describe('what is committed between the sealing of the log and the snapshot', () => {
+  const LATE: AuditAction[] = [
+    'IP_RULE_CREATED',
+    'IMPERSONATION_STARTED',
+    'STAFF_CREATED',
+    'STAFF_PERMISSIONS_CHANGED',
+    'STAFF_DISABLED',
+    'DATA_EXPORT_COMPLETED',
+    'AUTH_LOGIN_FAILED',
+    'LOGIN_BLOCKED',
+    'SUSPICIOUS_LOGIN_DETECTED',
+  ];
+
+  it('is in no file', async () => {
+    const officer = await seedOfficer();
+    await writeEvents(officer.tenantId, [on('03-01')]);
+    const late = LATE.map((action) => ({
+      ...on('03-02', action),
+      subject: `staff:${randomUUID()}`,
+      details: { permissions: ['LATE'], before: [], after: ['LATE'] },
+    }));
+    const evidence = await downloadEvidence(
+      appWhere(() => writeEvents(officer.tenantId, late)),
+      officer,
+      march,
+    );
+    expectWholeStretch(evidence);
+    expect(
+      evidence.manifest.files
+        .filter(({ name, rows }) => rows !== 0 && /jsonl|csv/.test(name))
+        .map(({ name, rows }) => [name, rows]),
+    ).toEqual([
+      ['audit-log-edges.jsonl', 1],
+      ['audit-log.jsonl', 1],
+      ['controls.csv', 19],
+    ]);
+    expect(evidence.text('summary.html')).not.toMatch(/<h2>[^<]*: [1-9]/);
+  });
+
+  it('does not pass for what lies between the events of the range', async () => {
+    const officer = await seedOfficer();
+    for (const day of ['03-01', '02-01', '03-02']) await writeEvents(officer.tenantId, [on(day)]);
+    const app = appWhere(() => writeEvents(officer.tenantId, [on('03-03')]));
+    const evidence = await downloadEvidence(app, officer, march);
+    expectWholeStretch(evidence);
+    expect(evidence.manifest.log).toMatchObject({ firstLeaf: 0, lastLeaf: 3 });
+  });
+});
+
+describe('exports beside many writers', () => {
+  it('are each whole, whatever is committed meanwhile', async () => {
+    const app = createApp(deps);
+    const officers = [await seedOfficer(), await seedOfficer()];
+    const now = new Date();
+    const yesterday = new Date(now.getTime() - 86_400_000);
+    let writes = true;
+    const write = async ({ tenantId }: { tenantId: string }) => {
+      while (writes)
+        await writeEvents(tenantId, [{ occurredAt: new Date() }, { occurredAt: yesterday }]);
+    };
+    const writers = [...officers, ...officers].map(write);
+    const day = now.toISOString().slice(0, 10);
+    try {
+      for (let round = 0; round < 3; round += 1) {
+        await Promise.all(
+          officers.map(async (officer) => {
+            const range = { from: day, to: day, format: 'json' };
+            expectWholeStretch(await downloadEvidence(app, officer, range));
+          }),
+        );
+      }
+    } finally {
+      writes = false;
+      await Promise.all(writers);
+    }
+  });
+});

@@ -1,0 +1,92 @@
+import { eq, sql } from 'drizzle-orm';
+import { app } from '@/server/app';
+import { db } from '@/server/db';
+import { tenantStaff } from '@/server/db/schema';
+import { downloadEvidence } from '@/tests/helpers/evidenceBundle';
+import type { Evidence } from '@/tests/helpers/evidenceBundle';
+import { seedOfficer } from '@/tests/helpers/officer';
+import type { SeededAuth } from '@/tests/helpers/seedAuth';
+import { expectWholeStretch } from '@/tests/helpers/wholeStretch';
+
+/** What the code never writes, and whoever may insert could: it stays in the log for good. */
+const ODD: readonly (readonly [action: string, occurredAt: string, details: string])[] = [
+  ['AUTH_LOGOUT', '2025-03-01T00:00:00Z', '-5'],
+  ['AUTH_LOGOUT', '2025-03-01T00:00:01Z', 'null'],
+  ['AUTH_LOGOUT', '2025-03-01T00:00:02Z', '{"big":1e400,"fine":1.10,"text":"\\u0001\\u0002\\\\."}'],
+  ['AUTH_LOGOUT', '0044-03-15T12:00:00.120Z BC', '{}'],
+  ['AUTH_LOGOUT', '0099-03-15T12:00:00Z', '{}'],
+  ['AUTH_LOGOUT', '10000-01-02T00:00:00.003Z', '{}'],
+  ['AUTH_LOGOUT', 'infinity', '{}'],
+  ['AUTH_LOGOUT', '-infinity', '{}'],
+  ['STAFF_PERMISSIONS_CHANGED', '2025-03-02T00:00:00Z', '[1]'],
+  ['STAFF_PERMISSIONS_CHANGED', '2025-03-03T00:00:00Z', '{"before":null,"after":{"a":["="]}}'],
+  ['STAFF_ENABLED', '2025-03-04T00:00:00Z', '{"disabledAt":"nonsense"}'],
+  ['STAFF_ENABLED', '2025-03-05T00:00:00Z', '{"disabledAt":"2025-99-99T99:99:99.999Z"}'],
+  ['STAFF_ENABLED', '2025-04-05T00:00:00Z', '{"disabledAt":{"an":"object"}}'],
+  ['FACTOR_REMOVED', '2025-04-06T00:00:00Z', '{"factor":1,"factorIds":{"a":[{}]}}'],
+  ['DATA_EXPORT_COMPLETED', '2025-03-06T00:00:00Z', '{"bytes":-1,"checkpoint":{"size":1.5}}'],
+  ['DATA_EXPORT_COMPLETED', '2025-03-07T00:00:00Z', '{"bytes":"=1","checkpoint":{"size":"1"}}'],
+  ['DATA_EXPORT_COMPLETED', '2025-03-08T00:00:00Z', '{"checkpoint":{"size":1e400}}'],
+  ['DATA_EXPORT_COMPLETED', '2025-03-09T00:00:00Z', '{"checkpoint":[]}'],
+];
+
+describe('events as nobody should write them', () => {
+  let officer: SeededAuth;
+  let json: Evidence;
+  let csv: Evidence;
+
+  beforeAll(async () => {
+    officer = await seedOfficer();
+    const { tenantId, staffId } = officer;
+    const long = { createdAt: new Date('2025-01-01T00:00:00Z') };
+    await db.update(tenantStaff).set(long).where(eq(tenantStaff.id, staffId));
+    for (const [action, occurredAt, details] of ODD)
+      await db.execute(sql`INSERT INTO audit_logs
+        (tenant_id, occurred_at, action, outcome, actor, subject, correlation_id, details, user_agent)
+        VALUES (${tenantId}, ${occurredAt}::timestamptz, ${action}, 'success', 'system', ${`staff:${staffId}`}, '\\.', ${details}::jsonb, '')`);
+    const march = { from: '2025-03-01', to: '2025-03-31' };
+    json = await downloadEvidence(app, officer, { ...march, format: 'json' });
+    csv = await downloadEvidence(app, officer, { ...march, format: 'csv' });
+  });
+
+  it('are in the bundle as they were hashed', () => {
+    expectWholeStretch(json);
+    expect(json.manifest.log).toMatchObject({ firstLeaf: 0, lastLeaf: ODD.length });
+  });
+
+  it('say the same in both formats', () => {
+    for (const name of ['audit-log', 'audit-log-edges']) {
+      const rows = csv.table(`${name}.csv`);
+      for (const [at, line] of json.lines(`${name}.jsonl`).entries()) {
+        const { details, ...row } = rows[at] ?? {};
+        expect(JSON.parse(details?.replace(/^'/, '') ?? '')).toEqual(line['details']);
+        const cells = Object.entries(line)
+          .filter(([member]) => !['details', 'tenant_id'].includes(member))
+          .map(([member, value]) => [member, value === null ? '' : String(value)]);
+        expect(row).toEqual(Object.fromEntries(cells));
+      }
+    }
+    expect(csv.text('audit-log.csv')).toContain(`,success,system,staff:${officer.staffId},,,,,"",`);
+  });
+
+  it('bring no formula into a table', () => {
+    expect(csv.table('audit-log.csv').map((row) => row['details'])).toContain("'-5");
+    expect(csv.table('data-exports.csv').map((row) => row['bytes'])).toEqual([
+      "'-1",
+      '"=1"',
+      '',
+      '',
+    ]);
+  });
+
+  it('leave the tables of staff as they are without them', () => {
+    expect(csv.table('permission-changes.csv')).toHaveLength(2);
+    expect(csv.table('access-review.csv')).toMatchObject([
+      { staff_id: officer.staffId, status: 'disabled', disabled_at: '' },
+    ]);
+    expect(csv.table('joiners-leavers.csv').map((row) => row['change'])).toEqual([
+      'returned',
+      'returned',
+    ]);
+  });
+});
