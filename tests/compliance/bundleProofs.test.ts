@@ -247,6 +247,36 @@ describe('the stretch of the log that a bundle covers', () => {
       [1, 4],
     ],
     [
+      'all that was sealed from its first moment until five minutes after its last',
+      [
+        { sealed: -3, occurred: -3 },
+        { sealed: -2, occurred: -2 },
+        { sealed: 0, occurred: -1 },
+        { sealed: 1440, occurred: 1440 },
+        { sealed: 1444, occurred: 1444 },
+        { sealed: 1445, occurred: 1445 },
+        { sealed: 1446, occurred: 1446 },
+      ],
+      [1, 5],
+      [],
+    ],
+    [
+      'events of its first and last moment, whenever they were sealed, and no others',
+      [
+        { sealed: -90, occurred: -90 },
+        { sealed: -80, occurred: -80 },
+        { sealed: -70, occurred: 0 },
+        { sealed: -60, occurred: 1440 },
+        { sealed: -2, occurred: -2 },
+        { sealed: -1, occurred: 1 },
+        { sealed: 1446, occurred: 1440 - 1 / 60_000 },
+        { sealed: 2000, occurred: 1440 },
+        { sealed: 2001, occurred: 2001 },
+      ],
+      [1, 7],
+      [2, 5, 6],
+    ],
+    [
       'two neighbours where nothing happened',
       [
         { sealed: -60, occurred: -60 },

@@ -50,6 +50,12 @@ const HOSTILE_AGENTS = [
   'tab\tin the middle',
   '\tstarts with a tab',
   'two\r\nlines',
+  '\nstarts with a line feed',
+  '\rstarts with a carriage return',
+  '＋full width',
+  '－full width',
+  '＠full width',
+  '',
   'back\\slash \\n',
 ];
 
@@ -153,7 +159,7 @@ describe('the evidence bundle', () => {
       )
       .map((row) => row[column('user_agent')] ?? '');
     expect(agents.map(unguard)).toEqual(HOSTILE_AGENTS);
-    for (const agent of agents) expect(agent).not.toMatch(/^[=+\-@\t\r＝＋－＠]/);
+    for (const agent of agents) expect(agent).not.toMatch(/^[=+\-@\t\n\r＝＋－＠]/);
     const records = textOf(files, 'audit-log.csv');
     expect(records.endsWith('\r\n')).toBe(true);
   });

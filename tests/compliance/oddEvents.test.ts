@@ -60,9 +60,9 @@ describe('events as nobody should write them', () => {
       for (const [at, line] of json.lines(`${name}.jsonl`).entries()) {
         const { details, ...row } = rows[at] ?? {};
         expect(JSON.parse(details?.replace(/^'/, '') ?? '')).toEqual(line['details']);
-        const cells = Object.entries(line)
+        const cells = Object.entries(line as Record<string, string | number | null>)
           .filter(([member]) => !['details', 'tenant_id'].includes(member))
-          .map(([member, value]) => [member, value === null ? '' : String(value)]);
+          .map(([member, value]) => [member, String(value ?? '')]);
         expect(row).toEqual(Object.fromEntries(cells));
       }
     }
