@@ -10,8 +10,9 @@ const SECURITY_ACTIONS = `(SELECT string_to_array(current_setting('gatehouse.sec
 const EVENT_COLUMNS: readonly Column[] = [
   ['leaf_index', 'literal', 'l.leaf_index'],
   ['id', 'token', 'e.id'],
-  ['occurred_at', 'instant', 'e.occurred_at'],
-  ['sealed_at', 'instant', 'l.sealed_at'],
+  // Of the range, and of the clock of the database.
+  ['occurred_at', 'moment', 'e.occurred_at'],
+  ['sealed_at', 'moment', 'l.sealed_at'],
   ['action', 'text', 'e.action'],
   ['outcome', 'token', 'e.outcome'],
   ['actor', 'text', 'e.actor'],
@@ -51,6 +52,8 @@ export const AUDIT_LOG: ExportFile = {
   walks: true,
 };
 
+const AT = ['occurred_at', 'instant', 'e.occurred_at'] as const;
+
 const edge = (first: string, last: string) =>
   `SELECT l.leaf_index, l.event_id, l.sealed_at FROM audit_leaves l
     WHERE l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${first} AND ${last}`;
@@ -64,7 +67,7 @@ export const EDGES: ExportFile = {
     of: 'every event between the first and the last leaf of this bundle',
     filter: 'occurred_at does not lie in the range',
   },
-  columns: EVENT_COLUMNS,
+  columns: EVENT_COLUMNS.map((column) => (column[0] === 'occurred_at' ? AT : column)),
   from: `FROM (${edge(FIRST, setting('edge_before', 'bigint'))}
     UNION ALL ${edge(setting('edge_after', 'bigint'), LAST)}) l ${EVENT_OF_LEAF}
   WHERE e.tenant_id = ${TENANT} AND NOT (${IN_RANGE})`,
@@ -93,7 +96,6 @@ export const COPY_LEAF_HASHES = `COPY (SELECT encode(l.leaf_hash, 'base64') FROM
   WHERE l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${FIRST} AND ${LAST} ORDER BY ${LEAF_ORDER}) TO STDOUT`;
 
 const LEAF = ['leaf_index', 'literal', 'l.leaf_index'] as const;
-const AT = ['occurred_at', 'instant', 'e.occurred_at'] as const;
 const ACTOR = ['actor', 'text', 'e.actor'] as const;
 const detail = (name: string, kind: 'text' | 'jsonb', member: string): Column => [
   name,
