@@ -37,7 +37,7 @@ const MOST_DIRECTORY_BYTES = 1_048_576;
 const LONGEST_COMMENT = 65_535;
 
 /** Sizes are known from the directory, names are plain: bit 3 and bit 11 of the flags are all that may be set. */
-export const KNOWN_FLAGS = 0x0808;
+const KNOWN_FLAGS = 0x0808;
 export const VERSIONS: readonly number[] = [10, 20, 45];
 const METHODS: readonly number[] = [0, 8];
 /** Of the file's mode under Unix, what it is; and what says "folder" under DOS. */

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { BundleSource } from './bundleSource';
-import { KNOWN_FLAGS, readDirectory, VERSIONS, ZipError } from './zipDirectory';
+import { readDirectory, VERSIONS, ZipError } from './zipDirectory';
 import type { ZipEntry } from './zipDirectory';
 
 const LOCAL_BYTES = 30;
@@ -52,7 +52,6 @@ function checkHeader(entry: ZipEntry, header: Buffer): void {
   const [crc, packed, size] = [14, 18, 22].map((at) => header.readUInt32LE(at));
   const expected = isStreamed(entry) ? [0, 0, 0] : [entry.crc, entry.packed, entry.size];
   const isSame =
-    (flags & KNOWN_FLAGS) === entry.flags &&
     flags === entry.flags &&
     method === entry.method &&
     header.readUInt32LE(10) === entry.time &&

@@ -271,9 +271,13 @@ function describeFile(name: string, content: Buffer): Record<string, Json> {
 export const splitRows = (text: string): string[] =>
   text.match(/(?:"(?:[^"]|"")*"|[^"\r]|\r(?!\n))*\r\n/g) ?? [];
 
-/** Writes the manifest of the files as they are, and signs it: what only the holder of the key can do. */
-export function sign(bundle: OpenBundle, keys = bundle.plan.keys): Map<string, Buffer> {
-  const files = [...bundle.files].map(([name, content]) => describeFile(name, content));
+/** Writes the manifest of the files as they are, and signs it: what only the holder of the key can do. @param retell what it says of a file */
+export function sign(
+  bundle: OpenBundle,
+  keys = bundle.plan.keys,
+  retell: (file: Record<string, Json>) => Record<string, Json> = (file) => file,
+): Map<string, Buffer> {
+  const files = [...bundle.files].map(([name, content]) => retell(describeFile(name, content)));
   const manifest = canonicalJson({ ...bundle.manifest, key: vkeyOf(keys), files });
   const signature = signNote(`${manifest}\n`, nameKey(ORIGIN, keys.publicKey), keys.key);
   return new Map([

@@ -175,6 +175,15 @@ describe('a manifest that contradicts itself', () => {
     expect(text).toMatch(message);
   });
 
+  it('is named where it says other leaves of a file than it has', async () => {
+    const signed = sign(openBundle(plan), keys, (file) =>
+      file['name'] === 'audit-log.csv'
+        ? { ...file, population: { firstLeaf: 1, lastLeaf: 2 } }
+        : file,
+    );
+    expect((await verify(pack(signed), believed)).found).toEqual(['file_rows audit-log.csv']);
+  });
+
   it('is named where it does not name what every bundle has', async () => {
     const bundle = openBundle(plan);
     bundle.files.delete('consistency.json');
