@@ -104,10 +104,12 @@ export class CsvEvents implements RowDecoder {
       if (at >= length) return -1;
       const start = at;
       let form: number = FORM.PLAIN;
+      let inset = 0;
       if (bytes[at] === QUOTE) {
         at = this.endOfQuoted(bytes, at + 1);
         if (at < 0) return -1;
-        form = FORM.QUOTED;
+        if (!isPlain(bytes, start + 1, at - 1)) form = FORM.QUOTED;
+        else inset = 1;
       } else {
         while (at < length && PLAIN[bytes[at] ?? 0] === 1 && bytes[at] !== COMMA) at += 1;
         if (at < length && bytes[at] !== COMMA && bytes[at] !== CR) {
@@ -118,8 +120,8 @@ export class CsvEvents implements RowDecoder {
         if (at === start) form = FORM.NULL;
       }
       if (this.cells < COLUMNS.length) {
-        this.starts[this.cells] = start;
-        this.ends[this.cells] = at;
+        this.starts[this.cells] = start + inset;
+        this.ends[this.cells] = at - inset;
         this.forms[this.cells] = form;
       }
       this.cells += 1;
@@ -279,6 +281,12 @@ export class CsvEvents implements RowDecoder {
     if (this.forms[column] !== FORM.PLAIN) return this.textOf(bytes, column) ?? '';
     return bytes.toString('latin1', start, end);
   }
+}
+
+/** Within quotation marks, too, most bytes stand for themselves: a comma is why most cells have them. */
+function isPlain(bytes: Buffer, from: number, end: number): boolean {
+  for (let at = from; at < end; at += 1) if (PLAIN[bytes[at] ?? 0] === 0) return false;
+  return true;
 }
 
 /** Without quotes a cell may hold any byte that neither separates cells nor ends rows. */

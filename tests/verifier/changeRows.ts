@@ -1,0 +1,34 @@
+import {
+  csvRow,
+  makeEvents,
+  makeKeys,
+  openBundle,
+  pack,
+  sign,
+  splitRows,
+  vkeyOf,
+} from '@/tests/helpers/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+
+export const keys = makeKeys();
+export const events = makeEvents(130);
+export const plan: BundlePlan = { events, keys };
+export const believed = { keys: [vkeyOf(keys)] };
+
+export type Change = (rows: string[]) => string[];
+
+/** Changes the rows of a file, the header among them as row 0; where the key is at hand, all is signed anew. */
+export function change(name: string, how: Change, isKeyHeld: boolean, of = plan): Buffer {
+  const bundle = openBundle(of);
+  const signed = isKeyHeld ? bundle.files : sign(bundle);
+  const split = name.endsWith('.csv') ? splitRows : (text: string) => text.match(/[^\n]*\n/g) ?? [];
+  const rows = how(split(signed.get(name)?.toString() ?? ''));
+  signed.set(name, Buffer.from(rows.join('')));
+  return pack(isKeyHeld ? sign(bundle) : signed);
+}
+
+export const rowOf = (leaf: number, more: object = {}): string => {
+  const event = events[leaf];
+  if (!event) throw new Error(`there is no leaf ${leaf}`);
+  return csvRow({ ...event, ...more });
+};
