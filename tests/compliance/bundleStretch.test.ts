@@ -1,0 +1,142 @@
+import { sql } from 'drizzle-orm';
+import { app } from '@/server/app';
+import { db } from '@/server/db';
+import { writeEvents } from '@/tests/helpers/auditReads';
+import { downloadEvidence } from '@/tests/helpers/evidenceBundle';
+import { seedOfficer } from '@/tests/helpers/officer';
+
+const may10 = { from: '2026-05-10', to: '2026-05-10', format: 'csv' };
+
+describe('the stretch of the log that a bundle covers', () => {
+  const minute = (n: number) => new Date(Date.UTC(2026, 4, 10) + n * 60_000).toISOString();
+  /** Leaf by leaf when it was sealed and when it occurred, in minutes since the range began; it ends after 1440. */
+  const cases: [string, { sealed: number; occurred: number }[], [number, number], number[]][] = [
+    [
+      'one leaf more at each end',
+      [
+        { sealed: -60, occurred: -60 },
+        { sealed: -1, occurred: -1 },
+        { sealed: 5, occurred: 5 },
+        { sealed: 1439, occurred: 1439 },
+        { sealed: 1446, occurred: 1446 },
+        { sealed: 1500, occurred: 1500 },
+      ],
+      [1, 4],
+      [2, 3],
+    ],
+    [
+      'five minutes after its end, for what came late',
+      [
+        { sealed: -1, occurred: -1 },
+        { sealed: 10, occurred: 10 },
+        { sealed: 1441, occurred: 1441 },
+        { sealed: 1444, occurred: 1439 },
+        { sealed: 1446, occurred: 1446 },
+        { sealed: 1447, occurred: 1447 },
+      ],
+      [0, 4],
+      [1, 3],
+    ],
+    [
+      'events of the range that came a day late or a moment early',
+      [
+        { sealed: -2, occurred: -2 },
+        { sealed: -1, occurred: 1 },
+        { sealed: 10, occurred: 10 },
+        { sealed: 1446, occurred: 1446 },
+        { sealed: 2000, occurred: 2000 },
+        { sealed: 3000, occurred: 20 },
+        { sealed: 3001, occurred: 3001 },
+        { sealed: 3002, occurred: 3002 },
+      ],
+      [0, 6],
+      [1, 2, 5],
+    ],
+    [
+      'all that was sealed from its first moment until five minutes after its last',
+      [
+        { sealed: -3, occurred: -3 },
+        { sealed: -2, occurred: -2 },
+        { sealed: 0, occurred: -1 },
+        { sealed: 1440, occurred: 1440 },
+        { sealed: 1444, occurred: 1444 },
+        { sealed: 1445, occurred: 1445 },
+        { sealed: 1446, occurred: 1446 },
+      ],
+      [1, 5],
+      [],
+    ],
+    [
+      'events of its first and last moment, whenever they were sealed, and no others',
+      [
+        { sealed: -90, occurred: -90 },
+        { sealed: -80, occurred: -80 },
+        { sealed: -70, occurred: 0 },
+        { sealed: -60, occurred: 1440 },
+        { sealed: -2, occurred: -2 },
+        { sealed: -1, occurred: 1 },
+        { sealed: 1446, occurred: 1440 - 1 / 60_000 },
+        { sealed: 2000, occurred: 1440 },
+        { sealed: 2001, occurred: 2001 },
+      ],
+      [1, 7],
+      [2, 5, 6],
+    ],
+    [
+      'two neighbours where nothing happened',
+      [
+        { sealed: -60, occurred: -60 },
+        { sealed: -50, occurred: -50 },
+        { sealed: 2000, occurred: 2000 },
+        { sealed: 2001, occurred: 2001 },
+      ],
+      [1, 2],
+      [],
+    ],
+    [
+      'the whole log where all of it is later',
+      [
+        { sealed: 2000, occurred: 2000 },
+        { sealed: 2001, occurred: 2001 },
+      ],
+      [0, 0],
+      [],
+    ],
+  ];
+
+  it.each(cases)('holds %s', async (_name, leaves, [first, last], inRange) => {
+    const officer = await seedOfficer();
+    const { tenantId } = officer;
+    for (const { occurred } of leaves) {
+      await writeEvents(tenantId, [{ occurredAt: new Date(minute(occurred)) }]);
+    }
+    await downloadEvidence(app, officer, { ...may10, from: '2026-03-01' });
+    // Only the hands of an owner can move a time of sealing; here they stand for the months that a test does not have.
+    await db.transaction(async (tx) => {
+      await tx.execute(sql`ALTER TABLE audit_leaves DISABLE TRIGGER USER`);
+      for (const [index, { sealed }] of leaves.entries()) {
+        await tx.execute(
+          sql`UPDATE audit_leaves SET sealed_at = ${minute(sealed)} WHERE log_id = ${tenantId} AND leaf_index = ${index}`,
+        );
+      }
+      await tx.execute(sql`ALTER TABLE audit_leaves ENABLE TRIGGER USER`);
+    });
+    const evidence = await downloadEvidence(app, officer, may10);
+    const { firstLeaf, lastLeaf } = evidence.manifest.log;
+    const indexes = (name: string) => evidence.table(name).map((row) => Number(row['leaf_index']));
+    expect([firstLeaf, lastLeaf]).toEqual([first, last]);
+    expect(indexes('audit-log.csv')).toEqual(inRange);
+    const others = Array.from({ length: last - first + 1 }, (_, n) => first + n);
+    expect(indexes('audit-log-edges.csv')).toEqual(others.filter((n) => !inRange.includes(n)));
+    const all = await readHashes(tenantId);
+    const hashes = evidence.text('leaves.txt').split('\n').slice(0, -1);
+    expect(hashes).toEqual(all.slice(first, last + 1));
+  });
+
+  async function readHashes(logId: string): Promise<string[]> {
+    const { rows } = await db.execute<{ leaf_hash: Buffer }>(
+      sql`SELECT leaf_hash FROM audit_leaves WHERE log_id = ${logId} ORDER BY leaf_index`,
+    );
+    return rows.map((row) => row.leaf_hash.toString('base64'));
+  }
+});
