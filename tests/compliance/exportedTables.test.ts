@@ -27,11 +27,17 @@ describe('each table of a bundle', () => {
     // Of our people, in the log of somebody else.
     const about = { tenantId: other.tenantId, outcome: 'success' as const, actor: other.staffId };
     await db.insert(auditLogs).values(
-      ['STAFF_DISABLED', 'STAFF_CREATED', 'STAFF_ENABLED', 'FACTOR_REMOVED'].map((action) => ({
-        ...{ ...about, action, subject: `staff:${officer.staffId}`, correlationId: 'foreign' },
-        occurredAt: new Date(`2025-03-10T00:00:00Z`),
-        details: { permissions: ['FOREIGN'], disabledAt: '2025-03-09T00:00:00.000Z', factor: 'x' },
-      })),
+      ['STAFF_DISABLED', 'STAFF_CREATED', 'STAFF_ENABLED', 'FACTOR_REMOVED', 'SCHEMA_MIGRATED'].map(
+        (action) => ({
+          ...{ ...about, action, subject: `staff:${officer.staffId}`, correlationId: 'foreign' },
+          occurredAt: new Date(`2025-03-10T00:00:00Z`),
+          details: {
+            permissions: ['FOREIGN'],
+            disabledAt: '2025-03-09T00:00:00.000Z',
+            factor: 'x',
+          },
+        }),
+      ),
     );
     await db.execute(sql`INSERT INTO audit_logs (action, outcome, actor, correlation_id, occurred_at, details)
       SELECT action, 'success', 'system', 'schema', at::timestamptz, jsonb_build_object('tag', tag)
