@@ -40,8 +40,9 @@ const LONGEST_COMMENT = 65_535;
 const KNOWN_FLAGS = 0x0808;
 export const VERSIONS: readonly number[] = [10, 20, 45];
 const METHODS: readonly number[] = [0, 8];
-/** Of the file's mode under Unix, what it is; and what says "folder" under DOS. */
-const [FILE_TYPE, PLAIN_FILE, DOS_FOLDER] = [0o170000, 0o100000, 0x10];
+/** Every file of a bundle is one that its owner may write and all may read: no folder, no link, no device. */
+const MADE_BY = 0x032d;
+const ATTRIBUTES = 0o100644 * 0x10000 + 0x20;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$/;
 
 interface Directory {
@@ -154,9 +155,8 @@ function readEntry(bytes: Buffer, at: number): { entry: ZipEntry; end: number } 
   if (!METHODS.includes(short(10))) throw shape(`it is compressed by method ${short(10)}`, name);
   if (!VERSIONS.includes(short(6))) throw shape(`it needs version ${short(6)} of ZIP`, name);
   if (short(34) !== 0) throw shape('it is on another disk', name);
-  const [kind, isFolder] = [short(40) & FILE_TYPE, (bytes[at + 38] ?? 0) & DOS_FOLDER];
-  if ((kind !== 0 && kind !== PLAIN_FILE) || isFolder !== 0) {
-    throw shape('it is a folder, a link or a device, not a file', name);
+  if (short(4) !== MADE_BY || short(36) !== 0 || bytes.readUInt32LE(at + 38) !== ATTRIBUTES) {
+    throw shape('it is no plain file, or was not packed as bundles are', name);
   }
   const narrow: ZipEntry = {
     ...{ name, flags: short(8), method: short(10), time: bytes.readUInt32LE(at + 12) },

@@ -75,7 +75,7 @@ function writeFile(file: RawFile, zip64: boolean): Written {
       ...[long(0x02014b50), short(0x032d), version, short(flags), short(method), TIME, long(crc)],
       ...(zip64 ? [long(LONG_MAX), long(LONG_MAX)] : [long(packed.length), long(size)]),
       ...[short(Buffer.byteLength(name)), short(extra.length), short(comment.length)],
-      ...[short(0), short(0), long(file.attributes ?? 0), long(zip64 ? LONG_MAX : at)],
+      ...[short(0), short(0), long(file.attributes ?? 0x81a40020), long(zip64 ? LONG_MAX : at)],
       ...[Buffer.from(name), extra, comment],
     ]);
   };

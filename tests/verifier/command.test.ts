@@ -52,7 +52,8 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'json.zip'), json.zip);
   writeFileSync(join(folder, 'checkpoint.txt'), csv.text('checkpoint.txt'));
   const flipped = Buffer.from(csv.zip);
-  const at = flipped.length >> 1;
+  // The first bit of what is packed says whether more follows.
+  const at = flipped.indexOf('audit-log.csv') + 'audit-log.csv'.length;
   flipped[at] = (flipped[at] ?? 0) ^ 1;
   writeFileSync(join(folder, 'flipped.zip'), flipped);
 });
@@ -99,7 +100,7 @@ describe('node verify.mjs', () => {
 
   it('names the file in which a byte was flipped: exit 1', async () => {
     const { code, stdout } = await run('flipped.zip', '--key', csv.manifest.key);
-    expect(stdout).toMatch(/^(zip_damaged|zip_shape) {2}[a-z.-]+: /m);
+    expect(stdout).toMatch(/^zip_damaged {2}audit-log\.csv: /m);
     expect(stdout).toMatch(/The bundle is NOT sound: \d+ findings?\.\n$/);
     expect(code).toBe(1);
   });

@@ -1,6 +1,7 @@
 import { makeEvents, makeKeys, openBundle, pack, sign, vkeyOf } from '@/tests/helpers/madeUpBundle';
 import { writeZip } from '@/tests/helpers/rawZip';
 import type { RawFile, RawZip } from '@/tests/helpers/rawZip';
+import { readZip } from '@/tests/helpers/readZip';
 import { verify } from './verifyFile';
 
 const keys = makeKeys();
@@ -139,13 +140,16 @@ describe('a file that is not unpacked as it was packed', () => {
     );
   });
 
-  it('is named whichever byte of the bundle is flipped', async () => {
+  it('is named whichever byte is flipped, but for those that change nothing of what is unpacked', async () => {
     const missed: number[] = [];
-    for (let at = 0; at < bundle.length; at += 397) {
+    const directory = bundle.indexOf('PK\x01\x02', 0, 'latin1');
+    for (let at = 0; at < bundle.length; at += at < directory ? 397 : 1) {
       const { found } = await verify(flipped(bundle, at), believed);
       if (found.length === 0) missed.push(at);
     }
-    expect(missed).toEqual([]);
+    // Deflate can say some things in two ways, and leaves a few bits at its end unused.
+    for (const at of missed) expect(await readZip(flipped(bundle, at))).toEqual(files);
+    expect(missed.length).toBeLessThan(3);
   }, 30_000);
 
   it.each([
