@@ -1,13 +1,16 @@
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { SECURITY_EVENT_ACTIONS } from '@/server/audit';
+import type { AuditAction } from '@/server/audit';
 import { app } from '@/server/app';
 import { LOG_FILES, TABLE_FILES } from '@/server/compliance/bundleFiles';
 import { db } from '@/server/db';
-import { auditLogs } from '@/server/db/schema';
+import { tenantStaff } from '@/server/db/schema';
+import { writeEvents } from '@/tests/helpers/auditReads';
 import { downloadEvidence, utcToday } from '@/tests/helpers/evidenceBundle';
 import type { Evidence } from '@/tests/helpers/evidenceBundle';
 import { seedOfficer } from '@/tests/helpers/officer';
 import { ALIVE_IN_MARCH, IN_MARCH, KIND, idOf, insertPastRows } from '@/tests/helpers/pastRows';
+import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 
 const OURS = 'aaaaaaaa';
@@ -17,6 +20,8 @@ const march = { from: '2025-03-01', to: '2025-03-31', format: 'csv' };
 describe('each table of a bundle', () => {
   let officer: SeededAuth;
   let other: SeededAuth;
+  let member: SeededAuth;
+  let stranger: SeededAuth;
   let evidence: Evidence;
 
   beforeAll(async () => {
@@ -24,21 +29,7 @@ describe('each table of a bundle', () => {
     other = await seedOfficer();
     await insertPastRows(other, FOREIGN);
     await insertPastRows(officer, OURS);
-    // Of our people, in the log of somebody else.
-    const about = { tenantId: other.tenantId, outcome: 'success' as const, actor: other.staffId };
-    await db.insert(auditLogs).values(
-      ['STAFF_DISABLED', 'STAFF_CREATED', 'STAFF_ENABLED', 'FACTOR_REMOVED', 'SCHEMA_MIGRATED'].map(
-        (action) => ({
-          ...{ ...about, action, subject: `staff:${officer.staffId}`, correlationId: 'foreign' },
-          occurredAt: new Date(`2025-03-10T00:00:00Z`),
-          details: {
-            permissions: ['FOREIGN'],
-            disabledAt: '2025-03-09T00:00:00.000Z',
-            factor: 'x',
-          },
-        }),
-      ),
-    );
+    await writeAcrossTenants();
     await db.execute(sql`INSERT INTO audit_logs (action, outcome, actor, correlation_id, occurred_at, details)
       SELECT action, 'success', 'system', 'schema', at::timestamptz, jsonb_build_object('tag', tag)
       FROM (VALUES ('2025-03-31T23:59:59.999Z', '4'), ('2025-03-01T00:00:00Z', '3'), ('2025-03-01T00:00:00Z', '2'),
@@ -46,6 +37,38 @@ describe('each table of a bundle', () => {
         unnest(ARRAY['SCHEMA_MIGRATED', 'SCHEMA_HEALTH_FAILED', 'SCHEMA_HEALTH_RESTORED']) AS action`);
     evidence = await downloadEvidence(app, officer, march);
   });
+
+  /** Of our people in the log of somebody else, which is nothing to us, and the other way round. */
+  async function writeAcrossTenants() {
+    const { tenantId, staffId } = officer;
+    member = await seedTestUserAndToken({ tenantId });
+    stranger = await seedTestUserAndToken();
+    const joined = (day: string) => ({ createdAt: new Date(`${day}T00:00:00Z`) });
+    await db.update(tenantStaff).set(joined('2025-01-01')).where(eq(tenantStaff.id, staffId));
+    await db
+      .update(tenantStaff)
+      .set(joined('2025-03-15'))
+      .where(eq(tenantStaff.id, member.staffId));
+    const details = {
+      ...{ permissions: ['FOREIGN'], disabledAt: '2025-03-09T00:00:00.000Z', factor: 'FOREIGN' },
+    };
+    const event = (action: AuditAction, day: string, who = staffId) => ({
+      ...{ action, subject: `staff:${who}`, details, occurredAt: new Date(`${day}T00:00:00Z`) },
+    });
+    await writeEvents(other.tenantId, [
+      event('STAFF_CREATED', '2025-03-15', member.staffId),
+      event('STAFF_DISABLED', '2025-03-10'),
+      event('STAFF_ENABLED', '2025-03-11'),
+      event('SCHEMA_MIGRATED', '2025-03-11'),
+      event('STAFF_ENABLED', '2025-04-10'),
+      event('FACTOR_REMOVED', '2025-04-10'),
+    ]);
+    const change = event('STAFF_PERMISSIONS_CHANGED', '2025-03-10');
+    await writeEvents(tenantId, [
+      { ...change, outcome: 'denied', details: {} },
+      { ...change, subject: `staff:${stranger.staffId}`, actor: 'odd', details: {} },
+    ]);
+  }
 
   const column = (file: string, name: string) =>
     evidence.table(`${file}.csv`).map((row) => row[name]);
@@ -76,9 +99,9 @@ describe('each table of a bundle', () => {
   it('has what was changed of permissions, first what came first', () => {
     const rows = evidence.table('permission-changes.csv');
     expect(rows.map((row) => [row['actor'], row['after']])).toEqual(
-      [2, 3, 2, 3, 4, 4].map((n) => [`actor ${n}`, `["P_${n}"]`]),
+      [2, 3, 2, 3, 0, 4, 4].map((n) => (n ? [`actor ${n}`, `["P_${n}"]`] : ['odd', '[]'])),
     );
-    expect(column('joiners-leavers', 'actor')).toEqual(['actor 2', 'actor 3', 'actor 4']);
+    expect(column('joiners-leavers', 'actor')).toEqual(['actor 2', 'actor 3', '', 'actor 4']);
   });
 
   it('has each value in its column', () => {
@@ -119,11 +142,15 @@ describe('each table of a bundle', () => {
     });
     for (const [name, content] of [...evidence.files, ...everything.files]) {
       const text = content.toString('utf8');
-      for (const foreign of [FOREIGN, 'FOREIGN', other.tenantId, other.staffId, other.email])
+      const { tenantId, staffId, email } = other;
+      for (const foreign of [FOREIGN, 'FOREIGN', tenantId, staffId, email, stranger.email])
         expect([name, text.includes(foreign)]).toEqual([name, false]);
     }
-    const review = everything.table('access-review.csv');
-    expect(review).toMatchObject([{ staff_id: officer.staffId, status: 'active', factors: '[]' }]);
+    const active = { staff_id: officer.staffId, status: 'active', factors: '[]' };
+    expect(evidence.table('access-review.csv')).toMatchObject([
+      { ...active, permissions: '[]' },
+      { staff_id: member.staffId },
+    ]);
   });
 
   it('is described in the manifest as it is', () => {

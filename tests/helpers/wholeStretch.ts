@@ -13,6 +13,8 @@ export function expectWholeStretch(evidence: Evidence): void {
   expect(events.map((event) => event['leaf_index'])).toEqual(
     Array.from({ length: lastLeaf - firstLeaf + 1 }, (_, n) => firstLeaf + n),
   );
+  // In the order of RFC 8785, so that a line is the entry but for what is within `details`.
+  for (const event of events) expect(Object.keys(event)).toEqual(Object.keys(event).sort());
   const hashes = events.map((event) =>
     createHash('sha256')
       .update(`\x00${canonicalJson(event as Json)}`)
