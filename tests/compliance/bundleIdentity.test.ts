@@ -23,7 +23,8 @@ describe('a bundle', () => {
     const name = 'Another name than the slug';
     await db.update(tenants).set({ name }).where(eq(tenants.id, tenantId));
     const began = new Date().toISOString();
-    const { manifest, zip } = await downloadEvidence(app, { token }, { ...range, format: 'json' });
+    const evidence = await downloadEvidence(app, { token }, { ...range, format: 'json' });
+    const { manifest, zip, files } = evidence;
     const [requested] = await eventsOf(tenantId, 'DATA_EXPORT_REQUESTED');
     expect(manifest).toMatchObject({
       ...{ bundle: 'gatehouse-evidence', version: 2, range, format: 'json' },
@@ -33,12 +34,15 @@ describe('a bundle', () => {
     });
     expect(manifest.asOf >= began).toBe(true);
     expect(manifest.asOf <= new Date().toISOString()).toBe(true);
+    const named = evidence.table('controls.csv').map((row) => row['file'] ?? '');
+    expect(named.filter((file) => !files.has(file))).toEqual([]);
     // The first moment that a ZIP can tell, in MS-DOS's form.
     expect([zip.readUInt16LE(10), zip.readUInt16LE(12)]).toEqual([0, (1 << 5) | 1]);
   });
 
   it('leaves an event that says what left, and under which head', async () => {
     const officer = await seedOfficer();
+    await writeEvents(officer.tenantId, [{}, {}]);
     const { manifest, zip } = await downloadEvidence(app, officer, { ...range, format: 'csv' });
     const [completed, ...others] = await eventsOf(officer.tenantId, 'DATA_EXPORT_COMPLETED');
     expect(others).toEqual([]);

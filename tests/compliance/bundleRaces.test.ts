@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { AuditAction } from '@/server/audit';
 import { sealNext } from '@/server/audit/log/seal';
+import { toTimeRange } from '@/server/compliance/exportInput';
+import { openSnapshot } from '@/server/compliance/exportStore';
+import { STEP_UPS } from '@/server/compliance/stateFileStore';
 import { createApp } from '@/server/createApp';
+import { db } from '@/server/db';
+import { stepUpChallenges } from '@/server/db/schema';
 import { writeEvents } from '@/tests/helpers/auditReads';
 import { downloadEvidence } from '@/tests/helpers/evidenceBundle';
 import { seedOfficer } from '@/tests/helpers/officer';
@@ -89,6 +94,27 @@ describe('what is committed between the sealing of the log and the snapshot', ()
     const evidence = await downloadEvidence(app, officer, march);
     expectWholeStretch(evidence);
     expect(evidence.manifest.log).toMatchObject({ firstLeaf: 0, lastLeaf: 3 });
+  });
+});
+
+describe('what is committed after the snapshot', () => {
+  it('is in no table', async () => {
+    const { tenantId, userId, staffId, sessionId } = await seedOfficer();
+    await writeEvents(tenantId, [on('03-01')]);
+    await deps.sealer.sealNow();
+    const challenge = { tenantId, userId, staffId, sessionId, origin: 'session' as const };
+    const createdAt = new Date('2026-03-02T00:00:00Z');
+    const ask = () =>
+      db
+        .insert(stepUpChallenges)
+        .values({ ...challenge, purpose: 'data_export', createdAt, expiresAt: new Date() });
+    await ask();
+    const wanted = { range: toTimeRange(march), format: 'csv' as const, files: [STEP_UPS] };
+    const snapshot = await openSnapshot(deps.pool, tenantId, wanted);
+    await ask();
+    const rows = Buffer.concat((await snapshot.copy(STEP_UPS).toArray()) as Buffer[]);
+    await snapshot.close();
+    expect(rows.toString('utf8').trimEnd().split('\n')).toHaveLength(2);
   });
 });
 
