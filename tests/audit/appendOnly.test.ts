@@ -82,7 +82,12 @@ describe('an event', () => {
   it.each(Object.keys(AUDIT_ACTIONS))('%s takes no field that its schema does not name', (name) => {
     const schema = AUDIT_ACTIONS[name as keyof typeof AUDIT_ACTIONS];
     const { error } = schema.safeParse({ refreshToken: 'ghr_secret' });
-    expect(error?.issues.map(({ code }) => code)).toContain('unrecognized_keys');
+    // Where an action has several forms, none of them takes it.
+    const [first] = error?.issues ?? [];
+    const forms = first?.code === 'invalid_union' ? first.errors : [error?.issues ?? []];
+    for (const issues of forms) {
+      expect(issues.map(({ code }) => code)).toContain('unrecognized_keys');
+    }
     const event = { action: name, outcome: 'success', details: { refreshToken: 'ghr_secret' } };
     expect(() => toAuditRow(context, event as unknown as AuditEvent)).toThrow();
   });

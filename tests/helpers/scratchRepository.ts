@@ -9,6 +9,7 @@ import { REPOSITORY } from './serverProcess';
 const PARTS = [
   'server',
   'client',
+  'verifier',
   'scripts',
   'migrations',
   '.husky/pre-commit',
