@@ -137,6 +137,12 @@ export const CONTROLS: readonly Control[] = [
     'What people did about it outside of Gatehouse.',
   ),
   control(
+    'CC7.3',
+    'audit-log.{log}',
+    'LOGIN_BLOCKED, REFRESH_REUSE_DETECTED, STEP_UP_FAILED and NOTICE_ANSWERED are no part of security-events: find them here, and what followed with the same actor or subject.',
+    'What people did about it outside of Gatehouse.',
+  ),
+  control(
     'CC8.1',
     'schema-changes.csv',
     'Each change of the database: is there an approved change for it? sha256 is that of the file of the same name in the source of the release.',

@@ -93,7 +93,7 @@ const UNRECORDED_BEFORE_RETURN = `SELECT ${change({
 
 /** Alive at leaving: begun by then, and neither revoked nor expired before. One of an older version has been refused since. */
 const alive = (row: string, isSession: boolean) => `SELECT ${isSession} AS is_session,
-    least(${row}.revoked_at, ${row}.expires_at) AS ended_at, ${row}.revoked_at IS NULL AND ${row}.expires_at > now() AS is_alive`;
+    least(${row}.revoked_at, ${row}.expires_at) AS ended_at, ${row}.revoked_at IS NULL AND ${row}.expires_at > least(now(), ${setting('range_end', 'timestamptz')}) AS is_alive`;
 const wasAlive = (row: string) => `${row}.created_at <= l.occurred_at
       AND least(${row}.revoked_at, ${row}.expires_at) >= l.occurred_at
       AND (${row}.revoked_at IS NOT NULL OR ${row}.session_version = m.session_version)`;

@@ -30,8 +30,8 @@ export const SESSIONS: ExportFile = {
   ],
   from: `FROM user_sessions s
   JOIN users u ON u.id = s.user_id
-  WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END} AND s.expires_at > ${START}
-    AND (s.revoked_at IS NULL OR s.revoked_at > ${START})`,
+  WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END} AND s.expires_at >= ${START}
+    AND (s.revoked_at IS NULL OR s.revoked_at >= ${START})`,
   order: 's.created_at, s.id',
 };
 
