@@ -49,7 +49,7 @@ describe('summary.html', () => {
     const page = writeSummary(subject('2025-01-01', '2025-01-01'), [], files);
     const escaped = '&quot;&lt;&amp;&#39;&gt;';
     expect(page).toContain(
-      `<tr><th>audit-log.jsonl</th><td>7</td><td>CC7.2</td><td>${escaped}</td></tr>`,
+      `<tr><th>audit-log.jsonl</th><td>7</td><td>CC7.2, CC7.3</td><td>${escaped}</td></tr>`,
     );
     expect(page).toContain('<tr><th>audit-log-edges.jsonl</th><td>7</td><td></td><td></td></tr>');
     const name = '&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;';

@@ -70,14 +70,14 @@ async function insertEvents({ tenantId, staffId, sessionId }: Owner, prefix: str
 async function insertSessions(owner: Owner, prefix: string) {
   const [first, late] = [new Date('2025-03-01T00:00:00.000Z'), new Date('2025-05-01T00:00:00Z')];
   const early = new Date('2025-02-01T00:00:00Z');
-  const justAfter = new Date(first.getTime() + 1);
+  const justBefore = new Date(first.getTime() - 1);
   const rows = [
     { createdAt: new Date('2025-04-01T00:00:00.000Z'), expiresAt: late },
     { createdAt: new Date('2025-03-31T23:59:59.999Z'), expiresAt: late },
+    { createdAt: early, expiresAt: justBefore },
     { createdAt: early, expiresAt: first },
-    { createdAt: early, expiresAt: justAfter },
-    { createdAt: early, expiresAt: late, revokedAt: first },
-    { createdAt: early, expiresAt: late, revokedAt: justAfter, revokeReason: 'manual' as const },
+    { createdAt: early, expiresAt: late, revokedAt: justBefore },
+    { createdAt: early, expiresAt: late, revokedAt: first, revokeReason: 'manual' as const },
   ];
   await db
     .insert(userSessions)
