@@ -19,7 +19,6 @@ const PARTS = [
   'drizzle.config.ts',
   'package.json',
   'tsconfig.json',
-  'tsconfig.build.json',
   // After the sources, so that it counts as built from them.
   'dist',
 ];
