@@ -94,7 +94,7 @@ module.exports = {
       to: {
         path: '^(server|client|tests|bench|scripts)/',
         pathNot:
-          '^server/audit/(canonicalJson|log/(checkpoint|leaf|merkleTree|signedNote|treeProofs)|verify/(batchTimes|believedKeys|findingList|noteFile))\\.ts$',
+          '^server/audit/(canonicalJson|log/(checkpoint|leaf|merkleTree|signedNote|treeProofs)|verify/(batchTimes|believedKeys|findingList|noteFile|reportText))\\.ts$',
       },
     },
     {

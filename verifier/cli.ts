@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { parseKeys } from '../server/audit/verify/believedKeys';
+import { joinKeys, parseKeys } from '../server/audit/verify/believedKeys';
 import type { GivenKeys } from '../server/audit/verify/believedKeys';
 import { CannotVerifyError } from './earlierHeads';
 import { openFile } from './nodeSource';
@@ -58,15 +58,6 @@ function readKey(given: string): GivenKeys {
   );
 }
 
-function readKeys(given: readonly string[] | undefined): GivenKeys | undefined {
-  if (!given) return undefined;
-  const keys = given.map(readKey);
-  return {
-    everywhere: keys.flatMap(({ everywhere }) => everywhere),
-    named: keys.flatMap(({ named }) => named),
-  };
-}
-
 async function openGiven(file: string) {
   try {
     return await openFile(file);
@@ -94,7 +85,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return EXIT.SOUND;
   }
-  const keys = readKeys(key);
+  const keys = key && joinKeys(key.map(readKey));
   const source = await openGiven(file);
   const earlier = [];
   for (const one of checkpoint ?? []) earlier.push(await openGiven(one));

@@ -1,3 +1,4 @@
+import { layOutReport } from '../server/audit/verify/reportText';
 import { CHECKS, FINDING_KINDS } from './findings';
 import type { CheckName, Finding } from './findings';
 import type { Verification } from './inspection';
@@ -54,16 +55,13 @@ export const verdictOf = ({ findings }: Verification): string =>
 /** For people: a line for each check, what was found, what is worth knowing, and in the last line whether the bundle is sound. */
 export function describeAsText(verification: Verification): string {
   const { findings, notices } = verification;
-  const lines = describeChecks(verification).map(
-    ({ check, mark, says }) => `${mark.padEnd(5)} ${check.padEnd(12)} ${says}`,
-  );
-  const shown = findings.shown();
-  if (shown.length > 0) lines.push('', ...shown.map(describeFinding));
-  const more = findings.total - shown.length;
-  if (more > 0) lines.push(`… and ${more} more (--limit)`);
-  if (notices.length > 0)
-    lines.push('', ...notices.map((notice) => `note: ${describeNotice(notice)}`));
-  return `${[...lines, '', verdictOf(verification)].join('\n')}\n`;
+  return layOutReport({
+    checks: describeChecks(verification),
+    found: findings.shown().map(describeFinding),
+    total: findings.total,
+    notices: notices.map(describeNotice),
+    verdict: verdictOf(verification),
+  });
 }
 
 /** For machines: the same, in one line. */

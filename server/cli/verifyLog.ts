@@ -1,6 +1,13 @@
 import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { CannotVerifyError, NoteFileError, parseKeys, readNotes, verifyLog } from '../audit/verify';
+import {
+  CannotVerifyError,
+  NoteFileError,
+  joinKeys,
+  parseKeys,
+  readNotes,
+  verifyLog,
+} from '../audit/verify';
 import type { GivenCheckpoint, GivenKeys } from '../audit/verify';
 import {
   EmbeddedPostgresError,
@@ -83,10 +90,7 @@ function gatherKeys(
       'There is no key to believe: set EVIDENCE_SIGNING_KEY, or give a public key with --key.',
     );
   }
-  return {
-    everywhere: all.flatMap(({ everywhere }) => everywhere),
-    named: all.flatMap(({ named }) => named),
-  };
+  return joinKeys(all);
 }
 
 /** Longer than any line of a checkpoint: what is no text is not gathered until memory ends. */

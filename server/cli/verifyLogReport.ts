@@ -1,4 +1,4 @@
-import { CHECKS, FINDING_KINDS, GUARDED } from '../audit/verify';
+import { CHECKS, FINDING_KINDS, GUARDED, layOutReport } from '../audit/verify';
 import type { CheckName, Finding, Verification } from '../audit/verify';
 
 type Walk = NonNullable<Verification['walk']>;
@@ -59,19 +59,17 @@ function describeFinding(finding: Finding): string {
 /** For people: a line for each check, what was found, what is worth knowing, and in the last line whether the log is sound. */
 export function describeAsText(verification: Verification): string {
   const { findings, notices } = verification;
-  const lines = describeChecks(verification).map(
-    ({ check, mark, says }) => `${mark.padEnd(5)} ${check.padEnd(12)} ${says}`,
-  );
-  const shown = findings.shown();
-  if (shown.length > 0) lines.push('', ...shown.map(describeFinding));
-  const more = findings.total - shown.length;
-  if (more > 0) lines.push(`… and ${more} more (--limit)`);
-  if (notices.length > 0) lines.push('', ...notices.map((notice) => `note: ${notice}`));
   const verdict =
     findings.total === 0
       ? 'The log is sound.'
       : `The log is NOT sound: ${plural(findings.total, 'finding')}.`;
-  return `${[...lines, '', verdict].join('\n')}\n`;
+  return layOutReport({
+    checks: describeChecks(verification),
+    found: findings.shown().map(describeFinding),
+    total: findings.total,
+    notices,
+    verdict,
+  });
 }
 
 /** For machines: the same, in one line. */

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Pool, PoolClient } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { SECURITY_EVENT_ACTIONS } from '../audit';
+import { isoTime } from '../db/isoTime';
 import { runLong } from '../db/runLong';
 import { AppError } from '../errors';
 import { gatherProofs } from './bundleProofs';
@@ -61,7 +62,7 @@ const BEGIN = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
   SET LOCAL timezone = 'UTC'`;
 
 /** The first statement that reads: it takes the snapshot, just after the time that it returns. */
-const TAKE_SNAPSHOT = `SELECT to_char(statement_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS as_of`;
+const TAKE_SNAPSHOT = `SELECT ${isoTime('statement_timestamp()')} AS as_of`;
 
 const READ_TENANT = 'SELECT id, slug, name FROM tenants WHERE id = $1';
 

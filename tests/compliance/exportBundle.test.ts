@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import request from 'supertest';
 import { app } from '@/server/app';
 import { db } from '@/server/db';
-import { auditLogs, users } from '@/server/db/schema';
+import { auditLogs, riskDecisions, users } from '@/server/db/schema';
 import { eq } from 'drizzle-orm';
 import { binaryBody } from '@/tests/helpers/binaryBody';
 import { isNoteSignedBy } from '@/tests/helpers/evidenceBundle';
@@ -57,6 +57,7 @@ const HOSTILE_AGENTS = [
   '＠full width',
   '',
   'back\\slash \\n',
+  '\u0001control\u0007 \u007f\u0085\u2028characters',
 ];
 
 describe('the evidence bundle', () => {
@@ -162,6 +163,33 @@ describe('the evidence bundle', () => {
     for (const agent of agents) expect(agent).not.toMatch(/^[=+\-@\t\n\r＝＋－＠]/);
     const records = textOf(files, 'audit-log.csv');
     expect(records.endsWith('\r\n')).toBe(true);
+  });
+
+  it('gives names and notes back exactly as well', async () => {
+    const { tenantId, staffId } = await seedTestUserAndToken({
+      tenantId: seeded.tenantId,
+      email: `=cmd|calc,"a" 🔐\u202e-${seeded.staffId}@example.com`,
+    });
+    const decision = {
+      ...{ tenantId, staffId, at: 'login' as const, score: 0, reasons: [], seen: '', signals: {} },
+      ...{ decision: 'allow' as const, outcome: 'allowed' as const, spentUs: 1 },
+      ...{ occurredAt: new Date('2026-03-15T12:00:00Z'), verdict: 'suspicious' as const },
+      ...{ verdictBy: staffId, verdictAt: new Date() },
+    };
+    await db.insert(riskDecisions).values(
+      HOSTILE_AGENTS.map((verdictNote, n) => ({
+        ...{ ...decision, id: randomUUID(), verdictNote, correlationId: `note-${n}` },
+      })),
+    );
+    const files = await bundle(seeded.token, { from: '2026-03-01', to: today, format: 'csv' });
+    const cells = (name: string, column: string) => {
+      const [header = [], ...rows] = parseCsv(textOf(files, name));
+      return rows.map((row) => row[header.indexOf(column)] ?? '');
+    };
+    const notes = cells('risk-decisions.csv', 'verdict_note');
+    expect(notes.map(unguard).sort()).toEqual([...HOSTILE_AGENTS].sort());
+    const names = cells('access-review.csv', 'email').filter((email) => email.includes('calc'));
+    expect(names).toEqual([`'=cmd|calc,"a" 🔐\u202e-${seeded.staffId}@example.com`]);
   });
 
   it('holds no hash and no secret, whatever the format', async () => {

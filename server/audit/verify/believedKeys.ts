@@ -9,6 +9,12 @@ export interface GivenKeys {
   readonly named: readonly NoteVerifier[];
 }
 
+/** All that was given, as one. */
+export const joinKeys = (keys: readonly GivenKeys[]): GivenKeys => ({
+  everywhere: keys.flatMap(({ everywhere }) => everywhere),
+  named: keys.flatMap(({ named }) => named),
+});
+
 /** Reads public keys: PEMs, and vkeys of signed notes, one a line. @returns undefined where there is none, or one is damaged */
 export function parseKeys(text: string): GivenKeys | undefined {
   const pem = /-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g;

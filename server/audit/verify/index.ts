@@ -1,4 +1,4 @@
-export { parseKeys } from './believedKeys';
+export { joinKeys, parseKeys } from './believedKeys';
 export type { GivenKeys } from './believedKeys';
 export type { GivenCheckpoint } from './earlierHeads';
 export { CHECKS, FINDING_KINDS } from './findings';
@@ -7,3 +7,4 @@ export { GUARDED } from './guards';
 export { NoteFileError, readNotes } from './noteFile';
 export { CannotVerifyError, verifyLog } from './verifyLog';
 export type { Verification } from './verifyLog';
+export { layOutReport } from './reportText';
