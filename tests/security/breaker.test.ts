@@ -55,7 +55,7 @@ describe('the breaker', () => {
 
 describe('a database that is too slow to score with', () => {
   const clock = createMovableClock();
-  const { app, deps } = buildApp({}, { clock });
+  const { app, deps } = buildApp({ anomalyTimeoutMs: 1000 }, { clock });
 
   async function causesOf(staffId: string): Promise<unknown[]> {
     const rows = await db
