@@ -94,8 +94,10 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
   const received: ReceivedMail[] = [];
   let behaviour: Behaviour = 'accept';
   let begun = 0;
-  const step = (done: () => void, lessMs = 0) => {
-    const ms = STEP_MS[behaviour];
+  /** A mail meets to its end what was in force when it began: a change counts from the next one on. */
+  const met = new Map<string, Behaviour>();
+  const step = (done: () => void, during = behaviour, lessMs = 0) => {
+    const ms = STEP_MS[during];
     if (ms === undefined) done();
     else setTimeout(done, ms - lessMs);
   };
@@ -106,28 +108,31 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
     logger: false,
     closeTimeout: 10,
     onConnect: (_session, done) =>
-      step(() => done(behaviour === 'down' ? refusal(421, 'away') : null), GREETING_MS),
-    onMailFrom(_address, _session, done) {
+      step(() => done(behaviour === 'down' ? refusal(421, 'away') : null), behaviour, GREETING_MS),
+    onMailFrom(_address, { id }, done) {
       begun += 1;
+      met.set(id, behaviour);
       step(() => done());
     },
-    onRcptTo({ address }, _session, done) {
+    onRcptTo({ address }, { id }, done) {
+      const now = met.get(id);
       // As servers do, it repeats the address.
-      if (behaviour === 'greylist') return done(refusal(451, `4.7.1 <${address}> try later`));
-      if (behaviour === 'refuse') return done(refusal(550, `5.1.1 <${address}> is unknown here`));
-      return step(() => done());
+      if (now === 'greylist') return done(refusal(451, `4.7.1 <${address}> try later`));
+      if (now === 'refuse') return done(refusal(550, `5.1.1 <${address}> is unknown here`));
+      return step(() => done(), now);
     },
-    onData(stream, { envelope }, done) {
+    onData(stream, { id, envelope }, done) {
+      const now = met.get(id);
       const chunks: Buffer[] = [];
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));
       stream.on('end', () => {
-        if (behaviour === 'hang') return;
-        if (behaviour === 'refuseText') return done(refusal(554, '5.6.0 not with this text'));
+        if (now === 'hang') return;
+        if (now === 'refuseText') return done(refusal(554, '5.6.0 not with this text'));
         const raw = Buffer.concat(chunks).toString('latin1');
         const from = envelope.mailFrom ? envelope.mailFrom.address : '';
         const to = envelope.rcptTo.map(({ address }) => address);
         received.push({ from, to, raw, ...parse(raw) });
-        step(() => done());
+        step(() => done(), now);
       });
     },
     ...options,

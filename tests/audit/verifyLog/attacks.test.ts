@@ -163,8 +163,8 @@ describe('an attack by somebody who may do anything in the database is found and
     const [one, two] = [await scene.leaf(3), await scene.leaf(25)];
     const [a, b] = [one.event_id, two.event_id];
     await scene.tamper(
-      `UPDATE audit_logs e SET (actor, subject, user_agent, correlation_id, details, ip) =
-         (SELECT actor, subject, user_agent, correlation_id, details, ip FROM audit_logs o
+      `UPDATE audit_logs e SET (actor, subject, session_id, user_agent, correlation_id, details, ip) =
+         (SELECT actor, subject, session_id, user_agent, correlation_id, details, ip FROM audit_logs o
           WHERE o.id <> e.id AND o.id IN ('${a}', '${b}')) WHERE e.id IN ('${a}', '${b}')`,
     );
     const { code, findings } = await scene.findings();
