@@ -5,20 +5,23 @@ import { join } from 'node:path';
 import { closeLater } from './closing';
 import { REPOSITORY } from './serverProcess';
 
-/** What the schema tool reads and runs, and what a deployment does. */
-const PARTS = [
+/** What the schema tool reads and runs. */
+const SOURCES = [
   'server',
-  'client',
-  'verifier',
   'scripts',
   'migrations',
   '.husky/pre-commit',
-  '.github',
   '.gitattributes',
   '.gitignore',
   'drizzle.config.ts',
   'package.json',
   'tsconfig.json',
+];
+/** What a deployment does besides, from a host's commands to the server. */
+const DEPLOYED = [
+  'client',
+  'verifier',
+  '.github',
   // After the sources, so that it counts as built from them.
   'dist',
 ];
@@ -125,16 +128,33 @@ function open(root: string): ScratchRepository {
   };
 }
 
-/** A checkout of this project on branch main, all committed and the hook installed; without a remote. */
-export function makeScratchRepository(): ScratchRepository {
+function layOut(parts: readonly string[]): ScratchRepository {
   const root = mkdtempSync(join(tmpdir(), 'gatehouse-checkout-'));
-  for (const part of PARTS) cpSync(join(REPOSITORY, part), join(root, part), { recursive: true });
+  for (const part of parts) cpSync(join(REPOSITORY, part), join(root, part), { recursive: true });
   symlinkSync(join(REPOSITORY, 'node_modules'), join(root, 'node_modules'), 'dir');
   const repository = open(root);
   repository.git('init', '-q', '-b', 'main');
   // A link is no folder: the pattern with a slash does not cover it.
   writeFileSync(join(root, '.git', 'info', 'exclude'), 'node_modules\n');
   execFileSync(process.execPath, ['scripts/installHooks.mjs'], { cwd: root, env: GIT_ENV });
+  return repository;
+}
+
+/** A checkout of what the schema tool looks at, on branch main, all committed and the hook installed; without a remote. */
+export function makeScratchRepository(): ScratchRepository {
+  const repository = layOut(SOURCES);
+  repository.commitAll();
+  return repository;
+}
+
+/**
+ * The same with all that a deployment takes, built. Its `npm run schema` is the tool in one file: a rehearsal runs it
+ * twenty times, and that npm finds its sources is shown where the check itself is tested.
+ */
+export function makeDeployableRepository(): ScratchRepository {
+  const repository = layOut([...SOURCES, ...DEPLOYED]);
+  const script = /"schema": "[^"]*"/;
+  repository.replace('package.json', script, `"schema": "exec node ${bundleTool()} --root ."`);
   repository.commitAll();
   return repository;
 }

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { ask } from '../helpers/askDatabase';
 import { newestTag, numbered, readMigrations } from '../helpers/migrationsFolder';
-import { copyRepository, makeScratchRepository } from '../helpers/scratchRepository';
+import { copyRepository, makeDeployableRepository } from '../helpers/scratchRepository';
 import type { ScratchRepository } from '../helpers/scratchRepository';
 import { REPOSITORY, externalEnv } from '../helpers/serverProcess';
 import { createTestDatabase } from '../helpers/testDatabase';
@@ -32,7 +32,7 @@ let url: string;
 let drop: () => Promise<void>;
 
 beforeAll(async () => {
-  template = makeScratchRepository();
+  template = makeDeployableRepository();
   template.write('.github/deploy/host.sh', HOST);
   template.write(
     '.git/info/exclude',
