@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -165,6 +166,8 @@ try {
   await buildServer(join(aside, 'server'));
   await buildClient(join(aside, 'client'));
   await buildVerifier(join(aside, 'verifier'));
+  // Made for its owner alone: what root builds, the account that serves has to read.
+  chmodSync(aside, 0o777 & ~process.umask());
   const old = `${aside}-old`;
   if (existsSync(dist)) renameSync(dist, old);
   renameSync(aside, dist);

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { ask } from './askDatabase';
+import { builtScript } from './builtScript';
 import { closeLater } from './closing';
 import { pollUntil } from './pollUntil';
 import { REPOSITORY } from './serverProcess';
@@ -11,8 +12,8 @@ export const MIGRATION_LOCK = '7449363237540164979';
 
 /** A migrator in a process of its own; it is gone after the file at the latest. */
 export function startMigrator(url: string, folder: string) {
-  const script = join(REPOSITORY, 'tests', 'bootstrap', 'fixtures', 'migrateFolder.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', script, url, folder], {
+  const source = join(REPOSITORY, 'tests', 'bootstrap', 'fixtures', 'migrateFolder.ts');
+  const child = spawn(process.execPath, [builtScript(source), url, folder], {
     cwd: REPOSITORY,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { builtScript } from './builtScript';
 import { closeLater } from './closing';
 
 const repository = path.resolve(__dirname, '../..');
@@ -18,8 +19,8 @@ interface NodeProcess {
  * @param env settings in place of this process's own
  */
 export async function spawnNode(env: NodeJS.ProcessEnv): Promise<NodeProcess> {
-  const script = path.join(__dirname, 'fixtures', 'serveNode.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', script], {
+  const script = builtScript(path.join(__dirname, 'fixtures', 'serveNode.ts'));
+  const child = spawn(process.execPath, [script], {
     cwd: repository,
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, ...env },

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { ask } from '../helpers/askDatabase';
@@ -126,6 +126,8 @@ describe('a deployment', () => {
       'Probe the new version',
     ]);
     expect(hostLog()).toStrictEqual(['backup staging', 'deploy staging']);
+    // Built by one account, served by another.
+    expect(statSync(join(repository.root, 'dist')).mode & 0o777).toBe(0o777 & ~process.umask());
     const commit = repository.git('rev-parse', '--short=12', 'HEAD').trim();
     const last = (await applied()).at(-1);
     expect(last).toMatchObject({ tag: numbered(0, 'deployed'), by: 'github:ann run 42' });
