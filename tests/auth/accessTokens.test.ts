@@ -207,6 +207,7 @@ describe('a token is refused', () => {
 
   it('past its end also by a node that has accepted it before', async () => {
     const node = openNode();
+    node.clock.stop();
     const { accessToken } = (await login(node.app, owner)).body;
     expect((await me(node.app, accessToken)).status).toBe(200);
     node.clock.advance(329);

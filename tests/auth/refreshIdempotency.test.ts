@@ -58,6 +58,7 @@ describe('a refresh whose answer was lost', () => {
   it('is given again 59 seconds later, and is reuse 61 seconds later', async () => {
     const { app: aged, clock } = openNode();
     const seeded = await seedTestUserAndToken();
+    clock.stop();
     const lost = await refreshWithKey(aged, seeded.refreshToken, KEY);
     clock.advance(59);
     const late = await refreshWithKey(aged, seeded.refreshToken, KEY);

@@ -9,6 +9,8 @@ import { buildApp } from './testApp';
 export interface MovableClock {
   now(): Date;
   advance(seconds: number): void;
+  /** Stands still from now on, but for being moved: for what is exact to the second on a busy machine. */
+  stop(): void;
 }
 
 export interface Node {
@@ -20,9 +22,11 @@ export interface Node {
 /** The application once more on this file's database, with connections, caches and a clock of its own. */
 export function openNode(change: (config: ReadyConfig) => ReadyConfig = (config) => config): Node {
   let movedMs = 0;
+  let standsAt: number | undefined;
   const clock = {
-    now: () => new Date(Date.now() + movedMs),
+    now: () => new Date((standsAt ?? Date.now()) + movedMs),
     advance: (seconds: number) => void (movedMs += seconds * 1000),
+    stop: () => void (standsAt = Date.now()),
   };
   return { ...buildApp(change(requireReady(loadConfig())), { clock }), clock };
 }
