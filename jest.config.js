@@ -24,7 +24,7 @@ module.exports = {
   ],
   // Names of the language that hot code asks for: to look one up in a test's own world costs a hundred times as much.
   sandboxInjectedGlobals: ['Object', 'Array', 'Math', 'JSON', 'Map'],
-  testTimeout: 20_000,
+  testTimeout: 60_000,
   // Two more than the cores that this is meant for: many tests wait for processes, disks and deadlines.
   maxWorkers: 4,
 };

@@ -3,8 +3,6 @@ import { signMore, signed, thisDatabase } from '@/tests/helpers/checkpoints';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 import { buildApp } from '@/tests/helpers/testApp';
 
-jest.setTimeout(60_000);
-
 const SEALER_LOCK = '7310595163817209187';
 const NEXT = 'SELECT id FROM audit_checkpoints WHERE id > $1 ORDER BY id';
 

@@ -26,8 +26,6 @@ import {
 } from '@/tests/helpers/checkpoints';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 
-jest.setTimeout(40_000);
-
 let folder: string;
 let path: string;
 let node: ReturnType<typeof openDeliverer> | undefined;

@@ -14,8 +14,6 @@ import { closeLater } from '@/tests/helpers/closing';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 import { startTcpProxy } from '@/tests/helpers/tcpProxy';
 
-jest.setTimeout(40_000);
-
 let receiver: Receiver;
 let sink: string;
 let node: ReturnType<typeof openDeliverer> | undefined;

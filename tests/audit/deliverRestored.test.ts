@@ -19,8 +19,6 @@ import { startTcpProxy } from '@/tests/helpers/tcpProxy';
 import type { TcpProxy } from '@/tests/helpers/tcpProxy';
 import { createTestDatabase } from '@/tests/helpers/testDatabase';
 
-jest.setTimeout(40_000);
-
 const LOST =
   'the audit log lacks a checkpoint that was delivered: an older backup was restored, or a failover lost it';
 

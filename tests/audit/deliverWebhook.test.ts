@@ -14,8 +14,6 @@ import {
 } from '@/tests/helpers/checkpoints';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 
-jest.setTimeout(40_000);
-
 let receiver: Receiver;
 let sink: string;
 let node: ReturnType<typeof openDeliverer> | undefined;

@@ -16,8 +16,6 @@ import {
 } from '@/tests/helpers/eventFeed';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 
-jest.setTimeout(40_000);
-
 const LOST =
   'the audit log lacks an event that was delivered: an older backup was restored, or a failover lost it';
 

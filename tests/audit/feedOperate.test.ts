@@ -14,8 +14,6 @@ import {
 import { operate } from '@/tests/helpers/operatorCommand';
 import { externalEnv } from '@/tests/helpers/serverProcess';
 
-jest.setTimeout(60_000);
-
 describe('an operator', () => {
   it('sees how far the receiver is, checks what it has, and has events sent again, which is audited', async () => {
     await seal();

@@ -22,8 +22,6 @@ import { listen } from '@/tests/helpers/listen';
 import { objectionsToOcsf } from '@/tests/helpers/ocsf';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 
-jest.setTimeout(40_000);
-
 const CANNOT = 'audit events cannot be delivered: they are kept, and tried again';
 
 let receiver: Receiver;

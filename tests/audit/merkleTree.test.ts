@@ -9,8 +9,6 @@ import {
 import type { ReadRoots } from '@/server/audit/log/treeProofs';
 import { auditPath, consistencyPath, madeUpEntries, treeHash } from '@/tests/helpers/referenceTree';
 
-jest.setTimeout(60_000);
-
 const MOST = 70;
 
 function grow(entries: readonly Buffer[]): GrowingTree {

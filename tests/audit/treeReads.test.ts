@@ -8,8 +8,6 @@ import type { PreparedRunner } from '@/server/db';
 import { ask, withConnection } from '@/tests/helpers/askDatabase';
 import { buildApp } from '@/tests/helpers/testApp';
 
-jest.setTimeout(60_000);
-
 const LEAVES = 70_000;
 const LOG = randomUUID();
 const { deps } = buildApp();

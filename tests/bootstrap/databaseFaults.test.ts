@@ -13,8 +13,6 @@ import { SEEDED_EMAIL, SEEDED_PASSWORD, seedTemplate } from '../helpers/seedTemp
 import { startTcpProxy } from '../helpers/tcpProxy';
 import type { TcpProxy } from '../helpers/tcpProxy';
 
-jest.setTimeout(40_000);
-
 const CREDENTIALS = { email: SEEDED_EMAIL, password: SEEDED_PASSWORD };
 const KEY = { 'idempotency-key': 'the-first-request' };
 

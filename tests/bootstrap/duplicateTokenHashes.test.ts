@@ -3,8 +3,6 @@ import { ask, withConnection } from '../helpers/askDatabase';
 import { MIGRATIONS, migrationsBefore, readMigrations } from '../helpers/migrationsFolder';
 import { createTestDatabase } from '../helpers/testDatabase';
 
-jest.setTimeout(30_000);
-
 const ALL = readMigrations();
 const BEFORE = 3;
 

@@ -35,8 +35,6 @@ jest.mock('@/server/bootstrap/embedded/freePort', () => {
   return { freePort: jest.fn(real.freePort) };
 });
 
-jest.setTimeout(60_000);
-
 const isRoot = process.getuid?.() === 0;
 /** Only root can act as another account: to anybody else these guarantees do not apply. */
 const where = (applies: boolean) => (title: string, test: () => Promise<void>) => {

@@ -12,8 +12,6 @@ import {
 } from './fixtures/embeddedHarness';
 import { listProcesses } from '@/tests/helpers/processTable';
 
-jest.setTimeout(60_000);
-
 const { place, start, runner, startedRunner, adopt } = useDataFolder();
 
 describe('the embedded database after a crash', () => {

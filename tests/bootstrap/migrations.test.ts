@@ -15,8 +15,6 @@ import { externalEnv, killServers, startServer } from '../helpers/serverProcess'
 import type { ServerProcess } from '../helpers/serverProcess';
 import { createTestDatabase } from '../helpers/testDatabase';
 
-jest.setTimeout(30_000);
-
 const ALL = readMigrations();
 const NEWEST = ALL.at(-1) as Migration;
 

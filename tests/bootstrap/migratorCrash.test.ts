@@ -7,8 +7,6 @@ import { startMigrator, terminate, waitingWorker } from '../helpers/migrator';
 import { pollUntil } from '../helpers/pollUntil';
 import { createTestDatabase } from '../helpers/testDatabase';
 
-jest.setTimeout(30_000);
-
 let url: string;
 let drop: () => Promise<void>;
 

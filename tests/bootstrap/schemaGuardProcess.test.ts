@@ -8,8 +8,6 @@ import type { ServerProcess } from '../helpers/serverProcess';
 import { SEEDED_EMAIL, SEEDED_PASSWORD } from '../helpers/seedTemplate';
 import { createTestDatabase } from '../helpers/testDatabase';
 
-jest.setTimeout(30_000);
-
 let url: string;
 let drop: () => Promise<void>;
 

@@ -19,8 +19,6 @@ import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
 import { createServingRole } from '@/tests/helpers/servingRole';
 import { buildApp } from '@/tests/helpers/testApp';
 
-jest.setTimeout(60_000);
-
 type Role = Awaited<ReturnType<typeof createServingRole>>;
 let role: Role;
 

@@ -12,8 +12,6 @@ import { externalEnv, killServers, startServer } from '../helpers/serverProcess'
 import { SEEDED_EMAIL, SEEDED_PASSWORD, SEEDED_TENANT } from '../helpers/seedTemplate';
 import { createTestDatabase } from '../helpers/testDatabase';
 
-jest.setTimeout(30_000);
-
 const PASSWORD = 'correct horse battery staple';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

@@ -4,8 +4,6 @@ import { operate } from '../helpers/operatorCommand';
 import { externalEnv, killServers, startServer } from '../helpers/serverProcess';
 import { createServingRole } from '../helpers/servingRole';
 
-jest.setTimeout(60_000);
-
 afterEach(killServers);
 
 const grant = (...words: string[]) => operate(externalEnv(), ['db', 'grant', ...words]);

@@ -7,8 +7,6 @@ import type { SeededAuth } from '../helpers/seedAuth';
 import { externalEnv } from '../helpers/serverProcess';
 import { buildApp } from '../helpers/testApp';
 
-jest.setTimeout(30_000);
-
 const env = externalEnv();
 const nodes: Express[] = [];
 

@@ -10,8 +10,6 @@ import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
 
-jest.setTimeout(60_000);
-
 const node = buildApp();
 const { app, deps } = node;
 const { compliance, read, proofOf, keyOf, expectProven, seedLog } = createAuditor(node);

@@ -7,8 +7,6 @@ import { ALL_ACTIONS } from '@/server/compliance/listAuditLogs';
 import { withConnection } from '@/tests/helpers/askDatabase';
 import { closeLater } from '@/tests/helpers/closing';
 
-jest.setTimeout(60_000);
-
 const url = () => process.env['DATABASE_URL'] ?? '';
 const TENANT = '0190b6a0-0000-7000-8000-000000000003';
 const NOBODYS = '0190b6a0-0000-7000-8000-000000000004';

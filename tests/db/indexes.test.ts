@@ -10,8 +10,6 @@ import { seedTestUserAndToken } from '../helpers/seedAuth';
 import { codeAt, giveFactor } from '../helpers/secondFactor';
 import { buildApp } from '../helpers/testApp';
 
-jest.setTimeout(60_000);
-
 const GROWING_TABLES = [
   'refresh_tokens',
   'user_sessions',

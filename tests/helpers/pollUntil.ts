@@ -1,9 +1,9 @@
-/** Asks until the answer fits, or fails at the deadline. */
+/** Asks until the answer fits, or fails at the deadline, which a sound program never meets, on a busy machine either. */
 export async function pollUntil<T>(
   what: string,
   ask: () => Promise<T>,
   fits: (answer: T) => boolean,
-  timeoutMs = 5000,
+  timeoutMs = 15_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -11,8 +11,6 @@ import { REPOSITORY, externalEnv } from '../helpers/serverProcess';
 import { createTestDatabase } from '../helpers/testDatabase';
 import { runJob, stepsOf } from '../helpers/workflow';
 
-jest.setTimeout(60_000);
-
 /** A host that notes what it is asked to do, and whose deployment starts the server that is checked out. */
 const HOST = `#!/usr/bin/env bash
 set -euo pipefail

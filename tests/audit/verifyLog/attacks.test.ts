@@ -1,7 +1,5 @@
 import { OTHER, Scene, TENANT, file } from './scene';
 
-jest.setTimeout(60_000);
-
 let scene: Scene;
 
 beforeEach(async () => {

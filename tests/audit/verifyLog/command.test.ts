@@ -5,8 +5,6 @@ import { killServers, startServer } from '@/tests/helpers/serverProcess';
 import { createTestDatabase } from '@/tests/helpers/testDatabase';
 import { OTHER, Scene, TENANT, file, newKeys, pemOf, runCommand } from './scene';
 
-jest.setTimeout(60_000);
-
 let scene: Scene;
 
 beforeAll(async () => {

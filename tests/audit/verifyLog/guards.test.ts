@@ -1,7 +1,5 @@
 import { Scene, TENANT } from './scene';
 
-jest.setTimeout(60_000);
-
 let scene: Scene;
 
 beforeAll(async () => {

@@ -5,8 +5,6 @@ import type { GivenCheckpoint } from '@/server/audit/verify';
 import { killServers, startServer } from '@/tests/helpers/serverProcess';
 import { OTHER, Scene, TENANT, file, newKeys, pemOf, runCommand } from './scene';
 
-jest.setTimeout(60_000);
-
 let scene: Scene;
 
 beforeEach(async () => {

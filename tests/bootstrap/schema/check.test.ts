@@ -8,8 +8,6 @@ import { numbered } from '../../helpers/migrationsFolder';
 import { copyRepository, makeScratchRepository, run } from '../../helpers/scratchRepository';
 import type { ScratchRepository } from '../../helpers/scratchRepository';
 
-jest.setTimeout(30_000);
-
 const NICKNAMES = `migrations/${numbered(0, 'tenants_have_nicknames')}.sql`;
 const TABLE = 'server/db/schema/tenants.ts';
 const COLUMN: [string, string] = [

@@ -2,8 +2,6 @@ import { numbered } from '../../helpers/migrationsFolder';
 import { copyRepository, makeScratchRepository } from '../../helpers/scratchRepository';
 import type { ScratchRepository } from '../../helpers/scratchRepository';
 
-jest.setTimeout(60_000);
-
 let template: ScratchRepository;
 let repository: ScratchRepository;
 
