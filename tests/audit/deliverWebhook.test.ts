@@ -112,7 +112,7 @@ describe('a receiver that does not take a checkpoint', () => {
         if (typeof answer === 'string' || !('headers' in answer)) return answer;
         return { ...answer, headers: { location: trap.url } };
       });
-      const { lines, metric } = open({ webhookTimeoutMs: 300 });
+      const { lines, metric } = open(reason === 'TIMEOUT' ? { webhookTimeoutMs: 1000 } : {});
       const row = await untilFailed(sink);
       expect(row?.last_error).toBe(reason);
       expect(Number(row?.delivered_id)).toBe(all.at(-4)?.id);

@@ -149,7 +149,7 @@ describe('a receiver that does not take events', () => {
           ? { ...answer, headers: { location: trap.url } }
           : answer,
       );
-      const { sink, lines, metric } = await open({ timeoutMs: 200 });
+      const { sink, lines, metric } = await open(reason === 'TIMEOUT' ? { timeoutMs: 1000 } : {});
       const tenants = await sealEvents([600, 2, 2]);
       expect((await untilResting(sink))?.last_error).toBe(reason);
       await hastenFeed();

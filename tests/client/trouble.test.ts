@@ -241,7 +241,7 @@ describe('something else that answers in place of Gatehouse', () => {
 
 describe('a lost answer', () => {
   it('is one that has not come within timeoutMs', async () => {
-    const { tab } = await scene.signedIn({ timeoutMs: 200 });
+    const { tab } = await scene.signedIn({ timeoutMs: 1000 });
     scene.expireAccess();
     tab.network = (call, send) => {
       if (call.path !== REFRESH || tab.refreshes().length > 1) return send();
