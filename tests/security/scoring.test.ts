@@ -201,6 +201,8 @@ describe('scoring that cannot look', () => {
     ({ app: hurried } = buildApp({ anomalyTimeoutMs: 250 }, { clock }));
   });
 
+  /** Milliseconds: above what a busy machine takes, below the 8 seconds after which any statement is cut off. */
+  const SOON = 4000;
   const SKIPPED = { status: 200, score: 0, reasons: ['ANOMALY_CHECK_SKIPPED'] };
 
   async function skippedCauses(staffId: string): Promise<unknown[]> {
@@ -212,14 +214,14 @@ describe('scoring that cannot look', () => {
   }
 
   it.each(['known_devices', 'known_countries'])(
-    'lets the login in within about a second while %s is locked',
+    'lets the login in while %s is locked, soon after its own deadline',
     async (table) => {
       const traveller = await seedTraveller(app);
       await withConnection(databaseUrl, async (client) => {
         await client.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
         const startedAt = Date.now();
         expect(await scoreOf(traveller, HOME, hurried)).toEqual(SKIPPED);
-        expect(Date.now() - startedAt).toBeLessThan(4000);
+        expect(Date.now() - startedAt).toBeLessThan(SOON);
         await client.query('ROLLBACK');
       });
       expect(await skippedCauses(traveller.staffId)).toHaveLength(1);
@@ -236,7 +238,7 @@ describe('scoring that cannot look', () => {
         Array.from({ length: 20 }, () => attemptLogin(hurried, traveller, HOME)),
       );
       expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
-      expect(Date.now() - startedAt).toBeLessThan(6000);
+      expect(Date.now() - startedAt).toBeLessThan(SOON);
       await client.query('ROLLBACK');
     });
   });
