@@ -59,7 +59,6 @@ async function alone<T>(work: () => Promise<T>): Promise<T> {
     'nobody is connected',
     () => ask(server(), 'SELECT pid FROM pg_stat_activity WHERE datname = $1', [nameOf(live)]),
     (rows) => rows.length === 0,
-    10_000,
   );
   const result = await work();
   proxy.set('forward');
@@ -86,7 +85,7 @@ const losses = async () => {
   const text = `SELECT details FROM audit_logs WHERE action = 'AUDIT_LOG_ROLLED_BACK' ORDER BY id`;
   return (await ask<{ details: Loss }>(live, text)).map(({ details }) => details);
 };
-const untilTold = () => pollUntil('the loss is told', losses, (told) => told.length > 0, 15_000);
+const untilTold = () => pollUntil('the loss is told', losses, (told) => told.length > 0);
 const records = (rows: readonly { note: string }[]) => rows.map(({ note }) => `${note}\n`).join('');
 
 /** Two histories that part after the first rows, which both have. */

@@ -66,7 +66,6 @@ describe('db migrate', () => {
                AND application_name LIKE 'gatehouse-migrate %' AND query LIKE '%pg_stat_activity%'`,
           ),
         (rows) => rows.length > 0,
-        15_000,
       );
       await holder.query('COMMIT');
       const { code, stderr } = await migrated;

@@ -46,7 +46,6 @@ const isGone = (pid: number) =>
     'the process of the database is gone',
     () => ask(url, 'SELECT FROM pg_stat_activity WHERE pid = $1', [pid]),
     (rows) => rows.length === 0,
-    10_000,
   );
 
 /** Somebody uses table `t`, so that a migration of it stands still in the middle. */
@@ -219,7 +218,7 @@ describe('a process that is killed while another one waits', () => {
       const left = await waitingWorker(url);
       let waits = 0;
       const next = migrate(url, folder, { onWait: () => (waits += 1) });
-      await pollUntil('the next one waits', () => Promise.resolve(waits), Boolean, 10_000);
+      await pollUntil('the next one waits', () => Promise.resolve(waits), Boolean);
       await migrator.kill();
       await isGone(left);
       await user.query('COMMIT');

@@ -27,7 +27,7 @@ const tables = async () =>
   ).map(({ name }) => name);
 
 const until = (what: string, holds: () => boolean) =>
-  pollUntil(what, () => Promise.resolve(holds()), Boolean, 15_000);
+  pollUntil(what, () => Promise.resolve(holds()), Boolean);
 
 describe('while another process migrates', () => {
   it('says at once for whom it waits, and migrates when that one has finished', async () => {

@@ -23,7 +23,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   await killServers();
-  await pollUntil('no database is left', () => Promise.resolve(databasePids()), isEmpty, 15_000);
+  await pollUntil('no database is left', () => Promise.resolve(databasePids()), isEmpty);
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 });
 

@@ -13,24 +13,9 @@ import {
   vkeyOf,
 } from '@/tests/helpers/madeUpBundle';
 import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
-import { findBrowser, launchBrowser, shown } from '@/tests/helpers/realBrowser';
+import { launchBrowser, shown } from '@/tests/helpers/realBrowser';
 import { REPOSITORY } from '@/tests/helpers/serverProcess';
 import { buildApp } from '@/tests/helpers/testApp';
-
-const executable = findBrowser();
-
-if (executable === undefined) {
-  describe('the page that verifies bundles', () => {
-    it('WAS NOT TRIED: there is no Chromium on this machine', () => {
-      process.stderr.write(
-        'tests/browser: no Chromium was found, so the page that verifies bundles was tried in none.\n',
-      );
-      expect(findBrowser()).toBeUndefined();
-    });
-  });
-} else {
-  describe('the page that verifies bundles', () => tryIn(executable));
-}
 
 const keys = makeKeys();
 const plan: BundlePlan = { events: makeEvents(130), keys, earlier: [120, 60] };
@@ -52,10 +37,10 @@ const at = changed.indexOf('audit-log.csv') + 'audit-log.csv'.length;
 changed[at] = (changed[at] ?? 0) ^ 1;
 const flipped = file('flipped.zip', changed);
 
-function tryIn(path: string): void {
+describe('the page that verifies bundles', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(path);
+    browser = await launchBrowser();
   }, 60_000);
 
   async function open(url: string) {
@@ -118,4 +103,4 @@ function tryIn(path: string): void {
     expect(urls).toEqual([url]);
     expect(said).toEqual([]);
   }, 60_000);
-}
+});

@@ -5,6 +5,18 @@ import { basename, join } from 'node:path';
 import { closeLater } from './closing';
 import { REPOSITORY } from './serverProcess';
 
+/** Makes one file of JavaScript, by the compiler's command: its library mistrusts the byte arrays of a test's sandbox. */
+export function bundle(source: string, outfile: string, options: readonly string[]): void {
+  execFileSync(join(REPOSITORY, 'node_modules', '.bin', 'esbuild'), [
+    source,
+    '--bundle',
+    '--platform=node',
+    '--log-level=error',
+    `--outfile=${outfile}`,
+    ...options,
+  ]);
+}
+
 const built = new Map<string, string>();
 
 /**
@@ -21,15 +33,7 @@ export function builtScript(source: string): string {
   closeLater(() => Promise.resolve(rmSync(folder, { recursive: true })));
   const script = join(folder, basename(source).replace(/ts$/, 'js'));
   const dist = join(REPOSITORY, 'dist');
-  execFileSync(join(REPOSITORY, 'node_modules', '.bin', 'esbuild'), [
-    source,
-    '--bundle',
-    '--platform=node',
-    `--alias:@/server=${join(dist, 'server')}`,
-    `--external:${dist}/*`,
-    '--log-level=error',
-    `--outfile=${script}`,
-  ]);
+  bundle(source, script, [`--alias:@/server=${join(dist, 'server')}`, `--external:${dist}/*`]);
   built.set(source, script);
   return script;
 }

@@ -110,7 +110,6 @@ export const untilFailed = (sink: string, times = 1) =>
     `${times} failures`,
     () => standing(sink),
     (row) => (row?.failures ?? 0) >= times,
-    10_000,
   );
 
 /** Waits until a sink has everything, and that is noted. */

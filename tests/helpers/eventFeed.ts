@@ -146,7 +146,6 @@ export const untilResting = (sink: string, times = 1) =>
     `${times} failures`,
     () => feedRow(sink),
     (row) => (row?.failures ?? 0) >= times,
-    10_000,
   );
 
 /** How far a log has come at a receiver. */

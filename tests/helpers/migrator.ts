@@ -42,7 +42,6 @@ export async function waitingWorker(url: string): Promise<number> {
              AND test.state = 'idle in transaction')`,
       ),
     (rows) => rows.length > 0,
-    15_000,
   );
   return row?.pid ?? 0;
 }

@@ -2,6 +2,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundle } from './builtScript';
 import { closeLater } from './closing';
 import { REPOSITORY } from './serverProcess';
 
@@ -83,14 +84,11 @@ function bundleTool(): string {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-tool-'));
   closeLater(() => Promise.resolve(rmSync(folder, { recursive: true })));
   const from = (file: string) => join(REPOSITORY, 'scripts', 'schema', file);
-  const modules = join(REPOSITORY, 'node_modules');
-  symlinkSync(modules, join(folder, 'node_modules'), 'dir');
+  symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'), 'dir');
   // It runs in a process of its own, which compiles the schema that it is given: it stays as it is.
   cpSync(from('printSchemaDiff.ts'), join(folder, 'printSchemaDiff.ts'));
   tool = join(folder, 'cli.js');
-  const options = ['--bundle', '--platform=node', '--packages=external', '--log-level=error'];
-  // By its command: its library mistrusts the byte arrays of a test's sandbox.
-  execFileSync(join(modules, '.bin', 'esbuild'), [from('cli.ts'), ...options, `--outfile=${tool}`]);
+  bundle(from('cli.ts'), tool, ['--packages=external']);
   return tool;
 }
 

@@ -35,7 +35,7 @@ export async function killServers(): Promise<void> {
 }
 
 /**
- * The settings of the test run (its keys, its cheap hashes) for a process that uses a database of its own.
+ * The settings of the test run (its keys, its cheap hashes, its patient scorer) for a process that uses a database of its own.
  * @param databaseUrl the file's own database unless given
  */
 export function externalEnv(databaseUrl = process.env['DATABASE_URL']): NodeJS.ProcessEnv {
@@ -76,6 +76,6 @@ export function startServer(env: NodeJS.ProcessEnv): ServerProcess {
     signal: (name) => void child.kill(name),
     exited,
     hasExited: () => gone,
-    url: () => pollUntil('the server listens', listeningAt, (url) => url !== '', 15_000),
+    url: () => pollUntil('the server listens', listeningAt, (url) => url !== ''),
   };
 }

@@ -1,8 +1,27 @@
+import { existsSync } from 'node:fs';
+
+const BROWSERS = [
+  process.env.CHROMIUM,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
+const browser = BROWSERS.find((path) => path && existsSync(path));
+// Where the tests find it.
+process.env.CHROMIUM = browser ?? '';
+if (browser === undefined) {
+  process.stderr.write(
+    'No Chromium was found: tests/browser is left out. Install one (Debian: chromium), or name it in CHROMIUM.\n',
+  );
+}
+
 /** @type {import('jest').Config} */
-module.exports = {
-  rootDir: __dirname,
+export default {
+  rootDir: import.meta.dirname,
   roots: ['<rootDir>/tests'],
   testMatch: ['**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', ...(browser ? [] : ['/tests/browser/'])],
   testEnvironment: '<rootDir>/tests/helpers/databaseEnvironment.ts',
   globalSetup: '<rootDir>/tests/helpers/globalSetup.ts',
   globalTeardown: '<rootDir>/tests/helpers/globalTeardown.ts',
@@ -22,7 +41,7 @@ module.exports = {
   transformIgnorePatterns: [
     '/node_modules/(?!(archiver|zip-stream|compress-commons|crc32-stream|is-stream|readdir-glob|lazystream|@scure/base|@noble/hashes)/)',
   ],
-  // Names of the language that hot code asks for: to look one up in a test's own world costs a hundred times as much.
+  // Names of the language that hot code asks for: to look one up in a test's own world is slow.
   sandboxInjectedGlobals: ['Object', 'Array', 'Math', 'JSON', 'Map'],
   testTimeout: 60_000,
   // Two more than the cores that this is meant for: many tests wait for processes, disks and deadlines.
