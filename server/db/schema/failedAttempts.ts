@@ -2,13 +2,19 @@ import { sql } from 'drizzle-orm';
 import { index, integer, pgEnum, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 
-/** `account` and `ip` count logins, `global` all of them, `step_up` the codes of one staff member. */
+/**
+ * `account`, `known_device`, `known_network` and `after_factor` count an account's passwords, `ip` an address, `global` all
+ * logins, `step_up` codes, `enrolment` attempts to enrol a factor.
+ */
 export const attemptScope = pgEnum('attempt_scope', [
   'account',
   'known_device',
   'ip',
   'global',
   'step_up',
+  'known_network',
+  'after_factor',
+  'enrolment',
 ]);
 
 /**

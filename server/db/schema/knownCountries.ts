@@ -13,6 +13,8 @@ export const knownCountries = pgTable(
     country: char('country', { length: 2 }).notNull(),
     firstSeenAt: instant('first_seen_at').notNull().defaultNow(),
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
+    /** The session that taught it first: what a thief's session taught is forgotten with it. */
+    sessionId: uuid('session_id'),
   },
   (table) => [
     foreignKey({

@@ -14,6 +14,10 @@ export const knownDevices = pgTable(
     deviceHash: text('device_hash').notNull(),
     firstSeenAt: instant('first_seen_at').notNull().defaultNow(),
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
+    /** The session that taught it first: what a thief's session taught is forgotten with it. */
+    sessionId: uuid('session_id'),
+    /** Which TOKEN_HASH_KEY made the hash; null in older rows. */
+    keyId: text('key_id'),
   },
   (table) => [
     foreignKey({

@@ -14,6 +14,8 @@ export const mails = pgTable(
     kind: text('kind').notNull(),
     /** AES-256-GCM, bound to this row: recipient, subject and text, which may hold a code. Null once it was sent. */
     sealed: bytea('sealed'),
+    /** Which ENCRYPTION_KEY sealed it; null in older rows. */
+    keyId: text('key_id'),
     createdAt: instant('created_at').notNull().defaultNow(),
     /** Not worth sending after. */
     expiresAt: instant('expires_at').notNull(),

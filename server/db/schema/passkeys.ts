@@ -27,6 +27,8 @@ export const passkeys = pgTable(
     counter: bigint('counter', { mode: 'number' }).notNull().default(0),
     transports: text('transports').array().notNull(),
     backedUp: boolean('backed_up').notNull(),
+    /** WebAuthn 6.1.3, flag BE: whether it may be backed up. Null in rows from before it was kept. */
+    backupEligible: boolean('backup_eligible'),
     createdAt: instant('created_at').notNull().defaultNow(),
     lastUsedAt: instant('last_used_at'),
   },

@@ -12,6 +12,8 @@ export const recoveryCodes = pgTable(
     staffId: uuid('staff_id').notNull(),
     /** HMAC-SHA-256 under a key of its own, of the code and its owner. */
     codeHash: text('code_hash').notNull(),
+    /** Which TOKEN_HASH_KEY made the hash; null in older rows. */
+    keyId: text('key_id'),
     createdAt: instant('created_at').notNull().defaultNow(),
     usedAt: instant('used_at'),
   },

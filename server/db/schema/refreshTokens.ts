@@ -28,6 +28,8 @@ export const refreshTokens = pgTable(
     revokedAt: instant('revoked_at'),
     isRevoked: boolean('is_revoked').notNull().default(false),
     revokeReason: revokeReason('revoke_reason'),
+    /** Which TOKEN_HASH_KEY made the hash; null in older rows. */
+    keyId: text('key_id'),
     deviceInfo: text('device_info'),
     rememberMe: boolean('remember_me').notNull().default(false),
   },
@@ -47,5 +49,8 @@ export const refreshTokens = pgTable(
       .where(sql`${table.revokedAt} IS NULL AND ${table.isRevoked} = false`),
     index('idx_refresh_tokens_family').on(sql`coalesce(${table.familyId}, ${table.id})`),
     index('idx_refresh_tokens_session').on(table.sessionId),
+    index('idx_refresh_tokens_without_session')
+      .on(table.expiresAt)
+      .where(sql`${table.sessionId} IS NULL`),
   ],
 );

@@ -44,8 +44,26 @@ export const stepUpChallenges = pgTable(
     emailsSent: integer('emails_sent').notNull().default(0),
     /** What a passkey has to sign; null where none was asked for. */
     passkeyChallenge: text('passkey_challenge'),
-    /** When the verified challenge let its one login or refresh through. */
+    /** When the verified challenge let its one login, refresh or act through. */
     consumedAt: instant('consumed_at'),
+    /** The staff member's version when it was opened: whatever ends the sessions ends it too. Null in older rows. */
+    sessionVersion: integer('session_version'),
+    /** Of a refresh: the chain end that its 428 handed out. The proof opens that chain end alone. */
+    refreshTokenId: uuid('refresh_token_id'),
+    /** The one act that it was asked for, for people: method and route. Null if it opens a window of time. */
+    act: text('act'),
+    /** SHA-256 of the act, hex: method, route, target and body. */
+    actDigest: text('act_digest'),
+    /** HMAC of the answer that verified it: a simultaneous repeat of the same answer gets the same result. */
+    answerHash: text('answer_hash'),
+    /** HMAC of the device id of the browser that began it: its cookie counts for that browser alone. */
+    browserHash: text('browser_hash'),
+    /** The login goes on only once a second factor is enrolled. */
+    mustEnrol: boolean('must_enrol').notNull().default(false),
+    /** A login that began with the factor: the password has not been looked at yet. */
+    passwordDue: boolean('password_due').notNull().default(false),
+    /** When it was ended with the sessions, or with the factor it was for. */
+    revokedAt: instant('revoked_at'),
   },
   (table) => [
     foreignKey({
@@ -60,6 +78,7 @@ export const stepUpChallenges = pgTable(
     }),
     index('idx_step_up_challenges_session').on(table.sessionId, table.purpose, table.createdAt),
     index('idx_step_up_challenges_staff').on(table.staffId, table.createdAt),
+    index('idx_step_up_challenges_created').on(table.createdAt),
     check('step_up_challenges_attempts', sql`${table.attempts} BETWEEN 0 AND 5`),
     check(
       'step_up_challenges_order',

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { integer, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
+import { boolean, integer, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { accountStatus } from './enums';
 import { tenants } from './tenants';
@@ -22,6 +22,8 @@ export const tenantStaff = pgTable(
     status: accountStatus('status').notNull().default('active'),
     /** Every access and refresh token carries the version it was issued under; a bump ends them all. */
     sessionVersion: integer('session_version').notNull().default(1),
+    /** The next login takes a proof, whatever its score: a session ended because somebody else had it. */
+    mustProveLogin: boolean('must_prove_login').notNull().default(false),
     createdAt: instant('created_at').notNull().defaultNow(),
     disabledAt: instant('disabled_at'),
   },

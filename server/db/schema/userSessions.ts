@@ -37,6 +37,10 @@ export const userSessions = pgTable(
     userAgent: text('user_agent'),
     /** What identified the device at the login; null for sessions from before it was kept. */
     deviceHashes: text('device_hashes').array(),
+    /** Where the session is at home, as `networkOf` names it; null if that is not known. */
+    network: text('network'),
+    /** When a proof at a refresh moved the session's home to where it is now. */
+    originProvenAt: instant('origin_proven_at'),
   },
   (table) => [
     unique('user_sessions_tenant_id_unique').on(table.tenantId, table.id),
@@ -50,6 +54,7 @@ export const userSessions = pgTable(
     index('idx_user_sessions_staff_active')
       .on(table.staffId, table.lastSeenAt.desc())
       .where(sql`${table.revokedAt} IS NULL`),
+    index('idx_user_sessions_expires').on(table.expiresAt),
     index('idx_user_sessions_tenant_created').on(table.tenantId, table.createdAt),
   ],
 );

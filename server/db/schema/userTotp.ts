@@ -15,6 +15,8 @@ export const userTotp = pgTable(
     name: text('name').notNull().default('Authenticator'),
     /** AES-256-GCM: nonce, tag, ciphertext; bound to tenant, staff and this row's id. */
     secretSealed: bytea('secret_sealed').notNull(),
+    /** Which ENCRYPTION_KEY sealed it; null in older rows. */
+    keyId: text('key_id'),
     createdAt: instant('created_at').notNull().defaultNow(),
     confirmedAt: instant('confirmed_at'),
     lastUsedAt: instant('last_used_at'),

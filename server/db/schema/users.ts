@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { check, pgTable, text } from 'drizzle-orm/pg-core';
+import { boolean, check, index, pgTable, text } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { accountStatus } from './enums';
 
@@ -11,8 +11,17 @@ export const users = pgTable(
     email: text('email').notNull().unique('users_email_unique'),
     passwordHash: text('password_hash').notNull(),
     passwordChangedAt: instant('password_changed_at').notNull().defaultNow(),
+    /** Since when the password no longer signs anybody in: somebody else knew it. */
+    passwordExpiredAt: instant('password_expired_at'),
+    /** False if the address is not known to be in its one normal form; such a row signs nobody in by another spelling. */
+    emailNormalized: boolean('email_normalized').notNull().default(false),
     status: accountStatus('status').notNull().default('active'),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
-  (table) => [check('users_email_lowercase', sql`${table.email} = lower(${table.email})`)],
+  (table) => [
+    check('users_email_lowercase', sql`${table.email} = lower(${table.email})`),
+    index('idx_users_email_unnormalized')
+      .on(table.id)
+      .where(sql`NOT ${table.emailNormalized}`),
+  ],
 );

@@ -1,0 +1,29 @@
+import { foreignKey, index, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
+import { instant, key } from './columns';
+import { tenantStaff } from './tenantStaff';
+
+/** An address block that a staff member has signed in from: a lockout leaves it tries of its own. */
+export const knownAddresses = pgTable(
+  'known_addresses',
+  {
+    id: key(),
+    tenantId: uuid('tenant_id').notNull(),
+    userId: uuid('user_id').notNull(),
+    staffId: uuid('staff_id').notNull(),
+    /** HMAC of the address block, so that this table is no list of addresses. */
+    addressHash: text('address_hash').notNull(),
+    firstSeenAt: instant('first_seen_at').notNull().defaultNow(),
+    lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
+    /** The session that taught it first: what a thief's session taught is forgotten with it. */
+    sessionId: uuid('session_id'),
+  },
+  (table) => [
+    foreignKey({
+      name: 'known_addresses_staff_fk',
+      columns: [table.tenantId, table.staffId, table.userId],
+      foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
+    }),
+    unique('known_addresses_staff_address_unique').on(table.staffId, table.addressHash),
+    index('idx_known_addresses_user').on(table.userId),
+  ],
+);
