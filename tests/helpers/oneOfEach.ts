@@ -1,5 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { db } from '@/server/db';
-import { mails, passkeyRegistrations, passkeys, recoveryCodes } from '@/server/db/schema';
+import {
+  knownAddresses,
+  mails,
+  passkeyRegistrations,
+  passkeys,
+  recoveryCodes,
+  sessionHistory,
+  stepUpHistory,
+  tokenHistory,
+} from '@/server/db/schema';
 
 interface Owner {
   tenantId: string;
@@ -15,6 +25,20 @@ export async function giveOneOfEach({ tenantId, userId, staffId }: Owner): Promi
   const key = { name: 'Key', publicKey: Buffer.from([0]), transports: [], backedUp: false };
   await db.insert(passkeys).values({ ...row, ...key, credentialId: staffId });
   await db.insert(passkeyRegistrations).values({ ...row, challenge: 'x', expiresAt });
+  await db.insert(knownAddresses).values({ ...row, addressHash: 'x' });
+  const past = { ...row, createdAt: new Date(0), expiresAt: new Date(1) };
+  await db
+    .insert(sessionHistory)
+    .values({ ...past, id: randomUUID(), lastSeenAt: new Date(0), rememberMe: false });
+  await db.insert(tokenHistory).values({ ...past, id: randomUUID(), familyId: randomUUID() });
+  await db.insert(stepUpHistory).values({
+    ...past,
+    id: randomUUID(),
+    origin: 'login',
+    purpose: 'security_settings',
+    reasons: [],
+    attempts: 0,
+  });
   const mail = { ...row, kind: 'new_device', expiresAt, sentAt: new Date() };
   const [sent] = await db.insert(mails).values(mail).returning({ id: mails.id });
   return sent?.id ?? '';

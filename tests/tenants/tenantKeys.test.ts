@@ -16,6 +16,7 @@ const TABLES: Record<string, Record<string, unknown>> = {
   },
   user_totp: { secret_sealed: '\\x00' },
   known_devices: {},
+  known_addresses: {},
   known_countries: { country: 'GB' },
   known_networks: { network: '192.0.0.0/16' },
   staff_habits: { id: undefined },
@@ -25,10 +26,11 @@ const TABLES: Record<string, Record<string, unknown>> = {
   mails: { kind: 'new_device', expires_at: '2100-01-01' },
 };
 /** Logs: they outlive what they tell of, and are written without asking. */
-const WITHOUT_KEYS = ['risk_decisions'];
+const WITHOUT_KEYS = ['risk_decisions', 'session_history', 'step_up_history', 'token_history'];
 /** Columns that must be unique, with a fresh value each. */
 const UNIQUE: Record<string, string> = {
   refresh_tokens: 'token_hash',
+  known_addresses: 'address_hash',
   known_devices: 'device_hash',
   recovery_codes: 'code_hash',
   passkeys: 'credential_id',
