@@ -78,6 +78,7 @@ export async function openSession(
       rememberMe,
       ip,
       country,
+      beganCountry: country,
       userAgent,
       deviceHashes: [...request.deviceHashes],
     });

@@ -117,7 +117,8 @@ async function adopt(deps: RefreshDeps, ctx: RequestContext, token: StoredToken)
     const { ip, country, userAgent } = ctx;
     const times = { createdAt: token.createdAt, lastSeenAt: now, expiresAt };
     const owner = { tenantId, userId, staffId, sessionVersion, rememberMe };
-    await insertSession(tx, { id, ...owner, ...times, ip, country, userAgent });
+    const origin = { ip, country, beganCountry: country, userAgent };
+    await insertSession(tx, { id, ...owner, ...times, ...origin });
     return adoptToken(tx, tenantId, { tokenId: token.id, sessionId: id });
   });
 }

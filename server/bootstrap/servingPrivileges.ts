@@ -9,6 +9,9 @@ const APPEND_ONLY = new Set([
   'audit_nodes',
   'audit_checkpoints',
   'evidence_keys',
+  'session_history',
+  'token_history',
+  'step_up_history',
 ]);
 /** Where the sealer notes how far it has come. */
 const KEPT = new Set(['audit_trees', 'audit_sealer']);

@@ -98,17 +98,24 @@ describe('the role that serves', () => {
   });
 
   it.each([
-    ...['audit_logs', 'audit_leaves', 'audit_nodes', 'audit_checkpoints', 'evidence_keys'].flatMap(
-      (table) => [
-        `UPDATE ${table} SET ${table === 'evidence_keys' ? 'public_key' : table === 'audit_logs' ? 'actor' : 'log_id'} = NULL`,
-        `DELETE FROM ${table} WHERE false`,
-        `TRUNCATE ${table}`,
-        `SELECT 1 FROM ${table} FOR UPDATE`,
-        `BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`,
-        `ALTER TABLE ${table} DISABLE TRIGGER ALL`,
-        `DROP TABLE ${table}`,
-      ],
-    ),
+    ...[
+      ['audit_logs', 'actor'],
+      ['audit_leaves', 'log_id'],
+      ['audit_nodes', 'log_id'],
+      ['audit_checkpoints', 'log_id'],
+      ['evidence_keys', 'public_key'],
+      ['session_history', 'revoked_at'],
+      ['token_history', 'revoked_at'],
+      ['step_up_history', 'verified_at'],
+    ].flatMap(([table, column]) => [
+      `UPDATE ${table} SET ${column} = NULL`,
+      `DELETE FROM ${table} WHERE false`,
+      `TRUNCATE ${table}`,
+      `SELECT 1 FROM ${table} FOR UPDATE`,
+      `BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`,
+      `ALTER TABLE ${table} DISABLE TRIGGER ALL`,
+      `DROP TABLE ${table}`,
+    ]),
     'DELETE FROM audit_trees',
     'TRUNCATE audit_trees',
     'DELETE FROM audit_sealer',

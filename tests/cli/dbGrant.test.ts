@@ -21,6 +21,7 @@ describe('db grant', () => {
       audit_nodes: ['SELECT', 'INSERT'],
       audit_checkpoints: ['SELECT', 'INSERT'],
       evidence_keys: ['SELECT', 'INSERT'],
+      session_history: ['SELECT', 'INSERT'],
       audit_trees: ['SELECT', 'INSERT', 'UPDATE'],
       audit_sealer: ['SELECT', 'INSERT', 'UPDATE'],
       checkpoint_deliveries: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { boolean, char, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 import { challengeOrigin, revokeReason, stepUpPurpose } from './enums';
@@ -15,6 +16,7 @@ export const sessionHistory = pgTable(
     tenantId: uuid('tenant_id').notNull(),
     userId: uuid('user_id').notNull(),
     staffId: uuid('staff_id').notNull(),
+    sessionVersion: integer('session_version'),
     createdAt: instant('created_at').notNull(),
     lastSeenAt: instant('last_seen_at').notNull(),
     expiresAt: instant('expires_at').notNull(),
@@ -25,7 +27,10 @@ export const sessionHistory = pgTable(
     country: char('country', { length: 2 }),
     userAgent: text('user_agent'),
   },
-  (table) => [index('idx_session_history_tenant_expires').on(table.tenantId, table.expiresAt)],
+  (table) => [
+    index('idx_session_history_tenant_expires').on(table.tenantId, table.expiresAt),
+    index('idx_session_history_staff').on(table.staffId, table.createdAt),
+  ],
 );
 
 /** A refresh token that was purged from `refresh_tokens`. */
@@ -37,13 +42,18 @@ export const tokenHistory = pgTable(
     staffId: uuid('staff_id').notNull(),
     sessionId: uuid('session_id'),
     familyId: uuid('family_id').notNull(),
+    sessionVersion: integer('session_version'),
     createdAt: instant('created_at').notNull(),
+    expiresAt: instant('expires_at'),
     revokedAt: instant('revoked_at'),
     revokeReason: revokeReason('revoke_reason'),
   },
   (table) => [
     index('idx_token_history_tenant_revoked').on(table.tenantId, table.revokedAt),
     index('idx_token_history_session').on(table.sessionId),
+    index('idx_token_history_without_session')
+      .on(table.tenantId, table.staffId)
+      .where(sql`${table.sessionId} IS NULL`),
   ],
 );
 

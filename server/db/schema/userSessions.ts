@@ -37,6 +37,8 @@ export const userSessions = pgTable(
     userAgent: text('user_agent'),
     /** What identified the device at the login; null for sessions from before it was kept. */
     deviceHashes: text('device_hashes').array(),
+    /** Where it began, wherever a proof has moved `country` since; null in older rows. */
+    beganCountry: char('began_country', { length: 2 }),
     /** Where the session is at home, as `networkOf` names it; null if that is not known. */
     network: text('network'),
     /** When a proof at a refresh moved the session's home to where it is now. */
