@@ -7,6 +7,8 @@ export interface Membership {
   slug: string;
   name: string;
   staffId: string;
+  /** The version when the credentials were read: a session, or a challenge, begins under it alone. */
+  sessionVersion: number;
   /** Tenant and staff member are active. */
   active: boolean;
 }
@@ -43,6 +45,7 @@ export async function findAccount(db: Db, email: string): Promise<Account | unde
               slug: tenant.slug,
               name: tenant.name,
               staffId: staff.id,
+              sessionVersion: staff.sessionVersion,
               active: staff.status === 'active' && tenant.status === 'active',
             },
           ]

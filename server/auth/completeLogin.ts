@@ -57,7 +57,7 @@ export async function completeLogin(
     deps.db.transaction(async (tx) => {
       const challenge = await consumeLoginChallenge(tx, { id, now: deps.clock.now() });
       if (!challenge) return undefined;
-      const { tenantId, userId, staffId, rememberMe, reasons } = challenge;
+      const { tenantId, userId, staffId, sessionVersion, rememberMe, reasons } = challenge;
       const risk = { score: challenge.score ?? 0, reasons, decision: 'step_up' as const };
       const owner = { tenantId, userId, staffId };
       const decided = { at: 'login', risk, outcome: 'passed' } as const;
@@ -66,7 +66,8 @@ export async function completeLogin(
       const subject = attemptSubject(deps.keys, 'email', email);
       await clearAttempts(tx, ['account', 'known_device'], subject);
       const { score } = risk;
-      const session = { ...owner, rememberMe, score, reasons, stepUp: true };
+      const opened = { ...owner, sessionVersion: sessionVersion ?? -1 };
+      const session = { ...opened, rememberMe, score, reasons, stepUp: true };
       const deviceHashes = input.device.learned;
       const tokens = await openSession(deps, tx, ctx, mode, { ...session, deviceHashes });
       return { owner, tokens, risk };

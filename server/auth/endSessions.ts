@@ -2,6 +2,7 @@ import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import { endChallenges } from '../security';
 import { invalidateSessions } from './invalidateSessions';
 import { revokeFamily, revokeSessionTokens } from './rotationStore';
 import { revokeSession } from './sessionStore';
@@ -18,6 +19,7 @@ export async function logout(
   const { tenantId, staffId, sessionId, sid } = principal;
   const now = deps.clock.now();
   await deps.db.transaction(async (tx) => {
+    if (sessionId !== null) await endChallenges(tx, tenantId, { staffId, sessionId, now });
     if (sessionId === null) {
       // While there are no sessions, `sid` is the token's family, or the session from before the outage.
       await revokeFamily(tx, tenantId, { staffId, familyId: sid, reason: 'logout', now });
@@ -71,6 +73,7 @@ export async function endSession(
   const now = deps.clock.now();
   const found = await deps.db.transaction(async (tx) => {
     const query = { staffId, sessionId, reason: 'manual' as const, now };
+    await endChallenges(tx, tenantId, query);
     if (!(await revokeSession(tx, tenantId, query))) return false;
     const tokensRevoked = await revokeSessionTokens(tx, tenantId, query);
     await recordAudit(tx, ctx, {

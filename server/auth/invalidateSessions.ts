@@ -5,6 +5,7 @@ import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { queueNotice } from '../mail';
 import type { NoticeDeps } from '../mail';
+import { endChallenges } from '../security';
 import { revokeAllTokens } from './rotationStore';
 import { bumpSessionVersion, revokeAllSessions } from './sessionStore';
 import type { Invalidation } from './sessionStore';
@@ -15,8 +16,8 @@ type AllSessionsReason = 'logout' | 'manual' | 'force_logout' | 'reuse_detected'
 
 /**
  * Ends every session of a staff member: the version goes up, which refuses each access token at its next
- * use, and sessions and refresh tokens are marked with the reason. Rows are locked staff first, then
- * sessions, then tokens, as everywhere.
+ * use, and sessions and refresh tokens are marked with the reason. Logins and step-ups that wait for a proof, or have
+ * one, end too. Rows are locked staff first, then challenges, sessions and tokens, as everywhere.
  * @throws AppError NOT_FOUND where the tenant has no such staff member
  */
 export async function invalidateSessions(
@@ -28,6 +29,7 @@ export async function invalidateSessions(
 ): Promise<void> {
   const sessionVersion = await bumpSessionVersion(tx, tenantId, what.staffId);
   if (sessionVersion === undefined) throw new AppError('NOT_FOUND');
+  await endChallenges(tx, tenantId, what);
   const sessionsRevoked = mode === 'normal' ? await revokeAllSessions(tx, tenantId, what) : 0;
   const tokensRevoked = await revokeAllTokens(tx, tenantId, what);
   await recordAudit(tx, ctx, {

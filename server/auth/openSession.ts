@@ -12,6 +12,8 @@ export interface NewSession {
   tenantId: string;
   userId: string;
   staffId: string;
+  /** The version when the password was checked: what ended the sessions since then ends this login too. */
+  sessionVersion: number;
   /** What identified the device at this login. */
   deviceHashes: readonly string[];
   rememberMe: boolean;
@@ -51,7 +53,7 @@ export function sessionLifetimes(deps: Pick<Deps, 'config'>, rememberMe: boolean
 /**
  * Opens a session with the first link of its token chain and records the login, all in the caller's
  * transaction. The version is read in it: a session never begins under a version that has passed.
- * @throws AppError INVALID_CREDENTIALS where the member was disabled in the meantime
+ * @throws AppError INVALID_CREDENTIALS if the member was disabled, or their sessions were ended, in the meantime
  */
 export async function openSession(
   deps: OpenDeps,
@@ -62,7 +64,8 @@ export async function openSession(
 ): Promise<TokenPair> {
   const { tenantId, userId, staffId, rememberMe } = request;
   const staff = await readCurrentStaff(tx, tenantId, staffId);
-  if (!staff?.active) throw new AppError('INVALID_CREDENTIALS');
+  if (!staff?.active || staff.sessionVersion !== request.sessionVersion)
+    throw new AppError('INVALID_CREDENTIALS');
   const now = deps.clock.now();
   const { endsAt, firstTokenExpiresAt } = sessionLifetimes(deps, rememberMe, now);
   const owner = { tenantId, userId, staffId, sessionVersion: staff.sessionVersion };

@@ -140,7 +140,7 @@ async function demandStepUp(
   risk: RiskAssessment,
 ): Promise<void> {
   const { token, refreshToken } = rotation;
-  const { tenantId, userId, staffId, sessionId } = token;
+  const { tenantId, userId, staffId, sessionId, sessionVersion } = token;
   const { score, reasons } = risk;
   const offer = await deps.db.transaction(async (tx) => {
     const now = deps.clock.now();
@@ -149,7 +149,7 @@ async function demandStepUp(
     const outcome = passed ? 'passed' : 'challenged';
     await recordRisk(tx, ctx, token, { at: 'refresh', risk, outcome });
     if (passed) return undefined;
-    const owner = { tenantId, userId, staffId, sessionId };
+    const owner = { tenantId, userId, staffId, sessionId, sessionVersion };
     const about = { origin: 'refresh' as const, purpose: 'security_settings' as const };
     return offerChallenge(deps, tx, ctx, { ...owner, ...about, score, reasons });
   });

@@ -1,6 +1,6 @@
-import { and, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, isNull, lt, ne, or, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
-import { stepUpChallenges } from '../db/schema';
+import { stepUpChallenges, tenantStaff } from '../db/schema';
 import type { ChallengeOrigin, StepUpPurpose } from '../db/schema';
 
 export type Challenge = typeof stepUpChallenges.$inferSelect;
@@ -9,12 +9,33 @@ export type NewChallenge = typeof stepUpChallenges.$inferInsert;
 /** Five tries a challenge. */
 export const MAX_ATTEMPTS = 5;
 
-/** What may still be verified: not verified yet, in time, with tries left. */
-const open = (now: Date) =>
+/**
+ * Nothing has ended it: it was not revoked, and the staff member's version is still the one that it was opened under, so
+ * that it dies with the sessions even if the row was missed. An older row has no version. One of a login then counts as
+ * ended, because nothing excludes that the sessions were ended meanwhile. One of a session or a refresh does not need it:
+ * that session, or its token, is itself checked against the version whenever the challenge is used.
+ */
+export const notEnded = () =>
+  and(
+    isNull(stepUpChallenges.revokedAt),
+    or(
+      eq(
+        stepUpChallenges.sessionVersion,
+        sql`(SELECT ${tenantStaff.sessionVersion} FROM ${tenantStaff}
+          WHERE ${tenantStaff.tenantId} = ${stepUpChallenges.tenantId}
+            AND ${tenantStaff.id} = ${stepUpChallenges.staffId})`,
+      ),
+      and(isNull(stepUpChallenges.sessionVersion), ne(stepUpChallenges.origin, 'login')),
+    ),
+  );
+
+/** A challenge that can still be verified: nothing has ended it, not verified yet, in time, with tries left. */
+export const stillOpen = (now: Date) =>
   and(
     isNull(stepUpChallenges.verifiedAt),
     gt(stepUpChallenges.expiresAt, now),
     lt(stepUpChallenges.attempts, MAX_ATTEMPTS),
+    notEnded(),
   );
 
 export async function insertChallenge(tx: Tx, row: NewChallenge): Promise<void> {
@@ -41,7 +62,7 @@ export async function findOpenChallenge(
         eq(stepUpChallenges.sessionId, query.sessionId),
         eq(stepUpChallenges.purpose, query.purpose),
         query.origin ? eq(stepUpChallenges.origin, query.origin) : undefined,
-        open(query.now),
+        stillOpen(query.now),
       ),
     )
     .orderBy(desc(stepUpChallenges.createdAt))
@@ -57,12 +78,12 @@ export async function takeAttempt(db: Db, id: string, now: Date): Promise<number
   const [row] = await db
     .update(stepUpChallenges)
     .set({ attempts: sql`${stepUpChallenges.attempts} + 1` })
-    .where(and(eq(stepUpChallenges.id, id), open(now)))
+    .where(and(eq(stepUpChallenges.id, id), stillOpen(now)))
     .returning({ attempts: stepUpChallenges.attempts });
   return row?.attempts;
 }
 
-/** @returns false where another request verified it first */
+/** @returns false if another request verified it first, or something has ended it */
 export async function markVerified(
   tx: Tx,
   id: string,
@@ -71,7 +92,7 @@ export async function markVerified(
   const rows = await tx
     .update(stepUpChallenges)
     .set({ verifiedAt: proof.now, verifiedMethod: proof.method })
-    .where(and(eq(stepUpChallenges.id, id), isNull(stepUpChallenges.verifiedAt)))
+    .where(and(eq(stepUpChallenges.id, id), isNull(stepUpChallenges.verifiedAt), notEnded()))
     .returning({ id: stepUpChallenges.id });
   return rows.length === 1;
 }
@@ -89,7 +110,7 @@ export async function keepPasskeyChallenge(
   const rows = await tx
     .update(stepUpChallenges)
     .set({ passkeyChallenge: kept.passkeyChallenge })
-    .where(and(eq(stepUpChallenges.id, id), open(kept.now)))
+    .where(and(eq(stepUpChallenges.id, id), stillOpen(kept.now)))
     .returning({ id: stepUpChallenges.id });
   return rows.length === 1;
 }
@@ -116,13 +137,15 @@ export async function spendPasskeyChallenge(
 
 /** How long a verified challenge waits for the login or refresh that it lets through. */
 const VERIFIED_FOR_SEC = 600;
+/** No challenge lets anything through after this time: it was open for ten minutes, and verified for fifteen at most. */
+const USABLE_FOR_MS = 3_600_000;
 const verifiedSince = (now: Date, seconds: number) =>
-  gt(stepUpChallenges.verifiedAt, new Date(now.getTime() - seconds * 1000));
+  and(gt(stepUpChallenges.verifiedAt, new Date(now.getTime() - seconds * 1000)), notEnded());
 
 /**
  * Lets one login through: consumed in one statement, by one request, once.
  * @param staffId whose login it must be, where that is known
- * @returns the challenge, or undefined where it is not verified, too old or used
+ * @returns the challenge, or undefined if it is not verified, too old, used or ended
  */
 export async function consumeLoginChallenge(
   tx: Tx,
@@ -209,8 +232,54 @@ export async function consumeSessionProof(
         eq(stepUpChallenges.tenantId, tenantId),
         eq(stepUpChallenges.id, query.id),
         isNull(stepUpChallenges.consumedAt),
+        notEnded(),
       ),
     )
     .returning({ id: stepUpChallenges.id });
   return rows.length === 1;
+}
+
+/** Ends one challenge that another takes the place of. */
+export async function endChallenge(
+  tx: Tx,
+  tenantId: string,
+  query: { id: string; now: Date },
+): Promise<void> {
+  await tx
+    .update(stepUpChallenges)
+    .set({ revokedAt: query.now })
+    .where(
+      and(
+        eq(stepUpChallenges.tenantId, tenantId),
+        eq(stepUpChallenges.id, query.id),
+        isNull(stepUpChallenges.verifiedAt),
+        isNull(stepUpChallenges.revokedAt),
+      ),
+    );
+}
+
+/**
+ * Ends the challenges of a staff member that are open, or verified and not used yet. It is called after a factor is
+ * gone: a proof that was given with it is either too late to be spent, or verified by now, and ended here.
+ * @param whose all of them, or those of one session
+ */
+export async function endChallenges(
+  tx: Tx,
+  tenantId: string,
+  whose: { staffId: string; sessionId?: string; now: Date },
+): Promise<void> {
+  await tx
+    .update(stepUpChallenges)
+    .set({ revokedAt: whose.now })
+    .where(
+      and(
+        eq(stepUpChallenges.tenantId, tenantId),
+        eq(stepUpChallenges.staffId, whose.staffId),
+        whose.sessionId ? eq(stepUpChallenges.sessionId, whose.sessionId) : undefined,
+        isNull(stepUpChallenges.consumedAt),
+        isNull(stepUpChallenges.revokedAt),
+        // Older ones can let nothing through any more, and stay what they were in the evidence.
+        gt(stepUpChallenges.createdAt, new Date(whose.now.getTime() - USABLE_FOR_MS)),
+      ),
+    );
 }

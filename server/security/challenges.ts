@@ -1,10 +1,13 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
-import type { Db, Tx } from '../db';
+import type { Tx } from '../db';
 import type { ChallengeOrigin, StepUpPurpose } from '../db/schema';
 import type { Deps } from '../deps';
+import type { KeyRing } from '../keyRing';
 import { toChallengeId } from './challengeId';
-import { findOpenChallenge, insertChallenge } from './challengeStore';
+import { endChallenge, findOpenChallenge, insertChallenge } from './challengeStore';
+import type { Challenge } from './challengeStore';
+import { lockFactors } from './factorStore';
 import { listAllowedMethods } from './proofs';
 
 export interface ChallengeRequest {
@@ -12,17 +15,29 @@ export interface ChallengeRequest {
   userId: string;
   staffId: string;
   sessionId: string | null;
+  /** The staff member's version when the password, token or session was checked. If it moves on, the challenge is ended. */
+  sessionVersion: number;
   origin: ChallengeOrigin;
   purpose: StepUpPurpose;
   score?: number;
   reasons?: string[];
   rememberMe?: boolean;
+  /** Of a refresh: the chain end that its 428 hands out. The proof opens that chain end alone. */
+  refreshTokenId?: string;
+  /** Of the browser that begins it: HMAC of its device id. The challenge's cookie counts for that browser alone. */
+  browserHash?: string | null;
+  /** The login goes on only once a second factor is enrolled. */
+  mustEnrol?: boolean;
+  /** A login that began with the factor: the password has not been looked at yet. */
+  passwordDue?: boolean;
 }
 
 /** What a 428 tells the client of the challenge. */
 export interface ChallengeOffer {
   challengeId: string;
   methods: string[];
+  /** When it can no longer be answered, ISO 8601. */
+  expiresAt: string;
   /** Where `methods` is empty: why, and what to do. */
   reason?: 'NO_FACTOR_ENROLLED';
   detail?: string;
@@ -32,6 +47,8 @@ type ChallengeDeps = Pick<Deps, 'keys' | 'clock' | 'random' | 'config' | 'mail' 
 
 /** How long a challenge can be answered. */
 const OPEN_FOR_MS = 10 * 60_000;
+/** It is offered again only while more than this is left: whoever is asked needs time to answer. */
+const OFFERED_AGAIN_MS = OPEN_FOR_MS / 2;
 
 const NO_WAY_ON: Record<ChallengeOrigin, string> = {
   login: 'No second factor is enrolled. Ask an administrator to enrol one for you.',
@@ -40,19 +57,38 @@ const NO_WAY_ON: Record<ChallengeOrigin, string> = {
     'No second factor is enrolled. Enrol one with POST /api/security/totp/enroll or …/passkeys/register/start.',
 };
 
+type Opened = Pick<Challenge, 'id' | 'expiresAt'>;
+
 function describeOffer(
-  challengeId: string,
+  keys: KeyRing,
+  { id, expiresAt }: Opened,
   methods: string[],
   origin: ChallengeOrigin,
 ): ChallengeOffer {
-  if (methods.length > 0) return { challengeId, methods };
-  return { challengeId, methods, reason: 'NO_FACTOR_ENROLLED', detail: NO_WAY_ON[origin] };
+  const challengeId = toChallengeId(keys, id);
+  const offer = { challengeId, methods, expiresAt: expiresAt.toISOString() };
+  if (methods.length > 0) return offer;
+  return { ...offer, reason: 'NO_FACTOR_ENROLLED', detail: NO_WAY_ON[origin] };
 }
 
-async function findReusable(db: Db, request: ChallengeRequest, now: Date) {
-  const { tenantId, sessionId, purpose, origin } = request;
+/**
+ * The open challenge of the same session and purpose, if most of its life is left. One with less is ended: at most one
+ * is open, so that an answer that names none can only mean that one.
+ */
+async function findReusable(
+  tx: Tx,
+  request: ChallengeRequest,
+  now: Date,
+): Promise<Opened | undefined> {
+  const { tenantId, staffId, sessionId, purpose, origin } = request;
   if (sessionId === null) return undefined;
-  return findOpenChallenge(db, tenantId, { sessionId, purpose, origin, now });
+  // One at a time: of two requests at once, the second finds the challenge of the first.
+  await lockFactors(tx, tenantId, staffId);
+  const found = await findOpenChallenge(tx, tenantId, { sessionId, purpose, origin, now });
+  if (!found) return undefined;
+  if (found.expiresAt.getTime() - now.getTime() > OFFERED_AGAIN_MS) return found;
+  await endChallenge(tx, tenantId, { id: found.id, now });
+  return undefined;
 }
 
 /** Opens a challenge: a row, and the event that says so. */
@@ -62,7 +98,7 @@ export async function openChallenge(
   ctx: RequestContext,
   request: ChallengeRequest,
   methods: string[],
-): Promise<string> {
+): Promise<Opened> {
   const now = deps.clock.now();
   const id = deps.random.id();
   const expiresAt = new Date(now.getTime() + OPEN_FOR_MS);
@@ -76,7 +112,7 @@ export async function openChallenge(
     subject: `challenge:${id}`,
     details: { purpose: request.purpose, origin: request.origin, methods },
   });
-  return id;
+  return { id, expiresAt };
 }
 
 /**
@@ -91,6 +127,6 @@ export async function offerChallenge(
 ): Promise<ChallengeOffer> {
   const methods = await listAllowedMethods(deps, tx, request);
   const found = await findReusable(tx, request, deps.clock.now());
-  const id = found?.id ?? (await openChallenge(deps, tx, ctx, request, methods));
-  return describeOffer(toChallengeId(deps.keys, id), methods, request.origin);
+  const challenge = found ?? (await openChallenge(deps, tx, ctx, request, methods));
+  return describeOffer(deps.keys, challenge, methods, request.origin);
 }

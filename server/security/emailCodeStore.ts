@@ -1,7 +1,7 @@
 import { and, eq, gt, isNull, lt, lte, or, sql, sum } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { stepUpChallenges, tenants, users } from '../db/schema';
-import { MAX_ATTEMPTS } from './challengeStore';
+import { stillOpen } from './challengeStore';
 import type { Challenge } from './challengeStore';
 
 /** How many codes were mailed to a staff member since then, over all their challenges. */
@@ -46,9 +46,7 @@ export async function keepEmailCode(
       and(
         eq(table.tenantId, tenantId),
         eq(table.id, id),
-        isNull(table.verifiedAt),
-        gt(table.expiresAt, code.now),
-        lt(table.attempts, MAX_ATTEMPTS),
+        stillOpen(code.now),
         lt(table.emailsSent, limits.most),
         or(isNull(table.emailSentAt), lte(table.emailSentAt, limits.sentBefore)),
       ),

@@ -3,6 +3,8 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { noticeFactorChanged } from '../mail';
 import type { NoticeDeps } from '../mail';
+import { endChallenges } from './challengeStore';
+import { lockFactors } from './factorStore';
 import { generateTotpSecret, sealTotpSecret } from './totp';
 import { deleteTotp, insertTotp } from './totpStore';
 
@@ -24,9 +26,12 @@ export async function enrollTotpForStaff(
   const secret = generateTotpSecret(deps.random);
   const about = { tenantId: staff.tenantId, outcome: 'success' as const };
   const details = { factor: 'totp' as const, via };
+  await lockFactors(tx, staff.tenantId, staff.staffId);
   const factorIds = await deleteTotp(tx, staff.tenantId, staff.staffId);
   const replaces = factorIds.length > 0;
   if (replaces) {
+    // A lost phone may have proven a login, or a step-up, that is not finished yet.
+    await endChallenges(tx, staff.tenantId, { staffId: staff.staffId, now });
     await recordAudit(tx, ctx, {
       ...about,
       action: 'FACTOR_REMOVED',

@@ -5,13 +5,16 @@ import { passkeys, recoveryCodes, tenantStaff, userTotp } from '../db/schema';
 /** Of each kind: more than anybody carries, and few enough to look through at each code. */
 export const MOST_FACTORS = 10;
 
-/** One changes the factors of a staff member at a time: limits hold, and the last one is known to be the last. */
+/**
+ * One changes, or proves, the factors of a staff member at a time: limits hold, the last one is known to be the last, and
+ * what ends a proof misses none. Rows are locked in this order everywhere: staff, factors, challenges, sessions, tokens.
+ */
 export async function lockFactors(tx: Tx, tenantId: string, staffId: string): Promise<void> {
   await tx
     .select({ id: tenantStaff.id })
     .from(tenantStaff)
     .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)))
-    .for('update');
+    .for('no key update');
 }
 
 export interface Factor {

@@ -46,13 +46,14 @@ async function openInSession(
   principal: Principal,
   purpose: StepUpPurpose,
 ): Promise<Challenge | undefined> {
-  const { tenantId, userId, staffId, sessionId } = principal;
+  const { tenantId, userId, staffId, sessionId, sessionVersion } = principal;
   if (sessionId === null) {
     throw new AppError('SCHEMA_UNAVAILABLE', { detail: 'A step-up needs a session.' });
   }
   const methods = await listAllowedMethods(deps, deps.db, principal);
-  const request = { tenantId, userId, staffId, sessionId, origin: 'session' as const, purpose };
-  const id = await deps.db.transaction((tx) => openChallenge(deps, tx, ctx, request, methods));
+  const whose = { tenantId, userId, staffId, sessionId, sessionVersion };
+  const request = { ...whose, origin: 'session' as const, purpose };
+  const { id } = await deps.db.transaction((tx) => openChallenge(deps, tx, ctx, request, methods));
   return findChallenge(deps.db, id);
 }
 

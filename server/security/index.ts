@@ -16,7 +16,12 @@ export {
 } from './attemptStore';
 export { describeAttempt } from './describeAttempt';
 export { fromChallengeId } from './challengeId';
-export { consumeLoginChallenge, consumeRefreshChallenge, findChallenge } from './challengeStore';
+export {
+  consumeLoginChallenge,
+  consumeRefreshChallenge,
+  endChallenges,
+  findChallenge,
+} from './challengeStore';
 export { offerChallenge } from './challenges';
 export { identifyDevice } from './devices';
 export type { DeviceIdentity } from './devices';

@@ -6,6 +6,7 @@ import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { noticeFactorChanged } from '../mail';
 import type { NoticeDeps } from '../mail';
+import { endChallenges } from './challengeStore';
 import {
   countRecoveryCodes,
   deleteFactor,
@@ -68,6 +69,8 @@ export async function removeFactor(
     await lockFactors(tx, tenantId, staffId);
     const factor = await deleteFactor(tx, tenantId, { staffId, id });
     if (factor === undefined) throw new AppError('NOT_FOUND');
+    // It may be the factor that somebody else proved themselves with a moment ago.
+    await endChallenges(tx, tenantId, { staffId, now: deps.clock.now() });
     await recordAudit(tx, ctx, {
       action: 'FACTOR_REMOVED',
       outcome: 'success',
@@ -98,6 +101,7 @@ export async function regenerateRecoveryCodes(
     await lockFactors(tx, tenantId, staffId);
     if ((await listFactors(tx, tenantId, staffId)).length === 0) throw new AppError('NO_FACTOR');
     const replaced = await dropRecoveryCodes(tx, ctx, principal);
+    if (replaced) await endChallenges(tx, tenantId, { staffId, now: createdAt });
     const rows = [...codes].map((code) => ({
       ...{ id: deps.random.id(), tenantId, userId, staffId, createdAt },
       codeHash: hashRecoveryCode(deps.keys, staffId, code),

@@ -13,7 +13,7 @@ import { noticeFactorChanged } from '../mail';
 import type { WebauthnSettings } from '../webauthnSettings';
 import { checkRegistration, toUserHandle } from './checkPasskey';
 import { PASSKEY_ALGORITHMS } from './coseKey';
-import { MOST_FACTORS } from './factorStore';
+import { MOST_FACTORS, lockFactors } from './factorStore';
 import { insertPasskey, listPasskeys, replaceRegistration, takeRegistration } from './passkeyStore';
 
 type RegisterDeps = Pick<
@@ -76,8 +76,7 @@ interface NewPasskey {
 }
 
 /**
- * The row lock of the consumed challenge is held until the passkey is in, so that a registration begun meanwhile
- * counts it too.
+ * One at a time, so that no limit is passed.
  * @returns the new row's id, or why there is none: then the challenge stays consumed
  */
 async function register(
@@ -88,6 +87,7 @@ async function register(
 ): Promise<{ id: string } | ErrorCode> {
   const { tenantId, userId, staffId } = principal;
   const now = deps.clock.now();
+  await lockFactors(tx, tenantId, staffId);
   const challenge = await takeRegistration(tx, principal, now);
   if (challenge === undefined) return 'NOT_FOUND';
   const made = await checkRegistration(webauthnOf(deps), response, challenge);

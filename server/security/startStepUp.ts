@@ -21,7 +21,7 @@ type StartDeps = Pick<
 >;
 
 function assertOpen(challenge: Challenge, now: Date): void {
-  if (challenge.verifiedAt !== null || challenge.expiresAt <= now) {
+  if (challenge.verifiedAt !== null || challenge.revokedAt !== null || challenge.expiresAt <= now) {
     throw new AppError('CHALLENGE_NOT_FOUND');
   }
   if (challenge.attempts >= MAX_ATTEMPTS) throw new AppError('CHALLENGE_EXHAUSTED');

@@ -39,7 +39,7 @@ export async function assertStepUp(
   purpose: StepUpPurpose,
   windowSec?: number,
 ): Promise<string> {
-  const { tenantId, userId, staffId, sessionId } = principal;
+  const { tenantId, userId, staffId, sessionId, sessionVersion } = principal;
   if (sessionId === null) {
     throw new AppError('SCHEMA_UNAVAILABLE', { detail: 'A step-up needs a session.' });
   }
@@ -48,7 +48,8 @@ export async function assertStepUp(
   const query = { sessionId, purpose, windowSec: maxAge, now };
   const proof = await findFreshStepUp(deps.db, tenantId, query);
   if (proof !== undefined) return proof;
-  const request = { tenantId, userId, staffId, sessionId, origin: 'session' as const, purpose };
+  const whose = { tenantId, userId, staffId, sessionId, sessionVersion };
+  const request = { ...whose, origin: 'session' as const, purpose };
   const offer = await deps.db.transaction((tx) => offerChallenge(deps, tx, ctx, request));
   throw new AppError('STEP_UP_REQUIRED', {
     extra: { requiresStepUp: true, purpose, ...offer },

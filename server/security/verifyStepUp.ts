@@ -9,6 +9,7 @@ import { clearAttempts, countFailures, reserveTry } from './attemptStore';
 import { STEP_UP_FAILURES, STEP_UP_TRIES, attemptSubject } from './attempts';
 import { MAX_ATTEMPTS, findChallenge, markVerified, takeAttempt } from './challengeStore';
 import type { Challenge } from './challengeStore';
+import { lockFactors } from './factorStore';
 import { findAnswerable } from './findAnswerable';
 import type { WhichChallenge } from './findAnswerable';
 import { PROOFS, listAllowedMethods } from './proofs';
@@ -66,7 +67,9 @@ async function takeTry(deps: VerifyDeps, ctx: RequestContext, challenge: Challen
   if (attempts === undefined) {
     // Read again: the tries may have gone to others in the meantime.
     const current = (await findChallenge(deps.db, challenge.id)) ?? challenge;
-    const exhausted = current.attempts >= MAX_ATTEMPTS && current.verifiedAt === null;
+    const { verifiedAt, revokedAt } = current;
+    const waiting = verifiedAt === null && revokedAt === null;
+    const exhausted = waiting && current.attempts >= MAX_ATTEMPTS;
     throw new AppError(exhausted ? 'CHALLENGE_EXHAUSTED' : 'CHALLENGE_NOT_FOUND');
   }
   const key = {
@@ -96,6 +99,8 @@ async function settle(
   const { method } = proof;
   const now = deps.clock.now();
   return deps.db.transaction(async (tx) => {
+    // First, as whatever ends the proof does: it is either ended before, or sees the challenge verified and ends that.
+    await lockFactors(tx, challenge.tenantId, challenge.staffId);
     const spent = await spend(tx);
     if (spent !== true) return spent === false ? 'code_already_used' : spent;
     if (!(await markVerified(tx, challenge.id, { method, now }))) {

@@ -56,6 +56,7 @@ describe.each([60, 89])('a login that scores %i', (score) => {
       reasons: ['NEW_DEVICE', 'NEW_COUNTRY'],
       challengeId: expect.stringMatching(/^chl_/),
       methods: ['email'],
+      expiresAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
     });
   });
 

@@ -54,6 +54,7 @@ describe.each([60, 89])('a refresh that scores %i', (score) => {
       reasons: ['NEW_DEVICE', 'NEW_COUNTRY'],
       challengeId: expect.stringMatching(/^chl_/),
       methods: ['totp'],
+      expiresAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
     });
     expect(res.body.refreshToken).not.toBe(seeded.refreshToken);
     expect(await liveTokensOf(seeded.staffId)).toMatchObject([

@@ -40,6 +40,7 @@ describe.each(ROUTES)('%s', (path) => {
       purpose: 'data_export',
       challengeId: expect.stringMatching(/^chl_/),
       methods: ['totp'],
+      expiresAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
     });
     expect(res.headers['www-authenticate']).toContain('insufficient_user_authentication');
     expect(await exportEvents(seeded.tenantId)).toEqual([]);

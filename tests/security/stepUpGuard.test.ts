@@ -58,6 +58,7 @@ describe('a guarded route without a step-up', () => {
       purpose: 'data_export',
       challengeId: expect.stringMatching(/^chl_/),
       methods: ['totp'],
+      expiresAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
     });
     expect(res.headers['www-authenticate']).toMatch(
       /^Bearer error="insufficient_user_authentication", .*max_age=600$/,

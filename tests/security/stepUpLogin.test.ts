@@ -47,6 +47,7 @@ describe('a login that looks wrong', () => {
       reasons: ['NEW_DEVICE', 'NEW_COUNTRY', 'IMPOSSIBLE_TRAVEL'],
       challengeId: expect.stringMatching(/^chl_[A-Za-z0-9_-]{43}$/),
       methods: ['totp'],
+      expiresAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
     });
     expect(await sessionsOf(traveller.staffId)).toBe(before);
     const events = await db.select().from(auditLogs).where(eq(auditLogs.actor, traveller.staffId));

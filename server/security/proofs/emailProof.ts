@@ -30,11 +30,14 @@ function isSame(hash: string, other: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
+/** A code that ends before the mail is read helps nobody. */
+const LEAST_LEFT_MS = 60_000;
+
 const textOf = (code: string, tenant: string, minutes: number) => `Your code for ${tenant}:
 
   ${code}
 
-It works once, for ${minutes} minutes, on the page that asked for it. Nobody from ${tenant} will ever ask you for it.
+It works once, for ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}, on the page that asked for it. Nobody from ${tenant} will ever ask you for it.
 If you did not ask for it, somebody knows your password: change it, and tell your administrator.
 `;
 
@@ -47,6 +50,11 @@ export const emailProof: Proof = {
   isAvailable: ({ mail }) => Promise.resolve(mail.isAvailable()),
   async start(deps, ctx, tx, challenge) {
     const now = deps.clock.now();
+    const leftMs = challenge.expiresAt.getTime() - now.getTime();
+    if (leftMs < LEAST_LEFT_MS) {
+      const detail = 'The challenge is about to end: send the original request again.';
+      throw new AppError('CHALLENGE_NOT_FOUND', { detail });
+    }
     const addressee = await findAddressee(tx, challenge);
     if (!addressee) throw new AppError('CHALLENGE_NOT_FOUND');
     // One at a time for each person, so that the count holds.
@@ -60,7 +68,8 @@ export const emailProof: Proof = {
       const headers = { 'retry-after': String(PAUSE_SEC) };
       throw new AppError('TOO_MANY_ATTEMPTS', { headers });
     }
-    const minutes = Math.floor((challenge.expiresAt.getTime() - now.getTime()) / 60_000);
+    // Rounded down: a mail must not promise more time than there is.
+    const minutes = Math.floor(leftMs / 60_000);
     const { tenantId, userId, staffId, expiresAt } = challenge;
     await queueMail(deps, tx, {
       ...{ tenantId, userId, staffId, expiresAt, kind: 'step_up_code', to: addressee.email },
