@@ -71,9 +71,9 @@ export function routeTable(deps: Deps): Route[] {
     get('/api/security/notices/:token', [], auth.notice),
     post('/api/security/notices/:token', [], auth.answerNotice),
 
-    get('/api/security/policy', [...mayView, proven], risk.riskPolicy),
+    get('/api/security/policy', mayView, risk.riskPolicy),
     put('/api/security/policy', [...mayEdit, proven], risk.changeRiskPolicy),
-    post('/api/security/policy/simulate', [...mayView, proven], risk.simulateRiskPolicy),
+    post('/api/security/policy/simulate', mayView, risk.simulateRiskPolicy),
     get('/api/security/risk-decisions', mayView, risk.riskDecisions),
     get('/api/security/risk-decisions/:id', mayView, risk.riskDecision),
     put('/api/security/risk-decisions/:id/verdict', mayEdit, risk.giveVerdict),

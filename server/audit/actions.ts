@@ -21,6 +21,9 @@ const policy = z.strictObject({
   weights: z.record(z.string(), z.number().int()),
   stepUpWindowsSec: z.record(purpose, z.number().int()),
   methods: z.array(z.string()),
+  secondFactor: z.enum(['by_risk', 'if_enrolled', 'always']),
+  whenSkipped: z.enum(['allow', 'prove']),
+  maxSessions: z.number().int(),
 });
 
 /** `findings` names the first fifty; `differences` counts them all. */

@@ -11,6 +11,7 @@ import {
 } from '../security';
 import type { DeviceIdentity, RiskAssessment } from '../security';
 import { readProfile } from './accountStore';
+import { wasDemanded } from './decideLogin';
 import type { LoginDeps } from './login';
 import { noticeNewDevice } from './noticeNewDevice';
 import { openSession } from './openSession';
@@ -35,7 +36,7 @@ const notePassed = (
   ctx: RequestContext,
   { owner, risk }: { owner: Owner; risk: Pick<RiskAssessment, 'score' | 'reasons' | 'decision'> },
 ) => {
-  const unscored = { signals: [], monitor: false, policyVersion: null, spentUs: 0 };
+  const unscored = { signals: [], monitor: false, policyVersion: null, policy: null, spentUs: 0 };
   const { tenantId, staffId } = owner;
   const decided = { at: 'login', tenantId, staffId, sessionId: null, outcome: 'passed' } as const;
   return noteDecision(deps, ctx, { ...decided, risk: { ...risk, ...unscored } });
@@ -58,7 +59,9 @@ export async function completeLogin(
       const challenge = await consumeLoginChallenge(tx, { id, now: deps.clock.now() });
       if (!challenge) return undefined;
       const { tenantId, userId, staffId, sessionVersion, rememberMe, reasons } = challenge;
-      const risk = { score: challenge.score ?? 0, reasons, decision: 'step_up' as const };
+      // A proof that the tenant demanded whatever the score is no finding of the score.
+      const decision = wasDemanded(reasons) ? ('allow' as const) : ('step_up' as const);
+      const risk = { score: challenge.score ?? 0, reasons, decision };
       const owner = { tenantId, userId, staffId };
       const decided = { at: 'login', risk, outcome: 'passed' } as const;
       await recordRisk(tx, ctx, { tenantId, staffId }, decided);

@@ -19,6 +19,8 @@ import {
 import type { DeviceIdentity, RiskAssessment } from '../security';
 import { updatePasswordHash } from './accountStore';
 import type { Account, Membership } from './accountStore';
+import { decideLogin } from './decideLogin';
+import type { LoginDecision } from './decideLogin';
 import { invalidateSessions } from './invalidateSessions';
 import { noticeNewDevice } from './noticeNewDevice';
 import { openSession } from './openSession';
@@ -151,9 +153,14 @@ async function passByChallenge(deps: LoginDeps, tx: Tx, who: Candidate): Promise
 }
 
 /** What let a login in: nothing spoke against it, a proof, or a policy that only watches. */
-function outcomeOf({ risk }: Candidate, stepUp: boolean): RiskOutcome {
-  if (risk.decision === 'allow') return 'allowed';
+function outcomeOf({ risk, decision }: Judged, stepUp: boolean): RiskOutcome {
+  if (risk.decision === 'allow' && decision.kind === 'allow') return 'allowed';
   return stepUp ? 'passed' : 'monitored';
+}
+
+/** A candidate, and what they have to show. */
+interface Judged extends Candidate {
+  decision: LoginDecision;
 }
 
 interface Entry {
@@ -168,11 +175,11 @@ async function enter(
   tx: Tx,
   ctx: RequestContext,
   mode: SessionMode,
-  who: Candidate & { newHash: string | undefined; allowed: boolean },
+  who: Judged & { newHash: string | undefined },
 ): Promise<Entry | undefined> {
   // Used up also where the score alone would do: no second login may come of it.
   const stepUp = await passByChallenge(deps, tx, who);
-  if (!who.allowed && !stepUp) return undefined;
+  if (who.decision.kind !== 'allow' && !stepUp) return undefined;
   const { account, membership, risk, input } = who;
   const outcome = outcomeOf(who, stepUp);
   await recordRisk(tx, ctx, membership, { at: 'login', risk, outcome });
@@ -222,17 +229,20 @@ async function loginAdmitted(
     recentFailures,
     accountsTried,
   });
-  const risk = await assessRisk(deps, ctx, attempt);
-  const who = { account, membership, risk, input };
-  const decision = risk.monitor ? 'allow' : risk.decision;
+  const scored = await assessRisk(deps, ctx, attempt);
+  const decision = await decideLogin(deps, membership, scored);
+  // What is told and recorded names every reason to ask for a proof.
+  const risk = decision.kind === 'prove' ? { ...scored, reasons: decision.reasons } : scored;
+  const who = { account, membership, risk, input, decision };
   const newHash = deps.passwords.isOutdated(account.passwordHash)
     ? await deps.passwords.hash(input.password)
     : undefined;
-  const allowed = decision === 'allow';
   const entry = await withSessionTable(deps, (mode) =>
-    deps.db.transaction((tx) => enter(deps, tx, ctx, mode, { ...who, newHash, allowed })),
+    deps.db.transaction((tx) => enter(deps, tx, ctx, mode, { ...who, newHash })),
   );
-  if (!entry) return decision === 'block' ? block(deps, ctx, who) : demandStepUp(deps, ctx, who);
+  if (!entry) {
+    return decision.kind === 'block' ? block(deps, ctx, who) : demandStepUp(deps, ctx, who);
+  }
   const told = noticeNewDevice(deps, ctx, membership, input.device.hashes);
   // Where the history could not be read in time a moment ago, nobody waits for it now.
   if (!risk.skipped) await told;

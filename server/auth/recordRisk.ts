@@ -18,7 +18,10 @@ const DECISIONS = {
   monitored: 'monitored',
 } as const;
 
-/** The events that a scoring leaves: that it was skipped, or that it found something. */
+/**
+ * The events that a scoring leaves: that it was skipped, or that it found something. A proof that the tenant demands
+ * whatever the score is nothing suspicious: the challenge and the login have events of their own.
+ */
 export async function recordRisk(
   tx: Tx,
   ctx: RequestContext,
@@ -36,7 +39,7 @@ export async function recordRisk(
     const event = { ...about, action: 'ANOMALY_CHECK_SKIPPED' as const, details };
     await recordAudit(tx, ctx, { ...event, outcome: 'failure' });
   }
-  if (became !== 'allowed') {
+  if (became !== 'allowed' && risk.decision !== 'allow') {
     const { score, reasons } = risk;
     const details = { at, score, reasons, decision: DECISIONS[became] };
     const stopped = became === 'challenged' || became === 'blocked';

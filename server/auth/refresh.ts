@@ -13,6 +13,7 @@ import {
   offerChallenge,
 } from '../security';
 import type { DeviceIdentity, RiskAssessment } from '../security';
+import { decideRefresh } from './decideLogin';
 import { invalidateSessions } from './invalidateSessions';
 import { toTokenPair } from './openSession';
 import type { TokenPair } from './openSession';
@@ -221,7 +222,7 @@ export async function refresh(
           },
   });
   const risk = await assessRisk(deps, ctx, attempt);
-  const decision = risk.monitor ? 'allow' : risk.decision;
+  const decision = await decideRefresh(deps, token, risk);
   if (decision === 'block') return block(deps, ctx, token, risk);
   if (decision === 'step_up') {
     await demandStepUp(deps, ctx, { ...rotation, device: input.device }, risk);

@@ -4,6 +4,8 @@ import { batchLoads } from './batchLoads';
 export interface KeptLoads<Value> {
   /** @throws what loading threw, or where there is nothing under the key */
   read(key: string): Promise<Value>;
+  /** What is in memory, without asking the database; `fresh` says whether a read would return it. */
+  peek(key: string): { value: Value; fresh: boolean } | undefined;
   /** The next read asks the database. */
   forget(key: string): void;
   forgetAll(): void;
@@ -38,6 +40,12 @@ export function keepLoads<Value>(options: KeepOptions<Value>): KeptLoads<Value> 
         entries.set(key, { value, since: now });
       }
       return value;
+    },
+    peek(key) {
+      const kept = entries.get(key);
+      if (!kept) return undefined;
+      const age = options.clock.now().getTime() - kept.since;
+      return { value: kept.value, fresh: age < options.keptMs() };
     },
     forget(key) {
       forgets += 1;

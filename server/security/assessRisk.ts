@@ -4,7 +4,7 @@ import type { Deps } from '../deps';
 import { computeAnomalyScoreOptimized } from './computeAnomalyScore';
 import type { AnomalyInput } from './computeAnomalyScore';
 import { decideRisk } from './riskPolicy';
-import type { VersionedPolicy } from './riskPolicy';
+import type { RiskPolicy, VersionedPolicy } from './riskPolicy';
 import { SCORE_CAP } from './score';
 import type { SeenSignal } from './score';
 
@@ -21,6 +21,8 @@ export interface RiskAssessment {
   monitor: boolean;
   /** Of the policy; 0 for the defaults, null where there was no scoring. */
   policyVersion: number | null;
+  /** What the score was judged by; null if there was no scoring. */
+  policy: RiskPolicy | null;
   /** Why there was no scoring; undefined where there was. */
   skipped?: SkipCause;
   /** Microseconds. */
@@ -63,7 +65,7 @@ function readScore(answer: unknown): Pick<RiskAssessment, 'score' | 'reasons' | 
 function judge(answer: unknown, { version, policy }: VersionedPolicy) {
   const scored = readScore(answer);
   const decision = decideRisk(scored.score, policy);
-  return { ...scored, decision, monitor: policy.monitor, policyVersion: version };
+  return { ...scored, decision, monitor: policy.monitor, policyVersion: version, policy };
 }
 
 /**
@@ -83,7 +85,8 @@ export async function assessRisk(
     deps.metrics.anomalyChecksSkipped.inc(cause);
     deps.logger.warn({ err, ...cause, correlationId: ctx.correlationId }, 'ANOMALY_CHECK_SKIPPED');
     const nothing = { score: 0, reasons: ['ANOMALY_CHECK_SKIPPED'], signals: [] };
-    const allowed = { decision: 'allow' as const, monitor: false, policyVersion: null };
+    const unread = { monitor: false, policyVersion: null, policy: null };
+    const allowed = { decision: 'allow' as const, ...unread };
     return { ...nothing, ...allowed, skipped, spentUs: spentUs() };
   };
   if (!deps.schemaGuard.scoringEnabled()) return skip('schema_missing_tables');

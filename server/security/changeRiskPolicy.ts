@@ -2,7 +2,8 @@ import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
-import type { RiskPolicy } from './riskPolicy';
+import { completePolicy } from './riskPolicy';
+import type { SentPolicy } from './riskPolicy';
 import { readPolicyRow, writePolicy } from './riskPolicyStore';
 import type { PolicyRow } from './riskPolicyStore';
 import { SIGNALS } from './signals';
@@ -37,11 +38,12 @@ export async function changeRiskPolicy(
   deps: Pick<Deps, 'db' | 'clock' | 'riskPolicies'>,
   ctx: RequestContext,
   { tenantId, staffId }: Principal,
-  change: { version: number; policy: RiskPolicy },
+  change: { version: number; policy: SentPolicy },
 ): Promise<ShownPolicy> {
   const written = await deps.db.transaction(async (tx) => {
     const before = await readPolicyRow(tx, tenantId);
-    const next = { from: change.version, policy: change.policy, staffId, now: deps.clock.now() };
+    const policy = completePolicy(change.policy, before.policy);
+    const next = { from: change.version, policy, staffId, now: deps.clock.now() };
     const fits = before.version === change.version;
     const after = fits ? await writePolicy(tx, tenantId, next) : undefined;
     if (!after) {

@@ -7,6 +7,8 @@ import { readPolicies } from './riskPolicyStore';
 /** The policies of many tenants, kept for a minute each, with a bound on how many. */
 export interface RiskPolicies {
   read(tenantId: string): Promise<VersionedPolicy>;
+  /** What is in memory, without asking the database. */
+  peek(tenantId: string): { value: VersionedPolicy; fresh: boolean } | undefined;
   forget(tenantId: string): void;
   forgetAll(): void;
 }

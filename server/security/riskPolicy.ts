@@ -35,15 +35,30 @@ const fields = {
     .refine((methods) => new Set(methods).size === methods.length, 'must not repeat a method'),
 };
 
+/** Fields that came later. A client that does not know them sends a policy without them: they keep their values. */
+const later = {
+  /** Whether a login needs a second factor whatever its score. */
+  secondFactor: z.enum(['by_risk', 'if_enrolled', 'always']),
+  /** What a check that was skipped means for people who have a factor. */
+  whenSkipped: z.enum(['allow', 'prove']),
+  /** How many live sessions one person may have; the oldest end. */
+  maxSessions: z.int().min(1).max(500),
+};
+
 /** A policy as a client sends it: whole, so that nothing is changed that was not looked at. */
 export const riskPolicy = z
-  .strictObject(fields)
+  .strictObject({ ...fields, ...z.object(later).partial().shape })
   .refine(({ stepUpFrom, highRiskFrom }) => stepUpFrom <= highRiskFrom, {
     message: 'must not be below stepUpFrom',
     path: ['highRiskFrom'],
   });
 
-export type RiskPolicy = z.infer<typeof riskPolicy>;
+/** A policy as it was sent. */
+export type SentPolicy = z.infer<typeof riskPolicy>;
+
+const whole = z.object({ ...fields, ...later });
+
+export type RiskPolicy = z.infer<typeof whole>;
 
 export const DEFAULT_POLICY: RiskPolicy = {
   stepUpFrom: 60,
@@ -53,7 +68,21 @@ export const DEFAULT_POLICY: RiskPolicy = {
   weights: {},
   stepUpWindowsSec: { security_settings: 600, data_export: 600, impersonation: 600 },
   methods: [...STEP_UP_METHODS],
+  secondFactor: 'by_risk',
+  whenSkipped: 'allow',
+  maxSessions: 100,
 };
+
+/**
+ * Completes a policy that was sent.
+ * @param present the policy that it takes the place of
+ */
+export const completePolicy = (sent: SentPolicy, present: RiskPolicy): RiskPolicy => ({
+  ...sent,
+  secondFactor: sent.secondFactor ?? present.secondFactor,
+  whenSkipped: sent.whenSkipped ?? present.whenSkipped,
+  maxSessions: sent.maxSessions ?? present.maxSessions,
+});
 
 /** A policy with its version, which is 0 where the tenant goes by the defaults. */
 export interface VersionedPolicy {
@@ -64,8 +93,7 @@ export interface VersionedPolicy {
 export const UNCHANGED: VersionedPolicy = { version: 0, policy: DEFAULT_POLICY };
 
 /** Looser than what is accepted: a newer release may have written what this one does not know. */
-const stored = z.object({
-  ...fields,
+const stored = whole.extend({
   weights: z.record(z.string(), weight),
   stepUpWindowsSec: z.object({
     security_settings: windowSec,

@@ -55,6 +55,16 @@ export async function readPolicyRow(db: Db | Tx, tenantId: string): Promise<Poli
   return { version, updatedAt, updatedBy, policy };
 }
 
+/** @param timeoutMs after which Postgres cancels the statement: a login waits for this */
+export async function readPolicyRowWithin(
+  tx: Tx,
+  tenantId: string,
+  timeoutMs: number,
+): Promise<PolicyRow> {
+  await tx.execute(sql`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true)`);
+  return readPolicyRow(tx, tenantId);
+}
+
 /**
  * Writes the successor of the version that the caller has read: of many at once, one does.
  * @returns undefined where somebody else was first

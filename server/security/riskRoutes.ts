@@ -48,7 +48,7 @@ function policyRoutes(deps: Deps) {
   return {
     riskPolicy: endpoint({
       summary: "The tenant's risk policy",
-      responses: { 200: 'The policy with its version', 403: 'FORBIDDEN', 428: 'STEP_UP_REQUIRED' },
+      responses: { 200: 'The policy with its version', 403: 'FORBIDDEN' },
       async handle(req, res) {
         res.json(await showRiskPolicy(deps, principalOf(req)));
       },
@@ -69,11 +69,7 @@ function policyRoutes(deps: Deps) {
     simulateRiskPolicy: endpoint({
       summary: 'Replay recent decisions under another policy',
       body: simulateBody,
-      responses: {
-        200: 'What it would have meant, and for whom',
-        403: 'FORBIDDEN',
-        428: 'STEP_UP_REQUIRED',
-      },
+      responses: { 200: 'What it would have meant, and for whom', 403: 'FORBIDDEN' },
       async handle(req, res, { body }) {
         res.json(await simulateRiskPolicy(deps, principalOf(req), body));
       },

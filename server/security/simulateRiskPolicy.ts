@@ -1,7 +1,7 @@
 import type { Principal } from '../context';
 import type { Deps } from '../deps';
 import { decideRisk } from './riskPolicy';
-import type { RiskPolicy } from './riskPolicy';
+import type { SentPolicy } from './riskPolicy';
 import { groupDecisions, listAffected } from './riskSimulationStore';
 import type { AffectedPerson, DecisionGroup } from './riskSimulationStore';
 import { sumOf, weigh } from './score';
@@ -40,7 +40,7 @@ const nothing = (): Tally => ({ allowed: 0, challenged: 0, blocked: 0 });
 const codesOf = (seen: string) => (seen === '' ? [] : seen.split(','));
 
 /** By combination: what the policy says to it. */
-function decideAll(groups: readonly DecisionGroup[], policy: RiskPolicy) {
+function decideAll(groups: readonly DecisionGroup[], policy: SentPolicy) {
   return new Map(
     groups.map(({ seen }) => {
       const score = sumOf(weigh(codesOf(seen), policy.weights).values());
@@ -72,7 +72,7 @@ const count = (groups: readonly DecisionGroup[]) =>
 export async function simulateRiskPolicy(
   deps: Pick<Deps, 'db' | 'clock' | 'riskDecisions'>,
   { tenantId }: Principal,
-  { policy, days }: { policy: RiskPolicy; days: number },
+  { policy, days }: { policy: SentPolicy; days: number },
 ): Promise<Simulation> {
   await deps.riskDecisions.flush();
   const to = deps.clock.now();

@@ -12,6 +12,9 @@ const policy = {
   weights: { NEW_COUNTRY: 30 },
   stepUpWindowsSec: { security_settings: 300, data_export: 300, impersonation: 300 },
   methods: ['totp'],
+  secondFactor: 'if_enrolled' as const,
+  whenSkipped: 'prove' as const,
+  maxSessions: 20,
 };
 const purpose = 'data_export' as const;
 const origin = 'session' as const;

@@ -93,6 +93,19 @@ describe('the policy of a tenant', () => {
     }
   });
 
+  it('sent without the fields that came later keeps them as they are', async () => {
+    const officer = await seedOfficer();
+    const { secondFactor, whenSkipped, maxSessions, ...earlier } = policyWith({ stepUpFrom: 50 });
+    expect([secondFactor, whenSkipped, maxSessions]).toStrictEqual(['by_risk', 'allow', 100]);
+    const chosen = { secondFactor: 'if_enrolled', whenSkipped: 'prove', maxSessions: 7 } as const;
+    await as(app, officer).put(POLICY, { version: 0, policy: { ...earlier, ...chosen } });
+    const put = await as(app, officer).put(POLICY, { version: 1, policy: earlier });
+    expect(put.body).toMatchObject({ version: 2, policy: { ...earlier, ...chosen } });
+    const change = { ...earlier, maxSessions: 8 };
+    const last = await as(app, officer).put(POLICY, { version: 2, policy: change });
+    expect(last.body.policy).toMatchObject({ ...chosen, maxSessions: 8 });
+  });
+
   it("belongs to one tenant: another's is as it was", async () => {
     const [mine, theirs] = [await seedOfficer(), await seedOfficer()];
     await as(app, mine).put(POLICY, { version: 0, policy: policyWith({ stepUpFrom: 50 }) });
@@ -122,6 +135,10 @@ describe('a policy', () => {
     ['a signal is unknown', { ...DEFAULT_POLICY, weights: { NEW_SHOES: 10 } }],
     ['a weight is negative', policyWith({ weights: { SPRAY: -1 } })],
     ['a weight is above all', policyWith({ weights: { SPRAY: 101 } })],
+    ['a demand is unknown', { ...DEFAULT_POLICY, secondFactor: 'sometimes' }],
+    ['a skipped check means something unknown', { ...DEFAULT_POLICY, whenSkipped: 'block' }],
+    ['nobody could be signed in', policyWith({ maxSessions: 0 })],
+    ['sessions have no bound', policyWith({ maxSessions: 501 })],
     ['no method is allowed', policyWith({ methods: [] })],
     ['a method is twice there', policyWith({ methods: ['totp', 'totp'] })],
     ['a method is unknown', { ...DEFAULT_POLICY, methods: ['sms'] }],
@@ -148,20 +165,31 @@ describe('who may', () => {
   };
   const paths = { get: POLICY, put: POLICY, post: `${POLICY}/simulate` };
 
-  it.each(['get', 'put', 'post'] as const)(
+  const call = (method: 'get' | 'put' | 'post', token?: string) => {
+    const asked = request(app)[method](paths[method]).send(bodies[method]);
+    return token === undefined ? asked : asked.set('authorization', `Bearer ${token}`);
+  };
+
+  it.each(['get', 'post'] as const)(
+    '%s: anyone with a token and the permission to view, without a proof; nobody else',
+    async (method) => {
+      expect((await call(method)).status).toBe(401);
+      const bystander = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_EDIT'] });
+      expect((await call(method, bystander.token)).status).toBe(403);
+      const viewer = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] });
+      await giveFactor(viewer);
+      expect((await call(method, viewer.token)).status).toBe(200);
+    },
+  );
+
+  it.each(['put'] as const)(
     '%s: nobody without a token, the permission, and a proof of this session, in this order',
     async (method) => {
-      const [path, body] = [paths[method], bodies[method]];
-      const call = (token?: string) => {
-        const asked = request(app)[method](path).send(body);
-        return token === undefined ? asked : asked.set('authorization', `Bearer ${token}`);
-      };
-      expect((await call()).status).toBe(401);
-      const lacking = method === 'put' ? ['SETTINGS_SECURITY_VIEW'] : ['SETTINGS_SECURITY_EDIT'];
-      const bystander = await seedTestUserAndToken({ permissions: lacking });
-      expect((await call(bystander.token)).status).toBe(403);
+      expect((await call(method)).status).toBe(401);
+      const bystander = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] });
+      expect((await call(method, bystander.token)).status).toBe(403);
       const officer = await seedOfficer();
-      const asked = await call(officer.token);
+      const asked = await call(method, officer.token);
       expect(asked.status).toBe(428);
       expect(asked.body).toMatchObject({ purpose: 'security_settings' });
       const secret = await giveFactor(officer);
@@ -171,7 +199,7 @@ describe('who may', () => {
         .set('authorization', `Bearer ${officer.token}`)
         .send(proof)
         .expect(200);
-      expect((await call(officer.token)).status).toBe(200);
+      expect((await call(method, officer.token)).status).toBe(200);
     },
   );
 });

@@ -1,5 +1,6 @@
 import type { Db, Tx } from '../../db';
 import type { Deps } from '../../deps';
+import type { RiskPolicy } from '../riskPolicy';
 import { emailProof } from './emailProof';
 import { passkeyProof } from './passkeyProof';
 import { recoveryProof } from './recoveryProof';
@@ -28,6 +29,49 @@ export async function listEnrolled(
   return methods;
 }
 
+/** What somebody has enrolled, and what of it counts under a policy. */
+export interface Standing {
+  enrolled: StepUpMethod[];
+  counting: StepUpMethod[];
+  /** Whether a factor that counts can be enrolled here. */
+  canEnrol: boolean;
+}
+
+/** How a staff member's factors stand to their tenant's policy. */
+export async function readStanding(
+  deps: MethodDeps,
+  db: Db | Tx,
+  staff: Staff,
+  policy: { methods: readonly string[] },
+): Promise<Standing> {
+  const enrolled = await listEnrolled(deps, db, staff);
+  const counting = enrolled.filter((method) => policy.methods.includes(method));
+  return { enrolled, counting, canEnrol: listEnrollable(deps, policy).length > 0 };
+}
+
+/** The factors that count under a policy and can be enrolled on this installation. */
+export function listEnrollable(
+  { config }: Pick<MethodDeps, 'config'>,
+  policy: { methods: readonly string[] },
+): StepUpMethod[] {
+  const here: StepUpMethod[] = config.webauthn === null ? ['totp'] : ['passkey', 'totp'];
+  return here.filter((method) => policy.methods.includes(method));
+}
+
+/** The tenant's policy; if it cannot be read, the last one that this node has read. */
+async function readPolicy(
+  { riskPolicies }: Pick<Deps, 'riskPolicies'>,
+  tenantId: string,
+): Promise<RiskPolicy> {
+  try {
+    return (await riskPolicies.read(tenantId)).policy;
+  } catch (error) {
+    const kept = riskPolicies.peek(tenantId);
+    if (!kept) throw error;
+    return kept.value.policy;
+  }
+}
+
 /**
  * The proofs that a staff member can give and their tenant allows. Mail is no second factor (NIST SP 800-63B-4 3.1.3.1):
  * it is offered to those alone who have nothing else, so that it never weakens what somebody has enrolled.
@@ -37,7 +81,7 @@ export async function listAllowedMethods(
   db: Db | Tx,
   staff: Staff,
 ): Promise<StepUpMethod[]> {
-  const { policy } = await deps.riskPolicies.read(staff.tenantId);
+  const policy = await readPolicy(deps, staff.tenantId);
   const allowed: readonly string[] = policy.methods;
   const enrolled = await listEnrolled(deps, db, staff);
   const fallback = PROOFS.find(({ method }) => method === FALLBACK);
