@@ -1,7 +1,6 @@
-import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { assertGrants } from './bootstrap/assertGrants';
+import { assertGrants, OwnerRoleError } from './bootstrap/assertGrants';
 import { assertSchema, SchemaDriftError } from './bootstrap/assertSchema';
 import { createDemo } from './bootstrap/createDemo';
 import type { DemoSignIn } from './bootstrap/createDemo';
@@ -15,9 +14,9 @@ import type { LockWait } from './bootstrap/migrate';
 import { prepareDatabase } from './bootstrap/prepareDatabase';
 import { loadConfig, requireReady } from './config';
 import type { Config, ReadyConfig } from './config';
-import { createApp } from './createApp';
 import { createDeps } from './deps';
 import type { Deps } from './deps';
+import { createHttpServer } from './httpServer';
 
 /** How long requests that are under way may take once the process was told to stop. */
 const DRAIN_MS = 20_000;
@@ -39,7 +38,7 @@ async function openDatabase(config: Config, running: Running): Promise<ReadyConf
 
 function listen(deps: Deps): Promise<Server> {
   const { port, host } = deps.config;
-  const server = createServer(createApp(deps));
+  const server = createHttpServer(deps);
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const taken = error.code === 'EADDRINUSE';
@@ -129,6 +128,7 @@ async function drain(running: Running): Promise<void> {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof SchemaDriftError) return EXIT.SCHEMA_DRIFT;
+  if (error instanceof OwnerRoleError) return EXIT.OWNER_ROLE;
   if (!(error instanceof MigrationError)) return EXIT.FAILED;
   if (isNewer(error)) return EXIT.DATABASE_NEWER;
   // Without problems it is the database that could not be reached, or the lock.
@@ -139,7 +139,10 @@ function complain(error: unknown): void {
   const named = error instanceof Error;
   // Refusals to start are sentences; only what nobody foresaw needs a stack.
   const foreseen =
-    named && /ConfigError|MigrationError|SchemaDriftError|EmbeddedPostgresError/.test(error.name);
+    named &&
+    /ConfigError|MigrationError|SchemaDriftError|OwnerRoleError|EmbeddedPostgresError/.test(
+      error.name,
+    );
   const plain = named && (foreseen || error.message.startsWith('Port '));
   process.stderr.write(`${plain ? error.message : named ? error.stack : String(error)}\n`);
 }

@@ -35,6 +35,8 @@ export interface Manifest {
   readonly key: NoteVerifier;
   readonly log: LogStretch;
   readonly files: readonly ListedFile[];
+  /** By what the server that made it could undo the audit log; empty if it could not, or if it does not say. */
+  readonly ownership: readonly string[];
 }
 
 const BUNDLE_VERSION = 2;
@@ -109,5 +111,7 @@ export function readManifest(bytes: Buffer): Manifest {
     format: format === 'csv' ? 'csv' : 'jsonl',
     asOf: manifest.text('asOf', INSTANT, 'a time'),
     ...{ vkey, key, log: readLog(manifest.object('log'), id), files },
+    // Bundles of earlier releases do not say.
+    ownership: manifest.has('servingRole') ? manifest.object('servingRole').texts('ways') : [],
   };
 }

@@ -156,6 +156,11 @@ export async function verifyBundle(
     notices: [],
   };
   const manifest = await inspect(inspection);
+  if (manifest && manifest.ownership.length > 0) {
+    inspection.notices.push(
+      `The server that made this bundle could undo the audit log: its database role ${manifest.ownership.join('; it ')}. Only a checkpoint that was handed out earlier shows that nothing was rewritten.`,
+    );
+  }
   const { findings, sayings, notices } = inspection;
   return { findings, sayings, notices, manifest };
 }

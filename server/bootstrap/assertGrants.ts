@@ -2,17 +2,43 @@ import { databaseFault } from '../db/pgErrors';
 import type { ReadyConfig } from '../config';
 import type { Logger } from '../logger';
 import { SchemaDriftError } from './assertSchema';
+import type { Ownership } from './findOwnership';
 import { inspectServingRole } from './servingRole';
+
+/** The role that the server would serve as could undo the audit log: `message` says by what. */
+export class OwnerRoleError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'OwnerRoleError';
+  }
+}
+
+type RoleConfig = Pick<
+  ReadyConfig,
+  'databaseUrl' | 'schemaGuard' | 'production' | 'allowOwnerRole'
+>;
+
+/**
+ * In production the role must not be able to undo the audit log, unless `ALLOW_OWNER_ROLE=1` says that the operator knows.
+ * @throws OwnerRoleError
+ */
+function assertNoOwner(config: RoleConfig, logger: Logger, { role, ways }: Ownership): void {
+  if (ways.length === 0) return;
+  const what = `The role ${role} can undo the audit log: it ${ways.join('; it ')}.`;
+  if (config.production && !config.allowOwnerRole) {
+    throw new OwnerRoleError(
+      `${what}\nRefusing to start: connect as a role that owns nothing (\`npm run admin -- db grant --role NAME\`, run as the owner, prepares one), or set ALLOW_OWNER_ROLE=1 to start all the same; every evidence bundle then says so.`,
+    );
+  }
+  logger.warn({ code: 'SERVING_ROLE_OWNS', role, ways }, what);
+}
 
 /**
  * Says what the role that the server connects as lacks, before the first request meets it: a migration may have made
  * tables since somebody granted. `SCHEMA_GUARD=enforce` refuses the start.
- * @throws SchemaDriftError naming each privilege, and the command that grants them
+ * @throws SchemaDriftError naming each privilege, and the command that grants them; OwnerRoleError
  */
-export async function assertGrants(
-  config: Pick<ReadyConfig, 'databaseUrl' | 'schemaGuard'>,
-  logger: Logger,
-): Promise<void> {
+export async function assertGrants(config: RoleConfig, logger: Logger): Promise<void> {
   let grants: Awaited<ReturnType<typeof inspectServingRole>>;
   try {
     grants = await inspectServingRole(config.databaseUrl);
@@ -22,6 +48,7 @@ export async function assertGrants(
     throw error;
   }
   const { role, lacking, excess } = grants;
+  assertNoOwner(config, logger, grants);
   if (excess.length > 0) {
     logger.warn({ code: 'SERVING_ROLE_EXCESS', role, excess }, 'the role may more than it needs');
   }

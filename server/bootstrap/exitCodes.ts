@@ -8,4 +8,6 @@ export const EXIT = {
   MIGRATIONS: 4,
   /** `SCHEMA_GUARD=enforce`, and the live schema is not what the migrations make. */
   SCHEMA_DRIFT: 5,
+  /** In production, the role that the server connects as could undo the audit log. */
+  OWNER_ROLE: 6,
 } as const;

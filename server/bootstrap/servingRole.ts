@@ -1,4 +1,6 @@
 import { Client, escapeIdentifier } from 'pg';
+import { findOwnership } from './findOwnership';
+import type { Ownership } from './findOwnership';
 import { SERVING_PRIVILEGES } from './servingPrivileges';
 import type { Privilege } from './servingPrivileges';
 
@@ -59,35 +61,15 @@ async function findObjects(client: Client): Promise<{ sequences: string[]; funct
   return { sequences: named('sequence'), functions: named('function') };
 }
 
-interface RoleFacts {
-  superuser: boolean;
-  makes_roles: boolean;
-  owns: boolean;
-  leaves_database: boolean;
-  makes_objects: boolean;
-}
-
 /** What grants could not hold back. */
 async function objectionTo(client: Client, role: string): Promise<string | undefined> {
   if (/^(public|pg_.*|current_user|session_user|current_role|none)$/i.test(role)) {
     return `${role} is no role of yours: name the one that the server connects as.`;
   }
-  const { rows } = await client.query<RoleFacts>(
-    `SELECT r.rolsuper AS superuser, r.rolcreaterole AS makes_roles,
-       EXISTS (SELECT FROM pg_class c WHERE c.relnamespace IN ('public'::regnamespace, to_regnamespace('drizzle'))
-         AND pg_has_role(r.oid, c.relowner, 'MEMBER')) AS owns,
-       EXISTS (SELECT FROM pg_roles p WHERE p.rolname IN ('pg_execute_server_program', 'pg_write_server_files')
-         AND pg_has_role(r.oid, p.oid, 'MEMBER')) AS leaves_database
-     FROM pg_roles r WHERE r.rolname = $1`,
-    [role],
-  );
-  const [facts] = rows;
-  if (!facts) return `There is no role '${role}': CREATE ROLE it first, with LOGIN.`;
-  if (facts.superuser) return `'${role}' is a superuser: no grant holds it back.`;
-  if (facts.owns) return `'${role}' owns tables, or is a member of who does: it could change them.`;
-  if (facts.makes_roles) return `'${role}' may make roles, and so give itself another's rights.`;
-  if (facts.leaves_database) return `'${role}' may write files or run programs on the server.`;
-  return undefined;
+  const ownership = await findOwnership(client, role);
+  if (!ownership) return `There is no role '${role}': CREATE ROLE it first, with LOGIN.`;
+  if (ownership.ways.length === 0) return undefined;
+  return `'${role}' could undo the audit log: it ${ownership.ways.join('; it ')}. No grant holds that back: name a role that owns nothing.`;
 }
 
 async function warningsAbout(client: Client, role: string): Promise<string[]> {
@@ -211,10 +193,8 @@ export function grantServing(databaseUrl: string, role: string): Promise<Granted
   });
 }
 
-/** What the role of this process has too little or too much of. */
-export interface ServingGrants extends Deviation {
-  readonly role: string;
-}
+/** What the role of this process has too little or too much of, and how it could undo the audit log. */
+export type ServingGrants = Deviation & Ownership;
 
 /**
  * Looks at what the role that this process serves as may do. Owners may everything: nothing is in excess there.
@@ -222,17 +202,15 @@ export interface ServingGrants extends Deviation {
  */
 export function inspectServingRole(databaseUrl: string): Promise<ServingGrants> {
   return connected(databaseUrl, async (client) => {
-    const { rows } = await client.query<{ role: string; owns: boolean; ledger: boolean | null }>(
-      `SELECT current_user AS role,
-         EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-           AND pg_has_role(relowner, 'MEMBER')) AS owns,
-         (SELECT has_schema_privilege(n.oid, 'USAGE') AND bool_and(has_table_privilege(c.oid, 'SELECT'))
+    const { rows } = await client.query<{ ledger: boolean | null }>(
+      `SELECT (SELECT has_schema_privilege(n.oid, 'USAGE') AND bool_and(has_table_privilege(c.oid, 'SELECT'))
           FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
           WHERE n.nspname = 'drizzle' GROUP BY n.oid) AS ledger`,
     );
-    const { role = '', owns = true, ledger = true } = rows[0] ?? {};
+    const { ledger = true } = rows[0] ?? {};
+    const { role = '', ways = [] } = (await findOwnership(client, null)) ?? {};
     const { lacking, excess } = compare(await readPrivileges(client, null));
     if (ledger === false) lacking.push('SELECT on the tables of schema drizzle');
-    return { role, lacking, excess: owns ? [] : excess };
+    return { role, lacking, excess: ways.length > 0 ? [] : excess, ways };
   });
 }

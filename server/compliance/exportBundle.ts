@@ -30,8 +30,8 @@ export async function exportBundle(
     }),
     async prepare(snapshot, exportId) {
       const gathered = await gatherBundle(snapshot);
-      const { tenant, asOf, stretch } = snapshot;
-      const subject = { exportId, tenant, asOf, stretch, input };
+      const { tenant, asOf, stretch, ownership } = snapshot;
+      const subject = { exportId, tenant, asOf, stretch, ownership, input };
       return (started, output) =>
         writeBundle(deps, { snapshot, subject, gathered, ...started }, output);
     },

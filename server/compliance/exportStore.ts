@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Pool, PoolClient } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { SECURITY_EVENT_ACTIONS } from '../audit';
+import { findOwnership } from '../bootstrap/findOwnership';
 import { isoTime } from '../db/isoTime';
 import { runLong } from '../db/runLong';
 import { AppError } from '../errors';
@@ -34,6 +35,8 @@ export interface ExportSnapshot {
   readonly asOf: string;
   /** The part of the tenant's log that holds the range. */
   readonly stretch: Stretch;
+  /** By what the role that serves could undo the audit log; empty if it could not. */
+  readonly ownership: readonly string[];
   /** The rows of a file, as the database formats them. One at a time, each read to its end. */
   copy(file: ExportFile): Readable;
   /** The hashes of the stretch's leaves, in base64, a line each. */
@@ -94,6 +97,7 @@ async function prepare(client: PoolClient, tenantId: string, range: TimeRange) {
   const tenant = found.rows[0];
   if (!tenant) throw new AppError('NOT_FOUND', { detail: 'No such tenant.' });
   await client.query(WALK);
+  const ownership = (await findOwnership(client, null))?.ways ?? [];
   const stretch = await findStretch(client, tenantId, range);
   const settings: SnapshotSettings = {
     tenant_id: tenantId,
@@ -106,7 +110,7 @@ async function prepare(client: PoolClient, tenantId: string, range: TimeRange) {
     edge_after: String(stretch.edges.after),
   };
   await client.query(SET, [JSON.stringify(settings)]);
-  return { asOf: taken.rows[0]?.as_of ?? '', tenant, stretch };
+  return { asOf: taken.rows[0]?.as_of ?? '', tenant, stretch, ownership };
 }
 
 /** Watches a connection: an error that nobody listens for would end the process. */
@@ -145,7 +149,7 @@ export async function openSnapshot(
   const faults = watchFaults(client);
   const release = releaseOnce(client, faults.note);
   try {
-    const { asOf, tenant, stretch } = await prepare(client, tenantId, range);
+    const { asOf, tenant, stretch, ownership } = await prepare(client, tenantId, range);
     await client.query(files.map((file) => probeStatement(file, format)).join(';'));
     const stream = (statement: string, walks: boolean) => {
       // In the order in which they are asked for; where this one fails the COPY after it says so.
@@ -161,6 +165,7 @@ export async function openSnapshot(
       tenant,
       asOf,
       stretch,
+      ownership,
       copy: (file) => stream(copyStatement(file, format), file.walks ?? false),
       copyLeafHashes: () => stream(COPY_LEAF_HASHES, true),
       async findSpan(file) {

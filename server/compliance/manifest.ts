@@ -27,6 +27,8 @@ export interface ManifestSubject {
   readonly tenant: ExportedTenant;
   readonly input: ExportInput;
   readonly stretch: Stretch;
+  /** By what the role that served could undo the audit log; empty if it could not. */
+  readonly ownership: readonly string[];
   /** ISO 8601, UTC. */
   readonly asOf: string;
 }
@@ -46,6 +48,15 @@ function describeFile(file: ManifestFile) {
     ...{ name, bytes, sha256, rows, description, population: shown },
     ...(actions ? { actions } : {}),
   };
+}
+
+/** Why a role that could undo the audit log was let serve; null if it could not. */
+function whatAllows(
+  { production }: Pick<Deps['config'], 'production'>,
+  ownership: readonly string[],
+): string | null {
+  if (ownership.length === 0) return null;
+  return production ? 'ALLOW_OWNER_ROLE' : 'not in production';
 }
 
 /** What is in a bundle, as canonical JSON (RFC 8785). */
@@ -71,6 +82,11 @@ export function buildManifest(
       rootHash: stretch.head.rootHash.toString('base64'),
       firstLeaf: stretch.first,
       lastLeaf: stretch.last,
+    },
+    servingRole: {
+      canUndoAuditLog: subject.ownership.length > 0,
+      ways: subject.ownership,
+      allowedBy: whatAllows(deps.config, subject.ownership),
     },
     files: files.map(describeFile),
   });

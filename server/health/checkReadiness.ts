@@ -1,5 +1,6 @@
 import { createPublicKey, sign, verify } from 'node:crypto';
 import { nameDifference } from '../bootstrap/catalogue/compareCatalogues';
+import { findOwnership } from '../bootstrap/findOwnership';
 import type { GuardReport } from '../bootstrap/schemaGuard';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
@@ -14,7 +15,7 @@ interface Check {
 
 export interface Readiness {
   status: 'ready' | 'not_ready';
-  checks: { database: Check; migrations: Check; schema: Check; keys: Check };
+  checks: { database: Check; migrations: Check; schema: Check; keys: Check; role: Check };
 }
 
 type ReadyDeps = Pick<Deps, 'config' | 'pool' | 'schemaGuard' | 'keys' | 'logger'>;
@@ -68,10 +69,20 @@ function checkKeys(deps: ReadyDeps): Check {
   return opened.equals(probe) && signed ? fine : failed('A key does not work.');
 }
 
+/** A role that could undo the audit log serves in production only if the operator allowed it; that is told, and no more. */
+async function checkRole({ config, pool }: ReadyDeps): Promise<Check> {
+  if (!config.production) return fine;
+  const { role = '', ways = [] } = (await findOwnership(pool, null)) ?? {};
+  return withFindings(
+    fine,
+    ways.map((way) => `The role ${role} can undo the audit log: it ${way}.`),
+  );
+}
+
 /** @returns whether this process can serve, and for each check why not */
 export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
   const look = deps.schemaGuard.check();
-  const [database, migrations, schema, keys] = await Promise.all([
+  const [database, migrations, schema, keys, role] = await Promise.all([
     attempt(deps, 'database', async () => {
       await deps.pool.query('SELECT 1');
       return fine;
@@ -79,8 +90,9 @@ export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
     attempt(deps, 'migrations', async () => judgeMigrations(await look)),
     attempt(deps, 'schema', async () => judgeSchema(await look)),
     attempt(deps, 'keys', () => Promise.resolve(checkKeys(deps))),
+    attempt(deps, 'role', () => checkRole(deps)),
   ]);
-  const checks = { database, migrations, schema, keys };
+  const checks = { database, migrations, schema, keys, role };
   const ready = Object.values(checks).every(({ ok }) => ok);
   return { status: ready ? 'ready' : 'not_ready', checks };
 }

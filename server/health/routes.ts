@@ -4,13 +4,49 @@ import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { endpoint } from '../routeTable';
 import { checkReadiness } from './checkReadiness';
+import type { Readiness } from './checkReadiness';
 
-function mayReadMetrics(deps: Deps, req: Request): boolean {
-  const { metricsToken, production } = deps.config;
-  if (metricsToken === undefined) return !production;
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
+
+/**
+ * Whether the caller may know how the process fares: it holds METRICS_TOKEN; or none is set, this is not production, and
+ * the connection comes from this machine.
+ */
+function isOperator({ config }: Pick<Deps, 'config'>, req: Request): boolean {
+  const { metricsToken, production } = config;
+  if (metricsToken === undefined) {
+    return !production && LOOPBACK.test(req.socket.remoteAddress ?? '');
+  }
   const given = Buffer.from(req.headers.authorization ?? '');
   const expected = Buffer.from(`Bearer ${metricsToken}`);
   return given.length === expected.length && timingSafeEqual(given, expected);
+}
+
+/** The reasons are in the log whenever the answer changes: who may not read them in the body finds them there. */
+function createReadinessLog({ logger }: Pick<Deps, 'logger'>) {
+  let last: Readiness['status'] | undefined;
+  return ({ status, checks }: Readiness): void => {
+    if (status === last) return;
+    if (status === 'not_ready') logger.warn({ checks }, 'not ready');
+    else if (last !== undefined) logger.info('ready again');
+    last = status;
+  };
+}
+
+function readyEndpoint(deps: Deps) {
+  const note = createReadinessLog(deps);
+  return endpoint({
+    summary:
+      'The process can serve: database, migrations, tables, keys. The reasons take METRICS_TOKEN as bearer',
+    responses: { 200: 'Ready', 503: 'Not ready' },
+    async handle(req, res) {
+      const readiness = await checkReadiness(deps);
+      note(readiness);
+      const { status } = readiness;
+      res.status(status === 'ready' ? 200 : 503);
+      res.json(isOperator(deps, req) ? readiness : { status });
+    },
+  });
 }
 
 export const healthRoutes = (deps: Deps) => ({
@@ -21,19 +57,12 @@ export const healthRoutes = (deps: Deps) => ({
       res.json({ status: 'live', version: deps.config.version });
     },
   }),
-  ready: endpoint({
-    summary: 'The process can serve: database, migrations, tables, keys',
-    responses: { 200: 'Ready', 503: 'Not ready, with the reasons' },
-    async handle(_req, res) {
-      const readiness = await checkReadiness(deps);
-      res.status(readiness.status === 'ready' ? 200 : 503).json(readiness);
-    },
-  }),
+  ready: readyEndpoint(deps),
   metrics: endpoint({
     summary: 'Metrics in Prometheus text format; METRICS_TOKEN as bearer where one is set',
     responses: { 200: 'Metrics', 404: 'NOT_FOUND' },
     async handle(req, res) {
-      if (!mayReadMetrics(deps, req)) throw new AppError('NOT_FOUND');
+      if (!isOperator(deps, req)) throw new AppError('NOT_FOUND');
       res.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics());
     },
   }),

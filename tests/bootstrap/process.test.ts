@@ -292,6 +292,7 @@ describe('MIGRATE_ON_BOOT=false', () => {
     const env = {
       ...externalEnv(url),
       NODE_ENV: 'production',
+      ALLOW_OWNER_ROLE: '1',
       ARGON2_MEMORY_KIB: '',
       ARGON2_TIME_COST: '',
     };

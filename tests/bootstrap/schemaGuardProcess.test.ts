@@ -78,7 +78,8 @@ describe('SCHEMA_GUARD=enforce', () => {
   it('is what production does unless told otherwise', async () => {
     await ask(url, DROP_INDEX);
     const production = { NODE_ENV: 'production', ARGON2_MEMORY_KIB: '', ARGON2_TIME_COST: '' };
-    await refusal(start({ ...production, LOG_LEVEL: 'silent' }), 5);
+    const quietly = { LOG_LEVEL: 'silent', ALLOW_OWNER_ROLE: '1' };
+    await refusal(start({ ...production, ...quietly }), 5);
   });
 });
 

@@ -1,11 +1,14 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Express } from 'express';
 import { sql } from 'drizzle-orm';
 import request from 'supertest';
 import { app } from '@/server/app';
 import { db } from '@/server/db';
+import { createLogger } from '@/server/logger';
 import { withoutTable } from '../helpers/authRows';
 import { closeLater } from '../helpers/closing';
 import { MIGRATIONS, readMigrations, writeMigrations } from '../helpers/migrationsFolder';
@@ -18,8 +21,9 @@ const metrics = (on: Express, authorization?: string) => {
   return authorization === undefined ? call : call.set('authorization', authorization);
 };
 
+const TOKEN = 'a-metrics-token';
 const ok = { ok: true };
-const fine = { database: ok, migrations: ok, schema: ok, keys: ok };
+const fine = { database: ok, migrations: ok, schema: ok, keys: ok, role: ok };
 const failed = (reason: string) => ({ ok: false, reason });
 
 const NEWEST = readMigrations().at(-1);
@@ -111,7 +115,7 @@ describe('GET /health/ready', () => {
     const gone = failed('The database cannot be reached.');
     expect(res.body).toStrictEqual({
       status: 'not_ready',
-      checks: { database: gone, migrations: gone, schema: gone, keys: ok },
+      checks: { database: gone, migrations: gone, schema: gone, keys: ok, role: ok },
     });
     expect(JSON.stringify([res.body, res.headers])).not.toMatch(
       /hidden|person|cellar|127\.0\.0\.1/,
@@ -146,10 +150,63 @@ describe('GET /health/ready', () => {
     expect(res.status).toBe(200);
     expect(res.headers['cache-control']).toBe('no-store');
   });
+
+  it.each([
+    ['production, no token set', { production: true }, undefined],
+    ['a token set, none sent', { metricsToken: TOKEN }, undefined],
+    ['a token set, a wrong one sent', { metricsToken: TOKEN }, 'Bearer another-token'],
+    ['production, a token set, a part sent', { production: true, metricsToken: TOKEN }, 'Bearer a'],
+  ])('tells its status alone to strangers: %s', async (_when, settings, authorization) => {
+    const { app: closed, deps } = buildApp(settings);
+    const answer = async () => {
+      const call = ready(closed);
+      return authorization === undefined ? call : call.set('authorization', authorization);
+    };
+    const good = await answer();
+    expect([good.status, good.body]).toStrictEqual([200, { status: 'ready' }]);
+    jest.spyOn(deps.keys, 'open').mockReturnValue(Buffer.from('something else'));
+    const bad = await answer();
+    expect([bad.status, bad.body]).toStrictEqual([503, { status: 'not_ready' }]);
+  });
+
+  it('tells the reasons to the holder of METRICS_TOKEN, and writes them to the log once', async () => {
+    const lines: string[] = [];
+    const logger = createLogger({ logLevel: 'warn' }, { write: (line) => void lines.push(line) });
+    const settings = { production: true, allowOwnerRole: true, metricsToken: TOKEN };
+    const { app: closed, deps } = buildApp(settings, { logger });
+    jest.spyOn(deps.keys, 'open').mockReturnValue(Buffer.from('something else'));
+    const res = await ready(closed).set('authorization', `Bearer ${TOKEN}`);
+    expect(res.body.checks.keys).toStrictEqual(failed('A key does not work.'));
+    await ready(closed);
+    expect(lines.filter((line) => line.includes('A key does not work.'))).toHaveLength(1);
+  });
 });
 
 describe('GET /metrics', () => {
-  const TOKEN = 'a-metrics-token';
+  it.each(['/metrics', '/METRICS', '/Metrics/', '/metrics/', '/%6detrics', '/metrics?x=1'])(
+    'written %s is closed without the token, in production and with a token set',
+    async (path) => {
+      for (const settings of [{ production: true }, { metricsToken: TOKEN }]) {
+        const { app: closed } = buildApp(settings);
+        const res = await request(closed).get(path);
+        expect([res.status, res.body.error]).toStrictEqual([404, 'NOT_FOUND']);
+        expect(res.text).not.toContain('gatehouse_');
+      }
+    },
+  );
+
+  it('is closed to other machines if no token is set, outside production too', async () => {
+    const elsewhere = Object.values(networkInterfaces())
+      .flat()
+      .find((address) => address?.family === 'IPv4' && !address.internal)?.address;
+    // Without another address of this machine, one of the loopback block stands in, and is let in.
+    const server = app.listen(0, '0.0.0.0');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const res = await fetch(`http://${elsewhere ?? '127.0.0.2'}:${port}/metrics`);
+    expect(res.status).toBe(elsewhere === undefined ? 200 : 404);
+    server.close();
+  });
 
   it('is open outside production where no token is set', async () => {
     const res = await metrics(app);

@@ -30,6 +30,7 @@ export interface Manifest {
   asOf: string;
   key: string;
   log: { origin: string; size: number; rootHash: string; firstLeaf: number; lastLeaf: number };
+  servingRole: { canUndoAuditLog: boolean; ways: string[]; allowedBy: string | null };
   files: ManifestEntry[];
 }
 
