@@ -50,7 +50,7 @@ const flag = () =>
 const ARGON2_FLOOR = { memoryKib: 19_456, timeCost: 2 };
 const DAY_SEC = 86_400;
 
-const settings = z.object({
+export const settings = z.object({
   NODE_ENV: z.preprocess(
     emptyIsUnset,
     z.enum(['development', 'test', 'production']).default('development'),
@@ -143,9 +143,9 @@ function readSecrets(env: Settings): Secrets | undefined {
 }
 
 /** Hosting panels store one line: `\n` in a PEM setting stands for a line break. */
-const unescapePem = (pem: string) => pem.replaceAll('\\n', '\n');
+export const unescapePem = (pem: string) => pem.replaceAll('\\n', '\n');
 
-function splitPems(value: string | undefined): string[] {
+export function splitPems(value: string | undefined): string[] {
   if (!value) return [];
   return unescapePem(value).match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? [];
 }
@@ -218,7 +218,7 @@ const webauthnOf = (env: Settings) => ({
 });
 
 /** The folder that holds package.json, whether this runs from `server/` or from `dist/server/`. */
-function findProjectRoot(): string {
+export function findProjectRoot(): string {
   let folder = __dirname;
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
   return folder;
@@ -316,34 +316,6 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const problems = [...missingSettings(parsed.data), ...wrongSettings(parsed.data)];
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(buildConfig(parsed.data));
-}
-
-const evidenceSettings = settings.pick({
-  NODE_ENV: true,
-  DATABASE_URL: true,
-  GATEHOUSE_DATA_DIR: true,
-  EVIDENCE_SIGNING_KEY: true,
-  EVIDENCE_RETIRED_KEYS: true,
-});
-
-/**
- * The little that reading and checking evidence takes: whoever audits has no key of the server, and needs none.
- * @returns `keys`: PEMs that the environment names, private or public
- * @throws ConfigError naming the setting that is wrong
- */
-export function loadEvidenceConfig(env: NodeJS.ProcessEnv = process.env) {
-  const parsed = evidenceSettings.safeParse(env);
-  if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.map(({ path }) => `${path.join('.')} is wrong.`));
-  }
-  const { NODE_ENV, DATABASE_URL, GATEHOUSE_DATA_DIR, ...keys } = parsed.data;
-  const own = keys.EVIDENCE_SIGNING_KEY ? [unescapePem(keys.EVIDENCE_SIGNING_KEY)] : [];
-  return {
-    databaseUrl: DATABASE_URL,
-    dataDir: resolve(findProjectRoot(), GATEHOUSE_DATA_DIR),
-    keysAreLocal: NODE_ENV !== 'production' && own.length === 0,
-    keys: [...own, ...splitPems(keys.EVIDENCE_RETIRED_KEYS)],
-  };
 }
 
 /**

@@ -15,7 +15,8 @@ import {
   startEmbeddedPostgres,
 } from '../bootstrap/embeddedPostgres';
 import { findLocalSecrets } from '../bootstrap/localSecrets';
-import { ConfigError, loadEvidenceConfig } from '../config';
+import { ConfigError } from '../config';
+import { loadEvidenceConfig } from '../evidenceConfig';
 import { databaseFault } from '../db/pgErrors';
 import { describeAsJson, describeAsText } from './verifyLogReport';
 
