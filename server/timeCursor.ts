@@ -10,12 +10,14 @@ export interface TimeCursor {
 export const toCursor = ({ occurredAt, id }: TimeCursor): string =>
   Buffer.from(`${occurredAt.getTime()}/${id}`).toString('base64url');
 
+/** Milliseconds to the end of the year 9999: what the database can read. */
+const LATEST = 253_402_300_799_999;
 const CURSOR = /^(\d{1,15})\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
 /** @throws AppError INVALID_INPUT for a cursor that was not handed out */
 export function fromCursor(cursor: string): TimeCursor {
   const [, time, id] = CURSOR.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
-  if (time === undefined || id === undefined) {
+  if (time === undefined || id === undefined || Number(time) > LATEST) {
     throw new AppError('INVALID_INPUT', { detail: 'cursor is not one that was handed out' });
   }
   return { occurredAt: new Date(Number(time)), id };

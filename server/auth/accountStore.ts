@@ -54,9 +54,23 @@ export async function findAccount(db: Db, email: string): Promise<Account | unde
   };
 }
 
-/** The cost of hashing changed, not the password: `password_changed_at` stays. */
-export async function updatePasswordHash(tx: Tx, userId: string, hash: string): Promise<void> {
-  await tx.update(users).set({ passwordHash: hash }).where(eq(users.id, userId));
+/**
+ * Puts a new hash of the same password in place of the one that was verified. The cost of hashing changed, not the
+ * password: `password_changed_at` stays.
+ * @param hashes `from` is the hash that was verified
+ * @returns false if another took its place meanwhile: a changed password must not be undone
+ */
+export async function replacePasswordHash(
+  tx: Tx,
+  userId: string,
+  hashes: { from: string; to: string },
+): Promise<boolean> {
+  const rows = await tx
+    .update(users)
+    .set({ passwordHash: hashes.to })
+    .where(and(eq(users.id, userId), eq(users.passwordHash, hashes.from)))
+    .returning({ id: users.id });
+  return rows.length === 1;
 }
 
 /** Who is signed in, for `/me`. */

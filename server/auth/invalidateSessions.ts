@@ -16,8 +16,9 @@ type AllSessionsReason = 'logout' | 'manual' | 'force_logout' | 'reuse_detected'
 
 /**
  * Ends every session of a staff member: the version goes up, which refuses each access token at its next
- * use, and sessions and refresh tokens are marked with the reason. Logins and step-ups that wait for a proof, or have
- * one, end too. Rows are locked staff first, then challenges, sessions and tokens, as everywhere.
+ * use, and live sessions and refresh tokens are marked with the reason; dead ones stay as they ended. Logins and step-ups
+ * that wait for a proof, or have one, end too. Rows are locked staff first, then challenges, sessions and tokens, as
+ * everywhere.
  * @throws AppError NOT_FOUND where the tenant has no such staff member
  */
 export async function invalidateSessions(
@@ -30,7 +31,9 @@ export async function invalidateSessions(
   const sessionVersion = await bumpSessionVersion(tx, tenantId, what.staffId);
   if (sessionVersion === undefined) throw new AppError('NOT_FOUND');
   await endChallenges(tx, tenantId, what);
-  const sessionsRevoked = mode === 'normal' ? await revokeAllSessions(tx, tenantId, what) : 0;
+  const endedVersion = sessionVersion - 1;
+  const sessionsRevoked =
+    mode === 'normal' ? await revokeAllSessions(tx, tenantId, what, endedVersion) : 0;
   const tokensRevoked = await revokeAllTokens(tx, tenantId, what);
   await recordAudit(tx, ctx, {
     action: 'SESSION_INVALIDATED',

@@ -1,11 +1,53 @@
 import type { Principal } from '../context';
 import type { Deps } from '../deps';
-import { listSessions } from './sessionStore';
+import { fromCursor, toCursor } from '../timeCursor';
+import type { TimeCursor } from '../timeCursor';
+import { findAskingSession, listOtherSessions } from './sessionStore';
 
-/** The live sessions of the person who asks, newest first; the one that asks is marked. */
-export async function listOwnSessions(deps: Pick<Deps, 'db' | 'clock'>, principal: Principal) {
+type Session = NonNullable<Awaited<ReturnType<typeof findAskingSession>>>;
+
+export interface SessionsPage {
+  sessions: (Session & { current: boolean })[];
+  /** Where the next page begins; null on the last. */
+  nextCursor: string | null;
+}
+
+const isNewer = (one: Session, other: Session) => {
+  const apart = one.createdAt.getTime() - other.createdAt.getTime();
+  return apart === 0 ? one.id > other.id : apart > 0;
+};
+
+const NIL = '00000000-0000-0000-0000-000000000000';
+/** Just above a row: the next page begins with it. */
+const above = ({ createdAt }: Session): TimeCursor => ({
+  occurredAt: new Date(createdAt.getTime() + 1),
+  id: NIL,
+});
+
+/**
+ * The live sessions of the person who asks, newest first, a page at a time. The one that asks is always on the first page
+ * and on no other, and is marked.
+ * @throws AppError INVALID_INPUT for a cursor that was not handed out
+ */
+export async function listOwnSessions(
+  deps: Pick<Deps, 'db' | 'clock'>,
+  principal: Principal,
+  page: { cursor?: string | undefined; limit: number },
+): Promise<SessionsPage> {
   const { tenantId, staffId, sessionId, sessionVersion } = principal;
-  const query = { staffId, sessionVersion, now: deps.clock.now() };
-  const rows = await listSessions(deps.db, tenantId, query);
-  return rows.map((row) => ({ ...row, current: row.id === sessionId }));
+  const below = page.cursor === undefined ? undefined : fromCursor(page.cursor);
+  const query = { staffId, sessionVersion, now: deps.clock.now(), asking: sessionId };
+  const asking = below ? undefined : await findAskingSession(deps.db, tenantId, query);
+  const room = page.limit - (asking ? 1 : 0);
+  const found = await listOtherSessions(deps.db, tenantId, { ...query, below, limit: room + 1 });
+  const others = found.slice(0, room);
+  const beyond = found[room];
+  const last = others.at(-1);
+  const next = last ? { occurredAt: last.createdAt, id: last.id } : beyond && above(beyond);
+  const at = asking ? others.filter((other) => isNewer(other, asking)).length : 0;
+  const shown = asking ? [...others.slice(0, at), asking, ...others.slice(at)] : others;
+  return {
+    sessions: shown.map((row) => ({ ...row, current: row.id === sessionId })),
+    nextCursor: beyond && next ? toCursor(next) : null,
+  };
 }

@@ -17,7 +17,7 @@ import {
   offerChallenge,
 } from '../security';
 import type { DeviceIdentity, RiskAssessment } from '../security';
-import { updatePasswordHash } from './accountStore';
+import { replacePasswordHash } from './accountStore';
 import type { Account, Membership } from './accountStore';
 import { decideLogin } from './decideLogin';
 import type { LoginDecision } from './decideLogin';
@@ -169,6 +169,24 @@ interface Entry {
   stepUp: boolean;
 }
 
+async function rehash(
+  tx: Tx,
+  ctx: RequestContext,
+  { account, membership, newHash }: Candidate & { newHash: string | undefined },
+): Promise<void> {
+  if (newHash === undefined) return;
+  const hashes = { from: account.passwordHash, to: newHash };
+  if (!(await replacePasswordHash(tx, account.userId, hashes))) return;
+  await recordAudit(tx, ctx, {
+    action: 'PASSWORD_REHASHED',
+    outcome: 'success',
+    tenantId: membership.tenantId,
+    actor: 'system',
+    subject: `user:${account.userId}`,
+    details: {},
+  });
+}
+
 /** @returns the tokens, or undefined where nothing lets this login through */
 async function enter(
   deps: LoginDeps,
@@ -183,18 +201,7 @@ async function enter(
   const { account, membership, risk, input } = who;
   const outcome = outcomeOf(who, stepUp);
   await recordRisk(tx, ctx, membership, { at: 'login', risk, outcome });
-  if (who.newHash !== undefined) {
-    await updatePasswordHash(tx, account.userId, who.newHash);
-    const action = 'PASSWORD_REHASHED' as const;
-    await recordAudit(tx, ctx, {
-      action,
-      outcome: 'success',
-      tenantId: membership.tenantId,
-      actor: 'system',
-      subject: `user:${account.userId}`,
-      details: {},
-    });
-  }
+  await rehash(tx, ctx, who);
   const subject = attemptSubject(deps.keys, 'email', account.email);
   await clearAttempts(tx, ['account', 'known_device'], subject);
   const tokens = await openSession(deps, tx, ctx, mode, {

@@ -1,4 +1,4 @@
-import { and, eq, isNull, sql } from 'drizzle-orm';
+import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { auditRowFromJson } from '../audit';
@@ -205,8 +205,11 @@ export async function adoptToken(
   return rows.length === 1;
 }
 
-/** @returns how many of the tenant's tokens that fit were live */
-async function revokeLive(
+/** A token that has expired has ended: revoking it later would change what a closed quarter says. */
+const notExpired = (now: Date) => gt(refreshTokens.expiresAt, now);
+
+/** @returns how many of the tenant's tokens that fit were revoked now */
+async function revokeUnrevoked(
   tx: Tx,
   tenantId: string,
   end: { reason: RevokeReason | SQL; now: Date },
@@ -227,8 +230,12 @@ export async function revokeFamily(
   query: { staffId: string; familyId: string; reason: 'logout'; now: Date },
 ): Promise<number> {
   const { staffId, familyId } = query;
-  const fitting = and(eq(refreshTokens.staffId, staffId), eq(familyOf, familyId));
-  return revokeLive(tx, tenantId, query, fitting);
+  const fitting = and(
+    eq(refreshTokens.staffId, staffId),
+    eq(familyOf, familyId),
+    notExpired(query.now),
+  );
+  return revokeUnrevoked(tx, tenantId, query, fitting);
 }
 
 /** @returns how many tokens of the session were live */
@@ -237,10 +244,15 @@ export async function revokeSessionTokens(
   tenantId: string,
   query: { sessionId: string; reason: RevokeReason; now: Date },
 ): Promise<number> {
-  return revokeLive(tx, tenantId, query, eq(refreshTokens.sessionId, query.sessionId));
+  const fitting = and(eq(refreshTokens.sessionId, query.sessionId), notExpired(query.now));
+  return revokeUnrevoked(tx, tenantId, query, fitting);
 }
 
-/** @returns how many tokens of the staff member were live */
+/**
+ * Ends the live tokens of a staff member, and every link of a replayed chain: an expired end of it, left unrevoked, would
+ * have each further replay punished anew.
+ * @returns how many
+ */
 export async function revokeAllTokens(
   tx: Tx,
   tenantId: string,
@@ -255,8 +267,9 @@ export async function revokeAllTokens(
     // The person's id and the flag lead to the index of live tokens: without them every row is read.
     sql`${refreshTokens.userId} = (SELECT user_id FROM tenant_staff WHERE tenant_id = ${tenantId} AND id = ${staffId})`,
     eq(refreshTokens.isRevoked, false),
+    family ? or(notExpired(now), eq(familyOf, family.familyId)) : notExpired(now),
   );
-  return revokeLive(tx, tenantId, { reason, now }, fitting);
+  return revokeUnrevoked(tx, tenantId, { reason, now }, fitting);
 }
 
 /** Whether this version of a staff member may still be signed in: nobody disabled, nothing bumped since. */

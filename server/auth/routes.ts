@@ -40,6 +40,12 @@ const loginBody = z.object({
 /** Long enough for an access token: sent in the wrong place, it is an invalid token, not a malformed body. */
 const refreshBody = z.object({ refreshToken: storableText(4096) });
 const completeBody = z.object({ challengeId: challengeId.optional() }).optional();
+/** As many as there ever were on one page, so that a client that does not page misses none of them. */
+const MOST_SESSIONS = 500;
+const sessionsQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(MOST_SESSIONS).default(MOST_SESSIONS),
+  cursor: z.string().max(200).optional(),
+});
 const sessionParams = z.object({ id: z.string() });
 /** Visible ASCII: what a header can carry unchanged. */
 const idempotencyKey = z
@@ -129,9 +135,10 @@ function sessionRoutes(deps: Deps) {
     }),
     sessions: endpoint({
       summary: 'The sessions of the signed-in staff member',
-      responses: { 200: 'Sessions, newest first' },
-      async handle(req, res) {
-        res.json({ sessions: await listOwnSessions(deps, principalOf(req)) });
+      query: sessionsQuery,
+      responses: { 200: 'A page of live sessions, newest first; this one is on the first page' },
+      async handle(req, res, { query }) {
+        res.json(await listOwnSessions(deps, principalOf(req), query));
       },
     }),
     endSession: endpoint({

@@ -1,9 +1,10 @@
-import { and, desc, eq, gt, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, isNull, ne, or, sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
 import { tenantStaff, tenants, userSessions, users } from '../db/schema';
 import type { RevokeReason } from '../db/schema';
+import type { TimeCursor } from '../timeCursor';
 
 /** What each authenticated request is checked against. */
 export interface LiveState {
@@ -85,7 +86,8 @@ export async function readLiveStaff(
 const TOUCH_SESSIONS: PreparedStatement = {
   name: 'touch_sessions',
   text: `UPDATE user_sessions SET last_seen_at = $2
-    WHERE id = ANY($1::uuid[]) AND last_seen_at < $2::timestamptz - interval '60 seconds'`,
+    WHERE id = ANY($1::uuid[]) AND revoked_at IS NULL
+      AND last_seen_at < $2::timestamptz - interval '60 seconds'`,
 };
 
 /** Moves `last_seen_at` on, of sessions that a live check has just found. */
@@ -134,43 +136,84 @@ export async function findSessionOrigin(
   return row;
 }
 
-const liveOf = (tenantId: string, staffId: string) =>
+/** Neither revoked nor past the absolute end. */
+const notOver = (tenantId: string, staffId: string, now: Date) =>
   and(
     eq(userSessions.tenantId, tenantId),
     eq(userSessions.staffId, staffId),
     isNull(userSessions.revokedAt),
+    gt(userSessions.expiresAt, now),
   );
 
-/** The sessions that are still good, newest first. */
-export async function listSessions(
+/** A session whose last refresh token has expired is past its idle limit: nothing can prolong it. */
+const notIdle = (now: Date) =>
+  sql`EXISTS (SELECT FROM refresh_tokens t WHERE t.tenant_id = ${userSessions.tenantId} AND t.session_id = ${userSessions.id}
+    AND t.revoked_at IS NULL AND NOT t.is_revoked AND t.expires_at > ${now.toISOString()})`;
+
+const LISTED = {
+  id: userSessions.id,
+  createdAt: userSessions.createdAt,
+  lastSeenAt: userSessions.lastSeenAt,
+  expiresAt: userSessions.expiresAt,
+  ip: userSessions.ip,
+  country: userSessions.country,
+  userAgent: userSessions.userAgent,
+  rememberMe: userSessions.rememberMe,
+};
+
+export interface SessionsQuery {
+  staffId: string;
+  sessionVersion: number;
+  now: Date;
+  /** The session that asks; null if it has no row. */
+  asking: string | null;
+}
+
+/** The live sessions of a staff member but the one that asks, newest first. */
+export async function listOtherSessions(
   db: Db,
   tenantId: string,
-  query: { staffId: string; sessionVersion: number; now: Date },
+  query: SessionsQuery & { below: TimeCursor | undefined; limit: number },
 ) {
+  const { staffId, sessionVersion, now, asking, below, limit } = query;
+  const { createdAt, id } = userSessions;
   return db
-    .select({
-      id: userSessions.id,
-      createdAt: userSessions.createdAt,
-      lastSeenAt: userSessions.lastSeenAt,
-      expiresAt: userSessions.expiresAt,
-      ip: userSessions.ip,
-      country: userSessions.country,
-      userAgent: userSessions.userAgent,
-      rememberMe: userSessions.rememberMe,
-    })
+    .select(LISTED)
     .from(userSessions)
     .where(
       and(
-        liveOf(tenantId, query.staffId),
-        eq(userSessions.sessionVersion, query.sessionVersion),
-        gt(userSessions.expiresAt, query.now),
+        notOver(tenantId, staffId, now),
+        eq(userSessions.sessionVersion, sessionVersion),
+        notIdle(now),
+        asking === null ? undefined : ne(id, asking),
+        below && sql`(${createdAt}, ${id}) < (${below.occurredAt.toISOString()}, ${below.id})`,
       ),
     )
-    .orderBy(desc(userSessions.createdAt), desc(userSessions.id))
-    .limit(500);
+    .orderBy(desc(createdAt), desc(id))
+    .limit(limit);
 }
 
-/** @returns whether there was such a live session of this staff member */
+/** The session that asks: it is live as long as its access token is, whatever became of its refresh token. */
+export async function findAskingSession(
+  db: Db,
+  tenantId: string,
+  { staffId, sessionVersion, now, asking }: SessionsQuery,
+) {
+  if (asking === null) return undefined;
+  const [row] = await db
+    .select(LISTED)
+    .from(userSessions)
+    .where(
+      and(
+        notOver(tenantId, staffId, now),
+        eq(userSessions.sessionVersion, sessionVersion),
+        eq(userSessions.id, asking),
+      ),
+    );
+  return row;
+}
+
+/** @returns whether there was such a session of this staff member, neither revoked nor past its absolute end */
 export async function revokeSession(
   tx: Tx,
   tenantId: string,
@@ -179,7 +222,7 @@ export async function revokeSession(
   const rows = await tx
     .update(userSessions)
     .set({ revokedAt: query.now, revokeReason: query.reason })
-    .where(and(liveOf(tenantId, query.staffId), eq(userSessions.id, query.sessionId)))
+    .where(and(notOver(tenantId, query.staffId, query.now), eq(userSessions.id, query.sessionId)))
     .returning({ id: userSessions.id });
   return rows.length === 1;
 }
@@ -206,11 +249,19 @@ export async function bumpSessionVersion(
   return row?.sessionVersion;
 }
 
+/**
+ * Ends the live sessions of a staff member, and the session of a replayed token whatever its state. To be called before
+ * their refresh tokens end: the tokens tell which sessions are live.
+ * @param endedVersion the version that they ended with
+ * @returns how many
+ */
 export async function revokeAllSessions(
   tx: Tx,
   tenantId: string,
   what: Invalidation,
+  endedVersion: number,
 ): Promise<number> {
+  const { staffId, now } = what;
   const special = what.family?.sessionId;
   const rows = await tx
     .update(userSessions)
@@ -220,7 +271,21 @@ export async function revokeAllSessions(
         ? sql`CASE WHEN ${userSessions.id} = ${special} THEN ${what.family?.reason}::revoke_reason ELSE ${what.reason}::revoke_reason END`
         : what.reason,
     })
-    .where(liveOf(tenantId, what.staffId))
+    .where(
+      and(
+        eq(userSessions.tenantId, tenantId),
+        eq(userSessions.staffId, staffId),
+        isNull(userSessions.revokedAt),
+        or(
+          and(
+            gt(userSessions.expiresAt, now),
+            eq(userSessions.sessionVersion, endedVersion),
+            notIdle(now),
+          ),
+          special ? eq(userSessions.id, special) : undefined,
+        ),
+      ),
+    )
     .returning({ id: userSessions.id });
   return rows.length;
 }
