@@ -96,7 +96,15 @@ export const AUDIT_ACTIONS = {
     ]),
   }),
   SESSION_INVALIDATED: z.strictObject({
-    reason: z.enum(['logout', 'manual', 'force_logout', 'reuse_detected', 'security_event']),
+    // `session_limit`: the person signed in once more than their tenant's policy allows, and the oldest session ended.
+    reason: z.enum([
+      'logout',
+      'manual',
+      'force_logout',
+      'reuse_detected',
+      'security_event',
+      'session_limit',
+    ]),
     sessionVersion: z.number().int().optional(),
     sessionsRevoked: z.number().int(),
     tokensRevoked: z.number().int(),

@@ -5,6 +5,7 @@ import {
   clearAttempts,
   consumeLoginChallenge,
   findChallenge,
+  findPolicyInForce,
   fromChallengeId,
   learnFromSuccess,
   noteDecision,
@@ -17,6 +18,7 @@ import { noticeNewDevice } from './noticeNewDevice';
 import { openSession } from './openSession';
 import type { TokenPair } from './openSession';
 import { recordRisk } from './recordRisk';
+import { lockStaff } from './rotationStore';
 import { withSessionTable } from './withSessionTable';
 
 interface Owner {
@@ -54,8 +56,14 @@ export async function completeLogin(
 ): Promise<TokenPair> {
   const id = fromChallengeId(deps.keys, input.challengeId);
   if (id === null) throw new AppError('CHALLENGE_NOT_FOUND');
+  const asked = await findChallenge(deps.db, id);
+  if (!asked) throw new AppError('CHALLENGE_NOT_FOUND');
+  const unscored = { policy: null };
+  const { maxSessions } = await findPolicyInForce(deps, asked.tenantId, unscored);
   const done = await withSessionTable(deps, (mode) =>
     deps.db.transaction(async (tx) => {
+      // Before the challenge is used up: rows are locked staff first, as everywhere.
+      await lockStaff(tx, asked.tenantId, asked.staffId);
       const challenge = await consumeLoginChallenge(tx, { id, now: deps.clock.now() });
       if (!challenge) return undefined;
       const { tenantId, userId, staffId, sessionVersion, rememberMe, reasons } = challenge;
@@ -70,7 +78,7 @@ export async function completeLogin(
       await clearAttempts(tx, ['account', 'known_device'], subject);
       const { score } = risk;
       const opened = { ...owner, sessionVersion: sessionVersion ?? -1 };
-      const session = { ...opened, rememberMe, score, reasons, stepUp: true };
+      const session = { ...opened, rememberMe, score, reasons, stepUp: true, maxSessions };
       const deviceHashes = input.device.learned;
       const tokens = await openSession(deps, tx, ctx, mode, { ...session, deviceHashes });
       return { owner, tokens, risk };

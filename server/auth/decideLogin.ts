@@ -16,11 +16,13 @@ const DEMANDS: readonly string[] = [
 export const wasDemanded = (reasons: readonly string[]): boolean =>
   reasons.some((reason) => DEMANDS.includes(reason));
 
-export type LoginDecision =
+/** The decision, and the policy that it goes by. */
+export type LoginDecision = { policy: RiskPolicy } & (
   | { kind: 'allow' }
   | { kind: 'block' }
   /** `reasons`: of the score, and the demands if the score alone did not ask. */
-  | { kind: 'prove'; reasons: string[]; mustEnrol: boolean };
+  | { kind: 'prove'; reasons: string[]; mustEnrol: boolean }
+);
 
 type Staff = { tenantId: string; staffId: string };
 
@@ -49,11 +51,13 @@ export async function decideLogin(
   staff: Staff,
   risk: RiskAssessment,
 ): Promise<LoginDecision> {
-  if (risk.decision === 'block' && !risk.monitor) return { kind: 'block' };
   const policy = await findPolicyInForce(deps, staff.tenantId, risk);
+  if (risk.decision === 'block' && !risk.monitor) return { kind: 'block', policy };
   const suspicious = risk.decision !== 'allow' && !risk.monitor;
   const skipCounts = await countsSkipped(deps, risk, policy);
-  if (!suspicious && !skipCounts && policy.secondFactor === 'by_risk') return { kind: 'allow' };
+  if (!suspicious && !skipCounts && policy.secondFactor === 'by_risk') {
+    return { kind: 'allow', policy };
+  }
 
   const { enrolled, counting, canEnrol } = await readStanding(deps, deps.db, staff, policy);
   const hasFactor = enrolled.length > 0;
@@ -63,9 +67,10 @@ export async function decideLogin(
   if (always || (hasFactor && policy.secondFactor === 'if_enrolled')) {
     demands.push('SECOND_FACTOR_REQUIRED');
   }
-  if (!suspicious && demands.length === 0) return { kind: 'allow' };
+  if (!suspicious && demands.length === 0) return { kind: 'allow', policy };
   return {
     kind: 'prove',
+    policy,
     reasons: [...new Set([...risk.reasons, ...(suspicious ? [] : demands)])],
     // A factor that counts no more lets its owner enrol one that does, and nothing else.
     mustEnrol: counting.length === 0 && canEnrol && (always || hasFactor),

@@ -27,6 +27,7 @@ import { openSession } from './openSession';
 import type { TokenPair } from './openSession';
 import { recordRisk } from './recordRisk';
 import { verifyCredentials } from './verifyCredentials';
+import { lockStaff } from './rotationStore';
 import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
 
@@ -195,6 +196,8 @@ async function enter(
   mode: SessionMode,
   who: Judged & { newHash: string | undefined },
 ): Promise<Entry | undefined> {
+  // Before the challenge is used up: rows are locked staff first, as everywhere.
+  await lockStaff(tx, who.membership.tenantId, who.membership.staffId);
   // Used up also where the score alone would do: no second login may come of it.
   const stepUp = await passByChallenge(deps, tx, who);
   if (who.decision.kind !== 'allow' && !stepUp) return undefined;
@@ -214,6 +217,7 @@ async function enter(
     score: risk.score,
     reasons: risk.reasons,
     stepUp,
+    maxSessions: who.decision.policy.maxSessions,
   });
   return { tokens, outcome, stepUp };
 }

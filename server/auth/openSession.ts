@@ -3,6 +3,7 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import { boundSessions } from './boundSessions';
 import { hashRefreshToken, newRefreshToken } from './refreshTokens';
 import { insertToken } from './rotationStore';
 import { insertSession, readCurrentStaff } from './sessionStore';
@@ -21,6 +22,8 @@ export interface NewSession {
   reasons: string[];
   /** Whether a verified challenge let this login through. */
   stepUp: boolean;
+  /** How many live sessions the tenant's policy lets this person have, this one included. */
+  maxSessions: number;
 }
 
 /** What a client gets for a login or a refresh that was allowed. */
@@ -52,7 +55,8 @@ export function sessionLifetimes(deps: Pick<Deps, 'config'>, rememberMe: boolean
 
 /**
  * Opens a session with the first link of its token chain and records the login, all in the caller's
- * transaction. The version is read in it: a session never begins under a version that has passed.
+ * transaction. The version is read in it: a session never begins under a version that has passed. The caller holds the
+ * lock of the staff member's row, so that logins of one person at the same moment count each other.
  * @throws AppError INVALID_CREDENTIALS if the member was disabled, or their sessions were ended, in the meantime
  */
 export async function openSession(
@@ -98,6 +102,10 @@ export async function openSession(
     deviceInfo: ctx.userAgent,
     rememberMe,
   });
+  if (sessionId !== null) {
+    const bound = { staffId, sessionVersion: staff.sessionVersion, most: request.maxSessions, now };
+    await boundSessions(tx, ctx, tenantId, { ...bound, opened: sessionId });
+  }
   await recordLogin(tx, ctx, request, sessionId);
   const subject = { ...owner, sid: sessionId ?? familyId, degraded: sessionId === null };
   return toTokenPair(deps, subject, {

@@ -1,0 +1,58 @@
+import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
+import type { Tx } from '../db';
+import { refreshTokens, userSessions } from '../db/schema';
+
+/** Whose sessions are counted, and how many may stay. */
+export interface SessionBound {
+  staffId: string;
+  sessionVersion: number;
+  /** The session that was just opened: it stays, whatever the clocks of other nodes say. */
+  opened: string;
+  most: number;
+  now: Date;
+}
+
+/**
+ * Ends the oldest live sessions of a staff member beyond the bound, with their refresh tokens. The caller holds the lock
+ * of the staff member's row, so that logins at the same moment count each other.
+ * @returns the ids of the sessions that ended, and how many tokens did
+ */
+export async function endOldestSessions(
+  tx: Tx,
+  tenantId: string,
+  { staffId, sessionVersion, opened, most, now }: SessionBound,
+): Promise<{ sessionIds: string[]; tokensRevoked: number }> {
+  const at = now.toISOString();
+  const ended = await tx
+    .update(userSessions)
+    // It came to its end by a limit of the tenant: nobody ended it on purpose, and nothing is suspected.
+    .set({ revokedAt: now, revokeReason: 'session_expired' })
+    .where(
+      and(
+        eq(userSessions.tenantId, tenantId),
+        isNull(userSessions.revokedAt),
+        sql`${userSessions.id} IN (
+          SELECT s.id FROM user_sessions s
+          WHERE s.tenant_id = ${tenantId} AND s.staff_id = ${staffId} AND s.id <> ${opened}
+            AND s.revoked_at IS NULL AND s.session_version = ${sessionVersion} AND s.expires_at > ${at}
+            AND EXISTS (SELECT FROM refresh_tokens t WHERE t.tenant_id = s.tenant_id AND t.session_id = s.id
+              AND t.revoked_at IS NULL AND NOT t.is_revoked AND t.expires_at > ${at})
+          ORDER BY s.created_at DESC, s.id DESC OFFSET ${most - 1})`,
+      ),
+    )
+    .returning({ id: userSessions.id });
+  const sessionIds = ended.map(({ id }) => id);
+  if (sessionIds.length === 0) return { sessionIds, tokensRevoked: 0 };
+  const tokens = await tx
+    .update(refreshTokens)
+    .set({ revokedAt: now, isRevoked: true, revokeReason: 'session_expired' })
+    .where(
+      and(
+        eq(refreshTokens.tenantId, tenantId),
+        inArray(refreshTokens.sessionId, sessionIds),
+        isNull(refreshTokens.revokedAt),
+      ),
+    )
+    .returning({ id: refreshTokens.id });
+  return { sessionIds, tokensRevoked: tokens.length };
+}
