@@ -13,32 +13,17 @@ import {
   createTenant,
   disableStaff,
   enableStaff,
-  findStaffByEmail,
-  findTenantBySlug,
+  normalizeAddresses,
   objectionToPassword,
 } from '../tenants';
 import type { PermissionChange } from '../tenants';
 import { CommandError } from './commandError';
 import { feedRewindCommand, feedStatusCommand } from './feedCommands';
+import { collisionsCommand, setEmailCommand } from './emailCommands';
+import { emailOption, staffOf, tenantIdOf } from './findStaff';
 import { asOperator } from './operatorContext';
-import type { Operator } from './operatorContext';
 import { required } from './options';
 import type { Options } from './options';
-
-async function tenantIdOf({ deps }: Operator, slug: string): Promise<string> {
-  const tenant = await findTenantBySlug(deps.db, slug);
-  if (!tenant) throw new CommandError(`There is no tenant '${slug}'.`);
-  return tenant.id;
-}
-
-async function staffOf(operator: Operator, options: Options) {
-  const slug = required(options, 'tenant');
-  const email = required(options, 'email').trim().toLowerCase();
-  const tenantId = await tenantIdOf(operator, slug);
-  const staff = await findStaffByEmail(operator.deps.db, tenantId, email);
-  if (!staff) throw new CommandError(`Tenant '${slug}' has no staff member '${email}'.`);
-  return staff;
-}
 
 /** `A,B`; nothing where the option was not given, or is empty. */
 function listOf(options: Options, name: string): string[] {
@@ -71,7 +56,7 @@ function createTenantCommand(options: Options) {
 
 async function createStaffCommand(options: Options) {
   const slug = required(options, 'tenant');
-  const email = required(options, 'email');
+  const email = emailOption(options, 'email');
   if (options['password-stdin'] !== true) throw new CommandError('--password-stdin is missing.');
   const permissions = listOf(options, 'permissions');
   const password = await readStdin();
@@ -81,6 +66,8 @@ async function createStaffCommand(options: Options) {
     const objection = objectionToPassword(deps, password, totp);
     if (objection !== undefined) throw new CommandError(objection);
     const tenantId = await tenantIdOf(operator, slug);
+    // An older release may have stored the same mailbox in another spelling since the last time.
+    await normalizeAddresses(deps, ctx, 'operator');
     const passwordHash = await deps.passwords.hash(password);
     return deps.db.transaction(async (tx) => {
       const input = { tenantId, email, permissions, passwordHash };
@@ -185,16 +172,18 @@ function unlockCommand(options: Options) {
 }
 
 function migrateCommand() {
-  return asOperator(async ({ config, ctx }) => {
+  return asOperator(async ({ config, deps, ctx }) => {
     const applied = await runMigrations(config.databaseUrl, config.migrationsDir, {
       codeVersion: config.version,
       appliedBy: config.migratedBy,
       correlationId: ctx.correlationId,
       onWait: ({ message }) => process.stderr.write(`${message}\n`),
     });
+    const addresses = await normalizeAddresses(deps, ctx, 'operator');
     return {
       applied: applied.length,
       migrations: applied.map(({ tag, durationMs }) => ({ tag, durationMs })),
+      addresses,
     };
   });
 }
@@ -273,7 +262,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   'staff force-logout': { usage: '--tenant S --email E', run: forceLogoutCommand },
   'staff enroll-totp': { usage: '--tenant S --email E', run: enrollTotpCommand },
+  'staff set-email': {
+    usage: '--tenant S (--email E | --staff ID) --to E',
+    run: setEmailCommand,
+  },
   'staff unlock': { usage: '--tenant S --email E', run: unlockCommand },
+  'users collisions': { usage: '', run: collisionsCommand },
   'db migrate': { usage: '', run: migrateCommand },
   'db pending': { usage: '', run: pendingCommand },
   'db grant': { usage: '--role NAME', run: grantCommand },

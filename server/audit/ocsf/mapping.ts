@@ -1,5 +1,6 @@
 import type { AuditAction } from '../actions';
 import type { OcsfMapping } from './classes';
+import { STAFF_MAPPINGS } from './staffMappings';
 
 const REFRESH = { detail: 'at', is: 'refresh' } as const;
 
@@ -159,43 +160,7 @@ export const OCSF_MAPPINGS: Readonly<
     severity: 'Informational',
     message: 'The same password was hashed with newer parameters',
   },
-  TENANT_CREATED: {
-    class: 'entity',
-    activity: 'Create',
-    severity: 'Low',
-    message: 'A tenant was created',
-    entity: { type: 'Organization', name: 'tenant' },
-  },
-  STAFF_CREATED: {
-    class: 'account',
-    activity: 'Create',
-    severity: 'Low',
-    message: 'A staff member was created',
-  },
-  STAFF_DISABLED: {
-    class: 'account',
-    activity: 'Disable',
-    severity: 'Low',
-    message: 'A staff member was disabled',
-  },
-  STAFF_ENABLED: {
-    class: 'account',
-    activity: 'Enable',
-    severity: 'Low',
-    message: 'A staff member was enabled',
-  },
-  STAFF_PERMISSIONS_CHANGED: {
-    class: 'account',
-    activity: 'Permissions Change',
-    severity: 'Low',
-    message: 'The permissions of a staff member were changed',
-  },
-  STAFF_UNLOCKED: {
-    class: 'account',
-    activity: 'Unlock',
-    severity: 'Low',
-    message: 'A staff member was unlocked',
-  },
+  ...STAFF_MAPPINGS,
   DATA_EXPORT_REQUESTED: {
     class: 'api',
     activity: 'Export Request',
