@@ -10,7 +10,14 @@ const exportKind = z.enum(['bundle', 'security_events']);
 /** `recovery_code` stands for the whole set of them. */
 const factor = z.enum(['totp', 'passkey', 'recovery_code']);
 const permissions = z.array(z.string());
-const via = z.enum(['api', 'operator', 'bootstrap']);
+const via = z.enum(['api', 'operator', 'bootstrap', 'notice']);
+const noticeKind = z.enum([
+  'new_device',
+  'login_blocked',
+  'reuse_detected',
+  'factor_changed',
+  'forced_logout',
+]);
 
 const verdict = z.enum(['legitimate', 'suspicious']);
 const policy = z.strictObject({
@@ -49,6 +56,7 @@ export const AUDIT_ACTIONS = {
     reason: z.enum([
       'unknown_account',
       'wrong_password',
+      'password_expired',
       'account_disabled',
       'account_locked',
       'no_membership',
@@ -111,9 +119,16 @@ export const AUDIT_ACTIONS = {
     degraded,
   }),
   // Somebody followed the link of a notice and ended their sessions.
-  NOTICE_ANSWERED: z.strictObject({
-    kind: z.enum(['new_device', 'reuse_detected', 'factor_changed', 'forced_logout']),
+  NOTICE_ANSWERED: z.strictObject({ kind: noticeKind, passwordExpired: z.boolean().optional() }),
+  // Their sessions were in somebody else's hands: how much of what these taught was forgotten.
+  STAFF_COMPROMISED: z.strictObject({
+    via,
+    devices: z.number().int(),
+    networks: z.number().int(),
+    countries: z.number().int(),
+    addresses: z.number().int(),
   }),
+  PASSWORD_EXPIRED: z.strictObject({ via }),
   FACTOR_ENROLLMENT_STARTED: z.strictObject({ factor }),
   // `factorIds` where the subject is their owner: an operator acted, or more than one may go at once.
   FACTOR_ENROLLED: z.strictObject({ factor, via, factorIds: z.array(z.uuid()).optional() }),
@@ -126,8 +141,6 @@ export const AUDIT_ACTIONS = {
   STAFF_ENABLED: z.strictObject({ disabledAt: z.string().nullable(), via }),
   STAFF_PERMISSIONS_CHANGED: z.strictObject({ before: permissions, after: permissions, via }),
   STAFF_UNLOCKED: z.strictObject({ via }),
-  // `normalized`: the same mailbox in its one spelling. The addresses themselves are in the person's row alone.
-  STAFF_EMAIL_CHANGED: z.strictObject({ change: z.enum(['renamed', 'normalized']), via }),
   DATA_EXPORT_REQUESTED: z.strictObject({ kind: exportKind, ...range }),
   DATA_EXPORT_COMPLETED: z.strictObject({
     kind: exportKind,

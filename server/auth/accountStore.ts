@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm';
+import { and, asc, eq, isNull, lte, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
 
@@ -9,6 +9,8 @@ export interface Membership {
   staffId: string;
   /** The version when the credentials were read: a session, or a challenge, begins under it alone. */
   sessionVersion: number;
+  /** The next login takes a proof, whatever its score. */
+  mustProveLogin: boolean;
   /** Tenant and staff member are active. */
   active: boolean;
 }
@@ -17,6 +19,8 @@ export interface Account {
   userId: string;
   email: string;
   passwordHash: string;
+  /** Somebody else knew the password: it no longer signs anybody in. */
+  passwordExpired: boolean;
   active: boolean;
   memberships: Membership[];
 }
@@ -36,6 +40,7 @@ export async function findAccount(db: Db, email: string): Promise<Account | unde
     userId: user.id,
     email: user.email,
     passwordHash: user.passwordHash,
+    passwordExpired: user.passwordExpiredAt !== null,
     active: user.status === 'active',
     memberships: rows.flatMap(({ staff, tenant }) =>
       staff && tenant
@@ -46,6 +51,7 @@ export async function findAccount(db: Db, email: string): Promise<Account | unde
               name: tenant.name,
               staffId: staff.id,
               sessionVersion: staff.sessionVersion,
+              mustProveLogin: staff.mustProveLogin,
               active: staff.status === 'active' && tenant.status === 'active',
             },
           ]
@@ -85,4 +91,75 @@ export async function readProfile(db: Db, tenantId: string, userId: string) {
     .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
     .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.userId, userId)));
   return row;
+}
+
+const ofStaff = (tenantId: string, staffId: string) =>
+  and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId));
+
+/** From now on the next login of this staff member takes a proof. */
+export async function requireProofAtLogin(
+  tx: Tx,
+  tenantId: string,
+  staffId: string,
+): Promise<void> {
+  await tx.update(tenantStaff).set({ mustProveLogin: true }).where(ofStaff(tenantId, staffId));
+}
+
+/** The proof that was due has been given. */
+export async function noteProofAtLogin(tx: Tx, tenantId: string, staffId: string): Promise<void> {
+  const due = and(ofStaff(tenantId, staffId), eq(tenantStaff.mustProveLogin, true));
+  await tx.update(tenantStaff).set({ mustProveLogin: false }).where(due);
+}
+
+/**
+ * All memberships of the person behind one of them, in the order in which their rows are locked.
+ * @param setBefore if given: none if their password was set later than that
+ */
+export async function listMemberships(
+  tx: Tx,
+  { tenantId, staffId }: { tenantId: string; staffId: string },
+  setBefore: Date | null,
+): Promise<{ tenantId: string; staffId: string }[]> {
+  const person = tx
+    .select({ userId: tenantStaff.userId })
+    .from(tenantStaff)
+    .where(ofStaff(tenantId, staffId));
+  return tx
+    .select({ tenantId: tenantStaff.tenantId, staffId: tenantStaff.id })
+    .from(tenantStaff)
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .where(
+      and(
+        eq(tenantStaff.userId, person),
+        setBefore ? lte(users.passwordChangedAt, setBefore) : undefined,
+      ),
+    )
+    .orderBy(asc(tenantStaff.id));
+}
+
+/**
+ * Expires the password of a staff member's person.
+ * @returns false if it had expired already, or was set after the moment
+ */
+export async function expirePassword(
+  tx: Tx,
+  { tenantId, staffId }: { tenantId: string; staffId: string },
+  setBefore: Date | null,
+): Promise<boolean> {
+  const person = tx
+    .select({ userId: tenantStaff.userId })
+    .from(tenantStaff)
+    .where(ofStaff(tenantId, staffId));
+  const rows = await tx
+    .update(users)
+    .set({ passwordExpiredAt: sql`clock_timestamp()` })
+    .where(
+      and(
+        eq(users.id, person),
+        isNull(users.passwordExpiredAt),
+        setBefore ? lte(users.passwordChangedAt, setBefore) : undefined,
+      ),
+    )
+    .returning({ id: users.id });
+  return rows.length === 1;
 }

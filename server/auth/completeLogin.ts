@@ -11,7 +11,7 @@ import {
   noteDecision,
 } from '../security';
 import type { DeviceIdentity, RiskAssessment } from '../security';
-import { readProfile } from './accountStore';
+import { noteProofAtLogin, readProfile } from './accountStore';
 import { wasDemanded } from './decideLogin';
 import type { LoginDeps } from './login';
 import { noticeNewDevice } from './noticeNewDevice';
@@ -73,6 +73,7 @@ export async function completeLogin(
       const owner = { tenantId, userId, staffId };
       const decided = { at: 'login', risk, outcome: 'passed' } as const;
       await recordRisk(tx, ctx, { tenantId, staffId }, decided);
+      await noteProofAtLogin(tx, tenantId, staffId);
       const email = (await readProfile(tx, tenantId, userId))?.email ?? '';
       const subject = attemptSubject(deps.keys, 'email', email);
       await clearAttempts(tx, ['account', 'known_device'], subject);
@@ -93,7 +94,9 @@ export async function completeLogin(
     throw new AppError(waiting ? 'CHALLENGE_NOT_VERIFIED' : 'CHALLENGE_NOT_FOUND');
   }
   await noticeNewDevice(deps, ctx, done.owner, input.device.hashes);
-  await learnFromSuccess(deps, ctx, { ...done.owner, deviceHashes: input.device.learned });
+  const { sessionId } = done.tokens;
+  const deviceHashes = input.device.learned;
+  await learnFromSuccess(deps, ctx, { ...done.owner, sessionId, deviceHashes });
   await notePassed(deps, ctx, done);
   deps.metrics.logins.inc({ outcome: 'succeeded' });
   return done.tokens;

@@ -5,11 +5,12 @@ import type { RiskAssessment, RiskPolicy } from '../security';
 type DecideDeps = Pick<Deps, 'db' | 'config' | 'mail' | 'riskPolicies' | 'schemaGuard' | 'logger'>;
 
 /** A reason to ask for a proof that is no finding of the score. */
-export type Demand = 'SECOND_FACTOR_REQUIRED' | 'ANOMALY_CHECK_SKIPPED';
+export type Demand = 'SECOND_FACTOR_REQUIRED' | 'ANOMALY_CHECK_SKIPPED' | 'PROOF_REQUIRED';
 
 const DEMANDS: readonly string[] = [
   'SECOND_FACTOR_REQUIRED',
   'ANOMALY_CHECK_SKIPPED',
+  'PROOF_REQUIRED',
 ] satisfies Demand[];
 
 /** Whether a proof was demanded although the score did not ask for one: such a login is not suspicious. */
@@ -48,21 +49,23 @@ const countsSkipped = async (
  */
 export async function decideLogin(
   deps: DecideDeps,
-  staff: Staff,
+  staff: Staff & { mustProveLogin: boolean },
   risk: RiskAssessment,
 ): Promise<LoginDecision> {
   const policy = await findPolicyInForce(deps, staff.tenantId, risk);
   if (risk.decision === 'block' && !risk.monitor) return { kind: 'block', policy };
   const suspicious = risk.decision !== 'allow' && !risk.monitor;
   const skipCounts = await countsSkipped(deps, risk, policy);
-  if (!suspicious && !skipCounts && policy.secondFactor === 'by_risk') {
+  // A session of this person was somebody else's: this is asked of people without a factor too.
+  const due = staff.mustProveLogin;
+  if (!suspicious && !skipCounts && !due && policy.secondFactor === 'by_risk') {
     return { kind: 'allow', policy };
   }
 
   const { enrolled, counting, canEnrol } = await readStanding(deps, deps.db, staff, policy);
   const hasFactor = enrolled.length > 0;
   const always = policy.secondFactor === 'always';
-  const demands: Demand[] = [];
+  const demands: Demand[] = due ? ['PROOF_REQUIRED'] : [];
   if (skipCounts && hasFactor) demands.push('ANOMALY_CHECK_SKIPPED');
   if (always || (hasFactor && policy.secondFactor === 'if_enrolled')) {
     demands.push('SECOND_FACTOR_REQUIRED');

@@ -1,6 +1,8 @@
 export { createAccessTokens } from './accessTokens';
 export type { AccessTokens } from './accessTokens';
-export { forceLogout, invalidateSessions } from './invalidateSessions';
+export { forceLogout } from './forceLogout';
+export type { KnownCompromise } from './forceLogout';
+export { invalidateSessions } from './invalidateSessions';
 export { createPasswordHasher } from './passwords';
 export type { PasswordHasher } from './passwords';
 export { authRoutes } from './routes';

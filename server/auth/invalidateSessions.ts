@@ -1,15 +1,11 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
-import type { Deps } from '../deps';
 import { AppError } from '../errors';
-import { queueNotice } from '../mail';
-import type { NoticeDeps } from '../mail';
 import { endChallenges } from '../security';
 import { revokeAllTokens } from './rotationStore';
 import { bumpSessionVersion, revokeAllSessions } from './sessionStore';
 import type { Invalidation } from './sessionStore';
-import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
 
 type AllSessionsReason = 'logout' | 'manual' | 'force_logout' | 'reuse_detected' | 'security_event';
@@ -48,26 +44,4 @@ export async function invalidateSessions(
       ...(mode === 'degraded' ? { degraded: true } : {}),
     },
   });
-}
-
-/**
- * Signs a staff member out everywhere; their next request is refused, on every node, and a mail tells them.
- * @throws AppError NOT_FOUND where the tenant has no such staff member
- */
-export async function forceLogout(
-  deps: NoticeDeps & Pick<Deps, 'db' | 'schemaGuard' | 'riskFacts'>,
-  ctx: RequestContext,
-  tenantId: string,
-  staffId: string,
-): Promise<void> {
-  await withSessionTable(deps, (mode) =>
-    deps.db.transaction(async (tx) => {
-      const what = { staffId, reason: 'force_logout' as const, now: deps.clock.now() };
-      await invalidateSessions(tx, ctx, mode, tenantId, what);
-      const by = ctx.actor === 'system' ? 'operator' : 'administrator';
-      await queueNotice(deps, tx, ctx, { tenantId, staffId }, { kind: 'forced_logout', by });
-    }),
-  );
-  deps.mail.wake();
-  deps.riskFacts.forget(tenantId, staffId);
 }

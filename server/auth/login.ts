@@ -17,7 +17,7 @@ import {
   offerChallenge,
 } from '../security';
 import type { DeviceIdentity, RiskAssessment } from '../security';
-import { replacePasswordHash } from './accountStore';
+import { noteProofAtLogin, replacePasswordHash } from './accountStore';
 import type { Account, Membership } from './accountStore';
 import { decideLogin } from './decideLogin';
 import type { LoginDecision } from './decideLogin';
@@ -26,8 +26,8 @@ import { noticeNewDevice } from './noticeNewDevice';
 import { openSession } from './openSession';
 import type { TokenPair } from './openSession';
 import { recordRisk } from './recordRisk';
-import { verifyCredentials } from './verifyCredentials';
 import { lockStaff } from './rotationStore';
+import { verifyCredentials } from './verifyCredentials';
 import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
 
@@ -108,8 +108,7 @@ async function block(deps: LoginDeps, ctx: RequestContext, who: Candidate): Prom
         subject: `staff:${staffId}`,
         details: { at: 'login', score, reasons },
       });
-      const notice = { kind: 'forced_logout', by: 'score' } as const;
-      await queueNotice(deps, tx, ctx, who.membership, notice);
+      await queueNotice(deps, tx, ctx, who.membership, { kind: 'login_blocked' });
     }),
   );
   deps.mail.wake();
@@ -196,21 +195,23 @@ async function enter(
   mode: SessionMode,
   who: Judged & { newHash: string | undefined },
 ): Promise<Entry | undefined> {
+  const { tenantId, staffId } = who.membership;
   // Before the challenge is used up: rows are locked staff first, as everywhere.
-  await lockStaff(tx, who.membership.tenantId, who.membership.staffId);
+  await lockStaff(tx, tenantId, staffId);
   // Used up also where the score alone would do: no second login may come of it.
   const stepUp = await passByChallenge(deps, tx, who);
   if (who.decision.kind !== 'allow' && !stepUp) return undefined;
   const { account, membership, risk, input } = who;
+  if (stepUp) await noteProofAtLogin(tx, tenantId, staffId);
   const outcome = outcomeOf(who, stepUp);
   await recordRisk(tx, ctx, membership, { at: 'login', risk, outcome });
   await rehash(tx, ctx, who);
   const subject = attemptSubject(deps.keys, 'email', account.email);
   await clearAttempts(tx, ['account', 'known_device'], subject);
   const tokens = await openSession(deps, tx, ctx, mode, {
-    tenantId: membership.tenantId,
+    tenantId,
     userId: account.userId,
-    staffId: membership.staffId,
+    staffId,
     sessionVersion: membership.sessionVersion,
     deviceHashes: input.device.learned,
     rememberMe: input.rememberMe,
@@ -261,7 +262,8 @@ async function loginAdmitted(
   if (entry.stepUp || (!risk.skipped && entry.outcome !== 'monitored')) {
     const { tenantId, staffId } = membership;
     const owner = { tenantId, userId: account.userId, staffId };
-    await learnFromSuccess(deps, ctx, { ...owner, deviceHashes: input.device.learned });
+    const { sessionId } = entry.tokens;
+    await learnFromSuccess(deps, ctx, { ...owner, sessionId, deviceHashes: input.device.learned });
   }
   await note(deps, ctx, who, entry.outcome);
   deps.metrics.logins.inc({ outcome: 'succeeded' });

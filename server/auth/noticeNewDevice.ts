@@ -17,8 +17,10 @@ export async function noticeNewDevice(
 ): Promise<void> {
   if (!deps.mail.isAvailable()) return;
   try {
-    const known = (await deps.riskFacts.read(tenantId, staffId)).deviceHashes;
-    if (known.size === 0 || deviceHashes.some((hash) => known.has(hash))) return;
+    const { deviceHashes: known, lastLoginAt } = await deps.riskFacts.read(tenantId, staffId);
+    // Somebody whose devices were all forgotten has signed in before: they are told of each.
+    if (known.size === 0 && lastLoginAt === null) return;
+    if (deviceHashes.some((hash) => known.has(hash))) return;
     const staff = { tenantId, staffId };
     await deps.db.transaction((tx) => queueNotice(deps, tx, ctx, staff, { kind: 'new_device' }));
     deps.mail.wake();

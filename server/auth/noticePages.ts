@@ -1,4 +1,7 @@
-/** One small page, alike for everybody: it needs no script, loads nothing, and names nobody. */
+import { tellsOfPassword } from '../mail';
+import type { NoticeKind } from '../mail';
+
+/** One small page: it needs no script, loads nothing, and names nobody. */
 const page = (title: string, body: string) => `<!doctype html>
 <html lang="en">
 <head>
@@ -19,17 +22,37 @@ ${body}
 </html>
 `;
 
-/** Asks before anything happens; the form goes to the page's own address. */
-export const ASK_PAGE = page(
-  'End all your sessions?',
-  `<p>If what the mail tells of was not you, press the button. Everybody who is signed in to your account there is
-signed out at once, you too.</p>
+const ask = (consequence: string) =>
+  page(
+    'End all your sessions?',
+    `<p>If what the mail tells of was not you, press the button. Everybody who is signed in to your account there is
+signed out at once, you too. ${consequence}</p>
 <form method="post"><button type="submit">End all sessions</button></form>`,
+  );
+
+const done = (next: string) =>
+  page(
+    'All your sessions have ended',
+    `<p>Nobody is signed in to your account there any more.</p>
+<p>${next}</p>`,
+  );
+
+const ASK_PAGE = ask('Your next sign-in needs a second proof.');
+const ASK_PAGE_OF_PASSWORD = ask(
+  'Your password stops working, everywhere: an operator of this service can give you a new one.',
+);
+const DONE_PAGE = done(
+  'Your next sign-in needs a second proof. Tell an administrator what happened.',
+);
+const DONE_PAGE_OF_PASSWORD = done(
+  `Somebody else knows your password, so it no longer works, in any organisation that you sign in to with it. Tell an
+administrator what happened, and ask for a new password: an operator of this service can set one.`,
 );
 
-export const DONE_PAGE = page(
-  'All your sessions have ended',
-  `<p>Nobody is signed in to your account there any more.</p>
-<p>If somebody else was, they know your password: do not use it again, and tell an administrator, who can give you a new
-password and a new second factor.</p>`,
-);
+/** Asks before anything happens; the form goes to the page's own address. */
+export const askPage = (kind: NoticeKind): string =>
+  tellsOfPassword(kind) ? ASK_PAGE_OF_PASSWORD : ASK_PAGE;
+
+/** Says what was done, and what to do next. */
+export const donePage = (kind: NoticeKind): string =>
+  tellsOfPassword(kind) ? DONE_PAGE_OF_PASSWORD : DONE_PAGE;

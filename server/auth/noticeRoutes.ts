@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { Deps } from '../deps';
 import { contextOf } from '../middleware/request';
 import { endpoint } from '../routeTable';
-import { answerNotice, assertNoticeLink } from './answerNotice';
-import { ASK_PAGE, DONE_PAGE } from './noticePages';
+import { answerNotice, readNoticeLink } from './answerNotice';
+import { askPage, donePage } from './noticePages';
 
 const params = z.object({ token: z.string() });
 
@@ -21,8 +21,7 @@ export const noticeRoutes = (deps: Deps) => ({
     params,
     responses: { 200: 'A page with one button', 404: 'NOT_FOUND' },
     async handle(_req, res, input) {
-      await assertNoticeLink(deps, input.params.token);
-      sendPage(res, ASK_PAGE);
+      sendPage(res, askPage(await readNoticeLink(deps, input.params.token)));
     },
   }),
   answerNotice: endpoint({
@@ -30,8 +29,7 @@ export const noticeRoutes = (deps: Deps) => ({
     params,
     responses: { 200: 'A page that says so', 404: 'NOT_FOUND' },
     async handle(req, res, input) {
-      await answerNotice(deps, contextOf(req), input.params.token);
-      sendPage(res, DONE_PAGE);
+      sendPage(res, donePage(await answerNotice(deps, contextOf(req), input.params.token)));
     },
   }),
 });

@@ -14,6 +14,7 @@ import {
 } from '../security';
 import type { DeviceIdentity, RiskAssessment } from '../security';
 import { decideRefresh } from './decideLogin';
+import { forgetOrWarn, taughtBy } from './distrustSessions';
 import { invalidateSessions } from './invalidateSessions';
 import { toTokenPair } from './openSession';
 import type { TokenPair } from './openSession';
@@ -110,6 +111,7 @@ async function block(
     deps.db.transaction(async (tx) => {
       const what = { staffId, reason: 'security_event' as const, now: deps.clock.now() };
       await invalidateSessions(tx, ctx, mode, tenantId, what);
+      await forgetOrWarn(deps, tx, tenantId, { staffId, ...taughtBy(sessionId) });
       await recordRisk(tx, ctx, token, { at: 'refresh', risk, outcome: 'blocked' });
       await recordAudit(tx, ctx, {
         action: 'LOGIN_BLOCKED',
@@ -157,7 +159,7 @@ async function demandStepUp(
   await note(deps, ctx, token, risk, offer ? 'challenged' : 'passed');
   if (!offer) {
     const deviceHashes = rotation.device.learned;
-    return learnFromSuccess(deps, ctx, { tenantId, userId, staffId, deviceHashes });
+    return learnFromSuccess(deps, ctx, { tenantId, userId, staffId, sessionId, deviceHashes });
   }
   deps.metrics.refreshes.inc({ outcome: 'step_up' });
   throw new AppError('STEP_UP_REQUIRED', {

@@ -2,6 +2,7 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import { AppError } from '../errors';
 import { queueNotice } from '../mail';
+import { forgetOrWarn, taughtBy } from './distrustSessions';
 import { invalidateSessions } from './invalidateSessions';
 import type { RefreshDeps, RefreshInput, Rotation } from './refresh';
 import { deriveSuccessor, hashRefreshToken } from './refreshTokens';
@@ -97,6 +98,7 @@ async function punishReuse(
       family: { familyId, sessionId, reason: 'reuse_detected' },
       now: deps.clock.now(),
     });
+    await forgetOrWarn(deps, tx, tenantId, { staffId, ...taughtBy(sessionId) });
     await queueNotice(deps, tx, ctx, spent, { kind: 'reuse_detected' });
   });
 }

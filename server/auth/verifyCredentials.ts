@@ -132,6 +132,8 @@ function reasonToRefuse(
 ): FailureReason | undefined {
   if (!account) return 'unknown_account';
   if (!fits) return 'wrong_password';
+  // Answered like a wrong one: somebody else knew it, and must not learn that it was right.
+  if (account.passwordExpired) return 'password_expired';
   if (!account.active) return 'account_disabled';
   const usable = account.memberships.filter(({ active }) => active);
   if (usable.length === 0) return 'account_disabled';

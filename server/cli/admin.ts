@@ -10,7 +10,6 @@ const OPTIONS = {
   name: { type: 'string' },
   tenant: { type: 'string' },
   email: { type: 'string' },
-  staff: { type: 'string' },
   permissions: { type: 'string' },
   set: { type: 'string' },
   add: { type: 'string' },
@@ -23,6 +22,9 @@ const OPTIONS = {
   to: { type: 'string' },
   'password-stdin': { type: 'boolean' },
   totp: { type: 'boolean' },
+  compromised: { type: 'boolean' },
+  'expire-password': { type: 'boolean' },
+  since: { type: 'string' },
 } as const;
 
 const usage = (): string =>
@@ -32,7 +34,6 @@ const usage = (): string =>
 
 const TAKEN: Readonly<Record<string, string>> = {
   tenants_slug_unique: 'There is a tenant with this slug already.',
-  users_email_unique: 'Somebody else has this address already.',
   tenant_staff_tenant_user_unique: 'This person is staff of the tenant already.',
 };
 

@@ -3,26 +3,23 @@ import { schemaHealthCheck } from '../bootstrap/schemaHealth';
 import { inspectSchema } from '../bootstrap/inspectSchema';
 import { readMigrationState, runMigrations } from '../bootstrap/migrate';
 import { grantServing } from '../bootstrap/servingRole';
-import { forceLogout } from '../auth';
-import { recordAudit } from '../audit';
 import { generateSecrets } from '../keyRing';
-import { attemptSubject, clearAttempts, currentTotpCode, enrollTotpForStaff } from '../security';
+import { currentTotpCode, enrollTotpForStaff } from '../security';
 import {
   changePermissions,
   createStaff,
   createTenant,
   disableStaff,
   enableStaff,
-  normalizeAddresses,
   objectionToPassword,
 } from '../tenants';
 import type { PermissionChange } from '../tenants';
+import { forceLogoutCommand, unlockCommand } from './accountCommands';
 import { CommandError } from './commandError';
 import { feedRewindCommand, feedStatusCommand } from './feedCommands';
-import { collisionsCommand, setEmailCommand } from './emailCommands';
-import { emailOption, staffOf, tenantIdOf } from './findStaff';
+import { staffOf, tenantIdOf } from './findStaff';
 import { asOperator } from './operatorContext';
-import { required } from './options';
+import { readStdin, required } from './options';
 import type { Options } from './options';
 
 /** `A,B`; nothing where the option was not given, or is empty. */
@@ -33,15 +30,6 @@ function listOf(options: Options, name: string): string[] {
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
-}
-
-async function readStdin(): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  // A shell's echo ends with a line break that nobody means.
-  return Buffer.concat(chunks)
-    .toString('utf8')
-    .replace(/\r?\n$/, '');
 }
 
 function createTenantCommand(options: Options) {
@@ -56,7 +44,7 @@ function createTenantCommand(options: Options) {
 
 async function createStaffCommand(options: Options) {
   const slug = required(options, 'tenant');
-  const email = emailOption(options, 'email');
+  const email = required(options, 'email');
   if (options['password-stdin'] !== true) throw new CommandError('--password-stdin is missing.');
   const permissions = listOf(options, 'permissions');
   const password = await readStdin();
@@ -66,8 +54,6 @@ async function createStaffCommand(options: Options) {
     const objection = objectionToPassword(deps, password, totp);
     if (objection !== undefined) throw new CommandError(objection);
     const tenantId = await tenantIdOf(operator, slug);
-    // An older release may have stored the same mailbox in another spelling since the last time.
-    await normalizeAddresses(deps, ctx, 'operator');
     const passwordHash = await deps.passwords.hash(password);
     return deps.db.transaction(async (tx) => {
       const input = { tenantId, email, permissions, passwordHash };
@@ -131,14 +117,6 @@ function permissionsCommand(options: Options) {
   });
 }
 
-function forceLogoutCommand(options: Options) {
-  return asOperator(async (operator) => {
-    const { tenantId, staffId } = await staffOf(operator, options);
-    await forceLogout(operator.deps, operator.ctx, tenantId, staffId);
-    return { tenantId, staffId, forcedLogout: true };
-  });
-}
-
 function enrollTotpCommand(options: Options) {
   return asOperator(async (operator) => {
     const { deps, ctx } = operator;
@@ -151,39 +129,17 @@ function enrollTotpCommand(options: Options) {
   });
 }
 
-function unlockCommand(options: Options) {
-  return asOperator(async (operator) => {
-    const { deps, ctx } = operator;
-    const { tenantId, staffId, email } = await staffOf(operator, options);
-    await deps.db.transaction(async (tx) => {
-      const account = attemptSubject(deps.keys, 'email', email);
-      await clearAttempts(tx, ['account', 'known_device'], account);
-      await clearAttempts(tx, ['step_up'], attemptSubject(deps.keys, 'staff', staffId));
-      await recordAudit(tx, ctx, {
-        action: 'STAFF_UNLOCKED',
-        outcome: 'success',
-        tenantId,
-        subject: `staff:${staffId}`,
-        details: { via: 'operator' },
-      });
-    });
-    return { tenantId, staffId, unlocked: true };
-  });
-}
-
 function migrateCommand() {
-  return asOperator(async ({ config, deps, ctx }) => {
+  return asOperator(async ({ config, ctx }) => {
     const applied = await runMigrations(config.databaseUrl, config.migrationsDir, {
       codeVersion: config.version,
       appliedBy: config.migratedBy,
       correlationId: ctx.correlationId,
       onWait: ({ message }) => process.stderr.write(`${message}\n`),
     });
-    const addresses = await normalizeAddresses(deps, ctx, 'operator');
     return {
       applied: applied.length,
       migrations: applied.map(({ tag, durationMs }) => ({ tag, durationMs })),
-      addresses,
     };
   });
 }
@@ -260,14 +216,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     usage: '--tenant S --email E --set A,B | [--add A,B] [--remove C]',
     run: permissionsCommand,
   },
-  'staff force-logout': { usage: '--tenant S --email E', run: forceLogoutCommand },
-  'staff enroll-totp': { usage: '--tenant S --email E', run: enrollTotpCommand },
-  'staff set-email': {
-    usage: '--tenant S (--email E | --staff ID) --to E',
-    run: setEmailCommand,
+  'staff force-logout': {
+    usage: '--tenant S --email E [--compromised [--expire-password] [--since INSTANT]]',
+    run: forceLogoutCommand,
   },
+  'staff enroll-totp': { usage: '--tenant S --email E', run: enrollTotpCommand },
   'staff unlock': { usage: '--tenant S --email E', run: unlockCommand },
-  'users collisions': { usage: '', run: collisionsCommand },
   'db migrate': { usage: '', run: migrateCommand },
   'db pending': { usage: '', run: pendingCommand },
   'db grant': { usage: '--role NAME', run: grantCommand },

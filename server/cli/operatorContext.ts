@@ -53,6 +53,7 @@ export async function asOperator<T>(command: (operator: Operator) => Promise<T>)
     try {
       return await command({ config, deps, ctx });
     } finally {
+      await deps.broadcast.tell();
       await deps.close();
     }
   } finally {

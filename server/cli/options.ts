@@ -14,3 +14,12 @@ export function required(options: Options, name: string): string {
   if (value === undefined) throw new CommandError(`--${name} is missing.`);
   return value;
 }
+
+/** What was piped in, without the line break that a shell's echo adds. */
+export async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks)
+    .toString('utf8')
+    .replace(/\r?\n$/, '');
+}

@@ -1,4 +1,4 @@
-import { openNoticeLine } from './noticeLine';
+import { notifyOnce, openNoticeLine } from './noticeLine';
 import type { NoticeLine } from './noticeLine';
 import { packMessages, unpackMessages } from './packMessages';
 
@@ -8,6 +8,8 @@ export interface Broadcast {
   start(): void;
   /** Sends soon, together with others; it waits for nobody and nobody waits for it. */
   send(message: string): void;
+  /** Sends what waits at once, from a process that does not listen: an operator's command. It cannot fail. */
+  tell(): Promise<void>;
   /** @param handler told each message of another node, or null where some may have been missed */
   onMessage(handler: (message: string | null) => void): void;
   /** It was begun and does not work: a word sent to ourselves did not come back. Some poolers swallow them all. */
@@ -63,6 +65,11 @@ function createHearing(options: BroadcastOptions) {
   };
 }
 
+async function tellOnce({ url, nodeId }: BroadcastOptions, messages: string[]): Promise<void> {
+  if (messages.length === 0) return;
+  await notifyOnce({ url, channel: CHANNEL }, packMessages(nodeId, messages)).catch(ignore);
+}
+
 /**
  * LISTEN and NOTIFY on a connection of their own. Postgres takes one lock for all that notify while they commit, so
  * nothing here notifies within a transaction that does other work: messages are gathered and sent by themselves.
@@ -115,9 +122,12 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
       if (!line) begin();
     },
     send(message) {
-      if (!line || waiting.size >= MOST_WAITING) return;
+      if (waiting.size >= MOST_WAITING) return;
       waiting.add(message);
-      flushSoon();
+      if (line) flushSoon();
+    },
+    async tell() {
+      await (line ? flush() : tellOnce(options, [...waiting]));
     },
     onMessage: (handler) => void hearing.handlers.push(handler),
     isDeaf: () => line !== undefined && !hearing.hears(),

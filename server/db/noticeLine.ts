@@ -89,3 +89,23 @@ export function openNoticeLine(options: LineOptions): NoticeLine {
     },
   };
 }
+
+/**
+ * Says something once, over a connection of its own: for a process that does not listen.
+ * @throws if the database cannot be asked
+ */
+export async function notifyOnce(
+  { url, channel }: Pick<LineOptions, 'url' | 'channel'>,
+  payloads: readonly string[],
+): Promise<void> {
+  const client = newClient(url);
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    for (const payload of payloads) {
+      await client.query('SELECT pg_notify($1, $2)', [channel, payload]);
+    }
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

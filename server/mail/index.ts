@@ -4,4 +4,6 @@ export { giveUpExpiredMails, purgeMails } from './mailStore';
 export { readNoticeToken } from './noticeLink';
 export { noticeFactorChanged, queueNotice } from './notices';
 export type { NoticeDeps } from './notices';
-export { queueMail } from './queueMail';
+export { tellsOfPassword } from './noticeTexts';
+export { NOTICE_KINDS, queueMail } from './queueMail';
+export type { NoticeKind } from './queueMail';

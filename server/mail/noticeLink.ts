@@ -19,6 +19,8 @@ export interface LinkedNotice {
   tenantId: string;
   staffId: string;
   kind: NoticeKind;
+  /** When it was queued. */
+  createdAt: Date;
 }
 
 /**
@@ -35,5 +37,5 @@ export async function readNoticeToken(
   if (!mail || !kind) return undefined;
   const { tenantId, staffId, createdAt } = mail;
   const age = deps.clock.now().getTime() - createdAt.getTime();
-  return age < LINK_DAYS * DAY_MS ? { tenantId, staffId, kind } : undefined;
+  return age < LINK_DAYS * DAY_MS ? { tenantId, staffId, kind, createdAt } : undefined;
 }

@@ -1,6 +1,7 @@
 import type { RequestContext } from '../context';
 import { LINK_DAYS } from './noticeLink';
 import { toLine } from './plainText';
+import type { NoticeKind } from './queueMail';
 
 /** A change of what somebody proves themself with; `recovery_code` stands for the whole set. */
 export interface FactorChange {
@@ -13,7 +14,19 @@ export type Notice =
   | { kind: 'new_device' }
   | { kind: 'reuse_detected' }
   | { kind: 'factor_changed'; what: FactorChange }
-  | { kind: 'forced_logout'; by: 'operator' | 'administrator' | 'score' };
+  | { kind: 'login_blocked' }
+  | {
+      kind: 'forced_logout';
+      by: 'operator' | 'administrator' | 'score';
+      /** The password no longer signs anybody in. */
+      passwordExpired?: boolean;
+    };
+
+/** Somebody had the right password: if that was not its owner, it must not work any longer. */
+const OF_PASSWORD: ReadonlySet<NoticeKind> = new Set(['new_device', 'login_blocked']);
+
+/** Whether a notice of this kind tells of a use of the password. */
+export const tellsOfPassword = (kind: NoticeKind): boolean => OF_PASSWORD.has(kind);
 
 export interface NoticeFacts {
   tenantName: string;
@@ -47,8 +60,11 @@ const ENDED_BY = {
   operator: 'An operator of this service ended',
   administrator: 'An administrator ended',
   score:
-    'Somebody who knows your password, or held a sign-in of yours, came in a way that looked like an attack. They were not let in, and to be safe we ended',
+    'Somebody who held a sign-in of yours came in a way that looked like an attack. They were not let in, and to be safe we ended',
 } as const;
+
+const EXPIRED =
+  'Your password no longer works, because somebody else may know it. An operator of this service can give you a new one.';
 
 function describe(notice: Notice, tenant: string): { subject: string; text: string } {
   switch (notice.kind) {
@@ -64,10 +80,15 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
       };
     case 'factor_changed':
       return describeChange(notice.what, tenant);
+    case 'login_blocked':
+      return {
+        subject: `Your sessions were ended: ${tenant}`,
+        text: `Somebody who knows your password came to sign in to your account at ${tenant} in a way that looked like an attack. They were not let in, and to be safe all your sessions there were ended.`,
+      };
     case 'forced_logout':
       return {
         subject: `Your sessions were ended: ${tenant}`,
-        text: `${ENDED_BY[notice.by]} all your sessions at ${tenant}.`,
+        text: `${ENDED_BY[notice.by]} all your sessions at ${tenant}.${notice.passwordExpired ? ` ${EXPIRED}` : ''}`,
       };
   }
 }
@@ -96,17 +117,24 @@ function describeOrigin({ actor, ip, country, userAgent }: NoticeFacts['ctx']): 
   ];
 }
 
-function describeWayOut(tenant: string, link: string | undefined): string[] {
+const WAY_BACK = 'An operator of this service can give you a new password.';
+
+function describeWayOut(kind: NoticeKind, tenant: string, link: string | undefined): string[] {
+  const ofPassword = tellsOfPassword(kind);
   const tell = `tell an administrator of ${tenant}`;
   if (link === undefined) {
-    return [`If this was not you, sign out on all devices, and ${tell}.`];
+    const known = ofPassword ? ` Somebody else knows your password. ${WAY_BACK}` : '';
+    return [`If this was not you, sign out on all devices, and ${tell}.${known}`];
   }
+  const ends = ofPassword
+    ? `The button there also makes your password stop working, everywhere. ${WAY_BACK}`
+    : 'After that your next sign-in needs a second proof.';
   return [
     'If this was not you, end all your sessions here:',
     '',
     link,
     '',
-    `The link works for ${LINK_DAYS} days. Then ${tell}. If it was you, there is nothing to do.`,
+    `${ends} The link works for ${LINK_DAYS} days. Then ${tell}. If it was you, there is nothing to do.`,
   ];
 }
 
@@ -126,7 +154,7 @@ export function writeNotice(notice: Notice, facts: NoticeFacts): { subject: stri
     `When:   ${when} UTC`,
     ...(by ? [] : describeOrigin(facts.ctx)),
     '',
-    ...describeWayOut(tenant, facts.link),
+    ...describeWayOut(notice.kind, tenant, facts.link),
   ];
   return { subject, text: `${lines.join('\n')}\n` };
 }

@@ -47,5 +47,7 @@ export { readIpLists } from './ipLists';
 export type { IpLists } from './ipLists';
 export { isKnownDevice } from './riskFactsStore';
 export { securityRoutes } from './routes';
+export { forgetTaught, listSuspectSessions } from './taughtStore';
+export type { Forgotten, Taught } from './taughtStore';
 export { assertStepUp, spendStepUp } from './stepUpGate';
 export { currentTotpCode } from './totp';

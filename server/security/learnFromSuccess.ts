@@ -2,15 +2,16 @@ import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { networkOf } from './networks';
 import { rememberSighting } from './riskFactsStore';
+import type { Sighting } from './riskFactsStore';
 
 /**
- * Remembers the device and country of a login that succeeded. Like scoring it is advice: where it fails
+ * Remembers the device and country of a login that succeeded, as taught by its session. Like scoring it is advice: where it fails
  * or takes too long, the login stands, and the log and a metric say so.
  */
 export async function learnFromSuccess(
   deps: Pick<Deps, 'db' | 'clock' | 'config' | 'geo' | 'riskFacts' | 'logger' | 'metrics'>,
   ctx: RequestContext,
-  who: { tenantId: string; userId: string; staffId: string; deviceHashes: readonly string[] },
+  who: Pick<Sighting, 'tenantId' | 'userId' | 'staffId' | 'sessionId' | 'deviceHashes'>,
 ): Promise<void> {
   try {
     const network = networkOf(ctx.ip, deps.geo.asn(ctx.ip));

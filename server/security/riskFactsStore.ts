@@ -1,8 +1,15 @@
 import type { Pool } from 'pg';
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
-import { knownCountries, knownDevices, knownNetworks, staffHabits } from '../db/schema';
+import {
+  knownCountries,
+  knownDevices,
+  knownNetworks,
+  staffHabits,
+  tenantStaff,
+  userSessions,
+} from '../db/schema';
 import type { History } from './signals';
 
 /**
@@ -78,7 +85,31 @@ export interface Sighting {
   deviceHashes: readonly string[];
   country: string | null;
   network: string | null;
+  /** The session that teaches it; null while there are none. */
+  sessionId: string | null;
   at: Date;
+}
+
+/**
+ * Makes whoever ends this person's sessions wait, so that what they forget is not taught right after.
+ * @returns whether the session may still teach: it was not ended in the meantime
+ */
+async function mayTeach(tx: Tx, { tenantId, staffId, sessionId }: Sighting): Promise<boolean> {
+  const ofStaff = and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId));
+  const staff = tx.select({ id: tenantStaff.id }).from(tenantStaff).$dynamic();
+  if (sessionId === null) return (await staff.where(ofStaff).for('share')).length === 1;
+  const live = and(
+    eq(userSessions.tenantId, tenantStaff.tenantId),
+    eq(userSessions.staffId, tenantStaff.id),
+    eq(userSessions.sessionVersion, tenantStaff.sessionVersion),
+    eq(userSessions.id, sessionId),
+    isNull(userSessions.revokedAt),
+  );
+  const rows = await staff
+    .innerJoin(userSessions, live)
+    .where(ofStaff)
+    .for('share', { of: tenantStaff });
+  return rows.length === 1;
 }
 
 async function rememberHour(tx: Tx, { tenantId, userId, staffId, at }: Sighting): Promise<void> {
@@ -99,7 +130,8 @@ async function rememberHour(tx: Tx, { tenantId, userId, staffId, at }: Sighting)
 }
 
 /**
- * Remembers where, when and on what a login succeeded.
+ * Remembers where, when and on what a login succeeded, and which session taught it first. A session that has ended
+ * teaches nothing.
  * @param timeoutMs after which Postgres cancels each statement: a login waits for this
  */
 export async function rememberSighting(
@@ -107,9 +139,10 @@ export async function rememberSighting(
   sighting: Sighting,
   timeoutMs: number,
 ): Promise<void> {
-  const { tenantId, userId, staffId, deviceHashes, country, network, at } = sighting;
-  const row = { tenantId, userId, staffId, firstSeenAt: at, lastSeenAt: at };
+  const { tenantId, userId, staffId, sessionId, deviceHashes, country, network, at } = sighting;
+  const row = { tenantId, userId, staffId, sessionId, firstSeenAt: at, lastSeenAt: at };
   await tx.execute(sql`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true)`);
+  if (!(await mayTeach(tx, sighting))) return;
   if (deviceHashes.length > 0) {
     await tx
       .insert(knownDevices)

@@ -3,7 +3,7 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { Deps } from '../deps';
-import { emailField } from '../emailAddress';
+import { storableText } from '../routeTable';
 import { isCommonPassword } from './commonPasswords';
 import { insertStaff, insertUserIfNew } from './store';
 
@@ -12,7 +12,11 @@ const MIN_PASSWORD_WITH_FACTOR = 8;
 const MAX_PASSWORD = 1024;
 
 export const staffInput = z.object({
-  email: emailField,
+  email: storableText(254, 3)
+    .transform((value) => value.trim().toLowerCase())
+    .refine((value) => /^[^\s@]+@[^\s@]+$/.test(value), {
+      message: 'email must be an e-mail address',
+    }),
   permissions: z
     .array(z.string().regex(/^[A-Z][A-Z0-9_]{1,63}$/, 'permissions are UPPER_SNAKE_CASE'))
     .max(200),
@@ -54,7 +58,6 @@ export async function createStaff(
   const { id: userId, created: userCreated } = await insertUserIfNew(tx, {
     id: deps.random.id(),
     email,
-    emailNormalized: true,
     passwordHash,
     passwordChangedAt: now,
     createdAt: now,

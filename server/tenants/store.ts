@@ -1,5 +1,4 @@
 import { and, eq, sql } from 'drizzle-orm';
-import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
 
@@ -44,11 +43,11 @@ export interface StaffMember {
   email: string;
 }
 
-const findStaff = async (
+export async function findStaffByEmail(
   db: Db,
   tenantId: string,
-  which: SQL,
-): Promise<StaffMember | undefined> => {
+  email: string,
+): Promise<StaffMember | undefined> {
   const [row] = await db
     .select({
       tenantId: tenantStaff.tenantId,
@@ -58,16 +57,9 @@ const findStaff = async (
     })
     .from(tenantStaff)
     .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), which));
+    .where(and(eq(tenantStaff.tenantId, tenantId), eq(users.email, email)));
   return row;
-};
-
-/** @param email exactly as it is stored */
-export const findStaffByEmail = (db: Db, tenantId: string, email: string) =>
-  findStaff(db, tenantId, eq(users.email, email));
-
-export const findStaffById = (db: Db, tenantId: string, staffId: string) =>
-  findStaff(db, tenantId, eq(tenantStaff.id, staffId));
+}
 
 export type LockedStaff = Pick<
   typeof tenantStaff.$inferSelect,

@@ -209,7 +209,8 @@ describe('a forced logout', () => {
           : await refresh(node.app, member.refreshToken, ABROAD);
       expect(res.status).toBe(at === 'login' ? 403 : 401);
       await expectFacts(member, 'looked like an attack', 'Japan (JP), address 133.11.0.1');
-      expect(await mailsOf(member)).toMatchObject([{ kind: 'forced_logout' }]);
+      const kind = at === 'login' ? 'login_blocked' : 'forced_logout';
+      expect(await mailsOf(member)).toMatchObject([{ kind }]);
     }
   });
 

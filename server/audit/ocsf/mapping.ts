@@ -1,6 +1,6 @@
 import type { AuditAction } from '../actions';
+import { ACCOUNT_MAPPINGS } from './accountMappings';
 import type { OcsfMapping } from './classes';
-import { STAFF_MAPPINGS } from './staffMappings';
 
 const REFRESH = { detail: 'at', is: 'refresh' } as const;
 
@@ -11,6 +11,7 @@ const REFRESH = { detail: 'at', is: 'refresh' } as const;
 export const OCSF_MAPPINGS: Readonly<
   Record<AuditAction, OcsfMapping | readonly [OcsfMapping, OcsfMapping]>
 > = {
+  ...ACCOUNT_MAPPINGS,
   AUTH_LOGIN_SUCCEEDED: {
     class: 'authentication',
     activity: 'Logon',
@@ -133,34 +134,13 @@ export const OCSF_MAPPINGS: Readonly<
     message: 'Somebody said that what a notice told of was not they, and ended their sessions',
     has: ['alert', 'evidence'],
   },
-  FACTOR_ENROLLMENT_STARTED: {
-    class: 'account',
-    activity: 'MFA Factor Enrollment',
-    severity: 'Informational',
-    message: 'Enrolling a second factor was begun',
-    has: ['factor'],
-  },
-  FACTOR_ENROLLED: {
-    class: 'account',
-    activity: 'MFA Factor Enable',
+  TENANT_CREATED: {
+    class: 'entity',
+    activity: 'Create',
     severity: 'Low',
-    message: 'A second factor was enrolled',
-    has: ['factor'],
+    message: 'A tenant was created',
+    entity: { type: 'Organization', name: 'tenant' },
   },
-  FACTOR_REMOVED: {
-    class: 'account',
-    activity: 'MFA Factor Disable',
-    severity: 'Medium',
-    message: 'A second factor was removed',
-    has: ['factor'],
-  },
-  PASSWORD_REHASHED: {
-    class: 'account',
-    activity: 'Password Rehash',
-    severity: 'Informational',
-    message: 'The same password was hashed with newer parameters',
-  },
-  ...STAFF_MAPPINGS,
   DATA_EXPORT_REQUESTED: {
     class: 'api',
     activity: 'Export Request',

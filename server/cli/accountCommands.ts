@@ -1,0 +1,56 @@
+import { recordAudit } from '../audit';
+import { forceLogout } from '../auth';
+import type { KnownCompromise } from '../auth';
+import { instant } from '../routeTable';
+import { attemptSubject, clearAttempts } from '../security';
+import { CommandError } from './commandError';
+import { staffOf } from './findStaff';
+import { asOperator } from './operatorContext';
+import { optional } from './options';
+import type { Options } from './options';
+
+/** `--expire-password` and `--since` say more of a compromise: without one they would do nothing, silently. */
+function compromiseOf(options: Options): KnownCompromise | undefined {
+  const expirePassword = options['expire-password'] === true;
+  const from = optional(options, 'since');
+  if (options['compromised'] !== true) {
+    if (!expirePassword && from === undefined) return undefined;
+    throw new CommandError('--expire-password and --since need --compromised.');
+  }
+  const parsed = from === undefined ? undefined : instant.safeParse(from);
+  if (parsed?.success === false) {
+    throw new CommandError('--since must be an instant such as 2026-01-31T08:00:00Z.');
+  }
+  return { since: parsed?.data ?? null, expirePassword };
+}
+
+export function forceLogoutCommand(options: Options) {
+  const compromise = compromiseOf(options);
+  return asOperator(async (operator) => {
+    const { tenantId, staffId } = await staffOf(operator, options);
+    const { deps, ctx } = operator;
+    const { passwordExpired } = await forceLogout(deps, ctx, tenantId, staffId, compromise);
+    const done = { tenantId, staffId, forcedLogout: true };
+    return compromise ? { ...done, compromised: true, passwordExpired } : done;
+  });
+}
+
+export function unlockCommand(options: Options) {
+  return asOperator(async (operator) => {
+    const { deps, ctx } = operator;
+    const { tenantId, staffId, email } = await staffOf(operator, options);
+    await deps.db.transaction(async (tx) => {
+      const account = attemptSubject(deps.keys, 'email', email);
+      await clearAttempts(tx, ['account', 'known_device'], account);
+      await clearAttempts(tx, ['step_up'], attemptSubject(deps.keys, 'staff', staffId));
+      await recordAudit(tx, ctx, {
+        action: 'STAFF_UNLOCKED',
+        outcome: 'success',
+        tenantId,
+        subject: `staff:${staffId}`,
+        details: { via: 'operator' },
+      });
+    });
+    return { tenantId, staffId, unlocked: true };
+  });
+}

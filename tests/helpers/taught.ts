@@ -1,0 +1,33 @@
+import { sql } from 'drizzle-orm';
+import { db } from '@/server/db';
+
+const KNOWN = ['known_devices', 'known_networks', 'known_countries', 'known_addresses'] as const;
+
+/** How many rows of each kind a session was the first to teach. */
+export async function taughtBySession(sessionId: string): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const table of KNOWN) {
+    const { rows } = await db.execute<{ n: number }>(
+      sql`SELECT count(*)::int AS n FROM ${sql.identifier(table)} WHERE session_id = ${sessionId}`,
+    );
+    counts[table] = rows[0]?.n ?? 0;
+  }
+  return counts;
+}
+
+/** How many devices of a staff member are known that no live session, and none at all, vouches for. */
+export async function devicesOfEndedSessions(staffId: string): Promise<number> {
+  const { rows } = await db.execute<{ n: number }>(sql`
+    SELECT count(*)::int AS n FROM known_devices d JOIN user_sessions s ON s.id = d.session_id
+    JOIN tenant_staff st ON st.id = s.staff_id
+    WHERE d.staff_id = ${staffId} AND (s.revoked_at IS NOT NULL OR s.session_version <> st.session_version)`);
+  return rows[0]?.n ?? 0;
+}
+
+/** The hours at which a staff member is known to sign in, as `{ hour: logins }`. */
+export async function habitsOf(staffId: string): Promise<number> {
+  const { rows } = await db.execute<{ n: number }>(sql`
+    SELECT coalesce(sum(hour), 0)::int AS n FROM staff_habits h, unnest(h.hours) AS hour
+    WHERE h.staff_id = ${staffId}`);
+  return rows[0]?.n ?? 0;
+}
