@@ -8,7 +8,7 @@ import { startEmbeddedPostgres } from './bootstrap/embeddedPostgres';
 import type { EmbeddedPostgres } from './bootstrap/embeddedPostgres';
 import { EXIT } from './bootstrap/exitCodes';
 import { withSecrets } from './bootstrap/localSecrets';
-import { startMaintenance } from './bootstrap/maintenance';
+import { normalizeAddressesAtStart, startMaintenance } from './bootstrap/maintenance';
 import { isNewer, MigrationError } from './bootstrap/migrate';
 import type { LockWait } from './bootstrap/migrate';
 import { prepareDatabase } from './bootstrap/prepareDatabase';
@@ -94,6 +94,7 @@ async function start(running: Running): Promise<void> {
   if (applied > 0) deps.logger.info({ applied }, 'migrations applied');
   deps.metrics.collectProcess();
   assertSchema(ready, await deps.schemaGuard.start());
+  await normalizeAddressesAtStart(deps);
   deps.broadcast.start();
   deps.mail.start();
   deps.sealer.start();

@@ -141,6 +141,8 @@ export const AUDIT_ACTIONS = {
   STAFF_ENABLED: z.strictObject({ disabledAt: z.string().nullable(), via }),
   STAFF_PERMISSIONS_CHANGED: z.strictObject({ before: permissions, after: permissions, via }),
   STAFF_UNLOCKED: z.strictObject({ via }),
+  // `normalized`: the same mailbox in its one spelling. The addresses themselves are in the person's row alone.
+  STAFF_EMAIL_CHANGED: z.strictObject({ change: z.enum(['renamed', 'normalized']), via }),
   DATA_EXPORT_REQUESTED: z.strictObject({ kind: exportKind, ...range }),
   DATA_EXPORT_COMPLETED: z.strictObject({
     kind: exportKind,

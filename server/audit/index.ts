@@ -21,6 +21,7 @@ export { EVENT_COLUMNS, SEALED_AT } from './log/sealerStore';
 export type { EventRow } from './log/sealerStore';
 export { nameKey, signNote, toVkey } from './log/signedNote';
 export { formatTlogProof } from './log/tlogProof';
+export { systemContext } from './log/systemContext';
 export { brokenLog } from './log/treeStore';
 export { createEventFeed } from './feed/eventFeed';
 export type { EventFeed } from './feed/eventFeed';

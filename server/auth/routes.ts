@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Deps } from '../deps';
+import { emailField, normalizeSlug } from '../emailAddress';
 import { AppError } from '../errors';
 import {
   clearChallengeCookie,
@@ -21,9 +22,6 @@ import { refresh } from './refresh';
 
 /** In code points: what a person would call characters. */
 const MAX_PASSWORD = 1024;
-const email = storableText(254, 3)
-  .transform((value) => value.trim().toLowerCase())
-  .refine((value) => /^[^\s@]+@[^\s@]+$/.test(value), { message: 'must be an e-mail address' });
 const password = storableText(MAX_PASSWORD * 2).refine(
   (value) => [...value].length <= MAX_PASSWORD,
   { message: `must have at most ${MAX_PASSWORD} characters` },
@@ -31,9 +29,9 @@ const password = storableText(MAX_PASSWORD * 2).refine(
 const challengeId = storableText(256);
 
 const loginBody = z.object({
-  email,
+  email: emailField,
   password,
-  tenant: storableText(63).optional(),
+  tenant: storableText(63).transform(normalizeSlug).optional(),
   rememberMe: z.boolean().default(false),
   challengeId: challengeId.optional(),
 });

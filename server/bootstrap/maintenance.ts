@@ -1,7 +1,9 @@
+import { systemContext } from '../audit';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 import { giveUpExpiredMails, purgeMails } from '../mail';
 import { purgeAttempts, purgeDecisions } from '../security';
+import { normalizeAddresses } from '../tenants';
 
 const EVERY_MS = 60 * 60_000;
 const DAY_MS = 86_400_000;
@@ -29,7 +31,25 @@ const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>
   purge_attempts: ({ db, clock }) => purgeAttempts(db, clock.now()),
   purge_risk_decisions: purgeOldDecisions,
   purge_mails: purgeOldMails,
+  // While a deployment replaces its nodes, the old ones still store addresses as they were typed.
+  normalize_addresses: (deps) =>
+    normalizeAddresses(deps, systemContext('normalize-addresses'), 'bootstrap'),
 };
+
+/** Before anybody is let in: somebody whose address is stored in another spelling could not sign in. */
+export async function normalizeAddressesAtStart(deps: MaintenanceDeps): Promise<void> {
+  try {
+    const done = await normalizeAddresses(deps, systemContext('boot'), 'bootstrap');
+    if (done.changed > 0) deps.logger.info(done, 'e-mail addresses were brought into normal form');
+    if (done.left > 0) {
+      const what = 'e-mail addresses are not in normal form: see `admin users collisions`';
+      deps.logger.warn(done, what);
+    }
+  } catch (error) {
+    deps.metrics.backgroundFailures.inc({ task: 'normalize_addresses' });
+    deps.logger.warn({ err: error }, 'e-mail addresses could not be brought into normal form');
+  }
+}
 
 /** What is due each hour; what fails is logged and metered, and holds up nothing else. */
 export async function runMaintenance(deps: MaintenanceDeps): Promise<void> {

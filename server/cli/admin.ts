@@ -10,6 +10,7 @@ const OPTIONS = {
   name: { type: 'string' },
   tenant: { type: 'string' },
   email: { type: 'string' },
+  staff: { type: 'string' },
   permissions: { type: 'string' },
   set: { type: 'string' },
   add: { type: 'string' },
@@ -34,6 +35,7 @@ const usage = (): string =>
 
 const TAKEN: Readonly<Record<string, string>> = {
   tenants_slug_unique: 'There is a tenant with this slug already.',
+  users_email_unique: 'Somebody else has this address already.',
   tenant_staff_tenant_user_unique: 'This person is staff of the tenant already.',
 };
 

@@ -11,13 +11,15 @@ import {
   createTenant,
   disableStaff,
   enableStaff,
+  normalizeAddresses,
   objectionToPassword,
 } from '../tenants';
 import type { PermissionChange } from '../tenants';
 import { forceLogoutCommand, unlockCommand } from './accountCommands';
 import { CommandError } from './commandError';
 import { feedRewindCommand, feedStatusCommand } from './feedCommands';
-import { staffOf, tenantIdOf } from './findStaff';
+import { collisionsCommand, setEmailCommand } from './emailCommands';
+import { emailOption, staffOf, tenantIdOf } from './findStaff';
 import { asOperator } from './operatorContext';
 import { readStdin, required } from './options';
 import type { Options } from './options';
@@ -44,7 +46,7 @@ function createTenantCommand(options: Options) {
 
 async function createStaffCommand(options: Options) {
   const slug = required(options, 'tenant');
-  const email = required(options, 'email');
+  const email = emailOption(options, 'email');
   if (options['password-stdin'] !== true) throw new CommandError('--password-stdin is missing.');
   const permissions = listOf(options, 'permissions');
   const password = await readStdin();
@@ -54,6 +56,8 @@ async function createStaffCommand(options: Options) {
     const objection = objectionToPassword(deps, password, totp);
     if (objection !== undefined) throw new CommandError(objection);
     const tenantId = await tenantIdOf(operator, slug);
+    // An older release may have stored the same mailbox in another spelling since the last time.
+    await normalizeAddresses(deps, ctx, 'operator');
     const passwordHash = await deps.passwords.hash(password);
     return deps.db.transaction(async (tx) => {
       const input = { tenantId, email, permissions, passwordHash };
@@ -130,16 +134,18 @@ function enrollTotpCommand(options: Options) {
 }
 
 function migrateCommand() {
-  return asOperator(async ({ config, ctx }) => {
+  return asOperator(async ({ config, deps, ctx }) => {
     const applied = await runMigrations(config.databaseUrl, config.migrationsDir, {
       codeVersion: config.version,
       appliedBy: config.migratedBy,
       correlationId: ctx.correlationId,
       onWait: ({ message }) => process.stderr.write(`${message}\n`),
     });
+    const addresses = await normalizeAddresses(deps, ctx, 'operator');
     return {
       applied: applied.length,
       migrations: applied.map(({ tag, durationMs }) => ({ tag, durationMs })),
+      addresses,
     };
   });
 }
@@ -221,7 +227,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: forceLogoutCommand,
   },
   'staff enroll-totp': { usage: '--tenant S --email E', run: enrollTotpCommand },
+  'staff set-email': {
+    usage: '--tenant S (--email E | --staff ID) --to E',
+    run: setEmailCommand,
+  },
   'staff unlock': { usage: '--tenant S --email E', run: unlockCommand },
+  'users collisions': { usage: '', run: collisionsCommand },
   'db migrate': { usage: '', run: migrateCommand },
   'db pending': { usage: '', run: pendingCommand },
   'db grant': { usage: '--role NAME', run: grantCommand },

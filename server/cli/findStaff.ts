@@ -1,25 +1,49 @@
-import { findStaffByEmail, findTenantBySlug } from '../tenants';
+import { z } from 'zod';
+import { normalizeEmail, normalizeSlug } from '../emailAddress';
+import { findStaffByEmail, findStaffById, findTenantBySlug } from '../tenants';
 import { CommandError } from './commandError';
 import type { Operator } from './operatorContext';
-import { required } from './options';
+import { optional, required } from './options';
 import type { Options } from './options';
+
+/**
+ * An option that is an e-mail address, in its normal form.
+ * @throws CommandError if it is missing, or no mail can reach it
+ */
+export function emailOption(options: Options, name: string): string {
+  const typed = required(options, name);
+  const email = normalizeEmail(typed);
+  if (email === null)
+    throw new CommandError(`${name} must be an e-mail address that mail can reach.`);
+  return email;
+}
 
 /** @throws CommandError if there is no such tenant */
 export async function tenantIdOf({ deps }: Operator, slug: string): Promise<string> {
-  const tenant = await findTenantBySlug(deps.db, slug);
+  const tenant = await findTenantBySlug(deps.db, normalizeSlug(slug));
   if (!tenant) throw new CommandError(`There is no tenant '${slug}'.`);
   return tenant.id;
 }
 
 /**
- * The staff member that `--tenant` and `--email` name.
- * @throws CommandError if an option is missing, or there is no such person
+ * The staff member that `--tenant` and `--email` name. `--staff ID` names one whose stored address is not in its normal
+ * form: no spelling of it would.
+ * @throws CommandError if there is none
  */
 export async function staffOf(operator: Operator, options: Options) {
+  const { db } = operator.deps;
   const slug = required(options, 'tenant');
-  const email = required(options, 'email').trim().toLowerCase();
+  const staffId = optional(options, 'staff');
+  if (staffId !== undefined) {
+    const tenantId = await tenantIdOf(operator, slug);
+    const known = z.uuid().safeParse(staffId).success;
+    const staff = known ? await findStaffById(db, tenantId, staffId) : undefined;
+    if (!staff) throw new CommandError(`Tenant '${slug}' has no staff member '${staffId}'.`);
+    return staff;
+  }
+  const email = emailOption(options, 'email');
   const tenantId = await tenantIdOf(operator, slug);
-  const staff = await findStaffByEmail(operator.deps.db, tenantId, email);
+  const staff = await findStaffByEmail(db, tenantId, email);
   if (!staff) throw new CommandError(`Tenant '${slug}' has no staff member '${email}'.`);
   return staff;
 }

@@ -7,7 +7,7 @@ import { noticeFactorChanged } from '../mail';
 import type { NoticeDeps } from '../mail';
 import { MOST_FACTORS, lockFactors } from './factorStore';
 import { checkTotpCode, generateTotpSecret, openTotpSecret, sealTotpSecret } from './totp';
-import { toOtpauthUri } from './totp';
+import { toOtpauthUri } from './otpauthUri';
 import { confirmTotp, countTotp, findPendingTotp, replacePendingTotp } from './totpStore';
 import type { TotpRow } from './totpStore';
 

@@ -11,18 +11,16 @@ import { assertStepUp, hasFactor } from './stepUpGate';
 import { listOwnFactors, regenerateRecoveryCodes, removeFactor } from './manageFactors';
 import { looksLikeRecoveryCode } from './recoveryCode';
 import { STARTED_METHODS, startStepUp } from './startStepUp';
+import { readTypedCode } from './typedCode';
 import { verifyStepUp } from './verifyStepUp';
 
-const code = z
-  .string()
-  .transform((value) => value.replaceAll(' ', ''))
-  .pipe(z.string().regex(/^\d{6}$/, 'must be six digits'));
+/** A code with all that people paste and type around it. */
+const typedCode = storableText(256).transform(readTypedCode);
+const code = typedCode.pipe(z.string().regex(/^\d{6}$/, 'must be six digits'));
 /** Of an authenticator, a mail, or a sheet of paper. */
-const anyCode = storableText(64)
-  .transform((value) => value.replaceAll(' ', ''))
-  .refine((value) => /^\d{6}$/.test(value) || looksLikeRecoveryCode(value), {
-    message: 'must be six digits or a recovery code',
-  });
+const anyCode = typedCode.refine((value) => /^\d{6}$/.test(value) || looksLikeRecoveryCode(value), {
+  message: 'must be six digits or a recovery code',
+});
 const verifyBody = z
   .object({
     code: anyCode.optional(),

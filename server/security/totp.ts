@@ -1,8 +1,8 @@
-import { ScureBase32Plugin, generate, generateURI, verify } from 'otplib';
+import { ScureBase32Plugin, generate, verify } from 'otplib';
 import type { Random } from '../context';
 import type { KeyRing } from '../keyRing';
 
-/** RFC 6238: 30 s steps; the current step and the one before it, for a code typed at the turn. */
+/** RFC 6238 5.2 and 6: 30 s steps; the current one, and one on either side for a phone that is ahead or behind. */
 const STEP_SEC = 30;
 /** RFC 4226 4, R6: 160 bits are recommended. */
 const SECRET_BYTES = 20;
@@ -36,13 +36,8 @@ export function openTotpSecret(keys: KeyRing, row: TotpIdentity, sealed: Buffer)
   }
 }
 
-/** The URI that authenticator apps read from a QR code. */
-export function toOtpauthUri(issuer: string, account: string, secret: string): string {
-  return generateURI({ issuer, label: account, secret });
-}
-
 /**
- * Checks a code against the current time step and the one before it (RFC 6238 5.2).
+ * Checks a code against the current time step and one on either side (RFC 6238 6). The caller spends the step.
  * @param lastUsedStep the last step that was accepted; it and all before it are refused
  * @returns the step that the code belongs to, or null where it belongs to none
  */
@@ -53,7 +48,7 @@ export async function checkTotpCode(
   lastUsedStep: number | null,
 ): Promise<number | null> {
   const epoch = Math.floor(now.getTime() / 1000);
-  const options = { secret, token: code, epoch, epochTolerance: [STEP_SEC, 0] as [number, number] };
+  const options = { secret, token: code, epoch, epochTolerance: STEP_SEC };
   const result = await verify(
     lastUsedStep === null ? options : { ...options, afterTimeStep: lastUsedStep },
   );

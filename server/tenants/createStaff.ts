@@ -3,7 +3,7 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { Deps } from '../deps';
-import { storableText } from '../routeTable';
+import { emailField } from '../emailAddress';
 import { isCommonPassword } from './commonPasswords';
 import { insertStaff, insertUserIfNew } from './store';
 
@@ -12,11 +12,7 @@ const MIN_PASSWORD_WITH_FACTOR = 8;
 const MAX_PASSWORD = 1024;
 
 export const staffInput = z.object({
-  email: storableText(254, 3)
-    .transform((value) => value.trim().toLowerCase())
-    .refine((value) => /^[^\s@]+@[^\s@]+$/.test(value), {
-      message: 'email must be an e-mail address',
-    }),
+  email: emailField,
   permissions: z
     .array(z.string().regex(/^[A-Z][A-Z0-9_]{1,63}$/, 'permissions are UPPER_SNAKE_CASE'))
     .max(200),
@@ -58,6 +54,7 @@ export async function createStaff(
   const { id: userId, created: userCreated } = await insertUserIfNew(tx, {
     id: deps.random.id(),
     email,
+    emailNormalized: true,
     passwordHash,
     passwordChangedAt: now,
     createdAt: now,

@@ -3,15 +3,21 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { Deps } from '../deps';
+import { normalizeSlug } from '../emailAddress';
 import { storableText } from '../routeTable';
 import { insertTenant } from './store';
 
 export const tenantInput = z.object({
   slug: z
     .string()
-    .regex(
-      /^[a-z0-9][a-z0-9-]{0,62}$/,
-      'slug must be 1 to 63 of a-z, 0-9 and -, not starting with -',
+    .transform(normalizeSlug)
+    .pipe(
+      z
+        .string()
+        .regex(
+          /^[a-z0-9][a-z0-9-]{0,62}$/,
+          'slug must be 1 to 63 of a-z, 0-9 and -, not starting with -',
+        ),
     ),
   name: storableText(200),
 });

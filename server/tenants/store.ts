@@ -1,4 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm';
+import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
 
@@ -43,11 +44,11 @@ export interface StaffMember {
   email: string;
 }
 
-export async function findStaffByEmail(
+const findStaff = async (
   db: Db,
   tenantId: string,
-  email: string,
-): Promise<StaffMember | undefined> {
+  which: SQL,
+): Promise<StaffMember | undefined> => {
   const [row] = await db
     .select({
       tenantId: tenantStaff.tenantId,
@@ -57,9 +58,16 @@ export async function findStaffByEmail(
     })
     .from(tenantStaff)
     .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(users.email, email)));
+    .where(and(eq(tenantStaff.tenantId, tenantId), which));
   return row;
-}
+};
+
+/** @param email exactly as it is stored */
+export const findStaffByEmail = (db: Db, tenantId: string, email: string) =>
+  findStaff(db, tenantId, eq(users.email, email));
+
+export const findStaffById = (db: Db, tenantId: string, staffId: string) =>
+  findStaff(db, tenantId, eq(tenantStaff.id, staffId));
 
 export type LockedStaff = Pick<
   typeof tenantStaff.$inferSelect,

@@ -90,11 +90,25 @@ describe('a code', () => {
     expect(verified).toHaveLength(1);
   });
 
-  it('of the step before is accepted, older and coming ones are not', async () => {
-    const { token, code } = await seedMember();
-    expect((await verify(token, code(-2))).status).toBe(403);
-    expect((await verify(token, code(1))).status).toBe(403);
-    expect((await verify(token, code(-1))).status).toBe(200);
+  it('of the step before or after is accepted, and none further away', async () => {
+    const behind = await seedMember();
+    expect((await verify(behind.token, behind.code(-2))).status).toBe(403);
+    expect((await verify(behind.token, behind.code(-1))).status).toBe(200);
+    const ahead = await seedMember();
+    expect((await verify(ahead.token, ahead.code(2))).status).toBe(403);
+    expect((await verify(ahead.token, ahead.code(1))).status).toBe(200);
+  });
+
+  it('of a phone that is ahead works once, also when its step has come, and takes no earlier one after it', async () => {
+    const { token, code, staffId } = await seedMember();
+    const ahead = code(1);
+    expect((await verify(token, ahead)).status).toBe(200);
+    expect((await verify(token, code())).status).toBe(403);
+    clock.forward(30);
+    expect((await verify(token, ahead)).status).toBe(403);
+    expect(await failuresOf(staffId, 'code_already_used')).toBe(2);
+    clock.forward(30);
+    expect((await verify(token, code())).status).toBe(200);
   });
 
   it('is refused after one of a later step, and the later one is not after it', async () => {
@@ -106,9 +120,28 @@ describe('a code', () => {
     expect((await verify(token, code())).status).toBe(200);
   });
 
-  it('may be typed as the authenticator shows it, with a space', async () => {
+  const inDigits = (zero: number) => (code: string) =>
+    code.replace(/\d/g, (digit) => String.fromCodePoint(zero + Number(digit)));
+
+  it.each<[string, (code: string) => string]>([
+    ['with a space', (code) => code.replace(/^(...)/, '$1 ')],
+    ['with a line break after it', (code) => `${code}\r\n`],
+    ['with a tab before it', (code) => `\t${code}`],
+    ['with a no-break space', (code) => code.replace(/^(...)/, '$1\u00a0')],
+    ['with a narrow no-break space', (code) => code.replace(/^(...)/, '$1\u202f')],
+    ['with a zero-width space', (code) => `\u200b${code}`],
+    ['with marks of direction around it', (code) => `\u2066${code}\u2069`],
+    ['with a hyphen', (code) => code.replace(/^(...)/, '$1-')],
+    ['with an en dash', (code) => code.replace(/^(...)/, '$1\u2013')],
+    ['with a minus sign', (code) => code.replace(/^(...)/, '$1\u2212')],
+    ['in full-width digits', inDigits(0xff10)],
+    ['in Arabic-Indic digits', inDigits(0x660)],
+    ['in extended Arabic-Indic digits', inDigits(0x6f0)],
+    ['in Devanagari digits', inDigits(0x966)],
+    ['in mathematical digits', inDigits(0x1d7d8)],
+  ])('may be typed or pasted %s', async (_how, write) => {
     const { token, code } = await seedMember();
-    expect((await verify(token, code().replace(/^(...)/, '$1 '))).status).toBe(200);
+    expect((await verify(token, write(code()))).status).toBe(200);
   });
 
   it.each([
@@ -116,9 +149,11 @@ describe('a code', () => {
     ['too long', '1234567'],
     ['empty', ''],
     ['letters', 'abcdef'],
-    ['digits of another script', '１２３４５６'],
-    ['a line break', '123456\n'],
-    ['a sign', '-12345'],
+    ['too short with a sign', '-12345'],
+    ['too long in two scripts', '１２３４56٧'],
+    ['nothing but format characters', '\u200b'.repeat(6)],
+    ['longer than any code with all that may surround it', ' '.repeat(251) + '123456'],
+    ['a letter that is a number', '12345²³'],
     ['an array', ['123456']],
     ['a number', 123456],
     ['null', null],

@@ -1,7 +1,7 @@
 import type { AuditAction } from '../actions';
 import type { OcsfMapping } from './classes';
 
-/** Those of the mappings that are about people's accounts: staff, passwords and factors. */
+/** What happens to people's passwords and factors, in OCSF. */
 export const ACCOUNT_MAPPINGS = {
   FACTOR_ENROLLMENT_STARTED: {
     class: 'account',
@@ -35,42 +35,5 @@ export const ACCOUNT_MAPPINGS = {
     activity: 'Password Rehash',
     severity: 'Informational',
     message: 'The same password was hashed with newer parameters',
-  },
-  STAFF_CREATED: {
-    class: 'account',
-    activity: 'Create',
-    severity: 'Low',
-    message: 'A staff member was created',
-  },
-  STAFF_DISABLED: {
-    class: 'account',
-    activity: 'Disable',
-    severity: 'Low',
-    message: 'A staff member was disabled',
-  },
-  STAFF_ENABLED: {
-    class: 'account',
-    activity: 'Enable',
-    severity: 'Low',
-    message: 'A staff member was enabled',
-  },
-  STAFF_PERMISSIONS_CHANGED: {
-    class: 'account',
-    activity: 'Permissions Change',
-    severity: 'Low',
-    message: 'The permissions of a staff member were changed',
-  },
-  STAFF_UNLOCKED: {
-    class: 'account',
-    activity: 'Unlock',
-    severity: 'Low',
-    message: 'A staff member was unlocked',
-  },
-  STAFF_COMPROMISED: {
-    class: 'finding',
-    activity: 'Create',
-    severity: 'High',
-    message: 'Sessions of a staff member were in other hands; what they taught was forgotten',
-    has: ['alert'],
   },
 } as const satisfies Partial<Record<AuditAction, OcsfMapping>>;

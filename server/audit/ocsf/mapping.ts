@@ -1,6 +1,7 @@
 import type { AuditAction } from '../actions';
 import { ACCOUNT_MAPPINGS } from './accountMappings';
 import type { OcsfMapping } from './classes';
+import { STAFF_MAPPINGS } from './staffMappings';
 
 const REFRESH = { detail: 'at', is: 'refresh' } as const;
 
@@ -134,13 +135,7 @@ export const OCSF_MAPPINGS: Readonly<
     message: 'Somebody said that what a notice told of was not they, and ended their sessions',
     has: ['alert', 'evidence'],
   },
-  TENANT_CREATED: {
-    class: 'entity',
-    activity: 'Create',
-    severity: 'Low',
-    message: 'A tenant was created',
-    entity: { type: 'Organization', name: 'tenant' },
-  },
+  ...STAFF_MAPPINGS,
   DATA_EXPORT_REQUESTED: {
     class: 'api',
     activity: 'Export Request',

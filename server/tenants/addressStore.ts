@@ -1,0 +1,99 @@
+import { and, asc, eq, gt, inArray, not, sql } from 'drizzle-orm';
+import type { Db, Tx } from '../db';
+import { tenantStaff, tenants, users } from '../db/schema';
+
+export interface StoredAddress {
+  userId: string;
+  email: string;
+}
+
+/** People whose address is not known to be in its normal form, in the order of their ids. */
+export async function listUnnormalized(
+  db: Db,
+  { after, limit }: { after: string | undefined; limit: number },
+): Promise<StoredAddress[]> {
+  return db
+    .select({ userId: users.id, email: users.email })
+    .from(users)
+    .where(and(not(users.emailNormalized), after === undefined ? undefined : gt(users.id, after)))
+    .orderBy(asc(users.id))
+    .limit(limit);
+}
+
+/** Notes that these addresses are in their normal form, as far as they are still the ones that were read. */
+export async function markNormalized(db: Db, read: readonly StoredAddress[]): Promise<void> {
+  if (read.length === 0) return;
+  const pairs = read.map(({ userId, email }) => sql`(${userId}::uuid, ${email})`);
+  await db
+    .update(users)
+    .set({ emailNormalized: true })
+    .where(sql`(${users.id}, ${users.email}) IN (${sql.join(pairs, sql`, `)})`);
+}
+
+/**
+ * Gives a person another address, if theirs is still the one that was read.
+ * @returns false if it changed in the meantime
+ * @throws the driver's unique violation if somebody else has the address
+ */
+export async function replaceAddress(
+  tx: Tx,
+  change: { userId: string; from: string; to: string },
+): Promise<boolean> {
+  const rows = await tx
+    .update(users)
+    .set({ email: change.to, emailNormalized: true })
+    .where(and(eq(users.id, change.userId), eq(users.email, change.from)))
+    .returning({ id: users.id });
+  return rows.length === 1;
+}
+
+/** The people who have one of these addresses, exactly as they are stored. */
+export async function findByAddresses(
+  db: Db,
+  emails: readonly string[],
+): Promise<Map<string, string>> {
+  if (emails.length === 0) return new Map();
+  const rows = await db
+    .select({ userId: users.id, email: users.email })
+    .from(users)
+    .where(inArray(users.email, [...emails]));
+  return new Map(rows.map(({ userId, email }) => [email, userId]));
+}
+
+export interface MembershipOfUser {
+  userId: string;
+  tenantId: string;
+  tenant: string;
+  staffId: string;
+  status: string;
+}
+
+/** The memberships of these people, in all tenants. */
+export async function listMembershipsOf(
+  db: Db,
+  userIds: readonly string[],
+): Promise<MembershipOfUser[]> {
+  if (userIds.length === 0) return [];
+  return db
+    .select({
+      userId: tenantStaff.userId,
+      tenantId: tenantStaff.tenantId,
+      tenant: tenants.slug,
+      staffId: tenantStaff.id,
+      status: tenantStaff.status,
+    })
+    .from(tenantStaff)
+    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .where(inArray(tenantStaff.userId, [...userIds]))
+    .orderBy(asc(tenants.slug), asc(tenantStaff.id));
+}
+
+/** How many people's addresses are not known to be in their normal form, up to a limit. */
+export async function countUnnormalized(db: Db, limit: number): Promise<number> {
+  const rows = await db
+    .select({ id: users.id })
+    .from(users)
+    .where(not(users.emailNormalized))
+    .limit(limit);
+  return rows.length;
+}

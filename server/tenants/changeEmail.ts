@@ -1,0 +1,41 @@
+import { recordAudit } from '../audit';
+import type { AuditEvent } from '../audit';
+import type { RequestContext } from '../context';
+import type { Tx } from '../db';
+import type { Deps } from '../deps';
+import { listMembershipsOf, replaceAddress } from './addressStore';
+
+type Details = Extract<AuditEvent, { action: 'STAFF_EMAIL_CHANGED' }>['details'];
+
+/**
+ * Gives a person another address and records it in the log of each tenant in which they are staff.
+ * @param change the address as it was read, and the new one in its normal form
+ * @returns false if the address changed in the meantime; nothing is recorded then
+ * @throws the driver's unique violation if somebody else has the new address
+ */
+export async function changeEmail(
+  tx: Tx,
+  ctx: RequestContext,
+  change: { userId: string; from: string; to: string },
+  details: Details,
+): Promise<boolean> {
+  if (!(await replaceAddress(tx, change))) return false;
+  for (const { tenantId, staffId } of await listMembershipsOf(tx, [change.userId])) {
+    await recordAudit(tx, ctx, {
+      action: 'STAFF_EMAIL_CHANGED',
+      outcome: 'success',
+      tenantId,
+      subject: `staff:${staffId}`,
+      details,
+    });
+  }
+  return true;
+}
+
+/** As {@link changeEmail}, for an operator, in a transaction of its own. */
+export const renameStaff = (
+  deps: Pick<Deps, 'db'>,
+  ctx: RequestContext,
+  change: { userId: string; from: string; to: string },
+): Promise<boolean> =>
+  deps.db.transaction((tx) => changeEmail(tx, ctx, change, { change: 'renamed', via: 'operator' }));
