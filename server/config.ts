@@ -5,6 +5,8 @@ import { z } from 'zod';
 import { objectionsToCheckpoints, readCheckpointSettings } from './checkpointSettings';
 import { objectionsToEventFeed, readEventFeedSettings } from './eventFeedSettings';
 import { findOperator } from './findOperator';
+import { SECRET_SETTINGS, objectionsToKeys, readSecrets } from './keySettings';
+import type { KeySetting, Secrets } from './keySettings';
 import { objectionsToMail, readMailSettings } from './mailSettings';
 import { namesProxies, parseTrustProxy } from './trustProxy';
 import { findWebauthnProblems, readWebauthn } from './webauthnSettings';
@@ -17,21 +19,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Key material as text; {@link createKeyRing} turns it into keys. */
-export interface Secrets {
-  /** PKCS#8 PEM, EC P-256: signs access tokens (ES256). */
-  jwtSigningKey: string;
-  /** SPKI PEMs that still verify access tokens after a rotation of the signing key. */
-  jwtRetiredKeys: readonly string[];
-  /** 32 bytes, base64: HMAC key for refresh tokens, challenge ids and device cookies. */
-  tokenHashKey: string;
-  /** 32 bytes, base64: AES-256-GCM key for TOTP secrets. */
-  encryptionKey: string;
-  /** PKCS#8 PEM, Ed25519: signs evidence manifests. */
-  evidenceSigningKey: string;
-  /** SPKI PEMs of keys that signed evidence before a rotation. */
-  evidenceRetiredKeys: readonly string[];
-}
+export type { Secrets } from './keySettings';
 
 const emptyIsUnset = (value: unknown) => (value === '' ? undefined : value);
 const integer = (fallback: number, min: number, max: number) =>
@@ -80,7 +68,9 @@ export const settings = z.object({
   JWT_SIGNING_KEY: text(),
   JWT_RETIRED_KEYS: text(),
   TOKEN_HASH_KEY: text(),
+  TOKEN_HASH_RETIRED_KEYS: text(),
   ENCRYPTION_KEY: text(),
+  ENCRYPTION_RETIRED_KEYS: text(),
   EVIDENCE_SIGNING_KEY: text(),
   EVIDENCE_RETIRED_KEYS: text(),
   AUDIT_CHECKPOINT_FILE: text(),
@@ -121,38 +111,9 @@ export const settings = z.object({
 
 type Settings = z.infer<typeof settings>;
 
-/** The names of the secrets in the environment, and what each is for. */
-const SECRET_SETTINGS = {
-  JWT_SIGNING_KEY: 'the EC P-256 private key (PEM) that signs access tokens',
-  TOKEN_HASH_KEY: '32 random bytes in base64 that key the hashes of refresh tokens',
-  ENCRYPTION_KEY: '32 random bytes in base64 that encrypt TOTP secrets at rest',
-  EVIDENCE_SIGNING_KEY: 'the Ed25519 private key (PEM) that signs evidence manifests',
-} as const;
-
-function readSecrets(env: Settings): Secrets | undefined {
-  const { JWT_SIGNING_KEY, TOKEN_HASH_KEY, ENCRYPTION_KEY, EVIDENCE_SIGNING_KEY } = env;
-  if (!JWT_SIGNING_KEY || !TOKEN_HASH_KEY || !ENCRYPTION_KEY || !EVIDENCE_SIGNING_KEY) return;
-  return {
-    jwtSigningKey: unescapePem(JWT_SIGNING_KEY),
-    jwtRetiredKeys: splitPems(env.JWT_RETIRED_KEYS),
-    tokenHashKey: TOKEN_HASH_KEY,
-    encryptionKey: ENCRYPTION_KEY,
-    evidenceSigningKey: unescapePem(EVIDENCE_SIGNING_KEY),
-    evidenceRetiredKeys: splitPems(env.EVIDENCE_RETIRED_KEYS),
-  };
-}
-
-/** Hosting panels store one line: `\n` in a PEM setting stands for a line break. */
-export const unescapePem = (pem: string) => pem.replaceAll('\\n', '\n');
-
-export function splitPems(value: string | undefined): string[] {
-  if (!value) return [];
-  return unescapePem(value).match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? [];
-}
-
 function missingSettings(env: Settings): string[] {
   const problems: string[] = [];
-  const secretNames = Object.keys(SECRET_SETTINGS) as (keyof typeof SECRET_SETTINGS)[];
+  const secretNames = Object.keys(SECRET_SETTINGS) as KeySetting[];
   const anySecret = secretNames.some((name) => env[name] !== undefined);
   if (env.NODE_ENV === 'production' && !env.DATABASE_URL) {
     problems.push('DATABASE_URL is missing: production needs the URL of its Postgres database.');
@@ -185,11 +146,6 @@ function wrongSettings(env: Settings): string[] {
   if (env.DATABASE_URL && !/^postgres(ql)?:\/\//.test(env.DATABASE_URL)) {
     problems.push('DATABASE_URL must start with postgres:// or postgresql://.');
   }
-  for (const name of ['JWT_RETIRED_KEYS', 'EVIDENCE_RETIRED_KEYS'] as const) {
-    if (env[name] && splitPems(env[name]).length === 0) {
-      problems.push(`${name} holds no public key in PEM form.`);
-    }
-  }
   // Semantic Versioning 2.0.0, clause 10: what may follow the plus.
   if (env.RELEASE && !/^[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/.test(env.RELEASE)) {
     problems.push('RELEASE may hold letters, digits, hyphens and dots.');
@@ -203,6 +159,11 @@ function wrongSettings(env: Settings): string[] {
   }
   return [
     ...problems,
+    ...objectionsToKeys(env, {
+      METRICS_TOKEN: env.METRICS_TOKEN,
+      AUDIT_CHECKPOINT_WEBHOOK_TOKEN: env.AUDIT_CHECKPOINT_WEBHOOK_TOKEN,
+      AUDIT_EVENT_WEBHOOK_TOKEN: env.AUDIT_EVENT_WEBHOOK_TOKEN,
+    }),
     ...objectionsToMail(env),
     ...objectionsToCheckpoints(env),
     ...objectionsToEventFeed(env),

@@ -42,6 +42,7 @@ export const ERRORS = {
   HASHING_BUSY: { status: 503, title: 'Too many sign-ins at once', fixed: false },
   DATABASE_UNAVAILABLE: { status: 503, title: 'The database cannot be reached', fixed: false },
   SCHEMA_UNAVAILABLE: { status: 503, title: 'The database lacks a needed table', fixed: false },
+  KEY_UNAVAILABLE: { status: 503, title: 'A needed key is missing here', fixed: false },
   INTERNAL_ERROR: { status: 500, title: 'Something went wrong here', fixed: false },
 } as const;
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { ConfigError, findProjectRoot, settings, splitPems, unescapePem } from './config';
+import { ConfigError, findProjectRoot, settings } from './config';
+import { splitPems, unescapePem } from './keySettings';
 
 const evidenceSettings = settings.pick({
   NODE_ENV: true,

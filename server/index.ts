@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { assertGrants, OwnerRoleError } from './bootstrap/assertGrants';
 import { assertSchema, SchemaDriftError } from './bootstrap/assertSchema';
+import { admitToDatabase, KeyCheckError } from './bootstrap/checkKeys';
 import { createDemo } from './bootstrap/createDemo';
 import type { DemoSignIn } from './bootstrap/createDemo';
 import { startEmbeddedPostgres } from './bootstrap/embeddedPostgres';
@@ -94,6 +95,7 @@ async function start(running: Running): Promise<void> {
   if (applied > 0) deps.logger.info({ applied }, 'migrations applied');
   deps.metrics.collectProcess();
   assertSchema(ready, await deps.schemaGuard.start());
+  await admitToDatabase(deps);
   await normalizeAddressesAtStart(deps);
   deps.broadcast.start();
   deps.mail.start();
@@ -130,6 +132,7 @@ async function drain(running: Running): Promise<void> {
 function exitCodeOf(error: unknown): number {
   if (error instanceof SchemaDriftError) return EXIT.SCHEMA_DRIFT;
   if (error instanceof OwnerRoleError) return EXIT.OWNER_ROLE;
+  if (error instanceof KeyCheckError) return EXIT.WRONG_KEY;
   if (!(error instanceof MigrationError)) return EXIT.FAILED;
   if (isNewer(error)) return EXIT.DATABASE_NEWER;
   // Without problems it is the database that could not be reached, or the lock.
@@ -141,7 +144,7 @@ function complain(error: unknown): void {
   // Refusals to start are sentences; only what nobody foresaw needs a stack.
   const foreseen =
     named &&
-    /ConfigError|MigrationError|SchemaDriftError|OwnerRoleError|EmbeddedPostgresError/.test(
+    /ConfigError|MigrationError|SchemaDriftError|OwnerRoleError|KeyCheckError|EmbeddedPostgresError/.test(
       error.name,
     );
   const plain = named && (foreseen || error.message.startsWith('Port '));

@@ -1,28 +1,22 @@
 import {
-  createCipheriv,
-  createDecipheriv,
   createHash,
-  createHmac,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
-  hkdfSync,
   randomBytes,
+  sign,
+  timingSafeEqual,
+  verify,
 } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { ConfigError } from './config';
-import type { Secrets } from './config';
+import { RETIRED_SETTINGS } from './keySettings';
+import type { KeySetting, Secrets } from './keySettings';
+import { createHasher, createSealer, hashWith, openWith } from './symmetricKeys';
+import { readSymmetricKeys, sealWith } from './symmetricKeys';
+import type { Hasher, Sealer, SymmetricKeys } from './symmetricKeys';
 
-/** What a keyed hash is for: each purpose has its own key, so that no hash of one fits another. */
-export type HashPurpose =
-  | 'refresh-token'
-  | 'refresh-successor'
-  | 'challenge'
-  | 'device'
-  | 'attempt-subject'
-  | 'recovery-code'
-  | 'notice'
-  | 'email-code';
+export type { HashPurpose } from './symmetricKeys';
 
 export interface PublicJwk {
   kty: string;
@@ -34,18 +28,29 @@ export interface PublicJwk {
   use: 'sig';
 }
 
-export interface KeyRing {
+/** By what the key of one setting is recognised in the database. */
+export interface CheckedKey {
+  readonly setting: KeySetting;
+  /** The current key's. */
+  readonly keyId: string;
+  /** Of every key that this process accepts, the current one first. */
+  readonly knownIds: readonly string[];
+  /** A check value of the current key: a known text, sealed, hashed or signed. */
+  prove(): Buffer;
+  /** Whether an accepted key made this check value. */
+  recognises(keyId: string, checkValue: Buffer): boolean;
+}
+
+export interface KeyRing extends Hasher, Sealer {
   /** Signs access tokens. */
   readonly signing: { readonly kid: string; readonly key: KeyObject };
   /** By `kid`: the current key and the retired ones. */
   readonly verifying: ReadonlyMap<string, KeyObject>;
   readonly jwks: { readonly keys: readonly PublicJwk[] };
-  /** HMAC-SHA-256 under the key of one purpose. */
-  hash(purpose: HashPurpose, ...parts: string[]): Buffer;
-  /** AES-256-GCM; `boundTo` is authenticated with it, so that a sealed value fits one row alone. */
-  seal(plain: Buffer, boundTo: string): Buffer;
-  /** @throws where the value was tampered with or belongs elsewhere */
-  open(sealed: Buffer, boundTo: string): Buffer;
+  /** The ids of the current symmetric keys: each row that one of them hashed or sealed names it. */
+  readonly ids: { readonly tokenHash: string; readonly encryption: string };
+  /** One for each setting. */
+  readonly checked: readonly CheckedKey[];
   /** Ed25519: signs evidence. */
   readonly evidence: {
     readonly keyId: string;
@@ -65,16 +70,8 @@ export interface EvidenceKey {
   readonly publicPem: string;
 }
 
-const PURPOSES: readonly HashPurpose[] = [
-  'refresh-token',
-  'refresh-successor',
-  'challenge',
-  'device',
-  'attempt-subject',
-  'recovery-code',
-  'email-code',
-  'notice',
-];
+/** No JWT and no signed note looks like it. */
+const CHECK_TEXT = 'gatehouse key check v1';
 
 function readPrivateKey(name: string, pem: string, type: 'ec' | 'ed25519'): KeyObject {
   let key: KeyObject;
@@ -90,12 +87,6 @@ function readPrivateKey(name: string, pem: string, type: 'ec' | 'ed25519'): KeyO
   return key;
 }
 
-function readSymmetricKey(name: string, value: string): Buffer {
-  const key = Buffer.from(value, 'base64');
-  if (key.length !== 32) throw new ConfigError([`${name} must be 32 bytes in base64.`]);
-  return key;
-}
-
 /** RFC 7638: the thumbprint names a key without anybody having to number keys. */
 function toPublicJwk(key: KeyObject): PublicJwk {
   const { crv, kty, x, y } = key.export({ format: 'jwk' }) as Record<string, string>;
@@ -104,37 +95,78 @@ function toPublicJwk(key: KeyObject): PublicJwk {
   return { kty: kty ?? '', crv: crv ?? '', x: x ?? '', y: y ?? '', kid, alg: 'ES256', use: 'sig' };
 }
 
-function createSealer(key: Buffer): Pick<KeyRing, 'seal' | 'open'> {
+const isSame = (one: Buffer, other: Buffer) =>
+  one.length === other.length && timingSafeEqual(one, other);
+
+function checkSymmetric(
+  setting: KeySetting,
+  { current, all }: SymmetricKeys,
+  make: (key: Buffer) => Buffer,
+  fits: (key: Buffer, checkValue: Buffer) => boolean,
+): CheckedKey {
   return {
-    seal(plain, boundTo) {
-      const nonce = randomBytes(12);
-      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(boundTo));
-      const body = Buffer.concat([cipher.update(plain), cipher.final()]);
-      return Buffer.concat([nonce, cipher.getAuthTag(), body]);
-    },
-    open(sealed, boundTo) {
-      const options = { authTagLength: 16 };
-      const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12), options)
-        .setAAD(Buffer.from(boundTo))
-        .setAuthTag(sealed.subarray(12, 28));
-      return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]);
+    setting,
+    keyId: current.id,
+    knownIds: all.map(({ id }) => id),
+    prove: () => make(current.bytes),
+    recognises(keyId, checkValue) {
+      const key = all.find(({ id }) => id === keyId);
+      return key !== undefined && fits(key.bytes, checkValue);
     },
   };
 }
 
-function createHasher(master: Buffer): KeyRing['hash'] {
-  const keys = new Map(
-    PURPOSES.map((purpose) => [
-      purpose,
-      Buffer.from(hkdfSync('sha256', master, '', `gatehouse/${purpose}/v1`, 32)),
-    ]),
-  );
-  return (purpose, ...parts) => {
-    const hmac = createHmac('sha256', keys.get(purpose) ?? master);
-    // Length before content: ('ab','c') and ('a','bc') must not collide.
-    for (const part of parts) hmac.update(`${Buffer.byteLength(part)}:${part}`);
-    return hmac.digest();
+function checkSigning(
+  setting: KeySetting,
+  key: KeyObject,
+  known: readonly (readonly [string, KeyObject])[],
+): CheckedKey {
+  const keyId = known[0]?.[0] ?? '';
+  const algorithm = key.asymmetricKeyType === 'ec' ? 'sha256' : null;
+  return {
+    setting,
+    keyId,
+    knownIds: known.map(([id]) => id),
+    prove: () => sign(algorithm, Buffer.from(CHECK_TEXT), key),
+    recognises(id, checkValue) {
+      const publicKey = known.find(([each]) => each === id)?.[1];
+      return (
+        publicKey !== undefined && verify(algorithm, Buffer.from(CHECK_TEXT), publicKey, checkValue)
+      );
+    },
   };
+}
+
+function opens(key: Buffer, sealed: Buffer): boolean {
+  try {
+    return openWith(key, sealed, CHECK_TEXT).toString() === CHECK_TEXT;
+  } catch {
+    return false;
+  }
+}
+
+/** A retired key that is the current one is a rotation that did not happen. */
+function refuseDoubles(setting: KeySetting, ids: readonly string[]): void {
+  if (!ids.slice(1).includes(ids[0] ?? '')) return;
+  const list = RETIRED_SETTINGS[setting];
+  throw new ConfigError([`${list} holds the current ${setting}: take it out of the list.`]);
+}
+
+function readSymmetric(secrets: Secrets): { hashing: SymmetricKeys; sealing: SymmetricKeys } {
+  const hashing = readSymmetricKeys('TOKEN_HASH_KEY', secrets.tokenHashKey, {
+    name: RETIRED_SETTINGS.TOKEN_HASH_KEY,
+    values: secrets.tokenHashRetiredKeys,
+  });
+  const sealing = readSymmetricKeys('ENCRYPTION_KEY', secrets.encryptionKey, {
+    name: RETIRED_SETTINGS.ENCRYPTION_KEY,
+    values: secrets.encryptionRetiredKeys,
+  });
+  if (hashing.current.id === sealing.current.id) {
+    throw new ConfigError([
+      'TOKEN_HASH_KEY and ENCRYPTION_KEY are the same: give each a key of its own.',
+    ]);
+  }
+  return { hashing, sealing };
 }
 
 /**
@@ -145,17 +177,38 @@ export function createKeyRing(secrets: Secrets): KeyRing {
   const signingKey = readPrivateKey('JWT_SIGNING_KEY', secrets.jwtSigningKey, 'ec');
   const publicKeys = [createPublicKey(signingKey), ...secrets.jwtRetiredKeys.map(readRetiredKey)];
   const jwks = publicKeys.map(toPublicJwk);
-  const verifying = new Map(jwks.map((jwk, index) => [jwk.kid, publicKeys[index] as KeyObject]));
+  const named = jwks.map((jwk, index) => [jwk.kid, publicKeys[index] as KeyObject] as const);
   const evidenceKey = readPrivateKey('EVIDENCE_SIGNING_KEY', secrets.evidenceSigningKey, 'ed25519');
   const ofToday = toEvidenceKey(createPublicKey(evidenceKey));
-  const retired = secrets.evidenceRetiredKeys.map(readRetiredEvidenceKey);
+  const believed = [ofToday, ...secrets.evidenceRetiredKeys.map(readRetiredEvidenceKey)];
+  const believedNamed = believed.map(({ keyId, publicKey }) => [keyId, publicKey] as const);
+  const { hashing, sealing } = readSymmetric(secrets);
+  const checked = [
+    checkSigning('JWT_SIGNING_KEY', signingKey, named),
+    checkSymmetric(
+      'TOKEN_HASH_KEY',
+      hashing,
+      (key) => hashWith(key, 'key-check', CHECK_TEXT),
+      (key, value) => isSame(hashWith(key, 'key-check', CHECK_TEXT), value),
+    ),
+    checkSymmetric(
+      'ENCRYPTION_KEY',
+      sealing,
+      (key) => sealWith(key, Buffer.from(CHECK_TEXT), CHECK_TEXT),
+      opens,
+    ),
+    checkSigning('EVIDENCE_SIGNING_KEY', evidenceKey, believedNamed),
+  ];
+  for (const { setting, knownIds } of checked) refuseDoubles(setting, knownIds);
   return {
     signing: { kid: jwks[0]?.kid ?? '', key: signingKey },
-    verifying,
+    verifying: new Map(named),
     jwks: { keys: jwks },
-    hash: createHasher(readSymmetricKey('TOKEN_HASH_KEY', secrets.tokenHashKey)),
-    ...createSealer(readSymmetricKey('ENCRYPTION_KEY', secrets.encryptionKey)),
-    evidence: { ...ofToday, key: evidenceKey, believed: [ofToday, ...retired] },
+    ...createHasher(hashing),
+    ...createSealer(sealing),
+    ids: { tokenHash: hashing.current.id, encryption: sealing.current.id },
+    checked,
+    evidence: { ...ofToday, key: evidenceKey, believed },
   };
 }
 
@@ -208,7 +261,9 @@ export function generateSecrets(): Secrets {
     jwtSigningKey: ec.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
     jwtRetiredKeys: [],
     tokenHashKey: randomBytes(32).toString('base64'),
+    tokenHashRetiredKeys: [],
     encryptionKey: randomBytes(32).toString('base64'),
+    encryptionRetiredKeys: [],
     evidenceSigningKey: ed.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
     evidenceRetiredKeys: [],
   };

@@ -143,6 +143,8 @@ export const AUDIT_ACTIONS = {
   STAFF_UNLOCKED: z.strictObject({ via }),
   // `normalized`: the same mailbox in its one spelling. The addresses themselves are in the person's row alone.
   STAFF_EMAIL_CHANGED: z.strictObject({ change: z.enum(['renamed', 'normalized']), via }),
+  /** An operator vouched for a key that nothing in the database proved. */
+  KEY_ADOPTED: z.strictObject({ setting: z.string(), keyId: z.string() }),
   DATA_EXPORT_REQUESTED: z.strictObject({ kind: exportKind, ...range }),
   DATA_EXPORT_COMPLETED: z.strictObject({
     kind: exportKind,

@@ -19,7 +19,7 @@ export { hashLeaf } from './log/merkleTree';
 export { computeSubtreeRoots, proveConsistency, proveInclusion } from './log/prove';
 export { EVENT_COLUMNS, SEALED_AT } from './log/sealerStore';
 export type { EventRow } from './log/sealerStore';
-export { nameKey, signNote, toVkey } from './log/signedNote';
+export { findSigner, nameKey, parseNote, signNote, toVkey } from './log/signedNote';
 export { formatTlogProof } from './log/tlogProof';
 export { systemContext } from './log/systemContext';
 export { brokenLog } from './log/treeStore';

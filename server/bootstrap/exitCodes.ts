@@ -10,4 +10,6 @@ export const EXIT = {
   SCHEMA_DRIFT: 5,
   /** In production, the role that the server connects as could undo the audit log. */
   OWNER_ROLE: 6,
+  /** A key is not one that the database was written with, or cannot be proven to be. */
+  WRONG_KEY: 7,
 } as const;

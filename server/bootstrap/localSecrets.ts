@@ -54,14 +54,17 @@ function readIfThere(file: string): string | undefined {
   }
 }
 
+type RetiredList =
+  'jwtRetiredKeys' | 'tokenHashRetiredKeys' | 'encryptionRetiredKeys' | 'evidenceRetiredKeys';
 /** A file of a release that knew no retired keys has none. */
-type WrittenSecrets = Omit<Secrets, 'evidenceRetiredKeys'> & { evidenceRetiredKeys?: string[] };
+type WrittenSecrets = Omit<Secrets, RetiredList> & Partial<Pick<Secrets, RetiredList>>;
 
 function parseSecrets(file: string, text: string): Secrets {
   try {
     const secrets = JSON.parse(text) as WrittenSecrets;
     if (typeof secrets.jwtSigningKey === 'string' && typeof secrets.encryptionKey === 'string') {
-      return { ...secrets, evidenceRetiredKeys: secrets.evidenceRetiredKeys ?? [] };
+      const none = { tokenHashRetiredKeys: [], encryptionRetiredKeys: [] };
+      return { jwtRetiredKeys: [], evidenceRetiredKeys: [], ...none, ...secrets };
     }
   } catch {
     // Said below, with the file's name and without its content.

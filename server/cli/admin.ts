@@ -16,6 +16,7 @@ const OPTIONS = {
   add: { type: 'string' },
   remove: { type: 'string' },
   secret: { type: 'string' },
+  setting: { type: 'string' },
   role: { type: 'string' },
   log: { type: 'string' },
   leaf: { type: 'string' },

@@ -1,4 +1,5 @@
 import { findRunningEmbeddedPostgres, startEmbeddedPostgres } from '../bootstrap/embeddedPostgres';
+import { checkKeys } from '../bootstrap/checkKeys';
 import { withSecrets } from '../bootstrap/localSecrets';
 import { migrate } from '../bootstrap/migrate';
 import { loadConfig, requireReady } from '../config';
@@ -35,8 +36,15 @@ async function openDatabase(): Promise<OpenedDatabase> {
   };
 }
 
-/** Runs an operator's command on the server's database, and closes everything after it. */
-export async function asOperator<T>(command: (operator: Operator) => Promise<T>): Promise<T> {
+/**
+ * Runs an operator's command on the server's database, and closes everything after it.
+ * @param keys `checked` unless the command neither reads nor writes what a key protects, or is about the keys
+ * @throws KeyCheckError if the database was written with another key than this process has
+ */
+export async function asOperator<T>(
+  command: (operator: Operator) => Promise<T>,
+  keys: 'checked' | 'unchecked' = 'checked',
+): Promise<T> {
   const database = await openDatabase();
   const { config } = database;
   try {
@@ -51,6 +59,7 @@ export async function asOperator<T>(command: (operator: Operator) => Promise<T>)
       userAgent: null,
     };
     try {
+      if (keys === 'checked') await checkKeys(deps);
       return await command({ config, deps, ctx });
     } finally {
       await deps.broadcast.tell();

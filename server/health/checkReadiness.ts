@@ -1,5 +1,6 @@
 import { createPublicKey, sign, verify } from 'node:crypto';
 import { nameDifference } from '../bootstrap/catalogue/compareCatalogues';
+import { findUnknownKeys } from '../bootstrap/checkKeys';
 import { findOwnership } from '../bootstrap/findOwnership';
 import type { GuardReport } from '../bootstrap/schemaGuard';
 import { databaseFault } from '../db/pgErrors';
@@ -60,8 +61,13 @@ function judgeSchema({ missing, differences }: GuardReport): Check {
   return withFindings(check, findings);
 }
 
-/** What is sealed must open and what is signed must verify, else evidence made now is worth nothing. */
-function checkKeys(deps: ReadyDeps): Check {
+/**
+ * The keys must be those that the database is written with. What is sealed must open and what is signed must verify, else
+ * evidence made now is worth nothing.
+ */
+async function checkKeys(deps: ReadyDeps): Promise<Check> {
+  const unknown = await findUnknownKeys(deps.pool, deps.keys);
+  if (unknown.length > 0) return failed(unknown.join(' '));
   const probe = Buffer.from('readiness');
   const opened = deps.keys.open(deps.keys.seal(probe, 'readiness'), 'readiness');
   const publicKey = createPublicKey(deps.keys.evidence.publicPem);
@@ -89,7 +95,7 @@ export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
     }),
     attempt(deps, 'migrations', async () => judgeMigrations(await look)),
     attempt(deps, 'schema', async () => judgeSchema(await look)),
-    attempt(deps, 'keys', () => Promise.resolve(checkKeys(deps))),
+    attempt(deps, 'keys', () => checkKeys(deps)),
     attempt(deps, 'role', () => checkRole(deps)),
   ]);
   const checks = { database, migrations, schema, keys, role };

@@ -1,6 +1,7 @@
 export { createMailer } from './mailer';
 export type { Mailer } from './mailer';
 export { giveUpExpiredMails, purgeMails } from './mailStore';
+export { openMail } from './sealedMail';
 export { readNoticeToken } from './noticeLink';
 export { noticeFactorChanged, queueNotice } from './notices';
 export type { NoticeDeps } from './notices';

@@ -19,6 +19,10 @@ const sign = (keys: KeyRing, id: string) =>
 const hashOf = (keys: KeyRing, kind: 'cookie' | 'user-agent', value: string) =>
   keys.hash('device', kind, value).toString('hex');
 
+/** The hashes of a user agent, or of none, under each accepted key. */
+export const hashesOfAgent = (keys: KeyRing, userAgent: string | null): readonly string[] =>
+  keys.hashAll('device', 'user-agent', userAgent ?? '').map((hash) => hash.toString('hex'));
+
 function readCookieId(keys: KeyRing, cookie: string | undefined): string | null {
   const [id, signature] = (cookie ?? '').split('.');
   if (!id || !signature) return null;

@@ -8,6 +8,7 @@ import type { NoticeDeps } from '../mail';
 import { MOST_FACTORS, lockFactors } from './factorStore';
 import { checkTotpCode, generateTotpSecret, openTotpSecret, sealTotpSecret } from './totp';
 import { toOtpauthUri } from './otpauthUri';
+import { unreadableFactor } from './totp';
 import { confirmTotp, countTotp, findPendingTotp, replacePendingTotp } from './totpStore';
 import type { TotpRow } from './totpStore';
 
@@ -82,7 +83,7 @@ async function activate(
  * Ends an enrolment with a code from the new secret; that code's time step is spent by it. Those that were enrolled
  * before stay.
  * @param confirmation the code, and what its owner calls the new device
- * @throws AppError NOT_FOUND where no enrolment is open, INVALID_CODE, TOO_MANY_FACTORS
+ * @throws AppError NOT_FOUND where no enrolment is open, INVALID_CODE, KEY_UNAVAILABLE, TOO_MANY_FACTORS
  */
 export async function confirmTotpEnrollment(
   deps: EnrollDeps,
@@ -94,7 +95,8 @@ export async function confirmTotpEnrollment(
   const pending = await findPendingTotp(deps.db, tenantId, staffId);
   if (!pending) throw new AppError('NOT_FOUND', { detail: 'No enrolment is open: enrol first.' });
   const secret = openTotpSecret(deps.keys, pending, pending.secretSealed);
-  const step = secret === null ? null : await checkTotpCode(secret, code, deps.clock.now(), null);
+  if (secret === null) throw unreadableFactor();
+  const step = await checkTotpCode(secret, code, deps.clock.now(), null);
   if (step === null) throw new AppError('INVALID_CODE');
   await activate(deps, ctx, pending, { name, step });
   return { confirmed: true, factorId: pending.id };

@@ -23,7 +23,7 @@ export {
   findChallenge,
 } from './challengeStore';
 export { offerChallenge } from './challenges';
-export { identifyDevice } from './devices';
+export { hashesOfAgent, identifyDevice } from './devices';
 export type { DeviceIdentity } from './devices';
 export { enrollTotpForStaff } from './enrollTotpForStaff';
 export { createGeoLookup } from './geo';
@@ -50,4 +50,4 @@ export { securityRoutes } from './routes';
 export { forgetTaught, listSuspectSessions } from './taughtStore';
 export type { Forgotten, Taught } from './taughtStore';
 export { assertStepUp, spendStepUp } from './stepUpGate';
-export { currentTotpCode } from './totp';
+export { currentTotpCode, openTotpSecret } from './totp';

@@ -1,4 +1,5 @@
 import { ScureBase32Plugin, generate, verify } from 'otplib';
+import { AppError } from '../errors';
 import type { Random } from '../context';
 import type { KeyRing } from '../keyRing';
 
@@ -35,6 +36,13 @@ export function openTotpSecret(keys: KeyRing, row: TotpIdentity, sealed: Buffer)
     return null;
   }
 }
+
+/** The server's fault, and no answer to the code: a right one must not be called wrong. */
+export const unreadableFactor = (): AppError =>
+  new AppError('KEY_UNAVAILABLE', {
+    detail: 'The secret of this authenticator cannot be opened. Your code was not judged.',
+    headers: { 'retry-after': '60' },
+  });
 
 /**
  * Checks a code against the current time step and one on either side (RFC 6238 6). The caller spends the step.

@@ -14,6 +14,7 @@ import { findAnswerable } from './findAnswerable';
 import type { WhichChallenge } from './findAnswerable';
 import { PROOFS, listAllowedMethods } from './proofs';
 import type { Answer, FailureReason, Proof, StepUpMethod } from './proofs';
+import { unreadableFactor } from './totp';
 
 export interface StepUpInput extends WhichChallenge {
   answer: Answer;
@@ -134,7 +135,7 @@ function chooseProof(
  * Answers a challenge. Tries are taken before the answer is looked at, five a challenge and a budget per staff member
  * across challenges (RFC 4226 7.3); the proof is spent in one statement.
  * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_EXHAUSTED, TOO_MANY_ATTEMPTS, NO_FACTOR, INVALID_CODE,
- *   INVALID_PASSKEY, UNAUTHENTICATED where nothing says which challenge is meant
+ *   INVALID_PASSKEY, KEY_UNAVAILABLE, UNAUTHENTICATED where nothing says which challenge is meant
  */
 export async function verifyStepUp(
   deps: VerifyDeps,
@@ -145,13 +146,16 @@ export async function verifyStepUp(
   const challenge = await findAnswerable(deps, ctx, principal, input);
   const methods = await listAllowedMethods(deps, deps.db, challenge);
   if (methods.length === 0) throw new AppError('NO_FACTOR');
-  const attemptsLeft = await takeTry(deps, ctx, challenge);
   const { answer } = input;
   const proof = chooseProof(challenge, answer, methods);
+  await proof?.assertJudgeable?.(deps, challenge);
+  const attemptsLeft = await takeTry(deps, ctx, challenge);
   const wrong = WRONG[answer.kind];
   const settled = proof ? await settle(deps, ctx, challenge, { proof, answer }) : wrong.reason;
   if (typeof settled === 'string') {
     await recordFailure(deps, ctx, challenge, settled);
+    // Another of the person's authenticators was tried, so the try stays taken: guesses at it stay counted.
+    if (settled === 'factor_unreadable') throw unreadableFactor();
     throw new AppError(wrong.code, { extra: { attemptsLeft } });
   }
   const { at: verifiedAt, method } = settled;

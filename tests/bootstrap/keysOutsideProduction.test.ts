@@ -1,7 +1,13 @@
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ask } from '@/tests/helpers/askDatabase';
 import { killServers, startServer } from '@/tests/helpers/serverProcess';
+
+/** The keys of this folder are not those of the test run. */
+beforeAll(async () => {
+  await ask(process.env['DATABASE_URL'] ?? '', 'DELETE FROM key_checks');
+});
 
 const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-keys-'));
 const env = {

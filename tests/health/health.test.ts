@@ -115,7 +115,7 @@ describe('GET /health/ready', () => {
     const gone = failed('The database cannot be reached.');
     expect(res.body).toStrictEqual({
       status: 'not_ready',
-      checks: { database: gone, migrations: gone, schema: gone, keys: ok, role: ok },
+      checks: { database: gone, migrations: gone, schema: gone, keys: gone, role: ok },
     });
     expect(JSON.stringify([res.body, res.headers])).not.toMatch(
       /hidden|person|cellar|127\.0\.0\.1/,

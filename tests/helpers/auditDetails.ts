@@ -52,6 +52,7 @@ export const AUDIT_DETAILS: Details = {
   STAFF_PERMISSIONS_CHANGED: { before: [], after: ['SETTINGS_SECURITY_VIEW'], via: 'operator' },
   STAFF_UNLOCKED: { via: 'operator' },
   STAFF_EMAIL_CHANGED: { change: 'renamed', via: 'operator' },
+  KEY_ADOPTED: { setting: 'TOKEN_HASH_KEY', keyId: '0123456789abcdef' },
   DATA_EXPORT_REQUESTED: { kind, ...range },
   DATA_EXPORT_COMPLETED: { kind, ...range, files: [{ name: 'a.jsonl', rows: 3 }], bytes: 99 },
   DATA_EXPORT_FAILED: { kind, ...range, reason: 'client_closed' },

@@ -44,5 +44,5 @@ export default async function globalSetup(): Promise<void> {
   await admin.end();
   const url = databaseUrl(server.url, TEMPLATE_DATABASE);
   await migrate(url, join(__dirname, '..', '..', 'migrations'));
-  await seedTemplate(url);
+  await seedTemplate(url, secrets);
 }

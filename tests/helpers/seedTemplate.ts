@@ -1,13 +1,18 @@
 import { Client } from 'pg';
 import { hash } from 'argon2';
+import { createKeyRing } from '../../server/keyRing';
+import type { Secrets } from '../../server/keySettings';
 
 /** The member that regression tests sign in as: a password from before today's length rule. */
 export const SEEDED_EMAIL = 'test@example.com';
 export const SEEDED_PASSWORD = 'Password123!';
 export const SEEDED_TENANT = 'test-tenant';
 
-/** Puts one tenant with one member into the template, so that every clone has them. */
-export async function seedTemplate(url: string): Promise<void> {
+/**
+ * Puts one tenant with one member, and the checks of the keys, into the template, so that every clone has them.
+ * @param secrets the keys whose checks it is to hold
+ */
+export async function seedTemplate(url: string, secrets?: Secrets): Promise<void> {
   const passwordHash = await hash(SEEDED_PASSWORD, {
     memoryCost: 1024,
     timeCost: 1,
@@ -24,5 +29,11 @@ export async function seedTemplate(url: string): Promise<void> {
      INSERT INTO tenant_staff (tenant_id, user_id) SELECT tenant.id, person.id FROM tenant, person`,
     [SEEDED_TENANT, SEEDED_EMAIL, passwordHash],
   );
+  for (const key of secrets ? createKeyRing(secrets).checked : []) {
+    await client.query(
+      'INSERT INTO key_checks (setting, key_id, check_value) VALUES ($1, $2, $3)',
+      [key.setting, key.keyId, key.prove()],
+    );
+  }
   await client.end();
 }

@@ -14,6 +14,7 @@ describe('the catalogue of errors', () => {
     );
     expect(statuses).toStrictEqual({
       INVALID_CREDENTIALS: 401,
+      KEY_UNAVAILABLE: 503,
       TENANT_SELECTION_REQUIRED: 409,
       LOGIN_BLOCKED: 403,
       STEP_UP_REQUIRED: 428,

@@ -257,7 +257,7 @@ describe('a secret at rest', () => {
   });
 
   it.each(['the same tenant', 'another tenant'])(
-    'does not open in the row of another member of %s: no code fits, and the log says why',
+    'does not open in the row of another member of %s: 503, no try taken, nobody is said to have failed',
     async (where) => {
       const victim = await seedMember();
       const { tenantId } = victim;
@@ -266,9 +266,16 @@ describe('a secret at rest', () => {
         (SELECT secret_sealed FROM user_totp WHERE staff_id = ${attacker.staffId})
         WHERE staff_id = ${victim.staffId}`);
       for (const code of [attacker.code(), victim.code()]) {
-        expect(outcome(await verify(victim.token, code))).toEqual([403, 'INVALID_CODE']);
+        expect(outcome(await verify(victim.token, code))).toEqual([503, 'KEY_UNAVAILABLE']);
       }
-      expect(await failuresOf(victim.staffId, 'factor_unreadable')).toBe(2);
+      const { rows: failed } = await db.execute(
+        sql`SELECT FROM audit_logs WHERE action = 'STEP_UP_FAILED' AND actor = ${victim.staffId}`,
+      );
+      expect(failed).toHaveLength(0);
+      const { rows: tried } = await db.execute(
+        sql`SELECT FROM step_up_challenges WHERE staff_id = ${victim.staffId} AND attempts > 0`,
+      );
+      expect(tried).toHaveLength(0);
     },
   );
 
@@ -277,6 +284,16 @@ describe('a secret at rest', () => {
     await db.execute(sql`UPDATE user_totp
       SET secret_sealed = set_bit(secret_sealed, 300, 1 - get_bit(secret_sealed, 300))
       WHERE staff_id = ${staffId}`);
-    expect(outcome(await verify(token, code()))).toEqual([403, 'INVALID_CODE']);
+    expect(outcome(await verify(token, code()))).toEqual([503, 'KEY_UNAVAILABLE']);
+  });
+
+  it('that does not open leaves the others of its owner in use, and guesses at those stay counted', async () => {
+    const { token, code, staffId, secret } = await seedMember();
+    await db.execute(sql`INSERT INTO user_totp (tenant_id, user_id, staff_id, secret_sealed, confirmed_at)
+      SELECT tenant_id, user_id, staff_id, secret_sealed, confirmed_at FROM user_totp WHERE staff_id = ${staffId}`);
+    const [guess = ''] = wrongCodes(secret, clock.now(), 1);
+    expect(outcome(await verify(token, guess))).toEqual([503, 'KEY_UNAVAILABLE']);
+    expect(await failuresOf(staffId, 'factor_unreadable')).toBe(1);
+    expect((await verify(token, code())).status).toBe(200);
   });
 });

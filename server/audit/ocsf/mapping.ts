@@ -136,6 +136,12 @@ export const OCSF_MAPPINGS: Readonly<
     has: ['alert', 'evidence'],
   },
   ...STAFF_MAPPINGS,
+  KEY_ADOPTED: {
+    class: 'lifecycle',
+    activity: 'Key Adoption',
+    severity: 'High',
+    message: 'An operator vouched for a key that the database could not prove',
+  },
   DATA_EXPORT_REQUESTED: {
     class: 'api',
     activity: 'Export Request',

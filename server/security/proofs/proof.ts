@@ -51,6 +51,11 @@ export interface Proof {
   ): Promise<Readonly<Record<string, unknown>>>;
   /** Whether an answer looks like one of this kind; the first that says so is asked. */
   fits(answer: Answer, challenge: Challenge): boolean;
+  /**
+   * Asked before a try is taken.
+   * @throws AppError KEY_UNAVAILABLE if no answer could be judged, whatever it is
+   */
+  assertJudgeable?(deps: ProofDeps, challenge: Challenge): Promise<void>;
   /** Looks at the answer, and changes nothing. @returns how to spend it, or why it is none */
   check(deps: ProofDeps, challenge: Challenge, answer: Answer): Promise<Spend | FailureReason>;
 }

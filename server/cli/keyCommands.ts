@@ -1,0 +1,41 @@
+import { adoptKeys } from '../bootstrap/checkKeys';
+import { generateSecrets } from '../keyRing';
+import { SECRET_SETTINGS } from '../keySettings';
+import type { KeySetting } from '../keySettings';
+import { CommandError } from './commandError';
+import { asOperator } from './operatorContext';
+import { optional } from './options';
+import type { Options } from './options';
+
+/** Prints a new set of keys, and writes nothing. */
+export function generateKeysCommand() {
+  const secrets = generateSecrets();
+  return Promise.resolve({
+    JWT_SIGNING_KEY: secrets.jwtSigningKey,
+    TOKEN_HASH_KEY: secrets.tokenHashKey,
+    ENCRYPTION_KEY: secrets.encryptionKey,
+    EVIDENCE_SIGNING_KEY: secrets.evidenceSigningKey,
+  });
+}
+
+function settingOf(options: Options): KeySetting | undefined {
+  const name = optional(options, 'setting');
+  if (name === undefined) return undefined;
+  const known = (Object.keys(SECRET_SETTINGS) as KeySetting[]).find((setting) => setting === name);
+  if (known) return known;
+  throw new CommandError(`--setting must be one of ${Object.keys(SECRET_SETTINGS).join(', ')}.`);
+}
+
+/** Writes the checks of keys on the operator's word. */
+export function adoptKeysCommand(options: Options) {
+  const wanted = settingOf(options);
+  return asOperator(async ({ deps, ctx }) => {
+    const adopted = await adoptKeys(deps, ctx, wanted);
+    if (adopted.length === 0) {
+      throw new CommandError(
+        'There is nothing to adopt: the database knows, or can prove, the keys.',
+      );
+    }
+    return { adopted };
+  }, 'unchecked');
+}
