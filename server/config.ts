@@ -97,6 +97,8 @@ export const settings = z.object({
   GEOIP_ASN_DB: text(),
   IP_LISTS: text(),
   RISK_DECISIONS_KEEP_DAYS: integer(400, 31, 3650),
+  SESSIONS_KEEP_DAYS: integer(30, 1, 3650),
+  CHALLENGES_KEEP_DAYS: integer(30, 1, 3650),
   METRICS_TOKEN: text(),
   SMTP_URL: text(),
   // Three times as long must stay below what a node's claim on a mail lasts.
@@ -237,6 +239,8 @@ function buildConfig(env: Settings) {
     geoipAsnDb: env.GEOIP_ASN_DB,
     ipLists: splitNames(env.IP_LISTS),
     riskDecisionsKeepDays: env.RISK_DECISIONS_KEEP_DAYS,
+    sessionsKeepDays: env.SESSIONS_KEEP_DAYS,
+    challengesKeepDays: env.CHALLENGES_KEEP_DAYS,
     metricsToken: env.METRICS_TOKEN,
     mail: readMailSettings(env),
     checkpoints: readCheckpointSettings(env),

@@ -3,6 +3,7 @@ export type { AccessTokens } from './accessTokens';
 export { forceLogout } from './forceLogout';
 export type { KnownCompromise } from './forceLogout';
 export { invalidateSessions } from './invalidateSessions';
+export { purgeChallenges, purgeSessions, purgeTokensWithoutSession } from './historyStore';
 export { createPasswordHasher } from './passwords';
 export type { PasswordHasher } from './passwords';
 export { authRoutes } from './routes';

@@ -1,8 +1,10 @@
+import { setImmediate } from 'node:timers/promises';
 import { systemContext } from '../audit';
+import { purgeChallenges, purgeSessions, purgeTokensWithoutSession } from '../auth';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 import { giveUpExpiredMails, purgeMails } from '../mail';
-import { purgeAttempts, purgeDecisions } from '../security';
+import { purgeAttempts, purgeDecisions, purgePendingFactors } from '../security';
 import { normalizeAddresses } from '../tenants';
 
 const EVERY_MS = 60 * 60_000;
@@ -12,11 +14,15 @@ const MAILS_KEPT_DAYS = 30;
 
 type MaintenanceDeps = Pick<Deps, 'db' | 'clock' | 'config' | 'logger' | 'metrics'>;
 
-/** In pieces, with room for others between them. */
-async function purgeOldDecisions({ db, clock, config }: MaintenanceDeps): Promise<void> {
-  const before = new Date(clock.now().getTime() - config.riskDecisionsKeepDays * DAY_MS);
-  while ((await purgeDecisions(db, before)) > 0);
+/** In small transactions, with room for others between them; any number of nodes may do it at once. */
+async function inBatches(purge: () => Promise<number>): Promise<void> {
+  while ((await purge()) > 0) await setImmediate();
 }
+
+const purgeOldDecisions = ({ db, clock, config }: MaintenanceDeps) => {
+  const before = new Date(clock.now().getTime() - config.riskDecisionsKeepDays * DAY_MS);
+  return inBatches(() => purgeDecisions(db, before));
+};
 
 async function purgeOldMails({ db, clock, logger, metrics }: MaintenanceDeps): Promise<void> {
   const expired = await giveUpExpiredMails(db);
@@ -24,7 +30,8 @@ async function purgeOldMails({ db, clock, logger, metrics }: MaintenanceDeps): P
     metrics.mails.inc({ outcome: 'given_up' }, expired);
     logger.error({ expired }, 'mails expired that nobody has sent');
   }
-  await purgeMails(db, new Date(clock.now().getTime() - MAILS_KEPT_DAYS * DAY_MS));
+  const before = new Date(clock.now().getTime() - MAILS_KEPT_DAYS * DAY_MS);
+  await inBatches(() => purgeMails(db, before));
 }
 
 const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>>> = {
@@ -34,6 +41,12 @@ const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>
   // While a deployment replaces its nodes, the old ones still store addresses as they were typed.
   normalize_addresses: (deps) =>
     normalizeAddresses(deps, systemContext('normalize-addresses'), 'bootstrap'),
+  purge_sessions: ({ db, config }) => inBatches(() => purgeSessions(db, config.sessionsKeepDays)),
+  purge_tokens_without_session: ({ db, config }) =>
+    inBatches(() => purgeTokensWithoutSession(db, config.sessionsKeepDays)),
+  purge_challenges: ({ db, config }) =>
+    inBatches(() => purgeChallenges(db, config.challengesKeepDays)),
+  purge_pending_factors: ({ db }) => inBatches(() => purgePendingFactors(db)),
 };
 
 /** Before anybody is let in: somebody whose address is stored in another spelling could not sign in. */

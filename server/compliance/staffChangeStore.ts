@@ -1,5 +1,6 @@
 import { LEAF_OF_EVENT, setting } from './copyStore';
 import type { ExportFile } from './copyStore';
+import { ALL_SESSIONS, ALL_TOKENS } from './historyRowStore';
 import { EVENT, firstOf, instantIn, permissionsIn, stackedRow, staffIdIn } from './staffRowStore';
 
 const TENANT = setting('tenant_id', 'uuid');
@@ -102,12 +103,12 @@ const wasAlive = (row: string) => `${row}.created_at <= l.occurred_at
  * Each lookup by a key of its own, held to it by OFFSET; without the tenant, which could lead to all of its rows: the staff id is
  * known to be of it. Only an outage leaves tokens without a session, and only whose are among them are those read.
  */
-const ACCESS_AT_LEAVING = `${alive('s', true)} FROM user_sessions s WHERE s.staff_id = m.id AND ${wasAlive('s')}
+const ACCESS_AT_LEAVING = `${alive('s', true)} FROM ${ALL_SESSIONS} s WHERE s.staff_id = m.id AND ${wasAlive('s')}
     UNION ALL SELECT t.* FROM (
-        SELECT s.id FROM user_sessions s WHERE s.staff_id = m.id AND s.expires_at >= l.occurred_at OFFSET 0
-      ) s, LATERAL (${alive('t', false)} FROM refresh_tokens t WHERE t.session_id = s.id AND ${wasAlive('t')} OFFSET 0) t
-    UNION ALL ${alive('t', false)} FROM refresh_tokens t
-      WHERE m.id = ANY ((SELECT array_agg(DISTINCT o.staff_id) FROM refresh_tokens o WHERE o.session_id IS NULL AND o.tenant_id = ${TENANT})::uuid[])
+        SELECT s.id FROM ${ALL_SESSIONS} s WHERE s.staff_id = m.id AND s.expires_at >= l.occurred_at OFFSET 0
+      ) s, LATERAL (${alive('t', false)} FROM ${ALL_TOKENS} t WHERE t.session_id = s.id AND ${wasAlive('t')} OFFSET 0) t
+    UNION ALL ${alive('t', false)} FROM ${ALL_TOKENS} t
+      WHERE m.id = ANY ((SELECT array_agg(DISTINCT o.staff_id) FROM ${ALL_TOKENS} o WHERE o.session_id IS NULL AND o.tenant_id = ${TENANT})::uuid[])
         AND t.session_id IS NULL AND t.staff_id = m.id AND ${wasAlive('t')}`;
 
 const LEFT = "l.change = 'left'";

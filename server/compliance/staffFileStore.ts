@@ -1,5 +1,6 @@
 import { setting } from './copyStore';
 import type { ExportFile } from './copyStore';
+import { ALL_SESSIONS } from './historyRowStore';
 import { EVENT, firstOf, instantIn, permissionsIn, stackedRow } from './staffRowStore';
 
 const TENANT = setting('tenant_id', 'uuid');
@@ -33,7 +34,7 @@ const MEMBERS = `SELECT ${row({
   WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END}`;
 
 const SIGN_INS = `SELECT ${row({ subject: "'staff:' || s.staff_id", signed_in_at: 'max(s.created_at)' })}
-  FROM user_sessions s WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END} GROUP BY s.staff_id`;
+  FROM ${ALL_SESSIONS} s WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END} GROUP BY s.staff_id`;
 
 const kept = (factor: string, table: string, condition: string) =>
   `SELECT ${row({ subject: "'staff:' || f.staff_id", factor: `'${factor}'` })}

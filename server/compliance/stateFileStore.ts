@@ -1,16 +1,25 @@
 import { setting } from './copyStore';
 import type { ExportFile } from './copyStore';
+import { ALL_CHALLENGES, ALL_SESSIONS, ALL_TOKENS } from './historyRowStore';
 
 const TENANT = setting('tenant_id', 'uuid');
 const START = setting('range_start', 'timestamptz');
 const END = setting('range_end', 'timestamptz');
 
+/** What happened after the range is no part of it: a closed quarter says the same for ever. */
+const inRangeEnd = (moment: string, value = moment) =>
+  `CASE WHEN ${moment} < ${END} THEN ${value} END`;
+
+/** `last_seen_at` of the row moves with every request; the tokens tell when it was used in the range. */
+const LAST_TOKEN = `SELECT max(t.created_at) AS created_at FROM ${ALL_TOKENS} t
+    WHERE t.session_id = s.id AND t.created_at < ${END}`;
+
 export const SESSIONS: ExportFile = {
   name: 'sessions',
   description:
-    'Every session that was alive at some moment of the range, with when and why it ended.',
+    'Every session that was alive at some moment of the range, with when and why it ended, if it ended before the end of the range. last_seen_at is its last sign-in or token refresh before the end of the range.',
   population: {
-    of: 'every signed-in device of this organisation',
+    of: 'every signed-in device of this organisation. ip, country and user_agent are those of the sign-in; email is that of the export',
     filter:
       'it began before the end of the range, and had neither expired nor been revoked before the range began',
   },
@@ -19,17 +28,18 @@ export const SESSIONS: ExportFile = {
     ['staff_id', 'token', 's.staff_id'],
     ['email', 'text', 'u.email'],
     ['created_at', 'instant', 's.created_at'],
-    ['last_seen_at', 'instant', 's.last_seen_at'],
+    ['last_seen_at', 'instant', 'greatest(s.created_at, used.created_at)'],
     ['expires_at', 'instant', 's.expires_at'],
-    ['revoked_at', 'instant', 's.revoked_at'],
-    ['revoke_reason', 'token', 's.revoke_reason'],
+    ['revoked_at', 'instant', inRangeEnd('s.revoked_at')],
+    ['revoke_reason', 'token', inRangeEnd('s.revoked_at', 's.revoke_reason')],
     ['remember_me', 'literal', 's.remember_me'],
     ['ip', 'text', 's.ip'],
     ['country', 'text', 's.country::text'],
     ['user_agent', 'text', 's.user_agent'],
   ],
-  from: `FROM user_sessions s
+  from: `FROM ${ALL_SESSIONS} s
   JOIN users u ON u.id = s.user_id
+  CROSS JOIN LATERAL (${LAST_TOKEN}) used
   WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END} AND s.expires_at >= ${START}
     AND (s.revoked_at IS NULL OR s.revoked_at >= ${START})`,
   order: 's.created_at, s.id',
@@ -52,7 +62,7 @@ export const TOKEN_REVOCATIONS: ExportFile = {
     ['revoked_at', 'instant', 't.revoked_at'],
     ['revoke_reason', 'token', 't.revoke_reason'],
   ],
-  from: `FROM refresh_tokens t
+  from: `FROM ${ALL_TOKENS} t
   WHERE t.tenant_id = ${TENANT} AND t.revoked_at >= ${START} AND t.revoked_at < ${END}`,
   order: 't.revoked_at, t.id',
 };
@@ -90,8 +100,10 @@ export const RISK_DECISIONS: ExportFile = {
   order: 'd.occurred_at, d.id',
 };
 
+const VERIFIED_AT = inRangeEnd('c.verified_at');
+const USED_AT = inRangeEnd('c.consumed_at');
 /** What became of a challenge, as far as its own row tells. */
-const STEP_UP_STATE = `CASE WHEN c.consumed_at IS NOT NULL THEN 'used' WHEN c.verified_at IS NOT NULL THEN 'verified'
+const STEP_UP_STATE = `CASE WHEN ${USED_AT} IS NOT NULL THEN 'used' WHEN ${VERIFIED_AT} IS NOT NULL THEN 'verified'
       WHEN c.attempts >= 5 THEN 'exhausted' ELSE 'not_verified' END`;
 
 export const STEP_UPS: ExportFile = {
@@ -99,7 +111,7 @@ export const STEP_UPS: ExportFile = {
   description:
     'Every time that a second proof was asked for: for what, at which score, whether it was given, and how.',
   population: {
-    of: 'every step-up challenge of this organisation',
+    of: 'every step-up challenge of this organisation, and what became of it before the end of the range; attempts counts its tries, which may go on for the minutes that it lives',
     filter: 'created_at lies in the range',
   },
   columns: [
@@ -112,13 +124,13 @@ export const STEP_UPS: ExportFile = {
     ['score', 'literal', 'c.score'],
     ['reasons', 'literal', 'array_to_json(c.reasons)'],
     ['outcome', 'token', STEP_UP_STATE],
-    ['method', 'text', 'c.verified_method'],
+    ['method', 'text', inRangeEnd('c.verified_at', 'c.verified_method')],
     ['attempts', 'literal', 'c.attempts'],
-    ['verified_at', 'instant', 'c.verified_at'],
-    ['used_at', 'instant', 'c.consumed_at'],
+    ['verified_at', 'instant', VERIFIED_AT],
+    ['used_at', 'instant', USED_AT],
     ['expires_at', 'instant', 'c.expires_at'],
   ],
-  from: `FROM step_up_challenges c
+  from: `FROM ${ALL_CHALLENGES} c
   WHERE c.tenant_id = ${TENANT} AND c.created_at >= ${START} AND c.created_at < ${END}`,
   order: 'c.created_at, c.id',
 };

@@ -113,13 +113,11 @@ export async function giveUpExpiredMails(db: Db): Promise<number> {
   return rows.length;
 }
 
-/** @returns how many were deleted */
-export async function purgeMails(db: Db, before: Date): Promise<number> {
-  const rows = await db
-    .delete(mails)
-    .where(lt(mails.createdAt, before))
-    .returning({ id: mails.id });
-  return rows.length;
+/** Deletes a batch of mails. @returns how many went; 0 if none is left */
+export async function purgeMails(db: Db, before: Date, most = 500): Promise<number> {
+  const old = sql`SELECT ${mails.id} FROM ${mails} WHERE ${lt(mails.createdAt, before)} LIMIT ${most} FOR UPDATE SKIP LOCKED`;
+  const { rowCount } = await db.delete(mails).where(sql`${mails.id} = ANY(ARRAY(${old}))`);
+  return rowCount ?? 0;
 }
 
 /** Where a staff member's mails go, and what they call the tenant. */

@@ -39,6 +39,7 @@ export type { RiskDecisionLog } from './riskDecisionLog';
 export { purgeDecisions } from './riskDecisionStore';
 export type { RiskFactsCache } from './riskFacts';
 export { findPolicyInForce } from './policyInForce';
+export { purgePendingFactors } from './pendingFactorStore';
 export { readStanding } from './proofs';
 export type { RiskPolicies } from './riskPolicies';
 export type { RiskPolicy } from './riskPolicy';

@@ -115,7 +115,7 @@ export async function insertPastRows(owner: Owner, prefix: string): Promise<void
     MOMENTS.map(([n, createdAt]) => ({
       ...{ ...whose, id: idOf(prefix, KIND.stepUp, n), createdAt, expiresAt, attempts: 1 },
       ...{ origin: 'session' as const, purpose: 'data_export' as const },
-      ...{ verifiedAt: verdictAt, verifiedMethod: 'totp' },
+      ...{ verifiedAt: createdAt, verifiedMethod: 'totp' },
     })),
   );
 }
