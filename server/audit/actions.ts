@@ -14,6 +14,7 @@ const via = z.enum(['api', 'operator', 'bootstrap', 'notice']);
 const noticeKind = z.enum([
   'new_device',
   'login_blocked',
+  'password_set',
   'reuse_detected',
   'factor_changed',
   'forced_logout',
@@ -129,6 +130,7 @@ export const AUDIT_ACTIONS = {
     addresses: z.number().int(),
   }),
   PASSWORD_EXPIRED: z.strictObject({ via }),
+  PASSWORD_SET: z.strictObject({ via }),
   FACTOR_ENROLLMENT_STARTED: z.strictObject({ factor }),
   // `factorIds` where the subject is their owner: an operator acted, or more than one may go at once.
   FACTOR_ENROLLED: z.strictObject({ factor, via, factorIds: z.array(z.uuid()).optional() }),

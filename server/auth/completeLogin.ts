@@ -90,6 +90,7 @@ export async function completeLogin(
     const waiting =
       challenge?.origin === 'login' &&
       challenge.verifiedAt === null &&
+      challenge.revokedAt === null &&
       challenge.expiresAt > deps.clock.now();
     throw new AppError(waiting ? 'CHALLENGE_NOT_VERIFIED' : 'CHALLENGE_NOT_FOUND');
   }

@@ -1,3 +1,4 @@
+export { listMemberships } from './accountStore';
 export { createAccessTokens } from './accessTokens';
 export type { AccessTokens } from './accessTokens';
 export { forceLogout } from './forceLogout';

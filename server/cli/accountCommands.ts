@@ -3,10 +3,11 @@ import { forceLogout } from '../auth';
 import type { KnownCompromise } from '../auth';
 import { instant } from '../routeTable';
 import { attemptSubject, clearAttempts } from '../security';
+import { objectionToPassword, setPassword } from '../tenants';
 import { CommandError } from './commandError';
 import { staffOf } from './findStaff';
 import { asOperator } from './operatorContext';
-import { optional } from './options';
+import { optional, readStdin } from './options';
 import type { Options } from './options';
 
 /** `--expire-password` and `--since` say more of a compromise: without one they would do nothing, silently. */
@@ -52,5 +53,21 @@ export function unlockCommand(options: Options) {
       });
     });
     return { tenantId, staffId, unlocked: true };
+  });
+}
+
+/** It reads the password first: nothing else should wait for somebody who types. */
+export async function setPasswordCommand(options: Options) {
+  if (options['password-stdin'] !== true) throw new CommandError('--password-stdin is missing.');
+  const password = await readStdin();
+  return asOperator(async (operator) => {
+    const { deps, ctx } = operator;
+    const objection = objectionToPassword(deps, password, false);
+    if (objection !== undefined) throw new CommandError(objection);
+    const { tenantId, staffId } = await staffOf(operator, options);
+    const passwordHash = await deps.passwords.hash(password);
+    const staff = { tenantId, staffId };
+    const memberships = await setPassword(deps, ctx, staff, passwordHash, 'operator');
+    return { ...staff, passwordSet: true, memberships };
   });
 }

@@ -14,7 +14,7 @@ import {
   objectionToPassword,
 } from '../tenants';
 import type { PermissionChange } from '../tenants';
-import { forceLogoutCommand, unlockCommand } from './accountCommands';
+import { forceLogoutCommand, setPasswordCommand, unlockCommand } from './accountCommands';
 import { CommandError } from './commandError';
 import { feedRewindCommand, feedStatusCommand } from './feedCommands';
 import { collisionsCommand, setEmailCommand } from './emailCommands';
@@ -215,6 +215,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   'staff force-logout': {
     usage: '--tenant S --email E [--compromised [--expire-password] [--since INSTANT]]',
     run: forceLogoutCommand,
+  },
+  'staff set-password': {
+    usage: '--tenant S --email E --password-stdin',
+    run: setPasswordCommand,
   },
   'staff enroll-totp': { usage: '--tenant S --email E', run: enrollTotpCommand },
   'staff set-email': {

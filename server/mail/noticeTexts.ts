@@ -15,6 +15,7 @@ export type Notice =
   | { kind: 'reuse_detected' }
   | { kind: 'factor_changed'; what: FactorChange }
   | { kind: 'login_blocked' }
+  | { kind: 'password_set' }
   | {
       kind: 'forced_logout';
       by: 'operator' | 'administrator' | 'score';
@@ -22,8 +23,12 @@ export type Notice =
       passwordExpired?: boolean;
     };
 
-/** Somebody had the right password: if that was not its owner, it must not work any longer. */
-const OF_PASSWORD: ReadonlySet<NoticeKind> = new Set(['new_device', 'login_blocked']);
+/** Somebody has the right password: if that is not its owner, it must not work any longer. */
+const OF_PASSWORD: ReadonlySet<NoticeKind> = new Set([
+  'new_device',
+  'login_blocked',
+  'password_set',
+]);
 
 /** Whether a notice of this kind tells of a use of the password. */
 export const tellsOfPassword = (kind: NoticeKind): boolean => OF_PASSWORD.has(kind);
@@ -84,6 +89,11 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
       return {
         subject: `Your sessions were ended: ${tenant}`,
         text: `Somebody who knows your password came to sign in to your account at ${tenant} in a way that looked like an attack. They were not let in, and to be safe all your sessions there were ended.`,
+      };
+    case 'password_set':
+      return {
+        subject: `You have a new password: ${tenant}`,
+        text: `An operator of this service gave you a new password. The old one no longer works, and all your sessions were ended, at ${tenant} and wherever else you sign in with it.`,
       };
     case 'forced_logout':
       return {

@@ -7,6 +7,7 @@ import { sealMail } from './sealedMail';
 export const NOTICE_KINDS = [
   'new_device',
   'login_blocked',
+  'password_set',
   'reuse_detected',
   'factor_changed',
   'forced_logout',

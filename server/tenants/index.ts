@@ -6,4 +6,5 @@ export { renameStaff } from './changeEmail';
 export { listCollisions, normalizeAddresses } from './normalizeAddresses';
 export { createStaff, objectionToPassword } from './createStaff';
 export { createTenant } from './createTenant';
+export { setPassword } from './setPassword';
 export { findStaffByEmail, findStaffById, findTenantBySlug, hasAnyTenant } from './store';

@@ -121,3 +121,23 @@ export async function updatePermissions(
   const { staffId, permissions } = query;
   await tx.update(tenantStaff).set({ permissions }).where(ofStaff(tenantId, staffId));
 }
+
+/**
+ * Gives the person behind a membership another password, which has not expired. Two changes never have the same time: by
+ * it one password is told from the next.
+ */
+export async function replacePassword(
+  tx: Tx,
+  { tenantId, staffId }: { tenantId: string; staffId: string },
+  passwordHash: string,
+): Promise<void> {
+  const person = tx
+    .select({ userId: tenantStaff.userId })
+    .from(tenantStaff)
+    .where(ofStaff(tenantId, staffId));
+  const later = sql`greatest(clock_timestamp(), ${users.passwordChangedAt} + interval '1 millisecond')`;
+  await tx
+    .update(users)
+    .set({ passwordHash, passwordChangedAt: later, passwordExpiredAt: null })
+    .where(eq(users.id, person));
+}

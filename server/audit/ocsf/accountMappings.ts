@@ -24,6 +24,12 @@ export const ACCOUNT_MAPPINGS = {
     message: 'A second factor was removed',
     has: ['factor'],
   },
+  PASSWORD_SET: {
+    class: 'account',
+    activity: 'Password Reset',
+    severity: 'Medium',
+    message: 'A person was given another password',
+  },
   PASSWORD_EXPIRED: {
     class: 'account',
     activity: 'Password Expiry',

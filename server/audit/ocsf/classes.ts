@@ -34,6 +34,7 @@ export const OCSF_CLASSES = {
     activities: {
       Create: 1,
       Enable: 2,
+      'Password Reset': 4,
       Disable: 5,
       'MFA Factor Enable': 10,
       'MFA Factor Disable': 11,
