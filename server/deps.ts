@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import { createCheckpointDeliverer, createEventFeed, createSealer } from './audit';
 import type { CheckpointDeliverer, EventFeed, Sealer } from './audit';
@@ -21,6 +21,8 @@ import type { Logger } from './logger';
 import { createMailer } from './mail';
 import type { Mailer } from './mail';
 import { createMetrics } from './metrics';
+import { createNodeClock } from './nodeClock';
+import type { NodeClock } from './nodeClock';
 import type { Metrics } from './metrics';
 import {
   createBreaker,
@@ -44,6 +46,8 @@ export interface Deps {
   logger: Logger;
   metrics: Metrics;
   clock: Clock;
+  /** What `clock` is, unless a test gives another. */
+  nodeClock: NodeClock;
   random: Random;
   keys: KeyRing;
   db: Db;
@@ -72,8 +76,6 @@ export interface Deps {
 const STATEMENT_TIMEOUT_MS = 8000;
 /** The scorer's own connections: when the database is slow, scoring must not hold those that logins need. */
 const RISK_POOL_SIZE = 4;
-
-const systemClock: Clock = { now: () => new Date() };
 
 const systemRandom = (clock: Clock): Random => ({
   bytes: randomBytes,
@@ -139,12 +141,13 @@ export function createDeps(
   } = {},
 ): Deps {
   const logger = overrides.logger ?? createLogger(config);
-  const clock = overrides.clock ?? systemClock;
-  const random = overrides.random ?? systemRandom(clock);
   const metrics = createMetrics();
   const keys = createKeyRing(config.secrets);
   const { main, risk } = openDatabases(config, logger);
   const { db, pool } = main;
+  const nodeClock = createNodeClock({ pool, nodeId: randomUUID(), logger, metrics });
+  const clock = overrides.clock ?? nodeClock;
+  const random = overrides.random ?? systemRandom(clock);
   const schemaGuard = openSchemaGuard(config, { db, logger, metrics });
   const broadcast = openBroadcast(config, { random, logger, metrics });
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
@@ -161,6 +164,7 @@ export function createDeps(
     logger,
     metrics,
     clock,
+    nodeClock,
     random,
     keys,
     db,
@@ -181,7 +185,7 @@ export function createDeps(
     broadcast,
     async close() {
       schemaGuard.stop();
-      const asides = [sessionCheck.settle(), riskDecisions.flush(), mail.close()];
+      const asides = [nodeClock.stop(), sessionCheck.settle(), riskDecisions.flush(), mail.close()];
       const deliveries = [sealer.close(), deliverer.close(), eventFeed.close()];
       await Promise.all([...asides, ...deliveries, broadcast.close()]);
       await Promise.all([main.close(), risk.close()]);

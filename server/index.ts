@@ -96,6 +96,7 @@ async function start(running: Running): Promise<void> {
   deps.metrics.collectProcess();
   assertSchema(ready, await deps.schemaGuard.start());
   await admitToDatabase(deps);
+  await deps.nodeClock.start();
   await normalizeAddressesAtStart(deps);
   deps.broadcast.start();
   deps.mail.start();

@@ -49,6 +49,8 @@ export interface KeyRing extends Hasher, Sealer {
   readonly jwks: { readonly keys: readonly PublicJwk[] };
   /** The ids of the current symmetric keys: each row that one of them hashed or sealed names it. */
   readonly ids: { readonly tokenHash: string; readonly encryption: string };
+  /** Whether a value that names this ENCRYPTION_KEY can be opened here; older values name none. */
+  opensKey(keyId: string | null): boolean;
   /** One for each setting. */
   readonly checked: readonly CheckedKey[];
   /** Ed25519: signs evidence. */
@@ -207,6 +209,7 @@ export function createKeyRing(secrets: Secrets): KeyRing {
     ...createHasher(hashing),
     ...createSealer(sealing),
     ids: { tokenHash: hashing.current.id, encryption: sealing.current.id },
+    opensKey: (keyId) => keyId === null || sealing.all.some(({ id }) => id === keyId),
     checked,
     evidence: { ...ofToday, key: evidenceKey, believed },
   };

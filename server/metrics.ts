@@ -65,6 +65,15 @@ const mailMetrics = (registers: Registry[]) => ({
   }),
 });
 
+/** Of this machine's clock. */
+const clockMetrics = (registers: Registry[]) => ({
+  clockOffset: new Gauge({
+    name: 'gatehouse_clock_offset_seconds',
+    help: "How far this node's wall clock is ahead of the database's; negative if it is behind",
+    registers,
+  }),
+});
+
 /** Of the audit log's trees. */
 const auditMetrics = (registers: Registry[]) => ({
   auditSealed: new Counter({
@@ -179,6 +188,7 @@ export function createMetrics() {
       labelNames: ['outcome'] as const,
       registers,
     }),
+    ...clockMetrics(registers),
     ...auditMetrics(registers),
     ...checkpointMetrics(registers),
     ...feedMetrics(registers),

@@ -21,7 +21,6 @@ const claimsSchema = z.object({
   sv: z.number().int().nonnegative(),
   jti: z.uuid(),
   iat: z.number().int(),
-  nbf: z.number().int(),
   exp: z.number().int(),
   /** True for a token without a session: `session_version` alone guards it. */
   dgr: z.literal(true).optional(),
@@ -66,6 +65,8 @@ function verifyToken(config: TokenConfig, keys: KeyRing, token: string, nowSec: 
     audience: config.jwtAudience,
     clockTimestamp: nowSec,
     clockTolerance: LEEWAY_SEC,
+    // Ours have none; a node of an earlier release dated its own by a clock that may be ahead.
+    ignoreNotBefore: true,
   });
   return claimsSchema.parse(payload);
 }
@@ -95,7 +96,6 @@ export function createAccessTokens(
       sv: subject.sessionVersion,
       jti: random.id(),
       iat: now,
-      nbf: now,
       exp: now + config.accessTokenTtlSec,
       ...(subject.degraded ? { dgr: true } : {}),
     };
@@ -108,7 +108,7 @@ export function createAccessTokens(
     const now = nowSec();
     const known = verified.get(token);
     if (known) {
-      if (known.exp + LEEWAY_SEC <= now || known.nbf - LEEWAY_SEC > now) {
+      if (known.exp + LEEWAY_SEC <= now) {
         verified.delete(token);
         throw invalidToken();
       }

@@ -6,13 +6,17 @@ import type { Deps } from '../deps';
 import { giveUpExpiredMails, purgeMails } from '../mail';
 import { purgeAttempts, purgeDecisions, purgePendingFactors } from '../security';
 import { normalizeAddresses } from '../tenants';
+import { resealSecrets } from './resealSecrets';
 
 const EVERY_MS = 60 * 60_000;
 const DAY_MS = 86_400_000;
 /** Days: what is kept of a mail is that it was sent, to whom (a staff member's id), and of what kind. */
 const MAILS_KEPT_DAYS = 30;
 
-type MaintenanceDeps = Pick<Deps, 'db' | 'clock' | 'config' | 'logger' | 'metrics'>;
+type MaintenanceDeps = Pick<
+  Deps,
+  'db' | 'pool' | 'keys' | 'clock' | 'config' | 'logger' | 'metrics'
+>;
 
 /** In small transactions, with room for others between them; any number of nodes may do it at once. */
 async function inBatches(purge: () => Promise<number>): Promise<void> {
@@ -38,6 +42,7 @@ const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>
   purge_attempts: ({ db, clock }) => purgeAttempts(db, clock.now()),
   purge_risk_decisions: purgeOldDecisions,
   purge_mails: purgeOldMails,
+  reseal_secrets: resealSecrets,
   // While a deployment replaces its nodes, the old ones still store addresses as they were typed.
   normalize_addresses: (deps) =>
     normalizeAddresses(deps, systemContext('normalize-addresses'), 'bootstrap'),
@@ -64,22 +69,26 @@ export async function normalizeAddressesAtStart(deps: MaintenanceDeps): Promise<
   }
 }
 
-/** What is due each hour; what fails is logged and metered, and holds up nothing else. */
-export async function runMaintenance(deps: MaintenanceDeps): Promise<void> {
-  for (const [task, run] of Object.entries(TASKS)) {
-    try {
-      await run(deps);
-    } catch (error) {
-      deps.metrics.backgroundFailures.inc({ task });
-      const fault = databaseFault(error);
-      deps.logger.warn({ err: error, fault, task }, 'housekeeping failed');
-    }
+async function runTask(deps: MaintenanceDeps, task: string): Promise<void> {
+  try {
+    await TASKS[task]?.(deps);
+  } catch (error) {
+    deps.metrics.backgroundFailures.inc({ task });
+    const fault = databaseFault(error);
+    deps.logger.warn({ err: error, fault, task }, 'housekeeping failed');
   }
 }
 
-/** Hourly housekeeping; where it fails, the next hour tries again. */
+/** What is due each hour; what fails is logged and metered, and holds up nothing else. */
+export async function runMaintenance(deps: MaintenanceDeps): Promise<void> {
+  for (const task of Object.keys(TASKS)) await runTask(deps, task);
+}
+
+/** Hourly housekeeping; if it fails, the next hour tries again. */
 export function startMaintenance(deps: MaintenanceDeps): () => void {
   const timer = setInterval(() => void runMaintenance(deps), EVERY_MS);
   timer.unref();
+  // A node that starts may be the first with a new key.
+  void runTask(deps, 'reseal_secrets');
   return () => clearInterval(timer);
 }

@@ -19,7 +19,7 @@ import { CommandError } from './commandError';
 import { feedRewindCommand, feedStatusCommand } from './feedCommands';
 import { collisionsCommand, setEmailCommand } from './emailCommands';
 import { emailOption, staffOf, tenantIdOf } from './findStaff';
-import { adoptKeysCommand, generateKeysCommand } from './keyCommands';
+import { adoptKeysCommand, generateKeysCommand, keyStatusCommand } from './keyCommands';
 import { asOperator } from './operatorContext';
 import { readStdin, required } from './options';
 import type { Options } from './options';
@@ -234,6 +234,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   'feed status': { usage: '[--log ID [--leaf N --hash H]]', run: feedStatusCommand },
   'feed rewind': { usage: '--log ID --to N', run: feedRewindCommand },
   'keys adopt': { usage: '[--setting NAME]', run: adoptKeysCommand },
+  'keys status': { usage: '', run: keyStatusCommand },
   'keys generate': { usage: '', run: generateKeysCommand },
   'totp code': { usage: '--secret BASE32', run: totpCodeCommand },
 };

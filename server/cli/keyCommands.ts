@@ -1,4 +1,5 @@
 import { adoptKeys } from '../bootstrap/checkKeys';
+import { readKeyStatus } from '../bootstrap/keyStatus';
 import { generateSecrets } from '../keyRing';
 import { SECRET_SETTINGS } from '../keySettings';
 import type { KeySetting } from '../keySettings';
@@ -38,4 +39,9 @@ export function adoptKeysCommand(options: Options) {
     }
     return { adopted };
   }, 'unchecked');
+}
+
+/** What is left under each key of this database, and which keys can go. */
+export function keyStatusCommand() {
+  return asOperator(async ({ deps }) => ({ keys: await readKeyStatus(deps) }), 'unchecked');
 }

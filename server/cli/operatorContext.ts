@@ -59,7 +59,10 @@ export async function asOperator<T>(
       userAgent: null,
     };
     try {
-      if (keys === 'checked') await checkKeys(deps);
+      if (keys === 'checked') {
+        await checkKeys(deps);
+        await deps.nodeClock.measure();
+      }
       return await command({ config, deps, ctx });
     } finally {
       await deps.broadcast.tell();

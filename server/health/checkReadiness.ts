@@ -5,6 +5,7 @@ import { findOwnership } from '../bootstrap/findOwnership';
 import type { GuardReport } from '../bootstrap/schemaGuard';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
+import { checkClock } from './checkClock';
 
 interface Check {
   ok: boolean;
@@ -16,10 +17,17 @@ interface Check {
 
 export interface Readiness {
   status: 'ready' | 'not_ready';
-  checks: { database: Check; migrations: Check; schema: Check; keys: Check; role: Check };
+  checks: {
+    database: Check;
+    migrations: Check;
+    schema: Check;
+    keys: Check;
+    role: Check;
+    clock: Check;
+  };
 }
 
-type ReadyDeps = Pick<Deps, 'config' | 'pool' | 'schemaGuard' | 'keys' | 'logger'>;
+type ReadyDeps = Pick<Deps, 'config' | 'pool' | 'schemaGuard' | 'keys' | 'logger' | 'nodeClock'>;
 
 const fine: Check = { ok: true };
 const failed = (reason: string): Check => ({ ok: false, reason });
@@ -88,7 +96,7 @@ async function checkRole({ config, pool }: ReadyDeps): Promise<Check> {
 /** @returns whether this process can serve, and for each check why not */
 export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
   const look = deps.schemaGuard.check();
-  const [database, migrations, schema, keys, role] = await Promise.all([
+  const [database, migrations, schema, keys, role, clock] = await Promise.all([
     attempt(deps, 'database', async () => {
       await deps.pool.query('SELECT 1');
       return fine;
@@ -97,8 +105,9 @@ export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
     attempt(deps, 'schema', async () => judgeSchema(await look)),
     attempt(deps, 'keys', () => checkKeys(deps)),
     attempt(deps, 'role', () => checkRole(deps)),
+    attempt(deps, 'clock', () => checkClock(deps)),
   ]);
-  const checks = { database, migrations, schema, keys, role };
+  const checks = { database, migrations, schema, keys, role, clock };
   const ready = Object.values(checks).every(({ ok }) => ok);
   return { status: ready ? 'ready' : 'not_ready', checks };
 }

@@ -88,6 +88,10 @@ export async function deliver(
 ): Promise<void> {
   if (claimed.expired) return giveUp(deps, claimed, 'expired');
   const mail = openMail(deps.keys, claimed.id, claimed.sealed);
+  if (!mail && !deps.keys.opensKey(claimed.keyId)) {
+    // Another node has the key, or this one will have it again: the mail is not lost.
+    return fail(deps, claimed, new MailError('KEY_UNAVAILABLE', false), ending.aborted);
+  }
   if (!mail) return giveUp(deps, claimed, 'unreadable');
   try {
     await deps.transport.send(claimed.id, mail, ending);

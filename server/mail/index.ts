@@ -1,8 +1,8 @@
 export { createMailer } from './mailer';
 export type { Mailer } from './mailer';
 export { giveUpExpiredMails, purgeMails } from './mailStore';
-export { openMail } from './sealedMail';
-export { readNoticeToken } from './noticeLink';
+export { boundToMail, openMail } from './sealedMail';
+export { LINK_DAYS, readNoticeToken } from './noticeLink';
 export { noticeFactorChanged, queueNotice } from './notices';
 export type { NoticeDeps } from './notices';
 export { tellsOfPassword } from './noticeTexts';

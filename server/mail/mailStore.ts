@@ -12,6 +12,8 @@ export interface ClaimedMail {
   tenantId: string;
   kind: string;
   sealed: Buffer | null;
+  /** The ENCRYPTION_KEY that sealed it; null in older rows. */
+  keyId: string | null;
   /** This one included. */
   tries: number;
   expired: boolean;
@@ -50,6 +52,7 @@ export async function claimDueMails(
       tenantId: mails.tenantId,
       kind: mails.kind,
       sealed: mails.sealed,
+      keyId: mails.keyId,
       tries: mails.tries,
       expiresAt: mails.expiresAt,
       expired: sql<boolean>`${mails.expiresAt} <= now()`,

@@ -47,6 +47,12 @@ export async function queueMail(
   const { to, subject, text, ...rest } = mail;
   const id = mail.id ?? deps.random.id();
   const sealed = sealMail(deps.keys, id, { to, subject: toLine(subject, MOST_SUBJECT), text });
-  await insertMail(tx, { ...rest, id, sealed, createdAt: deps.clock.now() });
+  await insertMail(tx, {
+    ...rest,
+    id,
+    sealed,
+    keyId: deps.keys.ids.encryption,
+    createdAt: deps.clock.now(),
+  });
   return id;
 }

@@ -38,7 +38,12 @@ export async function startTotpEnrollment(
   const otpauthUri = toOtpauthUri(tenant.name, email, secret);
   const secretSealed = sealTotpSecret(deps.keys, row, secret);
   await deps.db.transaction(async (tx) => {
-    await replacePendingTotp(tx, { ...row, secretSealed, createdAt: deps.clock.now() });
+    await replacePendingTotp(tx, {
+      ...row,
+      secretSealed,
+      keyId: deps.keys.ids.encryption,
+      createdAt: deps.clock.now(),
+    });
     await recordAudit(tx, ctx, {
       action: 'FACTOR_ENROLLMENT_STARTED',
       outcome: 'success',

@@ -40,7 +40,14 @@ export async function enrollTotpForStaff(
     });
   }
   const secretSealed = sealTotpSecret(deps.keys, { ...staff, id }, secret);
-  await insertTotp(tx, { ...staff, id, secretSealed, createdAt: now, confirmedAt: now });
+  await insertTotp(tx, {
+    ...staff,
+    id,
+    secretSealed,
+    keyId: deps.keys.ids.encryption,
+    createdAt: now,
+    confirmedAt: now,
+  });
   await recordAudit(tx, ctx, {
     ...about,
     action: 'FACTOR_ENROLLED',

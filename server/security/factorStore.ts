@@ -1,4 +1,4 @@
-import { and, asc, count, eq, isNotNull, isNull, max } from 'drizzle-orm';
+import { and, asc, count, eq, inArray, isNotNull, isNull, max } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { passkeys, recoveryCodes, tenantStaff, userTotp } from '../db/schema';
 
@@ -112,11 +112,11 @@ export async function insertRecoveryCodes(
   await tx.insert(recoveryCodes).values(rows);
 }
 
-/** @returns the id of an unused code with this hash */
+/** @returns the id of an unused code with one of these hashes */
 export async function findRecoveryCode(
   db: Db,
   tenantId: string,
-  query: { staffId: string; codeHash: string },
+  query: { staffId: string; codeHashes: string[] },
 ): Promise<string | undefined> {
   const [row] = await db
     .select({ id: recoveryCodes.id })
@@ -124,7 +124,7 @@ export async function findRecoveryCode(
     .where(
       and(
         codesOf(tenantId, query.staffId),
-        eq(recoveryCodes.codeHash, query.codeHash),
+        inArray(recoveryCodes.codeHash, query.codeHashes),
         isNull(recoveryCodes.usedAt),
       ),
     );

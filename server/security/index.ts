@@ -51,4 +51,4 @@ export { securityRoutes } from './routes';
 export { forgetTaught, listSuspectSessions } from './taughtStore';
 export type { Forgotten, Taught } from './taughtStore';
 export { assertStepUp, spendStepUp } from './stepUpGate';
-export { currentTotpCode, openTotpSecret } from './totp';
+export { boundToTotp, currentTotpCode, openTotpSecret } from './totp';

@@ -105,6 +105,7 @@ export async function regenerateRecoveryCodes(
     const rows = [...codes].map((code) => ({
       ...{ id: deps.random.id(), tenantId, userId, staffId, createdAt },
       codeHash: hashRecoveryCode(deps.keys, staffId, code),
+      keyId: deps.keys.ids.tokenHash,
     }));
     await insertRecoveryCodes(tx, rows);
     await recordAudit(tx, ctx, {

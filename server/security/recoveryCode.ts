@@ -37,3 +37,9 @@ export function looksLikeRecoveryCode(typed: string): boolean {
 /** What is stored: bound to its owner, so that one's row is worth nothing to another. */
 export const hashRecoveryCode = (keys: KeyRing, staffId: string, typed: string): string =>
   keys.hash('recovery-code', staffId, readRecoveryCode(typed)).toString('hex');
+
+/** The same under each accepted key: a code that was made before a rotation still fits. */
+export const hashesOfRecoveryCode = (keys: KeyRing, staffId: string, typed: string): string[] =>
+  keys
+    .hashAll('recovery-code', staffId, readRecoveryCode(typed))
+    .map((hash) => hash.toString('hex'));

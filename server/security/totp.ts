@@ -17,7 +17,7 @@ export interface TotpIdentity {
 }
 
 /** What a sealed secret is bound to: copied to another row or another person, it does not open. */
-const boundTo = (row: TotpIdentity) => `totp:${row.tenantId}:${row.staffId}:${row.id}`;
+export const boundToTotp = (row: TotpIdentity) => `totp:${row.tenantId}:${row.staffId}:${row.id}`;
 
 /** A new secret in base32. */
 export function generateTotpSecret(random: Random): string {
@@ -25,13 +25,13 @@ export function generateTotpSecret(random: Random): string {
 }
 
 export function sealTotpSecret(keys: KeyRing, row: TotpIdentity, secret: string): Buffer {
-  return keys.seal(Buffer.from(secret, 'ascii'), boundTo(row));
+  return keys.seal(Buffer.from(secret, 'ascii'), boundToTotp(row));
 }
 
 /** @returns null where it was sealed for another row or under another key: no code can fit it */
 export function openTotpSecret(keys: KeyRing, row: TotpIdentity, sealed: Buffer): string | null {
   try {
-    return keys.open(sealed, boundTo(row)).toString('ascii');
+    return keys.open(sealed, boundToTotp(row)).toString('ascii');
   } catch {
     return null;
   }

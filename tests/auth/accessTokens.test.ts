@@ -53,7 +53,7 @@ describe('a good access token', () => {
     expect(jwks.keys.map(({ kid }: { kid: string }) => kid)).toStrictEqual([header['kid']]);
     expect(jwks.keys[0].d).toBeUndefined();
     expect(Object.keys(claims).sort()).toStrictEqual(
-      ['aud', 'exp', 'iat', 'iss', 'jti', 'nbf', 'sid', 'sub', 'sv', 'tid'].sort(),
+      ['aud', 'exp', 'iat', 'iss', 'jti', 'sid', 'sub', 'sv', 'tid'].sort(),
     );
     expect(claims).toMatchObject({ sub: owner.userId, tid: owner.tenantId, sv: 1 });
     expect(Number(claims['exp']) - Number(claims['iat'])).toBe(300);
@@ -180,7 +180,6 @@ describe('a token is refused', () => {
     ['exp', -1],
     ['exp', 0],
     ['exp', { valueOf: 4102444800 }],
-    ['nbf', '0'],
     ['iat', undefined],
     ['jti', undefined],
     ['sub', "' OR 1=1 --"],
@@ -198,11 +197,9 @@ describe('a token is refused', () => {
     },
   );
 
-  it('more than 30 seconds past its end, or before its beginning', async () => {
+  it('more than 30 seconds past its end', async () => {
     const expired = change(good, { claims: { exp: nowSec() - 31 } });
     await expectRefused(signWith(serverKey(), expired));
-    const early = change(good, { claims: { nbf: nowSec() + 60 } });
-    await expectRefused(signWith(serverKey(), early));
   });
 
   it('past its end also by a node that has accepted it before', async () => {

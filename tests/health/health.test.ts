@@ -23,7 +23,7 @@ const metrics = (on: Express, authorization?: string) => {
 
 const TOKEN = 'a-metrics-token';
 const ok = { ok: true };
-const fine = { database: ok, migrations: ok, schema: ok, keys: ok, role: ok };
+const fine = { database: ok, migrations: ok, schema: ok, keys: ok, role: ok, clock: ok };
 const failed = (reason: string) => ({ ok: false, reason });
 
 const NEWEST = readMigrations().at(-1);
@@ -115,7 +115,7 @@ describe('GET /health/ready', () => {
     const gone = failed('The database cannot be reached.');
     expect(res.body).toStrictEqual({
       status: 'not_ready',
-      checks: { database: gone, migrations: gone, schema: gone, keys: gone, role: ok },
+      checks: { database: gone, migrations: gone, schema: gone, keys: gone, role: ok, clock: ok },
     });
     expect(JSON.stringify([res.body, res.headers])).not.toMatch(
       /hidden|person|cellar|127\.0\.0\.1/,

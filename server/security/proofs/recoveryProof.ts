@@ -1,5 +1,5 @@
 import { countRecoveryCodes, findRecoveryCode, spendRecoveryCode } from '../factorStore';
-import { hashRecoveryCode, looksLikeRecoveryCode } from '../recoveryCode';
+import { hashesOfRecoveryCode, looksLikeRecoveryCode } from '../recoveryCode';
 import type { Proof } from './proof';
 
 /** One of the codes that somebody wrote down for the day on which their other factors are out of reach. */
@@ -10,8 +10,8 @@ export const recoveryProof: Proof = {
   fits: (answer) => answer.kind === 'code' && looksLikeRecoveryCode(answer.code),
   async check({ db, keys, clock }, { tenantId, staffId }, answer) {
     if (answer.kind !== 'code') return 'wrong_code';
-    const codeHash = hashRecoveryCode(keys, staffId, answer.code);
-    const id = await findRecoveryCode(db, tenantId, { staffId, codeHash });
+    const codeHashes = hashesOfRecoveryCode(keys, staffId, answer.code);
+    const id = await findRecoveryCode(db, tenantId, { staffId, codeHashes });
     if (id === undefined) return 'wrong_code';
     return (tx) => spendRecoveryCode(tx, tenantId, { id, now: clock.now() });
   },

@@ -1,0 +1,67 @@
+import type { Pool } from 'pg';
+
+type Runner = Pick<Pool, 'query'>;
+
+export interface UsedKey {
+  setting: string;
+  keyId: string;
+  firstUsedAt: Date;
+  adopted: boolean;
+}
+
+/** Every key that this database was written with, each setting's first one first. */
+export async function listUsedKeys(client: Runner): Promise<UsedKey[]> {
+  const { rows } = await client.query<UsedKey>(
+    `SELECT setting, key_id AS "keyId", first_used_at AS "firstUsedAt", adopted FROM key_checks
+     ORDER BY setting, first_used_at, key_id`,
+  );
+  return rows;
+}
+
+/** What is left under one key; `keyId` is null for what does not name its key. */
+export interface LeftUnderKey {
+  keyId: string | null;
+  count: number;
+  /** When the last of it ends by itself; null if it has no end. */
+  until: Date | null;
+}
+
+/**
+ * Spent links count as long as their chain lives: one that comes back must be recognised. Chains that have ended do not.
+ */
+const LEFT = {
+  refreshTokens: `SELECT t.key_id AS "keyId", count(*)::int AS count, max(coalesce(t.absolute_expires_at, s.expires_at, t.expires_at)) AS until
+    FROM refresh_tokens t LEFT JOIN user_sessions s ON s.tenant_id = t.tenant_id AND s.id = t.session_id
+    WHERE coalesce(t.absolute_expires_at, s.expires_at, t.expires_at) > clock_timestamp() AND s.revoked_at IS NULL
+    GROUP BY t.key_id`,
+  sessions: `SELECT t.key_id AS "keyId", count(DISTINCT s.id)::int AS count, max(s.expires_at) AS until
+    FROM refresh_tokens t JOIN user_sessions s ON s.tenant_id = t.tenant_id AND s.id = t.session_id
+    WHERE s.expires_at > clock_timestamp() AND s.revoked_at IS NULL GROUP BY t.key_id`,
+  recoveryCodes: `SELECT key_id AS "keyId", count(*)::int AS count, NULL::timestamptz AS until FROM recovery_codes
+    WHERE used_at IS NULL GROUP BY key_id`,
+  knownDevices: `SELECT key_id AS "keyId", count(*)::int AS count, NULL::timestamptz AS until FROM known_devices GROUP BY key_id`,
+  totpSecrets: `SELECT key_id AS "keyId", count(*)::int AS count, NULL::timestamptz AS until FROM user_totp GROUP BY key_id`,
+  mails: `SELECT key_id AS "keyId", count(*)::int AS count, max(expires_at) AS until FROM mails
+    WHERE sealed IS NOT NULL AND sent_at IS NULL AND given_up_at IS NULL GROUP BY key_id`,
+} as const;
+
+export type LeftKind = keyof typeof LEFT;
+
+export async function countLeft(client: Runner, kind: LeftKind): Promise<LeftUnderKey[]> {
+  const { rows } = await client.query<LeftUnderKey>(LEFT[kind]);
+  return rows;
+}
+
+/** @returns when the last link in a notice ends that was sent before a moment; null if there is none */
+export async function lastNoticeLink(
+  client: Runner,
+  before: Date,
+  days: number,
+): Promise<Date | null> {
+  const { rows } = await client.query<{ until: Date | null }>(
+    `SELECT max(created_at) + make_interval(days => $2) AS until FROM mails
+     WHERE kind <> 'step_up_code' AND created_at < $1 AND created_at > clock_timestamp() - make_interval(days => $2)`,
+    [before, days],
+  );
+  return rows[0]?.until ?? null;
+}

@@ -1,0 +1,56 @@
+import type { Deps } from '../deps';
+import { boundToMail } from '../mail';
+import { boundToTotp } from '../security';
+import { listSealedOtherwise, newestKeyOf, replaceSealed } from './resealStore';
+import type { SealedRow, SealedTable } from './resealStore';
+
+type ResealDeps = Pick<Deps, 'pool' | 'keys' | 'logger'>;
+
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+const BOUND_TO: Readonly<Record<SealedTable, (row: SealedRow) => string>> = {
+  user_totp: ({ id, tenantId, staffId }) =>
+    boundToTotp({ id, tenantId: tenantId ?? '', staffId: staffId ?? '' }),
+  mails: ({ id }) => boundToMail(id),
+};
+
+async function resealRow(deps: ResealDeps, table: SealedTable, row: SealedRow): Promise<boolean> {
+  const boundTo = BOUND_TO[table](row);
+  let plain: Buffer;
+  try {
+    plain = deps.keys.open(row.sealed, boundTo);
+  } catch {
+    return false;
+  }
+  const next = { sealed: deps.keys.seal(plain, boundTo), keyId: deps.keys.ids.encryption };
+  await replaceSealed(deps.pool, table, row, next);
+  return true;
+}
+
+/** @returns how many values no key here opens */
+async function resealTable(deps: ResealDeps, table: SealedTable): Promise<number> {
+  let unreadable = 0;
+  let afterId = NO_ID;
+  for (;;) {
+    const query = { keyId: deps.keys.ids.encryption, afterId };
+    const rows = await listSealedOtherwise(deps.pool, table, query);
+    if (rows.length === 0) return unreadable;
+    for (const row of rows) {
+      if (!(await resealRow(deps, table, row))) unreadable += 1;
+    }
+    afterId = rows.at(-1)?.id ?? afterId;
+  }
+}
+
+/**
+ * Seals what another key sealed with the current one, in small batches, each value only if nobody changed it since.
+ * A node whose key is not the newest leaves it alone: in the middle of a rotation two nodes would undo each other's work.
+ */
+export async function resealSecrets(deps: ResealDeps): Promise<void> {
+  if ((await newestKeyOf(deps.pool, 'ENCRYPTION_KEY')) !== deps.keys.ids.encryption) return;
+  for (const table of ['user_totp', 'mails'] as const) {
+    const unreadable = await resealTable(deps, table);
+    if (unreadable === 0) continue;
+    deps.logger.error({ table, unreadable }, 'sealed values do not open with any key of this node');
+  }
+}
