@@ -131,6 +131,10 @@ export const AUDIT_ACTIONS = {
   }),
   PASSWORD_EXPIRED: z.strictObject({ via }),
   PASSWORD_SET: z.strictObject({ via }),
+  // A passkey that is synced between devices, or was: no refusal, but something to see.
+  PASSKEY_SIGNAL: z.strictObject({
+    signal: z.enum(['counter_stalled', 'backed_up', 'backup_ended']),
+  }),
   FACTOR_ENROLLMENT_STARTED: z.strictObject({ factor }),
   // `factorIds` where the subject is their owner: an operator acted, or more than one may go at once.
   FACTOR_ENROLLED: z.strictObject({ factor, via, factorIds: z.array(z.uuid()).optional() }),

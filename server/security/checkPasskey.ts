@@ -13,6 +13,8 @@ export interface NewCredential {
   /** 0 where the authenticator keeps none. */
   counter: number;
   backedUp: boolean;
+  /** Whether it may be backed up at all (6.1.3, flag BE): it never changes. */
+  backupEligible: boolean;
   transports: string[];
 }
 
@@ -20,6 +22,7 @@ export interface NewCredential {
 export interface Assertion {
   counter: number;
   backedUp: boolean;
+  backupEligible: boolean;
 }
 
 /** WebAuthn Level 3 4, "Credential ID": 16 bytes at least, so that nobody hits upon another's; 1023 at most. */
@@ -93,6 +96,7 @@ export function checkRegistration(
       publicKey: Buffer.from(publicKey),
       counter,
       backedUp: registrationInfo.credentialBackedUp,
+      backupEligible: registrationInfo.credentialDeviceType === 'multiDevice',
       transports: response.response.transports ?? [],
     };
   });
@@ -132,6 +136,7 @@ export function checkAssertion(
     });
     if (!verified) return null;
     const { newCounter: counter, credentialBackedUp: backedUp } = authenticationInfo;
-    return { counter, backedUp };
+    const backupEligible = authenticationInfo.credentialDeviceType === 'multiDevice';
+    return { counter, backedUp, backupEligible };
   });
 }

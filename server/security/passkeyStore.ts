@@ -60,25 +60,45 @@ export async function insertPasskey(tx: Tx, row: NewPasskeyRow): Promise<boolean
 }
 
 /**
+ * What a use shows of a passkey: its counter grew, stood still although it is one that is synced between devices, or tells
+ * of a copy.
+ */
+export type CounterMove = 'grew' | 'stalled' | 'copied';
+
+/**
  * Moves the counter on in one statement (WebAuthn Level 3 6.1.1): of two authenticators with the same key, one is behind.
- * @returns false where it did not grow; 0 after 0 is an authenticator that keeps none
+ * A passkey that may be backed up lives on several devices on purpose, each with a counter of its own: there it is a
+ * signal. A row from before that was kept counts as bound to its device, until it is seen backed up, or says otherwise in
+ * a use whose counter grew: a copy must not talk its way out.
  */
 export async function movePasskeyCounter(
   tx: Tx,
   id: string,
-  { counter, backedUp, now }: { counter: number; backedUp: boolean; now: Date },
-): Promise<boolean> {
-  const rows = await tx
+  use: { counter: number; backedUp: boolean; backupEligible: boolean; now: Date },
+): Promise<CounterMove> {
+  const { counter, backedUp, backupEligible, now } = use;
+  const grows = or(
+    lt(passkeys.counter, counter),
+    and(eq(passkeys.counter, 0), sql`${counter} = 0`),
+  );
+  const synced = sql`coalesce(${passkeys.backupEligible}, ${passkeys.backedUp})`;
+  const set = { backedUp, lastUsedAt: now };
+  const moved = await tx
     .update(passkeys)
-    .set({ counter, backedUp, lastUsedAt: now })
-    .where(
-      and(
-        eq(passkeys.id, id),
-        or(lt(passkeys.counter, counter), and(eq(passkeys.counter, 0), sql`${counter} = 0`)),
-      ),
-    )
+    .set({
+      ...set,
+      counter,
+      backupEligible: sql`coalesce(${passkeys.backupEligible}, ${backupEligible})`,
+    })
+    .where(and(eq(passkeys.id, id), grows))
     .returning({ id: passkeys.id });
-  return rows.length === 1;
+  if (moved.length === 1) return 'grew';
+  const stalled = await tx
+    .update(passkeys)
+    .set(set)
+    .where(and(eq(passkeys.id, id), synced))
+    .returning({ id: passkeys.id });
+  return stalled.length === 1 ? 'stalled' : 'copied';
 }
 
 /** The newest attempt of each staff member alone: an older one's challenge is worth nothing any more. */

@@ -102,7 +102,7 @@ async function settle(
   return deps.db.transaction(async (tx) => {
     // First, as whatever ends the proof does: it is either ended before, or sees the challenge verified and ends that.
     await lockFactors(tx, challenge.tenantId, challenge.staffId);
-    const spent = await spend(tx);
+    const spent = await spend(tx, ctx);
     if (spent !== true) return spent === false ? 'code_already_used' : spent;
     if (!(await markVerified(tx, challenge.id, { method, now }))) {
       throw new AppError('CHALLENGE_NOT_FOUND');

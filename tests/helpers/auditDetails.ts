@@ -40,6 +40,7 @@ export const AUDIT_DETAILS: Details = {
   SESSION_INVALIDATED: { reason: 'manual', sessionsRevoked: 1, tokensRevoked: 1 },
   NOTICE_ANSWERED: { kind: 'new_device' },
   STAFF_COMPROMISED: { via: 'notice', devices: 2, networks: 1, countries: 1, addresses: 0 },
+  PASSKEY_SIGNAL: { signal: 'counter_stalled' },
   PASSWORD_SET: { via: 'operator' },
   PASSWORD_EXPIRED: { via: 'notice' },
   FACTOR_ENROLLMENT_STARTED: { factor: 'passkey' },

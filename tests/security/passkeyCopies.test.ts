@@ -4,7 +4,8 @@ import { db } from '@/server/db';
 import { passkeys } from '@/server/db/schema';
 import { authenticationResponse } from '@/server/security/passkeyInput';
 import { passkeyProof } from '@/server/security/proofs/passkeyProof';
-import { challengesOf } from '@/tests/helpers/authRows';
+import { auditOf, challengesOf } from '@/tests/helpers/authRows';
+import { operatorContext } from '@/tests/helpers/openNode';
 import { memoryLog } from '@/tests/helpers/memoryLog';
 import {
   failureReasonsOf,
@@ -92,6 +93,68 @@ describe('a copied authenticator', () => {
     const spend = await passkeyProof.check(deps, challenge, answer);
     if (typeof spend === 'string') throw new Error(spend);
     await db.delete(passkeys).where(eq(passkeys.staffId, staffId));
-    expect(await db.transaction(spend)).toBe('wrong_passkey');
+    expect(await db.transaction((tx) => spend(tx, operatorContext))).toBe('wrong_passkey');
+  });
+});
+
+describe('a passkey that is synced between devices', () => {
+  const synced = { backupEligible: true, backedUp: true, counter: 6 };
+  const signalsOf = async (tenantId: string) =>
+    (await auditOf('PASSKEY_SIGNAL', tenantId)).map(({ details }) => details['signal']);
+
+  it.each([
+    ['stands still', 7],
+    ['falls', 3],
+  ])(
+    'is a signal, audited and logged, and no refusal, if its counter %s',
+    async (_how, counter) => {
+      const { tenantId, staffId, passkey, begin, prove } = await seedOfficer(synced);
+      const response = passkey.get((await begin(PURPOSE)).body, { counter });
+      expect((await prove(response, PURPOSE)).status).toBe(200);
+      expect(await failureReasonsOf(staffId)).toEqual([]);
+      expect(await rowOf(staffId)).toMatchObject({ counter: 7, backupEligible: true });
+      const [event] = await auditOf('PASSKEY_SIGNAL', tenantId);
+      const { id: passkeyId = '' } = (await rowOf(staffId)) ?? {};
+      expect(event).toMatchObject({ actor: staffId, subject: `factor:${passkeyId}` });
+      expect(await signalsOf(tenantId)).toEqual(['counter_stalled']);
+      expect(lines.filter(({ msg }) => msg === 'passkey signal').slice(-1)).toMatchObject([
+        { passkeyId, signal: 'counter_stalled', counter },
+      ]);
+    },
+  );
+
+  it('is a signal when its backup begins and when it ends', async () => {
+    const { tenantId, passkey, begin, prove } = await seedOfficer({ backupEligible: true });
+    for (const moreFlags of [0x10, 0]) {
+      const purpose = moreFlags ? PURPOSE : 'impersonation';
+      const response = passkey.get((await begin(purpose)).body, { moreFlags });
+      expect((await prove(response, purpose)).status).toBe(200);
+    }
+    expect(await signalsOf(tenantId)).toEqual(['backed_up', 'backup_ended']);
+  });
+
+  it('is not what a passkey of one device can say of itself later', async () => {
+    const { staffId, passkey, begin, prove } = await seedOfficer({ counter: 6 });
+    for (const counter of [7, 9]) {
+      const claim = passkey.get((await begin(PURPOSE)).body, { counter, moreFlags: 0x08 });
+      expect(outcome(await prove(claim, PURPOSE))).toEqual([403, 'INVALID_PASSKEY']);
+    }
+    expect(await failureReasonsOf(staffId)).toEqual(['passkey_copied', 'passkey_copied']);
+  });
+
+  it('registered before that was kept, counts as bound to its device until a use with a grown counter says otherwise', async () => {
+    const { tenantId, staffId, passkey, begin, prove } = await seedOfficer({
+      ...synced,
+      backedUp: false,
+    });
+    await db.update(passkeys).set({ backupEligible: null }).where(eq(passkeys.staffId, staffId));
+    const stalled = passkey.get((await begin(PURPOSE)).body, { counter: 7 });
+    expect((await prove(stalled, PURPOSE)).status).toBe(403);
+    const grown = passkey.get((await begin(PURPOSE)).body, { counter: 8 });
+    expect((await prove(grown, PURPOSE)).status).toBe(200);
+    expect(await rowOf(staffId)).toMatchObject({ backupEligible: true });
+    const next = passkey.get((await begin('impersonation')).body, { counter: 8 });
+    expect((await prove(next, 'impersonation')).status).toBe(200);
+    expect(await signalsOf(tenantId)).toEqual(['counter_stalled']);
   });
 });

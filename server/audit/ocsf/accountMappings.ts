@@ -24,6 +24,12 @@ export const ACCOUNT_MAPPINGS = {
     message: 'A second factor was removed',
     has: ['factor'],
   },
+  PASSKEY_SIGNAL: {
+    class: 'account',
+    activity: 'MFA Factor Signal',
+    severity: 'Low',
+    message: 'A passkey showed that it is synced, or its backup changed',
+  },
   PASSWORD_SET: {
     class: 'account',
     activity: 'Password Reset',

@@ -1,4 +1,8 @@
 import { generateAuthenticationOptions } from '@simplewebauthn/server';
+import { recordAudit } from '../../audit';
+import type { AuditEvent } from '../../audit';
+import type { RequestContext } from '../../context';
+import type { Tx } from '../../db';
 import { AppError } from '../../errors';
 import { keepPasskeyChallenge, spendPasskeyChallenge } from '../challengeStore';
 import type { Challenge } from '../challengeStore';
@@ -13,20 +17,63 @@ const CHALLENGE_BYTES = 32;
 /** WebAuthn Level 3 15.1 recommends five minutes where somebody has to be verified. */
 const TIMEOUT_MS = 300_000;
 
+type Signal = Extract<AuditEvent, { action: 'PASSKEY_SIGNAL' }>['details']['signal'];
+
 interface Signed {
   challenge: Challenge;
   passkey: PasskeyRow;
   assertion: Assertion;
 }
 
-function spendAssertion(deps: ProofDeps, { challenge, passkey, assertion }: Signed): Spend {
-  return async (tx) => {
+const COPIED = 'the counter of a passkey did not grow: there are two of it, or it was set back';
+
+/** What a use shows that is no fault, but that somebody should be able to see: each is an audit event and a line. */
+async function noteSignals(
+  deps: ProofDeps,
+  tx: Tx,
+  ctx: RequestContext,
+  { challenge, passkey, assertion }: Signed,
+  stalled: boolean,
+): Promise<void> {
+  const signals: Signal[] = stalled ? ['counter_stalled'] : [];
+  if (passkey.backedUp !== assertion.backedUp) {
+    signals.push(assertion.backedUp ? 'backed_up' : 'backup_ended');
+  }
+  for (const signal of signals) {
+    const { id: passkeyId, staffId } = passkey;
+    deps.logger.info({ passkeyId, staffId, signal, counter: assertion.counter }, 'passkey signal');
+    await recordAudit(tx, ctx, {
+      action: 'PASSKEY_SIGNAL',
+      outcome: 'success',
+      tenantId: challenge.tenantId,
+      actor: staffId,
+      sessionId: challenge.sessionId,
+      subject: `factor:${passkeyId}`,
+      details: { signal },
+    });
+  }
+}
+
+function spendAssertion(deps: ProofDeps, signed: Signed): Spend {
+  const { challenge, passkey, assertion } = signed;
+  return async (tx, ctx) => {
     if (!(await spendPasskeyChallenge(tx, challenge))) return false;
     const now = deps.clock.now();
-    if (await movePasskeyCounter(tx, passkey.id, { ...assertion, now })) return true;
+    // Whether it may be backed up never changes (WebAuthn Level 3 7.2): what says otherwise is another authenticator.
+    const changed =
+      (passkey.backupEligible ?? assertion.backupEligible) !== assertion.backupEligible;
+    const move = changed
+      ? 'copied'
+      : await movePasskeyCounter(tx, passkey.id, { ...assertion, now });
+    if (move !== 'copied') {
+      await noteSignals(deps, tx, ctx, signed, move === 'stalled');
+      return true;
+    }
     if (!(await findPasskey(tx, challenge, passkey.credentialId))) return 'wrong_passkey';
     const { id: passkeyId, staffId } = passkey;
-    const what = 'the counter of a passkey did not grow: there are two of it, or it was set back';
+    const what = changed
+      ? 'a passkey says otherwise than before whether it may be backed up'
+      : COPIED;
     deps.logger.warn({ passkeyId, staffId, counter: assertion.counter }, what);
     return 'passkey_copied';
   };

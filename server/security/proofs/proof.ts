@@ -18,9 +18,10 @@ export type FailureReason =
 
 /**
  * Spends the proof in the transaction that marks the challenge.
+ * @param ctx of the request that gave the proof, for what has to be recorded of it
  * @returns false where it was spent already, or why it is none after all
  */
-export type Spend = (tx: Tx) => Promise<boolean | FailureReason>;
+export type Spend = (tx: Tx, ctx: RequestContext) => Promise<boolean | FailureReason>;
 
 export type ProofDeps = Pick<
   Deps,
