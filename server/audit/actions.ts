@@ -82,6 +82,8 @@ export const AUDIT_ACTIONS = {
     version: z.number().int().min(1),
     before: policy,
     after: policy,
+    // Whom it leaves without a proof: there only if its author forced it.
+    lockedOut: z.array(z.uuid()).optional(),
   }),
   RISK_VERDICT_GIVEN: z.strictObject({
     staffId: z.uuid(),

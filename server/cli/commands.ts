@@ -23,6 +23,7 @@ import { adoptKeysCommand, generateKeysCommand, keyStatusCommand } from './keyCo
 import { asOperator } from './operatorContext';
 import { readStdin, required } from './options';
 import type { Options } from './options';
+import { policyResetCommand, policyShowCommand } from './policyCommands';
 
 /** `A,B`; nothing where the option was not given, or is empty. */
 function listOf(options: Options, name: string): string[] {
@@ -227,6 +228,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   'staff unlock': { usage: '--tenant S --email E', run: unlockCommand },
   'users collisions': { usage: '', run: collisionsCommand },
+  'policy show': { usage: '--tenant S', run: policyShowCommand },
+  'policy reset': { usage: '--tenant S', run: policyResetCommand },
   'db migrate': { usage: '', run: migrateCommand },
   'db pending': { usage: '', run: pendingCommand },
   'db grant': { usage: '--role NAME', run: grantCommand },

@@ -27,7 +27,8 @@ interface BroadcastOptions {
   echoEveryMs?: number;
 }
 
-const CHANNEL = 'gatehouse_forget';
+/** On which nodes tell each other what to forget. */
+export const CHANNEL = 'gatehouse_forget';
 const MOST_WAITING = 5000;
 const GATHER_MS = 20;
 const ECHO_EVERY_MS = 15_000;

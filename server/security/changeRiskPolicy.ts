@@ -1,10 +1,14 @@
 import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
+import type { Tx } from '../db';
+import { notifyNodes } from '../db/notifyNodes';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
-import { completePolicy } from './riskPolicy';
-import type { SentPolicy } from './riskPolicy';
-import { readPolicyRow, writePolicy } from './riskPolicyStore';
+import { assertMethodsSetUp, findLockedOut } from './lockedOut';
+import type { MethodDeps } from './proofs';
+import { DEFAULT_POLICY, completePolicy } from './riskPolicy';
+import type { RiskPolicy, SentPolicy } from './riskPolicy';
+import { differsFromDefault, readPolicyRow, writePolicy } from './riskPolicyStore';
 import type { PolicyRow } from './riskPolicyStore';
 import { SIGNALS } from './signals';
 
@@ -29,35 +33,118 @@ export const showRiskPolicy = async (
   { tenantId }: Principal,
 ): Promise<ShownPolicy> => show(await readPolicyRow(deps.db, tenantId));
 
+type ChangeDeps = MethodDeps & Pick<Deps, 'db' | 'clock' | 'riskPolicies'>;
+
+export interface PolicyChange {
+  /** Of the policy that was seen. */
+  version: number;
+  policy: SentPolicy;
+  /** Goes on although it leaves people without a proof. */
+  force: boolean;
+}
+
+/** @throws AppError POLICY_LOCKS_OUT with the people concerned, unless it is forced */
+async function findForcedOut(
+  deps: ChangeDeps,
+  tx: Tx,
+  tenantId: string,
+  { policy, force }: { policy: RiskPolicy; force: boolean },
+): Promise<{ lockedOut?: string[] }> {
+  const people = await findLockedOut(deps, tx, tenantId, policy);
+  if (people.length === 0) return {};
+  if (force) return { lockedOut: people.map(({ staffId }) => staffId) };
+  throw new AppError('POLICY_LOCKS_OUT', {
+    detail:
+      'Under this policy these people have no proof left. Let them enrol a factor that counts first, or send "force": true.',
+    extra: { people },
+  });
+}
+
+/** Writes a policy and records both. @returns undefined if somebody else was first */
+async function replacePolicy(
+  tx: Tx,
+  ctx: RequestContext,
+  tenantId: string,
+  change: {
+    before: PolicyRow;
+    policy: RiskPolicy;
+    staffId: string | null;
+    now: Date;
+    lockedOut?: string[];
+  },
+): Promise<PolicyRow | undefined> {
+  const { before, policy, staffId, now, lockedOut } = change;
+  const after = await writePolicy(tx, tenantId, { from: before.version, policy, staffId, now });
+  if (!after) return undefined;
+  const forced = lockedOut ? { lockedOut } : {};
+  await recordAudit(tx, ctx, {
+    action: 'RISK_POLICY_CHANGED',
+    outcome: 'success',
+    tenantId,
+    subject: `tenant:${tenantId}`,
+    details: { version: after.version, before: before.policy, after: after.policy, ...forced },
+  });
+  return after;
+}
+
 /**
  * Puts another policy in the place of the one that the caller has seen, and records both.
- * @param change `version` is that of the policy that was seen
- * @throws AppError CONFLICT where somebody else has changed it since
+ * @throws AppError CONFLICT if somebody else has changed it since, METHOD_UNAVAILABLE for one that asks for what is not
+ *   set up here, POLICY_LOCKS_OUT for one that leaves somebody who may change it without a proof
  */
 export async function changeRiskPolicy(
-  deps: Pick<Deps, 'db' | 'clock' | 'riskPolicies'>,
+  deps: ChangeDeps,
   ctx: RequestContext,
   { tenantId, staffId }: Principal,
-  change: { version: number; policy: SentPolicy },
+  change: PolicyChange,
 ): Promise<ShownPolicy> {
   const written = await deps.db.transaction(async (tx) => {
     const before = await readPolicyRow(tx, tenantId);
+    const conflict = ({ version }: PolicyRow) => {
+      const detail = `The policy is at version ${version} by now: look at it again.`;
+      return new AppError('CONFLICT', { detail });
+    };
+    if (before.version !== change.version) throw conflict(before);
     const policy = completePolicy(change.policy, before.policy);
-    const next = { from: change.version, policy, staffId, now: deps.clock.now() };
-    const fits = before.version === change.version;
-    const after = fits ? await writePolicy(tx, tenantId, next) : undefined;
-    if (!after) {
-      const detail = `The policy is at version ${before.version} by now: look at it again.`;
-      throw new AppError('CONFLICT', { detail });
-    }
-    await recordAudit(tx, ctx, {
-      action: 'RISK_POLICY_CHANGED',
-      outcome: 'success',
-      subject: `tenant:${tenantId}`,
-      details: { version: after.version, before: before.policy, after: after.policy },
+    assertMethodsSetUp(deps, policy);
+    const forced = await findForcedOut(deps, tx, tenantId, { policy, force: change.force });
+    const now = deps.clock.now();
+    const after = await replacePolicy(tx, ctx, tenantId, {
+      ...{ before, policy, staffId, now },
+      ...forced,
     });
+    if (!after) throw conflict(await readPolicyRow(tx, tenantId));
     return after;
   });
   deps.riskPolicies.forget(tenantId);
+  return show(written);
+}
+
+/** The policy of a tenant, for an operator. */
+export const showPolicyOf = async (deps: Pick<Deps, 'db'>, tenantId: string) =>
+  show(await readPolicyRow(deps.db, tenantId));
+
+/**
+ * Puts a tenant's policy back to the defaults, for an operator: the way back for a tenant that has locked itself out. The
+ * nodes that serve are told once the change has committed.
+ * @returns undefined if the tenant goes by the defaults already: then nothing is changed or recorded
+ */
+export async function resetRiskPolicy(
+  deps: Pick<Deps, 'db' | 'clock' | 'random' | 'riskPolicies'>,
+  ctx: RequestContext,
+  tenantId: string,
+): Promise<ShownPolicy | undefined> {
+  const written = await deps.db.transaction(async (tx) => {
+    const before = await readPolicyRow(tx, tenantId);
+    if (!(await differsFromDefault(tx, tenantId))) return undefined;
+    const now = deps.clock.now();
+    const reset = { before, policy: DEFAULT_POLICY, staffId: null, now };
+    const after = await replacePolicy(tx, ctx, tenantId, reset);
+    if (!after) throw new AppError('CONFLICT');
+    return after;
+  });
+  if (!written) return undefined;
+  deps.riskPolicies.forget(tenantId);
+  await notifyNodes(deps, [`policy/${tenantId}`]);
   return show(written);
 }

@@ -14,6 +14,7 @@ export {
   reserveTry,
   resetTries,
 } from './attemptStore';
+export { resetRiskPolicy, showPolicyOf } from './changeRiskPolicy';
 export { describeAttempt } from './describeAttempt';
 export { fromChallengeId } from './challengeId';
 export {

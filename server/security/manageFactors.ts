@@ -16,6 +16,10 @@ import {
   lockFactors,
 } from './factorStore';
 import type { Factor } from './factorStore';
+import { leavesWithoutProof } from './lockedOut';
+import { listEnrolled } from './proofs';
+import type { MethodDeps } from './proofs';
+import { readPolicyRow } from './riskPolicyStore';
 import { RECOVERY_CODES, hashRecoveryCode, newRecoveryCode } from './recoveryCode';
 
 export interface OwnFactors {
@@ -51,13 +55,24 @@ async function dropRecoveryCodes(
   return true;
 }
 
+/** Read in the transaction: a policy that is changed at the same moment waits for the same lock. */
+async function assertLeavesProof(deps: MethodDeps, tx: Tx, principal: Principal): Promise<void> {
+  const { policy } = await readPolicyRow(tx, principal.tenantId);
+  const enrolled = await listEnrolled(deps, tx, principal);
+  if (!leavesWithoutProof(deps, policy, enrolled)) return;
+  throw new AppError('POLICY_LOCKS_OUT', {
+    detail:
+      "Without this factor you have no proof left that counts under your tenant's policy. Enrol another one first.",
+  });
+}
+
 /**
  * Removes one of the caller's own factors. With the last one go the recovery codes: they are for the day on which a
  * factor is out of reach, not for life without one.
- * @throws AppError NOT_FOUND, also for somebody else's
+ * @throws AppError NOT_FOUND, also for somebody else's; POLICY_LOCKS_OUT if what is left does not count
  */
 export async function removeFactor(
-  deps: NoticeDeps & Pick<Deps, 'db'>,
+  deps: NoticeDeps & MethodDeps & Pick<Deps, 'db'>,
   ctx: RequestContext,
   principal: Principal,
   id: string,
@@ -79,6 +94,7 @@ export async function removeFactor(
     });
     const left = await listFactors(tx, tenantId, staffId);
     if (left.length === 0) await dropRecoveryCodes(tx, ctx, principal);
+    await assertLeavesProof(deps, tx, principal);
     await noticeFactorChanged(deps, tx, ctx, principal, { factor, change: 'removed' });
   });
   deps.mail.wake();

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { eq, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
 import { riskPolicies } from '../db/schema';
@@ -40,6 +40,7 @@ export async function readPolicies(
 
 export interface PolicyRow extends VersionedPolicy {
   updatedAt: Date | null;
+  /** Null for an operator. */
   updatedBy: string | null;
 }
 
@@ -53,6 +54,20 @@ export async function readPolicyRow(db: Db | Tx, tenantId: string): Promise<Poli
   // Nonsense put there by hand is mended by writing over it: what is shown is what it takes the place of.
   const policy = parseStoredPolicy(row.policy as object) ?? DEFAULT_POLICY;
   return { version, updatedAt, updatedBy, policy };
+}
+
+/** Whether a tenant has chosen anything; nonsense that was put there by hand differs too. */
+export async function differsFromDefault(tx: Tx, tenantId: string): Promise<boolean> {
+  const rows = await tx
+    .select({ version: riskPolicies.version })
+    .from(riskPolicies)
+    .where(
+      and(
+        eq(riskPolicies.tenantId, tenantId),
+        sql`${riskPolicies.policy} <> ${JSON.stringify(DEFAULT_POLICY)}::jsonb`,
+      ),
+    );
+  return rows.length === 1;
 }
 
 /** @param timeoutMs after which Postgres cancels the statement: a login waits for this */
@@ -72,7 +87,7 @@ export async function readPolicyRowWithin(
 export async function writePolicy(
   tx: Tx,
   tenantId: string,
-  change: { from: number; policy: RiskPolicy; staffId: string; now: Date },
+  change: { from: number; policy: RiskPolicy; staffId: string | null; now: Date },
 ): Promise<PolicyRow | undefined> {
   const row = {
     version: change.from + 1,

@@ -9,7 +9,11 @@ import { listRiskDecisions } from './listRiskDecisions';
 import { riskPolicy } from './riskPolicy';
 import { simulateRiskPolicy } from './simulateRiskPolicy';
 
-const changeBody = z.strictObject({ version: z.int().min(0), policy: riskPolicy });
+const changeBody = z.strictObject({
+  version: z.int().min(0),
+  policy: riskPolicy,
+  force: z.boolean().default(false),
+});
 const simulateBody = z.strictObject({
   policy: riskPolicy,
   days: z.int().min(1).max(30).default(30),
@@ -59,7 +63,7 @@ function policyRoutes(deps: Deps) {
       responses: {
         200: 'The policy with its new version',
         403: 'FORBIDDEN',
-        409: 'CONFLICT: it was changed since it was looked at',
+        409: 'CONFLICT if it was changed since it was looked at, METHOD_UNAVAILABLE, POLICY_LOCKS_OUT with the people concerned',
         428: 'STEP_UP_REQUIRED',
       },
       async handle(req, res, { body }) {

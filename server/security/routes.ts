@@ -72,7 +72,12 @@ const factorRoutes = (deps: Deps) => ({
   removeFactor: endpoint({
     summary: 'Remove one of your own factors',
     params: factorParams,
-    responses: { 204: 'Removed', 404: 'NOT_FOUND', 428: 'STEP_UP_REQUIRED' },
+    responses: {
+      204: 'Removed',
+      404: 'NOT_FOUND',
+      409: 'POLICY_LOCKS_OUT',
+      428: 'STEP_UP_REQUIRED',
+    },
     async handle(req, res, { params }) {
       await removeFactor(deps, contextOf(req), principalOf(req), params.id);
       res.status(204).end();

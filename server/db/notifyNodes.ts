@@ -1,0 +1,18 @@
+import { sql } from 'drizzle-orm';
+import type { Random } from '../context';
+import { CHANNEL } from './broadcast';
+import { packMessages } from './packMessages';
+import type { Db } from './index';
+
+/**
+ * Tells the nodes that serve what to forget, for a process that does not listen itself. It waits until Postgres has the
+ * word. Nodes that hear nothing forget by themselves after a few seconds.
+ */
+export async function notifyNodes(
+  deps: { db: Db; random: Random },
+  messages: readonly string[],
+): Promise<void> {
+  for (const pack of packMessages(deps.random.id(), messages)) {
+    await deps.db.execute(sql`SELECT pg_notify(${CHANNEL}, ${pack})`);
+  }
+}

@@ -1,0 +1,37 @@
+import { sql } from 'drizzle-orm';
+import type { Tx } from '../db';
+
+/** Somebody who may change the security settings, and what they have enrolled. */
+export interface PolicyHolder {
+  staffId: string;
+  email: string;
+  totp: boolean;
+  passkey: boolean;
+  /** Recovery codes that are left. */
+  codes: boolean;
+}
+
+/**
+ * Everybody active in the tenant who may change its security settings. Their rows are locked, as a change of their
+ * factors locks them: no factor comes or goes until the transaction ends.
+ */
+export async function lockPolicyHolders(tx: Tx, tenantId: string): Promise<PolicyHolder[]> {
+  // In one order, so that two changes at once wait for each other and do not block each other.
+  await tx.execute(
+    sql`SELECT id FROM tenant_staff WHERE tenant_id = ${tenantId} AND status = 'active'
+      AND 'SETTINGS_SECURITY_EDIT' = ANY(permissions) ORDER BY id FOR UPDATE`,
+  );
+  const { rows } = await tx.execute<PolicyHolder & Record<string, unknown>>(
+    sql`SELECT st.id AS "staffId", u.email,
+        EXISTS (SELECT FROM user_totp f WHERE f.tenant_id = st.tenant_id AND f.staff_id = st.id
+          AND f.confirmed_at IS NOT NULL) AS totp,
+        EXISTS (SELECT FROM passkeys f WHERE f.tenant_id = st.tenant_id AND f.staff_id = st.id) AS passkey,
+        EXISTS (SELECT FROM recovery_codes f WHERE f.tenant_id = st.tenant_id AND f.staff_id = st.id
+          AND f.used_at IS NULL) AS codes
+      FROM tenant_staff st JOIN users u ON u.id = st.user_id
+      WHERE st.tenant_id = ${tenantId} AND st.status = 'active' AND u.status = 'active'
+        AND 'SETTINGS_SECURITY_EDIT' = ANY(st.permissions)
+      ORDER BY st.id`,
+  );
+  return rows;
+}
