@@ -53,7 +53,7 @@ export function routeTable(deps: Deps): Route[] {
     get('/api/auth/me', [authenticate], auth.me),
     get('/api/auth/sessions', [authenticate], auth.sessions),
     del('/api/auth/sessions/:id', [authenticate], auth.endSession),
-    post('/api/auth/logout', [authenticate], auth.logout),
+    post('/api/auth/logout', [authenticateIfPresent], auth.logout),
     post('/api/auth/logout-all', [authenticate], auth.logoutAll),
     get('/.well-known/jwks.json', [], auth.jwks),
 

@@ -158,7 +158,7 @@ export function createDeps(
   const sealer = createSealer({ ...beside, keys });
   const deliverer = createCheckpointDeliverer({ ...beside, checkpoints });
   const eventFeed = createEventFeed({ ...beside, settings, release });
-  const sessionCheck = createSessionCheck({ pool, clock, schemaGuard, logger, metrics });
+  const sessionCheck = createSessionCheck({ db, pool, clock, schemaGuard, logger, metrics });
   return {
     config,
     logger,

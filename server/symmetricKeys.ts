@@ -5,6 +5,7 @@ import { ConfigError } from './config';
 export type HashPurpose =
   | 'refresh-token'
   | 'refresh-successor'
+  | 'login-token'
   | 'challenge'
   | 'device'
   | 'attempt-subject'
@@ -16,6 +17,7 @@ export type HashPurpose =
 const PURPOSES: Readonly<Record<HashPurpose, string>> = {
   'refresh-token': 'refresh-token',
   'refresh-successor': 'refresh-successor',
+  'login-token': 'login-token',
   challenge: 'challenge',
   device: 'device',
   'attempt-subject': 'attempt-subject',

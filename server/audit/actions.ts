@@ -63,8 +63,15 @@ export const AUDIT_ACTIONS = {
       'no_membership',
     ]),
   }),
-  AUTH_LOGOUT: z.strictObject({ scope: z.enum(['session', 'all']), degraded }),
+  AUTH_LOGOUT: z.strictObject({
+    scope: z.enum(['session', 'all']),
+    // Whoever signed out showed this, and no access token.
+    with: z.literal('refresh_token').optional(),
+    degraded,
+  }),
   AUTH_TOKEN_REFRESH: z.strictObject({ degraded }),
+  // A lost answer was asked for again, with its idempotency key.
+  AUTH_TOKEN_REISSUED: z.strictObject({ at: z.enum(['login', 'refresh']) }),
   REFRESH_REUSE_DETECTED: z.strictObject({ familyId: z.uuid(), alreadyEnded: z.boolean() }),
   SUSPICIOUS_LOGIN_DETECTED: z.strictObject({
     at: z.enum(['login', 'refresh']),
@@ -227,4 +234,5 @@ export const SECURITY_EVENT_ACTIONS = [
   'IP_RULE_DELETED',
   'STEP_UP_VERIFIED',
   'AUTH_TOKEN_REFRESH',
+  'AUTH_TOKEN_REISSUED',
 ] as const satisfies readonly AuditAction[];

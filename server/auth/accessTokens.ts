@@ -46,11 +46,10 @@ export interface AccessTokens {
 type TokenConfig = Pick<Config, 'jwtIssuer' | 'jwtAudience' | 'accessTokenTtlSec'>;
 
 /** RFC 6750 3.1 */
+export const INVALID_TOKEN = { 'www-authenticate': 'Bearer error="invalid_token"' };
+
 export const invalidToken = (cause?: unknown): AppError =>
-  new AppError('UNAUTHENTICATED', {
-    headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
-    cause,
-  });
+  new AppError('UNAUTHENTICATED', { headers: INVALID_TOKEN, cause });
 
 function verifyToken(config: TokenConfig, keys: KeyRing, token: string, nowSec: number) {
   const header = decode(token, { complete: true })?.header;

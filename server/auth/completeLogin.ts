@@ -10,15 +10,17 @@ import {
   learnFromSuccess,
   noteDecision,
 } from '../security';
-import type { DeviceIdentity, RiskAssessment } from '../security';
+import type { Challenge, DeviceIdentity, RiskAssessment } from '../security';
 import { noteProofAtLogin, readProfile } from './accountStore';
 import { wasDemanded } from './decideLogin';
 import type { LoginDeps } from './login';
 import { noticeNewDevice } from './noticeNewDevice';
-import { openSession } from './openSession';
+import { mayReissue, recordReissue } from './lostAnswer';
+import { openSession, toTokenPair } from './openSession';
 import type { TokenPair } from './openSession';
 import { recordRisk } from './recordRisk';
-import { lockStaff } from './rotationStore';
+import { deriveFirstToken, hashRefreshToken } from './refreshTokens';
+import { findTokenByHash, lockStaff } from './rotationStore';
 import { withSessionTable } from './withSessionTable';
 
 interface Owner {
@@ -29,6 +31,8 @@ interface Owner {
 
 export interface CompleteLoginInput {
   challengeId: string;
+  /** From the `Idempotency-Key` header. */
+  idempotencyKey?: string | undefined;
   device: DeviceIdentity;
 }
 
@@ -45,8 +49,33 @@ const notePassed = (
 };
 
 /**
+ * The answer was lost, and the client asks again with the key of its first request: the first token of the chain is
+ * derived again, and handed out again if it was not used yet.
+ * @returns undefined if there is nothing to hand out again
+ */
+async function answerAgain(
+  deps: LoginDeps,
+  ctx: RequestContext,
+  challenge: Challenge,
+  refreshToken: string,
+): Promise<TokenPair | undefined> {
+  if (challenge.origin !== 'login' || challenge.consumedAt === null) return undefined;
+  const token = await findTokenByHash(deps.db, hashRefreshToken(deps.keys, refreshToken));
+  if (token?.tenantId !== challenge.tenantId || token.staffId !== challenge.staffId) {
+    return undefined;
+  }
+  if (!(await mayReissue(deps, token, challenge.consumedAt))) return undefined;
+  await recordReissue(deps, ctx, token, 'login');
+  const { tenantId, userId, sessionVersion, sessionId, expiresAt } = token;
+  const sid = sessionId ?? token.familyId ?? token.id;
+  const subject = { tenantId, userId, sessionVersion, sid, degraded: sessionId === null };
+  return toTokenPair(deps, subject, { refreshToken, refreshExpiresAt: expiresAt, sessionId });
+}
+
+/**
  * Finishes a login whose challenge was verified, without the password being sent again. The password was
- * right when the challenge was made, and the challenge lets one login through, once.
+ * right when the challenge was made, and the challenge lets one login through, once. Asked again with the same
+ * idempotency key, a lost answer is given again.
  * @throws AppError CHALLENGE_NOT_FOUND, or CHALLENGE_NOT_VERIFIED where it is open still
  */
 export async function completeLogin(
@@ -60,6 +89,8 @@ export async function completeLogin(
   if (!asked) throw new AppError('CHALLENGE_NOT_FOUND');
   const unscored = { policy: null };
   const { maxSessions } = await findPolicyInForce(deps, asked.tenantId, unscored);
+  const { idempotencyKey: key } = input;
+  const refreshToken = key === undefined ? undefined : deriveFirstToken(deps.keys, id, key);
   const done = await withSessionTable(deps, (mode) =>
     deps.db.transaction(async (tx) => {
       // Before the challenge is used up: rows are locked staff first, as everywhere.
@@ -81,12 +112,19 @@ export async function completeLogin(
       const opened = { ...owner, sessionVersion: sessionVersion ?? -1 };
       const session = { ...opened, rememberMe, score, reasons, stepUp: true, maxSessions };
       const deviceHashes = input.device.learned;
-      const tokens = await openSession(deps, tx, ctx, mode, { ...session, deviceHashes });
+      const tokens = await openSession(deps, tx, ctx, mode, {
+        ...session,
+        deviceHashes,
+        refreshToken,
+      });
       return { owner, tokens, risk };
     }),
   );
   if (!done) {
     const challenge = await findChallenge(deps.db, id);
+    const again =
+      challenge && refreshToken && (await answerAgain(deps, ctx, challenge, refreshToken));
+    if (again) return again;
     const waiting =
       challenge?.origin === 'login' &&
       challenge.verifiedAt === null &&

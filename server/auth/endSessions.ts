@@ -4,7 +4,8 @@ import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { endChallenges } from '../security';
 import { invalidateSessions } from './invalidateSessions';
-import { revokeFamily, revokeSessionTokens } from './rotationStore';
+import { hashRefreshToken } from './refreshTokens';
+import { findTokenByHash, revokeFamily, revokeSessionTokens } from './rotationStore';
 import { revokeSession } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
@@ -35,6 +36,44 @@ export async function logout(
       details: { scope: 'session', ...(sessionId === null ? { degraded: true } : {}) },
     });
   });
+}
+
+/**
+ * Signs out whoever shows a refresh token, live or not: its chain and its session end. Signing out must work if the access
+ * token is over, and if a refresh waits for a proof that nobody gives. A token that is unknown, or whose chain has ended,
+ * changes nothing (RFC 7009 2.2), and a rotated one is no theft here: it ends no more than it could have used.
+ */
+export async function logoutByToken(
+  deps: EndDeps & Pick<Deps, 'keys'>,
+  ctx: RequestContext,
+  refreshToken: string,
+): Promise<void> {
+  const token = await findTokenByHash(deps.db, hashRefreshToken(deps.keys, refreshToken));
+  if (!token) return;
+  const { tenantId, staffId, sessionId } = token;
+  const now = deps.clock.now();
+  const reason = 'logout' as const;
+  await withSessionTable(deps, (mode) =>
+    deps.db.transaction(async (tx) => {
+      const degraded = mode === 'degraded' || sessionId === null;
+      const session = sessionId !== null && { staffId, sessionId, reason, now };
+      if (session) await endChallenges(tx, tenantId, session);
+      const ended = !degraded && session && (await revokeSession(tx, tenantId, session));
+      const family = { staffId, familyId: token.familyId ?? token.id, reason, now };
+      let revoked = await revokeFamily(tx, tenantId, family);
+      if (session) revoked += await revokeSessionTokens(tx, tenantId, session);
+      if (!ended && revoked === 0) return;
+      await recordAudit(tx, ctx, {
+        action: 'AUTH_LOGOUT',
+        outcome: 'success',
+        tenantId,
+        actor: staffId,
+        sessionId,
+        subject: sessionId === null ? `staff:${staffId}` : `session:${sessionId}`,
+        details: { scope: 'session', with: 'refresh_token', ...(degraded && { degraded }) },
+      });
+    }),
+  );
 }
 
 /** Signs a person out of this tenant on all devices, this one too. */

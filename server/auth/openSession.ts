@@ -24,6 +24,8 @@ export interface NewSession {
   stepUp: boolean;
   /** How many live sessions the tenant's policy lets this person have, this one included. */
   maxSessions: number;
+  /** The first link of the chain; a random one unless the client may have to ask for it again. */
+  refreshToken?: string | undefined;
 }
 
 /** What a client gets for a login or a refresh that was allowed. */
@@ -90,7 +92,7 @@ export async function openSession(
       deviceHashes: [...request.deviceHashes],
     });
   }
-  const refreshToken = newRefreshToken(deps.random);
+  const refreshToken = request.refreshToken ?? newRefreshToken(deps.random);
   await insertToken(tx, {
     ...owner,
     id: familyId,

@@ -1,96 +1,23 @@
-import { recordAudit, toAuditRow } from '../audit';
+import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { RiskOutcome } from '../db/schema';
-import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { queueNotice } from '../mail';
-import {
-  assessRisk,
-  consumeRefreshChallenge,
-  describeAttempt,
-  learnFromSuccess,
-  noteDecision,
-  offerChallenge,
-} from '../security';
-import type { DeviceIdentity, RiskAssessment } from '../security';
+import { assessRisk, describeAttempt, noteDecision } from '../security';
+import type { RiskAssessment } from '../security';
 import { decideRefresh } from './decideLogin';
 import { forgetOrWarn, taughtBy } from './distrustSessions';
 import { invalidateSessions } from './invalidateSessions';
 import { toTokenPair } from './openSession';
 import type { TokenPair } from './openSession';
+import { demandStepUp } from './proveRefresh';
 import { recordRisk } from './recordRisk';
-import { deriveSuccessor, hashRefreshToken, looksLikeRefreshToken } from './refreshTokens';
-import { newRefreshToken } from './refreshTokens';
+import { looksLikeRefreshToken } from './refreshTokens';
 import { resolveUnspent } from './resolveUnspent';
-import { rotateToken } from './rotationStore';
+import { tryRotate } from './rotate';
+import type { RefreshDeps, RefreshInput } from './rotate';
 import type { RotatedToken } from './rotationStore';
 import { withSessionTable } from './withSessionTable';
-
-export type RefreshDeps = Pick<
-  Deps,
-  | 'db'
-  | 'pool'
-  | 'keys'
-  | 'clock'
-  | 'random'
-  | 'config'
-  | 'metrics'
-  | 'logger'
-  | 'schemaGuard'
-  | 'riskFacts'
-  | 'riskPolicies'
-  | 'riskBreaker'
-  | 'riskDecisions'
-  | 'accessTokens'
-  | 'geo'
-  | 'ipLists'
-  | 'mail'
->;
-
-export interface RefreshInput {
-  refreshToken: string;
-  /** From the `Idempotency-Key` header. */
-  idempotencyKey?: string | undefined;
-  device: DeviceIdentity;
-}
-
-/** A rotated chain and its new end, before the decision. */
-export interface Rotation {
-  token: RotatedToken;
-  refreshToken: string;
-  degraded: boolean;
-}
-
-/** @returns undefined where the presented token could not be spent */
-export async function tryRotate(
-  deps: RefreshDeps,
-  ctx: RequestContext,
-  input: RefreshInput,
-): Promise<Rotation | undefined> {
-  const refreshToken =
-    input.idempotencyKey === undefined
-      ? newRefreshToken(deps.random)
-      : deriveSuccessor(deps.keys, input.refreshToken, input.idempotencyKey);
-  const rotation = {
-    tokenHash: hashRefreshToken(deps.keys, input.refreshToken),
-    successorId: deps.random.id(),
-    successorHash: hashRefreshToken(deps.keys, refreshToken),
-    now: deps.clock.now(),
-    idleSec: deps.config.refreshIdleSec,
-    shortSec: deps.config.refreshShortSec,
-    deviceInfo: ctx.userAgent,
-  };
-  return withSessionTable(deps, async (mode) => {
-    const degraded = mode === 'degraded';
-    const auditRow = toAuditRow(ctx, {
-      action: 'AUTH_TOKEN_REFRESH',
-      outcome: 'success',
-      details: degraded ? { degraded } : {},
-    });
-    const token = await rotateToken(deps.pool, mode, { ...rotation, auditRow });
-    return token && { token, refreshToken, degraded: degraded || token.sessionId === null };
-  });
-}
 
 const note = (
   deps: RefreshDeps,
@@ -133,48 +60,6 @@ async function block(
 }
 
 /**
- * A verified challenge of this session lets the refresh through, once; without one the client gets the
- * rotated token with the challenge, since with the old one it would look like a thief.
- */
-async function demandStepUp(
-  deps: RefreshDeps,
-  ctx: RequestContext,
-  rotation: Rotation & Pick<RefreshInput, 'device'>,
-  risk: RiskAssessment,
-): Promise<void> {
-  const { token, refreshToken } = rotation;
-  const { tenantId, userId, staffId, sessionId, sessionVersion } = token;
-  const { score, reasons } = risk;
-  const offer = await deps.db.transaction(async (tx) => {
-    const now = deps.clock.now();
-    const passed =
-      sessionId !== null && (await consumeRefreshChallenge(tx, tenantId, { sessionId, now }));
-    const outcome = passed ? 'passed' : 'challenged';
-    await recordRisk(tx, ctx, token, { at: 'refresh', risk, outcome });
-    if (passed) return undefined;
-    const owner = { tenantId, userId, staffId, sessionId, sessionVersion };
-    const about = { origin: 'refresh' as const, purpose: 'security_settings' as const };
-    return offerChallenge(deps, tx, ctx, { ...owner, ...about, score, reasons });
-  });
-  await note(deps, ctx, token, risk, offer ? 'challenged' : 'passed');
-  if (!offer) {
-    const deviceHashes = rotation.device.learned;
-    return learnFromSuccess(deps, ctx, { tenantId, userId, staffId, sessionId, deviceHashes });
-  }
-  deps.metrics.refreshes.inc({ outcome: 'step_up' });
-  throw new AppError('STEP_UP_REQUIRED', {
-    extra: {
-      requiresStepUp: true,
-      purpose: 'security_settings',
-      refreshToken,
-      score,
-      reasons,
-      ...offer,
-    },
-  });
-}
-
-/**
  * What is let through: quietly, unscored, or watched only. The rotation stands, whatever becomes of this: a client must
  * not lose its token to a failed note.
  */
@@ -195,6 +80,25 @@ async function letThrough(
   }
 }
 
+/** The attempt as the scorer sees it, beside where the session is at home. */
+function describeRefresh(
+  deps: RefreshDeps,
+  ctx: RequestContext,
+  token: RotatedToken,
+  device: RefreshInput['device'],
+) {
+  const { tenantId, staffId, sessionId } = token;
+  const home = {
+    country: token.sessionCountry,
+    network: token.sessionNetwork,
+    deviceHashes: token.sessionDevices ?? [],
+    proven: token.sessionProvenAt !== null,
+  };
+  const session = sessionId === null ? null : { id: sessionId, ...home };
+  const deviceHashes = device.hashes;
+  return describeAttempt(deps, ctx, { at: 'refresh', tenantId, staffId, deviceHashes, session });
+}
+
 /**
  * Rotates a refresh token: look up, rotate, score, decide; an access token only if allowed.
  * @throws AppError INVALID_REFRESH_TOKEN, FORCE_LOGOUT, STEP_UP_REQUIRED with the rotated token
@@ -205,30 +109,16 @@ export async function refresh(
   input: RefreshInput,
 ): Promise<TokenPair> {
   if (!looksLikeRefreshToken(input.refreshToken)) throw new AppError('INVALID_REFRESH_TOKEN');
-  const rotation =
-    (await tryRotate(deps, ctx, input)) ?? (await resolveUnspent(deps, ctx, input, tryRotate));
+  const rotation = (await tryRotate(deps, ctx, input)) ?? (await resolveUnspent(deps, ctx, input));
   const { token, refreshToken, degraded } = rotation;
-  const { tenantId, userId, staffId, sessionVersion, sessionId, expiresAt } = token;
-  const attempt = describeAttempt(deps, ctx, {
-    at: 'refresh',
-    tenantId,
-    staffId,
-    deviceHashes: input.device.hashes,
-    session:
-      sessionId === null
-        ? null
-        : {
-            id: sessionId,
-            country: token.sessionCountry,
-            deviceHashes: token.sessionDevices ?? [],
-          },
-  });
+  const { tenantId, userId, sessionVersion, sessionId, expiresAt } = token;
+  const { device } = input;
+  const attempt = describeRefresh(deps, ctx, token, device);
   const risk = await assessRisk(deps, ctx, attempt);
   const decision = await decideRefresh(deps, token, risk);
   if (decision === 'block') return block(deps, ctx, token, risk);
-  if (decision === 'step_up') {
-    await demandStepUp(deps, ctx, { ...rotation, device: input.device }, risk);
-  } else await letThrough(deps, ctx, token, risk);
+  if (decision === 'step_up') await demandStepUp(deps, ctx, { ...rotation, device, attempt, risk });
+  else await letThrough(deps, ctx, token, risk);
   deps.metrics.refreshes.inc({ outcome: 'succeeded' });
   const subject = { tenantId, userId, sessionVersion, sid: sessionId ?? token.familyId, degraded };
   return toTokenPair(deps, subject, { refreshToken, refreshExpiresAt: expiresAt, sessionId });

@@ -18,6 +18,15 @@ export function deriveSuccessor(keys: KeyRing, presented: string, idempotencyKey
   return PREFIX + keys.hash('refresh-successor', presented, idempotencyKey).toString('base64url');
 }
 
+/** The first token of a login that a proof finished, likewise: a purpose of its own, so that no successor equals it. */
+export function deriveFirstToken(
+  keys: KeyRing,
+  challengeId: string,
+  idempotencyKey: string,
+): string {
+  return PREFIX + keys.hash('login-token', challengeId, idempotencyKey).toString('base64url');
+}
+
 /** What the database holds of a token. */
 export function hashRefreshToken(keys: KeyRing, token: string): string {
   return keys.hash('refresh-token', token).toString('hex');

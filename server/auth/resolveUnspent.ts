@@ -3,67 +3,26 @@ import type { RequestContext } from '../context';
 import { AppError } from '../errors';
 import { queueNotice } from '../mail';
 import { forgetOrWarn, taughtBy } from './distrustSessions';
+import { findForcedEnd, forcedLogout } from './forcedEnd';
 import { invalidateSessions } from './invalidateSessions';
-import type { RefreshDeps, RefreshInput, Rotation } from './refresh';
-import { deriveSuccessor, hashRefreshToken } from './refreshTokens';
+import { answerAgain } from './lostAnswer';
 import { sessionLifetimes } from './openSession';
+import { hashRefreshToken } from './refreshTokens';
+import { tryRotate } from './rotate';
+import type { RefreshDeps, RefreshInput, Rotation } from './rotate';
 import {
   adoptToken,
   findTokenByHash,
   hasLiveLink,
   lockStaff,
   lockUnadopted,
-  isCurrentStaff,
 } from './rotationStore';
 import type { StoredToken } from './rotationStore';
-import { findSessionOrigin, insertSession, readCurrentStaff } from './sessionStore';
+import { insertSession, readCurrentStaff } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
 
-/** How long a lost answer can be asked for again. */
-const LOST_ANSWER_MS = 60_000;
-
 const familyOf = (token: StoredToken) => token.familyId ?? token.id;
-
-/**
- * The answer was lost, and the client asks again with the key of its first request: the successor is
- * derived again and must be the live end of the chain. Once it has been used, the answer was not lost.
- */
-async function findLostAnswer(
-  deps: RefreshDeps,
-  spent: StoredToken,
-  input: RefreshInput,
-): Promise<Rotation | undefined> {
-  const now = deps.clock.now();
-  if (input.idempotencyKey === undefined || spent.revokedAt === null) return undefined;
-  if (now.getTime() - spent.revokedAt.getTime() > LOST_ANSWER_MS) return undefined;
-  const refreshToken = deriveSuccessor(deps.keys, input.refreshToken, input.idempotencyKey);
-  const successor = await findTokenByHash(deps.db, hashRefreshToken(deps.keys, refreshToken));
-  if (!successor || successor.revokedAt !== null || successor.expiresAt <= now) return undefined;
-  const { tenantId, userId, staffId, sessionId, sessionVersion, rememberMe, expiresAt } = successor;
-  if (!(await isCurrentStaff(deps.db, tenantId, { staffId, sessionVersion }))) {
-    throw new AppError('INVALID_REFRESH_TOKEN');
-  }
-  // As with the first answer: asking twice must not hide that a session has moved.
-  const origin = await withSessionTable(deps, async (mode) =>
-    mode === 'degraded' || sessionId === null
-      ? undefined
-      : findSessionOrigin(deps.db, tenantId, sessionId),
-  );
-  const familyId = familyOf(successor);
-  const whose = { tenantId, userId, staffId, sessionId, familyId, sessionVersion };
-  return {
-    token: {
-      ...whose,
-      rememberMe,
-      sessionCountry: origin?.country ?? null,
-      sessionDevices: origin?.deviceHashes ?? null,
-      expiresAt,
-    },
-    refreshToken,
-    degraded: sessionId === null,
-  };
-}
 
 /**
  * A rotated token came back: somebody holds a copy. The chain ends, and with it every session of the staff
@@ -128,37 +87,35 @@ async function adopt(deps: RefreshDeps, ctx: RequestContext, token: StoredToken)
 /**
  * Says why a token could not be spent: a lost answer is given again, a replay is punished, a token that
  * lacked its session gets one. Everything else is no theft, and nothing else is revoked.
- * @throws AppError INVALID_REFRESH_TOKEN, or FORCE_LOGOUT after the revocation has been committed
+ * @throws AppError INVALID_REFRESH_TOKEN; FORCE_LOGOUT after a replay was punished, or if the sessions were ended for
+ *   their owner before
  */
 export async function resolveUnspent(
   deps: RefreshDeps,
   ctx: RequestContext,
   input: RefreshInput,
-  rotate: (
-    deps: RefreshDeps,
-    ctx: RequestContext,
-    input: RefreshInput,
-  ) => Promise<Rotation | undefined>,
 ): Promise<Rotation> {
   const find = () => findTokenByHash(deps.db, hashRefreshToken(deps.keys, input.refreshToken));
   let stored = await find();
   if (stored && lacksSession(stored, deps.clock.now())) {
     await adopt(deps, ctx, stored);
-    const rotation = await rotate(deps, ctx, input);
+    const rotation = await tryRotate(deps, ctx, input);
     if (rotation) return rotation;
     // Another request was faster: what it did to the token says what this one is.
     stored = await find();
   }
   if (stored?.revokeReason === 'rotation') {
-    const lost = await findLostAnswer(deps, stored, input);
-    if (lost) return lost;
+    const again = await answerAgain(deps, ctx, stored, input);
+    if (again) return again;
     const spent = stored;
     await withSessionTable(deps, (mode) => punishReuse(deps, ctx, mode, spent));
     deps.mail.wake();
     deps.riskFacts.forget(spent.tenantId, spent.staffId);
     deps.metrics.refreshes.inc({ outcome: 'reuse_detected' });
-    throw new AppError('FORCE_LOGOUT', { extra: { reason: 'reuse_detected' } });
+    throw forcedLogout('reuse_detected');
   }
   deps.metrics.refreshes.inc({ outcome: 'invalid' });
-  throw new AppError('INVALID_REFRESH_TOKEN');
+  const chain = stored && { familyId: familyOf(stored), sessionId: stored.sessionId };
+  const forced = stored && chain && (await findForcedEnd(deps, stored.tenantId, chain));
+  throw forced ? forcedLogout(forced) : new AppError('INVALID_REFRESH_TOKEN');
 }

@@ -1,4 +1,4 @@
-import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import { and, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { auditRowFromJson } from '../audit';
@@ -18,10 +18,17 @@ export interface RotatedToken {
   familyId: string;
   sessionVersion: number;
   rememberMe: boolean;
-  /** Where the session began; null where that is not known. */
+  /** The link that was presented. */
+  spentId: string;
+  /** The link that takes its place: the end of the chain. */
+  successorId: string;
+  /** Where the session is at home; null if that is not known. */
   sessionCountry: string | null;
-  /** On what it began; null where that is not known. */
+  sessionNetwork: string | null;
+  /** On what it is at home; null if that is not known. */
   sessionDevices: string[] | null;
+  /** When a proof said that it is at home there; null if none has. */
+  sessionProvenAt: Date | null;
   expiresAt: Date;
 }
 
@@ -53,7 +60,9 @@ function rotationSql(mode: SessionMode): string {
     SELECT t.id, t.tenant_id, t.user_id, t.staff_id, t.session_id, t.session_version, t.remember_me,
       coalesce(t.family_id, t.id) AS family_id, ${ends} AS ends_at,
       ${normal ? 's.country' : 'NULL'}::text AS session_country,
-      ${normal ? 's.device_hashes' : 'NULL'}::text[] AS session_devices
+      ${normal ? 's.network' : 'NULL'}::text AS session_network,
+      ${normal ? 's.device_hashes' : 'NULL'}::text[] AS session_devices,
+      ${normal ? 's.origin_proven_at' : 'NULL'}::timestamptz AS session_proven_at
     FROM refresh_tokens t
     JOIN tenant_staff st ON st.tenant_id = t.tenant_id AND st.id = t.staff_id AND st.user_id = t.user_id
     JOIN users u ON u.id = t.user_id
@@ -95,7 +104,9 @@ function rotationSql(mode: SessionMode): string {
   SELECT spent.tenant_id AS "tenantId", spent.user_id AS "userId", spent.staff_id AS "staffId",
     spent.session_id AS "sessionId", spent.family_id AS "familyId",
     spent.session_version AS "sessionVersion", spent.remember_me AS "rememberMe",
-    spent.session_country AS "sessionCountry", spent.session_devices AS "sessionDevices",
+    spent.id AS "spentId", $3::uuid AS "successorId",
+    spent.session_country AS "sessionCountry", spent.session_network AS "sessionNetwork",
+    spent.session_devices AS "sessionDevices", spent.session_proven_at AS "sessionProvenAt",
     successor.expires_at AS "expiresAt"
   FROM spent, successor`;
 }
@@ -153,6 +164,27 @@ export async function hasLiveLink(db: Db, tenantId: string, familyId: string): P
     )
     .limit(1);
   return rows.length > 0;
+}
+
+/** Whether a link of a chain, or of a session, was revoked for one of these reasons, and for which. */
+export async function findTokenEnd(
+  db: Db,
+  tenantId: string,
+  query: { familyId: string; sessionId: string | null; reasons: readonly RevokeReason[] },
+): Promise<RevokeReason | null> {
+  const { familyId, sessionId } = query;
+  const [row] = await db
+    .select({ reason: refreshTokens.revokeReason })
+    .from(refreshTokens)
+    .where(
+      and(
+        eq(refreshTokens.tenantId, tenantId),
+        or(eq(familyOf, familyId), sessionId ? eq(refreshTokens.sessionId, sessionId) : undefined),
+        inArray(refreshTokens.revokeReason, [...query.reasons]),
+      ),
+    )
+    .limit(1);
+  return row?.reason ?? null;
 }
 
 /** Makes others who would change this staff member's sessions wait: one theft is punished once. */

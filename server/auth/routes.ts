@@ -14,7 +14,7 @@ import { contextOf, principalOf } from '../middleware/request';
 import { endpoint, storableText } from '../routeTable';
 import { identifyDevice } from '../security';
 import { completeLogin } from './completeLogin';
-import { endSession, logout, logoutAll } from './endSessions';
+import { endSession, logout, logoutAll, logoutByToken } from './endSessions';
 import { listOwnSessions } from './listOwnSessions';
 import { login } from './login';
 import { noticeRoutes } from './noticeRoutes';
@@ -37,6 +37,7 @@ const loginBody = z.object({
 });
 /** Long enough for an access token: sent in the wrong place, it is an invalid token, not a malformed body. */
 const refreshBody = z.object({ refreshToken: storableText(4096) });
+const logoutBody = refreshBody.partial().optional();
 const completeBody = z.object({ challengeId: challengeId.optional() }).optional();
 /** As many as there ever were on one page, so that a client that does not page misses none of them. */
 const MOST_SESSIONS = 500;
@@ -96,7 +97,9 @@ function signInRoutes(deps: Deps) {
         const id = body?.challengeId ?? readChallengeCookie(req);
         if (id === undefined) throw new AppError('CHALLENGE_NOT_FOUND');
         const device = deviceOf(deps, req);
-        const tokens = await completeLogin(deps, contextOf(req), { challengeId: id, device });
+        const key = idempotencyKey.parse(req.headers['idempotency-key']);
+        const input = { challengeId: id, idempotencyKey: key, device };
+        const tokens = await completeLogin(deps, contextOf(req), input);
         setDeviceCookie(req, res, device.cookie);
         clearChallengeCookie(req, res);
         res.json(tokens);
@@ -114,6 +117,35 @@ function signInRoutes(deps: Deps) {
         const key = idempotencyKey.parse(req.headers['idempotency-key']);
         const input = { ...body, idempotencyKey: key, device: deviceOf(deps, req) };
         res.json(await withChallengeCookie(req, res, refresh(deps, contextOf(req), input)));
+      },
+    }),
+  };
+}
+
+function signOutRoutes(deps: Deps) {
+  return {
+    logout: endpoint({
+      summary: 'Sign out on this device, with an access token, a refresh token or both',
+      body: logoutBody,
+      responses: {
+        204: 'Signed out; also if the refresh token is unknown or over',
+        401: 'UNAUTHENTICATED if neither is sent, or the access token has ended and is alone',
+      },
+      async handle(req, res, { body }) {
+        const { refreshToken } = body ?? {};
+        // Without a refresh token, a session of one's own is needed.
+        const principal = refreshToken === undefined ? principalOf(req) : req.principal;
+        if (principal) await logout(deps, contextOf(req), principal);
+        if (refreshToken !== undefined) await logoutByToken(deps, contextOf(req), refreshToken);
+        res.status(204).end();
+      },
+    }),
+    logoutAll: endpoint({
+      summary: 'Sign out on all devices',
+      responses: { 204: 'Signed out everywhere' },
+      async handle(req, res) {
+        await logoutAll(deps, contextOf(req), principalOf(req));
+        res.status(204).end();
       },
     }),
   };
@@ -150,22 +182,6 @@ function sessionRoutes(deps: Deps) {
         res.status(204).end();
       },
     }),
-    logout: endpoint({
-      summary: 'Sign out on this device',
-      responses: { 204: 'Signed out' },
-      async handle(req, res) {
-        await logout(deps, contextOf(req), principalOf(req));
-        res.status(204).end();
-      },
-    }),
-    logoutAll: endpoint({
-      summary: 'Sign out on all devices',
-      responses: { 204: 'Signed out everywhere' },
-      async handle(req, res) {
-        await logoutAll(deps, contextOf(req), principalOf(req));
-        res.status(204).end();
-      },
-    }),
     jwks: endpoint({
       summary: 'The public keys of access tokens (RFC 7517)',
       responses: { 200: 'A JSON Web Key Set' },
@@ -179,6 +195,7 @@ function sessionRoutes(deps: Deps) {
 
 export const authRoutes = (deps: Deps) => ({
   ...signInRoutes(deps),
+  ...signOutRoutes(deps),
   ...sessionRoutes(deps),
   ...noticeRoutes(deps),
 });

@@ -2,8 +2,10 @@ import type { Principal } from '../context';
 import { batchLoads } from '../db/batchLoads';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
-import { invalidToken } from './accessTokens';
+import type { AppError } from '../errors';
+import { INVALID_TOKEN, invalidToken } from './accessTokens';
 import type { AccessClaims } from './accessTokens';
+import { findForcedEnd, forcedLogout, toForced } from './forcedEnd';
 import { readLiveSessions, readLiveStaff, touchSessions } from './sessionStore';
 import type { LiveState } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
@@ -11,28 +13,32 @@ import { withSessionTable } from './withSessionTable';
 export interface SessionCheck {
   /**
    * Asks the database whether the token's session is still good, at every request and on every node.
-   * @throws AppError UNAUTHENTICATED; the driver's error where the database could not be asked
+   * @throws AppError UNAUTHENTICATED; FORCE_LOGOUT with the reason if the session was ended for its owner; the
+   *   driver's error where the database could not be asked
    */
   check(claims: AccessClaims): Promise<Principal>;
   /** Waits for writes that answers did not wait for. */
   settle(): Promise<void>;
 }
 
-type CheckDeps = Pick<Deps, 'pool' | 'clock' | 'schemaGuard' | 'logger' | 'metrics'>;
+type CheckDeps = Pick<Deps, 'db' | 'pool' | 'clock' | 'schemaGuard' | 'logger' | 'metrics'>;
 
 const TOUCH_AFTER_MS = 60_000;
 
+/** Whether the row found is of the person whom the token names: others learn nothing of it. */
+const isTheirs = (claims: AccessClaims, state: LiveState | undefined): state is LiveState =>
+  state?.tenantId === claims.tid && state.userId === claims.sub;
+
 /** The signed claims and the live rows must tell the same story. */
-function toPrincipal(claims: AccessClaims, state: LiveState | undefined): Principal {
+function toPrincipal(claims: AccessClaims, state: LiveState | undefined): Principal | undefined {
   if (
-    !state?.live ||
+    !isTheirs(claims, state) ||
+    !state.live ||
     !state.active ||
-    state.tenantId !== claims.tid ||
-    state.userId !== claims.sub ||
     state.staffVersion !== claims.sv ||
     (state.sessionVersion !== null && state.sessionVersion !== claims.sv)
   ) {
-    throw invalidToken();
+    return undefined;
   }
   return {
     tenantId: state.tenantId,
@@ -45,6 +51,24 @@ function toPrincipal(claims: AccessClaims, state: LiveState | undefined): Princi
     email: state.email,
     tenant: { slug: state.tenantSlug, name: state.tenantName },
   };
+}
+
+/**
+ * Why a token is refused: a person whose sessions were ended for them is told so, like the thief. The reason came with
+ * the live session. Only if the version has moved on and no row says why, the refresh tokens are asked: `user_sessions`
+ * was missing then.
+ */
+async function explainRefusal(
+  deps: CheckDeps,
+  claims: AccessClaims,
+  state: LiveState | undefined,
+): Promise<AppError> {
+  if (!isTheirs(claims, state)) return invalidToken();
+  const untold = state.revokeReason === null && state.staffVersion !== claims.sv;
+  const forced = untold
+    ? await findForcedEnd(deps, claims.tid, { familyId: claims.sid, sessionId: claims.sid })
+    : toForced(state.revokeReason);
+  return forced ? forcedLogout(forced, INVALID_TOKEN) : invalidToken();
 }
 
 /** Moves `last_seen_at` on without making anybody wait, many sessions in one statement. */
@@ -89,6 +113,7 @@ export function createSessionCheck(deps: CheckDeps): SessionCheck {
             : readLiveStaff(deps.pool, claims.tid, claims.sub),
         );
     const principal = toPrincipal(claims, state);
+    if (!principal) throw await explainRefusal(deps, claims, state);
     const lastSeen = state?.lastSeenAt ?? null;
     if (lastSeen !== null && deps.clock.now().getTime() - lastSeen >= TOUCH_AFTER_MS) {
       toucher.touch(claims.sid);

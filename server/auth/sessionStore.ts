@@ -23,6 +23,8 @@ export interface LiveState {
   active: boolean;
   /** The session is neither revoked nor over; true where there is none to look at. */
   live: boolean;
+  /** Why the session was revoked; null if it was not, or if there is none to look at. */
+  revokeReason: RevokeReason | null;
   /** Milliseconds since the epoch; null where there is no session. */
   lastSeenAt: number | null;
 }
@@ -41,7 +43,7 @@ const STAFF_JOINS = `JOIN users u ON u.id = st.user_id JOIN tenants t ON t.id = 
 const LIVE_SESSIONS: PreparedStatement = {
   name: 'live_sessions',
   text: `SELECT s.id, ${STAFF_COLUMNS}, s.session_version AS "sessionVersion",
-    (s.revoked_at IS NULL AND s.expires_at > $2) AS live,
+    (s.revoked_at IS NULL AND s.expires_at > $2) AS live, s.revoke_reason AS "revokeReason",
     (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS "lastSeenAt"
     FROM user_sessions s
     JOIN tenant_staff st ON st.tenant_id = s.tenant_id AND st.id = s.staff_id AND st.user_id = s.user_id
@@ -52,7 +54,7 @@ const LIVE_SESSIONS: PreparedStatement = {
 const LIVE_STAFF: PreparedStatement = {
   name: 'live_staff',
   text: `SELECT ${STAFF_COLUMNS}, NULL::int AS "sessionVersion", true AS live,
-    NULL::float8 AS "lastSeenAt"
+    NULL::text AS "revokeReason", NULL::float8 AS "lastSeenAt"
     FROM tenant_staff st ${STAFF_JOINS}
     WHERE st.tenant_id = $1 AND st.user_id = $2`,
 };
@@ -122,18 +124,76 @@ export async function readCurrentStaff(
   return row;
 }
 
-/** Where and on what a session began; null for what is not known. */
+/** Where and on what a session is at home; null for what is not known. */
+export interface StoredOrigin {
+  country: string | null;
+  network: string | null;
+  deviceHashes: string[] | null;
+  /** When a proof said so; null if none has. */
+  provenAt: Date | null;
+}
+
+/** @returns undefined if the session is not live */
 export async function findSessionOrigin(
   db: Db,
   tenantId: string,
-  sessionId: string,
-): Promise<{ country: string | null; deviceHashes: string[] | null } | undefined> {
-  const { country, deviceHashes } = userSessions;
+  query: { sessionId: string; now: Date },
+): Promise<StoredOrigin | undefined> {
+  const { country, network, deviceHashes, originProvenAt: provenAt } = userSessions;
   const [row] = await db
-    .select({ country, deviceHashes })
+    .select({ country, network, deviceHashes, provenAt })
+    .from(userSessions)
+    .where(
+      and(
+        eq(userSessions.tenantId, tenantId),
+        eq(userSessions.id, query.sessionId),
+        isNull(userSessions.revokedAt),
+        gt(userSessions.expiresAt, query.now),
+      ),
+    );
+  return row;
+}
+
+/** Why a session was revoked; null if it was not, or is unknown. */
+export async function findSessionEnd(
+  db: Db,
+  tenantId: string,
+  sessionId: string,
+): Promise<RevokeReason | null> {
+  const [row] = await db
+    .select({ reason: userSessions.revokeReason })
     .from(userSessions)
     .where(and(eq(userSessions.tenantId, tenantId), eq(userSessions.id, sessionId)));
-  return row;
+  return row?.reason ?? null;
+}
+
+/** A proof was given from here: the session, if it is live, is at home here from now on. */
+export async function moveSessionHome(
+  tx: Tx,
+  tenantId: string,
+  home: { sessionId: string } & Record<'country' | 'network', string | null> & {
+      deviceHashes: readonly string[];
+      now: Date;
+    },
+): Promise<void> {
+  const { country, network, deviceHashes, now } = home;
+  await tx
+    .update(userSessions)
+    .set({
+      country,
+      network,
+      deviceHashes: [...deviceHashes],
+      originProvenAt: now,
+      // The evidence goes on saying where it began.
+      beganCountry: sql`CASE WHEN ${userSessions.originProvenAt} IS NULL THEN ${userSessions.country} ELSE ${userSessions.beganCountry} END`,
+    })
+    .where(
+      and(
+        eq(userSessions.tenantId, tenantId),
+        eq(userSessions.id, home.sessionId),
+        isNull(userSessions.revokedAt),
+      ),
+    );
 }
 
 /** Neither revoked nor past the absolute end. */

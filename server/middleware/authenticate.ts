@@ -1,9 +1,13 @@
 import type { Request, RequestHandler } from 'express';
 import { AppError } from '../errors';
-import { depsOf } from './request';
+import type { ErrorCode } from '../errors';
+import { depsOf, unauthenticated } from './request';
 
 /** RFC 6750 2.1; the scheme is case-insensitive (RFC 9110 11.1). */
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
+
+/** How a token that is not good, or no longer, is refused. */
+const ENDED: readonly ErrorCode[] = ['UNAUTHENTICATED', 'FORCE_LOGOUT'];
 
 function bearerToken(req: Request): string | undefined {
   return BEARER.exec(req.headers.authorization ?? '')?.[1];
@@ -12,9 +16,7 @@ function bearerToken(req: Request): string | undefined {
 /** Checks the token's signature and the live session, at every request. */
 export const authenticate: RequestHandler = async (req, _res, next) => {
   const token = bearerToken(req);
-  if (token === undefined) {
-    throw new AppError('UNAUTHENTICATED', { headers: { 'www-authenticate': 'Bearer' } });
-  }
+  if (token === undefined) throw unauthenticated();
   const { accessTokens, sessionCheck } = depsOf(req);
   req.principal = await sessionCheck.check(accessTokens.read(token));
   next();
@@ -29,7 +31,8 @@ export const authenticateIfPresent: RequestHandler = async (req, res, next) => {
   try {
     await authenticate(req, res, () => undefined);
   } catch (error) {
-    if (!(error instanceof AppError && error.code === 'UNAUTHENTICATED')) throw error;
+    if (!(error instanceof AppError && ENDED.includes(error.code))) throw error;
+    req.refusal = error;
   }
   next();
 };

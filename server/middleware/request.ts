@@ -9,19 +9,25 @@ declare module 'express-serve-static-core' {
     correlationId: string;
     /** Set by `authenticate`. */
     principal?: Principal;
+    /** Set by `authenticateIfPresent`: why the token that was sent counted for nothing. */
+    refusal?: AppError;
     /** Set by `requireStepUp`: the proof's id, or null where a test went past it. */
     stepUpProof?: string | null;
   }
 }
+
+/** RFC 6750 3: no token was sent. */
+export const unauthenticated = () =>
+  new AppError('UNAUTHENTICATED', { headers: { 'www-authenticate': 'Bearer' } });
 
 const MAX_USER_AGENT = 512;
 
 /** The dependencies that `createApp` gave to the application. */
 export const depsOf = (req: Request): Deps => req.app.locals['deps'] as Deps;
 
-/** @throws AppError UNAUTHENTICATED where no `authenticate` ran before: closed, not open */
+/** @throws AppError UNAUTHENTICATED, or how the token was refused, where nobody was authenticated: closed, not open */
 export function principalOf(req: Request): Principal {
-  if (!req.principal) throw new AppError('UNAUTHENTICATED');
+  if (!req.principal) throw req.refusal ?? unauthenticated();
   return req.principal;
 }
 

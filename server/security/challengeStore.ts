@@ -32,6 +32,7 @@ export const notEnded = () =>
 /** A challenge that can still be verified: nothing has ended it, not verified yet, in time, with tries left. */
 export const stillOpen = (now: Date) =>
   and(
+    isNull(stepUpChallenges.revokedAt),
     isNull(stepUpChallenges.verifiedAt),
     gt(stepUpChallenges.expiresAt, now),
     lt(stepUpChallenges.attempts, MAX_ATTEMPTS),
@@ -136,10 +137,10 @@ export async function spendPasskeyChallenge(
 }
 
 /** How long a verified challenge waits for the login or refresh that it lets through. */
-const VERIFIED_FOR_SEC = 600;
+export const VERIFIED_FOR_SEC = 600;
 /** No challenge lets anything through after this time: it was open for ten minutes, and verified for fifteen at most. */
 const USABLE_FOR_MS = 3_600_000;
-const verifiedSince = (now: Date, seconds: number) =>
+export const verifiedSince = (now: Date, seconds: number) =>
   and(gt(stepUpChallenges.verifiedAt, new Date(now.getTime() - seconds * 1000)), notEnded());
 
 /**
@@ -165,28 +166,6 @@ export async function consumeLoginChallenge(
     )
     .returning();
   return row;
-}
-
-/** Lets one refresh of this session through; `true` where there was a verified challenge to consume. */
-export async function consumeRefreshChallenge(
-  tx: Tx,
-  tenantId: string,
-  query: { sessionId: string; now: Date },
-): Promise<boolean> {
-  const rows = await tx
-    .update(stepUpChallenges)
-    .set({ consumedAt: query.now })
-    .where(
-      and(
-        eq(stepUpChallenges.tenantId, tenantId),
-        eq(stepUpChallenges.sessionId, query.sessionId),
-        eq(stepUpChallenges.purpose, 'security_settings'),
-        isNull(stepUpChallenges.consumedAt),
-        verifiedSince(query.now, VERIFIED_FOR_SEC),
-      ),
-    )
-    .returning({ id: stepUpChallenges.id });
-  return rows.length > 0;
 }
 
 /** A proof for these guards one act, and is worth no second one. */

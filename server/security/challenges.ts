@@ -24,6 +24,8 @@ export interface ChallengeRequest {
   rememberMe?: boolean;
   /** Of a refresh: the chain end that its 428 hands out. The proof opens that chain end alone. */
   refreshTokenId?: string;
+  /** Tries that it begins with: a challenge that takes the place of another has no more than that one had left. */
+  attempts?: number;
   /** Of the browser that begins it: HMAC of its device id. The challenge's cookie counts for that browser alone. */
   browserHash?: string | null;
   /** The login goes on only once a second factor is enrolled. */
@@ -43,12 +45,15 @@ export interface ChallengeOffer {
   detail?: string;
 }
 
-type ChallengeDeps = Pick<Deps, 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'>;
+export type ChallengeDeps = Pick<
+  Deps,
+  'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'
+>;
 
 /** How long a challenge can be answered. */
 const OPEN_FOR_MS = 10 * 60_000;
 /** It is offered again only while more than this is left: whoever is asked needs time to answer. */
-const OFFERED_AGAIN_MS = OPEN_FOR_MS / 2;
+export const OFFERED_AGAIN_MS = OPEN_FOR_MS / 2;
 
 const NO_WAY_ON: Record<ChallengeOrigin, string> = {
   login: 'No second factor is enrolled. Ask an administrator to enrol one for you.',
@@ -59,7 +64,7 @@ const NO_WAY_ON: Record<ChallengeOrigin, string> = {
 
 type Opened = Pick<Challenge, 'id' | 'expiresAt'>;
 
-function describeOffer(
+export function describeOffer(
   keys: KeyRing,
   { id, expiresAt }: Opened,
   methods: string[],

@@ -15,14 +15,14 @@ export {
   resetTries,
 } from './attemptStore';
 export { resetRiskPolicy, showPolicyOf } from './changeRiskPolicy';
+export type { AnomalyInput } from './computeAnomalyScore';
 export { describeAttempt } from './describeAttempt';
+export { offerRefreshChallenge, passByProof } from './refreshChallenges';
+export { isAtProvenHome } from './signals';
+export { networkOf } from './networks';
 export { fromChallengeId } from './challengeId';
-export {
-  consumeLoginChallenge,
-  consumeRefreshChallenge,
-  endChallenges,
-  findChallenge,
-} from './challengeStore';
+export { consumeLoginChallenge, endChallenges, findChallenge } from './challengeStore';
+export type { Challenge } from './challengeStore';
 export { offerChallenge } from './challenges';
 export { hashesOfAgent, identifyDevice } from './devices';
 export type { DeviceIdentity } from './devices';

@@ -1,4 +1,4 @@
-import { SIGNALS } from './signals';
+import { SIGNALS, isAtProvenHome } from './signals';
 import type { Attempt, History, Sight, Signal } from './signals';
 
 export const SCORE_CAP = 100;
@@ -52,7 +52,10 @@ export function lookForSignals(
   history: History,
   weights: Weights = {},
 ): SeenSignal[] {
+  const atHome = isAtProvenHome(attempt);
   const seen = SIGNALS.flatMap((signal) => {
+    // A proof has answered this doubt in this session: to ask again at each refresh would tell nothing new.
+    if (atHome && signal.doubtsPlace) return [];
     const saw = signal.look(attempt, history);
     return saw ? [{ code: signal.code, saw }] : [];
   });

@@ -38,7 +38,7 @@ describe('a rotated refresh token that comes back', () => {
       .set('authorization', `Bearer ${third.body.accessToken}`);
     expect(me.status).toBe(401);
     const last = await refresh(third.body.refreshToken);
-    expect(last.body).toStrictEqual({ error: 'INVALID_REFRESH_TOKEN' });
+    expect(last.body).toStrictEqual({ error: 'FORCE_LOGOUT', reason: 'reuse_detected' });
 
     const events = await db.select().from(auditLogs).where(eq(auditLogs.tenantId, seeded.tenantId));
     const actions = events.map(({ action }) => action);

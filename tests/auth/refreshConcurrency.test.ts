@@ -102,7 +102,7 @@ describe('a refresh and a force logout at the same moment', () => {
     await release();
     const [answer] = await Promise.all([refreshing, ending]);
     expect(answer.status).toBe(401);
-    expect(answer.body).toStrictEqual({ error: 'INVALID_REFRESH_TOKEN' });
+    expect(answer.body).toStrictEqual({ error: 'FORCE_LOGOUT', reason: 'force_logout' });
     await expectAllDead(seeded);
     const [row, ...successors] = await tokensOf(seeded.staffId);
     expect(successors).toHaveLength(0);

@@ -1,17 +1,29 @@
 import { app } from '@/server/app';
+import { forceLogout } from '@/server/auth';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { logout, me, refresh, refreshWithKey } from '@/tests/helpers/authCalls';
+import type { SeededAuth } from '@/tests/helpers/seedAuth';
+import { expectSignedIn } from '@/tests/helpers/authOutcomes';
+import { login, logout, me, refresh, refreshWithKey } from '@/tests/helpers/authCalls';
 import {
   auditOf,
   liveTokensOf,
+  setStaffStatus,
   tablesHolding,
   tokensOf,
   versionOf,
 } from '@/tests/helpers/authRows';
-import { openNode } from '@/tests/helpers/openNode';
+import { openNode, operatorContext } from '@/tests/helpers/openNode';
 
 const KEY = 'key-of-this-refresh-8f2c';
 const REUSE = { error: 'FORCE_LOGOUT', reason: 'reuse_detected' };
+const INVALID = { error: 'INVALID_REFRESH_TOKEN' };
+
+/** No reuse was recorded, and the chain of this person goes on. */
+async function expectUnharmed({ staffId, tenantId }: SeededAuth): Promise<void> {
+  expect(await versionOf(staffId)).toBe(1);
+  expect(await liveTokensOf(staffId)).toHaveLength(1);
+  expect(await auditOf('REFRESH_REUSE_DETECTED', tenantId)).toStrictEqual([]);
+}
 
 describe('a refresh whose answer was lost', () => {
   it('gives the same successor to the same token with the same key', async () => {
@@ -33,13 +45,22 @@ describe('a refresh whose answer was lost', () => {
     expect(again.body.refreshToken).toBe(lost.body.refreshToken);
   });
 
-  it('adds one row and one event, however often it is asked for', async () => {
+  it('adds one row, however often it is asked for, and each repeat is written down', async () => {
     const seeded = await seedTestUserAndToken();
     for (let time = 0; time < 4; time += 1) {
       expect((await refreshWithKey(app, seeded.refreshToken, KEY)).status).toBe(200);
     }
     expect(await tokensOf(seeded.staffId)).toHaveLength(2);
     expect(await auditOf('AUTH_TOKEN_REFRESH', seeded.tenantId)).toHaveLength(1);
+    const repeat = {
+      actor: seeded.staffId,
+      sessionId: seeded.sessionId,
+      subject: `token-family:${seeded.refreshTokenId}`,
+      outcome: 'success',
+      details: { at: 'refresh' },
+    };
+    const repeats = await auditOf('AUTH_TOKEN_REISSUED', seeded.tenantId);
+    expect(repeats).toMatchObject([repeat, repeat, repeat]);
   });
 
   it('adds one row for ten requests at once, and all get the same successor', async () => {
@@ -55,19 +76,105 @@ describe('a refresh whose answer was lost', () => {
     expect(await liveTokensOf(seeded.staffId)).toHaveLength(1);
   });
 
-  it('is given again 59 seconds later, and is reuse 61 seconds later', async () => {
+  it('is given again ten minutes later while nobody used it, and after that is refused without harm', async () => {
     const { app: aged, clock } = openNode();
     const seeded = await seedTestUserAndToken();
     clock.stop();
     const lost = await refreshWithKey(aged, seeded.refreshToken, KEY);
-    clock.advance(59);
+    clock.advance(600);
     const late = await refreshWithKey(aged, seeded.refreshToken, KEY);
     expect(late.body.refreshToken).toBe(lost.body.refreshToken);
-    clock.advance(2);
+    clock.advance(1);
     const tooLate = await refreshWithKey(aged, seeded.refreshToken, KEY);
     expect(tooLate.status).toBe(401);
-    expect(tooLate.body).toStrictEqual(REUSE);
-    expect(await liveTokensOf(seeded.staffId)).toHaveLength(0);
+    expect(tooLate.body).toStrictEqual(INVALID);
+    await expectUnharmed(seeded);
+    expect((await refresh(aged, lost.body.refreshToken)).status).toBe(200);
+  });
+
+  it('is given again for as long as the setting says, and no longer', async () => {
+    const { app: strict, clock } = openNode((config) => ({ ...config, lostAnswerSec: 5 }));
+    const seeded = await seedTestUserAndToken();
+    clock.stop();
+    await refreshWithKey(strict, seeded.refreshToken, KEY);
+    clock.advance(5);
+    expect((await refreshWithKey(strict, seeded.refreshToken, KEY)).status).toBe(200);
+    clock.advance(1);
+    expect((await refreshWithKey(strict, seeded.refreshToken, KEY)).body).toStrictEqual(INVALID);
+    await expectUnharmed(seeded);
+  });
+
+  it('is given again by a node whose clock is five minutes behind or ahead, and is no reuse on one further off', async () => {
+    const node = openNode();
+    const seeded = await seedTestUserAndToken();
+    const lost = await refreshWithKey(app, seeded.refreshToken, KEY);
+    for (const seconds of [-300, 600]) {
+      node.clock.advance(seconds);
+      const again = await refreshWithKey(node.app, seeded.refreshToken, KEY);
+      expect(again.body.refreshToken).toBe(lost.body.refreshToken);
+    }
+    node.clock.advance(3600);
+    const off = await refreshWithKey(node.app, seeded.refreshToken, KEY);
+    expect(off.body).toStrictEqual(INVALID);
+    await expectUnharmed(seeded);
+  });
+});
+
+describe('the right key is never theft: a repeat is refused and punishes nobody', () => {
+  const ENDED = {
+    'signed out': INVALID,
+    forced: { error: 'FORCE_LOGOUT', reason: 'force_logout' },
+  };
+
+  it('once the successor was used: what the repeat asked for has been answered', async () => {
+    const seeded = await seedTestUserAndToken();
+    const rotated = (await refreshWithKey(app, seeded.refreshToken, KEY)).body;
+    const next = await refresh(app, rotated.refreshToken);
+    const res = await refreshWithKey(app, seeded.refreshToken, KEY);
+    expect(res.status).toBe(401);
+    expect(res.body).toStrictEqual(INVALID);
+    await expectUnharmed(seeded);
+    await expectSignedIn(app, next.body);
+  });
+
+  it('once the session was signed out', async () => {
+    const seeded = await seedTestUserAndToken();
+    const other = (await login(app, seeded)).body;
+    const rotated = (await refreshWithKey(app, seeded.refreshToken, KEY)).body;
+    await logout(app, rotated.accessToken);
+    const res = await refreshWithKey(app, seeded.refreshToken, KEY);
+    expect(res.body).toStrictEqual(ENDED['signed out']);
+    expect(await auditOf('REFRESH_REUSE_DETECTED', seeded.tenantId)).toStrictEqual([]);
+    await expectSignedIn(app, other);
+  });
+
+  it('once the sessions were ended for the person: the answer says so, and why', async () => {
+    const node = openNode();
+    const seeded = await seedTestUserAndToken();
+    await refreshWithKey(app, seeded.refreshToken, KEY);
+    await forceLogout(node.deps, operatorContext, seeded.tenantId, seeded.staffId);
+    const res = await refreshWithKey(app, seeded.refreshToken, KEY);
+    expect(res.body).toStrictEqual(ENDED.forced);
+    expect(await auditOf('REFRESH_REUSE_DETECTED', seeded.tenantId)).toStrictEqual([]);
+    expect(await versionOf(seeded.staffId)).toBe(2);
+  });
+
+  it('once a theft of the chain was detected: the victim learns the same as the thief', async () => {
+    const seeded = await seedTestUserAndToken();
+    const rotated = (await refreshWithKey(app, seeded.refreshToken, KEY)).body;
+    await refreshWithKey(app, rotated.refreshToken, `${KEY}-2`);
+    expect((await refresh(app, rotated.refreshToken)).body).toStrictEqual(REUSE);
+    expect((await refreshWithKey(app, seeded.refreshToken, KEY)).body).toStrictEqual(REUSE);
+    expect(await auditOf('REFRESH_REUSE_DETECTED', seeded.tenantId)).toHaveLength(1);
+    expect(await versionOf(seeded.staffId)).toBe(2);
+  });
+
+  it('once the person was disabled: nothing is handed out again', async () => {
+    const seeded = await seedTestUserAndToken();
+    await refreshWithKey(app, seeded.refreshToken, KEY);
+    await setStaffStatus(seeded.staffId, 'disabled');
+    expect((await refreshWithKey(app, seeded.refreshToken, KEY)).body).toStrictEqual(INVALID);
+    expect(await auditOf('AUTH_TOKEN_REISSUED', seeded.tenantId)).toStrictEqual([]);
   });
 });
 
@@ -93,14 +200,6 @@ describe('the same token is reuse, and ends the family,', () => {
   it('with a key, where the first refresh had none', async () => {
     const seeded = await seedTestUserAndToken();
     await refresh(app, seeded.refreshToken);
-    expect((await refreshWithKey(app, seeded.refreshToken, KEY)).body).toStrictEqual(REUSE);
-    expect(await liveTokensOf(seeded.staffId)).toHaveLength(0);
-  });
-
-  it('with the right key, once the successor was used: the answer was not lost', async () => {
-    const seeded = await seedTestUserAndToken();
-    const rotated = (await refreshWithKey(app, seeded.refreshToken, KEY)).body;
-    expect((await refresh(app, rotated.refreshToken)).status).toBe(200);
     expect((await refreshWithKey(app, seeded.refreshToken, KEY)).body).toStrictEqual(REUSE);
     expect(await liveTokensOf(seeded.staffId)).toHaveLength(0);
   });

@@ -1,3 +1,4 @@
+import request from 'supertest';
 import { computeAnomalyScoreOptimized } from '@/server/security/computeAnomalyScore';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { cookieOf, login, me, refresh } from '@/tests/helpers/authCalls';
@@ -9,7 +10,7 @@ import {
   versionOf,
 } from '@/tests/helpers/authRows';
 import { openNode } from '@/tests/helpers/openNode';
-import { giveFactor } from '@/tests/helpers/secondFactor';
+import { giveFactor, wrongCodes } from '@/tests/helpers/secondFactor';
 import { answerChallenge } from '@/tests/helpers/stepUp';
 
 jest.mock('@/server/security/computeAnomalyScore', () => ({
@@ -89,17 +90,38 @@ describe('after the 428 of a refresh', () => {
     expect((await refresh(app, asked.body.refreshToken)).status).toBe(200);
   });
 
-  it('the new token gets another 428 and no access token while nothing was answered', async () => {
+  it('the new token gets another 428, a challenge of its own and no access token while nothing was answered', async () => {
     const seeded = await seedTestUserAndToken();
-    await giveFactor(seeded);
+    const secret = await giveFactor(seeded);
     scoreWith(75);
     const first = await refresh(app, seeded.refreshToken);
     scoreWith(75);
     const second = await refresh(app, first.body.refreshToken);
     expect(second.status).toBe(428);
     expect(second.body.accessToken).toBeUndefined();
-    expect(second.body.challengeId).toBe(first.body.challengeId);
+    expect(second.body.challengeId).not.toBe(first.body.challengeId);
+    // The challenge before is over: its proof would be for a link that is spent.
+    const { challengeId } = first.body;
+    expect((await answerChallenge(node, secret, { challengeId })).status).toBe(404);
     expect(await versionOf(seeded.staffId)).toBe(1);
+  });
+
+  it('asking again does not double the tries: the next challenge has those that were left', async () => {
+    const seeded = await seedTestUserAndToken();
+    const secret = await giveFactor(seeded);
+    const [wrong = ''] = wrongCodes(secret, node.clock.now(), 1);
+    const guess = (challengeId: string) =>
+      request(app)
+        .post('/api/security/step-up/verify')
+        .send({ code: wrong, purpose: 'security_settings', challengeId });
+    scoreWith(75);
+    const first = (await refresh(app, seeded.refreshToken)).body;
+    for (const left of [4, 3, 2]) {
+      expect((await guess(first.challengeId)).body.attemptsLeft).toBe(left);
+    }
+    scoreWith(75);
+    const second = (await refresh(app, first.refreshToken)).body;
+    expect((await guess(second.challengeId)).body.attemptsLeft).toBe(1);
   });
 
   it('one answer lets one refresh through, and no second one', async () => {

@@ -18,12 +18,12 @@ describe('a forced logout', () => {
 
     const refused = await me(victim.accessToken);
     expect(refused.status).toBe(401);
-    expect(refused.body.error).toBe('UNAUTHENTICATED');
+    expect(refused.body).toStrictEqual({ error: 'FORCE_LOGOUT', reason: 'force_logout' });
     const refresh = await request(app)
       .post('/api/auth/refresh')
       .send({ refreshToken: victim.refreshToken });
     expect(refresh.status).toBe(401);
-    expect(refresh.body).toStrictEqual({ error: 'INVALID_REFRESH_TOKEN' });
+    expect(refresh.body).toStrictEqual({ error: 'FORCE_LOGOUT', reason: 'force_logout' });
     expect((await me(colleague.accessToken)).status).toBe(200);
   });
 });

@@ -6,7 +6,7 @@ import { userSessions } from '@/server/db/schema';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { login, me, refresh } from '@/tests/helpers/authCalls';
-import { expectSignedIn, expectSignedOut } from '@/tests/helpers/authOutcomes';
+import { expectForcedOut, expectSignedIn } from '@/tests/helpers/authOutcomes';
 import { auditOf, setStaffStatus, tokensOf } from '@/tests/helpers/authRows';
 import { openNode, operatorContext } from '@/tests/helpers/openNode';
 import { pollUntil } from '@/tests/helpers/pollUntil';
@@ -25,7 +25,7 @@ describe('a force logout on another node', () => {
       expect((await me(app, accessToken)).status).toBe(401);
       expect((await me(other.app, accessToken)).status).toBe(401);
     }
-    await expectSignedOut(app, seeded);
+    await expectForcedOut(app, seeded, 'force_logout');
     const reasons = (await tokensOf(seeded.staffId)).map(({ revokeReason }) => revokeReason);
     expect(new Set(reasons)).toStrictEqual(new Set(['force_logout']));
     expect(await auditOf('SESSION_INVALIDATED', seeded.tenantId)).toMatchObject([

@@ -28,6 +28,7 @@ export const AUDIT_DETAILS: Details = {
   AUTH_LOGIN_FAILED: { reason: 'wrong_password' },
   AUTH_LOGOUT: { scope: 'session' },
   AUTH_TOKEN_REFRESH: {},
+  AUTH_TOKEN_REISSUED: { at: 'refresh' },
   REFRESH_REUSE_DETECTED: { familyId: ID, alreadyEnded: false },
   SUSPICIOUS_LOGIN_DETECTED: { ...risk, at: 'login', decision: 'step_up' },
   ANOMALY_CHECK_SKIPPED: { at: 'login', cause: 'timeout' },

@@ -28,6 +28,21 @@ export async function expectSignedOut(app: Express, who: SignedIn): Promise<void
   await expectInvalidToken(app, who.refreshToken);
 }
 
+/** Both tokens say that the session was ended for its owner, and why. */
+export async function expectForcedOut(
+  app: Express,
+  who: SignedIn,
+  reason: 'reuse_detected' | 'security_event' | 'force_logout',
+): Promise<void> {
+  const [asked, refreshed] = [await me(app, who.accessToken), await refresh(app, who.refreshToken)];
+  for (const res of [asked, refreshed]) {
+    expect(res.status).toBe(401);
+    expect(res.headers['content-type']).toMatch(/^application\/json/);
+    expect(res.body).toStrictEqual({ error: 'FORCE_LOGOUT', reason });
+  }
+  expect(asked.headers['www-authenticate']).toBe('Bearer error="invalid_token"');
+}
+
 export async function expectSignedIn(app: Express, who: SignedIn): Promise<void> {
   expect((await me(app, who.accessToken)).status).toBe(200);
   expect((await refresh(app, who.refreshToken)).status).toBe(200);

@@ -1,4 +1,5 @@
 import type { AuditAction } from '../actions';
+import { IN_SOMEBODYS_PLACE, IP_RULES } from './accessMappings';
 import { ACCOUNT_MAPPINGS } from './accountMappings';
 import type { OcsfMapping } from './classes';
 import { STAFF_MAPPINGS } from './staffMappings';
@@ -37,6 +38,12 @@ export const OCSF_MAPPINGS: Readonly<
     activity: 'Token Refresh',
     severity: 'Informational',
     message: 'A refresh token was exchanged',
+  },
+  AUTH_TOKEN_REISSUED: {
+    class: 'authentication',
+    activity: 'Token Reissue',
+    severity: 'Informational',
+    message: 'A lost answer with tokens was given again',
   },
   REFRESH_REUSE_DETECTED: {
     class: 'finding',
@@ -205,41 +212,8 @@ export const OCSF_MAPPINGS: Readonly<
     severity: 'Low',
     message: 'A migration of the database was applied',
   },
-  IMPERSONATION_STARTED: {
-    class: 'authentication',
-    activity: 'Account Switch',
-    severity: 'Medium',
-    message: 'Somebody began to act as somebody else',
-    has: ['impersonation'],
-  },
-  IMPERSONATION_ENDED: {
-    class: 'authentication',
-    activity: 'Impersonation End',
-    severity: 'Informational',
-    message: 'Somebody stopped acting as somebody else',
-    has: ['impersonation'],
-  },
-  IP_RULE_CREATED: {
-    class: 'entity',
-    activity: 'Create',
-    severity: 'Low',
-    message: 'A rule for addresses was created',
-    entity: { type: 'IP Rule', name: 'IP rule' },
-  },
-  IP_RULE_UPDATED: {
-    class: 'entity',
-    activity: 'Update',
-    severity: 'Low',
-    message: 'A rule for addresses was changed',
-    entity: { type: 'IP Rule', name: 'IP rule' },
-  },
-  IP_RULE_DELETED: {
-    class: 'entity',
-    activity: 'Delete',
-    severity: 'Low',
-    message: 'A rule for addresses was deleted',
-    entity: { type: 'IP Rule', name: 'IP rule' },
-  },
+  ...IN_SOMEBODYS_PLACE,
+  ...IP_RULES,
 };
 
 /** Of an action that this release does not know: a newer one wrote it. */

@@ -11,6 +11,7 @@ const TOGETHER_MS = 15 * 60_000;
 export const concurrentCountries: Signal = {
   code: 'CONCURRENT_COUNTRIES',
   weight: 15,
+  doubtsPlace: true,
   unless: ['NEW_COUNTRY', 'IMPOSSIBLE_TRAVEL'],
   look({ country, now, session }, { sessions }) {
     if (country === null) return null;

@@ -17,6 +17,7 @@ const HOUR_MS = 3_600_000;
 export const impossibleTravel: Signal = {
   code: 'IMPOSSIBLE_TRAVEL',
   weight: 25,
+  doubtsPlace: true,
   look({ country, now }, { countries }) {
     const [latest] = [...countries].sort((a, b) => b[1] - a[1]);
     if (!latest || country === null || latest[0] === country) return null;

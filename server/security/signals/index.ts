@@ -28,3 +28,4 @@ export const SIGNALS: readonly Signal[] = [
 ];
 
 export type { Attempt, History, Sight, Signal } from './signal';
+export { isAtProvenHome } from './signal';

@@ -8,5 +8,6 @@ import type { Signal } from './signal';
 export const ipOnList: Signal = {
   code: 'IP_ON_LIST',
   weight: 35,
+  doubtsPlace: true,
   look: ({ lists }) => (lists.length > 0 ? { lists: lists.join(', ') } : null),
 };

@@ -9,6 +9,7 @@ import type { Signal } from './signal';
 export const newCountry: Signal = {
   code: 'NEW_COUNTRY',
   weight: 35,
+  doubtsPlace: true,
   look({ country }, { countries }) {
     if (countries.size === 0 || country === null || countries.has(country)) return null;
     return { country, knownCountries: countries.size };

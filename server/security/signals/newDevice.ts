@@ -10,6 +10,7 @@ import type { Signal } from './signal';
 export const newDevice: Signal = {
   code: 'NEW_DEVICE',
   weight: 25,
+  doubtsPlace: true,
   look({ deviceHashes }, history) {
     if (history.deviceHashes.size === 0 && history.lastLoginAt === null) return null;
     if (deviceHashes.some((hash) => history.deviceHashes.has(hash))) return null;

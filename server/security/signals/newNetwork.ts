@@ -9,6 +9,7 @@ import type { Signal } from './signal';
 export const newNetwork: Signal = {
   code: 'NEW_NETWORK',
   weight: 10,
+  doubtsPlace: true,
   unless: ['NEW_COUNTRY'],
   look({ network }, { networks }) {
     if (networks.size === 0 || network === null || networks.has(network)) return null;

@@ -1,7 +1,8 @@
 import type { Signal } from './signal';
 
 /**
- * A refresh from another device, or from another country, than the one its session began on or in. A token moves with
+ * A refresh from another device, or from another country, than the one its session is at home on or in: where it began,
+ * or where a proof at a refresh has moved it. A token moves with
  * its device: one that turns up on another was copied. A new country has said so already, and louder.
  *
  * False positives: a traveller between two countries that are both known; a client without cookies whose user agent
@@ -10,6 +11,7 @@ import type { Signal } from './signal';
 export const sessionMoved: Signal = {
   code: 'SESSION_MOVED',
   weight: 25,
+  doubtsPlace: true,
   unless: ['NEW_COUNTRY'],
   look({ at, session, country, deviceHashes: [device] }) {
     if (at !== 'refresh' || session === null) return null;

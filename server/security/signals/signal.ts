@@ -18,13 +18,32 @@ export interface Attempt {
   session: SessionOrigin | null;
 }
 
-/** Where and on what a session began. */
+/** Where and on what a session is at home: it began there, or a proof at a refresh moved it there. */
 export interface SessionOrigin {
   id: string;
   /** Null where that is not known. */
   country: string | null;
-  /** What identified the device; empty where that is not known. */
+  /** As {@link networkOf} names it; null if that is not known. */
+  network?: string | null;
+  /** What identified the device, best first; empty where that is not known. */
   deviceHashes: readonly string[];
+  /** A second proof was given from there. */
+  proven?: boolean;
+}
+
+/**
+ * Whether a refresh comes from where its session is at home by a proof: the same network, country and device. The device
+ * must show the best that it showed then: a user agent alone does not stand for a cookie.
+ */
+export function isAtProvenHome({ at, session, country, network, deviceHashes }: Attempt): boolean {
+  if (at !== 'refresh' || !session?.proven) return false;
+  const [device] = deviceHashes;
+  return (
+    session.country === country &&
+    (session.network ?? null) === network &&
+    device !== undefined &&
+    device === session.deviceHashes[0]
+  );
 }
 
 /** What is known of a staff member, from logins that succeeded: bounded, whatever their number. */
@@ -51,6 +70,8 @@ export interface Signal {
   code: string;
   /** What it adds to the score; a tenant's policy may say otherwise. */
   weight: number;
+  /** It doubts the device, the network or the country. It is not asked about a session's proven home. */
+  doubtsPlace?: true;
   /** Codes that say the same thing with more weight: what they add is taken off what this one adds. */
   unless?: readonly string[];
   /** @returns what it saw, or null where there is nothing to doubt */

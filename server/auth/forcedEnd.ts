@@ -1,0 +1,36 @@
+import type { Db } from '../db';
+import type { RevokeReason } from '../db/schema';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import { findTokenEnd } from './rotationStore';
+import { findSessionEnd } from './sessionStore';
+import { withSessionTable } from './withSessionTable';
+
+/** Reasons for which somebody else ends a person's sessions: the person must learn it, and which. */
+const FORCED = ['reuse_detected', 'security_event', 'force_logout'] as const;
+export type ForcedReason = (typeof FORCED)[number];
+
+/** @returns the reason, if a person did not end the session themselves; undefined for every other end, and for none */
+export const toForced = (reason: RevokeReason | null | undefined): ForcedReason | undefined =>
+  FORCED.find((forced) => forced === reason);
+
+/** The body is the contract's: the reason and nothing else. */
+export const forcedLogout = (reason: ForcedReason, headers: Record<string, string> = {}) =>
+  new AppError('FORCE_LOGOUT', { extra: { reason }, headers });
+
+/**
+ * Looks for why a chain of refresh tokens was ended for its owner: at the session first, because a rotated link keeps
+ * `rotation` as its reason, and then at the links of the chain, because there may be no session.
+ */
+export async function findForcedEnd(
+  deps: Pick<Deps, 'schemaGuard'> & { db: Db },
+  tenantId: string,
+  chain: { familyId: string; sessionId: string | null },
+): Promise<ForcedReason | undefined> {
+  const { sessionId } = chain;
+  const ofSession = await withSessionTable(deps, async (mode) =>
+    mode === 'degraded' || sessionId === null ? null : findSessionEnd(deps.db, tenantId, sessionId),
+  );
+  if (ofSession !== null) return toForced(ofSession);
+  return toForced(await findTokenEnd(deps.db, tenantId, { ...chain, reasons: FORCED }));
+}

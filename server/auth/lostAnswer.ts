@@ -1,0 +1,96 @@
+import { recordAudit } from '../audit';
+import type { RequestContext } from '../context';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import { findForcedEnd, forcedLogout } from './forcedEnd';
+import { deriveSuccessor, hashRefreshToken } from './refreshTokens';
+import type { RefreshDeps, RefreshInput, Rotation } from './rotate';
+import { findTokenByHash, isCurrentStaff } from './rotationStore';
+import type { StoredToken } from './rotationStore';
+import { findSessionOrigin } from './sessionStore';
+import type { StoredOrigin } from './sessionStore';
+import { withSessionTable } from './withSessionTable';
+
+const familyOf = (token: StoredToken) => token.familyId ?? token.id;
+
+type ReissueDeps = Pick<Deps, 'db' | 'clock' | 'config' | 'schemaGuard'>;
+
+/**
+ * Whether a token that was issued at `since` may be handed out once more: it was not used, nothing has ended it, and it
+ * is not too long ago. A node whose clock is behind finds a `since` that is still to come: that is not too long ago.
+ * @returns where its session is at home, or undefined if it may not
+ */
+export async function mayReissue(
+  deps: ReissueDeps,
+  token: StoredToken,
+  since: Date,
+): Promise<StoredOrigin | undefined> {
+  const { tenantId, staffId, sessionId, sessionVersion } = token;
+  const now = deps.clock.now();
+  if (token.revokedAt !== null || token.expiresAt <= now) return undefined;
+  if (now.getTime() - since.getTime() > deps.config.lostAnswerSec * 1000) return undefined;
+  if (!(await isCurrentStaff(deps.db, tenantId, { staffId, sessionVersion }))) return undefined;
+  const unknown = { country: null, network: null, deviceHashes: null, provenAt: null };
+  return withSessionTable(deps, async (mode) => {
+    if (mode === 'degraded' || sessionId === null) return unknown;
+    return findSessionOrigin(deps.db, tenantId, { sessionId, now });
+  });
+}
+
+/** Each answer that is given again is another copy of a token: the log has all of them. */
+export async function recordReissue(
+  deps: Pick<Deps, 'db'>,
+  ctx: RequestContext,
+  token: StoredToken,
+  at: 'login' | 'refresh',
+): Promise<void> {
+  const { tenantId, staffId: actor, sessionId } = token;
+  const subject = `token-family:${familyOf(token)}`;
+  const about = { tenantId, actor, sessionId, subject, details: { at } };
+  await deps.db.transaction((tx) =>
+    recordAudit(tx, ctx, { ...about, action: 'AUTH_TOKEN_REISSUED', outcome: 'success' }),
+  );
+}
+
+/**
+ * A rotated token came back with an idempotency key. If the successor that the two derive exists, the request comes
+ * from the client that made the first one: it is never theft, however late it arrives.
+ * @returns the chain again if its end was not used yet; undefined if the key is not that of the first request
+ * @throws AppError INVALID_REFRESH_TOKEN if it is too late, FORCE_LOGOUT if the chain was ended for its owner; nothing
+ *   is revoked
+ */
+export async function answerAgain(
+  deps: RefreshDeps,
+  ctx: RequestContext,
+  spent: StoredToken,
+  input: RefreshInput,
+): Promise<Rotation | undefined> {
+  if (input.idempotencyKey === undefined) return undefined;
+  const refreshToken = deriveSuccessor(deps.keys, input.refreshToken, input.idempotencyKey);
+  const successor = await findTokenByHash(deps.db, hashRefreshToken(deps.keys, refreshToken));
+  if (!successor) return undefined;
+  const { tenantId, userId, staffId, sessionId, sessionVersion, rememberMe, expiresAt } = successor;
+  const familyId = familyOf(successor);
+  const origin = await mayReissue(deps, successor, spent.revokedAt ?? successor.createdAt);
+  if (!origin) {
+    const forced = await findForcedEnd(deps, tenantId, { familyId, sessionId });
+    deps.metrics.refreshes.inc({ outcome: 'invalid' });
+    throw forced ? forcedLogout(forced) : new AppError('INVALID_REFRESH_TOKEN');
+  }
+  await recordReissue(deps, ctx, successor, 'refresh');
+  return {
+    token: {
+      ...{ tenantId, userId, staffId, sessionId, familyId, sessionVersion, rememberMe, expiresAt },
+      spentId: spent.id,
+      successorId: successor.id,
+      // As with the first answer: asking again must not hide that a session has moved.
+      sessionCountry: origin.country,
+      sessionNetwork: origin.network,
+      sessionDevices: origin.deviceHashes,
+      sessionProvenAt: origin.provenAt,
+    },
+    refreshToken,
+    degraded: sessionId === null,
+    again: true,
+  };
+}

@@ -1,0 +1,77 @@
+import { toAuditRow } from '../audit';
+import type { RequestContext } from '../context';
+import type { Deps } from '../deps';
+import type { DeviceIdentity } from '../security';
+import { deriveSuccessor, hashRefreshToken, newRefreshToken } from './refreshTokens';
+import { rotateToken } from './rotationStore';
+import type { RotatedToken } from './rotationStore';
+import { withSessionTable } from './withSessionTable';
+
+export type RefreshDeps = Pick<
+  Deps,
+  | 'db'
+  | 'pool'
+  | 'keys'
+  | 'clock'
+  | 'random'
+  | 'config'
+  | 'metrics'
+  | 'logger'
+  | 'schemaGuard'
+  | 'riskFacts'
+  | 'riskPolicies'
+  | 'riskBreaker'
+  | 'riskDecisions'
+  | 'accessTokens'
+  | 'geo'
+  | 'ipLists'
+  | 'mail'
+>;
+
+export interface RefreshInput {
+  refreshToken: string;
+  /** From the `Idempotency-Key` header. */
+  idempotencyKey?: string | undefined;
+  device: DeviceIdentity;
+}
+
+/** A rotated chain and its new end, before the decision. */
+export interface Rotation {
+  token: RotatedToken;
+  refreshToken: string;
+  degraded: boolean;
+  /** The same end was handed out before: the client asks again for an answer that it lost. */
+  again: boolean;
+}
+
+/** @returns undefined if the presented token could not be spent */
+export async function tryRotate(
+  deps: RefreshDeps,
+  ctx: RequestContext,
+  input: RefreshInput,
+): Promise<Rotation | undefined> {
+  const refreshToken =
+    input.idempotencyKey === undefined
+      ? newRefreshToken(deps.random)
+      : deriveSuccessor(deps.keys, input.refreshToken, input.idempotencyKey);
+  const rotation = {
+    tokenHash: hashRefreshToken(deps.keys, input.refreshToken),
+    successorId: deps.random.id(),
+    successorHash: hashRefreshToken(deps.keys, refreshToken),
+    now: deps.clock.now(),
+    idleSec: deps.config.refreshIdleSec,
+    shortSec: deps.config.refreshShortSec,
+    deviceInfo: ctx.userAgent,
+  };
+  return withSessionTable(deps, async (mode) => {
+    const degraded = mode === 'degraded';
+    const auditRow = toAuditRow(ctx, {
+      action: 'AUTH_TOKEN_REFRESH',
+      outcome: 'success',
+      details: degraded ? { degraded } : {},
+    });
+    const token = await rotateToken(deps.pool, mode, { ...rotation, auditRow });
+    if (!token) return undefined;
+    return { token, refreshToken, degraded: degraded || token.sessionId === null, again: false };
+  });
+}
