@@ -22,10 +22,19 @@ export interface RequestContext {
   readonly tenantId: string | null;
   readonly actor: Actor;
   readonly sessionId: string | null;
+  /** Who connected, for the record; for a decision use {@link clientIp}. */
   readonly ip: string | null;
+  /** A trusted proxy did not say whose request it is, so that `ip` is the proxy's own. */
+  readonly ipOfProxy?: true;
   readonly country: string | null;
   readonly userAgent: string | null;
 }
+
+/**
+ * The client's address, if it is known. A proxy that does not say for whom it asks is not taken for the client: everybody
+ * behind it would be one, the failures of some would refuse them all, and each would be at home where the others are.
+ */
+export const clientIp = (ctx: RequestContext): string | null => (ctx.ipOfProxy ? null : ctx.ip);
 
 /** The current time, injected so that tests move it and never wait. */
 export interface Clock {

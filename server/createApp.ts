@@ -3,6 +3,7 @@ import type { Express } from 'express';
 import helmet from 'helmet';
 import { authRoutes } from './auth';
 import { auditLogRoutes, complianceRoutes } from './compliance';
+import { readAddress } from './clientAddress';
 import { demoRoutes } from './demo';
 import type { Deps } from './deps';
 import { healthRoutes } from './health';
@@ -17,6 +18,7 @@ import { describeApi } from './openApi';
 import { del, endpoint, get, post, put } from './routeTable';
 import type { Route } from './routeTable';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
+import { createTrust } from './trustProxy';
 import { verifyRoutes } from './verify';
 
 /** The audit log, and what proves it. */
@@ -103,7 +105,8 @@ export function createApp(deps: Deps): Express {
   app.locals['deps'] = deps;
   app.disable('x-powered-by');
   app.disable('etag');
-  app.set('trust proxy', deps.config.trustProxy);
+  const trusts = createTrust(deps.config.trustProxy);
+  app.set('trust proxy', (address: string, hop: number) => trusts(readAddress(address), hop));
   app.set('query parser', 'simple');
   app.use(correlationId, requestLog(deps), helmet(), noStore);
   mountRoutes(app, routeTable(deps));

@@ -24,6 +24,8 @@ import { createMetrics } from './metrics';
 import { createNodeClock } from './nodeClock';
 import type { NodeClock } from './nodeClock';
 import type { Metrics } from './metrics';
+import { createProxyWatch } from './proxyWatch';
+import type { ProxyWatch } from './proxyWatch';
 import {
   createBreaker,
   createGeoLookup,
@@ -63,6 +65,7 @@ export interface Deps {
   riskPolicies: RiskPolicies;
   riskBreaker: Breaker;
   riskDecisions: RiskDecisionLog;
+  proxyWatch: ProxyWatch;
   mail: Mailer;
   sealer: Sealer;
   deliverer: CheckpointDeliverer;
@@ -178,6 +181,7 @@ export function createDeps(
     ...createRiskCaches({ pool: risk.pool, clock, broadcast }),
     riskBreaker: createBreaker(clock),
     riskDecisions,
+    proxyWatch: createProxyWatch({ clock, logger, metrics }),
     mail,
     sealer,
     deliverer,

@@ -171,6 +171,11 @@ export function createMetrics() {
       labelNames: ['outcome'] as const,
       registers,
     }),
+    requestsWithoutAddress: new Counter({
+      name: 'gatehouse_requests_without_address_total',
+      help: 'Requests whose client address a trusted proxy did not send in a usable form',
+      registers,
+    }),
     degradedTokens: new Counter({
       name: 'gatehouse_degraded_tokens_total',
       help: 'Tokens issued without a session because user_sessions was missing',

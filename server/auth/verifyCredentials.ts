@@ -1,5 +1,6 @@
 import { recordAudit } from '../audit';
 import type { AuditEvent } from '../audit';
+import { clientIp } from '../context';
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
@@ -154,7 +155,11 @@ export async function verifyCredentials(
   const { email, password, tenant } = credentials;
   const subject = attemptSubject(deps.keys, 'email', email);
   const address = attemptSubject(deps.keys, 'address', addressBlock(ctx.ip));
-  const { throttled, accountsTried } = await judgeAddress(deps, address);
+  // What a proxy does not tell apart is not refused as one.
+  const { throttled, accountsTried } =
+    clientIp(ctx) === null
+      ? { throttled: false, accountsTried: 0 }
+      : await judgeAddress(deps, address);
   const account = await findAccount(deps.db, email);
   const taken = await takeTry(deps, account, credentials, { subject, throttled });
   if (!taken && throttled) {

@@ -5,6 +5,7 @@ import { findOwnership } from '../bootstrap/findOwnership';
 import type { GuardReport } from '../bootstrap/schemaGuard';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
+import { countDeviations } from '../tenants';
 import { checkClock } from './checkClock';
 
 interface Check {
@@ -24,10 +25,15 @@ export interface Readiness {
     keys: Check;
     role: Check;
     clock: Check;
+    people: Check;
+    proxies: Check;
   };
 }
 
-type ReadyDeps = Pick<Deps, 'config' | 'pool' | 'schemaGuard' | 'keys' | 'logger' | 'nodeClock'>;
+type ReadyDeps = Pick<
+  Deps,
+  'config' | 'db' | 'pool' | 'schemaGuard' | 'keys' | 'logger' | 'nodeClock' | 'proxyWatch'
+>;
 
 const fine: Check = { ok: true };
 const failed = (reason: string): Check => ({ ok: false, reason });
@@ -93,10 +99,24 @@ async function checkRole({ config, pool }: ReadyDeps): Promise<Check> {
   );
 }
 
+/** Who cannot sign in by their stored address; told, and no more. A table that is missing is another check's finding. */
+async function checkPeople({ db }: ReadyDeps): Promise<Check> {
+  const count = await countDeviations({ db }).catch(() => 0);
+  const what = `${count} stored e-mail addresses are not in their normal form and sign nobody in: see \`admin users collisions\`.`;
+  return withFindings(fine, count === 0 ? [] : [what]);
+}
+
+function checkProxies({ proxyWatch }: ReadyDeps): Check {
+  const findings = proxyWatch
+    .silent()
+    .map((proxy) => `The trusted proxy ${proxy} sends no usable client address.`);
+  return withFindings(fine, findings);
+}
+
 /** @returns whether this process can serve, and for each check why not */
 export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
   const look = deps.schemaGuard.check();
-  const [database, migrations, schema, keys, role, clock] = await Promise.all([
+  const [database, migrations, schema, keys, role, clock, people] = await Promise.all([
     attempt(deps, 'database', async () => {
       await deps.pool.query('SELECT 1');
       return fine;
@@ -106,8 +126,10 @@ export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
     attempt(deps, 'keys', () => checkKeys(deps)),
     attempt(deps, 'role', () => checkRole(deps)),
     attempt(deps, 'clock', () => checkClock(deps)),
+    checkPeople(deps),
   ]);
-  const checks = { database, migrations, schema, keys, role, clock };
+  const proxies = checkProxies(deps);
+  const checks = { database, migrations, schema, keys, role, clock, people, proxies };
   const ready = Object.values(checks).every(({ ok }) => ok);
   return { status: ready ? 'ready' : 'not_ready', checks };
 }

@@ -1,8 +1,9 @@
 import type { Request } from 'express';
-import ipaddr from 'ipaddr.js';
 import type { Principal, RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import type { ClientAddress } from '../trustProxy';
+import { clientAddressOf } from './clientAddress';
 
 declare module 'express-serve-static-core' {
   interface Request {
@@ -40,17 +41,28 @@ export function stepUpProofOf(req: Request): string | null {
   return req.stepUpProof;
 }
 
+const noted = new WeakSet<Request>();
+
+function knownAddressOf(req: Request): ClientAddress {
+  const client = clientAddressOf(req);
+  if (client.silentProxy && !noted.has(req)) {
+    noted.add(req);
+    depsOf(req).proxyWatch.note(client.ip);
+  }
+  return client;
+}
+
 /** What actions and audit events need to know of this request. */
 export function contextOf(req: Request): RequestContext {
-  // A proxy that passes on nonsense as an address is not believed: what counts is who connected.
-  const ip = ipaddr.isValid(req.ip ?? '') ? req.ip : req.socket.remoteAddress;
+  const { ip, silentProxy } = knownAddressOf(req);
   return {
     correlationId: req.correlationId,
     tenantId: req.principal?.tenantId ?? null,
     actor: req.principal?.staffId ?? 'anonymous',
     sessionId: req.principal?.sessionId ?? null,
-    ip: ip ?? null,
-    country: depsOf(req).geo.country(ip ?? null),
+    ip,
+    ...(silentProxy ? { ipOfProxy: true as const } : {}),
+    country: silentProxy ? null : depsOf(req).geo.country(ip),
     userAgent: req.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
   };
 }

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { Deps } from '../deps';
+import { clientAddressOf } from './clientAddress';
 
 /** One line a request, with the route's pattern and never the query, the headers or the body. */
 export function requestLog({ logger, metrics }: Pick<Deps, 'logger' | 'metrics'>): RequestHandler {
@@ -20,7 +21,7 @@ export function requestLog({ logger, metrics }: Pick<Deps, 'logger' | 'metrics'>
           route,
           status,
           ms: Math.round(seconds * 1e4) / 10,
-          ip: req.ip,
+          ip: clientAddressOf(req).ip,
           ...(res.writableFinished ? {} : { aborted: true }),
         },
         'request',

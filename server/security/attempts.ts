@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js';
+import { readAddress } from '../clientAddress';
 import type { KeyRing } from '../keyRing';
 
 /** The window in which failures count towards a temporary refusal. */
@@ -21,8 +22,9 @@ export const attemptSubject = (keys: KeyRing, kind: string, value: string): stri
 
 /** One household, office or attacker: an IPv4 address, or the /64 that one IPv6 subscriber gets. */
 export function addressBlock(ip: string | null): string {
-  if (ip === null || !ipaddr.isValid(ip)) return 'unknown';
-  const address = ipaddr.process(ip);
+  const canonical = readAddress(ip);
+  if (canonical === null) return 'unknown';
+  const address = ipaddr.parse(canonical);
   if (address.kind() === 'ipv4') return address.toString();
   return address
     .toByteArray()

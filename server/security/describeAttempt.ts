@@ -1,3 +1,4 @@
+import { clientIp } from '../context';
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import type { AnomalyInput } from './computeAnomalyScore';
@@ -18,6 +19,6 @@ export const describeAttempt = (
   ...known,
   now: deps.clock.now(),
   country: ctx.country,
-  network: networkOf(ctx.ip, deps.geo.asn(ctx.ip)),
-  lists: deps.ipLists.holding(ctx.ip),
+  network: networkOf(clientIp(ctx), deps.geo.asn(clientIp(ctx))),
+  lists: deps.ipLists.holding(clientIp(ctx)),
 });

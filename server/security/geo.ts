@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import ipaddr from 'ipaddr.js';
 import { Reader } from 'maxmind';
+import { readAddress } from '../clientAddress';
 import type { AsnResponse, CountryResponse, Response } from 'maxmind';
 import { COUNTRY_CENTROIDS } from './countryCentroids';
 
@@ -24,9 +25,8 @@ interface PackagedCountry {
  * @returns null for loopback, private and link-local addresses, which say nothing of a place
  */
 function publicAddress(ip: string | null): string | null {
-  if (ip === null || !ipaddr.isValid(ip)) return null;
-  const address = ipaddr.process(ip);
-  return address.range() === 'unicast' ? address.toString() : null;
+  const address = readAddress(ip);
+  return address !== null && ipaddr.parse(address).range() === 'unicast' ? address : null;
 }
 
 /** @throws Error with a plain sentence: a database that cannot be read would break each login, not the start */

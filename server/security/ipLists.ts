@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import ipaddr from 'ipaddr.js';
+import { readAddress, readRange } from '../clientAddress';
 
 /** The operator's own lists of addresses. */
 export interface IpLists {
@@ -21,35 +22,14 @@ interface List {
 
 type Address = ReturnType<typeof ipaddr.parse>;
 
-/** How much of ::ffff:0:0/96 comes before the IPv4 address. */
-const MAPPED_BITS = 96;
-
 const toNumber = (address: Address) =>
   address.toByteArray().reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-
-/**
- * The forms that ipaddr.js reads besides are slips in a list: `10.1` is 10.0.0.1 to it, and 010.0.0.1 is 8.0.0.1. An
- * IPv4 range in IPv6's clothes is unwrapped, as the addresses are that are looked for.
- */
-function parseRange(text: string): [Address, number] | undefined {
-  const [base = '', prefix] = text.split('/');
-  const plain = base.includes(':') || ipaddr.IPv4.isValidFourPartDecimal(base);
-  if (!plain || (prefix === undefined ? !ipaddr.isValid(base) : !ipaddr.isValidCIDR(text))) {
-    return undefined;
-  }
-  const written = ipaddr.parse(base);
-  const bits = prefix === undefined ? written.toByteArray().length * 8 : Number(prefix);
-  const address = ipaddr.process(base);
-  return address.kind() === written.kind() || bits < MAPPED_BITS
-    ? [written, bits]
-    : [address, bits - MAPPED_BITS];
-}
 
 /** @throws Error naming the file and the line that is no address and no CIDR range */
 function parseLine(line: string, where: string): { v4: boolean; range: Range } | undefined {
   const text = line.replace(/[#;].*$/, '').trim();
   if (text === '') return undefined;
-  const [address, bits = 0] = parseRange(text) ?? [];
+  const [address, bits = 0] = readRange(text) ?? [];
   if (!address) throw new Error(`${where} is no address and no CIDR range.`);
   const v4 = address.kind() === 'ipv4';
   const size = BigInt((v4 ? 32 : 128) - bits);
@@ -99,9 +79,9 @@ export function readIpLists(paths: readonly string[]): IpLists {
   const lists = paths.map(readList);
   return {
     holding(ip) {
-      if (ip === null || lists.length === 0 || !ipaddr.isValid(ip)) return [];
-      // Unwrapped: an IPv4 client of an IPv6 socket is ::ffff:a.b.c.d.
-      const address = ipaddr.process(ip);
+      const canonical = lists.length === 0 ? null : readAddress(ip);
+      if (canonical === null) return [];
+      const address = ipaddr.parse(canonical);
       const value = toNumber(address);
       const kind = address.kind() === 'ipv4' ? 'v4' : 'v6';
       return lists.filter((list) => holds(list[kind], value)).map(({ name }) => name);

@@ -1,3 +1,4 @@
+import { clientIp } from '../context';
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { networkOf } from './networks';
@@ -14,7 +15,7 @@ export async function learnFromSuccess(
   who: Pick<Sighting, 'tenantId' | 'userId' | 'staffId' | 'sessionId' | 'deviceHashes'>,
 ): Promise<void> {
   try {
-    const network = networkOf(ctx.ip, deps.geo.asn(ctx.ip));
+    const network = networkOf(clientIp(ctx), deps.geo.asn(clientIp(ctx)));
     const sighting = { ...who, country: ctx.country, network, at: deps.clock.now() };
     const { anomalyTimeoutMs } = deps.config;
     await deps.db.transaction((tx) => rememberSighting(tx, sighting, anomalyTimeoutMs));

@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js';
+import { readAddress } from '../clientAddress';
 
 /**
  * Names the network of an address: the block that its provider was given, as far as the address alone tells (IPv4 /16,
@@ -8,8 +9,9 @@ import ipaddr from 'ipaddr.js';
  */
 export function networkOf(ip: string | null, asn: number | null = null): string | null {
   if (asn !== null) return `AS${asn}`;
-  if (ip === null || !ipaddr.isValid(ip)) return null;
-  const address = ipaddr.process(ip);
+  const canonical = readAddress(ip);
+  if (canonical === null) return null;
+  const address = ipaddr.parse(canonical);
   if (address.range() !== 'unicast') return null;
   const bytes = address.toByteArray();
   if (address.kind() === 'ipv4') return `${bytes[0]}.${bytes[1]}.0.0/16`;

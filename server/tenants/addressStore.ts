@@ -87,13 +87,3 @@ export async function listMembershipsOf(
     .where(inArray(tenantStaff.userId, [...userIds]))
     .orderBy(asc(tenants.slug), asc(tenantStaff.id));
 }
-
-/** How many people's addresses are not known to be in their normal form, up to a limit. */
-export async function countUnnormalized(db: Db, limit: number): Promise<number> {
-  const rows = await db
-    .select({ id: users.id })
-    .from(users)
-    .where(not(users.emailNormalized))
-    .limit(limit);
-  return rows.length;
-}

@@ -1,9 +1,8 @@
 export { changePermissions } from './changePermissions';
 export type { PermissionChange } from './changePermissions';
 export { disableStaff, enableStaff } from './changeStaffStatus';
-export { countUnnormalized } from './addressStore';
 export { renameStaff } from './changeEmail';
-export { listCollisions, normalizeAddresses } from './normalizeAddresses';
+export { countDeviations, listCollisions, normalizeAddresses } from './normalizeAddresses';
 export { createStaff, objectionToPassword } from './createStaff';
 export { createTenant } from './createTenant';
 export { setPassword } from './setPassword';

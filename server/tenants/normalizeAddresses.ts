@@ -74,6 +74,12 @@ export async function normalizeAddresses(
   return { changed, left: deviations.length - changed };
 }
 
+/** How many people are stored with an address that is not its normal form, among the first few that are not marked. */
+export async function countDeviations(deps: Pick<Deps, 'db'>): Promise<number> {
+  const rows = await listUnnormalized(deps.db, { after: undefined, limit: BATCH });
+  return rows.filter(({ email }) => normalizeEmail(email) !== email).length;
+}
+
 export interface AddressCollision {
   userId: string;
   email: string;

@@ -165,6 +165,8 @@ describe('what is wrong', () => {
     ['TRUST_PROXY', 'true'],
     ['TRUST_PROXY', '*'],
     ['TRUST_PROXY', '10.0.0.0/8, everybody'],
+    ['TRUST_PROXY', '0.0.0.0/0'],
+    ['TRUST_PROXY', '10.1'],
     ['JWT_RETIRED_KEYS', 'not a key'],
     ['EVIDENCE_RETIRED_KEYS', 'not a key'],
     ['GEOIP_DB', '/nowhere/geo.mmdb'],

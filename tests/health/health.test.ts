@@ -23,7 +23,8 @@ const metrics = (on: Express, authorization?: string) => {
 
 const TOKEN = 'a-metrics-token';
 const ok = { ok: true };
-const fine = { database: ok, migrations: ok, schema: ok, keys: ok, role: ok, clock: ok };
+const told = { clock: ok, people: ok, proxies: ok };
+const fine = { database: ok, migrations: ok, schema: ok, keys: ok, role: ok, ...told };
 const failed = (reason: string) => ({ ok: false, reason });
 
 const NEWEST = readMigrations().at(-1);
@@ -115,7 +116,7 @@ describe('GET /health/ready', () => {
     const gone = failed('The database cannot be reached.');
     expect(res.body).toStrictEqual({
       status: 'not_ready',
-      checks: { database: gone, migrations: gone, schema: gone, keys: gone, role: ok, clock: ok },
+      checks: { database: gone, migrations: gone, schema: gone, keys: gone, role: ok, ...told },
     });
     expect(JSON.stringify([res.body, res.headers])).not.toMatch(
       /hidden|person|cellar|127\.0\.0\.1/,
