@@ -90,10 +90,15 @@ export function routeTable(deps: Deps): Route[] {
     ...verifyRoutes(deps),
     ...demoRoutes(deps),
   ];
+  let rendered: Buffer | undefined;
   const openApi = endpoint({
     summary: 'This document',
     responses: { 200: 'OpenAPI 3.1' },
-    handle: (_req, res) => void res.json(describeApi(table, deps.config.version)),
+    handle(_req, res) {
+      // Rendered once: it never changes, and anybody may ask for it as often as they like.
+      rendered ??= Buffer.from(JSON.stringify(describeApi(table, deps.config.version)));
+      res.type('json').send(rendered);
+    },
   });
   table.push(get('/openapi.json', [], openApi));
   return table;

@@ -5,6 +5,8 @@ import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { noticeFactorChanged } from '../mail';
 import type { NoticeDeps } from '../mail';
+import { admitEnrolment, takeConfirmation } from './boundEnrolment';
+import { dropPendingTotp } from './enrolmentStore';
 import { MOST_FACTORS, lockFactors } from './factorStore';
 import { checkTotpCode, generateTotpSecret, openTotpSecret, sealTotpSecret } from './totp';
 import { toOtpauthUri } from './otpauthUri';
@@ -25,6 +27,7 @@ export interface TotpEnrollment {
 
 /**
  * Begins an enrolment: a secret that counts for nothing until a code from it was shown.
+ * @throws AppError TOO_MANY_ATTEMPTS
  */
 export async function startTotpEnrollment(
   deps: EnrollDeps,
@@ -38,17 +41,12 @@ export async function startTotpEnrollment(
   const otpauthUri = toOtpauthUri(tenant.name, email, secret);
   const secretSealed = sealTotpSecret(deps.keys, row, secret);
   await deps.db.transaction(async (tx) => {
+    await admitEnrolment(deps, tx, ctx, principal, { factor: 'totp', subject: `factor:${row.id}` });
     await replacePendingTotp(tx, {
       ...row,
       secretSealed,
       keyId: deps.keys.ids.encryption,
       createdAt: deps.clock.now(),
-    });
-    await recordAudit(tx, ctx, {
-      action: 'FACTOR_ENROLLMENT_STARTED',
-      outcome: 'success',
-      subject: `factor:${row.id}`,
-      details: { factor: 'totp' },
     });
   });
   return {
@@ -86,7 +84,7 @@ async function activate(
 
 /**
  * Ends an enrolment with a code from the new secret; that code's time step is spent by it. Those that were enrolled
- * before stay.
+ * before stay. After ten wrong codes the secret is gone.
  * @param confirmation the code, and what its owner calls the new device
  * @throws AppError NOT_FOUND where no enrolment is open, INVALID_CODE, KEY_UNAVAILABLE, TOO_MANY_FACTORS
  */
@@ -101,8 +99,12 @@ export async function confirmTotpEnrollment(
   if (!pending) throw new AppError('NOT_FOUND', { detail: 'No enrolment is open: enrol first.' });
   const secret = openTotpSecret(deps.keys, pending, pending.secretSealed);
   if (secret === null) throw unreadableFactor();
+  const { last } = await takeConfirmation(deps, pending);
   const step = await checkTotpCode(secret, code, deps.clock.now(), null);
-  if (step === null) throw new AppError('INVALID_CODE');
+  if (step === null) {
+    if (last) await dropPendingTotp(deps.db, tenantId, pending.id);
+    throw new AppError('INVALID_CODE');
+  }
   await activate(deps, ctx, pending, { name, step });
   return { confirmed: true, factorId: pending.id };
 }

@@ -16,6 +16,7 @@ export const passkeyRoutes = (deps: Deps) => ({
       200: 'PublicKeyCredentialCreationOptionsJSON',
       409: 'TOO_MANY_FACTORS or METHOD_UNAVAILABLE',
       428: 'STEP_UP_REQUIRED',
+      429: 'TOO_MANY_ATTEMPTS',
     },
     async handle(req, res) {
       await assertMayChangeFactor(deps, req);

@@ -11,6 +11,7 @@ import { AppError } from '../errors';
 import type { ErrorCode } from '../errors';
 import { noticeFactorChanged } from '../mail';
 import type { WebauthnSettings } from '../webauthnSettings';
+import { admitEnrolment } from './boundEnrolment';
 import { checkRegistration, toUserHandle } from './checkPasskey';
 import { PASSKEY_ALGORITHMS } from './coseKey';
 import { MOST_FACTORS, lockFactors } from './factorStore';
@@ -32,7 +33,7 @@ function webauthnOf({ config }: RegisterDeps): WebauthnSettings {
 /**
  * Begins a registration, in place of one that was begun before: what `navigator.credentials.create()` takes
  * (WebAuthn Level 3 5.4), good for five minutes.
- * @throws AppError METHOD_UNAVAILABLE where passkeys are not set up, TOO_MANY_FACTORS
+ * @throws AppError METHOD_UNAVAILABLE where passkeys are not set up, TOO_MANY_FACTORS, TOO_MANY_ATTEMPTS
  */
 export async function startPasskeyRegistration(
   deps: RegisterDeps,
@@ -59,13 +60,11 @@ export async function startPasskeyRegistration(
   const expiresAt = new Date(deps.clock.now().getTime() + OPEN_FOR_MS);
   const { challenge } = options;
   await deps.db.transaction(async (tx) => {
-    await replaceRegistration(tx, { staffId, tenantId, userId, challenge, expiresAt });
-    await recordAudit(tx, ctx, {
-      action: 'FACTOR_ENROLLMENT_STARTED',
-      outcome: 'success',
+    await admitEnrolment(deps, tx, ctx, principal, {
+      factor: 'passkey',
       subject: `staff:${staffId}`,
-      details: { factor: 'passkey' },
     });
+    await replaceRegistration(tx, { staffId, tenantId, userId, challenge, expiresAt });
   });
   return options;
 }

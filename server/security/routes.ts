@@ -132,7 +132,11 @@ export const securityRoutes = (deps: Deps) => ({
   }),
   enrollTotp: endpoint({
     summary: 'Begin to enrol a TOTP authenticator',
-    responses: { 200: 'The secret, an otpauth URI and a QR code', 428: 'STEP_UP_REQUIRED' },
+    responses: {
+      200: 'The secret, an otpauth URI and a QR code',
+      428: 'STEP_UP_REQUIRED',
+      429: 'TOO_MANY_ATTEMPTS',
+    },
     async handle(req, res) {
       await assertMayChangeFactor(deps, req);
       res.json(await startTotpEnrollment(deps, contextOf(req), principalOf(req)));
