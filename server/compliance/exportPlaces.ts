@@ -1,25 +1,78 @@
+import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import { lockTenantPlace } from './exportPlaceStore';
 
-/** Each holds a connection and a processor for as long as it lasts. */
-const MAX_RUNNING = 2;
-const RETRY_AFTER_SEC = 30;
+/** Of a tenant, on all nodes together. */
+const MOST_OF_TENANT = 2;
+/** Of a node: each holds a connection of the pool, memory and a processor for as long as it lasts. */
+const MOST_ON_NODE = 4;
 
-let running = 0;
+interface Running {
+  readonly tenantId: string;
+  readonly since: number;
+}
+
+interface NodePlaces {
+  readonly running: Set<Running>;
+  /** Milliseconds that the last export took, which is the best guess for the next. */
+  lastTookMs: number;
+}
+
+type PlaceDeps = Pick<Deps, 'config' | 'pool'>;
+
+const nodes = new WeakMap<PlaceDeps['pool'], NodePlaces>();
+
+function placesOf({ pool }: PlaceDeps): NodePlaces {
+  const known = nodes.get(pool);
+  if (known) return known;
+  const places = { running: new Set<Running>(), lastTookMs: 5000 };
+  nodes.set(pool, places);
+  return places;
+}
+
+/** When the export that began first is likely to end: by what the last one took, then by what it has taken itself. */
+function guessWaitSec(places: NodePlaces, now: number): number {
+  const since = Math.min(now, ...[...places.running].map((one) => one.since));
+  const taken = now - since;
+  const leftMs = taken < places.lastTookMs ? places.lastTookMs - taken : taken / 4;
+  return Math.min(60, Math.max(1, Math.ceil(leftMs / 1000)));
+}
+
+function busy(places: NodePlaces): AppError {
+  return new AppError('EXPORT_BUSY', {
+    detail: 'Wait for a running export to end.',
+    headers: { 'retry-after': String(guessWaitSec(places, Date.now())) },
+  });
+}
 
 /**
- * Takes one of the process's few places for an export; one connection of the pool always stays for others.
+ * Takes a place for an export. A tenant has two on all nodes together, and never the last one of a node that has more than
+ * one, so that no tenant keeps another from exporting. One connection of the pool always stays for others.
  * @returns how to give the place back, to be called once
- * @throws AppError EXPORT_BUSY with Retry-After
+ * @throws AppError EXPORT_BUSY with Retry-After; the driver's error if the database is away
  */
-export function takeExportSlot(databasePoolSize: number): () => void {
-  if (running >= Math.min(MAX_RUNNING, databasePoolSize - 1)) {
-    throw new AppError('EXPORT_BUSY', {
-      detail: 'Wait for a running export to end.',
-      headers: { 'retry-after': String(RETRY_AFTER_SEC) },
-    });
+export async function takeExportPlace(
+  deps: PlaceDeps,
+  tenantId: string,
+): Promise<() => Promise<void>> {
+  const { databasePoolSize, databaseUrl } = deps.config;
+  const places = placesOf(deps);
+  const onNode = Math.min(MOST_ON_NODE, databasePoolSize - 1);
+  const ofTenant = Math.min(MOST_OF_TENANT, Math.max(1, onNode - 1));
+  const own = [...places.running].filter((one) => one.tenantId === tenantId).length;
+  if (places.running.size >= onNode || own >= ofTenant) throw busy(places);
+  const mine: Running = { tenantId, since: Date.now() };
+  places.running.add(mine);
+  try {
+    const giveBack = await lockTenantPlace(databaseUrl, tenantId, MOST_OF_TENANT);
+    if (!giveBack) throw busy(places);
+    return async () => {
+      places.running.delete(mine);
+      places.lastTookMs = Date.now() - mine.since;
+      await giveBack();
+    };
+  } catch (error) {
+    places.running.delete(mine);
+    throw error;
   }
-  running += 1;
-  return () => {
-    running -= 1;
-  };
 }

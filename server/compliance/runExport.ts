@@ -9,7 +9,7 @@ import type { Deps } from '../deps';
 import type { ExportFile } from './copyStore';
 import { toTimeRange } from './exportInput';
 import type { ExportInput } from './exportInput';
-import { takeExportSlot } from './exportSlots';
+import { takeExportPlace } from './exportPlaces';
 import { openSnapshot } from './exportStore';
 import type { ExportSnapshot } from './exportStore';
 import { destroyWhenStalled } from './stalledClient';
@@ -161,7 +161,7 @@ export async function runExport(
   sink: ExportSink,
   plan: ExportPlan,
 ): Promise<void> {
-  const leave = takeExportSlot(deps.config.databasePoolSize);
+  const leave = await takeExportPlace(deps, exporter.principal.tenantId);
   try {
     const recorder = createRecorder(deps, ctx, exporter, { kind: plan.kind, input });
     await recorder.requested();
@@ -193,6 +193,6 @@ export async function runExport(
       if (!output) throw err;
     }
   } finally {
-    leave();
+    await leave();
   }
 }

@@ -4,7 +4,6 @@ import { canonicalJson } from '@/server/audit';
 import { LOG_FILES, TABLE_FILES } from '@/server/compliance/bundleFiles';
 import { copyStatement } from '@/server/compliance/copyStore';
 import { exportInput, toTimeRange } from '@/server/compliance/exportInput';
-import { takeExportSlot } from '@/server/compliance/exportSlots';
 import { byteMeter, recordStream } from '@/server/compliance/recordStreams';
 import { destroyWhenStalled } from '@/server/compliance/stalledClient';
 
@@ -123,23 +122,6 @@ describe('canonical JSON', () => {
     expect(canonicalJson({ b: [1, { d: null, c: 'é\n"' }], a: true, '😀': 1, ﬀ: 2 })).toBe(
       '{"a":true,"b":[1,{"c":"é\\n\\"","d":null}],"😀":1,"ﬀ":2}',
     );
-  });
-});
-
-describe('places for exports', () => {
-  it('are two, and the third is told when to come back', () => {
-    const leave = [takeExportSlot(10), takeExportSlot(10)];
-    expect(() => takeExportSlot(10)).toThrow(
-      expect.objectContaining({ code: 'EXPORT_BUSY', headers: { 'retry-after': '30' } }),
-    );
-    leave.forEach((free) => free());
-    takeExportSlot(10)();
-  });
-
-  it('leave the last connection of a small pool to everybody else', () => {
-    const free = takeExportSlot(2);
-    expect(() => takeExportSlot(2)).toThrow(expect.objectContaining({ code: 'EXPORT_BUSY' }));
-    free();
   });
 });
 
