@@ -196,8 +196,9 @@ async function enter(
   who: Judged & { newHash: string | undefined },
 ): Promise<Entry | undefined> {
   const { tenantId, staffId } = who.membership;
-  // Before the challenge is used up: rows are locked staff first, as everywhere.
-  await lockStaff(tx, tenantId, staffId);
+  // Before the challenge is used up: rows are locked staff first, as everywhere. Without one the lock comes late, so that
+  // many logins of one person at once do not wait for each other.
+  if (who.input.challengeId !== undefined) await lockStaff(tx, tenantId, staffId);
   // Used up also where the score alone would do: no second login may come of it.
   const stepUp = await passByChallenge(deps, tx, who);
   if (who.decision.kind !== 'allow' && !stepUp) return undefined;

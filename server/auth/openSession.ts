@@ -5,7 +5,7 @@ import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { boundSessions } from './boundSessions';
 import { hashRefreshToken, newRefreshToken } from './refreshTokens';
-import { insertToken } from './rotationStore';
+import { insertToken, lockStaff } from './rotationStore';
 import { insertSession, readCurrentStaff } from './sessionStore';
 import type { SessionMode } from './withSessionTable';
 
@@ -104,11 +104,13 @@ export async function openSession(
     deviceInfo: ctx.userAgent,
     rememberMe,
   });
+  await recordLogin(tx, ctx, request, sessionId);
   if (sessionId !== null) {
+    // Last, and held for two statements: what is counted after it holds every login that was faster.
+    await lockStaff(tx, tenantId, staffId);
     const bound = { staffId, sessionVersion: staff.sessionVersion, most: request.maxSessions, now };
     await boundSessions(tx, ctx, tenantId, { ...bound, opened: sessionId });
   }
-  await recordLogin(tx, ctx, request, sessionId);
   const subject = { ...owner, sid: sessionId ?? familyId, degraded: sessionId === null };
   return toTokenPair(deps, subject, {
     refreshToken,
