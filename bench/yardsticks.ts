@@ -55,9 +55,10 @@ export function rotateDirectly(setup: RotationSetup): Job {
     const at = turn++ % tokens.length;
     const successor = newRefreshToken(random);
     const rotated = await rotateToken(pool, 'normal', {
-      tokenHash: hashRefreshToken(keys, tokens[at] ?? ''),
+      tokenHashes: [hashRefreshToken(keys, tokens[at] ?? '')],
       successorId: random.id(),
       successorHash: hashRefreshToken(keys, successor),
+      keyId: keys.ids.tokenHash,
       now: new Date(),
       idleSec: 7 * 86_400,
       shortSec: 86_400 / 2,

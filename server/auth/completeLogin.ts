@@ -15,12 +15,12 @@ import { noteProofAtLogin, readProfile } from './accountStore';
 import { wasDemanded } from './decideLogin';
 import type { LoginDeps } from './login';
 import { noticeNewDevice } from './noticeNewDevice';
-import { mayReissue, recordReissue } from './lostAnswer';
+import { findIssued, mayReissue, recordReissue } from './lostAnswer';
 import { openSession, toTokenPair } from './openSession';
 import type { TokenPair } from './openSession';
 import { recordRisk } from './recordRisk';
-import { deriveFirstToken, hashRefreshToken } from './refreshTokens';
-import { findTokenByHash, lockStaff } from './rotationStore';
+import { deriveFirstTokens } from './refreshTokens';
+import { lockStaff } from './rotationStore';
 import { withSessionTable } from './withSessionTable';
 
 interface Owner {
@@ -57,11 +57,13 @@ async function answerAgain(
   deps: LoginDeps,
   ctx: RequestContext,
   challenge: Challenge,
-  refreshToken: string,
+  derived: readonly string[],
 ): Promise<TokenPair | undefined> {
   if (challenge.origin !== 'login' || challenge.consumedAt === null) return undefined;
-  const token = await findTokenByHash(deps.db, hashRefreshToken(deps.keys, refreshToken));
-  if (token?.tenantId !== challenge.tenantId || token.staffId !== challenge.staffId) {
+  const issued = await findIssued(deps, derived);
+  if (!issued) return undefined;
+  const { refreshToken, token } = issued;
+  if (token.tenantId !== challenge.tenantId || token.staffId !== challenge.staffId) {
     return undefined;
   }
   if (!(await mayReissue(deps, token, challenge.consumedAt))) return undefined;
@@ -90,7 +92,8 @@ export async function completeLogin(
   const unscored = { policy: null };
   const { maxSessions } = await findPolicyInForce(deps, asked.tenantId, unscored);
   const { idempotencyKey: key } = input;
-  const refreshToken = key === undefined ? undefined : deriveFirstToken(deps.keys, id, key);
+  const derived = key === undefined ? [] : deriveFirstTokens(deps.keys, id, key);
+  const [refreshToken] = derived;
   const done = await withSessionTable(deps, (mode) =>
     deps.db.transaction(async (tx) => {
       // Before the challenge is used up: rows are locked staff first, as everywhere.
@@ -122,8 +125,7 @@ export async function completeLogin(
   );
   if (!done) {
     const challenge = await findChallenge(deps.db, id);
-    const again =
-      challenge && refreshToken && (await answerAgain(deps, ctx, challenge, refreshToken));
+    const again = challenge && (await answerAgain(deps, ctx, challenge, derived));
     if (again) return again;
     const waiting =
       challenge?.origin === 'login' &&
@@ -132,10 +134,15 @@ export async function completeLogin(
       challenge.expiresAt > deps.clock.now();
     throw new AppError(waiting ? 'CHALLENGE_NOT_VERIFIED' : 'CHALLENGE_NOT_FOUND');
   }
-  await noticeNewDevice(deps, ctx, done.owner, input.device.hashes);
+  await noticeNewDevice(deps, ctx, done.owner, input.device.compared);
   const { sessionId } = done.tokens;
   const deviceHashes = input.device.learned;
-  await learnFromSuccess(deps, ctx, { ...done.owner, sessionId, deviceHashes });
+  await learnFromSuccess(deps, ctx, {
+    ...done.owner,
+    sessionId,
+    deviceHashes,
+    renewed: input.device.renewed,
+  });
   await notePassed(deps, ctx, done);
   deps.metrics.logins.inc({ outcome: 'succeeded' });
   return done.tokens;

@@ -4,7 +4,7 @@ import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { endChallenges } from '../security';
 import { invalidateSessions } from './invalidateSessions';
-import { hashRefreshToken } from './refreshTokens';
+import { hashesOfRefreshToken } from './refreshTokens';
 import { findTokenByHash, revokeFamily, revokeSessionTokens } from './rotationStore';
 import { revokeSession } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
@@ -48,7 +48,7 @@ export async function logoutByToken(
   ctx: RequestContext,
   refreshToken: string,
 ): Promise<void> {
-  const token = await findTokenByHash(deps.db, hashRefreshToken(deps.keys, refreshToken));
+  const token = await findTokenByHash(deps.db, hashesOfRefreshToken(deps.keys, refreshToken));
   if (!token) return;
   const { tenantId, staffId, sessionId } = token;
   const now = deps.clock.now();

@@ -238,7 +238,7 @@ async function loginAdmitted(
     at: 'login',
     tenantId: membership.tenantId,
     staffId: membership.staffId,
-    deviceHashes: input.device.hashes,
+    deviceHashes: input.device.compared,
     recentFailures,
     accountsTried,
   });
@@ -256,7 +256,7 @@ async function loginAdmitted(
   if (!entry) {
     return decision.kind === 'block' ? block(deps, ctx, who) : demandStepUp(deps, ctx, who);
   }
-  const told = noticeNewDevice(deps, ctx, membership, input.device.hashes);
+  const told = noticeNewDevice(deps, ctx, membership, input.device.compared);
   // Where the history could not be read in time a moment ago, nobody waits for it now.
   if (!risk.skipped) await told;
   // What nobody judged, or what would have needed a proof and gave none, must not become what is usual.
@@ -264,7 +264,12 @@ async function loginAdmitted(
     const { tenantId, staffId } = membership;
     const owner = { tenantId, userId: account.userId, staffId };
     const { sessionId } = entry.tokens;
-    await learnFromSuccess(deps, ctx, { ...owner, sessionId, deviceHashes: input.device.learned });
+    await learnFromSuccess(deps, ctx, {
+      ...owner,
+      sessionId,
+      deviceHashes: input.device.learned,
+      renewed: input.device.renewed,
+    });
   }
   await note(deps, ctx, who, entry.outcome);
   deps.metrics.logins.inc({ outcome: 'succeeded' });

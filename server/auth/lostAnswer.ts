@@ -3,7 +3,7 @@ import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { findForcedEnd, forcedLogout } from './forcedEnd';
-import { deriveSuccessor, hashRefreshToken } from './refreshTokens';
+import { deriveSuccessors, hashesOfRefreshToken } from './refreshTokens';
 import type { RefreshDeps, RefreshInput, Rotation } from './rotate';
 import { findTokenByHash, isCurrentStaff } from './rotationStore';
 import type { StoredToken } from './rotationStore';
@@ -12,6 +12,18 @@ import type { StoredOrigin } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
 const familyOf = (token: StoredToken) => token.familyId ?? token.id;
+
+/** @returns the first of these tokens that was issued, and its row */
+export async function findIssued(
+  deps: Pick<Deps, 'db' | 'keys'>,
+  derived: readonly string[],
+): Promise<{ refreshToken: string; token: StoredToken } | undefined> {
+  for (const refreshToken of derived) {
+    const token = await findTokenByHash(deps.db, hashesOfRefreshToken(deps.keys, refreshToken));
+    if (token) return { refreshToken, token };
+  }
+  return undefined;
+}
 
 type ReissueDeps = Pick<Deps, 'db' | 'clock' | 'config' | 'schemaGuard'>;
 
@@ -66,9 +78,10 @@ export async function answerAgain(
   input: RefreshInput,
 ): Promise<Rotation | undefined> {
   if (input.idempotencyKey === undefined) return undefined;
-  const refreshToken = deriveSuccessor(deps.keys, input.refreshToken, input.idempotencyKey);
-  const successor = await findTokenByHash(deps.db, hashRefreshToken(deps.keys, refreshToken));
-  if (!successor) return undefined;
+  const derived = deriveSuccessors(deps.keys, input.refreshToken, input.idempotencyKey);
+  const issued = await findIssued(deps, derived);
+  if (!issued) return undefined;
+  const { refreshToken, token: successor } = issued;
   const { tenantId, userId, staffId, sessionId, sessionVersion, rememberMe, expiresAt } = successor;
   const familyId = familyOf(successor);
   const origin = await mayReissue(deps, successor, spent.revokedAt ?? successor.createdAt);

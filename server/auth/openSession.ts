@@ -97,6 +97,7 @@ export async function openSession(
     ...owner,
     id: familyId,
     tokenHash: hashRefreshToken(deps.keys, refreshToken),
+    keyId: deps.keys.ids.tokenHash,
     sessionId,
     createdAt: now,
     expiresAt: firstTokenExpiresAt,

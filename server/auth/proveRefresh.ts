@@ -64,7 +64,14 @@ export async function demandStepUp(
   await noteDecision(deps, ctx, { at: 'refresh', tenantId, staffId, sessionId, risk, outcome });
   if (!offer) {
     const deviceHashes = device.hashes;
-    return learnFromSuccess(deps, ctx, { tenantId, userId, staffId, sessionId, deviceHashes });
+    return learnFromSuccess(deps, ctx, {
+      tenantId,
+      userId,
+      staffId,
+      sessionId,
+      deviceHashes,
+      renewed: device.renewed,
+    });
   }
   deps.metrics.refreshes.inc({ outcome: 'step_up' });
   throw new AppError('STEP_UP_REQUIRED', {

@@ -3,7 +3,7 @@ import type { RequestContext } from '../context';
 import type { RiskOutcome } from '../db/schema';
 import { AppError } from '../errors';
 import { queueNotice } from '../mail';
-import { assessRisk, describeAttempt, noteDecision } from '../security';
+import { assessRisk, describeAttempt, noteDecision, renewHashes } from '../security';
 import type { RiskAssessment } from '../security';
 import { decideRefresh } from './decideLogin';
 import { forgetOrWarn, taughtBy } from './distrustSessions';
@@ -91,11 +91,11 @@ function describeRefresh(
   const home = {
     country: token.sessionCountry,
     network: token.sessionNetwork,
-    deviceHashes: token.sessionDevices ?? [],
+    deviceHashes: renewHashes(device, token.sessionDevices ?? []),
     proven: token.sessionProvenAt !== null,
   };
   const session = sessionId === null ? null : { id: sessionId, ...home };
-  const deviceHashes = device.hashes;
+  const deviceHashes = device.compared;
   return describeAttempt(deps, ctx, { at: 'refresh', tenantId, staffId, deviceHashes, session });
 }
 

@@ -18,18 +18,36 @@ export function deriveSuccessor(keys: KeyRing, presented: string, idempotencyKey
   return PREFIX + keys.hash('refresh-successor', presented, idempotencyKey).toString('base64url');
 }
 
-/** The first token of a login that a proof finished, likewise: a purpose of its own, so that no successor equals it. */
-export function deriveFirstToken(
+/** The successors under each accepted key: the first answer may have been given before a rotation, or by another node. */
+export const deriveSuccessors = (
+  keys: KeyRing,
+  presented: string,
+  idempotencyKey: string,
+): string[] =>
+  keys
+    .hashAll('refresh-successor', presented, idempotencyKey)
+    .map((hash) => PREFIX + hash.toString('base64url'));
+
+/**
+ * The first tokens, under each accepted key, of a login that a proof finished: a purpose of its own, so that no successor
+ * equals one. The current key's is the first.
+ */
+export const deriveFirstTokens = (
   keys: KeyRing,
   challengeId: string,
   idempotencyKey: string,
-): string {
-  return PREFIX + keys.hash('login-token', challengeId, idempotencyKey).toString('base64url');
-}
+): string[] =>
+  keys
+    .hashAll('login-token', challengeId, idempotencyKey)
+    .map((hash) => PREFIX + hash.toString('base64url'));
 
 /** What the database holds of a token. */
 export function hashRefreshToken(keys: KeyRing, token: string): string {
   return keys.hash('refresh-token', token).toString('hex');
 }
+
+/** What the database holds of a token, under each accepted key, the current one first. */
+export const hashesOfRefreshToken = (keys: KeyRing, token: string): string[] =>
+  keys.hashAll('refresh-token', token).map((hash) => hash.toString('hex'));
 
 export const looksLikeRefreshToken = (value: string): boolean => TOKEN.test(value);

@@ -7,7 +7,7 @@ import { findForcedEnd, forcedLogout } from './forcedEnd';
 import { invalidateSessions } from './invalidateSessions';
 import { answerAgain } from './lostAnswer';
 import { sessionLifetimes } from './openSession';
-import { hashRefreshToken } from './refreshTokens';
+import { hashesOfRefreshToken } from './refreshTokens';
 import { tryRotate } from './rotate';
 import type { RefreshDeps, RefreshInput, Rotation } from './rotate';
 import {
@@ -95,7 +95,7 @@ export async function resolveUnspent(
   ctx: RequestContext,
   input: RefreshInput,
 ): Promise<Rotation> {
-  const find = () => findTokenByHash(deps.db, hashRefreshToken(deps.keys, input.refreshToken));
+  const find = () => findTokenByHash(deps.db, hashesOfRefreshToken(deps.keys, input.refreshToken));
   let stored = await find();
   if (stored && lacksSession(stored, deps.clock.now())) {
     await adopt(deps, ctx, stored);

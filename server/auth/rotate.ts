@@ -2,7 +2,8 @@ import { toAuditRow } from '../audit';
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import type { DeviceIdentity } from '../security';
-import { deriveSuccessor, hashRefreshToken, newRefreshToken } from './refreshTokens';
+import { deriveSuccessor, hashRefreshToken, hashesOfRefreshToken } from './refreshTokens';
+import { newRefreshToken } from './refreshTokens';
 import { rotateToken } from './rotationStore';
 import type { RotatedToken } from './rotationStore';
 import { withSessionTable } from './withSessionTable';
@@ -55,9 +56,10 @@ export async function tryRotate(
       ? newRefreshToken(deps.random)
       : deriveSuccessor(deps.keys, input.refreshToken, input.idempotencyKey);
   const rotation = {
-    tokenHash: hashRefreshToken(deps.keys, input.refreshToken),
+    tokenHashes: hashesOfRefreshToken(deps.keys, input.refreshToken),
     successorId: deps.random.id(),
     successorHash: hashRefreshToken(deps.keys, refreshToken),
+    keyId: deps.keys.ids.tokenHash,
     now: deps.clock.now(),
     idleSec: deps.config.refreshIdleSec,
     shortSec: deps.config.refreshShortSec,

@@ -33,9 +33,12 @@ export interface RotatedToken {
 }
 
 export interface RotationInput {
-  tokenHash: string;
+  /** Under each accepted key: one of them at most is a token's. */
+  tokenHashes: string[];
   successorId: string;
   successorHash: string;
+  /** Of the key that made `successorHash`. */
+  keyId: string;
   now: Date;
   idleSec: number;
   shortSec: number;
@@ -68,7 +71,7 @@ function rotationSql(mode: SessionMode): string {
     JOIN users u ON u.id = t.user_id
     JOIN tenants tn ON tn.id = t.tenant_id
     ${normal ? 'JOIN user_sessions s ON s.tenant_id = t.tenant_id AND s.id = t.session_id' : ''}
-    WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND NOT t.is_revoked AND t.expires_at > $2
+    WHERE t.token_hash = ANY ($1::text[]) AND t.revoked_at IS NULL AND NOT t.is_revoked AND t.expires_at > $2
       AND t.session_version = st.session_version
       AND st.status = 'active' AND u.status = 'active' AND tn.status = 'active'
       ${
@@ -84,10 +87,10 @@ function rotationSql(mode: SessionMode): string {
     RETURNING held.*
   ), successor AS (
     INSERT INTO refresh_tokens (id, token_hash, tenant_id, user_id, staff_id, session_id, family_id,
-      session_version, created_at, expires_at, absolute_expires_at, device_info, remember_me)
+      session_version, created_at, expires_at, absolute_expires_at, device_info, remember_me, key_id)
     SELECT $3, $4, tenant_id, user_id, staff_id, session_id, family_id, session_version, $2,
       least(ends_at, $2::timestamptz + make_interval(secs => CASE WHEN remember_me THEN $5::int ELSE $6::int END)),
-      ends_at, $7, remember_me
+      ends_at, $7, remember_me, $9
     FROM spent RETURNING expires_at
   ), ${
     normal
@@ -123,7 +126,7 @@ export async function rotateToken(
   input: RotationInput,
 ): Promise<RotatedToken | undefined> {
   const [row] = await runPrepared<RotatedToken & Record<string, unknown>>(pool, ROTATE[mode], [
-    input.tokenHash,
+    input.tokenHashes,
     input.now,
     input.successorId,
     input.successorHash,
@@ -131,6 +134,7 @@ export async function rotateToken(
     input.shortSec,
     input.deviceInfo,
     JSON.stringify(input.auditRow),
+    input.keyId,
   ]);
   return row;
 }
@@ -140,9 +144,15 @@ const familyOf = sql`coalesce(${refreshTokens.familyId}, ${refreshTokens.id})`;
 
 export type StoredToken = typeof refreshTokens.$inferSelect;
 
-/** By its hash alone: the token itself says whose it is. */
-export async function findTokenByHash(db: Db, tokenHash: string): Promise<StoredToken | undefined> {
-  const [row] = await db.select().from(refreshTokens).where(eq(refreshTokens.tokenHash, tokenHash));
+/** By its hashes, one for each accepted key: the token itself says whose it is. */
+export async function findTokenByHash(
+  db: Db,
+  tokenHashes: string[],
+): Promise<StoredToken | undefined> {
+  const [row] = await db
+    .select()
+    .from(refreshTokens)
+    .where(inArray(refreshTokens.tokenHash, tokenHashes));
   return row;
 }
 

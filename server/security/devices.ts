@@ -11,24 +11,33 @@ export interface DeviceIdentity {
   readonly cookie: string;
   /** {@link DeviceIdentity.hashes}, with the new cookie's in place of the missing one. */
   readonly learned: readonly string[];
+  /** {@link DeviceIdentity.hashes}, then the same under other accepted keys: what was learned before a rotation. */
+  readonly compared: readonly string[];
+  /** From what another accepted key made of this device to what the current one makes of it. */
+  readonly renewed: ReadonlyMap<string, string>;
 }
 
-const sign = (keys: KeyRing, id: string) =>
-  keys.hash('device', 'cookie-signature', id).subarray(0, 16).toString('base64url');
+const signaturesOf = (keys: KeyRing, id: string): string[] =>
+  keys
+    .hashAll('device', 'cookie-signature', id)
+    .map((hash) => hash.subarray(0, 16).toString('base64url'));
 
-const hashOf = (keys: KeyRing, kind: 'cookie' | 'user-agent', value: string) =>
-  keys.hash('device', kind, value).toString('hex');
+/** The current key's first. */
+const hashesOf = (keys: KeyRing, kind: 'cookie' | 'user-agent', value: string): string[] =>
+  keys.hashAll('device', kind, value).map((hash) => hash.toString('hex'));
 
 /** The hashes of a user agent, or of none, under each accepted key. */
 export const hashesOfAgent = (keys: KeyRing, userAgent: string | null): readonly string[] =>
-  keys.hashAll('device', 'user-agent', userAgent ?? '').map((hash) => hash.toString('hex'));
+  hashesOf(keys, 'user-agent', userAgent ?? '');
 
 function readCookieId(keys: KeyRing, cookie: string | undefined): string | null {
   const [id, signature] = (cookie ?? '').split('.');
   if (!id || !signature) return null;
   const given = Buffer.from(signature);
-  const expected = Buffer.from(sign(keys, id));
-  return given.length === expected.length && timingSafeEqual(given, expected) ? id : null;
+  const fits = signaturesOf(keys, id)
+    .map((signature) => Buffer.from(signature))
+    .some((expected) => given.length === expected.length && timingSafeEqual(given, expected));
+  return fits ? id : null;
 }
 
 /**
@@ -43,13 +52,28 @@ export function identifyDevice(
 ): DeviceIdentity {
   const knownId = readCookieId(keys, cookie);
   const id = knownId ?? random.bytes(16).toString('base64url');
-  const cookieHash = hashOf(keys, 'cookie', id);
+  const cookieHashes = hashesOf(keys, 'cookie', id);
   // A client that names no agent is known by that: hiding one is as new as showing another.
-  const agentHash = hashOf(keys, 'user-agent', userAgent ?? '');
+  const agentHashes = hashesOfAgent(keys, userAgent);
+  const [cookieHash = '', ...formerCookies] = cookieHashes;
+  const [agentHash = '', ...formerAgents] = agentHashes;
+  const hashes = knownId === null ? [agentHash] : [cookieHash, agentHash];
+  const renewed = [
+    ...(knownId === null ? [] : formerCookies.map((hash) => [hash, cookieHash] as const)),
+    ...formerAgents.map((hash) => [hash, agentHash] as const),
+  ];
   return {
     cookieHash: knownId === null ? null : cookieHash,
-    hashes: knownId === null ? [agentHash] : [cookieHash, agentHash],
-    cookie: `${id}.${sign(keys, id)}`,
+    hashes,
+    cookie: `${id}.${signaturesOf(keys, id)[0]}`,
     learned: [cookieHash, agentHash],
+    compared: [...hashes, ...renewed.map(([former]) => former)],
+    renewed: new Map(renewed),
   };
 }
+
+/** What was stored of a device, as the current key names it if it is this one. */
+export const renewHashes = (
+  { renewed }: Pick<DeviceIdentity, 'renewed'>,
+  stored: readonly string[],
+): string[] => stored.map((hash) => renewed.get(hash) ?? hash);

@@ -24,7 +24,7 @@ export { fromChallengeId } from './challengeId';
 export { consumeLoginChallenge, endChallenges, findChallenge } from './challengeStore';
 export type { Challenge } from './challengeStore';
 export { offerChallenge } from './challenges';
-export { hashesOfAgent, identifyDevice } from './devices';
+export { hashesOfAgent, identifyDevice, renewHashes } from './devices';
 export type { DeviceIdentity } from './devices';
 export { enrollTotpForStaff } from './enrollTotpForStaff';
 export { createGeoLookup } from './geo';

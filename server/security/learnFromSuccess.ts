@@ -1,7 +1,9 @@
 import { clientIp } from '../context';
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
+import type { DeviceIdentity } from './devices';
 import { networkOf } from './networks';
+import { nameKeyOfDevices, renewKnownDevices } from './renewDevicesStore';
 import { rememberSighting } from './riskFactsStore';
 import type { Sighting } from './riskFactsStore';
 
@@ -10,15 +12,23 @@ import type { Sighting } from './riskFactsStore';
  * or takes too long, the login stands, and the log and a metric say so.
  */
 export async function learnFromSuccess(
-  deps: Pick<Deps, 'db' | 'clock' | 'config' | 'geo' | 'riskFacts' | 'logger' | 'metrics'>,
+  deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'config' | 'geo' | 'riskFacts' | 'logger' | 'metrics'>,
   ctx: RequestContext,
-  who: Pick<Sighting, 'tenantId' | 'userId' | 'staffId' | 'sessionId' | 'deviceHashes'>,
+  seen: Pick<Sighting, 'tenantId' | 'userId' | 'staffId' | 'sessionId' | 'deviceHashes'> &
+    Pick<DeviceIdentity, 'renewed'>,
 ): Promise<void> {
+  const { renewed, ...who } = seen;
   try {
     const network = networkOf(clientIp(ctx), deps.geo.asn(clientIp(ctx)));
     const sighting = { ...who, country: ctx.country, network, at: deps.clock.now() };
     const { anomalyTimeoutMs } = deps.config;
-    await deps.db.transaction((tx) => rememberSighting(tx, sighting, anomalyTimeoutMs));
+    const { tenantId, staffId, deviceHashes } = who;
+    const keyId = deps.keys.ids.tokenHash;
+    await deps.db.transaction(async (tx) => {
+      await rememberSighting(tx, sighting, anomalyTimeoutMs);
+      await renewKnownDevices(tx, tenantId, { staffId, renewed, keyId });
+      await nameKeyOfDevices(tx, tenantId, { staffId, deviceHashes, keyId });
+    });
     deps.riskFacts.forget(who.tenantId, who.staffId);
   } catch (error) {
     deps.metrics.backgroundFailures.inc({ task: 'learn_from_success' });
