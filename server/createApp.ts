@@ -17,7 +17,7 @@ import { requireStepUp } from './middleware/requireStepUp';
 import { describeApi } from './openApi';
 import { del, endpoint, get, post, put } from './routeTable';
 import type { Route } from './routeTable';
-import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
+import { lockedRoutes, passkeyRoutes, riskRoutes, securityRoutes } from './security';
 import { createTrust } from './trustProxy';
 import { verifyRoutes } from './verify';
 
@@ -76,6 +76,7 @@ export function routeTable(deps: Deps): Route[] {
     get('/api/security/policy', mayView, risk.riskPolicy),
     put('/api/security/policy', [...mayEdit, proven], risk.changeRiskPolicy),
     post('/api/security/policy/simulate', mayView, risk.simulateRiskPolicy),
+    get('/api/security/locked-accounts', mayView, lockedRoutes(deps).lockedAccounts),
     get('/api/security/risk-decisions', mayView, risk.riskDecisions),
     get('/api/security/risk-decisions/:id', mayView, risk.riskDecision),
     put('/api/security/risk-decisions/:id/verdict', mayEdit, risk.giveVerdict),

@@ -17,6 +17,7 @@ import {
 } from '../security';
 import { findAccount } from './accountStore';
 import type { Account } from './accountStore';
+import { noticeGuesses } from './noticeGuesses';
 
 export interface Credentials {
   email: string;
@@ -35,7 +36,10 @@ export interface VerifiedAccount {
   accountsTried: number;
 }
 
-type CredentialDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'config' | 'passwords' | 'metrics'>;
+type CredentialDeps = Pick<
+  Deps,
+  'db' | 'keys' | 'clock' | 'config' | 'passwords' | 'metrics' | 'random' | 'mail' | 'logger'
+>;
 type FailureReason = Extract<AuditEvent, { action: 'AUTH_LOGIN_FAILED' }>['details']['reason'];
 type TryScope = 'account' | 'known_device';
 
@@ -172,9 +176,18 @@ export async function verifyCredentials(
       : await deps.passwords.verifyNothing(password);
   const tenantId = tenantOfFailure(account, tenant);
   const failure = { subject, address, scope: taken?.scope ?? ('account' as const), tenantId };
-  if (!taken) return refuse(deps, ctx, failure, 'account_locked');
+  const guessed = { account, subject };
+  if (!taken) {
+    noticeGuesses(deps, ctx, guessed);
+    return refuse(deps, ctx, failure, 'account_locked');
+  }
   const reason = reasonToRefuse(account, fits, tenant);
-  if (!account || reason) return refuse(deps, ctx, failure, reason ?? 'unknown_account');
+  if (!account || reason) {
+    if (taken.failures + 1 >= deps.config.loginFailures.perAccount) {
+      noticeGuesses(deps, ctx, guessed);
+    }
+    return refuse(deps, ctx, failure, reason ?? 'unknown_account');
+  }
   await resetTries(deps.db, taken.scope, subject);
   return { account, recentFailures: taken.failures, accountsTried };
 }

@@ -2,12 +2,12 @@ import { recordAudit } from '../audit';
 import { forceLogout } from '../auth';
 import type { KnownCompromise } from '../auth';
 import { instant } from '../routeTable';
-import { attemptSubject, clearAttempts } from '../security';
+import { attemptSubject, clearAttempts, listClosedAccounts, listMembers } from '../security';
 import { objectionToPassword, setPassword } from '../tenants';
 import { CommandError } from './commandError';
-import { staffOf } from './findStaff';
+import { staffOf, tenantIdOf } from './findStaff';
 import { asOperator } from './operatorContext';
-import { optional, readStdin } from './options';
+import { optional, readStdin, required } from './options';
 import type { Options } from './options';
 
 /** `--expire-password` and `--since` say more of a compromise: without one they would do nothing, silently. */
@@ -69,5 +69,24 @@ export async function setPasswordCommand(options: Options) {
     const staff = { tenantId, staffId };
     const memberships = await setPassword(deps, ctx, staff, passwordHash, 'operator');
     return { ...staff, passwordSet: true, memberships };
+  });
+}
+
+/** Everybody in a tenant, or with `--locked` those alone whom guessing has closed. */
+export function listStaffCommand(options: Options) {
+  return asOperator(async (operator) => {
+    const { deps } = operator;
+    const tenantId = await tenantIdOf(operator, required(options, 'tenant'));
+    const members = await listMembers(deps.db, tenantId);
+    const closed = await listClosedAccounts(deps, tenantId, members);
+    const staff = members.map(({ staffId, email, permissions, status }) => {
+      const locked = closed
+        .filter((one) => one.staffId === staffId)
+        .map(({ what, since, until }) => ({ what, since, until }));
+      return { staffId, email, permissions, status, locked };
+    });
+    const shown =
+      options['locked'] === true ? staff.filter(({ locked }) => locked.length > 0) : staff;
+    return { tenantId, staff: shown };
   });
 }

@@ -25,6 +25,7 @@ const OPTIONS = {
   'password-stdin': { type: 'boolean' },
   totp: { type: 'boolean' },
   compromised: { type: 'boolean' },
+  locked: { type: 'boolean' },
   'expire-password': { type: 'boolean' },
   since: { type: 'string' },
 } as const;

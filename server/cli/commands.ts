@@ -14,7 +14,12 @@ import {
   objectionToPassword,
 } from '../tenants';
 import type { PermissionChange } from '../tenants';
-import { forceLogoutCommand, setPasswordCommand, unlockCommand } from './accountCommands';
+import {
+  forceLogoutCommand,
+  listStaffCommand,
+  setPasswordCommand,
+  unlockCommand,
+} from './accountCommands';
 import { CommandError } from './commandError';
 import { feedRewindCommand, feedStatusCommand } from './feedCommands';
 import { collisionsCommand, setEmailCommand } from './emailCommands';
@@ -207,6 +212,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     usage: '--tenant S --email E --password-stdin [--permissions A,B] [--totp]',
     run: createStaffCommand,
   },
+  'staff list': { usage: '--tenant S [--locked]', run: listStaffCommand },
   'staff disable': { usage: '--tenant S --email E', run: disableCommand },
   'staff enable': { usage: '--tenant S --email E', run: enableCommand },
   'staff permissions': {

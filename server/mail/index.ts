@@ -3,7 +3,7 @@ export type { Mailer } from './mailer';
 export { giveUpExpiredMails, purgeMails } from './mailStore';
 export { boundToMail, openMail } from './sealedMail';
 export { LINK_DAYS, readNoticeToken } from './noticeLink';
-export { noticeFactorChanged, queueNotice } from './notices';
+export { noticeFactorChanged, queueNotice, queueNoticeOnceADay } from './notices';
 export type { NoticeDeps } from './notices';
 export { tellsOfPassword } from './noticeTexts';
 export { NOTICE_KINDS, queueMail } from './queueMail';

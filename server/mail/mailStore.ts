@@ -1,4 +1,4 @@
-import { and, eq, isNull, lt, sql } from 'drizzle-orm';
+import { and, eq, gt, isNull, lt, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { mails, tenantStaff, tenants, users } from '../db/schema';
 
@@ -142,4 +142,29 @@ export async function findMailOrigin(db: Db, id: string) {
     .from(mails)
     .where(eq(mails.id, id));
   return row;
+}
+
+/**
+ * Makes others who would send somebody this kind of mail wait, so that of many at once one does.
+ * @returns whether one was queued since the moment
+ */
+export async function wasMailedSince(
+  tx: Tx,
+  { tenantId, staffId }: { tenantId: string; staffId: string },
+  { kind, since }: { kind: string; since: Date },
+): Promise<boolean> {
+  await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${`${kind}/${staffId}`}, 0))`);
+  const rows = await tx
+    .select({ id: mails.id })
+    .from(mails)
+    .where(
+      and(
+        eq(mails.tenantId, tenantId),
+        eq(mails.staffId, staffId),
+        eq(mails.kind, kind),
+        gt(mails.createdAt, since),
+      ),
+    )
+    .limit(1);
+  return rows.length > 0;
 }

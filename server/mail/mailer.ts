@@ -20,6 +20,11 @@ export interface Mailer {
   wake(): void;
   /** Looks every few seconds for what other nodes or crashes have left, and for what is to be tried again. */
   start(): void;
+  /**
+   * Runs work beside the answer: for a mail whose writing must not show in the time that an answer takes. If it fails, a
+   * metric and the log say so.
+   */
+  aside(work: () => Promise<void>): void;
   /** Waits until nothing is under way. */
   settle(): Promise<void>;
   /** Takes nothing new, and lets what is under way finish within seconds. */
@@ -107,6 +112,24 @@ function createSender(deps: MailerDeps, transport: Transport, ending: AbortSigna
   };
 }
 
+function createAsides({ logger, metrics }: Pick<MailerDeps, 'logger' | 'metrics'>) {
+  const underWay = new Set<Promise<void>>();
+  return {
+    run(work: () => Promise<void>): void {
+      const running = work()
+        .catch((err: unknown) => {
+          metrics.backgroundFailures.inc({ task: 'queue_notice' });
+          logger.warn({ err, fault: databaseFault(err) }, 'a notice could not be queued');
+        })
+        .finally(() => void underWay.delete(running));
+      underWay.add(running);
+    },
+    async settle(): Promise<void> {
+      while (underWay.size > 0) await Promise.all(underWay);
+    },
+  };
+}
+
 /**
  * A mail must never fail a request, and a crash between a commit and the sending must lose none: so they are rows, sent
  * by whichever node claims them first. Each is sent once, but for a node that dies, or a connection that breaks, between
@@ -116,6 +139,7 @@ export function createMailer(deps: MailerDeps): Mailer {
   const transport = openTransport(deps.config, deps.logger);
   const ending = new AbortController();
   const sender = transport && deps.sends && createSender(deps, transport, ending.signal);
+  const asides = createAsides(deps);
   let timer: NodeJS.Timeout | undefined;
 
   async function poll(): Promise<void> {
@@ -138,11 +162,14 @@ export function createMailer(deps: MailerDeps): Mailer {
       timer ??= setInterval(() => void poll(), POLL_MS).unref();
       void poll();
     },
+    aside: (work) => asides.run(work),
     async settle() {
+      await asides.settle();
       if (sender) await sender.settle();
     },
     async close() {
       clearInterval(timer);
+      await asides.settle();
       if (!sender) return;
       sender.stop();
       const overdue = setTimeout(() => ending.abort(), CLOSE_MS);

@@ -16,6 +16,9 @@ export type Notice =
   | { kind: 'factor_changed'; what: FactorChange }
   | { kind: 'login_blocked' }
   | { kind: 'password_set' }
+  | { kind: 'recovery_code_used' | 'recovery_code_used_at_login' }
+  | { kind: 'second_proof_failed' }
+  | { kind: 'account_guessed' | 'account_closed' | 'factor_closed' }
   | {
       kind: 'forced_logout';
       by: 'operator' | 'administrator' | 'score';
@@ -28,6 +31,8 @@ const OF_PASSWORD: ReadonlySet<NoticeKind> = new Set([
   'new_device',
   'login_blocked',
   'password_set',
+  'recovery_code_used_at_login',
+  'second_proof_failed',
 ]);
 
 /** Whether a notice of this kind tells of a use of the password. */
@@ -90,6 +95,32 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
         subject: `Your sessions were ended: ${tenant}`,
         text: `Somebody who knows your password came to sign in to your account at ${tenant} in a way that looked like an attack. They were not let in, and to be safe all your sessions there were ended.`,
       };
+    case 'recovery_code_used':
+    case 'recovery_code_used_at_login':
+      return {
+        subject: `A recovery code was used: ${tenant}`,
+        text: `Somebody used one of your recovery codes at ${tenant}${notice.kind === 'recovery_code_used' ? '' : ', after your password'}. It does not work again.`,
+      };
+    case 'second_proof_failed':
+      return {
+        subject: `Wrong codes after your password: ${tenant}`,
+        text: `Somebody entered your password for ${tenant}, and then wrong codes, several times. They were not let in.`,
+      };
+    case 'account_guessed':
+      return {
+        subject: `Wrong passwords for your account: ${tenant}`,
+        text: `Somebody entered many wrong passwords for your account. They were not let in. For a quarter of an hour nobody can sign in to it from a device or network that you have not used before; you still can from your own.`,
+      };
+    case 'account_closed':
+      return {
+        subject: `Your account is closed to new devices: ${tenant}`,
+        text: `Somebody entered so many wrong passwords for your account that it is closed to devices and networks that you have not used before, until you sign in from your own, or an operator of this service unlocks it.`,
+      };
+    case 'factor_closed':
+      return {
+        subject: `Your second factor is closed: ${tenant}`,
+        text: `So many wrong codes were entered for your account at ${tenant} that no code is taken for now. If it does not open within a quarter of an hour, an operator of this service can unlock it.`,
+      };
     case 'password_set':
       return {
         subject: `You have a new password: ${tenant}`,
@@ -129,7 +160,15 @@ function describeOrigin({ actor, ip, country, userAgent }: NoticeFacts['ctx']): 
 
 const WAY_BACK = 'An operator of this service can give you a new password.';
 
+/** Nobody was let in, and nobody showed a password or a session: there is nothing to end. */
+const NOBODY_CAME_IN: ReadonlySet<NoticeKind> = new Set(['account_guessed', 'account_closed']);
+
 function describeWayOut(kind: NoticeKind, tenant: string, link: string | undefined): string[] {
+  if (NOBODY_CAME_IN.has(kind)) {
+    return [
+      `If this was not you, use your password nowhere else, and tell an administrator of ${tenant} if it goes on.`,
+    ];
+  }
   const ofPassword = tellsOfPassword(kind);
   const tell = `tell an administrator of ${tenant}`;
   if (link === undefined) {

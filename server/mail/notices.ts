@@ -2,7 +2,7 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
-import { readAddressee } from './mailStore';
+import { readAddressee, wasMailedSince } from './mailStore';
 import { toNoticeLink } from './noticeLink';
 import { writeNotice } from './noticeTexts';
 import type { FactorChange, Notice } from './noticeTexts';
@@ -63,6 +63,34 @@ export async function queueNotice(
     deps.metrics.backgroundFailures.inc({ task: 'queue_notice' });
     deps.logger.error({ err, kind: notice.kind }, 'a notice could not be queued');
   }
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Tells somebody what happens again and again once a day; see {@link queueNotice}.
+ * @returns whether they are told now
+ */
+export async function queueNoticeOnceADay(
+  deps: NoticeDeps,
+  tx: Tx,
+  ctx: RequestContext,
+  staff: Staff,
+  notice: Notice,
+): Promise<boolean> {
+  if (!deps.mail.isAvailable()) return false;
+  const since = new Date(deps.clock.now().getTime() - DAY_MS);
+  try {
+    const told = await tx.transaction((inner) =>
+      wasMailedSince(inner, staff, { kind: notice.kind, since }),
+    );
+    if (told) return false;
+  } catch (err) {
+    // Without its table nobody can be told: what follows says so.
+    if (databaseFault(err) !== 'missing_table') throw err;
+  }
+  await queueNotice(deps, tx, ctx, staff, notice);
+  return true;
 }
 
 /**

@@ -88,6 +88,29 @@ export async function countFailures(
     });
 }
 
+/**
+ * Says yes to one caller in each window, however many ask at once on however many nodes: what happens thousands of times is
+ * recorded once.
+ */
+export async function isFirstInWindow(
+  db: Db,
+  key: { scope: AttemptScope; subject: string },
+  now: Date,
+): Promise<boolean> {
+  const table = failedAttempts;
+  const started = { windowStartedAt: now, updatedAt: now };
+  const rows = await db
+    .insert(table)
+    .values({ ...key, ...started })
+    .onConflictDoUpdate({
+      target: [table.scope, table.subject],
+      set: started,
+      setWhere: sql`${table.windowStartedAt} <= ${windowCut(now).toISOString()}`,
+    })
+    .returning({ scope: table.scope });
+  return rows.length === 1;
+}
+
 export interface AttemptCount {
   failures: number;
   tries: number;

@@ -9,6 +9,7 @@ export {
 export {
   clearAttempts,
   countFailures,
+  isFirstInWindow,
   purgeAttempts,
   readAttempts,
   reserveTry,
@@ -16,6 +17,9 @@ export {
 } from './attemptStore';
 export { resetRiskPolicy, showPolicyOf } from './changeRiskPolicy';
 export type { AnomalyInput } from './computeAnomalyScore';
+export { listMembers } from './closedStore';
+export { listClosedAccounts } from './listClosedAccounts';
+export { lockedRoutes } from './lockedRoutes';
 export { describeAttempt } from './describeAttempt';
 export { offerRefreshChallenge, passByProof } from './refreshChallenges';
 export { isAtProvenHome } from './signals';

@@ -12,6 +12,7 @@ import type { Challenge } from './challengeStore';
 import { lockFactors } from './factorStore';
 import { findAnswerable } from './findAnswerable';
 import type { WhichChallenge } from './findAnswerable';
+import { noticeRecoveryCode, noticeWrongCode } from './noticeProofs';
 import { PROOFS, listAllowedMethods } from './proofs';
 import type { Answer, FailureReason, Proof, StepUpMethod } from './proofs';
 import { unreadableFactor } from './totp';
@@ -29,7 +30,7 @@ export interface StepUpResult {
 
 type VerifyDeps = Pick<
   Deps,
-  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'riskPolicies'
+  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'metrics' | 'riskPolicies'
 >;
 
 /** What is said of an answer that proves nothing: in the log where none of a person's methods takes it, and on the wire. */
@@ -58,7 +59,9 @@ async function recordFailure(
       subject: `challenge:${challenge.id}`,
       details: { purpose: challenge.purpose, origin: challenge.origin, reason },
     });
+    await noticeWrongCode(deps, tx, ctx, challenge);
   });
+  deps.mail.wake();
 }
 
 /** @returns how many tries the challenge has left, this one taken off */
@@ -118,6 +121,7 @@ async function settle(
       subject: `challenge:${challenge.id}`,
       details: { purpose: challenge.purpose, origin: challenge.origin, method },
     });
+    await noticeRecoveryCode(deps, tx, ctx, challenge, method);
     return { at: now, method };
   });
 }
@@ -159,5 +163,6 @@ export async function verifyStepUp(
     throw new AppError(wrong.code, { extra: { attemptsLeft } });
   }
   const { at: verifiedAt, method } = settled;
+  deps.mail.wake();
   return { verified: true, purpose: challenge.purpose, method, verifiedAt };
 }

@@ -95,3 +95,27 @@ describe('staff set-password', () => {
     expect(await statusOf(app, member)).toBe(401);
   });
 });
+
+it('staff list names everybody, and with --locked those alone whom guessing has closed', async () => {
+  const member = await seedTestUserAndToken();
+  const guessed = await seedTestUserAndToken({ tenantId: member.tenantId });
+  for (let time = 0; time < deps.config.loginFailures.perAccount; time += 1) {
+    await statusOf(app, guessed, 'a wrong password');
+  }
+  const list = async (...more: string[]) => {
+    const words = ['staff', 'list', '--tenant', member.tenantSlug, ...more];
+    const { stdout } = await operate(env, words);
+    return (JSON.parse(stdout) as { staff: { staffId: string; locked: object[] }[] }).staff;
+  };
+  expect((await list()).map(({ staffId }) => staffId).sort()).toEqual(
+    [member.staffId, guessed.staffId].sort(),
+  );
+  expect(await list('--locked')).toMatchObject([
+    {
+      staffId: guessed.staffId,
+      email: guessed.email,
+      status: 'active',
+      locked: [{ what: 'password' }],
+    },
+  ]);
+});

@@ -134,6 +134,7 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
     { body: { policy: DEFAULT_POLICY }, expected: 200 },
     { body: { policy: DEFAULT_POLICY, ...decoys(ids) }, expected: 400 },
   ],
+  'get /api/security/locked-accounts': () => [{ expected: 200 }],
   'get /api/security/risk-decisions': (ids) => [
     { expected: 400 },
     { query: {}, expected: 200 },

@@ -1,0 +1,36 @@
+import type { RequestContext } from '../context';
+import type { Deps } from '../deps';
+import { queueNoticeOnceADay } from '../mail';
+import type { NoticeDeps } from '../mail';
+import { TRIES_FOR_STRANGERS, attemptSubject, isFirstInWindow, readAttempts } from '../security';
+import type { Account } from './accountStore';
+
+type GuessDeps = NoticeDeps & Pick<Deps, 'db'>;
+
+/**
+ * Tells the owner of an account that guessing has closed it to strangers: for the rest of the window, or until they sign
+ * in or are unlocked; each once a day. It runs beside the answer and looks the same up to the mail for an account that
+ * does not exist: neither the answer nor its time tells which it was.
+ * @param subject under which the account's failures are counted
+ */
+export function noticeGuesses(
+  deps: GuessDeps,
+  ctx: RequestContext,
+  { account, subject }: { account: Account | undefined; subject: string },
+): void {
+  if (!deps.mail.isAvailable()) return;
+  deps.mail.aside(async () => {
+    const now = deps.clock.now();
+    const told = attemptSubject(deps.keys, 'told-of-guesses', subject);
+    const counts = await readAttempts(deps.db, [{ scope: 'account', subject }], now);
+    const forGood = (counts.get('account')?.tries ?? 0) >= TRIES_FOR_STRANGERS;
+    // Once a window for each state: a flood of tries must not become a flood of look-ups.
+    const key = { scope: 'account' as const, subject: `${told}${forGood ? '+' : ''}` };
+    if (!(await isFirstInWindow(deps.db, key, now))) return;
+    const membership = account?.active && account.memberships.find(({ active }) => active);
+    if (!membership) return;
+    const kind = forGood ? ('account_closed' as const) : ('account_guessed' as const);
+    await deps.db.transaction((tx) => queueNoticeOnceADay(deps, tx, ctx, membership, { kind }));
+    deps.mail.wake();
+  });
+}

@@ -1,0 +1,15 @@
+import type { Deps } from '../deps';
+import { principalOf } from '../middleware/request';
+import { endpoint } from '../routeTable';
+import { listClosedAccounts } from './listClosedAccounts';
+
+/** Who is closed by guessing, for those who look after a tenant's security. */
+export const lockedRoutes = (deps: Deps) => ({
+  lockedAccounts: endpoint({
+    summary: 'Members of this tenant whose password or second factor is closed by guessing',
+    responses: { 200: '`accounts`, each with `staffId`, `email`, `what`, `since`, `until`' },
+    async handle(req, res) {
+      res.json({ accounts: await listClosedAccounts(deps, principalOf(req).tenantId) });
+    },
+  }),
+});

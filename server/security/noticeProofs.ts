@@ -1,0 +1,45 @@
+import type { RequestContext } from '../context';
+import type { Tx } from '../db';
+import { queueNotice, queueNoticeOnceADay } from '../mail';
+import type { NoticeDeps } from '../mail';
+import { readAttempts } from './attemptStore';
+import { STEP_UP_FAILURES, STEP_UP_TRIES, attemptSubject } from './attempts';
+import type { Challenge } from './challengeStore';
+import type { StepUpMethod } from './proofs';
+
+/** So many wrong codes since the last right one are no slip of a finger any more. */
+const TOLD_FROM = 3;
+
+/**
+ * Tells somebody, once a day each, that wrong codes came after their right password, or that wrong codes have closed their
+ * second factor. To be called in the transaction that has counted the wrong one.
+ */
+export async function noticeWrongCode(
+  deps: NoticeDeps,
+  tx: Tx,
+  ctx: RequestContext,
+  challenge: Challenge,
+): Promise<void> {
+  const subject = attemptSubject(deps.keys, 'staff', challenge.staffId);
+  const counts = await readAttempts(tx, [{ scope: 'step_up', subject }], deps.clock.now());
+  const { failures, tries } = counts.get('step_up') ?? { failures: 0, tries: 0 };
+  if (failures >= STEP_UP_FAILURES || tries >= STEP_UP_TRIES) {
+    await queueNoticeOnceADay(deps, tx, ctx, challenge, { kind: 'factor_closed' });
+  } else if (challenge.origin === 'login' && tries >= TOLD_FROM) {
+    await queueNoticeOnceADay(deps, tx, ctx, challenge, { kind: 'second_proof_failed' });
+  }
+}
+
+/** Tells somebody that a recovery code of theirs was used, in the transaction that uses it up. */
+export async function noticeRecoveryCode(
+  deps: NoticeDeps,
+  tx: Tx,
+  ctx: RequestContext,
+  challenge: Pick<Challenge, 'tenantId' | 'staffId' | 'origin'>,
+  method: StepUpMethod,
+): Promise<void> {
+  if (method !== 'recovery_code') return;
+  const atLogin = challenge.origin === 'login';
+  const kind = atLogin ? ('recovery_code_used_at_login' as const) : ('recovery_code_used' as const);
+  await queueNotice(deps, tx, ctx, challenge, { kind });
+}
