@@ -1,4 +1,4 @@
-import { ME, openScene, statusOf } from '@/tests/helpers/clientScene';
+import { ME, openScene, statusOf, GUARDED } from '@/tests/helpers/clientScene';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { openMachine } from '@/tests/helpers/simulatedBrowser';
@@ -228,7 +228,7 @@ describe('signing out', () => {
     await tab.client.signOut();
     await tab.client.signIn({ email: person.email, password: person.password });
     code = nextCode();
-    expect(await statusOf(tab.client.fetch('/api/security/policy'))).toBe(200);
+    expect(await statusOf(tab.client.fetch(GUARDED))).toBe(200);
   });
 });
 

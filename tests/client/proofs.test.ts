@@ -3,7 +3,7 @@ import type { StepUpAnswer } from '@/client/contract';
 import {
   EXPORT,
   ME,
-  POLICY,
+  GUARDED,
   exportBundle,
   get,
   openScene,
@@ -76,16 +76,16 @@ describe('a passkey', () => {
     const who = person([touch, () => null]);
     const get = () => Promise.reject(new DOMException('dismissed', 'NotAllowedError'));
     const { tab } = await withPasskey(who, { credentials: { get } });
-    await expect(tab.client.fetch(POLICY)).rejects.toMatchObject({ code: 'STEP_UP_DISMISSED' });
+    await expect(tab.client.fetch(GUARDED)).rejects.toMatchObject({ code: 'STEP_UP_DISMISSED' });
     expect(who.asked.map(({ error }) => error)).toEqual([undefined, 'PASSKEY_FAILED']);
   });
 
   it('that the browser knows nothing of has the person asked again, and the server nothing', async () => {
     const who = person([touch, () => null]);
     const { tab } = await withPasskey(who, { passkeys: {} });
-    await expect(tab.client.fetch(POLICY)).rejects.toMatchObject({ code: 'STEP_UP_DISMISSED' });
+    await expect(tab.client.fetch(GUARDED)).rejects.toMatchObject({ code: 'STEP_UP_DISMISSED' });
     expect(who.asked.map(({ error }) => error)).toEqual([undefined, 'PASSKEY_UNSUPPORTED']);
-    expect(paths(tab)).toEqual([POLICY]);
+    expect(paths(tab)).toEqual([GUARDED]);
   });
 
   it('that does not verify has the person asked again, with the tries that are left', async () => {
@@ -100,7 +100,7 @@ describe('a passkey', () => {
         return set.key.get(options, deviation);
       }),
     );
-    expect(await get(tab, POLICY)).toBe(200);
+    expect(await get(tab, GUARDED)).toBe(200);
     expect(who.asked.map(({ error, attemptsLeft }) => [error, attemptsLeft])).toEqual([
       [undefined, undefined],
       ['INVALID_PASSKEY', 4],

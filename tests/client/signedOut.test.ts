@@ -1,6 +1,6 @@
 import type { SessionStorage } from '@/client/contract';
 import { auditOf } from '@/tests/helpers/authRows';
-import { ME, openScene, statusOf } from '@/tests/helpers/clientScene';
+import { ME, openScene, statusOf, GUARDED } from '@/tests/helpers/clientScene';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 import { openMachine } from '@/tests/helpers/simulatedBrowser';
 import type { Tab } from '@/tests/helpers/simulatedBrowser';
@@ -120,7 +120,7 @@ describe('the end of a session', () => {
     });
     const other = machine.openTab();
     await other.client.ready();
-    const asking = tab.client.fetch('/api/security/policy');
+    const asking = tab.client.fetch(GUARDED);
     const rejected = expect(asking).rejects.toMatchObject({ code: 'SIGNED_OUT' });
     await pollUntil('it asks', () => Promise.resolve(signal), Boolean);
     await other.client.signOut();

@@ -2,7 +2,7 @@ import { challengesOf, liveTokensOf } from '@/tests/helpers/authRows';
 import {
   EXPORT,
   ME,
-  POLICY,
+  GUARDED,
   exportBundle,
   get,
   openScene,
@@ -42,10 +42,10 @@ describe('a guarded route', () => {
       }
       return nextCode();
     });
-    const all = await Promise.all([1, 2, 3, 4].map(() => get(tab, POLICY)));
+    const all = await Promise.all([1, 2, 3, 4].map(() => get(tab, GUARDED)));
     expect(all).toEqual([200, 200, 200, 200]);
     expect(who.asked).toHaveLength(1);
-    expect(paths(tab).filter((path) => path === POLICY)).toHaveLength(8);
+    expect(paths(tab).filter((path) => path === GUARDED)).toHaveLength(8);
   });
 
   it('asks again after a wrong code, with the tries that are left', async () => {
@@ -56,7 +56,7 @@ describe('a guarded route', () => {
       () => 'not a code',
       () => nextCode(),
     );
-    expect(await get(tab, POLICY)).toBe(200);
+    expect(await get(tab, GUARDED)).toBe(200);
     expect(who.asked.map(({ error, attemptsLeft }) => [error, attemptsLeft])).toEqual([
       [undefined, undefined],
       ['INVALID_CODE', 4],
@@ -67,14 +67,14 @@ describe('a guarded route', () => {
   it('asks five times at most: something that answers nonsense for ever is no person', async () => {
     const who = person(Array.from({ length: 9 }, () => () => 'nonsense'));
     const { tab } = await scene.signedIn(who);
-    await expect(tab.client.fetch(POLICY)).rejects.toMatchObject({ code: 'STEP_UP_DISMISSED' });
+    await expect(tab.client.fetch(GUARDED)).rejects.toMatchObject({ code: 'STEP_UP_DISMISSED' });
     expect(who.asked).toHaveLength(5);
   });
 
   it('gives the tries of a challenge up with the server, and keeps the session', async () => {
     const who = person(Array.from({ length: 9 }, () => () => '000000'));
     const { tab } = await scene.signedIn(who);
-    await expect(tab.client.fetch(POLICY)).rejects.toMatchObject({ code: 'INVALID_CODE' });
+    await expect(tab.client.fetch(GUARDED)).rejects.toMatchObject({ code: 'INVALID_CODE' });
     expect(who.asked).toHaveLength(5);
     expect(await get(tab, ME)).toBe(200);
   });
@@ -88,7 +88,7 @@ describe('a guarded route', () => {
       }
       return null;
     });
-    const all = await Promise.allSettled([1, 2, 3].map(() => tab.client.fetch(POLICY)));
+    const all = await Promise.allSettled([1, 2, 3].map(() => tab.client.fetch(GUARDED)));
     expect(all).toMatchObject(
       [1, 2, 3].map(() => ({ status: 'rejected', reason: { code: 'STEP_UP_DISMISSED' } })),
     );
@@ -119,7 +119,7 @@ describe('a guarded route', () => {
     let lost = 0;
     tab.network = (call, send) =>
       call.path.endsWith('/verify') && lost++ === 0 ? loseAnswer(send) : send();
-    expect(await get(tab, POLICY)).toBe(200);
+    expect(await get(tab, GUARDED)).toBe(200);
     expect(who.asked).toHaveLength(1);
   });
 
@@ -130,7 +130,7 @@ describe('a guarded route', () => {
     });
     const { tab, person: member } = await nothing.signedIn();
     await removeFactors(member.staffId);
-    await expect(tab.client.fetch(POLICY)).rejects.toMatchObject({
+    await expect(tab.client.fetch(GUARDED)).rejects.toMatchObject({
       code: 'NO_FACTOR_ENROLLED',
       status: 428,
     });
@@ -147,10 +147,10 @@ describe('a guarded route', () => {
     const { tab, nextCode } = await scene.signedIn(who);
     for (const cause of [fault, fault]) {
       const failed = { name: 'GatehouseError', code: 'STEP_UP_FAILED', cause };
-      await expect(tab.client.fetch(POLICY)).rejects.toMatchObject(failed);
+      await expect(tab.client.fetch(GUARDED)).rejects.toMatchObject(failed);
     }
     who.answers.push(() => nextCode());
-    expect(await get(tab, POLICY)).toBe(200);
+    expect(await get(tab, GUARDED)).toBe(200);
   });
 
   it('asks for one proof after the other, and for none of a session that ended meanwhile', async () => {
@@ -164,7 +164,7 @@ describe('a guarded route', () => {
     ]);
     const tab = machine.openTab(who);
     await tab.client.ready();
-    const waiting = [tab.client.fetch(POLICY), exportBundle(tab)];
+    const waiting = [tab.client.fetch(GUARDED), exportBundle(tab)];
     const ended = Promise.all(
       waiting.map((one) => expect(one).rejects.toMatchObject({ code: 'SIGNED_OUT' })),
     );
@@ -177,7 +177,7 @@ describe('a guarded route', () => {
     await tab.client.signIn({ email: member.email, password: member.password });
     expect(who.asked).toHaveLength(1);
     who.answers.push(() => nextCode());
-    expect(await get(tab, POLICY)).toBe(200);
+    expect(await get(tab, GUARDED)).toBe(200);
     expect(who.asked).toHaveLength(2);
   });
 });

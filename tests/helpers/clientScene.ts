@@ -1,7 +1,14 @@
 import { eq } from 'drizzle-orm';
+import express from 'express';
+import type { Express } from 'express';
 import type { GatehouseOptions, StepUpAnswer, StepUpRequest } from '@/client/contract';
 import { db } from '@/server/db';
 import { userTotp } from '@/server/db/schema';
+import type { Deps } from '@/server/deps';
+import { authenticate } from '@/server/middleware/authenticate';
+import { correlationId } from '@/server/middleware/correlationId';
+import { errorHandler } from '@/server/middleware/errorHandler';
+import { requireStepUp } from '@/server/middleware/requireStepUp';
 import { listen } from './listen';
 import { codeAt, giveFactor } from './secondFactor';
 import { seedTestUserAndToken } from './seedAuth';
@@ -12,15 +19,28 @@ import { buildApp, createMovableClock } from './testApp';
 import { HOME } from './traveller';
 
 export const ME = '/api/auth/me';
-export const POLICY = '/api/security/policy';
+/** A route of the team's own behind a step-up that opens a window of time. */
+export const GUARDED = '/api/guarded';
 export const EXPORT = '/api/compliance/export/bundle';
 const RANGE = { from: '2026-01-01', to: '2026-01-02', format: 'csv' };
+
+/** The application, and beside it one route that a team has put behind `requireStepUp`. */
+function withGuardedRoute(app: Express, deps: Deps): Express {
+  const outer = express();
+  outer.locals['deps'] = deps;
+  outer.set('trust proxy', deps.config.trustProxy);
+  const guards = [correlationId, authenticate, requireStepUp('security_settings')];
+  outer.get(GUARDED, ...guards, (_req, res) => void res.json({}));
+  outer.use(app);
+  outer.use(errorHandler);
+  return outer;
+}
 
 /** Somebody at home, on a machine of their own, in front of a real server whose clock can be moved. */
 export async function openScene(settings: Parameters<typeof buildApp>[0] = {}, realTime = false) {
   const clock = createMovableClock();
   const { app, deps } = buildApp(settings, realTime ? {} : { clock });
-  const url = await listen(app);
+  const url = await listen(withGuardedRoute(app, deps));
 
   async function signedIn(
     options: Partial<GatehouseOptions> = {},
