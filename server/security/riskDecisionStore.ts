@@ -185,6 +185,9 @@ export async function purgeDecisions(db: Db, before: Date, most = 5000): Promise
     .from(riskDecisions)
     .where(and(lt(riskDecisions.occurredAt, before), isNull(riskDecisions.verdict)))
     .limit(most);
-  const { rowCount } = await db.delete(riskDecisions).where(sql`${riskDecisions.id} IN ${old}`);
+  // Again in the DELETE itself: a verdict that is given while this waits for the row keeps it.
+  const { rowCount } = await db
+    .delete(riskDecisions)
+    .where(and(sql`${riskDecisions.id} IN ${old}`, isNull(riskDecisions.verdict)));
   return rowCount ?? 0;
 }

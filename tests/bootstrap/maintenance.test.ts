@@ -4,9 +4,11 @@ import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { db } from '@/server/db';
 import { uuidV7 } from '@/server/db/ids';
 import { mails, riskDecisions } from '@/server/db/schema';
+import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/askDatabase';
 import { withoutTable } from '@/tests/helpers/authRows';
 import { mailRow, mailsOf, queueOne } from '@/tests/helpers/mailRows';
 import { seedOfficer } from '@/tests/helpers/officer';
+import { pollUntil } from '@/tests/helpers/pollUntil';
 import { buildApp } from '@/tests/helpers/testApp';
 
 const { deps } = buildApp({ riskDecisionsKeepDays: 100 });
@@ -37,6 +39,28 @@ it('deletes decisions that are older than they are kept, but for those with a ve
   const judged = await decide(officer, 900, verdict);
   await runMaintenance(deps);
   expect((await keptOf(officer)).sort()).toStrictEqual([young, judged].sort());
+});
+
+it('keeps a decision that is given its verdict while the purge waits for the row', async () => {
+  const officer = await seedOfficer();
+  const judged = await decide(officer, 900);
+  const url = process.env['DATABASE_URL'] ?? '';
+  await withConnection(url, async (client) => {
+    await client.query('BEGIN');
+    await client.query(
+      "UPDATE risk_decisions SET verdict = 'suspicious', verdict_by = $2, verdict_at = now() WHERE id = $1",
+      [judged, officer.staffId],
+    );
+    const purging = runMaintenance(deps);
+    await pollUntil(
+      'the purge waits for the row',
+      () => ask(url, WAITS_FOR_LOCK),
+      (waiting) => waiting.length > 0,
+    );
+    await client.query('COMMIT');
+    await purging;
+  });
+  expect(await keptOf(officer)).toStrictEqual([judged]);
 });
 
 it('deletes mails after thirty days, whatever became of them', async () => {
