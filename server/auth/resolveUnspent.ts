@@ -76,7 +76,8 @@ async function adopt(deps: RefreshDeps, ctx: RequestContext, token: StoredToken)
     if (!staff?.active || staff.sessionVersion !== sessionVersion) return false;
     const id = deps.random.id();
     const { ip, country, userAgent } = ctx;
-    const times = { createdAt: token.createdAt, lastSeenAt: now, expiresAt };
+    // It begins now: dated back, it would appear in the evidence of a quarter that has closed.
+    const times = { createdAt: now, lastSeenAt: now, expiresAt };
     const owner = { tenantId, userId, staffId, sessionVersion, rememberMe };
     const origin = { ip, country, beganCountry: country, userAgent };
     await insertSession(tx, { id, ...owner, ...times, ...origin });
