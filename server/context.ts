@@ -11,6 +11,8 @@ export interface Principal {
   readonly permissions: readonly string[];
   readonly email: string;
   readonly tenant: { readonly slug: string; readonly name: string };
+  /** The row's id of a login's challenge that speaks for them in place of a session: they may enrol a factor. */
+  readonly enrolsBy?: string;
 }
 
 /** Who acts: a staff id, `system`, or `anonymous` before anybody is signed in. */

@@ -8,6 +8,7 @@ import { demoRoutes } from './demo';
 import type { Deps } from './deps';
 import { healthRoutes } from './health';
 import { authenticate, authenticateIfPresent } from './middleware/authenticate';
+import { authenticateEnrollee } from './middleware/authenticateEnrollee';
 import { correlationId } from './middleware/correlationId';
 import { errorHandler, notFound } from './middleware/errorHandler';
 import { mountRoutes, noStore } from './middleware/mountRoutes';
@@ -61,10 +62,10 @@ export function routeTable(deps: Deps): Route[] {
 
     post('/api/security/step-up/start', [authenticateIfPresent], security.startStepUp),
     post('/api/security/step-up/verify', [authenticateIfPresent], security.verifyStepUp),
-    post('/api/security/totp/enroll', [authenticate], security.enrollTotp),
-    post('/api/security/totp/confirm', [authenticate], security.confirmTotp),
-    post('/api/security/passkeys/register/start', [authenticate], passkeys.startPasskey),
-    post('/api/security/passkeys/register/finish', [authenticate], passkeys.finishPasskey),
+    post('/api/security/totp/enroll', [authenticateEnrollee], security.enrollTotp),
+    post('/api/security/totp/confirm', [authenticateEnrollee], security.confirmTotp),
+    post('/api/security/passkeys/register/start', [authenticateEnrollee], passkeys.startPasskey),
+    post('/api/security/passkeys/register/finish', [authenticateEnrollee], passkeys.finishPasskey),
 
     get('/api/security/factors', [authenticate], security.factors),
     del('/api/security/factors/:id', [authenticate, proven], security.removeFactor),

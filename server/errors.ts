@@ -31,6 +31,11 @@ export const ERRORS = {
     title: 'There are as many factors as there may be',
     fixed: false,
   },
+  ENROLMENT_REQUIRED: {
+    status: 409,
+    title: 'A second factor must be enrolled first',
+    fixed: false,
+  },
   POLICY_LOCKS_OUT: { status: 409, title: 'This leaves people without a proof', fixed: false },
   METHOD_UNAVAILABLE: { status: 409, title: 'This method cannot be used here', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'This passkey is registered already', fixed: false },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ERRORS } from './errors';
 import { authenticate } from './middleware/authenticate';
+import { authenticateEnrollee } from './middleware/authenticateEnrollee';
 import type { Route } from './routeTable';
 
 /** `/sessions/:id` in Express is `/sessions/{id}` in OpenAPI. */
@@ -28,7 +29,7 @@ function describeRoute({ path, guards, endpoint }: Route) {
   const responses = Object.fromEntries(
     Object.entries(endpoint.responses).map(([status, description]) => [status, { description }]),
   );
-  const guarded = guards.includes(authenticate);
+  const guarded = guards.some((guard) => guard === authenticate || guard === authenticateEnrollee);
   return {
     summary: endpoint.summary,
     ...(parameters.length > 0 ? { parameters } : {}),

@@ -8,11 +8,13 @@ import {
   findPolicyInForce,
   fromChallengeId,
   learnFromSuccess,
+  mustStillEnrol,
   noteDecision,
 } from '../security';
 import type { Challenge, DeviceIdentity, RiskAssessment } from '../security';
 import { noteProofAtLogin, readProfile } from './accountStore';
 import { wasDemanded } from './decideLogin';
+import { enrolmentRequired } from './login';
 import type { LoginDeps } from './login';
 import { noticeNewDevice } from './noticeNewDevice';
 import { findIssued, mayReissue, recordReissue } from './lostAnswer';
@@ -124,6 +126,9 @@ export async function completeLogin(
     }),
   );
   if (!done) {
+    if (await mustStillEnrol(deps.db, { id, now: deps.clock.now() })) {
+      throw enrolmentRequired(input.challengeId);
+    }
     const challenge = await findChallenge(deps.db, id);
     const again = challenge && (await answerAgain(deps, ctx, challenge, derived));
     if (again) return again;

@@ -13,6 +13,7 @@ import {
   describeAttempt,
   fromChallengeId,
   learnFromSuccess,
+  mustStillEnrol,
   noteDecision,
   offerChallenge,
 } from '../security';
@@ -62,6 +63,14 @@ export interface LoginInput {
   challengeId?: string | undefined;
   device: DeviceIdentity;
 }
+
+/** The answer to a login that goes on only once a factor is enrolled with its challenge. */
+export const enrolmentRequired = (challengeId: string | undefined) =>
+  new AppError('ENROLMENT_REQUIRED', {
+    detail:
+      'Enrol a second factor at /api/security/totp/enroll or /api/security/passkeys/register/start with this challengeId, then repeat.',
+    extra: { mustEnrol: true, challengeId },
+  });
 
 /** One who has shown the right password, and what the scorer says of them. */
 interface Candidate {
@@ -118,7 +127,9 @@ async function block(deps: LoginDeps, ctx: RequestContext, who: Candidate): Prom
   throw new AppError('LOGIN_BLOCKED', { extra: { reason: 'anomaly_score' } });
 }
 
-async function demandStepUp(deps: LoginDeps, ctx: RequestContext, who: Candidate): Promise<never> {
+async function demandStepUp(deps: LoginDeps, ctx: RequestContext, who: Judged): Promise<never> {
+  const mustEnrol = who.decision.kind === 'prove' && who.decision.mustEnrol;
+  if (mustEnrol) await assertEnrolled(deps, who);
   const { tenantId, staffId } = who.membership;
   const { score, reasons } = who.risk;
   const offer = await deps.db.transaction(async (tx) => {
@@ -135,6 +146,7 @@ async function demandStepUp(deps: LoginDeps, ctx: RequestContext, who: Candidate
       score,
       reasons,
       rememberMe: who.input.rememberMe,
+      mustEnrol,
     });
   });
   await note(deps, ctx, who, 'challenged');
@@ -142,6 +154,17 @@ async function demandStepUp(deps: LoginDeps, ctx: RequestContext, who: Candidate
   throw new AppError('STEP_UP_REQUIRED', {
     extra: { requiresStepUp: true, purpose: 'security_settings', score, reasons, ...offer },
   });
+}
+
+/**
+ * The proof was given, and the factor is not enrolled yet: another challenge would only cost another mail.
+ * @throws AppError ENROLMENT_REQUIRED
+ */
+async function assertEnrolled(deps: LoginDeps, { membership, input }: Candidate): Promise<void> {
+  const id = input.challengeId && fromChallengeId(deps.keys, input.challengeId);
+  if (!id) return;
+  const query = { id, staffId: membership.staffId, now: deps.clock.now() };
+  if (await mustStillEnrol(deps.db, query)) throw enrolmentRequired(input.challengeId);
 }
 
 /** Uses up the verified challenge, if there is one for this person: it lets one login through, once. */

@@ -160,6 +160,7 @@ export async function consumeLoginChallenge(
         eq(stepUpChallenges.id, query.id),
         eq(stepUpChallenges.origin, 'login'),
         query.staffId ? eq(stepUpChallenges.staffId, query.staffId) : undefined,
+        eq(stepUpChallenges.mustEnrol, false),
         isNull(stepUpChallenges.consumedAt),
         verifiedSince(query.now, VERIFIED_FOR_SEC),
       ),

@@ -40,6 +40,8 @@ export interface ChallengeOffer {
   methods: string[];
   /** When it can no longer be answered, ISO 8601. */
   expiresAt: string;
+  /** The login goes on only once a second factor is enrolled: the proof opens the routes that enrol one. */
+  mustEnrol?: true;
   /** Where `methods` is empty: why, and what to do. */
   reason?: 'NO_FACTOR_ENROLLED';
   detail?: string;
@@ -68,10 +70,11 @@ export function describeOffer(
   keys: KeyRing,
   { id, expiresAt }: Opened,
   methods: string[],
-  origin: ChallengeOrigin,
+  { origin, mustEnrol }: Pick<ChallengeRequest, 'origin' | 'mustEnrol'>,
 ): ChallengeOffer {
   const challengeId = toChallengeId(keys, id);
-  const offer = { challengeId, methods, expiresAt: expiresAt.toISOString() };
+  const enrol = mustEnrol ? { mustEnrol: true as const } : {};
+  const offer = { challengeId, methods, expiresAt: expiresAt.toISOString(), ...enrol };
   if (methods.length > 0) return offer;
   return { ...offer, reason: 'NO_FACTOR_ENROLLED', detail: NO_WAY_ON[origin] };
 }
@@ -133,5 +136,5 @@ export async function offerChallenge(
   const methods = await listAllowedMethods(deps, tx, request);
   const found = await findReusable(tx, request, deps.clock.now());
   const challenge = found ?? (await openChallenge(deps, tx, ctx, request, methods));
-  return describeOffer(deps.keys, challenge, methods, request.origin);
+  return describeOffer(deps.keys, challenge, methods, request);
 }

@@ -6,15 +6,17 @@ import { AppError } from '../errors';
 import { noticeFactorChanged } from '../mail';
 import type { NoticeDeps } from '../mail';
 import { admitEnrolment, takeConfirmation } from './boundEnrolment';
+import { assertEnrolmentCounts, settleEnrolment } from './enrolByChallenge';
 import { dropPendingTotp } from './enrolmentStore';
 import { MOST_FACTORS, lockFactors } from './factorStore';
+import type { MethodDeps } from './proofs';
 import { checkTotpCode, generateTotpSecret, openTotpSecret, sealTotpSecret } from './totp';
 import { toOtpauthUri } from './otpauthUri';
 import { unreadableFactor } from './totp';
 import { confirmTotp, countTotp, findPendingTotp, replacePendingTotp } from './totpStore';
 import type { TotpRow } from './totpStore';
 
-type EnrollDeps = NoticeDeps & Pick<Deps, 'db'>;
+type EnrollDeps = NoticeDeps & MethodDeps & Pick<Deps, 'db'>;
 
 export interface TotpEnrollment {
   factorId: string;
@@ -36,6 +38,7 @@ export async function startTotpEnrollment(
 ): Promise<TotpEnrollment> {
   // What the authenticator app will show: the tenant's name and the person's e-mail.
   const { tenantId, userId, staffId, email, tenant } = principal;
+  await assertEnrolmentCounts(deps, deps.db, principal, 'totp');
   const row = { id: deps.random.id(), tenantId, userId, staffId };
   const secret = generateTotpSecret(deps.random);
   const otpauthUri = toOtpauthUri(tenant.name, email, secret);
@@ -60,8 +63,8 @@ export async function startTotpEnrollment(
 async function activate(
   deps: EnrollDeps,
   ctx: RequestContext,
-  pending: TotpRow,
-  { name, step }: { name: string; step: number },
+  principal: Principal,
+  { pending, name, step }: { pending: TotpRow; name: string; step: number },
 ): Promise<void> {
   const now = deps.clock.now();
   await deps.db.transaction(async (tx) => {
@@ -69,6 +72,7 @@ async function activate(
     if ((await countTotp(tx, pending.tenantId, pending.staffId)) >= MOST_FACTORS) {
       throw new AppError('TOO_MANY_FACTORS');
     }
+    await settleEnrolment(deps, tx, principal, 'totp');
     if (!(await confirmTotp(tx, pending, { name, step, now }))) throw new AppError('NOT_FOUND');
     await recordAudit(tx, ctx, {
       action: 'FACTOR_ENROLLED',
@@ -105,6 +109,6 @@ export async function confirmTotpEnrollment(
     if (last) await dropPendingTotp(deps.db, tenantId, pending.id);
     throw new AppError('INVALID_CODE');
   }
-  await activate(deps, ctx, pending, { name, step });
+  await activate(deps, ctx, principal, { pending, name, step });
   return { confirmed: true, factorId: pending.id };
 }

@@ -30,6 +30,8 @@ export type { Challenge } from './challengeStore';
 export { offerChallenge } from './challenges';
 export { hashesOfAgent, identifyDevice, renewHashes } from './devices';
 export type { DeviceIdentity } from './devices';
+export { findEnrollee } from './enrolByChallenge';
+export { mustStillEnrol } from './enrolmentChallengeStore';
 export { enrollTotpForStaff } from './enrollTotpForStaff';
 export { createGeoLookup } from './geo';
 export type { GeoLookup } from './geo';

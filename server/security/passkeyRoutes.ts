@@ -6,7 +6,12 @@ import { registrationResponse } from './passkeyInput';
 import { finishPasskeyRegistration, startPasskeyRegistration } from './registerPasskey';
 import { assertMayChangeFactor } from './routes';
 
-const finishBody = z.object({ name: storableText(64), response: registrationResponse });
+const finishBody = z.object({
+  name: storableText(64),
+  response: registrationResponse,
+  /** Of a login that goes on only once a factor is enrolled: in place of an access token. */
+  challengeId: storableText(256).optional(),
+});
 
 /** How somebody who is signed in gets a passkey. */
 export const passkeyRoutes = (deps: Deps) => ({

@@ -58,11 +58,11 @@ export async function offerRefreshChallenge(
   const open =
     step.again && (await findOpenRefreshChallenge(tx, tenantId, { refreshTokenId, now }));
   if (open && open.expiresAt.getTime() - now.getTime() > OFFERED_AGAIN_MS) {
-    return describeOffer(deps.keys, open, methods, 'refresh');
+    return describeOffer(deps.keys, open, methods, { origin: 'refresh' });
   }
   const link = step.again ? refreshTokenId : step.spentId;
   const attempts = await endRefreshChallenges(tx, tenantId, { refreshTokenId: link, now });
   const bound = { ...request, origin: 'refresh' as const, refreshTokenId, attempts };
   const opened = await openChallenge(deps, tx, ctx, bound, methods);
-  return describeOffer(deps.keys, opened, methods, 'refresh');
+  return describeOffer(deps.keys, opened, methods, { origin: 'refresh' });
 }

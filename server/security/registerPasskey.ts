@@ -14,6 +14,7 @@ import type { WebauthnSettings } from '../webauthnSettings';
 import { admitEnrolment } from './boundEnrolment';
 import { checkRegistration, toUserHandle } from './checkPasskey';
 import { PASSKEY_ALGORITHMS } from './coseKey';
+import { assertEnrolmentCounts, settleEnrolment } from './enrolByChallenge';
 import { MOST_FACTORS, lockFactors } from './factorStore';
 import { insertPasskey, listPasskeys, replaceRegistration, takeRegistration } from './passkeyStore';
 
@@ -42,6 +43,7 @@ export async function startPasskeyRegistration(
 ): Promise<PublicKeyCredentialCreationOptionsJSON> {
   const { tenantId, userId, staffId, email, tenant } = principal;
   const { rpId: rpID } = webauthnOf(deps);
+  await assertEnrolmentCounts(deps, deps.db, principal, 'passkey');
   const existing = await listPasskeys(deps.db, tenantId, staffId);
   if (existing.length >= MOST_FACTORS) throw new AppError('TOO_MANY_FACTORS');
   const options = await generateRegistrationOptions({
@@ -93,6 +95,7 @@ async function register(
   if (!made) return 'INVALID_PASSKEY';
   const existing = await listPasskeys(tx, tenantId, staffId);
   if (existing.length >= MOST_FACTORS) return 'TOO_MANY_FACTORS';
+  await settleEnrolment(deps, tx, principal, 'passkey');
   const id = deps.random.id();
   const row = { id, tenantId, userId, staffId, name, ...made, createdAt: now };
   return (await insertPasskey(tx, row)) ? { id } : 'PASSKEY_EXISTS';

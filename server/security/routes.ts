@@ -47,7 +47,12 @@ const startBody = z.object({
 });
 /** What its owner calls a factor. */
 const name = storableText(64);
-const confirmBody = z.object({ code, name: name.default('Authenticator') });
+const confirmBody = z.object({
+  code,
+  name: name.default('Authenticator'),
+  /** Of a login that goes on only once a factor is enrolled: in place of an access token. */
+  challengeId: storableText(256).optional(),
+});
 const factorParams = z.object({ id: z.string() });
 
 /**
@@ -56,6 +61,8 @@ const factorParams = z.object({ id: z.string() });
  */
 export async function assertMayChangeFactor(deps: Deps, req: Request): Promise<void> {
   const principal = principalOf(req);
+  // The challenge that speaks for them was proven, and is used up by this.
+  if (principal.enrolsBy !== undefined) return;
   if (!(await hasFactor(deps, principal))) return;
   await assertStepUp(deps, contextOf(req), principal, 'security_settings');
 }

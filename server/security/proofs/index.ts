@@ -75,11 +75,14 @@ async function readPolicy(
 /**
  * The proofs that a staff member can give and their tenant allows. Mail is no second factor (NIST SP 800-63B-4 3.1.3.1):
  * it is offered to those alone who have nothing else, so that it never weakens what somebody has enrolled.
+ *
+ * `mustEnrol`: the proof is for enrolling a factor that counts, by somebody who has none that does. Then whatever they
+ * have enrolled will do, else mail, because no other proof can be asked of them.
  */
 export async function listAllowedMethods(
   deps: MethodDeps & Pick<Deps, 'riskPolicies'>,
   db: Db | Tx,
-  staff: Staff,
+  staff: Staff & { mustEnrol?: boolean },
 ): Promise<StepUpMethod[]> {
   const policy = await readPolicy(deps, staff.tenantId);
   const allowed: readonly string[] = policy.methods;
@@ -87,7 +90,8 @@ export async function listAllowedMethods(
   const fallback = PROOFS.find(({ method }) => method === FALLBACK);
   const mailed = enrolled.length === 0 && (await fallback?.isAvailable(deps, db, staff));
   const methods = mailed ? [FALLBACK] : enrolled;
-  return methods.filter((method) => allowed.includes(method));
+  const counting = methods.filter((method) => allowed.includes(method));
+  return staff.mustEnrol && counting.length === 0 ? methods : counting;
 }
 
 export type { Answer, FailureReason, MethodDeps, Proof, StepUpMethod } from './proof';

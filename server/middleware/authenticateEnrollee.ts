@@ -1,0 +1,39 @@
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import { findEnrollee } from '../security';
+import { authenticate } from './authenticate';
+import { readChallengeCookie } from './cookies';
+import { jsonBody } from './jsonBody';
+import { depsOf } from './request';
+
+const parseBody = (req: Request, res: Response): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const next: NextFunction = (error?: unknown) => {
+      if (error) reject(error instanceof Error ? error : new Error('the body cannot be read'));
+      else resolve();
+    };
+    jsonBody(req, res, next);
+  });
+
+function readChallengeId(req: Request): string | undefined {
+  const body = req.body as { challengeId?: unknown } | undefined;
+  const named = body?.challengeId;
+  // More than any id of ours has is none of ours.
+  if (typeof named === 'string') return named.slice(0, 257);
+  return readChallengeCookie(req);
+}
+
+/**
+ * For the routes that enrol a factor: an access token, or, without one, the challenge of a login that goes on only once a
+ * factor is enrolled, from the body or the browser's cookie.
+ */
+export const authenticateEnrollee: RequestHandler = async (req, res, next) => {
+  if (req.headers.authorization === undefined) {
+    await parseBody(req, res);
+    const challengeId = readChallengeId(req);
+    if (challengeId !== undefined) {
+      req.principal = await findEnrollee(depsOf(req), challengeId);
+      return next();
+    }
+  }
+  return authenticate(req, res, next);
+};
