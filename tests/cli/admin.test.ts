@@ -246,8 +246,13 @@ describe('keys generate and totp code', () => {
     expect(createPrivateKey(keys['EVIDENCE_SIGNING_KEY'] ?? '').asymmetricKeyType).toBe('ed25519');
     const again = resultOf(await admin(['keys', 'generate']));
     for (const [name, value] of Object.entries(keys)) expect(again[name]).not.toBe(value);
-    const server = await startServer({ ...env, ...keys, LOG_LEVEL: 'silent' }).url();
-    expect((await request(server).get('/health/ready')).status).toBe(200);
+    // A database of its own: one that was written with other keys refuses these.
+    const { url, drop } = await createTestDatabase('template1');
+    const server = startServer({ ...env, ...keys, DATABASE_URL: url, LOG_LEVEL: 'silent' });
+    expect((await request(await server.url()).get('/health/ready')).status).toBe(200);
+    server.signal('SIGTERM');
+    await server.exited;
+    await drop();
   });
 
   it('totp code prints the code of this moment, and needs no database', async () => {

@@ -72,7 +72,10 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
     { body: { refreshToken, ...decoys(ids) }, expected: 200 },
   ],
   'get /api/auth/me': () => [{ expected: 200 }],
-  'get /api/auth/sessions': () => [{ expected: 200 }],
+  'get /api/auth/sessions': ({ tenantId, staffId, sessionId }) => [
+    { query: { cursor: sessionId }, expected: 400 },
+    { query: { tenantId, staffId, sessionId }, expected: 200 },
+  ],
   'delete /api/auth/sessions/:id': (ids) =>
     [ids.sessionId, ids.sessionId.toUpperCase(), ids.staffId, ids.refreshTokenId].map((id) => ({
       path: `/api/auth/sessions/${id}`,
