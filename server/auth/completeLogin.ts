@@ -77,6 +77,30 @@ async function answerAgain(
 }
 
 /**
+ * What is said if the challenge lets no login through: the lost answer again, or why not.
+ * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_NOT_VERIFIED if it is open still, or that a factor must be enrolled
+ */
+async function answerLate(
+  deps: LoginDeps,
+  ctx: RequestContext,
+  asked: { id: string; challengeId: string; derived: readonly string[] },
+): Promise<TokenPair> {
+  const { id, challengeId, derived } = asked;
+  if (await mustStillEnrol(deps.db, { id, now: deps.clock.now() })) {
+    throw enrolmentRequired(challengeId);
+  }
+  const challenge = await findChallenge(deps.db, id);
+  const again = challenge && (await answerAgain(deps, ctx, challenge, derived));
+  if (again) return again;
+  const waiting =
+    challenge?.origin === 'login' &&
+    challenge.verifiedAt === null &&
+    challenge.revokedAt === null &&
+    challenge.expiresAt > deps.clock.now();
+  throw new AppError(waiting ? 'CHALLENGE_NOT_VERIFIED' : 'CHALLENGE_NOT_FOUND');
+}
+
+/**
  * Finishes a login whose challenge was verified, without the password being sent again. The password was
  * right when the challenge was made, and the challenge lets one login through, once. Asked again with the same
  * idempotency key, a lost answer is given again.
@@ -125,20 +149,7 @@ export async function completeLogin(
       return { owner, tokens, risk };
     }),
   );
-  if (!done) {
-    if (await mustStillEnrol(deps.db, { id, now: deps.clock.now() })) {
-      throw enrolmentRequired(input.challengeId);
-    }
-    const challenge = await findChallenge(deps.db, id);
-    const again = challenge && (await answerAgain(deps, ctx, challenge, derived));
-    if (again) return again;
-    const waiting =
-      challenge?.origin === 'login' &&
-      challenge.verifiedAt === null &&
-      challenge.revokedAt === null &&
-      challenge.expiresAt > deps.clock.now();
-    throw new AppError(waiting ? 'CHALLENGE_NOT_VERIFIED' : 'CHALLENGE_NOT_FOUND');
-  }
+  if (!done) return answerLate(deps, ctx, { id, challengeId: input.challengeId, derived });
   await noticeNewDevice(deps, ctx, done.owner, input.device.compared);
   const { sessionId } = done.tokens;
   const deviceHashes = input.device.learned;

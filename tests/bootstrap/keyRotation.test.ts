@@ -77,7 +77,10 @@ let nodes: { env: NodeJS.ProcessEnv; server: ServerProcess; url: string }[];
 
 async function open(env: NodeJS.ProcessEnv) {
   const server = startServer(env);
-  return { env, server, url: await server.url() };
+  // Two of them on a busy machine: what is waited for is that it listens, not how soon.
+  const said = () => Promise.resolve(/listens on (\S+)\n/.exec(server.stdout())?.[1] ?? '');
+  const url = await pollUntil('the server listens', said, (found) => found !== '', 90_000);
+  return { env, server, url };
 }
 
 async function signIn(url: string, cookie = ''): Promise<Answer> {
