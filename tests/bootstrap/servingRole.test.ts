@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import request from 'supertest';
 import { inspectSchema } from '@/server/bootstrap/inspectSchema';
+import { sql } from 'drizzle-orm';
 import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { grantServing } from '@/server/bootstrap/servingRole';
 import { fileSink } from '@/server/checkpointSettings';
@@ -79,7 +80,13 @@ describe('the role that serves', () => {
     expect(bundle.status).toBe(200);
     expect(bundle.headers['content-type']).toContain('zip');
 
+    const { sessionId } = first.body;
+    await db.execute(
+      sql`UPDATE user_sessions SET expires_at = now() - interval '100 days' WHERE id = ${sessionId}`,
+    );
     await runMaintenance(deps);
+    const { rows: moved } = await db.execute(sql`SELECT id FROM session_history`);
+    expect(moved).toStrictEqual([{ id: sessionId }]);
     await deps.riskDecisions.flush();
     await deps.mail.settle();
     expect((await mailsOf(officer)).every(({ sentAt }) => sentAt !== null)).toBe(true);
