@@ -37,18 +37,40 @@ function auditLogTable(deps: Deps): Route[] {
   ];
 }
 
+/** Proofs, and what people prove themselves with. */
+function stepUpTable(deps: Deps): Route[] {
+  const security = securityRoutes(deps);
+  const passkeys = passkeyRoutes(deps);
+  const proven = requireStepUp('security_settings', { act: true });
+  const provenEnrolment = requireStepUp('security_settings', { act: true, firstFactor: true });
+  return [
+    post('/api/security/step-up/start', [authenticateIfPresent], security.startStepUp),
+    post('/api/security/step-up/verify', [authenticateIfPresent], security.verifyStepUp),
+    post('/api/security/totp/enroll', [authenticateEnrollee, provenEnrolment], security.enrollTotp),
+    post('/api/security/totp/confirm', [authenticateEnrollee], security.confirmTotp),
+    post(
+      '/api/security/passkeys/register/start',
+      [authenticateEnrollee, provenEnrolment],
+      passkeys.startPasskey,
+    ),
+    post('/api/security/passkeys/register/finish', [authenticateEnrollee], passkeys.finishPasskey),
+
+    get('/api/security/factors', [authenticate], security.factors),
+    del('/api/security/factors/:id', [authenticate, proven], security.removeFactor),
+    post('/api/security/recovery-codes', [authenticate, proven], security.recoveryCodes),
+  ];
+}
+
 /** The whole API: what is not in this table does not exist. Guards stand in the order they run. */
 export function routeTable(deps: Deps): Route[] {
   const auth = authRoutes(deps);
-  const security = securityRoutes(deps);
-  const passkeys = passkeyRoutes(deps);
   const risk = riskRoutes(deps);
   const compliance = complianceRoutes(deps);
   const health = healthRoutes(deps);
   const mayView = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
   const mayEdit = [authenticate, requirePermission('SETTINGS_SECURITY_EDIT')];
   const proven = requireStepUp('security_settings');
-  const mayExport = [...mayView, requireStepUp('data_export')];
+  const mayExport = [...mayView, requireStepUp('data_export', { act: true })];
   const table: Route[] = [
     post('/api/auth/login', [], auth.login),
     post('/api/auth/login/complete', [], auth.completeLogin),
@@ -60,16 +82,7 @@ export function routeTable(deps: Deps): Route[] {
     post('/api/auth/logout-all', [authenticate], auth.logoutAll),
     get('/.well-known/jwks.json', [], auth.jwks),
 
-    post('/api/security/step-up/start', [authenticateIfPresent], security.startStepUp),
-    post('/api/security/step-up/verify', [authenticateIfPresent], security.verifyStepUp),
-    post('/api/security/totp/enroll', [authenticateEnrollee], security.enrollTotp),
-    post('/api/security/totp/confirm', [authenticateEnrollee], security.confirmTotp),
-    post('/api/security/passkeys/register/start', [authenticateEnrollee], passkeys.startPasskey),
-    post('/api/security/passkeys/register/finish', [authenticateEnrollee], passkeys.finishPasskey),
-
-    get('/api/security/factors', [authenticate], security.factors),
-    del('/api/security/factors/:id', [authenticate, proven], security.removeFactor),
-    post('/api/security/recovery-codes', [authenticate, proven], security.recoveryCodes),
+    ...stepUpTable(deps),
 
     get('/api/security/notices/:token', [], auth.notice),
     post('/api/security/notices/:token', [], auth.answerNotice),

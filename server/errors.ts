@@ -23,6 +23,7 @@ export const ERRORS = {
   INVALID_CODE: { status: 403, title: 'The code is not valid', fixed: false },
   INVALID_PASSKEY: { status: 403, title: 'The passkey did not prove it', fixed: false },
   CHALLENGE_NOT_FOUND: { status: 404, title: 'No such open challenge', fixed: false },
+  CHALLENGE_ID_REQUIRED: { status: 409, title: 'Say which challenge is meant', fixed: false },
   CHALLENGE_EXHAUSTED: { status: 429, title: 'The challenge has no tries left', fixed: false },
   CHALLENGE_NOT_VERIFIED: { status: 409, title: 'The challenge is not verified', fixed: false },
   NO_FACTOR: { status: 409, title: 'No second factor is enrolled', fixed: false },

@@ -40,10 +40,13 @@ export interface Endpoint {
   handle: (req: Request, res: Response) => Promise<void> | void;
 }
 
+/** What stands before a handler. One that reads the body has it parsed before, behind the guards in front of it. */
+export type Guard = RequestHandler & { readonly readsBody?: true };
+
 export interface Route {
   method: 'get' | 'post' | 'put' | 'delete';
   path: string;
-  guards: readonly RequestHandler[];
+  guards: readonly Guard[];
   endpoint: Endpoint;
 }
 
@@ -85,7 +88,7 @@ export function endpoint<
 
 const route =
   (method: Route['method']) =>
-  (path: string, guards: readonly RequestHandler[], endpoint: Endpoint): Route => ({
+  (path: string, guards: readonly Guard[], endpoint: Endpoint): Route => ({
     method,
     path,
     guards,

@@ -12,6 +12,7 @@ export type HashPurpose =
   | 'recovery-code'
   | 'notice'
   | 'email-code'
+  | 'step-up-answer'
   | 'key-check';
 
 const PURPOSES: Readonly<Record<HashPurpose, string>> = {
@@ -24,6 +25,7 @@ const PURPOSES: Readonly<Record<HashPurpose, string>> = {
   'recovery-code': 'recovery-code',
   notice: 'notice',
   'email-code': 'email-code',
+  'step-up-answer': 'step-up-answer',
   'key-check': 'key-check',
 };
 

@@ -105,8 +105,18 @@ export const AUDIT_ACTIONS = {
     note: z.string().nullable(),
     before: verdict.nullable(),
   }),
-  STEP_UP_REQUIRED: z.strictObject({ purpose, origin, methods: z.array(z.string()) }),
-  STEP_UP_VERIFIED: z.strictObject({ purpose, origin, method: z.string() }),
+  STEP_UP_REQUIRED: z.strictObject({
+    purpose,
+    origin,
+    methods: z.array(z.string()),
+    act: z.string().optional(),
+  }),
+  STEP_UP_VERIFIED: z.strictObject({
+    purpose,
+    origin,
+    method: z.string(),
+    act: z.string().optional(),
+  }),
   STEP_UP_FAILED: z.strictObject({
     purpose,
     origin,

@@ -1,4 +1,5 @@
 export { canonicalJson } from './canonicalJson';
+export type { Json } from './canonicalJson';
 export { AUDIT_ACTIONS, SECURITY_EVENT_ACTIONS } from './actions';
 export { recordAudit, toAuditRow } from './recordAudit';
 export type { AuditAction } from './actions';

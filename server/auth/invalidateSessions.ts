@@ -2,7 +2,7 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { AppError } from '../errors';
-import { endChallenges } from '../security';
+import { endProofs } from '../security';
 import { revokeAllTokens } from './rotationStore';
 import { bumpSessionVersion, revokeAllSessions } from './sessionStore';
 import type { Invalidation } from './sessionStore';
@@ -26,7 +26,7 @@ export async function invalidateSessions(
 ): Promise<void> {
   const sessionVersion = await bumpSessionVersion(tx, tenantId, what.staffId);
   if (sessionVersion === undefined) throw new AppError('NOT_FOUND');
-  await endChallenges(tx, tenantId, what);
+  await endProofs(tx, tenantId, what);
   const endedVersion = sessionVersion - 1;
   const sessionsRevoked =
     mode === 'normal' ? await revokeAllSessions(tx, tenantId, what, endedVersion) : 0;

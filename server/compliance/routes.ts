@@ -1,13 +1,13 @@
 import type { Request, Response } from 'express';
 import type { Deps } from '../deps';
-import { contextOf, principalOf, stepUpProofOf } from '../middleware/request';
+import { contextOf, principalOf, passageOf } from '../middleware/request';
 import { endpoint } from '../routeTable';
 import { exportBundle } from './exportBundle';
 import { exportInput, securityEventsInput } from './exportInput';
 import { exportSecurityEvents } from './exportSecurityEvents';
 import type { ExportSink } from './runExport';
 
-const exporterOf = (req: Request) => ({ principal: principalOf(req), proof: stepUpProofOf(req) });
+const exporterOf = (req: Request) => ({ principal: principalOf(req), passage: passageOf(req) });
 
 /** The response as a file to be saved; its name is generated and needs no quoting rules. */
 const attachment = (res: Response): ExportSink => ({

@@ -3,7 +3,8 @@ import type { Readable, Writable } from 'node:stream';
 import { recordAudit } from '../audit';
 import type { AuditEvent } from '../audit';
 import type { Principal, RequestContext } from '../context';
-import { spendStepUp } from '../security';
+import { withProof } from '../security';
+import type { Passage } from '../security';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 import type { ExportFile } from './copyStore';
@@ -29,10 +30,10 @@ export type ExportDeps = Pick<
   | 'sealer'
 >;
 
-/** Who exports, and with which proof: it is good for this one. */
+/** Who exports, and with which proof: it is good for this export alone. */
 export interface Exporter {
   principal: Principal;
-  proof: string | null;
+  passage: Passage;
 }
 
 export interface ExportHeaders {
@@ -99,7 +100,7 @@ function failureReason(error: unknown, begun: boolean, fault: Error | undefined)
 function createRecorder(
   deps: ExportDeps,
   ctx: RequestContext,
-  { principal, proof }: Exporter,
+  { principal, passage }: Exporter,
   { kind, input }: { kind: ExportPlan['kind']; input: ExportInput },
 ) {
   const exportId = deps.random.id();
@@ -111,7 +112,7 @@ function createRecorder(
   return {
     exportId,
     requested: () =>
-      spendStepUp(deps, ctx, principal, { purpose: 'data_export', proof }, (tx) =>
+      withProof(deps, ctx, principal, passage, (tx) =>
         recordAudit(tx, ctx, {
           action: 'DATA_EXPORT_REQUESTED',
           outcome: 'success',
@@ -151,7 +152,7 @@ async function startRows(snapshot: ExportSnapshot, file: ExportFile): Promise<Re
  * The course of every export: a place, DATA_EXPORT_REQUESTED (committed before the snapshot, which so
  * contains it), the snapshot, the stream, and how it ended.
  * @returns when the export has ended, well or, after its first byte, with a destroyed output
- * @throws AppError EXPORT_BUSY, AUDIT_LOG_BUSY, STEP_UP_REQUIRED where the proof was used meanwhile; before the first byte whatever the database throws
+ * @throws AppError EXPORT_BUSY, AUDIT_LOG_BUSY, STEP_UP_REQUIRED if the proof was used meanwhile; before the first byte whatever the database throws
  */
 export async function runExport(
   deps: ExportDeps,

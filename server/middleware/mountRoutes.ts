@@ -22,12 +22,19 @@ const run =
     await endpoint.handle(req, res);
   };
 
-/** Guards run before the body is read: who may not enter does not make us parse. */
+/** Guards run before the body is read, but for one that judges it: who may not enter does not make us parse. */
+function inOrder({ guards, endpoint }: Route): RequestHandler[] {
+  const first = guards.findIndex(({ readsBody }) => readsBody);
+  const before = first === -1 ? guards : guards.slice(0, first);
+  const parse = endpoint.body ? [jsonBody] : [];
+  return [...before, ...parse, ...guards.slice(before.length)];
+}
+
 export function mountRoutes(app: Express, table: readonly Route[]): void {
   const methods = new Map<string, string[]>();
-  for (const { method, path, guards, endpoint } of table) {
-    const parse = endpoint.body ? [jsonBody] : [];
-    app[method](path, nameRoute(path), ...guards, ...parse, run(endpoint));
+  for (const route of table) {
+    const { method, path, endpoint } = route;
+    app[method](path, nameRoute(path), ...inOrder(route), run(endpoint));
     methods.set(path, [...(methods.get(path) ?? []), method.toUpperCase()]);
   }
   for (const [path, allowed] of methods) {

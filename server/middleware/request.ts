@@ -2,6 +2,7 @@ import type { Request } from 'express';
 import type { Principal, RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import type { Passage } from '../security';
 import type { ClientAddress } from '../trustProxy';
 import { clientAddressOf } from './clientAddress';
 
@@ -12,8 +13,8 @@ declare module 'express-serve-static-core' {
     principal?: Principal;
     /** Set by `authenticateIfPresent`: why the token that was sent counted for nothing. */
     refusal?: AppError;
-    /** Set by `requireStepUp`: the proof's id, or null where a test went past it. */
-    stepUpProof?: string | null;
+    /** Set by `requireStepUp`: how the request passed it. */
+    stepUp?: Passage;
   }
 }
 
@@ -33,12 +34,12 @@ export function principalOf(req: Request): Principal {
 }
 
 /**
- * The proof that `requireStepUp` found, for an act that uses it up.
- * @throws AppError STEP_UP_REQUIRED where no `requireStepUp` ran before: closed, not open
+ * How the request passed `requireStepUp`, for an act that uses the proof up.
+ * @throws AppError STEP_UP_REQUIRED if no `requireStepUp` ran before: closed, not open
  */
-export function stepUpProofOf(req: Request): string | null {
-  if (req.stepUpProof === undefined) throw new AppError('STEP_UP_REQUIRED');
-  return req.stepUpProof;
+export function passageOf(req: Request): Passage {
+  if (!req.stepUp) throw new AppError('STEP_UP_REQUIRED');
+  return req.stepUp;
 }
 
 const noted = new WeakSet<Request>();

@@ -49,25 +49,72 @@ export async function findChallenge(db: Db, id: string): Promise<Challenge | und
   return row;
 }
 
-export async function findOpenChallenge(
+/** Where a challenge arose, and what for. */
+export interface SessionQuery {
+  sessionId: string;
+  purpose: StepUpPurpose;
+  origin: ChallengeOrigin;
+  now: Date;
+}
+
+const ofSession = (tenantId: string, query: SessionQuery) =>
+  and(
+    eq(stepUpChallenges.tenantId, tenantId),
+    eq(stepUpChallenges.sessionId, query.sessionId),
+    eq(stepUpChallenges.purpose, query.purpose),
+    eq(stepUpChallenges.origin, query.origin),
+  );
+
+/** The open challenges of a session, newest first; for one act alone, or for none, if that is given. */
+export async function listOpenChallenges(
   db: Db,
   tenantId: string,
-  query: { sessionId: string; purpose: StepUpPurpose; origin?: ChallengeOrigin; now: Date },
+  query: SessionQuery & { actDigest?: string | null },
+): Promise<Challenge[]> {
+  const { actDigest, now } = query;
+  const { actDigest: column } = stepUpChallenges;
+  const ofAct = actDigest === null ? isNull(column) : actDigest && eq(column, actDigest);
+  return db
+    .select()
+    .from(stepUpChallenges)
+    .where(and(ofSession(tenantId, query), ofAct || undefined, stillOpen(now)))
+    .orderBy(desc(stepUpChallenges.createdAt), desc(stepUpChallenges.id));
+}
+
+/** How long the same answer to the same challenge gets the same result. */
+const REPEATED_FOR_SEC = 60;
+
+/** The challenges of a session that were verified a moment ago, newest first. */
+export async function listJustVerified(
+  db: Db,
+  tenantId: string,
+  query: SessionQuery,
+): Promise<Challenge[]> {
+  return db
+    .select()
+    .from(stepUpChallenges)
+    .where(and(ofSession(tenantId, query), verifiedSince(query.now, REPEATED_FOR_SEC)))
+    .orderBy(desc(stepUpChallenges.verifiedAt), desc(stepUpChallenges.id));
+}
+
+/**
+ * Whether this very answer verified the challenge a moment ago: a double click, or an answer that was lost.
+ * @returns the challenge, or undefined if another answer did, it is too long ago, or something has ended it since
+ */
+export async function findRepeated(
+  db: Db,
+  query: { id: string; answerHash: string; now: Date },
 ): Promise<Challenge | undefined> {
   const [row] = await db
     .select()
     .from(stepUpChallenges)
     .where(
       and(
-        eq(stepUpChallenges.tenantId, tenantId),
-        eq(stepUpChallenges.sessionId, query.sessionId),
-        eq(stepUpChallenges.purpose, query.purpose),
-        query.origin ? eq(stepUpChallenges.origin, query.origin) : undefined,
-        stillOpen(query.now),
+        eq(stepUpChallenges.id, query.id),
+        eq(stepUpChallenges.answerHash, query.answerHash),
+        verifiedSince(query.now, REPEATED_FOR_SEC),
       ),
-    )
-    .orderBy(desc(stepUpChallenges.createdAt))
-    .limit(1);
+    );
   return row;
 }
 
@@ -88,11 +135,11 @@ export async function takeAttempt(db: Db, id: string, now: Date): Promise<number
 export async function markVerified(
   tx: Tx,
   id: string,
-  proof: { method: string; now: Date },
+  proof: { method: string; answerHash: string; now: Date },
 ): Promise<boolean> {
   const rows = await tx
     .update(stepUpChallenges)
-    .set({ verifiedAt: proof.now, verifiedMethod: proof.method })
+    .set({ verifiedAt: proof.now, verifiedMethod: proof.method, answerHash: proof.answerHash })
     .where(and(eq(stepUpChallenges.id, id), isNull(stepUpChallenges.verifiedAt), notEnded()))
     .returning({ id: stepUpChallenges.id });
   return rows.length === 1;
@@ -167,56 +214,6 @@ export async function consumeLoginChallenge(
     )
     .returning();
   return row;
-}
-
-/** A proof for these guards one act, and is worth no second one. */
-const SINGLE_USE: readonly StepUpPurpose[] = ['data_export', 'impersonation'];
-
-/**
- * The newest proof of this session for this purpose that is younger than the window, and unused where it guards one act.
- * @returns its id, for {@link consumeSessionProof}
- */
-export async function findFreshStepUp(
-  db: Db,
-  tenantId: string,
-  query: { sessionId: string; purpose: StepUpPurpose; windowSec: number; now: Date },
-): Promise<string | undefined> {
-  const [row] = await db
-    .select({ id: stepUpChallenges.id })
-    .from(stepUpChallenges)
-    .where(
-      and(
-        eq(stepUpChallenges.tenantId, tenantId),
-        eq(stepUpChallenges.sessionId, query.sessionId),
-        eq(stepUpChallenges.purpose, query.purpose),
-        verifiedSince(query.now, query.windowSec),
-        SINGLE_USE.includes(query.purpose) ? isNull(stepUpChallenges.consumedAt) : undefined,
-      ),
-    )
-    .orderBy(desc(stepUpChallenges.verifiedAt))
-    .limit(1);
-  return row?.id;
-}
-
-/** Uses a proof up in one statement: of two acts at once it lets one through. @returns false where it was used */
-export async function consumeSessionProof(
-  tx: Tx,
-  tenantId: string,
-  query: { id: string; now: Date },
-): Promise<boolean> {
-  const rows = await tx
-    .update(stepUpChallenges)
-    .set({ consumedAt: query.now })
-    .where(
-      and(
-        eq(stepUpChallenges.tenantId, tenantId),
-        eq(stepUpChallenges.id, query.id),
-        isNull(stepUpChallenges.consumedAt),
-        notEnded(),
-      ),
-    )
-    .returning({ id: stepUpChallenges.id });
-  return rows.length === 1;
 }
 
 /** Ends one challenge that another takes the place of. */

@@ -4,8 +4,9 @@ import type { Tx } from '../db';
 import type { ChallengeOrigin, StepUpPurpose } from '../db/schema';
 import type { Deps } from '../deps';
 import type { KeyRing } from '../keyRing';
+import type { Act } from './act';
 import { toChallengeId } from './challengeId';
-import { endChallenge, findOpenChallenge, insertChallenge } from './challengeStore';
+import { endChallenge, insertChallenge, listOpenChallenges } from './challengeStore';
 import type { Challenge } from './challengeStore';
 import { lockFactors } from './factorStore';
 import { listAllowedMethods } from './proofs';
@@ -22,6 +23,8 @@ export interface ChallengeRequest {
   score?: number;
   reasons?: string[];
   rememberMe?: boolean;
+  /** In a session: the one act that the proof is for. Without it, the proof opens a window of time. */
+  act?: Act;
   /** Of a refresh: the chain end that its 428 hands out. The proof opens that chain end alone. */
   refreshTokenId?: string;
   /** Tries that it begins with: a challenge that takes the place of another has no more than that one had left. */
@@ -80,19 +83,20 @@ export function describeOffer(
 }
 
 /**
- * The open challenge of the same session and purpose, if most of its life is left. One with less is ended: at most one
- * is open, so that an answer that names none can only mean that one.
+ * The open challenge of the same session, purpose and act, if most of its life is left. One with less is ended: asking
+ * again must not leave two open, because an answer that names none could then mean either.
  */
 async function findReusable(
   tx: Tx,
   request: ChallengeRequest,
   now: Date,
 ): Promise<Opened | undefined> {
-  const { tenantId, staffId, sessionId, purpose, origin } = request;
+  const { tenantId, staffId, sessionId, purpose, origin, act } = request;
   if (sessionId === null) return undefined;
   // One at a time: of two requests at once, the second finds the challenge of the first.
   await lockFactors(tx, tenantId, staffId);
-  const found = await findOpenChallenge(tx, tenantId, { sessionId, purpose, origin, now });
+  const query = { sessionId, purpose, origin, actDigest: act?.digest ?? null, now };
+  const [found] = await listOpenChallenges(tx, tenantId, query);
   if (!found) return undefined;
   if (found.expiresAt.getTime() - now.getTime() > OFFERED_AGAIN_MS) return found;
   await endChallenge(tx, tenantId, { id: found.id, now });
@@ -110,7 +114,9 @@ export async function openChallenge(
   const now = deps.clock.now();
   const id = deps.random.id();
   const expiresAt = new Date(now.getTime() + OPEN_FOR_MS);
-  await insertChallenge(tx, { ...request, id, createdAt: now, expiresAt });
+  const { act, ...row } = request;
+  const asked = act ? { act: act.name, actDigest: act.digest } : {};
+  await insertChallenge(tx, { ...row, ...asked, id, createdAt: now, expiresAt });
   await recordAudit(tx, ctx, {
     action: 'STEP_UP_REQUIRED',
     outcome: 'denied',
@@ -118,7 +124,12 @@ export async function openChallenge(
     actor: request.staffId,
     sessionId: request.sessionId,
     subject: `challenge:${id}`,
-    details: { purpose: request.purpose, origin: request.origin, methods },
+    details: {
+      purpose: request.purpose,
+      origin: request.origin,
+      methods,
+      ...(act ? { act: act.name } : {}),
+    },
   });
   return { id, expiresAt };
 }

@@ -7,16 +7,21 @@ import { noticeFactorChanged } from '../mail';
 import type { NoticeDeps } from '../mail';
 import { admitEnrolment, takeConfirmation } from './boundEnrolment';
 import { assertEnrolmentCounts, settleEnrolment } from './enrolByChallenge';
-import { dropPendingTotp } from './enrolmentStore';
+import { dropPendingTotp, endEnrolments } from './enrolmentStore';
 import { MOST_FACTORS, lockFactors } from './factorStore';
 import type { MethodDeps } from './proofs';
+import { withProof } from './stepUpGate';
+import type { Passage } from './stepUpGate';
 import { checkTotpCode, generateTotpSecret, openTotpSecret, sealTotpSecret } from './totp';
 import { toOtpauthUri } from './otpauthUri';
 import { unreadableFactor } from './totp';
 import { confirmTotp, countTotp, findPendingTotp, replacePendingTotp } from './totpStore';
 import type { TotpRow } from './totpStore';
 
-type EnrollDeps = NoticeDeps & MethodDeps & Pick<Deps, 'db'>;
+type EnrollDeps = NoticeDeps & MethodDeps & Pick<Deps, 'db' | 'config' | 'riskPolicies'>;
+
+/** How long an enrolment can be finished: no longer than the proof that began it may be old. */
+const OPEN_FOR_MS = 15 * 60_000;
 
 export interface TotpEnrollment {
   factorId: string;
@@ -29,12 +34,14 @@ export interface TotpEnrollment {
 
 /**
  * Begins an enrolment: a secret that counts for nothing until a code from it was shown.
- * @throws AppError TOO_MANY_ATTEMPTS
+ * @param passage the proof that this enrolment uses up; the end of it needs none, because it takes the secret
+ * @throws AppError TOO_MANY_ATTEMPTS; STEP_UP_REQUIRED if another act used the proof
  */
 export async function startTotpEnrollment(
   deps: EnrollDeps,
   ctx: RequestContext,
   principal: Principal,
+  passage: Passage,
 ): Promise<TotpEnrollment> {
   // What the authenticator app will show: the tenant's name and the person's e-mail.
   const { tenantId, userId, staffId, email, tenant } = principal;
@@ -43,7 +50,7 @@ export async function startTotpEnrollment(
   const secret = generateTotpSecret(deps.random);
   const otpauthUri = toOtpauthUri(tenant.name, email, secret);
   const secretSealed = sealTotpSecret(deps.keys, row, secret);
-  await deps.db.transaction(async (tx) => {
+  await withProof(deps, ctx, principal, passage, async (tx) => {
     await admitEnrolment(deps, tx, ctx, principal, { factor: 'totp', subject: `factor:${row.id}` });
     await replacePendingTotp(tx, {
       ...row,
@@ -74,6 +81,7 @@ async function activate(
     }
     await settleEnrolment(deps, tx, principal, 'totp');
     if (!(await confirmTotp(tx, pending, { name, step, now }))) throw new AppError('NOT_FOUND');
+    await endEnrolments(tx, pending.tenantId, pending.staffId);
     await recordAudit(tx, ctx, {
       action: 'FACTOR_ENROLLED',
       outcome: 'success',
@@ -99,7 +107,8 @@ export async function confirmTotpEnrollment(
   { code, name }: { code: string; name: string },
 ): Promise<{ confirmed: true; factorId: string }> {
   const { tenantId, staffId } = principal;
-  const pending = await findPendingTotp(deps.db, tenantId, staffId);
+  const begunAfter = new Date(deps.clock.now().getTime() - OPEN_FOR_MS);
+  const pending = await findPendingTotp(deps.db, tenantId, { staffId, begunAfter });
   if (!pending) throw new AppError('NOT_FOUND', { detail: 'No enrolment is open: enrol first.' });
   const secret = openTotpSecret(deps.keys, pending, pending.secretSealed);
   if (secret === null) throw unreadableFactor();

@@ -3,7 +3,7 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { noticeFactorChanged } from '../mail';
 import type { NoticeDeps } from '../mail';
-import { endChallenges } from './challengeStore';
+import { endProofs } from './endProofs';
 import { lockFactors } from './factorStore';
 import { generateTotpSecret, sealTotpSecret } from './totp';
 import { deleteTotp, insertTotp } from './totpStore';
@@ -31,7 +31,7 @@ export async function enrollTotpForStaff(
   const replaces = factorIds.length > 0;
   if (replaces) {
     // A lost phone may have proven a login, or a step-up, that is not finished yet.
-    await endChallenges(tx, staff.tenantId, { staffId: staff.staffId, now });
+    await endProofs(tx, staff.tenantId, { staffId: staff.staffId, now });
     await recordAudit(tx, ctx, {
       ...about,
       action: 'FACTOR_REMOVED',

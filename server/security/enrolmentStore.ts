@@ -1,6 +1,6 @@
-import { sql } from 'drizzle-orm';
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
-import { userTotp } from '../db/schema';
+import { passkeyRegistrations, userTotp } from '../db/schema';
 
 /** Counters live in `failed_attempts`, scope `enrolment`; nodes share them, by the database's clock. */
 const COUNT = (subject: string, most: number, windowSec: number) => {
@@ -41,5 +41,27 @@ export async function dropPendingTotp(db: Db, tenantId: string, id: string): Pro
     .delete(userTotp)
     .where(
       sql`${userTotp.tenantId} = ${tenantId} AND ${userTotp.id} = ${id} AND ${userTotp.confirmedAt} IS NULL`,
+    );
+}
+
+/**
+ * Ends the enrolments that a staff member has begun and not finished. Only the beginning of one takes a proof, so none may
+ * outlive a change of the factors: an enrolment that was begun while there was nothing to prove with would add a factor
+ * beside the first one without a proof.
+ */
+export async function endEnrolments(tx: Tx, tenantId: string, staffId: string): Promise<void> {
+  await tx
+    .delete(userTotp)
+    .where(
+      and(
+        eq(userTotp.tenantId, tenantId),
+        eq(userTotp.staffId, staffId),
+        isNull(userTotp.confirmedAt),
+      ),
+    );
+  await tx
+    .delete(passkeyRegistrations)
+    .where(
+      and(eq(passkeyRegistrations.tenantId, tenantId), eq(passkeyRegistrations.staffId, staffId)),
     );
 }

@@ -6,14 +6,13 @@ import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { noticeFactorChanged } from '../mail';
 import type { NoticeDeps } from '../mail';
-import { endChallenges } from './challengeStore';
+import { endProofs } from './endProofs';
 import {
   countRecoveryCodes,
   deleteFactor,
   deleteRecoveryCodes,
   insertRecoveryCodes,
   listFactors,
-  lockFactors,
 } from './factorStore';
 import type { Factor } from './factorStore';
 import { leavesWithoutProof } from './lockedOut';
@@ -21,6 +20,10 @@ import { listEnrolled } from './proofs';
 import type { MethodDeps } from './proofs';
 import { readPolicyRow } from './riskPolicyStore';
 import { RECOVERY_CODES, hashRecoveryCode, newRecoveryCode } from './recoveryCode';
+import { withProof } from './stepUpGate';
+import type { Passage } from './stepUpGate';
+
+type ChangeDeps = NoticeDeps & Pick<Deps, 'db' | 'config' | 'riskPolicies'>;
 
 export interface OwnFactors {
   factors: Factor[];
@@ -69,23 +72,25 @@ async function assertLeavesProof(deps: MethodDeps, tx: Tx, principal: Principal)
 /**
  * Removes one of the caller's own factors. With the last one go the recovery codes: they are for the day on which a
  * factor is out of reach, not for life without one.
- * @throws AppError NOT_FOUND, also for somebody else's; POLICY_LOCKS_OUT if what is left does not count
+ * @param passage the proof that this act uses up
+ * @throws AppError NOT_FOUND, also for somebody else's; STEP_UP_REQUIRED if another act used the proof;
+ *   POLICY_LOCKS_OUT if what is left does not count
  */
 export async function removeFactor(
-  deps: NoticeDeps & MethodDeps & Pick<Deps, 'db'>,
+  deps: ChangeDeps,
   ctx: RequestContext,
   principal: Principal,
+  passage: Passage,
   id: string,
 ): Promise<void> {
   const { tenantId, staffId } = principal;
   // An id that is no UUID is simply nobody's: it must not look different from another's.
   if (!z.uuid().safeParse(id).success) throw new AppError('NOT_FOUND');
-  await deps.db.transaction(async (tx) => {
-    await lockFactors(tx, tenantId, staffId);
+  await withProof(deps, ctx, principal, passage, async (tx) => {
     const factor = await deleteFactor(tx, tenantId, { staffId, id });
     if (factor === undefined) throw new AppError('NOT_FOUND');
     // It may be the factor that somebody else proved themselves with a moment ago.
-    await endChallenges(tx, tenantId, { staffId, now: deps.clock.now() });
+    await endProofs(tx, tenantId, { staffId, now: deps.clock.now() });
     await recordAudit(tx, ctx, {
       action: 'FACTOR_REMOVED',
       outcome: 'success',
@@ -102,22 +107,23 @@ export async function removeFactor(
 
 /**
  * Makes ten new recovery codes in place of all there were. They are shown once, and stored as keyed hashes.
- * @throws AppError NO_FACTOR for somebody who has no factor whose loss they could be for
+ * @param passage the proof that this act uses up
+ * @throws AppError STEP_UP_REQUIRED if another act used the proof; NO_FACTOR for somebody who has no factor whose loss they could be for
  */
 export async function regenerateRecoveryCodes(
-  deps: NoticeDeps & Pick<Deps, 'db'>,
+  deps: ChangeDeps,
   ctx: RequestContext,
   principal: Principal,
+  passage: Passage,
 ): Promise<{ codes: string[] }> {
   const { tenantId, userId, staffId } = principal;
   const codes = new Set<string>();
   while (codes.size < RECOVERY_CODES) codes.add(newRecoveryCode(deps.random));
   const createdAt = deps.clock.now();
-  await deps.db.transaction(async (tx) => {
-    await lockFactors(tx, tenantId, staffId);
+  await withProof(deps, ctx, principal, passage, async (tx) => {
     if ((await listFactors(tx, tenantId, staffId)).length === 0) throw new AppError('NO_FACTOR');
     const replaced = await dropRecoveryCodes(tx, ctx, principal);
-    if (replaced) await endChallenges(tx, tenantId, { staffId, now: createdAt });
+    if (replaced) await endProofs(tx, tenantId, { staffId, now: createdAt });
     const rows = [...codes].map((code) => ({
       ...{ id: deps.random.id(), tenantId, userId, staffId, createdAt },
       codeHash: hashRecoveryCode(deps.keys, staffId, code),

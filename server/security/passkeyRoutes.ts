@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import type { Deps } from '../deps';
-import { contextOf, principalOf } from '../middleware/request';
+import { contextOf, passageOf, principalOf } from '../middleware/request';
 import { endpoint, storableText } from '../routeTable';
 import { registrationResponse } from './passkeyInput';
 import { finishPasskeyRegistration, startPasskeyRegistration } from './registerPasskey';
-import { assertMayChangeFactor } from './routes';
 
 const finishBody = z.object({
   name: storableText(64),
@@ -24,8 +23,8 @@ export const passkeyRoutes = (deps: Deps) => ({
       429: 'TOO_MANY_ATTEMPTS',
     },
     async handle(req, res) {
-      await assertMayChangeFactor(deps, req);
-      res.json(await startPasskeyRegistration(deps, contextOf(req), principalOf(req)));
+      const passage = passageOf(req);
+      res.json(await startPasskeyRegistration(deps, contextOf(req), principalOf(req), passage));
     },
   }),
   finishPasskey: endpoint({
@@ -36,10 +35,8 @@ export const passkeyRoutes = (deps: Deps) => ({
       403: 'INVALID_PASSKEY',
       404: 'NOT_FOUND',
       409: 'PASSKEY_EXISTS, TOO_MANY_FACTORS or METHOD_UNAVAILABLE',
-      428: 'STEP_UP_REQUIRED',
     },
     async handle(req, res, { body }) {
-      await assertMayChangeFactor(deps, req);
       res.json(await finishPasskeyRegistration(deps, contextOf(req), principalOf(req), body));
     },
   }),

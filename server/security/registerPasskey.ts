@@ -15,12 +15,15 @@ import { admitEnrolment } from './boundEnrolment';
 import { checkRegistration, toUserHandle } from './checkPasskey';
 import { PASSKEY_ALGORITHMS } from './coseKey';
 import { assertEnrolmentCounts, settleEnrolment } from './enrolByChallenge';
+import { endEnrolments } from './enrolmentStore';
 import { MOST_FACTORS, lockFactors } from './factorStore';
+import { withProof } from './stepUpGate';
+import type { Passage } from './stepUpGate';
 import { insertPasskey, listPasskeys, replaceRegistration, takeRegistration } from './passkeyStore';
 
 type RegisterDeps = Pick<
   Deps,
-  'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'logger' | 'metrics'
+  'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'logger' | 'metrics' | 'riskPolicies'
 >;
 
 const CHALLENGE_BYTES = 32;
@@ -34,12 +37,15 @@ function webauthnOf({ config }: RegisterDeps): WebauthnSettings {
 /**
  * Begins a registration, in place of one that was begun before: what `navigator.credentials.create()` takes
  * (WebAuthn Level 3 5.4), good for five minutes.
- * @throws AppError METHOD_UNAVAILABLE where passkeys are not set up, TOO_MANY_FACTORS, TOO_MANY_ATTEMPTS
+ * @param passage the proof that this registration uses up; the end of it needs none, because it takes the challenge
+ * @throws AppError METHOD_UNAVAILABLE if passkeys are not set up, TOO_MANY_FACTORS, TOO_MANY_ATTEMPTS; STEP_UP_REQUIRED if another act used
+ *   the proof
  */
 export async function startPasskeyRegistration(
   deps: RegisterDeps,
   ctx: RequestContext,
   principal: Principal,
+  passage: Passage,
 ): Promise<PublicKeyCredentialCreationOptionsJSON> {
   const { tenantId, userId, staffId, email, tenant } = principal;
   const { rpId: rpID } = webauthnOf(deps);
@@ -61,7 +67,7 @@ export async function startPasskeyRegistration(
   });
   const expiresAt = new Date(deps.clock.now().getTime() + OPEN_FOR_MS);
   const { challenge } = options;
-  await deps.db.transaction(async (tx) => {
+  await withProof(deps, ctx, principal, passage, async (tx) => {
     await admitEnrolment(deps, tx, ctx, principal, {
       factor: 'passkey',
       subject: `staff:${staffId}`,
@@ -98,7 +104,9 @@ async function register(
   await settleEnrolment(deps, tx, principal, 'passkey');
   const id = deps.random.id();
   const row = { id, tenantId, userId, staffId, name, ...made, createdAt: now };
-  return (await insertPasskey(tx, row)) ? { id } : 'PASSKEY_EXISTS';
+  if (!(await insertPasskey(tx, row))) return 'PASSKEY_EXISTS';
+  await endEnrolments(tx, tenantId, staffId);
+  return { id };
 }
 
 /**

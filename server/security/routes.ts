@@ -1,13 +1,11 @@
-import type { Request } from 'express';
 import { z } from 'zod';
 import { stepUpPurpose } from '../db/schema';
 import type { Deps } from '../deps';
 import { readChallengeCookie } from '../middleware/cookies';
-import { contextOf, principalOf } from '../middleware/request';
+import { contextOf, passageOf, principalOf } from '../middleware/request';
 import { endpoint, storableText } from '../routeTable';
 import { confirmTotpEnrollment, startTotpEnrollment } from './enrollTotp';
 import { authenticationResponse } from './passkeyInput';
-import { assertStepUp, hasFactor } from './stepUpGate';
 import { listOwnFactors, regenerateRecoveryCodes, removeFactor } from './manageFactors';
 import { looksLikeRecoveryCode } from './recoveryCode';
 import { STARTED_METHODS, startStepUp } from './startStepUp';
@@ -55,18 +53,6 @@ const confirmBody = z.object({
 });
 const factorParams = z.object({ id: z.string() });
 
-/**
- * Adding or replacing a factor takes a proof with one that is there; the first one has nothing to ask for.
- * @throws AppError STEP_UP_REQUIRED
- */
-export async function assertMayChangeFactor(deps: Deps, req: Request): Promise<void> {
-  const principal = principalOf(req);
-  // The challenge that speaks for them was proven, and is used up by this.
-  if (principal.enrolsBy !== undefined) return;
-  if (!(await hasFactor(deps, principal))) return;
-  await assertStepUp(deps, contextOf(req), principal, 'security_settings');
-}
-
 /** Behind a fresh proof, each of them but the list. */
 const factorRoutes = (deps: Deps) => ({
   factors: endpoint({
@@ -86,7 +72,7 @@ const factorRoutes = (deps: Deps) => ({
       428: 'STEP_UP_REQUIRED',
     },
     async handle(req, res, { params }) {
-      await removeFactor(deps, contextOf(req), principalOf(req), params.id);
+      await removeFactor(deps, contextOf(req), principalOf(req), passageOf(req), params.id);
       res.status(204).end();
     },
   }),
@@ -98,7 +84,8 @@ const factorRoutes = (deps: Deps) => ({
       428: 'STEP_UP_REQUIRED',
     },
     async handle(req, res) {
-      res.json(await regenerateRecoveryCodes(deps, contextOf(req), principalOf(req)));
+      const passage = passageOf(req);
+      res.json(await regenerateRecoveryCodes(deps, contextOf(req), principalOf(req), passage));
     },
   }),
 });
@@ -113,7 +100,7 @@ export const securityRoutes = (deps: Deps) => ({
       400: 'INVALID_INPUT, also for a method that this release does not start',
       401: 'UNAUTHENTICATED',
       404: 'CHALLENGE_NOT_FOUND',
-      409: 'METHOD_UNAVAILABLE',
+      409: 'METHOD_UNAVAILABLE or CHALLENGE_ID_REQUIRED',
       429: 'CHALLENGE_EXHAUSTED',
     },
     async handle(req, res, { body }) {
@@ -129,7 +116,7 @@ export const securityRoutes = (deps: Deps) => ({
       401: 'UNAUTHENTICATED',
       403: 'INVALID_CODE or INVALID_PASSKEY',
       404: 'CHALLENGE_NOT_FOUND',
-      409: 'NO_FACTOR',
+      409: 'NO_FACTOR or CHALLENGE_ID_REQUIRED',
       429: 'CHALLENGE_EXHAUSTED or TOO_MANY_ATTEMPTS',
     },
     async handle(req, res, { body }) {
@@ -145,16 +132,15 @@ export const securityRoutes = (deps: Deps) => ({
       429: 'TOO_MANY_ATTEMPTS',
     },
     async handle(req, res) {
-      await assertMayChangeFactor(deps, req);
-      res.json(await startTotpEnrollment(deps, contextOf(req), principalOf(req)));
+      const passage = passageOf(req);
+      res.json(await startTotpEnrollment(deps, contextOf(req), principalOf(req), passage));
     },
   }),
   confirmTotp: endpoint({
     summary: 'Finish the enrolment with a code from the new authenticator',
     body: confirmBody,
-    responses: { 200: 'Enrolled', 403: 'INVALID_CODE', 404: 'NOT_FOUND', 428: 'STEP_UP_REQUIRED' },
+    responses: { 200: 'Enrolled', 403: 'INVALID_CODE', 404: 'NOT_FOUND' },
     async handle(req, res, { body }) {
-      await assertMayChangeFactor(deps, req);
       res.json(await confirmTotpEnrollment(deps, contextOf(req), principalOf(req), body));
     },
   }),

@@ -34,7 +34,7 @@ function assertOpen(challenge: Challenge, now: Date): void {
  * @param principal who is signed in, or null at a login
  * @returns what the method has to tell the client, a JSON object
  * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_EXHAUSTED, METHOD_UNAVAILABLE; INVALID_INPUT for a method that needs
- *   no start; UNAUTHENTICATED where nothing says which challenge is meant
+ *   no start; UNAUTHENTICATED or CHALLENGE_ID_REQUIRED if nothing says which challenge is meant
  */
 export async function startStepUp(
   deps: StartDeps,
@@ -42,7 +42,7 @@ export async function startStepUp(
   principal: Principal | null,
   input: StartInput,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const challenge = await findAnswerable(deps, ctx, principal, input);
+  const challenge = await findAnswerable(deps, principal, input);
   assertOpen(challenge, deps.clock.now());
   const proof = PROOFS.find(({ method }) => method === input.method);
   const start = proof?.start?.bind(proof);

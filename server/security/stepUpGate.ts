@@ -1,10 +1,12 @@
 import type { Principal, RequestContext } from '../context';
-import type { Tx } from '../db';
+import type { Db, Tx } from '../db';
 import type { StepUpPurpose } from '../db/schema';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
-import { consumeSessionProof, findFreshStepUp } from './challengeStore';
+import type { Act } from './act';
 import { offerChallenge } from './challenges';
+import { lockFactors } from './factorStore';
+import { consumeSessionProof, findFreshStepUp } from './proofStore';
 import { listEnrolled } from './proofs';
 
 type GateDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'>;
@@ -25,31 +27,35 @@ async function findWindowSec(
   return Math.min(windowSec, deps.config.stepUpMaxWindowSec);
 }
 
-/**
- * Passes where this session holds a proof for this purpose that is younger than the window.
- * @param windowSec how old the proof may be at this route; the tenant's policy and the configured cap hold above it
- * @returns the proof's id, for {@link spendStepUp} where it guards one act
- * @throws AppError STEP_UP_REQUIRED with a challenge and RFC 9470's header; SCHEMA_UNAVAILABLE for a
- *   token without a session, since a proof is worth something in one session only
- */
-export async function assertStepUp(
+/** What a gate asks for. */
+export interface Gate {
+  purpose: StepUpPurpose;
+  /** How old the proof may be at this route; the tenant's policy and the configured cap hold above it. */
+  windowSec?: number | undefined;
+  /** The one act that the proof is for, and is used up by; without it the proof opens a window of time. */
+  act?: Act | undefined;
+  /** Whether somebody who has no factor yet passes: the first one has nothing to be proven with. */
+  firstFactor?: boolean | undefined;
+}
+
+/** How a request passed a gate; see {@link withProof}. */
+export type Passage =
+  | { by: 'proof'; gate: Gate; proofId: string }
+  | { by: 'no_factor'; gate: Gate }
+  /** The challenge that speaks for them was proven, and the end of the enrolment uses it up. */
+  | { by: 'enrolling'; gate: Gate }
+  | { by: 'test_bypass'; gate: Gate };
+
+async function demand(
   deps: GateDeps,
   ctx: RequestContext,
-  principal: Principal,
-  purpose: StepUpPurpose,
-  windowSec?: number,
-): Promise<string> {
+  principal: Principal & { sessionId: string },
+  { purpose, act }: Gate,
+  maxAge: number,
+): Promise<never> {
   const { tenantId, userId, staffId, sessionId, sessionVersion } = principal;
-  if (sessionId === null) {
-    throw new AppError('SCHEMA_UNAVAILABLE', { detail: 'A step-up needs a session.' });
-  }
-  const maxAge = await findWindowSec(deps, tenantId, purpose, windowSec);
-  const now = deps.clock.now();
-  const query = { sessionId, purpose, windowSec: maxAge, now };
-  const proof = await findFreshStepUp(deps.db, tenantId, query);
-  if (proof !== undefined) return proof;
   const whose = { tenantId, userId, staffId, sessionId, sessionVersion };
-  const request = { ...whose, origin: 'session' as const, purpose };
+  const request = { ...whose, origin: 'session' as const, purpose, ...(act ? { act } : {}) };
   const offer = await deps.db.transaction((tx) => offerChallenge(deps, tx, ctx, request));
   throw new AppError('STEP_UP_REQUIRED', {
     extra: { requiresStepUp: true, purpose, ...offer },
@@ -61,35 +67,87 @@ export async function assertStepUp(
 }
 
 /**
- * Begins an act that takes a proof of its own: uses the proof up and records the beginning in one transaction. Where
- * another act was faster, it looks for another proof, and asks for one where there is none.
- * @param proof as {@link assertStepUp} returned it; null where the gate was passed without one, in tests
- * @throws AppError STEP_UP_REQUIRED
+ * Passes if this session holds a proof for this purpose, and this act if there is one, that is younger than the window.
+ * @returns how it passed, for {@link withProof} if the gate guards one act
+ * @throws AppError STEP_UP_REQUIRED with a challenge and RFC 9470's header; SCHEMA_UNAVAILABLE for a
+ *   token without a session, since a proof is worth something in one session only
  */
-export async function spendStepUp(
+export async function assertStepUp(
   deps: GateDeps,
   ctx: RequestContext,
   principal: Principal,
-  { purpose, proof }: { purpose: StepUpPurpose; proof: string | null },
-  begin: (tx: Tx) => Promise<void>,
-): Promise<void> {
-  let id = proof;
-  for (;;) {
-    const begun = await deps.db.transaction(async (tx) => {
-      const query = { id: id ?? '', now: deps.clock.now() };
-      if (id !== null && !(await consumeSessionProof(tx, principal.tenantId, query))) return false;
-      await begin(tx);
+  gate: Gate,
+): Promise<Passage> {
+  if (gate.firstFactor && principal.enrolsBy !== undefined) return { by: 'enrolling', gate };
+  if (gate.firstFactor && !(await hasFactor(deps, deps.db, principal))) {
+    return { by: 'no_factor', gate };
+  }
+  const { tenantId, sessionId } = principal;
+  if (sessionId === null) {
+    throw new AppError('SCHEMA_UNAVAILABLE', { detail: 'A step-up needs a session.' });
+  }
+  const maxAge = await findWindowSec(deps, tenantId, gate.purpose, gate.windowSec);
+  const proofId = await findFreshStepUp(deps.db, tenantId, {
+    ...{ sessionId, purpose: gate.purpose, actDigest: gate.act?.digest ?? null },
+    ...{ windowSec: maxAge, now: deps.clock.now() },
+  });
+  if (proofId !== undefined) return { by: 'proof', gate, proofId };
+  return demand(deps, ctx, { ...principal, sessionId }, gate, maxAge);
+}
+
+/** @returns false if another act used the proof, or the first factor was enrolled meanwhile */
+async function usePassage(
+  deps: GateDeps,
+  tx: Tx,
+  principal: Principal,
+  passage: Passage,
+): Promise<boolean> {
+  switch (passage.by) {
+    case 'proof': {
+      const query = { id: passage.proofId, now: deps.clock.now() };
+      return consumeSessionProof(tx, principal.tenantId, query);
+    }
+    case 'no_factor':
+      return !(await hasFactor(deps, tx, principal));
+    case 'enrolling':
+    case 'test_bypass':
       return true;
-    });
-    if (begun) return;
-    id = await assertStepUp(deps, ctx, principal, purpose);
   }
 }
 
-/** Whether a staff member has a second factor: replacing one takes a step-up, the first one does not. */
-export async function hasFactor(
-  deps: Pick<Deps, 'db' | 'config' | 'mail'>,
+/**
+ * Does an act that takes a proof of its own: the proof is used up in the act's transaction, so an act that fails uses up
+ * none. If another act was faster, it looks for another proof, and asks for one if there is none.
+ * @param passage as {@link assertStepUp} returned it
+ * @returns what the act returns
+ * @throws AppError STEP_UP_REQUIRED, and whatever the act throws
+ */
+export async function withProof<T>(
+  deps: GateDeps,
+  ctx: RequestContext,
+  principal: Principal,
+  passage: Passage,
+  act: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  const { tenantId, staffId } = principal;
+  let how = passage;
+  for (;;) {
+    const tried = how;
+    const done = await deps.db.transaction(async (tx) => {
+      await lockFactors(tx, tenantId, staffId);
+      if (!(await usePassage(deps, tx, principal, tried))) return undefined;
+      return { result: await act(tx) };
+    });
+    if (done) return done.result;
+    how = await assertStepUp(deps, ctx, principal, passage.gate);
+  }
+}
+
+/** Whether a staff member has a second factor: changing what there is takes a proof, the first one does not. */
+async function hasFactor(
+  deps: Pick<Deps, 'config' | 'mail'>,
+  db: Db | Tx,
   staff: Pick<Principal, 'tenantId' | 'staffId'>,
 ): Promise<boolean> {
-  return (await listEnrolled(deps, deps.db, staff)).length > 0;
+  return (await listEnrolled(deps, db, staff)).length > 0;
 }

@@ -1,4 +1,4 @@
-import { and, asc, eq, isNotNull, isNull, lt, or } from 'drizzle-orm';
+import { and, asc, eq, gt, isNotNull, isNull, lt, or } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { userTotp } from '../db/schema';
 
@@ -26,16 +26,22 @@ export async function hasTotp(db: Db | Tx, tenantId: string, staffId: string): P
   return rows.length === 1;
 }
 
-/** The one whose enrolment is still open. */
+/** The one whose enrolment is still open: begun after a moment. */
 export async function findPendingTotp(
   db: Db,
   tenantId: string,
-  staffId: string,
+  { staffId, begunAfter }: { staffId: string; begunAfter: Date },
 ): Promise<TotpRow | undefined> {
   const [row] = await db
     .select()
     .from(userTotp)
-    .where(and(ofStaff(tenantId, staffId), isNull(userTotp.confirmedAt)));
+    .where(
+      and(
+        ofStaff(tenantId, staffId),
+        isNull(userTotp.confirmedAt),
+        gt(userTotp.createdAt, begunAfter),
+      ),
+    );
   return row;
 }
 

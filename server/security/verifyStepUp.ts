@@ -1,13 +1,21 @@
 import { recordAudit } from '../audit';
 import type { AuditEvent } from '../audit';
 import type { Principal, RequestContext } from '../context';
+import type { Db, Tx } from '../db';
 import type { StepUpPurpose } from '../db/schema';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import type { ErrorCode } from '../errors';
 import { clearAttempts, countFailures, reserveTry } from './attemptStore';
 import { STEP_UP_FAILURES, STEP_UP_TRIES, attemptSubject } from './attempts';
-import { MAX_ATTEMPTS, findChallenge, markVerified, takeAttempt } from './challengeStore';
+import { hashAnswer } from './answerHash';
+import {
+  MAX_ATTEMPTS,
+  findChallenge,
+  findRepeated,
+  markVerified,
+  takeAttempt,
+} from './challengeStore';
 import type { Challenge } from './challengeStore';
 import { lockFactors } from './factorStore';
 import { findAnswerable } from './findAnswerable';
@@ -43,87 +51,50 @@ type Failure = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['rea
 
 async function recordFailure(
   deps: VerifyDeps,
+  tx: Tx,
   ctx: RequestContext,
   challenge: Challenge,
   reason: Failure,
 ): Promise<void> {
   const subject = attemptSubject(deps.keys, 'staff', challenge.staffId);
-  await deps.db.transaction(async (tx) => {
-    await countFailures(tx, [{ scope: 'step_up', subject }], deps.clock.now());
-    await recordAudit(tx, ctx, {
-      action: 'STEP_UP_FAILED',
-      outcome: 'failure',
-      tenantId: challenge.tenantId,
-      actor: challenge.staffId,
-      sessionId: challenge.sessionId,
-      subject: `challenge:${challenge.id}`,
-      details: { purpose: challenge.purpose, origin: challenge.origin, reason },
-    });
-    await noticeWrongCode(deps, tx, ctx, challenge);
+  await countFailures(tx, [{ scope: 'step_up', subject }], deps.clock.now());
+  await recordAudit(tx, ctx, {
+    action: 'STEP_UP_FAILED',
+    outcome: 'failure',
+    tenantId: challenge.tenantId,
+    actor: challenge.staffId,
+    sessionId: challenge.sessionId,
+    subject: `challenge:${challenge.id}`,
+    details: { purpose: challenge.purpose, origin: challenge.origin, reason },
   });
-  deps.mail.wake();
+  await noticeWrongCode(deps, tx, ctx, challenge);
 }
 
-/** @returns how many tries the challenge has left, this one taken off */
-async function takeTry(deps: VerifyDeps, ctx: RequestContext, challenge: Challenge) {
+/** @returns how many tries the challenge has left, this one taken off, or why there is none to take */
+async function takeTry(
+  deps: VerifyDeps,
+  tx: Tx,
+  ctx: RequestContext,
+  challenge: Challenge,
+): Promise<number | AppError> {
   const now = deps.clock.now();
-  const attempts = await takeAttempt(deps.db, challenge.id, now);
+  const attempts = await takeAttempt(tx, challenge.id, now);
   if (attempts === undefined) {
-    // Read again: the tries may have gone to others in the meantime.
-    const current = (await findChallenge(deps.db, challenge.id)) ?? challenge;
-    const { verifiedAt, revokedAt } = current;
+    const { verifiedAt, revokedAt } = challenge;
     const waiting = verifiedAt === null && revokedAt === null;
-    const exhausted = waiting && current.attempts >= MAX_ATTEMPTS;
-    throw new AppError(exhausted ? 'CHALLENGE_EXHAUSTED' : 'CHALLENGE_NOT_FOUND');
+    const exhausted = waiting && challenge.attempts >= MAX_ATTEMPTS;
+    return new AppError(exhausted ? 'CHALLENGE_EXHAUSTED' : 'CHALLENGE_NOT_FOUND');
   }
   const key = {
     scope: 'step_up' as const,
     subject: attemptSubject(deps.keys, 'staff', challenge.staffId),
   };
   const limits = { failures: STEP_UP_FAILURES, tries: STEP_UP_TRIES };
-  if ((await reserveTry(deps.db, key, limits, now)) === undefined) {
-    await recordFailure(deps, ctx, challenge, 'account_budget');
-    throw new AppError('TOO_MANY_ATTEMPTS', { headers: { 'retry-after': '900' } });
+  if ((await reserveTry(tx, key, limits, now)) === undefined) {
+    await recordFailure(deps, tx, ctx, challenge, 'account_budget');
+    return new AppError('TOO_MANY_ATTEMPTS', { headers: { 'retry-after': '900' } });
   }
   return MAX_ATTEMPTS - attempts;
-}
-
-/** What came of an answer that was looked at. */
-type Settlement = { at: Date; method: StepUpMethod } | FailureReason;
-
-/** Spends the proof and marks the challenge, or undoes both: a code is not lost to a lost race. */
-async function settle(
-  deps: VerifyDeps,
-  ctx: RequestContext,
-  challenge: Challenge,
-  { proof, answer }: { proof: Proof; answer: Answer },
-): Promise<Settlement> {
-  const spend = await proof.check(deps, challenge, answer);
-  if (typeof spend === 'string') return spend;
-  const { method } = proof;
-  const now = deps.clock.now();
-  return deps.db.transaction(async (tx) => {
-    // First, as whatever ends the proof does: it is either ended before, or sees the challenge verified and ends that.
-    await lockFactors(tx, challenge.tenantId, challenge.staffId);
-    const spent = await spend(tx, ctx);
-    if (spent !== true) return spent === false ? 'code_already_used' : spent;
-    if (!(await markVerified(tx, challenge.id, { method, now }))) {
-      throw new AppError('CHALLENGE_NOT_FOUND');
-    }
-    const subject = attemptSubject(deps.keys, 'staff', challenge.staffId);
-    await clearAttempts(tx, ['step_up'], subject);
-    await recordAudit(tx, ctx, {
-      action: 'STEP_UP_VERIFIED',
-      outcome: 'success',
-      tenantId: challenge.tenantId,
-      actor: challenge.staffId,
-      sessionId: challenge.sessionId,
-      subject: `challenge:${challenge.id}`,
-      details: { purpose: challenge.purpose, origin: challenge.origin, method },
-    });
-    await noticeRecoveryCode(deps, tx, ctx, challenge, method);
-    return { at: now, method };
-  });
 }
 
 /** The first proof that the answer looks like, among those that this person can give. */
@@ -135,11 +106,98 @@ function chooseProof(
   return PROOFS.find((proof) => methods.includes(proof.method) && proof.fits(answer, challenge));
 }
 
+/** What came of an answer that was looked at. */
+type Settlement = { at: Date; method: StepUpMethod } | FailureReason;
+
+/** Looks at the answer, spends the proof and marks the challenge. */
+async function settle(
+  deps: VerifyDeps,
+  tx: Tx,
+  ctx: RequestContext,
+  challenge: Challenge,
+  { proof, answer }: { proof: Proof; answer: Answer },
+): Promise<Settlement> {
+  const spend = await proof.check({ ...deps, db: tx }, challenge, answer);
+  if (typeof spend === 'string') return spend;
+  const spent = await spend(tx, ctx);
+  if (spent !== true) return spent === false ? 'code_already_used' : spent;
+  const { method } = proof;
+  const now = deps.clock.now();
+  const answerHash = hashAnswer(deps.keys, challenge.id, answer);
+  if (!(await markVerified(tx, challenge.id, { method, answerHash, now }))) {
+    // Rolls back: a code is not lost to a challenge that has ended.
+    throw new AppError('CHALLENGE_NOT_FOUND');
+  }
+  await clearAttempts(tx, ['step_up'], attemptSubject(deps.keys, 'staff', challenge.staffId));
+  await recordAudit(tx, ctx, {
+    action: 'STEP_UP_VERIFIED',
+    outcome: 'success',
+    tenantId: challenge.tenantId,
+    actor: challenge.staffId,
+    sessionId: challenge.sessionId,
+    subject: `challenge:${challenge.id}`,
+    details: {
+      purpose: challenge.purpose,
+      origin: challenge.origin,
+      method,
+      ...(challenge.act === null ? {} : { act: challenge.act }),
+    },
+  });
+  await noticeRecoveryCode(deps, tx, ctx, challenge, method);
+  return { at: now, method };
+}
+
+/** The same answer that verified this challenge a moment ago says the same again, and takes nothing. */
+async function findRepeat(
+  deps: VerifyDeps,
+  db: Db,
+  challenge: Challenge,
+  answer: Answer,
+): Promise<Settlement | undefined> {
+  if (challenge.verifiedAt === null) return undefined;
+  const answerHash = hashAnswer(deps.keys, challenge.id, answer);
+  const query = { id: challenge.id, answerHash, now: deps.clock.now() };
+  const found = await findRepeated(db, query);
+  const method = PROOFS.find((proof) => proof.method === found?.verifiedMethod)?.method;
+  return found?.verifiedAt && method ? { at: found.verifiedAt, method } : undefined;
+}
+
+/**
+ * Everything about one answer happens in one transaction, one answer of a person at a time: of the same right code sent
+ * fifty times at once, the first is evaluated and the others find what came of it.
+ * @returns what came of it; an error is returned, not thrown, so that the try and the event that it took stay
+ */
+async function answerChallenge(
+  deps: VerifyDeps,
+  tx: Tx,
+  ctx: RequestContext,
+  chosen: Challenge,
+  { answer, methods }: { answer: Answer; methods: readonly StepUpMethod[] },
+): Promise<Exclude<Settlement, string> | AppError> {
+  // First, as whatever ends the proof does: it is either ended before, or sees the challenge verified and ends that.
+  await lockFactors(tx, chosen.tenantId, chosen.staffId);
+  const challenge = (await findChallenge(tx, chosen.id)) ?? chosen;
+  const repeat = await findRepeat(deps, tx, challenge, answer);
+  if (repeat && typeof repeat !== 'string') return repeat;
+  const proof = chooseProof(challenge, answer, methods);
+  await proof?.assertJudgeable?.({ ...deps, db: tx }, challenge);
+  const attemptsLeft = await takeTry(deps, tx, ctx, challenge);
+  if (attemptsLeft instanceof AppError) return attemptsLeft;
+  const wrong = WRONG[answer.kind];
+  const settled = proof ? await settle(deps, tx, ctx, challenge, { proof, answer }) : wrong.reason;
+  if (typeof settled !== 'string') return settled;
+  await recordFailure(deps, tx, ctx, challenge, settled);
+  // Another of the person's authenticators was tried, so the try stays taken: guesses at it stay counted.
+  if (settled === 'factor_unreadable') return unreadableFactor();
+  return new AppError(wrong.code, { extra: { attemptsLeft } });
+}
+
 /**
  * Answers a challenge. Tries are taken before the answer is looked at, five a challenge and a budget per staff member
- * across challenges (RFC 4226 7.3); the proof is spent in one statement.
+ * across challenges (RFC 4226 7.3); the proof is spent in one statement. The same right answer to the same challenge gets
+ * the same result for a minute: a double click, or an answer that was lost, is no failure.
  * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_EXHAUSTED, TOO_MANY_ATTEMPTS, NO_FACTOR, INVALID_CODE,
- *   INVALID_PASSKEY, KEY_UNAVAILABLE, UNAUTHENTICATED where nothing says which challenge is meant
+ *   INVALID_PASSKEY, KEY_UNAVAILABLE; UNAUTHENTICATED or CHALLENGE_ID_REQUIRED if nothing says which challenge is meant
  */
 export async function verifyStepUp(
   deps: VerifyDeps,
@@ -147,22 +205,18 @@ export async function verifyStepUp(
   principal: Principal | null,
   input: StepUpInput,
 ): Promise<StepUpResult> {
-  const challenge = await findAnswerable(deps, ctx, principal, input);
-  const methods = await listAllowedMethods(deps, deps.db, challenge);
-  if (methods.length === 0) throw new AppError('NO_FACTOR');
   const { answer } = input;
-  const proof = chooseProof(challenge, answer, methods);
-  await proof?.assertJudgeable?.(deps, challenge);
-  const attemptsLeft = await takeTry(deps, ctx, challenge);
-  const wrong = WRONG[answer.kind];
-  const settled = proof ? await settle(deps, ctx, challenge, { proof, answer }) : wrong.reason;
-  if (typeof settled === 'string') {
-    await recordFailure(deps, ctx, challenge, settled);
-    // Another of the person's authenticators was tried, so the try stays taken: guesses at it stay counted.
-    if (settled === 'factor_unreadable') throw unreadableFactor();
-    throw new AppError(wrong.code, { extra: { attemptsLeft } });
-  }
-  const { at: verifiedAt, method } = settled;
+  const isRepeat = ({ id, answerHash }: Challenge) =>
+    answerHash === hashAnswer(deps.keys, id, answer);
+  const challenge = await findAnswerable(deps, principal, input, isRepeat);
+  const methods = await listAllowedMethods(deps, deps.db, challenge);
+  const open = challenge.verifiedAt === null;
+  if (open && methods.length === 0) throw new AppError('NO_FACTOR');
+  const outcome = await deps.db.transaction((tx) =>
+    answerChallenge(deps, tx, ctx, challenge, { answer, methods }),
+  );
   deps.mail.wake();
+  if (outcome instanceof AppError) throw outcome;
+  const { at: verifiedAt, method } = outcome;
   return { verified: true, purpose: challenge.purpose, method, verifiedAt };
 }

@@ -6,6 +6,7 @@ import type { AuditEvent } from '@/server/audit';
 import type { RequestContext } from '@/server/context';
 import { db } from '@/server/db';
 import { auditLogs, refreshTokens, userSessions } from '@/server/db/schema';
+import { askForProof } from '@/tests/helpers/askForProof';
 import { withoutTable } from '@/tests/helpers/authRows';
 import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
@@ -145,6 +146,7 @@ describe('where an event cannot be written', () => {
         .set('authorization', `Bearer ${member.token}`)
         .send({ code, purpose: 'data_export' });
     const code = codeAt(secret, new Date());
+    await askForProof(app, member.token, 'data_export');
     await withoutTable('audit_logs', async () => expectUnavailable(await verify()));
     expect((await verify()).status).toBe(200);
   });

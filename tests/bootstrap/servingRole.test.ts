@@ -10,6 +10,7 @@ import { fileSink } from '@/server/checkpointSettings';
 import { loadConfig } from '@/server/config';
 import { db } from '@/server/db';
 import { createLogger } from '@/server/logger';
+import { askForProof } from '@/tests/helpers/askForProof';
 import { ask, withConnection } from '@/tests/helpers/askDatabase';
 import { login, refresh } from '@/tests/helpers/authCalls';
 import { standing, thisDatabase, untilDelivered } from '@/tests/helpers/checkpoints';
@@ -70,6 +71,7 @@ describe('the role that serves', () => {
     const secret = await giveFactor(officer);
     const bearer = `Bearer ${again.body.accessToken}`;
     const code = codeAt(secret, deps.clock.now());
+    await askForProof(app, again.body.accessToken as string, 'data_export');
     const verify = request(app).post('/api/security/step-up/verify').set('authorization', bearer);
     expect((await verify.send({ code, purpose: 'data_export' })).status).toBe(200);
     const policy = { version: 0, policy: policyWith({ stepUpFrom: 50 }) };

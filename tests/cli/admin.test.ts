@@ -31,6 +31,18 @@ const create = (email: string, ...more: string[]) => [
   ...more,
 ];
 
+/** Asks for an act that takes a proof, and is refused. */
+const askForProof = (url: string, accessToken: string) =>
+  request(url)
+    .post('/api/security/recovery-codes')
+    .set('authorization', `Bearer ${accessToken}`)
+    .expect(428);
+const verify = (url: string, accessToken: string, code: string) =>
+  request(url)
+    .post('/api/security/step-up/verify')
+    .set('authorization', `Bearer ${accessToken}`)
+    .send({ code, purpose: 'security_settings' });
+
 /** One line of JSON, and not a word elsewhere. */
 function resultOf({ code, stdout, stderr }: CommandResult): Record<string, unknown> {
   expect({ code, stderr }).toStrictEqual({ code: 0, stderr: '' });
@@ -101,12 +113,10 @@ describe('staff create', () => {
     const email = 'factor@example.com';
     const { totpSecret } = resultOf(await admin(create(email, '--totp'), PASSWORD));
     const { accessToken } = (await logIn(url, email, PASSWORD)).body;
-    const res = await request(url)
-      .post('/api/security/step-up/verify')
-      .set('authorization', `Bearer ${accessToken}`)
-      .send({ code: codeAt(String(totpSecret), new Date()), purpose: 'data_export' });
+    await askForProof(url, accessToken);
+    const res = await verify(url, accessToken, codeAt(String(totpSecret), new Date()));
     expect(res.status).toBe(200);
-    expect(res.body).toMatchObject({ verified: true, purpose: 'data_export' });
+    expect(res.body).toMatchObject({ verified: true, purpose: 'security_settings' });
   });
 
   it('refuses a short password, 15 characters alone and 8 with a second factor, and makes nobody', async () => {
@@ -178,13 +188,9 @@ describe('staff force-logout, enroll-totp and unlock', () => {
     const second = String(resultOf(await admin(staff('enroll-totp', SEEDED_EMAIL)))['totpSecret']);
     expect(second).not.toBe(first);
     const { accessToken } = (await logIn(url, SEEDED_EMAIL, SEEDED_PASSWORD)).body;
-    const verify = (secret: string) =>
-      request(url)
-        .post('/api/security/step-up/verify')
-        .set('authorization', `Bearer ${accessToken}`)
-        .send({ code: codeAt(secret, new Date()), purpose: 'data_export' });
-    expect((await verify(first)).status).toBe(403);
-    expect((await verify(second)).status).toBe(200);
+    await askForProof(url, accessToken);
+    expect((await verify(url, accessToken, codeAt(first, new Date()))).status).toBe(403);
+    expect((await verify(url, accessToken, codeAt(second, new Date()))).status).toBe(200);
     // Whose they are, though an operator was the actor.
     const subject = `staff:${(await me(url, accessToken)).body.staffId}`;
     const details = { factor: 'totp', via: 'operator', factorIds: [expect.stringMatching(UUID)] };

@@ -84,6 +84,7 @@ describe.each(ROUTES)('%s', (path) => {
           .set('authorization', `Bearer ${seeded.token}`)
           .send({ code: codeAt(secret, new Date(), steps), purpose: 'data_export' })
           .expect(200);
+      await ask(path, seeded.token).expect(428);
       await prove(-1);
       return { ...seeded, prove };
     }
@@ -109,9 +110,23 @@ describe.each(ROUTES)('%s', (path) => {
     });
 
     it('is not lost to an input that is refused', async () => {
+      const seeded = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] });
+      const secret = await giveFactor(seeded);
+      const bearer = `Bearer ${seeded.token}`;
+      const bad = () =>
+        request(app).post(path).set('authorization', bearer).send({ from: 'never' });
+      await bad().expect(428);
+      const proof = { code: codeAt(secret, new Date()), purpose: 'data_export' };
+      const verify = request(app).post('/api/security/step-up/verify');
+      await verify.set('authorization', bearer).send(proof).expect(200);
+      for (let count = 0; count < 2; count += 1) await bad().expect(400);
+    });
+
+    it('is for one range: another range asks for another, and leaves it as it is', async () => {
       const seeded = await seedProven();
-      const bad = request(app).post(path).set('authorization', `Bearer ${seeded.token}`);
-      expect((await bad.send({ from: 'never' })).status).toBe(400);
+      const other = request(app).post(path).set('authorization', `Bearer ${seeded.token}`);
+      const range = { from: '2020-01-01', to: '2026-01-31', format: 'csv' };
+      await other.send(range).expect(428);
       await ask(path, seeded.token).expect(200);
     });
   });

@@ -63,7 +63,17 @@ it('an export that was recorded as completed is not recorded as failed as well',
   const output = new PassThrough();
   const input = { from: '2026-01-01', to: '2026-01-02', format: 'csv' as const };
   const sink = { begin: () => output };
-  await runExport(deps, operatorContext, { principal, proof: null }, input, sink, plan);
+  await runExport(
+    deps,
+    operatorContext,
+    {
+      principal,
+      passage: { by: 'test_bypass' as const, gate: { purpose: 'data_export' as const } },
+    },
+    input,
+    sink,
+    plan,
+  );
   expect(output.destroyed).toBe(true);
   const events = await db.select().from(auditLogs).where(eq(auditLogs.tenantId, tenantId));
   expect(events.map(({ action }) => action).sort()).toEqual([

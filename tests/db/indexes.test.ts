@@ -6,6 +6,7 @@ import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { db } from '@/server/db';
 import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
 import { withConnection } from '../helpers/askDatabase';
+import { askForProof } from '../helpers/askForProof';
 import { cookieOf, login, logout, me, refresh } from '../helpers/authCalls';
 import { seedTestUserAndToken } from '../helpers/seedAuth';
 import { codeAt, giveFactor } from '../helpers/secondFactor';
@@ -198,6 +199,7 @@ async function manageRisk(app: Express, token: string): Promise<void> {
   const { body: made } = await post(app, '/api/security/recovery-codes', token, {}).expect(200);
   const [code] = made.codes as string[];
   const proof = { code, purpose: 'security_settings' };
+  await askForProof(app, token, 'security_settings');
   await post(app, '/api/security/step-up/verify', token, proof).expect(200);
   await request(app)
     .get('/api/security/factors')
@@ -243,6 +245,7 @@ async function walkThrough(node: ReturnType<typeof buildApp>): Promise<void> {
     .expect(204);
   const code = codeAt(secret, new Date());
   const proof = { code, purpose: 'security_settings' };
+  await post(app, '/api/security/totp/enroll', accessToken, {}).expect(428);
   await post(app, '/api/security/step-up/verify', accessToken, proof).expect(200);
   await post(app, '/api/security/totp/enroll', accessToken, {}).expect(200);
   await manageRisk(app, accessToken);

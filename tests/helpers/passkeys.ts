@@ -4,6 +4,7 @@ import request from 'supertest';
 import { db } from '@/server/db';
 import { auditLogs, passkeys } from '@/server/db/schema';
 import type { Deps } from '@/server/deps';
+import { askForProof } from './askForProof';
 import { login } from './authCalls';
 import { seedTestUserAndToken } from './seedAuth';
 import { SoftAuthenticator } from './softAuthenticator';
@@ -21,15 +22,25 @@ export function passkeyCalls(app: Express, token?: string) {
     const call = request(app).post(`/api/security${path}`);
     return (token === undefined ? call : call.set('authorization', `Bearer ${token}`)).send(body);
   };
+  // Outside a session nobody is asked: a login's challenge has its id.
+  const asked = async (purpose: string) => {
+    if (token !== undefined) await askForProof(app, token, purpose);
+  };
   return {
     register: () => post('/passkeys/register/start', {}),
     finish: (response: unknown, name: unknown = 'My key') =>
       post('/passkeys/register/finish', { name, response }),
-    begin: (purpose: string, more: object = {}) =>
-      post('/step-up/start', { method: 'passkey', purpose, ...more }),
+    /** Asked for before, if nothing has been; without an id, the open challenge of the session is meant. */
+    begin: async (purpose: string, more: object = {}) => {
+      if (!('challengeId' in more)) await asked(purpose);
+      return post('/step-up/start', { method: 'passkey', purpose, ...more });
+    },
     prove: (passkey: unknown, purpose: string, more: object = {}) =>
       post('/step-up/verify', { passkey, purpose, ...more }),
-    proveByCode: (code: string, purpose: string) => post('/step-up/verify', { code, purpose }),
+    proveByCode: async (code: string, purpose: string) => {
+      await asked(purpose);
+      return post('/step-up/verify', { code, purpose });
+    },
   };
 }
 

@@ -32,6 +32,7 @@ describe('the catalogue of errors', () => {
       INVALID_CODE: 403,
       INVALID_PASSKEY: 403,
       CHALLENGE_NOT_FOUND: 404,
+      CHALLENGE_ID_REQUIRED: 409,
       CHALLENGE_EXHAUSTED: 429,
       CHALLENGE_NOT_VERIFIED: 409,
       NO_FACTOR: 409,

@@ -2,6 +2,7 @@ import request from 'supertest';
 import { db } from '@/server/db';
 import { knownCountries, knownDevices, riskPolicies } from '@/server/db/schema';
 import { eq } from 'drizzle-orm';
+import { askForProof } from '@/tests/helpers/askForProof';
 import { auditOf, liveSessionsOf, versionOf } from '@/tests/helpers/authRows';
 import { refresh } from '@/tests/helpers/authCalls';
 import { MAY_ALL, as, choosePolicy, policyWith } from '@/tests/helpers/officer';
@@ -158,6 +159,7 @@ describe('the windows of a policy', () => {
   });
 
   async function prove(member: Traveller) {
+    await askForProof(app, member.token, 'data_export');
     const proof = { code: codeAt(member.secret, clock.now()), purpose: 'data_export' };
     const res = await request(app)
       .post('/api/security/step-up/verify')

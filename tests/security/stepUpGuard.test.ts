@@ -1,6 +1,7 @@
 import request from 'supertest';
 import type { Express } from 'express';
 import { app } from '@/server/app';
+import { askForProof } from '@/tests/helpers/askForProof';
 import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
@@ -14,10 +15,7 @@ const clock = createMovableClock();
 // Tokens outlive the step-up window here, so that a refusal is the window's.
 const { app: movable } = buildApp({ accessTokenTtlSec: 3600 }, { clock });
 
-/**
- * Asks for an export with a body that no export accepts. Guards run before the body is read: behind the gate
- * waits a cheap 400.
- */
+/** Asks for an export with a body that no export accepts: behind the gate waits a cheap 400. */
 const knock = (token: string, headers: Record<string, string> = {}, at: Express = movable) =>
   request(at).post(EXPORT).set('authorization', `Bearer ${token}`).set(headers).send({});
 
@@ -25,6 +23,7 @@ const PASSED = 400;
 
 async function prove(token: string, secret: string, purpose = 'data_export') {
   clock.forward(30);
+  await askForProof(movable, token, purpose);
   const code = codeAt(secret, clock.now());
   const res = await request(movable)
     .post('/api/security/step-up/verify')
@@ -58,7 +57,7 @@ describe('a guarded route without a step-up', () => {
       purpose: 'data_export',
       challengeId: expect.stringMatching(/^chl_/),
       methods: ['totp'],
-      expiresAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      expiresAt: new Date(clock.now().getTime() + 600_000).toISOString(),
     });
     expect(res.headers['www-authenticate']).toMatch(
       /^Bearer error="insufficient_user_authentication", .*max_age=600$/,
@@ -95,13 +94,6 @@ describe('a proof', () => {
     const { token, secret } = await seedOfficer();
     await prove(token, secret);
     expect((await knock(token)).status).toBe(PASSED);
-    // Whatever an export answers, the gate is not what stops it any more.
-    const day = clock.now().toISOString().slice(0, 10);
-    const res = await request(movable)
-      .post(EXPORT)
-      .set('authorization', `Bearer ${token}`)
-      .send({ from: day, to: day, format: 'csv' });
-    expect(res.status).toBe(200);
   });
 
   it('answers the challenge that the 428 named', async () => {

@@ -3,6 +3,7 @@ import { and, eq, sql } from 'drizzle-orm';
 import request from 'supertest';
 import { db } from '@/server/db';
 import { auditLogs, stepUpChallenges, userTotp } from '@/server/db/schema';
+import { askForProof } from '@/tests/helpers/askForProof';
 import { closeLater } from '@/tests/helpers/closing';
 import { codeAt, giveFactor, wrongCodes } from '@/tests/helpers/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
@@ -18,11 +19,23 @@ const WINDOW_SEC = 15 * 60;
 /** NIST SP 800-63B-4 3.2.2: what one account may ever have evaluated without a success in between. */
 const MOST_EVALUATED = 100;
 
-const verify = (token: string, code: unknown, more: object = {}) =>
+const answer = (token: string, code: unknown, more: object = {}) =>
   request(server)
     .post('/api/security/step-up/verify')
     .set('authorization', `Bearer ${token}`)
     .send({ code, purpose: 'data_export', ...more });
+
+/** The same, once the session has been asked for it; a challenge that is named was asked for before. */
+async function verify(
+  token: string,
+  code: unknown,
+  more: { purpose?: string; challengeId?: string } = {},
+) {
+  if (more.challengeId === undefined) {
+    await askForProof(app, token, more.purpose ?? 'data_export');
+  }
+  return answer(token, code, more);
+}
 
 const outcome = (res: request.Response) => [res.status, res.body.error];
 
@@ -44,6 +57,14 @@ async function seedMember(options: { tenantId?: string } = {}) {
   return { ...member, secret, token, code };
 }
 
+const verifiedOf = (staffId: string) =>
+  db
+    .select()
+    .from(stepUpChallenges)
+    .where(
+      and(eq(stepUpChallenges.staffId, staffId), sql`${stepUpChallenges.verifiedAt} IS NOT NULL`),
+    );
+
 async function failuresOf(staffId: string, reason: string): Promise<number> {
   const rows = await db
     .select()
@@ -62,32 +83,29 @@ describe('a code', () => {
     expect(await failuresOf(staffId, 'code_already_used')).toBe(2);
   });
 
-  it('works once among fifty at a time', async () => {
-    const { token, code } = await seedMember();
-    const answers = await Promise.all(Array.from({ length: 50 }, () => verify(token, code())));
-    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
-    expect(answers.filter(({ status }) => ![200, 403, 404, 429].includes(status))).toEqual([]);
+  it('sent fifty times at once makes one proof, says so to all, and counts as no failure', async () => {
+    const { token, code, staffId } = await seedMember();
+    await askForProof(app, token, 'data_export');
+    const answers = await Promise.all(Array.from({ length: 50 }, () => answer(token, code())));
+    expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200));
+    expect(await failuresOf(staffId, 'code_already_used')).toBe(0);
+    expect(await verifiedOf(staffId)).toHaveLength(1);
   });
 
-  it('works once among fifty at a time over ten sessions', async () => {
+  it('works in one session among fifty uses at a time over ten sessions', async () => {
     const member = await seedMember();
     const tokens: string[] = [];
     for (let count = 0; count < 10; count += 1) tokens.push(await signIn(member));
+    for (const token of tokens) await askForProof(app, token, 'data_export');
     const code = member.code();
     const answers = await Promise.all(
-      Array.from({ length: 50 }, (_, index) => verify(tokens[index % 10] ?? '', code)),
+      Array.from({ length: 50 }, (_, index) => answer(tokens[index % 10] ?? '', code)),
     );
-    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
-    const verified = await db
-      .select()
-      .from(stepUpChallenges)
-      .where(
-        and(
-          eq(stepUpChallenges.staffId, member.staffId),
-          sql`${stepUpChallenges.verifiedAt} IS NOT NULL`,
-        ),
-      );
+    const verified = await verifiedOf(member.staffId);
     expect(verified).toHaveLength(1);
+    // The session that the proof was given in is told so each time; all the others fail.
+    const passed = answers.filter(({ status }) => status === 200);
+    expect(passed).toHaveLength(5);
   });
 
   it('of the step before or after is accepted, and none further away', async () => {
@@ -160,7 +178,7 @@ describe('a code', () => {
     ['an object', { length: 6 }],
   ])('that is %s is refused with 400 and takes no try', async (_name, code) => {
     const { token, staffId } = await seedMember();
-    expect(outcome(await verify(token, code))).toEqual([400, 'INVALID_INPUT']);
+    expect(outcome(await answer(token, code))).toEqual([400, 'INVALID_INPUT']);
     const challenges = await db
       .select()
       .from(stepUpChallenges)
@@ -205,7 +223,7 @@ describe('guessing', () => {
       const batch = guesses.slice(first, first + 50).map((guess) => verify(token, guess));
       for (const res of await Promise.all(batch)) statuses.add(res.status);
     }
-    expect([...statuses].filter((status) => ![403, 404, 429].includes(status))).toEqual([]);
+    expect([...statuses].filter((status) => ![403, 404, 409, 429].includes(status))).toEqual([]);
     const evaluated = await failuresOf(staffId, 'wrong_code');
     expect(evaluated).toBeGreaterThanOrEqual(5);
     expect(evaluated).toBeLessThanOrEqual(MOST_EVALUATED);

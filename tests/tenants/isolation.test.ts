@@ -107,17 +107,18 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
         expected: 404,
       },
       { body: { passkey: PASSKEY, purpose, challengeId: ids.sessionChallengeId }, expected: 404 },
-      { body: { passkey: PASSKEY, purpose, ...decoys(ids) }, expected: 403 },
-      { body: { code, purpose, ...decoys(ids) }, expected: 200 },
+      // The decoys name nothing: this session was asked for no proof.
+      { body: { passkey: PASSKEY, purpose, ...decoys(ids) }, expected: 409 },
+      { body: { code, purpose, ...decoys(ids) }, expected: 409 },
     ];
   },
-  'post /api/security/passkeys/register/start': (ids) => [{ body: decoys(ids), expected: 428 }],
+  'post /api/security/passkeys/register/start': (ids) => [{ body: decoys(ids), expected: 200 }],
   'post /api/security/passkeys/register/finish': (ids) => [
-    { body: { name: 'Key', response: PASSKEY, ...decoys(ids) }, expected: 428 },
+    { body: { name: 'Key', response: PASSKEY, ...decoys(ids) }, expected: 404 },
   ],
-  'post /api/security/totp/enroll': (ids) => [{ body: decoys(ids), expected: 428 }],
+  'post /api/security/totp/enroll': (ids) => [{ body: decoys(ids), expected: 200 }],
   'post /api/security/totp/confirm': (ids) => [
-    { body: { code: '123456', ...decoys(ids) }, expected: 428 },
+    { body: { code: '123456', ...decoys(ids) }, expected: 404 },
   ],
   'get /api/security/factors': () => [{ expected: 200 }],
   'delete /api/security/factors/:id': (ids) =>

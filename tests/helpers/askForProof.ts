@@ -1,0 +1,31 @@
+import type { Express } from 'express';
+import request from 'supertest';
+import type { Deps } from '@/server/deps';
+import type { StepUpPurpose } from '@/server/db/schema';
+import { offerChallenge } from '@/server/security';
+import { listOpenChallenges } from '@/server/security/challengeStore';
+import { operatorContext } from './openNode';
+
+/**
+ * Has a session be asked for a proof, unless it is already: by the export's gate if that is what the purpose is for and
+ * the session may export; else as a gate with a window of time asks.
+ */
+export async function askForProof(app: Express, token: string, purpose: string): Promise<void> {
+  const deps = app.locals['deps'] as Deps;
+  const claims = deps.accessTokens.read(token);
+  const who = await deps.sessionCheck.check(claims);
+  const { tenantId, userId, staffId, sessionVersion, sessionId } = who;
+  if (sessionId === null) throw new Error('a proof is asked for in a session');
+  const about = { purpose: purpose as StepUpPurpose, origin: 'session' as const };
+  const query = { sessionId, ...about, now: deps.clock.now() };
+  if ((await listOpenChallenges(deps.db, tenantId, query)).length > 0) return;
+  if (purpose === 'data_export') {
+    const bearer = `Bearer ${token}`;
+    const gate = request(app).post('/api/compliance/export/bundle').set('authorization', bearer);
+    if ((await gate.send({})).status === 428) return;
+  }
+  const whose = { tenantId, userId, staffId, sessionVersion, sessionId };
+  await deps.db.transaction((tx) =>
+    offerChallenge(deps, tx, operatorContext, { ...whose, ...about }),
+  );
+}
