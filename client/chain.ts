@@ -23,8 +23,8 @@ interface Access {
   readonly ttl: number;
 }
 
-/** How long the server answers a spent token with its successor (60 s), less what a request may take. */
-const ASK_AGAIN_MS = 55_000;
+/** How long the server answers a spent token with its unused successor (ten minutes), less what a request may take. */
+const ASK_AGAIN_MS = 590_000;
 
 export const randomId = (): string => {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -59,7 +59,7 @@ export function newest(known: Chain | undefined, heard: Chain): Chain {
   return { ...heard, key, access: longer.access };
 }
 
-/** Whether asking with this token could be taken for a theft. A clock that was put back says nothing of how long it has been. */
+/** Whether it is too late to ask with this token again. A clock that was put back says nothing of how long it has been. */
 export const isUncertain = (chain: Chain, now: number): boolean =>
   chain.sentAt !== undefined && Math.abs(now - chain.sentAt) > ASK_AGAIN_MS;
 

@@ -94,39 +94,43 @@ function createSignIn({ transport, prove, vault }: Parts) {
       const { challengeId } = answer.body;
       await prove(answer.body, () => Promise.resolve({}), signal);
       askedAt = Date.now();
-      answer = await transport.post('/api/auth/login/complete', { challengeId });
+      // The proof is used up by the first call: with its key, an answer that was lost is given again.
+      const headers = { 'idempotency-key': randomId() };
+      const complete = () => transport.post('/api/auth/login/complete', { challengeId }, headers);
+      answer = await complete().catch(complete);
     }
     const tokens = answer.status === 200 ? readTokens(answer.body, askedAt) : undefined;
     if (!tokens) throw refusal(answer);
-    const before = vault.chain?.access?.token;
+    const before = vault.chain;
     await vault.replace({ session: randomId(), since: askedAt, n: 0, ...tokens });
-    if (before === undefined) return;
     // Nobody has that session any more.
-    const headers = { authorization: `Bearer ${before}` };
-    void transport.post('/api/auth/logout', {}, headers).catch(() => undefined);
+    if (before) void endOnServer(transport, before).catch(() => undefined);
   };
 }
 
+/** A refresh token is enough, spent or not: the access token may be over, or a proof be asked for. */
+const endOnServer = (transport: Parts['transport'], { refreshToken }: Chain) =>
+  transport.post('/api/auth/logout', { refreshToken });
+
 function createSignOut({ transport, vault }: Parts, send: typeof fetch) {
   return async ({ everywhere }: { everywhere?: boolean } = {}) => {
-    const session = vault.chain?.session;
-    const init: RequestInit = { method: 'POST' };
+    const { chain } = vault;
     if (!everywhere) {
-      // Nobody proves anything to be let out, or waits for long.
+      // Nobody proves anything to be let out, or waits for longer than one call.
       vault.hush();
-      init.signal = AbortSignal.timeout(transport.timeoutMs);
+      if (chain) await endOnServer(transport, chain).catch(() => undefined);
+      return vault.end('signed_out', chain?.session);
     }
     try {
-      const path = everywhere ? '/api/auth/logout-all' : '/api/auth/logout';
-      const { ok, status } = await send(new URL(path, transport.base), init);
-      if (everywhere && !ok) throw refusal({ status, body: {} });
+      const { ok, status } = await send(new URL('/api/auth/logout-all', transport.base), {
+        method: 'POST',
+      });
+      if (!ok) throw refusal({ status, body: {} });
     } catch (error) {
       // Signed out here all the same; asked to end other sessions, it must not seem done.
-      if (everywhere && (error as GatehouseError).code !== 'SIGNED_OUT') {
-        throw error;
-      }
+      if ((error as GatehouseError).code !== 'SIGNED_OUT') throw error;
     } finally {
-      await vault.end('signed_out', session);
+      await vault.end('signed_out', chain?.session);
     }
   };
 }

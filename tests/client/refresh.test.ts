@@ -141,13 +141,28 @@ describe('a refresh', () => {
     expect(other.client.signedIn).toBe(true);
   });
 
-  it('does not ask with a token whose answer has been missing for too long: that would look like a theft', async () => {
+  it('asks again with the same key for most of ten minutes, and goes on with the same successor', async () => {
     const { tab, person } = await scene.signedIn();
     scene.expireAccess();
     tab.network = (call, send) => (call.path === '/api/auth/refresh' ? loseAnswer(send) : send());
     await expect(tab.client.fetch(ME)).rejects.toMatchObject({ code: 'NETWORK' });
     const now = Date.now;
-    const later = jest.spyOn(Date, 'now').mockImplementation(() => now() + 56_000);
+    const later = jest.spyOn(Date, 'now').mockImplementation(() => now() + 580_000);
+    tab.network = (_call, send) => send();
+    expect(await statusOf(tab.client.fetch(ME))).toBe(200);
+    later.mockRestore();
+    expect(new Set(tab.refreshes().map(({ key }) => key)).size).toBe(1);
+    expect(tab.signedOut).toEqual([]);
+    expect(await reusesOf(person.tenantId)).toBe(0);
+  });
+
+  it('does not ask with a token whose answer has been missing for longer: it would not be answered', async () => {
+    const { tab, person } = await scene.signedIn();
+    scene.expireAccess();
+    tab.network = (call, send) => (call.path === '/api/auth/refresh' ? loseAnswer(send) : send());
+    await expect(tab.client.fetch(ME)).rejects.toMatchObject({ code: 'NETWORK' });
+    const now = Date.now;
+    const later = jest.spyOn(Date, 'now').mockImplementation(() => now() + 591_000);
     tab.network = (_call, send) => send();
     await expect(tab.client.fetch(ME)).rejects.toMatchObject({ code: 'SIGNED_OUT' });
     later.mockRestore();

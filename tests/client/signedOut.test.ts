@@ -1,3 +1,5 @@
+import { forceLogout } from '@/server/auth';
+import { operatorContext } from '@/tests/helpers/openNode';
 import type { SessionStorage } from '@/client/contract';
 import { auditOf } from '@/tests/helpers/authRows';
 import { ME, openScene, statusOf, GUARDED } from '@/tests/helpers/clientScene';
@@ -89,6 +91,29 @@ describe('the end of a session', () => {
     await expect(tab.client.fetch(ME)).rejects.toMatchObject({ code: 'SIGNED_OUT' });
     expect(tab.signedOut).toEqual(['expired']);
     expect(elsewhere.signedOut).toEqual([]);
+  });
+
+  it('reaches the server without an access token: none is asked for to sign out', async () => {
+    const { tab, person } = await scene.signedIn();
+    scene.expireAccess();
+    await tab.client.signOut();
+    expect(tab.calls.at(-1)?.path).toBe('/api/auth/logout');
+    expect(tab.refreshes()).toEqual([]);
+    expect(await auditOf('AUTH_LOGOUT', person.tenantId)).toMatchObject([
+      { details: { scope: 'session', with: 'refresh_token' } },
+    ]);
+  });
+
+  it('that somebody else ended is told at the next call of the API, and leads to /login?reason=security', async () => {
+    const { tab, person } = await scene.signedIn();
+    await forceLogout(scene.deps, operatorContext, person.tenantId, person.staffId);
+    await expect(tab.client.fetch(ME)).rejects.toMatchObject({
+      code: 'SIGNED_OUT',
+      body: { error: 'FORCE_LOGOUT', reason: 'force_logout' },
+    });
+    expect(tab.refreshes()).toEqual([]);
+    expect(tab.signedOut).toEqual(['security']);
+    expect(tab.wentTo).toEqual(['/login?reason=security']);
   });
 
   it('is not undone by the answer of a refresh that was under way', async () => {

@@ -40,7 +40,7 @@ const page = (status: number, headers: Record<string, string> = {}) =>
 const keysOf = (tab: Tab) => new Set(tab.refreshes().map(({ key }) => key));
 
 describe('a machine that sleeps in the middle of a refresh', () => {
-  it('does not send the token again when it wakes: that would look like a theft', async () => {
+  it('does not send the token again when it wakes ten minutes later: it would not be answered', async () => {
     const { tab, person } = await scene.signedIn();
     scene.expireAccess();
     tab.network = (call, send) => {
