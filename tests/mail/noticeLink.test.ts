@@ -6,7 +6,7 @@ import { db } from '@/server/db';
 import { tenantStaff } from '@/server/db/schema';
 import { tagId } from '@/server/taggedId';
 import { login, me } from '@/tests/helpers/authCalls';
-import { expectSignedIn, expectSignedOut } from '@/tests/helpers/authOutcomes';
+import { expectForcedOut, expectSignedIn } from '@/tests/helpers/authOutcomes';
 import { auditOf, tablesHolding, versionOf } from '@/tests/helpers/authRows';
 import { openMailNode } from '@/tests/helpers/mailNode';
 import { mailsOf, queueOne } from '@/tests/helpers/mailRows';
@@ -101,7 +101,9 @@ describe('pressing its button', () => {
     expect(res.status).toBe(200);
     expect(res.text).toContain('All your sessions have ended');
     expect(res.headers['x-robots-tag']).toBe('noindex, nofollow');
-    for (const session of [member, second]) await expectSignedOut(other.app, session);
+    for (const session of [member, second]) {
+      await expectForcedOut(other.app, session, 'security_event');
+    }
     expect(await auditOf('NOTICE_ANSWERED', member.tenantId)).toMatchObject([
       {
         actor: 'anonymous',
@@ -130,7 +132,7 @@ describe('pressing its button', () => {
     const { member, path } = await noticed();
     const both = await Promise.all([press(path), press(path, other.app)]);
     expect([...both, await press(path)].map(({ status }) => status)).toEqual([200, 200, 200]);
-    await expectSignedOut(node.app, member);
+    await expectForcedOut(node.app, member, 'security_event');
     const again = await login(node.app, member, HOME);
     expect([again.status, again.body.reasons]).toEqual([428, ['NEW_DEVICE', 'PROOF_REQUIRED']]);
   });
@@ -140,7 +142,7 @@ describe('pressing its button', () => {
       const { member, path } = await noticed();
       const res = await request(node.app).post(path).set('content-type', type).send('{"a":');
       expect(res.status).toBe(200);
-      await expectSignedOut(node.app, member);
+      await expectForcedOut(node.app, member, 'security_event');
     }
     const { path } = await noticed();
     expect((await request(node.app).post(path)).status).toBe(200);
