@@ -1,5 +1,4 @@
 import { sql } from 'drizzle-orm';
-import type { Random } from '../context';
 import { CHANNEL } from './broadcast';
 import { packMessages } from './packMessages';
 import type { Db } from './index';
@@ -9,7 +8,7 @@ import type { Db } from './index';
  * word. Nodes that hear nothing forget by themselves after a few seconds.
  */
 export async function notifyNodes(
-  deps: { db: Db; random: Random },
+  deps: { db: Db; random: { id(): string } },
   messages: readonly string[],
 ): Promise<void> {
   for (const pack of packMessages(deps.random.id(), messages)) {

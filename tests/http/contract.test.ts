@@ -16,6 +16,8 @@ describe('the catalogue of errors', () => {
       INVALID_CREDENTIALS: 401,
       KEY_UNAVAILABLE: 503,
       TENANT_SELECTION_REQUIRED: 409,
+      POLICY_LOCKS_OUT: 409,
+      ENROLMENT_REQUIRED: 409,
       LOGIN_BLOCKED: 403,
       STEP_UP_REQUIRED: 428,
       FORCE_LOGOUT: 401,
