@@ -46,9 +46,9 @@ type OpenDeps = Pick<Deps, 'clock' | 'random' | 'keys' | 'config' | 'accessToken
 
 /** When a session ends for good, and how long its first token may lie unused. */
 export function sessionLifetimes(deps: Pick<Deps, 'config'>, rememberMe: boolean, now: Date) {
-  const { refreshAbsoluteSec, refreshIdleSec, refreshShortSec } = deps.config;
+  const { refreshAbsoluteSec, refreshIdleSec, refreshShortSec, refreshShortIdleSec } = deps.config;
   const absoluteSec = rememberMe ? refreshAbsoluteSec : refreshShortSec;
-  const idleSec = Math.min(absoluteSec, rememberMe ? refreshIdleSec : refreshShortSec);
+  const idleSec = Math.min(absoluteSec, rememberMe ? refreshIdleSec : refreshShortIdleSec);
   return {
     endsAt: new Date(now.getTime() + absoluteSec * 1000),
     firstTokenExpiresAt: new Date(now.getTime() + idleSec * 1000),

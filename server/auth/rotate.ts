@@ -62,7 +62,7 @@ export async function tryRotate(
     keyId: deps.keys.ids.tokenHash,
     now: deps.clock.now(),
     idleSec: deps.config.refreshIdleSec,
-    shortSec: deps.config.refreshShortSec,
+    shortSec: deps.config.refreshShortIdleSec,
     deviceInfo: ctx.userAgent,
   };
   return withSessionTable(deps, async (mode) => {
