@@ -78,9 +78,9 @@ export async function listSuspectSessions(
   tenantId: string,
   { staffId, since }: { staffId: string; since: Date | null },
 ): Promise<string[]> {
-  const suspect = since
-    ? or(isNull(userSessions.revokedAt), gte(userSessions.createdAt, since))
-    : isNull(userSessions.revokedAt);
+  // One past its absolute end has ended, although nobody revoked it.
+  const live = and(isNull(userSessions.revokedAt), sql`${userSessions.expiresAt} > now()`);
+  const suspect = since ? or(live, gte(userSessions.createdAt, since)) : live;
   const rows = await tx
     .select({ id: userSessions.id })
     .from(userSessions)

@@ -286,3 +286,19 @@ describe('what ends sessions by itself', () => {
     expect(Object.values(await taughtBySession(String(session.sessionId)))).toEqual([0, 0, 0, 0]);
   });
 });
+
+describe('a session of the owner that came to its end by itself', () => {
+  it('keeps what it taught when live sessions are not trusted any more', async () => {
+    const owner = await seedTraveller(node.app, { factor: false });
+    const tablet = await attemptLogin(node.app, owner, { ...HOME, 'user-agent': 'A tablet' });
+    const sessionId = String(tablet.body.sessionId);
+    const taught = await taughtBySession(sessionId);
+    expect(taught['known_devices']).toBeGreaterThan(0);
+    await db.execute(
+      sql`UPDATE user_sessions SET expires_at = now() - interval '1 day' WHERE id = ${sessionId}`,
+    );
+    const compromise = { since: null, expirePassword: false };
+    await forceLogout(node.deps, operatorContext, owner.tenantId, owner.staffId, compromise);
+    expect(await taughtBySession(sessionId)).toEqual(taught);
+  });
+});
