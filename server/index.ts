@@ -13,6 +13,7 @@ import { normalizeAddressesAtStart, startMaintenance } from './bootstrap/mainten
 import { isNewer, MigrationError } from './bootstrap/migrate';
 import type { LockWait } from './bootstrap/migrate';
 import { prepareDatabase } from './bootstrap/prepareDatabase';
+import { renewAttempts } from './bootstrap/renewAttempts';
 import { loadConfig, requireReady } from './config';
 import type { Config, ReadyConfig } from './config';
 import { createDeps } from './deps';
@@ -97,6 +98,7 @@ async function start(running: Running): Promise<void> {
   assertSchema(ready, await deps.schemaGuard.start());
   await admitToDatabase(deps);
   await deps.nodeClock.start();
+  await renewAttempts(deps);
   await normalizeAddressesAtStart(deps);
   deps.broadcast.start();
   deps.mail.start();

@@ -18,8 +18,8 @@ const KINDS: Readonly<Record<string, readonly LeftKind[]>> = {
   TOKEN_HASH_KEY: ['refreshTokens', 'sessions', 'recoveryCodes', 'knownDevices'],
   ENCRYPTION_KEY: ['totpSecrets', 'mails'],
 };
-/** People can make new recovery codes, and a device is met again; neither signs anybody out. */
-const NEVER_BLOCK: readonly LeftKind[] = ['recoveryCodes', 'knownDevices'];
+/** Nobody is signed out without them; and a session has links of its chain, which block as long as it lives. */
+const NEVER_BLOCK: readonly LeftKind[] = ['sessions', 'recoveryCodes', 'knownDevices'];
 
 /** Until every node of a rotation uses the new key, the old one goes on being used. */
 const ROLLOUT_MS = 3_600_000;

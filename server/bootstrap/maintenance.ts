@@ -6,6 +6,7 @@ import type { Deps } from '../deps';
 import { giveUpExpiredMails, purgeMails } from '../mail';
 import { purgeAttempts, purgeDecisions, purgePendingFactors } from '../security';
 import { normalizeAddresses } from '../tenants';
+import { renewAttempts } from './renewAttempts';
 import { resealSecrets } from './resealSecrets';
 
 const EVERY_MS = 60 * 60_000;
@@ -43,6 +44,7 @@ const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>
   purge_risk_decisions: purgeOldDecisions,
   purge_mails: purgeOldMails,
   reseal_secrets: resealSecrets,
+  renew_attempts: renewAttempts,
   // While a deployment replaces its nodes, the old ones still store addresses as they were typed.
   normalize_addresses: (deps) =>
     normalizeAddresses(deps, systemContext('normalize-addresses'), 'bootstrap'),

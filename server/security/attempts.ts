@@ -20,6 +20,10 @@ export const STEP_UP_TRIES = 50;
 export const attemptSubject = (keys: KeyRing, kind: string, value: string): string =>
   keys.hash('attempt-subject', kind, value).subarray(0, 16).toString('hex');
 
+/** The same under each accepted key, the current one first. */
+export const attemptSubjects = (keys: KeyRing, kind: string, value: string): string[] =>
+  keys.hashAll('attempt-subject', kind, value).map((hash) => hash.subarray(0, 16).toString('hex'));
+
 /** One household, office or attacker: an IPv4 address, or the /64 that one IPv6 subscriber gets. */
 export function addressBlock(ip: string | null): string {
   const canonical = readAddress(ip);

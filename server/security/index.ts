@@ -5,6 +5,7 @@ export {
   TRIES_FOR_STRANGERS,
   addressBlock,
   attemptSubject,
+  attemptSubjects,
 } from './attempts';
 export {
   clearAttempts,

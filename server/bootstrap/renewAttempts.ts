@@ -1,0 +1,39 @@
+import type { Deps } from '../deps';
+import { attemptSubjects } from '../security';
+import { hasAttempts, listCountedPeople, moveAttempts } from './renewAttemptsStore';
+import type { CountedPerson } from './renewAttemptsStore';
+import { newestKeyOf } from './resealStore';
+
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+function pairsOf(keys: Deps['keys'], { userId, email, staffIds }: CountedPerson) {
+  const subjects = [
+    attemptSubjects(keys, 'email', email),
+    attemptSubjects(keys, 'person', userId),
+    ...staffIds.map((staffId) => attemptSubjects(keys, 'staff', staffId)),
+  ];
+  return subjects.flatMap(([current = '', ...former]) =>
+    former.map((each) => ({ former: each, current })),
+  );
+}
+
+/**
+ * Carries the counts of failures and tries over from the names that former keys gave people: a rotation must give nobody
+ * a new budget. Counts of addresses are left, since nobody can tell them from their hashes; their window is a quarter of an hour.
+ * A node whose key is not the newest leaves it to the others.
+ */
+export async function renewAttempts(deps: Pick<Deps, 'pool' | 'keys'>): Promise<void> {
+  const { pool, keys } = deps;
+  if (attemptSubjects(keys, 'email', '').length === 1 || !(await hasAttempts(pool))) return;
+  if ((await newestKeyOf(pool, 'TOKEN_HASH_KEY')) !== keys.ids.tokenHash) return;
+  let afterId = NO_ID;
+  for (;;) {
+    const people = await listCountedPeople(pool, afterId);
+    if (people.length === 0) return;
+    await moveAttempts(
+      pool,
+      people.flatMap((person) => pairsOf(keys, person)),
+    );
+    afterId = people.at(-1)?.userId ?? afterId;
+  }
+}
