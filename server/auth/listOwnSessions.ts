@@ -2,7 +2,7 @@ import type { Principal } from '../context';
 import type { Deps } from '../deps';
 import { fromCursor, toCursor } from '../timeCursor';
 import type { TimeCursor } from '../timeCursor';
-import { findAskingSession, listOtherSessions } from './sessionStore';
+import { findAskingSession, listOtherSessions } from './sessionListStore';
 
 type Session = NonNullable<Awaited<ReturnType<typeof findAskingSession>>>;
 

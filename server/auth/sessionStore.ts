@@ -4,7 +4,6 @@ import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
 import { tenantStaff, tenants, userSessions, users } from '../db/schema';
 import type { RevokeReason } from '../db/schema';
-import type { TimeCursor } from '../timeCursor';
 
 /** What each authenticated request is checked against. */
 export interface LiveState {
@@ -197,7 +196,7 @@ export async function moveSessionHome(
 }
 
 /** Neither revoked nor past the absolute end. */
-const notOver = (tenantId: string, staffId: string, now: Date) =>
+export const notOver = (tenantId: string, staffId: string, now: Date) =>
   and(
     eq(userSessions.tenantId, tenantId),
     eq(userSessions.staffId, staffId),
@@ -206,72 +205,9 @@ const notOver = (tenantId: string, staffId: string, now: Date) =>
   );
 
 /** A session whose last refresh token has expired is past its idle limit: nothing can prolong it. */
-const notIdle = (now: Date) =>
+export const notIdle = (now: Date) =>
   sql`EXISTS (SELECT FROM refresh_tokens t WHERE t.tenant_id = ${userSessions.tenantId} AND t.session_id = ${userSessions.id}
     AND t.revoked_at IS NULL AND NOT t.is_revoked AND t.expires_at > ${now.toISOString()})`;
-
-const LISTED = {
-  id: userSessions.id,
-  createdAt: userSessions.createdAt,
-  lastSeenAt: userSessions.lastSeenAt,
-  expiresAt: userSessions.expiresAt,
-  ip: userSessions.ip,
-  country: userSessions.country,
-  userAgent: userSessions.userAgent,
-  rememberMe: userSessions.rememberMe,
-};
-
-export interface SessionsQuery {
-  staffId: string;
-  sessionVersion: number;
-  now: Date;
-  /** The session that asks; null if it has no row. */
-  asking: string | null;
-}
-
-/** The live sessions of a staff member but the one that asks, newest first. */
-export async function listOtherSessions(
-  db: Db,
-  tenantId: string,
-  query: SessionsQuery & { below: TimeCursor | undefined; limit: number },
-) {
-  const { staffId, sessionVersion, now, asking, below, limit } = query;
-  const { createdAt, id } = userSessions;
-  return db
-    .select(LISTED)
-    .from(userSessions)
-    .where(
-      and(
-        notOver(tenantId, staffId, now),
-        eq(userSessions.sessionVersion, sessionVersion),
-        notIdle(now),
-        asking === null ? undefined : ne(id, asking),
-        below && sql`(${createdAt}, ${id}) < (${below.occurredAt.toISOString()}, ${below.id})`,
-      ),
-    )
-    .orderBy(desc(createdAt), desc(id))
-    .limit(limit);
-}
-
-/** The session that asks: it is live as long as its access token is, whatever became of its refresh token. */
-export async function findAskingSession(
-  db: Db,
-  tenantId: string,
-  { staffId, sessionVersion, now, asking }: SessionsQuery,
-) {
-  if (asking === null) return undefined;
-  const [row] = await db
-    .select(LISTED)
-    .from(userSessions)
-    .where(
-      and(
-        notOver(tenantId, staffId, now),
-        eq(userSessions.sessionVersion, sessionVersion),
-        eq(userSessions.id, asking),
-      ),
-    );
-  return row;
-}
 
 /** @returns whether there was such a session of this staff member, neither revoked nor past its absolute end */
 export async function revokeSession(

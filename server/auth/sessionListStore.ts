@@ -1,0 +1,68 @@
+import { and, desc, eq, ne, sql } from 'drizzle-orm';
+import type { Db } from '../db';
+import { userSessions } from '../db/schema';
+import type { TimeCursor } from '../timeCursor';
+import { notIdle, notOver } from './sessionStore';
+
+const LISTED = {
+  id: userSessions.id,
+  createdAt: userSessions.createdAt,
+  lastSeenAt: userSessions.lastSeenAt,
+  expiresAt: userSessions.expiresAt,
+  ip: userSessions.ip,
+  country: userSessions.country,
+  userAgent: userSessions.userAgent,
+  rememberMe: userSessions.rememberMe,
+};
+
+export interface SessionsQuery {
+  staffId: string;
+  sessionVersion: number;
+  now: Date;
+  /** The session that asks; null if it has no row. */
+  asking: string | null;
+}
+
+/** The live sessions of a staff member but the one that asks, newest first. */
+export async function listOtherSessions(
+  db: Db,
+  tenantId: string,
+  query: SessionsQuery & { below: TimeCursor | undefined; limit: number },
+) {
+  const { staffId, sessionVersion, now, asking, below, limit } = query;
+  const { createdAt, id } = userSessions;
+  return db
+    .select(LISTED)
+    .from(userSessions)
+    .where(
+      and(
+        notOver(tenantId, staffId, now),
+        eq(userSessions.sessionVersion, sessionVersion),
+        notIdle(now),
+        asking === null ? undefined : ne(id, asking),
+        below && sql`(${createdAt}, ${id}) < (${below.occurredAt.toISOString()}, ${below.id})`,
+      ),
+    )
+    .orderBy(desc(createdAt), desc(id))
+    .limit(limit);
+}
+
+/** The session that asks: it is live as long as its access token is, whatever became of its refresh token. */
+export async function findAskingSession(
+  db: Db,
+  tenantId: string,
+  { staffId, sessionVersion, now, asking }: SessionsQuery,
+) {
+  if (asking === null) return undefined;
+  const [row] = await db
+    .select(LISTED)
+    .from(userSessions)
+    .where(
+      and(
+        notOver(tenantId, staffId, now),
+        eq(userSessions.sessionVersion, sessionVersion),
+        eq(userSessions.id, asking),
+      ),
+    );
+  return row;
+}
