@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, ne, or, sql } from 'drizzle-orm';
+import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
