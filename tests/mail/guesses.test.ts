@@ -135,15 +135,19 @@ it.each(['login', 'session'] as const)(
     const member = await seedTraveller(node.app);
     const { accessToken: token } = (await attemptLogin(node.app, member, HOME)).body;
     const { codes } = (await as(node.app, { token }).post('/api/security/recovery-codes', {})).body;
-    const verify = request(node.app).post('/api/security/step-up/verify');
-    const { challengeId } =
-      at === 'login' ? (await attemptLogin(node.app, member, ABROAD)).body : {};
-    const proven =
+    const bearer = { authorization: at === 'login' ? '' : `Bearer ${token}` };
+    const asked =
       at === 'login'
-        ? await verify.send({ code: codes[0], purpose: 'security_settings', challengeId })
-        : await verify
-            .set('authorization', `Bearer ${token}`)
-            .send({ code: codes[0], purpose: 'data_export' });
+        ? await attemptLogin(node.app, member, ABROAD)
+        : await request(node.app).post('/api/security/recovery-codes').set(bearer);
+    expect(asked.status).toBe(428);
+    const { challengeId } = asked.body as { challengeId: string };
+    const verify = request(node.app).post('/api/security/step-up/verify');
+    const proven = await (at === 'login' ? verify : verify.set(bearer)).send({
+      code: codes[0],
+      purpose: 'security_settings',
+      challengeId,
+    });
     expect(proven.status).toBe(200);
     const kind = at === 'login' ? 'recovery_code_used_at_login' : 'recovery_code_used';
     expect(await kindsOf(member)).toContain(kind);
