@@ -6,7 +6,7 @@ import { Client } from 'pg';
 import { loadConfig, requireReady } from '../server/config';
 import type { ReadyConfig } from '../server/config';
 import { createApp } from '../server/createApp';
-import { connect } from '../server/db';
+import { connect, runPrepared } from '../server/db';
 import { createDeps } from '../server/deps';
 import type { Deps } from '../server/deps';
 import { factsKey, readRiskFacts } from '../server/security/riskFactsStore';
@@ -70,7 +70,10 @@ export function lookUp({ databaseUrl, people }: LookUpSetup): Job {
     run: (ms) =>
       closedLoop(ms, 1, async () => {
         const [tenantId, staffId] = people[turn++ % people.length] ?? ['', ''];
-        await readRiskFacts(pool, [factsKey(tenantId, staffId)]);
+        await readRiskFacts(
+          (statement, values) => runPrepared(pool, statement, values),
+          [factsKey(tenantId, staffId)],
+        );
       }),
   };
 }

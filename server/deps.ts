@@ -14,6 +14,7 @@ import type { Database, Db } from './db';
 import { createBroadcast } from './db/broadcast';
 import type { Broadcast } from './db/broadcast';
 import { uuidV7 } from './db/ids';
+import { runWithin } from './db/runWithin';
 import { createKeyRing } from './keyRing';
 import type { KeyRing } from './keyRing';
 import { createLogger } from './logger';
@@ -77,7 +78,11 @@ export interface Deps {
 }
 
 const STATEMENT_TIMEOUT_MS = 8000;
-/** The scorer's own connections: when the database is slow, scoring must not hold those that logins need. */
+/**
+ * The scorer's own connections. If the database is slow, scoring does not hold those that logins need; and no other request,
+ * however many come, can make the scorer wait for one. Histories and policies are read by two statements each at a time, so
+ * that these four are always enough.
+ */
 const RISK_POOL_SIZE = 4;
 
 const systemRandom = (clock: Clock): Random => ({
@@ -99,6 +104,7 @@ function openDatabases(config: ReadyConfig, logger: Logger): { main: Database; r
       url,
       poolSize: RISK_POOL_SIZE,
       statementTimeoutMs: config.anomalyTimeoutMs,
+      reserved: true,
       onIdleError,
     }),
   };
@@ -178,7 +184,11 @@ export function createDeps(
     sessionCheck,
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),
     ipLists: readIpLists(config.ipLists),
-    ...createRiskCaches({ pool: risk.pool, clock, broadcast }),
+    ...createRiskCaches({
+      run: runWithin(risk.pool, config.anomalyTimeoutMs),
+      clock,
+      broadcast,
+    }),
     riskBreaker: createBreaker(clock),
     riskDecisions,
     proxyWatch: createProxyWatch({ clock, logger, metrics }),

@@ -1,9 +1,10 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type { Socket } from 'node:net';
-import { Pool } from 'pg';
-import type { PoolClient, QueryResultRow } from 'pg';
+import { Client, Pool } from 'pg';
+import type { ClientConfig, PoolClient, PoolConfig, QueryResultRow } from 'pg';
 import { ConfigError, loadConfig } from '../config';
+import { afterHearingNothing } from './heardTime';
 import * as schema from './schema';
 
 export type Db = NodePgDatabase<typeof schema>;
@@ -15,6 +16,11 @@ export interface ConnectOptions {
   poolSize: number;
   /** Milliseconds after which Postgres cancels a statement. */
   statementTimeoutMs: number;
+  /**
+   * Kept open and without a limit on waiting for a connection, other than the database's silence: for few callers who must
+   * not be refused because this process is busy.
+   */
+  reserved?: boolean;
   /** Told of errors on idle connections, which would otherwise end the process. */
   onIdleError?: (error: Error) => void;
 }
@@ -47,28 +53,52 @@ function guardConnections(pool: Pool, silenceMs: number): void {
   });
 }
 
+/** The driver replaces the socket if the connection becomes encrypted: it is looked up at the last moment. */
+function breakOff(client: object): void {
+  const { stream } = (client as { connection: { stream: Socket } }).connection;
+  stream.destroy(new Error('Connection terminated: the database is silent'));
+}
+
+/** How long a database may say nothing while a reserved connection is being opened. */
+const OPENING_MS = 3000;
+
+/** Gives up opening a connection after a silence, never because the event loop was busy. It is opened as soon as it is made. */
+class ReservedClient extends Client {
+  constructor(config?: string | ClientConfig) {
+    super(config);
+    const stop = afterHearingNothing(OPENING_MS, () => breakOff(this));
+    this.once('connect', stop);
+    this.once('end', stop);
+  }
+}
+
 /** Hangs up on a server that has not answered a statement in time. Streams, such as COPY, are not bounded. */
 function boundStatements(client: PoolClient, silenceMs: number): void {
   const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
-  const hangUp = () => stream.destroy(new Error('Connection terminated: the database is silent'));
+  const hangUp = () => breakOff(client);
   const bounded = (...args: unknown[]): unknown => {
-    const timer = setTimeout(hangUp, silenceMs);
+    const stop = afterHearingNothing(silenceMs, hangUp);
     const callback = args.at(-1) as ((...answer: unknown[]) => void) | undefined;
     if (typeof callback === 'function') {
       const settled = (...answer: unknown[]) => {
-        clearTimeout(timer);
+        stop();
         callback(...answer);
       };
       return query(...args.slice(0, -1), settled);
     }
     const result = query(...args);
-    if (result instanceof Promise) return result.finally(() => clearTimeout(timer));
-    clearTimeout(timer);
+    if (result instanceof Promise) return result.finally(stop);
+    stop();
     return result;
   };
   client.query = bounded as typeof client.query;
 }
+
+const SHARED: PoolConfig = { connectionTimeoutMillis: 3000, idleTimeoutMillis: 30_000 };
+const RESERVED: PoolConfig = {
+  Client: ReservedClient,
+  idleTimeoutMillis: 0,
+};
 
 /**
  * Opens a pool; nothing is sent before the first query.
@@ -78,8 +108,7 @@ export function connect(options: ConnectOptions): Database {
   const pool = new Pool({
     connectionString: options.url,
     max: options.poolSize,
-    connectionTimeoutMillis: 3000,
-    idleTimeoutMillis: 30_000,
+    ...(options.reserved ? RESERVED : SHARED),
     allowExitOnIdle: true,
     keepAlive: true,
     application_name: 'gatehouse',

@@ -75,6 +75,16 @@ export function databaseFault(error: unknown): DatabaseFault | undefined {
   return undefined;
 }
 
+/** Whether Postgres cancelled the statement, as it does at `statement_timeout`. */
+export function isStatementTimeout(error: unknown): boolean {
+  let current = error;
+  for (let depth = 0; depth < 5 && isNativeError(current); depth += 1) {
+    if ((current as Error & { code?: unknown }).code === '57014') return true;
+    current = current.cause;
+  }
+  return false;
+}
+
 /** The violated constraint's name, where the error says so. */
 export function violatedConstraint(error: unknown): string | undefined {
   let current = error;

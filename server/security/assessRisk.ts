@@ -1,5 +1,6 @@
 import type { RequestContext } from '../context';
-import { databaseFault } from '../db/pgErrors';
+import { afterHearingNothing } from '../db/heardTime';
+import { databaseFault, isStatementTimeout } from '../db/pgErrors';
 import type { Deps } from '../deps';
 import { computeAnomalyScoreOptimized } from './computeAnomalyScore';
 import type { AnomalyInput } from './computeAnomalyScore';
@@ -34,18 +35,24 @@ type RiskDeps = Pick<
   'config' | 'riskFacts' | 'riskPolicies' | 'riskBreaker' | 'schemaGuard' | 'logger' | 'metrics'
 >;
 
-class DeadlineError extends Error {}
+class SilenceError extends Error {}
 
-/** Leaves a promise behind after `ms`; what it later says is heard by nobody. */
-async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new DeadlineError(`no score within ${ms} ms`)), ms);
+/**
+ * The deadline itself is the database's. This is the bound for a connection on which nothing comes back at all: some
+ * turns of the deadline, and never less than a second, since an answer takes several turns of a busy event loop.
+ */
+const silenceMs = (timeoutMs: number) => Math.max(1000, 4 * timeoutMs);
+
+/** Leaves a promise behind after a silence; nobody hears its later result. */
+async function unlessSilent<T>(work: Promise<T>, ms: number): Promise<T> {
+  let stop = () => {};
+  const silence = new Promise<never>((_resolve, reject) => {
+    stop = afterHearingNothing(ms, () => reject(new SilenceError(`no answer within ${ms} ms`)));
   });
   try {
-    return await Promise.race([work, deadline]);
+    return await Promise.race([work, silence]);
   } finally {
-    clearTimeout(timer);
+    stop();
   }
 }
 
@@ -69,8 +76,8 @@ function judge(answer: unknown, { version, policy }: VersionedPolicy) {
 }
 
 /**
- * Scores and decides, and cannot fail: advice must never break a login. Where there is no score within the deadline,
- * the answer is 0 with `ANOMALY_CHECK_SKIPPED`, a warning in the log and a metric; the caller records the audit event
+ * Scores and decides, and cannot fail: advice must never break a login. If the database gives no answer within the
+ * deadline, the result is 0 with `ANOMALY_CHECK_SKIPPED`, a warning in the log and a metric; the caller records the audit event
  * in its own transaction. A policy that cannot be read is no better than a score that cannot be had.
  */
 export async function assessRisk(
@@ -95,11 +102,11 @@ export async function assessRisk(
     // Inside the try: a scorer may also throw before it returns a promise.
     const scored = Promise.resolve(computeAnomalyScoreOptimized(deps, input));
     const work = Promise.all([scored, deps.riskPolicies.read(input.tenantId)]);
-    const judged = judge(...(await withDeadline(work, deps.config.anomalyTimeoutMs)));
+    const judged = judge(...(await unlessSilent(work, silenceMs(deps.config.anomalyTimeoutMs))));
     deps.riskBreaker.succeeded();
     return { ...judged, spentUs: spentUs() };
   } catch (error) {
-    const late = error instanceof DeadlineError;
+    const late = error instanceof SilenceError || isStatementTimeout(error);
     // A fault of ours would fail as fast the next time: only a database in trouble is worth a pause.
     if (late || databaseFault(error)) deps.riskBreaker.failed();
     return skip(late ? 'timeout' : 'error', error);

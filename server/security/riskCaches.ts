@@ -1,6 +1,6 @@
-import type { Pool } from 'pg';
 import type { Clock } from '../context';
 import type { Broadcast } from '../db/broadcast';
+import type { RunStatement } from '../db/runWithin';
 import { createRiskFactsCache } from './riskFacts';
 import type { RiskFactsCache } from './riskFacts';
 import { createRiskPolicies } from './riskPolicies';
@@ -14,14 +14,14 @@ const KEPT_WHILE_DEAF_MS = 5000;
  * What scoring keeps in memory, on all nodes as on one: what one forgets, all forget. A node that may have missed a
  * word forgets everything, and while it hears nothing it keeps nothing for long.
  */
-export function createRiskCaches(deps: { pool: Pool; clock: Clock; broadcast: Broadcast }): {
+export function createRiskCaches(deps: { run: RunStatement; clock: Clock; broadcast: Broadcast }): {
   riskFacts: RiskFactsCache;
   riskPolicies: RiskPolicies;
 } {
-  const { pool, clock, broadcast } = deps;
+  const { run, clock, broadcast } = deps;
   const keptMs = () => (broadcast.isDeaf() ? KEPT_WHILE_DEAF_MS : KEPT_MS);
-  const facts = createRiskFactsCache(pool, clock, keptMs);
-  const policies = createRiskPolicies(pool, clock, keptMs);
+  const facts = createRiskFactsCache(run, clock, keptMs);
+  const policies = createRiskPolicies(run, clock, keptMs);
 
   broadcast.onMessage((message) => {
     if (message === null) {

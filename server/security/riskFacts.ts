@@ -1,6 +1,6 @@
-import type { Pool } from 'pg';
 import type { Clock } from '../context';
 import { keepLoads } from '../db/keepLoads';
+import type { RunStatement } from '../db/runWithin';
 import { factsKey, readRiskFacts } from './riskFactsStore';
 import type { History } from './signals';
 
@@ -15,16 +15,16 @@ export interface RiskFactsCache {
 const MOST_ENTRIES = 10_000;
 
 /**
- * @param pool with a statement timeout of the scorer's own
+ * @param run with the deadline of the scorer
  * @param keptMs how long a history is good for, in milliseconds
  */
 export function createRiskFactsCache(
-  pool: Pool,
+  run: RunStatement,
   clock: Clock,
   keptMs: () => number,
 ): RiskFactsCache {
   const kept = keepLoads<History>({
-    load: (keys) => readRiskFacts(pool, keys),
+    load: (keys) => readRiskFacts(run, keys),
     clock,
     keptMs,
     mostEntries: MOST_ENTRIES,

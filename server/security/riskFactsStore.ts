@@ -1,7 +1,6 @@
-import type { Pool } from 'pg';
 import { and, eq, isNull, sql } from 'drizzle-orm';
-import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
+import type { RunStatement } from '../db/runWithin';
 import {
   knownCountries,
   knownDevices,
@@ -45,24 +44,24 @@ const FACTS: PreparedStatement = {
 export const factsKey = (tenantId: string, staffId: string): string => `${tenantId}/${staffId}`;
 
 /**
- * Reads the facts of many staff members in one round trip, each within its own tenant. `pool` has the
- * scorer's own short statement timeout.
+ * Reads the facts of many staff members in one round trip, each within its own tenant.
+ * @param run with the scorer's own deadline
  * @param keys as {@link factsKey} makes them
  * @returns the facts by key; all who were asked for are there
  */
 export async function readRiskFacts(
-  pool: Pool,
+  run: RunStatement,
   keys: readonly string[],
 ): Promise<Map<string, History>> {
   const asked = keys.map((key) => key.split('/'));
-  const rows = await runPrepared<{
+  const rows = await run<{
     key: string;
     devices: string[];
     countries: [string, number][];
     networks: [string, number][];
     habits: { hours: number[]; lastLoginAt: number } | null;
     sessions: { id: string; country: string | null; lastSeenAt: number }[];
-  }>(pool, FACTS, [asked.map(([tenantId]) => tenantId), asked.map(([, staffId]) => staffId)]);
+  }>(FACTS, [asked.map(([tenantId]) => tenantId), asked.map(([, staffId]) => staffId)]);
   return new Map(
     rows.map(({ key, devices, countries, networks, habits, sessions }) => [
       key,

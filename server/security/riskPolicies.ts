@@ -1,6 +1,6 @@
-import type { Pool } from 'pg';
 import type { Clock } from '../context';
 import { keepLoads } from '../db/keepLoads';
+import type { RunStatement } from '../db/runWithin';
 import type { VersionedPolicy } from './riskPolicy';
 import { readPolicies } from './riskPolicyStore';
 
@@ -16,12 +16,16 @@ export interface RiskPolicies {
 const MOST_ENTRIES = 10_000;
 
 /**
- * @param pool with a statement timeout of the scorer's own
+ * @param run with the deadline of the scorer
  * @param keptMs how long a policy is good for, in milliseconds
  */
-export const createRiskPolicies = (pool: Pool, clock: Clock, keptMs: () => number): RiskPolicies =>
+export const createRiskPolicies = (
+  run: RunStatement,
+  clock: Clock,
+  keptMs: () => number,
+): RiskPolicies =>
   keepLoads<VersionedPolicy>({
-    load: (tenantIds) => readPolicies(pool, tenantIds),
+    load: (tenantIds) => readPolicies(run, tenantIds),
     clock,
     keptMs,
     mostEntries: MOST_ENTRIES,

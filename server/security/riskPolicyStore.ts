@@ -1,7 +1,6 @@
-import type { Pool } from 'pg';
 import { and, eq, sql } from 'drizzle-orm';
-import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
+import type { RunStatement } from '../db/runWithin';
 import { riskPolicies } from '../db/schema';
 import { DEFAULT_POLICY, UNCHANGED, parseStoredPolicy } from './riskPolicy';
 import type { RiskPolicy, VersionedPolicy } from './riskPolicy';
@@ -19,14 +18,12 @@ const POLICIES: PreparedStatement = {
  *   business of the others
  */
 export async function readPolicies(
-  pool: Pool,
+  run: RunStatement,
   tenantIds: readonly string[],
 ): Promise<Map<string, VersionedPolicy>> {
-  const rows = await runPrepared<{ tenantId: string; version: number; policy: object }>(
-    pool,
-    POLICIES,
-    [tenantIds],
-  );
+  const rows = await run<{ tenantId: string; version: number; policy: object }>(POLICIES, [
+    tenantIds,
+  ]);
   const found = new Map(rows.map((row) => [row.tenantId, row]));
   return new Map(
     tenantIds.flatMap((tenantId): [string, VersionedPolicy][] => {

@@ -10,14 +10,16 @@ export interface TcpProxy {
   url: string;
   /** Holds from now on, for open connections too; `refuse` breaks those. */
   set(mode: Mode): void;
+  /** From now on a connection that sends this text falls silent for good; null ends it for new connections. */
+  silenceOn(text: string | null): void;
   /** Where new connections go, after a restart of the server on another port. */
   aimAt(url: string): void;
   close(): Promise<void>;
 }
 
-function pass(from: Socket, to: Socket, open: () => boolean): void {
+function pass(from: Socket, to: Socket, open: (chunk: Buffer) => boolean): void {
   from.on('data', (chunk) => {
-    if (open()) to.write(chunk);
+    if (open(chunk)) to.write(chunk);
   });
   from.on('error', () => to.destroy());
   from.on('close', () => to.destroy());
@@ -27,6 +29,7 @@ function pass(from: Socket, to: Socket, open: () => boolean): void {
 export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
   let target = new URL(serverUrl);
   let mode: Mode = 'forward';
+  let silencing: string | null = null;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     if (mode === 'refuse') return void client.destroy();
@@ -35,7 +38,11 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
       sockets.add(socket);
       socket.on('close', () => sockets.delete(socket));
     }
-    pass(client, upstream, () => mode === 'forward' || mode === 'mute');
+    let silenced = false;
+    pass(client, upstream, (chunk) => {
+      if (silencing !== null && chunk.includes(silencing)) silenced = true;
+      return !silenced && (mode === 'forward' || mode === 'mute');
+    });
     pass(upstream, client, () => mode === 'forward');
   });
   server.listen(0, '127.0.0.1');
@@ -50,6 +57,9 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
     set(next) {
       mode = next;
       if (next === 'refuse') breakAll();
+    },
+    silenceOn(text) {
+      silencing = text;
     },
     aimAt(to) {
       target = new URL(to);

@@ -76,12 +76,9 @@ describe('a database that is too slow to score with', () => {
       }
       await client.query('ROLLBACK');
     });
-    // Which of the two deadlines strikes, ours or the statement's own, is chance.
-    const causes = await causesOf(traveller.staffId);
-    expect(causes.slice(0, 5).every((cause) => cause === 'error' || cause === 'timeout')).toBe(
-      true,
-    );
-    expect(causes.slice(5)).toStrictEqual(['breaker_open', 'breaker_open']);
+    const timeouts = Array.from({ length: 5 }, () => 'timeout');
+    const left = ['breaker_open', 'breaker_open'];
+    expect(await causesOf(traveller.staffId)).toStrictEqual([...timeouts, ...left]);
     expect((await attemptLogin(app, traveller, ABROAD)).status).toBe(200);
     clock.forward(10);
     expect((await attemptLogin(app, traveller, ABROAD)).status).toBe(428);

@@ -1,0 +1,35 @@
+import type { Pool } from 'pg';
+import type { QueryResultRow } from 'pg';
+import { runPrepared } from '.';
+import type { PreparedStatement } from '.';
+
+/** Runs one prepared statement somewhere. */
+export type RunStatement = <Row extends QueryResultRow>(
+  statement: PreparedStatement,
+  values: unknown[],
+) => Promise<Row[]>;
+
+/**
+ * Runs statements with a deadline that the database keeps: each in a transaction with a `statement_timeout` of its own,
+ * which also holds behind a pooler that ignores what a connection asked for at its start.
+ * @returns a function that throws the driver's error; see `isStatementTimeout`
+ */
+export function runWithin(pool: Pool, timeoutMs: number): RunStatement {
+  return async (statement, values) => {
+    const client = await pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}`);
+      const rows = await runPrepared<never>(client, statement, values);
+      await client.query('COMMIT');
+      return rows;
+    } catch (error) {
+      await client.query('ROLLBACK').catch((cause: unknown) => {
+        broken = cause instanceof Error ? cause : new Error('the connection is broken', { cause });
+      });
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  };
+}
