@@ -73,6 +73,7 @@ export function routeTable(deps: Deps): Route[] {
   const mayExport = [...mayView, requireStepUp('data_export', { act: true })];
   const table: Route[] = [
     post('/api/auth/login', [], auth.login),
+    post('/api/auth/login/begin', [], auth.beginLogin),
     post('/api/auth/login/complete', [], auth.completeLogin),
     post('/api/auth/refresh', [], auth.refresh),
     get('/api/auth/me', [authenticate], auth.me),

@@ -2,7 +2,12 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import { createCheckpointDeliverer, createEventFeed, createSealer } from './audit';
 import type { CheckpointDeliverer, EventFeed, Sealer } from './audit';
-import { createAccessTokens, createPasswordHasher, createSessionCheck } from './auth';
+import {
+  createAccessTokens,
+  createPasswordHasher,
+  createSessionCheck,
+  readHashCosts,
+} from './auth';
 import type { AccessTokens, PasswordHasher, SessionCheck } from './auth';
 import { inspectSchema } from './bootstrap/inspectSchema';
 import { createSchemaGuard } from './bootstrap/schemaGuard';
@@ -29,6 +34,7 @@ import { createProxyWatch } from './proxyWatch';
 import type { ProxyWatch } from './proxyWatch';
 import {
   createBreaker,
+  createDenialRecorder,
   createGeoLookup,
   createRiskCaches,
   createRiskDecisionLog,
@@ -36,6 +42,7 @@ import {
 } from './security';
 import type {
   Breaker,
+  DenialRecorder,
   GeoLookup,
   IpLists,
   RiskDecisionLog,
@@ -67,6 +74,8 @@ export interface Deps {
   riskBreaker: Breaker;
   riskDecisions: RiskDecisionLog;
   proxyWatch: ProxyWatch;
+  /** Of refused permissions. */
+  denials: DenialRecorder;
   mail: Mailer;
   sealer: Sealer;
   deliverer: CheckpointDeliverer;
@@ -157,6 +166,8 @@ export function createDeps(
   const nodeClock = createNodeClock({ pool, nodeId: randomUUID(), logger, metrics });
   const clock = overrides.clock ?? nodeClock;
   const random = overrides.random ?? systemRandom(clock);
+  const run = runWithin(risk.pool, config.anomalyTimeoutMs);
+  const readCosts = () => readHashCosts(db);
   const schemaGuard = openSchemaGuard(config, { db, logger, metrics });
   const broadcast = openBroadcast(config, { random, logger, metrics });
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
@@ -179,19 +190,16 @@ export function createDeps(
     db,
     pool,
     schemaGuard,
-    passwords: createPasswordHasher(config, random),
+    passwords: createPasswordHasher(config, { random, clock, readCosts }),
     accessTokens: createAccessTokens(config, keys, clock, random),
     sessionCheck,
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),
     ipLists: readIpLists(config.ipLists),
-    ...createRiskCaches({
-      run: runWithin(risk.pool, config.anomalyTimeoutMs),
-      clock,
-      broadcast,
-    }),
+    ...createRiskCaches({ run, clock, broadcast }),
     riskBreaker: createBreaker(clock),
     riskDecisions,
     proxyWatch: createProxyWatch({ clock, logger, metrics }),
+    denials: createDenialRecorder({ db, clock }),
     mail,
     sealer,
     deliverer,

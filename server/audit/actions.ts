@@ -75,6 +75,20 @@ export const AUDIT_ACTIONS = {
     with: z.literal('refresh_token').optional(),
     degraded,
   }),
+  // The password was right, and the answer named the person's tenants; each of them has the event.
+  LOGIN_TENANTS_OFFERED: z.strictObject({}),
+  // Logins failed on many accounts: once in a window for an address, and once for the whole.
+  LOGIN_SPRAY_DETECTED: z.strictObject({
+    over: z.enum(['address', 'installation']),
+    failures: z.number().int().min(1),
+    // Of an address: different accounts, counted up to twenty.
+    accounts: z.number().int().min(1).optional(),
+  }),
+  // `repeated`: how many more there were since the event before, which are not told one by one.
+  PERMISSION_DENIED: z.strictObject({
+    permission: z.string(),
+    repeated: z.number().int().min(0),
+  }),
   AUTH_TOKEN_REFRESH: z.strictObject({ degraded }),
   // A lost answer was asked for again, with its idempotency key.
   AUTH_TOKEN_REISSUED: z.strictObject({ at: z.enum(['login', 'refresh']) }),

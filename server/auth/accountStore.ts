@@ -60,6 +60,15 @@ export async function findAccount(db: Db, email: string): Promise<Account | unde
   };
 }
 
+/** The algorithms and costs of all stored hashes, as they stand at the beginning of each. */
+export async function readHashCosts(db: Db): Promise<string[]> {
+  const found = sql<
+    string | null
+  >`substring(${users.passwordHash} from '^\\$argon2(?:id|i|d)\\$v=[0-9]+\\$m=[0-9]+,t=[0-9]+,p=[0-9]+')`;
+  const rows = await db.selectDistinct({ cost: found }).from(users);
+  return rows.flatMap(({ cost }) => (cost === null ? [] : [cost]));
+}
+
 /**
  * Puts a new hash of the same password in place of the one that was verified. The cost of hashing changed, not the
  * password: `password_changed_at` stays.

@@ -1,6 +1,7 @@
 import type { RequestContext } from '../context';
 import { AppError } from '../errors';
 import {
+  PASSWORD_SCOPES,
   attemptSubject,
   clearAttempts,
   consumeLoginChallenge,
@@ -124,7 +125,8 @@ export async function completeLogin(
     deps.db.transaction(async (tx) => {
       // Before the challenge is used up: rows are locked staff first, as everywhere.
       await lockStaff(tx, asked.tenantId, asked.staffId);
-      const challenge = await consumeLoginChallenge(tx, { id, now: deps.clock.now() });
+      const query = { id, passwordShown: false, now: deps.clock.now() };
+      const challenge = await consumeLoginChallenge(tx, query);
       if (!challenge) return undefined;
       const { tenantId, userId, staffId, sessionVersion, rememberMe, reasons } = challenge;
       // A proof that the tenant demanded whatever the score is no finding of the score.
@@ -136,7 +138,7 @@ export async function completeLogin(
       await noteProofAtLogin(tx, tenantId, staffId);
       const email = (await readProfile(tx, tenantId, userId))?.email ?? '';
       const subject = attemptSubject(deps.keys, 'email', email);
-      await clearAttempts(tx, ['account', 'known_device'], subject);
+      await clearAttempts(tx, PASSWORD_SCOPES, subject);
       const { score } = risk;
       const opened = { ...owner, sessionVersion: sessionVersion ?? -1 };
       const session = { ...opened, rememberMe, score, reasons, stepUp: true, maxSessions };

@@ -6,6 +6,7 @@ import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { queueNotice } from '../mail';
 import {
+  PASSWORD_SCOPES,
   assessRisk,
   attemptSubject,
   clearAttempts,
@@ -16,6 +17,7 @@ import {
   mustStillEnrol,
   noteDecision,
   offerChallenge,
+  readBegunLogin,
 } from '../security';
 import type { DeviceIdentity, RiskAssessment } from '../security';
 import { noteProofAtLogin, replacePasswordHash } from './accountStore';
@@ -28,13 +30,14 @@ import { openSession } from './openSession';
 import type { TokenPair } from './openSession';
 import { recordRisk } from './recordRisk';
 import { lockStaff } from './rotationStore';
-import { verifyCredentials } from './verifyCredentials';
+import { approachLogin, describeApplicant, verifyCredentials } from './verifyCredentials';
 import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
 
 export type LoginDeps = Pick<
   Deps,
   | 'db'
+  | 'pool'
   | 'keys'
   | 'clock'
   | 'random'
@@ -80,16 +83,11 @@ interface Candidate {
   input: LoginInput;
 }
 
-function chooseMembership(account: Account, tenant: string | undefined): Membership {
-  const fitting = account.memberships.filter(
+const listMemberships = ({ memberships }: Account, tenant: string | undefined): Membership[] =>
+  memberships.filter(
     ({ active, slug, tenantId }) =>
       active && (tenant === undefined || tenant === slug || tenant === tenantId),
   );
-  const [only] = fitting;
-  if (only && fitting.length === 1) return only;
-  const tenants = fitting.map(({ tenantId, slug, name }) => ({ id: tenantId, slug, name }));
-  throw new AppError('TENANT_SELECTION_REQUIRED', { extra: { tenants } });
-}
 
 const note = (deps: LoginDeps, ctx: RequestContext, who: Candidate, outcome: RiskOutcome) => {
   const { tenantId, staffId } = who.membership;
@@ -168,10 +166,16 @@ async function assertEnrolled(deps: LoginDeps, { membership, input }: Candidate)
 }
 
 /** Uses up the verified challenge, if there is one for this person: it lets one login through, once. */
-async function passByChallenge(deps: LoginDeps, tx: Tx, who: Candidate): Promise<boolean> {
-  const id = who.input.challengeId && fromChallengeId(deps.keys, who.input.challengeId);
-  if (!id) return false;
-  const query = { id, staffId: who.membership.staffId, now: deps.clock.now() };
+async function passByChallenge(deps: LoginDeps, tx: Tx, who: Judged): Promise<boolean> {
+  const { challengeId } = who.input;
+  if (challengeId === undefined) return false;
+  const begun = readBegunLogin(deps.keys, challengeId);
+  // One that began with the factor was not asked for by this score: it does not undo a block.
+  if (begun && who.decision.kind === 'block') return false;
+  const id = begun?.id ?? fromChallengeId(deps.keys, challengeId);
+  if (id === null) return false;
+  const { staffId } = who.membership;
+  const query = { id, staffId, passwordShown: true, now: deps.clock.now() };
   return (await consumeLoginChallenge(tx, query)) !== undefined;
 }
 
@@ -231,7 +235,7 @@ async function enter(
   await recordRisk(tx, ctx, membership, { at: 'login', risk, outcome });
   await rehash(tx, ctx, who);
   const subject = attemptSubject(deps.keys, 'email', account.email);
-  await clearAttempts(tx, ['account', 'known_device'], subject);
+  await clearAttempts(tx, PASSWORD_SCOPES, subject);
   const tokens = await openSession(deps, tx, ctx, mode, {
     tenantId,
     userId: account.userId,
@@ -247,16 +251,51 @@ async function enter(
   return { tokens, outcome, stepUp };
 }
 
-async function loginAdmitted(
+/** Takes a place in the queue of hashes only for the password itself, and only if the address may have one. */
+async function checkPassword(deps: LoginDeps, ctx: RequestContext, input: LoginInput) {
+  const credentials = { ...input, cookieDeviceHash: input.device.cookieHash };
+  const approach = await approachLogin(deps, ctx, credentials);
+  const applicant = await describeApplicant(deps, credentials, approach);
+  return deps.passwords.admit(applicant, () => verifyCredentials(deps, ctx, input, approach));
+}
+
+/** The answer confirms the password and names tenants: each of them can see that it did. */
+async function offerTenants(
+  deps: LoginDeps,
+  ctx: RequestContext,
+  offered: readonly Membership[],
+): Promise<never> {
+  await deps.db.transaction(async (tx) => {
+    for (const { tenantId, staffId } of offered) {
+      await recordAudit(tx, ctx, {
+        action: 'LOGIN_TENANTS_OFFERED',
+        outcome: 'success',
+        tenantId,
+        actor: staffId,
+        subject: `staff:${staffId}`,
+        details: {},
+      });
+    }
+  });
+  const tenants = offered.map(({ tenantId, slug, name }) => ({ id: tenantId, slug, name }));
+  throw new AppError('TENANT_SELECTION_REQUIRED', { extra: { tenants } });
+}
+
+/**
+ * Signs a person in: find the tenant and check the credentials, score, decide, and only then create
+ * anything.
+ * @throws AppError INVALID_CREDENTIALS, TENANT_SELECTION_REQUIRED, STEP_UP_REQUIRED, LOGIN_BLOCKED,
+ *   TOO_MANY_ATTEMPTS, HASHING_BUSY
+ */
+export async function login(
   deps: LoginDeps,
   ctx: RequestContext,
   input: LoginInput,
 ): Promise<TokenPair> {
-  const { account, recentFailures, accountsTried } = await verifyCredentials(deps, ctx, {
-    ...input,
-    cookieDeviceHash: input.device.cookieHash,
-  });
-  const membership = chooseMembership(account, input.tenant);
+  const { account, recentFailures, accountsTried } = await checkPassword(deps, ctx, input);
+  const fitting = listMemberships(account, input.tenant);
+  const membership = fitting.length === 1 ? fitting[0] : undefined;
+  if (!membership) return offerTenants(deps, ctx, fitting);
   const attempt = describeAttempt(deps, ctx, {
     at: 'login',
     tenantId: membership.tenantId,
@@ -297,14 +336,4 @@ async function loginAdmitted(
   await note(deps, ctx, who, entry.outcome);
   deps.metrics.logins.inc({ outcome: 'succeeded' });
   return entry.tokens;
-}
-
-/**
- * Signs a person in: find the tenant and check the credentials, score, decide, and only then create
- * anything.
- * @throws AppError INVALID_CREDENTIALS, TENANT_SELECTION_REQUIRED, STEP_UP_REQUIRED, LOGIN_BLOCKED,
- *   TOO_MANY_ATTEMPTS, HASHING_BUSY
- */
-export function login(deps: LoginDeps, ctx: RequestContext, input: LoginInput): Promise<TokenPair> {
-  return deps.passwords.admit(() => loginAdmitted(deps, ctx, input));
 }

@@ -1,21 +1,20 @@
 import { argon2id, hash, needsRehash, verify } from 'argon2';
 import type { Config } from '../config';
-import type { Random } from '../context';
-import { AppError } from '../errors';
+import type { Clock, Random } from '../context';
+import { createFairQueue } from './fairQueue';
+import type { FairQueue } from './fairQueue';
 
-export interface PasswordHasher {
+export interface PasswordHasher extends FairQueue {
   hash(password: string): Promise<string>;
-  /** @returns whether the password fits; false also for a stored value that is no hash */
-  verify(stored: string, password: string): Promise<boolean>;
-  /** The same work as {@link PasswordHasher.verify} for an account that does not exist. Always false. */
-  verifyNothing(password: string): Promise<boolean>;
+  /**
+   * Compares a password with a stored hash, and does the same work if there is none. The time an answer takes does not tell
+   * whether there was one, nor at which cost it was made: one hash is computed for each cost that is in use.
+   * @param stored null for an account that does not exist, or whose password must not be looked at: the answer is false
+   * @returns whether the password fits; false also for a stored value that is no hash
+   */
+  verify(stored: string | null, password: string): Promise<boolean>;
   /** Whether the stored hash was made at another cost than today's. */
   isOutdated(stored: string): boolean;
-  /**
-   * Runs a sign-in with a place in the queue reserved from its very start.
-   * @throws AppError HASHING_BUSY where all places are taken, before anything is counted or begun
-   */
-  admit<T>(signIn: () => Promise<T>): Promise<T>;
 }
 
 type HashingConfig = Pick<Config, 'argon2' | 'hashConcurrency' | 'hashQueueLimit'>;
@@ -44,40 +43,78 @@ function createHashQueue(concurrency: number) {
   };
 }
 
-/** Past so many sign-ins at once, memory would be the queue: the next one is told to come back. */
-function createAdmission(places: number): PasswordHasher['admit'] {
-  let admitted = 0;
-  return async (signIn) => {
-    if (admitted >= places) throw new AppError('HASHING_BUSY', { headers: { 'retry-after': '2' } });
-    admitted += 1;
+const COST = /^\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+(?=\$)/;
+/** @returns algorithm and cost as they stand at the beginning of a hash, or undefined for what is no hash */
+export const costOf = (stored: string): string | undefined => COST.exec(stored)?.[0];
+
+/** How long the list of costs in the database is good for. A new one is also learnt from the first hash that has it. */
+const COSTS_KEPT_MS = 600_000;
+
+/**
+ * The costs of the hashes that exist. An account whose hash was made at an earlier, cheaper cost would otherwise answer sooner
+ * than one that does not exist.
+ */
+function createCosts(today: string, clock: Clock, read: () => Promise<string[]>) {
+  let seen = new Set([today]);
+  let readAt: number | undefined;
+  let reading: Promise<void> | undefined;
+
+  async function look(now: number): Promise<void> {
     try {
-      return await signIn();
+      seen = new Set([today, ...(await read())]);
+      readAt = now;
+    } catch {
+      // Those that are known are used; the next sign-in looks again.
     } finally {
-      admitted -= 1;
+      reading = undefined;
     }
+  }
+
+  return async function inUse(stored: string | null): Promise<string[]> {
+    const now = clock.now().getTime();
+    if (readAt === undefined || now - readAt > COSTS_KEPT_MS) await (reading ??= look(now));
+    const own = stored === null ? undefined : costOf(stored);
+    if (own !== undefined) seen.add(own);
+    return [...seen].sort();
   };
 }
 
+export interface HasherDeps {
+  random: Random;
+  clock: Clock;
+  /** Reads the costs of all stored hashes, as {@link costOf} writes them. */
+  readCosts: () => Promise<string[]>;
+}
+
 /** argon2id (RFC 9106) behind a bounded queue; the cost is the configuration's. */
-export function createPasswordHasher(config: HashingConfig, random: Random): PasswordHasher {
+export function createPasswordHasher(config: HashingConfig, deps: HasherDeps): PasswordHasher {
   const { memoryKib: memoryCost, timeCost } = config.argon2;
   const cost = { memoryCost, timeCost, parallelism: 1 };
-  const run = createHashQueue(config.hashConcurrency);
+  const today = `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=1`;
+  const { hashConcurrency, hashQueueLimit } = config;
+  const places = hashConcurrency + hashQueueLimit;
+  const run = createHashQueue(hashConcurrency);
+  const costsInUse = createCosts(today, deps.clock, deps.readCosts);
   const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
-  // The hash of nothing: no password fits it, and refusing one costs what refusing any other does.
-  const nobody = `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=1$${base64(random.bytes(16))}$${base64(random.bytes(32))}`;
+  // The hash of nothing: no password fits it, and refusing one costs what refusing any other of that cost does.
+  const [salt, output] = [base64(deps.random.bytes(16)), base64(deps.random.bytes(32))];
+  const fits = (stored: string, password: string) =>
+    run(() => verify(stored, normalise(password)).catch(() => false));
 
-  async function verifyStored(stored: string, password: string): Promise<boolean> {
-    return run(() => verify(stored, normalise(password)).catch(() => false));
-  }
   return {
+    // Twice as many as are hashed at once: while one takes its try in the database, another is hashed.
+    ...createFairQueue(places, Math.min(places, 2 * hashConcurrency)),
     hash: (password) => run(() => hash(normalise(password), { ...cost, type: argon2id })),
-    verify: verifyStored,
-    async verifyNothing(password) {
-      await verifyStored(nobody, password);
-      return false;
+    async verify(stored, password) {
+      const own = stored === null ? undefined : costOf(stored);
+      let found = false;
+      for (const inUse of await costsInUse(stored)) {
+        const nobody = `${inUse}$${salt}$${output}`;
+        const right = await fits(inUse === own && stored !== null ? stored : nobody, password);
+        if (inUse === own) found = right;
+      }
+      return found;
     },
     isOutdated: (stored) => needsRehash(stored, cost),
-    admit: createAdmission(config.hashConcurrency + config.hashQueueLimit),
   };
 }

@@ -13,6 +13,7 @@ import {
 import { contextOf, principalOf } from '../middleware/request';
 import { endpoint, storableText } from '../routeTable';
 import { identifyDevice } from '../security';
+import { beginLogin } from './beginLogin';
 import { completeLogin } from './completeLogin';
 import { endSession, logout, logoutAll, logoutByToken } from './endSessions';
 import { listOwnSessions } from './listOwnSessions';
@@ -38,6 +39,11 @@ const loginBody = z.object({
 /** Long enough for an access token: sent in the wrong place, it is an invalid token, not a malformed body. */
 const refreshBody = z.object({ refreshToken: storableText(4096) });
 const logoutBody = refreshBody.partial().optional();
+const beginBody = z.object({
+  email: emailField,
+  tenant: storableText(63).transform(normalizeSlug).optional(),
+  rememberMe: z.boolean().default(false),
+});
 const completeBody = z.object({ challengeId: challengeId.optional() }).optional();
 /** As many as there ever were on one page, so that a client that does not page misses none of them. */
 const MOST_SESSIONS = 500;
@@ -150,6 +156,19 @@ function signOutRoutes(deps: Deps) {
     }),
   };
 }
+/** For somebody whose password is not looked at because others guess at it. */
+const factorFirstRoutes = (deps: Deps) => ({
+  beginLogin: endpoint({
+    summary: 'Begin a login with the second factor: the password is looked at after it',
+    body: beginBody,
+    responses: { 200: 'A challenge, alike for every e-mail address' },
+    async handle(req, res, { body }) {
+      const offer = await beginLogin(deps, body);
+      setChallengeCookie(req, res, offer.challengeId);
+      res.json(offer);
+    },
+  }),
+});
 
 function sessionRoutes(deps: Deps) {
   return {
@@ -196,6 +215,7 @@ function sessionRoutes(deps: Deps) {
 export const authRoutes = (deps: Deps) => ({
   ...signInRoutes(deps),
   ...signOutRoutes(deps),
+  ...factorFirstRoutes(deps),
   ...sessionRoutes(deps),
   ...noticeRoutes(deps),
 });

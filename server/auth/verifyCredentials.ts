@@ -4,20 +4,27 @@ import { clientIp } from '../context';
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import { retryAfter } from '../retryAfter';
 import {
+  EVERYBODY,
+  TRIES_AFTER_FACTOR,
   TRIES_FOR_KNOWN_DEVICES,
+  TRIES_FOR_KNOWN_NETWORKS,
   TRIES_FOR_STRANGERS,
-  addressBlock,
   attemptSubject,
   countFailures,
-  isKnownDevice,
-  readAttempts,
+  findShownFactor,
+  judgeAddress,
+  lookForFamiliar,
   reserveTry,
   resetTries,
 } from '../security';
+import type { AddressJudgement, AttemptScope, Familiarity } from '../security';
 import { findAccount } from './accountStore';
 import type { Account } from './accountStore';
+import type { Applicant } from './fairQueue';
 import { noticeGuesses } from './noticeGuesses';
+import { recordSpray } from './recordSpray';
 
 export interface Credentials {
   email: string;
@@ -26,6 +33,19 @@ export interface Credentials {
   tenant?: string | undefined;
   /** The device cookie's hash, where a cookie of ours came along. */
   cookieDeviceHash: string | null;
+  /** Of an earlier answer: perhaps of a login that began with the factor. */
+  challengeId?: string | undefined;
+}
+
+/** What is known of a login before its password is looked at. */
+export interface Approach extends AddressJudgement {
+  /** Under which the tries of this e-mail address are counted. */
+  subject: string;
+  account: Account | undefined;
+  /** A login that began with the factor, and has shown it. */
+  factorShown: boolean;
+  /** Looked up at the first call. */
+  familiar: () => Promise<Familiarity>;
 }
 
 export interface VerifiedAccount {
@@ -38,62 +58,119 @@ export interface VerifiedAccount {
 
 type CredentialDeps = Pick<
   Deps,
-  'db' | 'keys' | 'clock' | 'config' | 'passwords' | 'metrics' | 'random' | 'mail' | 'logger'
+  | 'db'
+  | 'pool'
+  | 'keys'
+  | 'clock'
+  | 'config'
+  | 'passwords'
+  | 'metrics'
+  | 'random'
+  | 'mail'
+  | 'logger'
 >;
 type FailureReason = Extract<AuditEvent, { action: 'AUTH_LOGIN_FAILED' }>['details']['reason'];
-type TryScope = 'account' | 'known_device';
 
-const GLOBAL_SUBJECT = 'all';
-const RETRY_AFTER = { 'retry-after': '900' };
-
-/** Under a surge over the whole system each address gets a tenth of its budget. */
-async function judgeAddress(
-  deps: CredentialDeps,
-  address: string,
-): Promise<{ throttled: boolean; accountsTried: number }> {
-  const counts = await readAttempts(
-    deps.db,
-    [
-      { scope: 'ip', subject: address },
-      { scope: 'global', subject: GLOBAL_SUBJECT },
-    ],
-    deps.clock.now(),
-  );
-  const { perIp, global } = deps.config.loginFailures;
-  const surge = (counts.get('global')?.failures ?? 0) >= global;
-  const { failures = 0, accounts = 0 } = counts.get('ip') ?? {};
-  const throttled = failures >= (surge ? Math.ceil(perIp / 10) : perIp);
-  return { throttled, accountsTried: accounts };
+/** A try that was taken. */
+interface Try {
+  scope: AttemptScope;
+  subject: string;
+  failures: number;
+  /** False for one that is taken to do the same work as others do: the password is not looked at. */
+  counts: boolean;
 }
 
 /**
- * Takes a try for this account, or, where strangers have used theirs up, one of those kept for devices
- * that the owner has signed in on: a lockout must not be a weapon.
+ * Looks at the address first, before a login takes a place in the queue of hashes: one that is past its budget gets no
+ * place, unless the login comes from a device that this person has signed in on, or has shown the second factor. Nothing
+ * here depends on whether the account exists.
+ * @throws AppError TOO_MANY_ATTEMPTS
  */
-async function takeTry(
+export async function approachLogin(
   deps: CredentialDeps,
-  account: Account | undefined,
+  ctx: RequestContext,
   credentials: Credentials,
-  query: { subject: string; throttled: boolean },
-): Promise<{ scope: TryScope; failures: number } | undefined> {
-  const now = deps.clock.now();
-  const limits = { failures: deps.config.loginFailures.perAccount };
-  if (!query.throttled) {
-    const key = { scope: 'account' as const, subject: query.subject };
-    const failures = await reserveTry(deps.db, key, { ...limits, tries: TRIES_FOR_STRANGERS }, now);
-    if (failures !== undefined) return { scope: 'account', failures };
+): Promise<Approach> {
+  const { email, cookieDeviceHash, challengeId } = credentials;
+  const judged = await judgeAddress(deps, ctx);
+  let looked: Promise<Familiarity> | undefined;
+  const familiar = () => (looked ??= lookForFamiliar(deps, ctx, { email, cookieDeviceHash }));
+  const account = await findAccount(deps.db, email);
+  const shownBy = challengeId === undefined ? undefined : await findShownFactor(deps, challengeId);
+  const factorShown = account !== undefined && shownBy === account.userId;
+  const approach = { ...judged, account, factorShown, familiar };
+  if (judged.refusedUntil !== null && !factorShown) {
+    if (cookieDeviceHash === null || !(await familiar()).device) {
+      deps.metrics.logins.inc({ outcome: 'throttled' });
+      const headers = retryAfter(deps.clock.now(), judged.refusedUntil);
+      throw new AppError('TOO_MANY_ATTEMPTS', { headers });
+    }
   }
-  if (!account || credentials.cookieDeviceHash === null) return undefined;
-  if (!(await isKnownDevice(deps.db, account.userId, credentials.cookieDeviceHash)))
-    return undefined;
-  const key = { scope: 'known_device' as const, subject: query.subject };
-  const failures = await reserveTry(
-    deps.db,
-    key,
-    { ...limits, tries: TRIES_FOR_KNOWN_DEVICES },
-    now,
-  );
-  return failures === undefined ? undefined : { scope: 'known_device', failures };
+  return { ...approach, subject: attemptSubject(deps.keys, 'email', email) };
+}
+
+/** In whose line of the queue a login stands. It is looked up only if there is a queue. */
+export async function describeApplicant(
+  deps: Pick<CredentialDeps, 'passwords'>,
+  { cookieDeviceHash }: Pick<Credentials, 'cookieDeviceHash'>,
+  approach: Approach,
+): Promise<Applicant> {
+  const { address, subject, factorShown } = approach;
+  if (!deps.passwords.isBusy()) return { block: address, familiar: false };
+  if (factorShown) return { block: `factor:${subject}`, familiar: true };
+  const { device, place } = await approach.familiar();
+  if (device) return { block: `device:${cookieDeviceHash}`, familiar: true };
+  // Anybody's: a place must not tell whether this account has signed in here.
+  return { block: address, familiar: place };
+}
+
+/** Which counters stand open to a login that strangers' tries are refused to. */
+async function listOtherShares(
+  deps: CredentialDeps,
+  { subject, refusedUntil, familiar }: Approach,
+): Promise<(Pick<Try, 'scope' | 'subject' | 'counts'> & { tries: number })[]> {
+  const { device, network } = await familiar();
+  const known = { subject, counts: true };
+  const shares = [
+    ...(device
+      ? [{ ...known, scope: 'known_device' as const, tries: TRIES_FOR_KNOWN_DEVICES }]
+      : []),
+    // An address past its budget is no shelter, and must not tell who has signed in there.
+    ...(network && refusedUntil === null
+      ? [{ ...known, scope: 'known_network' as const, tries: TRIES_FOR_KNOWN_NETWORKS }]
+      : []),
+  ];
+  if (shares.length > 0) return shares;
+  const nobody = attemptSubject(deps.keys, 'unfamiliar', subject);
+  const tries = TRIES_FOR_KNOWN_NETWORKS;
+  return [{ scope: 'known_network', subject: nobody, counts: false, tries }];
+}
+
+/**
+ * Takes a try for this account, or, if strangers have used theirs up, one of those kept for devices and networks that the
+ * owner has signed in from: a lockout must not be a weapon. A login that has shown the factor has tries of its own.
+ */
+async function takeTry(deps: CredentialDeps, approach: Approach): Promise<Try | undefined> {
+  const now = deps.clock.now();
+  const { subject } = approach;
+  const perWindow = deps.config.loginFailures.perAccount;
+  const take = async (one: Pick<Try, 'scope' | 'subject' | 'counts'>, tries: number) => {
+    const key = { scope: one.scope, subject: one.subject };
+    const failures = await reserveTry(deps.db, key, { failures: perWindow, tries }, now);
+    return failures === undefined ? undefined : { ...one, failures };
+  };
+  if (approach.factorShown) {
+    return take({ scope: 'after_factor', subject, counts: true }, TRIES_AFTER_FACTOR);
+  }
+  if (approach.refusedUntil === null) {
+    const taken = await take({ scope: 'account', subject, counts: true }, TRIES_FOR_STRANGERS);
+    if (taken) return taken;
+  }
+  for (const { tries, ...share } of await listOtherShares(deps, approach)) {
+    const taken = await take(share, tries);
+    if (taken) return taken;
+  }
+  return undefined;
 }
 
 /** Whose log a failed login belongs in: only where the account leaves no doubt. */
@@ -108,24 +185,26 @@ function tenantOfFailure(account: Account | undefined, tenant: string | undefine
 async function refuse(
   deps: CredentialDeps,
   ctx: RequestContext,
-  failure: { subject: string; address: string; scope: TryScope; tenantId: string | null },
+  { approach, taken, tenantId }: { approach: Approach; taken?: Try; tenantId: string | null },
   reason: FailureReason,
 ): Promise<never> {
+  const { subject, address } = approach;
   deps.metrics.logins.inc({ outcome: 'failed' });
   await deps.db.transaction(async (tx) => {
     const keys = [
-      { scope: failure.scope, subject: failure.subject },
-      { scope: 'ip' as const, subject: failure.address, account: failure.subject },
-      { scope: 'global' as const, subject: GLOBAL_SUBJECT },
+      { scope: taken?.scope ?? ('account' as const), subject: taken?.subject ?? subject },
+      { scope: 'ip' as const, subject: address, account: subject },
+      { scope: 'global' as const, subject: EVERYBODY },
     ];
-    await countFailures(tx, keys, deps.clock.now());
+    const counted = await countFailures(tx, keys, deps.clock.now());
     await recordAudit(tx, ctx, {
       action: 'AUTH_LOGIN_FAILED',
       outcome: 'failure',
-      tenantId: failure.tenantId,
-      subject: `account:${failure.subject}`,
+      tenantId,
+      subject: `account:${subject}`,
       details: { reason },
     });
+    await recordSpray(deps, tx, ctx, counted, address);
   });
   throw new AppError('INVALID_CREDENTIALS');
 }
@@ -149,45 +228,31 @@ function reasonToRefuse(
 /**
  * Checks an e-mail and a password. Unknown, wrong, disabled, locked and foreign accounts cost the same
  * and answer the same (ASVS 6.3.8); failures are counted per account, per address and for the whole.
- * @throws AppError INVALID_CREDENTIALS, or TOO_MANY_ATTEMPTS by address, whoever is asked for
+ * @throws AppError INVALID_CREDENTIALS
  */
 export async function verifyCredentials(
   deps: CredentialDeps,
   ctx: RequestContext,
-  credentials: Credentials,
+  { password, tenant }: Pick<Credentials, 'password' | 'tenant'>,
+  approach: Approach,
 ): Promise<VerifiedAccount> {
-  const { email, password, tenant } = credentials;
-  const subject = attemptSubject(deps.keys, 'email', email);
-  const address = attemptSubject(deps.keys, 'address', addressBlock(ctx.ip));
-  // What a proxy does not tell apart is not refused as one.
-  const { throttled, accountsTried } =
-    clientIp(ctx) === null
-      ? { throttled: false, accountsTried: 0 }
-      : await judgeAddress(deps, address);
-  const account = await findAccount(deps.db, email);
-  const taken = await takeTry(deps, account, credentials, { subject, throttled });
-  if (!taken && throttled) {
-    deps.metrics.logins.inc({ outcome: 'throttled' });
-    throw new AppError('TOO_MANY_ATTEMPTS', { headers: RETRY_AFTER });
-  }
-  const fits =
-    account && taken
-      ? await deps.passwords.verify(account.passwordHash, password)
-      : await deps.passwords.verifyNothing(password);
+  const { account, accountsTried, subject } = approach;
+  const taken = await takeTry(deps, approach);
+  const looksAt = account && taken?.counts ? account.passwordHash : null;
+  const fits = await deps.passwords.verify(looksAt, password);
   const tenantId = tenantOfFailure(account, tenant);
-  const failure = { subject, address, scope: taken?.scope ?? ('account' as const), tenantId };
-  const guessed = { account, subject };
-  if (!taken) {
-    noticeGuesses(deps, ctx, guessed);
+  const failure = { approach, tenantId, ...(taken ? { taken } : {}) };
+  if (!taken?.counts) {
+    noticeGuesses(deps, ctx, { account, subject });
     return refuse(deps, ctx, failure, 'account_locked');
   }
   const reason = reasonToRefuse(account, fits, tenant);
   if (!account || reason) {
     if (taken.failures + 1 >= deps.config.loginFailures.perAccount) {
-      noticeGuesses(deps, ctx, guessed);
+      noticeGuesses(deps, ctx, { account, subject });
     }
     return refuse(deps, ctx, failure, reason ?? 'unknown_account');
   }
-  await resetTries(deps.db, taken.scope, subject);
+  await resetTries(deps.db, taken.scope, taken.subject);
   return { account, recentFailures: taken.failures, accountsTried };
 }

@@ -2,7 +2,13 @@ import { recordAudit } from '../audit';
 import { forceLogout } from '../auth';
 import type { KnownCompromise } from '../auth';
 import { instant } from '../routeTable';
-import { attemptSubject, clearAttempts, listClosedAccounts, listMembers } from '../security';
+import {
+  PASSWORD_SCOPES,
+  attemptSubject,
+  clearAttempts,
+  listClosedAccounts,
+  listMembers,
+} from '../security';
 import { objectionToPassword, setPassword } from '../tenants';
 import { CommandError } from './commandError';
 import { staffOf, tenantIdOf } from './findStaff';
@@ -42,8 +48,12 @@ export function unlockCommand(options: Options) {
     const { tenantId, staffId, email } = await staffOf(operator, options);
     await deps.db.transaction(async (tx) => {
       const account = attemptSubject(deps.keys, 'email', email);
-      await clearAttempts(tx, ['account', 'known_device'], account);
-      await clearAttempts(tx, ['step_up'], attemptSubject(deps.keys, 'staff', staffId));
+      await clearAttempts(tx, PASSWORD_SCOPES, account);
+      const codes = [
+        attemptSubject(deps.keys, 'staff', staffId),
+        attemptSubject(deps.keys, 'begun-account', account),
+      ];
+      for (const subject of codes) await clearAttempts(tx, ['step_up'], subject);
       await recordAudit(tx, ctx, {
         action: 'STAFF_UNLOCKED',
         outcome: 'success',

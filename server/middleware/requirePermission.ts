@@ -1,11 +1,13 @@
 import type { RequestHandler } from 'express';
 import { AppError } from '../errors';
-import { principalOf } from './request';
+import { contextOf, depsOf, principalOf } from './request';
 
-/** Passes staff who hold the permission in the tenant they are signed in to. */
+/** Passes staff who hold the permission in the tenant they are signed in to; a refusal is recorded. */
 export function requirePermission(permission: string): RequestHandler {
-  return (req, _res, next) => {
-    if (!principalOf(req).permissions.includes(permission)) {
+  return async (req, _res, next) => {
+    const principal = principalOf(req);
+    if (!principal.permissions.includes(permission)) {
+      await depsOf(req).denials.record(contextOf(req), principal, permission);
       throw new AppError('FORBIDDEN', { detail: `This needs the permission ${permission}.` });
     }
     next();

@@ -46,6 +46,21 @@ export async function reserveTry(
   return row?.failures;
 }
 
+/**
+ * When a try that was refused would be taken.
+ * @returns null if no time helps: the tries since the last success are used up
+ */
+export async function whenFree(
+  db: Db,
+  key: { scope: AttemptScope; subject: string },
+  limits: AttemptLimits,
+  now: Date,
+): Promise<Date | null> {
+  const count = (await readAttempts(db, [key], now)).get(key.scope);
+  if (!count) return now;
+  return count.tries >= limits.tries ? null : count.windowEndsAt;
+}
+
 /** A row names so many accounts at most: what counts is whether they are few or many. */
 const ACCOUNTS_KEPT = 20;
 
@@ -56,15 +71,26 @@ export interface CountedAttempt {
   account?: string;
 }
 
-/** Counts one failure in each scope; the order is the caller's and always the same, so none deadlocks. */
+/** What one counter says after a failure was counted. */
+export interface CountedFailure {
+  scope: AttemptScope;
+  failures: number;
+  /** Different accounts that failed, as far as they are kept. */
+  accounts: number;
+}
+
+/**
+ * Counts one failure in each scope; the order is the caller's and always the same, so none deadlocks.
+ * @returns what the counters say now
+ */
 export async function countFailures(
   db: Db,
   keys: readonly CountedAttempt[],
   now: Date,
-): Promise<void> {
+): Promise<CountedFailure[]> {
   const table = failedAttempts;
   const over = sql`${table.windowStartedAt} <= ${windowCut(now).toISOString()}`;
-  await db
+  return db
     .insert(table)
     .values(
       keys.map(({ account, ...key }) => ({
@@ -85,6 +111,11 @@ export async function countFailures(
         windowStartedAt: sql`CASE WHEN ${over} THEN ${now.toISOString()} ELSE ${table.windowStartedAt} END`,
         updatedAt: now,
       },
+    })
+    .returning({
+      scope: table.scope,
+      failures: table.failures,
+      accounts: sql<number>`cardinality(${table.accounts})`,
     });
 }
 
@@ -116,6 +147,8 @@ export interface AttemptCount {
   tries: number;
   /** Different accounts that failed, as far as they are kept. */
   accounts: number;
+  /** From when on failures count anew. */
+  windowEndsAt: Date;
 }
 
 /** @returns the counts by scope; failures outside the window count as none */
@@ -147,6 +180,7 @@ export async function readAttempts(
         tries: row.tries,
         failures: row.windowStartedAt > cut ? row.failures : 0,
         accounts: row.windowStartedAt > cut ? row.accounts.length : 0,
+        windowEndsAt: new Date(row.windowStartedAt.getTime() + FAILURE_WINDOW_MS),
       },
     ]),
   );

@@ -6,15 +6,32 @@ import type { KeyRing } from '../keyRing';
 export const FAILURE_WINDOW_MS = 15 * 60_000;
 
 /**
- * NIST SP 800-63B-4 3.2.2: no more than 100 consecutive failed tries on one account. Devices that the owner
- * has signed in on keep a share of their own, so that a stranger's guessing cannot lock the owner out.
+ * NIST SP 800-63B-4 3.2.2: fewer than 100 consecutive failed tries on one account. These are the shares of it, counted since
+ * the last success; passwords and codes together make 99. Devices and networks that the owner has signed in from, and logins
+ * that have shown the second factor, have a share each, so that a stranger's guessing cannot lock the owner out.
  */
-export const TRIES_FOR_STRANGERS = 80;
-export const TRIES_FOR_KNOWN_DEVICES = 20;
+export const TRIES_FOR_STRANGERS = 40;
+export const TRIES_FOR_KNOWN_DEVICES = 12;
+export const TRIES_FOR_KNOWN_NETWORKS = 12;
+export const TRIES_AFTER_FACTOR = 8;
+/** Codes of logins that begin with the factor: anybody may guess them, so they take nothing from the codes below. */
+export const BEGUN_LOGIN_TRIES = 10;
+/** RFC 4226 7.3: codes of people who have shown a password, a session or a token, across challenges. */
+export const STEP_UP_TRIES = 17;
 
-/** RFC 4226 7.3: the budget of codes per staff member, across challenges. */
+/** Wrong codes in the window from which codes are refused. */
 export const STEP_UP_FAILURES = 10;
-export const STEP_UP_TRIES = 50;
+
+/** So many accounts that fail from one address in the window are a spray. */
+export const SPRAYED_ACCOUNTS = 5;
+
+/** All counters of an account's passwords. */
+export const PASSWORD_SCOPES = [
+  'account',
+  'known_device',
+  'known_network',
+  'after_factor',
+] as const;
 
 /** Under which keyed hash an e-mail, an address or a staff member is counted. */
 export const attemptSubject = (keys: KeyRing, kind: string, value: string): string =>

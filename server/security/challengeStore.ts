@@ -190,26 +190,34 @@ const USABLE_FOR_MS = 3_600_000;
 export const verifiedSince = (now: Date, seconds: number) =>
   and(gt(stepUpChallenges.verifiedAt, new Date(now.getTime() - seconds * 1000)), notEnded());
 
+/** A challenge that can let one login through now. */
+export const usableLoginChallenge = (id: string, now: Date) =>
+  and(
+    eq(stepUpChallenges.id, id),
+    eq(stepUpChallenges.origin, 'login'),
+    isNull(stepUpChallenges.consumedAt),
+    verifiedSince(now, VERIFIED_FOR_SEC),
+  );
+
 /**
  * Lets one login through: consumed in one statement, by one request, once.
  * @param staffId whose login it must be, where that is known
+ * @param passwordShown true if the password was right just now; else a challenge to which it is still due lets nobody in
  * @returns the challenge, or undefined if it is not verified, too old, used or ended
  */
 export async function consumeLoginChallenge(
   tx: Tx,
-  query: { id: string; staffId?: string; now: Date },
+  query: { id: string; staffId?: string; passwordShown: boolean; now: Date },
 ): Promise<Challenge | undefined> {
   const [row] = await tx
     .update(stepUpChallenges)
     .set({ consumedAt: query.now })
     .where(
       and(
-        eq(stepUpChallenges.id, query.id),
-        eq(stepUpChallenges.origin, 'login'),
+        usableLoginChallenge(query.id, query.now),
         query.staffId ? eq(stepUpChallenges.staffId, query.staffId) : undefined,
         eq(stepUpChallenges.mustEnrol, false),
-        isNull(stepUpChallenges.consumedAt),
-        verifiedSince(query.now, VERIFIED_FOR_SEC),
+        query.passwordShown ? undefined : eq(stepUpChallenges.passwordDue, false),
       ),
     )
     .returning();

@@ -1,12 +1,22 @@
 export { assessRisk } from './assessRisk';
 export type { RiskAssessment } from './assessRisk';
 export {
+  PASSWORD_SCOPES,
+  SPRAYED_ACCOUNTS,
+  TRIES_AFTER_FACTOR,
   TRIES_FOR_KNOWN_DEVICES,
+  TRIES_FOR_KNOWN_NETWORKS,
   TRIES_FOR_STRANGERS,
   addressBlock,
   attemptSubject,
   attemptSubjects,
 } from './attempts';
+export { BEGUN_FOR_MS, findShownFactor, readBegunLogin, sealBegunLogin } from './begunLogin';
+export { BEGUN_METHODS } from './verifyBegunLogin';
+export { lookForFamiliar } from './familiarStore';
+export type { Familiarity } from './familiarStore';
+export { EVERYBODY, judgeAddress } from './judgeAddress';
+export type { AddressJudgement } from './judgeAddress';
 export {
   clearAttempts,
   countFailures,
@@ -21,6 +31,7 @@ export type { AnomalyInput } from './computeAnomalyScore';
 export { listMembers } from './closedStore';
 export { listClosedAccounts } from './listClosedAccounts';
 export { lockedRoutes } from './lockedRoutes';
+export type { AttemptScope, CountedFailure } from './attemptStore';
 export { describeAttempt } from './describeAttempt';
 export { offerRefreshChallenge, passByProof } from './refreshChallenges';
 export { isAtProvenHome } from './signals';
@@ -42,6 +53,8 @@ export { createBreaker } from './breaker';
 export type { Breaker } from './breaker';
 export { noteDecision } from './noteDecision';
 export { passkeyRoutes } from './passkeyRoutes';
+export { createDenialRecorder } from './recordDenials';
+export type { DenialRecorder } from './recordDenials';
 export { createRiskCaches } from './riskCaches';
 export { createRiskDecisionLog } from './riskDecisionLog';
 export type { RiskDecisionLog } from './riskDecisionLog';

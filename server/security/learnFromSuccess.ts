@@ -2,6 +2,7 @@ import { clientIp } from '../context';
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import type { DeviceIdentity } from './devices';
+import { knownAddressHash } from './familiarStore';
 import { networkOf } from './networks';
 import { nameKeyOfDevices, renewKnownDevices } from './renewDevicesStore';
 import { rememberSighting } from './riskFactsStore';
@@ -19,8 +20,11 @@ export async function learnFromSuccess(
 ): Promise<void> {
   const { renewed, ...who } = seen;
   try {
-    const network = networkOf(clientIp(ctx), deps.geo.asn(clientIp(ctx)));
-    const sighting = { ...who, country: ctx.country, network, at: deps.clock.now() };
+    const ip = clientIp(ctx);
+    const network = networkOf(ip, deps.geo.asn(ip));
+    const addressHash = knownAddressHash(deps.keys, ip);
+    const place = { country: ctx.country, network, addressHash };
+    const sighting = { ...who, ...place, at: deps.clock.now() };
     const { anomalyTimeoutMs } = deps.config;
     const { tenantId, staffId, deviceHashes } = who;
     const keyId = deps.keys.ids.tokenHash;

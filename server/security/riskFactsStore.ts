@@ -2,6 +2,7 @@ import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Db, PreparedStatement, Tx } from '../db';
 import type { RunStatement } from '../db/runWithin';
 import {
+  knownAddresses,
   knownCountries,
   knownDevices,
   knownNetworks,
@@ -84,6 +85,8 @@ export interface Sighting {
   deviceHashes: readonly string[];
   country: string | null;
   network: string | null;
+  /** Of the address block. */
+  addressHash: string;
   /** The session that teaches it; null while there are none. */
   sessionId: string | null;
   at: Date;
@@ -138,7 +141,8 @@ export async function rememberSighting(
   sighting: Sighting,
   timeoutMs: number,
 ): Promise<void> {
-  const { tenantId, userId, staffId, sessionId, deviceHashes, country, network, at } = sighting;
+  const { tenantId, userId, staffId, sessionId, at } = sighting;
+  const { deviceHashes, country, network, addressHash } = sighting;
   const row = { tenantId, userId, staffId, sessionId, firstSeenAt: at, lastSeenAt: at };
   await tx.execute(sql`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true)`);
   if (!(await mayTeach(tx, sighting))) return;
@@ -151,6 +155,13 @@ export async function rememberSighting(
         set: { lastSeenAt: sql`greatest(${knownDevices.lastSeenAt}, excluded.last_seen_at)` },
       });
   }
+  await tx
+    .insert(knownAddresses)
+    .values({ ...row, addressHash })
+    .onConflictDoUpdate({
+      target: [knownAddresses.staffId, knownAddresses.addressHash],
+      set: { lastSeenAt: sql`greatest(${knownAddresses.lastSeenAt}, excluded.last_seen_at)` },
+    });
   if (network !== null) {
     await tx
       .insert(knownNetworks)

@@ -6,9 +6,12 @@ import type { StepUpPurpose } from '../db/schema';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import type { ErrorCode } from '../errors';
-import { clearAttempts, countFailures, reserveTry } from './attemptStore';
+import { retryAfter } from '../retryAfter';
+import { clearAttempts, countFailures, reserveTry, whenFree } from './attemptStore';
 import { STEP_UP_FAILURES, STEP_UP_TRIES, attemptSubject } from './attempts';
 import { hashAnswer } from './answerHash';
+import { readBegunLogin } from './begunLogin';
+import type { BegunLogin } from './begunLogin';
 import {
   MAX_ATTEMPTS,
   findChallenge,
@@ -24,6 +27,7 @@ import { noticeRecoveryCode, noticeWrongCode } from './noticeProofs';
 import { PROOFS, listAllowedMethods } from './proofs';
 import type { Answer, FailureReason, Proof, StepUpMethod } from './proofs';
 import { unreadableFactor } from './totp';
+import { verifyBegunLogin } from './verifyBegunLogin';
 
 export interface StepUpInput extends WhichChallenge {
   answer: Answer;
@@ -70,6 +74,13 @@ async function recordFailure(
   await noticeWrongCode(deps, tx, ctx, challenge);
 }
 
+/** @param freeAt null if no time helps */
+function tooManyCodes(now: Date, freeAt: Date | null): AppError {
+  if (freeAt) return new AppError('TOO_MANY_ATTEMPTS', { headers: retryAfter(now, freeAt) });
+  const detail = 'Too many wrong codes in a row: ask an administrator to unlock you.';
+  return new AppError('TOO_MANY_ATTEMPTS', { detail });
+}
+
 /** @returns how many tries the challenge has left, this one taken off, or why there is none to take */
 async function takeTry(
   deps: VerifyDeps,
@@ -92,7 +103,7 @@ async function takeTry(
   const limits = { failures: STEP_UP_FAILURES, tries: STEP_UP_TRIES };
   if ((await reserveTry(tx, key, limits, now)) === undefined) {
     await recordFailure(deps, tx, ctx, challenge, 'account_budget');
-    return new AppError('TOO_MANY_ATTEMPTS', { headers: { 'retry-after': '900' } });
+    return tooManyCodes(now, await whenFree(tx, key, limits, now));
   }
   return MAX_ATTEMPTS - attempts;
 }
@@ -192,6 +203,17 @@ async function answerChallenge(
   return new AppError(wrong.code, { extra: { attemptsLeft } });
 }
 
+/** @returns the login that began with the factor, if the client means one */
+function findBegun(
+  deps: VerifyDeps,
+  principal: Principal | null,
+  { challengeId, cookieChallengeId, purpose }: StepUpInput,
+): BegunLogin | undefined {
+  const named = challengeId ?? (principal ? undefined : cookieChallengeId);
+  if (named === undefined || purpose !== 'security_settings') return undefined;
+  return readBegunLogin(deps.keys, named);
+}
+
 /**
  * Answers a challenge. Tries are taken before the answer is looked at, five a challenge and a budget per staff member
  * across challenges (RFC 4226 7.3); the proof is spent in one statement. The same right answer to the same challenge gets
@@ -206,6 +228,8 @@ export async function verifyStepUp(
   input: StepUpInput,
 ): Promise<StepUpResult> {
   const { answer } = input;
+  const begun = findBegun(deps, principal, input);
+  if (begun) return verifyBegunLogin(deps, ctx, begun, answer);
   const isRepeat = ({ id, answerHash }: Challenge) =>
     answerHash === hashAnswer(deps.keys, id, answer);
   const challenge = await findAnswerable(deps, principal, input, isRepeat);

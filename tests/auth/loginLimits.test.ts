@@ -3,6 +3,7 @@ import { verify } from 'argon2';
 import { eq } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { failedAttempts, users } from '@/server/db/schema';
+import { TRIES_FOR_KNOWN_DEVICES, TRIES_FOR_STRANGERS } from '@/server/security/attempts';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { cookieOf, fromAddress, login } from '@/tests/helpers/authCalls';
@@ -17,6 +18,7 @@ jest.mock('argon2', () => {
 });
 
 const verifications = jest.mocked(verify);
+const SHARES = TRIES_FOR_STRANGERS + TRIES_FOR_KNOWN_DEVICES;
 const WINDOW_SEC = 15 * 60;
 const WRONG = 'not the right password';
 
@@ -42,8 +44,9 @@ const failTimes = async (node: Node, who: SeededAuth, times: number, headers = {
   }
 };
 
+/** From an address of its own: the others stay unknown. */
 const deviceOf = async (node: Node, who: SeededAuth) => ({
-  cookie: cookieOf(await login(node.app, who), 'gh_device'),
+  cookie: cookieOf(await login(node.app, who, fromAddress('198.51.100.7')), 'gh_device'),
 });
 
 beforeEach(async () => {
@@ -113,7 +116,7 @@ describe('an account that strangers guess at', () => {
     expect((await login(node.app, owner)).status).toBe(200);
   });
 
-  it('never has more than 100 tries evaluated, however patient the guessers are', async () => {
+  it('never has more tries evaluated than its shares, however patient the guessers are', async () => {
     const node = openLimitedNode({ perAccount: 45 });
     const owner = await seedTestUserAndToken();
     const device = await deviceOf(node, owner);
@@ -127,13 +130,13 @@ describe('an account that strangers guess at', () => {
     await failTimes(node, owner, 25, device);
     evaluated += await takeEvaluated(owner);
     // Both shares were used up: the bound was met, not missed.
-    expect(evaluated).toBe(100);
+    expect(evaluated).toBe(SHARES);
     expect((await login(node.app, owner)).status).toBe(401);
     expect((await login(node.app, owner, device)).status).toBe(401);
     expect(await takeEvaluated(owner)).toBe(0);
   });
 
-  it('never has more than 100 tries evaluated, however many arrive at once on two nodes', async () => {
+  it('never has more tries evaluated than its shares, however many arrive at once on two nodes', async () => {
     const nodes = [openLimitedNode({ perAccount: 50 }), openLimitedNode({ perAccount: 50 })];
     const owner = await seedTestUserAndToken();
     const device = await deviceOf(nodes[0] as Node, owner);
@@ -148,7 +151,7 @@ describe('an account that strangers guess at', () => {
       evaluated += await takeEvaluated(owner);
       for (const { clock } of nodes) clock.advance(WINDOW_SEC + 1);
     }
-    expect(evaluated).toBe(100);
+    expect(evaluated).toBe(SHARES);
   });
 
   it('has its slate wiped clean by a right login', async () => {
@@ -178,7 +181,7 @@ describe('a crowd', () => {
     const refused = (await Promise.all(crowd)).filter(({ status }) => status === 503);
     expect(refused.length).toBeGreaterThan(10);
     expect(refused[0]?.body.error).toBe('HASHING_BUSY');
-    expect(refused[0]?.headers['retry-after']).toBe('2');
+    expect(Number(refused[0]?.headers['retry-after'])).toBeGreaterThan(0);
     expect((await login(small.app, owner)).status).toBe(200);
   });
 });

@@ -26,6 +26,9 @@ const health = { missing: ['user_sessions'], findings: ['a table is gone'], diff
 export const AUDIT_DETAILS: Details = {
   AUTH_LOGIN_SUCCEEDED: { ...risk, rememberMe: true, stepUp: true },
   AUTH_LOGIN_FAILED: { reason: 'wrong_password' },
+  LOGIN_TENANTS_OFFERED: {},
+  LOGIN_SPRAY_DETECTED: { over: 'address', failures: 9, accounts: 5 },
+  PERMISSION_DENIED: { permission: 'SETTINGS_SECURITY_VIEW', repeated: 3 },
   AUTH_LOGOUT: { scope: 'session' },
   AUTH_TOKEN_REFRESH: {},
   AUTH_TOKEN_REISSUED: { at: 'refresh' },

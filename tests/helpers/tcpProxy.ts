@@ -10,8 +10,11 @@ export interface TcpProxy {
   url: string;
   /** Holds from now on, for open connections too; `refuse` breaks those. */
   set(mode: Mode): void;
-  /** From now on a connection that sends this text falls silent for good; null ends it for new connections. */
-  silenceOn(text: string | null): void;
+  /**
+   * Calls back before something that holds this text is sent on; another call takes the place of the one before.
+   * @param passes whether it is sent on; if not, that connection is silent for good
+   */
+  watchFor(text: string, passes: () => boolean): void;
   /** Where new connections go, after a restart of the server on another port. */
   aimAt(url: string): void;
   close(): Promise<void>;
@@ -29,7 +32,7 @@ function pass(from: Socket, to: Socket, open: (chunk: Buffer) => boolean): void 
 export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
   let target = new URL(serverUrl);
   let mode: Mode = 'forward';
-  let silencing: string | null = null;
+  let watched: { text: string; passes: () => boolean } | undefined;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     if (mode === 'refuse') return void client.destroy();
@@ -40,7 +43,7 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
     }
     let silenced = false;
     pass(client, upstream, (chunk) => {
-      if (silencing !== null && chunk.includes(silencing)) silenced = true;
+      if (watched && chunk.includes(watched.text)) silenced ||= !watched.passes();
       return !silenced && (mode === 'forward' || mode === 'mute');
     });
     pass(upstream, client, () => mode === 'forward');
@@ -58,8 +61,8 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
       mode = next;
       if (next === 'refuse') breakAll();
     },
-    silenceOn(text) {
-      silencing = text;
+    watchFor(text, passes) {
+      watched = { text, passes };
     },
     aimAt(to) {
       target = new URL(to);

@@ -1,6 +1,7 @@
 import type { AuditAction } from '../actions';
 import { IN_SOMEBODYS_PLACE, IP_RULES } from './accessMappings';
 import { ACCOUNT_MAPPINGS } from './accountMappings';
+import { ATTACK_MAPPINGS } from './attackMappings';
 import type { OcsfMapping } from './classes';
 import { STAFF_MAPPINGS } from './staffMappings';
 
@@ -14,6 +15,7 @@ export const OCSF_MAPPINGS: Readonly<
   Record<AuditAction, OcsfMapping | readonly [OcsfMapping, OcsfMapping]>
 > = {
   ...ACCOUNT_MAPPINGS,
+  ...ATTACK_MAPPINGS,
   AUTH_LOGIN_SUCCEEDED: {
     class: 'authentication',
     activity: 'Logon',

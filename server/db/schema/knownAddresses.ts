@@ -25,5 +25,6 @@ export const knownAddresses = pgTable(
     }),
     unique('known_addresses_staff_address_unique').on(table.staffId, table.addressHash),
     index('idx_known_addresses_user').on(table.userId),
+    index('idx_known_addresses_address').on(table.addressHash),
   ],
 );

@@ -4,6 +4,9 @@ import { hasTotp, listTotp, spendTotpStep } from '../totpStore';
 import type { TotpRow } from '../totpStore';
 import type { Proof, ProofDeps } from './proof';
 
+/** 160 bits in base32, that open nothing. */
+const NOBODYS_SECRET = 'A'.repeat(32);
+
 /** The authenticators of a person with their secrets; null for a secret that no key here opens. */
 async function openAll(deps: ProofDeps, { tenantId, staffId }: Challenge) {
   const factors = await listTotp(deps.db, tenantId, staffId);
@@ -35,6 +38,8 @@ export const totpProof: Proof = {
     const now = deps.clock.now();
     const opened = await openAll(deps, challenge);
     let found: { factor: TotpRow; step: number } | undefined;
+    // As much work for somebody without an authenticator, or who does not exist, as for one.
+    if (opened.length === 0) await checkTotpCode(NOBODYS_SECRET, answer.code, now, null);
     // All are looked at, whichever fits: the time an answer takes must not tell which.
     for (const { factor, secret } of opened) {
       const step = secret === null ? null : await checkTotpCode(secret, answer.code, now, null);

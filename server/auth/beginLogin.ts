@@ -1,0 +1,69 @@
+import type { Deps } from '../deps';
+import { BEGUN_FOR_MS, BEGUN_METHODS, attemptSubject, sealBegunLogin } from '../security';
+import { findAccount } from './accountStore';
+import type { Account, Membership } from './accountStore';
+
+export interface BeginLoginInput {
+  email: string;
+  /** Slug or id. */
+  tenant?: string | undefined;
+  rememberMe: boolean;
+}
+
+/** The same for every e-mail address. */
+export interface BegunLoginOffer {
+  challengeId: string;
+  purpose: 'security_settings';
+  methods: readonly string[];
+  /** ISO 8601. */
+  expiresAt: string;
+}
+
+function findMembership(
+  account: Account | undefined,
+  tenant: string | undefined,
+): Membership | undefined {
+  if (!account?.active) return undefined;
+  const fitting = account.memberships.filter(
+    ({ active, slug, tenantId }) =>
+      active && (tenant === undefined || tenant === slug || tenant === tenantId),
+  );
+  return fitting.length === 1 ? fitting[0] : undefined;
+}
+
+/**
+ * Begins a login with the second factor, for somebody whose password is not looked at because others guess at it. The
+ * answer is made in the same way for every address, known or not, and nothing is stored: see `BegunLogin`.
+ */
+export async function beginLogin(
+  deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'random'>,
+  { email, tenant, rememberMe }: BeginLoginInput,
+): Promise<BegunLoginOffer> {
+  const account = await findAccount(deps.db, email);
+  const member = findMembership(account, tenant);
+  const expiresAt = new Date(deps.clock.now().getTime() + BEGUN_FOR_MS);
+  const [id, tenantId, userId, staffId] = [0, 1, 2, 3].map(() => deps.random.id()) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  const challengeId = sealBegunLogin(deps.keys, {
+    id,
+    tenantId: member?.tenantId ?? tenantId,
+    userId: account && member ? account.userId : userId,
+    staffId: member?.staffId ?? staffId,
+    sessionVersion: member?.sessionVersion ?? 1,
+    subject: attemptSubject(deps.keys, 'email', email),
+    expiresAt,
+    rememberMe,
+    real: member !== undefined,
+  });
+  const methods = BEGUN_METHODS;
+  return {
+    challengeId,
+    purpose: 'security_settings',
+    methods,
+    expiresAt: expiresAt.toISOString(),
+  };
+}

@@ -1,0 +1,179 @@
+import { recordAudit } from '../audit';
+import type { AuditEvent } from '../audit';
+import type { RequestContext } from '../context';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import { retryAfter } from '../retryAfter';
+import { clearAttempts, countFailures, reserveTry, whenFree } from './attemptStore';
+import type { AttemptLimits } from './attemptStore';
+import { BEGUN_LOGIN_TRIES, STEP_UP_FAILURES, attemptSubject } from './attempts';
+import { BEGUN_FOR_MS } from './begunLogin';
+import type { BegunLogin } from './begunLogin';
+import { insertShownFactor } from './begunLoginStore';
+import { MAX_ATTEMPTS } from './challengeStore';
+import type { Challenge } from './challengeStore';
+import { lockFactors } from './factorStore';
+import { EVERYBODY, judgeAddress } from './judgeAddress';
+import { PROOFS } from './proofs';
+import type { Answer, Proof } from './proofs';
+import { unreadableFactor } from './totp';
+
+type BegunDeps = Pick<
+  Deps,
+  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'riskPolicies'
+>;
+type Failure = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];
+
+/** The same list for every e-mail address. A code is never mailed: anybody could fill a mailbox with them. */
+export const BEGUN_METHODS = ['totp', 'recovery_code'] as const;
+
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+
+/** The counters of one answer, as they are taken: the challenge's, the address's for this account, the account's. */
+function countersOf(deps: BegunDeps, begun: BegunLogin, address: string) {
+  const count = (kind: string, value: string, limits: AttemptLimits) => ({
+    key: { scope: 'step_up' as const, subject: attemptSubject(deps.keys, kind, value) },
+    limits,
+  });
+  const five = { failures: MAX_ATTEMPTS, tries: MAX_ATTEMPTS };
+  return {
+    challenge: count('begun-challenge', begun.id, five),
+    // One stranger must not use up what others could need.
+    here: count('begun-address', `${begun.subject}/${address}`, { ...five, tries: UNLIMITED }),
+    account: count('begun-account', begun.subject, {
+      failures: STEP_UP_FAILURES,
+      tries: BEGUN_LOGIN_TRIES,
+    }),
+  };
+}
+
+type Counters = ReturnType<typeof countersOf>;
+
+/** The same rows whether the account exists or not. @returns the wrong answers to this challenge */
+async function recordFailure(
+  deps: BegunDeps,
+  ctx: RequestContext,
+  { begun, counters, address }: { begun: BegunLogin; counters: Counters; address: string },
+  reason: Failure,
+): Promise<number> {
+  return deps.db.transaction(async (tx) => {
+    const { challenge, here, account } = counters;
+    const [first] = await countFailures(
+      tx,
+      [
+        challenge.key,
+        here.key,
+        account.key,
+        { scope: 'ip', subject: address, account: begun.subject },
+        { scope: 'global', subject: EVERYBODY },
+      ],
+      deps.clock.now(),
+    );
+    await recordAudit(tx, ctx, {
+      action: 'STEP_UP_FAILED',
+      outcome: 'failure',
+      tenantId: begun.real ? begun.tenantId : null,
+      subject: `account:${begun.subject}`,
+      details: { purpose: 'security_settings', origin: 'login', reason },
+    });
+    return first?.failures ?? MAX_ATTEMPTS;
+  });
+}
+
+async function takeTries(
+  deps: BegunDeps,
+  ctx: RequestContext,
+  asked: { begun: BegunLogin; counters: Counters; address: string },
+): Promise<void> {
+  const now = deps.clock.now();
+  const { challenge, here, account } = asked.counters;
+  if ((await reserveTry(deps.db, challenge.key, challenge.limits, now)) === undefined) {
+    throw new AppError('CHALLENGE_EXHAUSTED', { detail: 'Begin the login again.' });
+  }
+  for (const { key, limits } of [here, account]) {
+    if ((await reserveTry(deps.db, key, limits, now)) !== undefined) continue;
+    await recordFailure(deps, ctx, asked, 'account_budget');
+    const freeAt = await whenFree(deps.db, key, limits, now);
+    if (freeAt) throw new AppError('TOO_MANY_ATTEMPTS', { headers: retryAfter(now, freeAt) });
+    const detail =
+      'Codes of logins that begin with the factor are closed for this account. Sign in from a known device or network, or ask an administrator.';
+    throw new AppError('TOO_MANY_ATTEMPTS', { detail });
+  }
+}
+
+/** Spends the factor and keeps that it was shown, or does neither. */
+async function settle(
+  deps: BegunDeps,
+  ctx: RequestContext,
+  asked: { begun: BegunLogin; counters: Counters },
+  { proof, answer }: { proof: Proof; answer: Answer },
+): Promise<{ verifiedAt: Date } | Failure> {
+  const { begun, counters } = asked;
+  const whose = { id: begun.id, tenantId: begun.tenantId, staffId: begun.staffId };
+  const spend = await proof.check(deps, whose as Challenge, answer);
+  if (typeof spend === 'string') return spend;
+  // After the code was right: the time that reading the policy takes tells a stranger nothing.
+  const { policy } = await deps.riskPolicies.read(begun.tenantId);
+  if (!(policy.methods as readonly string[]).includes(proof.method)) return 'wrong_code';
+  const now = deps.clock.now();
+  return deps.db.transaction(async (tx) => {
+    await lockFactors(tx, begun.tenantId, begun.staffId);
+    const spent = await spend(tx);
+    if (spent !== true) return spent === false ? 'code_already_used' : spent;
+    const { method } = proof;
+    const createdAt = new Date(begun.expiresAt.getTime() - BEGUN_FOR_MS);
+    if (!(await insertShownFactor(tx, begun, { method, now, createdAt }))) {
+      throw new AppError('CHALLENGE_NOT_FOUND');
+    }
+    for (const { key } of [counters.here, counters.account]) {
+      await clearAttempts(tx, [key.scope], key.subject);
+    }
+    const purpose = 'security_settings' as const;
+    await recordAudit(tx, ctx, {
+      action: 'STEP_UP_VERIFIED',
+      outcome: 'success',
+      tenantId: begun.tenantId,
+      actor: begun.staffId,
+      subject: `challenge:${begun.id}`,
+      details: { purpose, origin: 'login', method },
+    });
+    return { verifiedAt: now };
+  });
+}
+
+/**
+ * Answers a login that begins with the factor. Until the code is right, everything is the same for an account that exists
+ * and for one that does not: the tries, the errors, the rows and the work.
+ * @throws AppError INVALID_CODE, CHALLENGE_EXHAUSTED, CHALLENGE_NOT_FOUND, TOO_MANY_ATTEMPTS
+ */
+export async function verifyBegunLogin(
+  deps: BegunDeps,
+  ctx: RequestContext,
+  begun: BegunLogin,
+  answer: Answer,
+) {
+  const now = deps.clock.now();
+  if (begun.expiresAt <= now) throw new AppError('CHALLENGE_NOT_FOUND');
+  const { address, refusedUntil } = await judgeAddress(deps, ctx);
+  if (refusedUntil) {
+    throw new AppError('TOO_MANY_ATTEMPTS', { headers: retryAfter(now, refusedUntil) });
+  }
+  const asked = { begun, address, counters: countersOf(deps, begun, address) };
+  await takeTries(deps, ctx, asked);
+  const methods: readonly string[] = BEGUN_METHODS;
+  const proof = PROOFS.find(
+    (one) => methods.includes(one.method) && one.fits(answer, NOTHING_MAILED),
+  );
+  const settled = proof ? await settle(deps, ctx, asked, { proof, answer }) : 'wrong_code';
+  if (settled === 'factor_unreadable') throw unreadableFactor();
+  if (typeof settled === 'string') {
+    const failures = await recordFailure(deps, ctx, asked, settled);
+    const attemptsLeft = Math.max(0, MAX_ATTEMPTS - failures);
+    throw new AppError('INVALID_CODE', { extra: { attemptsLeft } });
+  }
+  const method = proof?.method ?? 'totp';
+  return { verified: true as const, purpose: 'security_settings' as const, method, ...settled };
+}
+
+/** The methods here need nothing of a challenge's row to tell whether an answer looks like theirs. */
+const NOTHING_MAILED = {} as Challenge;

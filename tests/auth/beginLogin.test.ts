@@ -1,0 +1,238 @@
+import { randomUUID } from 'node:crypto';
+import type * as Argon2 from 'argon2';
+import { verify } from 'argon2';
+import { eq } from 'drizzle-orm';
+import request from 'supertest';
+import { db } from '@/server/db';
+import { failedAttempts, users } from '@/server/db/schema';
+import { fromAddress, login } from '@/tests/helpers/authCalls';
+import { auditOf, challengesOf } from '@/tests/helpers/authRows';
+import { openNode } from '@/tests/helpers/openNode';
+import type { Node } from '@/tests/helpers/openNode';
+import { codeAt, giveFactor, wrongCodes } from '@/tests/helpers/secondFactor';
+import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
+import type { SeededAuth } from '@/tests/helpers/seedAuth';
+import { visibleAnswer } from '@/tests/helpers/visibleAnswer';
+
+jest.mock('argon2', () => {
+  const actual = jest.requireActual<typeof Argon2>('argon2');
+  return { ...actual, verify: jest.fn(actual.verify) };
+});
+
+const verifications = jest.mocked(verify);
+const WRONG = 'not the right password';
+const WINDOW_SEC = 15 * 60;
+
+const openPatientNode = () =>
+  openNode((config) => ({
+    ...config,
+    loginFailures: { ...config.loginFailures, perIp: 100_000 },
+  }));
+
+const begin = (node: Node, email: string, headers = {}) =>
+  request(node.app).post('/api/auth/login/begin').set(headers).send({ email });
+
+const answer = (node: Node, challengeId: string, code: string, headers = {}) =>
+  request(node.app)
+    .post('/api/security/step-up/verify')
+    .set(headers)
+    .send({ code, purpose: 'security_settings', challengeId });
+
+async function evaluatedOf({ userId }: SeededAuth): Promise<number> {
+  const [row] = await db.select().from(users).where(eq(users.id, userId));
+  const found = verifications.mock.calls.filter(([hash]) => hash === row?.passwordHash).length;
+  verifications.mockClear();
+  return found;
+}
+
+/** A member with an authenticator, whose account strangers have closed by guessing. */
+async function lockedMember(node: Node) {
+  const member = await seedTestUserAndToken();
+  const secret = await giveFactor(member);
+  for (let failure = 0; failure < 10; failure += 1) {
+    await login(node.app, { ...member, password: WRONG }, fromAddress('192.0.2.66'));
+  }
+  expect((await login(node.app, member, fromAddress('192.0.2.7'))).status).toBe(401);
+  verifications.mockClear();
+  return { member, secret };
+}
+
+beforeEach(async () => {
+  await db.delete(failedAttempts);
+  verifications.mockClear();
+});
+
+describe('somebody whose account others guess at', () => {
+  it('gets in from anywhere by showing the factor first, and the password after it', async () => {
+    const node = openPatientNode();
+    const { member, secret } = await lockedMember(node);
+    const { body } = await begin(node, member.email);
+    const verified = await answer(node, body.challengeId, codeAt(secret, node.clock.now()));
+    expect({ status: verified.status, ...verified.body }).toMatchObject({
+      status: 200,
+      verified: true,
+      purpose: 'security_settings',
+      method: 'totp',
+    });
+    const res = await login(node.app, { ...member, challengeId: body.challengeId });
+    expect(res.status).toBe(200);
+    const [event] = await auditOf('AUTH_LOGIN_SUCCEEDED', member.tenantId);
+    expect(event?.details).toMatchObject({ stepUp: true });
+    // The slate is clean again.
+    expect((await login(node.app, member, fromAddress('192.0.2.7'))).status).toBe(200);
+  });
+
+  it('gets in by the cookies of a browser alone', async () => {
+    const node = openPatientNode();
+    const { member, secret } = await lockedMember(node);
+    const agent = request.agent(node.app);
+    await agent.post('/api/auth/login/begin').send({ email: member.email });
+    const code = codeAt(secret, node.clock.now());
+    const verified = await agent
+      .post('/api/security/step-up/verify')
+      .send({ code, purpose: 'security_settings' });
+    expect(verified.status).toBe(200);
+    const { email, password } = member;
+    expect((await agent.post('/api/auth/login').send({ email, password })).status).toBe(200);
+  });
+
+  it('is not let in by the factor without the password, nor by login/complete', async () => {
+    const node = openPatientNode();
+    const { member, secret } = await lockedMember(node);
+    const { challengeId } = (await begin(node, member.email)).body;
+    await answer(node, challengeId, codeAt(secret, node.clock.now()));
+    const completed = await request(node.app)
+      .post('/api/auth/login/complete')
+      .send({ challengeId });
+    expect({ status: completed.status, error: completed.body.error }).toStrictEqual({
+      status: 404,
+      error: 'CHALLENGE_NOT_FOUND',
+    });
+    const wrong = await login(node.app, { ...member, password: WRONG, challengeId });
+    expect(wrong.status).toBe(401);
+    expect((await login(node.app, { ...member, challengeId })).status).toBe(200);
+    // Used up: it lets one login through.
+    expect(await challengesOf(member.staffId)).toMatchObject([{ passwordDue: true }]);
+  });
+
+  it('has the password looked at only after the factor, and then eight times at most', async () => {
+    const node = openPatientNode();
+    const { member, secret } = await lockedMember(node);
+    const { challengeId } = (await begin(node, member.email)).body;
+    await login(node.app, { ...member, challengeId });
+    expect(await evaluatedOf(member)).toBe(0);
+    await answer(node, challengeId, codeAt(secret, node.clock.now()));
+    const guesses = Array.from({ length: 30 }, () =>
+      login(node.app, { ...member, password: WRONG, challengeId }),
+    );
+    await Promise.all(guesses);
+    expect(await evaluatedOf(member)).toBe(8);
+  });
+
+  it("is not let in by somebody else's factor", async () => {
+    const node = openPatientNode();
+    const { member } = await lockedMember(node);
+    const thief = await seedTestUserAndToken();
+    const secret = await giveFactor(thief);
+    const { challengeId } = (await begin(node, thief.email)).body;
+    await answer(node, challengeId, codeAt(secret, node.clock.now()));
+    expect((await login(node.app, { ...member, challengeId })).status).toBe(401);
+    expect(await evaluatedOf(member)).toBe(0);
+  });
+});
+
+describe('a begun login', () => {
+  it('answers alike for an address that exists, one that does not, and one that is locked', async () => {
+    const node = openPatientNode();
+    const { member } = await lockedMember(node);
+    const plain = await seedTestUserAndToken();
+    const emails = [member.email, plain.email, `nobody-${randomUUID()}@example.com`];
+    const answers = [];
+    for (const email of emails) {
+      const res = await begin(node, email);
+      const { challengeId, ...body } = res.body;
+      expect(Date.parse(body.expiresAt)).toBeGreaterThan(node.clock.now().getTime());
+      answers.push({ ...body, expiresAt: '', length: challengeId.length, status: res.status });
+    }
+    const alike = {
+      status: 200,
+      purpose: 'security_settings',
+      methods: ['totp', 'recovery_code'],
+      expiresAt: '',
+      length: 163,
+    };
+    expect(answers).toStrictEqual([alike, alike, alike]);
+  });
+
+  it('counts wrong codes down and ends after five, alike for an account and for none', async () => {
+    const node = openPatientNode();
+    const { member, secret } = await lockedMember(node);
+    const codes = wrongCodes(secret, node.clock.now(), 6);
+    const tell = async (email: string, address: string) => {
+      const { challengeId } = (await begin(node, email)).body;
+      const told = [];
+      for (const code of codes) {
+        const res = await answer(node, challengeId, code, fromAddress(address));
+        told.push({ ...visibleAnswer(res), text: { ...res.body, correlationId: '' } });
+      }
+      return told;
+    };
+    const real = await tell(member.email, '192.0.2.10');
+    const none = await tell(`nobody-${randomUUID()}@example.com`, '192.0.2.11');
+    expect(real).toStrictEqual(none);
+    expect(real.map(({ status }) => status)).toStrictEqual([403, 403, 403, 403, 403, 429]);
+    expect(real[0]?.text).toMatchObject({ error: 'INVALID_CODE', attemptsLeft: 4 });
+    expect(real[5]?.text).toMatchObject({ error: 'CHALLENGE_EXHAUSTED' });
+  });
+
+  it('has ten codes looked at since the last success, however many are sent at once from everywhere', async () => {
+    const node = openPatientNode();
+    const { member, secret } = await lockedMember(node);
+    const codes = wrongCodes(secret, node.clock.now(), 5);
+    let looked = 0;
+    for (let window = 0; window < 3; window += 1) {
+      const burst = Array.from({ length: 8 }, async (_, number) => {
+        const { challengeId } = (await begin(node, member.email)).body;
+        const from = fromAddress(`192.0.2.${20 + number}`);
+        return Promise.all(codes.map((code) => answer(node, challengeId, code, from)));
+      });
+      const answers = (await Promise.all(burst)).flat();
+      looked += answers.filter(({ body }) => body.error === 'INVALID_CODE').length;
+      node.clock.advance(WINDOW_SEC + 1);
+    }
+    expect(looked).toBe(10);
+    // The codes of people who know the password are others: nobody outside can use them up.
+    const { challengeId } = (await begin(node, member.email)).body;
+    const closed = await answer(node, challengeId, codeAt(secret, node.clock.now()));
+    expect({ status: closed.status, error: closed.body.error }).toStrictEqual({
+      status: 429,
+      error: 'TOO_MANY_ATTEMPTS',
+    });
+    expect(closed.headers['retry-after']).toBeUndefined();
+    expect(closed.body.detail).toMatch(/administrator/);
+  });
+
+  it('is ended by whatever ends the sessions, and by ten minutes', async () => {
+    const node = openPatientNode();
+    const { member, secret } = await lockedMember(node);
+    const early = (await begin(node, member.email)).body;
+    node.clock.advance(601);
+    const late = await answer(node, early.challengeId, codeAt(secret, node.clock.now()));
+    expect(late.status).toBe(404);
+    const { challengeId } = (await begin(node, member.email)).body;
+    await answer(node, challengeId, codeAt(secret, node.clock.now()));
+    await request(node.app)
+      .post('/api/auth/logout-all')
+      .set('authorization', `Bearer ${member.accessToken}`);
+    expect((await login(node.app, { ...member, challengeId })).status).toBe(401);
+  });
+
+  it('that was forged or altered is none', async () => {
+    const node = openPatientNode();
+    const { challengeId } = (await begin(node, 'x@example.com')).body as { challengeId: string };
+    const altered = `${challengeId.slice(0, -2)}AA`;
+    for (const forged of [altered, `chl_${'A'.repeat(159)}`, `${challengeId}=`]) {
+      expect((await answer(node, forged, '123456')).status).toBe(404);
+    }
+  });
+});
