@@ -27,7 +27,8 @@ type Failure = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['rea
 /** The same list for every e-mail address. A code is never mailed: anybody could fill a mailbox with them. */
 export const BEGUN_METHODS = ['totp', 'recovery_code'] as const;
 
-const UNLIMITED = Number.MAX_SAFE_INTEGER;
+/** As much as the column holds. */
+const UNLIMITED = 2 ** 31 - 1;
 
 /** The counters of one answer, as they are taken: the challenge's, the address's for this account, the account's. */
 function countersOf(deps: BegunDeps, begun: BegunLogin, address: string) {

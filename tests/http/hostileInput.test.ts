@@ -32,6 +32,7 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
     rememberMe: true,
     challengeId: id,
   },
+  '/api/auth/login/begin': { email: 'ann@example.com', tenant: 'acme', rememberMe: true },
   '/api/auth/login/complete': { challengeId: id },
   '/api/auth/refresh': { refreshToken: `ghr_${'A'.repeat(43)}` },
   '/api/security/step-up/start': { method: 'passkey', purpose: 'data_export', challengeId: id },

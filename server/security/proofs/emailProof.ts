@@ -3,6 +3,9 @@ import type { Random } from '../../context';
 import { AppError } from '../../errors';
 import type { KeyRing } from '../../keyRing';
 import { queueMail } from '../../mail';
+import { retryAfter } from '../../retryAfter';
+import { findChallenge } from '../challengeStore';
+import type { Challenge } from '../challengeStore';
 import { countCodesMailed, findAddressee, keepEmailCode, spendEmailCode } from '../emailCodeStore';
 import { lockFactors } from '../factorStore';
 import type { Proof } from './proof';
@@ -28,6 +31,21 @@ const hashOf = (keys: KeyRing, challengeId: string, code: string) =>
 function isSame(hash: string, other: string): boolean {
   const [a, b] = [Buffer.from(hash), Buffer.from(other)];
   return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/**
+ * Time helps only if the pause ends while this challenge can still be answered: of the other limits, one is the challenge's
+ * own, and the other lasts longer than any challenge.
+ */
+function tooManyMails({ emailSentAt, emailsSent, expiresAt }: Challenge, now: Date): AppError {
+  const freeAt = new Date((emailSentAt?.getTime() ?? 0) + PAUSE_SEC * 1000);
+  const pauses = emailsSent < MOST_A_CHALLENGE && freeAt > now;
+  if (pauses && expiresAt.getTime() - freeAt.getTime() > LEAST_LEFT_MS) {
+    return new AppError('TOO_MANY_ATTEMPTS', { headers: retryAfter(now, freeAt) });
+  }
+  const detail =
+    'No more codes are mailed for this challenge. Use the newest one, or send the original request again later.';
+  return new AppError('TOO_MANY_ATTEMPTS', { detail });
 }
 
 /** A code that ends before the mail is read helps nobody. */
@@ -65,8 +83,7 @@ export const emailProof: Proof = {
     const sentBefore = new Date(now.getTime() - PAUSE_SEC * 1000);
     const limits = { most: MOST_A_CHALLENGE, sentBefore };
     if (mailed >= MOST_AN_HOUR || !(await keepEmailCode(tx, challenge, { hash, now }, limits))) {
-      const headers = { 'retry-after': String(PAUSE_SEC) };
-      throw new AppError('TOO_MANY_ATTEMPTS', { headers });
+      throw tooManyMails((await findChallenge(tx, challenge.id)) ?? challenge, now);
     }
     // Rounded down: a mail must not promise more time than there is.
     const minutes = Math.floor(leftMs / 60_000);
