@@ -167,7 +167,6 @@ export function createDeps(
   const clock = overrides.clock ?? nodeClock;
   const random = overrides.random ?? systemRandom(clock);
   const run = runWithin(risk.pool, config.anomalyTimeoutMs);
-  const readCosts = () => readHashCosts(db);
   const schemaGuard = openSchemaGuard(config, { db, logger, metrics });
   const broadcast = openBroadcast(config, { random, logger, metrics });
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
@@ -190,7 +189,7 @@ export function createDeps(
     db,
     pool,
     schemaGuard,
-    passwords: createPasswordHasher(config, { random, clock, readCosts }),
+    passwords: createPasswordHasher(config, { random, clock, readCosts: () => readHashCosts(db) }),
     accessTokens: createAccessTokens(config, keys, clock, random),
     sessionCheck,
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),

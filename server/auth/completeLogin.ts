@@ -125,8 +125,7 @@ export async function completeLogin(
     deps.db.transaction(async (tx) => {
       // Before the challenge is used up: rows are locked staff first, as everywhere.
       await lockStaff(tx, asked.tenantId, asked.staffId);
-      const query = { id, passwordShown: false, now: deps.clock.now() };
-      const challenge = await consumeLoginChallenge(tx, query);
+      const challenge = await consumeLoginChallenge(tx, { id, now: deps.clock.now() });
       if (!challenge) return undefined;
       const { tenantId, userId, staffId, sessionVersion, rememberMe, reasons } = challenge;
       // A proof that the tenant demanded whatever the score is no finding of the score.

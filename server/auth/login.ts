@@ -175,7 +175,7 @@ async function passByChallenge(deps: LoginDeps, tx: Tx, who: Judged): Promise<bo
   const id = begun?.id ?? fromChallengeId(deps.keys, challengeId);
   if (id === null) return false;
   const { staffId } = who.membership;
-  const query = { id, staffId, passwordShown: true, now: deps.clock.now() };
+  const query = { id, staffId, passwordShown: true as const, now: deps.clock.now() };
   return (await consumeLoginChallenge(tx, query)) !== undefined;
 }
 

@@ -207,7 +207,7 @@ export const usableLoginChallenge = (id: string, now: Date) =>
  */
 export async function consumeLoginChallenge(
   tx: Tx,
-  query: { id: string; staffId?: string; passwordShown: boolean; now: Date },
+  query: { id: string; staffId?: string; passwordShown?: true; now: Date },
 ): Promise<Challenge | undefined> {
   const [row] = await tx
     .update(stepUpChallenges)

@@ -110,7 +110,8 @@ async function settle(
   { proof, answer }: { proof: Proof; answer: Answer },
 ): Promise<{ verifiedAt: Date } | Failure> {
   const { begun, counters } = asked;
-  const whose = { id: begun.id, tenantId: begun.tenantId, staffId: begun.staffId };
+  const { id, tenantId, userId, staffId } = begun;
+  const whose = { id, tenantId, userId, staffId };
   const spend = await proof.check(deps, whose as Challenge, answer);
   if (typeof spend === 'string') return spend;
   // After the code was right: the time that reading the policy takes tells a stranger nothing.
@@ -119,7 +120,7 @@ async function settle(
   const now = deps.clock.now();
   return deps.db.transaction(async (tx) => {
     await lockFactors(tx, begun.tenantId, begun.staffId);
-    const spent = await spend(tx);
+    const spent = await spend(tx, ctx);
     if (spent !== true) return spent === false ? 'code_already_used' : spent;
     const { method } = proof;
     const createdAt = new Date(begun.expiresAt.getTime() - BEGUN_FOR_MS);

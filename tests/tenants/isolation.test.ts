@@ -63,10 +63,7 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
     { body: { email, password, challengeId: ids.loginChallengeId }, expected: 200 },
     { body: { email, password, ...decoys(ids) }, expected: 200 },
   ],
-  'post /api/auth/login/begin': (ids, { email }) => [
-    { body: { email, tenant: ids.tenantId }, expected: 200 },
-    { body: { email, tenant: ids.tenantSlug, ...decoys(ids) }, expected: 200 },
-  ],
+  'post /api/auth/login/begin': (ids, { email }) => [{ body: { email, ...ids }, expected: 200 }],
   'post /api/auth/login/complete': (ids) => [
     { body: { challengeId: ids.challengeRowId }, expected: 404 },
     { body: { challengeId: ids.sessionChallengeId }, expected: 404 },
