@@ -49,13 +49,12 @@ const FIRST_GUESS_MS = 250;
 const KEPT_SHARE = 4;
 
 export interface FairQueue {
-  /** Whether somebody would have to wait: only then does it matter who is familiar. */
-  isBusy(): boolean;
   /**
    * Runs a job as soon as it is this applicant's turn.
+   * @param describe says who it is; asked only if there is somebody to wait for
    * @throws AppError HASHING_BUSY if all places are taken, before the job has begun
    */
-  admit<T>(applicant: Applicant, job: () => Promise<T>): Promise<T>;
+  admit<T>(describe: () => Promise<Applicant>, job: () => Promise<T>): Promise<T>;
 }
 
 /**
@@ -106,20 +105,24 @@ export function createFairQueue(places: number, width: number): FairQueue {
     else running -= 1;
   }
 
-  async function waitForTurn(applicant: Applicant): Promise<void> {
-    if (running < width) {
-      running += 1;
-      return;
-    }
+  function startAtOnce(): boolean {
+    if (running >= width) return false;
+    running += 1;
+    return true;
+  }
+
+  async function waitForTurn(describe: () => Promise<Applicant>): Promise<void> {
+    if (startAtOnce()) return;
+    const applicant = await describe();
+    if (startAtOnce()) return;
     if (!makeRoom(applicant)) throw busy();
     const lines = applicant.familiar ? familiar : strangers;
     await new Promise<void>((start, refuse) => lines.add(applicant.block, { start, refuse }));
   }
 
   return {
-    isBusy: () => running >= width,
-    async admit(applicant, job) {
-      await waitForTurn(applicant);
+    async admit(describe, job) {
+      await waitForTurn(describe);
       const begun = performance.now();
       try {
         return await job();

@@ -255,8 +255,8 @@ async function enter(
 async function checkPassword(deps: LoginDeps, ctx: RequestContext, input: LoginInput) {
   const credentials = { ...input, cookieDeviceHash: input.device.cookieHash };
   const approach = await approachLogin(deps, ctx, credentials);
-  const applicant = await describeApplicant(deps, credentials, approach);
-  return deps.passwords.admit(applicant, () => verifyCredentials(deps, ctx, input, approach));
+  const describe = () => describeApplicant(credentials, approach);
+  return deps.passwords.admit(describe, () => verifyCredentials(deps, ctx, input, approach));
 }
 
 /** The answer confirms the password and names tenants: each of them can see that it did. */

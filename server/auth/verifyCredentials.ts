@@ -109,14 +109,12 @@ export async function approachLogin(
   return { ...approach, subject: attemptSubject(deps.keys, 'email', email) };
 }
 
-/** In whose line of the queue a login stands. It is looked up only if there is a queue. */
+/** In whose line of the queue a login stands. */
 export async function describeApplicant(
-  deps: Pick<CredentialDeps, 'passwords'>,
   { cookieDeviceHash }: Pick<Credentials, 'cookieDeviceHash'>,
   approach: Approach,
 ): Promise<Applicant> {
   const { address, subject, factorShown } = approach;
-  if (!deps.passwords.isBusy()) return { block: address, familiar: false };
   if (factorShown) return { block: `factor:${subject}`, familiar: true };
   const { device, place } = await approach.familiar();
   if (device) return { block: `device:${cookieDeviceHash}`, familiar: true };

@@ -89,11 +89,21 @@ describe('the queue of hashes', () => {
   it('takes the newest place from the longest line for an address that has fewer', async () => {
     const queue = createFairQueue(5, 1);
     const { job, end } = hold();
-    const first = outcome(queue.admit({ block: 'a', familiar: false }, job));
+    const first = outcome(queue.admit(() => Promise.resolve({ block: 'a', familiar: false }), job));
     const waiting = [1, 2, 3, 4].map(() =>
-      outcome(queue.admit({ block: 'a', familiar: false }, () => Promise.resolve())),
+      outcome(
+        queue.admit(
+          () => Promise.resolve({ block: 'a', familiar: false }),
+          () => Promise.resolve(),
+        ),
+      ),
     );
-    const other = outcome(queue.admit({ block: 'b', familiar: false }, () => Promise.resolve()));
+    const other = outcome(
+      queue.admit(
+        () => Promise.resolve({ block: 'b', familiar: false }),
+        () => Promise.resolve(),
+      ),
+    );
     end();
     expect(await first).toBe('done');
     // Four may wait, one of the places is kept for familiar devices: three, and the last of them gave way.
@@ -109,11 +119,25 @@ describe('the queue of hashes', () => {
   it('keeps a place for a familiar device that strangers never get, however many they are', async () => {
     const queue = createFairQueue(5, 1);
     const { job, end } = hold();
-    const jobs = [outcome(queue.admit({ block: 'a', familiar: false }, job))];
+    const jobs = [
+      outcome(queue.admit(() => Promise.resolve({ block: 'a', familiar: false }), job)),
+    ];
     for (const block of ['b', 'c', 'd', 'e', 'f']) {
-      jobs.push(outcome(queue.admit({ block, familiar: false }, () => Promise.resolve())));
+      jobs.push(
+        outcome(
+          queue.admit(
+            () => Promise.resolve({ block, familiar: false }),
+            () => Promise.resolve(),
+          ),
+        ),
+      );
     }
-    const known = outcome(queue.admit({ block: 'x', familiar: true }, () => Promise.resolve()));
+    const known = outcome(
+      queue.admit(
+        () => Promise.resolve({ block: 'x', familiar: true }),
+        () => Promise.resolve(),
+      ),
+    );
     end();
     expect(await known).toBe('done');
     expect((await Promise.all(jobs)).filter((one) => one === 'HASHING_BUSY')).toHaveLength(2);
