@@ -166,7 +166,6 @@ export function createDeps(
   const nodeClock = createNodeClock({ pool, nodeId: randomUUID(), logger, metrics });
   const clock = overrides.clock ?? nodeClock;
   const random = overrides.random ?? systemRandom(clock);
-  const run = runWithin(risk.pool, config.anomalyTimeoutMs);
   const schemaGuard = openSchemaGuard(config, { db, logger, metrics });
   const broadcast = openBroadcast(config, { random, logger, metrics });
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
@@ -194,7 +193,7 @@ export function createDeps(
     sessionCheck,
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),
     ipLists: readIpLists(config.ipLists),
-    ...createRiskCaches({ run, clock, broadcast }),
+    ...createRiskCaches({ run: runWithin(risk.pool, config.anomalyTimeoutMs), clock, broadcast }),
     riskBreaker: createBreaker(clock),
     riskDecisions,
     proxyWatch: createProxyWatch({ clock, logger, metrics }),

@@ -1,6 +1,5 @@
 import { recordAudit } from '../audit';
 import type { AuditEvent } from '../audit';
-import { clientIp } from '../context';
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';

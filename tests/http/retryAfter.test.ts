@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import request from 'supertest';
 import type { Response } from 'supertest';
-import { takeExportSlot } from '@/server/compliance/exportSlots';
 import { db } from '@/server/db';
 import { failedAttempts } from '@/server/db/schema';
 import { ERRORS } from '@/server/errors';
@@ -84,21 +83,6 @@ async function hashesBusy(): Promise<Scene> {
   return { node, refused, again: () => login(node.app, nobody()).then((r) => r), succeeds: [401] };
 }
 
-async function exportsBusy(): Promise<Scene> {
-  const node = openNode();
-  const { accessToken } = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] });
-  const day = new Date().toISOString().slice(0, 10);
-  const again = () =>
-    request(node.app)
-      .post('/api/compliance/export/security-events')
-      .set({ ...bearer(accessToken), 'x-stepup-test-bypass': '1' })
-      .send({ from: day, to: day, format: 'json' });
-  const { databasePoolSize } = node.deps.config;
-  const free = [takeExportSlot(databasePoolSize), takeExportSlot(databasePoolSize)];
-  const mend = () => free.forEach((give) => give());
-  return { node, refused: await again(), mend, again, succeeds: [200] };
-}
-
 async function databaseGone(): Promise<Scene> {
   const proxy = await startTcpProxy(process.env['DATABASE_URL'] ?? '');
   closeLater(() => proxy.close());
@@ -134,7 +118,6 @@ const WAITED_OUT: Partial<Record<ErrorCode, Record<string, () => Promise<Scene>>
     'codes of begun logins past their budget': codesOfBegunLoginsPastTheirBudget,
   },
   HASHING_BUSY: { 'too many logins at once': hashesBusy },
-  EXPORT_BUSY: { 'too many exports at once': exportsBusy },
   DATABASE_UNAVAILABLE: { 'a database that is gone': databaseGone },
   SCHEMA_UNAVAILABLE: { 'a table that is gone': tableGone },
 };
@@ -142,6 +125,7 @@ const WAITED_OUT: Partial<Record<ErrorCode, Record<string, () => Promise<Scene>>
 /** Codes that are not waited out here, and why. */
 const ELSEWHERE: Partial<Record<ErrorCode, string>> = {
   CHALLENGE_EXHAUSTED: 'no time helps: see below',
+  EXPORT_BUSY: 'tests/compliance/exportPlaces.test.ts',
   AUDIT_LOG_BUSY: 'tests/audit/log/sealingBeside.test.ts',
   KEY_UNAVAILABLE: 'tests/security/totpCodes.test.ts',
 };
