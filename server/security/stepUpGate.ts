@@ -7,7 +7,7 @@ import type { Act } from './act';
 import { offerChallenge } from './challenges';
 import { lockFactors } from './factorStore';
 import { consumeSessionProof, findFreshStepUp } from './proofStore';
-import { listEnrolled } from './proofs';
+import { listEnrolled, readStanding } from './proofs';
 
 type GateDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'>;
 
@@ -46,16 +46,29 @@ export type Passage =
   | { by: 'enrolling'; gate: Gate }
   | { by: 'test_bypass'; gate: Gate };
 
+/**
+ * Whether none of somebody's factors counts under their tenant's policy. For the one act of enrolling a factor that does,
+ * they prove themselves with what they have.
+ */
+async function countsNoMore(deps: GateDeps, principal: Principal): Promise<boolean> {
+  const { policy } = await deps.riskPolicies.read(principal.tenantId);
+  const { counting, canEnrol } = await readStanding(deps, deps.db, principal, policy);
+  return counting.length === 0 && canEnrol;
+}
+
 async function demand(
   deps: GateDeps,
   ctx: RequestContext,
   principal: Principal & { sessionId: string },
-  { purpose, act }: Gate,
+  { purpose, act, firstFactor }: Gate,
   maxAge: number,
 ): Promise<never> {
   const { tenantId, userId, staffId, sessionId, sessionVersion } = principal;
   const whose = { tenantId, userId, staffId, sessionId, sessionVersion };
-  const request = { ...whose, origin: 'session' as const, purpose, ...(act ? { act } : {}) };
+  const mustEnrol =
+    firstFactor === true && act !== undefined && (await countsNoMore(deps, principal));
+  const asked = { origin: 'session' as const, purpose, ...(act ? { act } : {}) };
+  const request = { ...whose, ...asked, ...(mustEnrol ? { mustEnrol } : {}) };
   const offer = await deps.db.transaction((tx) => offerChallenge(deps, tx, ctx, request));
   throw new AppError('STEP_UP_REQUIRED', {
     extra: { requiresStepUp: true, purpose, ...offer },

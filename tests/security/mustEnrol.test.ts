@@ -250,4 +250,23 @@ describe('somebody whose factors no longer count', () => {
     expect((await post('/api/security/passkeys/register/finish', named)).status).toBe(200);
     expect((await complete(challengeId)).status).toBe(200);
   });
+
+  it('does the same in a session; that proof enrols, and opens nothing else', async () => {
+    const member = await seedTestUserAndToken();
+    const secret = await giveFactor(member);
+    const { body } = await attemptLogin(app, member, HOME);
+    await setPolicy(member.tenantId, { methods: ['passkey'] });
+    const bearer = { authorization: `Bearer ${String(body.accessToken)}` };
+    const start = () => post('/api/security/passkeys/register/start', {}, bearer);
+    const asked = await start();
+    expect(asked.status).toBe(428);
+    expect(asked.body).toMatchObject({ methods: ['totp'] });
+    const { challengeId } = asked.body as { challengeId: string };
+    const proof = { purpose: 'security_settings', code: codeAt(secret, clock.now()), challengeId };
+    expect((await post('/api/security/step-up/verify', proof, bearer)).status).toBe(200);
+    const other = await post('/api/security/recovery-codes', {}, bearer);
+    expect(other.status).toBe(428);
+    expect(other.body).toMatchObject({ methods: [], reason: 'NO_FACTOR_ENROLLED' });
+    expect((await start()).status).toBe(200);
+  });
 });
