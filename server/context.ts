@@ -21,6 +21,8 @@ export type Actor = string;
 /** What every action and every audit event needs to know of the request that caused it. */
 export interface RequestContext {
   readonly correlationId: string;
+  /** The client chose the correlation id: it joins events, and proves nothing. */
+  readonly correlationIdFrom?: 'client';
   readonly tenantId: string | null;
   readonly actor: Actor;
   readonly sessionId: string | null;

@@ -39,7 +39,10 @@ export function toAuditRow(ctx: RequestContext, event: AuditEvent): AuditRow {
     country: ctx.country,
     user_agent: ctx.userAgent,
     correlation_id: ctx.correlationId,
-    details,
+    // Beside every action's own details: whoever chose the id could join this event with others.
+    details: ctx.correlationIdFrom
+      ? { ...details, correlationIdFrom: ctx.correlationIdFrom }
+      : details,
   };
 }
 

@@ -11,6 +11,7 @@ import {
   learnFromSuccess,
   mustStillEnrol,
   noteDecision,
+  settleDevice,
 } from '../security';
 import type { Challenge, DeviceIdentity, RiskAssessment } from '../security';
 import { noteProofAtLogin, readProfile } from './accountStore';
@@ -37,6 +38,8 @@ export interface CompleteLoginInput {
   /** From the `Idempotency-Key` header. */
   idempotencyKey?: string | undefined;
   device: DeviceIdentity;
+  /** Is told which device cookie the browser is to keep. */
+  onDevice?: (cookie: string) => void;
 }
 
 /** The signals stand with the decision that asked for the proof: nothing was scored here. */
@@ -77,6 +80,13 @@ async function answerAgain(
   return toTokenPair(deps, subject, { refreshToken, refreshExpiresAt: expiresAt, sessionId });
 }
 
+async function findAsked(deps: LoginDeps, challengeId: string): Promise<Challenge> {
+  const id = fromChallengeId(deps.keys, challengeId);
+  const challenge = id === null ? undefined : await findChallenge(deps.db, id);
+  if (!challenge) throw new AppError('CHALLENGE_NOT_FOUND');
+  return challenge;
+}
+
 /**
  * What is said if the challenge lets no login through: the lost answer again, or why not.
  * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_NOT_VERIFIED if it is open still, or that a factor must be enrolled
@@ -112,12 +122,12 @@ export async function completeLogin(
   ctx: RequestContext,
   input: CompleteLoginInput,
 ): Promise<TokenPair> {
-  const id = fromChallengeId(deps.keys, input.challengeId);
-  if (id === null) throw new AppError('CHALLENGE_NOT_FOUND');
-  const asked = await findChallenge(deps.db, id);
-  if (!asked) throw new AppError('CHALLENGE_NOT_FOUND');
-  const unscored = { policy: null };
-  const { maxSessions } = await findPolicyInForce(deps, asked.tenantId, unscored);
+  const asked = await findAsked(deps, input.challengeId);
+  const { id } = asked;
+  const whose = { userId: asked.userId, userAgent: ctx.userAgent };
+  const device = await settleDevice(deps, input.device, whose);
+  input.onDevice?.(device.cookie);
+  const { maxSessions } = await findPolicyInForce(deps, asked.tenantId, { policy: null });
   const { idempotencyKey: key } = input;
   const derived = key === undefined ? [] : deriveFirstTokens(deps.keys, id, key);
   const [refreshToken] = derived;
@@ -141,7 +151,7 @@ export async function completeLogin(
       const { score } = risk;
       const opened = { ...owner, sessionVersion: sessionVersion ?? -1 };
       const session = { ...opened, rememberMe, score, reasons, stepUp: true, maxSessions };
-      const deviceHashes = input.device.learned;
+      const deviceHashes = device.learned;
       const tokens = await openSession(deps, tx, ctx, mode, {
         ...session,
         deviceHashes,
@@ -153,7 +163,7 @@ export async function completeLogin(
   if (!done) return answerLate(deps, ctx, { id, challengeId: input.challengeId, derived });
   await noticeNewDevice(deps, ctx, done.owner, input.device.compared);
   const { sessionId } = done.tokens;
-  const deviceHashes = input.device.learned;
+  const deviceHashes = device.learned;
   await learnFromSuccess(deps, ctx, {
     ...done.owner,
     sessionId,

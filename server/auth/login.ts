@@ -18,6 +18,7 @@ import {
   noteDecision,
   offerChallenge,
   readBegunLogin,
+  settleDevice,
 } from '../security';
 import type { DeviceIdentity, RiskAssessment } from '../security';
 import { noteProofAtLogin, replacePasswordHash } from './accountStore';
@@ -26,6 +27,7 @@ import { decideLogin } from './decideLogin';
 import type { LoginDecision } from './decideLogin';
 import { invalidateSessions } from './invalidateSessions';
 import { noticeNewDevice } from './noticeNewDevice';
+import { offerTenants } from './offerTenants';
 import { openSession } from './openSession';
 import type { TokenPair } from './openSession';
 import { recordRisk } from './recordRisk';
@@ -65,6 +67,8 @@ export interface LoginInput {
   /** From the body or the cookie: the challenge of an earlier 428, perhaps verified by now. */
   challengeId?: string | undefined;
   device: DeviceIdentity;
+  /** Is told which device cookie the browser is to keep. */
+  onDevice?: (cookie: string) => void;
 }
 
 /** The answer to a login that goes on only once a factor is enrolled with its challenge. */
@@ -145,6 +149,7 @@ async function demandStepUp(deps: LoginDeps, ctx: RequestContext, who: Judged): 
       reasons,
       rememberMe: who.input.rememberMe,
       mustEnrol,
+      browserHash: who.input.device.browserHash,
     });
   });
   await note(deps, ctx, who, 'challenged');
@@ -259,28 +264,6 @@ async function checkPassword(deps: LoginDeps, ctx: RequestContext, input: LoginI
   return deps.passwords.admit(describe, () => verifyCredentials(deps, ctx, input, approach));
 }
 
-/** The answer confirms the password and names tenants: each of them can see that it did. */
-async function offerTenants(
-  deps: LoginDeps,
-  ctx: RequestContext,
-  offered: readonly Membership[],
-): Promise<never> {
-  await deps.db.transaction(async (tx) => {
-    for (const { tenantId, staffId } of offered) {
-      await recordAudit(tx, ctx, {
-        action: 'LOGIN_TENANTS_OFFERED',
-        outcome: 'success',
-        tenantId,
-        actor: staffId,
-        subject: `staff:${staffId}`,
-        details: {},
-      });
-    }
-  });
-  const tenants = offered.map(({ tenantId, slug, name }) => ({ id: tenantId, slug, name }));
-  throw new AppError('TENANT_SELECTION_REQUIRED', { extra: { tenants } });
-}
-
 /**
  * Signs a person in: find the tenant and check the credentials, score, decide, and only then create
  * anything.
@@ -290,9 +273,13 @@ async function offerTenants(
 export async function login(
   deps: LoginDeps,
   ctx: RequestContext,
-  input: LoginInput,
+  asked: LoginInput,
 ): Promise<TokenPair> {
-  const { account, recentFailures, accountsTried } = await checkPassword(deps, ctx, input);
+  const { account, recentFailures, accountsTried } = await checkPassword(deps, ctx, asked);
+  const { userId } = account;
+  const device = await settleDevice(deps, asked.device, { userId, userAgent: ctx.userAgent });
+  const input = { ...asked, device };
+  input.onDevice?.(device.cookie);
   const fitting = listMemberships(account, input.tenant);
   const membership = fitting.length === 1 ? fitting[0] : undefined;
   if (!membership) return offerTenants(deps, ctx, fitting);

@@ -39,7 +39,7 @@ function settle(deps: RefreshDeps, ctx: RequestContext, judged: Judged) {
       }
       const owner = { tenantId, userId, staffId, sessionId, sessionVersion };
       const purpose = 'security_settings' as const;
-      const request = { ...owner, purpose, score, reasons };
+      const request = { ...owner, purpose, score, reasons, browserHash: device.browserHash };
       return offerRefreshChallenge(deps, tx, ctx, request, step);
     }),
   );

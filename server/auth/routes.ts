@@ -12,13 +12,15 @@ import {
 } from '../middleware/cookies';
 import { contextOf, principalOf } from '../middleware/request';
 import { endpoint, storableText } from '../routeTable';
-import { identifyDevice } from '../security';
+import { identifyDevice, readBoundChallenge } from '../security';
+import type { DeviceIdentity } from '../security';
 import { beginLogin } from './beginLogin';
 import { completeLogin } from './completeLogin';
 import { endSession, logout, logoutAll, logoutByToken } from './endSessions';
 import { listOwnSessions } from './listOwnSessions';
 import { login } from './login';
 import { noticeRoutes } from './noticeRoutes';
+import type { TokenPair } from './openSession';
 import { refresh } from './refresh';
 
 /** In code points: what a person would call characters. */
@@ -61,15 +63,50 @@ const idempotencyKey = z
 const deviceOf = (deps: Deps, req: Request) =>
   identifyDevice(deps.keys, deps.random, readDeviceCookie(req), contextOf(req).userAgent);
 
-/** A browser carries the challenge in a cookie: the 428 that offers one sets it. */
-async function withChallengeCookie<T>(req: Request, res: Response, work: Promise<T>): Promise<T> {
+/** The challenge in the cookie, if this browser began it. */
+const challengeOf = (deps: Deps, req: Request, device: DeviceIdentity) =>
+  readBoundChallenge(deps, readChallengeCookie(req), device);
+
+/** A browser carries the challenge in a cookie: the 428 that offers one sets it, with the device that it is bound to. */
+async function withChallengeCookie<T>(
+  req: Request,
+  res: Response,
+  device: DeviceIdentity,
+  work: Promise<T>,
+): Promise<T> {
   try {
     return await work;
   } catch (error) {
     const offered = error instanceof AppError ? error.extra['challengeId'] : undefined;
-    if (typeof offered === 'string') setChallengeCookie(req, res, offered);
+    if (typeof offered === 'string') {
+      setChallengeCookie(req, res, offered);
+      setDeviceCookie(req, res, device.cookie);
+    }
     throw error;
   }
+}
+
+/** Answers a sign-in, with the device cookie that it leaves the browser. */
+function signedIn(req: Request, res: Response, device: DeviceIdentity) {
+  let kept = device.cookie;
+  return {
+    onDevice: (cookie: string) => void (kept = cookie),
+    answer: (tokens: TokenPair) => {
+      setDeviceCookie(req, res, kept);
+      clearChallengeCookie(req, res);
+      res.json(tokens);
+    },
+  };
+}
+
+/**
+ * Has the browser forget what pages kept while somebody was signed in (ASVS 14.3.1). Not its cookies: they are the whole
+ * domain's, and the device's is what tells a known device at the next sign-in.
+ */
+function signedOut(req: Request, res: Response): void {
+  clearChallengeCookie(req, res);
+  res.setHeader('clear-site-data', '"cache", "storage"');
+  res.status(204).end();
 }
 
 function signInRoutes(deps: Deps) {
@@ -87,12 +124,10 @@ function signInRoutes(deps: Deps) {
       },
       async handle(req, res, { body }) {
         const device = deviceOf(deps, req);
-        const cookie = readChallengeCookie(req);
-        const input = { ...body, challengeId: body.challengeId ?? cookie, device };
-        const tokens = await withChallengeCookie(req, res, login(deps, contextOf(req), input));
-        setDeviceCookie(req, res, device.cookie);
-        clearChallengeCookie(req, res);
-        res.json(tokens);
+        const { onDevice, answer } = signedIn(req, res, device);
+        const challengeId = body.challengeId ?? (await challengeOf(deps, req, device));
+        const work = login(deps, contextOf(req), { ...body, challengeId, device, onDevice });
+        answer(await withChallengeCookie(req, res, device, work));
       },
     }),
     completeLogin: endpoint({
@@ -100,15 +135,13 @@ function signInRoutes(deps: Deps) {
       body: completeBody,
       responses: { 200: 'Tokens', 404: 'CHALLENGE_NOT_FOUND', 409: 'CHALLENGE_NOT_VERIFIED' },
       async handle(req, res, { body }) {
-        const id = body?.challengeId ?? readChallengeCookie(req);
-        if (id === undefined) throw new AppError('CHALLENGE_NOT_FOUND');
         const device = deviceOf(deps, req);
+        const id = body?.challengeId ?? (await challengeOf(deps, req, device));
+        if (id === undefined) throw new AppError('CHALLENGE_NOT_FOUND');
+        const { onDevice, answer } = signedIn(req, res, device);
         const key = idempotencyKey.parse(req.headers['idempotency-key']);
-        const input = { challengeId: id, idempotencyKey: key, device };
-        const tokens = await completeLogin(deps, contextOf(req), input);
-        setDeviceCookie(req, res, device.cookie);
-        clearChallengeCookie(req, res);
-        res.json(tokens);
+        const input = { challengeId: id, idempotencyKey: key, device, onDevice };
+        answer(await completeLogin(deps, contextOf(req), input));
       },
     }),
     refresh: endpoint({
@@ -121,8 +154,9 @@ function signInRoutes(deps: Deps) {
       },
       async handle(req, res, { body }) {
         const key = idempotencyKey.parse(req.headers['idempotency-key']);
-        const input = { ...body, idempotencyKey: key, device: deviceOf(deps, req) };
-        res.json(await withChallengeCookie(req, res, refresh(deps, contextOf(req), input)));
+        const device = deviceOf(deps, req);
+        const work = refresh(deps, contextOf(req), { ...body, idempotencyKey: key, device });
+        res.json(await withChallengeCookie(req, res, device, work));
       },
     }),
   };
@@ -143,7 +177,7 @@ function signOutRoutes(deps: Deps) {
         const principal = refreshToken === undefined ? principalOf(req) : req.principal;
         if (principal) await logout(deps, contextOf(req), principal);
         if (refreshToken !== undefined) await logoutByToken(deps, contextOf(req), refreshToken);
-        res.status(204).end();
+        signedOut(req, res);
       },
     }),
     logoutAll: endpoint({
@@ -151,7 +185,7 @@ function signOutRoutes(deps: Deps) {
       responses: { 204: 'Signed out everywhere' },
       async handle(req, res) {
         await logoutAll(deps, contextOf(req), principalOf(req));
-        res.status(204).end();
+        signedOut(req, res);
       },
     }),
   };

@@ -1,6 +1,6 @@
 import { parseCookie } from 'cookie';
 import type { CookieOptions, Request, Response } from 'express';
-import { depsOf } from './request';
+import { isCrossSite, isSecure } from './crossSite';
 
 /** Carries the challenge of a login's or refresh's 428, so that a browser's bodies work as they are. */
 const CHALLENGE_COOKIE = 'gh_challenge';
@@ -8,31 +8,43 @@ const CHALLENGE_MAX_AGE_SEC = 20 * 60;
 const DEVICE_COOKIE = 'gh_device';
 /** Browsers keep no cookie longer (RFC 6265bis 5.5). */
 const DEVICE_MAX_AGE_SEC = 400 * 86_400;
+const MAX_LENGTH = 256;
 
-const attributes = (req: Request): CookieOptions => ({
-  httpOnly: true,
-  sameSite: 'strict',
-  secure: depsOf(req).config.production || req.secure,
-  path: '/api',
-});
+const plain = { httpOnly: true, sameSite: 'strict', path: '/api' } as const;
 
+/** A browser takes `__Host-` from this host alone, over TLS, for every path: a neighbour cannot plant one. */
+const nameOf = (req: Request, name: string) => (isSecure(req) ? `__Host-${name}` : name);
+const attributes = (req: Request): CookieOptions =>
+  isSecure(req) ? { ...plain, path: '/', secure: true } : plain;
+
+/** Of a name that is there twice one was planted, and nothing says which: both count for nothing. */
 function readCookie(req: Request, name: string): string | undefined {
-  const value = parseCookie(req.headers.cookie ?? '')[name];
-  return value === undefined || value === '' || value.length > 256 ? undefined : value;
+  if (isCrossSite(req)) return undefined;
+  const pairs = (req.headers.cookie ?? '')
+    .split(';')
+    .filter((pair) => pair.split('=', 1)[0]?.trim() === name);
+  const [only = ''] = pairs;
+  const value = pairs.length === 1 ? parseCookie(only)[name] : undefined;
+  return value === undefined || value === '' || value.length > MAX_LENGTH ? undefined : value;
 }
 
-export const readChallengeCookie = (req: Request) => readCookie(req, CHALLENGE_COOKIE);
-export const readDeviceCookie = (req: Request) => readCookie(req, DEVICE_COOKIE);
+export const readChallengeCookie = (req: Request) => readCookie(req, nameOf(req, CHALLENGE_COOKIE));
+
+/** Also under its name of earlier releases: it is replaced unless the device is known for whoever signs in. */
+export const readDeviceCookie = (req: Request) =>
+  readCookie(req, nameOf(req, DEVICE_COOKIE)) ?? readCookie(req, DEVICE_COOKIE);
 
 export function setChallengeCookie(req: Request, res: Response, challengeId: string): void {
   const maxAge = CHALLENGE_MAX_AGE_SEC * 1000;
-  res.cookie(CHALLENGE_COOKIE, challengeId, { ...attributes(req), maxAge });
+  res.cookie(nameOf(req, CHALLENGE_COOKIE), challengeId, { ...attributes(req), maxAge });
 }
 
 export function clearChallengeCookie(req: Request, res: Response): void {
-  if (readChallengeCookie(req) !== undefined) res.clearCookie(CHALLENGE_COOKIE, attributes(req));
+  const name = nameOf(req, CHALLENGE_COOKIE);
+  if (readChallengeCookie(req) !== undefined) res.clearCookie(name, attributes(req));
 }
 
 export function setDeviceCookie(req: Request, res: Response, value: string): void {
-  res.cookie(DEVICE_COOKIE, value, { ...attributes(req), maxAge: DEVICE_MAX_AGE_SEC * 1000 });
+  const maxAge = DEVICE_MAX_AGE_SEC * 1000;
+  res.cookie(nameOf(req, DEVICE_COOKIE), value, { ...attributes(req), maxAge });
 }

@@ -9,6 +9,7 @@ import { clientAddressOf } from './clientAddress';
 declare module 'express-serve-static-core' {
   interface Request {
     correlationId: string;
+    correlationIdIsClients: boolean;
     /** Set by `authenticate`. */
     principal?: Principal;
     /** Set by `authenticateIfPresent`: why the token that was sent counted for nothing. */
@@ -58,6 +59,7 @@ export function contextOf(req: Request): RequestContext {
   const { ip, silentProxy } = knownAddressOf(req);
   return {
     correlationId: req.correlationId,
+    ...(req.correlationIdIsClients ? { correlationIdFrom: 'client' as const } : {}),
     tenantId: req.principal?.tenantId ?? null,
     actor: req.principal?.staffId ?? 'anonymous',
     sessionId: req.principal?.sessionId ?? null,

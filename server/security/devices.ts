@@ -15,6 +15,10 @@ export interface DeviceIdentity {
   readonly compared: readonly string[];
   /** From what another accepted key made of this device to what the current one makes of it. */
   readonly renewed: ReadonlyMap<string, string>;
+  /** What binds a challenge's cookie to the browser: of the cookie that is set again. */
+  readonly browserHash: string;
+  /** The same of the cookie that came along, under each accepted key; empty where none did. */
+  readonly browserHashes: readonly string[];
 }
 
 const signaturesOf = (keys: KeyRing, id: string): string[] =>
@@ -62,7 +66,10 @@ export function identifyDevice(
     ...(knownId === null ? [] : formerCookies.map((hash) => [hash, cookieHash] as const)),
     ...formerAgents.map((hash) => [hash, agentHash] as const),
   ];
+  const browser = keys.hashAll('device', 'browser', id).map((hash) => hash.toString('hex'));
   return {
+    browserHash: keys.hash('device', 'browser', id).toString('hex'),
+    browserHashes: knownId === null ? [] : browser,
     cookieHash: knownId === null ? null : cookieHash,
     hashes,
     cookie: `${id}.${signaturesOf(keys, id)[0]}`,

@@ -70,6 +70,7 @@ export { readIpLists } from './ipLists';
 export type { IpLists } from './ipLists';
 export { isKnownDevice } from './riskFactsStore';
 export { securityRoutes } from './routes';
+export { readBoundChallenge, settleDevice } from './settleDevice';
 export { forgetTaught, listSuspectSessions } from './taughtStore';
 export type { Forgotten, Taught } from './taughtStore';
 export { assertStepUp, withProof } from './stepUpGate';

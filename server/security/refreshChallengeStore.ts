@@ -80,3 +80,13 @@ export async function endRefreshChallenges(
     .returning({ attempts: stepUpChallenges.attempts });
   return Math.max(0, ...rows.map(({ attempts }) => attempts));
 }
+
+/** The answer that set the cookies may have been lost: the browser that is answered now is the one that holds the chain. */
+export async function bindToBrowser(
+  tx: Tx,
+  tenantId: string,
+  { id, browserHash }: { id: string; browserHash: string | null },
+): Promise<void> {
+  const mine = and(eq(stepUpChallenges.tenantId, tenantId), eq(stepUpChallenges.id, id));
+  await tx.update(stepUpChallenges).set({ browserHash }).where(mine);
+}

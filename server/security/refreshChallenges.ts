@@ -7,6 +7,7 @@ import { listAllowedMethods } from './proofs';
 import {
   consumeRefreshChallenge,
   endRefreshChallenges,
+  bindToBrowser,
   findOpenRefreshChallenge,
   wasConsumed,
 } from './refreshChallengeStore';
@@ -58,6 +59,7 @@ export async function offerRefreshChallenge(
   const open =
     step.again && (await findOpenRefreshChallenge(tx, tenantId, { refreshTokenId, now }));
   if (open && open.expiresAt.getTime() - now.getTime() > OFFERED_AGAIN_MS) {
+    await bindToBrowser(tx, tenantId, { id: open.id, browserHash: request.browserHash ?? null });
     return describeOffer(deps.keys, open, methods, { origin: 'refresh' });
   }
   const link = step.again ? refreshTokenId : step.spentId;

@@ -1,13 +1,16 @@
+import type { Request } from 'express';
 import { z } from 'zod';
 import { stepUpPurpose } from '../db/schema';
 import type { Deps } from '../deps';
-import { readChallengeCookie } from '../middleware/cookies';
+import { readChallengeCookie, readDeviceCookie } from '../middleware/cookies';
 import { contextOf, passageOf, principalOf } from '../middleware/request';
 import { endpoint, storableText } from '../routeTable';
+import { identifyDevice } from './devices';
 import { confirmTotpEnrollment, startTotpEnrollment } from './enrollTotp';
 import { authenticationResponse } from './passkeyInput';
 import { listOwnFactors, regenerateRecoveryCodes, removeFactor } from './manageFactors';
 import { looksLikeRecoveryCode } from './recoveryCode';
+import { readBoundChallenge } from './settleDevice';
 import { STARTED_METHODS, startStepUp } from './startStepUp';
 import { readTypedCode } from './typedCode';
 import { verifyStepUp } from './verifyStepUp';
@@ -52,6 +55,13 @@ const confirmBody = z.object({
   challengeId: storableText(256).optional(),
 });
 const factorParams = z.object({ id: z.string() });
+
+/** The challenge in the cookie, if this browser began it. */
+function challengeOf(deps: Deps, req: Request): Promise<string | undefined> {
+  const { keys, random } = deps;
+  const device = identifyDevice(keys, random, readDeviceCookie(req), null);
+  return readBoundChallenge(deps, readChallengeCookie(req), device);
+}
 
 /** Behind a fresh proof, each of them but the list. */
 const factorRoutes = (deps: Deps) => ({
@@ -104,7 +114,7 @@ export const securityRoutes = (deps: Deps) => ({
       429: 'CHALLENGE_EXHAUSTED',
     },
     async handle(req, res, { body }) {
-      const input = { ...body, cookieChallengeId: readChallengeCookie(req) };
+      const input = { ...body, cookieChallengeId: await challengeOf(deps, req) };
       res.json(await startStepUp(deps, contextOf(req), req.principal ?? null, input));
     },
   }),
@@ -120,7 +130,7 @@ export const securityRoutes = (deps: Deps) => ({
       429: 'CHALLENGE_EXHAUSTED or TOO_MANY_ATTEMPTS',
     },
     async handle(req, res, { body }) {
-      const input = { ...body, cookieChallengeId: readChallengeCookie(req) };
+      const input = { ...body, cookieChallengeId: await challengeOf(deps, req) };
       res.json(await verifyStepUp(deps, contextOf(req), req.principal ?? null, input));
     },
   }),

@@ -1,7 +1,7 @@
 import request from 'supertest';
 import { computeAnomalyScoreOptimized } from '@/server/security/computeAnomalyScore';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { cookieOf, login, me, refresh } from '@/tests/helpers/authCalls';
+import { browserOf, login, me, refresh } from '@/tests/helpers/authCalls';
 import {
   auditOf,
   liveSessionsOf,
@@ -84,7 +84,7 @@ describe('after the 428 of a refresh', () => {
     const secret = await giveFactor(seeded);
     scoreWith(75);
     const asked = await refresh(app, seeded.refreshToken);
-    const cookie = cookieOf(asked, 'gh_challenge');
+    const cookie = browserOf(asked);
     expect((await answerChallenge(node, secret, { cookie })).status).toBe(200);
     scoreWith(75);
     expect((await refresh(app, asked.body.refreshToken)).status).toBe(200);

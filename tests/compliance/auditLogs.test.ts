@@ -38,7 +38,13 @@ describe('an event', () => {
       country: null,
       userAgent: 'A browser',
       correlationId: 'shown',
-      details: { score: 0, reasons: [], rememberMe: false, stepUp: false },
+      details: {
+        score: 0,
+        reasons: [],
+        rememberMe: false,
+        stepUp: false,
+        correlationIdFrom: 'client',
+      },
       leafIndex: null,
       sealedAt: null,
     };

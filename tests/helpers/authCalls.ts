@@ -52,3 +52,7 @@ export function cookieOf(res: request.Response, name: string): string {
   if (found === undefined) throw new Error(`the answer set no cookie ${name}`);
   return found.split(';')[0] ?? '';
 }
+
+/** Both cookies of a 428, as the browser that began the challenge sends them back. */
+export const browserOf = (res: request.Response): string =>
+  `${cookieOf(res, 'gh_challenge')}; ${cookieOf(res, 'gh_device')}`;

@@ -2,7 +2,7 @@ import request from 'supertest';
 import { db } from '@/server/db';
 import { riskPolicies } from '@/server/db/schema';
 import { computeAnomalyScoreOptimized } from '@/server/security/computeAnomalyScore';
-import { cookieOf, login, me, refresh } from '@/tests/helpers/authCalls';
+import { browserOf, login, me, refresh } from '@/tests/helpers/authCalls';
 import { challengesOf, liveSessionsOf } from '@/tests/helpers/authRows';
 import { givePasskey, passkeyCalls } from '@/tests/helpers/passkeys';
 import { giveFactor } from '@/tests/helpers/secondFactor';
@@ -170,7 +170,7 @@ describe('a refresh', () => {
       expect(asked.status).toBe(428);
       expect(asked.body.methods).toEqual(['passkey']);
       const which = by === 'id' ? { challengeId: asked.body.challengeId } : {};
-      const cookie = by === 'id' ? '' : cookieOf(asked, 'gh_challenge');
+      const cookie = by === 'id' ? '' : browserOf(asked);
       const call = (path: string, body: object) =>
         request(app)
           .post(`/api/security/step-up/${path}`)

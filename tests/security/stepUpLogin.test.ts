@@ -70,7 +70,7 @@ describe('a login that looks wrong', () => {
     const { app: production } = buildApp({ nodeEnv: 'production', production: true });
     const res = await attemptLogin(production, await seedTraveller(app), ABROAD);
     expect(res.status).toBe(428);
-    expect(res.get('Set-Cookie')?.[0]).toMatch(/^gh_challenge=.*; Secure/);
+    expect(res.get('Set-Cookie')?.[0]).toMatch(/^__Host-gh_challenge=.*; Path=\/;.*; Secure/);
   });
 
   it('names mail, and nothing else, for somebody without a factor', async () => {

@@ -1,0 +1,30 @@
+import { recordAudit } from '../audit';
+import type { RequestContext } from '../context';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import type { Membership } from './accountStore';
+
+/**
+ * The answer confirms the password and names tenants: each of them can see that it did.
+ * @throws AppError TENANT_SELECTION_REQUIRED
+ */
+export async function offerTenants(
+  deps: Pick<Deps, 'db'>,
+  ctx: RequestContext,
+  offered: readonly Membership[],
+): Promise<never> {
+  await deps.db.transaction(async (tx) => {
+    for (const { tenantId, staffId } of offered) {
+      await recordAudit(tx, ctx, {
+        action: 'LOGIN_TENANTS_OFFERED',
+        outcome: 'success',
+        tenantId,
+        actor: staffId,
+        subject: `staff:${staffId}`,
+        details: {},
+      });
+    }
+  });
+  const tenants = offered.map(({ tenantId, slug, name }) => ({ id: tenantId, slug, name }));
+  throw new AppError('TENANT_SELECTION_REQUIRED', { extra: { tenants } });
+}
