@@ -1,7 +1,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
-import { findEnrollee } from '../security';
+import { findEnrollee, identifyDevice, readBoundChallenge } from '../security';
 import { authenticate } from './authenticate';
-import { readChallengeCookie } from './cookies';
+import { readChallengeCookie, readDeviceCookie } from './cookies';
 import { jsonBody } from './jsonBody';
 import { depsOf } from './request';
 
@@ -14,12 +14,14 @@ const parseBody = (req: Request, res: Response): Promise<void> =>
     jsonBody(req, res, next);
   });
 
-function readChallengeId(req: Request): string | undefined {
+async function readChallengeId(req: Request): Promise<string | undefined> {
   const body = req.body as { challengeId?: unknown } | undefined;
   const named = body?.challengeId;
   // More than any id of ours has is none of ours.
   if (typeof named === 'string') return named.slice(0, 257);
-  return readChallengeCookie(req);
+  const { keys, random } = depsOf(req);
+  const device = identifyDevice(keys, random, readDeviceCookie(req), null);
+  return readBoundChallenge(depsOf(req), readChallengeCookie(req), device);
 }
 
 /**
@@ -29,7 +31,7 @@ function readChallengeId(req: Request): string | undefined {
 export const authenticateEnrollee: RequestHandler = async (req, res, next) => {
   if (req.headers.authorization === undefined) {
     await parseBody(req, res);
-    const challengeId = readChallengeId(req);
+    const challengeId = await readChallengeId(req);
     if (challengeId !== undefined) {
       req.principal = await findEnrollee(depsOf(req), challengeId);
       return next();
