@@ -1,7 +1,7 @@
 import request from 'supertest';
 import { askForProof } from '@/tests/helpers/askForProof';
 import { auditOf, challengesOf } from '@/tests/helpers/authRows';
-import { ADDRESS, fromAddress, refresh } from '@/tests/helpers/authCalls';
+import { ADDRESS, browserOf, fromAddress, refresh } from '@/tests/helpers/authCalls';
 import { openNode } from '@/tests/helpers/openNode';
 import { codeAt, wrongCodes } from '@/tests/helpers/secondFactor';
 import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
@@ -90,8 +90,8 @@ describe('the challenge in the cookie', () => {
   it("comes before the session's own", async () => {
     const who = await seedSignedIn();
     await askForCodes(who.token).expect(428);
-    const { challengeId } = (await attemptLogin(app, who, ABROAD)).body;
-    await verify(who.token, who.proof(), `gh_challenge=${challengeId}`).expect(200);
+    const cookies = browserOf(await attemptLogin(app, who, ABROAD));
+    await verify(who.token, who.proof(), cookies).expect(200);
     const rows = await challengesOf(who.staffId);
     const verified = rows.filter(({ verifiedAt }) => verifiedAt !== null);
     expect(verified.map(({ origin }) => origin)).toEqual(['login']);
@@ -100,19 +100,21 @@ describe('the challenge in the cookie', () => {
   it('counts as none if it is for another purpose, of another person, or can no longer be answered', async () => {
     const who = await seedSignedIn();
     const colleague = await seedTraveller(app, { tenantId: who.tenantId });
-    const theirs = (await attemptLogin(app, colleague, ABROAD)).body.challengeId as string;
-    const used = (await attemptLogin(app, who, ABROAD)).body.challengeId as string;
-    await verify(who.token, { ...who.proof(), challengeId: used }).expect(200);
+    const theirs = browserOf(await attemptLogin(app, colleague, ABROAD));
+    const answered = await attemptLogin(app, who, ABROAD);
+    const used = browserOf(answered);
+    const challengeId = answered.body.challengeId as string;
+    await verify(who.token, { ...who.proof(), challengeId }).expect(200);
     clock.advance(30);
-    for (const cookie of [theirs, used, 'chl_nonsense']) {
+    for (const cookie of [theirs, used, 'gh_challenge=chl_nonsense']) {
       await askForCodes(who.token).expect(428);
-      await verify(who.token, who.proof(), `gh_challenge=${cookie}`).expect(200);
+      await verify(who.token, who.proof(), cookie).expect(200);
       await askForCodes(who.token).expect(200);
       clock.advance(30);
     }
     const exporting = { ...who.proof(), purpose: 'data_export' };
-    const other = (await attemptLogin(app, who, ABROAD)).body.challengeId as string;
-    const res = await verify(who.token, exporting, `gh_challenge=${other}`);
+    const other = browserOf(await attemptLogin(app, who, ABROAD));
+    const res = await verify(who.token, exporting, other);
     expect(outcome(res)).toEqual([409, 'CHALLENGE_ID_REQUIRED']);
   });
 });

@@ -2,7 +2,7 @@ import request from 'supertest';
 import { eq, sql } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { riskPolicies, stepUpChallenges } from '@/server/db/schema';
-import { cookieOf, me } from '@/tests/helpers/authCalls';
+import { browserOf, me } from '@/tests/helpers/authCalls';
 import { auditOf, challengesOf } from '@/tests/helpers/authRows';
 import { expectRefusal } from '@/tests/helpers/expectRefusal';
 import { startMailServer } from '@/tests/helpers/mailServer';
@@ -50,9 +50,7 @@ async function ask(member: SeededAuth): Promise<{ challengeId: string; cookie: s
   expect(asked.body).toMatchObject({
     ...{ score: 0, reasons: ['SECOND_FACTOR_REQUIRED'], methods: ['email'], mustEnrol: true },
   });
-  const set = asked.headers['set-cookie'] as unknown as string[];
-  const name = set.find((cookie) => cookie.includes('gh_challenge='))?.split('=')[0] ?? '';
-  return { challengeId: asked.body.challengeId as string, cookie: cookieOf(asked, name) };
+  return { challengeId: asked.body.challengeId as string, cookie: browserOf(asked) };
 }
 
 async function proveByMail(member: SeededAuth, challengeId: string): Promise<void> {
