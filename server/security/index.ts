@@ -7,7 +7,6 @@ export {
   TRIES_FOR_KNOWN_DEVICES,
   TRIES_FOR_KNOWN_NETWORKS,
   TRIES_FOR_STRANGERS,
-  addressBlock,
   attemptSubject,
   attemptSubjects,
 } from './attempts';
@@ -68,7 +67,6 @@ export type { RiskPolicy } from './riskPolicy';
 export { riskRoutes } from './riskRoutes';
 export { readIpLists } from './ipLists';
 export type { IpLists } from './ipLists';
-export { isKnownDevice } from './riskFactsStore';
 export { securityRoutes } from './routes';
 export { readBoundChallenge, settleDevice } from './settleDevice';
 export { forgetTaught, listSuspectSessions } from './taughtStore';
