@@ -1,5 +1,5 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
-import type { PreparedStatement, Tx } from '../db';
+import type { Db, PreparedStatement, Tx } from '../db';
 import type { RunStatement } from '../db/runWithin';
 import {
   knownAddresses,
@@ -181,4 +181,14 @@ export async function rememberSighting(
         set: { lastSeenAt: sql`greatest(${knownCountries.lastSeenAt}, excluded.last_seen_at)` },
       });
   }
+}
+
+/** Whether a person has signed in on this device, in any tenant. */
+export async function isKnownDevice(db: Db, userId: string, deviceHash: string): Promise<boolean> {
+  const rows = await db
+    .select({ id: knownDevices.id })
+    .from(knownDevices)
+    .where(and(eq(knownDevices.deviceHash, deviceHash), eq(knownDevices.userId, userId)))
+    .limit(1);
+  return rows.length > 0;
 }
