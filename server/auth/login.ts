@@ -258,7 +258,7 @@ async function enter(
 
 /** Takes a place in the queue of hashes only for the password itself, and only if the address may have one. */
 async function checkPassword(deps: LoginDeps, ctx: RequestContext, input: LoginInput) {
-  const credentials = { ...input, cookieDeviceHash: input.device.cookieHash };
+  const credentials = { ...input, cookieDeviceHashes: input.device.cookieHashes };
   const approach = await approachLogin(deps, ctx, credentials);
   const describe = () => describeApplicant(credentials, approach);
   return deps.passwords.admit(describe, () => verifyCredentials(deps, ctx, input, approach));

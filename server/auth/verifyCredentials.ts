@@ -31,7 +31,7 @@ export interface Credentials {
   /** The tenant that the client named, for the audit event of a failure. */
   tenant?: string | undefined;
   /** The device cookie's hash, where a cookie of ours came along. */
-  cookieDeviceHash: string | null;
+  cookieDeviceHashes: readonly string[];
   /** Of an earlier answer: perhaps of a login that began with the factor. */
   challengeId?: string | undefined;
 }
@@ -90,16 +90,16 @@ export async function approachLogin(
   ctx: RequestContext,
   credentials: Credentials,
 ): Promise<Approach> {
-  const { email, cookieDeviceHash, challengeId } = credentials;
+  const { email, cookieDeviceHashes, challengeId } = credentials;
   const judged = await judgeAddress(deps, ctx);
   let looked: Promise<Familiarity> | undefined;
-  const familiar = () => (looked ??= lookForFamiliar(deps, ctx, { email, cookieDeviceHash }));
+  const familiar = () => (looked ??= lookForFamiliar(deps, ctx, { email, cookieDeviceHashes }));
   const account = await findAccount(deps.db, email);
   const shownBy = challengeId === undefined ? undefined : await findShownFactor(deps, challengeId);
   const factorShown = account !== undefined && shownBy === account.userId;
   const approach = { ...judged, account, factorShown, familiar };
   if (judged.refusedUntil !== null && !factorShown) {
-    if (cookieDeviceHash === null || !(await familiar()).device) {
+    if (cookieDeviceHashes.length === 0 || !(await familiar()).device) {
       deps.metrics.logins.inc({ outcome: 'throttled' });
       const headers = retryAfter(deps.clock.now(), judged.refusedUntil);
       throw new AppError('TOO_MANY_ATTEMPTS', { headers });
@@ -110,13 +110,13 @@ export async function approachLogin(
 
 /** In whose line of the queue a login stands. */
 export async function describeApplicant(
-  { cookieDeviceHash }: Pick<Credentials, 'cookieDeviceHash'>,
+  { cookieDeviceHashes }: Pick<Credentials, 'cookieDeviceHashes'>,
   approach: Approach,
 ): Promise<Applicant> {
   const { address, subject, factorShown } = approach;
   if (factorShown) return { block: `factor:${subject}`, familiar: true };
   const { device, place } = await approach.familiar();
-  if (device) return { block: `device:${cookieDeviceHash}`, familiar: true };
+  if (device) return { block: `device:${cookieDeviceHashes[0]}`, familiar: true };
   // Anybody's: a place must not tell whether this account has signed in here.
   return { block: address, familiar: place };
 }

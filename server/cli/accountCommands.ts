@@ -45,12 +45,13 @@ export function forceLogoutCommand(options: Options) {
 export function unlockCommand(options: Options) {
   return asOperator(async (operator) => {
     const { deps, ctx } = operator;
-    const { tenantId, staffId, email } = await staffOf(operator, options);
+    const { tenantId, userId, staffId, email } = await staffOf(operator, options);
     await deps.db.transaction(async (tx) => {
       const account = attemptSubject(deps.keys, 'email', email);
       await clearAttempts(tx, PASSWORD_SCOPES, account);
       const codes = [
         attemptSubject(deps.keys, 'staff', staffId),
+        attemptSubject(deps.keys, 'person', userId),
         attemptSubject(deps.keys, 'begun-account', account),
       ];
       for (const subject of codes) await clearAttempts(tx, ['step_up'], subject);

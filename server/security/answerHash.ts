@@ -15,3 +15,9 @@ function toParts(answer: Answer): string[] {
 /** What is kept of the answer that verified a challenge: it tells the same answer again, to that challenge alone. */
 export const hashAnswer = (keys: KeyRing, challengeId: string, answer: Answer): string =>
   keys.hash('step-up-answer', challengeId, ...toParts(answer)).toString('hex');
+
+/** The same under each accepted key: the node that verified may have had another one. */
+export const hashesOfAnswer = (keys: KeyRing, challengeId: string, answer: Answer): string[] =>
+  keys
+    .hashAll('step-up-answer', challengeId, ...toParts(answer))
+    .map((hash) => hash.toString('hex'));

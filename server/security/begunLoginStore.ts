@@ -24,7 +24,7 @@ export async function findShownFactorOwner(
 export async function insertShownFactor(
   tx: Tx,
   begun: BegunLogin,
-  proof: { method: string; now: Date; createdAt: Date },
+  proof: { method: string; answerHash: string; now: Date; createdAt: Date },
 ): Promise<boolean> {
   const { id, tenantId, userId, staffId, sessionVersion, expiresAt, rememberMe } = begun;
   const [staff] = await tx
@@ -42,6 +42,7 @@ export async function insertShownFactor(
       createdAt: proof.createdAt,
       verifiedAt: proof.now,
       verifiedMethod: proof.method,
+      answerHash: proof.answerHash,
     })
     .onConflictDoNothing()
     .returning({ id: stepUpChallenges.id });

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, lt, ne, or, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { stepUpChallenges, tenantStaff } from '../db/schema';
 import type { ChallengeOrigin, StepUpPurpose } from '../db/schema';
@@ -103,7 +103,7 @@ export async function listJustVerified(
  */
 export async function findRepeated(
   db: Db,
-  query: { id: string; answerHash: string; now: Date },
+  query: { id: string; answerHashes: readonly string[]; now: Date },
 ): Promise<Challenge | undefined> {
   const [row] = await db
     .select()
@@ -111,7 +111,7 @@ export async function findRepeated(
     .where(
       and(
         eq(stepUpChallenges.id, query.id),
-        eq(stepUpChallenges.answerHash, query.answerHash),
+        inArray(stepUpChallenges.answerHash, [...query.answerHashes]),
         verifiedSince(query.now, REPEATED_FOR_SEC),
       ),
     );

@@ -5,6 +5,8 @@ import type { KeyRing } from '../keyRing';
 export interface DeviceIdentity {
   /** The hash of the device cookie that came along; null where there was none, or not ours. */
   readonly cookieHash: string | null;
+  /** The same under each accepted key, the current one's first; empty if there was none. */
+  readonly cookieHashes: readonly string[];
   /** What a success teaches and a score compares: the cookie's hash, then the user agent's. */
   readonly hashes: readonly string[];
   /** The cookie's signed value, to be set again: the one that came along, or a new one. */
@@ -71,6 +73,7 @@ export function identifyDevice(
     browserHash: keys.hash('device', 'browser', id).toString('hex'),
     browserHashes: knownId === null ? [] : browser,
     cookieHash: knownId === null ? null : cookieHash,
+    cookieHashes: knownId === null ? [] : cookieHashes,
     hashes,
     cookie: `${id}.${signaturesOf(keys, id)[0]}`,
     learned: [cookieHash, agentHash],

@@ -21,9 +21,9 @@ export interface Familiarity {
 const FAMILIAR = {
   name: 'familiar_login',
   text: `SELECT
-    EXISTS (SELECT 1 FROM known_devices d WHERE d.user_id = who.id AND d.device_hash = $2) AS device,
-    EXISTS (SELECT 1 FROM known_addresses a WHERE a.user_id = who.id AND a.address_hash = $3) AS network,
-    EXISTS (SELECT 1 FROM known_addresses a WHERE a.address_hash = $3) AS place
+    EXISTS (SELECT 1 FROM known_devices d WHERE d.user_id = who.id AND d.device_hash = ANY($2::text[])) AS device,
+    EXISTS (SELECT 1 FROM known_addresses a WHERE a.user_id = who.id AND a.address_hash = ANY($3::text[])) AS network,
+    EXISTS (SELECT 1 FROM known_addresses a WHERE a.address_hash = ANY($3::text[])) AS place
     FROM (SELECT coalesce((SELECT id FROM users WHERE email = $1),
       '00000000-0000-0000-0000-000000000000') AS id) AS who`,
 };
@@ -31,6 +31,12 @@ const FAMILIAR = {
 /** Under which keyed hash an address block is known. */
 export const knownAddressHash = (keys: KeyRing, ip: string | null): string =>
   keys.hash('attempt-subject', 'known-address', addressBlock(ip)).toString('hex');
+
+/** The same under each accepted key: a rotation makes nobody a stranger at home. */
+const knownAddressHashes = (keys: KeyRing, ip: string): string[] =>
+  keys
+    .hashAll('attempt-subject', 'known-address', addressBlock(ip))
+    .map((hash) => hash.toString('hex'));
 
 const NOTHING: Familiarity = { device: false, network: false, place: false };
 
@@ -41,15 +47,14 @@ const NOTHING: Familiarity = { device: false, network: false, place: false };
 export async function lookForFamiliar(
   deps: Pick<Deps, 'config' | 'keys' | 'logger'> & { pool: Pool },
   ctx: RequestContext,
-  login: { email: string; cookieDeviceHash: string | null },
+  login: { email: string; cookieDeviceHashes: readonly string[] },
 ): Promise<Familiarity> {
   const run = runWithin(deps.pool, deps.config.anomalyTimeoutMs);
-  const device = login.cookieDeviceHash ?? '';
   try {
     const ip = clientIp(ctx);
     // A proxy that does not say who connects is nobody's network.
-    const address = ip === null ? '' : knownAddressHash(deps.keys, ip);
-    const asked = [login.email, device, address];
+    const addresses = ip === null ? [] : knownAddressHashes(deps.keys, ip);
+    const asked = [login.email, [...login.cookieDeviceHashes], addresses];
     const [found] = await run<Familiarity & Record<string, boolean>>(FAMILIAR, asked);
     return found ?? NOTHING;
   } catch (error) {

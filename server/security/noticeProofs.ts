@@ -20,7 +20,8 @@ export async function noticeWrongCode(
   ctx: RequestContext,
   challenge: Challenge,
 ): Promise<void> {
-  const subject = attemptSubject(deps.keys, 'staff', challenge.staffId);
+  // Of the counters of codes it is the largest: it also has those of other memberships.
+  const subject = attemptSubject(deps.keys, 'person', challenge.userId);
   const counts = await readAttempts(tx, [{ scope: 'step_up', subject }], deps.clock.now());
   const { failures, tries } = counts.get('step_up') ?? { failures: 0, tries: 0 };
   if (failures >= STEP_UP_FAILURES || tries >= STEP_UP_TRIES) {

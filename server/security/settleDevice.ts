@@ -17,8 +17,7 @@ export async function settleDevice(
 ): Promise<DeviceIdentity> {
   if (device.cookieHash === null) return device;
   try {
-    const former = [...device.renewed].filter(([, now]) => now === device.cookieHash);
-    for (const hash of [device.cookieHash, ...former.map(([before]) => before)]) {
+    for (const hash of device.cookieHashes) {
       if (await isKnownDevice(deps.db, who.userId, hash)) return device;
     }
   } catch (error) {

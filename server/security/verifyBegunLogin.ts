@@ -1,26 +1,29 @@
 import { recordAudit } from '../audit';
 import type { AuditEvent } from '../audit';
 import type { RequestContext } from '../context';
+import type { Db, Tx } from '../db';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { retryAfter } from '../retryAfter';
+import { hashAnswer, hashesOfAnswer } from './answerHash';
 import { clearAttempts, countFailures, reserveTry, whenFree } from './attemptStore';
 import type { AttemptLimits } from './attemptStore';
 import { BEGUN_LOGIN_TRIES, STEP_UP_FAILURES, attemptSubject } from './attempts';
 import { BEGUN_FOR_MS } from './begunLogin';
 import type { BegunLogin } from './begunLogin';
 import { insertShownFactor } from './begunLoginStore';
-import { MAX_ATTEMPTS } from './challengeStore';
+import { MAX_ATTEMPTS, findRepeated } from './challengeStore';
 import type { Challenge } from './challengeStore';
 import { lockFactors } from './factorStore';
 import { EVERYBODY, judgeAddress } from './judgeAddress';
+import { noticeRecoveryCode } from './noticeProofs';
 import { PROOFS } from './proofs';
 import type { Answer, Proof } from './proofs';
 import { unreadableFactor } from './totp';
 
 type BegunDeps = Pick<
   Deps,
-  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'riskPolicies'
+  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'metrics' | 'riskPolicies'
 >;
 type Failure = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];
 
@@ -102,6 +105,17 @@ async function takeTries(
   }
 }
 
+async function giveTriesBack(tx: Db | Tx, { here, account }: Counters): Promise<void> {
+  for (const { key } of [here, account]) await clearAttempts(tx, [key.scope], key.subject);
+}
+
+/** The same code that was right for this login a moment ago: a double click is no failure. */
+async function findRepeat(deps: BegunDeps, { id }: BegunLogin, answer: Answer) {
+  const answerHashes = hashesOfAnswer(deps.keys, id, answer);
+  const found = await findRepeated(deps.db, { id, answerHashes, now: deps.clock.now() });
+  return found?.verifiedAt && { verifiedAt: found.verifiedAt };
+}
+
 /** Spends the factor and keeps that it was shown, or does neither. */
 async function settle(
   deps: BegunDeps,
@@ -124,12 +138,12 @@ async function settle(
     if (spent !== true) return spent === false ? 'code_already_used' : spent;
     const { method } = proof;
     const createdAt = new Date(begun.expiresAt.getTime() - BEGUN_FOR_MS);
-    if (!(await insertShownFactor(tx, begun, { method, now, createdAt }))) {
+    const answerHash = hashAnswer(deps.keys, begun.id, answer);
+    if (!(await insertShownFactor(tx, begun, { method, answerHash, now, createdAt }))) {
       throw new AppError('CHALLENGE_NOT_FOUND');
     }
-    for (const { key } of [counters.here, counters.account]) {
-      await clearAttempts(tx, [key.scope], key.subject);
-    }
+    await giveTriesBack(tx, counters);
+    await noticeRecoveryCode(deps, tx, ctx, { ...whose, origin: 'session' }, method);
     const purpose = 'security_settings' as const;
     await recordAudit(tx, ctx, {
       action: 'STEP_UP_VERIFIED',
@@ -161,20 +175,28 @@ export async function verifyBegunLogin(
     throw new AppError('TOO_MANY_ATTEMPTS', { headers: retryAfter(now, refusedUntil) });
   }
   const asked = { begun, address, counters: countersOf(deps, begun, address) };
-  await takeTries(deps, ctx, asked);
   const methods: readonly string[] = BEGUN_METHODS;
   const proof = PROOFS.find(
     (one) => methods.includes(one.method) && one.fits(answer, NOTHING_MAILED),
   );
-  const settled = proof ? await settle(deps, ctx, asked, { proof, answer }) : 'wrong_code';
-  if (settled === 'factor_unreadable') throw unreadableFactor();
-  if (typeof settled === 'string') {
-    const failures = await recordFailure(deps, ctx, asked, settled);
-    const attemptsLeft = Math.max(0, MAX_ATTEMPTS - failures);
-    throw new AppError('INVALID_CODE', { extra: { attemptsLeft } });
-  }
   const method = proof?.method ?? 'totp';
-  return { verified: true as const, purpose: 'security_settings' as const, method, ...settled };
+  const about = { verified: true as const, purpose: 'security_settings' as const, method };
+  const before = await findRepeat(deps, begun, answer);
+  if (before) return { ...about, ...before };
+  await takeTries(deps, ctx, asked);
+  const settled = proof ? await settle(deps, ctx, asked, { proof, answer }) : 'wrong_code';
+  deps.mail.wake();
+  if (settled === 'factor_unreadable') throw unreadableFactor();
+  if (typeof settled !== 'string') return { ...about, ...settled };
+  // Sent twice at once: the other one may have been faster since we looked.
+  const beside = await findRepeat(deps, begun, answer);
+  if (beside) {
+    await giveTriesBack(deps.db, asked.counters);
+    return { ...about, ...beside };
+  }
+  const failures = await recordFailure(deps, ctx, asked, settled);
+  const attemptsLeft = Math.max(0, MAX_ATTEMPTS - failures);
+  throw new AppError('INVALID_CODE', { extra: { attemptsLeft } });
 }
 
 /** The methods here need nothing of a challenge's row to tell whether an answer looks like theirs. */

@@ -9,7 +9,7 @@ import type { ErrorCode } from '../errors';
 import { retryAfter } from '../retryAfter';
 import { clearAttempts, countFailures, reserveTry, whenFree } from './attemptStore';
 import { STEP_UP_FAILURES, STEP_UP_TRIES, attemptSubject } from './attempts';
-import { hashAnswer } from './answerHash';
+import { hashAnswer, hashesOfAnswer } from './answerHash';
 import { readBegunLogin } from './begunLogin';
 import type { BegunLogin } from './begunLogin';
 import {
@@ -53,6 +53,12 @@ const WRONG = {
 
 type Failure = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];
 
+/** A person's codes are counted for their membership, and across tenants: each tenant alone would give another budget. */
+const subjectsOf = ({ keys }: Pick<Deps, 'keys'>, challenge: Challenge): string[] => [
+  attemptSubject(keys, 'staff', challenge.staffId),
+  attemptSubject(keys, 'person', challenge.userId),
+];
+
 async function recordFailure(
   deps: VerifyDeps,
   tx: Tx,
@@ -60,8 +66,11 @@ async function recordFailure(
   challenge: Challenge,
   reason: Failure,
 ): Promise<void> {
-  const subject = attemptSubject(deps.keys, 'staff', challenge.staffId);
-  await countFailures(tx, [{ scope: 'step_up', subject }], deps.clock.now());
+  const counted = subjectsOf(deps, challenge).map((subject) => ({
+    scope: 'step_up' as const,
+    subject,
+  }));
+  await countFailures(tx, counted, deps.clock.now());
   await recordAudit(tx, ctx, {
     action: 'STEP_UP_FAILED',
     outcome: 'failure',
@@ -96,12 +105,10 @@ async function takeTry(
     const exhausted = waiting && challenge.attempts >= MAX_ATTEMPTS;
     return new AppError(exhausted ? 'CHALLENGE_EXHAUSTED' : 'CHALLENGE_NOT_FOUND');
   }
-  const key = {
-    scope: 'step_up' as const,
-    subject: attemptSubject(deps.keys, 'staff', challenge.staffId),
-  };
   const limits = { failures: STEP_UP_FAILURES, tries: STEP_UP_TRIES };
-  if ((await reserveTry(tx, key, limits, now)) === undefined) {
+  for (const subject of subjectsOf(deps, challenge)) {
+    const key = { scope: 'step_up' as const, subject };
+    if ((await reserveTry(tx, key, limits, now)) !== undefined) continue;
     await recordFailure(deps, tx, ctx, challenge, 'account_budget');
     return tooManyCodes(now, await whenFree(tx, key, limits, now));
   }
@@ -139,7 +146,7 @@ async function settle(
     // Rolls back: a code is not lost to a challenge that has ended.
     throw new AppError('CHALLENGE_NOT_FOUND');
   }
-  await clearAttempts(tx, ['step_up'], attemptSubject(deps.keys, 'staff', challenge.staffId));
+  for (const subject of subjectsOf(deps, challenge)) await clearAttempts(tx, ['step_up'], subject);
   await recordAudit(tx, ctx, {
     action: 'STEP_UP_VERIFIED',
     outcome: 'success',
@@ -166,8 +173,8 @@ async function findRepeat(
   answer: Answer,
 ): Promise<Settlement | undefined> {
   if (challenge.verifiedAt === null) return undefined;
-  const answerHash = hashAnswer(deps.keys, challenge.id, answer);
-  const query = { id: challenge.id, answerHash, now: deps.clock.now() };
+  const answerHashes = hashesOfAnswer(deps.keys, challenge.id, answer);
+  const query = { id: challenge.id, answerHashes, now: deps.clock.now() };
   const found = await findRepeated(db, query);
   const method = PROOFS.find((proof) => proof.method === found?.verifiedMethod)?.method;
   return found?.verifiedAt && method ? { at: found.verifiedAt, method } : undefined;
@@ -231,7 +238,7 @@ export async function verifyStepUp(
   const begun = findBegun(deps, principal, input);
   if (begun) return verifyBegunLogin(deps, ctx, begun, answer);
   const isRepeat = ({ id, answerHash }: Challenge) =>
-    answerHash === hashAnswer(deps.keys, id, answer);
+    answerHash !== null && hashesOfAnswer(deps.keys, id, answer).includes(answerHash);
   const challenge = await findAnswerable(deps, principal, input, isRepeat);
   const methods = await listAllowedMethods(deps, deps.db, challenge);
   const open = challenge.verifiedAt === null;

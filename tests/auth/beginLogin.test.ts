@@ -82,6 +82,24 @@ describe('somebody whose account others guess at', () => {
     expect((await login(node.app, member, fromAddress('192.0.2.7'))).status).toBe(200);
   });
 
+  it('may send the right code twice at once, or again: one proof, no failure, no try', async () => {
+    const nodes = [openPatientNode(), openPatientNode()];
+    const [node] = nodes as [Node, Node];
+    const { member, secret } = await lockedMember(node);
+    const { challengeId } = (await begin(node, member.email)).body;
+    const code = codeAt(secret, node.clock.now());
+    const sent = Array.from({ length: 4 }, (_, at) =>
+      answer(nodes[at % 2] ?? node, challengeId, code),
+    );
+    const answers = [...(await Promise.all(sent)), await answer(node, challengeId, code)];
+    expect(answers.map(({ status }) => status)).toStrictEqual([200, 200, 200, 200, 200]);
+    expect(new Set(answers.map(({ body }) => body.verifiedAt)).size).toBe(1);
+    expect(await auditOf('STEP_UP_FAILED', member.tenantId)).toHaveLength(0);
+    const [other] = wrongCodes(secret, node.clock.now(), 1);
+    expect((await answer(node, challengeId, other ?? '')).status).toBe(403);
+    expect((await login(node.app, { ...member, challengeId })).status).toBe(200);
+  });
+
   it('gets in by the cookies of a browser alone', async () => {
     const node = openPatientNode();
     const { member, secret } = await lockedMember(node);
