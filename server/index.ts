@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { assertGrants, OwnerRoleError } from './bootstrap/assertGrants';
+import { assertGrants, OwnerRoleError, warnOfOwnership } from './bootstrap/assertGrants';
 import { assertSchema, SchemaDriftError } from './bootstrap/assertSchema';
 import { admitToDatabase, KeyCheckError } from './bootstrap/checkKeys';
 import { createDemo } from './bootstrap/createDemo';
@@ -81,7 +81,7 @@ async function start(running: Running): Promise<void> {
   const deps = createDeps(ready);
   running.deps = deps;
   const onWait = ({ message }: LockWait) => deps.logger.warn(message);
-  await assertGrants(ready, deps.logger);
+  const ownership = await assertGrants(ready, deps.logger);
   const applied = await prepareDatabase(ready, { onWait });
   running.embedded?.onExit((code) => {
     deps.logger.fatal({ code }, 'the embedded database stopped by itself');
@@ -97,6 +97,7 @@ async function start(running: Running): Promise<void> {
   deps.metrics.collectProcess();
   assertSchema(ready, await deps.schemaGuard.start());
   await admitToDatabase(deps);
+  warnOfOwnership(deps.logger, ownership);
   await deps.nodeClock.start();
   await renewAttempts(deps);
   await normalizeAddressesAtStart(deps);

@@ -48,6 +48,7 @@ const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
   'users.email': (at) => `person${at}@example.com`,
   'step_up_challenges.consumed_at': () => null,
   'schema_health.only': () => true,
+  'installation.only': () => true,
   'risk_policies.version': (at) => at + 1,
   'risk_policies.policy': () => '{}',
   'risk_decisions.score': (at) => at % 101,

@@ -1,6 +1,8 @@
 import { and, asc, eq, isNull, lte, sql } from 'drizzle-orm';
+import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
+import { HASH_COST } from '../db/schema/users';
 
 export interface Membership {
   tenantId: string;
@@ -60,13 +62,19 @@ export async function findAccount(db: Db, email: string): Promise<Account | unde
   };
 }
 
-/** The algorithms and costs of all stored hashes, as they stand at the beginning of each. */
+/**
+ * The algorithms and costs of all stored hashes, as they stand at the beginning of each. It steps along an index from one value
+ * to the next, so that it reads as many rows as there are different costs.
+ */
 export async function readHashCosts(db: Db): Promise<string[]> {
-  const found = sql<
-    string | null
-  >`substring(${users.passwordHash} from '^\\$argon2(?:id|i|d)\\$v=[0-9]+\\$m=[0-9]+,t=[0-9]+,p=[0-9]+')`;
-  const rows = await db.selectDistinct({ cost: found }).from(users);
-  return rows.flatMap(({ cost }) => (cost === null ? [] : [cost]));
+  const cost = sql`substring(${users.passwordHash} from ${sql.raw(HASH_COST)})`;
+  const next = (after: SQL) =>
+    sql`(SELECT ${cost} FROM ${users} WHERE ${cost} > ${after} ORDER BY ${cost} LIMIT 1)`;
+  const { rows } = await db.execute<{ cost: string }>(sql`WITH RECURSIVE costs (cost) AS (
+      SELECT ${next(sql`''`)}
+      UNION ALL SELECT ${next(sql`costs.cost`)} FROM costs WHERE costs.cost IS NOT NULL
+    ) SELECT cost FROM costs WHERE cost IS NOT NULL`);
+  return rows.map((row) => row.cost);
 }
 
 /**

@@ -22,41 +22,52 @@ type RoleConfig = Pick<
  * In production the role must not be able to undo the audit log, unless `ALLOW_OWNER_ROLE=1` says that the operator knows.
  * @throws OwnerRoleError
  */
-function assertNoOwner(config: RoleConfig, logger: Logger, { role, ways }: Ownership): void {
-  if (ways.length === 0) return;
-  const what = `The role ${role} can undo the audit log: it ${ways.join('; it ')}.`;
-  if (config.production && !config.allowOwnerRole) {
+function assertNoOwner(config: RoleConfig, ownership: Ownership): void {
+  if (ownership.ways.length > 0 && config.production && !config.allowOwnerRole) {
     throw new OwnerRoleError(
-      `${what}\nRefusing to start: connect as a role that owns nothing (\`npm run admin -- db grant --role NAME\`, run as the owner, prepares one), or set ALLOW_OWNER_ROLE=1 to start all the same; every evidence bundle then says so.`,
+      `${describeOwnership(ownership)}\nRefusing to start: connect as a role that owns nothing (\`npm run admin -- db grant --role NAME\`, run as the owner, prepares one), or set ALLOW_OWNER_ROLE=1 to start all the same; every evidence bundle then says so.`,
     );
   }
-  logger.warn({ code: 'SERVING_ROLE_OWNS', role, ways }, what);
+}
+
+const describeOwnership = ({ role, ways }: Ownership): string =>
+  `The role ${role} can undo the audit log: it ${ways.join('; it ')}.`;
+
+/** Says at the end of a start that the server serves as a role that could undo the audit log. */
+export function warnOfOwnership(logger: Logger, ownership: Ownership | undefined): void {
+  if (!ownership || ownership.ways.length === 0) return;
+  logger.warn({ code: 'SERVING_ROLE_OWNS', ...ownership }, describeOwnership(ownership));
 }
 
 /**
  * Says what the role that the server connects as lacks, before the first request meets it: a migration may have made
  * tables since somebody granted. `SCHEMA_GUARD=enforce` refuses the start.
+ * @returns what the role could undo the audit log by, for {@link warnOfOwnership}; undefined if the database is out of reach
  * @throws SchemaDriftError naming each privilege, and the command that grants them; OwnerRoleError
  */
-export async function assertGrants(config: RoleConfig, logger: Logger): Promise<void> {
+export async function assertGrants(
+  config: RoleConfig,
+  logger: Logger,
+): Promise<Ownership | undefined> {
   let grants: Awaited<ReturnType<typeof inspectServingRole>>;
   try {
     grants = await inspectServingRole(config.databaseUrl);
   } catch (error) {
     // Whoever opens the database next says so, in a better sentence.
-    if (databaseFault(error) === 'unavailable') return;
+    if (databaseFault(error) === 'unavailable') return undefined;
     throw error;
   }
-  const { role, lacking, excess } = grants;
-  assertNoOwner(config, logger, grants);
+  const { role, ways, lacking, excess } = grants;
+  assertNoOwner(config, grants);
   if (excess.length > 0) {
     logger.warn({ code: 'SERVING_ROLE_EXCESS', role, excess }, 'the role may more than it needs');
   }
-  if (lacking.length === 0) return;
+  if (lacking.length === 0) return { role, ways };
   const mend = `run \`npm run admin -- db grant --role ${role}\` as the role that owns the tables.`;
   if (config.schemaGuard === 'enforce') {
     const sentences = lacking.map((what) => `The role ${role} lacks ${what}.`);
     throw new SchemaDriftError([...sentences, `Refusing to start: ${mend}`]);
   }
   logger.error({ code: 'SERVING_ROLE_LACKS', role, lacking }, `the role lacks grants: ${mend}`);
+  return { role, ways };
 }

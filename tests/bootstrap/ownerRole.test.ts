@@ -1,5 +1,5 @@
 import request from 'supertest';
-import { assertGrants } from '@/server/bootstrap/assertGrants';
+import { assertGrants, warnOfOwnership } from '@/server/bootstrap/assertGrants';
 import { grantServing } from '@/server/bootstrap/servingRole';
 import { loadConfig, requireReady } from '@/server/config';
 import { createLogger } from '@/server/logger';
@@ -21,7 +21,8 @@ async function look(url: string, settings: Partial<typeof ready> = {}) {
   const lines: string[] = [];
   const logger = createLogger({ logLevel: 'warn' }, { write: (line) => void lines.push(line) });
   const production = { ...ready, production: true, schemaGuard: 'enforce' as const };
-  await assertGrants({ ...production, databaseUrl: url, ...settings }, logger);
+  const checked = { ...production, databaseUrl: url, ...settings };
+  warnOfOwnership(logger, await assertGrants(checked, logger));
   return lines.join('');
 }
 

@@ -1,0 +1,2 @@
+-- gatehouse:transaction none
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "idx_users_hash_cost" ON "users" USING btree (substring("password_hash" from '^\$argon2(?:id|i|d)\$v=[0-9]+\$m=[0-9]+,t=[0-9]+,p=[0-9]+'));
