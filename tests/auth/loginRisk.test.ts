@@ -115,7 +115,7 @@ describe.each([90, 100])('a login that scores %i', (score) => {
     expect((await me(app, seeded.accessToken)).status).toBe(401);
     const refreshed = await refresh(app, seeded.refreshToken);
     expect(refreshed.status).toBe(401);
-    expect(refreshed.body).toStrictEqual({ error: 'INVALID_REFRESH_TOKEN' });
+    expect(refreshed.body).toStrictEqual({ error: 'FORCE_LOGOUT', reason: 'security_event' });
   });
 
   it('is written down as blocked, suspicious and the end of the sessions', async () => {

@@ -6,6 +6,7 @@ import request from 'supertest';
 import { eq } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { knownCountries } from '@/server/db/schema';
+import { askForProof } from '@/tests/helpers/askForProof';
 import { refresh } from '@/tests/helpers/authCalls';
 import { auditOf, challengesOf, sessionsOf, tokensOf } from '@/tests/helpers/authRows';
 import { codeAt } from '@/tests/helpers/secondFactor';
@@ -47,6 +48,7 @@ describe('a refresh that needs a proof is let through by the challenge of its ow
   it('a thief is asked although the owner has just proven herself in the session, and teaches nothing', async () => {
     const ann = await seedTraveller(app);
     const session = await signIn(ann);
+    await askForProof(app, session.accessToken, POLICY.purpose);
     expect((await verify(ann, {}, session.accessToken)).status).toBe(200);
     const theft = await from(ABROAD, session.refreshToken);
     expect(sorted(theft)).toStrictEqual(ASKED);

@@ -31,8 +31,11 @@ export const sessionsOf = (staffId: string) =>
     .where(eq(userSessions.staffId, staffId))
     .orderBy(asc(userSessions.createdAt), asc(userSessions.id));
 
-export async function liveSessionsOf(staffId: string) {
-  return (await sessionsOf(staffId)).filter(({ revokedAt }) => revokedAt === null);
+/** Those that were not ended; with a moment, those alone that have not come to their end by then. */
+export async function liveSessionsOf(staffId: string, at?: Date) {
+  return (await sessionsOf(staffId)).filter(
+    ({ revokedAt, expiresAt }) => revokedAt === null && (at === undefined || expiresAt > at),
+  );
 }
 
 export const challengesOf = (staffId: string) =>

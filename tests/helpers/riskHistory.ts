@@ -13,6 +13,7 @@ import { buildApp, createMovableClock } from './testApp';
 interface Member {
   email: string;
   password: string;
+  rememberMe?: boolean;
 }
 
 /** A device with a cookie jar of its own. */
@@ -25,8 +26,11 @@ interface Browser {
 function openBrowser(app: Express, userAgent: string): Browser {
   const jar = request.agent(app).set('user-agent', userAgent);
   return {
-    login: ({ email, password }, address) =>
-      jar.post('/api/auth/login').set('x-forwarded-for', address).send({ email, password }),
+    login: ({ email, password, rememberMe }, address) =>
+      jar
+        .post('/api/auth/login')
+        .set('x-forwarded-for', address)
+        .send({ email, password, rememberMe }),
     refresh: (refreshToken, address) =>
       jar.post('/api/auth/refresh').set('x-forwarded-for', address).send({ refreshToken }),
     verify: (code) =>

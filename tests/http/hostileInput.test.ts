@@ -34,6 +34,7 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   },
   '/api/auth/login/begin': { email: 'ann@example.com', tenant: 'acme', rememberMe: true },
   '/api/auth/login/complete': { challengeId: id },
+  '/api/auth/logout': { refreshToken: `ghr_${'A'.repeat(43)}` },
   '/api/auth/refresh': { refreshToken: `ghr_${'A'.repeat(43)}` },
   '/api/security/step-up/start': { method: 'passkey', purpose: 'data_export', challengeId: id },
   '/api/security/step-up/verify': { code: '123456', purpose: 'data_export', challengeId: id },
@@ -57,7 +58,13 @@ const routeOf = (path: string) => path.split('?', 1)[0];
 const STRICT = PATHS.filter((path) => /policy|verdict/.test(path));
 /** May be left out, and so may be null. */
 const NULLABLE = ['note'];
-const OPTIONAL_BODY = '/api/auth/login/complete';
+/** Where the body may be left out: what is answered to one that says nothing. */
+const OPTIONAL_BODY: Record<string, number> = {
+  '/api/auth/login/complete': 404,
+  '/api/auth/logout': 401,
+};
+/** Asked without a session, since it would end it. */
+const SIGNS_OUT = '/api/auth/logout';
 
 let token: string;
 
@@ -76,11 +83,14 @@ const withBody = routeTable(deps).filter(({ endpoint }) => endpoint.body);
 const methodOf = (path: string) =>
   withBody.find((route) => route.path === routeOf(path))?.method === 'put' ? 'put' : 'post';
 
+const bearerOf = (path: string): Record<string, string> =>
+  path === SIGNS_OUT ? {} : { authorization: `Bearer ${token}` };
+
 /** As somebody for whom every gate is open, so that it is the body that is refused. */
 const post = (path: string) =>
   request(server)
     [methodOf(path)](path)
-    .set('authorization', `Bearer ${token}`)
+    .set(bearerOf(path))
     .set('x-stepup-test-bypass', '1')
     .set('content-type', 'application/json');
 
@@ -121,7 +131,7 @@ describe.each(PATHS)('%s', (path) => {
     const chunk = `${(65_000).toString(16)}\r\n${'a'.repeat(65_000)}\r\n`;
     const lines = [
       `${methodOf(path).toUpperCase()} ${path} HTTP/1.1`,
-      `authorization: Bearer ${token}`,
+      ...Object.entries(bearerOf(path)).map((header) => header.join(': ')),
       'x-stepup-test-bypass: 1',
       'content-type: application/json',
       'transfer-encoding: chunked',
@@ -134,7 +144,7 @@ describe.each(PATHS)('%s', (path) => {
     const depth = 15_000;
     expectRefusal(await post(path).send('['.repeat(depth) + ']'.repeat(depth)), [400]);
     const objects = '{"a":'.repeat(9000) + '1' + '}'.repeat(9000);
-    expectRefusal(await post(path).send(objects), path === OPTIONAL_BODY ? [404] : [400]);
+    expectRefusal(await post(path).send(objects), [OPTIONAL_BODY[path] ?? 400]);
     for (const field of Object.keys(WELL_FORMED[path] ?? {})) {
       const deep = JSON.stringify({ ...WELL_FORMED[path], [field]: 0 }).replace(
         `"${field}":0`,
@@ -189,7 +199,7 @@ describe.each(PATHS)('%s', (path) => {
   it('refuses a body without a type, a compressed one and one that is missing', async () => {
     const bare = [
       `${methodOf(path).toUpperCase()} ${path} HTTP/1.1`,
-      `authorization: Bearer ${token}`,
+      ...Object.entries(bearerOf(path)).map((header) => header.join(': ')),
       'x-stepup-test-bypass: 1',
     ];
     expect((await sendRaw(server, [...bare, 'content-length: 2'], '{}')).status).toBe(415);
@@ -200,7 +210,7 @@ describe.each(PATHS)('%s', (path) => {
         .send(gzipSync(JSON.stringify(WELL_FORMED[path])) as unknown as string);
       expectRefusal(res, [415]);
     }
-    const missing = path === OPTIONAL_BODY ? 404 : 400;
+    const missing = OPTIONAL_BODY[path] ?? 400;
     expect((await sendRaw(server, bare)).status).toBe(missing);
     expect((await sendRaw(server, [...bare, 'content-length: 0'])).status).toBe(missing);
   });
@@ -209,12 +219,13 @@ describe.each(PATHS)('%s', (path) => {
     const poison =
       '"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"toString":null';
     const alone = await post(path).send(`{${poison}}`);
-    expectRefusal(alone, path === OPTIONAL_BODY ? [404] : [400]);
+    expectRefusal(alone, [OPTIONAL_BODY[path] ?? 400]);
     const valid = JSON.stringify(WELL_FORMED[path]);
     const res = await post(path)
       .query('__proto__[polluted]=1&constructor[prototype][polluted]=1')
       .send(`{${poison},${valid.slice(1)}`);
-    expect(STRICT.includes(path) ? [400] : [200, 401, 404]).toContain(res.status);
+    const taken = path === SIGNS_OUT ? [204] : [200, 401, 404];
+    expect(STRICT.includes(path) ? [400] : taken).toContain(res.status);
   });
 });
 

@@ -1,0 +1,11 @@
+import { eq, sql } from 'drizzle-orm';
+import { db } from '@/server/db';
+import { failedAttempts } from '@/server/db/schema';
+
+/** Lets an hour pass for the counters of begun enrolments alone: they go by the database's clock. */
+export async function passEnrolmentHour(): Promise<void> {
+  await db
+    .update(failedAttempts)
+    .set({ windowStartedAt: sql`${failedAttempts.windowStartedAt} - interval '1 hour'` })
+    .where(eq(failedAttempts.scope, 'enrolment'));
+}
