@@ -1,12 +1,10 @@
 import type { RequestContext } from '../context';
 import { AppError } from '../errors';
 import {
-  PASSWORD_SCOPES,
-  attemptSubject,
-  clearAttempts,
   consumeLoginChallenge,
   findChallenge,
   findPolicyInForce,
+  forgetGuesses,
   fromChallengeId,
   learnFromSuccess,
   mustStillEnrol,
@@ -146,8 +144,7 @@ export async function completeLogin(
       await recordRisk(tx, ctx, { tenantId, staffId }, decided);
       await noteProofAtLogin(tx, tenantId, staffId);
       const email = (await readProfile(tx, tenantId, userId))?.email ?? '';
-      const subject = attemptSubject(deps.keys, 'email', email);
-      await clearAttempts(tx, PASSWORD_SCOPES, subject);
+      await forgetGuesses(deps, tx, email);
       const { score } = risk;
       const opened = { ...owner, sessionVersion: sessionVersion ?? -1 };
       const session = { ...opened, rememberMe, score, reasons, stepUp: true, maxSessions };

@@ -6,12 +6,10 @@ import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { queueNotice } from '../mail';
 import {
-  PASSWORD_SCOPES,
   assessRisk,
-  attemptSubject,
-  clearAttempts,
   consumeLoginChallenge,
   describeAttempt,
+  forgetGuesses,
   fromChallengeId,
   learnFromSuccess,
   mustStillEnrol,
@@ -239,8 +237,6 @@ async function enter(
   const outcome = outcomeOf(who, stepUp);
   await recordRisk(tx, ctx, membership, { at: 'login', risk, outcome });
   await rehash(tx, ctx, who);
-  const subject = attemptSubject(deps.keys, 'email', account.email);
-  await clearAttempts(tx, PASSWORD_SCOPES, subject);
   const tokens = await openSession(deps, tx, ctx, mode, {
     tenantId,
     userId: account.userId,
@@ -253,6 +249,8 @@ async function enter(
     stepUp,
     maxSessions: who.decision.policy.maxSessions,
   });
+  // After the lock that opening a session takes: whoever shows a code locks the staff member before the counters too.
+  await forgetGuesses(deps, tx, account.email);
   return { tokens, outcome, stepUp };
 }
 

@@ -3,9 +3,9 @@ import { forceLogout } from '../auth';
 import type { KnownCompromise } from '../auth';
 import { instant } from '../routeTable';
 import {
-  PASSWORD_SCOPES,
   attemptSubject,
   clearAttempts,
+  forgetGuesses,
   listClosedAccounts,
   listMembers,
 } from '../security';
@@ -47,12 +47,10 @@ export function unlockCommand(options: Options) {
     const { deps, ctx } = operator;
     const { tenantId, userId, staffId, email } = await staffOf(operator, options);
     await deps.db.transaction(async (tx) => {
-      const account = attemptSubject(deps.keys, 'email', email);
-      await clearAttempts(tx, PASSWORD_SCOPES, account);
+      await forgetGuesses(deps, tx, email);
       const codes = [
         attemptSubject(deps.keys, 'staff', staffId),
         attemptSubject(deps.keys, 'person', userId),
-        attemptSubject(deps.keys, 'begun-account', account),
       ];
       for (const subject of codes) await clearAttempts(tx, ['step_up'], subject);
       await recordAudit(tx, ctx, {

@@ -18,7 +18,9 @@ export type Notice =
   | { kind: 'password_set' }
   | { kind: 'recovery_code_used' | 'recovery_code_used_at_login' }
   | { kind: 'second_proof_failed' }
-  | { kind: 'account_guessed' | 'account_closed' | 'factor_closed' }
+  | { kind: 'account_guessed' | 'account_closed' }
+  /** `begun`: to logins that begin with it; codes after the password are taken still. */
+  | { kind: 'factor_closed'; begun?: true }
   | {
       kind: 'forced_logout';
       by: 'operator' | 'administrator' | 'score';
@@ -119,7 +121,9 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
     case 'factor_closed':
       return {
         subject: `Your second factor is closed: ${tenant}`,
-        text: `So many wrong codes were entered for your account at ${tenant} that no code is taken for now. If it does not open within a quarter of an hour, an operator of this service can unlock it.`,
+        text: notice.begun
+          ? `Somebody who began to sign in with your second factor at ${tenant} entered so many wrong codes that no sign-in can begin with it for now. You can still sign in with your password from a device or network that you have used before: that opens it again. An operator of this service can open it too.`
+          : `So many wrong codes were entered for your account at ${tenant} that no code is taken for now. If it does not open within a quarter of an hour, an operator of this service can unlock it.`,
       };
     case 'password_set':
       return {

@@ -22,6 +22,9 @@ export const STEP_UP_TRIES = 17;
 /** Wrong codes in the window from which codes are refused. */
 export const STEP_UP_FAILURES = 10;
 
+/** From when on codes of an account's begun logins are refused. */
+export const BEGUN_LIMITS = { failures: STEP_UP_FAILURES, tries: BEGUN_LOGIN_TRIES } as const;
+
 /** So many accounts that fail from one address in the window are a spray. */
 export const SPRAYED_ACCOUNTS = 5;
 
@@ -36,6 +39,13 @@ export const PASSWORD_SCOPES = [
 /** Under which keyed hash an e-mail, an address or a staff member is counted. */
 export const attemptSubject = (keys: KeyRing, kind: string, value: string): string =>
   keys.hash('attempt-subject', kind, value).subarray(0, 16).toString('hex');
+
+/**
+ * Under which the codes of an account's begun logins are counted.
+ * @param subject under which tries of its e-mail address are counted
+ */
+export const begunAccountSubject = (keys: KeyRing, subject: string): string =>
+  attemptSubject(keys, 'begun-account', subject);
 
 /** The same under each accepted key, the current one first. */
 export const attemptSubjects = (keys: KeyRing, kind: string, value: string): string[] =>

@@ -1,7 +1,6 @@
 export { assessRisk } from './assessRisk';
 export type { RiskAssessment } from './assessRisk';
 export {
-  PASSWORD_SCOPES,
   SPRAYED_ACCOUNTS,
   TRIES_AFTER_FACTOR,
   TRIES_FOR_KNOWN_DEVICES,
@@ -12,6 +11,7 @@ export {
 } from './attempts';
 export { BEGUN_FOR_MS, findShownFactor, readBegunLogin, sealBegunLogin } from './begunLogin';
 export { BEGUN_METHODS } from './verifyBegunLogin';
+export { forgetGuesses } from './forgetGuesses';
 export { lookForFamiliar } from './familiarStore';
 export type { Familiarity } from './familiarStore';
 export { EVERYBODY, judgeAddress } from './judgeAddress';

@@ -1,6 +1,6 @@
 import type { Deps } from '../deps';
 import { FAILURE_WINDOW_MS, STEP_UP_FAILURES, STEP_UP_TRIES } from './attempts';
-import { TRIES_FOR_STRANGERS, attemptSubject } from './attempts';
+import { BEGUN_LIMITS, TRIES_FOR_STRANGERS, attemptSubject, begunAccountSubject } from './attempts';
 import { listClosedCounters, listMembers } from './closedStore';
 import type { ClosedCounter, Member } from './closedStore';
 
@@ -8,7 +8,10 @@ import type { ClosedCounter, Member } from './closedStore';
 export interface ClosedAccount {
   staffId: string;
   email: string;
-  /** `password`: to devices and networks that its owner has not used; `second_factor`: to all codes. */
+  /**
+   * `password`: to devices and networks that its owner has not used; `second_factor`: to all codes, or to those of logins
+   * that begin with it.
+   */
   what: 'password' | 'second_factor';
   /** When the failures that closed it began to be counted, or the last of them if no time opens it. */
   since: Date;
@@ -20,13 +23,17 @@ type ListDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'config'>;
 
 /** Which members each counter is of: one person's codes are counted for their membership, and across tenants. */
 function subjectsOf(deps: Pick<Deps, 'keys'>, members: readonly Member[]) {
-  const [passwords, codes] = [new Map<string, Member>(), new Map<string, Member>()];
+  const passwords = new Map<string, Member>();
+  const codes = new Map<string, Member>();
+  const begun = new Map<string, Member>();
   for (const member of members) {
-    passwords.set(attemptSubject(deps.keys, 'email', member.email), member);
+    const subject = attemptSubject(deps.keys, 'email', member.email);
+    passwords.set(subject, member);
+    begun.set(begunAccountSubject(deps.keys, subject), member);
     codes.set(attemptSubject(deps.keys, 'staff', member.staffId), member);
     codes.set(attemptSubject(deps.keys, 'person', member.userId), member);
   }
-  return { passwords, codes };
+  return { passwords, codes, begun };
 }
 
 function describe(
@@ -62,7 +69,10 @@ export async function listClosedAccounts(
   tenantId: string,
   members?: readonly Member[],
 ): Promise<ClosedAccount[]> {
-  const { passwords, codes } = subjectsOf(deps, members ?? (await listMembers(deps.db, tenantId)));
+  const { passwords, codes, begun } = subjectsOf(
+    deps,
+    members ?? (await listMembers(deps.db, tenantId)),
+  );
   const began = new Date(deps.clock.now().getTime() - FAILURE_WINDOW_MS);
   const look = async (
     whose: ReadonlyMap<string, Member>,
@@ -81,6 +91,7 @@ export async function listClosedAccounts(
   const found = [
     ...(await look(passwords, 'password', { failures: perAccount, tries: TRIES_FOR_STRANGERS })),
     ...(await look(codes, 'second_factor', { failures: STEP_UP_FAILURES, tries: STEP_UP_TRIES })),
+    ...(await look(begun, 'second_factor', BEGUN_LIMITS)),
   ];
   return keepLongest(found).sort(
     (one, other) => one.email.localeCompare(other.email) || one.what.localeCompare(other.what),

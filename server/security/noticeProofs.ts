@@ -1,9 +1,17 @@
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
+import type { Deps } from '../deps';
 import { queueNotice, queueNoticeOnceADay } from '../mail';
 import type { NoticeDeps } from '../mail';
-import { readAttempts } from './attemptStore';
-import { STEP_UP_FAILURES, STEP_UP_TRIES, attemptSubject } from './attempts';
+import { isFirstInWindow, readAttempts } from './attemptStore';
+import {
+  BEGUN_LIMITS,
+  STEP_UP_FAILURES,
+  STEP_UP_TRIES,
+  attemptSubject,
+  begunAccountSubject,
+} from './attempts';
+import type { BegunLogin } from './begunLogin';
 import type { Challenge } from './challengeStore';
 import type { StepUpMethod } from './proofs';
 
@@ -29,6 +37,36 @@ export async function noticeWrongCode(
   } else if (challenge.origin === 'login' && tries >= TOLD_FROM) {
     await queueNoticeOnceADay(deps, tx, ctx, challenge, { kind: 'second_proof_failed' });
   }
+}
+
+/**
+ * Tells somebody, once a day, that wrong codes have closed logins that begin with the factor. It runs beside the answer and
+ * looks the same up to the mail for an account that does not exist: neither the answer nor its time tells which it was. To
+ * be called once the transaction that counted the wrong one has committed.
+ */
+export function noticeBegunCodes(
+  deps: NoticeDeps & Pick<Deps, 'db'>,
+  ctx: RequestContext,
+  begun: BegunLogin,
+): void {
+  if (!deps.mail.isAvailable()) return;
+  deps.mail.aside(async () => {
+    const now = deps.clock.now();
+    const subject = begunAccountSubject(deps.keys, begun.subject);
+    const counts = await readAttempts(deps.db, [{ scope: 'step_up', subject }], now);
+    const { failures, tries } = counts.get('step_up') ?? { failures: 0, tries: 0 };
+    if (failures < BEGUN_LIMITS.failures && tries < BEGUN_LIMITS.tries) return;
+    // Once a window: a flood of codes must not become a flood of look-ups.
+    const told = attemptSubject(deps.keys, 'told-of-begun-codes', begun.subject);
+    if (!(await isFirstInWindow(deps.db, { scope: 'step_up', subject: told }, now))) return;
+    if (!begun.real) return;
+    const { tenantId, staffId } = begun;
+    const notice = { kind: 'factor_closed', begun: true } as const;
+    await deps.db.transaction((tx) =>
+      queueNoticeOnceADay(deps, tx, ctx, { tenantId, staffId }, notice),
+    );
+    deps.mail.wake();
+  });
 }
 
 /** Tells somebody that a recovery code of theirs was used, in the transaction that uses it up. */

@@ -8,7 +8,7 @@ import { retryAfter } from '../retryAfter';
 import { hashAnswer, hashesOfAnswer } from './answerHash';
 import { clearAttempts, countFailures, reserveTry, whenFree } from './attemptStore';
 import type { AttemptLimits } from './attemptStore';
-import { BEGUN_LOGIN_TRIES, STEP_UP_FAILURES, attemptSubject } from './attempts';
+import { BEGUN_LIMITS, attemptSubject, begunAccountSubject } from './attempts';
 import { BEGUN_FOR_MS } from './begunLogin';
 import type { BegunLogin } from './begunLogin';
 import { insertShownFactor } from './begunLoginStore';
@@ -16,7 +16,7 @@ import { MAX_ATTEMPTS, findRepeated } from './challengeStore';
 import type { Challenge } from './challengeStore';
 import { lockFactors } from './factorStore';
 import { EVERYBODY, judgeAddress } from './judgeAddress';
-import { noticeRecoveryCode } from './noticeProofs';
+import { noticeBegunCodes, noticeRecoveryCode } from './noticeProofs';
 import { PROOFS } from './proofs';
 import type { Answer, Proof } from './proofs';
 import { unreadableFactor } from './totp';
@@ -35,19 +35,20 @@ const UNLIMITED = 2 ** 31 - 1;
 
 /** The counters of one answer, as they are taken: the challenge's, the address's for this account, the account's. */
 function countersOf(deps: BegunDeps, begun: BegunLogin, address: string) {
-  const count = (kind: string, value: string, limits: AttemptLimits) => ({
-    key: { scope: 'step_up' as const, subject: attemptSubject(deps.keys, kind, value) },
+  const count = (subject: string, limits: AttemptLimits) => ({
+    key: { scope: 'step_up' as const, subject },
     limits,
   });
+  const subjectOf = (kind: string, value: string) => attemptSubject(deps.keys, kind, value);
   const five = { failures: MAX_ATTEMPTS, tries: MAX_ATTEMPTS };
   return {
-    challenge: count('begun-challenge', begun.id, five),
+    challenge: count(subjectOf('begun-challenge', begun.id), five),
     // One stranger must not use up what others could need.
-    here: count('begun-address', `${begun.subject}/${address}`, { ...five, tries: UNLIMITED }),
-    account: count('begun-account', begun.subject, {
-      failures: STEP_UP_FAILURES,
-      tries: BEGUN_LOGIN_TRIES,
+    here: count(subjectOf('begun-address', `${begun.subject}/${address}`), {
+      ...five,
+      tries: UNLIMITED,
     }),
+    account: count(begunAccountSubject(deps.keys, begun.subject), BEGUN_LIMITS),
   };
 }
 
@@ -60,8 +61,8 @@ async function recordFailure(
   { begun, counters, address }: { begun: BegunLogin; counters: Counters; address: string },
   reason: Failure,
 ): Promise<number> {
-  return deps.db.transaction(async (tx) => {
-    const { challenge, here, account } = counters;
+  const { challenge, here, account } = counters;
+  const failures = await deps.db.transaction(async (tx) => {
     const [first] = await countFailures(
       tx,
       [
@@ -82,6 +83,8 @@ async function recordFailure(
     });
     return first?.failures ?? MAX_ATTEMPTS;
   });
+  noticeBegunCodes(deps, ctx, begun);
+  return failures;
 }
 
 async function takeTries(

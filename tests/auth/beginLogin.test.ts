@@ -12,6 +12,7 @@ import type { Node } from '@/tests/helpers/openNode';
 import { codeAt, giveFactor, wrongCodes } from '@/tests/helpers/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
+import { ABROAD, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
 import { visibleAnswer } from '@/tests/helpers/visibleAnswer';
 
 jest.mock('argon2', () => {
@@ -228,6 +229,73 @@ describe('a begun login', () => {
     });
     expect(closed.headers['retry-after']).toBeUndefined();
     expect(closed.body.detail).toMatch(/administrator/);
+  });
+
+  /** Uses up what strangers have, from everywhere. */
+  async function closeBegun(node: Node, { email }: SeededAuth, secret: string) {
+    const codes = wrongCodes(secret, node.clock.now(), 5);
+    for (const address of ['192.0.2.30', '192.0.2.31']) {
+      const { challengeId } = (await begin(node, email)).body;
+      for (const code of codes) {
+        expect((await answer(node, challengeId, code, fromAddress(address))).status).toBe(403);
+      }
+    }
+    expect((await beginAndShow(node, email, secret)).status).toBe(429);
+  }
+
+  async function beginAndShow(node: Node, email: string, secret: string) {
+    const { challengeId } = (await begin(node, email)).body;
+    return answer(node, challengeId, codeAt(secret, node.clock.now()), fromAddress('192.0.2.32'));
+  }
+
+  it('that strangers have closed opens again when its owner signs in with the password', async () => {
+    const node = openPatientNode();
+    const member = await seedTestUserAndToken();
+    const secret = await giveFactor(member);
+    await closeBegun(node, member, secret);
+    expect((await login(node.app, { ...member, password: WRONG })).status).toBe(401);
+    node.clock.advance(WINDOW_SEC + 1);
+    expect((await beginAndShow(node, member.email, secret)).status).toBe(429);
+    expect((await login(node.app, member)).status).toBe(200);
+    expect((await beginAndShow(node, member.email, secret)).status).toBe(200);
+  });
+
+  it.each(['/api/auth/login', '/api/auth/login/complete'])(
+    'that strangers have closed opens again at %s after a proof, and not before',
+    async (path) => {
+      const node = openPatientNode();
+      const traveller = await seedTraveller(node.app);
+      const { email, password, secret } = traveller;
+      await closeBegun(node, traveller, secret);
+      const { challengeId } = (await attemptLogin(node.app, traveller, ABROAD)).body;
+      node.clock.advance(61);
+      const proven = await answer(node, challengeId, codeAt(secret, node.clock.now()), ABROAD);
+      expect(proven.status).toBe(200);
+      expect((await beginAndShow(node, email, secret)).status).toBe(429);
+      const send = path.endsWith('complete') ? { challengeId } : { email, password, challengeId };
+      expect((await request(node.app).post(path).set(ABROAD).send(send)).status).toBe(200);
+      node.clock.advance(61);
+      expect((await beginAndShow(node, email, secret)).status).toBe(200);
+    },
+  );
+
+  it('waits in no circle with logins and proofs of the same person at once', async () => {
+    const nodes = [openPatientNode(), openPatientNode()];
+    const [node, other] = nodes as [Node, Node];
+    const member = await seedTestUserAndToken();
+    const secret = await giveFactor(member);
+    const [wrong] = wrongCodes(secret, node.clock.now(), 1);
+    for (let round = 0; round < 6; round += 1) {
+      for (const one of nodes) one.clock.advance(61);
+      const { challengeId } = (await begin(node, member.email)).body;
+      await answer(node, challengeId, wrong ?? '');
+      const [shown, ...logins] = await Promise.all([
+        answer(node, challengeId, codeAt(secret, node.clock.now())),
+        ...Array.from({ length: 6 }, (_, at) => login((at % 2 ? node : other).app, member)),
+      ]);
+      expect(shown.status).toBe(200);
+      expect(logins.map(({ status }) => status)).toStrictEqual(logins.map(() => 200));
+    }
   });
 
   it('is ended by whatever ends the sessions, and by ten minutes', async () => {

@@ -102,6 +102,63 @@ async function failProofs(member: Traveller, count: number): Promise<void> {
   }
 }
 
+/** Wrong codes of logins that begin with the factor, each from an address of its own. */
+async function guessBegun(email: string, secret: string, count: number) {
+  const answers = [];
+  for (const code of wrongCodes(secret, node.clock.now(), count)) {
+    const begun = await request(node.app).post('/api/auth/login/begin').send({ email });
+    const { challengeId } = begun.body as { challengeId: string };
+    const res = await request(node.app)
+      .post('/api/security/step-up/verify')
+      .set({ 'x-forwarded-for': `9.8.${(addresses += 1) >> 8}.${addresses & 255}` })
+      .send({ code, purpose: 'security_settings', challengeId });
+    answers.push(visibleAnswer(res));
+  }
+  return answers;
+}
+
+describe('codes of logins that begin with the factor', () => {
+  it('are told once a day when they close these logins, and with what opens them', async () => {
+    const member = await seedTraveller(node.app);
+    await guessBegun(member.email, member.secret, 9);
+    expect(await kindsOf(member)).toEqual([]);
+    await guessBegun(member.email, member.secret, 1);
+    expect(await kindsOf(member)).toEqual(['factor_closed']);
+    expect(await textOf(member)).toContain('You can still sign in with your password');
+    await guessBegun(member.email, member.secret, 3);
+    node.clock.forward(WINDOW_SEC + 1);
+    await guessBegun(member.email, member.secret, 3);
+    expect(await kindsOf(member)).toEqual(['factor_closed']);
+    node.clock.forward(DAY_SEC);
+    await guessBegun(member.email, member.secret, 1);
+    expect(await kindsOf(member)).toEqual(['factor_closed', 'factor_closed']);
+  });
+
+  it('leave the same answers and rows for an account that does not exist, and mail nobody', async () => {
+    const member = await seedTraveller(node.app);
+    const nobody = `nobody-${member.staffId}@example.com`;
+    const counted = async (email: string) => {
+      await node.deps.mail.settle();
+      const subject = subjectOf('email', email);
+      const [codes, told] = ['begun-account', 'told-of-begun-codes'].map((kind) =>
+        subjectOf(kind, subject),
+      );
+      const { rows } = await db.execute(sql`SELECT tries, failures FROM failed_attempts
+        WHERE scope = 'step_up' AND subject IN (${codes}, ${told}) ORDER BY tries`);
+      expect(rows).toHaveLength(2);
+      return rows;
+    };
+    const count = async () => (await db.execute(sql`SELECT count(*) FROM mails`)).rows;
+    const unreal = await guessBegun(nobody, member.secret, 12);
+    const before = await count();
+    const rows = await counted(nobody);
+    expect(await count()).toEqual(before);
+    expect(await guessBegun(member.email, member.secret, 12)).toEqual(unreal);
+    expect(await counted(member.email)).toEqual(rows);
+    expect(await kindsOf(member)).toEqual(['factor_closed']);
+  });
+});
+
 describe('wrong codes after the right password', () => {
   it('are told from the third on, once, whatever the number of challenges', async () => {
     const member = await seedTraveller(node.app);
@@ -197,6 +254,21 @@ describe('GET /api/security/locked-accounts', () => {
     expect((await listAs(await again(boss))).body.accounts).toHaveLength(2);
     node.clock.forward(240);
     expect((await listAs(await again(boss))).body.accounts).toMatchObject([{ until: null }]);
+  });
+
+  it('names a member whose logins that begin with the factor are closed, until they sign in', async () => {
+    const boss = await officer();
+    const member = await seedTestUserAndToken({ tenantId: boss.tenantId });
+    const { email, staffId } = member;
+    await guessBegun(email, (await seedTraveller(node.app)).secret, 9);
+    expect((await listAs(boss)).body).toEqual({ accounts: [] });
+    await guessBegun(email, (await seedTraveller(node.app)).secret, 1);
+    const what = 'second_factor';
+    expect((await listAs(boss)).body).toEqual({
+      accounts: [{ staffId, email, what, since: expect.any(String), until: null }],
+    });
+    await again(member);
+    expect((await listAs(boss)).body).toEqual({ accounts: [] });
   });
 
   const again = async (who: { email: string; password: string }) => ({
