@@ -242,6 +242,7 @@ describe('NODE_ENV=test, which skips second proofs', () => {
     const production = {
       ...env,
       NODE_ENV: 'production',
+      ALLOW_OWNER_ROLE: '1',
       SCHEMA_GUARD: 'warn',
       ARGON2_MEMORY_KIB: '',
       ARGON2_TIME_COST: '',

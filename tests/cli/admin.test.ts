@@ -178,7 +178,11 @@ describe('staff force-logout, enroll-totp and unlock', () => {
     expect(result).toMatchObject({ forcedLogout: true, staffId: expect.stringMatching(UUID) });
     expect((await me(url, accessToken)).status).toBe(401);
     const refreshed = await request(url).post('/api/auth/refresh').send({ refreshToken });
-    expect(refreshed.body).toStrictEqual({ error: 'INVALID_REFRESH_TOKEN' });
+    expect({ status: refreshed.status, ...refreshed.body }).toStrictEqual({
+      status: 401,
+      error: 'FORCE_LOGOUT',
+      reason: 'force_logout',
+    });
     const events = await auditOf('SESSION_INVALIDATED');
     expect(events.at(-1)?.details).toMatchObject({ reason: 'force_logout' });
   });
