@@ -5,7 +5,7 @@ import { computeAnomalyScoreOptimized } from '@/server/security/computeAnomalySc
 import { browserOf, login, me, refresh } from '@/tests/helpers/authCalls';
 import { challengesOf, liveSessionsOf } from '@/tests/helpers/authRows';
 import { givePasskey, passkeyCalls } from '@/tests/helpers/passkeys';
-import { giveFactor } from '@/tests/helpers/secondFactor';
+import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
 import { visibleAnswer } from '@/tests/helpers/visibleAnswer';
@@ -130,15 +130,39 @@ describe('starting for a challenge of a login', () => {
   }
 
   it.each([
-    [{ totp: true }, ['totp']],
-    [{ totp: false }, []],
-  ])('tells nothing of passkeys that the tenant does not allow: %j', async ({ totp }, offered) => {
-    const having = await startFor({ passkey: true, totp }, ['totp']);
-    const lacking = await startFor({ passkey: false, totp }, ['totp']);
+    [{ totp: true }, ['totp'], ['totp']],
+    // No factor that counts can be enrolled, so there is nothing that the passkey could be asked for.
+    [{ totp: false }, ['recovery_code'], []],
+  ])('tells nothing of passkeys that the tenant does not allow: %j', async (factors, ...rest) => {
+    const [allowed, offered] = rest;
+    const having = await startFor({ passkey: true, ...factors }, allowed);
+    const lacking = await startFor({ passkey: false, ...factors }, allowed);
     expect([having.methods, lacking.methods]).toEqual([offered, offered]);
     expect(having.answer).toEqual(lacking.answer);
     expect(having.answer.status).toBe(409);
     expect(having.stored[0]?.passkeyChallenge).toBeNull();
+  });
+
+  it('takes a passkey that counts no more, if it is all there is, to enrol a factor that counts', async () => {
+    const { passkey, ...member } = await seedMember();
+    const { tenantId } = member;
+    await db.insert(riskPolicies).values({ tenantId, policy: { methods: ['totp'] } });
+    suspect();
+    const { challengeId, methods, mustEnrol } = (await login(app, member)).body;
+    expect({ methods, mustEnrol }).toEqual({ methods: ['passkey'], mustEnrol: true });
+    const options = (await anybody.begin(PURPOSE, { challengeId })).body;
+    const proven = await anybody.prove(passkey?.get(options), PURPOSE, { challengeId });
+    expect(proven.status).toBe(200);
+    // It lets nobody in by itself.
+    suspect();
+    const early = await login(app, { ...member, challengeId });
+    expect(outcome(early)).toEqual([409, 'ENROLMENT_REQUIRED']);
+    const { secret } = (await request(app).post('/api/security/totp/enroll').send({ challengeId }))
+      .body;
+    const body = { code: codeAt(String(secret), node.deps.clock.now()), challengeId };
+    expect((await request(app).post('/api/security/totp/confirm').send(body)).status).toBe(200);
+    suspect();
+    expect((await login(app, { ...member, challengeId })).status).toBe(200);
   });
 
   it('tells nothing at all without the id that the 428 handed out', async () => {
