@@ -1,26 +1,27 @@
-import { and, eq, gt, isNull, lt, lte, or, sql, sum } from 'drizzle-orm';
+import { and, asc, eq, gt, isNull, lt, lte, or, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { stepUpChallenges, tenants, users } from '../db/schema';
 import { stillOpen } from './challengeStore';
 import type { Challenge } from './challengeStore';
 
-/** How many codes were mailed to a staff member since then, over all their challenges. */
-export async function countCodesMailed(
+/** The challenges of a staff member since then for which codes were mailed, and how many, oldest first. */
+export async function listCodesMailed(
   tx: Tx,
   { tenantId, staffId }: Pick<Challenge, 'tenantId' | 'staffId'>,
   since: Date,
-): Promise<number> {
-  const [row] = await tx
-    .select({ sent: sum(stepUpChallenges.emailsSent).mapWith(Number) })
+): Promise<{ createdAt: Date; emailsSent: number }[]> {
+  return tx
+    .select({ createdAt: stepUpChallenges.createdAt, emailsSent: stepUpChallenges.emailsSent })
     .from(stepUpChallenges)
     .where(
       and(
         eq(stepUpChallenges.tenantId, tenantId),
         eq(stepUpChallenges.staffId, staffId),
         gt(stepUpChallenges.createdAt, since),
+        gt(stepUpChallenges.emailsSent, 0),
       ),
-    );
-  return row?.sent ?? 0;
+    )
+    .orderBy(asc(stepUpChallenges.createdAt));
 }
 
 /**

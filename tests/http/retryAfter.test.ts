@@ -78,6 +78,19 @@ async function codesOfBegunLoginsPastTheirBudget(): Promise<Scene> {
   return { node, refused: await again(), again, succeeds: [403] };
 }
 
+async function enrolmentsPastTheirBound(): Promise<Scene> {
+  const node = openNode();
+  node.clock.stop();
+  const { accessToken } = await seedTestUserAndToken();
+  const again = () =>
+    request(node.app)
+      .post('/api/security/totp/enroll')
+      .set(bearer(accessToken))
+      .then((res) => res);
+  for (let begun = 0; begun < 10; begun += 1) await again();
+  return { node, refused: await again(), again, succeeds: [200] };
+}
+
 async function hashesBusy(): Promise<Scene> {
   const node = openNode((config) => ({ ...config, hashConcurrency: 1, hashQueueLimit: 1 }));
   const crowd = await Promise.all(Array.from({ length: 20 }, () => login(node.app, nobody())));
@@ -115,11 +128,9 @@ async function tableGone(): Promise<Scene> {
 
 /** Lets time pass for the counters alone: access tokens and challenges live for less long than a window. */
 const age = (seconds: number) =>
-  db
-    .update(failedAttempts)
-    .set({
-      windowStartedAt: sql`${failedAttempts.windowStartedAt} - make_interval(secs => ${seconds})`,
-    });
+  db.update(failedAttempts).set({
+    windowStartedAt: sql`${failedAttempts.windowStartedAt} - make_interval(secs => ${seconds})`,
+  });
 
 /** By code: every way to get it that a client waits out. */
 const WAITED_OUT: Partial<Record<ErrorCode, Record<string, () => Promise<Scene>>>> = {
@@ -127,6 +138,7 @@ const WAITED_OUT: Partial<Record<ErrorCode, Record<string, () => Promise<Scene>>
     'an address past its budget': addressPastItsBudget,
     'codes past their budget': codesPastTheirBudget,
     'codes of begun logins past their budget': codesOfBegunLoginsPastTheirBudget,
+    'too many enrolments begun': enrolmentsPastTheirBound,
   },
   HASHING_BUSY: { 'too many logins at once': hashesBusy },
   DATABASE_UNAVAILABLE: { 'a database that is gone': databaseGone },

@@ -145,8 +145,12 @@ describe('a mailed code', () => {
       statuses.push((await start(who)).status);
       const soon = await start(who);
       expectRefusal(soon, [429]);
-      expect(soon.headers['retry-after']).toBe('60');
-      clock.forward(60);
+      // Of the last one, no time helps.
+      expect(soon.headers['retry-after']).toBe(mail < 2 ? '60' : undefined);
+      if (mail >= 2) expect(soon.body.detail).toContain('No more codes are mailed');
+      clock.forward(59);
+      expectRefusal(await start(who), [429]);
+      clock.forward(1);
     }
     expect(statuses).toStrictEqual([200, 200, 200, 429]);
     for (let mail = 3; mail < 10; mail += 1) {
@@ -157,6 +161,42 @@ describe('a mailed code', () => {
     expectRefusal(await start({ challengeId: body.challengeId as string }), [429]);
     await codeFor(who, 10);
     expect(server.received.filter(({ to }) => to.includes(who.email))).toHaveLength(10);
+  });
+
+  it('is refused with the true time after which the same request succeeds, or without one', async () => {
+    const who = await seedAsked();
+    // The first pause ends early enough for another code, the second one does not.
+    clock.forward(421);
+    expect((await start(who)).status).toBe(200);
+    clock.forward(59);
+    expect((await start(who)).headers['retry-after']).toBe('1');
+    clock.forward(1);
+    expect((await start(who)).status).toBe(200);
+    expect((await start(who)).headers['retry-after']).toBeUndefined();
+  });
+
+  it('is mailed again in the same challenge once the hour is over, as its Retry-After says', async () => {
+    const who = await seedAsked();
+    const begin = async () => ({
+      challengeId: (await attemptLogin(app, who, ABROAD)).body.challengeId as string,
+    });
+    for (let mail = 0; mail < 10; mail += 1) {
+      expect((await start(await begin())).status).toBe(200);
+      clock.forward(1);
+    }
+    // Too long for a challenge: it ends before.
+    const early = await start(await begin());
+    expectRefusal(early, [429]);
+    expect(early.headers['retry-after']).toBeUndefined();
+    clock.forward(3600 - 10 - 300);
+    const late = await begin();
+    const refused = await start(late);
+    expectRefusal(refused, [429]);
+    expect(refused.headers['retry-after']).toBe('300');
+    clock.forward(299);
+    expectRefusal(await start(late), [429]);
+    clock.forward(1);
+    expect((await start(late)).status).toBe(200);
   });
 
   it('is mailed once where many ask for it at a time', async () => {

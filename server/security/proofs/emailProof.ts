@@ -6,7 +6,7 @@ import { queueMail } from '../../mail';
 import { retryAfter } from '../../retryAfter';
 import { findChallenge } from '../challengeStore';
 import type { Challenge } from '../challengeStore';
-import { countCodesMailed, findAddressee, keepEmailCode, spendEmailCode } from '../emailCodeStore';
+import { findAddressee, keepEmailCode, listCodesMailed, spendEmailCode } from '../emailCodeStore';
 import { lockFactors } from '../factorStore';
 import type { Proof } from './proof';
 
@@ -33,15 +33,32 @@ function isSame(hash: string, other: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-/**
- * Time helps only if the pause ends while this challenge can still be answered: of the other limits, one is the challenge's
- * own, and the other lasts longer than any challenge.
- */
-function tooManyMails({ emailSentAt, emailsSent, expiresAt }: Challenge, now: Date): AppError {
-  const freeAt = new Date((emailSentAt?.getTime() ?? 0) + PAUSE_SEC * 1000);
-  const pauses = emailsSent < MOST_A_CHALLENGE && freeAt > now;
-  if (pauses && expiresAt.getTime() - freeAt.getTime() > LEAST_LEFT_MS) {
-    return new AppError('TOO_MANY_ATTEMPTS', { headers: retryAfter(now, freeAt) });
+/** @returns when fewer than ten are left of what was mailed in the hour before, in ms; 0 if that is so already */
+function hourIsOverAt(mailed: readonly { createdAt: Date; emailsSent: number }[]): number {
+  let sent = mailed.reduce((sum, { emailsSent }) => sum + emailsSent, 0);
+  let freeAt = 0;
+  for (const { createdAt, emailsSent } of mailed) {
+    if (sent < MOST_AN_HOUR) break;
+    sent -= emailsSent;
+    freeAt = createdAt.getTime() + HOUR_MS;
+  }
+  return freeAt;
+}
+
+/** Time helps only if the pause, and the hour, end while a code for this challenge can still be mailed. */
+function tooManyMails(
+  { emailSentAt, emailsSent, expiresAt }: Challenge,
+  hourOverAt: number,
+  now: Date,
+): AppError {
+  const pauseOverAt = (emailSentAt?.getTime() ?? 0) + PAUSE_SEC * 1000;
+  const freeAt = new Date(Math.max(pauseOverAt, hourOverAt));
+  const headers = retryAfter(now, freeAt);
+  // After that many whole seconds, not sooner.
+  const againAt = now.getTime() + Number(headers['retry-after']) * 1000;
+  const lasts = expiresAt.getTime() - againAt >= LEAST_LEFT_MS;
+  if (emailsSent < MOST_A_CHALLENGE && freeAt > now && lasts) {
+    return new AppError('TOO_MANY_ATTEMPTS', { headers });
   }
   const detail =
     'No more codes are mailed for this challenge. Use the newest one, or send the original request again later.';
@@ -77,13 +94,15 @@ export const emailProof: Proof = {
     if (!addressee) throw new AppError('CHALLENGE_NOT_FOUND');
     // One at a time for each person, so that the count holds.
     await lockFactors(tx, challenge.tenantId, challenge.staffId);
-    const mailed = await countCodesMailed(tx, challenge, new Date(now.getTime() - HOUR_MS));
+    const mailed = await listCodesMailed(tx, challenge, new Date(now.getTime() - HOUR_MS));
+    const hourOverAt = hourIsOverAt(mailed);
     const code = newCode(deps.random);
     const hash = hashOf(deps.keys, challenge.id, code);
     const sentBefore = new Date(now.getTime() - PAUSE_SEC * 1000);
     const limits = { most: MOST_A_CHALLENGE, sentBefore };
-    if (mailed >= MOST_AN_HOUR || !(await keepEmailCode(tx, challenge, { hash, now }, limits))) {
-      throw tooManyMails((await findChallenge(tx, challenge.id)) ?? challenge, now);
+    if (hourOverAt > 0 || !(await keepEmailCode(tx, challenge, { hash, now }, limits))) {
+      const current = (await findChallenge(tx, challenge.id)) ?? challenge;
+      throw tooManyMails(current, hourOverAt, now);
     }
     // Rounded down: a mail must not promise more time than there is.
     const minutes = Math.floor(leftMs / 60_000);
