@@ -1,5 +1,11 @@
 import type { Deps } from '../deps';
-import { BEGUN_FOR_MS, BEGUN_METHODS, attemptSubject, sealBegunLogin } from '../security';
+import {
+  BEGUN_FOR_MS,
+  BEGUN_METHODS,
+  attemptSubject,
+  markOfBrowser,
+  sealBegunLogin,
+} from '../security';
 import { findAccount } from './accountStore';
 import type { Account, Membership } from './accountStore';
 
@@ -8,6 +14,8 @@ export interface BeginLoginInput {
   /** Slug or id. */
   tenant?: string | undefined;
   rememberMe: boolean;
+  /** HMAC of the device id of the browser that begins, in hex. */
+  browserHash: string;
 }
 
 /** The same for every e-mail address. */
@@ -37,7 +45,7 @@ function findMembership(
  */
 export async function beginLogin(
   deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'random'>,
-  { email, tenant, rememberMe }: BeginLoginInput,
+  { email, tenant, rememberMe, browserHash }: BeginLoginInput,
 ): Promise<BegunLoginOffer> {
   const account = await findAccount(deps.db, email);
   const member = findMembership(account, tenant);
@@ -57,6 +65,7 @@ export async function beginLogin(
     subject: attemptSubject(deps.keys, 'email', email),
     expiresAt,
     rememberMe,
+    browser: markOfBrowser(browserHash),
     real: member !== undefined,
   });
   const methods = BEGUN_METHODS;

@@ -197,8 +197,10 @@ const factorFirstRoutes = (deps: Deps) => ({
     body: beginBody,
     responses: { 200: 'A challenge, alike for every e-mail address' },
     async handle(req, res, { body }) {
-      const offer = await beginLogin(deps, body);
+      const { browserHash, cookie } = deviceOf(deps, req);
+      const offer = await beginLogin(deps, { ...body, browserHash });
       setChallengeCookie(req, res, offer.challengeId);
+      setDeviceCookie(req, res, cookie);
       res.json(offer);
     },
   }),

@@ -7,8 +7,11 @@ import { newestKeyOf } from './resealStore';
 const NO_ID = '00000000-0000-0000-0000-000000000000';
 
 function pairsOf(keys: Deps['keys'], { userId, email, staffIds }: CountedPerson) {
+  const emails = attemptSubjects(keys, 'email', email);
   const subjects = [
-    attemptSubjects(keys, 'email', email),
+    emails,
+    // A hash of the one before, under the same key.
+    emails.map((subject, at) => attemptSubjects(keys, 'begun-account', subject)[at] ?? subject),
     attemptSubjects(keys, 'person', userId),
     ...staffIds.map((staffId) => attemptSubjects(keys, 'staff', staffId)),
   ];

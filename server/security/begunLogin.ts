@@ -20,6 +20,8 @@ export interface BegunLogin {
   subject: string;
   expiresAt: Date;
   rememberMe: boolean;
+  /** The first half of the HMAC of the device id of the browser that began it, in hex: its cookie counts for that browser. */
+  browser: string;
   /** False if there is no such account, or it cannot sign in. */
   real: boolean;
 }
@@ -30,7 +32,11 @@ export const BEGUN_FOR_MS = 10 * 60_000;
 const PREFIX = 'chl_';
 const BOUND_TO = 'begun-login/v1';
 const UUIDS = 16;
-const SIZE = 4 * UUIDS + 16 + 4 + 6 + 1;
+const BROWSER = 16;
+const SIZE = 4 * UUIDS + 16 + 4 + 6 + BROWSER + 1;
+
+/** What a begun login keeps of a browser's hash. */
+export const markOfBrowser = (browserHash: string): string => browserHash.slice(0, 2 * BROWSER);
 
 /** The challenge's id as a client holds it: a sealed value of always the same length. */
 export function sealBegunLogin(keys: KeyRing, begun: BegunLogin): string {
@@ -40,6 +46,7 @@ export function sealBegunLogin(keys: KeyRing, begun: BegunLogin): string {
   let at = plain.write(begun.subject, 4 * UUIDS, 'hex') + 4 * UUIDS;
   at = plain.writeUInt32BE(begun.sessionVersion, at);
   at = plain.writeUIntBE(begun.expiresAt.getTime(), at, 6);
+  at += plain.write(begun.browser, at, BROWSER, 'hex');
   plain.writeUInt8((begun.real ? 1 : 0) | (begun.rememberMe ? 2 : 0), at);
   return PREFIX + keys.seal(plain, BOUND_TO).toString('base64url');
 }
@@ -66,6 +73,7 @@ export function readBegunLogin(keys: KeyRing, challengeId: string): BegunLogin |
     subject: plain.subarray(4 * UUIDS, 4 * UUIDS + 16).toString('hex'),
     sessionVersion: plain.readUInt32BE(4 * UUIDS + 16),
     expiresAt: new Date(plain.readUIntBE(4 * UUIDS + 20, 6)),
+    browser: plain.subarray(4 * UUIDS + 26, 4 * UUIDS + 26 + BROWSER).toString('hex'),
     real: (flags & 1) === 1,
     rememberMe: (flags & 2) === 2,
   };

@@ -9,7 +9,13 @@ export {
   attemptSubject,
   attemptSubjects,
 } from './attempts';
-export { BEGUN_FOR_MS, findShownFactor, readBegunLogin, sealBegunLogin } from './begunLogin';
+export {
+  BEGUN_FOR_MS,
+  findShownFactor,
+  markOfBrowser,
+  readBegunLogin,
+  sealBegunLogin,
+} from './begunLogin';
 export { BEGUN_METHODS } from './verifyBegunLogin';
 export { forgetGuesses } from './forgetGuesses';
 export { lookForFamiliar } from './familiarStore';

@@ -1,4 +1,5 @@
 import type { Deps } from '../deps';
+import { markOfBrowser, readBegunLogin } from './begunLogin';
 import { fromChallengeId } from './challengeId';
 import { findChallenge } from './challengeStore';
 import { identifyDevice } from './devices';
@@ -38,6 +39,11 @@ export async function readBoundChallenge(
   cookie: string | undefined,
   device: DeviceIdentity,
 ): Promise<string | undefined> {
+  const begun = cookie === undefined ? undefined : readBegunLogin(deps.keys, cookie);
+  if (begun) {
+    const marks = device.browserHashes.map(markOfBrowser);
+    return marks.includes(begun.browser) ? cookie : undefined;
+  }
   const id = cookie === undefined ? null : fromChallengeId(deps.keys, cookie);
   const challenge = id === null ? undefined : await findChallenge(deps.db, id);
   const browser = challenge?.browserHash ?? null;

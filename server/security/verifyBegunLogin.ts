@@ -62,13 +62,13 @@ async function recordFailure(
   reason: Failure,
 ): Promise<number> {
   const { challenge, here, account } = counters;
+  // A try that was refused was not looked at: it must not close what others could need.
+  const looked = reason === 'account_budget' ? [] : [challenge.key, here.key, account.key];
   const failures = await deps.db.transaction(async (tx) => {
     const [first] = await countFailures(
       tx,
       [
-        challenge.key,
-        here.key,
-        account.key,
+        ...looked,
         { scope: 'ip', subject: address, account: begun.subject },
         { scope: 'global', subject: EVERYBODY },
       ],

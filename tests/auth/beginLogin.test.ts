@@ -101,6 +101,46 @@ describe('somebody whose account others guess at', () => {
     expect((await login(node.app, { ...member, challengeId })).status).toBe(200);
   });
 
+  it('is not kept out by one address that goes on guessing codes after it was refused', async () => {
+    const node = openPatientNode();
+    const { member, secret } = await lockedMember(node);
+    const stranger = fromAddress('192.0.2.66');
+    const refused: number[] = [];
+    for (let login = 0; login < 5; login += 1) {
+      const { challengeId } = (await begin(node, member.email, stranger)).body;
+      for (const wrong of wrongCodes(secret, node.clock.now(), 4)) {
+        refused.push((await answer(node, challengeId, wrong, stranger)).status);
+      }
+    }
+    expect(refused.filter((status) => status === 403)).toHaveLength(5);
+    expect(refused.filter((status) => status === 429)).toHaveLength(15);
+    const elsewhere = fromAddress('198.51.100.9');
+    const { challengeId } = (await begin(node, member.email, elsewhere)).body;
+    const code = codeAt(secret, node.clock.now());
+    expect((await answer(node, challengeId, code, elsewhere)).status).toBe(200);
+  });
+
+  it('proves nothing by a cookie that was planted in another browser', async () => {
+    const node = openPatientNode();
+    const { member, secret } = await lockedMember(node);
+    const cookiesOf = (res: request.Response) =>
+      ([res.headers['set-cookie']].flat() as string[]).map((line) => line.split(';')[0] ?? '');
+    const [challenge = '', device = ''] = cookiesOf(await begin(node, member.email));
+    expect([challenge, device].map((pair) => pair.split('=')[0])).toStrictEqual([
+      'gh_challenge',
+      'gh_device',
+    ]);
+    const [, another = ''] = cookiesOf(await begin(node, 'somebody@example.com'));
+    const code = codeAt(secret, node.clock.now());
+    const verifyIn = (browser: string) =>
+      request(node.app)
+        .post('/api/security/step-up/verify')
+        .set('cookie', `${challenge}; ${browser}`)
+        .send({ code, purpose: 'security_settings' });
+    expect((await verifyIn(another)).status).toBe(401);
+    expect((await verifyIn(device)).status).toBe(200);
+  });
+
   it('gets in by the cookies of a browser alone', async () => {
     const node = openPatientNode();
     const { member, secret } = await lockedMember(node);
@@ -178,7 +218,7 @@ describe('a begun login', () => {
       purpose: 'security_settings',
       methods: ['totp', 'recovery_code'],
       expiresAt: '',
-      length: 163,
+      length: 184,
     };
     expect(answers).toStrictEqual([alike, alike, alike]);
   });

@@ -34,6 +34,7 @@ describe('db migrate', () => {
     const result = JSON.parse(stdout);
     expect({ code, ...result }).toStrictEqual({
       code: 0,
+      addresses: { changed: 0, left: 0 },
       applied: TAGS.length,
       migrations: TAGS.map((tag) => ({ tag, durationMs: expect.any(Number) })),
     });
@@ -47,6 +48,7 @@ describe('db migrate', () => {
       { by: 'the pipeline', version: expect.stringMatching(/^\d+\.\d+\.\d+\+abc$/), same: true },
     ]);
     expect(JSON.parse((await db('migrate')).stdout)).toStrictEqual({
+      addresses: { changed: 0, left: 0 },
       applied: 0,
       migrations: [],
     });
