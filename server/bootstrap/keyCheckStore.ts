@@ -90,14 +90,24 @@ export async function sampleCheckpoints(
   return rows;
 }
 
-/** How many confirmed secrets and waiting mails name a key that is not among these. */
+/**
+ * How many confirmed secrets and waiting mails name a key that is not among these. If an operator has adopted a key, what
+ * was sealed before that does not count: they know that it is lost, and the server is where it is replaced.
+ */
 export async function countSealedElsewhere(
   client: Runner,
   knownIds: readonly string[],
 ): Promise<number> {
   const { rows } = await client.query<{ count: number }>(
-    `SELECT ((SELECT count(*) FROM user_totp WHERE confirmed_at IS NOT NULL AND key_id <> ALL ($1::text[]))
-       + (SELECT count(*) FROM mails WHERE sent_at IS NULL AND given_up_at IS NULL AND key_id <> ALL ($1::text[])))::int AS count`,
+    `WITH checks AS (SELECT key_id, first_used_at, adopted FROM key_checks WHERE setting = 'ENCRYPTION_KEY'),
+       adoption AS (SELECT max(first_used_at) AS at FROM checks WHERE adopted),
+       elsewhere AS (
+         SELECT key_id FROM user_totp WHERE confirmed_at IS NOT NULL AND key_id <> ALL ($1::text[])
+         UNION ALL
+         SELECT key_id FROM mails WHERE sent_at IS NULL AND given_up_at IS NULL AND key_id <> ALL ($1::text[]))
+     SELECT count(*)::int AS count FROM elsewhere, adoption
+     WHERE adoption.at IS NULL
+       OR EXISTS (SELECT FROM checks WHERE checks.key_id = elsewhere.key_id AND first_used_at >= adoption.at)`,
     [knownIds],
   );
   return rows[0]?.count ?? 0;

@@ -198,6 +198,38 @@ describe('a database that an older release has written', () => {
   });
 });
 
+describe('an ENCRYPTION_KEY that was lost', () => {
+  it('can be replaced on the word of an operator: nodes serve, and people enrol again', async () => {
+    const { url, env } = await openDatabase('kept');
+    await useKeys(url, env);
+    const other = { ...env, ENCRYPTION_KEY: newKey() };
+    expect(await refusalOf(startServer(other))).not.toHaveLength(0);
+    expect((await operate(other, ['keys', 'adopt', '--setting', 'ENCRYPTION_KEY'])).code).toBe(0);
+    const serving = await startServer(other).url();
+    expect((await fetch(`${serving}/health/ready`)).status).toBe(200);
+    expect((await enrol(other)).code).toBe(0);
+    // The old key is no key of this database any more.
+    expect(await refusalOf(startServer(env))).not.toHaveLength(0);
+  });
+
+  it('leaves the keys after it as needed as ever', async () => {
+    const { url, env } = await openDatabase('kept');
+    await useKeys(url, env);
+    const adopted = { ...env, ENCRYPTION_KEY: newKey() };
+    expect((await operate(adopted, ['keys', 'adopt', '--setting', 'ENCRYPTION_KEY'])).code).toBe(0);
+    expect((await enrol(adopted)).code).toBe(0);
+    const lists = { ENCRYPTION_RETIRED_KEYS: adopted.ENCRYPTION_KEY };
+    const next = { ...env, ENCRYPTION_KEY: newKey() };
+    // Shows its check, and reseals nothing.
+    expect(
+      (await operate({ ...next, ...lists }, ['staff', 'list', '--tenant', 'test-tenant'])).code,
+    ).toBe(0);
+    expect(await refusalOf(startServer(next))).toStrictEqual([
+      expect.stringMatching(/^\d+ secrets or mails are sealed with a key that is neither/),
+    ]);
+  });
+});
+
 describe('keys that protect nothing are refused', () => {
   it.each([
     [
