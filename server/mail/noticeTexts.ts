@@ -167,13 +167,16 @@ const WAY_BACK = 'An operator of this service can give you a new password.';
 /** Nobody was let in, and nobody showed a password or a session: there is nothing to end. */
 const NOBODY_CAME_IN: ReadonlySet<NoticeKind> = new Set(['account_guessed', 'account_closed']);
 
-function describeWayOut(kind: NoticeKind, tenant: string, link: string | undefined): string[] {
-  if (NOBODY_CAME_IN.has(kind)) {
+const nobodyCameIn = (notice: Notice) =>
+  NOBODY_CAME_IN.has(notice.kind) || (notice.kind === 'factor_closed' && notice.begun === true);
+
+function describeWayOut(notice: Notice, tenant: string, link: string | undefined): string[] {
+  if (nobodyCameIn(notice)) {
     return [
       `If this was not you, use your password nowhere else, and tell an administrator of ${tenant} if it goes on.`,
     ];
   }
-  const ofPassword = tellsOfPassword(kind);
+  const ofPassword = tellsOfPassword(notice.kind);
   const tell = `tell an administrator of ${tenant}`;
   if (link === undefined) {
     const known = ofPassword ? ` Somebody else knows your password. ${WAY_BACK}` : '';
@@ -207,7 +210,7 @@ export function writeNotice(notice: Notice, facts: NoticeFacts): { subject: stri
     `When:   ${when} UTC`,
     ...(by ? [] : describeOrigin(facts.ctx)),
     '',
-    ...describeWayOut(notice.kind, tenant, facts.link),
+    ...describeWayOut(notice, tenant, facts.link),
   ];
   return { subject, text: `${lines.join('\n')}\n` };
 }

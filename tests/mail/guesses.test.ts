@@ -125,6 +125,7 @@ describe('codes of logins that begin with the factor', () => {
     await guessBegun(member.email, member.secret, 1);
     expect(await kindsOf(member)).toEqual(['factor_closed']);
     expect(await textOf(member)).toContain('You can still sign in with your password');
+    expect(await textOf(member)).not.toContain('/api/security/notices/');
     await guessBegun(member.email, member.secret, 3);
     node.clock.forward(WINDOW_SEC + 1);
     await guessBegun(member.email, member.secret, 3);
