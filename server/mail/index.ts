@@ -6,5 +6,5 @@ export { LINK_DAYS, readNoticeToken } from './noticeLink';
 export { noticeFactorChanged, queueNotice, queueNoticeOnceADay } from './notices';
 export type { NoticeDeps } from './notices';
 export { tellsOfPassword } from './noticeTexts';
-export { NOTICE_KINDS, queueMail } from './queueMail';
+export { queueMail } from './queueMail';
 export type { NoticeKind } from './queueMail';

@@ -40,7 +40,6 @@ export type { AttemptScope, CountedFailure } from './attemptStore';
 export { describeAttempt } from './describeAttempt';
 export { offerRefreshChallenge, passByProof } from './refreshChallenges';
 export { isAtProvenHome } from './signals';
-export { networkOf } from './networks';
 export { fromChallengeId } from './challengeId';
 export { consumeLoginChallenge, endChallenges, findChallenge } from './challengeStore';
 export type { Challenge } from './challengeStore';

@@ -7,13 +7,14 @@ import { db } from '@/server/db';
 import { failedAttempts, users } from '@/server/db/schema';
 import { fromAddress, login } from '@/tests/helpers/authCalls';
 import { auditOf, challengesOf } from '@/tests/helpers/authRows';
-import { openNode } from '@/tests/helpers/openNode';
 import type { Node } from '@/tests/helpers/openNode';
 import { codeAt, giveFactor, wrongCodes } from '@/tests/helpers/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { ABROAD, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
 import { visibleAnswer } from '@/tests/helpers/visibleAnswer';
+import { answer, begin, openPatientNode } from '@/tests/helpers/begunLogins';
+import { lockedMember as closedMember } from '@/tests/helpers/begunLogins';
 
 jest.mock('argon2', () => {
   const actual = jest.requireActual<typeof Argon2>('argon2');
@@ -24,21 +25,6 @@ const verifications = jest.mocked(verify);
 const WRONG = 'not the right password';
 const WINDOW_SEC = 15 * 60;
 
-const openPatientNode = () =>
-  openNode((config) => ({
-    ...config,
-    loginFailures: { ...config.loginFailures, perIp: 100_000 },
-  }));
-
-const begin = (node: Node, email: string, headers = {}) =>
-  request(node.app).post('/api/auth/login/begin').set(headers).send({ email });
-
-const answer = (node: Node, challengeId: string, code: string, headers = {}) =>
-  request(node.app)
-    .post('/api/security/step-up/verify')
-    .set(headers)
-    .send({ code, purpose: 'security_settings', challengeId });
-
 async function evaluatedOf({ userId }: SeededAuth): Promise<number> {
   const [row] = await db.select().from(users).where(eq(users.id, userId));
   const found = verifications.mock.calls.filter(([hash]) => hash === row?.passwordHash).length;
@@ -46,16 +32,11 @@ async function evaluatedOf({ userId }: SeededAuth): Promise<number> {
   return found;
 }
 
-/** A member with an authenticator, whose account strangers have closed by guessing. */
+/** What closed the account is not counted. */
 async function lockedMember(node: Node) {
-  const member = await seedTestUserAndToken();
-  const secret = await giveFactor(member);
-  for (let failure = 0; failure < 10; failure += 1) {
-    await login(node.app, { ...member, password: WRONG }, fromAddress('192.0.2.66'));
-  }
-  expect((await login(node.app, member, fromAddress('192.0.2.7'))).status).toBe(401);
+  const closed = await closedMember(node);
   verifications.mockClear();
-  return { member, secret };
+  return closed;
 }
 
 beforeEach(async () => {
@@ -81,64 +62,6 @@ describe('somebody whose account others guess at', () => {
     expect(event?.details).toMatchObject({ stepUp: true });
     // The slate is clean again.
     expect((await login(node.app, member, fromAddress('192.0.2.7'))).status).toBe(200);
-  });
-
-  it('may send the right code twice at once, or again: one proof, no failure, no try', async () => {
-    const nodes = [openPatientNode(), openPatientNode()];
-    const [node] = nodes as [Node, Node];
-    const { member, secret } = await lockedMember(node);
-    const { challengeId } = (await begin(node, member.email)).body;
-    const code = codeAt(secret, node.clock.now());
-    const sent = Array.from({ length: 4 }, (_, at) =>
-      answer(nodes[at % 2] ?? node, challengeId, code),
-    );
-    const answers = [...(await Promise.all(sent)), await answer(node, challengeId, code)];
-    expect(answers.map(({ status }) => status)).toStrictEqual([200, 200, 200, 200, 200]);
-    expect(new Set(answers.map(({ body }) => body.verifiedAt)).size).toBe(1);
-    expect(await auditOf('STEP_UP_FAILED', member.tenantId)).toHaveLength(0);
-    const [other] = wrongCodes(secret, node.clock.now(), 1);
-    expect((await answer(node, challengeId, other ?? '')).status).toBe(403);
-    expect((await login(node.app, { ...member, challengeId })).status).toBe(200);
-  });
-
-  it('is not kept out by one address that goes on guessing codes after it was refused', async () => {
-    const node = openPatientNode();
-    const { member, secret } = await lockedMember(node);
-    const stranger = fromAddress('192.0.2.66');
-    const refused: number[] = [];
-    for (let login = 0; login < 5; login += 1) {
-      const { challengeId } = (await begin(node, member.email, stranger)).body;
-      for (const wrong of wrongCodes(secret, node.clock.now(), 4)) {
-        refused.push((await answer(node, challengeId, wrong, stranger)).status);
-      }
-    }
-    expect(refused.filter((status) => status === 403)).toHaveLength(5);
-    expect(refused.filter((status) => status === 429)).toHaveLength(15);
-    const elsewhere = fromAddress('198.51.100.9');
-    const { challengeId } = (await begin(node, member.email, elsewhere)).body;
-    const code = codeAt(secret, node.clock.now());
-    expect((await answer(node, challengeId, code, elsewhere)).status).toBe(200);
-  });
-
-  it('proves nothing by a cookie that was planted in another browser', async () => {
-    const node = openPatientNode();
-    const { member, secret } = await lockedMember(node);
-    const cookiesOf = (res: request.Response) =>
-      ([res.headers['set-cookie']].flat() as string[]).map((line) => line.split(';')[0] ?? '');
-    const [challenge = '', device = ''] = cookiesOf(await begin(node, member.email));
-    expect([challenge, device].map((pair) => pair.split('=')[0])).toStrictEqual([
-      'gh_challenge',
-      'gh_device',
-    ]);
-    const [, another = ''] = cookiesOf(await begin(node, 'somebody@example.com'));
-    const code = codeAt(secret, node.clock.now());
-    const verifyIn = (browser: string) =>
-      request(node.app)
-        .post('/api/security/step-up/verify')
-        .set('cookie', `${challenge}; ${browser}`)
-        .send({ code, purpose: 'security_settings' });
-    expect((await verifyIn(another)).status).toBe(401);
-    expect((await verifyIn(device)).status).toBe(200);
   });
 
   it('gets in by the cookies of a browser alone', async () => {

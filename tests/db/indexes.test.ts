@@ -8,30 +8,10 @@ import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
 import { withConnection } from '../helpers/askDatabase';
 import { askForProof } from '../helpers/askForProof';
 import { cookieOf, login, logout, me, refresh } from '../helpers/authCalls';
+import { GROWING_TABLES } from '../helpers/growingTables';
 import { seedTestUserAndToken } from '../helpers/seedAuth';
 import { codeAt, giveFactor } from '../helpers/secondFactor';
 import { buildApp } from '../helpers/testApp';
-
-const GROWING_TABLES = [
-  'refresh_tokens',
-  'user_sessions',
-  'audit_logs',
-  'audit_leaves',
-  'audit_nodes',
-  'audit_checkpoints',
-  'known_devices',
-  'known_countries',
-  'known_networks',
-  'staff_habits',
-  'risk_decisions',
-  'recovery_codes',
-  'passkeys',
-  'user_totp',
-  'step_up_challenges',
-  'failed_attempts',
-  'users',
-  'tenant_staff',
-];
 
 const databaseUrl = () => process.env['DATABASE_URL'] ?? '';
 

@@ -1,4 +1,3 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
@@ -12,26 +11,10 @@ import { readZip } from '@/tests/helpers/readZip';
 import { buildApp } from '@/tests/helpers/testApp';
 import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
 import type { Traveller } from '@/tests/helpers/traveller';
+import { inventIds } from '../helpers/inventIds';
+import type { Ids } from '../helpers/inventIds';
 
 const { app, deps } = buildApp();
-
-/** Everything that a stranger could name of somebody's tenant. */
-interface Ids {
-  tenantId: string;
-  tenantSlug: string;
-  userId: string;
-  staffId: string;
-  sessionId: string;
-  refreshTokenId: string;
-  challengeRowId: string;
-  /** As their holder got them. */
-  sessionChallengeId: string;
-  loginChallengeId: string;
-  decisionId: string;
-  factorId: string;
-  mailId: string;
-  eventId: string;
-}
 
 const today = new Date().toISOString().slice(0, 10);
 const range = { from: today, to: today, format: 'json' };
@@ -207,22 +190,6 @@ async function seedTarget(): Promise<Ids> {
     loginChallengeId: String(stopped.body.challengeId),
   };
 }
-
-const inventIds = (): Ids => ({
-  tenantId: randomUUID(),
-  tenantSlug: `tenant-${randomBytes(5).toString('hex')}`,
-  userId: randomUUID(),
-  staffId: randomUUID(),
-  sessionId: randomUUID(),
-  refreshTokenId: randomUUID(),
-  challengeRowId: randomUUID(),
-  sessionChallengeId: `chl_${randomBytes(32).toString('base64url')}`,
-  loginChallengeId: `chl_${randomBytes(32).toString('base64url')}`,
-  decisionId: randomUUID(),
-  factorId: randomUUID(),
-  mailId: randomUUID(),
-  eventId: randomUUID(),
-});
 
 /** Every row of a tenant and of its member, in every table. */
 async function snapshot(target: Ids): Promise<Record<string, unknown>> {

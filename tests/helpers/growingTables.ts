@@ -1,0 +1,21 @@
+/** Tables that grow with use: no statement of daily use may read one of them whole. */
+export const GROWING_TABLES = [
+  'refresh_tokens',
+  'user_sessions',
+  'audit_logs',
+  'audit_leaves',
+  'audit_nodes',
+  'audit_checkpoints',
+  'known_devices',
+  'known_countries',
+  'known_networks',
+  'staff_habits',
+  'risk_decisions',
+  'recovery_codes',
+  'passkeys',
+  'user_totp',
+  'step_up_challenges',
+  'failed_attempts',
+  'users',
+  'tenant_staff',
+];
