@@ -93,7 +93,7 @@ export const settings = z.object({
   ARGON2_TIME_COST: integer(3, 1, 100),
   // One thread of libuv's four stays free for files and compression.
   HASH_CONCURRENCY: integer(Math.min(3, availableParallelism()), 1, 64),
-  HASH_QUEUE_LIMIT: integer(64, 1, 10_000),
+  HASH_QUEUE_LIMIT: integer(96, 1, 10_000),
   ANOMALY_TIMEOUT_MS: integer(250, 1, 5000),
   GEOIP_DB: text(),
   GEOIP_ASN_DB: text(),

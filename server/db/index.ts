@@ -94,8 +94,7 @@ function boundStatements(client: PoolClient, silenceMs: number): void {
   client.query = bounded as typeof client.query;
 }
 
-/** A crowd waits for a connection as long as a statement may take: what is only busy must not look like a database that is gone. */
-const SHARED: PoolConfig = { connectionTimeoutMillis: 8000, idleTimeoutMillis: 30_000 };
+const SHARED: PoolConfig = { connectionTimeoutMillis: 3000, idleTimeoutMillis: 30_000 };
 const RESERVED: PoolConfig = {
   Client: ReservedClient,
   idleTimeoutMillis: 0,
