@@ -14,6 +14,7 @@ import { isNewer, MigrationError } from './bootstrap/migrate';
 import type { LockWait } from './bootstrap/migrate';
 import { prepareDatabase } from './bootstrap/prepareDatabase';
 import { renewAttempts } from './bootstrap/renewAttempts';
+import { watchExports } from './compliance';
 import { loadConfig, requireReady } from './config';
 import type { Config, ReadyConfig } from './config';
 import { createDeps } from './deps';
@@ -106,7 +107,8 @@ async function start(running: Running): Promise<void> {
   deps.sealer.start();
   deps.deliverer.start();
   deps.eventFeed.start();
-  running.stopMaintenance = startMaintenance(deps);
+  const stops = [startMaintenance(deps), watchExports(deps)];
+  running.stopMaintenance = () => stops.forEach((stop) => stop());
   running.server = await listen(deps);
   // After the port is ours: a sign-in made by a start that then fails would never be shown.
   const signIn = config.mode === 'embedded' ? await createDemo(deps) : undefined;

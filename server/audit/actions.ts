@@ -202,7 +202,10 @@ export const AUDIT_ACTIONS = {
   DATA_EXPORT_FAILED: z.strictObject({
     kind: exportKind,
     ...range,
-    reason: z.enum(['client_closed', 'database', 'error']),
+    // `process_ended`: nobody recorded its end, and no process works on it any more.
+    reason: z.enum(['client_closed', 'database', 'error', 'process_ended']),
+    // Nothing had been sent, and the proof that it had used up can be used once more.
+    proofGivenBack: z.literal(true).optional(),
   }),
   // The log is shorter than it was, or another one: a backup was restored, or a failover lost the end of it.
   AUDIT_LOG_ROLLED_BACK: z

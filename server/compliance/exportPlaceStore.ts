@@ -1,5 +1,8 @@
 import { Client } from 'pg';
 
+/** A place of a tenant in the database's locks: this, the tenant's id, a space and the number of the place. */
+export const PLACE_KEY = 'gatehouse export ';
+
 /**
  * Takes one of a tenant's places on all nodes together: a lock that lives in a transaction of its own, on a connection of
  * its own, so that a dead node gives its places back, also behind a pooler. The transaction has no snapshot and holds up
@@ -28,7 +31,7 @@ export async function lockTenantPlace(
     for (let place = 1; place <= places; place += 1) {
       const { rows } = await client.query<{ taken: boolean }>(
         'SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS taken',
-        [`gatehouse export ${tenantId} ${place}`],
+        [`${PLACE_KEY}${tenantId} ${place}`],
       );
       if (rows[0]?.taken) {
         return async () => {

@@ -3,7 +3,7 @@ import { AppError } from '../errors';
 import { lockTenantPlace } from './exportPlaceStore';
 
 /** Of a tenant, on all nodes together. */
-const MOST_OF_TENANT = 2;
+export const MOST_OF_TENANT = 2;
 /** Of a node: each holds a connection of the pool, memory and a processor for as long as it lasts. */
 const MOST_ON_NODE = 4;
 

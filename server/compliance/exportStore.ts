@@ -10,6 +10,7 @@ import { gatherProofs } from './bundleProofs';
 import type { BundleProofs } from './bundleProofs';
 import { copyStatement, probeStatement, spanStatement } from './copyStore';
 import type { ExportFile, SnapshotSettings } from './copyStore';
+import { exportKey } from './deadExportStore';
 import { COPY_LEAF_HASHES } from './eventFileStore';
 import type { ExportFormat, TimeRange } from './exportInput';
 import { findStretch } from './stretchStore';
@@ -67,6 +68,9 @@ const BEGIN = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 /** The first statement that reads: it takes the snapshot, just after the time that it returns. */
 const TAKE_SNAPSHOT = `SELECT ${isoTime('statement_timestamp()')} AS as_of`;
 
+/** For as long as the snapshot lives, everybody can see that the export does; see deadExportStore.ts. */
+const SHOW_ALIVE = 'SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))';
+
 const READ_TENANT = 'SELECT id, slug, name FROM tenants WHERE id = $1';
 
 const SET = `SELECT set_config('gatehouse.' || key, value, true) FROM jsonb_each_text($1::jsonb)`;
@@ -90,9 +94,14 @@ const WALK = `${setAll(PLANS, 'off')}; ${setAll(COSTS, '0')}; SET LOCAL max_para
 const LOOK_UP = `${setAll(PLANS, 'on')}; ${setAll(COSTS, 'DEFAULT')}; SET LOCAL max_parallel_workers_per_gather = 0`;
 const planAs = (walks: boolean): string => (walks ? WALK : LOOK_UP);
 
-async function prepare(client: PoolClient, tenantId: string, range: TimeRange) {
+async function prepare(
+  client: PoolClient,
+  tenantId: string,
+  { exportId, range }: { exportId: string; range: TimeRange },
+) {
   await client.query(BEGIN);
   const taken = await client.query<{ as_of: string }>(TAKE_SNAPSHOT);
+  await client.query(SHOW_ALIVE, [exportKey(exportId)]);
   const found = await client.query<ExportedTenant>(READ_TENANT, [tenantId]);
   const tenant = found.rows[0];
   if (!tenant) throw new AppError('NOT_FOUND', { detail: 'No such tenant.' });
@@ -142,14 +151,19 @@ function releaseOnce(client: PoolClient, note: (error: Error) => void) {
 export async function openSnapshot(
   pool: Pool,
   tenantId: string,
-  wanted: { range: TimeRange; format: ExportFormat; files: readonly ExportFile[] },
+  wanted: {
+    exportId: string;
+    range: TimeRange;
+    format: ExportFormat;
+    files: readonly ExportFile[];
+  },
 ): Promise<ExportSnapshot> {
-  const { range, format, files } = wanted;
+  const { format, files } = wanted;
   const client = await pool.connect();
   const faults = watchFaults(client);
   const release = releaseOnce(client, faults.note);
   try {
-    const { asOf, tenant, stretch, ownership } = await prepare(client, tenantId, range);
+    const { asOf, tenant, stretch, ownership } = await prepare(client, tenantId, wanted);
     await client.query(files.map((file) => probeStatement(file, format)).join(';'));
     const stream = (statement: string, walks: boolean) => {
       // In the order in which they are asked for; where this one fails the COPY after it says so.

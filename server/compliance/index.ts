@@ -1,2 +1,3 @@
 export { auditLogRoutes } from './auditLogRoutes';
+export { watchExports } from './endDeadExports';
 export { complianceRoutes } from './routes';

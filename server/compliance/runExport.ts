@@ -1,9 +1,6 @@
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
-import { recordAudit } from '../audit';
-import type { AuditEvent } from '../audit';
 import type { Principal, RequestContext } from '../context';
-import { withProof } from '../security';
 import type { Passage } from '../security';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
@@ -13,6 +10,8 @@ import type { ExportInput } from './exportInput';
 import { takeExportPlace } from './exportPlaces';
 import { openSnapshot } from './exportStore';
 import type { ExportSnapshot } from './exportStore';
+import { createRecorder } from './recordExport';
+import type { FailureReason } from './recordExport';
 import { destroyWhenStalled } from './stalledClient';
 
 export type ExportDeps = Pick<
@@ -73,12 +72,6 @@ export interface ExportResult {
   readonly checkpoint?: { size: number; rootHash: string };
 }
 
-type ExportEvent = Extract<
-  AuditEvent,
-  { action: 'DATA_EXPORT_REQUESTED' | 'DATA_EXPORT_COMPLETED' | 'DATA_EXPORT_FAILED' }
->;
-type FailureReason = Extract<ExportEvent, { action: 'DATA_EXPORT_FAILED' }>['details']['reason'];
-
 /** How a stream says that whoever read it is gone. */
 const READER_GONE = new Set([
   'ERR_STREAM_PREMATURE_CLOSE',
@@ -96,51 +89,6 @@ function failureReason(error: unknown, begun: boolean, fault: Error | undefined)
   return databaseFault(error) ? 'database' : 'error';
 }
 
-/** One export under way: its id, and the three events that can be told of it. */
-function createRecorder(
-  deps: ExportDeps,
-  ctx: RequestContext,
-  { principal, passage }: Exporter,
-  { kind, input }: { kind: ExportPlan['kind']; input: ExportInput },
-) {
-  const exportId = deps.random.id();
-  const { from, to, format } = input;
-  const asked = { kind, from, to, format };
-  const about = { tenantId: principal.tenantId, subject: `export:${exportId}` };
-  const record = (event: ExportEvent) => deps.db.transaction((tx) => recordAudit(tx, ctx, event));
-
-  return {
-    exportId,
-    requested: () =>
-      withProof(deps, ctx, principal, passage, (tx) =>
-        recordAudit(tx, ctx, {
-          action: 'DATA_EXPORT_REQUESTED',
-          outcome: 'success',
-          ...about,
-          details: asked,
-        }),
-      ),
-    /** Throws where it cannot be written: an export that nobody can account for does not leave. */
-    async completed({ files, bytes, checkpoint }: ExportResult): Promise<void> {
-      const counted = files.flatMap(({ name, rows }) => (rows === null ? [] : [{ name, rows }]));
-      const details = { ...asked, files: counted, bytes, ...(checkpoint && { checkpoint }) };
-      await record({ action: 'DATA_EXPORT_COMPLETED', outcome: 'success', ...about, details });
-      deps.metrics.exports.inc({ outcome: 'completed' });
-    },
-    /** The export has failed already: an event that cannot be written is told to the operator. */
-    async failed(reason: FailureReason): Promise<void> {
-      const details = { ...asked, reason };
-      deps.metrics.exports.inc({ outcome: reason });
-      try {
-        await record({ action: 'DATA_EXPORT_FAILED', outcome: 'failure', ...about, details });
-      } catch (err) {
-        deps.metrics.exports.inc({ outcome: 'unrecorded' });
-        deps.logger.error({ err, exportId, reason }, 'DATA_EXPORT_FAILED could not be recorded');
-      }
-    },
-  };
-}
-
 /** Opens the first COPY and waits until the database answers it: after that, failing is the exception. */
 async function startRows(snapshot: ExportSnapshot, file: ExportFile): Promise<Readable> {
   const rows = snapshot.copy(file);
@@ -150,7 +98,7 @@ async function startRows(snapshot: ExportSnapshot, file: ExportFile): Promise<Re
 
 /**
  * The course of every export: a place, DATA_EXPORT_REQUESTED (committed before the snapshot, which so
- * contains it), the snapshot, the stream, and how it ended.
+ * contains it), the snapshot, the stream, and how it ended. An export that fails before its first byte gives its proof back.
  * @returns when the export has ended, well or, after its first byte, with a destroyed output
  * @throws AppError EXPORT_BUSY, AUDIT_LOG_BUSY, STEP_UP_REQUIRED if the proof was used meanwhile; before the first byte whatever the database throws
  */
@@ -165,6 +113,7 @@ export async function runExport(
   const leave = await takeExportPlace(deps, exporter.principal.tenantId);
   try {
     const recorder = createRecorder(deps, ctx, exporter, { kind: plan.kind, input });
+    const { exportId } = recorder;
     await recorder.requested();
     let snapshot: ExportSnapshot | undefined;
     let output: Writable | undefined;
@@ -173,9 +122,9 @@ export async function runExport(
       // What the snapshot shows is under a checkpoint, DATA_EXPORT_REQUESTED included.
       await deps.sealer.sealNow();
       const range = toTimeRange(input);
-      const wanted = { range, format: input.format, files: plan.files };
+      const wanted = { exportId, range, format: input.format, files: plan.files };
       snapshot = await openSnapshot(deps.pool, exporter.principal.tenantId, wanted);
-      const write = await plan.prepare(snapshot, recorder.exportId);
+      const write = await plan.prepare(snapshot, exportId);
       const firstRows = await startRows(snapshot, plan.files[0]);
       output = sink.begin(plan.headers(snapshot));
       destroyWhenStalled(output);
@@ -188,9 +137,9 @@ export async function runExport(
       const reason = failureReason(err, output !== undefined, snapshot?.fault());
       snapshot?.abort();
       output?.destroy();
-      deps.logger.warn({ err, exportId: recorder.exportId, reason }, 'an export failed');
+      deps.logger.warn({ err, exportId, reason }, 'an export failed');
       // What was recorded as complete had been taken by the reader, all but the last piece.
-      if (!progress.sealed) await recorder.failed(reason);
+      if (!progress.sealed) await recorder.failed(reason, { sent: output !== undefined });
       if (!output) throw err;
     }
   } finally {

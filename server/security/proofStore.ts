@@ -63,3 +63,27 @@ export async function consumeSessionProof(
     .returning({ id: stepUpChallenges.id });
   return rows.length === 1;
 }
+
+/**
+ * Gives a proof back that an act used up in this process and then could not be done. Conditional on the moment at which it was
+ * used, so that a repeat gives nothing back that another act has used since.
+ */
+export async function restoreSessionProof(
+  tx: Tx,
+  tenantId: string,
+  spent: { id: string; at: Date },
+): Promise<boolean> {
+  const rows = await tx
+    .update(stepUpChallenges)
+    .set({ consumedAt: null })
+    .where(
+      and(
+        eq(stepUpChallenges.tenantId, tenantId),
+        eq(stepUpChallenges.id, spent.id),
+        eq(stepUpChallenges.consumedAt, spent.at),
+        notEnded(),
+      ),
+    )
+    .returning({ id: stepUpChallenges.id });
+  return rows.length === 1;
+}

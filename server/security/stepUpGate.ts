@@ -6,7 +6,7 @@ import { AppError } from '../errors';
 import type { Act } from './act';
 import { offerChallenge } from './challenges';
 import { lockFactors } from './factorStore';
-import { consumeSessionProof, findFreshStepUp } from './proofStore';
+import { consumeSessionProof, findFreshStepUp, restoreSessionProof } from './proofStore';
 import { listEnrolled, readStanding } from './proofs';
 
 type GateDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'>;
@@ -45,6 +45,12 @@ export type Passage =
   /** The challenge that speaks for them was proven, and the end of the enrolment uses it up. */
   | { by: 'enrolling'; gate: Gate }
   | { by: 'test_bypass'; gate: Gate };
+
+/** A proof that an act has used up, and when. */
+export interface SpentProof {
+  readonly id: string;
+  readonly at: Date;
+}
 
 /**
  * Whether none of somebody's factors counts under their tenant's policy. For the one act of enrolling a factor that does,
@@ -114,12 +120,11 @@ async function usePassage(
   tx: Tx,
   principal: Principal,
   passage: Passage,
+  now: Date,
 ): Promise<boolean> {
   switch (passage.by) {
-    case 'proof': {
-      const query = { id: passage.proofId, now: deps.clock.now() };
-      return consumeSessionProof(tx, principal.tenantId, query);
-    }
+    case 'proof':
+      return consumeSessionProof(tx, principal.tenantId, { id: passage.proofId, now });
     case 'no_factor':
       return !(await hasFactor(deps, tx, principal));
     case 'enrolling':
@@ -132,6 +137,7 @@ async function usePassage(
  * Does an act that takes a proof of its own: the proof is used up in the act's transaction, so an act that fails uses up
  * none. If another act was faster, it looks for another proof, and asks for one if there is none.
  * @param passage as {@link assertStepUp} returned it
+ * @param act is told which proof it uses up, if any: see {@link giveProofBack}
  * @returns what the act returns
  * @throws AppError STEP_UP_REQUIRED, and whatever the act throws
  */
@@ -140,7 +146,7 @@ export async function withProof<T>(
   ctx: RequestContext,
   principal: Principal,
   passage: Passage,
-  act: (tx: Tx) => Promise<T>,
+  act: (tx: Tx, spent: SpentProof | undefined) => Promise<T>,
 ): Promise<T> {
   const { tenantId, staffId } = principal;
   let how = passage;
@@ -148,13 +154,24 @@ export async function withProof<T>(
     const tried = how;
     const done = await deps.db.transaction(async (tx) => {
       await lockFactors(tx, tenantId, staffId);
-      if (!(await usePassage(deps, tx, principal, tried))) return undefined;
-      return { result: await act(tx) };
+      const at = deps.clock.now();
+      if (!(await usePassage(deps, tx, principal, tried, at))) return undefined;
+      const spent = tried.by === 'proof' ? { id: tried.proofId, at } : undefined;
+      return { result: await act(tx, spent) };
     });
     if (done) return done.result;
     how = await assertStepUp(deps, ctx, principal, passage.gate);
   }
 }
+
+/**
+ * Gives a proof back, in the transaction that records that the act it was used for failed: a fault of the server's does not
+ * cost the person a second proof. Only for an act of which nothing has left the server. The proof is as old as it was, and
+ * what has ended it since stays in force.
+ * @returns false if it was given back before, or something has ended it
+ */
+export const giveProofBack = (tx: Tx, tenantId: string, spent: SpentProof): Promise<boolean> =>
+  restoreSessionProof(tx, tenantId, spent);
 
 /** Whether a staff member has a second factor: changing what there is takes a proof, the first one does not. */
 async function hasFactor(

@@ -108,7 +108,12 @@ describe('what is committed after the snapshot', () => {
         .insert(stepUpChallenges)
         .values({ ...challenge, purpose: 'data_export', createdAt, expiresAt: new Date() });
     await ask();
-    const wanted = { range: toTimeRange(march), format: 'csv' as const, files: [STEP_UPS] };
+    const wanted = {
+      exportId: 'any',
+      range: toTimeRange(march),
+      format: 'csv' as const,
+      files: [STEP_UPS],
+    };
     const snapshot = await openSnapshot(deps.pool, tenantId, wanted);
     await ask();
     const rows = Buffer.concat((await snapshot.copy(STEP_UPS).toArray()) as Buffer[]);

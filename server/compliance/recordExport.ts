@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { recordAudit } from '../audit';
+import type { AuditEvent } from '../audit';
+import type { RequestContext } from '../context';
+import type { Tx } from '../db';
+import { giveProofBack, withProof } from '../security';
+import type { SpentProof } from '../security';
+import { takeExportEnd } from './deadExportStore';
+import type { ExportInput } from './exportInput';
+import type { ExportDeps, ExportPlan, ExportResult, Exporter } from './runExport';
+
+type ExportEvent = Extract<
+  AuditEvent,
+  { action: 'DATA_EXPORT_REQUESTED' | 'DATA_EXPORT_COMPLETED' | 'DATA_EXPORT_FAILED' }
+>;
+type EndEvent = Exclude<ExportEvent, { action: 'DATA_EXPORT_REQUESTED' }>;
+type FailedDetails = Extract<ExportEvent, { action: 'DATA_EXPORT_FAILED' }>['details'];
+export type FailureReason = FailedDetails['reason'];
+
+/** For as long as a proof is good for anything, and no longer. */
+const TRIES = 900;
+const BETWEEN_TRIES_MS = 1000;
+
+/**
+ * Records the end of an export, unless one is recorded already: an export has one end, whoever comes to record it.
+ * @returns whether this is its end
+ */
+export async function recordExportEnd(
+  tx: Tx,
+  ctx: RequestContext,
+  exportId: string,
+  event: EndEvent & { tenantId: string },
+): Promise<boolean> {
+  if (!(await takeExportEnd(tx, event.tenantId, exportId))) return false;
+  await recordAudit(tx, ctx, event);
+  return true;
+}
+
+/** Tries again until it succeeds, for as long as a database may be away; nobody waits for it. */
+async function retry(attempt: () => Promise<unknown>): Promise<void> {
+  for (let count = 0; count < TRIES; count += 1) {
+    await sleep(BETWEEN_TRIES_MS, undefined, { ref: false });
+    const done = await attempt().then(
+      () => true,
+      () => false,
+    );
+    if (done) return;
+  }
+}
+
+/** One export under way: its id, and the three events that can be told of it. */
+export function createRecorder(
+  deps: ExportDeps,
+  ctx: RequestContext,
+  { principal, passage }: Exporter,
+  { kind, input }: { kind: ExportPlan['kind']; input: ExportInput },
+) {
+  const exportId = deps.random.id();
+  const { from, to, format } = input;
+  const { tenantId } = principal;
+  const asked = { kind, from, to, format };
+  const about = { tenantId, subject: `export:${exportId}` };
+  let proof: SpentProof | undefined;
+
+  const recordFailure = (reason: FailureReason, sent: boolean) =>
+    deps.db.transaction(async (tx) => {
+      const isBack = !sent && proof ? await giveProofBack(tx, tenantId, proof) : false;
+      const details = { ...asked, reason, ...(isBack && { proofGivenBack: true as const }) };
+      const event = { action: 'DATA_EXPORT_FAILED', outcome: 'failure', ...about } as const;
+      await recordExportEnd(tx, ctx, exportId, { ...event, details });
+    });
+
+  return {
+    exportId,
+    requested: () =>
+      withProof(deps, ctx, principal, passage, async (tx, spent) => {
+        proof = spent;
+        await recordAudit(tx, ctx, {
+          action: 'DATA_EXPORT_REQUESTED',
+          outcome: 'success',
+          ...about,
+          details: asked,
+        });
+      }),
+    /** Throws if it cannot be written: an export that nobody can account for does not leave. */
+    async completed({ files, bytes, checkpoint }: ExportResult): Promise<void> {
+      const counted = files.flatMap(({ name, rows }) => (rows === null ? [] : [{ name, rows }]));
+      const details = { ...asked, files: counted, bytes, ...(checkpoint && { checkpoint }) };
+      const event = { action: 'DATA_EXPORT_COMPLETED', outcome: 'success', ...about } as const;
+      const isEnd = await deps.db.transaction((tx) =>
+        recordExportEnd(tx, ctx, exportId, { ...event, details }),
+      );
+      if (!isEnd) throw new Error('Another process has recorded this export as ended.');
+      deps.metrics.exports.inc({ outcome: 'completed' });
+    },
+    /**
+     * The export has failed already: if the event cannot be written, the operator is told, and it is tried again.
+     * @param sent whether anything was sent: if nothing was, the proof is given back with the event
+     */
+    async failed(reason: FailureReason, { sent }: { sent: boolean }): Promise<void> {
+      deps.metrics.exports.inc({ outcome: reason });
+      try {
+        await recordFailure(reason, sent);
+      } catch (err) {
+        deps.metrics.exports.inc({ outcome: 'unrecorded' });
+        deps.logger.error({ err, exportId, reason }, 'DATA_EXPORT_FAILED could not be recorded');
+        void retry(() => recordFailure(reason, sent));
+      }
+    },
+  };
+}
