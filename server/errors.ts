@@ -13,6 +13,11 @@ export const ERRORS = {
   // Everything else is an RFC 9457 problem document.
   UNAUTHENTICATED: { status: 401, title: 'A valid access token is needed', fixed: false },
   FORBIDDEN: { status: 403, title: 'A permission is missing', fixed: false },
+  ORIGIN_REFUSED: {
+    status: 403,
+    title: 'This origin may not use the refresh cookie',
+    fixed: false,
+  },
   NOT_FOUND: { status: 404, title: 'Not found', fixed: false },
   METHOD_NOT_ALLOWED: { status: 405, title: 'Method not allowed', fixed: false },
   INVALID_INPUT: { status: 400, title: 'The input is not valid', fixed: false },

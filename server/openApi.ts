@@ -30,10 +30,15 @@ function describeRoute({ path, guards, endpoint }: Route) {
     Object.entries(endpoint.responses).map(([status, description]) => [status, { description }]),
   );
   const guarded = guards.some((guard) => guard === authenticate || guard === authenticateEnrollee);
+  const bearer = guards.length > 0 ? [...(guarded ? [] : [{}]), { bearer: [] }] : [];
+  const cookie = endpoint.takesRefreshCookie
+    ? [...(bearer.length > 0 ? [] : [{}]), { refreshCookie: [] }]
+    : [];
+  const security = [...bearer, ...cookie];
   return {
     summary: endpoint.summary,
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(guards.length > 0 ? { security: [...(guarded ? [] : [{}]), { bearer: [] }] } : {}),
+    ...(security.length > 0 ? { security } : {}),
     ...(endpoint.body
       ? {
           requestBody: {
@@ -66,7 +71,16 @@ export function describeApi(table: readonly Route[], version: string) {
     info: { title: 'Gatehouse', version },
     paths,
     components: {
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        refreshCookie: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-refresh',
+          description:
+            'Set by a login with `"refreshCookie": true`; `refresh` over plain HTTP outside production',
+        },
+      },
       responses: {
         Problem: {
           description: 'RFC 9457 problem details, or a fixed contract body; `error` is the code',

@@ -37,6 +37,8 @@ export interface Endpoint {
   query?: z.ZodObject;
   /** Statuses and what they mean, beside the errors that every route can answer. */
   responses: Readonly<Record<number, string>>;
+  /** Whether the refresh cookie says who asks, for OpenAPI. */
+  takesRefreshCookie?: boolean;
   handle: (req: Request, res: Response) => Promise<void> | void;
 }
 
@@ -64,16 +66,18 @@ export function endpoint<
   params?: Params;
   query?: Query;
   responses: Readonly<Record<number, string>>;
+  takesRefreshCookie?: boolean;
   handle: (
     req: Request,
     res: Response,
     input: { body: z.output<Body>; params: z.output<Params>; query: z.output<Query> },
   ) => Promise<void> | void;
 }): Endpoint {
-  const { handle, body, params, query } = spec;
+  const { handle, body, params, query, takesRefreshCookie = false } = spec;
   return {
     summary: spec.summary,
     responses: spec.responses,
+    takesRefreshCookie,
     ...(body ? { body } : {}),
     ...(params ? { params } : {}),
     ...(query ? { query } : {}),

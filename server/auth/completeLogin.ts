@@ -19,7 +19,7 @@ import type { LoginDeps } from './login';
 import { noticeNewDevice } from './noticeNewDevice';
 import { findIssued, mayReissue, recordReissue } from './lostAnswer';
 import { openSession, toTokenPair } from './openSession';
-import type { TokenPair } from './openSession';
+import type { IssuedToken, TokenPair } from './openSession';
 import { recordRisk } from './recordRisk';
 import { deriveFirstTokens } from './refreshTokens';
 import { lockStaff } from './rotationStore';
@@ -38,6 +38,14 @@ export interface CompleteLoginInput {
   device: DeviceIdentity;
   /** Is told which device cookie the browser is to keep. */
   onDevice?: (cookie: string) => void;
+  /** Is given the first refresh token of the session. */
+  onIssued?: (issued: IssuedToken) => void;
+}
+
+/** A challenge that let no login through, and what its first tokens would have been. */
+interface Asked extends Pick<CompleteLoginInput, 'challengeId' | 'onIssued'> {
+  id: string;
+  derived: readonly string[];
 }
 
 /** The signals stand with the decision that asked for the proof: nothing was scored here. */
@@ -61,7 +69,7 @@ async function answerAgain(
   deps: LoginDeps,
   ctx: RequestContext,
   challenge: Challenge,
-  derived: readonly string[],
+  { derived, onIssued }: Pick<Asked, 'derived' | 'onIssued'>,
 ): Promise<TokenPair | undefined> {
   if (challenge.origin !== 'login' || challenge.consumedAt === null) return undefined;
   const issued = await findIssued(deps, derived);
@@ -72,7 +80,8 @@ async function answerAgain(
   }
   if (!(await mayReissue(deps, token, challenge.consumedAt))) return undefined;
   await recordReissue(deps, ctx, token, 'login');
-  const { tenantId, userId, sessionVersion, sessionId, expiresAt } = token;
+  const { tenantId, userId, sessionVersion, sessionId, expiresAt, rememberMe } = token;
+  onIssued?.({ refreshToken, expiresAt, rememberMe });
   const sid = sessionId ?? token.familyId ?? token.id;
   const subject = { tenantId, userId, sessionVersion, sid, degraded: sessionId === null };
   return toTokenPair(deps, subject, { refreshToken, refreshExpiresAt: expiresAt, sessionId });
@@ -89,17 +98,13 @@ async function findAsked(deps: LoginDeps, challengeId: string): Promise<Challeng
  * What is said if the challenge lets no login through: the lost answer again, or why not.
  * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_NOT_VERIFIED if it is open still, or that a factor must be enrolled
  */
-async function answerLate(
-  deps: LoginDeps,
-  ctx: RequestContext,
-  asked: { id: string; challengeId: string; derived: readonly string[] },
-): Promise<TokenPair> {
-  const { id, challengeId, derived } = asked;
+async function answerLate(deps: LoginDeps, ctx: RequestContext, asked: Asked): Promise<TokenPair> {
+  const { id, challengeId } = asked;
   if (await mustStillEnrol(deps.db, { id, now: deps.clock.now() })) {
     throw enrolmentRequired(challengeId);
   }
   const challenge = await findChallenge(deps.db, id);
-  const again = challenge && (await answerAgain(deps, ctx, challenge, derived));
+  const again = challenge && (await answerAgain(deps, ctx, challenge, asked));
   if (again) return again;
   const waiting =
     challenge?.origin === 'login' &&
@@ -157,7 +162,10 @@ export async function completeLogin(
       return { owner, tokens, risk };
     }),
   );
-  if (!done) return answerLate(deps, ctx, { id, challengeId: input.challengeId, derived });
+  if (!done) return answerLate(deps, ctx, { ...input, id, derived });
+  const { refreshToken: first, refreshExpiresAt } = done.tokens;
+  const { rememberMe } = asked;
+  input.onIssued?.({ refreshToken: first, expiresAt: new Date(refreshExpiresAt), rememberMe });
   await noticeNewDevice(deps, ctx, done.owner, input.device.compared);
   const { sessionId } = done.tokens;
   const deviceHashes = device.learned;

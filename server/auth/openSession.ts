@@ -42,6 +42,13 @@ export interface TokenPair {
   degraded?: true;
 }
 
+/** A refresh token on its way to the client, and how long a browser may keep it. */
+export interface IssuedToken {
+  refreshToken: string;
+  expiresAt: Date;
+  rememberMe: boolean;
+}
+
 type OpenDeps = Pick<Deps, 'clock' | 'random' | 'keys' | 'config' | 'accessTokens' | 'metrics'>;
 
 /** When a session ends for good, and how long its first token may lie unused. */

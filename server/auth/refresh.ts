@@ -113,6 +113,7 @@ export async function refresh(
   const { token, refreshToken, degraded } = rotation;
   const { tenantId, userId, sessionVersion, sessionId, expiresAt } = token;
   const { device } = input;
+  input.onIssued?.({ refreshToken, expiresAt, rememberMe: token.rememberMe });
   const attempt = describeRefresh(deps, ctx, token, device);
   const risk = await assessRisk(deps, ctx, attempt);
   const decision = await decideRefresh(deps, token, risk);

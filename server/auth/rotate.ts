@@ -2,6 +2,7 @@ import { toAuditRow } from '../audit';
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import type { DeviceIdentity } from '../security';
+import type { IssuedToken } from './openSession';
 import { deriveSuccessor, hashRefreshToken, hashesOfRefreshToken } from './refreshTokens';
 import { newRefreshToken } from './refreshTokens';
 import { rotateToken } from './rotationStore';
@@ -34,6 +35,8 @@ export interface RefreshInput {
   /** From the `Idempotency-Key` header. */
   idempotencyKey?: string | undefined;
   device: DeviceIdentity;
+  /** Is given the new end of the chain once it is written, whatever the answer becomes. */
+  onIssued?: (issued: IssuedToken) => void;
 }
 
 /** A rotated chain and its new end, before the decision. */

@@ -7,6 +7,7 @@ import {
   clearChallengeCookie,
   readChallengeCookie,
   readDeviceCookie,
+  readRefreshCookie,
   setChallengeCookie,
   setDeviceCookie,
 } from '../middleware/cookies';
@@ -20,8 +21,11 @@ import { endSession, logout, logoutAll, logoutByToken } from './endSessions';
 import { listOwnSessions } from './listOwnSessions';
 import { login } from './login';
 import { noticeRoutes } from './noticeRoutes';
-import type { TokenPair } from './openSession';
+import type { IssuedToken, TokenPair } from './openSession';
 import { refresh } from './refresh';
+import { endCookieSession, endReplaced, presentedCookie } from './refreshCookie';
+import { refuseOtherOrigins, throughCookie } from './refreshCookie';
+import type { RefreshInput } from './rotate';
 
 /** In code points: what a person would call characters. */
 const MAX_PASSWORD = 1024;
@@ -30,6 +34,13 @@ const password = storableText(MAX_PASSWORD * 2).refine(
   { message: `must have at most ${MAX_PASSWORD} characters` },
 );
 const challengeId = storableText(256);
+/** The client keeps no refresh token: it is set as a cookie, and not in the body. */
+const refreshCookie = z
+  .boolean()
+  .default(false)
+  .meta({
+    description: 'true: the refresh token is in the cookie `__Host-refresh`, not in a body',
+  });
 
 const loginBody = z.object({
   email: emailField,
@@ -37,16 +48,19 @@ const loginBody = z.object({
   tenant: storableText(63).transform(normalizeSlug).optional(),
   rememberMe: z.boolean().default(false),
   challengeId: challengeId.optional(),
+  refreshCookie,
 });
 /** Long enough for an access token: sent in the wrong place, it is an invalid token, not a malformed body. */
-const refreshBody = z.object({ refreshToken: storableText(4096) });
-const logoutBody = refreshBody.partial().optional();
+const tokenBody = z.object({ refreshToken: storableText(4096) });
+/** Without a token the cookie's is meant. */
+const refreshBody = tokenBody.partial().extend({ refreshCookie });
+const logoutBody = tokenBody.partial().optional();
 const beginBody = z.object({
   email: emailField,
   tenant: storableText(63).transform(normalizeSlug).optional(),
   rememberMe: z.boolean().default(false),
 });
-const completeBody = z.object({ challengeId: challengeId.optional() }).optional();
+const completeBody = z.object({ challengeId: challengeId.optional(), refreshCookie }).optional();
 /** As many as there ever were on one page, so that a client that does not page misses none of them. */
 const MOST_SESSIONS = 500;
 const sessionsQuery = z.object({
@@ -86,17 +100,33 @@ async function withChallengeCookie<T>(
   }
 }
 
-/** Answers a sign-in, with the device cookie that it leaves the browser. */
-function signedIn(req: Request, res: Response, device: DeviceIdentity) {
+interface Hears {
+  /** Which device cookie the browser is to keep. */
+  onDevice: (cookie: string) => void;
+  onIssued: (issued: IssuedToken) => void;
+}
+
+/** Answers a sign-in, with the device cookie that it leaves the browser, and the refresh cookie if that was asked for. */
+async function signIn(
+  deps: Deps,
+  exchange: { req: Request; res: Response; device: DeviceIdentity; refreshCookie: boolean },
+  work: (hears: Hears) => Promise<TokenPair>,
+): Promise<void> {
+  const { req, res, device, refreshCookie } = exchange;
+  if (refreshCookie) refuseOtherOrigins(req);
+  const before = readRefreshCookie(req);
   let kept = device.cookie;
-  return {
-    onDevice: (cookie: string) => void (kept = cookie),
-    answer: (tokens: TokenPair) => {
-      setDeviceCookie(req, res, kept);
-      clearChallengeCookie(req, res);
-      res.json(tokens);
-    },
-  };
+  const onDevice = (cookie: string) => void (kept = cookie);
+  const body = refreshCookie
+    ? await throughCookie(deps, req, res, async (onIssued) => {
+        const tokens = await work({ onDevice, onIssued });
+        await endReplaced(deps, req, before, tokens);
+        return tokens;
+      })
+    : await work({ onDevice, onIssued: () => undefined });
+  setDeviceCookie(req, res, kept);
+  clearChallengeCookie(req, res);
+  res.json(body);
 }
 
 /**
@@ -124,10 +154,15 @@ function signInRoutes(deps: Deps) {
       },
       async handle(req, res, { body }) {
         const device = deviceOf(deps, req);
-        const { onDevice, answer } = signedIn(req, res, device);
-        const challengeId = body.challengeId ?? (await challengeOf(deps, req, device));
-        const work = login(deps, contextOf(req), { ...body, challengeId, device, onDevice });
-        answer(await withChallengeCookie(req, res, device, work));
+        const { refreshCookie, rememberMe } = body;
+        await signIn(deps, { req, res, device, refreshCookie }, async ({ onDevice, onIssued }) => {
+          const challengeId = body.challengeId ?? (await challengeOf(deps, req, device));
+          const work = login(deps, contextOf(req), { ...body, challengeId, device, onDevice });
+          const tokens = await withChallengeCookie(req, res, device, work);
+          const { refreshToken, refreshExpiresAt } = tokens;
+          onIssued({ refreshToken, expiresAt: new Date(refreshExpiresAt), rememberMe });
+          return tokens;
+        });
       },
     }),
     completeLogin: endpoint({
@@ -136,27 +171,43 @@ function signInRoutes(deps: Deps) {
       responses: { 200: 'Tokens', 404: 'CHALLENGE_NOT_FOUND', 409: 'CHALLENGE_NOT_VERIFIED' },
       async handle(req, res, { body }) {
         const device = deviceOf(deps, req);
-        const id = body?.challengeId ?? (await challengeOf(deps, req, device));
-        if (id === undefined) throw new AppError('CHALLENGE_NOT_FOUND');
-        const { onDevice, answer } = signedIn(req, res, device);
-        const key = idempotencyKey.parse(req.headers['idempotency-key']);
-        const input = { challengeId: id, idempotencyKey: key, device, onDevice };
-        answer(await completeLogin(deps, contextOf(req), input));
+        const { refreshCookie = false } = body ?? {};
+        await signIn(deps, { req, res, device, refreshCookie }, async (hears) => {
+          const id = body?.challengeId ?? (await challengeOf(deps, req, device));
+          if (id === undefined) throw new AppError('CHALLENGE_NOT_FOUND');
+          const key = idempotencyKey.parse(req.headers['idempotency-key']);
+          const input = { challengeId: id, idempotencyKey: key, device, ...hears };
+          return completeLogin(deps, contextOf(req), input);
+        });
       },
     }),
+  };
+}
+
+function refreshRoutes(deps: Deps) {
+  return {
     refresh: endpoint({
       summary: 'Rotate a refresh token',
       body: refreshBody,
       responses: {
         200: 'Tokens',
         401: 'INVALID_REFRESH_TOKEN or FORCE_LOGOUT',
+        403: 'ORIGIN_REFUSED: the cookie came from a page of another origin',
         428: 'STEP_UP_REQUIRED with the rotated token',
       },
+      takesRefreshCookie: true,
       async handle(req, res, { body }) {
         const key = idempotencyKey.parse(req.headers['idempotency-key']);
         const device = deviceOf(deps, req);
-        const work = refresh(deps, contextOf(req), { ...body, idempotencyKey: key, device });
-        res.json(await withChallengeCookie(req, res, device, work));
+        const rotate = (input: Pick<RefreshInput, 'refreshToken' | 'onIssued'>) => {
+          const work = refresh(deps, contextOf(req), { ...input, idempotencyKey: key, device });
+          return withChallengeCookie(req, res, device, work);
+        };
+        const inCookie =
+          body.refreshToken === undefined ? presentedCookie(req, body.refreshCookie) : undefined;
+        if (inCookie === undefined) return void res.json(await rotate(tokenBody.parse(body)));
+        const work = (onIssued: Hears['onIssued']) => rotate({ refreshToken: inCookie, onIssued });
+        res.json(await throughCookie(deps, req, res, work));
       },
     }),
   };
@@ -167,16 +218,17 @@ function signOutRoutes(deps: Deps) {
     logout: endpoint({
       summary: 'Sign out on this device, with an access token, a refresh token or both',
       body: logoutBody,
+      takesRefreshCookie: true,
       responses: {
         204: 'Signed out; also if the refresh token is unknown or over',
         401: 'UNAUTHENTICATED if neither is sent, or the access token has ended and is alone',
       },
       async handle(req, res, { body }) {
         const { refreshToken } = body ?? {};
-        // Without a refresh token, a session of one's own is needed.
-        const principal = refreshToken === undefined ? principalOf(req) : req.principal;
+        const { principal } = req;
         if (principal) await logout(deps, contextOf(req), principal);
         if (refreshToken !== undefined) await logoutByToken(deps, contextOf(req), refreshToken);
+        else if (!(await endCookieSession(deps, req, res))) principalOf(req);
         signedOut(req, res);
       },
     }),
@@ -185,6 +237,7 @@ function signOutRoutes(deps: Deps) {
       responses: { 204: 'Signed out everywhere' },
       async handle(req, res) {
         await logoutAll(deps, contextOf(req), principalOf(req));
+        await endCookieSession(deps, req, res);
         signedOut(req, res);
       },
     }),
@@ -250,6 +303,7 @@ function sessionRoutes(deps: Deps) {
 
 export const authRoutes = (deps: Deps) => ({
   ...signInRoutes(deps),
+  ...refreshRoutes(deps),
   ...signOutRoutes(deps),
   ...factorFirstRoutes(deps),
   ...sessionRoutes(deps),

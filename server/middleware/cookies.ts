@@ -8,6 +8,8 @@ const CHALLENGE_MAX_AGE_SEC = 20 * 60;
 const DEVICE_COOKIE = 'gh_device';
 /** Browsers keep no cookie longer (RFC 6265bis 5.5). */
 const DEVICE_MAX_AGE_SEC = 400 * 86_400;
+/** Holds the refresh token of a browser that asked for it at its login. No route outside `/api/auth` reads it. */
+const REFRESH_COOKIE = 'refresh';
 const MAX_LENGTH = 256;
 
 const plain = { httpOnly: true, sameSite: 'strict', path: '/api' } as const;
@@ -17,12 +19,13 @@ const nameOf = (req: Request, name: string) => (isSecure(req) ? `__Host-${name}`
 const attributes = (req: Request): CookieOptions =>
   isSecure(req) ? { ...plain, path: '/', secure: true } : plain;
 
+const pairsOf = (req: Request, name: string): string[] =>
+  (req.headers.cookie ?? '').split(';').filter((pair) => pair.split('=', 1)[0]?.trim() === name);
+
 /** Of a name that is there twice one was planted, and nothing says which: both count for nothing. */
 function readCookie(req: Request, name: string): string | undefined {
   if (isCrossSite(req)) return undefined;
-  const pairs = (req.headers.cookie ?? '')
-    .split(';')
-    .filter((pair) => pair.split('=', 1)[0]?.trim() === name);
+  const pairs = pairsOf(req, name);
   const [only = ''] = pairs;
   const value = pairs.length === 1 ? parseCookie(only)[name] : undefined;
   return value === undefined || value === '' || value.length > MAX_LENGTH ? undefined : value;
@@ -47,4 +50,27 @@ export function clearChallengeCookie(req: Request, res: Response): void {
 export function setDeviceCookie(req: Request, res: Response, value: string): void {
   const maxAge = DEVICE_MAX_AGE_SEC * 1000;
   res.cookie(nameOf(req, DEVICE_COOKIE), value, { ...attributes(req), maxAge });
+}
+
+const refreshAttributes = (req: Request): CookieOptions =>
+  isSecure(req) ? attributes(req) : { ...plain, path: '/api/auth' };
+
+export const countRefreshCookies = (req: Request): number =>
+  pairsOf(req, nameOf(req, REFRESH_COOKIE)).length;
+
+export const readRefreshCookie = (req: Request) => readCookie(req, nameOf(req, REFRESH_COOKIE));
+
+/** @param maxAgeMs undefined for a cookie that the browser drops when it is closed */
+export function setRefreshCookie(
+  req: Request,
+  res: Response,
+  refreshToken: string,
+  maxAgeMs: number | undefined,
+): void {
+  const kept = maxAgeMs === undefined ? {} : { maxAge: maxAgeMs };
+  res.cookie(nameOf(req, REFRESH_COOKIE), refreshToken, { ...refreshAttributes(req), ...kept });
+}
+
+export function clearRefreshCookie(req: Request, res: Response): void {
+  res.clearCookie(nameOf(req, REFRESH_COOKIE), refreshAttributes(req));
 }

@@ -24,6 +24,7 @@ describe('the catalogue of errors', () => {
       INVALID_REFRESH_TOKEN: 401,
       UNAUTHENTICATED: 401,
       FORBIDDEN: 403,
+      ORIGIN_REFUSED: 403,
       NOT_FOUND: 404,
       METHOD_NOT_ALLOWED: 405,
       INVALID_INPUT: 400,
@@ -187,7 +188,8 @@ describe('/openapi.json', () => {
       const operation = paths[inOpenApi(path)]?.[method];
       const schema = operation?.requestBody?.content['application/json']?.schema;
       expect(schema === undefined).toBe(endpoint.body === undefined);
-      expect(operation?.security === undefined).toBe(guards.length === 0);
+      const named = guards.length > 0 || endpoint.takesRefreshCookie === true;
+      expect(operation?.security !== undefined).toBe(named);
       const parameters = operation?.parameters?.map(({ name, in: place }) => [name, place]);
       const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name]) => [name, 'path']);
       const inQuery = Object.keys(endpoint.query?.shape ?? {}).map((name) => [name, 'query']);
@@ -207,11 +209,26 @@ describe('/openapi.json', () => {
       'challengeId',
       'email',
       'password',
+      'refreshCookie',
       'rememberMe',
       'tenant',
     ]);
     expect([...schema.required].sort()).toEqual(['email', 'password']);
     expect(schema.properties['email']).toMatchObject({ type: 'string', maxLength: 254 });
+  });
+
+  it('says which routes take the refresh cookie, and what it is called', () => {
+    const taking = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.values(methods).some(({ security }) =>
+        JSON.stringify(security ?? []).includes('refreshC'),
+      )
+        ? [path]
+        : [],
+    );
+    expect(taking).toEqual(['/api/auth/refresh', '/api/auth/logout']);
+    expect(paths['/api/auth/refresh']?.['post']?.security).toEqual([{}, { refreshCookie: [] }]);
+    const schemes = (document.components as unknown as { securitySchemes: object }).securitySchemes;
+    expect(schemes).toMatchObject({ refreshCookie: { in: 'cookie', name: '__Host-refresh' } });
   });
 
   it('says that a step-up is answered with a code or a passkey, one of both', () => {
