@@ -2,10 +2,12 @@ import type { Believers } from '../server/audit/verify/believedKeys';
 import { BundleFiles } from './bundleFiles';
 import { CsvEvents } from './csvEvents';
 import { compareHeads, readEarlier } from './earlierHeads';
-import type { GivenFile } from './earlierHeads';
+import type { Comparable, GivenFile } from './earlierHeads';
 import { EventFile } from './eventFile';
 import type { RowDecoder } from './eventRow';
 import { namesOf } from './fileNames';
+import { readGrowthProof } from './growthProofs';
+import type { GrowthProof } from './growthProofs';
 import { checkCheckpoint, checkGrowth, readGrowth } from './heads';
 import type { ProvenHead } from './heads';
 import { plural, say } from './inspection';
@@ -37,6 +39,7 @@ class ContentCheck {
   private growth: readonly ProvenHead[] = [];
   private hasGrowth = false;
   private given: GivenFile[] = [];
+  private proofs: GrowthProof[] = [];
   private tree: StretchTree | undefined;
   private areEventsRead = false;
 
@@ -56,10 +59,14 @@ class ContentCheck {
   async run(): Promise<void> {
     const { source } = this.inspection;
     this.given = await this.readGiven();
+    for (const file of this.inspection.options.proofs ?? []) {
+      this.proofs.push(await readGrowthProof(file));
+    }
     const surroundings = await this.readProofs();
     const sizes = [
       ...this.growth.map(({ checkpoint }) => checkpoint.size),
       ...this.given.flatMap(({ heads }) => heads.map(({ size }) => size)),
+      ...this.proofs.flatMap(({ from, to }) => [from.size, to.size]),
     ];
     this.tree = surroundings && new StretchTree(surroundings, sizes);
     await this.walk();
@@ -75,11 +82,11 @@ class ContentCheck {
   }
 
   private async readGiven(): Promise<GivenFile[]> {
-    const { options, findings } = this.inspection;
+    const { options } = this.inspection;
     const { manifest, believers } = this.contents;
     const files: GivenFile[] = [];
     for (const source of options.earlier ?? []) {
-      files.push(await readEarlier(source, manifest.log.origin, believers, findings.add));
+      files.push(await readEarlier(source, manifest.log.origin, believers));
     }
     return files;
   }
@@ -259,16 +266,15 @@ class ContentCheck {
   }
 
   private checkHeads(): void {
-    const { inspection, contents, growth, given } = this;
+    const { inspection, contents, growth } = this;
     const { manifest, believers } = contents;
     const { log } = manifest;
     const { add: report } = inspection.findings;
-    const areKeysGiven = inspection.options.keys !== undefined;
     const rootAt = (size: number) => this.tree?.rootAt(size);
-    const unknown = checkGrowth(growth, log, { believers, areKeysGiven, rootAt, report });
+    const unknown = checkGrowth(growth, log, { believers, rootAt, report });
     if (unknown > 0) {
       inspection.notices.push(
-        `${plural(unknown, 'head')} of earlier bundles in consistency.json: signed by a key that the manifest does not name. Give the keys that were in use before.`,
+        `${plural(unknown, 'head')} of earlier bundles in consistency.json: signed by a key that is not believed. Give the keys that were in use before as well.`,
       );
     }
     if (this.hasGrowth) {
@@ -278,21 +284,35 @@ class ContentCheck {
           : `the log begins with what it was in ${plural(growth.length, 'earlier bundle')}`;
       say(inspection, 'consistency', says, growth.length === 0 ? '--' : 'ok');
     }
-    let [same, passed] = [0, 0];
+    this.compareGiven({ log, growth, proofs: this.proofs, rootAt, report });
+  }
+
+  private compareGiven(comparable: Comparable): void {
+    const { inspection, given } = this;
+    const { notices, questions } = inspection;
+    const sum = { same: 0, passed: 0, newer: 0, cutOff: 0 };
     for (const file of given) {
-      const result = compareHeads(file, { log, growth, rootAt, report });
-      same += result.same;
-      passed += result.passed;
+      const { same, passed, newer, question } = compareHeads(file, comparable);
+      sum.same += same;
+      sum.passed += passed;
+      sum.newer += newer;
+      sum.cutOff += file.cutOff;
+      if (question) questions.push(question);
     }
-    if (passed > 0) {
-      inspection.notices.push(
-        `This bundle says nothing of ${plural(passed, 'checkpoint')} that were given.`,
+    if (sum.passed > 0) {
+      const newer = sum.newer === 0 ? '' : `; ${sum.newer} of them newer than the bundle`;
+      notices.push(
+        `This bundle says nothing of ${plural(sum.passed, 'checkpoint')} that were given${newer}.`,
       );
+    }
+    if (sum.cutOff > 0) {
+      const cut = plural(sum.cutOff, 'checkpoint');
+      notices.push(`${cut} in what was given: cut off by a crash or a full disk, and passed over.`);
     }
     const none =
       'no earlier checkpoint was given: whoever holds the signing key could have rewritten it all';
     if (given.length === 0) say(inspection, 'earlier', none, '--');
-    else say(inspection, 'earlier', `${plural(same, 'earlier checkpoint')} of the same history`);
+    else say(inspection, 'earlier', `${plural(sum.same, 'checkpoint')} of the same history`);
   }
 }
 

@@ -2,8 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { joinKeys, parseKeys } from '../server/audit/verify/believedKeys';
 import type { GivenKeys } from '../server/audit/verify/believedKeys';
-import { CannotVerifyError } from './earlierHeads';
+import { CannotVerifyError } from './cannotVerify';
 import { openFile } from './nodeSource';
+import { outcomeOf, OUTCOMES } from './outcome';
 import { describeAsJson, describeAsText } from './report';
 import { verifyBundle } from './verifyBundle';
 
@@ -11,16 +12,19 @@ const USAGE = `Usage: node verify.mjs FILE [OPTION]...      (npm run --silent ve
 Verifies an evidence bundle: its signature, every file, every event, and that none is missing. Needs nothing but Node.js 20.19.
   --key KEY          a public key that you were given: a PEM file, a file of vkeys, or a vkey; may be repeated
   --checkpoint FILE  what you were given earlier: a bundle, or checkpoints as text; may be repeated
+  --consistency FILE a proof of consistency, the answer of GET /api/compliance/consistency; may be repeated
   --limit N          how many findings are shown (default 20); all are counted
   --json             one JSON object on stdout
   --help             this text
-Exit 0: the bundle is sound. Exit 1: it is not. Exit 2: it could not be verified.`;
+Exit 0: the bundle is sound, and signed by a key that was given. Exit 1: it is not sound. Exit 2: it could not be verified.
+Exit 3: it is consistent, but no key was given. Exit 4: it cannot be compared with what was given, and says what to ask for.`;
 
-/** The bundle is sound; it is not; nobody knows. */
-const EXIT = { SOUND: 0, FOUND: 1, UNKNOWN: 2 } as const;
+/** Nobody knows: what was given cannot be read, or the command is not one. */
+const UNKNOWN = 2;
 
 const OPTIONS = {
   checkpoint: { type: 'string', multiple: true },
+  consistency: { type: 'string', multiple: true },
   key: { type: 'string', multiple: true },
   limit: { type: 'string' },
   json: { type: 'boolean' },
@@ -67,6 +71,12 @@ async function openGiven(file: string) {
   }
 }
 
+async function openAll(files: readonly string[] = []) {
+  const opened = [];
+  for (const file of files) opened.push(await openGiven(file));
+  return opened;
+}
+
 /** Where somebody watches, every half second. */
 function showProgress(): ((done: number, of: number) => void) | undefined {
   const { stderr } = process;
@@ -80,21 +90,21 @@ function showProgress(): ((done: number, of: number) => void) | undefined {
 }
 
 async function main(): Promise<number> {
-  const { file, key, checkpoint, limit, json, help } = parseCommand();
+  const { file, key, checkpoint, consistency, limit, json, help } = parseCommand();
   if (help === true) {
     process.stdout.write(`${USAGE}\n`);
-    return EXIT.SOUND;
+    return 0;
   }
   const keys = key && joinKeys(key.map(readKey));
   const source = await openGiven(file);
-  const earlier = [];
-  for (const one of checkpoint ?? []) earlier.push(await openGiven(one));
+  const earlier = await openAll(checkpoint);
+  const proofs = await openAll(consistency);
   const onProgress = showProgress();
-  const verification = await verifyBundle(source, { keys, earlier, limit, onProgress });
+  const verification = await verifyBundle(source, { keys, earlier, proofs, limit, onProgress });
   if (onProgress) process.stderr.write('\r\u001b[K');
   process.stdout.write((json === true ? describeAsJson : describeAsText)(verification));
-  await Promise.all([source, ...earlier].map((one) => one.close()));
-  return verification.findings.total === 0 ? EXIT.SOUND : EXIT.FOUND;
+  await Promise.all([source, ...earlier, ...proofs].map((one) => one.close()));
+  return OUTCOMES[outcomeOf(verification)];
 }
 
 main().then(
@@ -107,6 +117,6 @@ main().then(
     process.stderr.write(
       `${known ? message.trim() : `The bundle could not be read: ${message}.`}\n`,
     );
-    process.exitCode = EXIT.UNKNOWN;
+    process.exitCode = UNKNOWN;
   },
 );

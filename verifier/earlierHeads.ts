@@ -4,22 +4,18 @@ import { EMPTY_ROOT } from '../server/audit/log/merkleTree';
 import type { Believers } from '../server/audit/verify/believedKeys';
 import { NoteFileError, readNotes } from '../server/audit/verify/noteFile';
 import type { BundleSource } from './bundleSource';
+import { CannotVerifyError } from './cannotVerify';
 import type { Report } from './findings';
+import { relate } from './growthProofs';
+import type { GrowthProof } from './growthProofs';
 import { isProven } from './heads';
 import type { ProvenHead } from './heads';
 import type { LogStretch } from './manifest';
 import { decodeText } from './members';
+import type { OpenQuestion } from './openQuestions';
 import { ZipError } from './zipDirectory';
 import { readWhole } from './wholeFile';
 import { readZipFile, ZipDamage } from './zipFile';
-
-/** What was given to compare with cannot be understood: nothing is said of the bundle then. */
-export class CannotVerifyError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'CannotVerifyError';
-  }
-}
 
 /** A head that was handed out earlier, and where it was found. */
 interface GivenHead {
@@ -28,13 +24,16 @@ interface GivenHead {
   readonly root: Buffer;
 }
 
-/** What one file gave: the heads of this log, and how many are of others. */
+/** What one file gave: the heads of this log, and what else was in it. */
 export interface GivenFile {
   readonly name: string;
   readonly heads: readonly GivenHead[];
+  /** The logs that other heads are of. */
   readonly others: readonly string[];
-  /** Whether a head of this log in it was not signed by a key that is believed. */
-  readonly isDoubtful: boolean;
+  /** Heads of this log that no believed key has signed: how many, and what is wrong with the first. */
+  readonly doubtful: { count: number; first: string };
+  /** How many were cut off by a crash or a full disk. */
+  readonly cutOff: number;
 }
 
 /** Longer than any line of a checkpoint. */
@@ -65,13 +64,14 @@ async function readFromBundle(source: BundleSource): Promise<Checkpoint> {
 
 async function* readHeads(
   source: BundleSource,
+  onCutOff: () => void,
 ): AsyncGenerator<{ where: string; checkpoint: Checkpoint }> {
   const start = await source.read(0, Math.min(4, source.size));
   if (start.toString('latin1').startsWith('PK')) {
     yield { where: source.name, checkpoint: await readFromBundle(source) };
     return;
   }
-  for await (const { line, checkpoint } of readNotes(readLines(source))) {
+  for await (const { line, checkpoint } of readNotes(readLines(source), onCutOff)) {
     yield { where: `${source.name}:${line}`, checkpoint };
   }
 }
@@ -84,24 +84,23 @@ export async function readEarlier(
   source: BundleSource,
   origin: string,
   believers: Believers,
-  report: Report,
 ): Promise<GivenFile> {
   const heads: GivenHead[] = [];
   const others = new Set<string>();
-  let isDoubtful = false;
+  const doubtful = { count: 0, first: '' };
+  let cutOff = 0;
   try {
-    for await (const { where, checkpoint } of readHeads(source)) {
+    for await (const { where, checkpoint } of readHeads(source, () => void (cutOff += 1))) {
+      const { size, root, note } = checkpoint;
       if (checkpoint.origin !== origin) {
         others.add(checkpoint.origin);
         continue;
       }
-      const { size, root, note } = checkpoint;
       const objection = believers.objectionTo(origin, note);
       if (objection === undefined) heads.push({ where, size, root: Buffer.from(root) });
       else {
-        isDoubtful = true;
-        const message = `the checkpoint of ${where} (${size} events): ${objection}`;
-        report({ kind: 'earlier_signature', message });
+        doubtful.count += 1;
+        doubtful.first ||= `the checkpoint of ${where} (${size} events): ${objection}`;
       }
     }
   } catch (error) {
@@ -111,21 +110,23 @@ export async function readEarlier(
       `${source.name} holds neither checkpoints nor a bundle to compare with: ${error.message}.`,
     );
   }
-  if (heads.length === 0 && others.size === 0 && !isDoubtful) {
+  if (heads.length === 0 && others.size === 0 && doubtful.count === 0) {
     throw new CannotVerifyError(`${source.name} holds no checkpoint.`);
   }
-  return { name: source.name, heads, others: [...others], isDoubtful };
+  return { name: source.name, heads, others: [...others], doubtful, cutOff };
 }
 
-interface Comparable {
+export interface Comparable {
   readonly log: LogStretch;
   readonly growth: readonly ProvenHead[];
+  readonly proofs: readonly GrowthProof[];
   readonly rootAt: (size: number) => Buffer | undefined;
   readonly report: Report;
 }
 
 /** @returns what the root at a size is by this bundle; undefined where it does not say */
 function rootBy({ log, growth, rootAt }: Comparable, size: number): Buffer | undefined {
+  if (size > log.size) return undefined;
   if (size === 0) return EMPTY_ROOT;
   if (size === log.size) return log.root;
   const known = rootAt(size);
@@ -134,42 +135,71 @@ function rootBy({ log, growth, rootAt }: Comparable, size: number): Buffer | und
     .root;
 }
 
-function tellOthers({ name, others, isDoubtful }: GivenFile, { log, report }: Comparable): void {
-  if (isDoubtful) return;
-  const message = `${name} holds checkpoints of ${others.slice(0, 3).join(', ')}, and none of ${log.origin}`;
-  report({ kind: 'earlier_other_log', message });
+const proofFrom = (from: number, to: number): string =>
+  `the proof of consistency from ${from} to ${to}, the answer of GET /api/compliance/consistency?from=${from}&to=${to}, and give it as well (--consistency)`;
+
+function askWhoseHeads({ name, others, doubtful }: GivenFile, origin: string): OpenQuestion {
+  if (doubtful.count > 0) {
+    const ask =
+      'the key that it was signed with, and give it with --key, or for another checkpoint';
+    return { kind: 'earlier_signature', message: doubtful.first, ask };
+  }
+  const message = `${name} holds checkpoints of ${others.slice(0, 3).join(', ')}, and none of ${origin}`;
+  return { kind: 'earlier_other_log', message, ask: `a checkpoint of ${origin}` };
 }
 
-/**
- * Compares one file of heads with the bundle.
- * @returns how many fit, and how many the bundle says nothing of
- */
-export function compareHeads(
-  given: GivenFile,
-  comparable: Comparable,
-): { same: number; passed: number } {
-  const { log, report } = comparable;
-  if (given.heads.length === 0) tellOthers(given, comparable);
+/** What would relate one of these heads to the bundle: of those that it should begin with the newest, else the oldest. */
+function askForProof(passed: readonly GivenHead[], { log, proofs }: Comparable): OpenQuestion {
+  const bySize = [...passed].sort((one, other) => one.size - other.size);
+  const head = bySize.filter(({ size }) => size <= log.size).at(-1) ?? bySize[0];
+  const { where = '', size = 0 } = head ?? {};
+  const isTried = proofs.some(({ from, to }) => from.size === size || to.size === size);
+  const tried = isTried ? ', and the proof that was given does not lead from one to the other' : '';
+  if (size > log.size) {
+    const message = `the checkpoint of ${where} has ${size} events, and this bundle's log only ${log.size}: it is newer than the bundle, or an older bundle was passed as a new one, or the log was rolled back${tried}`;
+    const ask = `a newer bundle, or for ${proofFrom(log.size, size)}`;
+    return { kind: 'earlier_ahead', message, ask };
+  }
+  const message = `the checkpoint of ${where} has ${size} events: its end is not among the leaves of this bundle (${log.first} to ${log.last}), and the bundle holds no proof from there${tried}`;
+  return { kind: 'earlier_unproven', message, ask: proofFrom(size, log.size) };
+}
+
+export interface Comparison {
+  readonly same: number;
+  /** How many heads could not be compared, while another one of the same file could; and how many of those are newer than the bundle. */
+  readonly passed: number;
+  readonly newer: number;
+  readonly question: OpenQuestion | undefined;
+}
+
+/** Compares one file of heads with the bundle: one head that can be compared is enough. */
+export function compareHeads(given: GivenFile, comparable: Comparable): Comparison {
+  const { log, proofs, report } = comparable;
   const passed: GivenHead[] = [];
   let same = 0;
+  let isCompared = false;
   for (const head of given.heads) {
     const { where, size } = head;
-    const root = size > log.size ? undefined : rootBy(comparable, size);
-    if (size > log.size) {
-      const message = `the checkpoint of ${where} has ${size} events, and this bundle's log only ${log.size}: an older bundle was passed as a new one, or the log was rolled back`;
-      report({ kind: 'earlier_ahead', leaf: log.size, message });
-    } else if (!root) passed.push(head);
-    else if (root.equals(head.root)) same += 1;
+    const root = rootBy(comparable, size);
+    const relation = root
+      ? root.equals(head.root)
+        ? 'same'
+        : 'other'
+      : relate(head, proofs, (at) => rootBy(comparable, at));
+    isCompared ||= relation !== undefined;
+    if (relation === undefined) passed.push(head);
+    else if (relation === 'same') same += 1;
     else {
-      const message = `the checkpoint of ${where} has another root for the same ${size} events: history before leaf ${size} was rewritten since, or the log has two heads`;
-      report({ kind: 'earlier_root', leaf: size, message });
+      const leaf = Math.min(size, log.size);
+      const message = `the checkpoint of ${where} is of another history of the same log (${size} events): what lies before leaf ${leaf} was rewritten since, or the log has two heads`;
+      report({ kind: 'earlier_root', leaf, message });
     }
   }
-  const isCompared = passed.length < given.heads.length;
-  const [first] = passed;
-  if (!isCompared && first) {
-    const message = `the checkpoint of ${first.where} has ${first.size} events: they lie before the leaves of this bundle (from ${log.first}), and it holds no proof from there. Ask for a bundle whose range begins by then, or for the proof of consistency from ${first.size} to ${log.size}`;
-    report({ kind: 'earlier_unproven', message });
+  if (isCompared) {
+    const newer = passed.filter(({ size }) => size > log.size).length;
+    return { same, passed: passed.length + given.doubtful.count, newer, question: undefined };
   }
-  return { same, passed: isCompared ? passed.length : 0 };
+  const question =
+    passed.length === 0 ? askWhoseHeads(given, log.origin) : askForProof(passed, comparable);
+  return { same, passed: 0, newer: 0, question };
 }

@@ -102,30 +102,16 @@ export const FINDING_KINDS = {
   },
   consistency_signature: {
     check: 'consistency',
-    means: 'The head of an earlier bundle is not signed by a key that is believed.',
+    means: 'The head of an earlier bundle is not signed as the key that it names would have done.',
   },
   consistency_proof: {
     check: 'consistency',
     means:
       'The log does not begin with what was signed for an earlier bundle: history was rewritten.',
   },
-  earlier_signature: {
-    check: 'earlier',
-    means: 'A checkpoint that was given is not signed by a key that is believed.',
-  },
-  earlier_other_log: { check: 'earlier', means: 'A checkpoint that was given is of another log.' },
-  earlier_ahead: {
-    check: 'earlier',
-    means:
-      'A checkpoint that was given has more events: an older bundle was passed as a new one, or the log was rolled back.',
-  },
   earlier_root: {
     check: 'earlier',
     means: 'A checkpoint that was given is of another history: the log was rewritten since.',
-  },
-  earlier_unproven: {
-    check: 'earlier',
-    means: 'The bundle cannot be compared with a checkpoint that was given.',
   },
 } as const satisfies Readonly<Record<string, { check: CheckName; means: string }>>;
 

@@ -70,20 +70,18 @@ export const isProven = ({ checkpoint, hashes }: ProvenHead, log: LogStretch): b
 /**
  * Checks the growth since each earlier bundle.
  * @param rootAt what the leaves of this bundle give
- * @param areKeysGiven without keys, one that was in use earlier cannot be told from a stranger's
- * @returns how many heads are signed by keys that nobody vouches for, where that is no finding
+ * @returns how many heads are signed by keys that nobody vouches for: keys change, so that proves nothing against the bundle
  */
 export function checkGrowth(
   heads: readonly ProvenHead[],
   log: LogStretch,
   context: {
     readonly believers: Believers;
-    readonly areKeysGiven: boolean;
     readonly rootAt: (size: number) => Buffer | undefined;
     readonly report: Report;
   },
 ): number {
-  const { believers, areKeysGiven, rootAt, report } = context;
+  const { believers, rootAt, report } = context;
   const file = 'consistency.json';
   let unknown = 0;
   for (const [index, head] of heads.entries()) {
@@ -94,7 +92,7 @@ export function checkGrowth(
     const isStrange = checkpoint.note.signatures.every(
       ({ keyId }) => !believers.knows(checkpoint.origin, keyId),
     );
-    if (objection !== undefined && isStrange && !areKeysGiven) unknown += 1;
+    if (objection !== undefined && isStrange) unknown += 1;
     else if (objection !== undefined) {
       const message = `${what}: ${objection}`;
       report({ kind: 'consistency_signature', file, row, message });

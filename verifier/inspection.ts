@@ -2,12 +2,15 @@ import type { GivenKeys } from '../server/audit/verify/believedKeys';
 import type { BundleSource } from './bundleSource';
 import type { BundleFindings, CheckName } from './findings';
 import type { Manifest } from './manifest';
+import type { OpenQuestion } from './openQuestions';
 
 export interface BundleOptions {
   /** Whose signatures are believed; undefined where the bundle's own key has to do. */
   readonly keys?: GivenKeys | undefined;
   /** What was handed out earlier: files of checkpoints, or earlier bundles. */
   readonly earlier?: readonly BundleSource[] | undefined;
+  /** Proofs of consistency, for heads that the bundle says nothing of. */
+  readonly proofs?: readonly BundleSource[] | undefined;
   /** How many findings are kept to be shown; all are counted. */
   readonly limit: number;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
@@ -24,6 +27,10 @@ export interface Verification {
   readonly sayings: ReadonlyMap<CheckName, Saying>;
   /** What is worth knowing, and wrong with nothing. */
   readonly notices: readonly string[];
+  /** What could not be compared, and what would make it comparable. */
+  readonly questions: readonly OpenQuestion[];
+  /** Whether a key was given to believe; else the bundle's own had to do. */
+  readonly isKeyGiven: boolean;
   /** Undefined where there was none to go by. */
   readonly manifest: Manifest | undefined;
 }
@@ -35,6 +42,7 @@ export interface Inspection {
   readonly findings: BundleFindings;
   readonly sayings: Map<CheckName, Saying>;
   readonly notices: string[];
+  readonly questions: OpenQuestion[];
 }
 
 export const plural = (count: number, one: string, many = `${one}s`): string =>

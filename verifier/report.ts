@@ -1,7 +1,11 @@
 import { layOutReport } from '../server/audit/verify/reportText';
 import { CHECKS, FINDING_KINDS } from './findings';
 import type { CheckName, Finding } from './findings';
+import { plural } from './inspection';
 import type { Verification } from './inspection';
+import { OPEN_KINDS } from './openQuestions';
+import type { OpenQuestion } from './openQuestions';
+import { outcomeOf, verdictOf } from './outcome';
 
 /** A line of the report: `--` is what was not checked. */
 export interface CheckLine {
@@ -9,8 +13,6 @@ export interface CheckLine {
   readonly mark: 'ok' | 'FAIL' | '--';
   readonly says: string;
 }
-
-const count = (findings: number): string => (findings === 1 ? '1 finding' : `${findings} findings`);
 
 /** Texts of a bundle are its maker's: nothing in them moves a cursor or turns a line around. */
 const tame = (text: string): string =>
@@ -20,10 +22,12 @@ const tame = (text: string): string =>
   });
 
 /** What became of each check. */
-export const describeChecks = ({ findings, sayings }: Verification): CheckLine[] =>
+export const describeChecks = ({ findings, questions, sayings }: Verification): CheckLine[] =>
   CHECKS.map((check) => {
     const found = findings.countOf(check);
-    if (found > 0) return { check, mark: 'FAIL', says: count(found) };
+    if (found > 0) return { check, mark: 'FAIL', says: plural(found, 'finding') };
+    const open = questions.filter(({ kind }) => OPEN_KINDS[kind].check === check).length;
+    if (open > 0) return { check, mark: '--', says: `not comparable: ${plural(open, 'question')}` };
     const { mark, says } = sayings.get(check) ?? {
       mark: '--',
       says: 'not checked: what it takes is missing or wrong',
@@ -46,30 +50,31 @@ export function describeFinding(finding: Finding): string {
 /** What is worth knowing, in one line. */
 export const describeNotice = (notice: string): string => tame(notice);
 
-/** The last line. */
-export const verdictOf = ({ findings }: Verification): string =>
-  findings.total === 0
-    ? 'The bundle is sound.'
-    : `The bundle is NOT sound: ${count(findings.total)}.`;
+/** One line: what could not be compared, and what to ask for. */
+export const describeQuestion = ({ kind, message, ask }: OpenQuestion): string =>
+  tame(`${kind}  ${message}. Ask for ${ask}`);
 
-/** For people: a line for each check, what was found, what is worth knowing, and in the last line whether the bundle is sound. */
+/** For people: a line for each check, what was found or could not be compared, what is worth knowing, and in the last line what became of it. */
 export function describeAsText(verification: Verification): string {
-  const { findings, notices } = verification;
+  const { findings, notices, questions } = verification;
+  const found = findings.shown().map(describeFinding);
   return layOutReport({
     checks: describeChecks(verification),
-    found: findings.shown().map(describeFinding),
-    total: findings.total,
+    found: [...found, ...questions.map(describeQuestion)],
+    total: findings.total + questions.length,
     notices: notices.map(describeNotice),
-    verdict: verdictOf(verification),
+    verdict: tame(verdictOf(verification)),
   });
 }
 
 /** For machines: the same, in one line. */
 export function describeAsJson(verification: Verification): string {
-  const { findings, notices, manifest } = verification;
+  const { findings, notices, manifest, questions } = verification;
+  const outcome = outcomeOf(verification);
   const marks = { ok: true, FAIL: false, '--': null };
   return `${JSON.stringify({
-    sound: findings.total === 0,
+    outcome,
+    sound: outcome === 'sound',
     checks: describeChecks(verification).map(({ check, mark, says }) => ({
       ...{ check, ok: marks[mark], says },
     })),
@@ -83,6 +88,9 @@ export function describeAsJson(verification: Verification): string {
     findings: findings
       .shown()
       .map((finding) => ({ check: FINDING_KINDS[finding.kind].check, ...finding })),
+    questions: questions.map((question) => ({
+      ...{ check: OPEN_KINDS[question.kind].check, ...question },
+    })),
     notices,
   })}\n`;
 }

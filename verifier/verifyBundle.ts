@@ -154,6 +154,7 @@ export async function verifyBundle(
     findings: listFindings(options.limit),
     sayings: new Map<CheckName, Saying>(),
     notices: [],
+    questions: [],
   };
   const manifest = await inspect(inspection);
   if (manifest && manifest.ownership.length > 0) {
@@ -161,6 +162,7 @@ export async function verifyBundle(
       `The server that made this bundle could undo the audit log: its database role ${manifest.ownership.join('; it ')}. Only a checkpoint that was handed out earlier shows that nothing was rewritten.`,
     );
   }
-  const { findings, sayings, notices } = inspection;
-  return { findings, sayings, notices, manifest };
+  const { findings, sayings, notices, questions } = inspection;
+  const isKeyGiven = options.keys !== undefined;
+  return { findings, sayings, notices, questions, isKeyGiven, manifest };
 }

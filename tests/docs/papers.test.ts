@@ -8,6 +8,8 @@ import type { Deps } from '@/server/deps';
 import { ERRORS } from '@/server/errors';
 import { SIGNALS } from '@/server/security/signals';
 import { CHECKS, FINDING_KINDS as BUNDLE_FINDING_KINDS } from '@/verifier/findings';
+import { OPEN_KINDS } from '@/verifier/openQuestions';
+import { OUTCOMES } from '@/verifier/outcome';
 import { FINDING_CODES } from '../../scripts/schema/finding';
 
 const root = join(__dirname, '..', '..');
@@ -39,11 +41,15 @@ describe('the papers are true', () => {
     expect(Object.fromEntries(told)).toEqual(FINDING_KINDS);
   });
 
-  it('docs/verify-bundle.md names every finding with its check and meaning, and every check', () => {
+  it('docs/verify-bundle.md names every finding and question with its check and meaning, and every check and outcome', () => {
     const paper = read('docs/verify-bundle.md');
     const rows = [...paper.matchAll(/^\| `(\w+)` +\| (\w+) +\| (.+?) +\|$/gm)];
     const told = rows.map(([, kind = '', check, means]) => [kind, { check, means }]);
-    expect(Object.fromEntries(told)).toEqual(BUNDLE_FINDING_KINDS);
+    expect(Object.fromEntries(told)).toEqual({ ...OPEN_KINDS, ...BUNDLE_FINDING_KINDS });
+    const outcomes = [...paper.matchAll(/^\| (\d) +\| `(\w+)` +\|/gm)];
+    expect(Object.fromEntries(outcomes.map(([, code, name = '']) => [name, Number(code)]))).toEqual(
+      OUTCOMES,
+    );
     const [, checks = ''] = /## What is checked([^]*?)## /.exec(paper) ?? [];
     expect([...checks.matchAll(/^\| `(\w+)` /gm)].map(([, check]) => check)).toEqual([...CHECKS]);
   });

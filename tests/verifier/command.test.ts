@@ -9,7 +9,7 @@ import { closeLater } from '@/tests/helpers/closing';
 import { downloadEvidence, utcToday } from '@/tests/helpers/evidenceBundle';
 import type { Evidence } from '@/tests/helpers/evidenceBundle';
 import { HOSTILE_TEXTS } from '@/tests/helpers/madeUpBundle';
-import { seedOfficer } from '@/tests/helpers/officer';
+import { as, seedOfficer } from '@/tests/helpers/officer';
 import { REPOSITORY } from '@/tests/helpers/serverProcess';
 
 /** A folder in which there is the verifier, what it is to look at, and nothing else. */
@@ -51,6 +51,9 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'csv.zip'), csv.zip);
   writeFileSync(join(folder, 'json.zip'), json.zip);
   writeFileSync(join(folder, 'checkpoint.txt'), csv.text('checkpoint.txt'));
+  const [from, to] = [csv.manifest.log.size, json.manifest.log.size];
+  const path = `/api/compliance/consistency?from=${from}&to=${to}`;
+  writeFileSync(join(folder, 'proof.json'), (await as(app, officer).get(path)).text);
   const flipped = Buffer.from(csv.zip);
   // The first bit of what is packed says whether more follows.
   const at = flipped.indexOf('audit-log.csv') + 'audit-log.csv'.length;
@@ -84,7 +87,7 @@ describe('node verify.mjs', () => {
       'ok    consistency',
       'ok    earlier',
     ]);
-    expect(stdout).toMatch(/The bundle is sound\.\n$/);
+    expect(stdout).toMatch(/The bundle is sound, and signed by a key that you gave\.\n$/);
     expect(code).toBe(0);
   });
 
@@ -93,9 +96,26 @@ describe('node verify.mjs', () => {
       ...['json.zip', '--json', '--key', json.manifest.key, '--checkpoint', 'checkpoint.txt'],
     );
     const said = JSON.parse(stdout) as { sound: boolean; checks: { ok: boolean | null }[] };
-    expect(said).toMatchObject({ sound: true, findingCount: 0, findings: [] });
+    expect(said).toMatchObject({ outcome: 'sound', sound: true, findingCount: 0, questions: [] });
     expect(said.checks.map(({ ok }) => ok)).toEqual(Array(13).fill(true));
     expect(code).toBe(0);
+  });
+
+  it('says that nobody vouched for the key where none is given, and nothing of sound: exit 3', async () => {
+    const { code, stdout } = await run('csv.zip', '--checkpoint', 'earlier.zip');
+    expect(stdout).toMatch(/The bundle is consistent, but nobody vouched for the key: [^\n]+\n$/);
+    expect(stdout).not.toMatch(/sound/);
+    expect(code).toBe(3);
+  });
+
+  it('asks for a proof where the checkpoint is newer than the bundle: exit 4, and 0 with what the server answers', async () => {
+    const words = ['csv.zip', '--key', csv.manifest.key, '--checkpoint', 'json.zip'];
+    const { code, stdout } = await run(...words);
+    expect(stdout).toMatch(/NOT COMPARABLE .*\/api\/compliance\/consistency\?from=\d+&to=\d+.*\n$/);
+    expect(code).toBe(4);
+    const proven = await run(...words, '--consistency', 'proof.json');
+    expect(proven.stdout).toMatch(/^ok {4}earlier {6}1 checkpoint of the same history$/m);
+    expect(proven.code).toBe(0);
   });
 
   it('names the file in which a byte was flipped: exit 1', async () => {
@@ -113,6 +133,11 @@ describe('node verify.mjs', () => {
       'a checkpoint that is none',
       ['csv.zip', '--checkpoint', 'verify.mjs'],
       /holds neither checkpoints/,
+    ],
+    [
+      'a proof that is none',
+      ['csv.zip', '--consistency', 'verify.mjs'],
+      /is no proof of consistency/,
     ],
     ['an unknown option', ['csv.zip', '--trust-me'], /Unknown option/],
   ])('cannot say where it is given %s: exit 2', async (_name, words, message) => {

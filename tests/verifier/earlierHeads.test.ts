@@ -30,7 +30,7 @@ describe('an earlier checkpoint of the same history', () => {
   ])('fits: %s', async (_name, size) => {
     const { found, text } = await against(checkpointOf(plan, size));
     expect(found).toEqual([]);
-    expect(text).toMatch(/ok {4}earlier {6}1 earlier checkpoint of the same history/);
+    expect(text).toMatch(/ok {4}earlier {6}1 checkpoint of the same history/);
   });
 
   it('fits where it is in a bundle, or one of many in a file with those of other logs', async () => {
@@ -45,19 +45,12 @@ describe('an earlier checkpoint of the same history', () => {
     ].join('\n');
     const { found, text } = await against(file);
     expect(found).toEqual([]);
-    expect(text).toMatch(/2 earlier checkpoints of the same history/);
+    expect(text).toMatch(/2 checkpoints of the same history/);
     expect(text).toMatch(/says nothing of 1 checkpoint that/);
   });
 });
 
-describe('an earlier checkpoint that does not fit', () => {
-  it('finds an older bundle that is passed as a new one', async () => {
-    const older = makeBundle({ ...plan, events: events.slice(0, 126), earlier: [] });
-    const { found, text } = await verify(older, { keys: believed, earlier: [bundle] });
-    expect(found).toEqual(['earlier_ahead leaf 126']);
-    expect(text).toMatch(/older bundle was passed as a new one, or the log was rolled back/);
-  });
-
+describe('an earlier checkpoint of another history', () => {
   /** The vendor has the key, and signs what they have rewritten from the event on. */
   const rewritten = events.map((event) =>
     event.leaf_index === 50 ? { ...event, actor: 'nobody' } : event,
@@ -74,19 +67,6 @@ describe('an earlier checkpoint that does not fit', () => {
     expect((await verify(forged, { keys: believed, earlier })).found).toEqual([
       'earlier_root leaf 90',
     ]);
-  });
-
-  it('says what to do where nothing leads from it', async () => {
-    const { found, text } = await against(checkpointOf(plan, 7));
-    expect(found).toEqual(['earlier_unproven']);
-    expect(text).toMatch(/proof of consistency from 7 to 130/);
-  });
-
-  it('is told where it is of another log, or of another key', async () => {
-    const other = checkpointOf(plan, 9).replaceAll(ORIGIN, `${ORIGIN.slice(0, -1)}b`);
-    expect((await against(other)).found).toEqual(['earlier_other_log']);
-    const strange = checkpointOf({ ...plan, keys: makeKeys() }, 60);
-    expect((await against(strange)).found).toEqual(['earlier_signature']);
   });
 
   it.each([
@@ -132,14 +112,25 @@ describe('the heads of earlier bundles', () => {
     expect((await verify(renamed, { keys: believed })).found).toEqual([
       'consistency_malformed consistency.json',
     ]);
-    const unsigned = change(({ from }) => {
+    const forged = change(({ from }) => {
       const [head] = from;
-      if (head) head.checkpoint = checkpointOf({ ...plan, keys: makeKeys() }, 125);
+      if (head) head.checkpoint = head.checkpoint.replace(/.{9}\n$/, 'AAAAAAAA=\n');
     });
-    expect((await verify(unsigned, { keys: believed })).found).toEqual([
+    expect((await verify(forged, { keys: believed })).found).toEqual([
       'consistency_signature consistency.json row 1',
     ]);
-    const { found, text } = await verify(unsigned);
+  });
+
+  it.each([
+    ['with the key', believed],
+    ['without one', undefined],
+  ])('are no fault of the bundle if an older key has signed them: %s', async (_name, given) => {
+    const old = makeKeys();
+    const unsigned = change(({ from }) => {
+      const [head] = from;
+      if (head) head.checkpoint = checkpointOf({ ...plan, keys: old }, 125);
+    });
+    const { found, text } = await verify(unsigned, given && { keys: given });
     expect(found).toEqual([]);
     expect(text).toMatch(/note: 1 head of earlier bundles/);
   });

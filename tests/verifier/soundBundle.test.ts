@@ -17,7 +17,7 @@ describe('a bundle in which all is right', () => {
       expect(marks.slice(0, 13)).toEqual([...Array<string>(12).fill('ok'), '--']);
       expect(text).toMatch(/100 events of leaves 15 to 114 as they were sealed/);
       expect(text).toMatch(/96 events from 2026-03-02 to 2026-03-02, 4 beside them/);
-      expect(text).toMatch(/The bundle is sound\.\n$/);
+      expect(text).toMatch(/The bundle is sound, and signed by a key that you gave\.\n$/);
     },
   );
 

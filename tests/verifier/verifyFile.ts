@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseKeys } from '@/server/audit/verify/believedKeys';
 import { closeLater } from '@/tests/helpers/closing';
 import { openFile } from '@/verifier/nodeSource';
+import { outcomeOf } from '@/verifier/outcome';
 import { describeAsText } from '@/verifier/report';
 import { verifyBundle } from '@/verifier/verifyBundle';
 
@@ -21,23 +22,33 @@ export function fileOf(content: Buffer | string, name = `${(files += 1)}.zip`): 
 export interface Given {
   keys?: readonly string[];
   earlier?: readonly (Buffer | string)[];
+  proofs?: readonly object[];
   limit?: number;
 }
 
-/** Verifies what is in memory, as the command and the page do. @returns what was found, as `kind file row leaf`, and what is said */
-export async function verify(content: Buffer, { keys, earlier = [], limit = 50 }: Given = {}) {
+/** Verifies what is in memory, as the command and the page do. @returns what was found, as `kind file row leaf`, what could not be compared, and what is said */
+export async function verify(
+  content: Buffer,
+  { keys, earlier = [], proofs = [], limit = 50 }: Given = {},
+) {
   const sources = [];
-  for (const one of [content, ...earlier]) sources.push(await openFile(fileOf(one)));
-  const [source, ...given] = sources;
+  const given = [content, ...earlier, ...proofs.map((proof) => JSON.stringify(proof))];
+  for (const one of given) sources.push(await openFile(fileOf(one)));
+  const [source, ...more] = sources;
   if (!source) throw new Error('nothing was given');
   try {
     const parsed = keys && parseKeys(keys.join('\n'));
-    const verification = await verifyBundle(source, { keys: parsed, earlier: given, limit });
+    const verification = await verifyBundle(source, {
+      ...{ keys: parsed, limit },
+      ...{ earlier: more.slice(0, earlier.length), proofs: more.slice(earlier.length) },
+    });
     const found = verification.findings.shown().map(({ kind, file, row, leaf }) => {
       const parts = [kind, file, row === undefined ? undefined : `row ${row}`];
       return [...parts, leaf === undefined ? undefined : `leaf ${leaf}`].filter(Boolean).join(' ');
     });
-    return { verification, found, text: describeAsText(verification) };
+    const open = verification.questions.map(({ kind }) => kind);
+    const said = { outcome: outcomeOf(verification), text: describeAsText(verification) };
+    return { verification, found, open, ...said };
   } finally {
     await Promise.all(sources.map((one) => one.close()));
   }

@@ -1,8 +1,9 @@
 import { parseKeys } from '../../server/audit/verify/believedKeys';
 import type { GivenKeys } from '../../server/audit/verify/believedKeys';
 import type { BundleSource } from '../bundleSource';
-import { CannotVerifyError } from '../earlierHeads';
-import { describeChecks, describeFinding, describeNotice, verdictOf } from '../report';
+import { CannotVerifyError } from '../cannotVerify';
+import { outcomeOf, verdictOf } from '../outcome';
+import { describeChecks, describeFinding, describeNotice, describeQuestion } from '../report';
 import type { Verification } from '../inspection';
 import { verifyBundle } from '../verifyBundle';
 import { toSource } from './blobSource';
@@ -22,6 +23,7 @@ const keyText = find('key-text', HTMLTextAreaElement);
 const keyFiles = find('key-files', HTMLInputElement);
 const earlierText = find('earlier-text', HTMLTextAreaElement);
 const earlierFiles = find('earlier-files', HTMLInputElement);
+const proofFiles = find('proof-files', HTMLInputElement);
 const button = find('verify', HTMLButtonElement);
 const status = find('status', HTMLElement);
 const progress = find('progress', HTMLProgressElement);
@@ -43,8 +45,16 @@ function listOf(title: string, texts: readonly string[]): HTMLElement[] {
 
 const MARKS = { ok: 'ok', FAIL: 'FAIL', '--': 'not checked' } as const;
 
+/** Only what is sound looks as if it were. */
+const CLASSES = {
+  sound: 'ok',
+  not_sound: 'bad',
+  unvouched: 'open',
+  not_comparable: 'open',
+} as const;
+
 function show(verification: Verification): void {
-  const { findings, notices } = verification;
+  const { findings, notices, questions } = verification;
   const table = document.createElement('table');
   table.append(make('caption', 'What was checked'));
   for (const { check, mark, says } of describeChecks(verification)) {
@@ -54,7 +64,7 @@ function show(verification: Verification): void {
     row.append(head, make('td', MARKS[mark], mark === 'FAIL' ? 'bad' : mark), make('td', says));
     table.append(row);
   }
-  const verdict = make('h2', verdictOf(verification), findings.total === 0 ? 'ok' : 'bad');
+  const verdict = make('h2', verdictOf(verification), CLASSES[outcomeOf(verification)]);
   verdict.id = 'verdict';
   verdict.tabIndex = -1;
   const shown = findings.shown().map(describeFinding);
@@ -63,6 +73,7 @@ function show(verification: Verification): void {
   report.replaceChildren(
     verdict,
     ...listOf('What is wrong', shown),
+    ...listOf('What could not be compared', questions.map(describeQuestion)),
     table,
     ...listOf('Worth knowing', notices.map(describeNotice)),
   );
@@ -110,7 +121,9 @@ async function verify(file: File): Promise<void> {
   const keys = await readKeys();
   const earlier = readEarlier();
   status.textContent = `Reading ${file.name}`;
-  show(await verifyBundle(toSource(file.name, file), { keys, earlier, limit: SHOWN, onProgress }));
+  const proofs = [...(proofFiles.files ?? [])].map((one) => toSource(one.name, one));
+  const options = { keys, earlier, proofs, limit: SHOWN, onProgress };
+  show(await verifyBundle(toSource(file.name, file), options));
   status.textContent = 'Done.';
 }
 

@@ -25,24 +25,53 @@ interface Draft {
 
 const newDraft = (): Draft => ({ line: 0, text: [], signatures: [], signing: false });
 
-function finish({ line, text, signatures }: Draft): FiledCheckpoint {
+/** @returns undefined if it is not a checkpoint */
+function finish({ line, text, signatures }: Draft): FiledCheckpoint | undefined {
   const note = `${text.join('\n')}\n\n${signatures.join('\n')}\n`;
   const checkpoint = parseCheckpoint(note);
-  if (!checkpoint) throw new NoteFileError(line, 'begins what is not a checkpoint');
-  return { line, checkpoint };
+  const [only, ...more] = checkpoint?.note.signatures ?? [];
+  const isShort = only !== undefined && only.signature.length < SIGNATURE_BYTES;
+  return checkpoint && !(isShort && more.length === 0) ? { line, checkpoint } : undefined;
+}
+
+/** Of Ed25519: no signature is shorter. */
+const SIGNATURE_BYTES = 64;
+const ORIGIN_START = 'gatehouse/';
+/** The mark of a signature of which only some bytes were written. */
+const CUT_MARK = /^(?:—|\uFFFD+)$/;
+
+/**
+ * Whether a draft is the beginning of a checkpoint of Gatehouse. The deliverer of checkpoints only ever appends, so what a crash
+ * or a full disk has cut off stays in the file, and the whole checkpoint follows it.
+ */
+function isCutOff({ text, signatures }: Draft): boolean {
+  const [origin = '', size = '', root = '', ...more] = text;
+  const isOrigin = ORIGIN_START.startsWith(origin) || /^gatehouse\/[0-9a-f-]{0,36}$/.test(origin);
+  const isText =
+    isOrigin && /^(?:0|[1-9][0-9]*)?$/.test(size) && /^[A-Za-z0-9+/]{0,43}=?$/.test(root);
+  return isText && more.length === 0 && signatures.length <= 1;
 }
 
 /**
  * Reads one signed checkpoint, or many one after the other, with or without empty lines between them. The text of a checkpoint
  * has no empty line, and a signature begins with an em dash: so it is clear where each ends.
  * @param lines without their line breaks
- * @throws NoteFileError where anything else is in the file, or a checkpoint is cut off
+ * @param onCutOff told the line of each checkpoint that was cut off, which is passed over
+ * @throws NoteFileError where anything else is in the file
  */
 export async function* readNotes(
   lines: AsyncIterable<string> | Iterable<string>,
+  onCutOff: (line: number) => void = () => undefined,
 ): AsyncGenerator<FiledCheckpoint> {
   let draft = newDraft();
   let number = 0;
+  const end = (problem: string, at = draft.line): FiledCheckpoint | undefined => {
+    const whole = draft.signatures.length > 0 ? finish(draft) : undefined;
+    if (!whole && !isCutOff(draft)) throw new NoteFileError(at, problem);
+    if (!whole) onCutOff(draft.line);
+    draft = newDraft();
+    return whole;
+  };
   for await (const raw of lines) {
     number += 1;
     const line = (number === 1 ? raw.replace(/^\uFEFF/, '') : raw).replace(/\r$/, '');
@@ -50,18 +79,21 @@ export async function* readNotes(
       draft.signatures.push(line);
       continue;
     }
-    if (draft.signing && draft.signatures.length === 0) {
-      throw new NoteFileError(number, 'should be a signature');
-    }
     if (draft.signing) {
-      yield finish(draft);
-      draft = newDraft();
+      const isSigned = draft.signatures.length > 0;
+      const whole = isSigned
+        ? end('begins what is not a checkpoint')
+        : end('should be a signature', number);
+      if (whole) yield whole;
+      else if (CUT_MARK.test(line)) continue;
     }
     if (line !== '') {
       if (draft.text.length === 0) draft.line = number;
       draft.text.push(line);
     } else if (draft.text.length > 0) draft.signing = true;
   }
-  if (draft.signatures.length > 0) yield finish(draft);
-  else if (draft.text.length > 0) throw new NoteFileError(draft.line, 'begins what is cut off');
+  if (draft.text.length === 0) return;
+  const isSigned = draft.signatures.length > 0;
+  const whole = end(isSigned ? 'begins what is not a checkpoint' : 'begins what is cut off');
+  if (whole) yield whole;
 }

@@ -174,7 +174,7 @@ describe('earlier checkpoints', () => {
   it.each([
     ['is empty', '', /holds no checkpoint\.$/m],
     ['holds something else', 'hello\n', /: line 1 begins what is cut off\.$/m],
-    ['is cut off', 'CUT', /: line 1 begins what is cut off\.$/m],
+    ['is cut off', 'CUT', /holds no checkpoint\.$/m],
     ['has no signature', 'gatehouse/x\n1\nAA==\n\n\n', /: line 5 should be a signature\.$/m],
     ['is malformed', 'MALFORMED', /: line 6 begins what is not a checkpoint\.$/m],
   ])('in a file that %s are no checkpoints: exit 2', async (_what, content, sentence) => {

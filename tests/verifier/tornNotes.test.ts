@@ -1,0 +1,79 @@
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { openFileSink } from '@/server/audit/log/deliverFile';
+import { readNotes } from '@/server/audit/verify/noteFile';
+import { closeLater } from '@/tests/helpers/closing';
+import {
+  checkpointOf,
+  makeBundle,
+  makeEvents,
+  makeKeys,
+  vkeyOf,
+} from '@/tests/helpers/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+import { verify } from './verifyFile';
+
+const keys = makeKeys();
+const plan: BundlePlan = { events: makeEvents(130), keys };
+const folder = mkdtempSync(join(tmpdir(), 'gatehouse-torn-'));
+closeLater(() => Promise.resolve(rmSync(folder, { recursive: true, force: true })));
+const path = join(folder, 'checkpoints.txt');
+const [first, second, third] = [60, 70, 80].map((size) => checkpointOf(plan, size)) as [
+  string,
+  string,
+  string,
+];
+
+/** The file of the deliverer: killed after so many bytes of the second note, it goes on after a restart. */
+async function tear(bytes: number): Promise<void> {
+  const whole = Buffer.from(`${first}\n`);
+  writeFileSync(path, Buffer.concat([whole, Buffer.from(second).subarray(0, bytes)]));
+  const sink = openFileSink({ sink: 'file:test', path });
+  await sink.recall?.();
+  await sink.send(
+    [
+      { id: 2, note: second },
+      { id: 3, note: third },
+    ],
+    new AbortController().signal,
+  );
+}
+
+describe('a checkpoint that the product has written in part', () => {
+  it('is passed over wherever it was cut off, and hides no whole one', async () => {
+    const length = Buffer.byteLength(second);
+    // Without its padding and its line break the note says all the same.
+    for (let bytes = 1; bytes < length - 2; bytes += 1) {
+      await tear(bytes);
+      const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity });
+      const sizes: number[] = [];
+      let cut = 0;
+      for await (const { checkpoint } of readNotes(lines, () => (cut += 1))) {
+        sizes.push(checkpoint.size);
+      }
+      expect([bytes, cut, ...sizes]).toEqual([bytes, 1, 60, 70, 80]);
+    }
+  });
+
+  it.each([3, 44, 60, 95, 96, 98, 120, 200])(
+    'leaves an honest bundle sound: %i bytes',
+    async (bytes) => {
+      await tear(bytes);
+      const given = { keys: [vkeyOf(keys)], earlier: [readFileSync(path)] };
+      const { outcome, text } = await verify(makeBundle(plan), given);
+      expect(outcome).toBe('sound');
+      expect(text).toMatch(/^ok {4}earlier {6}3 checkpoints of the same history$/m);
+      expect(text).toMatch(/note: 1 checkpoint .*cut off by a crash/);
+    },
+  );
+
+  it('is not taken for one at the end of a file, nor for the lack of a checkpoint', async () => {
+    const given = (text: string) => ({ keys: [vkeyOf(keys)], earlier: [text] });
+    const bundle = makeBundle(plan);
+    const { outcome } = await verify(bundle, given(`${first}\n${second.slice(0, 50)}`));
+    expect(outcome).toBe('sound');
+    await expect(verify(bundle, given(second.slice(0, 50)))).rejects.toThrow(/holds no checkpoint/);
+  });
+});

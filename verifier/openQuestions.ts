@@ -1,0 +1,31 @@
+import type { CheckName } from './findings';
+
+/** Why a bundle cannot be compared with something: nothing is wrong with it by that, and nothing is proven either. */
+export const OPEN_KINDS = {
+  earlier_signature: {
+    check: 'earlier',
+    means: 'A checkpoint that was given is not signed by a key that is believed.',
+  },
+  earlier_other_log: { check: 'earlier', means: 'A checkpoint that was given is of another log.' },
+  earlier_ahead: {
+    check: 'earlier',
+    means:
+      'A checkpoint that was given has more events: it is newer than the bundle, or an older bundle was passed as a new one, or the log was rolled back.',
+  },
+  earlier_unproven: {
+    check: 'earlier',
+    means: 'A checkpoint that was given lies before the bundle, and no proof leads from it.',
+  },
+} as const satisfies Readonly<Record<string, { check: CheckName; means: string }>>;
+
+export type OpenKind = keyof typeof OPEN_KINDS;
+
+export interface OpenQuestion {
+  readonly kind: OpenKind;
+  /** What cannot be compared, in one sentence without its full stop. */
+  readonly message: string;
+  /** What would answer it, to be read after "ask for". */
+  readonly ask: string;
+}
+
+export type RaiseQuestion = (question: OpenQuestion) => void;

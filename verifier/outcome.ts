@@ -1,0 +1,40 @@
+import { plural } from './inspection';
+import type { Verification } from './inspection';
+
+/** What became of a verification, and the exit code of each. Code 2 is for what could not be verified at all. */
+export const OUTCOMES = { sound: 0, not_sound: 1, unvouched: 3, not_comparable: 4 } as const;
+export type Outcome = keyof typeof OUTCOMES;
+
+/**
+ * Of several that apply, the one that a reader must not miss: a finding is certain, a comparison that was asked for and not made is
+ * next, and a key that nobody vouched for last, since the reader knows that none was given.
+ */
+export function outcomeOf({ findings, questions, isKeyGiven }: Verification): Outcome {
+  if (findings.total > 0) return 'not_sound';
+  if (questions.length > 0) return 'not_comparable';
+  return isKeyGiven ? 'sound' : 'unvouched';
+}
+
+const NOBODY = 'nobody vouched for the key';
+
+function verdictOfQuestions({ questions, isKeyGiven }: Verification): string {
+  const asks = [...new Set(questions.map(({ ask }) => ask))];
+  const more = asks.length > 1 ? ` (and ${plural(asks.length - 1, 'more request')} above)` : '';
+  const unvouched = isKeyGiven ? '' : `. Besides, ${NOBODY}`;
+  return `The bundle is NOT COMPARABLE with what was given: ask for ${asks[0] ?? ''}${more}${unvouched}.`;
+}
+
+/** The last line of a report, and the heading of the page. Only a key that was given makes a bundle sound. */
+export function verdictOf(verification: Verification): string {
+  const { findings } = verification;
+  switch (outcomeOf(verification)) {
+    case 'not_sound':
+      return `The bundle is NOT sound: ${plural(findings.total, 'finding')}.`;
+    case 'not_comparable':
+      return verdictOfQuestions(verification);
+    case 'unvouched':
+      return `The bundle is consistent, but ${NOBODY}: ask for the key by another way than the bundle, and give it.`;
+    case 'sound':
+      return 'The bundle is sound, and signed by a key that you gave.';
+  }
+}
