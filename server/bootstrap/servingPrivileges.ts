@@ -15,9 +15,12 @@ const APPEND_ONLY = new Set([
 ]);
 /** Where the sealer notes how far it has come. */
 const KEPT = new Set(['audit_trees', 'audit_sealer']);
+/** Triggers write these, with their owner's rights. */
+const READ_ONLY = new Set(['change_versions']);
 
 /** What the serving process does with a table, and all that it does. */
 export function privilegesOn(table: string): readonly Privilege[] {
+  if (READ_ONLY.has(table)) return ['SELECT'];
   if (APPEND_ONLY.has(table)) return ['SELECT', 'INSERT'];
   if (KEPT.has(table)) return ['SELECT', 'INSERT', 'UPDATE'];
   return ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];

@@ -8,6 +8,7 @@ export {
   auditTrees,
   evidenceKeys,
 } from './auditTrees';
+export { changeVersions } from './changeVersions';
 export { checkpointDeliveries } from './checkpointDeliveries';
 export { eventDeliveries } from './eventDeliveries';
 export { eventFeeds } from './eventFeeds';
@@ -35,3 +36,4 @@ export { tenantStaff } from './tenantStaff';
 export { users } from './users';
 export { userSessions } from './userSessions';
 export { userTotp } from './userTotp';
+export { writeProbes } from './writeProbes';
