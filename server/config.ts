@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { objectionsToCheckpoints, readCheckpointSettings } from './checkpointSettings';
 import { objectionsToEventFeed, readEventFeedSettings } from './eventFeedSettings';
+import { objectionToDatabaseUrl } from './databaseSettings';
 import { findOperator } from './findOperator';
 import { SECRET_SETTINGS, objectionsToKeys, readSecrets } from './keySettings';
 import type { KeySetting, Secrets } from './keySettings';
@@ -147,9 +148,8 @@ function wrongSettings(env: Settings): string[] {
       'TRUST_PROXY must name the proxies (addresses, CIDR ranges, loopback, or a hop count): trusting everybody lets a client choose its own address.',
     );
   }
-  if (env.DATABASE_URL && !/^postgres(ql)?:\/\//.test(env.DATABASE_URL)) {
-    problems.push('DATABASE_URL must start with postgres:// or postgresql://.');
-  }
+  const objection = env.DATABASE_URL && objectionToDatabaseUrl(env.DATABASE_URL);
+  if (objection) problems.push(objection);
   // Semantic Versioning 2.0.0, clause 10: what may follow the plus.
   if (env.RELEASE && !/^[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/.test(env.RELEASE)) {
     problems.push('RELEASE may hold letters, digits, hyphens and dots.');
@@ -189,7 +189,8 @@ export function findProjectRoot(): string {
   return folder;
 }
 
-function readVersion(root: string): string {
+/** @returns the version in package.json */
+export function readVersion(root = findProjectRoot()): string {
   const parsed = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     version: string;
   };

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { ConfigError, findProjectRoot, settings } from './config';
+import { objectionToDatabaseUrl } from './databaseSettings';
 import { splitPems, unescapePem } from './keySettings';
 
 const evidenceSettings = settings.pick({
@@ -21,6 +22,8 @@ export function loadEvidenceConfig(env: NodeJS.ProcessEnv = process.env) {
     throw new ConfigError(parsed.error.issues.map(({ path }) => `${path.join('.')} is wrong.`));
   }
   const { NODE_ENV, DATABASE_URL, GATEHOUSE_DATA_DIR, ...keys } = parsed.data;
+  const objection = DATABASE_URL === undefined ? undefined : objectionToDatabaseUrl(DATABASE_URL);
+  if (objection !== undefined) throw new ConfigError([objection]);
   const own = keys.EVIDENCE_SIGNING_KEY ? [unescapePem(keys.EVIDENCE_SIGNING_KEY)] : [];
   return {
     databaseUrl: DATABASE_URL,

@@ -150,7 +150,7 @@ function complain(error: unknown): void {
   // Refusals to start are sentences; only what nobody foresaw needs a stack.
   const foreseen =
     named &&
-    /ConfigError|MigrationError|SchemaDriftError|OwnerRoleError|KeyCheckError|EmbeddedPostgresError/.test(
+    /ConfigError|MigrationError|SchemaDriftError|OwnerRoleError|KeyCheckError|EmbeddedPostgresError|ConnectionError/.test(
       error.name,
     );
   const plain = named && (foreseen || error.message.startsWith('Port '));

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { objectionToDatabaseUrl } from '../../server/databaseSettings';
 import { check } from './check';
 import type { Finding, Findings } from './finding';
 import { generate } from './generate';
@@ -42,6 +43,8 @@ function databaseUrlOf(values: Values, positionals: readonly string[]): string |
   if (values.database !== true) return undefined;
   const url = positionals[1] ?? process.env['DATABASE_URL'];
   if (url === undefined || url === '') throw new Error('--database needs a URL, or DATABASE_URL.');
+  const objection = objectionToDatabaseUrl(url);
+  if (objection !== undefined) throw new Error(objection);
   return url;
 }
 

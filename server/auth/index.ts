@@ -9,6 +9,7 @@ export { purgeChallenges, purgeSessions, purgeTokensWithoutSession } from './his
 export { createPasswordHasher } from './passwords';
 export type { PasswordHasher } from './passwords';
 export { authRoutes } from './routes';
+export { countLiveSessions } from './sessionListStore';
 export { createSessionCheck } from './sessionCheck';
 export type { SessionCheck } from './sessionCheck';
 export { withSessionTable } from './withSessionTable';

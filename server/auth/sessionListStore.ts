@@ -1,4 +1,4 @@
-import { and, desc, eq, ne, sql } from 'drizzle-orm';
+import { and, count, desc, eq, ne, sql } from 'drizzle-orm';
 import type { Db } from '../db';
 import { userSessions } from '../db/schema';
 import type { TimeCursor } from '../timeCursor';
@@ -65,4 +65,18 @@ export async function findAskingSession(
       ),
     );
   return row;
+}
+
+/** How many sessions of a staff member are live. */
+export async function countLiveSessions(
+  db: Db,
+  tenantId: string,
+  { staffId, sessionVersion, now }: Omit<SessionsQuery, 'asking'>,
+): Promise<number> {
+  const current = eq(userSessions.sessionVersion, sessionVersion);
+  const [row] = await db
+    .select({ live: count() })
+    .from(userSessions)
+    .where(and(notOver(tenantId, staffId, now), current, notIdle(now)));
+  return row?.live ?? 0;
 }

@@ -1,3 +1,4 @@
+import { ConnectionError, explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault } from '../db/pgErrors';
 import type { ReadyConfig } from '../config';
 import type { Logger } from '../logger';
@@ -43,7 +44,7 @@ export function warnOfOwnership(logger: Logger, ownership: Ownership | undefined
  * Says what the role that the server connects as lacks, before the first request meets it: a migration may have made
  * tables since somebody granted. `SCHEMA_GUARD=enforce` refuses the start.
  * @returns what the role could undo the audit log by, for {@link warnOfOwnership}; undefined if the database is out of reach
- * @throws SchemaDriftError naming each privilege, and the command that grants them; OwnerRoleError
+ * @throws SchemaDriftError naming each privilege, and the command that grants them; OwnerRoleError; ConnectionError
  */
 export async function assertGrants(
   config: RoleConfig,
@@ -53,6 +54,8 @@ export async function assertGrants(
   try {
     grants = await inspectServingRole(config.databaseUrl);
   } catch (error) {
+    const sentence = explainConnectionFault(error, config.databaseUrl);
+    if (sentence !== undefined) throw new ConnectionError(sentence, { cause: error });
     // Whoever opens the database next says so, in a better sentence.
     if (databaseFault(error) === 'unavailable') return undefined;
     throw error;

@@ -1,4 +1,5 @@
 import type { ReadyConfig } from '../config';
+import { ConnectionError, explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault } from '../db/pgErrors';
 import { migrate, MigrationError, readMigrationState } from './migrate';
 import type { LockWait } from './migrate';
@@ -17,7 +18,7 @@ export interface PrepareOptions {
 /**
  * Brings the database to the state that this release needs, or says why it may not run on it.
  * @returns how many migrations were applied
- * @throws MigrationError with plain sentences
+ * @throws MigrationError, or ConnectionError if the database lets nobody in: plain sentences
  */
 export async function prepareDatabase(
   config: PrepareConfig,
@@ -44,10 +45,10 @@ async function assertMigrated(databaseUrl: string, migrationsDir: string): Promi
   throw refusalOf([{ kind: 'pending', message }]);
 }
 
-/** Names the database without the password that stands in its URL. */
 function explain(error: unknown, databaseUrl: string): unknown {
-  if (error instanceof MigrationError || databaseFault(error) !== 'unavailable') return error;
-  const { hostname, port, pathname } = new URL(databaseUrl);
-  const where = `${hostname}:${port || '5432'}${pathname}`;
-  return new MigrationError(`The database at ${where} cannot be reached.`, { cause: error });
+  if (error instanceof MigrationError) return error;
+  const sentence = explainConnectionFault(error, databaseUrl);
+  if (sentence !== undefined) return new ConnectionError(sentence, { cause: error });
+  if (databaseFault(error) !== 'unavailable') return error;
+  return new ConnectionError('The database does not answer.', { cause: error });
 }

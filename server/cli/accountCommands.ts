@@ -1,19 +1,21 @@
 import { recordAudit } from '../audit';
-import { forceLogout } from '../auth';
+import { countLiveSessions, forceLogout } from '../auth';
 import type { KnownCompromise } from '../auth';
 import { instant } from '../routeTable';
 import {
   attemptSubject,
   clearAttempts,
+  countRecoveryCodes,
   forgetGuesses,
   listClosedAccounts,
+  listFactors,
   listMembers,
 } from '../security';
-import { objectionToPassword, setPassword } from '../tenants';
+import { objectionToPassword, readMembership, setPassword } from '../tenants';
 import { CommandError } from './commandError';
 import { staffOf, tenantIdOf } from './findStaff';
 import { asOperator } from './operatorContext';
-import { optional, readStdin, required } from './options';
+import { optional, readPassword, required } from './options';
 import type { Options } from './options';
 
 /** `--expire-password` and `--since` say more of a compromise: without one they would do nothing, silently. */
@@ -68,7 +70,7 @@ export function unlockCommand(options: Options) {
 /** It reads the password first: nothing else should wait for somebody who types. */
 export async function setPasswordCommand(options: Options) {
   if (options['password-stdin'] !== true) throw new CommandError('--password-stdin is missing.');
-  const password = await readStdin();
+  const password = await readPassword();
   return asOperator(async (operator) => {
     const { deps, ctx } = operator;
     const objection = objectionToPassword(deps, password, false);
@@ -81,7 +83,14 @@ export async function setPasswordCommand(options: Options) {
   });
 }
 
-/** Everybody in a tenant, or with `--locked` those alone whom guessing has closed. */
+type Closed = Awaited<ReturnType<typeof listClosedAccounts>>;
+
+const lockedOf = (closed: Closed, staffId: string) =>
+  closed
+    .filter((one) => one.staffId === staffId)
+    .map(({ what, since, until }) => ({ what, since, until }));
+
+/** Lists everybody in a tenant, or with `--locked` those alone whom guessing has closed. */
 export function listStaffCommand(options: Options) {
   return asOperator(async (operator) => {
     const { deps } = operator;
@@ -89,13 +98,35 @@ export function listStaffCommand(options: Options) {
     const members = await listMembers(deps.db, tenantId);
     const closed = await listClosedAccounts(deps, tenantId, members);
     const staff = members.map(({ staffId, email, permissions, status }) => {
-      const locked = closed
-        .filter((one) => one.staffId === staffId)
-        .map(({ what, since, until }) => ({ what, since, until }));
-      return { staffId, email, permissions, status, locked };
+      return { staffId, email, permissions, status, locked: lockedOf(closed, staffId) };
     });
     const shown =
       options['locked'] === true ? staff.filter(({ locked }) => locked.length > 0) : staff;
     return { tenantId, staff: shown };
+  });
+}
+
+/** Shows one person's membership: what they may do, what they prove it with, and whether they can sign in. No secret. */
+export function showStaffCommand(options: Options) {
+  return asOperator(async (operator) => {
+    const { db, clock } = operator.deps;
+    const who = await staffOf(operator, options);
+    const { tenantId, staffId } = who;
+    const membership = await readMembership(db, tenantId, staffId);
+    if (!membership) throw new CommandError('They were removed at the same time.');
+    const { sessionVersion, ...shown } = membership;
+    const factors = await listFactors(db, tenantId, staffId);
+    const codes = await countRecoveryCodes(db, tenantId, staffId);
+    const count = (kind: 'totp' | 'passkey') => factors.filter(({ type }) => type === kind).length;
+    const member = { ...who, permissions: shown.permissions, status: shown.status };
+    const closed = await listClosedAccounts(operator.deps, tenantId, [member]);
+    const version = { staffId, sessionVersion, now: clock.now() };
+    return {
+      ...who,
+      ...shown,
+      factors: { totp: count('totp'), passkey: count('passkey'), recoveryCodes: codes.left },
+      sessions: await countLiveSessions(db, tenantId, version),
+      locked: lockedOf(closed, staffId),
+    };
   });
 }

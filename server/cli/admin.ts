@@ -1,39 +1,11 @@
-import { parseArgs } from 'node:util';
 import { ZodError } from 'zod';
 import { MigrationError } from '../bootstrap/migrate';
+import { loadConfig, readVersion } from '../config';
+import { explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault, violatedConstraint } from '../db/pgErrors';
-import { CommandError } from './commandError';
+import { describeCommand, describeCommands } from './commandHelp';
+import { readCommandLine } from './commandLine';
 import { COMMANDS } from './commands';
-
-const OPTIONS = {
-  slug: { type: 'string' },
-  name: { type: 'string' },
-  tenant: { type: 'string' },
-  email: { type: 'string' },
-  staff: { type: 'string' },
-  permissions: { type: 'string' },
-  set: { type: 'string' },
-  add: { type: 'string' },
-  remove: { type: 'string' },
-  secret: { type: 'string' },
-  setting: { type: 'string' },
-  role: { type: 'string' },
-  log: { type: 'string' },
-  leaf: { type: 'string' },
-  hash: { type: 'string' },
-  to: { type: 'string' },
-  'password-stdin': { type: 'boolean' },
-  totp: { type: 'boolean' },
-  compromised: { type: 'boolean' },
-  locked: { type: 'boolean' },
-  'expire-password': { type: 'boolean' },
-  since: { type: 'string' },
-} as const;
-
-const usage = (): string =>
-  ['Usage: npm run --silent admin -- COMMAND']
-    .concat(Object.entries(COMMANDS).map(([name, { usage }]) => `  ${name} ${usage}`.trimEnd()))
-    .join('\n');
 
 const TAKEN: Readonly<Record<string, string>> = {
   tenants_slug_unique: 'There is a tenant with this slug already.',
@@ -41,13 +13,24 @@ const TAKEN: Readonly<Record<string, string>> = {
   tenant_staff_tenant_user_unique: 'This person is staff of the tenant already.',
 };
 
+/** Undefined if the settings are wrong: then no database was asked. */
+function databaseUrl(): string | undefined {
+  try {
+    return loadConfig().databaseUrl;
+  } catch {
+    return undefined;
+  }
+}
+
 /** One sentence for an operator: never a stack, and never a query with its values. */
 function explain(error: unknown): string {
   if (error instanceof ZodError) return error.issues.map(({ message }) => message).join('; ');
   // It says more than the fault that caused it.
   if (error instanceof MigrationError) return error.message;
+  const sentence = explainConnectionFault(error, databaseUrl());
+  if (sentence !== undefined) return sentence;
   const fault = databaseFault(error);
-  if (fault === 'unavailable') return 'The database cannot be reached.';
+  if (fault === 'unavailable') return 'The database does not answer.';
   if (fault === 'missing_table') return 'The database lacks a table: run `db migrate` first.';
   if (fault === 'unique_violation') {
     return TAKEN[violatedConstraint(error) ?? ''] ?? 'This exists already.';
@@ -55,17 +38,31 @@ function explain(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-async function main(): Promise<number> {
-  const { positionals, values } = parseArgs({ options: OPTIONS, allowPositionals: true });
-  const name = positionals.join(' ');
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!command) throw new CommandError(usage());
-  const result = await command.run(values);
-  process.stdout.write(`${JSON.stringify(result)}\n`);
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+function help(names: readonly string[]): void {
+  const pages = names.flatMap((name) => {
+    const command = COMMANDS[name];
+    return command ? [describeCommand(name, command)] : [];
+  });
+  say(pages.length > 0 ? pages.join('\n\n') : describeCommands(COMMANDS));
+}
+
+async function main(args: string[]): Promise<number> {
+  if (args.length === 0) {
+    process.stderr.write(`${describeCommands(COMMANDS)}\n`);
+    return 1;
+  }
+  const request = readCommandLine(COMMANDS, args);
+  if (request.kind === 'help') help(request.names);
+  if (request.kind === 'version') say(readVersion());
+  if (request.kind !== 'run') return 0;
+  const result = await request.command.run(request.options);
+  say(JSON.stringify(result));
   return 'ok' in result && result.ok === false ? 1 : 0;
 }
 
-main().then(
+main(process.argv.slice(2)).then(
   (code) => {
     process.exitCode = code;
   },

@@ -1,249 +1,198 @@
-import { describeDifference, suggestMend } from '../bootstrap/catalogue/compareCatalogues';
-import { schemaHealthCheck } from '../bootstrap/schemaHealth';
-import { inspectSchema } from '../bootstrap/inspectSchema';
-import { readMigrationState, runMigrations } from '../bootstrap/migrate';
-import { grantServing } from '../bootstrap/servingRole';
-import { currentTotpCode, enrollTotpForStaff } from '../security';
-import {
-  changePermissions,
-  createStaff,
-  createTenant,
-  disableStaff,
-  enableStaff,
-  normalizeAddresses,
-  objectionToPassword,
-} from '../tenants';
-import type { PermissionChange } from '../tenants';
+import { currentTotpCode } from '../security';
 import {
   forceLogoutCommand,
   listStaffCommand,
   setPasswordCommand,
+  showStaffCommand,
   unlockCommand,
 } from './accountCommands';
-import { CommandError } from './commandError';
-import { feedRewindCommand, feedStatusCommand } from './feedCommands';
+import type { CommandTable } from './command';
+import { checkCommand, grantCommand, migrateCommand, pendingCommand } from './databaseCommands';
 import { collisionsCommand, setEmailCommand } from './emailCommands';
-import { emailOption, staffOf, tenantIdOf } from './findStaff';
+import { feedRewindCommand, feedStatusCommand } from './feedCommands';
 import { adoptKeysCommand, generateKeysCommand, keyStatusCommand } from './keyCommands';
-import { asOperator } from './operatorContext';
-import { readStdin, required } from './options';
+import { required } from './options';
 import type { Options } from './options';
 import { policyResetCommand, policyShowCommand } from './policyCommands';
-
-/** `A,B`; nothing where the option was not given, or is empty. */
-function listOf(options: Options, name: string): string[] {
-  const value = options[name];
-  const list = typeof value === 'string' ? value : '';
-  return list
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
-}
-
-function createTenantCommand(options: Options) {
-  const input = { slug: required(options, 'slug'), name: required(options, 'name') };
-  return asOperator(async ({ deps, ctx }) => {
-    const tenantId = await deps.db.transaction((tx) =>
-      createTenant(deps, tx, ctx, input, 'operator'),
-    );
-    return { tenantId };
-  });
-}
-
-async function createStaffCommand(options: Options) {
-  const slug = required(options, 'tenant');
-  const email = emailOption(options, 'email');
-  if (options['password-stdin'] !== true) throw new CommandError('--password-stdin is missing.');
-  const permissions = listOf(options, 'permissions');
-  const password = await readStdin();
-  const totp = options['totp'] === true;
-  return asOperator(async (operator) => {
-    const { deps, ctx } = operator;
-    const objection = objectionToPassword(deps, password, totp);
-    if (objection !== undefined) throw new CommandError(objection);
-    const tenantId = await tenantIdOf(operator, slug);
-    // An older release may have stored the same mailbox in another spelling since the last time.
-    await normalizeAddresses(deps, ctx, 'operator');
-    const passwordHash = await deps.passwords.hash(password);
-    return deps.db.transaction(async (tx) => {
-      const input = { tenantId, email, permissions, passwordHash };
-      const { userId, staffId, userCreated } = await createStaff(deps, tx, ctx, input, 'operator');
-      const staff = { tenantId, userId, staffId };
-      const totpSecret = totp
-        ? await enrollTotpForStaff(deps, tx, ctx, staff, 'operator')
-        : undefined;
-      return { ...staff, userCreated, ...(totpSecret === undefined ? {} : { totpSecret }) };
-    });
-  });
-}
-
-function disableCommand(options: Options) {
-  return asOperator(async (operator) => {
-    const { tenantId, staffId, email } = await staffOf(operator, options);
-    const staff = { tenantId, staffId };
-    const done = await disableStaff(operator.deps, operator.ctx, staff, 'operator');
-    if (!done) throw new CommandError(`'${email}' is disabled already.`);
-    return { ...staff, disabled: true };
-  });
-}
-
-function enableCommand(options: Options) {
-  return asOperator(async (operator) => {
-    const { tenantId, staffId, email } = await staffOf(operator, options);
-    const staff = { tenantId, staffId };
-    const done = await enableStaff(operator.deps, operator.ctx, staff, 'operator');
-    if (!done) throw new CommandError(`'${email}' is not disabled.`);
-    return { ...staff, disabled: false };
-  });
-}
-
-/** An empty `--set` takes all of them away; what is to be done is never guessed. */
-function permissionChange(options: Options): PermissionChange {
-  const [sets, adds, removes] = ['set', 'add', 'remove'].map(
-    (name) => typeof options[name] === 'string',
-  );
-  if (sets === (adds || removes)) {
-    throw new CommandError('Say either --set A,B or what to --add A,B and --remove C.');
-  }
-  if (sets) return { set: listOf(options, 'set') };
-  return { add: listOf(options, 'add'), remove: listOf(options, 'remove') };
-}
-
-function permissionsCommand(options: Options) {
-  const change = permissionChange(options);
-  return asOperator(async (operator) => {
-    const { tenantId, staffId, email } = await staffOf(operator, options);
-    const { deps, ctx } = operator;
-    const staff = { tenantId, staffId };
-    const { before, after, changed } = await changePermissions(
-      deps,
-      ctx,
-      staff,
-      change,
-      'operator',
-    );
-    if (!changed) throw new CommandError(`'${email}' has these permissions already.`);
-    return { ...staff, before, after };
-  });
-}
-
-function enrollTotpCommand(options: Options) {
-  return asOperator(async (operator) => {
-    const { deps, ctx } = operator;
-    const { tenantId, userId, staffId } = await staffOf(operator, options);
-    const staff = { tenantId, userId, staffId };
-    const totpSecret = await deps.db.transaction((tx) =>
-      enrollTotpForStaff(deps, tx, ctx, staff, 'operator'),
-    );
-    return { ...staff, totpSecret };
-  });
-}
-
-function migrateCommand() {
-  return asOperator(async ({ config, deps, ctx }) => {
-    const applied = await runMigrations(config.databaseUrl, config.migrationsDir, {
-      codeVersion: config.version,
-      appliedBy: config.migratedBy,
-      correlationId: ctx.correlationId,
-      onWait: ({ message }) => process.stderr.write(`${message}\n`),
-    });
-    const addresses = await normalizeAddresses(deps, ctx, 'operator');
-    return {
-      applied: applied.length,
-      migrations: applied.map(({ tag, durationMs }) => ({ tag, durationMs })),
-      addresses,
-    };
-  }, 'unchecked');
-}
-
-function pendingCommand() {
-  return asOperator(async ({ config }) => {
-    const state = await readMigrationState(config.databaseUrl, config.migrationsDir);
-    return { count: state.pending, pending: state.pendingTags, problems: state.problems };
-  }, 'unchecked');
-}
-
-/** The comparison of the running server and of `npm run schema -- check --database`, with what mends each finding. */
-function checkCommand() {
-  return asOperator(async ({ config, deps }) => {
-    const { databaseUrl, migrationsDir, schemaKnownRoles: knownRoles } = config;
-    const report = await inspectSchema({ databaseUrl, migrationsDir, knownRoles });
-    const { migrations, differences } = report;
-    const findings = differences.map((difference) => ({
-      problem: difference.problem,
-      object: difference.object,
-      message: describeDifference(difference),
-      fix: suggestMend(difference),
-    }));
-    const schema = await schemaHealthCheck(deps.db);
-    const ok =
-      schema.ok &&
-      migrations.pending === 0 &&
-      migrations.problems.length === 0 &&
-      findings.length === 0;
-    return { ok, migrations, schema, findings };
-  }, 'unchecked');
-}
-
-/** Refused while migrations are pending: what they make would be forgotten. */
-function grantCommand(options: Options) {
-  const role = required(options, 'role');
-  return asOperator(async ({ config }) => {
-    const { databaseUrl, migrationsDir } = config;
-    const { pending } = await readMigrationState(databaseUrl, migrationsDir);
-    if (pending > 0) throw new CommandError('Migrations are pending: run `db migrate` first.');
-    return grantServing(databaseUrl, role);
-  }, 'unchecked');
-}
+import {
+  createStaffCommand,
+  disableCommand,
+  enableCommand,
+  enrollTotpCommand,
+  permissionsCommand,
+} from './staffCommands';
+import { createTenantCommand, listTenantsCommand } from './tenantCommands';
 
 async function totpCodeCommand(options: Options) {
   return { code: await currentTotpCode(required(options, 'secret'), new Date()) };
 }
 
-interface Command {
-  usage: string;
-  run: (options: Options) => Promise<object>;
-}
+const PERSON = '--tenant globex --email ann@globex.example';
+const PIPED = "echo 'a long enough password' | ";
 
 /** What an operator can do, by the words of the command line. */
-export const COMMANDS: Readonly<Record<string, Command>> = {
-  'tenant create': { usage: '--slug S --name N', run: createTenantCommand },
+export const COMMANDS: CommandTable = {
+  'tenant create': {
+    summary: 'Makes a tenant.',
+    usage: '--slug S --name N',
+    example: "--slug globex --name 'Globex'",
+    run: createTenantCommand,
+  },
+  'tenant list': {
+    summary: 'Lists all tenants.',
+    usage: '',
+    example: '',
+    run: listTenantsCommand,
+  },
   'staff create': {
-    usage: '--tenant S --email E --password-stdin [--permissions A,B] [--totp]',
+    summary: 'Makes a person a staff member of a tenant: a new person, or an existing one.',
+    usage: '--tenant S --email E (--password-stdin | --existing) [--permissions A,B] [--totp]',
+    example: `${PERSON} --password-stdin --permissions SETTINGS_SECURITY_VIEW`,
+    piped: PIPED,
     run: createStaffCommand,
   },
-  'staff list': { usage: '--tenant S [--locked]', run: listStaffCommand },
-  'staff disable': { usage: '--tenant S --email E', run: disableCommand },
-  'staff enable': { usage: '--tenant S --email E', run: enableCommand },
+  'staff list': {
+    summary: 'Lists the staff of a tenant, and who is locked.',
+    usage: '--tenant S [--locked]',
+    example: '--tenant globex --locked',
+    run: listStaffCommand,
+  },
+  'staff show': {
+    summary: 'Shows a person: status, permissions, factors, sessions, locks.',
+    usage: '--tenant S (--email E | --staff ID)',
+    example: PERSON,
+    run: showStaffCommand,
+  },
+  'staff disable': {
+    summary: 'Signs a person out of a tenant, and lets them in no more.',
+    usage: '--tenant S (--email E | --staff ID)',
+    example: PERSON,
+    run: disableCommand,
+  },
+  'staff enable': {
+    summary: 'Lets a disabled person sign in again.',
+    usage: '--tenant S (--email E | --staff ID)',
+    example: PERSON,
+    run: enableCommand,
+  },
   'staff permissions': {
-    usage: '--tenant S --email E --set A,B | [--add A,B] [--remove C]',
+    summary: 'Changes what a person may do, from their next request on.',
+    usage: '--tenant S (--email E | --staff ID) (--set A,B | [--add A,B] [--remove C])',
+    example: `${PERSON} --add SETTINGS_SECURITY_EDIT`,
     run: permissionsCommand,
   },
   'staff force-logout': {
-    usage: '--tenant S --email E [--compromised [--expire-password] [--since INSTANT]]',
+    summary: 'Ends all sessions of a person in a tenant.',
+    usage:
+      '--tenant S (--email E | --staff ID) [--compromised [--expire-password] [--since INSTANT]]',
+    example: `${PERSON} --compromised`,
     run: forceLogoutCommand,
   },
   'staff set-password': {
-    usage: '--tenant S --email E --password-stdin',
+    summary: 'Gives a person another password, and ends their sessions in all tenants.',
+    usage: '--tenant S (--email E | --staff ID) --password-stdin',
+    example: `${PERSON} --password-stdin`,
+    piped: PIPED,
     run: setPasswordCommand,
   },
-  'staff enroll-totp': { usage: '--tenant S --email E', run: enrollTotpCommand },
+  'staff enroll-totp': {
+    summary:
+      'Gives a person a new TOTP factor in place of the one they have, and prints its secret once.',
+    usage: '--tenant S (--email E | --staff ID)',
+    example: PERSON,
+    run: enrollTotpCommand,
+  },
   'staff set-email': {
+    summary: 'Gives a person another e-mail address.',
     usage: '--tenant S (--email E | --staff ID) --to E',
+    example: `${PERSON} --to ann.lee@globex.example`,
+    says: { to: 'The new address.' },
     run: setEmailCommand,
   },
-  'staff unlock': { usage: '--tenant S --email E', run: unlockCommand },
-  'users collisions': { usage: '', run: collisionsCommand },
-  'policy show': { usage: '--tenant S', run: policyShowCommand },
-  'policy reset': { usage: '--tenant S', run: policyResetCommand },
-  'db migrate': { usage: '', run: migrateCommand },
-  'db pending': { usage: '', run: pendingCommand },
-  'db grant': { usage: '--role NAME', run: grantCommand },
-  'db check': { usage: '', run: checkCommand },
-  'feed status': { usage: '[--log ID [--leaf N --hash H]]', run: feedStatusCommand },
-  'feed rewind': { usage: '--log ID --to N', run: feedRewindCommand },
-  'keys adopt': { usage: '[--setting NAME]', run: adoptKeysCommand },
-  'keys status': { usage: '', run: keyStatusCommand },
-  'keys generate': { usage: '', run: generateKeysCommand },
-  'totp code': { usage: '--secret BASE32', run: totpCodeCommand },
+  'staff unlock': {
+    summary: 'Forgets the failed tries that lock a person out.',
+    usage: '--tenant S (--email E | --staff ID)',
+    example: PERSON,
+    run: unlockCommand,
+  },
+  'users collisions': {
+    summary: 'Lists people who cannot sign in by their stored e-mail address.',
+    usage: '',
+    example: '',
+    run: collisionsCommand,
+  },
+  'policy show': {
+    summary: "Shows a tenant's risk policy.",
+    usage: '--tenant S',
+    example: '--tenant globex',
+    run: policyShowCommand,
+  },
+  'policy reset': {
+    summary: "Puts a tenant's risk policy back to the defaults.",
+    usage: '--tenant S',
+    example: '--tenant globex',
+    run: policyResetCommand,
+  },
+  'db migrate': {
+    summary: 'Applies pending migrations.',
+    usage: '',
+    example: '',
+    run: migrateCommand,
+  },
+  'db pending': {
+    summary: 'Lists the migrations that `db migrate` would apply.',
+    usage: '',
+    example: '',
+    run: pendingCommand,
+  },
+  'db grant': {
+    summary:
+      'Gives a role of Postgres what the server needs, and no more; says which settings the server then needs.',
+    usage: '--role NAME',
+    example: '--role gatehouse_serving',
+    run: grantCommand,
+  },
+  'db check': {
+    summary: 'Compares the database with this release.',
+    usage: '',
+    example: '',
+    run: checkCommand,
+  },
+  'feed status': {
+    summary: 'Says how far the receiver of events is, or whether it has what the log has.',
+    usage: '[--log ID [--leaf N --hash H]]',
+    example: '',
+    run: feedStatusCommand,
+  },
+  'feed rewind': {
+    summary: 'Sends the events of a log again from one on, or skips to it.',
+    usage: '--log ID --to N',
+    example: '--log 0198c7a2-5a51-7d6c-8f0e-3b1f6a0c9d11 --to 1200',
+    says: { to: 'The index of the first event to send.' },
+    run: feedRewindCommand,
+  },
+  'keys adopt': {
+    summary: 'Takes the configured keys as those of this database, on your word.',
+    usage: '[--setting NAME]',
+    example: '--setting TOKEN_HASH_KEY',
+    run: adoptKeysCommand,
+  },
+  'keys status': {
+    summary: 'Says what is left under each key, and which keys can go.',
+    usage: '',
+    example: '',
+    run: keyStatusCommand,
+  },
+  'keys generate': {
+    summary: 'Prints a new set of keys, and writes nothing.',
+    usage: '',
+    example: '',
+    run: generateKeysCommand,
+  },
+  'totp code': {
+    summary: 'Prints the current code of a TOTP secret.',
+    usage: '--secret BASE32',
+    example: '--secret JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP',
+    run: totpCodeCommand,
+  },
 };

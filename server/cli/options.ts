@@ -15,8 +15,9 @@ export function required(options: Options, name: string): string {
   return value;
 }
 
-/** What was piped in, without the line break that a shell's echo adds. */
-export async function readStdin(): Promise<string> {
+/** Reads a password from stdin, without the line break that a shell's echo adds. Somebody who types it is told so. */
+export async function readPassword(): Promise<string> {
+  if (process.stdin.isTTY) process.stderr.write('Password, then Enter and Ctrl-D: ');
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks)

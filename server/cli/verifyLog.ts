@@ -17,6 +17,7 @@ import {
 import { findLocalSecrets } from '../bootstrap/localSecrets';
 import { ConfigError } from '../config';
 import { loadEvidenceConfig } from '../evidenceConfig';
+import { explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault } from '../db/pgErrors';
 import { describeAsJson, describeAsText } from './verifyLogReport';
 
@@ -179,10 +180,21 @@ async function main(): Promise<number> {
   }
 }
 
+/** Undefined if the settings are wrong: then no database was asked. */
+function databaseUrl(): string | undefined {
+  try {
+    return loadEvidenceConfig().databaseUrl;
+  } catch {
+    return undefined;
+  }
+}
+
 /** One sentence for an operator: never a stack, and never a query with its values. */
 function explain(error: unknown): string {
   const fault = databaseFault(error);
-  if (fault === 'unavailable') return 'The database cannot be reached.';
+  const sentence = explainConnectionFault(error, databaseUrl());
+  if (sentence !== undefined) return sentence;
+  if (fault === 'unavailable') return 'The database does not answer.';
   if (fault === 'missing_table' || fault === 'missing_column') {
     return 'The tables of the log are not those of this release: see `admin db check`.';
   }

@@ -49,6 +49,7 @@ const BY_SQLSTATE: Readonly<Record<string, DatabaseFault>> = {
   '57P05': 'unavailable',
   '3D000': 'unavailable',
   '28P01': 'unavailable',
+  '28000': 'unavailable',
 };
 
 function faultOf(error: Error & { code?: unknown }): DatabaseFault | undefined {

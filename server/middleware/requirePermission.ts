@@ -1,9 +1,10 @@
 import type { RequestHandler } from 'express';
 import { AppError } from '../errors';
+import type { Permission } from '../permissions';
 import { contextOf, depsOf, principalOf } from './request';
 
 /** Passes staff who hold the permission in the tenant they are signed in to; a refusal is recorded. */
-export function requirePermission(permission: string): RequestHandler {
+export function requirePermission(permission: Permission): RequestHandler {
   return async (req, _res, next) => {
     const principal = principalOf(req);
     if (!principal.permissions.includes(permission)) {

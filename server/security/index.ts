@@ -52,6 +52,7 @@ export { mustStillEnrol } from './enrolmentChallengeStore';
 export { enrollTotpForStaff } from './enrollTotpForStaff';
 export { createGeoLookup } from './geo';
 export type { GeoLookup } from './geo';
+export { countRecoveryCodes, listFactors } from './factorStore';
 export { learnFromSuccess } from './learnFromSuccess';
 export { createBreaker } from './breaker';
 export type { Breaker } from './breaker';

@@ -2,6 +2,7 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
+import { UnknownPermissionError, unknownPermissions } from '../permissions';
 import type { StaffIds } from './changeStaffStatus';
 import { staffInput } from './createStaff';
 import { lockStaffMember, updatePermissions } from './store';
@@ -26,7 +27,8 @@ function apply(change: PermissionChange, before: string[]): string[] {
 /**
  * Changes what a staff member may do. Each request reads it anew, so the next one is judged by it already.
  * @returns both lists, in order; where they are alike nothing is changed or recorded
- * @throws ZodError for what is no permission; AppError NOT_FOUND where the tenant has no such staff member
+ * @throws UnknownPermissionError if the change gives one that does not exist; one that somebody has already may stay or go.
+ *   ZodError for more than 200 of them. AppError NOT_FOUND if the tenant has no such staff member
  */
 export async function changePermissions(
   deps: Pick<Deps, 'db'>,
@@ -39,6 +41,11 @@ export async function changePermissions(
     const staff = await lockStaffMember(tx, tenantId, staffId);
     if (!staff) throw new AppError('NOT_FOUND');
     const before = inOrder(staff.permissions);
+    const given = ('set' in change ? change.set : change.add).filter(
+      (one) => !before.includes(one),
+    );
+    const unknown = unknownPermissions(given);
+    if (unknown.length > 0) throw new UnknownPermissionError(unknown);
     const after = staffInput.shape.permissions.parse(apply(change, before));
     const changed = JSON.stringify(after) !== JSON.stringify(before);
     if (changed) {

@@ -4,8 +4,9 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { Deps } from '../deps';
 import { emailField } from '../emailAddress';
+import { UnknownPermissionError, unknownPermissions } from '../permissions';
 import { isCommonPassword } from './commonPasswords';
-import { insertStaff, insertUserIfNew } from './store';
+import { findUserByEmail, insertStaff, insertUserIfNew } from './store';
 
 /** NIST SP 800-63B-4 3.1.1.2: 8 characters where a second factor is enrolled, else the configured 15. */
 const MIN_PASSWORD_WITH_FACTOR = 8;
@@ -36,31 +37,85 @@ export function objectionToPassword(
   return undefined;
 }
 
+/** Whether the person is known is not as the caller believed; `message` is a plain sentence. */
+export class KnownPersonError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'KnownPersonError';
+  }
+}
+
+type NewStaff = z.input<typeof staffInput> & { tenantId: string };
+
 /**
- * Makes a person a staff member of a tenant. Somebody who is staff elsewhere keeps the password they have.
- * @param passwordHash used where the person is new
- * @throws ZodError; the driver's unique violation where they are staff of this tenant already
+ * Makes a new person, with a password, a staff member of a tenant.
+ * @throws KnownPersonError if somebody has this address already: their password would stay, and this one be lost.
+ *   UnknownPermissionError; ZodError; the driver's unique violation if they are staff of this tenant already
  */
 export async function createStaff(
   deps: Pick<Deps, 'random' | 'clock'>,
   tx: Tx,
   ctx: RequestContext,
-  input: z.input<typeof staffInput> & { tenantId: string; passwordHash: string },
+  input: NewStaff & { passwordHash: string },
   via: 'operator' | 'bootstrap',
 ): Promise<{ userId: string; staffId: string; userCreated: boolean }> {
-  const { email, permissions } = staffInput.parse(input);
+  const { email } = staffInput.parse(input);
   const now = deps.clock.now();
-  const { tenantId, passwordHash } = input;
   const { id: userId, created: userCreated } = await insertUserIfNew(tx, {
     id: deps.random.id(),
     email,
     emailNormalized: true,
-    passwordHash,
+    passwordHash: input.passwordHash,
     passwordChangedAt: now,
     createdAt: now,
   });
+  const staffId = await addMembership(deps, tx, ctx, { ...input, userId }, via);
+  // After the membership was refused to somebody who has one: that sentence says more.
+  if (!userCreated) {
+    throw new KnownPersonError(
+      `'${email}' is a person with a password already, and the given one would not be used: give no password, and --existing. Nothing was changed.`,
+    );
+  }
+  return { userId, staffId, userCreated };
+}
+
+/**
+ * Makes somebody who is staff elsewhere a staff member of this tenant too. They keep the password they have.
+ * @throws KnownPersonError if nobody has this address. UnknownPermissionError; ZodError; the driver's unique violation
+ *   if they are staff of this tenant already
+ */
+export async function createStaffOfExisting(
+  deps: Pick<Deps, 'random' | 'clock'>,
+  tx: Tx,
+  ctx: RequestContext,
+  input: NewStaff,
+  via: 'operator',
+): Promise<{ userId: string; staffId: string; userCreated: boolean }> {
+  const { email } = staffInput.parse(input);
+  const userId = await findUserByEmail(tx, email);
+  if (userId === undefined) {
+    throw new KnownPersonError(
+      `Nobody has the address '${email}': leave --existing away, and give a password with --password-stdin.`,
+    );
+  }
+  const staffId = await addMembership(deps, tx, ctx, { ...input, userId }, via);
+  return { userId, staffId, userCreated: false };
+}
+
+async function addMembership(
+  deps: Pick<Deps, 'random' | 'clock'>,
+  tx: Tx,
+  ctx: RequestContext,
+  input: NewStaff & { userId: string },
+  via: 'operator' | 'bootstrap',
+): Promise<string> {
+  const { permissions } = staffInput.parse(input);
+  const unknown = unknownPermissions(permissions);
+  if (unknown.length > 0) throw new UnknownPermissionError(unknown);
   const staffId = deps.random.id();
-  await insertStaff(tx, { id: staffId, tenantId, userId, permissions, createdAt: now });
+  const { tenantId, userId } = input;
+  const createdAt = deps.clock.now();
+  await insertStaff(tx, { id: staffId, tenantId, userId, permissions, createdAt });
   await recordAudit(tx, ctx, {
     action: 'STAFF_CREATED',
     outcome: 'success',
@@ -68,5 +123,5 @@ export async function createStaff(
     subject: `staff:${staffId}`,
     details: { permissions, via },
   });
-  return { userId, staffId, userCreated };
+  return staffId;
 }

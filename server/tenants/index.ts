@@ -3,7 +3,14 @@ export type { PermissionChange } from './changePermissions';
 export { disableStaff, enableStaff } from './changeStaffStatus';
 export { renameStaff } from './changeEmail';
 export { countDeviations, listCollisions, normalizeAddresses } from './normalizeAddresses';
-export { createStaff, objectionToPassword } from './createStaff';
+export { createStaff, createStaffOfExisting, objectionToPassword } from './createStaff';
 export { createTenant } from './createTenant';
 export { setPassword } from './setPassword';
-export { findStaffByEmail, findStaffById, findTenantBySlug, hasAnyTenant } from './store';
+export {
+  findStaffByEmail,
+  findStaffById,
+  findTenantBySlug,
+  hasAnyTenant,
+  listTenants,
+  readMembership,
+} from './store';

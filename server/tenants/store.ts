@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { and, asc, count, eq, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
@@ -10,6 +10,17 @@ export async function insertTenant(tx: Tx, row: typeof tenants.$inferInsert): Pr
 export async function findTenantBySlug(db: Db, slug: string) {
   const [row] = await db.select().from(tenants).where(eq(tenants.slug, slug));
   return row;
+}
+
+/** Every tenant, by slug, with how many staff members it has. */
+export async function listTenants(db: Db) {
+  const { id, slug, name, status, createdAt } = tenants;
+  return db
+    .select({ tenantId: id, slug, name, status, staff: count(tenantStaff.id), createdAt })
+    .from(tenants)
+    .leftJoin(tenantStaff, eq(tenantStaff.tenantId, id))
+    .groupBy(id)
+    .orderBy(asc(slug));
 }
 
 export async function hasAnyTenant(db: Db): Promise<boolean> {
@@ -31,6 +42,12 @@ export async function insertUserIfNew(
   const [found] = await tx.select({ id: users.id }).from(users).where(eq(users.email, row.email));
   if (!found) throw new Error('a user vanished while being created');
   return { id: found.id, created: false };
+}
+
+/** @returns the id of the person with exactly this stored address, or undefined */
+export async function findUserByEmail(tx: Tx, email: string): Promise<string | undefined> {
+  const [found] = await tx.select({ id: users.id }).from(users).where(eq(users.email, email));
+  return found?.id;
 }
 
 export async function insertStaff(tx: Tx, row: typeof tenantStaff.$inferInsert): Promise<void> {
@@ -68,6 +85,25 @@ export const findStaffByEmail = (db: Db, tenantId: string, email: string) =>
 
 export const findStaffById = (db: Db, tenantId: string, staffId: string) =>
   findStaff(db, tenantId, eq(tenantStaff.id, staffId));
+
+/** A membership as an operator sees it: no secret, and nothing of other tenants. */
+export async function readMembership(db: Db, tenantId: string, staffId: string) {
+  const [row] = await db
+    .select({
+      status: tenantStaff.status,
+      disabledAt: tenantStaff.disabledAt,
+      createdAt: tenantStaff.createdAt,
+      permissions: tenantStaff.permissions,
+      mustProveLogin: tenantStaff.mustProveLogin,
+      sessionVersion: tenantStaff.sessionVersion,
+      passwordChangedAt: users.passwordChangedAt,
+      passwordExpiredAt: users.passwordExpiredAt,
+    })
+    .from(tenantStaff)
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .where(ofStaff(tenantId, staffId));
+  return row;
+}
 
 export type LockedStaff = Pick<
   typeof tenantStaff.$inferSelect,

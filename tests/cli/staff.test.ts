@@ -115,7 +115,7 @@ describe('staff disable and enable', () => {
   it.each(['disable', 'enable', 'permissions'])('%s refuses a stranger', async (what) => {
     const member = await seedTestUserAndToken();
     const stranger = { ...member, email: 'stranger@example.com' };
-    const more = what === 'permissions' ? ['--set', 'A_ONE'] : [];
+    const more = what === 'permissions' ? ['--set', 'SETTINGS_SECURITY_VIEW'] : [];
     expect(await complaint(what, stranger, ...more)).toBe(
       `Tenant '${member.tenantSlug}' has no staff member 'stranger@example.com'.`,
     );
@@ -141,33 +141,124 @@ describe('staff permissions', () => {
     });
     expect((await look()).status).toBe(403);
 
-    await succeed('permissions', member, '--set', 'B_TWO,A_ONE');
-    const change = ['--add', 'SETTINGS_SECURITY_VIEW', '--remove', 'B_TWO'];
-    const after = ['A_ONE', 'SETTINGS_SECURITY_VIEW'];
+    await succeed('permissions', member, '--set', 'SETTINGS_SECURITY_EDIT');
+    const change = ['--add', 'SETTINGS_SECURITY_VIEW', '--remove', 'SETTINGS_SECURITY_EDIT'];
     expect(await succeed('permissions', member, ...change)).toMatchObject({
-      before: ['A_ONE', 'B_TWO'],
-      after,
+      before: ['SETTINGS_SECURITY_EDIT'],
+      after: before,
     });
     expect((await look()).status).toBe(200);
     expect(await auditOf('STAFF_PERMISSIONS_CHANGED', tenantId)).toMatchObject([
       { subject: `staff:${staffId}`, details: { before, after: [], via: 'operator' } },
-      { details: { before: [], after: ['A_ONE', 'B_TWO'] } },
-      { details: { before: ['A_ONE', 'B_TWO'], after } },
+      { details: { before: [], after: ['SETTINGS_SECURITY_EDIT'] } },
+      { details: { before: ['SETTINGS_SECURITY_EDIT'], after: before } },
     ]);
   });
 
   it('changes nothing, and says why, where nothing is to change or the words are wrong', async () => {
     const member = await seedTestUserAndToken({ permissions: ['A_ONE', 'B_TWO'] });
-    const choose = 'Say either --set A,B or what to --add A,B and --remove C.';
+    const known = 'The permissions are SETTINGS_SECURITY_VIEW, SETTINGS_SECURITY_EDIT.';
+    const choose = 'Give either --set A,B, or --add A,B or --remove C or both of these.';
     for (const [words, sentence] of [
       [['--set', 'B_TWO,A_ONE,A_ONE'], `'${member.email}' has these permissions already.`],
       [['--remove', 'C_THREE'], `'${member.email}' has these permissions already.`],
-      [['--set', 'lower'], 'permissions are UPPER_SNAKE_CASE'],
+      [['--set', 'lower'], `There is no permission lower. ${known}`],
+      [['--add', 'A_ONE,C_THREE'], `There is no permission C_THREE. ${known}`],
       [['--set', 'A_ONE', '--add', 'B_TWO'], choose],
       [[], choose],
     ] as const) {
       expect(await complaint('permissions', member, ...words)).toBe(sentence);
     }
     expect(await auditOf('STAFF_PERMISSIONS_CHANGED', member.tenantId)).toHaveLength(0);
+  });
+
+  it('lets somebody keep a permission that no longer exists, and lets it be taken away', async () => {
+    const member = await seedTestUserAndToken({ permissions: ['A_ONE', 'B_TWO'] });
+    expect(
+      await succeed('permissions', member, '--set', 'A_ONE,SETTINGS_SECURITY_VIEW'),
+    ).toMatchObject({ after: ['A_ONE', 'SETTINGS_SECURITY_VIEW'] });
+    expect(await succeed('permissions', member, '--remove', 'A_ONE')).toMatchObject({
+      after: ['SETTINGS_SECURITY_VIEW'],
+    });
+  });
+});
+
+describe('staff create for a person who is staff of another tenant', () => {
+  const create = (email: string, slug: string, more: string[], stdin?: string) =>
+    operate(env, ['staff', 'create', '--tenant', slug, '--email', email, ...more], stdin);
+  const OTHER = 'another long enough password';
+
+  it('refuses a password, changes nothing, and says what to do', async () => {
+    const member = await seedTestUserAndToken();
+    const { tenantSlug, tenantId } = await seedTestUserAndToken();
+    const run = await create(member.email, tenantSlug, ['--password-stdin'], OTHER);
+    expect([run.code, run.stdout]).toStrictEqual([1, '']);
+    expect(run.stderr).toMatch(
+      /is a person with a password already.*--existing.*Nothing was changed/,
+    );
+    expect(run.stderr).not.toContain(OTHER);
+    expect(await auditOf('STAFF_CREATED', tenantId)).toHaveLength(0);
+    expect((await logIn(nodes[0] as Express, member, OTHER)).status).toBe(401);
+  });
+
+  it('with --existing takes no password, and the person keeps theirs in both tenants', async () => {
+    const member = await seedTestUserAndToken();
+    const { tenantSlug } = await seedTestUserAndToken();
+    const both = ['--existing', '--password-stdin'];
+    expect((await create(member.email, tenantSlug, both, OTHER)).stderr).toMatch(
+      /^--existing takes no --password-stdin/,
+    );
+    const run = await create(member.email, tenantSlug, ['--existing']);
+    expect([run.code, run.stderr]).toStrictEqual([0, '']);
+    expect(JSON.parse(run.stdout)).toMatchObject({ userCreated: false });
+    const res = await request(nodes[0] as Express)
+      .post('/api/auth/login')
+      .send({ email: member.email, password: member.password, tenant: tenantSlug });
+    expect(res.status).toBe(200);
+  });
+
+  it('refuses --existing for a stranger', async () => {
+    const { tenantSlug } = await seedTestUserAndToken();
+    const run = await create('nobody@example.com', tenantSlug, ['--existing']);
+    expect([run.code, run.stdout]).toStrictEqual([1, '']);
+    expect(run.stderr).toMatch(/^Nobody has the address 'nobody@example\.com'/);
+  });
+});
+
+describe('tenant list and staff show', () => {
+  it('tenant list shows every tenant with how many staff it has', async () => {
+    const member = await seedTestUserAndToken();
+    await seedTestUserAndToken({ tenantId: member.tenantId });
+    const { stdout } = await operate(env, ['tenant', 'list']);
+    const { tenants } = JSON.parse(stdout) as { tenants: { tenantId: string }[] };
+    expect(tenants.find(({ tenantId }) => tenantId === member.tenantId)).toMatchObject({
+      slug: member.tenantSlug,
+      status: 'active',
+      staff: 2,
+    });
+  });
+
+  it('staff show says what somebody may do, proves it with, and whether they get in, and no secret', async () => {
+    const member = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] });
+    const { totpSecret } = await succeed('enroll-totp', member);
+    const app = nodes[0] as Express;
+    for (let time = 0; time < 10; time += 1) await logIn(app, member, 'a wrong password');
+    await logIn(app, await seedTestUserAndToken({ tenantId: member.tenantId }));
+    const shown = await succeed('show', member);
+    expect(shown).toMatchObject({
+      tenantId: member.tenantId,
+      staffId: member.staffId,
+      email: member.email,
+      status: 'active',
+      permissions: ['SETTINGS_SECURITY_VIEW'],
+      factors: { totp: 1, passkey: 0, recoveryCodes: 0 },
+      sessions: (await liveSessionsOf(member.staffId)).length,
+      locked: [{ what: 'password' }],
+    });
+    expect(shown['sessions']).toBe(1);
+    expect(JSON.stringify(shown)).not.toContain(String(totpSecret));
+    expect(JSON.stringify(shown)).not.toMatch(/hash|argon/i);
+    await succeed('disable', member);
+    expect(await succeed('show', member)).toMatchObject({ status: 'disabled', sessions: 0 });
   });
 });

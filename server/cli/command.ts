@@ -1,0 +1,23 @@
+import type { Options } from './options';
+
+/** One thing that an operator can do. */
+export interface Command {
+  /** One sentence: what it does. */
+  readonly summary: string;
+  /** The options it takes; each is a row of COMMAND_OPTIONS. */
+  readonly usage: string;
+  /** What follows the name in an example. */
+  readonly example: string;
+  /** What stands before it there, such as a pipe. */
+  readonly piped?: string;
+  /** Sentences on options that mean something else here than elsewhere. */
+  readonly says?: Readonly<Record<string, string>>;
+  readonly run: (options: Options) => Promise<object>;
+}
+
+export type CommandTable = Readonly<Record<string, Command>>;
+
+/** @returns the options that a command takes, in the order of its usage line */
+export const optionsOf = ({ usage }: Command): string[] => [
+  ...new Set([...usage.matchAll(/--([a-z-]+)/g)].map(([, name = '']) => name)),
+];

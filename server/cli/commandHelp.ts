@@ -1,0 +1,44 @@
+import { optionsOf } from './command';
+import type { Command, CommandTable } from './command';
+import { COMMAND_OPTIONS } from './commandOptions';
+
+export const RUN = 'npm run --silent admin --';
+
+const column = (rows: readonly (readonly [string, string])[]): string[] => {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`.trimEnd());
+};
+
+/** The whole list: a line for each command. */
+export function describeCommands(commands: CommandTable): string {
+  return [
+    `Usage: ${RUN} COMMAND`,
+    '',
+    ...column(Object.entries(commands).map(([name, { summary }]) => [name, summary])),
+    '',
+    `${RUN} help COMMAND   says how to use one; so does COMMAND --help.`,
+    `${RUN} --version      prints the version.`,
+    '',
+    'A result is one line of JSON on stdout. Exit 0: done. Exit 1: not done, or `db check` found something; the reason is on',
+    'stderr. The commands need the same settings as the server (.env.example), from the environment or from .env.',
+  ].join('\n');
+}
+
+/** How to use one command. */
+export function describeCommand(name: string, command: Command): string {
+  const { summary, usage, example, piped = '' } = command;
+  const options = optionsOf(command).map((option) => {
+    const { takes, says } = COMMAND_OPTIONS[option] ?? { says: '' };
+    const sentence = command.says?.[option] ?? says;
+    return [takes === undefined ? `--${option}` : `--${option} ${takes}`, sentence] as const;
+  });
+  return [
+    `Usage: ${RUN} ${name} ${usage}`.trimEnd(),
+    '',
+    summary,
+    ...(options.length > 0 ? ['', 'Options:', ...column(options)] : []),
+    '',
+    'Example:',
+    `  ${piped}${RUN} ${name} ${example}`.trimEnd(),
+  ].join('\n');
+}

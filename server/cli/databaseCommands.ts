@@ -1,0 +1,83 @@
+import { describeDifference, suggestMend } from '../bootstrap/catalogue/compareCatalogues';
+import { inspectSchema } from '../bootstrap/inspectSchema';
+import { readMigrationState, runMigrations } from '../bootstrap/migrate';
+import { schemaHealthCheck } from '../bootstrap/schemaHealth';
+import { grantServing } from '../bootstrap/servingRole';
+import { normalizeAddresses } from '../tenants';
+import { CommandError } from './commandError';
+import { asOperator } from './operatorContext';
+import { required } from './options';
+import type { Options } from './options';
+
+export function migrateCommand() {
+  return asOperator(async ({ config, deps, ctx }) => {
+    const applied = await runMigrations(config.databaseUrl, config.migrationsDir, {
+      codeVersion: config.version,
+      appliedBy: config.migratedBy,
+      correlationId: ctx.correlationId,
+      onWait: ({ message }) => process.stderr.write(`${message}\n`),
+    });
+    const addresses = await normalizeAddresses(deps, ctx, 'operator');
+    return {
+      applied: applied.length,
+      migrations: applied.map(({ tag, durationMs }) => ({ tag, durationMs })),
+      addresses,
+    };
+  }, 'unchecked');
+}
+
+export function pendingCommand() {
+  return asOperator(async ({ config }) => {
+    const state = await readMigrationState(config.databaseUrl, config.migrationsDir);
+    return { count: state.pending, pending: state.pendingTags, problems: state.problems };
+  }, 'unchecked');
+}
+
+/**
+ * The comparison of the running server and of `npm run schema -- check --database`, with what mends each finding.
+ * @throws CommandError if nothing was ever migrated: each object would be a finding, and one sentence says it
+ */
+export function checkCommand() {
+  return asOperator(async ({ config, deps }) => {
+    const { databaseUrl, migrationsDir, schemaKnownRoles: knownRoles } = config;
+    const report = await inspectSchema({ databaseUrl, migrationsDir, knownRoles });
+    const { migrations, differences } = report;
+    if (migrations.applied === 0 && migrations.problems.length === 0) {
+      throw new CommandError(
+        'No migration was ever applied to this database: run `npm run --silent admin -- db migrate`.',
+      );
+    }
+    const findings = differences.map((difference) => ({
+      problem: difference.problem,
+      object: difference.object,
+      message: describeDifference(difference),
+      fix: suggestMend(difference),
+    }));
+    const schema = await schemaHealthCheck(deps.db);
+    const ok =
+      schema.ok &&
+      migrations.pending === 0 &&
+      migrations.problems.length === 0 &&
+      findings.length === 0;
+    return { ok, migrations, schema, findings };
+  }, 'unchecked');
+}
+
+/** Refused while migrations are pending: what they make would be forgotten. Says which settings the server then needs. */
+export function grantCommand(options: Options) {
+  const role = required(options, 'role');
+  return asOperator(async ({ config }) => {
+    const { databaseUrl, migrationsDir, schemaKnownRoles } = config;
+    const { pending } = await readMigrationState(databaseUrl, migrationsDir);
+    if (pending > 0) throw new CommandError('Migrations are pending: run `db migrate` first.');
+    const granted = await grantServing(databaseUrl, role);
+    const known = [...new Set([...schemaKnownRoles, role])].join(',');
+    return {
+      ...granted,
+      serverNeeds: {
+        SCHEMA_KNOWN_ROLES: known,
+        DATABASE_URL: `the same database, with ${role} as its user`,
+      },
+    };
+  }, 'unchecked');
+}

@@ -1,0 +1,141 @@
+import { enrollTotpForStaff } from '../security';
+import {
+  changePermissions,
+  createStaff,
+  createStaffOfExisting,
+  disableStaff,
+  enableStaff,
+  normalizeAddresses,
+  objectionToPassword,
+} from '../tenants';
+import type { PermissionChange } from '../tenants';
+import { CommandError } from './commandError';
+import { emailOption, staffOf, tenantIdOf } from './findStaff';
+import { asOperator } from './operatorContext';
+import type { Operator } from './operatorContext';
+import { readPassword, required } from './options';
+import type { Options } from './options';
+
+/** `A,B`; nothing if the option was not given, or is empty. */
+function listOf(options: Options, name: string): string[] {
+  const value = options[name];
+  const list = typeof value === 'string' ? value : '';
+  return list
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+/** A password for a new person; undefined for somebody who has one already. It is never taken and then not used. */
+async function passwordOption(options: Options): Promise<string | undefined> {
+  const existing = options['existing'] === true;
+  const given = options['password-stdin'] === true;
+  if (existing && given) {
+    throw new CommandError(
+      '--existing takes no --password-stdin: the person keeps the password they have.',
+    );
+  }
+  if (existing) return undefined;
+  if (!given) {
+    throw new CommandError(
+      '--password-stdin is missing. For somebody who is staff of another tenant already, give --existing in its place.',
+    );
+  }
+  return readPassword();
+}
+
+async function hashNew({ deps }: Operator, password: string, totp: boolean): Promise<string> {
+  const objection = objectionToPassword(deps, password, totp);
+  if (objection !== undefined) throw new CommandError(objection);
+  return deps.passwords.hash(password);
+}
+
+export async function createStaffCommand(options: Options) {
+  const slug = required(options, 'tenant');
+  const email = emailOption(options, 'email');
+  const permissions = listOf(options, 'permissions');
+  const totp = options['totp'] === true;
+  const password = await passwordOption(options);
+  return asOperator(async (operator) => {
+    const { deps, ctx } = operator;
+    const passwordHash =
+      password === undefined ? undefined : await hashNew(operator, password, totp);
+    const tenantId = await tenantIdOf(operator, slug);
+    // An older release may have stored the same mailbox in another spelling since the last time.
+    await normalizeAddresses(deps, ctx, 'operator');
+    return deps.db.transaction(async (tx) => {
+      const input = { tenantId, email, permissions };
+      const { userId, staffId, userCreated } =
+        passwordHash === undefined
+          ? await createStaffOfExisting(deps, tx, ctx, input, 'operator')
+          : await createStaff(deps, tx, ctx, { ...input, passwordHash }, 'operator');
+      const staff = { tenantId, userId, staffId };
+      const totpSecret = totp
+        ? await enrollTotpForStaff(deps, tx, ctx, staff, 'operator')
+        : undefined;
+      return { ...staff, userCreated, ...(totpSecret === undefined ? {} : { totpSecret }) };
+    });
+  });
+}
+
+export function disableCommand(options: Options) {
+  return asOperator(async (operator) => {
+    const { tenantId, staffId, email } = await staffOf(operator, options);
+    const staff = { tenantId, staffId };
+    const done = await disableStaff(operator.deps, operator.ctx, staff, 'operator');
+    if (!done) throw new CommandError(`'${email}' is disabled already.`);
+    return { ...staff, disabled: true };
+  });
+}
+
+export function enableCommand(options: Options) {
+  return asOperator(async (operator) => {
+    const { tenantId, staffId, email } = await staffOf(operator, options);
+    const staff = { tenantId, staffId };
+    const done = await enableStaff(operator.deps, operator.ctx, staff, 'operator');
+    if (!done) throw new CommandError(`'${email}' is not disabled.`);
+    return { ...staff, disabled: false };
+  });
+}
+
+/** An empty `--set` takes all of them away; what is to be done is never guessed. */
+function permissionChange(options: Options): PermissionChange {
+  const [sets, adds, removes] = ['set', 'add', 'remove'].map(
+    (name) => typeof options[name] === 'string',
+  );
+  if (sets === (adds || removes)) {
+    throw new CommandError('Give either --set A,B, or --add A,B or --remove C or both of these.');
+  }
+  if (sets) return { set: listOf(options, 'set') };
+  return { add: listOf(options, 'add'), remove: listOf(options, 'remove') };
+}
+
+export function permissionsCommand(options: Options) {
+  const change = permissionChange(options);
+  return asOperator(async (operator) => {
+    const { tenantId, staffId, email } = await staffOf(operator, options);
+    const { deps, ctx } = operator;
+    const staff = { tenantId, staffId };
+    const { before, after, changed } = await changePermissions(
+      deps,
+      ctx,
+      staff,
+      change,
+      'operator',
+    );
+    if (!changed) throw new CommandError(`'${email}' has these permissions already.`);
+    return { ...staff, before, after };
+  });
+}
+
+export function enrollTotpCommand(options: Options) {
+  return asOperator(async (operator) => {
+    const { deps, ctx } = operator;
+    const { tenantId, userId, staffId } = await staffOf(operator, options);
+    const staff = { tenantId, userId, staffId };
+    const totpSecret = await deps.db.transaction((tx) =>
+      enrollTotpForStaff(deps, tx, ctx, staff, 'operator'),
+    );
+    return { ...staff, totpSecret };
+  });
+}

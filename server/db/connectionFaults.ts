@@ -1,0 +1,174 @@
+import { isNativeError } from 'node:util/types';
+import { Client } from 'pg';
+
+/** Where a connection goes, as the driver reads it from its URL and its environment. */
+interface Target {
+  /** `host:port/database`. */
+  readonly at: string;
+  readonly server: string;
+  readonly database: string;
+  readonly user: string;
+  readonly hasPassword: boolean;
+}
+
+type Sentence = (target: Target, error: Error & { code?: unknown }) => string;
+
+const UNREACHED = ({ server }: Target, why: string, mend: string) =>
+  `The database server ${server} cannot be reached: ${why}. ${mend}`;
+
+const CERTIFICATE: Sentence = ({ server }, { code }) =>
+  `The certificate of the database server ${server} is not trusted (${String(code)}): name its authority with sslrootcert in DATABASE_URL, or give the server a certificate for its name.`;
+
+const REFUSED_PASSWORD: Sentence = ({ server, user, hasPassword }) =>
+  hasPassword
+    ? `The database server ${server} refuses the password of user ${user}: see the user and password in DATABASE_URL.`
+    : `The database server ${server} asks for the password of user ${user}: there is none in DATABASE_URL.`;
+
+const TIMED_OUT: Sentence = (target) =>
+  UNREACHED(
+    target,
+    'it does not answer in time',
+    'See the host and port in DATABASE_URL, and firewalls between.',
+  );
+
+const NO_HOST: Sentence = (target) =>
+  UNREACHED(
+    target,
+    'there is no such host, or its name cannot be looked up',
+    'See the host in DATABASE_URL.',
+  );
+
+const NO_ROUTE: Sentence = (target, { code }) =>
+  UNREACHED(
+    target,
+    `there is no way to its network (${String(code)})`,
+    'See the host in DATABASE_URL.',
+  );
+
+const BROKEN_OFF: Sentence = (target) =>
+  UNREACHED(
+    target,
+    'the connection was broken off',
+    'See the host and port in DATABASE_URL, and the log of that server.',
+  );
+
+const BY_CODE: Readonly<Record<string, Sentence>> = {
+  ECONNREFUSED: (target) =>
+    UNREACHED(
+      target,
+      'nothing listens on that port',
+      'Start Postgres, or see the host and port in DATABASE_URL.',
+    ),
+  ENOTFOUND: NO_HOST,
+  EAI_AGAIN: NO_HOST,
+  EAI_FAIL: NO_HOST,
+  ETIMEDOUT: TIMED_OUT,
+  EHOSTUNREACH: NO_ROUTE,
+  ENETUNREACH: NO_ROUTE,
+  ECONNRESET: BROKEN_OFF,
+  EPIPE: BROKEN_OFF,
+  ENOENT: ({ server }) =>
+    `There is no socket of a database server at ${server}: see the host in DATABASE_URL.`,
+  EACCES: ({ server }) =>
+    `This account may not use the socket of the database server at ${server}: see the host in DATABASE_URL.`,
+  '3D000': ({ server, database }) =>
+    `There is no database ${database} on the server ${server}: create it, or see the end of DATABASE_URL.`,
+  '28P01': REFUSED_PASSWORD,
+  '53300': ({ server, user }) =>
+    `The database server ${server} has no connection left for user ${user}: raise its max_connections, or lower DATABASE_POOL_SIZE.`,
+  '57P03': ({ server }) =>
+    `The database server ${server} is starting up or shutting down: try again in a moment.`,
+};
+
+/** `no pg_hba.conf entry for host …, no encryption`; before Postgres 14 it was `SSL off`. */
+const TLS_MISSING = /no pg_hba\.conf entry[^]*(no encryption|SSL off)/;
+
+function explainRefusal({ at, server, user }: Target, message: string): string {
+  if (TLS_MISSING.test(message)) {
+    return `The database server ${server} does not let user ${user} in without TLS, or not at all (pg_hba.conf): add sslmode=verify-full to DATABASE_URL, or an entry for ${at} there.`;
+  }
+  if (/no pg_hba\.conf entry/.test(message)) {
+    return `The database server ${server} has no entry for user ${user} and ${at} in pg_hba.conf: add one, or see the user in DATABASE_URL.`;
+  }
+  if (/does not exist|is not permitted to log in/.test(message)) {
+    return `The database server ${server} has no role ${user} that may log in: see the user in DATABASE_URL.`;
+  }
+  return `The database server ${server} refuses user ${user}: see the user and password in DATABASE_URL.`;
+}
+
+const BY_MESSAGE: readonly (readonly [RegExp, Sentence])[] = [
+  [/client password must be a/, REFUSED_PASSWORD],
+  [
+    /does not support SSL connections/,
+    ({ server }) =>
+      `The database server ${server} offers no TLS: switch it on there, or take sslmode out of DATABASE_URL.`,
+  ],
+  [/timeout exceeded when trying to connect|timeout expired/, TIMED_OUT],
+  [/Connection terminated unexpectedly/, BROKEN_OFF],
+];
+
+function sentenceFor(target: Target, error: Error & { code?: unknown }): string | undefined {
+  const code = typeof error.code === 'string' ? error.code : '';
+  if (code === '28000') return explainRefusal(target, error.message);
+  // Any file may be missing; only a socket is connected to.
+  if (/^(ENOENT|EACCES)$/.test(code) && (error as NodeJS.ErrnoException).syscall !== 'connect') {
+    return undefined;
+  }
+  const known = Object.hasOwn(BY_CODE, code) ? BY_CODE[code] : undefined;
+  if (known) return known(target, error);
+  if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(code)) return CERTIFICATE(target, error);
+  const said = BY_MESSAGE.find(([pattern]) => pattern.test(error.message));
+  return said?.[1](target, error);
+}
+
+/**
+ * Asks the driver, so that what is named is what was tried.
+ * @throws what reading a certificate's file throws, if the URL names one
+ */
+function readTarget(url: string): Target {
+  const { host, port, database, user, password } = new Client({ connectionString: url });
+  const server = host.startsWith('/') ? host : `${host}:${port}`;
+  return {
+    at: `${server}/${database ?? ''}`,
+    server,
+    database: database ?? '',
+    user: user ?? '',
+    hasPassword: typeof password === 'string' && password !== '',
+  };
+}
+
+/**
+ * Says why a database does not let us in: a wrong password, a missing database, an unknown host and a closed port are
+ * different sentences. They name server, database, user and setting, and no part of a password: a URL in which a password
+ * could be taken for something else was refused before ({@link objectionToDatabaseUrl}).
+ * @param error what the driver threw, or something that it caused
+ * @param databaseUrl the setting; undefined in embedded mode, whose database is not the reader's to configure
+ * @returns undefined if it is another fault
+ */
+export function explainConnectionFault(
+  error: unknown,
+  databaseUrl: string | undefined,
+): string | undefined {
+  if (databaseUrl === undefined || databaseUrl === '') return undefined;
+  let target: Target;
+  try {
+    target = readTarget(databaseUrl);
+  } catch {
+    return 'DATABASE_URL names a file of a certificate or key (sslrootcert, sslcert, sslkey) that cannot be read.';
+  }
+  let current = error;
+  for (let depth = 0; depth < 5 && isNativeError(current); depth += 1) {
+    const sentence = sentenceFor(target, current);
+    if (sentence !== undefined) return sentence;
+    current = current.cause;
+  }
+  return undefined;
+}
+
+/** The database does not let this process in; the message is a plain sentence. */
+export class ConnectionError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ConnectionError';
+  }
+}
