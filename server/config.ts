@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { objectionsToCheckpoints, readCheckpointSettings } from './checkpointSettings';
 import { objectionsToEventFeed, readEventFeedSettings } from './eventFeedSettings';
 import { objectionToDatabaseUrl } from './databaseSettings';
-import { findOperator } from './findOperator';
+import { readOperators } from './findOperator';
 import { SECRET_SETTINGS, objectionsToKeys, readSecrets } from './keySettings';
 import type { KeySetting, Secrets } from './keySettings';
 import { objectionsToMail, readMailSettings } from './mailSettings';
@@ -59,6 +59,7 @@ export const settings = z.object({
   ALLOW_OWNER_ROLE: flag(),
   SCHEMA_CHECK_INTERVAL_SEC: integer(60, 1, 3600),
   MIGRATED_BY: text(),
+  OPERATOR: text(),
   RELEASE: text(),
   TRUST_PROXY: text(),
   REQUEST_TIMEOUT_SEC: integer(30, 1, 300),
@@ -220,7 +221,7 @@ function buildConfig(env: Settings) {
     schemaGuard: env.SCHEMA_GUARD ?? (production ? ('enforce' as const) : ('warn' as const)),
     schemaKnownRoles: splitNames(env.SCHEMA_KNOWN_ROLES),
     allowOwnerRole: env.ALLOW_OWNER_ROLE ?? false,
-    migratedBy: env.MIGRATED_BY ?? findOperator(),
+    ...readOperators(env),
     schemaCheckIntervalSec: env.SCHEMA_CHECK_INTERVAL_SEC,
     trustProxy: parseTrustProxy(env.TRUST_PROXY),
     requestTimeoutSec: env.REQUEST_TIMEOUT_SEC,

@@ -15,14 +15,23 @@ export interface Principal {
   readonly enrolsBy?: string;
 }
 
-/** Who acts: a staff id, `system`, or `anonymous` before anybody is signed in. */
+/**
+ * Who acts: a staff id, `operator:<user>@<host>` on the command line, `system` for what the server does by itself, or
+ * `anonymous` before anybody is signed in.
+ */
 export type Actor = string;
+
+/** Whether an operator acts, or the server for one: no member of any tenant. */
+export const isOfOperators = (actor: Actor): boolean =>
+  actor === 'system' || actor.startsWith('operator:');
 
 /** What every action and every audit event needs to know of the request that caused it. */
 export interface RequestContext {
   readonly correlationId: string;
   /** The client chose the correlation id: it joins events, and proves nothing. */
   readonly correlationIdFrom?: 'client';
+  /** The operator's own reference of why, such as the number of a ticket. */
+  readonly ticket?: string;
   readonly tenantId: string | null;
   readonly actor: Actor;
   readonly sessionId: string | null;

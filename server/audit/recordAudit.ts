@@ -39,10 +39,12 @@ export function toAuditRow(ctx: RequestContext, event: AuditEvent): AuditRow {
     country: ctx.country,
     user_agent: ctx.userAgent,
     correlation_id: ctx.correlationId,
-    // Beside every action's own details: whoever chose the id could join this event with others.
-    details: ctx.correlationIdFrom
-      ? { ...details, correlationIdFrom: ctx.correlationIdFrom }
-      : details,
+    // Beside every action's own details: whoever chose the id could join this event with others; and the operator's why.
+    details: {
+      ...details,
+      ...(ctx.correlationIdFrom && { correlationIdFrom: ctx.correlationIdFrom }),
+      ...(ctx.ticket !== undefined && { ticket: ctx.ticket }),
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { isOfOperators } from '../context';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { Deps } from '../deps';
@@ -58,7 +59,7 @@ export async function forceLogout(
         ...own,
         ...(compromise ? { compromise } : {}),
       });
-      const by = ctx.actor === 'system' ? 'operator' : 'administrator';
+      const by = isOfOperators(ctx.actor) ? 'operator' : 'administrator';
       const notice = { kind: 'forced_logout', by, passwordExpired: done.passwordExpired } as const;
       await queueNotice(deps, tx, ctx, own, notice);
       return done;

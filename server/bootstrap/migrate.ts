@@ -33,6 +33,10 @@ export interface MigrateOptions extends LockOptions {
   appliedBy?: string | undefined;
   /** Joins the audit events with the log of whoever asked. Default `migration`. */
   correlationId?: string | undefined;
+  /** Of the audit events. Default `system`. */
+  actor?: string | undefined;
+  /** The operator's own reference of why. */
+  ticket?: string | undefined;
 }
 
 /** Neighbours that share a transaction, in the order of the migrations. */
@@ -103,7 +107,8 @@ export async function runMigrations(
   options: MigrateOptions = {},
 ): Promise<readonly AppliedMigration[]> {
   const journal = await readMigrations(migrationsFolder);
-  const { codeVersion, appliedBy, correlationId = 'migration' } = options;
+  const { codeVersion, appliedBy, correlationId = 'migration', actor = 'system', ticket } = options;
+  const told = { correlationId, actor, ticket };
   const settings = { application_name: applicationName(codeVersion) };
   const provenance = { codeVersion: codeVersion ?? null, appliedBy: appliedBy ?? null };
   const work = (holder: Client) =>
@@ -111,7 +116,7 @@ export async function runMigrations(
       url,
       async (worker) => {
         await probe(worker);
-        const run: Run = { holder, worker, provenance, correlationId, applied: [], unaudited: [] };
+        const run: Run = { holder, worker, provenance, ...told, applied: [], unaudited: [] };
         await applyPending(run, journal).catch(async (error: unknown) => {
           throw await explainFailure(run, error);
         });

@@ -15,6 +15,8 @@ export function migrateCommand() {
       codeVersion: config.version,
       appliedBy: config.migratedBy,
       correlationId: ctx.correlationId,
+      actor: ctx.actor,
+      ticket: ctx.ticket,
       onWait: ({ message }) => process.stderr.write(`${message}\n`),
     });
     const addresses = await normalizeAddresses(deps, ctx, 'operator');

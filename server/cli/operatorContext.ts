@@ -52,7 +52,7 @@ export async function asOperator<T>(
     const ctx: RequestContext = {
       correlationId: deps.random.id(),
       tenantId: null,
-      actor: 'system',
+      actor: config.operator,
       sessionId: null,
       ip: null,
       country: null,

@@ -1,3 +1,4 @@
+import { isOfOperators } from '../context';
 import type { RequestContext } from '../context';
 import { LINK_DAYS } from './noticeLink';
 import { toLine } from './plainText';
@@ -155,7 +156,7 @@ const defuse = (userAgent: string) =>
 
 /** Where and on what; nothing of it is known of an operator's command. */
 function describeOrigin({ actor, ip, country, userAgent }: NoticeFacts['ctx']): string[] {
-  if (actor === 'system') return ['By:     an operator of this service'];
+  if (isOfOperators(actor)) return ['By:     an operator of this service'];
   return [
     `Where:  ${nameCountry(country)}, address ${ip ?? 'not known'}`,
     `Device: ${userAgent === null ? 'gives no name' : defuse(userAgent)}`,

@@ -75,7 +75,7 @@ describe('an operator', () => {
     expect(audited).toStrictEqual([
       {
         subject: `log:${tenant}`,
-        actor: 'system',
+        actor: expect.stringMatching(/^operator:[^@\s]+@[^@\s]+$/),
         details: { logId: tenant, to: 1, via: 'operator' },
       },
     ]);

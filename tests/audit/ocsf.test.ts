@@ -80,7 +80,7 @@ const SUBJECTS = [
   '',
 ];
 
-const ACTORS = [STAFF, 'system', 'anonymous'];
+const ACTORS = [STAFF, 'system', 'anonymous', 'operator:ann@host.example'];
 const OUTCOMES = ['success', 'failure', 'denied'];
 const NOTHING = { tenant: null, session: null, ip: null, country: null, agent: null, details: {} };
 

@@ -177,7 +177,9 @@ describe('a database that an older release has written', () => {
       url,
       `SELECT actor, details->>'setting' AS setting FROM audit_logs WHERE action = 'KEY_ADOPTED'`,
     );
-    expect(events).toStrictEqual([{ actor: 'system', setting: 'TOKEN_HASH_KEY' }]);
+    expect(events).toStrictEqual([
+      { actor: expect.stringMatching(/^operator:[^@\s]+@[^@\s]+$/), setting: 'TOKEN_HASH_KEY' },
+    ]);
     await startServer(env).url();
 
     const again = await operate(env, ['keys', 'adopt']);

@@ -52,7 +52,11 @@ describe('policy reset', () => {
     const known = await pollUntil('the new policy', read, ({ version }) => version === 2);
     expect(known.policy).toStrictEqual(DEFAULT_POLICY);
     expect((await auditOf('RISK_POLICY_CHANGED', tenantId))[1]).toMatchObject({
-      ...{ outcome: 'success', actor: 'system', subject: `tenant:${tenantId}` },
+      ...{
+        outcome: 'success',
+        actor: expect.stringMatching(/^operator:[^@\s]+@[^@\s]+$/),
+        subject: `tenant:${tenantId}`,
+      },
       details: { version: 2, before: { stepUpFrom: 30 }, after: DEFAULT_POLICY },
     });
   });

@@ -67,7 +67,11 @@ describe('staff disable and enable', () => {
     expect(await liveTokensOf(staffId)).toHaveLength(0);
     const [disabled] = await auditOf('STAFF_DISABLED', tenantId);
     const subject = `staff:${staffId}`;
-    expect(disabled).toMatchObject({ actor: 'system', subject, details: { via: 'operator' } });
+    expect(disabled).toMatchObject({
+      actor: expect.stringMatching(/^operator:[^@\s]+@[^@\s]+$/),
+      subject,
+      details: { via: 'operator' },
+    });
     const [session] = await sessionsOf(staffId);
     expect(session?.revokeReason).toBe('manual');
     // What ended because of it did not end before it.

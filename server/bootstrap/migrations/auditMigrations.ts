@@ -4,11 +4,12 @@ import type { Connection } from './clients';
 import { SEARCH_PATH } from './clients';
 import type { AppliedMigration, Run } from './run';
 
-function toEvent({ correlationId, provenance }: Run, migration: AppliedMigration) {
+function toEvent({ correlationId, actor, ticket, provenance }: Run, migration: AppliedMigration) {
   const ctx: RequestContext = {
     correlationId,
     tenantId: null,
-    actor: 'system',
+    actor,
+    ...(ticket !== undefined && { ticket }),
     sessionId: null,
     ip: null,
     country: null,

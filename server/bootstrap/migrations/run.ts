@@ -26,6 +26,8 @@ export interface Run {
   readonly worker: Client;
   readonly provenance: Provenance;
   readonly correlationId: string;
+  readonly actor: string;
+  readonly ticket: string | undefined;
   /** What is committed. */
   applied: AppliedMigration[];
   /** What is committed of a migration of single statements that is not applied yet. */

@@ -19,7 +19,7 @@ export const auditLogs = pgTable(
       .default(sql`clock_timestamp()`),
     action: text('action').notNull(),
     outcome: auditOutcome('outcome').notNull(),
-    /** A staff id, `system` or `anonymous`. */
+    /** A staff id, `operator:<user>@<host>`, `system` or `anonymous`. */
     actor: text('actor').notNull(),
     /** What it was done to: `staff:<id>`, `session:<id>`, … */
     subject: text('subject'),
