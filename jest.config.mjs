@@ -27,7 +27,10 @@ export default {
   globalTeardown: '<rootDir>/tests/helpers/globalTeardown.ts',
   testSequencer: '<rootDir>/tests/helpers/longestFirst.mjs',
   setupFilesAfterEnv: ['<rootDir>/tests/helpers/closeHandles.ts'],
-  moduleNameMapper: { '^@/(.*)$': '<rootDir>/$1' },
+  moduleNameMapper: {
+    '^@/(.*)$': '<rootDir>/$1',
+    '^supertest$': '<rootDir>/tests/helpers/supertest.cjs',
+  },
   transform: {
     '^.+\\.[cm]?[jt]s$': [
       '@swc/jest',
