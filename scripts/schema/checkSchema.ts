@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GENERATE, migrationsOf, numberOf, schemaOf } from './folder';
 import type { MigrationsFolder } from './folder';
 import type { Finding } from './finding';
+import { contentsOf, remember } from './remember';
 
 interface Answer {
   tables?: number;
@@ -64,7 +66,12 @@ export async function checkSchema(root: string, folder: MigrationsFolder): Promi
     tables = 0,
     unexported = [],
     statements = [],
-  } = await compare(schemaOf(root), snapshot);
+  } = await remember(
+    [...contentsOf(schemaOf(root)), readFileSync(snapshot)],
+    () => compare(schemaOf(root), snapshot),
+    // The text of an error names the folder that it came from.
+    (answer) => answer.error === undefined,
+  );
   if (error?.includes('Interactive prompts require a TTY')) {
     const message =
       'The schema has a change without a migration, and it is ambiguous: a table or column was renamed, or one dropped and another added.';

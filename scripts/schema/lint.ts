@@ -11,6 +11,7 @@ import {
   isRepeatableAlone,
   relationOf,
 } from './lintRules';
+import { remember } from './remember';
 
 /** The oldest Postgres that is supported: what is safe there is safe on newer ones. */
 const POSTGRES = '14';
@@ -101,11 +102,19 @@ function runSquawk(program: string, sql: Buffer, inTransaction: boolean): Squawk
   return JSON.parse(output) as SquawkFinding[];
 }
 
-function squawkHits(program: string, sql: Buffer, statements: Statement[], alone: boolean): Hit[] {
+async function squawkHits(
+  program: string,
+  sql: Buffer,
+  statements: Statement[],
+  alone: boolean,
+): Promise<Hit[]> {
   const lines = sql.toString('utf8').split('\n');
   const offsetOf = (line: number, column: number) =>
     Buffer.byteLength(lines.slice(0, line).join('\n')) + (line > 0 ? 1 : 0) + column;
-  return runSquawk(program, sql, !alone)
+  const found = await remember(['squawk', String(alone), sql], () =>
+    runSquawk(program, sql, !alone),
+  );
+  return found
     .filter(({ rule_name: rule }) => SQUAWK_RULES.has(rule))
     .map(({ line, column, message, help, rule_name: rule }) => {
       const offset = offsetOf(line, column);
@@ -234,7 +243,7 @@ async function lintMigration(
   }
   const alone = MARKER.exec(text)?.[1] === 'none';
   const hits = [
-    ...(squawk === undefined ? [] : squawkHits(squawk, sql, statements, alone)),
+    ...(squawk === undefined ? [] : await squawkHits(squawk, sql, statements, alone)),
     ...ownHits(statements),
   ];
   const found = hits.filter((hit) => !waitsForNobody(hit, statements, alone) && !isAllowed(hit));

@@ -6,6 +6,7 @@ import { readCatalogue } from '../../server/bootstrap/catalogue/readCatalogue';
 import type { Catalogue } from '../../server/bootstrap/catalogue/readCatalogue';
 import { startEmbeddedPostgres } from '../../server/bootstrap/embeddedPostgres';
 import { migrate } from '../../server/bootstrap/migrate';
+import { contentsOf, remember } from './remember';
 
 /** A Postgres of its own for as long as the work takes, and nothing of it after. */
 export async function withScratchServer<T>(work: (url: string) => Promise<T>): Promise<T> {
@@ -35,7 +36,9 @@ export async function withClient<T>(url: string, work: (client: Client) => Promi
 
 /** What these migrations make of an empty database. */
 export const makeCatalogue = (migrations: string): Promise<Catalogue> =>
-  withScratchServer(async (url) => {
-    await migrate(url, migrations);
-    return withClient(url, readCatalogue);
-  });
+  remember(['catalogue', ...contentsOf(migrations)], () =>
+    withScratchServer(async (url) => {
+      await migrate(url, migrations);
+      return withClient(url, readCatalogue);
+    }),
+  );

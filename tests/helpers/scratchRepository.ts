@@ -39,6 +39,11 @@ export const GIT_ENV = {
   GIT_COMMITTER_EMAIL: 'developer@example.com',
 };
 
+/** The schema tool keeps its answers for as long as the run lasts. */
+export const SCHEMA_CACHE = {
+  GATEHOUSE_SCHEMA_CACHE: join(process.env['GATEHOUSE_TEST_DIR'] ?? tmpdir(), 'schemaAnswers'),
+};
+
 export interface ToolResult {
   code: number;
   stdout: string;
@@ -67,7 +72,11 @@ export interface ScratchRepository {
 
 export function run(program: string, args: string[], cwd: string, env: NodeJS.ProcessEnv = {}) {
   return new Promise<ToolResult>((resolve) => {
-    const options = { cwd, env: { ...GIT_ENV, ...env }, maxBuffer: 16 * 1024 * 1024 };
+    const options = {
+      cwd,
+      env: { ...GIT_ENV, ...SCHEMA_CACHE, ...env },
+      maxBuffer: 16 * 1024 * 1024,
+    };
     const child = execFile(program, args, options, (error, stdout, stderr) => {
       const code = error ? (typeof error.code === 'number' ? error.code : 1) : 0;
       resolve({ code, stdout, stderr });

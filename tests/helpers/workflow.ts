@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { SCHEMA_CACHE } from './scratchRepository';
 import { REPOSITORY } from './serverProcess';
 
 interface Step {
@@ -120,6 +121,7 @@ export async function runJob(
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
       CI: 'true',
+      ...SCHEMA_CACHE,
       GITHUB_ENV: envFile,
       GITHUB_STEP_SUMMARY: summary,
       ...env,
