@@ -9,6 +9,7 @@ import {
   standing,
   thisDatabase,
   untilDelivered,
+  useFreshDatabase,
 } from '@/tests/helpers/checkpoints';
 import { closeLater } from '@/tests/helpers/closing';
 import { pollUntil } from '@/tests/helpers/pollUntil';
@@ -19,6 +20,7 @@ let sink: string;
 let node: ReturnType<typeof openDeliverer> | undefined;
 
 beforeEach(async () => {
+  await useFreshDatabase();
   receiver = await startReceiver();
   sink = receiver.settings().webhook.sink;
 });

@@ -10,6 +10,7 @@ import {
   signed,
   thisDatabase,
   untilDelivered,
+  useFreshDatabase,
   untilFailed,
 } from '@/tests/helpers/checkpoints';
 import { pollUntil } from '@/tests/helpers/pollUntil';
@@ -19,6 +20,7 @@ let sink: string;
 let node: ReturnType<typeof openDeliverer> | undefined;
 
 beforeEach(async () => {
+  await useFreshDatabase();
   receiver = await startReceiver();
   sink = receiver.settings().webhook.sink;
 });
@@ -64,6 +66,7 @@ describe('a receiver', () => {
   });
 
   it('gets what is signed later, soon', async () => {
+    await signMore(1);
     open();
     await untilDelivered(sink);
     const before = receiver.accepted.length;
@@ -172,6 +175,7 @@ describe('a receiver that does not take a checkpoint', () => {
   });
 
   it('since it is away gets everything once it is back, and meanwhile the metrics say how far behind it is', async () => {
+    await signMore(1);
     open();
     await untilDelivered(sink);
     await receiver.stop();

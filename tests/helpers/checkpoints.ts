@@ -10,10 +10,21 @@ import { ask } from './askDatabase';
 import { closeLater } from './closing';
 import { memoryLog } from './memoryLog';
 import { pollUntil } from './pollUntil';
+import { createTestDatabase } from './testDatabase';
 
 export const thisDatabase = () => process.env['DATABASE_URL'] ?? '';
 
 const random = { bytes: randomBytes, id: () => uuidV7(Date.now(), randomBytes(16)) };
+
+/**
+ * Gives the test that is about to run a database of its own: a sink of another name begins from the first checkpoint, and
+ * would be given again all that earlier tests had signed.
+ */
+export async function useFreshDatabase(): Promise<void> {
+  const { url, drop } = await createTestDatabase();
+  closeLater(drop);
+  process.env['DATABASE_URL'] = url;
+}
 
 /** Has as many trees as are asked for grow by one event each, and every head signed: so many checkpoints more. */
 export async function signMore(count: number, url = thisDatabase()): Promise<void> {
@@ -117,12 +128,14 @@ export const untilDelivered = (sink: string, url = thisDatabase()) =>
   pollUntil(
     'everything is delivered',
     async () => {
-      const newest = (await signed(url)).at(-1)?.id;
+      const [{ newest } = { newest: null }] = await ask<{ newest: string | null }>(
+        url,
+        'SELECT max(id) AS newest FROM audit_checkpoints',
+      );
       const row = await standing(sink, url);
-      return { newest, delivered: Number(row?.delivered_id), free: row?.claimed_by === null };
+      return { newest, delivered: row?.delivered_id ?? null, free: row?.claimed_by === null };
     },
     ({ newest, delivered, free }) => newest === delivered && free,
-    20_000,
   );
 
 /** Nobody has to wait any longer before a sink is tried again. */

@@ -3,7 +3,7 @@ export async function pollUntil<T>(
   what: string,
   ask: () => Promise<T>,
   fits: (answer: T) => boolean,
-  timeoutMs = 15_000,
+  timeoutMs = 40_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
