@@ -6,6 +6,7 @@ import { db } from '@/server/db';
 import { uuidV7 } from '@/server/db/ids';
 import { refreshTokens, tenantStaff, tenants, userSessions, users } from '@/server/db/schema';
 import { createKeyRing } from '@/server/keyRing';
+import { seedClock } from './seedClock';
 
 export interface SeedOptions {
   permissions?: string[];
@@ -70,9 +71,8 @@ export async function seedTestUserAndToken(options: SeedOptions = {}): Promise<S
       rememberMe: true,
     });
   });
-  const clock = { now: () => new Date() };
   const random = { bytes: randomBytes, id };
-  const { accessToken } = createAccessTokens(config, keys, clock, random).issue({
+  const { accessToken } = createAccessTokens(config, keys, seedClock, random).issue({
     userId,
     tenantId,
     sid: sessionId,

@@ -6,6 +6,7 @@ import { createApp } from '@/server/createApp';
 import { createDeps } from '@/server/deps';
 import type { Deps } from '@/server/deps';
 import { closeLater } from './closing';
+import { seedByClock } from './seedClock';
 
 export interface MovableClock extends Clock {
   forward(seconds: number): void;
@@ -13,15 +14,17 @@ export interface MovableClock extends Clock {
 
 const STEP_MS = 30_000;
 
-/** Starts in the middle of a TOTP time step, so that no test meets the turn of one by chance. */
+/** Starts in the middle of a TOTP time step, so that no test meets the turn of one by chance. Seeded tokens carry its time. */
 export function createMovableClock(): MovableClock {
   let now = Math.floor(Date.now() / STEP_MS) * STEP_MS + STEP_MS / 2;
-  return {
+  const clock: MovableClock = {
     now: () => new Date(now),
     forward(seconds) {
       now += seconds * 1000;
     },
   };
+  seedByClock(clock);
+  return clock;
 }
 
 /** Another application on this test file's database, with other settings, another clock or logger. */
