@@ -141,15 +141,23 @@ const scansOf = (node: PlanNode): string[] => [
 
 /** The tables that a statement reads from end to end: with these values; a prepared one, with any. */
 async function seqScans(client: Client, { name, text, values }: Statement): Promise<string[]> {
-  const explain = async (options: string, parameters?: unknown[]) => {
+  const explain = async (statement: string, parameters?: unknown[]) => {
     const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-      `EXPLAIN (FORMAT JSON${options}) ${text}`,
+      `EXPLAIN (FORMAT JSON) ${statement}`,
       parameters,
     );
     return scansOf((rows[0] as (typeof rows)[number])['QUERY PLAN'][0].Plan);
   };
-  const scans = await explain('', values);
-  if (name !== undefined) scans.push(...(await explain(', GENERIC_PLAN')));
+  const scans = await explain(text, values);
+  if (name !== undefined) {
+    // Postgres 14 and 15 do not know EXPLAIN (GENERIC_PLAN).
+    await client.query(`SET plan_cache_mode = force_generic_plan; PREPARE anything AS ${text}`);
+    const nothing = values.map(() => 'NULL').join(', ');
+    scans.push(
+      ...(await explain(values.length > 0 ? `EXECUTE anything(${nothing})` : 'EXECUTE anything')),
+    );
+    await client.query('DEALLOCATE anything; RESET plan_cache_mode');
+  }
   return [...new Set(scans)].filter((table) => GROWING_TABLES.includes(table));
 }
 

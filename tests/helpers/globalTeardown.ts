@@ -1,7 +1,9 @@
 import { rmSync } from 'node:fs';
+import { dropTestDatabases } from './testDatabase';
 
 export default async function globalTeardown(): Promise<void> {
-  await globalThis.gatehouseTestServer?.stop();
+  if (globalThis.gatehouseTestServer) await globalThis.gatehouseTestServer.stop();
+  else await dropTestDatabases();
   const folder = process.env['GATEHOUSE_TEST_DIR'];
   if (folder) rmSync(folder, { recursive: true, force: true });
 }

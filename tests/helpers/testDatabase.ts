@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 
-export const TEMPLATE_DATABASE = 'gatehouse_template';
+/** Tells the databases of this run from those of others on the same server. */
+const runId = (): string => (process.env['GATEHOUSE_TEST_RUN'] ??= randomBytes(4).toString('hex'));
+
+/** The migrated database that each test file's is a clone of. */
+export const templateName = (): string => `gatehouse_template_${runId()}`;
 
 /** The same server, another database. */
 export function databaseUrl(serverUrl: string, database: string): string {
@@ -10,11 +14,11 @@ export function databaseUrl(serverUrl: string, database: string): string {
   return url.toString();
 }
 
-async function onServer(statement: string): Promise<void> {
+async function onServer<T>(work: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: process.env['GATEHOUSE_TEST_SERVER'] });
   await client.connect();
   try {
-    await client.query(statement);
+    return await work(client);
   } finally {
     await client.end();
   }
@@ -22,13 +26,27 @@ async function onServer(statement: string): Promise<void> {
 
 /** A fresh database: a clone of the migrated template, or an empty one. */
 export async function createTestDatabase(
-  template: string = TEMPLATE_DATABASE,
+  template: string = templateName(),
 ): Promise<{ url: string; drop(): Promise<void> }> {
-  const name = `test_${randomBytes(6).toString('hex')}`;
-  // Copied as files: the way over the log, which Postgres takes by itself, costs three times as much.
-  await onServer(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`);
+  const name = `test_${runId()}_${randomBytes(6).toString('hex')}`;
+  const cloning = process.env['GATEHOUSE_TEST_CLONING'] ?? '';
+  await onServer((client) =>
+    client.query(`CREATE DATABASE ${name} TEMPLATE ${template} ${cloning}`),
+  );
   return {
     url: databaseUrl(process.env['GATEHOUSE_TEST_SERVER'] ?? '', name),
-    drop: () => onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+    drop: async () => {
+      await onServer((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+    },
   };
 }
+
+/** Removes all that this run made on a server that outlives it. */
+export const dropTestDatabases = (): Promise<void> =>
+  onServer(async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      'SELECT datname AS name FROM pg_database WHERE datname = $1 OR starts_with(datname, $2)',
+      [templateName(), `test_${runId()}_`],
+    );
+    for (const { name } of rows) await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
+  });
