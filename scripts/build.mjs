@@ -178,7 +178,8 @@ const sources = [
   'package.json',
   'package-lock.json',
 ];
-const sourceTime = Math.max(...sources.map((name) => newest(join(root, name))));
+const present = sources.map((name) => join(root, name)).filter((path) => existsSync(path));
+const sourceTime = Math.max(...present.map(newest));
 const tsc = resolveBin('typescript', 'bin/tsc');
 
 if (existsSync(entry) && statSync(entry).mtimeMs >= sourceTime) process.exit(0);

@@ -5,11 +5,13 @@ import { z } from 'zod';
 import { objectionsToCheckpoints, readCheckpointSettings } from './checkpointSettings';
 import { objectionsToEventFeed, readEventFeedSettings } from './eventFeedSettings';
 import { objectionToDatabaseUrl } from './databaseSettings';
+import { EnvironmentFileError, addEnvironmentFile } from './environmentFile';
 import { readOperators } from './findOperator';
 import { SECRET_SETTINGS, objectionsToKeys, readSecrets } from './keySettings';
 import type { KeySetting, Secrets } from './keySettings';
 import { objectionsToMail, readMailSettings } from './mailSettings';
 import { namesProxies, parseTrustProxy } from './trustProxy';
+import { findUnknownSettings } from './unknownSettings';
 import { findWebauthnProblems, readWebauthn } from './webauthnSettings';
 
 /** A setting is missing or wrong: `problems` holds one plain sentence for each. */
@@ -266,10 +268,27 @@ const splitNames = (value: string | undefined): string[] =>
     .map((name) => name.trim())
     .filter((name) => name !== '');
 
-export type Config = Readonly<ReturnType<typeof buildConfig>>;
+export type Config = Readonly<
+  ReturnType<typeof buildConfig> & {
+    /** A sentence for each setting that looks like ours and is none. */
+    unknownSettings: readonly string[];
+  }
+>;
 
 /** A config whose database and secrets are known: what {@link createDeps} needs. */
 export type ReadyConfig = Config & { databaseUrl: string; secrets: Secrets };
+
+/**
+ * Adds the settings of `.env` in the working directory to the environment. A program calls it first; tests never do.
+ * @throws ConfigError if the file cannot be read or used
+ */
+export function readEnvironmentFile(): void {
+  try {
+    addEnvironmentFile(process.env, join(process.cwd(), '.env'));
+  } catch (error) {
+    throw error instanceof EnvironmentFileError ? new ConfigError([error.message]) : error;
+  }
+}
 
 /**
  * Reads every setting from the environment, once.
@@ -279,14 +298,13 @@ export type ReadyConfig = Config & { databaseUrl: string; secrets: Secrets };
  */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const parsed = settings.safeParse(env);
-  if (!parsed.success) {
-    throw new ConfigError(
-      parsed.error.issues.map((issue) => `${issue.path.join('.')} is wrong: ${issue.message}.`),
-    );
-  }
-  const problems = [...missingSettings(parsed.data), ...wrongSettings(parsed.data)];
-  if (problems.length > 0) throw new ConfigError(problems);
-  return Object.freeze(buildConfig(parsed.data));
+  const unknown = findUnknownSettings(env, Object.keys(settings.shape));
+  const problems = parsed.success
+    ? [...missingSettings(parsed.data), ...wrongSettings(parsed.data)]
+    : parsed.error.issues.map(({ path, message }) => `${path.join('.')} is wrong: ${message}.`);
+  // A setting that is missing may be there under a misspelt name.
+  if (!parsed.success || problems.length > 0) throw new ConfigError([...problems, ...unknown]);
+  return Object.freeze({ ...buildConfig(parsed.data), unknownSettings: unknown });
 }
 
 /**

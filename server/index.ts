@@ -15,7 +15,7 @@ import type { LockWait } from './bootstrap/migrate';
 import { prepareDatabase } from './bootstrap/prepareDatabase';
 import { renewAttempts } from './bootstrap/renewAttempts';
 import { watchExports } from './compliance';
-import { loadConfig, requireReady } from './config';
+import { loadConfig, readEnvironmentFile, requireReady } from './config';
 import type { Config, ReadyConfig } from './config';
 import { createDeps } from './deps';
 import type { Deps } from './deps';
@@ -76,11 +76,15 @@ The current TOTP code:  npm run --silent admin -- totp code --secret ${signIn.to
 }
 
 async function start(running: Running): Promise<void> {
+  readEnvironmentFile();
   const config = loadConfig();
   const ready = await openDatabase(config, running);
   // Before anything is changed: a key that cannot be used refuses the start.
   const deps = createDeps(ready);
   running.deps = deps;
+  for (const sentence of config.unknownSettings) {
+    deps.logger.warn({ code: 'UNKNOWN_SETTING' }, sentence);
+  }
   const onWait = ({ message }: LockWait) => deps.logger.warn(message);
   const ownership = await assertGrants(ready, deps.logger);
   const applied = await prepareDatabase(ready, { onWait });

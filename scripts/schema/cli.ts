@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { objectionToDatabaseUrl } from '../../server/databaseSettings';
+import { addEnvironmentFile } from '../../server/environmentFile';
 import { check } from './check';
 import type { Finding, Findings } from './finding';
 import { generate } from './generate';
@@ -41,6 +42,7 @@ const parse = () => parseArgs({ options: OPTIONS, allowPositionals: true });
 
 function databaseUrlOf(values: Values, positionals: readonly string[]): string | undefined {
   if (values.database !== true) return undefined;
+  addEnvironmentFile(process.env, resolve('.env'));
   const url = positionals[1] ?? process.env['DATABASE_URL'];
   if (url === undefined || url === '') throw new Error('--database needs a URL, or DATABASE_URL.');
   const objection = objectionToDatabaseUrl(url);

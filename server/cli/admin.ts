@@ -1,6 +1,6 @@
 import { ZodError } from 'zod';
 import { MigrationError } from '../bootstrap/migrate';
-import { loadConfig, readVersion } from '../config';
+import { loadConfig, readEnvironmentFile, readVersion } from '../config';
 import { explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault, violatedConstraint } from '../db/pgErrors';
 import { describeCommand, describeCommands } from './commandHelp';
@@ -57,6 +57,7 @@ async function main(args: string[]): Promise<number> {
   if (request.kind === 'help') help(request.names);
   if (request.kind === 'version') say(readVersion());
   if (request.kind !== 'run') return 0;
+  readEnvironmentFile();
   const result = await request.command.run(request.options);
   say(JSON.stringify(result));
   return 'ok' in result && result.ok === false ? 1 : 0;

@@ -15,7 +15,7 @@ import {
   startEmbeddedPostgres,
 } from '../bootstrap/embeddedPostgres';
 import { findLocalSecrets } from '../bootstrap/localSecrets';
-import { ConfigError } from '../config';
+import { ConfigError, readEnvironmentFile } from '../config';
 import { loadEvidenceConfig } from '../evidenceConfig';
 import { explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault } from '../db/pgErrors';
@@ -159,6 +159,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return EXIT.SOUND;
   }
+  readEnvironmentFile();
   const config = loadEvidenceConfig();
   const keys = gatherKeys(config, key ?? []);
   const database = await openDatabase(config);

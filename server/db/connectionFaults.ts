@@ -104,6 +104,11 @@ const BY_MESSAGE: readonly (readonly [RegExp, Sentence])[] = [
       `The database server ${server} offers no TLS: switch it on there, or take sslmode out of DATABASE_URL.`,
   ],
   [/timeout exceeded when trying to connect|timeout expired/, TIMED_OUT],
+  [
+    /Query read timeout/,
+    ({ at }) =>
+      `The database ${at} does not answer in time: see its log, and who holds locks in it.`,
+  ],
   [/Connection terminated unexpectedly/, BROKEN_OFF],
 ];
 

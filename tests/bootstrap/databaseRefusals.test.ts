@@ -7,7 +7,13 @@ import { objectionToDatabaseUrl } from '@/server/databaseSettings';
 import { explainConnectionFault } from '@/server/db/connectionFaults';
 import { ask } from '../helpers/askDatabase';
 import { operate } from '../helpers/operatorCommand';
-import { REPOSITORY, externalEnv, killServers, startServer } from '../helpers/serverProcess';
+import {
+  REPOSITORY,
+  WORKING_FOLDER,
+  externalEnv,
+  killServers,
+  startServer,
+} from '../helpers/serverProcess';
 
 /** Every character that means something in a URL, a shell or a pattern. */
 const PASSWORD = `Zq@4k/Wv#7m?Xp%9j:Lr[Tn]&Yb=+$'"\\Hc é|Gd`;
@@ -52,7 +58,11 @@ const WAYS: Record<string, (url: string) => Promise<{ code: number | null; said:
   'verify-log': async (url) => {
     const script = join(REPOSITORY, 'dist', 'server', 'cli', 'verifyLog.js');
     const env = { PATH: process.env['PATH'], ...externalEnv(url) };
-    const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [script], {
+      cwd: WORKING_FOLDER,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let said = '';
     child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));

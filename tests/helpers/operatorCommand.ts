@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { REPOSITORY } from './serverProcess';
+import { REPOSITORY, WORKING_FOLDER } from './serverProcess';
 
 export interface CommandResult {
   code: number | null;
@@ -17,7 +17,7 @@ export async function operate(
 ): Promise<CommandResult> {
   const script = join(REPOSITORY, 'dist', 'server', 'cli', 'admin.js');
   const child = spawn(process.execPath, [script, ...words], {
-    cwd: REPOSITORY,
+    cwd: WORKING_FOLDER,
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });

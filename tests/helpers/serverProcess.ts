@@ -6,6 +6,9 @@ import { pollUntil } from './pollUntil';
 
 export const REPOSITORY = join(__dirname, '..', '..');
 
+/** Processes work here: a developer's `.env`, which lies in the repository, must not count for tests. */
+export const WORKING_FOLDER = join(REPOSITORY, 'tests');
+
 /** The server as an operator runs it, in a process of its own. */
 export interface ServerProcess {
   pid: number;
@@ -49,7 +52,7 @@ export function externalEnv(databaseUrl = process.env['DATABASE_URL']): NodeJS.P
 /** Starts `node dist/server/index.js` with these settings alone, on a free port unless PORT is given. */
 export function startServer(env: NodeJS.ProcessEnv): ServerProcess {
   const child = spawn(process.execPath, [join(REPOSITORY, 'dist', 'server', 'index.js')], {
-    cwd: REPOSITORY,
+    cwd: WORKING_FOLDER,
     env: { PATH: process.env['PATH'], PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -11,7 +11,7 @@ import { sealNext } from '@/server/audit/log/seal';
 import type { SealDeps } from '@/server/audit/log/seal';
 import { closeLater } from '@/tests/helpers/closing';
 import type { CommandResult } from '@/tests/helpers/operatorCommand';
-import { REPOSITORY, externalEnv } from '@/tests/helpers/serverProcess';
+import { REPOSITORY, WORKING_FOLDER, externalEnv } from '@/tests/helpers/serverProcess';
 import { createTestDatabase } from '@/tests/helpers/testDatabase';
 
 export const TENANT = '01900000-0000-7000-8000-00000000000a';
@@ -50,7 +50,7 @@ export function file(content: string): string {
 export async function runCommand(env: NodeJS.ProcessEnv, words: string[]): Promise<CommandResult> {
   const script = join(REPOSITORY, 'dist', 'server', 'cli', 'verifyLog.js');
   const child = spawn(process.execPath, [script, ...words], {
-    cwd: REPOSITORY,
+    cwd: WORKING_FOLDER,
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
