@@ -7,10 +7,10 @@ import { objectionsToEventFeed, readEventFeedSettings } from './eventFeedSetting
 import { objectionToDatabaseUrl } from './databaseSettings';
 import { EnvironmentFileError, addEnvironmentFile } from './environmentFile';
 import { readOperators } from './findOperator';
+import { findHttpProblems, readHttpSettings } from './httpSettings';
 import { SECRET_SETTINGS, objectionsToKeys, readSecrets } from './keySettings';
 import type { KeySetting, Secrets } from './keySettings';
 import { objectionsToMail, readMailSettings } from './mailSettings';
-import { namesProxies, parseTrustProxy } from './trustProxy';
 import { findUnknownSettings } from './unknownSettings';
 import { findWebauthnProblems, readWebauthn } from './webauthnSettings';
 
@@ -27,6 +27,8 @@ export type { Secrets } from './keySettings';
 const emptyIsUnset = (value: unknown) => (value === '' ? undefined : value);
 const integer = (fallback: number, min: number, max: number) =>
   z.preprocess(emptyIsUnset, z.coerce.number().int().min(min).max(max).default(fallback));
+const optionalInteger = (min: number, max: number) =>
+  z.preprocess(emptyIsUnset, z.coerce.number().int().min(min).max(max).optional());
 const text = () => z.preprocess(emptyIsUnset, z.string().optional());
 const flag = () =>
   z.preprocess(
@@ -65,7 +67,10 @@ export const settings = z.object({
   RELEASE: text(),
   TRUST_PROXY: text(),
   REQUEST_TIMEOUT_SEC: integer(30, 1, 300),
-  HEADERS_TIMEOUT_SEC: integer(20, 1, 300),
+  HEADERS_TIMEOUT_SEC: optionalInteger(1, 300),
+  KEEP_ALIVE_TIMEOUT_SEC: integer(75, 1, 3600),
+  DRAIN_DELAY_SEC: optionalInteger(0, 300),
+  CORS_ORIGINS: text(),
   // The same on every node, whatever its port: a token of one must be good at all.
   JWT_ISSUER: z.preprocess(emptyIsUnset, z.string().default('urn:gatehouse')),
   JWT_AUDIENCE: z.preprocess(emptyIsUnset, z.string().default('gatehouse')),
@@ -146,11 +151,6 @@ function wrongSettings(env: Settings): string[] {
       `ARGON2_MEMORY_KIB and ARGON2_TIME_COST must be at least ${ARGON2_FLOOR.memoryKib} and ${ARGON2_FLOOR.timeCost}.`,
     );
   }
-  if (!namesProxies(env.TRUST_PROXY)) {
-    problems.push(
-      'TRUST_PROXY must name the proxies (addresses, CIDR ranges, loopback, or a hop count): trusting everybody lets a client choose its own address.',
-    );
-  }
   const objection = env.DATABASE_URL && objectionToDatabaseUrl(env.DATABASE_URL);
   if (objection) problems.push(objection);
   // Semantic Versioning 2.0.0, clause 10: what may follow the plus.
@@ -171,6 +171,7 @@ function wrongSettings(env: Settings): string[] {
       AUDIT_CHECKPOINT_WEBHOOK_TOKEN: env.AUDIT_CHECKPOINT_WEBHOOK_TOKEN,
       AUDIT_EVENT_WEBHOOK_TOKEN: env.AUDIT_EVENT_WEBHOOK_TOKEN,
     }),
+    ...findHttpProblems(env),
     ...objectionsToMail(env),
     ...objectionsToCheckpoints(env),
     ...objectionsToEventFeed(env),
@@ -225,9 +226,7 @@ function buildConfig(env: Settings) {
     allowOwnerRole: env.ALLOW_OWNER_ROLE ?? false,
     ...readOperators(env),
     schemaCheckIntervalSec: env.SCHEMA_CHECK_INTERVAL_SEC,
-    trustProxy: parseTrustProxy(env.TRUST_PROXY),
-    requestTimeoutSec: env.REQUEST_TIMEOUT_SEC,
-    headersTimeoutSec: env.HEADERS_TIMEOUT_SEC,
+    ...readHttpSettings(env),
     jwtIssuer: env.JWT_ISSUER,
     jwtAudience: env.JWT_AUDIENCE,
     secrets: readSecrets(env),

@@ -1,20 +1,22 @@
 import express from 'express';
 import type { Express } from 'express';
-import helmet from 'helmet';
 import { authRoutes } from './auth';
 import { auditLogRoutes, complianceRoutes } from './compliance';
 import { readAddress } from './clientAddress';
-import { demoRoutes } from './demo';
+import { demoRoutes, startPageRoutes } from './demo';
 import type { Deps } from './deps';
 import { healthRoutes } from './health';
 import { authenticate, authenticateIfPresent } from './middleware/authenticate';
 import { authenticateEnrollee } from './middleware/authenticateEnrollee';
 import { correlationId } from './middleware/correlationId';
+import { cors } from './middleware/cors';
 import { errorHandler, notFound } from './middleware/errorHandler';
 import { mountRoutes, noStore } from './middleware/mountRoutes';
 import { requestLog } from './middleware/requestLog';
+import { refuseMalformed } from './middleware/refuseMalformed';
 import { requirePermission } from './middleware/requirePermission';
 import { requireStepUp } from './middleware/requireStepUp';
+import { securityHeaders } from './middleware/securityHeaders';
 import { describeApi } from './openApi';
 import { del, endpoint, get, post, put } from './routeTable';
 import type { Route } from './routeTable';
@@ -105,6 +107,7 @@ export function routeTable(deps: Deps): Route[] {
     get('/metrics', [], health.metrics),
     ...verifyRoutes(deps),
     ...demoRoutes(deps),
+    ...startPageRoutes(deps),
   ];
   let rendered: Buffer | undefined;
   const openApi = endpoint({
@@ -129,7 +132,7 @@ export function createApp(deps: Deps): Express {
   const trusts = createTrust(deps.config.trustProxy);
   app.set('trust proxy', (address: string, hop: number) => trusts(readAddress(address), hop));
   app.set('query parser', 'simple');
-  app.use(correlationId, requestLog(deps), helmet(), noStore);
+  app.use(correlationId, requestLog(deps), securityHeaders, noStore, cors(deps), refuseMalformed);
   mountRoutes(app, routeTable(deps));
   app.use(notFound);
   app.use(errorHandler);

@@ -20,6 +20,8 @@ import { createBroadcast } from './db/broadcast';
 import type { Broadcast } from './db/broadcast';
 import { uuidV7 } from './db/ids';
 import { runWithin } from './db/runWithin';
+import { createDrain } from './drain';
+import type { Drain } from './drain';
 import { createKeyRing } from './keyRing';
 import type { KeyRing } from './keyRing';
 import { createLogger } from './logger';
@@ -82,6 +84,8 @@ export interface Deps {
   eventFeed: EventFeed;
   /** Between the nodes on one database. */
   broadcast: Broadcast;
+  /** Whether this node is stopping. */
+  drain: Drain;
   /** Settles what is under way and closes every connection. */
   close(): Promise<void>;
 }
@@ -147,6 +151,20 @@ function openBroadcast(
   });
 }
 
+/** What seals the audit log, and what carries it out of the database. */
+function openAuditLog(
+  config: ReadyConfig,
+  { keys, ...deps }: Pick<Deps, 'keys' | 'random' | 'logger' | 'metrics'>,
+): Pick<Deps, 'sealer' | 'deliverer' | 'eventFeed'> {
+  const { databaseUrl, checkpoints, eventFeed: settings, version: release } = config;
+  const beside = { databaseUrl, ...deps };
+  return {
+    sealer: createSealer({ ...beside, keys }),
+    deliverer: createCheckpointDeliverer({ ...beside, checkpoints }),
+    eventFeed: createEventFeed({ ...beside, settings, release }),
+  };
+}
+
 /**
  * Constructs the whole server, and sends nothing yet.
  * @param overrides what a test replaces: the clock, chance, …; `sendsMail` is false where queued mails are others' to send
@@ -171,11 +189,7 @@ export function createDeps(
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
   const sends = overrides.sendsMail ?? true;
   const mail = createMailer({ config, db, keys, logger, metrics, sends });
-  const { databaseUrl, checkpoints, eventFeed: settings, version: release } = config;
-  const beside = { databaseUrl, random, logger, metrics };
-  const sealer = createSealer({ ...beside, keys });
-  const deliverer = createCheckpointDeliverer({ ...beside, checkpoints });
-  const eventFeed = createEventFeed({ ...beside, settings, release });
+  const { sealer, deliverer, eventFeed } = openAuditLog(config, { keys, random, logger, metrics });
   const sessionCheck = createSessionCheck({ db, pool, clock, schemaGuard, logger, metrics });
   return {
     config,
@@ -203,6 +217,7 @@ export function createDeps(
     deliverer,
     eventFeed,
     broadcast,
+    drain: createDrain(),
     async close() {
       schemaGuard.stop();
       const asides = [nodeClock.stop(), sessionCheck.settle(), riskDecisions.flush(), mail.close()];

@@ -1,4 +1,3 @@
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { assertGrants, OwnerRoleError, warnOfOwnership } from './bootstrap/assertGrants';
 import { assertSchema, SchemaDriftError } from './bootstrap/assertSchema';
@@ -20,14 +19,12 @@ import type { Config, ReadyConfig } from './config';
 import { createDeps } from './deps';
 import type { Deps } from './deps';
 import { createHttpServer } from './httpServer';
-
-/** How long requests that are under way may take once the process was told to stop. */
-const DRAIN_MS = 20_000;
+import type { HttpServer } from './httpServer';
 
 interface Running {
   stopMaintenance?: () => void;
   deps?: Deps;
-  server?: Server;
+  http?: HttpServer;
   embedded?: EmbeddedPostgres;
 }
 
@@ -39,15 +36,16 @@ async function openDatabase(config: Config, running: Running): Promise<ReadyConf
   return { ...withSecrets(config), migrateOnBoot: true, databaseUrl: running.embedded.url };
 }
 
-function listen(deps: Deps): Promise<Server> {
+function listen(deps: Deps): Promise<HttpServer> {
   const { port, host } = deps.config;
-  const server = createHttpServer(deps);
+  const http = createHttpServer(deps);
+  const { server } = http;
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const taken = error.code === 'EADDRINUSE';
       reject(taken ? new Error(`Port ${port} is taken: set PORT to another one.`) : error);
     });
-    server.listen(port, host, () => resolve(server));
+    server.listen(port, host, () => resolve(http));
   });
 }
 
@@ -113,27 +111,24 @@ async function start(running: Running): Promise<void> {
   deps.eventFeed.start();
   const stops = [startMaintenance(deps), watchExports(deps)];
   running.stopMaintenance = () => stops.forEach((stop) => stop());
-  running.server = await listen(deps);
+  running.http = await listen(deps);
   // After the port is ours: a sign-in made by a start that then fails would never be shown.
   const signIn = config.mode === 'embedded' ? await createDemo(deps) : undefined;
-  const { port } = running.server.address() as AddressInfo;
+  const { port } = running.http.server.address() as AddressInfo;
   const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
   greet(`http://${host}:${port}`, signIn);
 }
 
-/** Takes no new requests, lets those under way finish, then closes what is open. */
-async function drain(running: Running): Promise<void> {
-  const { server, deps, embedded } = running;
-  running.stopMaintenance?.();
-  if (server) {
-    const closed = new Promise((resolve) => server.close(resolve));
-    server.closeIdleConnections();
-    // A connection that is kept alive goes idle only after the request that it carries now.
-    const sweep = setInterval(() => server.closeIdleConnections(), 100);
-    const overdue = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-    await closed;
-    clearInterval(sweep);
-    clearTimeout(overdue);
+/**
+ * Says that the node is stopping, for `DRAIN_DELAY_SEC` before it accepts nothing new: balancers have to see it first. Then lets
+ * requests under way finish, and closes what is open.
+ */
+async function drain({ stopMaintenance, http, deps, embedded }: Running): Promise<void> {
+  stopMaintenance?.();
+  if (http && deps) {
+    await deps.drain.begin(deps.config.drainDelaySec * 1000);
+    deps.logger.info('accepting no new requests');
+    await http.close();
   }
   await deps?.close();
   await embedded?.stop();
@@ -165,7 +160,10 @@ async function main(): Promise<void> {
   const running: Running = {};
   let stopping = false;
   const stop = (signal: NodeJS.Signals) => {
-    if (stopping) return;
+    if (stopping) {
+      running.deps?.drain.hurry();
+      return;
+    }
     stopping = true;
     running.deps?.logger.info({ signal }, 'stopping');
     drain(running).then(

@@ -30,6 +30,28 @@ const schemaMetrics = (registers: Registry[]) => ({
   }),
 });
 
+/** Of HTTP requests. */
+const httpMetrics = (registers: Registry[]) => ({
+  requests: new Histogram({
+    name: 'gatehouse_http_request_seconds',
+    help: 'Requests by route and status',
+    labelNames: ['method', 'route', 'status'] as const,
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+    registers,
+  }),
+  requestsRefused: new Counter({
+    name: 'gatehouse_http_refused_total',
+    help: 'Requests that were refused before they reached a route, by error code',
+    labelNames: ['code'] as const,
+    registers,
+  }),
+  requestsWithoutAddress: new Counter({
+    name: 'gatehouse_requests_without_address_total',
+    help: 'Requests whose client address a trusted proxy did not send in a usable form',
+    registers,
+  }),
+});
+
 /** Of the risk gate. */
 const riskMetrics = (registers: Registry[]) => ({
   anomalyChecksSkipped: new Counter({
@@ -152,13 +174,7 @@ export function createMetrics() {
     registry,
     /** Adds the process's own figures (CPU, memory, event loop): for a serving process alone. */
     collectProcess: () => collectDefaultMetrics({ register: registry }),
-    requests: new Histogram({
-      name: 'gatehouse_http_request_seconds',
-      help: 'Requests by route and status',
-      labelNames: ['method', 'route', 'status'] as const,
-      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
-      registers,
-    }),
+    ...httpMetrics(registers),
     logins: new Counter({
       name: 'gatehouse_logins_total',
       help: 'Logins by how they ended',
@@ -169,11 +185,6 @@ export function createMetrics() {
       name: 'gatehouse_refreshes_total',
       help: 'Refreshes by how they ended',
       labelNames: ['outcome'] as const,
-      registers,
-    }),
-    requestsWithoutAddress: new Counter({
-      name: 'gatehouse_requests_without_address_total',
-      help: 'Requests whose client address a trusted proxy did not send in a usable form',
       registers,
     }),
     degradedTokens: new Counter({

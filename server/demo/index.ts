@@ -1,1 +1,2 @@
 export { demoRoutes } from './routes';
+export { startPageRoutes } from './startPage';

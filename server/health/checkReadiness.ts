@@ -19,6 +19,7 @@ interface Check {
 export interface Readiness {
   status: 'ready' | 'not_ready';
   checks: {
+    process: Check;
     database: Check;
     migrations: Check;
     schema: Check;
@@ -32,7 +33,15 @@ export interface Readiness {
 
 type ReadyDeps = Pick<
   Deps,
-  'config' | 'db' | 'pool' | 'schemaGuard' | 'keys' | 'logger' | 'nodeClock' | 'proxyWatch'
+  | 'config'
+  | 'db'
+  | 'pool'
+  | 'schemaGuard'
+  | 'keys'
+  | 'logger'
+  | 'nodeClock'
+  | 'proxyWatch'
+  | 'drain'
 >;
 
 const fine: Check = { ok: true };
@@ -113,6 +122,10 @@ function checkProxies({ proxyWatch }: ReadyDeps): Check {
   return withFindings(fine, findings);
 }
 
+/** A node that was told to stop still serves, but nobody should begin anything there. */
+const checkProcess = ({ drain }: ReadyDeps): Check =>
+  drain.begun() ? failed('The node is stopping.') : fine;
+
 /** @returns whether this process can serve, and for each check why not */
 export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
   const look = deps.schemaGuard.check();
@@ -129,7 +142,8 @@ export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
     checkPeople(deps),
   ]);
   const proxies = checkProxies(deps);
-  const checks = { database, migrations, schema, keys, role, clock, people, proxies };
+  const process = checkProcess(deps);
+  const checks = { process, database, migrations, schema, keys, role, clock, people, proxies };
   const ready = Object.values(checks).every(({ ok }) => ok);
   return { status: ready ? 'ready' : 'not_ready', checks };
 }

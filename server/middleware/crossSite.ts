@@ -5,9 +5,9 @@ import { depsOf } from './request';
 export const isSecure = (req: Request): boolean => depsOf(req).config.production || req.secure;
 
 function isOwnOrigin(req: Request, origin: string): boolean {
-  const { mail, webauthn } = depsOf(req).config;
+  const { mail, webauthn, corsOrigins } = depsOf(req).config;
   const own = `${isSecure(req) ? 'https' : 'http'}://${req.headers.host ?? ''}`;
-  return [own, mail.publicUrl, ...(webauthn?.origins ?? [])].includes(origin);
+  return [own, mail.publicUrl, ...(webauthn?.origins ?? []), ...corsOrigins].includes(origin);
 }
 
 /**

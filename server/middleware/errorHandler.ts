@@ -61,26 +61,29 @@ function report(req: Request, error: AppError): void {
   if (error.code === 'SCHEMA_UNAVAILABLE') schemaGuard.checkTables().catch(() => undefined);
 }
 
-/** The one place that writes error bodies: fixed ones as contracts have them, all others by RFC 9457. */
+/**
+ * The one place that writes error bodies: fixed ones as contracts have them, all others by RFC 9457.
+ * @returns the media type and the text
+ */
+export function writeErrorBody(error: AppError, correlationId: string): [string, string] {
+  const { title, fixed } = ERRORS[error.code];
+  if (fixed) return ['application/json', JSON.stringify({ error: error.code, ...error.extra })];
+  const problem = {
+    type: `urn:gatehouse:error:${error.code}`,
+    title,
+    status: error.status,
+    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    error: error.code,
+    correlationId,
+    ...error.extra,
+  };
+  return ['application/problem+json', JSON.stringify(problem)];
+}
+
 function send(req: Request, res: Response, error: AppError): void {
   for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
-  const { title, fixed } = ERRORS[error.code];
-  res.status(error.status);
-  if (fixed) {
-    res.json({ error: error.code, ...error.extra });
-    return;
-  }
-  res.type('application/problem+json').send(
-    JSON.stringify({
-      type: `urn:gatehouse:error:${error.code}`,
-      title,
-      status: error.status,
-      ...(error.detail === undefined ? {} : { detail: error.detail }),
-      error: error.code,
-      correlationId: req.correlationId,
-      ...error.extra,
-    }),
-  );
+  const [type, body] = writeErrorBody(error, req.correlationId);
+  res.status(error.status).type(type).send(body);
 }
 
 export const errorHandler: ErrorRequestHandler = (error: unknown, req, res, _next) => {

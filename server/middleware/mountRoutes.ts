@@ -1,5 +1,6 @@
 import type { Express, RequestHandler } from 'express';
 import type { Endpoint, Route } from '../routeTable';
+import { preflight } from './cors';
 import { methodNotAllowed } from './errorHandler';
 import { jsonBody } from './jsonBody';
 
@@ -38,6 +39,7 @@ export function mountRoutes(app: Express, table: readonly Route[]): void {
     methods.set(path, [...(methods.get(path) ?? []), method.toUpperCase()]);
   }
   for (const [path, allowed] of methods) {
-    app.all(path, nameRoute(path), methodNotAllowed(allowed.join(', ')));
+    const list = allowed.join(', ');
+    app.all(path, nameRoute(path), preflight(list), methodNotAllowed(list));
   }
 }

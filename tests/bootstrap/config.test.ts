@@ -55,6 +55,11 @@ describe('the defaults', () => {
       migrateOnBoot: true,
       schemaCheckIntervalSec: 60,
       trustProxy: false,
+      requestTimeoutSec: 30,
+      headersTimeoutSec: 20,
+      keepAliveTimeoutSec: 75,
+      drainDelaySec: 0,
+      corsOrigins: [],
       jwtIssuer: 'urn:gatehouse',
       accessTokenTtlSec: 300,
       refreshIdleSec: 7 * DAY_SEC,
@@ -77,6 +82,7 @@ describe('the defaults', () => {
       mode: 'external',
       host: '0.0.0.0',
       migrateOnBoot: false,
+      drainDelaySec: 5,
       argon2: { memoryKib: 64 * 1024, timeCost: 3 },
     });
   });
@@ -106,6 +112,9 @@ describe('the caps', () => {
     ['LOGIN_FAILURES_PER_ACCOUNT', 50],
     ['ANOMALY_TIMEOUT_MS', 5000],
     ['PORT', 65_535],
+    ['REQUEST_TIMEOUT_SEC', 300],
+    ['KEEP_ALIVE_TIMEOUT_SEC', 3600],
+    ['DRAIN_DELAY_SEC', 300],
   ])('%s is at most %i', (name, most) => {
     expect(problemsOf({ [name]: String(most) })).toStrictEqual([]);
     expect(problemsOf({ [name]: String(most + 1) })).toStrictEqual([
@@ -118,6 +127,10 @@ describe('the caps', () => {
     ['ACCESS_TOKEN_TTL_SEC', 30],
     ['HASH_CONCURRENCY', 1],
     ['DATABASE_POOL_SIZE', 2],
+    ['REQUEST_TIMEOUT_SEC', 1],
+    ['HEADERS_TIMEOUT_SEC', 1],
+    ['KEEP_ALIVE_TIMEOUT_SEC', 1],
+    ['DRAIN_DELAY_SEC', 0],
   ])('%s is at least %i', (name, least) => {
     expect(problemsOf({ [name]: String(least) })).toStrictEqual([]);
     expect(problemsOf({ [name]: String(least - 1) })).toHaveLength(1);
@@ -173,10 +186,44 @@ describe('what is wrong', () => {
     ['EVIDENCE_RETIRED_KEYS', 'not a key'],
     ['GEOIP_DB', '/nowhere/geo.mmdb'],
     ['DATABASE_URL', 'mysql://db.example/gatehouse'],
+    ['HEADERS_TIMEOUT_SEC', '31'],
+    ['HEADERS_TIMEOUT_SEC', '0'],
+    ['KEEP_ALIVE_TIMEOUT_SEC', '-1'],
+    ['KEEP_ALIVE_TIMEOUT_SEC', 'for ever'],
+    ['DRAIN_DELAY_SEC', '-1'],
+    ['DRAIN_DELAY_SEC', '5s'],
+    ['CORS_ORIGINS', '*'],
+    ['CORS_ORIGINS', 'https://*.example.com'],
+    ['CORS_ORIGINS', 'null'],
+    ['CORS_ORIGINS', 'app.example.com'],
+    ['CORS_ORIGINS', 'file:///srv/page.html'],
+    ['CORS_ORIGINS', 'https://app.example.com/'],
+    ['CORS_ORIGINS', 'https://app.example.com/login'],
+    ['CORS_ORIGINS', 'https://APP.example.com'],
+    ['CORS_ORIGINS', 'https://app.example.com:443'],
+    ['CORS_ORIGINS', 'https://ann@app.example.com'],
+    ['CORS_ORIGINS', 'https://app.example.com https://other.example.com'],
+    ['CORS_ORIGINS', 'https://app.example.com,https://other.example.com/'],
   ])('%s=%s has one sentence that names it', (name, value) => {
     expect(problemsOf({ ...KEYS, [name]: value })).toStrictEqual([
       expect.stringMatching(new RegExp(`^${name} .+\\.$`)),
     ]);
+  });
+
+  it('is an origin of CORS_ORIGINS that is written otherwise than browsers do: the right form is named', () => {
+    expect(problemsOf({ CORS_ORIGINS: 'https://APP.example.com:443/x' })).toStrictEqual([
+      expect.stringMatching(/: write https:\/\/app\.example\.com for /),
+    ]);
+  });
+
+  it('is an origin without https in production, but for this machine', () => {
+    const production = { NODE_ENV: 'production', ...EXTERNAL };
+    expect(problemsOf({ ...production, CORS_ORIGINS: 'http://app.example.com' })).toStrictEqual([
+      expect.stringMatching(/^CORS_ORIGINS must use https in production: /),
+    ]);
+    const local = 'http://localhost:5173,http://127.0.0.1:5173,http://[::1]:5173';
+    expect(problemsOf({ ...production, CORS_ORIGINS: local })).toStrictEqual([]);
+    expect(problemsOf({ CORS_ORIGINS: 'http://app.example.com' })).toStrictEqual([]);
   });
 
   it('never repeats the value of a secret or of a URL', () => {
@@ -185,6 +232,8 @@ describe('what is wrong', () => {
     const env = Object.fromEntries(names.map((name) => [name, secret]));
     expect(problemsOf({ ...env, PORT: 'x' }).join()).not.toContain(secret);
     expect(problemsOf(env).join()).not.toContain(secret);
+    const withPassword = `https://ann:${secret}@app.example.com`;
+    expect(problemsOf({ CORS_ORIGINS: withPassword }).join()).not.toContain(secret);
   });
 });
 
@@ -194,6 +243,13 @@ describe('what is right', () => {
     ['TRUST_PROXY', 'false', { trustProxy: false }],
     ['TRUST_PROXY', 'loopback, 10.0.0.0/8', { trustProxy: ['loopback', '10.0.0.0/8'] }],
     ['MIGRATE_ON_BOOT', '0', { migrateOnBoot: false }],
+    ['REQUEST_TIMEOUT_SEC', '10', { requestTimeoutSec: 10, headersTimeoutSec: 10 }],
+    ['HEADERS_TIMEOUT_SEC', '30', { requestTimeoutSec: 30, headersTimeoutSec: 30 }],
+    [
+      'CORS_ORIGINS',
+      'https://app.example.com, http://localhost:5173',
+      { corsOrigins: ['https://app.example.com', 'http://localhost:5173'] },
+    ],
     ['GATEHOUSE_DATA_DIR', '/srv/gatehouse', { dataDir: '/srv/gatehouse' }],
     ['JWT_ISSUER', 'https://id.example', { jwtIssuer: 'https://id.example' }],
   ])('%s=%s is read as it is meant', (name, value, expected) => {

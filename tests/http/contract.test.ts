@@ -31,6 +31,10 @@ describe('the catalogue of errors', () => {
       MALFORMED_JSON: 400,
       PAYLOAD_TOO_LARGE: 413,
       UNSUPPORTED_MEDIA_TYPE: 415,
+      MALFORMED_REQUEST: 400,
+      REQUEST_TIMEOUT: 408,
+      EXPECTATION_FAILED: 417,
+      HEADERS_TOO_LARGE: 431,
       TOO_MANY_ATTEMPTS: 429,
       INVALID_CODE: 403,
       INVALID_PASSKEY: 403,
@@ -129,7 +133,7 @@ describe('every answer', () => {
   }
 
   it.each(asked)('carries the security headers: $method $path', async ({ method, path }) => {
-    const res = await request(app)[method](path);
+    const res = await request(app)[method](path).set('x-forwarded-proto', 'https');
     expect(res.headers).toMatchObject({
       'x-content-type-options': 'nosniff',
       'x-frame-options': 'SAMEORIGIN',
@@ -145,6 +149,12 @@ describe('every answer', () => {
     expect(res.headers).not.toHaveProperty('access-control-allow-origin');
     const cacheable = path === '/.well-known/jwks.json';
     expect(res.headers['cache-control']).toBe(cacheable ? 'public, max-age=300' : 'no-store');
+  });
+
+  it.each(asked)('asks for no TLS over plain HTTP: $method $path', async ({ method, path }) => {
+    const res = await request(app)[method](path);
+    expect(res.headers).not.toHaveProperty('strict-transport-security');
+    expect(res.headers['content-security-policy']).not.toContain('upgrade-insecure-requests');
   });
 
   it('of a HEAD is that of its GET without the body', async () => {

@@ -1,0 +1,25 @@
+import type { Deps } from '../deps';
+import { endpoint, get } from '../routeTable';
+import type { Route } from '../routeTable';
+
+/**
+ * The page at `/` while somebody develops: a browser is led to the example page if there is one, anybody else reads what is here.
+ * In production there is none.
+ */
+export function startPageRoutes({ config }: Pick<Deps, 'config'>): Route[] {
+  if (config.nodeEnv !== 'development') return [];
+  const demo = config.mode === 'embedded' ? '/demo' : undefined;
+  const links = { api: '/openapi.json', verify: '/verify', health: '/health/ready' };
+  const page = endpoint({
+    summary: 'Where to begin, in development',
+    responses: { 200: 'What is here', 302: 'A browser is sent to the example page' },
+    handle(req, res) {
+      if (demo !== undefined && req.accepts(['json', 'html']) === 'html') {
+        res.redirect(demo);
+        return;
+      }
+      res.json({ name: 'gatehouse', version: config.version, ...(demo ? { demo } : {}), ...links });
+    },
+  });
+  return [get('/', [], page)];
+}

@@ -1,0 +1,79 @@
+import { isLoopback } from './mailSettings';
+import { namesProxies, parseTrustProxy } from './trustProxy';
+
+/** The settings as they stand in the environment. */
+interface HttpEnvironment {
+  NODE_ENV: string;
+  TRUST_PROXY?: string | undefined;
+  REQUEST_TIMEOUT_SEC: number;
+  HEADERS_TIMEOUT_SEC?: number | undefined;
+  KEEP_ALIVE_TIMEOUT_SEC: number;
+  DRAIN_DELAY_SEC?: number | undefined;
+  CORS_ORIGINS?: string | undefined;
+}
+
+const HEADERS_TIMEOUT_SEC = 20;
+/**
+ * Kubernetes and most balancers learn later than the process that it is stopping. With 20 s for requests under way this stays
+ * below the 30 s after which Kubernetes kills.
+ */
+const DRAIN_DELAY_SEC = 5;
+
+const splitOrigins = (value: string | undefined): string[] =>
+  (value ?? '')
+    .split(',')
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== '');
+
+function findOriginProblem(origin: string, production: boolean): string | undefined {
+  const must = 'CORS_ORIGINS must list exact origins such as https://app.example.com';
+  if (origin.includes('*')) return `${must}: a wildcard would let pages of others in.`;
+  if (origin === 'null')
+    return `${must}: null is the origin of every sandboxed page and local file.`;
+  // An address with a password in it is not repeated.
+  if (origin.includes('@')) return `${must}, without a user or a password.`;
+  const url = URL.canParse(origin) ? new URL(origin) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol))
+    return `${must}, and ${JSON.stringify(origin)} is none.`;
+  if (url.origin !== origin) {
+    return `${must}, as browsers send them, without a path or a slash at the end: write ${url.origin} for ${origin}.`;
+  }
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  if (production && url.protocol === 'http:' && !isLoopback(host)) {
+    return `CORS_ORIGINS must use https in production: anybody on the way can change what ${origin} loads.`;
+  }
+  return undefined;
+}
+
+/** @returns one plain sentence for each setting of the HTTP server that is wrong */
+export function findHttpProblems(env: HttpEnvironment): string[] {
+  const problems: string[] = [];
+  if (!namesProxies(env.TRUST_PROXY)) {
+    problems.push(
+      'TRUST_PROXY must name the proxies (addresses, CIDR ranges, loopback, or a hop count): trusting everybody lets a client choose its own address.',
+    );
+  }
+  const { HEADERS_TIMEOUT_SEC: headers = 0, REQUEST_TIMEOUT_SEC: whole } = env;
+  if (headers > whole) {
+    problems.push(
+      `HEADERS_TIMEOUT_SEC must be at most REQUEST_TIMEOUT_SEC, which is ${whole}: the headers are a part of the request.`,
+    );
+  }
+  const production = env.NODE_ENV === 'production';
+  const origins = splitOrigins(env.CORS_ORIGINS);
+  return [...problems, ...origins.flatMap((origin) => findOriginProblem(origin, production) ?? [])];
+}
+
+/** Reads settings in which {@link findHttpProblems} finds nothing. */
+export function readHttpSettings(env: HttpEnvironment) {
+  const production = env.NODE_ENV === 'production';
+  return {
+    trustProxy: parseTrustProxy(env.TRUST_PROXY),
+    requestTimeoutSec: env.REQUEST_TIMEOUT_SEC,
+    headersTimeoutSec:
+      env.HEADERS_TIMEOUT_SEC ?? Math.min(HEADERS_TIMEOUT_SEC, env.REQUEST_TIMEOUT_SEC),
+    keepAliveTimeoutSec: env.KEEP_ALIVE_TIMEOUT_SEC,
+    drainDelaySec: env.DRAIN_DELAY_SEC ?? (production ? DRAIN_DELAY_SEC : 0),
+    corsOrigins: Object.freeze<string[]>(splitOrigins(env.CORS_ORIGINS)),
+  };
+}

@@ -1,0 +1,52 @@
+import type { Request, RequestHandler } from 'express';
+import type { Deps } from '../deps';
+import { depsOf } from './request';
+
+const ALLOWED_HEADERS = 'authorization, content-type, idempotency-key, x-correlation-id';
+/** What a page of another origin may read of an answer, beside the body. */
+const EXPOSED_HEADERS = 'content-disposition, retry-after, www-authenticate, x-correlation-id';
+/** Seconds that a browser keeps a preflight's answer, and so a change of CORS_ORIGINS may take to arrive. */
+const MAX_AGE_SEC = 600;
+/** Pages ask this one without CORS whether the network is there; the answer says nothing to them. */
+const PROBED = '/health/live';
+
+const isListed = (req: Request, origins: readonly string[]): boolean =>
+  req.headers.origin !== undefined && origins.includes(req.headers.origin);
+
+/**
+ * Lets pages of the listed origins read answers, and errors too. An origin that is not listed is served as ever and its pages
+ * read nothing. Without CORS_ORIGINS no answer has any of these headers.
+ */
+export function cors({ config: { corsOrigins } }: Pick<Deps, 'config'>): RequestHandler {
+  return (req, res, next) => {
+    if (corsOrigins.length > 0) {
+      // On every answer: a cache must not give one origin's to another.
+      res.vary('origin');
+      if (req.path === PROBED) res.setHeader('cross-origin-resource-policy', 'cross-origin');
+      if (isListed(req, corsOrigins)) {
+        res.setHeader('access-control-allow-origin', req.headers.origin ?? '');
+        res.setHeader('access-control-allow-credentials', 'true');
+        res.setHeader('access-control-expose-headers', EXPOSED_HEADERS);
+      }
+    }
+    next();
+  };
+}
+
+/**
+ * Answers the question of a browser whether a page of a listed origin may send a request to a route.
+ * @param methods those of the route, separated by commas
+ */
+export function preflight(methods: string): RequestHandler {
+  return (req, res, next) => {
+    const asked = req.headers['access-control-request-method'] !== undefined;
+    if (req.method !== 'OPTIONS' || !asked || !isListed(req, depsOf(req).config.corsOrigins)) {
+      next();
+      return;
+    }
+    res.setHeader('access-control-allow-methods', methods);
+    res.setHeader('access-control-allow-headers', ALLOWED_HEADERS);
+    res.setHeader('access-control-max-age', String(MAX_AGE_SEC));
+    res.status(204).end();
+  };
+}
