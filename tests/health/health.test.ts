@@ -23,7 +23,7 @@ const metrics = (on: Express, authorization?: string) => {
 
 const TOKEN = 'a-metrics-token';
 const ok = { ok: true };
-const told = { clock: ok, people: ok, proxies: ok };
+const told = { process: ok, clock: ok, people: ok, proxies: ok };
 const fine = { database: ok, migrations: ok, schema: ok, keys: ok, role: ok, ...told };
 const failed = (reason: string) => ({ ok: false, reason });
 
