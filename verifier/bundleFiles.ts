@@ -43,7 +43,7 @@ export class BundleFiles {
     const file = this.find(name);
     if (!file) return undefined;
     try {
-      const bytes = await readWhole(this.inspection.source, file, MOST_PROOF_BYTES);
+      const bytes = await readWhole(file, MOST_PROOF_BYTES);
       const meter = new FileMeter(name);
       meter.add(bytes);
       this.facts.set(name, meter.facts());
@@ -67,7 +67,7 @@ export class BundleFiles {
     const { name } = file.entry;
     const meter = new FileMeter(name);
     try {
-      for await (const chunk of unpack(this.inspection.source, file)) meter.add(chunk);
+      for await (const chunk of unpack(file)) meter.add(chunk);
       this.facts.set(name, meter.facts());
     } catch (error) {
       if (!(error instanceof ZipDamage)) throw error;

@@ -1,12 +1,13 @@
+import { lateNotice } from '../server/audit/verify/batchTimes';
 import type { Believers } from '../server/audit/verify/believedKeys';
 import { BundleFiles } from './bundleFiles';
+import { BundleViews } from './bundleViews';
 import { CsvEvents } from './csvEvents';
-import { compareHeads, readEarlier } from './earlierHeads';
-import type { Comparable, GivenFile } from './earlierHeads';
+import type { GivenFile } from './earlierHeads';
 import { EventFile } from './eventFile';
 import type { RowDecoder } from './eventRow';
 import { namesOf } from './fileNames';
-import { readGrowthProof } from './growthProofs';
+import { compareGiven, readGiven, readGrowthProofs } from './givenHeads';
 import type { GrowthProof } from './growthProofs';
 import { checkCheckpoint, checkGrowth, readGrowth } from './heads';
 import type { ProvenHead } from './heads';
@@ -14,10 +15,8 @@ import { plural, say } from './inspection';
 import type { Inspection } from './inspection';
 import { JsonEvents } from './jsonEvents';
 import { LeafLines, LINE_BYTES } from './leafLines';
-import { LogView } from './logView';
 import type { Manifest } from './manifest';
 import { FormError } from './members';
-import { findDifference } from './rowDifference';
 import { readSurroundings, StretchTree } from './stretchTree';
 import type { Surroundings } from './stretchTree';
 import { walkStretch } from './walkStretch';
@@ -35,7 +34,7 @@ export interface Contents {
 class ContentCheck {
   private readonly names: ReturnType<typeof namesOf>;
   private readonly files: BundleFiles;
-  private readonly views: LogView[];
+  private readonly views: BundleViews;
   private growth: readonly ProvenHead[] = [];
   private hasGrowth = false;
   private given: GivenFile[] = [];
@@ -50,18 +49,13 @@ class ContentCheck {
     const { manifest } = contents;
     this.names = namesOf(manifest);
     this.files = new BundleFiles(inspection, contents.files, manifest.files);
-    const { header } = this.decoder();
-    this.views = manifest.files.flatMap((file) =>
-      file.actions ? [new LogView(file, file.actions, header)] : [],
-    );
+    this.views = new BundleViews(inspection, manifest, this.files, () => this.decoder());
   }
 
   async run(): Promise<void> {
-    const { source } = this.inspection;
-    this.given = await this.readGiven();
-    for (const file of this.inspection.options.proofs ?? []) {
-      this.proofs.push(await readGrowthProof(file));
-    }
+    const { manifest, believers } = this.contents;
+    this.given = await readGiven(this.inspection, manifest.log.origin, believers);
+    this.proofs = await readGrowthProofs(this.inspection);
     const surroundings = await this.readProofs();
     const sizes = [
       ...this.growth.map(({ checkpoint }) => checkpoint.size),
@@ -70,25 +64,16 @@ class ContentCheck {
     ];
     this.tree = surroundings && new StretchTree(surroundings, sizes);
     await this.walk();
+    if (this.areEventsRead) await this.views.checkTables();
     await this.files.measureRest();
     this.files.check();
-    for (const view of this.areEventsRead ? this.views : []) await this.checkView(view, source);
+    if (this.areEventsRead) await this.views.checkViews();
     this.checkHeads();
   }
 
   private decoder(): RowDecoder {
     const { format, tenant } = this.contents.manifest;
     return format === 'csv' ? new CsvEvents(tenant.id) : new JsonEvents(tenant.id);
-  }
-
-  private async readGiven(): Promise<GivenFile[]> {
-    const { options } = this.inspection;
-    const { manifest, believers } = this.contents;
-    const files: GivenFile[] = [];
-    for (const source of options.earlier ?? []) {
-      files.push(await readEarlier(source, manifest.log.origin, believers));
-    }
-    return files;
   }
 
   /** Reads what is small and tells of the tree. */
@@ -143,7 +128,7 @@ class ContentCheck {
     const { first, last } = this.contents.manifest.log;
     const count = last - first + 1;
     if (file.entry.size === count * LINE_BYTES) {
-      return new LeafLines(unpack(this.inspection.source, file));
+      return new LeafLines(unpack(file));
     }
     const message = `it should hold ${plural(count, 'line')} of ${LINE_BYTES} bytes, and is of ${file.entry.size} bytes`;
     this.inspection.findings.add({ kind: 'leaves_malformed', file: this.names.lines, message });
@@ -153,15 +138,9 @@ class ContentCheck {
   private openEvents(name: string, isWatched: boolean): EventFile | undefined {
     const file = this.files.find(name);
     if (!file) return undefined;
-    const watching = isWatched ? this.views : [];
-    return new EventFile(
-      name,
-      unpack(this.inspection.source, file),
-      this.decoder(),
-      (row, bytes) => {
-        for (const view of watching) view.watch(row, bytes);
-      },
-    );
+    return new EventFile(name, unpack(file), this.decoder(), (row, bytes) => {
+      if (isWatched) this.views.watch(row, bytes);
+    });
   }
 
   private async walk(): Promise<void> {
@@ -190,7 +169,7 @@ class ContentCheck {
     this.checkRoot(result);
   }
 
-  private sayEvents({ inRange, beside, clockSteps }: WalkResult): void {
+  private sayEvents({ inRange, beside, clockSteps, late }: WalkResult): void {
     const { inspection } = this;
     const { log, range, asOf } = this.contents.manifest;
     const count = plural(inRange + beside, 'event');
@@ -205,8 +184,9 @@ class ContentCheck {
       say(inspection, 'range', `${within}, ${beside} beside them, and no room for more`);
       const times = 'no event claims a time that its log had passed, or that was yet to come';
       say(inspection, 'times', times);
-      this.sayViews();
+      this.views.say();
     }
+    if (late > 0) inspection.notices.push(lateNotice(late));
     if (clockSteps > 0) {
       const steps = plural(clockSteps, 'time');
       inspection.notices.push(`The clock that events are sealed by was stepped back ${steps}.`);
@@ -241,30 +221,6 @@ class ContentCheck {
     inspection.findings.add({ kind: 'tree_root', file: names.lines, message });
   }
 
-  private async checkView(view: LogView, source: Inspection['source']): Promise<void> {
-    const { name } = view.file;
-    const found = this.files.factsOf(name);
-    const [expected, file] = [view.facts(), this.files.find(name)];
-    if (!found || !file) return;
-    const population = this.files.find(this.names.population);
-    if (found.sha256 === expected.sha256 || !population) return;
-    const open = (packed: PackedFile) =>
-      new EventFile(packed.entry.name, unpack(source, packed), this.decoder());
-    const difference = await findDifference(open(population), open(file), view);
-    this.inspection.findings.add({ kind: 'view_differs', file: name, ...difference });
-  }
-
-  private sayViews(): void {
-    const [first, ...more] = this.views;
-    if (!first) {
-      say(this.inspection, 'views', 'the manifest names no view of audit-log', '--');
-      return;
-    }
-    const names = [first, ...more].map(({ file }) => file.name).join(', ');
-    const actions = plural(first.file.actions?.size ?? 0, 'action');
-    say(this.inspection, 'views', `${names}: exactly the rows of audit-log with its ${actions}`);
-  }
-
   private checkHeads(): void {
     const { inspection, contents, growth } = this;
     const { manifest, believers } = contents;
@@ -284,35 +240,7 @@ class ContentCheck {
           : `the log begins with what it was in ${plural(growth.length, 'earlier bundle')}`;
       say(inspection, 'consistency', says, growth.length === 0 ? '--' : 'ok');
     }
-    this.compareGiven({ log, growth, proofs: this.proofs, rootAt, report });
-  }
-
-  private compareGiven(comparable: Comparable): void {
-    const { inspection, given } = this;
-    const { notices, questions } = inspection;
-    const sum = { same: 0, passed: 0, newer: 0, cutOff: 0 };
-    for (const file of given) {
-      const { same, passed, newer, question } = compareHeads(file, comparable);
-      sum.same += same;
-      sum.passed += passed;
-      sum.newer += newer;
-      sum.cutOff += file.cutOff;
-      if (question) questions.push(question);
-    }
-    if (sum.passed > 0) {
-      const newer = sum.newer === 0 ? '' : `; ${sum.newer} of them newer than the bundle`;
-      notices.push(
-        `This bundle says nothing of ${plural(sum.passed, 'checkpoint')} that were given${newer}.`,
-      );
-    }
-    if (sum.cutOff > 0) {
-      const cut = plural(sum.cutOff, 'checkpoint');
-      notices.push(`${cut} in what was given: cut off by a crash or a full disk, and passed over.`);
-    }
-    const none =
-      'no earlier checkpoint was given: whoever holds the signing key could have rewritten it all';
-    if (given.length === 0) say(inspection, 'earlier', none, '--');
-    else say(inspection, 'earlier', `${plural(sum.same, 'checkpoint')} of the same history`);
+    compareGiven(inspection, this.given, { log, growth, proofs: this.proofs, rootAt, report });
   }
 }
 

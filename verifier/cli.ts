@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { joinKeys, parseKeys } from '../server/audit/verify/believedKeys';
 import type { GivenKeys } from '../server/audit/verify/believedKeys';
 import { CannotVerifyError } from './cannotVerify';
+import { NEWEST_FORMAT } from './formats';
 import { openFile } from './nodeSource';
 import { outcomeOf, OUTCOMES } from './outcome';
 import { describeAsJson, describeAsText } from './report';
@@ -13,6 +14,7 @@ Verifies an evidence bundle: its signature, every file, every event, and that no
   --key KEY          a public key that you were given: a PEM file, a file of vkeys, or a vkey; may be repeated
   --checkpoint FILE  what you were given earlier: a bundle, or checkpoints as text; may be repeated
   --consistency FILE a proof of consistency, the answer of GET /api/compliance/consistency; may be repeated
+  --format N         the oldest format of bundles that you accept (default 1, the newest is ${NEWEST_FORMAT})
   --limit N          how many findings are shown (default 20); all are counted
   --json             one JSON object on stdout
   --help             this text
@@ -26,6 +28,7 @@ const OPTIONS = {
   checkpoint: { type: 'string', multiple: true },
   consistency: { type: 'string', multiple: true },
   key: { type: 'string', multiple: true },
+  format: { type: 'string' },
   limit: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean' },
@@ -36,12 +39,16 @@ function parseCommand() {
   let problem = '';
   try {
     const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
-    const limit = values.limit ?? '20';
+    const [limit, format] = [values.limit ?? '20', values.format ?? '1'];
     const isLimit = /^[1-9][0-9]{0,4}$/.test(limit);
-    if (isLimit && (positionals.length === 1 || values.help === true)) {
-      return { ...values, limit: Number(limit), file: positionals[0] ?? '' };
+    const isFormat = /^[1-9]$/.test(format) && Number(format) <= NEWEST_FORMAT;
+    if (isLimit && isFormat && (positionals.length === 1 || values.help === true)) {
+      const numbers = { limit: Number(limit), leastFormat: Number(format) };
+      return { ...values, ...numbers, file: positionals[0] ?? '' };
     }
-    problem = isLimit ? 'One FILE must be given.' : '--limit must be a number from 1 to 99999.';
+    problem = 'One FILE must be given.';
+    if (!isFormat) problem = `--format must be a number from 1 to ${NEWEST_FORMAT}.`;
+    if (!isLimit) problem = '--limit must be a number from 1 to 99999.';
   } catch (error) {
     problem = error instanceof Error ? error.message : '';
   }
@@ -90,7 +97,7 @@ function showProgress(): ((done: number, of: number) => void) | undefined {
 }
 
 async function main(): Promise<number> {
-  const { file, key, checkpoint, consistency, limit, json, help } = parseCommand();
+  const { file, key, checkpoint, consistency, limit, leastFormat, json, help } = parseCommand();
   if (help === true) {
     process.stdout.write(`${USAGE}\n`);
     return 0;
@@ -100,7 +107,9 @@ async function main(): Promise<number> {
   const earlier = await openAll(checkpoint);
   const proofs = await openAll(consistency);
   const onProgress = showProgress();
-  const verification = await verifyBundle(source, { keys, earlier, proofs, limit, onProgress });
+  const verification = await verifyBundle(source, {
+    ...{ keys, earlier, proofs, limit, leastFormat, onProgress },
+  });
   if (onProgress) process.stderr.write('\r\u001b[K');
   process.stdout.write((json === true ? describeAsJson : describeAsText)(verification));
   await Promise.all([source, ...earlier, ...proofs].map((one) => one.close()));

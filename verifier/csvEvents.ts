@@ -1,7 +1,11 @@
 import { hash } from 'node:crypto';
+import type { Json } from '../server/audit/canonicalJson';
+import { GUARDED, splitRecord, unguard } from './csvRecords';
 import type { EventRow, RowDecoder } from './eventRow';
 import { isInstant } from './eventRow';
 import { toCanonical } from './jsonText';
+import { toLeafEvent } from './leafEvent';
+import type { LeafEvent } from './leafEvent';
 import { decodeText } from './members';
 
 const COLUMNS = [
@@ -32,9 +36,6 @@ const NULLABLE = new Set(
 
 /** The members of a leaf's entry in their order; of the tenant the manifest tells. */
 const MEMBERS: readonly (ColumnName | 'tenant_id')[] = [...COLUMNS, 'tenant_id' as const].sort();
-
-/** README.txt states the rule: what starts like a formula, and the apostrophe itself, has an apostrophe before it. */
-const GUARDED = /^['=+\-@\t\n\r＝＋－＠]/;
 
 const [QUOTE, COMMA, CR, LF, APOSTROPHE] = [0x22, 0x2c, 0x0d, 0x0a, 0x27];
 /** Bytes that stand for themselves in CSV without quotes and in JSON alike. */
@@ -89,6 +90,19 @@ export class CsvEvents implements RowDecoder {
     if (!this.hasProblem()) this.read(bytes, end - at, row);
     row.problem = this.problem;
     return end;
+  }
+
+  event(bytes: Buffer): LeafEvent {
+    const cells = splitRecord(bytes.toString('utf8').replace(/\r\n$/, ''));
+    const member = (name: string) => {
+      const cell = cells[columnOf(name as ColumnName)] ?? null;
+      return cell === null ? null : unguard(cell);
+    };
+    return toLeafEvent(
+      member,
+      Number(cells[LEAF]),
+      JSON.parse(member('details') ?? 'null') as Json,
+    );
   }
 
   private hasProblem(): boolean {

@@ -56,7 +56,7 @@ async function* readLines(source: BundleSource): AsyncGenerator<string> {
 async function readFromBundle(source: BundleSource): Promise<Checkpoint> {
   const files = await readZipFile(source);
   const file = files.find(({ entry }) => entry.name === 'checkpoint.txt');
-  const bytes = file && (await readWhole(source, file, MOST_CHECKPOINT_BYTES));
+  const bytes = file && (await readWhole(file, MOST_CHECKPOINT_BYTES));
   const checkpoint = bytes && parseCheckpoint(decodeText(bytes) ?? '');
   if (!checkpoint) throw new NoteFileError(1, 'or all of it is no bundle with a checkpoint');
   return checkpoint;

@@ -1,3 +1,5 @@
+import type { LeafEvent } from './leafEvent';
+
 /** An event of a bundle, as its row was read. Readers use one for many rows. */
 export interface EventRow {
   /** From 1 on. */
@@ -27,6 +29,8 @@ export interface RowDecoder {
    * @returns where it ends; -1 where more bytes are needed
    */
   decode(bytes: Buffer, at: number, row: EventRow): number;
+  /** The event of a row that was decoded without a problem, from its bytes. */
+  event(bytes: Buffer): LeafEvent;
 }
 
 /** `2026-01-31T23:59:59.120Z` and nothing else: such texts compare as the times do. */

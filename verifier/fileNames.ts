@@ -13,7 +13,6 @@ export const namesOf = ({ format }: Pick<Manifest, 'format'>) => ({
   leaves: 'leaves.json',
   checkpoint: 'checkpoint.txt',
   consistency: 'consistency.json',
-  readme: 'README.txt',
 });
 
 /** Checks that the files are those which the manifest names: none missing, none more, in its order. */
@@ -24,8 +23,15 @@ export function checkFileNames(
 ): void {
   const listed = manifest.files.map(({ name }) => name);
   const there = files.map(({ entry }) => entry.name);
-  for (const file of Object.values(namesOf(manifest)).filter((name) => !listed.includes(name))) {
-    report({ kind: 'file_required', file, message: 'the manifest does not name it' });
+  const { number, files: fixed } = manifest.bundleFormat;
+  const required = fixed.map((name) => name.replace('{log}', manifest.format));
+  for (const file of required.filter((name) => !listed.includes(name))) {
+    const message = `the manifest does not name it, and every bundle of format ${number} has it`;
+    report({ kind: 'file_required', file, message });
+  }
+  for (const file of listed.filter((name) => !required.includes(name))) {
+    const message = `the manifest names it, and no bundle of format ${number} has it`;
+    report({ kind: 'file_unknown', file, message });
   }
   for (const file of listed.filter((name) => !there.includes(name))) {
     report({ kind: 'file_missing', file, message: 'the manifest names it, and it is not there' });

@@ -50,7 +50,11 @@ export const FINDING_KINDS = {
   },
   file_required: {
     check: 'files',
-    means: 'The manifest does not name a file that every bundle has.',
+    means: 'The manifest does not name a file that every bundle of its format has.',
+  },
+  file_unknown: {
+    check: 'files',
+    means: 'The manifest names a file that no bundle of its format has.',
   },
   file_missing: { check: 'files', means: 'A file that the manifest names is not there.' },
   file_extra: { check: 'files', means: 'A file is there that the manifest does not name.' },
@@ -80,9 +84,13 @@ export const FINDING_KINDS = {
     means: 'An event claims a time that its log had passed when it came.',
   },
   post_dated: { check: 'times', means: 'An event claims a time after it was sealed.' },
+  view_actions: {
+    check: 'views',
+    means: 'The manifest gives a view other actions than it has in the format of the bundle.',
+  },
   view_differs: {
     check: 'views',
-    means: 'A view of audit-log does not show the rows that it should.',
+    means: 'A view of audit-log, or a table of its events, does not show what it should.',
   },
   checkpoint_malformed: {
     check: 'checkpoint',

@@ -11,6 +11,8 @@ export interface BundleOptions {
   readonly earlier?: readonly BundleSource[] | undefined;
   /** Proofs of consistency, for heads that the bundle says nothing of. */
   readonly proofs?: readonly BundleSource[] | undefined;
+  /** The oldest format of bundles that is accepted; every one unless it is given. */
+  readonly leastFormat?: number | undefined;
   /** How many findings are kept to be shown; all are counted. */
   readonly limit: number;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;

@@ -1,9 +1,12 @@
+import type { Json } from '../server/audit/canonicalJson';
 import { toLeafEntry } from '../server/audit/log/leaf';
 import type { SealedEvent } from '../server/audit/log/leaf';
 import { hashLeaf } from '../server/audit/log/merkleTree';
 import type { EventRow, RowDecoder } from './eventRow';
 import { isInstant } from './eventRow';
 import { toCanonical } from './jsonText';
+import { toLeafEvent } from './leafEvent';
+import type { LeafEvent } from './leafEvent';
 import { decodeText, FormError, Members } from './members';
 
 const LF = 0x0a;
@@ -59,6 +62,15 @@ export class JsonEvents implements RowDecoder {
     if (end < 0) return -1;
     row.problem = this.read(bytes.subarray(at, end), row);
     return end + 1;
+  }
+
+  event(bytes: Buffer): LeafEvent {
+    const value = JSON.parse(bytes.toString('utf8')) as Record<string, Json>;
+    const member = (name: string) => {
+      const text = value[name];
+      return typeof text === 'string' ? text : null;
+    };
+    return toLeafEvent(member, Number(value['leaf_index']), value['details'] ?? null);
   }
 
   private read(bytes: Buffer, row: EventRow): string | undefined {

@@ -17,7 +17,7 @@ export class LogView {
 
   constructor(
     readonly file: ListedFile,
-    private readonly actions: ReadonlySet<string>,
+    readonly actions: ReadonlySet<string>,
     header: Buffer,
   ) {
     this.add(header);

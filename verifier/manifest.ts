@@ -1,6 +1,8 @@
 import { logOf, originOf } from '../server/audit/log/checkpoint';
 import { parseVkey } from '../server/audit/log/signedNote';
 import type { NoteVerifier } from '../server/audit/log/signedNote';
+import { FORMATS, NEWEST_FORMAT } from './formats';
+import type { BundleFormat } from './formats';
 import { FormError, parseCanonical } from './members';
 import type { Members } from './members';
 
@@ -29,6 +31,7 @@ export interface Manifest {
   readonly tenant: { readonly id: string; readonly slug: string; readonly name: string };
   readonly exportId: string;
   readonly range: { readonly from: string; readonly to: string };
+  readonly bundleFormat: BundleFormat;
   readonly format: 'csv' | 'jsonl';
   readonly asOf: string;
   readonly vkey: string;
@@ -84,21 +87,67 @@ function readRange(range: Members): Manifest['range'] {
   return { from, to };
 }
 
-/** @throws FormError where it is none that this release understands */
-export function readManifest(bytes: Buffer): Manifest {
-  const manifest = parseCanonical(bytes);
-  manifest.text('bundle', /^gatehouse-evidence$/, '"gatehouse-evidence"');
-  const version = manifest.count('version');
-  if (version !== BUNDLE_VERSION) {
-    throw new FormError(
-      `it is version ${version} of the format, and this verifier knows version ${BUNDLE_VERSION}`,
-    );
+/** A bundle of a format that this verifier does not know yet: what its manifest says means something that this verifier cannot check. */
+export class NewerFormatError extends Error {
+  constructor(
+    message: string,
+    /** Who signed it, if that is still said as it is today. */
+    readonly signer: Signer | undefined,
+  ) {
+    super(message);
+    this.name = 'NewerFormatError';
   }
-  const tenant = manifest.object('tenant');
-  const id = tenant.text('id', UUID, 'a UUID');
+}
+
+export type Signer = Pick<Manifest, 'vkey' | 'key'>;
+
+function readSigner(manifest: Members): Signer & { id: string } {
+  const id = manifest.object('tenant').text('id', UUID, 'a UUID');
   const vkey = manifest.text('key');
   const key = parseVkey(vkey);
   if (key?.name !== originOf(id)) throw new FormError('key should be the vkey of the log');
+  return { id, vkey, key };
+}
+
+function trySigner(manifest: Members): Signer | undefined {
+  try {
+    return readSigner(manifest);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws NewerFormatError */
+function readFormat(manifest: Members): BundleFormat {
+  const version = manifest.count('version');
+  const number = manifest.has('bundleFormat') ? manifest.count('bundleFormat', 1) : 1;
+  if (version > BUNDLE_VERSION || number > NEWEST_FORMAT) {
+    const [what, newest] =
+      version > BUNDLE_VERSION
+        ? [`version ${version}`, BUNDLE_VERSION]
+        : [`format ${number}`, NEWEST_FORMAT];
+    const message = `the bundle is of ${what}, and this verifier knows none after ${newest}`;
+    throw new NewerFormatError(message, trySigner(manifest));
+  }
+  const format = FORMATS.find((one) => one.number === number);
+  if (version !== BUNDLE_VERSION || !format) {
+    throw new FormError(
+      `it is version ${version} of the manifest, and this verifier knows version ${BUNDLE_VERSION}`,
+    );
+  }
+  return format;
+}
+
+/**
+ * @throws FormError where it is none that this release understands
+ * @throws NewerFormatError where a newer release would
+ */
+export function readManifest(bytes: Buffer): Manifest {
+  const manifest = parseCanonical(bytes);
+  manifest.text('bundle', /^gatehouse-evidence$/, '"gatehouse-evidence"');
+  const bundleFormat = readFormat(manifest);
+  const tenant = manifest.object('tenant');
+  const { id, vkey, key } = readSigner(manifest);
   const format = manifest.text('format', /^(csv|json)$/, '"csv" or "json"');
   const files = manifest.objects('files').map(readFile);
   if (new Set(files.map(({ name }) => name)).size !== files.length) {
@@ -108,6 +157,7 @@ export function readManifest(bytes: Buffer): Manifest {
     tenant: { id, slug: tenant.text('slug'), name: tenant.text('name') },
     exportId: manifest.text('exportId', UUID, 'a UUID'),
     range: readRange(manifest.object('range')),
+    bundleFormat,
     format: format === 'csv' ? 'csv' : 'jsonl',
     asOf: manifest.text('asOf', INSTANT, 'a time'),
     ...{ vkey, key, log: readLog(manifest.object('log'), id), files },

@@ -2,6 +2,14 @@ import type { CheckName } from './findings';
 
 /** Why a bundle cannot be compared with something: nothing is wrong with it by that, and nothing is proven either. */
 export const OPEN_KINDS = {
+  format_newer: {
+    check: 'manifest',
+    means: 'The bundle is of a format that this verifier does not know yet.',
+  },
+  format_older: {
+    check: 'manifest',
+    means: 'The bundle is of an older format than the oldest that you accept.',
+  },
   earlier_signature: {
     check: 'earlier',
     means: 'A checkpoint that was given is not signed by a key that is believed.',
@@ -27,5 +35,3 @@ export interface OpenQuestion {
   /** What would answer it, to be read after "ask for". */
   readonly ask: string;
 }
-
-export type RaiseQuestion = (question: OpenQuestion) => void;

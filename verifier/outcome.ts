@@ -1,3 +1,4 @@
+import { NEWEST_FORMAT } from './formats';
 import { plural } from './inspection';
 import type { Verification } from './inspection';
 
@@ -21,20 +22,24 @@ function verdictOfQuestions({ questions, isKeyGiven }: Verification): string {
   const asks = [...new Set(questions.map(({ ask }) => ask))];
   const more = asks.length > 1 ? ` (and ${plural(asks.length - 1, 'more request')} above)` : '';
   const unvouched = isKeyGiven ? '' : `. Besides, ${NOBODY}`;
+  const [first] = questions;
+  if (first?.kind === 'format_newer') return `NOT COMPARABLE: use a newer verifier${unvouched}.`;
   return `The bundle is NOT COMPARABLE with what was given: ask for ${asks[0] ?? ''}${more}${unvouched}.`;
 }
 
 /** The last line of a report, and the heading of the page. Only a key that was given makes a bundle sound. */
 export function verdictOf(verification: Verification): string {
-  const { findings } = verification;
+  const { findings, manifest } = verification;
+  const format = manifest?.bundleFormat.number ?? NEWEST_FORMAT;
+  const byFormat = format < NEWEST_FORMAT ? ` by the rules of format ${format}` : '';
   switch (outcomeOf(verification)) {
     case 'not_sound':
       return `The bundle is NOT sound: ${plural(findings.total, 'finding')}.`;
     case 'not_comparable':
       return verdictOfQuestions(verification);
     case 'unvouched':
-      return `The bundle is consistent, but ${NOBODY}: ask for the key by another way than the bundle, and give it.`;
+      return `The bundle is consistent${byFormat}, but ${NOBODY}: ask for the key by another way than the bundle, and give it.`;
     case 'sound':
-      return 'The bundle is sound, and signed by a key that you gave.';
+      return `The bundle is sound${byFormat}, and signed by a key that you gave.`;
   }
 }

@@ -80,7 +80,12 @@ export function describeAsJson(verification: Verification): string {
     })),
     bundle: manifest && {
       ...{ exportId: manifest.exportId, tenant: manifest.tenant, range: manifest.range },
-      ...{ asOf: manifest.asOf, key: manifest.vkey, size: manifest.log.size },
+      ...{
+        asOf: manifest.asOf,
+        bundleFormat: manifest.bundleFormat.number,
+        key: manifest.vkey,
+        size: manifest.log.size,
+      },
       rootHash: manifest.log.root.toString('base64'),
     },
     findingCount: findings.total,

@@ -7,10 +7,11 @@ import { checkContents } from './checkContents';
 import { listFindings } from './findings';
 import type { CheckName } from './findings';
 import { checkFileNames } from './fileNames';
+import { NEWEST_FORMAT } from './formats';
 import { plural, say } from './inspection';
 import type { BundleOptions, Inspection, Saying, Verification } from './inspection';
-import { readManifest } from './manifest';
-import type { Manifest } from './manifest';
+import { NewerFormatError, readManifest } from './manifest';
+import type { Manifest, Signer } from './manifest';
 import { decodeText, FormError } from './members';
 import { readWhole } from './wholeFile';
 import { ZipError } from './zipDirectory';
@@ -49,7 +50,7 @@ async function readNamed(
     return undefined;
   }
   try {
-    return await readWhole(inspection.source, file, MOST_MANIFEST_BYTES);
+    return await readWhole(file, MOST_MANIFEST_BYTES);
   } catch (error) {
     if (!(error instanceof ZipDamage)) throw error;
     inspection.findings.add({ kind: 'zip_damaged', file: name, message: error.message });
@@ -57,25 +58,34 @@ async function readNamed(
   }
 }
 
-function openManifest(inspection: Inspection, bytes: Buffer): Manifest | undefined {
+/** @returns the manifest, or of one of a newer format who signed it */
+function openManifest(
+  inspection: Inspection,
+  bytes: Buffer,
+): { manifest?: Manifest; signer?: Signer | undefined } {
   try {
     const manifest = readManifest(bytes);
     const { tenant, range, asOf } = manifest;
     const says = `of ${tenant.slug} (${tenant.id}), ${range.from} to ${range.to}, as of ${asOf}`;
     say(inspection, 'manifest', says);
-    return manifest;
+    return { manifest, signer: manifest };
   } catch (error) {
+    if (error instanceof NewerFormatError) {
+      const ask = 'a newer verifier, and use that';
+      inspection.questions.push({ kind: 'format_newer', message: error.message, ask });
+      return { signer: error.signer };
+    }
     if (!(error instanceof FormError)) throw error;
     const { message } = error;
     inspection.findings.add({ kind: 'manifest_malformed', file: 'manifest.json', message });
-    return undefined;
+    return {};
   }
 }
 
 /** @returns the note, if it is the signature of this manifest by the key that the manifest names */
 function checkSignature(
   inspection: Inspection,
-  manifest: Manifest,
+  signer: Signer,
   text: Buffer,
   signature: Buffer,
 ): Note | undefined {
@@ -99,22 +109,22 @@ function checkSignature(
     add({ kind: 'signature_malformed', file, message });
     return note;
   }
-  const isSigned = findSigner(note, [manifest.key]) !== undefined;
-  if (isSigned) say(inspection, 'signature', `the manifest is signed by ${manifest.vkey}`);
+  const isSigned = findSigner(note, [signer.key]) !== undefined;
+  if (isSigned) say(inspection, 'signature', `the manifest is signed by ${signer.vkey}`);
   else {
-    const message = `the manifest is not signed by the key that it names, ${manifest.vkey}, or was changed after that`;
+    const message = `the manifest is not signed by the key that it names, ${signer.vkey}, or was changed after that`;
     add({ kind: 'signature_wrong', file, message });
   }
   return note;
 }
 
-function checkKey(inspection: Inspection, manifest: Manifest, note: Note, believers: Believers) {
+function checkKey(inspection: Inspection, { vkey, key }: Signer, note: Note, believers: Believers) {
   if (!inspection.options.keys) {
-    const says = `no key was given, and anybody can make one: compare ${manifest.vkey} with what you were given by another way, or give that`;
+    const says = `no key was given, and anybody can make one: compare ${vkey} with what you were given by another way, or give that`;
     say(inspection, 'key', says, '--');
     return;
   }
-  const objection = believers.objectionTo(manifest.log.origin, note);
+  const objection = believers.objectionTo(key.name, note);
   if (objection === undefined) say(inspection, 'key', 'the key is one that was given');
   else inspection.findings.add({ kind: 'key_foreign', file: 'manifest.sig', message: objection });
 }
@@ -130,15 +140,28 @@ async function inspect(inspection: Inspection): Promise<Manifest | undefined> {
     kind: 'signature_missing',
     message: 'there is no manifest.sig: nobody has signed this',
   });
-  const manifest = text && openManifest(inspection, text);
-  if (!text || !manifest) return undefined;
-  const keys = inspection.options.keys ?? { everywhere: [], named: [manifest.key] };
+  const { manifest, signer } = text ? openManifest(inspection, text) : {};
+  if (!text || !signer) return undefined;
+  const keys = inspection.options.keys ?? { everywhere: [], named: [signer.key] };
   const believers = createBelievers(keys);
-  const note = signature && checkSignature(inspection, manifest, text, signature);
-  if (note) checkKey(inspection, manifest, note, believers);
+  const note = signature && checkSignature(inspection, signer, text, signature);
+  if (note) checkKey(inspection, signer, note, believers);
+  if (!manifest) return undefined;
   checkFileNames(files, manifest, inspection.findings.add);
   await checkContents(inspection, { files, manifest, believers });
   return manifest;
+}
+
+function noteFormat({ notices, questions, options }: Inspection, { bundleFormat }: Manifest): void {
+  if (bundleFormat.number === NEWEST_FORMAT) return;
+  const open = bundleFormat.endsBehindBatch
+    ? ''
+    : ' In that format, events which were sealed late can be missing at the end of the range.';
+  const of = `the bundle is of format ${bundleFormat.number}, as an older release writes it, or somebody who wants it judged by older rules`;
+  const ask = 'an export of the same range by a newer release';
+  if (bundleFormat.number < (options.leastFormat ?? 1)) {
+    questions.push({ kind: 'format_older', message: of, ask });
+  } else notices.push(`T${of.slice(1)}.${open} Ask for ${ask}.`);
 }
 
 /**
@@ -157,6 +180,7 @@ export async function verifyBundle(
     questions: [],
   };
   const manifest = await inspect(inspection);
+  if (manifest) noteFormat(inspection, manifest);
   if (manifest && manifest.ownership.length > 0) {
     inspection.notices.push(
       `The server that made this bundle could undo the audit log: its database role ${manifest.ownership.join('; it ')}. Only a checkpoint that was handed out earlier shows that nothing was rewritten.`,

@@ -1,4 +1,4 @@
-import { BatchTimes, TOLERANCE_MS } from '../server/audit/verify/batchTimes';
+import { BatchTimes } from '../server/audit/verify/batchTimes';
 import type { EventFile } from './eventFile';
 import type { EventRow } from './eventRow';
 import type { Report } from './findings';
@@ -6,6 +6,7 @@ import type { LeafLines } from './leafLines';
 import { LogSide } from './logSide';
 import type { Manifest } from './manifest';
 import { StrayList } from './strayList';
+import { StretchEnds } from './stretchEnds';
 import type { StretchTree } from './stretchTree';
 
 export interface WalkInput {
@@ -27,11 +28,12 @@ export interface WalkResult {
   readonly beside: number;
   /** Where the database's clock was stepped back. */
   readonly clockSteps: number;
+  /** How many events were sealed more than five minutes after they occurred. */
+  readonly late: number;
 }
 
 const DAY_MS = 86_400_000;
 const dayStart = (day: string): string => `${day}T00:00:00.000Z`;
-const later = (iso: string, ms: number): string => new Date(Date.parse(iso) + ms).toISOString();
 
 /** Reads to the end of a file, so that every row is looked at. */
 async function drain(side: LogSide): Promise<void> {
@@ -49,12 +51,13 @@ class StretchWalk {
   private readonly times = new BatchTimes();
   private readonly start: string;
   private readonly end: string;
-  private readonly settled: string;
+  private readonly ends: StretchEnds;
   private sealedAt = '';
   private isTreeWhole = true;
   private inRange = 0;
   private beside = 0;
   private clockSteps = 0;
+  private late = 0;
 
   constructor(private readonly input: WalkInput) {
     const { manifest, report, population, edges } = input;
@@ -65,8 +68,8 @@ class StretchWalk {
       new LogSide(edges, false, log, this.strays, report),
     ];
     this.start = dayStart(range.from);
-    this.end = later(dayStart(range.to), DAY_MS);
-    this.settled = later(this.end, TOLERANCE_MS);
+    this.end = new Date(Date.parse(dayStart(range.to)) + DAY_MS).toISOString();
+    this.ends = new StretchEnds(manifest, { start: this.start, end: this.end });
   }
 
   async run(): Promise<WalkResult> {
@@ -84,8 +87,8 @@ class StretchWalk {
     // What is left has a leaf that was passed, or none of the stretch.
     for (const side of this.sides) await drain(side);
     this.endFiles();
-    const { isTreeWhole, inRange, beside, clockSteps } = this;
-    return { isTreeWhole, inRange, beside, clockSteps };
+    const { isTreeWhole, inRange, beside, clockSteps, late } = this;
+    return { isTreeWhole, inRange, beside, clockSteps, late };
   }
 
   private visit(leaf: number, line: Buffer | undefined): void {
@@ -131,13 +134,16 @@ class StretchWalk {
     if (row.sealedAt !== this.sealedAt && isGenuine) {
       this.sealedAt = row.sealedAt;
       if (this.times.enter(row.sealedAt)) this.clockSteps += 1;
+      this.ends.enter(leaf, row.sealedAt);
     }
     if (!isGenuine) return hash;
+    if (this.times.isLate(row.occurredAt)) this.late += 1;
     const objection = this.times.objectionTo(row.occurredAt);
     if (objection) this.find(side, row, objection.kind, objection.message);
     this.checkRange(side, row);
-    const { first, last } = this.input.manifest.log;
-    if (leaf === first || leaf === last) this.checkEnds(side, row);
+    for (const message of this.ends.objectionsTo(leaf)) {
+      this.find(side, row, 'range_open', message);
+    }
     return hash;
   }
 
@@ -149,20 +155,6 @@ class StretchWalk {
     const when = `it occurred at ${occurredAt}`;
     if (isIn) this.find(side, row, 'range_in_edges', `${when}: it belongs into audit-log`);
     else this.find(side, row, 'range_outside', `${when}, and the range is ${from} to ${to}`);
-  }
-
-  /** Outside of the stretch nothing of the range can be, where its ends were sealed before and after. */
-  private checkEnds(side: LogSide, row: EventRow): void {
-    const { first, last, size } = this.input.manifest.log;
-    const { leaf, sealedAt } = row;
-    if (leaf === first && first > 0 && sealedAt >= this.start) {
-      const message = `the bundle begins with this leaf, and it was sealed at ${sealedAt}, after the range had begun: events of the range may lie before it`;
-      this.find(side, row, 'range_open', message);
-    }
-    if (leaf === last && last < size - 1 && sealedAt < this.settled) {
-      const message = `the bundle ends with this leaf, and it was sealed at ${sealedAt}, before ${this.settled}: events of the range may lie after it`;
-      this.find(side, row, 'range_open', message);
-    }
   }
 
   private find(

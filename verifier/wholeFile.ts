@@ -1,16 +1,11 @@
-import type { BundleSource } from './bundleSource';
 import { unpack, ZipDamage } from './zipFile';
 import type { PackedFile } from './zipFile';
 
 /** Unpacks what is small. @throws ZipDamage where it is damaged, or longer than `most` */
-export async function readWhole(
-  source: BundleSource,
-  file: PackedFile,
-  most: number,
-): Promise<Buffer> {
+export async function readWhole(file: PackedFile, most: number): Promise<Buffer> {
   const { name, size } = file.entry;
   if (size > most) throw new ZipDamage(name, `it is of ${size} bytes, far more than it ever has`);
   const chunks: Buffer[] = [];
-  for await (const chunk of unpack(source, file)) chunks.push(chunk);
+  for await (const chunk of unpack(file)) chunks.push(chunk);
   return Buffer.concat(chunks);
 }

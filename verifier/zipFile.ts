@@ -25,6 +25,7 @@ export class ZipDamage extends Error {
 export interface PackedFile {
   readonly entry: ZipEntry;
   readonly at: number;
+  readonly source: BundleSource;
 }
 
 const shape = (entry: ZipEntry, message: string): ZipError =>
@@ -96,7 +97,7 @@ export async function readZipFile(source: BundleSource): Promise<PackedFile[]> {
     if (next > directoryAt) throw shape(entry, 'it reaches into the directory');
     checkHeader(entry, await source.read(entry.offset, LOCAL_BYTES + entry.name.length));
     checkDescriptor(entry, await source.read(after, descriptorBytes(entry)));
-    files.push({ entry, at });
+    files.push({ entry, at, source });
   }
   if (next !== directoryAt) {
     throw new ZipError(
@@ -107,7 +108,7 @@ export async function readZipFile(source: BundleSource): Promise<PackedFile[]> {
   return files;
 }
 
-async function* unpacked(source: BundleSource, { entry, at }: PackedFile): AsyncGenerator<Buffer> {
+async function* unpacked({ entry, at, source }: PackedFile): AsyncGenerator<Buffer> {
   const packed =
     entry.method === 0 ? source.stream(at, entry.packed) : source.inflate(at, entry.packed);
   const chunks = packed[Symbol.asyncIterator]();
@@ -129,10 +130,10 @@ async function* unpacked(source: BundleSource, { entry, at }: PackedFile): Async
  * Unpacks a file as it is read; stops as soon as it is longer than it should be.
  * @throws ZipDamage where the content is not what the directory says
  */
-export async function* unpack(source: BundleSource, file: PackedFile): AsyncGenerator<Buffer> {
+export async function* unpack(file: PackedFile): AsyncGenerator<Buffer> {
   const { name, size, crc } = file.entry;
   let [bytes, sum] = [0, 0];
-  for await (const chunk of unpacked(source, file)) {
+  for await (const chunk of unpacked(file)) {
     bytes += chunk.length;
     if (bytes > size) throw new ZipDamage(name, `it is longer than the ${size} bytes that it says`);
     sum = crc32(chunk, sum);

@@ -7,6 +7,11 @@ import type { Stretch } from './stretchStore';
 
 /** Raised with every change that a program which reads bundles would notice. */
 const BUNDLE_VERSION = 2;
+/**
+ * Raised with every change of the list of files, of a view's actions, or of what a stretch takes in. The verifier knows each format, and
+ * does not believe a manifest that lacks one of its files. (`format` was taken: it says how the logs are written.)
+ */
+export const BUNDLE_FORMAT = 2;
 
 export interface ManifestFile {
   readonly name: string;
@@ -69,6 +74,7 @@ export function buildManifest(
   return canonicalJson({
     bundle: 'gatehouse-evidence',
     version: BUNDLE_VERSION,
+    bundleFormat: BUNDLE_FORMAT,
     generator: { name: 'gatehouse', version: deps.config.version },
     exportId: subject.exportId,
     tenant: { id: tenant.id, slug: tenant.slug, name: tenant.name },

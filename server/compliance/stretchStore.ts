@@ -5,8 +5,8 @@ import { runLong } from '../db/runLong';
 import { EVENT_OF_LEAF, LEAF_OF_EVENT } from './copyStore';
 import type { TimeRange } from './exportInput';
 
-/** What a log is too late for by so much is back-dated, and told as such by whoever verifies it. */
-const SETTLED_MS = 5 * 60_000;
+/** An event that claims a time this far from what its log knew when it came is told of as back-dated or post-dated by a verifier. */
+const TOLERANCE_MS = 5 * 60_000;
 
 /** The leaves that a bundle covers: all events of its range are among them, and the proof that there are no others. */
 export interface Stretch {
@@ -24,22 +24,39 @@ interface Log {
   readonly size: number;
 }
 
-/** How many leaves were sealed before a moment: times of sealing ascend, so a few rows tell. */
-async function countSealedBefore({ client, logId, size }: Log, moment: Date): Promise<number> {
-  let [low, high] = [0, size];
+/** When a leaf was sealed. Times of sealing have milliseconds and no more. */
+async function sealedAt({ client, logId }: Log, leaf: number): Promise<Date> {
+  const { rows } = await client.query<{ sealed_at: Date }>({
+    name: 'leaf_sealed_at',
+    text: 'SELECT sealed_at FROM audit_leaves WHERE log_id = $1 AND leaf_index = $2',
+    values: [logId, leaf],
+  });
+  const [row] = rows;
+  if (!row) throw brokenLog(`leaf ${leaf} of log ${logId} is missing`);
+  return row.sealed_at;
+}
+
+/** The first leaf, not before `from`, that was sealed at a moment or later: times of sealing ascend, so a few rows tell. */
+async function firstSealedFrom(log: Log, moment: Date, from = 0): Promise<number> {
+  let [low, high] = [from, log.size];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    const { rows } = await client.query<{ before: boolean }>({
-      name: 'leaf_sealed_before',
-      text: 'SELECT sealed_at < $3 AS before FROM audit_leaves WHERE log_id = $1 AND leaf_index = $2',
-      values: [logId, middle, moment],
-    });
-    const [row] = rows;
-    if (!row) throw brokenLog(`leaf ${middle} of log ${logId} is missing`);
-    if (row.before) low = middle + 1;
+    if ((await sealedAt(log, middle)) < moment) low = middle + 1;
     else high = middle;
   }
   return low;
+}
+
+/**
+ * The first leaf that was sealed after a leaf and its whole batch, and after a moment; the last leaf of the log if there is none. A batch is
+ * what was sealed at one time: within it, events stand in the order of their transactions, however late they are.
+ */
+async function endBehind(log: Log, leaf: number, moment: Date): Promise<number> {
+  const end = log.size - 1;
+  if (leaf >= end) return end;
+  const batch = await sealedAt(log, leaf);
+  const passed = new Date(Math.max(batch.getTime(), moment.getTime()) + 1);
+  return Math.min(end, await firstSealedFrom(log, passed, leaf + 1));
 }
 
 const IN_RANGE = 'e.tenant_id = $1 AND e.occurred_at >= $2 AND e.occurred_at < $3';
@@ -96,11 +113,12 @@ async function takeInOutliers(
   { first, last }: Bounds,
   events: number,
 ): Promise<Bounds> {
+  const settled = new Date(range.end.getTime() + TOLERANCE_MS);
   const before = await findEnds(log, range, { first: 0, last: first }, events);
   const after = await findEnds(log, range, { first: last, last: log.size - 1 }, events);
   return {
     first: before ? Math.max(0, before.first - 1) : first,
-    last: after ? Math.min(log.size - 1, after.last + 1) : last,
+    last: after ? await endBehind(log, after.last, settled) : last,
   };
 }
 
@@ -147,10 +165,12 @@ export async function findStretch(
   const [head] = await listCheckpointsBelow(client, logId, Number.MAX_SAFE_INTEGER, 1);
   if (!head) throw brokenLog(`log ${logId} has no checkpoint`);
   const log = { client, logId, size: head.size };
-  const settled = new Date(range.end.getTime() + SETTLED_MS);
+  const opened = new Date(range.start.getTime() - TOLERANCE_MS);
+  const settled = new Date(range.end.getTime() + TOLERANCE_MS);
   const usual = {
-    first: Math.max(0, (await countSealedBefore(log, range.start)) - 1),
-    last: Math.min(head.size - 1, await countSealedBefore(log, settled)),
+    first: Math.max(0, (await firstSealedFrom(log, opened)) - 1),
+    // The first batch after that may hold events of the range: it is what came while the sealer stood still.
+    last: await endBehind(log, await firstSealedFrom(log, settled), settled),
   };
   const events = await countEvents(log, range);
   const bounds = await takeInOutliers(log, range, usual, events);

@@ -12,7 +12,7 @@ describe('the stretch of the log that a bundle covers', () => {
   /** Leaf by leaf when it was sealed and when it occurred, in minutes since the range began; it ends after 1440. */
   const cases: [string, { sealed: number; occurred: number }[], [number, number], number[]][] = [
     [
-      'one leaf more at each end',
+      'five minutes, one leaf and one batch more at its ends',
       [
         { sealed: -60, occurred: -60 },
         { sealed: -1, occurred: -1 },
@@ -21,11 +21,11 @@ describe('the stretch of the log that a bundle covers', () => {
         { sealed: 1446, occurred: 1446 },
         { sealed: 1500, occurred: 1500 },
       ],
-      [1, 4],
+      [0, 5],
       [2, 3],
     ],
     [
-      'five minutes after its end, for what came late',
+      'the batch that came five minutes after its end, for what came late',
       [
         { sealed: -1, occurred: -1 },
         { sealed: 10, occurred: 10 },
@@ -34,7 +34,7 @@ describe('the stretch of the log that a bundle covers', () => {
         { sealed: 1446, occurred: 1446 },
         { sealed: 1447, occurred: 1447 },
       ],
-      [0, 4],
+      [0, 5],
       [1, 3],
     ],
     [
@@ -53,7 +53,7 @@ describe('the stretch of the log that a bundle covers', () => {
       [1, 2, 5],
     ],
     [
-      'all that was sealed from its first moment until five minutes after its last',
+      'all that was sealed from five minutes before its first moment until the batch after that behind its last',
       [
         { sealed: -3, occurred: -3 },
         { sealed: -2, occurred: -2 },
@@ -63,7 +63,7 @@ describe('the stretch of the log that a bundle covers', () => {
         { sealed: 1445, occurred: 1445 },
         { sealed: 1446, occurred: 1446 },
       ],
-      [1, 5],
+      [0, 6],
       [],
     ],
     [
@@ -83,26 +83,72 @@ describe('the stretch of the log that a bundle covers', () => {
       [2, 5, 6],
     ],
     [
-      'two neighbours where nothing happened',
+      'its neighbours where nothing happened',
       [
         { sealed: -60, occurred: -60 },
         { sealed: -50, occurred: -50 },
         { sealed: 2000, occurred: 2000 },
         { sealed: 2001, occurred: 2001 },
       ],
-      [1, 2],
+      [1, 3],
       [],
     ],
     [
-      'the whole log where all of it is later',
+      'the beginning of the log where all of it is later',
       [
         { sealed: 2000, occurred: 2000 },
         { sealed: 2001, occurred: 2001 },
       ],
-      [0, 0],
+      [0, 1],
       [],
     ],
   ];
+
+  const late = [1380, 1390, 1400, 1410, 1420].map((occurred) => ({ sealed: 1560, occurred }));
+  cases.push(
+    [
+      'the whole of the batch that the sealer made after it had stood still over midnight',
+      [
+        { sealed: -60, occurred: -60 },
+        { sealed: 10, occurred: 10 },
+        { sealed: 1560, occurred: 1550 },
+        ...late,
+        { sealed: 1560, occurred: 1555 },
+        { sealed: 1561, occurred: 1561 },
+        { sealed: 1561, occurred: 1561 },
+      ],
+      [0, 9],
+      [1, 3, 4, 5, 6, 7],
+    ],
+    [
+      'the whole of a batch in which only one event occurred in it, however late',
+      [
+        { sealed: -60, occurred: -60 },
+        { sealed: 1446, occurred: 1446 },
+        { sealed: 1447, occurred: 1447 },
+        { sealed: 3000, occurred: 20 },
+        { sealed: 3000, occurred: 2999 },
+        { sealed: 3000, occurred: 2999 },
+        { sealed: 3001, occurred: 3001 },
+        { sealed: 3001, occurred: 3001 },
+      ],
+      [0, 6],
+      [3],
+    ],
+    [
+      'what was sealed moments before it and says that it occurred in it',
+      [
+        { sealed: -7, occurred: -7 },
+        { sealed: -6, occurred: -6 },
+        { sealed: -4, occurred: 0 },
+        { sealed: -3, occurred: -3 },
+        { sealed: 1446, occurred: 1446 },
+        { sealed: 1447, occurred: 1447 },
+      ],
+      [1, 5],
+      [2],
+    ],
+  );
 
   it.each(cases)('holds %s', async (_name, leaves, [first, last], inRange) => {
     const officer = await seedOfficer();

@@ -23,6 +23,7 @@ export interface ManifestEntry {
 export interface Manifest {
   bundle: string;
   version: number;
+  bundleFormat: number;
   exportId: string;
   tenant: { id: string; slug: string; name: string };
   range: { from: string; to: string };

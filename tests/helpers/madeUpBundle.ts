@@ -7,6 +7,8 @@ import { toLeafEntry } from '@/server/audit/log/leaf';
 import type { SealedEvent } from '@/server/audit/log/leaf';
 import { nameKey, signNote, toVkey } from '@/server/audit/log/signedNote';
 import { subtreesOf } from '@/server/audit/log/treeProofs';
+import { csvCell, guard, jsonbText } from './madeUpCells';
+import { EVENT_TABLES, TABLE_EVENTS, writeTable } from './madeUpTables';
 import { consistencyPath, treeHash } from './referenceTree';
 import { writeZip } from './rawZip';
 import type { RawFile, RawZip } from './rawZip';
@@ -14,7 +16,12 @@ import type { RawFile, RawZip } from './rawZip';
 export const TENANT = '01900000-0000-7000-8000-00000000000a';
 export const ORIGIN = `gatehouse/${TENANT}`;
 const DAY_MS = 86_400_000;
-const VIEW_ACTIONS = ['AUTH_LOGIN_FAILED', 'REFRESH_REUSE_DETECTED'];
+export const VIEW_ACTIONS = [
+  ...['SUSPICIOUS_LOGIN_DETECTED', 'SESSION_INVALIDATED'],
+  ...['IMPERSONATION_STARTED', 'IMPERSONATION_ENDED'],
+  ...['IP_RULE_CREATED', 'IP_RULE_UPDATED', 'IP_RULE_DELETED'],
+  ...['STEP_UP_VERIFIED', 'AUTH_TOKEN_REFRESH', 'AUTH_TOKEN_REISSUED'],
+];
 
 export interface LogKeys {
   readonly key: KeyObject;
@@ -66,7 +73,7 @@ export function makeEvents(count: number, start = Date.UTC(2026, 2, 1, 20)): Sea
       id: `01900000-0000-7000-8000-${String(leaf).padStart(12, '0')}`,
       tenant_id: TENANT,
       occurred_at: isoAt(sealed - (leaf % 2 === 0 ? 100 : 60_000)),
-      action: ['AUTH_LOGIN_FAILED', 'AUTH_TOKEN_REFRESH', 'REFRESH_REUSE_DETECTED'][leaf % 3] ?? '',
+      action: ['STEP_UP_VERIFIED', 'AUTH_LOGIN_FAILED', 'AUTH_TOKEN_REFRESH'][leaf % 3] ?? '',
       outcome: 'success',
       actor: `actor ${text}`,
       subject: leaf % 5 === 0 ? null : text,
@@ -77,6 +84,7 @@ export function makeEvents(count: number, start = Date.UTC(2026, 2, 1, 20)): Sea
       user_agent: text,
       correlation_id: `c-${leaf}`,
       details: leaf % 3 === 0 ? { b: [1, 0.5, text], aa: { z: null } } : {},
+      ...TABLE_EVENTS[leaf],
       leaf_index: leaf,
       sealed_at: isoAt(sealed),
     };
@@ -84,25 +92,6 @@ export function makeEvents(count: number, start = Date.UTC(2026, 2, 1, 20)): Sea
 }
 
 export const entryOf = (event: SealedEvent): Buffer => Buffer.from(toLeafEntry(event));
-
-/** JSON as Postgres writes jsonb: short names first, with spaces. */
-function jsonbText(value: Json): string {
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map((one) => jsonbText(one as Json)).join(', ')}]`;
-  const members = Object.entries(value as Record<string, Json>)
-    .sort(([one], [other]) => one.length - other.length || (one < other ? -1 : 1))
-    .map(([name, one]) => `${JSON.stringify(name)}: ${jsonbText(one)}`);
-  return `{${members.join(', ')}}`;
-}
-
-const guard = (text: string): string => (/^['=+\-@\t\n\r＝＋－＠]/.test(text) ? `'${text}` : text);
-
-function csvCell(text: string | null): string {
-  if (text === null) return '';
-  return text === '' || text === '\\.' || /[",\r\n]/.test(text)
-    ? `"${text.replaceAll('"', '""')}"`
-    : text;
-}
 
 const COLUMNS =
   'leaf_index,id,occurred_at,sealed_at,action,outcome,actor,subject,on_behalf_of,session_id,ip,country,user_agent,correlation_id,details';
@@ -129,6 +118,8 @@ export interface BundlePlan {
   readonly keys: LogKeys;
   readonly range?: { from: string; to: string };
   readonly format?: 'csv' | 'json';
+  /** 2 unless told. */
+  readonly bundleFormat?: 1 | 2;
   /** Sizes of the log at which earlier bundles were made. */
   readonly earlier?: readonly number[];
   /** In place of the stretch that the range has. */
@@ -148,15 +139,24 @@ export interface OpenBundle {
 const base64 = (hash: Buffer): string => hash.toString('base64');
 const DEFAULT_RANGE = { from: '2026-03-02', to: '2026-03-02' };
 
-/** The stretch as docs/decisions/0019 has it. */
-export function findStretch({ events, range = DEFAULT_RANGE }: BundlePlan) {
+/** The stretch as docs/decisions/0019 has it, and had it for format 1. */
+export function findStretch({ events, range = DEFAULT_RANGE, bundleFormat = 2 }: BundlePlan) {
   const start = `${range.from}T00:00:00.000Z`;
   const end = isoAt(Date.parse(`${range.to}T00:00:00.000Z`) + DAY_MS);
-  const settled = isoAt(Date.parse(end) + 5 * 60_000);
-  const before = events.filter(({ sealed_at }) => sealed_at < start).length;
-  const until = events.filter(({ sealed_at }) => sealed_at < settled).length;
+  const [opened, settled] = [
+    isoAt(Date.parse(start) - 5 * 60_000),
+    isoAt(Date.parse(end) + 5 * 60_000),
+  ];
+  const countUntil = (moment: string) => events.filter((one) => one.sealed_at < moment).length;
+  const late = events[countUntil(settled)];
+  const behind = late && events.find((one) => one.sealed_at > late.sealed_at)?.leaf_index;
+  const ends =
+    bundleFormat === 1
+      ? [countUntil(start), countUntil(settled)]
+      : [countUntil(opened), behind ?? events.length];
+  const [before = 0, last = 0] = ends;
   return {
-    ...{ first: Math.max(0, before - 1), last: Math.min(events.length - 1, until) },
+    ...{ first: Math.max(0, before - 1), last: Math.min(events.length - 1, last) },
     isInRange: ({ occurred_at }: SealedEvent) => occurred_at >= start && occurred_at < end,
   };
 }
@@ -177,6 +177,14 @@ function writeRows(format: 'csv' | 'json', events: readonly SealedEvent[]): Buff
   const rows = events.map(format === 'csv' ? csvRow : jsonRow);
   return Buffer.from((format === 'csv' ? `${COLUMNS}\r\n` : '') + rows.join(''));
 }
+
+const TABLE_NAMES = [
+  ...['access-review', 'joiners-leavers', 'permission-changes', 'sessions', 'token-revocations'],
+  ...['risk-decisions', 'step-ups', 'ip-rules', 'impersonations', 'data-exports'],
+  ...['schema-changes', 'schema-health', 'controls'],
+];
+/** A table that nothing is held against. */
+const OTHER_TABLE = 'id,note\r\n1,"two\r\nlines"\r\n2,\r\n';
 
 /** Makes the files of a bundle, and a manifest that says nothing of them yet. */
 export function openBundle(plan: BundlePlan): OpenBundle {
@@ -235,10 +243,14 @@ export function openBundle(plan: BundlePlan): OpenBundle {
         shown.filter(({ action }) => VIEW_ACTIONS.includes(action)),
       ),
     ],
-    ['sessions.csv', Buffer.from('id,note\r\n1,"two\r\nlines"\r\n2,\r\n')],
+    ...TABLE_NAMES.map((name): [string, Buffer] => [
+      `${name}.csv`,
+      EVENT_TABLES.includes(name) ? writeTable(name, shown) : Buffer.from(OTHER_TABLE),
+    ]),
     ['summary.html', Buffer.from('<!doctype html>')],
   ]);
   const manifest = {
+    ...(plan.bundleFormat === 1 ? {} : { bundleFormat: 2 }),
     ...{ bundle: 'gatehouse-evidence', version: 2, generator: { name: 'gatehouse', version: '0' } },
     exportId: '01900000-0000-7000-8000-0000000e9999',
     tenant: { id: TENANT, slug: 'acme', name: 'Acme' },

@@ -31,6 +31,71 @@ describe('a view', () => {
   });
 });
 
+describe('a table of events', () => {
+  const add = (row: string) => (rows: string[]) => [...rows, row];
+  const edit = (row: number, from: string | RegExp, to: string) => (rows: string[]) =>
+    rows.with(row, (rows[row] ?? '').replace(from, to));
+  /** The rows that each has are those of leaves 40 to 58: see TABLE_EVENTS. */
+  it.each<[string, string, (rows: string[]) => string[], string[]]>([
+    ['ip-rules', 'a row is left out', (rows) => rows.slice(0, 1), ['leaf 52']],
+    ['ip-rules', 'details are edited', edit(1, '0.5', '0.6'), ['row 1 leaf 52']],
+    ['ip-rules', 'an apostrophe is missing', edit(1, "'\rcr", '\rcr'), ['row 1 leaf 52']],
+    ['ip-rules', 'a row is there twice', (rows) => [...rows, rows[1] ?? ''], ['row 2 leaf 52']],
+    ['ip-rules', 'a row has no leaf', edit(1, '52', ''), ['row 1', 'leaf 52']],
+    ['ip-rules', 'a row has another leaf', edit(1, '52', '53'), ['row 1', 'leaf 52']],
+    ['ip-rules', 'a leaf is written in another way', edit(1, '52', '052'), ['row 1', 'leaf 52']],
+    ['ip-rules', 'a row of another table is put in', add('55,,,,,\r\n'), ['row 2']],
+    ['ip-rules', 'a row has a cell more', edit(1, '\r\n', ',\r\n'), ['row 1', 'leaf 52']],
+    ['ip-rules', 'a column is renamed', edit(0, 'actor', 'who'), ['']],
+    ['impersonations', 'a time is edited', edit(1, 'T09', 'T08'), ['row 1 leaf 55']],
+    ['impersonations', 'who acted is edited', edit(1, 'actor ', 'other '), ['row 1 leaf 55']],
+    ['impersonations', 'a row is left out', (rows) => rows.slice(0, 1), ['leaf 55']],
+    ['data-exports', 'an id is edited', edit(1, '🦊1', '🦊2'), ['row 1 leaf 58']],
+    ['data-exports', 'a size is edited', edit(1, ',7,', ',8,'), ['row 1 leaf 58']],
+    ['data-exports', 'a range is edited', edit(1, '2026-01-01', '2026-01-02'), ['row 1 leaf 58']],
+    ['data-exports', 'a row is left out', (rows) => rows.slice(0, 1), ['leaf 58']],
+    ['joiners-leavers', 'a row is left out', (rows) => rows.toSpliced(2, 1), ['leaf 46']],
+    ['joiners-leavers', 'a leaver has returned', edit(2, 'left', 'returned'), ['row 2 leaf 46']],
+    ['joiners-leavers', 'permissions are edited', edit(1, 'A_A', 'A_B'), ['row 1 leaf 40']],
+    ['joiners-leavers', 'somebody else joined', edit(1, '005a', '005b'), ['row 1 leaf 40']],
+    ['permission-changes', 'a change is left out', (rows) => rows.toSpliced(2, 1), ['leaf 43']],
+    [
+      'permission-changes',
+      'what was added is edited',
+      edit(2, '[""C_C""]', '[]'),
+      ['row 2 leaf 43'],
+    ],
+    ['permission-changes', 'who did it is edited', edit(2, 'actor ', 'x '), ['row 2 leaf 43']],
+  ])('is found not to say what its leaves say: %s, where %s', async (name, _what, how, places) => {
+    for (const format of ['csv', 'json'] as const) {
+      const { found } = await verify(
+        change(`${name}.csv`, how, true, { ...plan, format }),
+        believed,
+      );
+      const expected = places.map((place) => `view_differs ${name}.csv ${place}`.trimEnd());
+      expect(found).toEqual(expected);
+    }
+  });
+
+  it.each(['joiners-leavers', 'permission-changes'])(
+    'may tell of changes that the log has not, without a leaf: %s',
+    async (name) => {
+      const unrecorded = (rows: string[]) => {
+        const header = (rows[0] ?? '').trim().split(',');
+        return [...rows, `${header.map((at) => (at === 'leaf_index' ? '' : 'x')).join(',')}\r\n`];
+      };
+      const { found } = await verify(change(`${name}.csv`, unrecorded, true), believed);
+      expect(found).toEqual([]);
+    },
+  );
+
+  it('is measured all the same where it is no CSV', async () => {
+    const broken = change('ip-rules.csv', (rows) => [...rows, '52,"\r\n'], true);
+    const { found } = await verify(broken, believed);
+    expect(found).toEqual(['view_differs ip-rules.csv row 2', 'file_rows ip-rules.csv']);
+  });
+});
+
 describe('leaves.txt and leaves.json', () => {
   const lines = 'leaves.txt';
   const editLines = (how: (text: string) => string) => {

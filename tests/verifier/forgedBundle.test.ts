@@ -152,7 +152,9 @@ describe('a bundle of another key', () => {
 
 describe('a manifest that contradicts itself', () => {
   it.each([
-    ['another version', { version: 3 }, /version 3/],
+    ['an older version', { version: 1 }, /version 1/],
+    ['a format that never was', { bundleFormat: 0 }, /bundleFormat should be/],
+    ['a format in words', { bundleFormat: '2' }, /bundleFormat should be/],
     ['another bundle', { bundle: 'other' }, /bundle should be/],
     ['no such day', { range: { from: '2026-02-30', to: '2026-03-02' } }, /range/],
     [

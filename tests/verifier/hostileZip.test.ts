@@ -60,7 +60,7 @@ describe('a ZIP file that could be read in two ways', () => {
       'a file that the directory does not list',
       on('sessions.csv', { unlisted: true }),
       {},
-      'zip_shape summary.html',
+      'zip_shape token-revocations.csv',
     ],
     ['a count that is too high', same, { more: 1 }, 'zip_shape'],
     [

@@ -15,8 +15,8 @@ describe('a bundle in which all is right', () => {
       const { text } = await verify(makeBundle({ ...plan, format }), believed);
       const marks = text.split('\n').map((line) => line.slice(0, 5).trim());
       expect(marks.slice(0, 13)).toEqual([...Array<string>(12).fill('ok'), '--']);
-      expect(text).toMatch(/100 events of leaves 15 to 114 as they were sealed/);
-      expect(text).toMatch(/96 events from 2026-03-02 to 2026-03-02, 4 beside them/);
+      expect(text).toMatch(/102 events of leaves 15 to 116 as they were sealed/);
+      expect(text).toMatch(/96 events from 2026-03-02 to 2026-03-02, 6 beside them/);
       expect(text).toMatch(/The bundle is sound, and signed by a key that you gave\.\n$/);
     },
   );

@@ -24,12 +24,13 @@ export interface Given {
   earlier?: readonly (Buffer | string)[];
   proofs?: readonly object[];
   limit?: number;
+  leastFormat?: number;
 }
 
 /** Verifies what is in memory, as the command and the page do. @returns what was found, as `kind file row leaf`, what could not be compared, and what is said */
 export async function verify(
   content: Buffer,
-  { keys, earlier = [], proofs = [], limit = 50 }: Given = {},
+  { keys, earlier = [], proofs = [], limit = 50, leastFormat }: Given = {},
 ) {
   const sources = [];
   const given = [content, ...earlier, ...proofs.map((proof) => JSON.stringify(proof))];
@@ -39,7 +40,7 @@ export async function verify(
   try {
     const parsed = keys && parseKeys(keys.join('\n'));
     const verification = await verifyBundle(source, {
-      ...{ keys: parsed, limit },
+      ...{ keys: parsed, limit, leastFormat },
       ...{ earlier: more.slice(0, earlier.length), proofs: more.slice(earlier.length) },
     });
     const found = verification.findings.shown().map(({ kind, file, row, leaf }) => {

@@ -7,6 +7,10 @@ const shift = (iso: string, ms: number): string => {
   return Number.isNaN(time) ? '' : new Date(time + ms).toISOString();
 };
 
+/** What to know of events that a log took in late: nothing is wrong with that by itself. */
+export const lateNotice = (late: number): string =>
+  `${late} ${late === 1 ? 'event was' : 'events were'} sealed more than five minutes after ${late === 1 ? 'it' : 'they'} occurred.`;
+
 export interface ClockStep {
   readonly from: string;
   readonly to: string;
@@ -21,6 +25,7 @@ export class BatchTimes {
   private previous = '';
   private earliest = '';
   private latest = '';
+  private soon = '';
 
   /** To be told the time of sealing of each leaf, in their order. @returns how the database's clock was stepped back, where it was */
   enter(sealedAt: string): ClockStep | undefined {
@@ -32,7 +37,13 @@ export class BatchTimes {
     // Before the first batch the log knows of no time: what had happened by then came with it.
     this.earliest = previous === '' ? '' : shift(stepped ? sealedAt : previous, -TOLERANCE_MS);
     this.latest = shift(stepped ? previous : sealedAt, TOLERANCE_MS);
+    this.soon = shift(sealedAt, -TOLERANCE_MS);
     return stepped ? { from: previous, to: sealedAt } : undefined;
+  }
+
+  /** Whether an event of the current batch had to wait for longer than usual: the sealer stood still, or its transaction stayed open. */
+  isLate(occurredAt: string): boolean {
+    return occurredAt < this.soon;
   }
 
   /** @returns what is wrong with the time that an event of the current batch claims */

@@ -49,6 +49,8 @@ export class LogChecker {
   /** Where the clock was stepped back first, and how often it was. */
   step: StepNotice | undefined;
   steps = 0;
+  /** How many events were sealed more than five minutes after they occurred. */
+  late = 0;
   /** The first leaf that says it was sealed at a time that is yet to come. */
   ahead: { readonly leaf: number; readonly at: string } | undefined;
 
@@ -150,6 +152,7 @@ export class LogChecker {
       this.step ??= step;
     }
     if (!genuine) return;
+    if (this.times.isLate(row.occurred_at)) this.late += 1;
     const objection = this.times.objectionTo(row.occurred_at);
     if (objection) this.find(objection.kind, row, objection.message);
   }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
+import { lateNotice } from './batchTimes';
 import { createBelievers } from './believedKeys';
 import type { GivenKeys } from './believedKeys';
 import { EarlierHeads } from './earlierHeads';
@@ -156,7 +157,8 @@ async function judgeWaiting(
 
 function noticesOf({ walk, sealer, passed }: Looked, options: VerifyOptions): string[] {
   const notices: string[] = [];
-  const { step, steps, ahead } = walk;
+  const { step, steps, ahead, late } = walk;
+  if (late > 0) notices.push(lateNotice(late));
   if (ahead) {
     notices.push(
       `Leaf ${ahead.leaf} of log ${ahead.log} was sealed at ${ahead.at}, and now it is ${sealer.now}: the database's clock is, or was, wrong.`,

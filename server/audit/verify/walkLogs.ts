@@ -48,6 +48,8 @@ export interface Walk {
   /** Where clocks were stepped back: the first, and how many. */
   step: (StepNotice & { readonly log: string }) | undefined;
   steps: number;
+  /** How many events were sealed more than five minutes after they occurred. */
+  late: number;
   /** What was sealed, as it says, at a time that is yet to come: the first. */
   ahead: { readonly log: string; readonly leaf: number; readonly at: string } | undefined;
   /** The first few, and how many. */
@@ -142,6 +144,7 @@ class OneLog {
     walk.checkpoints += heads.checkpoints;
     walk.uncompared += heads.uncompared;
     walk.steps += log.steps;
+    walk.late += log.late;
     if (log.ahead) walk.ahead ??= { log: id, ...log.ahead };
     if (log.step) walk.step ??= { log: id, ...log.step };
     if (tree && tree.checkpoint_size > heads.covered) {
@@ -169,6 +172,7 @@ export async function walkLogs(streams: LogStreams, context: WalkContext): Promi
     uncompared: 0,
     step: undefined,
     steps: 0,
+    late: 0,
     ahead: undefined,
     uncovered: [],
     uncoveredLogs: 0,

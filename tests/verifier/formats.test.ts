@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { app } from '@/server/app';
+import { canonicalJson } from '@/server/audit/canonicalJson';
+import type { Json } from '@/server/audit/canonicalJson';
+import { BUNDLE_FORMAT } from '@/server/compliance/manifest';
+import { downloadEvidence, utcToday } from '@/tests/helpers/evidenceBundle';
+import { seedOfficer } from '@/tests/helpers/officer';
+import {
+  makeBundle,
+  makeEvents,
+  makeKeys,
+  openBundle,
+  pack,
+  sign,
+  vkeyOf,
+} from '@/tests/helpers/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+import { EVENT_TABLES } from '@/verifier/eventTables';
+import { FORMATS, NEWEST_FORMAT } from '@/verifier/formats';
+import { verify } from './verifyFile';
+
+const keys = makeKeys();
+const plan: BundlePlan = { events: makeEvents(130), keys };
+const believed = { keys: [vkeyOf(keys)] };
+const hashOf = (value: unknown) =>
+  createHash('sha256')
+    .update(canonicalJson(value as Json))
+    .digest('hex');
+
+describe('a format of bundles', () => {
+  /** To be added to, never changed: bundles of each are in archives. */
+  const PINNED: Record<number, string> = {
+    1: 'e2f7ca012374e83b6ff47f975b95cb980fba3d3245187d45983746bdd6f8cca1',
+    2: 'e2c0ffafa515b83c308dfa5afc176cb94dd9ad27fbb48b589b3f534e97bd3e2c',
+  };
+
+  it('is fixed once it was released: a change of its files, actions or stretch is a new format', () => {
+    const hashes = Object.fromEntries(FORMATS.map((format) => [format.number, hashOf(format)]));
+    expect(hashes).toEqual(PINNED);
+    expect(FORMATS.map(({ number }) => number)).toEqual(FORMATS.map((_, index) => index + 1));
+  });
+
+  it('fixes the tables of events too', () => {
+    const tables = EVENT_TABLES.map(({ name, actions }) => ({ name, actions: [...actions] }));
+    expect(hashOf(tables)).toBe('9863c9cd44e6dfd0ad8e29490e50614531b7422d16b469cd440828beabce6e1a');
+  });
+
+  it.each(['csv', 'json'])('is the newest in what the server writes: %s', async (format) => {
+    const officer = await seedOfficer();
+    const range = { from: utcToday(), to: utcToday(), format };
+    const { manifest } = await downloadEvidence(app, officer, range);
+    const newest = FORMATS[NEWEST_FORMAT - 1];
+    expect([BUNDLE_FORMAT, manifest.bundleFormat]).toEqual([NEWEST_FORMAT, NEWEST_FORMAT]);
+    const ext = format === 'csv' ? 'csv' : 'jsonl';
+    expect(manifest.files.map(({ name }) => name)).toEqual(
+      newest?.files.map((name) => name.replace('{log}', ext)),
+    );
+    const views = manifest.files.flatMap(({ name, actions }) =>
+      actions ? [[name.replace(`.${ext}`, ''), [actions]]] : [],
+    );
+    expect(Object.fromEntries(views)).toEqual(newest?.views);
+    const told = manifest.files.flatMap(({ name, population }) => {
+      const [, list] = /action is one of ([A-Z_, ]+)$/.exec(population?.filter ?? '') ?? [];
+      return list && population?.firstLeaf !== undefined ? [[name, list.split(', ')] as const] : [];
+    });
+    const actions = new Map(told);
+    for (const { name, actions: own } of EVENT_TABLES.slice(1)) {
+      expect([name, actions.get(`${name}.csv`)]).toEqual([name, [...own]]);
+    }
+  });
+
+  const folder = join(__dirname, 'fixtures');
+  const stored = FORMATS.flatMap(({ number }) =>
+    ['csv', 'jsonl'].map((ext) => [number, ext] as const),
+  );
+  it.each(stored)('keeps a stored bundle of it sound: format %i, %s', async (number, ext) => {
+    const read = (name: string) => readFileSync(join(folder, `format-${number}.${name}`));
+    const { outcome, found, text } = await verify(read(`${ext}.zip`), {
+      keys: [read('vkey').toString()],
+      earlier: [read('checkpoint.txt')],
+    });
+    expect(found).toEqual([]);
+    expect(outcome).toBe('sound');
+    const rules = number === NEWEST_FORMAT ? '' : ` by the rules of format ${number}`;
+    expect(text).toMatch(new RegExp(`The bundle is sound${rules}, and signed by a key`));
+  });
+});
+
+describe('an exporter with the key', () => {
+  const files = [...openBundle(plan).files.keys()];
+
+  it.each(files)('cannot leave a file out of the manifest: %s', async (name) => {
+    const bundle = openBundle(plan);
+    bundle.files.delete(name);
+    const { found } = await verify(pack(sign(bundle)), believed);
+    expect(found).toContain(`file_required ${name}`);
+  });
+
+  it('cannot bring a file in that no bundle of the format has', async () => {
+    const bundle = openBundle(plan);
+    bundle.files.set('findings.csv', Buffer.from('id\r\n'));
+    const { found } = await verify(pack(sign(bundle)), believed);
+    expect(found).toEqual(['file_unknown findings.csv']);
+  });
+
+  const view = 'security-events.csv';
+  const without = (action: string) => (file: Record<string, Json>) =>
+    file['name'] === view
+      ? { ...file, actions: (file['actions'] as string[]).filter((one) => one !== action) }
+      : file;
+
+  it('cannot leave an action out of a view, neither in the manifest nor with its rows', async () => {
+    const bundle = openBundle(plan);
+    const inManifest = await verify(
+      pack(sign(bundle, keys, without('SESSION_INVALIDATED'))),
+      believed,
+    );
+    expect(inManifest.found).toEqual([`view_actions ${view}`]);
+    const rows = bundle.files.get(view)?.toString() ?? '';
+    bundle.files.set(view, Buffer.from(rows.replace(/^.*,STEP_UP_VERIFIED,[^]*?c-18,.*\r\n/m, '')));
+    const withRows = await verify(pack(sign(bundle, keys, without('STEP_UP_VERIFIED'))), believed);
+    expect(withRows.found).toEqual([
+      `view_actions ${view}`,
+      expect.stringMatching(/^view_differs security-events.csv/),
+    ]);
+  });
+
+  it('cannot say that a view is none', async () => {
+    const signed = sign(openBundle(plan), keys, (file) => {
+      const rest = { ...file };
+      delete rest['actions'];
+      return rest;
+    });
+    expect((await verify(pack(signed), believed)).found).toEqual([`view_actions ${view}`]);
+  });
+
+  it('cannot make a view of another file', async () => {
+    const signed = sign(openBundle(plan), keys, (file) =>
+      file['name'] === 'sessions.csv' ? { ...file, actions: ['AUTH_LOGOUT'] } : file,
+    );
+    expect((await verify(pack(signed), believed)).found).toEqual(['view_actions sessions.csv']);
+  });
+});
+
+describe('a bundle of a format that the verifier does not know', () => {
+  const newer = (more: object) => {
+    const bundle = openBundle(plan);
+    return sign({ ...bundle, manifest: { ...bundle.manifest, ...more } });
+  };
+
+  it.each([
+    ['a newer format', { bundleFormat: NEWEST_FORMAT + 1 }],
+    ['a newer manifest', { version: 3 }],
+    ['a manifest in which nothing else is as it is today', { version: 3, key: 7, files: {} }],
+  ])('is not comparable, and asks for a newer verifier: %s', async (_name, more) => {
+    const { found, open, outcome, text } = await verify(pack(newer(more)), believed);
+    expect(found).toEqual([]);
+    expect(open).toEqual(['format_newer']);
+    expect(outcome).toBe('not_comparable');
+    expect(text).toMatch(/NOT COMPARABLE: use a newer verifier\.\n$/);
+  });
+
+  it('is still held to its signature and to the key', async () => {
+    const files = newer({ bundleFormat: NEWEST_FORMAT + 1 });
+    const { found } = await verify(pack(files), { keys: [vkeyOf(makeKeys())] });
+    expect(found).toEqual(['key_foreign manifest.sig']);
+    const edit = (name: string) =>
+      files.set(name, Buffer.from(String(files.get(name)).replace('"acme"', '"evil"')));
+    edit('manifest.json');
+    edit('manifest.sig');
+    expect((await verify(pack(files), believed)).found).toContain('signature_wrong manifest.sig');
+  });
+});
+
+describe('a bundle of an older format', () => {
+  const old = makeBundle({ ...plan, bundleFormat: 1 });
+
+  it('is not comparable if a newer one was asked for', async () => {
+    const { open, outcome } = await verify(old, { ...believed, leastFormat: 2 });
+    expect(open).toEqual(['format_older']);
+    expect(outcome).toBe('not_comparable');
+    expect((await verify(makeBundle(plan), { ...believed, leastFormat: 2 })).outcome).toBe('sound');
+  });
+});

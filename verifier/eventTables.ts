@@ -1,0 +1,147 @@
+import { canonicalJson } from '../server/audit/canonicalJson';
+import type { Json } from '../server/audit/canonicalJson';
+import { guard } from './csvRecords';
+import type { LeafEvent } from './leafEvent';
+
+/** What a cell has to be: this text, nothing, JSON that says this, or what an event cannot tell. */
+export type Expected = string | null | { readonly json: Json } | undefined;
+
+/** A table of a bundle whose rows are events of audit-log. */
+export interface EventTable {
+  readonly name: string;
+  /** The events that have a row each. */
+  readonly actions: ReadonlySet<string>;
+  /** Of those: only what succeeded. */
+  readonly isOfSuccess: boolean;
+  /** Whether it has other rows too, without a leaf: changes that were found in the database and not in the log. */
+  readonly hasUnrecorded: boolean;
+  /** What the event tells of the cells of its row; other columns come from elsewhere. */
+  readonly columns: Readonly<Record<string, (event: LeafEvent) => Expected>>;
+}
+
+const textOrNull = (text: string | null): string | null => (text === null ? null : guard(text));
+
+function detailOf({ details }: LeafEvent, name: string): Json | undefined {
+  const isObject = typeof details === 'object' && details !== null && !Array.isArray(details);
+  return isObject ? (details as Record<string, Json>)[name] : undefined;
+}
+
+/** As Postgres has it with ->>: a text as it is, anything else as JSON. */
+const detail =
+  (name: string) =>
+  (event: LeafEvent): Expected => {
+    const value = detailOf(event, name);
+    if (value === undefined || value === null) return null;
+    return typeof value === 'string' ? guard(value) : { json: value };
+  };
+
+/** As Postgres has it with ->. */
+const jsonDetail =
+  (name: string) =>
+  (event: LeafEvent): Expected => {
+    const value = detailOf(event, name);
+    return value === undefined ? null : { json: value };
+  };
+
+/** @returns undefined for what is no list of texts: what a table makes of that is not worth holding it to */
+function textsOf(value: Json | undefined): string[] | undefined {
+  if (value === undefined) return [];
+  return Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : undefined;
+}
+
+const inBytes = (one: string, other: string): number =>
+  Buffer.compare(Buffer.from(one), Buffer.from(other));
+
+const sorted = (texts: readonly string[] | undefined): Expected =>
+  texts && { json: [...texts].sort(inBytes) };
+
+const before = (event: LeafEvent) => textsOf(detailOf(event, 'before'));
+const after = (event: LeafEvent) =>
+  textsOf(detailOf(event, 'after') ?? detailOf(event, 'permissions'));
+
+function without(some: readonly string[] | undefined, others: readonly string[] | undefined) {
+  return some && others && some.filter((one) => !others.includes(one));
+}
+
+const STAFF = /^staff:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+const CHANGES: Readonly<Record<string, string>> = {
+  STAFF_CREATED: 'joined',
+  STAFF_DISABLED: 'left',
+  STAFF_ENABLED: 'returned',
+};
+
+const COMMON = {
+  leaf_index: ({ leaf }: LeafEvent) => String(leaf),
+  occurred_at: ({ occurredAt }: LeafEvent) => occurredAt,
+  actor: ({ actor }: LeafEvent) => guard(actor),
+};
+const OF_STAFF = {
+  ...COMMON,
+  staff_id: ({ subject }: LeafEvent) => STAFF.exec(subject ?? '')?.[1] ?? null,
+};
+const ACTION = { action: ({ action }: LeafEvent) => guard(action) };
+const SUBJECT = { subject: ({ subject }: LeafEvent) => textOrNull(subject) };
+const DETAILS = { details: ({ details }: LeafEvent) => ({ json: details }) };
+const DEVICE = {
+  session_id: ({ sessionId }: LeafEvent) => sessionId,
+  ip: ({ ip }: LeafEvent) => textOrNull(ip),
+};
+
+const table = (
+  name: string,
+  actions: readonly string[],
+  columns: EventTable['columns'],
+  ofStaff = false,
+): EventTable => ({
+  ...{ name, actions: new Set(actions), columns },
+  ...{ isOfSuccess: ofStaff, hasUnrecorded: ofStaff },
+});
+
+/** The tables of events in every format so far. */
+export const EVENT_TABLES: readonly EventTable[] = [
+  table(
+    'joiners-leavers',
+    Object.keys(CHANGES),
+    {
+      ...OF_STAFF,
+      change: ({ action }) => CHANGES[action],
+      permissions: (event) =>
+        event.action === 'STAFF_CREATED' ? sorted(textsOf(detailOf(event, 'permissions'))) : null,
+    },
+    true,
+  ),
+  table(
+    'permission-changes',
+    ['STAFF_CREATED', 'STAFF_PERMISSIONS_CHANGED'],
+    {
+      ...OF_STAFF,
+      before: (event) => sorted(before(event)),
+      after: (event) => sorted(after(event)),
+      added: (event) => sorted(without(after(event), before(event))),
+      removed: (event) => sorted(without(before(event), after(event))),
+    },
+    true,
+  ),
+  table('ip-rules', ['IP_RULE_CREATED', 'IP_RULE_UPDATED', 'IP_RULE_DELETED'], {
+    ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DETAILS },
+  }),
+  table('impersonations', ['IMPERSONATION_STARTED', 'IMPERSONATION_ENDED'], {
+    ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DEVICE, ...DETAILS },
+    on_behalf_of: ({ onBehalfOf }) => onBehalfOf,
+  }),
+  table('data-exports', ['DATA_EXPORT_REQUESTED', 'DATA_EXPORT_COMPLETED', 'DATA_EXPORT_FAILED'], {
+    ...{ ...COMMON, ...ACTION, ...DEVICE },
+    // After "export:".
+    export_id: ({ subject }) => textOrNull(subject && [...subject].slice(7).join('')),
+    kind: detail('kind'),
+    range_from: detail('from'),
+    range_to: detail('to'),
+    format: detail('format'),
+    bytes: jsonDetail('bytes'),
+    reason: detail('reason'),
+  }),
+];
+
+/** Whether two JSON values are the same, whatever the order of their members. */
+export const isSameJson = (one: Json, other: Json): boolean =>
+  canonicalJson(one) === canonicalJson(other);

@@ -1,0 +1,59 @@
+import type { Believers } from '../server/audit/verify/believedKeys';
+import { compareHeads, readEarlier } from './earlierHeads';
+import type { Comparable, GivenFile } from './earlierHeads';
+import { readGrowthProof } from './growthProofs';
+import type { GrowthProof } from './growthProofs';
+import { plural, say } from './inspection';
+import type { Inspection } from './inspection';
+
+/** Reads every file of heads that was given. @throws CannotVerifyError */
+export async function readGiven(
+  { options }: Inspection,
+  origin: string,
+  believers: Believers,
+): Promise<GivenFile[]> {
+  const files: GivenFile[] = [];
+  for (const source of options.earlier ?? []) {
+    files.push(await readEarlier(source, origin, believers));
+  }
+  return files;
+}
+
+/** Reads every proof of consistency that was given. @throws CannotVerifyError */
+export async function readGrowthProofs({ options }: Inspection): Promise<GrowthProof[]> {
+  const proofs: GrowthProof[] = [];
+  for (const source of options.proofs ?? []) proofs.push(await readGrowthProof(source));
+  return proofs;
+}
+
+/** Compares all that was given with the bundle. */
+export function compareGiven(
+  inspection: Inspection,
+  given: readonly GivenFile[],
+  comparable: Comparable,
+): void {
+  const { notices, questions } = inspection;
+  const sum = { same: 0, passed: 0, newer: 0, cutOff: 0 };
+  for (const file of given) {
+    const { same, passed, newer, question } = compareHeads(file, comparable);
+    sum.same += same;
+    sum.passed += passed;
+    sum.newer += newer;
+    sum.cutOff += file.cutOff;
+    if (question) questions.push(question);
+  }
+  if (sum.passed > 0) {
+    const newer = sum.newer === 0 ? '' : `; ${sum.newer} of them newer than the bundle`;
+    notices.push(
+      `This bundle says nothing of ${plural(sum.passed, 'checkpoint')} that were given${newer}.`,
+    );
+  }
+  if (sum.cutOff > 0) {
+    const cut = plural(sum.cutOff, 'checkpoint');
+    notices.push(`${cut} in what was given: cut off by a crash or a full disk, and passed over.`);
+  }
+  const none =
+    'no earlier checkpoint was given: whoever holds the signing key could have rewritten it all';
+  if (given.length === 0) say(inspection, 'earlier', none, '--');
+  else say(inspection, 'earlier', `${plural(sum.same, 'checkpoint')} of the same history`);
+}
