@@ -2,7 +2,7 @@
 export interface Locks {
   request<T>(
     name: string,
-    options: { mode?: 'shared' | 'exclusive' },
+    options: { mode?: 'shared' | 'exclusive'; signal?: AbortSignal | undefined },
     work: () => Promise<T>,
   ): Promise<T>;
   query(): Promise<{ held?: { name?: string }[] }>;
@@ -36,6 +36,8 @@ export interface Browser {
   /** Calls back when the page is shown again from where it heard nothing of the other tabs. */
   onReturn?(back: () => void): void;
   openChannel?(name: string): Channel;
+  /** What all tabs of the origin share. Where a page may keep nothing, asking for it throws. */
+  storage(): { getItem(name: string): string | null; setItem(name: string, value: string): void };
   locks?: Locks;
   credentials?: Credentials;
   passkeys?: PasskeyApi;
@@ -44,6 +46,7 @@ export interface Browser {
 interface Globals {
   location?: { origin: string; href: string; assign?(url: string): void };
   document?: { baseURI: string };
+  localStorage: ReturnType<Browser['storage']>;
   addEventListener?(type: 'pageshow', hear: (event: { persisted: boolean }) => void): void;
   reportError?(error: unknown): void;
   navigator?: { locks?: Locks; credentials?: Credentials; onLine?: boolean };
@@ -62,6 +65,7 @@ export function thisBrowser(): Browser {
     pageUrl: () => page.document?.baseURI ?? location?.href ?? 'http://localhost',
     // A worker has a location and cannot leave it.
     goTo: (url) => location?.assign?.(url),
+    storage: () => page.localStorage,
     report: (error) => page.reportError?.(error),
     onReturn: (back) =>
       page.addEventListener?.('pageshow', ({ persisted }) => void (persisted && back())),

@@ -5,7 +5,10 @@ export interface Chain {
   readonly since: number;
   /** How often it has been refreshed. */
   readonly n: number;
-  readonly refreshToken: string;
+  /** Undefined if the browser has it in a cookie, which no script can read. */
+  readonly refreshToken?: string | undefined;
+  /** The server's name for the session. */
+  readonly sid?: unknown;
   /**
    * The Idempotency-Key with which this very token will be spent. It is drawn with the token and travels with it: whoever takes
    * a refresh over knows it before the first request is sent.
@@ -31,17 +34,19 @@ export const randomId = (): string => {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 };
 
-/** What a 200 or a 428 brings; undefined where it brings no refresh token. */
+/** What says to the server which session is meant: the token, or that the cookie is. */
+export const secretOf = ({ refreshToken }: Chain) =>
+  refreshToken ? { refreshToken } : { refreshCookie: true };
+
+/** What a 200 or a 428 brings beside the cookie, if there is one. */
 export function readTokens(
   body: Readonly<Record<string, unknown>>,
   askedAt: number,
-): Pick<Chain, 'refreshToken' | 'key' | 'access'> | undefined {
-  const { refreshToken, accessToken, expiresIn } = body;
-  if (typeof refreshToken !== 'string') return undefined;
-  const key = randomId();
-  if (typeof accessToken !== 'string') return { refreshToken, key };
+): Pick<Chain, 'refreshToken' | 'sid' | 'key' | 'access'> {
+  const { refreshToken, accessToken: token, expiresIn, sessionId: sid } = body;
   const ttl = Number(expiresIn) * 1000 || 0;
-  return { refreshToken, key, access: { token: accessToken, until: askedAt + ttl, ttl } };
+  const access = typeof token === 'string' ? { token, until: askedAt + ttl, ttl } : undefined;
+  return { refreshToken: refreshToken as string | undefined, sid, key: randomId(), access };
 }
 
 /** What this tab knows, put together with what it hears from another or from storage. */
@@ -53,15 +58,19 @@ export function newest(known: Chain | undefined, heard: Chain): Chain {
     return later > 0 ? heard : known;
   }
   if (known.n !== heard.n) return heard.n > known.n ? heard : known;
-  // Two tabs without locks may get the same successor at once: both must end with the same key for it.
-  const key = known.key < heard.key ? known.key : heard.key;
+  // Two tabs may draw keys for the same token: all must end with the same one, which is the one that was sent.
+  const rank = (chain: Chain) => (chain.sentAt ? '0' : '1') + chain.key;
+  const own = known.key !== heard.key && rank(known) < rank(heard);
   const longer = (heard.access?.until ?? 0) >= (known.access?.until ?? 0) ? heard : known;
-  return { ...heard, key, access: longer.access };
+  return { ...(own ? known : heard), access: longer.access };
 }
 
-/** Whether it is too late to ask with this token again. A clock that was put back says nothing of how long it has been. */
-export const isUncertain = (chain: Chain, now: number): boolean =>
-  chain.sentAt !== undefined && Math.abs(now - chain.sentAt) > ASK_AGAIN_MS;
+/**
+ * Whether it is too late to ask with this token again. A clock that was put back says nothing of how long it has been. The
+ * cookie may be newer than this tab knows, and with the right key it is never a theft: the server says what it is.
+ */
+export const isUncertain = ({ sentAt, refreshToken }: Chain, now: number): boolean =>
+  sentAt !== undefined && refreshToken !== undefined && Math.abs(now - sentAt) > ASK_AGAIN_MS;
 
 /** @param jitter 0 to 1, a tab's own: so that tabs do not all begin at once */
 export function isDue({ access }: Chain, now: number, jitter: number): boolean {
@@ -73,12 +82,21 @@ export function isDue({ access }: Chain, now: number, jitter: number): boolean {
 export const isUsable = ({ access }: Chain, now: number): boolean =>
   access !== undefined && now < access.until;
 
+/**
+ * What a storage may hold. Of a session with a cookie that is a mark without any token, and the key only while an answer is
+ * missing: together with the cookie, a copied key would make the owner's next refresh look like a late one of the thief's.
+ */
+export function toStored(chain: Chain): string {
+  const { key, sentAt } = chain;
+  const mark = { ...chain, access: undefined, key: sentAt === undefined ? undefined : key };
+  return JSON.stringify(chain.refreshToken ? chain : mark);
+}
+
 /** @returns undefined for what is no chain */
-export function parseChain(value: unknown): Chain | undefined {
+export function parseChain(value: string | null | undefined): Chain | undefined {
   try {
-    const chain = (typeof value === 'string' ? JSON.parse(value) : value) as Chain | null;
-    const whole = chain && chain.session && chain.refreshToken && chain.key;
-    return whole ? chain : undefined;
+    const chain = JSON.parse(value ?? '') as Chain | null;
+    return chain?.session ? { ...chain, key: chain.key || randomId() } : undefined;
   } catch {
     return undefined;
   }

@@ -1,7 +1,8 @@
 import type { Browser } from './browser';
-import { isDue, isUsable, randomId, readTokens } from './chain';
+import { isDue, isUsable, randomId, readTokens, secretOf } from './chain';
 import type { Chain } from './chain';
-import type { Credentials, GatehouseClient, GatehouseOptions, SignedOutReason } from './contract';
+import type { Credentials, GatehouseClient, GatehouseOptions } from './contract';
+import type { SessionStorage, SignedOutReason } from './contract';
 import { GatehouseError } from './contract';
 import { createRefresher } from './refresher';
 import { createSender } from './sender';
@@ -9,17 +10,30 @@ import { createProver } from './stepUp';
 import { joinTabs } from './tabs';
 import type { Message } from './tabs';
 import { createTransport, refusal } from './transport';
+import type { Answer } from './transport';
 import { createVault } from './vault';
 
 /** How long the other tabs have to say what they know. */
 const ASK_TABS_MS = 2000;
 const ASK_BLINDLY_MS = 300;
 
+/** How long a sign-in waits for a refresh of another tab, which may be waiting for a person. */
+const PATIENCE_MS = 2000;
+
+/** Where the mark of a session is kept whose refresh token is in a cookie. */
+function markIn(browser: Browser, name: string): SessionStorage {
+  return {
+    load: () => browser.storage().getItem(name),
+    save: (value) => browser.storage().setItem(name, value ?? ''),
+  };
+}
+
 /** The parts of one client, on what its browser has. */
 function assemble(options: GatehouseOptions, browser: Browser) {
   const transport = createTransport(browser, options);
   const heard = new Set<(message: Message) => void>();
-  const tabs = joinTabs(browser, `gatehouse:${transport.base.origin}`, (message) => {
+  const name = `gatehouse:${transport.base.href.slice(0, -1)}`;
+  const tabs = joinTabs(browser, name, (message) => {
     for (const hear of heard) hear(message);
   });
   const ended = (reason: SignedOutReason) => {
@@ -33,7 +47,8 @@ function assemble(options: GatehouseOptions, browser: Browser) {
     if (reason !== 'security' || loginUrl === false) return;
     browser.goTo(`${loginUrl}${loginUrl.includes('?') ? '&' : '?'}reason=security`);
   };
-  const vault = createVault(tabs, options.storage, {
+  const mark = options.refreshCookie ? markIn(browser, name) : undefined;
+  const vault = createVault(tabs, options.storage ?? mark, {
     changed: () => refresher.schedule(),
     ended,
   });
@@ -50,7 +65,8 @@ function assemble(options: GatehouseOptions, browser: Browser) {
       void tabs.tell(chain ? { kind: 'chain', chain } : { kind: 'none', asker });
     }
   });
-  return { transport, tabs, vault, prove, refresher, heard };
+  const { refreshCookie } = options;
+  return { transport, tabs, vault, prove, refresher, heard, refreshCookie };
 }
 
 type Parts = ReturnType<typeof assemble>;
@@ -61,7 +77,8 @@ type Parts = ReturnType<typeof assemble>;
  */
 async function discover({ tabs, vault, heard }: Parts, askAnyway = false): Promise<void> {
   await vault.reload();
-  if (vault.chain && !askAnyway) return;
+  // Of a cookie's session storage holds a mark: another tab may have an access token.
+  if (vault.chain?.access && !askAnyway) return;
   const others = await tabs.countOthers();
   if (others !== undefined && others < 1) return;
   await new Promise<void>((resolve) => {
@@ -82,35 +99,47 @@ async function discover({ tabs, vault, heard }: Parts, askAnyway = false): Promi
   });
 }
 
-function createSignIn({ transport, prove, vault }: Parts) {
+function createSignIn({ transport, prove, vault, tabs, refreshCookie }: Parts) {
   let asking = new AbortController();
+  /** A refresh of the session before must not put its cookie over the new one. */
+  const alone = <T>(work: () => Promise<T>): Promise<T> =>
+    refreshCookie ? tabs.alone(work, AbortSignal.timeout(PATIENCE_MS)) : work();
+
+  /** Keeps what an answer brings; a 428 brings nothing yet. */
+  async function keep(askedAt: number, ask: () => Promise<Answer>): Promise<Answer> {
+    const answer = await ask();
+    if (answer.status === 428) return answer;
+    if (answer.status !== 200 || !answer.body['accessToken']) throw refusal(answer);
+    const before = vault.chain;
+    const tokens = readTokens(answer.body, askedAt);
+    await vault.replace({ session: randomId(), since: askedAt, n: 0, ...tokens });
+    // Nobody has that session any more. Of a cookie that was replaced the server knows.
+    if (before?.refreshToken) void endOnServer(transport, before).catch(() => undefined);
+    return answer;
+  }
+
   return async (credentials: Credentials) => {
     // Who begins anew has given up the prompt that may still be open.
     asking.abort(new GatehouseError('STEP_UP_DISMISSED'));
     const { signal } = (asking = new AbortController());
-    let askedAt = Date.now();
-    let answer = await transport.post('/api/auth/login', credentials);
-    if (answer.status === 428) {
-      const { challengeId } = answer.body;
-      await prove(answer.body, () => Promise.resolve({}), signal);
-      askedAt = Date.now();
-      // The proof is used up by the first call: with its key, an answer that was lost is given again.
-      const headers = { 'idempotency-key': randomId() };
-      const complete = () => transport.post('/api/auth/login/complete', { challengeId }, headers);
-      answer = await complete().catch(complete);
-    }
-    const tokens = answer.status === 200 ? readTokens(answer.body, askedAt) : undefined;
-    if (!tokens) throw refusal(answer);
-    const before = vault.chain;
-    await vault.replace({ session: randomId(), since: askedAt, n: 0, ...tokens });
-    // Nobody has that session any more.
-    if (before) void endOnServer(transport, before).catch(() => undefined);
+    const { status, body } = await alone(() =>
+      keep(Date.now(), () => transport.post('api/auth/login', { ...credentials, refreshCookie })),
+    );
+    if (status !== 428) return;
+    const { challengeId } = body;
+    await prove(body, () => Promise.resolve({}), signal);
+    // The proof is used up by the first call: with its key, an answer that was lost is given again.
+    const headers = { 'idempotency-key': randomId() };
+    const complete = () =>
+      transport.post('api/auth/login/complete', { challengeId, refreshCookie }, headers);
+    const completed = await alone(() => keep(Date.now(), () => complete().catch(complete)));
+    if (completed.status === 428) throw refusal(completed);
   };
 }
 
 /** A refresh token is enough, spent or not: the access token may be over, or a proof be asked for. */
-const endOnServer = (transport: Parts['transport'], { refreshToken }: Chain) =>
-  transport.post('/api/auth/logout', { refreshToken });
+const endOnServer = (transport: Parts['transport'], chain: Chain) =>
+  transport.post('api/auth/logout', secretOf(chain));
 
 function createSignOut({ transport, vault }: Parts, send: typeof fetch) {
   return async ({ everywhere }: { everywhere?: boolean } = {}) => {
@@ -122,7 +151,7 @@ function createSignOut({ transport, vault }: Parts, send: typeof fetch) {
       return vault.end('signed_out', chain?.session);
     }
     try {
-      const { ok, status } = await send(new URL('/api/auth/logout-all', transport.base), {
+      const { ok, status } = await send(new URL('api/auth/logout-all', transport.base), {
         method: 'POST',
       });
       if (!ok) throw refusal({ status, body: {} });
@@ -170,6 +199,8 @@ export function buildClient(options: GatehouseOptions, browser: Browser): Gateho
   return {
     ready: async () => {
       await discovered;
+      // Whether the browser still has the cookie, only the server can see. If it cannot be asked, the session goes on.
+      if (vault.chain && !vault.chain.refreshToken) await current().catch(() => undefined);
       return vault.chain !== undefined;
     },
     get signedIn() {

@@ -45,11 +45,16 @@ export interface GatehouseOptions {
   onStepUp(request: StepUpRequest): StepUpAnswer | Promise<StepUpAnswer>;
   /** Called once in every tab when the session ends. */
   onSignedOut?(ended: { reason: SignedOutReason }): void;
-  /** The origin where Gatehouse is; the page's own unless given. No other origin ever gets a token. */
+  /** Where Gatehouse is, with a path or without; the page's own origin unless given. Nothing outside of it gets a token. */
   baseUrl?: string;
+  /**
+   * Keeps the refresh token in an HttpOnly cookie, so that a reload keeps the person signed in and no script sees the
+   * token. Needs Gatehouse on the page's own site.
+   */
+  refreshCookie?: boolean;
   /** Where a tab goes on FORCE_LOGOUT, with `?reason=security`; `false` to stay. `/login` unless given. */
   loginUrl?: string | false;
-  /** Tokens live in memory alone unless this is given. */
+  /** Tokens live in memory alone unless this is given. With `refreshCookie` it holds no token, and is `localStorage` unless given. */
   storage?: SessionStorage;
   /** How long a call of the client's own may take before its answer counts as lost; ten seconds unless given. */
   timeoutMs?: number;
@@ -64,7 +69,7 @@ export interface Credentials {
 }
 
 export interface GatehouseClient {
-  /** Whether there is a session, here or in another tab: asks storage and the other tabs. */
+  /** Whether there is a session, here or in another tab: asks storage, the other tabs, and with `refreshCookie` the server. */
   ready(): Promise<boolean>;
   /** Whether this tab knows of a session now. */
   readonly signedIn: boolean;
@@ -76,7 +81,7 @@ export interface GatehouseClient {
   /** Ends the session on the server, as far as it can be reached in time, and in every tab. */
   signOut(options?: { everywhere?: boolean }): Promise<void>;
   /**
-   * As the browser's own, with a bearer for Gatehouse's origin. A 401 is answered by one refresh, a 428 by a question to
+   * As the browser's own, with a bearer for what is below `baseUrl`. A 401 is answered by one refresh, a 428 by a question to
    * the person, and either by one repetition; what cannot be sent twice is sent once.
    * @throws GatehouseError where the session could not be refreshed, TypeError as `fetch` does
    */

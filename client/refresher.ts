@@ -1,5 +1,5 @@
 import type { Chain } from './chain';
-import { isUncertain, isUsable, readTokens } from './chain';
+import { isUncertain, isUsable, readTokens, secretOf } from './chain';
 import { GatehouseError } from './contract';
 import type { Prove } from './stepUp';
 import type { Tabs } from './tabs';
@@ -39,7 +39,7 @@ const backoff = (failures: number) => Math.min(8000, 500 * 2 ** failures) * (1 +
 
 function toEvent({ status, body }: Answer): RefreshEvent {
   if (status === 200) return body['accessToken'] ? 'tokens' : 'lost';
-  if (status === 428 && body['refreshToken']) return 'stepUp';
+  if (status === 428 && body['challengeId']) return 'stepUp';
   if (status === 503 || status === 429) return 'unavailable';
   if (status >= 500 || !body['error']) return 'lost';
   if (body['error'] === 'FORCE_LOGOUT') return 'forced';
@@ -66,11 +66,10 @@ async function attempt({ transport, vault, prove }: Parts, chain: Chain) {
     if (vault.chain?.session !== session) throw new GatehouseError('SIGNED_OUT');
     // This machine may have slept since the first call went out.
     if (missing && isUncertain(chain, Date.now())) return 'tooLate';
-    const { refreshToken, key } = chain;
-    const headers = { 'idempotency-key': key };
+    const headers = { 'idempotency-key': chain.key };
     failure = undefined;
     try {
-      answer = await transport.post('/api/auth/refresh', { refreshToken }, headers);
+      answer = await transport.post('api/auth/refresh', secretOf(chain), headers);
     } catch (error) {
       answer = failure = error as GatehouseError;
     }
@@ -80,10 +79,12 @@ async function attempt({ transport, vault, prove }: Parts, chain: Chain) {
   /** Keeps what an answer brings before anybody looks at what else it says. */
   async function take(given: Answer, askedAt: number): Promise<RefreshEvent> {
     const event = toEvent(given);
-    const tokens = readTokens(given.body, askedAt);
-    if (tokens && (event === 'tokens' || event === 'stepUp')) {
+    if (event === 'tokens' || event === 'stepUp') {
       missing = false;
-      await keep({ session, since, n: chain.n + 1, ...tokens });
+      const tokens = readTokens(given.body, askedAt);
+      // Somebody signed in over this session, from a page that this one hears nothing of: the cookie is theirs.
+      if (chain.sid && tokens.sid && chain.sid !== tokens.sid) return 'invalid';
+      await keep({ session, since, n: chain.n + 1, ...tokens, sid: tokens.sid ?? chain.sid });
     } else if (!saysNothingHappened(given)) missing = true;
     // Only an earlier request may have spent the token.
     else if (!missing && (event === 'unavailable' || event === 'refused'))

@@ -75,9 +75,10 @@ export function createSender({ transport, vault, prove, current }: Parts): Fetch
   }
 
   return async (input, init) => {
-    const url = new URL(isRequest(input) ? input.url : input, transport.relativeTo());
-    // Of the whole origin, and of no other: a token must not follow a link.
-    if (url.origin !== base.origin) return transport.fetch(input, init);
+    const url = isRequest(input) ? new URL(input.url) : transport.resolve(input);
+    // Of all that is below `baseUrl`, and of nothing else: a token must not follow a link.
+    if (!url.href.startsWith(base.href))
+      return transport.fetch(isRequest(input) ? input : url, init);
     const target = isRequest(input) ? input : url;
     const signal = init?.signal ?? (isRequest(input) ? input.signal : undefined);
     let step: RequestStep = canRepeat(input, init) ? 'first' : 'once';

@@ -66,7 +66,7 @@ export function createProver(
     const which = { purpose, challengeId };
 
     async function start(method: StepUpMethod): Promise<Answer['body']> {
-      const path = '/api/security/step-up/start';
+      const path = 'api/security/step-up/start';
       const answer = await transport.post(path, { ...which, method }, await bearer());
       if (answer.status >= 300) throw refusal(answer);
       return answer.body;
@@ -101,7 +101,7 @@ export function createProver(
       }
       const proof = { ...which, ...given };
       const verify = async () =>
-        transport.post('/api/security/step-up/verify', proof, await bearer());
+        transport.post('api/security/step-up/verify', proof, await bearer());
       const answer = await verify().catch(verify);
       const { error, attemptsLeft } = answer.body;
       // No open challenge: it was answered, by a request whose answer was lost. The repetition will tell.

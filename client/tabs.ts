@@ -17,8 +17,11 @@ export type Message =
 export interface Tabs {
   /** Resolves when the message is on its way to every tab there is, so that it outlives this one. */
   tell(message: Message): Promise<void>;
-  /** Runs work in one tab at a time; a tab that dies lets go. */
-  alone<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs work in one tab at a time; a tab that dies lets go.
+   * @param patience once it is aborted, the work is done beside the others'
+   */
+  alone<T>(work: () => Promise<T>, patience?: AbortSignal): Promise<T>;
   /** How many other tabs there are; undefined where nobody can tell. */
   countOthers(): Promise<number | undefined>;
   close(): void;
@@ -79,10 +82,10 @@ export function joinTabs(browser: Browser, name: string, hear: (message: Message
     .catch(() => undefined);
   return {
     tell: (message) => line.tell(message),
-    async alone(work) {
+    async alone(work, signal) {
       let done: ReturnType<typeof work> | undefined;
       // A page that may keep nothing has locks, and is refused each.
-      await locks?.request(name, {}, () => (done = work())).catch(() => undefined);
+      await locks?.request(name, { signal }, () => (done = work())).catch(() => undefined);
       return done ?? work();
     },
     async countOthers() {

@@ -12,11 +12,15 @@ export interface Answer {
 type Raw = Omit<Answer, 'body'> & { body: Answer['body'] | null };
 
 export interface Transport {
+  /** Where Gatehouse is; its path ends with a slash. */
   base: URL;
   timeoutMs: number;
-  /** What relative URLs are relative to: `baseUrl`, or else the page, as with the browser's own fetch. */
-  relativeTo(): string | URL;
-  /** @throws GatehouseError NETWORK where no whole answer came in time; with a status where something else answered */
+  /** The URL of a request of the application: relative to `baseUrl`, or else to the page, as with the browser's own fetch. */
+  resolve(input: string | URL): URL;
+  /**
+   * @param path below `base`, without a slash in front
+   * @throws GatehouseError NETWORK where no whole answer came in time; with a status where something else answered
+   */
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
   /**
    * Makes sure that the network has just answered, so that a token is not sent into a dead one.
@@ -55,8 +59,9 @@ export function refusal({ status, body, retryAfterMs }: Raw): GatehouseError {
 
 export function createTransport(browser: Browser, options: GatehouseOptions): Transport {
   const { baseUrl, timeoutMs = TIMEOUT_MS } = options;
-  const base = new URL(baseUrl ?? browser.origin);
-  if (base.pathname !== '/') throw new TypeError('baseUrl must be an origin, without a path');
+  const base = new URL(baseUrl ?? '', browser.origin);
+  base.pathname = base.pathname.replace(/\/*$/, '/');
+  base.search = base.hash = '';
   let answeredAt = 0;
 
   const ask: typeof fetch = async (...request) => {
@@ -86,7 +91,11 @@ export function createTransport(browser: Browser, options: GatehouseOptions): Tr
   return {
     base,
     timeoutMs,
-    relativeTo: () => (baseUrl === undefined ? browser.pageUrl() : base),
+    resolve: (input) =>
+      baseUrl === undefined
+        ? new URL(input, browser.pageUrl())
+        : // A slash in front means the end of `baseUrl`; two begin a host.
+          new URL(String(input).replace(/^\/(?!\/)/, ''), base),
     fetch: ask,
     async post(path, json, more) {
       const answer = await call(path, {
@@ -102,7 +111,7 @@ export function createTransport(browser: Browser, options: GatehouseOptions): Tr
     async probe() {
       if (Math.abs(Date.now() - answeredAt) < FRESH_MS) return;
       // An opaque answer will do: any origin gives one. So will a 404, where a proxy lets nothing through but /api.
-      const answer = await call('/health/live', { mode: 'no-cors', credentials: 'omit' });
+      const answer = await call('health/live', { mode: 'no-cors', credentials: 'omit' });
       if (answer.status >= 500) throw refusal({ ...answer, body: null });
     },
   };

@@ -1,5 +1,5 @@
 import type { Chain } from './chain';
-import { newest, parseChain } from './chain';
+import { newest, parseChain, toStored } from './chain';
 import { GatehouseError } from './contract';
 import type { SessionStorage, SignedOutReason } from './contract';
 import { orAborted } from './orAborted';
@@ -72,7 +72,7 @@ export function createVault(
   async function store(next: Chain): Promise<void> {
     if (over.has(next.session)) return;
     chain = next;
-    await kept.save(JSON.stringify(next));
+    await kept.save(toStored(next));
     if (!over.has(next.session)) await tabs.tell({ kind: 'chain', chain: next });
     events.changed();
   }

@@ -52,8 +52,8 @@ export function setDeviceCookie(req: Request, res: Response, value: string): voi
   res.cookie(nameOf(req, DEVICE_COOKIE), value, { ...attributes(req), maxAge });
 }
 
-const refreshAttributes = (req: Request): CookieOptions =>
-  isSecure(req) ? attributes(req) : { ...plain, path: '/api/auth' };
+/** Also on plain HTTP for every path: Gatehouse may be below one that it does not know. */
+const refreshAttributes = (req: Request): CookieOptions => ({ ...attributes(req), path: '/' });
 
 export const countRefreshCookies = (req: Request): number =>
   pairsOf(req, nameOf(req, REFRESH_COOKIE)).length;

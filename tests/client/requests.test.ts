@@ -152,13 +152,6 @@ describe('a request of the application', () => {
     ]);
   });
 
-  it('cannot go to a Gatehouse below a path: its cookies could not either', () => {
-    const { openTab } = openMachine(scene.url);
-    expect(() => openTab({ baseUrl: `${scene.url}/gatehouse` })).toThrow(
-      'baseUrl must be an origin, without a path',
-    );
-  });
-
   it('can be given up without harm to the others who wait for the same refresh', async () => {
     const { tab } = await scene.signedIn();
     scene.expireAccess();

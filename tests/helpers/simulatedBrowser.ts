@@ -94,6 +94,12 @@ export interface Tab {
 }
 
 export interface Machine {
+  /** The refresh cookie, as the browser sends it: `refresh=…`; empty without one. */
+  cookie: string;
+  /** Whether the browser keeps the cookie of an answer that its page never gets. */
+  keepsLostCookies: boolean;
+  /** What all tabs find in localStorage. */
+  kept: Map<string, string>;
   /** The headers that tell the server where this is. */
   place: Record<string, string>;
   /** Hears what the tabs tell each other, and can say it again. */
@@ -107,8 +113,15 @@ const never = () => new Promise<never>(() => undefined);
 export function openMachine(url: string, place: Record<string, string> = {}): Machine {
   const locks = createLocks();
   const profile = randomUUID();
+  const keepCookie = ({ headers }: Response) => {
+    const set = headers.getSetCookie().find((cookie) => cookie.startsWith('refresh='));
+    if (set !== undefined) machine.cookie = /^refresh=[^;]+/.exec(set)?.[0] ?? '';
+  };
   const machine: Machine = {
     place,
+    cookie: '',
+    keepsLostCookies: false,
+    kept: new Map(),
     listen(hear) {
       const channel: Channel = new BroadcastChannel(`${profile}:gatehouse:${url}`) as never;
       channel.addEventListener('message', ({ data }) => hear(data));
@@ -159,10 +172,15 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
               }),
           };
         },
+        storage: () => ({
+          getItem: (name) => machine.kept.get(name) ?? null,
+          setItem: (name, value) => void machine.kept.set(name, value),
+        }),
         onReturn: (back) => void (hearReturn = back),
         async fetch(input, init) {
           if (isDead()) return never();
           const request = new Request(input, init);
+          if (machine.cookie) request.headers.set('cookie', machine.cookie);
           for (const [name, value] of Object.entries(machine.place))
             request.headers.set(name, value);
           const call: Call = {
@@ -178,9 +196,14 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
           await tab.sending?.(request.clone());
           const response = await orAborted(
             request.signal,
-            tab.network(call, () => fetch(request)),
+            tab.network(call, async () => {
+              const answer = await fetch(request);
+              if (machine.keepsLostCookies) keepCookie(answer);
+              return answer;
+            }),
           );
           if (isDead()) return never();
+          keepCookie(response);
           call.status = response.status;
           return response;
         },
