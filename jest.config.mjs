@@ -16,6 +16,15 @@ if (browser === undefined) {
   );
 }
 
+const SHELLS = ['/bin/zsh', '/usr/bin/zsh', '/usr/local/bin/zsh', '/opt/homebrew/bin/zsh'];
+const zsh = SHELLS.find((path) => existsSync(path));
+process.env.ZSH_SHELL = zsh ?? '';
+if (zsh === undefined) {
+  process.stderr.write(
+    'No zsh was found: the README is tried in bash alone. Install one (Debian: zsh).\n',
+  );
+}
+
 /** @type {import('jest').Config} */
 export default {
   rootDir: import.meta.dirname,

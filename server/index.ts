@@ -54,7 +54,6 @@ function greet(url: string, signIn: DemoSignIn | undefined): void {
   if (!signIn) return;
   // A passkey belongs to a name: at an address the page could show none.
   const named = url.replace('//127.0.0.1', '//localhost');
-  const body = JSON.stringify({ email: signIn.email, password: signIn.password });
   say(`
 A demo tenant was made. This is shown once:
 
@@ -63,9 +62,11 @@ A demo tenant was made. This is shown once:
   password     ${signIn.password}
   TOTP secret  ${signIn.totpSecret}
 
-Sign in:
+For the walkthrough in README.md, paste these lines into a second terminal:
 
-  curl -s ${url}/api/auth/login -H 'content-type: application/json' -d '${body}'
+  URL='${url}'
+  PASSWORD='${signIn.password}'
+  TOTP_SECRET='${signIn.totpSecret}'
 
 In a browser:  ${named}/demo
 
