@@ -14,7 +14,7 @@ import {
 import { objectionToPassword, readMembership, setPassword } from '../tenants';
 import { CommandError } from './commandError';
 import { staffOf, tenantIdOf } from './findStaff';
-import { asOperator } from './operatorContext';
+import { asOperator, asWriter } from './operatorContext';
 import { optional, readPassword, required } from './options';
 import type { Options } from './options';
 
@@ -35,7 +35,7 @@ function compromiseOf(options: Options): KnownCompromise | undefined {
 
 export function forceLogoutCommand(options: Options) {
   const compromise = compromiseOf(options);
-  return asOperator(async (operator) => {
+  return asWriter(options, async (operator) => {
     const { tenantId, staffId } = await staffOf(operator, options);
     const { deps, ctx } = operator;
     const { passwordExpired } = await forceLogout(deps, ctx, tenantId, staffId, compromise);
@@ -45,7 +45,7 @@ export function forceLogoutCommand(options: Options) {
 }
 
 export function unlockCommand(options: Options) {
-  return asOperator(async (operator) => {
+  return asWriter(options, async (operator) => {
     const { deps, ctx } = operator;
     const { tenantId, userId, staffId, email } = await staffOf(operator, options);
     await deps.db.transaction(async (tx) => {
@@ -71,7 +71,7 @@ export function unlockCommand(options: Options) {
 export async function setPasswordCommand(options: Options) {
   if (options['password-stdin'] !== true) throw new CommandError('--password-stdin is missing.');
   const password = await readPassword();
-  return asOperator(async (operator) => {
+  return asWriter(options, async (operator) => {
     const { deps, ctx } = operator;
     const objection = objectionToPassword(deps, password, false);
     if (objection !== undefined) throw new CommandError(objection);

@@ -12,12 +12,18 @@ export interface Command {
   readonly piped?: string;
   /** Sentences on options that mean something else here than elsewhere. */
   readonly says?: Readonly<Record<string, string>>;
+  /** It writes, and is recorded: it takes `--ticket` beside its own options. */
+  readonly writes?: true;
   readonly run: (options: Options) => Promise<object>;
 }
 
 export type CommandTable = Readonly<Record<string, Command>>;
 
+/** The options of a command as its usage line has them. */
+export const usageOf = ({ usage, writes }: Command): string =>
+  writes ? `${usage} [--ticket T]`.trimStart() : usage;
+
 /** @returns the options that a command takes, in the order of its usage line */
-export const optionsOf = ({ usage }: Command): string[] => [
-  ...new Set([...usage.matchAll(/--([a-z-]+)/g)].map(([, name = '']) => name)),
+export const optionsOf = (command: Command): string[] => [
+  ...new Set([...usageOf(command).matchAll(/--([a-z-]+)/g)].map(([, name = '']) => name)),
 ];

@@ -1,4 +1,4 @@
-import { optionsOf } from './command';
+import { optionsOf, usageOf } from './command';
 import type { Command, CommandTable } from './command';
 import { COMMAND_OPTIONS } from './commandOptions';
 
@@ -26,14 +26,14 @@ export function describeCommands(commands: CommandTable): string {
 
 /** How to use one command. */
 export function describeCommand(name: string, command: Command): string {
-  const { summary, usage, example, piped = '' } = command;
+  const { summary, example, piped = '' } = command;
   const options = optionsOf(command).map((option) => {
     const { takes, says } = COMMAND_OPTIONS[option] ?? { says: '' };
     const sentence = command.says?.[option] ?? says;
     return [takes === undefined ? `--${option}` : `--${option} ${takes}`, sentence] as const;
   });
   return [
-    `Usage: ${RUN} ${name} ${usage}`.trimEnd(),
+    `Usage: ${RUN} ${name} ${usageOf(command)}`.trimEnd(),
     '',
     summary,
     ...(options.length > 0 ? ['', 'Options:', ...column(options)] : []),

@@ -23,6 +23,10 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   since: { takes: 'INSTANT', says: 'Since when, such as 2026-01-31T08:00:00Z.' },
   locked: { says: 'Only people whom failed tries have locked.' },
   to: { takes: 'X', says: 'The new value.' },
+  ticket: {
+    takes: 'T',
+    says: 'Your reference of why, such as a ticket; it is kept in the audit log.',
+  },
   secret: { takes: 'BASE32', says: 'A TOTP secret.' },
   setting: { takes: 'NAME', says: 'One key setting, such as ENCRYPTION_KEY; all if left away.' },
   role: { takes: 'NAME', says: 'A role of Postgres that the server connects as.' },

@@ -36,6 +36,7 @@ export const COMMANDS: CommandTable = {
     summary: 'Makes a tenant.',
     usage: '--slug S --name N',
     example: "--slug globex --name 'Globex'",
+    writes: true,
     run: createTenantCommand,
   },
   'tenant list': {
@@ -49,6 +50,7 @@ export const COMMANDS: CommandTable = {
     usage: '--tenant S --email E (--password-stdin | --existing) [--permissions A,B] [--totp]',
     example: `${PERSON} --password-stdin --permissions SETTINGS_SECURITY_VIEW`,
     piped: PIPED,
+    writes: true,
     run: createStaffCommand,
   },
   'staff list': {
@@ -67,18 +69,21 @@ export const COMMANDS: CommandTable = {
     summary: 'Signs a person out of a tenant, and lets them in no more.',
     usage: '--tenant S (--email E | --staff ID)',
     example: PERSON,
+    writes: true,
     run: disableCommand,
   },
   'staff enable': {
     summary: 'Lets a disabled person sign in again.',
     usage: '--tenant S (--email E | --staff ID)',
     example: PERSON,
+    writes: true,
     run: enableCommand,
   },
   'staff permissions': {
     summary: 'Changes what a person may do, from their next request on.',
     usage: '--tenant S (--email E | --staff ID) (--set A,B | [--add A,B] [--remove C])',
     example: `${PERSON} --add SETTINGS_SECURITY_EDIT`,
+    writes: true,
     run: permissionsCommand,
   },
   'staff force-logout': {
@@ -86,6 +91,7 @@ export const COMMANDS: CommandTable = {
     usage:
       '--tenant S (--email E | --staff ID) [--compromised [--expire-password] [--since INSTANT]]',
     example: `${PERSON} --compromised`,
+    writes: true,
     run: forceLogoutCommand,
   },
   'staff set-password': {
@@ -93,6 +99,7 @@ export const COMMANDS: CommandTable = {
     usage: '--tenant S (--email E | --staff ID) --password-stdin',
     example: `${PERSON} --password-stdin`,
     piped: PIPED,
+    writes: true,
     run: setPasswordCommand,
   },
   'staff enroll-totp': {
@@ -100,6 +107,7 @@ export const COMMANDS: CommandTable = {
       'Gives a person a new TOTP factor in place of the one they have, and prints its secret once.',
     usage: '--tenant S (--email E | --staff ID)',
     example: PERSON,
+    writes: true,
     run: enrollTotpCommand,
   },
   'staff set-email': {
@@ -107,12 +115,14 @@ export const COMMANDS: CommandTable = {
     usage: '--tenant S (--email E | --staff ID) --to E',
     example: `${PERSON} --to ann.lee@globex.example`,
     says: { to: 'The new address.' },
+    writes: true,
     run: setEmailCommand,
   },
   'staff unlock': {
     summary: 'Forgets the failed tries that lock a person out.',
     usage: '--tenant S (--email E | --staff ID)',
     example: PERSON,
+    writes: true,
     run: unlockCommand,
   },
   'users collisions': {
@@ -131,12 +141,14 @@ export const COMMANDS: CommandTable = {
     summary: "Puts a tenant's risk policy back to the defaults.",
     usage: '--tenant S',
     example: '--tenant globex',
+    writes: true,
     run: policyResetCommand,
   },
   'db migrate': {
     summary: 'Applies pending migrations.',
     usage: '',
     example: '',
+    writes: true,
     run: migrateCommand,
   },
   'db pending': {
@@ -169,12 +181,14 @@ export const COMMANDS: CommandTable = {
     usage: '--log ID --to N',
     example: '--log 0198c7a2-5a51-7d6c-8f0e-3b1f6a0c9d11 --to 1200',
     says: { to: 'The index of the first event to send.' },
+    writes: true,
     run: feedRewindCommand,
   },
   'keys adopt': {
     summary: 'Takes the configured keys as those of this database, on your word.',
     usage: '[--setting NAME]',
     example: '--setting TOKEN_HASH_KEY',
+    writes: true,
     run: adoptKeysCommand,
   },
   'keys status': {

@@ -5,27 +5,31 @@ import { schemaHealthCheck } from '../bootstrap/schemaHealth';
 import { grantServing } from '../bootstrap/servingRole';
 import { normalizeAddresses } from '../tenants';
 import { CommandError } from './commandError';
-import { asOperator } from './operatorContext';
+import { asOperator, asWriter } from './operatorContext';
 import { required } from './options';
 import type { Options } from './options';
 
-export function migrateCommand() {
-  return asOperator(async ({ config, deps, ctx }) => {
-    const applied = await runMigrations(config.databaseUrl, config.migrationsDir, {
-      codeVersion: config.version,
-      appliedBy: config.migratedBy,
-      correlationId: ctx.correlationId,
-      actor: ctx.actor,
-      ticket: ctx.ticket,
-      onWait: ({ message }) => process.stderr.write(`${message}\n`),
-    });
-    const addresses = await normalizeAddresses(deps, ctx, 'operator');
-    return {
-      applied: applied.length,
-      migrations: applied.map(({ tag, durationMs }) => ({ tag, durationMs })),
-      addresses,
-    };
-  }, 'unchecked');
+export function migrateCommand(options: Options) {
+  return asWriter(
+    options,
+    async ({ config, deps, ctx }) => {
+      const applied = await runMigrations(config.databaseUrl, config.migrationsDir, {
+        codeVersion: config.version,
+        appliedBy: config.migratedBy,
+        correlationId: ctx.correlationId,
+        actor: ctx.actor,
+        ticket: ctx.ticket,
+        onWait: ({ message }) => process.stderr.write(`${message}\n`),
+      });
+      const addresses = await normalizeAddresses(deps, ctx, 'operator');
+      return {
+        applied: applied.length,
+        migrations: applied.map(({ tag, durationMs }) => ({ tag, durationMs })),
+        addresses,
+      };
+    },
+    'unchecked',
+  );
 }
 
 export function pendingCommand() {

@@ -1,7 +1,7 @@
 import { listCollisions, renameStaff } from '../tenants';
 import { CommandError } from './commandError';
 import { emailOption, staffOf } from './findStaff';
-import { asOperator } from './operatorContext';
+import { asOperator, asWriter } from './operatorContext';
 import type { Options } from './options';
 
 /** Lists the people who cannot sign in by their stored address: another has it, or no mail can reach it. */
@@ -12,7 +12,7 @@ export function collisionsCommand() {
 /** Gives a person another address. Nothing else changes: they stay signed in, and keep password and factors. */
 export function setEmailCommand(options: Options) {
   const to = emailOption(options, 'to');
-  return asOperator(async (operator) => {
+  return asWriter(options, async (operator) => {
     const { tenantId, userId, staffId, email: from } = await staffOf(operator, options);
     if (from === to) throw new CommandError(`'${to}' is their address already.`);
     const done = await renameStaff(operator.deps, operator.ctx, { userId, from, to });

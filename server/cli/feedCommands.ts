@@ -1,7 +1,7 @@
 import { checkFeed, moveFeed, readFeedStatus } from '../audit';
 import type { ReadyConfig } from '../config';
 import { CommandError } from './commandError';
-import { asOperator } from './operatorContext';
+import { asOperator, asWriter } from './operatorContext';
 import { optional, required } from './options';
 import type { Options } from './options';
 
@@ -51,7 +51,7 @@ export function feedStatusCommand(options: Options): Promise<object> {
 export function feedRewindCommand(options: Options) {
   const logId = toLogId(required(options, 'log'));
   const to = toLeaf('to', required(options, 'to'));
-  return asOperator(async ({ config, deps, ctx }) => {
+  return asWriter(options, async ({ config, deps, ctx }) => {
     const from = await moveFeed(deps, ctx, sinkOf(config), { logId, to });
     if (from === undefined) {
       throw new CommandError(

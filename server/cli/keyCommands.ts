@@ -4,7 +4,7 @@ import { generateSecrets } from '../keyRing';
 import { SECRET_SETTINGS } from '../keySettings';
 import type { KeySetting } from '../keySettings';
 import { CommandError } from './commandError';
-import { asOperator } from './operatorContext';
+import { asOperator, asWriter } from './operatorContext';
 import { optional } from './options';
 import type { Options } from './options';
 
@@ -30,15 +30,19 @@ function settingOf(options: Options): KeySetting | undefined {
 /** Writes the checks of keys on the operator's word. */
 export function adoptKeysCommand(options: Options) {
   const wanted = settingOf(options);
-  return asOperator(async ({ deps, ctx }) => {
-    const adopted = await adoptKeys(deps, ctx, wanted);
-    if (adopted.length === 0) {
-      throw new CommandError(
-        'There is nothing to adopt: the database knows, or can prove, the keys.',
-      );
-    }
-    return { adopted };
-  }, 'unchecked');
+  return asWriter(
+    options,
+    async ({ deps, ctx }) => {
+      const adopted = await adoptKeys(deps, ctx, wanted);
+      if (adopted.length === 0) {
+        throw new CommandError(
+          'There is nothing to adopt: the database knows, or can prove, the keys.',
+        );
+      }
+      return { adopted };
+    },
+    'unchecked',
+  );
 }
 
 /** What is left under each key of this database, and which keys can go. */

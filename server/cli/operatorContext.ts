@@ -7,6 +7,8 @@ import type { ReadyConfig } from '../config';
 import type { RequestContext } from '../context';
 import { createDeps } from '../deps';
 import type { Deps } from '../deps';
+import { ticketOf } from './options';
+import type { Options } from './options';
 
 export interface Operator {
   config: ReadyConfig;
@@ -36,14 +38,12 @@ async function openDatabase(): Promise<OpenedDatabase> {
   };
 }
 
-/**
- * Runs an operator's command on the server's database, and closes everything after it.
- * @param keys `checked` unless the command neither reads nor writes what a key protects, or is about the keys
- * @throws KeyCheckError if the database was written with another key than this process has
- */
-export async function asOperator<T>(
+type Keys = 'checked' | 'unchecked';
+
+async function run<T>(
   command: (operator: Operator) => Promise<T>,
-  keys: 'checked' | 'unchecked' = 'checked',
+  keys: Keys,
+  ticket?: string,
 ): Promise<T> {
   const database = await openDatabase();
   const { config } = database;
@@ -57,6 +57,7 @@ export async function asOperator<T>(
       ip: null,
       country: null,
       userAgent: null,
+      ...(ticket !== undefined && { ticket }),
     };
     try {
       if (keys === 'checked') {
@@ -71,4 +72,26 @@ export async function asOperator<T>(
   } finally {
     await database.close();
   }
+}
+
+/**
+ * Runs an operator's command on the server's database, and closes everything after it.
+ * @param keys `checked` unless the command neither reads nor writes what a key protects, or is about the keys
+ * @throws KeyCheckError if the database was written with another key than this process has
+ */
+export const asOperator = <T>(
+  command: (operator: Operator) => Promise<T>,
+  keys: Keys = 'checked',
+): Promise<T> => run(command, keys);
+
+/**
+ * Runs a command that writes, as {@link asOperator} does: what it records says who ran it and, with `--ticket`, why.
+ * @throws CommandError if the ticket is not one
+ */
+export function asWriter<T>(
+  options: Options,
+  command: (operator: Operator) => Promise<T>,
+  keys: Keys = 'checked',
+): Promise<T> {
+  return run(command, keys, ticketOf(options));
 }

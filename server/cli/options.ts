@@ -8,6 +8,18 @@ export function optional(options: Options, name: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/**
+ * The operator's own reference of why.
+ * @throws CommandError if it is not 1 to 128 characters in one line
+ */
+export function ticketOf(options: Options): string | undefined {
+  const given = options['ticket'];
+  if (given === undefined) return undefined;
+  const ticket = String(given).trim();
+  if (/^[^\p{C}\p{Zl}\p{Zp}]{1,128}$/u.test(ticket)) return ticket;
+  throw new CommandError('--ticket must be 1 to 128 characters in one line.');
+}
+
 /** @throws CommandError naming the option that is missing */
 export function required(options: Options, name: string): string {
   const value = optional(options, name);

@@ -1,6 +1,6 @@
 import { resetRiskPolicy, showPolicyOf } from '../security';
 import { CommandError } from './commandError';
-import { asOperator } from './operatorContext';
+import { asOperator, asWriter } from './operatorContext';
 import { required } from './options';
 import type { Options } from './options';
 import { tenantIdOf } from './findStaff';
@@ -17,7 +17,7 @@ export function policyShowCommand(options: Options): Promise<object> {
 /** Puts a tenant's risk policy back to the defaults. */
 export function policyResetCommand(options: Options): Promise<object> {
   const slug = required(options, 'tenant');
-  return asOperator(async (operator) => {
+  return asWriter(options, async (operator) => {
     const tenantId = await tenantIdOf(operator, slug);
     const shown = await resetRiskPolicy(operator.deps, operator.ctx, tenantId);
     if (!shown) throw new CommandError(`Tenant '${slug}' goes by the defaults already.`);

@@ -11,7 +11,7 @@ import {
 import type { PermissionChange } from '../tenants';
 import { CommandError } from './commandError';
 import { emailOption, staffOf, tenantIdOf } from './findStaff';
-import { asOperator } from './operatorContext';
+import { asWriter } from './operatorContext';
 import type { Operator } from './operatorContext';
 import { readPassword, required } from './options';
 import type { Options } from './options';
@@ -56,7 +56,7 @@ export async function createStaffCommand(options: Options) {
   const permissions = listOf(options, 'permissions');
   const totp = options['totp'] === true;
   const password = await passwordOption(options);
-  return asOperator(async (operator) => {
+  return asWriter(options, async (operator) => {
     const { deps, ctx } = operator;
     const passwordHash =
       password === undefined ? undefined : await hashNew(operator, password, totp);
@@ -79,7 +79,7 @@ export async function createStaffCommand(options: Options) {
 }
 
 export function disableCommand(options: Options) {
-  return asOperator(async (operator) => {
+  return asWriter(options, async (operator) => {
     const { tenantId, staffId, email } = await staffOf(operator, options);
     const staff = { tenantId, staffId };
     const done = await disableStaff(operator.deps, operator.ctx, staff, 'operator');
@@ -89,7 +89,7 @@ export function disableCommand(options: Options) {
 }
 
 export function enableCommand(options: Options) {
-  return asOperator(async (operator) => {
+  return asWriter(options, async (operator) => {
     const { tenantId, staffId, email } = await staffOf(operator, options);
     const staff = { tenantId, staffId };
     const done = await enableStaff(operator.deps, operator.ctx, staff, 'operator');
@@ -112,7 +112,7 @@ function permissionChange(options: Options): PermissionChange {
 
 export function permissionsCommand(options: Options) {
   const change = permissionChange(options);
-  return asOperator(async (operator) => {
+  return asWriter(options, async (operator) => {
     const { tenantId, staffId, email } = await staffOf(operator, options);
     const { deps, ctx } = operator;
     const staff = { tenantId, staffId };
@@ -129,7 +129,7 @@ export function permissionsCommand(options: Options) {
 }
 
 export function enrollTotpCommand(options: Options) {
-  return asOperator(async (operator) => {
+  return asWriter(options, async (operator) => {
     const { deps, ctx } = operator;
     const { tenantId, userId, staffId } = await staffOf(operator, options);
     const staff = { tenantId, userId, staffId };

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { optionsOf } from '@/server/cli/command';
+import { optionsOf, usageOf } from '@/server/cli/command';
 import { describeCommand } from '@/server/cli/commandHelp';
 import { readCommandLine } from '@/server/cli/commandLine';
 import { COMMAND_OPTIONS } from '@/server/cli/commandOptions';
@@ -73,7 +73,7 @@ describe('help', () => {
     for (const [name, command] of Object.entries(COMMANDS)) {
       const text = describeCommand(name, command);
       expect(text.split('\n')[0]).toBe(
-        `Usage: npm run --silent admin -- ${name} ${command.usage}`.trimEnd(),
+        `Usage: npm run --silent admin -- ${name} ${usageOf(command)}`.trimEnd(),
       );
       for (const option of optionsOf(command)) {
         expect(Object.keys(COMMAND_OPTIONS)).toContain(option);

@@ -1,4 +1,6 @@
 import { hostname, userInfo } from 'node:os';
+import { optionsOf } from '@/server/cli/command';
+import { COMMANDS } from '@/server/cli/commands';
 import { operatorActor } from '@/server/findOperator';
 import { auditOf } from '@/tests/helpers/authRows';
 import { operate } from '@/tests/helpers/operatorCommand';
@@ -45,7 +47,62 @@ describe('the actor of a command', () => {
     ['\u0007', 'deploy@db-1', 'operator:_@db-1'],
     ['@', 'deploy@db-1', 'operator:unknown@db-1'],
     ['a'.repeat(500), `deploy@${'h'.repeat(500)}`, `operator:${'a'.repeat(64)}@${'h'.repeat(64)}`],
-  ])('%j on %j is told as %s', (named, found, actor) => {
+  ])('%# is told in characters that are safe, and not too many', (named, found, actor) => {
     expect(operatorActor(named, found)).toBe(actor);
+  });
+});
+
+describe('the ticket of a command', () => {
+  const person = async () => {
+    const { tenantSlug, tenantId, email } = await seedTestUserAndToken();
+    return { tenantId, words: ['--tenant', tenantSlug, '--email', email] };
+  };
+
+  it('stands in the details of every event that the command causes', async () => {
+    const { tenantId, words } = await person();
+    const ticket = 'OPS-17: "=cmd" ✓';
+    const done = await operate(env, ['staff', 'force-logout', ...words, '--ticket', ticket]);
+    expect(done.stderr).toBe('');
+    expect(await auditOf('SESSION_INVALIDATED', tenantId)).toMatchObject([{ details: { ticket } }]);
+  });
+
+  it.each([[''], [' '], ['a\nb'], ['a\u0007'], ['\u202eback'], ['x'.repeat(129)]])(
+    'is refused if it is empty, more than a line or too long, and nothing is done: %#',
+    async (ticket) => {
+      const { tenantId, words } = await person();
+      const refused = await operate(env, ['staff', 'disable', ...words, `--ticket=${ticket}`]);
+      expect(refused).toStrictEqual({
+        code: 1,
+        stdout: '',
+        stderr: '--ticket must be 1 to 128 characters in one line.\n',
+      });
+      expect(await auditOf('STAFF_DISABLED', tenantId)).toStrictEqual([]);
+    },
+  );
+
+  it('is taken by every command that writes an event, and by no other', () => {
+    const taking = Object.entries(COMMANDS).filter(([, command]) => command.writes);
+    expect(taking.map(([name]) => name)).toStrictEqual([
+      'tenant create',
+      'staff create',
+      'staff disable',
+      'staff enable',
+      'staff permissions',
+      'staff force-logout',
+      'staff set-password',
+      'staff enroll-totp',
+      'staff set-email',
+      'staff unlock',
+      'policy reset',
+      'db migrate',
+      'feed rewind',
+      'keys adopt',
+    ]);
+    for (const [name, command] of Object.entries(COMMANDS)) {
+      expect([name, optionsOf(command).includes('ticket')]).toStrictEqual([
+        name,
+        command.writes === true,
+      ]);
+    }
   });
 });
