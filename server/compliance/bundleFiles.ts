@@ -9,7 +9,8 @@ import {
   SCHEMA_HEALTH,
   SECURITY_EVENTS,
 } from './eventFileStore';
-import { JOINERS_LEAVERS, PERMISSION_CHANGES } from './staffChangeStore';
+import { PERMISSION_CHANGES } from './permissionChangeStore';
+import { JOINERS_LEAVERS } from './staffChangeStore';
 import { ACCESS_REVIEW } from './staffFileStore';
 import { RISK_DECISIONS, SESSIONS, STEP_UPS, TOKEN_REVOCATIONS } from './stateFileStore';
 

@@ -79,7 +79,7 @@ export const CONTROLS: readonly Control[] = [
   control(
     'CC6.3',
     'permission-changes.csv',
-    'For a sample of changes: who made it (actor), was it approved, and is what was added needed for the role?',
+    "First the rows with change 'unrecorded': somebody changed permissions in the database itself. Then for a sample of changes: who made it (actor; a ticket is in the details of the event), was it approved, and is what was added needed for the role?",
     "What a permission allows is the product's to explain.",
   ),
   control(

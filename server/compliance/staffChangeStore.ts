@@ -3,17 +3,17 @@ import type { ExportFile } from './copyStore';
 import { ALL_SESSIONS, ALL_TOKENS } from './historyRowStore';
 import { EVENT, firstOf, instantIn, permissionsIn, stackedRow, staffIdIn } from './staffRowStore';
 
-const TENANT = setting('tenant_id', 'uuid');
+export const TENANT = setting('tenant_id', 'uuid');
 const inRange = (moment: string) =>
   `${moment} >= ${setting('range_start', 'timestamptz')} AND ${moment} < ${setting('range_end', 'timestamptz')}`;
 
 /** Events of the stretch alone, as in audit-log, found by idx_audit_logs_kind. */
-const eventsOfRange = (actions: string) => `FROM audit_logs e ${LEAF_OF_EVENT}
+export const eventsOfRange = (actions: string) => `FROM audit_logs e ${LEAF_OF_EVENT}
   WHERE l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${setting('first_leaf', 'bigint')} AND ${setting('last_leaf', 'bigint')}
     AND e.tenant_id = ${TENANT} AND e.outcome = 'success' AND e.action IN (${actions}) AND ${inRange('e.occurred_at')}`;
 
 /** A scalar subquery looks each one up by key, however many the planner thinks there are. */
-const emailOf = (
+export const emailOf = (
   staffId: string,
 ) => `(SELECT u.email FROM tenant_staff s JOIN users u ON u.id = s.user_id
     WHERE s.tenant_id = ${TENANT} AND s.id = ${staffId})`;
@@ -152,31 +152,4 @@ export const JOINERS_LEAVERS: ExportFile = {
     ) m, LATERAL (${ACCESS_AT_LEAVING}) x
   ) a ON true`,
   order: 'l.occurred_at, l.staff_id, l.change, l.leaf_index',
-};
-
-const BEFORE = `coalesce(e.details->'before', '[]')`;
-const AFTER = `coalesce(e.details->'after', e.details->'permissions', '[]')`;
-
-export const PERMISSION_CHANGES: ExportFile = {
-  name: 'permission-changes',
-  description:
-    'Every change of what somebody may do, with who made it; what a new member began with is the first.',
-  population: {
-    of: 'every change of the permissions of a membership of this organisation, its beginning included',
-    filter:
-      'occurred_at lies in the range, and action is one of STAFF_CREATED, STAFF_PERMISSIONS_CHANGED',
-  },
-  columns: [
-    ['leaf_index', 'literal', 'l.leaf_index'],
-    ['occurred_at', 'instant', 'e.occurred_at'],
-    ['staff_id', 'token', staffIdIn('e.subject')],
-    ['email', 'text', emailOf(staffIdIn('e.subject'))],
-    ['actor', 'text', 'e.actor'],
-    ['before', 'literal', permissionsIn(BEFORE)],
-    ['after', 'literal', permissionsIn(AFTER)],
-    ['added', 'literal', permissionsIn(AFTER, (one) => `NOT ${BEFORE} @> ${one}`)],
-    ['removed', 'literal', permissionsIn(BEFORE, (one) => `NOT ${AFTER} @> ${one}`)],
-  ],
-  from: eventsOfRange("'STAFF_CREATED', 'STAFF_PERMISSIONS_CHANGED'"),
-  order: 'e.occurred_at, e.id',
 };

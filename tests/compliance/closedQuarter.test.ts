@@ -20,6 +20,7 @@ const FILES = [
   'step-ups.csv',
   'access-review.csv',
   'joiners-leavers.csv',
+  'permission-changes.csv',
 ] as const;
 
 const idLater = (kind: number, n: number) => idOf(PREFIX, kind, 100 + n);

@@ -97,7 +97,10 @@ describe('each table of a bundle', () => {
   });
 
   it('has what was changed of permissions, first what came first', () => {
-    const rows = evidence.table('permission-changes.csv');
+    // The made-up lists do not follow from each other; what is unrecorded has tests of its own.
+    const rows = evidence
+      .table('permission-changes.csv')
+      .filter((row) => row['change'] === 'recorded');
     expect(rows.map((row) => [row['actor'], row['after']])).toEqual(
       [2, 3, 2, 3, 0, 4, 4].map((n) => (n ? [`actor ${n}`, `["P_${n}"]`] : ['odd', '[]'])),
     );

@@ -80,7 +80,8 @@ describe('events as nobody should write them', () => {
   });
 
   it('leave the tables of staff as they are without them', () => {
-    expect(csv.table('permission-changes.csv')).toHaveLength(2);
+    const changes = csv.table('permission-changes.csv');
+    expect(changes.filter((row) => row['change'] === 'recorded')).toHaveLength(2);
     expect(csv.table('access-review.csv')).toMatchObject([
       { staff_id: officer.staffId, status: 'disabled', disabled_at: '' },
     ]);

@@ -160,6 +160,11 @@ describe('the tables of staff', () => {
         added: '["Z_Z"]',
         removed: '["X_X"]',
       },
+      // SQL made her a member.
+      {
+        ...{ staff_id: people.ann.staffId, change: 'unrecorded', actor: '', leaf_index: '' },
+        ...{ before: '[]', after: '["A_A","B_B"]', not_after: '' },
+      },
     ]);
   });
 

@@ -1,0 +1,124 @@
+import { setting } from './copyStore';
+import type { ExportFile } from './copyStore';
+import { TENANT, emailOf, eventsOfRange } from './staffChangeStore';
+import { firstOf, permissionsIn, stackedRow, staffIdIn } from './staffRowStore';
+
+const START = setting('range_start', 'timestamptz');
+const END = setting('range_end', 'timestamptz');
+
+const BEFORE = `coalesce(e.details->'before', '[]')`;
+const AFTER = `coalesce(e.details->'after', e.details->'permissions', '[]')`;
+const IS_CHANGE = "e.action IN ('STAFF_CREATED', 'STAFF_PERMISSIONS_CHANGED')";
+
+const CHANGE = {
+  recorded: 'boolean',
+  leaf_index: 'bigint',
+  occurred_at: 'timestamptz',
+  event_id: 'uuid',
+  staff_id: 'uuid',
+  actor: 'text',
+  before: 'jsonb',
+  after: 'jsonb',
+  not_before: 'timestamptz',
+  not_after: 'timestamptz',
+} as const;
+const change = stackedRow(CHANGE);
+
+const RECORDED = `SELECT ${change({
+  recorded: 'true',
+  leaf_index: 'l.leaf_index',
+  occurred_at: 'e.occurred_at',
+  event_id: 'e.id',
+  staff_id: staffIdIn('e.subject'),
+  actor: 'e.actor',
+  before: BEFORE,
+  after: AFTER,
+})} ${eventsOfRange("'STAFF_CREATED', 'STAFF_PERMISSIONS_CHANGED'")}`;
+
+/** What is known of somebody's permissions, in order: they begin with none, each event tells two lists, and the range ends with one. */
+const STEP = {
+  subject: 'text',
+  place: 'int',
+  occurred_at: 'timestamptz',
+  event_id: 'uuid',
+  before: 'jsonb',
+  after: 'jsonb',
+} as const;
+const step = stackedRow(STEP);
+
+const BEGINNINGS = `SELECT ${step({
+  subject: "'staff:' || s.id",
+  place: '0',
+  occurred_at: 's.created_at',
+  after: "'[]'",
+})} FROM tenant_staff s WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END}`;
+
+const EVENTS = `SELECT ${step({
+  subject: 'e.subject',
+  place: '1',
+  occurred_at: 'e.occurred_at',
+  event_id: 'e.id',
+  before: BEFORE,
+  after: AFTER,
+})} FROM audit_logs e WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success' AND ${IS_CHANGE} AND e.occurred_at < ${END}`;
+
+/** As access-review has it: what the first change after the range says that there was before it, or else what there is. */
+const NEXT_CHANGES = `SELECT e.subject, ${firstOf("coalesce(e.details->'before', '[]')", 'e.occurred_at, e.id')} AS before
+  FROM audit_logs e WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success' AND e.action = 'STAFF_PERMISSIONS_CHANGED'
+    AND e.occurred_at >= ${END} GROUP BY e.subject`;
+const ENDINGS = `SELECT ${step({
+  subject: "'staff:' || s.id",
+  place: '2',
+  before: 'coalesce(n.before, to_jsonb(s.permissions))',
+})} FROM tenant_staff s LEFT JOIN (${NEXT_CHANGES}) n ON n.subject = 'staff:' || s.id
+  WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END}`;
+
+const previous = (what: string) =>
+  `lag(k.${what}) OVER (PARTITION BY k.subject ORDER BY k.place, k.occurred_at, k.event_id)`;
+
+/**
+ * If a list is not the one that the step before it ended with, somebody changed it in between without an event. Of a gap
+ * between two events the bundle tells whose range the second one is in; of one that is still open at the end of the range,
+ * each bundle until an event closes it: nothing else says when in that time it was.
+ */
+const UNRECORDED = `SELECT ${change({
+  recorded: 'false',
+  staff_id: staffIdIn('g.subject'),
+  before: 'g.known',
+  after: 'g.before',
+  not_before: 'g.since',
+  not_after: 'g.occurred_at',
+})} FROM (
+    SELECT k.*, ${previous('after')} AS known, ${previous('occurred_at')} AS since
+    FROM (${[BEGINNINGS, EVENTS, ENDINGS].join('\n  UNION ALL ')}) k
+  ) g
+  WHERE g.known IS NOT NULL AND NOT (g.known @> g.before AND g.before @> g.known)
+    AND (g.place = 2 OR (g.place = 1 AND g.occurred_at >= ${START}))`;
+
+export const PERMISSION_CHANGES: ExportFile = {
+  name: 'permission-changes',
+  description:
+    'Every change of what somebody may do, with who made it; what a new member began with is the first. A change that no event tells of is shown as unrecorded.',
+  population: {
+    of: "every change of the permissions of a membership of this organisation, its beginning included. A row with change 'unrecorded' has no leaf_index and no actor: the list was changed in the database itself, after not_before and, if it is not empty, before not_after",
+    filter:
+      "occurred_at lies in the range, and action is one of STAFF_CREATED, STAFF_PERMISSIONS_CHANGED; or the change is unrecorded and not_after lies in the range, or is empty: the permissions at the range's end, as access-review has them, are not those that the last event before it left",
+  },
+  columns: [
+    ['leaf_index', 'literal', 'l.leaf_index'],
+    ['occurred_at', 'instant', 'l.occurred_at'],
+    ['staff_id', 'token', 'l.staff_id'],
+    ['email', 'text', emailOf('l.staff_id')],
+    ['actor', 'text', 'l.actor'],
+    ['before', 'literal', permissionsIn('l.before')],
+    ['after', 'literal', permissionsIn('l.after')],
+    ['added', 'literal', permissionsIn('l.after', (one) => `NOT l.before @> ${one}`)],
+    ['removed', 'literal', permissionsIn('l.before', (one) => `NOT l.after @> ${one}`)],
+    ['change', 'token', "CASE WHEN l.recorded THEN 'recorded' ELSE 'unrecorded' END"],
+    ['not_before', 'instant', 'l.not_before'],
+    ['not_after', 'instant', 'l.not_after'],
+  ],
+  from: `FROM (${RECORDED}\n  UNION ALL ${UNRECORDED}) l`,
+  order:
+    "coalesce(l.occurred_at, l.not_after, 'infinity'), l.recorded, l.event_id, l.staff_id, l.not_before",
+};

@@ -1,0 +1,166 @@
+import { eq } from 'drizzle-orm';
+import { db } from '@/server/db';
+import { tenantStaff } from '@/server/db/schema';
+import { changePermissions } from '@/server/tenants';
+import { writeEvents } from '@/tests/helpers/auditReads';
+import { downloadEvidence } from '@/tests/helpers/evidenceBundle';
+import { seedOfficer } from '@/tests/helpers/officer';
+import { operatorContext } from '@/tests/helpers/openNode';
+import { at } from '@/tests/helpers/pastStaff';
+import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
+import type { SeededAuth } from '@/tests/helpers/seedAuth';
+import { buildApp } from '@/tests/helpers/testApp';
+
+const { app, deps } = buildApp();
+const FEBRUARY = { from: '2025-02-01', to: '2025-02-28', format: 'csv' };
+const MARCH = { from: '2025-03-01', to: '2025-03-31', format: 'csv' };
+const APRIL = { from: '2025-04-01', to: '2025-04-30', format: 'csv' };
+
+const instant = (text: string) => at(text).toISOString();
+
+/** Somebody whose row is from January, with these permissions now; what they began with is recorded if it is given. */
+async function seedMember(tenantId: string, now: string[], began?: string[]): Promise<SeededAuth> {
+  const who = await seedTestUserAndToken({ tenantId, permissions: now });
+  const createdAt = at('01-10T08:00:00');
+  await db.update(tenantStaff).set({ createdAt }).where(eq(tenantStaff.id, who.staffId));
+  if (began) {
+    const occurredAt = at('01-10T08:00:00.005');
+    const details = { permissions: began, via: 'operator' as const };
+    const subject = `staff:${who.staffId}`;
+    await writeEvents(tenantId, [{ action: 'STAFF_CREATED', subject, occurredAt, details }]);
+  }
+  return who;
+}
+
+const changed = (
+  { tenantId, staffId }: SeededAuth,
+  when: string,
+  before: string[],
+  after: string[],
+) =>
+  writeEvents(tenantId, [
+    {
+      action: 'STAFF_PERMISSIONS_CHANGED',
+      subject: `staff:${staffId}`,
+      occurredAt: at(when),
+      details: { before, after, via: 'api' },
+    },
+  ]);
+
+const setBySql = ({ staffId }: SeededAuth, permissions: string[]) =>
+  db.update(tenantStaff).set({ permissions }).where(eq(tenantStaff.id, staffId));
+
+const changesIn = async (officer: SeededAuth, range: object) =>
+  (await downloadEvidence(app, officer, range)).table('permission-changes.csv');
+
+/** Of one person: what is not recorded. */
+const unrecordedOf = (rows: Record<string, string>[], { staffId }: SeededAuth) =>
+  rows
+    .filter((row) => row['staff_id'] === staffId && row['change'] === 'unrecorded')
+    .map(({ before, after, added, removed, not_before, not_after, ...row }) => {
+      expect(row).toMatchObject({ leaf_index: '', actor: '', occurred_at: '' });
+      return { before, after, added, removed, not_before, not_after };
+    });
+
+describe('permission-changes.csv', () => {
+  let officer: SeededAuth;
+  beforeAll(async () => {
+    officer = await seedOfficer();
+  });
+
+  it('shows a permission that was given by SQL, until an event closes the gap', async () => {
+    const who = await seedMember(officer.tenantId, ['A_A'], ['A_A']);
+    await changed(who, '02-10T00:00:00', ['A_A'], ['A_A', 'B_B']);
+    await setBySql(who, ['B_B', 'A_A']);
+    for (const range of [FEBRUARY, MARCH]) {
+      expect(unrecordedOf(await changesIn(officer, range), who)).toEqual([]);
+    }
+    await setBySql(who, ['B_B', 'C_C']);
+    const open = {
+      before: '["A_A","B_B"]',
+      after: '["B_B","C_C"]',
+      added: '["C_C"]',
+      removed: '["A_A"]',
+      not_before: instant('02-10T00:00:00'),
+      not_after: '',
+    };
+    expect(unrecordedOf(await changesIn(officer, MARCH), who)).toEqual([open]);
+    // The next recorded change, in April, begins with what nobody recorded.
+    await changed(who, '04-10T00:00:00', ['B_B', 'C_C'], ['D_D']);
+    await setBySql(who, ['D_D']);
+    expect(unrecordedOf(await changesIn(officer, MARCH), who)).toEqual([open]);
+    expect(unrecordedOf(await changesIn(officer, APRIL), who)).toEqual([
+      { ...open, not_after: instant('04-10T00:00:00') },
+    ]);
+    const may = { from: '2025-05-01', to: '2025-05-31', format: 'csv' };
+    expect(unrecordedOf(await changesIn(officer, may), who)).toEqual([]);
+  });
+
+  it('shows a change by SQL and back between two recorded ones, if either saw it, with both as its bounds', async () => {
+    const who = await seedMember(officer.tenantId, ['A_A'], ['A_A']);
+    await changed(who, '03-10T00:00:00', ['A_A', 'B_B'], ['A_A']);
+    await changed(who, '03-20T00:00:00', ['A_A'], ['A_A', 'C_C']);
+    await setBySql(who, ['A_A', 'C_C']);
+    expect(unrecordedOf(await changesIn(officer, MARCH), who)).toEqual([
+      {
+        before: '["A_A"]',
+        after: '["A_A","B_B"]',
+        added: '["B_B"]',
+        removed: '[]',
+        not_before: instant('01-10T08:00:00.005'),
+        not_after: instant('03-10T00:00:00'),
+      },
+    ]);
+  });
+
+  it('shows what somebody began with whom SQL made a member', async () => {
+    const who = await seedMember(officer.tenantId, ['A_A']);
+    expect(unrecordedOf(await changesIn(officer, MARCH), who)).toEqual([
+      {
+        ...{ before: '[]', after: '["A_A"]', added: '["A_A"]', removed: '[]' },
+        ...{ not_before: instant('01-10T08:00:00'), not_after: '' },
+      },
+    ]);
+  });
+
+  it('explains what access-review shows: recorded and unrecorded changes lead to it', async () => {
+    const { tenantId } = officer;
+    const who = await seedMember(tenantId, ['X_X'], ['A_A']);
+    await changed(who, '03-10T00:00:00', ['A_A', 'B_B'], ['C_C']);
+    const evidence = await downloadEvidence(app, officer, MARCH);
+    const mine = (file: string) =>
+      evidence.table(file).filter((row) => row['staff_id'] === who.staffId);
+    const changes = mine('permission-changes.csv');
+    expect(changes.map(({ change, before, after }) => [change, before, after])).toEqual([
+      ['unrecorded', '["A_A"]', '["A_A","B_B"]'],
+      ['recorded', '["A_A","B_B"]', '["C_C"]'],
+      ['unrecorded', '["C_C"]', '["X_X"]'],
+    ]);
+    expect(mine('access-review.csv')[0]?.['permissions']).toBe(changes.at(-1)?.['after']);
+  });
+
+  it('of a closed range says the same for ever, whatever is changed and recorded after it', async () => {
+    const { tenantId } = officer;
+    const honest = await seedMember(tenantId, ['A_A'], ['A_A']);
+    const given = await seedMember(tenantId, ['A_A', 'B_B'], ['A_A']);
+    const before = await changesIn(officer, MARCH);
+    expect(unrecordedOf(before, honest)).toEqual([]);
+    expect(unrecordedOf(before, given)).toHaveLength(1);
+    for (const who of [honest, given]) {
+      await changePermissions(
+        deps,
+        operatorContext,
+        who,
+        { add: ['SETTINGS_SECURITY_VIEW'], remove: [] },
+        'operator',
+      );
+    }
+    expect(await changesIn(officer, MARCH)).toEqual(before);
+    const today = new Date().toISOString().slice(0, 10);
+    const now = await changesIn(officer, { from: today, to: today, format: 'csv' });
+    expect(unrecordedOf(now, honest)).toEqual([]);
+    expect(unrecordedOf(now, given)).toEqual([
+      expect.objectContaining({ added: '["B_B"]', not_after: expect.stringContaining(today) }),
+    ]);
+  });
+});
