@@ -25,12 +25,31 @@ if (zsh === undefined) {
   );
 }
 
+const BOUNCERS = [
+  process.env.PGBOUNCER,
+  '/usr/sbin/pgbouncer',
+  '/usr/bin/pgbouncer',
+  '/usr/local/bin/pgbouncer',
+  '/opt/homebrew/bin/pgbouncer',
+];
+const bouncer = BOUNCERS.find((path) => path && existsSync(path));
+process.env.PGBOUNCER = bouncer ?? '';
+if (bouncer === undefined) {
+  process.stderr.write(
+    'No PgBouncer was found: tests/pgbouncer is left out. Install one (Debian: pgbouncer), or name it in PGBOUNCER.\n',
+  );
+}
+
 /** @type {import('jest').Config} */
 export default {
   rootDir: import.meta.dirname,
   roots: ['<rootDir>/tests'],
   testMatch: ['**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', ...(browser ? [] : ['/tests/browser/'])],
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    ...(browser ? [] : ['/tests/browser/']),
+    ...(bouncer ? [] : ['/tests/pgbouncer/']),
+  ],
   testEnvironment: '<rootDir>/tests/helpers/databaseEnvironment.ts',
   globalSetup: '<rootDir>/tests/helpers/globalSetup.ts',
   globalTeardown: '<rootDir>/tests/helpers/globalTeardown.ts',

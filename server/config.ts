@@ -12,6 +12,7 @@ import { SECRET_SETTINGS, objectionsToKeys, readSecrets } from './keySettings';
 import type { KeySetting, Secrets } from './keySettings';
 import { objectionsToMail, readMailSettings } from './mailSettings';
 import { findUnknownSettings } from './unknownSettings';
+import { databasePooler } from './poolerSettings';
 import { findWebauthnProblems, readWebauthn } from './webauthnSettings';
 
 /** A setting is missing or wrong: `problems` holds one plain sentence for each. */
@@ -56,6 +57,7 @@ export const settings = z.object({
   ),
   DATABASE_URL: text(),
   DATABASE_POOL_SIZE: integer(10, 2, 200),
+  DATABASE_POOLER: databasePooler,
   GATEHOUSE_DATA_DIR: z.preprocess(emptyIsUnset, z.string().default('.gatehouse')),
   MIGRATE_ON_BOOT: flag(),
   SCHEMA_GUARD: z.preprocess(emptyIsUnset, z.enum(['enforce', 'warn']).optional()),
@@ -201,6 +203,12 @@ export function readVersion(root = findProjectRoot()): string {
   return parsed.version;
 }
 
+const readDatabase = (env: Settings) => ({
+  databaseUrl: env.DATABASE_URL,
+  databasePoolSize: env.DATABASE_POOL_SIZE,
+  databasePooler: env.DATABASE_POOLER,
+});
+
 function buildConfig(env: Settings) {
   const root = findProjectRoot();
   const production = env.NODE_ENV === 'production';
@@ -212,8 +220,7 @@ function buildConfig(env: Settings) {
     port: env.PORT,
     host: env.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
     logLevel: env.LOG_LEVEL,
-    databaseUrl: env.DATABASE_URL,
-    databasePoolSize: env.DATABASE_POOL_SIZE,
+    ...readDatabase(env),
     dataDir: resolve(root, env.GATEHOUSE_DATA_DIR),
     migrationsDir: join(root, 'migrations'),
     examplesDir: join(root, 'examples'),

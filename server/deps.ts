@@ -18,6 +18,7 @@ import { connect } from './db';
 import type { Database, Db } from './db';
 import { createBroadcast } from './db/broadcast';
 import type { Broadcast } from './db/broadcast';
+import { declareRoute } from './db/databaseRoute';
 import { uuidV7 } from './db/ids';
 import { runWithin } from './db/runWithin';
 import { createDrain } from './drain';
@@ -106,6 +107,7 @@ const systemRandom = (clock: Clock): Random => ({
 function openDatabases(config: ReadyConfig, logger: Logger): { main: Database; risk: Database } {
   const onIdleError = (err: Error) => logger.warn({ err }, 'an idle database connection broke');
   const url = config.databaseUrl;
+  if (config.databasePooler !== 'auto') declareRoute(url, config.databasePooler);
   return {
     main: connect({
       url,

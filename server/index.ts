@@ -11,6 +11,7 @@ import { withSecrets } from './bootstrap/localSecrets';
 import { normalizeAddressesAtStart, startMaintenance } from './bootstrap/maintenance';
 import { isNewer, MigrationError } from './bootstrap/migrate';
 import type { LockWait } from './bootstrap/migrate';
+import { nameRoute } from './bootstrap/nameRoute';
 import { prepareDatabase } from './bootstrap/prepareDatabase';
 import { renewAttempts } from './bootstrap/renewAttempts';
 import { watchExports } from './compliance';
@@ -87,6 +88,7 @@ async function start(running: Running): Promise<void> {
   const onWait = ({ message }: LockWait) => deps.logger.warn(message);
   const ownership = await assertGrants(ready, deps.logger);
   const applied = await prepareDatabase(ready, { onWait });
+  await nameRoute(ready, deps.logger);
   running.embedded?.onExit((code) => {
     deps.logger.fatal({ code }, 'the embedded database stopped by itself');
     process.exit(1);
@@ -150,7 +152,7 @@ function complain(error: unknown): void {
   // Refusals to start are sentences; only what nobody foresaw needs a stack.
   const foreseen =
     named &&
-    /ConfigError|MigrationError|SchemaDriftError|OwnerRoleError|KeyCheckError|EmbeddedPostgresError|ConnectionError/.test(
+    /ConfigError|MigrationError|SchemaDriftError|OwnerRoleError|KeyCheckError|EmbeddedPostgresError|ConnectionError|PoolerError/.test(
       error.name,
     );
   const plain = named && (foreseen || error.message.startsWith('Port '));

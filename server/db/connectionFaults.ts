@@ -1,5 +1,6 @@
 import { isNativeError } from 'node:util/types';
 import { Client } from 'pg';
+import { explainPooler } from './databaseRoute';
 
 /** Where a connection goes, as the driver reads it from its URL and its environment. */
 interface Target {
@@ -163,7 +164,7 @@ export function explainConnectionFault(
   }
   let current = error;
   for (let depth = 0; depth < 5 && isNativeError(current); depth += 1) {
-    const sentence = sentenceFor(target, current);
+    const sentence = explainPooler(current) ?? sentenceFor(target, current);
     if (sentence !== undefined) return sentence;
     current = current.cause;
   }

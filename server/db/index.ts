@@ -1,10 +1,11 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type { Socket } from 'node:net';
-import { Client, Pool } from 'pg';
+import { Pool } from 'pg';
 import type { ClientConfig, PoolClient, PoolConfig, QueryResultRow } from 'pg';
 import { ConfigError, loadConfig } from '../config';
 import { afterHearingNothing } from './heardTime';
+import { OPTIONS, RoutedClient } from './routedClient';
 import * as schema from './schema';
 
 export type Db = NodePgDatabase<typeof schema>;
@@ -63,7 +64,7 @@ function breakOff(client: object): void {
 const OPENING_MS = 3000;
 
 /** Gives up opening a connection after a silence, never because the event loop was busy. It is opened as soon as it is made. */
-class ReservedClient extends Client {
+class ReservedClient extends RoutedClient {
   constructor(config?: string | ClientConfig) {
     super(config);
     const stop = afterHearingNothing(OPENING_MS, () => breakOff(this));
@@ -94,7 +95,11 @@ function boundStatements(client: PoolClient, silenceMs: number): void {
   client.query = bounded as typeof client.query;
 }
 
-const SHARED: PoolConfig = { connectionTimeoutMillis: 3000, idleTimeoutMillis: 30_000 };
+const SHARED: PoolConfig = {
+  Client: RoutedClient,
+  connectionTimeoutMillis: 3000,
+  idleTimeoutMillis: 30_000,
+};
 const RESERVED: PoolConfig = {
   Client: ReservedClient,
   idleTimeoutMillis: 0,
@@ -114,7 +119,7 @@ export function connect(options: ConnectOptions): Database {
     application_name: 'gatehouse',
     statement_timeout: options.statementTimeoutMs,
     // Planning for one row at a time: JIT compilation costs more than it ever gives back here.
-    options: '-c jit=off -c timezone=UTC',
+    options: OPTIONS,
   });
   const ending = { begun: false };
   pool.on('error', (error) => {

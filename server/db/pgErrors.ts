@@ -47,6 +47,9 @@ const BY_SQLSTATE: Readonly<Record<string, DatabaseFault>> = {
   '57P02': 'unavailable',
   '57P03': 'unavailable',
   '57P05': 'unavailable',
+  // A pooler gave another client's session, in which a prepared statement is missing or already there.
+  '26000': 'unavailable',
+  '42P05': 'unavailable',
   '3D000': 'unavailable',
   '28P01': 'unavailable',
   '28000': 'unavailable',

@@ -20,7 +20,6 @@ export async function openClient(url: string): Promise<Client> {
     application_name: 'gatehouse verify-log',
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
-    options: '-c jit=off -c timezone=UTC -c statement_timeout=0 -c lock_timeout=30s',
   });
   // A connection that breaks while idle is reported by the query that follows.
   client.on('error', () => undefined);
@@ -32,7 +31,8 @@ export async function openClient(url: string): Promise<Client> {
 export async function begin(client: Client): Promise<void> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   await client.query(
-    'SET LOCAL search_path = public; SET LOCAL idle_in_transaction_session_timeout = 0',
+    `SET LOCAL search_path = public; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0;
+     SET LOCAL lock_timeout = '30s'; SET LOCAL timezone = 'UTC'; SET LOCAL jit = off`,
   );
 }
 

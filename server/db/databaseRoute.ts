@@ -1,0 +1,146 @@
+import { Client } from 'pg';
+import { afterHearingNothing } from './heardTime';
+
+/**
+ * What lies between this process and the database. `none`: each connection is a session of the database. `session`: a
+ * pooler gives a connection one session for as long as it lives. `transaction`: a pooler gives each transaction some session.
+ */
+export type PoolerMode = 'none' | 'session' | 'transaction';
+
+export interface DatabaseRoute {
+  /** Changes from `none` or `session` to `transaction` if a session turns out to be somebody else's. */
+  mode: PoolerMode;
+  /**
+   * In `transaction` alone: after how many milliseconds every session cancels a statement by itself, if it also has the time
+   * zone UTC; else 0.
+   */
+  readonly limitMs: number;
+}
+
+/** A pooler on the way to the database that cannot serve; the message is one plain sentence. */
+export class PoolerError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'PoolerError';
+  }
+}
+
+const SILENCE_MS = 5000;
+/** A pooler under load may give a transaction another session by chance; three times in a row it does not. */
+const ROUNDS = 3;
+
+const routes = new Map<string, Promise<DatabaseRoute>>();
+
+const UNSUPPORTED = /unsupported startup parameter(?: in options)?: (\S+)/;
+const STATEMENTS = /transaction blocks not allowed in statement pooling mode/;
+
+/**
+ * Explains what a pooler has said.
+ * @returns one sentence, or undefined if it was not a pooler that refused
+ */
+export function explainPooler(error: unknown): string | undefined {
+  const said = error instanceof Error ? error.message : '';
+  const [, parameter] = UNSUPPORTED.exec(said) ?? [];
+  if (parameter !== undefined) {
+    return `The pooler in front of the database refuses the startup parameter ${parameter}: take it out of DATABASE_URL, or add it to ignore_startup_parameters of the pooler.`;
+  }
+  if (STATEMENTS.test(said)) {
+    return 'The pooler in front of the database pools statements and refuses transactions: set its pool_mode to transaction or session.';
+  }
+  return undefined;
+}
+
+/** Sends no parameter that a pooler could refuse. */
+const newClient = (url: string) =>
+  new Client({ connectionString: url, application_name: 'gatehouse-route', keepAlive: true });
+
+async function sessionOf(client: Client): Promise<number> {
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  return rows[0]?.pid ?? 0;
+}
+
+async function readLimit(client: Client): Promise<number> {
+  const { rows } = await client.query<{ name: string; value: string }>(
+    `SELECT name, reset_val AS value FROM pg_settings WHERE name IN ('statement_timeout', 'TimeZone')`,
+  );
+  const values = new Map(rows.map(({ name, value }) => [name, value]));
+  const isUtc = /^(Etc\/)?(UTC|GMT)$/i.test(values.get('TimeZone') ?? '');
+  return isUtc ? Number(values.get('statement_timeout') ?? 0) : 0;
+}
+
+/**
+ * Two connections show how sessions are given out: while the first is open, and says nothing, the second one's transaction
+ * can only run in the first one's session if sessions are given to transactions.
+ */
+async function look(first: Client, second: Client): Promise<DatabaseRoute> {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const session = await sessionOf(first);
+    await second.query('BEGIN');
+    const other = await sessionOf(second);
+    // Not asked again before the comparison: a pool of one session would wait for itself.
+    const shared = other === session || (await sessionOf(first)) !== session;
+    await second.query('ROLLBACK');
+    if (shared) return { mode: 'transaction', limitMs: await readLimit(second) };
+    // The server told each connection its number; a pooler makes one up.
+    const told = [first, second].map((client) => (client as unknown as Numbered).processID);
+    if (told[0] === session && told[1] === other) return { mode: 'none', limitMs: 0 };
+  }
+  return { mode: 'session', limitMs: 0 };
+}
+
+interface Numbered {
+  processID: number | null;
+  connection: { stream: { destroy(error: Error): void } };
+}
+
+async function findByLooking(url: string): Promise<DatabaseRoute> {
+  const clients = [newClient(url), newClient(url)] as const;
+  const silence = { met: false };
+  const stop = afterHearingNothing(SILENCE_MS, () => {
+    silence.met = true;
+    for (const client of clients) {
+      const { stream } = (client as unknown as Numbered).connection;
+      stream.destroy(new Error('Connection terminated: the database is silent'));
+    }
+  });
+  for (const client of clients) client.on('error', () => undefined);
+  let connected = 0;
+  try {
+    for (const client of clients) {
+      await client.connect();
+      connected += 1;
+    }
+    return await look(...clients);
+  } catch (error) {
+    const said = explainPooler(error);
+    if (said !== undefined) throw new PoolerError(said, { cause: error });
+    throw silence.met && connected > 0 ? noSecond(error) : error;
+  } finally {
+    stop();
+    await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
+  }
+}
+
+const noSecond = (cause: unknown) =>
+  new Error(
+    `Connection terminated: the database did not answer on a second connection within ${SILENCE_MS / 1000} s; a pooler must have sessions to spare (see docs/deployment.md).`,
+    { cause },
+  );
+
+/**
+ * Finds out once a process what lies on the way to the database; a failure is not kept.
+ * @throws PoolerError if a pooler refuses what every connection needs; else the driver's error
+ */
+export function findRoute(url: string): Promise<DatabaseRoute> {
+  const known = routes.get(url);
+  if (known) return known;
+  const finding = findByLooking(url);
+  routes.set(url, finding);
+  finding.catch(() => routes.delete(url));
+  return finding;
+}
+
+/** Says what lies on the way to a database, so that nobody has to find out. */
+export function declareRoute(url: string, mode: PoolerMode): void {
+  routes.set(url, Promise.resolve({ mode, limitMs: 0 }));
+}

@@ -1,0 +1,88 @@
+import request from 'supertest';
+import { ask } from '../helpers/askDatabase';
+import { operate } from '../helpers/operatorCommand';
+import { startPgBouncer } from '../helpers/pgBouncer';
+import type { BouncerSettings } from '../helpers/pgBouncer';
+import { pollUntil } from '../helpers/pollUntil';
+import { readZip } from '../helpers/readZip';
+import { SEEDED_EMAIL, SEEDED_PASSWORD } from '../helpers/seedTemplate';
+import { externalEnv, killServers, startServer } from '../helpers/serverProcess';
+
+const direct = process.env['DATABASE_URL'] ?? '';
+const name = new URL(direct).pathname.slice(1);
+
+// A range of this day: what the logins below leave is in the bundle.
+const today = new Date().toISOString().slice(0, 10);
+
+beforeAll(async () => {
+  await ask(direct, `ALTER DATABASE ${name} SET timezone = 'Asia/Tokyo'`);
+  await ask(direct, `UPDATE tenant_staff SET permissions = '{SETTINGS_SECURITY_VIEW}'`);
+});
+afterEach(killServers);
+
+const WAYS: [string, BouncerSettings][] = [
+  ['session', { pool_mode: 'session', default_pool_size: 40 }],
+  ['transaction', { pool_mode: 'transaction', default_pool_size: 20 }],
+];
+
+const sealedAll = (url: string) =>
+  pollUntil(
+    'all events are sealed',
+    () =>
+      ask<{ left: number }>(
+        url,
+        'SELECT (SELECT count(*) FROM audit_logs)::int - (SELECT count(*) FROM audit_leaves)::int AS left',
+      ),
+    ([row]) => row?.left === 0,
+    40_000,
+  );
+
+describe.each(WAYS)('a server behind PgBouncer in %s mode', (mode, settings) => {
+  it('signs in, refreshes, serves a crowd, seals and exports as without, in UTC', async () => {
+    const { url: pooled } = await startPgBouncer(direct, settings);
+    const env = { ...externalEnv(pooled), LOG_LEVEL: 'info', MIGRATE_ON_BOOT: 'true' };
+    const node = startServer(env);
+    const url = await node.url();
+    expect(node.stdout()).toContain(`"code":"DATABASE_POOLER","mode":"${mode}"`);
+    const login = await request(url)
+      .post('/api/auth/login')
+      .send({ email: SEEDED_EMAIL, password: SEEDED_PASSWORD });
+    expect(login.status).toBe(200);
+    const bearer = { authorization: `Bearer ${login.body.accessToken}` };
+    const crowd = await Promise.all(
+      Array.from({ length: 100 }, (_, n) =>
+        request(url)
+          .get(n % 2 ? '/api/auth/me' : '/api/auth/sessions')
+          .set(bearer),
+      ),
+    );
+    expect([...new Set(crowd.map(({ status }) => status))]).toStrictEqual([200]);
+    const { refreshToken } = login.body;
+    const refreshed = await request(url).post('/api/auth/refresh').send({ refreshToken });
+    expect(refreshed.status).toBe(200);
+    await sealedAll(direct);
+    const bundle = await request(url)
+      .post('/api/compliance/export/bundle')
+      .set({ ...bearer, 'x-stepup-test-bypass': '1' })
+      .send({ from: today, to: today, format: 'csv' })
+      .buffer(true)
+      .responseType('blob');
+    expect(bundle.status).toBe(200);
+    const files = await readZip(bundle.body as Buffer);
+    const log = String(files.get('audit-log.csv'));
+    // Dated by UTC, whatever the database's zone.
+    expect(log).toContain(`${new Date().toISOString().slice(0, 13)}:`);
+    expect((await request(url).get('/health/ready')).status).toBe(200);
+    const check = await operate(env, ['db', 'check']);
+    expect([check.code, check.stderr]).toStrictEqual([0, '']);
+  });
+});
+
+it('a server whose DATABASE_URL has a parameter that PgBouncer refuses says which, and what to do', async () => {
+  const { url } = await startPgBouncer(direct, { pool_mode: 'transaction' });
+  const node = startServer(externalEnv(`${url}?options=-c%20jit%3Doff`));
+  expect(await node.exited).toBe(1);
+  expect(node.stderr()).toBe(
+    'The pooler in front of the database refuses the startup parameter options: take it out of DATABASE_URL, or add it to ignore_startup_parameters of the pooler.\n',
+  );
+});
