@@ -1,6 +1,7 @@
 import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server';
 import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
 import { decodeAttestationObject, decodeClientDataJSON } from '@simplewebauthn/server/helpers';
+import type { Logger } from '../logger';
 import type { WebauthnSettings } from '../webauthnSettings';
 import { PASSKEY_ALGORITHMS, isSoundKey } from './coseKey';
 import type { PasskeyRow } from './passkeyStore';
@@ -49,6 +50,29 @@ async function orNull<T>(check: () => Promise<T | null>): Promise<T | null> {
 function isFramed(clientDataJSON: string): boolean {
   const { crossOrigin, topOrigin } = decodeClientDataJSON(clientDataJSON);
   return crossOrigin === true || topOrigin !== undefined;
+}
+
+/** An origin has at most a scheme, 253 characters of a name and a port; a client can send anything. */
+const MAX_ORIGIN = 300;
+
+/**
+ * Says in the log if a refused response was made on a page of another origin than those that are set: most often that is a
+ * setting, and neither the person nor the operator can see it otherwise.
+ */
+export function logForeignOrigin(
+  { logger }: { logger: Logger },
+  { origins }: WebauthnSettings,
+  response: { response: { clientDataJSON: string } },
+): void {
+  try {
+    const { origin } = decodeClientDataJSON(response.response.clientDataJSON);
+    if (origins.includes(origin)) return;
+    const seenOrigin = String(origin).slice(0, MAX_ORIGIN);
+    const what = 'a passkey was refused because of the origin of its page: see WEBAUTHN_ORIGINS';
+    logger.warn({ expectedOrigins: origins, seenOrigin }, what);
+  } catch {
+    // What cannot be read names no origin.
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ import type { ErrorCode } from '../errors';
 import { noticeFactorChanged } from '../mail';
 import type { WebauthnSettings } from '../webauthnSettings';
 import { admitEnrolment } from './boundEnrolment';
-import { checkRegistration, toUserHandle } from './checkPasskey';
+import { checkRegistration, logForeignOrigin, toUserHandle } from './checkPasskey';
 import { PASSKEY_ALGORITHMS } from './coseKey';
 import { assertEnrolmentCounts, settleEnrolment } from './enrolByChallenge';
 import { endEnrolments } from './enrolmentStore';
@@ -98,7 +98,10 @@ async function register(
   const challenge = await takeRegistration(tx, principal, now);
   if (challenge === undefined) return 'NOT_FOUND';
   const made = await checkRegistration(webauthnOf(deps), response, challenge);
-  if (!made) return 'INVALID_PASSKEY';
+  if (!made) {
+    logForeignOrigin(deps, webauthnOf(deps), response);
+    return 'INVALID_PASSKEY';
+  }
   const existing = await listPasskeys(tx, tenantId, staffId);
   if (existing.length >= MOST_FACTORS) return 'TOO_MANY_FACTORS';
   await settleEnrolment(deps, tx, principal, 'passkey');

@@ -6,7 +6,7 @@ import type { Tx } from '../../db';
 import { AppError } from '../../errors';
 import { keepPasskeyChallenge, spendPasskeyChallenge } from '../challengeStore';
 import type { Challenge } from '../challengeStore';
-import { checkAssertion } from '../checkPasskey';
+import { checkAssertion, logForeignOrigin } from '../checkPasskey';
 import type { Assertion } from '../checkPasskey';
 import { findPasskey, hasPasskeys, listPasskeys, movePasskeyCounter } from '../passkeyStore';
 import type { PasskeyRow } from '../passkeyStore';
@@ -109,6 +109,8 @@ export const passkeyProof: Proof = {
     const passkey = await findPasskey(deps.db, challenge, answer.response.id);
     if (!passkey) return 'wrong_passkey';
     const assertion = await checkAssertion(webauthn, passkey, answer.response, passkeyChallenge);
-    return assertion ? spendAssertion(deps, { challenge, passkey, assertion }) : 'wrong_passkey';
+    if (assertion) return spendAssertion(deps, { challenge, passkey, assertion });
+    logForeignOrigin(deps, webauthn, answer.response);
+    return 'wrong_passkey';
   },
 };
