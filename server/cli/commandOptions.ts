@@ -1,3 +1,5 @@
+import { PERMISSIONS } from '../permissions';
+
 interface CommandOption {
   /** What stands for its value in a usage line; without one the option takes no value. */
   readonly takes?: string;
@@ -11,7 +13,10 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   tenant: { takes: 'S', says: "The tenant's slug." },
   email: { takes: 'E', says: "The person's e-mail address." },
   staff: { takes: 'ID', says: 'The id of a staff member, in place of the address.' },
-  permissions: { takes: 'A,B', says: 'What the person may do; nothing if left away.' },
+  permissions: {
+    takes: 'A,B',
+    says: `What the person may do, of ${Object.keys(PERMISSIONS).join(', ')}; nothing if left away.`,
+  },
   set: { takes: 'A,B', says: "All of the person's permissions; an empty list takes all away." },
   add: { takes: 'A,B', says: 'Permissions to give.' },
   remove: { takes: 'C', says: 'Permissions to take away.' },

@@ -19,6 +19,7 @@ import { ConfigError, readEnvironmentFile } from '../config';
 import { loadEvidenceConfig } from '../evidenceConfig';
 import { explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault } from '../db/pgErrors';
+import { nearestNames } from '../nearestNames';
 import { describeAsJson, describeAsText } from './verifyLogReport';
 
 const USAGE = `Usage: npm run --silent verify-log -- [OPTION]...
@@ -42,6 +43,18 @@ const OPTIONS = {
   help: { type: 'boolean' },
 } as const;
 
+/** A sentence in place of the parser's own words; it repeats no value. */
+function explainOptions(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const [, name = ''] = /'(?:-[a-z], )?--?([a-z-]+)/.exec(message) ?? [];
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
+    const [near] = nearestNames(name, Object.keys(OPTIONS), 2);
+    return `There is no option --${name}.${near === undefined ? '' : ` Did you mean --${near}?`}`;
+  }
+  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return 'verify-log takes options alone.';
+  return `--${name} needs a value, or takes none.`;
+}
+
 /** @throws CannotVerifyError with the usage */
 function parseOptions() {
   try {
@@ -49,7 +62,7 @@ function parseOptions() {
     const limit = values.limit ?? '20';
     if (/^[1-9][0-9]{0,4}$/.test(limit)) return { ...values, limit: Number(limit) };
   } catch (error) {
-    throw new CannotVerifyError(`${error instanceof Error ? error.message : ''}\n${USAGE}`);
+    throw new CannotVerifyError(`${explainOptions(error)}\n${USAGE}`);
   }
   throw new CannotVerifyError(`--limit must be a number from 1 to 99999.\n${USAGE}`);
 }

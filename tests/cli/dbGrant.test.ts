@@ -14,7 +14,14 @@ describe('db grant', () => {
     const { code, stdout, stderr } = await grant('--role', role.name);
     expect({ code, stderr }).toStrictEqual({ code: 0, stderr: '' });
     const printed = JSON.parse(stdout);
-    expect(printed).toMatchObject({ role: role.name, warnings: [] });
+    expect(printed).toMatchObject({
+      role: role.name,
+      warnings: [],
+      serverNeeds: {
+        SCHEMA_KNOWN_ROLES: role.name,
+        DATABASE_URL: `the same database, with ${role.name} as its user`,
+      },
+    });
     expect(printed.tables).toMatchObject({
       audit_logs: ['SELECT', 'INSERT'],
       audit_leaves: ['SELECT', 'INSERT'],

@@ -193,8 +193,14 @@ describe('earlier checkpoints', () => {
 
 describe('what cannot be verified is exit 2 and one sentence:', () => {
   it.each([
-    ['an option that nobody knows', ['--nope'], /^Unknown option '--nope'/],
-    ['a word too many', ['acme'], /^Unexpected argument 'acme'/],
+    ['an option that nobody knows', ['--nope'], /^There is no option --nope\.\nUsage: /],
+    [
+      'a misspelt option',
+      ['--chekpoint', 'x'],
+      /^There is no option --chekpoint\. Did you mean --checkpoint\?\n/,
+    ],
+    ['an option without its value', ['--key'], /^--key needs a value, or takes none\.\n/],
+    ['a word too many', ['acme'], /^verify-log takes options alone\.\n/],
     ['a limit that is none', ['--limit', '0'], /^--limit must be a number from 1/],
     ['a tenant that does not exist', ['--tenant', 'nobody'], /^There is no tenant 'nobody'\.\n$/],
     [
