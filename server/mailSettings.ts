@@ -23,7 +23,7 @@ export interface MailFrom {
 export interface MailSettings {
   readonly smtp: SmtpSettings | undefined;
   readonly from: MailFrom | undefined;
-  /** The origin under which people reach this server, without a slash at the end. */
+  /** The address under which people reach this server, with the path of a gateway if there is one, without a slash at the end. */
   readonly publicUrl: string | undefined;
 }
 
@@ -91,11 +91,15 @@ function parseFrom(value: string): MailFrom | undefined {
   return isMailAddress(address) ? { name: plain, address } : undefined;
 }
 
-function parseOrigin(value: string, production: boolean): string | undefined {
+/** A path as the link behind it needs it: parts between single slashes, of characters that no client encodes again. */
+const PATH = /^(\/[A-Za-z0-9._~-]+)*\/?$/;
+
+function parsePublicUrl(value: string, production: boolean): string | undefined {
   const url = parseUrl(value);
-  if (!url || !isBare(url) || url.username !== '' || url.password !== '') return undefined;
+  if (!url || url.username !== '' || url.password !== '') return undefined;
+  if (url.search !== '' || url.hash !== '' || !PATH.test(url.pathname)) return undefined;
   if (url.protocol !== 'https:' && (production || url.protocol !== 'http:')) return undefined;
-  return url.origin;
+  return `${url.origin}${url.pathname.replace(/\/$/, '')}`;
 }
 
 /** @returns one plain sentence for each setting that is wrong; none repeats a value, which may be a secret */
@@ -114,9 +118,9 @@ export function objectionsToMail(env: MailEnvironment): string[] {
   if (MAIL_FROM !== undefined && !parseFrom(MAIL_FROM)) {
     problems.push('MAIL_FROM must be an address, or a name and an address: Name <a@b.example>.');
   }
-  if (PUBLIC_URL !== undefined && !parseOrigin(PUBLIC_URL, production)) {
+  if (PUBLIC_URL !== undefined && !parsePublicUrl(PUBLIC_URL, production)) {
     problems.push(
-      'PUBLIC_URL must be the origin under which people reach this server, without a path; in production with https.',
+      'PUBLIC_URL must be the address under which people reach this server, such as https://id.example or https://example.com/auth; in production with https.',
     );
   }
   return problems;
@@ -129,6 +133,6 @@ export function readMailSettings(env: MailEnvironment): MailSettings {
   return {
     smtp: SMTP_URL === undefined ? undefined : parseSmtp(SMTP_URL, env),
     from: MAIL_FROM === undefined ? undefined : parseFrom(MAIL_FROM),
-    publicUrl: PUBLIC_URL === undefined ? undefined : parseOrigin(PUBLIC_URL, production),
+    publicUrl: PUBLIC_URL === undefined ? undefined : parsePublicUrl(PUBLIC_URL, production),
   };
 }

@@ -6,8 +6,10 @@ export const isSecure = (req: Request): boolean => depsOf(req).config.production
 
 function isOwnOrigin(req: Request, origin: string): boolean {
   const { mail, webauthn, corsOrigins } = depsOf(req).config;
+  // It may have the path of a gateway, and an origin has none.
+  const published = mail.publicUrl === undefined ? [] : [new URL(mail.publicUrl).origin];
   const own = `${isSecure(req) ? 'https' : 'http'}://${req.headers.host ?? ''}`;
-  return [own, mail.publicUrl, ...(webauthn?.origins ?? []), ...corsOrigins].includes(origin);
+  return [own, ...published, ...(webauthn?.origins ?? []), ...corsOrigins].includes(origin);
 }
 
 /**

@@ -60,6 +60,20 @@ describe('a challenge cookie', () => {
   });
 });
 
+it('a challenge cookie counts for pages of the origin of PUBLIC_URL, also if that has a path', async () => {
+  const mail = { smtp: undefined, from: undefined, publicUrl: 'https://example.com/auth' };
+  const behindGateway = buildApp({ mail }).app;
+  const member = await seedTraveller(behindGateway);
+  const asked = await attemptLogin(behindGateway, member, ABROAD);
+  const ask = (origin: string) =>
+    request(behindGateway)
+      .post('/api/security/step-up/verify')
+      .set({ ...ABROAD, cookie: browserOf(asked), origin })
+      .send({ code: codeAt(member.secret, new Date()), purpose: PURPOSE });
+  expect((await ask('https://evil.example')).status).toBe(401);
+  expect((await ask('https://example.com')).status).toBe(200);
+});
+
 describe('over TLS', () => {
   it('cookies have the __Host- prefix, and those without it carry no challenge', async () => {
     const member = await seedTraveller(app);

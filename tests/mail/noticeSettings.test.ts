@@ -4,6 +4,7 @@ import { mailsOf } from '@/tests/helpers/mailRows';
 import { startMailServer } from '@/tests/helpers/mailServer';
 import type { MailServer } from '@/tests/helpers/mailServer';
 import { operatorContext } from '@/tests/helpers/openNode';
+import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
 import { HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
 
@@ -24,6 +25,15 @@ describe('the settings', () => {
     const { text } = await server.mailTo(member.email);
     expect(text).not.toMatch(/https?:|notices/);
     expect(text).toContain('sign out on all devices, and tell an administrator');
+  });
+
+  it('with a path in PUBLIC_URL lead through the gateway that serves Gatehouse there', async () => {
+    const mail = server.settings({ publicUrl: 'https://example.com/auth' });
+    const { deps } = openMailNode(server, { mail });
+    const member = await seedTestUserAndToken();
+    await forceLogout(deps, operatorContext, member.tenantId, member.staffId);
+    const { text } = await server.mailTo(member.email);
+    expect(text).toMatch(/https:\/\/example\.com\/auth\/api\/security\/notices\/ntc_\S+/);
   });
 
   it('without SMTP_URL in production queue nothing, and say that mail is not available', async () => {

@@ -110,13 +110,16 @@ describe('PUBLIC_URL', () => {
     ['https://id.example', 'https://id.example', PRODUCTION],
     ['https://id.example:8443/', 'https://id.example:8443', PRODUCTION],
     ['http://127.0.0.1:3000', 'http://127.0.0.1:3000', BASE],
-  ])('%s is an origin', (value, origin, base) => {
+    ['https://example.com/auth', 'https://example.com/auth', PRODUCTION],
+    ['https://EXAMPLE.com:443/auth/v1/', 'https://example.com/auth/v1', PRODUCTION],
+  ])('%s is an address, with or without the path of a gateway', (value, origin, base) => {
     expect(mailOf({ PUBLIC_URL: value }, base).publicUrl).toBe(origin);
   });
 
   it.each([
     ['http://id.example', PRODUCTION],
-    ['https://id.example/app', PRODUCTION],
+    ['https://id.example//app', PRODUCTION],
+    ['https://id.example/a b', PRODUCTION],
     ['https://id.example?x=1', BASE],
     ['https://id.example#x', BASE],
     ['https://u:p@id.example', BASE],
@@ -124,7 +127,7 @@ describe('PUBLIC_URL', () => {
     ['id.example', BASE],
   ])('%s refuses the start', (value, base) => {
     expect(problemsOf({ PUBLIC_URL: value }, base)).toEqual([
-      expect.stringMatching(/^PUBLIC_URL must be the origin/),
+      expect.stringMatching(/^PUBLIC_URL must be the address/),
     ]);
   });
 });
