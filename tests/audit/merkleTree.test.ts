@@ -9,7 +9,7 @@ import {
 import type { ReadRoots } from '@/server/audit/log/treeProofs';
 import { auditPath, consistencyPath, madeUpEntries, treeHash } from '@/tests/helpers/referenceTree';
 
-const MOST = 70;
+const MOST = 40;
 
 function grow(entries: readonly Buffer[]): GrowingTree {
   const tree = GrowingTree.empty();
