@@ -3,9 +3,6 @@ import { GatehouseError, createGatehouseClient } from '/demo/gatehouse.js';
 const $ = (id) => document.getElementById(id);
 const say = (text) => ($('notice').textContent = text);
 
-/** What a thief would copy: kept here only so that the page can play one. */
-let loot;
-
 function askForProof({ purpose, methods, score, reasons, error, attemptsLeft, sendMail, signal }) {
   const dialog = $('step-up');
   const scored = score === undefined ? '' : ` Score ${score}: ${reasons.join(', ')}.`;
@@ -27,16 +24,13 @@ function askForProof({ purpose, methods, score, reasons, error, attemptsLeft, se
 }
 
 const client = createGatehouseClient({
+  // The refresh token is in a cookie that no script reads: a reload keeps the person signed in.
+  refreshCookie: true,
   loginUrl: '/demo',
   onStepUp: askForProof,
   onSignedOut({ reason }) {
-    loot = undefined;
     say(`Signed out: ${reason}`);
     show();
-  },
-  storage: {
-    load: () => null,
-    save: (value) => void (loot = value === null ? undefined : JSON.parse(value).refreshToken),
   },
 });
 
@@ -93,12 +87,13 @@ function nameTheMachine() {
   $('no-passkeys').querySelector('a').href = byName.href;
 }
 
-/** Uses a copied refresh token; when it comes a second time, the server ends every session of the person. */
+/**
+ * Uses the same refresh token twice at once, each time with another key, as the browser and a thief with a copy of its cookie would. The server
+ * ends every session of the person. A browser that waits with the second request has the new cookie by then, so it is tried again.
+ */
 async function playTheThief() {
-  if (!loot) return say('This tab has refreshed nothing yet: sign in here first.');
-  const stolen = json({ refreshToken: loot });
-  await client.fetch('/api/auth/refresh', stolen);
-  await client.fetch('/api/auth/refresh', stolen);
+  const use = () => client.fetch('/api/auth/refresh', json({ refreshCookie: true }));
+  for (let round = 0; round < 5 && client.signedIn; round += 1) await Promise.all([use(), use()]);
 }
 
 /** Runs what a button does and says what went wrong. */
@@ -112,15 +107,46 @@ const act = (work) => async (event) => {
   }
 };
 
+/** One radio button for each tenant of the person; the form is sent again with the one that is chosen. */
+function offerTenants(tenants) {
+  const choices = tenants.map(({ slug, name }, index) => {
+    const input = Object.assign(document.createElement('input'), {
+      type: 'radio',
+      name: 'tenant',
+      value: slug,
+      checked: index === 0,
+    });
+    const label = document.createElement('label');
+    label.className = 'inline';
+    label.append(input, name);
+    return label;
+  });
+  $('choices').replaceChildren(...choices);
+  $('tenants').hidden = $('tenants').disabled = tenants.length === 0;
+  choices[0]?.querySelector('input').focus();
+}
+
+async function signIn(form) {
+  const { rememberMe, ...credentials } = Object.fromEntries(new FormData(form));
+  try {
+    await client.signIn({ ...credentials, rememberMe: rememberMe === 'on' });
+  } catch (error) {
+    if (error.code !== 'TENANT_SELECTION_REQUIRED') throw error;
+    offerTenants(error.body.tenants);
+    return say('Choose a tenant, and sign in again.');
+  }
+  form.reset();
+  offerTenants([]);
+  say('Signed in.');
+  await look();
+}
+
 $('sign-in').addEventListener(
   'submit',
-  act(async ({ target }) => {
-    await client.signIn(Object.fromEntries(new FormData(target)));
-    target.reset();
-    say('Signed in.');
-    await look();
-  }),
+  act(({ target }) => signIn(target)),
 );
+// Another person has other tenants.
+$('sign-in').elements.email.addEventListener('input', () => offerTenants([]));
 $('look').addEventListener('click', act(look));
 $('export').addEventListener('click', act(exportBundle));
 $('add-passkey').addEventListener('click', act(addPasskey));
