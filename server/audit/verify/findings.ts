@@ -32,9 +32,26 @@ export const FINDING_KINDS = {
     check: 'guards',
     means: 'A key is gone that keeps rows from being there twice.',
   },
+  row_security: {
+    check: 'guards',
+    means: 'Row security of a table can hide rows from a role that reads it, such as an auditor.',
+  },
+  table_inherits: {
+    check: 'guards',
+    means: 'A table has a child or a parent: rows of one show in the other.',
+  },
+  rewrite_rule: {
+    check: 'guards',
+    means: 'A rule of a table has its statements do something else.',
+  },
   event_changed: {
     check: 'events',
     means: 'The event in the table is not the one that was sealed.',
+  },
+  number_changed: {
+    check: 'events',
+    means:
+      'A number in the details is written in a way that no server writes, and that is hashed like another number.',
   },
   event_missing: { check: 'events', means: 'A leaf has no event: it was deleted.' },
   leaf_gap: { check: 'events', means: 'Leaves are missing between others: they were deleted.' },

@@ -21,7 +21,16 @@ export interface KeyRow {
   columns: string;
 }
 
+/** What makes a table show other rows than it holds, or statements do something else. */
+export interface DetourRow {
+  kind: 'row_security' | 'table_inherits' | 'rewrite_rule';
+  table: string;
+  /** How, in a few words. */
+  how: string;
+}
+
 export interface Guards {
+  detours: readonly DetourRow[];
   tables: readonly TableRow[];
   triggers: readonly TriggerRow[];
   keys: readonly KeyRow[];
@@ -38,6 +47,9 @@ export const TABLES = [
   'audit_sealer',
   'evidence_keys',
 ] as const;
+
+/** All tables that are read: a tenant's slug names its log. */
+export const READ_TABLES = [...TABLES, 'tenants'] as const;
 
 /** `pg_trigger.tgtype`: before, for each statement, DELETE and TRUNCATE; and UPDATE too; and before each row, INSERT. */
 const KEPT = 2 + 8 + 32;
@@ -95,7 +107,7 @@ function checkTrigger(
   } else if (
     found.type !== wanted.type ||
     found.conditional ||
-    !found.calls.startsWith(`${wanted.calls}(`)
+    !found.calls.startsWith(`public.${wanted.calls}(`)
   ) {
     const message = `${named} does not do what it should: compare it with \`admin db check\``;
     report({ kind: 'trigger_changed', message });
@@ -125,6 +137,13 @@ export function checkGuards(guards: Guards, report: Report): boolean {
       const message = `${table} has no unique key on (${columns})`;
       report({ kind: 'constraint_missing', message });
     }
+  }
+  const aside = kinds.get('tenants');
+  if (aside !== undefined && aside !== 'r') {
+    report({ kind: 'table_missing', message: 'tenants is not a table' });
+  }
+  for (const { kind, table, how } of guards.detours) {
+    report({ kind, message: `${table} ${how}` });
   }
   for (const where of guards.bypasses) {
     const message = `session_replication_role is replica for ${where}: no trigger refuses anything`;

@@ -12,6 +12,8 @@ export interface LeafRow extends Omit<SealedEvent, 'id'> {
   readonly leaf_hash: Buffer;
   /** Whether its times are of years that the hashed form tells apart: it has no room for an era. */
   readonly common_era: boolean;
+  /** The first number in its details that is hashed like another one, and that no server wrote. */
+  readonly foreign_number: string | undefined;
 }
 
 export interface TreeState {
@@ -141,6 +143,10 @@ export class LogChecker {
       this.find('event_changed', row, `it is not what was sealed at ${row.sealed_at}${more}`);
       return false;
     }
+    if (row.foreign_number !== undefined) {
+      const message = `its details hold the number ${shorten(row.foreign_number)}, which no server writes so and which is hashed like another: it was changed, or put in by hand`;
+      this.find('number_changed', row, message);
+    }
     if (isOthers) this.find('wrong_tenant', row, `it is an event of ${whose}, in another log`);
     return true;
   }
@@ -165,5 +171,9 @@ export class LogChecker {
     return step && { leaf, ...step };
   }
 }
+
+/** A number may be as long as Postgres lets it be. */
+const shorten = (number: string): string =>
+  number.length > 40 ? `${number.slice(0, 40)}… (${number.length} characters)` : number;
 
 const hashOf = (event: SealedEvent): Buffer => hashLeaf(Buffer.from(toLeafEntry(event)));

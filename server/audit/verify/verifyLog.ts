@@ -191,7 +191,7 @@ async function verifyWith(client: Client, options: VerifyOptions): Promise<Verif
   const report = findings.add;
   await begin(client);
   const guards = await readGuards(client);
-  if (guards.tables.length === 0) {
+  if (!guards.tables.some(({ name }) => name.startsWith('audit_'))) {
     throw new CannotVerifyError(
       'This database has no audit log: is DATABASE_URL right, and was it migrated?',
     );

@@ -1,10 +1,12 @@
 import { createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { Client } from 'pg';
+import { Client, TypeOverrides } from 'pg';
 import { isoTime } from '../../db/isoTime';
+import type { Json } from '../canonicalJson';
 import { EVENT_COLUMNS } from '../log/sealerStore';
-import type { Guards, KeyRow, TableRow, TriggerRow } from './guards';
-import { TABLES } from './guards';
+import type { DetourRow, Guards, KeyRow, TableRow, TriggerRow } from './guards';
+import { READ_TABLES, TABLES } from './guards';
+import { findForeignNumber } from './jsonNumbers';
 import { RowStream } from './rowStream';
 import type { UnsealedRow } from './unsealed';
 import type { CheckpointRow, LeafRow, LogStreams, NodeRow, TreeRow } from './walkLogs';
@@ -13,10 +15,21 @@ const CONNECT_MS = 10_000;
 /** More keys than ever sign here: they are recognised, not believed. */
 const MOST_KEYS = 1000;
 
+/** The text of a column of type jsonb, as Postgres writes it: parsing it would lose how its numbers are written. */
+class JsonText {
+  constructor(readonly text: string) {}
+}
+
+const JSONB = 3802;
+/** All but jsonb as the driver reads it. */
+const readTypes = new TypeOverrides();
+readTypes.setTypeParser(JSONB, (text: string) => new JsonText(text));
+
 /** A connection of its own, without a time limit on statements: the whole log is read in one transaction. */
 export async function openClient(url: string): Promise<Client> {
   const client = new Client({
     connectionString: url,
+    types: readTypes,
     application_name: 'gatehouse verify-log',
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
@@ -27,11 +40,14 @@ export async function openClient(url: string): Promise<Client> {
   return client;
 }
 
-/** Begins to read: all that follows sees one moment, and nobody's search path puts other tables before these. */
+/**
+ * Begins to read: all that follows sees one moment. Tables are named with their schema, and nothing else is looked for outside
+ * the catalogue: nobody's search path, schema, temporary table or function comes before what is meant.
+ */
 export async function begin(client: Client): Promise<void> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   await client.query(
-    `SET LOCAL search_path = public; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0;
+    `SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0;
      SET LOCAL lock_timeout = '30s'; SET LOCAL timezone = 'UTC'; SET LOCAL jit = off`,
   );
 }
@@ -39,12 +55,25 @@ export async function begin(client: Client): Promise<void> {
 const rowsOf = async <Row extends object>(client: Client, text: string, values?: unknown[]) =>
   (await client.query<Row>(text, values)).rows;
 
+/** Neither the release nor a migration of it makes any of these on the tables that are read. */
+const DETOURS = `WITH read AS (
+    SELECT oid, relname, relrowsecurity, relforcerowsecurity FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relname = ANY ($1::text[]) AND relkind = 'r')
+  SELECT 'row_security' AS kind, relname AS "table",
+    concat_ws(', ', CASE WHEN relrowsecurity THEN 'has row security enabled' END, CASE WHEN relforcerowsecurity THEN 'has row security forced' END) AS how
+  FROM read WHERE relrowsecurity OR relforcerowsecurity
+  UNION ALL SELECT 'row_security', r.relname, 'has the policy ' || p.polname FROM read r JOIN pg_policy p ON p.polrelid = r.oid
+  UNION ALL SELECT 'table_inherits', r.relname, 'has the child ' || i.inhrelid::regclass FROM read r JOIN pg_inherits i ON i.inhparent = r.oid
+  UNION ALL SELECT 'table_inherits', r.relname, 'is a child of ' || i.inhparent::regclass FROM read r JOIN pg_inherits i ON i.inhrelid = r.oid
+  UNION ALL SELECT 'rewrite_rule', r.relname, 'has the rule ' || w.rulename FROM read r JOIN pg_rewrite w ON w.ev_class = r.oid
+  ORDER BY 1, 2, 3`;
+
 export async function readGuards(client: Client): Promise<Guards> {
   const tables = await rowsOf<TableRow>(
     client,
     `SELECT relname AS name, relkind::text AS kind FROM pg_class
      WHERE relnamespace = 'public'::regnamespace AND relname = ANY ($1)`,
-    [TABLES],
+    [READ_TABLES],
   );
   const triggers = await rowsOf<TriggerRow>(
     client,
@@ -65,6 +94,7 @@ export async function readGuards(client: Client): Promise<Guards> {
      GROUP BY c.relname, i.indexrelid`,
     [TABLES],
   );
+  const detours = await rowsOf<DetourRow>(client, DETOURS, [READ_TABLES]);
   const bypasses = await rowsOf<{ whom: string }>(
     client,
     `SELECT 'this connection' AS whom WHERE current_setting('session_replication_role') = 'replica'
@@ -73,14 +103,14 @@ export async function readGuards(client: Client): Promise<Guards> {
      FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase
      WHERE (s.setdatabase = 0 OR d.datname = current_database()) AND 'session_replication_role=replica' = ANY (s.setconfig)`,
   );
-  return { tables, triggers, keys, bypasses: bypasses.map(({ whom }) => whom) };
+  return { tables, triggers, keys, detours, bypasses: bypasses.map(({ whom }) => whom) };
 }
 
 /** Keys that the database keeps. */
 export async function readStoredKeys(client: Client): Promise<KeyObject[]> {
   const rows = await rowsOf<{ public_key: string }>(
     client,
-    `SELECT public_key FROM evidence_keys ORDER BY first_used_at, key_id LIMIT ${MOST_KEYS}`,
+    `SELECT public_key FROM ONLY public.evidence_keys ORDER BY first_used_at, key_id LIMIT ${MOST_KEYS}`,
   );
   return rows.flatMap(({ public_key: pem }) => {
     try {
@@ -113,8 +143,8 @@ export async function readSealer(client: Client, log: string | undefined): Promi
     client,
     `SELECT ${isoTime('now()')} AS now, s::text AS state, s.target IS NOT NULL AS busy,
        coalesce(s.target_at < now() - interval '1 minute', false) AS slow, coalesce(s.cluster <> c.system_identifier::text, false) AS moved,
-       (SELECT coalesce(sum(size), 0)::text FROM audit_trees WHERE log_id = $1 OR $1::uuid IS NULL) AS leaves
-     FROM pg_control_system() c LEFT JOIN audit_sealer s ON true LIMIT 1`,
+       (SELECT coalesce(sum(size), 0)::text FROM ONLY public.audit_trees WHERE log_id = $1 OR $1::uuid IS NULL) AS leaves
+     FROM pg_control_system() c LEFT JOIN ONLY public.audit_sealer s ON true LIMIT 1`,
     [log ?? null],
   );
   return row as SealerView;
@@ -123,9 +153,11 @@ export async function readSealer(client: Client, log: string | undefined): Promi
 /** @returns the id of the tenant with that slug, or of the log with that id */
 export async function findLog(client: Client, named: string): Promise<string | undefined> {
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(named)) return named.toLowerCase();
-  const rows = await rowsOf<{ id: string }>(client, 'SELECT id FROM tenants WHERE slug = $1', [
-    named,
-  ]);
+  const rows = await rowsOf<{ id: string }>(
+    client,
+    'SELECT id FROM ONLY public.tenants WHERE slug = $1',
+    [named],
+  );
   return rows[0]?.id;
 }
 
@@ -149,15 +181,15 @@ export function readUnsealed(client: Client, log: string | undefined) {
         CASE WHEN s.cluster = c.system_identifier::text THEN pg_visible_in_snapshot(e.transaction_id, s.sealed)
           OR coalesce(pg_visible_in_snapshot(e.transaction_id, s.target)
             AND (e.transaction_id, e.id) <= (s.after_transaction, s.after_id), false) END AS passed
-      FROM audit_logs e CROSS JOIN pg_control_system() c LEFT JOIN audit_sealer s ON true
-      WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.event_id = e.id) ${only}
+      FROM ONLY public.audit_logs e CROSS JOIN pg_control_system() c LEFT JOIN ONLY public.audit_sealer s ON true
+      WHERE NOT EXISTS (SELECT FROM ONLY public.audit_leaves l WHERE l.event_id = e.id) ${only}
       ORDER BY e.id`,
   });
 }
 
 const eventsOf = (log: string): string =>
   `(e.tenant_id = '${log}' OR (e.tenant_id IS NULL AND EXISTS
-     (SELECT FROM audit_trees t WHERE t.log_id = '${log}' AND t.tenant_id IS NULL)))`;
+     (SELECT FROM ONLY public.audit_trees t WHERE t.log_id = '${log}' AND t.tenant_id IS NULL)))`;
 
 /** Big integers come as text: as numbers they are exact as far as any log goes. */
 const numbered =
@@ -167,6 +199,15 @@ const numbered =
     for (const row of rows) for (const name of names) row[name] = Number(row[name]) as never;
     return rows;
   };
+
+/** Reads how numbers are written before the details are parsed. What is not of type jsonb any more is left as it is. */
+const withDetails = (read: () => Promise<LeafRow[]>) => async (): Promise<LeafRow[]> =>
+  (await read()).map((row) => {
+    const details: unknown = row.details;
+    if (!(details instanceof JsonText)) return { ...row, foreign_number: undefined };
+    const { text } = details;
+    return { ...row, details: JSON.parse(text) as Json, foreign_number: findForeignNumber(text) };
+  });
 
 /** @param log the id of the one log to read, checked to be one; undefined for all */
 export async function openStreams(client: Client, log: string | undefined): Promise<LogStreams> {
@@ -178,7 +219,7 @@ export async function openStreams(client: Client, log: string | undefined): Prom
   const trees = await declare<TreeRow>(client, {
     name: 'trees',
     page: 500,
-    text: `SELECT t.log_id, t.tenant_id, t.size, t.peaks, t.checkpoint_size FROM audit_trees t ${only('t')} ORDER BY t.log_id`,
+    text: `SELECT t.log_id, t.tenant_id, t.size, t.peaks, t.checkpoint_size FROM ONLY public.audit_trees t ${only('t')} ORDER BY t.log_id`,
   });
   const isCommonEra = (column: string) =>
     `${column} >= '0001-01-01Z'::timestamptz AND ${column} < '10000-01-01Z'::timestamptz`;
@@ -187,22 +228,22 @@ export async function openStreams(client: Client, log: string | undefined): Prom
     page: 500,
     text: `SELECT l.log_id, l.leaf_index, l.event_id, l.leaf_hash, ${isoTime('l.sealed_at')} AS sealed_at, ${EVENT_COLUMNS},
         ${isCommonEra('l.sealed_at')} AND ${isCommonEra('e.occurred_at')} AS common_era
-      FROM audit_leaves l LEFT JOIN audit_logs e ON e.id = l.event_id ${only('l')} ORDER BY l.log_id, l.leaf_index`,
+      FROM ONLY public.audit_leaves l LEFT JOIN ONLY public.audit_logs e ON e.id = l.event_id ${only('l')} ORDER BY l.log_id, l.leaf_index`,
   });
   const nodes = await declare<NodeRow>(client, {
     name: 'nodes',
     page: 2000,
-    text: `SELECT n.log_id, n.level, n.node_index AS index, n.hash FROM audit_nodes n ${only('n')}
+    text: `SELECT n.log_id, n.level, n.node_index AS index, n.hash FROM ONLY public.audit_nodes n ${only('n')}
       ORDER BY n.log_id, (n.node_index::numeric + 1) * 2::numeric ^ n.level::numeric, n.level, n.node_index`,
   });
   const checkpoints = await declare<CheckpointRow>(client, {
     name: 'checkpoints',
     page: 1000,
-    text: `SELECT c.log_id, c.id::text, c.size, c.root_hash, c.note FROM audit_checkpoints c ${only('c')} ORDER BY c.log_id, c.size, c.id`,
+    text: `SELECT c.log_id, c.id::text, c.size, c.root_hash, c.note FROM ONLY public.audit_checkpoints c ${only('c')} ORDER BY c.log_id, c.size, c.id`,
   });
   return {
     trees: await RowStream.open(numbered(trees, 'size', 'checkpoint_size')),
-    leaves: await RowStream.open(numbered(leaves, 'leaf_index')),
+    leaves: await RowStream.open(numbered(withDetails(leaves), 'leaf_index')),
     nodes: await RowStream.open(numbered(nodes, 'index')),
     checkpoints: await RowStream.open(numbered(checkpoints, 'size')),
   };
@@ -216,9 +257,9 @@ export async function lookAgain(
   const [row] = await rowsOf<{ left: number; state: string | null; busy: boolean }>(
     client,
     `SELECT (SELECT count(*)::int FROM unnest($1::uuid[]) wanted (id)
-         WHERE NOT EXISTS (SELECT FROM public.audit_leaves l WHERE l.event_id = wanted.id)) AS "left",
+         WHERE NOT EXISTS (SELECT FROM ONLY public.audit_leaves l WHERE l.event_id = wanted.id)) AS "left",
        s::text AS state, s.target IS NOT NULL AS busy
-     FROM (VALUES (1)) one LEFT JOIN public.audit_sealer s ON true LIMIT 1`,
+     FROM (VALUES (1)) one LEFT JOIN ONLY public.audit_sealer s ON true LIMIT 1`,
     [ids],
   );
   return row ?? { left: ids.length, state: null, busy: false };
