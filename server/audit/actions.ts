@@ -158,6 +158,14 @@ export const AUDIT_ACTIONS = {
     tokensRevoked: z.number().int(),
     degraded,
   }),
+  // An operator ended what a failover may have brought back; each person has an event of their own.
+  SESSIONS_ENDED: z.strictObject({
+    since: z.string(),
+    until: z.string().nullable(),
+    people: z.number().int().min(1),
+    sessions: z.number().int().min(0),
+    via,
+  }),
   // Somebody followed the link of a notice and ended their sessions.
   NOTICE_ANSWERED: z.strictObject({ kind: noticeKind, passwordExpired: z.boolean().optional() }),
   // Their sessions were in somebody else's hands: how much of what these taught was forgotten.
@@ -207,7 +215,8 @@ export const AUDIT_ACTIONS = {
     // Nothing had been sent, and the proof that it had used up can be used once more.
     proofGivenBack: z.literal(true).optional(),
   }),
-  // The log is shorter than it was, or another one: a backup was restored, or a failover lost the end of it.
+  // The log is shorter than it was, or another one: a backup was restored, or a failover lost the end of it. Sign-outs and forced
+  // logouts of that time are undone with it: `admin sessions end` ends what may have come back.
   AUDIT_LOG_ROLLED_BACK: z
     .strictObject({
       // A file holds notes alone: which number a lost one had is not known.

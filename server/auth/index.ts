@@ -2,6 +2,7 @@ export { listMemberships } from './accountStore';
 export { createAccessTokens } from './accessTokens';
 export type { AccessTokens } from './accessTokens';
 export { readHashCosts } from './accountStore';
+export { countReturnedSessions, endReturnedSessions } from './endReturnedSessions';
 export { forceLogout } from './forceLogout';
 export type { KnownCompromise } from './forceLogout';
 export { invalidateSessions } from './invalidateSessions';

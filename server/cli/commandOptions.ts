@@ -26,6 +26,8 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   compromised: { says: 'Somebody else had a session: the next login takes a second proof.' },
   'expire-password': { says: 'The password signs nobody in any more.' },
   since: { takes: 'INSTANT', says: 'Since when, such as 2026-01-31T08:00:00Z.' },
+  until: { takes: 'INSTANT', says: 'Until when, such as 2026-01-31T08:00:05Z.' },
+  'dry-run': { says: 'Only count; change nothing.' },
   locked: { says: 'Only people whom failed tries have locked.' },
   to: { takes: 'X', says: 'The new value.' },
   ticket: {

@@ -14,6 +14,7 @@ import { adoptKeysCommand, generateKeysCommand, keyStatusCommand } from './keyCo
 import { required } from './options';
 import type { Options } from './options';
 import { policyResetCommand, policyShowCommand } from './policyCommands';
+import { endSessionsCommand } from './sessionCommands';
 import {
   createStaffCommand,
   disableCommand,
@@ -124,6 +125,19 @@ export const COMMANDS: CommandTable = {
     example: PERSON,
     writes: true,
     run: unlockCommand,
+  },
+  'sessions end': {
+    summary: 'Signs out everybody whose sessions a failover may have brought back.',
+    usage: '--since INSTANT [--until INSTANT] [--tenant S] [--dry-run]',
+    example: '--since 2026-01-31T08:00:00Z --until 2026-01-31T08:00:30Z --dry-run',
+    says: {
+      since: 'The last moment of which nothing is lost. A sign-out that was lost leaves no trace.',
+      until:
+        'When the new database took over: people whose sessions all began later stay signed in. Now if left away.',
+      tenant: 'The slug of the one tenant; all tenants if left away.',
+    },
+    writes: true,
+    run: endSessionsCommand,
   },
   'users collisions': {
     summary: 'Lists people who cannot sign in by their stored e-mail address.',

@@ -93,6 +93,7 @@ describe('the ticket of a command', () => {
       'staff enroll-totp',
       'staff set-email',
       'staff unlock',
+      'sessions end',
       'policy reset',
       'db migrate',
       'feed rewind',

@@ -42,6 +42,13 @@ export const AUDIT_DETAILS: Details = {
   STEP_UP_VERIFIED: { purpose, origin, method: 'passkey' },
   STEP_UP_FAILED: { purpose, origin, reason: 'wrong_code' },
   SESSION_INVALIDATED: { reason: 'manual', sessionsRevoked: 1, tokensRevoked: 1 },
+  SESSIONS_ENDED: {
+    since: '2026-01-31T08:00:00.000Z',
+    until: null,
+    people: 2,
+    sessions: 3,
+    via: 'operator',
+  },
   NOTICE_ANSWERED: { kind: 'new_device' },
   STAFF_COMPROMISED: { via: 'notice', devices: 2, networks: 1, countries: 1, addresses: 0 },
   PASSKEY_SIGNAL: { signal: 'counter_stalled' },

@@ -97,7 +97,7 @@ async function report(
     deps.metrics.auditRolledBack.inc();
     deps.logger.error(
       { checkpoint: lost.id },
-      'the audit log lacks a checkpoint that was signed: an older backup was restored, or a failover lost it',
+      'the audit log lacks a checkpoint that was signed: an older backup was restored, or a failover lost it. Sign-outs and forced logouts of that time may be undone: see `admin help sessions end`',
     );
     const known = { checkpoint: lost.id, note: lost.note };
     const details = { known, by: 'sealer' as const };

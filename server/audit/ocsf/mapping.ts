@@ -151,6 +151,12 @@ export const OCSF_MAPPINGS: Readonly<
     severity: 'High',
     message: 'An operator vouched for a key that the database could not prove',
   },
+  SESSIONS_ENDED: {
+    class: 'lifecycle',
+    activity: 'Session Revocation',
+    severity: 'High',
+    message: 'An operator ended all sessions that a failover may have brought back',
+  },
   DATA_EXPORT_REQUESTED: {
     class: 'api',
     activity: 'Export Request',
@@ -173,7 +179,8 @@ export const OCSF_MAPPINGS: Readonly<
     class: 'finding',
     activity: 'Create',
     severity: 'Critical',
-    message: 'The audit log lacks what it had: an older backup was restored, or its end was lost',
+    message:
+      'The audit log lacks what it had: an older backup was restored, or its end was lost. Sign-outs of that time may be undone',
     has: ['alert'],
   },
   AUDIT_LOG_REWRITTEN: {

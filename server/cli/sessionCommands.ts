@@ -1,0 +1,44 @@
+import { countReturnedSessions, endReturnedSessions } from '../auth';
+import { instant } from '../routeTable';
+import { CommandError } from './commandError';
+import { tenantIdOf } from './findStaff';
+import { asOperator, asWriter } from './operatorContext';
+import type { Operator } from './operatorContext';
+import { optional, required } from './options';
+import type { Options } from './options';
+
+function instantOf(name: string, text: string): Date {
+  const parsed = instant.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new CommandError(`--${name} must be an instant such as 2026-01-31T08:00:00Z.`);
+}
+
+/** Ends every session that a failover may have brought back; with `--dry-run` it counts them and writes nothing. */
+export function endSessionsCommand(options: Options): Promise<object> {
+  const since = instantOf('since', required(options, 'since'));
+  const given = optional(options, 'until');
+  const until = given === undefined ? undefined : instantOf('until', given);
+  if (until && until < since) throw new CommandError('--until lies before --since.');
+  const slug = optional(options, 'tenant');
+  const which = async (operator: Operator) => {
+    if (since > operator.deps.clock.now()) throw new CommandError('--since is yet to come.');
+    return {
+      tenantId: slug === undefined ? undefined : await tenantIdOf(operator, slug),
+      since,
+      until,
+    };
+  };
+  if (options['dry-run'] === true) {
+    return asOperator(async (operator) => {
+      const counted = await countReturnedSessions(operator.deps, await which(operator));
+      return { dryRun: true, ...counted };
+    });
+  }
+  return asWriter(options, async (operator) => {
+    const { deps, ctx } = operator;
+    const ended = await endReturnedSessions(deps, ctx, await which(operator));
+    if (ended.people === 0)
+      throw new CommandError('Nobody has a live session that began before then.');
+    return ended;
+  });
+}
