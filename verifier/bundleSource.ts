@@ -1,3 +1,12 @@
+/** A bundle that was unpacked: its files, and what else is in the folder. */
+export interface BundleFolder {
+  /** As whoever chose it knows it. */
+  readonly name: string;
+  readonly files: readonly BundleSource[];
+  /** Names of what is no file that a bundle has. */
+  readonly others: readonly string[];
+}
+
 /** A file that is looked at, wherever it is: on a disk, or in a browser. */
 export interface BundleSource {
   /** As whoever chose it knows it. */

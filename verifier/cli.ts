@@ -4,13 +4,13 @@ import { joinKeys, parseKeys } from '../server/audit/verify/believedKeys';
 import type { GivenKeys } from '../server/audit/verify/believedKeys';
 import { CannotVerifyError } from './cannotVerify';
 import { NEWEST_FORMAT } from './formats';
-import { openFile } from './nodeSource';
+import { openBundle, openFile } from './nodeSource';
 import { outcomeOf, OUTCOMES } from './outcome';
 import { describeAsJson, describeAsText } from './report';
 import { verifyBundle } from './verifyBundle';
 
 const USAGE = `Usage: node verify.mjs FILE [OPTION]...      (npm run --silent verify-bundle -- FILE [OPTION]...)
-Verifies an evidence bundle: its signature, every file, every event, and that none is missing. Needs nothing but Node.js 20.19.
+Verifies an evidence bundle, a ZIP file or the folder it was unpacked into: its signature, every file, every event, and that none is missing. Needs nothing but Node.js 20.19.
   --key KEY          a public key that you were given: a PEM file, a file of vkeys, or a vkey; may be repeated
   --checkpoint FILE  what you were given earlier: a bundle, or checkpoints as text; may be repeated
   --consistency FILE a proof of consistency, the answer of GET /api/compliance/consistency; may be repeated
@@ -69,18 +69,21 @@ function readKey(given: string): GivenKeys {
   );
 }
 
-async function openGiven(file: string) {
+async function openGiven<Opened>(file: string, open: (path: string) => Promise<Opened>) {
   try {
-    return await openFile(file);
+    return await open(file);
   } catch (error) {
     const because = error instanceof Error ? error.message : '';
     throw new CannotVerifyError(`${file} cannot be read: ${because}.`);
   }
 }
 
-async function openAll(files: readonly string[] = []) {
+async function openAll<Opened>(
+  files: readonly string[] = [],
+  open: (path: string) => Promise<Opened>,
+) {
   const opened = [];
-  for (const file of files) opened.push(await openGiven(file));
+  for (const file of files) opened.push(await openGiven(file, open));
   return opened;
 }
 
@@ -103,9 +106,9 @@ async function main(): Promise<number> {
     return 0;
   }
   const keys = key && joinKeys(key.map(readKey));
-  const source = await openGiven(file);
-  const earlier = await openAll(checkpoint);
-  const proofs = await openAll(consistency);
+  const source = await openGiven(file, openBundle);
+  const earlier = await openAll(checkpoint, openBundle);
+  const proofs = await openAll(consistency, openFile);
   const onProgress = showProgress();
   const verification = await verifyBundle(source, {
     ...{ keys, earlier, proofs, limit, leastFormat, onProgress },

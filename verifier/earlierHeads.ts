@@ -5,6 +5,8 @@ import type { Believers } from '../server/audit/verify/believedKeys';
 import { NoteFileError, readNotes } from '../server/audit/verify/noteFile';
 import type { BundleSource } from './bundleSource';
 import { CannotVerifyError } from './cannotVerify';
+import { isFolder, openContainer } from './container';
+import type { Bundle } from './container';
 import type { Report } from './findings';
 import { relate } from './growthProofs';
 import type { GrowthProof } from './growthProofs';
@@ -15,7 +17,7 @@ import { decodeText } from './members';
 import type { OpenQuestion } from './openQuestions';
 import { ZipError } from './zipDirectory';
 import { readWhole } from './wholeFile';
-import { readZipFile, ZipDamage } from './zipFile';
+import { ZipDamage } from './zipFile';
 
 /** A head that was handed out earlier, and where it was found. */
 interface GivenHead {
@@ -53,8 +55,8 @@ async function* readLines(source: BundleSource): AsyncGenerator<string> {
 }
 
 /** The checkpoint of an earlier bundle: it is signed, and so needs nothing else of that bundle. */
-async function readFromBundle(source: BundleSource): Promise<Checkpoint> {
-  const files = await readZipFile(source);
+async function readFromBundle(bundle: Bundle): Promise<Checkpoint> {
+  const { files } = await openContainer(bundle);
   const file = files.find(({ entry }) => entry.name === 'checkpoint.txt');
   const bytes = file && (await readWhole(file, MOST_CHECKPOINT_BYTES));
   const checkpoint = bytes && parseCheckpoint(decodeText(bytes) ?? '');
@@ -63,11 +65,13 @@ async function readFromBundle(source: BundleSource): Promise<Checkpoint> {
 }
 
 async function* readHeads(
-  source: BundleSource,
+  source: Bundle,
   onCutOff: () => void,
 ): AsyncGenerator<{ where: string; checkpoint: Checkpoint }> {
-  const start = await source.read(0, Math.min(4, source.size));
-  if (start.toString('latin1').startsWith('PK')) {
+  const isBundle =
+    isFolder(source) ||
+    (await source.read(0, Math.min(4, source.size))).toString('latin1').startsWith('PK');
+  if (isBundle) {
     yield { where: source.name, checkpoint: await readFromBundle(source) };
     return;
   }
@@ -81,7 +85,7 @@ async function* readHeads(
  * @throws CannotVerifyError where it is neither
  */
 export async function readEarlier(
-  source: BundleSource,
+  source: Bundle,
   origin: string,
   believers: Believers,
 ): Promise<GivenFile> {

@@ -23,7 +23,7 @@ export const FINDING_KINDS = {
   zip_unreadable: { check: 'zip', means: 'The file is no ZIP file, is empty, or is cut off.' },
   zip_shape: {
     check: 'zip',
-    means: 'The ZIP file is not of the shape that bundles have: it could be read in two ways.',
+    means: 'The ZIP file could be read in two ways, or holds what no bundle has.',
   },
   zip_doubled: { check: 'zip', means: 'Two files in the ZIP file have one name.' },
   zip_damaged: {
@@ -58,7 +58,6 @@ export const FINDING_KINDS = {
   },
   file_missing: { check: 'files', means: 'A file that the manifest names is not there.' },
   file_extra: { check: 'files', means: 'A file is there that the manifest does not name.' },
-  file_order: { check: 'files', means: 'The files are not in the order of the manifest.' },
   file_changed: { check: 'files', means: 'A file is not the one that the manifest names.' },
   file_rows: { check: 'files', means: 'A file has other rows than the manifest says.' },
   row_malformed: { check: 'events', means: 'A row is not written as bundles write rows.' },

@@ -1,5 +1,6 @@
 import type { GivenKeys } from '../server/audit/verify/believedKeys';
 import type { BundleSource } from './bundleSource';
+import type { Bundle } from './container';
 import type { BundleFindings, CheckName } from './findings';
 import type { Manifest } from './manifest';
 import type { OpenQuestion } from './openQuestions';
@@ -8,7 +9,7 @@ export interface BundleOptions {
   /** Whose signatures are believed; undefined where the bundle's own key has to do. */
   readonly keys?: GivenKeys | undefined;
   /** What was handed out earlier: files of checkpoints, or earlier bundles. */
-  readonly earlier?: readonly BundleSource[] | undefined;
+  readonly earlier?: readonly Bundle[] | undefined;
   /** Proofs of consistency, for heads that the bundle says nothing of. */
   readonly proofs?: readonly BundleSource[] | undefined;
   /** The oldest format of bundles that is accepted; every one unless it is given. */
@@ -33,13 +34,17 @@ export interface Verification {
   readonly questions: readonly OpenQuestion[];
   /** Whether a key was given to believe; else the bundle's own had to do. */
   readonly isKeyGiven: boolean;
+  /** Whether another program has packed or unpacked what Gatehouse had packed. */
+  readonly isRepacked: boolean;
   /** Undefined where there was none to go by. */
   readonly manifest: Manifest | undefined;
 }
 
 /** What is being put together while a bundle is looked at. */
 export interface Inspection {
-  readonly source: BundleSource;
+  readonly source: Bundle;
+  /** Whether another program has packed or unpacked what Gatehouse had packed. */
+  isRepacked: boolean;
   readonly options: BundleOptions;
   readonly findings: BundleFindings;
   readonly sayings: Map<CheckName, Saying>;

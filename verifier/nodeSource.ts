@@ -1,9 +1,10 @@
-import { open } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { createInflateRaw } from 'node:zlib';
-import type { BundleSource } from './bundleSource';
+import { isBundleFile } from './container';
+import type { BundleFolder, BundleSource } from './bundleSource';
 
 const CHUNK_BYTES = 262_144;
 
@@ -41,20 +42,46 @@ async function* inflate(file: FileHandle, at: number, length: number): AsyncGene
   }
 }
 
+/** What is to be closed when it was looked at. */
+interface Closable {
+  close(): Promise<void>;
+}
+
 /** A file on a disk, open until it is closed. @throws Error of the file system */
-export async function openFile(path: string): Promise<BundleSource & { close(): Promise<void> }> {
+export async function openFile(path: string): Promise<BundleSource & Closable> {
   const file = await open(path, 'r');
-  const stat = await file.stat();
-  if (!stat.isFile()) {
+  const facts = await file.stat();
+  if (!facts.isFile()) {
     await file.close();
     throw new Error('it is no file');
   }
   return {
     name: basename(path),
-    size: stat.size,
+    size: facts.size,
     read: (at, length) => readExactly(file, at, length),
     stream: (at, length) => readPieces(file, at, length),
     inflate: (at, length) => inflate(file, at, length),
     close: () => file.close(),
   };
+}
+
+/** A folder that a bundle was unpacked into. Links in it are not followed. */
+async function openFolder(path: string): Promise<BundleFolder & Closable> {
+  const entries = await readdir(path, { withFileTypes: true });
+  const isOf = (entry: (typeof entries)[number]) => entry.isFile() && isBundleFile(entry.name);
+  const files: (BundleSource & Closable)[] = [];
+  const close = async () => void (await Promise.all(files.map((file) => file.close())));
+  try {
+    for (const entry of entries.filter(isOf)) files.push(await openFile(join(path, entry.name)));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const others = entries.filter((entry) => !isOf(entry)).map(({ name }) => name);
+  return { name: basename(resolve(path)), files, others, close };
+}
+
+/** A ZIP file, or a folder. @throws Error of the file system */
+export async function openBundle(path: string): Promise<(BundleSource | BundleFolder) & Closable> {
+  return (await stat(path)).isDirectory() ? openFolder(path) : openFile(path);
 }

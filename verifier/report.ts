@@ -69,12 +69,13 @@ export function describeAsText(verification: Verification): string {
 
 /** For machines: the same, in one line. */
 export function describeAsJson(verification: Verification): string {
-  const { findings, notices, manifest, questions } = verification;
+  const { findings, notices, manifest, questions, isRepacked } = verification;
   const outcome = outcomeOf(verification);
   const marks = { ok: true, FAIL: false, '--': null };
   return `${JSON.stringify({
     outcome,
     sound: outcome === 'sound',
+    repacked: isRepacked,
     checks: describeChecks(verification).map(({ check, mark, says }) => ({
       ...{ check, ok: marks[mark], says },
     })),

@@ -2,11 +2,12 @@ import { findSigner, parseNote } from '../server/audit/log/signedNote';
 import type { Note } from '../server/audit/log/signedNote';
 import { createBelievers } from '../server/audit/verify/believedKeys';
 import type { Believers } from '../server/audit/verify/believedKeys';
-import type { BundleSource } from './bundleSource';
 import { checkContents } from './checkContents';
+import { openContainer } from './container';
+import type { Bundle } from './container';
 import { listFindings } from './findings';
 import type { CheckName } from './findings';
-import { checkFileNames } from './fileNames';
+import { checkFileNames, isInOrder } from './fileNames';
 import { NEWEST_FORMAT } from './formats';
 import { plural, say } from './inspection';
 import type { BundleOptions, Inspection, Saying, Verification } from './inspection';
@@ -15,26 +16,48 @@ import type { Manifest, Signer } from './manifest';
 import { decodeText, FormError } from './members';
 import { readWhole } from './wholeFile';
 import { ZipError } from './zipDirectory';
-import { readZipFile, ZipDamage } from './zipFile';
+import { ZipDamage } from './zipFile';
 import type { PackedFile } from './zipFile';
 
 const MOST_MANIFEST_BYTES = 4_194_304;
 
-async function openZip(inspection: Inspection): Promise<PackedFile[] | undefined> {
-  const { source, findings } = inspection;
+const listed = (names: readonly string[]): string =>
+  names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
+
+async function openFiles(inspection: Inspection): Promise<readonly PackedFile[] | undefined> {
+  const { source, findings, notices } = inspection;
   try {
-    const files = await readZipFile(source);
-    say(
-      inspection,
-      'zip',
-      `${plural(files.length, 'file')} one after the other, nothing between, before or after them`,
-    );
+    const { files, isRepacked, litter, others } = await openContainer(source);
+    inspection.isRepacked = isRepacked;
+    if (litter.length > 0) {
+      notices.push(
+        `The operating system has added files, which were not looked at: ${listed(litter)}.`,
+      );
+    }
+    if (others.length > 0) {
+      notices.push(
+        `Files in the folder that are no part of the bundle, and that nobody has signed: ${listed(others)}.`,
+      );
+    }
     return files;
   } catch (error) {
     if (!(error instanceof ZipError)) throw error;
     findings.add({ kind: error.kind, file: error.file, message: error.message });
     return undefined;
   }
+}
+
+/** Says of the container what only is known at the end: whether its contents are those that were signed. */
+function sayContainer(inspection: Inspection, files: readonly PackedFile[]): void {
+  const count = plural(files.length, 'file');
+  const isAsSigned =
+    inspection.findings.total === 0 &&
+    inspection.questions.every(({ kind }) => kind !== 'format_newer');
+  const contents = isAsSigned ? '; contents are those that were signed' : '';
+  const says = inspection.isRepacked
+    ? `repacked${contents}: ${count}`
+    : `${count} one after the other, nothing between, before or after them`;
+  say(inspection, 'zip', says);
 }
 
 /** Reads a small file that has a finding of its own where it is not there. */
@@ -130,8 +153,17 @@ function checkKey(inspection: Inspection, { vkey, key }: Signer, note: Note, bel
 }
 
 async function inspect(inspection: Inspection): Promise<Manifest | undefined> {
-  const files = await openZip(inspection);
+  const files = await openFiles(inspection);
   if (!files) return undefined;
+  const manifest = await inspectFiles(inspection, files);
+  sayContainer(inspection, files);
+  return manifest;
+}
+
+async function inspectFiles(
+  inspection: Inspection,
+  files: readonly PackedFile[],
+): Promise<Manifest | undefined> {
   const text = await readNamed(inspection, files, 'manifest.json', {
     kind: 'manifest_missing',
     message: 'there is no manifest.json: this is no evidence bundle',
@@ -148,6 +180,7 @@ async function inspect(inspection: Inspection): Promise<Manifest | undefined> {
   if (note) checkKey(inspection, signer, note, believers);
   if (!manifest) return undefined;
   checkFileNames(files, manifest, inspection.findings.add);
+  inspection.isRepacked ||= !isInOrder(files, manifest);
   await checkContents(inspection, { files, manifest, believers });
   return manifest;
 }
@@ -168,16 +201,14 @@ function noteFormat({ notices, questions, options }: Inspection, { bundleFormat 
  * Verifies an evidence bundle, with nothing but the bundle and what was given: no database, no network, no setting.
  * @throws CannotVerifyError where what was given to compare with cannot be understood; errors of reading the file
  */
-export async function verifyBundle(
-  source: BundleSource,
-  options: BundleOptions,
-): Promise<Verification> {
+export async function verifyBundle(source: Bundle, options: BundleOptions): Promise<Verification> {
   const inspection: Inspection = {
     ...{ source, options },
     findings: listFindings(options.limit),
     sayings: new Map<CheckName, Saying>(),
     notices: [],
     questions: [],
+    isRepacked: false,
   };
   const manifest = await inspect(inspection);
   if (manifest) noteFormat(inspection, manifest);
@@ -186,7 +217,7 @@ export async function verifyBundle(
       `The server that made this bundle could undo the audit log: its database role ${manifest.ownership.join('; it ')}. Only a checkpoint that was handed out earlier shows that nothing was rewritten.`,
     );
   }
-  const { findings, sayings, notices, questions } = inspection;
+  const { findings, sayings, notices, questions, isRepacked } = inspection;
   const isKeyGiven = options.keys !== undefined;
-  return { findings, sayings, notices, questions, isKeyGiven, manifest };
+  return { findings, sayings, notices, questions, isKeyGiven, isRepacked, manifest };
 }

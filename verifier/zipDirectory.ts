@@ -23,6 +23,8 @@ export interface ZipEntry {
   readonly packed: number;
   readonly size: number;
   readonly offset: number;
+  /** Whether it is written as Gatehouse writes it, and not by a program that has packed the files again. */
+  readonly isOurs: boolean;
 }
 
 const END_BYTES = 22;
@@ -36,19 +38,31 @@ const MOST_DIRECTORY_BYTES = 1_048_576;
 /** A ZIP file may end in a comment of this length: so far back one would look for its end. */
 const LONGEST_COMMENT = 65_535;
 
-/** Sizes are known from the directory, names are plain: bit 3 and bit 11 of the flags are all that may be set. */
-const KNOWN_FLAGS = 0x0808;
+/** Sizes are known from the directory, names are plain: bit 3 and bit 11 of the flags are all that Gatehouse sets. */
+const OUR_FLAGS = 0x0808;
+/** Bits 1 and 2 say how hard a program tried to compress: others are of encryption and patches. */
+const KNOWN_FLAGS = OUR_FLAGS | 0x0006;
 export const VERSIONS: readonly number[] = [10, 20, 45];
 const METHODS: readonly number[] = [0, 8];
-/** Every file of a bundle is one that its owner may write and all may read: no folder, no link, no device. */
+/** Gatehouse packs each file as one that its owner may write and all may read. */
 const MADE_BY = 0x032d;
 const ATTRIBUTES = 0o100644 * 0x10000 + 0x20;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$/;
+/** A path that every system reads alike: nothing leads out of the folder it is unpacked in, no drive, no backslash, nothing to be encoded. */
+const PATH = /^(?!\/)(?!.*(?:^|\/)\.{1,2}(?:\/|$))(?!.*\/\/)[A-Za-z0-9._ ()@+,=~/-]{1,200}$/;
+
+/** What an entry is by its mode, if a program gave it one. */
+const TYPE = { mask: 0o170000, none: 0, file: 0o100000, folder: 0o040000 };
+const [DOS_FOLDER, DOS_VOLUME] = [0x10, 0x08];
+
+/** A field beside an entry that names it again, in another way. */
+const UNICODE_PATH = 0x7075;
+const ZIP64 = 0x0001;
 
 interface Directory {
   readonly at: number;
   readonly length: number;
   readonly entries: number;
+  readonly hasComment: boolean;
 }
 
 const shape = (message: string, file?: string): ZipError =>
@@ -61,16 +75,20 @@ function readLong(bytes: Buffer, at: number): number {
   return value;
 }
 
-/** Says what it is that does not end as a ZIP file does. */
-async function explainEnd(source: BundleSource): Promise<ZipError> {
+/** Where the last record of a ZIP file begins. @throws ZipError where there is none, or something follows it */
+async function findEnd(source: BundleSource): Promise<{ at: number; bytes: Buffer }> {
   const length = Math.min(source.size, END_BYTES + LONGEST_COMMENT);
   const tail = await source.read(source.size - length, length);
   const found = tail.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));
-  const after = found < 0 ? 0 : length - found - END_BYTES;
-  if (after > 0) return shape(`${after} bytes follow the end of its directory`);
+  const bytes = tail.subarray(found, found + END_BYTES);
+  if (found >= 0 && bytes.length === END_BYTES) {
+    const after = length - found - END_BYTES - bytes.readUInt16LE(20);
+    if (after === 0) return { at: source.size - length + found, bytes };
+    if (after > 0) throw shape(`${after} bytes follow the end of its directory`);
+  }
   const head = await source.read(0, Math.min(source.size, 4));
   const isZip = head.toString('latin1') === 'PK\x03\x04';
-  return new ZipError(
+  throw new ZipError(
     'zip_unreadable',
     isZip
       ? 'it is cut off: a ZIP file ends in its directory, which is missing'
@@ -79,8 +97,8 @@ async function explainEnd(source: BundleSource): Promise<ZipError> {
 }
 
 /** ZIP64 says in a record of its own what has no room in the usual one. */
-async function readEnd64(source: BundleSource): Promise<Directory> {
-  const at = source.size - END_BYTES - LOCATOR_BYTES - END64_BYTES;
+async function readEnd64(source: BundleSource, endAt: number): Promise<Directory> {
+  const at = endAt - LOCATOR_BYTES - END64_BYTES;
   if (at < 0) throw shape('its end says ZIP64, and there is no room for it');
   const bytes = await source.read(at, END64_BYTES + LOCATOR_BYTES);
   const locator = bytes.subarray(END64_BYTES);
@@ -95,7 +113,7 @@ async function readEnd64(source: BundleSource): Promise<Directory> {
     readLong(locator, 8) === at &&
     locator.readUInt32LE(16) === 1;
   if (!isRight) throw shape('its ZIP64 end is not where it should be, or on more than one disk');
-  const directory = { at: readLong(bytes, 48), length: readLong(bytes, 40) };
+  const directory = { at: readLong(bytes, 48), length: readLong(bytes, 40), hasComment: false };
   if (directory.at + directory.length !== at) throw shape('its directory is not before its end');
   return { ...directory, entries: readLong(bytes, 32) };
 }
@@ -103,38 +121,65 @@ async function readEnd64(source: BundleSource): Promise<Directory> {
 async function findDirectory(source: BundleSource): Promise<Directory> {
   if (source.size === 0) throw new ZipError('zip_unreadable', 'it is empty');
   if (source.size < END_BYTES) throw new ZipError('zip_unreadable', 'it is no ZIP file');
-  const at = source.size - END_BYTES;
-  const end = await source.read(at, END_BYTES);
-  if (end.readUInt32LE(0) !== SIGNATURE.end || end.readUInt16LE(20) !== 0) {
-    throw await explainEnd(source);
-  }
+  const { at, bytes: end } = await findEnd(source);
   const entries = end.readUInt16LE(10);
+  const hasComment = end.readUInt16LE(20) > 0;
   const [length, offset] = [end.readUInt32LE(12), end.readUInt32LE(16)];
   if (end.readUInt16LE(4) !== 0 || end.readUInt16LE(6) !== 0 || end.readUInt16LE(8) !== entries) {
     throw shape('it is on more than one disk');
   }
-  if (entries === SHORT_MAX || length === LONG_MAX || offset === LONG_MAX) return readEnd64(source);
+  if (entries === SHORT_MAX || length === LONG_MAX || offset === LONG_MAX) {
+    return { ...(await readEnd64(source, at)), hasComment };
+  }
   if (offset + length !== at) throw shape('its directory is not before its end');
-  return { at: offset, length, entries };
+  return { at: offset, length, entries, hasComment };
 }
 
-/** Takes sizes and place from the ZIP64 field where the usual fields say that they are there. */
+/**
+ * Reads the fields beside an entry: what other programs add, such as times and owners, is passed over.
+ * @returns the content of the ZIP64 field
+ * @throws ZipError where they could be read in two ways, or name the entry once more
+ */
+export function readFields(bytes: Buffer, name: string): Buffer | undefined {
+  let zip64: Buffer | undefined;
+  for (let at = 0; at < bytes.length;) {
+    const end = at + 4 <= bytes.length ? at + 4 + bytes.readUInt16LE(at + 2) : Infinity;
+    if (end > bytes.length) throw shape('its fields are not in the form of fields', name);
+    const id = bytes.readUInt16LE(at);
+    if (id === UNICODE_PATH) throw shape('a field gives it a second name', name);
+    if (id === ZIP64) {
+      if (zip64) throw shape('it has two ZIP64 fields', name);
+      zip64 = bytes.subarray(at + 4, end);
+    }
+    at = end;
+  }
+  return zip64;
+}
+
+/** Takes sizes and place from the ZIP64 field where the usual fields say that they are there, and only then. */
 function widen(entry: ZipEntry, extra: Buffer): ZipEntry {
   const wide = [entry.size, entry.packed, entry.offset].map((value) => value === LONG_MAX);
   const count = wide.filter(Boolean).length;
-  if (extra.length === 0 && count === 0) return entry;
-  const isField =
-    count > 0 &&
-    extra.length === 4 + 8 * count &&
-    extra.readUInt16LE(0) === 1 &&
-    extra.readUInt16LE(2) === 8 * count;
-  if (!isField) throw shape('its entry has a field that bundles do not have', entry.name);
-  let at = -4;
+  const field = readFields(extra, entry.name);
+  if ((field?.length ?? 0) !== 8 * count) {
+    throw shape('its ZIP64 field is not what its sizes ask for', entry.name);
+  }
+  const isOurs = entry.isOurs && extra.length === (field ? 4 + field.length : 0);
+  if (!field) return { ...entry, isOurs };
+  let at = -8;
   const take = (isWide: boolean | undefined, value: number) =>
-    isWide === true ? readLong(extra, (at += 8)) : value;
+    isWide === true ? readLong(field, (at += 8)) : value;
   const size = take(wide[0], entry.size);
   const packed = take(wide[1], entry.packed);
-  return { ...entry, size, packed, offset: take(wide[2], entry.offset) };
+  return { ...entry, size, packed, offset: take(wide[2], entry.offset), isOurs };
+}
+
+/** Whether an entry is a file, or the folder that its name says: no link, no device. */
+function isPlain(attributes: number, isFolder: boolean): boolean {
+  const type = Math.floor(attributes / 0x10000) & TYPE.mask;
+  const isDosFolder = (attributes & DOS_FOLDER) !== 0;
+  const isType = type === TYPE.none || type === (isFolder ? TYPE.folder : TYPE.file);
+  return isType && (attributes & DOS_VOLUME) === 0 && (isFolder || !isDosFolder);
 }
 
 function readEntry(bytes: Buffer, at: number): { entry: ZipEntry; end: number } {
@@ -147,25 +192,30 @@ function readEntry(bytes: Buffer, at: number): { entry: ZipEntry; end: number } 
   const end = nameEnd + extraLength + commentLength;
   if (end > bytes.length) throw shape('its directory is not in the form of one');
   const name = bytes.toString('latin1', at + CENTRAL_BYTES, nameEnd);
-  if (!NAME.test(name))
+  if (!PATH.test(name))
     throw shape(`${JSON.stringify(name)} is no name that a file of a bundle has`);
-  if (commentLength > 0) throw shape('its entry has a comment', name);
   if ((short(8) & ~KNOWN_FLAGS) !== 0)
     throw shape('it is encrypted, or its flags are unknown', name);
   if (!METHODS.includes(short(10))) throw shape(`it is compressed by method ${short(10)}`, name);
   if (!VERSIONS.includes(short(6))) throw shape(`it needs version ${short(6)} of ZIP`, name);
   if (short(34) !== 0) throw shape('it is on another disk', name);
-  if (short(4) !== MADE_BY || short(36) !== 0 || bytes.readUInt32LE(at + 38) !== ATTRIBUTES) {
-    throw shape('it is no plain file, or was not packed as bundles are', name);
-  }
+  const attributes = bytes.readUInt32LE(at + 38);
+  if (!isPlain(attributes, name.endsWith('/'))) throw shape('it is no plain file', name);
+  const isOurs =
+    short(4) === MADE_BY &&
+    attributes === ATTRIBUTES &&
+    (short(8) & ~OUR_FLAGS) === 0 &&
+    short(36) === 0 &&
+    commentLength === 0;
   const narrow: ZipEntry = {
     ...{ name, flags: short(8), method: short(10), time: bytes.readUInt32LE(at + 12) },
     crc: bytes.readUInt32LE(at + 16),
     packed: bytes.readUInt32LE(at + 20),
     size: bytes.readUInt32LE(at + 24),
     offset: bytes.readUInt32LE(at + 42),
+    isOurs,
   };
-  const entry = widen(narrow, bytes.subarray(nameEnd, end));
+  const entry = widen(narrow, bytes.subarray(nameEnd, nameEnd + extraLength));
   if (entry.method === 0 && entry.packed !== entry.size) {
     throw shape('it is not compressed, and yet has two lengths', name);
   }
@@ -174,12 +224,12 @@ function readEntry(bytes: Buffer, at: number): { entry: ZipEntry; end: number } 
 
 /**
  * Reads the central directory.
- * @returns the entries in its order, and where it begins
- * @throws ZipError where it is not exactly as bundles have it
+ * @returns the entries in its order, where it begins, and whether the ZIP file has a comment
+ * @throws ZipError where it could be read in two ways
  */
 export async function readDirectory(
   source: BundleSource,
-): Promise<{ entries: ZipEntry[]; at: number }> {
+): Promise<{ entries: ZipEntry[]; at: number; hasComment: boolean }> {
   const directory = await findDirectory(source);
   if (directory.entries === 0)
     throw new ZipError('zip_unreadable', 'it is a ZIP file without a file');
@@ -201,5 +251,5 @@ export async function readDirectory(
   if (entries.length !== directory.entries) {
     throw shape(`its directory lists ${entries.length} files and counts ${directory.entries}`);
   }
-  return { entries, at: directory.at };
+  return { entries, at: directory.at, hasComment: directory.hasComment };
 }

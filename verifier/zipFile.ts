@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { BundleSource } from './bundleSource';
-import { readDirectory, VERSIONS, ZipError } from './zipDirectory';
+import { readDirectory, readFields, VERSIONS, ZipError } from './zipDirectory';
 import type { ZipEntry } from './zipDirectory';
 
 const LOCAL_BYTES = 30;
@@ -23,7 +23,10 @@ export class ZipDamage extends Error {
 
 /** A file in a ZIP file, and where its packed bytes are. */
 export interface PackedFile {
-  readonly entry: ZipEntry;
+  readonly entry: Pick<ZipEntry, 'name' | 'method' | 'packed' | 'size'> & {
+    /** Undefined of a file in a folder, which has none. */
+    readonly crc: number | undefined;
+  };
   readonly at: number;
   readonly source: BundleSource;
 }
@@ -33,71 +36,146 @@ const shape = (entry: ZipEntry, message: string): ZipError =>
 
 const isStreamed = ({ flags }: ZipEntry): boolean => (flags & STREAMED) !== 0;
 
-/** Sizes beyond 32 bits are written with 64. */
-const descriptorBytes = (entry: ZipEntry): number => {
-  if (!isStreamed(entry)) return 0;
-  return entry.size > LONG_MAX || entry.packed > LONG_MAX ? 24 : 16;
-};
-
-function checkHeader(entry: ZipEntry, header: Buffer): void {
-  const name = header.toString('latin1', LOCAL_BYTES);
-  if (header.readUInt32LE(0) !== LOCAL_SIGNATURE)
-    throw shape(entry, 'it does not begin where it should');
-  if (header.readUInt16LE(26) !== entry.name.length || name !== entry.name) {
-    throw shape(
-      entry,
-      `it is named ${JSON.stringify(name)} where it begins, and otherwise in the directory`,
-    );
-  }
-  const [flags, method] = [header.readUInt16LE(6), header.readUInt16LE(8)];
-  const [crc, packed, size] = [14, 18, 22].map((at) => header.readUInt32LE(at));
-  const expected = isStreamed(entry) ? [0, 0, 0] : [entry.crc, entry.packed, entry.size];
-  const isSame =
-    flags === entry.flags &&
-    method === entry.method &&
-    header.readUInt32LE(10) === entry.time &&
-    VERSIONS.includes(header.readUInt16LE(4)) &&
-    header.readUInt16LE(28) === 0 &&
-    [crc, packed, size].every((value, index) => value === expected[index]);
-  if (!isSame)
-    throw shape(entry, 'it is described in two ways, where it begins and in the directory');
+/** What the local header of an entry says: as the directory does, or nothing yet, where sizes follow the content. */
+function isDescribed(entry: ZipEntry, header: Buffer, field: Buffer | undefined): boolean {
+  const long = (at: number) => header.readUInt32LE(at);
+  const wide = (at: number) =>
+    field && field.length >= at + 8
+      ? field.readUInt32LE(at) + field.readUInt32LE(at + 4) * 2 ** 32
+      : undefined;
+  const size = field && long(22) === LONG_MAX ? wide(0) : long(22);
+  const packed = field && long(18) === LONG_MAX ? wide(8) : long(18);
+  const isLater = isStreamed(entry) && [long(14), packed, size].every((value) => value === 0);
+  return isLater || (long(14) === entry.crc && packed === entry.packed && size === entry.size);
 }
 
-function checkDescriptor(entry: ZipEntry, descriptor: Buffer): void {
-  if (descriptor.length === 0) return;
-  const long = (at: number) => descriptor.readUInt32LE(at);
-  const sizes =
-    descriptor.length === 16
-      ? [long(8), long(12)]
-      : [long(8) + long(12) * 2 ** 32, long(16) + long(20) * 2 ** 32];
+/** Reads where an entry begins. @returns where its content does, and whether Gatehouse writes it so */
+async function readHeader(
+  source: BundleSource,
+  entry: ZipEntry,
+): Promise<{ at: number; isOurs: boolean }> {
+  const { name, offset } = entry;
+  const header = await source.read(offset, LOCAL_BYTES);
+  if (header.readUInt32LE(0) !== LOCAL_SIGNATURE)
+    throw shape(entry, 'it does not begin where it should');
+  const [nameLength, extraLength] = [header.readUInt16LE(26), header.readUInt16LE(28)];
+  const at = offset + LOCAL_BYTES + nameLength + extraLength;
+  if (at > source.size) throw shape(entry, 'it does not end');
+  const more = await source.read(offset + LOCAL_BYTES, nameLength + extraLength);
+  const localName = more.toString('latin1', 0, nameLength);
+  if (localName !== name) {
+    throw shape(
+      entry,
+      `it is named ${JSON.stringify(localName)} where it begins, and otherwise in the directory`,
+    );
+  }
+  const field = readFields(more.subarray(nameLength), name);
   const isSame =
-    long(0) === DESCRIPTOR_SIGNATURE &&
-    long(4) === entry.crc &&
-    sizes[0] === entry.packed &&
-    sizes[1] === entry.size;
+    header.readUInt16LE(6) === entry.flags &&
+    header.readUInt16LE(8) === entry.method &&
+    header.readUInt32LE(10) === entry.time &&
+    VERSIONS.includes(header.readUInt16LE(4)) &&
+    isDescribed(entry, header, field);
   if (!isSame)
-    throw shape(entry, 'it is described in two ways, where it ends and in the directory');
+    throw shape(entry, 'it is described in two ways, where it begins and in the directory');
+  return { at, isOurs: extraLength === 0 };
+}
+
+/** A descriptor may begin with a signature, and has sizes of 32 or 64 bits. Gatehouse writes the first form, or the second of what is large. */
+const DESCRIPTORS = [
+  { length: 16, isSigned: true, isWide: false },
+  { length: 24, isSigned: true, isWide: true },
+  { length: 12, isSigned: false, isWide: false },
+  { length: 20, isSigned: false, isWide: true },
+];
+
+function descriptorOf(entry: ZipEntry, { isSigned, isWide }: (typeof DESCRIPTORS)[number]): Buffer {
+  const bytes = Buffer.alloc(24);
+  let at = isSigned ? bytes.writeUInt32LE(DESCRIPTOR_SIGNATURE, 0) : 0;
+  at = bytes.writeUInt32LE(entry.crc, at);
+  for (const value of [entry.packed, entry.size]) {
+    at = bytes.writeUInt32LE(value % 2 ** 32, at);
+    if (isWide) at = bytes.writeUInt32LE(Math.floor(value / 2 ** 32), at);
+  }
+  return bytes.subarray(0, at);
+}
+
+/** Where an entry ends, its descriptor included; of several forms that fit, the one after which something begins. */
+async function endOf(
+  source: BundleSource,
+  entry: ZipEntry,
+  at: number,
+  starts: ReadonlySet<number>,
+) {
+  const after = at + entry.packed;
+  if (!isStreamed(entry)) return { next: after, isOurs: true };
+  const bytes = await source.read(after, Math.max(0, Math.min(24, source.size - after)));
+  const fitting = DESCRIPTORS.filter((form) =>
+    descriptorOf(entry, form).equals(bytes.subarray(0, form.length)),
+  );
+  const form = fitting.find(({ length }) => starts.has(after + length)) ?? fitting[0];
+  if (!form) throw shape(entry, 'it is described in two ways, where it ends and in the directory');
+  const isLarge = entry.size > LONG_MAX || entry.packed > LONG_MAX;
+  return { next: after + form.length, isOurs: form.isSigned && form.isWide === isLarge };
+}
+
+/** What a ZIP file or a folder holds, and how it came to be. */
+export interface Container {
+  readonly files: readonly PackedFile[];
+  /** Whether another program has packed or unpacked what Gatehouse had packed. */
+  readonly isRepacked: boolean;
+  /** What an operating system has put beside the files. */
+  readonly litter: readonly string[];
+  /** Other files of a folder, which are no part of a bundle. Whatever is in a ZIP file claims to be a part of it. */
+  readonly others: readonly string[];
+}
+
+/** What macOS and Windows put into folders and archives. */
+export const isLitter = (path: string): boolean =>
+  /(?:^|\/)(?:__MACOSX(?:\/|$)|(?:\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini)$)/i.test(path);
+
+/** Takes away the folder that all files are in, if they are, and what is no file of anybody. */
+function sortOut(packed: readonly PackedFile[]): Pick<Container, 'files' | 'litter'> {
+  const paths = packed.map(({ entry }) => entry.name);
+  const litter = paths.filter(isLitter);
+  const files = packed.filter(({ entry: { name } }) => !isLitter(name) && !name.endsWith('/'));
+  for (const { entry } of packed) {
+    const { name, size } = entry;
+    if (!name.endsWith('/') || isLitter(name)) continue;
+    const isUsed = files.some((file) => file.entry.name.startsWith(name));
+    if (isUsed && size === 0) continue;
+    throw new ZipError('zip_shape', `${JSON.stringify(name)} is no folder that a bundle has`);
+  }
+  const [folder = ''] = /^[^/]+\//.exec(files[0]?.entry.name ?? '') ?? [];
+  if (!files.every(({ entry }) => entry.name.startsWith(folder))) return { files, litter };
+  const bare = files.map((file) => {
+    const name = file.entry.name.slice(folder.length);
+    return { ...file, entry: { ...file.entry, name } };
+  });
+  return { files: bare, litter };
 }
 
 /**
- * Reads what a ZIP file holds. Every byte of it belongs to a file or to the directory, and both say the same of each file: so
- * no two programs find different files in it.
+ * Reads what a ZIP file holds, whoever has packed it. Every byte of it belongs to a file, to its descriptor or to the directory, and both say
+ * the same of each file: so no two programs find different files in it.
  * @throws ZipError where that is not so
  */
-export async function readZipFile(source: BundleSource): Promise<PackedFile[]> {
-  const { entries, at: directoryAt } = await readDirectory(source);
-  const files: PackedFile[] = [];
+export async function readZipFile(source: BundleSource): Promise<Container> {
+  const { entries, at: directoryAt, hasComment } = await readDirectory(source);
+  const sorted = [...entries].sort((one, other) => one.offset - other.offset);
+  const starts = new Set([...entries.map(({ offset }) => offset), directoryAt]);
+  const places = new Map<ZipEntry, number>();
+  let isOurs = !hasComment && sorted.every((entry, index) => entry === entries[index]);
   let next = 0;
-  for (const entry of entries) {
+  for (const entry of sorted) {
     if (entry.offset !== next)
       throw shape(entry, 'it does not begin where the file before it ends');
-    const at = next + LOCAL_BYTES + entry.name.length;
-    const after = at + entry.packed;
-    next = after + descriptorBytes(entry);
+    const header = await readHeader(source, entry);
+    const end = await endOf(source, entry, header.at, starts);
+    next = end.next;
     if (next > directoryAt) throw shape(entry, 'it reaches into the directory');
-    checkHeader(entry, await source.read(entry.offset, LOCAL_BYTES + entry.name.length));
-    checkDescriptor(entry, await source.read(after, descriptorBytes(entry)));
-    files.push({ entry, at, source });
+    isOurs = isOurs && entry.isOurs && header.isOurs && end.isOurs;
+    places.set(entry, header.at);
   }
   if (next !== directoryAt) {
     throw new ZipError(
@@ -105,7 +183,15 @@ export async function readZipFile(source: BundleSource): Promise<PackedFile[]> {
       `${directoryAt - next} bytes lie between its files and its directory`,
     );
   }
-  return files;
+  const packed = entries.map((entry) => ({ entry, at: places.get(entry) ?? 0, source }));
+  const { files, litter } = sortOut(packed);
+  const isBare = files.every((file, index) => file.entry.name === packed[index]?.entry.name);
+  return {
+    files,
+    litter,
+    others: [],
+    isRepacked: !isOurs || !isBare || files.length < packed.length,
+  };
 }
 
 async function* unpacked({ entry, at, source }: PackedFile): AsyncGenerator<Buffer> {
@@ -140,6 +226,6 @@ export async function* unpack(file: PackedFile): AsyncGenerator<Buffer> {
     yield chunk;
   }
   if (bytes < size) throw new ZipDamage(name, `it ends after ${bytes} of ${size} bytes`);
-  if (sum !== crc)
+  if (crc !== undefined && sum !== crc)
     throw new ZipDamage(name, 'its content is not what was packed: the CRC is another');
 }

@@ -15,6 +15,14 @@ export interface RawFile {
   version?: number;
   comment?: string;
   extra?: Buffer;
+  /** Where the file begins; the one above is in the directory. */
+  localExtra?: Buffer;
+  /** In place of the usual one. */
+  descriptor?: Buffer;
+  madeBy?: number;
+  level?: number;
+  /** The directory says that it lies where this other file does. */
+  inPlaceOf?: string;
   /** Bytes between this file and the next. */
   gap?: Buffer;
   /** Not in the directory, or not where the directory says. */
@@ -51,16 +59,19 @@ interface Written {
 
 function writeFile(file: RawFile, zip64: boolean): Written {
   const { name, content, method = 8, flags = 8 } = file;
-  const packed = file.packed ?? (method === 8 ? deflateRawSync(content, { level: 1 }) : content);
+  const packed =
+    file.packed ?? (method === 8 ? deflateRawSync(content, { level: file.level ?? 1 }) : content);
   const [crc, size] = [file.crc ?? crc32(content), file.size ?? content.length];
   const sums = [long(crc), long(packed.length), long(size)];
   const localName = Buffer.from(file.localName ?? name);
   const version = short(file.version ?? 20);
+  const localExtra = file.localExtra ?? Buffer.alloc(0);
+  const descriptor = file.descriptor ?? Buffer.concat([long(0x08074b50), ...sums]);
   const local = [
     ...[long(0x04034b50), version, short(file.localFlags ?? flags), short(method), TIME],
     ...(flags & 8 ? [long(0), long(0), long(0)] : sums),
-    ...[short(localName.length), short(0), localName, packed],
-    ...(flags & 8 ? [long(0x08074b50), ...sums] : []),
+    ...[short(localName.length), short(localExtra.length), localName, localExtra, packed],
+    ...(flags & 8 ? [descriptor] : []),
     file.gap ?? Buffer.alloc(0),
   ];
   const central = (offset: number) => {
@@ -72,7 +83,15 @@ function writeFile(file: RawFile, zip64: boolean): Written {
     const comment = Buffer.from(file.comment ?? '');
     const at = offset + (file.shift ?? 0);
     return Buffer.concat([
-      ...[long(0x02014b50), short(0x032d), version, short(flags), short(method), TIME, long(crc)],
+      ...[
+        long(0x02014b50),
+        short(file.madeBy ?? 0x032d),
+        version,
+        short(flags),
+        short(method),
+        TIME,
+        long(crc),
+      ],
       ...(zip64 ? [long(LONG_MAX), long(LONG_MAX)] : [long(packed.length), long(size)]),
       ...[short(Buffer.byteLength(name)), short(extra.length), short(comment.length)],
       ...[short(0), short(0), long(file.attributes ?? 0x81a40020), long(zip64 ? LONG_MAX : at)],
@@ -88,8 +107,15 @@ export function writeZip(files: readonly RawFile[], options: RawZip = {}): Buffe
   const parts = [options.before ?? Buffer.alloc(0)];
   const central: Buffer[] = [];
   let offset = parts[0]?.length ?? 0;
+  const offsets = new Map<string, number>();
   for (const file of files) {
     const written = writeFile(file, zip64);
+    const other = offsets.get(file.inPlaceOf ?? '');
+    if (other !== undefined) {
+      central.push(written.central(other));
+      continue;
+    }
+    offsets.set(file.name, offset);
     if (!file.unlisted) central.push(written.central(offset));
     parts.push(written.bytes);
     offset += written.bytes.length;
@@ -104,7 +130,7 @@ export function writeZip(files: readonly RawFile[], options: RawZip = {}): Buffe
   const totals = zip64
     ? [short(0xffff), short(0xffff), long(LONG_MAX), long(LONG_MAX)]
     : [short(count), short(count), long(directory.length), long(offset)];
-  const comment = Buffer.from(options.comment ?? '');
+  const comment = Buffer.from(options.comment ?? '', 'latin1');
   const end = [long(0x06054b50), short(0), short(0), ...totals, short(comment.length), comment];
   return Buffer.concat([
     ...[...parts, directory, ...(zip64 ? end64 : []), ...end],

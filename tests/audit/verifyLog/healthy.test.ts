@@ -33,6 +33,17 @@ const never = () => {
 };
 
 describe('nothing is said against a log', () => {
+  it('that took events in late, and a note counts them', async () => {
+    const tenant = '01900000-0000-7000-8002-000000000001';
+    await scene.write(3, tenant, new Date(Date.now() - 600_000).toISOString());
+    await scene.seal();
+    const { code, stdout } = await scene.verify('--tenant', tenant);
+    expect(stdout).toMatch(
+      /^note: 3 events were sealed more than five minutes after they occurred/m,
+    );
+    expect(code).toBe(0);
+  });
+
   it('that has not begun, or is empty', async () => {
     await scene.tamper('TRUNCATE audit_logs');
     const { code, stdout } = await scene.verify();
