@@ -13,6 +13,7 @@ import {
   vkeyOf,
 } from '@/tests/helpers/madeUpBundle';
 import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+import { brokenWordsOf, faultsOf, overflowOf } from '@/tests/helpers/readableBy';
 import { launchBrowser, shown } from '@/tests/helpers/realBrowser';
 import { REPOSITORY } from '@/tests/helpers/serverProcess';
 import { buildApp } from '@/tests/helpers/testApp';
@@ -106,4 +107,46 @@ describe('the page that verifies bundles', () => {
     expect(urls).toEqual([url]);
     expect(said).toEqual([]);
   }, 60_000);
+
+  it('shows how far it is while it works, and no bar before and after', async () => {
+    const address = await listen(() => buildApp().app);
+    const { page, verify } = await open(`${address}/verify`);
+    const bar = page.locator('#progress');
+    expect(await bar.isVisible()).toBe(false);
+    await page.evaluate(() => {
+      const { document, MutationObserver } = globalThis as unknown as {
+        document: { getElementById(id: string): { checkVisibility(): boolean; seen?: boolean } };
+        MutationObserver: new (see: () => void) => { observe(what: object, how: object): void };
+      };
+      const shown = document.getElementById('progress');
+      const look = () => void (shown.seen ||= shown.checkVisibility());
+      new MutationObserver(look).observe(shown, { attributes: true });
+    });
+    await verify(sound, /./);
+    expect(await bar.evaluate((element) => (element as { seen?: boolean }).seen)).toBe(true);
+    expect(await bar.isVisible()).toBe(false);
+  }, 60_000);
+
+  it.each(['light', 'dark'] as const)(
+    'fits a phone with every word whole, and has no fault that axe finds, in %s',
+    async (colorScheme) => {
+      const address = await listen(() => buildApp().app);
+      const { page, verify } = await open(`${address}/verify`);
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width: 360, height: 740 });
+      const fine = async () => {
+        expect(await faultsOf(page)).toEqual([]);
+        expect(await overflowOf(page)).toBe(0);
+        expect(await brokenWordsOf(page)).toEqual([]);
+      };
+      await fine();
+      await page.fill('#key-text', vkeyOf(makeKeys()));
+      await verify(flipped, /NOT sound/);
+      await fine();
+      await page.fill('#key-text', vkeyOf(keys));
+      await verify(sound, /./);
+      await fine();
+    },
+    60_000,
+  );
 });

@@ -32,7 +32,7 @@ export const overflowOf = (page: Page): Promise<number> =>
     return scrollWidth - clientWidth;
   });
 
-/** The words that stand on more than one line, short ones alone: a hash may break anywhere, and a hyphen is a place to break. */
+/** The words that stand on more than one line. A hash may break anywhere, and a hyphen is a place to break. */
 export const brokenWordsOf = (page: Page): Promise<string[]> =>
   page.evaluate(() => {
     interface Text {
@@ -53,8 +53,11 @@ export const brokenWordsOf = (page: Page): Promise<string[]> =>
     const broken: string[] = [];
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     for (let text = texts.nextNode(); text; text = texts.nextNode()) {
-      for (const { 0: word, index } of text.data.matchAll(/[^\s\-/]{2,24}(?![^\s\-/])/g)) {
-        if (index > 0 && /[^\s\-/]/.test(text.data[index - 1] ?? '')) continue;
+      for (const { 0: word, index } of text.data.matchAll(/(?<=^|[\s\-/])[^\s\-/]+/g)) {
+        // What has no space for so long is a hash, an id or a moment.
+        const around = /\S*$/.exec(text.data.slice(0, index))?.[0] ?? '';
+        const whole = around + (/^\S*/.exec(text.data.slice(index))?.[0] ?? '');
+        if (whole.length >= 20) continue;
         const range = document.createRange();
         range.setStart(text, index);
         range.setEnd(text, index + word.length);

@@ -29,10 +29,23 @@ const status = find('status', HTMLElement);
 const progress = find('progress', HTMLProgressElement);
 const report = find('report', HTMLElement);
 
+/** No word is as long; a hash and a moment are. */
+const LONG = /(\S{20,})/;
+
+/** Words stay whole on every width. What is longer than any of them may break anywhere, or the page would be wider than a phone. */
 function make(tag: string, text: string, className = ''): HTMLElement {
   const element = document.createElement(tag);
-  element.textContent = text;
   element.className = className;
+  for (const part of text.split(LONG)) {
+    if (!LONG.test(part)) {
+      element.append(part);
+      continue;
+    }
+    const long = document.createElement('span');
+    long.className = 'long';
+    long.textContent = part;
+    element.append(long);
+  }
   return element;
 }
 
