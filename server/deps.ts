@@ -18,11 +18,15 @@ import { connect } from './db';
 import type { Database, Db } from './db';
 import { createBroadcast } from './db/broadcast';
 import type { Broadcast } from './db/broadcast';
+import { createChangeWatch } from './db/changeWatch';
+import type { ChangeWatch } from './db/changeWatch';
 import { declareRoute } from './db/databaseRoute';
 import { uuidV7 } from './db/ids';
 import { runWithin } from './db/runWithin';
 import { createDrain } from './drain';
 import type { Drain } from './drain';
+import { createWriteProbe } from './health/writeProbe';
+import type { WriteProbe } from './health/writeProbe';
 import { createKeyRing } from './keyRing';
 import type { KeyRing } from './keyRing';
 import { createLogger } from './logger';
@@ -85,6 +89,9 @@ export interface Deps {
   eventFeed: EventFeed;
   /** Between the nodes on one database. */
   broadcast: Broadcast;
+  /** What any of them, or SQL by hand, has changed. */
+  changeWatch: ChangeWatch;
+  writeProbe: WriteProbe;
   /** Whether this node is stopping. */
   drain: Drain;
   /** Settles what is under way and closes every connection. */
@@ -92,6 +99,7 @@ export interface Deps {
 }
 
 const STATEMENT_TIMEOUT_MS = 8000;
+const BETWEEN_TIMEOUT_MS = 2000;
 /**
  * The scorer's own connections. If the database is slow, scoring does not hold those that logins need; and no other request,
  * however many come, can make the scorer wait for one. Histories and policies are read by two statements each at a time, so
@@ -104,7 +112,10 @@ const systemRandom = (clock: Clock): Random => ({
   id: () => uuidV7(clock.now().getTime(), randomBytes(16)),
 });
 
-function openDatabases(config: ReadyConfig, logger: Logger): { main: Database; risk: Database } {
+function openDatabases(
+  config: ReadyConfig,
+  logger: Logger,
+): { main: Database; risk: Database; between: Database } {
   const onIdleError = (err: Error) => logger.warn({ err }, 'an idle database connection broke');
   const url = config.databaseUrl;
   if (config.databasePooler !== 'auto') declareRoute(url, config.databasePooler);
@@ -119,6 +130,14 @@ function openDatabases(config: ReadyConfig, logger: Logger): { main: Database; r
       url,
       poolSize: RISK_POOL_SIZE,
       statementTimeoutMs: config.anomalyTimeoutMs,
+      reserved: true,
+      onIdleError,
+    }),
+    // Of one connection: what the nodes tell each other waits for no request.
+    between: connect({
+      url,
+      poolSize: 1,
+      statementTimeoutMs: BETWEEN_TIMEOUT_MS,
       reserved: true,
       onIdleError,
     }),
@@ -139,11 +158,13 @@ function openSchemaGuard(
 
 function openBroadcast(
   config: ReadyConfig,
+  { pool }: Database,
   deps: Pick<Deps, 'random' | 'logger' | 'metrics'>,
 ): Broadcast {
   return createBroadcast({
     url: config.databaseUrl,
     nodeId: deps.random.id(),
+    say: (channel, payload) => pool.query('SELECT pg_notify($1, $2)', [channel, payload]),
     onChange(hears) {
       deps.metrics.broadcastHears.set(hears ? 1 : 0);
       if (hears) deps.logger.info('other nodes are heard');
@@ -167,6 +188,21 @@ function openAuditLog(
   };
 }
 
+const openChangeWatch = (
+  { pool }: Database,
+  { logger, metrics }: Pick<Deps, 'logger' | 'metrics'>,
+): ChangeWatch =>
+  createChangeWatch({
+    pool,
+    onFailure(err) {
+      metrics.backgroundFailures.inc({ task: 'watch_changes' });
+      logger.warn({ err }, 'the versions of what changed could not be read');
+    },
+  });
+
+const runOn = ({ pool }: Database, { anomalyTimeoutMs }: ReadyConfig) =>
+  runWithin(pool, anomalyTimeoutMs);
+
 /**
  * Constructs the whole server, and sends nothing yet.
  * @param overrides what a test replaces: the clock, chance, …; `sendsMail` is false where queued mails are others' to send
@@ -181,13 +217,14 @@ export function createDeps(
   const logger = overrides.logger ?? createLogger(config);
   const metrics = createMetrics();
   const keys = createKeyRing(config.secrets);
-  const { main, risk } = openDatabases(config, logger);
+  const { main, risk, between } = openDatabases(config, logger);
   const { db, pool } = main;
   const nodeClock = createNodeClock({ pool, nodeId: randomUUID(), logger, metrics });
   const clock = overrides.clock ?? nodeClock;
   const random = overrides.random ?? systemRandom(clock);
   const schemaGuard = openSchemaGuard(config, { db, logger, metrics });
-  const broadcast = openBroadcast(config, { random, logger, metrics });
+  const broadcast = openBroadcast(config, between, { random, logger, metrics });
+  const changeWatch = openChangeWatch(between, { logger, metrics });
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
   const sends = overrides.sendsMail ?? true;
   const mail = createMailer({ config, db, keys, logger, metrics, sends });
@@ -209,7 +246,7 @@ export function createDeps(
     sessionCheck,
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),
     ipLists: readIpLists(config.ipLists),
-    ...createRiskCaches({ run: runWithin(risk.pool, config.anomalyTimeoutMs), clock, broadcast }),
+    ...createRiskCaches({ run: runOn(risk, config), clock, broadcast, changeWatch }),
     riskBreaker: createBreaker(clock),
     riskDecisions,
     proxyWatch: createProxyWatch({ clock, logger, metrics }),
@@ -219,13 +256,15 @@ export function createDeps(
     deliverer,
     eventFeed,
     broadcast,
+    changeWatch,
+    writeProbe: createWriteProbe({ pool, nodeId: randomUUID() }),
     drain: createDrain(),
     async close() {
       schemaGuard.stop();
       const asides = [nodeClock.stop(), sessionCheck.settle(), riskDecisions.flush(), mail.close()];
       const deliveries = [sealer.close(), deliverer.close(), eventFeed.close()];
-      await Promise.all([...asides, ...deliveries, broadcast.close()]);
-      await Promise.all([main.close(), risk.close()]);
+      await Promise.all([...asides, ...deliveries, broadcast.close(), changeWatch.close()]);
+      await Promise.all([main.close(), risk.close(), between.close()]);
     },
   };
 }

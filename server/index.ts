@@ -108,6 +108,7 @@ async function start(running: Running): Promise<void> {
   await renewAttempts(deps);
   await normalizeAddressesAtStart(deps);
   deps.broadcast.start();
+  deps.changeWatch.start();
   deps.mail.start();
   deps.sealer.start();
   deps.deliverer.start();

@@ -1,3 +1,4 @@
+import { findRoute } from './databaseRoute';
 import { notifyOnce, openNoticeLine } from './noticeLine';
 import type { NoticeLine } from './noticeLine';
 import { packMessages, unpackMessages } from './packMessages';
@@ -21,6 +22,8 @@ interface BroadcastOptions {
   url: string;
   /** Tells this node's own messages from others'. */
   nodeId: string;
+  /** Notifies over another connection than the one that listens: an echo over the same one would prove nothing. */
+  say: (channel: string, payload: string) => Promise<unknown>;
   /** Told when listening begins to work or ceases to. */
   onChange: (hears: boolean) => void;
   /** How often the line is tried, in milliseconds. */
@@ -71,71 +74,99 @@ async function tellOnce({ url, nodeId }: BroadcastOptions, messages: string[]): 
   await notifyOnce({ url, channel: CHANNEL }, packMessages(nodeId, messages)).catch(ignore);
 }
 
+/** Gathers messages and sends them together; what could not be sent waits for the next attempt. */
+function createOutbox(nodeId: string, say: (payload: string) => Promise<unknown>) {
+  let waiting = new Set<string>();
+  let gathering: NodeJS.Timeout | undefined;
+
+  async function flush(): Promise<void> {
+    clearTimeout(gathering);
+    gathering = undefined;
+    const messages = [...waiting];
+    if (messages.length === 0) return;
+    waiting = new Set();
+    try {
+      for (const pack of packMessages(nodeId, messages)) await say(pack);
+    } catch {
+      // Beyond the bound they are left out, since nothing is kept for ever.
+      for (const message of messages) if (waiting.size < MOST_WAITING) waiting.add(message);
+    }
+  }
+
+  return {
+    flush,
+    flushSoon(): void {
+      gathering ??= setTimeout(() => void flush(), GATHER_MS).unref();
+    },
+    add(message: string): void {
+      if (waiting.size < MOST_WAITING) waiting.add(message);
+    },
+    waiting: () => [...waiting],
+  };
+}
+
+/** LISTEN belongs to a session; behind a pooler in transaction mode no session is a node's own. */
+async function canListen(url: string): Promise<boolean> {
+  const route = await findRoute(url).catch(() => undefined);
+  return route?.mode !== 'transaction';
+}
+
 /**
- * LISTEN and NOTIFY on a connection of their own. Postgres takes one lock for all that notify while they commit, so
+ * LISTEN on a connection of its own, NOTIFY on another. Postgres takes one lock for all that notify while they commit, so
  * nothing here notifies within a transaction that does other work: messages are gathered and sent by themselves.
  */
 export function createBroadcast(options: BroadcastOptions): Broadcast {
   const hearing = createHearing(options);
   let line: NoticeLine | undefined;
-  let waiting = new Set<string>();
-  let gathering: NodeJS.Timeout | undefined;
   let echoing: NodeJS.Timeout | undefined;
+  let begun = false;
+  let closed = false;
 
-  const echo = () => void line?.notify(packMessages(options.nodeId, [])[0] ?? '').catch(ignore);
+  const say = (payload: string) => options.say(CHANNEL, payload);
+  const outbox = createOutbox(options.nodeId, say);
+  const echo = () => void say(packMessages(options.nodeId, [])[0] ?? '').catch(ignore);
 
-  async function flush(): Promise<void> {
-    gathering = undefined;
-    const messages = [...waiting];
-    if (!line || messages.length === 0) return;
-    waiting = new Set();
-    try {
-      for (const pack of packMessages(options.nodeId, messages)) await line.notify(pack);
-    } catch {
-      // Sent again once the line is up; beyond the bound they are left out, since nothing is kept for ever.
-      for (const message of messages) if (waiting.size < MOST_WAITING) waiting.add(message);
-    }
-  }
-
-  function flushSoon(): void {
-    gathering ??= setTimeout(() => void flush(), GATHER_MS).unref();
-  }
-
-  function begin(): void {
+  async function listen(): Promise<void> {
+    if (!(await canListen(options.url)) || closed) return;
     line = openNoticeLine({
       url: options.url,
       channel: CHANNEL,
       onNotice: (payload) => hearing.receive(payload),
       onUp() {
         echo();
-        flushSoon();
+        outbox.flushSoon();
       },
       onDown: () => hearing.turn(false),
     });
+  }
+
+  function begin(): void {
+    begun = true;
+    void listen();
     echoing = setInterval(() => {
       if (!hearing.takeEcho()) hearing.turn(false);
       echo();
+      outbox.flushSoon();
     }, options.echoEveryMs ?? ECHO_EVERY_MS).unref();
   }
 
   return {
     start() {
-      if (!line) begin();
+      if (!begun) begin();
     },
     send(message) {
-      if (waiting.size >= MOST_WAITING) return;
-      waiting.add(message);
-      if (line) flushSoon();
+      outbox.add(message);
+      if (begun) outbox.flushSoon();
     },
     async tell() {
-      await (line ? flush() : tellOnce(options, [...waiting]));
+      await (begun ? outbox.flush() : tellOnce(options, outbox.waiting()));
     },
     onMessage: (handler) => void hearing.handlers.push(handler),
-    isDeaf: () => line !== undefined && !hearing.hears(),
+    isDeaf: () => begun && !hearing.hears(),
     async close() {
-      clearTimeout(gathering);
+      closed = true;
       clearInterval(echoing);
-      await flush();
+      if (begun) await outbox.flush();
       await line?.close();
     },
   };

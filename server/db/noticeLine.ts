@@ -2,8 +2,6 @@ import { Client } from 'pg';
 
 /** A connection that listens on one channel, and is opened again whenever it breaks. */
 export interface NoticeLine {
-  /** @throws where the line is down or breaks: nobody has heard it */
-  notify(payload: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -17,6 +15,9 @@ interface LineOptions {
 }
 
 const RETRY_MS = 2000;
+/** If the engine has no LISTEN. */
+const RETRY_UNSUPPORTED_MS = 60_000;
+const UNSUPPORTED = new Set(['0A000', '42601']);
 const SILENCE_MS = 5000;
 
 function newClient(url: string): Client {
@@ -35,13 +36,13 @@ export function openNoticeLine(options: LineOptions): NoticeLine {
   let retry: NodeJS.Timeout | undefined;
   let closed = false;
 
-  function drop(broken: Client): void {
+  function drop(broken: Client, retryMs = RETRY_MS): void {
     if (client !== broken) return;
     client = undefined;
     options.onDown();
     broken.end().catch(() => undefined);
     if (closed) return;
-    retry = setTimeout(() => void open(), RETRY_MS);
+    retry = setTimeout(() => void open(), retryMs);
     retry.unref();
   }
 
@@ -55,31 +56,14 @@ export function openNoticeLine(options: LineOptions): NoticeLine {
       await opening.connect();
       await opening.query(`LISTEN ${opening.escapeIdentifier(options.channel)}`);
       options.onUp();
-    } catch {
-      drop(opening);
-    }
-  }
-
-  async function say(payload: string): Promise<void> {
-    const through = client;
-    if (!through) throw new Error('the line is down');
-    try {
-      await through.query('SELECT pg_notify($1, $2)', [options.channel, payload]);
     } catch (error) {
-      drop(through);
-      throw error;
+      const { code = '' } = error as { code?: string };
+      drop(opening, UNSUPPORTED.has(code) ? RETRY_UNSUPPORTED_MS : RETRY_MS);
     }
   }
 
   void open();
-  // One after the other: a client runs one query at a time.
-  let last: Promise<unknown> = Promise.resolve();
   return {
-    notify(payload) {
-      const mine = last.then(() => say(payload));
-      last = mine.catch(() => undefined);
-      return mine;
-    },
     async close() {
       closed = true;
       clearTimeout(retry);

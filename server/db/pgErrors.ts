@@ -89,6 +89,16 @@ export function isStatementTimeout(error: unknown): boolean {
   return false;
 }
 
+/** Whether Postgres has no room left on its disk. */
+export function isDiskFull(error: unknown): boolean {
+  let current = error;
+  for (let depth = 0; depth < 5 && isNativeError(current); depth += 1) {
+    if ((current as Error & { code?: unknown }).code === '53100') return true;
+    current = current.cause;
+  }
+  return false;
+}
+
 /** The violated constraint's name, where the error says so. */
 export function violatedConstraint(error: unknown): string | undefined {
   let current = error;

@@ -21,6 +21,7 @@ export interface Readiness {
   checks: {
     process: Check;
     database: Check;
+    writes: Check;
     migrations: Check;
     schema: Check;
     keys: Check;
@@ -41,6 +42,7 @@ type ReadyDeps = Pick<
   | 'logger'
   | 'nodeClock'
   | 'proxyWatch'
+  | 'writeProbe'
   | 'drain'
 >;
 
@@ -126,14 +128,20 @@ function checkProxies({ proxyWatch }: ReadyDeps): Check {
 const checkProcess = ({ drain }: ReadyDeps): Check =>
   drain.begun() ? failed('The node is stopping.') : fine;
 
+async function checkWrites({ writeProbe }: ReadyDeps): Promise<Check> {
+  const reason = await writeProbe.find();
+  return reason === undefined ? fine : failed(reason);
+}
+
 /** @returns whether this process can serve, and for each check why not */
 export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
   const look = deps.schemaGuard.check();
-  const [database, migrations, schema, keys, role, clock, people] = await Promise.all([
+  const [database, writes, migrations, schema, keys, role, clock, people] = await Promise.all([
     attempt(deps, 'database', async () => {
       await deps.pool.query('SELECT 1');
       return fine;
     }),
+    checkWrites(deps),
     attempt(deps, 'migrations', async () => judgeMigrations(await look)),
     attempt(deps, 'schema', async () => judgeSchema(await look)),
     attempt(deps, 'keys', () => checkKeys(deps)),
@@ -143,7 +151,18 @@ export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
   ]);
   const proxies = checkProxies(deps);
   const process = checkProcess(deps);
-  const checks = { process, database, migrations, schema, keys, role, clock, people, proxies };
+  const checks = {
+    process,
+    database,
+    writes,
+    migrations,
+    schema,
+    keys,
+    role,
+    clock,
+    people,
+    proxies,
+  };
   const ready = Object.values(checks).every(({ ok }) => ok);
   return { status: ready ? 'ready' : 'not_ready', checks };
 }

@@ -24,7 +24,7 @@ const metrics = (on: Express, authorization?: string) => {
 const TOKEN = 'a-metrics-token';
 const ok = { ok: true };
 const told = { process: ok, clock: ok, people: ok, proxies: ok };
-const fine = { database: ok, migrations: ok, schema: ok, keys: ok, role: ok, ...told };
+const fine = { database: ok, writes: ok, migrations: ok, schema: ok, keys: ok, role: ok, ...told };
 const failed = (reason: string) => ({ ok: false, reason });
 
 const NEWEST = readMigrations().at(-1);
@@ -116,7 +116,15 @@ describe('GET /health/ready', () => {
     const gone = failed('The database cannot be reached.');
     expect(res.body).toStrictEqual({
       status: 'not_ready',
-      checks: { database: gone, migrations: gone, schema: gone, keys: gone, role: ok, ...told },
+      checks: {
+        database: gone,
+        writes: gone,
+        migrations: gone,
+        schema: gone,
+        keys: gone,
+        role: ok,
+        ...told,
+      },
     });
     expect(JSON.stringify([res.body, res.headers])).not.toMatch(
       /hidden|person|cellar|127\.0\.0\.1/,

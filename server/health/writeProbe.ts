@@ -1,0 +1,74 @@
+import type { Pool } from 'pg';
+import { databaseFault, isDiskFull } from '../db/pgErrors';
+
+export interface WriteProbe {
+  /**
+   * Writes one row, unless it did within the last five seconds or a write is under way: then everybody shares that one.
+   * @returns undefined if the database can be written to, else why not, in one sentence; it does not throw
+   */
+  find(): Promise<string | undefined>;
+}
+
+interface ProbeDeps {
+  pool: Pick<Pool, 'query'>;
+  nodeId: string;
+  /** Milliseconds that only grow. */
+  elapsed?: () => number;
+}
+
+const EVERY_MS = 5000;
+const DEADLINE_MS = 3000;
+
+/** What is older than an hour was left by nodes that are gone. */
+const WRITE = `WITH old AS (DELETE FROM write_probes WHERE probed_at < clock_timestamp() - interval '1 hour' AND node_id <> $1)
+  INSERT INTO write_probes AS p (node_id, probed_at) VALUES ($1, clock_timestamp())
+  ON CONFLICT (node_id) DO UPDATE SET probes = p.probes + 1, probed_at = excluded.probed_at`;
+
+function describe(error: unknown): string {
+  if (isDiskFull(error)) return 'The database takes no writes: its disk is full.';
+  const fault = databaseFault(error);
+  if (fault === 'read_only') return 'The database takes no writes: it is read-only.';
+  if (fault === 'unavailable') return 'The database cannot be reached.';
+  return 'The database refused a write.';
+}
+
+/** The write itself ends by the statement timeout of its pool; the next probe waits for that, not the caller. */
+function withinDeadline(writing: Promise<string | undefined>): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const late = `The database did not answer a write within ${DEADLINE_MS / 1000} s.`;
+    const timer = setTimeout(() => resolve(late), DEADLINE_MS);
+    void writing.then((reason) => {
+      clearTimeout(timer);
+      resolve(reason);
+    });
+  });
+}
+
+/** Constructs the probe; it writes nothing before it is asked. */
+export function createWriteProbe({
+  pool,
+  nodeId,
+  elapsed = () => performance.now(),
+}: ProbeDeps): WriteProbe {
+  let last: { at: number; writing: Promise<string | undefined>; ended: boolean } | undefined;
+
+  async function write(): Promise<string | undefined> {
+    try {
+      await pool.query(WRITE, [nodeId]);
+      return undefined;
+    } catch (error) {
+      return describe(error);
+    }
+  }
+
+  return {
+    find() {
+      if (!last || (last.ended && elapsed() - last.at >= EVERY_MS)) {
+        const begun = { at: elapsed(), writing: write(), ended: false };
+        void begun.writing.then(() => (begun.ended = true));
+        last = begun;
+      }
+      return withinDeadline(last.writing);
+    },
+  };
+}
