@@ -36,8 +36,7 @@ function checkCharset(req: Request): void {
   if (named.length > 0) req.headers['content-type'] = 'application/json';
 }
 
-/** Parses a JSON body; a body of another type is refused, not ignored. An empty body is none, whatever its type. */
-export const jsonBody: RequestHandler = async (req, res, next) => {
+async function parseBody(...[req, res, next]: Parameters<RequestHandler>): Promise<void> {
   if (req.is('application/json')) {
     checkCharset(req);
     parse(req, res, next);
@@ -47,4 +46,10 @@ export const jsonBody: RequestHandler = async (req, res, next) => {
   const hasBody = chunked ? !(await isEmpty(req)) : Number(req.headers['content-length'] ?? 0) > 0;
   if (hasBody) throw new AppError('UNSUPPORTED_MEDIA_TYPE');
   next();
+}
+
+/** Parses a JSON body; a body of another type is refused, not ignored. An empty body is none, whatever its type. */
+export const jsonBody: RequestHandler = (req, res, next) => {
+  // Guards call this too, and would not wait: an error must never leave it as a rejected promise, which ends the process.
+  parseBody(req, res, next).catch(next);
 };
