@@ -35,12 +35,9 @@ const password = storableText(MAX_PASSWORD * 2).refine(
 );
 const challengeId = storableText(256);
 /** The client keeps no refresh token: it is set as a cookie, and not in the body. */
-const refreshCookie = z
-  .boolean()
-  .default(false)
-  .meta({
-    description: 'true: the refresh token is in the cookie `__Host-refresh`, not in a body',
-  });
+const refreshCookie = z.boolean().default(false).meta({
+  description: 'true: the refresh token is in the cookie `__Host-refresh`, not in a body',
+});
 
 const loginBody = z.object({
   email: emailField,
