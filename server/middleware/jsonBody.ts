@@ -13,6 +13,8 @@ const CHARSET = /;\s*charset\s*=\s*(?:"([^"]*)"|([^;\s]*))/gi;
  * form, for instance from HTTP/2. A body that is not empty is thrown away.
  */
 function isEmpty(req: Request): Promise<boolean> {
+  // A guard may have read the same body before the route does, and found it empty.
+  if (req.readableEnded) return Promise.resolve(true);
   return new Promise((resolve) => {
     const look = () => {
       if (req.read() === null) return;

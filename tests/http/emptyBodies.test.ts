@@ -79,6 +79,18 @@ it('a chunked body of another type is refused with 415, and the connection serve
   }
 });
 
+it.each(routeTable(deps).map(({ method, path }) => [method, path] as const))(
+  'a body of another type at %s %s brings nothing down, without a token either',
+  async (method, path) => {
+    for (const body of [`1\r\nx\r\n${NO_CHUNKS}`, '1\r\nx']) {
+      const [line = ''] = lines(method, path);
+      const answer = await sendRaw(server, [line, CHUNKED, 'content-type: text/plain'], body);
+      expect(answer.status).toBeLessThan(500);
+      expect(answer.headers.get('x-correlation-id')).toHaveLength(1);
+    }
+  },
+);
+
 describe('the charset of a JSON body', () => {
   const login = (type: string) =>
     request(server)

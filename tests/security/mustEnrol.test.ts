@@ -1,14 +1,17 @@
+import { createServer } from 'node:http';
 import request from 'supertest';
 import { eq, sql } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { riskPolicies, stepUpChallenges } from '@/server/db/schema';
 import { browserOf, me } from '@/tests/helpers/authCalls';
 import { auditOf, challengesOf } from '@/tests/helpers/authRows';
+import { closeLater } from '@/tests/helpers/closing';
 import { expectRefusal } from '@/tests/helpers/expectRefusal';
 import { startMailServer } from '@/tests/helpers/mailServer';
 import type { MailServer } from '@/tests/helpers/mailServer';
 import { newAuthenticator } from '@/tests/helpers/passkeys';
 import { pollUntil } from '@/tests/helpers/pollUntil';
+import { sendRaw } from '@/tests/helpers/rawRequest';
 import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
@@ -114,6 +117,18 @@ describe('a tenant that demands a factor of everybody', () => {
     const done = await post('/api/security/passkeys/register/finish', named, browser);
     expect(done.status).toBe(200);
     expect((await post('/api/auth/login/complete', {}, browser)).status).toBe(200);
+  });
+
+  it('answers a browser whose body turns out empty: it is read by the guard and by the route', async () => {
+    const member = await seedNewcomer();
+    const { challengeId, cookie } = await ask(member);
+    await proveByMail(member, challengeId);
+    const open = createServer(app).listen(0);
+    closeLater(() => new Promise((resolve) => open.close(resolve)));
+    const head = ['POST /api/security/totp/confirm HTTP/1.1', `cookie: ${cookie}`];
+    const answer = await sendRaw(open, [...head, 'transfer-encoding: chunked'], '0\r\n\r\n');
+    expect(answer.status).toBe(400);
+    expect(answer.body).toContain('"INVALID_INPUT"');
   });
 
   it('says so if there is no mail to prove oneself with', async () => {
