@@ -1,9 +1,10 @@
 import type { Pool } from 'pg';
-import { databaseFault, isDiskFull } from '../db/pgErrors';
+import { databaseFault, isDiskFull, isStatementTimeout } from '../db/pgErrors';
 
 export interface WriteProbe {
   /**
-   * Writes one row, unless it did within the last five seconds or a write is under way: then everybody shares that one.
+   * Writes one row, unless it did within the last five seconds or a write is under way: then everybody shares that one. A
+   * database that could not be reached was not written to: the next caller tries again.
    * @returns undefined if the database can be written to, else why not, in one sentence; it does not throw
    */
   find(): Promise<string | undefined>;
@@ -23,6 +24,10 @@ const DEADLINE_MS = 3000;
 const WRITE = `WITH old AS (DELETE FROM write_probes WHERE probed_at < clock_timestamp() - interval '1 hour' AND node_id <> $1)
   INSERT INTO write_probes AS p (node_id, probed_at) VALUES ($1, clock_timestamp())
   ON CONFLICT (node_id) DO UPDATE SET probes = p.probes + 1, probed_at = excluded.probed_at`;
+
+/** Whether the statement never reached a database that runs. */
+const wasNotSent = (error: unknown) =>
+  databaseFault(error) === 'unavailable' && !isDiskFull(error) && !isStatementTimeout(error);
 
 function describe(error: unknown): string {
   if (isDiskFull(error)) return 'The database takes no writes: its disk is full.';
@@ -51,19 +56,22 @@ export function createWriteProbe({
   elapsed = () => performance.now(),
 }: ProbeDeps): WriteProbe {
   let last: { at: number; writing: Promise<string | undefined>; ended: boolean } | undefined;
+  let sent = true;
 
   async function write(): Promise<string | undefined> {
+    sent = true;
     try {
       await pool.query(WRITE, [nodeId]);
       return undefined;
     } catch (error) {
+      sent = !wasNotSent(error);
       return describe(error);
     }
   }
 
   return {
     find() {
-      if (!last || (last.ended && elapsed() - last.at >= EVERY_MS)) {
+      if (!last || (last.ended && (!sent || elapsed() - last.at >= EVERY_MS))) {
         const begun = { at: elapsed(), writing: write(), ended: false };
         void begun.writing.then(() => (begun.ended = true));
         last = begun;

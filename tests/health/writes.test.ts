@@ -3,6 +3,7 @@ import { createWriteProbe } from '@/server/health/writeProbe';
 import { connect } from '@/server/db';
 import { ask } from '../helpers/askDatabase';
 import { closeLater } from '../helpers/closing';
+import { startTcpProxy } from '../helpers/tcpProxy';
 import { buildApp } from '../helpers/testApp';
 
 const databaseUrl = process.env['DATABASE_URL'] ?? '';
@@ -81,6 +82,24 @@ describe('readiness', () => {
       expect(await probe.find()).toBeUndefined();
     },
   );
+
+  it('of a database that cannot be reached is 200 as soon as it can be', async () => {
+    const proxy = await startTcpProxy(databaseUrl);
+    closeLater(() => proxy.close());
+    const { app } = buildApp({ databaseUrl: proxy.url });
+    const status = async () => (await request(app).get('/health/ready')).status;
+    expect(await status()).toBe(200);
+    proxy.set('refuse');
+    // Within the five seconds the answer of the last write holds; the other checks fail.
+    expect(await status()).toBe(503);
+    const { pool, close } = connect({ url: proxy.url, poolSize: 1, statementTimeoutMs: 5000 });
+    closeLater(close);
+    const probe = createWriteProbe({ pool, nodeId: '00000000-0000-7000-8000-000000000003' });
+    expect(await probe.find()).toBe('The database cannot be reached.');
+    proxy.set('forward');
+    expect(await probe.find()).toBeUndefined();
+    expect(await status()).toBe(200);
+  });
 
   it('of 200 callers at once makes one write, and no audit event', async () => {
     const { app, deps } = buildApp();
