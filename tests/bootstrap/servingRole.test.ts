@@ -256,6 +256,15 @@ describe('granting', () => {
   });
 
   it('tells where the role may switch triggers off', async () => {
+    const [server] = await ask<{ version: number }>(
+      thisDatabase(),
+      `SELECT current_setting('server_version_num')::int AS version`,
+    );
+    // Postgres 14 has no such privilege: superusers alone can set it there.
+    if ((server?.version ?? 0) < 150_000) {
+      expect((await grantServing(thisDatabase(), role.name)).warnings).toEqual([]);
+      return;
+    }
     await ask(thisDatabase(), `GRANT SET ON PARAMETER session_replication_role TO ${role.quoted}`);
     const { warnings } = await grantServing(thisDatabase(), role.name);
     expect(warnings).toEqual([expect.stringContaining('REVOKE SET ON PARAMETER')]);

@@ -6,6 +6,7 @@ import { startEmbeddedPostgres } from '../../server/bootstrap/embeddedPostgres';
 import type { EmbeddedPostgres } from '../../server/bootstrap/embeddedPostgres';
 import { migrate } from '../../server/bootstrap/migrate';
 import { generateSecrets } from '../../server/keyRing';
+import { ask } from './askDatabase';
 import { seedTemplate } from './seedTemplate';
 import { databaseUrl, templateName } from './testDatabase';
 
@@ -14,7 +15,11 @@ declare global {
 }
 
 const NEEDED_CONNECTIONS = 200;
-/** The first versions that know `CREATE DATABASE … STRATEGY` and `scram_iterations`. */
+/**
+ * The first versions that let only the owner create objects in schema `public`, as docs/deployment.md asks for, and that know
+ * `CREATE DATABASE … STRATEGY` and `scram_iterations`.
+ */
+const CLOSES_PUBLIC = 150_000;
 const HAS_COPY_STRATEGY = 150_000;
 const HAS_SCRAM_ITERATIONS = 160_000;
 
@@ -102,6 +107,7 @@ export default async function globalSetup(): Promise<void> {
   process.env['GATEHOUSE_TEST_CLONING'] = version >= HAS_COPY_STRATEGY ? 'STRATEGY FILE_COPY' : '';
   const url = databaseUrl(serverUrl, templateName());
   await migrate(url, join(__dirname, '..', '..', 'migrations'));
+  if (version < CLOSES_PUBLIC) await ask(url, 'REVOKE CREATE ON SCHEMA public FROM PUBLIC');
   await seedTemplate(url, secrets);
   const whose = globalThis.gatehouseTestServer ? 'embedded' : 'given by TEST_DATABASE_URL';
   say(`Postgres ${versionText}, ${whose}.`);
