@@ -148,7 +148,7 @@ describe('a database', () => {
     const { lines, metric } = open({ url: proxy.url });
     const failures = () =>
       metric('gatehouse_background_failures_total', { task: 'deliver_checkpoints' });
-    await pollUntil('it fails', failures, (count) => count >= 3, 20_000);
+    await pollUntil('it fails', failures, (count) => count >= 3);
     const said = errorsOf(lines);
     expect(said).toStrictEqual(['checkpoints cannot be looked for']);
     proxy.set('forward');

@@ -38,7 +38,6 @@ const untilSigned = (count: number) =>
     'all is signed',
     signed,
     (all) => all.filter(({ note }) => note !== '').length >= count,
-    20_000,
   );
 
 describe('servers', () => {

@@ -85,7 +85,7 @@ describe('the client in a real browser', () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser();
-  }, 60_000);
+  });
 
   it('signs in, and puts no token into what a script can read, a URL or the console', async () => {
     const { tab, said, urls, context } = await openHome(browser);
@@ -104,7 +104,7 @@ describe('the client in a real browser', () => {
     expect(cookies).toMatchObject([{ name: 'refresh', httpOnly: true, sameSite: 'Strict' }]);
     expect(kept).not.toContain('"key"');
     expect(said).toEqual([]);
-  }, 60_000);
+  });
 
   it('has the person challenged for an export, asked again after a wrong code, and given the bundle', async () => {
     const { tab, secret } = await openHome(browser);
@@ -118,7 +118,7 @@ describe('the client in a real browser', () => {
     await tab.click('#prove');
     await shown(tab, '#notice', /Exported \d+ bytes/);
     expect((await download).suggestedFilename()).toBe('evidence.zip');
-  }, 60_000);
+  });
 
   it('adds a passkey to a person who proves themself by code, and exports with one touch of it', async () => {
     const { tab, secret, context } = await openHome(browser, 300, 'localhost');
@@ -135,7 +135,7 @@ describe('the client in a real browser', () => {
     await tab.click('#passkey');
     await shown(tab, '#notice', /Exported \d+ bytes/);
     expect((await download).suggestedFilename()).toBe('evidence.zip');
-  }, 60_000);
+  });
 
   it('asks for something else where the authenticator with the passkey is not there', async () => {
     const { tab, secret, context } = await openHome(browser, 300, 'localhost');
@@ -153,7 +153,7 @@ describe('the client in a real browser', () => {
     await tab.fill('#code', codeAt(secret, new Date()));
     await tab.click('#prove');
     await shown(tab, '#notice', /Exported \d+ bytes/);
-  }, 60_000);
+  });
 
   it('says where passkeys work when it was opened by an address', async () => {
     const { tab, url } = await openHome(browser);
@@ -161,7 +161,7 @@ describe('the client in a real browser', () => {
     expect(await tab.locator('#add-passkey').isVisible()).toBe(false);
     const link = await tab.locator('#no-passkeys a').getAttribute('href');
     expect(link).toBe(`${url.replace('127.0.0.1', 'localhost')}/demo`);
-  }, 60_000);
+  });
 
   it('leaves the session when the prompt is dismissed', async () => {
     const { tab } = await openHome(browser);
@@ -170,7 +170,7 @@ describe('the client in a real browser', () => {
     await tab.keyboard.press('Escape');
     await shown(tab, '#notice', /STEP_UP_DISMISSED/);
     expect(await tab.locator('#session').isVisible()).toBe(true);
-  }, 60_000);
+  });
 
   it(
     `refreshes once for two tabs that never stop asking, for ${SECONDS} seconds: no reuse, no loop, no lost session`,
@@ -250,7 +250,7 @@ describe('the client in a real browser', () => {
     expect(second).toEqual(first);
     expect(third).not.toEqual(first);
     await expectAlive(home, [other]);
-  }, 60_000);
+  });
 
   it('asks the person once, in one tab, when a refresh of two busy tabs is challenged', async () => {
     const home = await openHome(browser, 2);
@@ -278,7 +278,7 @@ describe('the client in a real browser', () => {
     expect(await open()).toEqual([]);
     await expectAlive(home, tabs);
     await home.context.close();
-  }, 60_000);
+  });
 
   it('signs every tab out by force when a stolen token comes back', async () => {
     const home = await openHome(browser);
@@ -291,7 +291,7 @@ describe('the client in a real browser', () => {
       expect(await tab.locator('#session').isVisible()).toBe(false);
     }
     expect(await liveSessionsOf(home.person.staffId)).toEqual([]);
-  }, 60_000);
+  });
 
   it('signs the other tabs out with the person', async () => {
     const home = await openHome(browser);
@@ -299,5 +299,5 @@ describe('the client in a real browser', () => {
     await shown(other, '#who', /@/);
     await home.tab.click('#sign-out');
     for (const tab of [home.tab, other]) await shown(tab, '#notice', /Signed out: signed_out/);
-  }, 60_000);
+  });
 });

@@ -72,7 +72,7 @@ describe('a person who is signed in by the refresh cookie, in a real browser', (
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser();
-  }, 60_000);
+  });
 
   it('stays so over a reload, again and again', async () => {
     const { page, person } = await openHome(browser);
@@ -81,7 +81,7 @@ describe('a person who is signed in by the refresh cookie, in a real browser', (
       await shown(page, '#who', new RegExp(person.email));
     }
     await expectNoTheft(person);
-  }, 60_000);
+  });
 
   it.each([
     // Playwright puts what its own request brings into the browser's cookies.
@@ -102,7 +102,6 @@ describe('a person who is signed in by the refresh cookie, in a real browser', (
       }
       await expectNoTheft(person);
     },
-    60_000,
   );
 
   it('stays so over reloads that nobody waits for', async () => {
@@ -110,7 +109,7 @@ describe('a person who is signed in by the refresh cookie, in a real browser', (
     for (let time = 0; time < 10; time += 1) await page.reload({ waitUntil: 'commit' });
     await shown(page, '#who', new RegExp(person.email));
     await expectNoTheft(person);
-  }, 60_000);
+  });
 
   it('stays so in two tabs that are loaded again at the same time', async () => {
     const { url, context, page, person } = await openHome(browser, 2);
@@ -122,47 +121,43 @@ describe('a person who is signed in by the refresh cookie, in a real browser', (
       for (const tab of [page, other]) await shown(tab, '#who', new RegExp(person.email));
     }
     await expectNoTheft(person);
-  }, 60_000);
+  });
 
   it.each([
     ['is still signed in when the browser is closed and opened again, if they asked for it', true],
     ['is signed out by closing the browser otherwise', false],
-  ])(
-    '%s',
-    async (_what, remember) => {
-      const url = await openServer();
-      const person = await seedTestUserAndToken();
-      const profile = mkdtempSync(join(tmpdir(), 'gatehouse-profile-'));
-      closeLater(() => Promise.resolve(rmSync(profile, { recursive: true, force: true })));
-      const start = async () => {
-        const executablePath = process.env['CHROMIUM'] ?? '';
-        const args = ['--no-sandbox', '--disable-gpu', '--no-first-run'];
-        const context = await chromium.launchPersistentContext(profile, {
-          ...HERE,
-          executablePath,
-          args,
-        });
-        const page = context.pages()[0] ?? (await context.newPage());
-        await page.goto(url);
-        return { context, page };
-      };
-      const before = await start();
-      await signIn(before.page, person, remember);
-      await before.context.close();
-      const { context, page } = await start();
-      await shown(page, remember ? '#who' : '#sign-in', remember ? new RegExp(person.email) : /./);
-      await context.close();
-      await expectNoTheft(person);
-    },
-    60_000,
-  );
+  ])('%s', async (_what, remember) => {
+    const url = await openServer();
+    const person = await seedTestUserAndToken();
+    const profile = mkdtempSync(join(tmpdir(), 'gatehouse-profile-'));
+    closeLater(() => Promise.resolve(rmSync(profile, { recursive: true, force: true })));
+    const start = async () => {
+      const executablePath = process.env['CHROMIUM'] ?? '';
+      const args = ['--no-sandbox', '--disable-gpu', '--no-first-run'];
+      const context = await chromium.launchPersistentContext(profile, {
+        ...HERE,
+        executablePath,
+        args,
+      });
+      const page = context.pages()[0] ?? (await context.newPage());
+      await page.goto(url);
+      return { context, page };
+    };
+    const before = await start();
+    await signIn(before.page, person, remember);
+    await before.context.close();
+    const { context, page } = await start();
+    await shown(page, remember ? '#who' : '#sign-in', remember ? new RegExp(person.email) : /./);
+    await context.close();
+    await expectNoTheft(person);
+  });
 });
 
 describe('the example page', () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser();
-  }, 60_000);
+  });
 
   it('lets a person of two tenants choose one', async () => {
     const url = await openServer();
@@ -185,7 +180,7 @@ describe('the example page', () => {
     await page.click('#sign-out');
     await shown(page, '#sign-in', /./);
     expect(await page.locator('#tenants').isVisible()).toBe(false);
-  }, 60_000);
+  });
 
   it.each(['light', 'dark'] as const)(
     'has no fault that axe finds, landmarks, and the width of a phone, in %s',
@@ -213,6 +208,5 @@ describe('the example page', () => {
       await fine();
       await page.context().close();
     },
-    60_000,
   );
 });

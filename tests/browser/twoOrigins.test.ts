@@ -79,7 +79,7 @@ describe('a page of another origin in a real browser', () => {
     browser = await launchBrowser();
     [listed, unlisted] = [await openFrontend(), await openFrontend()];
     api = (await listen(buildApp({ corsOrigins: [listed] }).app)).replace('127.0.0.1', 'localhost');
-  }, 60_000);
+  });
 
   async function openPage(origin: string) {
     const context = await browser.newContext();
@@ -111,7 +111,7 @@ describe('a page of another origin in a real browser', () => {
     await ask(page, `${api}/api/auth/login`, post({ email, password }));
     // It was sent and it counted: else there would be a new one.
     expect(await deviceOf()).toBe(device);
-  }, 60_000);
+  });
 
   it('that is listed uses the client with its baseUrl, which asks for a sign of life', async () => {
     const { email, password } = await seedTestUserAndToken();
@@ -132,7 +132,7 @@ describe('a page of another origin in a real browser', () => {
       [api, { email, password }] as const,
     );
     expect(outcome).toEqual([200, 'opaque']);
-  }, 60_000);
+  });
 
   it('that is not listed reads nothing, and its login is never made', async () => {
     const { email, password, token, tenantId } = await seedTestUserAndToken();
@@ -148,5 +148,5 @@ describe('a page of another origin in a real browser', () => {
     // The same page, asking its own origin, would read it: the browser works.
     const { page: own } = await openPage(listed);
     expect((await ask(own, `${api}/health/live`, {}))?.status).toBe(200);
-  }, 60_000);
+  });
 });

@@ -42,7 +42,7 @@ describe('the page that verifies bundles', () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser();
-  }, 60_000);
+  });
 
   async function open(url: string) {
     const context = await browser.newContext();
@@ -90,7 +90,7 @@ describe('the page that verifies bundles', () => {
       `${address}/health/live`,
     );
     expect(await sent).toBe('refused');
-  }, 60_000);
+  });
 
   it('works as a file, with a key in a PEM, and says what it cannot do', async () => {
     const url = pathToFileURL(join(REPOSITORY, 'dist', 'verifier', 'verify.html')).href;
@@ -106,7 +106,7 @@ describe('the page that verifies bundles', () => {
     await shown(page, '#status', /neither a PEM of an Ed25519 key nor a vkey/);
     expect(urls).toEqual([url]);
     expect(said).toEqual([]);
-  }, 60_000);
+  });
 
   it('shows how far it is while it works, and no bar before and after', async () => {
     const address = await listen(() => buildApp().app);
@@ -125,7 +125,7 @@ describe('the page that verifies bundles', () => {
     await verify(sound, /./);
     expect(await bar.evaluate((element) => (element as { seen?: boolean }).seen)).toBe(true);
     expect(await bar.isVisible()).toBe(false);
-  }, 60_000);
+  });
 
   it.each(['light', 'dark'] as const)(
     'fits a phone with every word whole, and has no fault that axe finds, in %s',
@@ -147,6 +147,5 @@ describe('the page that verifies bundles', () => {
       await verify(sound, /./);
       await fine();
     },
-    60_000,
   );
 });

@@ -95,7 +95,7 @@ describe('an export whose process is killed in the middle', () => {
         correlationIdFrom: 'client',
       },
     });
-  }, 60_000);
+  });
 
   it('gets its end at the next start', async () => {
     const who = await seedOfficer();
@@ -121,7 +121,7 @@ describe('an export whose process is killed in the middle', () => {
       (all) => all.length > 1,
     );
     expect(events).toEqual(['DATA_EXPORT_REQUESTED', 'DATA_EXPORT_FAILED']);
-  }, 60_000);
+  });
 });
 
 describe('an export that runs', () => {
@@ -140,7 +140,7 @@ describe('an export that runs', () => {
     expect(await endAll()).toBe(0);
     await res.resume().toArray();
     expect(await actions(who)).toEqual(['DATA_EXPORT_REQUESTED', 'DATA_EXPORT_COMPLETED']);
-  }, 60_000);
+  });
 
   it('does not leave complete if its end was recorded by somebody else: an export has one end', async () => {
     const who = await seedOfficer();
@@ -160,7 +160,7 @@ describe('an export that runs', () => {
     await over;
     expect(res.complete).toBe(false);
     expect(await actions(who)).toEqual(['DATA_EXPORT_REQUESTED', 'DATA_EXPORT_FAILED']);
-  }, 60_000);
+  });
 });
 
 it('what was put into the log by hand, in no form of an export, is passed over', async () => {

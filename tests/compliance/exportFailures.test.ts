@@ -34,7 +34,7 @@ beforeAll(async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-}, 60_000);
+});
 
 /** Asks for the bundle and stops reading after the first piece: the export waits for its reader. */
 async function beginExport(): Promise<IncomingMessage> {

@@ -222,7 +222,7 @@ describe('a file that is not unpacked as it was packed', () => {
     for (const at of [...missed, ...passed])
       expect(await readZip(flipped(bundle, at))).toEqual(files);
     expect(missed.length).toBeLessThan(3);
-  }, 30_000);
+  });
 
   it.each([
     ['it is longer than it says', { size: content.length - 10 }, /longer than/],
