@@ -62,7 +62,7 @@ describe('a format of bundles', () => {
     );
     expect(Object.fromEntries(views)).toEqual(newest?.views);
     const told = manifest.files.flatMap(({ name, population }) => {
-      const [, list] = /action is one of ([A-Z_, ]+)$/.exec(population?.filter ?? '') ?? [];
+      const [, list] = /action is one of ([A-Z_, ]+)(?:;|$)/.exec(population?.filter ?? '') ?? [];
       return list && population?.firstLeaf !== undefined ? [[name, list.split(', ')] as const] : [];
     });
     const actions = new Map(told);
