@@ -101,7 +101,7 @@ async function start(running: Running): Promise<void> {
   }
   if (applied > 0) deps.logger.info({ applied }, 'migrations applied');
   deps.metrics.collectProcess();
-  assertSchema(ready, await deps.schemaGuard.start());
+  await assertSchema(ready, deps);
   await admitToDatabase(deps);
   warnOfOwnership(deps.logger, ownership);
   await deps.nodeClock.start();

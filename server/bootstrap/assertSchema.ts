@@ -1,6 +1,9 @@
 import type { ReadyConfig } from '../config';
+import { ConnectionError, explainConnectionFault } from '../db/connectionFaults';
+import { PoolerError, explainPooler } from '../db/databaseRoute';
+import type { Logger } from '../logger';
 import { describeDifference } from './catalogue/compareCatalogues';
-import type { GuardReport } from './schemaGuard';
+import type { GuardReport, SchemaGuard } from './schemaGuard';
 
 /** `SCHEMA_GUARD=enforce`, and the live schema is not what this release's migrations make. */
 export class SchemaDriftError extends Error {
@@ -13,20 +16,39 @@ export class SchemaDriftError extends Error {
 const ADVICE =
   'Refusing to start: mend the schema (`npm run admin -- db check` names each statement), or set SCHEMA_GUARD=warn.';
 
+type SchemaConfig = Pick<ReadyConfig, 'schemaGuard' | 'databaseUrl'>;
+
+/** It is not the schema that has to be mended if the database, or a pooler in front of it, lets nobody look. */
+function assertConnection({ schemaGuard, databaseUrl }: SchemaConfig, error: unknown): void {
+  const pooler = explainPooler(error, databaseUrl);
+  if (pooler !== undefined) throw new PoolerError(pooler, { cause: error });
+  if (schemaGuard === 'warn') return;
+  const sentence = explainConnectionFault(error, databaseUrl);
+  if (sentence !== undefined) throw new ConnectionError(sentence, { cause: error });
+}
+
 /**
- * Refuses a start that `SCHEMA_GUARD=enforce` forbids. Differences that cannot hurt the code, such as an index
- * more, are told and let pass.
- * @param report what the first look found; undefined where it could not look
- * @throws SchemaDriftError with a sentence for each difference
+ * Begins to look at the schema, and refuses a start that `SCHEMA_GUARD=enforce` forbids. Differences that cannot hurt the code,
+ * such as an index more, are told and let pass.
+ * @throws SchemaDriftError with a sentence for each difference; PoolerError or ConnectionError if nobody could look
  */
-export function assertSchema(
-  config: Pick<ReadyConfig, 'schemaGuard'>,
-  report: GuardReport | undefined,
-): void {
-  if (config.schemaGuard === 'warn') return;
+export async function assertSchema(
+  config: SchemaConfig,
+  { schemaGuard: guard, logger }: { schemaGuard: SchemaGuard; logger: Logger },
+): Promise<void> {
+  let failure: unknown;
+  const report = await guard.start((error) => {
+    failure = error;
+  });
   if (!report) {
-    throw new SchemaDriftError(['The schema could not be checked.', ADVICE]);
+    assertConnection(config, failure);
+    logger.warn({ err: failure }, 'the schema could not be checked');
   }
+  if (config.schemaGuard === 'enforce') assertSound(report);
+}
+
+function assertSound(report: GuardReport | undefined): void {
+  if (!report) throw new SchemaDriftError(['The schema could not be checked.', ADVICE]);
   const harmful = report.differences.filter(({ harmless }) => !harmless);
   if (harmful.length > 0) throw new SchemaDriftError([...harmful.map(describeDifference), ADVICE]);
 }

@@ -23,8 +23,12 @@ export interface SchemaGuard {
    * @throws where it could not look; what was known stays
    */
   check(): Promise<GuardReport>;
-  /** Looks now and then at every interval, until {@link SchemaGuard.stop}; undefined where it could not look. */
-  start(): Promise<GuardReport | undefined>;
+  /**
+   * Looks now and then at every interval, until {@link SchemaGuard.stop}.
+   * @param onFailure told why the look of now could not look; it is logged if nobody is told
+   * @returns undefined if it could not look
+   */
+  start(onFailure?: (error: unknown) => void): Promise<GuardReport | undefined>;
   stop(): void;
 }
 
@@ -132,12 +136,14 @@ export function createSchemaGuard(deps: GuardDeps): SchemaGuard {
     }
   });
 
-  async function checkQuietly(): Promise<GuardReport | undefined> {
+  const warn = (err: unknown) => logger.warn({ err }, 'the schema could not be checked');
+
+  async function checkQuietly(onFailure = warn): Promise<GuardReport | undefined> {
     try {
       return await check();
     } catch (error) {
       metrics.schemaLooksFailed.inc();
-      logger.warn({ err: error }, 'the schema could not be checked');
+      onFailure(error);
       return undefined;
     }
   }
@@ -147,10 +153,10 @@ export function createSchemaGuard(deps: GuardDeps): SchemaGuard {
     scoringEnabled: () => view.missing.length === 0,
     checkTables,
     check,
-    start() {
+    start(onFailure) {
       timer = setInterval(() => void checkQuietly(), deps.intervalSec * 1000);
       timer.unref();
-      return checkQuietly();
+      return checkQuietly(onFailure);
     },
     stop: () => clearInterval(timer),
   };

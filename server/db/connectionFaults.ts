@@ -162,9 +162,11 @@ export function explainConnectionFault(
   } catch {
     return 'DATABASE_URL names a file of a certificate or key (sslrootcert, sslcert, sslkey) that cannot be read.';
   }
+  const pooler = explainPooler(error, databaseUrl);
+  if (pooler !== undefined) return pooler;
   let current = error;
   for (let depth = 0; depth < 5 && isNativeError(current); depth += 1) {
-    const sentence = explainPooler(current) ?? sentenceFor(target, current);
+    const sentence = sentenceFor(target, current);
     if (sentence !== undefined) return sentence;
     current = current.cause;
   }

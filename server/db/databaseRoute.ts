@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { Client } from 'pg';
 import { afterHearingNothing } from './heardTime';
 
@@ -34,13 +35,30 @@ const routes = new Map<string, Promise<DatabaseRoute>>();
 const UNSUPPORTED = /unsupported startup parameter(?: in options)?: (\S+)/;
 const STATEMENTS = /transaction blocks not allowed in statement pooling mode/;
 
+/** The driver's error may lie under that of the query. */
+function messagesOf(error: unknown): string {
+  const messages: string[] = [];
+  let current = error;
+  for (let depth = 0; depth < 5 && isNativeError(current); depth += 1) {
+    messages.push(current.message);
+    current = current.cause;
+  }
+  return messages.join('\n');
+}
+
 /**
  * Explains what a pooler has said.
+ * @param url of the connection, if it may have been opened for a pooler that `DATABASE_POOLER` named wrongly
  * @returns one sentence, or undefined if it was not a pooler that refused
  */
-export function explainPooler(error: unknown): string | undefined {
-  const said = error instanceof Error ? error.message : '';
+export function explainPooler(error: unknown, url?: string): string | undefined {
+  const said = messagesOf(error);
   const [, parameter] = UNSUPPORTED.exec(said) ?? [];
+  const isOurs = (name: string) =>
+    url !== undefined && ![`?${name}=`, `&${name}=`].some((part) => url.includes(part));
+  if (parameter !== undefined && isOurs(parameter)) {
+    return `The pooler in front of the database refuses the startup parameter ${parameter}, which is sent if there is none: set DATABASE_POOLER=auto.`;
+  }
   if (parameter !== undefined) {
     return `The pooler in front of the database refuses the startup parameter ${parameter}: take it out of DATABASE_URL, or add it to ignore_startup_parameters of the pooler.`;
   }

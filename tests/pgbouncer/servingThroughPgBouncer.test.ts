@@ -86,3 +86,32 @@ it('a server whose DATABASE_URL has a parameter that PgBouncer refuses says whic
     'The pooler in front of the database refuses the startup parameter options: take it out of DATABASE_URL, or add it to ignore_startup_parameters of the pooler.\n',
   );
 });
+
+describe('a DATABASE_POOLER that is not what PgBouncer does', () => {
+  const POOLS_STATEMENTS =
+    'The pooler in front of the database pools statements and refuses transactions: set its pool_mode to transaction or session.';
+  const CASES: [string, string, RegExp][] = [
+    [
+      'none',
+      'transaction',
+      /^The pooler in front of the database refuses the startup parameter \S+, which is sent if there is none: set DATABASE_POOLER=auto\.\n$/,
+    ],
+    ['transaction', 'statement', new RegExp(`^${POOLS_STATEMENTS}\n$`)],
+  ];
+
+  it.each(CASES.flatMap((one) => [['enforce', ...one] as const, ['warn', ...one] as const]))(
+    'refuses the start in one sentence about the pooler, not the schema: SCHEMA_GUARD=%s, %s at pool_mode=%s',
+    async (guard, said, mode, sentence) => {
+      const { url } = await startPgBouncer(direct, { pool_mode: mode });
+      const node = startServer({
+        ...externalEnv(url),
+        DATABASE_POOLER: said,
+        SCHEMA_GUARD: guard,
+        LOG_LEVEL: 'info',
+      });
+      expect(await node.exited).toBe(1);
+      expect(node.stderr()).toMatch(sentence);
+      expect(node.stdout()).not.toContain('the schema could not be checked');
+    },
+  );
+});
