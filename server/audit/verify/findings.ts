@@ -24,6 +24,10 @@ export const FINDING_KINDS = {
     means: 'A trigger is switched off: changes are not refused.',
   },
   trigger_changed: { check: 'guards', means: 'A trigger does not refuse what it should.' },
+  trigger_extra: {
+    check: 'guards',
+    means: 'A trigger comes from no migration: it can swallow or change what is written.',
+  },
   triggers_bypassed: {
     check: 'guards',
     means: 'A setting of the server, the database or a role switches every trigger off.',

@@ -9,11 +9,15 @@ export interface TableRow {
 export interface TriggerRow {
   table: string;
   name: string;
-  /** As `pg_trigger` has them. */
+  /** As `pg_trigger` has it. */
   enabled: string;
-  type: number;
-  conditional: boolean;
-  calls: string;
+  /** As Postgres prints it, with nothing but the catalogue on the search path. */
+  definition: string;
+}
+
+export interface FunctionRow {
+  name: string;
+  definition: string;
 }
 
 export interface KeyRow {
@@ -33,6 +37,7 @@ export interface Guards {
   detours: readonly DetourRow[];
   tables: readonly TableRow[];
   triggers: readonly TriggerRow[];
+  functions: readonly FunctionRow[];
   keys: readonly KeyRow[];
   /** Who has switched triggers off by a setting. */
   bypasses: readonly string[];
@@ -51,37 +56,63 @@ export const TABLES = [
 /** All tables that are read: a tenant's slug names its log. */
 export const READ_TABLES = [...TABLES, 'tenants'] as const;
 
-/** `pg_trigger.tgtype`: before, for each statement, DELETE and TRUNCATE; and UPDATE too; and before each row, INSERT. */
-const KEPT = 2 + 8 + 32;
-const APPEND_ONLY = KEPT + 16;
-const BEFORE_INSERT = 1 + 2 + 4;
+interface WantedTrigger {
+  readonly table: string;
+  readonly name: string;
+  readonly fires: string;
+  readonly calls: keyof typeof GUARD_FUNCTIONS;
+}
 
-const TRIGGERS: readonly Pick<TriggerRow, 'table' | 'name' | 'type' | 'calls'>[] = [
-  ...['audit_leaves', 'audit_nodes', 'audit_checkpoints', 'evidence_keys'].map((table) => ({
-    table,
-    name: `${table}_append_only`,
-    type: APPEND_ONLY,
-    calls: 'audit_trees_refuse_change',
-  })),
+const plpgsql = (body: string): string =>
+  `RETURNS trigger LANGUAGE plpgsql AS $function$ BEGIN ${body} END $function$`;
+
+const refusal = (message: string): string =>
+  plpgsql(`RAISE EXCEPTION ${message} USING ERRCODE = 'insufficient_privilege';`);
+
+/** What the functions of the triggers do. */
+export const GUARD_FUNCTIONS = {
+  audit_logs_refuse_change: refusal("'audit_logs is append-only: % is refused', TG_OP"),
+  audit_trees_refuse_change: refusal("'% is append-only: % is refused', TG_TABLE_NAME, TG_OP"),
+  audit_logs_set_transaction: plpgsql('NEW.transaction_id := pg_current_xact_id(); RETURN NEW;'),
+} as const;
+
+const KEPT = 'BEFORE DELETE OR TRUNCATE';
+const APPEND_ONLY = 'BEFORE DELETE OR UPDATE OR TRUNCATE';
+
+const TRIGGERS: readonly WantedTrigger[] = [
+  ...['audit_leaves', 'audit_nodes', 'audit_checkpoints', 'evidence_keys'].map(
+    (table): WantedTrigger => ({
+      table,
+      name: `${table}_append_only`,
+      fires: APPEND_ONLY,
+      calls: 'audit_trees_refuse_change',
+    }),
+  ),
   {
     table: 'audit_logs',
     name: 'audit_logs_append_only',
-    type: APPEND_ONLY,
+    fires: APPEND_ONLY,
     calls: 'audit_logs_refuse_change',
   },
   {
     table: 'audit_logs',
     name: 'audit_logs_transaction',
-    type: BEFORE_INSERT,
+    fires: 'BEFORE INSERT',
     calls: 'audit_logs_set_transaction',
   },
   {
     table: 'audit_trees',
     name: 'audit_trees_kept',
-    type: KEPT,
+    fires: KEPT,
     calls: 'audit_trees_refuse_change',
   },
 ];
+
+/** A trigger as Postgres prints it if it is what the migrations make: all columns, no condition, no arguments. */
+function definitionOf({ table, name, fires, calls }: WantedTrigger): string {
+  const each = fires === 'BEFORE INSERT' ? 'ROW' : 'STATEMENT';
+  return `CREATE TRIGGER ${name} ${fires} ON public.${table} FOR EACH ${each} EXECUTE FUNCTION public.${calls}()`;
+}
 
 const KEYS: readonly KeyRow[] = [
   { table: 'audit_logs', columns: 'id' },
@@ -95,21 +126,31 @@ const KEYS: readonly KeyRow[] = [
 /** How many things {@link checkGuards} looks at, in words. */
 export const GUARDED = `${TABLES.length} tables, ${TRIGGERS.length} triggers, ${KEYS.length} keys are in place`;
 
-function checkTrigger(
-  wanted: (typeof TRIGGERS)[number],
-  found: TriggerRow | undefined,
-  report: Report,
-): void {
+function checkTrigger(wanted: WantedTrigger, found: TriggerRow | undefined, report: Report): void {
   const named = `trigger ${wanted.name} on ${wanted.table}`;
   if (!found) report({ kind: 'trigger_missing', message: `${named} is missing` });
   else if (!['O', 'A'].includes(found.enabled)) {
     report({ kind: 'trigger_disabled', message: `${named} is disabled` });
-  } else if (
-    found.type !== wanted.type ||
-    found.conditional ||
-    !found.calls.startsWith(`public.${wanted.calls}(`)
-  ) {
+  } else if (found.definition !== definitionOf(wanted)) {
     const message = `${named} does not do what it should: compare it with \`admin db check\``;
+    report({ kind: 'trigger_changed', message });
+  }
+}
+
+const isSame = (one: { table: string; name: string }, other: { table: string; name: string }) =>
+  one.table === other.table && one.name === other.name;
+
+/** Triggers that were made besides, and functions that do not do what those of the migrations do. */
+function checkAround({ triggers, functions }: Guards, report: Report): void {
+  for (const found of triggers) {
+    if (TRIGGERS.some((wanted) => isSame(wanted, found))) continue;
+    const message = `trigger ${found.name} on ${found.table} comes from no migration: it can swallow or change what is written`;
+    report({ kind: 'trigger_extra', message });
+  }
+  for (const { name, definition } of functions) {
+    const wanted = `CREATE OR REPLACE FUNCTION public.${name}() ${GUARD_FUNCTIONS[name as keyof typeof GUARD_FUNCTIONS]}`;
+    if (definition.replaceAll(/\s+/g, ' ').trim() === wanted) continue;
+    const message = `function ${name}, which triggers call, does not do what it should: compare it with \`admin db check\``;
     report({ kind: 'trigger_changed', message });
   }
 }
@@ -127,11 +168,10 @@ export function checkGuards(guards: Guards, report: Report): boolean {
   }
   const isThere = (row: { table: string }) => kinds.get(row.table) === 'r';
   for (const wanted of TRIGGERS.filter(isThere)) {
-    const found = guards.triggers.find(
-      ({ table, name }) => table === wanted.table && name === wanted.name,
-    );
+    const found = guards.triggers.find((row) => isSame(row, wanted));
     checkTrigger(wanted, found, report);
   }
+  checkAround(guards, report);
   for (const { table, columns } of KEYS.filter(isThere)) {
     if (!guards.keys.some((key) => key.table === table && key.columns === columns)) {
       const message = `${table} has no unique key on (${columns})`;

@@ -9,6 +9,7 @@ import { listFindings } from './findings';
 import type { LogFindings } from './findings';
 import type { Report } from './findings';
 import { checkGuards } from './guards';
+import { readGuards } from './guardStore';
 import { checkUnsealed } from './unsealed';
 import type { Unsealed } from './unsealed';
 import {
@@ -17,7 +18,6 @@ import {
   lookAgain,
   openClient,
   openStreams,
-  readGuards,
   readSealer,
   readStoredKeys,
   readUnsealed,

@@ -125,7 +125,7 @@ SELECT 'setting',
   v
 FROM pg_db_role_setting s, unnest(s.setconfig) AS v
 WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
-  AND v LIKE 'session_replication_role=%' AND v <> 'session_replication_role=origin'
+  AND v LIKE 'session_replication_role=%' AND lower(v) <> 'session_replication_role=origin'
 
 UNION ALL
 SELECT 'grant', format('%s to %s', g.name, g.grantee),

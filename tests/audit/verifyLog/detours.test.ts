@@ -1,59 +1,21 @@
 import { findForeignNumber } from '@/server/audit/verify/jsonNumbers';
-import { Scene, runCommand } from './scene';
+import { Auditor, told } from './auditor';
+import { Scene } from './scene';
 
-const READ =
-  'audit_logs, audit_leaves, audit_nodes, audit_trees, audit_checkpoints, audit_sealer, evidence_keys, tenants';
-const role = `auditor_detours_${process.pid}_${Date.now()}`;
-
+let auditor: Auditor;
 let scene: Scene;
-let asAuditor: NodeJS.ProcessEnv;
+const during = (deed: string, undo: string) => auditor.during(deed, undo);
 
 beforeAll(async () => {
-  scene = await Scene.withLog();
-  await scene.query(
-    `CREATE ROLE ${role} LOGIN PASSWORD 'secret'; GRANT SELECT ON ${READ} TO ${role}`,
-  );
-  const url = new URL(scene.url);
-  [url.username, url.password] = [role, 'secret'];
-  asAuditor = { ...scene.env, DATABASE_URL: url.toString() };
+  auditor = await Auditor.open();
+  scene = auditor.scene;
 });
 
-afterAll(async () => {
-  await scene.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
-  await scene.close();
-});
-
-interface Told {
-  kind: string;
-  leaf?: number;
-  event?: string;
-  message: string;
-}
-
-/** What the command tells the auditor's role, which may only read. */
-async function look(...words: string[]): Promise<Told[]> {
-  const { code, stdout, stderr } = await runCommand(asAuditor, ['--json', ...words]);
-  expect(stderr).toBe('');
-  const { findings, sound } = JSON.parse(stdout) as { findings: Told[]; sound: boolean };
-  expect([code, sound]).toEqual(findings.length > 0 ? [1, false] : [0, true]);
-  return findings;
-}
-
-/** Does something by SQL, has the auditor look, and undoes it. */
-async function during(deed: string, undo: string): Promise<Told[]> {
-  await scene.tamper(deed);
-  try {
-    return await look();
-  } finally {
-    await scene.tamper(undo);
-  }
-}
-
-const told = (findings: Told[]) => findings.map(({ kind, message }) => [kind, message]);
+afterAll(() => auditor.close());
 
 describe('the role of an auditor finds', () => {
   it('nothing in a log that nobody touched', async () => {
-    expect(await look()).toEqual([]);
+    expect(await auditor.look()).toEqual([]);
   });
 
   it('row security that hides an event from it, and that the event is missing', async () => {
@@ -115,7 +77,7 @@ describe('the role of an auditor finds', () => {
     'a view in the place of %s',
     async (table) => {
       const findings = await during(
-        `ALTER TABLE ${table} RENAME TO gone; CREATE VIEW ${table} AS SELECT * FROM gone; GRANT SELECT ON ${table} TO ${role}`,
+        `ALTER TABLE ${table} RENAME TO gone; CREATE VIEW ${table} AS SELECT * FROM gone; GRANT SELECT ON ${table} TO ${auditor.role}`,
         `DROP VIEW ${table}; ALTER TABLE gone RENAME TO ${table}`,
       );
       expect(told(findings)).toEqual([['table_missing', `${table} is not a table`]]);
@@ -127,15 +89,15 @@ describe('the role of an auditor finds', () => {
     await scene.query(
       `CREATE SCHEMA before; CREATE TABLE before.audit_logs AS SELECT * FROM public.audit_logs;
        CREATE FUNCTION before.to_char(timestamp, text) RETURNS text LANGUAGE sql AS 'SELECT ''2000-01-01''';
-       GRANT USAGE ON SCHEMA before TO ${role}; GRANT SELECT ON ALL TABLES IN SCHEMA before TO ${role};
-       ALTER ROLE ${role} SET search_path = before, public, pg_catalog`,
+       GRANT USAGE ON SCHEMA before TO ${auditor.role}; GRANT SELECT ON ALL TABLES IN SCHEMA before TO ${auditor.role};
+       ALTER ROLE ${auditor.role} SET search_path = before, public, pg_catalog`,
     );
     const findings = await during(
       `UPDATE public.audit_logs SET country = 'FR' WHERE id = '${event}'`,
       `UPDATE public.audit_logs SET country = 'DE' WHERE id = '${event}'`,
     );
     expect(findings).toEqual([expect.objectContaining({ kind: 'event_changed', event })]);
-    await scene.query(`ALTER ROLE ${role} RESET search_path; DROP SCHEMA before CASCADE`);
+    await scene.query(`ALTER ROLE ${auditor.role} RESET search_path; DROP SCHEMA before CASCADE`);
   });
 
   it.each(['1.0', '22.000', '1e2', '9007199254740993', '1e400', '0.10000000000000001'])(
