@@ -127,12 +127,13 @@ async function signIn(
 }
 
 /**
- * Has the browser forget what pages kept while somebody was signed in (ASVS 14.3.1). Not its cookies: they are the whole
+ * Has the browser forget the cached answers of the person who was signed in (ASVS 14.3.1). Not its storage, which belongs to every
+ * application of the origin, and which the client clears itself. Not its cookies: they are the whole
  * domain's, and the device's is what tells a known device at the next sign-in.
  */
 function signedOut(req: Request, res: Response): void {
   clearChallengeCookie(req, res);
-  res.setHeader('clear-site-data', '"cache", "storage"');
+  res.setHeader('clear-site-data', '"cache"');
   res.status(204).end();
 }
 

@@ -12,12 +12,15 @@ const DEVICE_MAX_AGE_SEC = 400 * 86_400;
 const REFRESH_COOKIE = 'refresh';
 const MAX_LENGTH = 256;
 
-const plain = { httpOnly: true, sameSite: 'strict', path: '/api' } as const;
+/** For every path: Gatehouse may be below one that it does not know. */
+const plain = { httpOnly: true, sameSite: 'strict', path: '/' } as const;
+/** On plain HTTP, the path of earlier releases. */
+const FORMER_PATH = '/api';
 
 /** A browser takes `__Host-` from this host alone, over TLS, for every path: a neighbour cannot plant one. */
 const nameOf = (req: Request, name: string) => (isSecure(req) ? `__Host-${name}` : name);
 const attributes = (req: Request): CookieOptions =>
-  isSecure(req) ? { ...plain, path: '/', secure: true } : plain;
+  isSecure(req) ? { ...plain, secure: true } : plain;
 
 const pairsOf = (req: Request, name: string): string[] =>
   (req.headers.cookie ?? '').split(';').filter((pair) => pair.split('=', 1)[0]?.trim() === name);
@@ -49,11 +52,12 @@ export function clearChallengeCookie(req: Request, res: Response): void {
 
 export function setDeviceCookie(req: Request, res: Response, value: string): void {
   const maxAge = DEVICE_MAX_AGE_SEC * 1000;
+  if (!isSecure(req) && pairsOf(req, DEVICE_COOKIE).length > 1) {
+    // An earlier release set the other one; two of a name would count for nothing as long as it lives.
+    res.clearCookie(DEVICE_COOKIE, { ...plain, path: FORMER_PATH });
+  }
   res.cookie(nameOf(req, DEVICE_COOKIE), value, { ...attributes(req), maxAge });
 }
-
-/** Also on plain HTTP for every path: Gatehouse may be below one that it does not know. */
-const refreshAttributes = (req: Request): CookieOptions => ({ ...attributes(req), path: '/' });
 
 export const countRefreshCookies = (req: Request): number =>
   pairsOf(req, nameOf(req, REFRESH_COOKIE)).length;
@@ -68,9 +72,9 @@ export function setRefreshCookie(
   maxAgeMs: number | undefined,
 ): void {
   const kept = maxAgeMs === undefined ? {} : { maxAge: maxAgeMs };
-  res.cookie(nameOf(req, REFRESH_COOKIE), refreshToken, { ...refreshAttributes(req), ...kept });
+  res.cookie(nameOf(req, REFRESH_COOKIE), refreshToken, { ...attributes(req), ...kept });
 }
 
 export function clearRefreshCookie(req: Request, res: Response): void {
-  res.clearCookie(nameOf(req, REFRESH_COOKIE), refreshAttributes(req));
+  res.clearCookie(nameOf(req, REFRESH_COOKIE), attributes(req));
 }

@@ -62,7 +62,7 @@ describe('a login that looks wrong', () => {
     expect(cookie).toMatch(/^gh_challenge=chl_/);
     const attributes = (cookie ?? '').split('; ').slice(1);
     expect(attributes).toEqual(expect.arrayContaining(['HttpOnly', 'SameSite=Strict']));
-    expect(attributes).toContain('Path=/api');
+    expect(attributes).toContain('Path=/');
     expect(attributes).not.toContain('Secure');
   });
 
