@@ -36,6 +36,11 @@ export const FINDING_KINDS = {
     check: 'guards',
     means: 'A key is gone that keeps rows from being there twice.',
   },
+  column_changed: {
+    check: 'guards',
+    means:
+      'A column is not as the migrations make it: it need not show what was written, or runs something on each write.',
+  },
   row_security: {
     check: 'guards',
     means: 'Row security of a table can hide rows from a role that reads it, such as an auditor.',

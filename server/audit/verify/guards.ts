@@ -1,4 +1,5 @@
 import type { Report } from './findings';
+import { READ_COLUMNS } from './readColumns';
 
 /** A table in the schema: its kind is `r` where it is one. */
 export interface TableRow {
@@ -25,6 +26,14 @@ export interface KeyRow {
   columns: string;
 }
 
+export interface ColumnRow {
+  table: string;
+  name: string;
+  definition: string;
+  /** Whether something is run for it where a row is written. */
+  runs: boolean;
+}
+
 /** What makes a table show other rows than it holds, or statements do something else. */
 export interface DetourRow {
   kind: 'row_security' | 'table_inherits' | 'rewrite_rule';
@@ -38,6 +47,7 @@ export interface Guards {
   tables: readonly TableRow[];
   triggers: readonly TriggerRow[];
   functions: readonly FunctionRow[];
+  columns: readonly ColumnRow[];
   keys: readonly KeyRow[];
   /** Who has switched triggers off by a setting. */
   bypasses: readonly string[];
@@ -156,6 +166,24 @@ function checkAround({ triggers, functions }: Guards, report: Report): void {
 }
 
 /**
+ * What is read need not be what was written where a column has another type or is computed; one more can run something. A column
+ * that is gone is missed by the queries.
+ */
+function checkColumns(columns: Guards['columns'], report: Report): void {
+  for (const { table, name, definition, runs } of columns) {
+    const wanted = READ_COLUMNS[table]?.[name];
+    const named = `column ${name} of ${table}`;
+    if (wanted !== undefined && definition !== wanted) {
+      const message = `${named} is ${definition}; the migrations make ${wanted}`;
+      report({ kind: 'column_changed', message });
+    } else if (wanted === undefined && runs && table !== 'tenants') {
+      const message = `${named} comes from no migration, and is ${definition}`;
+      report({ kind: 'column_changed', message });
+    }
+  }
+}
+
+/**
  * Looks at what keeps the log from being changed. That it is in place now proves nothing about yesterday; that it is not, much.
  * @returns whether every table is there, so that the log can be read
  */
@@ -172,6 +200,7 @@ export function checkGuards(guards: Guards, report: Report): boolean {
     checkTrigger(wanted, found, report);
   }
   checkAround(guards, report);
+  checkColumns(guards.columns, report);
   for (const { table, columns } of KEYS.filter(isThere)) {
     if (!guards.keys.some((key) => key.table === table && key.columns === columns)) {
       const message = `${table} has no unique key on (${columns})`;

@@ -53,7 +53,7 @@ export interface Verification {
   readonly findings: LogFindings;
   /** What is worth knowing and nothing wrong. */
   readonly notices: readonly string[];
-  /** Undefined where tables are missing, so that nothing could be read. */
+  /** Undefined where tables are missing or columns are of another type, so that not all could be read. */
   readonly walk: Walk | undefined;
   /** How many earlier checkpoints were given. */
   readonly given: number;
@@ -186,6 +186,24 @@ function noticesOf({ walk, sealer, passed }: Looked, options: VerifyOptions): st
   return notices;
 }
 
+/** What Postgres says where an operator or a function is asked for a type that it is not made for. */
+const WRONG_TYPE = ['42883', '42804', '22P02'];
+
+/** @returns undefined where a column was changed, which has been told, into one that the queries cannot read */
+async function lookIfPossible(
+  client: Client,
+  options: VerifyOptions,
+  findings: LogFindings,
+): Promise<Looked | undefined> {
+  try {
+    return await look(client, options, findings.add);
+  } catch (error) {
+    const code = String((error as { code?: unknown }).code);
+    if (WRONG_TYPE.includes(code) && findings.count().column_changed) return undefined;
+    throw error;
+  }
+}
+
 async function verifyWith(client: Client, options: VerifyOptions): Promise<Verification> {
   const findings = listFindings(options.limit);
   const report = findings.add;
@@ -196,8 +214,9 @@ async function verifyWith(client: Client, options: VerifyOptions): Promise<Verif
       'This database has no audit log: is DATABASE_URL right, and was it migrated?',
     );
   }
-  if (!checkGuards(guards, report)) return { findings, notices: [], walk: undefined, given: 0 };
-  const looked = await look(client, options, report);
+  const isThere = checkGuards(guards, report);
+  const looked = isThere ? await lookIfPossible(client, options, findings) : undefined;
+  if (!looked) return { findings, notices: [], walk: undefined, given: 0 };
   await client.query('COMMIT');
   const waiting = await judgeWaiting(client, looked, options, report);
   const notices = [...noticesOf(looked, options), ...waiting];

@@ -13,15 +13,16 @@ const CONNECT_MS = 10_000;
 /** More keys than ever sign here: they are recognised, not believed. */
 const MOST_KEYS = 1000;
 
-/** The text of a column of type jsonb, as Postgres writes it: parsing it would lose how its numbers are written. */
+/** The text of a column of type jsonb, or json, as Postgres writes it: parsing it would lose how its numbers are written. */
 class JsonText {
   constructor(readonly text: string) {}
 }
 
-const JSONB = 3802;
-/** All but jsonb as the driver reads it. */
+/** json and jsonb. */
+const JSON_TYPES = [114, 3802];
+/** All but these as the driver reads it. */
 const readTypes = new TypeOverrides();
-readTypes.setTypeParser(JSONB, (text: string) => new JsonText(text));
+for (const type of JSON_TYPES) readTypes.setTypeParser(type, (text: string) => new JsonText(text));
 
 /** A connection of its own, without a time limit on statements: the whole log is read in one transaction. */
 export async function openClient(url: string): Promise<Client> {
@@ -147,7 +148,7 @@ const numbered =
     return rows;
   };
 
-/** Reads how numbers are written before the details are parsed. What is not of type jsonb any more is left as it is. */
+/** Reads how numbers are written before the details are parsed. What is of neither type any more is left as it is. */
 const withDetails = (read: () => Promise<LeafRow[]>) => async (): Promise<LeafRow[]> =>
   (await read()).map((row) => {
     const details: unknown = row.details;
