@@ -101,7 +101,7 @@ describe('in the folder that is deployed', () => {
     ]);
     expect((await fetch(`${url}/health/ready`)).status).toBe(200);
     expect(server.stdout()).toContain(
-      'SCHEMA_KNOWN_ROLE is no setting of Gatehouse, and nothing reads it: SCHEMA_KNOWN_ROLES is one.',
+      'SCHEMA_KNOWN_ROLE is an unknown setting; did you mean SCHEMA_KNOWN_ROLES?',
     );
     server.stop();
     await server.ended;

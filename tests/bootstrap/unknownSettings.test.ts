@@ -25,17 +25,22 @@ describe('a setting that looks like ours and is none', () => {
     ['SMTP_HOST', undefined],
     ['SMTP_PORT', undefined],
     ['LOG_LEVL', 'LOG_LEVEL'],
+    ['DRAIN_DELAY', 'DRAIN_DELAY_SEC'],
+    ['KEEP_ALIVE_TIMEOUT', 'KEEP_ALIVE_TIMEOUT_SEC'],
+    ['TRUST_PROXIES', 'TRUST_PROXY'],
+    ['CORS_ALLOWED_ORIGINS', 'CORS_ORIGINS'],
+    ['PASSWORD_MIN', 'PASSWORD_MIN_LENGTH'],
+    ['CORS_CREDENTIALS', undefined],
+    ['KEEP_ALIVE_PROBES', undefined],
   ])('%s is named, with %s', (name, meant) => {
-    const hint = meant === undefined ? '' : `: ${meant} is one`;
-    expect(found({ [name]: 'unspeakable' })).toEqual([
-      `${name} is no setting of Gatehouse, and nothing reads it${hint}.`,
-    ]);
+    const hint = meant === undefined ? '.' : `; did you mean ${meant}?`;
+    expect(found({ [name]: 'unspeakable' })).toEqual([`${name} is an unknown setting${hint}`]);
   });
 
   it('is never told of what other programs use', () => {
     const others = `PATH HOME HOSTNAME HOSTS PORTS LANG LC_ALL TERM USER SHELL PWD OLDPWD MAIL EDITOR COLORTERM
       NODE_PATH NODE_OPTIONS NODE_EXTRA_CA_CERTS NODE_NO_WARNINGS PGHOST PGPASSWORD PGSSLMODE TZ CI DEBUG
-      LOG_FORMAT LOG_FILE PUBLIC_KEY PUBLIC_HOST RELEASE_ID REQUEST_ID SESSION_ID TOKEN PASSWORD IP_ADDRESS
+      ACCESS_TOKEN TOKEN_SECRET TRUST_STORE HASH_KEY KEEP_ALIVE LOGIN_URL PASSWORD_FILE METRICS_PORT LOG_FORMAT LOG_FILE PUBLIC_KEY PUBLIC_HOST RELEASE_ID REQUEST_ID SESSION_ID TOKEN PASSWORD IP_ADDRESS
       npm_config_cache npm_lifecycle_event npm_package_name INIT_CWD XDG_SESSION_ID SSH_AUTH_SOCK AWS_REGION
       KUBERNETES_SERVICE_HOST KUBERNETES_PORT GATEHOUSE_SERVICE_HOST GATEHOUSE_SERVICE_PORT
       GATEHOUSE_SERVICE_PORT_HTTP GATEHOUSE_PORT_3000_TCP GATEHOUSE_PORT_3000_TCP_ADDR`;
@@ -54,7 +59,7 @@ describe('a setting that looks like ours and is none', () => {
     const load = () => loadConfig({ NODE_ENV: 'production', JWT_SIGNINGKEY: jwtSigningKey });
     expect(load).toThrow(ConfigError);
     expect(load).toThrow(
-      /^JWT_SIGNING_KEY is missing: [^]*\nJWT_SIGNINGKEY is no setting of Gatehouse, and nothing reads it: JWT_SIGNING_KEY is one\.$/m,
+      /^JWT_SIGNING_KEY is missing: [^]*\nJWT_SIGNINGKEY is an unknown setting; did you mean JWT_SIGNING_KEY\?$/m,
     );
     expect(load).not.toThrow(/PRIVATE KEY/);
   });
