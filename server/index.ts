@@ -21,6 +21,7 @@ import { createDeps } from './deps';
 import type { Deps } from './deps';
 import { createHttpServer } from './httpServer';
 import type { HttpServer } from './httpServer';
+import { explainListenFault } from './listenFault';
 
 interface Running {
   stopMaintenance?: () => void;
@@ -42,10 +43,7 @@ function listen(deps: Deps): Promise<HttpServer> {
   const http = createHttpServer(deps);
   const { server } = http;
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE';
-      reject(taken ? new Error(`Port ${port} is taken: set PORT to another one.`) : error);
-    });
+    server.once('error', (error) => reject(explainListenFault(error, { port, host })));
     server.listen(port, host, () => resolve(http));
   });
 }
@@ -119,8 +117,11 @@ async function start(running: Running): Promise<void> {
   // After the port is ours: a sign-in made by a start that then fails would never be shown.
   const signIn = config.mode === 'embedded' ? await createDemo(deps) : undefined;
   const { port } = running.http.server.address() as AddressInfo;
-  const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
-  greet(`http://${host}:${port}`, signIn);
+  const { host } = config;
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const name = everywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  greet(`http://${name}:${port}`, signIn);
+  if (everywhere) say(`It listens on every address of this machine, because HOST is ${host}.`);
 }
 
 /**
@@ -153,14 +154,19 @@ function complain(error: unknown): void {
   // Refusals to start are sentences; only what nobody foresaw needs a stack.
   const foreseen =
     named &&
-    /ConfigError|MigrationError|SchemaDriftError|OwnerRoleError|KeyCheckError|EmbeddedPostgresError|ConnectionError|PoolerError/.test(
+    /ConfigError|MigrationError|SchemaDriftError|OwnerRoleError|KeyCheckError|EmbeddedPostgresError|ConnectionError|PoolerError|ListenError/.test(
       error.name,
     );
-  const plain = named && (foreseen || error.message.startsWith('Port '));
-  process.stderr.write(`${plain ? error.message : named ? error.stack : String(error)}\n`);
+  process.stderr.write(`${foreseen ? error.message : named ? error.stack : String(error)}\n`);
 }
 
 async function main(): Promise<void> {
+  if (process.argv.length > 2) {
+    process.stderr.write(
+      'The server takes no arguments: settings come from the environment and .env. `npm run --silent admin -- help` lists the commands.\n',
+    );
+    process.exit(EXIT.FAILED);
+  }
   const running: Running = {};
   let stopping = false;
   const stop = (signal: NodeJS.Signals) => {

@@ -1,0 +1,28 @@
+/** The server cannot listen; the message is a plain sentence that names the setting. */
+export class ListenError extends Error {
+  constructor(message: string, options: ErrorOptions) {
+    super(message, options);
+    this.name = 'ListenError';
+  }
+}
+
+/**
+ * Says which setting mends it if the server cannot listen.
+ * @returns the error itself if nobody foresaw it
+ */
+export function explainListenFault(
+  error: NodeJS.ErrnoException,
+  { port, host }: { port: number; host: string },
+): Error {
+  const sentences: Readonly<Record<string, string>> = {
+    EADDRINUSE: `Port ${port} is taken: set PORT to another one.`,
+    EACCES: `Port ${port} needs more rights: choose a PORT from 1024 on.`,
+    EADDRNOTAVAIL: `HOST ${host} is no address of this machine.`,
+    EAFNOSUPPORT: `HOST ${host} is an address of a kind that this machine does not have.`,
+    ENOTFOUND: `HOST ${host} is a name that nobody knows: set it to an address of this machine.`,
+    EAI_AGAIN: `HOST ${host} is a name that nobody knows: set it to an address of this machine.`,
+    EINVAL: `HOST ${host} is no address that a server can listen on.`,
+  };
+  const sentence = sentences[error.code ?? ''];
+  return sentence === undefined ? error : new ListenError(sentence, { cause: error });
+}
