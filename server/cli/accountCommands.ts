@@ -49,12 +49,13 @@ export function unlockCommand(options: Options) {
     const { deps, ctx } = operator;
     const { tenantId, userId, staffId, email } = await staffOf(operator, options);
     await deps.db.transaction(async (tx) => {
-      await forgetGuesses(deps, tx, email);
+      let cleared = await forgetGuesses(deps, tx, email);
       const codes = [
         attemptSubject(deps.keys, 'staff', staffId),
         attemptSubject(deps.keys, 'person', userId),
       ];
-      for (const subject of codes) await clearAttempts(tx, ['step_up'], subject);
+      for (const subject of codes) cleared += await clearAttempts(tx, ['step_up'], subject);
+      if (cleared === 0) throw new CommandError(`'${email}' is not locked.`);
       await recordAudit(tx, ctx, {
         action: 'STAFF_UNLOCKED',
         outcome: 'success',

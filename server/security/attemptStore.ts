@@ -199,10 +199,11 @@ export async function clearAttempts(
   db: Db,
   scopes: readonly AttemptScope[],
   subject: string,
-): Promise<void> {
-  await db
+): Promise<number> {
+  const { rowCount } = await db
     .delete(failedAttempts)
     .where(and(inArray(failedAttempts.scope, [...scopes]), eq(failedAttempts.subject, subject)));
+  return rowCount ?? 0;
 }
 
 /** Forgets counters that have been still for 30 days and are far from any limit. */

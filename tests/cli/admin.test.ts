@@ -219,6 +219,14 @@ describe('staff force-logout, enroll-totp and unlock', () => {
     expect((await logIn(url, email, PASSWORD)).status).toBe(200);
   });
 
+  it('unlock of a person who is not locked fails, and writes no event', async () => {
+    const email = 'never-locked@example.com';
+    resultOf(await admin(create(email), PASSWORD));
+    const before = await auditOf('STAFF_UNLOCKED');
+    expect(complaintOf(await admin(staff('unlock', email)))).toBe(`'${email}' is not locked.`);
+    expect(await auditOf('STAFF_UNLOCKED')).toStrictEqual(before);
+  });
+
   it.each(['force-logout', 'enroll-totp', 'unlock'])('%s refuses a stranger', async (command) => {
     expect(complaintOf(await admin(staff(command, 'stranger@example.com')))).toBe(
       `Tenant '${SEEDED_TENANT}' has no staff member 'stranger@example.com'.`,
