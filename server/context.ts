@@ -30,7 +30,7 @@ export interface RequestContext {
   readonly correlationId: string;
   /** The client chose the correlation id: it joins events, and proves nothing. */
   readonly correlationIdFrom?: 'client';
-  /** The operator's own reference of why, such as the number of a ticket. */
+  /** The operator's own reason, such as the number of a ticket. */
   readonly ticket?: string;
   readonly tenantId: string | null;
   readonly actor: Actor;

@@ -35,7 +35,7 @@ export interface MigrateOptions extends LockOptions {
   correlationId?: string | undefined;
   /** Of the audit events. Default `system`. */
   actor?: string | undefined;
-  /** The operator's own reference of why. */
+  /** The operator's own reason. */
   ticket?: string | undefined;
 }
 

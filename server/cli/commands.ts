@@ -67,7 +67,7 @@ export const COMMANDS: CommandTable = {
     run: showStaffCommand,
   },
   'staff disable': {
-    summary: 'Signs a person out of a tenant, and lets them in no more.',
+    summary: 'Signs a person out of a tenant, and blocks sign-in.',
     usage: '--tenant S (--email E | --staff ID)',
     example: PERSON,
     writes: true,
@@ -96,7 +96,7 @@ export const COMMANDS: CommandTable = {
     run: forceLogoutCommand,
   },
   'staff set-password': {
-    summary: 'Gives a person another password, and ends their sessions in all tenants.',
+    summary: "Changes a person's password, and ends their sessions in all tenants.",
     usage: '--tenant S (--email E | --staff ID) --password-stdin',
     example: `${PERSON} --password-stdin`,
     piped: PIPED,
@@ -120,7 +120,7 @@ export const COMMANDS: CommandTable = {
     run: setEmailCommand,
   },
   'staff unlock': {
-    summary: 'Forgets the failed tries that lock a person out.',
+    summary: 'Clears the failed attempts that lock a person out.',
     usage: '--tenant S (--email E | --staff ID)',
     example: PERSON,
     writes: true,
@@ -133,8 +133,8 @@ export const COMMANDS: CommandTable = {
     says: {
       since: 'The last moment of which nothing is lost. A sign-out that was lost leaves no trace.',
       until:
-        'When the new database took over: people whose sessions all began later stay signed in. Now if left away.',
-      tenant: 'The slug of the one tenant; all tenants if left away.',
+        'When the new database took over: people whose sessions all began later stay signed in. Now if omitted.',
+      tenant: 'The slug of the one tenant; all tenants if omitted.',
     },
     writes: true,
     run: endSessionsCommand,
@@ -185,13 +185,15 @@ export const COMMANDS: CommandTable = {
     run: checkCommand,
   },
   'feed status': {
-    summary: 'Says how far the receiver of events is, or whether it has what the log has.',
+    summary:
+      'Shows how many events the receiver has. With --leaf and --hash: checks one of them against the log.',
     usage: '[--log ID [--leaf N --hash H]]',
     example: '',
     run: feedStatusCommand,
   },
   'feed rewind': {
-    summary: 'Sends the events of a log again from one on, or skips to it.',
+    summary:
+      'Continues the feed of a log at event N: sends again from there, or skips what is before.',
     usage: '--log ID --to N',
     example: '--log 0198c7a2-5a51-7d6c-8f0e-3b1f6a0c9d11 --to 1200',
     says: { to: 'The index of the first event to send.' },

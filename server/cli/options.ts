@@ -9,7 +9,7 @@ export function optional(options: Options, name: string): string | undefined {
 }
 
 /**
- * The operator's own reference of why.
+ * The operator's own reason.
  * @throws CommandError if it is not 1 to 128 characters in one line
  */
 export function ticketOf(options: Options): string | undefined {

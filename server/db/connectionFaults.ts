@@ -73,7 +73,7 @@ const BY_CODE: Readonly<Record<string, Sentence>> = {
   EACCES: ({ server }) =>
     `This account may not use the socket of the database server at ${server}: see the host in DATABASE_URL.`,
   '3D000': ({ server, database }) =>
-    `There is no database ${database} on the server ${server}: create it, or see the end of DATABASE_URL.`,
+    `There is no database ${database} on the server ${server}: create it, or check the database name in DATABASE_URL.`,
   '28P01': REFUSED_PASSWORD,
   '53300': ({ server, user }) =>
     `The database server ${server} has no connection left for user ${user}: raise its max_connections, or lower DATABASE_POOL_SIZE.`,

@@ -109,7 +109,7 @@ describe.each(Object.keys(WAYS))('%s', (way) => {
 
   it('names a database that does not exist', async () => {
     expect(await run(urlWith({ database: 'nowhere' }))).toBe(
-      `There is no database nowhere on the server ${own().host}: create it, or see the end of DATABASE_URL.`,
+      `There is no database nowhere on the server ${own().host}: create it, or check the database name in DATABASE_URL.`,
     );
   });
 
