@@ -14,8 +14,8 @@ export interface Exchanges {
   /** The newest request of a connection, also if it was answered. */
   latest(socket: Socket): Exchange | undefined;
   all(): Exchange[];
-  /** Connections on which not a byte has come yet. */
-  unused(): Socket[];
+  /** Connections on which no request has come whole to its body yet: nothing may have come, or line breaks, or half a header. */
+  withoutRequest(): Socket[];
 }
 
 /** Follows every connection of the server. To be called before the application listens for requests. */
@@ -37,6 +37,6 @@ export function followExchanges(server: Server): Exchanges {
     of: (socket) => [...(open.get(socket) ?? [])],
     latest: (socket) => newest.get(socket),
     all: () => [...open.values()].flat(),
-    unused: () => [...open.keys()].filter(({ bytesRead }) => bytesRead === 0),
+    withoutRequest: () => [...open.keys()].filter((socket) => !newest.has(socket)),
   };
 }

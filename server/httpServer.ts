@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { createApp } from './createApp';
 import type { Deps } from './deps';
 import { followExchanges } from './exchanges';
@@ -13,6 +14,10 @@ const LONGEST_CHECK_MS = 5000;
 const FINISH_MS = 20_000;
 /** A connection that is kept alive goes idle only after the request that it carries now. */
 const SWEEP_MS = 100;
+/** How many sweeps a connection on which nothing came may stay: one that was accepted last may be about to ask. */
+const UNUSED_SWEEPS = 2;
+/** As many, if bytes came and no more do: they may be half a request, or line breaks, which are none. */
+const SILENT_SWEEPS = 20;
 
 export interface HttpServer {
   server: Server;
@@ -20,12 +25,29 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
+/**
+ * To node a connection without a request is not idle: it would hold up the end.
+ * @returns a sweep that closes those on which nothing more came for a while
+ */
+function createSilenceSweep(exchanges: Exchanges): () => void {
+  const seen = new WeakMap<Socket, { bytes: number; sweeps: number }>();
+  return () => {
+    for (const socket of exchanges.withoutRequest()) {
+      const bytes = socket.bytesRead;
+      const before = seen.get(socket);
+      const sweeps = before?.bytes === bytes ? before.sweeps + 1 : 1;
+      seen.set(socket, { bytes, sweeps });
+      if (sweeps > (bytes === 0 ? UNUSED_SWEEPS : SILENT_SWEEPS)) socket.destroy();
+    }
+  };
+}
+
 async function close(server: Server, exchanges: Exchanges, logger: Logger): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
+  const closeSilent = createSilenceSweep(exchanges);
   const closeIdle = () => {
     server.closeIdleConnections();
-    // To node a connection that was never used is not idle: it would hold up the end.
-    for (const socket of exchanges.unused()) socket.destroy();
+    closeSilent();
   };
   closeIdle();
   const sweep = setInterval(closeIdle, SWEEP_MS);
@@ -43,10 +65,20 @@ function sayClose({ drain }: Pick<Deps, 'drain'>, server: Server, exchanges: Exc
   const say = (res: ServerResponse) => {
     if (!res.headersSent) res.setHeader('connection', 'close');
   };
-  server.on('request', (_req: IncomingMessage, res) => {
-    if (drain.begun()) say(res);
+  const take = (res: ServerResponse) => {
+    if (!res.headersSent) res.removeHeader('connection');
+  };
+  // The connection ends with the answer that says so: of the requests that it carries already, none is lost.
+  const sayOn = (socket: Socket) => {
+    const carried = exchanges.of(socket);
+    const last = carried.at(-1);
+    carried.slice(0, -1).forEach(({ res }) => take(res));
+    if (last) say(last.res);
+  };
+  server.on('request', ({ socket }: IncomingMessage) => {
+    if (drain.begun()) sayOn(socket);
   });
-  drain.onBegin(() => exchanges.all().forEach(({ res }) => say(res)));
+  drain.onBegin(() => new Set(exchanges.all().map(({ req }) => req.socket)).forEach(sayOn));
 }
 
 /**
@@ -68,8 +100,11 @@ export function createHttpServer(deps: Deps): HttpServer {
     // Node would answer without a correlation id; the application refuses such a request.
     requireHostHeader: false,
   });
+  // Node would drop those beyond 2000 in silence, and a second Host with them. 16 kB bound them anyway.
+  server.maxHeadersCount = 0;
   const exchanges = followExchanges(server);
-  refuseRequests(server, exchanges, deps, Math.max(0, keepAliveTimeout - headersTimeout));
+  const unusedMs = Math.max(0, keepAliveTimeout - headersTimeout);
+  refuseRequests(server, exchanges, deps, { unusedMs, headersTimeout });
   sayClose(deps, server, exchanges);
   server.on('request', createApp(deps));
   // Node would answer 417 by itself; the application does, with a body.

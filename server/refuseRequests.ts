@@ -14,6 +14,12 @@ const LINGER_MS = 2000;
 /** The first byte of a TLS handshake (RFC 8446 5.1). */
 const TLS_HANDSHAKE = 0x16;
 
+interface Waits {
+  /** How long a connection may stay open before its first byte, once node has counted it as late. */
+  unusedMs: number;
+  headersTimeout: number;
+}
+
 type ParserError = Error & { code?: string; rawPacket?: Buffer };
 
 /**
@@ -37,7 +43,11 @@ function toAppError({ code = '', rawPacket }: ParserError): AppError | undefined
   return new AppError('MALFORMED_REQUEST');
 }
 
-function writeAnswer(error: AppError, correlationId: string): string {
+function writeAnswer(
+  error: AppError,
+  correlationId: string,
+  { config }: Pick<Deps, 'config'>,
+): string {
   const [type, body] = writeErrorBody(error, correlationId);
   const headers: Record<string, string> = {
     ...error.headers,
@@ -46,6 +56,8 @@ function writeAnswer(error: AppError, correlationId: string): string {
     'content-length': String(Buffer.byteLength(body)),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'",
+    ...(config.corsOrigins.length > 0 ? { vary: 'origin' } : {}),
     'x-correlation-id': correlationId,
     connection: 'close',
   };
@@ -70,15 +82,39 @@ function hangUp(socket: Socket, answer = ''): void {
 }
 
 /**
+ * A balancer opened it for later: node counts it as a request that began. It may wait as long as one between requests.
+ * Node looks at it again only once a request begins, and a line break begins none.
+ * @param refuseLate called if bytes came that made no request
+ */
+function awaitRequest(
+  socket: Socket,
+  exchanges: Exchanges,
+  { unusedMs, headersTimeout }: Waits,
+  refuseLate: () => void,
+): void {
+  let timer = setTimeout(() => {
+    if (exchanges.latest(socket)) return;
+    if (socket.bytesRead === 0) {
+      socket.destroy();
+      return;
+    }
+    // They may be the beginning of a request that came in time.
+    timer = setTimeout(() => {
+      if (!exchanges.latest(socket)) refuseLate();
+    }, headersTimeout);
+  }, unusedMs);
+  socket.once('close', () => clearTimeout(timer));
+}
+
+/**
  * Answers what the HTTP parser refuses, and CONNECT, as every other error is answered: with a problem document and a correlation
  * id, logged and counted. Nothing of the request is logged: it may hold secrets. An answer never overtakes one that is due before.
- * @param unusedMs how long a connection may stay open before its first byte
  */
 export function refuseRequests(
   server: Server,
   exchanges: Exchanges,
-  { logger, metrics }: Pick<Deps, 'logger' | 'metrics'>,
-  unusedMs: number,
+  deps: Pick<Deps, 'config' | 'logger' | 'metrics'>,
+  waits: Waits,
 ): void {
   const refused = new WeakSet<Socket>();
 
@@ -91,9 +127,9 @@ export function refuseRequests(
     const correlationId =
       (broken?.req as { correlationId?: string } | undefined)?.correlationId ?? randomUUID();
     const { code, status } = error;
-    metrics.requestsRefused.inc({ code });
+    deps.metrics.requestsRefused.inc({ code });
     const ip = readAddress(socket.remoteAddress);
-    logger.info({ correlationId, code, status, cause, ip }, 'request refused');
+    deps.logger.info({ correlationId, code, status, cause, ip }, 'request refused');
     const before = exchanges.of(socket).filter((exchange) => exchange !== broken);
     await whenAnswered(socket, before);
     if (socket.destroyed) return;
@@ -102,7 +138,7 @@ export function refuseRequests(
       hangUp(socket);
       return;
     }
-    hangUp(socket, writeAnswer(error, correlationId));
+    hangUp(socket, writeAnswer(error, correlationId, deps));
   }
 
   server.on('clientError', (error: ParserError, stream) => {
@@ -113,9 +149,7 @@ export function refuseRequests(
       return;
     }
     if (appError.code === 'REQUEST_TIMEOUT' && socket.bytesRead === 0) {
-      // A balancer opened it for later: node counts it as a request that began. It may wait as long as one between requests.
-      const unused = setTimeout(() => socket.bytesRead === 0 && socket.destroy(), unusedMs);
-      socket.once('close', () => clearTimeout(unused));
+      awaitRequest(socket, exchanges, waits, () => void refuse(socket, appError, error.code ?? ''));
       return;
     }
     void refuse(socket, appError, error.code ?? '');

@@ -1,6 +1,29 @@
-import type { RequestHandler } from 'express';
+import type { Socket } from 'node:net';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Deps } from '../deps';
 import { clientAddressOf } from './clientAddress';
+
+const openOn = new WeakMap<Socket, Set<() => void>>();
+
+/** Calls back once the answer is sent whole, or its connection has ended: an answer that waits for its turn hears nothing of that. */
+function onceOver(req: Request, res: Response, report: () => void): void {
+  const { socket } = req;
+  let open = openOn.get(socket);
+  if (!open) {
+    const waiting = new Set<() => void>();
+    // One listener for a connection, however many requests it carries.
+    socket.once('close', () => {
+      for (const over of waiting) over();
+    });
+    openOn.set(socket, (open = waiting));
+  }
+  const all = open;
+  const over = () => {
+    if (all.delete(over)) report();
+  };
+  all.add(over);
+  res.once('close', over);
+}
 
 /** One line a request, with the route's pattern and never the query, the headers or the body. */
 export function requestLog({ logger, metrics }: Pick<Deps, 'logger' | 'metrics'>): RequestHandler {
@@ -9,7 +32,7 @@ export function requestLog({ logger, metrics }: Pick<Deps, 'logger' | 'metrics'>
   const lines = logger.child({}, { redact: [] });
   return (req, res, next) => {
     const startedAt = process.hrtime.bigint();
-    res.once('close', () => {
+    onceOver(req, res, () => {
       const seconds = Number(process.hrtime.bigint() - startedAt) / 1e9;
       const route = (res.locals['route'] as string | undefined) ?? 'unmatched';
       const status = res.statusCode;

@@ -53,20 +53,32 @@ const linesOf = (server: ServerProcess) =>
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as { msg: string; time: string });
 
-/** A login that waits for a lock until `work` is done with it. @returns what the login was answered */
-async function duringLogin(port: number, work: () => Promise<void>): Promise<string> {
+/**
+ * A login that waits for a lock until `work` is done with it.
+ * @param work is given a function that sends another one on the same connection, and waits until it waits too
+ * @returns what the logins were answered
+ */
+async function duringLogin(
+  port: number,
+  work: (sendAnother: () => Promise<void>) => Promise<void>,
+): Promise<string> {
   const body = JSON.stringify({ email: SEEDED_EMAIL, password: SEEDED_PASSWORD });
   const head = `POST /api/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
   const login = await openRaw(port);
   await withConnection(databaseUrl(), async (holder) => {
     await holder.query('BEGIN; LOCK TABLE user_sessions IN EXCLUSIVE MODE');
-    login.send(`${head}\r\n\r\n${body}`);
-    await pollUntil(
-      'the login waits',
-      () => ask(databaseUrl(), WAITS_FOR_LOCK),
-      (rows) => rows.length > 0,
-    );
-    await work();
+    let sent = 0;
+    const send = async () => {
+      sent += 1;
+      login.send(`${head}\r\n\r\n${body}`);
+      await pollUntil(
+        'the login waits',
+        () => ask(databaseUrl(), WAITS_FOR_LOCK),
+        (rows) => rows.length >= sent,
+      );
+    };
+    await send();
+    await work(send);
     expect(login.said()).toBe('');
     await holder.query('COMMIT');
   });
@@ -117,6 +129,22 @@ describe('after SIGTERM, for DRAIN_DELAY_SEC', () => {
     expect(server.hasExited()).toBe(false);
   });
 
+  it('each request that a connection carries already is answered, and the last answer ends it', async () => {
+    const { server, url, port } = await start(LONG);
+    const said = await duringLogin(port, async (sendAnother) => {
+      await sendAnother();
+      server.signal('SIGTERM');
+      await untilNotReady(url);
+      await sendAnother();
+    });
+    expect(said.match(/HTTP\/1\.1 \d{3}|connection: close/gi)).toEqual([
+      'HTTP/1.1 200',
+      'HTTP/1.1 200',
+      'HTTP/1.1 200',
+      'connection: close',
+    ]);
+  });
+
   it('a second signal ends the delay: idle connections close, a request under way is finished, and it exits with 0', async () => {
     const { server, url, port } = await start(LONG);
     const [idle, unused] = [await openRaw(port), await openRaw(port)];
@@ -155,6 +183,18 @@ describe('after SIGTERM, for DRAIN_DELAY_SEC', () => {
     const unused = await openRaw(port);
     server.signal('SIGTERM');
     expect(await unused.closed()).toBe('');
+    expect(await server.exited).toBe(0);
+    expect(linesOf(server).map(({ msg }) => msg)).not.toContain(CUT_OFF);
+  });
+
+  it('a connection that carried a line break and no request does not either', async () => {
+    const { server, port } = await start({ DRAIN_DELAY_SEC: '0' });
+    const [silent, asking] = [await openRaw(port), await openRaw(port)];
+    silent.send('\r\n');
+    asking.send(PING);
+    await asking.hears(/"live"/);
+    server.signal('SIGTERM');
+    expect(await silent.closed()).toBe('');
     expect(await server.exited).toBe(0);
     expect(linesOf(server).map(({ msg }) => msg)).not.toContain(CUT_OFF);
   });

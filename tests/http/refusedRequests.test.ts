@@ -6,12 +6,13 @@ import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/askDatabase
 import { closeLater } from '@/tests/helpers/closing';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 import { openRaw } from '@/tests/helpers/rawConnection';
+import type { RawConnection } from '@/tests/helpers/rawConnection';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
 
 const written: string[] = [];
 const logger = createLogger({ logLevel: 'trace' }, { write: (line) => void written.push(line) });
-const { deps } = buildApp({}, { logger });
+const { deps } = buildApp({ corsOrigins: ['https://app.example.com'] }, { logger });
 const { server } = createHttpServer(deps);
 server.listen(0);
 closeLater(() => new Promise((resolve) => server.close(resolve)));
@@ -41,6 +42,9 @@ function readAnswers(said: string) {
   });
 }
 
+const isCount = (value: object) =>
+  'metricName' in value && String(value.metricName).endsWith('_count');
+
 const counted = async (code: string) => {
   const { values } = await deps.metrics.requestsRefused.get();
   return values.find(({ labels }) => labels.code === code)?.value ?? 0;
@@ -59,6 +63,8 @@ function expectProblem(said: string, status: number, code: string): Record<strin
   expect(headers['content-type']).toBe('application/problem+json; charset=utf-8');
   expect(headers['connection']).toBe('close');
   expect(headers['cache-control']).toBe('no-store');
+  expect(headers['vary']).toMatch(/\borigin\b/);
+  expect(headers['content-security-policy']).toMatch(/(^|;)default-src '(self|none)'/);
   expect(Number(headers['content-length'])).toBe(Buffer.byteLength(body));
   const problem = JSON.parse(body) as Record<string, string>;
   expect(problem).toMatchObject({ error: code, status, type: `urn:gatehouse:error:${code}` });
@@ -154,10 +160,11 @@ describe('a body that breaks off', () => {
 });
 
 describe('a request behind another one on the same connection', () => {
-  async function pipeline(second: string): Promise<string> {
+  /** @param work runs once a login waits on the connection: what it sends comes second */
+  async function behindLogin(work: (connection: RawConnection) => Promise<void>) {
     const { email, password } = await seedTestUserAndToken();
     const body = JSON.stringify({ email, password });
-    const login = `POST /api/auth/login HTTP/1.1\r\n${HOST}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    const login = `POST /api/auth/login HTTP/1.1\r\n${HOST}\r\nx-correlation-id: first\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
     const databaseUrl = process.env['DATABASE_URL'] ?? '';
     const connection = await openRaw(port());
     await withConnection(databaseUrl, async (holder) => {
@@ -168,6 +175,15 @@ describe('a request behind another one on the same connection', () => {
         () => ask(databaseUrl, WAITS_FOR_LOCK),
         (rows) => rows.length > 0,
       );
+      await work(connection);
+      expect(connection.said()).toBe('');
+      await holder.query('COMMIT');
+    });
+    return connection.closed();
+  }
+
+  const pipeline = (second: string) =>
+    behindLogin(async (connection) => {
       const known = written.length;
       connection.send(second);
       await pollUntil(
@@ -175,11 +191,33 @@ describe('a request behind another one on the same connection', () => {
         () => Promise.resolve(written.slice(known)),
         (lines) => lines.some((line) => line.includes('request refused')),
       );
-      expect(connection.said()).toBe('');
-      await holder.query('COMMIT');
     });
-    return connection.closed();
-  }
+
+  it('is logged and counted, once, if its client goes before its turn', async () => {
+    const count = async () => {
+      const { values } = await deps.metrics.requests.get();
+      const isMine = ({ route, method }: (typeof values)[number]['labels']) =>
+        route === '/health/live' && method === 'HEAD';
+      return values.filter(({ labels }) => isMine(labels)).find(isCount)?.value ?? 0;
+    };
+    const before = await count();
+    await behindLogin(async ({ send, socket }) => {
+      const asked = once(server, 'request');
+      send(`HEAD /health/live HTTP/1.1\r\n${HOST}\r\nx-correlation-id: second\r\n\r\n`);
+      await asked;
+      socket.resetAndDestroy();
+      await pollUntil(
+        'both are logged',
+        () => Promise.resolve([...linesOf('first'), ...linesOf('second')]),
+        (lines) => lines.filter(({ msg }) => msg === 'request').length >= 2,
+      );
+    });
+    for (const id of ['first', 'second']) {
+      const lines = linesOf(id).filter(({ msg }) => msg === 'request');
+      expect(lines).toEqual([expect.objectContaining({ aborted: true })]);
+    }
+    expect(await count()).toBe(before + 1);
+  });
 
   it.each([
     ['that is broken', 'BREAK / HTTP/1.1\r\n\r\n', 400, 'MALFORMED_REQUEST'],
@@ -222,6 +260,7 @@ describe('requests that node would answer by itself, or let pass', () => {
 
   it.each([
     ['no Host', 'GET /health/live HTTP/1.1\r\n\r\n'],
+    ['two Hosts behind 3000 headers', `${PING}${'a:b\r\n'.repeat(3000)}host: y\r\n\r\n`],
     ['two Hosts', `${PING}host: y\r\n\r\n`],
     ['a version of 2.0', `GET /health/live HTTP/2.0\r\n${HOST}\r\n\r\n`],
     ['no version at all', 'GET /health/live\r\n\r\n'],
@@ -232,6 +271,10 @@ describe('requests that node would answer by itself, or let pass', () => {
 
   it.each([
     ['of HTTP/1.0 without Host, as old probes send it', 'GET /health/live HTTP/1.0\r\n\r\n'],
+    [
+      'with its Host behind 3000 other headers',
+      `GET /health/live HTTP/1.1\r\nconnection: close\r\n${'a:b\r\n'.repeat(3000)}${HOST}\r\n\r\n`,
+    ],
     [
       'with an absolute target',
       `GET http://other.example/health/live HTTP/1.1\r\n${HOST}\r\nconnection: close\r\n\r\n`,

@@ -72,6 +72,20 @@ describe('a request that arrives a byte at a time', () => {
   });
 });
 
+it('a connection that the server has accepted last can still ask when it stops', async () => {
+  const { deps } = buildApp(IMPATIENT);
+  const { server, close } = createHttpServer(deps);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection');
+  const connection = await openRaw((server.address() as AddressInfo).port);
+  await accepted;
+  const closed = close();
+  connection.send(`${PING}connection: close\r\n\r\n`);
+  expect(await connection.closed()).toMatch(/^HTTP\/1\.1 200 /);
+  await closed;
+});
+
 describe('an idle connection', () => {
   /** Node judges by its own clock: a dripping neighbour that was cut off shows that so much time has passed. */
   async function outlive(port: number): Promise<void> {
@@ -106,5 +120,19 @@ describe('an idle connection', () => {
     expect(said).toMatch(/\r\nKeep-Alive: timeout=1\r\n/);
     expect(said.match(/HTTP\/1\.1 /g)).toHaveLength(1);
     expect(await unused.closed()).toBe('');
+  });
+
+  it('that sends line breaks and no request is cut off too, whenever they come', async () => {
+    const { server, port } = await startSlowly({ ...IMPATIENT, keepAliveTimeoutSec: 2 });
+    const [early, late, used] = [await openRaw(port), await openRaw(port), await openRaw(port)];
+    early.send('\r\n');
+    used.send(`${PING}\r\n`);
+    await used.hears(/"live"/);
+    used.send('\r\n');
+    await once(server, 'clientError');
+    late.send('\r\n');
+    expect(await early.closed()).toMatch(/^HTTP\/1\.1 408 /);
+    expect(await late.closed()).toMatch(/^HTTP\/1\.1 408 /);
+    expect((await used.closed()).match(/HTTP\/1\.1 /g)).toHaveLength(1);
   });
 });
