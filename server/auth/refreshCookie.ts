@@ -35,7 +35,7 @@ export function refuseOtherOrigins(req: Request): void {
  * @throws AppError ORIGIN_REFUSED; INVALID_INPUT if there are two; INVALID_REFRESH_TOKEN if there is none. Nothing is
  *   spent or revoked
  */
-export function presentedCookie(req: Request, optedIn: boolean): string | undefined {
+export function presentedCookie(req: Request, res: Response, optedIn: boolean): string | undefined {
   const count = countRefreshCookies(req);
   if (count === 0 && !optedIn) return undefined;
   refuseOtherOrigins(req);
@@ -44,7 +44,11 @@ export function presentedCookie(req: Request, optedIn: boolean): string | undefi
     throw new AppError('INVALID_INPUT', { detail: 'There are two refresh cookies: remove one.' });
   }
   const token = readRefreshCookie(req);
-  if (token === undefined) throw new AppError('INVALID_REFRESH_TOKEN');
+  if (token === undefined) {
+    // It is no token: the browser need not send it again.
+    if (count === 1) clearRefreshCookie(req, res);
+    throw new AppError('INVALID_REFRESH_TOKEN');
+  }
   return token;
 }
 
@@ -111,7 +115,24 @@ export async function endReplaced(
   }
 }
 
-/** Signs the browser's session out, and removes its cookie. */
+/**
+ * Signs the browser's session out by the cookie alone, and removes it.
+ * @returns false if there is none
+ * @throws AppError as {@link presentedCookie} does
+ */
+export async function endPresentedSession(
+  deps: Deps,
+  req: Request,
+  res: Response,
+): Promise<boolean> {
+  const token = presentedCookie(req, res, false);
+  if (token === undefined) return false;
+  await logoutByToken(deps, contextOf(req), token);
+  clearRefreshCookie(req, res);
+  return true;
+}
+
+/** Signs the browser's session out beside what an access token has ended, and removes its cookie if it counts. */
 export async function endCookieSession(deps: Deps, req: Request, res: Response): Promise<boolean> {
   const token = readRefreshCookie(req);
   if (token === undefined) return false;

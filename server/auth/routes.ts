@@ -23,7 +23,12 @@ import { login } from './login';
 import { noticeRoutes } from './noticeRoutes';
 import type { IssuedToken, TokenPair } from './openSession';
 import { refresh } from './refresh';
-import { endCookieSession, endReplaced, presentedCookie } from './refreshCookie';
+import {
+  endCookieSession,
+  endPresentedSession,
+  endReplaced,
+  presentedCookie,
+} from './refreshCookie';
 import { refuseOtherOrigins, throughCookie } from './refreshCookie';
 import type { RefreshInput } from './rotate';
 
@@ -202,7 +207,9 @@ function refreshRoutes(deps: Deps) {
           return withChallengeCookie(req, res, device, work);
         };
         const inCookie =
-          body.refreshToken === undefined ? presentedCookie(req, body.refreshCookie) : undefined;
+          body.refreshToken === undefined
+            ? presentedCookie(req, res, body.refreshCookie)
+            : undefined;
         if (inCookie === undefined) return void res.json(await rotate(tokenBody.parse(body)));
         const work = (onIssued: Hears['onIssued']) => rotate({ refreshToken: inCookie, onIssued });
         res.json(await throughCookie(deps, req, res, work));
@@ -226,7 +233,8 @@ function signOutRoutes(deps: Deps) {
         const { principal } = req;
         if (principal) await logout(deps, contextOf(req), principal);
         if (refreshToken !== undefined) await logoutByToken(deps, contextOf(req), refreshToken);
-        else if (!(await endCookieSession(deps, req, res))) principalOf(req);
+        else if (principal) await endCookieSession(deps, req, res);
+        else if (!(await endPresentedSession(deps, req, res))) principalOf(req);
         signedOut(req, res);
       },
     }),

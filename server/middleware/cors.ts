@@ -8,7 +8,7 @@ const EXPOSED_HEADERS = 'content-disposition, retry-after, www-authenticate, x-c
 /** Seconds that a browser keeps a preflight's answer, and so a change of CORS_ORIGINS may take to arrive. */
 const MAX_AGE_SEC = 600;
 /** Pages ask this one without CORS whether the network is there; the answer says nothing to them. */
-const PROBED = '/health/live';
+const PROBED = /^\/health\/live\/?$/i;
 
 const isListed = (req: Request, origins: readonly string[]): boolean =>
   req.headers.origin !== undefined && origins.includes(req.headers.origin);
@@ -22,7 +22,7 @@ export function cors({ config: { corsOrigins } }: Pick<Deps, 'config'>): Request
     if (corsOrigins.length > 0) {
       // On every answer: a cache must not give one origin's to another.
       res.vary('origin');
-      if (req.path === PROBED) res.setHeader('cross-origin-resource-policy', 'cross-origin');
+      if (PROBED.test(req.path)) res.setHeader('cross-origin-resource-policy', 'cross-origin');
       if (isListed(req, corsOrigins)) {
         res.setHeader('access-control-allow-origin', req.headers.origin ?? '');
         res.setHeader('access-control-allow-credentials', 'true');

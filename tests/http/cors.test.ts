@@ -1,6 +1,7 @@
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
-import { browserOf } from '@/tests/helpers/authCalls';
+import { browserOf, cookieOf } from '@/tests/helpers/authCalls';
+import { cookieCalls } from '@/tests/helpers/cookieCalls';
 import { codeAt } from '@/tests/helpers/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
@@ -131,7 +132,8 @@ describe('an answer', () => {
 it('a probe without CORS gets through at /health/live, and nowhere else', async () => {
   const policyAt = async (path: string) =>
     (await request(app).get(path)).headers['cross-origin-resource-policy'];
-  expect(await policyAt('/health/live')).toBe('cross-origin');
+  for (const path of ['/health/live', '/HEALTH/live', '/health/live/', '/health/Live/?x=1'])
+    expect(await policyAt(path)).toBe('cross-origin');
   expect(await policyAt('/health/ready')).toBe('same-origin');
   expect(await policyAt('/api/auth/me')).toBe('same-origin');
 });
@@ -154,6 +156,26 @@ describe('the challenge cookie of a login', () => {
     const login = await attemptLogin(app, member, { ...ABROAD, ...sameSite(LISTED), cookie });
     expect(login.status).toBe(200);
   });
+});
+
+it('the refresh cookie counts for pages of a listed origin on the same site, and for no other', async () => {
+  const { signIn, refreshBy, post } = cookieCalls(app);
+  const from = (origin: string) => ({ origin, 'sec-fetch-site': 'same-site' });
+  const { cookie } = await signIn({}, from(LISTED));
+  for (const origin of UNLISTED) {
+    const refused = await refreshBy(cookie, from(origin));
+    expect([refused.status, refused.body.error]).toEqual([403, 'ORIGIN_REFUSED']);
+  }
+  const next = await refreshBy(cookie, from(LISTED));
+  expect([next.status, corsHeadersOf(next)]).toEqual([
+    200,
+    { ...READABLE, 'access-control-allow-origin': LISTED },
+  ]);
+  const out = await post('/api/auth/logout', {
+    ...from(LISTED),
+    cookie: cookieOf(next, 'refresh'),
+  });
+  expect(out.status).toBe(204);
 });
 
 it('a bearer works from any origin: CORS decides who reads, not who may', async () => {

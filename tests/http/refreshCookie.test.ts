@@ -169,6 +169,14 @@ describe('a refresh by the cookie', () => {
     expect(setOf(res)[0]).toMatch(/^refresh=; /);
   });
 
+  it('removes a cookie that no server of ours ever set', async () => {
+    for (const value of ['', 'a'.repeat(257)]) {
+      const res = await refreshBy(`refresh=${value}`);
+      expect([res.status, res.body]).toEqual([401, { error: 'INVALID_REFRESH_TOKEN' }]);
+      expect(setOf(res)).toEqual([expect.stringMatching(/^refresh=; /)]);
+    }
+  });
+
   it('keeps the cookie if tokens cannot be read, and sets the next one if the answer fails after the rotation', async () => {
     const { member, cookie } = await signIn();
     const away = await withoutTable('refresh_tokens', async () => refreshBy(cookie));
@@ -196,7 +204,8 @@ describe('a refresh by the cookie', () => {
       const res = await refreshBy(doubled, {}, OPTED_IN);
       expect([res.status, res.body.error]).toEqual([400, 'INVALID_INPUT']);
       expect(setOf(res)).toEqual([]);
-      await post('/api/auth/logout', { cookie: doubled }).expect(401);
+      const out = await post('/api/auth/logout', { cookie: doubled });
+      expect([out.status, out.body.error, setOf(out)]).toEqual([400, 'INVALID_INPUT', []]);
     }
     expect(await reusesOf(member.tenantId)).toBe(0);
     expect((await refreshBy(cookie)).status).toBe(200);
@@ -236,6 +245,14 @@ describe('signing out', () => {
     expect((await me(app, res.body.accessToken)).status).toBe(401);
     expect((await refreshBy(cookie)).body).toEqual({ error: 'INVALID_REFRESH_TOKEN' });
     expect(await reusesOf(member.tenantId)).toBe(0);
+  });
+
+  it('by the cookie alone is refused to pages of other origins, and ends nothing', async () => {
+    const { cookie } = await signIn();
+    const origin = 'https://evil.example';
+    const out = await post('/api/auth/logout', { cookie, origin });
+    expect([out.status, out.body.error, setOf(out)]).toEqual([403, 'ORIGIN_REFUSED', []]);
+    expect((await refreshBy(cookie)).status).toBe(200);
   });
 
   it('everywhere removes it too', async () => {
