@@ -57,6 +57,25 @@ describe('a checkpoint that the product has written in part', () => {
     }
   });
 
+  it.each([
+    ['after a whole one', `${first}${'\0'.repeat(200)}\n\n${second}`, [60, 70]],
+    [
+      'after half a one',
+      `${first}\n${second.slice(0, 70)}${'\0'.repeat(100)}\n\n${third}`,
+      [60, 80],
+    ],
+    ['right before a whole one', `${first}\n${second.slice(0, 20)}\0${third}`, [60, 80]],
+    ['at the end', `${first}\n${second}\n${'\0'.repeat(9)}`, [60, 70]],
+  ])('is passed over where a power failure left NULs %s', async (_where, text, wanted) => {
+    const sizes: number[] = [];
+    let cut = 0;
+    for await (const { checkpoint } of readNotes(text.split('\n'), () => (cut += 1))) {
+      sizes.push(checkpoint.size);
+    }
+    expect(sizes).toEqual(wanted);
+    expect(cut).toBe(1);
+  });
+
   it.each([3, 44, 60, 95, 96, 98, 120, 200])(
     'leaves an honest bundle sound: %i bytes',
     async (bytes) => {

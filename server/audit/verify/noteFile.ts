@@ -52,6 +52,13 @@ function isCutOff({ text, signatures }: Draft): boolean {
   return isText && more.length === 0 && signatures.length <= 1;
 }
 
+const NULS = '\0';
+
+/** A power failure leaves NULs where a file had grown and its bytes were not written yet: they stand as a line of their own. */
+function splitAtNuls(line: string): string[] {
+  return line.includes(NULS) ? line.split(/(\0)\0*/).filter((part) => part !== '') : [line];
+}
+
 /**
  * Reads one signed checkpoint, or many one after the other, with or without empty lines between them. The text of a checkpoint
  * has no empty line, and a signature begins with an em dash: so it is clear where each ends.
@@ -74,23 +81,33 @@ export async function* readNotes(
   };
   for await (const raw of lines) {
     number += 1;
-    const line = (number === 1 ? raw.replace(/^\uFEFF/, '') : raw).replace(/\r$/, '');
-    if (draft.signing && line.startsWith('— ')) {
-      draft.signatures.push(line);
-      continue;
+    for (const line of splitAtNuls(
+      (number === 1 ? raw.replace(/^\uFEFF/, '') : raw).replace(/\r$/, ''),
+    )) {
+      if (line === NULS) {
+        const isOpen = draft.text.length > 0;
+        const whole = isOpen ? end('begins what is not a checkpoint') : undefined;
+        if (whole) yield whole;
+        if (whole || !isOpen) onCutOff(number);
+        continue;
+      }
+      if (draft.signing && line.startsWith('— ')) {
+        draft.signatures.push(line);
+        continue;
+      }
+      if (draft.signing) {
+        const isSigned = draft.signatures.length > 0;
+        const whole = isSigned
+          ? end('begins what is not a checkpoint')
+          : end('should be a signature', number);
+        if (whole) yield whole;
+        else if (CUT_MARK.test(line)) continue;
+      }
+      if (line !== '') {
+        if (draft.text.length === 0) draft.line = number;
+        draft.text.push(line);
+      } else if (draft.text.length > 0) draft.signing = true;
     }
-    if (draft.signing) {
-      const isSigned = draft.signatures.length > 0;
-      const whole = isSigned
-        ? end('begins what is not a checkpoint')
-        : end('should be a signature', number);
-      if (whole) yield whole;
-      else if (CUT_MARK.test(line)) continue;
-    }
-    if (line !== '') {
-      if (draft.text.length === 0) draft.line = number;
-      draft.text.push(line);
-    } else if (draft.text.length > 0) draft.signing = true;
   }
   if (draft.text.length === 0) return;
   const isSigned = draft.signatures.length > 0;
