@@ -11,6 +11,7 @@ import { findHttpProblems, readHttpSettings } from './httpSettings';
 import { SECRET_SETTINGS, objectionsToKeys, readSecrets } from './keySettings';
 import type { KeySetting, Secrets } from './keySettings';
 import { objectionsToMail, readMailSettings } from './mailSettings';
+import { describeSettingFault } from './settingFault';
 import { findUnknownSettings } from './unknownSettings';
 import { databasePooler } from './poolerSettings';
 import { findWebauthnProblems, readWebauthn } from './webauthnSettings';
@@ -307,7 +308,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const unknown = findUnknownSettings(env, Object.keys(settings.shape));
   const problems = parsed.success
     ? [...missingSettings(parsed.data), ...wrongSettings(parsed.data)]
-    : parsed.error.issues.map(({ path, message }) => `${path.join('.')} is wrong: ${message}.`);
+    : parsed.error.issues.map(describeSettingFault);
   // A setting that is missing may be there under a misspelt name.
   if (!parsed.success || problems.length > 0) throw new ConfigError([...problems, ...unknown]);
   return Object.freeze({ ...buildConfig(parsed.data), unknownSettings: unknown });

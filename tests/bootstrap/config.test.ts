@@ -118,7 +118,7 @@ describe('the caps', () => {
   ])('%s is at most %i', (name, most) => {
     expect(problemsOf({ [name]: String(most) })).toStrictEqual([]);
     expect(problemsOf({ [name]: String(most + 1) })).toStrictEqual([
-      expect.stringMatching(new RegExp(`^${name} is wrong: .+\\.$`)),
+      expect.stringMatching(new RegExp(`^${name} must be .+\\.$`)),
     ]);
   });
 

@@ -221,7 +221,7 @@ describe('a start with wrong settings is refused with one plain sentence each', 
       { NODE_ENV: 'development', ARGON2_MEMORY_KIB: '19455' },
       /^ARGON2_MEMORY_KIB and ARGON2_TIME_COST must be at least 19456 and 2\.$/,
     ],
-    ['a port that is none', { PORT: '70000' }, /^PORT is wrong: /],
+    ['a port that is none', { PORT: '70000' }, /^PORT must be a whole number of at most 65535\.$/],
     ['a key that is no PEM', { JWT_SIGNING_KEY: 'x' }, /^JWT_SIGNING_KEY is not a private key/],
     [
       'a retired key that is no PEM',

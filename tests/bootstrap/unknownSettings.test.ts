@@ -65,6 +65,19 @@ describe('a setting that looks like ours and is none', () => {
   });
 });
 
+it.each([
+  ['PORT', 'abc', 'a whole number, in digits alone'],
+  ['PORT', '70000', 'a whole number of at most 65535'],
+  ['PORT', '1.5', 'a whole number, in digits alone'],
+  ['DRAIN_DELAY_SEC', '5s', 'a whole number, in digits alone'],
+  ['DATABASE_POOL_SIZE', '1', 'a whole number from 2 on'],
+  ['NODE_ENV', 'prod', 'one of development, test, production'],
+])('%s=%s is refused with what it must be', (name, value, demand) => {
+  expect(() => loadConfig({ [name]: value })).toThrow(
+    new ConfigError([`${name} must be ${demand}.`]),
+  );
+});
+
 describe('.env', () => {
   let folder: string;
   beforeEach(() => {

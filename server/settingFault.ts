@@ -1,0 +1,13 @@
+import type { z } from 'zod';
+
+function demandOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value') return `one of ${issue.values.map(String).join(', ')}`;
+  if (issue.code === 'too_small') return `a whole number from ${issue.minimum} on`;
+  if (issue.code === 'too_big') return `a whole number of at most ${issue.maximum}`;
+  return 'a whole number, in digits alone';
+}
+
+/** @returns a plain sentence that says what a setting must be, without its value */
+export function describeSettingFault(issue: z.core.$ZodIssue): string {
+  return `${issue.path.join('.')} must be ${demandOf(issue)}.`;
+}
