@@ -36,7 +36,7 @@ async function sealedAt({ client, logId }: Log, leaf: number): Promise<Date> {
   return row.sealed_at;
 }
 
-/** The first leaf, not before `from`, that was sealed at a moment or later: times of sealing ascend, so a few rows tell. */
+/** The first leaf, not before `from`, that was sealed at a moment or later: the sealer has times of sealing ascend, so a few rows tell. */
 async function firstSealedFrom(log: Log, moment: Date, from = 0): Promise<number> {
   let [low, high] = [from, log.size];
   while (low < high) {

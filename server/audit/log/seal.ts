@@ -25,6 +25,7 @@ import type {
   OpenedTreeRow,
   SealerState,
 } from './sealerStore';
+import { sealingTime } from './sealingTime';
 import { findSigner, nameKey } from './signedNote';
 
 export interface SealDeps {
@@ -115,6 +116,7 @@ interface Growth {
   readonly logId: string;
   readonly tenantId: string | null;
   readonly tree: GrowingTree;
+  readonly sealedAt: string;
 }
 
 /** Whether a tree that is to grow is the one that was signed: its own owner must not be able to have another one signed unnoticed. */
@@ -134,7 +136,7 @@ async function openTrees(
   deps: SealDeps,
   client: PoolClient,
   events: readonly FoundEvent[],
-  underWay: boolean,
+  { now, underWay }: { now: string; underWay: boolean },
 ): Promise<{ open: Map<string | null, Growth>; rewritten: Rewritten[] }> {
   const rewritten: Rewritten[] = [];
   const tenants = [...new Set(events.map((event) => event.tenant_id))];
@@ -145,12 +147,13 @@ async function openTrees(
     if (!between && !isAsSigned(deps, row, tree)) {
       rewritten.push({ logId: row.log_id, size: tree.size });
     }
-    open.set(row.tenant_id, { logId: row.log_id, tenantId: row.tenant_id, tree });
+    const { log_id: logId, tenant_id: tenantId } = row;
+    open.set(tenantId, { logId, tenantId, tree, sealedAt: sealingTime(now, row.last_sealed_at) });
   }
   for (const tenantId of tenants) {
     if (open.has(tenantId)) continue;
     const logId = tenantId ?? deps.random.id();
-    open.set(tenantId, { logId, tenantId, tree: GrowingTree.empty() });
+    open.set(tenantId, { logId, tenantId, tree: GrowingTree.empty(), sealedAt: now });
   }
   return { open, rewritten };
 }
@@ -160,21 +163,21 @@ async function append(
   deps: SealDeps,
   client: PoolClient,
   events: readonly FoundEvent[],
-  { sealedAt, underWay }: { sealedAt: string; underWay: boolean },
+  when: { now: string; underWay: boolean },
 ): Promise<Rewritten[]> {
   if (events.length === 0) return [];
-  const { open, rewritten } = await openTrees(deps, client, events, underWay);
+  const { open, rewritten } = await openTrees(deps, client, events, when);
   const leaves: NewLeaf[] = [];
   const nodes: NewNode[] = [];
   for (const [count, event] of events.entries()) {
     if (count % TURN === TURN - 1) await nextTurn();
     const growth = open.get(event.tenant_id);
     if (!growth) continue;
-    const { logId, tree } = growth;
+    const { logId, tree, sealedAt } = growth;
     const index = tree.size;
     const entry = toLeafEntry({ ...event, leaf_index: index, sealed_at: sealedAt });
     const hash = hashLeaf(Buffer.from(entry));
-    leaves.push({ logId, index, eventId: event.id, hash });
+    leaves.push({ logId, index, eventId: event.id, sealedAt, hash });
     for (const node of tree.append(hash)) nodes.push({ ...node, logId });
   }
   const trees = [...open.values()].map(({ logId, tenantId, tree }) => ({
@@ -183,7 +186,7 @@ async function append(
     size: tree.size,
     peaks: tree.encodePeaks(),
   }));
-  await writeTrees(client, sealedAt, { leaves, nodes, trees });
+  await writeTrees(client, { leaves, nodes, trees });
   return rewritten;
 }
 
@@ -218,7 +221,7 @@ async function adopt(deps: SealDeps, client: PoolClient, state: SealerState): Pr
     const last = events.at(-1);
     if (!last) break;
     const underWay = sealed > 0 || state.target !== null;
-    rewritten.push(...(await append(deps, client, events, { sealedAt: state.now, underWay })));
+    rewritten.push(...(await append(deps, client, events, { now: state.now, underWay })));
     sealed += events.length;
     afterId = last.id;
   }
@@ -276,7 +279,7 @@ export async function sealNext(
   if (!last && fresh) return { held: true, sealed: 0, done, fresh, moved: false, rewritten: [] };
   const events = careful ? await withoutSealed(client, due) : due;
   const rewritten = await append(deps, client, events, {
-    sealedAt: goal.targetAt,
+    now: goal.targetAt,
     underWay: !fresh,
   });
   const checkpoint = done ? await signHeads(deps, client) : undefined;

@@ -151,6 +151,8 @@ export interface OpenedTreeRow extends TreeRow {
   checkpoint_size: string;
   /** The checkpoint of just this size; null where there is none. */
   note: string | null;
+  /** When its last leaf was sealed. */
+  last_sealed_at: string | null;
 }
 
 /** The trees of these tenants, and that of no tenant where `null` is among them. */
@@ -160,8 +162,10 @@ export async function readTrees(
 ): Promise<OpenedTreeRow[]> {
   const ids = tenants.filter((id) => id !== null);
   const { rows } = await client.query<OpenedTreeRow>(
-    `SELECT t.log_id, t.tenant_id, t.size, t.peaks, t.checkpoint_size, c.note FROM audit_trees t
+    `SELECT t.log_id, t.tenant_id, t.size, t.peaks, t.checkpoint_size, c.note, ${SEALED_AT} AS last_sealed_at
+     FROM audit_trees t
      LEFT JOIN audit_checkpoints c ON c.log_id = t.log_id AND c.size = t.size
+     LEFT JOIN audit_leaves l ON l.log_id = t.log_id AND l.leaf_index = t.size - 1
      WHERE t.log_id = ANY ($1::uuid[]) OR (t.tenant_id IS NULL AND $2)`,
     [ids, ids.length < tenants.length],
   );
@@ -172,6 +176,7 @@ export interface NewLeaf {
   logId: string;
   index: number;
   eventId: string;
+  sealedAt: string;
   hash: Buffer;
 }
 
@@ -188,21 +193,21 @@ export interface GrownTree {
 
 export async function writeTrees(
   client: PoolClient,
-  sealedAt: string,
   { leaves, nodes, trees }: { leaves: NewLeaf[]; nodes: NewNode[]; trees: GrownTree[] },
 ): Promise<void> {
   await client.query({
     name: 'sealer_leaves',
     // The hashes in one piece: an array of them would be written as text and read again.
     text: `INSERT INTO audit_leaves (log_id, leaf_index, event_id, leaf_hash, sealed_at)
-      SELECT log_id, leaf_index, event_id, substring($4::bytea FROM (at::int - 1) * 32 + 1 FOR 32), $5::timestamptz
-      FROM unnest($1::uuid[], $2::bigint[], $3::uuid[]) WITH ORDINALITY AS t(log_id, leaf_index, event_id, at)`,
+      SELECT log_id, leaf_index, event_id, substring($4::bytea FROM (at::int - 1) * 32 + 1 FOR 32), sealed_at
+      FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $5::timestamptz[]) WITH ORDINALITY
+        AS t(log_id, leaf_index, event_id, sealed_at, at)`,
     values: [
       leaves.map(({ logId }) => logId),
       leaves.map(({ index }) => index),
       leaves.map(({ eventId }) => eventId),
       Buffer.concat(leaves.map(({ hash }) => hash)),
-      sealedAt,
+      leaves.map(({ sealedAt }) => sealedAt),
     ],
   });
   if (nodes.length > 0) {

@@ -1,3 +1,5 @@
+import { isSealedBehind } from '../log/sealingTime';
+
 /** Clocks that were not quite right, and transactions that took their time, are forgiven so much. */
 export const TOLERANCE_MS = 5 * 60_000;
 
@@ -11,9 +13,11 @@ const shift = (iso: string, ms: number): string => {
 export const lateNotice = (late: number): string =>
   `${late} ${late === 1 ? 'event was' : 'events were'} sealed more than five minutes after ${late === 1 ? 'it' : 'they'} occurred.`;
 
+/** That the clock which a log is sealed by was put back. */
 export interface ClockStep {
   readonly from: string;
-  readonly to: string;
+  /** Only in logs from before times of sealing ascended: since then, all that is known is that it was earlier. */
+  readonly to: string | undefined;
 }
 
 /**
@@ -26,19 +30,24 @@ export class BatchTimes {
   private earliest = '';
   private latest = '';
   private soon = '';
+  /** Whether the clock was behind the log. */
+  private isBehind = false;
 
   /** To be told the time of sealing of each leaf, in their order. @returns how the database's clock was stepped back, where it was */
   enter(sealedAt: string): ClockStep | undefined {
     if (sealedAt === this.sealedAt) return undefined;
     this.previous = this.sealedAt;
     this.sealedAt = sealedAt;
-    const { previous } = this;
-    const stepped = sealedAt < previous;
-    // Before the first batch the log knows of no time: what had happened by then came with it.
-    this.earliest = previous === '' ? '' : shift(stepped ? sealedAt : previous, -TOLERANCE_MS);
-    this.latest = shift(stepped ? previous : sealedAt, TOLERANCE_MS);
+    const { previous, isBehind: wasBehind } = this;
+    const fell = sealedAt < previous;
+    this.isBehind = isSealedBehind(sealedAt, previous);
+    // Before the first batch the log knows of no time, nor while the clock was behind it: what had happened by then came with it.
+    const isUnknown = previous === '' || this.isBehind || wasBehind;
+    this.earliest = isUnknown ? '' : shift(fell ? sealedAt : previous, -TOLERANCE_MS);
+    this.latest = shift(fell ? previous : sealedAt, TOLERANCE_MS);
     this.soon = shift(sealedAt, -TOLERANCE_MS);
-    return stepped ? { from: previous, to: sealedAt } : undefined;
+    if (fell) return { from: previous, to: sealedAt };
+    return this.isBehind && !wasBehind ? { from: previous, to: undefined } : undefined;
   }
 
   /** Whether an event of the current batch had to wait for longer than usual: the sealer stood still, or its transaction stayed open. */

@@ -26,7 +26,7 @@ export interface TreeState {
 export interface StepNotice {
   readonly leaf: number;
   readonly from: string;
-  readonly to: string;
+  readonly to: string | undefined;
 }
 
 /** Whoever checks. */

@@ -165,8 +165,9 @@ function noticesOf({ walk, sealer, passed }: Looked, options: VerifyOptions): st
     );
   }
   if (step) {
+    const to = step.to === undefined ? 'to an earlier time' : `to ${step.to}`;
     notices.push(
-      `The database's clock was stepped back ${steps === 1 ? 'once' : `${steps} times`}, first at leaf ${step.leaf} of log ${step.log}: from ${step.from} to ${step.to}.`,
+      `The database's clock was stepped back ${steps === 1 ? 'once' : `${steps} times`}, first at leaf ${step.leaf} of log ${step.log}: from ${step.from} ${to}.`,
     );
   }
   if (sealer.moved) {
