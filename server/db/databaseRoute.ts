@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { isNativeError } from 'node:util/types';
 import { Client } from 'pg';
 import { afterHearingNothing } from './heardTime';
@@ -108,7 +109,7 @@ async function look(first: Client, second: Client): Promise<DatabaseRoute> {
 
 interface Numbered {
   processID: number | null;
-  connection: { stream: { destroy(error: Error): void } };
+  connection: { stream: Duplex };
 }
 
 async function findByLooking(url: string): Promise<DatabaseRoute> {
@@ -121,7 +122,11 @@ async function findByLooking(url: string): Promise<DatabaseRoute> {
       stream.destroy(new Error('Connection terminated: the database is silent'));
     }
   });
-  for (const client of clients) client.on('error', () => undefined);
+  for (const client of clients) {
+    client.on('error', () => undefined);
+    // Nobody else listens to the second one's before it begins to connect: its error would end the process.
+    (client as unknown as Numbered).connection.stream.on('error', () => undefined);
+  }
   let connected = 0;
   try {
     for (const client of clients) {
