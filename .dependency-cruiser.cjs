@@ -61,7 +61,10 @@ module.exports = {
       name: 'what-checks-the-log-needs-no-database',
       severity: 'error',
       comment: 'The same rules check what was exported, where there is no database.',
-      from: { path: '^server/audit/verify/', pathNot: '/(verifyStore|guardStore|verifyLog|index)\\.ts$' },
+      from: {
+        path: '^server/audit/verify/',
+        pathNot: '/(verifyStore|guardStore|verifyLog|index)\\.ts$',
+      },
       to: {
         path: '(^server/db/|[sS]tore\\.ts$|^node_modules/pg/)',
         dependencyTypesNot: ['type-only'],
