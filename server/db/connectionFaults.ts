@@ -1,9 +1,10 @@
 import { isNativeError } from 'node:util/types';
 import { Client } from 'pg';
 import { explainPooler } from './databaseRoute';
+import { explainPoolerFault } from './poolerFaults';
 
 /** Where a connection goes, as the driver reads it from its URL and its environment. */
-interface Target {
+export interface Target {
   /** `host:port/database`. */
   readonly at: string;
   readonly server: string;
@@ -29,7 +30,7 @@ const TIMED_OUT: Sentence = (target) =>
   UNREACHED(
     target,
     'it does not answer in time',
-    'See the host and port in DATABASE_URL, and firewalls between.',
+    'See the host and port in DATABASE_URL, firewalls between, and the log of a pooler if there is one.',
   );
 
 const NO_HOST: Sentence = (target) =>
@@ -111,10 +112,30 @@ const BY_MESSAGE: readonly (readonly [RegExp, Sentence])[] = [
       `The database ${at} does not answer in time: see its log, and who holds locks in it.`,
   ],
   [/Connection terminated unexpectedly/, BROKEN_OFF],
+  [
+    /did not answer on a second connection/,
+    (target) =>
+      UNREACHED(
+        target,
+        'it answers on one connection and is silent on a second',
+        'If it is a pooler, it must have sessions to spare (see docs/deployment.md).',
+      ),
+  ],
+  [
+    /the database is silent/,
+    (target) =>
+      UNREACHED(
+        target,
+        'it takes the connection and then says nothing',
+        'If it is a pooler, see its log: it may not reach Postgres, or may not be let in there.',
+      ),
+  ],
 ];
 
 function sentenceFor(target: Target, error: Error & { code?: unknown }): string | undefined {
   const code = typeof error.code === 'string' ? error.code : '';
+  const refused = explainPoolerFault(target, error);
+  if (refused !== undefined) return refused;
   if (code === '28000') return explainRefusal(target, error.message);
   // Any file may be missing; only a socket is connected to.
   if (/^(ENOENT|EACCES)$/.test(code) && (error as NodeJS.ErrnoException).syscall !== 'connect') {

@@ -57,11 +57,14 @@ export async function runPgBouncer(
 
 /**
  * Puts PgBouncer in front of a database.
+ * @param serverUrl the database, and the user and password that PgBouncer connects with
+ * @param names the databases that clients may name; `*` for any
  * @returns the given URL, by way of PgBouncer
  */
 export async function startPgBouncer(
   serverUrl: string,
   settings: BouncerSettings,
+  names = '*',
 ): Promise<{ url: string; log: () => string }> {
   const { hostname, port, username, password } = new URL(serverUrl);
   const all: BouncerSettings = { listen_addr: '127.0.0.1', auth_type: 'trust', ...settings };
@@ -71,7 +74,7 @@ export async function startPgBouncer(
     const lines = Object.entries({ listen_port: listenPort, auth_file: users, ...all }).map(
       ([name, value]) => `${name} = ${value}`,
     );
-    const target = `* = host=${hostname} port=${port} user=${username} password=${decodeURIComponent(password)}`;
+    const target = `${names} = host=${hostname} port=${port} user=${username} password=${decodeURIComponent(password)}`;
     return `[databases]\n${target}\n[pgbouncer]\nunix_socket_dir =\n${lines.join('\n')}\n`;
   });
   const url = new URL(serverUrl);

@@ -1,10 +1,15 @@
+import { explainConnectionFault } from '@/server/db/connectionFaults';
 import { findRoute } from '@/server/db/databaseRoute';
 import { startPgBouncer } from '../helpers/pgBouncer';
 
-it('a pooler whose own database is out of reach fails the look with an error, and ends no process by one that nobody hears', async () => {
+it('a pooler whose own database is out of reach fails the look with an error that has a sentence, and ends no process by one that nobody hears', async () => {
   const direct = new URL(process.env['DATABASE_URL'] ?? '');
   // Nothing listens on this port: PgBouncer lets clients wait.
   direct.port = '1';
   const { url } = await startPgBouncer(direct.href, { pool_mode: 'transaction' });
-  await expect(findRoute(url)).rejects.toThrow('Connection terminated: the database is silent');
+  const error: unknown = await findRoute(url).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ message: 'Connection terminated: the database is silent' });
+  expect(explainConnectionFault(error, url)).toBe(
+    `The database server ${new URL(url).host} cannot be reached: it takes the connection and then says nothing. If it is a pooler, see its log: it may not reach Postgres, or may not be let in there.`,
+  );
 });

@@ -1,0 +1,77 @@
+import type { Target } from './connectionFaults';
+
+type Sentence = (target: Target, named: string) => string;
+
+const LISTS_USERS = 'list of users (auth_file or auth_query)';
+
+const REFUSED_LOGIN: Sentence = ({ server, user, hasPassword }) =>
+  hasPassword
+    ? `The pooler at ${server} does not know user ${user}, or refuses its password: see the user and password in DATABASE_URL, and the pooler's ${LISTS_USERS}.`
+    : `The pooler at ${server} asks for the password of user ${user}: there is none in DATABASE_URL.`;
+
+const NO_DATABASE: Sentence = ({ server }, database) =>
+  `There is no database ${database} behind the pooler at ${server}: create it, or see the database name in DATABASE_URL and the pooler's list of databases.`;
+
+const NO_ROOM: Sentence = ({ server, user }, setting) =>
+  `The pooler at ${server} has no connection left for user ${user}: raise its ${setting}, or lower DATABASE_POOL_SIZE.`;
+
+const NO_SESSION: Sentence = ({ server }, setting) =>
+  `The pooler at ${server} got no session of Postgres in time (${setting}): see its log. Start Postgres behind it, or raise its default_pool_size.`;
+
+/**
+ * The words of PgBouncer. It gives almost every fault the SQLSTATE 08P01, so only they tell faults apart. Newer releases put
+ * an earlier fault between words of their own, so no pattern begins at the start of the text.
+ */
+const BY_WORDS: readonly (readonly [RegExp, Sentence])[] = [
+  [
+    /authentication failed for user "([^"]*)"/,
+    ({ server }, user) =>
+      `Postgres behind the pooler at ${server} refuses the pooler's own login as user ${user}: see the user and password in the pooler's settings (its list of databases, auth_file or auth_query).`,
+  ],
+  [
+    /"trust" authentication failed|no such user/,
+    ({ server, user }) =>
+      `The pooler at ${server} does not know user ${user}: see the user in DATABASE_URL, and the pooler's ${LISTS_USERS}.`,
+  ],
+  [
+    /(?:password|SASL|PAM|LDAP) authentication failed|empty password returned by client|auth failed/,
+    REFUSED_LOGIN,
+  ],
+  [/no such database: (.*?)(?: \(server_login_retry\))?$/, NO_DATABASE],
+  [/database "([^"]*)" does not exist/, NO_DATABASE],
+  [
+    /database "([^"]*)" is disabled/,
+    ({ server }, database) =>
+      `The database ${database} is disabled in the pooler at ${server}: enable it on the pooler's console.`,
+  ],
+  [/no more connections allowed \((\w+)\)/, NO_ROOM],
+  [/client connections exceeded \((\w+)\)/, NO_ROOM],
+  [/(query_wait_timeout|server_login_retry|client_login_timeout)/, NO_SESSION],
+  [
+    /SSL required/,
+    ({ server }) =>
+      `The pooler at ${server} lets nobody in without TLS: add sslmode=verify-full to DATABASE_URL.`,
+  ],
+  [
+    /login rejected|certificate authentication failed/,
+    ({ server, user }) =>
+      `The pooler at ${server} does not let user ${user} in from here: see its auth_type and auth_hba_file.`,
+  ],
+];
+
+/**
+ * Says why a pooler lets nobody through.
+ * @param target the host, port, database and user of DATABASE_URL
+ * @returns one sentence without any part of a password; undefined if it was not a pooler that refused
+ */
+export function explainPoolerFault(
+  target: Target,
+  { code, message }: Error & { code?: unknown },
+): string | undefined {
+  if (code !== '08P01') return undefined;
+  for (const [pattern, sentence] of BY_WORDS) {
+    const match = pattern.exec(message);
+    if (match) return sentence(target, match[1] ?? '');
+  }
+  return undefined;
+}
