@@ -74,7 +74,10 @@ async function reloadMidway(page: Page, send: (route: Route) => Promise<unknown>
  */
 async function reloadAtOnce(page: Page): Promise<void> {
   const begun = page.waitForEvent('framenavigated');
-  await page.evaluate(() => void setTimeout(() => location.reload()));
+  await page.evaluate(() => {
+    const { location } = globalThis as unknown as { location: { reload(): void } };
+    setTimeout(() => location.reload());
+  });
   await begun;
 }
 
