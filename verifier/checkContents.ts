@@ -17,6 +17,7 @@ import { JsonEvents } from './jsonEvents';
 import { LeafLines, LINE_BYTES } from './leafLines';
 import type { Manifest } from './manifest';
 import { FormError } from './members';
+import { OtherStretches } from './otherStretch';
 import { readSurroundings, StretchTree } from './stretchTree';
 import type { Surroundings } from './stretchTree';
 import { walkStretch } from './walkStretch';
@@ -39,6 +40,7 @@ class ContentCheck {
   private hasGrowth = false;
   private given: GivenFile[] = [];
   private proofs: GrowthProof[] = [];
+  private others: OtherStretches;
   private tree: StretchTree | undefined;
   private areEventsRead = false;
 
@@ -50,11 +52,13 @@ class ContentCheck {
     this.names = namesOf(manifest);
     this.files = new BundleFiles(inspection, contents.files, manifest.files);
     this.views = new BundleViews(inspection, manifest, this.files, () => this.decoder());
+    this.others = new OtherStretches([], inspection.findings.add);
   }
 
   async run(): Promise<void> {
     const { manifest, believers } = this.contents;
     this.given = await readGiven(this.inspection, manifest.log.origin, believers);
+    this.others = new OtherStretches(this.given, this.inspection.findings.add);
     this.proofs = await readGrowthProofs(this.inspection);
     const surroundings = await this.readProofs();
     const sizes = [
@@ -156,7 +160,10 @@ class ContentCheck {
     const { add: report } = inspection.findings;
     const { manifest } = contents;
     const onLeaf = inspection.options.onProgress;
-    const result = await walkStretch({ manifest, population, edges, lines, tree, report, onLeaf });
+    const result = await walkStretch({
+      ...{ manifest, population, edges, lines, tree, report, onLeaf },
+      others: this.others,
+    });
     for (const [name, file] of [
       [names.population, population],
       [names.edges, edges],
@@ -240,7 +247,10 @@ class ContentCheck {
           : `the log begins with what it was in ${plural(growth.length, 'earlier bundle')}`;
       say(inspection, 'consistency', says, growth.length === 0 ? '--' : 'ok');
     }
-    compareGiven(inspection, this.given, { log, growth, proofs: this.proofs, rootAt, report });
+    const { met, notices } = this.others.compare(manifest);
+    inspection.notices.push(...notices);
+    const comparable = { log, growth, proofs: this.proofs, rootAt, report };
+    compareGiven(inspection, this.given, comparable, met);
   }
 }
 

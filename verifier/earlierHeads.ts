@@ -15,9 +15,12 @@ import type { ProvenHead } from './heads';
 import type { LogStretch } from './manifest';
 import { decodeText } from './members';
 import type { OpenQuestion } from './openQuestions';
+import { readOtherStretch } from './otherStretch';
+import type { OtherStretch } from './otherStretch';
 import { ZipError } from './zipDirectory';
 import { readWhole } from './wholeFile';
 import { ZipDamage } from './zipFile';
+import type { PackedFile } from './zipFile';
 
 /** A head that was handed out earlier, and where it was found. */
 interface GivenHead {
@@ -36,6 +39,8 @@ export interface GivenFile {
   readonly doubtful: { count: number; first: string };
   /** How many were cut off by a crash or a full disk. */
   readonly cutOff: number;
+  /** Of a bundle of this log: where it lies, or why that cannot be told; undefined of a file of checkpoints. */
+  readonly stretch: OtherStretch | string | undefined;
 }
 
 /** Longer than any line of a checkpoint. */
@@ -55,8 +60,7 @@ async function* readLines(source: BundleSource): AsyncGenerator<string> {
 }
 
 /** The checkpoint of an earlier bundle: it is signed, and so needs nothing else of that bundle. */
-async function readFromBundle(bundle: Bundle): Promise<Checkpoint> {
-  const { files } = await openContainer(bundle);
+async function readFromBundle(files: readonly PackedFile[]): Promise<Checkpoint> {
   const file = files.find(({ entry }) => entry.name === 'checkpoint.txt');
   const bytes = file && (await readWhole(file, MOST_CHECKPOINT_BYTES));
   const checkpoint = bytes && parseCheckpoint(decodeText(bytes) ?? '');
@@ -64,17 +68,21 @@ async function readFromBundle(bundle: Bundle): Promise<Checkpoint> {
   return checkpoint;
 }
 
-async function* readHeads(
-  source: Bundle,
-  onCutOff: () => void,
-): AsyncGenerator<{ where: string; checkpoint: Checkpoint }> {
+/** @returns the files of a bundle, or undefined of a file of checkpoints */
+async function openIfBundle(source: Bundle): Promise<readonly PackedFile[] | undefined> {
   const isBundle =
     isFolder(source) ||
     (await source.read(0, Math.min(4, source.size))).toString('latin1').startsWith('PK');
-  if (isBundle) {
-    yield { where: source.name, checkpoint: await readFromBundle(source) };
-    return;
-  }
+  return isBundle ? (await openContainer(source)).files : undefined;
+}
+
+async function* readHeads(
+  source: Bundle,
+  files: readonly PackedFile[] | undefined,
+  onCutOff: () => void,
+): AsyncGenerator<{ where: string; checkpoint: Checkpoint }> {
+  if (files) yield { where: source.name, checkpoint: await readFromBundle(files) };
+  if (files || isFolder(source)) return;
   for await (const { line, checkpoint } of readNotes(readLines(source), onCutOff)) {
     yield { where: `${source.name}:${line}`, checkpoint };
   }
@@ -92,9 +100,11 @@ export async function readEarlier(
   const heads: GivenHead[] = [];
   const others = new Set<string>();
   const doubtful = { count: 0, first: '' };
+  let stretch: GivenFile['stretch'];
   let cutOff = 0;
   try {
-    for await (const { where, checkpoint } of readHeads(source, () => void (cutOff += 1))) {
+    const files = await openIfBundle(source);
+    for await (const { where, checkpoint } of readHeads(source, files, () => void (cutOff += 1))) {
       const { size, root, note } = checkpoint;
       if (checkpoint.origin !== origin) {
         others.add(checkpoint.origin);
@@ -107,6 +117,9 @@ export async function readEarlier(
         doubtful.first ||= `the checkpoint of ${where} (${size} events): ${objection}`;
       }
     }
+    if (files && heads.length > 0) {
+      stretch = await readOtherStretch(source.name, files, origin, believers);
+    }
   } catch (error) {
     const known = [NoteFileError, ZipError, ZipDamage].some((kind) => error instanceof kind);
     if (!known || !(error instanceof Error)) throw error;
@@ -117,7 +130,7 @@ export async function readEarlier(
   if (heads.length === 0 && others.size === 0 && doubtful.count === 0) {
     throw new CannotVerifyError(`${source.name} holds no checkpoint.`);
   }
-  return { name: source.name, heads, others: [...others], doubtful, cutOff };
+  return { name: source.name, heads, others: [...others], doubtful, cutOff, stretch };
 }
 
 export interface Comparable {

@@ -120,6 +120,15 @@ export const FINDING_KINDS = {
     check: 'earlier',
     means: 'A checkpoint that was given is of another history: the log was rewritten since.',
   },
+  bundle_gap: {
+    check: 'earlier',
+    means:
+      'Leaves are in neither this bundle nor one that was given, although their ranges touch: events of both can be missing.',
+  },
+  bundle_lacks: {
+    check: 'earlier',
+    means: 'A bundle that was given leaves out an event of its range, which this bundle shows.',
+  },
 } as const satisfies Readonly<Record<string, { check: CheckName; means: string }>>;
 
 export type FindingKind = keyof typeof FINDING_KINDS;

@@ -26,11 +26,15 @@ export async function readGrowthProofs({ options }: Inspection): Promise<GrowthP
   return proofs;
 }
 
-/** Compares all that was given with the bundle. */
+/**
+ * Compares all that was given with the bundle.
+ * @param met how many bundles that were given leave no leaf out between them and this one
+ */
 export function compareGiven(
   inspection: Inspection,
   given: readonly GivenFile[],
   comparable: Comparable,
+  met: number,
 ): void {
   const { notices, questions } = inspection;
   const sum = { same: 0, passed: 0, newer: 0, cutOff: 0 };
@@ -55,5 +59,9 @@ export function compareGiven(
   const none =
     'no earlier checkpoint was given: whoever holds the signing key could have rewritten it all';
   if (given.length === 0) say(inspection, 'earlier', none, '--');
-  else say(inspection, 'earlier', `${plural(sum.same, 'checkpoint')} of the same history`);
+  else {
+    const meets =
+      met === 0 ? '' : `; no leaf is missing between ${plural(met, 'bundle')} and this one`;
+    say(inspection, 'earlier', `${plural(sum.same, 'checkpoint')} of the same history${meets}`);
+  }
 }

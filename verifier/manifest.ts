@@ -27,10 +27,16 @@ export interface LogStretch {
   readonly last: number;
 }
 
+/** The days of a range, both included. */
+export interface DayRange {
+  readonly from: string;
+  readonly to: string;
+}
+
 export interface Manifest {
   readonly tenant: { readonly id: string; readonly slug: string; readonly name: string };
   readonly exportId: string;
-  readonly range: { readonly from: string; readonly to: string };
+  readonly range: DayRange;
   readonly bundleFormat: BundleFormat;
   readonly format: 'csv' | 'jsonl';
   readonly asOf: string;
@@ -76,10 +82,18 @@ function readLog(log: Members, tenantId: string): LogStretch {
   return { origin, size, root: log.hash('rootHash'), first, last };
 }
 
+const DAY_MS = 86_400_000;
+
+/** @returns the first moment of a range, and the first one behind it */
+export function momentsOf({ from, to }: DayRange): { start: string; end: string } {
+  const [start, last] = [from, to].map((day) => `${day}T00:00:00.000Z`) as [string, string];
+  return { start, end: new Date(Date.parse(last) + DAY_MS).toISOString() };
+}
+
 const isDay = (day: string): boolean =>
   DAY.test(day) && new Date(`${day}T00:00:00.000Z`).toISOString().startsWith(day);
 
-function readRange(range: Members): Manifest['range'] {
+function readRange(range: Members): DayRange {
   const [from, to] = [range.text('from'), range.text('to')];
   if (!isDay(from) || !isDay(to) || from > to) {
     throw new FormError('range should be from one day to another');

@@ -1,7 +1,9 @@
 import { TOLERANCE_MS } from '../server/audit/verify/batchTimes';
 import type { Manifest } from './manifest';
 
-const shift = (iso: string, ms: number): string => new Date(Date.parse(iso) + ms).toISOString();
+/** A moment, so many milliseconds later. */
+export const shift = (iso: string, ms: number): string =>
+  new Date(Date.parse(iso) + ms).toISOString();
 
 /**
  * Whether a stretch takes in all of its range (docs/decisions/0019): its ends are the log's own, or were sealed so long before and

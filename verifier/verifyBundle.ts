@@ -14,12 +14,10 @@ import type { BundleOptions, Inspection, Saying, Verification } from './inspecti
 import { NewerFormatError, readManifest } from './manifest';
 import type { Manifest, Signer } from './manifest';
 import { decodeText, FormError } from './members';
-import { readWhole } from './wholeFile';
+import { MOST_MANIFEST_BYTES, readWhole } from './wholeFile';
 import { ZipError } from './zipDirectory';
 import { ZipDamage } from './zipFile';
 import type { PackedFile } from './zipFile';
-
-const MOST_MANIFEST_BYTES = 4_194_304;
 
 const listed = (names: readonly string[]): string =>
   names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');

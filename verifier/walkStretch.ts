@@ -4,7 +4,9 @@ import type { EventRow } from './eventRow';
 import type { Report } from './findings';
 import type { LeafLines } from './leafLines';
 import { LogSide } from './logSide';
+import { momentsOf } from './manifest';
 import type { Manifest } from './manifest';
+import type { OtherStretches } from './otherStretch';
 import { StrayList } from './strayList';
 import { StretchEnds } from './stretchEnds';
 import type { StretchTree } from './stretchTree';
@@ -17,6 +19,8 @@ export interface WalkInput {
   readonly lines: LeafLines | undefined;
   /** Undefined where what is beside the stretch is not known. */
   readonly tree: StretchTree | undefined;
+  /** Of other bundles that were given. */
+  readonly others: OtherStretches;
   readonly report: Report;
   readonly onLeaf?: ((done: number, of: number) => void) | undefined;
 }
@@ -31,9 +35,6 @@ export interface WalkResult {
   /** How many events were sealed more than five minutes after they occurred. */
   readonly late: number;
 }
-
-const DAY_MS = 86_400_000;
-const dayStart = (day: string): string => `${day}T00:00:00.000Z`;
 
 /** Reads to the end of a file, so that every row is looked at. */
 async function drain(side: LogSide): Promise<void> {
@@ -67,9 +68,10 @@ class StretchWalk {
       new LogSide(population, true, log, this.strays, report),
       new LogSide(edges, false, log, this.strays, report),
     ];
-    this.start = dayStart(range.from);
-    this.end = new Date(Date.parse(dayStart(range.to)) + DAY_MS).toISOString();
-    this.ends = new StretchEnds(manifest, { start: this.start, end: this.end });
+    const moments = momentsOf(range);
+    this.start = moments.start;
+    this.end = moments.end;
+    this.ends = new StretchEnds(manifest, moments);
   }
 
   async run(): Promise<WalkResult> {
@@ -141,6 +143,7 @@ class StretchWalk {
     const objection = this.times.objectionTo(row.occurredAt);
     if (objection) this.find(side, row, objection.kind, objection.message);
     this.checkRange(side, row);
+    this.input.others.visit(row, side.file.name);
     for (const message of this.ends.objectionsTo(leaf)) {
       this.find(side, row, 'range_open', message);
     }

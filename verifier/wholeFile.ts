@@ -1,6 +1,9 @@
 import { unpack, ZipDamage } from './zipFile';
 import type { PackedFile } from './zipFile';
 
+/** What no manifest, and no signature of one, comes near. */
+export const MOST_MANIFEST_BYTES = 4_194_304;
+
 /** Unpacks what is small. @throws ZipDamage where it is damaged, or longer than `most` */
 export async function readWhole(file: PackedFile, most: number): Promise<Buffer> {
   const { name, size } = file.entry;
