@@ -22,6 +22,9 @@ const actionsOf = (
   lists: BundleFormat['views'][string],
 ): readonly string[] | undefined => lists.find((list) => areSame(file.actions, list)) ?? lists[0];
 
+const unrecordedNotice = ({ name, unrecorded }: TableRows): string =>
+  `${plural(unrecorded, 'row')} of ${name} without a leaf: changes in the database itself that no event records. Nothing but the signature vouches for what they say.`;
+
 /** Everything in a bundle that shows some events of audit-log: the views, which are its rows, and the tables, whose rows tell of them. */
 export class BundleViews {
   private readonly views: LogView[] = [];
@@ -59,6 +62,7 @@ export class BundleViews {
     for (const table of this.tables) {
       const file = this.files.find(table.name);
       if (file) await this.checkTable(table, file);
+      if (table.unrecorded > 0) this.inspection.notices.push(unrecordedNotice(table));
     }
   }
 

@@ -13,10 +13,12 @@ export interface EventTable {
   readonly actions: ReadonlySet<string>;
   /** Of those: only what succeeded. */
   readonly isOfSuccess: boolean;
-  /** Whether it has other rows too, without a leaf: changes that were found in the database and not in the log. */
-  readonly hasUnrecorded: boolean;
+  /** If it has other rows too, without a leaf, for changes that were found in the database and not in the log: what each says by column. */
+  readonly unrecorded: Readonly<Record<string, string | null>> | undefined;
   /** What the event tells of the cells of its row; other columns come from elsewhere. */
   readonly columns: Readonly<Record<string, (event: LeafEvent) => Expected>>;
+  /** The same of columns that not every release has written. */
+  readonly newerColumns: EventTable['columns'];
 }
 
 const textOrNull = (text: string | null): string | null => (text === null ? null : guard(text));
@@ -91,10 +93,10 @@ const table = (
   name: string,
   actions: readonly string[],
   columns: EventTable['columns'],
-  ofStaff = false,
+  { unrecorded, newerColumns = {} }: Partial<EventTable> = {},
 ): EventTable => ({
-  ...{ name, actions: new Set(actions), columns },
-  ...{ isOfSuccess: ofStaff, hasUnrecorded: ofStaff },
+  ...{ name, actions: new Set(actions), columns, newerColumns, unrecorded },
+  isOfSuccess: unrecorded !== undefined,
 });
 
 /** The tables of events in every format so far. */
@@ -108,7 +110,7 @@ export const EVENT_TABLES: readonly EventTable[] = [
       permissions: (event) =>
         event.action === 'STAFF_CREATED' ? sorted(textsOf(detailOf(event, 'permissions'))) : null,
     },
-    true,
+    { unrecorded: { actor: null } },
   ),
   table(
     'permission-changes',
@@ -120,7 +122,10 @@ export const EVENT_TABLES: readonly EventTable[] = [
       added: (event) => sorted(without(after(event), before(event))),
       removed: (event) => sorted(without(before(event), after(event))),
     },
-    true,
+    {
+      unrecorded: { actor: null, occurred_at: null, change: 'unrecorded' },
+      newerColumns: { change: () => 'recorded', not_before: () => null, not_after: () => null },
+    },
   ),
   table('ip-rules', ['IP_RULE_CREATED', 'IP_RULE_UPDATED', 'IP_RULE_DELETED'], {
     ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DETAILS },

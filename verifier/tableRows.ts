@@ -21,13 +21,18 @@ function isAs(cell: string | null, expected: Expected): boolean {
 export class TableRows {
   private readonly expected = new Map<number, LeafEvent>();
   private readonly seen = new Set<number>();
+  private readonly columns: EventTable['columns'];
+  /** How many rows tell of changes that no event records: nothing can be held against them. */
+  unrecorded = 0;
 
   constructor(
     private readonly table: EventTable,
     /** Of the file, with its extension. */
     readonly name: string,
     private readonly report: Report,
-  ) {}
+  ) {
+    this.columns = { ...table.columns, ...table.newerColumns };
+  }
 
   /** To be called for each row of audit-log. @param read reads what else the row says */
   watch({ problem, action, leaf }: EventRow, read: () => LeafEvent): void {
@@ -62,6 +67,11 @@ export class TableRows {
   private checkHeader(header: (string | null)[]): (string | null)[] {
     const lacks = Object.keys(this.table.columns).filter((name) => !header.includes(name));
     if (lacks.length > 0) this.find({ message: `it has no column ${lacks.join(', ')}` });
+    // A reader may look at either of the two.
+    const doubled = header.filter((name, at) => header.indexOf(name) !== at);
+    for (const name of new Set(doubled)) {
+      this.find({ message: `it has more than one column ${name ?? 'without a name'}` });
+    }
     return header;
   }
 
@@ -72,7 +82,16 @@ export class TableRows {
       this.find({ row, message: `it has ${cells.length} cells, not ${header.length}` });
       return;
     }
-    if (index === null && this.table.hasUnrecorded) return;
+    const { unrecorded } = this.table;
+    if (index === null && unrecorded) {
+      this.unrecorded += 1;
+      for (const [column, says] of Object.entries(unrecorded)) {
+        if (cellOf(column) === says) continue;
+        const should = says === null ? 'should be empty' : `should be ${says}`;
+        this.find({ row, message: `it names no leaf, so that its ${column} ${should}` });
+      }
+      return;
+    }
     const leaf = Number(index);
     const event = this.expected.get(leaf);
     if (!event || index !== String(leaf)) {
@@ -83,7 +102,7 @@ export class TableRows {
     const about = { row, leaf, event: event.id };
     if (this.seen.has(leaf)) this.find({ ...about, message: 'another row has the same leaf' });
     this.seen.add(leaf);
-    for (const [column, expect] of Object.entries(this.table.columns)) {
+    for (const [column, expect] of Object.entries(this.columns)) {
       if (!header.includes(column) || isAs(cellOf(column), expect(event))) continue;
       this.find({ ...about, message: `its ${column} is not what that leaf says` });
     }

@@ -53,7 +53,9 @@ const TABLES: Readonly<Record<string, Table>> = {
         'permissions',
         (event) => (event.action === 'STAFF_CREATED' ? list(memberOf(event, 'permissions')) : null),
       ],
-      ['last_access_revoked_at', () => null],
+      ...(['last_access_revoked_at', 'sessions_ended', 'minutes_to_revocation'] as const).map(
+        (name) => [name, () => null] as const,
+      ),
     ],
   },
   'permission-changes': {
@@ -64,6 +66,9 @@ const TABLES: Readonly<Record<string, Table>> = {
       ['after', (event) => list(after(event))],
       ['added', (event) => list(without(after(event), before(event)))],
       ['removed', (event) => list(without(before(event), after(event)))],
+      ['change', () => 'recorded'],
+      ['not_before', () => null],
+      ['not_after', () => null],
     ],
   },
   'ip-rules': {

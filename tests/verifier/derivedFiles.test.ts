@@ -1,5 +1,6 @@
 import { openBundle, pack, sign } from '@/tests/helpers/madeUpBundle';
 import { believed, change, plan, rowOf } from './changeRows';
+import type { Change } from './changeRows';
 import { verify } from './verifyFile';
 
 describe('a view', () => {
@@ -33,6 +34,9 @@ describe('a view', () => {
 
 describe('a table of events', () => {
   const add = (row: string) => (rows: string[]) => [...rows, row];
+  const doubleFirst = (row: string) => `${row.slice(0, row.indexOf(',') + 1)}${row}`;
+  const doubleLast = (row: string) =>
+    row.replace('\r\n', row.startsWith('leaf') ? ',not_after\r\n' : ',\r\n');
   const edit = (row: number, from: string | RegExp, to: string) => (rows: string[]) =>
     rows.with(row, (rows[row] ?? '').replace(from, to));
   /** The rows that each has are those of leaves 40 to 58: see TABLE_EVENTS. */
@@ -66,6 +70,15 @@ describe('a table of events', () => {
       ['row 2 leaf 43'],
     ],
     ['permission-changes', 'who did it is edited', edit(2, 'actor ', 'x '), ['row 2 leaf 43']],
+    [
+      'permission-changes',
+      'a recorded change is called unrecorded',
+      edit(2, ',recorded,', ',unrecorded,'),
+      ['row 2 leaf 43'],
+    ],
+    ['permission-changes', 'a time window is put in', edit(2, ',\r', 'x,\r'), ['row 2 leaf 43']],
+    ['ip-rules', 'a column is there twice', (rows) => rows.map(doubleFirst), ['']],
+    ['permission-changes', 'its last column is there twice', (rows) => rows.map(doubleLast), ['']],
   ])('is found not to say what its leaves say: %s, where %s', async (name, _what, how, places) => {
     for (const format of ['csv', 'json'] as const) {
       const { found } = await verify(
@@ -77,17 +90,42 @@ describe('a table of events', () => {
     }
   });
 
-  it.each(['joiners-leavers', 'permission-changes'])(
-    'may tell of changes that the log has not, without a leaf: %s',
-    async (name) => {
-      const unrecorded = (rows: string[]) => {
-        const header = (rows[0] ?? '').trim().split(',');
-        return [...rows, `${header.map((at) => (at === 'leaf_index' ? '' : 'x')).join(',')}\r\n`];
-      };
-      const { found } = await verify(change(`${name}.csv`, unrecorded, true), believed);
-      expect(found).toEqual([]);
-    },
-  );
+  const unrecorded = (cells: Record<string, string>) => (rows: string[]) => {
+    const header = (rows[0] ?? '').trim().split(',');
+    return [...rows, `${header.map((column) => cells[column] ?? '').join(',')}\r\n`];
+  };
+  it.each([
+    ['joiners-leavers', { change: 'left', occurred_at: '2026-03-02T12:00:00.000Z' }],
+    ['permission-changes', { change: 'unrecorded', before: '[]', not_before: 'x' }],
+  ])('may tell of changes that the log has not, and they are counted: %s', async (name, cells) => {
+    const twice: Change = (rows) => unrecorded(cells)(unrecorded(cells)(rows));
+    const { found, text } = await verify(change(`${name}.csv`, twice, true), believed);
+    expect(found).toEqual([]);
+    expect(text).toMatch(new RegExp(`^note: 2 rows of ${name}\\.csv without a leaf`, 'm'));
+  });
+
+  it.each([
+    ['joiners-leavers', 'name who did it', { change: 'left', actor: 'x' }],
+    ['permission-changes', 'name who did it', { change: 'unrecorded', actor: 'x' }],
+    ['permission-changes', 'name a time', { change: 'unrecorded', occurred_at: 'x' }],
+    ['permission-changes', 'be called recorded', { change: 'recorded' }],
+    ['permission-changes', 'be called nothing', {}],
+    ['ip-rules', 'be there', {}],
+  ])('may not have a row without a leaf in %s that would %s', async (name, _what, cells) => {
+    const { found } = await verify(change(`${name}.csv`, unrecorded(cells), true), believed);
+    expect(found).toEqual([
+      expect.stringMatching(new RegExp(`^view_differs ${name}.csv row \\d$`)),
+    ]);
+  });
+
+  it('may lack the columns of a newer release, and then has no row without a leaf', async () => {
+    const older: Change = (rows) => rows.map((row) => row.replace(/(?:,[^,"]*){3}\r\n$/, '\r\n'));
+    const verifyRows = (how: Change) =>
+      verify(change('permission-changes.csv', how, true), believed);
+    expect((await verifyRows(older)).found).toEqual([]);
+    const { found } = await verifyRows((rows) => unrecorded({})(older(rows)));
+    expect(found).toEqual([expect.stringMatching(/^view_differs permission-changes.csv row \d$/)]);
+  });
 
   it('is measured all the same where it is no CSV', async () => {
     const broken = change('ip-rules.csv', (rows) => [...rows, '52,"\r\n'], true);
