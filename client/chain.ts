@@ -35,7 +35,7 @@ export const randomId = (): string => {
 };
 
 /** What says to the server which session is meant: the token, or that the cookie is. */
-export const secretOf = ({ refreshToken }: Chain) =>
+export const secretOf = ({ refreshToken }: Pick<Chain, 'refreshToken'>) =>
   refreshToken ? { refreshToken } : { refreshCookie: true };
 
 /** What a 200 or a 428 brings beside the cookie, if there is one. */
@@ -92,12 +92,21 @@ export function toStored(chain: Chain): string {
   return JSON.stringify(chain.refreshToken ? chain : mark);
 }
 
-/** @returns undefined for what is no chain */
-export function parseChain(value: string | null | undefined): Chain | undefined {
+/** What a storage holds: a session, or the name of one that has ended and of which the server has yet to be told. */
+export interface Stored {
+  chain?: Chain | undefined;
+  ended?: string | undefined;
+}
+
+export const toEnded = (ended: string): string => JSON.stringify({ ended });
+
+/** @returns neither a chain nor an end for what is none */
+export function parseStored(value: string | null | undefined): Stored {
   try {
-    const chain = JSON.parse(value ?? '') as Chain | null;
-    return chain?.session ? { ...chain, key: chain.key || randomId() } : undefined;
+    const stored = JSON.parse(value ?? '') as (Chain & Stored) | null;
+    if (!stored?.session) return { ended: stored?.ended };
+    return { chain: { ...stored, key: stored.key || randomId() } };
   } catch {
-    return undefined;
+    return {};
   }
 }

@@ -1,11 +1,12 @@
 import type { Browser } from './browser';
-import { isDue, isUsable, randomId, readTokens, secretOf } from './chain';
+import { isDue, isUsable, randomId, readTokens } from './chain';
 import type { Chain } from './chain';
 import type { Credentials, GatehouseClient, GatehouseOptions } from './contract';
 import type { SessionStorage, SignedOutReason } from './contract';
 import { GatehouseError } from './contract';
 import { createRefresher } from './refresher';
 import { createSender } from './sender';
+import { PATIENCE_MS, createSignOut, endOnServer } from './signOut';
 import { createProver } from './stepUp';
 import { joinTabs } from './tabs';
 import type { Message } from './tabs';
@@ -16,9 +17,6 @@ import { createVault } from './vault';
 /** How long the other tabs have to say what they know. */
 const ASK_TABS_MS = 2000;
 const ASK_BLINDLY_MS = 300;
-
-/** How long a sign-in waits for a refresh of another tab, which may be waiting for a person. */
-const PATIENCE_MS = 2000;
 
 /** Where the mark of a session is kept whose refresh token is in a cookie. */
 function markIn(browser: Browser, name: string): SessionStorage {
@@ -114,7 +112,7 @@ function createSignIn({ transport, prove, vault, tabs, refreshCookie }: Parts) {
     const tokens = readTokens(answer.body, askedAt);
     await vault.replace({ session: randomId(), since: askedAt, n: 0, ...tokens });
     // Nobody has that session any more. Of a cookie that was replaced the server knows.
-    if (before?.refreshToken) void endOnServer(transport, before).catch(() => undefined);
+    if (before?.refreshToken) void endOnServer(transport, before);
     return answer;
   }
 
@@ -134,33 +132,6 @@ function createSignIn({ transport, prove, vault, tabs, refreshCookie }: Parts) {
       transport.post('api/auth/login/complete', { challengeId, refreshCookie }, headers);
     const completed = await alone(() => keep(Date.now(), () => complete().catch(complete)));
     if (completed.status === 428) throw refusal(completed);
-  };
-}
-
-/** A refresh token is enough, spent or not: the access token may be over, or a proof be asked for. */
-const endOnServer = (transport: Parts['transport'], chain: Chain) =>
-  transport.post('api/auth/logout', secretOf(chain));
-
-function createSignOut({ transport, vault }: Parts, send: typeof fetch) {
-  return async ({ everywhere }: { everywhere?: boolean } = {}) => {
-    const { chain } = vault;
-    if (!everywhere) {
-      // Nobody proves anything to be let out, or waits for longer than one call.
-      vault.hush();
-      if (chain) await endOnServer(transport, chain).catch(() => undefined);
-      return vault.end('signed_out', chain?.session);
-    }
-    try {
-      const { ok, status } = await send(new URL('api/auth/logout-all', transport.base), {
-        method: 'POST',
-      });
-      if (!ok) throw refusal({ status, body: {} });
-    } catch (error) {
-      // Signed out here all the same; asked to end other sessions, it must not seem done.
-      if ((error as GatehouseError).code !== 'SIGNED_OUT') throw error;
-    } finally {
-      await vault.end('signed_out', chain?.session);
-    }
   };
 }
 
@@ -195,10 +166,11 @@ export function buildClient(options: GatehouseOptions, browser: Browser): Gateho
 
   const send = createSender({ transport, vault, prove, current });
   const signIn = createSignIn(parts);
-  const signOut = createSignOut(parts, send);
+  const signOut = createSignOut(parts);
   return {
     ready: async () => {
       await discovered;
+      await signOut.tellServer();
       // Whether the browser still has the cookie, only the server can see. If it cannot be asked, the session goes on.
       if (vault.chain && !vault.chain.refreshToken) await current().catch(() => undefined);
       return vault.chain !== undefined;
@@ -208,11 +180,13 @@ export function buildClient(options: GatehouseOptions, browser: Browser): Gateho
     },
     async signIn(credentials) {
       await discovered;
+      // A late answer to it would remove the new cookie.
+      await signOut.telling();
       await signIn(credentials);
     },
-    signOut: async (choice) => {
+    async signOut(choice) {
       await discovered;
-      await signOut(choice);
+      await (choice?.everywhere ? signOut.everywhere(send) : signOut.here());
     },
     fetch: send,
     accessToken: async () => (await current())?.access?.token,

@@ -94,7 +94,7 @@ async function attempt({ transport, vault, prove }: Parts, chain: Chain) {
 
   async function ask(): Promise<RefreshEvent> {
     try {
-      await prove(answer.body, () => Promise.resolve({}), vault.ending);
+      await prove(answer.body, () => Promise.resolve({}), vault.ending(session));
       return 'proven';
     } catch (error) {
       failure = error as GatehouseError;

@@ -57,7 +57,7 @@ export function createSender({ transport, vault, prove, current }: Parts): Fetch
     };
     const asked =
       proving.get(purpose) ??
-      prove(challenge, bearer, vault.ending).finally(() => proving.delete(purpose));
+      prove(challenge, bearer, vault.ending(session)).finally(() => proving.delete(purpose));
     proving.set(purpose, asked);
     return asked;
   }

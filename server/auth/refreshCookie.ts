@@ -132,11 +132,13 @@ export async function endPresentedSession(
   return true;
 }
 
-/** Signs the browser's session out beside what an access token has ended, and removes its cookie if it counts. */
-export async function endCookieSession(deps: Deps, req: Request, res: Response): Promise<boolean> {
+/**
+ * Removes the browser's cookie after a sign-out by an access token, and ends the session of the token in it. A cookie whose token
+ * cannot be used is removed too: the person has signed out here. For a page of another origin the cookie counts for nothing.
+ */
+export async function endCookieSession(deps: Deps, req: Request, res: Response): Promise<void> {
+  if (countRefreshCookies(req) === 0 || isCrossSite(req)) return;
   const token = readRefreshCookie(req);
-  if (token === undefined) return false;
-  await logoutByToken(deps, contextOf(req), token);
+  if (token !== undefined) await logoutByToken(deps, contextOf(req), token);
   clearRefreshCookie(req, res);
-  return true;
 }

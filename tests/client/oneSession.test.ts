@@ -185,6 +185,21 @@ describe('signing out', () => {
     expect(await asking).toMatchObject({ code: 'SIGNED_OUT' });
   });
 
+  it('opens no prompt for a refresh whose answer comes after it', async () => {
+    const onStepUp = jest.fn(() => '123456');
+    const { tab, machine } = await scene.signedIn({ onStepUp });
+    machine.place = ABROAD;
+    scene.expireAccess();
+    tab.network = async (call, send) => {
+      const response = await send();
+      if (call.path === '/api/auth/refresh') await tab.client.signOut();
+      return response;
+    };
+    await expect(tab.client.fetch(ME)).rejects.toMatchObject({ code: 'SIGNED_OUT' });
+    expect(tab.refreshes()[0]?.status).toBe(428);
+    expect(onStepUp).not.toHaveBeenCalled();
+  });
+
   it('everywhere is not said to be done where the server did not do it', async () => {
     const { tab } = await scene.signedIn();
     tab.network = (call, send) =>

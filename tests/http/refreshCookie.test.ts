@@ -10,6 +10,7 @@ import {
   setOf,
 } from '@/tests/helpers/cookieCalls';
 import { codeAt } from '@/tests/helpers/secondFactor';
+import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
 import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
 
@@ -255,10 +256,29 @@ describe('signing out', () => {
     expect((await refreshBy(cookie)).status).toBe(200);
   });
 
-  it('everywhere removes it too', async () => {
-    const { res, cookie } = await signIn();
-    const authorization = `Bearer ${String(res.body.accessToken)}`;
-    const out = await post('/api/auth/logout-all', { cookie, authorization });
-    expect([out.status, setOf(out)]).toEqual([204, [expect.stringMatching(/^refresh=; /)]]);
+  it.each(['logout', 'logout-all'])(
+    'by an access token, with %s, removes the cookie, whatever it holds, and ends its session',
+    async (path) => {
+      const { cookie: own } = await signIn();
+      const held = ['', 'a'.repeat(257), `ghr_${'C'.repeat(43)}`].map((one) => `refresh=${one}`);
+      for (const cookie of [...held, `${held[2]}; ${own}`, own, own]) {
+        const { token } = await seedTestUserAndToken();
+        const out = await post(`/api/auth/${path}`, { cookie, authorization: `Bearer ${token}` });
+        const removed = expect.stringMatching(/^refresh=; Path=\/; Expires=Thu, 01 Jan 1970/);
+        expect([out.status, setOf(out)]).toEqual([204, [removed]]);
+        expect((await me(app, token)).status).toBe(401);
+      }
+      expect((await refreshBy(own)).body).toEqual({ error: 'INVALID_REFRESH_TOKEN' });
+    },
+  );
+
+  it('by an access token leaves the cookie of a page of another origin alone, and sets none if there is none', async () => {
+    const { cookie } = await signIn();
+    for (const headers of [{ cookie, origin: 'https://evil.example' }, {}]) {
+      const { token } = await seedTestUserAndToken();
+      const out = await post('/api/auth/logout', { ...headers, authorization: `Bearer ${token}` });
+      expect([out.status, setOf(out)]).toEqual([204, []]);
+    }
+    expect((await refreshBy(cookie)).status).toBe(200);
   });
 });
