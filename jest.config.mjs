@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { bundlePackages } from './tests/helpers/bundledPackages.mjs';
 
 const BROWSERS = [
   process.env.CHROMIUM,
@@ -58,6 +59,7 @@ export default {
   moduleNameMapper: {
     '^@/(.*)$': '<rootDir>/$1',
     '^supertest$': '<rootDir>/tests/helpers/supertest.cjs',
+    ...bundlePackages(import.meta.dirname),
   },
   transform: {
     '^.+\\.[cm]?[jt]s$': [
