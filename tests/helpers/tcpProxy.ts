@@ -15,17 +15,43 @@ export interface TcpProxy {
    * @param passes whether it is sent on; if not, that connection is silent for good
    */
   watchFor(text: string, passes: () => boolean): void;
+  /**
+   * Sends on one text as another of the same length, in what clients say.
+   * @returns how often it was said so far
+   */
+  replace(text: string, by: string): () => number;
   /** Where new connections go, after a restart of the server on another port. */
   aimAt(url: string): void;
   close(): Promise<void>;
 }
 
-function pass(from: Socket, to: Socket, open: (chunk: Buffer) => boolean): void {
+function pass(
+  from: Socket,
+  to: Socket,
+  open: (chunk: Buffer) => boolean,
+  change = (chunk: Buffer) => chunk,
+): void {
   from.on('data', (chunk) => {
-    if (open(chunk)) to.write(chunk);
+    if (open(chunk)) to.write(change(chunk));
   });
   from.on('error', () => to.destroy());
   from.on('close', () => to.destroy());
+}
+
+interface Replacement {
+  text: string;
+  by: string;
+  times: number;
+}
+
+function applyTo(chunk: Buffer, replacements: readonly Replacement[]): Buffer {
+  for (const replacement of replacements) {
+    const at = chunk.indexOf(replacement.text);
+    if (at < 0) continue;
+    replacement.times += 1;
+    chunk.write(replacement.by, at);
+  }
+  return chunk;
 }
 
 /** A door to a database that a test can shut, jam or open. */
@@ -33,6 +59,7 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
   let target = new URL(serverUrl);
   let mode: Mode = 'forward';
   let watched: { text: string; passes: () => boolean } | undefined;
+  const replacements: Replacement[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     if (mode === 'refuse') return void client.destroy();
@@ -42,10 +69,11 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
       socket.on('close', () => sockets.delete(socket));
     }
     let silenced = false;
-    pass(client, upstream, (chunk) => {
+    const open = (chunk: Buffer) => {
       if (watched && chunk.includes(watched.text)) silenced ||= !watched.passes();
       return !silenced && (mode === 'forward' || mode === 'mute');
-    });
+    };
+    pass(client, upstream, open, (chunk) => applyTo(chunk, replacements));
     pass(upstream, client, () => mode === 'forward');
   });
   server.listen(0, '127.0.0.1');
@@ -63,6 +91,12 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
     },
     watchFor(text, passes) {
       watched = { text, passes };
+    },
+    replace(text, by) {
+      if (by.length !== text.length) throw new Error('a text of the same length');
+      const replacement = { text, by, times: 0 };
+      replacements.push(replacement);
+      return () => replacement.times;
     },
     aimAt(to) {
       target = new URL(to);
