@@ -67,7 +67,7 @@ export const CONTROLS: readonly Control[] = [
   control(
     'CC6.2',
     'joiners-leavers.csv',
-    'Take joiners: is there an approval for each? Take leavers: compare with the list of those who left, and look at minutes_to_revocation.',
+    "First the rows with record 'unrecorded': somebody changed a membership in the database itself. Then take joiners: is there an approval for each? Take leavers: compare with the list of those who left, and look at minutes_to_revocation.",
     'Leaving is when the account was disabled here. When employment ended is in the personnel records.',
   ),
   control(

@@ -2,6 +2,7 @@ import { LEAF_OF_EVENT, setting } from './copyStore';
 import type { ExportFile } from './copyStore';
 import { ALL_SESSIONS, ALL_TOKENS } from './historyRowStore';
 import { EVENT, firstOf, instantIn, permissionsIn, stackedRow, staffIdIn } from './staffRowStore';
+import { UNRECORDED_SWITCHES, staffChange } from './staffSwitchStore';
 
 export const TENANT = setting('tenant_id', 'uuid');
 const inRange = (moment: string) =>
@@ -18,17 +19,7 @@ export const emailOf = (
 ) => `(SELECT u.email FROM tenant_staff s JOIN users u ON u.id = s.user_id
     WHERE s.tenant_id = ${TENANT} AND s.id = ${staffId})`;
 
-const CHANGE = {
-  change: 'text',
-  occurred_at: 'timestamptz',
-  leaf_index: 'bigint',
-  staff_id: 'uuid',
-  actor: 'text',
-  permissions: 'jsonb',
-} as const;
-const change = stackedRow(CHANGE);
-
-const RECORDED = `SELECT ${change({
+const RECORDED = `SELECT ${staffChange({
   change:
     "CASE e.action WHEN 'STAFF_CREATED' THEN 'joined' WHEN 'STAFF_DISABLED' THEN 'left' ELSE 'returned' END",
   occurred_at: 'e.occurred_at',
@@ -57,7 +48,7 @@ const KNOWN = `SELECT r.subject, min(r.created_at) AS created_at, min(r.disabled
     SELECT ${row({
       subject: "'staff:' || s.id",
       created_at: 's.created_at',
-      disabled_at: "CASE s.status WHEN 'disabled' THEN s.disabled_at END",
+      disabled_at: 's.disabled_at',
       permissions: 's.permissions',
     })} FROM tenant_staff s
     WHERE s.tenant_id = ${TENANT} AND ((${inRange('s.created_at')}) OR (${inRange('s.disabled_at')}))
@@ -71,7 +62,7 @@ const KNOWN = `SELECT r.subject, min(r.created_at) AS created_at, min(r.disabled
       AND e.action IN ('STAFF_CREATED', 'STAFF_DISABLED', 'STAFF_ENABLED', 'STAFF_PERMISSIONS_CHANGED')
   ) r GROUP BY r.subject HAVING min(r.created_at) IS NOT NULL`;
 
-const UNRECORDED = `SELECT ${change({
+const UNRECORDED = `SELECT ${staffChange({
   change: 'v.change',
   occurred_at: 'v.occurred_at',
   staff_id: staffIdIn('k.subject'),
@@ -82,7 +73,7 @@ const UNRECORDED = `SELECT ${change({
   ) AS v(change, occurred_at, is_unrecorded) WHERE v.is_unrecorded AND ${inRange('v.occurred_at')}`;
 
 /** Of those who have returned since, the event of that says when they had left. */
-const UNRECORDED_BEFORE_RETURN = `SELECT ${change({
+const UNRECORDED_BEFORE_RETURN = `SELECT ${staffChange({
   change: "'left'",
   occurred_at: 'k.disabled_at',
   staff_id: staffIdIn('k.subject'),
@@ -111,15 +102,17 @@ const ACCESS_AT_LEAVING = `${alive('s', true)} FROM ${ALL_SESSIONS} s WHERE s.st
       WHERE m.id = ANY ((SELECT array_agg(DISTINCT o.staff_id) FROM ${ALL_TOKENS} o WHERE o.session_id IS NULL AND o.tenant_id = ${TENANT})::uuid[])
         AND t.session_id IS NULL AND t.staff_id = m.id AND ${wasAlive('t')}`;
 
-const LEFT = "l.change = 'left'";
+/** Of one whose time is not known, nothing tells which access had ended by then. */
+const LEFT = "l.change = 'left' AND l.occurred_at IS NOT NULL";
 
 export const JOINERS_LEAVERS: ExportFile = {
   name: 'joiners-leavers',
   description:
-    'Who was given access in the range, whose was taken away and whose was given back, by whom; and how many minutes after leaving the last session or refresh token ended.',
+    'Who was given access in the range, whose was taken away and whose was given back, by whom; and how many minutes after leaving the last session or refresh token ended. A change that no event tells of is shown as unrecorded.',
   population: {
-    of: "every beginning, end and return of a membership of this organisation. Leaving is the moment at which the account was disabled here, not the end of the employment, which the product does not know. A row without leaf_index was changed in the database itself: its time is the row's own, its actor not known",
-    filter: 'occurred_at lies in the range',
+    of: "every beginning, end and return of a membership of this organisation. Leaving is the moment at which the account was disabled here, not the end of the employment, which the product does not know. A row with record 'unrecorded' has no leaf_index and no actor: the membership was changed in the database itself, at the time that its row or a later event tells, or else after not_before and, if it is not empty, before not_after. 'deleted' is a membership of which events tell and that is gone",
+    filter:
+      'occurred_at lies in the range; or it is empty, and not_after lies in the range or is empty too: the memberships at the end of the range are not those that the last events before it left',
   },
   columns: [
     ['change', 'token', 'l.change'],
@@ -141,8 +134,11 @@ export const JOINERS_LEAVERS: ExportFile = {
       `CASE WHEN ${LEFT} AND a.is_alive IS NOT TRUE
       THEN round(extract(epoch FROM coalesce(a.ended_at - l.occurred_at, '0'))::numeric / 60, 2) END`,
     ],
+    ['record', 'token', "CASE WHEN l.leaf_index IS NULL THEN 'unrecorded' ELSE 'recorded' END"],
+    ['not_before', 'instant', 'l.not_before'],
+    ['not_after', 'instant', 'l.not_after'],
   ],
-  from: `FROM (${[RECORDED, UNRECORDED, UNRECORDED_BEFORE_RETURN].join('\n  UNION ALL ')}) l
+  from: `FROM (${[RECORDED, UNRECORDED, UNRECORDED_BEFORE_RETURN, UNRECORDED_SWITCHES].join('\n  UNION ALL ')}) l
   LEFT JOIN LATERAL (
     SELECT max(x.ended_at) AS ended_at, bool_or(x.is_alive) AS is_alive,
       count(*) FILTER (WHERE x.is_session AND NOT x.is_alive) AS sessions_ended
@@ -151,5 +147,6 @@ export const JOINERS_LEAVERS: ExportFile = {
       WHERE ${LEFT} AND s.tenant_id = ${TENANT} AND s.id = l.staff_id OFFSET 0
     ) m, LATERAL (${ACCESS_AT_LEAVING}) x
   ) a ON true`,
-  order: 'l.occurred_at, l.staff_id, l.change, l.leaf_index',
+  order:
+    "coalesce(l.occurred_at, l.not_after, 'infinity'), l.staff_id, l.change, l.leaf_index, l.not_before",
 };

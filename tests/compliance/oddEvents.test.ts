@@ -85,9 +85,13 @@ describe('events as nobody should write them', () => {
     expect(csv.table('access-review.csv')).toMatchObject([
       { staff_id: officer.staffId, status: 'disabled', disabled_at: '' },
     ]);
-    expect(csv.table('joiners-leavers.csv').map((row) => row['change'])).toEqual([
-      'returned',
-      'returned',
+    // What nobody had disabled came back: that it had left is shown as not recorded.
+    const staff = csv.table('joiners-leavers.csv').map(({ change, record }) => [change, record]);
+    expect(staff).toEqual([
+      ['left', 'unrecorded'],
+      ['returned', 'recorded'],
+      ['returned', 'recorded'],
+      ['left', 'unrecorded'],
     ]);
   });
 });

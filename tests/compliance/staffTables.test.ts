@@ -83,9 +83,11 @@ describe('the tables of staff', () => {
       last_access_revoked_at: '',
       sessions_ended: '',
       minutes_to_revocation: '',
+      not_before: '',
+      not_after: '',
     };
-    const recorded = { leaf_index: leaf, actor: 'system' };
-    const unrecorded = { leaf_index: '', actor: '' };
+    const recorded = { leaf_index: leaf, actor: 'system', record: 'recorded' };
+    const unrecorded = { leaf_index: '', actor: '', record: 'unrecorded' };
     const time = (text: string) => at(text).toISOString();
     const of = ({ staffId }: Member) => ({
       staff_id: staffId,

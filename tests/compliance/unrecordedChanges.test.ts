@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { db } from '@/server/db';
-import { tenantStaff } from '@/server/db/schema';
-import { changePermissions } from '@/server/tenants';
+import { refreshTokens, tenantStaff, userSessions } from '@/server/db/schema';
+import { changePermissions, disableStaff, enableStaff } from '@/server/tenants';
 import { writeEvents } from '@/tests/helpers/auditReads';
 import { downloadEvidence } from '@/tests/helpers/evidenceBundle';
 import { seedOfficer } from '@/tests/helpers/officer';
@@ -162,5 +162,118 @@ describe('permission-changes.csv', () => {
     expect(unrecordedOf(now, given)).toEqual([
       expect.objectContaining({ added: '["B_B"]', not_after: expect.stringContaining(today) }),
     ]);
+  });
+});
+
+describe('joiners-leavers.csv', () => {
+  let officer: SeededAuth;
+  beforeAll(async () => {
+    officer = await seedOfficer();
+  });
+
+  const record = (
+    { tenantId, staffId }: SeededAuth,
+    action: 'STAFF_DISABLED' | 'STAFF_ENABLED',
+    when: string,
+    details: object = {},
+  ) =>
+    writeEvents(tenantId, [
+      {
+        ...{ action, subject: `staff:${staffId}`, occurredAt: at(when) },
+        details: { ...details, via: 'operator' },
+      },
+    ]);
+
+  const setStatus = (
+    { staffId }: SeededAuth,
+    status: 'active' | 'disabled',
+    disabledAt: Date | null = null,
+  ) => db.update(tenantStaff).set({ status, disabledAt }).where(eq(tenantStaff.id, staffId));
+
+  /** Of one person: what is not recorded. */
+  async function unrecordedIn(range: object, { staffId }: SeededAuth) {
+    const evidence = await downloadEvidence(app, officer, range);
+    return evidence
+      .table('joiners-leavers.csv')
+      .filter((row) => row['staff_id'] === staffId && row['record'] === 'unrecorded')
+      .map(({ change, occurred_at, not_before, not_after, ...row }) => {
+        expect(row).toMatchObject({ leaf_index: '', actor: '' });
+        const { last_access_revoked_at, sessions_ended, minutes_to_revocation } = row;
+        // Without a time nothing is said of what ended then.
+        const access = [last_access_revoked_at, sessions_ended, minutes_to_revocation];
+        if (occurred_at === '') expect(access).toEqual(['', '', '']);
+        return [change, occurred_at, not_before, not_after];
+      });
+  }
+
+  const JOINED = ['A_A'];
+  const MAY = { from: '2025-05-01', to: '2025-05-31', format: 'csv' };
+
+  it('shows access that was given back by SQL, until an event closes the gap', async () => {
+    const who = await seedMember(officer.tenantId, JOINED, JOINED);
+    await record(who, 'STAFF_DISABLED', '02-10T00:00:00');
+    await setStatus(who, 'disabled', at('02-10T00:00:00.003'));
+    expect(await unrecordedIn(MARCH, who)).toEqual([]);
+    await setStatus(who, 'active');
+    const open = ['returned', '', instant('02-10T00:00:00'), ''];
+    expect(await unrecordedIn(MARCH, who)).toEqual([open]);
+    await record(who, 'STAFF_DISABLED', '04-10T00:00:00');
+    await setStatus(who, 'disabled', at('04-10T00:00:00.003'));
+    expect(await unrecordedIn(MARCH, who)).toEqual([open]);
+    expect(await unrecordedIn(APRIL, who)).toEqual([
+      [...open.slice(0, 3), instant('04-10T00:00:00')],
+    ]);
+    expect(await unrecordedIn(MAY, who)).toEqual([]);
+  });
+
+  it('shows access that SQL took and gave back, if SQL left the time in the row', async () => {
+    const who = await seedMember(officer.tenantId, JOINED, JOINED);
+    await setStatus(who, 'active', at('03-10T00:00:00'));
+    const returned = ['returned', '', instant('03-10T00:00:00'), ''];
+    expect(await unrecordedIn(FEBRUARY, who)).toEqual([]);
+    expect(await unrecordedIn(MARCH, who)).toEqual([
+      ['left', instant('03-10T00:00:00'), '', ''],
+      returned,
+    ]);
+    expect(await unrecordedIn(APRIL, who)).toEqual([returned]);
+  });
+
+  it('shows access that was taken by SQL without a time, until somebody gives it back', async () => {
+    const who = await seedMember(officer.tenantId, JOINED, JOINED);
+    await setStatus(who, 'disabled');
+    const open = ['left', '', instant('01-10T08:00:00.005'), ''];
+    expect(await unrecordedIn(MARCH, who)).toEqual([open]);
+    await record(who, 'STAFF_ENABLED', '04-10T00:00:00', { disabledAt: null });
+    await setStatus(who, 'active');
+    expect(await unrecordedIn(APRIL, who)).toEqual([
+      [...open.slice(0, 3), instant('04-10T00:00:00')],
+    ]);
+    expect(await unrecordedIn(MAY, who)).toEqual([]);
+  });
+
+  it('shows a member whom SQL deleted, from the range of the last event on', async () => {
+    const who = await seedMember(officer.tenantId, JOINED, JOINED);
+    await changed(who, '03-10T00:00:00', JOINED, ['B_B']);
+    for (const table of [refreshTokens, userSessions, tenantStaff]) {
+      const owner = 'staffId' in table ? table.staffId : table.id;
+      await db.delete(table).where(eq(owner, who.staffId));
+    }
+    expect(await unrecordedIn(FEBRUARY, who)).toEqual([]);
+    for (const range of [MARCH, APRIL]) {
+      expect(await unrecordedIn(range, who)).toEqual([
+        ['deleted', '', instant('03-10T00:00:00'), ''],
+      ]);
+    }
+  });
+
+  it('shows nothing of those whose every change is recorded', async () => {
+    const who = await seedMember(officer.tenantId, JOINED, JOINED);
+    await disableStaff(deps, operatorContext, who, 'operator');
+    await enableStaff(deps, operatorContext, who, 'operator');
+    await disableStaff(deps, operatorContext, who, 'operator');
+    const today = new Date().toISOString().slice(0, 10);
+    for (const range of [MARCH, { from: today, to: today, format: 'csv' }]) {
+      expect(await unrecordedIn(range, who)).toEqual([]);
+    }
   });
 });
