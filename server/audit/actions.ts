@@ -211,7 +211,7 @@ export const AUDIT_ACTIONS = {
     kind: exportKind,
     ...range,
     // `process_ended`: nobody recorded its end, and no process works on it any more.
-    reason: z.enum(['client_closed', 'database', 'error', 'process_ended']),
+    reason: z.enum(['audit_log_busy', 'client_closed', 'database', 'error', 'process_ended']),
     // Nothing had been sent, and the proof that it had used up can be used once more.
     proofGivenBack: z.literal(true).optional(),
   }),

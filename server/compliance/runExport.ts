@@ -4,6 +4,7 @@ import type { Principal, RequestContext } from '../context';
 import type { Passage } from '../security';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
+import { AppError } from '../errors';
 import type { ExportFile } from './copyStore';
 import { toTimeRange } from './exportInput';
 import type { ExportInput } from './exportInput';
@@ -83,6 +84,7 @@ const READER_GONE = new Set([
 
 function failureReason(error: unknown, begun: boolean, fault: Error | undefined): FailureReason {
   if (fault) return 'database';
+  if (error instanceof AppError && error.code === 'AUDIT_LOG_BUSY') return 'audit_log_busy';
   if (!begun) return databaseFault(error) ? 'database' : 'error';
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && READER_GONE.has(code)) return 'client_closed';

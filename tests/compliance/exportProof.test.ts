@@ -87,9 +87,9 @@ describe.each(ROUTES)('%s: the proof', (path) => {
     expect(await statusOf(app, path, who)).toBe(428);
     expect(await exportEvents(who)).toEqual([
       ['REQUESTED'],
-      ['FAILED', 'error', true],
+      ['FAILED', 'audit_log_busy', true],
       ['REQUESTED'],
-      ['FAILED', 'error', true],
+      ['FAILED', 'audit_log_busy', true],
       ['REQUESTED'],
       ['COMPLETED'],
     ]);
@@ -144,7 +144,7 @@ describe('the proof of an export', () => {
       () => exportEvents(who),
       (all) => all.length > 1,
     );
-    expect(ends).toEqual([['REQUESTED'], ['FAILED', 'error', true]]);
+    expect(ends).toEqual([['REQUESTED'], ['FAILED', 'audit_log_busy', true]]);
     expect(await statusOf(app, BUNDLE, who)).toBe(200);
     expect(await statusOf(app, BUNDLE, who)).toBe(428);
   });
@@ -181,7 +181,10 @@ describe('the proof of an export', () => {
       return busy();
     });
     expect(await statusOf(app, BUNDLE, who)).toBe(503);
-    expect(await exportEvents(who)).toEqual([['REQUESTED'], ['FAILED', 'error', undefined]]);
+    expect(await exportEvents(who)).toEqual([
+      ['REQUESTED'],
+      ['FAILED', 'audit_log_busy', undefined],
+    ]);
     expect((await proofOf(who))?.consumedAt).not.toBeNull();
   });
 

@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg';
 import type { RequestContext } from '../../context';
 import { connect } from '../../db';
 import type { Database } from '../../db';
+import { afterHearingNothing } from '../../db/heardTime';
 import { databaseFault, violatedConstraint } from '../../db/pgErrors';
 import { AppError } from '../../errors';
 import type { Logger } from '../../logger';
@@ -40,8 +41,12 @@ export interface SealerDeps extends Omit<SealDeps, 'signed'> {
 const EVERY_MS = 1000;
 const WAIT_MS = 10_000;
 const LAST_PASS_MS = 2000;
+/** A pass that nobody waits for lets go of the sealer's lock if somebody else holds a row that it writes. */
+const LOCKS_MS = 5000;
 /** A chunk takes a fraction of a second; a sealer that hangs in a statement is cut off, and lets go of the lock. */
 const STATEMENT_TIMEOUT_MS = 15_000;
+
+const notWaiting = () => 0;
 
 const newContext = (): RequestContext => ({
   correlationId: randomUUID(),
@@ -68,7 +73,8 @@ async function runPass(
   memory: Memory,
   waitMs: number,
 ): Promise<Pass & { lost?: KnownCheckpoint | undefined }> {
-  await client.query('BEGIN');
+  // Set before anything is locked: the sealer's lock is not the only one that somebody may hold.
+  await client.query(`BEGIN; SET LOCAL lock_timeout = ${Math.ceil(waitMs || LOCKS_MS)}`);
   const { keyId, publicPem } = deps.keys.evidence;
   if (!memory.keyKept) await keepEvidenceKey(client, keyId, publicPem);
   const { known } = memory;
@@ -143,8 +149,9 @@ function createPasses(deps: SealerDeps, database: Database) {
   }
 
   return {
-    next(waitMs: number): Promise<Pass> {
-      const turn = last.then(() => once(waitMs));
+    /** @param left how many milliseconds the caller still waits when its turn comes */
+    next(left: () => number): Promise<Pass> {
+      const turn = last.then(() => once(left()));
       last = turn.catch(() => undefined);
       return turn;
     },
@@ -159,14 +166,27 @@ const busy = (cause?: unknown) =>
     cause,
   });
 
+/** @throws AppError AUDIT_LOG_BUSY if it takes longer; the work itself goes on */
+function unlessLate<T>(work: Promise<T>, ms: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = afterHearingNothing(ms, () => reject(busy()));
+    work.then(resolve, reject).finally(stop);
+  });
+}
+
 async function sealAll(passes: ReturnType<typeof createPasses>, waitMs: number): Promise<void> {
   const until = Date.now() + waitMs;
+  const left = () => until - Date.now();
+  /** Of a caller who has given up, nothing is sent. */
+  const leftInTurn = () => {
+    if (left() <= 0) throw busy();
+    return left();
+  };
   let fresh = false;
   for (;;) {
-    const left = until - Date.now();
-    if (left <= 0) throw busy();
-    const pass = await passes.next(left).catch((error: unknown) => {
-      // Another sealer kept the lock all the time.
+    // A pass before it may hang, and its own too.
+    const pass = await unlessLate(passes.next(leftInTurn), leftInTurn()).catch((error: unknown) => {
+      // Another sealer, or anybody else, kept a lock all the time.
       throw databaseFault(error) === 'conflict' ? busy(error) : error;
     });
     fresh ||= pass.fresh;
@@ -191,8 +211,8 @@ export function createSealer(deps: SealerDeps): Sealer {
 
   async function work(): Promise<void> {
     try {
-      let pass = await passes.next(0);
-      while (pass.held && !pass.done && !closed) pass = await passes.next(0);
+      let pass = await passes.next(notWaiting);
+      while (pass.held && !pass.done && !closed) pass = await passes.next(notWaiting);
       failing = false;
     } catch (err) {
       metrics.backgroundFailures.inc({ task: 'seal_audit_log' });

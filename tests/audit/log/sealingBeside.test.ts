@@ -55,21 +55,37 @@ describe('the sealer and those who write', () => {
     ]);
   });
 
-  it('keep an export waiting, but not for ever: it is refused with 503 and Retry-After', async () => {
-    const { body } = await login();
-    const { deps, app } = buildApp();
-    const { sealNow } = deps.sealer;
-    deps.sealer.sealNow = () => sealNow(300);
-    await withConnection(url, async (client) => {
-      await client.query('BEGIN; SELECT pg_advisory_xact_lock(7310595163817209187)');
-      const res = await exportNow(app, String(body.accessToken));
-      expect([res.status, res.body.error, res.headers['retry-after']]).toEqual([
-        503,
-        'AUDIT_LOG_BUSY',
-        '10',
-      ]);
-    });
-  });
+  it.each([
+    ['the lock of the sealer', 'SELECT pg_advisory_xact_lock(7310595163817209187)', false],
+    ["the sealer's row", 'SELECT FROM audit_sealer FOR UPDATE', false],
+    ['what the pass before it waits for', 'LOCK TABLE audit_checkpoints', true],
+  ])(
+    'keep an export waiting, but not for ever: it is refused with 503 and Retry-After if somebody holds %s',
+    async (_what, held, busyBefore) => {
+      await node.deps.sealer.sealNow();
+      const { body } = await login();
+      const { deps, app } = buildApp();
+      const { sealNow } = deps.sealer;
+      deps.sealer.sealNow = () => sealNow(300);
+      await withConnection(url, async (client) => {
+        await client.query(`BEGIN; ${held}`);
+        if (busyBefore) deps.sealer.start();
+        const res = await exportNow(app, String(body.accessToken));
+        expect([res.status, res.body.error, res.headers['retry-after']]).toEqual([
+          503,
+          'AUDIT_LOG_BUSY',
+          '10',
+        ]);
+        await client.query('ROLLBACK');
+      });
+      const [event] = await db
+        .execute(
+          sql`SELECT details->>'reason' AS reason FROM audit_logs WHERE action = 'DATA_EXPORT_FAILED' ORDER BY occurred_at DESC LIMIT 1`,
+        )
+        .then(({ rows }) => rows);
+      expect(event).toEqual({ reason: 'audit_log_busy' });
+    },
+  );
 
   it('part where the trees are gone: logins and refreshes go on, and no export leaves unsealed', async () => {
     const log = memoryLog();
