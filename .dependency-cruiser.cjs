@@ -97,7 +97,7 @@ module.exports = {
       to: {
         path: '^(server|client|tests|bench|scripts)/',
         pathNot:
-          '^server/audit/(canonicalJson|log/(checkpoint|leaf|merkleTree|signedNote|treeProofs)|verify/(batchTimes|believedKeys|findingList|noteFile|reportText))\\.ts$',
+          '^server/audit/(canonicalJson|log/(checkpoint|leaf|merkleTree|signedNote|treeProofs)|verify/(batchTimes|believedKeys|findingList|inputFaults|noteFile|reportText))\\.ts$|^server/(closedOutput|nearestNames)\\.ts$',
       },
     },
     {

@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { joinKeys, parseKeys } from '../server/audit/verify/believedKeys';
 import type { GivenKeys } from '../server/audit/verify/believedKeys';
+import { explainFileFault, explainOptions } from '../server/audit/verify/inputFaults';
+import { guardOutput } from '../server/closedOutput';
 import { CannotVerifyError } from './cannotVerify';
 import { NEWEST_FORMAT } from './formats';
 import { openBundle, openFile } from './nodeSource';
@@ -50,7 +52,7 @@ function parseCommand() {
     if (!isFormat) problem = `--format must be a number from 1 to ${NEWEST_FORMAT}.`;
     if (!isLimit) problem = '--limit must be a number from 1 to 99999.';
   } catch (error) {
-    problem = error instanceof Error ? error.message : '';
+    problem = explainOptions(error, OPTIONS);
   }
   throw new CannotVerifyError(`${problem}\n${USAGE}`);
 }
@@ -59,8 +61,8 @@ function readKey(given: string): GivenKeys {
   let text = given;
   try {
     if (existsSync(given)) text = readFileSync(given, 'utf8');
-  } catch {
-    throw new CannotVerifyError(`--key: ${given} cannot be read.`);
+  } catch (error) {
+    throw new CannotVerifyError(`--key: ${given} cannot be read: ${explainFileFault(error)}.`);
   }
   const keys = parseKeys(text);
   if (keys) return keys;
@@ -73,8 +75,7 @@ async function openGiven<Opened>(file: string, open: (path: string) => Promise<O
   try {
     return await open(file);
   } catch (error) {
-    const because = error instanceof Error ? error.message : '';
-    throw new CannotVerifyError(`${file} cannot be read: ${because}.`);
+    throw new CannotVerifyError(`${file} cannot be read: ${explainFileFault(error)}.`);
   }
 }
 
@@ -119,15 +120,15 @@ async function main(): Promise<number> {
   return OUTCOMES[outcomeOf(verification)];
 }
 
+guardOutput(UNKNOWN);
 main().then(
   (code) => {
     process.exitCode = code;
   },
   (error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error);
     const known = error instanceof CannotVerifyError;
     process.stderr.write(
-      `${known ? message.trim() : `The bundle could not be read: ${message}.`}\n`,
+      `${known ? error.message.trim() : `The bundle could not be read: ${explainFileFault(error)}.`}\n`,
     );
     process.exitCode = UNKNOWN;
   },

@@ -17,7 +17,8 @@ const MOST_PROOF_BYTES = 1_048_576;
 function parseProof(name: string, text: string): GrowthProof {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    // Windows puts a byte order mark before what is saved as UTF-8.
+    value = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
     throw new FormError('it is no JSON');
   }

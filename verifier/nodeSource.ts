@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { createInflateRaw } from 'node:zlib';
 import { isBundleFile } from './container';
 import type { BundleFolder, BundleSource } from './bundleSource';
+import { isLitter } from './zipFile';
 
 const CHUNK_BYTES = 262_144;
 
@@ -65,8 +66,19 @@ export async function openFile(path: string): Promise<BundleSource & Closable> {
   };
 }
 
+/**
+ * Looks for the files of a bundle that was unpacked: programs put a folder of the ZIP file's name around them.
+ * @returns the one folder in `path` if nothing else is in there, and `path` itself otherwise
+ */
+async function findFolder(path: string): Promise<string> {
+  const entries = await readdir(path, { withFileTypes: true });
+  const [only, ...more] = entries.filter(({ name }) => !isLitter(name));
+  return only?.isDirectory() === true && more.length === 0 ? join(path, only.name) : path;
+}
+
 /** A folder that a bundle was unpacked into. Links in it are not followed. */
-async function openFolder(path: string): Promise<BundleFolder & Closable> {
+async function openFolder(given: string): Promise<BundleFolder & Closable> {
+  const path = await findFolder(given);
   const entries = await readdir(path, { withFileTypes: true });
   const isOf = (entry: (typeof entries)[number]) => entry.isFile() && isBundleFile(entry.name);
   const files: (BundleSource & Closable)[] = [];

@@ -1,5 +1,6 @@
 import { ZodError } from 'zod';
 import { MigrationError } from '../bootstrap/migrate';
+import { guardOutput } from '../closedOutput';
 import { loadConfig, readEnvironmentFile, readVersion } from '../config';
 import { explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault, violatedConstraint } from '../db/pgErrors';
@@ -63,6 +64,7 @@ async function main(args: string[]): Promise<number> {
   return 'ok' in result && result.ok === false ? 1 : 0;
 }
 
+guardOutput(1);
 main(process.argv.slice(2)).then(
   (code) => {
     process.exitCode = code;

@@ -2,6 +2,8 @@ import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import {
   CannotVerifyError,
+  explainFileFault,
+  explainOptions,
   NoteFileError,
   joinKeys,
   parseKeys,
@@ -16,10 +18,10 @@ import {
 } from '../bootstrap/embeddedPostgres';
 import { findLocalSecrets } from '../bootstrap/localSecrets';
 import { ConfigError, readEnvironmentFile } from '../config';
+import { guardOutput } from '../closedOutput';
 import { loadEvidenceConfig } from '../evidenceConfig';
 import { explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault } from '../db/pgErrors';
-import { nearestNames } from '../nearestNames';
 import { describeAsJson, describeAsText } from './verifyLogReport';
 
 const USAGE = `Usage: npm run --silent verify-log -- [OPTION]...
@@ -43,18 +45,6 @@ const OPTIONS = {
   help: { type: 'boolean' },
 } as const;
 
-/** A sentence in place of the parser's own words; it repeats no value. */
-function explainOptions(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const [, name = ''] = /'(?:-[a-z], )?--?([a-z-]+)/.exec(message) ?? [];
-  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
-    const [near] = nearestNames(name, Object.keys(OPTIONS), 2);
-    return `There is no option --${name}.${near === undefined ? '' : ` Did you mean --${near}?`}`;
-  }
-  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return 'verify-log takes options alone.';
-  return `--${name} needs a value, or takes none.`;
-}
-
 /** @throws CannotVerifyError with the usage */
 function parseOptions() {
   try {
@@ -62,7 +52,7 @@ function parseOptions() {
     const limit = values.limit ?? '20';
     if (/^[1-9][0-9]{0,4}$/.test(limit)) return { ...values, limit: Number(limit) };
   } catch (error) {
-    throw new CannotVerifyError(`${explainOptions(error)}\n${USAGE}`);
+    throw new CannotVerifyError(`${explainOptions(error, OPTIONS)}\n${USAGE}`);
   }
   throw new CannotVerifyError(`--limit must be a number from 1 to 99999.\n${USAGE}`);
 }
@@ -70,8 +60,8 @@ function parseOptions() {
 function readFile(option: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
-  } catch {
-    throw new CannotVerifyError(`--${option}: ${file} cannot be read.`);
+  } catch (error) {
+    throw new CannotVerifyError(`--${option}: ${file} cannot be read: ${explainFileFault(error)}.`);
   }
 }
 
@@ -132,8 +122,8 @@ async function* readCheckpoints(files: readonly string[]): AsyncGenerator<GivenC
       }
     } catch (error) {
       const isForm = error instanceof NoteFileError;
-      const because = isForm ? `: ${error.message}` : ' cannot be read';
-      throw new CannotVerifyError(`--checkpoint: ${file}${because}.`);
+      const because = isForm ? error.message : `cannot be read: ${explainFileFault(error)}`;
+      throw new CannotVerifyError(`--checkpoint: ${file}${isForm ? ':' : ''} ${because}.`);
     }
     if (!found) throw new CannotVerifyError(`--checkpoint: ${file} holds no checkpoint.`);
   }
@@ -218,6 +208,7 @@ function explain(error: unknown): string {
   return `The log could not be read: ${message}.`;
 }
 
+guardOutput(EXIT.UNKNOWN);
 main().then(
   (code) => {
     process.exitCode = code;

@@ -1,4 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
 import { optionsOf, usageOf } from '@/server/cli/command';
 import { describeCommand } from '@/server/cli/commandHelp';
@@ -139,5 +142,37 @@ describe('a wrong command line is one plain sentence, exit 1', () => {
       expect(complaintAt(...words)).not.toBe('');
       expect(complaintAt(...words).toLowerCase()).not.toContain(secret.toLowerCase());
     }
+  });
+});
+
+describe('a command whose output', () => {
+  /** Each with the exit code of what it could not say. */
+  const COMMAND_FILES: [string, string, number][] = [
+    ['admin', 'server/cli/admin.js', 1],
+    ['verify-log', 'server/cli/verifyLog.js', 2],
+    ['verify-bundle', 'verifier/verify.mjs', 2],
+  ];
+  async function askForHelp(script: string, stdout: 'pipe' | number) {
+    const child = spawn(process.execPath, [join(REPOSITORY, 'dist', script), '--help'], {
+      env: {},
+      stdio: ['ignore', stdout, 'pipe'],
+    });
+    child.stdout?.destroy();
+    const [stderr, [code]] = await Promise.all([
+      child.stderr ? text(child.stderr) : '',
+      once(child, 'close') as Promise<[number | null]>,
+    ]);
+    return { code, stderr };
+  }
+
+  it.each(COMMAND_FILES)('is read by nobody any more ends quietly: %s', async (_name, script) => {
+    expect(await askForHelp(script, 'pipe')).toEqual({ code: 0, stderr: '' });
+  });
+
+  it.each(COMMAND_FILES)('is lost on a full disk says so: %s', async (_name, script, failure) => {
+    const full = openSync('/dev/full', 'w');
+    const stderr = 'The output could not be written: the disk is full.\n';
+    expect(await askForHelp(script, full)).toEqual({ code: failure, stderr });
+    closeSync(full);
   });
 });

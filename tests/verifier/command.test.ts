@@ -129,7 +129,22 @@ describe('node verify.mjs', () => {
 
   it.each([
     ['no file', [], /One FILE must be given/],
-    ['a file that is not there', ['none.zip'], /none.zip cannot be read/],
+    ['two files', ['csv.zip', 'json.zip'], /^One FILE must be given\.\n/],
+    [
+      'a file that is not there',
+      ['none.zip'],
+      /^none\.zip cannot be read: there is no such file\.\n$/,
+    ],
+    [
+      'a file in a file',
+      ['csv.zip', '--checkpoint', 'csv.zip/x'],
+      /^csv\.zip\/x cannot be read: there is no such file\.\n$/,
+    ],
+    [
+      'a folder as a key',
+      ['csv.zip', '--key', '.'],
+      /^--key: \. cannot be read: it is a folder\.\n$/,
+    ],
     ['a key that is none', ['csv.zip', '--key', 'verify.mjs'], /neither a file with Ed25519 keys/],
     [
       'a checkpoint that is none',
@@ -141,7 +156,18 @@ describe('node verify.mjs', () => {
       ['csv.zip', '--consistency', 'verify.mjs'],
       /is no proof of consistency/,
     ],
-    ['an unknown option', ['csv.zip', '--trust-me'], /Unknown option/],
+    [
+      'an unknown option',
+      ['csv.zip', '--chekpoint', 'x'],
+      /^There is no option --chekpoint\. Did you mean --checkpoint\?\n/,
+    ],
+    [
+      'an unknown short option',
+      ['csv.zip', '-k', 'x'],
+      /^There is no option -k\. Did you mean --key\?\n/,
+    ],
+    ['an option without its value', ['csv.zip', '--key'], /^--key needs a value\.\n/],
+    ['a value too many', ['csv.zip', '--json=1'], /^--json takes no value\.\n/],
   ])('cannot say where it is given %s: exit 2', async (_name, words, message) => {
     const { code, stdout, stderr } = await run(...words);
     expect(stderr).toMatch(message);

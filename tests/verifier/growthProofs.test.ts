@@ -24,7 +24,7 @@ function prove(from: number, to: number, of = events) {
   return { from, to, fromRoot: rootOf(from), toRoot: rootOf(to), hashes };
 }
 
-const against = (head: string, ...proofs: object[]) =>
+const against = (head: string, ...proofs: (object | string)[]) =>
   verify(bundle, { keys: [vkeyOf(keys)], earlier: [head], proofs });
 
 describe('a proof of consistency', () => {
@@ -37,6 +37,11 @@ describe('a proof of consistency', () => {
     const { outcome, text } = await against(head, prove(1, 2), proof);
     expect(outcome).toBe('sound');
     expect(text).toMatch(/^ok {4}earlier {6}1 checkpoint of the same history$/m);
+  });
+
+  it('may begin with a byte order mark, as Windows saves it', async () => {
+    const saved = `\uFEFF${JSON.stringify(prove(7, 130), undefined, 2)}\r\n`;
+    expect((await against(checkpointOf(longer, 7), saved)).outcome).toBe('sound');
   });
 
   const rewritten = events.map((event) =>

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -183,6 +183,33 @@ describe('a bundle that was unpacked into a folder', () => {
     expect(text).toMatch(
       /note: Files in the folder that are no part of the bundle.*: (more, notes\.txt|notes\.txt, more)\./,
     );
+  });
+
+  it('may lie in one folder more, as programs that unpack put around it', async () => {
+    const path = unpackTo(new Map([['.DS_Store', Buffer.from('x')]]));
+    renameSync(unpackTo(files), join(path, 'evidence'));
+    mkdirSync(join(path, '__MACOSX'));
+    const { outcome, text } = await verifyPath(path);
+    expect(outcome).toBe('sound');
+    expect(text).toMatch(REPACKED);
+  });
+
+  it.each([
+    ['two folders', (path: string) => mkdirSync(join(path, 'more'))],
+    ['a folder and a file', (path: string) => writeFileSync(join(path, 'notes.txt'), 'mine')],
+    [
+      'a link to a folder',
+      (path: string) => {
+        const target = join(root, `${(folders += 1)}`);
+        renameSync(join(path, 'evidence'), target);
+        symlinkSync(target, join(path, 'evidence'));
+      },
+    ],
+  ])('is not looked for in %s', async (_what, change) => {
+    const path = unpackTo(new Map());
+    renameSync(unpackTo(files), join(path, 'evidence'));
+    change(path);
+    expect((await verifyPath(path)).found).toContain('manifest_missing ');
   });
 
   it('is held to every hash and leaf', async () => {

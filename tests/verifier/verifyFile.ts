@@ -19,10 +19,14 @@ export function fileOf(content: Buffer | string, name = `${(files += 1)}.zip`): 
   return path;
 }
 
+const textOf = (proof: object | string): string =>
+  typeof proof === 'string' ? proof : JSON.stringify(proof);
+
 export interface Given {
   keys?: readonly string[];
   earlier?: readonly (Buffer | string)[];
-  proofs?: readonly object[];
+  /** Texts as they are, and objects as JSON. */
+  proofs?: readonly (object | string)[];
   limit?: number;
   leastFormat?: number;
 }
@@ -33,7 +37,7 @@ export async function verify(
   { keys, earlier = [], proofs = [], limit = 50, leastFormat }: Given = {},
 ) {
   const sources = [];
-  const given = [content, ...earlier, ...proofs.map((proof) => JSON.stringify(proof))];
+  const given = [content, ...earlier, ...proofs.map(textOf)];
   for (const one of given) sources.push(await openFile(fileOf(one)));
   const [source, ...more] = sources;
   if (!source) throw new Error('nothing was given');
