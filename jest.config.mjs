@@ -58,6 +58,8 @@ export default {
   setupFilesAfterEnv: ['<rootDir>/tests/helpers/closeHandles.ts'],
   moduleNameMapper: {
     '^@/(.*)$': '<rootDir>/$1',
+    // The names that import() needs in TypeScript.
+    '^(\\./(?:checkDatabase|record|rehearse|scratchDatabase))\\.js$': '$1',
     '^supertest$': '<rootDir>/tests/helpers/supertest.cjs',
     ...bundlePackages(import.meta.dirname),
   },

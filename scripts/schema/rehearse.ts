@@ -89,15 +89,11 @@ export async function rehearse(
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-previous-'));
   try {
     extractMigrations(git, previous, folder);
-    await withScratchServer(async (url) => {
-      const database = (name: string) =>
-        Object.assign(new URL(url), { pathname: `/${name}` }).toString();
-      await withClient(url, (client) => client.query('CREATE DATABASE rehearse_empty'));
-      await withClient(url, (client) => client.query('CREATE DATABASE rehearse_previous'));
-      const applied = await rehearseEmpty(database('rehearse_empty'), migrations);
+    await withScratchServer(async (server) => {
+      const applied = await rehearseEmpty(await server.createDatabase(), migrations);
       say(`An empty database: ${applied} migrations, then none; as recorded.`);
       const { before, added, rows } = await rehearsePrevious(
-        database('rehearse_previous'),
+        await server.createDatabase(),
         migrationsOf(folder),
         migrations,
       );

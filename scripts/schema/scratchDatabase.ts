@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +9,14 @@ import { startEmbeddedPostgres } from '../../server/bootstrap/embeddedPostgres';
 import { migrate } from '../../server/bootstrap/migrate';
 import { contentsOf, remember } from './remember';
 
-/** A Postgres of its own for as long as the work takes, and nothing of it after. */
-export async function withScratchServer<T>(work: (url: string) => Promise<T>): Promise<T> {
+/** A server to work on. */
+export interface ScratchServer {
+  /** @returns the URL of a new, empty database, which is gone when the work is done */
+  createDatabase(): Promise<string>;
+}
+
+/** A Postgres of its own for as long as the work takes. */
+async function withEmbeddedServer<T>(work: (url: string) => Promise<T>): Promise<T> {
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-scratch-'));
   try {
     const server = await startEmbeddedPostgres({ dataDir, durable: false });
@@ -21,6 +28,37 @@ export async function withScratchServer<T>(work: (url: string) => Promise<T>): P
   } finally {
     rmSync(dataDir, { recursive: true, force: true });
   }
+}
+
+/** @param url a role that may create databases */
+async function withDatabases<T>(
+  url: string,
+  work: (server: ScratchServer) => Promise<T>,
+): Promise<T> {
+  const names: string[] = [];
+  const ask = (statement: string) => withClient(url, (client) => client.query(statement));
+  try {
+    return await work({
+      async createDatabase() {
+        const name = `scratch_${randomBytes(6).toString('hex')}`;
+        await ask(`CREATE DATABASE ${name}`);
+        names.push(name);
+        return Object.assign(new URL(url), { pathname: `/${name}` }).toString();
+      },
+    });
+  } finally {
+    for (const name of names) await ask(`DROP DATABASE ${name} WITH (FORCE)`);
+  }
+}
+
+/**
+ * Runs work that needs empty databases, on an embedded Postgres of its own, of which nothing is left after it. The test suite
+ * names a server for all its runs in `GATEHOUSE_SCHEMA_SERVER`, because to make one takes longer than most of them.
+ */
+export function withScratchServer<T>(work: (server: ScratchServer) => Promise<T>): Promise<T> {
+  const given = process.env['GATEHOUSE_SCHEMA_SERVER'] ?? '';
+  if (given !== '') return withDatabases(given, work);
+  return withEmbeddedServer((url) => withDatabases(url, work));
 }
 
 export async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
@@ -37,7 +75,8 @@ export async function withClient<T>(url: string, work: (client: Client) => Promi
 /** What these migrations make of an empty database. */
 export const makeCatalogue = (migrations: string): Promise<Catalogue> =>
   remember(['catalogue', ...contentsOf(migrations)], () =>
-    withScratchServer(async (url) => {
+    withScratchServer(async (server) => {
+      const url = await server.createDatabase();
       await migrate(url, migrations);
       return withClient(url, readCatalogue);
     }),

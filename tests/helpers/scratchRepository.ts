@@ -2,6 +2,8 @@ import { execFile, execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startEmbeddedPostgres } from '../../server/bootstrap/embeddedPostgres';
+import { runSchemaTool } from '../../scripts/schema/runSchemaTool';
 import { bundle } from './builtScript';
 import { closeLater } from './closing';
 import { REPOSITORY } from './serverProcess';
@@ -40,9 +42,20 @@ export const GIT_ENV = {
 };
 
 /** The schema tool keeps its answers for as long as the run lasts. */
-export const SCHEMA_CACHE = {
+export const SCHEMA_CACHE: NodeJS.ProcessEnv = {
   GATEHOUSE_SCHEMA_CACHE: join(process.env['GATEHOUSE_TEST_DIR'] ?? tmpdir(), 'schemaAnswers'),
 };
+
+/** Gives the schema tool one Postgres for all that a test file has it do. */
+export async function openSchemaServer(): Promise<void> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-schema-'));
+  const server = await startEmbeddedPostgres({ dataDir, durable: false });
+  closeLater(async () => {
+    await server.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+  SCHEMA_CACHE['GATEHOUSE_SCHEMA_SERVER'] = server.url;
+}
 
 export interface ToolResult {
   code: number;
@@ -61,8 +74,10 @@ export interface ScratchRepository {
   commitAll(): void;
   /** Commits what is staged, as a developer does: with the hook. */
   commit(): Promise<ToolResult>;
-  /** The schema tool; bundled, which spares each of a hundred runs the compiler. */
+  /** The schema tool, in this process. */
   schema(...args: string[]): Promise<ToolResult>;
+  /** The schema tool in a process of its own; bundled, which spares it the compiler. */
+  spawnSchema(...args: string[]): Promise<ToolResult>;
   /** `npm run schema -- …`, as a developer does. */
   npmSchema(...args: string[]): Promise<ToolResult>;
   /** What a check finds, code by code. */
@@ -85,6 +100,16 @@ export function run(program: string, args: string[], cwd: string, env: NodeJS.Pr
   });
 }
 
+async function runHere(args: string[]): Promise<ToolResult> {
+  Object.assign(process.env, SCHEMA_CACHE);
+  let [stdout, stderr] = ['', ''];
+  const code = await runSchemaTool(args, {
+    say: (text) => void (stdout += `${text}\n`),
+    complain: (text) => void (stderr += `${text}\n`),
+  });
+  return { code, stdout, stderr };
+}
+
 let tool: string | undefined;
 
 /** The schema tool as one file of JavaScript; made once for each test file, and removed after it. */
@@ -105,8 +130,9 @@ function open(root: string): ScratchRepository {
   const path = (file: string) => join(root, file);
   const git = (...args: string[]) =>
     execFileSync('git', args, { cwd: root, env: GIT_ENV, encoding: 'utf8', stdio: 'pipe' });
-  const schema = (...args: string[]) =>
+  const spawnSchema = (...args: string[]) =>
     run(process.execPath, [bundleTool(), '--root', root, ...args], root);
+  const schema = (...args: string[]) => runHere(['--root', root, ...args]);
   return {
     root,
     git,
@@ -125,6 +151,7 @@ function open(root: string): ScratchRepository {
     },
     commit: () => run('git', ['commit', '-q', '-m', 'what is staged'], root),
     schema,
+    spawnSchema,
     npmSchema: (...args) => run('npm', ['run', '--silent', 'schema', '--', ...args], root),
     async codes(...args) {
       const { stdout } = await schema('check', '--json', ...args);
@@ -135,6 +162,7 @@ function open(root: string): ScratchRepository {
   };
 }
 
+/** Has its `npm run schema` run the tool in one file: that npm finds the sources is shown where they are what is tested. */
 function layOut(parts: readonly string[]): ScratchRepository {
   const root = mkdtempSync(join(tmpdir(), 'gatehouse-checkout-'));
   for (const part of parts) cpSync(join(REPOSITORY, part), join(root, part), { recursive: true });
@@ -144,27 +172,17 @@ function layOut(parts: readonly string[]): ScratchRepository {
   // A link is no folder: the pattern with a slash does not cover it.
   writeFileSync(join(root, '.git', 'info', 'exclude'), 'node_modules\n');
   execFileSync(process.execPath, ['scripts/installHooks.mjs'], { cwd: root, env: GIT_ENV });
-  return repository;
-}
-
-/** A checkout of what the schema tool looks at, on branch main, all committed and the hook installed; without a remote. */
-export function makeScratchRepository(): ScratchRepository {
-  const repository = layOut(SOURCES);
-  repository.commitAll();
-  return repository;
-}
-
-/**
- * The same with all that a deployment takes, built. Its `npm run schema` is the tool in one file: a rehearsal runs it
- * twenty times, and that npm finds its sources is shown where the check itself is tested.
- */
-export function makeDeployableRepository(): ScratchRepository {
-  const repository = layOut([...SOURCES, ...DEPLOYED]);
   const script = /"schema": "[^"]*"/;
   repository.replace('package.json', script, `"schema": "exec node ${bundleTool()} --root ."`);
   repository.commitAll();
   return repository;
 }
+
+/** A checkout of what the schema tool looks at, on branch main, all committed and the hook installed; without a remote. */
+export const makeScratchRepository = (): ScratchRepository => layOut(SOURCES);
+
+/** The same with all that a deployment takes, built. */
+export const makeDeployableRepository = (): ScratchRepository => layOut([...SOURCES, ...DEPLOYED]);
 
 /**
  * The same again, in a folder of its own: cheaper than making one. The times of folders are kept too, which is what

@@ -5,7 +5,11 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { ask } from '../helpers/askDatabase';
 import { newestTag, numbered, readMigrations } from '../helpers/migrationsFolder';
-import { copyRepository, makeDeployableRepository } from '../helpers/scratchRepository';
+import {
+  copyRepository,
+  makeDeployableRepository,
+  openSchemaServer,
+} from '../helpers/scratchRepository';
 import type { ScratchRepository } from '../helpers/scratchRepository';
 import { REPOSITORY, externalEnv } from '../helpers/serverProcess';
 import { createTestDatabase } from '../helpers/testDatabase';
@@ -30,6 +34,7 @@ let url: string;
 let drop: () => Promise<void>;
 
 beforeAll(async () => {
+  await openSchemaServer();
   template = makeDeployableRepository();
   template.write('.github/deploy/host.sh', HOST);
   template.write(
@@ -38,7 +43,7 @@ beforeAll(async () => {
   );
   template.commitAll();
   ahead = copyRepository(template);
-  await ahead.schema('generate', '--custom', '--name', 'deployed');
+  await ahead.spawnSchema('generate', '--custom', '--name', 'deployed');
   await writeMigration(ahead, ADDED);
 });
 beforeEach(async () => {

@@ -1,12 +1,18 @@
 import { createHash } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import {
   formatExpectedCatalogue,
   readExpectedCatalogue,
 } from '@/server/bootstrap/catalogue/expectedCatalogue';
 import { numbered } from '../../helpers/migrationsFolder';
-import { copyRepository, makeScratchRepository, run } from '../../helpers/scratchRepository';
+import {
+  copyRepository,
+  makeScratchRepository,
+  openSchemaServer,
+  run,
+} from '../../helpers/scratchRepository';
 import type { ScratchRepository } from '../../helpers/scratchRepository';
+import { REPOSITORY } from '../../helpers/serverProcess';
 
 const NICKNAMES = `migrations/${numbered(0, 'tenants_have_nicknames')}.sql`;
 const TABLE = 'server/db/schema/tenants.ts';
@@ -21,11 +27,12 @@ let generated: ScratchRepository;
 let repository: ScratchRepository;
 
 beforeAll(async () => {
+  await openSchemaServer();
   template = makeScratchRepository();
   generated = copyRepository(template);
   generated.replace(TABLE, ...COLUMN);
   const args = ['generate', '--name', 'tenants_have_nicknames'];
-  expect(await generated.npmSchema(...args)).toMatchObject({ code: 0 });
+  expect(await generated.spawnSchema(...args)).toMatchObject({ code: 0 });
 });
 beforeEach(() => {
   repository = copyRepository(template);
@@ -37,7 +44,7 @@ afterAll(() => {
 });
 
 const generate = (name: string, ...more: string[]) =>
-  repository.schema('generate', '--name', name, ...more);
+  repository.spawnSchema('generate', '--name', name, ...more);
 
 /** Goes on from where the migration has been generated. */
 function useGenerated(): void {
@@ -48,7 +55,10 @@ function useGenerated(): void {
 describe('a checkout where all fits', () => {
   it('passes in every mode, in one line', async () => {
     const content = { code: 0, stdout: 'Schema, migrations, git agree.\n', stderr: '' };
+    // From its sources, as a developer runs it.
+    repository.write('package.json', readFileSync(`${REPOSITORY}/package.json`, 'utf8'));
     expect(await repository.npmSchema('check')).toStrictEqual(content);
+    repository.git('checkout', '-q', 'package.json');
     for (const mode of ['--staged', '--worktree', '--strict']) {
       expect(await repository.schema('check', mode)).toStrictEqual(content);
     }
@@ -225,9 +235,9 @@ describe('what has landed', () => {
 
 describe('generate', () => {
   it('refuses in CI, without a name, and where there is nothing to write', async () => {
-    const inCi = await repository.schema('generate', '--name', 'x');
-    expect(inCi.stderr).toMatch(/No migration was written/);
-    expect((await repository.schema('generate')).stderr).toMatch(/--name is missing/);
+    const unchanged = await repository.spawnSchema('generate', '--name', 'x');
+    expect(unchanged.stderr).toMatch(/No migration was written/);
+    expect((await repository.spawnSchema('generate')).stderr).toMatch(/--name is missing/);
     repository.replace(TABLE, ...COLUMN);
     const args = [
       '--import',

@@ -1,13 +1,18 @@
 import { numbered } from '../../helpers/migrationsFolder';
-import { copyRepository, makeScratchRepository } from '../../helpers/scratchRepository';
+import {
+  copyRepository,
+  makeScratchRepository,
+  openSchemaServer,
+} from '../../helpers/scratchRepository';
 import type { ScratchRepository } from '../../helpers/scratchRepository';
 
 let template: ScratchRepository;
 let repository: ScratchRepository;
 
 beforeAll(async () => {
+  await openSchemaServer();
   template = makeScratchRepository();
-  await template.schema('generate', '--custom', '--name', 'added');
+  await template.spawnSchema('generate', '--custom', '--name', 'added');
 });
 beforeEach(() => {
   repository = copyRepository(template);
