@@ -2,7 +2,7 @@ import { parseCheckpoint } from '../server/audit/log/checkpoint';
 import type { Checkpoint } from '../server/audit/log/checkpoint';
 import { EMPTY_ROOT } from '../server/audit/log/merkleTree';
 import type { Believers } from '../server/audit/verify/believedKeys';
-import { NoteFileError, readNotes } from '../server/audit/verify/noteFile';
+import { NoteFileError, readNotes, splitLines } from '../server/audit/verify/noteFile';
 import type { BundleSource } from './bundleSource';
 import { CannotVerifyError } from './cannotVerify';
 import { isFolder, openContainer } from './container';
@@ -43,20 +43,13 @@ export interface GivenFile {
   readonly stretch: OtherStretch | string | undefined;
 }
 
-/** Longer than any line of a checkpoint. */
-const LONGEST_LINE = 65_536;
 const MOST_CHECKPOINT_BYTES = 1_048_576;
 
-async function* readLines(source: BundleSource): AsyncGenerator<string> {
+async function* readTexts(source: BundleSource): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  let rest = '';
   for await (const chunk of source.stream(0, source.size)) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
-    if (rest.length > LONGEST_LINE) throw new NoteFileError(1, 'or another is too long');
+    yield decoder.decode(chunk, { stream: true });
   }
-  if (rest !== '') yield rest;
 }
 
 /** The checkpoint of an earlier bundle: it is signed, and so needs nothing else of that bundle. */
@@ -83,7 +76,7 @@ async function* readHeads(
 ): AsyncGenerator<{ where: string; checkpoint: Checkpoint }> {
   if (files) yield { where: source.name, checkpoint: await readFromBundle(files) };
   if (files || isFolder(source)) return;
-  for await (const { line, checkpoint } of readNotes(readLines(source), onCutOff)) {
+  for await (const { line, checkpoint } of readNotes(splitLines(readTexts(source)), onCutOff)) {
     yield { where: `${source.name}:${line}`, checkpoint };
   }
 }

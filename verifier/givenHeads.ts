@@ -1,3 +1,4 @@
+import { cutOffNotice } from '../server/audit/verify/noteFile';
 import type { Believers } from '../server/audit/verify/believedKeys';
 import { compareHeads, readEarlier } from './earlierHeads';
 import type { Comparable, GivenFile } from './earlierHeads';
@@ -52,10 +53,7 @@ export function compareGiven(
       `This bundle says nothing of ${plural(sum.passed, 'checkpoint')} that were given${newer}.`,
     );
   }
-  if (sum.cutOff > 0) {
-    const cut = plural(sum.cutOff, 'checkpoint');
-    notices.push(`${cut} in what was given: cut off by a crash or a full disk, and passed over.`);
-  }
+  if (sum.cutOff > 0) notices.push(cutOffNotice(sum.cutOff));
   const none =
     'no earlier checkpoint was given: whoever holds the signing key could have rewritten it all';
   if (given.length === 0) say(inspection, 'earlier', none, '--');

@@ -2,12 +2,14 @@ import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import {
   CannotVerifyError,
+  cutOffNotice,
   explainFileFault,
   explainOptions,
   NoteFileError,
   joinKeys,
   parseKeys,
   readNotes,
+  splitLines,
   verifyLog,
 } from '../audit/verify';
 import type { GivenCheckpoint, GivenKeys } from '../audit/verify';
@@ -22,7 +24,7 @@ import { guardOutput } from '../closedOutput';
 import { loadEvidenceConfig } from '../evidenceConfig';
 import { explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault } from '../db/pgErrors';
-import { describeAsJson, describeAsText } from './verifyLogReport';
+import { describeAsJson, describeAsText, isJudged } from './verifyLogReport';
 
 const USAGE = `Usage: npm run --silent verify-log -- [OPTION]...
 Verifies the audit log of the database: every event, every hash, every signed checkpoint.
@@ -98,29 +100,36 @@ function gatherKeys(
   return joinKeys(all);
 }
 
-/** Longer than any line of a checkpoint: what is no text is not gathered until memory ends. */
-const LONGEST_LINE = 65_536;
+const ZIP_START = 'PK\u0003\u0004';
 
-async function* readLines(file: string): AsyncGenerator<string> {
-  let rest = '';
+/** @throws CannotVerifyError for a bundle: this command reads no ZIP files */
+async function* readTexts(file: string): AsyncGenerator<string> {
+  let isFirst = true;
   for await (const chunk of createReadStream(file, 'utf8')) {
-    const lines = (rest + String(chunk)).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
-    if (rest.length > LONGEST_LINE) throw new NoteFileError(1, 'or another is too long');
+    const text = String(chunk);
+    if (isFirst && text.startsWith(ZIP_START)) {
+      throw new CannotVerifyError(
+        `--checkpoint: ${file} is a ZIP file, and verify-log reads none: extract checkpoint.txt from it, and give that.`,
+      );
+    }
+    isFirst = false;
+    yield text;
   }
-  if (rest !== '') yield rest;
 }
 
-async function* readCheckpoints(files: readonly string[]): AsyncGenerator<GivenCheckpoint> {
+async function* readCheckpoints(
+  files: readonly string[],
+  onCutOff: () => void,
+): AsyncGenerator<GivenCheckpoint> {
   for (const file of files) {
     let found = false;
     try {
-      for await (const { line, checkpoint } of readNotes(readLines(file))) {
+      for await (const { line, checkpoint } of readNotes(splitLines(readTexts(file)), onCutOff)) {
         found = true;
         yield { where: `${file}:${line}`, checkpoint };
       }
     } catch (error) {
+      if (error instanceof CannotVerifyError) throw error;
       const isForm = error instanceof NoteFileError;
       const because = isForm ? error.message : `cannot be read: ${explainFileFault(error)}`;
       throw new CannotVerifyError(`--checkpoint: ${file}${isForm ? ':' : ''} ${because}.`);
@@ -168,17 +177,20 @@ async function main(): Promise<number> {
   const database = await openDatabase(config);
   try {
     const onProgress = showProgress();
+    let cutOff = 0;
     const verification = await verifyLog({
       databaseUrl: database.databaseUrl,
       keys,
       tenant,
       limit,
-      earlier: readCheckpoints(checkpoint ?? []),
+      earlier: readCheckpoints(checkpoint ?? [], () => void (cutOff += 1)),
       ...(onProgress && { onProgress }),
     });
     if (onProgress) process.stderr.write('\r\u001b[K');
-    process.stdout.write((json ? describeAsJson : describeAsText)(verification));
-    return verification.findings.total === 0 ? EXIT.SOUND : EXIT.FOUND;
+    const notices = [...verification.notices, ...(cutOff > 0 ? [cutOffNotice(cutOff)] : [])];
+    process.stdout.write((json ? describeAsJson : describeAsText)({ ...verification, notices }));
+    if (verification.findings.total > 0) return EXIT.FOUND;
+    return isJudged(verification) ? EXIT.SOUND : EXIT.UNKNOWN;
   } finally {
     await database.close();
   }

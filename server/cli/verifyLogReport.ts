@@ -14,8 +14,10 @@ const GOOD: Readonly<Record<CheckName, (walk: Walk, given: number) => string>> =
   times: () => 'no event claims a time that its log had passed, or that is yet to come',
   trees: ({ logs, nodes }) =>
     `${plural(logs, 'tree')} and ${plural(nodes, 'stored hash', 'stored hashes')} as the events give them`,
-  checkpoints: ({ checkpoints }) =>
-    `${plural(checkpoints, 'checkpoint')} signed by believed keys, each of the tree that is there`,
+  checkpoints: ({ checkpoints, unvouchedLogs, unvouchedCheckpoints }) =>
+    unvouchedLogs === 0
+      ? `${plural(checkpoints, 'checkpoint')} signed by believed keys, each of the tree that is there`
+      : `${plural(checkpoints - unvouchedCheckpoints, 'checkpoint')} signed by believed keys; no key was given of the logs of ${unvouchedCheckpoints} more`,
   unsealed: () => 'no event was put in behind the sealer, none is waiting for too long',
   earlier: (_walk, given) =>
     given === 0
@@ -40,10 +42,16 @@ function describeChecks({ findings, walk, given }: Verification): CheckLine[] {
       const why = findings.count().table_missing ? 'tables are missing' : 'columns were changed';
       return { check, mark: '--', says: `not checked: ${why}` };
     }
-    const mark: Mark = check === 'earlier' && given === 0 ? '--' : 'ok';
+    const isOpen =
+      (check === 'earlier' && given === 0) || (check === 'checkpoints' && walk.unvouchedLogs > 0);
+    const mark: Mark = isOpen ? '--' : 'ok';
     return { check, mark, says: GOOD[check](walk, given) };
   });
 }
+
+/** Whether a key was given of every log. Without one, somebody else's checkpoints would pass. */
+export const isJudged = ({ walk }: Verification): boolean =>
+  walk === undefined || walk.unvouchedLogs === 0;
 
 function describePlace({ log, leaf, event }: Finding): string {
   const parts = [
@@ -62,10 +70,11 @@ function describeFinding(finding: Finding): string {
 /** For people: a line for each check, what was found, what is worth knowing, and in the last line whether the log is sound. */
 export function describeAsText(verification: Verification): string {
   const { findings, notices } = verification;
+  const sound = !isJudged(verification)
+    ? `The log COULD NOT BE VERIFIED: no key was given of ${plural(verification.walk?.unvouchedLogs ?? 0, 'log')}. Nothing was found wrong.`
+    : 'The log is sound.';
   const verdict =
-    findings.total === 0
-      ? 'The log is sound.'
-      : `The log is NOT sound: ${plural(findings.total, 'finding')}.`;
+    findings.total === 0 ? sound : `The log is NOT sound: ${plural(findings.total, 'finding')}.`;
   return layOutReport({
     checks: describeChecks(verification),
     found: findings.shown().map(describeFinding),
@@ -80,7 +89,7 @@ export function describeAsJson(verification: Verification): string {
   const { findings, notices, walk, given } = verification;
   const marks = { ok: true, FAIL: false, '--': null };
   return `${JSON.stringify({
-    sound: findings.total === 0,
+    sound: findings.total === 0 && isJudged(verification),
     checks: describeChecks(verification).map(({ check, mark }) => ({ check, ok: marks[mark] })),
     logs: walk?.logs ?? 0,
     events: walk?.events ?? 0,

@@ -2,8 +2,9 @@ import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { openFileSink } from '@/server/audit/log/deliverFile';
-import { readNotes } from '@/server/audit/verify/noteFile';
+import { readNotes, splitLines } from '@/server/audit/verify/noteFile';
 import { closeLater } from '@/tests/helpers/closing';
 import {
   checkpointOf,
@@ -65,11 +66,13 @@ describe('a checkpoint that the product has written in part', () => {
       [60, 80],
     ],
     ['right before a whole one', `${first}\n${second.slice(0, 20)}\0${third}`, [60, 80]],
+    ['by the megabyte', `${first}\n${second.slice(0, 70)}${'\0'.repeat(1e6)}${third}`, [60, 80]],
     ['at the end', `${first}\n${second}\n${'\0'.repeat(9)}`, [60, 70]],
   ])('is passed over where a power failure left NULs %s', async (_where, text, wanted) => {
     const sizes: number[] = [];
     let cut = 0;
-    for await (const { checkpoint } of readNotes(text.split('\n'), () => (cut += 1))) {
+    const pieces = Readable.from(text.match(/[^]{1,4000}/g) ?? [], { objectMode: true });
+    for await (const { checkpoint } of readNotes(splitLines(pieces), () => (cut += 1))) {
       sizes.push(checkpoint.size);
     }
     expect(sizes).toEqual(wanted);

@@ -39,6 +39,8 @@ function presence(verifier: NoteVerifier | undefined): NoteVerifier {
 export interface Believers {
   /** What is wrong with the signatures of a note under this origin; undefined where one is believed and none of the believed is wrong. */
   objectionTo(origin: string, note: Note): string | undefined;
+  /** Whether any key is believed for this origin: a vkey is of one log alone, and says nothing of others. */
+  hasKeyOf(origin: string): boolean;
   /** Whether a signature that names this key under this origin is one of a believed key, right or wrong. */
   knows(origin: string, keyId: Buffer): boolean;
 }
@@ -62,6 +64,7 @@ export function createBelievers(given: GivenKeys, stored: readonly KeyObject[] =
     return all;
   };
   return {
+    hasKeyOf: (origin) => verifiersOf(origin).length > 0,
     knows: (origin, keyId) => verifiersOf(origin).some((one) => one.keyId.equals(keyId)),
     objectionTo(origin, note) {
       const believed = verifiersOf(origin);

@@ -14,6 +14,8 @@ export interface GivenCheckpoint {
 export class EarlierHeads {
   private readonly byLog = new Map<string, Map<number, KeptHead>>();
   given = 0;
+  /** How many could not be compared, since no key of their log was given. */
+  unvouched = 0;
 
   constructor(
     private readonly believers: Believers,
@@ -22,6 +24,10 @@ export class EarlierHeads {
 
   add({ where, checkpoint }: GivenCheckpoint): void {
     const { origin, size, root, note } = checkpoint;
+    if (!this.believers.hasKeyOf(origin)) {
+      this.unvouched += 1;
+      return;
+    }
     this.given += 1;
     const objection = this.believers.objectionTo(origin, note);
     if (objection !== undefined) {

@@ -109,7 +109,9 @@ export class HeadChecker {
       return undefined;
     }
     const origin = originOf(log);
-    const objection = this.believers.objectionTo(origin, head.note);
+    const objection = this.believers.hasKeyOf(origin)
+      ? this.believers.objectionTo(origin, head.note)
+      : undefined;
     if (objection !== undefined) {
       report({ kind: 'checkpoint_signature', log, message: `${named}: ${objection}` });
     }

@@ -5,7 +5,7 @@ export { CHECKS, FINDING_KINDS } from './findings';
 export type { CheckName, Finding } from './findings';
 export { GUARDED } from './guards';
 export { explainFileFault, explainOptions } from './inputFaults';
-export { NoteFileError, readNotes } from './noteFile';
+export { cutOffNotice, NoteFileError, readNotes, splitLines } from './noteFile';
 export { CannotVerifyError, verifyLog } from './verifyLog';
 export type { Verification } from './verifyLog';
 export { layOutReport } from './reportText';

@@ -1,6 +1,29 @@
 import { parseCheckpoint } from '../log/checkpoint';
 import type { Checkpoint } from '../log/checkpoint';
 
+/** Longer than any line of a checkpoint: what is no text is not gathered until memory ends. */
+const LONGEST_LINE = 65_536;
+
+/** What to know of checkpoints that were cut off and passed over. */
+export const cutOffNotice = (count: number): string =>
+  `${count} ${count === 1 ? 'checkpoint' : 'checkpoints'} in what was given: cut off by a crash or a full disk, and passed over.`;
+
+/**
+ * Splits a file of checkpoints into lines. A run of NULs is kept as one: a power failure can leave megabytes of them.
+ * @param texts the file in pieces
+ * @throws NoteFileError if a line does not end
+ */
+export async function* splitLines(texts: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest = '';
+  for await (const text of texts) {
+    const lines = (rest + text).replaceAll(/\0+/g, '\0').split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+    if (rest.length > LONGEST_LINE) throw new NoteFileError(1, 'or another is too long');
+  }
+  if (rest !== '') yield rest;
+}
+
 /** A checkpoint, and the line of its file on which it begins. */
 export interface FiledCheckpoint {
   readonly line: number;

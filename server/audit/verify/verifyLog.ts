@@ -69,6 +69,8 @@ interface Looked {
   readonly given: number;
   /** Of logs that were not looked at. */
   readonly passed: number;
+  /** Of logs of which no key was given. */
+  readonly unvouched: number;
 }
 
 async function resolveLog(client: Client, tenant: string | undefined) {
@@ -101,7 +103,7 @@ async function look(client: Client, options: VerifyOptions, report: Report): Pro
       'audit_sealer has no row: what the sealer has passed cannot be told, and it would begin anew';
     report({ kind: 'sealer_state_missing', message });
   }
-  return { walk, unsealed, sealer, given: earlier.given, passed };
+  return { walk, unsealed, sealer, given: earlier.given, passed, unvouched: earlier.unvouched };
 }
 
 /** Whether a sealer is at work on what was due: it takes less than a second to begin. */
@@ -155,7 +157,7 @@ async function judgeWaiting(
   return notices;
 }
 
-function noticesOf({ walk, sealer, passed }: Looked, options: VerifyOptions): string[] {
+function noticesOf({ walk, sealer, passed, unvouched }: Looked, options: VerifyOptions): string[] {
   const notices: string[] = [];
   const { step, steps, ahead, late } = walk;
   if (late > 0) notices.push(lateNotice(late));
@@ -178,6 +180,16 @@ function noticesOf({ walk, sealer, passed }: Looked, options: VerifyOptions): st
   if (walk.uncompared > 0) {
     notices.push(
       `${walk.uncompared} checkpoints could not be compared, since leaves before them are missing.`,
+    );
+  }
+  if (walk.unvouched !== undefined) {
+    notices.push(
+      `No key was given of ${walk.unvouchedLogs} of ${walk.logs} logs, the first ${walk.unvouched}: nobody vouches for their checkpoints. Give a key of each (a vkey is of one log alone), or look at one log with --tenant.`,
+    );
+  }
+  if (unvouched > 0) {
+    notices.push(
+      `${unvouched} earlier checkpoints are of logs of which no key was given: not compared.`,
     );
   }
   if (passed > 0) notices.push(`${passed} earlier checkpoints are of other logs: not compared.`);

@@ -1,3 +1,4 @@
+import { originOf } from '../log/checkpoint';
 import type { TreeNode } from '../log/merkleTree';
 import type { Believers } from './believedKeys';
 import type { EarlierHeads } from './earlierHeads';
@@ -55,6 +56,10 @@ export interface Walk {
   /** The first few, and how many. */
   uncovered: Uncovered[];
   uncoveredLogs: number;
+  /** Logs of which no key was given, so that nobody vouches for their checkpoints: the first, how many, and their checkpoints. */
+  unvouched: string | undefined;
+  unvouchedLogs: number;
+  unvouchedCheckpoints: number;
 }
 
 export interface WalkContext {
@@ -142,6 +147,11 @@ class OneLog {
     walk.logs += 1;
     walk.nodes += this.nodes.compared;
     walk.checkpoints += heads.checkpoints;
+    if (!this.context.believers.hasKeyOf(originOf(id))) {
+      walk.unvouched ??= id;
+      walk.unvouchedLogs += 1;
+      walk.unvouchedCheckpoints += heads.checkpoints;
+    }
     walk.uncompared += heads.uncompared;
     walk.steps += log.steps;
     walk.late += log.late;
@@ -176,6 +186,9 @@ export async function walkLogs(streams: LogStreams, context: WalkContext): Promi
     ahead: undefined,
     uncovered: [],
     uncoveredLogs: 0,
+    unvouched: undefined,
+    unvouchedLogs: 0,
+    unvouchedCheckpoints: 0,
   };
   const all = [trees, leaves, nodes, checkpoints];
   for (;;) {

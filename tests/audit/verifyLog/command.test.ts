@@ -1,8 +1,11 @@
+import { createPublicKey } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { killServers, startServer } from '@/tests/helpers/serverProcess';
 import { createTestDatabase } from '@/tests/helpers/testDatabase';
+import { originOf } from '@/server/audit/log/checkpoint';
+import { nameKey, toVkey } from '@/server/audit/log/signedNote';
 import { OTHER, Scene, TENANT, file, newKeys, pemOf, runCommand } from './scene';
 
 let scene: Scene;
@@ -101,6 +104,39 @@ The log is sound.
   });
 });
 
+describe('a vkey, which is of one log,', () => {
+  const ownKey = createPublicKey(process.env['EVIDENCE_SIGNING_KEY'] ?? '');
+  const vkeyOf = (log: string, key = ownKey) => toVkey(nameKey(originOf(log), key));
+  const look = (...words: string[]) =>
+    runCommand({ ...scene.env, EVIDENCE_SIGNING_KEY: '' }, words);
+
+  it('verifies that log, alone', async () => {
+    const { code, stdout } = await look('--key', vkeyOf(TENANT), '--tenant', TENANT);
+    expect([code, stdout.trimEnd().split('\n').at(-1)]).toEqual([0, 'The log is sound.']);
+  });
+
+  it('finds nothing wrong with other logs and calls them verified as little: exit 2', async () => {
+    const earlier = file(await scene.checkpoints());
+    const { code, stdout } = await look('--key', vkeyOf(TENANT), '--checkpoint', earlier);
+    expect(stdout).toMatch(
+      /^-- {4}checkpoints +3 checkpoints signed by believed keys; no key was/m,
+    );
+    expect(stdout).toMatch(/^ok {4}earlier +3 earlier checkpoints of the same history$/m);
+    expect(stdout).toMatch(/^note: No key was given of 2 of 3 logs, the first /m);
+    expect(stdout).toMatch(/^note: 4 earlier checkpoints are of logs of which no key was given/m);
+    expect(stdout).toMatch(/COULD NOT BE VERIFIED: no key was given of 2 logs\. [^\n]+\n$/);
+    expect(code).toBe(2);
+    const json = JSON.parse((await look('--key', vkeyOf(TENANT), '--json')).stdout) as object;
+    expect(json).toMatchObject({ sound: false, findingCount: 0 });
+  });
+
+  it('of that log which has not signed it is a finding', async () => {
+    const words = ['--key', vkeyOf(TENANT, newKeys().publicKey), '--tenant', TENANT];
+    const { code, stdout } = await look(...words);
+    expect([code, stdout]).toEqual([1, expect.stringMatching(/^checkpoint_signature /m)]);
+  });
+});
+
 describe('--tenant looks at one log', () => {
   it('by the slug of the tenant, by the id of the log, and at that of no tenant', async () => {
     await scene.query(`INSERT INTO tenants (id, slug, name) VALUES ($1, 'acme', 'A')`, [TENANT]);
@@ -169,6 +205,24 @@ describe('earlier checkpoints', () => {
     const { code, stdout } = await scene.verify('--tenant', 'acme', ...words);
     expect(stdout).toMatch(/^ok {4}earlier +7 earlier checkpoints of the same history$/m);
     expect(code).toBe(0);
+  });
+
+  it('may have been cut off by a power failure, however long, which is told', async () => {
+    const notes = (await scene.checkpoints(TENANT)).split(/(?<=\n)(?=gatehouse)/);
+    const [first = '', second = '', third = ''] = notes;
+    const torn = [first, second.slice(0, 60), '\0'.repeat(200_000), '\n', third].join('');
+    const words = ['--tenant', 'acme', '--checkpoint', file(torn)];
+    const { code, stdout } = await scene.verify(...words);
+    expect(stdout).toMatch(/^ok {4}earlier +2 earlier checkpoints of the same history$/m);
+    expect(stdout).toMatch(/^note: 1 checkpoint in what was given: cut off by a crash/m);
+    expect(code).toBe(0);
+  });
+
+  it('are not read from a ZIP file: exit 2, and what to extract', async () => {
+    const name = file('PK\u0003\u0004 and so on');
+    expect(await complaintOf(['--checkpoint', name])).toBe(
+      `--checkpoint: ${name} is a ZIP file, and verify-log reads none: extract checkpoint.txt from it, and give that.\n`,
+    );
   });
 
   it.each([
