@@ -297,6 +297,23 @@ export function readEnvironmentFile(): void {
   }
 }
 
+const faultsOf = (data: Settings) => [...missingSettings(data), ...wrongSettings(data)];
+
+/** What else is wrong if some settings cannot be read, so that a start names all faults at once. */
+function furtherFaults(env: NodeJS.ProcessEnv, { issues }: z.ZodError): string[] {
+  const unread = new Set(issues.map(({ path }) => String(path[0])));
+  // What the others must be depends on it.
+  if (unread.has('NODE_ENV')) return [];
+  const rest = settings.safeParse(
+    Object.fromEntries(Object.entries(env).filter(([name]) => !unread.has(name))),
+  );
+  if (!rest.success) return [];
+  // One that was held against the default of an unread setting is none.
+  const isAboutUnread = (problem: string) =>
+    (problem.match(/\b[A-Z][A-Z0-9_]+\b/g) ?? []).some((name) => unread.has(name));
+  return faultsOf(rest.data).filter((problem) => !isAboutUnread(problem));
+}
+
 /**
  * Reads every setting from the environment, once.
  * @param env the environment; `process.env` unless a test gives another
@@ -307,8 +324,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const parsed = settings.safeParse(env);
   const unknown = findUnknownSettings(env, Object.keys(settings.shape));
   const problems = parsed.success
-    ? [...missingSettings(parsed.data), ...wrongSettings(parsed.data)]
-    : parsed.error.issues.map(describeSettingFault);
+    ? faultsOf(parsed.data)
+    : [...parsed.error.issues.map(describeSettingFault), ...furtherFaults(env, parsed.error)];
   // A setting that is missing may be there under a misspelt name.
   if (!parsed.success || problems.length > 0) throw new ConfigError([...problems, ...unknown]);
   return Object.freeze({ ...buildConfig(parsed.data), unknownSettings: unknown });

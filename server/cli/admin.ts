@@ -3,7 +3,7 @@ import { MigrationError } from '../bootstrap/migrate';
 import { guardOutput } from '../closedOutput';
 import { loadConfig, readEnvironmentFile, readVersion } from '../config';
 import { explainConnectionFault } from '../db/connectionFaults';
-import { databaseFault, violatedConstraint } from '../db/pgErrors';
+import { databaseFault, isPermissionDenied, violatedConstraint } from '../db/pgErrors';
 import { describeCommand, describeCommands } from './commandHelp';
 import { readCommandLine } from './commandLine';
 import { COMMANDS } from './commands';
@@ -30,6 +30,9 @@ function explain(error: unknown): string {
   if (error instanceof MigrationError) return error.message;
   const sentence = explainConnectionFault(error, databaseUrl());
   if (sentence !== undefined) return sentence;
+  if (isPermissionDenied(error)) {
+    return 'The role in DATABASE_URL lacks a privilege that this command needs: connect as the role that owns the tables, or have it run `db grant --role NAME` first.';
+  }
   const fault = databaseFault(error);
   if (fault === 'unavailable') return 'The database does not answer.';
   if (fault === 'missing_table') return 'The database lacks a table: run `db migrate` first.';
@@ -60,8 +63,8 @@ async function main(args: string[]): Promise<number> {
   if (request.kind !== 'run') return 0;
   readEnvironmentFile();
   const result = await request.command.run(request.options);
-  say(JSON.stringify(result));
-  return 'ok' in result && result.ok === false ? 1 : 0;
+  say(typeof result === 'string' ? result : JSON.stringify(result));
+  return typeof result === 'object' && 'ok' in result && result.ok === false ? 1 : 0;
 }
 
 guardOutput(1);

@@ -14,7 +14,8 @@ export interface Command {
   readonly says?: Readonly<Record<string, string>>;
   /** It writes, and is recorded: it takes `--ticket` beside its own options. */
   readonly writes?: true;
-  readonly run: (options: Options) => Promise<object>;
+  /** What it returns is printed as JSON, or as it is if it is a text. */
+  readonly run: (options: Options) => Promise<object | string>;
 }
 
 export type CommandTable = Readonly<Record<string, Command>>;

@@ -34,6 +34,7 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
     takes: 'T',
     says: 'Your reason, such as the number of a ticket; the audit log keeps it.',
   },
+  env: { says: 'Print lines for a .env file, in place of JSON.' },
   secret: { takes: 'BASE32', says: 'A TOTP secret.' },
   setting: { takes: 'NAME', says: 'One key setting, such as ENCRYPTION_KEY; all if omitted.' },
   role: { takes: 'NAME', says: 'A role of Postgres that the server connects as.' },

@@ -7,6 +7,7 @@ import {
   unlockCommand,
 } from './accountCommands';
 import type { CommandTable } from './command';
+import { CommandError } from './commandError';
 import { checkCommand, grantCommand, migrateCommand, pendingCommand } from './databaseCommands';
 import { collisionsCommand, setEmailCommand } from './emailCommands';
 import { feedRewindCommand, feedStatusCommand } from './feedCommands';
@@ -25,7 +26,13 @@ import {
 import { createTenantCommand, listTenantsCommand } from './tenantCommands';
 
 async function totpCodeCommand(options: Options) {
-  return { code: await currentTotpCode(required(options, 'secret'), new Date()) };
+  const secret = required(options, 'secret');
+  const code = await currentTotpCode(secret, new Date()).catch(() => {
+    throw new CommandError(
+      '--secret is no TOTP secret: it must be base32, of 26 characters or more from A to Z and 2 to 7.',
+    );
+  });
+  return { code };
 }
 
 const PERSON = '--tenant globex --email ann@globex.example';
@@ -215,8 +222,8 @@ export const COMMANDS: CommandTable = {
   },
   'keys generate': {
     summary: 'Prints a new set of keys, and writes nothing.',
-    usage: '',
-    example: '',
+    usage: '[--env]',
+    example: '--env',
     run: generateKeysCommand,
   },
   'totp code': {

@@ -1,10 +1,11 @@
-import { describeDifference, suggestMend } from '../bootstrap/catalogue/compareCatalogues';
 import { inspectSchema } from '../bootstrap/inspectSchema';
 import { readMigrationState, runMigrations } from '../bootstrap/migrate';
 import { schemaHealthCheck } from '../bootstrap/schemaHealth';
 import { grantServing } from '../bootstrap/servingRole';
+import { isPermissionDenied } from '../db/pgErrors';
 import { normalizeAddresses } from '../tenants';
 import { CommandError } from './commandError';
+import { foldGrants } from './foldGrants';
 import { asOperator, asWriter } from './operatorContext';
 import { required } from './options';
 import type { Options } from './options';
@@ -53,12 +54,7 @@ export function checkCommand() {
         'No migration was ever applied to this database: run `npm run --silent admin -- db migrate`.',
       );
     }
-    const findings = differences.map((difference) => ({
-      problem: difference.problem,
-      object: difference.object,
-      message: describeDifference(difference),
-      fix: suggestMend(difference),
-    }));
+    const findings = foldGrants(differences, knownRoles);
     const schema = await schemaHealthCheck(deps.db);
     const ok =
       schema.ok &&
@@ -67,6 +63,13 @@ export function checkCommand() {
       findings.length === 0;
     return { ok, migrations, schema, findings };
   }, 'unchecked');
+}
+
+function sayWhoGrants(error: unknown): never {
+  if (!isPermissionDenied(error)) throw error;
+  throw new CommandError(
+    'Only the role that owns the tables can grant: connect as that role (DATABASE_URL). Nothing was changed.',
+  );
 }
 
 /** Refused while migrations are pending: what they make would be forgotten. Says which settings the server then needs. */
@@ -85,5 +88,5 @@ export function grantCommand(options: Options) {
         DATABASE_URL: `the same database, with ${role} as its user`,
       },
     };
-  }, 'unchecked');
+  }, 'unchecked').catch(sayWhoGrants);
 }

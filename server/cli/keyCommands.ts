@@ -8,15 +8,21 @@ import { asOperator, asWriter } from './operatorContext';
 import { optional } from './options';
 import type { Options } from './options';
 
-/** Prints a new set of keys, and writes nothing. */
-export function generateKeysCommand() {
+/** Prints a new set of keys, and writes nothing. With `--env` they are lines of a `.env`, each key on one. */
+export function generateKeysCommand(options: Options): Promise<object | string> {
   const secrets = generateSecrets();
-  return Promise.resolve({
+  const keys = {
     JWT_SIGNING_KEY: secrets.jwtSigningKey,
     TOKEN_HASH_KEY: secrets.tokenHashKey,
     ENCRYPTION_KEY: secrets.encryptionKey,
     EVIDENCE_SIGNING_KEY: secrets.evidenceSigningKey,
-  });
+  };
+  if (options['env'] !== true) return Promise.resolve(keys);
+  // Line breaks as `\\n`: a line of a shell, of Docker and of systemd, too.
+  const lines = Object.entries(keys).map(
+    ([name, key]) => `${name}="${key.trimEnd().replaceAll('\n', '\\n')}"`,
+  );
+  return Promise.resolve(lines.join('\n'));
 }
 
 function settingOf(options: Options): KeySetting | undefined {

@@ -79,25 +79,24 @@ export function databaseFault(error: unknown): DatabaseFault | undefined {
   return undefined;
 }
 
-/** Whether Postgres cancelled the statement, as it does at `statement_timeout`. */
-export function isStatementTimeout(error: unknown): boolean {
+/** Whether an error, or one that caused it, has this SQLSTATE. */
+function hasState(error: unknown, state: string): boolean {
   let current = error;
   for (let depth = 0; depth < 5 && isNativeError(current); depth += 1) {
-    if ((current as Error & { code?: unknown }).code === '57014') return true;
+    if ((current as Error & { code?: unknown }).code === state) return true;
     current = current.cause;
   }
   return false;
 }
 
+/** Whether Postgres cancelled the statement, as it does at `statement_timeout`. */
+export const isStatementTimeout = (error: unknown): boolean => hasState(error, '57014');
+
 /** Whether Postgres has no room left on its disk. */
-export function isDiskFull(error: unknown): boolean {
-  let current = error;
-  for (let depth = 0; depth < 5 && isNativeError(current); depth += 1) {
-    if ((current as Error & { code?: unknown }).code === '53100') return true;
-    current = current.cause;
-  }
-  return false;
-}
+export const isDiskFull = (error: unknown): boolean => hasState(error, '53100');
+
+/** Whether the role may not do this: it has no such privilege, or does not own the object. */
+export const isPermissionDenied = (error: unknown): boolean => hasState(error, '42501');
 
 /** The violated constraint's name, where the error says so. */
 export function violatedConstraint(error: unknown): string | undefined {

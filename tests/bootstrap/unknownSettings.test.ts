@@ -78,6 +78,28 @@ it.each([
   );
 });
 
+it('a start names every fault of its settings at once: those that cannot be read, and what is wrong or missing beside them', () => {
+  const load = () =>
+    loadConfig({
+      ...{ NODE_ENV: 'production', PORT: 'abc', REQUEST_TIMEOUT_SEC: 'x', LOG_LEVL: 'debug' },
+      ...{ RELEASE: 'a b', HEADERS_TIMEOUT_SEC: '300', SMTP_URL: 'smtp://mail.example' },
+    });
+  const named = (problems: readonly string[]) =>
+    problems.map((problem) => problem.slice(0, problem.indexOf(' ')));
+  let problems: readonly string[] = [];
+  try {
+    load();
+  } catch (error) {
+    ({ problems } = error as ConfigError);
+  }
+  expect(named(problems).sort()).toEqual(
+    [
+      ...['PORT', 'REQUEST_TIMEOUT_SEC', 'LOG_LEVL', 'RELEASE', 'MAIL_FROM', 'DATABASE_URL'],
+      ...['JWT_SIGNING_KEY', 'TOKEN_HASH_KEY', 'ENCRYPTION_KEY', 'EVIDENCE_SIGNING_KEY'],
+    ].sort(),
+  );
+});
+
 describe('.env', () => {
   let folder: string;
   beforeEach(() => {

@@ -42,6 +42,19 @@ describe('db grant', () => {
     };
     const url = await startServer({ ...externalEnv(role.url), ...env }).url();
     expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+    // Before the setting names the role, its grants are one finding.
+    const check = await operate(externalEnv(), ['db', 'check']);
+    const { ok, findings } = JSON.parse(check.stdout);
+    expect([check.code, ok, findings.length]).toEqual([1, false, 1]);
+    expect(findings[0]).toMatchObject({ problem: 'extra', object: `grants to ${role.name}` });
+    expect(findings[0].fix).toContain(`set SCHEMA_KNOWN_ROLES=${role.name} for`);
+    expect(findings[0].grants.length).toBeGreaterThan(30);
+    const asItself = await operate(externalEnv(role.url), ['db', 'grant', '--role', role.name]);
+    expect(asItself).toStrictEqual({
+      ...{ code: 1, stdout: '' },
+      stderr:
+        'Only the role that owns the tables can grant: connect as that role (DATABASE_URL). Nothing was changed.\n',
+    });
   });
 
   it.each([
@@ -93,5 +106,8 @@ describe('a server whose role lacks grants', () => {
     expect(await refused.exited).toBe(5);
     expect(refused.stderr()).toContain('lacks SELECT on the tables of schema drizzle.');
     expect(refused.stderr()).not.toMatch(/^\s+at /m);
+    const command = await operate(externalEnv(role.url), ['tenant', 'list']);
+    expect([command.code, command.stdout]).toStrictEqual([1, '']);
+    expect(command.stderr).toMatch(/^The role in DATABASE_URL lacks a privilege .*\.\n$/);
   });
 });

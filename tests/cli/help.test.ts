@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
+import { parseEnv } from 'node:util';
 import { optionsOf, usageOf } from '@/server/cli/command';
 import { describeCommand } from '@/server/cli/commandHelp';
 import { readCommandLine } from '@/server/cli/commandLine';
 import { COMMAND_OPTIONS } from '@/server/cli/commandOptions';
 import { COMMANDS } from '@/server/cli/commands';
+import { loadConfig } from '@/server/config';
 import { operate } from '../helpers/operatorCommand';
 import { REPOSITORY } from '../helpers/serverProcess';
 
@@ -175,4 +178,28 @@ describe('a command whose output', () => {
     expect(await askForHelp(script, full)).toEqual({ code: failure, stderr });
     closeSync(full);
   });
+});
+
+describe('commands that need no database', () => {
+  const run = (name: string, options: Record<string, string | boolean>) =>
+    (COMMANDS[name]?.run ?? (() => Promise.reject(new Error(name))))(options);
+
+  it('keys generate --env prints a .env that is read as the keys', async () => {
+    const printed = await shown('keys', 'generate', '--env');
+    expect(printed.trimEnd().split('\n')).toHaveLength(4);
+    const keys = parseEnv(printed);
+    const { secrets } = loadConfig({ ...keys, DATABASE_URL: 'postgres://u:p@db.example/x' });
+    expect(createPrivateKey(secrets?.jwtSigningKey ?? '').asymmetricKeyType).toBe('ec');
+    expect(createPrivateKey(secrets?.evidenceSigningKey ?? '').asymmetricKeyType).toBe('ed25519');
+    expect(secrets?.encryptionKey).toBe(keys['ENCRYPTION_KEY']);
+  });
+
+  it.each(['abc', 'not base32!', '0189'.repeat(8)])(
+    'totp code says in one sentence that %s is no secret, and does not repeat it',
+    async (secret) => {
+      const said: unknown = await run('totp code', { secret }).catch((error: unknown) => error);
+      expect(String(said)).toMatch(/^CommandError: --secret is no TOTP secret: .*\.$/);
+      expect(String(said)).not.toContain(secret);
+    },
+  );
 });

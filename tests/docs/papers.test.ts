@@ -90,12 +90,23 @@ describe('the papers are true', () => {
     expect(spoken.length).toBeGreaterThan(5);
   });
 
-  it('every link between the papers leads somewhere', () => {
-    const papers = ['README.md', 'replit.md', 'CHANGELOG.md'].concat(
-      readdirSync(join(root, 'docs'), { recursive: true }).flatMap((name) =>
-        String(name).endsWith('.md') ? [`docs/${String(name)}`] : [],
+  const papers = ['README.md', 'replit.md', 'CHANGELOG.md'].concat(
+    readdirSync(join(root, 'docs'), { recursive: true }).flatMap((name) =>
+      String(name).endsWith('.md') ? [`docs/${String(name)}`] : [],
+    ),
+  );
+
+  it('no block for pasting into a shell has a comment: zsh takes it for a command', () => {
+    const blocks = papers.flatMap((paper) =>
+      [...read(paper).matchAll(/^ *```(?:sh|bash|zsh|shell|console)\n([^]*?)^ *```/gm)].map(
+        ([, block = '']) => [paper, /(?:^|\s)#(?:\s.*)?$/m.exec(block)?.[0]],
       ),
     );
+    expect(blocks.length).toBeGreaterThan(10);
+    expect(blocks.filter(([, comment]) => comment !== undefined)).toEqual([]);
+  });
+
+  it('every link between the papers leads somewhere', () => {
     for (const paper of papers) {
       for (const [, target = ''] of read(paper).matchAll(/\]\((?!http)([^)#]+)/g)) {
         expect(() => readdirSync(join(root, paper, '..', target, '..'))).not.toThrow();

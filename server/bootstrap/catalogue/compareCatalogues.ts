@@ -62,7 +62,8 @@ function isHarmlessExtra(kind: string, definition: string): boolean {
   );
 }
 
-const roleOf = (object: string) => object.slice(object.lastIndexOf(' to ') + 4);
+/** The role of a grant's object, such as `grant table public.users to backup`. */
+export const roleOf = (object: string): string => object.slice(object.lastIndexOf(' to ') + 4);
 
 function toDifference(
   object: string,

@@ -1,0 +1,61 @@
+import { roleOf, suggestMend, describeDifference } from '../bootstrap/catalogue/compareCatalogues';
+import type { Difference } from '../bootstrap/catalogue/compareCatalogues';
+import { reachesIntoEvidence } from '../bootstrap/servingPrivileges';
+
+/** A finding of `db check`. */
+export interface Finding {
+  readonly problem: Difference['problem'];
+  readonly object: string;
+  readonly message: string;
+  readonly fix: string;
+  /** Of a finding on all grants of a role: each of them. */
+  readonly grants?: readonly string[];
+}
+
+const toFinding = (difference: Difference): Finding => ({
+  problem: difference.problem,
+  object: difference.object,
+  message: describeDifference(difference),
+  fix: suggestMend(difference),
+});
+
+/** Whether naming the role in SCHEMA_KNOWN_ROLES would end the finding. */
+const endsIfKnown = ({ kind, problem, object, table, found = '' }: Difference): boolean =>
+  kind === 'grant' &&
+  problem === 'extra' &&
+  roleOf(object) !== 'PUBLIC' &&
+  !reachesIntoEvidence(table, found);
+
+function ofRole(role: string, grants: readonly Difference[], knownRoles: readonly string[]) {
+  const known = [...new Set([...knownRoles, role])].join(',');
+  return {
+    problem: 'extra' as const,
+    object: `grants to ${role}`,
+    message: `The role ${role} has ${grants.length} grants that come from no migration.`,
+    fix: `If you know the role (the server connects as it, or a backup or a report does), set SCHEMA_KNOWN_ROLES=${known} for the server and for this command. If not, revoke what is listed in grants.`,
+    grants: grants.map(({ object, found = '' }) => `${found}: ${object}`),
+  };
+}
+
+/**
+ * Turns differences into findings. `db grant` makes dozens of grants; until SCHEMA_KNOWN_ROLES names their role, they are
+ * one finding, so that the others are seen.
+ * @param knownRoles what SCHEMA_KNOWN_ROLES names
+ * @returns the findings in the order of the differences, those of roles last
+ */
+export function foldGrants(
+  differences: readonly Difference[],
+  knownRoles: readonly string[],
+): Finding[] {
+  const byRole = new Map<string, Difference[]>();
+  for (const difference of differences.filter(endsIfKnown)) {
+    const role = roleOf(difference.object);
+    byRole.set(role, [...(byRole.get(role) ?? []), difference]);
+  }
+  const folded = [...byRole].filter(([, grants]) => grants.length > 1);
+  const gone = new Set(folded.flatMap(([, grants]) => grants));
+  return [
+    ...differences.filter((difference) => !gone.has(difference)).map(toFinding),
+    ...folded.map(([role, grants]) => ofRole(role, grants, knownRoles)),
+  ];
+}
