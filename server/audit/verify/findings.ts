@@ -32,6 +32,11 @@ export const FINDING_KINDS = {
     check: 'guards',
     means: 'A setting of the server, the database or a role switches every trigger off.',
   },
+  setting_hidden: {
+    check: 'guards',
+    means:
+      'A setting of the role or the database hides whether the server itself switches every trigger off.',
+  },
   constraint_missing: {
     check: 'guards',
     means: 'A key is gone that keeps rows from being there twice.',

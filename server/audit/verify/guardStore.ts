@@ -39,6 +39,33 @@ const COLUMNS = `SELECT c.relname AS "table", a.attname AS name,
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
   WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($1) AND c.relkind = 'r' ORDER BY 1, 2`;
 
+/** Postgres reads the value without regard to case, and keeps it as it was written. */
+const BYPASSES = `SELECT 'this connection' AS whom WHERE current_setting('session_replication_role') = 'replica'
+  UNION ALL
+  SELECT concat_ws(' in ', 'role ' || r.rolname, 'database ' || d.datname)
+  FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase
+  WHERE (s.setdatabase = 0 OR d.datname = current_database()) AND EXISTS (
+    SELECT FROM unnest(s.setconfig) v WHERE lower(v) = 'session_replication_role=replica')`;
+
+/** Only roles that may look at them: superusers, unless it was granted. */
+const MAY_READ_FILES = `SELECT has_table_privilege('pg_file_settings', 'SELECT')
+  AND has_function_privilege('pg_show_all_file_settings()', 'EXECUTE') AS may`;
+const FILE_BYPASSES = `SELECT 'the server, by ' || sourcefile AS whom FROM pg_file_settings
+  WHERE name = 'session_replication_role' AND lower(setting) = 'replica' AND applied`;
+
+/** What this connection has from anywhere but the server's own configuration. */
+const HIDING = `SELECT source FROM pg_settings WHERE name = 'session_replication_role' AND setting <> 'replica'
+  AND source NOT IN ('default', 'environment variable', 'configuration file', 'command line')`;
+
+async function readBypasses(client: Client): Promise<Pick<Guards, 'bypasses' | 'hiding'>> {
+  const bypasses = await rowsOf<{ whom: string }>(client, BYPASSES);
+  const [privilege] = await rowsOf<{ may: boolean }>(client, MAY_READ_FILES);
+  if (privilege?.may === true)
+    bypasses.push(...(await rowsOf<{ whom: string }>(client, FILE_BYPASSES)));
+  const [hiding] = await rowsOf<{ source: string }>(client, HIDING);
+  return { bypasses: bypasses.map(({ whom }) => whom), hiding: hiding?.source };
+}
+
 /** All that {@link checkGuards} looks at. */
 export async function readGuards(client: Client): Promise<Guards> {
   const tables = await rowsOf<TableRow>(
@@ -76,16 +103,6 @@ export async function readGuards(client: Client): Promise<Guards> {
     [TABLES],
   );
   const detours = await rowsOf<DetourRow>(client, DETOURS, [READ_TABLES]);
-  const bypasses = await rowsOf<{ whom: string }>(
-    client,
-    // Postgres reads the value without regard to case, and keeps it as it was written.
-    `SELECT 'this connection' AS whom WHERE current_setting('session_replication_role') = 'replica'
-     UNION ALL
-     SELECT concat_ws(' in ', 'role ' || r.rolname, 'database ' || d.datname)
-     FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase
-     WHERE (s.setdatabase = 0 OR d.datname = current_database()) AND EXISTS (
-       SELECT FROM unnest(s.setconfig) v WHERE lower(v) = 'session_replication_role=replica')`,
-  );
   return {
     tables,
     triggers,
@@ -93,6 +110,6 @@ export async function readGuards(client: Client): Promise<Guards> {
     columns,
     keys,
     detours,
-    bypasses: bypasses.map(({ whom }) => whom),
+    ...(await readBypasses(client)),
   };
 }

@@ -51,6 +51,8 @@ export interface Guards {
   keys: readonly KeyRow[];
   /** Who has switched triggers off by a setting. */
   bypasses: readonly string[];
+  /** Where this connection has that setting from, if that hides the server's own: as `pg_settings` has it. */
+  hiding: string | undefined;
 }
 
 export const TABLES = [
@@ -217,6 +219,10 @@ export function checkGuards(guards: Guards, report: Report): boolean {
   for (const where of guards.bypasses) {
     const message = `session_replication_role is replica for ${where}: no trigger refuses anything`;
     report({ kind: 'triggers_bypassed', message });
+  }
+  if (guards.hiding !== undefined) {
+    const message = `session_replication_role is set for this connection by its ${guards.hiding}: whether the server itself has it as replica, for every other connection, cannot be seen. Reset it (it is origin unless set), and look again`;
+    report({ kind: 'setting_hidden', message });
   }
   return gone.length === 0;
 }

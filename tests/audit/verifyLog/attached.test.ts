@@ -77,6 +77,25 @@ describe('the role of an auditor finds', () => {
     },
   );
 
+  it.each(['origin', 'local'])(
+    'that a setting of the role hides what the server has for everybody else: %s',
+    async (value) => {
+      const set = `ALTER ROLE ${auditor.role}`;
+      const findings = await during(
+        `${set} SET session_replication_role TO ${value}`,
+        `${set} RESET session_replication_role`,
+      );
+      expect(findings).toEqual([
+        {
+          check: 'guards',
+          kind: 'setting_hidden',
+          message: expect.stringContaining('is set for this connection by its user'),
+        },
+      ]);
+      expect(await auditor.look()).toEqual([]);
+    },
+  );
+
   it.each(['replica', 'Replica', 'REPLICA'])(
     'that a role or the database switches triggers off, however it is written: %s',
     async (value) => {
