@@ -1,24 +1,10 @@
-import {
-  csvRow,
-  makeEvents,
-  makeKeys,
-  openBundle,
-  pack,
-  sign,
-  splitRows,
-  vkeyOf,
-} from '@/tests/helpers/madeUpBundle';
-import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
-
-export const keys = makeKeys();
-export const events = makeEvents(130);
-export const plan: BundlePlan = { events, keys };
-export const believed = { keys: [vkeyOf(keys)] };
+import { csvRow, openBundle, pack, sign, splitRows } from '@/tests/helpers/madeUpBundle';
+import { events, soundPlan } from '@/tests/helpers/soundPlan';
 
 export type Change = (rows: string[]) => string[];
 
 /** Changes the rows of a file, the header among them as row 0; where the key is at hand, all is signed anew. */
-export function change(name: string, how: Change, isKeyHeld: boolean, of = plan): Buffer {
+export function change(name: string, how: Change, isKeyHeld: boolean, of = soundPlan): Buffer {
   const bundle = openBundle(of);
   const signed = isKeyHeld ? bundle.files : sign(bundle);
   const split = name.endsWith('.csv') ? splitRows : (text: string) => text.match(/[^\n]*\n/g) ?? [];

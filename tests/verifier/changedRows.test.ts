@@ -1,6 +1,7 @@
 import { jsonRow, openBundle, pack, sign } from '@/tests/helpers/madeUpBundle';
 import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
-import { believed, change, events, plan, rowOf } from './changeRows';
+import { believed, events, soundPlan as plan } from '@/tests/helpers/soundPlan';
+import { change, rowOf } from './changeRows';
 import type { Change } from './changeRows';
 import { verify } from './verifyFile';
 

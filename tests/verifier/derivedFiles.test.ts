@@ -1,5 +1,6 @@
 import { openBundle, pack, sign } from '@/tests/helpers/madeUpBundle';
-import { believed, change, plan, rowOf } from './changeRows';
+import { believed, soundPlan as plan } from '@/tests/helpers/soundPlan';
+import { change, rowOf } from './changeRows';
 import type { Change } from './changeRows';
 import { verify } from './verifyFile';
 

@@ -1,23 +1,19 @@
 import {
   checkpointOf,
   makeBundle,
-  makeEvents,
   makeKeys,
   openBundle,
   ORIGIN,
   pack,
   sign,
-  vkeyOf,
 } from '@/tests/helpers/madeUpBundle';
 import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+import { believed, events, soundPlan } from '@/tests/helpers/soundPlan';
 import { verify } from './verifyFile';
 
-const keys = makeKeys();
-const events = makeEvents(130);
-const plan: BundlePlan = { events, keys, earlier: [125, 120, 60, 9, 5] };
-const believed = [vkeyOf(keys)];
+const plan: BundlePlan = { ...soundPlan, earlier: [125, 120, 60, 9, 5] };
 const bundle = makeBundle(plan);
-const against = (...earlier: (Buffer | string)[]) => verify(bundle, { keys: believed, earlier });
+const against = (...earlier: (Buffer | string)[]) => verify(bundle, { ...believed, earlier });
 
 describe('an earlier checkpoint of the same history', () => {
   it.each([
@@ -58,13 +54,13 @@ describe('an earlier checkpoint of another history', () => {
   const forged = makeBundle({ ...plan, events: rewritten });
 
   it('is the only thing that finds what the holder of the key has rewritten and signed anew', async () => {
-    expect((await verify(forged, { keys: believed })).found).toEqual([]);
+    expect((await verify(forged, believed)).found).toEqual([]);
     for (const size of [60, 115, 120, 130]) {
-      const given = { keys: believed, earlier: [checkpointOf(plan, size)] };
+      const given = { ...believed, earlier: [checkpointOf(plan, size)] };
       expect((await verify(forged, given)).found).toEqual([`earlier_root leaf ${size}`]);
     }
     const earlier = [makeBundle({ ...plan, events: events.slice(0, 90), earlier: [] })];
-    expect((await verify(forged, { keys: believed, earlier })).found).toEqual([
+    expect((await verify(forged, { ...believed, earlier })).found).toEqual([
       'earlier_root leaf 90',
     ]);
   });
@@ -92,7 +88,7 @@ describe('the heads of earlier bundles', () => {
 
   it('are each proven: a proof that leads elsewhere is named', async () => {
     const wrong = change(({ from }) => void from[3]?.hashes.reverse());
-    const { found } = await verify(wrong, { keys: believed });
+    const { found } = await verify(wrong, believed);
     expect(found).toEqual(['consistency_proof consistency.json row 4']);
   });
 
@@ -103,20 +99,20 @@ describe('the heads of earlier bundles', () => {
       const head = from[2];
       if (head) Object.assign(head, { checkpoint: stale, rootHash: stale.split('\n')[2] });
     });
-    const { found } = await verify(rewritten, { keys: believed });
+    const { found } = await verify(rewritten, believed);
     expect(found).toEqual(Array(2).fill('consistency_proof consistency.json row 3'));
   });
 
   it('are named where their notes are not what is said of them, or not signed', async () => {
     const renamed = change(({ from }) => from[0] && (from[0].size = 124));
-    expect((await verify(renamed, { keys: believed })).found).toEqual([
+    expect((await verify(renamed, believed)).found).toEqual([
       'consistency_malformed consistency.json',
     ]);
     const forged = change(({ from }) => {
       const [head] = from;
       if (head) head.checkpoint = head.checkpoint.replace(/.{9}\n$/, 'AAAAAAAA=\n');
     });
-    expect((await verify(forged, { keys: believed })).found).toEqual([
+    expect((await verify(forged, believed)).found).toEqual([
       'consistency_signature consistency.json row 1',
     ]);
   });
@@ -130,7 +126,7 @@ describe('the heads of earlier bundles', () => {
       const [head] = from;
       if (head) head.checkpoint = checkpointOf({ ...plan, keys: old }, 125);
     });
-    const { found, text } = await verify(unsigned, given && { keys: given });
+    const { found, text } = await verify(unsigned, given);
     expect(found).toEqual([]);
     expect(text).toMatch(/note: 1 head of earlier bundles/);
   });

@@ -1,19 +1,9 @@
-import {
-  makeBundle,
-  makeEvents,
-  makeKeys,
-  openBundle,
-  pack,
-  sign,
-  vkeyOf,
-} from '@/tests/helpers/madeUpBundle';
+import { makeBundle, makeKeys, openBundle, pack, sign } from '@/tests/helpers/madeUpBundle';
 import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+import { believed, events, keys, soundPlan } from '@/tests/helpers/soundPlan';
 import { verify } from './verifyFile';
 
-const keys = makeKeys();
-const events = makeEvents(130);
-const plan: BundlePlan = { events, keys, earlier: [120, 60] };
-const believed = { keys: [vkeyOf(keys)] };
+const plan: BundlePlan = { ...soundPlan, earlier: [120, 60] };
 type Files = Map<string, Buffer>;
 
 /** Changes a signed bundle without the key. */

@@ -7,23 +7,12 @@ import type { Json } from '@/server/audit/canonicalJson';
 import { BUNDLE_FORMAT } from '@/server/compliance/manifest';
 import { downloadEvidence, utcToday } from '@/tests/helpers/evidenceBundle';
 import { seedOfficer } from '@/tests/helpers/officer';
-import {
-  makeBundle,
-  makeEvents,
-  makeKeys,
-  openBundle,
-  pack,
-  sign,
-  vkeyOf,
-} from '@/tests/helpers/madeUpBundle';
-import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+import { makeBundle, makeKeys, openBundle, pack, sign, vkeyOf } from '@/tests/helpers/madeUpBundle';
+import { believed, keys, soundPlan as plan } from '@/tests/helpers/soundPlan';
 import { EVENT_TABLES } from '@/verifier/eventTables';
 import { FORMATS, NEWEST_FORMAT } from '@/verifier/formats';
 import { verify } from './verifyFile';
 
-const keys = makeKeys();
-const plan: BundlePlan = { events: makeEvents(130), keys };
-const believed = { keys: [vkeyOf(keys)] };
 const hashOf = (value: unknown) =>
   createHash('sha256')
     .update(canonicalJson(value as Json))

@@ -1,13 +1,12 @@
-import { makeEvents, makeKeys, openBundle, pack, sign, vkeyOf } from '@/tests/helpers/madeUpBundle';
+import { openBundle, pack, sign } from '@/tests/helpers/madeUpBundle';
 import { writeZip } from '@/tests/helpers/rawZip';
 import type { RawFile, RawZip } from '@/tests/helpers/rawZip';
 import { readZip } from '@/tests/helpers/readZip';
+import { believed, soundPlan } from '@/tests/helpers/soundPlan';
 import { verify } from './verifyFile';
 
-const keys = makeKeys();
-const files = sign(openBundle({ events: makeEvents(130), keys }));
+const files = sign(openBundle(soundPlan));
 const bundle = pack(files);
-const believed = { keys: [vkeyOf(keys)] };
 /** The last record of a ZIP file without files, which has a comment of no length. */
 const END_RECORD = `PK\x05\x06${'\0'.repeat(18)}`;
 const bytes = (length: number) => Buffer.alloc(length, 0x41);

@@ -1,6 +1,6 @@
 import { makeBundle, makeKeys, openBundle, pack, sign } from '@/tests/helpers/madeUpBundle';
 import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
-import { believed, events, keys, plan } from './changeRows';
+import { believed, events, keys, soundPlan as plan } from '@/tests/helpers/soundPlan';
 import { verify } from './verifyFile';
 
 const on = (day: string, more: Partial<BundlePlan> = {}): BundlePlan => ({

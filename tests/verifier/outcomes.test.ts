@@ -7,17 +7,15 @@ import {
   ORIGIN,
   pack,
   sign,
-  vkeyOf,
 } from '@/tests/helpers/madeUpBundle';
 import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+import { believed, soundPlan } from '@/tests/helpers/soundPlan';
 import { OUTCOMES } from '@/verifier/outcome';
 import { describeAsJson } from '@/verifier/report';
 import { verify } from './verifyFile';
 
-const keys = makeKeys();
-const plan: BundlePlan = { events: makeEvents(130), keys, earlier: [120, 9] };
+const plan: BundlePlan = { ...soundPlan, earlier: [120, 9] };
 const bundle = makeBundle(plan);
-const believed = [vkeyOf(keys)];
 const changed = openBundle(plan);
 const signed = sign(changed);
 signed.set('sessions.csv', Buffer.from('id,note\r\n'));
@@ -29,16 +27,16 @@ const lastLine = (text: string) => text.trimEnd().split('\n').at(-1) ?? '';
 describe('what becomes of a verification', () => {
   const NOBODY = /nobody vouched for the key/;
   it.each([
-    ['sound', 'all is right', bundle, { keys: believed }, /is sound, and signed by a key that you/],
+    ['sound', 'all is right', bundle, believed, /is sound, and signed by a key that you/],
     ['unvouched', 'no key was given', bundle, {}, /is consistent, but nobody vouched for the key/],
     [
       'not_comparable',
       'a head cannot be related',
       bundle,
-      { keys: believed, earlier: strange },
+      { ...believed, earlier: strange },
       /NOT COMPARABLE with what was given: ask for the proof of consistency from 7 to 130/,
     ],
-    ['not_sound', 'something is wrong', broken, { keys: believed }, /is NOT sound: 2 findings/],
+    ['not_sound', 'something is wrong', broken, believed, /is NOT sound: 2 findings/],
     [
       'not_comparable',
       'neither a key was given nor a head can be related',
@@ -51,7 +49,7 @@ describe('what becomes of a verification', () => {
       'not_sound',
       'something is wrong and a head cannot be related',
       broken,
-      { keys: believed, earlier: strange },
+      { ...believed, earlier: strange },
       /is NOT sound/,
     ],
     ['not_sound', 'all of it at once', broken, { earlier: strange }, /is NOT sound/],
@@ -77,7 +75,7 @@ describe('what becomes of a verification', () => {
 
 describe('a head that cannot be related', () => {
   const against = (earlier: string | Buffer, given = believed) =>
-    verify(bundle, { keys: given, earlier: [earlier] });
+    verify(bundle, { ...given, earlier: [earlier] });
 
   it.each([
     [
@@ -134,7 +132,7 @@ describe('a head that cannot be related', () => {
 
   it('stays open although a head of another file can be related', async () => {
     const { open } = await verify(bundle, {
-      keys: believed,
+      ...believed,
       earlier: [checkpointOf(plan, 60), ...strange],
     });
     expect(open).toEqual(['earlier_unproven']);

@@ -5,27 +5,16 @@ import { buffer } from 'node:stream/consumers';
 import { ZipArchive } from 'archiver';
 import { parseKeys } from '@/server/audit/verify/believedKeys';
 import { closeLater } from '@/tests/helpers/closing';
-import {
-  checkpointOf,
-  makeEvents,
-  makeKeys,
-  openBundle,
-  pack,
-  sign,
-  vkeyOf,
-} from '@/tests/helpers/madeUpBundle';
-import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+import { checkpointOf, openBundle, pack, sign } from '@/tests/helpers/madeUpBundle';
 import type { RawFile, RawZip } from '@/tests/helpers/rawZip';
+import { believed, soundPlan as plan } from '@/tests/helpers/soundPlan';
 import { openBundle as openPath, openFile } from '@/verifier/nodeSource';
 import { outcomeOf } from '@/verifier/outcome';
 import { describeAsJson, describeAsText } from '@/verifier/report';
 import { verifyBundle } from '@/verifier/verifyBundle';
 import { fileOf, verify } from './verifyFile';
 
-const keys = makeKeys();
-const plan: BundlePlan = { events: makeEvents(130), keys };
 const files = sign(openBundle(plan));
-const believed = { keys: [vkeyOf(keys)] };
 const REPACKED = /^ok {4}zip {10}repacked; contents are those that were signed: 24 files$/m;
 
 /** Extended timestamps and owners, as Info-ZIP writes them: longer where a file begins than in the directory. */
@@ -160,7 +149,7 @@ describe('a bundle that was unpacked into a folder', () => {
   async function verifyPath(path: string) {
     const source = await openPath(path);
     const earlier = [await openFile(fileOf(checkpointOf(plan, 60)))];
-    const options = { keys: parseKeys(vkeyOf(keys)), earlier, limit: 20 };
+    const options = { keys: parseKeys(believed.keys.join()), earlier, limit: 20 };
     const verification = await verifyBundle(source, options);
     await Promise.all([source, ...earlier].map((one) => one.close()));
     const found = verification.findings.shown().map(({ kind, file }) => `${kind} ${file ?? ''}`);

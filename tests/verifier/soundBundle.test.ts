@@ -1,12 +1,10 @@
-import { makeBundle, makeEvents, makeKeys, vkeyOf } from '@/tests/helpers/madeUpBundle';
+import { makeBundle, vkeyOf } from '@/tests/helpers/madeUpBundle';
 import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
 import { pack, openBundle, sign } from '@/tests/helpers/madeUpBundle';
+import { believed, events, keys, soundPlan } from '@/tests/helpers/soundPlan';
 import { verify } from './verifyFile';
 
-const keys = makeKeys();
-const events = makeEvents(130);
-const plan: BundlePlan = { events, keys, earlier: [120, 60, 5] };
-const believed = { keys: [vkeyOf(keys)] };
+const plan: BundlePlan = { ...soundPlan, earlier: [120, 60, 5] };
 
 describe('a bundle in which all is right', () => {
   it.each(['csv', 'json'] as const)(

@@ -6,18 +6,10 @@ import { Readable } from 'node:stream';
 import { openFileSink } from '@/server/audit/log/deliverFile';
 import { readNotes, splitLines } from '@/server/audit/verify/noteFile';
 import { closeLater } from '@/tests/helpers/closing';
-import {
-  checkpointOf,
-  makeBundle,
-  makeEvents,
-  makeKeys,
-  vkeyOf,
-} from '@/tests/helpers/madeUpBundle';
-import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+import { checkpointOf, makeBundle } from '@/tests/helpers/madeUpBundle';
+import { believed, soundPlan as plan } from '@/tests/helpers/soundPlan';
 import { verify } from './verifyFile';
 
-const keys = makeKeys();
-const plan: BundlePlan = { events: makeEvents(130), keys };
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-torn-'));
 closeLater(() => Promise.resolve(rmSync(folder, { recursive: true, force: true })));
 const path = join(folder, 'checkpoints.txt');
@@ -83,7 +75,7 @@ describe('a checkpoint that the product has written in part', () => {
     'leaves an honest bundle sound: %i bytes',
     async (bytes) => {
       await tear(bytes);
-      const given = { keys: [vkeyOf(keys)], earlier: [readFileSync(path)] };
+      const given = { ...believed, earlier: [readFileSync(path)] };
       const { outcome, text } = await verify(makeBundle(plan), given);
       expect(outcome).toBe('sound');
       expect(text).toMatch(/^ok {4}earlier {6}3 checkpoints of the same history$/m);
@@ -92,7 +84,7 @@ describe('a checkpoint that the product has written in part', () => {
   );
 
   it('is not taken for one at the end of a file, nor for the lack of a checkpoint', async () => {
-    const given = (text: string) => ({ keys: [vkeyOf(keys)], earlier: [text] });
+    const given = (text: string) => ({ ...believed, earlier: [text] });
     const bundle = makeBundle(plan);
     const { outcome } = await verify(bundle, given(`${first}\n${second.slice(0, 50)}`));
     expect(outcome).toBe('sound');
