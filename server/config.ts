@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { objectionsToCheckpoints, readCheckpointSettings } from './checkpointSettings';
 import { objectionsToEventFeed, readEventFeedSettings } from './eventFeedSettings';
-import { objectionToDatabaseUrl } from './databaseSettings';
+import { objectionToDatabaseUrl, spellOutTlsMode } from './databaseSettings';
 import { EnvironmentFileError, addEnvironmentFile } from './environmentFile';
 import { readOperators } from './findOperator';
 import { findHttpProblems, readHttpSettings } from './httpSettings';
@@ -205,7 +205,7 @@ export function readVersion(root = findProjectRoot()): string {
 }
 
 const readDatabase = (env: Settings) => ({
-  databaseUrl: env.DATABASE_URL,
+  databaseUrl: env.DATABASE_URL && spellOutTlsMode(env.DATABASE_URL),
   databasePoolSize: env.DATABASE_POOL_SIZE,
   databasePooler: env.DATABASE_POOLER,
 });

@@ -44,3 +44,14 @@ export function objectionToDatabaseUrl(url: string): string | undefined {
   }
   return undefined;
 }
+
+/**
+ * Writes `verify-full` for the TLS modes that the driver takes for it. It warns of them, because its next version will check
+ * less: the certificate is checked today, and goes on being checked. With `uselibpqcompat=true` a mode means what it means
+ * in libpq, and stays.
+ * @returns the same URL otherwise
+ */
+export function spellOutTlsMode(url: string): string {
+  if (/[?&]uselibpqcompat=true(?=&|$)/.test(url)) return url;
+  return url.replace(/([?&]sslmode=)(?:prefer|require|verify-ca)(?=&|$)/g, '$1verify-full');
+}

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { objectionToDatabaseUrl } from '../../server/databaseSettings';
+import { objectionToDatabaseUrl, spellOutTlsMode } from '../../server/databaseSettings';
 import { addEnvironmentFile } from '../../server/environmentFile';
 import { check } from './check';
 import type { Finding, Findings } from './finding';
@@ -50,7 +50,7 @@ function databaseUrlOf(values: Values, positionals: readonly string[]): string |
   if (url === undefined || url === '') throw new Error('--database needs a URL, or DATABASE_URL.');
   const objection = objectionToDatabaseUrl(url);
   if (objection !== undefined) throw new Error(objection);
-  return url;
+  return spellOutTlsMode(url);
 }
 
 async function runCheck(

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { loadConfig } from '@/server/config';
 import { objectionToDatabaseUrl } from '@/server/databaseSettings';
 import { explainConnectionFault } from '@/server/db/connectionFaults';
 import { ask } from '../helpers/askDatabase';
@@ -126,8 +127,8 @@ describe.each(Object.keys(WAYS))('%s', (way) => {
     );
   });
 
-  it('says that the server offers no TLS', async () => {
-    expect(await run(`${urlWith({})}?sslmode=verify-full`)).toBe(
+  it('says that the server offers no TLS, and nothing of the driver', async () => {
+    expect(await run(`${urlWith({})}?sslmode=require`)).toBe(
       `The database server ${own().host} offers no TLS: switch it on there, or take sslmode out of DATABASE_URL.`,
     );
   });
@@ -163,6 +164,19 @@ describe('the URL', () => {
     const sentence = objectionToDatabaseUrl(url);
     expect(sentence).toMatch(/^DATABASE_URL .+\.$/);
     expect(sentence).not.toMatch(/Zq|4k|db\.example/);
+  });
+
+  it.each([
+    ['?sslmode=require', '?sslmode=verify-full'],
+    ['?a=b&sslmode=prefer&c=d', '?a=b&sslmode=verify-full&c=d'],
+    ['?sslmode=verify-ca', '?sslmode=verify-full'],
+    ['?sslmode=no-verify', '?sslmode=no-verify'],
+    ['?sslmode=disable', '?sslmode=disable'],
+    ['?uselibpqcompat=true&sslmode=require', '?uselibpqcompat=true&sslmode=require'],
+    ['', ''],
+  ])('with %s is used with %s', (given, used) => {
+    const url = 'postgres://u:sslmode=require@db.example/x';
+    expect(loadConfig({ ...externalEnv(url + given) }).databaseUrl).toBe(url + used);
   });
 
   it.each([
