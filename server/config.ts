@@ -286,12 +286,12 @@ export type Config = Readonly<
 export type ReadyConfig = Config & { databaseUrl: string; secrets: Secrets };
 
 /**
- * Adds the settings of `.env` in the working directory to the environment. A program calls it first; tests never do.
+ * Adds the settings of `.env` in the working directory to the environment. A program calls it first.
  * @throws ConfigError if the file cannot be read or used
  */
-export function readEnvironmentFile(): void {
+export function readEnvironmentFile({ env, cwd }: Pick<NodeJS.Process, 'env' | 'cwd'>): void {
   try {
-    addEnvironmentFile(process.env, join(process.cwd(), '.env'));
+    addEnvironmentFile(env, join(cwd(), '.env'));
   } catch (error) {
     throw error instanceof EnvironmentFileError ? new ConfigError([error.message]) : error;
   }

@@ -74,7 +74,7 @@ The current TOTP code:  npm run --silent admin -- totp code --secret ${signIn.to
 }
 
 async function start(running: Running): Promise<void> {
-  readEnvironmentFile();
+  readEnvironmentFile(process);
   const config = loadConfig();
   const ready = await openDatabase(config, running);
   // Before anything is changed: a key that cannot be used refuses the start.

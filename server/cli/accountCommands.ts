@@ -14,6 +14,7 @@ import {
 import { objectionToPassword, readMembership, setPassword } from '../tenants';
 import { CommandError } from './commandError';
 import { staffOf, tenantIdOf } from './findStaff';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { optional, readPassword, required } from './options';
 import type { Options } from './options';
@@ -33,9 +34,9 @@ function compromiseOf(options: Options): KnownCompromise | undefined {
   return { since: parsed?.data ?? null, expirePassword };
 }
 
-export function forceLogoutCommand(options: Options) {
+export function forceLogoutCommand(options: Options, invocation: Invocation) {
   const compromise = compromiseOf(options);
-  return asWriter(options, async (operator) => {
+  return asWriter(options, invocation, async (operator) => {
     const { tenantId, staffId } = await staffOf(operator, options);
     const { deps, ctx } = operator;
     const { passwordExpired } = await forceLogout(deps, ctx, tenantId, staffId, compromise);
@@ -44,8 +45,8 @@ export function forceLogoutCommand(options: Options) {
   });
 }
 
-export function unlockCommand(options: Options) {
-  return asWriter(options, async (operator) => {
+export function unlockCommand(options: Options, invocation: Invocation) {
+  return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
     const { tenantId, userId, staffId, email } = await staffOf(operator, options);
     await deps.db.transaction(async (tx) => {
@@ -69,10 +70,10 @@ export function unlockCommand(options: Options) {
 }
 
 /** It reads the password first: nothing else should wait for somebody who types. */
-export async function setPasswordCommand(options: Options) {
+export async function setPasswordCommand(options: Options, invocation: Invocation) {
   if (options['password-stdin'] !== true) throw new CommandError('--password-stdin is missing.');
-  const password = await readPassword();
-  return asWriter(options, async (operator) => {
+  const password = await readPassword(invocation);
+  return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
     const objection = objectionToPassword(deps, password, false);
     if (objection !== undefined) throw new CommandError(objection);
@@ -92,8 +93,8 @@ const lockedOf = (closed: Closed, staffId: string) =>
     .map(({ what, since, until }) => ({ what, since, until }));
 
 /** Lists everybody in a tenant, or with `--locked` those alone whom guessing has closed. */
-export function listStaffCommand(options: Options) {
-  return asOperator(async (operator) => {
+export function listStaffCommand(options: Options, invocation: Invocation) {
+  return asOperator(invocation, async (operator) => {
     const { deps } = operator;
     const tenantId = await tenantIdOf(operator, required(options, 'tenant'));
     const members = await listMembers(deps.db, tenantId);
@@ -108,8 +109,8 @@ export function listStaffCommand(options: Options) {
 }
 
 /** Shows one person's membership: what they may do, what they prove it with, and whether they can sign in. No secret. */
-export function showStaffCommand(options: Options) {
-  return asOperator(async (operator) => {
+export function showStaffCommand(options: Options, invocation: Invocation) {
+  return asOperator(invocation, async (operator) => {
     const { db, clock } = operator.deps;
     const who = await staffOf(operator, options);
     const { tenantId, staffId } = who;

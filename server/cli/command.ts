@@ -1,3 +1,4 @@
+import type { Invocation } from './invocation';
 import type { Options } from './options';
 
 /** One thing that an operator can do. */
@@ -15,7 +16,7 @@ export interface Command {
   /** It writes, and is recorded: it takes `--ticket` beside its own options. */
   readonly writes?: true;
   /** What it returns is printed as JSON, or as it is if it is a text. */
-  readonly run: (options: Options) => Promise<object | string>;
+  readonly run: (options: Options, invocation: Invocation) => Promise<object | string>;
 }
 
 export type CommandTable = Readonly<Record<string, Command>>;

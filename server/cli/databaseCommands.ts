@@ -6,13 +6,15 @@ import { isPermissionDenied } from '../db/pgErrors';
 import { normalizeAddresses } from '../tenants';
 import { CommandError } from './commandError';
 import { foldGrants } from './foldGrants';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { required } from './options';
 import type { Options } from './options';
 
-export function migrateCommand(options: Options) {
+export function migrateCommand(options: Options, invocation: Invocation) {
   return asWriter(
     options,
+    invocation,
     async ({ config, deps, ctx }) => {
       const applied = await runMigrations(config.databaseUrl, config.migrationsDir, {
         codeVersion: config.version,
@@ -20,7 +22,7 @@ export function migrateCommand(options: Options) {
         correlationId: ctx.correlationId,
         actor: ctx.actor,
         ticket: ctx.ticket,
-        onWait: ({ message }) => process.stderr.write(`${message}\n`),
+        onWait: ({ message }) => invocation.stderr.write(`${message}\n`),
       });
       const addresses = await normalizeAddresses(deps, ctx, 'operator');
       return {
@@ -33,36 +35,44 @@ export function migrateCommand(options: Options) {
   );
 }
 
-export function pendingCommand() {
-  return asOperator(async ({ config }) => {
-    const state = await readMigrationState(config.databaseUrl, config.migrationsDir);
-    return { count: state.pending, pending: state.pendingTags, problems: state.problems };
-  }, 'unchecked');
+export function pendingCommand(_options: Options, invocation: Invocation) {
+  return asOperator(
+    invocation,
+    async ({ config }) => {
+      const state = await readMigrationState(config.databaseUrl, config.migrationsDir);
+      return { count: state.pending, pending: state.pendingTags, problems: state.problems };
+    },
+    'unchecked',
+  );
 }
 
 /**
  * The comparison of the running server and of `npm run schema -- check --database`, with what mends each finding.
  * @throws CommandError if nothing was ever migrated: each object would be a finding, and one sentence says it
  */
-export function checkCommand() {
-  return asOperator(async ({ config, deps }) => {
-    const { databaseUrl, migrationsDir, schemaKnownRoles: knownRoles } = config;
-    const report = await inspectSchema({ databaseUrl, migrationsDir, knownRoles });
-    const { migrations, differences } = report;
-    if (migrations.applied === 0 && migrations.problems.length === 0) {
-      throw new CommandError(
-        'No migration was ever applied to this database: run `npm run --silent admin -- db migrate`.',
-      );
-    }
-    const findings = foldGrants(differences, knownRoles);
-    const schema = await schemaHealthCheck(deps.db);
-    const ok =
-      schema.ok &&
-      migrations.pending === 0 &&
-      migrations.problems.length === 0 &&
-      findings.length === 0;
-    return { ok, migrations, schema, findings };
-  }, 'unchecked');
+export function checkCommand(_options: Options, invocation: Invocation) {
+  return asOperator(
+    invocation,
+    async ({ config, deps }) => {
+      const { databaseUrl, migrationsDir, schemaKnownRoles: knownRoles } = config;
+      const report = await inspectSchema({ databaseUrl, migrationsDir, knownRoles });
+      const { migrations, differences } = report;
+      if (migrations.applied === 0 && migrations.problems.length === 0) {
+        throw new CommandError(
+          'No migration was ever applied to this database: run `npm run --silent admin -- db migrate`.',
+        );
+      }
+      const findings = foldGrants(differences, knownRoles);
+      const schema = await schemaHealthCheck(deps.db);
+      const ok =
+        schema.ok &&
+        migrations.pending === 0 &&
+        migrations.problems.length === 0 &&
+        findings.length === 0;
+      return { ok, migrations, schema, findings };
+    },
+    'unchecked',
+  );
 }
 
 function sayWhoGrants(error: unknown): never {
@@ -73,20 +83,24 @@ function sayWhoGrants(error: unknown): never {
 }
 
 /** Refused while migrations are pending: what they make would be forgotten. Says which settings the server then needs. */
-export function grantCommand(options: Options) {
+export function grantCommand(options: Options, invocation: Invocation) {
   const role = required(options, 'role');
-  return asOperator(async ({ config }) => {
-    const { databaseUrl, migrationsDir, schemaKnownRoles } = config;
-    const { pending } = await readMigrationState(databaseUrl, migrationsDir);
-    if (pending > 0) throw new CommandError('Migrations are pending: run `db migrate` first.');
-    const granted = await grantServing(databaseUrl, role);
-    const known = [...new Set([...schemaKnownRoles, role])].join(',');
-    return {
-      ...granted,
-      serverNeeds: {
-        SCHEMA_KNOWN_ROLES: known,
-        DATABASE_URL: `the same database, with ${role} as its user`,
-      },
-    };
-  }, 'unchecked').catch(sayWhoGrants);
+  return asOperator(
+    invocation,
+    async ({ config }) => {
+      const { databaseUrl, migrationsDir, schemaKnownRoles } = config;
+      const { pending } = await readMigrationState(databaseUrl, migrationsDir);
+      if (pending > 0) throw new CommandError('Migrations are pending: run `db migrate` first.');
+      const granted = await grantServing(databaseUrl, role);
+      const known = [...new Set([...schemaKnownRoles, role])].join(',');
+      return {
+        ...granted,
+        serverNeeds: {
+          SCHEMA_KNOWN_ROLES: known,
+          DATABASE_URL: `the same database, with ${role} as its user`,
+        },
+      };
+    },
+    'unchecked',
+  ).catch(sayWhoGrants);
 }

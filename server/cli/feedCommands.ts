@@ -1,6 +1,7 @@
 import { checkFeed, moveFeed, readFeedStatus } from '../audit';
 import type { ReadyConfig } from '../config';
 import { CommandError } from './commandError';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { optional, required } from './options';
 import type { Options } from './options';
@@ -28,7 +29,7 @@ function toLeaf(name: string, value: string): number {
 }
 
 /** How far the receiver is in each log; or whether it has what the log has. */
-export function feedStatusCommand(options: Options): Promise<object> {
+export function feedStatusCommand(options: Options, invocation: Invocation): Promise<object> {
   const log = optional(options, 'log');
   const logId = log === undefined ? undefined : toLogId(log);
   const hash = optional(options, 'hash');
@@ -40,7 +41,7 @@ export function feedStatusCommand(options: Options): Promise<object> {
           hash,
           logId: toLogId(required(options, 'log')),
         };
-  return asOperator<object>(({ config, deps }) =>
+  return asOperator<object>(invocation, ({ config, deps }) =>
     check
       ? checkFeed(deps.pool, check.logId, check)
       : readFeedStatus(deps.pool, sinkOf(config), logId),
@@ -48,10 +49,10 @@ export function feedStatusCommand(options: Options): Promise<object> {
 }
 
 /** Sends from a leaf on, again or without those before it. */
-export function feedRewindCommand(options: Options) {
+export function feedRewindCommand(options: Options, invocation: Invocation) {
   const logId = toLogId(required(options, 'log'));
   const to = toLeaf('to', required(options, 'to'));
-  return asWriter(options, async ({ config, deps, ctx }) => {
+  return asWriter(options, invocation, async ({ config, deps, ctx }) => {
     const from = await moveFeed(deps, ctx, sinkOf(config), { logId, to });
     if (from === undefined) {
       throw new CommandError(

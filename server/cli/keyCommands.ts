@@ -4,6 +4,7 @@ import { generateSecrets } from '../keyRing';
 import { SECRET_SETTINGS } from '../keySettings';
 import type { KeySetting } from '../keySettings';
 import { CommandError } from './commandError';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { optional } from './options';
 import type { Options } from './options';
@@ -34,10 +35,11 @@ function settingOf(options: Options): KeySetting | undefined {
 }
 
 /** Writes the checks of keys on the operator's word. */
-export function adoptKeysCommand(options: Options) {
+export function adoptKeysCommand(options: Options, invocation: Invocation) {
   const wanted = settingOf(options);
   return asWriter(
     options,
+    invocation,
     async ({ deps, ctx }) => {
       const adopted = await adoptKeys(deps, ctx, wanted);
       if (adopted.length === 0) {
@@ -52,6 +54,10 @@ export function adoptKeysCommand(options: Options) {
 }
 
 /** What is left under each key of this database, and which keys can go. */
-export function keyStatusCommand() {
-  return asOperator(async ({ deps }) => ({ keys: await readKeyStatus(deps) }), 'unchecked');
+export function keyStatusCommand(_options: Options, invocation: Invocation) {
+  return asOperator(
+    invocation,
+    async ({ deps }) => ({ keys: await readKeyStatus(deps) }),
+    'unchecked',
+  );
 }

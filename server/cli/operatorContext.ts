@@ -7,6 +7,7 @@ import type { ReadyConfig } from '../config';
 import type { RequestContext } from '../context';
 import { createDeps } from '../deps';
 import type { Deps } from '../deps';
+import type { Invocation } from './invocation';
 import { ticketOf } from './options';
 import type { Options } from './options';
 
@@ -22,8 +23,8 @@ interface OpenedDatabase {
 }
 
 /** The same database as the server's: its own settings, or the embedded one, running or not. */
-async function openDatabase(): Promise<OpenedDatabase> {
-  const config = loadConfig();
+async function openDatabase({ env }: Invocation): Promise<OpenedDatabase> {
+  const config = loadConfig(env);
   if (config.mode === 'external') {
     return { config: requireReady(withSecrets(config)), close: () => Promise.resolve() };
   }
@@ -41,11 +42,12 @@ async function openDatabase(): Promise<OpenedDatabase> {
 type Keys = 'checked' | 'unchecked';
 
 async function run<T>(
+  invocation: Invocation,
   command: (operator: Operator) => Promise<T>,
   keys: Keys,
   ticket?: string,
 ): Promise<T> {
-  const database = await openDatabase();
+  const database = await openDatabase(invocation);
   const { config } = database;
   try {
     const deps = createDeps({ ...config, logLevel: 'silent' }, { sendsMail: false });
@@ -80,9 +82,10 @@ async function run<T>(
  * @throws KeyCheckError if the database was written with another key than this process has
  */
 export const asOperator = <T>(
+  invocation: Invocation,
   command: (operator: Operator) => Promise<T>,
   keys: Keys = 'checked',
-): Promise<T> => run(command, keys);
+): Promise<T> => run(invocation, command, keys);
 
 /**
  * Runs a command that writes, as {@link asOperator} does: what it records says who ran it and, with `--ticket`, why.
@@ -90,8 +93,9 @@ export const asOperator = <T>(
  */
 export function asWriter<T>(
   options: Options,
+  invocation: Invocation,
   command: (operator: Operator) => Promise<T>,
   keys: Keys = 'checked',
 ): Promise<T> {
-  return run(command, keys, ticketOf(options));
+  return run(invocation, command, keys, ticketOf(options));
 }

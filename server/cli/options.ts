@@ -1,4 +1,5 @@
 import { CommandError } from './commandError';
+import type { Invocation } from './invocation';
 
 export type Options = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -28,10 +29,10 @@ export function required(options: Options, name: string): string {
 }
 
 /** Reads a password from stdin, without the line break that a shell's echo adds. Somebody who types it is told so. */
-export async function readPassword(): Promise<string> {
-  if (process.stdin.isTTY) process.stderr.write('Password, then Enter and Ctrl-D: ');
+export async function readPassword({ stdin, stderr }: Invocation): Promise<string> {
+  if (stdin.isTTY) stderr.write('Password, then Enter and Ctrl-D: ');
   const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  for await (const chunk of stdin) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks)
     .toString('utf8')
     .replace(/\r?\n$/, '');

@@ -1,23 +1,24 @@
 import { resetRiskPolicy, showPolicyOf } from '../security';
 import { CommandError } from './commandError';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { required } from './options';
 import type { Options } from './options';
 import { tenantIdOf } from './findStaff';
 
 /** A tenant's risk policy, as `GET /api/security/policy` shows it. */
-export function policyShowCommand(options: Options): Promise<object> {
+export function policyShowCommand(options: Options, invocation: Invocation): Promise<object> {
   const slug = required(options, 'tenant');
-  return asOperator(async (operator) => {
+  return asOperator(invocation, async (operator) => {
     const tenantId = await tenantIdOf(operator, slug);
     return { tenantId, ...(await showPolicyOf(operator.deps, tenantId)) };
   });
 }
 
 /** Puts a tenant's risk policy back to the defaults. */
-export function policyResetCommand(options: Options): Promise<object> {
+export function policyResetCommand(options: Options, invocation: Invocation): Promise<object> {
   const slug = required(options, 'tenant');
-  return asWriter(options, async (operator) => {
+  return asWriter(options, invocation, async (operator) => {
     const tenantId = await tenantIdOf(operator, slug);
     const shown = await resetRiskPolicy(operator.deps, operator.ctx, tenantId);
     if (!shown) throw new CommandError(`Tenant '${slug}' goes by the defaults already.`);

@@ -2,6 +2,7 @@ import { countReturnedSessions, endReturnedSessions } from '../auth';
 import { instant } from '../routeTable';
 import { CommandError } from './commandError';
 import { tenantIdOf } from './findStaff';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import type { Operator } from './operatorContext';
 import { optional, required } from './options';
@@ -14,7 +15,7 @@ function instantOf(name: string, text: string): Date {
 }
 
 /** Ends every session that a failover may have brought back; with `--dry-run` it counts them and writes nothing. */
-export function endSessionsCommand(options: Options): Promise<object> {
+export function endSessionsCommand(options: Options, invocation: Invocation): Promise<object> {
   const since = instantOf('since', required(options, 'since'));
   const given = optional(options, 'until');
   const until = given === undefined ? undefined : instantOf('until', given);
@@ -29,12 +30,12 @@ export function endSessionsCommand(options: Options): Promise<object> {
     };
   };
   if (options['dry-run'] === true) {
-    return asOperator(async (operator) => {
+    return asOperator(invocation, async (operator) => {
       const counted = await countReturnedSessions(operator.deps, await which(operator));
       return { dryRun: true, ...counted };
     });
   }
-  return asWriter(options, async (operator) => {
+  return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
     const ended = await endReturnedSessions(deps, ctx, await which(operator));
     if (ended.people === 0)

@@ -11,6 +11,7 @@ import {
 import type { PermissionChange } from '../tenants';
 import { CommandError } from './commandError';
 import { emailOption, staffOf, tenantIdOf } from './findStaff';
+import type { Invocation } from './invocation';
 import { asWriter } from './operatorContext';
 import type { Operator } from './operatorContext';
 import { readPassword, required } from './options';
@@ -27,7 +28,10 @@ function listOf(options: Options, name: string): string[] {
 }
 
 /** A password for a new person; undefined for somebody who has one already. It is never taken and then not used. */
-async function passwordOption(options: Options): Promise<string | undefined> {
+async function passwordOption(
+  options: Options,
+  invocation: Invocation,
+): Promise<string | undefined> {
   const existing = options['existing'] === true;
   const given = options['password-stdin'] === true;
   if (existing && given) {
@@ -41,7 +45,7 @@ async function passwordOption(options: Options): Promise<string | undefined> {
       '--password-stdin is missing. For somebody who is staff of another tenant already, give --existing in its place.',
     );
   }
-  return readPassword();
+  return readPassword(invocation);
 }
 
 async function hashNew({ deps }: Operator, password: string, totp: boolean): Promise<string> {
@@ -50,13 +54,13 @@ async function hashNew({ deps }: Operator, password: string, totp: boolean): Pro
   return deps.passwords.hash(password);
 }
 
-export async function createStaffCommand(options: Options) {
+export async function createStaffCommand(options: Options, invocation: Invocation) {
   const slug = required(options, 'tenant');
   const email = emailOption(options, 'email');
   const permissions = listOf(options, 'permissions');
   const totp = options['totp'] === true;
-  const password = await passwordOption(options);
-  return asWriter(options, async (operator) => {
+  const password = await passwordOption(options, invocation);
+  return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
     const passwordHash =
       password === undefined ? undefined : await hashNew(operator, password, totp);
@@ -78,8 +82,8 @@ export async function createStaffCommand(options: Options) {
   });
 }
 
-export function disableCommand(options: Options) {
-  return asWriter(options, async (operator) => {
+export function disableCommand(options: Options, invocation: Invocation) {
+  return asWriter(options, invocation, async (operator) => {
     const { tenantId, staffId, email } = await staffOf(operator, options);
     const staff = { tenantId, staffId };
     const done = await disableStaff(operator.deps, operator.ctx, staff, 'operator');
@@ -88,8 +92,8 @@ export function disableCommand(options: Options) {
   });
 }
 
-export function enableCommand(options: Options) {
-  return asWriter(options, async (operator) => {
+export function enableCommand(options: Options, invocation: Invocation) {
+  return asWriter(options, invocation, async (operator) => {
     const { tenantId, staffId, email } = await staffOf(operator, options);
     const staff = { tenantId, staffId };
     const done = await enableStaff(operator.deps, operator.ctx, staff, 'operator');
@@ -110,9 +114,9 @@ function permissionChange(options: Options): PermissionChange {
   return { add: listOf(options, 'add'), remove: listOf(options, 'remove') };
 }
 
-export function permissionsCommand(options: Options) {
+export function permissionsCommand(options: Options, invocation: Invocation) {
   const change = permissionChange(options);
-  return asWriter(options, async (operator) => {
+  return asWriter(options, invocation, async (operator) => {
     const { tenantId, staffId, email } = await staffOf(operator, options);
     const { deps, ctx } = operator;
     const staff = { tenantId, staffId };
@@ -128,8 +132,8 @@ export function permissionsCommand(options: Options) {
   });
 }
 
-export function enrollTotpCommand(options: Options) {
-  return asWriter(options, async (operator) => {
+export function enrollTotpCommand(options: Options, invocation: Invocation) {
+  return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
     const { tenantId, userId, staffId } = await staffOf(operator, options);
     const staff = { tenantId, userId, staffId };

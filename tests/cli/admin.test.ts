@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import request from 'supertest';
 import { codeAt } from '../helpers/secondFactor';
 import { ask } from '../helpers/askDatabase';
+import { operateAsProcess } from '../helpers/commandProcess';
 import { auditOf } from '../helpers/authRows';
 import { MAY_ALL } from '../helpers/officer';
 import { operate } from '../helpers/operatorCommand';
@@ -18,6 +19,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const env = externalEnv();
 const admin = (words: string[], stdin?: string) => operate(env, words, stdin);
+/** As a process of its own: it ends by itself, so nothing that it opened is left open. */
+const adminProcess = (words: string[], stdin?: string) => operateAsProcess(env, words, stdin);
 const staff = (command: string, email: string, tenant = SEEDED_TENANT) => [
   'staff',
   command,
@@ -76,7 +79,7 @@ afterAll(killServers);
 describe('tenant create', () => {
   it('makes a tenant and audits that an operator did', async () => {
     const { tenantId } = resultOf(
-      await admin(['tenant', 'create', '--slug', 'new', '--name', 'N']),
+      await adminProcess(['tenant', 'create', '--slug', 'new', '--name', 'N']),
     );
     expect(tenantId).toMatch(UUID);
     const [event] = await auditOf('TENANT_CREATED', String(tenantId));
@@ -96,7 +99,8 @@ describe('tenant create', () => {
 describe('staff create', () => {
   it('reads the password from stdin, and that person can sign in and may what they were given', async () => {
     const email = 'made@example.com';
-    const run = await admin(create(email, '--permissions', MAY_ALL.join()), `${PASSWORD}\n`);
+    const words = create(email, '--permissions', MAY_ALL.join());
+    const run = await adminProcess(words, `${PASSWORD}\n`);
     const { userId, staffId, userCreated } = resultOf(run);
     expect({ userId, staffId, userCreated }).toStrictEqual({
       userId: expect.stringMatching(UUID),
@@ -122,7 +126,7 @@ describe('staff create', () => {
 
   it('refuses a short password, 15 characters alone and 8 with a second factor, and makes nobody', async () => {
     const email = 'short@example.com';
-    expect(complaintOf(await admin(create(email), 'fourteen chars'))).toBe(
+    expect(complaintOf(await adminProcess(create(email), 'fourteen chars'))).toBe(
       'The password must have at least 15 characters.',
     );
     expect(complaintOf(await admin(create(email, '--totp'), '7 chars'))).toBe(
@@ -237,7 +241,7 @@ describe('staff force-logout, enroll-totp and unlock', () => {
 describe('db migrate and db check', () => {
   it('check says what an empty database lacks, migrate brings it, and both say so', async () => {
     const { url: empty, drop } = await createTestDatabase('template1');
-    const onEmpty = (words: string[]) => operate(externalEnv(empty), words);
+    const onEmpty = (words: string[]) => operateAsProcess(externalEnv(empty), words);
     expect(complaintOf(await onEmpty(['db', 'check']))).toBe(
       'No migration was ever applied to this database: run `npm run --silent admin -- db migrate`.',
     );
@@ -257,7 +261,10 @@ describe('db migrate and db check', () => {
   });
 
   it('says in one sentence that the database is out of reach, without its password', async () => {
-    const gone = operate(externalEnv('postgres://u:hidden@127.0.0.1:1/x'), ['db', 'check']);
+    const gone = operateAsProcess(externalEnv('postgres://u:hidden@127.0.0.1:1/x'), [
+      'db',
+      'check',
+    ]);
     expect(complaintOf(await gone)).toMatch(
       /^The database server 127\.0\.0\.1:1 cannot be reached: nothing listens on that port\./,
     );
@@ -299,7 +306,7 @@ describe('in embedded mode', () => {
     };
     try {
       const tenant = ['tenant', 'create', '--slug', 'first', '--name', 'First'];
-      const { tenantId } = resultOf(await operate(embedded, tenant));
+      const { tenantId } = resultOf(await operateAsProcess(embedded, tenant));
       const server = startServer(embedded);
       const running = await server.url();
       const words = [

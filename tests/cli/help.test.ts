@@ -11,6 +11,7 @@ import { readCommandLine } from '@/server/cli/commandLine';
 import { COMMAND_OPTIONS } from '@/server/cli/commandOptions';
 import { COMMANDS } from '@/server/cli/commands';
 import { loadConfig } from '@/server/config';
+import { operateAsProcess } from '../helpers/commandProcess';
 import { operate } from '../helpers/operatorCommand';
 import { REPOSITORY } from '../helpers/serverProcess';
 
@@ -52,7 +53,7 @@ describe('help', () => {
   );
 
   it('without words is an error: the list goes to stderr', async () => {
-    const { code, stdout, stderr } = await admin();
+    const { code, stdout, stderr } = await operateAsProcess({}, []);
     expect({ code, stdout }).toStrictEqual({ code: 1, stdout: '' });
     for (const name of names) expect(stderr).toContain(`  ${name}`);
   });
@@ -182,7 +183,7 @@ describe('a command whose output', () => {
 
 describe('commands that need no database', () => {
   const run = (name: string, options: Record<string, string | boolean>) =>
-    (COMMANDS[name]?.run ?? (() => Promise.reject(new Error(name))))(options);
+    (COMMANDS[name]?.run ?? (() => Promise.reject(new Error(name))))(options, process);
 
   it('keys generate --env prints a .env that is read as the keys', async () => {
     const printed = await shown('keys', 'generate', '--env');

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { REPOSITORY, WORKING_FOLDER } from './serverProcess';
+import { Readable, Writable } from 'node:stream';
+import type { Invocation } from '@/server/cli/invocation';
+import { runAdmin } from '@/server/cli/runAdmin';
+import { WORKING_FOLDER } from './serverProcess';
 
 export interface CommandResult {
   code: number | null;
@@ -9,25 +9,35 @@ export interface CommandResult {
   stderr: string;
 }
 
-/** Runs an operator's command as `npm run admin` does, with these settings alone. */
-export async function operate(
+type Program = (args: string[], invocation: Invocation) => Promise<number>;
+
+/** Runs a program of `server/cli` in this process, with these settings alone. */
+export async function runInProcess(
+  program: Program,
   env: NodeJS.ProcessEnv,
   words: string[],
   stdin = '',
 ): Promise<CommandResult> {
-  const script = join(REPOSITORY, 'dist', 'server', 'cli', 'admin.js');
-  const child = spawn(process.execPath, [script, ...words], {
-    cwd: WORKING_FOLDER,
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
+  const said = { stdout: '', stderr: '' };
+  const collect = (name: keyof typeof said) =>
+    new Writable({
+      decodeStrings: false,
+      write(chunk: string, _encoding, done) {
+        said[name] += chunk;
+        done();
+      },
+    });
+  const code = await program(words, {
+    // A command adds what `.env` says: the caller's settings stay as they are.
+    env: { ...env },
+    cwd: () => WORKING_FOLDER,
+    stdin: Readable.from([Buffer.from(stdin)]),
+    stdout: collect('stdout'),
+    stderr: collect('stderr'),
   });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  // A command that reads no stdin may be gone before it is written.
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(stdin);
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout, stderr };
+  return { code, ...said };
 }
+
+/** Runs an operator's command in this process. {@link operateAsProcess} shows what only a process can. */
+export const operate = (env: NodeJS.ProcessEnv, words: string[], stdin?: string) =>
+  runInProcess(runAdmin, env, words, stdin);

@@ -1,3 +1,4 @@
+import { runAsProcess } from '@/tests/helpers/commandProcess';
 import { OTHER, Scene, TENANT, file } from './scene';
 
 let scene: Scene;
@@ -26,7 +27,7 @@ describe('an attack by somebody who may do anything in the database is found and
   it('one field updated', async () => {
     const { event_id: id } = await scene.leaf(7);
     await scene.tamper(`UPDATE audit_logs SET outcome = 'failure' WHERE id = '${id}'`);
-    const { code, stdout } = await scene.verify();
+    const { code, stdout } = await runAsProcess('verifyLog', scene.env, []);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^FAIL {2}events +1 finding$/m);
     expect(stdout).toMatch(

@@ -2,6 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runAsProcess } from '@/tests/helpers/commandProcess';
 import { killServers, startServer } from '@/tests/helpers/serverProcess';
 import { createTestDatabase } from '@/tests/helpers/testDatabase';
 import { originOf } from '@/server/audit/log/checkpoint';
@@ -19,9 +20,11 @@ afterAll(async () => {
   await scene.close();
 });
 
+const asProcess = runAsProcess.bind(undefined, 'verifyLog');
+
 /** Exit 2, nothing on stdout, and on stderr no stack. */
-async function complaintOf(words: string[], env = scene.env): Promise<string> {
-  const { code, stdout, stderr } = await runCommand(env, words);
+async function complaintOf(words: string[], env = scene.env, run = runCommand): Promise<string> {
+  const { code, stdout, stderr } = await run(env, words);
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).not.toMatch(/\bat .+:\d+|SELECT|BEGIN/);
   return stderr;
@@ -37,7 +40,7 @@ function withUser(url: string, user: string): string {
 describe('what it prints', () => {
   it('is a line for each check and the verdict', async () => {
     const earlier = file(await scene.checkpoints());
-    const { code, stdout, stderr } = await scene.verify('--checkpoint', earlier);
+    const { code, stdout, stderr } = await asProcess(scene.env, ['--checkpoint', earlier]);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toBe(
       `ok    guards       7 tables, 7 triggers, 6 keys are in place
@@ -286,7 +289,7 @@ describe('what cannot be verified is exit 2 and one sentence:', () => {
 
   it('a database out of reach, without its password', async () => {
     const env = { ...scene.env, DATABASE_URL: 'postgres://u:hidden@127.0.0.1:1/x' };
-    expect(await complaintOf([], env)).toMatch(
+    expect(await complaintOf([], env, asProcess)).toMatch(
       /^The database server 127\.0\.0\.1:1 cannot be reached: nothing listens on that port\./,
     );
   });
@@ -315,7 +318,7 @@ describe('in embedded mode', () => {
     try {
       const server = startServer(env);
       await server.url();
-      const running = await runCommand(env, []);
+      const running = await asProcess(env, []);
       expect([running.code, running.stderr]).toEqual([0, '']);
       server.signal('SIGTERM');
       await server.exited;

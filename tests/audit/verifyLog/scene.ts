@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,9 +7,11 @@ import { Client } from 'pg';
 import type { PoolClient } from 'pg';
 import { sealNext } from '@/server/audit/log/seal';
 import type { SealDeps } from '@/server/audit/log/seal';
+import { runVerifyLog } from '@/server/cli/runVerifyLog';
 import { closeLater } from '@/tests/helpers/closing';
+import { runInProcess } from '@/tests/helpers/operatorCommand';
 import type { CommandResult } from '@/tests/helpers/operatorCommand';
-import { REPOSITORY, WORKING_FOLDER, externalEnv } from '@/tests/helpers/serverProcess';
+import { externalEnv } from '@/tests/helpers/serverProcess';
 import { createTestDatabase } from '@/tests/helpers/testDatabase';
 
 export const TENANT = '01900000-0000-7000-8000-00000000000a';
@@ -46,20 +46,9 @@ export function file(content: string): string {
   return path;
 }
 
-/** Runs `npm run verify-log` as an operator does, with these settings alone. */
-export async function runCommand(env: NodeJS.ProcessEnv, words: string[]): Promise<CommandResult> {
-  const script = join(REPOSITORY, 'dist', 'server', 'cli', 'verifyLog.js');
-  const child = spawn(process.execPath, [script, ...words], {
-    cwd: WORKING_FOLDER,
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const said = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, ...said };
-}
+/** Runs `verify-log` in this process, with these settings alone. */
+export const runCommand = (env: NodeJS.ProcessEnv, words: string[]): Promise<CommandResult> =>
+  runInProcess(runVerifyLog, env, words);
 
 interface LeafPlace {
   log_id: string;

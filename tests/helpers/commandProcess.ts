@@ -1,0 +1,36 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { CommandResult } from './operatorCommand';
+import { REPOSITORY, WORKING_FOLDER } from './serverProcess';
+
+/**
+ * Runs a program of `server/cli` in a process of its own, with these settings alone. It costs thirty times what
+ * {@link operate} does: for what only a process shows, such as its end.
+ */
+export async function runAsProcess(
+  program: 'admin' | 'verifyLog',
+  env: NodeJS.ProcessEnv,
+  words: string[],
+  stdin = '',
+): Promise<CommandResult> {
+  const script = join(REPOSITORY, 'dist', 'server', 'cli', `${program}.js`);
+  const child = spawn(process.execPath, [script, ...words], {
+    cwd: WORKING_FOLDER,
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  // A command that reads no stdin may be gone before it is written.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(stdin);
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
+
+/** Runs an operator's command as `npm run admin` does. */
+export const operateAsProcess = (env: NodeJS.ProcessEnv, words: string[], stdin?: string) =>
+  runAsProcess('admin', env, words, stdin);
