@@ -1,4 +1,4 @@
-import { GatehouseError, createGatehouseClient } from '/demo/gatehouse.js';
+import { GatehouseError, createGatehouseClient } from './gatehouse.js';
 
 const $ = (id) => document.getElementById(id);
 const say = (text) => ($('notice').textContent = text);
@@ -24,9 +24,11 @@ function askForProof({ purpose, methods, score, reasons, error, attemptsLeft, se
 }
 
 const client = createGatehouseClient({
+  // Gatehouse may be below a path: it is where this page is.
+  baseUrl: new URL('.', location.href).href,
   // The refresh token is in a cookie that no script reads: a reload keeps the person signed in.
   refreshCookie: true,
-  loginUrl: '/demo',
+  loginUrl: location.pathname,
   onStepUp: askForProof,
   onSignedOut({ reason }) {
     say(`Signed out: ${reason}`);
@@ -79,7 +81,7 @@ async function addPasskey() {
 
 /** A passkey cannot belong to 127.0.0.1; localhost is the same machine by a name. */
 function nameTheMachine() {
-  const byName = new URL('/demo', location.href);
+  const byName = new URL(location.pathname, location.href);
   byName.hostname = 'localhost';
   const isAddress = /^[\d.]+$|^\[/.test(location.hostname);
   $('add-passkey').hidden = isAddress || !window.PublicKeyCredential;

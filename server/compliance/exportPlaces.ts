@@ -5,7 +5,7 @@ import { lockTenantPlace } from './exportPlaceStore';
 /** Of a tenant, on all nodes together. */
 export const MOST_OF_TENANT = 2;
 /** Of a node: each holds a connection of the pool, memory and a processor for as long as it lasts. */
-const MOST_ON_NODE = 4;
+export const MOST_ON_NODE = 4;
 
 interface Running {
   readonly tenantId: string;

@@ -37,8 +37,16 @@ export function demoRoutes({ config }: Pick<Deps, 'config'>): Route[] {
       }),
     );
   const { examplesDir, clientFile } = config;
+  const page = endpoint({
+    summary: 'The example page',
+    responses: { 200: 'html', 302: 'From /demo/, where its relative addresses would lead astray' },
+    async handle(req, res) {
+      if (req.path.endsWith('/')) res.redirect('../demo');
+      else await send(res, join(examplesDir, 'index.html'), 'html');
+    },
+  });
   return [
-    file('/demo', 'The example page', join(examplesDir, 'index.html'), 'html'),
+    get('/demo', [], page),
     file('/demo/demo.js', 'Its script', join(examplesDir, 'demo.js'), 'js'),
     file('/demo/demo.css', 'Its style', join(examplesDir, 'demo.css'), 'css'),
     file('/demo/gatehouse.js', 'The browser client', clientFile, 'js'),

@@ -15,7 +15,8 @@ export function startPageRoutes({ config }: Pick<Deps, 'config'>): Route[] {
     responses: { 200: 'What is here', 302: 'A browser is sent to the example page' },
     handle(req, res) {
       if (demo !== undefined && req.accepts(['json', 'html']) === 'html') {
-        res.redirect(demo);
+        // Relative: Gatehouse may be below a path that it does not know.
+        res.redirect(demo.slice(1));
         return;
       }
       res.json({ name: 'gatehouse', version: config.version, ...(demo ? { demo } : {}), ...links });

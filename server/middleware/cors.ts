@@ -1,5 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import type { Deps } from '../deps';
+import type { Logger } from '../logger';
+import { isCrossSite } from './crossSite';
 import { depsOf } from './request';
 
 const ALLOWED_HEADERS = 'authorization, content-type, idempotency-key, x-correlation-id';
@@ -13,12 +15,39 @@ const PROBED = /^\/health\/live\/?$/i;
 const isListed = (req: Request, origins: readonly string[]): boolean =>
   req.headers.origin !== undefined && origins.includes(req.headers.origin);
 
+/** Whoever likes may send an Origin: the log does not grow by it for ever. */
+const MOST_ORIGINS = 100;
+const LONGEST_ORIGIN = 128;
+
+/** @returns what a browser sends, scheme and host; of anything else no more than that, so that the log holds no secret */
+function nameOrigin(header: string): string {
+  if (header === 'null') return header;
+  if (!URL.canParse(header)) return 'malformed';
+  const { protocol, host } = new URL(header);
+  return `${protocol}//${host}`.slice(0, LONGEST_ORIGIN);
+}
+
+/** Says once for each origin that its pages can read no answers: a browser tells its developer only that a request failed. */
+function createOriginLog(logger: Logger): (header: string) => void {
+  const told = new Set<string>();
+  return (header) => {
+    const origin = nameOrigin(header);
+    if (told.has(origin) || told.size >= MOST_ORIGINS) return;
+    told.add(origin);
+    const what = 'pages of this origin cannot read answers: it is not in CORS_ORIGINS';
+    logger.info({ code: 'ORIGIN_NOT_LISTED', origin }, what);
+  };
+}
+
 /**
  * Lets pages of the listed origins read answers, and errors too. An origin that is not listed is served as ever and its pages
- * read nothing. Without CORS_ORIGINS no answer has any of these headers.
+ * read nothing, of which the log tells. Without CORS_ORIGINS no answer has any of these headers.
  */
-export function cors({ config: { corsOrigins } }: Pick<Deps, 'config'>): RequestHandler {
+export function cors({ config, logger }: Pick<Deps, 'config' | 'logger'>): RequestHandler {
+  const { corsOrigins } = config;
+  const tellOf = createOriginLog(logger);
   return (req, res, next) => {
+    if (req.headers.origin !== undefined && isCrossSite(req)) tellOf(req.headers.origin);
     if (corsOrigins.length > 0) {
       // On every answer: a cache must not give one origin's to another.
       res.vary('origin');

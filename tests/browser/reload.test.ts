@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import express from 'express';
 import type { Browser, Page, Request, Route } from 'playwright-core';
 import { chromium } from 'playwright-core';
 import { db } from '@/server/db';
@@ -17,9 +18,11 @@ import { buildApp } from '@/tests/helpers/testApp';
 
 const HERE = { extraHTTPHeaders: { 'x-forwarded-for': ADDRESS.GB } };
 
-async function openServer(ttlSec = 300) {
-  const url = await listen(() => buildApp({ mode: 'embedded', accessTokenTtlSec: ttlSec }).app);
-  return `${url.replace('127.0.0.1', 'localhost')}/demo`;
+/** @param path that a gateway takes away before Gatehouse */
+async function openServer(ttlSec = 300, path = '') {
+  const { app } = buildApp({ mode: 'embedded', accessTokenTtlSec: ttlSec });
+  const url = await listen(path === '' ? app : express().use(path, app));
+  return `${url.replace('127.0.0.1', 'localhost')}${path}/demo`;
 }
 
 interface Person {
@@ -36,8 +39,8 @@ async function signIn(page: Page, { email, password }: Person, remember = false)
   await shown(page, '#who', new RegExp(email));
 }
 
-async function openHome(browser: Browser, ttlSec?: number) {
-  const url = await openServer(ttlSec);
+async function openHome(browser: Browser, ttlSec?: number, path?: string) {
+  const url = await openServer(ttlSec, path);
   const person = await seedTestUserAndToken();
   const context = await browser.newContext(HERE);
   const page = await context.newPage();
@@ -193,6 +196,18 @@ describe('the example page', () => {
     await page.click('#sign-out');
     await shown(page, '#sign-in', /./);
     expect(await page.locator('#tenants').isVisible()).toBe(false);
+  });
+
+  it('works below a path, and stays there', async () => {
+    const { context, page, person } = await openHome(browser, 300, '/gate');
+    await page.reload();
+    await shown(page, '#who', new RegExp(person.email));
+    const asked: string[] = [];
+    context.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await page.click('#thief');
+    await page.waitForURL(/\/gate\/demo\?reason=security$/);
+    await shown(page, '#sign-in', /./);
+    expect(asked.filter((path) => !path.startsWith('/gate/'))).toEqual([]);
   });
 
   it.each(['light', 'dark'] as const)(

@@ -1,12 +1,16 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import pg from 'pg';
 import { app } from '@/server/app';
 import { FINDING_KINDS } from '@/server/audit/verify';
 import { EXIT } from '@/server/bootstrap/exitCodes';
+import { fileSink } from '@/server/checkpointSettings';
+import { MOST_ON_NODE } from '@/server/compliance/exportPlaces';
 import { routeTable } from '@/server/createApp';
 import type { Deps } from '@/server/deps';
 import { ERRORS } from '@/server/errors';
 import { SIGNALS } from '@/server/security/signals';
+import { buildApp } from '@/tests/helpers/testApp';
 import { CHECKS, FINDING_KINDS as BUNDLE_FINDING_KINDS } from '@/verifier/findings';
 import { OPEN_KINDS } from '@/verifier/openQuestions';
 import { OUTCOMES } from '@/verifier/outcome';
@@ -68,6 +72,24 @@ describe('the papers are true', () => {
   it('docs/deployment.md names every exit code of a refused start', () => {
     const rows = [...read('docs/deployment.md').matchAll(/^\| (\d) +\|/gm)];
     expect(rows.map(([, code]) => Number(code))).toEqual(Object.values(EXIT));
+  });
+
+  it('docs/deployment.md counts every connection that a node may have', () => {
+    const [, sum, table = ''] =
+      /A node has at most (\d+) connections:\n\n([^]*?)\n\n/.exec(read('docs/deployment.md')) ?? [];
+    const told = [...table.matchAll(/ (\d+) +\|$/gm)].map(([, count]) => Number(count));
+    expect(told.reduce((all, count) => all + count, 0)).toBe(Number(sum));
+    const sink = (name: string) => ({ sink: name, url: 'http://127.0.0.1:1', token: undefined });
+    const pools = jest.spyOn(pg, 'Pool');
+    buildApp({
+      checkpoints: { file: fileSink('/nowhere/heads'), webhook: sink('webhook') },
+      eventFeed: { ...sink('feed'), format: 'json', start: 'now' },
+    });
+    const sizes = pools.mock.calls.map(([options]) => options?.max ?? 0);
+    pools.mockRestore();
+    // The last three are no pools: each is a connection of its own.
+    expect(sizes.sort()).toEqual(told.slice(0, -3).sort());
+    expect(told.slice(-3)).toEqual([1, 1, MOST_ON_NODE]);
   });
 
   it('every test that an incident names is there', () => {

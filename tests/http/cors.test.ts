@@ -2,6 +2,7 @@ import request from 'supertest';
 import { routeTable } from '@/server/createApp';
 import { browserOf, cookieOf } from '@/tests/helpers/authCalls';
 import { cookieCalls } from '@/tests/helpers/cookieCalls';
+import { memoryLog } from '@/tests/helpers/memoryLog';
 import { codeAt } from '@/tests/helpers/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
@@ -184,4 +185,42 @@ it('a bearer works from any origin: CORS decides who reads, not who may', async 
     const headers = { origin, authorization: `Bearer ${token}` };
     expect((await request(app).get('/api/auth/me').set(headers)).status).toBe(200);
   }
+});
+
+describe('the log', () => {
+  const told = (lines: { code?: string; origin?: string }[]) =>
+    lines.filter(({ code }) => code === 'ORIGIN_NOT_LISTED').map(({ origin }) => origin);
+  const from = (on: typeof app, origin: string, more = {}) =>
+    request(on)
+      .get('/nowhere')
+      .set({ host: 'auth.example.com', origin, ...more });
+
+  it('names an origin once that is not in CORS_ORIGINS, whether there are any, and no other', async () => {
+    for (const corsOrigins of [[LISTED], []]) {
+      const { lines, logger } = memoryLog();
+      const on = buildApp({ corsOrigins }, { logger }).app;
+      for (const origin of ['http://localhost:4321', 'null', 'http://localhost:4321', 'null'])
+        await from(on, origin);
+      await askFirst(on, '/api/auth/login', 'http://localhost:4322');
+      await from(on, 'http://auth.example.com');
+      await from(on, 'https://gateway.example.com', { 'sec-fetch-site': 'same-origin' });
+      if (corsOrigins.length > 0) await from(on, LISTED);
+      expect(told(lines)).toEqual(['http://localhost:4321', 'null', 'http://localhost:4322']);
+    }
+  });
+
+  it('holds of an Origin no more than scheme and host, cut, of a hundred at most', async () => {
+    const { lines, logger } = memoryLog();
+    const on = buildApp({}, { logger }).app;
+    await from(on, 'https://user:secret@app.example.net/a/path?secret#secret');
+    await from(on, 'a secret that is no origin');
+    await from(on, `https://${'a'.repeat(300)}.example.net`);
+    expect(told(lines)).toEqual([
+      'https://app.example.net',
+      'malformed',
+      `https://${'a'.repeat(120)}`,
+    ]);
+    for (let port = 2000; port < 2110; port += 1) await from(on, `http://localhost:${port}`);
+    expect(told(lines)).toHaveLength(100);
+  });
 });

@@ -42,7 +42,7 @@ describe('/', () => {
   it('leads a browser to the example page if there is one', async () => {
     const { app } = buildApp({ ...development, mode: 'embedded' });
     const res = await request(app).get('/').set(browser);
-    expect([res.status, res.headers['location']]).toEqual([302, '/demo']);
+    expect([res.status, res.headers['location']]).toEqual([302, 'demo']);
     expect((await request(app).get('/demo')).status).toBe(200);
   });
 
