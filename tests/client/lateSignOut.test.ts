@@ -14,6 +14,7 @@ beforeAll(async () => {
 
 const BY_COOKIE: Partial<GatehouseOptions> = { refreshCookie: true };
 const LOGOUT = '/api/auth/logout';
+const LOGIN = '/api/auth/login';
 const BUSY = { error: 'DATABASE_UNAVAILABLE' };
 const me = (tab: Tab) => statusOf(tab.client.fetch(ME));
 
@@ -51,7 +52,7 @@ describe('a sign-out by the refresh cookie that does not reach the server', () =
       const again = reloadWith(fault, machine, tab);
       expect(await again.client.ready()).toBe(false);
       expect(machine.cookie).toMatch(/^refresh=ghr_/);
-      expect(JSON.stringify([...machine.kept])).not.toMatch(/ghr_|eyJ|"key"/);
+      expect([...machine.kept.values()].join('\n')).not.toMatch(/ghr_|eyJ|"key"/);
       const third = reload(machine, again);
       expect(await third.client.ready()).toBe(false);
       expect([...paths(again), ...paths(third)]).toEqual([LOGOUT, LOGOUT]);
@@ -103,7 +104,7 @@ describe('a sign-out by the refresh cookie that does not reach the server', () =
     tab.network = network;
     expect(await tab.client.ready()).toBe(false);
     expect(await tab.client.ready()).toBe(false);
-    expect([paths(tab), machine.cookie]).toEqual([['/api/auth/login', LOGOUT, LOGOUT], '']);
+    expect([paths(tab), machine.cookie]).toEqual([[LOGIN, LOGOUT, LOGOUT], '']);
   });
 
   it('does not go on in a tab that heard nothing of it', async () => {
@@ -157,9 +158,12 @@ describe('a sign-out by the refresh cookie that does not reach the server', () =
     const ready = again.client.ready();
     await pollUntil('it is told', () => Promise.resolve(paths(again).length), Boolean);
     const signingIn = again.client.signIn({ email: member.email, password: member.password });
+    // By the time that this one is answered a sign-in that does not wait has been sent.
+    await again.client.fetch(`${scene.url}/health/live`);
+    if (paths(again).includes(LOGIN)) await signingIn;
     answer();
     await Promise.all([ready, signingIn]);
-    expect(paths(again)).toEqual([LOGOUT, '/api/auth/login']);
+    expect(paths(again)).toEqual([LOGOUT, '/health/live', LOGIN]);
     expect(machine.cookie).toMatch(/^refresh=ghr_/);
   });
 });

@@ -80,12 +80,13 @@ describe('the papers are true', () => {
     const told = [...table.matchAll(/ (\d+) +\|$/gm)].map(([, count]) => Number(count));
     expect(told.reduce((all, count) => all + count, 0)).toBe(Number(sum));
     const sink = (name: string) => ({ sink: name, url: 'http://127.0.0.1:1', token: undefined });
-    const pools = jest.spyOn(pg, 'Pool');
+    const { Pool } = pg;
+    const pools = jest.spyOn(pg, 'Pool').mockImplementation((options) => new Pool(options));
     buildApp({
       checkpoints: { file: fileSink('/nowhere/heads'), webhook: sink('webhook') },
       eventFeed: { ...sink('feed'), format: 'json', start: 'now' },
     });
-    const sizes = pools.mock.calls.map(([options]) => options?.max ?? 0);
+    const sizes = pools.mock.calls.map(([options]) => options?.max);
     pools.mockRestore();
     // The last three are no pools: each is a connection of its own.
     expect(sizes.sort()).toEqual(told.slice(0, -3).sort());
