@@ -1,18 +1,30 @@
-/** Optimal string alignment distance: inserted, missing, other and swapped neighbouring letters count one each. */
-function distanceOf(one: string, other: string): number {
-  const rows = [Array.from({ length: other.length + 1 }, (_, column) => column)];
+/**
+ * Optimal string alignment distance: inserted, missing, other and swapped neighbouring letters count one each.
+ * @param most the work ends as soon as the distance is sure to be greater: few of the names are near
+ * @returns the distance, or a number above `most` if it is greater
+ */
+function distanceOf(one: string, other: string, most: number): number {
+  if (Math.abs(one.length - other.length) > most) return most + 1;
+  let before: number[] = [];
+  let above = Array.from({ length: other.length + 1 }, (_, column) => column);
+  let leastAbove = 0;
   for (let i = 1; i <= one.length; i += 1) {
     const row = [i];
+    let leastHere = i;
     for (let j = 1; j <= other.length; j += 1) {
-      const at = (up: number, left: number) => rows[i - up]?.[j - left] ?? 0;
       const same = one[i - 1] === other[j - 1];
-      const least = Math.min(at(1, 0) + 1, (row[j - 1] ?? 0) + 1, at(1, 1) + (same ? 0 : 1));
+      const [up = 0, left = 0, diagonal = 0] = [above[j], row[j - 1], above[j - 1]];
+      let least = Math.min(up + 1, left + 1, diagonal + (same ? 0 : 1));
       const swapped = i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1];
-      row[j] = swapped ? Math.min(least, at(2, 2) + 1) : least;
+      if (swapped) least = Math.min(least, (before[j - 2] ?? 0) + 1);
+      row.push(least);
+      leastHere = Math.min(leastHere, least);
     }
-    rows.push(row);
+    // A swap reaches back two rows, so both must be too far.
+    if (Math.min(leastHere, leastAbove) > most) return most + 1;
+    [before, above, leastAbove] = [above, row, leastHere];
   }
-  return rows.at(-1)?.at(-1) ?? 0;
+  return above[other.length] ?? 0;
 }
 
 /** Longer than any name that is worth comparing: the work grows with the square. */
@@ -26,7 +38,7 @@ const LONGEST = 80;
 export function nearestNames(typed: string, names: readonly string[], most: number): string[] {
   if (typed.length > LONGEST) return [];
   return names
-    .map((name) => ({ name, distance: distanceOf(typed, name) }))
+    .map((name) => ({ name, distance: distanceOf(typed, name, most) }))
     .filter(({ distance }) => distance <= most)
     .sort((one, other) => one.distance - other.distance)
     .map(({ name }) => name);
