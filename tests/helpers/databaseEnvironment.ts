@@ -1,5 +1,8 @@
 import { TestEnvironment } from 'jest-environment-node';
+import { keepCompiledModules } from './compileOnce';
 import { createTestDatabase } from './testDatabase';
+
+keepCompiledModules();
 
 /** Gives each test file a database of its own, before any module of the file is loaded. */
 export default class DatabaseEnvironment extends TestEnvironment {
