@@ -1,6 +1,5 @@
 // The inner loop: types, lint, and the tests of the contracts and of security. It keeps what it learned about unchanged files in
 // node_modules/.cache, so that the second run is quicker. `npm test` keeps nothing and runs everything.
-import { spawnSync } from 'node:child_process';
 import { runSteps } from './runSteps.mjs';
 
 const CACHE = 'node_modules/.cache/gatehouse';
@@ -18,8 +17,6 @@ const TESTS = [
   'security/stepUpGuard',
 ].map((name) => `tests/${name}.test.ts`);
 
-const built = spawnSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
-if (built.status !== 0) process.exit(1);
 await runSteps([
   {
     name: 'lint',

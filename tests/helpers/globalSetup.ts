@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -83,6 +84,8 @@ async function makeTemplate(serverUrl: string): Promise<Server> {
 
 /** One server for the whole run, one migrated template; every test file gets a clone of its own. */
 export default async function globalSetup(): Promise<void> {
+  // Many tests start what was built, and would wait in vain for what an old build does not do.
+  execFileSync(process.execPath, [join(__dirname, '..', '..', 'scripts', 'build.mjs')]);
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
   const serverUrl = await openServer(dataDir);
   const secrets = generateSecrets();
