@@ -100,16 +100,13 @@ export interface DeliveryRow {
   delivered_id: string;
   failures: number;
   last_error: string | null;
-  waits_ms: number;
   claimed_by: string | null;
 }
 
 export async function standing(sink: string, url = thisDatabase()) {
   const [row] = await ask<DeliveryRow>(
     url,
-    `SELECT delivered_id, failures, last_error, claimed_by,
-       (extract(epoch FROM next_try_at - clock_timestamp()) * 1000)::float8 AS waits_ms
-     FROM checkpoint_deliveries WHERE sink = $1`,
+    'SELECT delivered_id, failures, last_error, claimed_by FROM checkpoint_deliveries WHERE sink = $1',
     [sink],
   );
   return row;

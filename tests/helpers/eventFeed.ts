@@ -52,9 +52,8 @@ export async function openFeed(url: string, options: Options = {}) {
 }
 
 export const feedRow = async (sink: string) => {
-  const [row] = await query<{ failures: number; last_error: string | null; waits_ms: number }>(
-    `SELECT failures, last_error, (extract(epoch FROM next_try_at - clock_timestamp()) * 1000)::float8 AS waits_ms
-     FROM event_feeds WHERE sink = $1`,
+  const [row] = await query<{ failures: number; last_error: string | null }>(
+    'SELECT failures, last_error FROM event_feeds WHERE sink = $1',
     [sink],
   );
   return row;
