@@ -236,7 +236,6 @@ async function enter(
   if (stepUp) await noteProofAtLogin(tx, tenantId, staffId);
   const outcome = outcomeOf(who, stepUp);
   await recordRisk(tx, ctx, membership, { at: 'login', risk, outcome });
-  await rehash(tx, ctx, who);
   const tokens = await openSession(deps, tx, ctx, mode, {
     tenantId,
     userId: account.userId,
@@ -249,6 +248,8 @@ async function enter(
     stepUp,
     maxSessions: who.decision.policy.maxSessions,
   });
+  // The staff member's row is locked by now: a new password locks it before the person's, and would wait for this one.
+  await rehash(tx, ctx, who);
   // After the lock that opening a session takes: whoever shows a code locks the staff member before the counters too.
   await forgetGuesses(deps, tx, account.email);
   return { tokens, outcome, stepUp };

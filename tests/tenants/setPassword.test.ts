@@ -1,15 +1,17 @@
 import { hash } from 'argon2';
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import request from 'supertest';
 import { db } from '@/server/db';
 import { tenantStaff, users } from '@/server/db/schema';
 import { setPassword } from '@/server/tenants';
+import { WAITS_FOR_LOCK } from '@/tests/helpers/askDatabase';
 import { login, me, refresh } from '@/tests/helpers/authCalls';
 import { auditOf } from '@/tests/helpers/authRows';
 import { openMailNode } from '@/tests/helpers/mailNode';
 import { startMailServer } from '@/tests/helpers/mailServer';
 import type { MailServer } from '@/tests/helpers/mailServer';
 import { operatorContext } from '@/tests/helpers/openNode';
+import { pollUntil } from '@/tests/helpers/pollUntil';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { answerChallenge } from '@/tests/helpers/stepUp';
@@ -97,6 +99,37 @@ it('a login that checks the old password while it is replaced opens no session t
     expect(await statusOf(member, next)).toBe(200);
     old = next;
   }
+});
+
+it('a login that replaces a hash of another cost holds no person while it waits for the membership', async () => {
+  const member = await seedTestUserAndToken();
+  const passwordHash = await hash(member.password, {
+    memoryCost: 8192,
+    timeCost: 2,
+    parallelism: 1,
+  });
+  await db.update(users).set({ passwordHash }).where(eq(users.id, member.userId));
+  const waiting = await db.transaction(async (tx) => {
+    await tx
+      .select()
+      .from(tenantStaff)
+      .where(eq(tenantStaff.id, member.staffId))
+      .for('no key update');
+    const begun = Promise.resolve(login(node.app, member, HOME));
+    await pollUntil(
+      'the login waits for the membership',
+      () => db.execute(sql.raw(WAITS_FOR_LOCK)),
+      ({ rows }) => rows.length > 0,
+    );
+    // Fails at once if the login holds it.
+    await tx
+      .select()
+      .from(users)
+      .where(eq(users.id, member.userId))
+      .for('no key update', { noWait: true });
+    return { begun };
+  });
+  expect((await waiting.begun).status).toBe(200);
 });
 
 it('an expired password is replaced by one that works; a proof that was due stays due', async () => {
