@@ -46,6 +46,8 @@ export interface SnapshotSettings {
   /** The stretch of the log that an export covers. */
   readonly first_leaf: string;
   readonly last_leaf: string;
+  /** How many leaves the head of the export is over. */
+  readonly tree_size: string;
   /** Events that did not occur in the range have leaves up to the one, or from the other on. */
   readonly edge_before: string;
   readonly edge_after: string;

@@ -115,6 +115,7 @@ async function prepare(
     security_actions: SECURITY_EVENT_ACTIONS.join(','),
     first_leaf: String(stretch.first),
     last_leaf: String(stretch.last),
+    tree_size: String(stretch.head.size),
     edge_before: String(stretch.edges.before),
     edge_after: String(stretch.edges.after),
   };

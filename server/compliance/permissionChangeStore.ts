@@ -120,5 +120,5 @@ export const PERMISSION_CHANGES: ExportFile = {
   ],
   from: `FROM (${RECORDED}\n  UNION ALL ${UNRECORDED}) l`,
   order:
-    "coalesce(l.occurred_at, l.not_after, 'infinity'), l.recorded, l.event_id, l.staff_id, l.not_before",
+    "coalesce(l.occurred_at, l.not_after, 'infinity'), l.recorded, l.event_id, l.staff_id, l.not_before, l.before, l.after",
 };

@@ -1,4 +1,4 @@
-import { setting } from './copyStore';
+import { LEAF_OF_EVENT, setting } from './copyStore';
 import { firstOf, instantIn, stackedRow, staffIdIn } from './staffRowStore';
 
 const TENANT = setting('tenant_id', 'uuid');
@@ -92,15 +92,20 @@ const SWITCHES = `SELECT ${staffChange({
   WHERE ((g.known <> g.before AND NOT (g.before = 'disabled' AND g.left_at IS NOT NULL)) OR ${LEFT_BEHIND})
     AND (g.place = 2 OR g.occurred_at >= ${START})`;
 
-/** Somebody of whom events tell, and no row: nothing of ours ever deletes one. If events go on after the range, it was there then. */
+/**
+ * Somebody of whom events tell, and no row: nothing of ours ever deletes one. If events go on after the range, it was there then.
+ * An event that came after the bundle's head says nothing here, as it does nowhere in the bundle.
+ */
 const DELETED = `SELECT ${staffChange({
   change: "'deleted'",
   staff_id: 'd.staff_id',
   not_before: 'd.since',
 })} FROM (
     SELECT ${staffIdIn('e.subject')} AS staff_id, max(e.occurred_at) AS since
-    FROM audit_logs e WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success'
+    FROM audit_logs e ${LEAF_OF_EVENT}
+    WHERE l.log_id = ${TENANT} AND e.tenant_id = ${TENANT} AND e.outcome = 'success'
       AND e.action IN ('STAFF_CREATED', 'STAFF_DISABLED', 'STAFF_ENABLED', 'STAFF_PERMISSIONS_CHANGED')
+      AND l.leaf_index < ${setting('tree_size', 'bigint')}
     GROUP BY e.subject
   ) d
   WHERE d.staff_id IS NOT NULL AND d.since < ${END}
