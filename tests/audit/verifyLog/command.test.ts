@@ -318,8 +318,7 @@ describe('in embedded mode', () => {
     try {
       const server = startServer(env);
       await server.url();
-      const running = await asProcess(env, []);
-      expect([running.code, running.stderr]).toEqual([0, '']);
+      expect(await asProcess(env, [])).toMatchObject({ code: 0, stderr: '' });
       server.signal('SIGTERM');
       await server.exited;
       const stopped = await runCommand(env, ['--json']);
