@@ -20,7 +20,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^server/',
-        pathNot: '^server/(compliance/|createApp\\.ts|deps\\.ts|index\\.ts)',
+        pathNot: '^server/(compliance/|createApp\\.ts|deps\\.ts|startNode\\.ts)',
       },
       to: { path: '^server/compliance/' },
     },

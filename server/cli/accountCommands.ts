@@ -14,7 +14,7 @@ import {
 import { objectionToPassword, readMembership, setPassword } from '../tenants';
 import { CommandError } from './commandError';
 import { staffOf, tenantIdOf } from './findStaff';
-import type { Invocation } from './invocation';
+import type { Invocation } from '../invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { optional, readPassword, required } from './options';
 import type { Options } from './options';

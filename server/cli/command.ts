@@ -1,4 +1,4 @@
-import type { Invocation } from './invocation';
+import type { Invocation } from '../invocation';
 import type { Options } from './options';
 
 /** One thing that an operator can do. */

@@ -6,7 +6,7 @@ import { isPermissionDenied } from '../db/pgErrors';
 import { normalizeAddresses } from '../tenants';
 import { CommandError } from './commandError';
 import { foldGrants } from './foldGrants';
-import type { Invocation } from './invocation';
+import type { Invocation } from '../invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { required } from './options';
 import type { Options } from './options';

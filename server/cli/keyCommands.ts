@@ -4,7 +4,7 @@ import { generateSecrets } from '../keyRing';
 import { SECRET_SETTINGS } from '../keySettings';
 import type { KeySetting } from '../keySettings';
 import { CommandError } from './commandError';
-import type { Invocation } from './invocation';
+import type { Invocation } from '../invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { optional } from './options';
 import type { Options } from './options';

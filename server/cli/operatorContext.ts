@@ -7,7 +7,7 @@ import type { ReadyConfig } from '../config';
 import type { RequestContext } from '../context';
 import { createDeps } from '../deps';
 import type { Deps } from '../deps';
-import type { Invocation } from './invocation';
+import type { Invocation } from '../invocation';
 import { ticketOf } from './options';
 import type { Options } from './options';
 

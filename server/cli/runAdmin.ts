@@ -6,7 +6,7 @@ import { databaseFault, isPermissionDenied, violatedConstraint } from '../db/pgE
 import { describeCommand, describeCommands } from './commandHelp';
 import { readCommandLine } from './commandLine';
 import { COMMANDS } from './commands';
-import type { Invocation } from './invocation';
+import type { Invocation } from '../invocation';
 
 const TAKEN: Readonly<Record<string, string>> = {
   tenants_slug_unique: 'There is a tenant with this slug already.',

@@ -23,7 +23,7 @@ import { ConfigError, readEnvironmentFile } from '../config';
 import { loadEvidenceConfig } from '../evidenceConfig';
 import { explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault } from '../db/pgErrors';
-import type { Invocation } from './invocation';
+import type { Invocation } from '../invocation';
 import { describeAsJson, describeAsText, isJudged } from './verifyLogReport';
 
 const USAGE = `Usage: npm run --silent verify-log -- [OPTION]...

@@ -2,7 +2,7 @@ import { countReturnedSessions, endReturnedSessions } from '../auth';
 import { instant } from '../routeTable';
 import { CommandError } from './commandError';
 import { tenantIdOf } from './findStaff';
-import type { Invocation } from './invocation';
+import type { Invocation } from '../invocation';
 import { asOperator, asWriter } from './operatorContext';
 import type { Operator } from './operatorContext';
 import { optional, required } from './options';

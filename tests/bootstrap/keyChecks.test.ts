@@ -4,11 +4,16 @@ import { ask } from '../helpers/askDatabase';
 import { closeLater } from '../helpers/closing';
 import { operate } from '../helpers/operatorCommand';
 import { SEEDED_EMAIL, SEEDED_PASSWORD } from '../helpers/seedTemplate';
+import { startInProcess, stopServers } from '../helpers/serverInProcess';
+import type { ServerInProcess } from '../helpers/serverInProcess';
 import { externalEnv, killServers, startServer } from '../helpers/serverProcess';
 import type { ServerProcess } from '../helpers/serverProcess';
 import { createTestDatabase } from '../helpers/testDatabase';
 
-afterEach(killServers);
+afterEach(async () => {
+  await killServers();
+  await stopServers();
+});
 
 const WRONG_KEY = 7;
 const newKey = () => randomBytes(32).toString('base64');
@@ -24,13 +29,17 @@ function otherKeys(): NodeJS.ProcessEnv {
   };
 }
 
-/** @param checks `kept`: the database knows the run's keys; `gone`: it is as an older release left it */
+/**
+ * A database of this test alone.
+ * @param state `fresh`: it knows the run's keys; `gone`: it does not, as if an older release had left it; `used`: it knows them, and
+ * each has written something; `used, gone`: both
+ */
 async function openDatabase(
-  checks: 'kept' | 'gone',
+  state: 'fresh' | 'gone' | 'used' | 'used, gone',
 ): Promise<{ url: string; env: NodeJS.ProcessEnv }> {
-  const { url, drop } = await createTestDatabase();
+  const { url, drop } = await createTestDatabase(state.startsWith('used') ? used : undefined);
   closeLater(drop);
-  if (checks === 'gone') await forgetChecks(url);
+  if (state.endsWith('gone')) await forgetChecks(url);
   return { url, env: { ...externalEnv(url), LOG_LEVEL: 'silent' } };
 }
 
@@ -44,14 +53,16 @@ const checksOf = (url: string) =>
 const SETTINGS = ['ENCRYPTION_KEY', 'EVIDENCE_SIGNING_KEY', 'JWT_SIGNING_KEY', 'TOKEN_HASH_KEY'];
 const firstChecks = SETTINGS.map((setting) => ({ setting, adopted: false }));
 
-async function refusalOf(server: ServerProcess, exitCode = WRONG_KEY): Promise<string[]> {
+type Server = Pick<ServerProcess | ServerInProcess, 'exited' | 'stdout' | 'stderr'>;
+
+async function refusalOf(server: Server, exitCode = WRONG_KEY): Promise<string[]> {
   expect(await server.exited).toBe(exitCode);
   expect(server.stdout()).toBe('');
   return server.stderr().trimEnd().split('\n');
 }
 
-async function stop(server: ServerProcess): Promise<void> {
-  server.signal('SIGTERM');
+async function stop(server: ServerInProcess): Promise<void> {
+  server.stop();
   expect(await server.exited).toBe(0);
 }
 
@@ -69,21 +80,30 @@ const enrol = (env: NodeJS.ProcessEnv) =>
 
 /** Everything that each of the keys writes: sessions, a sealed secret, a signed head. */
 async function useKeys(url: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const server = startServer(env);
+  const server = startInProcess(env);
   await signIn(await server.url());
   expect((await enrol(env)).code).toBe(0);
   await stop(server);
   expect(await ask(url, 'SELECT FROM audit_checkpoints')).not.toHaveLength(0);
 }
 
+/** The database that `used` ones are clones of. */
+let used: string;
+
+beforeAll(async () => {
+  const { url, env } = await openDatabase('fresh');
+  await useKeys(url, env);
+  used = new URL(url).pathname.slice(1);
+});
+
 describe('a node with another key than the database is written with', () => {
   it.each(SETTINGS)(
     'refuses to start, names the setting and changes nothing: %s',
     async (setting) => {
-      const { url, env } = await openDatabase('kept');
+      const { url, env } = await openDatabase('fresh');
       const before = await checksOf(url);
       const other = { ...env, [setting]: otherKeys()[setting] };
-      expect(await refusalOf(startServer(other))).toStrictEqual([
+      expect(await refusalOf(startInProcess(other))).toStrictEqual([
         expect.stringMatching(
           new RegExp(`^${setting} is not the key that this database is written with: .+\\.$`),
         ),
@@ -93,13 +113,14 @@ describe('a node with another key than the database is written with', () => {
   );
 
   it('names each of several', async () => {
-    const { env } = await openDatabase('kept');
+    const { env } = await openDatabase('fresh');
+    // As a process: its exit code, and nothing on its stdout.
     const lines = await refusalOf(startServer({ ...env, ...otherKeys() }));
     expect(lines.map((line) => line.split(' ')[0]).sort()).toStrictEqual(SETTINGS);
   });
 
   it('is kept from writing by the command line as well', async () => {
-    const { url, env } = await openDatabase('kept');
+    const { url, env } = await openDatabase('fresh');
     const { code, stderr } = await enrol({ ...env, ENCRYPTION_KEY: newKey() });
     expect(code).toBe(1);
     expect(stderr).toMatch(/^ENCRYPTION_KEY is not the key/);
@@ -107,18 +128,18 @@ describe('a node with another key than the database is written with', () => {
   });
 
   it('is not ready any more once others write with a key that it does not know', async () => {
-    const { env } = await openDatabase('kept');
-    const behind = startServer(env);
+    const { env } = await openDatabase('fresh');
+    const behind = startInProcess(env);
     const url = await behind.url();
     expect((await fetch(`${url}/health/ready`)).status).toBe(200);
     const next = { TOKEN_HASH_KEY: newKey(), TOKEN_HASH_RETIRED_KEYS: env['TOKEN_HASH_KEY'] };
-    await startServer({ ...env, ...next }).url();
+    await startInProcess({ ...env, ...next }).url();
     const ready = await fetch(`${url}/health/ready`);
     expect(ready.status).toBe(503);
     const { checks } = (await ready.json()) as { checks: { keys: { reason: string } } };
     expect(checks.keys.reason).toMatch(/^TOKEN_HASH_KEY is not the key/);
     // Neither may it start again.
-    expect(await refusalOf(startServer(env))).toHaveLength(1);
+    expect(await refusalOf(startInProcess(env))).toHaveLength(1);
   });
 });
 
@@ -136,21 +157,17 @@ describe('the first keys of an empty database', () => {
 
 describe('a database that an older release has written', () => {
   it('lets keys start that open or verify what it holds', async () => {
-    const { url, env } = await openDatabase('kept');
-    await useKeys(url, env);
-    await forgetChecks(url);
-    await startServer(env).url();
+    const { url, env } = await openDatabase('used, gone');
+    await startInProcess(env).url();
     expect(await checksOf(url)).toStrictEqual(firstChecks);
   });
 
   it.each(['ENCRYPTION_KEY', 'EVIDENCE_SIGNING_KEY', 'TOKEN_HASH_KEY'])(
     'refuses a key that opens and verifies nothing of it, before any check is written: %s',
     async (setting) => {
-      const { url, env } = await openDatabase('kept');
-      await useKeys(url, env);
-      await forgetChecks(url);
+      const { url, env } = await openDatabase('used, gone');
       const other = { ...env, [setting]: otherKeys()[setting] };
-      expect(await refusalOf(startServer(other))).toStrictEqual([
+      expect(await refusalOf(startInProcess(other))).toStrictEqual([
         expect.stringMatching(new RegExp(`^${setting} is not the key`)),
       ]);
       expect(await checksOf(url)).toStrictEqual([]);
@@ -158,12 +175,10 @@ describe('a database that an older release has written', () => {
   );
 
   it('takes a key that nothing can prove on the word of an operator alone, who is recorded', async () => {
-    const { url, env } = await openDatabase('kept');
-    await useKeys(url, env);
-    await forgetChecks(url);
+    const { url, env } = await openDatabase('used, gone');
     // As of a release that did not keep what identified a device.
     await ask(url, 'UPDATE user_sessions SET device_hashes = NULL');
-    expect(await refusalOf(startServer(env))).toStrictEqual([
+    expect(await refusalOf(startInProcess(env))).toStrictEqual([
       expect.stringMatching(/^TOKEN_HASH_KEY cannot be proven .*admin -- keys adopt/),
     ]);
     expect(await checksOf(url)).toStrictEqual([]);
@@ -180,43 +195,39 @@ describe('a database that an older release has written', () => {
     expect(events).toStrictEqual([
       { actor: expect.stringMatching(/^operator:[^@\s]+@[^@\s]+$/), setting: 'TOKEN_HASH_KEY' },
     ]);
-    await startServer(env).url();
+    await startInProcess(env).url();
 
     const again = await operate(env, ['keys', 'adopt']);
     expect([again.code, again.stdout]).toStrictEqual([1, '']);
   });
 
   it('does not let a key be adopted that is known to be wrong, unless the operator names its setting', async () => {
-    const { url, env } = await openDatabase('kept');
-    await useKeys(url, env);
-    await forgetChecks(url);
+    const { url, env } = await openDatabase('used, gone');
     const other = { ...env, ENCRYPTION_KEY: newKey() };
     const refused = await operate(other, ['keys', 'adopt']);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/^ENCRYPTION_KEY is not the key/);
     expect(await checksOf(url)).toStrictEqual([]);
     expect((await operate(other, ['keys', 'adopt', '--setting', 'ENCRYPTION_KEY'])).code).toBe(0);
-    await startServer(other).url();
+    await startInProcess(other).url();
   });
 });
 
 describe('an ENCRYPTION_KEY that was lost', () => {
   it('can be replaced on the word of an operator: nodes serve, and people enrol again', async () => {
-    const { url, env } = await openDatabase('kept');
-    await useKeys(url, env);
+    const { env } = await openDatabase('used');
     const other = { ...env, ENCRYPTION_KEY: newKey() };
-    expect(await refusalOf(startServer(other))).not.toHaveLength(0);
+    expect(await refusalOf(startInProcess(other))).not.toHaveLength(0);
     expect((await operate(other, ['keys', 'adopt', '--setting', 'ENCRYPTION_KEY'])).code).toBe(0);
-    const serving = await startServer(other).url();
+    const serving = await startInProcess(other).url();
     expect((await fetch(`${serving}/health/ready`)).status).toBe(200);
     expect((await enrol(other)).code).toBe(0);
     // The old key is no key of this database any more.
-    expect(await refusalOf(startServer(env))).not.toHaveLength(0);
+    expect(await refusalOf(startInProcess(env))).not.toHaveLength(0);
   });
 
   it('leaves the keys after it as needed as ever', async () => {
-    const { url, env } = await openDatabase('kept');
-    await useKeys(url, env);
+    const { env } = await openDatabase('used');
     const adopted = { ...env, ENCRYPTION_KEY: newKey() };
     expect((await operate(adopted, ['keys', 'adopt', '--setting', 'ENCRYPTION_KEY'])).code).toBe(0);
     expect((await enrol(adopted)).code).toBe(0);
@@ -226,7 +237,7 @@ describe('an ENCRYPTION_KEY that was lost', () => {
     expect(
       (await operate({ ...next, ...lists }, ['staff', 'list', '--tenant', 'test-tenant'])).code,
     ).toBe(0);
-    expect(await refusalOf(startServer(next))).toStrictEqual([
+    expect(await refusalOf(startInProcess(next))).toStrictEqual([
       expect.stringMatching(/^\d+ secrets or mails are sealed with a key that is neither/),
     ]);
   });
@@ -265,14 +276,14 @@ describe('keys that protect nothing are refused', () => {
       /^TOKEN_HASH_RETIRED_KEYS must be 32 bytes/,
     ],
   ])('%s', async (_what, change, sentence) => {
-    const server = startServer({ ...externalEnv(), ...change });
+    const server = startInProcess({ ...externalEnv(), ...change });
     expect(await refusalOf(server, 1)).toStrictEqual([expect.stringMatching(sentence)]);
   });
 });
 
 describe('NODE_ENV=test, which skips second proofs', () => {
   it('is refused on a database that was served in production, for ever', async () => {
-    const { url, env } = await openDatabase('kept');
+    const { url, env } = await openDatabase('fresh');
     const production = {
       ...env,
       NODE_ENV: 'production',
@@ -282,10 +293,10 @@ describe('NODE_ENV=test, which skips second proofs', () => {
       ARGON2_TIME_COST: '',
       HOST: '127.0.0.1',
     };
-    const server = startServer(production);
+    const server = startInProcess(production);
     await server.url();
     await stop(server);
-    expect(await refusalOf(startServer(env), 1)).toStrictEqual([
+    expect(await refusalOf(startInProcess(env), 1)).toStrictEqual([
       expect.stringMatching(/^NODE_ENV=test is refused: /),
     ]);
     const [row] = await ask(
