@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { generateSync } from 'otplib';
-import { loadConfig, requireReady } from '@/server/config';
 import { db } from '@/server/db';
 import { uuidV7 } from '@/server/db/ids';
-import { createKeyRing } from '@/server/keyRing';
 import { createMailer } from '@/server/mail';
 import { createMetrics } from '@/server/metrics';
 import { enrollTotpForStaff } from '@/server/security';
 import { memoryLog } from './memoryLog';
 import { operatorContext } from './openNode';
+import { seedSettings } from './seedSettings';
 
 const STEP_SEC = 30;
+/** Nobody reads them, and to make them is dear. */
+const metrics = createMetrics();
 
 /** Enrols a TOTP factor as an operator does where no mail can be sent: nobody is told. @returns its secret in base32 */
 export function giveFactor(staff: {
@@ -18,9 +19,8 @@ export function giveFactor(staff: {
   userId: string;
   staffId: string;
 }): Promise<string> {
-  const config = { ...requireReady(loadConfig()), production: true };
-  const keys = createKeyRing(config.secrets);
-  const metrics = createMetrics();
+  const { config: settings, keys } = seedSettings();
+  const config = { ...settings, production: true };
   const { logger } = memoryLog();
   const mail = createMailer({ config, db, keys, logger, metrics, sends: false });
   const clock = { now: () => new Date() };

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { hash } from 'argon2';
 import { createAccessTokens } from '@/server/auth';
-import { loadConfig, requireReady } from '@/server/config';
+import type { ReadyConfig } from '@/server/config';
 import { db } from '@/server/db';
 import { uuidV7 } from '@/server/db/ids';
 import { refreshTokens, tenantStaff, tenants, userSessions, users } from '@/server/db/schema';
-import { createKeyRing } from '@/server/keyRing';
 import { seedClock } from './seedClock';
+import { seedSettings } from './seedSettings';
 
 export interface SeedOptions {
   permissions?: string[];
@@ -33,10 +33,20 @@ export interface SeededAuth {
 
 const id = () => uuidV7(Date.now(), randomBytes(16));
 
+const hashes = new Map<string, Promise<string>>();
+
+/** Members with the same password share its hash, and the work. */
+function hashOnce(password: string, cost: ReadyConfig['argon2']): Promise<string> {
+  const { memoryKib: memoryCost, timeCost } = cost;
+  const key = JSON.stringify([password, memoryCost, timeCost]);
+  const known = hashes.get(key) ?? hash(password, { memoryCost, timeCost, parallelism: 1 });
+  hashes.set(key, known);
+  return known;
+}
+
 /** A member of a tenant with a live session, and its tokens, as a login would have made them. */
 export async function seedTestUserAndToken(options: SeedOptions = {}): Promise<SeededAuth> {
-  const config = requireReady(loadConfig());
-  const keys = createKeyRing(config.secrets);
+  const { config, keys } = seedSettings();
   const unique = randomBytes(5).toString('hex');
   const password = options.password ?? 'a long enough password';
   const email = options.email ?? `staff-${unique}@example.com`;
@@ -48,8 +58,7 @@ export async function seedTestUserAndToken(options: SeedOptions = {}): Promise<S
     id(),
   ];
   const tenantSlug = `tenant-${unique}`;
-  const { memoryKib: memoryCost, timeCost } = config.argon2;
-  const passwordHash = await hash(password, { memoryCost, timeCost, parallelism: 1 });
+  const passwordHash = await hashOnce(password, config.argon2);
   const refreshToken = `ghr_${randomBytes(32).toString('base64url')}`;
   const expiresAt = new Date(Date.now() + 86_400_000);
   const owner = { tenantId, userId, staffId };
