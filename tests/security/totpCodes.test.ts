@@ -10,7 +10,7 @@ import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
 
 const clock = createMovableClock();
-const { app } = buildApp({ accessTokenTtlSec: 86_400 }, { clock });
+const { app, deps } = buildApp({ accessTokenTtlSec: 86_400 }, { clock });
 // One listening server: hundreds of parallel requests must not open a port each.
 const server: Server = app.listen(0);
 closeLater(() => new Promise((resolve) => server.close(resolve)));
@@ -37,6 +37,13 @@ async function verify(
   return answer(token, code, more);
 }
 
+/** Guesses one after another, and asks for a new challenge whenever the last one has had its five tries. */
+async function guessInTurn(token: string, guesses: string[]): Promise<void> {
+  for (const [index, guess] of guesses.entries()) {
+    await (index % 5 === 0 ? verify(token, guess) : answer(token, guess));
+  }
+}
+
 const outcome = (res: request.Response) => [res.status, res.body.error];
 
 async function signIn(who: { email: string; password: string }): Promise<string> {
@@ -52,7 +59,10 @@ async function seedMember(options: { tenantId?: string } = {}) {
     permissions: ['SETTINGS_SECURITY_VIEW'],
   });
   const secret = await giveFactor(member);
-  const token = await signIn(member);
+  const { userId, tenantId, sessionId: sid } = member;
+  // The seeded token lives too short for a clock that moves by hours.
+  const claims = { userId, tenantId, sid, sessionVersion: 1, degraded: false };
+  const { accessToken: token } = deps.accessTokens.issue(claims);
   const code = (steps = 0) => codeAt(secret, clock.now(), steps);
   return { ...member, secret, token, code };
 }
@@ -207,7 +217,7 @@ describe('guessing', () => {
     const { token, secret, staffId } = await seedMember();
     await verify(token, wrongCodes(secret, clock.now(), 1)[0]);
     const wrong = wrongCodes(secret, clock.now(), 50);
-    await Promise.all(wrong.map((code) => verify(token, code)));
+    await Promise.all(wrong.map((code) => answer(token, code)));
     const rows = await db
       .select()
       .from(stepUpChallenges)
@@ -220,7 +230,8 @@ describe('guessing', () => {
     const guesses = wrongCodes(secret, clock.now(), 1000);
     const statuses = new Set<number>();
     for (let first = 0; first < guesses.length; first += 50) {
-      const batch = guesses.slice(first, first + 50).map((guess) => verify(token, guess));
+      await askForProof(app, token, 'data_export');
+      const batch = guesses.slice(first, first + 50).map((guess) => answer(token, guess));
       for (const res of await Promise.all(batch)) statuses.add(res.status);
     }
     expect([...statuses].filter((status) => ![403, 404, 409, 429].includes(status))).toEqual([]);
@@ -237,7 +248,7 @@ describe('guessing', () => {
     const perWindow: number[] = [];
     for (let window = 0; window < 11; window += 1) {
       const before = await failuresOf(staffId, 'wrong_code');
-      for (const guess of wrongCodes(secret, clock.now(), 12)) await verify(token, guess);
+      await guessInTurn(token, wrongCodes(secret, clock.now(), 12));
       perWindow.push((await failuresOf(staffId, 'wrong_code')) - before);
       clock.forward(WINDOW_SEC + 1);
     }
@@ -248,18 +259,16 @@ describe('guessing', () => {
   it("does not spend a colleague's budget", async () => {
     const attacked = await seedMember();
     const colleague = await seedMember();
-    for (const guess of wrongCodes(attacked.secret, clock.now(), 12)) {
-      await verify(attacked.token, guess);
-    }
+    await guessInTurn(attacked.token, wrongCodes(attacked.secret, clock.now(), 12));
     expect((await verify(attacked.token, attacked.code())).status).toBe(429);
     expect((await verify(colleague.token, colleague.code())).status).toBe(200);
   });
 
   it('is forgiven after a success', async () => {
     const { token, code, secret, staffId } = await seedMember();
-    for (const guess of wrongCodes(secret, clock.now(), 9)) await verify(token, guess);
+    await guessInTurn(token, wrongCodes(secret, clock.now(), 9));
     expect((await verify(token, code())).status).toBe(200);
-    for (const guess of wrongCodes(secret, clock.now(), 9)) await verify(token, guess);
+    await guessInTurn(token, wrongCodes(secret, clock.now(), 9));
     expect(await failuresOf(staffId, 'wrong_code')).toBe(18);
   });
 });
