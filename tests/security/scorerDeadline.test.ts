@@ -77,7 +77,8 @@ describe("the scorer's deadline", () => {
 
   it('cannot be made to pass by 120 anonymous connections that ask for nothing', async () => {
     const travellers = [await seedTraveller(app), await seedTraveller(app)];
-    const env = { ...externalEnv(), ANOMALY_TIMEOUT_MS: '100', TRUST_PROXY: 'loopback' };
+    // Far below what the flood makes of the loop's lag, and far above what the database needs on a busy machine.
+    const env = { ...externalEnv(), ANOMALY_TIMEOUT_MS: '400', TRUST_PROXY: 'loopback' };
     const url = await startServer({ ...env, LOG_LEVEL: 'silent' }).url();
     const stop = askForNothing(url, 120);
     const logins = travellers.map(({ email, password }) =>
@@ -115,7 +116,7 @@ describe("the scorer's deadline", () => {
   it('lets a login go on soon if nothing comes back at all, and scores again afterwards', async () => {
     const proxy = await startTcpProxy(databaseUrl);
     closeLater(() => proxy.close());
-    const behind = buildApp({ anomalyTimeoutMs: DEADLINE_MS, databaseUrl: proxy.url });
+    const behind = buildApp({ anomalyTimeoutMs: 2000, databaseUrl: proxy.url });
     const traveller = await seedTraveller(behind.app);
     proxy.watchFor('risk_facts', () => false);
     const begun = performance.now();
