@@ -57,6 +57,11 @@ export interface SnapshotSettings {
 export const setting = (name: keyof SnapshotSettings, type: string): string =>
   `(SELECT current_setting('gatehouse.${name}')::${type})`;
 
+/** The organisation that an export is of, and the range: from START on, and before END. */
+export const TENANT = setting('tenant_id', 'uuid');
+export const START = setting('range_start', 'timestamptz');
+export const END = setting('range_end', 'timestamptz');
+
 /**
  * From leaves `l` to their events `e`, one at a time by its key. OFFSET 0 keeps the planner from any other way: of rows that came since the last
  * ANALYZE it knows nothing, and takes an index that holds the whole range for one that holds a row.

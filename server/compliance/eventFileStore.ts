@@ -1,8 +1,7 @@
 import { SECURITY_EVENT_ACTIONS } from '../audit';
-import { EVENT_OF_LEAF, LEAF_OF_EVENT, setting } from './copyStore';
+import { END, EVENT_OF_LEAF, LEAF_OF_EVENT, START, TENANT, setting } from './copyStore';
 import type { Column, ExportFile } from './copyStore';
 
-const TENANT = setting('tenant_id', 'uuid');
 const FIRST = setting('first_leaf', 'bigint');
 const LAST = setting('last_leaf', 'bigint');
 const SECURITY_ACTIONS = `(SELECT string_to_array(current_setting('gatehouse.security_actions'), ','))::text[]`;
@@ -26,8 +25,6 @@ const EVENT_COLUMNS: readonly Column[] = [
   ['details', 'jsonb', 'e.details'],
 ];
 
-const START = setting('range_start', 'timestamptz');
-const END = setting('range_end', 'timestamptz');
 const IN_RANGE = `e.occurred_at >= ${START} AND e.occurred_at < ${END}`;
 /**
  * By the keys of both tables, as EVENT_OF_LEAF does it, but so that two processes can share the work: these conditions mean what IN_RANGE means, and

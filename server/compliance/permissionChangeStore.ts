@@ -1,10 +1,7 @@
-import { setting } from './copyStore';
+import { END, START, TENANT } from './copyStore';
 import type { ExportFile } from './copyStore';
-import { TENANT, emailOf, eventsOfRange } from './staffChangeStore';
-import { firstOf, permissionsIn, stackedRow, staffIdIn } from './staffRowStore';
-
-const START = setting('range_start', 'timestamptz');
-const END = setting('range_end', 'timestamptz');
+import { emailOf, eventsOfRange } from './staffChangeStore';
+import { firstOf, permissionsIn, previous, stackedRow, staffIdIn } from './staffRowStore';
 
 const BEFORE = `coalesce(e.details->'before', '[]')`;
 const AFTER = `coalesce(e.details->'after', e.details->'permissions', '[]')`;
@@ -72,9 +69,6 @@ const ENDINGS = `SELECT ${step({
   before: 'coalesce(n.before, to_jsonb(s.permissions))',
 })} FROM tenant_staff s LEFT JOIN (${NEXT_CHANGES}) n ON n.subject = 'staff:' || s.id
   WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END}`;
-
-const previous = (what: string) =>
-  `lag(k.${what}) OVER (PARTITION BY k.subject ORDER BY k.place, k.occurred_at, k.event_id)`;
 
 /**
  * If a list is not the one that the step before it ended with, somebody changed it in between without an event. Of a gap

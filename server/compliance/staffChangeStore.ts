@@ -1,12 +1,10 @@
-import { LEAF_OF_EVENT, setting } from './copyStore';
+import { END, LEAF_OF_EVENT, START, TENANT, setting } from './copyStore';
 import type { ExportFile } from './copyStore';
 import { ALL_SESSIONS, ALL_TOKENS } from './historyRowStore';
 import { EVENT, firstOf, instantIn, permissionsIn, stackedRow, staffIdIn } from './staffRowStore';
 import { UNRECORDED_SWITCHES, staffChange } from './staffSwitchStore';
 
-export const TENANT = setting('tenant_id', 'uuid');
-const inRange = (moment: string) =>
-  `${moment} >= ${setting('range_start', 'timestamptz')} AND ${moment} < ${setting('range_end', 'timestamptz')}`;
+const inRange = (moment: string) => `${moment} >= ${START} AND ${moment} < ${END}`;
 
 /** Events of the stretch alone, as in audit-log, found by idx_audit_logs_kind. */
 export const eventsOfRange = (actions: string) => `FROM audit_logs e ${LEAF_OF_EVENT}
@@ -85,7 +83,7 @@ const UNRECORDED_BEFORE_RETURN = `SELECT ${staffChange({
 
 /** Alive at leaving: begun by then, and neither revoked nor expired before. One of an older version has been refused since. */
 const alive = (row: string, isSession: boolean) => `SELECT ${isSession} AS is_session,
-    least(${row}.revoked_at, ${row}.expires_at) AS ended_at, ${row}.revoked_at IS NULL AND ${row}.expires_at > least(now(), ${setting('range_end', 'timestamptz')}) AS is_alive`;
+    least(${row}.revoked_at, ${row}.expires_at) AS ended_at, ${row}.revoked_at IS NULL AND ${row}.expires_at > least(now(), ${END}) AS is_alive`;
 const wasAlive = (row: string) => `${row}.created_at <= l.occurred_at
       AND least(${row}.revoked_at, ${row}.expires_at) >= l.occurred_at
       AND (${row}.revoked_at IS NOT NULL OR ${row}.session_version = m.session_version)`;

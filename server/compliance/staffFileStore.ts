@@ -1,10 +1,7 @@
-import { setting } from './copyStore';
+import { END, TENANT } from './copyStore';
 import type { ExportFile } from './copyStore';
 import { ALL_SESSIONS } from './historyRowStore';
 import { EVENT, firstOf, instantIn, permissionsIn, stackedRow } from './staffRowStore';
-
-const TENANT = setting('tenant_id', 'uuid');
-const END = setting('range_end', 'timestamptz');
 
 /** What the rows tell of each staff member; joining them would leave it to the planner's guesses, which know no tenant's size. */
 const ROW = {

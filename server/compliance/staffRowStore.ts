@@ -18,6 +18,10 @@ export const stackedRow =
 export const firstOf = (what: string, order: string, fits = 'true'): string =>
   `(array_agg(${what} ORDER BY ${order}) FILTER (WHERE ${fits}))[1]`;
 
+/** What the step before says of the same subject, where steps `k` are replayed in order. */
+export const previous = (what: string): string =>
+  `lag(k.${what}) OVER (PARTITION BY k.subject ORDER BY k.place, k.occurred_at, k.event_id)`;
+
 /** The texts of a JSON array in order, as JSON; nothing for what is no array. */
 export const permissionsIn = (json: string, condition: (text: string) => string = () => 'true') =>
   `array_to_json(ARRAY(SELECT p #>> '{}' FROM jsonb_path_query(${json}, '$[*]') AS p

@@ -1,9 +1,5 @@
-import { LEAF_OF_EVENT, setting } from './copyStore';
-import { firstOf, instantIn, stackedRow, staffIdIn } from './staffRowStore';
-
-const TENANT = setting('tenant_id', 'uuid');
-const START = setting('range_start', 'timestamptz');
-const END = setting('range_end', 'timestamptz');
+import { END, LEAF_OF_EVENT, START, TENANT, setting } from './copyStore';
+import { firstOf, instantIn, previous, stackedRow, staffIdIn } from './staffRowStore';
 
 /** A row of joiners-leavers, before it has its e-mail address and the end of its access. */
 export const staffChange = stackedRow({
@@ -69,9 +65,6 @@ const ENDINGS = `SELECT ${step({
   left_at: `CASE WHEN n.subject IS NULL THEN CASE WHEN s.disabled_at < ${END} THEN s.disabled_at END ELSE n.left_at END`,
 })} FROM tenant_staff s LEFT JOIN (${NEXT_SWITCHES}) n ON n.subject = 'staff:' || s.id
   WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END}`;
-
-const previous = (what: string) =>
-  `lag(k.${what}) OVER (PARTITION BY k.subject ORDER BY k.place, k.occurred_at, k.event_id)`;
 
 /** An active row that still has the time at which it was disabled: SQL gave the access back, and left the time. */
 const LEFT_BEHIND = `(g.place = 2 AND g.before = 'active' AND g.left_at IS NOT NULL)`;

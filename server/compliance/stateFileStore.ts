@@ -1,10 +1,6 @@
-import { setting } from './copyStore';
+import { END, START, TENANT } from './copyStore';
 import type { ExportFile } from './copyStore';
 import { ALL_CHALLENGES, ALL_SESSIONS, ALL_TOKENS } from './historyRowStore';
-
-const TENANT = setting('tenant_id', 'uuid');
-const START = setting('range_start', 'timestamptz');
-const END = setting('range_end', 'timestamptz');
 
 /** What happened after the range is no part of it: a closed quarter says the same for ever. */
 const inRangeEnd = (moment: string, value = moment) =>

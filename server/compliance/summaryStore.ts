@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import { runLong } from '../db/runLong';
-import { LEAF_OF_EVENT, setting } from './copyStore';
+import { LEAF_OF_EVENT, TENANT, setting } from './copyStore';
 
 /** What is counted, by the actions that are it. */
 const COUNTED = {
@@ -27,7 +27,6 @@ const ACTIONS = Object.values(COUNTED)
   .flat()
   .map((action) => `'${action}'`)
   .join(', ');
-const TENANT = setting('tenant_id', 'uuid');
 
 /** Events of audit-log alone: what is not in the stretch is not counted either. @param client in the export's snapshot */
 export async function countByWeek(client: PoolClient): Promise<WeekCount[]> {
