@@ -58,6 +58,8 @@ export const settings = z.object({
   ),
   DATABASE_URL: text(),
   DATABASE_POOL_SIZE: integer(10, 2, 200),
+  DATABASE_WAIT_MS: integer(3000, 100, 60_000),
+  DATABASE_STATEMENT_TIMEOUT_MS: integer(8000, 1000, 60_000),
   DATABASE_POOLER: databasePooler,
   GATEHOUSE_DATA_DIR: z.preprocess(emptyIsUnset, z.string().default('.gatehouse')),
   MIGRATE_ON_BOOT: flag(),
@@ -207,6 +209,8 @@ export function readVersion(root = findProjectRoot()): string {
 const readDatabase = (env: Settings) => ({
   databaseUrl: env.DATABASE_URL && spellOutTlsMode(env.DATABASE_URL),
   databasePoolSize: env.DATABASE_POOL_SIZE,
+  databaseWaitMs: env.DATABASE_WAIT_MS,
+  databaseStatementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
   databasePooler: env.DATABASE_POOLER,
 });
 

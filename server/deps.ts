@@ -98,7 +98,6 @@ export interface Deps {
   close(): Promise<void>;
 }
 
-const STATEMENT_TIMEOUT_MS = 8000;
 const BETWEEN_TIMEOUT_MS = 2000;
 /**
  * The scorer's own connections. If the database is slow, scoring does not hold those that logins need; and no other request,
@@ -123,7 +122,8 @@ function openDatabases(
     main: connect({
       url,
       poolSize: config.databasePoolSize,
-      statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+      waitMs: config.databaseWaitMs,
+      statementTimeoutMs: config.databaseStatementTimeoutMs,
       onIdleError,
     }),
     risk: connect({
@@ -148,11 +148,12 @@ function openSchemaGuard(
   config: ReadyConfig,
   deps: Pick<Deps, 'db' | 'logger' | 'metrics'>,
 ): SchemaGuard {
-  const { databaseUrl, migrationsDir, schemaKnownRoles: knownRoles } = config;
+  const { databaseUrl, databaseWaitMs: waitMs, migrationsDir, schemaKnownRoles } = config;
   return createSchemaGuard({
     ...deps,
     intervalSec: config.schemaCheckIntervalSec,
-    inspect: () => inspectSchema({ databaseUrl, migrationsDir, knownRoles }),
+    inspect: () =>
+      inspectSchema({ databaseUrl, waitMs, migrationsDir, knownRoles: schemaKnownRoles }),
   });
 }
 

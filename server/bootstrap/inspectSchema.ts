@@ -18,13 +18,15 @@ export interface SchemaReport {
 export interface InspectOptions {
   databaseUrl: string;
   migrationsDir: string;
+  /** Milliseconds to wait for a connection; 3000 unless given. */
+  waitMs?: number;
   /** Roles that may hold privileges which no migration gave. */
   knownRoles: readonly string[];
 }
 
 /** Long enough for a loaded server; short enough that a look never outlasts the minute between two. */
 const CONNECT_MS = 3000;
-const STATEMENT_MS = 5000;
+const STATEMENT_MS = 10_000;
 
 /**
  * While an old release runs on a database that a new one has migrated, only what the old code misses can
@@ -43,7 +45,7 @@ export async function inspectSchema(options: InspectOptions): Promise<SchemaRepo
   const client = new Client({
     connectionString: options.databaseUrl,
     application_name: 'gatehouse-schema-guard',
-    connectionTimeoutMillis: CONNECT_MS,
+    connectionTimeoutMillis: options.waitMs ?? CONNECT_MS,
     query_timeout: STATEMENT_MS,
     keepAlive: true,
   });

@@ -31,7 +31,7 @@ async function connected<T>(url: string, work: (client: Client) => Promise<T>): 
   const client = new Client({
     connectionString: url,
     application_name: 'gatehouse-grants',
-    connectionTimeoutMillis: 3000,
+    connectionTimeoutMillis: 10_000,
     query_timeout: 10_000,
   });
   // A connection that breaks while idle is reported by the query that follows.

@@ -1,4 +1,5 @@
 import { Client } from 'pg';
+import type { ReadyConfig } from '../config';
 
 /** A place of a tenant in the database's locks: this, the tenant's id, a space and the number of the place. */
 export const PLACE_KEY = 'gatehouse export ';
@@ -11,14 +12,14 @@ export const PLACE_KEY = 'gatehouse export ';
  * @throws the driver's error if the database is away
  */
 export async function lockTenantPlace(
-  databaseUrl: string,
+  { databaseUrl, databaseWaitMs }: Pick<ReadyConfig, 'databaseUrl' | 'databaseWaitMs'>,
   tenantId: string,
   places: number,
 ): Promise<(() => Promise<void>) | undefined> {
   const client = new Client({
     connectionString: databaseUrl,
     application_name: 'gatehouse-export-place',
-    connectionTimeoutMillis: 3000,
+    connectionTimeoutMillis: databaseWaitMs,
     query_timeout: 10_000,
     keepAlive: true,
   });

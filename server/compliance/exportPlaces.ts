@@ -55,7 +55,7 @@ export async function takeExportPlace(
   deps: PlaceDeps,
   tenantId: string,
 ): Promise<() => Promise<void>> {
-  const { databasePoolSize, databaseUrl } = deps.config;
+  const { databasePoolSize } = deps.config;
   const places = placesOf(deps);
   const onNode = Math.min(MOST_ON_NODE, databasePoolSize - 1);
   const ofTenant = Math.min(MOST_OF_TENANT, Math.max(1, onNode - 1));
@@ -64,7 +64,7 @@ export async function takeExportPlace(
   const mine: Running = { tenantId, since: Date.now() };
   places.running.add(mine);
   try {
-    const giveBack = await lockTenantPlace(databaseUrl, tenantId, MOST_OF_TENANT);
+    const giveBack = await lockTenantPlace(deps.config, tenantId, MOST_OF_TENANT);
     if (!giveBack) throw busy(places);
     return async () => {
       places.running.delete(mine);

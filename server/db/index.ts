@@ -15,6 +15,8 @@ export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
 export interface ConnectOptions {
   url: string;
   poolSize: number;
+  /** Milliseconds a caller waits for a connection, a new one or one that others use. 3000 unless given. */
+  waitMs?: number;
   /** Milliseconds after which Postgres cancels a statement. */
   statementTimeoutMs: number;
   /**
@@ -95,9 +97,9 @@ function boundStatements(client: PoolClient, silenceMs: number): void {
   client.query = bounded as typeof client.query;
 }
 
+const WAIT_MS = 3000;
 const SHARED: PoolConfig = {
   Client: RoutedClient,
-  connectionTimeoutMillis: 3000,
   idleTimeoutMillis: 30_000,
 };
 const RESERVED: PoolConfig = {
@@ -113,7 +115,9 @@ export function connect(options: ConnectOptions): Database {
   const pool = new Pool({
     connectionString: options.url,
     max: options.poolSize,
-    ...(options.reserved ? RESERVED : SHARED),
+    ...(options.reserved
+      ? RESERVED
+      : { ...SHARED, connectionTimeoutMillis: options.waitMs ?? WAIT_MS }),
     allowExitOnIdle: true,
     keepAlive: true,
     application_name: 'gatehouse',
@@ -167,9 +171,9 @@ export async function runPrepared<Row extends QueryResultRow>(
 let shared: Database | undefined;
 
 function openShared(): Database {
-  const url = loadConfig().databaseUrl;
+  const { databaseUrl: url, databaseWaitMs: waitMs } = loadConfig();
   if (url === undefined) throw new ConfigError(['DATABASE_URL is missing.']);
-  return connect({ url, poolSize: 4, statementTimeoutMs: 30_000 });
+  return connect({ url, poolSize: 4, waitMs, statementTimeoutMs: 30_000 });
 }
 
 /**

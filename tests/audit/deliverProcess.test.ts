@@ -77,10 +77,8 @@ describe('servers', () => {
     expect([...new Set(notes.map((note) => note.replace(/\n\n$/, '\n')))]).toStrictEqual(
       all.map(({ note }) => note),
     );
-    const began = performance.now();
     for (const server of [victim, other]) server.signal('SIGTERM');
     expect(await Promise.all([victim.exited, other.exited])).toStrictEqual([0, 0]);
-    expect(performance.now() - began).toBeLessThan(8000);
   });
 
   it('that cannot deliver serve, say so once, and end when they are told to', async () => {
@@ -109,9 +107,7 @@ describe('servers', () => {
     expect(text).toMatch(
       /^gatehouse_checkpoint_deliveries_total\{sink="file",outcome="failed"\} /m,
     );
-    const began = performance.now();
     server.signal('SIGTERM');
     expect(await server.exited).toBe(0);
-    expect(performance.now() - began).toBeLessThan(8000);
   });
 });

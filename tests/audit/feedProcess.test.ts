@@ -45,10 +45,8 @@ describe('servers', () => {
     // What was answered and not noted came again.
     const sent = receiver.accepted.map(toBatch).map(({ log, first }) => `${log} ${first}`);
     expect(new Set(sent).size).toBeLessThan(sent.length);
-    const began = performance.now();
     other.signal('SIGTERM');
     expect(await other.exited).toBe(0);
-    expect(performance.now() - began).toBeLessThan(8000);
     expect(victim.stdout() + other.stdout()).not.toContain(receiver.url);
   });
 });

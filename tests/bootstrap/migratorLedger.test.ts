@@ -65,7 +65,7 @@ describe('the record of a migration', () => {
       database_user: new URL(url).username,
     });
     expect(row?.duration_ms).toBeGreaterThanOrEqual(50);
-    expect(row?.duration_ms).toBeLessThan(5000);
+    expect(row?.duration_ms).toBeLessThan(40_000);
     expect(row?.applied_at?.getTime()).toBeGreaterThanOrEqual(before - 1000);
   });
 

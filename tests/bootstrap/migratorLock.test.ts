@@ -66,7 +66,7 @@ describe('while another process migrates', () => {
       await holder.query(hold);
       const folder = writeMigrations([TABLE]);
       const migrated = migrate(url, folder, { onWait: (wait) => waits.push(wait) });
-      await until('it has waited three times', () => waits.length === 3);
+      await until('it has waited three times', () => waits.length >= 3);
       await holder.query('COMMIT');
       await migrated;
     });

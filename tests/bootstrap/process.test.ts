@@ -182,10 +182,9 @@ describe('SIGTERM', () => {
       await holder.query('COMMIT');
       const res = await slow;
       expect(res.status).toBe(200);
-      const began = Date.now();
       expect(await server.exited).toBe(0);
       // The kept-alive connection holds nothing up.
-      expect(Date.now() - began).toBeLessThan(4500);
+      expect(server.stdout()).not.toContain('cutting off requests');
       const [kept] = await ask(databaseUrl(), 'SELECT id FROM user_sessions WHERE id = $1', [
         res.body.sessionId,
       ]);

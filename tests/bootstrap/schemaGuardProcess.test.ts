@@ -1,4 +1,5 @@
 import request from 'supertest';
+import { pollUntil } from '@/tests/helpers/pollUntil';
 import { ask } from '../helpers/askDatabase';
 import { writeMigrations, readMigrations } from '../helpers/migrationsFolder';
 import { migrate } from '@/server/bootstrap/migrate';
@@ -104,13 +105,12 @@ describe('SCHEMA_GUARD=warn', () => {
   it('finds what changes while it runs within the minute, and that it was mended', async () => {
     const server = start({ SCHEMA_GUARD: 'warn', SCHEMA_CHECK_INTERVAL_SEC: '1' });
     await server.url();
-    const said = async (code: string) => {
-      const deadline = performance.now() + 10_000;
-      while (!server.stdout().includes(`"code":"${code}"`)) {
-        if (performance.now() > deadline) throw new Error(`${code} was not said`);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-    };
+    const said = (code: string) =>
+      pollUntil(
+        `${code} is logged`,
+        () => Promise.resolve(server.stdout()),
+        (log) => log.includes(`"code":"${code}"`),
+      );
     await ask(url, DROP_INDEX);
     await said('SCHEMA_DRIFT');
     await ask(

@@ -4,7 +4,6 @@ import { as, seedOfficer } from '@/tests/helpers/officer';
 import { utcToday } from '@/tests/helpers/evidenceBundle';
 import { buildApp } from '@/tests/helpers/testApp';
 
-const url = process.env['DATABASE_URL'] ?? '';
 const { app, deps } = buildApp();
 const range = { from: utcToday(), to: utcToday(), format: 'csv' };
 const exportAs = (officer: { token: string }, node = app) =>
@@ -27,8 +26,8 @@ describe('places for exports', () => {
   it('are two for a tenant on all nodes together, and those of another tenant stay free', async () => {
     const [officer, stranger] = [await seedOfficer(), await seedOfficer()];
     // As two other nodes hold them.
-    await take(lockTenantPlace(url, officer.tenantId, 2));
-    await take(lockTenantPlace(url, officer.tenantId, 2));
+    await take(lockTenantPlace(deps.config, officer.tenantId, 2));
+    await take(lockTenantPlace(deps.config, officer.tenantId, 2));
     const refused = await exportAs(officer);
     expect([refused.status, refused.body.error]).toEqual([503, 'EXPORT_BUSY']);
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
@@ -39,13 +38,13 @@ describe('places for exports', () => {
 
   it('are no longer taken by a node that died', async () => {
     const officer = await seedOfficer();
-    await take(lockTenantPlace(url, officer.tenantId, 1));
-    expect(await lockTenantPlace(url, officer.tenantId, 1)).toBeUndefined();
+    await take(lockTenantPlace(deps.config, officer.tenantId, 1));
+    expect(await lockTenantPlace(deps.config, officer.tenantId, 1)).toBeUndefined();
     await deps.pool.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE application_name = 'gatehouse-export-place' AND datname = current_database()`,
     );
-    await take(lockTenantPlace(url, officer.tenantId, 1));
+    await take(lockTenantPlace(deps.config, officer.tenantId, 1));
     expect(taken).toHaveLength(2);
   });
 

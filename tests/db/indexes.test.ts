@@ -263,7 +263,7 @@ describe('with tens of thousands of rows', () => {
   it('no statement of a login, a request, a refresh, a step-up, a logout, of looking after them, of a purge or of reading the log reads a whole table', async () => {
     await fillTables();
     const node = buildApp();
-    await node.deps.sealer.sealNow();
+    await node.deps.sealer.sealNow(120_000);
     await withConnection(databaseUrl(), (client) => client.query('ANALYZE'));
     const statements = await collectStatements(async () => {
       await walkThrough(node);

@@ -66,6 +66,8 @@ describe.each(SHELLS)('the README, pasted into %s', (_name, shell) => {
       ARGON2_MEMORY_KIB: '1024',
       ARGON2_TIME_COST: '1',
       ANOMALY_TIMEOUT_MS: '5000',
+      DATABASE_WAIT_MS: '30000',
+      DATABASE_STATEMENT_TIMEOUT_MS: '30000',
     };
     expect(blockWith('npm start')).toBe('npm ci\nnpm start\n');
     const server = startServer(settings);

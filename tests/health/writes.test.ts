@@ -118,9 +118,7 @@ describe('readiness', () => {
     const storm = () =>
       Promise.all(Array.from({ length: 200 }, () => fetch(`${url}/health/ready`)));
     const statuses = (await storm()).map(({ status }) => status);
-    // On a busy machine, the last of them do not get a connection to the database in time.
-    expect(statuses.filter((status) => ![200, 503].includes(status))).toStrictEqual([]);
-    expect(statuses).toContain(200);
+    expect(statuses).toStrictEqual(Array(200).fill(200));
     expect(await writesOf(nodeId)).toStrictEqual([{ probes: '1' }]);
     time.ms += 5000;
     await storm();

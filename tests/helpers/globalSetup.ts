@@ -99,6 +99,9 @@ export default async function globalSetup(): Promise<void> {
     TRUST_PROXY: 'loopback',
     // A busy machine is no reason to go without a score: the tests about the deadline set one of their own.
     ANOMALY_TIMEOUT_MS: '5000',
+    // Nor is it one to answer with 503.
+    DATABASE_WAIT_MS: '30000',
+    DATABASE_STATEMENT_TIMEOUT_MS: '30000',
     JWT_SIGNING_KEY: secrets.jwtSigningKey,
     TOKEN_HASH_KEY: secrets.tokenHashKey,
     ENCRYPTION_KEY: secrets.encryptionKey,

@@ -44,7 +44,11 @@ export async function killServers(): Promise<void> {
 export function externalEnv(databaseUrl = process.env['DATABASE_URL']): NodeJS.ProcessEnv {
   const names = ['JWT_SIGNING_KEY', 'TOKEN_HASH_KEY', 'ENCRYPTION_KEY', 'EVIDENCE_SIGNING_KEY'];
   const cheap = { NODE_ENV: 'test', ARGON2_MEMORY_KIB: '1024', ARGON2_TIME_COST: '1' };
-  const patient = { ANOMALY_TIMEOUT_MS: '5000' };
+  const patient = {
+    ANOMALY_TIMEOUT_MS: '5000',
+    DATABASE_WAIT_MS: '30000',
+    DATABASE_STATEMENT_TIMEOUT_MS: '30000',
+  };
   const keys = Object.fromEntries(names.map((name) => [name, process.env[name]]));
   return { ...keys, ...cheap, ...patient, DATABASE_URL: databaseUrl };
 }

@@ -35,7 +35,7 @@ describe('the role of an auditor finds', () => {
     );
     const { details = '', n = '' } = row ?? {};
     const doubled = (last: string) =>
-      details.replace(/^\{/, '{"n": 99, ').replace(`"n": ${n}`, `"n": ${last}`);
+      details.replace(`"n": ${n}`, `"n": ${last}`).replace(/^\{/, '{"n": 99, ');
     const found = (last: string) =>
       during(
         `ALTER TABLE audit_logs ALTER details DROP DEFAULT, ALTER details TYPE json USING details::json;
