@@ -5,24 +5,26 @@ import type { Clock, Random } from '../context';
 import { AppError } from '../errors';
 import type { KeyRing } from '../keyRing';
 
-/** RFC 9068 2.1: the type that keeps any other JWT of ours from passing as an access token. */
+/**
+ * RFC 9068 2.1: the `typ` header that stops any other JWT we issue from passing as an access token.
+ */
 const TOKEN_TYPE = 'at+jwt';
 const ALGORITHM = 'ES256';
 const LEEWAY_SEC = 30;
-/** Ours are under 700 bytes; more is not parsed. */
+/** Our tokens are under 700 bytes. Anything longer than this is rejected unparsed. */
 const MAX_LENGTH = 4096;
 const MAX_CACHED = 10_000;
 
 const claimsSchema = z.object({
   sub: z.uuid(),
   tid: z.uuid(),
-  /** The session, or the token family where there is no session. */
+  /** The session id, or the token family's id if there is no session. */
   sid: z.uuid(),
   sv: z.number().int().nonnegative(),
   jti: z.uuid(),
   iat: z.number().int(),
   exp: z.number().int(),
-  /** True for a token without a session: `session_version` alone guards it. */
+  /** True for a token without a session: only `session_version` can revoke it. */
   dgr: z.literal(true).optional(),
 });
 
@@ -37,9 +39,11 @@ export interface AccessTokenSubject {
 }
 
 export interface AccessTokens {
-  /** @returns the token and its lifetime in seconds */
+  /** @returns a signed access token and its lifetime in seconds */
   issue(subject: AccessTokenSubject): { accessToken: string; expiresIn: number };
-  /** @throws AppError UNAUTHENTICATED for whatever is not a live token of ours */
+  /**
+   * @throws AppError UNAUTHENTICATED if the token is not a valid, unexpired token that we issued
+   */
   read(token: string): AccessClaims;
 }
 
@@ -53,8 +57,8 @@ export const invalidToken = (cause?: unknown): AppError =>
 
 function verifyToken(config: TokenConfig, keys: KeyRing, token: string, nowSec: number) {
   const header = decode(token, { complete: true })?.header;
-  // RFC 8725 3.1, 3.11: type, algorithm and key are ours to choose; `kid` only picks from a fixed set, and
-  // `jku`, `jwk` or `x5u` are never looked at.
+  // RFC 8725 3.1, 3.11: the server fixes type, algorithm and key. `kid` only selects from our own
+  // set of keys; `jku`, `jwk` and `x5u` are ignored.
   if (header?.typ !== TOKEN_TYPE || header.alg !== ALGORITHM) throw invalidToken();
   const key = typeof header.kid === 'string' ? keys.verifying.get(header.kid) : undefined;
   if (!key) throw invalidToken();
@@ -64,16 +68,16 @@ function verifyToken(config: TokenConfig, keys: KeyRing, token: string, nowSec: 
     audience: config.jwtAudience,
     clockTimestamp: nowSec,
     clockTolerance: LEEWAY_SEC,
-    // Ours have none; a node of an earlier release dated its own by a clock that may be ahead.
+    // Our tokens carry no `nbf`. An earlier release set it, possibly from a clock that was ahead.
     ignoreNotBefore: true,
   });
   return claimsSchema.parse(payload);
 }
 
 /**
- * Issues and reads access tokens: ES256, fixed type, `kid` from the key ring (RFC 9068, RFC 8725). What
- * was verified once is remembered, since the same bytes under the same keys cannot verify otherwise; its
- * times are checked again at each use.
+ * Creates the issuer and reader of access tokens: ES256, fixed type, `kid` from the key ring (RFC
+ * 9068, RFC 8725). Verified tokens are cached: the same bytes under the same keys always verify the
+ * same way. Only the expiry is checked again at each use.
  */
 export function createAccessTokens(
   config: TokenConfig,

@@ -9,9 +9,12 @@ export interface Membership {
   slug: string;
   name: string;
   staffId: string;
-  /** The version when the credentials were read: a session, or a challenge, begins under it alone. */
+  /**
+   * The session version when the credentials were read. A session or challenge may only begin under
+   * this version.
+   */
   sessionVersion: number;
-  /** The next login takes a proof, whatever its score. */
+  /** The next login needs a step-up proof, whatever its score. */
   mustProveLogin: boolean;
   /** Tenant and staff member are active. */
   active: boolean;
@@ -21,13 +24,16 @@ export interface Account {
   userId: string;
   email: string;
   passwordHash: string;
-  /** Somebody else knew the password: it no longer signs anybody in. */
+  /** Someone else knew the password, so it can no longer be used to sign in. */
   passwordExpired: boolean;
   active: boolean;
   memberships: Membership[];
 }
 
-/** A person and their memberships in all tenants: which tenant is meant is not known before. */
+/**
+ * Finds a person by e-mail address, with their memberships in all tenants: the login does not know
+ * yet which tenant is meant.
+ */
 export async function findAccount(db: Db, email: string): Promise<Account | undefined> {
   const rows = await db
     .select({ user: users, staff: tenantStaff, tenant: tenants })
@@ -63,8 +69,8 @@ export async function findAccount(db: Db, email: string): Promise<Account | unde
 }
 
 /**
- * The algorithms and costs of all stored hashes, as they stand at the beginning of each. It steps along an index from one value
- * to the next, so that it reads as many rows as there are different costs.
+ * Lists the distinct algorithm and cost prefixes of all stored hashes. The recursive query steps
+ * along an index from one value to the next, so it reads one row per distinct cost.
  */
 export async function readHashCosts(db: Db): Promise<string[]> {
   const cost = sql`substring(${users.passwordHash} from ${sql.raw(HASH_COST)})`;
@@ -78,10 +84,10 @@ export async function readHashCosts(db: Db): Promise<string[]> {
 }
 
 /**
- * Puts a new hash of the same password in place of the one that was verified. The cost of hashing changed, not the
- * password: `password_changed_at` stays.
+ * Replaces the hash that was just verified with a new hash of the same password.
+ * `password_changed_at` stays, because only the cost of hashing changed.
  * @param hashes `from` is the hash that was verified
- * @returns false if another took its place meanwhile: a changed password must not be undone
+ * @returns false if the stored hash changed in the meantime: a password change must not be undone
  */
 export async function replacePasswordHash(
   tx: Tx,
@@ -96,7 +102,7 @@ export async function replacePasswordHash(
   return rows.length === 1;
 }
 
-/** Who is signed in, for `/me`. */
+/** Reads the profile of the signed-in staff member, for `/me`. */
 export async function readProfile(db: Db, tenantId: string, userId: string) {
   const [row] = await db
     .select({
@@ -113,7 +119,7 @@ export async function readProfile(db: Db, tenantId: string, userId: string) {
 const ofStaff = (tenantId: string, staffId: string) =>
   and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId));
 
-/** From now on the next login of this staff member takes a proof. */
+/** Makes the next login of this staff member need a step-up proof. */
 export async function requireProofAtLogin(
   tx: Tx,
   tenantId: string,
@@ -122,15 +128,16 @@ export async function requireProofAtLogin(
   await tx.update(tenantStaff).set({ mustProveLogin: true }).where(ofStaff(tenantId, staffId));
 }
 
-/** The proof that was due has been given. */
+/** Clears the demand for a step-up proof once the proof has been given. */
 export async function noteProofAtLogin(tx: Tx, tenantId: string, staffId: string): Promise<void> {
   const due = and(ofStaff(tenantId, staffId), eq(tenantStaff.mustProveLogin, true));
   await tx.update(tenantStaff).set({ mustProveLogin: false }).where(due);
 }
 
 /**
- * All memberships of the person behind one of them, in the order in which their rows are locked.
- * @param setBefore if given: none if their password was set later than that
+ * Lists all memberships of the person behind one membership, in the order in which their rows are
+ * locked.
+ * @param setBefore if given, the list is empty if the person's password was set later than this
  */
 export async function listMemberships(
   tx: Tx,
@@ -155,8 +162,9 @@ export async function listMemberships(
 }
 
 /**
- * Expires the password of a staff member's person.
- * @returns false if it had expired already, or was set after the moment
+ * Expires the password of the person behind a staff member.
+ * @param setBefore if given, a password set later than this stays valid
+ * @returns false if the password had already expired, or was set later than `setBefore`
  */
 export async function expirePassword(
   tx: Tx,

@@ -12,13 +12,16 @@ type AnswerDeps = Pick<
   'db' | 'keys' | 'clock' | 'schemaGuard' | 'riskFacts' | 'logger' | 'metrics'
 >;
 
-/** What a notice tells of began shortly before its mail was queued, and clocks differ by seconds at most. */
+/**
+ * The event behind a notice began shortly before its mail was queued, and node clocks differ by
+ * seconds at most.
+ */
 const MARGIN_MS = 60_000;
 
 /**
- * Checks a notice's link, and changes nothing: mail scanners fetch links.
- * @returns what the notice told of
- * @throws AppError NOT_FOUND for an unknown, forged or expired one, alike
+ * Checks the link in a notice. It changes nothing, because mail scanners fetch links.
+ * @returns the kind of the notice
+ * @throws AppError NOT_FOUND for an unknown, forged or expired link, without telling them apart
  */
 export async function readNoticeLink(
   deps: Pick<Deps, 'db' | 'keys' | 'clock'>,
@@ -30,12 +33,13 @@ export async function readNoticeLink(
 }
 
 /**
- * Puts out whoever a notice told of: the person to whom it was sent says that it was not them. Every session of theirs
- * in the notice's tenant ends, what those sessions taught is forgotten, and the next login takes a proof. If the notice
- * told of a use of the password, the password expires too, and the sessions end in every tenant. Anyone who holds the
- * link can read their mail; they are not signed in. Doing it again ends what has begun since.
- * @returns what the notice told of
- * @throws AppError NOT_FOUND for an unknown, forged or expired link, alike
+ * Handles a recipient's answer to a notice: "this was not me". It ends all their sessions in the
+ * notice's tenant, forgets what those sessions taught the risk scorer, and makes the next login
+ * need a step-up proof. If the notice was about a use of the password, it also expires the password
+ * and ends their sessions in every tenant. The link proves access to the mailbox; it does not sign
+ * anybody in. A second call ends what has begun since the first.
+ * @returns the kind of the notice
+ * @throws AppError NOT_FOUND for an unknown, forged or expired link, without telling them apart
  */
 export async function answerNotice(
   deps: AnswerDeps,

@@ -11,14 +11,14 @@ import type { Account, Membership } from './accountStore';
 
 export interface BeginLoginInput {
   email: string;
-  /** Slug or id. */
+  /** Slug or id of the tenant. */
   tenant?: string | undefined;
   rememberMe: boolean;
-  /** HMAC of the device id of the browser that begins, in hex. */
+  /** HMAC, in hex, of the device id of the browser that begins the login. */
   browserHash: string;
 }
 
-/** The same for every e-mail address. */
+/** The offer looks the same for every e-mail address. */
 export interface BegunLoginOffer {
   challengeId: string;
   purpose: 'security_settings';
@@ -40,8 +40,9 @@ function findMembership(
 }
 
 /**
- * Begins a login with the second factor, for somebody whose password is not looked at because others guess at it. The
- * answer is made in the same way for every address, known or not, and nothing is stored: see `BegunLogin`.
+ * Begins a login with the second factor first, for a person whose password login is locked because
+ * others are guessing at it. The answer is built in the same way for known and unknown addresses,
+ * and nothing is stored: see `BegunLogin`.
  */
 export async function beginLogin(
   deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'random'>,

@@ -5,8 +5,9 @@ import { endOldestSessions } from './sessionBoundStore';
 import type { SessionBound } from './sessionBoundStore';
 
 /**
- * Keeps a person's live sessions within the bound of their tenant's policy: the oldest ones end, and the next request of
- * each is refused. One event says how many ended; it names the session if it was one.
+ * Ends the oldest live sessions of a person beyond the limit in their tenant's policy. The next
+ * request of each ended session is refused. One audit event gives the number of ended sessions, and
+ * the session's id if only one ended.
  */
 export async function boundSessions(
   tx: Tx,

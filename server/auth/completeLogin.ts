@@ -36,19 +36,22 @@ export interface CompleteLoginInput {
   /** From the `Idempotency-Key` header. */
   idempotencyKey?: string | undefined;
   device: DeviceIdentity;
-  /** Is told which device cookie the browser is to keep. */
+  /** Called with the device cookie that the browser should keep. */
   onDevice?: (cookie: string) => void;
-  /** Is given the first refresh token of the session. */
+  /** Called with the first refresh token of the session. */
   onIssued?: (issued: IssuedToken) => void;
 }
 
-/** A challenge that let no login through, and what its first tokens would have been. */
+/**
+ * A challenge that could not be consumed, with the first tokens that the request's idempotency key
+ * derives.
+ */
 interface Asked extends Pick<CompleteLoginInput, 'challengeId' | 'onIssued'> {
   id: string;
   derived: readonly string[];
 }
 
-/** The signals stand with the decision that asked for the proof: nothing was scored here. */
+/** The decision that asked for the proof already holds the signals; nothing is scored here. */
 const notePassed = (
   deps: LoginDeps,
   ctx: RequestContext,
@@ -61,9 +64,9 @@ const notePassed = (
 };
 
 /**
- * The answer was lost, and the client asks again with the key of its first request: the first token of the chain is
- * derived again, and handed out again if it was not used yet.
- * @returns undefined if there is nothing to hand out again
+ * Answers a retry whose first answer was lost. The idempotency key derives the first token of the
+ * chain again, which is returned again if it was not used yet.
+ * @returns undefined if there is nothing to return again
  */
 async function answerAgain(
   deps: LoginDeps,
@@ -95,8 +98,10 @@ async function findAsked(deps: LoginDeps, challengeId: string): Promise<Challeng
 }
 
 /**
- * What is said if the challenge lets no login through: the lost answer again, or why not.
- * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_NOT_VERIFIED if it is open still, or that a factor must be enrolled
+ * Answers a request whose challenge could not be consumed: returns the lost answer again, or throws
+ * the reason.
+ * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_NOT_VERIFIED if the challenge is still open, or
+ * ENROLMENT_REQUIRED
  */
 async function answerLate(deps: LoginDeps, ctx: RequestContext, asked: Asked): Promise<TokenPair> {
   const { id, challengeId } = asked;
@@ -115,10 +120,11 @@ async function answerLate(deps: LoginDeps, ctx: RequestContext, asked: Asked): P
 }
 
 /**
- * Finishes a login whose challenge was verified, without the password being sent again. The password was
- * right when the challenge was made, and the challenge lets one login through, once. Asked again with the same
- * idempotency key, a lost answer is given again.
- * @throws AppError CHALLENGE_NOT_FOUND, or CHALLENGE_NOT_VERIFIED where it is open still
+ * Finishes a login whose challenge was verified, without asking for the password again: it was
+ * checked when the challenge was made. A challenge lets one login through, once. A retry with the
+ * same idempotency key gets a lost answer again.
+ * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_NOT_VERIFIED if the challenge is still open, or
+ * ENROLMENT_REQUIRED
  */
 export async function completeLogin(
   deps: LoginDeps,
@@ -136,12 +142,13 @@ export async function completeLogin(
   const [refreshToken] = derived;
   const done = await withSessionTable(deps, (mode) =>
     deps.db.transaction(async (tx) => {
-      // Before the challenge is used up: rows are locked staff first, as everywhere.
+      // Lock the staff row before the challenge: every path locks in this order, so that none
+      // deadlock.
       await lockStaff(tx, asked.tenantId, asked.staffId);
       const challenge = await consumeLoginChallenge(tx, { id, now: deps.clock.now() });
       if (!challenge) return undefined;
       const { tenantId, userId, staffId, sessionVersion, rememberMe, reasons } = challenge;
-      // A proof that the tenant demanded whatever the score is no finding of the score.
+      // The tenant demanded this proof whatever the score, so it is not a finding of the scorer.
       const decision = wasDemanded(reasons) ? ('allow' as const) : ('step_up' as const);
       const risk = { score: challenge.score ?? 0, reasons, decision };
       const owner = { tenantId, userId, staffId };

@@ -4,7 +4,7 @@ import type { RiskAssessment, RiskPolicy } from '../security';
 
 type DecideDeps = Pick<Deps, 'db' | 'config' | 'mail' | 'riskPolicies' | 'schemaGuard' | 'logger'>;
 
-/** A reason to ask for a proof that is no finding of the score. */
+/** A reason to ask for a proof that does not come from the score. */
 export type Demand = 'SECOND_FACTOR_REQUIRED' | 'ANOMALY_CHECK_SKIPPED' | 'PROOF_REQUIRED';
 
 const DEMANDS: readonly string[] = [
@@ -13,23 +13,26 @@ const DEMANDS: readonly string[] = [
   'PROOF_REQUIRED',
 ] satisfies Demand[];
 
-/** Whether a proof was demanded although the score did not ask for one: such a login is not suspicious. */
+/**
+ * Returns whether a proof was demanded although the score did not ask for one. Such a login is not
+ * suspicious.
+ */
 export const wasDemanded = (reasons: readonly string[]): boolean =>
   reasons.some((reason) => DEMANDS.includes(reason));
 
-/** The decision, and the policy that it goes by. */
+/** The decision, and the policy behind it. */
 export type LoginDecision = { policy: RiskPolicy } & (
   | { kind: 'allow' }
   | { kind: 'block' }
-  /** `reasons`: of the score, and the demands if the score alone did not ask. */
+  /** The reasons of the score, plus the demands if the score alone did not ask for a proof. */
   | { kind: 'prove'; reasons: string[]; mustEnrol: boolean }
 );
 
 type Staff = { tenantId: string; staffId: string };
 
 /**
- * While `user_sessions` is gone every check is skipped, and logins and refreshes must go on: a policy that makes a
- * skipped check count does not hold then.
+ * Returns whether `user_sessions` is missing. Every check is skipped then, and logins and refreshes
+ * must still work, so a policy that demands a proof for skipped checks is suspended.
  */
 async function lacksSessionTable({ schemaGuard }: Pick<Deps, 'schemaGuard'>): Promise<boolean> {
   if (schemaGuard.missing().includes('user_sessions')) return true;
@@ -44,8 +47,8 @@ const countsSkipped = async (
   risk.skipped !== undefined && policy.whenSkipped === 'prove' && !(await lacksSessionTable(deps));
 
 /**
- * Says what a login has to show before anything is created for it. A policy that only watches concerns the score: a
- * factor that the tenant demands is demanded all the same.
+ * Decides what a login has to show before anything is created for it. A policy in monitor mode
+ * affects only the score: a factor that the tenant demands is still demanded.
  */
 export async function decideLogin(
   deps: DecideDeps,
@@ -56,7 +59,7 @@ export async function decideLogin(
   if (risk.decision === 'block' && !risk.monitor) return { kind: 'block', policy };
   const suspicious = risk.decision !== 'allow' && !risk.monitor;
   const skipCounts = await countsSkipped(deps, risk, policy);
-  // A session of this person was somebody else's: this is asked of people without a factor too.
+  // Someone else had a session of this person, so a proof is due even from people without a factor.
   const due = staff.mustProveLogin;
   if (!suspicious && !skipCounts && !due && policy.secondFactor === 'by_risk') {
     return { kind: 'allow', policy };
@@ -75,14 +78,15 @@ export async function decideLogin(
     kind: 'prove',
     policy,
     reasons: [...new Set([...risk.reasons, ...(suspicious ? [] : demands)])],
-    // A factor that counts no more lets its owner enrol one that does, and nothing else.
+    // A person whose only factors no longer count may enrol one that does, and nothing else.
     mustEnrol: counting.length === 0 && canEnrol && (always || hasFactor),
   };
 }
 
 /**
- * Says whether a refresh is let through, asked for a proof, or ends the sessions. Factors that a tenant demands at a
- * login are not asked for again here: only the score, and a skipped check if the tenant says so, matter.
+ * Decides whether a refresh is allowed, needs a proof, or ends the sessions. Factors that a tenant
+ * demands at login are not demanded again here: only the score counts, and a skipped check if the
+ * tenant's policy says so.
  */
 export async function decideRefresh(
   deps: DecideDeps,
@@ -90,7 +94,7 @@ export async function decideRefresh(
   risk: RiskAssessment,
 ): Promise<'allow' | 'step_up' | 'block'> {
   if (risk.decision !== 'allow') return risk.monitor ? 'allow' : risk.decision;
-  // A proof is worth something in a session only.
+  // A proof is stored on the session, so it is pointless without one.
   if (risk.skipped === undefined || staff.sessionId === null) return 'allow';
   const policy = await findPolicyInForce(deps, staff.tenantId, risk);
   if (!(await countsSkipped(deps, risk, policy))) return 'allow';

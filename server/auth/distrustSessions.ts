@@ -15,8 +15,9 @@ type DistrustDeps = Pick<Deps, 'clock' | 'logger' | 'metrics'>;
 const NOTHING: Forgotten = { devices: 0, networks: 0, countries: 0, addresses: 0 };
 
 /**
- * Forgets what sessions taught; see {@link forgetTaught}. Ending a thief's sessions must not wait for the scorer's
- * tables: while they are missing, nothing is forgotten, loudly.
+ * Forgets what sessions taught the scorer; see {@link forgetTaught}. If the scorer's tables are
+ * missing it logs an error, counts a metric and forgets nothing: ending an attacker's sessions must
+ * not wait for those tables.
  */
 export async function forgetOrWarn(
   deps: Pick<Deps, 'logger' | 'metrics'>,
@@ -34,25 +35,25 @@ export async function forgetOrWarn(
   }
 }
 
-/** What one session taught, if there is one: a copy of it was in somebody else's hands. */
+/** Selects what one session taught, if there is one, because someone else held a copy of it. */
 export const taughtBy = (sessionId: string | null): Pick<Taught, 'sessionIds' | 'since'> => ({
   sessionIds: sessionId === null ? [] : [sessionId],
   since: null,
 });
 
-/** Whose sessions were in somebody else's hands, since when, and who says so. */
+/** A staff member whose sessions someone else had, with the time and the source of the report. */
 export interface Compromise {
   staffId: string;
-  /** What was opened or learnt since then is not trusted either. Null: only what is live is not. */
+  /** Anything opened or learnt since then is distrusted too. Null distrusts only live sessions. */
   since: Date | null;
-  /** The person, by the button of a notice, or an operator. */
+  /** The person, by the button in a notice, or an operator. */
   via: 'notice' | 'operator';
   reason: 'security_event' | 'force_logout';
 }
 
 /**
- * Ends every session of a staff member of whom somebody else had one: what those sessions taught is forgotten, and the
- * next login takes a proof, whatever its score.
+ * Ends every session of a staff member after someone else had one of them, forgets what those
+ * sessions taught the scorer, and makes the next login need a step-up proof.
  * @throws AppError NOT_FOUND if the tenant has no such staff member
  */
 async function distrustStaff(
@@ -79,26 +80,28 @@ async function distrustStaff(
   });
 }
 
-/** The membership that was spoken of. */
+/** The membership that was reported. */
 export interface CompromisedStaff extends Compromise {
   tenantId: string;
   /**
-   * Given if the password of its person was used. A password that was set after the moment is another one, and stays:
-   * an old link must not expire it. Null: whenever it was set.
+   * Present if the person's password was used. A password set after `setBefore` is a different one
+   * and stays valid, so that an old link cannot expire it. Null expires the password whenever it
+   * was set.
    */
   passwordUsed?: { setBefore: Date | null };
 }
 
-/** What was done about it. */
+/** The outcome of {@link distrustSessions}. */
 export interface Distrusted {
   passwordExpired: boolean;
-  /** Whose histories the nodes must not keep. */
+  /** Staff members whose cached risk history every node must drop. */
   staff: readonly { tenantId: string; staffId: string }[];
 }
 
 /**
- * Puts a thief out. If the password was used it expires, and since it opens sessions in every tenant of its person, the
- * sessions of all of them end; else those of one tenant do.
+ * Ends an attacker's access. If the password was used, it expires, and the sessions in every tenant
+ * of the person end, because the password opens them all. Otherwise only the sessions in one tenant
+ * end.
  * @throws AppError NOT_FOUND if the tenant has no such staff member
  */
 export async function distrustSessions(

@@ -9,13 +9,16 @@ const PAGE = 500;
 
 type ReturnedDeps = Pick<Deps, 'db' | 'clock' | 'riskFacts'>;
 
-/** Which sessions may be among those that had ended. */
+/** Selects the sessions whose end may have been lost in a failover. */
 export interface ReturnedSessions {
-  /** All tenants if undefined. */
+  /** One tenant, or all tenants if undefined. */
   tenantId: string | undefined;
-  /** The last moment of which nothing is lost. */
+  /** The last moment for which no data was lost. */
   since: Date;
-  /** When the database that lost something went on: what began after it is in nobody else's hands. Until now if undefined. */
+  /**
+   * The moment when the database that lost data went on. Sessions that began later cannot be
+   * affected. Undefined means now.
+   */
   until: Date | undefined;
 }
 
@@ -37,7 +40,10 @@ async function forEachLive(
   } while (after);
 }
 
-/** Counts those whom {@link endReturnedSessions} would sign out, and changes nothing. */
+/**
+ * Counts the people and sessions that {@link endReturnedSessions} would sign out, and changes
+ * nothing.
+ */
 export async function countReturnedSessions(
   deps: ReturnedDeps,
   which: ReturnedSessions,
@@ -52,10 +58,11 @@ export async function countReturnedSessions(
 }
 
 /**
- * Ends the sessions that a failover may have brought back. A sign-out that was lost leaves no trace, and a thief's session
- * looks as busy as its owner's: so everybody who has a live session that began before `until` is signed out everywhere, one
- * transaction a person. A second call ends what the first one did not come to.
- * @returns how many there were; nothing is recorded if there was none
+ * Ends the sessions that a failover may have brought back. A lost sign-out leaves no trace, and an
+ * attacker's session looks as busy as its owner's. So everybody with a live session that began
+ * before `until` is signed out everywhere, in one transaction per person. After a failure, call it
+ * again to end the rest.
+ * @returns how many people and sessions were ended; nothing is recorded if there were none
  */
 export async function endReturnedSessions(
   deps: ReturnedDeps,
@@ -72,7 +79,7 @@ export async function endReturnedSessions(
       ended.sessions += sessions;
     });
   } finally {
-    // What was done before a fault is summed up all the same.
+    // Record the total even if a fault stopped the loop half-way.
     if (ended.people > 0) await recordSum(deps, ctx, which, ended);
   }
   return ended;

@@ -11,7 +11,7 @@ import { withSessionTable } from './withSessionTable';
 
 type EndDeps = Pick<Deps, 'db' | 'clock' | 'schemaGuard' | 'riskFacts'>;
 
-/** Signs this device out: its session and its refresh tokens end; nothing else does. */
+/** Signs this device out: ends its session and its refresh tokens, and nothing else. */
 export async function logout(
   deps: EndDeps,
   ctx: RequestContext,
@@ -22,7 +22,7 @@ export async function logout(
   await deps.db.transaction(async (tx) => {
     if (sessionId !== null) await endChallenges(tx, tenantId, { staffId, sessionId, now });
     if (sessionId === null) {
-      // While there are no sessions, `sid` is the token's family, or the session from before the outage.
+      // In degraded mode `sid` is the token's family, or the session from before the outage.
       await revokeFamily(tx, tenantId, { staffId, familyId: sid, reason: 'logout', now });
       await revokeSessionTokens(tx, tenantId, { sessionId: sid, reason: 'logout', now });
     } else {
@@ -39,9 +39,10 @@ export async function logout(
 }
 
 /**
- * Signs out whoever shows a refresh token, live or not: its chain and its session end. Signing out must work if the access
- * token is over, and if a refresh waits for a proof that nobody gives. A token that is unknown, or whose chain has ended,
- * changes nothing (RFC 7009 2.2), and a rotated one is no theft here: it ends no more than it could have used.
+ * Signs out the holder of a refresh token, live or not: ends its chain and its session. Signing out
+ * must work after the access token has expired, and while a refresh waits for a proof that nobody
+ * gives. An unknown token, or one whose chain has ended, changes nothing (RFC 7009 2.2). A rotated
+ * token does not count as theft here, because it ends no more than it could have used.
  */
 export async function logoutByToken(
   deps: EndDeps & Pick<Deps, 'keys'>,
@@ -76,7 +77,7 @@ export async function logoutByToken(
   );
 }
 
-/** Signs a person out of this tenant on all devices, this one too. */
+/** Signs a person out of this tenant on all devices, including this one. */
 export async function logoutAll(
   deps: EndDeps,
   ctx: RequestContext,
@@ -99,8 +100,8 @@ export async function logoutAll(
 }
 
 /**
- * Ends one session of the person who asks.
- * @throws AppError NOT_FOUND for a session that is not theirs, just as for one that does not exist
+ * Ends one of the caller's own sessions.
+ * @throws AppError NOT_FOUND for a session of somebody else, exactly as for one that does not exist
  */
 export async function endSession(
   deps: EndDeps,

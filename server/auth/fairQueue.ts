@@ -1,6 +1,9 @@
 import { AppError } from '../errors';
 
-/** Who asks for a place: the address block, and whether device or network is one that somebody has signed in from. */
+/**
+ * A login that asks for a place in the queue: its address block, and whether somebody has signed in
+ * from its device or network before.
+ */
 export interface Applicant {
   block: string;
   familiar: boolean;
@@ -11,7 +14,10 @@ interface Waiting {
   refuse: (error: AppError) => void;
 }
 
-/** One line a block; the lines take turns, so that a long one delays itself alone. */
+/**
+ * Keeps one line per address block and takes from the lines in turn, so that a long line delays
+ * only itself.
+ */
 function createLines() {
   const lines = new Map<string, Waiting[]>();
   const size = () => [...lines.values()].reduce((sum, line) => sum + line.length, 0);
@@ -32,7 +38,10 @@ function createLines() {
       if (line.length > 0) lines.set(block, line);
       return one;
     },
-    /** Takes the newest out of the longest line, if it is longer than `least`. */
+    /**
+     * Removes and returns the newest entry of the longest line, if that line is longer than
+     * `least`.
+     */
     dropFromLongest(least: number): Waiting | undefined {
       const [block, longest] = [...lines].sort(([, a], [, b]) => b.length - a.length)[0] ?? [];
       if (block === undefined || !longest || longest.length <= least) return undefined;
@@ -43,26 +52,30 @@ function createLines() {
   };
 }
 
-/** Before anything was measured. */
+/** Assumed duration of a job until one has been measured. */
 const FIRST_GUESS_MS = 250;
-/** A quarter of the waiting places is for devices and networks that somebody has signed in from. */
+/**
+ * A quarter of the waiting places is reserved for devices and networks that somebody has signed in
+ * from.
+ */
 const KEPT_SHARE = 4;
 
 export interface FairQueue {
   /**
    * Runs a job as soon as it is this applicant's turn.
-   * @param describe says who it is; asked only if there is somebody to wait for
-   * @throws AppError HASHING_BUSY if all places are taken, before the job has begun
+   * @param describe describes the applicant; called only if the job has to wait
+   * @throws AppError HASHING_BUSY if all places are taken; the job has not begun then
    */
   admit<T>(describe: () => Promise<Applicant>, job: () => Promise<T>): Promise<T>;
 }
 
 /**
- * A bounded queue in front of the password hashes: past so many, memory would be the queue. Address blocks take turns. If
- * it is full, the newest of the longest line gives way to a block with a shorter one, so that one address cannot keep the
- * others out; and strangers never take the places that are kept for those who are familiar.
- * @param places how many may run or wait
- * @param width how many may run at once
+ * Creates a bounded queue in front of the password hashes; without a bound, waiting logins would
+ * fill the memory. Address blocks take turns. If the queue is full, the newest entry of the longest
+ * line gives way to a block with a shorter line, so that one address cannot keep the others out.
+ * Unfamiliar applicants never get the places reserved for familiar ones.
+ * @param places how many jobs may run or wait
+ * @param width how many jobs may run at once
  */
 export function createFairQueue(places: number, width: number): FairQueue {
   const familiar = createLines();
@@ -73,7 +86,7 @@ export function createFairQueue(places: number, width: number): FairQueue {
   let familiarNext = true;
   let averageMs = FIRST_GUESS_MS;
 
-  /** The time after which those who are here now will be done. */
+  /** Builds the error with the estimated time, in seconds, until the jobs here now are done. */
   function busy(): AppError {
     const ahead = running + familiar.size() + strangers.size();
     const seconds = Math.ceil((ahead * averageMs) / width / 1000);
@@ -82,11 +95,11 @@ export function createFairQueue(places: number, width: number): FairQueue {
     });
   }
 
-  /** @returns false if there is no place, and nobody who has to give way */
+  /** @returns false if there is no place and no waiting entry has to give way */
   function makeRoom({ block, familiar: known }: Applicant): boolean {
     const all = familiar.size() + strangers.size();
     if (all < waitingPlaces && (known || strangers.size() < strangersPlaces)) return true;
-    // The strangers have fewer than their share, so the others have more than theirs.
+    // Strangers hold less than their share, so the familiar lines hold more than theirs.
     const short = !known && strangers.size() < strangersPlaces;
     const mine = known ? familiar : strangers;
     const dropped = short
@@ -100,7 +113,8 @@ export function createFairQueue(places: number, width: number): FairQueue {
     const [first, second] = familiarNext ? [familiar, strangers] : [strangers, familiar];
     const next = first.next() ?? second.next();
     familiarNext = !familiarNext;
-    // The turn is handed on, not given back and taken again: nobody can slip in between.
+    // Hand the turn on directly. If it were released and taken again, another job could slip in
+    // between.
     if (next) next.start();
     else running -= 1;
   }

@@ -10,11 +10,11 @@ import { invalidateSessions } from './invalidateSessions';
 import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
 
-/** What an operator knows of sessions that somebody else had. */
+/** An operator's report that someone else had sessions of a person. */
 export interface KnownCompromise {
-  /** What was opened or learnt since then is not trusted either. Null: only what is live is not. */
+  /** Anything opened or learnt since then is distrusted too. Null distrusts only live sessions. */
   since: Date | null;
-  /** The password was used by somebody else: it expires, in every tenant of its person. */
+  /** Someone else used the password: it expires, for every tenant of the person. */
   expirePassword: boolean;
 }
 
@@ -40,8 +40,10 @@ async function end(
 }
 
 /**
- * Signs a staff member out everywhere; their next request is refused, on every node, and a mail tells them.
- * @param compromise given if somebody else had a session: what it taught is forgotten, and the next login takes a proof
+ * Signs a staff member out everywhere. Their next request is refused on every node, and a mail
+ * informs them.
+ * @param compromise given if someone else had a session: what it taught the scorer is forgotten,
+ * and the next login needs a step-up proof
  * @returns whether their password was expired
  * @throws AppError NOT_FOUND if the tenant has no such staff member
  */

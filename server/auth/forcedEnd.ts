@@ -6,21 +6,25 @@ import { findTokenEnd } from './rotationStore';
 import { findSessionEnd } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
-/** Reasons for which somebody else ends a person's sessions: the person must learn it, and which. */
+/**
+ * Reasons for which a person's sessions are ended by someone or something else. The person must be
+ * told of the end and its reason.
+ */
 const FORCED = ['reuse_detected', 'security_event', 'force_logout'] as const;
 export type ForcedReason = (typeof FORCED)[number];
 
-/** @returns the reason, if a person did not end the session themselves; undefined for every other end, and for none */
+/** @returns the reason if the session was forcibly ended; undefined for any other end, or none */
 export const toForced = (reason: RevokeReason | null | undefined): ForcedReason | undefined =>
   FORCED.find((forced) => forced === reason);
 
-/** The body is the contract's: the reason and nothing else. */
+/** The API contract fixes the body: the reason and nothing else. */
 export const forcedLogout = (reason: ForcedReason, headers: Record<string, string> = {}) =>
   new AppError('FORCE_LOGOUT', { extra: { reason }, headers });
 
 /**
- * Looks for why a chain of refresh tokens was ended for its owner: at the session first, because a rotated link keeps
- * `rotation` as its reason, and then at the links of the chain, because there may be no session.
+ * Finds why a chain of refresh tokens was forcibly ended. It looks at the session first, because a
+ * rotated link keeps `rotation` as its reason, and then at the links of the chain, because there
+ * may be no session.
  */
 export async function findForcedEnd(
   deps: Pick<Deps, 'schemaGuard'> & { db: Db },

@@ -2,10 +2,10 @@ import { sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 
-/** Sessions in one transaction: each may have thousands of tokens, which go first. */
+/** Sessions per transaction: each may have thousands of tokens, which are moved first. */
 const SESSIONS_AT_ONCE = 50;
 
-/** By the database's clock: a node whose clock is ahead must not purge what is alive. */
+/** Uses the database's clock: a node whose clock is ahead must not purge live rows. */
 const keptSince = (days: number) => sql`now() - make_interval(days => ${days})`;
 
 async function move(tx: Tx, statement: SQL): Promise<number> {
@@ -68,20 +68,21 @@ async function moveSessionBatch(tx: Tx, keepDays: number, most: number): Promise
 }
 
 /**
- * Moves a batch of sessions whose absolute end passed long ago to the history, with their tokens and challenges. Nothing
- * of a family goes before all of it has ended for that long, so that a replay is detected until then. Other nodes do
- * other batches.
- * @param keepDays days after the absolute end
- * @param most tokens, and as many challenges, in one transaction
- * @returns how many rows went; 0 if nothing is left to do here
+ * Moves a batch of sessions whose absolute end passed long ago to the history, with their tokens
+ * and challenges. A token family stays complete until all of it has been over for that long, so
+ * that replays are detected until then. Nodes that run this at the same time move different
+ * batches.
+ * @param keepDays days to keep a session after its absolute end
+ * @param most limit of tokens, and of challenges, in one transaction
+ * @returns how many rows were moved; 0 if nothing is left to do here
  */
 export const purgeSessions = (db: Db, keepDays: number, most = 500): Promise<number> =>
   db.transaction((tx) => moveSessionBatch(tx, keepDays, most));
 
 /**
- * The same for tokens that never had a session, because there was no table for it. A family that got one later goes with
- * that session.
- * @returns how many rows went; 0 if nothing is left to do here
+ * Moves a batch of tokens that never had a session, because `user_sessions` was missing. A family
+ * that got a session later moves with that session.
+ * @returns how many rows were moved; 0 if nothing is left to do here
  */
 export function purgeTokensWithoutSession(db: Db, keepDays: number, most = 500): Promise<number> {
   const cut = keptSince(keepDays);
@@ -100,8 +101,9 @@ export function purgeTokensWithoutSession(db: Db, keepDays: number, most = 500):
 }
 
 /**
- * Moves a batch of challenges that were opened long ago to the history, those of logins too, which have no session.
- * @returns how many rows went; 0 if nothing is left to do here
+ * Moves a batch of challenges that were opened long ago to the history, including those of logins,
+ * which have no session.
+ * @returns how many rows were moved; 0 if nothing is left to do here
  */
 export const purgeChallenges = (db: Db, keepDays: number, most = 500): Promise<number> =>
   db.transaction((tx) =>

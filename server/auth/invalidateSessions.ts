@@ -11,11 +11,11 @@ import type { SessionMode } from './withSessionTable';
 type AllSessionsReason = 'logout' | 'manual' | 'force_logout' | 'reuse_detected' | 'security_event';
 
 /**
- * Ends every session of a staff member: the version goes up, which refuses each access token at its next
- * use, and live sessions and refresh tokens are marked with the reason; dead ones stay as they ended. Logins and step-ups
- * that wait for a proof, or have one, end too. Rows are locked staff first, then challenges, sessions and tokens, as
- * everywhere.
- * @throws AppError NOT_FOUND where the tenant has no such staff member
+ * Ends every session of a staff member. It raises the version, which refuses each access token at
+ * its next use, and marks live sessions and refresh tokens with the reason; rows that had ended
+ * stay unchanged. Pending or verified login and step-up challenges end too. Every path locks staff
+ * first, then challenges, sessions and tokens.
+ * @throws AppError NOT_FOUND if the tenant has no such staff member
  */
 export async function invalidateSessions(
   tx: Tx,

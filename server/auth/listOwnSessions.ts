@@ -8,7 +8,7 @@ type Session = NonNullable<Awaited<ReturnType<typeof findAskingSession>>>;
 
 export interface SessionsPage {
   sessions: (Session & { current: boolean })[];
-  /** Where the next page begins; null on the last. */
+  /** The cursor of the next page; null on the last page. */
   nextCursor: string | null;
 }
 
@@ -18,16 +18,16 @@ const isNewer = (one: Session, other: Session) => {
 };
 
 const NIL = '00000000-0000-0000-0000-000000000000';
-/** Just above a row: the next page begins with it. */
+/** Returns a cursor just above a row, so that the next page begins with it. */
 const above = ({ createdAt }: Session): TimeCursor => ({
   occurredAt: new Date(createdAt.getTime() + 1),
   id: NIL,
 });
 
 /**
- * The live sessions of the person who asks, newest first, a page at a time. The one that asks is always on the first page
- * and on no other, and is marked.
- * @throws AppError INVALID_INPUT for a cursor that was not handed out
+ * Lists the live sessions of the caller, newest first, one page at a time. The current session is
+ * marked, and always appears on the first page and on no other.
+ * @throws AppError INVALID_INPUT for a cursor that the server did not issue
  */
 export async function listOwnSessions(
   deps: Pick<Deps, 'db' | 'clock'>,

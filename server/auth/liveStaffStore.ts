@@ -1,22 +1,26 @@
 import { sql } from 'drizzle-orm';
 import type { Db } from '../db';
 
-/** Somebody who could go on without signing in again. */
+/** A staff member who could go on without signing in again. */
 export interface LiveStaff extends Record<string, unknown> {
   tenantId: string;
   staffId: string;
   sessions: number;
 }
 
-/** The staff member after whom a page begins: in the order of tenants and ids. */
+/** The staff member after whom a page begins, in the order of tenant and staff ids. */
 export type StaffCursor = Pick<LiveStaff, 'tenantId' | 'staffId'>;
 
-/** A page of staff. @returns whom to go on after, undefined at the end; and those of the page who have something live */
+/**
+ * Reads a page of staff.
+ * @returns those of the page who have a live session or token, and the cursor of the next page,
+ * undefined at the end
+ */
 export async function listLiveStaff(
   db: Db,
   query: {
     tenantId: string | undefined;
-    /** Only what began before it counts; everything if undefined. */
+    /** Counts only sessions and tokens that began before this time; all if undefined. */
     until: Date | undefined;
     after: StaffCursor | undefined;
     limit: number;

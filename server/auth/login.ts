@@ -59,17 +59,23 @@ export type LoginDeps = Pick<
 export interface LoginInput {
   email: string;
   password: string;
-  /** Slug or id. */
+  /** Slug or id of the tenant. */
   tenant?: string | undefined;
   rememberMe: boolean;
-  /** From the body or the cookie: the challenge of an earlier 428, perhaps verified by now. */
+  /**
+   * From the body or the cookie: the challenge of an earlier 428, which may have been verified
+   * since.
+   */
   challengeId?: string | undefined;
   device: DeviceIdentity;
-  /** Is told which device cookie the browser is to keep. */
+  /** Called with the device cookie that the browser should keep. */
   onDevice?: (cookie: string) => void;
 }
 
-/** The answer to a login that goes on only once a factor is enrolled with its challenge. */
+/**
+ * Builds the answer to a login that can only go on once a factor has been enrolled with its
+ * challenge.
+ */
 export const enrolmentRequired = (challengeId: string | undefined) =>
   new AppError('ENROLMENT_REQUIRED', {
     detail:
@@ -77,7 +83,7 @@ export const enrolmentRequired = (challengeId: string | undefined) =>
     extra: { mustEnrol: true, challengeId },
   });
 
-/** One who has shown the right password, and what the scorer says of them. */
+/** A person who has shown the right password, with the scorer's assessment. */
 interface Candidate {
   account: Account;
   membership: Membership;
@@ -158,7 +164,8 @@ async function demandStepUp(deps: LoginDeps, ctx: RequestContext, who: Judged): 
 }
 
 /**
- * The proof was given, and the factor is not enrolled yet: another challenge would only cost another mail.
+ * Throws if the proof was given but the factor is not enrolled yet: another challenge would only
+ * cost another mail.
  * @throws AppError ENROLMENT_REQUIRED
  */
 async function assertEnrolled(deps: LoginDeps, { membership, input }: Candidate): Promise<void> {
@@ -168,12 +175,13 @@ async function assertEnrolled(deps: LoginDeps, { membership, input }: Candidate)
   if (await mustStillEnrol(deps.db, query)) throw enrolmentRequired(input.challengeId);
 }
 
-/** Uses up the verified challenge, if there is one for this person: it lets one login through, once. */
+/** Consumes the verified challenge, if this person has one. It lets one login through, once. */
 async function passByChallenge(deps: LoginDeps, tx: Tx, who: Judged): Promise<boolean> {
   const { challengeId } = who.input;
   if (challengeId === undefined) return false;
   const begun = readBegunLogin(deps.keys, challengeId);
-  // One that began with the factor was not asked for by this score: it does not undo a block.
+  // A login that began with the factor was not challenged because of this score, so it cannot lift
+  // a block.
   if (begun && who.decision.kind === 'block') return false;
   const id = begun?.id ?? fromChallengeId(deps.keys, challengeId);
   if (id === null) return false;
@@ -182,13 +190,13 @@ async function passByChallenge(deps: LoginDeps, tx: Tx, who: Judged): Promise<bo
   return (await consumeLoginChallenge(tx, query)) !== undefined;
 }
 
-/** What let a login in: nothing spoke against it, a proof, or a policy that only watches. */
+/** Names the reason why a login was let in: no finding, a proof, or a policy in monitor mode. */
 function outcomeOf({ risk, decision }: Judged, stepUp: boolean): RiskOutcome {
   if (risk.decision === 'allow' && decision.kind === 'allow') return 'allowed';
   return stepUp ? 'passed' : 'monitored';
 }
 
-/** A candidate, and what they have to show. */
+/** A candidate, with the decision about what they have to show. */
 interface Judged extends Candidate {
   decision: LoginDecision;
 }
@@ -217,7 +225,7 @@ async function rehash(
   });
 }
 
-/** @returns the tokens, or undefined where nothing lets this login through */
+/** @returns the tokens, or undefined if this login is not let through */
 async function enter(
   deps: LoginDeps,
   tx: Tx,
@@ -226,10 +234,11 @@ async function enter(
   who: Judged & { newHash: string | undefined },
 ): Promise<Entry | undefined> {
   const { tenantId, staffId } = who.membership;
-  // Before the challenge is used up: rows are locked staff first, as everywhere. Without one the lock comes late, so that
-  // many logins of one person at once do not wait for each other.
+  // Lock the staff row before the challenge: every path locks in this order, so that none deadlock.
+  // Without a challenge the lock comes late, so that concurrent logins of one person do not wait
+  // for each other.
   if (who.input.challengeId !== undefined) await lockStaff(tx, tenantId, staffId);
-  // Used up also where the score alone would do: no second login may come of it.
+  // Consume the challenge even if the score alone would do, so that no second login can use it.
   const stepUp = await passByChallenge(deps, tx, who);
   if (who.decision.kind !== 'allow' && !stepUp) return undefined;
   const { account, membership, risk, input } = who;
@@ -248,14 +257,19 @@ async function enter(
     stepUp,
     maxSessions: who.decision.policy.maxSessions,
   });
-  // The staff member's row is locked by now: a new password locks it before the person's, and would wait for this one.
+  // The staff row is locked by now. A password change locks it before the user row; locking them in
+  // the opposite order here could deadlock.
   await rehash(tx, ctx, who);
-  // After the lock that opening a session takes: whoever shows a code locks the staff member before the counters too.
+  // After the lock that opening a session takes, because showing a code also locks the staff member
+  // before the counters.
   await forgetGuesses(deps, tx, account.email);
   return { tokens, outcome, stepUp };
 }
 
-/** Takes a place in the queue of hashes only for the password itself, and only if the address may have one. */
+/**
+ * Checks the password. Only this part of a login takes a place in the hash queue, and only if the
+ * address may have one.
+ */
 async function checkPassword(deps: LoginDeps, ctx: RequestContext, input: LoginInput) {
   const credentials = { ...input, cookieDeviceHashes: input.device.cookieHashes };
   const approach = await approachLogin(deps, ctx, credentials);
@@ -264,10 +278,10 @@ async function checkPassword(deps: LoginDeps, ctx: RequestContext, input: LoginI
 }
 
 /**
- * Signs a person in: find the tenant and check the credentials, score, decide, and only then create
- * anything.
- * @throws AppError INVALID_CREDENTIALS, TENANT_SELECTION_REQUIRED, STEP_UP_REQUIRED, LOGIN_BLOCKED,
- *   TOO_MANY_ATTEMPTS, HASHING_BUSY
+ * Signs a person in: checks the credentials, finds the tenant, scores, decides, and only then
+ * creates anything.
+ * @throws AppError INVALID_CREDENTIALS, TENANT_SELECTION_REQUIRED, ENROLMENT_REQUIRED,
+ * STEP_UP_REQUIRED, LOGIN_BLOCKED, TOO_MANY_ATTEMPTS, HASHING_BUSY
  */
 export async function login(
   deps: LoginDeps,
@@ -292,7 +306,7 @@ export async function login(
   });
   const scored = await assessRisk(deps, ctx, attempt);
   const decision = await decideLogin(deps, membership, scored);
-  // What is told and recorded names every reason to ask for a proof.
+  // The client and the audit log get every reason to ask for a proof, not only those of the score.
   const risk = decision.kind === 'prove' ? { ...scored, reasons: decision.reasons } : scored;
   const who = { account, membership, risk, input, decision };
   const newHash = deps.passwords.isOutdated(account.passwordHash)
@@ -305,9 +319,10 @@ export async function login(
     return decision.kind === 'block' ? block(deps, ctx, who) : demandStepUp(deps, ctx, who);
   }
   const told = noticeNewDevice(deps, ctx, membership, input.device.compared);
-  // Where the history could not be read in time a moment ago, nobody waits for it now.
+  // If the history could not be read in time a moment ago, do not wait for it again.
   if (!risk.skipped) await told;
-  // What nobody judged, or what would have needed a proof and gave none, must not become what is usual.
+  // A login that was not scored, or that would have needed a proof and gave none, must not teach
+  // the scorer what is usual.
   if (entry.stepUp || (!risk.skipped && entry.outcome !== 'monitored')) {
     const { tenantId, staffId } = membership;
     const owner = { tenantId, userId: account.userId, staffId };

@@ -13,7 +13,7 @@ import { withSessionTable } from './withSessionTable';
 
 const familyOf = (token: StoredToken) => token.familyId ?? token.id;
 
-/** @returns the first of these tokens that was issued, and its row */
+/** @returns the first of these tokens that was issued, with its row */
 export async function findIssued(
   deps: Pick<Deps, 'db' | 'keys'>,
   derived: readonly string[],
@@ -28,9 +28,10 @@ export async function findIssued(
 type ReissueDeps = Pick<Deps, 'db' | 'clock' | 'config' | 'schemaGuard'>;
 
 /**
- * Whether a token that was issued at `since` may be handed out once more: it was not used, nothing has ended it, and it
- * is not too long ago. A node whose clock is behind finds a `since` that is still to come: that is not too long ago.
- * @returns where its session is at home, or undefined if it may not
+ * Decides whether a token that was issued at `since` may be returned once more: it must be unused,
+ * not ended, and recent enough. If this node's clock is behind, `since` may lie in the future; that
+ * counts as recent.
+ * @returns the stored origin of its session, or undefined if the token may not be returned
  */
 export async function mayReissue(
   deps: ReissueDeps,
@@ -49,7 +50,10 @@ export async function mayReissue(
   });
 }
 
-/** Each answer that is given again is another copy of a token: the log has all of them. */
+/**
+ * Records that a token was returned again. Each such answer is another copy of the token, so the
+ * audit log holds all of them.
+ */
 export async function recordReissue(
   deps: Pick<Deps, 'db'>,
   ctx: RequestContext,
@@ -65,11 +69,13 @@ export async function recordReissue(
 }
 
 /**
- * A rotated token came back with an idempotency key. If the successor that the two derive exists, the request comes
- * from the client that made the first one: it is never theft, however late it arrives.
- * @returns the chain again if its end was not used yet; undefined if the key is not that of the first request
- * @throws AppError INVALID_REFRESH_TOKEN if it is too late, FORCE_LOGOUT if the chain was ended for its owner; nothing
- *   is revoked
+ * Answers a rotated token that came back with an idempotency key. If the successor derived from the
+ * two exists, the request comes from the client that made the first one, so it is never treated as
+ * theft, however late it arrives.
+ * @returns the chain again if its newest token is unused; undefined if the key is not that of the
+ * first request
+ * @throws AppError INVALID_REFRESH_TOKEN if it is too late, FORCE_LOGOUT if the chain was forcibly
+ * ended; nothing is revoked
  */
 export async function answerAgain(
   deps: RefreshDeps,
@@ -96,7 +102,7 @@ export async function answerAgain(
       ...{ tenantId, userId, staffId, sessionId, familyId, sessionVersion, rememberMe, expiresAt },
       spentId: spent.id,
       successorId: successor.id,
-      // As with the first answer: asking again must not hide that a session has moved.
+      // The same origin as with the first answer: a retry must not hide that a session has moved.
       sessionCountry: origin.country,
       sessionNetwork: origin.network,
       sessionDevices: origin.deviceHashes,

@@ -8,10 +8,11 @@ import type { Account } from './accountStore';
 type GuessDeps = NoticeDeps & Pick<Deps, 'db'>;
 
 /**
- * Tells the owner of an account that guessing has closed it to strangers: for the rest of the window, or until they sign
- * in or are unlocked; each once a day. It runs beside the answer and looks the same up to the mail for an account that
- * does not exist: neither the answer nor its time tells which it was.
- * @param subject under which the account's failures are counted
+ * Mails the owner of an account that guessing has locked it for strangers: either for the rest of
+ * the window, or until they sign in or are unlocked. Each kind is sent at most once a day. It runs
+ * beside the answer, and does the same look-ups for an account that does not exist, so neither the
+ * answer nor its time reveals which it was.
+ * @param subject the key under which the account's failures are counted
  */
 export function noticeGuesses(
   deps: GuessDeps,
@@ -24,7 +25,7 @@ export function noticeGuesses(
     const told = attemptSubject(deps.keys, 'told-of-guesses', subject);
     const counts = await readAttempts(deps.db, [{ scope: 'account', subject }], now);
     const forGood = (counts.get('account')?.tries ?? 0) >= TRIES_FOR_STRANGERS;
-    // Once a window for each state: a flood of tries must not become a flood of look-ups.
+    // Once per window for each state, so that a flood of tries does not cause a flood of look-ups.
     const key = { scope: 'account' as const, subject: `${told}${forGood ? '+' : ''}` };
     if (!(await isFirstInWindow(deps.db, key, now))) return;
     const membership = account?.active && account.memberships.find(({ active }) => active);

@@ -4,10 +4,10 @@ import { queueNotice } from '../mail';
 import type { NoticeDeps } from '../mail';
 
 /**
- * Tells somebody of a login on a device that none of theirs has succeeded on before; of a first login there is nothing
- * to tell. To be called before the login teaches what it knows. Like scoring it is advice: where it fails the login
- * stands, and the log and a metric say so.
- * @param deviceHashes what identified the device at this login
+ * Mails a person about a login on a device on which they have never signed in before; a first login
+ * sends nothing. Call it before the login teaches the scorer its device. It must not fail a login:
+ * a fault is logged and counted in a metric.
+ * @param deviceHashes the hashes that identified the device at this login
  */
 export async function noticeNewDevice(
   deps: NoticeDeps & Pick<Deps, 'db' | 'riskFacts'>,
@@ -18,7 +18,7 @@ export async function noticeNewDevice(
   if (!deps.mail.isAvailable()) return;
   try {
     const { deviceHashes: known, lastLoginAt } = await deps.riskFacts.read(tenantId, staffId);
-    // Somebody whose devices were all forgotten has signed in before: they are told of each.
+    // A person whose devices were all forgotten has a last login, so they are told of each device.
     if (known.size === 0 && lastLoginAt === null) return;
     if (deviceHashes.some((hash) => known.has(hash))) return;
     const staff = { tenantId, staffId };

@@ -1,7 +1,7 @@
 import { tellsOfPassword } from '../mail';
 import type { NoticeKind } from '../mail';
 
-/** One small page: it needs no script, loads nothing, and names nobody. */
+/** Renders one small page. It needs no script, loads nothing and contains no names. */
 const page = (title: string, body: string) => `<!doctype html>
 <html lang="en">
 <head>
@@ -49,10 +49,10 @@ const DONE_PAGE_OF_PASSWORD = done(
 administrator what happened, and ask for a new password: an operator of this service can set one.`,
 );
 
-/** Asks before anything happens; the form goes to the page's own address. */
+/** Returns the page that asks for confirmation. Its form posts to the page's own address. */
 export const askPage = (kind: NoticeKind): string =>
   tellsOfPassword(kind) ? ASK_PAGE_OF_PASSWORD : ASK_PAGE;
 
-/** Says what was done, and what to do next. */
+/** Returns the page that reports what was done and what to do next. */
 export const donePage = (kind: NoticeKind): string =>
   tellsOfPassword(kind) ? DONE_PAGE_OF_PASSWORD : DONE_PAGE;

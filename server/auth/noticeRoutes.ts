@@ -8,13 +8,13 @@ import { askPage, donePage } from './noticePages';
 
 const params = z.object({ token: z.string() });
 
-/** For people in a browser; nothing here is for search engines. */
+/** Sends a page for people in a browser; search engines must not index it. */
 function sendPage(res: Response, page: string): void {
   res.setHeader('x-robots-tag', 'noindex, nofollow');
   res.type('html').send(page);
 }
 
-/** What the link in a notice leads to. Neither reads a body: the form sends an empty one. */
+/** The routes behind the link in a notice. Neither reads a body: the form posts an empty one. */
 export const noticeRoutes = (deps: Deps) => ({
   notice: endpoint({
     summary: 'A page that asks whether to end all sessions; it changes nothing',

@@ -5,7 +5,8 @@ import { AppError } from '../errors';
 import type { Membership } from './accountStore';
 
 /**
- * The answer confirms the password and names tenants: each of them can see that it did.
+ * Answers with the tenants to choose from. The answer confirms the password and names the tenants,
+ * so each of them gets an audit event.
  * @throws AppError TENANT_SELECTION_REQUIRED
  */
 export async function offerTenants(

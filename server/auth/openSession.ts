@@ -13,36 +13,42 @@ export interface NewSession {
   tenantId: string;
   userId: string;
   staffId: string;
-  /** The version when the password was checked: what ended the sessions since then ends this login too. */
+  /**
+   * The version when the password was checked. If the sessions were ended since then, this login
+   * fails too.
+   */
   sessionVersion: number;
-  /** What identified the device at this login. */
+  /** The hashes that identified the device at this login. */
   deviceHashes: readonly string[];
   rememberMe: boolean;
   score: number;
   reasons: string[];
-  /** Whether a verified challenge let this login through. */
+  /** True if a verified challenge let this login through. */
   stepUp: boolean;
-  /** How many live sessions the tenant's policy lets this person have, this one included. */
+  /** The most live sessions that the tenant's policy allows this person, including this one. */
   maxSessions: number;
-  /** The first link of the chain; a random one unless the client may have to ask for it again. */
+  /**
+   * The first token of the chain; random if undefined. Set it if the client may have to ask for it
+   * again.
+   */
   refreshToken?: string | undefined;
 }
 
-/** What a client gets for a login or a refresh that was allowed. */
+/** The answer to a login or a refresh that was allowed. */
 export interface TokenPair {
   accessToken: string;
   refreshToken: string;
   requiresStepUp: false;
   tokenType: 'Bearer';
-  /** Seconds. */
+  /** In seconds. */
   expiresIn: number;
   refreshExpiresAt: string;
   sessionId: string | null;
-  /** True where `user_sessions` was missing: the tokens live by `session_version` alone. */
+  /** True if `user_sessions` was missing: only `session_version` can revoke these tokens. */
   degraded?: true;
 }
 
-/** A refresh token on its way to the client, and how long a browser may keep it. */
+/** A refresh token to be sent to the client, and how long a browser may keep it. */
 export interface IssuedToken {
   refreshToken: string;
   expiresAt: Date;
@@ -51,7 +57,7 @@ export interface IssuedToken {
 
 type OpenDeps = Pick<Deps, 'clock' | 'random' | 'keys' | 'config' | 'accessTokens' | 'metrics'>;
 
-/** When a session ends for good, and how long its first token may lie unused. */
+/** Returns when a session ends for good, and when its first token expires if it is not used. */
 export function sessionLifetimes(deps: Pick<Deps, 'config'>, rememberMe: boolean, now: Date) {
   const { refreshAbsoluteSec, refreshIdleSec, refreshShortSec, refreshShortIdleSec } = deps.config;
   const absoluteSec = rememberMe ? refreshAbsoluteSec : refreshShortSec;
@@ -63,10 +69,11 @@ export function sessionLifetimes(deps: Pick<Deps, 'config'>, rememberMe: boolean
 }
 
 /**
- * Opens a session with the first link of its token chain and records the login, all in the caller's
- * transaction. The version is read in it: a session never begins under a version that has passed. The caller holds the
- * lock of the staff member's row, so that logins of one person at the same moment count each other.
- * @throws AppError INVALID_CREDENTIALS if the member was disabled, or their sessions were ended, in the meantime
+ * Opens a session with the first token of its chain and records the login, all in the caller's
+ * transaction. It reads the version in that transaction, so a session never begins under an
+ * outdated version.
+ * @throws AppError INVALID_CREDENTIALS if the member was disabled, or their sessions were ended, in
+ * the meantime
  */
 export async function openSession(
   deps: OpenDeps,
@@ -114,7 +121,8 @@ export async function openSession(
   });
   await recordLogin(tx, ctx, request, sessionId);
   if (sessionId !== null) {
-    // Last, and held for two statements: what is counted after it holds every login that was faster.
+    // Lock last, and only for two statements. The count that follows then includes every login that
+    // committed first.
     await lockStaff(tx, tenantId, staffId);
     const bound = { staffId, sessionVersion: staff.sessionVersion, most: request.maxSessions, now };
     await boundSessions(tx, ctx, tenantId, { ...bound, opened: sessionId });
@@ -146,7 +154,10 @@ async function recordLogin(
   });
 }
 
-/** Adds the access token to a refresh token, and says so where there is no session behind them. */
+/**
+ * Adds the access token to a refresh token, and marks the pair as degraded if there is no session
+ * behind it.
+ */
 export function toTokenPair(
   deps: Pick<Deps, 'accessTokens' | 'metrics'>,
   subject: {

@@ -7,25 +7,27 @@ import type { FairQueue } from './fairQueue';
 export interface PasswordHasher extends FairQueue {
   hash(password: string): Promise<string>;
   /**
-   * Compares a password with a stored hash, and does the same work if there is none. The time an answer takes does not tell
-   * whether there was one, nor at which cost it was made: one hash is computed for each cost that is in use.
-   * @param stored null for an account that does not exist, or whose password must not be looked at: the answer is false
-   * @returns whether the password fits; false also for a stored value that is no hash
+   * Compares a password with a stored hash, and does the same work if there is none. One hash is
+   * computed for each cost in use, so the time reveals neither whether the account exists nor the
+   * cost of its hash.
+   * @param stored null for an account that does not exist, or whose password must not be checked;
+   * the answer is false then
+   * @returns whether the password matches; false also for a stored value that is not a hash
    */
   verify(stored: string | null, password: string): Promise<boolean>;
-  /** Whether the stored hash was made at another cost than today's. */
+  /** Returns whether the stored hash was made with another cost than the configured one. */
   isOutdated(stored: string): boolean;
 }
 
 type HashingConfig = Pick<Config, 'argon2' | 'hashConcurrency' | 'hashQueueLimit'>;
 
 /**
- * NIST SP 800-63B-4 3.1.1.2: normalised before hashing, so that one password typed on two keyboards is one
- * password.
+ * NIST SP 800-63B-4 3.1.1.2: normalised before hashing, so that a password typed on two keyboards
+ * gives the same hash.
  */
 const normalise = (password: string) => password.normalize('NFKC');
 
-/** Lets `concurrency` jobs run at once; the others wait in order. */
+/** Creates a queue that runs `concurrency` jobs at once; the others wait in order. */
 function createHashQueue(concurrency: number) {
   let running = 0;
   const waiting: (() => void)[] = [];
@@ -35,7 +37,8 @@ function createHashQueue(concurrency: number) {
     try {
       return await job();
     } finally {
-      // The place is handed on, not freed and taken again: nobody can slip in between.
+      // Hand the place on directly. If it were released and taken again, another job could slip in
+      // between.
       const next = waiting.shift();
       if (next) next();
       else running -= 1;
@@ -44,15 +47,21 @@ function createHashQueue(concurrency: number) {
 }
 
 const COST = /^\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+(?=\$)/;
-/** @returns algorithm and cost as they stand at the beginning of a hash, or undefined for what is no hash */
+/**
+ * @returns the algorithm and cost at the beginning of a hash, or undefined if the value is not a
+ * hash
+ */
 export const costOf = (stored: string): string | undefined => COST.exec(stored)?.[0];
 
-/** How long the list of costs in the database is good for. A new one is also learnt from the first hash that has it. */
+/**
+ * How long the list of costs in the database is cached. A new cost is also learnt from the first
+ * hash that has it.
+ */
 const COSTS_KEPT_MS = 600_000;
 
 /**
- * The costs of the hashes that exist. An account whose hash was made at an earlier, cheaper cost would otherwise answer sooner
- * than one that does not exist.
+ * Tracks the costs of the existing hashes. Without it, an account whose hash has an earlier,
+ * cheaper cost would answer sooner than one that does not exist.
  */
 function createCosts(today: string, clock: Clock, read: () => Promise<string[]>) {
   let seen = new Set([today]);
@@ -64,7 +73,7 @@ function createCosts(today: string, clock: Clock, read: () => Promise<string[]>)
       seen = new Set([today, ...(await read())]);
       readAt = now;
     } catch {
-      // Those that are known are used; the next sign-in looks again.
+      // Use the costs known so far; the next sign-in reads the list again.
     } finally {
       reading = undefined;
     }
@@ -82,11 +91,14 @@ function createCosts(today: string, clock: Clock, read: () => Promise<string[]>)
 export interface HasherDeps {
   random: Random;
   clock: Clock;
-  /** Reads the costs of all stored hashes, as {@link costOf} writes them. */
+  /** Reads the costs of all stored hashes, in the form that {@link costOf} returns. */
   readCosts: () => Promise<string[]>;
 }
 
-/** argon2id (RFC 9106) behind a bounded queue; the cost is the configuration's. */
+/**
+ * Creates the password hasher: argon2id (RFC 9106) behind a bounded queue, with the configured
+ * cost.
+ */
 export function createPasswordHasher(config: HashingConfig, deps: HasherDeps): PasswordHasher {
   const { memoryKib: memoryCost, timeCost } = config.argon2;
   const cost = { memoryCost, timeCost, parallelism: 1 };
@@ -96,13 +108,15 @@ export function createPasswordHasher(config: HashingConfig, deps: HasherDeps): P
   const run = createHashQueue(hashConcurrency);
   const costsInUse = createCosts(today, deps.clock, deps.readCosts);
   const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
-  // The hash of nothing: no password fits it, and refusing one costs what refusing any other of that cost does.
+  // A random salt and output: no password matches, and comparing costs as much as with a real hash
+  // of that cost.
   const [salt, output] = [base64(deps.random.bytes(16)), base64(deps.random.bytes(32))];
   const fits = (stored: string, password: string) =>
     run(() => verify(stored, normalise(password)).catch(() => false));
 
   return {
-    // Twice as many as are hashed at once: while one takes its try in the database, another is hashed.
+    // Admit twice as many as are hashed at once: while one takes its try in the database, another
+    // is hashed.
     ...createFairQueue(places, Math.min(places, 2 * hashConcurrency)),
     hash: (password) => run(() => hash(normalise(password), { ...cost, type: argon2id })),
     async verify(stored, password) {

@@ -16,7 +16,11 @@ import { withSessionTable } from './withSessionTable';
 type Judged = Rotation &
   Pick<RefreshInput, 'device'> & { attempt: AnomalyInput; risk: RiskAssessment };
 
-/** @returns undefined if a proof lets the refresh through; else what its 428 offers */
+/**
+ * Consumes the proof of the presented token, or offers a challenge.
+ * @returns undefined if a proof lets the refresh through; otherwise the challenge offer for the 428
+ * answer
+ */
 function settle(deps: RefreshDeps, ctx: RequestContext, judged: Judged) {
   const { token, again, risk, attempt, device } = judged;
   const { tenantId, userId, staffId, sessionId, sessionVersion, spentId, successorId } = token;
@@ -31,7 +35,8 @@ function settle(deps: RefreshDeps, ctx: RequestContext, judged: Judged) {
       await recordRisk(tx, ctx, token, { at: 'refresh', risk, outcome });
       if (passed) {
         const { country, network } = attempt;
-        // What came along, and no cookie that this answer does not set: the next refresh must be able to show it.
+        // Store the presented hashes, not those of a cookie that this answer does not set: the next
+        // refresh must be able to present them.
         const home = { country, network, deviceHashes: device.hashes, now };
         if (mode === 'normal' && sessionId !== null)
           await moveSessionHome(tx, tenantId, { sessionId, ...home });
@@ -46,9 +51,9 @@ function settle(deps: RefreshDeps, ctx: RequestContext, judged: Judged) {
 }
 
 /**
- * The proof that was given to the challenge of the presented link lets the refresh through, once, and the session is at
- * home from now on where it was given. Without one the client gets the rotated token with a challenge, since with the
- * old one it would look like a thief.
+ * Lets the refresh through, once, if the challenge of the presented token was verified; the
+ * session's origin then moves to the place of this refresh. Otherwise the client gets the rotated
+ * token with a challenge, because a retry with the old token would look like theft.
  * @throws AppError STEP_UP_REQUIRED with the rotated token
  */
 export async function demandStepUp(

@@ -10,7 +10,7 @@ export interface DecidedRisk {
   outcome: RiskOutcome;
 }
 
-/** In the words of the audit log. */
+/** The names of these outcomes in the audit log. */
 const DECISIONS = {
   challenged: 'step_up',
   blocked: 'block',
@@ -19,8 +19,9 @@ const DECISIONS = {
 } as const;
 
 /**
- * The events that a scoring leaves: that it was skipped, or that it found something. A proof that the tenant demands
- * whatever the score is nothing suspicious: the challenge and the login have events of their own.
+ * Records the audit events of a scoring: that it was skipped, or that it found something. A proof
+ * that the tenant demands whatever the score is not suspicious; its challenge and login have their
+ * own events.
  */
 export async function recordRisk(
   tx: Tx,

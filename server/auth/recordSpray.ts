@@ -7,13 +7,16 @@ import { SPRAYED_ACCOUNTS, isFirstInWindow } from '../security';
 import type { CountedFailure } from '../security';
 
 interface Spray {
-  /** Under which it is remembered that it was recorded. */
+  /** The key that marks this spray as recorded for the window. */
   key: string;
   subject: string | null;
   details: Extract<AuditEvent, { action: 'LOGIN_SPRAY_DETECTED' }>['details'];
 }
 
-/** @param most the failures of the whole installation from which on its logins count as a spray */
+/**
+ * @param most the number of failed logins across the installation from which on they count as a
+ * spray
+ */
 function findSpray(
   { scope, failures, accounts }: CountedFailure,
   address: string,
@@ -30,8 +33,9 @@ function findSpray(
 }
 
 /**
- * Records that logins fail on many accounts: from one address, or on the whole installation from however many. It is
- * recorded once in a window of 15 minutes each, because a flood must not become the log.
+ * Records that logins fail on many accounts, either from one address or across the whole
+ * installation. Each is recorded once per window of 15 minutes, so that an attack does not flood
+ * the audit log.
  */
 export async function recordSpray(
   deps: Pick<Deps, 'clock' | 'config'>,

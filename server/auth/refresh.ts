@@ -60,8 +60,8 @@ async function block(
 }
 
 /**
- * What is let through: quietly, unscored, or watched only. The rotation stands, whatever becomes of this: a client must
- * not lose its token to a failed note.
+ * Records a refresh that is let through: without findings, unscored, or in monitor mode. A failure
+ * here is only logged: the rotation has been committed, and the client must not lose its token.
  */
 async function letThrough(
   deps: RefreshDeps,
@@ -80,7 +80,7 @@ async function letThrough(
   }
 }
 
-/** The attempt as the scorer sees it, beside where the session is at home. */
+/** Describes the attempt for the scorer, with the stored origin of the session. */
 function describeRefresh(
   deps: RefreshDeps,
   ctx: RequestContext,
@@ -100,7 +100,8 @@ function describeRefresh(
 }
 
 /**
- * Rotates a refresh token: look up, rotate, score, decide; an access token only if allowed.
+ * Rotates a refresh token: looks it up, rotates, scores and decides. It issues an access token only
+ * if the decision allows it.
  * @throws AppError INVALID_REFRESH_TOKEN, FORCE_LOGOUT, STEP_UP_REQUIRED with the rotated token
  */
 export async function refresh(

@@ -15,12 +15,13 @@ import type { IssuedToken, TokenPair } from './openSession';
 
 type Answered = Omit<TokenPair, 'refreshToken'>;
 
-/** After these the cookie's token is of no use any more. */
+/** After these errors the token in the cookie is useless. */
 const ENDED: readonly ErrorCode[] = ['INVALID_REFRESH_TOKEN', 'FORCE_LOGOUT'];
 
 /**
- * Refuses a page of another origin before anything is looked at. SameSite=Strict keeps other sites' pages from using the
- * cookie; this keeps a neighbour on the same site from it, and from signing a browser in as somebody else.
+ * Refuses a page of another origin before anything else is read. SameSite=Strict stops pages of
+ * other sites from using the cookie. This check also stops pages of another origin on the same
+ * site, which could otherwise sign a browser in as somebody else.
  * @throws AppError ORIGIN_REFUSED
  */
 export function refuseOtherOrigins(req: Request): void {
@@ -31,21 +32,23 @@ export function refuseOtherOrigins(req: Request): void {
 }
 
 /**
- * @returns the token of the browser's cookie; undefined if the client did not ask for the cookie and there is none
- * @throws AppError ORIGIN_REFUSED; INVALID_INPUT if there are two; INVALID_REFRESH_TOKEN if there is none. Nothing is
- *   spent or revoked
+ * Reads the refresh token from the browser's cookie. Nothing is spent or revoked.
+ * @returns the token; undefined if the client did not ask for the cookie and sent none
+ * @throws AppError ORIGIN_REFUSED; INVALID_INPUT if there are two cookies; INVALID_REFRESH_TOKEN if
+ * there is none
  */
 export function presentedCookie(req: Request, res: Response, optedIn: boolean): string | undefined {
   const count = countRefreshCookies(req);
   if (count === 0 && !optedIn) return undefined;
   refuseOtherOrigins(req);
-  // One of them was planted. Which, nobody can say: neither is spent, and the session goes on when one is gone.
+  // One of the two was planted, and it is impossible to tell which. Neither is spent; the session
+  // goes on once one is removed.
   if (count > 1) {
     throw new AppError('INVALID_INPUT', { detail: 'There are two refresh cookies: remove one.' });
   }
   const token = readRefreshCookie(req);
   if (token === undefined) {
-    // It is no token: the browser need not send it again.
+    // The cookie holds no token, so the browser need not send it again.
     if (count === 1) clearRefreshCookie(req, res);
     throw new AppError('INVALID_REFRESH_TOKEN');
   }
@@ -54,12 +57,12 @@ export function presentedCookie(req: Request, res: Response, optedIn: boolean): 
 
 function keep(deps: Deps, req: Request, res: Response, issued: IssuedToken): void {
   const { refreshToken, expiresAt, rememberMe } = issued;
-  // As long as the token is good: each refresh sets another cookie.
+  // Keep the cookie as long as the token is valid; each refresh sets a new one.
   const left = Math.max(expiresAt.getTime() - deps.clock.now().getTime(), 0);
   setRefreshCookie(req, res, refreshToken, rememberMe ? left : undefined);
 }
 
-/** The 428 of a refresh holds the rotated token: here the cookie does. */
+/** Removes the rotated token from a 428 body, because the cookie holds it. */
 function withoutToken({ code, detail, extra, headers, cause }: AppError): AppError {
   const rest: Record<string, unknown> = { ...extra };
   delete rest['refreshToken'];
@@ -68,8 +71,8 @@ function withoutToken({ code, detail, extra, headers, cause }: AppError): AppErr
 }
 
 /**
- * Does what issues a refresh token for a browser: the token goes into the cookie and not into the body, also if the answer
- * becomes an error once the chain was rotated.
+ * Runs work that issues a refresh token for a browser. The token goes into the cookie and not into
+ * the body, also if the work throws after it has rotated the chain.
  * @returns the body
  */
 export async function throughCookie(
@@ -96,8 +99,8 @@ export async function throughCookie(
 }
 
 /**
- * Ends the session whose cookie a login has replaced: nobody has its token any more. The login stands, whatever becomes
- * of this.
+ * Ends the session whose cookie a login has replaced, because nobody holds its token any more. A
+ * failure is only logged; the login stands.
  */
 export async function endReplaced(
   deps: Deps,
@@ -105,7 +108,7 @@ export async function endReplaced(
   before: string | undefined,
   { refreshToken }: Pick<TokenPair, 'refreshToken'>,
 ): Promise<void> {
-  // A lost answer that is given again brings the cookie that the browser has already.
+  // A lost answer that is returned again sets the cookie that the browser already has.
   if (before === undefined || before === refreshToken) return;
   try {
     await logoutByToken(deps, contextOf(req), before);
@@ -116,8 +119,8 @@ export async function endReplaced(
 }
 
 /**
- * Signs the browser's session out by the cookie alone, and removes it.
- * @returns false if there is none
+ * Signs the browser's session out by the cookie alone, and removes the cookie.
+ * @returns false if there is no cookie
  * @throws AppError as {@link presentedCookie} does
  */
 export async function endPresentedSession(
@@ -133,8 +136,9 @@ export async function endPresentedSession(
 }
 
 /**
- * Removes the browser's cookie after a sign-out by an access token, and ends the session of the token in it. A cookie whose token
- * cannot be used is removed too: the person has signed out here. For a page of another origin the cookie counts for nothing.
+ * Removes the browser's cookie after a sign-out by access token, and ends the session of the token
+ * in it. A cookie with an unusable token is removed too, because the person has signed out here. A
+ * request from a page of another origin leaves the cookie alone.
  */
 export async function endCookieSession(deps: Deps, req: Request, res: Response): Promise<void> {
   if (countRefreshCookies(req) === 0 || isCrossSite(req)) return;

@@ -25,9 +25,9 @@ import type { SessionMode } from './withSessionTable';
 const familyOf = (token: StoredToken) => token.familyId ?? token.id;
 
 /**
- * A rotated token came back: somebody holds a copy. The chain ends, and with it every session of the staff
- * member. Of a chain that has ended already nothing is left to take: an old copy is no remote control
- * for signing its owner out again and again.
+ * Punishes the replay of a rotated token, which proves that someone holds a copy. The chain ends,
+ * and with it every session of the staff member. If the chain had already ended, only the replay is
+ * recorded: otherwise an old copy could be used to sign its owner out again and again.
  */
 async function punishReuse(
   deps: RefreshDeps,
@@ -65,7 +65,10 @@ async function punishReuse(
 const lacksSession = (token: StoredToken, now: Date) =>
   token.revokedAt === null && token.sessionId === null && token.expiresAt > now;
 
-/** Gives a token from the time without `user_sessions` its session, now that there is a table for it. */
+/**
+ * Gives a token that was issued while `user_sessions` was missing a session, now that the table
+ * exists.
+ */
 async function adopt(deps: RefreshDeps, ctx: RequestContext, token: StoredToken): Promise<boolean> {
   const { tenantId, userId, staffId, rememberMe, sessionVersion } = token;
   const now = deps.clock.now();
@@ -76,7 +79,7 @@ async function adopt(deps: RefreshDeps, ctx: RequestContext, token: StoredToken)
     if (!staff?.active || staff.sessionVersion !== sessionVersion) return false;
     const id = deps.random.id();
     const { ip, country, userAgent } = ctx;
-    // It begins now: dated back, it would appear in the evidence of a quarter that has closed.
+    // The session begins now: an earlier date would add it to the evidence of a closed quarter.
     const times = { createdAt: now, lastSeenAt: now, expiresAt };
     const owner = { tenantId, userId, staffId, sessionVersion, rememberMe };
     const origin = { ip, country, beganCountry: country, userAgent };
@@ -86,10 +89,10 @@ async function adopt(deps: RefreshDeps, ctx: RequestContext, token: StoredToken)
 }
 
 /**
- * Says why a token could not be spent: a lost answer is given again, a replay is punished, a token that
- * lacked its session gets one. Everything else is no theft, and nothing else is revoked.
- * @throws AppError INVALID_REFRESH_TOKEN; FORCE_LOGOUT after a replay was punished, or if the sessions were ended for
- *   their owner before
+ * Resolves a token that could not be spent. A lost answer is returned again, a token without a
+ * session gets one, and a replay is punished. Everything else is not theft, and revokes nothing.
+ * @throws AppError INVALID_REFRESH_TOKEN; FORCE_LOGOUT after a replay was punished, or if the
+ * sessions were forcibly ended before
  */
 export async function resolveUnspent(
   deps: RefreshDeps,
@@ -102,7 +105,7 @@ export async function resolveUnspent(
     await adopt(deps, ctx, stored);
     const rotation = await tryRotate(deps, ctx, input);
     if (rotation) return rotation;
-    // Another request was faster: what it did to the token says what this one is.
+    // Another request was faster: read what it did to the token.
     stored = await find();
   }
   if (stored?.revokeReason === 'rotation') {

@@ -35,20 +35,25 @@ export interface RefreshInput {
   /** From the `Idempotency-Key` header. */
   idempotencyKey?: string | undefined;
   device: DeviceIdentity;
-  /** Is given the new end of the chain once it is written, whatever the answer becomes. */
+  /**
+   * Called with the newest token of the chain once it is stored, even if the answer becomes an
+   * error.
+   */
   onIssued?: (issued: IssuedToken) => void;
 }
 
-/** A rotated chain and its new end, before the decision. */
+/** A rotated chain and its newest token, before the decision. */
 export interface Rotation {
   token: RotatedToken;
   refreshToken: string;
   degraded: boolean;
-  /** The same end was handed out before: the client asks again for an answer that it lost. */
+  /**
+   * True if the same token was returned before, and the client has lost that answer and retries.
+   */
   again: boolean;
 }
 
-/** @returns undefined if the presented token could not be spent */
+/** @returns the rotation, or undefined if the presented token could not be spent */
 export async function tryRotate(
   deps: RefreshDeps,
   ctx: RequestContext,

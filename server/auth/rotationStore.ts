@@ -9,7 +9,7 @@ import type { RevokeReason } from '../db/schema';
 import type { Invalidation } from './sessionStore';
 import type { SessionMode } from './withSessionTable';
 
-/** A link of the chain that was just rotated, and whose it is. */
+/** The token that was just rotated, and its owner. */
 export interface RotatedToken {
   tenantId: string;
   userId: string;
@@ -18,41 +18,44 @@ export interface RotatedToken {
   familyId: string;
   sessionVersion: number;
   rememberMe: boolean;
-  /** The link that was presented. */
+  /** The token that was presented. */
   spentId: string;
-  /** The link that takes its place: the end of the chain. */
+  /** The token that replaces it: the newest of the chain. */
   successorId: string;
-  /** Where the session is at home; null if that is not known. */
+  /** The country in the session's stored origin; null if unknown. The network follows. */
   sessionCountry: string | null;
   sessionNetwork: string | null;
-  /** On what it is at home; null if that is not known. */
+  /** The device hashes in the session's stored origin; null if unknown. */
   sessionDevices: string[] | null;
-  /** When a proof said that it is at home there; null if none has. */
+  /** When a step-up proof confirmed this origin; null if none has. */
   sessionProvenAt: Date | null;
   expiresAt: Date;
 }
 
 export interface RotationInput {
-  /** Under each accepted key: one of them at most is a token's. */
+  /** The presented token's hash under each accepted key; at most one of them matches a token. */
   tokenHashes: string[];
   successorId: string;
   successorHash: string;
-  /** Of the key that made `successorHash`. */
+  /** The id of the key that made `successorHash`. */
   keyId: string;
   now: Date;
   idleSec: number;
   shortSec: number;
   deviceInfo: string | null;
-  /** The audit event as `toAuditRow` gives it; tenant, actor, session and subject are the token's. */
+  /**
+   * The audit event as `toAuditRow` returns it. Tenant, actor, session and subject are filled in
+   * from the token.
+   */
   auditRow: object;
 }
 
 /**
- * Rotation as one statement, hence one transaction: consume the presented token, insert its successor,
- * move the session on, append the audit event. Of any number of presenters one gets a row.
- *
- * The session is locked before the token is spent: a forced logout locks it first too, so that neither
- * can miss what the other does, and no successor outlives a logout.
+ * Builds the rotation as one statement, hence one transaction: consume the presented token, insert
+ * its successor, update the session, append the audit event. Of any number of concurrent requests
+ * with the same token, one gets a row.
+ * The session is locked before the token is spent. A forced logout also locks the session first, so
+ * neither can miss what the other does, and no successor outlives a logout.
  */
 function rotationSql(mode: SessionMode): string {
   const normal = mode === 'normal';
@@ -119,7 +122,7 @@ const ROTATE: Record<SessionMode, PreparedStatement> = {
   degraded: { name: 'rotate_refresh_token_degraded', text: rotationSql('degraded') },
 };
 
-/** @returns the rotated token, or undefined where the presented one could not be spent */
+/** @returns the rotated token, or undefined if the presented one could not be spent */
 export async function rotateToken(
   pool: Pool,
   mode: SessionMode,
@@ -139,12 +142,18 @@ export async function rotateToken(
   return row;
 }
 
-/** The chain that a link belongs to: the first link's own id, where `family_id` is null. */
+/**
+ * The chain of a token. The first token of a chain may have no `family_id`; its own id is used
+ * then.
+ */
 const familyOf = sql`coalesce(${refreshTokens.familyId}, ${refreshTokens.id})`;
 
 export type StoredToken = typeof refreshTokens.$inferSelect;
 
-/** By its hashes, one for each accepted key: the token itself says whose it is. */
+/**
+ * Finds a token by its hashes, one for each accepted key. It is not limited to a tenant, because
+ * the token itself identifies its owner.
+ */
 export async function findTokenByHash(
   db: Db,
   tokenHashes: string[],
@@ -160,7 +169,7 @@ export async function insertToken(tx: Tx, row: typeof refreshTokens.$inferInsert
   await tx.insert(refreshTokens).values(row);
 }
 
-/** Whether a chain has a link that still works, or would if it were younger. */
+/** Returns whether a chain has an unrevoked token, expired or not. */
 export async function hasLiveLink(db: Db, tenantId: string, familyId: string): Promise<boolean> {
   const rows = await db
     .select({ id: refreshTokens.id })
@@ -176,7 +185,10 @@ export async function hasLiveLink(db: Db, tenantId: string, familyId: string): P
   return rows.length > 0;
 }
 
-/** Whether a link of a chain, or of a session, was revoked for one of these reasons, and for which. */
+/**
+ * Returns the reason if a token of the chain, or of the session, was revoked for one of these
+ * reasons; otherwise null.
+ */
 export async function findTokenEnd(
   db: Db,
   tenantId: string,
@@ -197,7 +209,10 @@ export async function findTokenEnd(
   return row?.reason ?? null;
 }
 
-/** Makes others who would change this staff member's sessions wait: one theft is punished once. */
+/**
+ * Locks the staff member's row, so that concurrent changes to their sessions wait: one theft is
+ * punished once.
+ */
 export async function lockStaff(tx: Tx, tenantId: string, staffId: string): Promise<void> {
   await tx
     .select({ id: tenantStaff.id })
@@ -207,8 +222,9 @@ export async function lockStaff(tx: Tx, tenantId: string, staffId: string): Prom
 }
 
 /**
- * Makes others who would give this token its session wait: of two refreshes at once, one makes a session.
- * @returns whether the token is live and still without one
+ * Locks a token, so that concurrent attempts to give it a session wait: two refreshes at once make
+ * one session.
+ * @returns whether the token is unrevoked and still has no session
  */
 export async function lockUnadopted(tx: Tx, tenantId: string, tokenId: string): Promise<boolean> {
   const rows = await tx
@@ -226,7 +242,10 @@ export async function lockUnadopted(tx: Tx, tenantId: string, tokenId: string): 
   return rows.length === 1;
 }
 
-/** Gives a token that was issued without a session the session it lacked. */
+/**
+ * Gives a token that was issued without a session its session.
+ * @returns false if the token was revoked or already has a session
+ */
 export async function adoptToken(
   tx: Tx,
   tenantId: string,
@@ -247,10 +266,13 @@ export async function adoptToken(
   return rows.length === 1;
 }
 
-/** A token that has expired has ended: revoking it later would change what a closed quarter says. */
+/**
+ * An expired token has already ended. Revoking it later would change the evidence of a closed
+ * quarter.
+ */
 const notExpired = (now: Date) => gt(refreshTokens.expiresAt, now);
 
-/** @returns how many of the tenant's tokens that fit were revoked now */
+/** @returns how many matching tokens of the tenant were revoked by this call */
 async function revokeUnrevoked(
   tx: Tx,
   tenantId: string,
@@ -265,7 +287,7 @@ async function revokeUnrevoked(
   return rows.length;
 }
 
-/** @returns how many links were live */
+/** @returns how many live tokens of the chain were revoked */
 export async function revokeFamily(
   tx: Tx,
   tenantId: string,
@@ -280,7 +302,7 @@ export async function revokeFamily(
   return revokeUnrevoked(tx, tenantId, query, fitting);
 }
 
-/** @returns how many tokens of the session were live */
+/** @returns how many live tokens of the session were revoked */
 export async function revokeSessionTokens(
   tx: Tx,
   tenantId: string,
@@ -291,9 +313,9 @@ export async function revokeSessionTokens(
 }
 
 /**
- * Ends the live tokens of a staff member, and every link of a replayed chain: an expired end of it, left unrevoked, would
- * have each further replay punished anew.
- * @returns how many
+ * Revokes the live tokens of a staff member, and every unrevoked token of a replayed chain. If an
+ * expired token of that chain stayed unrevoked, each further replay would be punished again.
+ * @returns how many tokens were revoked
  */
 export async function revokeAllTokens(
   tx: Tx,
@@ -306,7 +328,8 @@ export async function revokeAllTokens(
     : what.reason;
   const fitting = and(
     eq(refreshTokens.staffId, staffId),
-    // The person's id and the flag lead to the index of live tokens: without them every row is read.
+    // `user_id` and `is_revoked` let the planner use the index of live tokens; without them every
+    // row is read.
     sql`${refreshTokens.userId} = (SELECT user_id FROM tenant_staff WHERE tenant_id = ${tenantId} AND id = ${staffId})`,
     eq(refreshTokens.isRevoked, false),
     family ? or(notExpired(now), eq(familyOf, family.familyId)) : notExpired(now),
@@ -314,7 +337,10 @@ export async function revokeAllTokens(
   return revokeUnrevoked(tx, tenantId, { reason, now }, fitting);
 }
 
-/** Whether this version of a staff member may still be signed in: nobody disabled, nothing bumped since. */
+/**
+ * Returns whether user, staff member and tenant are active and the staff member still has this
+ * session version.
+ */
 export async function isCurrentStaff(
   db: Db,
   tenantId: string,

@@ -32,14 +32,14 @@ import {
 import { refuseOtherOrigins, throughCookie } from './refreshCookie';
 import type { RefreshInput } from './rotate';
 
-/** In code points: what a person would call characters. */
+/** Counted in code points, which is close to what people call characters. */
 const MAX_PASSWORD = 1024;
 const password = storableText(MAX_PASSWORD * 2).refine(
   (value) => [...value].length <= MAX_PASSWORD,
   { message: `must have at most ${MAX_PASSWORD} characters` },
 );
 const challengeId = storableText(256);
-/** The client keeps no refresh token: it is set as a cookie, and not in the body. */
+/** The client keeps no refresh token: it is set as a cookie and left out of the body. */
 const refreshCookie = z.boolean().default(false).meta({
   description: 'true: the refresh token is in the cookie `__Host-refresh`, not in a body',
 });
@@ -52,9 +52,12 @@ const loginBody = z.object({
   challengeId: challengeId.optional(),
   refreshCookie,
 });
-/** Long enough for an access token: sent in the wrong place, it is an invalid token, not a malformed body. */
+/**
+ * Long enough for an access token: one sent here by mistake is an invalid token, not a malformed
+ * body.
+ */
 const tokenBody = z.object({ refreshToken: storableText(4096) });
-/** Without a token the cookie's is meant. */
+/** If the body holds no token, the one in the cookie is used. */
 const refreshBody = tokenBody.partial().extend({ refreshCookie });
 const logoutBody = tokenBody.partial().optional();
 const beginBody = z.object({
@@ -63,14 +66,17 @@ const beginBody = z.object({
   rememberMe: z.boolean().default(false),
 });
 const completeBody = z.object({ challengeId: challengeId.optional(), refreshCookie }).optional();
-/** As many as there ever were on one page, so that a client that does not page misses none of them. */
+/**
+ * Also the default: the list was once unpaged with this limit, so a client that does not page
+ * misses none.
+ */
 const MOST_SESSIONS = 500;
 const sessionsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(MOST_SESSIONS).default(MOST_SESSIONS),
   cursor: z.string().max(200).optional(),
 });
 const sessionParams = z.object({ id: z.string() });
-/** Visible ASCII: what a header can carry unchanged. */
+/** Visible ASCII only: a header carries it unchanged. */
 const idempotencyKey = z
   .string()
   .regex(/^[\x21-\x7e]{1,255}$/, 'Idempotency-Key must be 1 to 255 visible ASCII characters')
@@ -79,11 +85,14 @@ const idempotencyKey = z
 const deviceOf = (deps: Deps, req: Request) =>
   identifyDevice(deps.keys, deps.random, readDeviceCookie(req), contextOf(req).userAgent);
 
-/** The challenge in the cookie, if this browser began it. */
+/** Reads the challenge in the cookie, if this browser began it. */
 const challengeOf = (deps: Deps, req: Request, device: DeviceIdentity) =>
   readBoundChallenge(deps, readChallengeCookie(req), device);
 
-/** A browser carries the challenge in a cookie: the 428 that offers one sets it, with the device that it is bound to. */
+/**
+ * Runs work, and if it fails with a 428 that offers a challenge, sets the challenge cookie and the
+ * cookie of the device to which the challenge is bound.
+ */
 async function withChallengeCookie<T>(
   req: Request,
   res: Response,
@@ -103,12 +112,15 @@ async function withChallengeCookie<T>(
 }
 
 interface Hears {
-  /** Which device cookie the browser is to keep. */
+  /** Called with the device cookie that the browser should keep. */
   onDevice: (cookie: string) => void;
   onIssued: (issued: IssuedToken) => void;
 }
 
-/** Answers a sign-in, with the device cookie that it leaves the browser, and the refresh cookie if that was asked for. */
+/**
+ * Answers a sign-in and sets the device cookie, and also the refresh cookie if the client asked for
+ * it.
+ */
 async function signIn(
   deps: Deps,
   exchange: { req: Request; res: Response; device: DeviceIdentity; refreshCookie: boolean },
@@ -132,9 +144,10 @@ async function signIn(
 }
 
 /**
- * Has the browser forget the cached answers of the person who was signed in (ASVS 14.3.1). Not its storage, which belongs to every
- * application of the origin, and which the client clears itself. Not its cookies: they are the whole
- * domain's, and the device's is what tells a known device at the next sign-in.
+ * Clears the browser's cached answers of the person who was signed in (ASVS 14.3.1). It keeps the
+ * storage, which is shared by every application of the origin and which the client clears itself.
+ * It keeps the cookies, which belong to the whole domain: the device cookie identifies a known
+ * device at the next sign-in.
  */
 function signedOut(req: Request, res: Response): void {
   clearChallengeCookie(req, res);
@@ -249,7 +262,7 @@ function signOutRoutes(deps: Deps) {
     }),
   };
 }
-/** For somebody whose password is not looked at because others guess at it. */
+/** For a person whose password login is locked because others are guessing at it. */
 const factorFirstRoutes = (deps: Deps) => ({
   beginLogin: endpoint({
     summary: 'Begin a login with the second factor: the password is looked at after it',
@@ -271,7 +284,7 @@ function sessionRoutes(deps: Deps) {
       summary: 'Who is signed in',
       responses: { 200: 'The signed-in staff member' },
       handle(req, res) {
-        // All of it came with the live session check: no second question to the database.
+        // The live session check already loaded all of this, so no second query is needed.
         const { userId, staffId, sessionId, email, permissions, ...whose } = principalOf(req);
         const tenant = { id: whose.tenantId, ...whose.tenant };
         res.json({ userId, staffId, sessionId, email, tenant, permissions });
@@ -290,7 +303,8 @@ function sessionRoutes(deps: Deps) {
       params: sessionParams,
       responses: { 204: 'Ended', 404: 'NOT_FOUND' },
       async handle(req, res, { params }) {
-        // An id that is no UUID is simply nobody's: it must not look different from another's.
+        // An id that is not a UUID belongs to nobody. It must get the same answer as the id of
+        // somebody else's session.
         if (!z.uuid().safeParse(params.id).success) throw new AppError('NOT_FOUND');
         await endSession(deps, contextOf(req), principalOf(req), params.id);
         res.status(204).end();

@@ -2,20 +2,23 @@ import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { Tx } from '../db';
 import { refreshTokens, userSessions } from '../db/schema';
 
-/** Whose sessions are counted, and how many may stay. */
+/** The person whose sessions are limited, and the limit. */
 export interface SessionBound {
   staffId: string;
   sessionVersion: number;
-  /** The session that was just opened: it stays, whatever the clocks of other nodes say. */
+  /**
+   * The session that was just opened. It stays, even if the clock of another node has dated others
+   * later.
+   */
   opened: string;
   most: number;
   now: Date;
 }
 
 /**
- * Ends the oldest live sessions of a staff member beyond the bound, with their refresh tokens. The caller holds the lock
- * of the staff member's row, so that logins at the same moment count each other.
- * @returns the ids of the sessions that ended, and how many tokens did
+ * Ends the oldest live sessions of a staff member beyond the limit, with their refresh tokens. The
+ * caller holds the lock of the staff member's row, so that concurrent logins count each other.
+ * @returns the ids of the ended sessions, and the number of ended tokens
  */
 export async function endOldestSessions(
   tx: Tx,
@@ -25,7 +28,7 @@ export async function endOldestSessions(
   const at = now.toISOString();
   const ended = await tx
     .update(userSessions)
-    // It came to its end by a limit of the tenant: nobody ended it on purpose, and nothing is suspected.
+    // The tenant's limit ended it: nobody ended it on purpose, and nothing is suspected.
     .set({ revokedAt: now, revokeReason: 'session_expired' })
     .where(
       and(

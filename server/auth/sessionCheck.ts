@@ -12,12 +12,12 @@ import { withSessionTable } from './withSessionTable';
 
 export interface SessionCheck {
   /**
-   * Asks the database whether the token's session is still good, at every request and on every node.
-   * @throws AppError UNAUTHENTICATED; FORCE_LOGOUT with the reason if the session was ended for its owner; the
-   *   driver's error where the database could not be asked
+   * Checks the token's session against the database, at every request and on every node.
+   * @throws AppError UNAUTHENTICATED; FORCE_LOGOUT with the reason if the session was forcibly
+   * ended; the driver's error if the database could not be asked
    */
   check(claims: AccessClaims): Promise<Principal>;
-  /** Waits for writes that answers did not wait for. */
+  /** Waits for writes that run in the background. */
   settle(): Promise<void>;
 }
 
@@ -25,11 +25,14 @@ type CheckDeps = Pick<Deps, 'db' | 'pool' | 'clock' | 'schemaGuard' | 'logger' |
 
 const TOUCH_AFTER_MS = 60_000;
 
-/** Whether the row found is of the person whom the token names: others learn nothing of it. */
+/**
+ * Returns whether the row belongs to the person that the token names. Nobody else may learn
+ * anything from it.
+ */
 const isTheirs = (claims: AccessClaims, state: LiveState | undefined): state is LiveState =>
   state?.tenantId === claims.tid && state.userId === claims.sub;
 
-/** The signed claims and the live rows must tell the same story. */
+/** Returns the principal if the signed claims match the live rows; otherwise undefined. */
 function toPrincipal(claims: AccessClaims, state: LiveState | undefined): Principal | undefined {
   if (
     !isTheirs(claims, state) ||
@@ -54,9 +57,10 @@ function toPrincipal(claims: AccessClaims, state: LiveState | undefined): Princi
 }
 
 /**
- * Why a token is refused: a person whose sessions were ended for them is told so, like the thief. The reason came with
- * the live session. Only if the version has moved on and no row says why, the refresh tokens are asked: `user_sessions`
- * was missing then.
+ * Builds the error for a refused token. If the session was forcibly ended, the reason is given,
+ * also to a thief who holds the token. The reason came with the live session. Only if the version
+ * has moved on and the row has no reason are the refresh tokens asked: `user_sessions` was missing
+ * at that time.
  */
 async function explainRefusal(
   deps: CheckDeps,
@@ -71,7 +75,7 @@ async function explainRefusal(
   return forced ? forcedLogout(forced, INVALID_TOKEN) : invalidToken();
 }
 
-/** Moves `last_seen_at` on without making anybody wait, many sessions in one statement. */
+/** Updates `last_seen_at` in the background, many sessions in one statement. */
 function createToucher(deps: CheckDeps) {
   const due = new Set<string>();
   let writing: Promise<void> | undefined;

@@ -19,11 +19,11 @@ export interface SessionsQuery {
   staffId: string;
   sessionVersion: number;
   now: Date;
-  /** The session that asks; null if it has no row. */
+  /** The session of the caller; null if it has no row. */
   asking: string | null;
 }
 
-/** The live sessions of a staff member but the one that asks, newest first. */
+/** Lists the live sessions of a staff member, newest first, without the caller's own session. */
 export async function listOtherSessions(
   db: Db,
   tenantId: string,
@@ -47,7 +47,10 @@ export async function listOtherSessions(
     .limit(limit);
 }
 
-/** The session that asks: it is live as long as its access token is, whatever became of its refresh token. */
+/**
+ * Reads the caller's own session. It counts as live as long as its access token is, whatever the
+ * state of its refresh token.
+ */
 export async function findAskingSession(
   db: Db,
   tenantId: string,
@@ -67,7 +70,7 @@ export async function findAskingSession(
   return row;
 }
 
-/** How many sessions of a staff member are live. */
+/** Counts the live sessions of a staff member. */
 export async function countLiveSessions(
   db: Db,
   tenantId: string,

@@ -5,14 +5,14 @@ import type { Db, PreparedStatement, Tx } from '../db';
 import { tenantStaff, tenants, userSessions, users } from '../db/schema';
 import type { RevokeReason } from '../db/schema';
 
-/** What each authenticated request is checked against. */
+/** The state against which each authenticated request is checked. */
 export interface LiveState {
   tenantId: string;
   userId: string;
   staffId: string;
-  /** The version the session began under; null where only the staff member was looked at. */
+  /** The version under which the session began; null if only the staff member was read. */
   sessionVersion: number | null;
-  /** The version now. */
+  /** The current version. */
   staffVersion: number;
   permissions: string[];
   email: string;
@@ -20,11 +20,11 @@ export interface LiveState {
   tenantName: string;
   /** User, staff member and tenant are all active. */
   active: boolean;
-  /** The session is neither revoked nor over; true where there is none to look at. */
+  /** The session is neither revoked nor expired; true if there is no session to check. */
   live: boolean;
-  /** Why the session was revoked; null if it was not, or if there is none to look at. */
+  /** Why the session was revoked; null if it was not, or if there is no session to check. */
   revokeReason: RevokeReason | null;
-  /** Milliseconds since the epoch; null where there is no session. */
+  /** Milliseconds since the epoch; null if there is no session. */
   lastSeenAt: number | null;
 }
 
@@ -36,8 +36,8 @@ const STAFF_COLUMNS = `st.tenant_id AS "tenantId", st.user_id AS "userId", st.id
 const STAFF_JOINS = `JOIN users u ON u.id = st.user_id JOIN tenants t ON t.id = st.tenant_id`;
 
 /**
- * The scalar subquery keeps the planner from looking into the array: seeing its length, it would plan the
- * joins anew at each execution, which takes four times as long as running them.
+ * The scalar subquery hides the array's length from the planner. With the length it would plan the
+ * joins again at each execution, which takes four times as long as running them.
  */
 const LIVE_SESSIONS: PreparedStatement = {
   name: 'live_sessions',
@@ -59,8 +59,8 @@ const LIVE_STAFF: PreparedStatement = {
 };
 
 /**
- * The state of many sessions in one round trip. It spans tenants on purpose: requests of all tenants share
- * it, and each compares what it finds with the tenant in its own signed token.
+ * Reads the state of many sessions in one round trip. It spans tenants on purpose: requests of all
+ * tenants share it, and each compares the result with the tenant in its own signed token.
  */
 export async function readLiveSessions(
   pool: Pool,
@@ -74,7 +74,7 @@ export async function readLiveSessions(
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** The staff member's state alone, for tokens without a session. */
+/** Reads only the staff member's state, for tokens without a session. */
 export async function readLiveStaff(
   pool: Pool,
   tenantId: string,
@@ -91,7 +91,7 @@ const TOUCH_SESSIONS: PreparedStatement = {
       AND last_seen_at < $2::timestamptz - interval '60 seconds'`,
 };
 
-/** Moves `last_seen_at` on, of sessions that a live check has just found. */
+/** Updates `last_seen_at` of sessions that a live check has just found. */
 export async function touchSessions(pool: Pool, sessionIds: string[], now: Date): Promise<void> {
   await runPrepared(pool, TOUCH_SESSIONS, [sessionIds, now]);
 }
@@ -105,7 +105,9 @@ export interface CurrentStaff {
   active: boolean;
 }
 
-/** The version that a session opened now begins under. */
+/**
+ * Reads the version under which a session opened now begins, and whether the person may sign in.
+ */
 export async function readCurrentStaff(
   tx: Tx,
   tenantId: string,
@@ -123,16 +125,19 @@ export async function readCurrentStaff(
   return row;
 }
 
-/** Where and on what a session is at home; null for what is not known. */
+/**
+ * The stored origin of a session: the place and device from which it is used; null for unknown
+ * parts.
+ */
 export interface StoredOrigin {
   country: string | null;
   network: string | null;
   deviceHashes: string[] | null;
-  /** When a proof said so; null if none has. */
+  /** When a step-up proof confirmed the origin; null if none has. */
   provenAt: Date | null;
 }
 
-/** @returns undefined if the session is not live */
+/** @returns the stored origin, or undefined if the session is not live */
 export async function findSessionOrigin(
   db: Db,
   tenantId: string,
@@ -153,7 +158,7 @@ export async function findSessionOrigin(
   return row;
 }
 
-/** Why a session was revoked; null if it was not, or is unknown. */
+/** Returns why a session was revoked; null if it was not, or does not exist. */
 export async function findSessionEnd(
   db: Db,
   tenantId: string,
@@ -166,7 +171,7 @@ export async function findSessionEnd(
   return row?.reason ?? null;
 }
 
-/** A proof was given from here: the session, if it is live, is at home here from now on. */
+/** Moves the stored origin of a live session to the place from which a step-up proof was given. */
 export async function moveSessionHome(
   tx: Tx,
   tenantId: string,
@@ -183,7 +188,7 @@ export async function moveSessionHome(
       network,
       deviceHashes: [...deviceHashes],
       originProvenAt: now,
-      // The evidence goes on saying where it began.
+      // Keep the country of the session's beginning, for the evidence.
       beganCountry: sql`CASE WHEN ${userSessions.originProvenAt} IS NULL THEN ${userSessions.country} ELSE ${userSessions.beganCountry} END`,
     })
     .where(
@@ -195,7 +200,7 @@ export async function moveSessionHome(
     );
 }
 
-/** Neither revoked nor past the absolute end. */
+/** Matches sessions that are neither revoked nor past their absolute end. */
 export const notOver = (tenantId: string, staffId: string, now: Date) =>
   and(
     eq(userSessions.tenantId, tenantId),
@@ -204,12 +209,17 @@ export const notOver = (tenantId: string, staffId: string, now: Date) =>
     gt(userSessions.expiresAt, now),
   );
 
-/** A session whose last refresh token has expired is past its idle limit: nothing can prolong it. */
+/**
+ * Matches sessions with an unexpired refresh token. Without one a session is past its idle limit,
+ * and nothing can prolong it.
+ */
 export const notIdle = (now: Date) =>
   sql`EXISTS (SELECT FROM refresh_tokens t WHERE t.tenant_id = ${userSessions.tenantId} AND t.session_id = ${userSessions.id}
     AND t.revoked_at IS NULL AND NOT t.is_revoked AND t.expires_at > ${now.toISOString()})`;
 
-/** @returns whether there was such a session of this staff member, neither revoked nor past its absolute end */
+/**
+ * @returns whether the staff member had such a session, neither revoked nor past its absolute end
+ */
 export async function revokeSession(
   tx: Tx,
   tenantId: string,
@@ -223,7 +233,10 @@ export async function revokeSession(
   return rows.length === 1;
 }
 
-/** What ends, and why; the family of a replayed token ends for another reason than the rest. */
+/**
+ * The sessions to end, and the reason. The family of a replayed token gets a different reason from
+ * the rest.
+ */
 export interface Invalidation {
   staffId: string;
   reason: RevokeReason;
@@ -231,7 +244,7 @@ export interface Invalidation {
   now: Date;
 }
 
-/** @returns the new version, or undefined where the tenant has no such staff member */
+/** @returns the new version, or undefined if the tenant has no such staff member */
 export async function bumpSessionVersion(
   tx: Tx,
   tenantId: string,
@@ -246,10 +259,11 @@ export async function bumpSessionVersion(
 }
 
 /**
- * Ends the live sessions of a staff member, and the session of a replayed token whatever its state. To be called before
- * their refresh tokens end: the tokens tell which sessions are live.
- * @param endedVersion the version that they ended with
- * @returns how many
+ * Revokes the live sessions of a staff member, and the session of a replayed token whatever its
+ * state. Call it before their refresh tokens are revoked, because the tokens show which sessions
+ * are live.
+ * @param endedVersion the session version under which the sessions to end were live
+ * @returns how many sessions were revoked
  */
 export async function revokeAllSessions(
   tx: Tx,

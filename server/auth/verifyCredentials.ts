@@ -30,20 +30,20 @@ export interface Credentials {
   password: string;
   /** The tenant that the client named, for the audit event of a failure. */
   tenant?: string | undefined;
-  /** The device cookie's hash, where a cookie of ours came along. */
+  /** The hashes of the device cookie, if the request brought a valid one. */
   cookieDeviceHashes: readonly string[];
-  /** Of an earlier answer: perhaps of a login that began with the factor. */
+  /** From an earlier answer; it may be a login that began with the second factor. */
   challengeId?: string | undefined;
 }
 
-/** What is known of a login before its password is looked at. */
+/** The facts about a login before its password is checked. */
 export interface Approach extends AddressJudgement {
-  /** Under which the tries of this e-mail address are counted. */
+  /** The key under which the tries of this e-mail address are counted. */
   subject: string;
   account: Account | undefined;
-  /** A login that began with the factor, and has shown it. */
+  /** True if this login began with the second factor, and the factor was shown. */
   factorShown: boolean;
-  /** Looked up at the first call. */
+  /** Looked up at the first call, then cached. */
   familiar: () => Promise<Familiarity>;
 }
 
@@ -51,7 +51,7 @@ export interface VerifiedAccount {
   account: Account;
   /** Failed logins of this account in the window before this one. */
   recentFailures: number;
-  /** Different accounts that logins from this address failed on in the window. */
+  /** The number of different accounts on which logins from this address failed in the window. */
   accountsTried: number;
 }
 
@@ -70,19 +70,22 @@ type CredentialDeps = Pick<
 >;
 type FailureReason = Extract<AuditEvent, { action: 'AUTH_LOGIN_FAILED' }>['details']['reason'];
 
-/** A try that was taken. */
+/** A try that was reserved. */
 interface Try {
   scope: AttemptScope;
   subject: string;
   failures: number;
-  /** False for one that is taken to do the same work as others do: the password is not looked at. */
+  /**
+   * False if the try is reserved only to do the same work as others: the password is not checked
+   * then.
+   */
   counts: boolean;
 }
 
 /**
- * Looks at the address first, before a login takes a place in the queue of hashes: one that is past its budget gets no
- * place, unless the login comes from a device that this person has signed in on, or has shown the second factor. Nothing
- * here depends on whether the account exists.
+ * Judges the address before a login takes a place in the hash queue. An address past its budget
+ * gets no place, unless the login comes from a device on which this person has signed in, or has
+ * shown the second factor. Nothing here reveals whether the account exists.
  * @throws AppError TOO_MANY_ATTEMPTS
  */
 export async function approachLogin(
@@ -108,7 +111,7 @@ export async function approachLogin(
   return { ...approach, subject: attemptSubject(deps.keys, 'email', email) };
 }
 
-/** In whose line of the queue a login stands. */
+/** Chooses the line of the hash queue in which a login waits. */
 export async function describeApplicant(
   { cookieDeviceHashes }: Pick<Credentials, 'cookieDeviceHashes'>,
   approach: Approach,
@@ -117,11 +120,12 @@ export async function describeApplicant(
   if (factorShown) return { block: `factor:${subject}`, familiar: true };
   const { device, place } = await approach.familiar();
   if (device) return { block: `device:${cookieDeviceHashes[0]}`, familiar: true };
-  // Anybody's: a place must not tell whether this account has signed in here.
+  // Familiar to any account: the place in the queue must not reveal whether this account has signed
+  // in here.
   return { block: address, familiar: place };
 }
 
-/** Which counters stand open to a login that strangers' tries are refused to. */
+/** Lists the counters that a login may use when the tries for strangers are used up. */
 async function listOtherShares(
   deps: CredentialDeps,
   { subject, refusedUntil, familiar }: Approach,
@@ -132,7 +136,7 @@ async function listOtherShares(
     ...(device
       ? [{ ...known, scope: 'known_device' as const, tries: TRIES_FOR_KNOWN_DEVICES }]
       : []),
-    // An address past its budget is no shelter, and must not tell who has signed in there.
+    // An address past its budget gets no such share, and must not reveal who has signed in there.
     ...(network && refusedUntil === null
       ? [{ ...known, scope: 'known_network' as const, tries: TRIES_FOR_KNOWN_NETWORKS }]
       : []),
@@ -144,8 +148,9 @@ async function listOtherShares(
 }
 
 /**
- * Takes a try for this account, or, if strangers have used theirs up, one of those kept for devices and networks that the
- * owner has signed in from: a lockout must not be a weapon. A login that has shown the factor has tries of its own.
+ * Reserves a try for this account. If strangers have used theirs up, it reserves one of those kept
+ * for devices and networks from which the owner has signed in, so that guessing cannot lock the
+ * owner out. A login that has shown the factor has its own tries.
  */
 async function takeTry(deps: CredentialDeps, approach: Approach): Promise<Try | undefined> {
   const now = deps.clock.now();
@@ -170,7 +175,10 @@ async function takeTry(deps: CredentialDeps, approach: Approach): Promise<Try | 
   return undefined;
 }
 
-/** Whose log a failed login belongs in: only where the account leaves no doubt. */
+/**
+ * Returns the tenant in whose audit log a failed login belongs, or null if the account leaves a
+ * doubt.
+ */
 function tenantOfFailure(account: Account | undefined, tenant: string | undefined): string | null {
   const memberships = account?.memberships ?? [];
   const named = memberships.filter(({ slug, tenantId }) => tenant === slug || tenant === tenantId);
@@ -178,7 +186,10 @@ function tenantOfFailure(account: Account | undefined, tenant: string | undefine
   return candidates.length === 1 ? (candidates[0]?.tenantId ?? null) : null;
 }
 
-/** The same rows for every kind of failure, so that none can be told from another by the work it makes. */
+/**
+ * Refuses a login. It writes the same rows for every kind of failure, so that the work reveals
+ * nothing about the kind.
+ */
 async function refuse(
   deps: CredentialDeps,
   ctx: RequestContext,
@@ -213,7 +224,7 @@ function reasonToRefuse(
 ): FailureReason | undefined {
   if (!account) return 'unknown_account';
   if (!fits) return 'wrong_password';
-  // Answered like a wrong one: somebody else knew it, and must not learn that it was right.
+  // Answered like a wrong password: someone else knew it, and must not learn that it was right.
   if (account.passwordExpired) return 'password_expired';
   if (!account.active) return 'account_disabled';
   const usable = account.memberships.filter(({ active }) => active);
@@ -223,8 +234,9 @@ function reasonToRefuse(
 }
 
 /**
- * Checks an e-mail and a password. Unknown, wrong, disabled, locked and foreign accounts cost the same
- * and answer the same (ASVS 6.3.8); failures are counted per account, per address and for the whole.
+ * Checks an e-mail address and a password. Unknown, wrong, disabled, locked and foreign accounts
+ * take the same time and get the same answer (ASVS 6.3.8). Failures are counted per account, per
+ * address and for the whole installation.
  * @throws AppError INVALID_CREDENTIALS
  */
 export async function verifyCredentials(

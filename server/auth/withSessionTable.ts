@@ -1,13 +1,13 @@
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 
-/** `degraded`: `user_sessions` is gone, and tokens live by `session_version` alone. */
+/** `degraded`: `user_sessions` is missing, and only `session_version` can revoke tokens. */
 export type SessionMode = 'normal' | 'degraded';
 
 /**
- * Runs work that needs `user_sessions`, and runs it again without it where the table turns out to be
+ * Runs work that needs `user_sessions`, and runs it again without the table if it turns out to be
  * missing: that outage must not break a login. Any other missing table is an error.
- * @param work runs its own transaction; on a missing table nothing of it remains
+ * @param work runs its own transaction, so a missing table leaves nothing of it behind
  */
 export async function withSessionTable<T>(
   deps: Pick<Deps, 'schemaGuard'>,
@@ -18,7 +18,7 @@ export async function withSessionTable<T>(
     return await work('normal');
   } catch (error) {
     if (databaseFault(error) !== 'missing_table') throw error;
-    // The error names a relation in words only: the catalogue says for certain.
+    // The error names the table only in its message, so check the catalogue instead.
     const { missing } = await deps.schemaGuard.checkTables();
     if (!missing.includes('user_sessions')) throw error;
     return work('degraded');
