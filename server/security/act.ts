@@ -3,26 +3,29 @@ import { canonicalJson } from '../audit';
 import type { Json } from '../audit';
 import { AppError } from '../errors';
 
-/** What one request asks for. */
+/** The parts of a request that decide what it does. */
 export interface ActRequest {
   method: string;
-  /** As the route table has it: `/api/security/factors/:id`. */
+  /** The path in the route table, for example `/api/security/factors/:id`. */
   route: string;
   params: Readonly<Record<string, unknown>>;
   query: Readonly<Record<string, unknown>>;
-  /** As it was parsed, before any schema looked at it. */
+  /** The parsed body, before any schema has validated it. */
   body: unknown;
 }
 
-/** One act that a proof is asked for. */
+/** One act for which a step-up proof is demanded. */
 export interface Act {
-  /** Method and route, for people. */
+  /** Method and route, for people to read. */
   readonly name: string;
-  /** SHA-256 over all of it, hex: the proof opens this very request. */
+  /** SHA-256 over the whole request, in hex: the proof is valid for exactly this request. */
   readonly digest: string;
 }
 
-/** No body that a route accepts is nested deeper; a walk that is not bounded ends in a full stack. */
+/**
+ * No body that a route accepts is nested deeper. Without a limit the recursion could overflow the
+ * stack.
+ */
 const MOST_LEVELS = 32;
 
 function assertShallow(value: unknown, levels = MOST_LEVELS): void {
@@ -33,7 +36,8 @@ function assertShallow(value: unknown, levels = MOST_LEVELS): void {
 }
 
 /**
- * Names an act by everything that decides what it does, so that a proof given for it is worth nothing for another.
+ * Computes the act of a request from everything that decides what it does, so that a proof for one
+ * act is not valid for another.
  * @throws AppError INVALID_INPUT for a body that is nested too deeply
  */
 export function toAct({ method, route, params, query, body }: ActRequest): Act {

@@ -2,7 +2,10 @@ import type { KeyRing } from '../keyRing';
 import type { Answer } from './proofs';
 import { looksLikeRecoveryCode, readRecoveryCode } from './recoveryCode';
 
-/** A recovery code however it was typed; the signature says which assertion of a passkey it is. */
+/**
+ * Normalises a recovery code, however it was typed. For a passkey, the signature identifies the
+ * assertion.
+ */
 function toParts(answer: Answer): string[] {
   if (answer.kind === 'passkey') {
     const { id, response } = answer.response;
@@ -12,11 +15,17 @@ function toParts(answer: Answer): string[] {
   return ['code', looksLikeRecoveryCode(code) ? readRecoveryCode(code) : code];
 }
 
-/** What is kept of the answer that verified a challenge: it tells the same answer again, to that challenge alone. */
+/**
+ * Hashes the answer that verified a challenge. The stored hash recognises the same answer to the
+ * same challenge.
+ */
 export const hashAnswer = (keys: KeyRing, challengeId: string, answer: Answer): string =>
   keys.hash('step-up-answer', challengeId, ...toParts(answer)).toString('hex');
 
-/** The same under each accepted key: the node that verified may have had another one. */
+/**
+ * Returns this hash under each accepted key, because the node that verified may have used another
+ * one.
+ */
 export const hashesOfAnswer = (keys: KeyRing, challengeId: string, answer: Answer): string[] =>
   keys
     .hashAll('step-up-answer', challengeId, ...toParts(answer))

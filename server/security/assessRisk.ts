@@ -12,21 +12,21 @@ import type { SeenSignal } from './score';
 export type SkipCause = 'error' | 'timeout' | 'breaker_open' | 'schema_missing_tables';
 
 export interface RiskAssessment {
-  /** 0 to 100. */
+  /** From 0 to 100. */
   score: number;
   reasons: string[];
   signals: SeenSignal[];
-  /** What the tenant's policy says to the score. */
+  /** The decision of the tenant's policy for this score. */
   decision: 'allow' | 'step_up' | 'block';
-  /** The policy only watches: nothing is enforced. */
+  /** The policy is in monitor mode: nothing is enforced. */
   monitor: boolean;
-  /** Of the policy; 0 for the defaults, null where there was no scoring. */
+  /** The version of the policy; 0 for the defaults, null if there was no scoring. */
   policyVersion: number | null;
-  /** What the score was judged by; null if there was no scoring. */
+  /** The policy that judged the score; null if there was no scoring. */
   policy: RiskPolicy | null;
-  /** Why there was no scoring; undefined where there was. */
+  /** Why there was no scoring; undefined if there was. */
   skipped?: SkipCause;
-  /** Microseconds. */
+  /** In microseconds. */
   spentUs: number;
 }
 
@@ -38,12 +38,13 @@ type RiskDeps = Pick<
 class SilenceError extends Error {}
 
 /**
- * The deadline itself is the database's. This is the bound for a connection on which nothing comes back at all: some
- * turns of the deadline, and never less than a second, since an answer takes several turns of a busy event loop.
+ * The database enforces the deadline itself. This limit is for a connection on which nothing comes
+ * back at all: four times the deadline, and at least a second, because an answer takes several
+ * turns of a busy event loop.
  */
 const silenceMs = (timeoutMs: number) => Math.max(1000, 4 * timeoutMs);
 
-/** Leaves a promise behind after a silence; nobody hears its later result. */
+/** Rejects if the work gives no answer for `ms` milliseconds; a later result is ignored. */
 async function unlessSilent<T>(work: Promise<T>, ms: number): Promise<T> {
   let stop = () => {};
   const silence = new Promise<never>((_resolve, reject) => {
@@ -56,7 +57,7 @@ async function unlessSilent<T>(work: Promise<T>, ms: number): Promise<T> {
   }
 }
 
-/** A scorer that answers nonsense has failed as surely as one that throws. */
+/** Validates the scorer's answer. A malformed answer is a failure, like an exception. */
 function readScore(answer: unknown): Pick<RiskAssessment, 'score' | 'reasons' | 'signals'> {
   const { score, reasons, signals } = (answer ?? {}) as Record<string, unknown>;
   if (typeof score !== 'number' || !Number.isFinite(score)) {
@@ -76,9 +77,10 @@ function judge(answer: unknown, { version, policy }: VersionedPolicy) {
 }
 
 /**
- * Scores and decides, and cannot fail: advice must never break a login. If the database gives no answer within the
- * deadline, the result is 0 with `ANOMALY_CHECK_SKIPPED`, a warning in the log and a metric; the caller records the audit event
- * in its own transaction. A policy that cannot be read is no better than a score that cannot be had.
+ * Scores and decides. It never throws, because a fault in scoring must not break a login. If the
+ * database gives no answer within the deadline, the score is 0 with the reason
+ * `ANOMALY_CHECK_SKIPPED`, a warning is logged and a metric is counted; the caller records the
+ * audit event in its own transaction. A policy that cannot be read is treated like a failed score.
  */
 export async function assessRisk(
   deps: RiskDeps,
@@ -99,7 +101,7 @@ export async function assessRisk(
   if (!deps.schemaGuard.scoringEnabled()) return skip('schema_missing_tables');
   if (!deps.riskBreaker.admit()) return skip('breaker_open');
   try {
-    // Inside the try: a scorer may also throw before it returns a promise.
+    // Inside the try, because a scorer may also throw before it returns a promise.
     const scored = Promise.resolve(computeAnomalyScoreOptimized(deps, input));
     const work = Promise.all([scored, deps.riskPolicies.read(input.tenantId)]);
     const judged = judge(...(await unlessSilent(work, silenceMs(deps.config.anomalyTimeoutMs))));
@@ -107,7 +109,8 @@ export async function assessRisk(
     return { ...judged, spentUs: spentUs() };
   } catch (error) {
     const late = error instanceof SilenceError || isStatementTimeout(error);
-    // A fault of ours would fail as fast the next time: only a database in trouble is worth a pause.
+    // A bug in our code would fail just as fast the next time. Only a database fault is worth a
+    // pause.
     if (late || databaseFault(error)) deps.riskBreaker.failed();
     return skip(late ? 'timeout' : 'error', error);
   }

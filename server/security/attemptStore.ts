@@ -7,18 +7,18 @@ import { FAILURE_WINDOW_MS } from './attempts';
 export type AttemptScope = (typeof attemptScope.enumValues)[number];
 
 export interface AttemptLimits {
-  /** Failures in the window from which tries are refused. */
+  /** Tries are refused from this number of failures in the window. */
   failures: number;
-  /** Tries since the last success from which tries are refused. */
+  /** Tries are refused from this number of tries since the last success. */
   tries: number;
 }
 
 const windowCut = (now: Date) => new Date(now.getTime() - FAILURE_WINDOW_MS);
 
 /**
- * Takes a try before it is evaluated, in one statement: however many arrive at once, on however many
- * nodes, no more than `limits.tries` are ever evaluated without a success in between.
- * @returns the failures in the window, or undefined where the try is refused
+ * Reserves a try before it is evaluated, in one statement. However many arrive at once, on however
+ * many nodes, at most `limits.tries` are evaluated without a success in between.
+ * @returns the failures in the window, or undefined if the try is refused
  */
 export async function reserveTry(
   db: Db,
@@ -47,8 +47,8 @@ export async function reserveTry(
 }
 
 /**
- * When a try that was refused would be taken.
- * @returns null if no time helps: the tries since the last success are used up
+ * Returns when a refused try would be accepted.
+ * @returns null if waiting does not help, because the tries since the last success are used up
  */
 export async function whenFree(
   db: Db,
@@ -61,27 +61,28 @@ export async function whenFree(
   return count.tries >= limits.tries ? null : count.windowEndsAt;
 }
 
-/** A row names so many accounts at most: what counts is whether they are few or many. */
+/** The most accounts kept in one row: only few or many matters, not the exact number. */
 const ACCOUNTS_KEPT = 20;
 
 export interface CountedAttempt {
   scope: AttemptScope;
   subject: string;
-  /** Of scope `ip`: the account that was tried. */
+  /** For scope `ip`: the account that was tried. */
   account?: string;
 }
 
-/** What one counter says after a failure was counted. */
+/** The state of a counter after a failure was counted. */
 export interface CountedFailure {
   scope: AttemptScope;
   failures: number;
-  /** Different accounts that failed, as far as they are kept. */
+  /** The number of different accounts that failed, at most {@link ACCOUNTS_KEPT}. */
   accounts: number;
 }
 
 /**
- * Counts one failure in each scope; the order is the caller's and always the same, so none deadlocks.
- * @returns what the counters say now
+ * Counts one failure in each scope. Every caller passes the scopes in the same order, which avoids
+ * deadlocks.
+ * @returns the new state of each counter
  */
 export async function countFailures(
   db: Db,
@@ -120,8 +121,8 @@ export async function countFailures(
 }
 
 /**
- * Says yes to one caller in each window, however many ask at once on however many nodes: what happens thousands of times is
- * recorded once.
+ * Returns true to one caller per window, however many ask at once on however many nodes. It lets an
+ * event that happens thousands of times be recorded once.
  */
 export async function isFirstInWindow(
   db: Db,
@@ -145,13 +146,13 @@ export async function isFirstInWindow(
 export interface AttemptCount {
   failures: number;
   tries: number;
-  /** Different accounts that failed, as far as they are kept. */
+  /** The number of different accounts that failed, at most {@link ACCOUNTS_KEPT}. */
   accounts: number;
-  /** From when on failures count anew. */
+  /** When the window ends and failures are counted from zero again. */
   windowEndsAt: Date;
 }
 
-/** @returns the counts by scope; failures outside the window count as none */
+/** @returns the counts by scope; failures outside the window are not counted */
 export async function readAttempts(
   db: Db,
   keys: readonly { scope: AttemptScope; subject: string }[],
@@ -186,7 +187,7 @@ export async function readAttempts(
   );
 }
 
-/** The proof was right: what was taken since the last one no longer counts towards the hard limit. */
+/** Resets the tries that count towards the hard limit, after a right answer. */
 export async function resetTries(db: Db, scope: AttemptScope, subject: string): Promise<void> {
   await db
     .update(failedAttempts)
@@ -194,7 +195,7 @@ export async function resetTries(db: Db, scope: AttemptScope, subject: string): 
     .where(and(eq(failedAttempts.scope, scope), eq(failedAttempts.subject, subject)));
 }
 
-/** The sign-in is complete: the slate is clean. */
+/** Deletes the counters of a subject after a complete sign-in. */
 export async function clearAttempts(
   db: Db,
   scopes: readonly AttemptScope[],
@@ -206,7 +207,7 @@ export async function clearAttempts(
   return rowCount ?? 0;
 }
 
-/** Forgets counters that have been still for 30 days and are far from any limit. */
+/** Deletes counters that have not changed for 30 days and are far from any limit. */
 export async function purgeAttempts(db: Db, now: Date): Promise<void> {
   const old = new Date(now.getTime() - 30 * 86_400_000);
   await db

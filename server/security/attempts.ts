@@ -6,29 +6,36 @@ import type { KeyRing } from '../keyRing';
 export const FAILURE_WINDOW_MS = 15 * 60_000;
 
 /**
- * NIST SP 800-63B-4 3.2.2: fewer than 100 consecutive failed tries on one account. These are the shares of it, counted since
- * the last success; passwords and codes together make 99. Devices and networks that the owner has signed in from, and logins
- * that have shown the second factor, have a share each, so that a stranger's guessing cannot lock the owner out.
+ * NIST SP 800-63B-4 3.2.2: fewer than 100 consecutive failed tries on one account. These are its
+ * shares, counted since the last success; passwords and codes together make 99. Devices and
+ * networks from which the owner has signed in, and logins that have shown the second factor, have
+ * their own shares, so that a stranger's guessing cannot lock the owner out.
  */
 export const TRIES_FOR_STRANGERS = 40;
 export const TRIES_FOR_KNOWN_DEVICES = 12;
 export const TRIES_FOR_KNOWN_NETWORKS = 12;
 export const TRIES_AFTER_FACTOR = 8;
-/** Codes of logins that begin with the factor: anybody may guess them, so they take nothing from the codes below. */
+/**
+ * Codes of logins that begin with the second factor. Anybody may guess them, so they have their own
+ * share.
+ */
 export const BEGUN_LOGIN_TRIES = 10;
-/** RFC 4226 7.3: codes of people who have shown a password, a session or a token, across challenges. */
+/**
+ * RFC 4226 7.3: codes of people who have shown a password, a session or a token, summed over all
+ * challenges.
+ */
 export const STEP_UP_TRIES = 17;
 
-/** Wrong codes in the window from which codes are refused. */
+/** Codes are refused from this number of wrong codes in the window. */
 export const STEP_UP_FAILURES = 10;
 
-/** From when on codes of an account's begun logins are refused. */
+/** The limits for codes of logins that begin with the second factor, per account. */
 export const BEGUN_LIMITS = { failures: STEP_UP_FAILURES, tries: BEGUN_LOGIN_TRIES } as const;
 
-/** So many accounts that fail from one address in the window are a spray. */
+/** This number of accounts that fail from one address in the window counts as a spray. */
 export const SPRAYED_ACCOUNTS = 5;
 
-/** All counters of an account's passwords. */
+/** All counters for an account's passwords. */
 export const PASSWORD_SCOPES = [
   'account',
   'known_device',
@@ -36,22 +43,27 @@ export const PASSWORD_SCOPES = [
   'after_factor',
 ] as const;
 
-/** Under which keyed hash an e-mail, an address or a staff member is counted. */
+/**
+ * Returns the keyed hash under which an e-mail address, an IP address or a staff member is counted.
+ */
 export const attemptSubject = (keys: KeyRing, kind: string, value: string): string =>
   keys.hash('attempt-subject', kind, value).subarray(0, 16).toString('hex');
 
 /**
- * Under which the codes of an account's begun logins are counted.
- * @param subject under which tries of its e-mail address are counted
+ * Returns the key under which the codes of an account's begun logins are counted.
+ * @param subject the key under which tries of its e-mail address are counted
  */
 export const begunAccountSubject = (keys: KeyRing, subject: string): string =>
   attemptSubject(keys, 'begun-account', subject);
 
-/** The same under each accepted key, the current one first. */
+/** Returns this hash under each accepted key, the current one first. */
 export const attemptSubjects = (keys: KeyRing, kind: string, value: string): string[] =>
   keys.hashAll('attempt-subject', kind, value).map((hash) => hash.subarray(0, 16).toString('hex'));
 
-/** One household, office or attacker: an IPv4 address, or the /64 that one IPv6 subscriber gets. */
+/**
+ * Returns the block that stands for one household, office or attacker: an IPv4 address, or the /64
+ * that one IPv6 subscriber gets.
+ */
 export function addressBlock(ip: string | null): string {
   const canonical = readAddress(ip);
   if (canonical === null) return 'unknown';

@@ -4,23 +4,29 @@ import type { KeyRing } from '../keyRing';
 import { findShownFactorOwner } from './begunLoginStore';
 
 /**
- * A login that begins with the factor. Nothing is stored and nothing is counted before a code comes: the challenge's id
- * carries all of it, sealed. One for an account that does not exist is made in the same way, of random ids, and nobody but
- * us can tell it from another.
+ * A login that begins with the second factor. Nothing is stored or counted before a code arrives:
+ * the challenge's id carries all of it, sealed. For an account that does not exist it is built in
+ * the same way from random ids, and only the server can tell the difference.
  */
 export interface BegunLogin {
-  /** Of the challenge's row, once a right code has made one. */
+  /** The id of the challenge's row, once a right code has created it. */
   id: string;
   tenantId: string;
   userId: string;
   staffId: string;
-  /** The staff member's version at the beginning: the challenge is ended with the sessions. */
+  /**
+   * The staff member's session version at the beginning; ending their sessions ends the challenge
+   * too.
+   */
   sessionVersion: number;
-  /** Under which the tries of the e-mail address are counted, in hex. */
+  /** The key, in hex, under which the tries of the e-mail address are counted. */
   subject: string;
   expiresAt: Date;
   rememberMe: boolean;
-  /** The first half of the HMAC of the device id of the browser that began it, in hex: its cookie counts for that browser. */
+  /**
+   * The first half of the HMAC of the browser's device id, in hex. The challenge cookie is valid
+   * only in that browser.
+   */
   browser: string;
   /** False if there is no such account, or it cannot sign in. */
   real: boolean;
@@ -35,10 +41,10 @@ const UUIDS = 16;
 const BROWSER = 16;
 const SIZE = 4 * UUIDS + 16 + 4 + 6 + BROWSER + 1;
 
-/** What a begun login keeps of a browser's hash. */
+/** Returns the part of a browser's hash that a begun login carries. */
 export const markOfBrowser = (browserHash: string): string => browserHash.slice(0, 2 * BROWSER);
 
-/** The challenge's id as a client holds it: a sealed value of always the same length. */
+/** Returns the challenge's id for the client: a sealed value of constant length. */
 export function sealBegunLogin(keys: KeyRing, begun: BegunLogin): string {
   const plain = Buffer.alloc(SIZE);
   const ids = [begun.id, begun.tenantId, begun.userId, begun.staffId];
@@ -51,10 +57,11 @@ export function sealBegunLogin(keys: KeyRing, begun: BegunLogin): string {
   return PREFIX + keys.seal(plain, BOUND_TO).toString('base64url');
 }
 
-/** @returns undefined for anything that this server did not hand out as the id of a begun login */
+/** @returns undefined for anything that this server did not issue as the id of a begun login */
 export function readBegunLogin(keys: KeyRing, challengeId: string): BegunLogin | undefined {
   const sealed = Buffer.from(challengeId.slice(PREFIX.length), 'base64url');
-  // One spelling: what decodes to the same bytes is not the same id.
+  // Accept only the canonical encoding: another string that decodes to the same bytes is not the
+  // same id.
   if (challengeId !== PREFIX + sealed.toString('base64url')) return undefined;
   let plain: Buffer;
   try {
@@ -79,7 +86,10 @@ export function readBegunLogin(keys: KeyRing, challengeId: string): BegunLogin |
   };
 }
 
-/** @returns whose second factor was shown to a begun login, if it is one, verified, fresh and not used yet */
+/**
+ * @returns the id of the user whose second factor was shown, if this is a begun login that is
+ * verified, fresh and unused
+ */
 export async function findShownFactor(
   deps: Pick<Deps, 'db' | 'keys' | 'clock'>,
   challengeId: string,

@@ -4,7 +4,10 @@ import { stepUpChallenges, tenantStaff } from '../db/schema';
 import type { BegunLogin } from './begunLogin';
 import { usableLoginChallenge } from './challengeStore';
 
-/** @returns whose second factor was shown to this challenge of a begun login, if it can still let a login through */
+/**
+ * @returns the id of the user whose second factor was shown to this begun login, if it can still
+ * let a login through
+ */
 export async function findShownFactorOwner(
   db: Db,
   id: string,
@@ -18,8 +21,10 @@ export async function findShownFactorOwner(
 }
 
 /**
- * Keeps a begun login whose factor was shown, as a verified challenge to which the password is still due.
- * @returns false if there is one already, or the member is not what they were when the login began
+ * Stores a begun login whose factor was shown, as a verified challenge that still needs the
+ * password.
+ * @returns false if it is stored already, or the staff member was disabled or their sessions were
+ * ended since it began
  */
 export async function insertShownFactor(
   tx: Tx,

@@ -7,16 +7,16 @@ import { attemptSubject } from './attempts';
 import { countEnrolmentTry, dropPendingTotp } from './enrolmentStore';
 import type { TotpRow } from './totpStore';
 
-/** Of each kind of factor: somebody who scans the wrong code needs three. */
+/** The limit for each kind of factor. A person who scans the wrong code needs about three. */
 const STARTS = { most: 10, windowSec: 3600 };
-/** Of one secret, however long it waits. */
+/** The limit for one secret, however long it waits. */
 const CONFIRMATIONS = { most: 10, windowSec: 30 * 86_400 };
 
 type EnrolDeps = Pick<Deps, 'keys'>;
 
 /**
- * Lets an enrolment begin, unless this person has begun too many. The first of an hour is recorded; the others of that
- * hour take its place, and only what is enrolled in the end is another event.
+ * Admits the start of an enrolment, unless this person has started too many. Only the first start
+ * of an hour is audited: the later ones replace it, and the enrolled factor gets its own event.
  * @throws AppError TOO_MANY_ATTEMPTS
  */
 export async function admitEnrolment(
@@ -51,9 +51,10 @@ const confirmations = (deps: EnrolDeps, { id }: TotpRow) =>
   attemptSubject(deps.keys, 'enrolment-code', id);
 
 /**
- * Takes one of the tries of a pending secret before the code is looked at, so that parallel guesses cannot share one.
+ * Takes one of the tries of a pending secret before the code is checked, so that parallel guesses
+ * cannot share one.
  * @returns whether it is the last one
- * @throws AppError NOT_FOUND if none is left: the secret is gone
+ * @throws AppError NOT_FOUND if none is left; the secret is deleted then
  */
 export async function takeConfirmation(
   deps: EnrolDeps & { db: Db },

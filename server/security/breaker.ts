@@ -1,8 +1,8 @@
 import type { Clock } from '../context';
 
-/** Stops asking what has failed again and again, and tries it again after a pause. */
+/** A circuit breaker: stops calls that keep failing, and tries again after a pause. */
 export interface Breaker {
-  /** @returns false while it would be no use; who is admitted says how it went */
+  /** @returns false while calls are paused; anyone admitted must report the outcome */
   admit(): boolean;
   succeeded(): void;
   failed(): void;
@@ -12,8 +12,9 @@ const FAILURES = 5;
 const PAUSE_MS = 10_000;
 
 /**
- * Opens after five failures in a row; then lets one through every ten seconds, until one succeeds. Without it each
- * login and refresh would wait out the whole deadline for as long as a database is slow.
+ * Creates a breaker that opens after five failures in a row, and then admits one call every ten
+ * seconds until one succeeds. Without it, each login and refresh would wait out the whole deadline
+ * for as long as the database is slow.
  */
 export function createBreaker(clock: Clock): Breaker {
   let failures = 0;

@@ -6,14 +6,15 @@ import type { ChallengeOrigin, StepUpPurpose } from '../db/schema';
 export type Challenge = typeof stepUpChallenges.$inferSelect;
 export type NewChallenge = typeof stepUpChallenges.$inferInsert;
 
-/** Five tries a challenge. */
+/** The number of tries per challenge. */
 export const MAX_ATTEMPTS = 5;
 
 /**
- * Nothing has ended it: it was not revoked, and the staff member's version is still the one that it was opened under, so
- * that it dies with the sessions even if the row was missed. An older row has no version. One of a login then counts as
- * ended, because nothing excludes that the sessions were ended meanwhile. One of a session or a refresh does not need it:
- * that session, or its token, is itself checked against the version whenever the challenge is used.
+ * Matches challenges that nothing has ended: not revoked, and opened under the staff member's
+ * current session version, so that a challenge ends with the sessions even if its row was not
+ * updated. An older row has no version. For a login it then counts as ended, because the sessions
+ * may have been ended since. For a session or a refresh that does not matter: the session or token
+ * is itself checked against the version whenever the challenge is used.
  */
 export const notEnded = () =>
   and(
@@ -29,7 +30,10 @@ export const notEnded = () =>
     ),
   );
 
-/** A challenge that can still be verified: nothing has ended it, not verified yet, in time, with tries left. */
+/**
+ * Matches challenges that can still be verified: not ended, not yet verified, not expired, with
+ * tries left.
+ */
 export const stillOpen = (now: Date) =>
   and(
     isNull(stepUpChallenges.revokedAt),
@@ -43,13 +47,16 @@ export async function insertChallenge(tx: Tx, row: NewChallenge): Promise<void> 
   await tx.insert(stepUpChallenges).values(row);
 }
 
-/** By its id alone: the id's tag has proven that we handed it to whoever asks. */
+/**
+ * Finds a challenge by its id alone: the tag of the id has proven that this server issued it to the
+ * caller.
+ */
 export async function findChallenge(db: Db, id: string): Promise<Challenge | undefined> {
   const [row] = await db.select().from(stepUpChallenges).where(eq(stepUpChallenges.id, id));
   return row;
 }
 
-/** Where a challenge arose, and what for. */
+/** Selects challenges by session, purpose and origin. */
 export interface SessionQuery {
   sessionId: string;
   purpose: StepUpPurpose;
@@ -65,7 +72,10 @@ const ofSession = (tenantId: string, query: SessionQuery) =>
     eq(stepUpChallenges.origin, query.origin),
   );
 
-/** The open challenges of a session, newest first; for one act alone, or for none, if that is given. */
+/**
+ * Lists the open challenges of a session, newest first; if `actDigest` is given, only those for
+ * that act, or those for no act if it is null.
+ */
 export async function listOpenChallenges(
   db: Db,
   tenantId: string,
@@ -84,7 +94,7 @@ export async function listOpenChallenges(
 /** How long the same answer to the same challenge gets the same result. */
 const REPEATED_FOR_SEC = 60;
 
-/** The challenges of a session that were verified a moment ago, newest first. */
+/** Lists the challenges of a session that were verified within the last minute, newest first. */
 export async function listJustVerified(
   db: Db,
   tenantId: string,
@@ -98,8 +108,10 @@ export async function listJustVerified(
 }
 
 /**
- * Whether this very answer verified the challenge a moment ago: a double click, or an answer that was lost.
- * @returns the challenge, or undefined if another answer did, it is too long ago, or something has ended it since
+ * Finds a challenge that this same answer verified within the last minute: a double click, or a
+ * retry after a lost answer.
+ * @returns the challenge, or undefined if another answer verified it, it is too old, or it has been
+ * ended since
  */
 export async function findRepeated(
   db: Db,
@@ -119,8 +131,9 @@ export async function findRepeated(
 }
 
 /**
- * Takes one of the challenge's tries before it is evaluated, so that parallel guesses cannot share one.
- * @returns the tries taken so far, or undefined where none was left
+ * Takes one of the challenge's tries before it is evaluated, so that parallel guesses cannot share
+ * one.
+ * @returns the tries taken so far, or undefined if none was left
  */
 export async function takeAttempt(db: Db, id: string, now: Date): Promise<number | undefined> {
   const [row] = await db
@@ -146,9 +159,9 @@ export async function markVerified(
 }
 
 /**
- * Keeps what a passkey has to sign, in place of what it had to before.
- * @param kept base64url, and the time of now
- * @returns false where the challenge is not open any more
+ * Stores the value that a passkey has to sign, replacing the one before.
+ * @param kept the value in base64url, and the current time
+ * @returns false if the challenge is no longer open
  */
 export async function keepPasskeyChallenge(
   tx: Tx,
@@ -164,9 +177,9 @@ export async function keepPasskeyChallenge(
 }
 
 /**
- * Takes away what a passkey had to sign, in one statement: a response works once.
+ * Removes the value that a passkey had to sign, in one statement, so that a response works once.
  * @param challenge as it was when the response was checked
- * @returns false where it was taken or replaced in the meantime
+ * @returns false if the value was removed or replaced in the meantime
  */
 export async function spendPasskeyChallenge(
   tx: Tx,
@@ -185,12 +198,15 @@ export async function spendPasskeyChallenge(
 
 /** How long a verified challenge waits for the login or refresh that it lets through. */
 export const VERIFIED_FOR_SEC = 600;
-/** No challenge lets anything through after this time: it was open for ten minutes, and verified for fifteen at most. */
+/**
+ * No challenge lets anything through after this time: it is open for at most ten minutes, and
+ * usable for at most fifteen after it was verified.
+ */
 const USABLE_FOR_MS = 3_600_000;
 export const verifiedSince = (now: Date, seconds: number) =>
   and(gt(stepUpChallenges.verifiedAt, new Date(now.getTime() - seconds * 1000)), notEnded());
 
-/** A challenge that can let one login through now. */
+/** Matches a challenge that can let one login through now. */
 export const usableLoginChallenge = (id: string, now: Date) =>
   and(
     eq(stepUpChallenges.id, id),
@@ -200,9 +216,10 @@ export const usableLoginChallenge = (id: string, now: Date) =>
   );
 
 /**
- * Lets one login through: consumed in one statement, by one request, once.
- * @param staffId whose login it must be, where that is known
- * @param passwordShown true if the password was right just now; else a challenge to which it is still due lets nobody in
+ * Consumes a challenge for one login, in one statement, so that only one request can use it.
+ * @param staffId the staff member who must own it, if known
+ * @param passwordShown true if the password was right just now; without it, a challenge that still
+ * needs the password is not consumed
  * @returns the challenge, or undefined if it is not verified, too old, used or ended
  */
 export async function consumeLoginChallenge(
@@ -224,7 +241,7 @@ export async function consumeLoginChallenge(
   return row;
 }
 
-/** Ends one challenge that another takes the place of. */
+/** Ends an unverified challenge that another one replaces. */
 export async function endChallenge(
   tx: Tx,
   tenantId: string,
@@ -244,9 +261,10 @@ export async function endChallenge(
 }
 
 /**
- * Ends the challenges of a staff member that are open, or verified and not used yet. It is called after a factor is
- * gone: a proof that was given with it is either too late to be spent, or verified by now, and ended here.
- * @param whose all of them, or those of one session
+ * Ends the challenges of a staff member that are open, or verified and unused. Call it after a
+ * factor is removed: a proof given with that factor either arrives too late, or has verified its
+ * challenge by now, which is ended here.
+ * @param whose all of the staff member's challenges, or those of one session
  */
 export async function endChallenges(
   tx: Tx,
@@ -263,7 +281,7 @@ export async function endChallenges(
         whose.sessionId ? eq(stepUpChallenges.sessionId, whose.sessionId) : undefined,
         isNull(stepUpChallenges.consumedAt),
         isNull(stepUpChallenges.revokedAt),
-        // Older ones can let nothing through any more, and stay what they were in the evidence.
+        // Older challenges can let nothing through any more. They stay unchanged as evidence.
         gt(stepUpChallenges.createdAt, new Date(whose.now.getTime() - USABLE_FOR_MS)),
       ),
     );

@@ -16,36 +16,54 @@ export interface ChallengeRequest {
   userId: string;
   staffId: string;
   sessionId: string | null;
-  /** The staff member's version when the password, token or session was checked. If it moves on, the challenge is ended. */
+  /**
+   * The staff member's session version when the password, token or session was checked. If it
+   * changes, the challenge is ended.
+   */
   sessionVersion: number;
   origin: ChallengeOrigin;
   purpose: StepUpPurpose;
   score?: number;
   reasons?: string[];
   rememberMe?: boolean;
-  /** In a session: the one act that the proof is for. Without it, the proof opens a window of time. */
+  /**
+   * For a session: the one act that the proof is for. Without it, the proof is valid for a window
+   * of time.
+   */
   act?: Act;
-  /** Of a refresh: the chain end that its 428 hands out. The proof opens that chain end alone. */
+  /**
+   * For a refresh: the id of the new token that its 428 returns. The proof is valid only for that
+   * token.
+   */
   refreshTokenId?: string;
-  /** Tries that it begins with: a challenge that takes the place of another has no more than that one had left. */
+  /**
+   * The tries counted at the start. A challenge that replaces another has only the tries that were
+   * left.
+   */
   attempts?: number;
-  /** Of the browser that begins it: HMAC of its device id. The challenge's cookie counts for that browser alone. */
+  /**
+   * HMAC of the device id of the browser that begins the challenge. The challenge cookie is valid
+   * only in that browser.
+   */
   browserHash?: string | null;
   /** The login goes on only once a second factor is enrolled. */
   mustEnrol?: boolean;
-  /** A login that began with the factor: the password has not been looked at yet. */
+  /** A login that began with the second factor: the password has not been checked yet. */
   passwordDue?: boolean;
 }
 
-/** What a 428 tells the client of the challenge. */
+/** The part of a 428 answer that describes the challenge. */
 export interface ChallengeOffer {
   challengeId: string;
   methods: string[];
   /** When it can no longer be answered, ISO 8601. */
   expiresAt: string;
-  /** The login goes on only once a second factor is enrolled: the proof opens the routes that enrol one. */
+  /**
+   * The login goes on only once a second factor is enrolled: the proof gives access to the
+   * enrolment routes.
+   */
   mustEnrol?: true;
-  /** Where `methods` is empty: why, and what to do. */
+  /** If `methods` is empty: the reason, and what to do. */
   reason?: 'NO_FACTOR_ENROLLED';
   detail?: string;
 }
@@ -57,7 +75,10 @@ export type ChallengeDeps = Pick<
 
 /** How long a challenge can be answered. */
 const OPEN_FOR_MS = 10 * 60_000;
-/** It is offered again only while more than this is left: whoever is asked needs time to answer. */
+/**
+ * A challenge is offered again only while it has more than this left, so that the person has time
+ * to answer.
+ */
 export const OFFERED_AGAIN_MS = OPEN_FOR_MS / 2;
 
 const NO_WAY_ON: Record<ChallengeOrigin, string> = {
@@ -83,8 +104,9 @@ export function describeOffer(
 }
 
 /**
- * The open challenge of the same session, purpose and act, if most of its life is left. One with less is ended: asking
- * again must not leave two open, because an answer that names none could then mean either.
+ * Finds the open challenge of the same session, purpose and act, if more than half of its life is
+ * left. One with less is ended, so that two are never open at once: an answer that does not name
+ * its challenge could mean either.
  */
 async function findReusable(
   tx: Tx,
@@ -93,7 +115,7 @@ async function findReusable(
 ): Promise<Opened | undefined> {
   const { tenantId, staffId, sessionId, purpose, origin, act } = request;
   if (sessionId === null) return undefined;
-  // One at a time: of two requests at once, the second finds the challenge of the first.
+  // Lock first: of two requests at once, the second then finds the challenge of the first.
   await lockFactors(tx, tenantId, staffId);
   const query = { sessionId, purpose, origin, actDigest: act?.digest ?? null, now };
   const [found] = await listOpenChallenges(tx, tenantId, query);
@@ -103,7 +125,7 @@ async function findReusable(
   return undefined;
 }
 
-/** Opens a challenge: a row, and the event that says so. */
+/** Opens a challenge: inserts the row and records the audit event. */
 export async function openChallenge(
   deps: Pick<Deps, 'clock' | 'random'>,
   tx: Tx,
@@ -135,8 +157,9 @@ export async function openChallenge(
 }
 
 /**
- * Offers a challenge: a new one, or the open one of the same session and purpose again, since asking twice
- * must not double the tries. A login's challenge is never shared: two logins may be two people.
+ * Offers a challenge: the open one of the same session and purpose, or a new one. Reusing it stops
+ * a second request from doubling the tries. Challenges of logins are never shared, because two
+ * logins may be two people.
  */
 export async function offerChallenge(
   deps: ChallengeDeps,

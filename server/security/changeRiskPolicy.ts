@@ -12,7 +12,10 @@ import { differsFromDefault, readPolicyRow, writePolicy } from './riskPolicyStor
 import type { PolicyRow } from './riskPolicyStore';
 import { SIGNALS } from './signals';
 
-/** A policy as it is shown: with the version to send back, and what each signal weighs under it. */
+/**
+ * A policy for display: with its version, which a change must send back, and the weight of each
+ * signal.
+ */
 export interface ShownPolicy extends PolicyRow {
   signals: { code: string; defaultWeight: number; weight: number }[];
 }
@@ -27,7 +30,7 @@ function show(row: PolicyRow): ShownPolicy {
   return { ...row, signals };
 }
 
-/** The policy of the tenant that somebody is signed in to. */
+/** Returns the policy of the caller's tenant. */
 export const showRiskPolicy = async (
   deps: Pick<Deps, 'db'>,
   { tenantId }: Principal,
@@ -36,14 +39,17 @@ export const showRiskPolicy = async (
 type ChangeDeps = MethodDeps & Pick<Deps, 'db' | 'clock' | 'riskPolicies'>;
 
 export interface PolicyChange {
-  /** Of the policy that was seen. */
+  /** The version of the policy that the caller has seen. */
   version: number;
   policy: SentPolicy;
-  /** Goes on although it leaves people without a proof. */
+  /** Change the policy even if it leaves people without a usable factor. */
   force: boolean;
 }
 
-/** @throws AppError POLICY_LOCKS_OUT with the people concerned, unless it is forced */
+/**
+ * Finds the people whom the policy would lock out.
+ * @throws AppError POLICY_LOCKS_OUT with these people, unless the change is forced
+ */
 async function findForcedOut(
   deps: ChangeDeps,
   tx: Tx,
@@ -60,7 +66,10 @@ async function findForcedOut(
   });
 }
 
-/** Writes a policy and records both. @returns undefined if somebody else was first */
+/**
+ * Writes a policy and records the old and the new one.
+ * @returns undefined if somebody else changed it first
+ */
 async function replacePolicy(
   tx: Tx,
   ctx: RequestContext,
@@ -88,9 +97,10 @@ async function replacePolicy(
 }
 
 /**
- * Puts another policy in the place of the one that the caller has seen, and records both.
- * @throws AppError CONFLICT if somebody else has changed it since, METHOD_UNAVAILABLE for one that asks for what is not
- *   set up here, POLICY_LOCKS_OUT for one that leaves somebody who may change it without a proof
+ * Replaces the policy that the caller has seen, and records the old and the new one.
+ * @throws AppError CONFLICT if somebody else has changed it since, METHOD_UNAVAILABLE if it needs a
+ * method that is not set up here, POLICY_LOCKS_OUT if it leaves somebody who may change the policy
+ * without a usable factor
  */
 export async function changeRiskPolicy(
   deps: ChangeDeps,
@@ -120,14 +130,14 @@ export async function changeRiskPolicy(
   return show(written);
 }
 
-/** The policy of a tenant, for an operator. */
+/** Returns the policy of a tenant, for an operator. */
 export const showPolicyOf = async (deps: Pick<Deps, 'db'>, tenantId: string) =>
   show(await readPolicyRow(deps.db, tenantId));
 
 /**
- * Puts a tenant's policy back to the defaults, for an operator: the way back for a tenant that has locked itself out. The
- * nodes that serve are told once the change has committed.
- * @returns undefined if the tenant goes by the defaults already: then nothing is changed or recorded
+ * Resets a tenant's policy to the defaults, for an operator: it helps a tenant that has locked
+ * itself out. The running nodes are notified after the change has been committed.
+ * @returns undefined if the tenant already uses the defaults; nothing is changed or recorded then
  */
 export async function resetRiskPolicy(
   deps: Pick<Deps, 'db' | 'clock' | 'random' | 'riskPolicies'>,

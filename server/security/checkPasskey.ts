@@ -6,38 +6,41 @@ import type { WebauthnSettings } from '../webauthnSettings';
 import { PASSKEY_ALGORITHMS, isSoundKey } from './coseKey';
 import type { PasskeyRow } from './passkeyStore';
 
-/** What an authenticator made that is to be kept. */
+/** The parts of a new credential that are stored. */
 export interface NewCredential {
   credentialId: string;
   /** COSE (RFC 9052 7), in CBOR. */
   publicKey: Buffer;
-  /** 0 where the authenticator keeps none. */
+  /** 0 if the authenticator keeps no counter. */
   counter: number;
   backedUp: boolean;
-  /** Whether it may be backed up at all (6.1.3, flag BE): it never changes. */
+  /** Whether it may be backed up at all (6.1.3, flag BE); this never changes. */
   backupEligible: boolean;
   transports: string[];
 }
 
-/** What a valid assertion says of the authenticator now. */
+/** The authenticator's state according to a valid assertion. */
 export interface Assertion {
   counter: number;
   backedUp: boolean;
   backupEligible: boolean;
 }
 
-/** WebAuthn Level 3 4, "Credential ID": 16 bytes at least, so that nobody hits upon another's; 1023 at most. */
+/**
+ * WebAuthn Level 3 4, "Credential ID": at least 16 bytes, so that ids do not collide; at most 1023.
+ */
 const ID_BYTES = { least: 16, most: 1023 };
 
 /**
- * The id of a membership as authenticators hold it (WebAuthn Level 3 14.6.1): opaque, and no e-mail.
+ * Returns the id of a membership in the form that authenticators store (WebAuthn Level 3 14.6.1):
+ * opaque, not an e-mail address.
  * @param staffId a UUID
  * @returns its sixteen bytes
  */
 export const toUserHandle = (staffId: string): Uint8Array<ArrayBuffer> =>
   new Uint8Array(Buffer.from(staffId.replaceAll('-', ''), 'hex'));
 
-/** Whatever a client's bytes make a parser throw says one thing: they prove nothing. */
+/** Turns any exception into null: client bytes that break a parser prove nothing. */
 async function orNull<T>(check: () => Promise<T | null>): Promise<T | null> {
   try {
     return await check();
@@ -46,18 +49,24 @@ async function orNull<T>(check: () => Promise<T | null>): Promise<T | null> {
   }
 }
 
-/** Nobody embeds us: a page that made this in somebody else's frame was not meant to (7.1 and 7.2, crossOrigin). */
+/**
+ * Returns whether the response was made in a frame of another site's page. Nobody embeds this
+ * service, so such a page is refused (7.1 and 7.2, crossOrigin).
+ */
 function isFramed(clientDataJSON: string): boolean {
   const { crossOrigin, topOrigin } = decodeClientDataJSON(clientDataJSON);
   return crossOrigin === true || topOrigin !== undefined;
 }
 
-/** An origin has at most a scheme, 253 characters of a name and a port; a client can send anything. */
+/**
+ * An origin is at most a scheme, a name of 253 characters and a port, but a client can send
+ * anything.
+ */
 const MAX_ORIGIN = 300;
 
 /**
- * Says in the log if a refused response was made on a page of another origin than those that are set: most often that is a
- * setting, and neither the person nor the operator can see it otherwise.
+ * Logs a warning if a refused response was made on a page whose origin is not configured. Usually a
+ * setting is wrong, and neither the person nor the operator would notice otherwise.
  */
 export function logForeignOrigin(
   { logger }: { logger: Logger },
@@ -71,13 +80,14 @@ export function logForeignOrigin(
     const what = 'a passkey was refused because of the origin of its page: see WEBAUTHN_ORIGINS';
     logger.warn({ expectedOrigins: origins, seenOrigin }, what);
   } catch {
-    // What cannot be read names no origin.
+    // Unreadable data names no origin.
   }
 }
 
 /**
- * Nobody is asked for an attestation, so that none is looked at but what browsers let through (5.4.7, "none"):
- * certificates of a client's choosing would have us fetch the revocation lists that they name.
+ * Returns whether the registration has no attestation certificates. None are requested, so only
+ * what browsers let through is accepted (5.4.7, "none"): certificates chosen by a client would make
+ * the server fetch the revocation lists that they name.
  */
 function isUnattested(attestationObject: string): boolean {
   const decoded = decodeAttestationObject(
@@ -90,9 +100,10 @@ function isUnattested(attestationObject: string): boolean {
 }
 
 /**
- * Checks what an authenticator made (WebAuthn Level 3 7.1).
- * @param challenge what it had to sign, base64url
- * @returns what is to be kept, or null for anything that is not in order; never throws for what a client sent
+ * Checks the registration of a new credential (WebAuthn Level 3 7.1).
+ * @param challenge the value that had to be signed, base64url
+ * @returns the credential to store, or null if anything is invalid; client data never makes it
+ * throw
  */
 export function checkRegistration(
   settings: WebauthnSettings,
@@ -127,12 +138,13 @@ export function checkRegistration(
 }
 
 /**
- * Checks an assertion (WebAuthn Level 3 7.2) but for its counter, which is compared where it is moved on: only then is
- * it the owner of the key who says it, and only there do two at a time meet.
- * @param passkey of the staff member who is asked
- * @param challenge what it had to sign, base64url
- * @returns what the authenticator says of itself, or null for anything that is not in order; never throws for what a
- *   client sent
+ * Checks an assertion (WebAuthn Level 3 7.2) except for its counter. The counter is compared in the
+ * statement that updates it: the signature is verified by then, and concurrent assertions meet
+ * there.
+ * @param passkey a passkey of the staff member who has to answer
+ * @param challenge the value that had to be signed, base64url
+ * @returns the authenticator's state, or null if anything is invalid; client data never makes it
+ * throw
  */
 export function checkAssertion(
   settings: WebauthnSettings,
@@ -151,7 +163,7 @@ export function checkAssertion(
       expectedOrigin: [...settings.origins],
       expectedRPID: settings.rpId,
       requireUserVerification: true,
-      // The library would compare it before it looks at the signature.
+      // 0 turns off the library's own comparison, which comes before it verifies the signature.
       credential: {
         id: passkey.credentialId,
         publicKey: new Uint8Array(passkey.publicKey),

@@ -3,7 +3,7 @@ import type { Db } from '../db';
 import { failedAttempts, tenantStaff, users } from '../db/schema';
 import type { AttemptLimits, AttemptScope } from './attemptStore';
 
-/** A member of a tenant, as they are counted. */
+/** A member of a tenant, with the fields needed to find their counters. */
 export interface Member {
   staffId: string;
   userId: string;
@@ -12,7 +12,7 @@ export interface Member {
   status: 'active' | 'disabled';
 }
 
-/** All members of one tenant, by e-mail address. */
+/** Lists all members of one tenant, ordered by e-mail address. */
 export async function listMembers(db: Db, tenantId: string): Promise<Member[]> {
   return db
     .select({
@@ -36,12 +36,12 @@ export interface ClosedCounter {
   tries: number;
 }
 
-/** A statement takes so many subjects at most. */
+/** The most subjects in one statement. */
 const MOST_AT_ONCE = 5000;
 
 /**
- * The counters among these that refuse tries now.
- * @param windowBegan before that a window is over
+ * Lists those of the given counters that refuse tries now.
+ * @param windowBegan a window that began at or before this time is over
  */
 export async function listClosedCounters(
   db: Db,

@@ -4,26 +4,29 @@ import { lookForSignals, sumOf } from './score';
 import type { SeenSignal } from './score';
 import type { Attempt } from './signals';
 
-/** An attempt, and whose. */
+/** An attempt, with the staff member who makes it. */
 export interface AnomalyInput extends Attempt {
   tenantId: string;
   staffId: string;
 }
 
 export interface AnomalyScore {
-  /** 0 to 100. */
+  /** From 0 to 100. */
   score: number;
   /** The codes of the signals that counted. */
   reasons: string[];
-  /** What every signal saw, and what it added; a scorer put in this one's place need not say. */
+  /**
+   * The findings of every signal, and the weight each added; a replacement scorer may leave this
+   * out.
+   */
   signals?: SeenSignal[];
 }
 
 /**
- * Scores a login or a refresh against what is known of the staff member's past logins. It may throw: the
- * caller ({@link assessRisk}) turns whatever happens here into an answer that lets the login go on.
+ * Scores a login or a refresh against the staff member's past logins. It may throw: the caller
+ * ({@link assessRisk}) turns every fault into an answer that lets the login go on.
  * @returns the sum of the weights of the signals that counted, capped at 100, and their codes
- * @throws the driver's error where the history or the tenant's weights cannot be read
+ * @throws the driver's error if the history or the tenant's weights cannot be read
  */
 export async function computeAnomalyScoreOptimized(
   deps: { riskFacts: Pick<RiskFactsCache, 'read'>; riskPolicies: Pick<RiskPolicies, 'read'> },

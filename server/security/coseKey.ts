@@ -2,19 +2,24 @@ import { createPublicKey } from 'node:crypto';
 import type { JsonWebKey } from 'node:crypto';
 import { cose, decodeCredentialPublicKey } from '@simplewebauthn/server/helpers';
 
-/** ES256, EdDSA and RS256: what authenticators in use sign with, the most usual first. */
+/** The algorithms of authenticators in use, most common first: ES256, EdDSA and RS256. */
 export const PASSKEY_ALGORITHMS: number[] = [
   cose.COSEALG.ES256,
   cose.COSEALG.EdDSA,
   cose.COSEALG.RS256,
 ];
 
-/** NIST SP 800-131A: no RSA below 2048 bits; and none so large that to check with it is work. */
+/**
+ * NIST SP 800-131A: no RSA key below 2048 bits. The upper limit bounds the cost of a verification.
+ */
 const RSA_BITS = { least: 2048, most: 4096 };
 /** FIPS 186-5 A.1.1. */
 const RSA_LEAST_EXPONENT = 65_537n;
 
-/** COSE numbers the parameters of each kind of key from -1 down, so that one label means several things. */
+/**
+ * Converts a COSE key to a JWK. COSE numbers the parameters of each kind of key from -1 down, so
+ * one label has several meanings.
+ */
 function toJwk(key: ReadonlyMap<number, unknown>): JsonWebKey | undefined {
   const [kty, alg, first] = [key.get(1), key.get(3), key.get(-1)];
   const bytes = (label: number): string => {
@@ -34,10 +39,11 @@ function toJwk(key: ReadonlyMap<number, unknown>): JsonWebKey | undefined {
 }
 
 /**
- * Whether a public key in COSE form (RFC 9052 7) can be trusted to verify: one of our algorithms with the curve that
- * belongs to it (WebAuthn Level 3 5.8.5), a point on that curve, and RSA of a sound size.
- * @param coseKey CBOR, as an authenticator gave it
- * @throws where it is no CBOR, or no key at all
+ * Checks whether a public key in COSE form (RFC 9052 7) is safe to verify with: one of our
+ * algorithms with its matching curve (WebAuthn Level 3 5.8.5), a point on that curve, and for RSA a
+ * sound size.
+ * @param coseKey the CBOR bytes from the authenticator
+ * @throws if the bytes are not CBOR, or not a key
  */
 export function isSoundKey(coseKey: Uint8Array<ArrayBuffer>): boolean {
   const decoded: unknown = decodeCredentialPublicKey(coseKey);

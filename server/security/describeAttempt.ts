@@ -7,7 +7,10 @@ import { networkOf } from './networks';
 type Known = Pick<AnomalyInput, 'tenantId' | 'staffId' | 'at' | 'deviceHashes'> &
   Partial<Pick<AnomalyInput, 'recentFailures' | 'accountsTried' | 'session'>>;
 
-/** Joins what a login or a refresh knows of itself with what its address tells. */
+/**
+ * Builds the scorer's input: the facts of a login or refresh, completed with the time and the facts
+ * about its address.
+ */
 export const describeAttempt = (
   deps: Pick<Deps, 'clock' | 'geo' | 'ipLists'>,
   ctx: RequestContext,

@@ -3,23 +3,36 @@ import type { Random } from '../context';
 import type { KeyRing } from '../keyRing';
 
 export interface DeviceIdentity {
-  /** The hash of the device cookie that came along; null where there was none, or not ours. */
+  /**
+   * The hash of the request's device cookie; null if it had none, or the server did not sign it.
+   */
   readonly cookieHash: string | null;
-  /** The same under each accepted key, the current one's first; empty if there was none. */
+  /**
+   * The cookie's hash under each accepted key, the current one first; empty if there was no valid
+   * cookie.
+   */
   readonly cookieHashes: readonly string[];
-  /** What a success teaches and a score compares: the cookie's hash, then the user agent's. */
+  /**
+   * The hashes that a success teaches and a score compares: of the cookie, then of the user agent.
+   */
   readonly hashes: readonly string[];
-  /** The cookie's signed value, to be set again: the one that came along, or a new one. */
+  /** The signed value of the cookie to set again: the one that was sent, or a new one. */
   readonly cookie: string;
-  /** {@link DeviceIdentity.hashes}, with the new cookie's in place of the missing one. */
+  /** {@link DeviceIdentity.hashes}, with the hash of the new cookie if there was none. */
   readonly learned: readonly string[];
-  /** {@link DeviceIdentity.hashes}, then the same under other accepted keys: what was learned before a rotation. */
+  /**
+   * {@link DeviceIdentity.hashes}, then the same under the other accepted keys, which match what
+   * was learnt before a key rotation.
+   */
   readonly compared: readonly string[];
-  /** From what another accepted key made of this device to what the current one makes of it. */
+  /** Maps the hashes of this device under former keys to those under the current key. */
   readonly renewed: ReadonlyMap<string, string>;
-  /** What binds a challenge's cookie to the browser: of the cookie that is set again. */
+  /**
+   * Binds the challenge cookie to the browser: the HMAC of the device id in the cookie that is set
+   * again.
+   */
   readonly browserHash: string;
-  /** The same of the cookie that came along, under each accepted key; empty where none did. */
+  /** The same for the cookie that was sent, under each accepted key; empty if none was sent. */
   readonly browserHashes: readonly string[];
 }
 
@@ -28,11 +41,11 @@ const signaturesOf = (keys: KeyRing, id: string): string[] =>
     .hashAll('device', 'cookie-signature', id)
     .map((hash) => hash.subarray(0, 16).toString('base64url'));
 
-/** The current key's first. */
+/** Returns the hash under each accepted key, the current one first. */
 const hashesOf = (keys: KeyRing, kind: 'cookie' | 'user-agent', value: string): string[] =>
   keys.hashAll('device', kind, value).map((hash) => hash.toString('hex'));
 
-/** The hashes of a user agent, or of none, under each accepted key. */
+/** Returns the hashes of a user agent, or of a missing one, under each accepted key. */
 export const hashesOfAgent = (keys: KeyRing, userAgent: string | null): readonly string[] =>
   hashesOf(keys, 'user-agent', userAgent ?? '');
 
@@ -47,8 +60,8 @@ function readCookieId(keys: KeyRing, cookie: string | undefined): string | null 
 }
 
 /**
- * Tells a device by the cookie that an earlier login signed for it, and by its user agent where there is
- * none. A cookie that this server did not sign counts as none.
+ * Identifies a device by the cookie that an earlier login signed for it, and by its user agent. A
+ * cookie that this server did not sign counts as none.
  */
 export function identifyDevice(
   keys: KeyRing,
@@ -59,7 +72,8 @@ export function identifyDevice(
   const knownId = readCookieId(keys, cookie);
   const id = knownId ?? random.bytes(16).toString('base64url');
   const cookieHashes = hashesOf(keys, 'cookie', id);
-  // A client that names no agent is known by that: hiding one is as new as showing another.
+  // A missing user agent is hashed like any other value: hiding it is as new as showing another
+  // one.
   const agentHashes = hashesOfAgent(keys, userAgent);
   const [cookieHash = '', ...formerCookies] = cookieHashes;
   const [agentHash = '', ...formerAgents] = agentHashes;
@@ -82,7 +96,10 @@ export function identifyDevice(
   };
 }
 
-/** What was stored of a device, as the current key names it if it is this one. */
+/**
+ * Replaces the stored hashes of this device by those under the current key; hashes of other devices
+ * stay.
+ */
 export const renewHashes = (
   { renewed }: Pick<DeviceIdentity, 'renewed'>,
   stored: readonly string[],

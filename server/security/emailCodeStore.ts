@@ -4,7 +4,10 @@ import { stepUpChallenges, tenants, users } from '../db/schema';
 import { stillOpen } from './challengeStore';
 import type { Challenge } from './challengeStore';
 
-/** The challenges of a staff member since then for which codes were mailed, and how many, oldest first. */
+/**
+ * Lists the challenges of a staff member opened after `since` for which codes were mailed, with the
+ * number of codes, oldest first.
+ */
 export async function listCodesMailed(
   tx: Tx,
   { tenantId, staffId }: Pick<Challenge, 'tenantId' | 'staffId'>,
@@ -25,9 +28,10 @@ export async function listCodesMailed(
 }
 
 /**
- * Puts a code in the place of the one before: the newest alone counts.
- * @param limits how many a challenge may have, and the last moment at which the one before may have been sent
- * @returns false where the challenge is not open any more, or it is too soon or too often
+ * Stores the hash of a new code, which replaces the one before: only the newest is valid.
+ * @param limits the most codes per challenge, and the latest time at which the previous code may
+ * have been sent
+ * @returns false if the challenge is no longer open, or it is too soon or too often
  */
 export async function keepEmailCode(
   tx: Tx,
@@ -56,7 +60,10 @@ export async function keepEmailCode(
   return rows.length === 1;
 }
 
-/** Uses the code up in one statement. @returns false where it was used, or another took its place */
+/**
+ * Consumes the code in one statement.
+ * @returns false if it was used already, or another one has replaced it
+ */
 export async function spendEmailCode(
   tx: Tx,
   { id, tenantId }: Pick<Challenge, 'id' | 'tenantId'>,
@@ -76,7 +83,7 @@ export async function spendEmailCode(
   return rows.length === 1;
 }
 
-/** Where a person's mail goes, and what their tenant is called. */
+/** Finds a person's e-mail address and the name of their tenant. */
 export async function findAddressee(
   db: Db | Tx,
   { tenantId, userId }: Pick<Challenge, 'tenantId' | 'userId'>,

@@ -3,8 +3,9 @@ import { endChallenges } from './challengeStore';
 import { endEnrolments } from './enrolmentStore';
 
 /**
- * Ends everything that a staff member has proven, or begun to prove, and not used yet: challenges, and enrolments that
- * wait to be finished. It belongs to whatever ends all their sessions; the caller holds the lock of the staff member's row.
+ * Ends everything that a staff member has proven, or begun to prove, and not used yet: challenges,
+ * and unfinished enrolments. Call it whenever all their sessions end; the caller holds the lock of
+ * the staff member's row.
  */
 export async function endProofs(
   tx: Tx,

@@ -9,8 +9,10 @@ import type { MethodDeps } from './proofs';
 import { readPolicyRow } from './riskPolicyStore';
 
 /**
- * The person whom a login's challenge lets enrol a factor, and nothing else: they have no session and no permissions.
- * @throws AppError UNAUTHENTICATED for any challenge that was not proven, is used, ended or too old, or asks for no factor
+ * Finds the person whom a login's challenge allows to enrol a factor, and nothing else: the
+ * principal has no session and no permissions.
+ * @throws AppError UNAUTHENTICATED for a challenge that is not verified, is used, ended or too old,
+ * or does not demand a factor
  */
 export async function findEnrollee(
   deps: Pick<Deps, 'db' | 'keys' | 'clock'>,
@@ -28,8 +30,8 @@ export async function findEnrollee(
 }
 
 /**
- * Refuses to begin an enrolment for a login's challenge that would not count.
- * @throws AppError METHOD_UNAVAILABLE for a factor that their tenant does not count
+ * Refuses to start an enrolment through a login's challenge if the factor would not count.
+ * @throws AppError METHOD_UNAVAILABLE for a factor that the tenant does not count
  */
 export async function assertEnrolmentCounts(
   deps: MethodDeps,
@@ -45,9 +47,11 @@ export async function assertEnrolmentCounts(
 }
 
 /**
- * Ends an enrolment that a login's challenge allowed: to be called before the factor is added, under the lock of the
- * person's factors. The challenge enrols one factor that counts, for somebody who has none that does.
- * @throws AppError METHOD_UNAVAILABLE for a factor that their tenant does not count, CHALLENGE_NOT_FOUND
+ * Finishes an enrolment that a login's challenge allowed. Call it before the factor is added, with
+ * the person's factors locked. The challenge enrols one factor that counts, for a person who has
+ * none that does.
+ * @throws AppError METHOD_UNAVAILABLE for a factor that the tenant does not count,
+ * CHALLENGE_NOT_FOUND
  */
 export async function settleEnrolment(
   deps: MethodDeps & Pick<Deps, 'clock'>,

@@ -20,7 +20,7 @@ import type { TotpRow } from './totpStore';
 
 type EnrollDeps = NoticeDeps & MethodDeps & Pick<Deps, 'db' | 'config' | 'riskPolicies'>;
 
-/** How long an enrolment can be finished: no longer than the proof that began it may be old. */
+/** How long an enrolment can be finished: no longer than the proof that started it may be old. */
 const OPEN_FOR_MS = 15 * 60_000;
 
 export interface TotpEnrollment {
@@ -33,8 +33,9 @@ export interface TotpEnrollment {
 }
 
 /**
- * Begins an enrolment: a secret that counts for nothing until a code from it was shown.
- * @param passage the proof that this enrolment uses up; the end of it needs none, because it takes the secret
+ * Starts an enrolment: creates a secret that is not valid until a code from it was shown.
+ * @param passage the proof that this enrolment consumes; finishing it needs no further proof,
+ * because that takes the secret
  * @throws AppError TOO_MANY_ATTEMPTS; STEP_UP_REQUIRED if another act used the proof
  */
 export async function startTotpEnrollment(
@@ -43,7 +44,7 @@ export async function startTotpEnrollment(
   principal: Principal,
   passage: Passage,
 ): Promise<TotpEnrollment> {
-  // What the authenticator app will show: the tenant's name and the person's e-mail.
+  // The authenticator app shows the tenant's name and the person's e-mail address.
   const { tenantId, userId, staffId, email, tenant } = principal;
   await assertEnrolmentCounts(deps, deps.db, principal, 'totp');
   const row = { id: deps.random.id(), tenantId, userId, staffId };
@@ -95,10 +96,11 @@ async function activate(
 }
 
 /**
- * Ends an enrolment with a code from the new secret; that code's time step is spent by it. Those that were enrolled
- * before stay. After ten wrong codes the secret is gone.
- * @param confirmation the code, and what its owner calls the new device
- * @throws AppError NOT_FOUND where no enrolment is open, INVALID_CODE, KEY_UNAVAILABLE, TOO_MANY_FACTORS
+ * Finishes an enrolment with a code from the new secret, and marks that code's time step as used.
+ * Factors enrolled before stay. After ten wrong codes the secret is deleted.
+ * @param confirmation the code, and the owner's name for the new device
+ * @throws AppError NOT_FOUND if no enrolment is open, INVALID_CODE, KEY_UNAVAILABLE,
+ * TOO_MANY_FACTORS
  */
 export async function confirmTotpEnrollment(
   deps: EnrollDeps,

@@ -9,9 +9,10 @@ import { generateTotpSecret, sealTotpSecret } from './totp';
 import { deleteTotp, insertTotp } from './totpStore';
 
 /**
- * Enrols a TOTP factor for somebody, replacing what they had: the operator's way to let a person on who
- * has lost theirs, or never had one. The secret is handed over out of band. A mail tells them, once somebody wakes the
- * mailer; not where the account itself is being made at a first start.
+ * Enrols a TOTP factor for a staff member and replaces the ones they had. Operators use it for a
+ * person who has lost their factor or never had one; the secret is handed over by another channel.
+ * It queues a mail to the person, which is sent once the caller wakes the mailer. No mail is queued
+ * when the account itself is being created at a first start.
  * @returns the secret in base32
  */
 export async function enrollTotpForStaff(
@@ -30,7 +31,7 @@ export async function enrollTotpForStaff(
   const factorIds = await deleteTotp(tx, staff.tenantId, staff.staffId);
   const replaces = factorIds.length > 0;
   if (replaces) {
-    // A lost phone may have proven a login, or a step-up, that is not finished yet.
+    // A lost phone may have verified a login or step-up that is not finished yet.
     await endProofs(tx, staff.tenantId, { staffId: staff.staffId, now });
     await recordAudit(tx, ctx, {
       ...about,
@@ -51,7 +52,7 @@ export async function enrollTotpForStaff(
   await recordAudit(tx, ctx, {
     ...about,
     action: 'FACTOR_ENROLLED',
-    // The actor is not whose it is.
+    // The actor is not the owner of the factor.
     subject: `staff:${staff.staffId}`,
     details: { ...details, factorIds: [id] },
   });

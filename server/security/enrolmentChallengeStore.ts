@@ -6,7 +6,10 @@ import { notEnded } from './challengeStore';
 /** How long after its proof a challenge lets its owner enrol: as long as it waits for its login. */
 const ENROLS_FOR_MS = 600_000;
 
-/** A login's challenge that goes on only once a factor is enrolled: proven, in time, not used and not ended. */
+/**
+ * Matches a login's challenge that demands an enrolment: verified, not too old, not used and not
+ * ended.
+ */
 const enrols = (id: string, now: Date) =>
   and(
     eq(stepUpChallenges.id, id),
@@ -17,7 +20,7 @@ const enrols = (id: string, now: Date) =>
     notEnded(),
   );
 
-/** Whose factor a challenge lets enrol; undefined if it lets nobody do so. */
+/** Finds the person who may enrol with this challenge; undefined if nobody may. */
 export async function findEnrolling(db: Db, id: string, now: Date) {
   const [row] = await db
     .select({
@@ -50,7 +53,7 @@ export async function findEnrolling(db: Db, id: string, now: Date) {
   return row;
 }
 
-/** Whether a login waits for a factor to be enrolled with this challenge. */
+/** Returns whether a login waits for a factor to be enrolled with this challenge. */
 export async function mustStillEnrol(
   db: Db,
   query: { id: string; staffId?: string; now: Date },
@@ -68,8 +71,9 @@ export async function mustStillEnrol(
 }
 
 /**
- * Notes in one statement that the factor was enrolled: the challenge enrols no second one, and its login may go on.
- * @returns false if it no longer lets anybody enrol
+ * Records in one statement that the factor was enrolled: the challenge enrols no second one, and
+ * its login may go on.
+ * @returns false if the challenge no longer allows an enrolment
  */
 export async function noteEnrolled(
   tx: Tx,

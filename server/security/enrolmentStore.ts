@@ -2,7 +2,10 @@ import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { passkeyRegistrations, userTotp } from '../db/schema';
 
-/** Counters live in `failed_attempts`, scope `enrolment`; nodes share them, by the database's clock. */
+/**
+ * Counters are kept in `failed_attempts`, scope `enrolment`. All nodes share them, so the
+ * database's clock is used.
+ */
 const COUNT = (subject: string, most: number, windowSec: number) => {
   const over = sql`a.window_started_at <= now() - make_interval(secs => ${windowSec})`;
   return sql`INSERT INTO failed_attempts AS a (scope, subject, failures, window_started_at, updated_at)
@@ -18,8 +21,9 @@ const COUNT = (subject: string, most: number, windowSec: number) => {
 export type CountedTry = { count: number } | { retryAfterSec: number };
 
 /**
- * Counts one try in a window, in one statement: of many at once no more than `most` are let through.
- * @returns which one of the window it is; or, if the window is full, the seconds until it is over
+ * Counts one try in a window, in one statement: of many at once at most `most` are admitted.
+ * @returns the number of this try in the window; or, if the window is full, the seconds until it
+ * ends
  */
 export async function countEnrolmentTry(
   db: Db | Tx,
@@ -35,7 +39,7 @@ export async function countEnrolmentTry(
   return { retryAfterSec: Math.max(1, full[0]?.left ?? 1) };
 }
 
-/** Ends an enrolment that was not confirmed. */
+/** Deletes an unconfirmed enrolment. */
 export async function dropPendingTotp(db: Db, tenantId: string, id: string): Promise<void> {
   await db
     .delete(userTotp)
@@ -45,9 +49,9 @@ export async function dropPendingTotp(db: Db, tenantId: string, id: string): Pro
 }
 
 /**
- * Ends the enrolments that a staff member has begun and not finished. Only the beginning of one takes a proof, so none may
- * outlive a change of the factors: an enrolment that was begun while there was nothing to prove with would add a factor
- * beside the first one without a proof.
+ * Deletes the unfinished enrolments of a staff member. Only the start of an enrolment needs a
+ * proof, so none may outlive a change of the factors: otherwise one that was started while there
+ * was nothing to prove with could add a factor beside the first one without a proof.
  */
 export async function endEnrolments(tx: Tx, tenantId: string, staffId: string): Promise<void> {
   await tx

@@ -2,12 +2,16 @@ import { and, asc, count, eq, inArray, isNotNull, isNull, max } from 'drizzle-or
 import type { Db, Tx } from '../db';
 import { passkeys, recoveryCodes, tenantStaff, userTotp } from '../db/schema';
 
-/** Of each kind: more than anybody carries, and few enough to look through at each code. */
+/**
+ * The limit for each kind of factor: more than anybody carries, and few enough to check each one
+ * against a code.
+ */
 export const MOST_FACTORS = 10;
 
 /**
- * One changes, or proves, the factors of a staff member at a time: limits hold, the last one is known to be the last, and
- * what ends a proof misses none. Rows are locked in this order everywhere: staff, factors, challenges, sessions, tokens.
+ * Locks the factors of a staff member, so that changes and proofs happen one at a time: limits
+ * hold, the last factor is recognised as the last, and ending proofs misses none. Every path locks
+ * rows in this order: staff, factors, challenges, sessions, tokens.
  */
 export async function lockFactors(tx: Tx, tenantId: string, staffId: string): Promise<void> {
   await tx
@@ -35,7 +39,7 @@ const named = (table: typeof userTotp | typeof passkeys) => ({
   lastUsedAt: table.lastUsedAt,
 });
 
-/** What a staff member has enrolled, oldest first. */
+/** Lists the enrolled factors of a staff member, each kind oldest first. */
 export async function listFactors(
   db: Db | Tx,
   tenantId: string,
@@ -57,7 +61,7 @@ export async function listFactors(
   ];
 }
 
-/** @returns which kind it was, or undefined where this staff member has no such factor */
+/** @returns the kind of the deleted factor, or undefined if this staff member has no such factor */
 export async function deleteFactor(
   tx: Tx,
   tenantId: string,
@@ -79,7 +83,7 @@ export async function deleteFactor(
 const codesOf = (tenantId: string, staffId: string) =>
   and(eq(recoveryCodes.tenantId, tenantId), eq(recoveryCodes.staffId, staffId));
 
-/** How many recovery codes are left, and since when there are any. */
+/** Counts the unused recovery codes, and returns when they were created. */
 export async function countRecoveryCodes(
   db: Db | Tx,
   tenantId: string,
@@ -92,7 +96,7 @@ export async function countRecoveryCodes(
   return { left: row?.left ?? 0, createdAt: row?.createdAt ?? null };
 }
 
-/** @returns how many there were, used ones too */
+/** @returns how many codes were deleted, including used ones */
 export async function deleteRecoveryCodes(
   tx: Tx,
   tenantId: string,
@@ -131,7 +135,10 @@ export async function findRecoveryCode(
   return row?.id;
 }
 
-/** Uses one up in one statement. @returns false where it was used already */
+/**
+ * Consumes a recovery code in one statement.
+ * @returns false if it was used already
+ */
 export async function spendRecoveryCode(
   tx: Tx,
   tenantId: string,

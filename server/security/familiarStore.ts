@@ -7,7 +7,7 @@ import type { Deps } from '../deps';
 import type { KeyRing } from '../keyRing';
 import { addressBlock } from './attempts';
 
-/** What is known of the device and the network that a login comes from. */
+/** Whether the device and the network of a login are familiar. */
 export interface Familiarity {
   /** This person has signed in on this device. */
   device: boolean;
@@ -17,7 +17,10 @@ export interface Familiarity {
   place: boolean;
 }
 
-/** All look-ups are made for an address that nobody has, too: the person is then nobody. */
+/**
+ * Runs the same look-ups for an unknown e-mail address, with a user id that does not exist, so that
+ * the time reveals nothing.
+ */
 const FAMILIAR = {
   name: 'familiar_login',
   text: `SELECT
@@ -28,11 +31,11 @@ const FAMILIAR = {
       '00000000-0000-0000-0000-000000000000') AS id) AS who`,
 };
 
-/** Under which keyed hash an address block is known. */
+/** Returns the keyed hash under which an address block is stored. */
 export const knownAddressHash = (keys: KeyRing, ip: string | null): string =>
   keys.hash('attempt-subject', 'known-address', addressBlock(ip)).toString('hex');
 
-/** The same under each accepted key: a rotation makes nobody a stranger at home. */
+/** Returns this hash under each accepted key, so that a key rotation makes nobody unfamiliar. */
 const knownAddressHashes = (keys: KeyRing, ip: string): string[] =>
   keys
     .hashAll('attempt-subject', 'known-address', addressBlock(ip))
@@ -41,8 +44,9 @@ const knownAddressHashes = (keys: KeyRing, ip: string): string[] =>
 const NOTHING: Familiarity = { device: false, network: false, place: false };
 
 /**
- * Looks up whether a login comes from somewhere familiar. It is advice, as scoring is: if its tables are missing or cannot
- * be read within the scorer's deadline, nothing is familiar, and the login goes on.
+ * Looks up whether a login comes from a familiar device or network. Like scoring, it must not break
+ * a login: if its tables are missing or cannot be read within the scorer's deadline, nothing is
+ * familiar, and the login goes on.
  */
 export async function lookForFamiliar(
   deps: Pick<Deps, 'config' | 'keys' | 'logger'> & { pool: Pool },
@@ -52,7 +56,7 @@ export async function lookForFamiliar(
   const run = runWithin(deps.pool, deps.config.anomalyTimeoutMs);
   try {
     const ip = clientIp(ctx);
-    // A proxy that does not say who connects is nobody's network.
+    // Without the client's address, no network is familiar.
     const addresses = ip === null ? [] : knownAddressHashes(deps.keys, ip);
     const asked = [login.email, [...login.cookieDeviceHashes], addresses];
     const [found] = await run<Familiarity & Record<string, boolean>>(FAMILIAR, asked);

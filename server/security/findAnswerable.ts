@@ -13,18 +13,19 @@ import type { Challenge } from './challengeStore';
 
 type FindDeps = Pick<Deps, 'db' | 'keys' | 'clock'>;
 
-/** What a client says of the challenge that it means. */
+/** How a client identifies the challenge that it answers. */
 export interface WhichChallenge {
   purpose: StepUpPurpose;
-  /** From the body, where a client sent it. */
+  /** From the body, if the client sent it. */
   challengeId?: string | undefined;
-  /** From the cookie that a login's or refresh's 428 set. */
+  /** From the cookie that the 428 of a login or refresh set. */
   cookieChallengeId?: string | undefined;
 }
 
 /**
- * A challenge that arose in a session is worth nothing outside it; one of a login or a refresh is worth
- * something to whoever holds its id and a code.
+ * Returns whether the caller may answer a challenge. One that arose in a session is valid only in
+ * that session. One of a login or a refresh may be answered by anyone with its id and a code,
+ * unless they are signed in as somebody else.
  */
 function mayAnswer(challenge: Challenge, principal: Principal | null): boolean {
   if (challenge.origin === 'session') {
@@ -33,7 +34,10 @@ function mayAnswer(challenge: Challenge, principal: Principal | null): boolean {
   return principal === null || principal.staffId === challenge.staffId;
 }
 
-/** @returns the challenge behind an id that we handed out, if it is one for this purpose and this person */
+/**
+ * @returns the challenge behind an id that the server issued, if it is for this purpose and this
+ * person
+ */
 async function findById(
   deps: FindDeps,
   principal: Principal | null,
@@ -50,9 +54,11 @@ const isOpen = ({ verifiedAt, revokedAt, expiresAt, attempts }: Challenge, now: 
   verifiedAt === null && revokedAt === null && expiresAt > now && attempts < MAX_ATTEMPTS;
 
 /**
- * The one open challenge that this session itself asked for; else the one that the same answer verified a moment ago.
- * One of a login or a refresh is never meant, unless it is named: somebody else may have caused it.
- * @throws AppError CHALLENGE_ID_REQUIRED if several are open: a proof opens only what it was given for
+ * Finds the one open challenge of the caller's own session; otherwise the one that the same answer
+ * verified within the last minute. It never picks one of a login or a refresh, because somebody
+ * else may have caused it.
+ * @throws AppError CHALLENGE_ID_REQUIRED if several are open: a proof is valid only for what it was
+ * given for
  */
 async function findInSession(
   deps: FindDeps,
@@ -69,12 +75,13 @@ async function findInSession(
 }
 
 /**
- * Which challenge is meant: the one that is named; else the one in the cookie, while it can be answered; else, in a
- * session, the only open one that this session asked for. Whether the one that is named is still open is not looked at.
- * @param principal who is signed in, or null at a login
- * @param isRepeat tells a challenge that the same answer has verified
- * @throws AppError CHALLENGE_NOT_FOUND, alike for one that does not exist and one of somebody else; UNAUTHENTICATED, or in
- *   a session CHALLENGE_ID_REQUIRED, if nothing says which challenge is meant
+ * Finds the challenge that an answer is for: the one that is named; otherwise the one in the
+ * cookie, while it can be answered; otherwise, in a session, the only open one of that session. It
+ * does not check whether a named challenge is still open.
+ * @param principal the signed-in caller, or null at a login
+ * @param isRepeat returns whether the same answer has already verified a challenge
+ * @throws AppError CHALLENGE_NOT_FOUND, alike for a missing challenge and one of somebody else;
+ * UNAUTHENTICATED, or in a session CHALLENGE_ID_REQUIRED, if the challenge cannot be determined
  */
 export async function findAnswerable(
   deps: FindDeps,
@@ -96,7 +103,7 @@ export async function findAnswerable(
   const inCookie =
     cookieChallengeId && (await findById(deps, principal, cookieChallengeId, purpose));
   if (inCookie && isOpen(inCookie, deps.clock.now())) return inCookie;
-  // A cookie outlives its challenge: then the session's own is meant.
+  // The cookie outlives its challenge; fall back to the session's own challenge then.
   const inSession = principal && (await findInSession(deps, principal, purpose, isRepeat));
   const found = inSession ?? inCookie;
   if (found) return found;

@@ -4,10 +4,11 @@ import { clearAttempts } from './attemptStore';
 import { PASSWORD_SCOPES, attemptSubject, begunAccountSubject } from './attempts';
 
 /**
- * Forgets all guesses at an account that anybody may make: at its password, and at the codes of logins that begin with the
- * factor. To be called in the transaction that completes a sign-in, or that records who unlocked the account. A caller who
- * locks the staff member's row as well does so before: so does everybody, and nobody waits in a circle.
- * @returns how many counters there were
+ * Deletes all counters of guesses that anybody may make at an account: at its password, and at the
+ * codes of logins that begin with the second factor. Call it in the transaction that completes a
+ * sign-in, or that records an unlock. A caller that also locks the staff member's row must do so
+ * first, as every path does, to avoid deadlocks.
+ * @returns how many counters were deleted
  */
 export async function forgetGuesses(
   { keys }: Pick<Deps, 'keys'>,

@@ -6,13 +6,16 @@ import type { AsnResponse, CountryResponse, Response } from 'maxmind';
 import { COUNTRY_CENTROIDS } from './countryCentroids';
 
 export interface GeoLookup {
-  /** @returns the ISO 3166-1 alpha-2 code, or null for an address that no country owns */
+  /** @returns the ISO 3166-1 alpha-2 code, or null for an address that belongs to no country */
   country(ip: string | null): string | null;
-  /** @returns the number of the autonomous system, or null where no database knows */
+  /**
+   * @returns the number of the autonomous system, or null if it is unknown or no database is
+   * configured
+   */
   asn(ip: string | null): number | null;
 }
 
-/** The packaged CC0 database: country signals work with no set-up and no account anywhere. */
+/** The packaged CC0 database: country signals work without any set-up or account. */
 const packagedDatabase = () =>
   require.resolve('@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb');
 
@@ -21,15 +24,19 @@ interface PackagedCountry {
 }
 
 /**
- * The form in which databases hold an address: an IPv4 client of an IPv6 socket is ::ffff:a.b.c.d, which they do not.
- * @returns null for loopback, private and link-local addresses, which say nothing of a place
+ * Converts an address to the form used in databases: for an IPv4 client on an IPv6 socket the
+ * server sees ::ffff:a.b.c.d, which they do not contain.
+ * @returns null for loopback, private and link-local addresses, which have no location
  */
 function publicAddress(ip: string | null): string | null {
   const address = readAddress(ip);
   return address !== null && ipaddr.parse(address).range() === 'unicast' ? address : null;
 }
 
-/** @throws Error with a plain sentence: a database that cannot be read would break each login, not the start */
+/**
+ * Opens a database at start-up, because an unreadable one would otherwise break each login.
+ * @throws Error with a message for the operator
+ */
 function openDatabase<T extends Response>(setting: string, path: string): Reader<T> {
   try {
     return new Reader<T>(readFileSync(path));
@@ -39,16 +46,16 @@ function openDatabase<T extends Response>(setting: string, path: string): Reader
 }
 
 function find<T extends Response>(database: Reader<T>, address: string): T | null {
-  // One of IPv4 alone would take the first half of an IPv6 address for one of its own.
+  // An IPv4 database would read the first half of an IPv6 address as an IPv4 address.
   if (database.metadata.ipVersion === 4 && address.includes(':')) return null;
   return database.get(address);
 }
 
 /**
  * Opens databases in MaxMind's format; the packaged one at first use.
- * @param countryPath an `.mmdb` file of countries; the packaged one where undefined
- * @param asnPath an `.mmdb` file of autonomous systems; none where undefined
- * @throws Error with a plain sentence where a file is no such database
+ * @param countryPath an `.mmdb` file of countries; the packaged one if undefined
+ * @param asnPath an `.mmdb` file of autonomous systems; none if undefined
+ * @throws Error with a message for the operator if a file is not such a database
  */
 export function createGeoLookup(countryPath: string | undefined, asnPath?: string): GeoLookup {
   const open = <T extends Response>(setting: string, path: string | undefined) =>
@@ -76,8 +83,8 @@ const EARTH_RADIUS_KM = 6371;
 const toRadians = (degrees: number) => (degrees * Math.PI) / 180;
 
 /**
- * Great-circle distance between the middles of two countries (haversine).
- * @returns kilometres, or null where one of them has no known middle
+ * Computes the great-circle distance between the centroids of two countries (haversine).
+ * @returns kilometres, or null if the centroid of either is unknown
  */
 export function distanceBetweenCountries(from: string, to: string): number | null {
   const a = COUNTRY_CENTROIDS[from];

@@ -14,7 +14,8 @@ async function find(
   tenantId: string,
   id: string,
 ): Promise<StoredDecision> {
-  // An id that is no UUID is simply nobody's: it must not look different from another's.
+  // An id that is not a UUID belongs to nobody. It must get the same answer as the id of another
+  // tenant's decision.
   if (!z.uuid().safeParse(id).success) throw new AppError('NOT_FOUND');
   await deps.riskDecisions.flush();
   const decision = await findDecision(deps.db, tenantId, id);
@@ -23,8 +24,8 @@ async function find(
 }
 
 /**
- * One decision of the caller's tenant.
- * @throws AppError NOT_FOUND, also for another tenant's
+ * Returns one decision of the caller's tenant.
+ * @throws AppError NOT_FOUND, also for a decision of another tenant
  */
 export async function showRiskDecision(
   deps: Pick<Deps, 'db' | 'riskDecisions'>,
@@ -35,9 +36,9 @@ export async function showRiskDecision(
 }
 
 /**
- * Says of a decision what people found out: it was the person, or it was not. It is kept for good; another verdict
- * takes its place, and the log has both.
- * @throws AppError NOT_FOUND, also for another tenant's
+ * Stores people's verdict on a decision: it was the person, or it was not. It is kept for good. A
+ * later verdict replaces it, and the audit log keeps both.
+ * @throws AppError NOT_FOUND, also for a decision of another tenant
  */
 export async function giveVerdict(
   deps: Pick<Deps, 'db' | 'clock' | 'riskDecisions'>,

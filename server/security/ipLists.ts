@@ -5,7 +5,7 @@ import { readAddress, readRange } from '../clientAddress';
 
 /** The operator's own lists of addresses. */
 export interface IpLists {
-  /** @returns the names of the lists that hold the address */
+  /** @returns the names of the lists that contain the address */
   holding(ip: string | null): string[];
 }
 
@@ -25,7 +25,7 @@ type Address = ReturnType<typeof ipaddr.parse>;
 const toNumber = (address: Address) =>
   address.toByteArray().reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 
-/** @throws Error naming the file and the line that is no address and no CIDR range */
+/** @throws Error naming the file and the line that is not an address or CIDR range */
 function parseLine(line: string, where: string): { v4: boolean; range: Range } | undefined {
   const text = line.replace(/[#;].*$/, '').trim();
   if (text === '') return undefined;
@@ -37,7 +37,7 @@ function parseLine(line: string, where: string): { v4: boolean; range: Range } |
   return { v4, range: { from, to: from + (1n << size) - 1n } };
 }
 
-/** Sorted and without overlaps, so that one binary search answers. */
+/** Sorts the ranges and merges overlaps, so that one binary search finds the answer. */
 function merge(ranges: Range[]): Range[] {
   const merged: Range[] = [];
   for (const range of ranges.sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0))) {
@@ -72,8 +72,9 @@ function holds(ranges: readonly Range[], value: bigint): boolean {
 }
 
 /**
- * Reads lists of addresses and CIDR ranges, one a line, `#` begins a comment; a list is named as its file is.
- * @throws Error with a plain sentence where a file cannot be read or a line is wrong
+ * Reads lists of addresses and CIDR ranges, one per line; `#` begins a comment. The name of a list
+ * is its file's name without the extension.
+ * @throws Error with a message for the operator if a file cannot be read or a line is invalid
  */
 export function readIpLists(paths: readonly string[]): IpLists {
   const lists = paths.map(readList);

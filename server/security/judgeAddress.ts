@@ -4,25 +4,28 @@ import type { Deps } from '../deps';
 import { readAttempts } from './attemptStore';
 import { addressBlock, attemptSubject } from './attempts';
 
-/** Under which the failures of all logins are counted. */
+/** The key under which the failures of all logins are counted. */
 export const EVERYBODY = 'all';
 
 export interface AddressJudgement {
-  /** Under which the failures of this address block are counted. */
+  /** The key under which the failures of this address block are counted. */
   address: string;
   /** Until when the address is past its budget; null if it is not. */
   refusedUntil: Date | null;
-  /** Different accounts that logins from this address failed on in the window. */
+  /** The number of different accounts on which logins from this address failed in the window. */
   accountsTried: number;
 }
 
-/** Looks at the failures of an address. Under a surge over the whole system each gets a tenth of its budget. */
+/**
+ * Checks the failures of an address against its budget. During a surge across the installation,
+ * each address gets a tenth of its budget.
+ */
 export async function judgeAddress(
   deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'config'>,
   ctx: RequestContext,
 ): Promise<AddressJudgement> {
   const address = attemptSubject(deps.keys, 'address', addressBlock(ctx.ip));
-  // What a proxy does not tell apart is not refused as one.
+  // If a proxy hides the client's address, do not refuse all its clients as one.
   if (clientIp(ctx) === null) return { address, refusedUntil: null, accountsTried: 0 };
   const counts = await readAttempts(
     deps.db,

@@ -9,8 +9,8 @@ import { rememberSighting } from './riskFactsStore';
 import type { Sighting } from './riskFactsStore';
 
 /**
- * Remembers the device and country of a login that succeeded, as taught by its session. Like scoring it is advice: where it fails
- * or takes too long, the login stands, and the log and a metric say so.
+ * Stores the device and place of a successful login, together with its session. It must not break a
+ * login: a fault or a timeout is only logged and counted in a metric.
  */
 export async function learnFromSuccess(
   deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'config' | 'geo' | 'riskFacts' | 'logger' | 'metrics'>,

@@ -4,24 +4,29 @@ import { BEGUN_LIMITS, TRIES_FOR_STRANGERS, attemptSubject, begunAccountSubject 
 import { listClosedCounters, listMembers } from './closedStore';
 import type { ClosedCounter, Member } from './closedStore';
 
-/** Something of a member's that guessing has closed. */
+/** A password or second factor of a member that guessing has locked. */
 export interface ClosedAccount {
   staffId: string;
   email: string;
   /**
-   * `password`: to devices and networks that its owner has not used; `second_factor`: to all codes, or to those of logins
-   * that begin with it.
+   * `password`: locked for devices and networks that its owner has not used. `second_factor`:
+   * locked for all codes, or for those of logins that begin with it.
    */
   what: 'password' | 'second_factor';
-  /** When the failures that closed it began to be counted, or the last of them if no time opens it. */
+  /**
+   * When the failures that locked it began to be counted; if no time unlocks it, the last of them.
+   */
   since: Date;
-  /** When it opens by itself; null: not before its owner signs in, or an operator unlocks it. */
+  /** When it unlocks by itself; null if only a sign-in of its owner or an operator unlocks it. */
   until: Date | null;
 }
 
 type ListDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'config'>;
 
-/** Which members each counter is of: one person's codes are counted for their membership, and across tenants. */
+/**
+ * Maps each counter to its member. A person's codes are counted both for their membership and
+ * across tenants.
+ */
 function subjectsOf(deps: Pick<Deps, 'keys'>, members: readonly Member[]) {
   const passwords = new Map<string, Member>();
   const codes = new Map<string, Member>();
@@ -48,7 +53,7 @@ function describe(
   return { staffId, email, what, since, until: forGood ? null : until };
 }
 
-/** One line a person and thing: of two counters the one that lasts longer. */
+/** Keeps one entry for each person and kind: of several, the one that lasts longest. */
 function keepLongest(accounts: readonly ClosedAccount[]): ClosedAccount[] {
   const longest = new Map<string, ClosedAccount>();
   for (const one of accounts) {
@@ -61,8 +66,9 @@ function keepLongest(accounts: readonly ClosedAccount[]): ClosedAccount[] {
 }
 
 /**
- * Which members of a tenant are closed by guessing: their password to strangers, or their second factor. Counters know
- * keyed hashes alone, so that each member's are computed; nobody outside the tenant is looked at.
+ * Lists the members of a tenant whose password or second factor guessing has locked. The counters
+ * hold only keyed hashes, so the hashes of each member are computed; nobody outside the tenant is
+ * read.
  */
 export async function listClosedAccounts(
   deps: ListDeps,

@@ -4,12 +4,12 @@ import { fromCursor, toCursor } from '../timeCursor';
 import { listDecisions } from './riskDecisionStore';
 import type { DecisionFilter, StoredDecision } from './riskDecisionStore';
 
-/** A decision as it is shown. */
+/** A decision for display. */
 export type ShownDecision = ReturnType<typeof showDecision>;
 
 export interface DecisionPage {
   decisions: ShownDecision[];
-  /** Where the next page begins; null on the last. */
+  /** The cursor of the next page; null on the last page. */
   nextCursor: string | null;
 }
 
@@ -17,7 +17,7 @@ export function showDecision(row: StoredDecision) {
   const { verdict, verdictBy, verdictAt, verdictNote, spentUs, email, ...decision } = row;
   return {
     ...decision,
-    /** Null for a member who is gone. */
+    /** Null if the member no longer exists. */
     email,
     spentMs: spentUs / 1000,
     verdict: verdict === null ? null : { verdict, by: verdictBy, at: verdictAt, note: verdictNote },
@@ -25,8 +25,8 @@ export function showDecision(row: StoredDecision) {
 }
 
 /**
- * The decisions of the caller's tenant, newest first.
- * @throws AppError INVALID_INPUT for a cursor that was not handed out
+ * Lists the decisions of the caller's tenant, newest first.
+ * @throws AppError INVALID_INPUT for a cursor that the server did not issue
  */
 export async function listRiskDecisions(
   deps: Pick<Deps, 'db' | 'riskDecisions'>,
@@ -35,9 +35,9 @@ export async function listRiskDecisions(
 ): Promise<DecisionPage> {
   const { filter, limit } = query;
   const below = query.cursor === undefined ? undefined : fromCursor(query.cursor);
-  // What this node has decided and not written yet is part of the answer.
+  // Write this node's pending decisions first, so that the answer includes them.
   await deps.riskDecisions.flush();
-  // One more than is shown tells whether there is a next page.
+  // Read one more than is shown, to learn whether there is a next page.
   const rows = await listDecisions(deps.db, tenantId, { filter, below, limit: limit + 1 });
   const shown = rows.slice(0, limit);
   const last = rows.length > limit ? shown.at(-1) : undefined;

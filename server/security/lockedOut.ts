@@ -9,9 +9,9 @@ import type { RiskPolicy } from './riskPolicy';
 type Demands = Pick<RiskPolicy, 'methods' | 'secondFactor'>;
 
 /**
- * Whether a policy leaves somebody without a proof. Somebody who has none under any policy (no factor, and no mail here)
- * loses nothing by this one.
- * @param enrolled what they have enrolled and can be used on this installation
+ * Returns whether a policy leaves a person without a usable proof. A person who has none under any
+ * policy (no factor, and no mail here) loses nothing by this one.
+ * @param enrolled the factors that they have enrolled and that work on this installation
  */
 export function leavesWithoutProof(
   deps: MethodDeps,
@@ -22,7 +22,8 @@ export function leavesWithoutProof(
   const mailed = deps.mail.isAvailable();
   const hasFactor = enrolled.length > 0;
   if (policy.secondFactor === 'always') {
-    // They can only get in again by enrolling a factor that counts, after a proof with what they have.
+    // They can only sign in again by enrolling a factor that counts, after a proof with what they
+    // have.
     const canEnrol = listEnrollable(deps, policy).length > 0 && (hasFactor || mailed);
     if (!canEnrol) return true;
   }
@@ -30,7 +31,7 @@ export function leavesWithoutProof(
 }
 
 /**
- * Checks that a policy asks for nothing that this installation does not have.
+ * Checks that a policy requires nothing that this installation does not have.
  * @throws AppError METHOD_UNAVAILABLE
  */
 export function assertMethodsSetUp(deps: MethodDeps, policy: Demands): void {
@@ -63,8 +64,9 @@ function enrolledOf(deps: MethodDeps, holder: PolicyHolder): StepUpMethod[] {
 }
 
 /**
- * Those who may change the security settings and would have no proof left under a policy, its author among them. They are
- * locked until the transaction ends, so that the answer stays true while the policy is written.
+ * Finds the people who may change the security settings and would have no usable proof under a
+ * policy, including its author. Their rows stay locked until the transaction ends, so that the
+ * result stays true while the policy is written.
  */
 export async function findLockedOut(
   deps: MethodDeps,

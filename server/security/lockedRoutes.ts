@@ -3,7 +3,7 @@ import { principalOf } from '../middleware/request';
 import { endpoint } from '../routeTable';
 import { listClosedAccounts } from './listClosedAccounts';
 
-/** Who is closed by guessing, for those who look after a tenant's security. */
+/** Lists accounts locked by guessing, for the people who manage a tenant's security. */
 export const lockedRoutes = (deps: Deps) => ({
   lockedAccounts: endpoint({
     summary: 'Members of this tenant whose password or second factor is closed by guessing',

@@ -30,7 +30,7 @@ export interface OwnFactors {
   recoveryCodes: { left: number; createdAt: Date | null };
 }
 
-/** What the caller has enrolled; never a secret. */
+/** Lists the caller's enrolled factors, never a secret. */
 export async function listOwnFactors(
   deps: Pick<Deps, 'db'>,
   { tenantId, staffId }: Principal,
@@ -58,7 +58,7 @@ async function dropRecoveryCodes(
   return true;
 }
 
-/** Read in the transaction: a policy that is changed at the same moment waits for the same lock. */
+/** Reads the policy in the transaction: a concurrent policy change waits for the same lock. */
 async function assertLeavesProof(deps: MethodDeps, tx: Tx, principal: Principal): Promise<void> {
   const { policy } = await readPolicyRow(tx, principal.tenantId);
   const enrolled = await listEnrolled(deps, tx, principal);
@@ -70,11 +70,11 @@ async function assertLeavesProof(deps: MethodDeps, tx: Tx, principal: Principal)
 }
 
 /**
- * Removes one of the caller's own factors. With the last one go the recovery codes: they are for the day on which a
- * factor is out of reach, not for life without one.
- * @param passage the proof that this act uses up
- * @throws AppError NOT_FOUND, also for somebody else's; STEP_UP_REQUIRED if another act used the proof;
- *   POLICY_LOCKS_OUT if what is left does not count
+ * Removes one of the caller's own factors. The last factor takes the recovery codes with it: they
+ * replace a factor that is out of reach, and are not meant for an account without one.
+ * @param passage the proof that this act consumes
+ * @throws AppError NOT_FOUND, also for somebody else's factor; STEP_UP_REQUIRED if another act used
+ * the proof; POLICY_LOCKS_OUT if the remaining factors do not count
  */
 export async function removeFactor(
   deps: ChangeDeps,
@@ -84,12 +84,13 @@ export async function removeFactor(
   id: string,
 ): Promise<void> {
   const { tenantId, staffId } = principal;
-  // An id that is no UUID is simply nobody's: it must not look different from another's.
+  // An id that is not a UUID belongs to nobody. It must get the same answer as the id of somebody
+  // else's factor.
   if (!z.uuid().safeParse(id).success) throw new AppError('NOT_FOUND');
   await withProof(deps, ctx, principal, passage, async (tx) => {
     const factor = await deleteFactor(tx, tenantId, { staffId, id });
     if (factor === undefined) throw new AppError('NOT_FOUND');
-    // It may be the factor that somebody else proved themselves with a moment ago.
+    // Somebody else may have given a proof with this factor a moment ago.
     await endProofs(tx, tenantId, { staffId, now: deps.clock.now() });
     await recordAudit(tx, ctx, {
       action: 'FACTOR_REMOVED',
@@ -106,9 +107,11 @@ export async function removeFactor(
 }
 
 /**
- * Makes ten new recovery codes in place of all there were. They are shown once, and stored as keyed hashes.
- * @param passage the proof that this act uses up
- * @throws AppError STEP_UP_REQUIRED if another act used the proof; NO_FACTOR for somebody who has no factor whose loss they could be for
+ * Creates ten new recovery codes and deletes all earlier ones. They are shown once, and stored as
+ * keyed hashes.
+ * @param passage the proof that this act consumes
+ * @throws AppError STEP_UP_REQUIRED if another act used the proof; NO_FACTOR for a person without a
+ * factor that the codes could replace
  */
 export async function regenerateRecoveryCodes(
   deps: ChangeDeps,

@@ -2,10 +2,11 @@ import ipaddr from 'ipaddr.js';
 import { readAddress } from '../clientAddress';
 
 /**
- * Names the network of an address: the block that its provider was given, as far as the address alone tells (IPv4 /16,
- * IPv6 /32, the usual sizes). A database of autonomous systems says it better, and takes its place where there is one.
- * @param asn the number of the autonomous system, where it is known
- * @returns null for an address that says nothing: private, loopback, none at all
+ * Names the network of an address: the block of its provider, estimated from the address alone
+ * (IPv4 /16, IPv6 /32, the usual sizes). The number of the autonomous system is more accurate and
+ * is used if it is known.
+ * @param asn the number of the autonomous system, if known
+ * @returns null for a private, loopback or missing address
  */
 export function networkOf(ip: string | null, asn: number | null = null): string | null {
   if (asn !== null) return `AS${asn}`;

@@ -3,7 +3,7 @@ import type { RiskOutcome } from '../db/schema';
 import type { Deps } from '../deps';
 import type { RiskAssessment } from './assessRisk';
 
-/** Whose login or refresh it was. */
+/** A login or refresh that was decided, and its owner. */
 export interface Decided {
   at: 'login' | 'refresh';
   tenantId: string;
@@ -14,8 +14,9 @@ export interface Decided {
 }
 
 /**
- * Writes a decision down with all that explains it. One that stands in somebody's way is written before the answer
- * goes out; the many that do not are written together, beside the requests. It cannot fail.
+ * Records a decision with everything that explains it. A decision that stops or challenges somebody
+ * is written before the answer is sent; the many others are written together in the background. It
+ * never throws.
  */
 export async function noteDecision(
   deps: Pick<Deps, 'clock' | 'random' | 'riskDecisions'>,

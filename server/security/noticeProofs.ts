@@ -15,12 +15,13 @@ import type { BegunLogin } from './begunLogin';
 import type { Challenge } from './challengeStore';
 import type { StepUpMethod } from './proofs';
 
-/** So many wrong codes since the last right one are no slip of a finger any more. */
+/** From this number of wrong codes since the last right one, typing errors are unlikely. */
 const TOLD_FROM = 3;
 
 /**
- * Tells somebody, once a day each, that wrong codes came after their right password, or that wrong codes have closed their
- * second factor. To be called in the transaction that has counted the wrong one.
+ * Queues a notice, each at most once a day: that wrong codes followed the right password, or that
+ * wrong codes have locked the second factor. Call it in the transaction that counted the wrong
+ * code.
  */
 export async function noticeWrongCode(
   deps: NoticeDeps,
@@ -28,7 +29,7 @@ export async function noticeWrongCode(
   ctx: RequestContext,
   challenge: Challenge,
 ): Promise<void> {
-  // Of the counters of codes it is the largest: it also has those of other memberships.
+  // Of the counters of codes this is the highest: it also includes the person's other memberships.
   const subject = attemptSubject(deps.keys, 'person', challenge.userId);
   const counts = await readAttempts(tx, [{ scope: 'step_up', subject }], deps.clock.now());
   const { failures, tries } = counts.get('step_up') ?? { failures: 0, tries: 0 };
@@ -40,9 +41,10 @@ export async function noticeWrongCode(
 }
 
 /**
- * Tells somebody, once a day, that wrong codes have closed logins that begin with the factor. It runs beside the answer and
- * looks the same up to the mail for an account that does not exist: neither the answer nor its time tells which it was. To
- * be called once the transaction that counted the wrong one has committed.
+ * Mails a person, at most once a day, that wrong codes have locked logins that begin with the
+ * second factor. It runs beside the answer, and does the same look-ups for an account that does not
+ * exist, so neither the answer nor its time reveals which it was. Call it once the transaction that
+ * counted the wrong code has been committed.
  */
 export function noticeBegunCodes(
   deps: NoticeDeps & Pick<Deps, 'db'>,
@@ -56,7 +58,7 @@ export function noticeBegunCodes(
     const counts = await readAttempts(deps.db, [{ scope: 'step_up', subject }], now);
     const { failures, tries } = counts.get('step_up') ?? { failures: 0, tries: 0 };
     if (failures < BEGUN_LIMITS.failures && tries < BEGUN_LIMITS.tries) return;
-    // Once a window: a flood of codes must not become a flood of look-ups.
+    // Once per window, so that a flood of codes does not cause a flood of look-ups.
     const told = attemptSubject(deps.keys, 'told-of-begun-codes', begun.subject);
     if (!(await isFirstInWindow(deps.db, { scope: 'step_up', subject: told }, now))) return;
     if (!begun.real) return;
@@ -69,7 +71,7 @@ export function noticeBegunCodes(
   });
 }
 
-/** Tells somebody that a recovery code of theirs was used, in the transaction that uses it up. */
+/** Queues a notice that a recovery code was used, in the transaction that consumes it. */
 export async function noticeRecoveryCode(
   deps: NoticeDeps,
   tx: Tx,

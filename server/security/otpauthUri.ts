@@ -1,7 +1,10 @@
-/** Names and addresses can be long; a QR code that phones read cannot. In characters of the encoded URI. */
+/**
+ * Limit in characters of the encoded URI. Names and addresses can be long, but phones cannot read a
+ * QR code of any size.
+ */
 const MAX_ENCODED_NAME = 240;
 
-/** Cuts between characters as people see them, so that no emoji is halved. */
+/** Cuts between characters as people see them, so that no emoji is split. */
 function shorten(name: string): string {
   if (encodeURIComponent(name).length <= MAX_ENCODED_NAME) return name;
   const characters = [...new Intl.Segmenter('und').segment(name)].map(({ segment }) => segment);
@@ -14,12 +17,13 @@ function shorten(name: string): string {
   return `${kept}…`;
 }
 
-/** A line break or another control character has no place in a label that a phone shows. */
+/** Replaces line breaks and other control characters, which a phone cannot show in a label. */
 const toOneLine = (name: string) => name.replace(/\p{Cc}+/gu, ' ').trim();
 
 /**
- * The URI that authenticator apps read from a QR code (Key Uri Format). A colon separates the issuer from the account in
- * its label, even a percent-encoded one, so the label's issuer has none; the parameter has the name as it is.
+ * Builds the URI that authenticator apps read from a QR code (Key Uri Format). In the label, a
+ * colon separates issuer and account, even if it is percent-encoded, so colons are removed from the
+ * label's issuer; the `issuer` parameter keeps them.
  * @param issuer any name, of any length
  * @param account the person's address in its normal form
  */

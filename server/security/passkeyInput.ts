@@ -16,10 +16,10 @@ const base64url = (most: number) =>
 /** 1023 bytes (WebAuthn Level 3 7.1). */
 const credentialId = base64url(1364);
 const clientDataJSON = base64url(4096);
-/** Names change as browsers do: what is new is kept as it is. */
+/** Browsers add new names, so unknown ones are accepted and stored. */
 const transport = z.string().regex(/^[a-z-]{1,32}$/, 'must be the name of a transport');
 
-/** What `navigator.credentials.get()` made; what else browsers add is left out, since nothing looks at it. */
+/** The result of `navigator.credentials.get()`. Fields that nothing reads are dropped. */
 export const authenticationResponse = z
   .object({
     id: credentialId,
@@ -40,7 +40,7 @@ export const authenticationResponse = z
     }),
   );
 
-/** What `navigator.credentials.create()` made. */
+/** The result of `navigator.credentials.create()`. */
 export const registrationResponse = z
   .object({
     id: credentialId,

@@ -8,11 +8,11 @@ import { finishPasskeyRegistration, startPasskeyRegistration } from './registerP
 const finishBody = z.object({
   name: storableText(64),
   response: registrationResponse,
-  /** Of a login that goes on only once a factor is enrolled: in place of an access token. */
+  /** The challenge of a login that must enrol a factor first; it replaces an access token. */
   challengeId: storableText(256).optional(),
 });
 
-/** How somebody who is signed in gets a passkey. */
+/** The routes that register a passkey. */
 export const passkeyRoutes = (deps: Deps) => ({
   startPasskey: endpoint({
     summary: 'Begin to register a passkey',

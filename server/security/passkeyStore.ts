@@ -9,7 +9,7 @@ export type NewRegistrationRow = typeof passkeyRegistrations.$inferInsert;
 const ofStaff = (tenantId: string, staffId: string) =>
   and(eq(passkeys.tenantId, tenantId), eq(passkeys.staffId, staffId));
 
-/** The passkeys of a staff member, oldest first. */
+/** Lists the passkeys of a staff member, oldest first. */
 export async function listPasskeys(
   db: Db | Tx,
   tenantId: string,
@@ -22,7 +22,7 @@ export async function listPasskeys(
     .orderBy(asc(passkeys.createdAt), asc(passkeys.id));
 }
 
-/** Whether a staff member has one at all. */
+/** Returns whether a staff member has any passkey. */
 export async function hasPasskeys(
   db: Db | Tx,
   tenantId: string,
@@ -36,7 +36,10 @@ export async function hasPasskeys(
   return rows.length === 1;
 }
 
-/** @returns the passkey with this id if it is this staff member's; nobody else's is found */
+/**
+ * @returns the passkey with this credential id if it belongs to this staff member; otherwise
+ * undefined
+ */
 export async function findPasskey(
   db: Db | Tx,
   owner: { tenantId: string; staffId: string },
@@ -49,7 +52,7 @@ export async function findPasskey(
   return row;
 }
 
-/** @returns false where some passkey, whoever's, has this credential id already */
+/** @returns false if any passkey, of any person, already has this credential id */
 export async function insertPasskey(tx: Tx, row: NewPasskeyRow): Promise<boolean> {
   const rows = await tx
     .insert(passkeys)
@@ -60,16 +63,17 @@ export async function insertPasskey(tx: Tx, row: NewPasskeyRow): Promise<boolean
 }
 
 /**
- * What a use shows of a passkey: its counter grew, stood still although it is one that is synced between devices, or tells
- * of a copy.
+ * The result of comparing a passkey's counter: it grew, it did not grow on a synced passkey, or it
+ * shows a copy.
  */
 export type CounterMove = 'grew' | 'stalled' | 'copied';
 
 /**
- * Moves the counter on in one statement (WebAuthn Level 3 6.1.1): of two authenticators with the same key, one is behind.
- * A passkey that may be backed up lives on several devices on purpose, each with a counter of its own: there it is a
- * signal. A row from before that was kept counts as bound to its device, until it is seen backed up, or says otherwise in
- * a use whose counter grew: a copy must not talk its way out.
+ * Updates the counter in one statement (WebAuthn Level 3 6.1.1): of two authenticators with the
+ * same key, one is behind. A passkey that may be backed up exists on several devices, each with its
+ * own counter, so a counter that does not grow is only a signal. Rows from before `backup_eligible`
+ * was stored count as bound to one device until they are seen backed up, or until a use whose
+ * counter grew reports otherwise: a copy must not be able to change this.
  */
 export async function movePasskeyCounter(
   tx: Tx,
@@ -101,7 +105,10 @@ export async function movePasskeyCounter(
   return stalled.length === 1 ? 'stalled' : 'copied';
 }
 
-/** The newest attempt of each staff member alone: an older one's challenge is worth nothing any more. */
+/**
+ * Stores the newest registration of a staff member; the challenge of an older one is no longer
+ * valid.
+ */
 export async function replaceRegistration(tx: Tx, row: NewRegistrationRow): Promise<void> {
   const { challenge, expiresAt } = row;
   await tx
@@ -111,8 +118,9 @@ export async function replaceRegistration(tx: Tx, row: NewRegistrationRow): Prom
 }
 
 /**
- * Takes the challenge of the open registration away in one statement, so that one response alone can use it.
- * @returns the challenge, base64url; undefined where none is open, or in time
+ * Deletes the open registration and returns its challenge, in one statement, so that only one
+ * response can use it.
+ * @returns the challenge, base64url; undefined if no registration is open or it has expired
  */
 export async function takeRegistration(
   tx: Tx,

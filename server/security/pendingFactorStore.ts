@@ -2,9 +2,9 @@ import { sql } from 'drizzle-orm';
 import type { Db } from '../db';
 
 /**
- * Deletes a batch of passkey registrations that ran out, and of authenticators whose enrolment was begun more than a day
- * ago and never confirmed. Neither has ever counted for anything.
- * @returns how many rows went; 0 if nothing is left to do here
+ * Deletes a batch of expired passkey registrations, and of TOTP enrolments that were begun more
+ * than a day ago and never confirmed. Neither could be used as a factor.
+ * @returns how many rows were deleted; 0 if nothing is left to do here
  */
 export async function purgePendingFactors(db: Db, most = 500): Promise<number> {
   const registrations = await db.execute(

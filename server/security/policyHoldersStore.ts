@@ -1,22 +1,23 @@
 import { sql } from 'drizzle-orm';
 import type { Tx } from '../db';
 
-/** Somebody who may change the security settings, and what they have enrolled. */
+/** A person who may change the security settings, with the kinds of factors they have enrolled. */
 export interface PolicyHolder {
   staffId: string;
   email: string;
   totp: boolean;
   passkey: boolean;
-  /** Recovery codes that are left. */
+  /** True if unused recovery codes are left. */
   codes: boolean;
 }
 
 /**
- * Everybody active in the tenant who may change its security settings. Their rows are locked, as a change of their
- * factors locks them: no factor comes or goes until the transaction ends.
+ * Reads all active staff of the tenant who may change its security settings. Their rows are locked,
+ * as a change of their factors locks them, so no factor is added or removed until the transaction
+ * ends.
  */
 export async function lockPolicyHolders(tx: Tx, tenantId: string): Promise<PolicyHolder[]> {
-  // In one order, so that two changes at once wait for each other and do not block each other.
+  // Ordered by id, so that two concurrent changes wait for each other instead of deadlocking.
   await tx.execute(
     sql`SELECT id FROM tenant_staff WHERE tenant_id = ${tenantId} AND status = 'active'
       AND 'SETTINGS_SECURITY_EDIT' = ANY(permissions) ORDER BY id FOR UPDATE`,

@@ -5,9 +5,10 @@ import type { RiskPolicy } from './riskPolicy';
 import { readPolicyRowWithin } from './riskPolicyStore';
 
 /**
- * The policy that holds for a login or refresh, also if its check was skipped. An attacker who makes checks fail must not
- * thereby switch off what the tenant demands: the policy is then read on the connections of the login itself. If that
- * fails too, the last policy that this node has read holds, else the default. It cannot fail, and waits no longer than a
+ * Returns the policy that applies to a login or refresh, also if its check was skipped: an attacker
+ * who makes checks fail must not switch off what the tenant demands. In that case the policy is
+ * read on the database connections of the login itself. If that fails too, the last policy that
+ * this node has read applies, otherwise the default. It never throws, and waits no longer than a
  * check may.
  */
 export async function findPolicyInForce(

@@ -5,8 +5,9 @@ import type { StepUpPurpose } from '../db/schema';
 import { notEnded, verifiedSince } from './challengeStore';
 
 /**
- * The newest proof that this session gave for this purpose, younger than the window and not used up. One that was given
- * for an act opens that act alone; one that was given for a window of time opens no act.
+ * Finds the newest proof of this session for this purpose that is younger than the window and
+ * unused. A proof given for an act is valid only for that act; one given for a window of time is
+ * not valid for an act.
  * @returns its id, for {@link consumeSessionProof} if it guards one act
  */
 export async function findFreshStepUp(
@@ -29,7 +30,7 @@ export async function findFreshStepUp(
         eq(stepUpChallenges.tenantId, tenantId),
         eq(stepUpChallenges.sessionId, query.sessionId),
         eq(stepUpChallenges.purpose, query.purpose),
-        // A proof that let a login or a refresh through opens nothing else.
+        // A proof that let a login or a refresh through is not valid for anything else.
         eq(stepUpChallenges.origin, 'session'),
         actDigest === null
           ? isNull(stepUpChallenges.actDigest)
@@ -43,7 +44,10 @@ export async function findFreshStepUp(
   return row?.id;
 }
 
-/** Uses a proof up in one statement: of two acts at once it lets one through. @returns false if it was used or ended */
+/**
+ * Consumes a proof in one statement: of two concurrent acts it lets one through.
+ * @returns false if the proof was used or ended
+ */
 export async function consumeSessionProof(
   tx: Tx,
   tenantId: string,
@@ -65,8 +69,9 @@ export async function consumeSessionProof(
 }
 
 /**
- * Gives a proof back that an act used up in this process and then could not be done. Conditional on the moment at which it was
- * used, so that a repeat gives nothing back that another act has used since.
+ * Gives back a proof that an act in this process consumed but could not complete. It compares the
+ * time of consumption, so that a repeated call cannot give back a proof that another act has used
+ * since.
  */
 export async function restoreSessionProof(
   tx: Tx,

@@ -2,9 +2,11 @@ import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
 import type { Deps } from '../deps';
 
-/** One event for the same person and permission in this time, on each node. */
+/** Per person and permission, each node records at most one event in this time. */
 const QUIET_MS = 60_000;
-/** So many are remembered; past it the oldest is forgotten, and its next refusal is an event again. */
+/**
+ * The most entries kept. Beyond it the oldest is dropped, and its next refusal is recorded again.
+ */
 const MOST_REMEMBERED = 10_000;
 
 export interface DenialRecorder {
@@ -13,9 +15,10 @@ export interface DenialRecorder {
 }
 
 /**
- * Records refused permissions, with who and which tenant. A client that asks thousands of times must not become the log:
- * the same person and permission make one event a minute on each node, and the next one says how many came in between.
- * What came after the last event is not told if the client stops.
+ * Creates a recorder of refused permissions, with person and tenant. A client that asks thousands
+ * of times must not flood the audit log, so each node records one event per minute for the same
+ * person and permission; the next event counts the refusals in between. Refusals after the last
+ * event are not recorded if the client stops.
  */
 export function createDenialRecorder(deps: Pick<Deps, 'db' | 'clock'>): DenialRecorder {
   const seen = new Map<string, { since: number; untold: number }>();

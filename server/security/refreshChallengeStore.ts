@@ -4,7 +4,7 @@ import { stepUpChallenges } from '../db/schema';
 import { VERIFIED_FOR_SEC, stillOpen, verifiedSince } from './challengeStore';
 import type { Challenge } from './challengeStore';
 
-/** The challenge that a refresh's 428 made for the chain end that it handed out. */
+/** Matches the challenge that the 428 of a refresh created for the token that it returned. */
 const boundTo = (tenantId: string, refreshTokenId: string) =>
   and(
     eq(stepUpChallenges.tenantId, tenantId),
@@ -13,8 +13,8 @@ const boundTo = (tenantId: string, refreshTokenId: string) =>
   );
 
 /**
- * Lets one refresh through: the verified challenge of this very link is used up, in one statement. A proof that was
- * given to any other challenge of the session opens no chain.
+ * Consumes the verified challenge of this token, in one statement, to let one refresh through. A
+ * proof given to any other challenge of the session is not accepted.
  */
 export async function consumeRefreshChallenge(
   tx: Tx,
@@ -35,7 +35,7 @@ export async function consumeRefreshChallenge(
   return rows.length > 0;
 }
 
-/** Whether a proof let the refresh of this link through before. */
+/** Returns whether a proof already let the refresh of this token through. */
 export async function wasConsumed(
   tx: Tx,
   tenantId: string,
@@ -49,7 +49,7 @@ export async function wasConsumed(
   return rows.length > 0;
 }
 
-/** The challenge of a link that can still be answered. */
+/** Finds the challenge of a token that can still be answered. */
 export async function findOpenRefreshChallenge(
   tx: Tx,
   tenantId: string,
@@ -65,8 +65,8 @@ export async function findOpenRefreshChallenge(
 }
 
 /**
- * Ends the open challenges of a link that was spent without a proof.
- * @returns how many tries they had taken: the next challenge of the chain begins with those
+ * Ends the open challenges of a token that was spent without a proof.
+ * @returns how many tries they had used; the next challenge of the chain starts with that number
  */
 export async function endRefreshChallenges(
   tx: Tx,
@@ -81,7 +81,10 @@ export async function endRefreshChallenges(
   return Math.max(0, ...rows.map(({ attempts }) => attempts));
 }
 
-/** The answer that set the cookies may have been lost: the browser that is answered now is the one that holds the chain. */
+/**
+ * Binds the challenge to the browser that gets this answer: it holds the chain, and the answer that
+ * set the cookies before may have been lost.
+ */
 export async function bindToBrowser(
   tx: Tx,
   tenantId: string,

@@ -12,20 +12,21 @@ import {
   wasConsumed,
 } from './refreshChallengeStore';
 
-/** A chain of refresh tokens, as one refresh leaves it. */
+/** A chain of refresh tokens after one refresh. */
 export interface ChainStep {
-  /** The link that was presented. */
+  /** The token that was presented. */
   spentId: string;
-  /** The link that was handed out. */
+  /** The new token that was returned. */
   successorId: string;
-  /** The same answer was given before, and is asked for again. */
+  /** True if the same answer was given before and the client retries. */
   again: boolean;
 }
 
 /**
- * Whether a proof lets this refresh through: one that was given to the challenge of the presented link, which is used up
- * by it. If the answer is asked for again, the proof that was used up the first time still counts, but only at the place
- * that it was given from; and so does one that was given to the challenge of the first answer meanwhile.
+ * Decides whether a proof lets this refresh through: it must have been given to the challenge of
+ * the presented token, and is consumed. For a retry, a proof consumed the first time still counts,
+ * but only if the retry comes from the origin that this proof confirmed. A proof given since to the
+ * challenge of the first answer counts too.
  */
 export async function passByProof(
   tx: Tx,
@@ -40,9 +41,10 @@ export async function passByProof(
 }
 
 /**
- * Offers the challenge that opens the chain end which this refresh hands out, and nothing else. A challenge of the link
- * before ends unanswered: moved on to the new end, it would let the owner's proof open a chain that a thief has rotated.
- * The tries that it took are taken from the new one, so that asking twice does not double them.
+ * Offers a challenge that is valid only for the token that this refresh returns. The challenge of
+ * the previous token ends unanswered: if it moved to the new token, the owner's proof could unlock
+ * a chain that a thief has rotated. The new challenge starts with the tries already used, so that
+ * asking twice does not double them.
  */
 export async function offerRefreshChallenge(
   deps: ChallengeDeps,

@@ -35,11 +35,12 @@ function webauthnOf({ config }: RegisterDeps): WebauthnSettings {
 }
 
 /**
- * Begins a registration, in place of one that was begun before: what `navigator.credentials.create()` takes
- * (WebAuthn Level 3 5.4), good for five minutes.
- * @param passage the proof that this registration uses up; the end of it needs none, because it takes the challenge
- * @throws AppError METHOD_UNAVAILABLE if passkeys are not set up, TOO_MANY_FACTORS, TOO_MANY_ATTEMPTS; STEP_UP_REQUIRED if another act used
- *   the proof
+ * Starts a passkey registration, replacing an earlier one. Returns the options for
+ * `navigator.credentials.create()` (WebAuthn Level 3 5.4), valid for five minutes.
+ * @param passage the proof that this registration consumes; finishing it needs no further proof,
+ * because that takes the challenge
+ * @throws AppError METHOD_UNAVAILABLE if passkeys are not set up, TOO_MANY_FACTORS,
+ * TOO_MANY_ATTEMPTS; STEP_UP_REQUIRED if another act used the proof
  */
 export async function startPasskeyRegistration(
   deps: RegisterDeps,
@@ -83,8 +84,8 @@ interface NewPasskey {
 }
 
 /**
- * One at a time, so that no limit is passed.
- * @returns the new row's id, or why there is none: then the challenge stays consumed
+ * Registers the passkey while the person's factors are locked, so that no limit is exceeded.
+ * @returns the new row's id, or an error code; the challenge stays consumed in both cases
  */
 async function register(
   deps: RegisterDeps,
@@ -113,9 +114,11 @@ async function register(
 }
 
 /**
- * Ends a registration with what the authenticator made. Each challenge takes one response, good or bad.
- * @throws AppError NOT_FOUND where no registration is open, INVALID_PASSKEY, TOO_MANY_FACTORS, METHOD_UNAVAILABLE;
- *   PASSKEY_EXISTS alike for one's own, a colleague's and another tenant's
+ * Finishes a registration with the authenticator's response. Each challenge accepts one response,
+ * valid or not.
+ * @throws AppError NOT_FOUND if no registration is open, INVALID_PASSKEY, TOO_MANY_FACTORS,
+ * METHOD_UNAVAILABLE; PASSKEY_EXISTS alike for the caller's own passkey, a colleague's and another
+ * tenant's
  */
 export async function finishPasskeyRegistration(
   deps: RegisterDeps,

@@ -3,8 +3,9 @@ import type { Tx } from '../db';
 import { knownDevices } from '../db/schema';
 
 /**
- * Gives known devices that a former key named the current key's name, once they are met again. A device that has both
- * names, since it was met by nodes with different keys, keeps the current one, and the earlier first sighting.
+ * Renames known devices from a former key's hash to the current key's when they are seen again. If
+ * both hashes exist, because nodes with different keys have seen the device, the current one stays,
+ * with the earlier first sighting.
  */
 export async function renewKnownDevices(
   tx: Tx,
@@ -26,7 +27,7 @@ export async function renewKnownDevices(
         target: [knownDevices.staffId, knownDevices.deviceHash],
         set: {
           keyId,
-          // Whichever session taught it first.
+          // Keep the session that taught the device first.
           sessionId: sql`excluded.session_id`,
           firstSeenAt: sql`least(${knownDevices.firstSeenAt}, excluded.first_seen_at)`,
         },
@@ -34,7 +35,7 @@ export async function renewKnownDevices(
   }
 }
 
-/** Says which key made hashes that were just learned. */
+/** Stores which key made hashes that were just learnt. */
 export async function nameKeyOfDevices(
   tx: Tx,
   tenantId: string,

@@ -8,14 +8,18 @@ import { createRiskPolicies } from './riskPolicies';
 import type { RiskPolicies } from './riskPolicies';
 
 const POLICIES_KEPT_MS = 60_000;
-/** If it cannot be seen that a policy has changed. */
+/** Used while policy changes cannot be detected. */
 const POLICIES_KEPT_BLIND_MS = 5000;
-/** A word of another node can be lost with that node: what a thief's session taught is not kept for longer anywhere. */
+/**
+ * A message from another node can be lost. Nothing that an attacker's session taught may be cached
+ * longer than this on any node.
+ */
 const FACTS_KEPT_MS = 5000;
 
 /**
- * What scoring keeps in memory, on all nodes as on one: what one forgets, all forget at once if they hear each other, and
- * within five seconds if they do not. A node that may have missed a word forgets everything.
+ * Creates the in-memory caches of scoring for all nodes. If one node drops an entry, all drop it at
+ * once if messages get through, and within five seconds otherwise. A node that may have missed a
+ * message drops everything.
  */
 export function createRiskCaches(deps: {
   run: RunStatement;

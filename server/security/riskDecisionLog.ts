@@ -5,13 +5,13 @@ import type { Metrics } from '../metrics';
 import { insertDecisions } from './riskDecisionStore';
 import type { DecisionRow } from './riskDecisionStore';
 
-/** Writes decisions down, many together and beside the requests they belong to. */
+/** Writes decisions in batches, in the background of the requests. */
 export interface RiskDecisionLog {
-  /** Nobody waits: it is written within a moment. */
+  /** Queues a row without waiting; it is written shortly after. */
   note(row: DecisionRow): void;
-  /** The same, and waits until it is written or given up; it cannot fail. */
+  /** Queues a row and waits until it is written or given up; it never throws. */
   keep(row: DecisionRow): Promise<void>;
-  /** Waits until all that was noted so far is written, given up, or cannot be written now. */
+  /** Waits until everything queued so far is written, given up, or cannot be written now. */
   flush(): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ interface LogDeps {
 
 const GATHER_MS = 100;
 const MOST_TOGETHER = 500;
-/** A database that is away for longer loses explanations, never memory. */
+/** If the database is away for longer, explanations are lost rather than memory. */
 const MOST_WAITING = 10_000;
 const RETRY_MS = 1000;
 
@@ -34,7 +34,7 @@ interface Waiting {
 
 const nobody = () => undefined;
 
-/** @returns those that are to be tried again */
+/** @returns the rows to try again */
 async function write(deps: LogDeps, batch: readonly Waiting[]): Promise<readonly Waiting[]> {
   const rows = batch.map(({ row }) => row);
   try {
@@ -42,7 +42,8 @@ async function write(deps: LogDeps, batch: readonly Waiting[]): Promise<readonly
     return [];
   } catch (error) {
     const fault = databaseFault(error);
-    // Written and not confirmed is possible too: the rows bring their ids, and are written once.
+    // The rows may have been written without a confirmation. They carry their own ids, so a retry
+    // writes them only once.
     if (fault === 'unavailable' || fault === 'conflict') return batch;
     giveUp(deps, rows.length, error);
     return [];
@@ -59,8 +60,9 @@ function giveUp(deps: LogDeps, lost: number, err?: unknown): void {
 }
 
 /**
- * An explanation must cost a refresh nothing and may break none: what was decided stands in the audit log, in the
- * same transaction; this says why. What cannot be written is counted and logged.
+ * Creates the log. An explanation must not cost a refresh anything or break it: the decision itself
+ * is in the audit log, written in the same transaction, and these rows explain it. Rows that cannot
+ * be written are counted and logged.
  */
 export function createRiskDecisionLog(deps: LogDeps): RiskDecisionLog {
   let waiting: Waiting[] = [];
@@ -103,7 +105,7 @@ export function createRiskDecisionLog(deps: LogDeps): RiskDecisionLog {
     },
     async keep(row) {
       const written = new Promise<void>((resolve) => void add(row, resolve));
-      // One that is under way does not hold this row; the next does.
+      // A write in progress does not include this row; the next one does.
       void (writing ?? Promise.resolve()).then(run);
       await written;
     },

@@ -7,7 +7,7 @@ import type { RiskDecision, RiskMoment, RiskOutcome, RiskVerdict } from '../db/s
 import type { TimeCursor } from '../timeCursor';
 import type { SeenSignal } from './score';
 
-/** One decision, as it is written down; names are the columns'. */
+/** One decision as it is stored; the field names are those of the columns. */
 export interface DecisionRow {
   id: string;
   tenant_id: string;
@@ -39,7 +39,7 @@ const INSERT: PreparedStatement = {
     ON CONFLICT (id) DO NOTHING`,
 };
 
-/** Writes many at once; one that is there already is left as it is. */
+/** Inserts many rows at once; rows that already exist stay unchanged. */
 export async function insertDecisions(pool: Pool, rows: readonly DecisionRow[]): Promise<void> {
   await runPrepared(pool, INSERT, [JSON.stringify(rows)]);
 }
@@ -55,9 +55,9 @@ export interface DecisionFilter {
   reason?: string | undefined;
   minScore?: number | undefined;
   degraded?: boolean | undefined;
-  /** From this instant on. */
+  /** Inclusive. */
   from?: Date | undefined;
-  /** Before this instant. */
+  /** Exclusive. */
   to?: Date | undefined;
 }
 
@@ -126,7 +126,7 @@ function toCondition(tenantId: string, filter: DecisionFilter) {
   );
 }
 
-/** Newest first. */
+/** Lists the decisions that match the filter, newest first. */
 export async function listDecisions(
   db: Db,
   tenantId: string,
@@ -143,7 +143,7 @@ export async function listDecisions(
     .limit(query.limit);
 }
 
-/** @param lock where it will be changed in the same transaction */
+/** @param lock true if the row will be changed in the same transaction */
 export async function findDecision(
   db: Db | Tx,
   tenantId: string,
@@ -175,9 +175,9 @@ export async function setVerdict(
 }
 
 /**
- * Deletes decisions that are older than they are kept, but for those that somebody gave a verdict on.
- * @param most how many in one statement: a long one would hold up vacuum
- * @returns how many went
+ * Deletes expired decisions, except those with a verdict.
+ * @param most the limit for one statement, because a long one would hold up vacuum
+ * @returns how many rows were deleted
  */
 export async function purgeDecisions(db: Db, before: Date, most = 5000): Promise<number> {
   const old = db
@@ -185,7 +185,8 @@ export async function purgeDecisions(db: Db, before: Date, most = 5000): Promise
     .from(riskDecisions)
     .where(and(lt(riskDecisions.occurredAt, before), isNull(riskDecisions.verdict)))
     .limit(most);
-  // Again in the DELETE itself: a verdict that is given while this waits for the row keeps it.
+  // Repeat the condition in the DELETE itself: a verdict given while this waits for the row keeps
+  // it.
   const { rowCount } = await db
     .delete(riskDecisions)
     .where(and(sql`${riskDecisions.id} IN ${old}`, isNull(riskDecisions.verdict)));

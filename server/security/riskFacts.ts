@@ -4,10 +4,13 @@ import type { RunStatement } from '../db/runWithin';
 import { factsKey, readRiskFacts } from './riskFactsStore';
 import type { History } from './signals';
 
-/** What is known of many staff members, kept for a minute each, with a bound on how many. */
+/** Caches the risk history of staff members for a short time, with a limit on their number. */
 export interface RiskFactsCache {
   read(tenantId: string, staffId: string): Promise<History>;
-  /** After reuse, a forced logout or a login that taught something: the next read asks the database. */
+  /**
+   * Drops an entry, so that the next read asks the database: after token reuse, a forced logout, or
+   * a login that taught something.
+   */
   forget(tenantId: string, staffId: string): void;
   forgetAll(): void;
 }
@@ -15,8 +18,9 @@ export interface RiskFactsCache {
 const MOST_ENTRIES = 10_000;
 
 /**
- * @param run with the deadline of the scorer
- * @param keptMs how long a history is good for, in milliseconds
+ * Creates the cache.
+ * @param run runs a statement with the scorer's deadline
+ * @param keptMs how long a history may be used, in milliseconds
  */
 export function createRiskFactsCache(
   run: RunStatement,

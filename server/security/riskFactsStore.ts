@@ -13,8 +13,8 @@ import {
 import type { History } from './signals';
 
 /**
- * The scalar subqueries around the parameters keep the planner from looking into the arrays: it would plan
- * anew at each execution, which takes longer than running it.
+ * The scalar subqueries around the parameters hide the arrays' lengths from the planner. With the
+ * lengths it would plan again at each execution, which takes longer than running the statement.
  */
 const FACTS: PreparedStatement = {
   name: 'risk_facts',
@@ -41,14 +41,14 @@ const FACTS: PreparedStatement = {
     FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[])) AS asked(tenant_id, staff_id)`,
 };
 
-/** Names one staff member of one tenant, for {@link readRiskFacts}. */
+/** Returns the key of one staff member of one tenant, for {@link readRiskFacts}. */
 export const factsKey = (tenantId: string, staffId: string): string => `${tenantId}/${staffId}`;
 
 /**
- * Reads the facts of many staff members in one round trip, each within its own tenant.
- * @param run with the scorer's own deadline
- * @param keys as {@link factsKey} makes them
- * @returns the facts by key; all who were asked for are there
+ * Reads the history of many staff members in one round trip, each within their own tenant.
+ * @param run runs a statement with the scorer's own deadline
+ * @param keys keys from {@link factsKey}
+ * @returns the history by key, with an entry for every key
  */
 export async function readRiskFacts(
   run: RunStatement,
@@ -85,15 +85,16 @@ export interface Sighting {
   deviceHashes: readonly string[];
   country: string | null;
   network: string | null;
-  /** Of the address block. */
+  /** The hash of the address block. */
   addressHash: string;
-  /** The session that teaches it; null while there are none. */
+  /** The session that teaches this; null in degraded mode. */
   sessionId: string | null;
   at: Date;
 }
 
 /**
- * Makes whoever ends this person's sessions wait, so that what they forget is not taught right after.
+ * Locks the staff member's row, so that ending this person's sessions waits and cannot be followed
+ * by a session teaching what was just forgotten.
  * @returns whether the session may still teach: it was not ended in the meantime
  */
 async function mayTeach(tx: Tx, { tenantId, staffId, sessionId }: Sighting): Promise<boolean> {
@@ -115,7 +116,7 @@ async function mayTeach(tx: Tx, { tenantId, staffId, sessionId }: Sighting): Pro
 }
 
 async function rememberHour(tx: Tx, { tenantId, userId, staffId, at }: Sighting): Promise<void> {
-  // Arrays begin at 1.
+  // SQL arrays begin at 1.
   const hour = sql.raw(String(at.getUTCHours() + 1));
   const { hours, lastLoginAt } = staffHabits;
   const first = Array.from({ length: 24 }, (_, one) => (one === at.getUTCHours() ? 1 : 0));
@@ -132,9 +133,9 @@ async function rememberHour(tx: Tx, { tenantId, userId, staffId, at }: Sighting)
 }
 
 /**
- * Remembers where, when and on what a login succeeded, and which session taught it first. A session that has ended
- * teaches nothing.
- * @param timeoutMs after which Postgres cancels each statement: a login waits for this
+ * Stores where, when and on which device a login succeeded, and the session that taught it first.
+ * An ended session teaches nothing.
+ * @param timeoutMs Postgres cancels each statement after this time, because a login waits for it
  */
 export async function rememberSighting(
   tx: Tx,
@@ -183,7 +184,7 @@ export async function rememberSighting(
   }
 }
 
-/** Whether a person has signed in on this device, in any tenant. */
+/** Returns whether a person has signed in on this device, in any tenant. */
 export async function isKnownDevice(db: Db, userId: string, deviceHash: string): Promise<boolean> {
   const rows = await db
     .select({ id: knownDevices.id })

@@ -4,10 +4,10 @@ import type { RunStatement } from '../db/runWithin';
 import type { VersionedPolicy } from './riskPolicy';
 import { readPolicies } from './riskPolicyStore';
 
-/** The policies of many tenants, kept for a minute each, with a bound on how many. */
+/** Caches the policies of tenants for a short time, with a limit on their number. */
 export interface RiskPolicies {
   read(tenantId: string): Promise<VersionedPolicy>;
-  /** What is in memory, without asking the database. */
+  /** Returns the cached policy without asking the database. */
   peek(tenantId: string): { value: VersionedPolicy; fresh: boolean } | undefined;
   forget(tenantId: string): void;
   forgetAll(): void;
@@ -16,8 +16,9 @@ export interface RiskPolicies {
 const MOST_ENTRIES = 10_000;
 
 /**
- * @param run with the deadline of the scorer
- * @param keptMs how long a policy is good for, in milliseconds
+ * Creates the cache.
+ * @param run runs a statement with the scorer's deadline
+ * @param keptMs how long a policy may be used, in milliseconds
  */
 export const createRiskPolicies = (
   run: RunStatement,

@@ -9,19 +9,19 @@ const windowSec = z.int().min(30).max(900);
 const weight = z.int().min(0).max(100);
 
 const fields = {
-  /** A score from here on asks for a step-up. */
+  /** A score of at least this asks for a step-up. */
   stepUpFrom: threshold,
-  /** A score from here on does what `highRiskAction` says. */
+  /** A score of at least this triggers `highRiskAction`. */
   highRiskFrom: threshold,
   highRiskAction: z.enum(['block', 'step_up']),
-  /** Decide and record, enforce nothing. */
+  /** Decide and record, but enforce nothing. */
   monitor: z.boolean(),
-  /** By signal: what it adds in place of its own weight; 0 switches it off. */
+  /** Replaces the weight of single signals, by code; 0 turns a signal off. */
   weights: z
     .partialRecord(z.enum(SIGNAL_CODES), weight)
-    // JSON knows no undefined.
+    // JSON has no undefined.
     .transform((weights) => weights as Weights),
-  /** How old a proof may be at a guarded route, by purpose, in seconds. */
+  /** The greatest age of a proof at a guarded route, by purpose, in seconds. */
   stepUpWindowsSec: z.strictObject({
     security_settings: windowSec,
     data_export: windowSec,
@@ -35,17 +35,23 @@ const fields = {
     .refine((methods) => new Set(methods).size === methods.length, 'must not repeat a method'),
 };
 
-/** Fields that came later. A client that does not know them sends a policy without them: they keep their values. */
+/**
+ * Fields added later. A client that does not know them sends a policy without them; they keep their
+ * values then.
+ */
 const later = {
   /** Whether a login needs a second factor whatever its score. */
   secondFactor: z.enum(['by_risk', 'if_enrolled', 'always']),
-  /** What a check that was skipped means for people who have a factor. */
+  /** The effect of a skipped check on people who have a factor. */
   whenSkipped: z.enum(['allow', 'prove']),
-  /** How many live sessions one person may have; the oldest end. */
+  /** The most live sessions of one person; beyond it the oldest end. */
   maxSessions: z.int().min(1).max(500),
 };
 
-/** A policy as a client sends it: whole, so that nothing is changed that was not looked at. */
+/**
+ * A policy as a client sends it. It must be complete, so that a client changes nothing that it has
+ * not seen.
+ */
 export const riskPolicy = z
   .strictObject({ ...fields, ...z.object(later).partial().shape })
   .refine(({ stepUpFrom, highRiskFrom }) => stepUpFrom <= highRiskFrom, {
@@ -75,7 +81,7 @@ export const DEFAULT_POLICY: RiskPolicy = {
 
 /**
  * Completes a policy that was sent.
- * @param present the policy that it takes the place of
+ * @param present the policy that it replaces
  */
 export const completePolicy = (sent: SentPolicy, present: RiskPolicy): RiskPolicy => ({
   ...sent,
@@ -84,7 +90,7 @@ export const completePolicy = (sent: SentPolicy, present: RiskPolicy): RiskPolic
   maxSessions: sent.maxSessions ?? present.maxSessions,
 });
 
-/** A policy with its version, which is 0 where the tenant goes by the defaults. */
+/** A policy with its version, which is 0 if the tenant uses the defaults. */
 export interface VersionedPolicy {
   version: number;
   policy: RiskPolicy;
@@ -92,7 +98,10 @@ export interface VersionedPolicy {
 
 export const UNCHANGED: VersionedPolicy = { version: 0, policy: DEFAULT_POLICY };
 
-/** Looser than what is accepted: a newer release may have written what this one does not know. */
+/**
+ * Less strict than the input schema: a newer release may have stored values that this one does not
+ * know.
+ */
 const stored = whole.extend({
   weights: z.record(z.string(), weight),
   stepUpWindowsSec: z.object({
@@ -104,8 +113,8 @@ const stored = whole.extend({
 });
 
 /**
- * Reads a policy as it was stored; what it does not say is as by default.
- * @returns undefined where somebody has put nonsense there by hand
+ * Reads a stored policy; missing fields get their defaults.
+ * @returns undefined if the row is invalid, for example after a manual change
  */
 export function parseStoredPolicy(raw: object): RiskPolicy | undefined {
   const parsed = stored.safeParse({ ...DEFAULT_POLICY, ...raw });
@@ -115,7 +124,7 @@ export function parseStoredPolicy(raw: object): RiskPolicy | undefined {
 }
 
 /**
- * What a policy says to a score.
+ * Decides on a score under a policy.
  * @param score 0 to 100
  */
 export function decideRisk(

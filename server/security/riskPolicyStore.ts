@@ -5,7 +5,10 @@ import { riskPolicies } from '../db/schema';
 import { DEFAULT_POLICY, UNCHANGED, parseStoredPolicy } from './riskPolicy';
 import type { RiskPolicy, VersionedPolicy } from './riskPolicy';
 
-/** The scalar subquery keeps the planner from looking into the array, and from planning anew each time. */
+/**
+ * The scalar subquery hides the array's length from the planner, which would otherwise plan again
+ * at each execution.
+ */
 const POLICIES: PreparedStatement = {
   name: 'risk_policies',
   text: `SELECT tenant_id AS "tenantId", version, policy FROM risk_policies
@@ -13,9 +16,9 @@ const POLICIES: PreparedStatement = {
 };
 
 /**
- * Reads the policies of many tenants in one round trip; each reader asks for its own.
- * @returns by tenant; those without a row with the defaults; one whose row is nonsense is not there, since it is no
- *   business of the others
+ * Reads the policies of many tenants in one round trip, because callers of all tenants share it.
+ * @returns the policies by tenant, with the defaults for a tenant without a row. A tenant with an
+ * invalid row is left out, so that it does not affect the others
  */
 export async function readPolicies(
   run: RunStatement,
@@ -43,17 +46,20 @@ export interface PolicyRow extends VersionedPolicy {
 
 const NO_ROW: PolicyRow = { ...UNCHANGED, updatedAt: null, updatedBy: null };
 
-/** The policy of one tenant, as it stands in the database. */
+/** Reads the policy of one tenant from the database. */
 export async function readPolicyRow(db: Db | Tx, tenantId: string): Promise<PolicyRow> {
   const [row] = await db.select().from(riskPolicies).where(eq(riskPolicies.tenantId, tenantId));
   if (!row) return NO_ROW;
   const { version, updatedAt, updatedBy } = row;
-  // Nonsense put there by hand is mended by writing over it: what is shown is what it takes the place of.
+  // A manual change may have left an invalid row. Show the defaults, so that saving a policy
+  // repairs the row.
   const policy = parseStoredPolicy(row.policy as object) ?? DEFAULT_POLICY;
   return { version, updatedAt, updatedBy, policy };
 }
 
-/** Whether a tenant has chosen anything; nonsense that was put there by hand differs too. */
+/**
+ * Returns whether a tenant's stored policy differs from the defaults; an invalid row differs too.
+ */
 export async function differsFromDefault(tx: Tx, tenantId: string): Promise<boolean> {
   const rows = await tx
     .select({ version: riskPolicies.version })
@@ -67,7 +73,7 @@ export async function differsFromDefault(tx: Tx, tenantId: string): Promise<bool
   return rows.length === 1;
 }
 
-/** @param timeoutMs after which Postgres cancels the statement: a login waits for this */
+/** @param timeoutMs Postgres cancels the statement after this time, because a login waits for it */
 export async function readPolicyRowWithin(
   tx: Tx,
   tenantId: string,
@@ -78,8 +84,9 @@ export async function readPolicyRowWithin(
 }
 
 /**
- * Writes the successor of the version that the caller has read: of many at once, one does.
- * @returns undefined where somebody else was first
+ * Writes the version that follows the one the caller has read; of many concurrent writers, one
+ * succeeds.
+ * @returns undefined if somebody else was first
  */
 export async function writePolicy(
   tx: Tx,

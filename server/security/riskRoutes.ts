@@ -24,7 +24,7 @@ const verdictBody = z.strictObject({
 });
 const decisionParams = z.object({ id: z.string() });
 
-/** Strict: a filter that is misspelt must not show everything. */
+/** Strict, so that a misspelt filter is an error and does not return everything. */
 const decisionQuery = z.strictObject({
   staffId: z.uuid().optional(),
   sessionId: z.uuid().optional(),
@@ -112,5 +112,5 @@ function decisionRoutes(deps: Deps) {
   };
 }
 
-/** What `/api/security` can do about risk; the route table says who may. */
+/** The risk routes under `/api/security`; the route table holds their permissions. */
 export const riskRoutes = (deps: Deps) => ({ ...policyRoutes(deps), ...decisionRoutes(deps) });

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Db } from '../db';
 import type { RiskOutcome, RiskVerdict } from '../db/schema';
 
-/** Decisions that are alike: what was seen, what became of it, and what people said. */
+/** A group of decisions with the same signals, outcome and verdict. */
 export interface DecisionGroup {
   seen: string;
   outcome: RiskOutcome;
@@ -16,12 +16,15 @@ interface Span {
   to: Date;
 }
 
-/** A login that was repeated with its proof is one login: its `passed` twin is left out. */
+/** Leave out `passed`: a login that was repeated with its proof is one login. */
 const inSpan = (tenantId: string, { from, to }: Span) =>
   sql`tenant_id = ${tenantId} AND occurred_at >= ${from.toISOString()} AND occurred_at < ${to.toISOString()}
     AND outcome <> 'passed'`;
 
-/** How often each combination occurred: few, whatever the number of decisions. */
+/**
+ * Counts the decisions of each combination. There are few combinations, whatever the number of
+ * decisions.
+ */
 export async function groupDecisions(
   db: Db,
   tenantId: string,
@@ -34,19 +37,20 @@ export async function groupDecisions(
   return rows;
 }
 
-/** What a proposed policy would have meant for one person. */
+/** The effect that a proposed policy would have had on one person. */
 export interface AffectedPerson {
   staffId: string;
   email: string | null;
   challenged: number;
   blocked: number;
-  /** Of both, how many were called legitimate. */
+  /** The number of both with the verdict legitimate. */
   legitimate: number;
 }
 
 /**
- * Whom it would have concerned, most first.
- * @param seen the combinations that would have been challenged and blocked
+ * Lists the people who would have been affected, most affected first.
+ * @param query.challenged the combinations that would have been challenged
+ * @param query.blocked the combinations that would have been blocked
  */
 export async function listAffected(
   db: Db,

@@ -15,10 +15,10 @@ import { STARTED_METHODS, startStepUp } from './startStepUp';
 import { readTypedCode } from './typedCode';
 import { verifyStepUp } from './verifyStepUp';
 
-/** A code with all that people paste and type around it. */
+/** A code, without the spaces and other characters that people paste or type around it. */
 const typedCode = storableText(256).transform(readTypedCode);
 const code = typedCode.pipe(z.string().regex(/^\d{6}$/, 'must be six digits'));
-/** Of an authenticator, a mail, or a sheet of paper. */
+/** A code from an authenticator, a mail or a list of recovery codes. */
 const anyCode = typedCode.refine((value) => /^\d{6}$/.test(value) || looksLikeRecoveryCode(value), {
   message: 'must be six digits or a recovery code',
 });
@@ -46,24 +46,24 @@ const startBody = z.object({
   purpose: z.enum(stepUpPurpose.enumValues),
   challengeId: storableText(256).optional(),
 });
-/** What its owner calls a factor. */
+/** The owner's name for a factor. */
 const name = storableText(64);
 const confirmBody = z.object({
   code,
   name: name.default('Authenticator'),
-  /** Of a login that goes on only once a factor is enrolled: in place of an access token. */
+  /** The challenge of a login that must enrol a factor first; it replaces an access token. */
   challengeId: storableText(256).optional(),
 });
 const factorParams = z.object({ id: z.string() });
 
-/** The challenge in the cookie, if this browser began it. */
+/** Reads the challenge in the cookie, if this browser began it. */
 function challengeOf(deps: Deps, req: Request): Promise<string | undefined> {
   const { keys, random } = deps;
   const device = identifyDevice(keys, random, readDeviceCookie(req), null);
   return readBoundChallenge(deps, readChallengeCookie(req), device);
 }
 
-/** Behind a fresh proof, each of them but the list. */
+/** All of these routes except the list need a fresh proof. */
 const factorRoutes = (deps: Deps) => ({
   factors: endpoint({
     summary: 'The second factors of the signed-in staff member',

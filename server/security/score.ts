@@ -3,10 +3,13 @@ import type { Attempt, History, Sight, Signal } from './signals';
 
 export const SCORE_CAP = 100;
 
-/** A tenant's own weights, by code; a signal of weight 0 is switched off. */
+/** A tenant's own weights, by code; weight 0 turns a signal off. */
 export type Weights = Readonly<Record<string, number>>;
 
-/** A signal that saw something: what it added, less what others that say the same have added already, and what it saw. */
+/**
+ * A signal that saw something. Its weight excludes what other signals have already added for the
+ * same reason.
+ */
 export interface SeenSignal {
   code: string;
   weight: number;
@@ -14,10 +17,11 @@ export interface SeenSignal {
 }
 
 /**
- * What each of these signals adds where they are seen together. A signal takes off what it adds from those that it
- * covers, and no more than that in all: so more evidence never scores less, whatever a tenant's weights. Decisions that
- * were kept are weighed anew with this very function, so a simulation cannot differ from what would have been.
- * @param seen codes; one that is no signal of this release adds nothing
+ * Computes what each of these signals adds when they are seen together. A signal subtracts its own
+ * weight from the signals that it covers, and no more than that in total, so more evidence never
+ * gives a lower score, whatever a tenant's weights. Simulations use this same function on stored
+ * decisions, so they cannot differ from the real scoring.
+ * @param seen signal codes; one that this release does not know adds nothing
  */
 export function weigh(seen: readonly string[], weights: Weights = {}): Map<string, number> {
   const signals = SIGNALS.filter(({ code }) => seen.includes(code));
@@ -36,7 +40,7 @@ export function weigh(seen: readonly string[], weights: Weights = {}): Map<strin
   return counted;
 }
 
-/** @returns 0 to 100 */
+/** @returns the sum, from 0 to 100 */
 export const sumOf = (weights: Iterable<number>): number =>
   Math.min(
     SCORE_CAP,
@@ -44,8 +48,9 @@ export const sumOf = (weights: Iterable<number>): number =>
   );
 
 /**
- * Looks at an attempt with every signal.
- * @returns those that saw something, in their fixed order; those of weight 0 too, which explain and do not count
+ * Checks an attempt with every signal.
+ * @returns the signals that saw something, in their fixed order; also those of weight 0, which
+ * explain but do not count
  */
 export function lookForSignals(
   attempt: Attempt,
@@ -54,7 +59,8 @@ export function lookForSignals(
 ): SeenSignal[] {
   const atHome = isAtProvenHome(attempt);
   const seen = SIGNALS.flatMap((signal) => {
-    // A proof has answered this doubt in this session: to ask again at each refresh would tell nothing new.
+    // A proof has already answered this doubt in this session, so asking again at each refresh
+    // would add nothing.
     if (atHome && signal.doubtsPlace) return [];
     const saw = signal.look(attempt, history);
     return saw ? [{ code: signal.code, saw }] : [];

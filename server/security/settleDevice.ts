@@ -7,9 +7,10 @@ import type { DeviceIdentity } from './devices';
 import { isKnownDevice } from './riskFactsStore';
 
 /**
- * Says which device cookie somebody who signs in leaves with: the one that came along if this person has signed in with
- * it before, else a new one. A cookie that somebody else was given, or planted, never becomes theirs. What a score
- * compares stays as it came. If it cannot be looked up, the cookie stays: no advisory check may break a login.
+ * Chooses the device cookie that the browser keeps after a sign-in: the one that was sent if this
+ * person has signed in with it before, otherwise a new one. A cookie that belongs to somebody else,
+ * or was planted, never becomes theirs. The hashes that a score compares stay as they were sent. If
+ * the look-up fails, the cookie stays, because the scorer must not break a login.
  */
 export async function settleDevice(
   deps: Pick<Deps, 'db' | 'keys' | 'random' | 'logger'>,
@@ -30,9 +31,9 @@ export async function settleDevice(
 }
 
 /**
- * The challenge of a cookie, if the browser that sends it is the one that began it: somebody who plants the cookie of
- * their own login in another browser gets no proof from there.
- * @returns undefined as if there were no cookie
+ * Returns the challenge in a cookie if the browser that sends it also began it. An attacker who
+ * plants their own challenge cookie in another browser gets no proof from there.
+ * @returns undefined, as without a cookie, if another browser began it
  */
 export async function readBoundChallenge(
   deps: Pick<Deps, 'db' | 'keys'>,
@@ -47,6 +48,6 @@ export async function readBoundChallenge(
   const id = cookie === undefined ? null : fromChallengeId(deps.keys, cookie);
   const challenge = id === null ? undefined : await findChallenge(deps.db, id);
   const browser = challenge?.browserHash ?? null;
-  // A challenge of an earlier release has none; it lives ten minutes.
+  // A challenge of an earlier release has no browser hash. It lives for ten minutes only.
   return browser === null || device.browserHashes.includes(browser) ? cookie : undefined;
 }

@@ -19,18 +19,21 @@ interface Tally {
 export interface Simulation {
   from: Date;
   to: Date;
-  /** Logins and refreshes that were scored; one repeated with its proof counts once. */
+  /** Scored logins and refreshes; one that was repeated with its proof counts once. */
   decisions: number;
-  /** Those that could not be scored at the time, and cannot be now. */
+  /** Decisions that could not be scored at the time, and cannot be now. */
   skipped: number;
-  /** What became of them at the time; `monitored` ones would have met a policy that only watched. */
+  /**
+   * Their outcomes at the time; `monitored` ones would have been challenged or blocked by a policy
+   * that was in monitor mode.
+   */
   recorded: Tally & { monitored: number };
-  /** What the proposed policy would have decided, were it enforced. */
+  /** The decisions of the proposed policy if it were enforced. */
   proposed: Tally;
-  /** The proposed policy's decisions on those that people have given a verdict on. */
+  /** The proposed policy's decisions on those with a verdict. */
   verdicts: { legitimate: Tally; suspicious: Tally };
   people: AffectedPerson[];
-  /** There are more people than are named. */
+  /** True if more people are affected than are listed. */
   morePeople: boolean;
 }
 
@@ -39,7 +42,7 @@ const nothing = (): Tally => ({ allowed: 0, challenged: 0, blocked: 0 });
 
 const codesOf = (seen: string) => (seen === '' ? [] : seen.split(','));
 
-/** By combination: what the policy says to it. */
+/** Maps each combination of signals to the policy's decision. */
 function decideAll(groups: readonly DecisionGroup[], policy: SentPolicy) {
   return new Map(
     groups.map(({ seen }) => {
@@ -65,8 +68,9 @@ const count = (groups: readonly DecisionGroup[]) =>
   groups.reduce((sum, group) => sum + group.count, 0);
 
 /**
- * Replays the decisions of the last days under another policy: the same signals, weighed anew. What it cannot know is
- * how people would have gone on: a device that was let in without a proof was learned at the time.
+ * Replays the decisions of the last days under another policy: the same signals with new weights.
+ * It cannot predict how people would have gone on: a device that was let in without a proof was
+ * learnt at the time.
  * @param days how far back, at most 30
  */
 export async function simulateRiskPolicy(

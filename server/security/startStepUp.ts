@@ -8,7 +8,7 @@ import type { WhichChallenge } from './findAnswerable';
 import { PROOFS, listAllowedMethods } from './proofs';
 import type { StepUpMethod } from './proofs';
 
-/** The methods that begin with a request of their own; the others are answered right away. */
+/** The methods that begin with a request of their own; the others are answered directly. */
 export const STARTED_METHODS = ['passkey', 'email'] as const satisfies readonly StepUpMethod[];
 
 export interface StartInput extends WhichChallenge {
@@ -28,13 +28,14 @@ function assertOpen(challenge: Challenge, now: Date): void {
 }
 
 /**
- * Begins a proof that cannot be given unasked: what a passkey has to sign is chosen, or a code is mailed. A method that
- * the challenge did not offer is refused alike whether the person lacks it or their tenant forbids it, so that the
- * holder of a login's challenge learns nothing that its 428 did not say.
- * @param principal who is signed in, or null at a login
- * @returns what the method has to tell the client, a JSON object
- * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_EXHAUSTED, METHOD_UNAVAILABLE; INVALID_INPUT for a method that needs
- *   no start; UNAUTHENTICATED or CHALLENGE_ID_REQUIRED if nothing says which challenge is meant
+ * Starts a proof that needs preparation: it chooses the value that a passkey has to sign, or mails
+ * a code. A method that the challenge did not offer gets the same error whether the person lacks it
+ * or their tenant forbids it, so the holder of a login's challenge learns nothing beyond its 428.
+ * @param principal the signed-in caller, or null at a login
+ * @returns the method's data for the client, a JSON object
+ * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_EXHAUSTED, METHOD_UNAVAILABLE; INVALID_INPUT for
+ * a method that needs no start; UNAUTHENTICATED or CHALLENGE_ID_REQUIRED if the challenge cannot be
+ * determined
  */
 export async function startStepUp(
   deps: StartDeps,

@@ -13,7 +13,10 @@ type GateDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail
 
 const DEFAULT_WINDOW_SEC = 600;
 
-/** The tenant's window for the purpose; a route that asks for a fresher proof than that has its way. */
+/**
+ * Returns the shortest of the tenant's window for the purpose, the route's window and the
+ * configured cap. Without a policy of its own, a tenant gets the route's window, or the default.
+ */
 async function findWindowSec(
   deps: GateDeps,
   tenantId: string,
@@ -27,14 +30,23 @@ async function findWindowSec(
   return Math.min(windowSec, deps.config.stepUpMaxWindowSec);
 }
 
-/** What a gate asks for. */
+/** The requirements of a gate. */
 export interface Gate {
   purpose: StepUpPurpose;
-  /** How old the proof may be at this route; the tenant's policy and the configured cap hold above it. */
+  /**
+   * The greatest age of the proof at this route, in seconds; the tenant's policy and the configured
+   * cap can only shorten it.
+   */
   windowSec?: number | undefined;
-  /** The one act that the proof is for, and is used up by; without it the proof opens a window of time. */
+  /**
+   * The one act that the proof is for and that consumes it; without it the proof is valid for a
+   * window of time.
+   */
   act?: Act | undefined;
-  /** Whether somebody who has no factor yet passes: the first one has nothing to be proven with. */
+  /**
+   * Whether a person who has no factor yet passes: for the first factor there is nothing to prove
+   * with.
+   */
   firstFactor?: boolean | undefined;
 }
 
@@ -42,19 +54,19 @@ export interface Gate {
 export type Passage =
   | { by: 'proof'; gate: Gate; proofId: string }
   | { by: 'no_factor'; gate: Gate }
-  /** The challenge that speaks for them was proven, and the end of the enrolment uses it up. */
+  /** The enrolment challenge was verified; finishing the enrolment consumes it. */
   | { by: 'enrolling'; gate: Gate }
   | { by: 'test_bypass'; gate: Gate };
 
-/** A proof that an act has used up, and when. */
+/** A proof that an act has consumed, and when. */
 export interface SpentProof {
   readonly id: string;
   readonly at: Date;
 }
 
 /**
- * Whether none of somebody's factors counts under their tenant's policy. For the one act of enrolling a factor that does,
- * they prove themselves with what they have.
+ * Returns whether none of a person's factors counts under their tenant's policy. For the one act of
+ * enrolling a factor that counts, they may use what they have.
  */
 async function countsNoMore(deps: GateDeps, principal: Principal): Promise<boolean> {
   const { policy } = await deps.riskPolicies.read(principal.tenantId);
@@ -86,10 +98,11 @@ async function demand(
 }
 
 /**
- * Passes if this session holds a proof for this purpose, and this act if there is one, that is younger than the window.
+ * Passes if this session holds a proof for this purpose (and this act, if there is one) that is
+ * younger than the window.
  * @returns how it passed, for {@link withProof} if the gate guards one act
- * @throws AppError STEP_UP_REQUIRED with a challenge and RFC 9470's header; SCHEMA_UNAVAILABLE for a
- *   token without a session, since a proof is worth something in one session only
+ * @throws AppError STEP_UP_REQUIRED with a challenge and RFC 9470's header; SCHEMA_UNAVAILABLE for
+ * a token without a session, since a proof is only valid in one session
  */
 export async function assertStepUp(
   deps: GateDeps,
@@ -114,7 +127,9 @@ export async function assertStepUp(
   return demand(deps, ctx, { ...principal, sessionId }, gate, maxAge);
 }
 
-/** @returns false if another act used the proof, or the first factor was enrolled meanwhile */
+/**
+ * @returns false if another act used the proof, or the first factor was enrolled in the meantime
+ */
 async function usePassage(
   deps: GateDeps,
   tx: Tx,
@@ -134,12 +149,13 @@ async function usePassage(
 }
 
 /**
- * Does an act that takes a proof of its own: the proof is used up in the act's transaction, so an act that fails uses up
- * none. If another act was faster, it looks for another proof, and asks for one if there is none.
- * @param passage as {@link assertStepUp} returned it
- * @param act is told which proof it uses up, if any: see {@link giveProofBack}
- * @returns what the act returns
- * @throws AppError STEP_UP_REQUIRED, and whatever the act throws
+ * Runs an act that needs its own proof. The proof is consumed in the act's transaction, so a failed
+ * act consumes none. If another act was faster, it looks for another proof, and demands one if
+ * there is none.
+ * @param passage the result of {@link assertStepUp}
+ * @param act gets the proof that it consumes, if any: see {@link giveProofBack}
+ * @returns the result of the act
+ * @throws AppError STEP_UP_REQUIRED, and any error of the act
  */
 export async function withProof<T>(
   deps: GateDeps,
@@ -165,15 +181,18 @@ export async function withProof<T>(
 }
 
 /**
- * Gives a proof back, in the transaction that records that the act it was used for failed: a fault of the server's does not
- * cost the person a second proof. Only for an act of which nothing has left the server. The proof is as old as it was, and
- * what has ended it since stays in force.
+ * Gives a proof back in the transaction that records that its act failed, so that a server fault
+ * does not cost the person a second proof. Use it only if nothing of the act has left the server.
+ * The proof keeps its age, and stays ended if something has ended it since.
  * @returns false if it was given back before, or something has ended it
  */
 export const giveProofBack = (tx: Tx, tenantId: string, spent: SpentProof): Promise<boolean> =>
   restoreSessionProof(tx, tenantId, spent);
 
-/** Whether a staff member has a second factor: changing what there is takes a proof, the first one does not. */
+/**
+ * Returns whether a staff member has a second factor: adding the first one needs no proof, every
+ * later change does.
+ */
 async function hasFactor(
   deps: Pick<Deps, 'config' | 'mail'>,
   db: Db | Tx,

@@ -10,16 +10,19 @@ import {
   userSessions,
 } from '../db/schema';
 
-/** What has to be forgotten of what a staff member's sessions taught. */
+/** Selects what must be forgotten of what a staff member's sessions taught. */
 export interface Taught {
   staffId: string;
-  /** The sessions that are not trusted any more. */
+  /** The sessions that are no longer trusted. */
   sessionIds: readonly string[];
-  /** What was learnt first since then is forgotten too, whichever session taught it. Null: nothing more. */
+  /**
+   * Anything first learnt since then is forgotten too, whichever session taught it. Null adds
+   * nothing.
+   */
   since: Date | null;
 }
 
-/** How many rows of each kind were forgotten. */
+/** The number of forgotten rows of each kind. */
 export interface Forgotten {
   devices: number;
   networks: number;
@@ -43,7 +46,10 @@ async function forgetRows(tx: Tx, table: Known, tenantId: string, what: Taught):
   return rows.length;
 }
 
-/** Takes back the hours at which these sessions signed in: a thief's night must not look like the owner's habit. */
+/**
+ * Subtracts the hours at which these sessions signed in: an attacker's night must not look like the
+ * owner's habit.
+ */
 async function forgetHours(tx: Tx, tenantId: string, what: Taught): Promise<void> {
   if (what.sessionIds.length === 0) return;
   const hours = sql`SELECT extract(hour FROM ${userSessions.createdAt} AT TIME ZONE 'UTC')::int + 1 AS hour, count(*) AS logins
@@ -58,8 +64,9 @@ async function forgetHours(tx: Tx, tenantId: string, what: Taught): Promise<void
 }
 
 /**
- * Forgets what a thief's sessions taught: devices, networks, countries and address blocks that they were the first to
- * show, and their hours. Call it once the staff member's row is locked: what is taught later finds its session ended.
+ * Forgets what an attacker's sessions taught: the devices, networks, countries and address blocks
+ * that they showed first, and their hours. Call it once the staff member's row is locked: anything
+ * taught later then finds its session ended.
  */
 export async function forgetTaught(tx: Tx, tenantId: string, what: Taught): Promise<Forgotten> {
   const forgotten = {
@@ -72,13 +79,16 @@ export async function forgetTaught(tx: Tx, tenantId: string, what: Taught): Prom
   return forgotten;
 }
 
-/** The sessions that are not trusted any more: those that are live, and those that were opened since a moment. */
+/**
+ * Lists the sessions that are no longer trusted: those that are live, and those opened since a
+ * moment.
+ */
 export async function listSuspectSessions(
   tx: Tx,
   tenantId: string,
   { staffId, since }: { staffId: string; since: Date | null },
 ): Promise<string[]> {
-  // One past its absolute end has ended, although nobody revoked it.
+  // A session past its absolute end has ended, although nobody revoked it.
   const live = and(isNull(userSessions.revokedAt), sql`${userSessions.expiresAt} > now()`);
   const suspect = since ? or(live, gte(userSessions.createdAt, since)) : live;
   const rows = await tx

@@ -3,7 +3,10 @@ import { AppError } from '../errors';
 import type { Random } from '../context';
 import type { KeyRing } from '../keyRing';
 
-/** RFC 6238 5.2 and 6: 30 s steps; the current one, and one on either side for a phone that is ahead or behind. */
+/**
+ * RFC 6238 5.2 and 6: steps of 30 s; the current one, and one on either side for a phone whose
+ * clock is ahead or behind.
+ */
 const STEP_SEC = 30;
 /** RFC 4226 4, R6: 160 bits are recommended. */
 const SECRET_BYTES = 20;
@@ -16,10 +19,13 @@ export interface TotpIdentity {
   staffId: string;
 }
 
-/** What a sealed secret is bound to: copied to another row or another person, it does not open. */
+/**
+ * Returns the context to which a sealed secret is bound: copied to another row or another person,
+ * it cannot be decrypted.
+ */
 export const boundToTotp = (row: TotpIdentity) => `totp:${row.tenantId}:${row.staffId}:${row.id}`;
 
-/** A new secret in base32. */
+/** Returns a new secret in base32. */
 export function generateTotpSecret(random: Random): string {
   return base32.encode(random.bytes(SECRET_BYTES), { padding: false });
 }
@@ -28,7 +34,9 @@ export function sealTotpSecret(keys: KeyRing, row: TotpIdentity, secret: string)
   return keys.seal(Buffer.from(secret, 'ascii'), boundToTotp(row));
 }
 
-/** @returns null where it was sealed for another row or under another key: no code can fit it */
+/**
+ * @returns null if it was sealed for another row or under another key; no code can match it then
+ */
 export function openTotpSecret(keys: KeyRing, row: TotpIdentity, sealed: Buffer): string | null {
   try {
     return keys.open(sealed, boundToTotp(row)).toString('ascii');
@@ -37,7 +45,10 @@ export function openTotpSecret(keys: KeyRing, row: TotpIdentity, sealed: Buffer)
   }
 }
 
-/** The server's fault, and no answer to the code: a right one must not be called wrong. */
+/**
+ * The error for a secret that cannot be decrypted. This is a fault of the server, so the code must
+ * not be called wrong.
+ */
 export const unreadableFactor = (): AppError =>
   new AppError('KEY_UNAVAILABLE', {
     detail: 'The secret of this authenticator cannot be opened. Your code was not judged.',
@@ -45,9 +56,10 @@ export const unreadableFactor = (): AppError =>
   });
 
 /**
- * Checks a code against the current time step and one on either side (RFC 6238 6). The caller spends the step.
- * @param lastUsedStep the last step that was accepted; it and all before it are refused
- * @returns the step that the code belongs to, or null where it belongs to none
+ * Checks a code against the current time step and one on either side (RFC 6238 6). The caller must
+ * mark the step as used.
+ * @param lastUsedStep the last accepted step; this step and all earlier ones are refused
+ * @returns the step that the code belongs to, or null if it matches none
  */
 export async function checkTotpCode(
   secret: string,
@@ -64,7 +76,7 @@ export async function checkTotpCode(
   return 'timeStep' in result ? result.timeStep : null;
 }
 
-/** The code of this moment, for operators and tests. */
+/** Returns the current code, for operators and tests. */
 export function currentTotpCode(secret: string, now: Date): Promise<string> {
   return generate({ secret, epoch: Math.floor(now.getTime() / 1000) });
 }

@@ -8,7 +8,7 @@ export type NewTotpRow = typeof userTotp.$inferInsert;
 const ofStaff = (tenantId: string, staffId: string) =>
   and(eq(userTotp.tenantId, tenantId), eq(userTotp.staffId, staffId));
 
-/** The authenticators that count, oldest first. */
+/** Lists the confirmed authenticators, oldest first. */
 export async function listTotp(db: Db | Tx, tenantId: string, staffId: string): Promise<TotpRow[]> {
   return db
     .select()
@@ -26,7 +26,7 @@ export async function hasTotp(db: Db | Tx, tenantId: string, staffId: string): P
   return rows.length === 1;
 }
 
-/** The one whose enrolment is still open: begun after a moment. */
+/** Finds the authenticator whose enrolment is still open: it was begun after a moment. */
 export async function findPendingTotp(
   db: Db,
   tenantId: string,
@@ -45,7 +45,7 @@ export async function findPendingTotp(
   return row;
 }
 
-/** A new enrolment replaces one that was never confirmed. */
+/** Replaces an enrolment that was never confirmed by a new one. */
 export async function replacePendingTotp(tx: Tx, row: NewTotpRow): Promise<void> {
   await tx
     .delete(userTotp)
@@ -57,7 +57,10 @@ export async function insertTotp(tx: Tx, row: NewTotpRow): Promise<void> {
   await tx.insert(userTotp).values(row);
 }
 
-/** Deletes every authenticator of a staff member. @returns the ids of those that counted, confirmed ones alone */
+/**
+ * Deletes every authenticator of a staff member.
+ * @returns the ids of those that were confirmed
+ */
 export async function deleteTotp(tx: Tx, tenantId: string, staffId: string): Promise<string[]> {
   const rows = await tx
     .delete(userTotp)
@@ -66,12 +69,12 @@ export async function deleteTotp(tx: Tx, tenantId: string, staffId: string): Pro
   return rows.flatMap(({ id, confirmedAt }) => (confirmedAt === null ? [] : [id])).sort();
 }
 
-/** How many authenticators somebody has confirmed. */
+/** Counts the confirmed authenticators of a staff member. */
 export async function countTotp(tx: Tx, tenantId: string, staffId: string): Promise<number> {
   return (await listTotp(tx, tenantId, staffId)).length;
 }
 
-/** @returns false where another request confirmed or replaced it first */
+/** @returns false if another request confirmed or replaced it first */
 export async function confirmTotp(
   tx: Tx,
   row: TotpRow,
@@ -92,9 +95,9 @@ export async function confirmTotp(
 }
 
 /**
- * Spends a time step in one statement: a code works once, also among fifty at a time, and never an
- * earlier one after a later one (RFC 6238 5.2).
- * @returns false where the step, or a later one, was spent already
+ * Marks a time step as used in one statement. A code works once, even if it is sent fifty times at
+ * once, and an earlier code never works after a later one (RFC 6238 5.2).
+ * @returns false if this step, or a later one, was used already
  */
 export async function spendTotpStep(
   tx: Tx,

@@ -1,9 +1,15 @@
-/** What stands between and around digits on screens, in mails and in pasted text, and on Japanese keyboards for a dash. */
+/**
+ * Characters that stand between and around digits on screens, in mails and in pasted text, and that
+ * Japanese keyboards write for a dash.
+ */
 const BETWEEN = /[\s\p{Cf}\p{Pd}\u2212\u30fc]/gu;
 
 const isDigit = (codePoint: number) => /^\p{Nd}$/u.test(String.fromCodePoint(codePoint));
 
-/** Unicode keeps the ten digits of a script together, in their order: the place in the run is the value. */
+/**
+ * Unicode keeps the ten digits of a script together, in order, so the position in the run is the
+ * value.
+ */
 function toAsciiDigit(digit: string): string {
   const codePoint = digit.codePointAt(0) ?? 0;
   let before = 0;
@@ -12,8 +18,8 @@ function toAsciiDigit(digit: string): string {
 }
 
 /**
- * A code as people type and paste it, without what is not the code: white space, format characters and dashes of every
- * kind go, full-width letters and the digits of every script become ASCII.
+ * Normalises a typed or pasted code: it removes white space, format characters and dashes of every
+ * kind, and converts full-width letters and the digits of every script to ASCII.
  */
 export const readTypedCode = (typed: string): string =>
   typed

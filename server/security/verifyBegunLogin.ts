@@ -27,13 +27,19 @@ type BegunDeps = Pick<
 >;
 type Failure = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];
 
-/** The same list for every e-mail address. A code is never mailed: anybody could fill a mailbox with them. */
+/**
+ * The same list for every e-mail address. Codes are never mailed here, because anybody could fill a
+ * mailbox with them.
+ */
 export const BEGUN_METHODS = ['totp', 'recovery_code'] as const;
 
-/** As much as the column holds. */
+/** The greatest value of the column. */
 const UNLIMITED = 2 ** 31 - 1;
 
-/** The counters of one answer, as they are taken: the challenge's, the address's for this account, the account's. */
+/**
+ * The counters of one answer, in the order in which they are taken: of the challenge, of the
+ * address for this account, of the account.
+ */
 function countersOf(deps: BegunDeps, begun: BegunLogin, address: string) {
   const count = (subject: string, limits: AttemptLimits) => ({
     key: { scope: 'step_up' as const, subject },
@@ -43,7 +49,7 @@ function countersOf(deps: BegunDeps, begun: BegunLogin, address: string) {
   const five = { failures: MAX_ATTEMPTS, tries: MAX_ATTEMPTS };
   return {
     challenge: count(subjectOf('begun-challenge', begun.id), five),
-    // One stranger must not use up what others could need.
+    // This limit stops one stranger from using up the tries that others may need.
     here: count(subjectOf('begun-address', `${begun.subject}/${address}`), {
       ...five,
       tries: UNLIMITED,
@@ -54,7 +60,10 @@ function countersOf(deps: BegunDeps, begun: BegunLogin, address: string) {
 
 type Counters = ReturnType<typeof countersOf>;
 
-/** The same rows whether the account exists or not. @returns the wrong answers to this challenge */
+/**
+ * Records a wrong answer, with the same rows whether the account exists or not.
+ * @returns the number of wrong answers to this challenge
+ */
 async function recordFailure(
   deps: BegunDeps,
   ctx: RequestContext,
@@ -62,7 +71,7 @@ async function recordFailure(
   reason: Failure,
 ): Promise<number> {
   const { challenge, here, account } = counters;
-  // A try that was refused was not looked at: it must not close what others could need.
+  // A refused try was not evaluated, so it must not use up what others may need.
   const looked = reason === 'account_budget' ? [] : [challenge.key, here.key, account.key];
   const failures = await deps.db.transaction(async (tx) => {
     const [first] = await countFailures(
@@ -112,14 +121,17 @@ async function giveTriesBack(tx: Db | Tx, { here, account }: Counters): Promise<
   for (const { key } of [here, account]) await clearAttempts(tx, [key.scope], key.subject);
 }
 
-/** The same code that was right for this login a moment ago: a double click is no failure. */
+/**
+ * Finds out whether the same code was right for this login within the last minute: a double click
+ * is not a failure.
+ */
 async function findRepeat(deps: BegunDeps, { id }: BegunLogin, answer: Answer) {
   const answerHashes = hashesOfAnswer(deps.keys, id, answer);
   const found = await findRepeated(deps.db, { id, answerHashes, now: deps.clock.now() });
   return found?.verifiedAt && { verifiedAt: found.verifiedAt };
 }
 
-/** Spends the factor and keeps that it was shown, or does neither. */
+/** Consumes the factor and stores that it was shown, or does neither. */
 async function settle(
   deps: BegunDeps,
   ctx: RequestContext,
@@ -131,7 +143,8 @@ async function settle(
   const whose = { id, tenantId, userId, staffId };
   const spend = await proof.check(deps, whose as Challenge, answer);
   if (typeof spend === 'string') return spend;
-  // After the code was right: the time that reading the policy takes tells a stranger nothing.
+  // Only after the code was right, so that the time of reading the policy reveals nothing to a
+  // stranger.
   const { policy } = await deps.riskPolicies.read(begun.tenantId);
   if (!(policy.methods as readonly string[]).includes(proof.method)) return 'wrong_code';
   const now = deps.clock.now();
@@ -161,8 +174,9 @@ async function settle(
 }
 
 /**
- * Answers a login that begins with the factor. Until the code is right, everything is the same for an account that exists
- * and for one that does not: the tries, the errors, the rows and the work.
+ * Answers a login that begins with the second factor. Until the code is right, everything is the
+ * same for an account that exists and one that does not: the tries, the errors, the rows and the
+ * work.
  * @throws AppError INVALID_CODE, CHALLENGE_EXHAUSTED, CHALLENGE_NOT_FOUND, TOO_MANY_ATTEMPTS
  */
 export async function verifyBegunLogin(
@@ -191,7 +205,7 @@ export async function verifyBegunLogin(
   deps.mail.wake();
   if (settled === 'factor_unreadable') throw unreadableFactor();
   if (typeof settled !== 'string') return { ...about, ...settled };
-  // Sent twice at once: the other one may have been faster since we looked.
+  // If the code was sent twice at once, the other request may have been faster.
   const beside = await findRepeat(deps, begun, answer);
   if (beside) {
     await giveTriesBack(deps.db, asked.counters);
@@ -202,5 +216,5 @@ export async function verifyBegunLogin(
   throw new AppError('INVALID_CODE', { extra: { attemptsLeft } });
 }
 
-/** The methods here need nothing of a challenge's row to tell whether an answer looks like theirs. */
+/** The methods used here do not need a challenge's row to recognise their answers. */
 const NOTHING_MAILED = {} as Challenge;

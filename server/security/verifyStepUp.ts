@@ -45,7 +45,9 @@ type VerifyDeps = Pick<
   'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'metrics' | 'riskPolicies'
 >;
 
-/** What is said of an answer that proves nothing: in the log where none of a person's methods takes it, and on the wire. */
+/**
+ * The audit reason and the error code for a wrong answer that none of the person's methods accepts.
+ */
 const WRONG = {
   code: { reason: 'wrong_code', code: 'INVALID_CODE' },
   passkey: { reason: 'wrong_passkey', code: 'INVALID_PASSKEY' },
@@ -53,7 +55,10 @@ const WRONG = {
 
 type Failure = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];
 
-/** A person's codes are counted for their membership, and across tenants: each tenant alone would give another budget. */
+/**
+ * Returns the counters of a person's codes: one for their membership, and one across tenants,
+ * because otherwise each tenant would add another budget.
+ */
 const subjectsOf = ({ keys }: Pick<Deps, 'keys'>, challenge: Challenge): string[] => [
   attemptSubject(keys, 'staff', challenge.staffId),
   attemptSubject(keys, 'person', challenge.userId),
@@ -83,14 +88,16 @@ async function recordFailure(
   await noticeWrongCode(deps, tx, ctx, challenge);
 }
 
-/** @param freeAt null if no time helps */
+/** @param freeAt null if waiting does not help */
 function tooManyCodes(now: Date, freeAt: Date | null): AppError {
   if (freeAt) return new AppError('TOO_MANY_ATTEMPTS', { headers: retryAfter(now, freeAt) });
   const detail = 'Too many wrong codes in a row: ask an administrator to unlock you.';
   return new AppError('TOO_MANY_ATTEMPTS', { detail });
 }
 
-/** @returns how many tries the challenge has left, this one taken off, or why there is none to take */
+/**
+ * @returns how many tries the challenge has left after this one, or an error if none can be taken
+ */
 async function takeTry(
   deps: VerifyDeps,
   tx: Tx,
@@ -115,7 +122,7 @@ async function takeTry(
   return MAX_ATTEMPTS - attempts;
 }
 
-/** The first proof that the answer looks like, among those that this person can give. */
+/** Chooses the first method that recognises the answer, among those that this person can use. */
 function chooseProof(
   challenge: Challenge,
   answer: Answer,
@@ -124,10 +131,10 @@ function chooseProof(
   return PROOFS.find((proof) => methods.includes(proof.method) && proof.fits(answer, challenge));
 }
 
-/** What came of an answer that was looked at. */
+/** The result of an answer that was checked. */
 type Settlement = { at: Date; method: StepUpMethod } | FailureReason;
 
-/** Looks at the answer, spends the proof and marks the challenge. */
+/** Checks the answer, consumes the proof and marks the challenge as verified. */
 async function settle(
   deps: VerifyDeps,
   tx: Tx,
@@ -143,7 +150,7 @@ async function settle(
   const now = deps.clock.now();
   const answerHash = hashAnswer(deps.keys, challenge.id, answer);
   if (!(await markVerified(tx, challenge.id, { method, answerHash, now }))) {
-    // Rolls back: a code is not lost to a challenge that has ended.
+    // The error rolls the transaction back, so that no code is lost to a challenge that has ended.
     throw new AppError('CHALLENGE_NOT_FOUND');
   }
   for (const subject of subjectsOf(deps, challenge)) await clearAttempts(tx, ['step_up'], subject);
@@ -165,7 +172,10 @@ async function settle(
   return { at: now, method };
 }
 
-/** The same answer that verified this challenge a moment ago says the same again, and takes nothing. */
+/**
+ * Finds the result again if the same answer verified this challenge within the last minute; it
+ * takes no try.
+ */
 async function findRepeat(
   deps: VerifyDeps,
   db: Db,
@@ -181,9 +191,10 @@ async function findRepeat(
 }
 
 /**
- * Everything about one answer happens in one transaction, one answer of a person at a time: of the same right code sent
- * fifty times at once, the first is evaluated and the others find what came of it.
- * @returns what came of it; an error is returned, not thrown, so that the try and the event that it took stay
+ * Handles one answer in one transaction, one at a time for each person. If the same right code is
+ * sent fifty times at once, the first is evaluated and the others find its result.
+ * @returns the result; an error is returned and not thrown, so that the taken try and its audit
+ * event are committed
  */
 async function answerChallenge(
   deps: VerifyDeps,
@@ -192,7 +203,8 @@ async function answerChallenge(
   chosen: Challenge,
   { answer, methods }: { answer: Answer; methods: readonly StepUpMethod[] },
 ): Promise<Exclude<Settlement, string> | AppError> {
-  // First, as whatever ends the proof does: it is either ended before, or sees the challenge verified and ends that.
+  // Lock first, as everything that ends proofs does. The proof is then either ended before this, or
+  // its verified challenge is found and ended afterwards.
   await lockFactors(tx, chosen.tenantId, chosen.staffId);
   const challenge = (await findChallenge(tx, chosen.id)) ?? chosen;
   const repeat = await findRepeat(deps, tx, challenge, answer);
@@ -205,12 +217,13 @@ async function answerChallenge(
   const settled = proof ? await settle(deps, tx, ctx, challenge, { proof, answer }) : wrong.reason;
   if (typeof settled !== 'string') return settled;
   await recordFailure(deps, tx, ctx, challenge, settled);
-  // Another of the person's authenticators was tried, so the try stays taken: guesses at it stay counted.
+  // Another of the person's authenticators was checked, so the try stays taken: guesses at that one
+  // must count.
   if (settled === 'factor_unreadable') return unreadableFactor();
   return new AppError(wrong.code, { extra: { attemptsLeft } });
 }
 
-/** @returns the login that began with the factor, if the client means one */
+/** @returns the begun login that the client answers, if any */
 function findBegun(
   deps: VerifyDeps,
   principal: Principal | null,
@@ -222,11 +235,13 @@ function findBegun(
 }
 
 /**
- * Answers a challenge. Tries are taken before the answer is looked at, five a challenge and a budget per staff member
- * across challenges (RFC 4226 7.3); the proof is spent in one statement. The same right answer to the same challenge gets
- * the same result for a minute: a double click, or an answer that was lost, is no failure.
- * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_EXHAUSTED, TOO_MANY_ATTEMPTS, NO_FACTOR, INVALID_CODE,
- *   INVALID_PASSKEY, KEY_UNAVAILABLE; UNAUTHENTICATED or CHALLENGE_ID_REQUIRED if nothing says which challenge is meant
+ * Answers a challenge. Tries are taken before the answer is checked: five for each challenge, and a
+ * budget for each staff member across challenges (RFC 4226 7.3). The proof is consumed in one
+ * statement. The same right answer to the same challenge gets the same result for a minute, so a
+ * double click or a lost answer is not a failure.
+ * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_EXHAUSTED, TOO_MANY_ATTEMPTS, NO_FACTOR,
+ * INVALID_CODE, INVALID_PASSKEY, KEY_UNAVAILABLE; UNAUTHENTICATED or CHALLENGE_ID_REQUIRED if the
+ * challenge cannot be determined
  */
 export async function verifyStepUp(
   deps: VerifyDeps,

@@ -10,13 +10,19 @@ import { findAddressee, keepEmailCode, listCodesMailed, spendEmailCode } from '.
 import { lockFactors } from '../factorStore';
 import type { Proof } from './proof';
 
-/** A mailbox is no place for a flood, and each mail is another code to guess at. */
+/**
+ * Limits on mailed codes: they protect the mailbox from a flood, and each mail is another code to
+ * guess at.
+ */
 const MOST_A_CHALLENGE = 3;
 const MOST_AN_HOUR = 10;
 const PAUSE_SEC = 60;
 const HOUR_MS = 3_600_000;
 
-/** Six digits, each as likely as any other: what is left over of 2^32 is thrown away. */
+/**
+ * Creates six digits, all codes equally likely: values in the incomplete last range of 2^32 are
+ * discarded.
+ */
 function newCode(random: Random): string {
   const most = 4_294_000_000;
   let number = most;
@@ -24,7 +30,7 @@ function newCode(random: Random): string {
   return String(number % 1_000_000).padStart(6, '0');
 }
 
-/** Bound to its challenge: it answers no other. */
+/** The hash is bound to the challenge, so a code answers no other one. */
 const hashOf = (keys: KeyRing, challengeId: string, code: string) =>
   keys.hash('email-code', challengeId, code).toString('hex');
 
@@ -33,7 +39,10 @@ function isSame(hash: string, other: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-/** @returns when fewer than ten are left of what was mailed in the hour before, in ms; 0 if that is so already */
+/**
+ * @returns when fewer than ten of the mails in the past hour remain, in ms since the epoch; 0 if
+ * that is already so
+ */
 function hourIsOverAt(mailed: readonly { createdAt: Date; emailsSent: number }[]): number {
   let sent = mailed.reduce((sum, { emailsSent }) => sum + emailsSent, 0);
   let freeAt = 0;
@@ -45,7 +54,10 @@ function hourIsOverAt(mailed: readonly { createdAt: Date; emailsSent: number }[]
   return freeAt;
 }
 
-/** Time helps only if the pause, and the hour, end while a code for this challenge can still be mailed. */
+/**
+ * Builds the error for too many mails. It sends `Retry-After` only if the pause and the hour end
+ * while a code for this challenge can still be mailed.
+ */
 function tooManyMails(
   { emailSentAt, emailsSent, expiresAt }: Challenge,
   hourOverAt: number,
@@ -54,7 +66,7 @@ function tooManyMails(
   const pauseOverAt = (emailSentAt?.getTime() ?? 0) + PAUSE_SEC * 1000;
   const freeAt = new Date(Math.max(pauseOverAt, hourOverAt));
   const headers = retryAfter(now, freeAt);
-  // After that many whole seconds, not sooner.
+  // The client may retry only after this number of whole seconds.
   const againAt = now.getTime() + Number(headers['retry-after']) * 1000;
   const lasts = expiresAt.getTime() - againAt >= LEAST_LEFT_MS;
   if (emailsSent < MOST_A_CHALLENGE && freeAt > now && lasts) {
@@ -65,7 +77,7 @@ function tooManyMails(
   return new AppError('TOO_MANY_ATTEMPTS', { detail });
 }
 
-/** A code that ends before the mail is read helps nobody. */
+/** A code that expires before the mail is read is useless. */
 const LEAST_LEFT_MS = 60_000;
 
 const textOf = (code: string, tenant: string, minutes: number) => `Your code for ${tenant}:
@@ -77,8 +89,9 @@ If you did not ask for it, somebody knows your password: change it, and tell you
 `;
 
 /**
- * A code that was mailed: for people without a factor of their own. Mail is no second factor (NIST SP 800-63B-4); it shows
- * that whoever signs in reads the mailbox too, and the log says that it was this.
+ * The proof by a mailed code, for people without a factor of their own. Mail is not a second factor
+ * (NIST SP 800-63B-4): it only shows that the person also reads the mailbox. The audit log names
+ * the method.
  */
 export const emailProof: Proof = {
   method: 'email',
@@ -92,7 +105,7 @@ export const emailProof: Proof = {
     }
     const addressee = await findAddressee(tx, challenge);
     if (!addressee) throw new AppError('CHALLENGE_NOT_FOUND');
-    // One at a time for each person, so that the count holds.
+    // Lock first, so that concurrent requests of one person cannot exceed the limit.
     await lockFactors(tx, challenge.tenantId, challenge.staffId);
     const mailed = await listCodesMailed(tx, challenge, new Date(now.getTime() - HOUR_MS));
     const hourOverAt = hourIsOverAt(mailed);

@@ -10,12 +10,12 @@ import type { MethodDeps, Proof, StepUpMethod } from './proof';
 /** Strongest first. */
 export const PROOFS: readonly Proof[] = [passkeyProof, totpProof, recoveryProof, emailProof];
 
-/** Where none of a person's own is enrolled. */
+/** Used if a person has enrolled no factor. */
 const FALLBACK: StepUpMethod = 'email';
 
 type Staff = { tenantId: string; staffId: string };
 
-/** The factors that a staff member has enrolled, whatever their tenant allows. */
+/** Lists the factors that a staff member has enrolled, whatever their tenant allows. */
 export async function listEnrolled(
   deps: MethodDeps,
   db: Db | Tx,
@@ -29,7 +29,7 @@ export async function listEnrolled(
   return methods;
 }
 
-/** What somebody has enrolled, and what of it counts under a policy. */
+/** A person's enrolled factors, and those of them that count under a policy. */
 export interface Standing {
   enrolled: StepUpMethod[];
   counting: StepUpMethod[];
@@ -37,7 +37,7 @@ export interface Standing {
   canEnrol: boolean;
 }
 
-/** How a staff member's factors stand to their tenant's policy. */
+/** Compares a staff member's factors with their tenant's policy. */
 export async function readStanding(
   deps: MethodDeps,
   db: Db | Tx,
@@ -49,7 +49,7 @@ export async function readStanding(
   return { enrolled, counting, canEnrol: listEnrollable(deps, policy).length > 0 };
 }
 
-/** The factors that count under a policy and can be enrolled on this installation. */
+/** Lists the factors that count under a policy and can be enrolled on this installation. */
 export function listEnrollable(
   { config }: Pick<MethodDeps, 'config'>,
   policy: { methods: readonly string[] },
@@ -58,7 +58,7 @@ export function listEnrollable(
   return here.filter((method) => policy.methods.includes(method));
 }
 
-/** The tenant's policy; if it cannot be read, the last one that this node has read. */
+/** Reads the tenant's policy; if that fails, returns the last one that this node has read. */
 async function readPolicy(
   { riskPolicies }: Pick<Deps, 'riskPolicies'>,
   tenantId: string,
@@ -73,11 +73,12 @@ async function readPolicy(
 }
 
 /**
- * The proofs that a staff member can give and their tenant allows. Mail is no second factor (NIST SP 800-63B-4 3.1.3.1):
- * it is offered to those alone who have nothing else, so that it never weakens what somebody has enrolled.
- *
- * `mustEnrol`: the proof is for enrolling a factor that counts, by somebody who has none that does. Then whatever they
- * have enrolled will do, else mail, because no other proof can be asked of them.
+ * Lists the proofs that a staff member can give and their tenant allows. Mail is not a second
+ * factor (NIST SP 800-63B-4 3.1.3.1): it is only offered to people without any other, so that it
+ * never weakens an enrolled factor.
+ * With `mustEnrol` the proof is for enrolling a factor that counts, by a person who has none that
+ * does. Then any enrolled factor is accepted, otherwise mail, because no other proof can be
+ * demanded of them.
  */
 export async function listAllowedMethods(
   deps: MethodDeps & Pick<Deps, 'riskPolicies'>,

@@ -14,7 +14,7 @@ import type { Proof, ProofDeps, Spend } from './proof';
 
 /** WebAuthn Level 3 13.4.3: 16 bytes at least. */
 const CHALLENGE_BYTES = 32;
-/** WebAuthn Level 3 15.1 recommends five minutes where somebody has to be verified. */
+/** WebAuthn Level 3 15.1 recommends five minutes if the user has to be verified. */
 const TIMEOUT_MS = 300_000;
 
 type Signal = Extract<AuditEvent, { action: 'PASSKEY_SIGNAL' }>['details']['signal'];
@@ -27,7 +27,10 @@ interface Signed {
 
 const COPIED = 'the counter of a passkey did not grow: there are two of it, or it was set back';
 
-/** What a use shows that is no fault, but that somebody should be able to see: each is an audit event and a line. */
+/**
+ * Records what a use shows that is not a fault but should be visible: an audit event and a log line
+ * for each signal.
+ */
 async function noteSignals(
   deps: ProofDeps,
   tx: Tx,
@@ -59,7 +62,8 @@ function spendAssertion(deps: ProofDeps, signed: Signed): Spend {
   return async (tx, ctx) => {
     if (!(await spendPasskeyChallenge(tx, challenge))) return false;
     const now = deps.clock.now();
-    // Whether it may be backed up never changes (WebAuthn Level 3 7.2): what says otherwise is another authenticator.
+    // Backup eligibility never changes (WebAuthn Level 3 7.2), so a different value means another
+    // authenticator.
     const changed =
       (passkey.backupEligible ?? assertion.backupEligible) !== assertion.backupEligible;
     const move = changed
@@ -79,7 +83,10 @@ function spendAssertion(deps: ProofDeps, signed: Signed): Spend {
   };
 }
 
-/** An assertion of a passkey (WebAuthn Level 3): it cannot be given to another site, nor read out. */
+/**
+ * The proof by a passkey assertion (WebAuthn Level 3): it cannot be phished or copied from the
+ * server.
+ */
 export const passkeyProof: Proof = {
   method: 'passkey',
   isAvailable: async (deps, db, { tenantId, staffId }) =>

@@ -4,12 +4,12 @@ import type { Db, Tx } from '../../db';
 import type { Deps } from '../../deps';
 import type { Challenge } from '../challengeStore';
 
-/** Every way to prove oneself, strongest first: the order in which a client is told of them. */
+/** All step-up methods, strongest first; clients get them in this order. */
 export const STEP_UP_METHODS = ['passkey', 'totp', 'recovery_code', 'email'] as const;
 
 export type StepUpMethod = (typeof STEP_UP_METHODS)[number];
 
-/** What a client answers a challenge with. */
+/** A client's answer to a challenge. */
 export type Answer =
   { kind: 'code'; code: string } | { kind: 'passkey'; response: AuthenticationResponseJSON };
 
@@ -17,9 +17,9 @@ export type FailureReason =
   'wrong_code' | 'code_already_used' | 'factor_unreadable' | 'wrong_passkey' | 'passkey_copied';
 
 /**
- * Spends the proof in the transaction that marks the challenge.
- * @param ctx of the request that gave the proof, for what has to be recorded of it
- * @returns false where it was spent already, or why it is none after all
+ * Consumes the proof in the transaction that marks the challenge as verified.
+ * @param ctx the request that gave the proof, for the audit events
+ * @returns false if it was consumed already, or the reason why the proof turns out to be invalid
  */
 export type Spend = (tx: Tx, ctx: RequestContext) => Promise<boolean | FailureReason>;
 
@@ -28,21 +28,21 @@ export type ProofDeps = Pick<
   'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail'
 >;
 
-/** What says which methods there are at all. */
+/** The dependencies that decide which methods exist on this installation. */
 export type MethodDeps = Pick<Deps, 'config' | 'mail'>;
 
-/** One way to prove oneself. A new one is a file, and a line in the list. */
+/** One step-up method. To add one, write a file and add it to `PROOFS`. */
 export interface Proof {
   method: StepUpMethod;
-  /** Whether this staff member can give it now. */
+  /** Returns whether this staff member can give this proof now. */
   isAvailable(
     deps: MethodDeps,
     db: Db | Tx,
     staff: Pick<Principal, 'tenantId' | 'staffId'>,
   ): Promise<boolean>;
   /**
-   * What has to happen before it can be given, where anything has to: a client asks for it. The challenge is open.
-   * @returns what the client is told
+   * Prepares the proof, for methods that need it; the client requests this. The challenge is open.
+   * @returns the data for the client
    */
   start?(
     deps: ProofDeps,
@@ -50,13 +50,19 @@ export interface Proof {
     tx: Tx,
     challenge: Challenge,
   ): Promise<Readonly<Record<string, unknown>>>;
-  /** Whether an answer looks like one of this kind; the first that says so is asked. */
+  /**
+   * Returns whether an answer looks like one for this method; the first method that returns true
+   * checks it.
+   */
   fits(answer: Answer, challenge: Challenge): boolean;
   /**
-   * Asked before a try is taken.
-   * @throws AppError KEY_UNAVAILABLE if no answer could be judged, whatever it is
+   * Called before a try is taken.
+   * @throws AppError KEY_UNAVAILABLE if no answer could be judged
    */
   assertJudgeable?(deps: ProofDeps, challenge: Challenge): Promise<void>;
-  /** Looks at the answer, and changes nothing. @returns how to spend it, or why it is none */
+  /**
+   * Checks the answer and changes nothing.
+   * @returns a function that consumes the proof, or the reason why the answer is wrong
+   */
   check(deps: ProofDeps, challenge: Challenge, answer: Answer): Promise<Spend | FailureReason>;
 }

@@ -2,7 +2,7 @@ import { countRecoveryCodes, findRecoveryCode, spendRecoveryCode } from '../fact
 import { hashesOfRecoveryCode, looksLikeRecoveryCode } from '../recoveryCode';
 import type { Proof } from './proof';
 
-/** One of the codes that somebody wrote down for the day on which their other factors are out of reach. */
+/** The proof by a recovery code, for the day when the person's other factors are out of reach. */
 export const recoveryProof: Proof = {
   method: 'recovery_code',
   isAvailable: async (_deps, db, { tenantId, staffId }) =>

@@ -4,10 +4,13 @@ import { hasTotp, listTotp, spendTotpStep } from '../totpStore';
 import type { TotpRow } from '../totpStore';
 import type { Proof, ProofDeps } from './proof';
 
-/** 160 bits in base32, that open nothing. */
+/** A dummy secret of 160 bits in base32, which belongs to nobody. */
 const NOBODYS_SECRET = 'A'.repeat(32);
 
-/** The authenticators of a person with their secrets; null for a secret that no key here opens. */
+/**
+ * Loads a person's authenticators with their secrets; the secret is null if no key here can decrypt
+ * it.
+ */
 async function openAll(deps: ProofDeps, { tenantId, staffId }: Challenge) {
   const factors = await listTotp(deps.db, tenantId, staffId);
   return factors.map((factor) => {
@@ -23,7 +26,10 @@ async function openAll(deps: ProofDeps, { tenantId, staffId }: Challenge) {
   });
 }
 
-/** A code of an authenticator app (RFC 6238); a person may have several, and any of them will do. */
+/**
+ * The proof by a code of an authenticator app (RFC 6238). A person may have several; a code of any
+ * of them is accepted.
+ */
 export const totpProof: Proof = {
   method: 'totp',
   isAvailable: (_deps, db, { tenantId, staffId }) => hasTotp(db, tenantId, staffId),
@@ -38,9 +44,10 @@ export const totpProof: Proof = {
     const now = deps.clock.now();
     const opened = await openAll(deps, challenge);
     let found: { factor: TotpRow; step: number } | undefined;
-    // As much work for somebody without an authenticator, or who does not exist, as for one.
+    // Do the same work for a person without an authenticator, or who does not exist, as for one
+    // with an authenticator.
     if (opened.length === 0) await checkTotpCode(NOBODYS_SECRET, answer.code, now, null);
-    // All are looked at, whichever fits: the time an answer takes must not tell which.
+    // Check all of them, whichever matches: the time of the answer must not reveal which one.
     for (const { factor, secret } of opened) {
       const step = secret === null ? null : await checkTotpCode(secret, answer.code, now, null);
       if (step !== null) found ??= { factor, step };

@@ -3,10 +3,11 @@ import type { Signal } from './signal';
 const TOGETHER_MS = 15 * 60_000;
 
 /**
- * Another live session of the same person was active within the last quarter of an hour in another country. What a new
- * country or a distance says already is not said again: left are pairs of known countries that lie close together.
- *
- * False positives: a laptop on a VPN beside a phone without. It counts only with something else.
+ * Another live session of the same person was active in another country within the last 15 minutes.
+ * NEW_COUNTRY and IMPOSSIBLE_TRAVEL cover most such cases, so this one adds weight only for known
+ * countries that lie close together.
+ * False positives: a laptop on a VPN and a phone without one. It is too weak to ask for a proof
+ * alone.
  */
 export const concurrentCountries: Signal = {
   code: 'CONCURRENT_COUNTRIES',

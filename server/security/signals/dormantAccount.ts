@@ -4,10 +4,9 @@ const DAY_MS = 86_400_000;
 const DORMANT_DAYS = 90;
 
 /**
- * Nobody has signed in for ninety days: an account that was forgotten, and that nobody would miss.
- *
- * False positives: parental leave, a seasonal worker. With a new device it is still below a second proof; with a new
- * device from a new network at a new hour it is not.
+ * Nobody has signed in for ninety days: a forgotten account, whose misuse nobody would notice.
+ * False positives: parental leave, a seasonal worker. With a new device it stays below the step-up
+ * threshold; with a new device, a new network and an unusual hour it does not.
  */
 export const dormantAccount: Signal = {
   code: 'DORMANT_ACCOUNT',

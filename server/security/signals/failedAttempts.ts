@@ -4,9 +4,10 @@ const SOME = 3;
 const MANY = 8;
 
 /**
- * Failed logins of the account in the last 15 minutes: somebody guesses, or has forgotten.
- *
- * False positives: a person with a new password. From a known device, at a known place, even many ask for nothing by themselves.
+ * Logins of the account have failed in the last 15 minutes: somebody is guessing, or has forgotten
+ * the password.
+ * False positives: a person with a new password. From a known device in a known place even many
+ * failures do not ask for a proof alone.
  */
 export const failedAttempts: Signal = {
   code: 'FAILED_ATTEMPTS',
@@ -15,7 +16,7 @@ export const failedAttempts: Signal = {
   look: ({ recentFailures: failures }) => (failures >= SOME ? { failures } : null),
 };
 
-/** So many that it is guessing. */
+/** So many failures mean guessing. */
 export const failedAttemptsMany: Signal = {
   code: 'FAILED_ATTEMPTS_MANY',
   weight: 30,

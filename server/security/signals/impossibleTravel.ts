@@ -2,17 +2,17 @@ import { distanceBetweenCountries } from '../geo';
 import type { Signal } from './signal';
 
 /**
- * Faster than an airliner, measured between the middles of two countries: the allowance covers neighbours and middles
- * that lie far from where people live.
+ * Faster than an airliner. Distances are measured between the centroids of two countries; the
+ * allowance covers neighbouring countries, and centroids far from where people live.
  */
 const SPEED_KMH = 1000;
 const ALLOWANCE_KM = 800;
 const HOUR_MS = 3_600_000;
 
 /**
- * The last good login was too far away to be here by now.
- *
- * False positives: a VPN switched on between two logins. Countries that lie close together never count.
+ * The last successful login was too far away for the time since.
+ * False positives: a VPN switched on between two logins. Countries that lie close together never
+ * count.
  */
 export const impossibleTravel: Signal = {
   code: 'IMPOSSIBLE_TRAVEL',

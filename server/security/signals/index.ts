@@ -11,7 +11,9 @@ import type { Signal } from './signal';
 import { spray } from './spray';
 import { unusualHour } from './unusualHour';
 
-/** Every signal, in the order in which reasons are given. A new one is a file, and a line here. */
+/**
+ * Every signal, in the order in which reasons are given. To add one, write a file and list it here.
+ */
 export const SIGNALS: readonly Signal[] = [
   newDevice,
   newCountry,

@@ -1,9 +1,9 @@
 import type { Signal } from './signal';
 
 /**
- * The address is on a list that the operator keeps: hosting providers, Tor exits, addresses of former attacks.
- *
- * False positives: as good as the list. With a new device it asks for a second proof.
+ * The address is on one of the operator's lists: hosting providers, Tor exits, addresses of former
+ * attacks.
+ * False positives: they depend on the list. With a new device it asks for a second proof.
  */
 export const ipOnList: Signal = {
   code: 'IP_ON_LIST',

@@ -1,10 +1,9 @@
 import type { Signal } from './signal';
 
 /**
- * A country that no login has succeeded from.
- *
- * False positives: a journey, a VPN, an address block that changed hands. Alone it asks for nothing; with a new device
- * it asks for a second proof, and after that proof the country is known.
+ * No login has succeeded from this country before.
+ * False positives: a journey, a VPN, an address block with a new owner. Alone it does not ask for a
+ * proof; with a new device it does, and after that proof the country is known.
  */
 export const newCountry: Signal = {
   code: 'NEW_COUNTRY',

@@ -1,11 +1,12 @@
 import type { Signal } from './signal';
 
 /**
- * A device that no login has succeeded on. Somebody without history has nothing to differ from: a first login is not
- * suspicious for that. Somebody whose devices were all forgotten, because a thief's session taught them, has signed in
- * before: each device is new to them. A device that shows nothing to be known by is a new one: hiding must not pay.
- *
- * False positives: a new laptop, a cleared browser, a private window. Alone it asks for nothing.
+ * No login has succeeded on this device before. A person without history has nothing to compare
+ * with, so their first login is not suspicious. A person whose devices were all forgotten, because
+ * an attacker's session had taught them, has signed in before, so each device is new. A device that
+ * sends nothing to recognise it by counts as new, so that hiding has no advantage.
+ * False positives: a new laptop, a cleared browser, a private window. Alone it does not ask for a
+ * proof.
  */
 export const newDevice: Signal = {
   code: 'NEW_DEVICE',

@@ -1,10 +1,11 @@
 import type { Signal } from './signal';
 
 /**
- * A network (an autonomous system where the operator has a database of them, else an address prefix) that no login has
- * succeeded from. A new country is always a new network, and has said so already.
- *
- * False positives: a hotel, a phone that leaves the office's wireless. It tips a balance, and never asks by itself.
+ * No login has succeeded from this network before (an autonomous system if the operator has a
+ * database of them, otherwise an address prefix). A new country is always a new network too, so
+ * NEW_COUNTRY covers it.
+ * False positives: a hotel, a phone that leaves the office's Wi-Fi. It adds to other signals, and
+ * never asks for a proof alone.
  */
 export const newNetwork: Signal = {
   code: 'NEW_NETWORK',

@@ -1,12 +1,12 @@
 import type { Signal } from './signal';
 
 /**
- * A refresh from another device, or from another country, than the one its session is at home on or in: where it began,
- * or where a proof at a refresh has moved it. A token moves with
- * its device: one that turns up on another was copied. A new country has said so already, and louder.
- *
- * False positives: a traveller between two countries that are both known; a client without cookies whose user agent
- * changed with an update. Alone it asks for nothing; on a device and in a network that are both new, it does.
+ * A refresh comes from another device or country than the session's stored origin, which is that of
+ * its login or of a later proof at a refresh. A token stays on its device, so one that appears on
+ * another device was copied. NEW_COUNTRY covers a new country with more weight.
+ * False positives: a traveller between two known countries; a client without cookies whose user
+ * agent changed with an update. Alone it does not ask for a proof; with a new device and a new
+ * network it does.
  */
 export const sessionMoved: Signal = {
   code: 'SESSION_MOVED',
@@ -17,7 +17,7 @@ export const sessionMoved: Signal = {
     if (at !== 'refresh' || session === null) return null;
     const { country: from, deviceHashes } = session;
     const otherCountry = from !== null && country !== null && from !== country;
-    // Best first: the cookie where there is one, else the user agent.
+    // The first hash is the strongest: the cookie's if there is one, otherwise the user agent's.
     const otherDevice =
       deviceHashes.length > 0 && (device === undefined || !deviceHashes.includes(device));
     if (!otherCountry && !otherDevice) return null;

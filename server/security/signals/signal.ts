@@ -1,39 +1,40 @@
-/** What asks to be let in: a login whose password was right, or a refresh whose token was good. */
+/** An attempt to judge: a login whose password was right, or a refresh whose token was valid. */
 export interface Attempt {
   at: 'login' | 'refresh';
   now: Date;
-  /** ISO 3166-1 alpha-2, or null where the address says nothing. */
+  /** ISO 3166-1 alpha-2, or null if the address has no known country. */
   country: string | null;
-  /** The network that the address belongs to, as {@link networkOf} names it; null where it says nothing. */
+  /** The network of the address, as {@link networkOf} names it; null if unknown. */
   network: string | null;
-  /** What identifies the device, best first; empty where nothing does. */
+  /** The hashes that identify the device, strongest first; empty if there are none. */
   deviceHashes: readonly string[];
   /** Failed logins of the account in the current window. */
   recentFailures: number;
-  /** Accounts that logins from this address have failed on in the current window. */
+  /** The number of accounts on which logins from this address have failed in the current window. */
   accountsTried: number;
-  /** The operator's lists that hold the address. */
+  /** The operator's lists that contain the address. */
   lists: readonly string[];
-  /** The session that a refresh goes on with; null for a login, and where `user_sessions` is missing. */
+  /** The session that a refresh continues; null for a login, and if `user_sessions` is missing. */
   session: SessionOrigin | null;
 }
 
-/** Where and on what a session is at home: it began there, or a proof at a refresh moved it there. */
+/** The stored origin of a session: that of its login, or of a later proof at a refresh. */
 export interface SessionOrigin {
   id: string;
-  /** Null where that is not known. */
+  /** Null if unknown. */
   country: string | null;
-  /** As {@link networkOf} names it; null if that is not known. */
+  /** As {@link networkOf} names it; null if unknown. */
   network?: string | null;
-  /** What identified the device, best first; empty where that is not known. */
+  /** The hashes that identified the device, strongest first; empty if unknown. */
   deviceHashes: readonly string[];
-  /** A second proof was given from there. */
+  /** True if a second proof was given from there. */
   proven?: boolean;
 }
 
 /**
- * Whether a refresh comes from where its session is at home by a proof: the same network, country and device. The device
- * must show the best that it showed then: a user agent alone does not stand for a cookie.
+ * Returns whether a refresh comes from an origin that a proof has confirmed: the same network,
+ * country and device. The device must show the strongest hash that it showed then: a user agent
+ * alone does not replace a cookie.
  */
 export function isAtProvenHome({ at, session, country, network, deviceHashes }: Attempt): boolean {
   if (at !== 'refresh' || !session?.proven) return false;
@@ -46,34 +47,45 @@ export function isAtProvenHome({ at, session, country, network, deviceHashes }: 
   );
 }
 
-/** What is known of a staff member, from logins that succeeded: bounded, whatever their number. */
+/**
+ * The history of a staff member, learnt from successful logins. Its size is bounded, whatever their
+ * number.
+ */
 export interface History {
   readonly deviceHashes: ReadonlySet<string>;
   /** By country: when it was last seen, in milliseconds since 1970. */
   readonly countries: ReadonlyMap<string, number>;
   /** By network: when it was last seen, in milliseconds since 1970. */
   readonly networks: ReadonlyMap<string, number>;
-  /** Logins by hour of the day in UTC, 24 of them; empty where none was counted. */
+  /** Logins by hour of the day in UTC, 24 numbers; empty if none was counted. */
   readonly hours: readonly number[];
-  /** The last login that succeeded, in milliseconds since 1970. */
+  /** The last successful login, in milliseconds since 1970. */
   readonly lastLoginAt: number | null;
-  /** Live sessions that were active of late. */
+  /** The unrevoked sessions that were active most recently. */
   readonly sessions: readonly { id: string; country: string | null; lastSeenAt: number }[];
 }
 
-/** What a signal saw, for people: small, and never an address, a cookie or a token. */
+/**
+ * The facts that a signal saw, for people to read: small, and never an address, a cookie or a
+ * token.
+ */
 export type Sight = Readonly<Record<string, string | number>>;
 
 /** One reason to doubt an attempt. */
 export interface Signal {
-  /** The reason code, `UPPER_SNAKE`: in answers, audit events and decisions. */
+  /** The reason code, `UPPER_SNAKE`: used in answers, audit events and decisions. */
   code: string;
-  /** What it adds to the score; a tenant's policy may say otherwise. */
+  /** The default weight in the score; a tenant's policy may replace it. */
   weight: number;
-  /** It doubts the device, the network or the country. It is not asked about a session's proven home. */
+  /**
+   * True if it doubts the device, the network or the country. It is not checked at a session's
+   * proven origin.
+   */
   doubtsPlace?: true;
-  /** Codes that say the same thing with more weight: what they add is taken off what this one adds. */
+  /**
+   * Codes that report the same thing with more weight; their weight is subtracted from this one's.
+   */
   unless?: readonly string[];
-  /** @returns what it saw, or null where there is nothing to doubt */
+  /** @returns what it saw, or null if there is nothing to doubt */
   look(attempt: Attempt, history: History): Sight | null;
 }

@@ -1,13 +1,13 @@
 import type { Signal } from './signal';
 
-/** Fewer say nothing about when somebody works. */
+/** Fewer logins do not show when a person works. */
 const ENOUGH_LOGINS = 20;
 
 /**
- * An hour at which, give or take one, none of at least twenty logins was. A new country explains the hour, and has
- * said so already.
- *
- * False positives: a night shift, a deadline. It tips a balance, and never asks by itself; one login teaches it.
+ * None of at least twenty logins was within an hour of this hour of the day. A new country explains
+ * the hour, so NEW_COUNTRY covers it.
+ * False positives: a night shift, a deadline. It adds to other signals, and never asks for a proof
+ * alone; after one login the hour is known.
  */
 export const unusualHour: Signal = {
   code: 'UNUSUAL_HOUR',
@@ -15,7 +15,7 @@ export const unusualHour: Signal = {
   unless: ['NEW_COUNTRY'],
   look({ at, now }, { hours }) {
     const logins = hours.reduce((sum, count) => sum + count, 0);
-    // A session that somebody left open is refreshed at any hour.
+    // An open session is refreshed at any hour.
     if (at !== 'login' || logins < ENOUGH_LOGINS) return null;
     const hour = now.getUTCHours();
     const near = [hour + 23, hour, hour + 1].some((one) => (hours[one % 24] ?? 0) > 0);
