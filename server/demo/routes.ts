@@ -5,7 +5,7 @@ import type { Deps } from '../deps';
 import { endpoint, get } from '../routeTable';
 import type { Route } from '../routeTable';
 
-/** Nothing inline, nothing from elsewhere; the page needs no more than this. */
+/** Nothing inline and nothing from other origins; the page needs no more than this. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -23,7 +23,10 @@ async function send(res: Response, path: string, type: string): Promise<void> {
   res.type(type).send(content);
 }
 
-/** The example page, where somebody tries Gatehouse out: with its own database. Anywhere else there is none. */
+/**
+ * Returns the routes of the example page. It exists only with the embedded database, for people who
+ * try Gatehouse out.
+ */
 export function demoRoutes({ config }: Pick<Deps, 'config'>): Route[] {
   if (config.mode !== 'embedded') return [];
   const file = (path: string, summary: string, source: string, type: string) =>

@@ -3,8 +3,8 @@ import { endpoint, get } from '../routeTable';
 import type { Route } from '../routeTable';
 
 /**
- * The page at `/` while somebody develops: a browser is led to the example page if there is one, anybody else reads what is here.
- * In production there is none.
+ * Returns the route of the page at `/` in development: a browser is redirected to the example page
+ * if there is one, other clients get a list of links. In production there is no such page.
  */
 export function startPageRoutes({ config }: Pick<Deps, 'config'>): Route[] {
   if (config.nodeEnv !== 'development') return [];
@@ -15,7 +15,7 @@ export function startPageRoutes({ config }: Pick<Deps, 'config'>): Route[] {
     responses: { 200: 'What is here', 302: 'A browser is sent to the example page' },
     handle(req, res) {
       if (demo !== undefined && req.accepts(['json', 'html']) === 'html') {
-        // Relative: Gatehouse may be below a path that it does not know.
+        // Relative, because a gateway may serve Gatehouse below a path that it does not know.
         res.redirect(demo.slice(1));
         return;
       }

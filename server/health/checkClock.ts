@@ -1,16 +1,17 @@
 import type { Deps } from '../deps';
 import { REFUSED_MS, TOLD_MS } from '../nodeClock';
 
-/** Nodes whose offsets differ by no more have the same one. */
+/** Offsets that differ by no more than this count as equal. */
 const ALIKE_MS = 2000;
 
 const describe = (offsetMs: number) =>
   `${(Math.abs(offsetMs) / 1000).toFixed(1)} s ${offsetMs > 0 ? 'ahead of' : 'behind'} the database's`;
 
 /**
- * Judges this machine's wall clock by the database's. Tokens and windows do not depend on it; logs, TLS and files do.
- * @returns `ok: false` beyond 25 s, unless the other nodes are off alike: then the database's clock is at fault, and
- *   withdrawing every node would help nobody
+ * Compares this machine's wall clock with the database's. Tokens and windows do not depend on it;
+ * logs, TLS and files do.
+ * @returns `ok: false` beyond 25 s, unless the other nodes have the same offset: then the
+ * database's clock is wrong, and withdrawing every node would help nobody
  */
 export async function checkClock({
   nodeClock,

@@ -10,9 +10,9 @@ import { checkClock } from './checkClock';
 
 interface Check {
   ok: boolean;
-  /** One plain sentence, where it is not. */
+  /** One sentence for the operator, if the check fails. */
   reason?: string;
-  /** What was found, also where it does not keep the process from serving. */
+  /** Findings, also those that do not stop the process from serving. */
   findings?: readonly string[];
 }
 
@@ -59,7 +59,7 @@ async function attempt(deps: ReadyDeps, what: string, look: () => Promise<Check>
   }
 }
 
-/** A body names this many findings at most. */
+/** The most findings in one body. */
 const NAMED_AT_MOST = 50;
 
 const withFindings = (check: Check, findings: readonly string[]): Check =>
@@ -67,8 +67,8 @@ const withFindings = (check: Check, findings: readonly string[]): Check =>
 
 function judgeMigrations({ migrations }: GuardReport): Check {
   const { pending, pendingTags, problems } = migrations;
-  // While a deployment replaces its nodes, the old ones run on a database that is newer: they are to be
-  // replaced, not withdrawn all at once.
+  // During a deployment the old nodes run on a newer database. They will be replaced, and must not
+  // all be withdrawn at once.
   const serious = problems.filter(({ kind }) => kind !== 'newer');
   const told = problems.filter(({ kind }) => kind === 'newer').map(({ message }) => message);
   if (serious.length > 0) return failed(serious.map(({ message }) => message).join(' '));
@@ -77,8 +77,9 @@ function judgeMigrations({ migrations }: GuardReport): Check {
 }
 
 /**
- * A difference is told, but withdraws no node by itself: all nodes share one database, so that a balancer would
- * withdraw them all, and a check must not end every login. SCHEMA_GUARD=enforce acts at the start.
+ * A difference is reported, but does not make a node unready: all nodes share one database, so a
+ * balancer would withdraw them all, and a check must not end every login. SCHEMA_GUARD=enforce acts
+ * at start-up.
  */
 function judgeSchema({ missing, differences }: GuardReport): Check {
   const findings = differences.map(nameDifference);
@@ -87,8 +88,8 @@ function judgeSchema({ missing, differences }: GuardReport): Check {
 }
 
 /**
- * The keys must be those that the database is written with. What is sealed must open and what is signed must verify, else
- * evidence made now is worth nothing.
+ * Checks that the keys are those with which the database is written, that sealed data can be opened
+ * and that signatures verify; otherwise evidence made now would be worthless.
  */
 async function checkKeys(deps: ReadyDeps): Promise<Check> {
   const unknown = await findUnknownKeys(deps.pool, deps.keys);
@@ -100,7 +101,10 @@ async function checkKeys(deps: ReadyDeps): Promise<Check> {
   return opened.equals(probe) && signed ? fine : failed('A key does not work.');
 }
 
-/** A role that could undo the audit log serves in production only if the operator allowed it; that is told, and no more. */
+/**
+ * Reports a database role that could undo the audit log. In production such a role serves only if
+ * the operator has allowed it, so it is only a finding.
+ */
 async function checkRole({ config, pool }: ReadyDeps): Promise<Check> {
   if (!config.production) return fine;
   const { role = '', ways = [] } = (await findOwnership(pool, null)) ?? {};
@@ -110,7 +114,10 @@ async function checkRole({ config, pool }: ReadyDeps): Promise<Check> {
   );
 }
 
-/** Who cannot sign in by their stored address; told, and no more. A table that is missing is another check's finding. */
+/**
+ * Reports people who cannot sign in with their stored address. A missing table is the finding of
+ * another check.
+ */
 async function checkPeople({ db }: ReadyDeps): Promise<Check> {
   const count = await countDeviations({ db }).catch(() => 0);
   const what = `${count} stored e-mail addresses are not in their normal form and sign nobody in: see \`admin users collisions\`.`;
@@ -124,7 +131,7 @@ function checkProxies({ proxyWatch }: ReadyDeps): Check {
   return withFindings(fine, findings);
 }
 
-/** A node that was told to stop still serves, but nobody should begin anything there. */
+/** A node that was told to stop still serves, but should get no new requests. */
 const checkProcess = ({ drain }: ReadyDeps): Check =>
   drain.begun() ? failed('The node is stopping.') : fine;
 
@@ -133,7 +140,7 @@ async function checkWrites({ writeProbe }: ReadyDeps): Promise<Check> {
   return reason === undefined ? fine : failed(reason);
 }
 
-/** @returns whether this process can serve, and for each check why not */
+/** @returns whether this process can serve, and for each failed check the reason */
 export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
   const look = deps.schemaGuard.check();
   const [database, writes, migrations, schema, keys, role, clock, people] = await Promise.all([

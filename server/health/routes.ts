@@ -9,8 +9,8 @@ import type { Readiness } from './checkReadiness';
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
 /**
- * Whether the caller may know how the process fares: it holds METRICS_TOKEN; or none is set, this is not production, and
- * the connection comes from this machine.
+ * Returns whether the caller may see details: it sends METRICS_TOKEN; or no token is set, this is
+ * not production, and the connection comes from this machine.
  */
 function isOperator({ config }: Pick<Deps, 'config'>, req: Request): boolean {
   const { metricsToken, production } = config;
@@ -22,7 +22,7 @@ function isOperator({ config }: Pick<Deps, 'config'>, req: Request): boolean {
   return given.length === expected.length && timingSafeEqual(given, expected);
 }
 
-/** The reasons are in the log whenever the answer changes: who may not read them in the body finds them there. */
+/** Logs the reasons whenever the status changes, for operators who cannot see them in the body. */
 function createReadinessLog({ logger }: Pick<Deps, 'logger'>) {
   let last: Readiness['status'] | undefined;
   return ({ status, checks }: Readiness): void => {

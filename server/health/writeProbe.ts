@@ -3,9 +3,10 @@ import { databaseFault, isDiskFull, isStatementTimeout } from '../db/pgErrors';
 
 export interface WriteProbe {
   /**
-   * Writes one row, unless it did within the last five seconds or a write is under way: then everybody shares that one. A
-   * database that could not be reached was not written to: the next caller tries again.
-   * @returns undefined if the database can be written to, else why not, in one sentence; it does not throw
+   * Writes one row, unless it did so within the last five seconds or a write is in progress:
+   * callers share that write. If the database could not be reached, the next caller tries again.
+   * @returns undefined if the database accepts writes, otherwise the reason in one sentence; it
+   * does not throw
    */
   find(): Promise<string | undefined>;
 }
@@ -13,19 +14,19 @@ export interface WriteProbe {
 interface ProbeDeps {
   pool: Pick<Pool, 'query'>;
   nodeId: string;
-  /** Milliseconds that only grow. */
+  /** A clock in milliseconds that never goes back. */
   elapsed?: () => number;
 }
 
 const EVERY_MS = 5000;
 const DEADLINE_MS = 3000;
 
-/** What is older than an hour was left by nodes that are gone. */
+/** Also deletes rows older than an hour: they were left by nodes that no longer exist. */
 const WRITE = `WITH old AS (DELETE FROM write_probes WHERE probed_at < clock_timestamp() - interval '1 hour' AND node_id <> $1)
   INSERT INTO write_probes AS p (node_id, probed_at) VALUES ($1, clock_timestamp())
   ON CONFLICT (node_id) DO UPDATE SET probes = p.probes + 1, probed_at = excluded.probed_at`;
 
-/** Whether the statement never reached a database that runs. */
+/** Returns whether the statement never reached a running database. */
 const wasNotSent = (error: unknown) =>
   databaseFault(error) === 'unavailable' && !isDiskFull(error) && !isStatementTimeout(error);
 
@@ -37,7 +38,10 @@ function describe(error: unknown): string {
   return 'The database refused a write.';
 }
 
-/** The write itself ends by the statement timeout of its pool; the next probe waits for that, not the caller. */
+/**
+ * Limits how long the caller waits. The write itself ends by the statement timeout of its pool, and
+ * only the next probe waits for that.
+ */
 function withinDeadline(writing: Promise<string | undefined>): Promise<string | undefined> {
   return new Promise((resolve) => {
     const late = `The database did not answer a write within ${DEADLINE_MS / 1000} s.`;
@@ -49,7 +53,7 @@ function withinDeadline(writing: Promise<string | undefined>): Promise<string | 
   });
 }
 
-/** Constructs the probe; it writes nothing before it is asked. */
+/** Creates the probe; it writes nothing before the first call. */
 export function createWriteProbe({
   pool,
   nodeId,

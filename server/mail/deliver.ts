@@ -21,7 +21,7 @@ const MOST_TRIES = 50;
 const FIRST_RETRY_MS = 5000;
 const LAST_RETRY_MS = 3_600_000;
 
-/** Tries to write an outcome down, and the milliseconds between them. */
+/** The number of tries to store an outcome, and the pause between them. */
 const NOTE_TRIES = 5;
 const NOTE_AGAIN_MS = 1000;
 
@@ -30,7 +30,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const retryAfterMs = (tries: number) =>
   Math.min(FIRST_RETRY_MS * 2 ** Math.min(tries - 1, 20), LAST_RETRY_MS);
 
-/** What a log may know of a mail. */
+/** Returns the fields of a mail that may be logged. */
 const describe = ({ id, tenantId, kind, tries }: ClaimedMail) => ({
   mailId: id,
   tenantId,
@@ -38,7 +38,9 @@ const describe = ({ id, tenantId, kind, tries }: ClaimedMail) => ({
   tries,
 });
 
-/** What happened must be known to the other nodes: a mail that is not marked as sent is sent again. */
+/**
+ * Stores an outcome, with retries: another node would send a mail again that is not marked as sent.
+ */
 async function writeDown(deps: DeliverDeps, mail: ClaimedMail, write: () => Promise<void>) {
   for (let left = NOTE_TRIES - 1; ; left -= 1) {
     try {
@@ -71,14 +73,14 @@ async function fail(
     error instanceof MailError ? error : { reason: 'UNKNOWN', permanent: false };
   if (permanent || mail.tries >= MOST_TRIES) return giveUp(deps, mail, reason);
   deps.metrics.mails.inc({ outcome: 'failed' });
-  // We broke it off: another node need not wait.
+  // This node is stopping and broke off the delivery, so another node may retry at once.
   const retryMs = ending ? 0 : retryAfterMs(mail.tries);
   deps.logger.warn({ ...describe(mail), reason, retryMs }, 'a mail could not be sent yet');
   await writeDown(deps, mail, () => markMailFailed(deps.db, mail, reason, retryMs));
 }
 
 /**
- * Sends one claimed mail and notes what became of it. It never throws.
+ * Sends one claimed mail and stores the outcome. It never throws.
  * @param ending aborted when the process cannot wait any longer
  */
 export async function deliver(
@@ -89,7 +91,7 @@ export async function deliver(
   if (claimed.expired) return giveUp(deps, claimed, 'expired');
   const mail = openMail(deps.keys, claimed.id, claimed.sealed);
   if (!mail && !deps.keys.opensKey(claimed.keyId)) {
-    // Another node has the key, or this one will have it again: the mail is not lost.
+    // Keep the mail: another node may have the key, or this one may get it back.
     return fail(deps, claimed, new MailError('KEY_UNAVAILABLE', false), ending.aborted);
   }
   if (!mail) return giveUp(deps, claimed, 'unreadable');

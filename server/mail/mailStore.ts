@@ -6,34 +6,35 @@ type NewMail = Omit<typeof mails.$inferInsert, 'nextTryAt' | 'tries' | 'sealed'>
   sealed: Buffer;
 };
 
-/** A mail that this node alone may send until its claim runs out. */
+/** A mail that only this node may send until its claim expires. */
 export interface ClaimedMail {
   id: string;
   tenantId: string;
   kind: string;
   sealed: Buffer | null;
-  /** The ENCRYPTION_KEY that sealed it; null in older rows. */
+  /** The id of the ENCRYPTION_KEY that sealed it; null in older rows. */
   keyId: string | null;
-  /** This one included. */
+  /** Including this try. */
   tries: number;
   expired: boolean;
 }
 
 const waiting = and(isNull(mails.sentAt), isNull(mails.givenUpAt));
-/** The database's clock, so that nodes whose clocks differ still agree on whose mail it is. */
+/** Uses the database's clock, so that nodes with different clocks agree on who holds the claim. */
 const inMs = (ms: number) => sql`now() + make_interval(secs => ${ms / 1000})`;
 
-/** Queues a mail; it is due at once. */
+/** Queues a mail that is due at once. */
 export async function insertMail(tx: Tx, row: NewMail): Promise<void> {
-  // Rounded up by the column it would be due half a millisecond later than it can be claimed.
+  // The column would round the time up, and the mail could not be claimed for half a millisecond.
   const nextTryAt = sql`date_trunc('milliseconds', now())`;
   await tx.insert(mails).values({ ...row, nextTryAt });
 }
 
 /**
- * Takes mails that are due, those first that expire first, in one statement: of any number of nodes one gets each, and
- * no transaction stays open while a mail server talks.
- * @param claimMs how long nobody else may take them, in milliseconds: longer than sending takes
+ * Claims mails that are due, in order of expiry, in one statement. Only one node gets each mail,
+ * and no transaction stays open during the SMTP conversation.
+ * @param claimMs how long no other node may claim them, in milliseconds; it must be longer than
+ * sending takes
  */
 export async function claimDueMails(
   db: Db,
@@ -45,7 +46,8 @@ export async function claimDueMails(
   const rows = await db
     .update(mails)
     .set({ nextTryAt: inMs(claimMs), tries: sql`${mails.tries} + 1` })
-    // An array is made once, where a join could look the rows up more than once and take more than asked for.
+    // The array is built once. A join could evaluate the subquery more than once, and claim more
+    // rows than asked for.
     .where(sql`${mails.id} = ANY(ARRAY(${due}))`)
     .returning({
       id: mails.id,
@@ -60,7 +62,7 @@ export async function claimDueMails(
   return rows.sort((one, other) => one.expiresAt.getTime() - other.expiresAt.getTime());
 }
 
-/** Nothing of its content is kept. */
+/** Marks a mail as sent and deletes its content. */
 export async function markMailSent(db: Db, id: string): Promise<void> {
   const done = { sentAt: sql`now()`, sealed: null, lastError: null };
   await db
@@ -69,7 +71,7 @@ export async function markMailSent(db: Db, id: string): Promise<void> {
     .where(and(eq(mails.id, id), waiting));
 }
 
-/** A claim that has passed to another node is left alone. */
+/** Matches the mail only while this node's claim holds: each new claim raises `tries`. */
 const stillClaimed = ({ id, tries }: Pick<ClaimedMail, 'id' | 'tries'>) =>
   and(eq(mails.id, id), eq(mails.tries, tries), waiting);
 
@@ -86,7 +88,7 @@ export async function markMailFailed(
     .where(stillClaimed(mail));
 }
 
-/** Nothing of its content is kept. */
+/** Marks a mail as given up and deletes its content. */
 export async function markMailGivenUp(
   db: Db,
   mail: Pick<ClaimedMail, 'id' | 'tries'>,
@@ -98,13 +100,13 @@ export async function markMailGivenUp(
     .where(stillClaimed(mail));
 }
 
-/** How many mails are neither sent nor given up. */
+/** Counts the mails that are neither sent nor given up. */
 export async function countWaitingMails(db: Db): Promise<number> {
   return db.$count(mails, waiting);
 }
 
 /**
- * Gives up what expired while nobody sends mails any more, so that its content is not kept.
+ * Gives up mails that have expired, so that their content is deleted even if no node sends mails.
  * @returns how many
  */
 export async function giveUpExpiredMails(db: Db): Promise<number> {
@@ -116,14 +118,17 @@ export async function giveUpExpiredMails(db: Db): Promise<number> {
   return rows.length;
 }
 
-/** Deletes a batch of mails. @returns how many went; 0 if none is left */
+/**
+ * Deletes a batch of mails.
+ * @returns how many were deleted; 0 if none is left
+ */
 export async function purgeMails(db: Db, before: Date, most = 500): Promise<number> {
   const old = sql`SELECT ${mails.id} FROM ${mails} WHERE ${lt(mails.createdAt, before)} LIMIT ${most} FOR UPDATE SKIP LOCKED`;
   const { rowCount } = await db.delete(mails).where(sql`${mails.id} = ANY(ARRAY(${old}))`);
   return rowCount ?? 0;
 }
 
-/** Where a staff member's mails go, and what they call the tenant. */
+/** Reads a staff member's e-mail address and the name of their tenant. */
 export async function readAddressee(tx: Tx, tenantId: string, staffId: string) {
   const [row] = await tx
     .select({ userId: users.id, email: users.email, tenantName: tenants.name })
@@ -134,7 +139,7 @@ export async function readAddressee(tx: Tx, tenantId: string, staffId: string) {
   return row;
 }
 
-/** By its id alone: the tag of the id that was sent has proven that we sent it. */
+/** Finds a mail by its id alone: the tag of the id has proven that this server sent it. */
 export async function findMailOrigin(db: Db, id: string) {
   const { tenantId, staffId, kind, createdAt } = mails;
   const [row] = await db
@@ -145,8 +150,9 @@ export async function findMailOrigin(db: Db, id: string) {
 }
 
 /**
- * Makes others who would send somebody this kind of mail wait, so that of many at once one does.
- * @returns whether one was queued since the moment
+ * Takes a lock for this person and kind of mail, so that only one of several concurrent callers
+ * sends it.
+ * @returns whether such a mail was queued since that moment
  */
 export async function wasMailedSince(
   tx: Tx,

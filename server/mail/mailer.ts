@@ -10,24 +10,27 @@ import type { ClaimedMail } from './mailStore';
 import { openTransport } from './transport';
 import type { Transport } from './transport';
 
-/** Sends what was queued, beside the requests that queued it. */
+/** Sends queued mails in the background of the requests that queued them. */
 export interface Mailer {
-  /** Whether mails can be sent at all; where not, nothing should be queued. */
+  /** Whether mails can be sent at all; if not, do not queue any. */
   isAvailable(): boolean;
-  /** The origin for links in mails; undefined where nobody has set it. */
+  /** The origin for links in mails; undefined if it is not configured. */
   readonly publicUrl: string | undefined;
-  /** Sends what is due; to be called once the transaction that queued a mail has committed. It cannot fail. */
+  /**
+   * Sends mails that are due. Call it once the transaction that queued a mail has been committed.
+   * It never throws.
+   */
   wake(): void;
-  /** Looks every few seconds for what other nodes or crashes have left, and for what is to be tried again. */
+  /** Polls every few seconds for mails that other nodes or crashes have left, and for retries. */
   start(): void;
   /**
-   * Runs work beside the answer: for a mail whose writing must not show in the time that an answer takes. If it fails, a
-   * metric and the log say so.
+   * Runs work in the background, for a mail that must not affect the time of an answer. A failure
+   * is logged and counted in a metric.
    */
   aside(work: () => Promise<void>): void;
-  /** Waits until nothing is under way. */
+  /** Waits until nothing is in progress. */
   settle(): Promise<void>;
-  /** Takes nothing new, and lets what is under way finish within seconds. */
+  /** Stops taking mails, and lets those in progress finish within seconds. */
   close(): Promise<void>;
 }
 
@@ -37,18 +40,24 @@ export interface MailerDeps {
   keys: KeyRing;
   logger: Logger;
   metrics: Metrics;
-  /** False leaves what is queued to the nodes that serve: an operator's command does not talk to mail servers. */
+  /**
+   * False for an operator's command, which must not talk to mail servers: the running nodes send
+   * what it queues.
+   */
   sends: boolean;
 }
 
 const POLL_MS = 3000;
 const MOST_AT_ONCE = 4;
-/** Longer than a mail may take and its outcome to be written: only a node that died leaves a claim behind. */
+/**
+ * Longer than sending a mail and storing its outcome take, so that only a crashed node leaves a
+ * claim behind.
+ */
 const CLAIM_MS = 90_000;
-/** What is under way when the process is told to stop may take so long. */
+/** How long deliveries in progress may take after the process was told to stop. */
 const CLOSE_MS = 5000;
 
-/** Reports a database that cannot be asked once, not every few seconds. */
+/** Logs an unreachable database once, not every few seconds. */
 function createTrouble({ logger, metrics }: Pick<MailerDeps, 'logger' | 'metrics'>) {
   let reported = false;
   return {
@@ -61,7 +70,7 @@ function createTrouble({ logger, metrics }: Pick<MailerDeps, 'logger' | 'metrics
   };
 }
 
-/** What claims and sends; `settle` waits until nothing is under way. */
+/** Claims and sends mails; `settle` waits until nothing is in progress. */
 interface Sender {
   wake: () => void;
   settle: () => Promise<void>;
@@ -84,7 +93,7 @@ function createSender(deps: MailerDeps, transport: Transport, ending: AbortSigna
 
   async function claim(): Promise<void> {
     const free = MOST_AT_ONCE - underWay.size;
-    // Whichever ends next looks again.
+    // The next delivery that ends looks again.
     if (free <= 0) return;
     (await claimDueMails(deps.db, free, CLAIM_MS)).forEach(take);
     trouble.over();
@@ -98,7 +107,7 @@ function createSender(deps: MailerDeps, transport: Transport, ending: AbortSigna
       .catch(trouble.met)
       .finally(() => {
         claiming = undefined;
-        // What was queued since may have come too late for this look.
+        // A mail queued since may have come too late for this look.
         if (state.again) wake();
       });
   }
@@ -131,9 +140,10 @@ function createAsides({ logger, metrics }: Pick<MailerDeps, 'logger' | 'metrics'
 }
 
 /**
- * A mail must never fail a request, and a crash between a commit and the sending must lose none: so they are rows, sent
- * by whichever node claims them first. Each is sent once, but for a node that dies, or a connection that breaks, between
- * the server's acceptance and our note of it: then it is sent again.
+ * Creates the mailer. A mail must not fail a request, and a crash between commit and sending must
+ * not lose one. So mails are rows, and the node that claims a row first sends it. A mail is sent a
+ * second time only if a node crashes, or a connection breaks, between the mail server's acceptance
+ * and the update of the row.
  */
 export function createMailer(deps: MailerDeps): Mailer {
   const transport = openTransport(deps.config, deps.logger);
@@ -147,7 +157,7 @@ export function createMailer(deps: MailerDeps): Mailer {
     try {
       deps.metrics.mailsWaiting.set(await countWaitingMails(deps.db));
     } catch {
-      // The sender asks the same database, and says so.
+      // The sender uses the same database and reports the fault.
     }
   }
 

@@ -10,11 +10,14 @@ const NOTICE = { purpose: 'notice', prefix: 'ntc_' } as const;
 export const LINK_DAYS = 7;
 const DAY_MS = 86_400_000;
 
-/** The link by which the reader of a notice ends their sessions: the mail's id, tagged; nothing of it is stored. */
+/**
+ * Builds the link with which the reader of a notice ends their sessions: the mail's id with a tag.
+ * Nothing of it is stored.
+ */
 export const toNoticeLink = (keys: KeyRing, publicUrl: string, mailId: string): string =>
   `${publicUrl}/api/security/notices/${tagId(keys, NOTICE, mailId)}`;
 
-/** Whose sessions a notice's link ends, and what the notice told. */
+/** The person and tenant whose sessions a notice's link ends, and the kind of the notice. */
 export interface LinkedNotice {
   tenantId: string;
   staffId: string;
@@ -25,7 +28,8 @@ export interface LinkedNotice {
 
 /**
  * Reads the last part of a notice's link.
- * @returns undefined for what this server did not send, for another kind of mail, and after seven days
+ * @returns undefined if this server did not send it, if it is for another kind of mail, or after
+ * seven days
  */
 export async function readNoticeToken(
   deps: Pick<Deps, 'keys' | 'clock'> & { db: Db },

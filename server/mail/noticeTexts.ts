@@ -4,13 +4,13 @@ import { LINK_DAYS } from './noticeLink';
 import { toLine } from './plainText';
 import type { NoticeKind } from './queueMail';
 
-/** A change of what somebody proves themself with; `recovery_code` stands for the whole set. */
+/** A change of a person's factors; `recovery_code` stands for the whole set. */
 export interface FactorChange {
   factor: 'totp' | 'passkey' | 'recovery_code';
   change: 'added' | 'removed' | 'replaced';
 }
 
-/** What a notice tells of. */
+/** The event that a notice reports. */
 export type Notice =
   | { kind: 'new_device' }
   | { kind: 'reuse_detected' }
@@ -20,16 +20,19 @@ export type Notice =
   | { kind: 'recovery_code_used' | 'recovery_code_used_at_login' }
   | { kind: 'second_proof_failed' }
   | { kind: 'account_guessed' | 'account_closed' }
-  /** `begun`: to logins that begin with it; codes after the password are taken still. */
+  /**
+   * `begun`: only logins that begin with the second factor are locked; codes after the password are
+   * still accepted.
+   */
   | { kind: 'factor_closed'; begun?: true }
   | {
       kind: 'forced_logout';
       by: 'operator' | 'administrator' | 'score';
-      /** The password no longer signs anybody in. */
+      /** True if the password can no longer be used. */
       passwordExpired?: boolean;
     };
 
-/** Somebody has the right password: if that is not its owner, it must not work any longer. */
+/** Someone used the right password. If it was not the owner, the password must be expired. */
 const OF_PASSWORD: ReadonlySet<NoticeKind> = new Set([
   'new_device',
   'login_blocked',
@@ -38,15 +41,15 @@ const OF_PASSWORD: ReadonlySet<NoticeKind> = new Set([
   'second_proof_failed',
 ]);
 
-/** Whether a notice of this kind tells of a use of the password. */
+/** Returns whether a notice of this kind is about a use of the password. */
 export const tellsOfPassword = (kind: NoticeKind): boolean => OF_PASSWORD.has(kind);
 
 export interface NoticeFacts {
   tenantName: string;
   at: Date;
-  /** Of the request that it tells of. */
+  /** The request that the notice is about. */
   ctx: Pick<RequestContext, 'actor' | 'ip' | 'country' | 'userAgent'>;
-  /** Undefined where there are no links. */
+  /** Undefined if links are not configured. */
   link: string | undefined;
 }
 
@@ -141,20 +144,20 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
 
 const countries = new Intl.DisplayNames('en', { type: 'region' });
 
-/** Some codes of address databases name no country. */
+/** Some codes in address databases are not countries. */
 function nameCountry(code: string | null): string {
   if (code === null || !/^[A-Z]{2}$/.test(code)) return 'country not known';
   return `${countries.of(code) ?? code} (${code})`;
 }
 
-/** Whoever signs in chooses it: no mail program may take a part of it for a link. */
+/** The client chooses the user agent, so no mail program may turn a part of it into a link. */
 const defuse = (userAgent: string) =>
   toLine(userAgent, MOST_AGENT)
     .replaceAll('://', ' ')
     .replaceAll('@', ' ')
     .replaceAll(/\.(?=\p{L})/gu, '. ');
 
-/** Where and on what; nothing of it is known of an operator's command. */
+/** Describes place and device of the request; for an operator's command neither is known. */
 function describeOrigin({ actor, ip, country, userAgent }: NoticeFacts['ctx']): string[] {
   if (isOfOperators(actor)) return ['By:     an operator of this service'];
   return [
@@ -165,7 +168,7 @@ function describeOrigin({ actor, ip, country, userAgent }: NoticeFacts['ctx']): 
 
 const WAY_BACK = 'An operator of this service can give you a new password.';
 
-/** Nobody was let in, and nobody showed a password or a session: there is nothing to end. */
+/** Nobody signed in, and nobody showed a password or a session, so there is nothing to end. */
 const NOBODY_CAME_IN: ReadonlySet<NoticeKind> = new Set(['account_guessed', 'account_closed']);
 
 const nobodyCameIn = (notice: Notice) =>
@@ -196,14 +199,15 @@ function describeWayOut(notice: Notice, tenant: string, link: string | undefined
 }
 
 /**
- * Writes a notice: what happened, when, from where, on what, and what to do if it was somebody else. What others have
- * chosen (names, user agents) stands on one line each, without control characters.
+ * Writes a notice: what happened, when, from which place and device, and what to do if it was
+ * somebody else. Text that others have chosen (names, user agents) takes one line each, without
+ * control characters.
  */
 export function writeNotice(notice: Notice, facts: NoticeFacts): { subject: string; text: string } {
   const tenant = toLine(facts.tenantName, MOST_NAME);
   const { subject, text } = describe(notice, tenant);
   const when = facts.at.toISOString().slice(0, 19).replace('T', ' ');
-  // Whoever ended somebody's sessions in their place is nobody's business but the audit log's.
+  // The audit log names the administrator who ended a person's sessions; the mail does not.
   const by = notice.kind === 'forced_logout' && notice.by === 'administrator';
   const lines = [
     text,

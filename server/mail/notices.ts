@@ -15,7 +15,7 @@ interface Staff {
   staffId: string;
 }
 
-/** Longer than a weekend on which a mail server is away. */
+/** Longer than a weekend without a mail server. */
 const WORTH_SENDING_MS = 3 * 86_400_000;
 
 async function queue(
@@ -42,11 +42,12 @@ async function queue(
 }
 
 /**
- * Tells somebody by mail what happened to their account, in the transaction in which it happens; call
- * `deps.mail.wake()` once it has committed. Where mail is not available nothing happens. Without its table the mail
- * is left out, loudly: ending a thief's sessions must not wait for it.
- * @param ctx of the request that it tells of
- * @throws whatever else the database throws
+ * Queues a mail about an event in a person's account, in the transaction of that event. Call
+ * `deps.mail.wake()` once it has been committed. If mail is not available, nothing happens. If the
+ * mail table is missing, the mail is skipped with an error in the log: ending an attacker's
+ * sessions must not wait for it.
+ * @param ctx the request that the notice is about
+ * @throws any other database error
  */
 export async function queueNotice(
   deps: NoticeDeps,
@@ -68,8 +69,8 @@ export async function queueNotice(
 const DAY_MS = 86_400_000;
 
 /**
- * Tells somebody what happens again and again once a day; see {@link queueNotice}.
- * @returns whether they are told now
+ * Queues a notice about a repeated event at most once a day; see {@link queueNotice}.
+ * @returns whether it was queued now
  */
 export async function queueNoticeOnceADay(
   deps: NoticeDeps,
@@ -86,7 +87,7 @@ export async function queueNoticeOnceADay(
     );
     if (told) return false;
   } catch (err) {
-    // Without its table nobody can be told: what follows says so.
+    // If the table is missing, the mail cannot be queued; `queueNotice` logs it.
     if (databaseFault(err) !== 'missing_table') throw err;
   }
   await queueNotice(deps, tx, ctx, staff, notice);
@@ -94,8 +95,8 @@ export async function queueNoticeOnceADay(
 }
 
 /**
- * Tells somebody that a factor of theirs was added, removed or replaced; see {@link queueNotice}.
- * @param ctx of the request that changed it
+ * Queues a notice that a factor was added, removed or replaced; see {@link queueNotice}.
+ * @param ctx the request that changed it
  */
 export function noticeFactorChanged(
   deps: NoticeDeps,

@@ -1,7 +1,7 @@
 /**
- * One line of a mail from a text that somebody else chose: no control characters, line breaks, or marks that turn text
- * around, and no longer than asked for.
- * @param most characters
+ * Turns text that somebody else chose into one line of a mail: without control characters, line
+ * breaks and marks that reverse the direction of text, and cut to a length.
+ * @param most the limit in characters
  */
 export function toLine(text: string, most: number): string {
   const line = text

@@ -22,7 +22,7 @@ export type NoticeKind = (typeof NOTICE_KINDS)[number];
 type MailKind = NoticeKind | 'step_up_code';
 
 interface NewMail {
-  /** Where the text has to name the mail; a new one otherwise. */
+  /** Set it if the text has to contain the mail's id; otherwise a new one is created. */
   id?: string;
   tenantId: string;
   userId: string;
@@ -33,17 +33,18 @@ interface NewMail {
   subject: string;
   /** Plain text. */
   text: string;
-  /** After that it is not worth sending. */
+  /** After this time the mail is not worth sending. */
   expiresAt: Date;
 }
 
 const MOST_SUBJECT = 200;
 
 /**
- * Queues a mail in the caller's transaction: it will be sent exactly if what it tells of is committed. Call
- * `deps.mail.wake()` once it is; a mail for which nobody did is found within seconds.
+ * Queues a mail in the caller's transaction, so that it is sent only if the event it reports is
+ * committed. Call `deps.mail.wake()` after the commit; without that call the mail is found within
+ * seconds.
  * @returns the mail's id
- * @throws whatever the database throws
+ * @throws any database error
  */
 export async function queueMail(
   deps: Pick<Deps, 'keys' | 'clock' | 'random'>,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { KeyRing } from '../keyRing';
 
-/** What a mail says, and to whom. */
+/** Recipient and content of a mail. */
 export interface MailContent {
   readonly to: string;
   readonly subject: string;
@@ -9,14 +9,14 @@ export interface MailContent {
 }
 
 const content = z.strictObject({ to: z.string(), subject: z.string(), text: z.string() });
-/** What a sealed mail is bound to. */
+/** Returns the context to which a sealed mail is bound. */
 export const boundToMail = (id: string) => `mail:${id}`;
 
-/** Encrypted for its row alone: in another row it cannot be opened. */
+/** Encrypts a mail for its own row: copied to another row it cannot be decrypted. */
 export const sealMail = (keys: KeyRing, id: string, mail: MailContent): Buffer =>
   keys.seal(Buffer.from(JSON.stringify(mail)), boundToMail(id));
 
-/** @returns null for what was sealed with another key or for another row */
+/** @returns null if it was sealed with another key or for another row */
 export function openMail(keys: KeyRing, id: string, sealed: Buffer | null): MailContent | null {
   if (sealed === null) return null;
   try {

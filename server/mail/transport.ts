@@ -6,11 +6,11 @@ import { isMailAddress } from '../mailSettings';
 import type { MailFrom, SmtpSettings } from '../mailSettings';
 import type { MailContent } from './sealedMail';
 
-/** A mail that was not accepted; `reason` names no address and nothing that the server said in words. */
+/** A mail that was not accepted; `reason` contains no address and no text from the mail server. */
 export class MailError extends Error {
   constructor(
     readonly reason: string,
-    /** The same mail would be refused again. */
+    /** True if the same mail would be refused again. */
     readonly permanent: boolean,
   ) {
     super(reason);
@@ -20,15 +20,15 @@ export class MailError extends Error {
 
 export interface Transport {
   /**
-   * Hands a mail over.
-   * @param id becomes the Message-ID: a copy can be told from another mail
+   * Sends a mail.
+   * @param id used in the Message-ID, so that a second copy can be recognised
    * @param ending aborted when the process cannot wait any longer
    * @throws MailError
    */
   send(id: string, mail: MailContent, ending: AbortSignal): Promise<void>;
 }
 
-/** However the steps are spread: a mail takes no longer than so many times what one step may take. */
+/** Limits the total time of a mail to this multiple of the timeout for one step. */
 const STEPS = 3;
 
 const connectionOptions = ({ host, port, tls, auth, timeoutMs }: SmtpSettings) => ({
@@ -43,13 +43,13 @@ const connectionOptions = ({ host, port, tls, auth, timeoutMs }: SmtpSettings) =
   connectionTimeout: timeoutMs,
   greetingTimeout: timeoutMs,
   socketTimeout: timeoutMs,
-  // A server that keeps a finished conversation open must not hold us up.
+  // A server that keeps a finished conversation open must not delay us.
   socketCloseTimeout: 1000,
   disableFileAccess: true,
   disableUrlAccess: true,
 });
 
-/** What the server's answer applies to: this recipient or this mail, rather than to us. */
+/** The server refused this recipient or this mail, not this client. */
 const ABOUT_THE_MAIL = new Set(['EENVELOPE', 'EMESSAGE']);
 
 function describe(error: unknown): MailError {
@@ -57,7 +57,7 @@ function describe(error: unknown): MailError {
   const steps = /^(CONN|AUTH|EHLO|HELO|STARTTLS|MAIL FROM|RCPT TO|DATA)/.exec(command ?? '');
   const parts = [code ?? 'UNKNOWN', responseCode, steps?.[0]];
   const refused = responseCode !== undefined && responseCode >= 500 && responseCode !== 503;
-  // A refused sender is a matter of settings, which somebody may mend.
+  // A refused sender is a configuration error that can be corrected, so it is not permanent.
   const permanent = refused && ABOUT_THE_MAIL.has(code ?? '') && steps?.[0] !== 'MAIL FROM';
   return new MailError(parts.filter((part) => part !== undefined).join(' '), permanent);
 }
@@ -70,14 +70,15 @@ function createSmtpTransport(smtp: SmtpSettings, from: MailFrom): Transport {
       if (!isMailAddress(to)) throw new MailError('not an address', true);
       try {
         await transporter.sendMail({
-          // Said apart from the headers, so that nothing in a name is read as an address.
+          // The envelope is set apart from the headers, so that no part of a name is read as an
+          // address.
           envelope: { from: from.address, to: [to] },
           from: { name: from.name, address: from.address },
           to: { name: '', address: to },
           subject,
           text,
           messageId: `<${id}@${domain}>`,
-          // RFC 3834: no machine is to answer.
+          // RFC 3834: prevents automatic replies.
           headers: { 'Auto-Submitted': 'auto-generated' },
           signal: AbortSignal.any([ending, AbortSignal.timeout(smtp.timeoutMs * STEPS)]),
         });
@@ -88,7 +89,7 @@ function createSmtpTransport(smtp: SmtpSettings, from: MailFrom): Transport {
   };
 }
 
-/** Where somebody develops: the mail stands in the log, as one line. */
+/** For development: writes the mail to the log, as one line. */
 const createLogTransport = (logger: Logger): Transport => ({
   send(id, mail) {
     logger.info({ mailId: id, mail }, 'a mail, not sent, since SMTP_URL is not set');
@@ -96,7 +97,7 @@ const createLogTransport = (logger: Logger): Transport => ({
   },
 });
 
-/** @returns undefined where mails cannot be sent: in production without SMTP_URL */
+/** @returns undefined if mails cannot be sent: in production without SMTP_URL */
 export function openTransport(
   config: Pick<Config, 'mail' | 'production'>,
   logger: Logger,

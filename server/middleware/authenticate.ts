@@ -6,7 +6,7 @@ import { depsOf, unauthenticated } from './request';
 /** RFC 6750 2.1; the scheme is case-insensitive (RFC 9110 11.1). */
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 
-/** How a token that is not good, or no longer, is refused. */
+/** The error codes for a token that is invalid or has ended. */
 const ENDED: readonly ErrorCode[] = ['UNAUTHENTICATED', 'FORCE_LOGOUT'];
 
 function bearerToken(req: Request): string | undefined {
@@ -23,8 +23,8 @@ export const authenticate: RequestHandler = async (req, _res, next) => {
 };
 
 /**
- * For a route that can be answered with or without a session: whoever sends no token, or one that has
- * ended, goes on as nobody. A database that cannot be asked still is an error.
+ * For a route that works with or without a session: a request without a token, or with one that is
+ * invalid or has ended, continues unauthenticated. An unreachable database is still an error.
  */
 export const authenticateIfPresent: RequestHandler = async (req, res, next) => {
   if (bearerToken(req) === undefined) return next();

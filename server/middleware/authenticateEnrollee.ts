@@ -17,7 +17,7 @@ const parseBody = (req: Request, res: Response): Promise<void> =>
 async function readChallengeId(req: Request): Promise<string | undefined> {
   const body = req.body as { challengeId?: unknown } | undefined;
   const named = body?.challengeId;
-  // More than any id of ours has is none of ours.
+  // Longer than any id that we issue, so the rest cannot matter.
   if (typeof named === 'string') return named.slice(0, 257);
   const { keys, random } = depsOf(req);
   const device = identifyDevice(keys, random, readDeviceCookie(req), null);
@@ -25,8 +25,8 @@ async function readChallengeId(req: Request): Promise<string | undefined> {
 }
 
 /**
- * For the routes that enrol a factor: an access token, or, without one, the challenge of a login that goes on only once a
- * factor is enrolled, from the body or the browser's cookie.
+ * For the routes that enrol a factor: accepts an access token or, without one, the challenge of a
+ * login that must enrol a factor first, from the body or the browser's cookie.
  */
 export const authenticateEnrollee: RequestHandler = async (req, res, next) => {
   if (req.headers.authorization === undefined) {

@@ -5,15 +5,19 @@ import type { ClientAddress, TrustsProxy } from '../trustProxy';
 
 const found = new WeakMap<Request, ClientAddress>();
 
-/** Express asks with what stands in the header; it keeps the function that `createApp` gave it. */
+/**
+ * Returns the trust function that `createApp` set. Express would call it with the raw header
+ * entries; here it gets parsed addresses.
+ */
 const trustOf = (req: Request): TrustsProxy => {
   const trusts = req.app.get('trust proxy fn') as (address: string, hop: number) => boolean;
   return (address, hop) => trusts(address ?? '', hop);
 };
 
 /**
- * The client's address, read from the connection and from what trusted proxies say. Express's own `req.ip` compares the
- * header's entries as they are written, so that a port or a mapped form would hide a proxy.
+ * Returns the client's address, from the connection and the headers of trusted proxies. Express's
+ * own `req.ip` compares the header's entries as text, so a port or an IPv4-mapped form would hide a
+ * proxy.
  */
 export function clientAddressOf(req: Request): ClientAddress {
   const before = found.get(req);

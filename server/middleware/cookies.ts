@@ -2,22 +2,33 @@ import { parseCookie } from 'cookie';
 import type { CookieOptions, Request, Response } from 'express';
 import { isCrossSite, isSecure } from './crossSite';
 
-/** Carries the challenge of a login's or refresh's 428, so that a browser's bodies work as they are. */
+/**
+ * Holds the challenge from the 428 of a login or refresh, so that browsers need not send it in the
+ * body.
+ */
 const CHALLENGE_COOKIE = 'gh_challenge';
 const CHALLENGE_MAX_AGE_SEC = 20 * 60;
 const DEVICE_COOKIE = 'gh_device';
 /** Browsers keep no cookie longer (RFC 6265bis 5.5). */
 const DEVICE_MAX_AGE_SEC = 400 * 86_400;
-/** Holds the refresh token of a browser that asked for it at its login. No route outside `/api/auth` reads it. */
+/**
+ * Holds the refresh token of a browser that asked for this cookie at its login. No route outside
+ * `/api/auth` reads it.
+ */
 const REFRESH_COOKIE = 'refresh';
 const MAX_LENGTH = 256;
 
-/** For every path: Gatehouse may be below one that it does not know. */
+/**
+ * Valid for every path, because a gateway may serve Gatehouse below a path that it does not know.
+ */
 const plain = { httpOnly: true, sameSite: 'strict', path: '/' } as const;
-/** On plain HTTP, the path of earlier releases. */
+/** The path that earlier releases used on plain HTTP. */
 const FORMER_PATH = '/api';
 
-/** A browser takes `__Host-` from this host alone, over TLS, for every path: a neighbour cannot plant one. */
+/**
+ * A browser accepts a `__Host-` cookie only from this exact host, over TLS and for every path, so
+ * another host of the same site cannot plant one.
+ */
 const nameOf = (req: Request, name: string) => (isSecure(req) ? `__Host-${name}` : name);
 const attributes = (req: Request): CookieOptions =>
   isSecure(req) ? { ...plain, secure: true } : plain;
@@ -25,7 +36,10 @@ const attributes = (req: Request): CookieOptions =>
 const pairsOf = (req: Request, name: string): string[] =>
   (req.headers.cookie ?? '').split(';').filter((pair) => pair.split('=', 1)[0]?.trim() === name);
 
-/** Of a name that is there twice one was planted, and nothing says which: both count for nothing. */
+/**
+ * If a cookie name occurs twice, one was planted, and it is impossible to tell which, so both are
+ * ignored.
+ */
 function readCookie(req: Request, name: string): string | undefined {
   if (isCrossSite(req)) return undefined;
   const pairs = pairsOf(req, name);
@@ -36,7 +50,10 @@ function readCookie(req: Request, name: string): string | undefined {
 
 export const readChallengeCookie = (req: Request) => readCookie(req, nameOf(req, CHALLENGE_COOKIE));
 
-/** Also under its name of earlier releases: it is replaced unless the device is known for whoever signs in. */
+/**
+ * Also accepts the name of earlier releases. A sign-in replaces the cookie unless the person is
+ * known on this device.
+ */
 export const readDeviceCookie = (req: Request) =>
   readCookie(req, nameOf(req, DEVICE_COOKIE)) ?? readCookie(req, DEVICE_COOKIE);
 
@@ -53,7 +70,7 @@ export function clearChallengeCookie(req: Request, res: Response): void {
 export function setDeviceCookie(req: Request, res: Response, value: string): void {
   const maxAge = DEVICE_MAX_AGE_SEC * 1000;
   if (!isSecure(req) && pairsOf(req, DEVICE_COOKIE).length > 1) {
-    // An earlier release set the other one; two of a name would count for nothing as long as it lives.
+    // An earlier release set the other cookie. While both exist, both would be ignored.
     res.clearCookie(DEVICE_COOKIE, { ...plain, path: FORMER_PATH });
   }
   res.cookie(nameOf(req, DEVICE_COOKIE), value, { ...attributes(req), maxAge });
@@ -64,7 +81,9 @@ export const countRefreshCookies = (req: Request): number =>
 
 export const readRefreshCookie = (req: Request) => readCookie(req, nameOf(req, REFRESH_COOKIE));
 
-/** @param maxAgeMs undefined for a cookie that the browser drops when it is closed */
+/**
+ * @param maxAgeMs in milliseconds; undefined for a cookie that the browser drops when it is closed
+ */
 export function setRefreshCookie(
   req: Request,
   res: Response,

@@ -5,21 +5,30 @@ import { isCrossSite } from './crossSite';
 import { depsOf } from './request';
 
 const ALLOWED_HEADERS = 'authorization, content-type, idempotency-key, x-correlation-id';
-/** What a page of another origin may read of an answer, beside the body. */
+/** The response headers that a page of another origin may read. */
 const EXPOSED_HEADERS = 'content-disposition, retry-after, www-authenticate, x-correlation-id';
-/** Seconds that a browser keeps a preflight's answer, and so a change of CORS_ORIGINS may take to arrive. */
+/**
+ * How many seconds a browser caches a preflight answer, and so how long a change of CORS_ORIGINS
+ * may take to apply.
+ */
 const MAX_AGE_SEC = 600;
-/** Pages ask this one without CORS whether the network is there; the answer says nothing to them. */
+/**
+ * Pages request this path without CORS to see whether the network works. They cannot read the
+ * answer.
+ */
 const PROBED = /^\/health\/live\/?$/i;
 
 const isListed = (req: Request, origins: readonly string[]): boolean =>
   req.headers.origin !== undefined && origins.includes(req.headers.origin);
 
-/** Whoever likes may send an Origin: the log does not grow by it for ever. */
+/** Anyone can send an Origin header, so the log entries are limited. */
 const MOST_ORIGINS = 100;
 const LONGEST_ORIGIN = 128;
 
-/** @returns what a browser sends, scheme and host; of anything else no more than that, so that the log holds no secret */
+/**
+ * @returns the scheme and host of an Origin; anything else in the header is dropped, so that no
+ * secret gets into the log
+ */
 function nameOrigin(header: string): string {
   if (header === 'null') return header;
   if (!URL.canParse(header)) return 'malformed';
@@ -27,7 +36,10 @@ function nameOrigin(header: string): string {
   return `${protocol}//${host}`.slice(0, LONGEST_ORIGIN);
 }
 
-/** Says once for each origin that its pages can read no answers: a browser tells its developer only that a request failed. */
+/**
+ * Logs once per origin that its pages cannot read answers. A browser only tells its developer that
+ * a request failed.
+ */
 function createOriginLog(logger: Logger): (header: string) => void {
   const told = new Set<string>();
   return (header) => {
@@ -40,8 +52,9 @@ function createOriginLog(logger: Logger): (header: string) => void {
 }
 
 /**
- * Lets pages of the listed origins read answers, and errors too. An origin that is not listed is served as ever and its pages
- * read nothing, of which the log tells. Without CORS_ORIGINS no answer has any of these headers.
+ * Lets pages of the listed origins read answers, including errors. Requests from other origins are
+ * served, but their pages cannot read the answers, which is logged. Without CORS_ORIGINS no answer
+ * has any of these headers.
  */
 export function cors({ config, logger }: Pick<Deps, 'config' | 'logger'>): RequestHandler {
   const { corsOrigins } = config;
@@ -49,7 +62,7 @@ export function cors({ config, logger }: Pick<Deps, 'config' | 'logger'>): Reque
   return (req, res, next) => {
     if (req.headers.origin !== undefined && isCrossSite(req)) tellOf(req.headers.origin);
     if (corsOrigins.length > 0) {
-      // On every answer: a cache must not give one origin's to another.
+      // On every answer, so that a cache does not serve one origin's answer to another.
       res.vary('origin');
       if (PROBED.test(req.path)) res.setHeader('cross-origin-resource-policy', 'cross-origin');
       if (isListed(req, corsOrigins)) {
@@ -63,8 +76,8 @@ export function cors({ config, logger }: Pick<Deps, 'config' | 'logger'>): Reque
 }
 
 /**
- * Answers the question of a browser whether a page of a listed origin may send a request to a route.
- * @param methods those of the route, separated by commas
+ * Answers a browser's preflight request for a route, if the page's origin is listed.
+ * @param methods the methods of the route, separated by commas
  */
 export function preflight(methods: string): RequestHandler {
   return (req, res, next) => {

@@ -5,7 +5,7 @@ import type { DatabaseFault } from '../db/pgErrors';
 import { AppError, ERRORS } from '../errors';
 import { depsOf } from './request';
 
-/** What body-parser calls its errors. */
+/** The error types of body-parser. */
 const BODY_ERRORS: Readonly<Record<string, ConstructorParameters<typeof AppError>[0]>> = {
   'entity.parse.failed': 'MALFORMED_JSON',
   'entity.verify.failed': 'MALFORMED_JSON',
@@ -14,7 +14,10 @@ const BODY_ERRORS: Readonly<Record<string, ConstructorParameters<typeof AppError
   'encoding.unsupported': 'UNSUPPORTED_MEDIA_TYPE',
 };
 
-/** A request that met the database's trouble lost nothing: it is told when to come back. */
+/**
+ * Maps a database fault to an error. If the fault is temporary, the request has lost nothing, and
+ * `Retry-After` gives the time to wait.
+ */
 function fromDatabaseFault(fault: DatabaseFault, cause: unknown): AppError {
   switch (fault) {
     case 'unavailable':
@@ -46,7 +49,7 @@ function toAppError(error: unknown): AppError {
   if (bodyError) return new AppError(bodyError);
   const fault = databaseFault(error);
   if (fault) return fromDatabaseFault(fault, error);
-  // Express's own complaints about a request, such as a path that cannot be decoded.
+  // Express's own errors about a request, for example a path that cannot be decoded.
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return new AppError('INVALID_INPUT');
   }
@@ -62,7 +65,8 @@ function report(req: Request, error: AppError): void {
 }
 
 /**
- * The one place that writes error bodies: fixed ones as contracts have them, all others by RFC 9457.
+ * Writes an error body; no other code does. Errors with a fixed contract keep their body, all
+ * others follow RFC 9457.
  * @returns the media type and the text
  */
 export function writeErrorBody(error: AppError, correlationId: string): [string, string] {
@@ -90,7 +94,8 @@ export const errorHandler: ErrorRequestHandler = (error: unknown, req, res, _nex
   const appError = toAppError(error);
   report(req, appError);
   if (res.headersSent) {
-    // Half an answer is on its way: breaking it off is the only honest end.
+    // A part of the answer is already sent. Breaking the connection is the only way to show that it
+    // is incomplete.
     res.destroy();
     return;
   }
@@ -101,7 +106,7 @@ export const notFound: RequestHandler = () => {
   throw new AppError('NOT_FOUND');
 };
 
-/** A known path with another method: RFC 9110 15.5.6. */
+/** Answers a known path with another method: RFC 9110 15.5.6. */
 export function methodNotAllowed(allowed: string): RequestHandler {
   return () => {
     throw new AppError('METHOD_NOT_ALLOWED', { headers: { allow: allowed } });

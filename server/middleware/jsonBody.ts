@@ -4,22 +4,25 @@ import { AppError } from '../errors';
 
 const parse = json({ limit: '64kb', type: 'application/json', inflate: false });
 
-/** The spellings of the one charset of JSON (RFC 8259 8.1); `utf8` is no registered name, but clients send it. */
+/**
+ * The spellings of JSON's only charset (RFC 8259 8.1). `utf8` is not a registered name, but clients
+ * send it.
+ */
 const UTF8 = /^utf-?8$/i;
 const CHARSET = /;\s*charset\s*=\s*(?:"([^"]*)"|([^;\s]*))/gi;
 
 /**
- * Whether a body whose length was not declared turns out to have none. Proxies forward a request without a body in this
- * form, for instance from HTTP/2. A body that is not empty is thrown away.
+ * Returns whether a body of undeclared length is empty. Proxies forward a request without a body in
+ * this form, for example from HTTP/2. A body that is not empty is discarded.
  */
 function isEmpty(req: Request): Promise<boolean> {
-  // A guard may have read the same body before the route does, and found it empty.
+  // A guard may have read this body before the route does, and found it empty.
   if (req.readableEnded) return Promise.resolve(true);
   return new Promise((resolve) => {
     const look = () => {
       if (req.read() === null) return;
       req.off('readable', look);
-      // Unread bytes would hold up the next request on this connection.
+      // Discard the rest: unread bytes would block the next request on this connection.
       req.resume();
       resolve(false);
     };
@@ -34,7 +37,7 @@ function checkCharset(req: Request): void {
   if (!named.every((charset) => UTF8.test(charset))) {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', { detail: 'The charset of JSON is utf-8.' });
   }
-  // The parser knows one spelling.
+  // The parser accepts only one spelling.
   if (named.length > 0) req.headers['content-type'] = 'application/json';
 }
 
@@ -50,8 +53,12 @@ async function parseBody(...[req, res, next]: Parameters<RequestHandler>): Promi
   next();
 }
 
-/** Parses a JSON body; a body of another type is refused, not ignored. An empty body is none, whatever its type. */
+/**
+ * Parses a JSON body. A body of another type is refused, not ignored. An empty body counts as no
+ * body, whatever its type.
+ */
 export const jsonBody: RequestHandler = (req, res, next) => {
-  // Guards call this too, and would not wait: an error must never leave it as a rejected promise, which ends the process.
+  // Guards call this too and do not await it. A rejected promise would end the process, so pass
+  // every error to `next`.
   parseBody(req, res, next).catch(next);
 };

@@ -4,7 +4,7 @@ import { preflight } from './cors';
 import { methodNotAllowed } from './errorHandler';
 import { jsonBody } from './jsonBody';
 
-/** Answers hold tokens and personal data: no cache, shared or private, may keep one. */
+/** Answers hold tokens and personal data, so no cache, shared or private, may store one. */
 export const noStore: RequestHandler = (_req, res, next) => {
   res.setHeader('cache-control', 'no-store');
   next();
@@ -23,7 +23,10 @@ const run =
     await endpoint.handle(req, res);
   };
 
-/** Guards run before the body is read, but for one that judges it: who may not enter does not make us parse. */
+/**
+ * Orders guards and parser: guards run before the body is parsed, except from the first one that
+ * reads the body. A caller without access cannot make the server parse a body.
+ */
 function inOrder({ guards, endpoint }: Route): RequestHandler[] {
   const first = guards.findIndex(({ readsBody }) => readsBody);
   const before = first === -1 ? guards : guards.slice(0, first);

@@ -12,31 +12,35 @@ declare module 'express-serve-static-core' {
     correlationIdIsClients: boolean;
     /** Set by `authenticate`. */
     principal?: Principal;
-    /** Set by `authenticateIfPresent`: why the token that was sent counted for nothing. */
+    /** Set by `authenticateIfPresent`: the error for a token that was sent but refused. */
     refusal?: AppError;
     /** Set by `requireStepUp`: how the request passed it. */
     stepUp?: Passage;
   }
 }
 
-/** RFC 6750 3: no token was sent. */
+/** RFC 6750 3: the error if no token was sent. */
 export const unauthenticated = () =>
   new AppError('UNAUTHENTICATED', { headers: { 'www-authenticate': 'Bearer' } });
 
 const MAX_USER_AGENT = 512;
 
-/** The dependencies that `createApp` gave to the application. */
+/** Returns the dependencies that `createApp` stored in the application. */
 export const depsOf = (req: Request): Deps => req.app.locals['deps'] as Deps;
 
-/** @throws AppError UNAUTHENTICATED, or how the token was refused, where nobody was authenticated: closed, not open */
+/**
+ * Returns the signed-in caller. It fails closed.
+ * @throws AppError UNAUTHENTICATED, or the error of the refused token, if nobody was authenticated
+ */
 export function principalOf(req: Request): Principal {
   if (!req.principal) throw req.refusal ?? unauthenticated();
   return req.principal;
 }
 
 /**
- * How the request passed `requireStepUp`, for an act that uses the proof up.
- * @throws AppError STEP_UP_REQUIRED if no `requireStepUp` ran before: closed, not open
+ * Returns how the request passed `requireStepUp`, for an act that consumes the proof. It fails
+ * closed.
+ * @throws AppError STEP_UP_REQUIRED if no `requireStepUp` ran before
  */
 export function passageOf(req: Request): Passage {
   if (!req.stepUp) throw new AppError('STEP_UP_REQUIRED');
@@ -54,7 +58,7 @@ function knownAddressOf(req: Request): ClientAddress {
   return client;
 }
 
-/** What actions and audit events need to know of this request. */
+/** Builds the context of this request for actions and audit events. */
 export function contextOf(req: Request): RequestContext {
   const { ip, silentProxy } = knownAddressOf(req);
   return {

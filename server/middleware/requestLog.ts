@@ -5,13 +5,16 @@ import { clientAddressOf } from './clientAddress';
 
 const openOn = new WeakMap<Socket, Set<() => void>>();
 
-/** Calls back once the answer is sent whole, or its connection has ended: an answer that waits for its turn hears nothing of that. */
+/**
+ * Calls `report` once the whole answer is sent or its connection has ended. A pipelined answer that
+ * waits for its turn does not emit `close` in the second case.
+ */
 function onceOver(req: Request, res: Response, report: () => void): void {
   const { socket } = req;
   let open = openOn.get(socket);
   if (!open) {
     const waiting = new Set<() => void>();
-    // One listener for a connection, however many requests it carries.
+    // One listener per connection, however many requests it carries.
     socket.once('close', () => {
       for (const over of waiting) over();
     });
@@ -25,10 +28,12 @@ function onceOver(req: Request, res: Response, report: () => void): void {
   res.once('close', over);
 }
 
-/** One line a request, with the route's pattern and never the query, the headers or the body. */
+/**
+ * Logs one line per request, with the route's pattern and never the query, the headers or the body.
+ */
 export function requestLog({ logger, metrics }: Pick<Deps, 'logger' | 'metrics'>): RequestHandler {
-  // These lines hold the fields named below and nothing else: to look for secrets in them would take longer
-  // than to write them.
+  // These lines hold only the fields below. Searching them for secrets would take longer than
+  // writing them.
   const lines = logger.child({}, { redact: [] });
   return (req, res, next) => {
     const startedAt = process.hrtime.bigint();

@@ -3,7 +3,7 @@ import { AppError } from '../errors';
 import type { Permission } from '../permissions';
 import { contextOf, depsOf, principalOf } from './request';
 
-/** Passes staff who hold the permission in the tenant they are signed in to; a refusal is recorded. */
+/** Admits staff with the permission in their current tenant; a refusal is recorded. */
 export function requirePermission(permission: Permission): RequestHandler {
   return async (req, _res, next) => {
     const principal = principalOf(req);

@@ -4,19 +4,22 @@ import type { Guard } from '../routeTable';
 import { assertStepUp, toAct } from '../security';
 import { contextOf, depsOf, principalOf } from './request';
 
-/** Works with `NODE_ENV=test` alone; in any other mode the header does nothing. */
+/** Works only with `NODE_ENV=test`; in any other mode the header is ignored. */
 const TEST_BYPASS = 'x-stepup-test-bypass';
 
 export interface StepUpOptions {
-  /** How old the proof may be, in seconds; 600 unless the tenant's policy says otherwise. */
+  /** The greatest age of the proof in seconds; 600 unless the tenant's policy has another value. */
   windowSec?: number;
-  /** The proof is for this very request (method, route, target, body), and used up by it. */
+  /** The proof is for exactly this request (method, route, target, body), which consumes it. */
   act?: boolean;
-  /** Somebody without a factor passes without a proof: there is nothing to prove the first one with. */
+  /**
+   * A person without a factor passes without a proof, because the first factor has nothing to be
+   * proven with.
+   */
   firstFactor?: boolean;
 }
 
-/** The request as one act; the body was parsed before, unchecked. */
+/** Returns the act of a request; its body was parsed before, but not validated. */
 const actOf = (req: Request) =>
   toAct({
     method: req.method,
@@ -27,10 +30,10 @@ const actOf = (req: Request) =>
   });
 
 /**
- * Guards a route with a fresh step-up for one purpose in this session. It stands behind `authenticate` and
- * `requirePermission`: tenant, then permission, then step-up.
- * @param options seconds, or more; with `act` the body is read before this guard, and the route's action spends the proof
- *   with `withProof`
+ * Guards a route with a fresh step-up for one purpose in this session. Put it after `authenticate`
+ * and `requirePermission`: tenant, then permission, then step-up.
+ * @param options the greatest age of the proof in seconds, or an object; with `act` the body is
+ * parsed before this guard, and the route's action consumes the proof with `withProof`
  */
 export function requireStepUp(purpose: StepUpPurpose, options: number | StepUpOptions = {}): Guard {
   const { windowSec, act, firstFactor } =

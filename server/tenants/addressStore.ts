@@ -7,7 +7,7 @@ export interface StoredAddress {
   email: string;
 }
 
-/** People whose address is not known to be in its normal form, in the order of their ids. */
+/** Lists people whose address is not known to be in its normal form, ordered by id. */
 export async function listUnnormalized(
   db: Db,
   { after, limit }: { after: string | undefined; limit: number },
@@ -20,7 +20,7 @@ export async function listUnnormalized(
     .limit(limit);
 }
 
-/** Notes that these addresses are in their normal form, as far as they are still the ones that were read. */
+/** Marks these addresses as normal, unless they have changed since they were read. */
 export async function markNormalized(db: Db, read: readonly StoredAddress[]): Promise<void> {
   if (read.length === 0) return;
   const pairs = read.map(({ userId, email }) => sql`(${userId}::uuid, ${email})`);
@@ -31,7 +31,7 @@ export async function markNormalized(db: Db, read: readonly StoredAddress[]): Pr
 }
 
 /**
- * Gives a person another address, if theirs is still the one that was read.
+ * Replaces a person's address, if it is still the one that was read.
  * @returns false if it changed in the meantime
  * @throws the driver's unique violation if somebody else has the address
  */
@@ -47,7 +47,7 @@ export async function replaceAddress(
   return rows.length === 1;
 }
 
-/** The people who have one of these addresses, exactly as they are stored. */
+/** Returns the ids of the people with one of these stored addresses (exact match), by address. */
 export async function findByAddresses(
   db: Db,
   emails: readonly string[],
@@ -68,7 +68,7 @@ export interface MembershipOfUser {
   status: string;
 }
 
-/** The memberships of these people, in all tenants. */
+/** Lists the memberships of these people in all tenants. */
 export async function listMembershipsOf(
   db: Db,
   userIds: readonly string[],

@@ -8,7 +8,8 @@ import { listMembershipsOf, replaceAddress } from './addressStore';
 type Details = Extract<AuditEvent, { action: 'STAFF_EMAIL_CHANGED' }>['details'];
 
 /**
- * Gives a person another address and records it in the log of each tenant in which they are staff.
+ * Replaces a person's address and records it in the audit log of each tenant in which they are
+ * staff.
  * @param change the address as it was read, and the new one in its normal form
  * @returns false if the address changed in the meantime; nothing is recorded then
  * @throws the driver's unique violation if somebody else has the new address
@@ -32,7 +33,7 @@ export async function changeEmail(
   return true;
 }
 
-/** As {@link changeEmail}, for an operator, in a transaction of its own. */
+/** Runs {@link changeEmail} for an operator, in its own transaction. */
 export const renameStaff = (
   deps: Pick<Deps, 'db'>,
   ctx: RequestContext,

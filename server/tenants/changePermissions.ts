@@ -7,7 +7,7 @@ import type { StaffIds } from './changeStaffStatus';
 import { staffInput } from './createStaff';
 import { lockStaffMember, updatePermissions } from './store';
 
-/** All of them, or what is to change of those there are. */
+/** Either the complete new list, or changes to the existing one. */
 export type PermissionChange = { set: string[] } | { add: string[]; remove: string[] };
 
 export interface ChangedPermissions {
@@ -25,10 +25,12 @@ function apply(change: PermissionChange, before: string[]): string[] {
 }
 
 /**
- * Changes what a staff member may do. Each request reads it anew, so the next one is judged by it already.
- * @returns both lists, in order; where they are alike nothing is changed or recorded
- * @throws UnknownPermissionError if the change gives one that does not exist; one that somebody has already may stay or go.
- *   ZodError for more than 200 of them. AppError NOT_FOUND if the tenant has no such staff member
+ * Changes the permissions of a staff member. Each request reads them again, so the change applies
+ * from the next request on.
+ * @returns both lists, sorted; if they are equal, nothing is changed or recorded
+ * @throws UnknownPermissionError if the change adds a permission that does not exist (an unknown
+ * one that the member already has may stay or be removed). ZodError for more than 200 permissions.
+ * AppError NOT_FOUND if the tenant has no such staff member
  */
 export async function changePermissions(
   deps: Pick<Deps, 'db'>,

@@ -13,10 +13,10 @@ export interface StaffIds {
 type Via = 'api' | 'operator';
 
 /**
- * Takes a staff member's access to this tenant away: sessions and refresh tokens end with it, and their very next request
- * is refused, on every node. Other memberships of the person stay.
- * @returns false where they are disabled already: then nothing is changed or recorded
- * @throws AppError NOT_FOUND where the tenant has no such staff member
+ * Ends a staff member's access to this tenant: their sessions and refresh tokens end, and their
+ * next request is refused on every node. The person's other memberships stay.
+ * @returns false if they are already disabled; nothing is changed or recorded then
+ * @throws AppError NOT_FOUND if the tenant has no such staff member
  */
 export async function disableStaff(
   deps: Pick<Deps, 'db' | 'schemaGuard' | 'riskFacts'>,
@@ -29,7 +29,8 @@ export async function disableStaff(
       const staff = await lockStaffMember(tx, tenantId, staffId);
       if (!staff) throw new AppError('NOT_FOUND');
       if (staff.status === 'disabled') return false;
-      // The event first, and one clock for both: what ended because of it must not look as if it had ended before.
+      // Record the event first, and use one clock for both, so that the ended sessions do not
+      // appear to have ended before it.
       await recordAudit(tx, ctx, {
         action: 'STAFF_DISABLED',
         outcome: 'success',
@@ -47,10 +48,10 @@ export async function disableStaff(
 }
 
 /**
- * Lets a disabled staff member in again, with the permissions and factors that they had. Nothing that ended comes back:
- * they sign in anew.
- * @returns false where they are not disabled: then nothing is changed or recorded
- * @throws AppError NOT_FOUND where the tenant has no such staff member
+ * Enables a disabled staff member again, with the permissions and factors that they had. Ended
+ * sessions stay ended: the person must sign in again.
+ * @returns false if they are not disabled; nothing is changed or recorded then
+ * @throws AppError NOT_FOUND if the tenant has no such staff member
  */
 export async function enableStaff(
   deps: Pick<Deps, 'db'>,

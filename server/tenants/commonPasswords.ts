@@ -1,6 +1,7 @@
 /**
- * Whole passwords of eight characters and more that head every published list of leaked ones, and what
- * people make of this product's name. Compared without case; a part of a longer password is no match.
+ * Complete passwords of eight characters or more: the top of every published list of leaked
+ * passwords, and variants of this product's name. The comparison ignores case; a longer password
+ * that contains one is not a match.
  */
 const COMMON = new Set(
   `password password1 password12 password123 password1234 password12345 passw0rd p@ssw0rd p@ssword
@@ -20,7 +21,7 @@ const COMMON = new Set(
   gatehouse gatehouse1 gatehouse123 gatehousegatehouse gatehousepassword`.split(/\s+/),
 );
 
-/** Whether this is, as a whole, one of the passwords that guessers try first. */
+/** Returns whether the whole password is one of those that attackers try first. */
 export function isCommonPassword(password: string): boolean {
   const folded = password.normalize('NFKC').toLowerCase();
   return COMMON.has(folded) || /^(.)\1*$/u.test(folded);

@@ -8,7 +8,10 @@ import { UnknownPermissionError, unknownPermissions } from '../permissions';
 import { isCommonPassword } from './commonPasswords';
 import { findUserByEmail, insertStaff, insertUserIfNew } from './store';
 
-/** NIST SP 800-63B-4 3.1.1.2: 8 characters where a second factor is enrolled, else the configured 15. */
+/**
+ * NIST SP 800-63B-4 3.1.1.2: 8 characters if a second factor is enrolled, otherwise the configured
+ * 15.
+ */
 const MIN_PASSWORD_WITH_FACTOR = 8;
 const MAX_PASSWORD = 1024;
 
@@ -20,9 +23,9 @@ export const staffInput = z.object({
 });
 
 /**
- * Refuses a new password that is too short, too long or commonly used (NIST SP 800-63B-4 3.1.1.2). Length
- * is counted in code points after normalisation; nothing else is asked of it.
- * @returns a plain sentence, or undefined for a password that may be used
+ * Refuses a new password that is too short, too long or commonly used (NIST SP 800-63B-4 3.1.1.2).
+ * Length is counted in code points after normalisation; there are no other rules.
+ * @returns a sentence for the user, or undefined if the password may be used
  */
 export function objectionToPassword(
   deps: Pick<Deps, 'config'>,
@@ -37,7 +40,10 @@ export function objectionToPassword(
   return undefined;
 }
 
-/** Whether the person is known is not as the caller believed; `message` is a plain sentence. */
+/**
+ * The person exists although the caller expected a new one, or the other way round; `message` is a
+ * sentence for the user.
+ */
 export class KnownPersonError extends Error {
   constructor(message: string) {
     super(message);
@@ -48,9 +54,10 @@ export class KnownPersonError extends Error {
 type NewStaff = z.input<typeof staffInput> & { tenantId: string };
 
 /**
- * Makes a new person, with a password, a staff member of a tenant.
- * @throws KnownPersonError if somebody has this address already: their password would stay, and this one be lost.
- *   UnknownPermissionError; ZodError; the driver's unique violation if they are staff of this tenant already
+ * Creates a new person with a password, and makes them a staff member of a tenant.
+ * @throws KnownPersonError if somebody already has this address: they would keep their password,
+ * and the given one would be lost. UnknownPermissionError; ZodError; the driver's unique violation
+ * if they are staff of this tenant already
  */
 export async function createStaff(
   deps: Pick<Deps, 'random' | 'clock'>,
@@ -70,7 +77,7 @@ export async function createStaff(
     createdAt: now,
   });
   const staffId = await addMembership(deps, tx, ctx, { ...input, userId }, via);
-  // After the membership was refused to somebody who has one: that sentence says more.
+  // After the membership was added: if they are staff already, its error is more precise.
   if (!userCreated) {
     throw new KnownPersonError(
       `'${email}' is a person with a password already, and the given one would not be used: give no password, and --existing. Nothing was changed.`,
@@ -80,9 +87,10 @@ export async function createStaff(
 }
 
 /**
- * Makes somebody who is staff elsewhere a staff member of this tenant too. They keep the password they have.
- * @throws KnownPersonError if nobody has this address. UnknownPermissionError; ZodError; the driver's unique violation
- *   if they are staff of this tenant already
+ * Makes a person who is staff elsewhere a staff member of this tenant too. They keep their
+ * password.
+ * @throws KnownPersonError if nobody has this address. UnknownPermissionError; ZodError; the
+ * driver's unique violation if they are staff of this tenant already
  */
 export async function createStaffOfExisting(
   deps: Pick<Deps, 'random' | 'clock'>,

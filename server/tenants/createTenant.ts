@@ -24,7 +24,8 @@ export const tenantInput = z.object({
 
 /**
  * Creates a tenant.
- * @throws ZodError; the driver's unique violation where the slug is taken
+ * @returns the tenant's id
+ * @throws ZodError; the driver's unique violation if the slug is taken
  */
 export async function createTenant(
   deps: Pick<Deps, 'random' | 'clock'>,

@@ -19,7 +19,10 @@ interface Deviation extends StoredAddress {
   normal: string | null;
 }
 
-/** Goes through everybody who is not marked, in batches. @returns those whose stored address is not the normal form */
+/**
+ * Reads everybody who is not marked, in batches.
+ * @returns those whose stored address is not the normal form
+ */
 async function findDeviations(
   db: Db,
   fine: (batch: readonly StoredAddress[]) => Promise<void>,
@@ -36,7 +39,7 @@ async function findDeviations(
   }
 }
 
-/** The normal forms that more than one of these rows would take. */
+/** Finds the normal forms that more than one of these rows would get. */
 function findContested(deviations: readonly Deviation[]): ReadonlySet<string | null> {
   const seen = new Set<string | null>();
   const contested = new Set<string | null>();
@@ -45,10 +48,11 @@ function findContested(deviations: readonly Deviation[]): ReadonlySet<string | n
 }
 
 /**
- * Brings stored addresses into their one normal form. It can run at any time, on several nodes at once, and again: an
- * address changes only if it is still the one that was read. Two people whose addresses have the same normal form are
- * never merged, and none of them is chosen: their rows stay as they are, for an operator to rename.
- * @returns how many addresses were rewritten, and how many rows stay as they are
+ * Rewrites stored addresses to their normal form. It can run at any time, on several nodes at once,
+ * and repeatedly: an address changes only if it is still the one that was read. Two people whose
+ * addresses have the same normal form are never merged, and neither is preferred: both rows stay
+ * unchanged until an operator renames them.
+ * @returns how many addresses were rewritten, and how many rows stay unchanged
  */
 export async function normalizeAddresses(
   deps: Pick<Deps, 'db'>,
@@ -67,14 +71,17 @@ export async function normalizeAddresses(
       );
       if (done) changed += 1;
     } catch (error) {
-      // Somebody has this address in its normal form already.
+      // Somebody already has this address in its normal form.
       if (databaseFault(error) !== 'unique_violation') throw error;
     }
   }
   return { changed, left: deviations.length - changed };
 }
 
-/** How many people are stored with an address that is not its normal form, among the first few that are not marked. */
+/**
+ * Counts people whose stored address is not in its normal form, among the first batch of unmarked
+ * rows.
+ */
 export async function countDeviations(deps: Pick<Deps, 'db'>): Promise<number> {
   const rows = await listUnnormalized(deps.db, { after: undefined, limit: BATCH });
   return rows.filter(({ email }) => normalizeEmail(email) !== email).length;
@@ -85,12 +92,18 @@ export interface AddressCollision {
   email: string;
   /** Null if no mail can reach the stored address. */
   normalForm: string | null;
-  /** The others who have the same address: the one who signs in by it, or rows that wait for a name as this one does. */
+  /**
+   * Other people with the same address: the one who signs in with it, and other rows that wait for
+   * a rename.
+   */
   sameAs: string[];
   memberships: { tenant: string; staffId: string; status: string }[];
 }
 
-/** Lists the people who cannot sign in until an operator renames them, and why. Changes nothing. */
+/**
+ * Lists the people who cannot sign in until an operator renames them, with the reason. It changes
+ * nothing.
+ */
 export async function listCollisions(deps: Pick<Deps, 'db'>): Promise<AddressCollision[]> {
   const deviations = await findDeviations(deps.db, () => Promise.resolve());
   const forms = deviations.flatMap(({ normal }) => normal ?? []);

@@ -11,11 +11,12 @@ import { replacePassword } from './store';
 type SetDeps = NoticeDeps & Pick<Deps, 'db' | 'schemaGuard' | 'riskFacts'>;
 
 /**
- * Gives the person behind a membership another password. One password opens every tenant of theirs: so their sessions
- * end in all of them, and with them what waits for a proof and each login that has checked the old password but has not
- * opened its session yet. An expired password is replaced by one that works; a proof that their next login owes stays due.
- * @param passwordHash of a password that {@link objectionToPassword} has nothing against
- * @returns how many memberships they have
+ * Sets a new password for the person behind a membership. One password is valid in every tenant of
+ * the person, so their sessions end in all of them, with pending proofs and any login that has
+ * checked the old password but not yet opened its session. An expired password is replaced by a
+ * valid one; a proof that the next login owes stays due.
+ * @param passwordHash the hash of a password that {@link objectionToPassword} has accepted
+ * @returns how many memberships the person has
  * @throws AppError NOT_FOUND if the tenant has no such staff member
  */
 export async function setPassword(
@@ -30,7 +31,7 @@ export async function setPassword(
       const all = await listMemberships(tx, own, null);
       if (all.length === 0) throw new AppError('NOT_FOUND');
       for (const { tenantId, staffId } of all) {
-        // The event first: what ended because of it must not look as if it had ended before.
+        // Record the event first, so that the ended sessions do not appear to have ended before it.
         await recordAudit(tx, ctx, {
           action: 'PASSWORD_SET',
           outcome: 'success',

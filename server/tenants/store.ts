@@ -12,7 +12,7 @@ export async function findTenantBySlug(db: Db, slug: string) {
   return row;
 }
 
-/** Every tenant, by slug, with how many staff members it has. */
+/** Lists all tenants, ordered by slug, with the number of their staff members. */
 export async function listTenants(db: Db) {
   const { id, slug, name, status, createdAt } = tenants;
   return db
@@ -28,7 +28,7 @@ export async function hasAnyTenant(db: Db): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** @returns the id of the person with this e-mail: the new one, or the one who was there */
+/** @returns the id of the person with this e-mail address, new or existing */
 export async function insertUserIfNew(
   tx: Tx,
   row: typeof users.$inferInsert,
@@ -86,7 +86,7 @@ export const findStaffByEmail = (db: Db, tenantId: string, email: string) =>
 export const findStaffById = (db: Db, tenantId: string, staffId: string) =>
   findStaff(db, tenantId, eq(tenantStaff.id, staffId));
 
-/** A membership as an operator sees it: no secret, and nothing of other tenants. */
+/** Reads a membership for an operator: no secrets, and nothing of other tenants. */
 export async function readMembership(db: Db, tenantId: string, staffId: string) {
   const [row] = await db
     .select({
@@ -114,8 +114,9 @@ const ofStaff = (tenantId: string, staffId: string) =>
   and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId));
 
 /**
- * One changes a staff member at a time. No stronger lock: a refresh holds its session while it references this row, and
- * whoever ends sessions would wait for it the other way round.
+ * Locks a staff member, so that changes happen one at a time. A stronger lock would deadlock: a
+ * refresh holds its session while it references this row, and ending sessions takes the two locks
+ * in the opposite order.
  */
 export async function lockStaffMember(
   tx: Tx,
@@ -131,7 +132,7 @@ export async function lockStaffMember(
   return row;
 }
 
-/** @returns when, by the clock that audit events are dated with */
+/** @returns the time, by the database clock that also dates audit events */
 export async function markDisabled(tx: Tx, tenantId: string, staffId: string): Promise<Date> {
   const [row] = await tx
     .update(tenantStaff)
@@ -159,8 +160,8 @@ export async function updatePermissions(
 }
 
 /**
- * Gives the person behind a membership another password, which has not expired. Two changes never have the same time: by
- * it one password is told from the next.
+ * Sets a new, unexpired password for the person behind a membership. The time of a change is always
+ * later than the one before, because it distinguishes one password from the next.
  */
 export async function replacePassword(
   tx: Tx,
