@@ -4,20 +4,20 @@ import { isAbsolute } from 'node:path';
 import { objectionsToWebhook, webhookSink } from './webhookSettings';
 import type { Webhook } from './webhookSettings';
 
-/** An append-only file of signed heads. */
+/** An append-only file for signed checkpoints. */
 export interface CheckpointFile {
-  /** Names it among all nodes: the machine, and the path there. */
+  /** Identifies the file among all nodes: the machine, and the path on it. */
   readonly sink: string;
   readonly path: string;
 }
 
-/** Where signed heads of the audit log go besides the database. */
+/** The destinations of signed checkpoints outside the database. */
 export interface CheckpointSettings {
   readonly file: CheckpointFile | undefined;
   readonly webhook: Webhook | undefined;
 }
 
-/** The settings as they stand in the environment. */
+/** The raw settings from the environment. */
 interface CheckpointEnvironment {
   NODE_ENV: string;
   AUDIT_CHECKPOINT_FILE?: string | undefined;
@@ -33,12 +33,12 @@ function namesFile(path: string): boolean {
   try {
     return !isFolder(path);
   } catch {
-    // What keeps it from being looked at now may be mended later: it is tried again and again.
+    // If the path cannot be read now, the fault may be temporary, and delivery is retried.
     return true;
   }
 }
 
-/** @returns one plain sentence for each setting that is wrong; none repeats a value, which may be a secret */
+/** @returns one sentence for each invalid setting; none repeats a value, which may be a secret */
 export function objectionsToCheckpoints(env: CheckpointEnvironment): string[] {
   const problems: string[] = [];
   const {
@@ -56,7 +56,7 @@ export function objectionsToCheckpoints(env: CheckpointEnvironment): string[] {
   ];
 }
 
-/** Reads settings to which {@link objectionsToCheckpoints} has none; what is not set is undefined. */
+/** Reads settings that {@link objectionsToCheckpoints} has accepted; unset ones are undefined. */
 export function readCheckpointSettings(env: CheckpointEnvironment): CheckpointSettings {
   const { AUDIT_CHECKPOINT_FILE: path, AUDIT_CHECKPOINT_WEBHOOK: url } = env;
   const token = env.AUDIT_CHECKPOINT_WEBHOOK_TOKEN;
@@ -66,7 +66,7 @@ export function readCheckpointSettings(env: CheckpointEnvironment): CheckpointSe
   };
 }
 
-/** A file is a machine's own: nodes on several machines each keep one. */
+/** Builds a file sink. The machine is part of its name, because each machine keeps its own file. */
 export const fileSink = (path: string, machine = hostname()): CheckpointFile => ({
   sink: `file:${machine}:${path}`,
   path,

@@ -2,24 +2,28 @@ import ipaddr from 'ipaddr.js';
 
 type Address = ReturnType<typeof ipaddr.parse>;
 
-/** How much of ::ffff:0:0/96 comes before the IPv4 address. */
+/** The bits of ::ffff:0:0/96 before the IPv4 address. */
 const MAPPED_BITS = 96;
 
 /**
- * Strictly: ipaddr.js reads `10.1` as 10.0.0.1 and 010.0.0.1 as 8.0.0.1, which are slips in a list and tricks in a header.
+ * Stricter than ipaddr.js, which reads `10.1` as 10.0.0.1 and 010.0.0.1 as 8.0.0.1. These are
+ * mistakes in a list and attacks in a header.
  */
 const isWritten = (text: string): boolean =>
   text.includes(':') ? ipaddr.IPv6.isValid(text) : ipaddr.IPv4.isValidFourPartDecimal(text);
 
-/** A port after an IPv4 address, also a mapped one, or after brackets; a lone IPv6 address has no place for one. */
+/**
+ * Matches a port after an IPv4 address, also an IPv4-mapped one, or after brackets. An IPv6 address
+ * without brackets cannot have one.
+ */
 const WITH_PORT = /^(?:\[(?<bracketed>[^[\]]+)\]|(?<plain>.*\d\.\d+))(?::\d{1,5})?$/;
-/** RFC 4007 11: which interface of the sender's own host, so it says nothing here. */
+/** RFC 4007 11: the zone names an interface of the sender's host, so it means nothing here. */
 const ZONE = /%[^%]*$/;
 
 /**
- * Reads one address as sockets, proxies and headers write it, and returns its one canonical form: without port, brackets
- * and zone, a mapped IPv4 address as the IPv4 address that it is.
- * @returns null for text that is no address
+ * Reads one address as sockets, proxies and headers write it. It removes port, brackets and zone,
+ * and turns an IPv4-mapped address into IPv4.
+ * @returns the canonical form, or null if the text is not an address
  */
 export function readAddress(text: string | null | undefined): string | null {
   const written = text?.trim() ?? '';
@@ -29,7 +33,8 @@ export function readAddress(text: string | null | undefined): string | null {
 }
 
 /**
- * Reads an address or a CIDR range of a setting or a list; a range of mapped IPv4 addresses is one of IPv4.
+ * Reads an address or a CIDR range from a setting or a list; a range of IPv4-mapped addresses
+ * becomes an IPv4 range.
  * @returns the address, and how many of its bits count
  */
 export function readRange(text: string): [Address, number] | undefined {
@@ -43,7 +48,7 @@ export function readRange(text: string): [Address, number] | undefined {
     : [address, bits - MAPPED_BITS];
 }
 
-/** @param address in the form of {@link readAddress} */
+/** @param address in the form that {@link readAddress} returns */
 export function isInRange(address: string, [base, bits]: [Address, number]): boolean {
   const parsed = ipaddr.parse(address);
   return parsed.kind() === base.kind() && parsed.match([base, bits] as [ipaddr.IPv4, number]);

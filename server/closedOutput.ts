@@ -1,14 +1,15 @@
-/** The reader has gone: as in `| head -1`, that is no fault of anybody. */
+/** The reader has closed the pipe, as in `| head -1`. This is not a fault. */
 const CLOSED = ['EPIPE', 'EOF', 'ERR_STREAM_DESTROYED'];
 
 /**
- * Has a command end in order if its output cannot be written. If the reader has closed the pipe, nothing is said, and the exit code stays
- * that of what the command has done or found. If the output is lost, as on a full disk, that is one sentence and an exit code.
+ * Makes a command end cleanly if its output cannot be written. If the reader has closed the pipe,
+ * nothing is printed, and the exit code still describes what the command did. If the output is
+ * lost, for example on a full disk, the command prints one sentence and exits with `failure`.
  * @param failure the exit code of a command whose output is lost
  */
 export function guardOutput(failure: number): void {
   const { stdout, stderr } = process;
-  // Without a listener, an error of a stream is an uncaught exception and a stack trace.
+  // Without a listener, a stream error is an uncaught exception with a stack trace.
   stderr.on('error', () => undefined);
   stdout.on('error', ({ code = 'nothing' }: NodeJS.ErrnoException) => {
     if (CLOSED.includes(code)) return;

@@ -16,7 +16,7 @@ import { findUnknownSettings } from './unknownSettings';
 import { databasePooler } from './poolerSettings';
 import { findWebauthnProblems, readWebauthn } from './webauthnSettings';
 
-/** A setting is missing or wrong: `problems` holds one plain sentence for each. */
+/** A setting is missing or invalid: `problems` holds one sentence for each. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
     super(problems.join('\n'));
@@ -41,7 +41,7 @@ const flag = () =>
       .transform((value) => (value === undefined ? undefined : value === 'true' || value === '1')),
   );
 
-/** OWASP Password Storage Cheat Sheet: the argon2id floor is m = 19 MiB, t = 2, p = 1. */
+/** OWASP Password Storage Cheat Sheet: the minimum for argon2id is m = 19 MiB, t = 2, p = 1. */
 const ARGON2_FLOOR = { memoryKib: 19_456, timeCost: 2 };
 const DAY_SEC = 86_400;
 
@@ -76,7 +76,8 @@ export const settings = z.object({
   KEEP_ALIVE_TIMEOUT_SEC: integer(75, 1, 3600),
   DRAIN_DELAY_SEC: optionalInteger(0, 300),
   CORS_ORIGINS: text(),
-  // The same on every node, whatever its port: a token of one must be good at all.
+  // The same on every node, whatever its port, because each node must accept the tokens of the
+  // others.
   JWT_ISSUER: z.preprocess(emptyIsUnset, z.string().default('urn:gatehouse')),
   JWT_AUDIENCE: z.preprocess(emptyIsUnset, z.string().default('gatehouse')),
   JWT_SIGNING_KEY: text(),
@@ -105,7 +106,7 @@ export const settings = z.object({
   WEBAUTHN_ORIGINS: text(),
   ARGON2_MEMORY_KIB: integer(65_536, 8, 4_194_304),
   ARGON2_TIME_COST: integer(3, 1, 100),
-  // One thread of libuv's four stays free for files and compression.
+  // One of libuv's four threads stays free for files and compression.
   HASH_CONCURRENCY: integer(Math.min(3, availableParallelism()), 1, 64),
   HASH_QUEUE_LIMIT: integer(96, 1, 10_000),
   ANOMALY_TIMEOUT_MS: integer(250, 1, 5000),
@@ -117,7 +118,7 @@ export const settings = z.object({
   CHALLENGES_KEEP_DAYS: integer(30, 1, 3650),
   METRICS_TOKEN: text(),
   SMTP_URL: text(),
-  // Three times as long must stay below what a node's claim on a mail lasts.
+  // Three times this timeout must stay shorter than a node's claim on a mail.
   SMTP_TIMEOUT_MS: integer(10_000, 100, 20_000),
   MAIL_FROM: text(),
   PUBLIC_URL: text(),
@@ -158,7 +159,7 @@ function wrongSettings(env: Settings): string[] {
   }
   const objection = env.DATABASE_URL && objectionToDatabaseUrl(env.DATABASE_URL);
   if (objection) problems.push(objection);
-  // Semantic Versioning 2.0.0, clause 10: what may follow the plus.
+  // Semantic Versioning 2.0.0, clause 10: the characters allowed after the plus.
   if (env.RELEASE && !/^[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/.test(env.RELEASE)) {
     problems.push('RELEASE may hold letters, digits, hyphens and dots.');
   }
@@ -191,7 +192,7 @@ const webauthnOf = (env: Settings) => ({
   port: env.PORT,
 });
 
-/** The folder that holds package.json, whether this runs from `server/` or from `dist/server/`. */
+/** Returns the folder of package.json, whether this runs from `server/` or from `dist/server/`. */
 export function findProjectRoot(): string {
   let folder = __dirname;
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
@@ -232,7 +233,7 @@ function buildConfig(env: Settings) {
     clientFile: join(root, 'dist', 'client', 'gatehouse.js'),
     verifierDir: join(root, 'dist', 'verifier'),
     migrateOnBoot: env.MIGRATE_ON_BOOT ?? !production,
-    // Like migrating: by itself where somebody develops, on purpose where it is in earnest.
+    // As with migrations, the default is lenient in development, and strict in production.
     schemaGuard: env.SCHEMA_GUARD ?? (production ? ('enforce' as const) : ('warn' as const)),
     schemaKnownRoles: splitNames(env.SCHEMA_KNOWN_ROLES),
     allowOwnerRole: env.ALLOW_OWNER_ROLE ?? false,
@@ -281,16 +282,17 @@ const splitNames = (value: string | undefined): string[] =>
 
 export type Config = Readonly<
   ReturnType<typeof buildConfig> & {
-    /** A sentence for each setting that looks like ours and is none. */
+    /** One sentence for each setting that looks like one of ours but is not. */
     unknownSettings: readonly string[];
   }
 >;
 
-/** A config whose database and secrets are known: what {@link createDeps} needs. */
+/** A config with a database URL and secrets, as {@link createDeps} needs it. */
 export type ReadyConfig = Config & { databaseUrl: string; secrets: Secrets };
 
 /**
- * Adds the settings of `.env` in the working directory to the environment. A program calls it first.
+ * Adds the settings of `.env` in the working directory to the environment. Call it at the start of
+ * a program.
  * @throws ConfigError if the file cannot be read or used
  */
 export function readEnvironmentFile({ env, cwd }: Pick<NodeJS.Process, 'env' | 'cwd'>): void {
@@ -303,16 +305,19 @@ export function readEnvironmentFile({ env, cwd }: Pick<NodeJS.Process, 'env' | '
 
 const faultsOf = (data: Settings) => [...missingSettings(data), ...wrongSettings(data)];
 
-/** What else is wrong if some settings cannot be read, so that a start names all faults at once. */
+/**
+ * Finds the remaining faults if some settings cannot be parsed, so that one start reports all of
+ * them.
+ */
 function furtherFaults(env: NodeJS.ProcessEnv, { issues }: z.ZodError): string[] {
   const unread = new Set(issues.map(({ path }) => String(path[0])));
-  // What the others must be depends on it.
+  // The rules for the other settings depend on NODE_ENV.
   if (unread.has('NODE_ENV')) return [];
   const rest = settings.safeParse(
     Object.fromEntries(Object.entries(env).filter(([name]) => !unread.has(name))),
   );
   if (!rest.success) return [];
-  // One that was held against the default of an unread setting is none.
+  // Skip faults that compare with the default of an unparsed setting.
   const isAboutUnread = (problem: string) =>
     (problem.match(/\b[A-Z][A-Z0-9_]+\b/g) ?? []).some((name) => unread.has(name));
   return faultsOf(rest.data).filter((problem) => !isAboutUnread(problem));
@@ -320,9 +325,9 @@ function furtherFaults(env: NodeJS.ProcessEnv, { issues }: z.ZodError): string[]
 
 /**
  * Reads every setting from the environment, once.
- * @param env the environment; `process.env` unless a test gives another
+ * @param env the environment; `process.env` unless a test passes another one
  * @returns the frozen settings; `databaseUrl` and `secrets` are undefined in embedded mode
- * @throws ConfigError naming every missing or wrong setting in one plain sentence each
+ * @throws ConfigError with one sentence for each missing or invalid setting
  */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const parsed = settings.safeParse(env);
@@ -330,14 +335,14 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const problems = parsed.success
     ? faultsOf(parsed.data)
     : [...parsed.error.issues.map(describeSettingFault), ...furtherFaults(env, parsed.error)];
-  // A setting that is missing may be there under a misspelt name.
+  // A missing setting may be present under a misspelt name.
   if (!parsed.success || problems.length > 0) throw new ConfigError([...problems, ...unknown]);
   return Object.freeze({ ...buildConfig(parsed.data), unknownSettings: unknown });
 }
 
 /**
- * Asserts that the database and the secrets are known.
- * @throws ConfigError where only a starting server would supply them
+ * Asserts that the database URL and the secrets are set.
+ * @throws ConfigError if only a starting server would supply them
  */
 export function requireReady(config: Config): ReadyConfig {
   const { databaseUrl, secrets } = config;

@@ -5,58 +5,62 @@ export interface Principal {
   readonly staffId: string;
   /** Null for a token issued while `user_sessions` was missing. */
   readonly sessionId: string | null;
-  /** What the token's `sid` says: the session's id, or the token family's where there is no session. */
+  /** The token's `sid`: the session's id, or the token family's if there is no session. */
   readonly sid: string;
   readonly sessionVersion: number;
   readonly permissions: readonly string[];
   readonly email: string;
   readonly tenant: { readonly slug: string; readonly name: string };
-  /** The row's id of a login's challenge that speaks for them in place of a session: they may enrol a factor. */
+  /**
+   * The row id of a login's challenge that identifies them instead of a session: they may only
+   * enrol a factor.
+   */
   readonly enrolsBy?: string;
 }
 
 /**
- * Who acts: a staff id, `operator:<user>@<host>` on the command line, `system` for what the server does by itself, or
- * `anonymous` before anybody is signed in.
+ * The actor of an event: a staff id, `operator:<user>@<host>` for a command, `system` for the
+ * server itself, or `anonymous` before anybody is signed in.
  */
 export type Actor = string;
 
-/** Whether an operator acts, or the server for one: no member of any tenant. */
+/** Returns whether the actor is an operator or the server, and not a member of a tenant. */
 export const isOfOperators = (actor: Actor): boolean =>
   actor === 'system' || actor.startsWith('operator:');
 
-/** What every action and every audit event needs to know of the request that caused it. */
+/** The facts about a request that actions and audit events need. */
 export interface RequestContext {
   readonly correlationId: string;
-  /** The client chose the correlation id: it joins events, and proves nothing. */
+  /** The client chose the correlation id: it links events, but proves nothing. */
   readonly correlationIdFrom?: 'client';
-  /** The operator's own reason, such as the number of a ticket. */
+  /** The operator's own reference, such as a ticket number. */
   readonly ticket?: string;
   readonly tenantId: string | null;
   readonly actor: Actor;
   readonly sessionId: string | null;
-  /** Who connected, for the record; for a decision use {@link clientIp}. */
+  /** The address that connected, for the record; for decisions use {@link clientIp}. */
   readonly ip: string | null;
-  /** A trusted proxy did not say whose request it is, so that `ip` is the proxy's own. */
+  /** A trusted proxy did not send the client's address, so `ip` is the proxy's own. */
   readonly ipOfProxy?: true;
   readonly country: string | null;
   readonly userAgent: string | null;
 }
 
 /**
- * The client's address, if it is known. A proxy that does not say for whom it asks is not taken for the client: everybody
- * behind it would be one, the failures of some would refuse them all, and each would be at home where the others are.
+ * Returns the client's address, if it is known. A proxy that hides its clients must not be taken
+ * for one client: the failures of some would block all of them, and each would look familiar in the
+ * place of the others.
  */
 export const clientIp = (ctx: RequestContext): string | null => (ctx.ipOfProxy ? null : ctx.ip);
 
-/** The current time, injected so that tests move it and never wait. */
+/** The current time, injected so that tests can set it and need not wait. */
 export interface Clock {
   now(): Date;
 }
 
-/** Chance, injected for the same reason. */
+/** The source of randomness, injected for the same reason. */
 export interface Random {
   bytes(size: number): Buffer;
-  /** A UUIDv7 (RFC 9562 5.7): keys sort by time of creation. */
+  /** A UUIDv7 (RFC 9562 5.7): ids sort by time of creation. */
   id(): string;
 }

@@ -24,7 +24,7 @@ import { lockedRoutes, passkeyRoutes, riskRoutes, securityRoutes } from './secur
 import { createTrust } from './trustProxy';
 import { verifyRoutes } from './verify';
 
-/** The audit log, and what proves it. */
+/** The routes of the audit log and its proofs. */
 function auditLogTable(deps: Deps): Route[] {
   const log = auditLogRoutes(deps);
   const mayView = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
@@ -39,7 +39,7 @@ function auditLogTable(deps: Deps): Route[] {
   ];
 }
 
-/** Proofs, and what people prove themselves with. */
+/** The routes of step-ups and factors. */
 function stepUpTable(deps: Deps): Route[] {
   const security = securityRoutes(deps);
   const passkeys = passkeyRoutes(deps);
@@ -63,7 +63,10 @@ function stepUpTable(deps: Deps): Route[] {
   ];
 }
 
-/** The whole API: what is not in this table does not exist. Guards stand in the order they run. */
+/**
+ * The whole API: a route that is not in this table does not exist. Guards are listed in the order
+ * in which they run.
+ */
 export function routeTable(deps: Deps): Route[] {
   const auth = authRoutes(deps);
   const risk = riskRoutes(deps);
@@ -114,7 +117,7 @@ export function routeTable(deps: Deps): Route[] {
     summary: 'This document',
     responses: { 200: 'OpenAPI 3.1' },
     handle(_req, res) {
-      // Rendered once: it never changes, and anybody may ask for it as often as they like.
+      // Rendered once: it never changes, and anybody may request it often.
       rendered ??= Buffer.from(JSON.stringify(describeApi(table, deps.config.version)));
       res.type('json').send(rendered);
     },
@@ -123,7 +126,10 @@ export function routeTable(deps: Deps): Route[] {
   return table;
 }
 
-/** Builds the Express application; it listens nowhere and touches no database until a request comes. */
+/**
+ * Builds the Express application. It does not listen, and it uses no database before the first
+ * request.
+ */
 export function createApp(deps: Deps): Express {
   const app = express();
   app.locals['deps'] = deps;

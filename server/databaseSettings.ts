@@ -1,4 +1,4 @@
-/** Whether a part of a URL can be decoded at all. */
+/** Returns whether a part of a URL can be decoded. */
 function decodes(part: string): boolean {
   try {
     decodeURIComponent(part);
@@ -8,7 +8,7 @@ function decodes(part: string): boolean {
   }
 }
 
-/** As the driver reads it; a URL may leave the host away and name a socket's folder in its query. */
+/** Parses a URL as the driver does: it may have no host and name a socket's folder in its query. */
 function parse(url: string): URL | undefined {
   for (const candidate of [url, url.replace('@/', '@socket/')]) {
     if (URL.canParse(candidate)) return new URL(candidate);
@@ -20,15 +20,16 @@ const ENCODE =
   'percent-encode special characters in its user and password (@ is %40, / is %2F, # is %23, ? is %3F, % is %25).';
 
 /**
- * Looks for a password that was not encoded. A `/`, `?` or `#` in it ends the part of the URL that passwords are read
- * from: then what is left of it would be taken for a path, and the user for a host. The `@` after it gives that away.
+ * Looks for a password that was not percent-encoded. A `/`, `?` or `#` in it ends the authority
+ * part of the URL, so the rest of the password would be read as a path, and the user as a host. The
+ * `@` after it reveals this.
  * @returns a sentence that repeats nothing of the URL, or undefined
  */
 export function objectionToDatabaseUrl(url: string): string | undefined {
   if (!/^postgres(ql)?:\/\//.test(url)) {
     return 'DATABASE_URL must start with postgres:// or postgresql://.';
   }
-  // The driver drops some of these, and encodes others anew.
+  // The driver drops some of these characters and encodes others again.
   if (/[\s\u0000-\u001f\u007f]/.test(url)) {
     return `DATABASE_URL holds a space or a line break: ${ENCODE}`;
   }
@@ -46,10 +47,10 @@ export function objectionToDatabaseUrl(url: string): string | undefined {
 }
 
 /**
- * Writes `verify-full` for the TLS modes that the driver takes for it. It warns of them, because its next version will check
- * less: the certificate is checked today, and goes on being checked. With `uselibpqcompat=true` a mode means what it means
- * in libpq, and stays.
- * @returns the same URL otherwise
+ * Writes `verify-full` for the TLS modes that the driver treats alike. The driver warns about them
+ * because its next version will check less; with `verify-full` the certificate will still be
+ * checked. With `uselibpqcompat=true` a mode has its libpq meaning, and stays.
+ * @returns the URL, otherwise unchanged
  */
 export function spellOutTlsMode(url: string): string {
   if (/[?&]uselibpqcompat=true(?=&|$)/.test(url)) return url;

@@ -57,18 +57,18 @@ import type {
   RiskPolicies,
 } from './security';
 
-/** Everything that is constructed once; functions ask for the parts they need. */
+/** Everything that is constructed once. Functions ask for the parts that they need. */
 export interface Deps {
   config: ReadyConfig;
   logger: Logger;
   metrics: Metrics;
   clock: Clock;
-  /** What `clock` is, unless a test gives another. */
+  /** The same object as `clock`, unless a test passes another clock. */
   nodeClock: NodeClock;
   random: Random;
   keys: KeyRing;
   db: Db;
-  /** Beneath `db`, for prepared hot statements and COPY. */
+  /** The pool beneath `db`, for frequent prepared statements and COPY. */
   pool: Pool;
   schemaGuard: SchemaGuard;
   passwords: PasswordHasher;
@@ -81,28 +81,28 @@ export interface Deps {
   riskBreaker: Breaker;
   riskDecisions: RiskDecisionLog;
   proxyWatch: ProxyWatch;
-  /** Of refused permissions. */
+  /** Records refused permissions. */
   denials: DenialRecorder;
   mail: Mailer;
   sealer: Sealer;
   deliverer: CheckpointDeliverer;
   eventFeed: EventFeed;
-  /** Between the nodes on one database. */
+  /** Sends messages between the nodes on one database. */
   broadcast: Broadcast;
-  /** What any of them, or SQL by hand, has changed. */
+  /** Detects changes made by any node, or by manual SQL. */
   changeWatch: ChangeWatch;
   writeProbe: WriteProbe;
   /** Whether this node is stopping. */
   drain: Drain;
-  /** Settles what is under way and closes every connection. */
+  /** Waits for work in progress and closes every connection. */
   close(): Promise<void>;
 }
 
 const BETWEEN_TIMEOUT_MS = 2000;
 /**
- * The scorer's own connections. If the database is slow, scoring does not hold those that logins need; and no other request,
- * however many come, can make the scorer wait for one. Histories and policies are read by two statements each at a time, so
- * that these four are always enough.
+ * The scorer has its own connections: a slow database must not let scoring hold the connections
+ * that logins need, and other requests must not make the scorer wait. Histories and policies are
+ * read by at most two statements each at a time, so four are always enough.
  */
 const RISK_POOL_SIZE = 4;
 
@@ -133,7 +133,7 @@ function openDatabases(
       reserved: true,
       onIdleError,
     }),
-    // Of one connection: what the nodes tell each other waits for no request.
+    // One connection of its own, so that messages between nodes never wait for requests.
     between: connect({
       url,
       poolSize: 1,
@@ -175,7 +175,7 @@ function openBroadcast(
   });
 }
 
-/** What seals the audit log, and what carries it out of the database. */
+/** Creates the services that seal the audit log and deliver it outside the database. */
 function openAuditLog(
   config: ReadyConfig,
   { keys, ...deps }: Pick<Deps, 'keys' | 'random' | 'logger' | 'metrics'>,
@@ -206,8 +206,9 @@ const runOn = ({ pool }: Database, { anomalyTimeoutMs }: ReadyConfig) =>
 
 /**
  * Constructs the whole server, and sends nothing yet.
- * @param overrides what a test replaces: the clock, chance, …; `sendsMail` is false where queued mails are others' to send
- * @throws ConfigError where a key is not usable
+ * @param overrides replacements for tests, such as the clock; `sendsMail` is false if other nodes
+ * send the queued mails
+ * @throws ConfigError if a key is not usable
  */
 export function createDeps(
   config: ReadyConfig,

@@ -1,14 +1,15 @@
-/** Whether this node is stopping, for all that has to behave otherwise while it does. */
+/** Whether this node is stopping, for everything that behaves differently during a stop. */
 export interface Drain {
   begun(): boolean;
-  /** @param react runs at once when the node begins to stop */
+  /** @param react called at once when the node begins to stop */
   onBegin(react: () => void): void;
   /**
-   * From now on the node says that it is stopping.
-   * @returns a promise that is kept after the delay, or as soon as {@link Drain.hurry} is called
+   * Marks the node as stopping.
+   * @param delayMs in milliseconds
+   * @returns a promise that resolves after the delay, or as soon as {@link Drain.hurry} is called
    */
   begin(delayMs: number): Promise<void>;
-  /** Ends the delay: somebody is waiting. */
+  /** Ends the delay early. */
   hurry(): void;
 }
 

@@ -2,23 +2,34 @@ import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { storableText } from './routeTable';
 
-/** RFC 5321 4.5.3.1: what a mail server has to be able to handle; errata 1690 for the whole address. */
+/**
+ * RFC 5321 4.5.3.1: sizes that every mail server must accept; erratum 1690 for the whole address.
+ */
 const MAX_ADDRESS_OCTETS = 254;
 const MAX_LOCAL_OCTETS = 64;
 const MAX_DOMAIN_LENGTH = 253;
 
-/** What clings to text that was pasted: white space, and characters that nobody sees. */
+/** White space and invisible characters around pasted text. */
 const AROUND = /^[\s\p{Cf}]+|[\s\p{Cf}]+$/gu;
 
-/** RFC 5321 4.1.2 dot-string, with RFC 6531's letters: no quoted form, which names the same mailbox in many spellings. */
+/**
+ * RFC 5321 4.1.2 dot-string, with RFC 6531's letters. Quoted forms are excluded, because they give
+ * one mailbox many spellings.
+ */
 const LOCAL_PART =
   /^[a-z0-9!#$%&'*+/=?^_`{|}~\P{ASCII}-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~\P{ASCII}-]+)*$/u;
-/** Controls, format characters, surrogates, what has no character yet, and white space. */
+/** Control and format characters, surrogates, unassigned code points, and white space. */
 const NEVER_IN_LOCAL_PART = /[\p{C}\p{Z}]/u;
 
-/** Before the conversion: it reads a URL's host, and would cut at a slash or decode a percent sign. */
+/**
+ * Checked before the conversion, which parses a URL's host and would cut at a slash or decode a
+ * percent sign.
+ */
 const DOMAIN_AS_TYPED = /^[A-Za-z0-9.\P{ASCII}-]+$/u;
-/** A URL's reader drops tabs and line breaks in silence; everything else that is invisible is UTS 46's to judge. */
+/**
+ * URL parsers silently drop tabs and line breaks. UTS 46 decides about all other invisible
+ * characters.
+ */
 const NEVER_IN_DOMAIN = /[\p{Cc}\p{Z}]/u;
 /** RFC 1123 2.1: letters, digits and hyphens. */
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -26,7 +37,7 @@ const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const octets = (text: string) => Buffer.byteLength(text, 'utf8');
 
 function normalizeLocalPart(text: string): string | null {
-  // Composed again: lower case can take a letter apart.
+  // Compose again, because lower-casing can decompose a letter.
   const local = text.normalize('NFC').toLowerCase().normalize('NFC');
   if (NEVER_IN_LOCAL_PART.test(local) || !LOCAL_PART.test(local)) return null;
   return octets(local) <= MAX_LOCAL_OCTETS ? local : null;
@@ -38,13 +49,14 @@ function normalizeDomain(text: string): string | null {
   const domain = domainToASCII(text);
   const labels = domain.split('.');
   if (domain.length > MAX_DOMAIN_LENGTH || !labels.every((label) => LABEL.test(label))) return null;
-  // An address of the network is not a domain: RFC 5321 4.1.3 has other brackets for it.
+  // An IP address is not a domain: RFC 5321 4.1.3 has a bracketed form for it.
   return /^\d+$/.test(labels.at(-1) ?? '') ? null : domain;
 }
 
 /**
- * The one spelling of an e-mail address: NFC, trimmed, in lower case, its domain in ASCII (IDNA, UTS 46). Whatever is
- * stored, looked up or counted by address goes through here, so that one mailbox is one person.
+ * Returns the normal form of an e-mail address: NFC, trimmed, lower case, with an ASCII domain
+ * (IDNA, UTS 46). Every address that is stored, looked up or counted must be normalised by this
+ * function, so that one mailbox is one person.
  * @returns null for text that no mail can reach
  */
 export function normalizeEmail(text: string): string | null {
@@ -58,7 +70,10 @@ export function normalizeEmail(text: string): string | null {
   return octets(address) <= MAX_ADDRESS_OCTETS ? address : null;
 }
 
-/** An e-mail address in a request or a command, in any spelling; what comes out is its one normal form. */
+/**
+ * The schema of an e-mail address in a request or a command. It accepts any spelling and returns
+ * the normal form.
+ */
 export const emailField = storableText(254, 3).transform((text, { issues }) => {
   const email = normalizeEmail(text);
   if (email !== null) return email;
@@ -66,6 +81,6 @@ export const emailField = storableText(254, 3).transform((text, { issues }) => {
   return z.NEVER;
 });
 
-/** The one spelling of a tenant's slug, as people type it: NFC, trimmed, in lower case. */
+/** Returns the normal form of a typed tenant slug: NFC, trimmed, lower case. */
 export const normalizeSlug = (text: string): string =>
   text.replace(AROUND, '').normalize('NFC').toLowerCase();

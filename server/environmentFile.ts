@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 
-/** A `.env` that cannot be used; the message is a plain sentence without a value. */
+/** A `.env` file that cannot be used; the message is a sentence without any value. */
 export class EnvironmentFileError extends Error {
   constructor(message: string) {
     super(message);
@@ -23,9 +23,12 @@ function read(path: string): string | undefined {
   }
 }
 
-/** Node's parser takes such a line for a part of the next name, and says nothing. */
+/**
+ * Finds the first invalid line. Node's parser would silently read it as a part of the next name.
+ */
 function findWrongLine(content: string): number | undefined {
-  // A quoted value may hold line breaks, as a PEM key does: they stay, so that lines can be counted.
+  // A quoted value, such as a PEM key, may contain line breaks. They are kept, so that line numbers
+  // stay right.
   const breaks = (value: string) => value.replace(/[^\n]/g, '');
   const bare = content.replace(/(?<==[ \t]*)("[^"]*"|'[^']*'|`[^`]*`)/g, breaks);
   const lines = bare.split(/\r?\n/);
@@ -36,9 +39,10 @@ function findWrongLine(content: string): number | undefined {
 }
 
 /**
- * Adds the settings of a `.env` file to an environment; one that is in the environment already stays.
+ * Adds the settings of a `.env` file to an environment; settings that are already in the
+ * environment stay.
  * @param path a file that need not exist
- * @throws EnvironmentFileError if it cannot be read, or a line is no `NAME=value`
+ * @throws EnvironmentFileError if it cannot be read, or a line is not `NAME=value`
  */
 export function addEnvironmentFile(env: NodeJS.ProcessEnv, path: string): void {
   const content = read(path);

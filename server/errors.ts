@@ -1,16 +1,16 @@
 /**
- * The error catalogue: every code a client can meet, with its status and title.
- * `fixed` marks the bodies that product contracts pin: plain JSON with `error`, not a problem document.
+ * The error catalogue: every code that a client can get, with its status and title. `fixed` marks
+ * bodies that product contracts fix: plain JSON with `error`, not a problem document.
  */
 export const ERRORS = {
-  // Contracts that frontends rely on: bodies are pinned by tests.
+  // Contracts that frontends rely on; tests pin their bodies.
   INVALID_CREDENTIALS: { status: 401, title: 'E-mail or password is wrong', fixed: true },
   TENANT_SELECTION_REQUIRED: { status: 409, title: 'Choose a tenant', fixed: true },
   LOGIN_BLOCKED: { status: 403, title: 'This login was blocked', fixed: true },
   STEP_UP_REQUIRED: { status: 428, title: 'A second proof is needed', fixed: true },
   FORCE_LOGOUT: { status: 401, title: 'Signed out for security reasons', fixed: true },
   INVALID_REFRESH_TOKEN: { status: 401, title: 'The refresh token is not valid', fixed: true },
-  // Everything else is an RFC 9457 problem document.
+  // All other errors are RFC 9457 problem documents.
   UNAUTHENTICATED: { status: 401, title: 'A valid access token is needed', fixed: false },
   FORBIDDEN: { status: 403, title: 'A permission is missing', fixed: false },
   ORIGIN_REFUSED: {
@@ -71,11 +71,11 @@ export interface AppErrorOptions {
   extra?: Readonly<Record<string, unknown>>;
   /** Response headers, e.g. Retry-After in seconds. */
   headers?: Readonly<Record<string, string>>;
-  /** For the log alone. */
+  /** For the log only. */
   cause?: unknown;
 }
 
-/** An error whose code and detail the caller may see; its cause goes to the log alone. */
+/** An error whose code and detail the caller may see; its cause is only logged. */
 export class AppError extends Error {
   readonly detail: string | undefined;
   readonly extra: Readonly<Record<string, unknown>>;

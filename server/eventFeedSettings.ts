@@ -4,15 +4,15 @@ import type { Webhook } from './webhookSettings';
 const FORMATS = ['ocsf', 'json'] as const;
 const STARTS = ['beginning', 'now'] as const;
 
-/** Where audit events go as they are sealed. */
+/** The receiver of audit events, which are sent as they are sealed. */
 export interface EventFeedSettings extends Webhook {
-  /** `json` is the entry of the leaf itself, whose hash is in the log. */
+  /** `json` sends the entry of the leaf itself, whose hash is in the log. */
   readonly format: (typeof FORMATS)[number];
-  /** Where a receiver begins that nothing was sent to yet. */
+  /** The first event for a receiver that has not got any yet. */
   readonly start: (typeof STARTS)[number];
 }
 
-/** The settings as they stand in the environment. */
+/** The raw settings from the environment. */
 interface EventFeedEnvironment {
   NODE_ENV: string;
   AUDIT_EVENT_WEBHOOK?: string | undefined;
@@ -24,7 +24,7 @@ interface EventFeedEnvironment {
 const find = <Word extends string>(words: readonly Word[], value: string | undefined) =>
   words.find((word) => word === value);
 
-/** @returns one plain sentence for each setting that is wrong; none repeats a value, which may be a secret */
+/** @returns one sentence for each invalid setting; none repeats a value, which may be a secret */
 export function objectionsToEventFeed(env: EventFeedEnvironment): string[] {
   const { AUDIT_EVENT_WEBHOOK: url, AUDIT_EVENT_WEBHOOK_TOKEN: token } = env;
   const { AUDIT_EVENT_WEBHOOK_FORMAT: format, AUDIT_EVENT_WEBHOOK_START: start } = env;
@@ -42,7 +42,10 @@ export function objectionsToEventFeed(env: EventFeedEnvironment): string[] {
   return problems;
 }
 
-/** Reads settings to which {@link objectionsToEventFeed} has none. @returns undefined where no receiver is set */
+/**
+ * Reads settings that {@link objectionsToEventFeed} has accepted.
+ * @returns undefined if no receiver is set
+ */
 export function readEventFeedSettings(env: EventFeedEnvironment): EventFeedSettings | undefined {
   if (env.AUDIT_EVENT_WEBHOOK === undefined) return undefined;
   return {

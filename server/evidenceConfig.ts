@@ -13,9 +13,10 @@ const evidenceSettings = settings.pick({
 });
 
 /**
- * The little that reading and checking evidence takes: whoever audits has no key of the server, and needs none.
- * @returns `keys`: PEMs that the environment names, private or public
- * @throws ConfigError naming the setting that is wrong
+ * Reads the few settings that reading and checking evidence needs: an auditor has none of the
+ * server's private keys, and needs none.
+ * @returns `keys`: the PEMs in the environment, private or public
+ * @throws ConfigError naming the invalid setting
  */
 export function loadEvidenceConfig(env: NodeJS.ProcessEnv = process.env) {
   const parsed = evidenceSettings.safeParse(env);

@@ -1,24 +1,27 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** A request that was handed to the application, and the answer that is not sent whole yet. */
+/** A request that the application is handling, and its unfinished answer. */
 export interface Exchange {
   req: IncomingMessage;
   res: ServerResponse;
 }
 
-/** What is under way on each open connection. */
+/** The open exchanges of each connection. */
 export interface Exchanges {
-  /** In the order in which the requests came, which is the order in which they are answered. */
+  /** In the order of the requests, which is also the order of the answers. */
   of(socket: Socket): readonly Exchange[];
-  /** The newest request of a connection, also if it was answered. */
+  /** The newest request of a connection, even if it was already answered. */
   latest(socket: Socket): Exchange | undefined;
   all(): Exchange[];
-  /** Connections on which no request has come whole to its body yet: nothing may have come, or line breaks, or half a header. */
+  /**
+   * Connections without a request whose headers are complete: nothing, only line breaks, or a part
+   * of the headers has arrived.
+   */
   withoutRequest(): Socket[];
 }
 
-/** Follows every connection of the server. To be called before the application listens for requests. */
+/** Tracks every connection of the server. Call it before the application listens for requests. */
 export function followExchanges(server: Server): Exchanges {
   const open = new Map<Socket, Exchange[]>();
   const newest = new WeakMap<Socket, Exchange>();

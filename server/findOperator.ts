@@ -1,26 +1,30 @@
 import { hostname, userInfo } from 'node:os';
 
-/** Who runs this process, as far as the machine tells. */
+/** Returns the user and host that run this process, as far as the machine reports them. */
 function findOperator(): string {
   try {
     return `${userInfo().username}@${hostname()}`;
   } catch {
-    // A container may run as a uid that has no name.
+    // A container may run as a uid without a name.
     return `uid ${process.getuid?.() ?? 'unknown'}@${hostname()}`;
   }
 }
 
 const MOST_CHARACTERS = 64;
 
-/** No control character, space or `@` of a name reaches the log; nor a name that no column is wide enough for. */
+/**
+ * Cleans one part of an actor: control characters, spaces and `@` must not reach the log, and the
+ * name must fit its column.
+ */
 const toPart = (text: string): string =>
   [...text.normalize('NFC').replaceAll(/[^\p{L}\p{N}._+\\-]+/gu, '_')]
     .slice(0, MOST_CHARACTERS)
     .join('') || 'unknown';
 
 /**
- * The actor of what an operator's command does.
- * @param named the setting OPERATOR: a person, with or without a host, where the machine's user says nothing of who it is
+ * Builds the actor of an operator's command.
+ * @param named the setting OPERATOR: a person, with or without a host, for machines whose user does
+ * not identify a person
  * @returns `operator:<user>@<host>`, at most 138 characters
  */
 export function operatorActor(named: string | undefined, found: string): string {
@@ -30,7 +34,7 @@ export function operatorActor(named: string | undefined, found: string): string 
   return `operator:${toPart(whole.slice(0, at))}@${toPart(host)}`;
 }
 
-/** Who is recorded as having applied migrations, and as the actor of commands. */
+/** Reads who is recorded as having applied migrations, and the actor of commands. */
 export function readOperators(env: {
   MIGRATED_BY?: string | undefined;
   OPERATOR?: string | undefined;

@@ -8,26 +8,41 @@ import type { Exchanges } from './exchanges';
 import type { Logger } from './logger';
 import { refuseRequests } from './refuseRequests';
 
-/** Node looks for late requests at this interval at most; a short limit is looked at more often. */
+/**
+ * The longest interval at which node looks for late requests; short timeouts are checked more
+ * often.
+ */
 const LONGEST_CHECK_MS = 5000;
-/** How long requests that are under way may take once no new ones are accepted. */
+/** How long requests in progress may take once no new ones are accepted. */
 const FINISH_MS = 20_000;
-/** A connection that is kept alive goes idle only after the request that it carries now. */
+/**
+ * Connections are checked repeatedly, because a kept-alive one becomes idle only after its current
+ * request.
+ */
 const SWEEP_MS = 100;
-/** How many sweeps a connection on which nothing came may stay: one that was accepted last may be about to ask. */
+/**
+ * How many sweeps a connection without any bytes may stay: one that was just accepted may be about
+ * to send a request.
+ */
 const UNUSED_SWEEPS = 2;
-/** As many, if bytes came and no more do: they may be half a request, or line breaks, which are none. */
+/**
+ * How many sweeps a connection may stay after its last bytes: they may be a part of a request, or
+ * only line breaks.
+ */
 const SILENT_SWEEPS = 20;
 
 export interface HttpServer {
   server: Server;
-  /** Accepts nothing new, lets the requests that are under way finish, and closes every connection. */
+  /**
+   * Stops accepting connections, lets the requests in progress finish, and closes every connection.
+   */
   close(): Promise<void>;
 }
 
 /**
- * To node a connection without a request is not idle: it would hold up the end.
- * @returns a sweep that closes those on which nothing more came for a while
+ * Creates a sweep for connections without a request. Node does not count them as idle, so they
+ * would delay the end.
+ * @returns a function that closes those that have been silent for a while
  */
 function createSilenceSweep(exchanges: Exchanges): () => void {
   const seen = new WeakMap<Socket, { bytes: number; sweeps: number }>();
@@ -60,7 +75,7 @@ async function close(server: Server, exchanges: Exchanges, logger: Logger): Prom
   clearTimeout(overdue);
 }
 
-/** Once the node is stopping, each answer asks the client to open its next connection elsewhere. */
+/** Once the node is stopping, asks each client to open its next connection elsewhere. */
 function sayClose({ drain }: Pick<Deps, 'drain'>, server: Server, exchanges: Exchanges): void {
   const say = (res: ServerResponse) => {
     if (!res.headersSent) res.setHeader('connection', 'close');
@@ -68,7 +83,8 @@ function sayClose({ drain }: Pick<Deps, 'drain'>, server: Server, exchanges: Exc
   const take = (res: ServerResponse) => {
     if (!res.headersSent) res.removeHeader('connection');
   };
-  // The connection ends with the answer that says so: of the requests that it carries already, none is lost.
+  // The connection ends with the answer that carries the header, so only the last pipelined answer
+  // may have it; otherwise requests behind it would be lost.
   const sayOn = (socket: Socket) => {
     const carried = exchanges.of(socket);
     const last = carried.at(-1);
@@ -82,10 +98,11 @@ function sayClose({ drain }: Pick<Deps, 'drain'>, server: Server, exchanges: Exc
 }
 
 /**
- * The server in front of the application. A request has to arrive whole within `REQUEST_TIMEOUT_SEC`, its headers within
- * `HEADERS_TIMEOUT_SEC`: a client that sends a byte now and then holds a connection no longer than that. Both run from the first
- * byte of a request, so that a connection may be idle for `KEEP_ALIVE_TIMEOUT_SEC` before its first request and between two,
- * whatever the other two are. How long an answer takes is not limited here.
+ * Creates the server in front of the application. A request must arrive completely within
+ * `REQUEST_TIMEOUT_SEC` and its headers within `HEADERS_TIMEOUT_SEC`, so a client that sends single
+ * bytes cannot hold a connection longer. Both times start at the first byte of a request, so a
+ * connection may be idle for `KEEP_ALIVE_TIMEOUT_SEC` before its first request and between two. The
+ * duration of an answer is not limited here.
  */
 export function createHttpServer(deps: Deps): HttpServer {
   const { requestTimeoutSec, headersTimeoutSec, keepAliveTimeoutSec } = deps.config;
@@ -97,17 +114,18 @@ export function createHttpServer(deps: Deps): HttpServer {
     headersTimeout,
     keepAliveTimeout,
     connectionsCheckingInterval: Math.min(LONGEST_CHECK_MS, headersTimeout / 2),
-    // Node would answer without a correlation id; the application refuses such a request.
+    // Node would answer without a correlation id; the application refuses such a request itself.
     requireHostHeader: false,
   });
-  // Node would drop those beyond 2000 in silence, and a second Host with them. 16 kB bound them anyway.
+  // Node would silently drop headers beyond 2000, and a second Host with them. The limit of 16 kB
+  // applies anyway.
   server.maxHeadersCount = 0;
   const exchanges = followExchanges(server);
   const unusedMs = Math.max(0, keepAliveTimeout - headersTimeout);
   refuseRequests(server, exchanges, deps, { unusedMs, headersTimeout });
   sayClose(deps, server, exchanges);
   server.on('request', createApp(deps));
-  // Node would answer 417 by itself; the application does, with a body.
+  // Node would answer 417 without a body; the application sends one.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   return { server, close: () => close(server, exchanges, deps.logger) };
 }

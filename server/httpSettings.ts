@@ -1,7 +1,7 @@
 import { isLoopback } from './mailSettings';
 import { namesProxies, parseTrustProxy } from './trustProxy';
 
-/** The settings as they stand in the environment. */
+/** The raw settings from the environment. */
 interface HttpEnvironment {
   NODE_ENV: string;
   TRUST_PROXY?: string | undefined;
@@ -14,8 +14,8 @@ interface HttpEnvironment {
 
 const HEADERS_TIMEOUT_SEC = 20;
 /**
- * Kubernetes and most balancers learn later than the process that it is stopping. With 20 s for requests under way this stays
- * below the 30 s after which Kubernetes kills.
+ * Kubernetes and most balancers learn of a stop later than the process. With 20 s for requests in
+ * progress this stays below the 30 s after which Kubernetes kills the process.
  */
 const DRAIN_DELAY_SEC = 5;
 
@@ -30,7 +30,7 @@ function findOriginProblem(origin: string, production: boolean): string | undefi
   if (origin.includes('*')) return `${must}: a wildcard would let pages of others in.`;
   if (origin === 'null')
     return `${must}: null is the origin of every sandboxed page and local file.`;
-  // An address with a password in it is not repeated.
+  // Do not repeat an address that contains a password.
   if (origin.includes('@')) return `${must}, without a user or a password.`;
   const url = URL.canParse(origin) ? new URL(origin) : undefined;
   if (!url || !/^https?:$/.test(url.protocol))
@@ -45,7 +45,7 @@ function findOriginProblem(origin: string, production: boolean): string | undefi
   return undefined;
 }
 
-/** @returns one plain sentence for each setting of the HTTP server that is wrong */
+/** @returns one sentence for each invalid setting of the HTTP server */
 export function findHttpProblems(env: HttpEnvironment): string[] {
   const problems: string[] = [];
   if (!namesProxies(env.TRUST_PROXY)) {
@@ -64,7 +64,7 @@ export function findHttpProblems(env: HttpEnvironment): string[] {
   return [...problems, ...origins.flatMap((origin) => findOriginProblem(origin, production) ?? [])];
 }
 
-/** Reads settings in which {@link findHttpProblems} finds nothing. */
+/** Reads settings that {@link findHttpProblems} has accepted. */
 export function readHttpSettings(env: HttpEnvironment) {
   const production = env.NODE_ENV === 'production';
   return {

@@ -28,16 +28,16 @@ export interface PublicJwk {
   use: 'sig';
 }
 
-/** By what the key of one setting is recognised in the database. */
+/** Identifies the key of one setting, to compare it with the database. */
 export interface CheckedKey {
   readonly setting: KeySetting;
-  /** The current key's. */
+  /** The id of the current key. */
   readonly keyId: string;
-  /** Of every key that this process accepts, the current one first. */
+  /** The ids of every key that this process accepts, the current one first. */
   readonly knownIds: readonly string[];
-  /** A check value of the current key: a known text, sealed, hashed or signed. */
+  /** Returns a check value of the current key: a known text, sealed, hashed or signed. */
   prove(): Buffer;
-  /** Whether an accepted key made this check value. */
+  /** Returns whether an accepted key made this check value. */
   recognises(keyId: string, checkValue: Buffer): boolean;
 }
 
@@ -47,9 +47,15 @@ export interface KeyRing extends Hasher, Sealer {
   /** By `kid`: the current key and the retired ones. */
   readonly verifying: ReadonlyMap<string, KeyObject>;
   readonly jwks: { readonly keys: readonly PublicJwk[] };
-  /** The ids of the current symmetric keys: each row that one of them hashed or sealed names it. */
+  /**
+   * The ids of the current symmetric keys. Each row that was hashed or sealed stores the id of its
+   * key.
+   */
   readonly ids: { readonly tokenHash: string; readonly encryption: string };
-  /** Whether a value that names this ENCRYPTION_KEY can be opened here; older values name none. */
+  /**
+   * Returns whether a value sealed with this ENCRYPTION_KEY can be decrypted here; older values
+   * have no key id.
+   */
   opensKey(keyId: string | null): boolean;
   /** One for each setting. */
   readonly checked: readonly CheckedKey[];
@@ -59,7 +65,7 @@ export interface KeyRing extends Hasher, Sealer {
     readonly key: KeyObject;
     readonly publicKey: KeyObject;
     readonly publicPem: string;
-    /** Public keys whose signatures are believed: this one, then the retired ones. */
+    /** The public keys whose signatures are accepted: this one, then the retired ones. */
     readonly believed: readonly EvidenceKey[];
   };
 }
@@ -72,7 +78,7 @@ export interface EvidenceKey {
   readonly publicPem: string;
 }
 
-/** No JWT and no signed note looks like it. */
+/** A text that cannot be mistaken for a JWT or a signed note. */
 const CHECK_TEXT = 'gatehouse key check v1';
 
 function readPrivateKey(name: string, pem: string, type: 'ec' | 'ed25519'): KeyObject {
@@ -89,7 +95,7 @@ function readPrivateKey(name: string, pem: string, type: 'ec' | 'ed25519'): KeyO
   return key;
 }
 
-/** RFC 7638: the thumbprint names a key without anybody having to number keys. */
+/** RFC 7638: the thumbprint names a key, so nobody has to number keys. */
 function toPublicJwk(key: KeyObject): PublicJwk {
   const { crv, kty, x, y } = key.export({ format: 'jwk' }) as Record<string, string>;
   const members = JSON.stringify({ crv, kty, x, y });
@@ -147,7 +153,7 @@ function opens(key: Buffer, sealed: Buffer): boolean {
   }
 }
 
-/** A retired key that is the current one is a rotation that did not happen. */
+/** If the current key is also in the list of retired keys, a rotation was not completed. */
 function refuseDoubles(setting: KeySetting, ids: readonly string[]): void {
   if (!ids.slice(1).includes(ids[0] ?? '')) return;
   const list = RETIRED_SETTINGS[setting];
@@ -172,8 +178,8 @@ function readSymmetric(secrets: Secrets): { hashing: SymmetricKeys; sealing: Sym
 }
 
 /**
- * Parses every key once: parsing a PEM costs more than the signature it is for.
- * @throws ConfigError naming the setting that holds no usable key
+ * Parses every key once, because parsing a PEM costs more than a signature.
+ * @throws ConfigError naming the setting without a usable key
  */
 export function createKeyRing(secrets: Secrets): KeyRing {
   const signingKey = readPrivateKey('JWT_SIGNING_KEY', secrets.jwtSigningKey, 'ec');
@@ -234,7 +240,7 @@ function toEvidenceKey(publicKey: KeyObject): EvidenceKey {
   };
 }
 
-/** @returns undefined for what is no public Ed25519 key in PEM form */
+/** @returns undefined if the text is not a public Ed25519 key in PEM form */
 export function readEvidenceKey(pem: string): EvidenceKey | undefined {
   try {
     const key = createPublicKey(pem);
@@ -256,7 +262,7 @@ function readRetiredEvidenceKey(pem: string): EvidenceKey {
   throw new ConfigError(['EVIDENCE_RETIRED_KEYS must hold Ed25519 public keys.']);
 }
 
-/** Fresh keys, for a first start in embedded mode and for `admin keys generate`. */
+/** Generates new keys, for a first start in embedded mode and for `admin keys generate`. */
 export function generateSecrets(): Secrets {
   const ec = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const ed = generateKeyPairSync('ed25519');

@@ -10,15 +10,15 @@ export interface Secrets {
   tokenHashRetiredKeys: readonly string[];
   /** 32 bytes, base64: AES-256-GCM key for TOTP secrets and mails. */
   encryptionKey: string;
-  /** 32 bytes each, base64: other keys that open what they sealed. */
+  /** 32 bytes each, base64: other keys, to decrypt what they sealed. */
   encryptionRetiredKeys: readonly string[];
   /** PKCS#8 PEM, Ed25519: signs evidence manifests. */
   evidenceSigningKey: string;
-  /** SPKI PEMs of other keys whose evidence is believed. */
+  /** SPKI PEMs of other keys whose evidence is accepted. */
   evidenceRetiredKeys: readonly string[];
 }
 
-/** The names of the secrets in the environment, and what each is for. */
+/** The names of the secrets in the environment, with their purposes. */
 export const SECRET_SETTINGS = {
   JWT_SIGNING_KEY: 'the EC P-256 private key (PEM) that signs access tokens',
   TOKEN_HASH_KEY: '32 random bytes in base64 that key the hashes of refresh tokens',
@@ -40,7 +40,7 @@ type KeyEnvironment = Readonly<
   Partial<Record<KeySetting | (typeof RETIRED_SETTINGS)[KeySetting], string | undefined>>
 >;
 
-/** Hosting panels store one line: `\n` in a PEM setting stands for a line break. */
+/** Hosting panels store one line, so `\n` in a PEM setting stands for a line break. */
 export const unescapePem = (pem: string) => pem.replaceAll('\\n', '\n');
 
 export function splitPems(value: string | undefined): string[] {
@@ -67,12 +67,13 @@ export function readSecrets(env: KeyEnvironment): Secrets | undefined {
   };
 }
 
-/** Settings that hold secrets of other kinds: none of them may be one of the keys. */
+/** Settings with other secrets, by name: none of them may equal one of the keys. */
 type Passwords = Readonly<Record<string, string | undefined>>;
 
 /**
  * @param passwords other secrets of the environment, by the name of their setting
- * @returns one plain sentence for each retired list that holds no key, and for each key that serves a second purpose
+ * @returns one sentence for each retired list without a key, and for each key that is used for a
+ * second purpose
  */
 export function objectionsToKeys(env: KeyEnvironment, passwords: Passwords): string[] {
   const problems: string[] = [];

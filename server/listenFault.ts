@@ -1,4 +1,4 @@
-/** The server cannot listen; the message is a plain sentence that names the setting. */
+/** The server cannot listen; the message is a sentence that names the setting. */
 export class ListenError extends Error {
   constructor(message: string, options: ErrorOptions) {
     super(message, options);
@@ -7,8 +7,8 @@ export class ListenError extends Error {
 }
 
 /**
- * Says which setting mends it if the server cannot listen.
- * @returns the error itself if nobody foresaw it
+ * Explains which setting to change if the server cannot listen.
+ * @returns the error itself if its code is unknown
  */
 export function explainListenFault(
   error: NodeJS.ErrnoException,

@@ -5,10 +5,13 @@ import type { Config } from './config';
 
 export type { Logger };
 
-/** Holds the correlation id, for the logger alone: everything else is handed its context. */
+/** Holds the correlation id for the logger only; all other code gets its context as a parameter. */
 export const requestScope = new AsyncLocalStorage<{ correlationId: string }>();
 
-/** Belt and braces: nothing logs bodies or headers, and if something ever does, these stay out. */
+/**
+ * A second safeguard: nothing logs bodies or headers, but if something ever does, these fields are
+ * redacted.
+ */
 const SECRET_FIELDS = [
   'password',
   'authorization',
@@ -26,7 +29,9 @@ const SECRET_FIELDS = [
   `*.headers.${field}`,
 ]);
 
-/** JSON lines on stdout, each with the correlation id of the request that it belongs to. */
+/**
+ * Creates a logger that writes JSON lines to stdout, each with the correlation id of its request.
+ */
 export function createLogger(
   config: Pick<Config, 'logLevel'>,
   destination: DestinationStream = pino.destination(1),
@@ -36,20 +41,21 @@ export function createLogger(
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
-    // A copy: pino writes the line's own fields into what it is given, and the next line would have them too.
+    // Return a copy: pino writes the line's fields into this object, and the next line would
+    // contain them too.
     mixin: () => ({ ...requestScope.getStore() }),
     serializers: { err: describeError },
   };
   return pino(options, destination);
 }
 
-/** An error for the log: what and where, along its causes, without the parameters of a query. */
+/** Describes an error and its causes for the log, without the parameters of a query. */
 function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { message: String(error) };
   const { code } = error as Error & { code?: unknown };
   return {
     type: error.name,
-    // Drizzle puts the parameters of a failed query, which may be secrets, behind this word.
+    // Drizzle appends the parameters of a failed query, which may be secrets, after this word.
     message: error.message.split('\nparams:')[0],
     ...(typeof code === 'string' ? { code } : {}),
     stack: error.stack?.split('\nparams:')[0] === error.stack ? error.stack : undefined,

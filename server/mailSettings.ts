@@ -1,16 +1,20 @@
 import ipaddr from 'ipaddr.js';
 
-/** How the mail server is reached. */
+/** How to reach the mail server. */
 export interface SmtpSettings {
   readonly host: string;
   readonly port: number;
   /**
-   * `implicit`: TLS from the first byte. `required`: STARTTLS or nothing is sent. `offered`: STARTTLS where the server
-   * has it. `none`: the mail server is this machine. Certificates are verified wherever there is one.
+   * `implicit`: TLS from the first byte. `required`: STARTTLS, or nothing is sent. `offered`:
+   * STARTTLS if the server offers it. `none`: the mail server is this machine. Certificates are
+   * always verified.
    */
   readonly tls: 'implicit' | 'required' | 'offered' | 'none';
   readonly auth: { readonly user: string; readonly pass: string } | undefined;
-  /** Milliseconds that each step of the conversation may take; a whole mail may take three times as long. */
+  /**
+   * The limit in milliseconds for each step of the conversation; a whole mail may take three times
+   * as long.
+   */
   readonly timeoutMs: number;
 }
 
@@ -19,15 +23,18 @@ export interface MailFrom {
   readonly address: string;
 }
 
-/** What mails need to be told by the operator. */
+/** The operator's settings for mails. */
 export interface MailSettings {
   readonly smtp: SmtpSettings | undefined;
   readonly from: MailFrom | undefined;
-  /** The address under which people reach this server, with the path of a gateway if there is one, without a slash at the end. */
+  /**
+   * The public address of this server, with the path of a gateway if there is one, without a slash
+   * at the end.
+   */
   readonly publicUrl: string | undefined;
 }
 
-/** The settings as they stand in the environment. */
+/** The raw settings from the environment. */
 export interface MailEnvironment {
   NODE_ENV: string;
   SMTP_URL?: string | undefined;
@@ -40,12 +47,12 @@ const IMPLICIT_TLS_PORT = 465;
 /** RFC 6409: submission. */
 const SUBMISSION_PORT = 587;
 
-/** @returns undefined for what is no URL */
+/** @returns undefined if the text is not a URL */
 export function parseUrl(value: string): URL | undefined {
   return URL.canParse(value) ? new URL(value) : undefined;
 }
 
-/** Whether a host, without the brackets of an IPv6 address, is this machine. */
+/** Returns whether a host, without the brackets of an IPv6 address, is this machine. */
 export function isLoopback(host: string): boolean {
   if (host === 'localhost') return true;
   return ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback';
@@ -80,10 +87,13 @@ function parseSmtp(value: string, env: MailEnvironment): SmtpSettings | undefine
 const MOST_NAME = 100;
 const ADDRESS = /^[^\s@<>()[\]\\,;:"\p{C}]{1,64}@[^\s@<>()[\]\\,;:"\p{C}]{1,255}$/u;
 
-/** Whether this is one plain address: nothing that a mail server could read as two, or as a command. */
+/**
+ * Returns whether this is one plain address, which a mail server cannot read as two or as a
+ * command.
+ */
 export const isMailAddress = (value: string): boolean => ADDRESS.test(value);
 
-/** `Name <address>`, or the address alone. */
+/** Reads `Name <address>`, or the address alone. */
 function parseFrom(value: string): MailFrom | undefined {
   const [, name = '', address = value] = /^([^<>]*?)\s*<([^<>]*)>$/.exec(value) ?? [];
   const plain = name.replace(/^"(.*)"$/, '$1');
@@ -91,7 +101,10 @@ function parseFrom(value: string): MailFrom | undefined {
   return isMailAddress(address) ? { name: plain, address } : undefined;
 }
 
-/** A path as the link behind it needs it: parts between single slashes, of characters that no client encodes again. */
+/**
+ * A path that works in links: parts between single slashes, in characters that no client encodes
+ * again.
+ */
 const PATH = /^(\/[A-Za-z0-9._~-]+)*\/?$/;
 
 function parsePublicUrl(value: string, production: boolean): string | undefined {
@@ -102,7 +115,7 @@ function parsePublicUrl(value: string, production: boolean): string | undefined 
   return `${url.origin}${url.pathname.replace(/\/$/, '')}`;
 }
 
-/** @returns one plain sentence for each setting that is wrong; none repeats a value, which may be a secret */
+/** @returns one sentence for each invalid setting; none repeats a value, which may be a secret */
 export function objectionsToMail(env: MailEnvironment): string[] {
   const problems: string[] = [];
   const production = env.NODE_ENV === 'production';
@@ -126,7 +139,7 @@ export function objectionsToMail(env: MailEnvironment): string[] {
   return problems;
 }
 
-/** Reads settings to which {@link objectionsToMail} has none; what is not set is undefined. */
+/** Reads settings that {@link objectionsToMail} has accepted; unset ones are undefined. */
 export function readMailSettings(env: MailEnvironment): MailSettings {
   const production = env.NODE_ENV === 'production';
   const { SMTP_URL, MAIL_FROM, PUBLIC_URL } = env;

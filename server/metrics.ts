@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
-/** What the schema guard finds. */
+/** Metrics of the schema guard. */
 const schemaMetrics = (registers: Registry[]) => ({
   schemaMissingTables: new Gauge({
     name: 'gatehouse_schema_missing_tables',
@@ -30,7 +30,7 @@ const schemaMetrics = (registers: Registry[]) => ({
   }),
 });
 
-/** Of HTTP requests. */
+/** Metrics of HTTP requests. */
 const httpMetrics = (registers: Registry[]) => ({
   requests: new Histogram({
     name: 'gatehouse_http_request_seconds',
@@ -52,7 +52,7 @@ const httpMetrics = (registers: Registry[]) => ({
   }),
 });
 
-/** Of the risk gate. */
+/** Metrics of the risk gate. */
 const riskMetrics = (registers: Registry[]) => ({
   anomalyChecksSkipped: new Counter({
     name: 'gatehouse_anomaly_checks_skipped_total',
@@ -72,7 +72,7 @@ const riskMetrics = (registers: Registry[]) => ({
   }),
 });
 
-/** Of the outbox. */
+/** Metrics of the mail queue. */
 const mailMetrics = (registers: Registry[]) => ({
   mails: new Counter({
     name: 'gatehouse_mails_total',
@@ -87,7 +87,7 @@ const mailMetrics = (registers: Registry[]) => ({
   }),
 });
 
-/** Of this machine's clock. */
+/** Metrics of this machine's clock. */
 const clockMetrics = (registers: Registry[]) => ({
   clockOffset: new Gauge({
     name: 'gatehouse_clock_offset_seconds',
@@ -96,7 +96,7 @@ const clockMetrics = (registers: Registry[]) => ({
   }),
 });
 
-/** Of the audit log's trees. */
+/** Metrics of the audit log's trees. */
 const auditMetrics = (registers: Registry[]) => ({
   auditSealed: new Counter({
     name: 'gatehouse_audit_events_sealed_total',
@@ -120,7 +120,7 @@ const auditMetrics = (registers: Registry[]) => ({
   }),
 });
 
-/** Of the signed heads that leave the database; `sink` is `file` or `webhook`. */
+/** Metrics of checkpoint delivery; `sink` is `file` or `webhook`. */
 const checkpointMetrics = (registers: Registry[]) => ({
   checkpointDeliveries: new Counter({
     name: 'gatehouse_checkpoint_deliveries_total',
@@ -142,7 +142,7 @@ const checkpointMetrics = (registers: Registry[]) => ({
   }),
 });
 
-/** Of the audit events that go to a receiver as they are sealed. */
+/** Metrics of the event feed, which sends audit events to a receiver as they are sealed. */
 const feedMetrics = (registers: Registry[]) => ({
   feedDelivered: new Counter({
     name: 'gatehouse_event_feed_delivered_total',
@@ -166,13 +166,15 @@ const feedMetrics = (registers: Registry[]) => ({
   }),
 });
 
-/** Everything the process counts, in Prometheus' terms. */
+/** Creates all metrics of the process, in Prometheus' terms. */
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
   return {
     registry,
-    /** Adds the process's own figures (CPU, memory, event loop): for a serving process alone. */
+    /**
+     * Adds the process's own figures (CPU, memory, event loop). Call it only in a serving process.
+     */
     collectProcess: () => collectDefaultMetrics({ register: registry }),
     ...httpMetrics(registers),
     logins: new Counter({

@@ -1,6 +1,7 @@
 /**
- * Optimal string alignment distance: inserted, missing, other and swapped neighbouring letters count one each.
- * @param most the work ends as soon as the distance is sure to be greater: few of the names are near
+ * Computes the optimal string alignment distance: each inserted, missing, different or swapped
+ * neighbouring letter counts as one.
+ * @param most the computation stops once the distance must be greater, because few names are near
  * @returns the distance, or a number above `most` if it is greater
  */
 function distanceOf(one: string, other: string, most: number): number {
@@ -20,20 +21,22 @@ function distanceOf(one: string, other: string, most: number): number {
       row.push(least);
       leastHere = Math.min(leastHere, least);
     }
-    // A swap reaches back two rows, so both must be too far.
+    // A swap reads back two rows, so both must be too far.
     if (Math.min(leastHere, leastAbove) > most) return most + 1;
     [before, above, leastAbove] = [above, row, leastHere];
   }
   return above[other.length] ?? 0;
 }
 
-/** Longer than any name that is worth comparing: the work grows with the square. */
+/**
+ * Names longer than this are not compared, because the work grows with the square of the length.
+ */
 const LONGEST = 80;
 
 /**
- * Finds the names that somebody may have meant.
+ * Finds the names that a user may have meant.
  * @param most how many letters may differ
- * @returns the names within that distance, the nearest first
+ * @returns the names within that distance, nearest first
  */
 export function nearestNames(typed: string, names: readonly string[], most: number): string[] {
   if (typed.length > LONGEST) return [];

@@ -4,30 +4,39 @@ import { databaseFault } from './db/pgErrors';
 import type { Logger } from './logger';
 import type { Metrics } from './metrics';
 
-/** The database's time, carried on by this machine's monotonic clock: its wall clock dates and checks nothing. */
+/**
+ * The database's time, continued by this machine's monotonic clock. The wall clock dates and checks
+ * nothing.
+ */
 export interface NodeClock extends Clock {
-  /** Measures once, then each minute; a database that does not answer is asked again sooner. */
+  /** Measures once, then every minute, and sooner again after a failure. */
   start(): Promise<void>;
-  /** @throws whatever the database throws */
+  /** @throws any database error */
   measure(): Promise<void>;
-  /** How far the wall clock is ahead of the database's, in milliseconds; undefined before the first measurement. */
+  /**
+   * How far the wall clock is ahead of the database's, in milliseconds; undefined before the first
+   * measurement.
+   */
   offsetMs(): number | undefined;
-  /** How far the other nodes' wall clocks are ahead, as each of them measured since this one started, at most three minutes ago. */
+  /**
+   * How far the other nodes' wall clocks are ahead, in milliseconds, as each of them has measured
+   * in the last three minutes and since this node started.
+   */
   othersMs(): Promise<number[]>;
-  /** Ends the measuring, and withdraws what was measured. */
+  /** Stops measuring, and deletes this node's published offset. */
   stop(): Promise<void>;
 }
 
-/** From here on an offset is told. */
+/** A greater offset is reported. */
 export const TOLD_MS = 5000;
-/** From here on a node is not ready: logs, TLS and files are dated by the wall clock. */
+/** A greater offset makes the node unready: logs, TLS and files depend on the wall clock. */
 export const REFUSED_MS = 25_000;
 
 const EVERY_MS = 60_000;
-/** Sooner if something is wrong, so that the end of it is seen soon. */
+/** Measure sooner while something is wrong, to notice early when it ends. */
 const WATCHFUL_MS = 10_000;
 const SAMPLES = 3;
-/** A round trip that takes longer says too little of the time in the middle of it. */
+/** A slower round trip says too little about the time in its middle. */
 const SLOWEST_MS = 1000;
 
 interface Measured {
@@ -45,7 +54,10 @@ export interface NodeClockDeps {
   metrics: Pick<Metrics, 'clockOffset' | 'backgroundFailures'>;
 }
 
-/** One question: the answer was true in the middle of the round trip, give or take half of it. */
+/**
+ * Takes one sample. The answer is the time in the middle of the round trip, plus or minus half of
+ * it.
+ */
 async function sample(pool: Pick<Pool, 'query'>): Promise<Measured> {
   const asked = performance.now();
   const { rows } = await pool.query<{ now: number }>(
@@ -65,7 +77,10 @@ async function takeBest(pool: Pick<Pool, 'query'>): Promise<Measured> {
   return best;
 }
 
-/** For the other nodes; what is older than an hour was left by nodes that died. */
+/**
+ * Publishes the offset for the other nodes. Rows older than an hour were left by crashed nodes and
+ * are deleted.
+ */
 async function publish(deps: NodeClockDeps, offsetMs: number): Promise<void> {
   await deps.pool.query(
     `WITH old AS (DELETE FROM node_clocks WHERE measured_at < clock_timestamp() - interval '1 hour')
@@ -75,7 +90,7 @@ async function publish(deps: NodeClockDeps, offsetMs: number): Promise<void> {
   );
 }
 
-/** Constructs the clock; it sends nothing before it is started, and goes by the wall clock until then. */
+/** Creates the clock. It sends nothing before it is started, and uses the wall clock until then. */
 export function createNodeClock(deps: NodeClockDeps): NodeClock {
   let anchor: Measured | undefined;
   let startedAt: Date | undefined;
@@ -123,7 +138,7 @@ export function createNodeClock(deps: NodeClockDeps): NodeClock {
       const { rows } = await deps.pool.query<{ offset: number }>(
         `SELECT offset_ms AS offset FROM node_clocks WHERE node_id <> $1 AND measured_at >= $2
            AND measured_at > clock_timestamp() - interval '3 minutes'`,
-        // Before it started they may be what a node that died has left, for example this one's predecessor.
+        // Older rows may be left over from a crashed node, such as this node's predecessor.
         [deps.nodeId, startedAt ?? new Date(nowMs())],
       );
       return rows.map(({ offset }) => offset);

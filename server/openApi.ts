@@ -59,7 +59,10 @@ function describeRoute({ path, guards, endpoint }: Route) {
   };
 }
 
-/** The API as OpenAPI 3.1, from the very schemas that validate: it cannot say anything else than they do. */
+/**
+ * Describes the API as OpenAPI 3.1, from the schemas that validate requests, so that the two cannot
+ * differ.
+ */
 export function describeApi(table: readonly Route[], version: string) {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of table) {

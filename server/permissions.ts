@@ -1,4 +1,4 @@
-/** Every permission that a route asks for, with what its holder may do. A new one is one line here. */
+/** Every permission that a route can require, with a description. To add one, add a line here. */
 export const PERMISSIONS = {
   SETTINGS_SECURITY_VIEW:
     'see the security settings, the risk decisions and the audit log, and export evidence',
@@ -7,11 +7,14 @@ export const PERMISSIONS = {
 
 export type Permission = keyof typeof PERMISSIONS;
 
-/** @returns those of a list that are no permission; Gatehouse would store them, and they would never count */
+/**
+ * @returns the entries of a list that are not permissions; if they were stored, they would never
+ * have an effect
+ */
 export const unknownPermissions = (permissions: readonly string[]): string[] =>
   permissions.filter((permission) => !Object.hasOwn(PERMISSIONS, permission));
 
-/** Somebody was to be given a permission that does not exist; the message names those that do. */
+/** A permission that does not exist was to be granted; the message lists those that exist. */
 export class UnknownPermissionError extends Error {
   constructor(unknown: readonly string[]) {
     const known = Object.keys(PERMISSIONS).join(', ');

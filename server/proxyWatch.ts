@@ -3,16 +3,16 @@ import type { Logger } from './logger';
 import type { Metrics } from './metrics';
 
 const LOGGED_EVERY_MS = 60_000;
-/** How long readiness tells of a proxy after its last request without a usable address. */
+/** How long readiness reports a proxy after its last request without a usable address. */
 const TOLD_FOR_MS = 5 * 60_000;
-/** Proxies are few; a hop count trusts anybody who connects. */
+/** There are few proxies, but a hop count trusts any address that connects. */
 const MOST_PROXIES = 50;
 
 /** Remembers the trusted proxies that send no usable client address. */
 export interface ProxyWatch {
-  /** A request came from this proxy, and does not say for whom. */
+  /** Records a request from this proxy without a usable client address. */
   note(proxy: string | null): void;
-  /** The proxies that did so in the last minutes. */
+  /** Lists the proxies that did so in the last minutes. */
   silent(): string[];
 }
 

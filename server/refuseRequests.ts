@@ -8,14 +8,19 @@ import { AppError } from './errors';
 import type { Exchange, Exchanges } from './exchanges';
 import { writeErrorBody } from './middleware/errorHandler';
 
-/** How long a client may take to read a refusal. To close at once would have the kernel throw the answer away. */
+/**
+ * How long a client may take to read a refusal. If the connection were closed at once, the kernel
+ * would discard the answer.
+ */
 const LINGER_MS = 2000;
 
 /** The first byte of a TLS handshake (RFC 8446 5.1). */
 const TLS_HANDSHAKE = 0x16;
 
 interface Waits {
-  /** How long a connection may stay open before its first byte, once node has counted it as late. */
+  /**
+   * How long a connection may stay open before its first byte, after node has reported it as late.
+   */
   unusedMs: number;
   headersTimeout: number;
 }
@@ -23,8 +28,8 @@ interface Waits {
 type ParserError = Error & { code?: string; rawPacket?: Buffer };
 
 /**
- * Node's name for what was wrong with a request.
- * @returns undefined for trouble with the connection itself: nobody is there to read an answer
+ * Maps node's parser error to an error for the client.
+ * @returns undefined for a fault of the connection itself: nobody can read an answer then
  */
 function toAppError({ code = '', rawPacket }: ParserError): AppError | undefined {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new AppError('REQUEST_TIMEOUT');
@@ -66,7 +71,7 @@ function writeAnswer(
   return [statusLine, ...lines, '', body].join('\r\n');
 }
 
-/** Kept when the answers are sent, or nobody is there to read them. */
+/** Resolves when the answers are sent, or the connection has closed. */
 function whenAnswered(socket: Socket, exchanges: readonly Exchange[]): Promise<unknown> {
   const answered = exchanges.map(({ res }) => new Promise((resolve) => res.once('close', resolve)));
   const gone = new Promise((resolve) => socket.once('close', resolve));
@@ -75,16 +80,17 @@ function whenAnswered(socket: Socket, exchanges: readonly Exchange[]): Promise<u
 
 function hangUp(socket: Socket, answer = ''): void {
   socket.end(answer);
-  // What still comes is read and thrown away.
+  // Read and discard the remaining data.
   socket.resume();
   const overdue = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(overdue));
 }
 
 /**
- * A balancer opened it for later: node counts it as a request that began. It may wait as long as one between requests.
- * Node looks at it again only once a request begins, and a line break begins none.
- * @param refuseLate called if bytes came that made no request
+ * Waits for a request on a connection that a balancer has opened in advance. Node reports it as a
+ * late request, but it may wait as long as between two requests. Node checks it again only once a
+ * request begins, and a line break does not begin one.
+ * @param refuseLate called if bytes arrived that did not form a request
  */
 function awaitRequest(
   socket: Socket,
@@ -98,7 +104,7 @@ function awaitRequest(
       socket.destroy();
       return;
     }
-    // They may be the beginning of a request that came in time.
+    // The bytes may be the beginning of a request that came in time.
     timer = setTimeout(() => {
       if (!exchanges.latest(socket)) refuseLate();
     }, headersTimeout);
@@ -107,8 +113,9 @@ function awaitRequest(
 }
 
 /**
- * Answers what the HTTP parser refuses, and CONNECT, as every other error is answered: with a problem document and a correlation
- * id, logged and counted. Nothing of the request is logged: it may hold secrets. An answer never overtakes one that is due before.
+ * Answers requests that the HTTP parser refuses, and CONNECT, like every other error: with a
+ * problem document and a correlation id, logged and counted. Nothing of the request is logged,
+ * because it may hold secrets. An answer never overtakes an earlier one.
  */
 export function refuseRequests(
   server: Server,
@@ -121,7 +128,7 @@ export function refuseRequests(
   async function refuse(socket: Socket, error: AppError, cause: string): Promise<void> {
     if (refused.has(socket)) return;
     refused.add(socket);
-    // A request whose body is broken is with the application already, and may even be answered.
+    // A request with a broken body is already in the application, and may even have been answered.
     const latest = exchanges.latest(socket);
     const broken = latest?.req.complete === false ? latest : undefined;
     const correlationId =
@@ -157,7 +164,7 @@ export function refuseRequests(
 
   server.on('connect', (_req: IncomingMessage, stream) => {
     const socket = stream as Socket;
-    // Node has taken its own listener away.
+    // Node has removed its own listener.
     socket.on('error', () => socket.destroy());
     const headers = { allow: 'GET, HEAD, POST, PUT, DELETE' };
     void refuse(socket, new AppError('METHOD_NOT_ALLOWED', { headers }), 'CONNECT');

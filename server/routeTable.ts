@@ -1,18 +1,19 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 
-/** Text that Postgres can hold: no NUL, no half of a surrogate pair. */
+/** Builds a schema for text that Postgres can store: no NUL, no half of a surrogate pair. */
 export const storableText = (most: number, least = 1) =>
   z
     .string()
     .meta({ minLength: least, maxLength: most })
-    // After the type, not beside it: zod measures whatever has a length, and an object's may throw.
+    // In a pipe after the type check: zod measures anything with a length, and the length of a
+    // hostile object may throw.
     .pipe(z.string().min(least).max(most))
     .refine((value) => !value.includes('\0') && value.isWellFormed(), {
       message: 'must not contain NUL or lone surrogates',
     });
 
-/** A whole number as it stands behind a question mark. */
+/** Builds a schema for a whole number in a query string. */
 export const wholeNumber = (most: number) =>
   z
     .string()
@@ -20,29 +21,35 @@ export const wholeNumber = (most: number) =>
     .transform(Number)
     .pipe(z.number().max(most));
 
-/** A moment as it stands behind a question mark. */
+/** The schema of a moment in a query string. */
 export const instant = z.iso
   .datetime({ offset: true })
   .transform((value) => new Date(value))
-  // Postgres reads no year of five digits.
+  // Postgres accepts no year of five digits.
   .refine((value) => !Number.isNaN(value.getTime()), 'must be an instant');
 
-/** What a route does, and the schemas that both validate it and document it. */
+/**
+ * The description of a route, its handler, and the schemas that both validate its input and
+ * document it.
+ */
 export interface Endpoint {
   summary: string;
-  /** The body's schema; a route without one reads no body. */
+  /** The schema of the body; a route without one reads no body. */
   body?: z.ZodType;
   params?: z.ZodType;
-  /** What may stand behind the question mark; a route without one reads nothing there. */
+  /** The schema of the query string; a route without one ignores it. */
   query?: z.ZodObject;
-  /** Statuses and what they mean, beside the errors that every route can answer. */
+  /** The statuses and their meanings, besides the errors that every route can return. */
   responses: Readonly<Record<number, string>>;
-  /** Whether the refresh cookie says who asks, for OpenAPI. */
+  /** Whether the refresh cookie identifies the caller, for OpenAPI. */
   takesRefreshCookie?: boolean;
   handle: (req: Request, res: Response) => Promise<void> | void;
 }
 
-/** What stands before a handler. One that reads the body has it parsed before, behind the guards in front of it. */
+/**
+ * A middleware before the handler. If it reads the body, the body is parsed before it, but after
+ * the guards in front of it.
+ */
 export type Guard = RequestHandler & { readonly readsBody?: true };
 
 export interface Route {
@@ -53,8 +60,8 @@ export interface Route {
 }
 
 /**
- * An endpoint whose handler is given what its schemas made of the request.
- * @throws ZodError from the handler where the input does not fit; nothing has happened by then
+ * Builds an endpoint whose handler gets the validated input.
+ * @throws ZodError from the handler if the input is invalid; nothing has happened by then
  */
 export function endpoint<
   Body extends z.ZodType,

@@ -7,7 +7,7 @@ function demandOf(issue: z.core.$ZodIssue): string {
   return 'a whole number, in digits alone';
 }
 
-/** @returns a plain sentence that says what a setting must be, without its value */
+/** @returns a sentence that states the valid values of a setting, without its current value */
 export function describeSettingFault(issue: z.core.$ZodIssue): string {
   return `${issue.path.join('.')} must be ${demandOf(issue)}.`;
 }

@@ -24,7 +24,7 @@ import type { HttpServer } from './httpServer';
 import type { Invocation } from './invocation';
 import { explainListenFault } from './listenFault';
 
-/** What a node has open: what {@link stopNode} closes. */
+/** The open parts of a node, which {@link stopNode} closes. */
 export interface Running {
   stopMaintenance?: () => void;
   deps?: Deps;
@@ -51,7 +51,7 @@ function listen(deps: Deps): Promise<HttpServer> {
 function greet(say: (text: string) => void, url: string, signIn: DemoSignIn | undefined): void {
   say(`Gatehouse listens on ${url}`);
   if (!signIn) return;
-  // A passkey belongs to a name: at an address the page could show none.
+  // Passkeys need a host name. The page cannot use them on an IP address.
   const named = url.replace('//127.0.0.1', '//localhost');
   say(`
 A demo tenant was made. This is shown once:
@@ -74,9 +74,10 @@ The current TOTP code:  npm run --silent admin -- totp code --secret ${signIn.to
 }
 
 /**
- * Starts a node, as far as it lets requests in.
- * @param running filled with what is opened, also if the start then fails
- * @throws Error if the node must not serve: {@link exitCodeOf} and {@link explainStart} say how it ends
+ * Starts a node until it accepts requests.
+ * @param running gets everything that is opened, also if the start then fails
+ * @throws Error if the node must not serve: {@link exitCodeOf} and {@link explainStart} describe
+ * the end
  */
 export async function startNode(
   running: Running,
@@ -86,7 +87,7 @@ export async function startNode(
   readEnvironmentFile(program);
   const config = loadConfig(program.env);
   const ready = await openDatabase(config, running);
-  // Before anything is changed: a key that cannot be used refuses the start.
+  // Before anything is changed, so that an unusable key stops the start.
   const deps = createDeps(ready);
   running.deps = deps;
   for (const sentence of config.unknownSettings) {
@@ -123,7 +124,7 @@ export async function startNode(
   const stops = [startMaintenance(deps), watchExports(deps)];
   running.stopMaintenance = () => stops.forEach((stop) => stop());
   running.http = await listen(deps);
-  // After the port is ours: a sign-in made by a start that then fails would never be shown.
+  // Only after the port is bound: if the start failed later, the demo sign-in would never be shown.
   const signIn = config.mode === 'embedded' ? await createDemo(deps) : undefined;
   const { port } = running.http.server.address() as AddressInfo;
   const { host } = config;
@@ -134,8 +135,8 @@ export async function startNode(
 }
 
 /**
- * Says that the node is stopping, for `DRAIN_DELAY_SEC` before it accepts nothing new: balancers have to see it first. Then lets
- * requests under way finish, and closes what is open.
+ * Marks the node as stopping for `DRAIN_DELAY_SEC`, so that balancers see it before it stops
+ * accepting requests. Then lets requests in progress finish, and closes everything that is open.
  */
 export async function stopNode({ stopMaintenance, http, deps, embedded }: Running): Promise<void> {
   stopMaintenance?.();
@@ -155,11 +156,11 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof KeyCheckError) return EXIT.WRONG_KEY;
   if (!(error instanceof MigrationError)) return EXIT.FAILED;
   if (isNewer(error)) return EXIT.DATABASE_NEWER;
-  // Without problems it is the database that could not be reached, or the lock.
+  // Without problems, the database could not be reached, or the lock was not obtained.
   return error.problems.length > 0 ? EXIT.MIGRATIONS : EXIT.FAILED;
 }
 
-/** @returns a sentence; a stack alone for what nobody foresaw */
+/** @returns a sentence for a known error, or the stack of an unexpected one */
 export function explainStart(error: unknown): string {
   const named = error instanceof Error;
   const foreseen =

@@ -1,7 +1,10 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { ConfigError } from './config';
 
-/** What a keyed hash is for: each purpose has its own key, so that no hash of one fits another. */
+/**
+ * The purpose of a keyed hash. Each purpose has its own key, so that a hash for one purpose never
+ * matches another.
+ */
 export type HashPurpose =
   | 'refresh-token'
   | 'refresh-successor'
@@ -31,7 +34,7 @@ const PURPOSES: Readonly<Record<HashPurpose, string>> = {
 
 const KEY_BYTES = 32;
 
-/** The current key of one setting, and the other ones that are accepted. */
+/** The current key of one setting, and the other accepted ones. */
 export interface SymmetricKeys {
   readonly current: SymmetricKey;
   /** The current key first. */
@@ -39,7 +42,7 @@ export interface SymmetricKeys {
 }
 
 export interface SymmetricKey {
-  /** Names the key and tells nothing of it: derived from it, 64 bits. */
+  /** Names the key without revealing it: 64 bits derived from it. */
   readonly id: string;
   readonly bytes: Buffer;
 }
@@ -55,7 +58,8 @@ function readKey(name: string, value: string): SymmetricKey {
 
 /**
  * Reads one setting and its list of retired keys.
- * @throws ConfigError if a key is not 32 bytes, if the current one is a placeholder, or if it is in the list as well
+ * @throws ConfigError if a key is not 32 bytes, if the current one is a placeholder, or if it is
+ * also in the list
  */
 export function readSymmetricKeys(
   name: string,
@@ -63,7 +67,7 @@ export function readSymmetricKeys(
   retired: { name: string; values: readonly string[] },
 ): SymmetricKeys {
   const current = readKey(name, value);
-  // A retired key may be as weak as it was: the list is the way to get rid of it.
+  // Only the current key is checked: the list is the way to get rid of a weak key.
   if (current.bytes.every((byte) => byte === current.bytes[0])) {
     throw new ConfigError([`${name} must be 32 random bytes: all of its bytes are the same.`]);
   }
@@ -75,9 +79,15 @@ export function readSymmetricKeys(
 }
 
 export interface Sealer {
-  /** AES-256-GCM; `boundTo` is authenticated with it, so that a sealed value fits one row alone. */
+  /**
+   * Encrypts with AES-256-GCM; `boundTo` is authenticated too, so that a sealed value is valid for
+   * one row only.
+   */
   seal(plain: Buffer, boundTo: string): Buffer;
-  /** @throws if no key opens it: it was tampered with, belongs elsewhere, or needs a key that is not here */
+  /**
+   * @throws if no key can decrypt it: it was changed, belongs to another row, or needs a key that
+   * is not configured
+   */
   open(sealed: Buffer, boundTo: string): Buffer;
 }
 
@@ -96,7 +106,7 @@ export function openWith(key: Buffer, sealed: Buffer, boundTo: string): Buffer {
   return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]);
 }
 
-/** Seals with the current key, and opens with any. */
+/** Creates a sealer that encrypts with the current key and decrypts with any accepted one. */
 export function createSealer({ current, all }: SymmetricKeys): Sealer {
   return {
     seal: (plain, boundTo) => sealWith(current.bytes, plain, boundTo),
@@ -115,9 +125,12 @@ export function createSealer({ current, all }: SymmetricKeys): Sealer {
 }
 
 export interface Hasher {
-  /** HMAC-SHA-256 under the key of one purpose. */
+  /** Returns the HMAC-SHA-256 under the key of one purpose. */
   hash(purpose: HashPurpose, ...parts: string[]): Buffer;
-  /** The same under each accepted key, the current one first: for finding what a former key has hashed. */
+  /**
+   * Returns the hash under each accepted key, the current one first, to find values that a former
+   * key has hashed.
+   */
   hashAll(purpose: HashPurpose, ...parts: string[]): readonly Buffer[];
 }
 
@@ -148,6 +161,6 @@ export function createHasher({ current, all }: SymmetricKeys): Hasher {
   };
 }
 
-/** HMAC of one key alone, whichever it is. */
+/** Returns the HMAC under one given key. */
 export const hashWith = (key: Buffer, purpose: HashPurpose, ...parts: string[]): Buffer =>
   createKeyHasher(key)(purpose, ...parts);

@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { parse, stringify } from 'uuid';
 import type { HashPurpose, KeyRing } from './keyRing';
 
-/** What an id is for; each has a key and a prefix of its own. */
+/** The kind of an id; each kind has its own key and prefix. */
 export interface TagKind {
   readonly purpose: HashPurpose;
   readonly prefix: string;
@@ -12,8 +12,8 @@ const UUID_BYTES = 16;
 const TAG_BYTES = 16;
 
 /**
- * A row's id with a tag that only this server can make. Knowing a row's id, from the audit log say, is not enough to
- * use it, and nothing secret is stored.
+ * Returns a row's id with a tag that only this server can create. A row's id alone, for example
+ * from the audit log, cannot be used, and nothing secret is stored.
  */
 export function tagId(keys: KeyRing, kind: TagKind, id: string): string {
   const tag = keys.hash(kind.purpose, id).subarray(0, TAG_BYTES);
@@ -21,11 +21,12 @@ export function tagId(keys: KeyRing, kind: TagKind, id: string): string {
   return kind.prefix + bytes.toString('base64url');
 }
 
-/** @returns the row's id, or null for anything that this server did not hand out for this kind of use */
+/** @returns the row's id, or null for anything that this server did not issue for this kind */
 export function readTaggedId(keys: KeyRing, kind: TagKind, tagged: string): string | null {
   const encoded = tagged.slice(kind.prefix.length);
   const bytes = Buffer.from(encoded, 'base64url');
-  // One spelling: what decodes to the same bytes is not the same id.
+  // Accept only the canonical encoding: another string that decodes to the same bytes is not the
+  // same id.
   if (tagged !== kind.prefix + bytes.toString('base64url')) return null;
   if (bytes.length !== UUID_BYTES + TAG_BYTES) return null;
   let id: string;

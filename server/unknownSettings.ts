@@ -1,13 +1,16 @@
 import { nearestNames } from './nearestNames';
 
-/** First words that other programs use too: two words have to agree. */
+/** First words that other programs use too, so two words have to match. */
 const SHARED = new Set(
   'ACCESS ALLOW CHALLENGES HASH HEADERS IP KEEP LOG LOGIN LOST METRICS MIGRATE MIGRATED NODE PASSWORD PUBLIC REQUEST RISK SESSIONS STEP TOKEN TRUST'.split(
     ' ',
   ),
 );
 
-/** How names begin that are meant for Gatehouse, or for nobody: each known setting gives one, or none. */
+/**
+ * Returns the beginnings of names that belong to Gatehouse only: at most one for each known
+ * setting.
+ */
 function prefixesOf(known: readonly string[]): string[] {
   return known.flatMap((name) => {
     const words = name.split('_');
@@ -16,16 +19,22 @@ function prefixesOf(known: readonly string[]): string[] {
   });
 }
 
-/** Kubernetes puts the addresses of a service called `gatehouse`, or `smtp`, into each environment. */
+/**
+ * Returns whether Kubernetes set this variable: it adds the address of every service, such as one
+ * called `gatehouse` or `smtp`, to each environment.
+ */
 function isServiceLink(name: string, value: string | undefined): boolean {
   if (/_SERVICE_(HOST|PORT)(_[A-Z0-9_]+)?$|_PORT_\d+_(TCP|UDP)(_[A-Z]+)?$/.test(name)) return true;
   return name.endsWith('_PORT') && /^(tcp|udp):\/\//.test(value ?? '');
 }
 
-/** `REQUEST_TIMEOUT_` of `REQUEST_TIMEOUT_SEC`; empty if that would be one word alone. */
+/** Returns `REQUEST_TIMEOUT_` for `REQUEST_TIMEOUT_SEC`; empty if that would be a single word. */
 const stemOf = (name: string): string => /^[A-Z0-9]+_.*_(?=[A-Z0-9]+$)/.exec(name)?.[0] ?? '';
 
-/** All words of `few` are among those of `many`, in their order, and the first is the same. */
+/**
+ * Returns whether all words of `few` occur in `many`, in their order, and the first word is the
+ * same.
+ */
 function isShorterFormOf(few: string, many: string): boolean {
   const [first, ...rest] = few.split('_');
   const [begin, ...others] = many.split('_');
@@ -37,14 +46,19 @@ function isShorterFormOf(few: string, many: string): boolean {
   });
 }
 
-/** `TRUST_PROXIES` for `TRUST_PROXY`: alike but for the end of the last word. */
+/**
+ * Returns whether two names differ only in the ending of the last word, such as `TRUST_PROXIES` and
+ * `TRUST_PROXY`.
+ */
 function isAnotherFormOf(name: string, other: string): boolean {
   const stem = /^(.+_[A-Z0-9]{4,}?)(Y|IES|S)?$/;
   const [, one] = stem.exec(name) ?? [];
   return one !== undefined && one === stem.exec(other)?.[1];
 }
 
-/** The one setting of which a word was left away, or to which one was added; undefined if it may be several. */
+/**
+ * Finds the one setting that differs by a single missing or added word; undefined if several match.
+ */
 function sameButForOneWord(name: string, known: readonly string[]): string | undefined {
   const words = name.split('_').length;
   const near = known.filter((one) => {
@@ -56,9 +70,9 @@ function sameButForOneWord(name: string, known: readonly string[]): string | und
   return near.length === 1 ? near[0] : undefined;
 }
 
-/** The setting that was meant, if one is near enough to be sure that none other was. */
+/** Finds the intended setting, if one is near enough to exclude the others. */
 function nearestTo(name: string, known: readonly string[]): string | undefined {
-  // A short name is near to much that is somebody else's.
+  // A short name is also near to many names of other programs.
   const most = name.length >= 8 ? 2 : name.length >= 6 ? 1 : 0;
   const [nearest] = nearestNames(name.toUpperCase(), known, most);
   const stem = stemOf(name);
@@ -68,10 +82,10 @@ function nearestTo(name: string, known: readonly string[]): string | undefined {
 }
 
 /**
- * Finds settings that look like ours and are none: misspelt ones, and those of another release. Silence would let
- * somebody believe that they count.
+ * Finds settings that look like ours but are not: misspelt ones, and those of another release. If
+ * they were ignored silently, an operator could believe that they apply.
  * @param known every name that is read
- * @returns a plain sentence for each, without its value, which may be a secret
+ * @returns a sentence for each, without its value, which may be a secret
  */
 export function findUnknownSettings(env: NodeJS.ProcessEnv, known: readonly string[]): string[] {
   const prefixes = prefixesOf(known);

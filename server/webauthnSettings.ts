@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
 
-/** Who asks for passkeys, and where from. */
+/** The relying party of passkeys, and its origins. */
 export interface WebauthnSettings {
-  /** The domain that passkeys belong to (WebAuthn Level 3 5.1.2, "RP ID"). */
+  /** The domain to which passkeys belong (WebAuthn Level 3 5.1.2, "RP ID"). */
   rpId: string;
-  /** Where a page may use them: scheme, host and port, as browsers report it. */
+  /** The origins of pages that may use them: scheme, host and port, as browsers report them. */
   origins: readonly string[];
 }
 
@@ -12,14 +12,17 @@ interface Given {
   rpId: string | undefined;
   origins: readonly string[];
   production: boolean;
-  /** The server's own, for the default outside production. */
+  /** The server's own port, for the default outside production. */
   port: number;
 }
 
 const DOMAIN =
   /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
-/** A name that one party owns; which suffixes are public is more than a server can know offline. */
+/**
+ * Returns whether one party can own the name. A server cannot know offline which suffixes are
+ * public.
+ */
 const mayBelongToOne = (rpId: string) =>
   rpId === 'localhost' || (DOMAIN.test(rpId) && rpId.includes('.') && isIP(rpId) === 0);
 
@@ -38,8 +41,9 @@ function findOriginProblem(origin: string, rpId: string): string | undefined {
 }
 
 /**
- * What is wrong with the settings (WebAuthn Level 3 5.1.3: the RP ID is a registrable suffix of the origin's host).
- * @returns one plain sentence for each problem
+ * Finds faults in the settings (WebAuthn Level 3 5.1.3: the RP ID is a registrable suffix of the
+ * origin's host).
+ * @returns one sentence for each problem
  */
 export function findWebauthnProblems({ rpId, origins }: Given): string[] {
   if ((rpId === undefined) !== (origins.length === 0)) {
@@ -53,13 +57,13 @@ export function findWebauthnProblems({ rpId, origins }: Given): string[] {
 }
 
 /**
- * The settings as they hold.
- * @returns null where there are none in production: then nobody is offered a passkey
+ * Reads the effective settings.
+ * @returns null in production if they are not set; passkeys are not offered then
  */
 export function readWebauthn({ rpId, origins, production, port }: Given): WebauthnSettings | null {
   if (rpId !== undefined) return Object.freeze({ rpId, origins: Object.freeze([...origins]) });
   if (production) return null;
-  // An address is no RP ID, so that 127.0.0.1 could not use them.
+  // An IP address cannot be an RP ID, so 127.0.0.1 would not work.
   const origin = new URL(`http://localhost:${port}`).origin;
   return Object.freeze({ rpId: 'localhost', origins: Object.freeze([origin]) });
 }

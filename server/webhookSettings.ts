@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { isLoopback, parseUrl } from './mailSettings';
 
-/** A receiver that something is posted to. */
+/** A receiver of HTTP POST requests. */
 export interface Webhook {
-  /** Names it among all nodes: a hash, since the address may hold a secret. */
+  /** Identifies the receiver among all nodes: a hash, because the address may hold a secret. */
   readonly sink: string;
   readonly url: string;
   readonly token: string | undefined;
@@ -21,8 +21,10 @@ function isReceiver(value: string, production: boolean): boolean {
 }
 
 /**
- * @param name of the setting that holds the address; that of the token is the same with `_TOKEN`
- * @returns one plain sentence for each of the two that is wrong; none repeats a value, which may be a secret
+ * @param name the setting that holds the address; the setting of the token has the same name with
+ * `_TOKEN`
+ * @returns one sentence for each of the two that is invalid; none repeats a value, which may be a
+ * secret
  */
 export function objectionsToWebhook(
   name: string,
@@ -44,7 +46,10 @@ export function objectionsToWebhook(
   return problems;
 }
 
-/** Receivers are told apart by their address alone: a new token does not begin from the start. */
+/**
+ * Builds a webhook sink. Only the address identifies a receiver, so that a new token does not start
+ * the delivery again from the beginning.
+ */
 export const webhookSink = (url: string, token: string | undefined): Webhook => ({
   sink: `webhook:${createHash('sha256').update(url).digest('hex').slice(0, 32)}`,
   url,
