@@ -7,8 +7,8 @@ import { findSessionEnd } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
 /**
- * Reasons for which a person's sessions are ended by someone or something else. The person must be
- * told of the end and its reason.
+ * Reasons for which someone or something else ends a person's sessions. The person must learn of
+ * the end and its reason.
  */
 const FORCED = ['reuse_detected', 'security_event', 'force_logout'] as const;
 export type ForcedReason = (typeof FORCED)[number];

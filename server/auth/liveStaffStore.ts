@@ -8,7 +8,7 @@ export interface LiveStaff extends Record<string, unknown> {
   sessions: number;
 }
 
-/** The staff member after whom a page begins, in the order of tenant and staff ids. */
+/** A page begins after this staff member, in the order of tenant and staff ids. */
 export type StaffCursor = Pick<LiveStaff, 'tenantId' | 'staffId'>;
 
 /**

@@ -18,7 +18,8 @@ export async function noticeNewDevice(
   if (!deps.mail.isAvailable()) return;
   try {
     const { deviceHashes: known, lastLoginAt } = await deps.riskFacts.read(tenantId, staffId);
-    // A person whose devices were all forgotten has a last login, so they are told of each device.
+    // A person whose devices were all forgotten has a last login, so they get a mail about each
+    // device.
     if (known.size === 0 && lastLoginAt === null) return;
     if (deviceHashes.some((hash) => known.has(hash))) return;
     const staff = { tenantId, staffId };

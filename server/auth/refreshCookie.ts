@@ -100,7 +100,7 @@ export async function throughCookie(
 
 /**
  * Ends the session whose cookie a login has replaced, because nobody holds its token any more. A
- * failure is only logged; the login stands.
+ * failure is only logged; the login remains valid.
  */
 export async function endReplaced(
   deps: Deps,

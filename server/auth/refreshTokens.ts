@@ -2,8 +2,8 @@ import type { Random } from '../context';
 import type { KeyRing } from '../keyRing';
 
 /**
- * A typed prefix lets secret scanners find a leaked token, and stops our other secrets from being
- * taken for one.
+ * A typed prefix lets secret scanners find a leaked token, and distinguishes it from our other
+ * secrets.
  */
 const PREFIX = 'ghr_';
 const TOKEN = /^ghr_[A-Za-z0-9_-]{43}$/;

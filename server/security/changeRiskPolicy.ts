@@ -47,7 +47,7 @@ export interface PolicyChange {
 }
 
 /**
- * Finds the people whom the policy would lock out.
+ * Finds the people that the policy would lock out.
  * @throws AppError POLICY_LOCKS_OUT with these people, unless the change is forced
  */
 async function findForcedOut(

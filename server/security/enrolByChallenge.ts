@@ -9,7 +9,7 @@ import type { MethodDeps } from './proofs';
 import { readPolicyRow } from './riskPolicyStore';
 
 /**
- * Finds the person whom a login's challenge allows to enrol a factor, and nothing else: the
+ * Finds the person that a login's challenge allows to enrol a factor, and nothing else: the
  * principal has no session and no permissions.
  * @throws AppError UNAUTHENTICATED for a challenge that is not verified, is used, ended or too old,
  * or does not demand a factor

@@ -35,10 +35,7 @@ const fields = {
     .refine((methods) => new Set(methods).size === methods.length, 'must not repeat a method'),
 };
 
-/**
- * Fields added later. A client that does not know them sends a policy without them; they keep their
- * values then.
- */
+/** Fields added later. If an older client sends a policy without them, they keep their values. */
 const later = {
   /** Whether a login needs a second factor whatever its score. */
   secondFactor: z.enum(['by_risk', 'if_enrolled', 'always']),
