@@ -13,10 +13,7 @@ interface Spray {
   details: Extract<AuditEvent, { action: 'LOGIN_SPRAY_DETECTED' }>['details'];
 }
 
-/**
- * @param most the number of failed logins across the installation from which on they count as a
- * spray
- */
+/** @param most from this number of failed logins on, the whole installation counts as sprayed */
 function findSpray(
   { scope, failures, accounts }: CountedFailure,
   address: string,

@@ -24,8 +24,8 @@ const run =
   };
 
 /**
- * Orders guards and parser: guards run before the body is parsed, except from the first one that
- * reads the body. A caller without access cannot make the server parse a body.
+ * Orders guards and parser: guards run before the body is parsed, up to the first guard that reads
+ * the body. A caller without access cannot make the server parse a body.
  */
 function inOrder({ guards, endpoint }: Route): RequestHandler[] {
   const first = guards.findIndex(({ readsBody }) => readsBody);

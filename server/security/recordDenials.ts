@@ -2,7 +2,7 @@ import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
 import type { Deps } from '../deps';
 
-/** Per person and permission, each node records at most one event in this time. */
+/** Each node records at most one event for the same person and permission within this time. */
 const QUIET_MS = 60_000;
 /**
  * The most entries kept. Beyond it the oldest is dropped, and its next refusal is recorded again.

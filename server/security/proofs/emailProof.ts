@@ -40,8 +40,8 @@ function isSame(hash: string, other: string): boolean {
 }
 
 /**
- * @returns when fewer than ten of the mails in the past hour remain, in ms since the epoch; 0 if
- * that is already so
+ * @returns the time, in ms since the epoch, at which fewer than ten mails remain in the hour
+ * before; 0 if that is already so
  */
 function hourIsOverAt(mailed: readonly { createdAt: Date; emailsSent: number }[]): number {
   let sent = mailed.reduce((sum, { emailsSent }) => sum + emailsSent, 0);
