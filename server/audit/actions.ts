@@ -7,7 +7,7 @@ const origin = z.enum(['login', 'refresh', 'session']);
 const degraded = z.boolean().optional();
 const range = { from: z.string(), to: z.string(), format: z.enum(['csv', 'json', 'ocsf']) };
 const exportKind = z.enum(['bundle', 'security_events']);
-/** `recovery_code` stands for the whole set of them. */
+/** `recovery_code` stands for the whole set of a person's recovery codes. */
 const factor = z.enum(['totp', 'passkey', 'recovery_code']);
 const permissions = z.array(z.string());
 const via = z.enum(['api', 'operator', 'bootstrap', 'notice']);
@@ -40,7 +40,7 @@ const policy = z.strictObject({
   maxSessions: z.number().int(),
 });
 
-/** `findings` names the first fifty; `differences` counts them all. */
+/** `findings` lists the first fifty; `differences` counts all of them. */
 const schemaHealth = z.strictObject({
   missing: z.array(z.string()),
   findings: z.array(z.string()).max(50),
@@ -48,8 +48,8 @@ const schemaHealth = z.strictObject({
 });
 
 /**
- * The closed list of what the audit log can hold, and the details that each action carries. Schemas are
- * strict: a field that is not named here cannot slip in, so neither can a secret.
+ * The closed list of actions that the audit log can hold, with the details of each action. The schemas are strict: a
+ * field that is not named here is refused, so a secret cannot slip into the log.
  */
 export const AUDIT_ACTIONS = {
   AUTH_LOGIN_SUCCEEDED: z.strictObject({
@@ -71,33 +71,34 @@ export const AUDIT_ACTIONS = {
   }),
   AUTH_LOGOUT: z.strictObject({
     scope: z.enum(['session', 'all']),
-    // Whoever signed out showed this, and no access token.
+    // The sign-out was authorised by the refresh token alone, without an access token.
     with: z.literal('refresh_token').optional(),
     degraded,
   }),
-  // The password was right, and the answer named the person's tenants; each of them has the event.
+  // The password was right, and the answer listed the person's tenants. Each of these tenants gets the event.
   LOGIN_TENANTS_OFFERED: z.strictObject({}),
-  // Logins failed on many accounts: once in a window for an address, and once for the whole.
+  // Logins failed on many accounts. Recorded once per window for an address, and once per window for the whole
+  // installation.
   LOGIN_SPRAY_DETECTED: z.strictObject({
     over: z.enum(['address', 'installation']),
     failures: z.number().int().min(1),
-    // Of an address: different accounts, counted up to twenty.
+    // Only if `over` is `address`: the number of different accounts, counted up to twenty.
     accounts: z.number().int().min(1).optional(),
   }),
-  // `repeated`: how many more there were since the event before, which are not told one by one.
+  // `repeated`: how many further denials there were since the event before; they get no events of their own.
   PERMISSION_DENIED: z.strictObject({
     permission: z.string(),
     repeated: z.number().int().min(0),
   }),
   AUTH_TOKEN_REFRESH: z.strictObject({ degraded }),
-  // A lost answer was asked for again, with its idempotency key.
+  // The client asked again for a lost answer, with its idempotency key.
   AUTH_TOKEN_REISSUED: z.strictObject({ at: z.enum(['login', 'refresh']) }),
   REFRESH_REUSE_DETECTED: z.strictObject({ familyId: z.uuid(), alreadyEnded: z.boolean() }),
   SUSPICIOUS_LOGIN_DETECTED: z.strictObject({
     at: z.enum(['login', 'refresh']),
     score,
     reasons,
-    // `monitored`: the tenant's policy only watches.
+    // `monitored`: the tenant's policy only observes.
     decision: z.enum(['step_up', 'block', 'allowed_by_step_up', 'monitored']),
   }),
   ANOMALY_CHECK_SKIPPED: z.strictObject({
@@ -109,7 +110,7 @@ export const AUDIT_ACTIONS = {
     version: z.number().int().min(1),
     before: policy,
     after: policy,
-    // Whom it leaves without a proof: there only if its author forced it.
+    // The people whom the new policy leaves without a usable proof. Present only if the author forced the change.
     lockedOut: z.array(z.uuid()).optional(),
   }),
   RISK_VERDICT_GIVEN: z.strictObject({
@@ -144,7 +145,8 @@ export const AUDIT_ACTIONS = {
     ]),
   }),
   SESSION_INVALIDATED: z.strictObject({
-    // `session_limit`: the person signed in once more than their tenant's policy allows, and the oldest session ended.
+    // `session_limit`: the person signed in once more than the tenant's policy allows, so their oldest session was
+    // ended.
     reason: z.enum([
       'logout',
       'manual',
@@ -158,7 +160,8 @@ export const AUDIT_ACTIONS = {
     tokensRevoked: z.number().int(),
     degraded,
   }),
-  // An operator ended what a failover may have brought back; each person has an event of their own.
+  // An operator ended the sessions that a failover may have brought back. Each affected person also has an event of
+  // their own.
   SESSIONS_ENDED: z.strictObject({
     since: z.string(),
     until: z.string().nullable(),
@@ -166,9 +169,10 @@ export const AUDIT_ACTIONS = {
     sessions: z.number().int().min(0),
     via,
   }),
-  // Somebody followed the link of a notice and ended their sessions.
+  // Somebody followed the link in a notice and ended their own sessions.
   NOTICE_ANSWERED: z.strictObject({ kind: noticeKind, passwordExpired: z.boolean().optional() }),
-  // Their sessions were in somebody else's hands: how much of what these taught was forgotten.
+  // An attacker held the person's sessions. The counts are the learned devices, networks, countries and addresses
+  // that were forgotten.
   STAFF_COMPROMISED: z.strictObject({
     via,
     devices: z.number().int(),
@@ -178,25 +182,27 @@ export const AUDIT_ACTIONS = {
   }),
   PASSWORD_EXPIRED: z.strictObject({ via }),
   PASSWORD_SET: z.strictObject({ via }),
-  // A passkey that is synced between devices, or was: no refusal, but something to see.
+  // A passkey is, or was, synced between devices. That is no reason to refuse it, but it should be visible.
   PASSKEY_SIGNAL: z.strictObject({
     signal: z.enum(['counter_stalled', 'backed_up', 'backup_ended']),
   }),
   FACTOR_ENROLLMENT_STARTED: z.strictObject({ factor }),
-  // `factorIds` where the subject is their owner: an operator acted, or more than one may go at once.
+  // `factorIds` is set if the subject is the owner of the factors: an operator acted, or several factors may go at
+  // once.
   FACTOR_ENROLLED: z.strictObject({ factor, via, factorIds: z.array(z.uuid()).optional() }),
   FACTOR_REMOVED: z.strictObject({ factor, via, factorIds: z.array(z.uuid()).optional() }),
   PASSWORD_REHASHED: z.strictObject({}),
   TENANT_CREATED: z.strictObject({ slug: z.string(), via }),
   STAFF_CREATED: z.strictObject({ permissions, via }),
   STAFF_DISABLED: z.strictObject({ via }),
-  // Since when they had been disabled: the row forgets it.
+  // Since when the person had been disabled; the staff row forgets it.
   STAFF_ENABLED: z.strictObject({ disabledAt: z.string().nullable(), via }),
   STAFF_PERMISSIONS_CHANGED: z.strictObject({ before: permissions, after: permissions, via }),
   STAFF_UNLOCKED: z.strictObject({ via }),
-  // `normalized`: the same mailbox in its one spelling. The addresses themselves are in the person's row alone.
+  // `normalized`: the same mailbox, now in its canonical spelling. The addresses themselves are only in the person's
+  // row.
   STAFF_EMAIL_CHANGED: z.strictObject({ change: z.enum(['renamed', 'normalized']), via }),
-  /** An operator vouched for a key that nothing in the database proved. */
+  /** An operator vouched for a key that nothing in the database could prove. */
   KEY_ADOPTED: z.strictObject({ setting: z.string(), keyId: z.string() }),
   DATA_EXPORT_REQUESTED: z.strictObject({ kind: exportKind, ...range }),
   DATA_EXPORT_COMPLETED: z.strictObject({
@@ -204,22 +210,23 @@ export const AUDIT_ACTIONS = {
     ...range,
     files: z.array(z.strictObject({ name: z.string(), rows: z.number().int() })),
     bytes: z.number().int(),
-    // Of a bundle: the head of the log that it is proven against.
+    // Only for a bundle: the signed head of the log that the bundle is proven against.
     checkpoint: z.strictObject({ size: z.number().int(), rootHash: z.string() }).optional(),
   }),
   DATA_EXPORT_FAILED: z.strictObject({
     kind: exportKind,
     ...range,
-    // `process_ended`: nobody recorded its end, and no process works on it any more.
+    // `process_ended`: no end was recorded, and no process works on the export any more.
     reason: z.enum(['audit_log_busy', 'client_closed', 'database', 'error', 'process_ended']),
-    // Nothing had been sent, and the proof that it had used up can be used once more.
+    // Nothing had been sent, so the proof that the export had used up can be used once more.
     proofGivenBack: z.literal(true).optional(),
   }),
-  // The log is shorter than it was, or another one: a backup was restored, or a failover lost the end of it. Sign-outs and forced
-  // logouts of that time are undone with it: `admin sessions end` ends what may have come back.
+  // The log is shorter than it was, or a different one: a backup was restored, or a failover lost the end of it. The
+  // sign-outs and forced logouts of that time are undone too: `admin sessions end` ends the sessions that may have
+  // come back.
   AUDIT_LOG_ROLLED_BACK: z
     .strictObject({
-      // A file holds notes alone: which number a lost one had is not known.
+      // `checkpoint` is null if a file found the loss: it holds only notes, so the number of the lost one is unknown.
       known: z.strictObject({ checkpoint: z.number().int().nullable(), note: z.string() }),
       by: z.enum(['sealer', 'file', 'webhook']),
     })
@@ -233,21 +240,22 @@ export const AUDIT_ACTIONS = {
         by: z.literal('feed'),
       }),
     ),
-  // An operator has events sent again, or left out: `to` is the next that is sent.
+  // An operator moved the feed's cursor to send events again or to skip some: `to` is the next leaf to be sent.
   EVENT_FEED_MOVED: z.strictObject({
     logId: z.uuid(),
     from: z.number().int().min(0),
     to: z.number().int().min(0),
     via,
   }),
-  // Before it grew, a log was not what had been signed: rewritten, or by a key that is not believed.
+  // Before the log grew, it did not match its signed checkpoint: it was rewritten, or the key that signed it is not
+  // trusted.
   AUDIT_LOG_REWRITTEN: z.strictObject({ logId: z.uuid(), size: z.number().int().min(1) }),
   // The database is a copy, restored into another cluster.
   AUDIT_LOG_MOVED: z.strictObject({ sealed: z.number().int().min(0) }),
   SCHEMA_HEALTH_FAILED: schemaHealth,
-  // What it was restored from.
+  // The details describe the failure that has ended.
   SCHEMA_HEALTH_RESTORED: schemaHealth,
-  // A null is what the caller did not say.
+  // A null stands for a value that the caller did not give.
   SCHEMA_MIGRATED: z.strictObject({
     tag: z.string(),
     hash: z.string(),
@@ -255,7 +263,7 @@ export const AUDIT_ACTIONS = {
     codeVersion: z.string().nullable(),
     appliedBy: z.string().nullable(),
   }),
-  // Reserved for the views that already name them; the features that write them come later.
+  // Reserved: views name these actions already; the features that write them come later.
   IMPERSONATION_STARTED: z.strictObject({}),
   IMPERSONATION_ENDED: z.strictObject({}),
   IP_RULE_CREATED: z.strictObject({}),
@@ -265,7 +273,7 @@ export const AUDIT_ACTIONS = {
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;
 
-/** The filtered view that the security-events export shows: no separate source. */
+/** The actions that the security-events export shows: a filtered view of the audit log, not a separate source. */
 export const SECURITY_EVENT_ACTIONS = [
   'SUSPICIOUS_LOGIN_DETECTED',
   'SESSION_INVALIDATED',

@@ -2,11 +2,11 @@ export type Json =
   string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
 /**
- * RFC 8785: names sorted by UTF-16 code units, no white space, so that whoever signs and whoever checks
- * hash the same bytes.
+ * Serialises a value as RFC 8785 requires: names sorted by UTF-16 code units, no white space. The signer and the
+ * verifier therefore hash the same bytes.
  */
 export function canonicalJson(value: Json): string {
-  // Too large for a number, as jsonb can hold them: it must not look like null, and no JSON looks like this.
+  // jsonb can hold a number too large for a double. It must not look like null, and no valid JSON looks like this.
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (isList(value)) return `[${value.map(canonicalJson).join(',')}]`;

@@ -11,9 +11,9 @@ export type AuditEvent = {
   [Action in AuditAction]: {
     action: Action;
     outcome: AuditOutcome;
-    /** What it was done to, as `kind:id`. */
+    /** The object of the action, as `kind:id`. */
     subject?: string | null;
-    /** Where the context does not know it yet: whose tenant, who acts, in which session. */
+    /** The tenant, actor and session, if the context does not have them yet. */
     tenantId?: string | null;
     actor?: string;
     sessionId?: string | null;
@@ -22,8 +22,8 @@ export type AuditEvent = {
 }[AuditAction];
 
 /**
- * Checks an event against the catalogue and joins it with the request's context.
- * @throws ZodError where the details hold a field that the catalogue does not name
+ * Checks an event against the catalogue of actions and joins it with the request's context.
+ * @throws ZodError if the details hold a field that the catalogue does not name
  */
 export function toAuditRow(ctx: RequestContext, event: AuditEvent): AuditRow {
   const details = AUDIT_ACTIONS[event.action].parse(event.details);
@@ -39,7 +39,8 @@ export function toAuditRow(ctx: RequestContext, event: AuditEvent): AuditRow {
     country: ctx.country,
     user_agent: ctx.userAgent,
     correlation_id: ctx.correlationId,
-    // Beside every action's own details: whoever chose the id could join this event with others; and the operator's why.
+    // Added to every action's own details. `correlationIdFrom` marks an id that the client chose, since a client can
+    // link unrelated events by it. `ticket` is the operator's reason.
     details: {
       ...details,
       ...(ctx.correlationIdFrom && { correlationIdFrom: ctx.correlationIdFrom }),
@@ -49,9 +50,9 @@ export function toAuditRow(ctx: RequestContext, event: AuditEvent): AuditRow {
 }
 
 /**
- * Writes one event in the caller's transaction: it exists exactly if what it records does. The time is
- * the database's, so that all nodes share one clock.
- * @throws whatever the database throws: an action that cannot be recorded must not happen
+ * Writes one event in the caller's transaction: the event exists exactly if the recorded action does. The database
+ * sets the time, so that all nodes share one clock.
+ * @throws any error of the database: an action that cannot be recorded must not happen
  */
 export async function recordAudit(tx: Tx, ctx: RequestContext, event: AuditEvent): Promise<void> {
   await insertAuditRow(tx, toAuditRow(ctx, event));

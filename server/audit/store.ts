@@ -3,7 +3,7 @@ import { auditLogs } from '../db/schema';
 import type { AuditOutcome } from '../db/schema';
 import type { AuditAction } from './actions';
 
-/** A row of `audit_logs` by its column names; `id` and `occurred_at` are the database's. */
+/** A row of `audit_logs` by its column names. The database sets `id` and `occurred_at`. */
 export interface AuditRow {
   tenant_id: string | null;
   action: AuditAction;
@@ -20,8 +20,8 @@ export interface AuditRow {
 }
 
 /**
- * A full row of `audit_logs` made in SQL from one JSON document (a {@link AuditRow}), for hot statements
- * that append their own event.
+ * Returns SQL for a full row of `audit_logs`, made from one JSON document (an {@link AuditRow}). Hot statements use
+ * it to append their own event.
  * @param json an SQL expression of type jsonb
  */
 export const auditRowFromJson = (json: string): string =>

@@ -9,14 +9,14 @@ export interface Checkpoint extends TreeHead {
   readonly note: Note;
 }
 
-/** The first line of every checkpoint of a log, and the name of its key. */
+/** Returns the first line of every checkpoint of a log, which is also the name of the log's key. */
 export const originOf = (logId: string): string => `gatehouse/${logId}`;
 
-/** @returns the log that an origin names; undefined where it is none of Gatehouse's */
+/** @returns the id of the log that an origin names; undefined if it is no origin of Gatehouse */
 export const logOf = (origin: string): string | undefined =>
   /^gatehouse\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(origin)?.[1];
 
-/** Signs a tree's head (C2SP tlog-checkpoint), without extension lines: whoever witnesses logs could not check them. */
+/** Signs a tree's head (C2SP tlog-checkpoint). It writes no extension lines, because witnesses could not check them. */
 export function signCheckpoint(
   logId: string,
   { size, root }: TreeHead,
@@ -27,7 +27,7 @@ export function signCheckpoint(
   return signNote(text, nameKey(origin, keys.publicKey), keys.key);
 }
 
-/** Reads a checkpoint; whether it is signed by anybody is another question. @returns undefined for what is none */
+/** Reads a checkpoint without checking its signatures. @returns undefined if the text is not a checkpoint */
 export function parseCheckpoint(text: string): Checkpoint | undefined {
   const note = parseNote(text);
   if (!note) return undefined;

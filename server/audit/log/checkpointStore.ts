@@ -1,7 +1,7 @@
 import { runPrepared } from '../../db';
 import type { PreparedRunner, PreparedStatement } from '../../db';
 
-/** A signed head as it is kept. */
+/** A signed head of a log, as the database stores it. */
 export interface StoredCheckpoint {
   readonly id: number;
   readonly size: number;
@@ -30,13 +30,13 @@ const toCheckpoint = (row: CheckpointRow): StoredCheckpoint => ({
 
 const COLUMNS = 'id, size, root_hash, note, signed_at';
 
-/** By size, which has an index: within a log a larger tree was signed later. */
+/** Ordered by size, which has an index: within one log, a larger tree was signed later. */
 const LIST: PreparedStatement = {
   name: 'audit_checkpoints_below',
   text: `SELECT ${COLUMNS} FROM audit_checkpoints WHERE log_id = $1 AND size < $2 ORDER BY size DESC LIMIT $3`,
 };
 
-/** @returns checkpoints of a log of fewer leaves than `below`, the newest first */
+/** @returns the newest `limit` checkpoints of a log with fewer than `below` leaves, newest first */
 export async function listCheckpointsBelow(
   runner: PreparedRunner,
   logId: string,
@@ -56,7 +56,7 @@ const AT_SIZES: PreparedStatement = {
   text: `SELECT ${COLUMNS} FROM audit_checkpoints WHERE log_id = $1 AND size = ANY ($2::bigint[])`,
 };
 
-/** @returns those checkpoints of a log that were signed at one of these sizes */
+/** @returns the checkpoints of a log that were signed at one of these sizes */
 export async function findCheckpoints(
   runner: PreparedRunner,
   logId: string,
@@ -74,7 +74,9 @@ const HEAD: PreparedStatement = {
   text: 'SELECT size, checkpoint_size FROM audit_trees WHERE log_id = $1',
 };
 
-/** How many leaves a log has, and how many of them are under a checkpoint; nothing of a log that does not exist is 0. */
+/**
+ * Returns how many leaves a log has, and how many of them a checkpoint covers. Both are 0 if the log does not exist.
+ */
 export async function readTreeSize(
   runner: PreparedRunner,
   logId: string,
@@ -88,13 +90,16 @@ const KEYS: PreparedStatement = {
   text: 'SELECT public_key, first_used_at FROM evidence_keys ORDER BY first_used_at, key_id',
 };
 
-/** A key as the database keeps it: whoever writes there wrote it, so it is for reading, not for believing. */
+/**
+ * A key as the database stores it. Anyone who can write to the database can insert one, so it is for display and
+ * never trusted.
+ */
 export interface KeptKey {
   readonly publicPem: string;
   readonly firstUsedAt: Date;
 }
 
-/** Every key that has signed here, by what the database says. */
+/** Returns every key that has signed here, according to the database. */
 export async function readKeptKeys(runner: PreparedRunner): Promise<KeptKey[]> {
   const rows = await runPrepared<{ public_key: string; first_used_at: Date }>(runner, KEYS, []);
   return rows.map((row) => ({ publicPem: row.public_key, firstUsedAt: row.first_used_at }));

@@ -9,11 +9,14 @@ import type { SinkMemory } from './deliverTurn';
 import { openWebhookSink } from './deliverWebhook';
 import { createTurns } from './repeatTurns';
 
-/** Takes signed heads out of the building, beside the sealer that signs them. */
+/** Delivers signed checkpoints to places outside the database, independently of the sealer that signs them. */
 export interface CheckpointDeliverer {
-  /** Looks twice a second for what each sink lacks, until it is closed. Nothing where no sink is set. */
+  /**
+   * Checks every half second what each sink lacks, until the deliverer is closed. Does nothing if no sink is
+   * configured.
+   */
   start(): void;
-  /** Lets what is under way finish within seconds; the rest is the next process's. */
+  /** Gives deliveries under way a few seconds to finish; the next process delivers the rest. */
   close(): Promise<void>;
 }
 
@@ -23,13 +26,13 @@ export interface DelivererDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Milliseconds that a receiver may take, where a test has no time. */
+  /** How long a receiver may take, in milliseconds; tests shorten it. */
   readonly webhookTimeoutMs?: number | undefined;
 }
 
 const STATEMENT_TIMEOUT_MS = 4000;
 
-/** Constructs the deliverer; nothing is sent and no file is opened before it is started. */
+/** Constructs the deliverer; it sends nothing and opens no file before it is started. */
 export function createCheckpointDeliverer(options: DelivererDeps): CheckpointDeliverer {
   const { checkpoints, logger, metrics, random } = options;
   const sinks = [

@@ -7,14 +7,17 @@ import type { Sink } from './deliverSink';
 import type { NumberedNote } from './deliverStore';
 
 const AT_ONCE = 500;
-/** Some thousands of notes: more than a crash can leave unnoted. */
+/** Holds some thousands of notes: more than a crash can leave unrecorded in the database. */
 const TAIL_BYTES = 1_048_576;
 
-/** A whole checkpoint, by the form of its lines and the length of its signature: what a crash has cut off is none. */
+/**
+ * Matches a whole checkpoint by the form of its lines and the length of its signature. One that a crash cut off does
+ * not match.
+ */
 const NOTE =
   /^gatehouse\/[0-9a-f-]{36}\n[0-9]+\n[A-Za-z0-9+/=]{44}\n\n— \S+ [A-Za-z0-9+/=]{92}\n/gm;
 
-/** Which file it is, and how long: both are others once somebody has rotated, replaced or written it. */
+/** Identifies the file and its length. Both change if somebody rotates, replaces or writes the file. */
 interface Mark {
   readonly dev: number;
   readonly ino: number;
@@ -26,7 +29,7 @@ async function readFrom(handle: FileHandle, from: number, size: number): Promise
   return buffer.subarray(0, bytesRead).toString('utf8');
 }
 
-/** What keeps a note apart from what stands before it: a crash may have cut that off. */
+/** Returns the line breaks that separate the next note from the last one: a crash may have cut off the usual ones. */
 async function separatorFor(handle: FileHandle, size: number): Promise<string> {
   if (size === 0) return '';
   const end = await readFrom(handle, Math.max(0, size - 2), size);
@@ -34,7 +37,7 @@ async function separatorFor(handle: FileHandle, size: number): Promise<string> {
   return end.endsWith('\n') ? '\n' : '\n\n';
 }
 
-/** Without it, a new file may be gone after a power failure, whatever was written to it. */
+/** Syncs the folder. Without it, a power failure may remove a new file, whatever was written to it. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(dirname(path), 'r');
   try {
@@ -44,7 +47,10 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Opened anew each time, so that a file which was moved away is begun anew, and never shortened. */
+/**
+ * Opens the file anew for each use and only for appending: a file that was moved away is created again, and no file
+ * is ever truncated.
+ */
 async function withFile<T>(
   path: string,
   work: (handle: FileHandle, mark: Mark) => Promise<T>,
@@ -65,8 +71,9 @@ async function withFile<T>(
 }
 
 /**
- * A file that grows. Progress is noted after the file is safe on disk, so that a crash in between leaves notes that
- * nobody knows of: the end of the file says which, and they are not written again.
+ * Opens a sink that appends to a file. Progress is recorded in the database only after the file is synced to disk. A
+ * crash in between leaves notes in the file that the database does not record; `recall` finds them at the end of the
+ * file, so they are not written twice.
  */
 export function openFileSink({ sink: name, path }: CheckpointFile): Sink {
   let left: Mark | undefined;

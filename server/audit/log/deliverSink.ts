@@ -1,20 +1,20 @@
 import type { NumberedNote } from './deliverStore';
 
-/** Somewhere that checkpoints are delivered to. */
+/** A destination that checkpoints are delivered to. */
 export interface Sink {
   readonly kind: 'file' | 'webhook';
-  /** Its name among all nodes. */
+  /** Unique among all nodes. */
   readonly name: string;
-  /** How many are handed over together. */
+  /** The number of checkpoints in one delivery. */
   readonly atOnce: number;
   /**
-   * Asks the target itself what it was given last, where it can say so.
-   * @returns the last notes, the oldest first; undefined where nobody has touched it since we did
+   * Reads from the target itself what it was given last, if the target can be read.
+   * @returns the last notes, oldest first; undefined if nobody has touched the target since this process wrote to it
    * @throws DeliveryError
    */
   recall?(): Promise<readonly string[] | undefined>;
   /**
-   * Hands checkpoints over; when it resolves they are there to stay.
+   * Delivers checkpoints. Once it resolves, the target has stored them for good.
    * @param ending aborted when the process cannot wait any longer
    * @throws DeliveryError
    */
@@ -22,12 +22,12 @@ export interface Sink {
   close(): void;
 }
 
-/** A sink did not take what it was given. */
+/** A sink did not accept a delivery. */
 export class DeliveryError extends Error {
   constructor(
-    /** For the log, and for whoever looks into the table: no address, no secret. */
+    /** For the server's log and for people who read the table; it holds no address and no secret. */
     readonly reason: string,
-    /** The receiver asked not to be tried before. */
+    /** How long the receiver asked us to wait before a retry, in milliseconds. */
     readonly retryAfterMs = 0,
   ) {
     super(reason);

@@ -4,24 +4,24 @@ import type { Tx } from '../../db';
 import { inMs, retryAt } from './backoffStore';
 import type { Backoff } from './backoffStore';
 
-/** A checkpoint by its number, which says the order. */
+/** A checkpoint with its number, which gives the order of delivery. */
 export interface NumberedNote {
   readonly id: number;
   readonly note: string;
 }
 
-/** What there is to know of a sink before anything is done for it. */
+/** The state of a sink before a turn begins. */
 export interface Standing {
   readonly deliveredId: number;
   readonly deliveredNote: string | null;
-  /** Whether the database still holds what the sink was given last. */
+  /** Whether the database still holds the checkpoint that the sink was given last. */
   readonly deliveredIsThere: boolean;
-  /** The note that has this number now, of the checkpoint that was asked about. */
+  /** The note that now has the number that was asked about; null if there is none. */
   readonly knownNote: string | null;
   readonly newestId: number;
-  /** Whether it is due, and nobody else has it. */
+  /** Whether the sink is due and no other process has leased it. */
   readonly isFree: boolean;
-  /** Since the oldest checkpoint that the sink lacks was signed. */
+  /** Seconds since the oldest checkpoint that the sink lacks was signed. */
   readonly lagSec: number;
 }
 
@@ -35,11 +35,11 @@ interface StandingRow {
   lag_sec: number | null;
 }
 
-/** For the process that is the third parameter. */
+/** The third parameter of the statement must be the id of this process. */
 const isFree = `(d.claimed_by IS NULL OR d.claimed_by = $3 OR d.claimed_until < clock_timestamp())
   AND d.next_try_at <= clock_timestamp()`;
 
-/** Reads alone, so that looking does not write to an idle database. */
+/** Reads the state of a sink. It only reads, so that an idle database is not written to. */
 export async function readStanding(
   pool: Pool,
   sink: string,
@@ -71,9 +71,9 @@ export async function readStanding(
 }
 
 /**
- * Takes a sink for a while, by the database's clock, unless another process has it or it is not due again yet. No lock
- * is held: a process that dies lets go by the passing of time, behind a pooler too.
- * @returns whether it is ours
+ * Leases a sink by an expiring claim, by the database's clock, unless another process has it or it is not due yet. No
+ * lock is held, so this works behind a pooler too: the lease of a process that dies expires by itself.
+ * @returns whether this process now holds the lease
  */
 export async function claimSink(
   pool: Pool,
@@ -91,8 +91,8 @@ export async function claimSink(
 }
 
 /**
- * Notes how far a sink has come, and keeps it for another while.
- * @returns false where another process has it by now
+ * Records how far a sink has come, and renews the lease.
+ * @returns false if another process has taken the sink meanwhile
  */
 export async function moveOn(
   pool: Pool,
@@ -110,7 +110,7 @@ export async function moveOn(
   return rowCount === 1;
 }
 
-/** Lets others have the sink at once. */
+/** Releases the lease, so that other processes can have the sink at once. */
 export async function letGo(pool: Pool, sink: string, processId: string): Promise<void> {
   await pool.query(
     'UPDATE checkpoint_deliveries SET claimed_by = NULL, claimed_until = NULL WHERE sink = $1 AND claimed_by = $2',
@@ -118,7 +118,7 @@ export async function letGo(pool: Pool, sink: string, processId: string): Promis
   );
 }
 
-/** Lets go of a sink that did not take what it was given; no process tries it again before its time. */
+/** Records a failed delivery and releases the lease; no process retries the sink before its time. */
 export async function noteFailure(
   pool: Pool,
   sink: string,
@@ -136,8 +136,9 @@ export async function noteFailure(
 }
 
 /**
- * Checkpoints after a number, in their order. Numbers become visible in order: they are given out under the sealer's
- * lock, which is let go of when its transaction is visible. A transaction that is rolled back leaves a gap for good.
+ * Reads the checkpoints after a number, in order. Numbers become visible in order: the sealer assigns them under its
+ * lock, which is released only once its transaction is visible. A transaction that is rolled back leaves a gap for
+ * good.
  */
 export async function readCheckpointsAfter(
   pool: Pool,
@@ -151,14 +152,14 @@ export async function readCheckpointsAfter(
   return rows.map((row) => ({ id: Number(row.id), note: row.note }));
 }
 
-/** A note, and what it says of itself. */
+/** A note, with the log and size that it names. */
 export interface SoughtNote {
   readonly logId: string;
   readonly size: number;
   readonly note: string;
 }
 
-/** @returns the numbers of those that the database holds as they are, by their notes */
+/** @returns a map from note to number, of those notes that the database holds unchanged */
 export async function findNotes(
   pool: Pool,
   notes: readonly SoughtNote[],
@@ -171,7 +172,10 @@ export async function findNotes(
   return new Map(rows.map((row) => [row.note, Number(row.id)]));
 }
 
-/** @returns whether this loss was not told yet, by whatever process: the caller's transaction tells it */
+/**
+ * Marks a loss as reported, in the caller's transaction, which must also report it.
+ * @returns false if any process has reported this loss before
+ */
 export async function markLossTold(tx: Tx, sink: string, noteHash: string): Promise<boolean> {
   const { rowCount } = await tx.execute(
     sql`INSERT INTO checkpoint_deliveries AS d (sink, told_lost) VALUES (${sink}, ${noteHash})

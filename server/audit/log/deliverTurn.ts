@@ -33,31 +33,36 @@ export interface TurnDeps {
   readonly stopped: () => boolean;
 }
 
-/** What this process remembers of a sink between turns. */
+/** The state that this process keeps of a sink between turns. */
 export interface SinkMemory {
   readonly sink: Sink;
-  /** The last that it was given, as far as this process knows: what the database must still hold. */
+  /** The last checkpoint that this process knows was delivered; the database must still hold it. */
   known?: NumberedNote | undefined;
-  /** The last that the target itself is known to hold: a file here may hold less than was noted of one elsewhere. */
+  /**
+   * The last checkpoint that the target itself is known to hold. It may be older than the recorded one, if that was
+   * written to a file elsewhere.
+   */
   held?: NumberedNote | undefined;
-  /** Whether the target itself was asked since the start. */
+  /** Whether this process has read the target itself since its start. */
   asked: boolean;
-  /** What was said last of its not working. */
+  /** The last failure that was logged, so that the same one is not logged again. */
   complaint?: string | undefined;
 }
 
-/** Longer than a delivery may take: only a process that died leaves a claim behind. */
+/** Longer than a delivery may take, so only a process that died leaves a lease behind. */
 const CLAIM_MS = 15_000;
 const READ_AT_ONCE = 500;
-/** How often progress is noted while much is due; what a crash forgets is delivered again. */
+/**
+ * How often progress is recorded during a backlog. A crash forgets what was not recorded, and it is delivered again.
+ */
 const NOTE_EVERY_MS = 100;
 
-/** Another process has the sink by now: this one was away for too long. */
+/** Another process has leased the sink meanwhile: this one was away for too long. */
 class ClaimLost extends Error {}
 
 /**
- * A checkpoint left the building and the database has it no longer. Told loudly and once, and gone on from: what was
- * delivered stands where it was delivered.
+ * Reports a checkpoint that was delivered and that the database has lost. It is reported once, by log, metric and
+ * audit event, and delivery goes on: the target keeps what it was given.
  */
 async function reportLoss(
   { database, processId, logger, metrics }: TurnDeps,
@@ -83,10 +88,10 @@ async function reportLoss(
   );
 }
 
-/** The last that a sink holds; undefined where it begins from the start. */
+/** The last checkpoint that a sink holds; undefined if it has none and begins at the start. */
 type Place = NumberedNote | undefined;
 
-/** Compares what was delivered with what is there. */
+/** Compares what was delivered with what the database holds, and returns where to go on. */
 async function findPlace(deps: TurnDeps, memory: SinkMemory, now: Standing): Promise<Place> {
   const { known, sink } = memory;
   if (known && now.knownNote !== known.note) {
@@ -98,10 +103,10 @@ async function findPlace(deps: TurnDeps, memory: SinkMemory, now: Standing): Pro
   if (note === null) return memory.known;
   if (!now.deliveredIsThere) {
     await reportLoss(deps, sink, { id, note });
-    // Where its history parted from that of the database is not known: better twice than never.
+    // It is unknown at which checkpoint the two histories parted: delivering twice is better than never.
     return undefined;
   }
-  // What this process delivered may be more than was noted: the database may have been away.
+  // This process may have delivered more than was recorded, because the database may have been unreachable.
   if (id > (memory.known?.id ?? 0)) memory.known = { id, note };
   return memory.known;
 }
@@ -112,7 +117,7 @@ function toSought(note: string) {
   return checkpoint && logId !== undefined ? [{ logId, size: checkpoint.size, note }] : [];
 }
 
-/** Asks the target what it holds, which is nearer to the truth than what was noted of it. */
+/** Reads the target itself, which is more reliable than what the database recorded of it. */
 async function askTarget(deps: TurnDeps, memory: SinkMemory, place: Place): Promise<Place> {
   const { sink } = memory;
   if (!sink.recall) return place;
@@ -120,7 +125,8 @@ async function askTarget(deps: TurnDeps, memory: SinkMemory, place: Place): Prom
   if (!notes) return memory.held ?? place;
   const last = notes.at(-1);
   if (!last) {
-    // Moved away under our eyes it goes on elsewhere. Else it is a new file, or one that was lost: it is to have them all.
+    // If the file was moved away while this process ran, its successor goes on at the same place. Otherwise it is a
+    // new file or a lost one, and gets every checkpoint.
     const from = memory.held && place;
     const line = { sink: sink.kind, noted: place?.id, after: from?.id ?? 0 };
     if (place) deps.logger.warn(line, 'the file of checkpoints is empty: it is begun anew');
@@ -142,7 +148,7 @@ async function moveTo(deps: TurnDeps, { name }: Sink, place: Place): Promise<voi
   if (!(await moveOn(database.pool, name, processId, place, CLAIM_MS))) throw new ClaimLost();
 }
 
-/** Notes progress now and then, and at the end. */
+/** Records progress now and then, and at the end. */
 function createProgress(deps: TurnDeps, memory: SinkMemory) {
   let notedAt = Date.now();
   let waiting: NumberedNote | undefined;
@@ -190,7 +196,7 @@ async function sendAll(deps: TurnDeps, memory: SinkMemory, place: Place): Promis
   }
 }
 
-/** What a sink lacks, and how it is told. */
+/** Sets the metrics of a sink. */
 function meter(
   { metrics }: TurnDeps,
   sink: Sink['kind'],
@@ -202,7 +208,7 @@ function meter(
 
 async function fail(deps: TurnDeps, memory: SinkMemory, error: DeliveryError): Promise<void> {
   const { sink } = memory;
-  // We broke it off: whoever comes next need not wait.
+  // This process broke the delivery off: the next one need not wait.
   if (deps.ending.aborted) return letGo(deps.database.pool, sink.name, deps.processId);
   deps.metrics.checkpointDeliveries.inc({ sink: sink.kind, outcome: 'failed' });
   const { reason } = error;
@@ -223,8 +229,8 @@ function thank({ logger }: TurnDeps, memory: SinkMemory): void {
 }
 
 /**
- * Brings one sink as far as the database is, if it is this process's turn.
- * @throws the driver's error; what a sink does wrong is logged, metered and noted here
+ * Delivers to one sink everything that it lacks, if this process can lease it.
+ * @throws the driver's error; a failure of the sink is logged, metered and recorded here
  */
 export async function takeTurn(deps: TurnDeps, memory: SinkMemory): Promise<void> {
   const { sink } = memory;
@@ -237,7 +243,7 @@ export async function takeTurn(deps: TurnDeps, memory: SinkMemory): Promise<void
   if (!before.isFree || (!due && (memory.asked || !sink.recall))) return;
   if (!(await claimSink(pool, sink.name, deps.processId, CLAIM_MS))) return;
   try {
-    // What the process that had it before has delivered meanwhile.
+    // Read again: the previous holder of the lease may have delivered meanwhile.
     const now = await look();
     const from = await askTarget(deps, memory, await findPlace(deps, memory, now));
     memory.asked = true;

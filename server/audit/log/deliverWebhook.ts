@@ -2,7 +2,7 @@ import type { Webhook } from '../../webhookSettings';
 import type { Sink } from './deliverSink';
 import { openPoster } from './webhookPost';
 
-/** Hands notes to a receiver, one after the other, each once the one before was accepted. */
+/** Opens a sink that posts notes to a receiver one at a time, each after the one before was accepted. */
 export function openWebhookSink(webhook: Webhook, timeoutMs?: number): Sink {
   const poster = openPoster(webhook, timeoutMs);
   return {

@@ -1,7 +1,10 @@
 import { canonicalJson } from '../canonicalJson';
 import type { Json } from '../canonicalJson';
 
-/** An event in its place, as it is hashed; names are the columns', times are ISO 8601 in UTC with milliseconds. */
+/**
+ * An event in its place, as it is hashed. Names are those of the columns; times are ISO 8601 in UTC with
+ * milliseconds.
+ */
 export interface SealedEvent {
   readonly id: string;
   readonly tenant_id: string | null;
@@ -24,8 +27,9 @@ export interface SealedEvent {
 const json = (value: string | null): string => (value === null ? 'null' : JSON.stringify(value));
 
 /**
- * The entry of the tree: the event in the form of RFC 8785. The members are written in their order, which spares the sorting;
- * times, ids and words of the closed lists need no escaping, but are escaped: what is in the table may be anything.
+ * Returns the entry of the tree: the event in the form of RFC 8785. The members are written in sorted order, which
+ * saves the sorting. Times, ids and words of closed lists normally need no escaping, but are escaped because the
+ * table may hold anything.
  */
 export const toLeafEntry = (event: SealedEvent): string =>
   `{"action":${json(event.action)},"actor":${json(event.actor)},"correlation_id":${json(event.correlation_id)}` +

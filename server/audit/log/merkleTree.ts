@@ -1,25 +1,27 @@
 import { hash } from 'node:crypto';
 
-/** Bytes of a SHA-256 hash. */
+/** The length of a SHA-256 hash in bytes. */
 export const HASH_BYTES = 32;
-/** Subtrees of 2^4, 2^8, 2^12, … leaves have their roots kept; those between are computed from at most 15 of them. */
+/** The roots of subtrees of 2^4, 2^8, 2^12, … leaves are stored; those between are computed from at most 15 of them. */
 export const LEVEL_STEP = 4;
 
 const LEAF = Buffer.from([0]);
 const NODE = Buffer.from([1]);
 
-/** RFC 6962 2.1: a leaf's first byte is unlike a node's, so that neither can be passed off as the other. */
+/**
+ * Hashes a leaf (RFC 6962 2.1). A leaf's first byte differs from a node's, so neither can be passed off as the other.
+ */
 export const hashLeaf = (entry: Buffer): Buffer =>
   hash('sha256', Buffer.concat([LEAF, entry]), 'buffer');
 
-/** RFC 6962 2.1 */
+/** Hashes an inner node (RFC 6962 2.1). */
 export const hashNode = (left: Buffer, right: Buffer): Buffer =>
   hash('sha256', Buffer.concat([NODE, left, right]), 'buffer');
 
-/** RFC 6962 2.1: the root of a tree of nothing. */
+/** The root of an empty tree (RFC 6962 2.1). */
 export const EMPTY_ROOT: Buffer = hash('sha256', Buffer.alloc(0), 'buffer');
 
-/** The root of a complete subtree: of the leaves from `index * 2^level` to before `(index + 1) * 2^level`. */
+/** The root of a complete subtree, which has the leaves from `index * 2^level` to before `(index + 1) * 2^level`. */
 export interface TreeNode {
   readonly level: number;
   readonly index: number;
@@ -27,8 +29,8 @@ export interface TreeNode {
 }
 
 /**
- * A tree that grows at its right end: the roots of the complete subtrees that it is made of are all that growing takes, one for
- * each 1 in the binary form of its size.
+ * A tree that grows at its right end. To grow, it needs only its peaks: the roots of the complete subtrees that it
+ * consists of, one for each 1 in the binary form of its size.
  */
 export class GrowingTree {
   private readonly peaks: TreeNode[] = [];
@@ -36,8 +38,9 @@ export class GrowingTree {
   private constructor(public size: number) {}
 
   /**
-   * @param peaks what {@link encodePeaks} gave at that size
-   * @throws RangeError where they are not those of a tree of that size
+   * Restores a tree.
+   * @param peaks the bytes that {@link encodePeaks} returned at that size
+   * @throws RangeError if they are not the peaks of a tree of that size
    */
   static from(size: number, peaks: Buffer): GrowingTree {
     const tree = new GrowingTree(size);
@@ -55,14 +58,15 @@ export class GrowingTree {
 
   static empty = (): GrowingTree => new GrowingTree(0);
 
-  /** Adds a leaf. @returns the complete subtrees whose roots are to be kept */
+  /** Adds a leaf. @returns the complete subtrees whose roots must be stored */
   append(leafHash: Buffer): TreeNode[] {
     return this.appendSubtree(0, leafHash);
   }
 
   /**
    * Adds a complete subtree of 2^level leaves.
-   * @throws RangeError where no such subtree begins at the tree's end
+   * @returns the further complete subtrees whose roots must be stored
+   * @throws RangeError if no such subtree begins at the tree's end
    */
   appendSubtree(level: number, hash: Buffer): TreeNode[] {
     const index = this.size / 2 ** level;
@@ -85,7 +89,7 @@ export class GrowingTree {
     return made;
   }
 
-  /** RFC 6962 2.1, the Merkle tree hash. */
+  /** Returns the Merkle tree hash (RFC 6962 2.1). */
   root(): Buffer {
     return foldPeaks(this.peaks.map((peak) => peak.hash));
   }
@@ -95,17 +99,17 @@ export class GrowingTree {
   }
 }
 
-/** The levels of the complete subtrees that a tree is made of, the largest first. */
+/** Returns the levels of the complete subtrees that a tree of this size consists of, the largest first. */
 export function levelsOf(size: number): number[] {
   const levels: number[] = [];
-  // Not by shifts: those end at 32 bits.
+  // Divides instead of shifting: shifts end at 32 bits.
   for (let left = size, level = 0; left > 0; left = Math.floor(left / 2), level += 1) {
     if (left % 2 === 1) levels.unshift(level);
   }
   return levels;
 }
 
-/** The root of subtrees side by side, the largest first: RFC 6962 splits at the largest power of two. */
+/** Returns the root of adjacent subtrees, the largest first: RFC 6962 splits at the largest power of two. */
 export function foldPeaks(hashes: readonly Buffer[]): Buffer {
   let root = hashes.at(-1);
   if (!root) return EMPTY_ROOT;

@@ -10,7 +10,7 @@ import {
 } from './treeProofs';
 import type { TreeHead } from './treeProofs';
 
-/** A leaf in its place. */
+/** The place and the hash of a leaf. */
 export interface Leaf {
   readonly index: number;
   readonly hash: Buffer;
@@ -19,7 +19,8 @@ export interface Leaf {
 /**
  * Proves that a leaf is in a tree (RFC 6962 2.1.1).
  * @param head of the log when it had more leaves than the leaf's index
- * @throws AppError AUDIT_LOG_BROKEN where what is kept does not lead from the leaf to that root: no proof is better than a wrong one
+ * @throws AppError AUDIT_LOG_BROKEN if the stored hashes do not lead from the leaf to that root: no proof is better
+ * than a wrong one
  */
 export async function proveInclusion(
   runner: PreparedRunner,
@@ -43,9 +44,9 @@ export interface ConsistencyProof {
 }
 
 /**
- * Proves that a log of `to` leaves begins with what it was at `from` (RFC 6962 2.1.2), with the roots of both.
- * @param to at least `from`, at most the leaves that there are
- * @throws AppError AUDIT_LOG_BROKEN where nodes are missing or wrong
+ * Proves that a log of `to` leaves begins with the log of `from` leaves (RFC 6962 2.1.2). Returns the roots of both.
+ * @param to at least `from`, at most the number of leaves
+ * @throws AppError AUDIT_LOG_BROKEN if nodes are missing or wrong
  */
 export async function proveConsistency(
   runner: PreparedRunner,
@@ -55,7 +56,7 @@ export async function proveConsistency(
 ): Promise<ConsistencyProof> {
   const reader = createTreeReader(runner, logId);
   const whole = [from, to].map((end) => ({ start: 0, end }));
-  // RFC 6962 leaves out what everything is consistent with: the tree of nothing.
+  // Every tree is consistent with the empty tree, so RFC 6962 defines no proof for it.
   const ranges = from === 0 ? [] : consistencyRanges(from, to);
   const roots = await computeRoots([...whole, ...ranges], reader);
   const [fromRoot, toRoot, ...hashes] = roots as [Buffer, Buffer, ...Buffer[]];
@@ -66,8 +67,8 @@ export async function proveConsistency(
 }
 
 /**
- * Reads the roots of the complete subtrees that make up ranges of a log, with one statement.
- * @throws AppError AUDIT_LOG_BROKEN where nodes are missing
+ * Reads the roots of the complete subtrees that make up ranges of a log, in one statement.
+ * @throws AppError AUDIT_LOG_BROKEN if nodes are missing
  */
 export async function computeSubtreeRoots(
   runner: PreparedRunner,

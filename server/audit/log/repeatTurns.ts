@@ -3,30 +3,30 @@ import type { Logger } from '../../logger';
 import type { Metrics } from '../../metrics';
 
 const EVERY_MS = 500;
-/** What is under way when the process is told to stop may take so long, and then so long again to be noted. */
+/** On close, a turn under way may take this long to finish, and as long again after it was aborted. */
 const CLOSE_MS = 3000;
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref());
 
 interface Repeated {
-  /** What the log calls it. */
+  /** The name in the log. */
   readonly sink: string;
-  /** What is said where a turn fails. */
+  /** The message that is logged if a turn fails. */
   readonly complaint: string;
 }
 
-/** Work in turns, twice a second, until the process ends. */
+/** Repeats work every half second, until the process ends. */
 export interface Turns {
   /** Aborted when the process cannot wait any longer. */
   readonly ending: AbortSignal;
   readonly stopped: () => boolean;
-  /** Takes turns of one kind, one after the other. */
+  /** Repeats turns of one kind, one after the other. */
   repeat(takeTurn: () => Promise<void>, about: Repeated): void;
-  /** Lets what is under way finish within seconds, then releases what it used. */
+  /** Waits a few seconds for turns under way, then releases what they used. */
   close(release: () => Promise<void>): Promise<void>;
 }
 
-/** @param deps `task` names the work in the metrics */
+/** Creates the turns of one task. @param deps `task` names the work in the metrics */
 export function createTurns(deps: {
   task: string;
   logger: Logger;
@@ -46,7 +46,7 @@ export function createTurns(deps: {
         failing = false;
       } catch (err) {
         deps.metrics.backgroundFailures.inc({ task: deps.task });
-        // Said once, not twice a second.
+        // Logged once, not twice a second.
         if (!failing) deps.logger.error({ err, fault: databaseFault(err), sink }, complaint);
         failing = true;
       }

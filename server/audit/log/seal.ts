@@ -31,34 +31,37 @@ import { findSigner, nameKey } from './signedNote';
 export interface SealDeps {
   readonly random: Random;
   readonly keys: Pick<KeyRing, 'evidence'>;
-  /** By log: what this process signed last, which need not be verified again. */
+  /** By log: the checkpoint that this process signed last, whose signature need not be verified again. */
   readonly signed: Map<string, string>;
 }
 
-/** A log that is not what was signed: somebody rewrote it, or a key was retired that `EVIDENCE_RETIRED_KEYS` does not name. */
+/**
+ * A log that does not match its signed checkpoint: somebody rewrote it, or `EVIDENCE_RETIRED_KEYS` does not name a
+ * retired key.
+ */
 export interface Rewritten {
   readonly logId: string;
   readonly size: number;
 }
 
-/** How many events one transaction seals. */
+/** How many events one transaction seals at most. */
 const CHUNK = 4000;
-/** After so many, whoever waits for the event loop has a turn: about two milliseconds. */
+/** After this many events, which take about two milliseconds, other work waiting for the event loop gets a turn. */
 const TURN = 128;
 const MOST_REMEMBERED = 20_000;
 const NO_ID = '00000000-0000-0000-0000-000000000000';
-/** Before all transactions: nothing is visible in it. */
+/** A snapshot before all transactions: nothing is visible in it. */
 const NOTHING = '1:1:';
 
 export interface Pass {
-  /** False where another sealer was at work. */
+  /** False if another sealer held the lock. */
   readonly held: boolean;
   readonly sealed: number;
-  /** Whether all that could be seen is sealed and under a checkpoint. */
+  /** Whether everything that was visible is now sealed and under a checkpoint. */
   readonly done: boolean;
-  /** Whether what it aimed at was looked for by this pass, not by one before. */
+  /** Whether this pass took the target snapshot itself, instead of continuing an earlier pass. */
   readonly fresh: boolean;
-  /** The newest checkpoint that it signed. */
+  /** The newest checkpoint that this pass signed. */
   readonly checkpoint?: KnownCheckpoint | undefined;
   /** Whether the database turned out to be a copy in another cluster. */
   readonly moved: boolean;
@@ -70,13 +73,13 @@ interface Snapshot {
   readonly running: readonly string[];
 }
 
-/** `xmin:xmax:those running` */
+/** Parses the text form of a snapshot: `xmin:xmax:` and the ids of the running transactions. */
 function parseSnapshot(text: string): Snapshot {
   const [, xmax = '', running = ''] = text.split(':');
   return { xmax, running: running === '' ? [] : running.split(',') };
 }
 
-/** What a pass works towards. */
+/** The target that a pass works towards, and how far it has come. */
 interface Goal {
   sealed: string;
   target: string;
@@ -98,8 +101,9 @@ function toGoal(state: SealerState): Goal {
 }
 
 /**
- * What is visible in the target and was not in what is sealed: first that of the transactions that were running then,
- * then that of those that have begun since. A transaction that stays open for hours keeps nobody else's events from being sealed.
+ * Finds events visible in the target snapshot but not in the last sealed one: first those of transactions that were
+ * running then, then those of transactions that have begun since. A transaction that stays open for hours therefore
+ * does not keep other events from being sealed.
  */
 async function findDue(client: PoolClient, goal: Goal, chunk: number): Promise<FoundEvent[]> {
   const { running, xmax } = parseSnapshot(goal.sealed);
@@ -119,7 +123,10 @@ interface Growth {
   readonly sealedAt: string;
 }
 
-/** Whether a tree that is to grow is the one that was signed: its own owner must not be able to have another one signed unnoticed. */
+/**
+ * Checks that a tree is the one that was signed, before it grows. Without this check, the owner of the database could
+ * have a rewritten tree signed unnoticed.
+ */
 function isAsSigned({ keys, signed }: SealDeps, row: OpenedTreeRow, tree: GrowingTree): boolean {
   if (tree.size === 0) return true;
   const checkpoint = row.note === null ? undefined : parseCheckpoint(row.note);
@@ -131,7 +138,7 @@ function isAsSigned({ keys, signed }: SealDeps, row: OpenedTreeRow, tree: Growin
   return findSigner(checkpoint.note, believed) !== undefined;
 }
 
-/** @param underWay in the middle of a backlog trees are larger than what is signed of them */
+/** @param when `underWay`: in the middle of a backlog, trees are larger than their last checkpoint */
 async function openTrees(
   deps: SealDeps,
   client: PoolClient,
@@ -158,7 +165,7 @@ async function openTrees(
   return { open, rewritten };
 }
 
-/** Gives events their places, in the order in which they come. @returns logs that were not as they had been signed */
+/** Appends events to their logs, in the given order. @returns the logs that did not match their signed checkpoint */
 async function append(
   deps: SealDeps,
   client: PoolClient,
@@ -211,7 +218,10 @@ const isOtherCluster = (state: SealerState): boolean =>
     BigInt(parseSnapshot(state.sealed ?? NOTHING).xmax) >
       BigInt(parseSnapshot(state.snapshot_now).xmax));
 
-/** The numbers of transactions mean nothing here: whatever has no leaf is due, and counting begins anew. */
+/**
+ * Seals a database that was copied from another cluster. The transaction numbers mean nothing here, so every event
+ * without a leaf is due, and counting begins anew.
+ */
 async function adopt(deps: SealDeps, client: PoolClient, state: SealerState): Promise<Pass> {
   let afterId = NO_ID;
   let sealed = 0;
@@ -247,18 +257,19 @@ async function withoutSealed(
 }
 
 export interface PassOptions {
-  /** How long to wait for another sealer; 0, not at all, unless given. */
+  /** How long to wait for another sealer, in milliseconds; 0, the default, does not wait. */
   readonly waitMs?: number;
-  /** Looks whether events have leaves already. */
+  /** Checks first whether events have leaves already. */
   readonly careful?: boolean;
   /** How many events one transaction seals at most. */
   readonly chunk?: number;
 }
 
 /**
- * One step of the sealer, to be run in a transaction of its own: takes the lock, gives the next events their leaves, and,
- * where none is left, signs what has grown. Whoever writes events meanwhile shares no lock with it.
- * @throws a unique violation where an event has its leaf already, which a copy of a database can bring about: then be careful
+ * Runs one step of the sealer, in a transaction of its own: takes the lock, gives the next events their leaves, and,
+ * if none is left, signs the logs that have grown. Writers of events share no lock with it.
+ * @throws a unique violation if an event has a leaf already, which can happen in a copy of a database: retry with
+ * `careful`
  */
 export async function sealNext(
   deps: SealDeps,
@@ -275,7 +286,7 @@ export async function sealNext(
   const due = await findDue(client, goal, chunk);
   const done = due.length < chunk;
   const last = due.at(-1);
-  // Nothing is written where nothing has happened: an idle database stays idle.
+  // If nothing has happened, nothing is written: an idle database stays idle.
   if (!last && fresh) return { held: true, sealed: 0, done, fresh, moved: false, rewritten: [] };
   const events = careful ? await withoutSealed(client, due) : due;
   const rewritten = await append(deps, client, events, {

@@ -15,14 +15,14 @@ import type { Pass, SealDeps } from './seal';
 import { hasCheckpoint, keepEvidenceKey } from './sealerStore';
 import type { KnownCheckpoint } from './sealerStore';
 
-/** Puts audit events into their trees, beside the requests that write them. */
+/** Puts audit events into their trees, independently of the requests that write them. */
 export interface Sealer {
-  /** Looks every second for new events, until it is closed. */
+  /** Checks every second for new events, until the sealer is closed. */
   start(): void;
   /**
-   * Resolves when everything that was committed before the call is under a checkpoint.
-   * @param waitMs how long that may take; ten seconds unless given
-   * @throws AppError AUDIT_LOG_BUSY where it takes longer; whatever the database throws
+   * Resolves once everything that was committed before the call is under a checkpoint.
+   * @param waitMs how long that may take, in milliseconds; the default is ten seconds
+   * @throws AppError AUDIT_LOG_BUSY if it takes longer; any error of the database
    */
   sealNow(waitMs?: number): Promise<void>;
   close(): Promise<void>;
@@ -37,13 +37,16 @@ export interface SealerDeps extends Omit<SealDeps, 'signed'> {
   >;
 }
 
-/** Each pass costs what it costs whatever it finds; two seconds are promised. */
+/** A pass costs much the same whatever it finds. Clients are promised that an event is sealed within two seconds. */
 const EVERY_MS = 1000;
 const WAIT_MS = 10_000;
 const LAST_PASS_MS = 2000;
-/** A pass that nobody waits for lets go of the sealer's lock if somebody else holds a row that it writes. */
+/**
+ * Lock timeout of a pass that nobody waits for. If somebody else holds a row that it writes, it releases the sealer's
+ * lock after this time.
+ */
 const LOCKS_MS = 5000;
-/** A chunk takes a fraction of a second; a sealer that hangs in a statement is cut off, and lets go of the lock. */
+/** A chunk takes a fraction of a second. A sealer that hangs in a statement is cut off, which releases its lock. */
 const STATEMENT_TIMEOUT_MS = 15_000;
 
 const notWaiting = () => 0;
@@ -58,11 +61,11 @@ const newContext = (): RequestContext => ({
   userAgent: null,
 });
 
-/** What this process remembers of the log between passes, so that a log that became shorter is noticed. */
+/** The state that this process keeps between passes, so that it notices if the log has become shorter. */
 interface Memory {
   known?: KnownCheckpoint | undefined;
   keyKept: boolean;
-  /** An event was met that had its leaf: numbers of transactions from another cluster. */
+  /** Set once an event turned up that has a leaf already: the transaction numbers are those of another cluster. */
   careful: boolean;
   readonly signed: Map<string, string>;
 }
@@ -73,7 +76,7 @@ async function runPass(
   memory: Memory,
   waitMs: number,
 ): Promise<Pass & { lost?: KnownCheckpoint | undefined }> {
-  // Set before anything is locked: the sealer's lock is not the only one that somebody may hold.
+  // Set before anything is locked: another session may hold other locks than the sealer's.
   await client.query(`BEGIN; SET LOCAL lock_timeout = ${Math.ceil(waitMs || LOCKS_MS)}`);
   const { keyId, publicPem } = deps.keys.evidence;
   if (!memory.keyKept) await keepEvidenceKey(client, keyId, publicPem);
@@ -90,7 +93,10 @@ async function runPass(
   return { ...pass, lost };
 }
 
-/** Told loudly, written down, and not made good: what was signed before stands in the hands of those who have it. */
+/**
+ * Reports what a pass found wrong, by log, metric and audit event. It repairs nothing: people who hold the earlier
+ * checkpoints can prove the difference.
+ */
 async function report(
   deps: SealerDeps,
   database: Database,
@@ -123,7 +129,7 @@ async function report(
   }
 }
 
-/** One pass after the other: a second caller waits for the one that begins after its call. */
+/** Runs one pass after the other: a second caller waits for the pass that begins after its call. */
 function createPasses(deps: SealerDeps, database: Database) {
   const memory: Memory = { keyKept: false, careful: false, signed: new Map() };
   let last: Promise<unknown> = Promise.resolve();
@@ -134,7 +140,7 @@ function createPasses(deps: SealerDeps, database: Database) {
     try {
       pass = await runPass(deps, client, memory, waitMs);
     } catch (error) {
-      // It may hang in the transaction, or be gone: nobody is to get it again.
+      // The connection may hang in the transaction or be broken: it must not be used again.
       client.release(true);
       if (memory.careful || violatedConstraint(error) !== 'audit_leaves_event_id_unique')
         throw error;
@@ -149,7 +155,7 @@ function createPasses(deps: SealerDeps, database: Database) {
   }
 
   return {
-    /** @param left how many milliseconds the caller still waits when its turn comes */
+    /** @param left returns how many milliseconds the caller still waits when its turn comes */
     next(left: () => number): Promise<Pass> {
       const turn = last.then(() => once(left()));
       last = turn.catch(() => undefined);
@@ -166,7 +172,7 @@ const busy = (cause?: unknown) =>
     cause,
   });
 
-/** @throws AppError AUDIT_LOG_BUSY if it takes longer; the work itself goes on */
+/** @throws AppError AUDIT_LOG_BUSY if the work takes longer; the work itself goes on */
 function unlessLate<T>(work: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = afterHearingNothing(ms, () => reject(busy()));
@@ -177,16 +183,16 @@ function unlessLate<T>(work: Promise<T>, ms: number): Promise<T> {
 async function sealAll(passes: ReturnType<typeof createPasses>, waitMs: number): Promise<void> {
   const until = Date.now() + waitMs;
   const left = () => until - Date.now();
-  /** Of a caller who has given up, nothing is sent. */
+  /** Sends nothing for a caller who has given up. */
   const leftInTurn = () => {
     if (left() <= 0) throw busy();
     return left();
   };
   let fresh = false;
   for (;;) {
-    // A pass before it may hang, and its own too.
+    // The pass before it may hang, and so may its own.
     const pass = await unlessLate(passes.next(leftInTurn), leftInTurn()).catch((error: unknown) => {
-      // Another sealer, or anybody else, kept a lock all the time.
+      // Another sealer or another session held a lock all the time.
       throw databaseFault(error) === 'conflict' ? busy(error) : error;
     });
     fresh ||= pass.fresh;
@@ -194,7 +200,7 @@ async function sealAll(passes: ReturnType<typeof createPasses>, waitMs: number):
   }
 }
 
-/** Constructs the sealer; nothing is sent before it is started or asked. */
+/** Constructs the sealer; it sends nothing before it is started or asked to seal. */
 export function createSealer(deps: SealerDeps): Sealer {
   const { databaseUrl: url, logger, metrics } = deps;
   const database = connect({
@@ -216,7 +222,7 @@ export function createSealer(deps: SealerDeps): Sealer {
       failing = false;
     } catch (err) {
       metrics.backgroundFailures.inc({ task: 'seal_audit_log' });
-      // Said once, not every second.
+      // Logged once, not every second.
       if (!failing)
         logger.error({ err, fault: databaseFault(err) }, 'audit events cannot be sealed');
       failing = true;
@@ -234,7 +240,7 @@ export function createSealer(deps: SealerDeps): Sealer {
       closed = true;
       clearTimeout(timer);
       await passes.settle();
-      // What the last requests wrote is not left for whoever starts next, where the database is there.
+      // Seals what the last requests wrote, if the database is reachable, instead of leaving it to the next process.
       if (started && !failing) await sealAll(passes, LAST_PASS_MS).catch(() => undefined);
       await database.close();
     },

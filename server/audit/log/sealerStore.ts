@@ -3,34 +3,37 @@ import { isoTime } from '../../db/isoTime';
 import type { SealedEvent } from './leaf';
 import type { TreeNode } from './merkleTree';
 
-/** One sealer at a time in a database. Not of the keys that migrations use. */
+/** The advisory lock that allows one sealer at a time in a database. Migrations use other keys. */
 const SEALER_LOCK = '7310595163817209187';
 
-/** An event as it is hashed, without its place. */
+/** The columns of an event as it is hashed, without its place in the log. */
 export const EVENT_COLUMNS = `e.id, e.tenant_id, ${isoTime('e.occurred_at')} AS occurred_at, e.action, e.outcome::text AS outcome,
   e.actor, e.subject, e.on_behalf_of, e.session_id, e.ip, e.country, e.user_agent, e.correlation_id, e.details`;
 
-/** When an event got its place, as it is hashed. */
+/** The time of sealing, as it is hashed. */
 export const SEALED_AT = isoTime('l.sealed_at');
 
-/** An event without its place. */
+/** An event without its place in the log. */
 export type EventRow = Omit<SealedEvent, 'leaf_index' | 'sealed_at'>;
 
-/** How far sealing has come, and what there is now. Snapshots and transaction numbers are as Postgres writes them. */
+/** How far sealing has come, and the present state. Snapshots and transaction numbers are in Postgres's text form. */
 export interface SealerState {
   sealed: string | null;
   target: string | null;
   target_at: string | null;
   after_transaction: string | null;
   after_id: string | null;
-  /** Of the database that the snapshots are of, and of this one. */
+  /** The cluster that the stored snapshots come from; `cluster_now` is the present one. */
   cluster: string | null;
   cluster_now: string;
   snapshot_now: string;
   now: string;
 }
 
-/** Takes the sealer's lock until the transaction ends. @param waitMs how long to wait for another sealer; 0 not at all */
+/**
+ * Takes the sealer's lock until the transaction ends.
+ * @param waitMs how long to wait for another sealer, in milliseconds; 0 does not wait
+ */
 export async function takeSealerLock(client: PoolClient, waitMs: number): Promise<boolean> {
   const tried = await client.query<{ held: boolean }>(
     `SELECT pg_try_advisory_xact_lock(${SEALER_LOCK}) AS held`,
@@ -41,7 +44,9 @@ export async function takeSealerLock(client: PoolClient, waitMs: number): Promis
   return true;
 }
 
-/** To be called with the lock: what is visible now includes all that the sealer before this one did. */
+/**
+ * Reads the sealer's state. Call it with the lock held: only then is everything visible that the previous sealer did.
+ */
 export async function readState(client: PoolClient): Promise<SealerState> {
   const { rows } = await client.query<SealerState>(
     `SELECT s.sealed::text, s.target::text, ${isoTime('s.target_at')} AS target_at, s.after_transaction::text, s.after_id, s.cluster,
@@ -79,9 +84,9 @@ export interface FoundEvent extends EventRow {
   transaction: string;
 }
 
-/** Which events: of these transactions, as far as they are visible in a snapshot, after a row. */
+/** Selects events of certain transactions that are visible in a snapshot and come after a row. */
 export interface Search {
-  /** Those that were running then; or, where null, all from `from` on. */
+  /** The transactions that were running then; null for all transactions from `from` on. */
   running: readonly string[] | null;
   from: string;
   target: string;
@@ -90,7 +95,10 @@ export interface Search {
   limit: number;
 }
 
-/** Events in the order of their transactions, which those of two searches share: none is found twice, none is passed over. */
+/**
+ * Returns events in the order of their transactions. All searches share this order, so no event is found twice or
+ * skipped.
+ */
 export async function findEvents(client: PoolClient, search: Search): Promise<FoundEvent[]> {
   const which = search.running
     ? 'e.transaction_id = ANY ($1::text::xid8[])'
@@ -113,8 +121,8 @@ export async function findEvents(client: PoolClient, search: Search): Promise<Fo
 }
 
 /**
- * Events without a leaf, whatever their transaction: after a dump was restored into another cluster, whose transactions have
- * other numbers.
+ * Returns events without a leaf, whatever their transaction. Used after a dump was restored into another cluster,
+ * whose transactions have other numbers.
  */
 export async function findUnsealed(
   client: PoolClient,
@@ -130,7 +138,7 @@ export async function findUnsealed(
   return rows;
 }
 
-/** @returns which of these have a leaf */
+/** @returns the ids of those events that have a leaf */
 export async function findSealed(client: PoolClient, ids: readonly string[]): Promise<Set<string>> {
   const { rows } = await client.query<{ event_id: string }>({
     name: 'sealer_find_sealed',
@@ -149,13 +157,13 @@ export interface TreeRow {
 
 export interface OpenedTreeRow extends TreeRow {
   checkpoint_size: string;
-  /** The checkpoint of just this size; null where there is none. */
+  /** The checkpoint of exactly this size; null if there is none. */
   note: string | null;
-  /** When its last leaf was sealed. */
+  /** The time at which its last leaf was sealed. */
   last_sealed_at: string | null;
 }
 
-/** The trees of these tenants, and that of no tenant where `null` is among them. */
+/** Reads the trees of these tenants, including the tree of no tenant if `null` is among them. */
 export async function readTrees(
   client: PoolClient,
   tenants: readonly (string | null)[],
@@ -197,7 +205,7 @@ export async function writeTrees(
 ): Promise<void> {
   await client.query({
     name: 'sealer_leaves',
-    // The hashes in one piece: an array of them would be written as text and read again.
+    // The hashes are passed as one value: an array of them would be written as text and parsed again.
     text: `INSERT INTO audit_leaves (log_id, leaf_index, event_id, leaf_hash, sealed_at)
       SELECT log_id, leaf_index, event_id, substring($4::bytea FROM (at::int - 1) * 32 + 1 FOR 32), sealed_at
       FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $5::timestamptz[]) WITH ORDINALITY
@@ -235,7 +243,7 @@ export async function writeTrees(
   );
 }
 
-/** Trees that have grown since their last checkpoint. */
+/** Reads the trees that have grown since their last checkpoint. */
 export async function readUnsigned(client: PoolClient): Promise<TreeRow[]> {
   const { rows } = await client.query<TreeRow>(
     `SELECT log_id, tenant_id, size, peaks FROM audit_trees WHERE size > checkpoint_size ORDER BY log_id`,
@@ -255,7 +263,7 @@ export interface KnownCheckpoint {
   note: string;
 }
 
-/** @returns the last checkpoint that was signed */
+/** Stores checkpoints. @returns the one with the highest number */
 export async function writeCheckpoints(
   client: PoolClient,
   checkpoints: readonly NewCheckpoint[],
@@ -279,7 +287,7 @@ export async function writeCheckpoints(
   return rows[0] && { id: Number(rows[0].id), note: rows[0].note };
 }
 
-/** Whether a checkpoint is in the database, as it was. */
+/** Returns whether the database still holds a checkpoint unchanged. */
 export async function hasCheckpoint(client: PoolClient, known: KnownCheckpoint): Promise<boolean> {
   const { rows } = await client.query<{ note: string }>({
     name: 'sealer_known',
@@ -289,7 +297,7 @@ export async function hasCheckpoint(client: PoolClient, known: KnownCheckpoint):
   return rows[0]?.note === known.note;
 }
 
-/** Keeps the public half of a key that signs here, once. */
+/** Stores the public half of a signing key, once. */
 export async function keepEvidenceKey(
   client: PoolClient,
   keyId: string,

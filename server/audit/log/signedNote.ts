@@ -4,15 +4,15 @@ import type { KeyObject } from 'node:crypto';
 /** C2SP signed-note: the type byte of Ed25519 signatures. */
 const ED25519 = Buffer.from([1]);
 const SIGNATURE_BYTES = 64;
-/** More signatures than the specification asks anybody to accept. */
+/** More signatures than the specification requires anyone to accept. */
 const MOST_SIGNATURES = 100;
-/** RFC 8410: what stands before the 32 bytes of an Ed25519 key in its SPKI form. */
+/** The bytes before the 32 bytes of an Ed25519 key in its SPKI form (RFC 8410). */
 const SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex');
 
-/** Somebody whose signatures are believed. */
+/** A key whose signatures are trusted, with the name of its signer. */
 export interface NoteVerifier {
   readonly name: string;
-  /** Four bytes. */
+  /** Four bytes, derived from the name and the key. */
   readonly keyId: Buffer;
   readonly publicKey: KeyObject;
 }
@@ -25,15 +25,18 @@ function toVerifier(name: string, raw: Buffer, publicKey: KeyObject): NoteVerifi
   return { name, keyId: hash('sha256', named, 'buffer').subarray(0, 4), publicKey };
 }
 
-/** Names a key: the same key is another one under another name. */
+/** Names a key. The same key under another name has another key id. */
 export const nameKey = (name: string, publicKey: KeyObject): NoteVerifier =>
   toVerifier(name, rawKey(publicKey), publicKey);
 
-/** C2SP signed-note: `<name>+<key id>+<type and key>`, as programs that check notes take it. */
+/**
+ * Returns the key in the form that verifiers of signed notes accept (C2SP signed-note): `<name>+<key id>+<type and
+ * key>`.
+ */
 export const toVkey = ({ name, keyId, publicKey }: NoteVerifier): string =>
   `${name}+${keyId.toString('hex')}+${Buffer.concat([ED25519, rawKey(publicKey)]).toString('base64')}`;
 
-/** @returns undefined for what is no key of Ed25519 in that form */
+/** Parses a key in the form that {@link toVkey} writes. @returns undefined if it is no Ed25519 key in that form */
 export function parseVkey(vkey: string): NoteVerifier | undefined {
   const [, name = '', id = '', encoded = ''] =
     /^([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(vkey) ?? [];
@@ -51,7 +54,7 @@ export function parseVkey(vkey: string): NoteVerifier | undefined {
 
 /**
  * Signs a text (C2SP signed-note).
- * @param text ends with a line break
+ * @param text must end with a line break
  */
 export function signNote(text: string, signer: NoteVerifier, key: KeyObject): string {
   const signature = sign(null, Buffer.from(text), key);
@@ -66,12 +69,12 @@ interface NoteSignature {
 }
 
 export interface Note {
-  /** What is signed, with its last line break. */
+  /** The signed text, with its last line break. */
   readonly text: string;
   readonly signatures: readonly NoteSignature[];
 }
 
-/** @returns undefined for what is not in the form of a signed note */
+/** @returns undefined if the text does not have the form of a signed note */
 export function parseNote(note: string): Note | undefined {
   const end = note.lastIndexOf('\n\n');
   if (end < 0 || /[\u0000-\u0009\u000b-\u001f]/.test(note)) return undefined;
@@ -89,8 +92,9 @@ export function parseNote(note: string): Note | undefined {
 }
 
 /**
- * Looks for a good signature of somebody who is believed. Those of others are passed over, as the specification says.
- * @returns who; undefined where there is none, or where one of theirs is wrong
+ * Looks for a valid signature by a trusted key. Signatures by other keys are ignored, as the specification requires.
+ * @returns the key; undefined if there is no such signature, or if any signature in the name of a trusted key is
+ * invalid
  */
 export function findSigner(
   { text, signatures }: Note,

@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../context';
 
-/** Of what the server does by itself. */
+/** Returns the context of actions that the server takes by itself. */
 export const systemContext = (correlationId: string): RequestContext => ({
   correlationId,
   actor: 'system',

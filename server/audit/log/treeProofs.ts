@@ -1,18 +1,20 @@
 import { foldPeaks, hashNode, levelsOf } from './merkleTree';
 
-/** A complete subtree, named by where it is. */
+/** A complete subtree, identified by its place. */
 export interface Place {
   readonly level: number;
   readonly index: number;
 }
 
-/** Leaves from `start` to before `end`, where `start` is a multiple of the largest subtree in it. */
+/**
+ * The leaves from `start` to before `end`; `start` is a multiple of the size of the range's largest complete subtree.
+ */
 interface Range {
   readonly start: number;
   readonly end: number;
 }
 
-/** Complete subtrees that make up a range, the largest first. */
+/** Returns the complete subtrees that make up a range, the largest first. */
 function placesOf({ start, end }: Range): Place[] {
   let at = start;
   return levelsOf(end - start).map((level) => {
@@ -23,8 +25,9 @@ function placesOf({ start, end }: Range): Place[] {
 }
 
 /**
- * The complete subtrees that make up any range of a tree, from the left: in each place the largest that begins there and fits.
- * @param end after the last leaf
+ * Returns the complete subtrees that make up any range of a tree, from the left: at each place the largest one that
+ * begins there and fits.
+ * @param end the index after the last leaf
  */
 export function subtreesOf(start: number, end: number): Place[] {
   const places: Place[] = [];
@@ -38,7 +41,7 @@ export function subtreesOf(start: number, end: number): Place[] {
   return places;
 }
 
-/** The largest power of two smaller than a number that is larger than 1. */
+/** Returns the largest power of two below a number greater than 1. */
 function largestPowerBelow(count: number): number {
   let power = 1;
   while (power * 2 < count) power *= 2;
@@ -46,7 +49,7 @@ function largestPowerBelow(count: number): number {
 }
 
 /**
- * What an inclusion proof is made of (RFC 6962 2.1.1), from the leaf up: of each range its root is asked for.
+ * Returns the ranges whose roots make up an inclusion proof, from the leaf up (RFC 6962 2.1.1).
  * @param index of the leaf, below `size`
  */
 export function inclusionRanges(index: number, size: number): Range[] {
@@ -67,14 +70,14 @@ export function inclusionRanges(index: number, size: number): Range[] {
 }
 
 /**
- * What a consistency proof is made of (RFC 6962 2.1.2).
+ * Returns the ranges whose roots make up a consistency proof (RFC 6962 2.1.2).
  * @param from size of the earlier tree, 1 to `to`
  */
 export function consistencyRanges(from: number, to: number): Range[] {
   const ranges: Range[] = [];
   let start = 0;
   let end = to;
-  // Whether what is left of the earlier tree is the whole of it: then whoever checks has its root.
+  // Whether the remaining range is the whole earlier tree: the verifier has its root already, so the proof omits it.
   let whole = true;
   while (from !== end) {
     const middle = start + largestPowerBelow(end - start);
@@ -90,10 +93,10 @@ export function consistencyRanges(from: number, to: number): Range[] {
   return whole ? ranges : [{ start, end }, ...ranges];
 }
 
-/** Reads the roots of complete subtrees, in the order asked for. */
+/** Reads the roots of complete subtrees, in the given order. */
 export type ReadRoots = (places: readonly Place[]) => Promise<Buffer[]>;
 
-/** The roots of ranges, which one look-up gets. */
+/** Computes the roots of ranges with a single read. */
 export async function computeRoots(ranges: readonly Range[], read: ReadRoots): Promise<Buffer[]> {
   const wanted = ranges.map(placesOf);
   const roots = await read(wanted.flat());
@@ -101,7 +104,10 @@ export async function computeRoots(ranges: readonly Range[], read: ReadRoots): P
   return wanted.map(({ length }) => foldPeaks(roots.slice(at, (at += length))));
 }
 
-/** @returns the root that a leaf and its proof lead to; undefined where the proof has not the length it must have (RFC 9162 2.1.3.2) */
+/**
+ * @returns the root that a leaf and its proof lead to; undefined if the proof does not have the required length (RFC
+ * 9162 2.1.3.2)
+ */
 export function rootFromInclusion(
   leafHash: Buffer,
   index: number,
@@ -121,13 +127,13 @@ export function rootFromInclusion(
   return sn === 0 ? root : undefined;
 }
 
-/** A tree's head: how many leaves, and what they hash to. */
+/** A tree's head: the number of its leaves and its root hash. */
 export interface TreeHead {
   readonly size: number;
   readonly root: Buffer;
 }
 
-/** Whether the later tree begins with the earlier one (RFC 9162 2.1.4.2). */
+/** Checks that the later tree begins with the earlier one (RFC 9162 2.1.4.2). */
 export function isConsistent(
   earlier: TreeHead,
   later: TreeHead,

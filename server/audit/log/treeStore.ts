@@ -4,14 +4,14 @@ import { AppError } from '../../errors';
 import { HASH_BYTES, LEVEL_STEP, hashNode } from './merkleTree';
 import type { Place, ReadRoots } from './treeProofs';
 
-/** For whoever asks; the log is told where. */
+/** Creates the error for the caller; `where` names the broken part, for the server's log only. */
 export const brokenLog = (where: string): AppError =>
   new AppError('AUDIT_LOG_BROKEN', {
     detail: 'What the database holds now does not lead to the signed checkpoint.',
     cause: new Error(where),
   });
 
-/** Both tables in one question, all by primary key. */
+/** Reads both tables in one statement, all by primary key. */
 const READ_NODES: PreparedStatement = {
   name: 'audit_tree_nodes',
   text: `SELECT 0 AS level, leaf_index AS index, leaf_hash AS hash FROM audit_leaves
@@ -23,7 +23,7 @@ const READ_NODES: PreparedStatement = {
 
 const nameOf = ({ level, index }: Place): string => `${level}/${index}`;
 
-/** The subtrees side by side, of a level that is kept, that a subtree is made of: 1, 2, 4 or 8. */
+/** Returns the adjacent stored subtrees that a subtree consists of: 1, 2, 4 or 8. */
 function keptIn({ level, index }: Place): Place[] {
   const above = level % LEVEL_STEP;
   const count = 2 ** above;
@@ -33,7 +33,7 @@ function keptIn({ level, index }: Place): Place[] {
   }));
 }
 
-/** The root above as many roots side by side as a power of two. */
+/** Returns the root above adjacent roots, whose number is a power of two. */
 function joinRoots(roots: readonly Buffer[]): Buffer {
   let row = roots;
   while (row.length > 1) {
@@ -45,9 +45,10 @@ function joinRoots(roots: readonly Buffer[]): Buffer {
 }
 
 /**
- * Reads the roots of complete subtrees of a log, any level's, with one statement: at most 15 rows for each kept level that an
- * inclusion proof passes, and as many again where the tree's right end is not yet full.
- * @throws AppError AUDIT_LOG_BROKEN from the reading, where a hash is missing that the tree had at that size
+ * Creates a reader of the roots of complete subtrees of a log, at any level. Each call runs one statement. It reads
+ * at most 15 rows for each stored level that an inclusion proof passes, and as many again if the tree's right end is
+ * not full.
+ * @throws AppError AUDIT_LOG_BROKEN, when reading, if a hash is missing that the tree had at that size
  */
 export function createTreeReader(runner: PreparedRunner, logId: string): ReadRoots {
   return async (places) => {

@@ -4,13 +4,13 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Webhook } from '../../webhookSettings';
 import { DeliveryError } from './deliverSink';
 
-/** For one delivery, however its steps are spread. */
+/** The limit for one whole delivery, in milliseconds. */
 const WEBHOOK_TIMEOUT_MS = 10_000;
-/** An answer's body is of no interest; a longer one is hung up on. */
+/** The body of an answer is not used; the connection of a longer one is closed. */
 const MOST_ANSWER_BYTES = 65_536;
 const MOST_RETRY_AFTER_MS = 3_600_000;
 
-/** RFC 9110, 10.2.3: seconds, or a date. */
+/** Reads `Retry-After` in milliseconds (RFC 9110, 10.2.3): the header holds seconds or a date. */
 function readRetryAfter(value: string | undefined): number {
   if (value === undefined) return 0;
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
@@ -19,7 +19,7 @@ function readRetryAfter(value: string | undefined): number {
 
 const ANSWER_MS = 1000;
 
-/** Lets the connection be used again, if the rest of the answer is short and comes soon. */
+/** Discards the answer's body. The connection is used again if the rest is short and arrives soon. */
 function drain(response: IncomingMessage): void {
   let bytes = 0;
   const overdue = setTimeout(() => response.destroy(), ANSWER_MS).unref();
@@ -31,7 +31,10 @@ function drain(response: IncomingMessage): void {
   response.on('error', () => undefined);
 }
 
-/** Nothing follows a redirect: whom the receiver names is not whom the operator has chosen. */
+/**
+ * Treats every status but 2xx as a failure. Redirects are not followed: a receiver must not name another receiver
+ * that the operator did not choose.
+ */
 function judge(response: IncomingMessage): DeliveryError | undefined {
   const status = response.statusCode ?? 0;
   if (status >= 200 && status < 300) return undefined;
@@ -40,14 +43,14 @@ function judge(response: IncomingMessage): DeliveryError | undefined {
 
 interface Connection {
   readonly webhook: Webhook;
-  /** False for a connection of its own. */
+  /** False for a connection that is used once. */
   readonly agent: HttpAgent | HttpsAgent | false;
 }
 
-/** Whether a connection that was kept open turned out to be closed before anything was answered on it. */
+/** A kept-open connection turned out to be closed before it carried any answer. */
 class StaleConnection extends Error {}
 
-/** What is sent, in one request. */
+/** The content of one request. */
 export interface Post {
   readonly type: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -81,10 +84,10 @@ function post({ webhook, agent }: Connection, sent: Post, signal: AbortSignal): 
   });
 }
 
-/** Posts to one receiver, over connections that are kept open. */
+/** Posts to one receiver over connections that are kept open. */
 export interface Poster {
   /**
-   * Any 2xx accepts what was sent; the body of the answer is of no interest.
+   * Posts once. Any 2xx status accepts the delivery; the body of the answer is not used.
    * @param ending aborted when the process cannot wait any longer
    * @throws DeliveryError
    */
@@ -92,7 +95,7 @@ export interface Poster {
   close(): void;
 }
 
-/** @param timeoutMs for one delivery, however its steps are spread */
+/** Opens the connections to a receiver. @param timeoutMs the limit for one whole delivery, in milliseconds */
 export function openPoster(webhook: Webhook, timeoutMs: number = WEBHOOK_TIMEOUT_MS): Poster {
   const agent = webhook.url.startsWith('https:')
     ? new HttpsAgent({ keepAlive: true })
