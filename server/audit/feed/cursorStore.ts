@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { inMs, retryAt } from '../log/backoffStore';
 import type { Backoff } from '../log/backoffStore';
 
-/** A log that is ours to deliver for a while, and how far it has come. */
+/** A log that this process has leased for delivery, and how far its delivery has come. */
 export interface ClaimedLog {
   readonly sink: string;
   readonly logId: string;
@@ -22,9 +22,10 @@ interface ClaimRow {
 }
 
 /**
- * Takes the log that has waited longest of those that have something for the receiver, unless the receiver rests. No lock is held: what
- * a dead process had claimed runs out by the database's clock.
- * @param claimId of this claim alone
+ * Leases the log that has waited longest, of those that have events for the receiver, unless the receiver rests after
+ * a failure. No lock is held: the lease of a process that died expires by the database's clock.
+ * @param claimId unique to this lease
+ * @returns undefined if no log is due
  */
 export async function claimLog(
   pool: Pool,
@@ -58,14 +59,14 @@ export async function claimLog(
 }
 
 const FREE = 'claimed_by = NULL, claimed_until = NULL';
-/** Still ours, and where it was: neither another process nor an operator has moved it meanwhile. */
+/** True while this process holds the lease and the cursor has not moved: no other process and no operator moved it. */
 const OURS = 'sink = $1 AND log_id = $2 AND claimed_by = $3 AND next_leaf = $4';
 const ours = ({ sink, logId, claimId, nextLeaf }: ClaimedLog) => [sink, logId, claimId, nextLeaf];
 
 /**
- * Notes that the receiver has every leaf before `next`, and lets the log go, behind all others that wait. The column would round the
- * time up, and the log would seem to rest.
- * @returns false where it is not ours any more
+ * Records that the receiver has every leaf before `next`, and releases the log, which then waits behind all others.
+ * The time is truncated, because the column would round it up and the log would seem to rest.
+ * @returns false if this process no longer holds the lease
  */
 export async function moveCursor(
   pool: Pool,
@@ -81,7 +82,7 @@ export async function moveCursor(
   return rowCount === 1;
 }
 
-/** Corrects what the feed knows of a log's size, unless it has learned better meanwhile, and lets the log go. */
+/** Corrects the recorded size of a log, unless it was updated meanwhile, and releases the log. */
 export async function correctSize(pool: Pool, log: ClaimedLog, size: number): Promise<void> {
   await pool.query(
     `UPDATE event_deliveries SET signed_size = CASE signed_size WHEN $6 THEN $5 ELSE signed_size END, ${FREE} WHERE ${OURS}`,
@@ -89,12 +90,12 @@ export async function correctSize(pool: Pool, log: ClaimedLog, size: number): Pr
   );
 }
 
-/** Lets others have the log at once. */
+/** Releases the log, so that other processes can have it at once. */
 export async function letGo(pool: Pool, log: ClaimedLog): Promise<void> {
   await pool.query(`UPDATE event_deliveries SET ${FREE} WHERE ${OURS}`, ours(log));
 }
 
-/** Lets go of a log that could not be delivered for what is in it; the others go on. */
+/** Records a failure that the log's own content caused, and releases the log; the other logs go on. */
 export async function noteLogFailure(
   pool: Pool,
   log: ClaimedLog,

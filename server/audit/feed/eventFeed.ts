@@ -9,30 +9,33 @@ import { MOST_EVENTS, takeFeedTurn } from './feedTurn';
 import type { FeedMemory } from './feedTurn';
 import { linesOf } from './leafStore';
 
-/** Sends every audit event to a receiver, beside the sealer that puts them under checkpoints. */
+/** Sends every audit event to a receiver, independently of the sealer that puts the events under checkpoints. */
 export interface EventFeed {
-  /** Looks twice a second for what the receiver lacks, until it is closed. Nothing where no receiver is set. */
+  /**
+   * Checks every half second what the receiver lacks, until the feed is closed. Does nothing if no receiver is
+   * configured.
+   */
   start(): void;
-  /** Lets what is under way finish within seconds; the rest is the next process's. */
+  /** Gives deliveries under way a few seconds to finish; the next process delivers the rest. */
   close(): Promise<void>;
 }
 
 export interface EventFeedDeps {
   readonly databaseUrl: string;
   readonly settings: EventFeedSettings | undefined;
-  /** Of this program, which the lines name. */
+  /** The release of this program, which the lines name. */
   readonly release: string;
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Milliseconds that the receiver may take, where a test has no time. */
+  /** How long the receiver may take, in milliseconds; tests shorten it. */
   readonly timeoutMs?: number | undefined;
 }
 
 const STATEMENT_TIMEOUT_MS = 4000;
 const POOL_SIZE = 2;
 
-/** Constructs the feed; nothing is sent before it is started. */
+/** Constructs the feed; it sends nothing before it is started. */
 export function createEventFeed(options: EventFeedDeps): EventFeed {
   const { settings, random, logger, metrics, release } = options;
   if (!settings) return { start: () => undefined, close: () => Promise.resolve() };

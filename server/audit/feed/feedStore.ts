@@ -4,23 +4,23 @@ import type { Tx } from '../../db';
 import { retryAt } from '../log/backoffStore';
 import type { Backoff } from '../log/backoffStore';
 
-/** A leaf by its place and its hash, which say which one it is. */
+/** A leaf, identified by its place and its hash. */
 export interface NamedLeaf {
   readonly logId: string;
   readonly leafIndex: number;
   readonly leafHash: Buffer;
 }
 
-/** What there is to know of a feed before anything is done for it. */
+/** The state of a feed before a turn begins. */
 export interface FeedView {
   readonly begun: boolean;
   readonly seenCheckpoint: number;
   readonly newestCheckpoint: number;
-  /** Whether the last that was sent was not taken, by whatever process. */
+  /** Whether the receiver refused the last delivery, from whatever process. */
   readonly failing: boolean;
-  /** Whether the receiver may be tried. */
+  /** Whether the receiver may be tried now. */
   readonly isFree: boolean;
-  /** Whether the log still has the leaf that was asked about; true where none was. */
+  /** Whether the log still has the leaf that was asked about; true if none was. */
   readonly knownIsThere: boolean;
 }
 
@@ -33,7 +33,10 @@ interface ViewRow {
   known_is_there: boolean;
 }
 
-/** Reads alone, and the same few rows however many logs there are: looking costs an idle database next to nothing. */
+/**
+ * Reads the state of a feed. It only reads, and the same few rows however many logs there are, so it costs an idle
+ * database almost nothing.
+ */
 export async function readFeed(
   pool: Pool,
   sink: string,
@@ -61,8 +64,9 @@ export async function readFeed(
 }
 
 /**
- * Makes a feed that there was none of, and a cursor in each log that there is: at its beginning, or behind what is under a checkpoint
- * now. One statement, hence one view of the logs: a log that is missing here has its first checkpoint later.
+ * Creates a feed that does not exist yet, and a cursor in each existing log: at its beginning, or after the leaves
+ * that a checkpoint covers now. It is one statement and so sees one moment: a log that is missing here gets its first
+ * checkpoint later.
  */
 export async function beginFeed(pool: Pool, sink: string, fromNow: boolean): Promise<void> {
   await pool.query(
@@ -82,8 +86,8 @@ const UPSERT_SIZE = `ON CONFLICT (sink, log_id) DO UPDATE SET signed_size = excl
   WHERE d.signed_size <> excluded.signed_size`;
 
 /**
- * Notes which logs have grown, by the checkpoints since the last look: their numbers become visible in order. An idle log costs
- * nothing here.
+ * Records which logs have grown, by the checkpoints since the last look. This misses none, because their numbers
+ * become visible in order. An idle log costs nothing here.
  */
 export async function noteNews(pool: Pool, sink: string): Promise<void> {
   await pool.query(
@@ -98,7 +102,7 @@ export async function noteNews(pool: Pool, sink: string): Promise<void> {
   );
 }
 
-/** Compares every log with what the feed knows of it: after a start, and where checkpoints that were seen are gone. */
+/** Compares every log with its recorded size. Done after a start, and if checkpoints that were seen before are gone. */
 export async function noteAll(pool: Pool, sink: string): Promise<void> {
   await pool.query(
     `WITH feed AS (
@@ -110,7 +114,7 @@ export async function noteAll(pool: Pool, sink: string): Promise<void> {
   );
 }
 
-/** No process tries the receiver before its time. Of those that failed at once, one counts. */
+/** Lets no process try the receiver before its time. Of failures at the same moment, only one counts. */
 export async function restFeed(
   pool: Pool,
   sink: string,
@@ -124,7 +128,7 @@ export async function restFeed(
   );
 }
 
-/** The receiver takes what it is sent. */
+/** Records that the receiver accepts deliveries again. */
 export async function noteTaken(pool: Pool, sink: string): Promise<void> {
   await pool.query(
     'UPDATE event_feeds SET failures = 0, last_error = NULL WHERE sink = $1 AND failures > 0',
@@ -132,10 +136,10 @@ export async function noteTaken(pool: Pool, sink: string): Promise<void> {
   );
 }
 
-/** How far behind a receiver is, on all nodes. */
+/** How far behind a receiver is, over all nodes. */
 export interface FeedLag {
   readonly behind: number;
-  /** Since the oldest event that it lacks was sealed. */
+  /** Seconds since the oldest event that it lacks was sealed. */
   readonly lagSec: number;
 }
 
@@ -150,7 +154,10 @@ export async function readLag(pool: Pool, sink: string): Promise<FeedLag> {
   return { behind: Number(rows[0]?.behind ?? 0), lagSec: Math.max(0, rows[0]?.lag_sec ?? 0) };
 }
 
-/** @returns whether this loss was not told yet, by whatever process: the caller's transaction tells it */
+/**
+ * Marks a loss as reported, in the caller's transaction, which must also report it.
+ * @returns false if any process has reported this loss before
+ */
 export async function markLossTold(tx: Tx, sink: string, lost: string): Promise<boolean> {
   const { rowCount } = await tx.execute(
     sql`UPDATE event_feeds SET told_lost = ${lost} WHERE sink = ${sink} AND told_lost IS DISTINCT FROM ${lost}`,

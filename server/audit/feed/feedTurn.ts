@@ -41,36 +41,36 @@ export interface FeedDeps {
   readonly stopped: () => boolean;
 }
 
-/** What this process remembers of a feed between turns. */
+/** The state that this process keeps of a feed between turns. */
 export interface FeedMemory {
-  /** Whether every log was looked at since the start. */
+  /** Whether every log was compared since the start. */
   compared: boolean;
-  /** The last that this process delivered: the log must still have it. */
+  /** The last leaf that this process delivered; the log must still have it. */
   known?: NamedLeaf | undefined;
-  /** What was said last of the receiver's not working. */
+  /** The last failure of the receiver that was logged, so that the same one is not logged again. */
   complaint?: string | undefined;
-  /** Logs that were refused since the receiver took something: of many, a few are told. */
+  /** How many logs were refused since the receiver last accepted anything; only the first few are logged. */
   refused: number;
-  /** Whether the receiver's failing is noted in the database. */
+  /** Whether the database records that the receiver fails. */
   failing: boolean;
-  /** Events in one request: fewer after the receiver found one too large. */
+  /** The most events in one request; fewer after the receiver found a request too large. */
   most: number;
   meteredAt: number;
 }
 
-/** Longer than reading and sending may take: only a process that died leaves a claim behind. */
+/** Longer than reading and sending may take, so only a process that died leaves a lease behind. */
 const CLAIM_MS = 15_000;
 const WORKERS = 4;
 export const MOST_EVENTS = 500;
 const MOST_BYTES = 1_000_000;
 const MOST_REFUSED_TOLD = 5;
 const METER_EVERY_MS = 5000;
-/** The receiver means what it was sent, not who sent it: other logs may fare better. */
+/** These answers reject the content and not the sender, so other logs may be accepted. */
 const BODY_REFUSED = new Set(['HTTP 400', 'HTTP 413', 'HTTP 422']);
 
 /**
- * A leaf left the building and the log has it no longer. Told loudly and once, and gone on from: what was delivered stands where
- * it was delivered.
+ * Reports a leaf that was delivered and that the log has lost. It is reported once, by log, metric and audit event,
+ * and delivery goes on: the receiver keeps what it was given.
  */
 async function reportLoss(
   { database, settings, random, logger, metrics }: FeedDeps,
@@ -96,7 +96,10 @@ async function reportLoss(
   );
 }
 
-/** As many lines as one request may hold, and one at least. They follow each other: a leaf or an event that is gone ends them. */
+/**
+ * Takes as many lines as one request may hold, and at least one. Leaves must follow each other: a missing leaf or
+ * event ends the request.
+ */
 function pack(
   lines: readonly FeedLine[],
   from: number,
@@ -113,7 +116,7 @@ function pack(
   return packed;
 }
 
-/** Sends what comes next in a log. @returns the last that was sent @throws DeliveryError */
+/** Sends the next events of a log. @returns the last leaf that was sent @throws DeliveryError */
 async function send(
   deps: FeedDeps,
   memory: FeedMemory,
@@ -147,7 +150,10 @@ async function send(
   }
 }
 
-/** Whether the log still has what was delivered last. Where it has not, it is begun anew: where its history parted is not known. */
+/**
+ * Checks that the log still has the leaf that was delivered last. If it has not, delivery restarts at the first leaf,
+ * because it is unknown at which leaf the two histories parted.
+ */
 async function stillHolds(deps: FeedDeps, log: ClaimedLog, found: Buffer | null): Promise<boolean> {
   const { logId, nextLeaf, lastHash } = log;
   if (nextLeaf === 0 || (lastHash !== null && found?.equals(lastHash))) return true;
@@ -185,7 +191,7 @@ async function fail(
 ): Promise<void> {
   const { pool } = deps.database;
   const { logger, metrics, settings } = deps;
-  // We broke it off: whoever comes next need not wait.
+  // This process broke the delivery off: the next one need not wait.
   if (deps.ending.aborted) return letGo(pool, log);
   metrics.feedFailures.inc();
   const { reason } = error;
@@ -207,7 +213,7 @@ async function fail(
   await letGo(pool, log);
 }
 
-/** Delivers one log after the other, the one that waited longest first, until none is due. @returns how many times something was tried */
+/** Delivers one log after the other, the longest waiting first, until none is due. @returns the number of tries */
 async function work(deps: FeedDeps, memory: FeedMemory): Promise<number> {
   const { database, settings, random } = deps;
   for (let tried = 0; ; tried += 1) {
@@ -231,8 +237,8 @@ async function meter({ database, settings, metrics }: FeedDeps, memory: FeedMemo
 }
 
 /**
- * Brings the receiver as far as the logs are.
- * @throws the driver's error; what the receiver does wrong is logged, metered and noted here
+ * Delivers to the receiver everything that it lacks.
+ * @throws the driver's error; a failure of the receiver is logged, metered and recorded here
  */
 export async function takeFeedTurn(deps: FeedDeps, memory: FeedMemory): Promise<void> {
   const { settings, database } = deps;

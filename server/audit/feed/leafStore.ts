@@ -5,15 +5,15 @@ import { EVENT_COLUMNS, SEALED_AT } from '../log/sealerStore';
 import type { EventRow } from '../log/sealerStore';
 import { ocsfLine } from '../ocsf/ocsfStore';
 
-/** An event as it is sent, and its place. */
+/** An event as it is sent, with its leaf. */
 export interface FeedLine {
   readonly leafIndex: number;
   readonly leafHash: Buffer;
-  /** One line of JSON without its end; undefined where the log has the leaf and the event is gone. */
+  /** One line of JSON without a line break; undefined if the log has the leaf but the event is gone. */
   readonly text: string | undefined;
 }
 
-/** Leaves of a log from one on, below another, in their order. */
+/** Reads the leaves of a log from one index to before another, in order. */
 export type ReadLines = (
   pool: Pool,
   logId: string,
@@ -26,7 +26,10 @@ interface LeafRow extends Record<string, unknown> {
   there: boolean;
 }
 
-/** Prepared: of so long a statement, planning would take longer than a few events take. */
+/**
+ * The statement is prepared, because it is so long that planning it would take longer than running it for a few
+ * events.
+ */
 function readWith<Row extends LeafRow>(
   format: string,
   columns: string,
@@ -48,7 +51,7 @@ function readWith<Row extends LeafRow>(
   };
 }
 
-/** @param release the release that writes the lines */
+/** Returns the reader of one format. @param release the release that writes the lines */
 export function linesOf(format: 'ocsf' | 'json', release: string): ReadLines {
   if (format === 'ocsf') {
     return readWith<LeafRow & { line: string }>(
@@ -64,11 +67,11 @@ export function linesOf(format: 'ocsf' | 'json', release: string): ReadLines {
   );
 }
 
-/** What a log has now. */
+/** The present state of a log. */
 export interface LogHead {
-  /** Leaves under a checkpoint; 0 of a log that is not there. */
+  /** The number of leaves under a checkpoint; 0 if the log does not exist. */
   readonly signedSize: number;
-  /** The hash of the leaf that was asked about; null where it is not there. */
+  /** The hash of the leaf that was asked about; null if it does not exist. */
   readonly leafHash: Buffer | null;
 }
 

@@ -6,15 +6,15 @@ import { readHead } from './leafStore';
 import { readProgress, readReceiver, setCursor } from './statusStore';
 import type { LogProgress, ReceiverState } from './statusStore';
 
-/** What an operator can know of a feed. */
+/** The status of a feed, for operators. */
 export interface FeedStatus {
-  /** Null where nothing was sent yet. */
+  /** Null if nothing was sent yet. */
   readonly receiver: ReceiverState | null;
   readonly behind: number;
   readonly logs: readonly LogProgress[];
 }
 
-/** @param logId one log alone, unless undefined */
+/** Reads the status of a feed. @param logId only this log; undefined for all */
 export async function readFeedStatus(
   pool: Pool,
   sink: string,
@@ -26,9 +26,9 @@ export async function readFeedStatus(
 }
 
 /**
- * Compares what a receiver says it has with the log.
- * @param leaf its index, and its hash as the receiver was sent it
- * @returns `ok` where the log has this leaf
+ * Compares a leaf that a receiver claims to have with the log.
+ * @param leaf its index, and the hash that the receiver was sent
+ * @returns `ok` if the log has this leaf
  */
 export async function checkFeed(
   pool: Pool,
@@ -41,9 +41,9 @@ export async function checkFeed(
 }
 
 /**
- * Has a log sent from one leaf on: again, or without those before it. It is written into the audit log, since what is left out
- * is hidden from whoever watches the receiver.
- * @returns where the cursor stood; undefined where there is no such log or leaf
+ * Moves a log's cursor, to send events again or to skip some. The move is written into the audit log, because skipped
+ * events stay hidden from anyone who watches the receiver.
+ * @returns the cursor's former place; undefined if there is no such log or leaf
  */
 export function moveFeed(
   deps: { db: Db },

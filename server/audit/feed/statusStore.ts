@@ -6,14 +6,14 @@ import type { Tx } from '../../db';
 export interface LogProgress {
   readonly log: string;
   readonly tenant: string | null;
-  /** The last leaf that is there; null where none is. */
+  /** The last leaf that the receiver has; null if it has none. */
   readonly deliveredUpTo: number | null;
-  /** Its hash, in base64. */
+  /** The hash of that leaf, in base64. */
   readonly deliveredHash: string | null;
-  /** Leaves under a checkpoint. */
+  /** The number of leaves under a checkpoint. */
   readonly size: number;
   readonly behind: number;
-  /** Since the oldest event was sealed that is not there. */
+  /** Seconds since the oldest event that the receiver lacks was sealed; null if it lacks none. */
   readonly oldestUndeliveredSec: number | null;
   readonly failures: number;
   readonly lastError: string | null;
@@ -30,7 +30,7 @@ interface ProgressRow {
   last_error: string | null;
 }
 
-/** Every log, those that are behind first. @param logId one alone, unless null */
+/** Reads the progress in every log, those that are behind first. @param logId only this log; null for all */
 export async function readProgress(
   pool: Pool,
   sink: string,
@@ -65,15 +65,15 @@ export async function readProgress(
   });
 }
 
-/** Of the receiver as a whole. */
+/** The state of the receiver as a whole. */
 export interface ReceiverState {
   readonly failures: number;
   readonly lastError: string | null;
-  /** ISO 8601; null where it may be tried now. */
+  /** ISO 8601; null if it may be tried now. */
   readonly restsUntil: string | null;
 }
 
-/** @returns undefined where the feed has not begun */
+/** @returns undefined if the feed has not begun */
 export async function readReceiver(pool: Pool, sink: string): Promise<ReceiverState | undefined> {
   const { rows } = await pool.query<{
     failures: number;
@@ -95,8 +95,9 @@ export async function readReceiver(pool: Pool, sink: string): Promise<ReceiverSt
 }
 
 /**
- * Sets the cursor of a log, whoever is at it: what is under way is not noted over it.
- * @returns where it stood; undefined where the feed knows no such log, or it has no such leaf
+ * Sets the cursor of a log, even if a process has leased it. Ending the lease keeps a delivery under way from
+ * overwriting the new cursor.
+ * @returns the cursor's former place; undefined if the feed has no such log, or the log has no such leaf
  */
 export async function setCursor(
   tx: Tx,

@@ -3,7 +3,7 @@ import type { OcsfMapping } from './classes';
 
 type Mappings = Partial<Record<AuditAction, OcsfMapping>>;
 
-/** Of acting as somebody else. */
+/** The OCSF mappings of impersonation: acting as somebody else. */
 export const IN_SOMEBODYS_PLACE = {
   IMPERSONATION_STARTED: {
     class: 'authentication',
@@ -21,7 +21,7 @@ export const IN_SOMEBODYS_PLACE = {
   },
 } as const satisfies Mappings;
 
-/** Of the rules that say which addresses may enter. */
+/** The OCSF mappings of the rules that allow or refuse addresses. */
 export const IP_RULES = {
   IP_RULE_CREATED: {
     class: 'entity',

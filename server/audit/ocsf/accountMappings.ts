@@ -1,7 +1,7 @@
 import type { AuditAction } from '../actions';
 import type { OcsfMapping } from './classes';
 
-/** What happens to people's passwords and factors, in OCSF. */
+/** The OCSF mappings of changes to people's passwords and factors. */
 export const ACCOUNT_MAPPINGS = {
   FACTOR_ENROLLMENT_STARTED: {
     class: 'account',

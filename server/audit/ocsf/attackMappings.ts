@@ -1,7 +1,7 @@
 import type { AuditAction } from '../actions';
 import type { OcsfMapping } from './classes';
 
-/** The places in OCSF of what shows that somebody tries what they may not. */
+/** The OCSF mappings of events that show that somebody tries what they may not do. */
 export const ATTACK_MAPPINGS = {
   LOGIN_TENANTS_OFFERED: {
     class: 'authentication',

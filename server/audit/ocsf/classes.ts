@@ -1,11 +1,11 @@
-/** The release of the Open Cybersecurity Schema Framework that the lines are written in. */
+/** The release of the Open Cybersecurity Schema Framework that the lines conform to. */
 export const OCSF_VERSION = '1.8.0';
 
 interface OcsfClass {
   readonly uid: number;
   readonly name: string;
   readonly category: { readonly uid: number; readonly name: string };
-  /** Those that are used here, by their names; whatever else is 99 with a name of our own. */
+  /** The activities that are used here, by name; any other activity has the id 99 and a name of our own. */
   readonly activities: Readonly<Record<string, number>>;
 }
 
@@ -13,7 +13,7 @@ const FINDINGS = { uid: 2, name: 'Findings' };
 const IAM = { uid: 3, name: 'Identity & Access Management' };
 const APPLICATION = { uid: 6, name: 'Application Activity' };
 
-/** The classes that our events are of. */
+/** The OCSF classes of our events. */
 export const OCSF_CLASSES = {
   base: {
     uid: 0,
@@ -78,28 +78,34 @@ export type OcsfClassName = keyof typeof OCSF_CLASSES;
 export const SEVERITIES = { Informational: 1, Low: 2, Medium: 3, High: 4, Critical: 5 } as const;
 export type Severity = keyof typeof SEVERITIES;
 
-/** 99 where the class has no such activity: its name is then the source's, as the schema asks. */
+/**
+ * Returns the id of an activity, or 99 if the class has no such activity. The schema then takes the name from the
+ * source.
+ */
 export function activityId(className: OcsfClassName, activity: string): number {
   const { activities }: OcsfClass = OCSF_CLASSES[className];
   return activities[activity] ?? 99;
 }
 
-/** What an action is in OCSF's terms. */
+/** How an action is expressed in OCSF. */
 export interface OcsfMapping {
   readonly class: OcsfClassName;
-  /** An activity of the class, or else a name of our own. */
+  /** An activity of the class, or a name of our own. */
   readonly activity: string;
   readonly severity: Severity;
-  /** One sentence for whoever reads the line. */
+  /** One sentence for people who read the line. */
   readonly message: string;
-  /** Holds for those events alone whose details have this member; the next mapping holds for the others. */
+  /** If set, the mapping holds only for events whose details have this value; the next mapping holds for the others. */
   readonly where?: { readonly detail: string; readonly is: string | number };
-  /** What our own control did about it. */
+  /** The response of our own control to the attempt. */
   readonly disposition?: 'Blocked' | 'Challenge';
-  /** Further attributes, read from the details. */
+  /** Further attributes, which are read from the details. */
   readonly has?: readonly ('score' | 'mfa' | 'factor' | 'alert' | 'impersonation' | 'evidence')[];
-  /** Whose session it is: that of the subject alone, or else that of the actor. */
+  /**
+   * `subject`: only the subject's session is named. If not set, the actor's session is named when the subject is no
+   * session.
+   */
   readonly session?: 'subject';
-  /** Of Entity Management: what is managed. */
+  /** Only for Entity Management: the managed entity. */
   readonly entity?: { readonly type: string; readonly name: string };
 }

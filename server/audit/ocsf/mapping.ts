@@ -8,8 +8,8 @@ import { STAFF_MAPPINGS } from './staffMappings';
 const REFRESH = { detail: 'at', is: 'refresh' } as const;
 
 /**
- * Every action's place in OCSF. An activity is one of the class's own only where it is just that: what a dashboard counts as
- * logons must be logons. So a refreshed token is no logon, and a step-up within a login is none beside it.
+ * Maps every action to OCSF. An activity of the class is used only if it means exactly that, because dashboards count
+ * logons by it. A refreshed token is therefore no logon, and a step-up within a login is not a second one.
  */
 export const OCSF_MAPPINGS: Readonly<
   Record<AuditAction, OcsfMapping | readonly [OcsfMapping, OcsfMapping]>
@@ -225,7 +225,7 @@ export const OCSF_MAPPINGS: Readonly<
   ...IP_RULES,
 };
 
-/** Of an action that this release does not know: a newer one wrote it. */
+/** The mapping of an action that this release does not know, because a newer release wrote it. */
 export const UNKNOWN_ACTION: OcsfMapping = {
   class: 'base',
   activity: 'Unknown Action',

@@ -3,12 +3,12 @@ import type { OcsfClassName } from './classes';
 import { OCSF_MAPPINGS, UNKNOWN_ACTION } from './mapping';
 import type { OcsfMapping } from './classes';
 
-/** Pieces of a line are SQL expressions of type text; concat() leaves out those that are null. */
+/** The pieces of a line are SQL expressions of type text; concat() leaves out those that are null. */
 const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
 const json = (sql: string) => `to_json(${sql})::text`;
-/** A member that is left out where there is no value. */
+/** Returns SQL for a member that is left out if it has no value. */
 const member = (name: string, sql: string) => `',"${name}":' || ${json(sql)}`;
-/** Cut, not rounded: as the other formats and the leaf write it. */
+/** Returns SQL for epoch milliseconds, truncated and not rounded, like the other formats and the leaf. */
 const epochMs = (sql: string) => `trunc(extract(epoch FROM ${sql}) * 1000)::bigint`;
 
 const afterColon = `substr(e.subject, strpos(e.subject, ':') + 1)`;
@@ -20,7 +20,7 @@ const ACTOR_USER = `CASE e.actor WHEN 'system' THEN '{"name":"system","type":"Sy
   WHEN 'anonymous' THEN ${UNKNOWN_USER('anonymous')} ELSE
     CASE WHEN ${IS_OPERATOR} THEN concat('{"name":', ${json('substr(e.actor, 10)')}, ',"type":"Admin","type_id":2}') ELSE ${uidUser('e.actor')} END END`;
 const ACTOR = `concat('{"user":', ${ACTOR_USER}, ',"session":{"uid":"' || e.session_id || '"}', '}')`;
-/** Whose account it is. A failed login knows no more than a keyed hash of the e-mail. */
+/** The account's owner. A failed login provides no more than a keyed hash of the e-mail. */
 const USER = `CASE WHEN e.subject LIKE 'staff:%' THEN ${uidUser(afterColon)}
   WHEN e.subject LIKE 'user:%' OR e.subject LIKE 'account:%' THEN concat('{"account":{"uid":', ${json(afterColon)}, '},"type":"Unknown","type_id":0}')
   WHEN e.actor IN ('system', 'anonymous') OR ${IS_OPERATOR} THEN ${UNKNOWN_USER('unknown')} ELSE ${uidUser('e.actor')} END`;
@@ -30,9 +30,9 @@ const ENDPOINT = `'{"ip":' || ${json('e.ip')} || coalesce(',"location":{"country
 const HTTP = `'{"user_agent":' || ${json('e.user_agent')} || '}'`;
 const SUBJECT_SESSION = `CASE WHEN e.subject LIKE 'session:%' THEN ${afterColon} END`;
 
-/** Where the person was, in the classes that have a place for it. */
+/** The origin of the request, for classes that have attributes for it. */
 const ORIGIN = `${`',"src_endpoint":' || ${ENDPOINT}`}, ${`',"http_request":' || ${HTTP}`}`;
-/** And in those that have none. */
+/** The origin of the request, for classes that have none. */
 const BARE_ORIGIN = [
   member('ip', 'e.ip'),
   member('country', 'e.country::text'),
@@ -59,7 +59,7 @@ const HAS: Readonly<Record<Has, string>> = {
 const product = (version: string) =>
   literal(JSON.stringify({ name: 'Gatehouse', vendor_name: 'Gatehouse', version }));
 
-/** What each class must or may have, and others must not. */
+/** Returns the attributes that the schema requires or allows in this class, but not in others. */
 function ofClass(mapping: OcsfMapping, version: string): readonly string[] {
   const { entity, has = [], session } = mapping;
   const impersonated = has.includes('impersonation');
@@ -114,7 +114,10 @@ function profileOf({ class: className, disposition }: OcsfMapping): string | und
   return ['base', 'lifecycle', 'error'].includes(className) ? 'host' : undefined;
 }
 
-/** What is the same for all events of a mapping. It ends `metadata`, which says which profile is in use. */
+/**
+ * Returns the part that is the same for all events of a mapping. It also closes `metadata`, which names the profile
+ * in use.
+ */
 function constants(mapping: OcsfMapping): string {
   const { class: className, activity, severity, message, disposition } = mapping;
   const { uid, name, category } = OCSF_CLASSES[className];
@@ -148,7 +151,7 @@ const STATUS = `CASE e.outcome WHEN 'success' THEN ',"status_id":1,"status":"Suc
 const STATUS_DETAIL = `CASE e.outcome WHEN 'success' THEN NULL ELSE ${member('status_detail', `coalesce(e.details->>'reason', e.details->>'cause')`)} END`;
 const HAS_ORIGIN: readonly OcsfClassName[] = ['account', 'authentication', 'entity', 'api'];
 
-/** @returns an SQL expression for all that depends on the action */
+/** @returns an SQL expression for everything that depends on the action */
 function write(mapping: OcsfMapping, version: string): string {
   const { class: className, has = [] } = mapping;
   const isFinding = className === 'finding';
@@ -173,9 +176,9 @@ function branch(action: string, mapping: OcsfMapping, version: string): string {
 }
 
 /**
- * One event as one line of OCSF, formatted by the database: an SQL expression over `e` (audit_logs) and `l` (its row of
+ * Returns an SQL expression that formats one event as one line of OCSF, over `e` (audit_logs) and `l` (its row of
  * audit_leaves).
- * @param version the release that writes it
+ * @param release the release that writes the line
  */
 export function ocsfLine(release: string): string {
   const branches = Object.entries(OCSF_MAPPINGS).flatMap(([action, mapping]) =>

@@ -3,7 +3,7 @@ import type { OcsfMapping } from './classes';
 
 type StaffAction = Extract<AuditAction, `STAFF_${string}` | `TENANT_${string}`>;
 
-/** What happens to tenants and their staff, in OCSF. */
+/** The OCSF mappings of changes to tenants and their staff. */
 export const STAFF_MAPPINGS: Readonly<Record<StaffAction, OcsfMapping>> = {
   TENANT_CREATED: {
     class: 'entity',

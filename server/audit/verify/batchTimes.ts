@@ -1,28 +1,28 @@
 import { isSealedBehind } from '../log/sealingTime';
 
-/** Clocks that were not quite right, and transactions that took their time, are forgiven so much. */
+/** The tolerance for inaccurate clocks and slow transactions. */
 export const TOLERANCE_MS = 5 * 60_000;
 
-/** A moment of this form compares as text. */
+/** Returns a moment moved by some milliseconds, in the same form. Moments of this form compare as text. */
 const shift = (iso: string, ms: number): string => {
   const time = Date.parse(iso);
   return Number.isNaN(time) ? '' : new Date(time + ms).toISOString();
 };
 
-/** What to know of events that a log took in late: nothing is wrong with that by itself. */
+/** Returns the notice about events that a log took in late. Lateness alone is no finding. */
 export const lateNotice = (late: number): string =>
   `${late} ${late === 1 ? 'event was' : 'events were'} sealed more than five minutes after ${late === 1 ? 'it' : 'they'} occurred.`;
 
-/** That the clock which a log is sealed by was put back. */
+/** The clock that a log is sealed by was set back. */
 export interface ClockStep {
   readonly from: string;
-  /** Only in logs from before times of sealing ascended: since then, all that is known is that it was earlier. */
+  /** Known only in logs from before sealing times ascended. Since then it is only known that the time was earlier. */
   readonly to: string | undefined;
 }
 
 /**
- * What the events of a log may claim about when they happened: each batch was sealed at one time, and whatever came with it
- * had happened since the batch before, or shortly before that.
+ * Judges the times that the events of a log claim. Each batch was sealed at one time, so its events must have
+ * happened after the batch before, or shortly before that.
  */
 export class BatchTimes {
   private sealedAt = '';
@@ -33,7 +33,10 @@ export class BatchTimes {
   /** Whether the clock was behind the log. */
   private isBehind = false;
 
-  /** To be told the time of sealing of each leaf, in their order. @returns how the database's clock was stepped back, where it was */
+  /**
+   * Takes the sealing time of the next leaf; call it for each leaf in order.
+   * @returns how the database's clock was set back, if it was
+   */
   enter(sealedAt: string): ClockStep | undefined {
     if (sealedAt === this.sealedAt) return undefined;
     this.previous = this.sealedAt;
@@ -41,7 +44,8 @@ export class BatchTimes {
     const { previous, isBehind: wasBehind } = this;
     const fell = sealedAt < previous;
     this.isBehind = isSealedBehind(sealedAt, previous);
-    // Before the first batch the log knows of no time, nor while the clock was behind it: what had happened by then came with it.
+    // No lower bound is known before the first batch, nor while the clock was behind the log: such a batch also holds
+    // everything that had happened before.
     const isUnknown = previous === '' || this.isBehind || wasBehind;
     this.earliest = isUnknown ? '' : shift(fell ? sealedAt : previous, -TOLERANCE_MS);
     this.latest = shift(fell ? previous : sealedAt, TOLERANCE_MS);
@@ -50,12 +54,15 @@ export class BatchTimes {
     return this.isBehind && !wasBehind ? { from: previous, to: undefined } : undefined;
   }
 
-  /** Whether an event of the current batch had to wait for longer than usual: the sealer stood still, or its transaction stayed open. */
+  /**
+   * Returns whether an event of the current batch waited longer than usual: the sealer stood still, or the
+   * transaction stayed open.
+   */
   isLate(occurredAt: string): boolean {
     return occurredAt < this.soon;
   }
 
-  /** @returns what is wrong with the time that an event of the current batch claims */
+  /** @returns the problem with the time that an event of the current batch claims; undefined if there is none */
   objectionTo(
     occurredAt: string,
   ): { kind: 'back_dated' | 'post_dated'; message: string } | undefined {

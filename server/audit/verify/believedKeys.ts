@@ -3,19 +3,22 @@ import type { KeyObject } from 'node:crypto';
 import { findSigner, nameKey, parseVkey } from '../log/signedNote';
 import type { Note, NoteVerifier } from '../log/signedNote';
 
-/** Keys whose signatures are believed: for every log, or, as a vkey names one, for one. */
+/** Trusted keys: a plain key is trusted for every log, a vkey only for the log that it names. */
 export interface GivenKeys {
   readonly everywhere: readonly KeyObject[];
   readonly named: readonly NoteVerifier[];
 }
 
-/** All that was given, as one. */
+/** Joins several sets of keys into one. */
 export const joinKeys = (keys: readonly GivenKeys[]): GivenKeys => ({
   everywhere: keys.flatMap(({ everywhere }) => everywhere),
   named: keys.flatMap(({ named }) => named),
 });
 
-/** Reads public keys: PEMs, and vkeys of signed notes, one a line. @returns undefined where there is none, or one is damaged */
+/**
+ * Reads public keys: PEMs, and vkeys of signed notes, one a line.
+ * @returns undefined if there is none, or one is damaged
+ */
 export function parseKeys(text: string): GivenKeys | undefined {
   const pem = /-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g;
   try {
@@ -35,22 +38,25 @@ function presence(verifier: NoteVerifier | undefined): NoteVerifier {
   return verifier;
 }
 
-/** Whose signatures count. */
+/** Judges signatures by the trusted keys. */
 export interface Believers {
-  /** What is wrong with the signatures of a note under this origin; undefined where one is believed and none of the believed is wrong. */
+  /**
+   * Returns the problem with the signatures of a note under this origin. Returns undefined if a trusted key signed it
+   * and no signature in the name of a trusted key is invalid.
+   */
   objectionTo(origin: string, note: Note): string | undefined;
-  /** Whether any key is believed for this origin: a vkey is of one log alone, and says nothing of others. */
+  /** Returns whether any key is trusted for this origin: a vkey holds for one log only. */
   hasKeyOf(origin: string): boolean;
-  /** Whether a signature that names this key under this origin is one of a believed key, right or wrong. */
+  /** Returns whether this key under this origin is a trusted key; the signature itself is not checked. */
   knows(origin: string, keyId: Buffer): boolean;
 }
 
-/** Naming a key hashes it: the names of this many logs are kept. */
+/** Naming a key takes a hash, so the named keys of this many logs are cached. */
 const KEPT_NAMES = 1000;
 
 /**
- * @param given believed
- * @param stored what only the database vouches for: never believed, but recognised
+ * @param given the trusted keys
+ * @param stored keys that only the database vouches for: never trusted, but named in the problem
  */
 export function createBelievers(given: GivenKeys, stored: readonly KeyObject[] = []): Believers {
   const named = new Map<string, readonly NoteVerifier[]>();

@@ -4,17 +4,17 @@ import type { Believers } from './believedKeys';
 import type { Report } from './findings';
 import type { KeptHead } from './headChecker';
 
-/** A checkpoint that was handed out earlier, and where it was found: a file and a line. */
+/** A checkpoint that was handed out earlier, with the file and line that it was read from. */
 export interface GivenCheckpoint {
   readonly where: string;
   readonly checkpoint: Checkpoint;
 }
 
-/** What was handed out, by log, its signatures looked at; the same head given twice is one. */
+/** Collects the earlier checkpoints by log and checks their signatures. The same checkpoint given twice counts once. */
 export class EarlierHeads {
   private readonly byLog = new Map<string, Map<number, KeptHead>>();
   given = 0;
-  /** How many could not be compared, since no key of their log was given. */
+  /** How many could not be compared, because no key of their log was given. */
   unvouched = 0;
 
   constructor(
@@ -51,7 +51,7 @@ export class EarlierHeads {
     }
   }
 
-  /** Takes the heads of a log, the smallest first. */
+  /** Removes and returns the checkpoints of a log, the smallest first. */
   take(log: string): readonly KeptHead[] {
     const heads = [...(this.byLog.get(log)?.values() ?? [])];
     this.byLog.delete(log);
@@ -59,9 +59,9 @@ export class EarlierHeads {
   }
 
   /**
-   * To be called when every log has been taken: what is left is of none of them.
-   * @param only the one log that was looked at
-   * @returns how many were of logs that were not looked at
+   * Reports the checkpoints that remain, which belong to none of the logs. Call it once every log has been taken.
+   * @param only the one log that was verified; undefined for all
+   * @returns how many were of logs that were not verified
    */
   end(only: string | undefined): number {
     let passed = 0;

@@ -3,15 +3,15 @@ interface Counted {
 }
 
 /**
- * Counts all findings and keeps as many of each kind as are to be shown, so that neither a million of one kind hides another,
- * nor do they all have to be remembered.
+ * Counts all findings and keeps a limited number of each kind. A million findings of one kind therefore neither hide
+ * another kind nor fill the memory.
  */
 export class FindingList<Finding extends Counted, Check extends string> {
   private readonly kept = new Map<Finding['kind'], { order: number; finding: Finding }[]>();
   private readonly counts = new Map<Finding['kind'], number>();
   total = 0;
 
-  /** @param checkOf under which check a kind is told */
+  /** @param checkOf returns the check that a kind is reported under */
   constructor(
     private readonly limit: number,
     private readonly checkOf: (kind: Finding['kind']) => Check,
@@ -27,7 +27,7 @@ export class FindingList<Finding extends Counted, Check extends string> {
     this.kept.set(kind, kept);
   };
 
-  /** How many of each kind. */
+  /** Returns the number of findings of each kind. */
   count(): Partial<Record<Finding['kind'], number>> {
     return Object.fromEntries(this.counts) as Partial<Record<Finding['kind'], number>>;
   }
@@ -38,7 +38,10 @@ export class FindingList<Finding extends Counted, Check extends string> {
     return sum;
   }
 
-  /** At most so many as the limit says, of every kind at least one as long as there is room, in the order in which they were found. */
+  /**
+   * Returns at most `limit` findings in the order in which they were found: at least one of every kind, as long as
+   * there is room.
+   */
   shown(): Finding[] {
     const lists = [...this.kept.values()];
     const ranked = lists.flatMap((list) => list.map((entry, rank) => ({ ...entry, rank })));

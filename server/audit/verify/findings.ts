@@ -1,6 +1,6 @@
 import { FindingList } from './findingList';
 
-/** What is checked, in the order in which it is told. */
+/** The checks, in the order of the report. */
 export const CHECKS = [
   'guards',
   'events',
@@ -12,7 +12,7 @@ export const CHECKS = [
 ] as const;
 export type CheckName = (typeof CHECKS)[number];
 
-/** Everything that can be wrong with a log: under which check it is told, and what it means. */
+/** Everything that can be wrong with a log: the check that reports it, and its meaning. */
 export const FINDING_KINDS = {
   table_missing: {
     check: 'guards',
@@ -147,19 +147,19 @@ export type FindingKind = keyof typeof FINDING_KINDS;
 
 export interface Finding {
   readonly kind: FindingKind;
-  /** The log, the leaf and the event that it is about, where it is about one. */
+  /** The log, leaf and event that the finding is about, if it is about one. */
   readonly log?: string | undefined;
   readonly leaf?: number | undefined;
   readonly event?: string | undefined;
-  /** What is wrong with it, in one sentence. */
+  /** The problem, in one sentence. */
   readonly message: string;
 }
 
 export type Report = (finding: Finding) => void;
 
-/** Everything that was found wrong with a log. */
+/** All findings of one verification. */
 export type LogFindings = FindingList<Finding, CheckName>;
 
-/** @param limit how many are to be shown */
+/** @param limit how many findings are shown */
 export const listFindings = (limit: number): LogFindings =>
   new FindingList(limit, (kind) => FINDING_KINDS[kind].check);

@@ -13,7 +13,7 @@ import { GUARD_FUNCTIONS, READ_TABLES, TABLES } from './guards';
 const rowsOf = async <Row extends object>(client: Client, text: string, values?: unknown[]) =>
   (await client.query<Row>(text, values)).rows;
 
-/** Neither the release nor a migration of it makes any of these on the tables that are read. */
+/** No release and no migration creates any of these on the tables that are read. */
 const DETOURS = `WITH read AS (
     SELECT oid, relname, relrowsecurity, relforcerowsecurity FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relname = ANY ($1::text[]) AND relkind = 'r')
@@ -39,7 +39,7 @@ const COLUMNS = `SELECT c.relname AS "table", a.attname AS name,
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
   WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($1) AND c.relkind = 'r' ORDER BY 1, 2`;
 
-/** Postgres reads the value without regard to case, and keeps it as it was written. */
+/** Postgres ignores the case of the value, but stores it as it was written. */
 const BYPASSES = `SELECT 'this connection' AS whom WHERE current_setting('session_replication_role') = 'replica'
   UNION ALL
   SELECT concat_ws(' in ', 'role ' || r.rolname, 'database ' || d.datname)
@@ -47,13 +47,13 @@ const BYPASSES = `SELECT 'this connection' AS whom WHERE current_setting('sessio
   WHERE (s.setdatabase = 0 OR d.datname = current_database()) AND EXISTS (
     SELECT FROM unnest(s.setconfig) v WHERE lower(v) = 'session_replication_role=replica')`;
 
-/** Only roles that may look at them: superusers, unless it was granted. */
+/** Only superusers may read the server's files, unless the right was granted. */
 const MAY_READ_FILES = `SELECT has_table_privilege('pg_file_settings', 'SELECT')
   AND has_function_privilege('pg_show_all_file_settings()', 'EXECUTE') AS may`;
 const FILE_BYPASSES = `SELECT 'the server, by ' || sourcefile AS whom FROM pg_file_settings
   WHERE name = 'session_replication_role' AND lower(setting) = 'replica' AND applied`;
 
-/** What this connection has from anywhere but the server's own configuration. */
+/** Finds a value that this connection has from anywhere but the server's own configuration. */
 const HIDING = `SELECT source FROM pg_settings WHERE name = 'session_replication_role' AND setting <> 'replica'
   AND source NOT IN ('default', 'environment variable', 'configuration file', 'command line')`;
 
@@ -66,7 +66,7 @@ async function readBypasses(client: Client): Promise<Pick<Guards, 'bypasses' | '
   return { bypasses: bypasses.map(({ whom }) => whom), hiding: hiding?.source };
 }
 
-/** All that {@link checkGuards} looks at. */
+/** Reads everything that {@link checkGuards} checks. */
 export async function readGuards(client: Client): Promise<Guards> {
   const tables = await rowsOf<TableRow>(
     client,
@@ -76,7 +76,7 @@ export async function readGuards(client: Client): Promise<Guards> {
   );
   const triggers = await rowsOf<TriggerRow>(
     client,
-    // Of those that Postgres makes, only the triggers of foreign keys stand on these tables.
+    // Excludes the triggers of foreign keys, the only ones that Postgres itself creates on these tables.
     `SELECT c.relname AS "table", t.tgname AS name, t.tgenabled::text AS enabled, pg_get_triggerdef(t.oid) AS definition
      FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
      WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($1)

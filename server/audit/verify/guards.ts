@@ -1,7 +1,7 @@
 import type { Report } from './findings';
 import { READ_COLUMNS } from './readColumns';
 
-/** A table in the schema: its kind is `r` where it is one. */
+/** A relation in the schema; its kind is `r` if it is a table. */
 export interface TableRow {
   name: string;
   kind: string;
@@ -10,9 +10,9 @@ export interface TableRow {
 export interface TriggerRow {
   table: string;
   name: string;
-  /** As `pg_trigger` has it. */
+  /** As `pg_trigger` stores it. */
   enabled: string;
-  /** As Postgres prints it, with nothing but the catalogue on the search path. */
+  /** As Postgres prints it with only the catalogue on the search path. */
   definition: string;
 }
 
@@ -30,15 +30,15 @@ export interface ColumnRow {
   table: string;
   name: string;
   definition: string;
-  /** Whether something is run for it where a row is written. */
+  /** Whether writing a row evaluates something for this column: a default or an identity. */
   runs: boolean;
 }
 
-/** What makes a table show other rows than it holds, or statements do something else. */
+/** A feature that makes a table show other rows than it holds, or makes statements do something else. */
 export interface DetourRow {
   kind: 'row_security' | 'table_inherits' | 'rewrite_rule';
   table: string;
-  /** How, in a few words. */
+  /** A description in a few words. */
   how: string;
 }
 
@@ -49,9 +49,9 @@ export interface Guards {
   functions: readonly FunctionRow[];
   columns: readonly ColumnRow[];
   keys: readonly KeyRow[];
-  /** Who has switched triggers off by a setting. */
+  /** For whom a setting switches the triggers off: this connection, a role, a database or the server. */
   bypasses: readonly string[];
-  /** Where this connection has that setting from, if that hides the server's own: as `pg_settings` has it. */
+  /** The source of this connection's own setting, as `pg_settings` names it, if it hides the server's setting. */
   hiding: string | undefined;
 }
 
@@ -65,7 +65,7 @@ export const TABLES = [
   'evidence_keys',
 ] as const;
 
-/** All tables that are read: a tenant's slug names its log. */
+/** All tables that are read: `tenants` too, because a tenant's slug names its log. */
 export const READ_TABLES = [...TABLES, 'tenants'] as const;
 
 interface WantedTrigger {
@@ -81,7 +81,7 @@ const plpgsql = (body: string): string =>
 const refusal = (message: string): string =>
   plpgsql(`RAISE EXCEPTION ${message} USING ERRCODE = 'insufficient_privilege';`);
 
-/** What the functions of the triggers do. */
+/** The bodies of the triggers' functions. */
 export const GUARD_FUNCTIONS = {
   audit_logs_refuse_change: refusal("'audit_logs is append-only: % is refused', TG_OP"),
   audit_trees_refuse_change: refusal("'% is append-only: % is refused', TG_TABLE_NAME, TG_OP"),
@@ -120,7 +120,7 @@ const TRIGGERS: readonly WantedTrigger[] = [
   },
 ];
 
-/** A trigger as Postgres prints it if it is what the migrations make: all columns, no condition, no arguments. */
+/** Returns a trigger as Postgres prints it if the migrations made it: all columns, no condition, no arguments. */
 function definitionOf({ table, name, fires, calls }: WantedTrigger): string {
   const each = fires === 'BEFORE INSERT' ? 'ROW' : 'STATEMENT';
   return `CREATE TRIGGER ${name} ${fires} ON public.${table} FOR EACH ${each} EXECUTE FUNCTION public.${calls}()`;
@@ -135,7 +135,7 @@ const KEYS: readonly KeyRow[] = [
   { table: 'audit_checkpoints', columns: 'log_id, size' },
 ];
 
-/** How many things {@link checkGuards} looks at, in words. */
+/** The number of objects that {@link checkGuards} checks, in words. */
 export const GUARDED = `${TABLES.length} tables, ${TRIGGERS.length} triggers, ${KEYS.length} keys are in place`;
 
 function checkTrigger(wanted: WantedTrigger, found: TriggerRow | undefined, report: Report): void {
@@ -152,7 +152,7 @@ function checkTrigger(wanted: WantedTrigger, found: TriggerRow | undefined, repo
 const isSame = (one: { table: string; name: string }, other: { table: string; name: string }) =>
   one.table === other.table && one.name === other.name;
 
-/** Triggers that were made besides, and functions that do not do what those of the migrations do. */
+/** Reports triggers that no migration made, and functions that differ from those of the migrations. */
 function checkAround({ triggers, functions }: Guards, report: Report): void {
   for (const found of triggers) {
     if (TRIGGERS.some((wanted) => isSame(wanted, found))) continue;
@@ -168,8 +168,9 @@ function checkAround({ triggers, functions }: Guards, report: Report): void {
 }
 
 /**
- * What is read need not be what was written where a column has another type or is computed; one more can run something. A column
- * that is gone is missed by the queries.
+ * Reports changed columns. A column of another type, or a computed one, can show something other than what was
+ * written; an additional column can run something on each write. A missing column makes the queries fail by
+ * themselves.
  */
 function checkColumns(columns: Guards['columns'], report: Report): void {
   for (const { table, name, definition, runs } of columns) {
@@ -186,7 +187,8 @@ function checkColumns(columns: Guards['columns'], report: Report): void {
 }
 
 /**
- * Looks at what keeps the log from being changed. That it is in place now proves nothing about yesterday; that it is not, much.
+ * Checks the guards that keep the log from being changed. Guards in place now prove nothing about yesterday; missing
+ * guards are strong evidence.
  * @returns whether every table is there, so that the log can be read
  */
 export function checkGuards(guards: Guards, report: Report): boolean {

@@ -11,13 +11,13 @@ export interface CheckpointRow {
   readonly note: string;
 }
 
-/** A head that somebody kept: its signature has been looked at. */
+/** An earlier checkpoint that somebody kept; its signature has been checked. */
 export interface KeptHead extends TreeHead {
-  /** Where it was found: a file and a line. */
+  /** The file and line that it was read from. */
   readonly where: string;
 }
 
-/** What is told once for a log, however many heads it is true of: the first, and how many after it. */
+/** A problem that is reported once per log: the first head that has it, and the number of further ones. */
 interface Told {
   readonly kind: FindingKind;
   readonly leaf: number;
@@ -25,22 +25,25 @@ interface Told {
   more: number;
 }
 
-/** The tree that heads are measured against. */
+/** The tree that heads are compared with. */
 interface Grown {
   readonly size: number;
   readonly broken: boolean;
   root(): Buffer;
 }
 
-/** Compares heads with a tree as it passes their size. One rewritten row spoils every head after it: that is told once. */
+/**
+ * Compares heads with a tree at the moment it has their size. One rewritten row spoils every head after it, so that
+ * is reported once.
+ */
 export class HeadChecker {
   private readonly told = new Map<FindingKind, Told>();
   private lastGood = 0;
   private known: { size: number; root: Buffer } | undefined;
-  /** The largest size that is under a checkpoint of the database. */
+  /** The largest size under a checkpoint of the database. */
   covered = 0;
   checkpoints = 0;
-  /** Heads that could not be compared, since leaves before them are missing. */
+  /** Heads that could not be compared, because leaves before them are missing. */
   uncompared = 0;
 
   constructor(
@@ -49,7 +52,7 @@ export class HeadChecker {
     private readonly report: Report,
   ) {}
 
-  /** A checkpoint of the database, when the tree has its size, or has ended before. */
+  /** Checks a checkpoint of the database, once the tree has its size or has ended before. */
   checkpoint(row: CheckpointRow, tree: Grown): void {
     const named = `checkpoint ${row.id} (size ${row.size})`;
     this.checkpoints += 1;
@@ -65,7 +68,7 @@ export class HeadChecker {
     } else if (head) this.lastGood = row.size;
   }
 
-  /** A head that was handed out earlier, when the tree has its size, or has ended before. */
+  /** Checks a head that was handed out earlier, once the tree has its size or has ended before. */
   kept({ where, size, root }: KeptHead, tree: Grown): void {
     if (this.isAhead(size, tree)) {
       const message = `the log has ${tree.size} events, the checkpoint of ${where} has ${size}: its tail was deleted, or an older backup restored`;
@@ -77,7 +80,7 @@ export class HeadChecker {
     }
   }
 
-  /** Tells what has been found of the heads. */
+  /** Reports the problems that were found with the heads. */
   end(): void {
     for (const { kind, leaf, message, more } of this.told.values()) {
       const also = more === 0 ? '' : `; so ${more === 1 ? 'is one' : `are ${more}`} after it`;
@@ -87,7 +90,7 @@ export class HeadChecker {
 
   private isAhead = (size: number, tree: Grown): boolean => !tree.broken && size > tree.size;
 
-  /** Several heads of one size have one root. */
+  /** Cached, because several heads of one size have one root. */
   private rootOf(tree: Grown): Buffer {
     if (this.known?.size !== tree.size) this.known = { size: tree.size, root: tree.root() };
     return this.known.root;
@@ -99,7 +102,7 @@ export class HeadChecker {
     else this.told.set(kind, { kind, leaf, message, more: 0 });
   }
 
-  /** @returns what the note says, whoever signed it */
+  /** @returns the head that the note states, no matter who signed it; undefined if it does not fit its row's size */
   private read(row: CheckpointRow, named: string): TreeHead | undefined {
     const { log, report } = this;
     const head = parseCheckpoint(row.note);

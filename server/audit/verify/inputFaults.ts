@@ -3,9 +3,9 @@ import { nearestNames } from '../../nearestNames';
 type Options = Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>;
 
 /**
- * Explains why a command line cannot be read, in place of the parser's own words. It repeats no value.
- * @param error of `parseArgs`
- * @param options those that there are
+ * Explains why a command line cannot be read, instead of the parser's own message. It repeats no value.
+ * @param error from `parseArgs`
+ * @param options the options that exist
  * @returns one sentence
  */
 export function explainOptions(error: unknown, options: Options): string {
@@ -23,7 +23,7 @@ export function explainOptions(error: unknown, options: Options): string {
     : `${option} needs a value.`;
 }
 
-/** What the system says of a file, by its code. */
+/** The meaning of the system's error codes for a file. */
 const FILE_FAULTS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'there is no such file',
@@ -38,8 +38,8 @@ const FILE_FAULTS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Explains why a file cannot be read, in place of the system's own words.
- * @returns the end of a sentence; for what the system has not said, the error's own message
+ * Explains why a file cannot be read, instead of the system's own message.
+ * @returns the end of a sentence; for an error without a system code, its own message
  */
 export function explainFileFault(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;

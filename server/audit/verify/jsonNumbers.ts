@@ -1,9 +1,9 @@
-/** A JSON string, which may hold digits; or a number. */
+/** Matches a JSON string, because strings may hold digits, or a number. */
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/gs;
-/** As most numbers are; Postgres writes neither `-0` nor zeros in front. */
+/** Matches most numbers; Postgres writes neither `-0` nor leading zeros. */
 const SMALL_INTEGER = /^-?\d{1,15}$/;
 
-/** Without an exponent, as Postgres writes a number of jsonb. */
+/** Writes a number without an exponent, as Postgres writes a number of jsonb. */
 function writeOut(number: string): string {
   const [, sign = '', whole = '', fraction = '', exponent] =
     /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(number) ?? [];
@@ -15,10 +15,11 @@ function writeOut(number: string): string {
 }
 
 /**
- * A leaf hashes a number as RFC 8785 writes it, after it was read as a double: `1` and `1.0` are hashed alike, neighbours beyond
- * 2^53 are, and so is all that is too large. The server writes none but the one of them that JavaScript writes.
+ * Finds a number that hides a change. A leaf hashes a number as RFC 8785 writes it, after it was read as a double:
+ * `1` and `1.0` have the same hash, and so have neighbours beyond 2^53 and all numbers that are too large. The server
+ * only ever writes the form that JavaScript writes.
  * @param json as Postgres writes jsonb
- * @returns the first number that the leaf cannot tell from another one, and that no server wrote
+ * @returns the first number in another form, which no server wrote and which the leaf cannot tell from another number
  */
 export function findForeignNumber(json: string): string | undefined {
   for (const [token] of json.matchAll(TOKEN)) {

@@ -5,14 +5,14 @@ import type { TreeNode } from '../log/merkleTree';
 import { BatchTimes, TOLERANCE_MS } from './batchTimes';
 import type { FindingKind, Report } from './findings';
 
-/** A leaf, and the event in its place; where `id` is null there is none. */
+/** A leaf with its event; if `id` is null, the event is gone. */
 export interface LeafRow extends Omit<SealedEvent, 'id'> {
   readonly id: string | null;
   readonly event_id: string;
   readonly leaf_hash: Buffer;
-  /** Whether its times are of years that the hashed form tells apart: it has no room for an era. */
+  /** Whether its times are in the years 1 to 9999. The hashed form has no era, so it cannot tell other years apart. */
   readonly common_era: boolean;
-  /** The first number in its details that is hashed like another one, and that no server wrote. */
+  /** The first number in its details that no server wrote and that has the same hash as another number. */
   readonly foreign_number: string | undefined;
 }
 
@@ -22,14 +22,14 @@ export interface TreeState {
   readonly peaks: Buffer;
 }
 
-/** Where the clock of the database was stepped back while a log grew. */
+/** The database's clock was set back while a log grew. */
 export interface StepNotice {
   readonly leaf: number;
   readonly from: string;
   readonly to: string | undefined;
 }
 
-/** Whoever checks. */
+/** The context that the checks of one log share. */
 export interface CheckContext {
   readonly report: Report;
   /** The database's clock, ISO 8601. */
@@ -37,9 +37,9 @@ export interface CheckContext {
 }
 
 /**
- * Checks one log as its leaves are told in their order. Leaves are hashed anew from their events, and the tree is grown from the
- * hashes that are stored: where one event was changed, that row is named and nothing else; where its leaf was changed too, what
- * was signed no longer fits.
+ * Checks one log while its leaves are read in order. Leaves are hashed anew from their events, but the tree grows
+ * from the stored hashes. If only an event was changed, exactly that row is reported; if its leaf was changed too,
+ * the signed heads no longer match.
  */
 export class LogChecker {
   private readonly tree = GrowingTree.empty();
@@ -48,12 +48,12 @@ export class LogChecker {
   private next = 0;
   private brokenAt: number | undefined;
   private lastSealedAt: string | undefined;
-  /** Where the clock was stepped back first, and how often it was. */
+  /** The first time that the clock was set back, and how often it was. */
   step: StepNotice | undefined;
   steps = 0;
   /** How many events were sealed more than five minutes after they occurred. */
   late = 0;
-  /** The first leaf that says it was sealed at a time that is yet to come. */
+  /** The first leaf whose sealing time is in the future. */
   ahead: { readonly leaf: number; readonly at: string } | undefined;
 
   constructor(
@@ -64,17 +64,17 @@ export class LogChecker {
     this.soonest = new Date(Date.parse(context.now) + TOLERANCE_MS).toISOString();
   }
 
-  /** How many leaves have been put in their places. */
+  /** The number of leaves that the tree has taken in. */
   get size(): number {
     return this.tree.size;
   }
 
-  /** Whether leaves are missing, so that the tree cannot be grown any more. */
+  /** Whether leaves are missing, so that the tree cannot grow any further. */
   get broken(): boolean {
     return this.brokenAt !== undefined;
   }
 
-  /** When the newest leaf was sealed. */
+  /** The sealing time of the newest leaf. */
   get sealedAt(): string | undefined {
     return this.lastSealedAt;
   }
@@ -83,7 +83,7 @@ export class LogChecker {
     return this.tree.root();
   }
 
-  /** @returns the complete subtrees whose roots are to be stored */
+  /** Checks a leaf and adds it to the tree. @returns the complete subtrees whose roots must be stored */
   leaf(row: LeafRow): readonly TreeNode[] {
     const index = row.leaf_index;
     if (index < this.next) {
@@ -102,7 +102,7 @@ export class LogChecker {
     return this.broken ? [] : this.tree.append(row.leaf_hash);
   }
 
-  /** Compares what is stored about the tree with what has been grown. */
+  /** Compares the stored state of the tree with the tree that the leaves give. */
   end(stored: TreeState | undefined): void {
     const { logId: log, next, context } = this;
     if (!stored) {
@@ -172,7 +172,7 @@ export class LogChecker {
   }
 }
 
-/** A number may be as long as Postgres lets it be. */
+/** Shortens a number for a message; Postgres allows very long ones. */
 const shorten = (number: string): string =>
   number.length > 40 ? `${number.slice(0, 40)}… (${number.length} characters)` : number;
 

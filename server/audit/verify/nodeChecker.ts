@@ -4,17 +4,17 @@ import type { Report } from './findings';
 
 const endOf = ({ level, index }: TreeNode): number => (index + 1) * 2 ** level;
 
-/** The order in which a growing tree completes its subtrees, and in which they must be told. */
+/** The order in which a growing tree completes its subtrees. Stored nodes must come in this order. */
 const comesBefore = (one: TreeNode, other: TreeNode): boolean =>
   endOf(one) < endOf(other) || (endOf(one) === endOf(other) && one.level < other.level);
 
-/** Stored hashes of one log, one after the other. */
+/** Reads the stored hashes of one log, one after the other. */
 export interface NodeSource {
   readonly head: TreeNode | undefined;
   advance(): Promise<void> | undefined;
 }
 
-/** Compares stored roots of subtrees with those that the leaves give, both ways. */
+/** Compares the stored roots of subtrees with those that the leaves give: none may be missing, wrong or extra. */
 export class NodeChecker {
   compared = 0;
 
@@ -24,7 +24,7 @@ export class NodeChecker {
     private readonly report: Report,
   ) {}
 
-  /** @param made what the tree has just completed */
+  /** Compares one subtree. @param made the subtree that the tree has just completed */
   async expect(made: TreeNode): Promise<void> {
     while (this.source.head && comesBefore(this.source.head, made)) await this.drop();
     const { head } = this.source;
@@ -37,7 +37,10 @@ export class NodeChecker {
     await this.source.advance();
   }
 
-  /** What is left belongs to no leaves; where the tree could not be grown to its end, nobody knows. */
+  /**
+   * Ends the comparison. Nodes that remain belong to no leaves.
+   * @param known false if the tree could not grow to its end, so that the remaining nodes cannot be judged
+   */
   async end(known: boolean): Promise<void> {
     while (this.source.head) {
       if (known) await this.drop();

@@ -1,17 +1,18 @@
 import { parseCheckpoint } from '../log/checkpoint';
 import type { Checkpoint } from '../log/checkpoint';
 
-/** Longer than any line of a checkpoint: what is no text is not gathered until memory ends. */
+/** Longer than any line of a checkpoint. Without this limit, a file that is no text could fill the memory. */
 const LONGEST_LINE = 65_536;
 
-/** What to know of checkpoints that were cut off and passed over. */
+/** Returns the notice about checkpoints that were cut off and skipped. */
 export const cutOffNotice = (count: number): string =>
   `${count} ${count === 1 ? 'checkpoint' : 'checkpoints'} in what was given: cut off by a crash or a full disk, and passed over.`;
 
 /**
- * Splits a file of checkpoints into lines. A run of NULs is kept as one: a power failure can leave megabytes of them.
+ * Splits a file of checkpoints into lines. A run of NULs is kept as a single one, because a power failure can leave
+ * megabytes of them.
  * @param texts the file in pieces
- * @throws NoteFileError if a line does not end
+ * @throws NoteFileError if a line is too long
  */
 export async function* splitLines(texts: AsyncIterable<string>): AsyncGenerator<string> {
   let rest = '';
@@ -30,7 +31,7 @@ export interface FiledCheckpoint {
   readonly checkpoint: Checkpoint;
 }
 
-/** A file of checkpoints is not one: `message` names the line. */
+/** A file is not a file of checkpoints; `message` names the line. */
 export class NoteFileError extends Error {
   constructor(line: number, problem: string) {
     super(`line ${line} ${problem}`);
@@ -38,7 +39,7 @@ export class NoteFileError extends Error {
   }
 }
 
-/** What a note's lines are gathered in: its text, then, after an empty line, its signatures. */
+/** The lines of a note under construction: its text, then, after an empty line, its signatures. */
 interface Draft {
   line: number;
   text: string[];
@@ -48,7 +49,7 @@ interface Draft {
 
 const newDraft = (): Draft => ({ line: 0, text: [], signatures: [], signing: false });
 
-/** @returns undefined if it is not a checkpoint */
+/** @returns undefined if the draft is not a whole checkpoint */
 function finish({ line, text, signatures }: Draft): FiledCheckpoint | undefined {
   const note = `${text.join('\n')}\n\n${signatures.join('\n')}\n`;
   const checkpoint = parseCheckpoint(note);
@@ -57,15 +58,15 @@ function finish({ line, text, signatures }: Draft): FiledCheckpoint | undefined 
   return checkpoint && !(isShort && more.length === 0) ? { line, checkpoint } : undefined;
 }
 
-/** Of Ed25519: no signature is shorter. */
+/** The length of an Ed25519 signature. */
 const SIGNATURE_BYTES = 64;
 const ORIGIN_START = 'gatehouse/';
 /** The mark of a signature of which only some bytes were written. */
 const CUT_MARK = /^(?:—|\uFFFD+)$/;
 
 /**
- * Whether a draft is the beginning of a checkpoint of Gatehouse. The deliverer of checkpoints only ever appends, so what a crash
- * or a full disk has cut off stays in the file, and the whole checkpoint follows it.
+ * Returns whether a draft is the beginning of a checkpoint of Gatehouse. The deliverer only ever appends, so a
+ * checkpoint that a crash or a full disk cut off stays in the file, and the whole checkpoint follows it.
  */
 function isCutOff({ text, signatures }: Draft): boolean {
   const [origin = '', size = '', root = '', ...more] = text;
@@ -77,17 +78,20 @@ function isCutOff({ text, signatures }: Draft): boolean {
 
 const NULS = '\0';
 
-/** A power failure leaves NULs where a file had grown and its bytes were not written yet: they stand as a line of their own. */
+/**
+ * Puts each run of NULs on a line of its own. A power failure leaves NULs if the file had grown but its bytes were
+ * not written yet.
+ */
 function splitAtNuls(line: string): string[] {
   return line.includes(NULS) ? line.split(/(\0)\0*/).filter((part) => part !== '') : [line];
 }
 
 /**
- * Reads one signed checkpoint, or many one after the other, with or without empty lines between them. The text of a checkpoint
- * has no empty line, and a signature begins with an em dash: so it is clear where each ends.
+ * Reads one or more signed checkpoints, with or without empty lines between them. The text of a checkpoint has no
+ * empty line and a signature begins with an em dash, so the end of each is unambiguous.
  * @param lines without their line breaks
- * @param onCutOff told the line of each checkpoint that was cut off, which is passed over
- * @throws NoteFileError where anything else is in the file
+ * @param onCutOff receives the line of each checkpoint that was cut off; such a checkpoint is skipped
+ * @throws NoteFileError if the file holds anything else
  */
 export async function* readNotes(
   lines: AsyncIterable<string> | Iterable<string>,

@@ -1,6 +1,7 @@
 /**
- * The columns of the tables that are read, as the migrations make them: type, collation, whether empty, and default, as Postgres
- * prints them with nothing but the catalogue on the search path. Of tenants, those that name a log.
+ * The columns of the tables that are read, as the migrations make them: type, collation, nullability and default. The
+ * form is that which Postgres prints with only the catalogue on the search path. For `tenants`, only the columns that
+ * name a log are listed.
  */
 export const READ_COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   audit_logs: {

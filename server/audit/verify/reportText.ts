@@ -1,4 +1,4 @@
-/** A line of a report: `--` is what was not checked. */
+/** A line of a report; `--` marks a check that was not made. */
 interface ReportLine {
   readonly check: string;
   readonly mark: 'ok' | 'FAIL' | '--';
@@ -6,8 +6,9 @@ interface ReportLine {
 }
 
 /**
- * A report for people: a line for each check, what was found, what is worth knowing, and in the last line the verdict.
- * @param found what is shown of the findings, a line each; `total` counts them all
+ * Lays out a report for people: a line for each check, then the findings, the notices, and the verdict in the last
+ * line.
+ * @param report `found` has the findings that are shown, a line each; `total` counts all of them
  */
 export function layOutReport(report: {
   readonly checks: readonly ReportLine[];

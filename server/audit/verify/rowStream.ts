@@ -1,19 +1,19 @@
 /**
- * Rows of all logs, ordered by log, read page by page: one page is looked at while the next is on its way. What is at hand is
- * had without waiting, since a million awaits would cost more than what they wait for.
+ * Streams the rows of all logs, ordered by log, page by page: the next page is fetched while one is processed. Rows
+ * at hand are returned without a promise, because a million awaits would cost more than the reading.
  */
 export class RowStream<Row extends { readonly log_id: string }> {
   private page: readonly Row[] = [];
   private at = 0;
   private coming: Promise<readonly Row[]>;
-  /** The log that is looked at. */
+  /** The log whose rows `head` returns. */
   log = '';
 
   private constructor(private readonly read: () => Promise<readonly Row[]>) {
     this.coming = this.ask();
   }
 
-  /** @param read gives the next page; an empty one at the end */
+  /** Opens a stream. @param read returns the next page; an empty one at the end */
   static async open<Row extends { readonly log_id: string }>(
     read: () => Promise<readonly Row[]>,
   ): Promise<RowStream<Row>> {
@@ -22,18 +22,18 @@ export class RowStream<Row extends { readonly log_id: string }> {
     return stream;
   }
 
-  /** The next row of the log that is looked at. */
+  /** Returns the next row, if it belongs to the current log. */
   get head(): Row | undefined {
     const row = this.page[this.at];
     return row?.log_id === this.log ? row : undefined;
   }
 
-  /** The log of the next row, whichever is looked at. */
+  /** Returns the log of the next row, whichever log is current. */
   get nextLog(): string | undefined {
     return this.page[this.at]?.log_id;
   }
 
-  /** Goes on to the next row. @returns what to wait for, where it is not at hand */
+  /** Goes on to the next row. @returns a promise to wait for, if the next page is needed */
   advance(): Promise<void> | undefined {
     this.at += 1;
     return this.at < this.page.length || this.page.length === 0 ? undefined : this.turn();
@@ -47,7 +47,7 @@ export class RowStream<Row extends { readonly log_id: string }> {
 
   private ask(): Promise<readonly Row[]> {
     const coming = this.read();
-    // Waited for later, if at all: until then nobody is to be told that nobody has caught it.
+    // The page is awaited later, if at all. Until then, a failure must not count as an unhandled rejection.
     coming.catch(() => undefined);
     return coming;
   }

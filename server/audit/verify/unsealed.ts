@@ -5,25 +5,25 @@ export interface UnsealedRow {
   readonly id: string;
   readonly tenant_id: string | null;
   readonly occurred_at: string;
-  /** Whether the sealer has passed it; null where its numbers say nothing. */
+  /** Whether the sealer has passed it; null if the database is a copy, whose transaction numbers mean nothing. */
   readonly passed: boolean | null;
-  /** Whether it claims to be older than the sealer ever takes, or to be yet to come. */
+  /** `overdue`: it claims to be older than the sealer ever leaves an event; `ahead`: its time is in the future. */
   readonly overdue: boolean;
   readonly ahead: boolean;
 }
 
-/** What waits for the sealer. */
+/** The events that wait for the sealer. */
 export interface Unsealed {
   readonly waiting: number;
   readonly overdue: number;
-  /** The first few that have waited for too long. */
+  /** The first few that have waited too long. */
   readonly overdueIds: readonly string[];
   readonly oldest: { readonly id: string; readonly at: string } | undefined;
 }
 
 const MOST_IDS = 100;
 
-/** Tells events that were put in behind the sealer from those that it has not come to yet. */
+/** Distinguishes events that were inserted behind the sealer from those that it has not reached yet. */
 export async function checkUnsealed(
   read: () => Promise<readonly UnsealedRow[]>,
   report: Report,

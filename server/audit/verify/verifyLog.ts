@@ -26,7 +26,7 @@ import type { SealerView } from './verifyStore';
 import { walkLogs } from './walkLogs';
 import type { Walk } from './walkLogs';
 
-/** It could not be looked; the message is one plain sentence. That is not "nothing wrong". */
+/** The log could not be verified, which does not mean that nothing is wrong. The message is one plain sentence. */
 export class CannotVerifyError extends Error {
   constructor(message: string) {
     super(message);
@@ -36,24 +36,24 @@ export class CannotVerifyError extends Error {
 
 export interface VerifyOptions {
   readonly databaseUrl: string;
-  /** Whose signatures are believed. */
+  /** The keys whose signatures are trusted. */
   readonly keys: GivenKeys;
   /** Checkpoints that were handed out earlier. */
   readonly earlier?: AsyncIterable<GivenCheckpoint>;
-  /** A tenant's slug, or the id of a log: nothing else is looked at. */
+  /** A tenant's slug, or the id of a log; only that log is verified. */
   readonly tenant?: string | undefined;
   /** How many findings are kept to be shown; all are counted. */
   readonly limit: number;
-  /** How long a sealer that has events to seal may take before it is said not to run. */
+  /** How long a sealer that has events to seal may take before it is reported as not running, in milliseconds. */
   readonly patienceMs?: number;
   readonly onProgress?: (events: number, ofEvents: number) => void;
 }
 
 export interface Verification {
   readonly findings: LogFindings;
-  /** What is worth knowing and nothing wrong. */
+  /** Notices that are worth knowing but are no findings. */
   readonly notices: readonly string[];
-  /** Undefined where tables are missing or columns are of another type, so that not all could be read. */
+  /** Undefined if tables are missing or columns have another type, so that not everything could be read. */
   readonly walk: Walk | undefined;
   /** How many earlier checkpoints were given. */
   readonly given: number;
@@ -67,9 +67,9 @@ interface Looked {
   readonly unsealed: Unsealed;
   readonly sealer: SealerView;
   readonly given: number;
-  /** Of logs that were not looked at. */
+  /** Earlier checkpoints of logs that were not verified. */
   readonly passed: number;
-  /** Of logs of which no key was given. */
+  /** Earlier checkpoints of logs for which no key was given. */
   readonly unvouched: number;
 }
 
@@ -80,7 +80,7 @@ async function resolveLog(client: Client, tenant: string | undefined) {
   return log;
 }
 
-/** All that one snapshot shows. */
+/** Checks everything that one snapshot shows. */
 async function look(client: Client, options: VerifyOptions, report: Report): Promise<Looked> {
   const log = await resolveLog(client, options.tenant);
   const believers = createBelievers(options.keys, await readStoredKeys(client));
@@ -106,7 +106,7 @@ async function look(client: Client, options: VerifyOptions, report: Report): Pro
   return { walk, unsealed, sealer, given: earlier.given, passed, unvouched: earlier.unvouched };
 }
 
-/** Whether a sealer is at work on what was due: it takes less than a second to begin. */
+/** Returns whether a sealer works on the overdue events: a running one begins within a second. */
 async function isSealing(
   client: Client,
   before: SealerView,
@@ -123,7 +123,10 @@ async function isSealing(
   }
 }
 
-/** What waits for the sealer is nothing wrong as long as there is one: that takes a second look. */
+/**
+ * Judges the events that wait for the sealer. They are no finding as long as a sealer runs, which takes a second
+ * look.
+ */
 async function judgeWaiting(
   client: Client,
   { walk, unsealed, sealer }: Looked,
@@ -132,7 +135,7 @@ async function judgeWaiting(
 ): Promise<string[]> {
   const notices: string[] = [];
   const { waiting, oldest, overdue, overdueIds } = unsealed;
-  // A copy has no sealer before a server is started on it.
+  // A copy has no sealer until a server is started on it.
   const isOverdue = overdue > 0 && !sealer.moved;
   const isStuck = walk.uncoveredLogs > 0 && sealer.slow;
   const patience = options.patienceMs ?? PATIENCE_MS;
@@ -199,10 +202,10 @@ function noticesOf({ walk, sealer, passed, unvouched }: Looked, options: VerifyO
   return notices;
 }
 
-/** What Postgres says where an operator or a function is asked for a type that it is not made for. */
+/** The errors of Postgres if an operator or a function gets a type that it does not support. */
 const WRONG_TYPE = ['42883', '42804', '22P02'];
 
-/** @returns undefined where a column was changed, which has been told, into one that the queries cannot read */
+/** @returns undefined if a column has a type that the queries cannot read; the change itself has been reported */
 async function lookIfPossible(
   client: Client,
   options: VerifyOptions,
@@ -237,8 +240,8 @@ async function verifyWith(client: Client, options: VerifyOptions): Promise<Verif
 }
 
 /**
- * Verifies the log of a database: everything that one moment shows, read as a stream, and nothing written.
- * @throws CannotVerifyError, NoteFileError, or the driver's error where it could not look
+ * Verifies the log of a database as it is at one moment. It streams the rows and writes nothing.
+ * @throws CannotVerifyError, NoteFileError, or the driver's error if it could not verify
  */
 export async function verifyLog(options: VerifyOptions): Promise<Verification> {
   const client = await openClient(options.databaseUrl);

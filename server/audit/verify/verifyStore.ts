@@ -10,21 +10,21 @@ import type { UnsealedRow } from './unsealed';
 import type { CheckpointRow, LeafRow, LogStreams, NodeRow, TreeRow } from './walkLogs';
 
 const CONNECT_MS = 10_000;
-/** More keys than ever sign here: they are recognised, not believed. */
+/** More keys than will ever sign here. These keys are recognised but not trusted. */
 const MOST_KEYS = 1000;
 
-/** The text of a column of type jsonb, or json, as Postgres writes it: parsing it would lose how its numbers are written. */
+/** The text of a json or jsonb column as Postgres writes it: parsing it would lose the form of its numbers. */
 class JsonText {
   constructor(readonly text: string) {}
 }
 
-/** json and jsonb. */
+/** The type ids of json and jsonb. */
 const JSON_TYPES = [114, 3802];
-/** All but these as the driver reads it. */
+/** Reads all other types as the driver does. */
 const readTypes = new TypeOverrides();
 for (const type of JSON_TYPES) readTypes.setTypeParser(type, (text: string) => new JsonText(text));
 
-/** A connection of its own, without a time limit on statements: the whole log is read in one transaction. */
+/** Opens a separate connection without a statement timeout: the whole log is read in one transaction. */
 export async function openClient(url: string): Promise<Client> {
   const client = new Client({
     connectionString: url,
@@ -33,15 +33,15 @@ export async function openClient(url: string): Promise<Client> {
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
   });
-  // A connection that breaks while idle is reported by the query that follows.
+  // If the connection breaks while idle, the next query reports it.
   client.on('error', () => undefined);
   await client.connect();
   return client;
 }
 
 /**
- * Begins to read: all that follows sees one moment. Tables are named with their schema, and nothing else is looked for outside
- * the catalogue: nobody's search path, schema, temporary table or function comes before what is meant.
+ * Begins the reading transaction, which sees one moment. Queries name tables with their schema, and the search path
+ * has only the catalogue, so that no schema, temporary table or function of an attacker is used instead.
  */
 export async function begin(client: Client): Promise<void> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
@@ -54,7 +54,7 @@ export async function begin(client: Client): Promise<void> {
 const rowsOf = async <Row extends object>(client: Client, text: string, values?: unknown[]) =>
   (await client.query<Row>(text, values)).rows;
 
-/** Keys that the database keeps. */
+/** Reads the keys that the database stores. */
 export async function readStoredKeys(client: Client): Promise<KeyObject[]> {
   const rows = await rowsOf<{ public_key: string }>(
     client,
@@ -70,22 +70,22 @@ export async function readStoredKeys(client: Client): Promise<KeyObject[]> {
   });
 }
 
-/** Where the sealer is, as the snapshot has it. */
+/** The sealer's state in the snapshot. */
 export interface SealerView {
   now: string;
-  /** The whole row, by which a later look sees whether it has moved; null where there is none. */
+  /** The whole row as text, by which a later look sees whether the sealer has moved; null if there is none. */
   state: string | null;
-  /** Whether it is in the middle of a pass of many steps. */
+  /** Whether the sealer is in the middle of a pass of several steps. */
   busy: boolean;
   /** Whether that pass began more than a minute ago. */
   slow: boolean;
   /** Whether the database is a copy in another cluster than the one that was sealed in. */
   moved: boolean;
-  /** How many leaves there are to be read, as the trees tell. */
+  /** How many leaves are to be read, according to the trees. */
   leaves: string;
 }
 
-/** @param log the id of the one log to be read; undefined for all */
+/** @param log the id of the one log to read; undefined for all */
 export async function readSealer(client: Client, log: string | undefined): Promise<SealerView> {
   const [row] = await rowsOf<SealerView>(
     client,
@@ -109,7 +109,9 @@ export async function findLog(client: Client, named: string): Promise<string | u
   return rows[0]?.id;
 }
 
-/** Reads page by page in the open transaction, whose snapshot has every row as it was at one moment. */
+/**
+ * Declares a cursor that is read page by page. The open transaction's snapshot has every row as it was at one moment.
+ */
 async function declare<Row>(
   client: Client,
   { name, text, page }: { name: string; text: string; page: number },
@@ -118,7 +120,7 @@ async function declare<Row>(
   return async () => (await client.query(`FETCH ${page} FROM ${name}`)).rows as Row[];
 }
 
-/** Events without a leaf. @param log the id of a log, checked to be one */
+/** Reads the events without a leaf. @param log the id of a log, validated before */
 export function readUnsealed(client: Client, log: string | undefined) {
   const only = log === undefined ? '' : `AND ${eventsOf(log)}`;
   return declare<UnsealedRow>(client, {
@@ -139,7 +141,7 @@ const eventsOf = (log: string): string =>
   `(e.tenant_id = '${log}' OR (e.tenant_id IS NULL AND EXISTS
      (SELECT FROM ONLY public.audit_trees t WHERE t.log_id = '${log}' AND t.tenant_id IS NULL)))`;
 
-/** Big integers come as text: as numbers they are exact as far as any log goes. */
+/** Converts big integers, which come as text. As numbers they are exact for any real size of a log. */
 const numbered =
   <Row extends object>(read: () => Promise<Row[]>, ...names: (keyof Row)[]) =>
   async (): Promise<Row[]> => {
@@ -148,7 +150,10 @@ const numbered =
     return rows;
   };
 
-/** Reads how numbers are written before the details are parsed. What is of neither type any more is left as it is. */
+/**
+ * Checks the form of the numbers before the details are parsed. A column that is no longer json or jsonb is left as
+ * it is.
+ */
 const withDetails = (read: () => Promise<LeafRow[]>) => async (): Promise<LeafRow[]> =>
   (await read()).map((row) => {
     const details: unknown = row.details;
@@ -157,10 +162,11 @@ const withDetails = (read: () => Promise<LeafRow[]>) => async (): Promise<LeafRo
     return { ...row, details: JSON.parse(text) as Json, foreign_number: findForeignNumber(text) };
   });
 
-/** @param log the id of the one log to read, checked to be one; undefined for all */
+/** @param log the id of the one log to read, validated before; undefined for all */
 export async function openStreams(client: Client, log: string | undefined): Promise<LogStreams> {
   const only = (table: string) => (log === undefined ? '' : `WHERE ${table}.log_id = '${log}'`);
-  // Always by the keys, in their order: without statistics, or with those of yesterday, a plan that sorts the table first.
+  // Forces the use of the keys' indexes, in their order. With missing or outdated statistics, a plan could sort the
+  // table first.
   await client.query(
     'SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off; SET LOCAL cursor_tuple_fraction = 0.0001',
   );
@@ -197,7 +203,10 @@ export async function openStreams(client: Client, log: string | undefined): Prom
   };
 }
 
-/** A later look, in a transaction of its own: how many of these still have no leaf, and where the sealer is. */
+/**
+ * Looks again later, in a transaction of its own. Returns how many of these events still have no leaf, and the
+ * sealer's state.
+ */
 export async function lookAgain(
   client: Client,
   ids: readonly string[],

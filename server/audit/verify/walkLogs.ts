@@ -25,7 +25,7 @@ export interface NodeRow extends TreeNode, OfLog {}
 export type LeafRow = SealedLeaf & OfLog;
 export type CheckpointRow = SignedHead & OfLog;
 
-/** Everything about the logs, each ordered by log and then as a tree grows. */
+/** The streams of everything about the logs, each ordered by log and then as a tree grows. */
 export interface LogStreams {
   trees: RowStream<TreeRow>;
   leaves: RowStream<LeafRow>;
@@ -33,7 +33,7 @@ export interface LogStreams {
   checkpoints: RowStream<CheckpointRow>;
 }
 
-/** Sealed events that no checkpoint covers: whether one is on its way is not for the log to say. */
+/** Sealed events that no checkpoint covers. The log itself cannot tell whether a checkpoint is on its way. */
 export interface Uncovered {
   readonly log: string;
   readonly from: number;
@@ -46,17 +46,20 @@ export interface Walk {
   nodes: number;
   checkpoints: number;
   uncompared: number;
-  /** Where clocks were stepped back: the first, and how many. */
+  /** The first time that a clock was set back, and how often one was. */
   step: (StepNotice & { readonly log: string }) | undefined;
   steps: number;
   /** How many events were sealed more than five minutes after they occurred. */
   late: number;
-  /** What was sealed, as it says, at a time that is yet to come: the first. */
+  /** The first leaf whose sealing time is in the future. */
   ahead: { readonly log: string; readonly leaf: number; readonly at: string } | undefined;
-  /** The first few, and how many. */
+  /** The first few, and the number of all. */
   uncovered: Uncovered[];
   uncoveredLogs: number;
-  /** Logs of which no key was given, so that nobody vouches for their checkpoints: the first, how many, and their checkpoints. */
+  /**
+   * Logs for which no key was given, so that their checkpoints prove nothing: the first, their number, and the number
+   * of their checkpoints.
+   */
   unvouched: string | undefined;
   unvouchedLogs: number;
   unvouchedCheckpoints: number;
@@ -73,7 +76,7 @@ export interface WalkContext {
 const MOST_UNCOVERED = 1000;
 const PROGRESS_EVERY = 4096;
 
-/** The checkers of one log, fed side by side: whatever is of a size is looked at when the tree has it. */
+/** Runs the checkers of one log side by side. Heads of a size are compared at the moment the tree has that size. */
 class OneLog {
   private readonly log: LogChecker;
   private readonly heads: HeadChecker;
@@ -90,7 +93,7 @@ class OneLog {
   ) {
     const { report, believers, earlier } = context;
     this.tree = streams.trees.head;
-    // Without a tree, its first event says whether it is the log of no tenant.
+    // Without a tree row, the log's first event shows whether it is the log of no tenant.
     const tenant = this.tree ? this.tree.tenant_id : (streams.leaves.head?.tenant_id ?? id);
     this.log = new LogChecker(id, tenant === null ? null : id, context);
     this.heads = new HeadChecker(id, believers, report);
@@ -119,7 +122,7 @@ class OneLog {
     this.sumUp();
   }
 
-  /** @param all whether the tree has ended: what is left is beyond it */
+  /** @param all whether the tree has ended, so that the remaining heads are beyond it */
   private compareHeads(all: boolean): Promise<void> | undefined {
     const { log, heads, kept } = this;
     for (;;) {
@@ -171,7 +174,7 @@ class OneLog {
 const firstOf = (ids: readonly (string | undefined)[]): string | undefined =>
   ids.reduce((least, id) => (id !== undefined && (least === undefined || id < least) ? id : least));
 
-/** Checks every log that is in any of the streams. Nothing is remembered of a log when the next one begins. */
+/** Checks every log that occurs in any of the streams. It keeps no rows of a log once the next one begins. */
 export async function walkLogs(streams: LogStreams, context: WalkContext): Promise<Walk> {
   const { trees, leaves, nodes, checkpoints } = streams;
   const walk: Walk = {
