@@ -7,22 +7,22 @@ import type { ManifestFile } from './manifest';
 import { byteMeter } from './recordStreams';
 import type { RecordStream } from './recordStreams';
 
-/** The earliest time that a ZIP entry can have: equal contents make equal entries. */
+/** The earliest time that a ZIP entry can have. It is fixed, so that equal contents make equal entries. */
 const ENTRY_DATE = new Date(Date.UTC(1980, 0, 1));
 
-/** What the manifest says of a file beside what is measured on its way. */
+/** The manifest's entry for a file, without the values that are measured while it is written. */
 type About = Omit<ManifestFile, 'bytes' | 'sha256' | 'rows'>;
 
-/** Puts files into a ZIP, one after the other, and keeps what the manifest is to say of them. */
+/** Puts files into a ZIP, one after the other, and collects their entries for the manifest. */
 export interface ArchiveFiles {
   readonly listed: readonly ManifestFile[];
   addText(about: About, text: string, rows?: number): Promise<void>;
   addRows(about: About, rows: Readable, records: RecordStream): Promise<void>;
-  /** A file of which the manifest does not tell. */
+  /** Adds a file that the manifest does not list. */
   addUnlisted(name: string, text: string): Promise<void>;
 }
 
-/** @param signal aborted when the archive is given up: nothing waits for it then */
+/** @param signal aborted when the archive is given up, so that nothing waits for it any longer */
 export function createArchiveFiles(archive: ZipArchive, signal: AbortSignal): ArchiveFiles {
   const listed: ManifestFile[] = [];
   async function append(name: string, content: Buffer | Readable): Promise<void> {

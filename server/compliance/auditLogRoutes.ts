@@ -16,7 +16,7 @@ const page = {
 };
 const eventParams = z.object({ id: z.string() });
 
-/** Strict: a filter that is misspelt must not show everything. */
+/** Strict, because a misspelt filter must not return everything. */
 const eventQuery = z.strictObject({
   from: instant.optional(),
   to: instant.optional(),
@@ -119,5 +119,5 @@ function checkpointRoutes(deps: Deps) {
   };
 }
 
-/** What can be read of the audit log, and what proves it; the route table says who may. */
+/** Returns the endpoints that read and prove the audit log; the route table has their permissions. */
 export const auditLogRoutes = (deps: Deps) => ({ ...eventRoutes(deps), ...checkpointRoutes(deps) });

@@ -12,13 +12,13 @@ export interface AuditFilter {
   subject?: string | undefined;
   correlationId?: string | undefined;
   sessionId?: string | undefined;
-  /** From this instant on. */
+  /** Inclusive. */
   from?: Date | undefined;
-  /** Before this instant. */
+  /** Exclusive. */
   to?: Date | undefined;
 }
 
-/** An event as it is hashed, with its place; null where it has none yet. */
+/** An event as it is hashed, with its place in the log; the place is null until the event is sealed. */
 export interface PlacedEvent extends EventRow {
   leaf_index: string | null;
   sealed_at: string | null;
@@ -26,7 +26,7 @@ export interface PlacedEvent extends EventRow {
 
 export interface EventPage {
   readonly events: PlacedEvent[];
-  /** Where the next page begins; undefined on the last. */
+  /** The cursor of the next page; undefined on the last page. */
   readonly next: TimeCursor | undefined;
 }
 
@@ -34,19 +34,19 @@ export interface EventQuery {
   filter: AuditFilter;
   below?: TimeCursor | undefined;
   limit: number;
-  /** Every action that there is: where only an outcome is asked for, the index is asked for each. */
+  /** Every action that exists. If only an outcome is asked for, the index is searched once for each of them. */
   allActions: readonly AuditAction[];
 }
 
 const NEWEST_FIRST = 'e.occurred_at DESC, e.id DESC';
 const DAY_MS = 86_400_000;
-/** How many days one question is about, at most. */
+/** How many days one query covers at most. */
 const MOST_DAYS = 512;
-/** How long a page looks for what is rare before it says how far it has come. */
+/** How long a page searches for rare events before it returns how far it has come. */
 const PATIENCE_MS = 1000;
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
-/** Gathers the values of a statement that is put together. */
+/** Collects the parameters of a statement while it is composed. */
 function createValues() {
   const values: unknown[] = [];
   return { values, add: (value: unknown) => `$${values.push(value)}` };
@@ -58,8 +58,9 @@ const ofText = (text: string) => `hashtextextended(${text}, 0)`;
 const ofId = (id: string) => `uuid_hash_extended(${id}, 0)`;
 
 /**
- * The condition that an index serves, within a day: of those that point at few events, the one that mostly points at the fewest.
- * @returns undefined where there is none of those
+ * Chooses the condition that an index serves within a day: of the filters that select few events, the one that
+ * usually selects the fewest.
+ * @returns undefined if none of these filters is set
  */
 function leadBy(tenantId: string, filter: AuditFilter, { add }: Values): string | undefined {
   const { correlationId, sessionId, subject, actor } = filter;
@@ -73,7 +74,7 @@ function leadBy(tenantId: string, filter: AuditFilter, { add }: Values): string 
   return actor === undefined ? undefined : isText('e.actor', actor);
 }
 
-/** All conditions by their values: two values may share a hash. */
+/** Returns all conditions, comparing by value: the index alone is not enough, because two values may share a hash. */
 function matching(tenantId: string, { filter, below }: EventQuery, { add }: Values): string {
   const { actions, outcome, actor, subject, correlationId, sessionId, from, to } = filter;
   const conditions = [`e.tenant_id = ${add(tenantId)}::uuid`];
@@ -96,8 +97,8 @@ const byTime = (tenantId: string, query: EventQuery, values: Values): string =>
   `SELECT e.* FROM audit_logs e WHERE ${matching(tenantId, query, values)}`;
 
 /**
- * Rows by what was done and how it ended: an index holds each pair in the order of time, and what is wanted is merged from as
- * many of those as there are pairs.
+ * Selects rows by action and outcome. An index holds each pair in the order of time, and the result is merged from
+ * one search for each pair.
  */
 function byKind(tenantId: string, query: EventQuery, values: Values): string {
   const { actions = query.allActions, outcome, ...filter } = query.filter;
@@ -113,7 +114,10 @@ function byKind(tenantId: string, query: EventQuery, values: Values): string {
     ) e`;
 }
 
-/** Rows of some days by one value: what is indexed so is indexed day by day, which keeps what a login writes in few pages. */
+/**
+ * Selects rows of some days by one value. These indexes are ordered by day, so that a login writes to few of their
+ * pages.
+ */
 function byValue(
   tenantId: string,
   query: EventQuery & { lead: string; days: readonly string[] },
@@ -129,7 +133,7 @@ function byValue(
     ) e`;
 }
 
-/** The newest of some rows, with their places. */
+/** Returns the newest of some rows, with their places in the log. */
 async function findRows(
   pool: Pool,
   rows: string,
@@ -145,7 +149,7 @@ async function findRows(
   return found.rows;
 }
 
-/** The days since 1970, by UTC, that may hold what is asked for: from the last to the first. */
+/** Returns the last and the first day that may hold matching events, as days since 1970 in UTC. */
 async function findDays(
   pool: Pool,
   tenantId: string,
@@ -167,7 +171,7 @@ async function findDays(
 
 const nameDay = (day: number): string => new Date(day * DAY_MS).toISOString().slice(0, 10);
 
-/** Looks day by day, then at more and more days at once, until the page is full or patience ends. */
+/** Searches one day, then twice as many days each time up to the limit, until the page is full or the time is up. */
 async function walkDays(
   pool: Pool,
   tenantId: string,
@@ -197,8 +201,8 @@ async function walkDays(
 }
 
 /**
- * A page of a tenant's events, newest first. It may hold fewer than asked for, or none, and not be the last: a page does not
- * look for what is rare without end.
+ * Returns a page of a tenant's events, newest first. A page that is short or empty need not be the last, because the
+ * search for rare events is limited in time.
  */
 export async function listEvents(
   pool: Pool,
@@ -206,7 +210,7 @@ export async function listEvents(
   asked: EventQuery,
   patienceMs = PATIENCE_MS,
 ): Promise<EventPage> {
-  // One more than is shown tells whether there is a next page.
+  // One row more than is shown tells whether there is a next page.
   const query = { ...asked, limit: asked.limit + 1 };
   const { actor, subject, correlationId, sessionId, actions, outcome } = asked.filter;
   let page: EventPage;
@@ -222,7 +226,10 @@ export async function listEvents(
   return { events, next: end ? { id: end.id, occurredAt: new Date(end.occurred_at) } : page.next };
 }
 
-/** A sealed event with the newest checkpoint, or that of a size, that covers it; nulls where there is none. */
+/**
+ * A sealed event with the checkpoint that covers it: the newest one, or that of a given size. The fields are null if
+ * there is none.
+ */
 export interface EventInTree extends PlacedEvent {
   leaf_hash: Buffer | null;
   size: string | null;
@@ -230,7 +237,7 @@ export interface EventInTree extends PlacedEvent {
   note: string | null;
 }
 
-/** @param size of the checkpoint; the newest where it is undefined */
+/** @param size of the checkpoint; undefined for the newest */
 export async function findEventInTree(
   pool: Pool,
   tenantId: string,

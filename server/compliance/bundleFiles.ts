@@ -14,10 +14,10 @@ import { JOINERS_LEAVERS } from './staffChangeStore';
 import { ACCESS_REVIEW } from './staffFileStore';
 import { RISK_DECISIONS, SESSIONS, STEP_UPS, TOKEN_REVOCATIONS } from './stateFileStore';
 
-/** The stretch of the log, in the order in which a bundle has its files: the edges first, since they are few. */
+/** The files of the log, in the order of a bundle. The edges come first, because they are few. */
 export const LOG_FILES: readonly [ExportFile, ...ExportFile[]] = [EDGES, AUDIT_LOG];
 
-/** What is read of the same snapshot after the proofs. */
+/** The files that are read from the same snapshot after the proofs. */
 export const TABLE_FILES: readonly ExportFile[] = [
   SECURITY_EVENTS,
   ACCESS_REVIEW,

@@ -9,7 +9,7 @@ import {
 import { listEarlierBundles } from './stretchStore';
 import type { Stretch } from './stretchStore';
 
-/** What makes a bundle provable, beside its events; small, and read before the first byte is sent. */
+/** The proofs of a bundle, without its events. They are small, and are read before the first byte is sent. */
 export interface BundleProofs {
   readonly leaves: string;
   readonly checkpoint: string;
@@ -18,7 +18,7 @@ export interface BundleProofs {
 
 const toBase64 = (hash: Buffer): string => hash.toString('base64');
 
-/** Where the stretch lies in the tree, and the rest of the tree as roots of complete subtrees. */
+/** Describes the stretch's place in the tree, and the rest of the tree by the roots of complete subtrees. */
 async function describeLeaves(client: PoolClient, logId: string, stretch: Stretch) {
   const { head, first, last } = stretch;
   const [before, after] = await computeSubtreeRoots(client, logId, [
@@ -36,7 +36,7 @@ async function describeLeaves(client: PoolClient, logId: string, stretch: Stretc
   };
 }
 
-/** That this log begins with what it was in earlier bundles. */
+/** Proves that this log begins with the log of each earlier bundle. */
 async function describeGrowth(client: PoolClient, logId: string, { head }: Stretch) {
   const bundles = await listEarlierBundles(client, logId, head.size);
   const sizes = [...new Set(bundles.map(({ size }) => size))];
@@ -61,8 +61,9 @@ async function describeGrowth(client: PoolClient, logId: string, { head }: Stret
 }
 
 /**
+ * Reads the proofs of a bundle.
  * @param client in the export's snapshot
- * @throws AppError AUDIT_LOG_BROKEN where the tree that is kept is not the one that was signed
+ * @throws AppError AUDIT_LOG_BROKEN if the stored tree is not the one that was signed
  */
 export async function gatherProofs(
   client: PoolClient,

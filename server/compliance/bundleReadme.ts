@@ -102,8 +102,8 @@ function listFiles(format: ExportFormat): string {
 }
 
 /**
- * README.txt of a bundle: what it is and how to check it, for an auditor who has never seen one. It holds nothing of the export itself, so
- * that the same range has the same text.
+ * Writes README.txt of a bundle: what it is and how to check it, for an auditor who has never seen one. It holds
+ * nothing of the single export, so the same range always has the same text.
  */
 export function writeReadme({ tenant, input }: ManifestSubject): string {
   return `Gatehouse evidence bundle

@@ -1,13 +1,16 @@
 import type { ExportFormat } from './exportInput';
 
-/** A criterion of the Trust Services Criteria (AICPA, 2017 with the points of focus of 2022) and a file that answers it. */
+/**
+ * A criterion of the Trust Services Criteria (AICPA, 2017, with the points of focus of 2022), with a file that
+ * answers it.
+ */
 export interface Control {
   readonly criterion: string;
-  /** What the criterion asks, in short. */
+  /** A short form of the criterion. */
   readonly asks: string;
   readonly file: string;
   readonly lookFor: string;
-  /** What the file cannot answer. */
+  /** The questions that the file cannot answer. */
   readonly limits: string;
 }
 
@@ -158,7 +161,7 @@ export const CONTROLS: readonly Control[] = [
 
 const quote = (cell: string) => `"${cell.replaceAll('"', '""')}"`;
 
-/** controls.csv: for each criterion the files that answer it, for somebody who has never seen the product. */
+/** Writes controls.csv: for each criterion the files that answer it, for a reader who has never seen the product. */
 export function writeControls(format: ExportFormat): string {
   const extension = format === 'csv' ? 'csv' : 'jsonl';
   const rows = CONTROLS.map(({ criterion, asks, file, lookFor, limits }) => [

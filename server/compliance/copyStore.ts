@@ -3,72 +3,77 @@ import { GUARDED_STARTS } from './formulaCells';
 import type { ExportFormat } from './exportInput';
 
 /**
- * How a column is written: `text` may hold anything; `token` holds UUIDs and enum values, which need neither
- * quoting nor guarding; `instant` is a timestamptz, `moment` one of a year of four digits, `jsonb` any JSON, `literal` a JSON array, a number or a boolean.
+ * How a column is written. `text` may hold anything; `token` holds UUIDs and enum values, which need neither quoting
+ * nor guarding; `instant` is a timestamptz; `moment` is one with a year of four digits; `jsonb` is any JSON;
+ * `literal` is a JSON array, a number or a boolean.
  */
 type ColumnKind = 'text' | 'token' | 'instant' | 'moment' | 'jsonb' | 'literal';
 export type Column = readonly [name: string, kind: ColumnKind, sql?: string];
 
-/** What the rows of a file are, so that whoever counts them knows what they counted. */
+/** Defines the rows of a file, so that anyone who counts them can tell what they have counted. */
 export interface Population {
-  /** What a row is, and where it comes from. */
+  /** The meaning of a row, and its source. */
   readonly of: string;
-  /** Which of them are in the file. */
+  /** The condition for a row to be in the file. */
   readonly filter: string;
 }
 
 export interface ExportFile {
   readonly name: string;
-  /** What the file holds, for the manifest and the README. */
+  /** Describes the file in the manifest and the README. */
   readonly description: string;
   readonly population: Population;
   readonly columns: readonly Column[];
-  /** FROM and WHERE. */
+  /** The FROM and WHERE clauses. */
   readonly from: string;
-  /** What the rows are sorted by, so that equal contents are equal files. */
+  /** The sort order, so that equal contents make equal files. */
   readonly order: string;
-  /** A whole line of JSON as one expression, in place of the columns. */
+  /** A whole line of JSON as one expression, instead of the columns. */
   readonly line?: string;
-  /** A log of events is written in the format that was asked for; a table always in CSV. */
+  /** A log of events is written in the format that was asked for; a table is always CSV. */
   readonly isLog?: true;
-  /** Of a log that shows some actions only: which. */
+  /** Only for a log that shows some of the actions: their names. */
   readonly actions?: readonly string[];
-  /** Set where rows are read along an index, in its order: no plan may gather and sort them first. */
+  /** Set if rows are read along an index, in its order: the planner must not gather and sort them first. */
   readonly walks?: true;
 }
 
-/** The settings that a snapshot makes before anything is read: COPY takes no parameters. */
+/** Settings that the snapshot makes before anything is read, because COPY takes no parameters. */
 export interface SnapshotSettings {
   readonly tenant_id: string;
   readonly range_start: string;
   readonly range_end: string;
   readonly security_actions: string;
-  /** The stretch of the log that an export covers. */
+  /** The first and the last leaf of the stretch that the export covers. */
   readonly first_leaf: string;
   readonly last_leaf: string;
-  /** How many leaves the head of the export is over. */
+  /** How many leaves the export's signed head covers. */
   readonly tree_size: string;
-  /** Events that did not occur in the range have leaves up to the one, or from the other on. */
+  /** Events that did not occur in the range have leaves up to `edge_before`, or from `edge_after` on. */
   readonly edge_before: string;
   readonly edge_after: string;
 }
 
-/** A setting as an SQL expression: a scalar subquery is evaluated once, a bare current_setting() would be for every row. */
+/**
+ * Returns a setting as an SQL expression. The scalar subquery is evaluated once; a bare current_setting() would be
+ * evaluated for every row.
+ */
 export const setting = (name: keyof SnapshotSettings, type: string): string =>
   `(SELECT current_setting('gatehouse.${name}')::${type})`;
 
-/** The organisation that an export is of, and the range: from START on, and before END. */
+/** The tenant of an export, and its range: from START (inclusive) to END (exclusive). */
 export const TENANT = setting('tenant_id', 'uuid');
 export const START = setting('range_start', 'timestamptz');
 export const END = setting('range_end', 'timestamptz');
 
 /**
- * From leaves `l` to their events `e`, one at a time by its key. OFFSET 0 keeps the planner from any other way: of rows that came since the last
- * ANALYZE it knows nothing, and takes an index that holds the whole range for one that holds a row.
+ * Joins leaves `l` to their events `e`, one at a time by key. OFFSET 0 keeps the planner from any other plan: it has
+ * no statistics of rows that came since the last ANALYZE, and takes an index that holds the whole range for one that
+ * holds a single row.
  */
 export const EVENT_OF_LEAF =
   'JOIN LATERAL (SELECT * FROM audit_logs a WHERE a.id = l.event_id OFFSET 0) e ON true';
-/** From events `e` to their leaves `l`, in the same way. */
+/** Joins events `e` to their leaves `l`, in the same way. */
 export const LEAF_OF_EVENT =
   'JOIN LATERAL (SELECT log_id, leaf_index, sealed_at FROM audit_leaves a WHERE a.event_id = e.id OFFSET 0) l ON true';
 
@@ -77,8 +82,8 @@ const GUARDED_CODES = GUARDED_STARTS.map((start) => start.codePointAt(0)).join('
 const guarded = (sql: string) =>
   `CASE WHEN ascii(${sql}) IN (${GUARDED_CODES}) THEN '''' || ${sql} ELSE ${sql} END`;
 /**
- * `"2026-01-31T23:59:59.120`, and more digits, in a session whose time zone is UTC. It takes half as long as to_char(), which would be a
- * third of all that an export takes. The microsecond keeps zeros at the end from being left out.
+ * Returns SQL for `"2026-01-31T23:59:59.120` with further digits, in a session whose time zone is UTC. It takes half
+ * as long as to_char(), which would take a third of the whole export. The added microsecond keeps trailing zeros.
  */
 const quotedMoment = (sql: string) =>
   `to_json((${sql})::timestamp + '1 microsecond'::interval)::text`;
@@ -112,8 +117,8 @@ function selectCsv({ columns, from, order }: ExportFile): string {
 const compareNames = ([one]: Column, [other]: Column) => (one < other ? -1 : 1);
 
 /**
- * The members stand in the order of RFC 8785, and the tenant is one of them: a line of the log is then the entry of its leaf, but for
- * what `details` holds. None of them is null, which would make the line null.
+ * Writes the members in the order of RFC 8785, with the tenant among them: a line of the log is then the entry of its
+ * leaf, except for the content of `details`. No member is SQL null, which would make the whole line null.
  */
 function selectJson({ columns, from, order, line }: ExportFile): string {
   if (line !== undefined) return `SELECT ${line} ${from} ORDER BY ${order}`;
@@ -127,7 +132,7 @@ function selectJson({ columns, from, order, line }: ExportFile): string {
   return `SELECT ${members.join(' || ')} || '}' ${from} ORDER BY ${order}`;
 }
 
-/** How a file is written where the caller asked for `asked`. */
+/** Returns the format of a file if the caller asked for `asked`. */
 export const formatOf = (
   { isLog }: Pick<ExportFile, 'isLog'>,
   asked: ExportFormat,
@@ -137,8 +142,8 @@ const select = (file: ExportFile, asked: ExportFormat) =>
   formatOf(file, asked) === 'csv' ? selectCsv(file) : selectJson(file);
 
 /**
- * One COPY statement without parameters: it reads the tenant and the range from the snapshot's settings.
- * JSON text holds no control characters, so with these two as quote and delimiter nothing in it is escaped.
+ * Returns a COPY statement without parameters; it reads the tenant and the range from the snapshot's settings. JSON
+ * text holds no control characters, so with these two as quote and delimiter nothing is escaped.
  */
 export function copyStatement(file: ExportFile, asked: ExportFormat): string {
   const options =
@@ -148,11 +153,14 @@ export function copyStatement(file: ExportFile, asked: ExportFormat): string {
   return `COPY (${select(file, asked)}) TO STDOUT WITH (${options})`;
 }
 
-/** Whether the rows of a file have places in the log. */
+/** Returns whether the rows of a file have places in the log. */
 export const hasLeaves = ({ columns }: ExportFile): boolean =>
   columns.some(([name]) => name === 'leaf_index');
 
-/** Asks for the first leaf and the last of a file's rows; what is walked along its index ends at the first that it finds. */
+/**
+ * Returns a query for the first and the last leaf of a file's rows. If the rows are read along an index, each search
+ * ends at the first row that it finds.
+ */
 export function spanStatement({ from, walks }: ExportFile): string {
   if (!walks) return `SELECT min(l.leaf_index) AS first, max(l.leaf_index) AS last ${from}`;
   const outermost = (order: string) =>
@@ -160,12 +168,12 @@ export function spanStatement({ from, walks }: ExportFile): string {
   return `SELECT ${outermost('ASC')} AS first, ${outermost('DESC')} AS last`;
 }
 
-/** Fails where the COPY would for want of a table or a column, and reads nothing. */
+/** Returns a query that reads no rows, but fails if a table or a column that the COPY needs is missing. */
 export const probeStatement = (file: ExportFile, asked: ExportFormat): string =>
   `SELECT FROM (${select(file, asked)}) AS probe LIMIT 0`;
 
 const EXTENSIONS = { csv: 'csv', json: 'jsonl', ocsf: 'ocsf.jsonl' } as const;
 
-/** A file's name with the extension of its format. */
+/** Returns a file's name with the extension of its format. */
 export const fileName = (file: ExportFile, asked: ExportFormat): string =>
   `${file.name}.${EXTENSIONS[formatOf(file, asked)]}`;

@@ -2,21 +2,21 @@ import { sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { PLACE_KEY } from './exportPlaceStore';
 
-/** No export lasts for so long, and nobody stops every node for so long. */
+/** No export lasts this long, and no installation is down this long. */
 const LOOKED_AT = sql.raw(`interval '90 days'`);
 
-/** What stands for a running export in the database's locks, from its snapshot on. */
+/** The key of the lock that marks a running export, from its snapshot on. */
 const EXPORT_KEY = 'gatehouse export id ';
 export const exportKey = (exportId: string): string => EXPORT_KEY + exportId;
 
 /**
- * Takes the right to record the end of an export, until the transaction ends.
+ * Takes the exclusive right to record the end of an export, until the transaction ends.
  * @returns false if an end is recorded already
  */
 export async function takeExportEnd(tx: Tx, tenantId: string, exportId: string): Promise<boolean> {
   const key = `gatehouse export end ${exportId}`;
   await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`);
-  // A statement of its own: it sees what was committed before the lock was free.
+  // A separate statement, so that it sees what was committed before the lock was free.
   const { rows } = await tx.execute(sql`SELECT FROM audit_logs
     WHERE tenant_id = ${tenantId} AND action IN ('DATA_EXPORT_COMPLETED', 'DATA_EXPORT_FAILED')
       AND outcome IN ('success', 'failure') AND occurred_at > now() - ${LOOKED_AT}
@@ -24,20 +24,21 @@ export async function takeExportEnd(tx: Tx, tenantId: string, exportId: string):
   return rows.length === 0;
 }
 
-/** An export that was asked for, and that nobody works on any more. */
+/** An export that was requested and that no process works on any more. */
 export interface DeadExport extends Record<string, unknown> {
   tenantId: string;
   exportId: string;
   correlationId: string;
-  /** Those of DATA_EXPORT_REQUESTED. */
+  /** The details of its DATA_EXPORT_REQUESTED. */
   details: Record<string, unknown>;
 }
 
 /**
- * Lists exports without an end that no process works on. A living one holds a place of its tenant from before it is recorded
- * until its end is, in a transaction that ends with its process; and the lock of its id for as long as it has a snapshot,
- * should the connection of its place break. So while a tenant exports, nothing is said of its other exports. What ends
- * between this look and its caller's next statement is told apart by {@link takeExportEnd}.
+ * Lists exports without a recorded end that no process works on. A running export holds a place of its tenant from
+ * before it is recorded until its end is, in a transaction that ends with its process. It also holds the lock of its
+ * id while it has a snapshot, in case the connection of its place breaks. While a tenant exports, its other exports
+ * are therefore not listed. If an export ends between this query and the caller's next statement, {@link
+ * takeExportEnd} detects it.
  */
 export async function listDeadExports(db: Db, places: number): Promise<DeadExport[]> {
   const { rows } = await db.execute<DeadExport>(sql`

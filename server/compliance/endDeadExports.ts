@@ -9,11 +9,11 @@ const EVERY_MS = 60_000;
 
 type WatchDeps = Pick<Deps, 'db' | 'logger' | 'metrics'>;
 
-/** @returns whether this call recorded the end: another node may have been faster */
+/** @returns whether this call recorded the end; another node may have been faster */
 async function endOne({ db }: WatchDeps, dead: DeadExport): Promise<boolean> {
   const { correlationIdFrom, ...rest } = dead.details;
   const asked = AUDIT_ACTIONS.DATA_EXPORT_REQUESTED.safeParse(rest);
-  // Put there by hand: it is no export of ours.
+  // Somebody inserted this event by hand: it is no export of ours.
   if (!asked.success) return false;
   const ctx = {
     ...systemContext(dead.correlationId),
@@ -31,8 +31,8 @@ async function endOne({ db }: WatchDeps, dead: DeadExport): Promise<boolean> {
 }
 
 /**
- * Records the end of exports whose process died in the middle, once, however many nodes look. An export that runs on any
- * node is left alone.
+ * Records the end of exports whose process died before they ended. It is recorded once, however many nodes look. An
+ * export that runs on any node is left alone.
  * @returns how many ends were recorded
  */
 export async function endDeadExports(deps: WatchDeps): Promise<number> {
@@ -47,7 +47,7 @@ export async function endDeadExports(deps: WatchDeps): Promise<number> {
   return ended;
 }
 
-/** Looks at once and every minute. @returns what stops it */
+/** Looks for dead exports at once and then every minute. @returns a function that stops it */
 export function watchExports(deps: WatchDeps): () => void {
   const look = () =>
     endDeadExports(deps).catch((err: unknown) => {

@@ -9,7 +9,7 @@ const SECURITY_ACTIONS = `(SELECT string_to_array(current_setting('gatehouse.sec
 const EVENT_COLUMNS: readonly Column[] = [
   ['leaf_index', 'literal', 'l.leaf_index'],
   ['id', 'token', 'e.id'],
-  // Of the range, and of the clock of the database.
+  // These have years of four digits: the first lies in the range, the second is from the database's clock.
   ['occurred_at', 'moment', 'e.occurred_at'],
   ['sealed_at', 'moment', 'l.sealed_at'],
   ['action', 'text', 'e.action'],
@@ -27,8 +27,8 @@ const EVENT_COLUMNS: readonly Column[] = [
 
 const IN_RANGE = `e.occurred_at >= ${START} AND e.occurred_at < ${END}`;
 /**
- * By the keys of both tables, as EVENT_OF_LEAF does it, but so that two processes can share the work: these conditions mean what IN_RANGE means, and
- * no index can be used for them.
+ * Joins both tables by their keys like EVENT_OF_LEAF, but in a form that two processes can share. The conditions are
+ * equivalent to IN_RANGE, and no index can be used for them.
  */
 const EVENTS_OF_RANGE = `FROM audit_leaves l JOIN audit_logs e ON e.id = l.event_id
   WHERE l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${FIRST} AND ${LAST}
@@ -55,7 +55,7 @@ const edge = (first: string, last: string) =>
   `SELECT l.leaf_index, l.event_id, l.sealed_at FROM audit_leaves l
     WHERE l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${first} AND ${last}`;
 
-/** In two pieces: what lies between them is not looked at again where all of it is in the range. */
+/** Read in two pieces, so that the leaves between them are not read again if all of them are in the range. */
 export const EDGES: ExportFile = {
   name: 'audit-log-edges',
   description:
@@ -88,7 +88,7 @@ export const SECURITY_EVENTS: ExportFile = {
   walks: true,
 };
 
-/** The hashes of the stretch, a line each. */
+/** Copies the leaf hashes of the stretch, a line each. */
 export const COPY_LEAF_HASHES = `COPY (SELECT encode(l.leaf_hash, 'base64') FROM audit_leaves l
   WHERE l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${FIRST} AND ${LAST} ORDER BY ${LEAF_ORDER}) TO STDOUT`;
 
@@ -100,13 +100,13 @@ const detail = (name: string, kind: 'text' | 'jsonb', member: string): Column =>
   `(e.details->${kind === 'text' ? '>' : ''}'${member}')`,
 ];
 
-/** Only what is in the stretch: what no leaf proves yet is not in audit-log either. */
+/** Selects only events of the stretch: an event that no leaf proves yet is not in audit-log either. */
 const OF_TENANT = `${LEAF_OF_EVENT}
   WHERE e.tenant_id = ${TENANT} AND l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${FIRST} AND ${LAST}`;
-/** Of the log of no tenant: the schema is everybody's. */
+/** Selects events of the log of no tenant, because the schema belongs to the whole installation. */
 const OF_NO_TENANT = 'WHERE e.tenant_id IS NULL';
 
-/** The events of a few actions, found by idx_audit_logs_kind. */
+/** Returns the file of a few actions' events, which idx_audit_logs_kind finds. */
 function eventTable(
   about: Pick<ExportFile, 'name' | 'description' | 'columns'> & { of: string },
   actions: readonly string[],
@@ -206,7 +206,7 @@ export const SCHEMA_CHANGES = eventTable(
   },
   ['SCHEMA_MIGRATED'],
   OF_NO_TENANT,
-  // Those of one run were recorded together.
+  // The migrations of one run were recorded together, so their tags give the order.
   `e.occurred_at, e.details->>'tag', e.id`,
 );
 

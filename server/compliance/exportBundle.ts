@@ -7,12 +7,13 @@ import type { ExportDeps, ExportSink, Exporter } from './runExport';
 import { writeBundle } from './writeBundle';
 
 /**
- * Streams the evidence bundle of the caller's tenant: a ZIP with the events of the range, what proves that they are all, the tables
- * that SOC 2 asks for, and a signed manifest.
+ * Streams the evidence bundle of the caller's tenant: a ZIP with the events of the range, the proof that they are
+ * complete, the tables that SOC 2 asks for, and a signed manifest.
  * @param input UTC days, both included
- * @param sink told type and name of the file once the first rows are certain
+ * @param sink receives type and name of the file once the first rows are certain
  * @returns when the export has ended; a destroyed output means that it failed
- * @throws AppError EXPORT_BUSY, AUDIT_LOG_BUSY, AUDIT_LOG_BROKEN; before the first byte whatever the database throws
+ * @throws AppError EXPORT_BUSY, AUDIT_LOG_BUSY, AUDIT_LOG_BROKEN; before the first byte also any error of the
+ * database
  */
 export async function exportBundle(
   deps: ExportDeps,

@@ -3,13 +3,13 @@ import { z } from 'zod';
 const DAY_MS = 86_400_000;
 const FIRST_YEAR = 2000;
 const LAST_YEAR = 2100;
-/** Three years and a little: an audit period, with its overlaps, and no accidental everything. */
+/** A little over three years: enough for an audit period with overlaps, but no accidental export of everything. */
 const MAX_DAYS = 1100;
 
-/** Milliseconds since the epoch of a day's first moment in UTC; NaN where there is no such day. */
+/** Returns a day's first moment in UTC, in milliseconds since the epoch; NaN if there is no such day. */
 function startOfDay(day: string): number {
   const at = Date.parse(`${day}T00:00:00.000Z`);
-  // Some engines roll 2025-02-30 over into March instead of refusing it.
+  // Some engines turn 2025-02-30 into a day of March instead of refusing it.
   return Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== day ? Number.NaN : at;
 }
 
@@ -31,7 +31,7 @@ interface Days {
   to: string;
 }
 
-/** UTC days, both included. Days to come are allowed and empty. */
+/** Checks UTC days, both included. Future days are allowed and have no events. */
 const withDays = <Shape extends z.ZodType<Days>>(shape: Shape) =>
   shape
     .refine(({ from, to }) => countDays(from, to) >= 1, {
@@ -43,12 +43,12 @@ const withDays = <Shape extends z.ZodType<Days>>(shape: Shape) =>
       message: `must be at most ${MAX_DAYS} days after from, both included`,
     });
 
-/** What a bundle is asked for. */
+/** The input of the bundle export. */
 export const exportInput = withDays(
   z.object({ from: utcDay, to: utcDay, format: z.enum(['csv', 'json']) }),
 );
 
-/** What the security events are asked for: OCSF is for a SIEM, and proves nothing. */
+/** The input of the security-events export. OCSF is for a SIEM, and proves nothing. */
 export const securityEventsInput = withDays(
   z.object({ from: utcDay, to: utcDay, format: z.enum(['csv', 'json', 'ocsf']) }),
 );
@@ -56,13 +56,13 @@ export const securityEventsInput = withDays(
 export type ExportInput = z.output<typeof securityEventsInput>;
 export type ExportFormat = ExportInput['format'];
 
-/** A range of time: `start` belongs to it, `end` does not. */
+/** A range of time, from `start` (inclusive) to `end` (exclusive). */
 export interface TimeRange {
   readonly start: Date;
   readonly end: Date;
 }
 
-/** The moments from the first of `from` to the last of `to`, in UTC. */
+/** Returns the time from the first moment of `from` to the last of `to`, in UTC. */
 export const toTimeRange = ({ from, to }: Pick<ExportInput, 'from' | 'to'>): TimeRange => ({
   start: new Date(startOfDay(from)),
   end: new Date(startOfDay(to) + DAY_MS),

@@ -1,15 +1,15 @@
 import { Client } from 'pg';
 import type { ReadyConfig } from '../config';
 
-/** A place of a tenant in the database's locks: this, the tenant's id, a space and the number of the place. */
+/** The prefix of the lock key of a tenant's place; the tenant's id, a space and the place's number follow. */
 export const PLACE_KEY = 'gatehouse export ';
 
 /**
- * Takes one of a tenant's places on all nodes together: a lock that lives in a transaction of its own, on a connection of
- * its own, so that a dead node gives its places back, also behind a pooler. The transaction has no snapshot and holds up
- * no VACUUM.
- * @returns how to give the place back; undefined if none is free
- * @throws the driver's error if the database is away
+ * Takes one of the places that a tenant has on all nodes together. A place is a lock in a separate transaction on a
+ * separate connection, so a dead node gives its places back, also behind a pooler. The transaction has no snapshot
+ * and holds up no VACUUM.
+ * @returns a function that gives the place back; undefined if none is free
+ * @throws the driver's error if the database is unreachable
  */
 export async function lockTenantPlace(
   { databaseUrl, databaseWaitMs }: Pick<ReadyConfig, 'databaseUrl' | 'databaseWaitMs'>,
@@ -23,7 +23,7 @@ export async function lockTenantPlace(
     query_timeout: 10_000,
     keepAlive: true,
   });
-  // If it breaks, the place is free again and the export goes on.
+  // If the connection breaks, the place is free again and the export goes on.
   client.on('error', () => undefined);
   const end = () => client.end().catch(() => undefined);
   try {

@@ -2,9 +2,9 @@ import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import { lockTenantPlace } from './exportPlaceStore';
 
-/** Of a tenant, on all nodes together. */
+/** The limit for a tenant on all nodes together. */
 export const MOST_OF_TENANT = 2;
-/** Of a node: each holds a connection of the pool, memory and a processor for as long as it lasts. */
+/** The limit for a node. Each export holds a connection of the pool, memory and a processor for as long as it lasts. */
 export const MOST_ON_NODE = 4;
 
 interface Running {
@@ -14,7 +14,7 @@ interface Running {
 
 interface NodePlaces {
   readonly running: Set<Running>;
-  /** Milliseconds that the last export took, which is the best guess for the next. */
+  /** How long the last export took, in milliseconds: the best guess for the next one. */
   lastTookMs: number;
 }
 
@@ -30,7 +30,10 @@ function placesOf({ pool }: PlaceDeps): NodePlaces {
   return places;
 }
 
-/** When the export that began first is likely to end: by what the last one took, then by what it has taken itself. */
+/**
+ * Guesses when the oldest running export will end, in seconds from now: by the duration of the last export, and after
+ * that by how long it has run already.
+ */
 function guessWaitSec(places: NodePlaces, now: number): number {
   const since = Math.min(now, ...[...places.running].map((one) => one.since));
   const taken = now - since;
@@ -46,10 +49,11 @@ function busy(places: NodePlaces): AppError {
 }
 
 /**
- * Takes a place for an export. A tenant has two on all nodes together, and never the last one of a node that has more than
- * one, so that no tenant keeps another from exporting. One connection of the pool always stays for others.
- * @returns how to give the place back, to be called once
- * @throws AppError EXPORT_BUSY with Retry-After; the driver's error if the database is away
+ * Takes a place for an export. A tenant has two places on all nodes together, and never the last place of a node that
+ * has several, so that no tenant keeps another from exporting. One connection of the pool always stays free for
+ * others.
+ * @returns a function that gives the place back; call it once
+ * @throws AppError EXPORT_BUSY with Retry-After; the driver's error if the database is unreachable
  */
 export async function takeExportPlace(
   deps: PlaceDeps,

@@ -18,9 +18,10 @@ const CONTENT_TYPES = {
 /**
  * Streams the security events of the caller's tenant: a filtered view of its audit log, as one file.
  * @param input UTC days, both included
- * @param sink told type and name of the file once the first rows are certain
+ * @param sink receives type and name of the file once the first rows are certain
  * @returns when the export has ended; a destroyed output means that it failed
- * @throws AppError EXPORT_BUSY; before the first byte whatever the database throws
+ * @throws AppError EXPORT_BUSY, AUDIT_LOG_BUSY, AUDIT_LOG_BROKEN; before the first byte also any error of the
+ * database
  */
 export async function exportSecurityEvents(
   deps: ExportDeps,

@@ -29,35 +29,35 @@ export interface LeafSpan {
   readonly last: number;
 }
 
-/** One consistent view of a tenant's data, on a connection of its own. */
+/** A consistent view of a tenant's data, on a dedicated connection. */
 export interface ExportSnapshot {
   readonly tenant: ExportedTenant;
-  /** ISO 8601, UTC: everything committed before it is in the snapshot. */
+  /** ISO 8601, UTC. The snapshot has everything that was committed before this time. */
   readonly asOf: string;
   /** The part of the tenant's log that holds the range. */
   readonly stretch: Stretch;
-  /** By what the role that serves could undo the audit log; empty if it could not. */
+  /** The ways in which the serving role could undo the audit log; empty if it could not. */
   readonly ownership: readonly string[];
-  /** The rows of a file, as the database formats them. One at a time, each read to its end. */
+  /** Streams the rows of a file, as the database formats them. Copy one file at a time, and read each to its end. */
   copy(file: ExportFile): Readable;
-  /** The hashes of the stretch's leaves, in base64, a line each. */
+  /** Streams the hashes of the stretch's leaves, in base64, a line each. */
   copyLeafHashes(): Readable;
-  /** The first leaf and the last of the rows of a file that has them. */
+  /** Returns the first and the last leaf of a file's rows; undefined if there are no rows. */
   findSpan(file: ExportFile): Promise<LeafSpan | undefined>;
   /** @throws AppError AUDIT_LOG_BROKEN */
   prove(): Promise<BundleProofs>;
   countByWeek(): Promise<WeekCount[]>;
-  /** Ends the transaction and gives the connection back. */
+  /** Ends the transaction and releases the connection. */
   close(): Promise<void>;
-  /** Drops the connection, and with it the COPY that may still run on it. Harmless after close. */
+  /** Drops the connection, and with it any COPY that still runs on it. Harmless after close. */
   abort(): void;
-  /** What went wrong with the database since the snapshot was taken, if anything did. */
+  /** Returns the first error of the database since the snapshot was taken, if there was any. */
   fault(): Error | undefined;
 }
 
 /**
- * An export may take longer than a request is allowed to. It locks nothing that anybody waits for, except
- * changes of the schema; and it does not wait for those for long.
+ * An export may take longer than a request is allowed to. It holds no lock that others wait for, except changes of
+ * the schema; and it does not wait long for those.
  */
 const BEGIN = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
   SET LOCAL statement_timeout = 0;
@@ -65,10 +65,10 @@ const BEGIN = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
   SET LOCAL lock_timeout = '5s';
   SET LOCAL timezone = 'UTC'`;
 
-/** The first statement that reads: it takes the snapshot, just after the time that it returns. */
+/** The first statement that reads. It takes the snapshot, just after the time that it returns. */
 const TAKE_SNAPSHOT = `SELECT ${isoTime('statement_timestamp()')} AS as_of`;
 
-/** For as long as the snapshot lives, everybody can see that the export does; see deadExportStore.ts. */
+/** A lock that shows every node that the export is alive, as long as its snapshot is; see deadExportStore.ts. */
 const SHOW_ALIVE = 'SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))';
 
 const READ_TENANT = 'SELECT id, slug, name FROM tenants WHERE id = $1';
@@ -82,13 +82,14 @@ const PLANS = [
   'enable_seqscan',
   'enable_bitmapscan',
 ];
-/** What makes a second process worth its start, for the planner. */
+/** The settings by which the planner decides whether a second process is worth its start. */
 const COSTS = ['parallel_setup_cost', 'parallel_tuple_cost', 'min_parallel_index_scan_size'];
 const setAll = (names: readonly string[], value: string) =>
   names.map((name) => `SET LOCAL ${name} = ${value}`).join('; ');
 /**
- * What is read along an index must not be gathered and sorted first, whatever the planner makes of settings that it cannot see. It is the
- * database that an export waits for: one more process formats half of the rows, where the database has one to spare.
+ * Rows that are read along an index must not be gathered and sorted first, whatever the planner guesses about
+ * settings that it cannot see. The database is the slowest part of an export, so a second process formats half of the
+ * rows, if the database has one to spare.
  */
 const WALK = `${setAll(PLANS, 'off')}; ${setAll(COSTS, '0')}; SET LOCAL max_parallel_workers_per_gather = 1`;
 const LOOK_UP = `${setAll(PLANS, 'on')}; ${setAll(COSTS, 'DEFAULT')}; SET LOCAL max_parallel_workers_per_gather = 0`;
@@ -123,7 +124,7 @@ async function prepare(
   return { asOf: taken.rows[0]?.as_of ?? '', tenant, stretch, ownership };
 }
 
-/** Watches a connection: an error that nobody listens for would end the process. */
+/** Watches a connection: an error without a listener would end the process. */
 function watchFaults(client: PoolClient) {
   let first: Error | undefined;
   const note = (error: Error) => {
@@ -133,7 +134,10 @@ function watchFaults(client: PoolClient) {
   return { note, first: () => first };
 }
 
-/** Gives a connection back, once: clean, or to be closed because something may still run on it. */
+/**
+ * Returns a function that releases the connection once: clean, or to be closed because a statement may still run on
+ * it.
+ */
 function releaseOnce(client: PoolClient, note: (error: Error) => void) {
   let released = false;
   return (broken: boolean) => {
@@ -145,9 +149,10 @@ function releaseOnce(client: PoolClient, note: (error: Error) => void) {
 }
 
 /**
- * Takes a dedicated connection and one repeatable-read snapshot on it, and makes sure that every file could
- * be read: an export that cannot succeed fails here, while the caller can still be told.
- * @throws the driver's error where the database is away or lacks a table; AppError NOT_FOUND without the tenant
+ * Takes a dedicated connection and one repeatable-read snapshot on it, and checks that every file can be read. An
+ * export that cannot succeed fails here, while the caller can still get an error response.
+ * @throws the driver's error if the database is unreachable or lacks a table; AppError NOT_FOUND if the tenant does
+ * not exist
  */
 export async function openSnapshot(
   pool: Pool,
@@ -167,10 +172,10 @@ export async function openSnapshot(
     const { asOf, tenant, stretch, ownership } = await prepare(client, tenantId, wanted);
     await client.query(files.map((file) => probeStatement(file, format)).join(';'));
     const stream = (statement: string, walks: boolean) => {
-      // In the order in which they are asked for; where this one fails the COPY after it says so.
+      // The connection runs statements in order; if this one fails, the COPY after it reports the failure.
       client.query(planAs(walks)).catch(faults.note);
       const rows = client.query(copyTo(statement));
-      // A reader that leaves destroys this stream with its own error: that is not the database's.
+      // A reader that leaves destroys this stream with its own error, which is not one of the database.
       rows.on('error', (error) => {
         if (!rows.destroyed) faults.note(error);
       });

@@ -4,15 +4,18 @@ import { hasLeaves } from './copyStore';
 import type { ExportSnapshot, LeafSpan } from './exportStore';
 import type { WeekCount } from './summaryStore';
 
-/** What is small, and read before the rows. */
+/** The small parts of a bundle, which are read before the rows. */
 export interface Gathered {
   readonly proofs: BundleProofs;
-  /** By the names of files. */
+  /** By file name. */
   readonly spans: ReadonlyMap<string, LeafSpan>;
   readonly weeks: readonly WeekCount[];
 }
 
-/** @throws AppError AUDIT_LOG_BROKEN where the kept tree is not the one that was signed */
+/**
+ * Reads the small parts of a bundle.
+ * @throws AppError AUDIT_LOG_BROKEN if the stored tree is not the one that was signed
+ */
 export async function gatherBundle(snapshot: ExportSnapshot): Promise<Gathered> {
   const proofs = await snapshot.prove();
   const spans = new Map<string, LeafSpan>();

@@ -1,11 +1,12 @@
-/*
- * Rows in daily use together with those that were purged. A purge moves a row in one transaction, so that one snapshot has
- * each row once. Plain columns alone, so that conditions on the whole reach the indexes of both.
+/**
+ * Returns SQL for the rows in daily use together with those that were purged. A purge moves a row in one transaction,
+ * so a snapshot has each row once. Only plain columns are used, so that conditions on the whole can use the indexes
+ * of both tables.
  */
 const both = (columns: string, hot: string, history: string, inHistory = columns) =>
   `(SELECT ${columns} FROM ${hot} UNION ALL SELECT ${inHistory} FROM ${history})`;
 
-/** `country` is where a session began: a proof may move it later. */
+/** `country` is the country in which the session began; a proof may change it later. */
 export const ALL_SESSIONS = both(
   `id, tenant_id, user_id, staff_id, session_version, created_at, expires_at, revoked_at, revoke_reason, remember_me, ip,
     CASE WHEN origin_proven_at IS NULL THEN country ELSE began_country END AS country, user_agent`,

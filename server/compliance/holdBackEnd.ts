@@ -2,15 +2,15 @@ import { Transform } from 'node:stream';
 import type { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** How often to look whether the reader has taken what was handed over, in milliseconds. */
+/** How often to check whether the reader has taken the data, in milliseconds. */
 const LOOK_EVERY_MS = 5;
 
 /**
- * Passes everything on but the last piece, which waits until `seal` has recorded that the export is
- * complete. So the event is there before the reader sees the end, and where it cannot be written, what the
- * reader has is no whole file.
- * @param output where this stream leads: the end is held until it has taken all the rest
- * @param seal told the size of the whole in bytes; where it throws, the stream fails
+ * Passes everything on except the last piece, which waits until `seal` has recorded that the export is complete. The
+ * event therefore exists before the reader sees the end, and if it cannot be written, the reader never has a whole
+ * file.
+ * @param output the destination of this stream: the last piece is held until the output has taken all the rest
+ * @param seal receives the total size in bytes; if it throws, the stream fails
  */
 export function holdBackEnd(output: Writable, seal: (bytes: number) => Promise<void>): Transform {
   let held: Buffer | undefined;
@@ -18,7 +18,7 @@ export function holdBackEnd(output: Writable, seal: (bytes: number) => Promise<v
 
   async function sealWhenTaken(): Promise<void> {
     while (stream.readableLength > 0 || output.writableLength > 0) {
-      // The pipeline tells of a reader who left; this only must not wait for one.
+      // The pipeline reports a reader who left; this loop only must not wait for one.
       if (output.destroyed) return;
       await pause(LOOK_EVERY_MS);
     }

@@ -10,12 +10,12 @@ import type { AuditFilter, EventInTree, PlacedEvent } from './auditLogStore';
 
 export const ALL_ACTIONS = Object.keys(AUDIT_ACTIONS) as [AuditAction, ...AuditAction[]];
 
-/** An event as it is shown. */
+/** An event as the API returns it. */
 export type ShownEvent = ReturnType<typeof showEvent>;
 
 export interface ShownPage {
   events: ShownEvent[];
-  /** Where the next page begins; null on the last. A page may be short, or empty, and not be the last. */
+  /** The cursor of the next page; null on the last page. A page that is short or empty need not be the last. */
   nextCursor: string | null;
 }
 
@@ -34,14 +34,14 @@ const showEvent = (row: PlacedEvent) => ({
   userAgent: row.user_agent,
   correlationId: row.correlation_id,
   details: row.details,
-  /** Null until it is sealed, which takes about a second. */
+  /** Null until the event is sealed, which takes about a second. */
   leafIndex: row.leaf_index === null ? null : Number(row.leaf_index),
   sealedAt: row.sealed_at,
 });
 
 /**
- * The audit events of the caller's tenant, newest first.
- * @throws AppError INVALID_INPUT for a cursor that was not handed out
+ * Lists the audit events of the caller's tenant, newest first.
+ * @throws AppError INVALID_INPUT if the cursor was not issued by this API
  */
 export async function listAuditLogs(
   deps: Pick<Deps, 'pool'>,
@@ -57,7 +57,7 @@ export async function listAuditLogs(
 
 /**
  * Finds an event of the caller's tenant with its place in the log.
- * @throws AppError NOT_FOUND, also for another tenant's and for what is no id at all
+ * @throws AppError NOT_FOUND, also for an event of another tenant and for text that is no id
  */
 export async function findAuditEvent(
   { pool }: Pick<Deps, 'pool'>,
@@ -72,8 +72,8 @@ export async function findAuditEvent(
 }
 
 /**
- * One audit event of the caller's tenant.
- * @throws AppError NOT_FOUND, also for another tenant's
+ * Returns one audit event of the caller's tenant.
+ * @throws AppError NOT_FOUND, also for an event of another tenant
  */
 export async function showAuditEvent(
   deps: Pick<Deps, 'pool'>,

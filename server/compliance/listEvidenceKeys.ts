@@ -4,22 +4,25 @@ import type { Deps } from '../deps';
 import { readEvidenceKey } from '../keyRing';
 import type { EvidenceKey } from '../keyRing';
 
-/** `current` signs today; `retired` is believed, since the settings name it; `kept` stands in the database alone. */
+/** `current` signs today; `retired` is trusted because the settings name it; `kept` is only in the database. */
 export type KeyState = 'current' | 'retired' | 'kept';
 
 export interface ShownKey {
   keyId: string;
-  /** For programs that check notes (C2SP signed-note); another one for each log, since the name is part of it. */
+  /**
+   * The form for programs that verify notes (C2SP signed-note). It differs for each log, because the log's name is
+   * part of it.
+   */
   vkey: string;
   pem: string;
   state: KeyState;
-  /** Whether this server believes its signatures. Whoever writes to the database can add keys there. */
+  /** Whether this server trusts the key's signatures. Anyone who can write to the database can add keys there. */
   trusted: boolean;
-  /** By the database's word; null for a key that has not signed on this database. */
+  /** According to the database; null for a key that has not signed on this database. */
   firstUsedAt: string | null;
 }
 
-/** Public keys that the caller's checkpoints may be signed with, today's first. */
+/** Lists the public keys that the caller's checkpoints may be signed with, today's first. */
 export async function listEvidenceKeys(
   { pool, keys }: Pick<Deps, 'pool' | 'keys'>,
   { tenantId }: Principal,
@@ -32,7 +35,7 @@ export async function listEvidenceKeys(
     if (!found.has(key.keyId)) found.set(key.keyId, { key, state });
   }
   for (const { publicPem, firstUsedAt } of await readKeptKeys(pool)) {
-    // By the key itself, not by the name that stands beside it; what is no key has signed nothing.
+    // Identified by the key itself, not by the id stored beside it. A text that is no key has signed nothing.
     const key = readEvidenceKey(publicPem);
     if (!key || firstUse.has(key.keyId)) continue;
     firstUse.set(key.keyId, firstUsedAt.toISOString());

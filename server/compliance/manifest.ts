@@ -5,11 +5,12 @@ import type { ExportInput } from './exportInput';
 import type { ExportedTenant } from './exportStore';
 import type { Stretch } from './stretchStore';
 
-/** Raised with every change that a program which reads bundles would notice. */
+/** Increased with every change that a program which reads bundles would notice. */
 const BUNDLE_VERSION = 2;
 /**
- * Raised with every change of the list of files, of a view's actions, or of what a stretch takes in. The verifier knows each format, and
- * does not believe a manifest that lacks one of its files. (`format` was taken: it says how the logs are written.)
+ * Increased with every change of the list of files, of a view's actions, or of the definition of a stretch. The
+ * verifier has the list of each format, and rejects a manifest that lacks one of its files. (The name `format` was
+ * taken: it is the format of the logs.)
  */
 export const BUNDLE_FORMAT = 2;
 
@@ -18,10 +19,10 @@ export interface ManifestFile {
   readonly bytes: number;
   /** Hexadecimal. */
   readonly sha256: string;
-  /** Records, a CSV header not counted; null for a file that holds none. */
+  /** The number of records, without a CSV header; null for a file that holds none. */
   readonly rows: number | null;
   readonly description: string;
-  /** Of a file of records: what they are, and between which leaves of the log they lie where they have one. */
+  /** Only for a file of records: their definition, and the first and the last of their leaves, if they have leaves. */
   readonly population:
     (Population & { readonly firstLeaf: number | null; readonly lastLeaf: number | null }) | null;
   readonly actions?: readonly string[] | undefined;
@@ -32,7 +33,7 @@ export interface ManifestSubject {
   readonly tenant: ExportedTenant;
   readonly input: ExportInput;
   readonly stretch: Stretch;
-  /** By what the role that served could undo the audit log; empty if it could not. */
+  /** The ways in which the serving role could undo the audit log; empty if it could not. */
   readonly ownership: readonly string[];
   /** ISO 8601, UTC. */
   readonly asOf: string;
@@ -55,7 +56,7 @@ function describeFile(file: ManifestFile) {
   };
 }
 
-/** Why a role that could undo the audit log was let serve; null if it could not. */
+/** Returns why a role that could undo the audit log was allowed to serve; null if it could not undo it. */
 function whatAllows(
   { production }: Pick<Deps['config'], 'production'>,
   ownership: readonly string[],
@@ -64,7 +65,7 @@ function whatAllows(
   return production ? 'ALLOW_OWNER_ROLE' : 'not in production';
 }
 
-/** What is in a bundle, as canonical JSON (RFC 8785). */
+/** Returns the manifest of a bundle as canonical JSON (RFC 8785). */
 export function buildManifest(
   deps: Pick<Deps, 'config' | 'keys'>,
   subject: ManifestSubject,
@@ -99,7 +100,8 @@ export function buildManifest(
 }
 
 /**
- * Signs a manifest with the key of the tenant's log (C2SP signed-note): one key checks it and the checkpoint.
+ * Signs a manifest with the key of the tenant's log (C2SP signed-note): the same key verifies the manifest and the
+ * checkpoint.
  * @returns the text of `manifest.sig`: the manifest, a line break, and the signature
  */
 export const signManifest = (

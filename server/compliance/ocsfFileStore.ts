@@ -3,7 +3,7 @@ import type { ExportFile } from './copyStore';
 import { SECURITY_EVENTS } from './eventFileStore';
 
 /**
- * The security events as lines of OCSF.
+ * Returns the file of the security events as lines of OCSF.
  * @param release the release that writes them
  */
 export const ocsfFile = (release: string): ExportFile => ({

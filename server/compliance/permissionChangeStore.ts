@@ -32,7 +32,10 @@ const RECORDED = `SELECT ${change({
   after: AFTER,
 })} ${eventsOfRange("'STAFF_CREATED', 'STAFF_PERMISSIONS_CHANGED'")}`;
 
-/** What is known of somebody's permissions, in order: they begin with none, each event tells two lists, and the range ends with one. */
+/**
+ * The history of a person's permissions as steps: they begin with none, each event has the lists before and after it,
+ * and the list at the end of the range is the last step.
+ */
 const STEP = {
   subject: 'text',
   place: 'int',
@@ -59,7 +62,10 @@ const EVENTS = `SELECT ${step({
   after: AFTER,
 })} FROM audit_logs e WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success' AND ${IS_CHANGE} AND e.occurred_at < ${END}`;
 
-/** As access-review has it: what the first change after the range says that there was before it, or else what there is. */
+/**
+ * The permissions at the end of the range, as in access-review: the list before the first change after the range, or
+ * else the present list.
+ */
 const NEXT_CHANGES = `SELECT e.subject, ${firstOf("coalesce(e.details->'before', '[]')", 'e.occurred_at, e.id')} AS before
   FROM audit_logs e WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success' AND e.action = 'STAFF_PERMISSIONS_CHANGED'
     AND e.occurred_at >= ${END} GROUP BY e.subject`;
@@ -71,9 +77,9 @@ const ENDINGS = `SELECT ${step({
   WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END}`;
 
 /**
- * If a list is not the one that the step before it ended with, somebody changed it in between without an event. Of a gap
- * between two events the bundle tells whose range the second one is in; of one that is still open at the end of the range,
- * each bundle until an event closes it: nothing else says when in that time it was.
+ * Finds changes without an event: a list differs from the one that the step before ended with. A gap between two
+ * events is shown in the bundle whose range holds the second event. A gap that is still open at the end of the range
+ * is shown in every bundle until an event closes it, because nothing tells when in that time the change was made.
  */
 const UNRECORDED = `SELECT ${change({
   recorded: 'false',

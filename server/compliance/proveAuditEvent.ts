@@ -5,7 +5,7 @@ import { AppError } from '../errors';
 import type { EventInTree } from './auditLogStore';
 import { findAuditEvent } from './listAuditLogs';
 
-/** The sealer looks once a second. */
+/** The sealer looks for events once a second. */
 const RETRY_AFTER = { 'retry-after': '2' };
 
 export interface InclusionProof {
@@ -25,7 +25,7 @@ const notSealed = () =>
     headers: RETRY_AFTER,
   });
 
-/** @throws AppError for an event that no checkpoint covers: not yet, not that one, or none of that size */
+/** @throws AppError if no checkpoint covers the event: none yet, an older one was asked for, or none has that size */
 function checkpointOf(row: EventInTree, size: number | undefined) {
   const index = row.leaf_index === null ? undefined : Number(row.leaf_index);
   if (index === undefined || row.sealed_at === null || row.leaf_hash === null) throw notSealed();
@@ -41,9 +41,9 @@ function checkpointOf(row: EventInTree, size: number | undefined) {
 
 /**
  * Proves that an event of the caller's tenant is in the log, under a checkpoint.
- * @param size of an existing checkpoint; the newest where it is undefined
- * @throws AppError NOT_FOUND; EVENT_NOT_SEALED; CHECKPOINT_NOT_FOUND; INVALID_INPUT for a checkpoint that is older than the event;
- *   AUDIT_LOG_BROKEN where the event is not what was sealed
+ * @param input `size` is that of an existing checkpoint; undefined for the newest
+ * @throws AppError NOT_FOUND; EVENT_NOT_SEALED; CHECKPOINT_NOT_FOUND; INVALID_INPUT if the checkpoint is older than
+ * the event; AUDIT_LOG_BROKEN if the event is not the one that was sealed
  */
 export async function proveAuditEvent(
   deps: Pick<Deps, 'pool'>,

@@ -15,10 +15,10 @@ const showCheckpoint = ({ rootHash, ...checkpoint }: StoredCheckpoint) => ({
   rootHash: rootHash.toString('base64'),
 });
 
-/** A signed head of the caller's log. */
+/** A signed head of the caller's log, as the API returns it. */
 export type ShownCheckpoint = ReturnType<typeof showCheckpoint>;
 
-/** Below all: a log never has so many leaves. */
+/** More leaves than any log ever has. */
 const TOP = Number.MAX_SAFE_INTEGER;
 
 const toCursor = ({ size }: StoredCheckpoint) => Buffer.from(`size/${size}`).toString('base64url');
@@ -33,8 +33,8 @@ function fromCursor(cursor: string): number {
 }
 
 /**
- * The checkpoints of the caller's tenant, newest first.
- * @throws AppError INVALID_INPUT for a cursor that was not handed out
+ * Lists the checkpoints of the caller's tenant, newest first.
+ * @throws AppError INVALID_INPUT if the cursor was not issued by this API
  */
 export async function listCheckpoints(
   { pool }: Pick<Deps, 'pool'>,
@@ -42,7 +42,7 @@ export async function listCheckpoints(
   { cursor, limit }: { cursor?: string | undefined; limit: number },
 ): Promise<{ checkpoints: ShownCheckpoint[]; nextCursor: string | null }> {
   const below = cursor === undefined ? TOP : fromCursor(cursor);
-  // One more than is shown tells whether there is a next page.
+  // One row more than is shown tells whether there is a next page.
   const rows = await listCheckpointsBelow(pool, tenantId, below, limit + 1);
   const shown = rows.slice(0, limit);
   const last = rows.length > limit ? shown.at(-1) : undefined;
@@ -50,8 +50,8 @@ export async function listCheckpoints(
 }
 
 /**
- * The newest checkpoint of the caller's tenant.
- * @throws AppError CHECKPOINT_NOT_FOUND where nothing has been sealed yet
+ * Returns the newest checkpoint of the caller's tenant.
+ * @throws AppError CHECKPOINT_NOT_FOUND if nothing has been sealed yet
  */
 export async function showLatestCheckpoint(
   { pool }: Pick<Deps, 'pool'>,
@@ -73,7 +73,7 @@ export interface ShownConsistency {
   hashes: string[];
 }
 
-/** @throws AppError INVALID_INPUT for sizes that this log has not had, or that are the wrong way round */
+/** @throws AppError INVALID_INPUT if the log has not had these sizes, or if `from` is larger than `to` */
 function assertSizes(from: number, to: number, size: number): void {
   const wrong = (path: string, message: string) =>
     new AppError('INVALID_INPUT', {
@@ -86,9 +86,9 @@ function assertSizes(from: number, to: number, size: number): void {
 
 /**
  * Proves that the caller's log only grew between two sizes.
- * @param sizes any that the log has had; `to` is that of the newest checkpoint unless it is given
- * @throws AppError INVALID_INPUT for others; CHECKPOINT_NOT_FOUND where `to` is left out and nothing has been sealed yet;
- *   AUDIT_LOG_BROKEN where the tree is not the one that was signed
+ * @param sizes any that the log has had; `to` defaults to the size of the newest checkpoint
+ * @throws AppError INVALID_INPUT for other sizes; CHECKPOINT_NOT_FOUND if `to` is left out and nothing has been
+ * sealed yet; AUDIT_LOG_BROKEN if the tree is not the one that was signed
  */
 export async function showConsistency(
   { pool }: Pick<Deps, 'pool'>,

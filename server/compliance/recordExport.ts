@@ -17,13 +17,14 @@ type EndEvent = Exclude<ExportEvent, { action: 'DATA_EXPORT_REQUESTED' }>;
 type FailedDetails = Extract<ExportEvent, { action: 'DATA_EXPORT_FAILED' }>['details'];
 export type FailureReason = FailedDetails['reason'];
 
-/** For as long as a proof is good for anything, and no longer. */
+/** Retries for as long as a step-up proof can be of any use, and no longer. */
 const TRIES = 900;
 const BETWEEN_TRIES_MS = 1000;
 
 /**
- * Records the end of an export, unless one is recorded already: an export has one end, whoever comes to record it.
- * @returns whether this is its end
+ * Records the end of an export, unless one is recorded already: an export has one end, no matter which process
+ * records it.
+ * @returns whether this call recorded the end
  */
 export async function recordExportEnd(
   tx: Tx,
@@ -36,7 +37,7 @@ export async function recordExportEnd(
   return true;
 }
 
-/** Tries again until it succeeds, for as long as a database may be away; nobody waits for it. */
+/** Retries until it succeeds, for as long as a database may be unreachable. Nobody waits for it. */
 async function retry(attempt: () => Promise<unknown>): Promise<void> {
   for (let count = 0; count < TRIES; count += 1) {
     await sleep(BETWEEN_TRIES_MS, undefined, { ref: false });
@@ -48,7 +49,7 @@ async function retry(attempt: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** One export under way: its id, and the three events that can be told of it. */
+/** Creates the recorder of one export: its id, and the three events that can be recorded for it. */
 export function createRecorder(
   deps: ExportDeps,
   ctx: RequestContext,
@@ -82,7 +83,7 @@ export function createRecorder(
           details: asked,
         });
       }),
-    /** Throws if it cannot be written: an export that nobody can account for does not leave. */
+    /** Throws if the event cannot be written: an export without a record must not be delivered. */
     async completed({ files, bytes, checkpoint }: ExportResult): Promise<void> {
       const counted = files.flatMap(({ name, rows }) => (rows === null ? [] : [{ name, rows }]));
       const details = { ...asked, files: counted, bytes, ...(checkpoint && { checkpoint }) };
@@ -94,8 +95,9 @@ export function createRecorder(
       deps.metrics.exports.inc({ outcome: 'completed' });
     },
     /**
-     * The export has failed already: if the event cannot be written, the operator is told, and it is tried again.
-     * @param sent whether anything was sent: if nothing was, the proof is given back with the event
+     * Records a failure. The export has failed already, so if the event cannot be written, the error is logged and
+     * the write is retried.
+     * @param sent whether anything was sent: if nothing was, the proof is given back together with the event
      */
     async failed(reason: FailureReason, { sent }: { sent: boolean }): Promise<void> {
       deps.metrics.exports.inc({ outcome: reason });

@@ -9,14 +9,14 @@ const CRLF = Buffer.from('\r\n');
 /** A stream that passes records on and counts them. */
 export interface RecordStream {
   readonly stream: Transform;
-  /** How many rows have passed; a CSV header is none. */
+  /** Returns how many rows have passed, without a CSV header. */
   rows(): number;
 }
 
-/** Postgres sends 8 KiB at a time; compression, which answers per block, takes larger ones far faster. */
+/** Postgres sends 8 KiB at a time, but compression, which answers per block, handles larger blocks far faster. */
 const BLOCK_BYTES = 262_144;
 
-/** Gathers pieces into blocks of one size; only the last is shorter. */
+/** Gathers pieces into blocks of equal size; only the last one is shorter. */
 function gatherBlocks(push: (block: Buffer) => void) {
   let block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   let used = 0;
@@ -40,8 +40,8 @@ function gatherBlocks(push: (block: Buffer) => void) {
 }
 
 /**
- * Turns the LF that COPY ends a CSV record with into the CRLF of RFC 4180 2.1. A line break inside a
- * quoted cell is the cell's own and stays as it is.
+ * Turns the LF with which COPY ends a CSV record into the CRLF of RFC 4180 2.1. A line break inside a quoted cell is
+ * part of the cell and stays unchanged.
  */
 export function csvRecords(): RecordStream {
   let records = 0;
@@ -50,7 +50,7 @@ export function csvRecords(): RecordStream {
   const stream = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       let from = 0;
-      // One pass over every byte of the export: a doubled quote closes and opens again, which is right.
+      // One pass over every byte of the export. A doubled quote closes and opens again, which gives the right result.
       for (let at = 0; at < chunk.length; at += 1) {
         const byte = chunk[at];
         if (byte === QUOTE) quoted = !quoted;
@@ -72,7 +72,7 @@ export function csvRecords(): RecordStream {
   return { stream, rows: () => Math.max(0, records - 1) };
 }
 
-/** Lines that need no change, each a row: JSON text holds no raw line break. */
+/** Passes on lines that need no change, each a row: JSON text holds no raw line break. */
 export function lineStream(): RecordStream {
   let rows = 0;
   const blocks = gatherBlocks((block) => stream.push(block));
@@ -90,17 +90,17 @@ export function lineStream(): RecordStream {
   return { stream, rows: () => rows };
 }
 
-/** What the output of COPY runs through to become records of a format. */
+/** Returns the stream that turns the output of COPY into records of a format. */
 export const recordStream = (format: ExportFormat): RecordStream =>
   format === 'csv' ? csvRecords() : lineStream();
 
 export interface ByteMeter {
   readonly stream: Transform;
-  /** What has passed so far; to be asked once, when all of it has. */
+  /** Returns the totals. Call it once, after everything has passed. */
   total(): { bytes: number; sha256: string };
 }
 
-/** Counts and hashes (SHA-256, hex) the bytes on their way. */
+/** Counts and hashes (SHA-256, hex) the bytes that pass through it. */
 export function byteMeter(): ByteMeter {
   const hash = createHash('sha256');
   let bytes = 0;

@@ -9,7 +9,7 @@ import type { ExportSink } from './runExport';
 
 const exporterOf = (req: Request) => ({ principal: principalOf(req), passage: passageOf(req) });
 
-/** The response as a file to be saved; its name is generated and needs no quoting rules. */
+/** Makes the response a file download. Its name is generated and needs no quoting. */
 const attachment = (res: Response): ExportSink => ({
   begin({ contentType, filename }) {
     res.status(200);
@@ -20,7 +20,7 @@ const attachment = (res: Response): ExportSink => ({
   },
 });
 
-/** What `/api/compliance` can do; the route table says who may. */
+/** Returns the endpoints of `/api/compliance`; the route table has their permissions. */
 export function complianceRoutes(deps: Deps) {
   return {
     exportBundle: endpoint({

@@ -30,7 +30,7 @@ export type ExportDeps = Pick<
   | 'sealer'
 >;
 
-/** Who exports, and with which proof: it is good for this export alone. */
+/** The person who exports, and their proof, which is valid for this export only. */
 export interface Exporter {
   principal: Principal;
   passage: Passage;
@@ -41,16 +41,16 @@ export interface ExportHeaders {
   filename: string;
 }
 
-/** Where an export goes. Until `begin` is called, an error can still be an answer. */
+/** The destination of an export. Until `begin` is called, an error can still become an error response. */
 export interface ExportSink {
   begin(headers: ExportHeaders): Writable;
 }
 
-/** What is ready before anything is sent. */
+/** The parts that are ready before anything is sent. */
 export interface StartedExport {
   /** The rows of the first file; the database has begun to send them. */
   readonly firstRows: Readable;
-  /** Records that the export is complete; called once, before the last bytes are sent. */
+  /** Records that the export is complete. It is called once, before the last bytes are sent. */
   readonly seal: (result: ExportResult) => Promise<void>;
 }
 
@@ -59,21 +59,21 @@ export interface ExportPlan {
   /** In the order in which they are read. */
   readonly files: readonly [ExportFile, ...ExportFile[]];
   headers(snapshot: ExportSnapshot): ExportHeaders;
-  /** Reads what must be known before the first byte. @returns what streams the rest */
+  /** Reads what must be known before the first byte. @returns the function that streams the export */
   prepare(snapshot: ExportSnapshot, exportId: string): Promise<WriteExport>;
 }
 
-/** Streams everything, closes the snapshot and seals; returns once the output has it all. */
+/** Streams everything, closes the snapshot and seals; returns once the output has everything. */
 export type WriteExport = (started: StartedExport, output: Writable) => Promise<void>;
 
 export interface ExportResult {
   readonly files: readonly { name: string; rows: number | null }[];
   readonly bytes: number;
-  /** Of a bundle: the head of the log that it is proven against. */
+  /** Only for a bundle: the signed head of the log that the bundle is proven against. */
   readonly checkpoint?: { size: number; rootHash: string };
 }
 
-/** How a stream says that whoever read it is gone. */
+/** Error codes of a stream whose reader has left. */
 const READER_GONE = new Set([
   'ERR_STREAM_PREMATURE_CLOSE',
   'ERR_STREAM_DESTROYED',
@@ -91,7 +91,7 @@ function failureReason(error: unknown, begun: boolean, fault: Error | undefined)
   return databaseFault(error) ? 'database' : 'error';
 }
 
-/** Opens the first COPY and waits until the database answers it: after that, failing is the exception. */
+/** Opens the first COPY and waits until the database answers it. After that, a failure is unlikely. */
 async function startRows(snapshot: ExportSnapshot, file: ExportFile): Promise<Readable> {
   const rows = snapshot.copy(file);
   await once(rows, 'readable');
@@ -99,10 +99,12 @@ async function startRows(snapshot: ExportSnapshot, file: ExportFile): Promise<Re
 }
 
 /**
- * The course of every export: a place, DATA_EXPORT_REQUESTED (committed before the snapshot, which so
- * contains it), the snapshot, the stream, and how it ended. An export that fails before its first byte gives its proof back.
- * @returns when the export has ended, well or, after its first byte, with a destroyed output
- * @throws AppError EXPORT_BUSY, AUDIT_LOG_BUSY, STEP_UP_REQUIRED if the proof was used meanwhile; before the first byte whatever the database throws
+ * Runs an export: takes a place, records DATA_EXPORT_REQUESTED (committed before the snapshot, which therefore
+ * contains it), takes the snapshot, streams, and records the end. An export that fails before its first byte gives
+ * its proof back.
+ * @returns when the export has ended; if it failed after its first byte, the output is destroyed
+ * @throws AppError EXPORT_BUSY, AUDIT_LOG_BUSY, STEP_UP_REQUIRED if the proof was used meanwhile; before the first
+ * byte also any error of the database
  */
 export async function runExport(
   deps: ExportDeps,
@@ -121,7 +123,7 @@ export async function runExport(
     let output: Writable | undefined;
     const progress = { sealed: false };
     try {
-      // What the snapshot shows is under a checkpoint, DATA_EXPORT_REQUESTED included.
+      // Puts everything that the snapshot will show under a checkpoint, DATA_EXPORT_REQUESTED included.
       await deps.sealer.sealNow();
       const range = toTimeRange(input);
       const wanted = { exportId, range, format: input.format, files: plan.files };
@@ -140,7 +142,7 @@ export async function runExport(
       snapshot?.abort();
       output?.destroy();
       deps.logger.warn({ err, exportId, reason }, 'an export failed');
-      // What was recorded as complete had been taken by the reader, all but the last piece.
+      // If the export was recorded as complete, the reader had taken all of it except the last piece.
       if (!progress.sealed) await recorder.failed(reason, { sent: output !== undefined });
       if (!output) throw err;
     }

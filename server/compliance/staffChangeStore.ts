@@ -6,12 +6,15 @@ import { UNRECORDED_SWITCHES, staffChange } from './staffSwitchStore';
 
 const inRange = (moment: string) => `${moment} >= ${START} AND ${moment} < ${END}`;
 
-/** Events of the stretch alone, as in audit-log, found by idx_audit_logs_kind. */
+/** Returns SQL for events of the stretch only, as in audit-log, which idx_audit_logs_kind finds. */
 export const eventsOfRange = (actions: string) => `FROM audit_logs e ${LEAF_OF_EVENT}
   WHERE l.log_id = ${TENANT} AND l.leaf_index BETWEEN ${setting('first_leaf', 'bigint')} AND ${setting('last_leaf', 'bigint')}
     AND e.tenant_id = ${TENANT} AND e.outcome = 'success' AND e.action IN (${actions}) AND ${inRange('e.occurred_at')}`;
 
-/** A scalar subquery looks each one up by key, however many the planner thinks there are. */
+/**
+ * Returns SQL for a person's e-mail address. A scalar subquery looks each one up by key, however many the planner
+ * expects.
+ */
 export const emailOf = (
   staffId: string,
 ) => `(SELECT u.email FROM tenant_staff s JOIN users u ON u.id = s.user_id
@@ -36,7 +39,10 @@ const row = stackedRow({
 });
 const SWITCHES = "('STAFF_DISABLED', 'STAFF_ENABLED')";
 
-/** Whoever may have joined or left in the range, with what was recorded of them at any time: what is not, was done by SQL. */
+/**
+ * Everyone who may have joined or left in the range, with everything that was ever recorded of them. A change without
+ * a record was made by SQL.
+ */
 const KNOWN = `SELECT r.subject, min(r.created_at) AS created_at, min(r.disabled_at) AS disabled_at,
     bool_or(r.action = 'STAFF_CREATED') AS join_recorded,
     ${firstOf('r.action', 'r.occurred_at DESC, r.event_id DESC', `r.action IN ${SWITCHES}`)} AS last_switch,
@@ -70,7 +76,7 @@ const UNRECORDED = `SELECT ${staffChange({
     ('left', k.disabled_at, k.last_switch IS DISTINCT FROM 'STAFF_DISABLED')
   ) AS v(change, occurred_at, is_unrecorded) WHERE v.is_unrecorded AND ${inRange('v.occurred_at')}`;
 
-/** Of those who have returned since, the event of that says when they had left. */
+/** For people who have returned since, the event of their return states when they had left. */
 const UNRECORDED_BEFORE_RETURN = `SELECT ${staffChange({
   change: "'left'",
   occurred_at: 'k.disabled_at',
@@ -81,7 +87,10 @@ const UNRECORDED_BEFORE_RETURN = `SELECT ${staffChange({
   ) k WHERE k.action = 'STAFF_ENABLED' AND k.previous IS DISTINCT FROM 'STAFF_DISABLED'
     AND ${inRange('k.disabled_at')}`;
 
-/** Alive at leaving: begun by then, and neither revoked nor expired before. One of an older version has been refused since. */
+/**
+ * Access that was alive at leaving: it had begun, and was neither revoked nor expired. Unrevoked access with an older
+ * session version does not count, because it has been refused since.
+ */
 const alive = (row: string, isSession: boolean) => `SELECT ${isSession} AS is_session,
     least(${row}.revoked_at, ${row}.expires_at) AS ended_at, ${row}.revoked_at IS NULL AND ${row}.expires_at > least(now(), ${END}) AS is_alive`;
 const wasAlive = (row: string) => `${row}.created_at <= l.occurred_at
@@ -89,8 +98,9 @@ const wasAlive = (row: string) => `${row}.created_at <= l.occurred_at
       AND (${row}.revoked_at IS NOT NULL OR ${row}.session_version = m.session_version)`;
 
 /**
- * Each lookup by a key of its own, held to it by OFFSET; without the tenant, which could lead to all of its rows: the staff id is
- * known to be of it. Only an outage leaves tokens without a session, and only whose are among them are those read.
+ * Looks each row up by its own key; OFFSET 0 keeps the planner to that. The tenant is not part of the conditions,
+ * because its index could lead to all of its rows, and the staff id is known to belong to it. Only an outage leaves
+ * tokens without a session, so those are read only for people who have some.
  */
 const ACCESS_AT_LEAVING = `${alive('s', true)} FROM ${ALL_SESSIONS} s WHERE s.staff_id = m.id AND ${wasAlive('s')}
     UNION ALL SELECT t.* FROM (
@@ -100,7 +110,7 @@ const ACCESS_AT_LEAVING = `${alive('s', true)} FROM ${ALL_SESSIONS} s WHERE s.st
       WHERE m.id = ANY ((SELECT array_agg(DISTINCT o.staff_id) FROM ${ALL_TOKENS} o WHERE o.session_id IS NULL AND o.tenant_id = ${TENANT})::uuid[])
         AND t.session_id IS NULL AND t.staff_id = m.id AND ${wasAlive('t')}`;
 
-/** Of one whose time is not known, nothing tells which access had ended by then. */
+/** If the time of leaving is not known, nothing tells which access had ended by then. */
 const LEFT = "l.change = 'left' AND l.occurred_at IS NOT NULL";
 
 export const JOINERS_LEAVERS: ExportFile = {

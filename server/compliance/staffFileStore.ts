@@ -3,7 +3,10 @@ import type { ExportFile } from './copyStore';
 import { ALL_SESSIONS } from './historyRowStore';
 import { EVENT, firstOf, instantIn, permissionsIn, stackedRow } from './staffRowStore';
 
-/** What the rows tell of each staff member; joining them would leave it to the planner's guesses, which know no tenant's size. */
+/**
+ * The columns of all rows about staff members, stacked in one set. Joins would depend on the planner's guesses, which
+ * know nothing of a tenant's size.
+ */
 const ROW = {
   subject: 'text',
   email: 'text',
@@ -37,7 +40,10 @@ const kept = (factor: string, table: string, condition: string) =>
   `SELECT ${row({ subject: "'staff:' || f.staff_id", factor: `'${factor}'` })}
   FROM (SELECT staff_id FROM ${table} WHERE tenant_id = ${TENANT} AND ${condition}) f`;
 
-/** What is removed leaves no row. It was there at the end of the range if the first that was heard of it since is its removal. */
+/**
+ * A removed factor leaves no row. It existed at the end of the range if the first event about it after the range is
+ * its removal.
+ */
 const REMOVED_FACTORS = `SELECT ${row({ subject: 'f.owner', factor: 'f.factor' })}
   FROM (
     SELECT ${firstOf('e.owner', 'e.occurred_at, e.enrolled')} AS owner, ${firstOf('e.factor', 'e.occurred_at, e.enrolled')} AS factor,
@@ -70,7 +76,7 @@ const SINCE = `r.occurred_at >= ${END}`;
 const nextSwitch = (what: string) =>
   firstOf(what, 'r.occurred_at, r.event_id', `${SWITCHED} AND ${SINCE}`);
 
-/** The rows as they are, and of what has happened since the range ended what undoes it. */
+/** The present rows, with the values from events after the range that undo what has changed since. */
 const AT_THE_END = `SELECT substr(r.subject, 7) AS staff_id, min(r.email) AS email, min(r.account_status) AS account_status,
     min(r.status) AS status_now, min(r.created_at) AS created_at, min(r.disabled_at) AS disabled_now, max(r.signed_in_at) AS signed_in_at,
     ${nextSwitch('r.action')} AS next_switch, ${nextSwitch("r.details->>'disabledAt'")} AS disabled_before,
@@ -93,7 +99,7 @@ const AT_THE_END = `SELECT substr(r.subject, 7) AS staff_id, min(r.email) AS ema
     CHANGES,
   ].join('\n  UNION ALL ')}) r GROUP BY r.subject`;
 
-/** Who was disabled without an event, by SQL, has `disabled_at` alone. */
+/** A person who was disabled by SQL, without an event, has only `disabled_at`. */
 const STATUS = `CASE s.next_switch WHEN 'STAFF_DISABLED' THEN 'active' WHEN 'STAFF_ENABLED' THEN 'disabled'
       ELSE CASE WHEN s.disabled_now >= ${END} THEN 'active' ELSE s.status_now::text END END`;
 const DISABLED_AT = `CASE WHEN ${STATUS} = 'disabled'

@@ -1,4 +1,4 @@
-/** The columns of an event, where rows of several kinds stand in one set. */
+/** The columns of an event, for sets that hold rows of several kinds. */
 export const EVENT = {
   action: 'text',
   occurred_at: 'timestamptz',
@@ -6,7 +6,7 @@ export const EVENT = {
   details: 'jsonb',
 } as const;
 
-/** @returns the select list of a row in a set whose columns are `types`; what a row does not say is null */
+/** @returns the select list of a row in a set with the columns `types`; a column without a value is null */
 export const stackedRow =
   <Name extends string>(types: Readonly<Record<Name, string>>) =>
   (values: Partial<Record<Name, string>>): string =>
@@ -14,26 +14,26 @@ export const stackedRow =
       .map(([name, type]) => `(${values[name] ?? 'NULL'})::${type} AS ${name}`)
       .join(', ');
 
-/** An aggregate: what the first row says that fits, where `order` says what is first. */
+/** Returns an aggregate: the value of the first row, in the given order, that meets the condition `fits`. */
 export const firstOf = (what: string, order: string, fits = 'true'): string =>
   `(array_agg(${what} ORDER BY ${order}) FILTER (WHERE ${fits}))[1]`;
 
-/** What the step before says of the same subject, where steps `k` are replayed in order. */
+/** Returns SQL for a value of the step before, of the same subject, among steps `k` in order. */
 export const previous = (what: string): string =>
   `lag(k.${what}) OVER (PARTITION BY k.subject ORDER BY k.place, k.occurred_at, k.event_id)`;
 
-/** The texts of a JSON array in order, as JSON; nothing for what is no array. */
+/** Returns SQL for the texts of a JSON array in order, as JSON; for SQL null it is an empty array. */
 export const permissionsIn = (json: string, condition: (text: string) => string = () => 'true') =>
   `array_to_json(ARRAY(SELECT p #>> '{}' FROM jsonb_path_query(${json}, '$[*]') AS p
     WHERE ${condition('p')} ORDER BY (p #>> '{}') COLLATE "C"))`;
 
-/** The id in `staff:<id>`; null where something else stands there. */
+/** Returns SQL for the id in `staff:<id>`; null if the subject has another form. */
 export const staffIdIn = (subject: string): string =>
   `substring(${subject} FROM '^staff:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$')::uuid`;
 
 /**
- * The instant that a text of ISO 8601 in UTC names; null for what is none. A cast would fail on it, and no event is ever
- * taken back: one that is odd must not stand in the way of every export to come.
+ * Returns SQL for the instant of an ISO 8601 text in UTC; null if the text has another form. A cast would fail on
+ * such a text, and events are never removed: one odd event must not make every later export fail.
  */
 export const instantIn = (text: string): string => {
   const part = (from: number, length: number) => `substr(${text}, ${from}, ${length})`;

@@ -1,7 +1,7 @@
 import { END, LEAF_OF_EVENT, START, TENANT, setting } from './copyStore';
 import { firstOf, instantIn, previous, stackedRow, staffIdIn } from './staffRowStore';
 
-/** A row of joiners-leavers, before it has its e-mail address and the end of its access. */
+/** A row of joiners-leavers, before its e-mail address and the end of its access are added. */
 export const staffChange = stackedRow({
   change: 'text',
   occurred_at: 'timestamptz',
@@ -13,7 +13,10 @@ export const staffChange = stackedRow({
   not_after: 'timestamptz',
 });
 
-/** What is known of somebody's status, in order: they begin active, each event tells two, and the range ends with one. */
+/**
+ * The history of a person's status as steps: they begin active, each event has a status before and after it, and the
+ * status at the end of the range is the last step.
+ */
 const step = stackedRow({
   subject: 'text',
   place: 'int',
@@ -51,9 +54,9 @@ const NEXT_SWITCHES = `SELECT e.subject, ${nextSwitch('e.action')} AS action, ${
     AND e.action IN ('STAFF_DISABLED', 'STAFF_ENABLED') AND e.occurred_at >= ${END} GROUP BY e.subject`;
 
 /**
- * As access-review has it: what the first event after the range says that there was before it, or else what there is. Of
- * somebody who was disabled after the range, the end of the range is not known: the time in the row and that of an event
- * of the same act are not the same.
+ * The status at the end of the range, as in access-review: the status before the first event after the range, or else
+ * the present one. If a row's time puts the disabling after the range and no event does, the status at the end is
+ * unknown, because that time and the time of the event of the same act differ.
  */
 const ENDINGS = `SELECT ${step({
   subject: "'staff:' || s.id",
@@ -66,12 +69,15 @@ const ENDINGS = `SELECT ${step({
 })} FROM tenant_staff s LEFT JOIN (${NEXT_SWITCHES}) n ON n.subject = 'staff:' || s.id
   WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END}`;
 
-/** An active row that still has the time at which it was disabled: SQL gave the access back, and left the time. */
+/**
+ * An active row that still has the time at which it was disabled: somebody gave the access back by SQL and left the
+ * time.
+ */
 const LEFT_BEHIND = `(g.place = 2 AND g.before = 'active' AND g.left_at IS NOT NULL)`;
 
 /**
- * If a status is not the one that the step before it ended with, somebody changed it in between without an event. A leaving
- * whose time is known has a row of its own with that time.
+ * Finds changes without an event: a status differs from the one that the step before ended with. A leaving whose time
+ * is known has its own row with that time.
  */
 const SWITCHES = `SELECT ${staffChange({
   change: "CASE g.before WHEN 'active' THEN 'returned' ELSE 'left' END",
@@ -86,8 +92,8 @@ const SWITCHES = `SELECT ${staffChange({
     AND (g.place = 2 OR g.occurred_at >= ${START})`;
 
 /**
- * Somebody of whom events tell, and no row: nothing of ours ever deletes one. If events go on after the range, it was there then.
- * An event that came after the bundle's head says nothing here, as it does nowhere in the bundle.
+ * Finds people who have events but no row: the product itself never deletes one. If there are events after the range,
+ * the row existed at its end. Events after the bundle's head are ignored, as everywhere in the bundle.
  */
 const DELETED = `SELECT ${staffChange({
   change: "'deleted'",
@@ -104,5 +110,8 @@ const DELETED = `SELECT ${staffChange({
   WHERE d.staff_id IS NOT NULL AND d.since < ${END}
     AND NOT EXISTS (SELECT FROM tenant_staff s WHERE s.tenant_id = ${TENANT} AND s.id = d.staff_id)`;
 
-/** What the database itself was made to do to memberships, if nothing says when: between `not_before` and `not_after`. */
+/**
+ * Changes of memberships that were made in the database itself and have no recorded time. They happened between
+ * `not_before` and `not_after`.
+ */
 export const UNRECORDED_SWITCHES = `${SWITCHES}\n  UNION ALL ${DELETED}`;

@@ -1,11 +1,14 @@
 import type { Writable } from 'node:stream';
 
-/** Long enough for a bad line, short enough that nobody holds back VACUUM by not reading. */
+/**
+ * Long enough for a slow connection, but short enough that a reader who takes nothing does not hold back VACUUM for
+ * long.
+ */
 const STALL_LIMIT_MS = 120_000;
 
 /**
- * Destroys an output whose reader has taken nothing for so long that it must be gone: behind it waits a
- * snapshot, which keeps old rows alive, and one of the few places for exports.
+ * Destroys an output whose reader has taken nothing for so long that it must be gone. Behind it waits a snapshot,
+ * which keeps old rows alive, and one of the few places for exports.
  * @param limitMs milliseconds without progress while data is waiting to be taken
  */
 export function destroyWhenStalled(output: Writable, limitMs = STALL_LIMIT_MS): void {

@@ -2,11 +2,11 @@ import { END, START, TENANT } from './copyStore';
 import type { ExportFile } from './copyStore';
 import { ALL_CHALLENGES, ALL_SESSIONS, ALL_TOKENS } from './historyRowStore';
 
-/** What happened after the range is no part of it: a closed quarter says the same for ever. */
+/** Hides what happened after the range, so that an export of a closed quarter has the same content for ever. */
 const inRangeEnd = (moment: string, value = moment) =>
   `CASE WHEN ${moment} < ${END} THEN ${value} END`;
 
-/** `last_seen_at` of the row moves with every request; the tokens tell when it was used in the range. */
+/** The row's own `last_seen_at` moves with every request; the tokens show when the session was used in the range. */
 const LAST_TOKEN = `SELECT max(t.created_at) AS created_at FROM ${ALL_TOKENS} t
     WHERE t.session_id = s.id AND t.created_at < ${END}`;
 
@@ -98,7 +98,7 @@ export const RISK_DECISIONS: ExportFile = {
 
 const VERIFIED_AT = inRangeEnd('c.verified_at');
 const USED_AT = inRangeEnd('c.consumed_at');
-/** What became of a challenge, as far as its own row tells. */
+/** The outcome of a challenge, as far as its own row shows it. */
 const STEP_UP_STATE = `CASE WHEN ${USED_AT} IS NOT NULL THEN 'used' WHEN ${VERIFIED_AT} IS NOT NULL THEN 'verified'
       WHEN c.attempts >= 5 THEN 'exhausted' ELSE 'not_verified' END`;
 

@@ -5,12 +5,15 @@ import { runLong } from '../db/runLong';
 import { EVENT_OF_LEAF, LEAF_OF_EVENT } from './copyStore';
 import type { TimeRange } from './exportInput';
 
-/** An event that claims a time this far from what its log knew when it came is told of as back-dated or post-dated by a verifier. */
+/**
+ * The verifier reports an event as back-dated or post-dated if its time differs by more than this from the times that
+ * its log had when it came.
+ */
 const TOLERANCE_MS = 5 * 60_000;
 
-/** The leaves that a bundle covers: all events of its range are among them, and the proof that there are no others. */
+/** The leaves that a bundle covers. All events of its range are among them, with the proof that there are no others. */
 export interface Stretch {
-  /** The newest head; nothing that was sealed after it is exported. */
+  /** The newest signed head; nothing that was sealed after it is exported. */
   readonly head: StoredCheckpoint;
   readonly first: number;
   readonly last: number;
@@ -24,7 +27,7 @@ interface Log {
   readonly size: number;
 }
 
-/** When a leaf was sealed. Times of sealing have milliseconds and no more. */
+/** Returns when a leaf was sealed. Sealing times have a resolution of milliseconds. */
 async function sealedAt({ client, logId }: Log, leaf: number): Promise<Date> {
   const { rows } = await client.query<{ sealed_at: Date }>({
     name: 'leaf_sealed_at',
@@ -36,7 +39,10 @@ async function sealedAt({ client, logId }: Log, leaf: number): Promise<Date> {
   return row.sealed_at;
 }
 
-/** The first leaf, not before `from`, that was sealed at a moment or later: the sealer has times of sealing ascend, so a few rows tell. */
+/**
+ * Returns the first leaf, not before `from`, that was sealed at a moment or later; the log's size if there is none.
+ * Sealing times ascend, so a binary search reads only a few rows.
+ */
 async function firstSealedFrom(log: Log, moment: Date, from = 0): Promise<number> {
   let [low, high] = [from, log.size];
   while (low < high) {
@@ -48,8 +54,9 @@ async function firstSealedFrom(log: Log, moment: Date, from = 0): Promise<number
 }
 
 /**
- * The first leaf that was sealed after a leaf and its whole batch, and after a moment; the last leaf of the log if there is none. A batch is
- * what was sealed at one time: within it, events stand in the order of their transactions, however late they are.
+ * Returns the first leaf that was sealed after a leaf's whole batch and after a moment; the last leaf of the log if
+ * there is none. A batch is everything that was sealed at one time: within it, events are in the order of their
+ * transactions, however late they are.
  */
 async function endBehind(log: Log, leaf: number, moment: Date): Promise<number> {
   const end = log.size - 1;
@@ -69,12 +76,15 @@ interface Bounds {
   readonly last: number;
 }
 
-/** Committed since the log was last sealed: an export's own sealing is a moment before its snapshot. */
+/**
+ * Events committed since the log was last sealed. There may be some, because an export seals a moment before it takes
+ * its snapshot.
+ */
 const UNSEALED = `SELECT tenant_id, occurred_at FROM audit_logs
   WHERE transaction_id >= (SELECT pg_snapshot_xmin(sealed) FROM audit_sealer)
     AND NOT pg_visible_in_snapshot(transaction_id, (SELECT sealed FROM audit_sealer))`;
 
-/** How many events of the range are under the head, told without looking up the leaf of each. */
+/** Counts the events of the range that the head covers, without looking up the leaf of each. */
 async function countEvents({ client, logId }: Log, { start, end }: TimeRange): Promise<number> {
   const [row] = await runLong<{ events: string }>(
     client,
@@ -85,7 +95,9 @@ async function countEvents({ client, logId }: Log, { start, end }: TimeRange): P
   return Number(row?.events);
 }
 
-/** The outermost leaves of the range's events among some leaves, from that side of the join which is shorter. */
+/**
+ * Finds the first and the last leaf of the range's events within bounds. It starts from the shorter side of the join.
+ */
 async function findEnds(
   { client, logId }: Log,
   { start, end }: TimeRange,
@@ -104,8 +116,9 @@ async function findEnds(
 }
 
 /**
- * Takes in the events of the range that the log took in long before or after it: imported ones, or clocks that were wrong. The usual
- * ends are looked at too: where one of them occurred in the range, it is no neighbour.
+ * Widens the bounds to events of the range that the log took in long before or after it: imported events, or events
+ * from wrong clocks. The usual ends are checked too: if one of them occurred in the range, it is not the neighbour
+ * outside it.
  */
 async function takeInOutliers(
   log: Log,
@@ -136,7 +149,10 @@ async function nearestEvent(
   return row && Number(row.leaf);
 }
 
-/** Where events of the range and others lie mixed, all leaves are edges; else those before its first event and after its last. */
+/**
+ * Finds the edges. If events of the range and others are mixed, all leaves are edges; otherwise only those before the
+ * range's first event and after its last.
+ */
 async function findEdges(
   log: Log,
   range: TimeRange,
@@ -155,7 +171,7 @@ async function findEdges(
 /**
  * Finds the stretch of a tenant's log that holds a range of time, as docs/decisions/0019 defines it.
  * @param client in the export's snapshot
- * @throws AppError AUDIT_LOG_BROKEN where leaves are missing, or nothing was ever signed
+ * @throws AppError AUDIT_LOG_BROKEN if leaves are missing, or nothing was ever signed
  */
 export async function findStretch(
   client: PoolClient,
@@ -169,7 +185,7 @@ export async function findStretch(
   const settled = new Date(range.end.getTime() + TOLERANCE_MS);
   const usual = {
     first: Math.max(0, (await firstSealedFrom(log, opened)) - 1),
-    // The first batch after that may hold events of the range: it is what came while the sealer stood still.
+    // The first batch after that moment may still hold events of the range: they waited while the sealer stood still.
     last: await endBehind(log, await firstSealedFrom(log, settled), settled),
   };
   const events = await countEvents(log, range);
@@ -182,10 +198,10 @@ interface EarlierBundle {
   readonly size: number;
 }
 
-/** As many as an auditor is likely to come back with. */
+/** As many as an auditor is likely to compare. */
 const EARLIER_AT_MOST = 100;
 
-/** The heads of the tenant's earlier bundles that are under this one's, the newest first. */
+/** Lists the tenant's earlier bundles whose heads this bundle's head includes, newest first. */
 export async function listEarlierBundles(
   client: PoolClient,
   tenantId: string,

@@ -25,7 +25,7 @@ const escape = (text: string) => text.replace(/[&<>"']/g, (character) => ENTITIE
 
 const toDay = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 
-/** The Mondays of a range of days, in UTC, whether anything happened or not. */
+/** Returns the Mondays of the weeks of a range of days, in UTC, also of weeks without events. */
 function listWeeks({ from, to }: { from: string; to: string }): string[] {
   const first = Date.parse(from);
   const sinceMonday = (new Date(first).getUTCDay() + 6) % 7;
@@ -36,13 +36,13 @@ function listWeeks({ from, to }: { from: string; to: string }): string[] {
   return weeks;
 }
 
-/** Bars of inline SVG; each says its number to whoever points at it. */
+/** Draws bars of inline SVG; each shows its number under the mouse pointer. */
 function drawBars(weeks: readonly string[], countOf: (week: string) => number, label: string) {
   const most = Math.max(1, ...weeks.map(countOf));
   const width = Math.max(4, Math.min(28, Math.floor(900 / weeks.length)));
   const bars = weeks.map((week, index) => {
     const count = countOf(week);
-    // What happened once must not vanish beside what happened a thousand times.
+    // A count of one must stay visible beside a count of a thousand.
     const height = count === 0 ? 0 : Math.max(2, Math.round((count / most) * HEIGHT));
     const box = `x="${index * width}" y="${HEIGHT - height}" width="${width - 1}" height="${height}"`;
     return `<rect ${box}><title>week of ${week}: ${count}</title></rect>`;
@@ -90,7 +90,10 @@ h1{font-size:1.6rem}h2{font-size:1.1rem;margin:1.5rem 0 .3rem}svg{display:block;
 rect{fill:#24548f}p{margin:.3rem 0;color:#444}table{border-collapse:collapse;margin:.5rem 0;font-size:.9rem}
 th,td{border:1px solid #ccc;padding:.2rem .5rem;text-align:left;vertical-align:top}`;
 
-/** summary.html: the range at a glance. It loads nothing and runs nothing; whatever text is in it is escaped. */
+/**
+ * Writes summary.html: the range at a glance. The page loads nothing and runs nothing, and every text in it is
+ * escaped.
+ */
 export function writeSummary(
   { tenant, input }: ManifestSubject,
   counts: readonly WeekCount[],

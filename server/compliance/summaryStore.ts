@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import { runLong } from '../db/runLong';
 import { LEAF_OF_EVENT, TENANT, setting } from './copyStore';
 
-/** What is counted, by the actions that are it. */
+/** The counts of the summary, each with the actions that it counts. */
 const COUNTED = {
   signIns: ['AUTH_LOGIN_SUCCEEDED'],
   failedSignIns: ['AUTH_LOGIN_FAILED'],
@@ -28,7 +28,10 @@ const ACTIONS = Object.values(COUNTED)
   .map((action) => `'${action}'`)
   .join(', ');
 
-/** Events of audit-log alone: what is not in the stretch is not counted either. @param client in the export's snapshot */
+/**
+ * Counts events of audit-log only: an event outside the stretch is not counted either.
+ * @param client in the export's snapshot
+ */
 export async function countByWeek(client: PoolClient): Promise<WeekCount[]> {
   const rows = await runLong<{ week: string; counted: Counted; events: string }>(
     client,

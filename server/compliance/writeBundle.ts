@@ -27,7 +27,10 @@ export interface Bundle extends StartedExport {
   readonly gathered: Gathered;
 }
 
-/** A window of 8 KiB: rows repeat what stood a few rows before, and hashes repeat nothing. It takes a fifth less time, for 2 % more bytes. */
+/**
+ * A compression window of 8 KiB: rows repeat content from a few rows before, and hashes repeat nothing. It takes a
+ * fifth less time, for 2 % more bytes.
+ */
 const WINDOW = { windowBits: 13, memLevel: 9 };
 const ZLIB = {
   ...{ level: constants.Z_BEST_SPEED, ...WINDOW },
@@ -79,7 +82,10 @@ async function addProofs(files: ArchiveFiles, { snapshot, gathered }: Bundle): P
   );
 }
 
-/** README first, for whoever opens it; the manifest last, because it holds the hashes of all others. */
+/**
+ * Adds all files. README comes first, for anyone who opens the bundle; the manifest comes last, because it holds the
+ * hashes of all others.
+ */
 async function addAll(deps: BundleDeps, files: ArchiveFiles, bundle: Bundle): Promise<void> {
   const { subject, snapshot, gathered, firstRows } = bundle;
   await files.addText(
@@ -105,11 +111,11 @@ async function addAll(deps: BundleDeps, files: ArchiveFiles, bundle: Bundle): Pr
 }
 
 /**
- * Streams a bundle as a ZIP. What is in memory at any time is a few buffers, whatever the range: a slow
- * reader slows the database down.
- * @returns once the bundle was recorded as complete and its last byte handed over
- * @throws the first error of the database, the output or the compression; the output is destroyed then and
- *   what was written is no valid ZIP, because the central directory comes last
+ * Streams a bundle as a ZIP. Only a few buffers are in memory at any time, whatever the range: a slow reader slows
+ * the database down.
+ * @returns once the bundle was recorded as complete and its last byte was handed over
+ * @throws the first error of the database, the output or the compression. The output is then destroyed, and what was
+ * written is no valid ZIP, because the central directory comes last
  */
 export async function writeBundle(
   deps: BundleDeps,
@@ -129,13 +135,13 @@ export async function writeBundle(
   });
   const delivered = pipeline(archive, end, output);
   const written = addAll(deps, files, bundle).then(() => {
-    // Its promise stays open where the reader has left; `delivered` tells of that.
+    // If the reader has left, this promise never settles; `delivered` reports that.
     archive.finalize().catch(() => undefined);
   });
   try {
     await Promise.all([written, delivered]);
   } catch (error) {
-    // Never archive.abort(): it ends the archive, and so the response, as if all were well.
+    // Do not call archive.abort(): it ends the archive, and so the response, as if nothing had failed.
     archive.destroy();
     cancel.abort();
     output.destroy();

@@ -4,14 +4,14 @@ import type { Deps } from '../deps';
 import { endpoint, get } from '../routeTable';
 import type { Route } from '../routeTable';
 
-/** What the page allows itself, by the hashes of its one script and its one style. */
+/** Returns the page's own content security policy, which allows its one script and its one style by their hashes. */
 const policyOf = (page: string): string =>
   /http-equiv="Content-Security-Policy"\s+content="([^"]*)"/.exec(page)?.[1] ??
   "default-src 'none'";
 
 /**
- * The verifier of evidence bundles, for whoever holds one: as a page, and as a script to take along. Both are the same for everybody
- * and hold nothing of anybody's.
+ * Serves the verifier of evidence bundles to anyone: as a page, and as a script to download. Both are the same for
+ * everybody and hold no one's data.
  */
 export function verifyRoutes({ config }: Pick<Deps, 'config'>): Route[] {
   const { verifierDir } = config;
@@ -20,7 +20,7 @@ export function verifyRoutes({ config }: Pick<Deps, 'config'>): Route[] {
     responses: { 200: 'HTML' },
     handle: async (_req, res) => {
       const html = await readFile(join(verifierDir, 'verify.html'), 'utf8');
-      // What a page cannot say of itself.
+      // `frame-ancestors` has no effect in a page's own markup, so it must be a header.
       res.setHeader('content-security-policy', `${policyOf(html)}; frame-ancestors 'none'`);
       res.type('html').send(html);
     },

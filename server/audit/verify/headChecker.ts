@@ -102,7 +102,10 @@ export class HeadChecker {
     else this.told.set(kind, { kind, leaf, message, more: 0 });
   }
 
-  /** @returns the head that the note states, no matter who signed it; undefined if it does not fit its row's size */
+  /**
+   * @returns the head that the note states, no matter who signed it; undefined if the note is malformed or its size
+   * is not that of its row
+   */
   private read(row: CheckpointRow, named: string): TreeHead | undefined {
     const { log, report } = this;
     const head = parseCheckpoint(row.note);

@@ -7,7 +7,9 @@ export interface UnsealedRow {
   readonly occurred_at: string;
   /** Whether the sealer has passed it; null if the database is a copy, whose transaction numbers mean nothing. */
   readonly passed: boolean | null;
-  /** `overdue`: it claims to be older than the sealer ever leaves an event; `ahead`: its time is in the future. */
+  /**
+   * `overdue`: it is older than any event that a running sealer leaves unsealed; `ahead`: its time is in the future.
+   */
   readonly overdue: boolean;
   readonly ahead: boolean;
 }
