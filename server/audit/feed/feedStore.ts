@@ -16,7 +16,7 @@ export interface FeedView {
   readonly begun: boolean;
   readonly seenCheckpoint: number;
   readonly newestCheckpoint: number;
-  /** Whether the receiver refused the last delivery, from whatever process. */
+  /** Whether the last delivery failed, from whatever process. */
   readonly failing: boolean;
   /** Whether the receiver may be tried now. */
   readonly isFree: boolean;
