@@ -7,10 +7,16 @@ import { readWhole } from './wholeFile';
 import { unpack, ZipDamage } from './zipFile';
 import type { PackedFile } from './zipFile';
 
-/** What a bundle's proofs never come near. */
+/**
+ * The largest size in bytes of a small file that is read as a whole. A bundle's proofs are far
+ * smaller.
+ */
 const MOST_PROOF_BYTES = 16_777_216;
 
-/** The files of a bundle, each measured when it is read, and held against the manifest. */
+/**
+ * The files of a bundle. Each one is measured while it is read, and then compared with the
+ * manifest.
+ */
 export class BundleFiles {
   private readonly facts = new Map<string, FileFacts>();
   private readonly damaged = new Set<string>();
@@ -29,7 +35,7 @@ export class BundleFiles {
     return this.facts.get(name);
   }
 
-  /** Takes what somebody else found of a file. */
+  /** Records what another reader measured of a file, or that the file is damaged. */
   note(name: string, facts: FileFacts | undefined, damage: ZipDamage | undefined): void {
     if (facts) this.facts.set(name, facts);
     if (!damage) return;
@@ -38,7 +44,7 @@ export class BundleFiles {
     this.inspection.findings.add({ kind: 'zip_damaged', file, message });
   }
 
-  /** Reads a small file; undefined where it is not there or damaged. */
+  /** Reads a small file. Returns undefined if the file is missing or damaged. */
   async readSmall(name: string): Promise<Buffer | undefined> {
     const file = this.find(name);
     if (!file) return undefined;
@@ -55,7 +61,7 @@ export class BundleFiles {
     }
   }
 
-  /** Reads what nobody has read. */
+  /** Measures every file that no check has read yet. */
   async measureRest(): Promise<void> {
     for (const { name } of this.listed) {
       const file = this.find(name);
@@ -75,7 +81,7 @@ export class BundleFiles {
     }
   }
 
-  /** Compares what was found with what the manifest says. */
+  /** Compares the size, SHA-256 and row count of every file with those in the manifest. */
   check(): void {
     const { inspection, listed } = this;
     const { add } = inspection.findings;

@@ -16,7 +16,10 @@ import type { PackedFile } from './zipFile';
 const areSame = (one: ReadonlySet<string> | undefined, list: readonly string[]): boolean =>
   one?.size === list.length && list.every((action) => one.has(action));
 
-/** The actions of a view by its format; by the manifest only where releases of that format differed. */
+/**
+ * Returns the actions of a view as its format fixes them. The manifest only chooses between the
+ * lists that releases of one format wrote.
+ */
 const actionsOf = (
   file: ListedFile,
   lists: BundleFormat['views'][string],
@@ -25,7 +28,10 @@ const actionsOf = (
 const unrecordedNotice = ({ name, unrecorded }: TableRows): string =>
   `${plural(unrecorded, 'row')} of ${name} without a leaf: changes in the database itself that no event records. Nothing but the signature vouches for what they say.`;
 
-/** Everything in a bundle that shows some events of audit-log: the views, which are its rows, and the tables, whose rows tell of them. */
+/**
+ * Every file of a bundle that shows some events of audit-log: the views, which repeat rows of it,
+ * and the tables, whose rows are derived from its events.
+ */
 export class BundleViews {
   private readonly views: LogView[] = [];
   private readonly tables: TableRows[];
@@ -51,13 +57,13 @@ export class BundleViews {
     this.tables = EVENT_TABLES.map((table) => new TableRows(table, `${table.name}.csv`, add));
   }
 
-  /** To be called for each row of audit-log, with its bytes. */
+  /** Call it for each row of audit-log, with the bytes of the row. */
   watch(row: EventRow, bytes: Buffer): void {
     for (const view of this.views) view.watch(row, bytes);
     for (const table of this.tables) table.watch(row, () => this.decoder().event(bytes));
   }
 
-  /** Reads the tables of events, each once; to be called after audit-log was read to its end. */
+  /** Reads each table of events once. Call it after audit-log was read to its end. */
   async checkTables(): Promise<void> {
     for (const table of this.tables) {
       const file = this.files.find(table.name);
@@ -66,7 +72,7 @@ export class BundleViews {
     }
   }
 
-  /** To be called after every file was measured. */
+  /** Compares each view with audit-log. Call it after every file was measured. */
   async checkViews(): Promise<void> {
     for (const view of this.views) await this.checkView(view);
   }
@@ -92,7 +98,7 @@ export class BundleViews {
       }
     }
     try {
-      // What cannot be read as a table is measured with the rest.
+      // A file that cannot be read as a table is measured later, with the rest.
       if (await table.check(metered())) this.files.note(table.name, meter.facts(), undefined);
     } catch (error) {
       if (!(error instanceof ZipDamage)) throw error;

@@ -31,7 +31,10 @@ export interface Contents {
   readonly believers: Believers;
 }
 
-/** Everything in a bundle beside its manifest, each file read once. */
+/**
+ * Checks everything in a bundle except its manifest. It reads each file once, and a second time
+ * only to find how a view differs.
+ */
 class ContentCheck {
   private readonly names: ReturnType<typeof namesOf>;
   private readonly files: BundleFiles;
@@ -80,7 +83,7 @@ class ContentCheck {
     return format === 'csv' ? new CsvEvents(tenant.id) : new JsonEvents(tenant.id);
   }
 
-  /** Reads what is small and tells of the tree. */
+  /** Reads the small files that describe the tree. */
   private async readProofs(): Promise<Surroundings | undefined> {
     const { inspection, contents, names } = this;
     const { log } = contents.manifest;
@@ -222,7 +225,7 @@ class ContentCheck {
       );
       return;
     }
-    // What it gave on the way is as wrong as the whole.
+    // If the final root is wrong, the roots at smaller sizes cannot be trusted either.
     this.tree = undefined;
     const message = `its leaves, with what ${names.leaves} says of the rest, do not give the root that was signed`;
     inspection.findings.add({ kind: 'tree_root', file: names.lines, message });
@@ -254,6 +257,6 @@ class ContentCheck {
   }
 }
 
-/** Checks everything beside the manifest. */
+/** Checks everything in a bundle except its manifest and the signature of that. */
 export const checkContents = (inspection: Inspection, contents: Contents): Promise<void> =>
   new ContentCheck(inspection, contents).run();

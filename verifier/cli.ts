@@ -23,7 +23,10 @@ Verifies an evidence bundle, a ZIP file or the folder it was unpacked into: its 
 Exit 0: the bundle is sound, and signed by a key that was given. Exit 1: it is not sound. Exit 2: it could not be verified.
 Exit 3: it is consistent, but no key was given. Exit 4: it cannot be compared with what was given, and says what to ask for.`;
 
-/** Nobody knows: what was given cannot be read, or the command is not one. */
+/**
+ * The exit code if the bundle could not be verified: an input cannot be read, or the command line
+ * is wrong.
+ */
 const UNKNOWN = 2;
 
 const OPTIONS = {
@@ -36,7 +39,7 @@ const OPTIONS = {
   help: { type: 'boolean' },
 } as const;
 
-/** @throws CannotVerifyError with the usage */
+/** @throws CannotVerifyError with the usage, if the command line is wrong */
 function parseCommand() {
   let problem = '';
   try {
@@ -88,7 +91,10 @@ async function openAll<Opened>(
   return opened;
 }
 
-/** Where somebody watches, every half second. */
+/**
+ * Returns a function that shows the progress every half second, or undefined if stderr is no
+ * terminal.
+ */
 function showProgress(): ((done: number, of: number) => void) | undefined {
   const { stderr } = process;
   if (!stderr.isTTY) return undefined;

@@ -3,7 +3,7 @@ import { FORMATS } from './formats';
 import { isLitter, readZipFile } from './zipFile';
 import type { Container } from './zipFile';
 
-/** A bundle as it is handed over: a ZIP file, or the folder that it was unpacked into. */
+/** A bundle as it is handed over: a ZIP file, or the folder into which it was unpacked. */
 export type Bundle = BundleSource | BundleFolder;
 
 export const isFolder = (bundle: Bundle): bundle is BundleFolder => 'files' in bundle;
@@ -16,7 +16,10 @@ const NAMES = new Set([
   ),
 ]);
 
-/** Whether a file of a folder may be one of a bundle: whatever else lies there was not signed by anybody. */
+/**
+ * Returns whether a file of a folder can belong to a bundle. Nobody has signed any other file
+ * there.
+ */
 export const isBundleFile = (name: string): boolean => NAMES.has(name);
 
 function openFolder({ files, others }: BundleFolder): Container {
@@ -32,6 +35,6 @@ function openFolder({ files, others }: BundleFolder): Container {
   };
 }
 
-/** Opens a bundle. @throws ZipError where it is a ZIP file that could be read in two ways */
+/** Opens a bundle. @throws ZipError if it is a ZIP file that could be read in two ways */
 export const openContainer = async (bundle: Bundle): Promise<Container> =>
   isFolder(bundle) ? openFolder(bundle) : readZipFile(bundle);

@@ -34,15 +34,17 @@ const NULLABLE = new Set(
   (['subject', 'on_behalf_of', 'session_id', 'ip', 'country', 'user_agent'] as const).map(columnOf),
 );
 
-/** The members of a leaf's entry in their order; of the tenant the manifest tells. */
+/**
+ * The members of a leaf's entry in their order. The value of `tenant_id` comes from the manifest.
+ */
 const MEMBERS: readonly (ColumnName | 'tenant_id')[] = [...COLUMNS, 'tenant_id' as const].sort();
 
 const [QUOTE, COMMA, CR, LF, APOSTROPHE] = [0x22, 0x2c, 0x0d, 0x0a, 0x27];
-/** Bytes that stand for themselves in CSV without quotes and in JSON alike. */
+/** Bytes that need no quotation marks in CSV and no escape in JSON. */
 const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x20 && byte < 0x7f && byte !== QUOTE && byte !== 0x5c ? 1 : 0,
 );
-/** Starts of ASCII that the apostrophe rule is about. */
+/** The ASCII characters that the apostrophe rule is about, if a cell starts with them. */
 const STARTS = Uint8Array.from({ length: 256 }, (_, byte) =>
   "'=+-@".includes(String.fromCharCode(byte)) ? 1 : 0,
 );
@@ -53,14 +55,17 @@ const EMPTY_DETAILS = ascii('{}');
 const PREFIXES = MEMBERS.map((name, index) => ascii(`${index === 0 ? '{' : ','}"${name}":`));
 const ORDER = MEMBERS.map((name) => (name === 'tenant_id' ? -1 : columnOf(name)));
 
-/** Cells and their forms: of a plain one its bytes are its text. */
+/** The forms of a cell. The bytes of a plain cell are its text. */
 const FORM = { NULL: 0, PLAIN: 1, QUOTED: 2 } as const;
 
-/** Details are short and often the same. */
+/** A cache pays off because details are short and repeat often. */
 const REMEMBERED_DETAILS = 2000;
 const LONGEST_REMEMBERED = 500;
 
-/** Reads the events of a CSV file into the hashes of their leaves, most of them byte by byte without making texts of them. */
+/**
+ * Reads the events of a CSV file and computes the hashes of their leaves. It handles most of them
+ * byte by byte, without creating strings.
+ */
 export class CsvEvents implements RowDecoder {
   readonly header = Buffer.from(`${COLUMNS.join(',')}\r\n`);
   private readonly tenant: Uint8Array;
@@ -109,7 +114,7 @@ export class CsvEvents implements RowDecoder {
     return this.problem !== undefined;
   }
 
-  /** Finds the cells of a row. @returns where it ends, -1 where more bytes are needed */
+  /** Finds the cells of a row. @returns the index after the row, or -1 if more bytes are needed */
   private split(bytes: Buffer, from: number): number {
     const { length } = bytes;
     this.cells = 0;
@@ -162,7 +167,7 @@ export class CsvEvents implements RowDecoder {
   }
 
   private read(bytes: Buffer, rowLength: number, row: EventRow): void {
-    // Escaped, a byte takes six.
+    // An escaped byte takes up to six bytes.
     const room = rowLength * 6 + 1024;
     if (room > this.entry.length) this.entry = Buffer.alloc(room);
     this.entry[0] = 0;
@@ -208,7 +213,7 @@ export class CsvEvents implements RowDecoder {
     else if (form === FORM.PLAIN && STARTS[bytes[start] ?? 0] === 0) {
       const { entry } = this;
       let at = this.length;
-      // A number stands without quotes.
+      // leaf_index is a number, which JSON writes without quotation marks.
       if (column !== LEAF) entry[at++] = QUOTE;
       for (let index = start; index < end; index += 1) entry[at++] = bytes[index] ?? 0;
       if (column !== LEAF) entry[at++] = QUOTE;
@@ -221,7 +226,7 @@ export class CsvEvents implements RowDecoder {
     if (text !== undefined) this.length += this.entry.write(JSON.stringify(text), this.length);
   }
 
-  /** The text of a cell, with the apostrophe rule undone. */
+  /** Returns the text of a cell, with the apostrophe rule undone. */
   private textOf(bytes: Buffer, column: number): string | undefined {
     const [start, end] = [this.starts[column] ?? 0, this.ends[column] ?? 0];
     const isQuoted = bytes[start] === QUOTE;
@@ -275,7 +280,7 @@ export class CsvEvents implements RowDecoder {
     return leaf;
   }
 
-  /** Many events are sealed at one time. */
+  /** Caches the last text, because many events are sealed at the same time. */
   private sealedOf(bytes: Buffer): string {
     const [start, end] = [this.starts[SEALED] ?? 0, this.ends[SEALED] ?? 0];
     const { sealedBytes } = this;
@@ -297,13 +302,19 @@ export class CsvEvents implements RowDecoder {
   }
 }
 
-/** Within quotation marks, too, most bytes stand for themselves: a comma is why most cells have them. */
+/**
+ * Returns whether a quoted cell needs no decoding. Most cells are quoted only because they contain
+ * a comma.
+ */
 function isPlain(bytes: Buffer, from: number, end: number): boolean {
   for (let at = from; at < end; at += 1) if (PLAIN[bytes[at] ?? 0] === 0) return false;
   return true;
 }
 
-/** Without quotes a cell may hold any byte that neither separates cells nor ends rows. */
+/**
+ * Finds the end of a cell without quotation marks. It may hold any byte that neither separates
+ * cells nor ends rows.
+ */
 function endOfBare(bytes: Buffer, from: number): number {
   let at = from;
   while (at < bytes.length) {

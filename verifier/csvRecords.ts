@@ -1,10 +1,16 @@
 import { FormError } from './members';
 
-/** No row of a table comes near: what never ends is not gathered until memory does. */
+/**
+ * The largest size of a record in bytes, far above any real one. Without it, a record that never
+ * ends would fill the memory.
+ */
 const LONGEST_RECORD = 16_777_216;
 const [QUOTE, LF] = [0x22, 0x0a];
 
-/** The cells of a record of RFC 4180, without its line break; null for a cell that is empty and has no quotation marks. */
+/**
+ * Splits a record of RFC 4180, given without its line break, into cells. A cell that is empty and
+ * has no quotation marks is null.
+ */
 export function splitRecord(record: string): (string | null)[] {
   const cells: (string | null)[] = [];
   for (let at = 0; at <= record.length; at += 1) {
@@ -26,7 +32,10 @@ export function splitRecord(record: string): (string | null)[] {
   return cells;
 }
 
-/** The records of a CSV file, each without its line break, as texts. @throws FormError where one does not end */
+/**
+ * Reads the records of a CSV file as texts, each without its line break.
+ * @throws FormError if a record does not end
+ */
 export async function* readRecords(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   let rest: Buffer = Buffer.alloc(0);
   let isQuoted = false;
@@ -47,11 +56,14 @@ export async function* readRecords(chunks: AsyncIterable<Buffer>): AsyncGenerato
   if (rest.length > 0) throw new FormError('its last row is cut off');
 }
 
-/** README.txt states the rule: what starts like a formula, and the apostrophe itself, has an apostrophe before it. */
+/**
+ * The apostrophe rule, as README.txt states it: a text that starts like a formula, or with an
+ * apostrophe, gets an apostrophe before it.
+ */
 export const GUARDED = /^['=+\-@\t\n\r＝＋－＠]/;
 
-/** A text as a cell of a table has it. */
+/** Returns a text as a cell of a table holds it. */
 export const guard = (text: string): string => (GUARDED.test(text) ? `'${text}` : text);
 
-/** Takes the apostrophe of a cell away again. */
+/** Removes the apostrophe that {@link guard} added. */
 export const unguard = (cell: string): string => (cell.startsWith("'") ? cell.slice(1) : cell);

@@ -22,24 +22,30 @@ import { readWhole } from './wholeFile';
 import { ZipDamage } from './zipFile';
 import type { PackedFile } from './zipFile';
 
-/** A head that was handed out earlier, and where it was found. */
+/** A head that was handed out earlier, and the file and line that hold it. */
 interface GivenHead {
   readonly where: string;
   readonly size: number;
   readonly root: Buffer;
 }
 
-/** What one file gave: the heads of this log, and what else was in it. */
+/** The content of one given file: the heads of this log, and what else was in it. */
 export interface GivenFile {
   readonly name: string;
   readonly heads: readonly GivenHead[];
-  /** The logs that other heads are of. */
+  /** The origins of other logs whose heads the file holds. */
   readonly others: readonly string[];
-  /** Heads of this log that no believed key has signed: how many, and what is wrong with the first. */
+  /**
+   * Heads of this log that no believed key has signed: their number, and the problem with the first
+   * one.
+   */
   readonly doubtful: { count: number; first: string };
-  /** How many were cut off by a crash or a full disk. */
+  /** The number of checkpoints that a crash or a full disk cut off. */
   readonly cutOff: number;
-  /** Of a bundle of this log: where it lies, or why that cannot be told; undefined of a file of checkpoints. */
+  /**
+   * For a bundle of this log: its stretch, or the reason why that cannot be determined. It is
+   * undefined for a file of checkpoints.
+   */
   readonly stretch: OtherStretch | string | undefined;
 }
 
@@ -52,7 +58,10 @@ async function* readTexts(source: BundleSource): AsyncGenerator<string> {
   }
 }
 
-/** The checkpoint of an earlier bundle: it is signed, and so needs nothing else of that bundle. */
+/**
+ * Reads the checkpoint of an earlier bundle. The checkpoint is signed, so nothing else of that
+ * bundle is needed.
+ */
 async function readFromBundle(files: readonly PackedFile[]): Promise<Checkpoint> {
   const file = files.find(({ entry }) => entry.name === 'checkpoint.txt');
   const bytes = file && (await readWhole(file, MOST_CHECKPOINT_BYTES));
@@ -61,7 +70,7 @@ async function readFromBundle(files: readonly PackedFile[]): Promise<Checkpoint>
   return checkpoint;
 }
 
-/** @returns the files of a bundle, or undefined of a file of checkpoints */
+/** @returns the files of a bundle, or undefined for a file of checkpoints */
 async function openIfBundle(source: Bundle): Promise<readonly PackedFile[] | undefined> {
   const isBundle =
     isFolder(source) ||
@@ -83,7 +92,7 @@ async function* readHeads(
 
 /**
  * Reads what was handed out earlier: checkpoints as text, or an earlier bundle.
- * @throws CannotVerifyError where it is neither
+ * @throws CannotVerifyError if it is neither
  */
 export async function readEarlier(
   source: Bundle,
@@ -134,7 +143,7 @@ export interface Comparable {
   readonly report: Report;
 }
 
-/** @returns what the root at a size is by this bundle; undefined where it does not say */
+/** @returns the root that this bundle proves for a size, or undefined if it proves none */
 function rootBy({ log, growth, rootAt }: Comparable, size: number): Buffer | undefined {
   if (size > log.size) return undefined;
   if (size === 0) return EMPTY_ROOT;
@@ -158,7 +167,10 @@ function askWhoseHeads({ name, others, doubtful }: GivenFile, origin: string): O
   return { kind: 'earlier_other_log', message, ask: `a checkpoint of ${origin}` };
 }
 
-/** What would relate one of these heads to the bundle: of those that it should begin with the newest, else the oldest. */
+/**
+ * Asks for a proof that would relate one of these heads to the bundle. It picks the newest head
+ * that is not newer than the bundle, or else the oldest one.
+ */
 function askForProof(passed: readonly GivenHead[], { log, proofs }: Comparable): OpenQuestion {
   const bySize = [...passed].sort((one, other) => one.size - other.size);
   const head = bySize.filter(({ size }) => size <= log.size).at(-1) ?? bySize[0];
@@ -176,13 +188,16 @@ function askForProof(passed: readonly GivenHead[], { log, proofs }: Comparable):
 
 export interface Comparison {
   readonly same: number;
-  /** How many heads could not be compared, while another one of the same file could; and how many of those are newer than the bundle. */
+  /**
+   * The number of heads that could not be compared although another head of the same file could;
+   * `newer` counts those of them that are newer than the bundle.
+   */
   readonly passed: number;
   readonly newer: number;
   readonly question: OpenQuestion | undefined;
 }
 
-/** Compares one file of heads with the bundle: one head that can be compared is enough. */
+/** Compares one file of heads with the bundle. It is enough if one head can be compared. */
 export function compareHeads(given: GivenFile, comparable: Comparable): Comparison {
   const { log, proofs, report } = comparable;
   const passed: GivenHead[] = [];

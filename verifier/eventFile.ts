@@ -4,13 +4,16 @@ import { FileMeter } from './fileMeter';
 import type { FileFacts } from './fileMeter';
 import { ZipDamage } from './zipFile';
 
-/** No event comes near: what never ends is not gathered until memory does. */
+/**
+ * The largest size of a row in bytes, far above any real event. Without it, a row that never ends
+ * would fill the memory.
+ */
 const LONGEST_ROW = 16_777_216;
 
-/** Told of each row with its bytes, its line break included. */
+/** Called for each row with its bytes, including the line break. */
 export type WatchRow = (row: EventRow, bytes: Buffer) => void;
 
-/** A file of events, read row by row. */
+/** A file of events that is read row by row. */
 export class EventFile {
   private readonly meter: FileMeter;
   private bytes: Buffer = Buffer.alloc(0);
@@ -18,7 +21,7 @@ export class EventFile {
   private rows = 0;
   private begun = false;
   private ended = false;
-  /** Why no more rows can be read, where that is not because there are none. */
+  /** Why no more rows can be read, if the reason is not the end of the file. */
   failure: string | undefined;
   damage: ZipDamage | undefined;
 
@@ -36,8 +39,8 @@ export class EventFile {
   }
 
   /**
-   * Reads the next row of what is in memory.
-   * @returns false where there is none: then fill() brings more, unless the file is at its end
+   * Reads the next row from the bytes in memory.
+   * @returns false if there is none; fill() then reads more, unless the file is at its end
    */
   next(row: EventRow): boolean {
     if (!this.begun && !this.begin()) return false;
@@ -51,7 +54,7 @@ export class EventFile {
     return true;
   }
 
-  /** Takes the next piece of the file in; where it is damaged, the file ends there. */
+  /** Reads the next piece of the file. A damaged file ends at the damage. */
   async fill(): Promise<void> {
     const rest = this.bytes.subarray(this.at);
     if (rest.length > LONGEST_ROW) this.fail('a row does not end');
@@ -71,7 +74,10 @@ export class EventFile {
     this.at = 0;
   }
 
-  /** Reads to the end what nobody reads the rows of. @returns what the file is; undefined where it is damaged */
+  /**
+   * Reads the remaining rows.
+   * @returns the measured facts of the file, or undefined if it is damaged
+   */
   async finish(): Promise<FileFacts | undefined> {
     const row = emptyRow();
     for (;;) {

@@ -1,17 +1,17 @@
 import type { LeafEvent } from './leafEvent';
 
-/** An event of a bundle, as its row was read. Readers use one for many rows. */
+/** An event of a bundle, as read from its row. A reader reuses one object for many rows. */
 export interface EventRow {
-  /** From 1 on. */
+  /** Counts from 1. */
   number: number;
   leaf: number;
   id: string;
   occurredAt: string;
   sealedAt: string;
   action: string;
-  /** The leaf hash of what the row says. */
+  /** The leaf hash of the event in the row. */
   hash: Buffer;
-  /** What is wrong with how it is written; all else is worth nothing then. */
+  /** The fault in the form of the row, if there is one. The other members cannot be used then. */
   problem: string | undefined;
 }
 
@@ -22,17 +22,16 @@ export const emptyRow = (): EventRow => ({
 
 /** Reads the rows of one format. */
 export interface RowDecoder {
-  /** The first record, if the format has one. */
+  /** The first record of the file, or empty if the format has none. */
   readonly header: Buffer;
-  /**
-   * Reads one row into `row`.
-   * @returns where it ends; -1 where more bytes are needed
-   */
+  /** Reads one row into `row`. @returns the index after the row, or -1 if more bytes are needed */
   decode(bytes: Buffer, at: number, row: EventRow): number;
-  /** The event of a row that was decoded without a problem, from its bytes. */
+  /** Returns the event of a row that was decoded without a problem, read from its bytes. */
   event(bytes: Buffer): LeafEvent;
 }
 
-/** `2026-01-31T23:59:59.120Z` and nothing else: such texts compare as the times do. */
+/**
+ * Matches only texts like `2026-01-31T23:59:59.120Z`. Such texts sort in the order of their times.
+ */
 const INSTANT = /^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9]{3}Z$/;
 export const isInstant = (text: string): boolean => INSTANT.test(text);

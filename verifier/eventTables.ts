@@ -3,21 +3,30 @@ import type { Json } from '../server/audit/canonicalJson';
 import { guard } from './csvRecords';
 import type { LeafEvent } from './leafEvent';
 
-/** What a cell has to be: this text, nothing, JSON that says this, or what an event cannot tell. */
+/**
+ * The expected content of a cell: a text, nothing (null), JSON with this value, or undefined if the
+ * event does not determine it.
+ */
 export type Expected = string | null | { readonly json: Json } | undefined;
 
 /** A table of a bundle whose rows are events of audit-log. */
 export interface EventTable {
   readonly name: string;
-  /** The events that have a row each. */
+  /** The actions whose events have one row each. */
   readonly actions: ReadonlySet<string>;
-  /** Of those: only what succeeded. */
+  /** Whether only successful events have a row. */
   readonly isOfSuccess: boolean;
-  /** If it has other rows too, without a leaf, for changes that were found in the database and not in the log: what each says by column. */
+  /**
+   * Set if the table also has rows without a leaf, for changes that were found in the database and
+   * not in the log. It gives the fixed text of their cells by column.
+   */
   readonly unrecorded: Readonly<Record<string, string | null>> | undefined;
-  /** What the event tells of the cells of its row; other columns come from elsewhere. */
+  /**
+   * The expected cells of a row, computed from its event. The values of other columns come from
+   * elsewhere.
+   */
   readonly columns: Readonly<Record<string, (event: LeafEvent) => Expected>>;
-  /** The same of columns that not every release has written. */
+  /** The same for columns that older releases did not write. */
   readonly newerColumns: EventTable['columns'];
 }
 
@@ -28,7 +37,7 @@ function detailOf({ details }: LeafEvent, name: string): Json | undefined {
   return isObject ? (details as Record<string, Json>)[name] : undefined;
 }
 
-/** As Postgres has it with ->>: a text as it is, anything else as JSON. */
+/** Does what ->> does in Postgres: returns a text as it is, and any other value as JSON. */
 const detail =
   (name: string) =>
   (event: LeafEvent): Expected => {
@@ -37,7 +46,7 @@ const detail =
     return typeof value === 'string' ? guard(value) : { json: value };
   };
 
-/** As Postgres has it with ->. */
+/** Does what -> does in Postgres. */
 const jsonDetail =
   (name: string) =>
   (event: LeafEvent): Expected => {
@@ -45,7 +54,10 @@ const jsonDetail =
     return value === undefined ? null : { json: value };
   };
 
-/** @returns undefined for what is no list of texts: what a table makes of that is not worth holding it to */
+/**
+ * @returns undefined if the value is no list of texts; the verifier then does not check what the
+ *   table shows of it
+ */
 function textsOf(value: Json | undefined): string[] | undefined {
   if (value === undefined) return [];
   return Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : undefined;
@@ -99,7 +111,7 @@ const table = (
   isOfSuccess: unrecorded !== undefined,
 });
 
-/** The tables of events in every format so far. */
+/** The tables of events. They are the same in every format so far. */
 export const EVENT_TABLES: readonly EventTable[] = [
   table(
     'joiners-leavers',
@@ -136,7 +148,7 @@ export const EVENT_TABLES: readonly EventTable[] = [
   }),
   table('data-exports', ['DATA_EXPORT_REQUESTED', 'DATA_EXPORT_COMPLETED', 'DATA_EXPORT_FAILED'], {
     ...{ ...COMMON, ...ACTION, ...DEVICE },
-    // After "export:".
+    // The part after "export:".
     export_id: ({ subject }) => textOrNull(subject && [...subject].slice(7).join('')),
     kind: detail('kind'),
     range_from: detail('from'),
@@ -147,6 +159,6 @@ export const EVENT_TABLES: readonly EventTable[] = [
   }),
 ];
 
-/** Whether two JSON values are the same, whatever the order of their members. */
+/** Returns whether two JSON values are equal, regardless of the order of their members. */
 export const isSameJson = (one: Json, other: Json): boolean =>
   canonicalJson(one) === canonicalJson(other);

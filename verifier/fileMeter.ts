@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 
-/** What was found of a file when it was read. */
+/** The measured facts of a file that was read. */
 export interface FileFacts {
   readonly bytes: number;
   readonly sha256: string;
-  /** Records, a CSV header not counted; null where they could not be told apart. */
+  /** The number of records without the CSV header; null if the records could not be separated. */
   readonly rows: number | null;
 }
 
 const [QUOTE, LF] = [0x22, 0x0a];
 
-/** Counts the line breaks that end records: of those within quotation marks none does. */
+/** Counts the line breaks that end records. A line break within quotation marks ends none. */
 class RecordCounter {
   records = 0;
   private quoted = false;
@@ -34,7 +34,7 @@ class RecordCounter {
   }
 }
 
-/** Measures a file while it passes. */
+/** Measures a file while its bytes pass through. */
 export class FileMeter {
   private readonly hash = createHash('sha256');
   private readonly counter: RecordCounter;
@@ -44,14 +44,14 @@ export class FileMeter {
     this.counter = new RecordCounter(name.endsWith('.csv'));
   }
 
-  /** @param rows where whoever reads the file counts them */
+  /** @param rows given if the reader of the file counts the rows itself */
   add(chunk: Buffer, rows?: number): void {
     this.hash.update(chunk);
     this.bytes += chunk.length;
     if (rows === undefined) this.counter.add(chunk);
   }
 
-  /** To be called once, at the end. @param rows as in {@link add} */
+  /** Returns the facts. Call it once, at the end. @param rows as in {@link add} */
   facts(rows?: number | null): FileFacts {
     const counted = this.counter.records - (this.name.endsWith('.csv') ? 1 : 0);
     const sha256 = this.hash.digest('hex');

@@ -2,10 +2,12 @@ import type { Report } from './findings';
 import type { Manifest } from './manifest';
 import type { PackedFile } from './zipFile';
 
-/** Of these the manifest does not tell: they tell of it. */
+/** The manifest does not list itself and its signature. */
 const UNLISTED = ['manifest.json', 'manifest.sig'];
 
-/** What the checks are about: without one of these, a bundle proves nothing. */
+/**
+ * The names of the files that the checks need. Without any one of them, a bundle proves nothing.
+ */
 export const namesOf = ({ format }: Pick<Manifest, 'format'>) => ({
   population: `audit-log.${format}`,
   edges: `audit-log-edges.${format}`,
@@ -15,7 +17,7 @@ export const namesOf = ({ format }: Pick<Manifest, 'format'>) => ({
   consistency: 'consistency.json',
 });
 
-/** Checks that the files are those which the manifest names: none missing, none more. */
+/** Checks that the files are exactly those that the manifest names: none missing, none extra. */
 export function checkFileNames(
   files: readonly PackedFile[],
   manifest: Manifest,
@@ -42,7 +44,7 @@ export function checkFileNames(
   }
 }
 
-/** Whether the files stand in the order of the manifest, as Gatehouse packs them. */
+/** Returns whether the files are in the order of the manifest, as Gatehouse packs them. */
 export function isInOrder(files: readonly PackedFile[], manifest: Manifest): boolean {
   const there = files.map(({ entry }) => entry.name);
   const order = [...manifest.files.map(({ name }) => name), ...UNLISTED].filter((name) =>

@@ -1,6 +1,6 @@
 import { FindingList } from '../server/audit/verify/findingList';
 
-/** What is checked, in the order in which it is told. */
+/** The checks, in the order in which the report shows them. */
 export const CHECKS = [
   'zip',
   'manifest',
@@ -18,7 +18,7 @@ export const CHECKS = [
 ] as const;
 export type CheckName = (typeof CHECKS)[number];
 
-/** Everything that can be wrong with a bundle: under which check it is told, and what it means. */
+/** Every kind of finding: the check that it belongs to, and what it means. */
 export const FINDING_KINDS = {
   zip_unreadable: { check: 'zip', means: 'The file is no ZIP file, is empty, or is cut off.' },
   zip_shape: {
@@ -135,18 +135,21 @@ export type FindingKind = keyof typeof FINDING_KINDS;
 
 export interface Finding {
   readonly kind: FindingKind;
-  /** The file of the bundle, its row (the first after the header is 1), the leaf and the event, where it is about one. */
+  /**
+   * The file of the bundle, its row (the first after the header is 1), the leaf and the event, if
+   * the finding is about one.
+   */
   readonly file?: string | undefined;
   readonly row?: number | undefined;
   readonly leaf?: number | undefined;
   readonly event?: string | undefined;
-  /** What is wrong, in one sentence. */
+  /** One sentence that says what is wrong. */
   readonly message: string;
 }
 
 export type Report = (finding: Finding) => void;
 export type BundleFindings = FindingList<Finding, CheckName>;
 
-/** @param limit how many are to be shown */
+/** @param limit how many findings are kept to be shown */
 export const listFindings = (limit: number): BundleFindings =>
   new FindingList(limit, (kind) => FINDING_KINDS[kind].check);

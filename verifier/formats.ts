@@ -1,13 +1,23 @@
-/** What is fixed for all bundles of one format: nothing that an exporter writes into a manifest can lessen it. */
+/**
+ * The rules for all bundles of one format. They are fixed here so that nothing an exporter writes
+ * into a manifest can weaken them.
+ */
 export interface BundleFormat {
   readonly number: number;
-  /** Every file but the manifest and its signature, in their order; `{log}` stands for the extension of the logs. */
+  /**
+   * Every file except the manifest and its signature, in order. `{log}` stands for the extension of
+   * the logs.
+   */
   readonly files: readonly string[];
-  /** By the name of a view of audit-log, without its extension: the actions that it shows, in each way that releases of this format had them. */
+  /**
+   * The actions that a view of audit-log shows, by the name of the view without its extension.
+   * There is one list for each set that releases of this format wrote.
+   */
   readonly views: Readonly<Record<string, readonly (readonly string[])[]>>;
   /**
-   * Whether the stretch has to take in the whole of the first batch that was sealed five minutes past the range, and begin five
-   * minutes before it. Without that, events which came late can be left out.
+   * Whether the stretch must reach from five minutes before the range to the end of the first batch
+   * that was sealed five minutes after it. Without that, events that were sealed late can be left
+   * out.
    */
   readonly endsBehindBatch: boolean;
 }
@@ -50,8 +60,9 @@ const SECURITY_EVENTS = [
 ];
 
 /**
- * Every format there was. One that was released never changes: a test holds each to its hash, and another holds the server to the
- * newest. A bundle that does not say its format is of the first.
+ * Every format so far. A released format never changes: one test compares each format with its
+ * hash, and another compares the server with the newest. A bundle that does not state its format
+ * has the first one.
  */
 export const FORMATS: readonly BundleFormat[] = [
   {
@@ -68,5 +79,5 @@ export const FORMATS: readonly BundleFormat[] = [
   },
 ];
 
-/** The newest that this verifier knows. */
+/** The newest format that this verifier supports. */
 export const NEWEST_FORMAT = FORMATS.length;

@@ -7,7 +7,7 @@ import type { GrowthProof } from './growthProofs';
 import { plural, say } from './inspection';
 import type { Inspection } from './inspection';
 
-/** Reads every file of heads that was given. @throws CannotVerifyError */
+/** Reads every given file of heads. @throws CannotVerifyError if one cannot be understood */
 export async function readGiven(
   { options }: Inspection,
   origin: string,
@@ -20,7 +20,7 @@ export async function readGiven(
   return files;
 }
 
-/** Reads every proof of consistency that was given. @throws CannotVerifyError */
+/** Reads every given proof of consistency. @throws CannotVerifyError if one cannot be understood */
 export async function readGrowthProofs({ options }: Inspection): Promise<GrowthProof[]> {
   const proofs: GrowthProof[] = [];
   for (const source of options.proofs ?? []) proofs.push(await readGrowthProof(source));
@@ -28,8 +28,8 @@ export async function readGrowthProofs({ options }: Inspection): Promise<GrowthP
 }
 
 /**
- * Compares all that was given with the bundle.
- * @param met how many bundles that were given leave no leaf out between them and this one
+ * Compares all given heads with the bundle.
+ * @param met the number of given bundles that leave no leaf out between them and this one
  */
 export function compareGiven(
   inspection: Inspection,

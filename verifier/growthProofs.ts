@@ -4,7 +4,10 @@ import type { BundleSource } from './bundleSource';
 import { CannotVerifyError } from './cannotVerify';
 import { decodeText, FormError, Members } from './members';
 
-/** That a log of one size begins with what it was at another: the answer of GET /api/compliance/consistency. */
+/**
+ * A proof that a log of one size begins with the log of another size: the answer of GET
+ * /api/compliance/consistency.
+ */
 export interface GrowthProof {
   readonly name: string;
   readonly from: TreeHead;
@@ -17,7 +20,7 @@ const MOST_PROOF_BYTES = 1_048_576;
 function parseProof(name: string, text: string): GrowthProof {
   let value: unknown;
   try {
-    // Windows puts a byte order mark before what is saved as UTF-8.
+    // Windows programs write a byte order mark at the start of a UTF-8 file.
     value = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
     throw new FormError('it is no JSON');
@@ -31,8 +34,9 @@ function parseProof(name: string, text: string): GrowthProof {
 }
 
 /**
- * Reads a proof of consistency. It needs no signature: it is worth nothing unless it leads from one known root to another.
- * @throws CannotVerifyError if it is none
+ * Reads a proof of consistency. It needs no signature: it is only used if it leads from one known
+ * root to another.
+ * @throws CannotVerifyError if it is no such proof
  */
 export async function readGrowthProof(source: BundleSource): Promise<GrowthProof> {
   const { name, size } = source;
@@ -50,12 +54,12 @@ export async function readGrowthProof(source: BundleSource): Promise<GrowthProof
   }
 }
 
-/** What a proof says of a head that was signed; `undefined` is nothing. */
+/** The result of a proof for a signed head; `undefined` means that it shows nothing. */
 type Relation = 'same' | 'other' | undefined;
 
 /**
  * Relates a signed head to a bundle by one proof.
- * @param rootBy the root that the bundle gives for a size
+ * @param rootBy returns the root that the bundle gives for a size
  */
 function relateBy(
   head: TreeHead,
@@ -70,11 +74,12 @@ function relateBy(
   const root = rootBy(from.size);
   if (!root) return undefined;
   if (isConsistent({ size: from.size, root }, head, hashes)) return 'same';
-  // A signed root fixes all that lies under it: if this proof leads to it from another root than the bundle's, the bundle is of another history.
+  // A signed root fixes everything below it. If the proof leads to this root from a root other than
+  // the bundle's, the bundle has a different history.
   return isConsistent(from, head, hashes) ? 'other' : undefined;
 }
 
-/** Relates a signed head to a bundle by the first proof that does. */
+/** Relates a signed head to a bundle by the first proof that applies. */
 export function relate(
   head: TreeHead,
   proofs: readonly GrowthProof[],

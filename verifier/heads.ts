@@ -17,7 +17,7 @@ export interface ProvenHead {
 const isSame = (one: LogStretch, other: Checkpoint | LogStretch): boolean =>
   one.origin === other.origin && one.size === other.size && one.root.equals(other.root);
 
-/** Checks checkpoint.txt: the head that the whole bundle is held against. */
+/** Checks checkpoint.txt: the head that everything in the bundle is compared with. */
 export function checkCheckpoint(
   bytes: Buffer,
   log: LogStretch,
@@ -52,7 +52,9 @@ function readHead(head: Members, origin: string): ProvenHead {
   return { exportId, checkpoint, hashes: head.hashes('hashes') };
 }
 
-/** @throws FormError where consistency.json is not in its form, or about another head than the bundle's */
+/**
+ * @throws FormError if consistency.json is malformed, or is about another head than the bundle's
+ */
 export function readGrowth(bytes: Buffer, log: LogStretch): ProvenHead[] {
   const growth = parseCanonical(bytes);
   const isAbout =
@@ -63,14 +65,18 @@ export function readGrowth(bytes: Buffer, log: LogStretch): ProvenHead[] {
   return growth.objects('from').map((head) => readHead(head, log.origin));
 }
 
-/** Whether a log begins with an earlier head; a proof for more events than there are proves nothing. */
+/**
+ * Returns whether a log begins with an earlier head. A proof for more events than the log has
+ * proves nothing.
+ */
 export const isProven = ({ checkpoint, hashes }: ProvenHead, log: LogStretch): boolean =>
   isConsistent(checkpoint, log, hashes);
 
 /**
- * Checks the growth since each earlier bundle.
- * @param rootAt what the leaves of this bundle give
- * @returns how many heads are signed by keys that nobody vouches for: keys change, so that proves nothing against the bundle
+ * Checks that the log grew from the head of each earlier bundle.
+ * @param rootAt returns the root that the leaves of this bundle give for a size
+ * @returns how many heads are signed by keys that are not believed; keys change, so this proves
+ *   nothing against the bundle
  */
 export function checkGrowth(
   heads: readonly ProvenHead[],

@@ -6,20 +6,20 @@ import type { Manifest } from './manifest';
 import type { OpenQuestion } from './openQuestions';
 
 export interface BundleOptions {
-  /** Whose signatures are believed; undefined where the bundle's own key has to do. */
+  /** The keys whose signatures are believed; if undefined, the bundle's own key is used. */
   readonly keys?: GivenKeys | undefined;
-  /** What was handed out earlier: files of checkpoints, or earlier bundles. */
+  /** Evidence from earlier: files of checkpoints, or earlier bundles. */
   readonly earlier?: readonly Bundle[] | undefined;
-  /** Proofs of consistency, for heads that the bundle says nothing of. */
+  /** Proofs of consistency, for heads that the bundle itself has no proof for. */
   readonly proofs?: readonly BundleSource[] | undefined;
-  /** The oldest format of bundles that is accepted; every one unless it is given. */
+  /** The oldest format of bundles that is accepted. By default, every format is. */
   readonly leastFormat?: number | undefined;
-  /** How many findings are kept to be shown; all are counted. */
+  /** How many findings are kept to be shown. All are counted. */
   readonly limit: number;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
 
-/** What a check has to say where it found nothing; `--` is what was not checked. */
+/** The result of a check without findings; `--` means that it was not checked. */
 export interface Saying {
   readonly mark: 'ok' | '--';
   readonly says: string;
@@ -28,22 +28,22 @@ export interface Saying {
 export interface Verification {
   readonly findings: BundleFindings;
   readonly sayings: ReadonlyMap<CheckName, Saying>;
-  /** What is worth knowing, and wrong with nothing. */
+  /** Facts that the reader should see, and that are not errors. */
   readonly notices: readonly string[];
-  /** What could not be compared, and what would make it comparable. */
+  /** Comparisons that could not be made, and what the reader can ask for to make them possible. */
   readonly questions: readonly OpenQuestion[];
-  /** Whether a key was given to believe; else the bundle's own had to do. */
+  /** Whether a key was given. If not, the bundle's own key was used. */
   readonly isKeyGiven: boolean;
-  /** Whether another program has packed or unpacked what Gatehouse had packed. */
+  /** Whether another program has packed or unpacked the files again. */
   readonly isRepacked: boolean;
-  /** Undefined where there was none to go by. */
+  /** Undefined if there was none that could be used. */
   readonly manifest: Manifest | undefined;
 }
 
-/** What is being put together while a bundle is looked at. */
+/** The state of one verification while it runs. */
 export interface Inspection {
   readonly source: Bundle;
-  /** Whether another program has packed or unpacked what Gatehouse had packed. */
+  /** Whether another program has packed or unpacked the files again. */
   isRepacked: boolean;
   readonly options: BundleOptions;
   readonly findings: BundleFindings;
@@ -55,7 +55,7 @@ export interface Inspection {
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${count} ${count === 1 ? one : many}`;
 
-/** Notes what a check has to say where it finds nothing. */
+/** Records the result of a check for the case that it has no findings. */
 export function say(
   { sayings }: Inspection,
   check: CheckName,

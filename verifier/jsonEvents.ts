@@ -10,7 +10,10 @@ import type { LeafEvent } from './leafEvent';
 import { decodeText, FormError, Members } from './members';
 
 const LF = 0x0a;
-/** Within a JSON text a quotation mark is escaped, so this stands nowhere but between two members. */
+/**
+ * Inside a JSON string the quotation marks would be escaped, so this text can only occur between
+ * two members.
+ */
 const NO_DETAILS = ',"details":null,"id":';
 const BEFORE_DETAILS = ',"details":'.length;
 
@@ -37,7 +40,10 @@ function readEvent(line: string): SealedEvent {
   };
 }
 
-/** The event of a line, as its leaf has it. @throws FormError where the line is written in another way */
+/**
+ * Returns the entry of a line's event as its leaf has it.
+ * @throws FormError if the line is written in another form
+ */
 function toEntry(event: SealedEvent, line: string): string {
   const bare = toLeafEntry(event);
   const at = bare.indexOf(NO_DETAILS) + BEFORE_DETAILS;
@@ -51,7 +57,7 @@ function toEntry(event: SealedEvent, line: string): string {
   return `${head}${details}${tail}`;
 }
 
-/** Reads the events of a file of JSON lines into the hashes of their leaves. */
+/** Reads the events of a file of JSON lines and computes the hashes of their leaves. */
 export class JsonEvents implements RowDecoder {
   readonly header = Buffer.alloc(0);
 

@@ -1,10 +1,10 @@
 import { canonicalJson } from '../server/audit/canonicalJson';
 import type { Json } from '../server/audit/canonicalJson';
 
-/** What JSON texts are made of. */
+/** Matches the tokens of a JSON text. */
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null|[{}[\],:]/g;
 
-/** The digits of a number without zeros at either end, and where its point is. */
+/** Returns a number in a normal form: its digits without zeros at either end, and its exponent. */
 function digitsOf(text: string): string {
   const [, sign = '', whole = '', , part = '', exponent = '0'] =
     /^(-?)([0-9]+)(\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(text) ?? [];
@@ -18,8 +18,9 @@ const plain = (token: string): string => (/^-?[0-9]/.test(token) ? digitsOf(toke
 const tokensOf = (text: string): string => (text.match(TOKENS) ?? []).map(plain).sort().join('\n');
 
 /**
- * Reads JSON that says one thing only: no member twice, no number that is rounded, no escape that is not needed.
- * @returns its form by RFC 8785; undefined for anything else
+ * Reads JSON that has only one meaning: no member twice, no number that would be rounded, no
+ * unnecessary escape.
+ * @returns its canonical form by RFC 8785, or undefined for anything else
  */
 export function toCanonical(text: string): string | undefined {
   let canonical: string;

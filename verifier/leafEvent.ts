@@ -1,6 +1,9 @@
 import type { Json } from '../server/audit/canonicalJson';
 
-/** What tables of events show of an event: more than a row of the log needs to be held against its leaf. */
+/**
+ * The members of an event that tables of events show. Comparing a row of the log with its leaf
+ * needs fewer.
+ */
 export interface LeafEvent {
   readonly leaf: number;
   readonly id: string;
@@ -15,7 +18,7 @@ export interface LeafEvent {
   readonly details: Json;
 }
 
-/** Reads an event from the members of its row, whatever format they were written in. */
+/** Builds an event from the members of its row, in whichever format they were written. */
 export function toLeafEvent(
   member: (name: string) => string | null,
   leaf: number,

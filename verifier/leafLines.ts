@@ -3,18 +3,18 @@ import { FileMeter } from './fileMeter';
 import type { FileFacts } from './fileMeter';
 import { ZipDamage } from './zipFile';
 
-/** A hash in base64 and a line break. */
+/** The length of a line: a hash in base64 and a line break. */
 export const LINE_BYTES = 45;
 const LF = 0x0a;
 const PADDING = 0x3d;
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-/** What a character of base64 stands for; 64 and more for what is none. */
+/** The value of each base64 character; 64 for any other byte. */
 const VALUES = Uint8Array.from({ length: 256 }, (_, byte) => {
   const value = DIGITS.indexOf(String.fromCharCode(byte));
   return value < 0 ? 64 : value;
 });
 
-/** @returns the hash of a line; undefined where it is not one, written in the one way there is */
+/** @returns the hash of a line, or undefined if the line is no hash in its only valid form */
 function decodeLine(bytes: Buffer, at: number): Buffer | undefined {
   const hash = Buffer.allocUnsafe(HASH_BYTES + 1);
   let all = 0;
@@ -38,7 +38,7 @@ function decodeLine(bytes: Buffer, at: number): Buffer | undefined {
 
 const valueAt = (bytes: Buffer, at: number): number => VALUES[bytes[at] ?? 0] ?? 64;
 
-/** leaves.txt, line by line. */
+/** Reads leaves.txt line by line. */
 export class LeafLines {
   private readonly meter = new FileMeter('leaves.txt');
   private bytes: Buffer = Buffer.alloc(0);
@@ -48,12 +48,12 @@ export class LeafLines {
 
   constructor(private readonly chunks: AsyncIterator<Buffer>) {}
 
-  /** Whether a line can be read without waiting. */
+  /** Whether next() can be called without calling fill() first. */
   get isReady(): boolean {
     return this.ended || this.bytes.length - this.at >= LINE_BYTES;
   }
 
-  /** @returns undefined where the next line is none, or there is none */
+  /** @returns the next hash, or undefined if the next line is no hash or there is none */
   next(): Buffer | undefined {
     if (this.bytes.length - this.at < LINE_BYTES) return undefined;
     const hash = decodeLine(this.bytes, this.at);
@@ -61,7 +61,7 @@ export class LeafLines {
     return hash;
   }
 
-  /** Takes the next piece in; where the file is damaged, it ends there. */
+  /** Reads the next piece of the file. A damaged file ends at the damage. */
   async fill(): Promise<void> {
     const step = await this.chunks.next().catch((error: unknown) => {
       if (!(error instanceof ZipDamage)) throw error;
@@ -78,7 +78,7 @@ export class LeafLines {
     this.at = 0;
   }
 
-  /** Reads what is left. @returns what the file is; undefined where it is damaged */
+  /** Reads the rest of the file. @returns its measured facts, or undefined if it is damaged */
   async finish(): Promise<FileFacts | undefined> {
     while (!this.ended) {
       this.at = this.bytes.length;

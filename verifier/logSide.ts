@@ -3,22 +3,25 @@ import { emptyRow } from './eventRow';
 import type { EventRow } from './eventRow';
 import type { Report } from './findings';
 
-/** What a walk does with a row that is not in its place. */
+/** Receives the rows that are not in their place. */
 export interface StrayRows {
-  /** A row of a leaf that was passed. */
+  /** Called for a row whose leaf was already passed. */
   late(file: string, row: EventRow): void;
-  /** A row of a leaf that is yet to come, before rows of leaves that come sooner. */
+  /** Called for a row that stands too early: rows of lower leaves follow it. */
   early(file: string, row: EventRow): void;
 }
 
-/** One of the two files that a stretch is made of: gives its rows by ascending leaves, and puts aside what does not ascend. */
+/**
+ * One of the two files that a stretch consists of. It returns the rows by ascending leaf, and sorts
+ * out those that break the order.
+ */
 export class LogSide {
   private now = emptyRow();
   private following = emptyRow();
   private hasNow = false;
   private hasFollowing = false;
   private last = -1;
-  /** The leaves of the first row and the last. */
+  /** The leaves of the first row and of the last row. */
   span: { first: number; last: number } | undefined;
 
   constructor(
@@ -29,7 +32,7 @@ export class LogSide {
     private readonly report: Report,
   ) {}
 
-  /** The row that is due; undefined at the end. Good until the next call of {@link take}. */
+  /** The current row, or undefined at the end. It is valid until the next call of {@link take}. */
   get row(): EventRow | undefined {
     return this.hasNow ? this.now : undefined;
   }
@@ -39,7 +42,7 @@ export class LogSide {
     this.hasNow = false;
   }
 
-  /** Makes the next row the one that is due. @returns false where that takes more of the file */
+  /** Makes the next row the current one. @returns false if more of the file must be read first */
   settle(): boolean {
     for (;;) {
       if (!this.hasNow && this.hasFollowing) {

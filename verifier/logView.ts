@@ -5,14 +5,17 @@ import type { ListedFile } from './manifest';
 
 const BLOCK_BYTES = 65_536;
 
-/** What a view of audit-log has to be, byte by byte: the header and the rows of its actions. */
+/**
+ * The expected content of a view of audit-log, byte by byte: the header and the rows of its
+ * actions.
+ */
 export class LogView {
   private readonly hash = createHash('sha256');
   private readonly block = Buffer.alloc(BLOCK_BYTES);
   private used = 0;
   private bytes = 0;
   private rows = 0;
-  /** The leaves of its first row and its last. */
+  /** The leaves of its first row and of its last row. */
   span: { first: number; last: number } | undefined;
 
   constructor(
@@ -27,7 +30,7 @@ export class LogView {
     return row.problem === undefined && this.actions.has(row.action);
   }
 
-  /** To be called for each row of audit-log. */
+  /** Call it for each row of audit-log. */
   watch(row: EventRow, bytes: Buffer): void {
     if (!this.shows(row)) return;
     this.rows += 1;
@@ -35,13 +38,15 @@ export class LogView {
     this.add(bytes);
   }
 
-  /** To be called once, at the end. */
+  /** Returns the expected facts of the file. Call it once, at the end. */
   facts(): FileFacts {
     this.hash.update(this.block.subarray(0, this.used));
     return { bytes: this.bytes, sha256: this.hash.digest('hex'), rows: this.rows };
   }
 
-  /** Many rows at once are hashed faster than each by itself. */
+  /**
+   * Collects rows in a block, because hashing many rows at once is faster than hashing each one.
+   */
   private add(bytes: Buffer): void {
     this.bytes += bytes.length;
     if (this.used + bytes.length > BLOCK_BYTES) {

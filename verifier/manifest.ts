@@ -6,19 +6,19 @@ import type { BundleFormat } from './formats';
 import { FormError, parseCanonical } from './members';
 import type { Members } from './members';
 
-/** What the manifest says of a file. */
+/** A file as the manifest describes it. */
 export interface ListedFile {
   readonly name: string;
   readonly bytes: number;
   readonly sha256: string;
   readonly rows: number | null;
-  /** The first leaf and the last of its rows, where they have leaves. */
+  /** The first and the last leaf of its rows, if they have leaves. */
   readonly leaves: { readonly first: number; readonly last: number } | undefined;
-  /** Of a view of audit-log: the actions that it shows. */
+  /** The actions that the file shows, if it is a view of audit-log. */
   readonly actions: ReadonlySet<string> | undefined;
 }
 
-/** Where in the log a bundle lies. */
+/** The part of the log that a bundle covers. */
 export interface LogStretch {
   readonly origin: string;
   readonly size: number;
@@ -44,7 +44,10 @@ export interface Manifest {
   readonly key: NoteVerifier;
   readonly log: LogStretch;
   readonly files: readonly ListedFile[];
-  /** By what the server that made it could undo the audit log; empty if it could not, or if it does not say. */
+  /**
+   * The ways in which the server that made the bundle could undo the audit log. It is empty if
+   * there were none, or if the manifest does not state them.
+   */
   readonly ownership: readonly string[];
 }
 
@@ -84,7 +87,7 @@ function readLog(log: Members, tenantId: string): LogStretch {
 
 const DAY_MS = 86_400_000;
 
-/** @returns the first moment of a range, and the first one behind it */
+/** @returns the first moment of a range, and the first moment after it */
 export function momentsOf({ from, to }: DayRange): { start: string; end: string } {
   const [start, last] = [from, to].map((day) => `${day}T00:00:00.000Z`) as [string, string];
   return { start, end: new Date(Date.parse(last) + DAY_MS).toISOString() };
@@ -101,11 +104,14 @@ function readRange(range: Members): DayRange {
   return { from, to };
 }
 
-/** A bundle of a format that this verifier does not know yet: what its manifest says means something that this verifier cannot check. */
+/**
+ * Thrown for a bundle of a newer format. This verifier cannot check what the manifest of such a
+ * bundle states.
+ */
 export class NewerFormatError extends Error {
   constructor(
     message: string,
-    /** Who signed it, if that is still said as it is today. */
+    /** The signer, if the manifest still names it as today's formats do. */
     readonly signer: Signer | undefined,
   ) {
     super(message);
@@ -131,7 +137,10 @@ function trySigner(manifest: Members): Signer | undefined {
   }
 }
 
-/** @throws NewerFormatError */
+/**
+ * @throws NewerFormatError if the version or the format is newer than this verifier; FormError if
+ *   the version is older
+ */
 function readFormat(manifest: Members): BundleFormat {
   const version = manifest.count('version');
   const number = manifest.has('bundleFormat') ? manifest.count('bundleFormat', 1) : 1;
@@ -153,8 +162,9 @@ function readFormat(manifest: Members): BundleFormat {
 }
 
 /**
- * @throws FormError where it is none that this release understands
- * @throws NewerFormatError where a newer release would
+ * Reads a manifest.
+ * @throws FormError if it is no manifest that this release understands
+ * @throws NewerFormatError if a newer release would understand it
  */
 export function readManifest(bytes: Buffer): Manifest {
   const manifest = parseCanonical(bytes);
@@ -175,7 +185,7 @@ export function readManifest(bytes: Buffer): Manifest {
     format: format === 'csv' ? 'csv' : 'jsonl',
     asOf: manifest.text('asOf', INSTANT, 'a time'),
     ...{ vkey, key, log: readLog(manifest.object('log'), id), files },
-    // Bundles of earlier releases do not say.
+    // Bundles of earlier releases do not state this.
     ownership: manifest.has('servingRole') ? manifest.object('servingRole').texts('ways') : [],
   };
 }

@@ -2,7 +2,7 @@ import { canonicalJson } from '../server/audit/canonicalJson';
 import type { Json } from '../server/audit/canonicalJson';
 import { HASH_BYTES } from '../server/audit/log/merkleTree';
 
-/** A JSON text is not what it should be: `message` names the member. */
+/** Thrown if a JSON text does not have the expected form; `message` names the member. */
 export class FormError extends Error {
   constructor(message: string) {
     super(message);
@@ -12,21 +12,21 @@ export class FormError extends Error {
 
 const HASH = /^[A-Za-z0-9+/]{43}=$/;
 
-/** Reads a hash in base64, in the one way in which it can be written. */
+/** Reads a hash in base64. Only its one canonical spelling is accepted. */
 export function parseHash(text: string): Buffer | undefined {
   if (!HASH.test(text)) return undefined;
   const hash = Buffer.from(text, 'base64');
   return hash.length === HASH_BYTES && hash.toString('base64') === text ? hash : undefined;
 }
 
-/** The members of a JSON object, each read as what it has to be. */
+/** The members of a JSON object. Each method reads one of them and checks its type. */
 export class Members {
   private constructor(
     private readonly value: Readonly<Record<string, unknown>>,
     private readonly where: string,
   ) {}
 
-  /** @throws FormError */
+  /** @throws FormError if the value is no object */
   static of(value: unknown, where = ''): Members {
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
       return new Members(value as Record<string, unknown>, where);
@@ -51,7 +51,7 @@ export class Members {
     return typeof value === 'string' && form.test(value) ? value : this.fail(name, what);
   }
 
-  /** A number to count with, from `least` on. */
+  /** Returns a whole number that is at least `least`. */
   count(name: string, least = 0): number {
     const value = this.value[name];
     const isCount = typeof value === 'number' && Number.isSafeInteger(value) && value >= least;
@@ -85,8 +85,9 @@ export class Members {
 }
 
 /**
- * Reads a text that is one line of RFC 8785, which is the only way to write it: nobody reads anything else in it.
- * @throws FormError
+ * Reads a text that is one line in the canonical form of RFC 8785. That form is unique, so no other
+ * program reads it differently.
+ * @throws FormError if the text has another form
  */
 export function parseCanonical(bytes: Buffer): Members {
   const text = decodeText(bytes);
@@ -94,7 +95,7 @@ export function parseCanonical(bytes: Buffer): Members {
   try {
     value = text === undefined ? undefined : (JSON.parse(text) as Json);
   } catch {
-    // Told below.
+    // Reported below.
   }
   if (value === undefined) throw new FormError('it is no JSON');
   if (canonicalJson(value) !== text) throw new FormError('it is not in the form of RFC 8785');
@@ -103,7 +104,7 @@ export function parseCanonical(bytes: Buffer): Members {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** @returns undefined for what is not UTF-8 */
+/** @returns the text, or undefined if the bytes are not UTF-8 */
 export function decodeText(bytes: Uint8Array): string | undefined {
   try {
     return decoder.decode(bytes);

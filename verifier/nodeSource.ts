@@ -25,7 +25,7 @@ async function* readPieces(file: FileHandle, at: number, length: number): AsyncG
   }
 }
 
-/** Inflating happens beside what is done with what was inflated before: on another core where there is one. */
+/** Inflates in another thread while the caller works on the pieces that were inflated before. */
 async function* inflate(file: FileHandle, at: number, length: number): AsyncGenerator<Buffer> {
   const inflating = createInflateRaw({ chunkSize: CHUNK_BYTES });
   const pieces = Readable.from(readPieces(file, at, length), {
@@ -43,12 +43,12 @@ async function* inflate(file: FileHandle, at: number, length: number): AsyncGene
   }
 }
 
-/** What is to be closed when it was looked at. */
+/** Must be closed after use. */
 interface Closable {
   close(): Promise<void>;
 }
 
-/** A file on a disk, open until it is closed. @throws Error of the file system */
+/** Opens a file on a disk. @throws Error of the file system */
 export async function openFile(path: string): Promise<BundleSource & Closable> {
   const file = await open(path, 'r');
   const facts = await file.stat();
@@ -67,8 +67,9 @@ export async function openFile(path: string): Promise<BundleSource & Closable> {
 }
 
 /**
- * Looks for the files of a bundle that was unpacked: programs put a folder of the ZIP file's name around them.
- * @returns the one folder in `path` if nothing else is in there, and `path` itself otherwise
+ * Finds the files of a bundle that was unpacked. Many programs put a folder with the ZIP file's
+ * name around them.
+ * @returns the one folder in `path` if nothing else is in there, or else `path` itself
  */
 async function findFolder(path: string): Promise<string> {
   const entries = await readdir(path, { withFileTypes: true });
@@ -76,7 +77,7 @@ async function findFolder(path: string): Promise<string> {
   return only?.isDirectory() === true && more.length === 0 ? join(path, only.name) : path;
 }
 
-/** A folder that a bundle was unpacked into. Links in it are not followed. */
+/** Opens the folder that a bundle was unpacked into. It does not follow links in that folder. */
 async function openFolder(given: string): Promise<BundleFolder & Closable> {
   const path = await findFolder(given);
   const entries = await readdir(path, { withFileTypes: true });
@@ -93,7 +94,7 @@ async function openFolder(given: string): Promise<BundleFolder & Closable> {
   return { name: basename(resolve(path)), files, others, close };
 }
 
-/** A ZIP file, or a folder. @throws Error of the file system */
+/** Opens a ZIP file or a folder. @throws Error of the file system */
 export async function openBundle(path: string): Promise<(BundleSource | BundleFolder) & Closable> {
   return (await stat(path)).isDirectory() ? openFolder(path) : openFile(path);
 }

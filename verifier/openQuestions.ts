@@ -1,6 +1,9 @@
 import type { CheckName } from './findings';
 
-/** Why a bundle cannot be compared with something: nothing is wrong with it by that, and nothing is proven either. */
+/**
+ * Why a bundle cannot be compared with something. Such a question is neither a fault of the bundle
+ * nor a proof.
+ */
 export const OPEN_KINDS = {
   format_newer: {
     check: 'manifest',
@@ -30,8 +33,8 @@ export type OpenKind = keyof typeof OPEN_KINDS;
 
 export interface OpenQuestion {
   readonly kind: OpenKind;
-  /** What cannot be compared, in one sentence without its full stop. */
+  /** One sentence, without its full stop, that says what cannot be compared. */
   readonly message: string;
-  /** What would answer it, to be read after "ask for". */
+  /** The thing that would answer the question. It is read after the words "ask for". */
   readonly ask: string;
 }

@@ -12,17 +12,23 @@ import { MOST_MANIFEST_BYTES, readWhole } from './wholeFile';
 import { ZipDamage } from './zipFile';
 import type { PackedFile } from './zipFile';
 
-/** What an earlier or later bundle of the same log says of itself; a believed key has signed it. */
+/**
+ * The statements of an earlier or later bundle of the same log. A believed key has signed its
+ * manifest.
+ */
 export interface OtherStretch {
   /** The name of its file. */
   readonly name: string;
   readonly range: DayRange;
-  /** Its range from the first moment to the one behind the last. */
+  /** The first moment of its range, and the first moment after it. */
   readonly start: string;
   readonly end: string;
   readonly asOf: string;
   readonly log: Pick<Manifest['log'], 'size' | 'first' | 'last'>;
-  /** Whether it has every event of its range that was in the log when it was made: servers of its format saw to that. */
+  /**
+   * Whether it has every event of its range that was in the log when it was made. Its format
+   * decides that.
+   */
   readonly isWhole: boolean;
 }
 
@@ -32,7 +38,10 @@ async function readFileOf(files: readonly PackedFile[], name: string): Promise<B
   return readWhole(file, MOST_MANIFEST_BYTES);
 }
 
-/** @throws FormError, NewerFormatError or ZipDamage */
+/**
+ * @throws FormError if something is missing, wrong or not signed by a believed key;
+ *   NewerFormatError or ZipDamage
+ */
 async function readSigned(
   files: readonly PackedFile[],
   origin: string,
@@ -50,7 +59,7 @@ async function readSigned(
 
 /**
  * Reads the stretch of a bundle that was given to compare with.
- * @returns the stretch, or why it cannot be told, as the end of a sentence
+ * @returns the stretch, or as the end of a sentence why it cannot be determined
  */
 export async function readOtherStretch(
   name: string,
@@ -72,16 +81,23 @@ export async function readOtherStretch(
 
 type Placed = Pick<OtherStretch, 'start' | 'end' | 'asOf' | 'log'>;
 
-/** How two bundles of one log lie to each other. `apart` is if their ranges do not touch, so that nothing has to lie between. */
+/**
+ * How the leaves of two bundles of one log lie to each other. `apart` means that their ranges do
+ * not touch, so leaves may be missing between them.
+ */
 type Meeting =
   | { readonly kind: 'meet' | 'apart' }
-  /** The leaves that are in neither; `early` is if the sooner one was made before the range of the later one began. */
+  /**
+   * The leaves that are in neither bundle. `early` means that the earlier bundle was made before
+   * the later range began.
+   */
   | { readonly kind: 'gap' | 'early'; readonly from: number; readonly to: number };
 
 /**
- * Compares where two bundles lie. If their ranges touch, the later one must begin at the latest with the leaf behind the last of the
- * sooner one: a server ends a bundle behind its range, and begins one before it. Only a bundle that was made before the later range
- * began may end sooner.
+ * Compares the leaves of two bundles. If their ranges touch, the later bundle must begin no later
+ * than the leaf after the last one of the earlier bundle, because a server ends a bundle after its
+ * range and begins it before its range. Only a bundle that was made before the later range began
+ * may end sooner.
  */
 function meetingOf(one: Placed, two: Placed): Meeting {
   const [sooner, later] = one.start <= two.start ? [one, two] : [two, one];
@@ -92,13 +108,16 @@ function meetingOf(one: Placed, two: Placed): Meeting {
   return { kind: isEarly ? 'early' : 'gap', from, to };
 }
 
-/** The bundles of the same log that were given to compare with, and what this one shows of their ranges. */
+/** The given bundles of the same log, and what this bundle shows about their ranges. */
 export class OtherStretches {
   private readonly others: readonly OtherStretch[];
-  /** How many events of the range of each came after it was made. */
+  /** For each bundle, how many events of its range came after it was made. */
   private readonly came = new Map<OtherStretch, number>();
 
-  /** @param given what each file told of itself: a stretch, why there is none, or undefined of a file of checkpoints */
+  /**
+   * @param given for each file its stretch, the reason why there is none, or undefined for a file
+   *   of checkpoints
+   */
   constructor(
     private readonly given: readonly {
       readonly name: string;
@@ -110,8 +129,9 @@ export class OtherStretches {
   }
 
   /**
-   * To be called for each event of this bundle that was read as it was sealed. If it occurred in the range of another one, and was in
-   * the log when that was made, it must be among its leaves: else somebody has cut that one off before it.
+   * Call it for each event of this bundle that matches its leaf. An event that occurred in the
+   * range of another bundle, and was in the log when that bundle was made, must be among the leaves
+   * of that bundle. If it is not, somebody cut that bundle short.
    */
   visit({ occurredAt, leaf, number: row, id: event }: EventRow, file: string): void {
     for (const other of this.others) {
@@ -127,8 +147,8 @@ export class OtherStretches {
   }
 
   /**
-   * Compares where each lies with where this one does.
-   * @returns how many meet this one, and what is worth knowing of the rest
+   * Compares the leaves of each given bundle with those of this one.
+   * @returns how many bundles leave no gap, and notices about the others
    */
   compare(manifest: Manifest): { met: number; notices: string[] } {
     const own = { ...momentsOf(manifest.range), asOf: manifest.asOf, log: manifest.log };

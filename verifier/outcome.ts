@@ -2,13 +2,17 @@ import { NEWEST_FORMAT } from './formats';
 import { plural } from './inspection';
 import type { Verification } from './inspection';
 
-/** What became of a verification, and the exit code of each. Code 2 is for what could not be verified at all. */
+/**
+ * The outcomes of a verification with their exit codes. Exit code 2 means that nothing could be
+ * verified.
+ */
 export const OUTCOMES = { sound: 0, not_sound: 1, unvouched: 3, not_comparable: 4 } as const;
 export type Outcome = keyof typeof OUTCOMES;
 
 /**
- * Of several that apply, the one that a reader must not miss: a finding is certain, a comparison that was asked for and not made is
- * next, and a key that nobody vouched for last, since the reader knows that none was given.
+ * Returns the most important of the outcomes that apply. A finding comes first, because it is
+ * certain. A requested comparison that could not be made comes second. A missing key comes last,
+ * because the reader knows that none was given.
  */
 export function outcomeOf({ findings, questions, isKeyGiven }: Verification): Outcome {
   if (findings.total > 0) return 'not_sound';
@@ -27,7 +31,10 @@ function verdictOfQuestions({ questions, isKeyGiven }: Verification): string {
   return `The bundle is NOT COMPARABLE with what was given: ask for ${asks[0] ?? ''}${more}${unvouched}.`;
 }
 
-/** The last line of a report, and the heading of the page. Only a key that was given makes a bundle sound. */
+/**
+ * Returns the last line of the report, which is also the heading of the page. A bundle is only
+ * sound if a key was given.
+ */
 export function verdictOf(verification: Verification): string {
   const { findings, manifest } = verification;
   const format = manifest?.bundleFormat.number ?? NEWEST_FORMAT;

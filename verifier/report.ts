@@ -7,21 +7,24 @@ import { OPEN_KINDS } from './openQuestions';
 import type { OpenQuestion } from './openQuestions';
 import { outcomeOf, verdictOf } from './outcome';
 
-/** A line of the report: `--` is what was not checked. */
+/** A line of the report; `--` means that it was not checked. */
 export interface CheckLine {
   readonly check: CheckName;
   readonly mark: 'ok' | 'FAIL' | '--';
   readonly says: string;
 }
 
-/** Texts of a bundle are its maker's: nothing in them moves a cursor or turns a line around. */
+/**
+ * Escapes control characters. The maker of a bundle chooses its texts, and must not be able to move
+ * the cursor or reverse a line.
+ */
 const tame = (text: string): string =>
   text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
     const code = character.codePointAt(0) ?? 0;
     return `\\u{${code.toString(16)}}`;
   });
 
-/** What became of each check. */
+/** Returns the result of each check. */
 export const describeChecks = ({ findings, questions, sayings }: Verification): CheckLine[] =>
   CHECKS.map((check) => {
     const found = findings.countOf(check);
@@ -35,7 +38,7 @@ export const describeChecks = ({ findings, questions, sayings }: Verification): 
     return { check, mark, says: tame(says) };
   });
 
-/** One line: the kind, where it is, and what is wrong. */
+/** Returns one line: the kind, the place, and what is wrong. */
 export function describeFinding(finding: Finding): string {
   const { kind, file, row, leaf, event, message } = finding;
   const place = [
@@ -47,14 +50,17 @@ export function describeFinding(finding: Finding): string {
   return tame(`${kind}  ${place.length === 0 ? '' : `${place.join(', ')}: `}${message}`);
 }
 
-/** What is worth knowing, in one line. */
+/** Returns a notice as one line. */
 export const describeNotice = (notice: string): string => tame(notice);
 
-/** One line: what could not be compared, and what to ask for. */
+/** Returns one line: what could not be compared, and what to ask for. */
 export const describeQuestion = ({ kind, message, ask }: OpenQuestion): string =>
   tame(`${kind}  ${message}. Ask for ${ask}`);
 
-/** For people: a line for each check, what was found or could not be compared, what is worth knowing, and in the last line what became of it. */
+/**
+ * Returns the report for people: a line for each check, then the findings and the open questions,
+ * then the notices, and the verdict in the last line.
+ */
 export function describeAsText(verification: Verification): string {
   const { findings, notices, questions } = verification;
   const found = findings.shown().map(describeFinding);
@@ -67,7 +73,7 @@ export function describeAsText(verification: Verification): string {
   });
 }
 
-/** For machines: the same, in one line. */
+/** Returns the report for programs: the same content as one line of JSON. */
 export function describeAsJson(verification: Verification): string {
   const { findings, notices, manifest, questions, isRepacked } = verification;
   const outcome = outcomeOf(verification);

@@ -18,7 +18,10 @@ interface Difference {
   readonly message: string;
 }
 
-/** Finds the first row in which a view is not what audit-log makes it; both are read once more for that. */
+/**
+ * Finds the first row in which a view differs from audit-log. It reads both files once more for
+ * that.
+ */
 export async function findDifference(
   population: EventFile,
   shown: EventFile,

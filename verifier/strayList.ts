@@ -2,7 +2,10 @@ import type { EventRow } from './eventRow';
 import type { Report } from './findings';
 import type { StrayRows } from './logSide';
 
-/** Enough to tell of what was moved; of more it is told that it is missing. */
+/**
+ * The number of rows and of leaves that are kept. Beyond it, a moved row may be reported as
+ * missing.
+ */
 const MOST_KEPT = 10_000;
 
 interface Kept {
@@ -12,9 +15,12 @@ interface Kept {
   readonly hash: Buffer;
 }
 
-/** Leaves without a row in its place, and rows without a leaf in theirs: what was moved is both. */
+/**
+ * Collects leaves without a row in its place, and rows whose leaf is elsewhere. A row that was
+ * moved is both.
+ */
 export class StrayList implements StrayRows {
-  /** By leaf; of a leaf that has no row yet the hash that it should have, where that is known. */
+  /** The missing leaves. The value is the hash that the row should have, if that is known. */
   private readonly missing = new Map<number, Buffer | undefined>();
   private readonly ahead = new Map<number, Kept>();
   private uncounted = 0;
@@ -38,7 +44,7 @@ export class StrayList implements StrayRows {
     else this.tellMoved(leaf, row, undefined);
   }
 
-  /** To be called for each leaf that has a row in its place. */
+  /** Call it for each leaf that has a row in its place. */
   found(leaf: number): void {
     if (this.ahead.size === 0) return;
     const row = this.ahead.get(leaf);
@@ -47,7 +53,10 @@ export class StrayList implements StrayRows {
     this.tellDoubled(leaf, row);
   }
 
-  /** To be called for each leaf that has none. @returns the hash of its event, where that came too early */
+  /**
+   * Call it for each leaf that has none.
+   * @returns the hash of its event, if its row came too early
+   */
   lacks(leaf: number, expected: Buffer | undefined): Buffer | undefined {
     const row = this.ahead.get(leaf);
     if (row) {
@@ -60,7 +69,7 @@ export class StrayList implements StrayRows {
     return undefined;
   }
 
-  /** Tells of every leaf that no row was found of. */
+  /** Reports every leaf that has no row at all. */
   end(): void {
     let run: { first: number; last: number } | undefined;
     for (const leaf of [...this.missing.keys(), Infinity]) {

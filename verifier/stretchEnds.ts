@@ -1,18 +1,22 @@
 import { TOLERANCE_MS } from '../server/audit/verify/batchTimes';
 import type { Manifest } from './manifest';
 
-/** A moment, so many milliseconds later. */
+/** Returns the time that is `ms` milliseconds later. */
 export const shift = (iso: string, ms: number): string =>
   new Date(Date.parse(iso) + ms).toISOString();
 
 /**
- * Whether a stretch takes in all of its range (docs/decisions/0019): its ends are the log's own, or were sealed so long before and
- * after the range that an event of it beyond them would be told of as post-dated or back-dated.
+ * Checks that a stretch takes in its whole range (docs/decisions/0019). Each end must be an end of
+ * the log, or must have been sealed so long before or after the range that an event of the range
+ * beyond it would be reported as post-dated or back-dated.
  */
 export class StretchEnds {
-  /** Nothing that was sealed before it occurred after the range began. */
+  /** No event that was sealed before this time occurred after the range began. */
   private readonly opened: string;
-  /** A batch after one that was sealed from here on has nothing that occurred before the range ended. */
+  /**
+   * A batch that follows one sealed at or after this time has no event that occurred before the
+   * range ended.
+   */
   private readonly settled: string;
   private sealedAt = '';
   private batch = -1;
@@ -27,14 +31,20 @@ export class StretchEnds {
     this.settled = shift(end, TOLERANCE_MS);
   }
 
-  /** To be told of the first leaf of each batch: what was sealed at one time. */
+  /**
+   * Call it for the first leaf of each batch. A batch consists of the events that were sealed at
+   * the same time.
+   */
   enter(leaf: number, sealedAt: string): void {
     this.sealedAt = sealedAt;
     this.batch = leaf;
     if (sealedAt >= this.settled) this.settledBatch ??= leaf;
   }
 
-  /** @returns what is wrong with a leaf of the current batch as an end of the stretch, if it is one */
+  /**
+   * @returns the reasons why a leaf of the current batch cannot be an end of the stretch, if it is
+   *   one
+   */
   objectionsTo(leaf: number): string[] {
     const { first, last, size } = this.manifest.log;
     const { sealedAt, opened } = this;

@@ -4,14 +4,14 @@ import type { TreeHead } from '../server/audit/log/treeProofs';
 import type { LogStretch } from './manifest';
 import { FormError, parseCanonical } from './members';
 
-/** leaves.json: what lies beside the stretch. */
+/** The content of leaves.json: the roots of the subtrees before and after the stretch. */
 export interface Surroundings {
   readonly stretch: LogStretch;
   readonly before: readonly Buffer[];
   readonly after: readonly Buffer[];
 }
 
-/** @throws FormError */
+/** @throws FormError if leaves.json is malformed */
 export function readSurroundings(bytes: Buffer): Surroundings {
   const leaves = parseCanonical(bytes);
   const stretch: LogStretch = {
@@ -34,13 +34,16 @@ export function readSurroundings(bytes: Buffer): Surroundings {
   return { stretch, before, after };
 }
 
-/** The tree of a log, grown from a stretch of its leaves and the roots of what is left and right of them. */
+/**
+ * The tree of a log, computed from the leaves of a stretch and the roots of the subtrees on both
+ * sides of it.
+ */
 export class StretchTree {
   private readonly tree = GrowingTree.empty();
   private readonly roots = new Map<number, Buffer>();
   private readonly watched: number[];
 
-  /** @param sizes at which the root is asked for, those outside of the stretch left out */
+  /** @param sizes the sizes for which the root is needed; those outside the stretch are ignored */
   constructor(
     private readonly surroundings: Surroundings,
     sizes: readonly number[],
@@ -57,14 +60,17 @@ export class StretchTree {
     if (this.tree.size === this.watched.at(-1)) this.look();
   }
 
-  /** The whole tree, to be asked for once, after the last leaf. */
+  /** Returns the head of the whole tree. Call it once, after the last leaf. */
   end(): TreeHead {
     const { last, size } = this.surroundings.stretch;
     this.appendAll(last + 1, size, this.surroundings.after);
     return { size: this.tree.size, root: this.tree.root() };
   }
 
-  /** The root at a size that was named; undefined where that is outside of the stretch. */
+  /**
+   * Returns the root at one of the sizes that were named, or undefined if that lies outside the
+   * stretch.
+   */
   rootAt(size: number): Buffer | undefined {
     return this.roots.get(size);
   }

@@ -17,31 +17,37 @@ function isAs(cell: string | null, expected: Expected): boolean {
   return canonical !== undefined && isSameJson(JSON.parse(canonical) as Json, expected.json);
 }
 
-/** A table of events, and the events of audit-log that it has to show. */
+/** A table of events, and the events of audit-log that it must show. */
 export class TableRows {
   private readonly expected = new Map<number, LeafEvent>();
   private readonly seen = new Set<number>();
   private readonly columns: EventTable['columns'];
-  /** How many rows tell of changes that no event records: nothing can be held against them. */
+  /**
+   * The number of rows about changes that no event records. Such rows cannot be compared with
+   * anything.
+   */
   unrecorded = 0;
 
   constructor(
     private readonly table: EventTable,
-    /** Of the file, with its extension. */
+    /** The name of the file, with its extension. */
     readonly name: string,
     private readonly report: Report,
   ) {
     this.columns = { ...table.columns, ...table.newerColumns };
   }
 
-  /** To be called for each row of audit-log. @param read reads what else the row says */
+  /** Call it for each row of audit-log. @param read reads the full event of the row */
   watch({ problem, action, leaf }: EventRow, read: () => LeafEvent): void {
     if (problem !== undefined || !this.table.actions.has(action)) return;
     const event = read();
     if (event.outcome === 'success' || !this.table.isOfSuccess) this.expected.set(leaf, event);
   }
 
-  /** Holds every row of the table against its leaf. @returns whether it could be read to its end */
+  /**
+   * Compares every row of the table with its leaf.
+   * @returns whether the table could be read to its end
+   */
   async check(chunks: AsyncIterable<Buffer>): Promise<boolean> {
     let header: (string | null)[] | undefined;
     let row = 0;
@@ -67,7 +73,7 @@ export class TableRows {
   private checkHeader(header: (string | null)[]): (string | null)[] {
     const lacks = Object.keys(this.table.columns).filter((name) => !header.includes(name));
     if (lacks.length > 0) this.find({ message: `it has no column ${lacks.join(', ')}` });
-    // A reader may look at either of the two.
+    // With two columns of one name, two readers could each read another one.
     const doubled = header.filter((name, at) => header.indexOf(name) !== at);
     for (const name of new Set(doubled)) {
       this.find({ message: `it has more than one column ${name ?? 'without a name'}` });

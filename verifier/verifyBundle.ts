@@ -45,7 +45,10 @@ async function openFiles(inspection: Inspection): Promise<readonly PackedFile[] 
   }
 }
 
-/** Says of the container what only is known at the end: whether its contents are those that were signed. */
+/**
+ * Records the result for the container. Only at the end is it known whether its contents are those
+ * that were signed.
+ */
 function sayContainer(inspection: Inspection, files: readonly PackedFile[]): void {
   const count = plural(files.length, 'file');
   const isAsSigned =
@@ -58,7 +61,7 @@ function sayContainer(inspection: Inspection, files: readonly PackedFile[]): voi
   say(inspection, 'zip', says);
 }
 
-/** Reads a small file that has a finding of its own where it is not there. */
+/** Reads a small file. If it is missing, its own kind of finding is reported. */
 async function readNamed(
   inspection: Inspection,
   files: readonly PackedFile[],
@@ -79,7 +82,7 @@ async function readNamed(
   }
 }
 
-/** @returns the manifest, or of one of a newer format who signed it */
+/** @returns the manifest and its signer; for a manifest of a newer format only the signer */
 function openManifest(
   inspection: Inspection,
   bytes: Buffer,
@@ -103,7 +106,10 @@ function openManifest(
   }
 }
 
-/** @returns the note, if it is the signature of this manifest by the key that the manifest names */
+/**
+ * @returns the note, or undefined if the signature file holds none; faults of the signature become
+ *   findings
+ */
 function checkSignature(
   inspection: Inspection,
   signer: Signer,
@@ -196,8 +202,10 @@ function noteFormat({ notices, questions, options }: Inspection, { bundleFormat 
 }
 
 /**
- * Verifies an evidence bundle, with nothing but the bundle and what was given: no database, no network, no setting.
- * @throws CannotVerifyError where what was given to compare with cannot be understood; errors of reading the file
+ * Verifies an evidence bundle. It needs only the bundle and what was given with it: no database, no
+ * network, no settings.
+ * @throws CannotVerifyError if something that was given to compare with cannot be understood;
+ *   errors of reading the file
  */
 export async function verifyBundle(source: Bundle, options: BundleOptions): Promise<Verification> {
   const inspection: Inspection = {

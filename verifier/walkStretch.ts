@@ -15,11 +15,11 @@ export interface WalkInput {
   readonly manifest: Manifest;
   readonly population: EventFile;
   readonly edges: EventFile;
-  /** Undefined where it cannot be relied on; then events are what the tree is grown from. */
+  /** Undefined if the file cannot be relied on. The tree is then computed from the events. */
   readonly lines: LeafLines | undefined;
-  /** Undefined where what is beside the stretch is not known. */
+  /** Undefined if the subtrees beside the stretch are not known. */
   readonly tree: StretchTree | undefined;
-  /** Of other bundles that were given. */
+  /** The other bundles that were given. */
   readonly others: OtherStretches;
   readonly report: Report;
   readonly onLeaf?: ((done: number, of: number) => void) | undefined;
@@ -30,13 +30,13 @@ export interface WalkResult {
   readonly isTreeWhole: boolean;
   readonly inRange: number;
   readonly beside: number;
-  /** Where the database's clock was stepped back. */
+  /** How often the database's clock was stepped back. */
   readonly clockSteps: number;
   /** How many events were sealed more than five minutes after they occurred. */
   readonly late: number;
 }
 
-/** Reads to the end of a file, so that every row is looked at. */
+/** Reads a file to its end, so that every row is checked. */
 async function drain(side: LogSide): Promise<void> {
   for (;;) {
     while (!side.settle()) await side.file.fill();
@@ -45,7 +45,7 @@ async function drain(side: LogSide): Promise<void> {
   }
 }
 
-/** The two files of events and leaves.txt, walked leaf by leaf. */
+/** Walks the two files of events and leaves.txt together, leaf by leaf. */
 class StretchWalk {
   private readonly strays: StrayList;
   private readonly sides: readonly [LogSide, LogSide];
@@ -79,14 +79,14 @@ class StretchWalk {
     const { first, last } = manifest.log;
     const [one, other] = this.sides;
     for (let leaf = first; leaf <= last; leaf += 1) {
-      // To wait for what is there already would take longer than all the rest.
+      // An `await` for data that is already in memory would take longer than all the other work.
       while (!one.settle()) await one.file.fill();
       while (!other.settle()) await other.file.fill();
       while (lines && !lines.isReady) await lines.fill();
       this.visit(leaf, lines?.next());
       if (onLeaf && leaf % 4096 === 0) onLeaf(leaf - first, last - first + 1);
     }
-    // What is left has a leaf that was passed, or none of the stretch.
+    // The leaf of every remaining row was passed already, or lies outside the stretch.
     for (const side of this.sides) await drain(side);
     this.endFiles();
     const { isTreeWhole, inRange, beside, clockSteps, late } = this;
@@ -189,7 +189,7 @@ class StretchWalk {
       const message = `its rows are of ${tell(span)}, and the manifest says ${tell(said)}`;
       report({ kind: 'file_rows', file: file.name, message });
     }
-    // Where rows could not be read, that is told, and not each of them once more.
+    // If rows could not be read, only that is reported, and not each missing row as well.
     const unread = this.sides.find(({ file }) => file.failure !== undefined || file.damage);
     if (!unread) this.strays.end();
     else {
@@ -201,7 +201,7 @@ class StretchWalk {
 }
 
 /**
- * Compares each event with its leaf, one after the other, and grows the tree. Something that is wrong in one place does not keep
- * the rest from being looked at.
+ * Compares each event with its leaf, in order, and computes the tree. An error in one place does
+ * not stop the checks of the rest.
  */
 export const walkStretch = (input: WalkInput): Promise<WalkResult> => new StretchWalk(input).run();

@@ -1,10 +1,13 @@
 import { unpack, ZipDamage } from './zipFile';
 import type { PackedFile } from './zipFile';
 
-/** What no manifest, and no signature of one, comes near. */
+/** The largest size in bytes of a manifest or of its signature, far above any real one. */
 export const MOST_MANIFEST_BYTES = 4_194_304;
 
-/** Unpacks what is small. @throws ZipDamage where it is damaged, or longer than `most` */
+/**
+ * Unpacks a small file into memory.
+ * @throws ZipDamage if it is damaged, or longer than `most` bytes
+ */
 export async function readWhole(file: PackedFile, most: number): Promise<Buffer> {
   const { name, size } = file.entry;
   if (size > most) throw new ZipDamage(name, `it is of ${size} bytes, far more than it ever has`);

@@ -1,7 +1,7 @@
 import type { BundleSource } from './bundleSource';
 import type { FindingKind } from './findings';
 
-/** A ZIP file that is not read any further, and why. */
+/** Thrown if a ZIP file is not read any further; it gives the reason. */
 export class ZipError extends Error {
   constructor(
     readonly kind: Extract<FindingKind, 'zip_unreadable' | 'zip_shape' | 'zip_doubled'>,
@@ -13,7 +13,7 @@ export class ZipError extends Error {
   }
 }
 
-/** A file in a ZIP file, as the central directory has it. */
+/** A file in a ZIP file, as the central directory describes it. */
 export interface ZipEntry {
   readonly name: string;
   readonly flags: number;
@@ -23,7 +23,10 @@ export interface ZipEntry {
   readonly packed: number;
   readonly size: number;
   readonly offset: number;
-  /** Whether it is written as Gatehouse writes it, and not by a program that has packed the files again. */
+  /**
+   * Whether the entry is written as Gatehouse writes it, and not by a program that packed the files
+   * again.
+   */
   readonly isOurs: boolean;
 }
 
@@ -33,28 +36,39 @@ const END64_BYTES = 56;
 const CENTRAL_BYTES = 46;
 const SIGNATURE = { central: 0x02014b50, end: 0x06054b50, end64: 0x06064b50, locator: 0x07064b50 };
 const [SHORT_MAX, LONG_MAX] = [0xffff, 0xffffffff];
-/** What a bundle's directory never comes near. */
+/** The largest size of a directory in bytes, far above that of any bundle. */
 const MOST_DIRECTORY_BYTES = 1_048_576;
-/** A ZIP file may end in a comment of this length: so far back one would look for its end. */
+/**
+ * The longest comment in bytes at the end of a ZIP file. The search for the end record goes back
+ * this far.
+ */
 const LONGEST_COMMENT = 65_535;
 
-/** Sizes are known from the directory, names are plain: bit 3 and bit 11 of the flags are all that Gatehouse sets. */
+/**
+ * Gatehouse only sets bit 3 (sizes follow the content) and bit 11 (names are UTF-8) of the flags.
+ */
 const OUR_FLAGS = 0x0808;
-/** Bits 1 and 2 say how hard a program tried to compress: others are of encryption and patches. */
+/**
+ * Bits 1 and 2 tell how strongly a program compressed. The other bits are for encryption and
+ * patches.
+ */
 const KNOWN_FLAGS = OUR_FLAGS | 0x0006;
 export const VERSIONS: readonly number[] = [10, 20, 45];
 const METHODS: readonly number[] = [0, 8];
-/** Gatehouse packs each file as one that its owner may write and all may read. */
+/** Gatehouse gives each file the mode that lets its owner write and everybody read. */
 const MADE_BY = 0x032d;
 const ATTRIBUTES = 0o100644 * 0x10000 + 0x20;
-/** A path that every system reads alike: nothing leads out of the folder it is unpacked in, no drive, no backslash, nothing to be encoded. */
+/**
+ * A path that every system reads in the same way. It cannot lead out of the folder into which it is
+ * unpacked, and has no drive, no backslash and nothing that needs encoding.
+ */
 const PATH = /^(?!\/)(?!.*(?:^|\/)\.{1,2}(?:\/|$))(?!.*\/\/)[A-Za-z0-9._ ()@+,=~/-]{1,200}$/;
 
-/** What an entry is by its mode, if a program gave it one. */
+/** The file type bits of an entry's mode, if a program set them. */
 const TYPE = { mask: 0o170000, none: 0, file: 0o100000, folder: 0o040000 };
 const [DOS_FOLDER, DOS_VOLUME] = [0x10, 0x08];
 
-/** A field beside an entry that names it again, in another way. */
+/** The id of a field that gives an entry a second name. */
 const UNICODE_PATH = 0x7075;
 const ZIP64 = 0x0001;
 
@@ -68,14 +82,17 @@ interface Directory {
 const shape = (message: string, file?: string): ZipError =>
   new ZipError('zip_shape', message, file);
 
-/** @throws ZipError where the number has no exact form here */
+/** @throws ZipError if the number cannot be represented exactly */
 function readLong(bytes: Buffer, at: number): number {
   const value = bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
   if (!Number.isSafeInteger(value)) throw shape('a length in it is beyond all measure');
   return value;
 }
 
-/** Where the last record of a ZIP file begins. @throws ZipError where there is none, or something follows it */
+/**
+ * Finds the last record of a ZIP file.
+ * @throws ZipError if there is none, or if something follows it
+ */
 async function findEnd(source: BundleSource): Promise<{ at: number; bytes: Buffer }> {
   const length = Math.min(source.size, END_BYTES + LONGEST_COMMENT);
   const tail = await source.read(source.size - length, length);
@@ -96,7 +113,7 @@ async function findEnd(source: BundleSource): Promise<{ at: number; bytes: Buffe
   );
 }
 
-/** ZIP64 says in a record of its own what has no room in the usual one. */
+/** Reads the ZIP64 end record, which holds the values that do not fit into the usual one. */
 async function readEnd64(source: BundleSource, endAt: number): Promise<Directory> {
   const at = endAt - LOCATOR_BYTES - END64_BYTES;
   if (at < 0) throw shape('its end says ZIP64, and there is no room for it');
@@ -136,9 +153,10 @@ async function findDirectory(source: BundleSource): Promise<Directory> {
 }
 
 /**
- * Reads the fields beside an entry: what other programs add, such as times and owners, is passed over.
+ * Reads the extra fields of an entry. It ignores those that other programs add, such as times and
+ * owners.
  * @returns the content of the ZIP64 field
- * @throws ZipError where they could be read in two ways, or name the entry once more
+ * @throws ZipError if the fields could be read in two ways, or if one names the entry again
  */
 export function readFields(bytes: Buffer, name: string): Buffer | undefined {
   let zip64: Buffer | undefined;
@@ -156,7 +174,7 @@ export function readFields(bytes: Buffer, name: string): Buffer | undefined {
   return zip64;
 }
 
-/** Takes sizes and place from the ZIP64 field where the usual fields say that they are there, and only then. */
+/** Takes sizes and offset from the ZIP64 field if, and only if, the usual fields refer to it. */
 function widen(entry: ZipEntry, extra: Buffer): ZipEntry {
   const wide = [entry.size, entry.packed, entry.offset].map((value) => value === LONG_MAX);
   const count = wide.filter(Boolean).length;
@@ -174,7 +192,10 @@ function widen(entry: ZipEntry, extra: Buffer): ZipEntry {
   return { ...entry, size, packed, offset: take(wide[2], entry.offset), isOurs };
 }
 
-/** Whether an entry is a file, or the folder that its name says: no link, no device. */
+/**
+ * Returns whether an entry is a regular file, or the folder that its name claims, and not a link or
+ * a device.
+ */
 function isPlain(attributes: number, isFolder: boolean): boolean {
   const type = Math.floor(attributes / 0x10000) & TYPE.mask;
   const isDosFolder = (attributes & DOS_FOLDER) !== 0;
@@ -224,8 +245,8 @@ function readEntry(bytes: Buffer, at: number): { entry: ZipEntry; end: number } 
 
 /**
  * Reads the central directory.
- * @returns the entries in its order, where it begins, and whether the ZIP file has a comment
- * @throws ZipError where it could be read in two ways
+ * @returns the entries in its order, its position, and whether the ZIP file has a comment
+ * @throws ZipError if it could be read in two ways
  */
 export async function readDirectory(
   source: BundleSource,
@@ -239,7 +260,7 @@ export async function readDirectory(
   const names = new Set<string>();
   for (let at = 0; at < bytes.length;) {
     const { entry, end } = readEntry(bytes, at);
-    // Some systems take names that differ in case for one.
+    // Some systems treat names that differ only in case as the same name.
     const folded = entry.name.toLowerCase();
     if (names.has(folded)) {
       throw new ZipError('zip_doubled', 'two files have this name', entry.name);

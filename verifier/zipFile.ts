@@ -7,10 +7,13 @@ const LOCAL_BYTES = 30;
 const LOCAL_SIGNATURE = 0x04034b50;
 const DESCRIPTOR_SIGNATURE = 0x08074b50;
 const LONG_MAX = 0xffffffff;
-/** The flag of what was written before its size was known: that follows it, in a descriptor. */
+/**
+ * The flag of an entry that was written before its size was known. A descriptor after the content
+ * then holds the sizes.
+ */
 const STREAMED = 0x0008;
 
-/** A file in a ZIP file that cannot be unpacked as it was packed. */
+/** Thrown if a file in a ZIP file cannot be unpacked as it was packed. */
 export class ZipDamage extends Error {
   constructor(
     readonly file: string,
@@ -21,10 +24,10 @@ export class ZipDamage extends Error {
   }
 }
 
-/** A file in a ZIP file, and where its packed bytes are. */
+/** A file in a ZIP file, and the position of its packed bytes. */
 export interface PackedFile {
   readonly entry: Pick<ZipEntry, 'name' | 'method' | 'packed' | 'size'> & {
-    /** Undefined of a file in a folder, which has none. */
+    /** Undefined for a file in a folder, which has no CRC. */
     readonly crc: number | undefined;
   };
   readonly at: number;
@@ -36,7 +39,10 @@ const shape = (entry: ZipEntry, message: string): ZipError =>
 
 const isStreamed = ({ flags }: ZipEntry): boolean => (flags & STREAMED) !== 0;
 
-/** What the local header of an entry says: as the directory does, or nothing yet, where sizes follow the content. */
+/**
+ * Returns whether the local header of an entry matches the directory. If sizes follow the content,
+ * the header may also hold zeros.
+ */
 function isDescribed(entry: ZipEntry, header: Buffer, field: Buffer | undefined): boolean {
   const long = (at: number) => header.readUInt32LE(at);
   const wide = (at: number) =>
@@ -49,7 +55,10 @@ function isDescribed(entry: ZipEntry, header: Buffer, field: Buffer | undefined)
   return isLater || (long(14) === entry.crc && packed === entry.packed && size === entry.size);
 }
 
-/** Reads where an entry begins. @returns where its content does, and whether Gatehouse writes it so */
+/**
+ * Reads the local header of an entry.
+ * @returns the position of the content, and whether Gatehouse writes such headers
+ */
 async function readHeader(
   source: BundleSource,
   entry: ZipEntry,
@@ -81,7 +90,10 @@ async function readHeader(
   return { at, isOurs: extraLength === 0 };
 }
 
-/** A descriptor may begin with a signature, and has sizes of 32 or 64 bits. Gatehouse writes the first form, or the second of what is large. */
+/**
+ * The forms of a descriptor: it may begin with a signature, and its sizes have 32 or 64 bits.
+ * Gatehouse writes the first form, or the second for large files.
+ */
 const DESCRIPTORS = [
   { length: 16, isSigned: true, isWide: false },
   { length: 24, isSigned: true, isWide: true },
@@ -100,7 +112,10 @@ function descriptorOf(entry: ZipEntry, { isSigned, isWide }: (typeof DESCRIPTORS
   return bytes.subarray(0, at);
 }
 
-/** Where an entry ends, its descriptor included; of several forms that fit, the one after which something begins. */
+/**
+ * Finds the end of an entry, including its descriptor. If several forms fit, it takes the one after
+ * which another entry or the directory begins.
+ */
 async function endOf(
   source: BundleSource,
   entry: ZipEntry,
@@ -119,22 +134,28 @@ async function endOf(
   return { next: after + form.length, isOurs: form.isSigned && form.isWide === isLarge };
 }
 
-/** What a ZIP file or a folder holds, and how it came to be. */
+/** The contents of a ZIP file or a folder, and whether they were packed again. */
 export interface Container {
   readonly files: readonly PackedFile[];
-  /** Whether another program has packed or unpacked what Gatehouse had packed. */
+  /** Whether another program has packed or unpacked the files again. */
   readonly isRepacked: boolean;
-  /** What an operating system has put beside the files. */
+  /** Files that an operating system has added. */
   readonly litter: readonly string[];
-  /** Other files of a folder, which are no part of a bundle. Whatever is in a ZIP file claims to be a part of it. */
+  /**
+   * Other files of a folder. They do not belong to the bundle. In a ZIP file every file claims to
+   * belong to it, so this is empty.
+   */
   readonly others: readonly string[];
 }
 
-/** What macOS and Windows put into folders and archives. */
+/** Returns whether macOS or Windows put this file into a folder or an archive. */
 export const isLitter = (path: string): boolean =>
   /(?:^|\/)(?:__MACOSX(?:\/|$)|(?:\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini)$)/i.test(path);
 
-/** Takes away the folder that all files are in, if they are, and what is no file of anybody. */
+/**
+ * Removes the common folder of all files, if there is one, and the files that an operating system
+ * added.
+ */
 function sortOut(packed: readonly PackedFile[]): Pick<Container, 'files' | 'litter'> {
   const paths = packed.map(({ entry }) => entry.name);
   const litter = paths.filter(isLitter);
@@ -156,9 +177,10 @@ function sortOut(packed: readonly PackedFile[]): Pick<Container, 'files' | 'litt
 }
 
 /**
- * Reads what a ZIP file holds, whoever has packed it. Every byte of it belongs to a file, to its descriptor or to the directory, and both say
- * the same of each file: so no two programs find different files in it.
- * @throws ZipError where that is not so
+ * Reads the contents of a ZIP file, regardless of the program that packed it. Every byte must
+ * belong to a file, to its descriptor or to the directory, and all of them must describe each file
+ * in the same way. So no two programs can find different files in it.
+ * @throws ZipError if that does not hold
  */
 export async function readZipFile(source: BundleSource): Promise<Container> {
   const { entries, at: directoryAt, hasComment } = await readDirectory(source);
@@ -213,8 +235,8 @@ async function* unpacked({ entry, at, source }: PackedFile): AsyncGenerator<Buff
 }
 
 /**
- * Unpacks a file as it is read; stops as soon as it is longer than it should be.
- * @throws ZipDamage where the content is not what the directory says
+ * Unpacks a file while it is read. Stops as soon as it is longer than it should be.
+ * @throws ZipDamage if the content does not match the directory
  */
 export async function* unpack(file: PackedFile): AsyncGenerator<Buffer> {
   const { name, size, crc } = file.entry;

@@ -1,6 +1,6 @@
 import type { BundleSource } from '../bundleSource';
 
-/** So long the page may stand still. */
+/** The longest time in milliseconds for which the page may not react. */
 const LONGEST_TURN_MS = 40;
 
 const toBuffer = ({ buffer, byteOffset, length }: Uint8Array): Buffer =>
@@ -8,7 +8,7 @@ const toBuffer = ({ buffer, byteOffset, length }: Uint8Array): Buffer =>
 
 let turn = performance.now();
 
-/** Lets the page be drawn, and buttons be pressed. */
+/** Lets the browser draw the page and handle clicks. */
 async function giveWay(): Promise<void> {
   if (performance.now() - turn < LONGEST_TURN_MS) return;
   await new Promise((resolve) => setTimeout(resolve));
@@ -25,12 +25,16 @@ async function* readAll(stream: ReadableStream<Uint8Array>): AsyncGenerator<Buff
       await giveWay();
     }
   } finally {
-    // What is no longer read is no longer unpacked; why it failed has been told.
+    // Stops the unpacking of data that nobody reads any more. The reason of a failure has already
+    // been reported.
     await reader.cancel().catch(() => undefined);
   }
 }
 
-/** A file that somebody has chosen: only the pieces that are looked at are in memory, and none leaves the page. */
+/**
+ * Wraps a file that the user has chosen. Only the pieces in use are in memory, and none leaves the
+ * page.
+ */
 export function toSource(name: string, blob: Blob): BundleSource {
   const slice = (at: number, length: number) => blob.slice(at, at + length);
   return {

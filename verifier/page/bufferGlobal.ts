@@ -1,2 +1,2 @@
-/** What Node.js has everywhere. */
+/** The Buffer that Node.js has as a global. */
 export { Buffer } from 'buffer/';

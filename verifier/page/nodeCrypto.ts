@@ -2,8 +2,9 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 
 /*
- * What the verifier uses of node:crypto, where there is no Node.js. WebCrypto cannot do it: it hashes no streams, and only where a
- * page was opened by HTTPS.
+ * Replaces the parts of node:crypto that the verifier uses, because a browser has no Node.js.
+ * WebCrypto cannot replace them: it cannot hash a stream, and it is only available on a page that
+ * was opened by HTTPS.
  */
 
 const SPKI_HEAD = '302a300506032b6570032100';
@@ -18,11 +19,11 @@ interface Ed25519Key {
 const toBuffer = ({ buffer, byteOffset, length }: Uint8Array): Buffer =>
   Buffer.from(buffer, byteOffset, length);
 
-/** SHA-256 at once. */
+/** Returns the SHA-256 of the data in one call. */
 export const hash = (_algorithm: 'sha256', data: Uint8Array, _encoding: 'buffer'): Buffer =>
   toBuffer(sha256(data));
 
-/** SHA-256 bit by bit. */
+/** Returns a hash object that computes SHA-256 piece by piece. */
 export function createHash(_algorithm: 'sha256') {
   const hashing = sha256.create();
   return {
@@ -31,7 +32,7 @@ export function createHash(_algorithm: 'sha256') {
   };
 }
 
-/** @throws Error for what is no public key of Ed25519 */
+/** @throws Error if it is no public key of Ed25519 */
 export function createPublicKey(key: string | { readonly key: Buffer }): Ed25519Key {
   const pem = /^-----BEGIN PUBLIC KEY-----([^-]+)-----END PUBLIC KEY-----\s*$/;
   const der = typeof key === 'string' ? Buffer.from(pem.exec(key)?.[1] ?? '', 'base64') : key.key;
@@ -42,7 +43,7 @@ export function createPublicKey(key: string | { readonly key: Buffer }): Ed25519
   return { asymmetricKeyType: 'ed25519', raw, export: () => der };
 }
 
-/** Ed25519 (RFC 8032). */
+/** Verifies a signature of Ed25519 (RFC 8032). */
 export function verify(
   _algorithm: null,
   data: Uint8Array,
@@ -56,7 +57,7 @@ export function verify(
   }
 }
 
-/** Nothing is signed here. */
+/** Always throws: the page never signs. */
 export function sign(): never {
   throw new Error('this page signs nothing');
 }

@@ -1,8 +1,8 @@
 const POLYNOMIAL = 0xedb88320;
-/** Bytes that are looked up at once. */
+/** How many bytes are looked up at once. */
 const SLICES = 8;
 
-/** For each byte what it does to the sum, and what it does so many bytes later. */
+/** For each slice and byte value, the effect on the sum if that many more bytes follow. */
 const TABLES = makeTables();
 
 function makeTables(): Uint32Array[] {
@@ -22,7 +22,7 @@ function makeTables(): Uint32Array[] {
 const look = (slice: number, byte: number | undefined): number =>
   TABLES[slice]?.[(byte ?? 0) & 0xff] ?? 0;
 
-/** The CRC-32 of ZIP, as node:zlib has it. */
+/** Returns the CRC-32 of ZIP, as node:zlib computes it. */
 export function crc32(data: Uint8Array, value = 0): number {
   let sum = ~value >>> 0;
   let at = 0;

@@ -8,7 +8,7 @@ import type { Verification } from '../inspection';
 import { verifyBundle } from '../verifyBundle';
 import { toSource } from './blobSource';
 
-/** As many findings as somebody may read through. */
+/** The number of findings that the page shows, as many as a person may read. */
 const SHOWN = 200;
 
 function find<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind {
@@ -29,10 +29,13 @@ const status = find('status', HTMLElement);
 const progress = find('progress', HTMLProgressElement);
 const report = find('report', HTMLElement);
 
-/** No word is as long; a hash and a moment are. */
+/** Matches texts longer than any word, such as a hash or a time. */
 const LONG = /(\S{20,})/;
 
-/** Words stay whole on every width. What is longer than any of them may break anywhere, or the page would be wider than a phone. */
+/**
+ * Creates an element with a text. Words stay whole at every width. Longer texts may break anywhere,
+ * because the page would otherwise be wider than a phone.
+ */
 function make(tag: string, text: string, className = ''): HTMLElement {
   const element = document.createElement(tag);
   element.className = className;
@@ -58,7 +61,7 @@ function listOf(title: string, texts: readonly string[]): HTMLElement[] {
 
 const MARKS = { ok: 'ok', FAIL: 'FAIL', '--': 'not checked' } as const;
 
-/** Only what is sound looks as if it were. */
+/** Only a sound bundle gets the class of success. */
 const CLASSES = {
   sound: 'ok',
   not_sound: 'bad',
@@ -93,7 +96,7 @@ function show(verification: Verification): void {
   verdict.focus();
 }
 
-/** @returns undefined where none was given */
+/** @returns the keys, or undefined if none was given */
 async function readKeys(): Promise<GivenKeys | undefined> {
   const texts = [
     keyText.value,
@@ -167,7 +170,8 @@ form.addEventListener('submit', (event) => {
   void run();
 });
 
-// Anywhere on the page: a file that misses its place would otherwise be opened in place of the page.
+// Listens on the whole document: if a file is dropped beside the field, the browser would otherwise
+// open it instead of the page.
 document.addEventListener('dragover', (event) => event.preventDefault());
 document.addEventListener('drop', (event) => {
   event.preventDefault();
