@@ -1,4 +1,4 @@
-/** Of the Web Locks API, what is used here. */
+/** The part of the Web Locks API that the client uses. */
 export interface Locks {
   request<T>(
     name: string,
@@ -8,7 +8,7 @@ export interface Locks {
   query(): Promise<{ held?: { name?: string }[] }>;
 }
 
-/** Of Web Authentication. */
+/** The part of Web Authentication that the client uses. */
 interface PasskeyApi {
   parseRequestOptionsFromJSON?(options: unknown): unknown;
 }
@@ -23,20 +23,29 @@ export interface Channel {
   addEventListener(type: 'message', hear: (event: { data: unknown }) => void): void;
 }
 
-/** What a tab offers. Locks and credentials are missing where a page is not served securely. */
+/**
+ * The functions that a tab offers. Locks and credentials are missing if the page is not served over
+ * a secure connection.
+ */
 export interface Browser {
   fetch: typeof fetch;
   origin: string;
-  /** What relative URLs of the page are relative to. */
+  /** Returns the URL against which the page resolves relative URLs. */
   pageUrl(): string;
   onLine(): boolean;
   goTo(url: string): void;
-  /** Says aloud what went wrong in the application's own code. */
+  /** Reports an error of the application's own code. */
   report(error: unknown): void;
-  /** Calls back when the page is shown again from where it heard nothing of the other tabs. */
+  /**
+   * Calls back when the page is restored from the back/forward cache. It received no messages of
+   * other tabs in there.
+   */
   onReturn?(back: () => void): void;
   openChannel?(name: string): Channel;
-  /** What all tabs of the origin share. Where a page may keep nothing, asking for it throws. */
+  /**
+   * Returns the storage that all tabs of the origin share. It throws if the page may not store
+   * anything.
+   */
   storage(): { getItem(name: string): string | null; setItem(name: string, value: string): void };
   locks?: Locks;
   credentials?: Credentials;
@@ -54,7 +63,7 @@ interface Globals {
   PublicKeyCredential?: PasskeyApi;
 }
 
-/** The tab that this runs in. */
+/** Returns the tab in which this code runs. */
 export function thisBrowser(): Browser {
   const page = globalThis as unknown as Globals;
   const { location, navigator, BroadcastChannel, PublicKeyCredential } = page;
@@ -63,7 +72,7 @@ export function thisBrowser(): Browser {
     origin: location?.origin ?? 'http://localhost',
     onLine: () => navigator?.onLine !== false,
     pageUrl: () => page.document?.baseURI ?? location?.href ?? 'http://localhost',
-    // A worker has a location and cannot leave it.
+    // A worker has a location, but cannot navigate.
     goTo: (url) => location?.assign?.(url),
     storage: () => page.localStorage,
     report: (error) => page.reportError?.(error),

@@ -1,32 +1,39 @@
-/** A session as the tabs share it: the newest link of its chain of refresh tokens. */
+/** A session as the tabs share it: the newest token of its chain of refresh tokens. */
 export interface Chain {
-  /** Names this sign-in; drawn here, the server does not know it. */
+  /** Identifies this sign-in among the tabs. It is a random value that the server never sees. */
   readonly session: string;
   readonly since: number;
-  /** How often it has been refreshed. */
+  /** How often the session has been refreshed. */
   readonly n: number;
-  /** Undefined if the browser has it in a cookie, which no script can read. */
+  /** Undefined if the browser keeps the token in a cookie, which no script can read. */
   readonly refreshToken?: string | undefined;
-  /** The server's name for the session. */
+  /** The server's id of the session. */
   readonly sid?: unknown;
   /**
-   * The Idempotency-Key with which this very token will be spent. It is drawn with the token and travels with it: whoever takes
-   * a refresh over knows it before the first request is sent.
+   * The Idempotency-Key with which this token will be spent. It is created with the token and
+   * shared with it, so a tab that takes over a refresh has the key before the first request is
+   * sent.
    */
   readonly key: string;
-  /** When the token was first sent without an answer that has come since: it may be spent. */
+  /** When the token was first sent, if no answer has arrived since. The token may be spent. */
   readonly sentAt?: number | undefined;
   readonly access?: Access | undefined;
 }
 
 interface Access {
   readonly token: string;
-  /** By this machine's clock, counted from the request: `exp` is by the server's. */
+  /**
+   * When the token expires by the clock of this machine, counted from the request. `exp` follows
+   * the clock of the server.
+   */
   readonly until: number;
   readonly ttl: number;
 }
 
-/** How long the server answers a spent token with its unused successor (ten minutes), less what a request may take. */
+/**
+ * How long the server answers a spent token with its unused successor (ten minutes), minus the time
+ * that a request may take.
+ */
 const ASK_AGAIN_MS = 590_000;
 
 export const randomId = (): string => {
@@ -34,11 +41,16 @@ export const randomId = (): string => {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 };
 
-/** What says to the server which session is meant: the token, or that the cookie is. */
+/**
+ * Returns the member that identifies the session to the server: the token, or a flag that the
+ * cookie holds it.
+ */
 export const secretOf = ({ refreshToken }: Pick<Chain, 'refreshToken'>) =>
   refreshToken ? { refreshToken } : { refreshCookie: true };
 
-/** What a 200 or a 428 brings beside the cookie, if there is one. */
+/**
+ * Reads the tokens from the body of a 200 or a 428. A refresh token in a cookie is not in the body.
+ */
 export function readTokens(
   body: Readonly<Record<string, unknown>>,
   askedAt: number,
@@ -49,16 +61,17 @@ export function readTokens(
   return { refreshToken: refreshToken as string | undefined, sid, key: randomId(), access };
 }
 
-/** What this tab knows, put together with what it hears from another or from storage. */
+/** Chooses between the chain of this tab and one from another tab or from storage. */
 export function newest(known: Chain | undefined, heard: Chain): Chain {
   if (!known) return heard;
   if (known.session !== heard.session) {
-    // Every tab must come to the same one, those that signed in within a millisecond too.
+    // All tabs must choose the same session, even if two sign-ins happened in the same millisecond.
     const later = heard.since - known.since || (heard.session > known.session ? 1 : -1);
     return later > 0 ? heard : known;
   }
   if (known.n !== heard.n) return heard.n > known.n ? heard : known;
-  // Two tabs may draw keys for the same token: all must end with the same one, which is the one that was sent.
+  // Two tabs may create different keys for the same token. All tabs must settle on one, which has
+  // to be the one that was sent.
   const rank = (chain: Chain) => (chain.sentAt ? '0' : '1') + chain.key;
   const own = known.key !== heard.key && rank(known) < rank(heard);
   const longer = (heard.access?.until ?? 0) >= (known.access?.until ?? 0) ? heard : known;
@@ -66,13 +79,18 @@ export function newest(known: Chain | undefined, heard: Chain): Chain {
 }
 
 /**
- * Whether it is too late to ask with this token again. A clock that was put back says nothing of how long it has been. The
- * cookie may be newer than this tab knows, and with the right key it is never a theft: the server says what it is.
+ * Returns whether it is too late to send this token again. If the clock was set back, nobody can
+ * tell how long ago the token was sent, so the absolute difference counts. A cookie may be newer
+ * than the chain of this tab, and with the right key it never looks like a theft, so the server
+ * decides then.
  */
 export const isUncertain = ({ sentAt, refreshToken }: Chain, now: number): boolean =>
   sentAt !== undefined && refreshToken !== undefined && Math.abs(now - sentAt) > ASK_AGAIN_MS;
 
-/** @param jitter 0 to 1, a tab's own: so that tabs do not all begin at once */
+/**
+ * @param jitter a value from 0 to 1 that each tab draws for itself, so that the tabs do not all
+ *   start at the same time
+ */
 export function isDue({ access }: Chain, now: number, jitter: number): boolean {
   if (!access) return true;
   const lead = Math.min(60_000, access.ttl * 0.3) * (1 - jitter / 2);
@@ -83,8 +101,9 @@ export const isUsable = ({ access }: Chain, now: number): boolean =>
   access !== undefined && now < access.until;
 
 /**
- * What a storage may hold. Of a session with a cookie that is a mark without any token, and the key only while an answer is
- * missing: together with the cookie, a copied key would make the owner's next refresh look like a late one of the thief's.
+ * Returns what storage may hold. For a session with a cookie this is a mark without any token, and
+ * the key is included only while an answer is missing. Together with the cookie, a copied key would
+ * make the owner's next refresh look like a late refresh of the thief.
  */
 export function toStored(chain: Chain): string {
   const { key, sentAt } = chain;
@@ -92,7 +111,10 @@ export function toStored(chain: Chain): string {
   return JSON.stringify(chain.refreshToken ? chain : mark);
 }
 
-/** What a storage holds: a session, or the name of one that has ended and of which the server has yet to be told. */
+/**
+ * The content of storage: a session, or the name of a session whose end the server must still be
+ * informed of.
+ */
 export interface Stored {
   chain?: Chain | undefined;
   ended?: string | undefined;
@@ -100,7 +122,7 @@ export interface Stored {
 
 export const toEnded = (ended: string): string => JSON.stringify({ ended });
 
-/** @returns neither a chain nor an end for what is none */
+/** @returns an empty object if the value is neither a session nor an end */
 export function parseStored(value: string | null | undefined): Stored {
   try {
     const stored = JSON.parse(value ?? '') as (Chain & Stored) | null;

@@ -14,11 +14,11 @@ import { createTransport, refusal } from './transport';
 import type { Answer } from './transport';
 import { createVault } from './vault';
 
-/** How long the other tabs have to say what they know. */
+/** How long this tab waits for the answers of the other tabs, in milliseconds. */
 const ASK_TABS_MS = 2000;
 const ASK_BLINDLY_MS = 300;
 
-/** Where the mark of a session is kept whose refresh token is in a cookie. */
+/** Stores the mark of a session whose refresh token is in a cookie. */
 function markIn(browser: Browser, name: string): SessionStorage {
   return {
     load: () => browser.storage().getItem(name),
@@ -26,7 +26,7 @@ function markIn(browser: Browser, name: string): SessionStorage {
   };
 }
 
-/** The parts of one client, on what its browser has. */
+/** Creates the parts of one client and connects them. */
 function assemble(options: GatehouseOptions, browser: Browser) {
   const transport = createTransport(browser, options);
   const heard = new Set<(message: Message) => void>();
@@ -70,12 +70,13 @@ function assemble(options: GatehouseOptions, browser: Browser) {
 type Parts = ReturnType<typeof assemble>;
 
 /**
- * Learns from storage, or else from the other tabs, what session there is.
- * @param askAnyway the others may know better than this tab
+ * Finds the current session in storage, or else asks the other tabs.
+ * @param askAnyway asks the other tabs even if storage has an access token, because they may have a
+ *   newer one
  */
 async function discover({ tabs, vault, heard }: Parts, askAnyway = false): Promise<void> {
   await vault.reload();
-  // Of a cookie's session storage holds a mark: another tab may have an access token.
+  // For a session with a cookie, storage holds only a mark. Another tab may have an access token.
   if (vault.chain?.access && !askAnyway) return;
   const others = await tabs.countOthers();
   if (others !== undefined && others < 1) return;
@@ -99,11 +100,11 @@ async function discover({ tabs, vault, heard }: Parts, askAnyway = false): Promi
 
 function createSignIn({ transport, prove, vault, tabs, refreshCookie }: Parts) {
   let asking = new AbortController();
-  /** A refresh of the session before must not put its cookie over the new one. */
+  /** Prevents a refresh of the previous session from overwriting the new cookie with its own. */
   const alone = <T>(work: () => Promise<T>): Promise<T> =>
     refreshCookie ? tabs.alone(work, AbortSignal.timeout(PATIENCE_MS)) : work();
 
-  /** Keeps what an answer brings; a 428 brings nothing yet. */
+  /** Keeps the tokens of an answer. A 428 has none yet. */
   async function keep(askedAt: number, ask: () => Promise<Answer>): Promise<Answer> {
     const answer = await ask();
     if (answer.status === 428) return answer;
@@ -111,13 +112,14 @@ function createSignIn({ transport, prove, vault, tabs, refreshCookie }: Parts) {
     const before = vault.chain;
     const tokens = readTokens(answer.body, askedAt);
     await vault.replace({ session: randomId(), since: askedAt, n: 0, ...tokens });
-    // Nobody has that session any more. Of a cookie that was replaced the server knows.
+    // No tab has the old session any more. If it was in a cookie, the server already knows that the
+    // cookie was replaced.
     if (before?.refreshToken) void endOnServer(transport, before);
     return answer;
   }
 
   return async (credentials: Credentials) => {
-    // Who begins anew has given up the prompt that may still be open.
+    // A new sign-in gives up the prompt of the one before, which may still be open.
     asking.abort(new GatehouseError('STEP_UP_DISMISSED'));
     const { signal } = (asking = new AbortController());
     const { status, body } = await alone(() =>
@@ -126,7 +128,8 @@ function createSignIn({ transport, prove, vault, tabs, refreshCookie }: Parts) {
     if (status !== 428) return;
     const { challengeId } = body;
     await prove(body, () => Promise.resolve({}), signal);
-    // The proof is used up by the first call: with its key, an answer that was lost is given again.
+    // The first call uses up the proof. If its answer is lost, the same key makes the server repeat
+    // that answer.
     const headers = { 'idempotency-key': randomId() };
     const complete = () =>
       transport.post('api/auth/login/complete', { challengeId, refreshCookie }, headers);
@@ -135,7 +138,7 @@ function createSignIn({ transport, prove, vault, tabs, refreshCookie }: Parts) {
   };
 }
 
-/** @param browser what the tab offers; tests have tabs of their own */
+/** @param browser the functions of the tab; tests pass their own tabs */
 export function buildClient(options: GatehouseOptions, browser: Browser): GatehouseClient {
   const parts = assemble(options, browser);
   const { transport, tabs, vault, prove, refresher } = parts;
@@ -145,7 +148,10 @@ export function buildClient(options: GatehouseOptions, browser: Browser): Gateho
   let discovered = find(false);
   browser.onReturn?.(() => void (discovered = find(true)));
 
-  /** What is begun in one session goes on in no other: it may be somebody else's. */
+  /**
+   * Returns the current session with a usable token. A request that began in one session never
+   * continues in another, because that may belong to another person.
+   */
   async function current(stale?: string, session?: string): Promise<Chain | undefined> {
     await discovered;
     const before = chain();
@@ -156,7 +162,7 @@ export function buildClient(options: GatehouseOptions, browser: Browser): Gateho
     const usable = isUsable(before, now) && before.access?.token !== stale;
     if (!usable) await refresher.refresh(before.access?.token);
     else if (isDue(before, now, jitter)) {
-      // Nobody waits for it: what there is still serves.
+      // No caller waits for this refresh: the current token is still valid.
       void refresher.refresh(before.access?.token).catch(() => undefined);
     }
     const after = chain();
@@ -171,7 +177,8 @@ export function buildClient(options: GatehouseOptions, browser: Browser): Gateho
     ready: async () => {
       await discovered;
       await signOut.tellServer();
-      // Whether the browser still has the cookie, only the server can see. If it cannot be asked, the session goes on.
+      // Only the server can see whether the browser still has the cookie. If the server cannot be
+      // reached, the session goes on.
       if (vault.chain && !vault.chain.refreshToken) await current().catch(() => undefined);
       return vault.chain !== undefined;
     },
@@ -180,7 +187,7 @@ export function buildClient(options: GatehouseOptions, browser: Browser): Gateho
     },
     async signIn(credentials) {
       await discovered;
-      // A late answer to it would remove the new cookie.
+      // A late answer to the sign-out would remove the new cookie.
       await signOut.telling();
       await signIn(credentials);
     },

@@ -1,104 +1,135 @@
-/** What Gatehouse accepts as a second proof. */
+/** The second proofs that Gatehouse accepts. */
 export type StepUpMethod = 'passkey' | 'totp' | 'recovery_code' | 'email';
 
-/** Why a person is asked for a second proof, and what they can prove with. */
+/** Why a person is asked for a second proof, and which proofs they can give. */
 export interface StepUpRequest {
   /** `security_settings`, `data_export` or `impersonation`. */
   readonly purpose: string;
-  /** What this person can do, strongest first. */
+  /** The methods that this person can use, strongest first. */
   readonly methods: readonly StepUpMethod[];
-  /** 0 to 100, where a score asked for the proof. */
+  /** The risk score from 0 to 100, if the score caused the question. */
   readonly score: number | undefined;
   readonly reasons: readonly string[];
   /**
-   * Why it asks again: `INVALID_CODE`, `INVALID_INPUT` or `INVALID_PASSKEY` from the server; `PASSKEY_FAILED` where nobody touched
-   * one, `PASSKEY_UNSUPPORTED` where the browser has none.
+   * Why the person is asked again. From the server: `INVALID_CODE`, `INVALID_INPUT` or
+   * `INVALID_PASSKEY`. From the client: `PASSKEY_FAILED` if no passkey was used,
+   * `PASSKEY_UNSUPPORTED` if the browser does not support passkeys.
    */
   readonly error: string | undefined;
-  /** How many tries the challenge has, where one was lost. */
+  /** How many tries the challenge still allows, after a failed try. */
   readonly attemptsLeft: number | undefined;
-  /** Aborted when the session ends: close the prompt. */
+  /** Aborted when the session ends. Close your prompt then. */
   readonly signal: AbortSignal;
-  /** Has the code sent by mail: for the method `email`. */
+  /** Sends a code by e-mail, for the method `email`. */
   sendMail(): Promise<void>;
 }
 
-/** A code, or the wish to use a passkey; nothing where the person dismissed the prompt. */
+/** A code, or the choice to use a passkey. Return nothing if the person dismissed the prompt. */
 export type StepUpAnswer = string | { readonly method: 'passkey' } | null | undefined;
 
 /**
- * Why a session ended. `security`: FORCE_LOGOUT. `expired`: the server no longer knows the refresh token.
- * `signed_out`: somebody signed out, in this tab or another. `answer_lost`: the refresh token may be spent, its successor never came,
- * and asking again would look like a theft.
+ * Why a session ended.
+ * - `security`: FORCE_LOGOUT.
+ * - `expired`: the server no longer accepts the refresh token.
+ * - `signed_out`: somebody signed out, in this tab or in another.
+ * - `answer_lost`: the refresh token may be spent and its successor never arrived. To send it again
+ *   would look like a theft.
  */
 export type SignedOutReason = 'security' | 'expired' | 'signed_out' | 'answer_lost';
 
-/** Keeps a session beyond the life of the last tab. One for all tabs of the origin. What it is given is secret. */
+/**
+ * Keeps a session after the last tab was closed. All tabs of the origin share it. The values are
+ * secret.
+ */
 export interface SessionStorage {
   load(): string | null | Promise<string | null>;
-  /** Null when the session has ended. */
+  /** Receives null when the session has ended. */
   save(value: string | null): void | Promise<void>;
 }
 
 export interface GatehouseOptions {
-  /** Asks the person for a second proof. It is called again after a wrong code, five times at most. */
+  /**
+   * Asks the person for a second proof. The client calls it again after a wrong code, at most five
+   * times in all.
+   */
   onStepUp(request: StepUpRequest): StepUpAnswer | Promise<StepUpAnswer>;
   /** Called once in every tab when the session ends. */
   onSignedOut?(ended: { reason: SignedOutReason }): void;
-  /** Where Gatehouse is, with a path or without; the page's own origin unless given. Nothing outside of it gets a token. */
+  /**
+   * The URL of Gatehouse, with or without a path. The default is the page's own origin. The client
+   * sends tokens only to URLs below it.
+   */
   baseUrl?: string;
   /**
-   * Keeps the refresh token in an HttpOnly cookie, so that a reload keeps the person signed in and no script sees the
-   * token. Needs Gatehouse on the page's own site.
+   * Keeps the refresh token in an HttpOnly cookie. A reload then keeps the person signed in, and no
+   * script can read the token. Gatehouse must run on the page's own site.
    */
   refreshCookie?: boolean;
-  /** Where a tab goes on FORCE_LOGOUT, with `?reason=security`; `false` to stay. `/login` unless given. */
+  /**
+   * The page that a tab opens on FORCE_LOGOUT, with `?reason=security` added. The default is
+   * `/login`; `false` stays on the page.
+   */
   loginUrl?: string | false;
-  /** Tokens live in memory alone unless this is given. With `refreshCookie` it holds no token, and is `localStorage` unless given. */
+  /**
+   * Keeps the tokens. Without it they are only in memory. With `refreshCookie` it holds no token,
+   * and the default is `localStorage`.
+   */
   storage?: SessionStorage;
-  /** How long a call of the client's own may take before its answer counts as lost; ten seconds unless given. */
+  /**
+   * How long, in milliseconds, a request of the client itself may take before its answer counts as
+   * lost. The default is ten seconds.
+   */
   timeoutMs?: number;
 }
 
 export interface Credentials {
   email: string;
   password: string;
-  /** Slug or id, after `TENANT_SELECTION_REQUIRED`. */
+  /** The slug or id of a tenant, after `TENANT_SELECTION_REQUIRED`. */
   tenant?: string;
   rememberMe?: boolean;
 }
 
 export interface GatehouseClient {
-  /** Whether there is a session, here or in another tab: asks storage, the other tabs, and with `refreshCookie` the server. */
+  /**
+   * Returns whether there is a session, in this tab or in another. It asks storage, the other tabs
+   * and, with `refreshCookie`, the server.
+   */
   ready(): Promise<boolean>;
-  /** Whether this tab knows of a session now. */
+  /** Whether this tab has a session now. */
   readonly signedIn: boolean;
   /**
-   * Signs in, in place of whoever was; asks for a second proof where one is needed.
+   * Signs a person in and replaces the session that was there. Asks for a second proof if one is
+   * needed.
    * @throws GatehouseError with the server's code, or STEP_UP_DISMISSED
    */
   signIn(credentials: Credentials): Promise<void>;
-  /** Ends the session on the server, as far as it can be reached in time, and in every tab. */
+  /** Ends the session in every tab, and on the server if that can be reached in time. */
   signOut(options?: { everywhere?: boolean }): Promise<void>;
   /**
-   * As the browser's own, with a bearer for what is below `baseUrl`. A 401 is answered by one refresh, a 428 by a question to
-   * the person, and either by one repetition; what cannot be sent twice is sent once.
-   * @throws GatehouseError where the session could not be refreshed, TypeError as `fetch` does
+   * Works like the browser's fetch, and adds a bearer token to requests below `baseUrl`. On a 401
+   * it refreshes the session once, on a 428 it asks the person. It then repeats the request once,
+   * unless the request can only be sent once.
+   * @throws GatehouseError if the session could not be refreshed; TypeError as `fetch` does
    */
   fetch: typeof fetch;
-  /** A bearer that has time left, for what `fetch` is not for; undefined without a session. */
+  /**
+   * Returns a bearer token that is still valid, for uses that `fetch` does not cover. Returns
+   * undefined without a session.
+   */
   accessToken(): Promise<string | undefined>;
-  /** Lets go of the other tabs; the session goes on. */
+  /** Disconnects this client from the other tabs. The session goes on. */
   close(): void;
 }
 
-/** A refusal or a fault; look at `code` to decide what to do. */
+/** A refusal or a failure. Use `code` to decide how to react. */
 export class GatehouseError extends Error {
   /**
-   * @param code the server's, or NETWORK, UNAVAILABLE, SIGNED_OUT, STEP_UP_DISMISSED, STEP_UP_FAILED, HTTP_ and the status
-   * @param status of the answer; 0 where there was none
-   * @param body of the answer
-   * @param retryAfterMs how long to wait, where that is known
+   * @param code the server's code, or NETWORK, UNAVAILABLE, SIGNED_OUT, STEP_UP_DISMISSED,
+   *   STEP_UP_FAILED, or HTTP_ and the status
+   * @param status the status of the answer; 0 if there was none
+   * @param body the body of the answer
+   * @param retryAfterMs how long to wait in milliseconds, if that is known
    */
   constructor(
     readonly code: string,

@@ -18,23 +18,29 @@ interface Parts {
 
 export interface Refresher {
   /**
-   * Brings a usable access token in place of one that is not good any more: one refresh for all who ask, in all tabs.
-   * @throws GatehouseError
+   * Replaces an access token that is no longer usable. All callers in all tabs share one refresh.
+   * @throws GatehouseError if there is no usable token afterwards
    */
   refresh(stale: string | undefined): Promise<void>;
-  /** Another tab's person dismissed its prompt: whoever waits behind it here is not asked again. */
+  /**
+   * The person dismissed the prompt of another tab. Callers that wait here for the same refresh are
+   * not asked again.
+   */
   heardDismissed(): void;
-  /** Another tab was told to wait. */
+  /** The server asked another tab to wait. */
   heardWait(until: number): void;
-  /** Sees to it that a lost answer is asked for again while it can be. */
+  /** Starts a timer that repeats the request for a lost answer while the server still gives it. */
   schedule(): void;
   stop(): void;
 }
 
-/** A timer that is to run for weeks runs at once. */
+/** A timer of several weeks would fire at once, because browsers limit the delay to 32 bits. */
 const MOST_IDLE_MS = 30_000;
 
-/** Who waits: longer each time, not all at the same moment. */
+/**
+ * Returns how long to wait in milliseconds: longer after each failure, and with jitter, so that not
+ * all tabs retry at the same time.
+ */
 const backoff = (failures: number) => Math.min(8000, 500 * 2 ** failures) * (1 + Math.random());
 
 function toEvent({ status, body }: Answer): RefreshEvent {
@@ -46,11 +52,14 @@ function toEvent({ status, body }: Answer): RefreshEvent {
   return body['error'] === 'INVALID_REFRESH_TOKEN' ? 'invalid' : 'refused';
 }
 
-/** What a gateway or a crash answers says nothing of what became of the token; who is turned away at the door got nowhere. */
+/**
+ * Returns whether the answer proves that the token was not spent. The answer of a gateway or of a
+ * crash proves nothing. A request that the rate limit rejects has not spent the token.
+ */
 const saysNothingHappened = ({ status, body }: Answer) =>
   status === 429 || (Boolean(body['error']) && (status < 500 || status === 503));
 
-/** One refresh, from the first call to its end. */
+/** Runs one refresh, from the first request to its end. */
 async function attempt({ transport, vault, prove }: Parts, chain: Chain) {
   const { session, since } = chain;
   let answer: Answer = { status: 0, body: {} };
@@ -64,7 +73,7 @@ async function attempt({ transport, vault, prove }: Parts, chain: Chain) {
     const askedAt = Date.now();
     if (chain.sentAt === undefined) await keep({ ...chain, sentAt: askedAt });
     if (vault.chain?.session !== session) throw new GatehouseError('SIGNED_OUT');
-    // This machine may have slept since the first call went out.
+    // The machine may have slept since the first request was sent.
     if (missing && isUncertain(chain, Date.now())) return 'tooLate';
     const headers = { 'idempotency-key': chain.key };
     failure = undefined;
@@ -76,17 +85,18 @@ async function attempt({ transport, vault, prove }: Parts, chain: Chain) {
     return take(answer, askedAt);
   }
 
-  /** Keeps what an answer brings before anybody looks at what else it says. */
+  /** Keeps the tokens of an answer before anything else in it is used. */
   async function take(given: Answer, askedAt: number): Promise<RefreshEvent> {
     const event = toEvent(given);
     if (event === 'tokens' || event === 'stepUp') {
       missing = false;
       const tokens = readTokens(given.body, askedAt);
-      // Somebody signed in over this session, from a page that this one hears nothing of: the cookie is theirs.
+      // Somebody signed in again from a page that this tab gets no messages from. The cookie
+      // belongs to that session.
       if (chain.sid && tokens.sid && chain.sid !== tokens.sid) return 'invalid';
       await keep({ session, since, n: chain.n + 1, ...tokens, sid: tokens.sid ?? chain.sid });
     } else if (!saysNothingHappened(given)) missing = true;
-    // Only an earlier request may have spent the token.
+    // No earlier request can have spent the token either.
     else if (!missing && (event === 'unavailable' || event === 'refused'))
       await keep({ ...chain, sentAt: undefined });
     return event;
@@ -110,7 +120,7 @@ async function attempt({ transport, vault, prove }: Parts, chain: Chain) {
   return { end: step as RefreshEnd, error: failure ?? refusal(answer) };
 }
 
-/** How long nothing is sent: as long as the server says, or longer with each failure. */
+/** Holds back requests for as long as the server asks, or for longer after each failure. */
 function createPause({ tabs }: Parts) {
   let notBefore = 0;
   let since = 0;
@@ -120,11 +130,11 @@ function createPause({ tabs }: Parts) {
     notBefore = until;
   };
   return {
-    // By a clock that was put back it would last longer by as much.
+    // If the clock was set back, the pause would last that much longer.
     left: () => (Date.now() < since ? 0 : Math.max(notBefore - Date.now(), 0)),
     wait,
     over: () => void (failures = 0),
-    /** @returns the error that callers get */
+    /** @returns the error for the callers */
     async begin({ code, status, body, retryAfterMs }: GatehouseError): Promise<GatehouseError> {
       const ms = retryAfterMs ?? backoff(failures++);
       wait(Date.now() + ms);
@@ -136,7 +146,7 @@ function createPause({ tabs }: Parts) {
 
 type Pause = ReturnType<typeof createPause>;
 
-/** Makes of the end of an attempt what its callers get, and what the other tabs must know. */
+/** Turns the end of an attempt into the result for the callers, and informs the other tabs. */
 async function settle(parts: Parts, pause: Pause, chain: Chain): Promise<void> {
   const { tabs, vault } = parts;
   const { end, error } = await attempt(parts, chain);
@@ -150,10 +160,10 @@ async function settle(parts: Parts, pause: Pause, chain: Chain): Promise<void> {
   throw error;
 }
 
-/** @returns the chain to refresh; undefined where that has been done meanwhile */
+/** @returns the chain to refresh, or undefined if another tab has refreshed it meanwhile */
 async function findDue({ vault, tabs }: Parts, stale: string | undefined) {
   await vault.reload();
-  // Everything that was said before has been heard when this comes back.
+  // When this resolves, every message that was sent before it has been received.
   await tabs.tell({ kind: 'fence' });
   const { chain } = vault;
   if (!chain) throw new GatehouseError('SIGNED_OUT');
@@ -169,7 +179,10 @@ export function createRefresher(parts: Parts): Refresher {
   let dismissals = 0;
   let stopped = false;
 
-  /** In one tab at a time. What happened while this one waited may be all that was wanted. */
+  /**
+   * Runs in one tab at a time. While this tab waited, another one may have done all that was
+   * needed.
+   */
   async function inTurn(stale: string | undefined, since: number): Promise<void> {
     const chain = await findDue(parts, stale);
     if (!chain) return;

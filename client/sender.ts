@@ -14,13 +14,19 @@ interface Parts {
   transport: Transport;
   vault: Vault;
   prove: Prove;
-  /** The session with a bearer that has time left; of the given session, where one is given. */
+  /**
+   * Returns the session with a valid bearer token. If a session is given, it must still be the
+   * current one.
+   */
   readonly current: (stale?: string, session?: string) => Promise<Chain | undefined>;
 }
 
 const isRequest = (input: Input): input is Request => typeof input === 'object' && 'url' in input;
 
-/** A stream can be read once, and of a request's body nobody can tell whether it is one. */
+/**
+ * A stream can be read only once, and the body of a Request may be a stream, which cannot be
+ * detected.
+ */
 function canRepeat(input: Input, init: RequestInit | undefined): boolean {
   const body: unknown = init?.body;
   if (body !== undefined && body !== null) {
@@ -37,18 +43,18 @@ async function readEvent(response: Response): Promise<[RequestEvent, Record<stri
     if (error === 'UNAUTHENTICATED') return ['unauthenticated', body];
     return [error === 'STEP_UP_REQUIRED' ? 'stepUp' : 'other', body];
   } catch {
-    // No body to read, as an answer to HEAD has none.
+    // There is no body to read, for example in an answer to HEAD.
     const bearer = response.status === 401 && response.headers.get('www-authenticate');
     return [bearer && /^bearer/i.test(bearer) ? 'unauthenticated' : 'other', {}];
   }
 }
 
-/** Sends the application's requests with the session's bearer, each at most twice. */
+/** Sends the application's requests with the session's bearer token, each at most twice. */
 export function createSender({ transport, vault, prove, current }: Parts): Fetch {
   const { base } = transport;
   const proving = new Map<string, Promise<void>>();
 
-  /** Whoever runs into the same gate while the person is being asked waits for that answer. */
+  /** Requests that need the same proof while the person is being asked share that one answer. */
   function proveOnce(challenge: Record<string, unknown>, session: string): Promise<void> {
     const purpose = String(challenge['purpose']);
     const bearer = async () => {
@@ -69,14 +75,14 @@ export function createSender({ transport, vault, prove, current }: Parts): Fetch
     return transport.fetch(input, { ...init, headers });
   }
 
-  /** A caller that gives up leaves the others' refresh alone. */
+  /** A caller that aborts must not stop the refresh that others wait for. */
   function forCaller<T>(signal: AbortSignal | null | undefined, work: Promise<T>): Promise<T> {
     return signal ? orAborted(signal, work) : work;
   }
 
   return async (input, init) => {
     const url = isRequest(input) ? new URL(input.url) : transport.resolve(input);
-    // Of all that is below `baseUrl`, and of nothing else: a token must not follow a link.
+    // Adds the token only to URLs below `baseUrl`: a link must not carry it to another server.
     if (!url.href.startsWith(base.href))
       return transport.fetch(isRequest(input) ? input : url, init);
     const target = isRequest(input) ? input : url;
@@ -91,7 +97,7 @@ export function createSender({ transport, vault, prove, current }: Parts): Fetch
         await vault.end('security', chain?.session);
         throw new GatehouseError('SIGNED_OUT', response.status, body);
       }
-      // Without a session of ours there is nothing to renew or prove.
+      // Without a session there is nothing to refresh or prove.
       const action = chain ? REQUEST[step][event] : 'return';
       if (!chain || action === 'return') return response;
       const { session } = chain;

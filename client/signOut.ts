@@ -13,28 +13,34 @@ interface Parts {
 }
 
 export interface SignOut {
-  /** Ends the session in this browser, and on the server as far as it can be reached in time. */
+  /** Ends the session in this browser, and on the server if that can be reached in time. */
   here(): Promise<void>;
   /**
    * Ends every session of the person.
-   * @throws GatehouseError if the server did not do it; the session in this browser has ended all the same
+   * @throws GatehouseError if the server did not do it; the session in this browser has ended all
+   *   the same
    */
   everywhere(send: typeof fetch): Promise<void>;
   /**
-   * Tells the server of a sign-out that it has not heard of, if there is one. It alone can remove the cookie: no script can. Until
-   * it has, a reload must not sign the person in again.
+   * Informs the server of a sign-out that it has not received yet, if there is one. Only the server
+   * can remove the cookie; no script can. Until then, a reload must not sign the person in again.
    */
   tellServer(): Promise<void>;
-  /** Resolves when the server is not being told any more. */
+  /** Resolves when no such request is running any more. */
   telling(): Promise<void>;
 }
 
-/** How long this tab waits for a refresh of another one, which may be waiting for a person. */
+/**
+ * How long in milliseconds this tab waits for a refresh of another one, which may be waiting for a
+ * person.
+ */
 export const PATIENCE_MS = 2000;
 
 /**
- * A refresh token is enough, spent or not: the access token may be over, or a proof be asked for.
- * @returns whether the server has no session by this token or cookie any more; false if it could not be asked
+ * Ends the session by its refresh token, spent or not. The access token may have expired, and using
+ * it could require a proof.
+ * @returns whether the server has no session for this token or cookie any more; false if it could
+ *   not be reached
  */
 export async function endOnServer(
   transport: Transport,
@@ -57,12 +63,12 @@ export function createSignOut({ transport, tabs, vault }: Parts): SignOut {
       const session = await vault.untold();
       if (session) await vault.told(session, await endOnServer(transport, {}));
     };
-    // In turn with the other tabs: a late answer would remove the cookie of the next sign-in.
+    // One tab at a time: a late answer would remove the cookie of the next sign-in.
     await tabs.alone(tell, AbortSignal.timeout(PATIENCE_MS));
   }
   const tellServer = () => (told = tellInTurn());
 
-  /** Nobody proves anything to be let out, or waits for a person. */
+  /** Signing out must need no proof, and must not wait for a person. */
   function here(chain = vault.chain): Promise<void> {
     const tell = () => (chain?.refreshToken ? endOnServer(transport, chain) : tellServer());
     return vault.end('signed_out', chain?.session, tell);
@@ -80,7 +86,7 @@ export function createSignOut({ transport, tabs, vault }: Parts): SignOut {
         if (!ok) throw refusal({ status, body: {} });
         await vault.end('signed_out', chain?.session);
       } catch (error) {
-        // Asked to end other sessions, it must not seem done.
+        // The person asked to end the other sessions too, so a failure must not look like success.
         await here(chain);
         if ((error as GatehouseError).code !== 'SIGNED_OUT') throw error;
       }

@@ -5,10 +5,16 @@ import { orAborted } from './orAborted';
 import type { Answer, Transport } from './transport';
 import { refusal } from './transport';
 
-/** Asked more often than a challenge has tries, something answers that is no person. */
+/**
+ * The most questions for one challenge. A challenge allows fewer tries, so more questions mean that
+ * a program answers them.
+ */
 const MOST_ASKS = 5;
 
-/** @returns what is sent to be verified; undefined where there was no touch: another authenticator may have the passkey */
+/**
+ * @returns the data to verify, or undefined if no passkey was used; another authenticator may have
+ *   one
+ */
 async function usePasskey(browser: Browser, options: unknown, signal: AbortSignal) {
   const { passkeys, credentials } = browser;
   try {
@@ -26,7 +32,10 @@ const describe = ({ purpose, methods, score, reasons }: Answer['body']) => ({
   reasons: (reasons ?? []) as string[],
 });
 
-/** One question at a time: a person has one pair of eyes. What nobody wants to know any more is not asked. */
+/**
+ * Asks one question at a time, because a person can only answer one. A question whose signal was
+ * aborted is not asked.
+ */
 function createQueue() {
   let last: Promise<unknown> = Promise.resolve();
   return <T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> => {
@@ -40,10 +49,10 @@ function createQueue() {
 }
 
 /**
- * Asks the person and has Gatehouse verify what they answer, until it fits or they give up.
+ * Asks the person, and has Gatehouse verify the answer, until it is right or the person gives up.
  * @param challenge the body of a 428
- * @param bearer of the session where there is one
- * @throws GatehouseError STEP_UP_DISMISSED, or why no answer can be right
+ * @param bearer returns the headers of the session, if there is one
+ * @throws GatehouseError STEP_UP_DISMISSED, or the reason why no answer can succeed
  */
 export type Prove = (
   challenge: Answer['body'],
@@ -71,7 +80,7 @@ export function createProver(
       if (answer.status >= 300) throw refusal(answer);
       return answer.body;
     }
-    /** @returns undefined where there is nothing to send, and the person is asked again */
+    /** @returns undefined if there is nothing to send; the person is then asked again */
     async function toProof(answer: StepUpAnswer) {
       if (!answer) throw new GatehouseError('STEP_UP_DISMISSED');
       if (typeof answer === 'string') return { code: answer };
@@ -104,7 +113,8 @@ export function createProver(
         transport.post('api/security/step-up/verify', proof, await bearer());
       const answer = await verify().catch(verify);
       const { error, attemptsLeft } = answer.body;
-      // No open challenge: it was answered, by a request whose answer was lost. The repetition will tell.
+      // The challenge is no longer open: an earlier request answered it, and its response was lost.
+      // The repeated request shows whether it succeeded.
       if (answer.status === 200 || error === 'CHALLENGE_NOT_FOUND') return;
       const wrong = error === 'INVALID_CODE' || error === 'INVALID_PASSKEY';
       if (error !== 'INVALID_INPUT' && !(wrong && attemptsLeft !== 0)) throw refusal(answer);

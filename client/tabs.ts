@@ -3,11 +3,11 @@ import type { Chain } from './chain';
 import { randomId } from './chain';
 import type { SignedOutReason } from './contract';
 
-/** What tabs tell each other. */
+/** The messages between tabs. */
 export type Message =
   | { kind: 'ask'; asker: string }
   | { kind: 'none'; asker: string }
-  /** Says nothing: it has been heard when all that was said before it has. */
+  /** Has no content. When it arrives, all messages that were sent before it have arrived too. */
   | { kind: 'fence' }
   | { kind: 'chain'; chain: Chain }
   | { kind: 'ended'; session: string; reason: SignedOutReason }
@@ -15,21 +15,27 @@ export type Message =
   | { kind: 'wait'; until: number };
 
 export interface Tabs {
-  /** Resolves when the message is on its way to every tab there is, so that it outlives this one. */
+  /**
+   * Resolves when the message is on its way to every tab, so that it still arrives if this tab is
+   * closed.
+   */
   tell(message: Message): Promise<void>;
   /**
-   * Runs work in one tab at a time; a tab that dies lets go.
-   * @param patience once it is aborted, the work is done beside the others'
+   * Runs work in one tab at a time. A tab that dies releases the lock.
+   * @param patience once it is aborted, the work runs without waiting for the others
    */
   alone<T>(work: () => Promise<T>, patience?: AbortSignal): Promise<T>;
-  /** How many other tabs there are; undefined where nobody can tell. */
+  /** Returns the number of other tabs, or undefined if it cannot be determined. */
   countOthers(): Promise<number | undefined>;
   close(): void;
 }
 
 const ECHO_MS = 1000;
 
-/** Sends on one channel object and hears on another, so that it hears itself: then it is on its way to everybody. */
+/**
+ * Sends on one channel object and listens on another, so that the tab receives its own messages. A
+ * received message is on its way to every other tab, too.
+ */
 function openLine(browser: Browser, name: string, hear: (message: Message) => void) {
   const out = browser.openChannel?.(name);
   const ear = browser.openChannel?.(name);
@@ -66,13 +72,14 @@ function openLine(browser: Browser, name: string, hear: (message: Message) => vo
   };
 }
 
-/** Joins the tabs of this origin that use the same Gatehouse. */
+/** Connects the tabs of this origin that use the same Gatehouse. */
 export function joinTabs(browser: Browser, name: string, hear: (message: Message) => void): Tabs {
   const { locks } = browser;
   const line = openLine(browser, name, hear);
   const leaving = new AbortController();
   const presence = `${name}:tab`;
-  // Held for as long as the tab lives: that is how others know that there is somebody to ask.
+  // The tab holds this shared lock for its whole life, so that other tabs can count how many there
+  // are to ask.
   void locks
     ?.request(
       presence,
@@ -84,7 +91,7 @@ export function joinTabs(browser: Browser, name: string, hear: (message: Message
     tell: (message) => line.tell(message),
     async alone(work, signal) {
       let done: ReturnType<typeof work> | undefined;
-      // A page that may keep nothing has locks, and is refused each.
+      // On a page that may not store anything, locks exist but every request for one fails.
       await locks?.request(name, { signal }, () => (done = work())).catch(() => undefined);
       return done ?? work();
     },

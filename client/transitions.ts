@@ -1,4 +1,4 @@
-/** What came of a call, or of asking the person. */
+/** The result of a request, or of asking the person. */
 export type RefreshEvent =
   | 'tokens'
   | 'stepUp'
@@ -10,10 +10,10 @@ export type RefreshEvent =
   | 'refused'
   | 'proven';
 
-/** Where a refresh stands while it goes on. */
+/** The current step of a refresh. */
 export type RefreshStep = 'sent' | 'resent' | 'proving' | 'sentAgain' | 'resentAgain';
 
-/** How a refresh ends. */
+/** The possible ends of a refresh. */
 export type RefreshEnd =
   'renewed' | 'lost' | 'unavailable' | 'security' | 'expired' | 'answer_lost' | 'refused';
 
@@ -27,8 +27,8 @@ const ANSWERED = {
 } as const;
 
 /**
- * Every way that a refresh can go. A lost answer is asked for once more, a proof is asked for once, and no step is
- * entered twice: it ends after four calls at most.
+ * Every possible course of a refresh. A lost answer is requested once more, a proof is asked for
+ * once, and no step is entered twice, so a refresh ends after at most four requests.
  */
 export const REFRESH: Readonly<
   Record<RefreshStep, Partial<Record<RefreshEvent, RefreshStep | RefreshEnd>>>
@@ -40,11 +40,14 @@ export const REFRESH: Readonly<
   resentAgain: { ...ANSWERED, lost: 'lost', stepUp: 'refused' },
 };
 
-/** What an answer to a request of the application means. */
+/** The meaning of an answer to a request of the application. */
 export type RequestEvent = 'unauthenticated' | 'stepUp' | 'other';
 export type RequestStep = 'first' | 'once' | 'repeated';
 
-/** What is done about an answer: at most one repetition, and none of what can be sent once only. */
+/**
+ * The reaction to an answer: at most one repetition, and none for a request that can be sent only
+ * once.
+ */
 export const REQUEST: Readonly<
   Record<RequestStep, Readonly<Record<RequestEvent, 'refresh' | 'prove' | 'return'>>>
 > = {
@@ -53,6 +56,6 @@ export const REQUEST: Readonly<
   repeated: { unauthenticated: 'return', stepUp: 'return', other: 'return' },
 };
 
-/** @returns where a refresh goes from here; what is not in the table ends it */
+/** @returns the next step of a refresh; an event that is not in the table ends it */
 export const afterRefresh = (step: RefreshStep, event: RefreshEvent) =>
   REFRESH[step][event] ?? 'refused';

@@ -2,7 +2,7 @@ import type { Browser } from './browser';
 import type { GatehouseOptions } from './contract';
 import { GatehouseError } from './contract';
 
-/** An answer of Gatehouse's own routes. */
+/** An answer of one of Gatehouse's routes. */
 export interface Answer {
   status: number;
   body: Readonly<Record<string, unknown>>;
@@ -12,29 +12,34 @@ export interface Answer {
 type Raw = Omit<Answer, 'body'> & { body: Answer['body'] | null };
 
 export interface Transport {
-  /** Where Gatehouse is; its path ends with a slash. */
+  /** The URL of Gatehouse. Its path ends with a slash. */
   base: URL;
   timeoutMs: number;
-  /** The URL of a request of the application: relative to `baseUrl`, or else to the page, as with the browser's own fetch. */
+  /**
+   * Returns the URL of a request of the application. It is relative to `baseUrl` if that is set, or
+   * else to the page, as for the browser's fetch.
+   */
   resolve(input: string | URL): URL;
   /**
-   * @param path below `base`, without a slash in front
-   * @throws GatehouseError NETWORK where no whole answer came in time; with a status where something else answered
+   * Sends a POST request.
+   * @param path relative to `base`, without a slash in front
+   * @throws GatehouseError NETWORK if no complete answer arrived in time, or, with a status, if
+   *   something other than Gatehouse answered
    */
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
   /**
-   * Makes sure that the network has just answered, so that a token is not sent into a dead one.
+   * Checks that the network answered recently, so that a token is not sent into a dead network.
    * @throws GatehouseError NETWORK
    */
   probe(): Promise<void>;
-  /** As the browser's fetch; notes that the network answered. */
+  /** The browser's fetch, which also records when the network answered. */
   readonly fetch: typeof fetch;
 }
 
 const FRESH_MS = 5000;
 const TIMEOUT_MS = 10_000;
 
-/** RFC 9110 10.2.3: seconds or a date. */
+/** Reads Retry-After (RFC 9110 10.2.3), which holds seconds or a date. Returns milliseconds. */
 export function readRetryAfter(headers: Headers, now: number): number | undefined {
   const value = headers.get('retry-after');
   if (!value) return undefined;
@@ -42,7 +47,10 @@ export function readRetryAfter(headers: Headers, now: number): number | undefine
   return ms >= 0 ? ms : undefined;
 }
 
-/** @returns null for what Gatehouse does not answer: the page of a proxy or of somebody's wireless network */
+/**
+ * @returns null if the answer is not from Gatehouse, for example the login page of a wireless
+ *   network
+ */
 function parseBody(text: string): Answer['body'] | null {
   try {
     return text ? (JSON.parse(text) as Answer['body'] | null) : {};
@@ -51,7 +59,7 @@ function parseBody(text: string): Answer['body'] | null {
   }
 }
 
-/** @param answer without a body where it was not Gatehouse's */
+/** @param answer has a null body if it did not come from Gatehouse */
 export function refusal({ status, body, retryAfterMs }: Raw): GatehouseError {
   const code = body && (typeof body['error'] === 'string' ? body['error'] : `HTTP_${status}`);
   return new GatehouseError(code ?? 'NETWORK', status, body ?? {}, retryAfterMs);
@@ -66,12 +74,12 @@ export function createTransport(browser: Browser, options: GatehouseOptions): Tr
 
   const ask: typeof fetch = async (...request) => {
     const response = await browser.fetch(...request);
-    // A gateway with nothing behind it is no better than a dead network.
+    // A gateway without a working backend is no better than a dead network.
     answeredAt = response.status < 500 ? Date.now() : 0;
     return response;
   };
 
-  /** Headers and body within the time there is. */
+  /** Sends a request. The time limit covers both headers and body. */
   async function call(path: string, init: RequestInit): Promise<Raw> {
     if (!browser.onLine()) throw new GatehouseError('NETWORK');
     const giveUp = new AbortController();
@@ -94,7 +102,7 @@ export function createTransport(browser: Browser, options: GatehouseOptions): Tr
     resolve: (input) =>
       baseUrl === undefined
         ? new URL(input, browser.pageUrl())
-        : // A slash in front means the end of `baseUrl`; two begin a host.
+        : // A leading slash means the path below `baseUrl`; two slashes begin a host.
           new URL(String(input).replace(/^\/(?!\/)/, ''), base),
     fetch: ask,
     async post(path, json, more) {
@@ -110,7 +118,8 @@ export function createTransport(browser: Browser, options: GatehouseOptions): Tr
     },
     async probe() {
       if (Math.abs(Date.now() - answeredAt) < FRESH_MS) return;
-      // An opaque answer will do: any origin gives one. So will a 404, where a proxy lets nothing through but /api.
+      // An opaque answer is enough, and every origin gives one. A 404 is enough too, because a
+      // proxy may let only /api through.
       const answer = await call('health/live', { mode: 'no-cors', credentials: 'omit' });
       if (answer.status >= 500) throw refusal({ ...answer, body: null });
     },

@@ -5,40 +5,50 @@ import type { SessionStorage, SignedOutReason } from './contract';
 import { orAborted } from './orAborted';
 import type { Message, Tabs } from './tabs';
 
-/** Holds the session of this tab, and keeps it one with storage and the other tabs. */
+/** Holds the session of this tab, and keeps it the same as in storage and in the other tabs. */
 export interface Vault {
   readonly chain: Chain | undefined;
-  /** Aborted when the session ends, and from the start for one that has ended. */
+  /**
+   * Returns a signal that is aborted when the session ends. It is already aborted for a session
+   * that has ended.
+   */
   ending(session: string): AbortSignal;
-  /** Keeps a chain, then storage, then tells the tabs; resolves when all of that is done. */
+  /**
+   * Keeps a chain in memory, then in storage, and then informs the other tabs. Resolves when all of
+   * that is done.
+   */
   store(chain: Chain): Promise<void>;
-  /** What storage or another tab says. */
+  /** Takes in a chain from storage or from another tab. */
   learn(chain: Chain | undefined): void;
-  /** Reads storage again: this tab may have slept. */
+  /** Reads storage again, because this tab may have slept. */
   reload(): Promise<void>;
   /**
-   * Drops a session, here and everywhere. Of what has ended nothing comes back.
-   * @param tellServer what the person's own sign-out still has to do. If the session is in a cookie, storage says so until
-   *   {@link Vault.told}: the page may be gone before the server knows
+   * Drops a session in this tab and in all others. A session that has ended never comes back.
+   * @param tellServer the work that remains after the person's own sign-out. For a session with a
+   *   cookie, storage records it until {@link Vault.told} is called, because the page may be gone
+   *   before the server is informed
    */
   end(
     reason: SignedOutReason,
     session: string | undefined,
     tellServer?: () => Promise<unknown>,
   ): Promise<void>;
-  /** The session of a cookie that has ended here, and of which the server has yet to be told. */
+  /**
+   * Returns the session with a cookie that ended here and whose end the server must still be
+   * informed of.
+   */
   untold(): Promise<string | undefined>;
-  /** @param done whether the server knows now */
+  /** Records whether the server was informed. @param done whether it was */
   told(session: string, done: boolean): Promise<void>;
-  /** Puts a new session in the place of the one there is, if any. */
+  /** Replaces the current session, if there is one, by a new one. */
   replace(chain: Chain): Promise<void>;
-  /** Another tab ended it. */
+  /** Handles the message that another tab ended the session. */
   heardEnd(message: Extract<Message, { kind: 'ended' }>): void;
 }
 
 const STORAGE_MS = 2000;
 
-/** A storage that is full, forbidden or stuck takes nobody's session: it goes on in memory. */
+/** Wraps the storage. If it is full, forbidden or stuck, the session goes on in memory. */
 function forgiving(storage: SessionStorage | undefined) {
   const attempt = <T>(work: () => T | Promise<T>): Promise<T | undefined> =>
     orAborted(AbortSignal.timeout(STORAGE_MS), (async () => work())()).catch(() => undefined);
@@ -53,7 +63,7 @@ interface Events {
   ended(reason: SignedOutReason): void;
 }
 
-/** The session in memory. Of what has ended nothing comes back. */
+/** Holds the session in memory. A session that has ended never comes back. */
 function holdChain(events: Events) {
   const over = new Set<string>();
   let chain: Chain | undefined;
@@ -83,7 +93,7 @@ function holdChain(events: Events) {
     learn: (heard: Chain | undefined): void => {
       if (!heard || over.has(heard.session)) return;
       const next = newest(chain, heard);
-      // All tabs have one session: somebody signed in elsewhere, later than here.
+      // All tabs share one session: somebody signed in elsewhere, later than here.
       const replaced = chain?.session !== next.session && drop(chain?.session);
       chain = next;
       events.changed();
@@ -92,7 +102,10 @@ function holdChain(events: Events) {
   };
 }
 
-/** Remembers in storage, or only here if that keeps nothing, which sign-out the server has not heard of. */
+/**
+ * Remembers which sign-out the server has not received yet: in storage, or only in memory if
+ * storage keeps nothing.
+ */
 function followSignOuts(
   held: ReturnType<typeof holdChain>,
   kept: ReturnType<typeof forgiving>,
@@ -104,7 +117,8 @@ function followSignOuts(
       const other = (await kept.load()).chain?.session;
       if (held.chain || (other && !held.isOver(other))) return;
       untold = done ? undefined : session;
-      // Another tab may have kept the session after this one had ended it, and before it heard of that.
+      // Another tab may have stored the session again after this tab ended it, and before it
+      // received the message.
       await kept.save(done ? null : toEnded(session));
     },
   };
@@ -139,14 +153,15 @@ export function createVault(
     store,
     async replace(next) {
       const session = held.chain?.session;
-      // Told first, so that no tab holds on to it for being the later one by a clock that was put back.
+      // Sent first, so that no tab keeps the old session because it looks newer by a clock that was
+      // set back.
       if (drop(session)) void tellEnd(session, 'signed_out');
       await store(next);
       if (session) events.ended('signed_out');
     },
     async reload() {
       const { chain, ended } = await kept.load();
-      // A tab that heard nothing of the sign-out would let the cookie go on.
+      // A tab that did not receive the message of the sign-out would keep the cookie alive.
       if (drop(ended)) events.ended('signed_out');
       learn(chain);
     },
@@ -158,7 +173,7 @@ export function createVault(
       const heard = tellEnd(session, reason);
       await tellServer?.();
       await heard;
-      // Last: it may leave the page.
+      // This comes last, because it may leave the page.
       events.ended(reason);
     },
     heardEnd: ({ session, reason }) => void (drop(session) && events.ended(reason)),
