@@ -6,7 +6,7 @@ import { SchemaDriftError } from './assertSchema';
 import type { Ownership } from './findOwnership';
 import { inspectServingRole } from './servingRole';
 
-/** The role that the server would serve as could undo the audit log: `message` says by what. */
+/** Thrown if the database role of the server could undo the audit log; `message` lists the ways. */
 export class OwnerRoleError extends Error {
   constructor(message: string) {
     super(message);
@@ -20,7 +20,8 @@ type RoleConfig = Pick<
 >;
 
 /**
- * In production the role must not be able to undo the audit log, unless `ALLOW_OWNER_ROLE=1` says that the operator knows.
+ * Refuses a role that could undo the audit log in production, unless the operator accepted it with
+ * `ALLOW_OWNER_ROLE=1`.
  * @throws OwnerRoleError
  */
 function assertNoOwner(config: RoleConfig, ownership: Ownership): void {
@@ -34,17 +35,20 @@ function assertNoOwner(config: RoleConfig, ownership: Ownership): void {
 const describeOwnership = ({ role, ways }: Ownership): string =>
   `The role ${role} can undo the audit log: it ${ways.join('; it ')}.`;
 
-/** Says at the end of a start that the server serves as a role that could undo the audit log. */
+/** Logs at the end of a start that the server's role could undo the audit log. */
 export function warnOfOwnership(logger: Logger, ownership: Ownership | undefined): void {
   if (!ownership || ownership.ways.length === 0) return;
   logger.warn({ code: 'SERVING_ROLE_OWNS', ...ownership }, describeOwnership(ownership));
 }
 
 /**
- * Says what the role that the server connects as lacks, before the first request meets it: a migration may have made
- * tables since somebody granted. `SCHEMA_GUARD=enforce` refuses the start.
- * @returns what the role could undo the audit log by, for {@link warnOfOwnership}; undefined if the database is out of reach
- * @throws SchemaDriftError naming each privilege, and the command that grants them; OwnerRoleError; ConnectionError
+ * Checks the privileges of the server's role before the first request needs them: a migration may
+ * have created tables since the last grant. With `SCHEMA_GUARD=enforce`, a missing privilege
+ * refuses the start.
+ * @returns the ways in which the role could undo the audit log, for {@link warnOfOwnership};
+ *   undefined if the database cannot be reached
+ * @throws SchemaDriftError naming each missing privilege and the command that grants them;
+ *   OwnerRoleError; ConnectionError
  */
 export async function assertGrants(
   config: RoleConfig,
@@ -56,7 +60,7 @@ export async function assertGrants(
   } catch (error) {
     const sentence = explainConnectionFault(error, config.databaseUrl);
     if (sentence !== undefined) throw new ConnectionError(sentence, { cause: error });
-    // Whoever opens the database next says so, in a better sentence.
+    // The next component that connects reports this with a better message.
     if (databaseFault(error) === 'unavailable') return undefined;
     throw error;
   }

@@ -5,7 +5,10 @@ import type { Logger } from '../logger';
 import { describeDifference } from './catalogue/compareCatalogues';
 import type { GuardReport, SchemaGuard } from './schemaGuard';
 
-/** `SCHEMA_GUARD=enforce`, and the live schema is not what this release's migrations make. */
+/**
+ * Thrown with `SCHEMA_GUARD=enforce` if the live schema differs from what this release's migrations
+ * create.
+ */
 export class SchemaDriftError extends Error {
   constructor(readonly problems: readonly string[]) {
     super(problems.join('\n'));
@@ -18,7 +21,10 @@ const ADVICE =
 
 type SchemaConfig = Pick<ReadyConfig, 'schemaGuard' | 'databaseUrl'>;
 
-/** It is not the schema that has to be mended if the database, or a pooler in front of it, lets nobody look. */
+/**
+ * If the database, or a pooler in front of it, refuses the connection, the schema is not at fault.
+ * The error must name the connection then.
+ */
 function assertConnection({ schemaGuard, databaseUrl }: SchemaConfig, error: unknown): void {
   const pooler = explainPooler(error, databaseUrl);
   if (pooler !== undefined) throw new PoolerError(pooler, { cause: error });
@@ -28,9 +34,10 @@ function assertConnection({ schemaGuard, databaseUrl }: SchemaConfig, error: unk
 }
 
 /**
- * Begins to look at the schema, and refuses a start that `SCHEMA_GUARD=enforce` forbids. Differences that cannot hurt the code,
- * such as an index more, are told and let pass.
- * @throws SchemaDriftError with a sentence for each difference; PoolerError or ConnectionError if nobody could look
+ * Starts the schema guard, and refuses a start that `SCHEMA_GUARD=enforce` forbids. Differences
+ * that cannot harm the code, such as an additional index, are logged only.
+ * @throws SchemaDriftError with a sentence for each difference; PoolerError or ConnectionError if
+ *   the schema could not be read
  */
 export async function assertSchema(
   config: SchemaConfig,

@@ -19,7 +19,10 @@ import {
 import type { KeyCheckRow } from './keyCheckStore';
 import { PROVERS } from './proveKeys';
 
-/** A key of this process is not one that the database was written with: `problems` holds a sentence for each. */
+/**
+ * Thrown if a key of this process is not the one that the database was written with; `problems`
+ * holds a sentence for each setting.
+ */
 export class KeyCheckError extends Error {
   constructor(readonly problems: readonly string[]) {
     super(problems.join('\n'));
@@ -32,26 +35,30 @@ const isWrong = (setting: KeySetting) =>
 const isUnprovable = (setting: KeySetting) =>
   `${setting} cannot be proven to be the key that this database was written with: if you are sure that it is, run \`npm run admin -- keys adopt --setting ${setting}\`.`;
 
-/** How a key of this process compares with the checks of its setting. */
+/** The result of comparing a key of this process with the key checks of its setting. */
 type Standing = 'known' | 'next' | 'wrong' | 'first';
 
 /**
+ * Compares a key with its checks.
  * - `known`: the current key is known, and so is the one that came into use last.
- * - `next`: the current key is new, and the list of retired ones holds the one that came into use last.
+ * - `next`: the current key is new, and the retired keys include the one that came into use last.
+ * - `wrong`: this process does not have the key that came into use last, or its key fails the
+ *   check.
  * - `first`: there is no check yet.
  */
 function compare(key: CheckedKey, rows: readonly KeyCheckRow[]): Standing {
   const own = rows.filter(({ setting }) => setting === key.setting);
   const newest = own.at(-1);
   if (!newest) return 'first';
-  // A node that does not know the newest key would refuse, or fail to open, what the others write.
+  // A node without the newest key would refuse, or fail to open, the values that the other nodes
+  // write.
   if (!key.recognises(newest.keyId, newest.checkValue)) return 'wrong';
   const current = own.find(({ keyId }) => keyId === key.keyId);
   if (!current) return 'next';
   return key.recognises(current.keyId, current.checkValue) ? 'known' : 'wrong';
 }
 
-/** @returns a sentence for each setting whose newest key this process does not know */
+/** @returns a sentence for each setting whose newest key this process does not have */
 export async function findUnknownKeys(
   pool: Pick<PoolClient, 'query'>,
   keys: KeyRing,
@@ -70,7 +77,7 @@ export async function findUnknownKeys(
   return [...wrong.map(([setting]) => isWrong(setting)), ...unreadable];
 }
 
-/** @returns why this key is refused, if it is */
+/** @returns the reason why this key is refused, if it is */
 async function settle(
   client: PoolClient,
   keys: KeyRing,
@@ -105,9 +112,10 @@ async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promis
 }
 
 /**
- * Compares each key with what the database knows of it. The first keys leave their checks; on a database that already
- * holds something a key must prove itself by it first.
- * @throws KeyCheckError with a sentence for each setting that holds another key, or cannot be proven
+ * Compares each key with the key checks in the database. The first keys write their checks. If the
+ * database already holds data, a first key must prove itself against that data.
+ * @throws KeyCheckError with a sentence for each setting that holds another key, or whose key
+ *   cannot be proven
  */
 export async function checkKeys({ pool, keys }: { pool: Pool; keys: KeyRing }): Promise<void> {
   const known = await readKeyChecks(pool);
@@ -120,7 +128,7 @@ export async function checkKeys({ pool, keys }: { pool: Pool; keys: KeyRing }): 
         const refusal = await settle(client, keys, key, rows);
         if (refusal !== undefined) refusals.push(refusal);
       }
-      // None of them, unless all: a start that is refused leaves nothing behind.
+      // A start that is refused must not leave some of the checks behind.
       if (refusals.length > 0) await client.query('ROLLBACK');
       return refusals;
     });
@@ -131,7 +139,8 @@ export async function checkKeys({ pool, keys }: { pool: Pool; keys: KeyRing }): 
 }
 
 /**
- * Remembers that the database is served in production, and keeps test mode, with its bypass of step-ups, away from it.
+ * Records that the database is served in production, and refuses test mode on such a database,
+ * because test mode skips step-ups.
  * @throws ConfigError in test mode on a database that was served in production
  */
 async function checkMode(pool: Pool, nodeEnv: ReadyConfig['nodeEnv']): Promise<void> {
@@ -143,8 +152,9 @@ async function checkMode(pool: Pool, nodeEnv: ReadyConfig['nodeEnv']): Promise<v
 }
 
 /**
- * What a server asks of its database before it listens.
- * @throws KeyCheckError if the database was written with another key; ConfigError if this mode may not serve it
+ * Runs the checks against the database that must pass before the server listens.
+ * @throws KeyCheckError if the database was written with another key; ConfigError if this mode may
+ *   not serve it
  */
 export async function admitToDatabase(deps: {
   config: ReadyConfig;
@@ -156,17 +166,19 @@ export async function admitToDatabase(deps: {
     await checkMode(deps.pool, deps.config.nodeEnv);
     await checkKeys(deps);
   } catch (error) {
-    // SCHEMA_GUARD=warn lets a server start without a table; the guard has named it, and readiness is false.
+    // SCHEMA_GUARD=warn lets a server start although a table is missing. The guard has named the
+    // table, and readiness is false.
     if (databaseFault(error) !== 'missing_table') throw error;
     deps.logger.error({ err: error }, 'the keys could not be compared with the database');
   }
 }
 
 /**
- * Writes the check of a current key on an operator's word.
- * @param wanted the one setting, even if its key seems wrong; undefined for all that nothing can prove
+ * Writes the check of a current key because an operator vouches for it.
+ * @param wanted one setting, even if its key seems wrong; undefined for all settings whose keys
+ *   cannot be proven
  * @returns the settings whose keys were adopted; empty if there was nothing to do
- * @throws KeyCheckError if another setting holds a wrong key and none is named
+ * @throws KeyCheckError if no setting is named and a setting holds a wrong key
  */
 export async function adoptKeys(
   deps: { pool: Pool; keys: KeyRing },

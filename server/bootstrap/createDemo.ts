@@ -25,7 +25,7 @@ const CONTEXT: RequestContext = {
 
 /**
  * Creates the demo tenant and its owner in an empty database.
- * @returns the sign-in data, to be shown once; undefined where there is a tenant already
+ * @returns the sign-in data, to be shown once; undefined if there is a tenant already
  */
 export async function createDemo(
   deps: Pick<

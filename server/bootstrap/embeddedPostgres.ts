@@ -27,26 +27,26 @@ export interface EmbeddedPostgres {
   /** `postgres://gatehouse:<password>@127.0.0.1:<port>/gatehouse` */
   url: string;
   port: number;
-  /** Shuts the server down; resolves when its process is gone. */
+  /** Shuts the server down. Resolves when its process has ended. */
   stop(): Promise<void>;
-  /** Calls back when the server dies without `stop()` having been asked. */
+  /** Calls back if the server ends although `stop()` was not called. */
   onExit(callback: (code: number | null) => void): void;
 }
 
 export interface EmbeddedPostgresOptions {
   dataDir: string;
-  /** False trades safety against power failure for speed, for tests. Default true. */
+  /** False gives up safety against power failure for speed, in tests. The default is true. */
   durable?: boolean;
   maxConnections?: number;
   log?: (line: string) => void;
 }
 
 /**
- * Starts the Postgres that comes with the product, on 127.0.0.1 alone, and makes its database at
- * the first start. It stops when this process dies, whatever the way.
- * @param opts where its data lie, and how it runs
- * @returns the running server; the process may exit by itself while it runs and after `stop()`
- * @throws EmbeddedPostgresError with one sentence for the operator, whatever goes wrong
+ * Starts the Postgres that comes with the product, on 127.0.0.1 only, and creates its database at
+ * the first start. The server stops if this process dies in any way.
+ * @param opts the data folder, and how the server runs
+ * @returns the running server; it does not keep this process from exiting
+ * @throws EmbeddedPostgresError with one sentence for the operator, for every failure
  */
 export async function startEmbeddedPostgres(
   opts: EmbeddedPostgresOptions,
@@ -66,10 +66,10 @@ export async function startEmbeddedPostgres(
 }
 
 /**
- * Finds the server that a living process of ours runs on a data folder.
+ * Finds the server that a living process of Gatehouse runs on a data folder.
  * @param dataDir the data folder
- * @returns its connection URL, or null when none runs
- * @throws EmbeddedPostgresError when this account may not look into the data folder
+ * @returns its connection URL, or null if none runs
+ * @throws EmbeddedPostgresError if this account may not read the data folder
  */
 export function findRunningEmbeddedPostgres(dataDir: string): Promise<string | null> {
   const folder = path.resolve(dataDir);
@@ -147,11 +147,11 @@ function supervise(
   };
 }
 
-/** The first start makes the database; a start that was cut off before that is mended by the next. */
+/** Creates the database at the first start. If that start is interrupted, the next one does it. */
 async function ensureDatabase(port: number, password: string): Promise<void> {
   const client = new Client({
     connectionString: urlOf(port, password, 'postgres'),
-    // Left out, a PGSSLMODE meant for another server would be obeyed.
+    // Without this line, the driver would apply a PGSSLMODE that is meant for another server.
     ssl: false,
     connectionTimeoutMillis: 10_000,
   });

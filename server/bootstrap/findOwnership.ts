@@ -1,6 +1,6 @@
 import type { ClientBase, Pool } from 'pg';
 
-/** What a role owns, or is a member of the owner of, one row a kind. */
+/** Lists the objects that a role owns, or whose owner it is a member of, one row for each kind. */
 const OWNED = `WITH me AS (
     SELECT oid, rolname, rolsuper, rolcreaterole FROM pg_roles WHERE rolname = coalesce($1, current_user::text)
   ), owned AS (
@@ -31,10 +31,10 @@ interface Facts {
   owned: { kind: string; first: string; count: number }[];
 }
 
-/** What a role could undo the audit log by. */
+/** The ways in which a role could undo the audit log. */
 export interface Ownership {
   readonly role: string;
-  /** A phrase for each way, to be put after "it"; empty if there is none. */
+  /** A phrase for each way, to be read after "it"; empty if there is none. */
   readonly ways: readonly string[];
 }
 
@@ -42,11 +42,12 @@ const namesOf = ({ kind, first, count }: Facts['owned'][number]): string =>
   count === 1 ? `the ${kind} ${first}` : `${count} ${kind}s, among them ${first}`;
 
 /**
- * Finds out whether a role can undo the audit log: the owner of the database, of a schema, of a table (and so of its
- * triggers) or of a function can drop or replace what keeps the log from being changed, and so can a member of such a role.
+ * Finds out whether a role can undo the audit log. The owner of the database, of a schema, of a
+ * table (and so of its triggers) or of a function can drop or replace what protects the log. So can
+ * a member of such a role.
  * @param role its name; null for the role of this connection
  * @returns undefined if there is no such role
- * @throws the driver's error if it could not look
+ * @throws the driver's error if the database could not be asked
  */
 export async function findOwnership(
   database: Pool | ClientBase,
@@ -55,7 +56,7 @@ export async function findOwnership(
   const { rows } = await database.query<Facts>(OWNED, [role]);
   const [facts] = rows;
   if (!facts) return undefined;
-  // A superuser owns everything: one phrase says it.
+  // A superuser owns everything, so this phrase is enough.
   if (facts.superuser) return { role: facts.role, ways: ['is a superuser'] };
   const ways: string[] = [];
   if (facts.owned.length > 0) {

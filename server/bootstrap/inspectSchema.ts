@@ -6,39 +6,46 @@ import { readCatalogue } from './catalogue/readCatalogue';
 import { readMigrationState } from './migrate';
 import type { MigrationState } from './migrate';
 
-/** What the live database is, measured against what this release's migrations make of an empty one. */
+/** The live database, compared with what this release's migrations create in an empty one. */
 export interface SchemaReport {
-  /** Every difference, the harmless ones too; see {@link Difference}. */
+  /** Every difference, including the harmless ones; see {@link Difference}. */
   differences: readonly Difference[];
   migrations: MigrationState;
-  /** A newer release has migrated the database: what it added is not listed as a difference. */
+  /**
+   * A newer release has migrated the database. The objects that it added are not listed as
+   * differences.
+   */
   newer: boolean;
 }
 
 export interface InspectOptions {
   databaseUrl: string;
   migrationsDir: string;
-  /** Milliseconds to wait for a connection; 3000 unless given. */
+  /** Milliseconds to wait for a connection. The default is 3000. */
   waitMs?: number;
-  /** Roles that may hold privileges which no migration gave. */
+  /** Roles that may hold privileges which no migration granted. */
   knownRoles: readonly string[];
 }
 
-/** Long enough for a loaded server; short enough that a look never outlasts the minute between two. */
+/**
+ * Long enough for a loaded server, and short enough that a check ends before the next one, a minute
+ * later.
+ */
 const CONNECT_MS = 3000;
 const STATEMENT_MS = 10_000;
 
 /**
- * While an old release runs on a database that a new one has migrated, only what the old code misses can
- * hurt it: the rest would be compared with a list that is no longer current.
+ * While an old release runs on a database that a newer one has migrated, only missing tables and
+ * columns can harm the old code. For the rest, the expected catalogue is no longer current.
  */
 const hurtsOldCode = ({ problem, kind }: Difference) =>
   problem === 'missing' && (kind === 'table' || kind === 'column');
 
 /**
- * Compares the live database with this release: every object of the catalogue, and the migrations. Uses a
- * connection of its own, so that requests never wait for it, and changes nothing.
- * @throws the driver's error, or the manifest's, where it could not look: that is not "nothing wrong"
+ * Compares the live database with this release: every object of the catalogue, and the migrations.
+ * It uses a connection of its own, so that requests never wait for it, and changes nothing.
+ * @throws the driver's error or the manifest's error if the comparison could not be made, which
+ *   does not mean that nothing is wrong
  */
 export async function inspectSchema(options: InspectOptions): Promise<SchemaReport> {
   const expected = readExpectedCatalogue(options.migrationsDir).objects;
@@ -49,7 +56,7 @@ export async function inspectSchema(options: InspectOptions): Promise<SchemaRepo
     query_timeout: STATEMENT_MS,
     keepAlive: true,
   });
-  // A connection that breaks while idle is reported by the query that follows.
+  // A connection that breaks while idle is reported by the next query.
   client.on('error', () => undefined);
   try {
     await client.connect();

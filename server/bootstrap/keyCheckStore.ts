@@ -1,8 +1,11 @@
 import type { PoolClient } from 'pg';
 
-/** Whoever reads checks in order to write them waits here: of two first starts with different keys one wins. */
+/**
+ * The advisory lock for reading checks in order to write them. If two nodes start for the first
+ * time with different keys, one of them wins.
+ */
 const KEY_CHECK_LOCK = '7449363237540164981';
-/** Enough to find one that opens, among some that never will. */
+/** How many values are tried, so that one can open even if some never will. */
 const SAMPLE = 50;
 
 export interface KeyCheckRow {
@@ -13,7 +16,7 @@ export interface KeyCheckRow {
 
 type Runner = Pick<PoolClient, 'query'>;
 
-/** The checks of every setting, the one that was first used last at the end. */
+/** Returns the checks of every setting, ordered by their first use. */
 export async function readKeyChecks(client: Runner): Promise<KeyCheckRow[]> {
   const { rows } = await client.query<KeyCheckRow>(
     `SELECT setting, key_id AS "keyId", check_value AS "checkValue" FROM key_checks
@@ -22,12 +25,12 @@ export async function readKeyChecks(client: Runner): Promise<KeyCheckRow[]> {
   return rows;
 }
 
-/** Until the transaction ends. */
+/** Takes the lock until the transaction ends. */
 export async function lockKeyChecks(client: Runner): Promise<void> {
   await client.query(`SELECT pg_advisory_xact_lock(${KEY_CHECK_LOCK})`);
 }
 
-/** The key counts as the one that came into use last. */
+/** Writes a check. Its key then counts as the one that came into use last. */
 export async function insertKeyCheck(
   client: Runner,
   row: KeyCheckRow & { adopted: boolean },
@@ -46,7 +49,7 @@ export interface SealedSamples {
   mails: { id: string; sealed: Buffer }[];
 }
 
-/** Values that ENCRYPTION_KEY sealed, the newest first. */
+/** Returns values that ENCRYPTION_KEY sealed, the newest first. */
 export async function sampleSealed(client: Runner): Promise<SealedSamples> {
   const totp = await client.query<SealedSamples['totp'][number]>(
     `SELECT id, tenant_id AS "tenantId", staff_id AS "staffId", secret_sealed AS sealed FROM user_totp
@@ -62,11 +65,11 @@ export async function sampleSealed(client: Runner): Promise<SealedSamples> {
 export interface HashedSamples {
   /** Whether any row holds a hash that TOKEN_HASH_KEY made. */
   any: boolean;
-  /** Sessions hold the hash of their user agent beside the user agent itself. */
+  /** A session holds the hash of its user agent and the user agent itself. */
   sessions: { userAgent: string | null; deviceHashes: string[] }[];
 }
 
-/** Values that TOKEN_HASH_KEY hashed, the newest first. */
+/** Returns values that TOKEN_HASH_KEY hashed, the newest first. */
 export async function sampleHashed(client: Runner): Promise<HashedSamples> {
   const sessions = await client.query<HashedSamples['sessions'][number]>(
     `SELECT user_agent AS "userAgent", device_hashes AS "deviceHashes" FROM user_sessions
@@ -80,7 +83,7 @@ export async function sampleHashed(client: Runner): Promise<HashedSamples> {
   return { any: rows[0]?.any === true || sessions.rows.length > 0, sessions: sessions.rows };
 }
 
-/** The newest signed heads. */
+/** Returns the newest signed checkpoint, if there is one. */
 export async function sampleCheckpoints(
   client: Runner,
 ): Promise<readonly { logId: string; note: string }[]> {
@@ -91,8 +94,9 @@ export async function sampleCheckpoints(
 }
 
 /**
- * How many confirmed secrets and waiting mails name a key that is not among these. If an operator has adopted a key, what
- * was sealed before that does not count: they know that it is lost, and the server is where it is replaced.
+ * Counts the confirmed secrets and waiting mails that name a key which is not among these. After an
+ * operator adopted a key, values that were sealed with earlier keys do not count: the operator
+ * accepted that they are lost, and the running server is needed to replace them.
  */
 export async function countSealedElsewhere(
   client: Runner,
@@ -113,7 +117,7 @@ export async function countSealedElsewhere(
   return rows[0]?.count ?? 0;
 }
 
-/** @returns since when this database was served in production; null if it never was */
+/** @returns since when this database is served in production; null if it never was */
 export async function readServedInProduction(client: Runner): Promise<Date | null> {
   const { rows } = await client.query<{ at: Date | null }>(
     'SELECT served_in_production_at AS at FROM installation',
@@ -121,7 +125,7 @@ export async function readServedInProduction(client: Runner): Promise<Date | nul
   return rows[0]?.at ?? null;
 }
 
-/** Remembers it once; later calls change nothing. */
+/** Records this once. Later calls change nothing. */
 export async function markServedInProduction(client: Runner): Promise<void> {
   await client.query(
     `INSERT INTO installation ("only", served_in_production_at) VALUES (true, clock_timestamp())

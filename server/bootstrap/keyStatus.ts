@@ -5,12 +5,15 @@ import { countLeft, lastNoticeLink, listUsedKeys } from './keyStatusStore';
 import type { LeftKind, LeftUnderKey, UsedKey } from './keyStatusStore';
 
 export interface KeyStatus extends UsedKey {
-  /** Whether this process uses it, accepts it, or lacks it. */
+  /** Whether this process uses the key, accepts it, or lacks it. */
   state: 'current' | 'accepted' | 'missing';
   left: Partial<Record<LeftKind, number>>;
-  /** When the last of what blocks it ends by itself; null if nothing does. */
+  /** When the last thing that blocks the removal ends by itself; null if nothing does. */
   blocksUntil: Date | null;
-  /** Whether nobody would be signed out, and nothing be lost that cannot be made again, without it. */
+  /**
+   * Whether the key can be removed without signing anybody out, and without losing anything that
+   * cannot be created again.
+   */
   canGo: boolean;
 }
 
@@ -18,22 +21,33 @@ const KINDS: Readonly<Record<string, readonly LeftKind[]>> = {
   TOKEN_HASH_KEY: ['refreshTokens', 'sessions', 'recoveryCodes', 'knownDevices'],
   ENCRYPTION_KEY: ['totpSecrets', 'mails'],
 };
-/** Nobody is signed out without them; and a session has links of its chain, which block as long as it lives. */
+/**
+ * Without these, nobody is signed out. A session also has refresh tokens, which block the removal
+ * while it lives.
+ */
 const NEVER_BLOCK: readonly LeftKind[] = ['sessions', 'recoveryCodes', 'knownDevices'];
 
-/** Until every node of a rotation uses the new key, the old one goes on being used. */
+/**
+ * In a rotation, nodes go on using the old key until each of them has the new one. Milliseconds.
+ */
 const ROLLOUT_MS = 3_600_000;
-/** The longest life of an access token, and the leeway. */
+/** The longest life of an access token plus the leeway, in milliseconds. */
 const ACCESS_TOKEN_MS = 930_000;
 
 const later = (one: Date | null, other: Date | null) =>
   one === null || (other !== null && other > one) ? other : one;
 
-/** What does not name its key is older than the names: the setting's first key made it. */
+/**
+ * A row that does not name its key is older than that column, so the first key of the setting made
+ * it.
+ */
 const isOf = (left: LeftUnderKey, keyId: string, first: boolean) =>
   left.keyId === keyId || (first && left.keyId === null);
 
-/** By time alone: what a key has made that is stored nowhere, or names no key. */
+/**
+ * Returns when values of a key end that are stored nowhere or do not name their key. Only the time
+ * decides here.
+ */
 async function findTimedEnd(pool: Pool, key: UsedKey, next: UsedKey): Promise<Date | null> {
   const usedUntil = new Date(next.firstUsedAt.getTime() + ROLLOUT_MS);
   if (key.setting === 'TOKEN_HASH_KEY') return lastNoticeLink(pool, usedUntil, LINK_DAYS);
@@ -42,7 +56,10 @@ async function findTimedEnd(pool: Pool, key: UsedKey, next: UsedKey): Promise<Da
   return end.getTime() > Date.now() ? end : null;
 }
 
-/** Counts what is left under each key that this database was written with, and says which keys can go. */
+/**
+ * Counts the values that remain under each key of this database, and decides which keys can be
+ * removed.
+ */
 export async function readKeyStatus(deps: { pool: Pool; keys: KeyRing }): Promise<KeyStatus[]> {
   const used = await listUsedKeys(deps.pool);
   const kinds = Object.values(KINDS).flat();
@@ -69,7 +86,7 @@ export async function readKeyStatus(deps: { pool: Pool; keys: KeyRing }): Promis
       blocked ||= left[kind] > 0;
       for (const { until } of rows) blocksUntil = later(blocksUntil, until);
     }
-    // A log that has not grown since is still under the signature of its former key.
+    // A log that has not grown since the rotation is still signed with the former key.
     const canGo = state !== 'current' && !blocked && key.setting !== 'EVIDENCE_SIGNING_KEY';
     statuses.push({ ...key, state, left, blocksUntil, canGo });
   }

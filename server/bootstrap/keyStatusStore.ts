@@ -9,7 +9,10 @@ export interface UsedKey {
   adopted: boolean;
 }
 
-/** Every key that this database was written with, each setting's first one first. */
+/**
+ * Returns every key that this database was written with, by setting and in the order of their first
+ * use.
+ */
 export async function listUsedKeys(client: Runner): Promise<UsedKey[]> {
   const { rows } = await client.query<UsedKey>(
     `SELECT setting, key_id AS "keyId", first_used_at AS "firstUsedAt", adopted FROM key_checks
@@ -18,16 +21,17 @@ export async function listUsedKeys(client: Runner): Promise<UsedKey[]> {
   return rows;
 }
 
-/** What is left under one key; `keyId` is null for what does not name its key. */
+/** The values that remain under one key; `keyId` is null for values that do not name their key. */
 export interface LeftUnderKey {
   keyId: string | null;
   count: number;
-  /** When the last of it ends by itself; null if it has no end. */
+  /** When the last of them ends by itself; null if they have no end. */
   until: Date | null;
 }
 
 /**
- * Spent links count as long as their chain lives: one that comes back must be recognised. Chains that have ended do not.
+ * Spent refresh tokens count while their chain lives, because a token that is used again must be
+ * recognised. Tokens of chains that have ended do not count.
  */
 const LEFT = {
   refreshTokens: `SELECT t.key_id AS "keyId", count(*)::int AS count, max(coalesce(t.absolute_expires_at, s.expires_at, t.expires_at)) AS until
@@ -52,7 +56,10 @@ export async function countLeft(client: Runner, kind: LeftKind): Promise<LeftUnd
   return rows;
 }
 
-/** @returns when the last link in a notice ends that was sent before a moment; null if there is none */
+/**
+ * @returns when the last link ends that was sent in a notice before the given time; null if there
+ *   is none
+ */
 export async function lastNoticeLink(
   client: Runner,
   before: Date,

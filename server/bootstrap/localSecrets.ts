@@ -6,17 +6,18 @@ import type { Config, Secrets } from '../config';
 import { generateSecrets } from '../keyRing';
 
 /**
- * The keys from the environment, else those in the data folder: made on the first start, readable by their
- * owner alone. Production never comes this far without its own.
- * @throws ConfigError where the file is there but is not what was written
+ * Returns the keys from the environment, or else those in the data folder. The first start creates
+ * them there, readable only by their owner. In production the settings must hold the keys, so this
+ * file is never used.
+ * @throws ConfigError if the file exists but is damaged
  */
 export function withSecrets(config: Config): Config & { secrets: Secrets } {
   return { ...config, secrets: config.secrets ?? loadLocalSecrets(config.dataDir) };
 }
 
 /**
- * The keys in the data folder, for those who only read: none are made.
- * @throws ConfigError where the file is there but is not what was written
+ * Returns the keys in the data folder, for callers that only read. It creates none.
+ * @throws ConfigError if the file exists but is damaged
  */
 export function findLocalSecrets(dataDir: string): Secrets | undefined {
   const file = join(dataDir, 'keys.json');
@@ -29,7 +30,8 @@ function loadLocalSecrets(dataDir: string): Secrets {
   mkdirSync(dataDir, { recursive: true });
   const written = readIfThere(file);
   if (written !== undefined) return parseSecrets(file, written);
-  // Whole or not at all, and never over the keys of another first start: link() refuses to replace.
+  // The file must appear complete or not at all, and must not replace the keys of another first
+  // start. link() refuses to replace a file.
   const draft = `${file}.${randomBytes(6).toString('hex')}`;
   writeFileSync(draft, JSON.stringify(generateSecrets(), null, 2), { mode: 0o600, flag: 'wx' });
   try {
@@ -56,7 +58,7 @@ function readIfThere(file: string): string | undefined {
 
 type RetiredList =
   'jwtRetiredKeys' | 'tokenHashRetiredKeys' | 'encryptionRetiredKeys' | 'evidenceRetiredKeys';
-/** A file of a release that knew no retired keys has none. */
+/** A file of an older release has no lists of retired keys. */
 type WrittenSecrets = Omit<Secrets, RetiredList> & Partial<Pick<Secrets, RetiredList>>;
 
 function parseSecrets(file: string, text: string): Secrets {
@@ -67,7 +69,7 @@ function parseSecrets(file: string, text: string): Secrets {
       return { jwtRetiredKeys: [], evidenceRetiredKeys: [], ...none, ...secrets };
     }
   } catch {
-    // Said below, with the file's name and without its content.
+    // Reported below, with the name of the file and without its content.
   }
   throw new ConfigError([`${file} is damaged: restore it, or move the folder away to start anew.`]);
 }

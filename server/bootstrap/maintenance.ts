@@ -11,7 +11,10 @@ import { resealSecrets } from './resealSecrets';
 
 const EVERY_MS = 60 * 60_000;
 const DAY_MS = 86_400_000;
-/** Days: what is kept of a mail is that it was sent, to whom (a staff member's id), and of what kind. */
+/**
+ * How many days a mail's record is kept. It holds when the mail was sent, to whom (the id of a
+ * staff member), and of which kind it was.
+ */
 const MAILS_KEPT_DAYS = 30;
 
 type MaintenanceDeps = Pick<
@@ -19,7 +22,10 @@ type MaintenanceDeps = Pick<
   'db' | 'pool' | 'keys' | 'clock' | 'config' | 'logger' | 'metrics'
 >;
 
-/** In small transactions, with room for others between them; any number of nodes may do it at once. */
+/**
+ * Purges in small transactions with pauses between them, so that others get their turn. Any number
+ * of nodes may do it at the same time.
+ */
 async function inBatches(purge: () => Promise<number>): Promise<void> {
   while ((await purge()) > 0) await setImmediate();
 }
@@ -45,7 +51,7 @@ const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>
   purge_mails: purgeOldMails,
   reseal_secrets: resealSecrets,
   renew_attempts: renewAttempts,
-  // While a deployment replaces its nodes, the old ones still store addresses as they were typed.
+  // While a deployment replaces the nodes, the old ones still store addresses as they were typed.
   normalize_addresses: (deps) =>
     normalizeAddresses(deps, systemContext('normalize-addresses'), 'bootstrap'),
   purge_sessions: ({ db, config }) => inBatches(() => purgeSessions(db, config.sessionsKeepDays)),
@@ -56,7 +62,10 @@ const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>
   purge_pending_factors: ({ db }) => inBatches(() => purgePendingFactors(db)),
 };
 
-/** Before anybody is let in: somebody whose address is stored in another spelling could not sign in. */
+/**
+ * Normalises addresses before anybody can sign in. A person whose address is stored in another
+ * spelling could not sign in.
+ */
 export async function normalizeAddressesAtStart(deps: MaintenanceDeps): Promise<void> {
   try {
     const done = await normalizeAddresses(deps, systemContext('boot'), 'bootstrap');
@@ -81,16 +90,16 @@ async function runTask(deps: MaintenanceDeps, task: string): Promise<void> {
   }
 }
 
-/** What is due each hour; what fails is logged and metered, and holds up nothing else. */
+/** Runs the hourly tasks. A task that fails is logged and counted, and does not stop the others. */
 export async function runMaintenance(deps: MaintenanceDeps): Promise<void> {
   for (const task of Object.keys(TASKS)) await runTask(deps, task);
 }
 
-/** Hourly housekeeping; if it fails, the next hour tries again. */
+/** Starts the hourly maintenance. A task that fails is tried again an hour later. */
 export function startMaintenance(deps: MaintenanceDeps): () => void {
   const timer = setInterval(() => void runMaintenance(deps), EVERY_MS);
   timer.unref();
-  // A node that starts may be the first with a new key.
+  // A node that starts may be the first one with a new key.
   void runTask(deps, 'reseal_secrets');
   return () => clearInterval(timer);
 }

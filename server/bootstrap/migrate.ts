@@ -29,17 +29,17 @@ export type { LockWait } from './migrations/runLock';
 export interface MigrateOptions extends LockOptions {
   /** The release that migrates, for the record. */
   codeVersion?: string | undefined;
-  /** Who runs it, for the record. */
+  /** The program or person that runs it, for the record. */
   appliedBy?: string | undefined;
-  /** Joins the audit events with the log of whoever asked. Default `migration`. */
+  /** Joins the audit events with the log of the caller. The default is `migration`. */
   correlationId?: string | undefined;
-  /** Of the audit events. Default `system`. */
+  /** The actor of the audit events. The default is `system`. */
   actor?: string | undefined;
   /** The operator's own reason. */
   ticket?: string | undefined;
 }
 
-/** Neighbours that share a transaction, in the order of the migrations. */
+/** Groups neighbours that share a transaction, in the order of the migrations. */
 function groupByTransaction(migrations: readonly Migration[]): Migration[][] {
   const groups: Migration[][] = [];
   for (const migration of migrations) {
@@ -65,7 +65,7 @@ async function applyGroup(
 async function applyPending(run: Run, journal: readonly Migration[]): Promise<void> {
   const { worker } = run;
   await endLeftoverTransactions(worker);
-  // The lock is this process's own: what is unfinished was interrupted.
+  // This process holds the lock, so an unfinished migration was interrupted.
   const ledger = { ...(await readLedger(worker, MIGRATION_SETTINGS)), running: false };
   const begun = new Set(ledger.unfinished.map((row) => row.created_at));
   for (const migration of journal.filter(({ when }) => begun.has(when))) {
@@ -76,13 +76,13 @@ async function applyPending(run: Run, journal: readonly Migration[]): Promise<vo
   for (const group of groupByTransaction(pendingMigrations)) {
     await applyGroup(run, group, ledger.unfinished);
   }
-  // The releases before this one kept a shorter record.
+  // Earlier releases recorded fewer columns.
   if (pendingMigrations.length === 0 && !(await isLedgerComplete(worker))) {
     await inTransaction(run, () => Promise.resolve([]));
   }
 }
 
-/** @throws MigrationError where a pooler has no second connection to give */
+/** @throws MigrationError if a pooler has no second connection to give */
 async function probe(worker: Client): Promise<void> {
   await worker.query(within(ANSWER_MS, 'SELECT')).catch((error: unknown) => {
     throw new MigrationError(
@@ -93,13 +93,14 @@ async function probe(worker: Client): Promise<void> {
 }
 
 /**
- * Applies every pending migration under an advisory lock: any number of processes may call this at once, one
- * does the work, the others wait. All run in one transaction, except those that are marked otherwise.
- * @param url the database, also by way of a pooler; two connections are used
- * @param migrationsFolder drizzle-kit's output
- * @returns what this call applied, in order
- * @throws MigrationError where database and release do not fit, another process migrates for too long, or a
- *   migration fails; what is kept of the run stands in its message
+ * Applies every pending migration under an advisory lock. Any number of processes may call this at
+ * the same time: one does the work, the others wait. All migrations run in one transaction, except
+ * those that are marked otherwise.
+ * @param url the database, directly or through a pooler; two connections are used
+ * @param migrationsFolder the output of drizzle-kit
+ * @returns the migrations that this call applied, in order
+ * @throws MigrationError if database and release do not fit, another process migrates for too long,
+ *   or a migration fails; its message names the part of the run that is kept
  */
 export async function runMigrations(
   url: string,
@@ -134,10 +135,7 @@ export async function runMigrations(
   );
 }
 
-/**
- * As {@link runMigrations}.
- * @returns how many migrations this call applied
- */
+/** Does the same as {@link runMigrations}. @returns how many migrations this call applied */
 export async function migrate(
   url: string,
   migrationsFolder: string,
@@ -148,7 +146,8 @@ export async function migrate(
 
 async function look(client: Connection, journal: readonly Migration[]): Promise<MigrationState> {
   let state = compareLedger(journal, await readLedger(client));
-  // Seen between the end of a migration and that of its process, which is no interruption: look again.
+  // Between the last commit of a migration and the end of its process, a reader can see an
+  // interruption that is none. A second look settles it.
   if (state.problems.some(({ kind }) => kind === 'interrupted')) {
     state = compareLedger(journal, await readLedger(client));
   }
@@ -157,10 +156,11 @@ async function look(client: Connection, journal: readonly Migration[]): Promise<
 }
 
 /**
- * Compares the applied migrations with the ones of this release, and changes nothing.
+ * Compares the applied migrations with those of this release, and changes nothing.
  * @param database its URL, or a connection that is in no transaction
- * @returns the counts, what is pending, and each difference with what to do about it
- * @throws the driver's error where it could not look, MigrationError where the release's files are not whole
+ * @returns the counts, the pending migrations, and each problem with its remedy
+ * @throws the driver's error if the database could not be read; MigrationError if files of the
+ *   release are missing or damaged
  */
 export async function readMigrationState(
   database: string | Connection,

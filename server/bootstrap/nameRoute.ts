@@ -11,8 +11,8 @@ const SENTENCES: Readonly<Record<Exclude<DatabaseRoute['mode'], 'none'>, string>
 };
 
 /**
- * Finds out what lies in front of the database, and logs it.
- * @throws PoolerError if a pooler cannot serve; else what the driver throws
+ * Finds out whether a pooler is in front of the database, and logs it.
+ * @throws PoolerError if the pooler cannot serve; otherwise the driver's error
  */
 export async function nameRoute(
   { databaseUrl }: Pick<ReadyConfig, 'databaseUrl'>,

@@ -11,14 +11,16 @@ type PrepareConfig = Pick<
 >;
 
 export interface PrepareOptions {
-  /** Told while another process migrates, and who that is: at once, then every ten seconds. */
+  /** Called while another process migrates, with that process: at once, then every ten seconds. */
   onWait?: (wait: LockWait) => void;
 }
 
 /**
- * Brings the database to the state that this release needs, or says why it may not run on it.
+ * Brings the database to the state that this release needs, or explains why this release must not
+ * run on it.
  * @returns how many migrations were applied
- * @throws MigrationError, or ConnectionError if the database lets nobody in: plain sentences
+ * @throws MigrationError, or ConnectionError if the database cannot be reached; both with plain
+ *   sentences
  */
 export async function prepareDatabase(
   config: PrepareConfig,

@@ -7,10 +7,11 @@ import { hashesOfAgent, openTotpSecret } from '../security';
 import { sampleCheckpoints, sampleHashed, sampleSealed } from './keyCheckStore';
 
 /**
+ * The result of proving a key against the data.
  * - `unused`: the database holds nothing that a key of this setting has made.
- * - `proven`: a key of this process opens or verifies what the database holds.
- * - `wrong`: nothing that could be tried fits.
- * - `unprovable`: the database holds something, and nothing of it can be tried.
+ * - `proven`: a key of this process opens or verifies at least one sample.
+ * - `wrong`: no sample fits.
+ * - `unprovable`: the database holds data of this setting, but none that can be tried.
  */
 export type Proof = 'unused' | 'proven' | 'wrong' | 'unprovable';
 
@@ -18,7 +19,10 @@ type Prover = (keys: KeyRing, client: Pick<PoolClient, 'query'>) => Promise<Proo
 
 const judge = (fits: readonly boolean[]): Proof => (fits.some(Boolean) ? 'proven' : 'wrong');
 
-/** One by one: what its owner moved by SQL opens for nobody, and says nothing of the key. */
+/**
+ * Tries each sample by itself. A row that its owner moved by SQL never opens, which proves nothing
+ * about the key.
+ */
 const proveEncryption: Prover = async (keys, client) => {
   const { totp, mails } = await sampleSealed(client);
   if (totp.length + mails.length === 0) return 'unused';
@@ -28,7 +32,7 @@ const proveEncryption: Prover = async (keys, client) => {
   ]);
 };
 
-/** Hashes prove nothing unless what was hashed is known: of a session, the user agent is. */
+/** A hash proves nothing unless its input is known. For a session the user agent is known. */
 const proveTokenHash: Prover = async (keys, client) => {
   const { any, sessions } = await sampleHashed(client);
   if (!any) return 'unused';
@@ -40,7 +44,7 @@ const proveTokenHash: Prover = async (keys, client) => {
   );
 };
 
-/** The newest signed head must be by a key that is believed here. */
+/** The newest signed checkpoint must be signed by a key that this process believes. */
 const proveEvidence: Prover = async (keys, client) => {
   const [newest] = await sampleCheckpoints(client);
   if (!newest) return 'unused';
@@ -50,9 +54,9 @@ const proveEvidence: Prover = async (keys, client) => {
   return judge([note !== undefined && findSigner(note, believed) !== undefined]);
 };
 
-/** Finds out whether the keys of this process made what the database holds, for each setting. */
+/** For each setting, finds out whether the keys of this process made the data in the database. */
 export const PROVERS: Readonly<Record<KeySetting, Prover>> = {
-  // Access tokens are stored nowhere: there is nothing that another key could have made.
+  // Access tokens are not stored, so nothing in the database comes from another key.
   JWT_SIGNING_KEY: () => Promise.resolve('unused'),
   TOKEN_HASH_KEY: proveTokenHash,
   ENCRYPTION_KEY: proveEncryption,

@@ -17,7 +17,7 @@ const SYSTEM_CONTEXT: RequestContext = {
   userAgent: null,
 };
 
-/** An event names this many differences at most, and counts them all. */
+/** The most differences that an event names. It counts all of them. */
 const NAMED_AT_MOST = 50;
 
 function toEvent(before: SchemaView, now: SchemaView) {
@@ -34,7 +34,10 @@ function toEvent(before: SchemaView, now: SchemaView) {
   };
 }
 
-/** Any number of nodes see one change; the first to lock the row of what was last recorded writes the event. */
+/**
+ * Several nodes see the same change. The first one that locks the row of the last record writes the
+ * event.
+ */
 const recordOnce = (db: Db, now: SchemaView) =>
   db.transaction(async (tx) => {
     const before = await replaceSchemaHealth(tx, now);
@@ -45,22 +48,23 @@ const recordAlone = (db: Db, before: SchemaView, now: SchemaView) =>
   db.transaction((tx) => recordAudit(tx, SYSTEM_CONTEXT, toEvent(before, now)));
 
 /**
- * Audits that the schema failed or is restored: one event for all nodes, and none where the last event
- * says so already, also across restarts. Never throws: what it reports must not fail for the report's sake.
+ * Audits that the schema failed or was restored. All nodes together write one event, and none if
+ * the last event says the same, also across restarts. It never throws, so that a failure to report
+ * never stops the caller.
  */
 export async function recordSchemaHealth(
   deps: { db: Db; logger: Logger },
   before: SchemaView,
   now: SchemaView,
 ): Promise<void> {
-  // With the log's own table missing, the log line is all there can be.
+  // If the table of the log itself is missing, only the log line is possible.
   if (now.missing.includes('audit_logs')) return;
   try {
     try {
       await recordOnce(deps.db, now);
     } catch (error) {
       if (databaseFault(error) !== 'missing_table') throw error;
-      // Without the memory that nodes share, an event too many is better than none.
+      // Without the table that nodes share, one event too many is better than none.
       if (!isSound(before) || !isSound(now)) await recordAlone(deps.db, before, now);
     }
   } catch (error) {

@@ -10,7 +10,7 @@ function pairsOf(keys: Deps['keys'], { userId, email, staffIds }: CountedPerson)
   const emails = attemptSubjects(keys, 'email', email);
   const subjects = [
     emails,
-    // A hash of the one before, under the same key.
+    // This is a hash of the subject before it, under the same key.
     emails.map((subject, at) => attemptSubjects(keys, 'begun-account', subject)[at] ?? subject),
     attemptSubjects(keys, 'person', userId),
     ...staffIds.map((staffId) => attemptSubjects(keys, 'staff', staffId)),
@@ -21,9 +21,10 @@ function pairsOf(keys: Deps['keys'], { userId, email, staffIds }: CountedPerson)
 }
 
 /**
- * Carries the counts of failures and tries over from the names that former keys gave people: a rotation must give nobody
- * a new budget. Counts of addresses are left, since nobody can tell them from their hashes; their window is a quarter of an hour.
- * A node whose key is not the newest leaves it to the others.
+ * Moves the counts of failures and tries from the subjects that former keys gave people to the
+ * current ones, so that a rotation gives nobody new tries. The counts of addresses stay, because no
+ * address can be computed from its hash; they only last a quarter of an hour. A node whose key is
+ * not the newest leaves this to the others.
  */
 export async function renewAttempts(deps: Pick<Deps, 'pool' | 'keys'>): Promise<void> {
   const { pool, keys } = deps;

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 
 type Runner = Pick<Pool, 'query'>;
 
-/** People in one statement. */
+/** The number of people in one statement. */
 const BATCH = 500;
 
 export interface CountedPerson {
@@ -11,7 +11,7 @@ export interface CountedPerson {
   staffIds: string[];
 }
 
-/** Whether anything is counted: if not, nobody need be looked through. */
+/** Returns whether anything is counted. If not, the people need not be read. */
 export async function hasAttempts(client: Runner): Promise<boolean> {
   const { rows } = await client.query<{ any: boolean }>(
     'SELECT EXISTS (SELECT FROM failed_attempts) AS any',
@@ -19,7 +19,7 @@ export async function hasAttempts(client: Runner): Promise<boolean> {
   return rows[0]?.any === true;
 }
 
-/** Everybody whose failures may be counted, by their id. */
+/** Returns the next people whose failures may be counted, by their id. */
 export async function listCountedPeople(client: Runner, afterId: string): Promise<CountedPerson[]> {
   const { rows } = await client.query<CountedPerson>(
     `SELECT u.id AS "userId", u.email, ARRAY(SELECT s.id::text FROM tenant_staff s WHERE s.user_id = u.id) AS "staffIds"
@@ -29,7 +29,9 @@ export async function listCountedPeople(client: Runner, afterId: string): Promis
   return rows;
 }
 
-/** Moves counts to other subjects; what both had counted is added up, so that nobody gains a try. */
+/**
+ * Moves counts to other subjects. It adds the counts of both subjects, so that nobody gains a try.
+ */
 export async function moveAttempts(
   client: Runner,
   pairs: readonly { former: string; current: string }[],

@@ -27,7 +27,7 @@ async function resealRow(deps: ResealDeps, table: SealedTable, row: SealedRow): 
   return true;
 }
 
-/** @returns how many values no key here opens */
+/** @returns how many values no key of this node can open */
 async function resealTable(deps: ResealDeps, table: SealedTable): Promise<number> {
   let unreadable = 0;
   let afterId = NO_ID;
@@ -43,8 +43,9 @@ async function resealTable(deps: ResealDeps, table: SealedTable): Promise<number
 }
 
 /**
- * Seals what another key sealed with the current one, in small batches, each value only if nobody changed it since.
- * A node whose key is not the newest leaves it alone: in the middle of a rotation two nodes would undo each other's work.
+ * Seals values of other keys again with the current key, in small batches, and replaces a value
+ * only if nobody changed it in the meantime. A node whose key is not the newest does nothing,
+ * because during a rotation two nodes would undo each other's work.
  */
 export async function resealSecrets(deps: ResealDeps): Promise<void> {
   if ((await newestKeyOf(deps.pool, 'ENCRYPTION_KEY')) !== deps.keys.ids.encryption) return;

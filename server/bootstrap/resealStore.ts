@@ -2,12 +2,12 @@ import type { Pool } from 'pg';
 
 type Runner = Pick<Pool, 'query'>;
 
-/** Values in one statement: short enough that nobody waits for it. */
+/** The number of values in one statement, small enough that nobody waits for it. */
 const BATCH = 100;
 
 export interface SealedRow {
   id: string;
-  /** Null for mails, which are bound to their id alone. */
+  /** Null for mails, which are bound only to their id. */
   tenantId: string | null;
   staffId: string | null;
   sealed: Buffer;
@@ -20,7 +20,9 @@ const COLUMN: Readonly<Record<SealedTable, string>> = {
   mails: 'sealed',
 };
 
-/** The next values, by their id, that another key than this one sealed, or that do not name their key. */
+/**
+ * Returns the next values, by their id, that were sealed with another key or do not name their key.
+ */
 export async function listSealedOtherwise(
   client: Runner,
   table: SealedTable,
@@ -36,7 +38,10 @@ export async function listSealedOtherwise(
   return rows;
 }
 
-/** @returns false if somebody changed or removed the value in the meantime: theirs stays */
+/**
+ * Replaces a sealed value.
+ * @returns false if somebody changed or removed the value in the meantime; that change stays
+ */
 export async function replaceSealed(
   client: Runner,
   table: SealedTable,

@@ -11,22 +11,26 @@ import { isSound, sameView } from './schemaView';
 import type { SchemaView } from './schemaView';
 
 export interface SchemaGuard {
-  /** The tables that were missing at the last look; empty before the first. */
+  /** Returns the tables that were missing at the last check; empty before the first. */
   missing(): readonly string[];
-  /** False while tables are missing: scoring would read what is not there. */
+  /** Returns false while tables are missing, because scoring would read them. */
   scoringEnabled(): boolean;
-  /** Looks for the tables alone: one small query, for a request that has just run into a missing one. */
+  /**
+   * Checks only that the tables exist, by one small query. It is for a request that has just failed
+   * on a missing table.
+   */
   checkTables(): Promise<SchemaHealth>;
   /**
-   * Looks at everything, and logs, audits and meters what changed since the last look. Whoever asks while a
-   * look is under way shares the next.
-   * @throws where it could not look; what was known stays
+   * Checks everything. It logs and audits the changes since the last check, and updates the
+   * metrics. Callers that arrive while a check runs share the next one.
+   * @throws the error of a check that could not be made; the known state stays
    */
   check(): Promise<GuardReport>;
   /**
-   * Looks now and then at every interval, until {@link SchemaGuard.stop}.
-   * @param onFailure told why the look of now could not look; it is logged if nobody is told
-   * @returns undefined if it could not look
+   * Checks now and then at every interval, until {@link SchemaGuard.stop}.
+   * @param onFailure receives the error if the first check could not be made; without it, the error
+   *   is logged
+   * @returns undefined if the first check could not be made
    */
   start(onFailure?: (error: unknown) => void): Promise<GuardReport | undefined>;
   stop(): void;
@@ -36,7 +40,7 @@ export interface GuardReport extends SchemaReport {
   missing: readonly string[];
 }
 
-/** What the guard last knew. */
+/** The last known state. */
 interface Known extends SchemaView {
   newer: boolean;
 }
@@ -78,7 +82,10 @@ function say(logger: Logger, before: Known, now: Known): void {
   }
 }
 
-/** Runs one at a time; whoever comes during a run shares the next, which begins after they came. */
+/**
+ * Runs one call at a time. Callers that arrive during a run share the next run, which begins after
+ * they arrived.
+ */
 function shareRuns<T>(run: () => Promise<T>): () => Promise<T> {
   let current: Promise<T> | undefined;
   let next: Promise<T> | undefined;
@@ -97,7 +104,10 @@ function shareRuns<T>(run: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** Compares the live database with what the code expects, at boot and every minute after. */
+/**
+ * Compares the live database with the schema that the code expects, at the start and every minute
+ * after it.
+ */
 export function createSchemaGuard(deps: GuardDeps): SchemaGuard {
   const { db, logger, metrics } = deps;
   let view: Known = { missing: [], findings: [], newer: false };
@@ -111,7 +121,7 @@ export function createSchemaGuard(deps: GuardDeps): SchemaGuard {
     looked = true;
     metrics.schemaMissingTables.set(now.missing.length);
     say(logger, before, now);
-    // The first look of a process may be the one that finds mended what failed while none was running.
+    // The first check of a process may find that a failure was repaired while no process ran.
     if (first || !sameView(before, now)) await recordSchemaHealth({ db, logger }, before, now);
   }
 
@@ -130,7 +140,7 @@ export function createSchemaGuard(deps: GuardDeps): SchemaGuard {
       await turnTo({ missing, findings, newer: report.newer });
       return { ...report, missing };
     } catch (error) {
-      // Scoring depends on the tables, and they are known, whatever else could not be read.
+      // Scoring depends on the tables. Their state is known even if the rest could not be read.
       await turnTo({ ...view, missing });
       throw error;
     }

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { getTableName, is } from 'drizzle-orm';
 import { PgTable } from 'drizzle-orm/pg-core';
-// The health check is also called by itself, from scripts and tests: that is what the shared handle is for.
+// Scripts and tests also call the health check directly, with the shared handle.
 // eslint-disable-next-line no-restricted-imports
 import { db as sharedDb } from '../db';
 import type { Db } from '../db';
@@ -13,16 +13,17 @@ export interface SchemaHealth {
   missing: string[];
 }
 
-/** Every table that the Drizzle schema names: the list cannot go stale. */
+/** Every table of the Drizzle schema. The list is derived, so that it is always complete. */
 export const REQUIRED_TABLES: readonly string[] = Object.values(schema)
   .filter((value) => is(value, PgTable))
   .map((table) => getTableName(table))
   .sort();
 
 /**
- * Looks for the tables that the code needs.
- * @param database the handle to look with; the shared one unless given
- * @throws the driver's error where it could not look, which is not the same as nothing missing
+ * Checks that the tables exist which the code needs.
+ * @param database the handle for the query; the default is the shared one
+ * @throws the driver's error if the check could not be made, which does not mean that nothing is
+ *   missing
  */
 export async function schemaHealthCheck(database: Db = sharedDb): Promise<SchemaHealth> {
   const result = await database.execute<{ name: string }>(

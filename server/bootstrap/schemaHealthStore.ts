@@ -5,8 +5,8 @@ import { sameView } from './schemaView';
 import type { SchemaView } from './schemaView';
 
 /**
- * Keeps what all nodes last recorded of the schema's health.
- * @returns what was recorded before, or undefined where it was this
+ * Stores the health of the schema that all nodes recorded last.
+ * @returns the state that was recorded before, or undefined if it is the same
  */
 export async function replaceSchemaHealth(
   tx: Tx,

@@ -1,7 +1,10 @@
-/** What is known to be wrong with the live schema, in words. */
+/** The known faults of the live schema, in words. */
 export interface SchemaView {
   missing: readonly string[];
-  /** One phrase a difference, as `index public.users.x is missing`; missing tables are not among them. */
+  /**
+   * One phrase for each difference, such as `index public.users.x is missing`. Missing tables are
+   * not among them.
+   */
   findings: readonly string[];
 }
 

@@ -2,7 +2,7 @@ import { REQUIRED_TABLES } from './schemaHealth';
 
 export type Privilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
 
-/** What is evidence once it is written: nobody changes a row of these. */
+/** Tables whose rows are evidence as soon as they are written. Nobody may change such a row. */
 const APPEND_ONLY = new Set([
   'audit_logs',
   'audit_leaves',
@@ -13,12 +13,12 @@ const APPEND_ONLY = new Set([
   'token_history',
   'step_up_history',
 ]);
-/** Where the sealer notes how far it has come. */
+/** Tables in which the sealer records its progress. */
 const KEPT = new Set(['audit_trees', 'audit_sealer']);
-/** Triggers write these, with their owner's rights. */
+/** Triggers write these tables, with the rights of their owner. */
 const READ_ONLY = new Set(['change_versions']);
 
-/** What the serving process does with a table, and all that it does. */
+/** Returns the privileges that the serving process needs on a table, and no others. */
 export function privilegesOn(table: string): readonly Privilege[] {
   if (READ_ONLY.has(table)) return ['SELECT'];
   if (APPEND_ONLY.has(table)) return ['SELECT', 'INSERT'];
@@ -26,12 +26,15 @@ export function privilegesOn(table: string): readonly Privilege[] {
   return ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 }
 
-/** Every table that the code uses, with what it does there: a new table is in the list by itself. */
+/** The privileges for every table that the code uses. A new table is included automatically. */
 export const SERVING_PRIVILEGES: ReadonlyMap<string, readonly Privilege[]> = new Map(
   REQUIRED_TABLES.map((table) => [table, privilegesOn(table)]),
 );
 
-/** Whether a grant would let its holder change what was written down: no role is known well enough for that. */
+/**
+ * Returns whether a grant would let its holder change evidence. No role may have such a grant, not
+ * even a known one.
+ */
 export const reachesIntoEvidence = (table: string | undefined, privileges: string): boolean =>
   table !== undefined &&
   APPEND_ONLY.has(table) &&

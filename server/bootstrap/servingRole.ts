@@ -4,7 +4,7 @@ import type { Ownership } from './findOwnership';
 import { SERVING_PRIVILEGES } from './servingPrivileges';
 import type { Privilege } from './servingPrivileges';
 
-/** A role cannot be, or is not, what the server should serve as; the message is one plain sentence. */
+/** Thrown if a role cannot be the server's role; the message is one plain sentence. */
 export class ServingRoleError extends Error {
   constructor(message: string) {
     super(message);
@@ -17,14 +17,14 @@ export interface GrantedRole {
   readonly tables: Readonly<Record<string, readonly Privilege[]>>;
   readonly sequences: readonly string[];
   readonly functions: readonly string[];
-  /** The record of migrations, which a start compares with its own. */
+  /** The tables that record migrations. A start compares them with its own migrations. */
   readonly ledger: readonly string[];
-  /** What the role can do that grants on tables do not decide, a sentence each. */
+  /** Rights of the role that do not depend on grants on tables, one sentence each. */
   readonly warnings: readonly string[];
 }
 
 const LEDGER = ['drizzle.__drizzle_migrations', 'drizzle.gatehouse_interrupted_migrations'];
-/** What there is to be had of a table, on every supported Postgres. */
+/** The privileges on a table that exist on every supported Postgres. */
 const ALL = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER'];
 
 async function connected<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
@@ -34,7 +34,7 @@ async function connected<T>(url: string, work: (client: Client) => Promise<T>): 
     connectionTimeoutMillis: 10_000,
     query_timeout: 10_000,
   });
-  // A connection that breaks while idle is reported by the query that follows.
+  // A connection that breaks while idle is reported by the next query.
   client.on('error', () => undefined);
   try {
     await client.connect();
@@ -44,7 +44,10 @@ async function connected<T>(url: string, work: (client: Client) => Promise<T>): 
   }
 }
 
-/** Objects of schema `public` that are ours, not an extension's, as they are written in a statement. */
+/**
+ * Returns the objects of schema `public` that belong to no extension, as they are written in a
+ * statement.
+ */
 async function findObjects(client: Client): Promise<{ sequences: string[]; functions: string[] }> {
   const { rows } = await client.query<{ kind: string; name: string }>(
     `SELECT o.kind, o.name FROM (
@@ -61,7 +64,7 @@ async function findObjects(client: Client): Promise<{ sequences: string[]; funct
   return { sequences: named('sequence'), functions: named('function') };
 }
 
-/** What grants could not hold back. */
+/** Returns the reason why grants could not restrict this role, if there is one. */
 async function objectionTo(client: Client, role: string): Promise<string | undefined> {
   if (/^(public|pg_.*|current_user|session_user|current_role|none)$/i.test(role)) {
     return `${role} is no role of yours: name the one that the server connects as.`;
@@ -83,7 +86,7 @@ async function warningsAbout(client: Client, role: string): Promise<string[]> {
       `'${role}' may create objects in schema public, as everybody may where Postgres was set up before 15: REVOKE CREATE ON SCHEMA public FROM PUBLIC.`,
     );
   }
-  // Before 15 this could be granted to nobody.
+  // Before Postgres 15, nobody could be granted this.
   if ((rows[0]?.version ?? 0) < 150_000) return warnings;
   const { rows: parameter } = await client.query<{ sets: boolean }>(
     `SELECT has_parameter_privilege($1, 'session_replication_role', 'SET') AS sets`,
@@ -97,7 +100,7 @@ async function warningsAbout(client: Client, role: string): Promise<string[]> {
   return warnings;
 }
 
-/** What a role can do with a table, whoever it has that from. */
+/** Returns the privileges that a role has on each table, from any source. */
 async function readPrivileges(
   client: Client,
   role: string | null,
@@ -118,7 +121,7 @@ interface Deviation {
   readonly excess: string[];
 }
 
-/** Phrases such as `UPDATE on public.mails`. */
+/** Compares privileges, as phrases such as `UPDATE on public.mails`. */
 function compare(privileges: ReadonlyMap<string, readonly string[]>): Deviation {
   const phrase = (table: string, list: readonly string[]) =>
     list.length === 0 ? [] : [`${list.join(', ')} on public.${table}`];
@@ -148,7 +151,7 @@ async function grantAll(client: Client, role: string): Promise<Omit<GrantedRole,
   await client.query(`GRANT USAGE ON SCHEMA public TO ${to}`);
   for (const [table, privileges] of SERVING_PRIVILEGES) {
     const on = `public.${escapeIdentifier(table)}`;
-    // Also what is granted on single columns goes.
+    // This also revokes privileges on single columns.
     await client.query(`REVOKE ALL ON TABLE ${on} FROM ${to}`);
     await client.query(`GRANT ${privileges.join(', ')} ON TABLE ${on} TO ${to}`);
   }
@@ -166,9 +169,10 @@ async function grantAll(client: Client, role: string): Promise<Omit<GrantedRole,
 }
 
 /**
- * Gives a role what the serving process uses, and takes what more it was given on the same objects. To be done as their
- * owner, after each migration; doing it again changes nothing.
- * @throws ServingRoleError where the role is not one that grants can hold back, or still may more or less afterwards
+ * Grants a role the privileges that the serving process needs, and revokes any others on the same
+ * objects. Run it as their owner, after each migration. It is idempotent.
+ * @throws ServingRoleError if grants cannot restrict the role, or if it has more or fewer
+ *   privileges afterwards
  */
 export function grantServing(databaseUrl: string, role: string): Promise<GrantedRole> {
   return connected(databaseUrl, async (client) => {
@@ -193,12 +197,16 @@ export function grantServing(databaseUrl: string, role: string): Promise<Granted
   });
 }
 
-/** What the role of this process has too little or too much of, and how it could undo the audit log. */
+/**
+ * The missing and the excess privileges of the role of this process, and the ways in which it could
+ * undo the audit log.
+ */
 export type ServingGrants = Deviation & Ownership;
 
 /**
- * Looks at what the role that this process serves as may do. Owners may everything: nothing is in excess there.
- * @throws the driver's error where it could not look
+ * Inspects the privileges of the role that this process serves as. An owner has every privilege, so
+ * nothing counts as excess for it.
+ * @throws the driver's error if the role could not be inspected
  */
 export function inspectServingRole(databaseUrl: string): Promise<ServingGrants> {
   return connected(databaseUrl, async (client) => {

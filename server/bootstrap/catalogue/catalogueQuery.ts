@@ -1,7 +1,8 @@
 /**
- * One row for each object of schema `public`: what it is called, and its definition as Postgres itself prints
- * it. Objects of extensions are theirs, not ours. The order of columns is left out: no code may depend on it,
- * and a column added later stands last in one database and in the middle of another.
+ * Returns one row for each object of schema `public`: its name, and its definition as Postgres
+ * prints it. Objects of extensions are left out. The order of columns is left out too: no code may
+ * depend on it, and a column that was added later is the last one in one database and in the middle
+ * of another.
  */
 export const CATALOGUE_QUERY = `
 WITH own AS (

@@ -3,27 +3,33 @@ import type { Catalogue } from './readCatalogue';
 
 export interface Difference {
   problem: 'missing' | 'changed' | 'extra';
-  /** `kind name`, as `index public.users.users_email_unique`. */
+  /** `kind name`, for example `index public.users.users_email_unique`. */
   object: string;
-  /** `table`, `column`, `constraint`, `index`, `trigger`, `function`, `grant`, … */
+  /** For example `table`, `column`, `constraint`, `index`, `trigger`, `function` or `grant`. */
   kind: string;
-  /** The table that it belongs to, or is. */
+  /** The table that the object belongs to, or the object itself if it is a table. */
   table?: string;
-  /** The definition that the migrations make. */
+  /** The definition that the migrations create. */
   expected?: string;
   /** The definition in the live database. */
   found?: string;
-  /** It cannot break what the code does: an index more, a column more that may be empty. */
+  /**
+   * True if the difference cannot break the code, for example an additional index or an additional
+   * nullable column.
+   */
   harmless: boolean;
 }
 
 export interface CompareOptions {
-  /** Roles that may hold privileges which no migration gave, short of changing evidence. PUBLIC is no role. */
+  /**
+   * Roles that may hold privileges which no migration granted, except privileges to change
+   * evidence. PUBLIC is no role here.
+   */
   knownRoles?: readonly string[];
 }
 
 const KINDS_WITH_TWO_WORDS = ['materialized view'];
-/** The first name after the schema: quoted, or plain. */
+/** Matches the first name after the schema, quoted or plain. */
 const OWNING_TABLE = /^(?:table |column )?public\.("(?:[^"]|"")+"|[^".\s:()]+)/;
 
 /** Kinds whose names begin with the table that they belong to. */
@@ -51,7 +57,10 @@ function tableOf(object: string, kind: string): string | undefined {
   return found === undefined ? undefined : unquote(found);
 }
 
-/** An object more that cannot make a statement of ours fail or do something else. */
+/**
+ * Returns whether an additional object cannot make one of our statements fail or behave
+ * differently.
+ */
 function isHarmlessExtra(kind: string, definition: string): boolean {
   if (kind === 'column') {
     return !definition.includes(' not null') || / (default|generated) /.test(definition);
@@ -62,7 +71,7 @@ function isHarmlessExtra(kind: string, definition: string): boolean {
   );
 }
 
-/** The role of a grant's object, such as `grant table public.users to backup`. */
+/** Returns the role of a grant, given its object such as `grant table public.users to backup`. */
 export const roleOf = (object: string): string => object.slice(object.lastIndexOf(' to ') + 4);
 
 function toDifference(
@@ -84,7 +93,10 @@ function toDifference(
   };
 }
 
-/** The objects whose being missing or extra says this one's as well. */
+/**
+ * Returns the larger objects of which this one is a part. If such an object is missing or extra,
+ * this difference adds nothing.
+ */
 function wholesOf({ kind, object, table }: Difference): string[] {
   const wholes =
     table === undefined || kind === 'table' ? [] : [`table public.${quoteName(table)}`];
@@ -94,10 +106,11 @@ function wholesOf({ kind, object, table }: Difference): string[] {
 }
 
 /**
- * Names each difference once: a missing or extra table is one, and not each of its parts besides.
- * @param expected what this release's migrations make
- * @param found what the live database holds
- * @returns the differences, by kind and name; empty where there is none
+ * Compares two catalogues. Each difference is named once: a missing or extra table is one
+ * difference, without its parts.
+ * @param expected the objects that this release's migrations create
+ * @param found the objects of the live database
+ * @returns the differences by kind and name; empty if there are none
  */
 export function compareCatalogues(
   expected: Catalogue,
@@ -119,7 +132,7 @@ export function compareCatalogues(
   return all.filter((one) => !wholesOf(one).some((object) => whole.has(object)));
 }
 
-/** One phrase, without definitions: for logs, events and health reports. */
+/** Returns one phrase without definitions, for logs, events and health reports. */
 export function nameDifference({ object, problem }: Difference): string {
   const verb = { missing: 'is missing', changed: 'is changed', extra: 'comes from no migration' }[
     problem
@@ -129,7 +142,7 @@ export function nameDifference({ object, problem }: Difference): string {
 
 const quote = (definition: string) => definition.replaceAll(/\s+/g, ' ').trim();
 
-/** A plain sentence with both definitions, so that nobody has to look for what differs. */
+/** Returns a plain sentence with both definitions, so that the reader sees what differs. */
 export function describeDifference(difference: Difference): string {
   const { object, problem, expected = '', found = '' } = difference;
   if (problem === 'missing')
@@ -213,7 +226,7 @@ function mendChanged(difference: Difference): string {
   return 'put it back as the migrations make it, or write a migration that makes it so';
 }
 
-/** The statement or the step that mends a difference. */
+/** Returns the statement or the step that repairs a difference. */
 export function suggestMend(difference: Difference): string {
   if (difference.problem === 'missing') return mendMissing(difference);
   return difference.problem === 'extra' ? mendExtra(difference) : mendChanged(difference);

@@ -16,7 +16,7 @@ const manifest = z.object({
 });
 
 export interface ExpectedCatalogue {
-  /** The migration up to which it was recorded. */
+  /** The migration up to which the catalogue was recorded. */
   lastMigration: string;
   /** See {@link fingerprintOf}. */
   fingerprint: string;
@@ -26,13 +26,19 @@ export interface ExpectedCatalogue {
 const sorted = (catalogue: Catalogue): [string, string][] =>
   Object.entries(catalogue).sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));
 
-/** @returns SHA-256 in hex of the sorted objects: equal for equal schemas, on every supported Postgres */
+/**
+ * @returns SHA-256 in hex of the sorted objects; equal schemas have equal values on every supported
+ *   Postgres
+ */
 export const fingerprintOf = (catalogue: Catalogue): string =>
   createHash('sha256')
     .update(JSON.stringify(sorted(catalogue)))
     .digest('hex');
 
-/** The manifest's text: sorted, an object a line, so that its diff in a review is the change of the schema. */
+/**
+ * Returns the text of the manifest, sorted and with one object a line, so that its diff in a review
+ * shows the change of the schema.
+ */
 export function formatExpectedCatalogue(lastMigration: string, catalogue: Catalogue): string {
   const objects = Object.fromEntries(sorted(catalogue));
   const fingerprint = fingerprintOf(catalogue);
@@ -41,8 +47,8 @@ export function formatExpectedCatalogue(lastMigration: string, catalogue: Catalo
 
 /**
  * Reads the manifest that belongs to this release's migrations.
- * @param migrationsFolder where `catalogue.json` lies
- * @throws Error with a plain sentence where there is none, or it was edited by hand
+ * @param migrationsFolder the folder that holds `catalogue.json`
+ * @throws Error with a plain sentence if there is no manifest, or if it was edited by hand
  */
 export function readExpectedCatalogue(migrationsFolder: string): ExpectedCatalogue {
   const mend = 'run `npm run schema -- record` and commit the file.';

@@ -1,7 +1,10 @@
 import type { ClientBase } from 'pg';
 import { CATALOGUE_QUERY } from './catalogueQuery';
 
-/** What a database holds: `kind name` (as `column public.users.email`) to its definition. */
+/**
+ * The objects of a database: maps `kind name` (such as `column public.users.email`) to the
+ * definition.
+ */
 export type Catalogue = Readonly<Record<string, string>>;
 
 interface Row {
@@ -10,19 +13,22 @@ interface Row {
   definition: string;
 }
 
-/** A look may not queue behind a migration that locks what it looks at. */
+/** Reading the catalogue must not wait long behind a migration that locks a table. */
 const LOCK_MS = 2000;
 
 /**
- * Reads everything in schema `public` that migrations make, whoever asks: pg_catalog hides nothing from a role
- * that may only connect. Takes a transaction of its own, so that settings hold behind a pooler and end with it.
- * @param client one connection, in no transaction; never a pool, whose queries may each go elsewhere
+ * Reads every object in schema `public` that migrations create. Any role can do that, because
+ * pg_catalog hides nothing from a role that may connect. It uses a transaction of its own, so that
+ * its settings apply behind a pooler and end with it.
+ * @param client one connection that is in no transaction; never a pool, because each of its queries
+ *   may use another connection
  * @throws the driver's error
  */
 export async function readCatalogue(client: ClientBase): Promise<Catalogue> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   try {
-    // Definitions are printed with the schema names that the search path makes necessary: with an empty one, all.
+    // Postgres prints a schema name if the search path makes it necessary. With an empty search
+    // path it always prints it.
     await client.query(
       `SELECT set_config('search_path', '', true), set_config('lock_timeout', '${LOCK_MS}ms', true),
          set_config('quote_all_identifiers', 'off', true)`,

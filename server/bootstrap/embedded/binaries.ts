@@ -22,11 +22,11 @@ export interface PostgresBinaries {
 }
 
 /**
- * Finds the programs of this platform's package, or makes a copy of them where the installed ones
- * are out of the account's reach or miss their links.
- * @param dataDir the data folder, which holds the copy where no better place can
+ * Finds the programs of this platform's package. If the installed programs cannot be reached by the
+ * account, or lack their library links, it makes a copy of them.
+ * @param dataDir the data folder, which holds the copy if there is no better place
  * @param account the account that will run them
- * @throws EmbeddedPostgresError when there is no package for this platform or no place for a copy
+ * @throws EmbeddedPostgresError if there is no package for this platform or no place for a copy
  */
 export async function locateBinaries(dataDir: string, account: Account): Promise<PostgresBinaries> {
   const native = path.join(findPackage(), 'native');
@@ -62,8 +62,8 @@ function isWithinReach(native: string, account: Account): boolean {
 }
 
 /**
- * Makes the library links that the package's install script makes, where that did not run.
- * @returns false when one is missing and cannot be made
+ * Makes the library links that the package's install script would have made, if that did not run.
+ * @returns false if a link is missing and cannot be made
  */
 function linkLibraries(native: string): boolean {
   const list = path.join(native, 'pg-symlinks.json');
@@ -71,7 +71,7 @@ function linkLibraries(native: string): boolean {
   const links = JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[];
   try {
     for (const { source, target } of links) {
-      // The list counts from the package's folder, a copy holds `native` alone.
+      // The paths in the list start at the package's folder, but a copy holds only `native`.
       const link = path.join(native, path.relative('native', target));
       if (existsSync(link)) continue;
       rmSync(link, { force: true });
@@ -112,7 +112,7 @@ async function copyOf(native: string, folder: string): Promise<string> {
     renameSync(draft, copy);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
-    // Somebody else's copy came first.
+    // Another process made the copy first.
     if (isOurs(copy)) return copy;
     throw new EmbeddedPostgresError(
       `The embedded Postgres could not be copied to ${copy} (${errorCode(error) ?? String(error)}): free some space there or set DATABASE_URL.`,
@@ -127,7 +127,7 @@ function versionOf(native: string): string {
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-/** Programs that somebody else could have put there are not run. */
+/** Another account could have placed its own programs there, so they must not be run. */
 function isOurs(copy: string): boolean {
   if (!existsSync(copy)) return false;
   if (lstatSync(copy).uid === process.getuid?.()) return true;
@@ -136,7 +136,10 @@ function isOurs(copy: string): boolean {
   );
 }
 
-/** An installation under umask 077 would be closed to the account even in an open place. */
+/**
+ * After an installation under umask 077, the account could not read the files, even in an open
+ * folder.
+ */
 function openToReaders(folder: string): void {
   chmodSync(folder, 0o755);
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {

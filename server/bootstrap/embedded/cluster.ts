@@ -18,14 +18,14 @@ import { childEnvironment, type ServerLog } from './serverLog';
 const draftName = 'initdb-draft';
 
 /**
- * Makes sure that there is a complete cluster: a new one is made beside its place and moved there
- * when it is done, so that a crash leaves nothing that could be taken for a database.
- * @param place where it belongs
+ * Makes sure that there is a complete cluster. A new cluster is made beside its place and moved
+ * there when it is complete, so that a crash cannot leave half a database.
+ * @param place the place of the cluster
  * @param binaries the programs
- * @param password of the superuser of a new cluster
+ * @param password the password of the superuser of a new cluster
  * @param durable false: a new cluster is not flushed to disk
- * @returns true when it was made now
- * @throws EmbeddedPostgresError with the last lines of initdb when it fails
+ * @returns true if the cluster is new
+ * @throws EmbeddedPostgresError with the last lines of initdb if that fails
  */
 export async function ensureCluster(
   place: Place,
@@ -69,12 +69,12 @@ function removeIfEmpty(cluster: string): void {
   }
 }
 
-/** Best effort: what cannot be removed now is tried again by the next start. */
+/** Removes a draft as far as possible. The next start tries again to remove the rest. */
 function removeDraft(draft: string): void {
   try {
     rmSync(draft, { recursive: true, force: true, maxRetries: 3 });
   } catch {
-    // It is in nobody's way.
+    // The rest does no harm.
   }
 }
 
@@ -97,7 +97,7 @@ async function runInitdb(
       `--pgdata=${path.join(draft, 'cluster')}`,
       `--pwfile=${passwordFile}`,
       ...['--username=gatehouse', '--auth=scram-sha-256', '--encoding=UTF8', '--no-instructions'],
-      // The order of texts must not change with the system's C library.
+      // The sort order of texts must not change with the C library of the system.
       ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
       ...(durable ? [] : ['--no-sync']),
     ],
@@ -120,7 +120,7 @@ function whyInitdbFailed(code: number | null, lines: string): string {
   return `The embedded Postgres could not make its database: ${lines}`;
 }
 
-/** The guarded program does not keep this process alive, but its result is awaited here. */
+/** The guarded program does not keep this process alive, but this code must wait for its result. */
 async function exitOf(exited: Promise<number | null>): Promise<number | null> {
   const stayAlive = setInterval(() => undefined, 60_000);
   try {

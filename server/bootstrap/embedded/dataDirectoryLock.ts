@@ -11,10 +11,10 @@ export interface DataDirectoryLock {
 }
 
 /**
- * Takes the data folder for this process; what a dead process left is taken over.
+ * Locks the data folder for this process. It takes over the lock of a dead process.
  * @param dataDir the real path of the data folder
- * @returns the lock, to be released when the database is down
- * @throws EmbeddedPostgresError naming the pid of the process that has it
+ * @returns the lock; release it when the database has stopped
+ * @throws EmbeddedPostgresError naming the pid of the process that holds the lock
  */
 export function acquireDataDirectoryLock(dataDir: string): DataDirectoryLock {
   const owner = identifyProcess(process.pid) ?? { pid: process.pid, start: '' };
@@ -30,7 +30,7 @@ export function acquireDataDirectoryLock(dataDir: string): DataDirectoryLock {
 }
 
 /**
- * Says who runs the database of a data folder.
+ * Returns the process that runs the database of a data folder.
  * @param dataDir the real path of the data folder
  * @returns the living owner of its lock, or null
  */
@@ -53,8 +53,8 @@ function take(file: string, text: string, dataDir: string): void {
         `The data folder ${dataDir} is in use by another Gatehouse process (pid ${owner.pid}): stop that one first or choose another folder.`,
       );
     }
-    // Only the holder of this second lock may replace a stale first one, and only after reading it
-    // again: otherwise a slow starter could throw out the lock that a fast one has just taken.
+    // Only the holder of this second lock may replace a stale first lock, and only after reading it
+    // again. Otherwise a slow process could remove the lock that a fast one has just taken.
     const turn = `${file}.takeover`;
     take(turn, text, dataDir);
     try {
@@ -68,7 +68,7 @@ function take(file: string, text: string, dataDir: string): void {
   }
 }
 
-/** A link appears at once and complete, or fails because the name exists. */
+/** A hard link appears at once and complete, or fails because the name exists. */
 function createWith(file: string, text: string, dataDir: string): boolean {
   const draft = writeDraft(file, text);
   try {
@@ -95,7 +95,7 @@ function writeDraft(file: string, text: string): string {
   return draft;
 }
 
-/** Null for what a crash garbled: no living process leaves such a lock. */
+/** Returns null for a text that a crash damaged. No living process leaves such a lock. */
 function parseOwner(text: string): ProcessIdentity | null {
   try {
     const { pid, start } = JSON.parse(text) as Partial<ProcessIdentity>;

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 
 /**
- * The system's code of an error (`ENOENT`), or undefined. Goes by shape and not by class: what
- * Node's modules throw belongs to another realm when this runs in a vm context.
+ * Returns the system's code of an error (such as `ENOENT`), or undefined. It tests the shape and
+ * not the class, because errors of Node's modules belong to another realm if this runs in a vm
+ * context.
  */
 export function errorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
@@ -12,7 +13,7 @@ export function errorCode(error: unknown): string | undefined {
 
 /**
  * Reads a small text file.
- * @returns its text, or null when it is not there
+ * @returns its text, or null if it does not exist
  * @throws every other error of the file system
  */
 export function readIfThere(file: string): string | null {
@@ -25,9 +26,10 @@ export function readIfThere(file: string): string | null {
 }
 
 /**
- * Writes a small text file so that a crash leaves the old text or the new one, never half of either.
- * @param file where
- * @param text what
+ * Writes a small text file in such a way that a crash leaves either the old text or the new one,
+ * and never a part of one.
+ * @param file its path
+ * @param text its new text
  * @param mode its permission bits
  */
 export function writeAtomically(file: string, text: string, mode: number): void {
@@ -36,12 +38,12 @@ export function writeAtomically(file: string, text: string, mode: number): void 
   renameSync(draft, file);
 }
 
-/** A name beside `file` that nobody else uses. */
+/** Returns a name beside `file` that nobody else uses. */
 export function uniqueSibling(file: string): string {
   return `${file}.${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 
-/** Makes a rename inside a folder survive a power failure. */
+/** Flushes a folder, so that a rename inside it survives a power failure. */
 export function syncFolder(folder: string): void {
   const handle = openSync(folder, 'r');
   try {

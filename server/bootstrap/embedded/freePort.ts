@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 
 /**
- * Asks the system for a port of 127.0.0.1 that is free now; it can be taken a moment later.
+ * Asks the system for a port of 127.0.0.1 that is free now. Another process can take it a moment
+ * later.
  * @returns the port
  */
 export async function freePort(): Promise<number> {

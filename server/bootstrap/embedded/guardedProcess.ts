@@ -3,35 +3,40 @@ import { once } from 'node:events';
 import { EmbeddedPostgresError } from './error';
 import { errorCode } from './files';
 
-/** The account that a program runs under; null means our own. */
+/** The account that a program runs under; null means the account of this process. */
 export type Account = { uid: number; gid: number } | null;
 
 export interface ProgramToGuard {
   program: string;
   args: string[];
-  /** Null: our own account. */
+  /** Null means the account of this process. */
   account: Account;
   env: Record<string, string>;
-  /** Takes the program's stdout and stderr. */
+  /** The file descriptor that receives the program's stdout and stderr. */
   output: number;
 }
 
-/** A program that is stopped, by SIGINT and then SIGQUIT, should this process die in any way. */
+/** A program that is stopped with SIGINT and then SIGQUIT if this process dies in any way. */
 export interface GuardedProcess {
   pid: number;
   /** Resolves with the exit code, or null after death by a signal. */
   exited: Promise<number | null>;
   hasExited(): boolean;
-  /** SIGINT, after `patience` ms SIGQUIT, then SIGKILL; resolves when the program is gone. */
+  /**
+   * Sends SIGINT, after `patience` ms SIGQUIT, and then SIGKILL. Resolves when the program has
+   * ended.
+   */
   stop(patience: number): Promise<void>;
 }
 
-// Waits for a word before it becomes the program, under the same pid: were this process killed
-// between starting the program and starting its watchdog, the program would be left alone.
+// This shell waits for a line before it becomes the program, under the same pid. Otherwise, if this
+// process were killed after starting the program and before starting its watchdog, the program
+// would go on running.
 const gate = 'IFS= read -r word && exec "$@" </dev/null';
 
-// Its stdin ends when this process does, even by SIGKILL. It signals the pid it was given and not
-// whatever runs in the cluster by then, which may be the server of the next start.
+// The watchdog's stdin ends when this process ends, even by SIGKILL. It signals the pid that it was
+// given, and not the program that runs in the cluster by then, which may be the server of the next
+// start.
 const watchdog = `
 trap '' HUP INT TERM
 IFS= read -r word
@@ -43,10 +48,10 @@ kill -QUIT "$1" 2>/dev/null`;
 const immediatePatience = 5_000;
 
 /**
- * Starts a program in its own process group, so that Ctrl-C does not reach it, with a watchdog.
- * @param what the program, its account and where its output goes
- * @returns its handle; it does not keep this process from exiting
- * @throws EmbeddedPostgresError when it cannot be started
+ * Starts a program with a watchdog, in its own process group, so that Ctrl-C does not reach it.
+ * @param what the program, its account and its output
+ * @returns its handle, which does not keep this process from exiting
+ * @throws EmbeddedPostgresError if the program cannot be started
  */
 export async function startGuarded(what: ProgramToGuard): Promise<GuardedProcess> {
   const child = await spawnShell(['-c', gate, 'sh', what.program, ...what.args], what, what.output);
@@ -69,7 +74,7 @@ export async function startGuarded(what: ProgramToGuard): Promise<GuardedProcess
   guard.stdin?.on('error', () => undefined);
   guard.unref();
   (guard.stdin as unknown as { unref(): void }).unref();
-  // At once, before the pid can be given to somebody else.
+  // At once, before the system can reuse the pid.
   void exited.then(() => guard.kill('SIGKILL'));
   child.stdin?.on('error', () => undefined);
   child.stdin?.end('start\n');
@@ -97,7 +102,8 @@ async function spawnShell(
       stdio: ['pipe', output, output],
     });
     await once(child, 'spawn');
-    // A later error means a signal that could not be sent: who waits for the exit has a deadline.
+    // A later error means that a signal could not be sent. Callers that wait for the exit have a
+    // deadline.
     child.on('error', () => undefined);
     return child;
   } catch (error) {

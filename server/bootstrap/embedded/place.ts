@@ -17,20 +17,23 @@ import { readIfThere, writeAtomically } from './files';
 import type { Account } from './guardedProcess';
 import { canReach, makeSystemFolder } from './reach';
 
-/** Where the files of one database are and which account works on them. */
+/** The folders of one database, and the account that works on them. */
 export interface Place {
   dataDir: string;
-  /** Holds the cluster: the data folder, or a folder of root's where that one is out of reach. */
+  /**
+   * The folder that holds the cluster: the data folder, or a folder of root if the data folder
+   * cannot be reached.
+   */
   home: string;
   cluster: string;
   account: Account;
 }
 
 /**
- * Makes the data folder, closed to other accounts as far as that is possible.
+ * Creates the data folder, and closes it to other accounts as far as possible.
  * @param folder the operator's path
  * @returns its real path
- * @throws EmbeddedPostgresError when it cannot be used by this account
+ * @throws EmbeddedPostgresError if this account cannot use it
  */
 export function prepareDataDir(folder: string): string {
   mkdirSync(folder, { recursive: true });
@@ -43,7 +46,7 @@ export function prepareDataDir(folder: string): string {
     throw notYours(dataDir, owner, error);
   }
   const isOurs = readdirSync(dataDir).length === 0 || existsSync(passwordFile(dataDir));
-  // A folder with other things in it, given by mistake, keeps its mode.
+  // A folder with other files, given by mistake, keeps its mode.
   if (isOurs && (uid === 0 || owner === uid)) chmodSync(dataDir, uid === 0 ? 0o711 : 0o700);
   if (uid === 0 && (statSync(dataDir).mode & 0o002) !== 0) {
     throw new EmbeddedPostgresError(
@@ -63,10 +66,10 @@ function notYours(dataDir: string, owner: number, cause?: unknown): EmbeddedPost
 }
 
 /**
- * Decides where the cluster is, or shall be.
+ * Decides the folder of the cluster.
  * @param dataDir from `prepareDataDir`
- * @param log takes a line when an abandoned cluster is set aside
- * @throws EmbeddedPostgresError when no place is both allowed and reachable
+ * @param log receives a line if an abandoned cluster is set aside
+ * @throws EmbeddedPostgresError if no place is both allowed and reachable
  */
 export function choosePlace(dataDir: string, log: (line: string) => void): Place {
   const remembered = readIfThere(locationFile(dataDir))?.trim();
@@ -99,8 +102,8 @@ function outsidePlace(dataDir: string, account: Account, log: (line: string) => 
   const home = makeSystemFolder(account, name);
   const cluster = path.join(home, 'cluster');
   if (existsSync(cluster) && readIfThere(passwordFile(dataDir)) === null) {
-    // The data folder was removed and is made anew: its old data is not what is asked for, but
-    // only the operator may delete it.
+    // The data folder was removed and created again. The operator does not want the old data in it,
+    // but only the operator may delete it.
     const aside = path.join(home, `abandoned-${Date.now()}`);
     renameSync(cluster, aside);
     log(`the database of an earlier ${dataDir} was set aside as ${aside}`);
@@ -108,7 +111,10 @@ function outsidePlace(dataDir: string, account: Account, log: (line: string) => 
   return { dataDir, home, cluster, account };
 }
 
-/** Root works on an existing cluster as the account that owns it, so that this one can go on later. */
+/**
+ * Root works on an existing cluster under the account that owns it, so that this account can use it
+ * later.
+ */
 function accountFor(cluster: string, dataDir: string): Account {
   const uid = process.getuid?.();
   const owner = statSync(cluster, { throwIfNoEntry: false });
@@ -120,7 +126,10 @@ function accountFor(cluster: string, dataDir: string): Account {
   return { uid: owner.uid, gid: owner.gid };
 }
 
-/** Postgres refuses root, and initdb refuses an account without a name, as 65534 is on some systems. */
+/**
+ * Postgres refuses to run as root, and initdb refuses an account without a name. On some systems
+ * 65534 has none.
+ */
 function unprivilegedAccount(): NonNullable<Account> {
   const usual = 65534;
   const named = (readIfThere('/etc/passwd') ?? '').split('\n').map((line) => {
@@ -129,25 +138,25 @@ function unprivilegedAccount(): NonNullable<Account> {
   });
   const found =
     named.find(({ uid }) => uid === usual) ??
-    // macOS writes nobody's uid as -2, which cannot be handed on.
+    // macOS stores the uid of nobody as -2, which cannot be passed on.
     named.find(({ name, uid }) => name === 'nobody' && uid > 0) ??
     named.find(({ name, uid }) => name === 'daemon' && uid > 0);
   return found === undefined ? { uid: usual, gid: usual } : { uid: found.uid, gid: found.gid };
 }
 
-/** Notes in the data folder that its cluster lies elsewhere, once there is one. */
+/** Records in the data folder that its cluster is in another folder, once there is one. */
 export function rememberPlace({ dataDir, home, cluster }: Place): void {
   if (home === dataDir || readIfThere(locationFile(dataDir)) !== null) return;
   writeAtomically(locationFile(dataDir), `${cluster}\n`, 0o644);
 }
 
-/** Gives a restored or moved cluster back to its account, with the mode that Postgres insists on. */
+/** Gives a restored or moved cluster back to its account, with the mode that Postgres requires. */
 export function ownCluster({ cluster, account }: Place): void {
   if (account !== null && statSync(cluster).uid !== account.uid) giveTo(cluster, account);
   chmodSync(cluster, 0o700);
 }
 
-/** Hands a tree of files to an account; links are handed over themselves, not followed. */
+/** Gives a tree of files to an account. It changes links themselves and does not follow them. */
 export function giveTo(tree: string, account: NonNullable<Account>): void {
   lchownSync(tree, account.uid, account.gid);
   if (!statSync(tree).isDirectory()) return;
@@ -157,8 +166,8 @@ export function giveTo(tree: string, account: NonNullable<Account>): void {
 }
 
 /**
- * Reads the database password, or makes one for a new database.
- * @throws EmbeddedPostgresError when there is a database but its password is gone
+ * Reads the database password, or creates one for a new database.
+ * @throws EmbeddedPostgresError if there is a database but its password is gone
  */
 export function choosePassword({ dataDir, cluster }: Place): string {
   const kept = readPassword(dataDir);
@@ -173,7 +182,7 @@ export function choosePassword({ dataDir, cluster }: Place): string {
   return password;
 }
 
-/** The kept database password of a data folder, or null. */
+/** Returns the stored database password of a data folder, or null. */
 export function readPassword(dataDir: string): string | null {
   const text = readIfThere(passwordFile(dataDir))?.trim();
   return text === undefined || text === '' ? null : text;

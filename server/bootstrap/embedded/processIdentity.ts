@@ -3,24 +3,24 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 import { errorCode } from './files';
 
-/** A process, told apart from a later one that was given the same pid. */
+/** Identifies a process, and distinguishes it from a later one with the same pid. */
 export interface ProcessIdentity {
   pid: number;
-  /** When it started; empty where the system does not tell. */
+  /** When it started; empty if the system does not tell. */
   start: string;
 }
 
 /**
- * Looks up who has a pid now.
+ * Looks up the process that has a pid now.
  * @param pid a process id
- * @returns the living process with this pid, or null when there is none (a zombie counts as gone)
+ * @returns the living process with this pid, or null if there is none (a zombie counts as ended)
  */
 export function identifyProcess(pid: number): ProcessIdentity | null {
   if (process.platform === 'linux') {
     try {
       return identifyFromProc(pid);
     } catch {
-      // Gone, or hidden from us by hidepid or a missing /proc: the signal below tells which.
+      // The process ended, or hidepid or a missing /proc hides it. The signal below decides.
     }
   }
   try {
@@ -33,19 +33,21 @@ export function identifyProcess(pid: number): ProcessIdentity | null {
 
 function identifyFromProc(pid: number): ProcessIdentity | null {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The command in field 2 may hold blanks and brackets, so counting starts behind its last one.
+  // The command in field 2 may contain spaces and brackets, so counting starts after the last
+  // bracket.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, ticks] = [fields[0], fields[19]];
   if (state === 'Z' || state === 'X') return null;
-  // Ticks count from boot: without the boot's own id they could match by chance after a reboot.
+  // The ticks count from boot. Without the id of the boot, two processes could match by chance
+  // after a reboot.
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return { pid, start: `${boot}/${ticks}` };
 }
 
 /**
- * Says whether a process seen earlier still runs.
- * @param seen what `identifyProcess` returned then
- * @returns true unless it is known to be gone
+ * Returns whether a process that was seen earlier still runs.
+ * @param seen the result of `identifyProcess` at that time
+ * @returns true unless the process is known to have ended
  */
 export function isAlive(seen: ProcessIdentity): boolean {
   const now = identifyProcess(seen.pid);
@@ -54,7 +56,8 @@ export function isAlive(seen: ProcessIdentity): boolean {
 }
 
 /**
- * Says whether a pid is a Postgres that works in a given cluster, and not some later process with a reused pid.
+ * Returns whether a pid belongs to a Postgres server of the given cluster, and not to a later
+ * process with a reused pid.
  * @param pid a process id
  * @param cluster the real path of the cluster
  */
@@ -71,7 +74,8 @@ export function isServerOf(pid: number, cluster: string): boolean {
     });
     return command.includes('postgres') && command.includes(cluster);
   } catch {
-    // Another account's process: our server would run under an account that we can look into.
+    // The process belongs to another account. Our own server would run under an account that this
+    // process can inspect.
     return false;
   }
 }

@@ -4,14 +4,18 @@ import { EmbeddedPostgresError } from './error';
 import { errorCode } from './files';
 import type { Account } from './guardedProcess';
 
-/** Where root keeps what the database's account must reach and the data folder hides from it. */
+/**
+ * The folder in which root keeps files that the database's account must reach, if the data folder
+ * is closed to that account.
+ */
 export const systemFolder = '/var/lib/gatehouse';
 
 /**
- * Says whether an account can reach a path: each folder on the way lets it through, and the path
- * itself grants it `want`.
+ * Returns whether an account can reach a path: each folder above it must let the account pass, and
+ * the path itself must grant `want`.
  * @param target an absolute path without symbolic links
- * @param account whose eyes to look with; null is ourselves, who can
+ * @param account the account to check for; null is this process, for which the result is always
+ *   true
  * @param want permission bits of one class: 4 to read, 1 to run or pass
  */
 export function canReach(target: string, account: Account, want = 1): boolean {
@@ -33,10 +37,12 @@ function grants(stats: Stats, account: { uid: number; gid: number }, want: numbe
 }
 
 /**
- * Makes a folder of root's under `systemFolder` that others can pass but neither list nor change.
+ * Creates a folder of root under `systemFolder` that others can pass through, but neither list nor
+ * change.
  * @param name its name there; without one, `systemFolder` itself
  * @returns its path
- * @throws EmbeddedPostgresError when it cannot be made, reached by `account` or trusted
+ * @throws EmbeddedPostgresError if the folder cannot be created or trusted, or `account` cannot
+ *   reach it
  */
 export function makeSystemFolder(account: Account, name = ''): string {
   const folder = path.join(systemFolder, name);

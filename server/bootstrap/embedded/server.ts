@@ -21,7 +21,9 @@ export interface ServerSettings {
 }
 
 const startTimeout = 30_000;
-/** Replaying the log after a crash may take longer than a start, and must not be cut short. */
+/**
+ * Milliseconds. Recovery after a crash may take longer than a start, and must not be interrupted.
+ */
 const recoveryTimeout = 300_000;
 const stopPatience = 20_000;
 const emptyPidPatience = 1_000;
@@ -33,9 +35,9 @@ const oldServerRemains =
   /lock file "postmaster.pid" (already exists|is empty)|pre-existing shared memory block/;
 
 /**
- * Starts the server and waits until it takes connections. An older server of a killed process is
- * stopped first; a port that somebody takes in between is replaced by another.
- * @throws EmbeddedPostgresError with the server's last lines when it does not come up
+ * Starts the server and waits until it accepts connections. It first stops an older server that a
+ * killed process left. If another process takes the port in the meantime, it uses another port.
+ * @throws EmbeddedPostgresError with the server's last lines if it does not start
  */
 export async function startServer(
   place: Place,
@@ -54,8 +56,9 @@ export async function startServer(
       account: place.account,
       env: {
         ...childEnvironment,
-        // Postgres refuses to start while the pid in a stale postmaster.pid is alive, unless it
-        // is its own grandparent's, by pg_ctl's word; its check of the shared memory stays in force.
+        // Postgres refuses to start while the pid in a stale postmaster.pid is alive, unless that
+        // pid is its own grandparent's. This is how pg_ctl names the grandparent. The check of the
+        // shared memory still applies.
         ...(stalePid === null ? {} : { PG_GRANDPARENT_PID: String(stalePid) }),
       },
       output: serverLog.descriptor,
@@ -71,7 +74,7 @@ export async function startServer(
   }
 }
 
-/** Fast shutdown, then immediate, then by force. */
+/** Stops the server: by a fast shutdown, then an immediate one, then by SIGKILL. */
 export function stopServer(server: GuardedProcess): Promise<void> {
   return server.stop(stopPatience);
 }
@@ -96,7 +99,7 @@ function serverArguments(cluster: string, port: number, settings: ServerSettings
   ];
 }
 
-/** False when the server ended instead. */
+/** Returns false if the server ended or did not become ready in time. */
 async function becomesReady(
   server: GuardedProcess,
   cluster: string,
@@ -117,7 +120,7 @@ async function becomesReady(
 }
 
 /**
- * Waits for the server of a killed process to go, and hurries it.
+ * Stops the server of a killed process and waits until it has ended.
  * @returns the pid that a stale postmaster.pid names, or null
  */
 async function settleOldServer(cluster: string): Promise<number | null> {
@@ -127,7 +130,8 @@ async function settleOldServer(cluster: string): Promise<number | null> {
     const note = readPostmasterPid(cluster);
     if (note === null) {
       if (!existsSync(pidFile(cluster))) return null;
-      // A server writes its pid at once: what stays empty is the remnant of a full or failed disk.
+      // A server writes its pid at once. A file that stays empty remains from a full or failed
+      // disk.
       if (waited > emptyPidPatience) rmSync(pidFile(cluster), { force: true });
       continue;
     }

@@ -1,27 +1,27 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 
-/** The file that takes what initdb and the server print. */
+/** The file that receives the output of initdb and of the server. */
 export interface ServerLog {
   descriptor: number;
-  /** Remembers the present end of the file. */
+  /** Returns the present end of the file. */
   mark(): number;
-  /** What was printed since a mark, the last `count` lines as one sentence. */
+  /** Returns the last `count` lines that were printed since a mark, as one sentence. */
   lastLines(mark: number, count?: number): string;
   close(): void;
 }
 
-/** Nothing of our own environment, and no secrets with it, reaches the server. */
+/**
+ * The whole environment of the server: the environment of this process may hold secrets, so none of
+ * it is passed on.
+ */
 export const childEnvironment = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
 const sizeLimit = 8 * 1024 * 1024;
 const tail = 16 * 1024;
 const timeAndPid = /^[-0-9]+ [:.0-9]+ UTC \[\d+\] /;
 
-/**
- * Opens the server's log, emptied when it has grown large.
- * @param dataDir the data folder
- */
+/** Opens the server's log, and empties it if it has grown large. @param dataDir the data folder */
 export function openServerLog(dataDir: string): ServerLog {
   const descriptor = openSync(path.join(dataDir, 'postgres.log'), 'a+', 0o600);
   if (fstatSync(descriptor).size > sizeLimit) ftruncateSync(descriptor);

@@ -11,21 +11,22 @@ import { assertRunLock, endProcesses } from './runLock';
 import { concurrentIndexOf, dropConcurrently } from './singleStatements';
 
 /**
- * `CREATE INDEX CONCURRENTLY` waits for every transaction that began before it, and keeps nobody from the table
- * while it does: it may take longer than a statement that requests queue behind.
+ * `CREATE INDEX CONCURRENTLY` waits for every transaction that began before it, but blocks nobody
+ * who uses the table. So it may wait longer than a statement that requests queue behind.
  */
 const PATIENCE = '5min';
 
 /**
- * Statements outside of a transaction take their settings from the session. Behind a pooler that would be
- * somebody else's session too, so there the role's settings stay, and must do.
+ * Prepares the session, because statements outside a transaction take their settings from it.
+ * Behind a pooler, other clients would get the same session, so the settings of the role stay in
+ * force there.
  */
 async function prepareSession(worker: Client): Promise<void> {
   const { rows } = await worker.query<{ pid: number; schema: string | null }>(
     'SELECT pg_backend_pid() AS pid, current_schema() AS schema',
   );
   const session = rows[0];
-  // A pooler tells its clients a number of its own.
+  // A pooler gives its clients made-up process ids, which differ from the real one.
   if (session?.pid === (worker as { processID?: number }).processID) {
     await worker.query(
       `SET search_path = ${SEARCH_PATH}; SET statement_timeout = 0; SET lock_timeout = '${PATIENCE}'; SET default_transaction_read_only = off`,
@@ -38,8 +39,8 @@ async function prepareSession(worker: Client): Promise<void> {
 }
 
 /**
- * Ends the statements of a process that was killed while they ran: Postgres goes on with them, and they would
- * wait for the drop of the index that they make, as that would for them.
+ * Ends the statements that a killed process left running, because Postgres does not stop them. Such
+ * a statement and the drop of its unfinished index would wait for each other.
  * @param worker a connection of the process that holds the migration lock
  */
 export function endLeftoverStatements(worker: Client, { statements }: Migration): Promise<void> {
@@ -54,7 +55,10 @@ export function endLeftoverStatements(worker: Client, { statements }: Migration)
   );
 }
 
-/** What a `CREATE INDEX CONCURRENTLY` that did not finish leaves: writes keep it, and no query uses it. */
+/**
+ * Drops the invalid index that an unfinished `CREATE INDEX CONCURRENTLY` leaves. Writes maintain
+ * such an index, but no query uses it.
+ */
 async function dropInvalidIndex(worker: Client, index: string): Promise<void> {
   const { rowCount } = await worker.query(
     'SELECT FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT (indisvalid AND indisready)',
@@ -71,7 +75,7 @@ async function runStatement(
 ): Promise<void> {
   const statement = migration.statements[at] ?? '';
   const index = concurrentIndexOf(statement);
-  // IF NOT EXISTS would be content with an index that is not valid.
+  // IF NOT EXISTS would accept an index that is invalid.
   if (index !== undefined) await dropInvalidIndex(worker, index);
   await assertRunLock(holder);
   await recordProgress(worker, migration, at, at + 1);
@@ -86,18 +90,22 @@ async function runStatement(
   begun.done = at + 1;
 }
 
-/** After a failure that Postgres told of; where the connection is lost, the next run looks after it. */
+/**
+ * Cleans up after a failure that Postgres reported. If the connection was lost, the next run cleans
+ * up.
+ */
 async function cleanUp(worker: Client, migration: Migration, at: number, index?: string) {
   if (index !== undefined) await dropInvalidIndex(worker, index);
-  // With nothing left of it, its file may be mended.
+  // Nothing of the migration is left, so its file may be corrected.
   if (at === 0) await forgetBegun(worker, migration);
   else await recordProgress(worker, migration, at, null);
 }
 
 /**
- * Applies a migration whose statements commit one by one, beginning where an earlier run was cut off.
- * @param unfinished what an earlier run left
- * @throws StatementFailure
+ * Applies a migration whose statements commit one by one. It continues an earlier run that was
+ * interrupted.
+ * @param unfinished the record that an earlier run left
+ * @throws StatementFailure if a statement fails; MigrationError if the run cannot go on
  */
 export async function applySingly(
   run: Run,

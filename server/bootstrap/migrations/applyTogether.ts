@@ -9,7 +9,7 @@ import { assertRunLock, markAsWorking } from './runLock';
 
 /**
  * Runs `work` in a transaction that commits only while this process holds the migration lock.
- * @param work is given the transaction's id, and returns what it applied
+ * @param work receives the transaction's id, and returns the migrations that it applied
  */
 export async function inTransaction(
   run: Run,
@@ -39,7 +39,7 @@ export async function inTransaction(
 
 /**
  * Records a migration as applied, in the caller's transaction.
- * @param began when it began, as `performance.now()` told it
+ * @param began when it began, as a value of `performance.now()`
  */
 export async function record(
   { worker, provenance }: Run,
@@ -58,7 +58,10 @@ const endedItself = ({ tag }: Migration, cause?: unknown) =>
     { cause },
   );
 
-/** What a statement's failure means: after a COMMIT among the statements, it does not undo what ran before that. */
+/**
+ * Decides what the failure of a statement means. If the statements contain a COMMIT, the failure
+ * does not undo the statements before that.
+ */
 async function judgeFailure({ holder }: Run, failure: StatementFailure, xid: string) {
   const ask = 'SELECT pg_xact_status($1) AS status';
   const answer = await holder
@@ -77,7 +80,7 @@ async function runStatements(run: Run, migration: Migration, xid: string): Promi
     const { rows } = await run.worker.query<{ xid: string | null }>(
       'SELECT pg_current_xact_id_if_assigned()::text AS xid',
     );
-    // At once, since what followed would commit by itself.
+    // This must be checked at once, because every later statement would commit by itself.
     if (rows[0]?.xid !== xid) throw endedItself(migration);
   }
 }

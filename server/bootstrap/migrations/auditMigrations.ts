@@ -23,7 +23,10 @@ function toEvent({ correlationId, actor, ticket, provenance }: Run, migration: A
   });
 }
 
-/** The first migrations make the log, and one to come may change it: until it fits, events wait. */
+/**
+ * Returns whether the audit log can hold the events. The first migrations create the log, and a
+ * later one may change it. Until the log fits, the events wait.
+ */
 async function canAudit(client: Connection, columns: string[]): Promise<boolean> {
   const { rows } = await client.query<{ fits: boolean }>(
     `SELECT to_regprocedure('public.gatehouse_uuid_v7()') IS NOT NULL
@@ -36,7 +39,7 @@ async function canAudit(client: Connection, columns: string[]): Promise<boolean>
 
 /**
  * Appends one event for each migration, in the caller's transaction.
- * @returns false where there is no audit log that can hold them
+ * @returns false if there is no audit log that can hold them
  */
 export async function auditMigrations(
   run: Run,
@@ -46,7 +49,7 @@ export async function auditMigrations(
   const [first] = events;
   if (!first) return true;
   if (!(await canAudit(run.worker, Object.keys(first)))) return false;
-  // A migration may have left another one behind.
+  // A migration may have changed the search path.
   await run.worker.query(`SET LOCAL search_path = ${SEARCH_PATH}`);
   await run.worker.query(
     `INSERT INTO audit_logs SELECT event.* FROM jsonb_array_elements($1::jsonb) AS given (fields),

@@ -2,23 +2,29 @@ import { hostname } from 'node:os';
 import { Client } from 'pg';
 import type { ClientBase, ClientConfig } from 'pg';
 
-/** A connection; a Pool does not fit, since what follows a BEGIN must stay on one. */
+/**
+ * A single connection. A Pool does not fit, because all statements of a transaction must use the
+ * same connection.
+ */
 export type Connection = Pick<ClientBase, 'query'>;
 
 /** Postgres keeps 63 bytes of an application's name. */
 const NAME_BYTES = 63;
 
-/** What the migrator's connections are called in `pg_stat_activity`, with more behind it. */
+/** The migrator's connections have this name in `pg_stat_activity`, with a suffix. */
 export const APPLICATION = 'gatehouse-migrate';
 
-/** `gatehouse-migrate <version> <host>:<pid>`; version and host are cut, since the pid is what is looked for. */
+/**
+ * Returns `gatehouse-migrate <version> <host>:<pid>`. It shortens version and host, because the pid
+ * is the most important part.
+ */
 export function applicationName(version: string | undefined): string {
   const start = `${APPLICATION} ${(version ?? 'unknown').slice(0, 20)} `;
   const end = `:${process.pid}`;
   return `${start}${hostname().slice(0, NAME_BYTES - start.length - end.length)}${end}`;
 }
 
-/** Opens a connection for as long as `work` takes. */
+/** Opens a connection for the time that `work` takes. */
 export async function withClient<T>(
   url: string,
   work: (client: Client) => Promise<T>,
@@ -28,13 +34,13 @@ export async function withClient<T>(
     connectionString: url,
     application_name: APPLICATION,
     connectionTimeoutMillis: 10_000,
-    // A lock is held by a connection that says nothing while the work takes its time: some network gear
-    // forgets such connections.
+    // The connection that holds the lock sends nothing while the work runs. Some network devices
+    // drop such connections.
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     ...settings,
   });
-  // A connection that breaks while idle is reported by the query that follows.
+  // A connection that breaks while idle is reported by the next query.
   client.on('error', () => undefined);
   await client.connect();
   try {
@@ -44,30 +50,42 @@ export async function withClient<T>(
   }
 }
 
-/** What is answered from memory takes no longer, in milliseconds. */
+/** How long, in milliseconds, a query may take that Postgres answers from memory. */
 export const ANSWER_MS = 10_000;
 
-/** Gives up on a server, or a pooler, that does not answer; the connection is of no use after that. */
+/**
+ * Gives up on a server or a pooler that does not answer. The connection cannot be used after that.
+ */
 export const within = (ms: number, text: string, values?: unknown[]) => {
   const limits = { query_timeout: ms };
   return values === undefined ? { text, ...limits } : { text, values, ...limits };
 };
 
-/** No limit of the role or the database may end work that takes its time; `transaction_timeout` came with 17. */
+/**
+ * Lifts the limits of the role and the database, which must not end long work.
+ * `transaction_timeout` exists since Postgres 17.
+ */
 const NO_LIMITS = `SELECT set_config(name, '0', true) FROM pg_settings
   WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`;
 
 /**
- * A role whose search_path begins elsewhere would make the tables in another schema than the one the server and
- * its checks look at; pg_temp comes last, so that no temporary table can stand in for a real one.
+ * A role whose search_path begins with another schema would create the tables there, and the server
+ * and its checks would not find them. pg_temp comes last, so that no temporary table can replace a
+ * real one.
  */
 export const SEARCH_PATH = 'public, pg_temp';
 
-/** Holds requests up for five seconds at most: they queue behind whoever queues for a table. */
+/**
+ * Requests queue behind a statement that waits for a table. So such a statement waits five seconds
+ * at most.
+ */
 const LOCK_TIMEOUT = '5s';
 
-/** Begins a transaction whose isolation and limits are those that are needed here, whatever the role's defaults. */
+/**
+ * Begins a transaction with the isolation and limits that a migration needs, regardless of the
+ * role's defaults.
+ */
 export const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${NO_LIMITS}`;
 
-/** For one migration; it may set its own. */
+/** The settings for one migration, which may set its own. */
 export const MIGRATION_SETTINGS = `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; SET LOCAL statement_timeout = 0; SET LOCAL search_path = ${SEARCH_PATH}`;

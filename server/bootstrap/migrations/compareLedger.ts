@@ -8,15 +8,15 @@ import { isRepeatable, shorten } from './singleStatements';
 export interface MigrationState {
   applied: number;
   pending: number;
-  /** In the order in which they will run. */
+  /** The names of the pending migrations, in the order in which they will run. */
   pendingTags: string[];
-  /** Empty where database and code fit, pending migrations aside. */
+  /** Empty if database and code fit, apart from pending migrations. */
   problems: MigrationProblem[];
 }
 
 export interface Comparison extends MigrationState {
   pendingMigrations: Migration[];
-  /** The problems that a migration run does not settle. */
+  /** The problems that a migration run does not solve. */
   refusals: MigrationProblem[];
 }
 
@@ -96,7 +96,7 @@ function judgeUnfinished(
   return { problem: interrupted(tag, message), isSettledByRun: true };
 }
 
-/** Drizzle looks only at the newest timestamp; this compares both lists whole, hashes too. */
+/** Compares both lists completely, with the hashes. Drizzle compares only the newest timestamp. */
 export function compareLedger(journal: readonly Migration[], ledger: Ledger): Comparison {
   const known = new Map(journal.map((migration) => [migration.when, migration]));
   const done = new Set(ledger.applied.map((row) => Number(row.created_at)));
@@ -116,7 +116,7 @@ export function compareLedger(journal: readonly Migration[], ledger: Ledger): Co
     }
   }
   const settled: MigrationProblem[] = [];
-  // While a process is at work, what is unfinished is not interrupted.
+  // While another process migrates, an unfinished migration is not an interrupted one.
   for (const row of ledger.running ? [] : ledger.unfinished) {
     const { problem, isSettledByRun } = judgeUnfinished(row, known.get(row.created_at));
     (isSettledByRun ? settled : refusals).push(problem);

@@ -5,11 +5,14 @@ import type { Run } from './run';
 import { findOldTransactions } from './sessions';
 import { shorten } from './singleStatements';
 
-/** A statement of a migration failed; kept until the transaction is undone and its reasons can be looked for. */
+/**
+ * Thrown if a statement of a migration failed. The cause is explained after the transaction was
+ * rolled back.
+ */
 export class StatementFailure extends Error {
   constructor(
     readonly migration: Migration,
-    /** From 1. */
+    /** Counts from 1. */
     readonly statement: number,
     override readonly cause: unknown,
   ) {
@@ -21,11 +24,17 @@ export class StatementFailure extends Error {
 const codeOf = (error: unknown) =>
   error instanceof Error && 'code' in error ? error.code : undefined;
 
-/** Postgres stops what waits too long for a lock: another transaction has the table. */
+/**
+ * Postgres cancels a statement that waits too long for a lock, because another transaction uses the
+ * table.
+ */
 const isLockTimeout = (error: unknown) => codeOf(error) === '55P03';
 const isCancelled = (error: unknown) => codeOf(error) === '57014';
 
-/** Classes of what a server that still answers says: it lacks room, or another server refused it. */
+/**
+ * The classes of errors that a server sends while the connection still works: it lacks resources,
+ * or another server that it uses refused a login or a database.
+ */
 const isAnswer = (error: unknown) => /^(53|28|3D)...$/.test(String(codeOf(error)));
 
 const isCutOff = (error: unknown) =>
@@ -37,7 +46,7 @@ async function describeOldTransactions({ holder }: Run): Promise<string> {
   return `Open now, the oldest first: ${old.join('; ')}.`;
 }
 
-/** What the database holds of this run, in one sentence. */
+/** Says in one sentence what the database keeps of this run. */
 function describeOutcome({ applied, begun }: Run): string {
   const kept = applied.map(({ tag }) => tag);
   if (begun && begun.done > 0) kept.push(`statements 1 to ${begun.done} of ${begun.tag}`);
@@ -58,8 +67,8 @@ function describePlace(failure: StatementFailure | undefined): string {
 }
 
 /**
- * Makes sentences for an operator of what stopped a run.
- * @param thrown a {@link StatementFailure}, or whatever else went wrong
+ * Turns the error that stopped a run into sentences for an operator.
+ * @param thrown a {@link StatementFailure}, or any other error
  * @returns the error to throw instead; a MigrationError stays as it is
  */
 export async function explainFailure(run: Run, thrown: unknown): Promise<MigrationError> {

@@ -2,7 +2,7 @@ import type { Connection } from './clients';
 import type { Migration } from './readMigrations';
 import { SOMEBODY_MIGRATES } from './runLock';
 
-/** A row of drizzle's own table; what came with later columns is null in rows from before. */
+/** A row of drizzle's own table. A column that was added later is null in older rows. */
 export interface LedgerRow {
   created_at: number | null;
   hash: string;
@@ -11,20 +11,20 @@ export interface LedgerRow {
 
 /** A migration of single statements that was begun and is not recorded as applied. */
 export interface UnfinishedMigration {
-  /** The migration's time, by which drizzle's table knows it too. */
+  /** The migration's time, which also identifies it in drizzle's table. */
   created_at: number;
   tag: string;
   hash: string;
   /** How many statements are finished. */
   done: number;
-  /** The number of the one under way, from 1; null between two. */
+  /** The number of the running statement, from 1; null between two statements. */
   statement: number | null;
 }
 
 export interface Ledger {
   applied: LedgerRow[];
   unfinished: UnfinishedMigration[];
-  /** Some process migrates at this moment: what is unfinished is being worked at. */
+  /** Whether some process migrates now. It is then working on the unfinished migrations. */
   running: boolean;
 }
 
@@ -40,7 +40,7 @@ const EXTRA_COLUMNS = {
   database_user: 'text',
 };
 
-// By way of jsonb, so that columns which are not there yet read as nothing.
+// The conversion to jsonb lets columns that do not exist yet read as undefined.
 const rowsOf = (table: string) =>
   `(SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY r.created_at NULLS FIRST), '[]') FROM ${table} r)`;
 
@@ -52,13 +52,14 @@ const isMissingTable = (error: unknown) =>
   error instanceof Error && 'code' in error && error.code === '42P01';
 
 /**
- * What is applied and what was begun. One query; others where a table is missing.
- * @param settings `SET LOCAL` statements for it, such as how long it waits for who has locked the tables
+ * Reads the applied and the unfinished migrations. It takes one query, and more if a table is
+ * missing.
+ * @param settings `SET LOCAL` statements for the query, such as how long it waits for locked tables
  * @throws the driver's error
  */
 export async function readLedger(client: Connection, settings = ''): Promise<Ledger> {
   const read = async (applied: string, unfinished: string) => {
-    // Sent together they share a transaction, and each has a result.
+    // Statements that are sent together share a transaction, and each has a result.
     const text = [settings, query(applied, unfinished)].filter(Boolean).join('; ');
     const results = [await client.query<Ledger>(text)].flat();
     return results.at(-1)?.rows[0] as Ledger;
@@ -95,19 +96,20 @@ async function findParts(client: Connection): Promise<LedgerParts> {
   return rows[0] ?? { schema: false, applied: false, unfinished: false };
 }
 
-/** Whether {@link ensureLedger} has nothing to do. */
+/** Returns whether {@link ensureLedger} has nothing to do. */
 export async function isLedgerComplete(client: Connection): Promise<boolean> {
   const { applied, unfinished } = await findParts(client);
   return applied && unfinished;
 }
 
 /**
- * Makes what is missing of the ledger, in the caller's transaction: drizzle's table, so that its tools still
- * read it, with columns of ours. Where nothing is missing it takes no lock that readers feel.
+ * Creates the missing parts of the ledger, in the caller's transaction. The ledger is drizzle's
+ * table, so that drizzle's tools can still read it, with additional columns. If nothing is missing,
+ * it takes no lock that blocks readers.
  */
 export async function ensureLedger(client: Connection): Promise<void> {
   const there = await findParts(client);
-  // Not IF NOT EXISTS, which asks for the privilege to create even where there is nothing to do.
+  // IF NOT EXISTS would need the privilege to create even if there is nothing to do.
   if (!there.schema) await client.query('CREATE SCHEMA drizzle');
   if (!there.applied) {
     await client.query(
@@ -127,7 +129,7 @@ export async function ensureLedger(client: Connection): Promise<void> {
   }
 }
 
-/** Who runs the migrations, as far as is known. */
+/** The release and the person or program that run the migrations, as far as known. */
 export interface Provenance {
   codeVersion: string | null;
   appliedBy: string | null;
@@ -149,7 +151,7 @@ export async function recordApplied(
   await client.query(`DELETE FROM ${UNFINISHED} WHERE created_at = $1`, [when]);
 }
 
-/** Remembers that a migration of single statements is begun, unless it was begun before. */
+/** Records that a migration of single statements has begun, unless it was recorded before. */
 export async function recordBegun(
   client: Connection,
   { tag, hash, when }: Migration,
@@ -163,9 +165,9 @@ export async function recordBegun(
 }
 
 /**
- * Remembers how far a migration of single statements has come.
+ * Records the progress of a migration of single statements.
  * @param done how many statements are finished
- * @param statement the number of the one that begins now; null where none does
+ * @param statement the number of the statement that begins now; null if none does
  */
 export async function recordProgress(
   client: Connection,
@@ -180,12 +182,12 @@ export async function recordProgress(
   ]);
 }
 
-/** Forgets a migration of single statements of which nothing is left in the database. */
+/** Forgets a migration of single statements that left nothing in the database. */
 export async function forgetBegun(client: Connection, { when }: Migration): Promise<void> {
   await client.query(`DELETE FROM ${UNFINISHED} WHERE created_at = $1`, [when]);
 }
 
-/** The statements with which an operator settles by hand what cannot be mended. */
+/** The statements by which an operator resolves a problem that a run cannot. */
 export const settleByHand = (when: number) => ({
   forgetApplied: `\`DELETE FROM ${APPLIED} WHERE created_at = ${when}\``,
   forgetBegun: `\`DELETE FROM ${UNFINISHED} WHERE created_at = ${when}\``,

@@ -4,22 +4,28 @@ export type MigrationProblemKind =
   | 'edited'
   | 'late'
   | 'interrupted'
-  /** Applied, older than this release's newest, and not one of its own. */
+  /**
+   * The migration was applied and is older than this release's newest one, but this release does
+   * not have it.
+   */
   | 'unknown'
-  /** Only where a server refuses to start; a migration run settles it. */
+  /** Reported only if a server refuses to start. A migration run solves it. */
   | 'pending';
 
 export interface MigrationProblem {
   kind: MigrationProblemKind;
-  /** The migration's name, where it is known. */
+  /** The migration's name, if it is known. */
   tag?: string;
-  /** Plain sentences: what is wrong, and what to do. */
+  /** Plain sentences: the problem and its remedy. */
   message: string;
 }
 
-/** The database and the migrations in this release do not fit together, or a migration run failed. */
+/**
+ * Thrown if the database and the migrations of this release do not fit together, or if a migration
+ * run failed.
+ */
 export class MigrationError extends Error {
-  /** What does not fit; empty where the run itself failed. */
+  /** The problems that were found; empty if the run itself failed. */
   readonly problems: readonly MigrationProblem[];
 
   constructor(
@@ -33,13 +39,16 @@ export class MigrationError extends Error {
   }
 }
 
-/** @returns the error that says all of these at once, a line each */
+/** @returns one error with the messages of all problems, one a line */
 export const refusalOf = (problems: readonly MigrationProblem[]): MigrationError =>
   new MigrationError(problems.map(({ message }) => message).join('\n'), { problems });
 
-/** Whether a newer release has migrated the database: no start of this one will help. */
+/**
+ * Returns whether a newer release has migrated the database. Starting this release again will not
+ * help then.
+ */
 export const isNewer = (error: unknown): boolean =>
   error instanceof MigrationError && error.problems.some(({ kind }) => kind === 'newer');
 
-/** What runs the migrations; messages end with it. */
+/** The command that runs the migrations, as messages quote it. */
 export const MIGRATE_COMMAND = '`npm run admin -- db migrate`';

@@ -4,16 +4,19 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { MigrationError } from './migrationError';
 
-/** `shared`: with its neighbours; `own`: by itself; `none`: each statement by itself. */
+/**
+ * `shared`: in one transaction with its neighbours; `own`: in a transaction of its own; `none`:
+ * without a transaction around its statements.
+ */
 export type TransactionMode = 'shared' | 'own' | 'none';
 
 export interface Migration {
   tag: string;
-  /** Milliseconds since 1970: what it is known by in drizzle's table. */
+  /** Milliseconds since 1970. This time identifies the migration in drizzle's table. */
   when: number;
   /** SHA-256 of the file in hex, as drizzle computes it. */
   hash: string;
-  /** Without those that hold comments alone. */
+  /** The statements, without those that hold only comments. */
   statements: readonly string[];
   transaction: TransactionMode;
 }
@@ -35,7 +38,7 @@ function transactionModeOf(tag: string, sql: string): TransactionMode {
   const [marker, another] = marked;
   if (!marker) return 'shared';
   const { at, word } = marker;
-  // A marker that were passed over would run in a transaction what must not.
+  // If a marker were ignored, a statement that must not run in a transaction would run in one.
   if (another || (end >= 0 && at > end) || (word !== 'own' && word !== 'none')) {
     throw new MigrationError(
       `The migration ${tag} must hold at most one line \`-- gatehouse:transaction own\` or \`-- gatehouse:transaction none\`, before its first statement: mend it, then run \`npm run schema -- check\`.`,
@@ -44,7 +47,7 @@ function transactionModeOf(tag: string, sql: string): TransactionMode {
   return word;
 }
 
-/** What a statement says after the comments and blanks that lead it. */
+/** Returns a statement without its leading comments and spaces. */
 export const withoutLeadingComments = (statement: string): string =>
   statement.replace(/^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/, '');
 
@@ -85,8 +88,9 @@ async function readEntries(file: string): Promise<{ tag: string; when: number }[
 
 /**
  * Reads drizzle-kit's folder.
- * @returns the migrations by their time, the oldest first: on every database they run in this order
- * @throws MigrationError where a file is missing, a marker is wrong, or two migrations share a time
+ * @returns the migrations by their time, the oldest first; they run in this order on every database
+ * @throws MigrationError if a file is missing, a marker is wrong, or two migrations have the same
+ *   time
  */
 export async function readMigrations(folder: string): Promise<Migration[]> {
   const entries = await readEntries(join(folder, 'meta', '_journal.json'));
@@ -98,7 +102,8 @@ export async function readMigrations(folder: string): Promise<Migration[]> {
   migrations.sort((one, other) => one.when - other.when);
   for (const [at, { tag, when }] of migrations.entries()) {
     const twin = migrations[at + 1];
-    // Known by its time, the second would count as applied as soon as the first is.
+    // The time identifies a migration, so the second would count as applied as soon as the first
+    // is.
     if (twin?.when === when) {
       throw new MigrationError(
         `The migrations ${tag} and ${twin.tag} have the same time in the journal: remove the one that has not landed and generate it again with \`npm run schema -- generate\`.`,

@@ -9,29 +9,29 @@ export interface AppliedMigration {
   durationMs: number;
 }
 
-/** How far a migration of single statements has come. */
+/** The progress of a migration of single statements. */
 export interface BegunMigration {
   tag: string;
   /** How many statements are finished. */
   done: number;
-  /** An index that was left unfinished, and could not be dropped. */
+  /** An index that is unfinished and could not be dropped. */
   brokenIndex?: string | undefined;
 }
 
-/** What the parts of one migration run share. */
+/** The state that the parts of one migration run share. */
 export interface Run {
-  /** Holds the migration lock, and stays idle. */
+  /** The connection that holds the migration lock, and stays idle. */
   readonly holder: Client;
-  /** Does the work. */
+  /** The connection that does the work. */
   readonly worker: Client;
   readonly provenance: Provenance;
   readonly correlationId: string;
   readonly actor: string;
   readonly ticket: string | undefined;
-  /** What is committed. */
+  /** The committed migrations. */
   applied: AppliedMigration[];
-  /** What is committed of a migration of single statements that is not applied yet. */
+  /** The committed part of a migration of single statements that is not applied yet. */
   begun?: BegunMigration | undefined;
-  /** What of `applied` the audit log does not hold yet, since it could not be written. */
+  /** Those of `applied` that have no audit event yet, because the audit log could not hold one. */
   unaudited: AppliedMigration[];
 }

@@ -5,7 +5,7 @@ import { MigrationError, MIGRATE_COMMAND } from './migrationError';
 import type { DatabaseSession } from './sessions';
 import { describeSession, SESSION_COLUMNS } from './sessions';
 
-/** Told while another process migrates: at once, then every ten seconds. */
+/** Reported while another process migrates: at once, then every ten seconds. */
 export interface LockWait {
   holder: DatabaseSession;
   /** One sentence that names the holder. */
@@ -14,14 +14,17 @@ export interface LockWait {
 }
 
 export interface LockOptions {
-  /** Milliseconds to wait for another process that migrates. Default 60 000. */
+  /** How many milliseconds to wait for another process that migrates. The default is 60 000. */
   lockWaitMs?: number | undefined;
   onWait?: ((wait: LockWait) => void) | undefined;
 }
 
-/** Any 64-bit number does, as long as every release uses the same: 'gatehous' in ASCII. */
+/** Any 64-bit number is right if every release uses the same one. This is 'gatehous' in ASCII. */
 const RUN_KEY = '7449363237540164979';
-/** Marks a transaction that is at work, so that one whose process is gone is found. */
+/**
+ * The lock of a working transaction. It shows if a transaction still runs although its process is
+ * gone.
+ */
 const WORK_KEY = '7449363237540164980';
 
 const LOCK_WAIT_MS = 60_000;
@@ -32,14 +35,15 @@ const holds = (key: string) => `locktype = 'advisory' AND granted AND objsubid =
   AND classid::bigint = ${key} >> 32 AND objid::bigint = ${key} & 4294967295
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
 
-/** An SQL expression: whether some process migrates this database now. */
+/** An SQL expression that tells whether some process migrates this database now. */
 export const SOMEBODY_MIGRATES = `EXISTS (SELECT FROM pg_locks WHERE ${holds(RUN_KEY)})`;
 
 async function tryLock(client: Connection, limitMs: number): Promise<boolean> {
   await client.query(within(limitMs, BEGIN));
-  // The lock belongs to the transaction: a pooler may give a session's lock to whoever comes next. And it is
-  // only tried, since who waits in the statement holds a snapshot, which a CREATE INDEX CONCURRENTLY of the
-  // holder would wait for in turn: a deadlock that Postgres cannot see.
+  // The lock belongs to the transaction, because a pooler may give the session to another client.
+  // It is only tried: a statement that waits for a lock holds a snapshot. A CREATE INDEX
+  // CONCURRENTLY of the holder would wait for that snapshot, which is a deadlock that Postgres
+  // cannot detect.
   const tried = within(ANSWER_MS, `SELECT pg_try_advisory_xact_lock(${RUN_KEY}) AS granted`);
   const { rows } = await client.query<{ granted: boolean }>(tried);
   if (rows[0]?.granted) return true;
@@ -66,10 +70,10 @@ const overdue = (waitedMs: number, holder: DatabaseSession | undefined) =>
   );
 
 /**
- * Begins a transaction that holds the migration lock of this database, until it ends. It must stay idle: without
- * a statement it holds no snapshot, so that nothing waits for it.
- * @param client a connection for this alone
- * @throws MigrationError naming the holder, where the lock was not to be had in time
+ * Begins a transaction that holds the migration lock of this database until it ends. The connection
+ * must stay idle: without a statement it holds no snapshot, so nothing waits for it.
+ * @param client a connection for this purpose only
+ * @throws MigrationError naming the holder, if the lock was not free in time
  */
 export async function takeRunLock(client: Connection, options: LockOptions): Promise<void> {
   const { lockWaitMs = LOCK_WAIT_MS, onWait } = options;
@@ -81,7 +85,7 @@ export async function takeRunLock(client: Connection, options: LockOptions): Pro
     const holder = await findHolder(client);
     const waitedMs = Math.round(performance.now() - began);
     if (waitedMs >= lockWaitMs) throw overdue(waitedMs, holder);
-    // None is seen where the lock was given back a moment ago.
+    // There is no holder if the lock was released a moment ago.
     if (holder && (toldAt === undefined || waitedMs - toldAt >= TELL_EVERY_MS)) {
       toldAt = waitedMs;
       const message = `Waiting for another process that migrates this database: ${describeSession(holder)}.`;
@@ -91,14 +95,18 @@ export async function takeRunLock(client: Connection, options: LockOptions): Pro
   }
 }
 
-/** Gives the lock back; behind a pooler the connection would live on. */
+/**
+ * Releases the lock. Closing the connection is not enough, because behind a pooler its session goes
+ * on.
+ */
 export async function releaseRunLock(client: Connection): Promise<void> {
   await client.query(within(ANSWER_MS, 'ROLLBACK')).catch(() => undefined);
 }
 
 /**
- * To be called before each commit: where the lock's connection was cut, another process may be migrating.
- * @throws MigrationError
+ * Checks that this process still holds the lock. Call it before each commit: if the lock's
+ * connection was cut, another process may be migrating.
+ * @throws MigrationError if the lock was lost
  */
 export async function assertRunLock(client: Connection): Promise<void> {
   const look = `SELECT EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND ${holds(RUN_KEY)}) AS held`;
@@ -117,7 +125,7 @@ export async function assertRunLock(client: Connection): Promise<void> {
 
 /**
  * Marks the transaction as one that migrates.
- * @throws MigrationError where another one is at work: then this process has lost the migration lock
+ * @throws MigrationError if another one is at work; this process has lost the migration lock then
  */
 export async function markAsWorking(client: Connection): Promise<void> {
   const { rows } = await client.query<{ granted: boolean }>(
@@ -130,8 +138,8 @@ export async function markAsWorking(client: Connection): Promise<void> {
 }
 
 /**
- * Ends what a process that died, or lost its lock, left behind in the database: Postgres notices that its
- * client is gone only when it has an answer to give.
+ * Ends the sessions that a process left behind when it died or lost its lock. Postgres only notices
+ * that a client is gone when it sends an answer.
  * @param client a connection of the process that holds the migration lock
  */
 export function endLeftoverTransactions(client: Connection): Promise<void> {
@@ -152,7 +160,8 @@ const stillThere = (found: { pid: number }[], why: string, cause?: unknown) =>
 
 /**
  * Ends the database's processes that a query finds, and waits until it finds none.
- * @throws MigrationError where one is still there after ten seconds, or belongs to a role that this one is no member of
+ * @throws MigrationError if one is still there after ten seconds, or belongs to a role of which
+ *   this role is no member
  */
 export async function endProcesses(
   client: Connection,

@@ -5,29 +5,31 @@ export interface DatabaseSession {
   pid: number;
   user: string | null;
   application: string | null;
-  /** Null for a local socket, and where the role may not see it. */
+  /** Null for a local socket, and if the role may not see it. */
   address: string | null;
   /** When its transaction began. */
   since: Date | null;
 }
 
-/** Columns of `pg_stat_activity AS a` that make a {@link DatabaseSession}. */
+/** The columns of `pg_stat_activity AS a` that make a {@link DatabaseSession}. */
 export const SESSION_COLUMNS = `a.pid, a.usename AS "user", nullif(a.application_name, '') AS application,
   host(a.client_addr) AS address, a.xact_start AS since`;
 
-/** @returns such as `process 71 (user app, application psql, from 10.0.0.7, since 2026-…Z)` */
+/**
+ * @returns a text such as `process 71 (user app, application psql, from 10.0.0.7, since 2026-…Z)`
+ */
 export function describeSession({ pid, user, application, address, since }: DatabaseSession) {
   const known = [
     user === null ? undefined : `user ${user}`,
     application === null ? undefined : `application '${application}'`,
     address === null ? undefined : `from ${address}`,
-    // Other roles' times are for superusers and members of pg_monitor alone.
+    // Only superusers and members of pg_monitor see the times of other roles.
     since === null ? 'since when is hidden from this role' : `since ${since.toISOString()}`,
   ].filter((part) => part !== undefined);
   return `process ${pid} of the database (${known.join(', ')})`;
 }
 
-/** The five transactions with table locks that have been open longest. */
+/** Returns the five transactions with table locks that have been open longest. */
 export async function findOldTransactions(client: Connection): Promise<string[]> {
   const { rows } = await client.query<DatabaseSession & { tables: string[] }>(
     `SELECT ${SESSION_COLUMNS}, held.tables
