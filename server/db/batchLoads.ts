@@ -1,9 +1,9 @@
 /**
- * Lets concurrent look-ups share one query: those of one turn of the event loop, and those that come while
- * queries are under way. They go together in the next one, never in one under way, whose snapshot may be
- * older than they are.
+ * Lets concurrent look-ups share one query: those of one turn of the event loop, and those that
+ * come while the allowed number of queries runs. A look-up never joins a query that already runs,
+ * because the snapshot of that query may be older than the look-up.
  * @param load loads many keys at once; a key that it does not return is undefined
- * @param mostInFlight how many queries may be under way at once
+ * @param mostInFlight how many queries may run at the same time
  */
 export function batchLoads<Value>(
   load: (keys: string[]) => Promise<Map<string, Value>>,
@@ -20,7 +20,8 @@ export function batchLoads<Value>(
   function schedule(): void {
     if (scheduled || inFlight >= mostInFlight || gathering.size === 0) return;
     scheduled = true;
-    // After the sockets that are readable now have been read: what they ask for goes along.
+    // At this point all sockets that are readable now have been read, so their look-ups join this
+    // query.
     setImmediate(() => {
       scheduled = false;
       void send();

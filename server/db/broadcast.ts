@@ -3,34 +3,46 @@ import { notifyOnce, openNoticeLine } from './noticeLine';
 import type { NoticeLine } from './noticeLine';
 import { packMessages, unpackMessages } from './packMessages';
 
-/** Tells the nodes on one database of what they must not keep any longer. */
+/** Tells all nodes on one database which values they must drop from memory. */
 export interface Broadcast {
-  /** Begins to listen, and goes on trying where it cannot. */
+  /** Starts to listen, and retries if that fails. */
   start(): void;
-  /** Sends soon, together with others; it waits for nobody and nobody waits for it. */
+  /** Sends a message soon, together with others. It does not block. */
   send(message: string): void;
-  /** Sends what waits at once, from a process that does not listen: an operator's command. It cannot fail. */
+  /**
+   * Sends the waiting messages at once. It is also for a process that does not listen, such as an
+   * operator's command. It never throws.
+   */
   tell(): Promise<void>;
-  /** @param handler told each message of another node, or null where some may have been missed */
+  /**
+   * @param handler called with each message of another node, or with null if some may have been
+   *   missed
+   */
   onMessage(handler: (message: string | null) => void): void;
-  /** It was begun and does not work: a word sent to ourselves did not come back. Some poolers swallow them all. */
+  /**
+   * Returns true if it was started but does not work: a message to this node itself did not come
+   * back. Some poolers drop all notifications.
+   */
   isDeaf(): boolean;
   close(): Promise<void>;
 }
 
 interface BroadcastOptions {
   url: string;
-  /** Tells this node's own messages from others'. */
+  /** Distinguishes this node's own messages from those of others. */
   nodeId: string;
-  /** Notifies over another connection than the one that listens: an echo over the same one would prove nothing. */
+  /**
+   * Sends a notification. It must use another connection than the listening one, because an echo on
+   * the same connection would prove nothing.
+   */
   say: (channel: string, payload: string) => Promise<unknown>;
-  /** Told when listening begins to work or ceases to. */
+  /** Called when listening starts to work or stops working. */
   onChange: (hears: boolean) => void;
-  /** How often the line is tried, in milliseconds. */
+  /** How often the line is tested, in milliseconds. */
   echoEveryMs?: number;
 }
 
-/** On which nodes tell each other what to forget. */
+/** The channel on which nodes tell each other what to forget. */
 export const CHANNEL = 'gatehouse_forget';
 const MOST_WAITING = 5000;
 const GATHER_MS = 20;
@@ -38,7 +50,10 @@ const ECHO_EVERY_MS = 15_000;
 
 const ignore = () => undefined;
 
-/** Whether our own words come back; whoever turns from deaf to hearing, or back, may have missed some. */
+/**
+ * Tracks whether this node's own messages come back. When that changes in either direction,
+ * messages may have been missed.
+ */
 function createHearing(options: BroadcastOptions) {
   const handlers: ((message: string | null) => void)[] = [];
   let hears = false;
@@ -60,7 +75,7 @@ function createHearing(options: BroadcastOptions) {
         turn(true);
       } else for (const message of messages) for (const handler of handlers) handler(message);
     },
-    /** Since it was last asked. */
+    /** Returns whether an echo came since the last call. */
     takeEcho(): boolean {
       const had = echoed;
       echoed = false;
@@ -74,7 +89,10 @@ async function tellOnce({ url, nodeId }: BroadcastOptions, messages: string[]): 
   await notifyOnce({ url, channel: CHANNEL }, packMessages(nodeId, messages)).catch(ignore);
 }
 
-/** Gathers messages and sends them together; what could not be sent waits for the next attempt. */
+/**
+ * Collects messages and sends them together. Messages that could not be sent wait for the next
+ * attempt.
+ */
 function createOutbox(nodeId: string, say: (payload: string) => Promise<unknown>) {
   let waiting = new Set<string>();
   let gathering: NodeJS.Timeout | undefined;
@@ -88,7 +106,7 @@ function createOutbox(nodeId: string, say: (payload: string) => Promise<unknown>
     try {
       for (const pack of packMessages(nodeId, messages)) await say(pack);
     } catch {
-      // Beyond the bound they are left out, since nothing is kept for ever.
+      // Messages beyond the limit are dropped, so that the memory stays bounded.
       for (const message of messages) if (waiting.size < MOST_WAITING) waiting.add(message);
     }
   }
@@ -105,15 +123,20 @@ function createOutbox(nodeId: string, say: (payload: string) => Promise<unknown>
   };
 }
 
-/** LISTEN belongs to a session; behind a pooler in transaction mode no session is a node's own. */
+/**
+ * LISTEN belongs to a session. Behind a pooler in transaction mode, no node has a session of its
+ * own.
+ */
 async function canListen(url: string): Promise<boolean> {
   const route = await findRoute(url).catch(() => undefined);
   return route?.mode !== 'transaction';
 }
 
 /**
- * LISTEN on a connection of its own, NOTIFY on another. Postgres takes one lock for all that notify while they commit, so
- * nothing here notifies within a transaction that does other work: messages are gathered and sent by themselves.
+ * Creates the broadcast, with LISTEN on a connection of its own and NOTIFY on another. Postgres
+ * takes one global lock for all transactions that notify while they commit. So this code never
+ * notifies within a transaction that does other work; it collects messages and sends them
+ * separately.
  */
 export function createBroadcast(options: BroadcastOptions): Broadcast {
   const hearing = createHearing(options);

@@ -1,33 +1,37 @@
 import type { Pool } from 'pg';
 
 /**
- * Reads every few seconds which topics have changed, whoever changed them: another node, a command, or SQL by hand. It needs
- * no NOTIFY, so that what a node keeps in memory is bounded on any engine and behind any pooler.
+ * Reads every few seconds which topics have changed, regardless of the source of the change:
+ * another node, a command, or SQL by hand. It needs no NOTIFY, so it limits the age of values in a
+ * node's memory on any engine and behind any pooler.
  */
 export interface ChangeWatch {
-  /** Begins to read, and goes on trying if it cannot. */
+  /** Starts to read, and retries if that fails. */
   start(): void;
   onChange(topic: string, handler: () => void): void;
-  /** Whether the versions are at most five seconds old. True if it was never begun. */
+  /**
+   * Returns whether the versions are at most five seconds old. It is true if the watch was never
+   * started.
+   */
   isCurrent(): boolean;
   close(): Promise<void>;
 }
 
 interface WatchOptions {
   pool: Pick<Pool, 'query'>;
-  /** Told whenever reading fails. */
+  /** Called whenever reading fails. */
   onFailure: (error: unknown) => void;
   /** How often the versions are read, in milliseconds. */
   everyMs?: number;
 }
 
-/** So that a change is seen within five seconds, the time of the query included. */
+/** Short enough that a change is seen within five seconds, including the time of the query. */
 const EVERY_MS = 4000;
 const CURRENT_MS = 5000;
 
 const READ = 'SELECT topic, version::text FROM change_versions';
 
-/** Constructs the watch; nothing is sent before it is started. */
+/** Constructs the watch. Nothing is sent before it is started. */
 export function createChangeWatch({
   pool,
   onFailure,
@@ -46,7 +50,7 @@ export function createChangeWatch({
     const { rows } = await pool.query<{ topic: string; version: string }>(READ);
     const now = new Map(rows.map(({ topic, version }) => [topic, version]));
     for (const [topic, list] of handlers) {
-      // Before the first look anything may have changed.
+      // Before the first reading, anything may have changed.
       if (versions && versions.get(topic) === now.get(topic)) continue;
       for (const handler of list) handler();
     }

@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { explainPooler } from './databaseRoute';
 import { explainPoolerFault } from './poolerFaults';
 
-/** Where a connection goes, as the driver reads it from its URL and its environment. */
+/** The target of a connection, as the driver reads it from the URL and its environment. */
 export interface Target {
   /** `host:port/database`. */
   readonly at: string;
@@ -82,7 +82,10 @@ const BY_CODE: Readonly<Record<string, Sentence>> = {
     `The database server ${server} is starting up or shutting down: try again in a moment.`,
 };
 
-/** `no pg_hba.conf entry for host …, no encryption`; before Postgres 14 it was `SSL off`. */
+/**
+ * Matches `no pg_hba.conf entry for host …, no encryption`. Before Postgres 14 it ended with `SSL
+ * off`.
+ */
 const TLS_MISSING = /no pg_hba\.conf entry[^]*(no encryption|SSL off)/;
 
 function explainRefusal({ at, server, user }: Target, message: string): string {
@@ -137,7 +140,7 @@ function sentenceFor(target: Target, error: Error & { code?: unknown }): string 
   const refused = explainPoolerFault(target, error);
   if (refused !== undefined) return refused;
   if (code === '28000') return explainRefusal(target, error.message);
-  // Any file may be missing; only a socket is connected to.
+  // Any file may be missing, so these codes only count if they come from connecting to a socket.
   if (/^(ENOENT|EACCES)$/.test(code) && (error as NodeJS.ErrnoException).syscall !== 'connect') {
     return undefined;
   }
@@ -149,8 +152,8 @@ function sentenceFor(target: Target, error: Error & { code?: unknown }): string 
 }
 
 /**
- * Asks the driver, so that what is named is what was tried.
- * @throws what reading a certificate's file throws, if the URL names one
+ * Uses the driver to parse the URL, so that the message names the target that was tried.
+ * @throws the error of reading a certificate's file, if the URL names one
  */
 function readTarget(url: string): Target {
   const { host, port, database, user, password } = new Client({ connectionString: url });
@@ -165,11 +168,13 @@ function readTarget(url: string): Target {
 }
 
 /**
- * Says why a database does not let us in: a wrong password, a missing database, an unknown host and a closed port are
- * different sentences. They name server, database, user and setting, and no part of a password: a URL in which a password
- * could be taken for something else was refused before ({@link objectionToDatabaseUrl}).
- * @param error what the driver threw, or something that it caused
- * @param databaseUrl the setting; undefined in embedded mode, whose database is not the reader's to configure
+ * Explains why a database refuses the connection. There are different sentences for a wrong
+ * password, a missing database, an unknown host and a closed port. They name server, database, user
+ * and setting, but no part of a password: {@link objectionToDatabaseUrl} has already refused a URL
+ * in which a password could be taken for another part.
+ * @param error the driver's error, or an error that it caused
+ * @param databaseUrl the setting; undefined in embedded mode, in which the reader does not
+ *   configure the database
  * @returns undefined if it is another fault
  */
 export function explainConnectionFault(
@@ -194,7 +199,7 @@ export function explainConnectionFault(
   return undefined;
 }
 
-/** The database does not let this process in; the message is a plain sentence. */
+/** Thrown if the database refuses this process; the message is a plain sentence. */
 export class ConnectionError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);

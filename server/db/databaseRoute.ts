@@ -4,22 +4,27 @@ import { Client } from 'pg';
 import { afterHearingNothing } from './heardTime';
 
 /**
- * What lies between this process and the database. `none`: each connection is a session of the database. `session`: a
- * pooler gives a connection one session for as long as it lives. `transaction`: a pooler gives each transaction some session.
+ * The kind of pooler between this process and the database.
+ * - `none`: each connection is a session of the database.
+ * - `session`: a pooler gives a connection one session for its whole life.
+ * - `transaction`: a pooler gives each transaction any session.
  */
 export type PoolerMode = 'none' | 'session' | 'transaction';
 
 export interface DatabaseRoute {
-  /** Changes from `none` or `session` to `transaction` if a session turns out to be somebody else's. */
+  /**
+   * Changes from `none` or `session` to `transaction` if a session turns out to belong to another
+   * client.
+   */
   mode: PoolerMode;
   /**
-   * In `transaction` alone: after how many milliseconds every session cancels a statement by itself, if it also has the time
-   * zone UTC; else 0.
+   * Only for `transaction`: after how many milliseconds every session cancels a statement by
+   * itself, if it also has the time zone UTC; otherwise 0.
    */
   readonly limitMs: number;
 }
 
-/** A pooler on the way to the database that cannot serve; the message is one plain sentence. */
+/** Thrown if a pooler in front of the database cannot serve; the message is one plain sentence. */
 export class PoolerError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -28,7 +33,10 @@ export class PoolerError extends Error {
 }
 
 const SILENCE_MS = 5000;
-/** A pooler under load may give a transaction another session by chance; three times in a row it does not. */
+/**
+ * A pooler under load may happen to give a transaction another session, but not three times in a
+ * row.
+ */
 const ROUNDS = 3;
 
 const routes = new Map<string, Promise<DatabaseRoute>>();
@@ -36,7 +44,10 @@ const routes = new Map<string, Promise<DatabaseRoute>>();
 const UNSUPPORTED = /unsupported startup parameter(?: in options)?: (\S+)/;
 const STATEMENTS = /transaction blocks not allowed in statement pooling mode/;
 
-/** The driver's error may lie under that of the query. */
+/**
+ * Collects the messages of all causes, because the driver's error may be the cause of the query's
+ * error.
+ */
 function messagesOf(error: unknown): string {
   const messages: string[] = [];
   let current = error;
@@ -48,9 +59,10 @@ function messagesOf(error: unknown): string {
 }
 
 /**
- * Explains what a pooler has said.
- * @param url of the connection, if it may have been opened for a pooler that `DATABASE_POOLER` named wrongly
- * @returns one sentence, or undefined if it was not a pooler that refused
+ * Explains an error of a pooler.
+ * @param url the URL of the connection, if it may have been opened for a kind of pooler that
+ *   `DATABASE_POOLER` names wrongly
+ * @returns one sentence, or undefined if no pooler refused
  */
 export function explainPooler(error: unknown, url?: string): string | undefined {
   const said = messagesOf(error);
@@ -88,19 +100,21 @@ async function readLimit(client: Client): Promise<number> {
 }
 
 /**
- * Two connections show how sessions are given out: while the first is open, and says nothing, the second one's transaction
- * can only run in the first one's session if sessions are given to transactions.
+ * Finds out by two connections how sessions are assigned. While the first connection is open and
+ * idle, a transaction of the second can only run in the first one's session if sessions are
+ * assigned to transactions.
  */
 async function look(first: Client, second: Client): Promise<DatabaseRoute> {
   for (let round = 0; round < ROUNDS; round += 1) {
     const session = await sessionOf(first);
     await second.query('BEGIN');
     const other = await sessionOf(second);
-    // Not asked again before the comparison: a pool of one session would wait for itself.
+    // The first session is only asked again after the comparison, because a pool with one session
+    // would wait for itself.
     const shared = other === session || (await sessionOf(first)) !== session;
     await second.query('ROLLBACK');
     if (shared) return { mode: 'transaction', limitMs: await readLimit(second) };
-    // The server told each connection its number; a pooler makes one up.
+    // The server sends each connection its process id, but a pooler sends a made-up one.
     const told = [first, second].map((client) => (client as unknown as Numbered).processID);
     if (told[0] === session && told[1] === other) return { mode: 'none', limitMs: 0 };
   }
@@ -124,7 +138,8 @@ async function findByLooking(url: string): Promise<DatabaseRoute> {
   });
   for (const client of clients) {
     client.on('error', () => undefined);
-    // Nobody else listens to the second one's before it begins to connect: its error would end the process.
+    // No code listens to the stream of the second client before it begins to connect. Without a
+    // listener, an error would end the process.
     (client as unknown as Numbered).connection.stream.on('error', () => undefined);
   }
   let connected = 0;
@@ -151,8 +166,10 @@ const noSecond = (cause: unknown) =>
   );
 
 /**
- * Finds out once a process what lies on the way to the database; a failure is not kept.
- * @throws PoolerError if a pooler refuses what every connection needs; else the driver's error
+ * Finds out, once for each process, which kind of pooler is in front of the database. A failure is
+ * not cached.
+ * @throws PoolerError if a pooler refuses something that every connection needs; otherwise the
+ *   driver's error
  */
 export function findRoute(url: string): Promise<DatabaseRoute> {
   const known = routes.get(url);
@@ -163,7 +180,7 @@ export function findRoute(url: string): Promise<DatabaseRoute> {
   return finding;
 }
 
-/** Says what lies on the way to a database, so that nobody has to find out. */
+/** Declares the kind of pooler in front of a database, so that it is not detected. */
 export function declareRoute(url: string, mode: PoolerMode): void {
   routes.set(url, Promise.resolve({ mode, limitMs: 0 }));
 }

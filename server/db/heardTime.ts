@@ -1,13 +1,14 @@
-/** Of one turn of the event loop no more than this counts, however long the loop stood still. */
+/** The most milliseconds that one turn of the event loop counts for, however long it took. */
 const SLICE_MS = 25;
 
 /**
- * Calls back after so much time in which an answer could have been heard. A plain timer also counts the time in which the
- * event loop was busy with other requests: it fires before the socket is read, although the answer may lie there. Anybody
- * who can keep the loop busy could so cut off whatever waits. Here each slice ends only after the sockets were polled, and
- * a loop that stood still for seconds counts as one slice.
+ * Calls back after a time in which no answer came, although the process could have read one. A
+ * plain timer also counts the time in which the event loop was busy with other requests. It fires
+ * before the socket is read, although the answer may already be there. Anyone able to keep the loop
+ * busy could then cut off all waiting queries. Here each slice ends only after the sockets were
+ * polled, and a loop that was blocked for seconds counts as one slice.
  * @param ms milliseconds, counted in slices
- * @returns how to stop
+ * @returns a function that stops the timer
  */
 export function afterHearingNothing(ms: number, callback: () => void): () => void {
   let left = ms;

@@ -1,7 +1,7 @@
 import { v7 } from 'uuid';
 
 /**
- * A UUIDv7 (RFC 9562 5.7) from an injected clock and source of chance.
+ * Returns a UUIDv7 (RFC 9562 5.7), with the time and the random bytes given by the caller.
  * @param at milliseconds since the epoch
  * @param random 16 random bytes
  */

@@ -9,7 +9,7 @@ import { OPTIONS, RoutedClient } from './routedClient';
 import * as schema from './schema';
 
 export type Db = NodePgDatabase<typeof schema>;
-/** A handle inside a transaction. It fits where a Db is asked for; a Db never fits where a Tx is. */
+/** A handle inside a transaction. It can be used as a Db, but a Db cannot be used as a Tx. */
 export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
 
 export interface ConnectOptions {
@@ -20,11 +20,11 @@ export interface ConnectOptions {
   /** Milliseconds after which Postgres cancels a statement. */
   statementTimeoutMs: number;
   /**
-   * Kept open and without a limit on waiting for a connection, other than the database's silence: for few callers who must
-   * not be refused because this process is busy.
+   * Keeps the connections open, and sets no limit on waiting for one, except that the database must
+   * answer. It is for a few callers that must not fail because this process is busy.
    */
   reserved?: boolean;
-  /** Told of errors on idle connections, which would otherwise end the process. */
+  /** Called for errors on idle connections, which would otherwise end the process. */
   onIdleError?: (error: Error) => void;
 }
 
@@ -34,12 +34,16 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** Postgres cancels what takes too long; only one that has fallen silent lets this pass as well. */
+/**
+ * Postgres itself cancels a statement that takes too long. Only a server that no longer answers
+ * exceeds this additional time.
+ */
 const SILENCE_GRACE_MS = 2000;
 
 /**
- * A connection that breaks in somebody's hands would end the process, since the pool listens to idle ones
- * alone; and where it broke before a transaction began, Drizzle would never give it back.
+ * The pool listens for errors only on idle connections, so an error on a connection in use would
+ * end the process. And if a connection broke before a transaction began, Drizzle would never
+ * release it.
  */
 function guardConnections(pool: Pool, silenceMs: number): void {
   const held = new WeakSet<PoolClient>();
@@ -49,23 +53,29 @@ function guardConnections(pool: Pool, silenceMs: number): void {
     client.on('error', (error) => {
       if (!held.has(client)) return;
       client.release(error);
-      // Whoever holds it may still give it back.
+      // The holder may still try to release it.
       client.release = () => undefined;
     });
     boundStatements(client, silenceMs);
   });
 }
 
-/** The driver replaces the socket if the connection becomes encrypted: it is looked up at the last moment. */
+/**
+ * Destroys the socket. It looks the socket up now, because the driver replaces it when the
+ * connection becomes encrypted.
+ */
 function breakOff(client: object): void {
   const { stream } = (client as { connection: { stream: Socket } }).connection;
   stream.destroy(new Error('Connection terminated: the database is silent'));
 }
 
-/** How long a database may say nothing while a reserved connection is being opened. */
+/** How long in milliseconds a database may stay silent while a reserved connection is opened. */
 const OPENING_MS = 3000;
 
-/** Gives up opening a connection after a silence, never because the event loop was busy. It is opened as soon as it is made. */
+/**
+ * Gives up opening a connection only after the database stayed silent, and never because the event
+ * loop was busy. The time begins with the construction, since the pool connects at once.
+ */
 class ReservedClient extends RoutedClient {
   constructor(config?: string | ClientConfig) {
     super(config);
@@ -75,7 +85,10 @@ class ReservedClient extends RoutedClient {
   }
 }
 
-/** Hangs up on a server that has not answered a statement in time. Streams, such as COPY, are not bounded. */
+/**
+ * Disconnects from a server that has not answered a statement in time. Streams, such as COPY, have
+ * no limit.
+ */
 function boundStatements(client: PoolClient, silenceMs: number): void {
   const query = client.query.bind(client) as (...args: unknown[]) => unknown;
   const hangUp = () => breakOff(client);
@@ -108,8 +121,9 @@ const RESERVED: PoolConfig = {
 };
 
 /**
- * Opens a pool; nothing is sent before the first query.
- * @returns the Drizzle handle, the pool beneath it for prepared hot statements, and how to close both
+ * Opens a pool. Nothing is sent before the first query.
+ * @returns the Drizzle handle, the pool beneath it for prepared hot statements, and a function that
+ *   closes both
  */
 export function connect(options: ConnectOptions): Database {
   const pool = new Pool({
@@ -122,12 +136,12 @@ export function connect(options: ConnectOptions): Database {
     keepAlive: true,
     application_name: 'gatehouse',
     statement_timeout: options.statementTimeoutMs,
-    // Planning for one row at a time: JIT compilation costs more than it ever gives back here.
+    // JIT compilation takes longer than it saves, because the statements read few rows.
     options: OPTIONS,
   });
   const ending = { begun: false };
   pool.on('error', (error) => {
-    // A pool that is ending says goodbye to a server that may be gone before it has heard it.
+    // A pool that is ending may still write to a server that is already gone.
     if (!ending.begun) options.onIdleError?.(error);
   });
   guardConnections(pool, options.statementTimeoutMs + SILENCE_GRACE_MS);
@@ -139,13 +153,13 @@ export function connect(options: ConnectOptions): Database {
   return { db: drizzle(pool, { schema }), pool, close };
 }
 
-/** A statement that each connection parses and plans once; `name` is its identity there. */
+/** A statement that each connection parses and plans once; `name` identifies it there. */
 export interface PreparedStatement {
   readonly name: string;
   readonly text: string;
 }
 
-/** Where prepared statements run: the pool, or one client of it. */
+/** Runs prepared statements: the pool, or one client of it. */
 export interface PreparedRunner {
   query<Row extends QueryResultRow>(query: {
     name: string;
@@ -155,8 +169,8 @@ export interface PreparedRunner {
 }
 
 /**
- * Runs a hot statement as a named prepared statement, past the query builder: building the SQL costs more
- * than Postgres needs to run it.
+ * Runs a hot statement as a named prepared statement, without the query builder. Building the SQL
+ * takes longer than Postgres needs to run it.
  * @throws the driver's error, unwrapped
  */
 export async function runPrepared<Row extends QueryResultRow>(
@@ -177,8 +191,8 @@ function openShared(): Database {
 }
 
 /**
- * The handle for tests and scripts, opened on the environment's database at first use. The server itself
- * is given its handle by `deps.ts`.
+ * The handle for tests and scripts. It opens the database of the environment at first use. The
+ * server itself gets its handle from `deps.ts`.
  */
 export const db: Db = new Proxy({} as Db, {
   get(_target, property) {
@@ -188,7 +202,7 @@ export const db: Db = new Proxy({} as Db, {
   },
 });
 
-/** Closes the shared handle, if it was ever opened. */
+/** Closes the shared handle, if it was opened. */
 export async function closeSharedDb(): Promise<void> {
   const open = shared;
   shared = undefined;

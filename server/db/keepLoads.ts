@@ -1,12 +1,15 @@
 import { batchLoads } from './batchLoads';
 
-/** What was loaded of late, by key, with a bound on how many. */
+/** A bounded cache of values that were loaded recently, by key. */
 export interface KeptLoads<Value> {
-  /** @throws what loading threw, or where there is nothing under the key */
+  /** @throws the error of loading, or an error if there is nothing under the key */
   read(key: string): Promise<Value>;
-  /** What is in memory, without asking the database; `fresh` says whether a read would return it. */
+  /**
+   * Returns the value in memory, without asking the database; `fresh` tells whether a read would
+   * return it.
+   */
   peek(key: string): { value: Value; fresh: boolean } | undefined;
-  /** The next read asks the database. */
+  /** Drops a value, so that the next read asks the database. */
   forget(key: string): void;
   forgetAll(): void;
 }
@@ -14,16 +17,17 @@ export interface KeptLoads<Value> {
 interface KeepOptions<Value> {
   load: (keys: string[]) => Promise<Map<string, Value>>;
   clock: { now(): Date };
-  /** How long a value is good for, in milliseconds. */
+  /** How long a value stays valid, in milliseconds. */
   keptMs: () => number;
   mostEntries: number;
 }
 
-/** Shares concurrent look-ups, and keeps what they found for a while. */
+/** Shares concurrent look-ups, and caches their results for a while. */
 export function keepLoads<Value>(options: KeepOptions<Value>): KeptLoads<Value> {
   const load = batchLoads(options.load);
   const entries = new Map<string, { value: Value; since: number }>();
-  // A read that began before any forgetting is not kept: it may hold what was to be forgotten.
+  // A read that began before a value was dropped must not be cached, because it may hold the old
+  // value.
   let forgets = 0;
 
   return {

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 
-/** A connection that listens on one channel, and is opened again whenever it breaks. */
+/** A connection that listens on one channel, and is reopened whenever it breaks. */
 export interface NoticeLine {
   close(): Promise<void>;
 }
@@ -9,13 +9,13 @@ interface LineOptions {
   url: string;
   channel: string;
   onNotice: (payload: string) => void;
-  /** It listens; what was said before is lost. */
+  /** Called when it listens. Earlier notifications are lost. */
   onUp: () => void;
   onDown: () => void;
 }
 
 const RETRY_MS = 2000;
-/** If the engine has no LISTEN. */
+/** The delay if the engine has no LISTEN, in milliseconds. */
 const RETRY_UNSUPPORTED_MS = 60_000;
 const UNSUPPORTED = new Set(['0A000', '42601']);
 const SILENCE_MS = 5000;
@@ -30,7 +30,7 @@ function newClient(url: string): Client {
   });
 }
 
-/** Opens the line at once, and goes on trying where it cannot. */
+/** Opens the line at once, and retries if that fails. */
 export function openNoticeLine(options: LineOptions): NoticeLine {
   let client: Client | undefined;
   let retry: NodeJS.Timeout | undefined;
@@ -75,8 +75,8 @@ export function openNoticeLine(options: LineOptions): NoticeLine {
 }
 
 /**
- * Says something once, over a connection of its own: for a process that does not listen.
- * @throws if the database cannot be asked
+ * Sends notifications once, over a connection of its own, for a process that does not listen.
+ * @throws the driver's error if the database cannot be reached
  */
 export async function notifyOnce(
   { url, channel }: Pick<LineOptions, 'url' | 'channel'>,

@@ -4,8 +4,8 @@ import { packMessages } from './packMessages';
 import type { Db } from './index';
 
 /**
- * Tells the nodes that serve what to forget, for a process that does not listen itself. It waits until Postgres has the
- * word. Nodes that hear nothing forget by themselves after a few seconds.
+ * Tells the serving nodes what to forget, for a process that does not listen itself. It waits until
+ * Postgres has the messages. A node that misses them forgets by itself after a few seconds.
  */
 export async function notifyNodes(
   deps: { db: Db; random: { id(): string } },

@@ -1,7 +1,7 @@
-/** Postgres takes 8000 bytes a notification. */
+/** Postgres accepts notifications of less than 8000 bytes. */
 const MOST_BYTES = 7000;
 
-/** Packs messages into as few notifications as they fit in, each with its sender. */
+/** Packs messages into as few notifications as possible, each with its sender. */
 export function packMessages(sender: string, messages: readonly string[]): string[] {
   const packs: string[] = [];
   let current: string[] = [];
@@ -18,7 +18,10 @@ export function packMessages(sender: string, messages: readonly string[]): strin
   return [...packs, JSON.stringify([sender, ...current])];
 }
 
-/** @returns the sender and its messages; nothing for what is none of ours: anybody may notify */
+/**
+ * @returns the sender and its messages, or an empty list for a foreign notification, because any
+ *   client of the database may notify
+ */
 export function unpackMessages(payload: string): string[] {
   try {
     const parsed: unknown = JSON.parse(payload);

@@ -1,11 +1,14 @@
 import { isNativeError } from 'node:util/types';
 
 /**
- * The one place that knows what Postgres and its driver say. Drizzle wraps driver errors, so the SQLSTATE
- * is looked for along the chain of causes.
+ * The kinds of database faults. Only this file interprets the errors of Postgres and its driver.
+ * Drizzle wraps driver errors, so the SQLSTATE is searched along the chain of causes.
  */
 export type DatabaseFault =
-  /** Unreachable, shutting down, out of connections or too slow: try again later. */
+  /**
+   * The database is unreachable, shutting down, out of connections or too slow. A later retry may
+   * succeed.
+   */
   | 'unavailable'
   | 'missing_table'
   | 'missing_column'
@@ -13,7 +16,7 @@ export type DatabaseFault =
   | 'foreign_key_violation'
   /** The data cannot be stored as given (SQLSTATE class 22). */
   | 'bad_data'
-  /** Deadlock or serialization failure: the same request may pass next time. */
+  /** Deadlock or serialization failure: a retry of the same request may succeed. */
   | 'conflict'
   | 'read_only';
 
@@ -29,7 +32,7 @@ const NETWORK_CODES = new Set([
   'ENOENT',
 ]);
 
-/** What the driver says in words only. */
+/** Faults that the driver reports only by a message. */
 const DRIVER_MESSAGES =
   /timeout exceeded when trying to connect|timeout expired|Query read timeout|Connection terminated|not queryable|Cannot use a pool after calling end/;
 
@@ -47,7 +50,8 @@ const BY_SQLSTATE: Readonly<Record<string, DatabaseFault>> = {
   '57P02': 'unavailable',
   '57P03': 'unavailable',
   '57P05': 'unavailable',
-  // A pooler gave another client's session, in which a prepared statement is missing or already there.
+  // A pooler assigned another client's session, in which a prepared statement is missing or already
+  // exists.
   '26000': 'unavailable',
   '42P05': 'unavailable',
   '3D000': 'unavailable',
@@ -66,8 +70,8 @@ function faultOf(error: Error & { code?: unknown }): DatabaseFault | undefined {
 }
 
 /**
- * What kind of database fault an error is.
- * @returns undefined where it is none: a bug, or an error of ours
+ * Returns the kind of database fault that an error is.
+ * @returns undefined if it is no database fault, but a bug or an error of this program
  */
 export function databaseFault(error: unknown): DatabaseFault | undefined {
   let current = error;
@@ -79,7 +83,7 @@ export function databaseFault(error: unknown): DatabaseFault | undefined {
   return undefined;
 }
 
-/** Whether an error, or one that caused it, has this SQLSTATE. */
+/** Returns whether an error, or one of its causes, has this SQLSTATE. */
 function hasState(error: unknown, state: string): boolean {
   let current = error;
   for (let depth = 0; depth < 5 && isNativeError(current); depth += 1) {
@@ -89,16 +93,16 @@ function hasState(error: unknown, state: string): boolean {
   return false;
 }
 
-/** Whether Postgres cancelled the statement, as it does at `statement_timeout`. */
+/** Returns whether Postgres cancelled the statement, as it does at `statement_timeout`. */
 export const isStatementTimeout = (error: unknown): boolean => hasState(error, '57014');
 
-/** Whether Postgres has no room left on its disk. */
+/** Returns whether Postgres has no room left on its disk. */
 export const isDiskFull = (error: unknown): boolean => hasState(error, '53100');
 
-/** Whether the role may not do this: it has no such privilege, or does not own the object. */
+/** Returns whether the role lacks a privilege, or does not own the object. */
 export const isPermissionDenied = (error: unknown): boolean => hasState(error, '42501');
 
-/** The violated constraint's name, where the error says so. */
+/** Returns the name of the violated constraint, if the error contains it. */
 export function violatedConstraint(error: unknown): string | undefined {
   let current = error;
   for (let depth = 0; depth < 5 && isNativeError(current); depth += 1) {

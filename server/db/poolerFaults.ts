@@ -19,8 +19,9 @@ const NO_SESSION: Sentence = ({ server }, setting) =>
   `The pooler at ${server} got no session of Postgres in time (${setting}): see its log. Start Postgres behind it, or raise its default_pool_size.`;
 
 /**
- * The words of PgBouncer. It gives almost every fault the SQLSTATE 08P01, so only they tell faults apart. Newer releases put
- * an earlier fault between words of their own, so no pattern begins at the start of the text.
+ * The messages of PgBouncer. It gives almost every fault the SQLSTATE 08P01, so only the message
+ * distinguishes them. Newer releases wrap an earlier message in one of their own, so no pattern is
+ * anchored at the start of the text.
  */
 const BY_WORDS: readonly (readonly [RegExp, Sentence])[] = [
   [
@@ -60,9 +61,9 @@ const BY_WORDS: readonly (readonly [RegExp, Sentence])[] = [
 ];
 
 /**
- * Says why a pooler lets nobody through.
+ * Explains why a pooler refuses the connection.
  * @param target the host, port, database and user of DATABASE_URL
- * @returns one sentence without any part of a password; undefined if it was not a pooler that refused
+ * @returns one sentence without any part of a password; undefined if no pooler refused
  */
 export function explainPoolerFault(
   target: Target,

@@ -3,7 +3,7 @@ import type { ClientConfig, QueryConfig } from 'pg';
 import { findRoute } from './databaseRoute';
 import type { DatabaseRoute } from './databaseRoute';
 
-/** Parameters of the start of a connection, which only the database itself is sure to take. */
+/** Startup parameters that Postgres accepts, but a pooler may refuse. */
 export const OPTIONS = '-c jit=off -c timezone=UTC';
 
 type Callback = (error: Error | undefined, result?: unknown) => void;
@@ -12,7 +12,7 @@ type Run = (config: unknown, values?: unknown) => Promise<unknown>;
 
 const BEGIN = /^\s*(?:begin|start\s+transaction)\b[^;]*/i;
 const END = /^\s*(?:commit|rollback|end|abort)\b/i;
-/** The session has no such prepared statement, or already has one of that name. */
+/** The session has no such prepared statement, or already has one with that name. */
 const NOT_MINE = new Set(['26000', '42P05']);
 
 const settings = (set: string, limitMs: number) =>
@@ -30,7 +30,10 @@ const isNamed = (config: unknown) =>
 const withoutName = (config: unknown): unknown =>
   isNamed(config) ? { ...(config as QueryConfig), name: undefined } : config;
 
-/** Runs one statement in a transaction that has the limits: the session may belong to anybody before and after. */
+/**
+ * Runs one statement in a transaction with the limits, because other clients may use the session
+ * before and after it.
+ */
 async function runLimited(run: Run, begin: string, config: unknown, values: unknown) {
   try {
     await run(begin);
@@ -46,12 +49,12 @@ async function runLimited(run: Run, begin: string, config: unknown, values: unkn
 interface Routing {
   client: Client;
   route: DatabaseRoute;
-  /** After which Postgres cancels a statement, in milliseconds. */
+  /** How many milliseconds a statement may take before Postgres cancels it. */
   limitMs: number;
   run: Run;
 }
 
-/** Sends a statement as the route to the database needs it. */
+/** Sends a statement in the way that the route to the database requires. */
 async function send(routing: Routing, config: unknown, values: unknown): Promise<unknown> {
   const { client, route, limitMs, run } = routing;
   const text = textOf(config);
@@ -61,7 +64,8 @@ async function send(routing: Routing, config: unknown, values: unknown): Promise
       return await run(config, values);
     } catch (error) {
       const { code = '' } = error as { code?: string };
-      // It was not run: another client's session was asked for it. From now on no session is taken for one's own.
+      // The statement did not run, because the pooler assigned another client's session. From now
+      // on, this client assumes no session of its own.
       if (!NOT_MINE.has(code) || !isNamed(config)) throw error;
       route.mode = 'transaction';
       if (!idle) throw error;
@@ -78,7 +82,7 @@ async function send(routing: Routing, config: unknown, values: unknown): Promise
   return runLimited(run, `BEGIN; ${limits}`, withoutName(config), values);
 }
 
-/** Replaces a client's `query`; streams and other query objects go as they are. */
+/** Replaces a client's `query`. Streams and other query objects are passed on unchanged. */
 function routeQueries(client: Client, route: DatabaseRoute, limitMs: number): void {
   const query = client.query.bind(client) as Query;
   const run: Run = (config, values) =>
@@ -86,7 +90,7 @@ function routeQueries(client: Client, route: DatabaseRoute, limitMs: number): vo
   const routing = { client, route, limitMs, run };
   const routed = (...args: unknown[]): unknown => {
     const [config, second, third] = args;
-    // The hot path: nothing is added to what the driver does.
+    // The hot path: the statement goes to the driver unchanged.
     const plain = route.mode !== 'transaction' && !isNamed(config);
     if (plain || typeof (config as { submit?: unknown }).submit === 'function')
       return query(...args);
@@ -101,8 +105,9 @@ function routeQueries(client: Client, route: DatabaseRoute, limitMs: number): vo
 }
 
 /**
- * A connection that first finds out what lies between this process and the database. To the database itself it gives its
- * limits as it opens; through a pooler it sets them in the session, or in each transaction.
+ * A connection that first finds out which pooler is in front of the database. Without a pooler it
+ * sends its limits as startup parameters. Through a pooler it sets them in the session, or in each
+ * transaction.
  */
 export class RoutedClient extends Client {
   private readonly url: string;
@@ -125,7 +130,7 @@ export class RoutedClient extends Client {
   }
 
   private async open(): Promise<this> {
-    // Until the pool listens: without anybody who does, an error ends the process.
+    // The pool does not listen yet. Without a listener, an error would end the process.
     this.on('error', () => undefined);
     const route = await findRoute(this.url);
     const { mode } = route;
@@ -141,7 +146,7 @@ export class RoutedClient extends Client {
       connectionParameters: { statement_timeout?: unknown; options?: unknown };
     };
     parameters.statement_timeout = false;
-    // Those in DATABASE_URL are the operator's.
+    // Options in DATABASE_URL are the operator's choice, so they stay.
     if (parameters.options === OPTIONS) parameters.options = undefined;
   }
 }

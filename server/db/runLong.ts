@@ -2,8 +2,9 @@ import { Query } from 'pg';
 import type { PoolClient, QueryResultRow } from 'pg';
 
 /**
- * Runs a statement that may take longer than requests are allowed to: whoever uses it has lifted the statement timeout. Other
- * queries of a pool hang up on a server that stays silent for as long.
+ * Runs a statement that may take longer than requests may. The caller must have lifted the
+ * statement timeout. Other queries of a pool disconnect from a server that stays silent for that
+ * long.
  * @throws the driver's error
  */
 export function runLong<Row extends QueryResultRow>(

@@ -3,15 +3,16 @@ import type { QueryResultRow } from 'pg';
 import { runPrepared } from '.';
 import type { PreparedStatement } from '.';
 
-/** Runs one prepared statement somewhere. */
+/** Runs one prepared statement. */
 export type RunStatement = <Row extends QueryResultRow>(
   statement: PreparedStatement,
   values: unknown[],
 ) => Promise<Row[]>;
 
 /**
- * Runs statements with a deadline that the database keeps: each in a transaction with a `statement_timeout` of its own,
- * which also holds behind a pooler that ignores what a connection asked for at its start.
+ * Returns a function that runs statements with a deadline that the database enforces. Each
+ * statement runs in a transaction with its own `statement_timeout`. This also works behind a pooler
+ * that ignores the startup parameters of a connection.
  * @returns a function that throws the driver's error; see `isStatementTimeout`
  */
 export function runWithin(pool: Pool, timeoutMs: number): RunStatement {

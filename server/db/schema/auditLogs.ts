@@ -4,16 +4,20 @@ import { instant, key, transactionId } from './columns';
 import { auditOutcome } from './enums';
 
 /**
- * One thing that happened. Append-only: a trigger refuses UPDATE, DELETE and TRUNCATE. No foreign keys
- * on purpose: evidence outlives what it is about, and no change elsewhere may reach into it.
+ * One event. The table is append-only: a trigger refuses UPDATE, DELETE and TRUNCATE. It has no
+ * foreign keys on purpose: evidence must outlive its subjects, and no change in another table may
+ * affect it.
  */
 export const auditLogs = pgTable(
   'audit_logs',
   {
     id: key(),
-    /** Null for events of no tenant, such as a failed login of an unknown e-mail. */
+    /** Null for events of no tenant, such as a failed login with an unknown e-mail address. */
     tenantId: uuid('tenant_id'),
-    /** When it was written down, not when its transaction began: what waits long must not look back-dated. */
+    /**
+     * When the event was written, and not when its transaction began: an event of a long
+     * transaction must not look back-dated.
+     */
     occurredAt: instant('occurred_at')
       .notNull()
       .default(sql`clock_timestamp()`),
@@ -21,16 +25,16 @@ export const auditLogs = pgTable(
     outcome: auditOutcome('outcome').notNull(),
     /** A staff id, `operator:<user>@<host>`, `system` or `anonymous`. */
     actor: text('actor').notNull(),
-    /** What it was done to: `staff:<id>`, `session:<id>`, … */
+    /** The object of the action: `staff:<id>`, `session:<id>`, … */
     subject: text('subject'),
-    /** The staff member acted for, while impersonating. */
+    /** The staff member who is impersonated, during an impersonation. */
     onBehalfOf: uuid('on_behalf_of'),
     sessionId: uuid('session_id'),
     ip: text('ip'),
     country: char('country', { length: 2 }),
     userAgent: text('user_agent'),
     correlationId: text('correlation_id').notNull(),
-    /** Set by a trigger: by it the sealer knows what it has not seen yet. */
+    /** Set by a trigger. By it the sealer recognises the events that it has not seen yet. */
     transactionId: transactionId('transaction_id')
       .notNull()
       .default(sql`pg_current_xact_id()`),
@@ -38,8 +42,9 @@ export const auditLogs = pgTable(
   },
   (table) => [
     index('idx_audit_logs_kind').on(table.tenantId, table.action, table.outcome, table.occurredAt),
-    // For reading by one value: day by day, since what is strewn over the whole index would have every login write pages that
-    // nobody else writes; hashes of tenant and value, since that is half as long.
+    // These indexes serve reads by one value. They are ordered by day first: otherwise each login
+    // would write pages all over the index that no other write needs. They hold hashes of tenant
+    // and value, which are half as long.
     index('idx_audit_logs_actor').on(
       sql`((${table.occurredAt} AT TIME ZONE 'UTC')::date)`,
       sql`uuid_hash_extended(${table.tenantId}, hashtextextended(${table.actor}, 0))`,

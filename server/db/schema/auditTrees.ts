@@ -17,18 +17,24 @@ import { bytea, instant, snapshot, transactionId } from './columns';
 const count = (name: string) => bigint(name, { mode: 'number' });
 
 /**
- * One RFC 6962 Merkle tree for each tenant, and one for the events of no tenant. No foreign keys here, as in `audit_logs`:
- * evidence outlives what it is about.
+ * One RFC 6962 Merkle tree for each tenant, and one for the events of no tenant. There are no
+ * foreign keys, as in `audit_logs`, because evidence must outlive its subjects.
  */
 export const auditTrees = pgTable(
   'audit_trees',
   {
-    /** The log: the tenant's id; of the tree of no tenant an id of its own, since it must be unlike that of any other database. */
+    /**
+     * The id of the log: the tenant's id. The tree of no tenant has a random id, because it must
+     * differ from that of any other database.
+     */
     logId: uuid('log_id').primaryKey(),
     tenantId: uuid('tenant_id'),
-    /** Leaves. */
+    /** The number of leaves. */
     size: count('size').notNull().default(0),
-    /** The roots of the complete subtrees that the tree is made of, the largest first, 32 bytes each. */
+    /**
+     * The roots of the complete subtrees that the tree consists of, the largest first, 32 bytes
+     * each.
+     */
     peaks: bytea('peaks').notNull(),
     /** The size at which the newest checkpoint was signed. */
     checkpointSize: count('checkpoint_size').notNull().default(0),
@@ -50,7 +56,9 @@ export const auditLeaves = pgTable(
     logId: uuid('log_id').notNull(),
     leafIndex: count('leaf_index').notNull(),
     eventId: uuid('event_id').notNull(),
-    /** The database's clock when the events of this pass were looked for; part of what is hashed. */
+    /**
+     * The database's clock when the events of this pass were read; it is part of the hashed entry.
+     */
     sealedAt: instant('sealed_at').notNull(),
     leafHash: bytea('leaf_hash').notNull(),
   },
@@ -60,21 +68,24 @@ export const auditLeaves = pgTable(
   ],
 );
 
-/** Roots of complete subtrees of 16, 256, 4096, … leaves: what lies between is few hashes away. Append-only. */
+/**
+ * Roots of complete subtrees of 16, 256, 4096, … leaves. Any other subtree can be computed from a
+ * few hashes. Append-only.
+ */
 export const auditNodes = pgTable(
   'audit_nodes',
   {
     logId: uuid('log_id').notNull(),
-    /** The subtree has 2^level leaves: 4, 8, 12, … */
+    /** The subtree has 2^level leaves, with level 4, 8, 12, … */
     level: smallint('level').notNull(),
-    /** Counted from the left; it begins at leaf `node_index * 2^level`. */
+    /** Counted from the left. The subtree begins at leaf `node_index * 2^level`. */
     nodeIndex: count('node_index').notNull(),
     hash: bytea('hash').notNull(),
   },
   (table) => [primaryKey({ columns: [table.logId, table.level, table.nodeIndex] })],
 );
 
-/** Signed heads (C2SP tlog-checkpoint), in the order in which they were signed. Append-only. */
+/** Checkpoints (C2SP tlog-checkpoint), in the order in which they were signed. Append-only. */
 export const auditCheckpoints = pgTable(
   'audit_checkpoints',
   {
@@ -91,28 +102,34 @@ export const auditCheckpoints = pgTable(
   (table) => [unique('audit_checkpoints_size_unique').on(table.logId, table.size)],
 );
 
-/** One row: how far the sealer has come. */
+/** One row: the progress of the sealer. */
 export const auditSealer = pgTable(
   'audit_sealer',
   {
     only: boolean('only').primaryKey().default(true),
-    /** All that was visible in this snapshot is sealed. */
+    /** All events that were visible in this snapshot are sealed. */
     sealed: snapshot('sealed').notNull(),
-    /** What is being sealed, where it takes more than one transaction: all that is visible here, after this row. */
+    /**
+     * The target of a pass that takes more than one transaction: all events that are visible in
+     * this snapshot. The pass continues after the event in the following columns.
+     */
     target: snapshot('target'),
     targetAt: instant('target_at'),
     afterTransaction: transactionId('after_transaction'),
     afterId: uuid('after_id'),
-    /** Of the cluster whose transaction numbers these are: a dump that was restored into another has others. */
+    /**
+     * The cluster to which these transaction ids belong. A dump that was restored into another
+     * cluster gets new ones.
+     */
     cluster: text('cluster').notNull(),
   },
   (table) => [check('audit_sealer_only', sql`${table.only}`)],
 );
 
-/** Public halves of every key that has ever signed evidence here. Append-only. */
+/** The public half of every key that ever signed evidence here. Append-only. */
 export const evidenceKeys = pgTable('evidence_keys', {
   keyId: text('key_id').primaryKey(),
-  /** PEM. */
+  /** In PEM form. */
   publicKey: text('public_key').notNull(),
   firstUsedAt: instant('first_used_at')
     .notNull()

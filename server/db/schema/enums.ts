@@ -4,7 +4,7 @@ export const tenantStatus = pgEnum('tenant_status', ['active', 'suspended']);
 export const accountStatus = pgEnum('account_status', ['active', 'disabled']);
 export const highRiskAction = pgEnum('high_risk_action', ['block', 'step_up']);
 
-/** Why a token or a session ended: one list for both. */
+/** Why a token or a session ended. Both use the same list. */
 export const revokeReason = pgEnum('revoke_reason', [
   'manual',
   'rotation',
@@ -21,16 +21,16 @@ export const stepUpPurpose = pgEnum('step_up_purpose', [
   'impersonation',
 ]);
 
-/** Where a challenge arose: at a login, at a refresh, or at a guarded route in a session. */
+/** The origin of a challenge: a login, a refresh, or a guarded route in a session. */
 export const challengeOrigin = pgEnum('challenge_origin', ['login', 'refresh', 'session']);
 
 /** When the risk gate is asked. */
 export const riskMoment = pgEnum('risk_moment', ['login', 'refresh']);
 
-/** What a policy says to a score. */
+/** The policy's decision for a score. */
 export const riskDecision = pgEnum('risk_decision', ['allow', 'step_up', 'block']);
 
-/** What became of it: `passed` with a proof, `monitored` where the policy only watches. */
+/** The outcome of a decision: `passed` after a proof, `monitored` if the policy only watches. */
 export const riskOutcome = pgEnum('risk_outcome', [
   'allowed',
   'challenged',

@@ -3,29 +3,40 @@ import { bigint, index, integer, pgTable, primaryKey, text, uuid } from 'drizzle
 import { bytea, instant } from './columns';
 
 /**
- * How far each log has come at each receiver. Leaves are numbered without a gap and never change, so the next one is all that a cursor
- * needs to be.
+ * The progress of each receiver in each log. Leaves are numbered without gaps and never change, so
+ * the number of the next leaf is enough as a cursor.
  */
 export const eventDeliveries = pgTable(
   'event_deliveries',
   {
     sink: text('sink').notNull(),
     logId: uuid('log_id').notNull(),
-    /** All leaves before this one are there. */
+    /** All leaves before this one were delivered. */
     nextLeaf: bigint('next_leaf', { mode: 'number' }).notNull().default(0),
-    /** The hash of the last leaf that is there: the log must still have it. Null where none is. */
+    /**
+     * The hash of the last delivered leaf, which the log must still have. Null if none was
+     * delivered.
+     */
     lastHash: bytea('last_hash'),
     /** How many leaves are under a checkpoint, as far as the feed knows. */
     signedSize: bigint('signed_size', { mode: 'number' }).notNull().default(0),
     deliveredAt: instant('delivered_at'),
-    /** Of this log alone, in a row: the receiver refuses what it was sent, or there is nothing to send. */
+    /**
+     * The number of failures in a row of this log only: the receiver refuses an event, or the event
+     * cannot be read.
+     */
     failures: integer('failures').notNull().default(0),
     lastError: text('last_error'),
-    /** When it may be tried; of two that may, the one that has waited longer is first. */
+    /**
+     * When the log may be tried again. Of two that may, the one that has waited longer comes first.
+     */
     nextTryAt: instant('next_try_at')
       .notNull()
       .default(sql`now()`),
-    /** The process that sends, and until when nobody else may: what a dead one held runs out. */
+    /**
+     * The process that holds the lease, and when the lease expires. The lease of a dead process
+     * expires by itself.
+     */
     claimedBy: uuid('claimed_by'),
     claimedUntil: instant('claimed_until'),
   },

@@ -3,8 +3,9 @@ import { index, integer, pgEnum, pgTable, primaryKey, text } from 'drizzle-orm/p
 import { instant } from './columns';
 
 /**
- * `account`, `known_device`, `known_network` and `after_factor` count an account's passwords, `ip` an address, `global` all
- * logins, `step_up` codes, `enrolment` attempts to enrol a factor.
+ * The kinds of counters. `account`, `known_device`, `known_network` and `after_factor` count the
+ * passwords tried for an account, `ip` those of an address, `global` all logins, `step_up` codes,
+ * and `enrolment` attempts to enrol a factor.
  */
 export const attemptScope = pgEnum('attempt_scope', [
   'account',
@@ -18,8 +19,8 @@ export const attemptScope = pgEnum('attempt_scope', [
 ]);
 
 /**
- * Counters shared by all nodes. Subjects are keyed hashes, so that this table is no list of e-mails; no
- * tenant id, because a password is guessed before any tenant is known.
+ * Counters that all nodes share. Subjects are keyed hashes, so that this table does not list e-mail
+ * addresses. It has no tenant id, because a password is guessed before any tenant is known.
  */
 export const failedAttempts = pgTable(
   'failed_attempts',
@@ -29,9 +30,9 @@ export const failedAttempts = pgTable(
     /** Failures in the current window. */
     failures: integer('failures').notNull().default(0),
     windowStartedAt: instant('window_started_at').notNull().defaultNow(),
-    /** Tries evaluated since the last success, counted before they are evaluated. */
+    /** Tries since the last success. Each is counted before it is evaluated. */
     tries: integer('tries').notNull().default(0),
-    /** Of scope `ip`: the accounts that failed in the current window, the first few of them. */
+    /** Only for scope `ip`: the first few accounts that failed in the current window. */
     accounts: text('accounts')
       .array()
       .notNull()

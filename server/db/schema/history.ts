@@ -4,8 +4,8 @@ import { instant } from './columns';
 import { challengeOrigin, revokeReason, stepUpPurpose } from './enums';
 
 /*
- * What the evidence needs of rows that were purged from the tables in daily use. No foreign keys: evidence outlives what it
- * is about.
+ * The parts of purged rows that the evidence still needs. There are no foreign keys, because
+ * evidence must outlive its subjects.
  */
 
 /** A session that was purged from `user_sessions`. */

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { boolean, check, pgTable } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 
-/** One row: what is known of this installation as a whole. */
+/** One row: facts about this installation as a whole. */
 export const installation = pgTable(
   'installation',
   {

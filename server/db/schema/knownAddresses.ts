@@ -2,7 +2,10 @@ import { foreignKey, index, pgTable, text, unique, uuid } from 'drizzle-orm/pg-c
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
 
-/** An address block that a staff member has signed in from: a lockout leaves it tries of its own. */
+/**
+ * An address block that a staff member has signed in from. A lockout leaves such an address its own
+ * tries.
+ */
 export const knownAddresses = pgTable(
   'known_addresses',
   {
@@ -10,11 +13,13 @@ export const knownAddresses = pgTable(
     tenantId: uuid('tenant_id').notNull(),
     userId: uuid('user_id').notNull(),
     staffId: uuid('staff_id').notNull(),
-    /** HMAC of the address block, so that this table is no list of addresses. */
+    /** HMAC of the address block, so that this table does not list addresses. */
     addressHash: text('address_hash').notNull(),
     firstSeenAt: instant('first_seen_at').notNull().defaultNow(),
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
-    /** The session that taught it first: what a thief's session taught is forgotten with it. */
+    /**
+     * The session in which it was learned first. If that session was a thief's, it is forgotten.
+     */
     sessionId: uuid('session_id'),
   },
   (table) => [

@@ -2,7 +2,10 @@ import { char, foreignKey, pgTable, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
 
-/** A country that a staff member has signed in from, and when last: bounded, whatever the history. */
+/**
+ * A country that a staff member has signed in from, with the last time. The table stays bounded,
+ * however long the history is.
+ */
 export const knownCountries = pgTable(
   'known_countries',
   {
@@ -13,7 +16,9 @@ export const knownCountries = pgTable(
     country: char('country', { length: 2 }).notNull(),
     firstSeenAt: instant('first_seen_at').notNull().defaultNow(),
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
-    /** The session that taught it first: what a thief's session taught is forgotten with it. */
+    /**
+     * The session in which it was learned first. If that session was a thief's, it is forgotten.
+     */
     sessionId: uuid('session_id'),
   },
   (table) => [

@@ -2,7 +2,7 @@ import { foreignKey, index, pgTable, text, unique, uuid } from 'drizzle-orm/pg-c
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
 
-/** A device that a staff member has signed in from: learned from logins that succeeded. */
+/** A device that a staff member has signed in from, learned from successful logins. */
 export const knownDevices = pgTable(
   'known_devices',
   {
@@ -10,13 +10,15 @@ export const knownDevices = pgTable(
     tenantId: uuid('tenant_id').notNull(),
     userId: uuid('user_id').notNull(),
     staffId: uuid('staff_id').notNull(),
-    /** HMAC of the signed device cookie's id, or of the user agent where there was no cookie. */
+    /** HMAC of the id in the signed device cookie, or of the user agent if there was no cookie. */
     deviceHash: text('device_hash').notNull(),
     firstSeenAt: instant('first_seen_at').notNull().defaultNow(),
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
-    /** The session that taught it first: what a thief's session taught is forgotten with it. */
+    /**
+     * The session in which it was learned first. If that session was a thief's, it is forgotten.
+     */
     sessionId: uuid('session_id'),
-    /** Which TOKEN_HASH_KEY made the hash; null in older rows. */
+    /** Identifies the TOKEN_HASH_KEY that made the hash; null in older rows. */
     keyId: text('key_id'),
   },
   (table) => [

@@ -2,7 +2,10 @@ import { foreignKey, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
 
-/** A network that a staff member has signed in from, and when last: `AS64496` or an address prefix. */
+/**
+ * A network that a staff member has signed in from, with the last time: `AS64496` or an address
+ * prefix.
+ */
 export const knownNetworks = pgTable(
   'known_networks',
   {
@@ -13,7 +16,9 @@ export const knownNetworks = pgTable(
     network: text('network').notNull(),
     firstSeenAt: instant('first_seen_at').notNull().defaultNow(),
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
-    /** The session that taught it first: what a thief's session taught is forgotten with it. */
+    /**
+     * The session in which it was learned first. If that session was a thief's, it is forgotten.
+     */
     sessionId: uuid('session_id'),
   },
   (table) => [

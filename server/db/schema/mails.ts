@@ -3,7 +3,10 @@ import { foreignKey, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-
 import { bytea, instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
 
-/** A mail to a staff member, written in the transaction of what it tells of, and sent after it. */
+/**
+ * A mail to a staff member. It is written in the transaction of the event that it reports, and sent
+ * after that.
+ */
 export const mails = pgTable(
   'mails',
   {
@@ -12,18 +15,21 @@ export const mails = pgTable(
     userId: uuid('user_id').notNull(),
     staffId: uuid('staff_id').notNull(),
     kind: text('kind').notNull(),
-    /** AES-256-GCM, bound to this row: recipient, subject and text, which may hold a code. Null once it was sent. */
+    /**
+     * AES-256-GCM, bound to this row: recipient, subject and text, which may hold a code. Null once
+     * it was sent.
+     */
     sealed: bytea('sealed'),
-    /** Which ENCRYPTION_KEY sealed it; null in older rows. */
+    /** Identifies the ENCRYPTION_KEY that sealed it; null in older rows. */
     keyId: text('key_id'),
     createdAt: instant('created_at').notNull().defaultNow(),
-    /** Not worth sending after. */
+    /** The mail is not sent after this time. */
     expiresAt: instant('expires_at').notNull(),
     nextTryAt: instant('next_try_at').notNull().defaultNow(),
     tries: integer('tries').notNull().default(0),
     sentAt: instant('sent_at'),
     givenUpAt: instant('given_up_at'),
-    /** What the mail server said last, without addresses. */
+    /** The last answer of the mail server, without addresses. */
     lastError: text('last_error'),
   },
   (table) => [

@@ -2,14 +2,14 @@ import { foreignKey, pgTable, text, uuid } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 import { tenantStaff } from './tenantStaff';
 
-/** A passkey that is about to be registered: the newest attempt of each staff member alone. */
+/** A passkey registration in progress. Only the newest attempt of each staff member is kept. */
 export const passkeyRegistrations = pgTable(
   'passkey_registrations',
   {
     staffId: uuid('staff_id').primaryKey(),
     tenantId: uuid('tenant_id').notNull(),
     userId: uuid('user_id').notNull(),
-    /** What the authenticator has to sign. */
+    /** The challenge that the authenticator has to sign. */
     challenge: text('challenge').notNull(),
     expiresAt: instant('expires_at').notNull(),
   },

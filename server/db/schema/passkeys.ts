@@ -20,14 +20,17 @@ export const passkeys = pgTable(
     userId: uuid('user_id').notNull(),
     staffId: uuid('staff_id').notNull(),
     name: text('name').notNull(),
-    /** Base64url, as the authenticator gave it. */
+    /** Base64url, as the authenticator sent it. */
     credentialId: text('credential_id').notNull(),
     publicKey: bytea('public_key').notNull(),
-    /** WebAuthn 6.1.1: a counter that does not grow tells of a copy; 0 where the authenticator keeps none. */
+    /**
+     * WebAuthn 6.1.1: a counter that does not grow indicates a copied passkey. It is 0 if the
+     * authenticator has no counter.
+     */
     counter: bigint('counter', { mode: 'number' }).notNull().default(0),
     transports: text('transports').array().notNull(),
     backedUp: boolean('backed_up').notNull(),
-    /** WebAuthn 6.1.3, flag BE: whether it may be backed up. Null in rows from before it was kept. */
+    /** WebAuthn 6.1.3, flag BE: whether the passkey may be backed up. Null in older rows. */
     backupEligible: boolean('backup_eligible'),
     createdAt: instant('created_at').notNull().defaultNow(),
     lastUsedAt: instant('last_used_at'),

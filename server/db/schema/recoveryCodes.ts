@@ -2,7 +2,7 @@ import { foreignKey, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
 
-/** A code for the day on which every other factor is out of reach: it works once. */
+/** A code for a person who has lost every other factor. It works once. */
 export const recoveryCodes = pgTable(
   'recovery_codes',
   {
@@ -10,9 +10,9 @@ export const recoveryCodes = pgTable(
     tenantId: uuid('tenant_id').notNull(),
     userId: uuid('user_id').notNull(),
     staffId: uuid('staff_id').notNull(),
-    /** HMAC-SHA-256 under a key of its own, of the code and its owner. */
+    /** HMAC-SHA-256 of the code and its owner, under a key for this purpose only. */
     codeHash: text('code_hash').notNull(),
-    /** Which TOKEN_HASH_KEY made the hash; null in older rows. */
+    /** Identifies the TOKEN_HASH_KEY that made the hash; null in older rows. */
     keyId: text('key_id'),
     createdAt: instant('created_at').notNull().defaultNow(),
     usedAt: instant('used_at'),

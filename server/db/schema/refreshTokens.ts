@@ -5,30 +5,36 @@ import { revokeReason } from './enums';
 import { tenantStaff } from './tenantStaff';
 import { userSessions } from './userSessions';
 
-/** One link of a rotation chain. All links of a chain share a family: `family_id ?? id`. */
+/** One token in a rotation chain. All tokens of a chain share a family: `family_id ?? id`. */
 export const refreshTokens = pgTable(
   'refresh_tokens',
   {
     id: key(),
-    /** HMAC-SHA-256 of the token under a server key, hex. The token itself is never stored. */
+    /** HMAC-SHA-256 of the token under a server key, in hex. The token itself is never stored. */
     tokenHash: text('token_hash').notNull().unique('refresh_tokens_token_hash_unique'),
     tenantId: uuid('tenant_id').notNull(),
     userId: uuid('user_id').notNull(),
     staffId: uuid('staff_id').notNull(),
-    /** Null while `user_sessions` was missing: such a token lives by `session_version` alone. */
+    /**
+     * Null if `user_sessions` was missing when it was issued. Only `session_version` ends such a
+     * token early.
+     */
     sessionId: uuid('session_id'),
-    /** Null in the first link of a chain. */
+    /** Null in the first token of a chain. */
     familyId: uuid('family_id'),
     sessionVersion: integer('session_version').notNull().default(1),
     createdAt: instant('created_at').notNull().defaultNow(),
     lastUsedAt: instant('last_used_at'),
     expiresAt: instant('expires_at').notNull(),
-    /** The end of the whole chain: a successor never outlives it. Null: the session's end. */
+    /**
+     * The end of the whole chain, which no successor outlives. If it is null, the end of the
+     * session applies.
+     */
     absoluteExpiresAt: instant('absolute_expires_at'),
     revokedAt: instant('revoked_at'),
     isRevoked: boolean('is_revoked').notNull().default(false),
     revokeReason: revokeReason('revoke_reason'),
-    /** Which TOKEN_HASH_KEY made the hash; null in older rows. */
+    /** Identifies the TOKEN_HASH_KEY that made the hash; null in older rows. */
     keyId: text('key_id'),
     deviceInfo: text('device_info'),
     rememberMe: boolean('remember_me').notNull().default(false),

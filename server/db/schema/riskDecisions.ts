@@ -4,13 +4,17 @@ import { instant } from './columns';
 import { riskDecision, riskMoment, riskOutcome, riskVerdict } from './enums';
 
 /**
- * One decision of the risk gate, and why. No foreign keys: like the audit log it outlives what it tells of, and many
- * are written together, of which none may hold up the others.
+ * One decision of the risk gate, with its reasons. There are no foreign keys: like the audit log,
+ * the decision outlives its subjects. Also, many rows are written together, and none may hold up
+ * the others.
  */
 export const riskDecisions = pgTable(
   'risk_decisions',
   {
-    /** Made by the server, not here: a row that was written and not confirmed is written again, once. */
+    /**
+     * Created by the server and not here, so that a row whose write was not confirmed can be
+     * written again without being doubled.
+     */
     id: uuid('id').primaryKey(),
     tenantId: uuid('tenant_id').notNull(),
     staffId: uuid('staff_id').notNull(),
@@ -20,19 +24,21 @@ export const riskDecisions = pgTable(
     score: integer('score').notNull(),
     /** Codes of the signals that counted. */
     reasons: text('reasons').array().notNull(),
-    /** Codes of all signals that saw something, joined by commas: what a simulation weighs anew. */
+    /**
+     * Codes of all signals that saw something, joined by commas. A simulation weighs them again.
+     */
     seen: text('seen').notNull(),
-    /** What each of them saw and added. */
+    /** The observation and the points of each of them. */
     signals: jsonb('signals').notNull(),
-    /** What the policy says to such a score. */
+    /** The policy's decision for this score. */
     decision: riskDecision('decision').notNull(),
-    /** What became of it. */
+    /** The result of the decision. */
     outcome: riskOutcome('outcome').notNull(),
-    /** Of the policy; 0 for the defaults, null where none could be read. */
+    /** The version of the policy; 0 for the defaults, null if none could be read. */
     policyVersion: integer('policy_version'),
-    /** Why there was no scoring; null where there was. */
+    /** Why there was no scoring; null if there was. */
     degraded: text('degraded'),
-    /** Microseconds that scoring took. */
+    /** How many microseconds scoring took. */
     spentUs: integer('spent_us').notNull(),
     ip: text('ip'),
     country: char('country', { length: 2 }),
@@ -53,7 +59,8 @@ export const riskDecisions = pgTable(
     index('idx_risk_decisions_notable')
       .on(table.tenantId, table.occurredAt, table.id)
       .where(sql`${table.seen} <> ''`),
-    // Rows come in the order of time: a page range tells as much as a tree, at no cost to the writer.
+    // Rows arrive in the order of time, so a BRIN index is as useful as a tree and costs the writer
+    // nothing.
     index('idx_risk_decisions_age').using('brin', table.occurredAt),
   ],
 );

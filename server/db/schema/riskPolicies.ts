@@ -3,18 +3,18 @@ import { check, integer, jsonb, pgTable, uuid } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 import { tenants } from './tenants';
 
-/** What a tenant has chosen for its risk gate; one without a row goes by the defaults. */
+/** The risk policy that a tenant has chosen. A tenant without a row uses the defaults. */
 export const riskPolicies = pgTable(
   'risk_policies',
   {
     tenantId: uuid('tenant_id')
       .primaryKey()
       .references(() => tenants.id),
-    /** Grows by one with each change: who changes what somebody else has changed meanwhile is told. */
+    /** Grows by one with each change, so that a change based on an older version is detected. */
     version: integer('version').notNull().default(1),
     policy: jsonb('policy').notNull(),
     updatedAt: instant('updated_at').notNull().defaultNow(),
-    /** Null where an operator or a migration wrote it. */
+    /** Null if an operator or a migration wrote it. */
     updatedBy: uuid('updated_by'),
   },
   (table) => [

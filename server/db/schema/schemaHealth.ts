@@ -2,17 +2,20 @@ import { sql } from 'drizzle-orm';
 import { boolean, check, pgTable, text } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 
-/** One row: what was last recorded of the live schema's health, so that all nodes write one event of a change. */
+/**
+ * One row: the last recorded health of the live schema, so that all nodes together write one event
+ * for a change.
+ */
 export const schemaHealth = pgTable(
   'schema_health',
   {
     only: boolean('only').primaryKey().default(true),
-    /** Tables that the code expects and that were not there. */
+    /** The tables that the code expects and that were missing. */
     missing: text('missing')
       .array()
       .notNull()
       .default(sql`'{}'::text[]`),
-    /** What else was not as the migrations make it, a phrase each. */
+    /** The other differences from the migrations, one phrase each. */
     findings: text('findings')
       .array()
       .notNull()

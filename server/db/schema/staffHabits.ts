@@ -3,14 +3,17 @@ import { check, foreignKey, integer, pgTable, uuid } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 import { tenantStaff } from './tenantStaff';
 
-/** When a staff member signs in: one row a person and membership, whatever the history. */
+/**
+ * The hours at which a staff member signs in. There is one row for each person and membership,
+ * however long the history is.
+ */
 export const staffHabits = pgTable(
   'staff_habits',
   {
     staffId: uuid('staff_id').primaryKey(),
     tenantId: uuid('tenant_id').notNull(),
     userId: uuid('user_id').notNull(),
-    /** Logins that succeeded by hour of the day in UTC, from 0 to 23. */
+    /** Successful logins by hour of the day in UTC, from 0 to 23. */
     hours: integer('hours')
       .array()
       .notNull()

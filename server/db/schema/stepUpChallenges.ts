@@ -14,7 +14,7 @@ import { challengeOrigin, stepUpPurpose } from './enums';
 import { tenantStaff } from './tenantStaff';
 import { userSessions } from './userSessions';
 
-/** One request for a step-up, and how it ended. */
+/** One request for a step-up, and its result. */
 export const stepUpChallenges = pgTable(
   'step_up_challenges',
   {
@@ -22,7 +22,7 @@ export const stepUpChallenges = pgTable(
     tenantId: uuid('tenant_id').notNull(),
     userId: uuid('user_id').notNull(),
     staffId: uuid('staff_id').notNull(),
-    /** Null for a login: there is no session yet. */
+    /** Null for a login, which has no session yet. */
     sessionId: uuid('session_id'),
     origin: challengeOrigin('origin').notNull(),
     purpose: stepUpPurpose('purpose').notNull(),
@@ -31,38 +31,52 @@ export const stepUpChallenges = pgTable(
       .array()
       .notNull()
       .default(sql`'{}'::text[]`),
-    /** What the login asked for, kept for `login/complete`. */
+    /** The choice that was made at the login, kept for `login/complete`. */
     rememberMe: boolean('remember_me').notNull().default(false),
     attempts: integer('attempts').notNull().default(0),
     createdAt: instant('created_at').notNull().defaultNow(),
     expiresAt: instant('expires_at').notNull(),
     verifiedAt: instant('verified_at'),
     verifiedMethod: text('verified_method'),
-    /** HMAC of the code that was mailed; null where none was. */
+    /** HMAC of the code that was mailed; null if none was. */
     emailCodeHash: text('email_code_hash'),
     emailSentAt: instant('email_sent_at'),
     emailsSent: integer('emails_sent').notNull().default(0),
-    /** What a passkey has to sign; null where none was asked for. */
+    /** The challenge that a passkey has to sign; null if no passkey was requested. */
     passkeyChallenge: text('passkey_challenge'),
-    /** When the verified challenge let its one login, refresh or act through. */
+    /** When the verified challenge was used for its one login, refresh or act. */
     consumedAt: instant('consumed_at'),
-    /** The staff member's version when it was opened: whatever ends the sessions ends it too. Null in older rows. */
+    /**
+     * The staff member's version when the challenge was opened. A change of it ends the sessions,
+     * and the challenge with them. Null in older rows.
+     */
     sessionVersion: integer('session_version'),
-    /** Of a refresh: the chain end that its 428 handed out. The proof opens that chain end alone. */
+    /**
+     * Only for a refresh: the newest token of the chain, which the 428 handed out. The proof counts
+     * for that token only.
+     */
     refreshTokenId: uuid('refresh_token_id'),
-    /** The one act that it was asked for, for people: method and route. Null if it opens a window of time. */
+    /**
+     * The one act that needs the proof, in readable form: method and route. Null if the proof
+     * counts for a period of time.
+     */
     act: text('act'),
-    /** SHA-256 of the act, hex: method, route, target and body. */
+    /** SHA-256 of the act, in hex: method, route, target and body. */
     actDigest: text('act_digest'),
-    /** HMAC of the answer that verified it: a simultaneous repeat of the same answer gets the same result. */
+    /**
+     * HMAC of the answer that verified the challenge. A simultaneous repetition of the same answer
+     * gets the same result.
+     */
     answerHash: text('answer_hash'),
-    /** HMAC of the device id of the browser that began it: its cookie counts for that browser alone. */
+    /**
+     * HMAC of the device id of the browser that began the challenge. Only that browser may use it.
+     */
     browserHash: text('browser_hash'),
-    /** The login goes on only once a second factor is enrolled. */
+    /** The login continues only after a second factor is enrolled. */
     mustEnrol: boolean('must_enrol').notNull().default(false),
-    /** A login that began with the factor: the password has not been looked at yet. */
+    /** The login began with the second factor. The password has not been checked yet. */
     passwordDue: boolean('password_due').notNull().default(false),
-    /** When it was ended with the sessions, or with the factor it was for. */
+    /** When it was ended, together with the sessions or with its factor. */
     revokedAt: instant('revoked_at'),
   },
   (table) => [

@@ -20,16 +20,21 @@ export const tenantStaff = pgTable(
       .notNull()
       .default(sql`'{}'::text[]`),
     status: accountStatus('status').notNull().default('active'),
-    /** Every access and refresh token carries the version it was issued under; a bump ends them all. */
+    /**
+     * Every access and refresh token carries the version under which it was issued. Raising the
+     * version ends them all.
+     */
     sessionVersion: integer('session_version').notNull().default(1),
-    /** The next login takes a proof, whatever its score: a session ended because somebody else had it. */
+    /**
+     * The next login needs a second proof, whatever its score, because somebody else had a session.
+     */
     mustProveLogin: boolean('must_prove_login').notNull().default(false),
     createdAt: instant('created_at').notNull().defaultNow(),
     disabledAt: instant('disabled_at'),
   },
   (table) => [
     unique('tenant_staff_tenant_user_unique').on(table.tenantId, table.userId),
-    // The target of every foreign key that keeps a tenant's rows in its tenant.
+    // The target of every foreign key that keeps a tenant's rows within the tenant.
     unique('tenant_staff_identity_unique').on(table.tenantId, table.id, table.userId),
     unique('tenant_staff_user_tenant_unique').on(table.userId, table.tenantId),
   ],

@@ -10,7 +10,9 @@ export const tenants = pgTable(
     slug: text('slug').notNull().unique('tenants_slug_unique'),
     name: text('name').notNull(),
     status: tenantStatus('status').notNull().default('active'),
-    /** Moved to `risk_policies`; the release before still reads it, so the next one drops it. */
+    /**
+     * Moved to `risk_policies`. The previous release still reads it, so the next release drops it.
+     */
     highRiskAction: highRiskAction('high_risk_action').notNull().default('block'),
     createdAt: instant('created_at').notNull().defaultNow(),
   },

@@ -26,7 +26,7 @@ export const userSessions = pgTable(
     rememberMe: boolean('remember_me').notNull().default(false),
     createdAt: instant('created_at').notNull().defaultNow(),
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
-    /** The absolute end: no refresh prolongs it. */
+    /** The absolute end, which no refresh extends. */
     expiresAt: instant('expires_at')
       .notNull()
       .default(sql`now() + interval '30 days'`),
@@ -35,13 +35,16 @@ export const userSessions = pgTable(
     ip: text('ip'),
     country: char('country', { length: 2 }),
     userAgent: text('user_agent'),
-    /** What identified the device at the login; null for sessions from before it was kept. */
+    /** The hashes that identified the device at the login; null in older rows. */
     deviceHashes: text('device_hashes').array(),
-    /** Where it began, wherever a proof has moved `country` since; null in older rows. */
+    /**
+     * The country in which the session began, even if a proof has changed `country` since; null in
+     * older rows.
+     */
     beganCountry: char('began_country', { length: 2 }),
-    /** Where the session is at home, as `networkOf` names it; null if that is not known. */
+    /** The home network of the session, as `networkOf` names it; null if it is not known. */
     network: text('network'),
-    /** When a proof at a refresh moved the session's home to where it is now. */
+    /** When a proof at a refresh moved the session's home to its present place. */
     originProvenAt: instant('origin_proven_at'),
   },
   (table) => [

@@ -3,7 +3,10 @@ import { bigint, foreignKey, index, pgTable, text, uniqueIndex, uuid } from 'dri
 import { bytea, instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
 
-/** A TOTP authenticator of one staff member, who may have several: a tenant's administrators answer for their own staff only. */
+/**
+ * A TOTP authenticator of one staff member, who may have several. It belongs to one membership,
+ * because a tenant's administrators are responsible for their own staff only.
+ */
 export const userTotp = pgTable(
   'user_totp',
   {
@@ -11,16 +14,19 @@ export const userTotp = pgTable(
     tenantId: uuid('tenant_id').notNull(),
     userId: uuid('user_id').notNull(),
     staffId: uuid('staff_id').notNull(),
-    /** What its owner calls it. */
+    /** The name that its owner chose. */
     name: text('name').notNull().default('Authenticator'),
     /** AES-256-GCM: nonce, tag, ciphertext; bound to tenant, staff and this row's id. */
     secretSealed: bytea('secret_sealed').notNull(),
-    /** Which ENCRYPTION_KEY sealed it; null in older rows. */
+    /** Identifies the ENCRYPTION_KEY that sealed it; null in older rows. */
     keyId: text('key_id'),
     createdAt: instant('created_at').notNull().defaultNow(),
     confirmedAt: instant('confirmed_at'),
     lastUsedAt: instant('last_used_at'),
-    /** RFC 6238 5.2: a time step is accepted once, and never an earlier one after a later one. */
+    /**
+     * RFC 6238 5.2: a time step is accepted once, and an earlier step is never accepted after a
+     * later one.
+     */
     lastUsedStep: bigint('last_used_step', { mode: 'number' }),
   },
   (table) => [

@@ -3,10 +3,16 @@ import { boolean, check, index, pgTable, text } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { accountStatus } from './enums';
 
-/** The algorithm and costs at the beginning of a hash: the index has few different values, whatever the number of people. */
+/**
+ * Matches the algorithm and costs at the beginning of a hash. The index has few different values,
+ * whatever the number of people.
+ */
 export const HASH_COST = `'^\\$argon2(?:id|i|d)\\$v=[0-9]+\\$m=[0-9]+,t=[0-9]+,p=[0-9]+'`;
 
-/** A person: one e-mail, one password, across tenants; hence the one table without a tenant id. */
+/**
+ * A person with one e-mail address and one password for all tenants. So this table has no tenant
+ * id.
+ */
 export const users = pgTable(
   'users',
   {
@@ -14,9 +20,12 @@ export const users = pgTable(
     email: text('email').notNull().unique('users_email_unique'),
     passwordHash: text('password_hash').notNull(),
     passwordChangedAt: instant('password_changed_at').notNull().defaultNow(),
-    /** Since when the password no longer signs anybody in: somebody else knew it. */
+    /** When the password stopped working because somebody else knew it; null while it works. */
     passwordExpiredAt: instant('password_expired_at'),
-    /** False if the address is not known to be in its one normal form; such a row signs nobody in by another spelling. */
+    /**
+     * False if the address is not known to be in its normal form. Another spelling does not find
+     * such a row at a login.
+     */
     emailNormalized: boolean('email_normalized').notNull().default(false),
     status: accountStatus('status').notNull().default('active'),
     createdAt: instant('created_at').notNull().defaultNow(),

@@ -1,7 +1,10 @@
 import { bigint, pgTable, uuid } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 
-/** One row a node: the last write that its readiness check made, to know that the database can be written to. */
+/**
+ * One row for each node: the last write of its readiness check, which proves that the database
+ * accepts writes.
+ */
 export const writeProbes = pgTable('write_probes', {
   nodeId: uuid('node_id').primaryKey(),
   /** How many writes the node has made. */
