@@ -19,7 +19,10 @@ import { asOperator, asWriter } from './operatorContext';
 import { optional, readPassword, required } from './options';
 import type { Options } from './options';
 
-/** `--expire-password` and `--since` say more of a compromise: without one they would do nothing, silently. */
+/**
+ * `--expire-password` and `--since` only refine `--compromised`. Without it they would silently do
+ * nothing, so they are refused.
+ */
 function compromiseOf(options: Options): KnownCompromise | undefined {
   const expirePassword = options['expire-password'] === true;
   const from = optional(options, 'since');
@@ -69,7 +72,10 @@ export function unlockCommand(options: Options, invocation: Invocation) {
   });
 }
 
-/** It reads the password first: nothing else should wait for somebody who types. */
+/**
+ * Sets a password. It reads the password first, so that no database connection waits while somebody
+ * types.
+ */
 export async function setPasswordCommand(options: Options, invocation: Invocation) {
   if (options['password-stdin'] !== true) throw new CommandError('--password-stdin is missing.');
   const password = await readPassword(invocation);
@@ -92,7 +98,7 @@ const lockedOf = (closed: Closed, staffId: string) =>
     .filter((one) => one.staffId === staffId)
     .map(({ what, since, until }) => ({ what, since, until }));
 
-/** Lists everybody in a tenant, or with `--locked` those alone whom guessing has closed. */
+/** Lists all staff of a tenant, or with `--locked` only those that failed attempts have locked. */
 export function listStaffCommand(options: Options, invocation: Invocation) {
   return asOperator(invocation, async (operator) => {
     const { deps } = operator;
@@ -108,7 +114,10 @@ export function listStaffCommand(options: Options, invocation: Invocation) {
   });
 }
 
-/** Shows one person's membership: what they may do, what they prove it with, and whether they can sign in. No secret. */
+/**
+ * Shows one person's membership: their permissions, their factors, and whether they can sign in. It
+ * shows no secret.
+ */
 export function showStaffCommand(options: Options, invocation: Invocation) {
   return asOperator(invocation, async (operator) => {
     const { db, clock } = operator.deps;

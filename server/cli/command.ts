@@ -1,27 +1,27 @@
 import type { Invocation } from '../invocation';
 import type { Options } from './options';
 
-/** One thing that an operator can do. */
+/** One command of the operator. */
 export interface Command {
-  /** One sentence: what it does. */
+  /** One sentence that says what the command does. */
   readonly summary: string;
-  /** The options it takes; each is a row of COMMAND_OPTIONS. */
+  /** Its options; each is a row of COMMAND_OPTIONS. */
   readonly usage: string;
-  /** What follows the name in an example. */
+  /** The text after the command's name in an example. */
   readonly example: string;
-  /** What stands before it there, such as a pipe. */
+  /** The text before the command in an example, such as a pipe. */
   readonly piped?: string;
-  /** Sentences on options that mean something else here than elsewhere. */
+  /** Sentences for options that mean something else in this command. */
   readonly says?: Readonly<Record<string, string>>;
-  /** It writes, and is recorded: it takes `--ticket` beside its own options. */
+  /** The command writes and is recorded, so it also takes `--ticket`. */
   readonly writes?: true;
-  /** What it returns is printed as JSON, or as it is if it is a text. */
+  /** Runs the command. An object is printed as JSON, a text as it is. */
   readonly run: (options: Options, invocation: Invocation) => Promise<object | string>;
 }
 
 export type CommandTable = Readonly<Record<string, Command>>;
 
-/** The options of a command as its usage line has them. */
+/** Returns the options of a command as its usage line shows them. */
 export const usageOf = ({ usage, writes }: Command): string =>
   writes ? `${usage} [--ticket T]`.trimStart() : usage;
 

@@ -1,4 +1,4 @@
-/** What an operator asked for cannot be done; the message is one plain sentence. */
+/** Thrown if a command cannot be carried out; the message is one plain sentence. */
 export class CommandError extends Error {
   constructor(message: string) {
     super(message);

@@ -9,7 +9,7 @@ const column = (rows: readonly (readonly [string, string])[]): string[] => {
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`.trimEnd());
 };
 
-/** The whole list: a line for each command. */
+/** Returns the list of all commands, one a line. */
 export function describeCommands(commands: CommandTable): string {
   return [
     `Usage: ${RUN} COMMAND`,
@@ -24,7 +24,7 @@ export function describeCommands(commands: CommandTable): string {
   ].join('\n');
 }
 
-/** How to use one command. */
+/** Returns the help of one command. */
 export function describeCommand(name: string, command: Command): string {
   const { summary, example, piped = '' } = command;
   const options = optionsOf(command).map((option) => {

@@ -7,7 +7,7 @@ import { RUN } from './commandHelp';
 import { COMMAND_OPTIONS } from './commandOptions';
 import type { Options } from './options';
 
-/** What a command line asks for. */
+/** The request that a command line stands for. */
 export type Request =
   | { kind: 'help'; names: string[] }
   | { kind: 'version' }
@@ -32,7 +32,10 @@ type OptionToken = Extract<ReturnType<typeof parse>['tokens'][number], { kind: '
 const quoted = (names: readonly string[]): string =>
   names.map((name) => `\`${name}\``).join(' or ');
 
-/** What was typed is repeated if it looks like a command: anything else could be a password in the wrong place. */
+/**
+ * Repeats the typed words only if they look like a command. Any other word could be a password in
+ * the wrong place.
+ */
 const repeat = (words: readonly string[]): string =>
   words.every((word) => /^[a-z-]{1,20}$/.test(word)) ? ` \`${words.join(' ')}\`` : '';
 
@@ -46,7 +49,7 @@ function unknownCommand(commands: CommandTable, words: readonly string[]): Comma
   return new CommandError(`There is no command${repeat(typed)}.${hint} See \`${RUN} help\`.`);
 }
 
-/** @throws CommandError naming the option that is wrong, never its value: it could be a password */
+/** @throws CommandError naming the wrong option, but never its value, which could be a password */
 function checkOption(name: string, allowed: readonly string[], token: OptionToken): void {
   const takes = COMMAND_OPTIONS[token.name]?.takes;
   if (!allowed.includes(token.name)) {
@@ -78,7 +81,10 @@ function readOptions(name: string, command: Command, tokens: readonly OptionToke
   return Object.fromEntries(options);
 }
 
-/** The commands that help is asked for: one, a group such as `staff`, or none for all. */
+/**
+ * Returns the commands to show help for: one, those of a group such as `staff`, or none, which
+ * means all.
+ */
 function helpNames(commands: CommandTable, words: readonly string[]): string[] {
   const typed = words.join(' ');
   const names = Object.keys(commands);
@@ -89,7 +95,8 @@ function helpNames(commands: CommandTable, words: readonly string[]): string[] {
 
 /**
  * Reads a command line.
- * @throws CommandError with one plain sentence that names what is near; it repeats no value of an option
+ * @throws CommandError with one plain sentence that suggests similar names; it repeats no value of
+ *   an option
  */
 export function readCommandLine(commands: CommandTable, args: string[]): Request {
   const { tokens } = parse(args);

@@ -1,12 +1,15 @@
 import { PERMISSIONS } from '../permissions';
 
 interface CommandOption {
-  /** What stands for its value in a usage line; without one the option takes no value. */
+  /** The placeholder of its value in a usage line; without one the option takes no value. */
   readonly takes?: string;
   readonly says: string;
 }
 
-/** Every option of every command, with its sentence in the help. A command's usage line says which ones it takes. */
+/**
+ * Every option of every command, with its sentence in the help. The usage line of a command names
+ * the options that it takes.
+ */
 export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   slug: { takes: 'S', says: 'The short name: 1 to 63 lower-case letters, digits and hyphens.' },
   name: { takes: 'N', says: 'The name that people read.' },

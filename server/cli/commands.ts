@@ -38,7 +38,7 @@ async function totpCodeCommand(options: Options) {
 const PERSON = '--tenant globex --email ann@globex.example';
 const PIPED = "echo 'a long enough password' | ";
 
-/** What an operator can do, by the words of the command line. */
+/** The operator's commands, by the words of the command line. */
 export const COMMANDS: CommandTable = {
   'tenant create': {
     summary: 'Makes a tenant.',

@@ -47,8 +47,9 @@ export function pendingCommand(_options: Options, invocation: Invocation) {
 }
 
 /**
- * The comparison of the running server and of `npm run schema -- check --database`, with what mends each finding.
- * @throws CommandError if nothing was ever migrated: each object would be a finding, and one sentence says it
+ * Makes the same comparison as the running server and as `npm run schema -- check --database`, and
+ * adds a remedy to each finding.
+ * @throws CommandError if no migration was ever applied; otherwise each object would be a finding
  */
 export function checkCommand(_options: Options, invocation: Invocation) {
   return asOperator(
@@ -82,7 +83,11 @@ function sayWhoGrants(error: unknown): never {
   );
 }
 
-/** Refused while migrations are pending: what they make would be forgotten. Says which settings the server then needs. */
+/**
+ * Grants the server's privileges to a role. It is refused while migrations are pending, because the
+ * grants would not include the tables that they create. The result names the settings that the
+ * server then needs.
+ */
 export function grantCommand(options: Options, invocation: Invocation) {
   const role = required(options, 'role');
   return asOperator(

@@ -5,12 +5,18 @@ import type { Invocation } from '../invocation';
 import { asOperator, asWriter } from './operatorContext';
 import type { Options } from './options';
 
-/** Lists the people who cannot sign in by their stored address: another has it, or no mail can reach it. */
+/**
+ * Lists the people who cannot sign in by their stored address: another person has it, or no mail
+ * can reach it.
+ */
 export function collisionsCommand(_options: Options, invocation: Invocation) {
   return asOperator(invocation, async ({ deps }) => ({ collisions: await listCollisions(deps) }));
 }
 
-/** Gives a person another address. Nothing else changes: they stay signed in, and keep password and factors. */
+/**
+ * Gives a person another address. Nothing else changes: they stay signed in, and keep password and
+ * factors.
+ */
 export function setEmailCommand(options: Options, invocation: Invocation) {
   const to = emailOption(options, 'to');
   return asWriter(options, invocation, async (operator) => {

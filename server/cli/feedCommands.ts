@@ -13,7 +13,7 @@ function sinkOf({ eventFeed }: ReadyConfig): string {
   return eventFeed.sink;
 }
 
-/** A log by its id, also as checkpoints and the receiver name it. */
+/** Returns the id of a log. It also accepts the form that checkpoints and the receiver use. */
 function toLogId(value: string): string {
   const id = value.replace(/^gatehouse\//, '');
   if (!UUID.test(id)) throw new CommandError('--log must be the id of a log.');
@@ -28,7 +28,7 @@ function toLeaf(name: string, value: string): number {
   return leaf;
 }
 
-/** How far the receiver is in each log; or whether it has what the log has. */
+/** Shows the progress of the receiver in each log, or checks one of its events against the log. */
 export function feedStatusCommand(options: Options, invocation: Invocation): Promise<object> {
   const log = optional(options, 'log');
   const logId = log === undefined ? undefined : toLogId(log);
@@ -48,7 +48,10 @@ export function feedStatusCommand(options: Options, invocation: Invocation): Pro
   );
 }
 
-/** Sends from a leaf on, again or without those before it. */
+/**
+ * Continues the feed at a leaf: earlier events are sent again from there, or those before it are
+ * skipped.
+ */
 export function feedRewindCommand(options: Options, invocation: Invocation) {
   const logId = toLogId(required(options, 'log'));
   const to = toLeaf('to', required(options, 'to'));

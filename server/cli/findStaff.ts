@@ -7,8 +7,8 @@ import { optional, required } from './options';
 import type { Options } from './options';
 
 /**
- * An option that is an e-mail address, in its normal form.
- * @throws CommandError if it is missing, or no mail can reach it
+ * Returns an option that holds an e-mail address, in its normal form.
+ * @throws CommandError if it is missing, or if no mail can reach it
  */
 export function emailOption(options: Options, name: string): string {
   const typed = required(options, name);
@@ -26,8 +26,8 @@ export async function tenantIdOf({ deps }: Operator, slug: string): Promise<stri
 }
 
 /**
- * The staff member that `--tenant` and `--email` name. `--staff ID` names one whose stored address is not in its normal
- * form: no spelling of it would.
+ * Returns the staff member that `--tenant` and `--email` name. `--staff ID` names a person whose
+ * stored address is not in its normal form, because no spelling of the address would match.
  * @throws CommandError if there is none
  */
 export async function staffOf(operator: Operator, options: Options) {

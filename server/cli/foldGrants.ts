@@ -8,7 +8,7 @@ export interface Finding {
   readonly object: string;
   readonly message: string;
   readonly fix: string;
-  /** Of a finding on all grants of a role: each of them. */
+  /** Each of the grants, if the finding is about all grants of a role. */
   readonly grants?: readonly string[];
 }
 
@@ -19,7 +19,7 @@ const toFinding = (difference: Difference): Finding => ({
   fix: suggestMend(difference),
 });
 
-/** Whether naming the role in SCHEMA_KNOWN_ROLES would end the finding. */
+/** Returns whether the finding would end if SCHEMA_KNOWN_ROLES named the role. */
 const endsIfKnown = ({ kind, problem, object, table, found = '' }: Difference): boolean =>
   kind === 'grant' &&
   problem === 'extra' &&
@@ -38,9 +38,9 @@ function ofRole(role: string, grants: readonly Difference[], knownRoles: readonl
 }
 
 /**
- * Turns differences into findings. `db grant` makes dozens of grants; until SCHEMA_KNOWN_ROLES names their role, they are
- * one finding, so that the others are seen.
- * @param knownRoles what SCHEMA_KNOWN_ROLES names
+ * Turns differences into findings. `db grant` makes dozens of grants. Until SCHEMA_KNOWN_ROLES
+ * names their role, they are one finding, so that they do not hide the others.
+ * @param knownRoles the roles in SCHEMA_KNOWN_ROLES
  * @returns the findings in the order of the differences, those of roles last
  */
 export function foldGrants(

@@ -9,7 +9,10 @@ import { asOperator, asWriter } from './operatorContext';
 import { optional } from './options';
 import type { Options } from './options';
 
-/** Prints a new set of keys, and writes nothing. With `--env` they are lines of a `.env`, each key on one. */
+/**
+ * Prints a new set of keys, and writes nothing. With `--env` it prints the lines of a `.env` file,
+ * one for each key.
+ */
 export function generateKeysCommand(options: Options): Promise<object | string> {
   const secrets = generateSecrets();
   const keys = {
@@ -19,7 +22,8 @@ export function generateKeysCommand(options: Options): Promise<object | string> 
     EVIDENCE_SIGNING_KEY: secrets.evidenceSigningKey,
   };
   if (options['env'] !== true) return Promise.resolve(keys);
-  // Line breaks as `\\n`: a line of a shell, of Docker and of systemd, too.
+  // Line breaks are written as `\\n`, so that a key is also one line for a shell, Docker and
+  // systemd.
   const lines = Object.entries(keys).map(
     ([name, key]) => `${name}="${key.trimEnd().replaceAll('\n', '\\n')}"`,
   );
@@ -34,7 +38,7 @@ function settingOf(options: Options): KeySetting | undefined {
   throw new CommandError(`--setting must be one of ${Object.keys(SECRET_SETTINGS).join(', ')}.`);
 }
 
-/** Writes the checks of keys on the operator's word. */
+/** Writes the checks of keys because an operator vouches for them. */
 export function adoptKeysCommand(options: Options, invocation: Invocation) {
   const wanted = settingOf(options);
   return asWriter(
@@ -53,7 +57,7 @@ export function adoptKeysCommand(options: Options, invocation: Invocation) {
   );
 }
 
-/** What is left under each key of this database, and which keys can go. */
+/** Shows how many values remain under each key of this database, and which keys can be removed. */
 export function keyStatusCommand(_options: Options, invocation: Invocation) {
   return asOperator(
     invocation,

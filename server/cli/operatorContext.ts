@@ -22,7 +22,10 @@ interface OpenedDatabase {
   close(): Promise<void>;
 }
 
-/** The same database as the server's: its own settings, or the embedded one, running or not. */
+/**
+ * Opens the server's database: the one in the settings, or the embedded one, which is started if it
+ * does not run.
+ */
 async function openDatabase({ env }: Invocation): Promise<OpenedDatabase> {
   const config = loadConfig(env);
   if (config.mode === 'external') {
@@ -77,9 +80,9 @@ async function run<T>(
 }
 
 /**
- * Runs an operator's command on the server's database, and closes everything after it.
- * @param keys `checked` unless the command neither reads nor writes what a key protects, or is about the keys
- * @throws KeyCheckError if the database was written with another key than this process has
+ * Runs an operator's command on the server's database, and closes everything afterwards.
+ * @param keys `checked`, unless the command uses nothing that a key protects, or is about the keys
+ * @throws KeyCheckError if the database was written with a key that this process does not have
  */
 export const asOperator = <T>(
   invocation: Invocation,
@@ -88,8 +91,9 @@ export const asOperator = <T>(
 ): Promise<T> => run(invocation, command, keys);
 
 /**
- * Runs a command that writes, as {@link asOperator} does: what it records says who ran it and, with `--ticket`, why.
- * @throws CommandError if the ticket is not one
+ * Runs a command that writes, as {@link asOperator} does. Its audit events name the person who ran
+ * it and, with `--ticket`, the reason.
+ * @throws CommandError if the ticket is malformed
  */
 export function asWriter<T>(
   options: Options,

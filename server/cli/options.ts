@@ -3,14 +3,14 @@ import type { Invocation } from '../invocation';
 
 export type Options = Readonly<Record<string, string | boolean | undefined>>;
 
-/** An option's text; undefined where it was not given, or empty. */
+/** Returns the text of an option, or undefined if it is missing or empty. */
 export function optional(options: Options, name: string): string | undefined {
   const value = options[name];
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 /**
- * The operator's own reason.
+ * Returns the operator's own reason.
  * @throws CommandError if it is not 1 to 128 characters in one line
  */
 export function ticketOf(options: Options): string | undefined {
@@ -21,14 +21,17 @@ export function ticketOf(options: Options): string | undefined {
   throw new CommandError('--ticket must be 1 to 128 characters in one line.');
 }
 
-/** @throws CommandError naming the option that is missing */
+/** @throws CommandError naming the missing option */
 export function required(options: Options, name: string): string {
   const value = optional(options, name);
   if (value === undefined) throw new CommandError(`--${name} is missing.`);
   return value;
 }
 
-/** Reads a password from stdin, without the line break that a shell's echo adds. Somebody who types it is told so. */
+/**
+ * Reads a password from stdin, without the line break that a shell's echo adds. On a terminal it
+ * prompts for the password.
+ */
 export async function readPassword({ stdin, stderr }: Invocation): Promise<string> {
   if (stdin.isTTY) stderr.write('Password, then Enter and Ctrl-D: ');
   const chunks: Buffer[] = [];

@@ -6,7 +6,7 @@ import { required } from './options';
 import type { Options } from './options';
 import { tenantIdOf } from './findStaff';
 
-/** A tenant's risk policy, as `GET /api/security/policy` shows it. */
+/** Shows a tenant's risk policy, as `GET /api/security/policy` does. */
 export function policyShowCommand(options: Options, invocation: Invocation): Promise<object> {
   const slug = required(options, 'tenant');
   return asOperator(invocation, async (operator) => {
@@ -15,7 +15,7 @@ export function policyShowCommand(options: Options, invocation: Invocation): Pro
   });
 }
 
-/** Puts a tenant's risk policy back to the defaults. */
+/** Resets a tenant's risk policy to the defaults. */
 export function policyResetCommand(options: Options, invocation: Invocation): Promise<object> {
   const slug = required(options, 'tenant');
   return asWriter(options, invocation, async (operator) => {

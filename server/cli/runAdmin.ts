@@ -14,7 +14,7 @@ const TAKEN: Readonly<Record<string, string>> = {
   tenant_staff_tenant_user_unique: 'This person is staff of the tenant already.',
 };
 
-/** Undefined if the settings are wrong: then no database was asked. */
+/** Returns undefined if the settings are wrong. No database was used then. */
 function databaseUrl({ env }: Invocation): string | undefined {
   try {
     return loadConfig(env).databaseUrl;
@@ -23,10 +23,10 @@ function databaseUrl({ env }: Invocation): string | undefined {
   }
 }
 
-/** One sentence for an operator: never a stack, and never a query with its values. */
+/** Returns one sentence for an operator, without a stack and without a query and its values. */
 function explain(error: unknown, invocation: Invocation): string {
   if (error instanceof ZodError) return error.issues.map(({ message }) => message).join('; ');
-  // It says more than the fault that caused it.
+  // This message is more precise than its cause.
   if (error instanceof MigrationError) return error.message;
   const sentence = explainConnectionFault(error, databaseUrl(invocation));
   if (sentence !== undefined) return sentence;
@@ -67,7 +67,7 @@ async function run(args: string[], invocation: Invocation): Promise<number> {
 }
 
 /**
- * Runs one command of an operator, and closes all that it opened.
+ * Runs one command of an operator, and closes everything that it opened.
  * @param args the words after the program's name
  * @returns the exit code; a command that fails has written one sentence to stderr
  */

@@ -35,7 +35,7 @@ Verifies the audit log of the database: every event, every hash, every signed ch
   --json             one JSON object on stdout
 Exit 0: the log is sound. Exit 1: it is not. Exit 2: it could not be verified.`;
 
-/** The log is sound; it is not; nobody knows. */
+/** The exit codes: the log is sound, it is not sound, or it could not be verified. */
 export const EXIT = { SOUND: 0, FOUND: 1, UNKNOWN: 2 } as const;
 
 const OPTIONS = {
@@ -47,7 +47,7 @@ const OPTIONS = {
   help: { type: 'boolean' },
 } as const;
 
-/** @throws CannotVerifyError with the usage */
+/** @throws CannotVerifyError with the usage, if an option is wrong */
 function parseOptions(args: string[]) {
   try {
     const { values } = parseArgs({ args, options: OPTIONS });
@@ -77,7 +77,7 @@ function readKey(given: string): GivenKeys {
   return keys;
 }
 
-/** @throws CannotVerifyError where nobody's signature would be believed */
+/** @throws CannotVerifyError if there is no key to believe */
 function gatherKeys(
   { dataDir, keys, keysAreLocal }: ReturnType<typeof loadEvidenceConfig>,
   given: readonly string[],
@@ -102,7 +102,7 @@ function gatherKeys(
 
 const ZIP_START = 'PK\u0003\u0004';
 
-/** @throws CannotVerifyError for a bundle: this command reads no ZIP files */
+/** @throws CannotVerifyError for a bundle, because this command reads no ZIP files */
 async function* readTexts(file: string): AsyncGenerator<string> {
   let isFirst = true;
   for await (const chunk of createReadStream(file, 'utf8')) {
@@ -138,7 +138,10 @@ async function* readCheckpoints(
   }
 }
 
-/** The server's database: its own setting, or the embedded one, running or not. None is made, and none migrated. */
+/**
+ * Opens the server's database: the one in the settings, or the embedded one, which is started if it
+ * does not run. It creates and migrates none.
+ */
 async function openDatabase({ databaseUrl, dataDir }: ReturnType<typeof loadEvidenceConfig>) {
   if (databaseUrl !== undefined) return { databaseUrl, close: () => Promise.resolve() };
   if (!findLocalSecrets(dataDir)) {
@@ -152,7 +155,10 @@ async function openDatabase({ databaseUrl, dataDir }: ReturnType<typeof loadEvid
   return { databaseUrl: started.url, close: () => started.stop() };
 }
 
-/** Where somebody watches, every second or so. */
+/**
+ * Returns a function that shows the progress every half second, or undefined if stderr is no
+ * terminal.
+ */
 function showProgress({
   stderr,
 }: Invocation): ((events: number, ofEvents: number) => void) | undefined {
@@ -197,7 +203,7 @@ async function run(args: string[], invocation: Invocation): Promise<number> {
   }
 }
 
-/** Undefined if the settings are wrong: then no database was asked. */
+/** Returns undefined if the settings are wrong. No database was used then. */
 function databaseUrl({ env }: Invocation): string | undefined {
   try {
     return loadEvidenceConfig(env).databaseUrl;
@@ -206,7 +212,7 @@ function databaseUrl({ env }: Invocation): string | undefined {
   }
 }
 
-/** One sentence for an operator: never a stack, and never a query with its values. */
+/** Returns one sentence for an operator, without a stack and without a query and its values. */
 function explain(error: unknown, invocation: Invocation): string {
   const fault = databaseFault(error);
   const sentence = explainConnectionFault(error, databaseUrl(invocation));
@@ -222,7 +228,7 @@ function explain(error: unknown, invocation: Invocation): string {
 }
 
 /**
- * Verifies the audit log of the database, and closes all that it opened.
+ * Verifies the audit log of the database, and closes everything that it opened.
  * @param args the words after the program's name
  * @returns the exit code; if nothing could be verified, stderr has the reason in one sentence
  */

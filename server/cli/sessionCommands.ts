@@ -14,7 +14,10 @@ function instantOf(name: string, text: string): Date {
   throw new CommandError(`--${name} must be an instant such as 2026-01-31T08:00:00Z.`);
 }
 
-/** Ends every session that a failover may have brought back; with `--dry-run` it counts them and writes nothing. */
+/**
+ * Ends every session that a failover may have brought back. With `--dry-run` it counts them and
+ * writes nothing.
+ */
 export function endSessionsCommand(options: Options, invocation: Invocation): Promise<object> {
   const since = instantOf('since', required(options, 'since'));
   const given = optional(options, 'until');

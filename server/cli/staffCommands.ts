@@ -17,7 +17,7 @@ import type { Operator } from './operatorContext';
 import { readPassword, required } from './options';
 import type { Options } from './options';
 
-/** `A,B`; nothing if the option was not given, or is empty. */
+/** Reads a list such as `A,B`. It is empty if the option is missing or empty. */
 function listOf(options: Options, name: string): string[] {
   const value = options[name];
   const list = typeof value === 'string' ? value : '';
@@ -27,7 +27,10 @@ function listOf(options: Options, name: string): string[] {
     .filter((item) => item !== '');
 }
 
-/** A password for a new person; undefined for somebody who has one already. It is never taken and then not used. */
+/**
+ * Returns the password for a new person, or undefined for a person who already has one. A password
+ * that would not be used is refused.
+ */
 async function passwordOption(
   options: Options,
   invocation: Invocation,
@@ -65,7 +68,7 @@ export async function createStaffCommand(options: Options, invocation: Invocatio
     const passwordHash =
       password === undefined ? undefined : await hashNew(operator, password, totp);
     const tenantId = await tenantIdOf(operator, slug);
-    // An older release may have stored the same mailbox in another spelling since the last time.
+    // Since the last run, an older release may have stored the same mailbox in another spelling.
     await normalizeAddresses(deps, ctx, 'operator');
     return deps.db.transaction(async (tx) => {
       const input = { tenantId, email, permissions };
@@ -102,7 +105,10 @@ export function enableCommand(options: Options, invocation: Invocation) {
   });
 }
 
-/** An empty `--set` takes all of them away; what is to be done is never guessed. */
+/**
+ * Reads the change of permissions. An empty `--set` removes all of them; other combinations are
+ * refused rather than guessed.
+ */
 function permissionChange(options: Options): PermissionChange {
   const [sets, adds, removes] = ['set', 'add', 'remove'].map(
     (name) => typeof options[name] === 'string',

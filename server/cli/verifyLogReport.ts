@@ -6,7 +6,7 @@ type Walk = NonNullable<Verification['walk']>;
 const plural = (count: number, one: string, many = `${one}s`): string =>
   `${count} ${count === 1 ? one : many}`;
 
-/** What each check says where it found nothing. */
+/** The sentence of each check for the case that it found nothing. */
 const GOOD: Readonly<Record<CheckName, (walk: Walk, given: number) => string>> = {
   guards: () => GUARDED,
   events: ({ events, logs }) =>
@@ -29,7 +29,7 @@ type Mark = 'ok' | 'FAIL' | '--';
 
 interface CheckLine {
   readonly check: CheckName;
-  /** `--` is what was not checked. */
+  /** `--` means that it was not checked. */
   readonly mark: Mark;
   readonly says: string;
 }
@@ -49,7 +49,10 @@ function describeChecks({ findings, walk, given }: Verification): CheckLine[] {
   });
 }
 
-/** Whether a key was given of every log. Without one, somebody else's checkpoints would pass. */
+/**
+ * Returns whether a key was given for every log. Without one, checkpoints that another person
+ * signed would pass.
+ */
 export const isJudged = ({ walk }: Verification): boolean =>
   walk === undefined || walk.unvouchedLogs === 0;
 
@@ -67,7 +70,10 @@ function describeFinding(finding: Finding): string {
   return `${finding.kind}  ${place === '' ? '' : `${place}: `}${finding.message}`;
 }
 
-/** For people: a line for each check, what was found, what is worth knowing, and in the last line whether the log is sound. */
+/**
+ * Returns the report for people: a line for each check, then the findings and the notices, and in
+ * the last line whether the log is sound.
+ */
 export function describeAsText(verification: Verification): string {
   const { findings, notices } = verification;
   const sound = !isJudged(verification)
@@ -84,7 +90,7 @@ export function describeAsText(verification: Verification): string {
   });
 }
 
-/** For machines: the same, in one line. */
+/** Returns the report for programs: the same content as one line of JSON. */
 export function describeAsJson(verification: Verification): string {
   const { findings, notices, walk, given } = verification;
   const marks = { ok: true, FAIL: false, '--': null };
