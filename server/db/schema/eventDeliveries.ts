@@ -22,8 +22,8 @@ export const eventDeliveries = pgTable(
     signedSize: bigint('signed_size', { mode: 'number' }).notNull().default(0),
     deliveredAt: instant('delivered_at'),
     /**
-     * The number of failures in a row of this log only: the receiver refuses an event, or the event
-     * cannot be read.
+     * The number of failures in a row of this log only: the receiver refuses an event, or an event
+     * is missing.
      */
     failures: integer('failures').notNull().default(0),
     lastError: text('last_error'),
