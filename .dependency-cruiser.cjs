@@ -1,4 +1,4 @@
-/** The import rules of docs/architecture.md. */
+/** The import rules that docs/architecture.md describes. */
 const area = '(auth|security|compliance|tenants|health|mail|demo|verify)';
 module.exports = {
   forbidden: [

@@ -18,7 +18,7 @@ export default tseslint.config(
       },
     },
     rules: {
-      // An un-awaited Drizzle builder never runs: silent data loss.
+      // A Drizzle builder that is not awaited never runs, so data would be lost silently.
       '@typescript-eslint/no-floating-promises': ['error', { checkThenables: true }],
       '@typescript-eslint/no-misused-promises': 'error',
       '@typescript-eslint/no-explicit-any': 'error',
@@ -63,7 +63,7 @@ export default tseslint.config(
   {
     files: ['tests/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.{ts,mjs}', '*.{js,mjs,cjs,ts}'],
     rules: {
-      // supertest bodies are untyped by nature: the assertions are the types.
+      // supertest bodies are untyped, and the assertions check them.
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',
       '@typescript-eslint/no-unsafe-argument': 'off',
@@ -74,7 +74,7 @@ export default tseslint.config(
     },
   },
   {
-    // They stay as they were given.
+    // These founding tests must stay exactly as they were given.
     files: [
       'tests/auth/login.anomaly-nonfatal.test.ts',
       'tests/compliance/soc2-export-bundle.smoke.test.ts',

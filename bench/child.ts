@@ -1,32 +1,35 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 
-/** What one phase of measured work did. */
+/** The result of one phase of measured work. */
 export interface Phase {
   /** Units of work. */
   done: number;
   seconds: number;
-  /** Median and 99th percentile of one unit, in milliseconds; 0 where it is one long piece of work. */
+  /**
+   * Median and 99th percentile of one unit, in milliseconds; 0 if the phase is one long piece of
+   * work.
+   */
   p50: number;
   p99: number;
   /** Processor time of the child itself, in milliseconds. */
   cpuMs: number;
 }
 
-/** What a child process does: it prepares itself once and then works in phases. */
+/** The work of a child process: it prepares itself once and then works in phases. */
 export interface Job {
-  /** Something that the parent needs to know, such as a port. */
+  /** A value that the parent needs, such as a port. */
   ready?: unknown;
   run?: (ms: number) => Promise<Omit<Phase, 'cpuMs'>>;
 }
 
-/** How a role begins its work, given what the parent sent. */
+/** Starts the work of a role, with the setup that the parent sent. */
 export type Role = (setup: never) => Promise<Job> | Job;
 
 export interface Child {
   ready: unknown;
   run(ms: number): Promise<Phase>;
-  /** Processor time that the child has used so far. */
+  /** Returns the processor time that the child has used so far, in milliseconds. */
   cpuMs(): Promise<number>;
   stop(): Promise<void>;
 }
@@ -35,12 +38,12 @@ type Answer = { ok: true; value: unknown } | { ok: false; error: string };
 
 const children = new Set<ChildProcess>();
 
-/** Ends whatever child still runs, at once. */
+/** Kills every child that still runs. */
 export function killChildren(): void {
   for (const child of children) child.kill('SIGKILL');
 }
 
-/** Has a child ended with everything else, wherever it came from. */
+/** Makes {@link killChildren} also kill this child, however it was started. */
 export function track(child: ChildProcess): void {
   children.add(child);
   child.once('exit', () => children.delete(child));
@@ -84,7 +87,7 @@ const ownCpuMs = () => {
   return (user + system) / 1000;
 };
 
-/** The child's side: answers the parent until the parent hangs up. */
+/** Runs in the child: it answers the parent until the parent disconnects. */
 export function serveParent(role: Role): void {
   let job: Job | undefined;
   const handle = async (message: { setup?: unknown; run?: number }): Promise<unknown> => {
@@ -99,7 +102,7 @@ export function serveParent(role: Role): void {
     return { ...phase, cpuMs: ownCpuMs() - before };
   };
   process.on('disconnect', () => process.exit(0));
-  // Ctrl-C reaches the whole group: the parent decides, and hangs up.
+  // Ctrl-C signals the whole process group. The parent decides what to do, and disconnects.
   process.on('SIGINT', () => undefined);
   process.on('message', (message: { setup?: unknown; run?: number }) => {
     handle(message).then(

@@ -5,9 +5,9 @@ const quantile = (sorted: Float64Array, part: number) =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
 
 /**
- * Keeps a number of workers busy for a while: each begins its next piece of work when its last one is done.
- * What is under way at the end is finished, and its time counts: with few long pieces, cutting them off would
- * count more chance than work.
+ * Keeps a number of workers busy for a while: each begins its next piece of work when its last one
+ * is done. Work that runs at the end is finished, and its time counts. With few long pieces, a cut
+ * would make the result depend on chance.
  */
 export async function closedLoop(
   ms: number,

@@ -10,7 +10,7 @@ export interface Comparison {
   unit: string;
   yardstickName: string;
   aim: number;
-  /** One pair of phases a round. */
+  /** One pair of phases for each round. */
   rounds: { measured: Phase; yardstick: Phase }[];
 }
 
@@ -27,8 +27,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Runs both in turns, after a warm-up of each. What else the machine does in the meantime hits both, and the
- * ratio of each round is taken by itself; every other round begins with the yardstick.
+ * Runs both alternately, after a warm-up of each. Other load on the machine then affects both. Each
+ * round has its own ratio, and every other round begins with the yardstick.
  */
 export async function compare(
   about: Omit<Comparison, 'rounds'>,

@@ -14,7 +14,7 @@ import { EXPORT_RANGE } from './seed';
 const ROOT = join(__dirname, '..');
 const VERIFIER = join(ROOT, 'dist', 'verifier', 'verify.mjs');
 
-/** Downloads one bundle into a file; @returns seconds */
+/** Downloads one bundle into a file. @returns the time it took, in seconds */
 async function downloadBundle(port: number, accessToken: string, file: string): Promise<number> {
   const began = performance.now();
   const headers = { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' };
@@ -27,7 +27,7 @@ async function downloadBundle(port: number, accessToken: string, file: string): 
   return (performance.now() - began) / 1000;
 }
 
-/** Runs a command to its end. @throws where it says that something is wrong */
+/** Runs a command to its end. @throws Error if its exit code is not 0 */
 async function runCommand(command: string, args: readonly string[]): Promise<string> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const said: Buffer[] = [];
@@ -64,7 +64,10 @@ interface Server {
   withCpu: (own: Measured) => Measured;
 }
 
-/** A bundle with all its proofs and tables, against the events alone, once, through COPY and gzip. */
+/**
+ * Compares the export of a bundle, with all its proofs and tables, with one copy of only the events
+ * through COPY and gzip.
+ */
 export async function compareExport(
   { port, accessToken, withCpu }: Server,
   copy: Child,
@@ -90,7 +93,7 @@ export async function compareExport(
   );
 }
 
-/** The verifier as an auditor runs it, against reading the same bundle and hashing it. */
+/** Compares the verifier, run as an auditor runs it, with reading and hashing the same bundle. */
 export async function compareVerification(file: string, rounds: number): Promise<Comparison> {
   const manifest = await readManifest(file);
   const events = rowsOf(manifest, 'audit-log.csv');

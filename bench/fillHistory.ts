@@ -1,6 +1,9 @@
 import type { Client } from 'pg';
 
-/** What a person leaves in some years: 4 devices, 4 networks, 2 countries, their habits, 9 sessions. */
+/**
+ * The rows of one person after some years: 4 devices, 4 networks, 2 countries, 1 row of habits, 9
+ * sessions.
+ */
 const ROWS_A_PERSON = 20;
 const MOST_ASKED = 20_000;
 
@@ -12,21 +15,22 @@ const FILLS = [
   `INSERT INTO known_countries (tenant_id, user_id, staff_id, country)
    SELECT tenant_id, user_id, staff_id, c FROM strangers, unnest('{GB,JP}'::text[]) c`,
   `INSERT INTO staff_habits (tenant_id, user_id, staff_id) SELECT tenant_id, user_id, staff_id FROM strangers`,
-  // Two live ones each.
+  // Two of them are live.
   `INSERT INTO user_sessions (tenant_id, user_id, staff_id, country, revoked_at)
    SELECT tenant_id, user_id, staff_id, 'GB', CASE WHEN g > 2 THEN now() END FROM strangers, generate_series(1, 9) g`,
 ];
 
 /**
- * Adds the history of people who are nobody: only what the scorer reads.
- * @returns some of them
+ * Adds the history of people who do not exist, with only the rows that the scorer reads.
+ * @returns the ids of some of them
  */
 export async function fillHistory(
   client: Client,
   rows: number,
 ): Promise<[tenantId: string, staffId: string][]> {
   const people = Math.max(1, Math.floor(rows / ROWS_A_PERSON));
-  // Rows without people: foreign keys would triple the time and tell nothing.
+  // The rows have no users or staff. Foreign keys would triple the time without changing the
+  // result.
   await client.query(`SET session_replication_role = replica; DROP TABLE IF EXISTS strangers`);
   await client.query(
     `CREATE TEMP TABLE strangers AS SELECT (SELECT id FROM tenants ORDER BY id LIMIT 1) AS tenant_id,

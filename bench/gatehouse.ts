@@ -12,17 +12,23 @@ const ROOT = join(__dirname, '..');
 const METRICS_TOKEN = 'bench';
 const START_MS = 15_000;
 
-/** The server under measurement: the compiled one, in a process of its own, as in production. */
+/** The measured server: the compiled one, in a process of its own, as in production. */
 export interface Gatehouse {
   port: number;
-  /** Processor time that the process has used so far, by its own metrics. */
+  /**
+   * Returns the processor time that the process has used so far, in milliseconds, from its own
+   * metrics.
+   */
   cpuMs(): Promise<number>;
-  /** The most memory that the process has held so far; undefined where the system does not say. */
+  /**
+   * Returns the most memory that the process has used so far, in megabytes; undefined if the system
+   * does not tell.
+   */
   peakMemoryMb(): number | undefined;
   stop(): Promise<void>;
 }
 
-/** What `npm start` gives to node. */
+/** Returns the arguments that `npm start` passes to node. */
 function startArgs(): string[] {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     scripts: { start: string };
@@ -30,7 +36,7 @@ function startArgs(): string[] {
   return /^exec node (.*)dist\//.exec(scripts.start)?.[1]?.split(' ').filter(Boolean) ?? [];
 }
 
-/** The settings that a deployment would have, on a port that is free now. */
+/** Returns the settings of a typical deployment, with a port that is free now. */
 export async function productionSettings(databaseUrl: string, secrets: Secrets) {
   return {
     NODE_ENV: 'production',
@@ -56,9 +62,9 @@ async function isReady(port: number): Promise<boolean> {
 }
 
 /**
- * Starts the compiled server and waits until it is ready. Its log goes to /dev/null: it is written, and
- * nobody has to read it.
- * @param nodeArgs for node itself, such as `--cpu-prof`
+ * Starts the compiled server and waits until it is ready. Its log goes to /dev/null, so that it is
+ * written, but no process has to read it.
+ * @param nodeArgs arguments for node itself, such as `--cpu-prof`
  */
 export async function startGatehouse(
   env: Record<string, string>,

@@ -27,7 +27,7 @@ function write({ method, path, headers = {}, body }: Call): string {
   return `${head}\r\n${text}`;
 }
 
-/** @returns undefined where the answer is not complete yet */
+/** @returns undefined if the answer is not complete yet */
 function read(received: Buffer): Answer | undefined {
   const headEnd = received.indexOf('\r\n\r\n');
   if (headEnd === -1) return undefined;
@@ -40,9 +40,9 @@ function read(received: Buffer): Answer | undefined {
 }
 
 /**
- * One keep-alive connection to a server on this machine, one request at a time. It speaks just enough HTTP
- * for answers with a content-length: `http.request` takes four times the processor time, and where load and
- * server share the cores, that would be measured too.
+ * Opens one keep-alive connection to a server on this machine, for one request at a time. It
+ * implements just enough HTTP for answers with a content-length: `http.request` takes four times
+ * the processor time. If load and server share the cores, that would be measured too.
  */
 export function connectTo(port: number): Client {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
@@ -78,7 +78,7 @@ export function connectTo(port: number): Client {
   };
 }
 
-/** One request on a connection of its own. */
+/** Sends one request on a connection of its own. */
 export async function callOnce(port: number, call: Call): Promise<Answer> {
   const client = connectTo(port);
   try {

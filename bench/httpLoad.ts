@@ -15,7 +15,7 @@ export interface HttpLoadSetup {
   scenario: Scenario;
 }
 
-/** The next request, and what to do with its answer. */
+/** The next request, and a function that handles its answer. */
 interface Step {
   call: Call;
   answered?: (answer: Answer) => void;
@@ -59,7 +59,9 @@ function steps(scenario: Scenario): (turn: number) => Step {
   }
 }
 
-/** Sends one kind of request over a number of connections; any answer but 200 ends the benchmark. */
+/**
+ * Sends one kind of request over a number of connections. Any answer except 200 ends the benchmark.
+ */
 export function httpLoad({ port, connections, userAgent, scenario }: HttpLoadSetup): Job {
   const next = steps(scenario);
   let turn = 0;

@@ -41,7 +41,10 @@ function row(comparison: Comparison): string[] {
   ];
 }
 
-/** Ratios are medians over the rounds; the rounds' own lie between the two figures beside them. */
+/**
+ * Formats the comparisons. Ratios are medians over the rounds, and the two figures beside them are
+ * the lowest and the highest ratio.
+ */
 export function report(comparisons: readonly Comparison[]): string {
   const table = [HEAD, ...comparisons.map(row)];
   const widths = HEAD.map((_head, column) =>

@@ -49,7 +49,10 @@ const { values: options } = parseArgs({
   },
 });
 
-/** Whose tokens the phase `refresh` spends; the others' are for what comes after it. */
+/**
+ * How many people's tokens the phase `refresh` spends. The tokens of the others are for the phases
+ * after it.
+ */
 const REFRESHING = 24_000;
 const SIZES = {
   people: REFRESHING + 8400,
@@ -57,12 +60,12 @@ const SIZES = {
   auditRows: Number(options['audit-rows']),
 };
 
-/** What the phases share. */
+/** The state that the phases share. */
 interface Bench {
   config: ReadyConfig;
   gatehouse: Gatehouse;
   seeded: Seeded;
-  /** Where the phase `export` leaves its last bundle. */
+  /** The file in which the phase `export` leaves its last bundle. */
   bundle: string;
 }
 
@@ -71,7 +74,9 @@ const child = (role: string, setup: object): Promise<Child> => startChild(__file
 const load = (port: number, scenario: Scenario, connections = CONNECTIONS): Promise<Child> =>
   child('http-load', { port, connections, userAgent: USER_AGENT, scenario });
 
-/** The load generator's phases, with the server's processor time in place of its own. */
+/**
+ * Returns the phases of the load generator, with the server's processor time instead of its own.
+ */
 function onServer(loader: Measured, cpuMs: () => Promise<number>): Measured {
   return {
     async run(ms) {
@@ -184,7 +189,7 @@ function scoringOf(
   seeded: Seeded,
 ): Promise<string> {
   process.stderr.write('scoring …\n');
-  // From the far end: the phases before took theirs from the other.
+  // These come from the end of the list, because the earlier phases used tokens from the start.
   const fresh = {
     refreshTokens: seeded.refreshTokens.slice(-400),
     emails: seeded.emails.slice(-400),
@@ -256,7 +261,7 @@ async function main(): Promise<void> {
   try {
     process.stdout.write(`\n${await measure(dataDir, running)}`);
   } catch (error) {
-    // What was cut short by a signal has nothing to tell.
+    // A run that a signal interrupted has no result.
     if (running.stopping) return;
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     process.exitCode = 1;

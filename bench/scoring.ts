@@ -21,10 +21,16 @@ export interface ServeSetup {
   scored: boolean;
 }
 
-/** Against a hash of production's cost, 150 ms give or take ten, a millisecond cannot be seen. */
+/**
+ * With a hash of production's cost, which takes 150 ms give or take ten, one millisecond could not
+ * be measured.
+ */
 const CHEAP = { memoryKib: 1024, timeCost: 1 };
 
-/** Nothing known of anybody, and nothing kept: what a server costs that does not score. */
+/**
+ * Replaces the facts by empty ones and keeps no decisions. This is what a server costs that does
+ * not score.
+ */
 function withoutScoring(deps: Deps): Deps {
   const forget = () => undefined;
   const nothing = {
@@ -44,7 +50,7 @@ function withoutScoring(deps: Deps): Deps {
   };
 }
 
-/** The whole application in this process, with the scorer or without. */
+/** Runs the whole application in this process, with the scorer or without. */
 export async function serve({ env, scored }: ServeSetup): Promise<Job> {
   const config = { ...requireReady(loadConfig({ ...env, LOG_LEVEL: 'error' })), argon2: CHEAP };
   const deps = createDeps(config);
@@ -62,7 +68,7 @@ export interface LookUpSetup {
   people: [tenantId: string, staffId: string][];
 }
 
-/** Reads one history after the other, each of somebody else, past every cache. */
+/** Reads one history after another, each of another person, bypassing every cache. */
 export function lookUp({ databaseUrl, people }: LookUpSetup): Job {
   const { pool } = connect({ url: databaseUrl, poolSize: 1, statementTimeoutMs: 15_000 });
   let turn = 0;
@@ -86,7 +92,10 @@ interface Tools {
   rounds: number;
 }
 
-/** @returns the medians over the rounds of both medians, in milliseconds */
+/**
+ * @returns the median p50 with scoring over the rounds, and for each round the difference to the
+ *   p50 without it, in milliseconds
+ */
 async function compareMedians(tools: Tools, ms: number, make: (scored: boolean) => Scenario) {
   const servers = await Promise.all(
     [true, false].map((scored) => tools.child('serve', { env: tools.env, scored })),
@@ -138,7 +147,7 @@ async function cheapen(databaseUrl: string, emails: string[], password: string):
   await client.end();
 }
 
-/** How long it takes to read what is known of one person, among few rows and among many. */
+/** Measures how long it takes to read the facts of one person, among few rows and among many. */
 async function compareHistories(tools: Tools, rows: number): Promise<string> {
   const client = new Client({ connectionString: tools.config.databaseUrl });
   await client.connect();
@@ -154,9 +163,10 @@ async function compareHistories(tools: Tools, rows: number): Promise<string> {
 }
 
 /**
- * What scoring adds to a warm login and refresh, one request at a time, and how its look-up grows with the history.
- * @param work refresh tokens for each of both servers, and people to sign in
- * @param rows of history in the end
+ * Measures the time that scoring adds to a warm login and refresh, one request at a time, and how
+ * its look-up grows with the history.
+ * @param work refresh tokens for both servers, and people to sign in
+ * @param rows the rows of history at the end
  */
 export async function measureScoring(
   tools: Tools,
@@ -165,7 +175,7 @@ export async function measureScoring(
 ): Promise<string> {
   const { refreshTokens, emails, password } = work;
   await cheapen(tools.config.databaseUrl, emails, password);
-  // Few enough to be known already: warm.
+  // There are so few that the caches already hold them all after the warm-up.
   const refresh = await compareMedians(tools, 1500, (scored) => ({
     kind: 'refresh',
     refreshTokens: refreshTokens.slice(scored ? 0 : 200, scored ? 200 : 400),

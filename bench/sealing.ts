@@ -13,7 +13,7 @@ import type { Comparison } from './compare';
 import type { Scenario } from './httpLoad';
 
 const TEN_MINUTES = 600_000;
-/** As often as a server does. */
+/** As often as a server seals, in milliseconds. */
 const EVERY_MS = 1000;
 const EVENTS = 100_000;
 
@@ -30,13 +30,13 @@ async function timed(done: number, work: () => Promise<unknown>): Promise<Omit<P
   return { done, seconds: (performance.now() - began) / 1000, p50: 0, p99: 0 };
 }
 
-/** Seals what has been written since it was last asked. */
+/** Seals the events that were written since the last run. */
 export function sealBacklog({ env }: Setup): Job {
   const { sealer } = open(env);
   return { run: () => timed(EVENTS, () => sealer.sealNow(TEN_MINUTES)) };
 }
 
-/** The whole application, which seals while it is told to. */
+/** Runs the whole application, which seals only during a run. */
 export async function serveSealing({ env }: Setup): Promise<Job> {
   const deps = open(env);
   deps.broadcast.start();
@@ -66,7 +66,10 @@ const WRITE_EVENTS = `INSERT INTO audit_logs (tenant_id, action, outcome, actor,
     'session:' || gen_random_uuid(), '127.0.0.1', repeat('Mozilla/5.0 ', 10), gen_random_uuid()::text, '{"degraded": false}'
   FROM generate_series(1, ${EVENTS}) g`;
 
-/** The floor: rows of the same shape and the same indexes, from Postgres to Postgres, durable as well. */
+/**
+ * The lower limit of the cost: rows of the same form with the same indexes, copied within Postgres,
+ * also durable.
+ */
 const PLAIN_TABLE = 'CREATE TABLE bench_leaves (LIKE audit_leaves INCLUDING INDEXES)';
 const WRITE_PLAIN = `INSERT INTO bench_leaves SELECT log_id, leaf_index, event_id, sealed_at, leaf_hash
   FROM audit_leaves ORDER BY sealed_at DESC LIMIT ${EVENTS}`;
@@ -122,7 +125,7 @@ async function compareRefresh(tools: Tools, refreshTokens: string[]): Promise<Co
       yardstick: {
         async run(ms) {
           const phase = await off.run(ms);
-          // What this phase wrote is not the next one's to seal.
+          // Seals the events of this phase, so that the next phase need not.
           await server.run(0);
           return phase;
         },
@@ -159,14 +162,16 @@ function tellRefresh(comparison: Comparison): string {
   return `  refreshes with sealing ${with_} a second, without ${without}: ${median(all).toFixed(2)} (${Math.min(...all).toFixed(2)} to ${Math.max(...all).toFixed(2)}); aim >= 0.95 ${met}`;
 }
 
-/** Has everything that is in the database sealed, so that it is not another phase's work. */
+/** Seals all events in the database, so that no later phase has to. */
 export async function sealSeed(env: Record<string, string>): Promise<void> {
   const deps = open(env);
   await deps.sealer.sealNow(TEN_MINUTES);
   await deps.close();
 }
 
-/** How fast events are sealed, and what that costs those who write them. */
+/**
+ * Measures how fast events are sealed, and how much that slows down the requests that write them.
+ */
 export async function measureSealing(tools: Tools, refreshTokens: string[]): Promise<string> {
   const sealing = await compareSealing(tools);
   const refresh = await compareRefresh(tools, refreshTokens);

@@ -13,13 +13,16 @@ export const USER_AGENT =
 
 const DAY_MS = 86_400_000;
 const dayBefore = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString().slice(0, 10);
-/** UTC days that hold the audit rows of the export: the last half year, as it is for a log that was sealed all along. */
+/**
+ * The UTC days that hold the audit rows of the export: the last half year, as in a log that was
+ * sealed continuously.
+ */
 export const EXPORT_RANGE = { from: dayBefore(182), to: dayBefore(0) };
 
 export interface SeedSizes {
   /** Staff members, each with a live session, a chain of refresh tokens and a known device. */
   people: number;
-  /** Of them, how many have an access token. */
+  /** How many of them have an access token. */
   accessTokens: number;
   auditRows: number;
 }
@@ -67,7 +70,8 @@ const STATEMENTS: ((values: { passwordHash: string; deviceHash: string }) => [st
        SELECT tenant_id, user_id, staff_id, $1 FROM people`,
       [deviceHash],
     ],
-    // The export's officer is person 1; the gate asks for a proof in this session, for each export one.
+    // The officer who exports is person 1. In this session the gate asks for a proof for each
+    // export, so there is one verified challenge for each.
     () => [
       `INSERT INTO step_up_challenges (tenant_id, user_id, staff_id, session_id, origin, purpose,
          expires_at, verified_at, verified_method)
@@ -77,7 +81,7 @@ const STATEMENTS: ((values: { passwordHash: string; deviceHash: string }) => [st
     ],
   ];
 
-/** Half refreshes, the rest sign-ins and sign-outs: a busy tenant's half year. */
+/** One half are refreshes, the rest sign-ins and sign-outs: half a year of a busy tenant. */
 const AUDIT_ROWS = `INSERT INTO audit_logs (tenant_id, occurred_at, action, outcome, actor, subject,
     session_id, ip, country, user_agent, correlation_id, details)
   SELECT tenant_id, $1::date + g * ($2::date - $1::date) * interval '1 day' / ($3::int + 1),
@@ -114,7 +118,7 @@ function issueTokens(config: ReadyConfig, people: readonly Person[]): string[] {
   );
 }
 
-/** Fills a migrated database with what the phases work on. */
+/** Fills a migrated database with the data that the phases need. */
 export async function seed(config: ReadyConfig, sizes: SeedSizes): Promise<Seeded> {
   const keys = createKeyRing(config.secrets);
   const random = { bytes: randomBytes, id: () => uuidV7(Date.now(), randomBytes(16)) };

@@ -16,7 +16,7 @@ import { rotateToken } from '../server/auth/rotationStore';
 import type { Job } from './child';
 import { closedLoop } from './closedLoop';
 
-/** The least that an Express 5 application can do: one route, one small JSON answer. */
+/** The least work that an Express 5 application can do: one route with one small JSON answer. */
 export async function bareExpress(): Promise<Job> {
   const app = express();
   app.get('/json', (_req, res) => {
@@ -36,7 +36,10 @@ export interface RotationSetup {
   userAgent: string;
 }
 
-/** The server's own rotation statement, straight on a pool like the server's: no HTTP, no score, no JWT. */
+/**
+ * Runs the server's own rotation statement directly on a pool like the server's, without HTTP,
+ * score and JWT.
+ */
 export function rotateDirectly(setup: RotationSetup): Job {
   const { connections, refreshTokens: tokens, userAgent } = setup;
   const keys = createKeyRing(setup.secrets);
@@ -81,7 +84,7 @@ export interface VerifySetup {
   connections: number;
 }
 
-/** argon2 alone, at the cost that the stored hash names. */
+/** Runs only argon2, at the cost in the stored hash. */
 export function verifyPasswords({ passwordHash, password, connections }: VerifySetup): Job {
   return {
     run: (ms) =>
@@ -93,12 +96,12 @@ export function verifyPasswords({ passwordHash, password, connections }: VerifyS
 
 export interface CopySetup {
   databaseUrl: string;
-  /** What to copy: a SELECT in brackets. */
+  /** The rows to copy: a SELECT in brackets. */
   source: string;
   rows: number;
 }
 
-/** `COPY (…) TO STDOUT`, piped through `gzip -6` and counted; as much as there is, whatever the window. */
+/** Runs `COPY (…) TO STDOUT` through `gzip -6`. It copies all rows, whatever time the phase has. */
 export function copyThroughGzip({ databaseUrl, source, rows }: CopySetup): Job {
   return {
     async run() {

@@ -1,5 +1,6 @@
-// Compiles server/, client/ and verifier/ to dist/ when a source is newer than the last build. It builds aside and swaps, so that a
-// half-written tree is never run, and says nothing when there is nothing to say.
+// Compiles server/, client/ and verifier/ to dist/ if a source is newer than the last build. It
+// builds in another folder and then renames it, so that a half-written tree never runs. It prints
+// nothing unless something fails.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -47,7 +48,10 @@ function run(script, args) {
   throw new Error('not built');
 }
 
-/** File by file, as they stand; whether their types are right is what `npm run check` asks, and takes ten times as long to say. */
+/**
+ * Compiles each file by itself, without checking types. `npm run check` checks them, which takes
+ * ten times as long.
+ */
 async function buildServer(into) {
   const { build } = await import('esbuild');
   const files = readdirSync(join(root, 'server'), { recursive: true });
@@ -66,8 +70,8 @@ async function buildServer(into) {
 }
 
 /**
- * What is run is one file each, with the packages in it: loading a thousand small files takes longer than all else that a start
- * does. Native code and data stay in node_modules.
+ * Bundles each program with its packages into one file, because loading a thousand small files
+ * takes longer than the rest of a start. Native code and data stay in node_modules.
  */
 async function buildPrograms(into) {
   const { build } = await import('esbuild');
@@ -89,7 +93,7 @@ async function buildPrograms(into) {
   });
 }
 
-/** One file of ES module for browsers, and one of types that needs no other. */
+/** Builds one ES module for browsers, and one file of types that needs no other. */
 async function buildClient(into) {
   const { build } = await import('esbuild');
   mkdirSync(into, { recursive: true });
@@ -110,7 +114,7 @@ async function buildClient(into) {
   rmSync(types, { recursive: true });
 }
 
-/** One file that an auditor copies: it needs Node.js and nothing else, and can be read. */
+/** Builds one readable file that an auditor can copy. It needs only Node.js. */
 async function buildVerifier(into) {
   const { build } = await import('esbuild');
   mkdirSync(into, { recursive: true });
@@ -129,7 +133,10 @@ async function buildVerifier(into) {
 
 const hashOf = (text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 
-/** The same for browsers: a page that names nothing outside of itself, and may load nothing. */
+/**
+ * Builds the verifier for browsers: a page that refers to nothing outside itself, and may load
+ * nothing.
+ */
 async function buildPage(build) {
   const source = join(root, 'verifier', 'page');
   const bundle = async (options) => {
@@ -142,7 +149,7 @@ async function buildPage(build) {
       logLevel: 'error',
       ...options,
     });
-    // What closes the element must not stand in it.
+    // The text must not contain the end tag of its element.
     return outputFiles[0].text.replaceAll('</', String.raw`<\/`).trim();
   };
   const style = await bundle({ entryPoints: [join(source, 'page.css')] });
@@ -184,7 +191,7 @@ const tsc = resolveBin('typescript', 'bin/tsc');
 
 if (existsSync(entry) && statSync(entry).mtimeMs >= sourceTime) process.exit(0);
 if (!tsc) {
-  // A production install carries no compiler: what was built before it is what runs.
+  // A production install has no compiler, so it runs the build that was made before.
   if (existsSync(entry)) process.exit(0);
   process.stderr.write('dist/ is missing and the compiler is not installed: run npm ci first.\n');
   process.exit(1);
@@ -195,7 +202,8 @@ try {
   await buildPrograms(join(aside, 'server'));
   await buildClient(join(aside, 'client'));
   await buildVerifier(join(aside, 'verifier'));
-  // Made for its owner alone: what root builds, the account that serves has to read.
+  // mkdtemp makes the folder readable only by its owner. If root builds it, the account that serves
+  // must be able to read it.
   chmodSync(aside, 0o777 & ~process.umask());
   const old = `${aside}-old`;
   if (existsSync(dist)) renameSync(dist, old);

@@ -1,5 +1,6 @@
-// Run by `npm ci` (npm's `prepare`): installs the commit hook in a checkout. Silent everywhere else: in an image
-// without git, in an archive, in CI, in an install without development dependencies.
+// Installs the commit hook in a checkout. `npm ci` runs this script (npm's `prepare`). It does
+// nothing in other places: in an image without git, in an archive, in CI, or in an install without
+// development dependencies.
 import { execFileSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';

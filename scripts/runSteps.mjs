@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process';
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
-/** @returns whether the command of one step succeeded; its output is printed in one piece when it is done */
+/**
+ * @returns whether the command of one step succeeded; its output is printed in one piece when it
+ *   has ended
+ */
 function runStep({ name, command, args }) {
   say(`${name} …`);
   const began = performance.now();
@@ -11,7 +14,7 @@ function runStep({ name, command, args }) {
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => output.push(part));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    // 'close' comes after the last of the output.
+    // 'close' comes after all of the output.
     child.once('close', (code) => {
       process.stdout.write(Buffer.concat(output));
       const seconds = Math.round((performance.now() - began) / 1000);
@@ -22,8 +25,9 @@ function runStep({ name, command, args }) {
 }
 
 /**
- * Runs commands two at a time, in the order given, and prints which one begins and how it ended. A step that fails stops no
- * other, so that one run names everything that is wrong. The exit code is 1 if any failed.
+ * Runs commands two at a time, in the given order, and prints when each begins and how it ended. A
+ * step that fails does not stop the others, so that one run shows everything that is wrong. The
+ * exit code is 1 if any failed.
  * @param {{ name: string, command: string, args: string[] }[]} steps
  */
 export async function runSteps(steps) {

@@ -1,5 +1,6 @@
-// The inner loop: types, lint, and the tests of the contracts and of security. It keeps what it learned about unchanged files in
-// node_modules/.cache, so that the second run is quicker. `npm test` keeps nothing and runs everything.
+// A quick run for the inner loop of development: types, lint, and the tests of the contracts and of
+// security. It caches results for unchanged files in node_modules/.cache, so that the second run is
+// quicker. `npm test` caches nothing and runs everything.
 import { runSteps } from './runSteps.mjs';
 
 const CACHE = 'node_modules/.cache/gatehouse';

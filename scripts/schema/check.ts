@@ -12,16 +12,19 @@ import { withStagedCopy } from './stagedCopy';
 export interface CheckOptions {
   root: string;
   mode: GitMode;
-  /** What could not be looked at is a finding, and the manifest is made anew and compared. */
+  /**
+   * Whether everything that could not be checked becomes a finding, and the manifest is created
+   * again and compared.
+   */
   strict: boolean;
-  /** The commit that holds what has landed; main unless given. */
+  /** The commit that holds the landed migrations; the default is main. */
   base?: string | undefined;
   /** A live database to compare with. */
   databaseUrl?: string | undefined;
   knownRoles?: readonly string[];
 }
 
-/** What schema and migrations say of each other, wherever they lie. */
+/** Compares schema and migrations with each other, in a checkout or in a copy of it. */
 async function checkContent(root: string, strict: boolean): Promise<Findings> {
   let folder: ReturnType<typeof readFolder>;
   try {
@@ -37,7 +40,7 @@ async function checkContent(root: string, strict: boolean): Promise<Findings> {
   const files = checkFiles(folder);
   const [schema, linted] = await Promise.all([checkSchema(root, folder), lint(folder)]);
   const findings = [...files, ...schema, ...linted.findings, ...checkManifest(folder)];
-  // Migrations that do not fit together cannot be made.
+  // Migrations that do not fit together cannot be applied.
   if (strict && findings.length === 0) findings.push(...(await checkRegenerated(folder)));
   return { findings, notLooked: linted.notLooked };
 }
@@ -45,12 +48,12 @@ async function checkContent(root: string, strict: boolean): Promise<Findings> {
 async function checkDatabaseToo(options: CheckOptions): Promise<Finding[]> {
   if (options.databaseUrl === undefined) return [];
   const { databaseUrl, root, knownRoles = [] } = options;
-  // Loaded where it is needed: it imports the schema, which may be what is broken.
+  // This is imported only when needed, because it imports the schema, which may be the broken part.
   const { checkDatabase } = await import('./checkDatabase.js');
   return (await checkDatabase(databaseUrl, migrationsOf(root), knownRoles)).findings;
 }
 
-/** Asks whether code, migrations, git and, if wanted, a live database say the same. */
+/** Checks whether code, migrations, git and, if requested, a live database agree. */
 export async function check(options: CheckOptions): Promise<Findings> {
   const { root, mode, strict } = options;
   const git = openGit(root);

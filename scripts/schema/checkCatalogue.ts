@@ -23,7 +23,10 @@ function readManifest(folder: MigrationsFolder): ExpectedCatalogue | Finding {
   }
 }
 
-/** Whether the manifest is of these migrations, as far as can be told without making them. */
+/**
+ * Checks whether the manifest belongs to these migrations, as far as that is possible without
+ * applying them.
+ */
 export function checkManifest(folder: MigrationsFolder): Finding[] {
   const manifest = readManifest(folder);
   if ('code' in manifest) return [manifest];
@@ -36,7 +39,7 @@ export function checkManifest(folder: MigrationsFolder): Finding[] {
   ];
 }
 
-/** Makes the migrations in a scratch database, and compares what comes of them with the manifest. */
+/** Applies the migrations to a scratch database, and compares the result with the manifest. */
 export async function checkRegenerated(folder: MigrationsFolder): Promise<Finding[]> {
   const manifest = readManifest(folder);
   if ('code' in manifest) return [];

@@ -42,8 +42,8 @@ function judgeMigrations({ pendingTags, problems }: MigrationState): Finding[] {
 }
 
 /**
- * Compares a live database with the migrations: what was applied, and what is there.
- * @param url `postgres://…`; of a role that may connect and read `drizzle.__drizzle_migrations`
+ * Compares a live database with the migrations: both the applied migrations and the objects.
+ * @param url `postgres://…`, with a role that may connect and read `drizzle.__drizzle_migrations`
  */
 export async function checkDatabase(
   url: string,
@@ -64,7 +64,8 @@ export async function checkDatabase(
           fix: suggestMend(difference),
         }),
       );
-      // While migrations are pending, what they would make is missing for no other reason.
+      // While migrations are pending, the objects that they create are missing for that reason
+      // only.
       const findings = [...judgeMigrations(state), ...(state.pending > 0 ? [] : drift)];
       const fingerprints = {
         expectedFingerprint: expected.fingerprint,

@@ -17,7 +17,10 @@ const finding = (code: FindingCode, object: string, message: string, fix: string
 
 let madeUp: RegExp | undefined;
 
-/** Names as `0006_quick_wolverine`, which drizzle-kit makes of its own lists where it is given none. */
+/**
+ * Returns whether a name such as `0006_quick_wolverine` comes from drizzle-kit's own lists, which
+ * it uses if no name is given.
+ */
 function isMadeUp(tag: string): boolean {
   madeUp ??= readWordLists();
   return madeUp.test(tag);
@@ -75,7 +78,7 @@ function checkEntry(folder: MigrationsFolder, entry: Entry): Finding[] {
   return found;
 }
 
-/** Two developers who each made the next migration meet here. */
+/** Finds the conflict of two developers who each created the next migration. */
 function checkNeighbours({ entries }: MigrationsFolder): Finding[] {
   return entries.flatMap((entry, at) => {
     const before = entries.slice(0, at);
@@ -145,7 +148,10 @@ function checkChain({ entries, snapshots }: MigrationsFolder): Finding[] {
   });
 }
 
-/** The pins say what landed where git does not: in an image, in an archive. */
+/**
+ * Compares the migrations with their pins. The pins record the landed migrations for places without
+ * git, such as an image or an archive.
+ */
 function checkPins({ entries, sql, snapshots, pins: { pins } }: MigrationsFolder): Finding[] {
   const tags = new Set(entries.map(({ tag }) => tag));
   const removed = Object.keys(pins)
@@ -176,7 +182,7 @@ function checkPins({ entries, sql, snapshots, pins: { pins } }: MigrationsFolder
   return [...removed, ...unrecorded];
 }
 
-/** Everything that the folder says of itself, without git and without a database. */
+/** Runs every check of the folder that needs neither git nor a database. */
 export const checkFiles = (folder: MigrationsFolder): Finding[] => [
   ...folder.entries.flatMap((entry) => checkEntry(folder, entry)),
   ...checkNeighbours(folder),

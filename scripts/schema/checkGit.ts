@@ -8,8 +8,10 @@ export const SCHEMA_PATH = 'server/db/schema';
 export const MIGRATIONS_PATH = 'migrations';
 
 /**
- * `committed`: all of it is in HEAD; `worktree`: migrations are at least staged, as they lie there; `staged`: the
- * same, and what is judged is the index, which the next commit will be.
+ * The state in which git must have the files.
+ * - `committed`: all files are in HEAD.
+ * - `worktree`: migrations are at least staged, in their present state.
+ * - `staged`: the same, and the index is checked, because it becomes the next commit.
  */
 export type GitMode = 'committed' | 'worktree' | 'staged';
 
@@ -22,7 +24,10 @@ function listFiles(root: string, folder: string): string[] {
     .sort();
 }
 
-/** The incident itself: a migration that one machine has and git has not. Ignored files count too. */
+/**
+ * Finds migrations that exist on one machine and not in git, which once caused an incident. Ignored
+ * files count too.
+ */
 export function checkTracked(root: string, git: Git, mode: GitMode): Finding[] {
   const paths = mode === 'committed' ? [MIGRATIONS_PATH, SCHEMA_PATH] : [MIGRATIONS_PATH];
   const kept = mode === 'committed' ? listCommit(git, 'HEAD', paths) : listIndex(git, paths);
@@ -59,7 +64,10 @@ export function checkTracked(root: string, git: Git, mode: GitMode): Finding[] {
 
 const LANDED = /^migrations\/(\d{4}_[^/]+\.sql|meta\/\d{4}_snapshot\.json)$/;
 
-/** What has landed is never edited, pinned or not: databases hold it already. */
+/**
+ * Finds landed migrations that were edited or removed, pinned or not. Databases already contain
+ * them, so they must never change.
+ */
 export function checkLanded(
   git: Git,
   base: string | undefined,
@@ -87,7 +95,10 @@ export function checkLanded(
     });
 }
 
-/** What the migrations folder holds now, by git's hashes: as it lies there, or as it is staged. */
+/**
+ * Returns the present content of the migrations folder by git's hashes: of the worktree, or of the
+ * index.
+ */
 export function hashMigrations(root: string, git: Git, mode: GitMode): Map<string, string> {
   if (mode === 'staged') return listIndex(git, [MIGRATIONS_PATH]);
   return hashFiles(git, listFiles(root, MIGRATIONS_PATH));

@@ -13,7 +13,10 @@ interface Answer {
   error?: string;
 }
 
-/** stdin and stdout are no terminal here, so that drizzle-kit gives up where it would ask. */
+/**
+ * Compares schema and snapshot in another process. Its stdin and stdout are no terminal, so
+ * drizzle-kit fails instead of asking a question.
+ */
 function compare(schema: string, snapshot: string): Promise<Answer> {
   const script = join(__dirname, 'printSchemaDiff.ts');
   const child = spawn(
@@ -52,14 +55,14 @@ const changed = (message: string, fix: string = GENERATE): Finding => ({
 });
 
 /**
- * The founding question: does the schema say anything that no migration makes? No database is asked, and
- * nothing is written.
+ * Checks that the schema contains nothing that no migration creates. It uses no database and writes
+ * nothing.
  */
 export async function checkSchema(root: string, folder: MigrationsFolder): Promise<Finding[]> {
   const last = folder.entries.at(-1);
   if (!last) return [changed('There is no migration at all.')];
   const snapshot = join(migrationsOf(root), 'meta', `${numberOf(last)}_snapshot.json`);
-  // That it is missing is said by the check of the files.
+  // The check of the files reports the missing file.
   if (!folder.snapshots.has(numberOf(last))) return [];
   const {
     error,
@@ -69,7 +72,7 @@ export async function checkSchema(root: string, folder: MigrationsFolder): Promi
   } = await remember(
     [...contentsOf(schemaOf(root)), readFileSync(snapshot)],
     () => compare(schemaOf(root), snapshot),
-    // The text of an error names the folder that it came from.
+    // The text of an error names its folder, so it must not be reused for another.
     (answer) => answer.error === undefined,
   );
   if (error?.includes('Interactive prompts require a TTY')) {

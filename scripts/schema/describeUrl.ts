@@ -1,4 +1,7 @@
-/** Never the credentials, and never the parameters: some hold a password too. */
+/**
+ * Describes a URL without the credentials and the parameters, because some parameters also hold a
+ * password.
+ */
 export function describeUrl(url: string): string {
   try {
     const { hostname, port, pathname } = new URL(url);

@@ -5,7 +5,7 @@ interface Column {
   name: string;
   type: string;
   nullable: boolean;
-  /** Of an enum. */
+  /** The values, if the type is an enum. */
   labels: string[] | null;
 }
 
@@ -42,7 +42,7 @@ FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
 ORDER BY c.relname`;
 
-/** What the checks of a table ask for, where its type alone does not say it. */
+/** Values that satisfy the checks of a table, if a value made from the type alone would not. */
 const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
   'tenants.slug': (at) => `tenant-${at}`,
   'users.email': (at) => `person${at}@example.com`,
@@ -94,7 +94,10 @@ function valueOf(table: string, { name, type, nullable, labels }: Column, at: nu
   );
 }
 
-/** Points a row at a parent that fits what other foreign keys have set already: all of one tenant. */
+/**
+ * Points a row at a parent that agrees with the foreign keys set before, so that all belong to one
+ * tenant.
+ */
 function refer(
   row: Row,
   { columns, parentColumns }: ForeignKey,
@@ -155,9 +158,9 @@ export async function countRows(
 }
 
 /**
- * Puts rows into every table of schema `public`, whatever release it is of: types, enums and foreign keys are read
- * from the catalogue.
- * @returns how many rows each table holds after it
+ * Puts rows into every table of schema `public`, in any release: it reads types, enums and foreign
+ * keys from the catalogue.
+ * @returns how many rows each table then holds
  */
 export async function fillDatabase(
   client: Client,

@@ -1,16 +1,16 @@
-/** One thing that is wrong, why, and what mends it. */
+/** One fault, with its cause and its remedy. */
 export interface Finding {
-  /** Stable, `UPPER_SNAKE`: what programs and documents go by. */
+  /** A stable code in `UPPER_SNAKE`, to which programs and documents refer. */
   code: FindingCode;
   /** A plain sentence that names the cause. */
   message: string;
   /** The file, migration or database object that it is about. */
   object: string;
-  /** The command or the edit that mends it. */
+  /** The command or the edit that repairs it. */
   fix: string;
 }
 
-/** Every code with what it means, for `docs/development-workflow.md`. */
+/** Every code with its meaning, for `docs/development-workflow.md`. */
 export const FINDING_CODES = {
   SCHEMA_CHANGED: 'the Drizzle schema has a change without a migration',
   SCHEMA_BROKEN: 'the schema cannot be loaded, or a table is not exported from its index',
@@ -38,7 +38,9 @@ export const FINDING_CODES = {
 
 export type FindingCode = keyof typeof FINDING_CODES;
 
-/** What a check brings: what is wrong, and what it did not look at, with the reason. */
+/**
+ * The result of a check: the faults, and the things that it could not check, each with the reason.
+ */
 export interface Findings {
   findings: Finding[];
   notLooked: string[];

@@ -21,13 +21,13 @@ export type Entry = z.infer<typeof journalSchema>['entries'][number];
 export type Pins = z.infer<typeof pinsSchema>;
 export type Snapshot = z.infer<typeof snapshotSchema>;
 
-/** A migrations folder, read whole. */
+/** The content of a migrations folder. */
 export interface MigrationsFolder {
   path: string;
   entries: Entry[];
-  /** Tag to text, of every `.sql` file there is, named in the journal or not. */
+  /** The text of every `.sql` file by its tag, named in the journal or not. */
   sql: ReadonlyMap<string, string>;
-  /** Number, as `0003`, to snapshot text. */
+  /** The text of each snapshot by its number, such as `0003`. */
   snapshots: ReadonlyMap<string, string>;
   pins: Pins;
 }
@@ -41,13 +41,14 @@ export const hashOf = (text: string): string => createHash('sha256').update(text
 
 const read = (path: string) => readFileSync(path, 'utf8');
 
-/** Where the schema and the migrations of a checkout lie. */
+/** Returns the migrations folder of a checkout. */
 export const migrationsOf = (root: string): string => join(root, 'migrations');
 export const schemaOf = (root: string): string => join(root, 'server', 'db', 'schema');
 
 /**
+ * Reads a migrations folder.
  * @param root a checkout, or a copy of its schema and migrations
- * @throws Error with a plain sentence where journal or pins cannot be read
+ * @throws Error with a plain sentence if journal or pins cannot be read
  */
 export function readFolder(root: string): MigrationsFolder {
   const path = migrationsOf(root);
@@ -77,7 +78,7 @@ export function readFolder(root: string): MigrationsFolder {
   };
 }
 
-/** @returns undefined where the text is no snapshot */
+/** @returns undefined if the text is no snapshot */
 export function parseSnapshot(text: string): Snapshot | undefined {
   try {
     return snapshotSchema.parse(JSON.parse(text));

@@ -9,7 +9,8 @@ const LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s';--> statement-breakpoint\n";
 const TOUCHES_EXISTING = /^\s*(ALTER|DROP|CREATE (UNIQUE )?INDEX|UPDATE|DELETE|INSERT)\b/im;
 
 /**
- * Has drizzle-kit write the next migration, and makes sure that it did: it exits 0 also where it wrote nothing.
+ * Has drizzle-kit write the next migration, and checks that it did, because drizzle-kit also exits
+ * with 0 if it wrote nothing.
  * @returns the new migration's tag
  * @throws GenerateError with a plain sentence
  */
@@ -43,7 +44,7 @@ export function generate(
   }
   const file = join(root, 'migrations', `${entry.tag}.sql`);
   const sql = readFileSync(file, 'utf8');
-  // A new table takes no lock that anybody waits for.
+  // Creating a table takes no lock that others wait for.
   if (options.custom || TOUCHES_EXISTING.test(sql)) writeFileSync(file, `${LOCK_TIMEOUT}${sql}`);
   return entry.tag;
 }

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 
-/** A checkout, asked through the git program. */
+/** A checkout, used through the git program. */
 export interface Git {
-  /** @returns what git printed, or undefined where it failed */
+  /** @returns the output of git, or undefined if it failed */
   ask(args: readonly string[], stdin?: string): string | undefined;
 }
 
@@ -11,8 +11,9 @@ export const NO_GIT =
   'git: this is no checkout, or there is no git program: nothing says what is committed';
 
 /**
+ * Opens a checkout.
  * @param root the top of the checkout
- * @returns undefined where there is no git, or `root` is not the top of a checkout of its own
+ * @returns undefined if there is no git, or if `root` is not the top of a checkout
  */
 export function openGit(root: string): Git | undefined {
   const ask = (args: readonly string[], stdin = ''): string | undefined => {
@@ -35,9 +36,10 @@ export function openGit(root: string): Git | undefined {
 const MAIN = ['origin/main', 'main'];
 
 /**
- * The commit that holds what has landed: where this branch left main, or on main what is committed.
- * @param ref what to take instead of main
- * @returns undefined where there is no such commit
+ * Finds the commit that holds the landed migrations: the point at which this branch left main, or
+ * on main itself the last commit.
+ * @param ref the branch to use instead of main
+ * @returns undefined if there is no such commit
  */
 export function findBase(git: Git, ref: string | undefined): string | undefined {
   const candidates = ref === undefined ? MAIN : [ref];
@@ -58,15 +60,18 @@ const parseBlobs = (listing: string): Map<string, string> =>
     }),
   );
 
-/** Path to blob hash, of a commit. */
+/** Returns the blob hash of each path in a commit. */
 export const listCommit = (git: Git, commit: string, paths: readonly string[]) =>
   parseBlobs(git.ask(['ls-tree', '-r', '-z', commit, '--', ...paths]) ?? '');
 
-/** Path to blob hash, of what is staged. */
+/** Returns the blob hash of each path in the index. */
 export const listIndex = (git: Git, paths: readonly string[]) =>
   parseBlobs(git.ask(['ls-files', '-s', '-z', '--', ...paths]) ?? '');
 
-/** Path to the hash that git would give the file as it lies there; never fooled by assume-unchanged. */
+/**
+ * Returns the hash that git would give to the present content of each file. The flag
+ * assume-unchanged does not affect it.
+ */
 export function hashFiles(git: Git, paths: readonly string[]): Map<string, string> {
   const hashes = git.ask(
     ['hash-object', '--stdin-paths'],

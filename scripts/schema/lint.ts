@@ -13,7 +13,7 @@ import {
 } from './lintRules';
 import { remember } from './remember';
 
-/** The oldest Postgres that is supported: what is safe there is safe on newer ones. */
+/** The oldest supported Postgres. A statement that is safe there is safe on newer ones. */
 const POSTGRES = '14';
 const ALLOW = /^\s*--\s*gatehouse:allow\b[ \t]*(\S*)[ \t]*(.*?)\s*$/;
 const MARKER = /^\s*--\s*gatehouse:transaction\b[ \t]*(.*?)\s*$/m;
@@ -36,7 +36,7 @@ interface Hit {
   statement: Statement | undefined;
 }
 
-/** Positions are bytes, as in Postgres' tree. */
+/** Parses a migration. Positions are in bytes, as in Postgres' parse tree. */
 async function readStatements(sql: Buffer): Promise<Statement[]> {
   const tree = (await parse(sql.toString('utf8'))) as unknown as {
     stmts?: {
@@ -49,7 +49,8 @@ async function readStatements(sql: Buffer): Promise<Statement[]> {
   return (tree.stmts ?? []).map(({ stmt, stmt_location: at = 0, stmt_len: length }) => {
     const [[kind, node] = ['', {}]] = Object.entries(stmt);
     const end = length === undefined ? sql.length : at + length;
-    // From the end of the one before, so that the comments between them are this one's.
+    // The text starts at the end of the previous statement, so that the comments before a statement
+    // belong to it.
     const text = sql.subarray(start, end).toString('utf8');
     const lead = /^(?:[\s;]+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*/.exec(text)?.[0] ?? '';
     const before = sql.subarray(0, start).toString('utf8') + lead;
@@ -91,7 +92,7 @@ function runSquawk(program: string, sql: Buffer, inTransaction: boolean): Squawk
     'migration.sql',
   ];
   if (inTransaction) args.push('--assume-in-transaction');
-  // It exits 1 where it found something.
+  // squawk exits with 1 if it found something.
   let output: string;
   try {
     output = execFileSync(program, args, { input: sql, encoding: 'utf8', stdio: 'pipe' });
@@ -142,7 +143,10 @@ function ownHits(statements: Statement[]): Hit[] {
   });
 }
 
-/** A table that the same migration makes is locked by nobody else. */
+/**
+ * Returns whether a hit about lock timeouts does not matter: nobody else can lock a table that the
+ * same migration creates.
+ */
 function waitsForNobody(
   { rule, statement }: Hit,
   statements: Statement[],
@@ -153,7 +157,10 @@ function waitsForNobody(
   return alone || made.includes(relationOf(statement.node));
 }
 
-/** A hit that a line with a reason stands before is let pass; the line is marked as used. */
+/**
+ * Returns whether a line before the statement allows the hit and gives a reason. It marks that line
+ * as used.
+ */
 function isAllowed({ rule, statement }: Hit): boolean {
   const allowance = statement?.allowances.find((one) => one.rule === rule);
   if (!allowance) return false;
@@ -259,7 +266,7 @@ async function lintMigration(
   ];
 }
 
-/** Looks through the migrations that came after the lint did; those before it have landed as they are. */
+/** Checks the migrations that are newer than the lint. Older ones have landed and cannot change. */
 export async function lint({ entries, sql, pins }: MigrationsFolder): Promise<Findings> {
   const squawk = findSquawk();
   const findings: Finding[] = [];

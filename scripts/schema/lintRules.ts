@@ -1,6 +1,6 @@
 /**
- * The rules of squawk that are used, by its names. A fixed list: a rule that a newer squawk adds must not make a
- * migration fail that landed under an older one.
+ * The names of the squawk rules in use. The list is fixed, so that a rule of a newer squawk does
+ * not fail a migration that landed under an older one.
  */
 export const SQUAWK_RULES: ReadonlySet<string> = new Set([
   'adding-field-with-default',
@@ -27,7 +27,7 @@ export const SQUAWK_RULES: ReadonlySet<string> = new Set([
   'transaction-nesting',
 ]);
 
-/** How to rewrite what squawk finds; its own words say why. */
+/** How to rewrite the statements that squawk finds. Its own messages give the reason. */
 export const SQUAWK_FIXES: Readonly<Record<string, string>> = {
   'adding-foreign-key-constraint':
     'add it NOT VALID, and VALIDATE CONSTRAINT in a later migration marked `-- gatehouse:transaction own`',
@@ -45,7 +45,7 @@ export const SQUAWK_FIXES: Readonly<Record<string, string>> = {
     'ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID, VALIDATE it later, then SET NOT NULL',
 };
 
-/** Part of Postgres' own parse tree: what the rules below look at. */
+/** The part of Postgres' parse tree that the rules below use. */
 interface Node {
   [key: string]: unknown;
 }
@@ -53,11 +53,11 @@ interface Node {
 interface OwnRule {
   name: string;
   why: string;
-  /** @param created the tables that the same migration makes: nothing of theirs can be lost */
+  /** @param created the tables that the same migration creates; nothing in them can be lost */
   matches(kind: string, node: Node, created: ReadonlySet<string>): boolean;
 }
 
-/** The table that a statement is about. */
+/** Returns the table that a statement is about. */
 export const relationOf = (node: Node): string =>
   ((node['relation'] as Node | undefined)?.['relname'] as string | undefined) ?? '';
 
@@ -85,7 +85,7 @@ const cascades = (kind: string, node: Node): boolean =>
 
 const BY_SQUAWK = ['OBJECT_TABLE', 'OBJECT_COLUMN'];
 
-/** What squawk does not look for, found in the tree that Postgres' own parser makes. */
+/** Rules that squawk does not have. They use the tree of Postgres' own parser. */
 export const OWN_RULES: readonly OwnRule[] = [
   {
     name: 'drop-type',
@@ -157,11 +157,11 @@ export const OWN_RULES: readonly OwnRule[] = [
   },
 ];
 
-/** The tables that a statement makes. */
+/** Returns the tables that a statement creates. */
 export const createdBy = (kind: string, node: Node): string[] =>
   kind === 'CreateStmt' ? [relationOf(node)] : [];
 
-/** Statements that may run outside a transaction, and again after a crash between any two of them. */
+/** Returns whether a statement may run outside a transaction, and run again after a crash. */
 export function isRepeatableAlone(kind: string, node: Node): boolean {
   if (kind === 'IndexStmt') return node['concurrent'] === true && node['if_not_exists'] === true;
   if (kind === 'DropStmt') return node['concurrent'] === true && node['missing_ok'] === true;

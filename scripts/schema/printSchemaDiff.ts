@@ -1,5 +1,6 @@
-// Prints, as JSON, the statements that lead from a snapshot to a Drizzle schema. A process of its own: where a
-// rename is ambiguous drizzle-kit asks, and would wait for ever for whoever runs the check in a terminal.
+// Prints, as JSON, the statements that lead from a snapshot to a Drizzle schema. It is a process of
+// its own: if a rename is ambiguous, drizzle-kit asks a question, and in a terminal it would wait
+// for the answer forever.
 import { readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -11,7 +12,10 @@ type Exports = Record<string, unknown>;
 
 const load = createRequire(__filename) as (path: string) => Exports;
 
-/** Tables and enums that a file exports and the index does not: drizzle-kit would never see them. */
+/**
+ * Finds tables and enums that a file exports and the index does not, because drizzle-kit would
+ * never see them.
+ */
 function findUnexported(folder: string, index: Exports): string[] {
   const exported = new Set(Object.values(index));
   return readdirSync(folder)

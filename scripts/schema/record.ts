@@ -28,8 +28,9 @@ function pinAll({ entries, sql, snapshots }: MigrationsFolder): Pins['pins'] {
 }
 
 /**
- * Writes the pins and the manifest of the migrations as they are. What has landed by git is not pinned anew.
- * @returns what keeps it from doing so; nothing was written then
+ * Writes the pins and the manifest of the migrations in their present state. It does not pin a
+ * landed migration that was changed.
+ * @returns the findings that prevent this; if there are any, nothing was written
  */
 export async function record(root: string, base: string | undefined): Promise<Finding[]> {
   const folder = readFolder(root);

@@ -35,7 +35,7 @@ async function rehearseEmpty(url: string, migrations: string): Promise<number> {
   return applied;
 }
 
-/** The newest release there is, else what has landed. */
+/** Returns the newest release, or the landed commit if there is none. */
 function findPrevious(git: Git, from: string | undefined): string | undefined {
   if (from !== undefined) return from;
   const tag = git
@@ -71,10 +71,11 @@ async function rehearsePrevious(url: string, previous: string, migrations: strin
 }
 
 /**
- * Migrates an empty database, and the previous release's one full of rows, each twice, and compares both with the
- * manifest.
- * @param from the previous release; the newest tag v*, else what has landed
- * @throws Error with the sentence that failed
+ * Migrates an empty database, and a database of the previous release that is full of rows. It
+ * migrates each twice, and compares both with the manifest.
+ * @param from the previous release; the default is the newest tag v*, or the landed commit if there
+ *   is none
+ * @throws Error with the sentence that describes the failure
  */
 export async function rehearse(
   root: string,

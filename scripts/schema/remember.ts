@@ -3,11 +3,13 @@ import { mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSy
 import { join } from 'node:path';
 
 /**
- * Returns the answer that `work` gave before to the same inputs, if `GATEHOUSE_SCHEMA_CACHE` names a folder that keeps answers;
- * otherwise runs it. The test suite names a folder of its own for each run, because it asks the same questions a hundred times.
- * @param inputs everything that the answer depends on, except the versions of the installed programs
+ * Returns the answer that `work` gave earlier to the same inputs, if `GATEHOUSE_SCHEMA_CACHE` names
+ * a folder for answers; otherwise it runs `work`. The test suite names a new folder for each run,
+ * because it asks the same questions a hundred times.
+ * @param inputs everything that the answer depends on, except the versions of the installed
+ *   programs
  * @param work its answer must survive JSON
- * @param isKept decides which answers are kept; all, unless given
+ * @param isKept decides which answers are kept; by default all are
  */
 export async function remember<T>(
   inputs: readonly (string | Buffer)[],
@@ -25,7 +27,7 @@ export async function remember<T>(
     const answer = await work();
     if (!isKept(answer)) return answer;
     mkdirSync(folder, { recursive: true });
-    // Renamed into place: another process may read at any moment.
+    // The file is renamed into place, because another process may read it at any moment.
     const aside = `${file}.${randomBytes(6).toString('hex')}`;
     writeFileSync(aside, JSON.stringify(answer));
     renameSync(aside, file);
@@ -33,7 +35,10 @@ export async function remember<T>(
   }
 }
 
-/** The names and contents of all files below a folder, in a fixed order; an input for `remember`. */
+/**
+ * Returns the names and contents of all files below a folder, in a fixed order, as an input for
+ * `remember`.
+ */
 export function contentsOf(folder: string): (string | Buffer)[] {
   return readdirSync(folder, { recursive: true })
     .map(String)

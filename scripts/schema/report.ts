@@ -14,10 +14,10 @@ function describeManifest(root: string): string {
   }
 }
 
-/** A cell of a Markdown table holds one line and no bar. */
+/** A cell of a Markdown table holds one line without a bar. */
 const cell = (text: string) => text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|');
 
-/** What a check found, as a page for people: kept by the nightly comparison. */
+/** Formats the result of a check as a page for people. The nightly comparison keeps it. */
 export function formatReport(
   root: string,
   { findings, notLooked }: Findings,

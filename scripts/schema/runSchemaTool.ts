@@ -30,7 +30,7 @@ const OPTIONS = {
   from: { type: 'string' },
 } as const;
 
-/** Where the tool prints to, a line or more at a time. */
+/** Receives the output of the tool, one line or more at a time. */
 export interface ToolOutput {
   say(text: string): void;
   complain(text: string): void;
@@ -127,7 +127,8 @@ async function runCommand(args: string[], output: ToolOutput): Promise<number> {
 
 /**
  * Runs `npm run schema -- ARGS`.
- * @returns the exit code: 1 if something was found or failed, and then `output` was told what
+ * @returns the exit code: 1 if something was found or failed; `output` has received the reasons
+ *   then
  */
 export async function runSchemaTool(args: string[], output: ToolOutput): Promise<number> {
   try {

@@ -9,13 +9,13 @@ import { startEmbeddedPostgres } from '../../server/bootstrap/embeddedPostgres';
 import { migrate } from '../../server/bootstrap/migrate';
 import { contentsOf, remember } from './remember';
 
-/** A server to work on. */
+/** A database server for temporary databases. */
 export interface ScratchServer {
-  /** @returns the URL of a new, empty database, which is gone when the work is done */
+  /** @returns the URL of a new, empty database, which is dropped when the work is done */
   createDatabase(): Promise<string>;
 }
 
-/** A Postgres of its own for as long as the work takes. */
+/** Runs work on a Postgres of its own, which is removed afterwards. */
 async function withEmbeddedServer<T>(work: (url: string) => Promise<T>): Promise<T> {
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-scratch-'));
   try {
@@ -52,8 +52,9 @@ async function withDatabases<T>(
 }
 
 /**
- * Runs work that needs empty databases, on an embedded Postgres of its own, of which nothing is left after it. The test suite
- * names a server for all its runs in `GATEHOUSE_SCHEMA_SERVER`, because to make one takes longer than most of them.
+ * Runs work that needs empty databases, on an embedded Postgres of its own that leaves nothing
+ * behind. The test suite names one server for all its runs in `GATEHOUSE_SCHEMA_SERVER`, because
+ * starting one takes longer than most of them.
  */
 export function withScratchServer<T>(work: (server: ScratchServer) => Promise<T>): Promise<T> {
   const given = process.env['GATEHOUSE_SCHEMA_SERVER'] ?? '';
@@ -72,7 +73,7 @@ export async function withClient<T>(url: string, work: (client: Client) => Promi
   }
 }
 
-/** What these migrations make of an empty database. */
+/** Returns the objects that these migrations create in an empty database. */
 export const makeCatalogue = (migrations: string): Promise<Catalogue> =>
   remember(['catalogue', ...contentsOf(migrations)], () =>
     withScratchServer(async (server) => {

@@ -5,8 +5,8 @@ import { MIGRATIONS_PATH, SCHEMA_PATH } from './checkGit';
 import type { Git } from './git';
 
 /**
- * Lays out schema and migrations as they are staged, which is what a commit will hold, whatever lies in the
- * folder; removed after.
+ * Copies the staged schema and migrations into a folder, which is removed afterwards. They are the
+ * content of the next commit, whatever the worktree contains.
  */
 export async function withStagedCopy<T>(
   root: string,
@@ -15,7 +15,7 @@ export async function withStagedCopy<T>(
 ): Promise<T> {
   const copy = mkdtempSync(join(tmpdir(), 'gatehouse-staged-'));
   try {
-    // Imports of the schema are looked up from where it lies.
+    // Node resolves the imports of the schema from the folder that it is in.
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'dir');
     const files = git.ask([
       'ls-files',
