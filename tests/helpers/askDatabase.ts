@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 
-/** One statement on a connection of its own. */
+/** Runs one statement on a connection of its own. */
 export async function ask<Row extends object = Record<string, unknown>>(
   url: string,
   text: string,
@@ -9,7 +9,10 @@ export async function ask<Row extends object = Record<string, unknown>>(
   return withConnection(url, async (client) => (await client.query<Row>(text, values)).rows);
 }
 
-/** A connection for as long as `work` takes; what it left open in a transaction is rolled back. */
+/**
+ * Opens a connection for the time that `work` takes. A transaction that is still open is rolled
+ * back.
+ */
 export async function withConnection<T>(
   url: string,
   work: (client: Client) => Promise<T>,
@@ -24,6 +27,9 @@ export async function withConnection<T>(
   }
 }
 
-/** Waits until somebody waits for a lock: then a request is truly in the middle of its work. */
+/**
+ * Finds the sessions that wait for a lock. If there is one, a request is truly in the middle of its
+ * work.
+ */
 export const WAITS_FOR_LOCK = `SELECT pid FROM pg_stat_activity
   WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()`;

@@ -7,8 +7,9 @@ import { listOpenChallenges } from '@/server/security/challengeStore';
 import { operatorContext } from './openNode';
 
 /**
- * Has a session be asked for a proof, unless it is already: by the export's gate if that is what the purpose is for and
- * the session may export; else as a gate with a window of time asks.
+ * Opens a challenge for a session, unless one is open. If the purpose belongs to the export's gate
+ * and the session may export, it calls that gate; otherwise it asks as a gate whose proof counts
+ * for a period of time.
  */
 export async function askForProof(app: Express, token: string, purpose: string): Promise<void> {
   const deps = app.locals['deps'] as Deps;

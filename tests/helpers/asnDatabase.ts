@@ -1,6 +1,8 @@
 import ipaddr from 'ipaddr.js';
 
-/** What MaxMind's format can say, as far as it is needed here: numbers are unsigned, of 32 bits at most. */
+/**
+ * The values of MaxMind's format that are needed here. Numbers are unsigned, of at most 32 bits.
+ */
 type Value = string | number | readonly Value[] | { readonly [key: string]: Value };
 
 function encode(value: Value): Buffer {
@@ -20,13 +22,13 @@ function encode(value: Value): Buffer {
   return Buffer.concat([Buffer.from([(7 << 5) | entries.length]), ...pairs]);
 }
 
-/** Between the tree and the data. */
+/** Separates the tree from the data. */
 const SEPARATOR = Buffer.alloc(16);
 const RECORD_BITS = 24;
 
 interface Tree {
   nodes: [number | undefined, number | undefined][];
-  /** Which entry a record of a node leads to, by node and side. */
+  /** The entry that a record of a node leads to, by node and side. */
   leaves: Map<string, number>;
 }
 
@@ -53,8 +55,9 @@ function descend({ nodes }: Tree, at: number, side: 0 | 1): number {
 }
 
 /**
- * A database of autonomous systems in MaxMind's format (version 2.0), as an operator's would be.
- * @param systems numbers by IPv4 CIDR range; none within another
+ * Returns a database of autonomous systems in MaxMind's format (version 2.0), as an operator would
+ * use.
+ * @param systems numbers by IPv4 CIDR range; no range may lie within another
  */
 export function makeAsnDatabase(systems: Readonly<Record<string, number>>): Buffer {
   const { nodes, leaves } = grow(Object.keys(systems));

@@ -1,6 +1,9 @@
 import { createPrivateKey } from 'node:crypto';
 
-/** What a vendor has: made for these tests with OpenSSL, good for a hundred years, trusted by nobody. */
+/**
+ * A certificate like that of a vendor. It was made for these tests with OpenSSL, is valid for a
+ * hundred years, and nobody trusts it.
+ */
 const CERTIFICATE = [
   'MIICEzCCAbigAwIBAgIUDdEjlfVfRs0rtuhkYpWIYhvz/UMwCgYIKoZIzj0EAwIwWzELMAkGA1UEBhMCU0UxDTALBg',
   'NVBAoMBFRlc3QxIjAgBgNVBAsMGUF1dGhlbnRpY2F0b3IgQXR0ZXN0YXRpb24xGTAXBgNVBAMMEFRlc3QgQXR0ZXN0',
@@ -17,7 +20,10 @@ const KEY = [
   'ep43',
 ].join('');
 
-/** Subject as WebAuthn Level 3 8.2.1 wants it; names a list of revoked certificates at a closed port of this machine. */
+/**
+ * Its subject follows WebAuthn Level 3 8.2.1. It names a list of revoked certificates at a closed
+ * port of this machine.
+ */
 export const attestationCertificate = Buffer.from(CERTIFICATE, 'base64');
 
 export const attestationKey = createPrivateKey({

@@ -22,7 +22,7 @@ const kind = 'security_events' as const;
 const range = { from: '2026-01-01', to: '2026-01-31', format: 'ocsf' as const };
 const health = { missing: ['user_sessions'], findings: ['a table is gone'], differences: 1 };
 
-/** Details of every action, as it may have them. */
+/** Valid details for every action. */
 export const AUDIT_DETAILS: Details = {
   AUTH_LOGIN_SUCCEEDED: { ...risk, rememberMe: true, stepUp: true },
   AUTH_LOGIN_FAILED: { reason: 'wrong_password' },

@@ -1,8 +1,11 @@
-/** One way to aim an id at a route, and the status that says "no such thing", or "only yours". */
+/**
+ * One way to send a foreign id to a route, and the status that means "not found" or "only your
+ * own".
+ */
 export interface Aim {
   path?: string;
   body?: Record<string, unknown>;
-  /** In place of what is aimed at every route. */
+  /** Replaces the query that is sent to every route. */
   query?: Record<string, string>;
   expected: number;
 }
@@ -16,7 +19,7 @@ interface AuditIds {
   eventId: string;
 }
 
-/** What can be aimed at the audit log, and at what proves it. */
+/** The foreign ids that can be sent to the routes of the audit log and of its proofs. */
 export const AUDIT_LOG_SWEEP: Record<string, (ids: AuditIds) => Aim[]> = {
   'get /api/compliance/audit-logs': (ids) => [
     { expected: 400 },
@@ -45,7 +48,7 @@ export const AUDIT_LOG_SWEEP: Record<string, (ids: AuditIds) => Aim[]> = {
     { query: { cursor: Buffer.from('size/1000').toString('base64url') }, expected: 200 },
   ],
   'get /api/compliance/checkpoints/latest': () => [{ expected: 404 }],
-  // My own log has nothing under a checkpoint yet; theirs has.
+  // The caller's own log has nothing under a checkpoint yet, but the other one has.
   'get /api/compliance/consistency': () => [
     { expected: 400 },
     { query: { from: '0' }, expected: 404 },

@@ -26,7 +26,7 @@ export interface Checkpoint {
 }
 
 export const bytes = (text: string) => Buffer.from(text, 'base64');
-/** Checks a note with bare Ed25519, by the specification alone. @returns size and root */
+/** Checks a note with plain Ed25519, written only from the specification. @returns size and root */
 export function openNote(note: string, { vkey, pem }: { vkey: string; pem: string }) {
   const at = note.lastIndexOf('\n\n');
   const text = note.slice(0, at + 1);
@@ -42,7 +42,7 @@ export function openNote(note: string, { vkey, pem }: { vkey: string; pem: strin
   return { size: Number(size), root: bytes(root ?? '') };
 }
 
-/** An auditor of an application: reads, and believes only what is proven. */
+/** Creates an auditor who reads from an application, and accepts only what is proven. */
 export function createAuditor({ app, deps }: ReturnType<typeof buildApp>) {
   const compliance = (officer: Officer, path: string) =>
     as(app, officer).get(`/api/compliance/${path}`);
@@ -61,7 +61,7 @@ export function createAuditor({ app, deps }: ReturnType<typeof buildApp>) {
     return keys[0];
   }
 
-  /** What an auditor does with a proof and the key. */
+  /** Checks a proof with the key, as an auditor does. */
   async function expectProven(officer: Officer, proof: Proof): Promise<void> {
     const head = openNote(proof.checkpoint, await keyOf(officer));
     const leaf = createHash('sha256').update('\0').update(proof.event).digest();

@@ -15,7 +15,10 @@ export interface ReadEvent {
 
 type NewEvent = Partial<typeof auditLogs.$inferInsert> & { action?: AuditAction };
 
-/** Writes events as they come, each with what is given of it. @returns their ids, in that order */
+/**
+ * Writes events in the given order, each with the given fields.
+ * @returns their ids in that order
+ */
 export async function writeEvents(tenantId: string, events: readonly NewEvent[]) {
   const rows = events.map((event) => ({
     tenantId,
@@ -34,7 +37,7 @@ export interface ReadPage {
   nextCursor: string | null;
 }
 
-/** @param query behind the question mark, without it */
+/** @param query the query without its question mark */
 export async function readPage(
   app: Express,
   who: { token: string },
@@ -45,7 +48,7 @@ export async function readPage(
   return res.body as ReadPage;
 }
 
-/** Every page, one after the other. */
+/** Reads every page, one after another. */
 export async function readAll(
   app: Express,
   who: { token: string },

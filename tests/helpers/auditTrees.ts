@@ -9,7 +9,10 @@ const sha256 = (...parts: (string | Buffer)[]): Buffer => {
   return hash.digest();
 };
 
-/** RFC 6962 2.1, word for word: nothing of the server's own way is used. `known` only spares hashing a range twice. */
+/**
+ * Implements RFC 6962 2.1 literally, without any code of the server. `known` only avoids hashing a
+ * range twice.
+ */
 export function merkleTreeHash(
   leaves: readonly Buffer[],
   start = 0,
@@ -40,7 +43,7 @@ interface Sealed {
 
 const iso = (column: string) => sql.raw(`to_json(${column} AT TIME ZONE 'UTC')#>>'{}'`);
 
-/** Each leaf with its event, in order. @throws where a hash is not that of its event */
+/** Returns each leaf with its event, in order. @throws Error if a hash is not that of its event */
 export async function readLeaves(): Promise<Sealed[]> {
   const { rows } = await db.execute<Record<string, unknown>>(sql`
     SELECT l.log_id, l.leaf_index, l.leaf_hash, ${iso('l.sealed_at')} AS sealed_at,
@@ -91,7 +94,10 @@ export async function readCheckpoints(): Promise<SignedHead[]> {
   }));
 }
 
-/** Whether a note says what it should, signed by a public key; after the text of C2SP signed-note and tlog-checkpoint. */
+/**
+ * Returns whether a note has the right text and is signed by a public key. Written from the text of
+ * C2SP signed-note and tlog-checkpoint.
+ */
 export function isSignedBy(head: SignedHead, publicPem: string): boolean {
   const origin = `gatehouse/${head.logId}`;
   const text = `${origin}\n${head.size}\n${head.root.toString('base64')}\n`;
@@ -107,8 +113,8 @@ export function isSignedBy(head: SignedHead, publicPem: string): boolean {
 }
 
 /**
- * Everything that a sound log fulfils: each event has one leaf in its own tenant's log, without gaps; each checkpoint is of the
- * tree as it was; the newest covers all.
+ * Checks everything that holds for a sound log: each event has one leaf in its own tenant's log,
+ * without gaps; each checkpoint matches the tree of its time; the newest one covers all leaves.
  * @returns how many events there are
  */
 export async function expectSoundLog(...publicPems: string[]): Promise<number> {

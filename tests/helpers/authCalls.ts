@@ -11,7 +11,7 @@ interface LoginBody {
 
 type Headers = Record<string, string>;
 
-/** Three addresses whose countries the bundled data knows. */
+/** Three addresses that have a country in the bundled data. */
 export const ADDRESS = { GB: '81.2.69.142', US: '8.8.8.8', JP: '133.11.0.1' } as const;
 
 export const fromAddress = (address: string): Headers => ({ 'x-forwarded-for': address });
@@ -34,7 +34,7 @@ export const me = (app: Express, accessToken: string) =>
 export const logout = (app: Express, accessToken: string) =>
   request(app).post('/api/auth/logout').set('authorization', `Bearer ${accessToken}`);
 
-/** Follows a chain for some links: every token of it, the presented one first. */
+/** Refreshes a number of times. Returns every token of the chain, the presented one first. */
 export async function rotate(app: Express, first: string, times: number): Promise<string[]> {
   const chain = [first];
   for (let link = 0; link < times; link += 1) {
@@ -45,7 +45,7 @@ export async function rotate(app: Express, first: string, times: number): Promis
   return chain;
 }
 
-/** The `name=value` of a cookie that an answer set, as a client sends it back. */
+/** Returns the `name=value` of a cookie that an answer set, as a client sends it back. */
 export function cookieOf(res: request.Response, name: string): string {
   const set = res.headers['set-cookie'] as unknown as string[] | undefined;
   const found = set?.find((cookie) => cookie.startsWith(`${name}=`));
@@ -53,6 +53,6 @@ export function cookieOf(res: request.Response, name: string): string {
   return found.split(';')[0] ?? '';
 }
 
-/** Both cookies of a 428, as the browser that began the challenge sends them back. */
+/** Returns both cookies of a 428, as the browser that began the challenge sends them back. */
 export const browserOf = (res: request.Response): string =>
   `${cookieOf(res, 'gh_challenge')}; ${cookieOf(res, 'gh_device')}`;

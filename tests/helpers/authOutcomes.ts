@@ -6,7 +6,7 @@ interface SignedIn {
   refreshToken: string;
 }
 
-/** A refresh that is refused without a word on why; nothing else is revoked by it. */
+/** Expects that a refresh is refused without a reason, and that nothing else is revoked by it. */
 export async function expectInvalidToken(app: Express, refreshToken: unknown): Promise<void> {
   const res = await refresh(app, refreshToken);
   expect(res.status).toBe(401);
@@ -14,7 +14,7 @@ export async function expectInvalidToken(app: Express, refreshToken: unknown): P
   expect(res.body).toStrictEqual({ error: 'INVALID_REFRESH_TOKEN' });
 }
 
-/** A refresh that is taken for a theft. */
+/** Expects that a refresh is treated as a theft. */
 export async function expectReuse(app: Express, refreshToken: string | undefined): Promise<void> {
   const res = await refresh(app, refreshToken);
   expect(res.status).toBe(401);
@@ -28,7 +28,7 @@ export async function expectSignedOut(app: Express, who: SignedIn): Promise<void
   await expectInvalidToken(app, who.refreshToken);
 }
 
-/** Both tokens say that the session was ended for its owner, and why. */
+/** Expects that both tokens report that the session was ended, with this reason. */
 export async function expectForcedOut(
   app: Express,
   who: SignedIn,

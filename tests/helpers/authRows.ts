@@ -11,7 +11,7 @@ import {
   users,
 } from '@/server/db/schema';
 
-/** A staff member's refresh tokens, oldest first. */
+/** Returns a staff member's refresh tokens, oldest first. */
 export const tokensOf = (staffId: string) =>
   db
     .select()
@@ -23,7 +23,7 @@ export async function liveTokensOf(staffId: string) {
   return (await tokensOf(staffId)).filter(({ revokedAt }) => revokedAt === null);
 }
 
-/** A staff member's sessions, oldest first. */
+/** Returns a staff member's sessions, oldest first. */
 export const sessionsOf = (staffId: string) =>
   db
     .select()
@@ -31,7 +31,9 @@ export const sessionsOf = (staffId: string) =>
     .where(eq(userSessions.staffId, staffId))
     .orderBy(asc(userSessions.createdAt), asc(userSessions.id));
 
-/** Those that were not ended; with a moment, those alone that have not come to their end by then. */
+/**
+ * Returns the sessions that were not ended; with a time, only those that have not expired by then.
+ */
 export async function liveSessionsOf(staffId: string, at?: Date) {
   return (await sessionsOf(staffId)).filter(
     ({ revokedAt, expiresAt }) => revokedAt === null && (at === undefined || expiresAt > at),
@@ -46,7 +48,7 @@ export async function versionOf(staffId: string): Promise<number | undefined> {
   return row?.sessionVersion;
 }
 
-/** The events of one action, oldest first; of one tenant where that is given. */
+/** Returns the events of one action, oldest first, of one tenant if given. */
 export const auditOf = (action: string, tenantId?: string) =>
   db
     .select()
@@ -71,7 +73,7 @@ export const setTenantStatus = (tenantId: string, status: 'active' | 'suspended'
 export const setHighRiskAction = (tenantId: string, highRiskAction: 'block' | 'step_up') =>
   db.insert(riskPolicies).values({ tenantId, policy: { highRiskAction } });
 
-/** The names of the tables that hold a text anywhere in any row. */
+/** Returns the names of the tables that hold a text anywhere in any row. */
 export async function tablesHolding(text: string): Promise<string[]> {
   const { rows } = await db.execute<{ name: string }>(
     sql`SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'`,
@@ -86,7 +88,7 @@ export async function tablesHolding(text: string): Promise<string[]> {
   return holding;
 }
 
-/** Runs work while a table is missing, and puts the table back whatever happens. */
+/** Runs work while a table is missing. It restores the table even if the work fails. */
 export async function withoutTable<T>(name: string, work: () => Promise<T>): Promise<T> {
   const hidden = `${name}_hidden`;
   await db.execute(sql`ALTER TABLE ${sql.identifier(name)} RENAME TO ${sql.identifier(hidden)}`);

@@ -5,25 +5,25 @@ import type { Node } from './openNode';
 import { giveFactor } from './secondFactor';
 import { seedTestUserAndToken } from './seedAuth';
 
-/** A node on which addresses have a large budget of failures. */
+/** Opens a node that allows many failures from one address. */
 export const openPatientNode = () =>
   openNode((config) => ({
     ...config,
     loginFailures: { ...config.loginFailures, perIp: 100_000 },
   }));
 
-/** Begins a login with the factor. */
+/** Begins a login with the second factor. */
 export const begin = (node: Node, email: string, headers = {}) =>
   request(node.app).post('/api/auth/login/begin').set(headers).send({ email });
 
-/** Answers a begun login. */
+/** Answers the challenge of such a login. */
 export const answer = (node: Node, challengeId: string, code: string, headers = {}) =>
   request(node.app)
     .post('/api/security/step-up/verify')
     .set(headers)
     .send({ code, purpose: 'security_settings', challengeId });
 
-/** A member with an authenticator, whose account strangers have closed by guessing. */
+/** Creates a member with an authenticator, whose account was locked by other people's guesses. */
 export async function lockedMember(node: Node) {
   const member = await seedTestUserAndToken();
   const secret = await giveFactor(member);

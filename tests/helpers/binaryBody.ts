@@ -1,6 +1,6 @@
 import type { Response } from 'supertest';
 
-/** A supertest parser that keeps the body's bytes as they came. */
+/** A supertest parser that keeps the bytes of the body unchanged. */
 export function binaryBody(res: Response, done: (error: Error | null, body: Buffer) => void): void {
   const stream = res as unknown as NodeJS.ReadableStream;
   const chunks: Buffer[] = [];

@@ -5,7 +5,10 @@ import { basename, join } from 'node:path';
 import { closeLater } from './closing';
 import { REPOSITORY } from './serverProcess';
 
-/** Makes one file of JavaScript, by the compiler's command: its library mistrusts the byte arrays of a test's sandbox. */
+/**
+ * Bundles a script into one file, by the compiler's command line. The compiler's library rejects
+ * the byte arrays of a test's sandbox.
+ */
 export function bundle(source: string, outfile: string, options: readonly string[]): void {
   execFileSync(join(REPOSITORY, 'node_modules', '.bin', 'esbuild'), [
     source,
@@ -20,10 +23,10 @@ export function bundle(source: string, outfile: string, options: readonly string
 const built = new Map<string, string>();
 
 /**
- * Makes JavaScript of a script that a test runs in processes of its own, once for each test file: a compiler in each of
- * them would cost more than what they do. What it imports of the server is the build's.
+ * Compiles a script that a test runs in other processes, once for each test file. Compiling it in
+ * each of them would take longer than their work. Its imports of the server use the build.
  * @param source a path of TypeScript that imports the server as `@/server/…`
- * @returns a path that every account can read, removed after the file
+ * @returns a path that every account can read, which is removed after the file
  */
 export function builtScript(source: string): string {
   const known = built.get(source);

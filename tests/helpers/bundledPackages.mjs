@@ -10,7 +10,10 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { buildSync } from 'esbuild';
 
-/** What the product and its tests import, apart from native code and from what a test replaces. */
+/**
+ * The packages that the product and its tests import, except native code and packages that a test
+ * replaces.
+ */
 const SPECIFIERS = [
   '@simplewebauthn/server',
   '@simplewebauthn/server/helpers',
@@ -41,7 +44,10 @@ const SPECIFIERS = [
 const escaped = SPECIFIERS.map((name) => name.replaceAll('.', '\\.')).join('|');
 const packageOf = (specifier) => /^(?:@[^/]+\/)?[^/]+/.exec(specifier)[0];
 
-/** One file a package, which finds the other packages of the list by their names; and one a specifier, which takes its part of it. */
+/**
+ * Writes one file for each package, which finds the other packages of the list by their names, and
+ * one for each specifier, which exports its part of the package.
+ */
 function write(root, folder, name) {
   const specifiers = SPECIFIERS.filter((specifier) => packageOf(specifier) === name);
   const entry = specifiers.map((specifier) => `'${specifier}': () => require('${specifier}'),`);
@@ -66,8 +72,9 @@ function write(root, folder, name) {
 }
 
 /**
- * Bundles each package that the tests load into one file, once for each package-lock.json. Jest loads the packages anew for every test
- * file, and a thousand small files take it longer than most tests do. The build does the same to the programs that it makes.
+ * Bundles each package that the tests load into one file, once for each package-lock.json. Jest
+ * loads the packages again for every test file, and loading a thousand small files takes longer
+ * than most tests. The build bundles its programs for the same reason.
  * @param {string} root the repository
  * @returns {Record<string, string>} the entry of jest's `moduleNameMapper`
  */
@@ -86,7 +93,7 @@ export function bundlePackages(root) {
     try {
       renameSync(aside, folder);
     } catch (error) {
-      // Another run was quicker.
+      // Another run created it first.
       if (!existsSync(folder)) throw error;
     }
   }

@@ -4,14 +4,14 @@ import type { AddressInfo } from 'node:net';
 import { webhookSink } from '@/server/webhookSettings';
 import { closeLater } from './closing';
 
-/** One request, as it came. */
+/** One request, as received. */
 export interface Received {
   id: number;
   note: string;
   headers: IncomingMessage['headers'];
 }
 
-/** What becomes of a request; `hang` reads it and never answers. */
+/** The answer to a request; `hang` reads it and never answers. */
 type Answer = { status: number; headers?: Record<string, string> } | 'hang' | 'hang up';
 
 const ACCEPT: Answer = { status: 204 };
@@ -22,7 +22,7 @@ async function readBody(req: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** A receiver of checkpoints on this machine. */
+/** Starts a receiver of checkpoints on this machine. */
 export async function startReceiver() {
   const accepted: Received[] = [];
   const refused: Received[] = [];
@@ -57,13 +57,13 @@ export async function startReceiver() {
     accepted,
     refused,
     settings: (token?: string) => ({ file: undefined, webhook: webhookSink(url, token) }),
-    /** Holds from now on. */
+    /** Sets the answer to all later requests. */
     answer: (next: Answer | ((received: Received) => Answer | Promise<Answer>)) =>
       void (answer = typeof next === 'function' ? next : () => next),
     accept: () => void (answer = () => ACCEPT),
-    /** Nobody listens there any more. */
+    /** Stops listening. */
     stop,
-    /** Listens again, where it did. */
+    /** Listens again on the same port. */
     again: () => listen(port),
   };
 }

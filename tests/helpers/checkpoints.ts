@@ -17,8 +17,8 @@ export const thisDatabase = () => process.env['DATABASE_URL'] ?? '';
 const random = { bytes: randomBytes, id: () => uuidV7(Date.now(), randomBytes(16)) };
 
 /**
- * Gives the test that is about to run a database of its own: a sink of another name begins from the first checkpoint, and
- * would be given again all that earlier tests had signed.
+ * Gives the test that is about to run a database of its own. A sink with a new name begins with the
+ * first checkpoint, and would otherwise receive all that earlier tests had signed.
  */
 export async function useFreshDatabase(): Promise<void> {
   const { url, drop } = await createTestDatabase();
@@ -26,7 +26,10 @@ export async function useFreshDatabase(): Promise<void> {
   process.env['DATABASE_URL'] = url;
 }
 
-/** Has as many trees as are asked for grow by one event each, and every head signed: so many checkpoints more. */
+/**
+ * Adds one event to each of as many trees as requested, and signs every tree: so there are that
+ * many more checkpoints.
+ */
 export async function signMore(count: number, url = thisDatabase()): Promise<void> {
   await ask(
     url,
@@ -37,7 +40,7 @@ export async function signMore(count: number, url = thisDatabase()): Promise<voi
   await seal(url);
 }
 
-/** Puts everything under a checkpoint. */
+/** Puts all events under a checkpoint. */
 export async function seal(url = thisDatabase()): Promise<void> {
   const { logger } = memoryLog();
   const keys = createKeyRing(requireReady(loadConfig()).secrets);
@@ -60,7 +63,7 @@ export interface SignedRow {
   note: string;
 }
 
-/** All there are, in their order. */
+/** Returns all checkpoints in their order. */
 export async function signed(url = thisDatabase()): Promise<SignedRow[]> {
   const rows = await ask<{ id: string; note: string }>(
     url,
@@ -69,7 +72,7 @@ export async function signed(url = thisDatabase()): Promise<SignedRow[]> {
   return rows.map(({ id, note }) => ({ id: Number(id), note }));
 }
 
-/** A node's deliverer, on its own, with a log and metrics of its own. */
+/** Opens the deliverer of a node by itself, with its own log and metrics. */
 export function openDeliverer(
   checkpoints: CheckpointSettings,
   { url = thisDatabase(), webhookTimeoutMs }: { url?: string; webhookTimeoutMs?: number } = {},
@@ -95,7 +98,7 @@ export function openDeliverer(
   return { close: () => deliverer.close(), lines, metric };
 }
 
-/** What is noted of a sink. */
+/** The row of a sink. */
 export interface DeliveryRow {
   delivered_id: string;
   failures: number;
@@ -112,7 +115,7 @@ export async function standing(sink: string, url = thisDatabase()) {
   return row;
 }
 
-/** Waits until a sink has failed so often in a row. */
+/** Waits until a sink has failed that many times in a row. */
 export const untilFailed = (sink: string, times = 1) =>
   pollUntil(
     `${times} failures`,
@@ -120,7 +123,7 @@ export const untilFailed = (sink: string, times = 1) =>
     (row) => (row?.failures ?? 0) >= times,
   );
 
-/** Waits until a sink has everything, and that is noted. */
+/** Waits until a sink has received everything, and this is recorded. */
 export const untilDelivered = (sink: string, url = thisDatabase()) =>
   pollUntil(
     'everything is delivered',
@@ -135,7 +138,7 @@ export const untilDelivered = (sink: string, url = thisDatabase()) =>
     ({ newest, delivered, free }) => newest === delivered && free,
   );
 
-/** Nobody has to wait any longer before a sink is tried again. */
+/** Makes every sink due again at once. */
 export const hasten = (url = thisDatabase()) =>
   ask(url, 'UPDATE checkpoint_deliveries SET next_try_at = now()');
 

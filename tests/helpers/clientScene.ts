@@ -19,12 +19,12 @@ import { buildApp, createMovableClock } from './testApp';
 import { HOME } from './traveller';
 
 export const ME = '/api/auth/me';
-/** A route of the team's own behind a step-up that opens a window of time. */
+/** A route of the team's own with a step-up that counts for a period of time. */
 export const GUARDED = '/api/guarded';
 export const EXPORT = '/api/compliance/export/bundle';
 const RANGE = { from: '2026-01-01', to: '2026-01-02', format: 'csv' };
 
-/** The application, and beside it one route that a team has put behind `requireStepUp`. */
+/** Returns the application and beside it one route that a team has put behind `requireStepUp`. */
 function withGuardedRoute(app: Express, deps: Deps): Express {
   const outer = express();
   outer.locals['deps'] = deps;
@@ -36,7 +36,7 @@ function withGuardedRoute(app: Express, deps: Deps): Express {
   return outer;
 }
 
-/** Somebody at home, on a machine of their own, in front of a real server whose clock can be moved. */
+/** Starts a real server whose clock can be moved, with a person at home on their own machine. */
 export async function openScene(settings: Parameters<typeof buildApp>[0] = {}, realTime = false) {
   const clock = createMovableClock();
   const { app, deps } = buildApp(settings, realTime ? {} : { clock });
@@ -51,14 +51,14 @@ export async function openScene(settings: Parameters<typeof buildApp>[0] = {}, r
     const machine: Machine = openMachine(url, { ...HOME });
     const tab: Tab = machine.openTab(options);
     await tab.client.signIn({ email: person.email, password: person.password });
-    /** A code that has not been used: each one takes a time step. */
+    /** Returns a code that was not used yet. Each code takes one time step. */
     const nextCode = () => {
       clock.forward(30);
       return codeAt(secret, clock.now());
     };
     return { person, secret, machine, tab, nextCode };
   }
-  /** Longer than access tokens live. */
+  /** Moves the clock by more than the life of an access token. */
   const expireAccess = () => clock.forward(400);
   return { app, deps, clock, url, signedIn, expireAccess };
 }
@@ -72,7 +72,7 @@ export const statusOf = async (response: Promise<Response>): Promise<number> => 
   return status;
 };
 
-/** Somebody who answers as they are told, and remembers what they were asked. */
+/** Simulates a person who gives prepared answers, and records the questions. */
 export function person(
   answers: ((request: StepUpRequest) => StepUpAnswer | Promise<StepUpAnswer>)[] = [],
 ) {

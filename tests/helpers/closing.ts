@@ -4,12 +4,15 @@ import type { Deps } from '@/server/deps';
 
 const closers: (() => Promise<unknown>)[] = [];
 
-/** Has something closed when the test file is done. */
+/** Registers something to close when the test file is done. */
 export function closeLater(close: () => Promise<unknown>): void {
   closers.push(close);
 }
 
-/** The application of this test file, if the file has loaded it: what it writes beside its answers is to land. */
+/**
+ * Closes the application of this test file, if the file has loaded it, so that its pending writes
+ * are finished.
+ */
 async function closeShared(): Promise<void> {
   const loaded = Object.keys(require.cache).some((path) => path.endsWith('/server/app.ts'));
   if (!loaded) return;

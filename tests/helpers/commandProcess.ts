@@ -5,8 +5,8 @@ import type { CommandResult } from './operatorCommand';
 import { REPOSITORY, WORKING_FOLDER } from './serverProcess';
 
 /**
- * Runs a program of `server/cli` in a process of its own, with these settings alone. It costs thirty times what
- * {@link operate} does: for what only a process shows, such as its end.
+ * Runs a program of `server/cli` in a process of its own, with only these settings. It takes thirty
+ * times as long as {@link operate}, so use it only for behaviour of a process, such as its end.
  */
 export async function runAsProcess(
   program: 'admin' | 'verifyLog',
@@ -24,7 +24,7 @@ export async function runAsProcess(
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  // A command that reads no stdin may be gone before it is written.
+  // A command that reads no stdin may have ended before it is written.
   child.stdin.on('error', () => undefined);
   child.stdin.end(stdin);
   const [code] = (await once(child, 'close')) as [number | null];

@@ -9,11 +9,14 @@ import { HOME, attemptLogin, seedTraveller } from './traveller';
 
 type Headers = Record<string, string>;
 
-/** What a login, a refresh or a sign-out of a browser says that keeps its refresh token in a cookie. */
+/**
+ * The body of a login, a refresh or a sign-out of a browser that keeps its refresh token in a
+ * cookie.
+ */
 export const OPTED_IN = { refreshCookie: true };
 export const TLS = { 'x-forwarded-proto': 'https' };
 
-/** The refresh cookies that an answer sets. */
+/** Returns the refresh cookies that an answer sets. */
 export const setOf = (res: request.Response, name = 'refresh') =>
   (res.get('Set-Cookie') ?? []).filter((cookie) => cookie.startsWith(`${name}=`));
 
@@ -25,7 +28,7 @@ export const rotationsOf = async (staffId: string) => {
 export const reusesOf = async (tenantId: string) =>
   (await auditOf('REFRESH_REUSE_DETECTED', tenantId)).length;
 
-/** Browsers at home that keep their refresh token in a cookie. */
+/** Creates browsers that keep their refresh token in a cookie. */
 export function cookieCalls(app: Express) {
   const post = (path: string, headers: Headers, body: object = {}) =>
     request(app)
@@ -34,7 +37,7 @@ export function cookieCalls(app: Express) {
       .send(body);
   const refreshBy = (cookie: string, headers: Headers = {}, body: object = {}) =>
     post('/api/auth/refresh', { cookie, ...headers }, body);
-  /** Somebody who has signed in by the cookie. */
+  /** Signs a person in by the cookie. */
   async function signIn(more: object = {}, headers: Headers = {}) {
     const member = await seedTraveller(app);
     const res = await attemptLogin(app, member, { ...HOME, ...headers }, { ...OPTED_IN, ...more });

@@ -4,7 +4,7 @@ import { createTestDatabase } from './testDatabase';
 
 keepCompiledModules();
 
-/** Gives each test file a database of its own, before any module of the file is loaded. */
+/** Gives each test file its own database, before any module of the file is loaded. */
 export default class DatabaseEnvironment extends TestEnvironment {
   private drop: (() => Promise<void>) | undefined;
 

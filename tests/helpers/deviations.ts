@@ -1,6 +1,6 @@
 import type { Deviation } from './softAuthenticator';
 
-/** What is true of no honest browser, whether it registers or authenticates. */
+/** Things that no honest browser does when it registers or authenticates. */
 export const DEVIATIONS: [string, Deviation][] = [
   ['a phishing page', { origin: 'https://gatehouse.evil.example' }],
   ['a page that is named alike', { origin: 'http://localhost:3000.evil.example' }],

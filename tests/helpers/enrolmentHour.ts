@@ -2,7 +2,9 @@ import { eq, sql } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { failedAttempts } from '@/server/db/schema';
 
-/** Lets an hour pass for the counters of begun enrolments alone: they go by the database's clock. */
+/**
+ * Moves only the counters of begun enrolments an hour back, because they use the database's clock.
+ */
 export async function passEnrolmentHour(): Promise<void> {
   await db
     .update(failedAttempts)

@@ -16,7 +16,7 @@ const random = { bytes: randomBytes, id: () => uuidV7(Date.now(), randomBytes(16
 
 let pool: Pool | undefined;
 
-/** Over one connection: asking again and again must not cost more than what is asked about. */
+/** Uses one connection, so that polling costs little. */
 async function query<Row extends QueryResultRow = Record<string, unknown>>(
   text: string,
   values: unknown[] = [],
@@ -33,7 +33,10 @@ type Options = Partial<Pick<EventFeedSettings, 'format' | 'start' | 'token'>> & 
   timeoutMs?: number;
 };
 
-/** A node's feed, on its own, that has begun; from now on unless the test says otherwise. */
+/**
+ * Opens the feed of a node by itself and starts it. It begins at the present unless the test
+ * chooses otherwise.
+ */
 export async function openFeed(url: string, options: Options = {}) {
   const { lines, logger } = memoryLog();
   const metrics = createMetrics();
@@ -59,7 +62,7 @@ export const feedRow = async (sink: string) => {
   return row;
 };
 
-/** Nobody has to wait any longer. */
+/** Makes the feed and every log due again at once. */
 export const hastenFeed = () =>
   query(
     `WITH f AS (UPDATE event_feeds SET next_try_at = now()) UPDATE event_deliveries SET next_try_at = now()`,
@@ -73,7 +76,10 @@ export const writeEvents = (tenantId: string | null, count: number, bytes = 10) 
     [tenantId, count, bytes],
   );
 
-/** Writes events into each of some logs, and puts them under checkpoints. @returns the tenants */
+/**
+ * Writes events into each of several logs, and puts them under checkpoints.
+ * @returns the tenants
+ */
 export async function sealEvents(counts: readonly number[], bytes?: number): Promise<string[]> {
   const tenants = counts.map(() => randomUUID());
   for (const [at, tenant] of tenants.entries()) await writeEvents(tenant, counts[at] ?? 0, bytes);
@@ -81,7 +87,7 @@ export async function sealEvents(counts: readonly number[], bytes?: number): Pro
   return tenants;
 }
 
-/** The ids of a log's events in the order of their leaves. */
+/** Returns the ids of a log's events in the order of their leaves. */
 export const idsOf = async (logId: string) =>
   (
     await query<{ event_id: string }>(
@@ -98,7 +104,7 @@ export interface Batch {
   ids: string[];
 }
 
-/** A request as its receiver reads it. */
+/** Reads a request as its receiver does. */
 export function toBatch({ headers, note }: Received): Batch {
   const header = (name: string) => String(headers[`gatehouse-${name}`]);
   const lines = note.trimEnd().split('\n');
@@ -114,7 +120,10 @@ export function toBatch({ headers, note }: Received): Batch {
   };
 }
 
-/** What a receiver holds of a log that drops what it has by log and leaf; throws where a request leaves a gap. */
+/**
+ * Returns the events that a receiver holds of a log if it drops duplicates by log and leaf. Throws
+ * if a request leaves a gap.
+ */
 export function assemble(received: readonly Received[], log: string): string[] {
   const held: string[] = [];
   for (const { first, last, ids } of received.map(toBatch).filter((one) => one.log === log)) {
@@ -125,7 +134,7 @@ export function assemble(received: readonly Received[], log: string): string[] {
   return held;
 }
 
-/** Waits until the receiver has everything, and that is noted. */
+/** Waits until the receiver has everything, and this is recorded. */
 export const untilFed = (sink: string, timeoutMs = 20_000) =>
   pollUntil(
     'everything is delivered',
@@ -139,7 +148,7 @@ export const untilFed = (sink: string, timeoutMs = 20_000) =>
     timeoutMs,
   );
 
-/** Waits until the receiver as a whole has failed so often in a row. */
+/** Waits until the receiver as a whole has failed that many times in a row. */
 export const untilResting = (sink: string, times = 1) =>
   pollUntil(
     `${times} failures`,
@@ -147,7 +156,7 @@ export const untilResting = (sink: string, times = 1) =>
     (row) => (row?.failures ?? 0) >= times,
   );
 
-/** How far a log has come at a receiver. */
+/** Returns the progress of a log at a receiver. */
 export const cursorOf = async (sink: string, logId: string) => {
   const [row] = await query<{ next_leaf: string; failures: number; last_error: string | null }>(
     'SELECT next_leaf, failures, last_error FROM event_deliveries WHERE sink = $1 AND log_id = $2',

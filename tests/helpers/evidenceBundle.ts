@@ -40,15 +40,15 @@ export interface Evidence {
   files: Map<string, Buffer>;
   manifest: Manifest;
   text: (name: string) => string;
-  /** Cells by the names of their columns, as they stand there. */
+  /** Returns the cells of a table by column name, unchanged. */
   table: (name: string) => Record<string, string>[];
-  /** Objects of a file of JSON lines. */
+  /** Returns the objects of a file of JSON lines. */
   lines: (name: string) => Record<string, unknown>[];
 }
 
 export const utcToday = () => new Date().toISOString().slice(0, 10);
 
-/** Asks for a bundle as somebody who has just proven themself, and takes it apart. @throws where there is none */
+/** Requests a bundle with a fresh proof, and unpacks it. @throws Error if there is none */
 export async function downloadEvidence(
   app: Express,
   { token }: { token: string },
@@ -88,7 +88,10 @@ export async function downloadEvidence(
   };
 }
 
-/** Whether the last line of a signed note is the signature of its text by the key that a vkey names (C2SP signed-note). */
+/**
+ * Returns whether the last line of a signed note is the signature of its text by the key of a vkey
+ * (C2SP signed-note).
+ */
 export function isNoteSignedBy(note: string, vkey: string): boolean {
   const [, name = '', keyId = '', encoded = ''] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(vkey) ?? [];
   const at = note.lastIndexOf('\n\n');

@@ -1,11 +1,14 @@
 import type { Response } from 'supertest';
 import { ERRORS } from '@/server/errors';
 
-/** What an answer to a stranger must not tell: code, queries, the database, secrets. */
+/** Details that no answer may reveal: code, queries, the database, secrets. */
 export const LEAK =
   /node_modules|\.[jt]s:\d|\bat [\w.<>]+ \(|\bSELECT\b|\bINSERT\b|\bUPDATE\b|postgres|drizzle|sqlstate|relation "|argon2|"stack"|PRIVATE KEY/i;
 
-/** A refusal as the contract has it: one of these statuses, a known code, nothing about the inside. */
+/**
+ * Expects a refusal as the contract describes it: one of these statuses, a known code, and no
+ * internal details.
+ */
 export function expectRefusal(res: Response, statuses: readonly number[]): void {
   expect(statuses).toContain(res.status);
   const body = res.body as { error: keyof typeof ERRORS; correlationId?: string; status?: number };

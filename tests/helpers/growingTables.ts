@@ -1,4 +1,4 @@
-/** Tables that grow with use: no statement of daily use may read one of them whole. */
+/** Tables that grow with use. No statement of daily use may scan a whole one. */
 export const GROWING_TABLES = [
   'refresh_tokens',
   'user_sessions',

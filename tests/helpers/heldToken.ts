@@ -5,9 +5,9 @@ import { closeLater } from './closing';
 import { pollUntil } from './pollUntil';
 
 /**
- * Locks a refresh token's row, so that whoever wants to change it waits: that is how a test brings two
- * requests into a race on purpose.
- * @returns lets go
+ * Locks a refresh token's row, so that every request that changes it waits. With this, a test makes
+ * two requests race on purpose.
+ * @returns a function that releases the lock
  */
 export async function holdToken(tokenId: string): Promise<() => Promise<void>> {
   const client = new Client({ connectionString: process.env['DATABASE_URL'] });
@@ -19,14 +19,14 @@ export async function holdToken(tokenId: string): Promise<() => Promise<void>> {
     await client.query('COMMIT');
     await client.end();
   };
-  // A test that fails meanwhile never gets to let go.
+  // A test that fails in between never releases the lock itself.
   closeLater(letGo);
   await client.query('BEGIN');
   await client.query('SELECT 1 FROM refresh_tokens WHERE id = $1 FOR UPDATE', [tokenId]);
   return letGo;
 }
 
-/** Waits until so many connections to this file's database wait for a lock. */
+/** Waits until that many connections to this file's database wait for a lock. */
 export const untilWaiting = (connections: number) =>
   pollUntil(
     `${connections} connections that wait for a lock`,

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 
-/** Everything that a stranger could name of somebody's tenant. */
+/** All ids of a tenant that a stranger could send. */
 export interface Ids {
   tenantId: string;
   tenantSlug: string;
@@ -9,7 +9,7 @@ export interface Ids {
   sessionId: string;
   refreshTokenId: string;
   challengeRowId: string;
-  /** As their holder got them. */
+  /** The ids of challenges, as their owner received them. */
   sessionChallengeId: string;
   loginChallengeId: string;
   decisionId: string;
@@ -18,7 +18,7 @@ export interface Ids {
   eventId: string;
 }
 
-/** The same of nobody. */
+/** Returns the same ids, but belonging to nobody. */
 export const inventIds = (): Ids => ({
   tenantId: randomUUID(),
   tenantSlug: `tenant-${randomBytes(5).toString('hex')}`,

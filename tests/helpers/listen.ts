@@ -4,8 +4,8 @@ import type { Express } from 'express';
 import { closeLater } from './closing';
 
 /**
- * Has an application listen on a port of its own until the test file is done.
- * @param app or what makes one that has to know its port
+ * Makes an application listen on a free port until the test file is done.
+ * @param app the application, or a function that makes one if it needs to know its port
  * @returns its origin
  */
 export async function listen(app: Express | ((port: number) => Express)): Promise<string> {

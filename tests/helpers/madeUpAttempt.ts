@@ -1,6 +1,6 @@
 import type { Attempt, History } from '@/server/security/signals';
 
-/** A login in which nothing is unusual, of somebody of whom nothing is known. */
+/** A login without anything unusual, of a person without a history. */
 export const ATTEMPT: Attempt = {
   at: 'login',
   now: new Date('2026-03-04T12:00:00Z'),

@@ -35,7 +35,7 @@ export const makeKeys = (): LogKeys => {
 
 export const vkeyOf = ({ publicKey }: LogKeys): string => toVkey(nameKey(ORIGIN, publicKey));
 
-/** What a spreadsheet, a terminal or a careless reader might take for something else. */
+/** Texts that a spreadsheet, a terminal or a careless reader might misinterpret. */
 export const HOSTILE_TEXTS = [
   '=1+1',
   "'=quoted",
@@ -64,7 +64,10 @@ export const HOSTILE_TEXTS = [
 
 const isoAt = (ms: number): string => new Date(ms).toISOString();
 
-/** A log of some days: two batches an hour, each of two events, the second of which had happened just before the batch before. */
+/**
+ * Makes a log of several days: two batches an hour, each of two events. The second event of a batch
+ * happened just before the previous batch.
+ */
 export function makeEvents(count: number, start = Date.UTC(2026, 2, 1, 20)): SealedEvent[] {
   return Array.from({ length: count }, (_, leaf) => {
     const sealed = start + Math.floor(leaf / 2) * 30 * 60_000 + 200;
@@ -118,18 +121,18 @@ export interface BundlePlan {
   readonly keys: LogKeys;
   readonly range?: { from: string; to: string };
   readonly format?: 'csv' | 'json';
-  /** 2 unless told. */
+  /** 2 by default. */
   readonly bundleFormat?: 1 | 2;
-  /** Sizes of the log at which earlier bundles were made. */
+  /** The sizes of the log at which earlier bundles were made. */
   readonly earlier?: readonly number[];
-  /** In place of the stretch that the range has. */
+  /** Replaces the stretch that belongs to the range. */
   readonly first?: number;
   readonly last?: number;
-  /** Which events are put into audit-log, in place of those of the range. */
+  /** Decides which events are put into audit-log, instead of those of the range. */
   readonly isInRange?: (event: SealedEvent) => boolean;
 }
 
-/** A bundle's files before they are packed: what an attack is made on. */
+/** A bundle's files before they are packed. Attacks change these. */
 export interface OpenBundle {
   readonly plan: BundlePlan;
   readonly files: Map<string, Buffer>;
@@ -139,7 +142,7 @@ export interface OpenBundle {
 const base64 = (hash: Buffer): string => hash.toString('base64');
 const DEFAULT_RANGE = { from: '2026-03-02', to: '2026-03-02' };
 
-/** The stretch as docs/decisions/0019 has it, and had it for format 1. */
+/** Returns the stretch by the rules of docs/decisions/0019, or by those of format 1. */
 export function findStretch({ events, range = DEFAULT_RANGE, bundleFormat = 2 }: BundlePlan) {
   const start = `${range.from}T00:00:00.000Z`;
   const end = isoAt(Date.parse(`${range.to}T00:00:00.000Z`) + DAY_MS);
@@ -164,7 +167,7 @@ export function findStretch({ events, range = DEFAULT_RANGE, bundleFormat = 2 }:
 const noteOf = (keys: LogKeys, entries: readonly Buffer[]): string =>
   signCheckpoint(TENANT, { size: entries.length, root: treeHash(entries) }, keys);
 
-/** The head of a log of the first so many events. */
+/** Returns the head of a log of the first `size` events. */
 export const checkpointOf = ({ events, keys }: BundlePlan, size: number): string =>
   noteOf(keys, events.slice(0, size).map(entryOf));
 
@@ -183,10 +186,10 @@ const TABLE_NAMES = [
   ...['risk-decisions', 'step-ups', 'ip-rules', 'impersonations', 'data-exports'],
   ...['schema-changes', 'schema-health', 'controls'],
 ];
-/** A table that nothing is held against. */
+/** A table whose rows are compared with nothing. */
 const OTHER_TABLE = 'id,note\r\n1,"two\r\nlines"\r\n2,\r\n';
 
-/** Makes the files of a bundle, and a manifest that says nothing of them yet. */
+/** Makes the files of a bundle, and a manifest without a list of files. */
 export function openBundle(plan: BundlePlan): OpenBundle {
   const { events, keys, range = DEFAULT_RANGE, format = 'csv', earlier = [] } = plan;
   const stretch = { ...findStretch(plan), ...plan };
@@ -279,11 +282,14 @@ function describeFile(name: string, content: Buffer): Record<string, Json> {
   };
 }
 
-/** The records of a CSV text, with their line breaks. */
+/** Returns the records of a CSV text, with their line breaks. */
 export const splitRows = (text: string): string[] =>
   text.match(/(?:"(?:[^"]|"")*"|[^"\r]|\r(?!\n))*\r\n/g) ?? [];
 
-/** Writes the manifest of the files as they are, and signs it: what only the holder of the key can do. @param retell what it says of a file */
+/**
+ * Writes the manifest of the present files and signs it, which only the holder of the key can do.
+ * @param retell changes what the manifest states about a file
+ */
 export function sign(
   bundle: OpenBundle,
   keys = bundle.plan.keys,
@@ -299,12 +305,12 @@ export function sign(
   ]);
 }
 
-/** @param change what is done to the files on the way into the ZIP */
+/** @param change changes the files on the way into the ZIP */
 export const pack = (
   files: ReadonlyMap<string, Buffer>,
   change: (files: RawFile[]) => RawFile[] = (all) => all,
   options: RawZip = {},
 ): Buffer => writeZip(change([...files].map(([name, content]) => ({ name, content }))), options);
 
-/** A bundle in which all is right. */
+/** Returns a bundle without any fault. */
 export const makeBundle = (plan: BundlePlan): Buffer => pack(sign(openBundle(plan)));

@@ -1,6 +1,6 @@
 import type { Json } from '@/server/audit/canonicalJson';
 
-/** JSON as Postgres writes jsonb: short names first, with spaces. */
+/** Returns JSON as Postgres writes jsonb: short names first, with spaces. */
 export function jsonbText(value: Json): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map((one) => jsonbText(one as Json)).join(', ')}]`;
@@ -10,11 +10,11 @@ export function jsonbText(value: Json): string {
   return `{${members.join(', ')}}`;
 }
 
-/** The apostrophe rule of README.txt. */
+/** Applies the apostrophe rule of README.txt. */
 export const guard = (text: string): string =>
   /^['=+\-@\t\n\r＝＋－＠]/.test(text) ? `'${text}` : text;
 
-/** A cell as Postgres writes it. */
+/** Returns a cell as Postgres writes it. */
 export function csvCell(text: string | null): string {
   if (text === null) return '';
   return text === '' || text === '\\.' || /[",\r\n]/.test(text)

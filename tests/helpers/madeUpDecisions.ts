@@ -8,7 +8,7 @@ interface Owner {
   staffId: string;
 }
 
-/** Decisions of the last days, made up. */
+/** Inserts made-up decisions of the last days. */
 export async function makeDecisions(owner: Owner, count: number, now: Date): Promise<string[]> {
   const { tenantId, staffId } = owner;
   const start = now.getTime() - count * 1000;
@@ -17,7 +17,7 @@ export async function makeDecisions(owner: Owner, count: number, now: Date): Pro
     tenantId,
     staffId,
     at: 'login' as const,
-    // Ten share an instant: it is the id that tells them apart.
+    // Ten decisions share each time, so that only the id distinguishes them.
     occurredAt: new Date(start + Math.floor(at / 10) * 1000),
     score: at % 101,
     reasons: at % 2 === 0 ? ['NEW_DEVICE'] : ['SPRAY', 'NEW_NETWORK'],

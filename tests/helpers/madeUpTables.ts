@@ -4,7 +4,7 @@ import { csvCell, guard, jsonbText } from './madeUpCells';
 
 type Event = SealedEvent;
 type Cell = string | null;
-/** A column's name, and what its cell says of an event. */
+/** Each column's name, with a function that returns its cell for an event. */
 type Columns = readonly (readonly [name: string, cell: (event: Event) => Cell])[];
 
 interface Table {
@@ -42,7 +42,10 @@ const after = (event: Event) =>
   (memberOf(event, 'after') ?? memberOf(event, 'permissions') ?? []) as string[];
 const without = (some: string[], others: string[]) => some.filter((one) => !others.includes(one));
 
-/** The tables whose rows are events, as docs/evidence.md has them; written without anything of the server or the verifier. */
+/**
+ * The tables whose rows are events, as docs/evidence.md describes them. They use no code of the
+ * server or the verifier.
+ */
 const TABLES: Readonly<Record<string, Table>> = {
   'joiners-leavers': {
     actions: Object.keys(CHANGES),
@@ -104,11 +107,11 @@ export const EVENT_TABLES: readonly string[] = Object.keys(TABLES);
 
 const line = (cells: readonly Cell[]) => `${cells.map(csvCell).join(',')}\r\n`;
 
-/** One row of such a table. */
+/** Returns one row of such a table. */
 export const tableRow = (name: string, event: Event): string =>
   line((TABLES[name]?.columns ?? []).map(([, cell]) => cell(event)));
 
-/** A table of events. @param events those of the range */
+/** Returns a table of events. @param events those of the range */
 export function writeTable(name: string, events: readonly Event[]): Buffer {
   const { actions = [], columns = [] } = TABLES[name] ?? {};
   const shown = events.filter(
@@ -120,7 +123,7 @@ export function writeTable(name: string, events: readonly Event[]): Buffer {
 
 const STAFF_ID = 'staff:01900000-0000-7000-8000-00000000005a';
 
-/** Events that those tables show, among others: by leaf. */
+/** Some events that those tables show, by leaf. */
 export const TABLE_EVENTS: Readonly<Record<number, Partial<Event>>> = {
   40: { action: 'STAFF_CREATED', subject: STAFF_ID, details: { permissions: ['B_B', 'A_A'] } },
   43: {

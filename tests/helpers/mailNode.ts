@@ -3,7 +3,7 @@ import { createLogger } from '@/server/logger';
 import type { MailServer } from './mailServer';
 import { buildApp, createMovableClock } from './testApp';
 
-/** A node that sends its mails to this server, and tells a log of ours all it ever would. */
+/** Opens a node that sends its mails to this server, and keeps everything that it logs. */
 export function openMailNode(server: MailServer, settings: Partial<ReadyConfig> = {}) {
   const written: string[] = [];
   const stream = { write: (line: string) => void written.push(line) };

@@ -16,7 +16,7 @@ interface Owner {
 
 type NewMail = Parameters<typeof queueMail>[2];
 
-/** Queues a mail to somebody new, and commits it; nobody is woken. @returns its id */
+/** Queues a mail to a new person, and commits it without waking a sender. @returns its id */
 export async function queueOne(
   deps: Deps,
   change: Partial<NewMail> = {},
@@ -48,6 +48,6 @@ type MailRow = Awaited<ReturnType<typeof mailRow>>;
 export const untilMail = (id: string, what: string, fits: (row: MailRow) => boolean) =>
   pollUntil(what, () => mailRow(id), fits);
 
-/** The mails of a staff member, oldest first. */
+/** Returns the mails of a staff member, oldest first. */
 export const mailsOf = ({ staffId }: { staffId: string }) =>
   db.select().from(mails).where(eq(mails.staffId, staffId)).orderBy(asc(mails.id));

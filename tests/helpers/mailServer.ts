@@ -11,37 +11,40 @@ import { pollUntil } from './pollUntil';
 export interface ReceivedMail {
   from: string;
   to: string[];
-  /** By their names in lower case, decoded. */
+  /** The decoded headers, by their names in lower case. */
   headers: Map<string, string>;
   text: string;
   raw: string;
 }
 
 /**
- * What the server does from now on: `greylist` and `refuse` answer recipients with 451 and 550, `hang` takes the text
- * and never answers, `slow` takes a moment for each step and `dawdle` so long that the whole takes too long, `down` hangs
- * up on everybody.
+ * The behaviour of the server from now on.
+ * - `greylist` and `refuse` answer recipients with 451 and 550.
+ * - `hang` takes the text and never answers.
+ * - `slow` takes a moment for each step.
+ * - `dawdle` takes so long for each step that the whole takes too long.
+ * - `down` disconnects everybody.
  */
 type Behaviour =
   'accept' | 'greylist' | 'refuse' | 'refuseText' | 'hang' | 'slow' | 'dawdle' | 'down';
 
 export interface MailServer {
   received: ReceivedMail[];
-  /** How often somebody began to send a mail. */
+  /** Returns how often a client began to send a mail. */
   begun(): number;
   behave(next: Behaviour): void;
-  /** Settings by which an application sends its mails here. */
+  /** Returns the settings by which an application sends its mails here. */
   settings(change?: Partial<MailSettings>, timeoutMs?: number): MailSettings;
   /** Waits for the only mail to a recipient. */
   mailTo(address: string): Promise<ReceivedMail>;
 }
 
-/** Long enough that an honest server never meets it, on a busy machine either. */
+/** An honest server never takes this long, even on a busy machine. */
 const TIMEOUT_MS = 5000;
-/** Not so long that a test which waits for it would notice. */
+/** Short enough that a test can wait for it. */
 export const HASTY_MS = 1000;
 const STEP_MS: Partial<Record<Behaviour, number>> = { slow: 50, dawdle: 900 };
-/** The server waits by itself before it greets. */
+/** The delay in milliseconds that the server's library makes before its greeting. */
 const GREETING_MS = 150;
 
 const decodeQuoted = (text: string) =>
@@ -89,12 +92,15 @@ function parse(raw: string): Pick<ReceivedMail, 'headers' | 'text'> {
 const refusal = (responseCode: number, message: string) =>
   Object.assign(new Error(message), { responseCode });
 
-/** An SMTP server on this machine that keeps what it accepts. */
+/** Starts an SMTP server on this machine that keeps the mails that it accepts. */
 export async function startMailServer(options: SMTPServerOptions = {}): Promise<MailServer> {
   const received: ReceivedMail[] = [];
   let behaviour: Behaviour = 'accept';
   let begun = 0;
-  /** A mail meets to its end what was in force when it began: a change counts from the next one on. */
+  /**
+   * Each mail keeps the behaviour that applied when it began. A change counts from the next mail
+   * on.
+   */
   const met = new Map<string, Behaviour>();
   const step = (done: () => void, during = behaviour, lessMs = 0) => {
     const ms = STEP_MS[during];
@@ -116,7 +122,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
     },
     onRcptTo({ address }, { id }, done) {
       const now = met.get(id);
-      // As servers do, it repeats the address.
+      // The answer repeats the address, as real servers do.
       if (now === 'greylist') return done(refusal(451, `4.7.1 <${address}> try later`));
       if (now === 'refuse') return done(refusal(550, `5.1.1 <${address}> is unknown here`));
       return step(() => done(), now);
@@ -137,7 +143,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
     },
     ...options,
   });
-  // A client that gives up in the middle is no trouble of ours.
+  // A client that gives up in the middle causes an error here, which does not matter.
   server.on('error', () => undefined);
   server.listen(0, '127.0.0.1');
   await once(server.server, 'listening');
@@ -162,7 +168,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
   };
 }
 
-/** Lets what is claimed, or waits for its next try, be due now: as if the time had passed. */
+/** Makes every claimed or waiting mail due now, as if the time had passed. */
 export async function hastenMails(): Promise<void> {
   await db.execute(sql`UPDATE mails SET next_try_at = now() - interval '1 second'`);
 }

@@ -9,7 +9,7 @@ export interface LogLine {
   findings?: string[];
 }
 
-/** A logger that keeps what it is told. */
+/** Returns a logger that keeps its lines. */
 export function memoryLog() {
   const lines: LogLine[] = [];
   const stream = new Writable({

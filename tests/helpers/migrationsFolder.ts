@@ -18,7 +18,7 @@ export interface Migration extends JournalEntry {
 
 export const MIGRATIONS = join(REPOSITORY, 'migrations');
 
-/** The migrations of this release, oldest first. */
+/** Returns the migrations of this release, oldest first. */
 export function readMigrations(): Migration[] {
   const journal = JSON.parse(readFileSync(join(MIGRATIONS, 'meta', '_journal.json'), 'utf8')) as {
     entries: JournalEntry[];
@@ -29,23 +29,29 @@ export function readMigrations(): Migration[] {
   }));
 }
 
-/** Those that share one transaction when an empty database is migrated; nothing later builds on the others. */
+/**
+ * Returns the migrations that share one transaction when an empty database is migrated. No later
+ * one depends on the others.
+ */
 export const inOneTransaction = (migrations: readonly Migration[]): Migration[] =>
   migrations.filter(({ sql }) => !sql.includes('-- gatehouse:transaction'));
 
-/** A tag with a number that counts from the next free one, 0, on: the newest migration has -1. */
+/**
+ * Returns a tag whose number counts from the next free one: 0 is that number, and -1 the newest
+ * migration.
+ */
 export function numbered(ahead: number, name: string): string {
   return `${String(readMigrations().length + ahead).padStart(4, '0')}_${name}`;
 }
 
-/** What the newest migration of this release is called. */
+/** Returns the tag of the newest migration of this release. */
 export function newestTag(): string {
   const newest = readMigrations().at(-1);
   if (!newest) throw new Error('there is no migration');
   return newest.tag;
 }
 
-/** A migrations folder as another release would have it; it is removed after the file. */
+/** Writes a migrations folder as another release would have it. It is removed after the file. */
 export function writeMigrations(migrations: readonly Migration[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-migrations-'));
   closeLater(() => Promise.resolve(rmSync(folder, { recursive: true })));
@@ -59,8 +65,9 @@ export function writeMigrations(migrations: readonly Migration[]): string {
 }
 
 /**
- * A made-up migration.
- * @param number its place in time: later than all of the product's from 9000 on, and earlier below
+ * Returns a made-up migration.
+ * @param number its place in time: from 9000 on it is later than all of the product's migrations,
+ *   below that earlier
  */
 export function madeUp(number: number, sql: string, name = 'made_up'): Migration {
   const newest = readMigrations().at(-1)?.when ?? 0;
@@ -69,10 +76,10 @@ export function madeUp(number: number, sql: string, name = 'made_up'): Migration
   return { idx: number, version: '7', when, tag, breakpoints: true, sql };
 }
 
-/** Several statements, as drizzle-kit writes them. */
+/** Joins several statements as drizzle-kit writes them. */
 export const statements = (...sql: string[]): string => sql.join(';\n--> statement-breakpoint\n');
 
-/** The release just before a migration came. */
+/** Returns the folder of the release just before a migration. */
 export function migrationsBefore(tag: string): string {
   const all = readMigrations();
   const index = all.findIndex((migration) => migration.tag.startsWith(tag));

@@ -7,10 +7,10 @@ import { closeLater } from './closing';
 import { pollUntil } from './pollUntil';
 import { REPOSITORY } from './serverProcess';
 
-/** What every release takes before it migrates. */
+/** The lock that every release takes before it migrates. */
 export const MIGRATION_LOCK = '7449363237540164979';
 
-/** A migrator in a process of its own; it is gone after the file at the latest. */
+/** Starts a migrator in a process of its own. It ends after the file at the latest. */
 export function startMigrator(url: string, folder: string) {
   const source = join(REPOSITORY, 'tests', 'bootstrap', 'fixtures', 'migrateFolder.ts');
   const child = spawn(process.execPath, [builtScript(source), url, folder], {
@@ -27,8 +27,8 @@ export function startMigrator(url: string, folder: string) {
 }
 
 /**
- * The process of the database that migrates and waits for a transaction that a test holds open, not just for one
- * of the passing statements of others.
+ * Returns the database process of the migration that waits for a transaction of the test, and not
+ * just for a short statement of another session.
  */
 export async function waitingWorker(url: string): Promise<number> {
   const [row] = await pollUntil(
@@ -46,7 +46,7 @@ export async function waitingWorker(url: string): Promise<number> {
   return row?.pid ?? 0;
 }
 
-/** The process of the database that holds the migration lock. */
+/** Returns the database process that holds the migration lock. */
 export async function lockHolder(url: string) {
   const [row] = await ask<{ pid: number; state: string; snapshot: string | null; name: string }>(
     url,
@@ -59,6 +59,6 @@ export async function lockHolder(url: string) {
   return row;
 }
 
-/** Cuts a connection, as a restart of the network would. */
+/** Cuts a connection, as a network failure would. */
 export const terminate = (url: string, pid: number) =>
   ask(url, 'SELECT pg_terminate_backend($1)', [pid]);

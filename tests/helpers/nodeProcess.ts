@@ -10,13 +10,14 @@ const repository = path.resolve(__dirname, '../..');
 interface NodeProcess {
   /** Its base URL. */
   url: string;
-  /** As the machine would: at once. */
+  /** Kills it at once, as a crash of the machine would. */
   kill(): Promise<void>;
 }
 
 /**
- * Starts the application as a process of its own on this file's database; it is ended after the file.
- * @param env settings in place of this process's own
+ * Starts the application as a process of its own on this file's database. It is ended after the
+ * file.
+ * @param env settings that replace those of this process
  */
 export async function spawnNode(env: NodeJS.ProcessEnv): Promise<NodeProcess> {
   const script = builtScript(path.join(__dirname, 'fixtures', 'serveNode.ts'));
@@ -36,5 +37,5 @@ export async function spawnNode(env: NodeJS.ProcessEnv): Promise<NodeProcess> {
   return { url: `http://127.0.0.1:${line.value}`, kill };
 }
 
-/** The same with this process's settings. @returns its base URL */
+/** Does the same with this process's settings. @returns its base URL */
 export const startNodeProcess = async (): Promise<string> => (await spawnNode({})).url;

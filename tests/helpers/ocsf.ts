@@ -36,7 +36,10 @@ function checkMembers(path: string, object: OcsfObject, rules: Rules): string[] 
   ];
 }
 
-/** A number must be of its list, and the name beside it that of the number; 99 has a name of the source's own. */
+/**
+ * Checks that a number is in its list, and that the name beside it belongs to that number. For 99
+ * the source chooses the name.
+ */
 function checkEnums(path: string, holder: string, object: OcsfObject): string[] {
   return Object.entries(object).flatMap(([name, value]) => {
     const names = ENUMS[`${holder}.${name}`] ?? (holder === '' ? ENUMS[name] : undefined);
@@ -65,7 +68,7 @@ function checkObjects(path: string, object: OcsfObject): string[] {
   });
 }
 
-/** @returns what a line has that OCSF does not allow; nothing where it is a good event */
+/** @returns the faults of an event by the rules of OCSF; empty for a valid event */
 export function objectionsToOcsf(event: OcsfObject): string[] {
   const { class_uid: uid, activity_id: id, activity_name: activity, metadata } = event;
   const rules = CLASSES[Number(uid)];

@@ -7,11 +7,11 @@ import type { SeedOptions, SeededAuth } from './seedAuth';
 
 export const MAY_ALL = ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'];
 
-/** Somebody who may see and change the security settings of a tenant. */
+/** Creates a person who may see and change the security settings of a tenant. */
 export const seedOfficer = (options: SeedOptions = {}): Promise<SeededAuth> =>
   seedTestUserAndToken({ permissions: MAY_ALL, ...options });
 
-/** Calls the API as somebody who has just proven themself; that a proof is needed has tests of its own. */
+/** Calls the API with a fresh proof. Other tests show that the proof is needed. */
 export const as = (app: Express, { token }: { token: string }) => {
   const send = (method: 'get' | 'put' | 'post', path: string) =>
     request(app)
@@ -25,7 +25,7 @@ export const as = (app: Express, { token }: { token: string }) => {
   };
 };
 
-/** The default policy with some of it changed. */
+/** Returns the default policy with some changes. */
 export const policyWith = (change: Partial<RiskPolicy>): RiskPolicy => ({
   ...DEFAULT_POLICY,
   ...change,

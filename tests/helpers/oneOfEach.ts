@@ -17,7 +17,11 @@ interface Owner {
   staffId: string;
 }
 
-/** A row in each table that has none by now: what is not there cannot be seen to change. @returns the mail's id */
+/**
+ * Adds a row to each table that is still empty, because a change of an empty table could not be
+ * seen.
+ * @returns the mail's id
+ */
 export async function giveOneOfEach({ tenantId, userId, staffId }: Owner): Promise<string> {
   const row = { tenantId, userId, staffId };
   const expiresAt = new Date(Date.now() + 3_600_000);

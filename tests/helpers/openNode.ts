@@ -5,11 +5,14 @@ import type { RequestContext } from '@/server/context';
 import type { Deps } from '@/server/deps';
 import { buildApp } from './testApp';
 
-/** A clock that stands at the real time plus whatever it was moved by. */
+/** A clock that shows the real time plus the time by which it was moved. */
 export interface MovableClock {
   now(): Date;
   advance(seconds: number): void;
-  /** Stands still from now on, but for being moved: for what is exact to the second on a busy machine. */
+  /**
+   * Stops the clock, which then changes only if it is moved. Use it for times that must be exact to
+   * the second on a busy machine.
+   */
   stop(): void;
 }
 
@@ -19,7 +22,10 @@ export interface Node {
   clock: MovableClock;
 }
 
-/** The application once more on this file's database, with connections, caches and a clock of its own. */
+/**
+ * Opens the application once more on this file's database, with its own connections, caches and
+ * clock.
+ */
 export function openNode(change: (config: ReadyConfig) => ReadyConfig = (config) => config): Node {
   let movedMs = 0;
   let standsAt: number | undefined;
@@ -31,7 +37,7 @@ export function openNode(change: (config: ReadyConfig) => ReadyConfig = (config)
   return { ...buildApp(change(requireReady(loadConfig())), { clock }), clock };
 }
 
-/** Who acts where no request does: an operator. */
+/** The context of an action without a request: an operator's. */
 export const operatorContext: RequestContext = {
   correlationId: 'operator',
   tenantId: null,

@@ -11,7 +11,7 @@ export interface CommandResult {
 
 type Program = (args: string[], invocation: Invocation) => Promise<number>;
 
-/** Runs a program of `server/cli` in this process, with these settings alone. */
+/** Runs a program of `server/cli` in this process, with only these settings. */
 export async function runInProcess(
   program: Program,
   env: NodeJS.ProcessEnv,
@@ -28,7 +28,7 @@ export async function runInProcess(
       },
     });
   const code = await program(words, {
-    // A command adds what `.env` says: the caller's settings stay as they are.
+    // A command adds the values of `.env`. The copy keeps the caller's settings unchanged.
     env: { ...env },
     cwd: () => WORKING_FOLDER,
     stdin: Readable.from([Buffer.from(stdin)]),
@@ -38,6 +38,9 @@ export async function runInProcess(
   return { code, ...said };
 }
 
-/** Runs an operator's command in this process. {@link operateAsProcess} shows what only a process can. */
+/**
+ * Runs an operator's command in this process. Use {@link operateAsProcess} for behaviour that only
+ * a process has.
+ */
 export const operate = (env: NodeJS.ProcessEnv, words: string[], stdin?: string) =>
   runInProcess(runAdmin, env, words, stdin);

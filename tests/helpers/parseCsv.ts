@@ -1,4 +1,6 @@
-/** A strict RFC 4180 reader: records end in CRLF, quotes are doubled, and nothing else is accepted. */
+/**
+ * A strict RFC 4180 reader: records end in CRLF, quotes are doubled, and nothing else is accepted.
+ */
 export function parseCsv(text: string): string[][] {
   const records: string[][] = [];
   const cell = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|$)/y;

@@ -16,13 +16,13 @@ interface Served {
 
 type Options = ConstructorParameters<typeof SoftAuthenticator>[1];
 
-/** The calls that somebody with a browser and a passkey makes; without a token, as at a login. */
+/** Returns the calls of a person with a browser and a passkey; without a token, as at a login. */
 export function passkeyCalls(app: Express, token?: string) {
   const post = (path: string, body: object) => {
     const call = request(app).post(`/api/security${path}`);
     return (token === undefined ? call : call.set('authorization', `Bearer ${token}`)).send(body);
   };
-  // Outside a session nobody is asked: a login's challenge has its id.
+  // Outside a session no challenge is opened first, because a login's challenge has its id.
   const asked = async (purpose: string) => {
     if (token !== undefined) await askForProof(app, token, purpose);
   };
@@ -30,7 +30,10 @@ export function passkeyCalls(app: Express, token?: string) {
     register: () => post('/passkeys/register/start', {}),
     finish: (response: unknown, name: unknown = 'My key') =>
       post('/passkeys/register/finish', { name, response }),
-    /** Asked for before, if nothing has been; without an id, the open challenge of the session is meant. */
+    /**
+     * Opens a challenge first if there is none. Without an id, the open challenge of the session is
+     * used.
+     */
     begin: async (purpose: string, more: object = {}) => {
       if (!('challengeId' in more)) await asked(purpose);
       return post('/step-up/start', { method: 'passkey', purpose, ...more });
@@ -44,14 +47,14 @@ export function passkeyCalls(app: Express, token?: string) {
   };
 }
 
-/** An authenticator at the page that the application is for. */
+/** Returns an authenticator for a page of the application. */
 export function newAuthenticator(deps: Deps, options: Options = {}): SoftAuthenticator {
   const origin = deps.config.webauthn?.origins[0];
   if (origin === undefined) throw new Error('this application knows no passkeys');
   return new SoftAuthenticator(origin, options);
 }
 
-/** Registers a passkey over HTTP, as somebody who needs no proof for it. */
+/** Registers a passkey over HTTP, for a person who needs no proof for it. */
 export async function givePasskey(
   { app, deps }: Served,
   token: string,
@@ -65,14 +68,14 @@ export async function givePasskey(
   return authenticator;
 }
 
-/** The access token of a login at the time of this application's clock. */
+/** Returns the access token of a login at the time of this application's clock. */
 export async function signIn(app: Express, who: { email: string; password: string }) {
   const res = await login(app, who);
   if (res.status !== 200) throw new Error(`the login answered ${res.status}`);
   return String(res.body.accessToken);
 }
 
-/** Somebody who may export, once they have shown the one passkey that they have. */
+/** Creates a person who may export after using the one passkey that they have. */
 export async function seedHolder(node: Served, options: Options & { tenantId?: string } = {}) {
   const { tenantId, ...authenticator } = options;
   const permissions = ['SETTINGS_SECURITY_VIEW'];
@@ -82,7 +85,7 @@ export async function seedHolder(node: Served, options: Options & { tenantId?: s
   return { ...member, token, passkey, ...passkeyCalls(node.app, token) };
 }
 
-/** Why the step-ups of a staff member failed, as the audit log has it. */
+/** Returns why the step-ups of a staff member failed, from the audit log. */
 export async function failureReasonsOf(staffId: string): Promise<unknown[]> {
   const rows = await db
     .select()

@@ -8,7 +8,10 @@ import {
 } from '@/server/db/schema';
 import type { AuditAction } from '@/server/audit';
 
-/** March 2025: the last moment before it, its first twice, its last, and the first after it; the latest first. */
+/**
+ * Times around March 2025, the latest first: the first moment after it, its last, its first twice,
+ * and the last before it.
+ */
 const MOMENTS: readonly (readonly [n: number, at: Date])[] = [
   [5, new Date('2025-04-01T00:00:00.000Z')],
   [4, new Date('2025-03-31T23:59:59.999Z')],
@@ -16,7 +19,7 @@ const MOMENTS: readonly (readonly [n: number, at: Date])[] = [
   [2, new Date('2025-03-01T00:00:00.000Z')],
   [1, new Date('2025-02-28T23:59:59.999Z')],
 ];
-/** Which of them lie in March, in order. */
+/** Those of them that lie in March, in order. */
 export const IN_MARCH = [2, 3, 4];
 
 const ACTIONS = [
@@ -44,13 +47,13 @@ interface Owner {
   sessionId: string;
 }
 
-/** An id that says whose row it is, of which kind and of which moment. */
+/** Returns an id that shows its owner, its kind and its time. */
 export const idOf = (prefix: string, kind: number, n: number) =>
   `${prefix}-0000-7000-8000-${String(kind).padStart(6, '0')}${String(n).padStart(6, '0')}`;
 
 export const KIND = { session: 1, token: 2, decision: 3, stepUp: 4, event: 5 };
 
-/** An event of each kind at each of the moments. */
+/** Inserts an event of each kind at each of the times. */
 async function insertEvents({ tenantId, staffId, sessionId }: Owner, prefix: string) {
   const rows = ACTIONS.flatMap((action, kind) =>
     MOMENTS.map(([n, occurredAt]) => ({
@@ -66,7 +69,7 @@ async function insertEvents({ tenantId, staffId, sessionId }: Owner, prefix: str
   await db.insert(auditLogs).values(rows);
 }
 
-/** Two that were not alive in the range, and four that were. */
+/** Inserts two sessions that were not alive in the range, and four that were. */
 async function insertSessions(owner: Owner, prefix: string) {
   const [first, late] = [new Date('2025-03-01T00:00:00.000Z'), new Date('2025-05-01T00:00:00Z')];
   const early = new Date('2025-02-01T00:00:00Z');
@@ -84,10 +87,12 @@ async function insertSessions(owner: Owner, prefix: string) {
     .values(rows.map((row, n) => ({ ...owner, ...row, id: idOf(prefix, KIND.session, n + 1) })));
 }
 
-/** Of those of {@link insertSessions}, which were alive in March, in the order in which they began. */
+/** Those of {@link insertSessions} that were alive in March, in the order in which they began. */
 export const ALIVE_IN_MARCH = [4, 6, 2];
 
-/** Rows of one member in every table that a bundle is made of, around both ends of March 2025. */
+/**
+ * Inserts rows of one member into every table that a bundle shows, around both ends of March 2025.
+ */
 export async function insertPastRows(owner: Owner, prefix: string): Promise<void> {
   const { tenantId, userId, staffId, sessionId } = owner;
   const whose = { tenantId, userId, staffId, sessionId };

@@ -13,7 +13,7 @@ import {
 import { writeEvents } from './auditReads';
 import { seedTestUserAndToken } from './seedAuth';
 
-/** A moment of 2025, without its year. */
+/** Returns a time in 2025, given without its year. */
 export const at = (text: string) => new Date(`2025-${text}Z`);
 
 export interface Member {
@@ -22,7 +22,7 @@ export interface Member {
   staffId: string;
 }
 
-/** A member as SQL would leave one: no event tells of it. */
+/** Inserts a member as SQL would, without an event. */
 async function insertMember(
   tenantId: string,
   name: string,
@@ -61,7 +61,7 @@ const staffEvent = (
   details: { ...details, via: 'operator' },
 });
 
-/** Joined before the range, left in it and has returned since. */
+/** Joined before the range, left in it, and has returned since. */
 async function seedAnn(tenantId: string): Promise<Member> {
   const ann = await insertMember(tenantId, 'ann', {
     createdAt: at('01-10T08:00:00'),
@@ -70,7 +70,7 @@ async function seedAnn(tenantId: string): Promise<Member> {
   const [createdAt, expiresAt] = [at('03-09T12:00:00'), at('04-09T12:00:00')];
   const live = { createdAt, expiresAt, revokedAt: at('03-10T12:07:30') };
   await insertSession(ann, live, { revokedAt: at('03-10T12:09:00') });
-  // From an outage: it has no session.
+  // A token without a session, as an outage leaves it.
   const alone = { ...ann, tokenHash: randomUUID(), createdAt, expiresAt, isRevoked: true };
   await db.insert(refreshTokens).values({ ...alone, revokedAt: at('03-10T12:09:30') });
   await insertSession(ann, { createdAt, expiresAt, revokedAt: at('03-10T11:59:59') });
@@ -124,7 +124,10 @@ async function seedBob(tenantId: string): Promise<Member> {
   return bob;
 }
 
-/** In April: an operator replaces two authenticators, of which one was from March; a passkey goes. */
+/**
+ * In April, an operator replaces two authenticators, one of which was from March, and a passkey is
+ * removed.
+ */
 async function writeRemovals(member: Member) {
   const [old, young, key] = [randomUUID(), randomUUID(), randomUUID()];
   const totp = { factor: 'totp', via: 'operator' };
@@ -159,13 +162,13 @@ export interface PastStaff {
   bob: Member;
   /** Came and went by SQL, without a session. */
   carl: Member;
-  /** Left, and a session of hers is still alive. */
+  /** Left, and still has a session that is alive. */
   eve: Member;
-  /** Of another tenant. */
+  /** Belongs to another tenant. */
   stranger: Member;
 }
 
-/** People who came, changed and left in March 2025, and after it. */
+/** Inserts people who came, changed and left in March 2025, and after it. */
 export async function seedPastStaff(tenantId: string): Promise<PastStaff> {
   const ann = await seedAnn(tenantId);
   const bob = await seedBob(tenantId);

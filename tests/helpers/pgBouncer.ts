@@ -16,7 +16,7 @@ const asNobody = () => (process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } 
 function spawnBouncer(ini: string, folder: string) {
   const file = join(folder, 'pgbouncer.ini');
   writeFileSync(file, ini);
-  // What the user that it runs as has to read.
+  // The user that it runs as must be able to read these files.
   chmodSync(folder, 0o755);
   const child = spawn(process.env['PGBOUNCER'] ?? '', [file], {
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -28,9 +28,9 @@ function spawnBouncer(ini: string, folder: string) {
 }
 
 /**
- * Runs the machine's PgBouncer with the given file; it ends after the test file.
- * @param ini its text, given the port to listen on and a folder that other files can be written to
- * @returns the port, and what PgBouncer has logged
+ * Runs the machine's PgBouncer with the given file. It ends after the test file.
+ * @param ini returns the text of the file, given the port to listen on and a folder for other files
+ * @returns the port, and a function that returns PgBouncer's log
  */
 export async function runPgBouncer(
   ini: (port: number, folder: string) => string,
@@ -57,9 +57,9 @@ export async function runPgBouncer(
 
 /**
  * Puts PgBouncer in front of a database.
- * @param serverUrl the database, and the user and password that PgBouncer connects with
+ * @param serverUrl the database, with the user and password that PgBouncer connects with
  * @param names the databases that clients may name; `*` for any
- * @returns the given URL, by way of PgBouncer
+ * @returns the given URL, through PgBouncer
  */
 export async function startPgBouncer(
   serverUrl: string,

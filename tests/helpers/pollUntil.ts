@@ -1,4 +1,7 @@
-/** Asks until the answer fits, or fails at the deadline, which a sound program never meets, on a busy machine either. */
+/**
+ * Asks until the answer fits, or fails at the deadline. A correct program never reaches the
+ * deadline, even on a busy machine.
+ */
 export async function pollUntil<T>(
   what: string,
   ask: () => Promise<T>,

@@ -8,7 +8,7 @@ interface ProcessEntry {
   command: string;
 }
 
-/** Slim containers have /proc and no `ps`; macOS has it the other way round. */
+/** Slim containers have /proc and no `ps`; macOS has `ps` and no /proc. */
 function fromProc(pid: number): ProcessEntry | undefined {
   try {
     const uid = /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
@@ -17,7 +17,7 @@ function fromProc(pid: number): ProcessEntry | undefined {
     const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
     return { pid, uid: Number(uid), group: Number(group), command };
   } catch {
-    // It ended while we looked.
+    // It ended in the meantime.
     return undefined;
   }
 }
@@ -38,7 +38,7 @@ function fromPs(): ProcessEntry[] {
     });
 }
 
-/** Every process of this machine that we may look at. */
+/** Returns every process of this machine that this one may see. */
 export function listProcesses(): ProcessEntry[] {
   if (!existsSync('/proc/self/stat')) return fromPs();
   return readdirSync('/proc')

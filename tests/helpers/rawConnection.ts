@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
-/** A connection to a server, byte for byte, and all that the server said on it. */
+/** A connection to a server, byte for byte, and everything that the server sent on it. */
 export interface RawConnection {
   socket: Socket;
   send(text: string | Buffer): void;
   said(): string;
-  /** Kept once the server has said something that fits; broken if it hangs up instead. */
+  /** Resolves once the server has sent something that matches. Rejects if it disconnects first. */
   hears(what: RegExp): Promise<void>;
-  /** Kept once the server has hung up. @returns all that it said */
+  /** Resolves once the server has disconnected. @returns everything that it sent */
   closed(): Promise<string>;
 }
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 
 export interface RawAnswer {
   status: number;
-  /** Names in lower case; a header that came twice holds both values. */
+  /** Names in lower case. A header that came twice has both values. */
   headers: Map<string, string[]>;
   body: string;
 }
@@ -24,7 +24,7 @@ function parse(answer: string): RawAnswer {
 }
 
 /**
- * Sends bytes that no client library would let pass, and reads until the server hangs up.
+ * Sends bytes that no client library would accept, and reads until the server disconnects.
  * @param lines the request line and headers, which may hold anything, without host and connection
  */
 export function sendRaw(server: Server, lines: string[], body = ''): Promise<RawAnswer> {

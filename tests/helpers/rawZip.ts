@@ -3,9 +3,9 @@ import { crc32, deflateRawSync } from 'node:zlib';
 export interface RawFile {
   name: string;
   content: Buffer;
-  /** 8 unless told. */
+  /** 8 by default. */
   method?: number;
-  /** What stands in the ZIP in place of what is right. */
+  /** These replace the right values in the ZIP. */
   localName?: string;
   packed?: Buffer;
   crc?: number;
@@ -15,17 +15,17 @@ export interface RawFile {
   version?: number;
   comment?: string;
   extra?: Buffer;
-  /** Where the file begins; the one above is in the directory. */
+  /** At the start of the file; the one above is in the directory. */
   localExtra?: Buffer;
-  /** In place of the usual one. */
+  /** Replaces the usual descriptor. */
   descriptor?: Buffer;
   madeBy?: number;
   level?: number;
-  /** The directory says that it lies where this other file does. */
+  /** The directory gives the position of this other file. */
   inPlaceOf?: string;
   /** Bytes between this file and the next. */
   gap?: Buffer;
-  /** Not in the directory, or not where the directory says. */
+  /** These make the file missing in the directory, or wrong there. */
   attributes?: number;
   unlisted?: boolean;
   shift?: number;
@@ -35,7 +35,7 @@ export interface RawZip {
   before?: Buffer;
   after?: Buffer;
   comment?: string;
-  /** Files that the end counts beyond those that are there. */
+  /** How many files the end record counts beyond the real number. */
   more?: number;
   zip64?: boolean;
 }
@@ -101,7 +101,7 @@ function writeFile(file: RawFile, zip64: boolean): Written {
   return { bytes: Buffer.concat(local), central };
 }
 
-/** Writes a ZIP file byte by byte, as streamed entries unless told otherwise, and as wrong as it is told to. */
+/** Writes a ZIP file byte by byte, with the requested faults. Entries are streamed by default. */
 export function writeZip(files: readonly RawFile[], options: RawZip = {}): Buffer {
   const { zip64 = false } = options;
   const parts = [options.before ?? Buffer.alloc(0)];

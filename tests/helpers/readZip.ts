@@ -13,7 +13,7 @@ async function readEntry(zip: ZipFile, entry: Entry): Promise<Buffer> {
   });
 }
 
-/** Reads a whole ZIP with a reader that shares no code with what writes it; checks every CRC. */
+/** Reads a whole ZIP with a reader that shares no code with the writer. It checks every CRC. */
 export async function readZip(bytes: Buffer): Promise<Map<string, Buffer>> {
   const zip = await new Promise<ZipFile>((resolve, reject) => {
     fromBuffer(bytes, { lazyEntries: true, autoClose: false }, (error, opened) =>

@@ -8,9 +8,9 @@ interface Violation {
   nodes: { html: string }[];
 }
 
-/** What axe finds against the page as it is now; each with the elements that it is about. */
+/** Returns the faults that axe finds on the present page, each with its elements. */
 export async function faultsOf(page: Page): Promise<string[]> {
-  // Through the debugger, not as a script of the page: its content security policy allows none.
+  // The debugger runs it, because the page's content security policy allows no other script.
   await page.evaluate(AXE);
   const violations = await page.evaluate(async () => {
     const { axe } = globalThis as unknown as {
@@ -21,7 +21,7 @@ export async function faultsOf(page: Page): Promise<string[]> {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
-/** How many pixels of the page are beside the screen. */
+/** Returns how many pixels of the page lie outside the screen. */
 export const overflowOf = (page: Page): Promise<number> =>
   page.evaluate(() => {
     const { scrollWidth, clientWidth } = (
@@ -32,7 +32,10 @@ export const overflowOf = (page: Page): Promise<number> =>
     return scrollWidth - clientWidth;
   });
 
-/** The words that stand on more than one line. A hash may break anywhere, and a hyphen is a place to break. */
+/**
+ * Returns the words that are split over two lines. A hash may break anywhere, and any word may
+ * break at a hyphen.
+ */
 export const brokenWordsOf = (page: Page): Promise<string[]> =>
   page.evaluate(() => {
     interface Text {
@@ -54,7 +57,7 @@ export const brokenWordsOf = (page: Page): Promise<string[]> =>
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     for (let text = texts.nextNode(); text; text = texts.nextNode()) {
       for (const { 0: word, index } of text.data.matchAll(/(?<=^|[\s\-/])[^\s\-/]+/g)) {
-        // What has no space for so long is a hash, an id or a moment.
+        // A text this long without a space is a hash, an id or a time.
         const around = /\S*$/.exec(text.data.slice(0, index))?.[0] ?? '';
         const whole = around + (/^\S*/.exec(text.data.slice(index))?.[0] ?? '');
         if (whole.length >= 20) continue;

@@ -2,7 +2,10 @@ import { chromium } from 'playwright-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { closeLater } from './closing';
 
-/** Starts the machine's Chromium without a window, and without its own traffic. Where there is none, these tests are left out. */
+/**
+ * Starts the machine's Chromium without a window, and without its own traffic. These tests are
+ * skipped if there is none.
+ */
 export async function launchBrowser(): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '',
@@ -20,14 +23,14 @@ export async function launchBrowser(): Promise<Browser> {
   return browser;
 }
 
-/** What a page shows, once it shows something that fits. */
+/** Returns the text of an element, once it matches. */
 export async function shown(page: Page, selector: string, what: RegExp): Promise<string> {
   const element = page.locator(selector).filter({ hasText: what, visible: true });
   await element.waitFor({ timeout: 10_000 });
   return (await element.textContent()) ?? '';
 }
 
-/** Gives a tab an authenticator as one that is built into a laptop; its owner touches it at once. */
+/** Gives a tab an authenticator like the one in a laptop, which its owner touches at once. */
 export async function plugIn(context: BrowserContext, tab: Page) {
   const protocol = await context.newCDPSession(tab);
   await protocol.send('WebAuthn.enable');

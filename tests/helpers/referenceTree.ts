@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 
-/** RFC 6962 2.1 to 2.1.2 word for word: slow, recursive, and nothing of the server's in it. */
+/**
+ * Implements RFC 6962 2.1 to 2.1.2 literally: slow, recursive, and without any code of the server.
+ */
 const sha256 = (...parts: Buffer[]) => createHash('sha256').update(Buffer.concat(parts)).digest();
 
 const split = (n: number): number => {
@@ -39,6 +41,6 @@ export function consistencyPath(m: number, entries: readonly Buffer[], whole = t
     : [...consistencyPath(m - k, right, false), treeHash(left)];
 }
 
-/** Entries unlike each other. */
+/** Returns entries that all differ. */
 export const madeUpEntries = (count: number): Buffer[] =>
   Array.from({ length: count }, (_, n) => Buffer.from(`entry ${n}`));

@@ -1,9 +1,10 @@
 import { ask } from './askDatabase';
 
 /**
- * Notes how long each failure has its row of `table` rest, at the moment of the failure: a busy machine reads the row seconds later.
- * @param table one with `failures` and `next_try_at`
- * @returns a function that gives the milliseconds of the last rest after so many failures in a row
+ * Records for how long each failure delays its row of `table`, at the moment of the failure,
+ * because a busy machine reads the row seconds later.
+ * @param table a table with `failures` and `next_try_at`
+ * @returns a function that returns the last delay in milliseconds after that many failures in a row
  */
 export async function noteRests(url: string, table: 'checkpoint_deliveries' | 'event_feeds') {
   await ask(

@@ -38,7 +38,10 @@ function openBrowser(app: Express, userAgent: string): Browser {
   };
 }
 
-/** A member who has signed in once, from this address, on a device of their own; the token is of that login. */
+/**
+ * Creates a member who has signed in once from this address, on their own device. The token is from
+ * that login.
+ */
 async function seedAtHome(
   app: Express,
   address: string,
@@ -58,7 +61,7 @@ interface Decided {
   outcome: string;
 }
 
-/** The decision behind an answer, as it was kept. */
+/** Returns the stored decision behind an answer. */
 async function decisionBehind(deps: Deps, res: request.Response) {
   await deps.riskDecisions.flush();
   const id = res.get('x-correlation-id') ?? '';
@@ -68,7 +71,7 @@ async function decisionBehind(deps: Deps, res: request.Response) {
   return { ...row, signals: row.signals as SeenSignal[] };
 }
 
-/** What an answer came to; a challenge gives the score and the reasons that were kept. */
+/** Returns the result of an answer. A challenge must show the stored score and reasons. */
 async function decidedBy(deps: Deps, res: request.Response): Promise<Decided> {
   const { score, reasons, outcome } = await decisionBehind(deps, res);
   if (res.status === 428) expect(res.body).toMatchObject({ score, reasons });
@@ -77,7 +80,7 @@ async function decidedBy(deps: Deps, res: request.Response): Promise<Decided> {
 
 export const CALM: Decided = { status: 200, score: 0, reasons: [], outcome: 'allowed' };
 
-/** Let in, for all that was seen. */
+/** The person was let in, although these signals saw something. */
 export const allowed = (score: number, ...reasons: string[]): Decided => ({
   status: 200,
   score,
@@ -92,7 +95,7 @@ export const challenged = (score: number, ...reasons: string[]): Decided => ({
   outcome: 'challenged',
 });
 
-/** An application with a clock of its own, in which histories are played. */
+/** Opens an application with its own clock, to replay histories. */
 export function openHistory(settings: Partial<ReadyConfig> = {}, clock = createMovableClock()) {
   const { app, deps } = buildApp(settings, { clock });
   const browser = (userAgent: string) => openBrowser(app, userAgent);
@@ -103,10 +106,10 @@ export function openHistory(settings: Partial<ReadyConfig> = {}, clock = createM
     seedAtHome: (address: string, options?: SeedOptions) => seedAtHome(app, address, options),
     decisionBehind: (res: request.Response) => decisionBehind(deps, res),
     decidedBy: (res: request.Response) => decidedBy(deps, res),
-    /** Signs in, and says what came of it. */
+    /** Signs in, and returns the result. */
     signIn: async (on: Browser, who: Member, address: string) =>
       decidedBy(deps, await on.login(who, address)),
-    /** Somebody tries a wrong password on this account so many times. */
+    /** Tries a wrong password on this account that many times, as a stranger. */
     async mistype(who: { email: string }, address: string, times: number): Promise<void> {
       const stranger = browser('Somebody who does not know the password');
       for (let count = 0; count < times; count += 1) {

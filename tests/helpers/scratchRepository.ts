@@ -8,7 +8,7 @@ import { bundle } from './builtScript';
 import { closeLater } from './closing';
 import { REPOSITORY } from './serverProcess';
 
-/** What the schema tool reads and runs. */
+/** The files that the schema tool reads and runs. */
 const SOURCES = [
   'server',
   'scripts',
@@ -20,7 +20,7 @@ const SOURCES = [
   'package.json',
   'tsconfig.json',
 ];
-/** What a deployment does besides, from a host's commands to the server. */
+/** The other files that a deployment uses, from the host's commands to the server. */
 const DEPLOYED = [
   'client',
   'verifier',
@@ -29,7 +29,10 @@ const DEPLOYED = [
   'dist',
 ];
 
-/** Git as on a machine that nobody has set up: whoever runs the tests has settings and hooks of their own. */
+/**
+ * Git without any settings, because the developer who runs the tests may have their own settings
+ * and hooks.
+ */
 export const GIT_ENV = {
   PATH: process.env['PATH'],
   HOME: tmpdir(),
@@ -41,12 +44,12 @@ export const GIT_ENV = {
   GIT_COMMITTER_EMAIL: 'developer@example.com',
 };
 
-/** The schema tool keeps its answers for as long as the run lasts. */
+/** The schema tool keeps its answers for the time of the test run. */
 export const SCHEMA_CACHE: NodeJS.ProcessEnv = {
   GATEHOUSE_SCHEMA_CACHE: join(process.env['GATEHOUSE_TEST_DIR'] ?? tmpdir(), 'schemaAnswers'),
 };
 
-/** Gives the schema tool one Postgres for all that a test file has it do. */
+/** Gives the schema tool one Postgres for the whole test file. */
 export async function openSchemaServer(): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-schema-'));
   const server = await startEmbeddedPostgres({ dataDir, durable: false });
@@ -70,17 +73,19 @@ export interface ScratchRepository {
   write(file: string, text: string): void;
   replace(file: string, from: string | RegExp, to: string): void;
   remove(file: string): void;
-  /** Commits all there is, past the hook. */
+  /** Commits everything, without the hook. */
   commitAll(): void;
-  /** Commits what is staged, as a developer does: with the hook. */
+  /** Commits the staged files with the hook, as a developer does. */
   commit(): Promise<ToolResult>;
-  /** The schema tool, in this process. */
+  /** Runs the schema tool in this process. */
   schema(...args: string[]): Promise<ToolResult>;
-  /** The schema tool in a process of its own; bundled, which spares it the compiler. */
+  /**
+   * Runs the schema tool in a process of its own. It is bundled, so that nothing needs compiling.
+   */
   spawnSchema(...args: string[]): Promise<ToolResult>;
-  /** `npm run schema -- …`, as a developer does. */
+  /** Runs `npm run schema -- …`, as a developer does. */
   npmSchema(...args: string[]): Promise<ToolResult>;
-  /** What a check finds, code by code. */
+  /** Returns the codes of the findings of a check. */
   codes(...args: string[]): Promise<string[]>;
   dispose(): void;
 }
@@ -112,14 +117,18 @@ async function runHere(args: string[]): Promise<ToolResult> {
 
 let tool: string | undefined;
 
-/** The schema tool as one file of JavaScript; made once for each test file, and removed after it. */
+/**
+ * Bundles the schema tool into one file of JavaScript, once for each test file. It is removed
+ * afterwards.
+ */
 function bundleTool(): string {
   if (tool !== undefined) return tool;
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-tool-'));
   closeLater(() => Promise.resolve(rmSync(folder, { recursive: true })));
   const from = (file: string) => join(REPOSITORY, 'scripts', 'schema', file);
   symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'), 'dir');
-  // It runs in a process of its own, which compiles the schema that it is given: it stays as it is.
+  // This script is not bundled, because it runs in a process of its own that compiles the given
+  // schema.
   cpSync(from('printSchemaDiff.ts'), join(folder, 'printSchemaDiff.ts'));
   tool = join(folder, 'cli.js');
   bundle(from('cli.ts'), tool, ['--packages=external']);
@@ -162,14 +171,14 @@ function open(root: string): ScratchRepository {
   };
 }
 
-/** Has its `npm run schema` run the tool in one file: that npm finds the sources is shown where they are what is tested. */
+/** Makes `npm run schema` run the bundled tool. Other tests show that npm finds the sources. */
 function layOut(parts: readonly string[]): ScratchRepository {
   const root = mkdtempSync(join(tmpdir(), 'gatehouse-checkout-'));
   for (const part of parts) cpSync(join(REPOSITORY, part), join(root, part), { recursive: true });
   symlinkSync(join(REPOSITORY, 'node_modules'), join(root, 'node_modules'), 'dir');
   const repository = open(root);
   repository.git('init', '-q', '-b', 'main');
-  // A link is no folder: the pattern with a slash does not cover it.
+  // The pattern with a slash does not cover a link, because a link is no folder.
   writeFileSync(join(root, '.git', 'info', 'exclude'), 'node_modules\n');
   execFileSync(process.execPath, ['scripts/installHooks.mjs'], { cwd: root, env: GIT_ENV });
   const script = /"schema": "[^"]*"/;
@@ -178,15 +187,19 @@ function layOut(parts: readonly string[]): ScratchRepository {
   return repository;
 }
 
-/** A checkout of what the schema tool looks at, on branch main, all committed and the hook installed; without a remote. */
+/**
+ * Makes a checkout of the files that the schema tool reads, on branch main, with everything
+ * committed and the hook installed, and without a remote.
+ */
 export const makeScratchRepository = (): ScratchRepository => layOut(SOURCES);
 
-/** The same with all that a deployment takes, built. */
+/** Makes the same with all files of a deployment, built. */
 export const makeDeployableRepository = (): ScratchRepository => layOut([...SOURCES, ...DEPLOYED]);
 
 /**
- * The same again, in a folder of its own: cheaper than making one. The times of folders are kept too, which is what
- * node's own copy does not do: else nothing would count as built any more, and each copy would be built anew.
+ * Copies a checkout into a new folder, which is faster than making one. It keeps the times of
+ * folders, which node's own copy does not. Otherwise nothing would count as built, and each copy
+ * would be built again.
  */
 export function copyRepository({ root }: ScratchRepository): ScratchRepository {
   const copy = mkdtempSync(join(tmpdir(), 'gatehouse-checkout-'));

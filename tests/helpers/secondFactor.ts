@@ -10,10 +10,13 @@ import { operatorContext } from './openNode';
 import { seedSettings } from './seedSettings';
 
 const STEP_SEC = 30;
-/** Nobody reads them, and to make them is dear. */
+/** Shared, because making them is slow and nobody reads them. */
 const metrics = createMetrics();
 
-/** Enrols a TOTP factor as an operator does where no mail can be sent: nobody is told. @returns its secret in base32 */
+/**
+ * Enrols a TOTP factor as an operator does if no mail can be sent, so there is no notice.
+ * @returns its secret in base32
+ */
 export function giveFactor(staff: {
   tenantId: string;
   userId: string;
@@ -31,11 +34,13 @@ export function giveFactor(staff: {
   return db.transaction((tx) => enrollTotpForStaff(deps, tx, operatorContext, who, 'operator'));
 }
 
-/** The code that an authenticator shows, so many steps before (-) or after (+) a moment. */
+/**
+ * Returns the code that an authenticator shows, a number of steps before (-) or after (+) a time.
+ */
 export const codeAt = (secret: string, at: Date, steps = 0): string =>
   generateSync({ secret, epoch: Math.floor(at.getTime() / 1000) + steps * STEP_SEC });
 
-/** As many different six-digit codes as asked for, none of which is right now or soon. */
+/** Returns that many different six-digit codes, none of which is valid now or soon. */
 export function wrongCodes(secret: string, at: Date, count: number): string[] {
   const right = new Set([-3, -2, -1, 0, 1, 2, 3].map((steps) => codeAt(secret, at, steps)));
   const wrong: string[] = [];

@@ -11,7 +11,7 @@ import { seedSettings } from './seedSettings';
 export interface SeedOptions {
   permissions?: string[];
   password?: string;
-  /** Join this tenant instead of making a new one. */
+  /** Joins this tenant instead of making a new one. */
   tenantId?: string;
   email?: string;
   sessionAgeMs?: number;
@@ -35,7 +35,7 @@ const id = () => uuidV7(Date.now(), randomBytes(16));
 
 const hashes = new Map<string, Promise<string>>();
 
-/** Members with the same password share its hash, and the work. */
+/** Hashes a password once: members with the same password share the hash, which saves time. */
 function hashOnce(password: string, cost: ReadyConfig['argon2']): Promise<string> {
   const { memoryKib: memoryCost, timeCost } = cost;
   const key = JSON.stringify([password, memoryCost, timeCost]);
@@ -44,7 +44,7 @@ function hashOnce(password: string, cost: ReadyConfig['argon2']): Promise<string
   return known;
 }
 
-/** A member of a tenant with a live session, and its tokens, as a login would have made them. */
+/** Creates a member of a tenant with a live session and its tokens, like those of a login. */
 export async function seedTestUserAndToken(options: SeedOptions = {}): Promise<SeededAuth> {
   const { config, keys } = seedSettings();
   const unique = randomBytes(5).toString('hex');

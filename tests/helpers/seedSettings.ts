@@ -10,7 +10,10 @@ interface SeedSettings {
 
 let read: { environment: string; settings: SeedSettings } | undefined;
 
-/** The settings of the environment and their keys, read again only if the environment has changed: seeding asks for them often. */
+/**
+ * Returns the settings of the environment with their keys. They are only read again if the
+ * environment has changed, because seeding needs them often.
+ */
 export function seedSettings(): SeedSettings {
   const environment = JSON.stringify(process.env);
   if (read?.environment !== environment) {

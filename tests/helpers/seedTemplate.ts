@@ -3,13 +3,17 @@ import { hash } from 'argon2';
 import { createKeyRing } from '../../server/keyRing';
 import type { Secrets } from '../../server/keySettings';
 
-/** The member that regression tests sign in as: a password from before today's length rule. */
+/**
+ * The member that regression tests sign in as. The password is from before the present rule on
+ * length.
+ */
 export const SEEDED_EMAIL = 'test@example.com';
 export const SEEDED_PASSWORD = 'Password123!';
 export const SEEDED_TENANT = 'test-tenant';
 
 /**
- * Puts one tenant with one member, and the checks of the keys, into the template, so that every clone has them.
+ * Puts one tenant with one member, and the checks of the keys, into the template, so that every
+ * clone has them.
  * @param secrets the keys whose checks it is to hold
  */
 export async function seedTemplate(url: string, secrets?: Secrets): Promise<void> {

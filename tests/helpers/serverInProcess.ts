@@ -3,13 +3,15 @@ import { exitCodeOf, explainStart, startNode, stopNode } from '@/server/startNod
 import type { Running } from '@/server/startNode';
 import { WORKING_FOLDER } from './serverProcess';
 
-/** A node in this process, with the start, the checks and the stop of `node dist/server/index.js`. */
+/**
+ * A node in this process, with the start, the checks and the stop of `node dist/server/index.js`.
+ */
 export interface ServerInProcess {
   stdout(): string;
   stderr(): string;
-  /** Where it listens; throws where it ends instead. */
+  /** Returns its URL. Throws if it ends instead of listening. */
   url(): Promise<string>;
-  /** Has it end as SIGTERM does. */
+  /** Ends it as SIGTERM does. */
   stop(): void;
   /** The exit code. */
   exited: Promise<number>;
@@ -17,7 +19,7 @@ export interface ServerInProcess {
 
 const started = new Set<ServerInProcess>();
 
-/** Ends what a test left running; to be called after each. */
+/** Ends all servers that a test left running. Call it after each test. */
 export async function stopServers(): Promise<void> {
   const left = [...started];
   for (const server of left) server.stop();
@@ -25,8 +27,8 @@ export async function stopServers(): Promise<void> {
 }
 
 /**
- * Starts a node with these settings alone, on a free port unless PORT is given. Its log goes to this process's stdout: for what is
- * logged, use {@link startServer}.
+ * Starts a node with only these settings, on a free port unless PORT is given. Its log goes to this
+ * process's stdout. To test the log, use {@link startServer}.
  */
 export function startInProcess(env: NodeJS.ProcessEnv): ServerInProcess {
   const running: Running = {};

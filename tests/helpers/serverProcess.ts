@@ -6,7 +6,9 @@ import { pollUntil } from './pollUntil';
 
 export const REPOSITORY = join(__dirname, '..', '..');
 
-/** Processes work here: a developer's `.env`, which lies in the repository, must not count for tests. */
+/**
+ * The working folder of processes. A developer's `.env` in the repository must not affect tests.
+ */
 export const WORKING_FOLDER = join(REPOSITORY, 'tests');
 
 /** The server as an operator runs it, in a process of its own. */
@@ -14,7 +16,7 @@ export interface ServerProcess {
   pid: number;
   stdout(): string;
   stderr(): string;
-  /** Where it listens, once it says so; throws where it ends instead. */
+  /** Returns its URL once it has logged that. Throws if it ends instead of listening. */
   url(): Promise<string>;
   signal(name: NodeJS.Signals): void;
   /** The exit code; null after death by a signal. */
@@ -24,7 +26,7 @@ export interface ServerProcess {
 
 const started = new Set<ChildProcess>();
 
-/** Ends what a test left running; to be called after each. */
+/** Ends all servers that a test left running. Call it after each test. */
 export async function killServers(): Promise<void> {
   const left = [...started].filter((child) => child.exitCode === null && child.signalCode === null);
   started.clear();
@@ -38,8 +40,9 @@ export async function killServers(): Promise<void> {
 }
 
 /**
- * The settings of the test run (its keys, its cheap hashes, its patient scorer) for a process that uses a database of its own.
- * @param databaseUrl the file's own database unless given
+ * Returns the settings of the test run (its keys, its cheap hashes, its long scoring timeout) for a
+ * process with its own database.
+ * @param databaseUrl the database; the default is the one of the test file
  */
 export function externalEnv(databaseUrl = process.env['DATABASE_URL']): NodeJS.ProcessEnv {
   const names = ['JWT_SIGNING_KEY', 'TOKEN_HASH_KEY', 'ENCRYPTION_KEY', 'EVIDENCE_SIGNING_KEY'];
@@ -53,7 +56,9 @@ export function externalEnv(databaseUrl = process.env['DATABASE_URL']): NodeJS.P
   return { ...keys, ...cheap, ...patient, DATABASE_URL: databaseUrl };
 }
 
-/** Starts `node dist/server/index.js` with these settings alone, on a free port unless PORT is given. */
+/**
+ * Starts `node dist/server/index.js` with only these settings, on a free port unless PORT is given.
+ */
 export function startServer(env: NodeJS.ProcessEnv): ServerProcess {
   const child = spawn(process.execPath, [join(REPOSITORY, 'dist', 'server', 'index.js')], {
     cwd: WORKING_FOLDER,
@@ -66,7 +71,7 @@ export function startServer(env: NodeJS.ProcessEnv): ServerProcess {
   let gone = false;
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  // 'close' comes after the last of the output.
+  // 'close' comes after all of the output.
   const exited = once(child, 'close').then(([code]) => {
     gone = true;
     return code as number | null;

@@ -3,7 +3,10 @@ import { escapeIdentifier, escapeLiteral } from 'pg';
 import { ask } from './askDatabase';
 import { closeLater } from './closing';
 
-/** Roles belong to the whole server: each has a name of its own, with what has to be quoted. */
+/**
+ * Creates a role. Roles belong to the whole server, so each has a random name, which also needs
+ * quoting.
+ */
 export async function createServingRole(databaseUrl: string, attributes = '') {
   const name = `Serving "role" ${randomBytes(4).toString('hex')}`;
   const password = randomBytes(9).toString('hex');

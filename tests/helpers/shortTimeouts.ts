@@ -1,6 +1,6 @@
 /**
- * Has what waits ten seconds wait two and a half of them, so that a test can await the end of it.
- * @returns puts the clock back
+ * Shortens timeouts of ten seconds to a quarter, so that a test can wait for their end.
+ * @returns a function that restores the timeouts
  */
 export function shortenTenSeconds(): () => void {
   const wait = globalThis.setTimeout;

@@ -14,7 +14,10 @@ interface Held {
   release: Release;
 }
 
-/** Web Locks, which Node lacks: one owner at a time, in order; a tab that dies lets go of everything. */
+/**
+ * Simulates Web Locks, which Node lacks: one owner at a time, in order. A tab that dies releases
+ * all its locks.
+ */
 function createLocks() {
   const held: Held[] = [];
   const waiting: { name: string; shared: boolean; tab: string; grant: () => void }[] = [];
@@ -56,7 +59,7 @@ function createLocks() {
   return { locksOf, kill };
 }
 
-/** One request of a tab, as it left and as it came back. */
+/** One request of a tab, with its answer. */
 export interface Call {
   url: string;
   path: string;
@@ -64,7 +67,7 @@ export interface Call {
   authorization: string | null;
   key: string | null;
   body: string;
-  /** Undefined where no answer came. */
+  /** Undefined if no answer came. */
   status: number | undefined;
 }
 
@@ -73,43 +76,43 @@ type Send = () => Promise<Response>;
 export interface Tab {
   client: GatehouseClient;
   calls: Call[];
-  /** The calls that asked for a refresh. */
+  /** Returns the calls that asked for a refresh. */
   refreshes(): Call[];
   signedOut: SignedOutReason[];
-  /** Where the tab was sent. */
+  /** The URLs to which the tab was sent. */
   wentTo: string[];
-  /** What it said of faults in the application's own code. */
+  /** The errors of the application's own code that it reported. */
   reported: unknown[];
-  /** How late it hears what is said between tabs, itself included. */
+  /** The delay in milliseconds of messages between tabs, including the tab's own. */
   lagMs: number;
-  /** Sees each request as it leaves. */
+  /** Called with each request before it is sent. */
   sending?: (request: Request) => Promise<void>;
-  /** Stands between the tab and the server. */
+  /** Handles each request between the tab and the server. */
   network: (call: Call, send: Send) => Promise<Response>;
-  /** The page is left for another and hears nothing, until it is shown again. */
+  /** Leaves the page for another. It receives nothing until it is shown again. */
   leave(): void;
   comeBack(): void;
-  /** The process of the tab dies: it does and hears nothing any more. */
+  /** Kills the process of the tab, which does and receives nothing any more. */
   kill(): void;
 }
 
 export interface Machine {
   /** The refresh cookie, as the browser sends it: `refresh=…`; empty without one. */
   cookie: string;
-  /** Whether the browser keeps the cookie of an answer that its page never gets. */
+  /** Whether the browser keeps the cookie of an answer that its page never receives. */
   keepsLostCookies: boolean;
-  /** What all tabs find in localStorage. */
+  /** The content of localStorage, which all tabs share. */
   kept: Map<string, string>;
-  /** The headers that tell the server where this is. */
+  /** The headers that tell the server from which place the requests come. */
   place: Record<string, string>;
-  /** Hears what the tabs tell each other, and can say it again. */
+  /** Listens to the messages between tabs. The channel can also repeat them. */
   listen(hear: (message: unknown) => void): Channel;
   openTab(options?: Partial<GatehouseOptions>, has?: Partial<Browser>): Tab;
 }
 
 const never = () => new Promise<never>(() => undefined);
 
-/** A browser with tabs that share locks and channels; each talks to a real server. */
+/** Opens a browser whose tabs share locks and channels. Each tab uses a real server. */
 export function openMachine(url: string, place: Record<string, string> = {}): Machine {
   const locks = createLocks();
   const profile = randomUUID();
@@ -231,13 +234,13 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
   return machine;
 }
 
-/** The answer is on its way back when the connection breaks. */
+/** The connection breaks while the answer is on its way back. */
 export const loseAnswer = async (send: Send): Promise<never> => {
   const response = await send();
   await response.arrayBuffer();
   throw new TypeError('the network dropped the answer');
 };
 
-/** The request itself does not get out. */
+/** The request is never sent. */
 export const loseRequest = (): Promise<never> =>
   Promise.reject(new TypeError('the network is not there'));

@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 
 export type Algorithm = 'ES256' | 'EdDSA' | 'RS256';
 
-/** What CBOR (RFC 8949) is needed for here. */
+/** The parts of CBOR (RFC 8949) that are needed here. */
 export type Cbor =
   number | string | Uint8Array | readonly Cbor[] | ReadonlyMap<number | string, Cbor>;
 
@@ -13,7 +13,7 @@ function head(major: number, value: number): Buffer {
   return Buffer.from([(major << 5) | 25, value >> 8, value & 255]);
 }
 
-/** Numbers from -65536 to 65535 and lengths below 65536, in the shortest form. */
+/** Encodes numbers from -65536 to 65535 and lengths below 65536 in the shortest form. */
 export function encodeCbor(value: Cbor): Buffer {
   if (typeof value === 'number') return value < 0 ? head(1, -1 - value) : head(0, value);
   if (typeof value === 'string') {
@@ -40,7 +40,7 @@ function makeKeys(algorithm: Algorithm, rsaBits: number): { publicKey: KeyObject
   return { publicKey, key };
 }
 
-/** RFC 9053 2 and 7, RFC 8230 4. */
+/** Encodes a public key by RFC 9053 2 and 7, and RFC 8230 4. */
 function toCose(algorithm: Algorithm, publicKey: KeyObject): Map<number, Cbor> {
   const { x, y, n, e } = publicKey.export({ format: 'jwk' });
   const entries: Record<Algorithm, [number, Cbor][]> = {
@@ -70,7 +70,10 @@ function toCose(algorithm: Algorithm, publicKey: KeyObject): Map<number, Cbor> {
 interface AuthenticatorOptions {
   algorithm?: Algorithm;
   rsaBits?: number;
-  /** The signature counter before the first use; 0 with `counts: false` is one that keeps none. */
+  /**
+   * The signature counter before the first use. It is 0 with `counts: false`, for an authenticator
+   * without a counter.
+   */
   counter?: number;
   counts?: boolean;
   backupEligible?: boolean;
@@ -78,7 +81,7 @@ interface AuthenticatorOptions {
   credentialId?: Buffer;
 }
 
-/** What an attacker, a bad page or a broken authenticator does otherwise. */
+/** The ways in which an attacker, a bad page or a broken authenticator deviates. */
 export interface Deviation {
   origin?: string;
   rpId?: string;
@@ -88,23 +91,23 @@ export interface Deviation {
   userVerified?: boolean;
   counter?: number;
   userHandle?: string | null;
-  /** Added to, or in place of, the client data. */
+  /** Added to the client data, or replacing parts of them. */
   clientData?: Record<string, unknown>;
-  /** In place of the client data altogether. */
+  /** Replaces the client data completely. */
   clientDataBytes?: Buffer;
   moreFlags?: number;
   /** Signed with the new key itself (WebAuthn Level 3 8.2, self attestation). */
   selfAttested?: boolean;
-  /** In place of the attestation statement. */
+  /** Replaces the attestation statement. */
   format?: string;
   statement?: Cbor;
-  /** Makes the statement from what has to be signed. */
+  /** Makes the statement from the data that has to be signed. */
   attest?: (authData: Buffer, clientDataHash: Buffer) => Cbor;
-  /** In place of the key that is attested. */
+  /** Replaces the attested key. */
   coseKey?: Cbor;
-  /** In place of the id that is attested. */
+  /** Replaces the attested id. */
   attestedId?: Buffer;
-  /** After the authenticator data. */
+  /** Follows the authenticator data. */
   trailing?: Buffer;
   signature?: Buffer;
   transports?: string[];
@@ -127,7 +130,9 @@ const BE = 0x08;
 const BS = 0x10;
 const AT = 0x40;
 
-/** An authenticator and the browser before it (WebAuthn Level 3 6), in software: what either says can be bent. */
+/**
+ * An authenticator and its browser (WebAuthn Level 3 6) in software. Both can be made to deviate.
+ */
 export class SoftAuthenticator {
   readonly credentialId: Buffer;
   counter: number;
@@ -157,7 +162,7 @@ export class SoftAuthenticator {
     return toCose(this.algorithm, this.publicKey);
   }
 
-  /** The same key and counter once more, as a thief would have them. */
+  /** Returns a copy with the same key and counter, as a thief would have it. */
   copy(): SoftAuthenticator {
     const copy = Object.create(SoftAuthenticator.prototype) as SoftAuthenticator;
     return Object.assign(copy, this);
@@ -215,7 +220,9 @@ export class SoftAuthenticator {
     ]);
   }
 
-  /** `navigator.credentials.create()`, as `toJSON()` of its credential. */
+  /**
+   * Does what `navigator.credentials.create()` does, and returns the `toJSON()` of its credential.
+   */
   create(options: CreationOptions, more: Deviation = {}) {
     const clientData = this.clientData('webauthn.create', options.challenge, more);
     this.userHandle = options.user.id;
@@ -242,7 +249,7 @@ export class SoftAuthenticator {
     });
   }
 
-  /** `navigator.credentials.get()`, as `toJSON()` of its credential. */
+  /** Does what `navigator.credentials.get()` does, and returns the `toJSON()` of its credential. */
   get(options: RequestOptions, more: Deviation = {}) {
     const clientData = this.clientData('webauthn.get', options.challenge, more);
     const rpId = more.rpId ?? options.rpId ?? '';

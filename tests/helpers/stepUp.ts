@@ -3,7 +3,7 @@ import request from 'supertest';
 import { currentTotpCode } from '@/server/security';
 import type { Clock } from '@/server/context';
 
-/** Answers a challenge of a login or a refresh with the code of this moment. */
+/** Answers a challenge of a login or a refresh with the current code. */
 export async function answerChallenge(
   { app, clock }: { app: Express; clock: Clock },
   secret: string,

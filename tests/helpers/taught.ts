@@ -3,7 +3,7 @@ import { db } from '@/server/db';
 
 const KNOWN = ['known_devices', 'known_networks', 'known_countries', 'known_addresses'] as const;
 
-/** How many rows of each kind a session was the first to teach. */
+/** Returns how many rows of each kind were first learned in a session. */
 export async function taughtBySession(sessionId: string): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const table of KNOWN) {
@@ -15,7 +15,7 @@ export async function taughtBySession(sessionId: string): Promise<Record<string,
   return counts;
 }
 
-/** How many devices of a staff member are known that no live session, and none at all, vouches for. */
+/** Returns how many devices of a staff member were learned in a session that has ended. */
 export async function devicesOfEndedSessions(staffId: string): Promise<number> {
   const { rows } = await db.execute<{ n: number }>(sql`
     SELECT count(*)::int AS n FROM known_devices d JOIN user_sessions s ON s.id = d.session_id
@@ -24,7 +24,7 @@ export async function devicesOfEndedSessions(staffId: string): Promise<number> {
   return rows[0]?.n ?? 0;
 }
 
-/** The hours at which a staff member is known to sign in, as `{ hour: logins }`. */
+/** Returns the sum of the recorded logins of a staff member over all hours. */
 export async function habitsOf(staffId: string): Promise<number> {
   const { rows } = await db.execute<{ n: number }>(sql`
     SELECT coalesce(sum(hour), 0)::int AS n FROM staff_habits h, unnest(h.hours) AS hour

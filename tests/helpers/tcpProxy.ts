@@ -2,25 +2,28 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 
-/** `mute`: what the client says arrives, and no answer comes back. `hang`: nothing arrives either. */
+/**
+ * `mute`: data from the client arrives, and no answer comes back. `hang`: nothing arrives either.
+ */
 type Mode = 'forward' | 'refuse' | 'mute' | 'hang';
 
 export interface TcpProxy {
-  /** The given URL, by way of the proxy. */
+  /** The given URL, through the proxy. */
   url: string;
-  /** Holds from now on, for open connections too; `refuse` breaks those. */
+  /** Applies from now on, also to open connections; `refuse` breaks those. */
   set(mode: Mode): void;
   /**
-   * Calls back before something that holds this text is sent on; another call takes the place of the one before.
-   * @param passes whether it is sent on; if not, that connection is silent for good
+   * Calls back before data that contains this text is sent on. A later call replaces an earlier
+   * one.
+   * @param passes returns whether the data is sent on; if not, that connection stays silent
    */
   watchFor(text: string, passes: () => boolean): void;
   /**
-   * Sends on one text as another of the same length, in what clients say.
-   * @returns how often it was said so far
+   * Replaces a text in the data from clients by another of the same length.
+   * @returns a function that returns how often the text has occurred
    */
   replace(text: string, by: string): () => number;
-  /** Where new connections go, after a restart of the server on another port. */
+  /** Sets the target of new connections, after a restart of the server on another port. */
   aimAt(url: string): void;
   close(): Promise<void>;
 }
@@ -54,7 +57,7 @@ function applyTo(chunk: Buffer, replacements: readonly Replacement[]): Buffer {
   return chunk;
 }
 
-/** A door to a database that a test can shut, jam or open. */
+/** Starts a proxy in front of a database, which a test can close, block or open. */
 export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
   let target = new URL(serverUrl);
   let mode: Mode = 'forward';

@@ -3,18 +3,21 @@ import { once } from 'node:events';
 
 /** A shell at a terminal, as people use it. */
 export interface Terminal {
-  /** Pastes text and presses Enter. @returns what was printed (the echo of the text too) and the last exit code */
+  /**
+   * Pastes text and presses Enter.
+   * @returns the output, including the echo of the text, and the last exit code
+   */
   paste(text: string): Promise<{ output: string; code: number }>;
   close(): Promise<void>;
 }
 
-/** `script` gives a program a terminal; its options differ between util-linux and BSD. */
+/** `script` gives a program a terminal. Its options differ between util-linux and BSD. */
 const commandFor = (shell: string): [string, string[]] =>
   process.platform === 'darwin'
     ? ['script', ['-q', '/dev/null', ...shell.split(' ')]]
     : ['script', ['-qec', shell, '/dev/null']];
 
-/** What a terminal adds: colours, the marks of a paste, carriage returns. */
+/** Removes the characters that a terminal adds: colours, the marks of a paste, carriage returns. */
 const plain = (text: string) =>
   text.replace(/\u001b\[[0-9;?]*[A-Za-z]|\u001b[=>]|\u0007/g, '').replaceAll('\r', '');
 
@@ -51,7 +54,7 @@ export function openTerminal(shell: string, cwd: string, env: NodeJS.ProcessEnv)
   const paste = async (text: string) => {
     pastes += 1;
     const mark = `paste-${pastes}`;
-    // The echo of these lines has the marks in two parts: only what they print has them whole.
+    // The echo of these lines splits the marks in two. Only their output contains them whole.
     const begin = `printf '\\n<%s-%s>\\n' begin ${mark}\n`;
     const end = `printf '\\n<%s-%s %s>\\n' end ${mark} "$?"\n`;
     child.stdin.write(`${begin}${text.replace(/\n$/, '')}\n${end}`);

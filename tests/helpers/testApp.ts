@@ -14,7 +14,10 @@ export interface MovableClock extends Clock {
 
 const STEP_MS = 30_000;
 
-/** Starts in the middle of a TOTP time step, so that no test meets the turn of one by chance. Seeded tokens carry its time. */
+/**
+ * Starts in the middle of a TOTP time step, so that no test crosses a step by chance. Seeded tokens
+ * carry its time.
+ */
 export function createMovableClock(): MovableClock {
   let now = Math.floor(Date.now() / STEP_MS) * STEP_MS + STEP_MS / 2;
   const clock: MovableClock = {
@@ -27,7 +30,10 @@ export function createMovableClock(): MovableClock {
   return clock;
 }
 
-/** Another application on this test file's database, with other settings, another clock or logger. */
+/**
+ * Builds another application on this test file's database, with other settings, another clock or
+ * logger.
+ */
 export function buildApp(
   settings: Partial<ReadyConfig> = {},
   overrides: Parameters<typeof createDeps>[1] = {},

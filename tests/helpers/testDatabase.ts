@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 
-/** Tells the databases of this run from those of others on the same server. */
+/** Distinguishes the databases of this run from those of others on the same server. */
 const runId = (): string => (process.env['GATEHOUSE_TEST_RUN'] ??= randomBytes(4).toString('hex'));
 
-/** The migrated database that each test file's is a clone of. */
+/** Returns the name of the migrated database from which each test file's database is cloned. */
 export const templateName = (): string => `gatehouse_template_${runId()}`;
 
-/** The same server, another database. */
+/** Returns the URL of another database on the same server. */
 export function databaseUrl(serverUrl: string, database: string): string {
   const url = new URL(serverUrl);
   url.pathname = `/${database}`;
@@ -24,7 +24,7 @@ async function onServer<T>(work: (client: Client) => Promise<T>): Promise<T> {
   }
 }
 
-/** A fresh database: a clone of the migrated template, or an empty one. */
+/** Creates a fresh database: a clone of the migrated template, or an empty one. */
 export async function createTestDatabase(
   template: string = templateName(),
 ): Promise<{ url: string; drop(): Promise<void> }> {
@@ -41,7 +41,7 @@ export async function createTestDatabase(
   };
 }
 
-/** Removes all that this run made on a server that outlives it. */
+/** Removes all databases of this run from a server that outlives it. */
 export const dropTestDatabases = (): Promise<void> =>
   onServer(async (client) => {
     const { rows } = await client.query<{ name: string }>(

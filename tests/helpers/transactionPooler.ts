@@ -3,7 +3,9 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { closeLater } from './closing';
 
-/** A session of the database that one client after the other is given, for a transaction each. */
+/**
+ * A session of the database that is assigned to one client after another, for a transaction each.
+ */
 interface Upstream {
   socket: Socket;
   client: Socket | undefined;
@@ -14,7 +16,10 @@ const READY = 'Z'.charCodeAt(0);
 const TERMINATE = 'X'.charCodeAt(0);
 const IDLE = 'I'.charCodeAt(0);
 
-/** Calls `take` for each whole message of the protocol, which all but the first of a client begin with a letter. */
+/**
+ * Calls `take` for each complete message of the protocol. Each begins with a letter, except the
+ * first of a client.
+ */
 function eachMessage(socket: Socket, take: (message: Buffer) => void, lettered = () => true) {
   let rest = Buffer.alloc(0);
   socket.on('data', (chunk) => {
@@ -33,11 +38,11 @@ function eachMessage(socket: Socket, take: (message: Buffer) => void, lettered =
 }
 
 /**
- * What PgBouncer does with `pool_mode = transaction`: a client signs in by way of a session of its own, which
- * then belongs to all of them. Each transaction gets the session that has rested longest, so that nothing which
- * a client leaves in a session stays its own.
+ * Does what PgBouncer does with `pool_mode = transaction`. A client signs in through a session of
+ * its own, which then joins the pool. Each transaction gets the session that has rested longest, so
+ * that no state that a client leaves in a session stays its own.
  * @param size how many sessions are kept
- * @returns the given URL, by way of the pooler; it is closed after the file
+ * @returns the given URL, through the pooler, which is closed after the file
  */
 export async function startTransactionPooler(serverUrl: string, size = 10): Promise<string> {
   const target = new URL(serverUrl);
@@ -70,7 +75,10 @@ export async function startTransactionPooler(serverUrl: string, size = 10): Prom
     serve();
   }
 
-  /** A client's number is not its session's: it has none of its own. */
+  /**
+   * The client's process id must not be that of a session, because the client has no session of its
+   * own.
+   */
   function answer(upstream: Upstream, message: Buffer): void {
     if (message[0] === KEY_DATA) message.writeInt32BE(1, 5);
     upstream.client?.write(message);
@@ -112,7 +120,7 @@ export async function startTransactionPooler(serverUrl: string, size = 10): Prom
     client.on('close', () => {
       const queued = waiting.findIndex((one) => one.client === client);
       if (queued >= 0) waiting.splice(queued, 1);
-      // In the middle of a transaction nobody else can use it.
+      // In the middle of a transaction, no other client can use it.
       pool.find((one) => one.client === client)?.socket.destroy();
       if (!isSignedIn) upstream.socket.destroy();
     });

@@ -6,11 +6,11 @@ import type { SeedOptions, SeededAuth } from './seedAuth';
 
 /** A known device in Great Britain. */
 export const HOME = { 'x-forwarded-for': '81.2.69.142', 'user-agent': 'The laptop at home' };
-/** An unknown one in Japan, minutes later. */
+/** An unknown device in Japan. */
 export const ABROAD = { 'x-forwarded-for': '133.11.0.1', 'user-agent': 'Something unheard of' };
 
 export interface Traveller extends SeededAuth {
-  /** Of the TOTP factor; empty where there is none. */
+  /** The secret of the TOTP factor; empty if there is none. */
   secret: string;
 }
 
@@ -25,7 +25,7 @@ export const attemptLogin = (
     .set(from)
     .send({ email: who.email, password: who.password, ...more });
 
-/** A member who has signed in at home before, so that a login from abroad differs from something. */
+/** Creates a member who has signed in at home before, so that a login from abroad is unusual. */
 export async function seedTraveller(
   app: Express,
   options: SeedOptions & { factor?: boolean } = {},

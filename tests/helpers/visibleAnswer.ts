@@ -1,9 +1,12 @@
 import type { Response } from 'supertest';
 
-/** What differs between any two answers, and so tells a caller nothing. */
+/** The headers that differ between any two answers, and so reveal nothing. */
 const ALWAYS_NEW = ['date', 'x-correlation-id'];
 
-/** Everything of an answer that a caller can tell from another: status, headers and body. */
+/**
+ * Returns everything by which a caller can distinguish an answer from another: status, headers and
+ * body.
+ */
 export function visibleAnswer(res: Response) {
   const id: string = res.headers['x-correlation-id'] ?? '';
   const headers = Object.entries(res.headers).filter(([name]) => !ALWAYS_NEW.includes(name));

@@ -3,7 +3,10 @@ import { canonicalJson } from '@/server/audit';
 import type { Json } from '@/server/audit/canonicalJson';
 import type { Evidence } from './evidenceBundle';
 
-/** Fails where not every leaf of the stretch is in one of the two logs of a bundle in JSON lines, as it was hashed. */
+/**
+ * Fails if any leaf of the stretch is missing from the two logs of a bundle in JSON lines, or has
+ * another hash there.
+ */
 export function expectWholeStretch(evidence: Evidence): void {
   const { firstLeaf, lastLeaf } = evidence.manifest.log;
   const events = [
@@ -13,7 +16,7 @@ export function expectWholeStretch(evidence: Evidence): void {
   expect(events.map((event) => event['leaf_index'])).toEqual(
     Array.from({ length: lastLeaf - firstLeaf + 1 }, (_, n) => firstLeaf + n),
   );
-  // In the order of RFC 8785, so that a line is the entry but for what is within `details`.
+  // Members in the order of RFC 8785 make the line equal to the entry, except within `details`.
   for (const event of events) expect(Object.keys(event)).toEqual(Object.keys(event).sort());
   const hashes = events.map((event) =>
     createHash('sha256')

@@ -47,17 +47,20 @@ export function stepsOf(file: string, job: string): Step[] {
   return steps;
 }
 
-/** What a step is called in a test: its name, else its command. */
+/** Returns the name of a step for a test: its own name, or else its command. */
 export const title = (step: Step): string => step.name ?? step.uses ?? step.run ?? '';
 
 export interface JobRun {
   /** The steps that ran and succeeded, in order. */
   done: string[];
-  /** The step that failed, and what it said. */
+  /** The step that failed, and its output. */
   failed?: { step: string; output: string };
 }
 
-/** Fills `${{ … }}` with what a test gives for each expression; one that no test thought of is an error. */
+/**
+ * Replaces `${{ … }}` by the test's value for each expression. An expression without a value is an
+ * error.
+ */
 function evaluate(text: string, values: Readonly<Record<string, string>>): string {
   return text.replaceAll(/\$\{\{\s*(.+?)\s*\}\}/g, (_whole, expression: string) => {
     const value = values[expression];
@@ -86,7 +89,7 @@ function shell(script: string, cwd: string, env: NodeJS.ProcessEnv): Promise<She
   });
 }
 
-/** What earlier steps wrote to the file that `GITHUB_ENV` names. */
+/** Reads the variables that earlier steps wrote to the file in `GITHUB_ENV`. */
 const readEnvFile = (file: string): Record<string, string> =>
   Object.fromEntries(
     readFileSync(file, 'utf8')
@@ -96,9 +99,10 @@ const readEnvFile = (file: string): Record<string, string> =>
   );
 
 /**
- * Runs the commands of a job as its host would: in order, with bash -eo pipefail, until one fails; a step with
- * `if: always()` runs all the same. Actions (`uses`) and `npm ci` are taken as done.
- * @param cwd a checkout whose node_modules are in place
+ * Runs the commands of a job as its host would: in order, with bash -eo pipefail, until one fails.
+ * A step with `if: always()` runs all the same. Actions (`uses`) and `npm ci` are skipped and count
+ * as done.
+ * @param cwd a checkout that has its node_modules
  */
 export async function runJob(
   steps: readonly Step[],
