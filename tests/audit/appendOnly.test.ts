@@ -83,7 +83,7 @@ describe('an event', () => {
   it.each(Object.keys(AUDIT_ACTIONS))('%s takes no field that its schema does not name', (name) => {
     const schema = AUDIT_ACTIONS[name as keyof typeof AUDIT_ACTIONS];
     const { error } = schema.safeParse({ refreshToken: 'ghr_secret' });
-    // Where an action has several forms, none of them takes it.
+    // If an action has several forms, none of them may accept it.
     const [first] = error?.issues ?? [];
     const forms = first?.code === 'invalid_union' ? first.errors : [error?.issues ?? []];
     for (const issues of forms) {

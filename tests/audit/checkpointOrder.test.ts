@@ -6,7 +6,7 @@ import { buildApp } from '@/tests/helpers/testApp';
 const SEALER_LOCK = '7310595163817209187';
 const NEXT = 'SELECT id FROM audit_checkpoints WHERE id > $1 ORDER BY id';
 
-/** As another sealer would: under the lock, and then it fails. */
+/** Acts like another sealer: signs under the lock, and then fails. */
 async function signInVain(): Promise<void> {
   await withConnection(thisDatabase(), async (client) => {
     await client.query('BEGIN');
@@ -49,7 +49,7 @@ describe('the numbers of checkpoints', () => {
     await reading;
     const all = (await signed()).map(({ id }) => id);
     expect(all.length).toBeGreaterThan(1500);
-    // Gaps are there, and mean nothing.
+    // Gaps exist, and mean nothing.
     expect(all.at(-1)).toBeGreaterThan(all.length);
     const last = seen.at(-1) ?? 0;
     expect(seen).toStrictEqual(all.filter((id) => id <= last));

@@ -23,7 +23,7 @@ const LOST =
   'the audit log lacks a checkpoint that was delivered: an older backup was restored, or a failover lost it';
 
 let folder: string;
-/** The database in use, behind a door, so that another can be put in its place. */
+/** The database in use, behind a proxy, so that another can replace it. */
 let live: string;
 let proxy: TcpProxy;
 let node: ReturnType<typeof openDeliverer> | undefined;
@@ -52,7 +52,7 @@ afterEach(async () => {
 const server = () => process.env['GATEHOUSE_TEST_SERVER'] ?? '';
 const nameOf = (url: string) => new URL(url).pathname.slice(1);
 
-/** Nobody but us is connected meanwhile. */
+/** Runs work while nobody else is connected. */
 async function alone<T>(work: () => Promise<T>): Promise<T> {
   proxy.set('refuse');
   await pollUntil(
@@ -67,7 +67,7 @@ async function alone<T>(work: () => Promise<T>): Promise<T> {
 
 const backUp = () => alone(() => makeDatabase(nameOf(live)));
 
-/** Puts the backup in the place of the database. */
+/** Replaces the database by the backup. */
 const restore = (backup: string) =>
   alone(async () => {
     const name = nameOf(live);
@@ -88,13 +88,13 @@ const losses = async () => {
 const untilTold = () => pollUntil('the loss is told', losses, (told) => told.length > 0);
 const records = (rows: readonly { note: string }[]) => rows.map(({ note }) => `${note}\n`).join('');
 
-/** Two histories that part after the first rows, which both have. */
+/** Two histories that differ after the first rows, which both have. */
 interface Histories {
   common: SignedRow[];
   lost: SignedRow[];
 }
 
-/** Signs some, takes a backup, signs and delivers more, and restores the backup. */
+/** Signs some rows, makes a backup, signs and delivers more, and restores the backup. */
 async function loseSome(sink: string, whileAway: () => Promise<unknown>): Promise<Histories> {
   await signMore(5, live);
   await untilDelivered(sink, live);
@@ -125,7 +125,7 @@ describe('a restored backup', () => {
     expect(await node.metric('gatehouse_audit_rolled_back_total', {})).toBe(1);
     const now = await signed(live);
     const anew = now.slice(common.length);
-    // The numbers are given out again: that is why a receiver has to look at the note.
+    // The ids are assigned again, which is why a receiver has to compare the note.
     expect(anew[0]?.id).toBe(lost[0]?.id);
     expect(anew[0]?.note).not.toBe(lost[0]?.note);
     expect(receiver.accepted.map(({ id, note }) => ({ id, note }))).toStrictEqual([
@@ -151,7 +151,7 @@ describe('a restored backup', () => {
       if (restarts) open();
       await untilTold();
       await node?.close();
-      // Nothing was written since: the end of the file is still what was lost.
+      // Nothing was written since, so the file still ends with the lost checkpoints.
       expect(readFileSync(file.path, 'utf8').startsWith(records([...common, ...lost]))).toBe(true);
       open();
       await signMore(6, live);

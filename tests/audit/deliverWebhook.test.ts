@@ -173,7 +173,7 @@ describe('a receiver that does not take a checkpoint', () => {
       await hasten();
       await untilFailed(sink, failures + 1);
       expect(await restAfter(failures + 1)).toBeGreaterThan(most - 2000);
-      // The time is kept in whole milliseconds.
+      // The time is stored in whole milliseconds.
       expect(await restAfter(failures + 1)).toBeLessThan(most + 1);
     }
   });

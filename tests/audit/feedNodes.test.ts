@@ -100,7 +100,7 @@ describe('several nodes', () => {
   });
 });
 
-/** As somebody with full access does it: past the triggers that refuse it. */
+/** Changes rows as a superuser can, bypassing the triggers that would refuse it. */
 const tamper = (text: string, values: unknown[]) =>
   withConnection(thisDatabase(), async (client) => {
     await client.query('SET session_replication_role = replica');
@@ -119,7 +119,7 @@ describe('a log that is older than what was delivered', () => {
     await untilFed(sink);
     const [delivered] = batchesOf(tenant);
     const before = (await losses()).length;
-    // What a backup of two events ago would hold, the feed's own tables included.
+    // Restores the state of a backup from two events ago, including the feed's own tables.
     for (const text of [
       'DELETE FROM audit_leaves WHERE log_id = $1 AND leaf_index >= 3',
       'DELETE FROM audit_checkpoints WHERE log_id = $1',

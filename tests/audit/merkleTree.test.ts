@@ -40,7 +40,10 @@ const spoil = (hash: Buffer) => {
   return other;
 };
 
-/** A proof with each of its hashes changed, left out and doubled, two changed about, one too many at either end. */
+/**
+ * Returns variants of a proof: each hash changed, removed or doubled, two swapped, one added at
+ * either end.
+ */
 function tampered(proof: readonly Buffer[]): Buffer[][] {
   const made = proof.flatMap((hash, at) => [
     proof.with(at, spoil(hash)),

@@ -84,7 +84,10 @@ const ACTORS = [STAFF, 'system', 'anonymous', 'operator:ann@host.example'];
 const OUTCOMES = ['success', 'failure', 'denied'];
 const NOTHING = { tenant: null, session: null, ip: null, country: null, agent: null, details: {} };
 
-/** Everybody, on everything, however it ended; with all there is to know, and with nothing. */
+/**
+ * Returns the events of an action for all actors, subjects and outcomes, with all details and with
+ * none.
+ */
 const variantsOf = (action: AuditAction): Given[] =>
   SUBJECTS.flatMap((subject) =>
     ACTORS.flatMap((actor, at) => {

@@ -90,7 +90,7 @@ describe('a checkpoint of ours', () => {
   const head = { size: 11, root: treeHash(entries) };
   const note = signCheckpoint(LOG, head, signer);
   const vkey = toVkey(nameKey(originOf(LOG), keys.publicKey));
-  /** As sigstore names a log: its key id is the beginning of this. */
+  /** Sigstore identifies a log by this value. The key id is its beginning. */
   const known = (name = originOf(LOG), publicKey = keys.publicKey) => {
     const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(12);
     const named = Buffer.concat([Buffer.from(`${name}\n\x01`), raw]);
@@ -132,7 +132,8 @@ describe('a checkpoint of ours', () => {
   it('is not believed with a known key that did not sign it, whatever else is right', () => {
     expect(open(note, toVkey(nameKey(originOf(LOG), others.publicKey)))).toBeUndefined();
     expect(open(note, toVkey(nameKey('gatehouse/another', keys.publicKey)))).toBeUndefined();
-    // Ours, with the signature of another text: the note as a whole is refused, though a second signature is good.
+    // Signed by our key over another text: the whole note is refused, although a second signature
+    // is valid.
     const other = nameKey('witness.example', others.publicKey);
     const line = signNote(parseNote(note)!.text, other, others.privateKey).split('\n\n')[1]!;
     const [text, signature] = signCheckpoint(LOG, { ...head, size: 12 }, signer).split('\n\n');

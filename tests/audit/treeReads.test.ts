@@ -14,7 +14,7 @@ const { deps } = buildApp();
 const url = () => process.env['DATABASE_URL'] ?? '';
 
 const leafHash = (index: number) => hash('sha256', `leaf ${index}`, 'buffer');
-/** The roots at these sizes, by a tree that grew past them. */
+/** The sizes at which roots are compared, with the roots of a tree that grew past them. */
 const SIZES = [1, 15, 16, 17, 255, 256, 257, 4095, 4097, 65_535, 65_536, 65_537, 69_999, LEAVES];
 const roots = new Map<number, Buffer>();
 
@@ -30,7 +30,7 @@ function growTree(): TreeNode[] {
 
 const headAt = (size: number) => ({ size, root: roots.get(size) ?? Buffer.alloc(0) });
 
-/** The pool, with what it was asked and gave. */
+/** The pool, with counts of its queries and rows. */
 function createMeter() {
   const spent = { questions: 0, rows: 0 };
   const runner: PreparedRunner = {
@@ -70,9 +70,12 @@ beforeAll(async () => {
   });
 });
 
-/** Both ends, both sides of every kept level's edges, and some between. */
+/** Both ends, both sides of the edges of every stored level, and some between. */
 const INDEXES = [0, 1, 15, 16, 255, 256, 4095, 4096, 31_337, 65_535, 65_536, 69_999];
-/** 15 for each of the levels 0, 4, 8, 12 and 16, and as many at the right end: the bound that the reader's text gives. */
+/**
+ * 15 for each of the levels 0, 4, 8, 12 and 16, and as many at the right end. The reader's comment
+ * gives this limit.
+ */
 const MOST_ROWS = 2 * 5 * 15;
 
 describe(`in a tree of ${LEAVES} leaves`, () => {
@@ -90,7 +93,7 @@ describe(`in a tree of ${LEAVES} leaves`, () => {
       }
     }
     expect(most).toBeLessThanOrEqual(MOST_ROWS);
-    // Were it fewer than the proof has hashes, something else would have been counted.
+    // With fewer rows than the proof has hashes, the count would be wrong.
     expect(most).toBeGreaterThan(17);
   });
 

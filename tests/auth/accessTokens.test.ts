@@ -21,7 +21,7 @@ import {
 import type { TokenParts } from '@/tests/helpers/forgeAccessToken';
 import { openNode } from '@/tests/helpers/openNode';
 
-/** The one session whose token is bent in each test; it stays alive throughout. */
+/** The session whose token each test changes. It stays alive throughout. */
 let owner: SeededAuth;
 let good: TokenParts;
 const nowSec = () => Math.floor(Date.now() / 1000);
@@ -39,7 +39,7 @@ async function expectRefused(token: string): Promise<void> {
   expect(JSON.stringify(res.body)).not.toContain(owner.email);
 }
 
-// Everything below bends one thing of a token that is otherwise good.
+// Every test below changes one part of a valid token.
 afterEach(async () => {
   expect((await me(app, signWith(serverKey(), good))).status).toBe(200);
 });

@@ -32,7 +32,7 @@ async function evaluatedOf({ userId }: SeededAuth): Promise<number> {
   return found;
 }
 
-/** What closed the account is not counted. */
+/** Creates a locked member. The verifications that locked the account are not counted. */
 async function lockedMember(node: Node) {
   const closed = await closedMember(node);
   verifications.mockClear();
@@ -60,7 +60,7 @@ describe('somebody whose account others guess at', () => {
     expect(res.status).toBe(200);
     const [event] = await auditOf('AUTH_LOGIN_SUCCEEDED', member.tenantId);
     expect(event?.details).toMatchObject({ stepUp: true });
-    // The slate is clean again.
+    // The counters were reset.
     expect((await login(node.app, member, fromAddress('192.0.2.7'))).status).toBe(200);
   });
 
@@ -93,7 +93,7 @@ describe('somebody whose account others guess at', () => {
     const wrong = await login(node.app, { ...member, password: WRONG, challengeId });
     expect(wrong.status).toBe(401);
     expect((await login(node.app, { ...member, challengeId })).status).toBe(200);
-    // Used up: it lets one login through.
+    // It is used up, because it lets only one login through.
     expect(await challengesOf(member.staffId)).toMatchObject([{ passwordDue: true }]);
   });
 
@@ -183,7 +183,7 @@ describe('a begun login', () => {
       node.clock.advance(WINDOW_SEC + 1);
     }
     expect(looked).toBe(10);
-    // The codes of people who know the password are others: nobody outside can use them up.
+    // People who know the password have their own count of codes, which nobody else can use up.
     const { challengeId } = (await begin(node, member.email)).body;
     const closed = await answer(node, challengeId, codeAt(secret, node.clock.now()));
     expect({ status: closed.status, error: closed.body.error }).toStrictEqual({
@@ -194,7 +194,7 @@ describe('a begun login', () => {
     expect(closed.body.detail).toMatch(/administrator/);
   });
 
-  /** Uses up what strangers have, from everywhere. */
+  /** Uses up the tries that strangers have, from all addresses together. */
   async function closeBegun(node: Node, { email }: SeededAuth, secret: string) {
     const codes = wrongCodes(secret, node.clock.now(), 5);
     for (const address of ['192.0.2.30', '192.0.2.31']) {

@@ -15,7 +15,7 @@ import { holdToken, untilWaiting } from '@/tests/helpers/heldToken';
 import { openNode, operatorContext } from '@/tests/helpers/openNode';
 import type { Node } from '@/tests/helpers/openNode';
 
-/** A node that does not know yet that anything is missing, as when a table goes at run time. */
+/** A node that has not noticed yet that a table is missing, as when it disappears at run time. */
 let node: Node;
 beforeEach(() => {
   node = openNode();
@@ -117,7 +117,7 @@ describe('while user_sessions is missing', () => {
     });
     expect(await versionOf(seeded.staffId)).toBe(2);
     await node.deps.schemaGuard.check();
-    // The session row could not be marked; the version alone must hold once the table is back.
+    // The session row could not be marked, so the version alone must hold once the table is back.
     await expectForcedOut(node.app, seeded, 'force_logout');
   });
 

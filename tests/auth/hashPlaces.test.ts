@@ -16,7 +16,7 @@ const openSmallNode = (perIp: number) =>
     loginFailures: { ...config.loginFailures, perIp },
   }));
 
-/** Sixty logins at a time from one address. @returns the statuses that came */
+/** Sends sixty logins at a time from one address. @returns the statuses */
 async function flood(node: Node, address: string): Promise<number[]> {
   const statuses: number[] = [];
   for (let round = 0; round < 2; round += 1) {
@@ -28,7 +28,9 @@ async function flood(node: Node, address: string): Promise<number[]> {
   return statuses;
 }
 
-/** So many logins of one person, two at a time, while another address sends sixty at a time. */
+/**
+ * Signs one person in that many times, two at a time, while another address sends sixty at a time.
+ */
 async function signInDuring(node: Node, headers: Record<string, string>, times: number) {
   const owner = await seedTestUserAndToken();
   const known = await login(node.app, owner, fromAddress('198.51.100.1'));
@@ -74,7 +76,7 @@ describe('a flood from one address', () => {
 });
 
 describe('the queue of hashes', () => {
-  /** A job that ends when it is told to. */
+  /** A job that ends when the test ends it. */
   const hold = () => {
     let end = () => {};
     const ended = new Promise<void>((done) => (end = done));
@@ -106,7 +108,8 @@ describe('the queue of hashes', () => {
     );
     end();
     expect(await first).toBe('done');
-    // Four may wait, one of the places is kept for familiar devices: three, and the last of them gave way.
+    // Four may wait, but one place is reserved for known devices. So three wait, and the last of
+    // them had to give way.
     expect(await Promise.all(waiting)).toStrictEqual([
       'done',
       'done',

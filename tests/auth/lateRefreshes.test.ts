@@ -51,7 +51,7 @@ describe('a request that a node answers late', () => {
       MIGRATE_ON_BOOT: 'false',
     });
     const url = await node.url();
-    // The rotation is committed, and the database is gone before the client has its answer.
+    // The rotation is committed, and the database disappears before the client has its answer.
     const lost = await send(url, seeded.refreshToken);
     proxy.set('refuse');
     expect((await send(url, seeded.refreshToken)).status).toBe(503);
@@ -66,7 +66,7 @@ describe('a request that a node answers late', () => {
     expect(again.status).toBe(200);
     expect(again.body['refreshToken']).toBe(lost.body['refreshToken']);
     await expectUnharmed(seeded);
-    // Longer than the window: refused, and still no theft.
+    // After the window it is refused, but still not treated as a theft.
     await db.execute(
       sql`UPDATE refresh_tokens SET revoked_at = revoked_at - interval '200 seconds' WHERE id = ${seeded.refreshTokenId}`,
     );

@@ -25,7 +25,7 @@ const list = async (token: string, query = ''): Promise<Listed> => {
   return res.body;
 };
 
-/** As if its refresh token had lain unused for too long. */
+/** Makes a session's refresh token expire, as if it had been unused for too long. */
 const letIdle = (sessionId: string) =>
   db
     .update(refreshTokens)
@@ -66,7 +66,8 @@ describe('the list of sessions', () => {
     'is complete in pages of %i, in order, each session once and the asking one on the first page',
     async (limit) => {
       const who = await seedTestUserAndToken();
-      // The oldest of all, and of the same moment as others: ties must neither hide nor repeat one.
+      // The oldest of all, some at the same time as others: equal times must neither hide nor
+      // repeat a session.
       await db.execute(sql`INSERT INTO user_sessions (tenant_id, user_id, staff_id, created_at)
         SELECT ${who.tenantId}, ${who.userId}, ${who.staffId}, now() + make_interval(secs => n / 3)
         FROM generate_series(0, 8) n`);

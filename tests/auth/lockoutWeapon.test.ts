@@ -184,7 +184,7 @@ describe('what a stranger can learn', () => {
 
   it("is the same for an account and for none, with the device cookie of a stranger's own account", async () => {
     const node = openLimitedNode({ perIp: 15 });
-    // Answers that are compared say the same second.
+    // The clock stops, so that compared answers have the same second.
     node.clock.stop();
     const [owner, stranger] = [await seedTestUserAndToken(), await seedTestUserAndToken()];
     const cookie = cookieOf(await login(node.app, stranger, AWAY), 'gh_device');

@@ -30,7 +30,7 @@ interface Attempt {
   tenant?: string;
 }
 
-/** How a login can fail whose caller must not learn why, and whether the password was right. */
+/** Ways in which a login fails without revealing the reason, and whether the password was right. */
 const FAILURES: [string, () => Promise<Attempt>][] = [
   ['a wrong password', async () => ({ ...(await newMember()), password: 'not that password' })],
   [
@@ -118,7 +118,9 @@ async function observe({ email, password, tenant }: Attempt) {
   };
 }
 
-/** Nobody, and nobody new each time: the e-mail of an earlier test has failures to its name. */
+/**
+ * Uses a new unknown address each time, because failures of an earlier test count for its address.
+ */
 const observeUnknown = () =>
   observe({ email: `nobody-${randomUUID()}@example.com`, password: RIGHT });
 

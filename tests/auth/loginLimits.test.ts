@@ -30,7 +30,7 @@ const openLimitedNode = (limits: Limits = {}) =>
     loginFailures: { ...config.loginFailures, perIp: 100_000, ...limits },
   }));
 
-/** How often a password was compared with this account's own hash since the last count. */
+/** Returns how often a password was compared with this account's own hash since the last call. */
 async function takeEvaluated({ userId }: SeededAuth): Promise<number> {
   const [row] = await db.select().from(users).where(eq(users.id, userId));
   const evaluated = verifications.mock.calls.filter(([hash]) => hash === row?.passwordHash);
@@ -44,7 +44,7 @@ const failTimes = async (node: Node, who: SeededAuth, times: number, headers = {
   }
 };
 
-/** From an address of its own: the others stay unknown. */
+/** Signs in from an address of its own, so that the other addresses stay unknown. */
 const deviceOf = async (node: Node, who: SeededAuth) => ({
   cookie: cookieOf(await login(node.app, who, fromAddress('198.51.100.7')), 'gh_device'),
 });
@@ -129,7 +129,7 @@ describe('an account that strangers guess at', () => {
     }
     await failTimes(node, owner, 25, device);
     evaluated += await takeEvaluated(owner);
-    // Both shares were used up: the bound was met, not missed.
+    // Both shares were used up exactly: the limit was reached and not exceeded.
     expect(evaluated).toBe(SHARES);
     expect((await login(node.app, owner)).status).toBe(401);
     expect((await login(node.app, owner, device)).status).toBe(401);

@@ -14,7 +14,7 @@ const complete = (challengeId: string, key?: string, on = app) => {
 };
 const NOT_FOUND = expect.objectContaining({ error: 'CHALLENGE_NOT_FOUND' });
 
-/** A sign-in from abroad whose proof was given: `login/complete` is left. */
+/** Begins a login from abroad and gives the proof. Only `login/complete` remains. */
 async function proven() {
   const who = await seedTraveller(app);
   const { challengeId } = (await attemptLogin(app, who, ABROAD)).body;

@@ -4,7 +4,7 @@ import { auditOf, sessionsOf, tokensOf, withoutTable } from '@/tests/helpers/aut
 import { openNode } from '@/tests/helpers/openNode';
 import type { Node } from '@/tests/helpers/openNode';
 
-/** A node that does not know yet that anything is missing, as when a table goes at run time. */
+/** A node that has not noticed yet that a table is missing, as when it disappears at run time. */
 let node: Node;
 beforeEach(() => {
   node = openNode();

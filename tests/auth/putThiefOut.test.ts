@@ -18,7 +18,7 @@ import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/trave
 import type { Traveller } from '@/tests/helpers/traveller';
 import { visibleAnswer } from '@/tests/helpers/visibleAnswer';
 
-/** In the owner's country, on another device and network: no score asks for a proof. */
+/** In the owner's country, on another device and network, so that no score asks for a proof. */
 const THIEF = { 'x-forwarded-for': '86.128.0.1', 'user-agent': "A thief's phone" };
 const PAUSE_SEC = 120;
 
@@ -31,7 +31,7 @@ beforeAll(async () => {
   [node, other] = [openMailNode(server), openMailNode(server)];
 });
 
-/** The mails that somebody got, oldest first, once there are so many. */
+/** Waits for that many mails to a person, and returns them, oldest first. */
 async function mailed(member: { email: string }, kind: RegExp): Promise<string[]> {
   await node.deps.mail.settle();
   await other.deps.mail.settle();
@@ -57,7 +57,9 @@ async function watch(owner: Traveller, change: Parameters<typeof choosePolicy>[2
   await choosePolicy(node.app, { token: String(token) }, change);
 }
 
-/** Somebody signed in at home, and a thief with the password after them, of whom a mail tells. */
+/**
+ * Signs a person in at home, and then a thief with their password. A mail reports the second login.
+ */
 async function burgled(member?: Traveller) {
   const owner = member ?? (await seedTraveller(node.app, { factor: false }));
   node.clock.forward(PAUSE_SEC);

@@ -18,7 +18,7 @@ const KEY = 'key-of-this-refresh-8f2c';
 const REUSE = { error: 'FORCE_LOGOUT', reason: 'reuse_detected' };
 const INVALID = { error: 'INVALID_REFRESH_TOKEN' };
 
-/** No reuse was recorded, and the chain of this person goes on. */
+/** Expects that no reuse was recorded, and that the chain of this person goes on. */
 async function expectUnharmed({ staffId, tenantId }: SeededAuth): Promise<void> {
   expect(await versionOf(staffId)).toBe(1);
   expect(await liveTokensOf(staffId)).toHaveLength(1);

@@ -21,11 +21,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const clock = createMovableClock();
 const { app } = buildApp({ ipLists: [list] }, { clock });
-/** The same app on the same network after an update: it keeps no cookies. */
+/** The same app on the same network after an update. It keeps no cookies. */
 const UPDATED = { ...HOME, 'user-agent': 'The laptop at home, updated' };
 const POLICY = { purpose: 'security_settings' };
 
-/** A code that was not used yet: each one takes a time step. */
+/** Returns a code that was not used yet. Each code takes one time step. */
 function nextCode(who: Traveller): string {
   clock.forward(30);
   return codeAt(who.secret, clock.now());
@@ -67,7 +67,7 @@ describe('a refresh that needs a proof is let through by the challenge of its ow
     const ann = await seedTraveller(app);
     const session = await signIn(ann);
     const asked = await from(ABROAD, session.refreshToken);
-    // Somebody who copied the chain end is faster than the owner's proof.
+    // A thief who copied the newest token is faster than the owner's proof.
     const theft = await from(ABROAD, asked.body.refreshToken);
     expect(sorted(theft)).toStrictEqual(ASKED);
     const { challengeId } = asked.body;
@@ -141,7 +141,7 @@ describe('a proof that let a refresh through moves the home of the session:', ()
       ({ refreshToken } = res.body);
       clock.forward(3600);
       if (time > 0) continue;
-      // In the same transaction as the proof: country, network, device, and when.
+      // Country, network, device and time change in the transaction of the proof.
       const moved = (await sessionsOf(ann.staffId)).filter(({ originProvenAt }) => originProvenAt);
       expect(moved).toMatchObject([
         {

@@ -99,7 +99,8 @@ describe('a rotated token that comes back', () => {
       expect((await refresh(app, refreshToken, home)).status).toBe(200);
       await db
         .update(knownCountries)
-        // Of an earlier session: what the one that ends taught is forgotten with it.
+        // Set as if learned in an earlier session, because what was learned in the ended session is
+        // forgotten.
         .set({ country: 'JP', sessionId: null })
         .where(eq(knownCountries.staffId, seeded.staffId));
       if (replay) await expectReuse(app, refreshToken);

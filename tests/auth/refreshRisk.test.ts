@@ -100,7 +100,7 @@ describe('after the 428 of a refresh', () => {
     expect(second.status).toBe(428);
     expect(second.body.accessToken).toBeUndefined();
     expect(second.body.challengeId).not.toBe(first.body.challengeId);
-    // The challenge before is over: its proof would be for a link that is spent.
+    // The previous challenge is closed, because its proof would be for a token that is spent.
     const { challengeId } = first.body;
     expect((await answerChallenge(node, secret, { challengeId })).status).toBe(404);
     expect(await versionOf(seeded.staffId)).toBe(1);

@@ -18,7 +18,7 @@ interface Tokens {
   sessionId: string;
 }
 
-/** Somebody without a session, in a tenant with this bound. */
+/** Creates a person without a session, in a tenant with this limit. */
 async function seedBound(maxSessions: number) {
   const member = await seedTestUserAndToken();
   await db.delete(refreshTokens).where(eq(refreshTokens.staffId, member.staffId));
@@ -101,7 +101,7 @@ describe('the bound on live sessions of a person', () => {
     const member = await seedBound(2);
     const colleague = await seedTestUserAndToken({ tenantId: member.tenantId });
     const [old] = await signInTimes(member, 1);
-    // Past its idle limit: its last refresh token has expired.
+    // Its last refresh token has expired, so the session is past its idle limit.
     await db
       .update(refreshTokens)
       .set({ expiresAt: clock.now() })

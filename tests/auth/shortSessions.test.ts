@@ -6,7 +6,7 @@ import { HOME, attemptLogin } from '@/tests/helpers/traveller';
 
 const HOUR = 3600;
 
-/** Somebody who has just signed in without `rememberMe`. */
+/** Signs a person in without `rememberMe`. */
 async function signIn(settings: Parameters<typeof buildApp>[0] = {}) {
   const clock = createMovableClock();
   const { app } = buildApp(settings, { clock });

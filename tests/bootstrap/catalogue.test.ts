@@ -30,7 +30,7 @@ afterEach(async () => {
   await drop();
 });
 
-/** What differs after these statements from what was before. */
+/** Returns the differences that these statements cause. */
 async function differencesAfter(ddl: string, knownRoles: string[] = []): Promise<Difference[]> {
   const before = await readCatalogue(client);
   await client.query(ddl);

@@ -26,14 +26,14 @@ function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
   return [];
 }
 
-/** The settings that config.ts reads: the keys of its one schema. */
+/** Returns the settings that config.ts reads, which are the keys of its one schema. */
 function settingsInCode(): string[] {
   const code = readFileSync(join(ROOT, 'server', 'config.ts'), 'utf8');
   const schema = /const settings = z\.object\(\{\n([\s\S]*?)\n\}\);/.exec(code)?.[1] ?? '';
   return [...schema.matchAll(/^ {2}([A-Z][A-Z0-9_]*):/gm)].map(([, name]) => name ?? '');
 }
 
-/** What `.env.example` documents, commented out or not, with the value that stands there. */
+/** Returns the settings in `.env.example`, commented out or not, with their values there. */
 function settingsInExample(): Map<string, string> {
   const example = readFileSync(join(ROOT, '.env.example'), 'utf8');
   const lines = [...example.matchAll(/^(?:# ?)?([A-Z][A-Z0-9_]*)=(.*)$/gm)];

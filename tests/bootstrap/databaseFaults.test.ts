@@ -47,7 +47,7 @@ function expectUnavailable(res: request.Response): void {
   expect(JSON.stringify(res.body)).not.toContain(new URL(postgres.url).password);
 }
 
-/** The newest links of a session's chain, oldest first. */
+/** Returns the newest tokens of a session's chain, oldest first. */
 const chainOf = (sessionId: string) =>
   ask<{ revoke_reason: string | null }>(
     postgres.url,
@@ -62,7 +62,7 @@ const somebodyWaits = () =>
     (rows) => rows.length > 0,
   );
 
-/** What becomes of a server of its own whose database stops talking. */
+/** Observes a separate server whose database stops answering. */
 async function fallSilent() {
   const silent = await startTcpProxy(process.env['DATABASE_URL'] ?? '');
   const other = startServer({
@@ -92,7 +92,7 @@ async function fallSilent() {
 }
 
 beforeAll(async () => {
-  // Its waiting overlaps with the other tests; the last one looks at it.
+  // Its waiting time overlaps with the other tests. The last test checks the result.
   silence = fallSilent();
   silence.catch(() => undefined);
   folder = mkdtempSync(join(tmpdir(), 'gatehouse-faults-'));
@@ -144,7 +144,8 @@ describe('a database that is gone', () => {
   });
 
   it('serves at full strength after connections were cut in the middle of many transactions', async () => {
-    // More than the pool holds: a connection lost to a broken transaction would be missed.
+    // More logins than the pool has connections, so that a connection lost to a broken transaction
+    // would be noticed.
     for (let round = 0; round < 3; round += 1) {
       await withConnection(postgres.url, async (holder) => {
         await holder.query('BEGIN; SELECT id FROM tenant_staff FOR UPDATE');

@@ -16,7 +16,7 @@ import {
   startServer,
 } from '../helpers/serverProcess';
 
-/** Every character that means something in a URL, a shell or a pattern. */
+/** Every character that has a meaning in a URL, a shell or a pattern. */
 const PASSWORD = `Zq@4k/Wv#7m?Xp%9j:Lr[Tn]&Yb=+$'"\\Hc é|Gd`;
 const ROLE = 'odd_password';
 
@@ -30,7 +30,7 @@ function urlWith(change: { host?: string; user?: string; password?: string; data
   return `postgres://${login}@${host}/${change.database ?? pathname.slice(1)}`;
 }
 
-/** No four characters of the password in a row, as they are or encoded. */
+/** Expects that no four consecutive characters of the password appear, plain or encoded. */
 function expectNoPart(said: string): void {
   for (const form of [PASSWORD, encoded]) {
     for (let at = 0; at + 4 <= form.length; at += 1) {
@@ -72,7 +72,7 @@ const WAYS: Record<string, (url: string) => Promise<{ code: number | null; said:
   },
 };
 
-/** A port that nothing listens on: it was free a moment ago. */
+/** Returns a port on which nothing listens, because it was free a moment ago. */
 async function closedPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

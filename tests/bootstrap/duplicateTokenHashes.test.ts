@@ -46,7 +46,7 @@ async function addOwner(): Promise<void> {
 
 type State = 'live' | 'rotation' | 'logout' | 'flagged' | 'unexplained';
 
-/** `flagged`: only `is_revoked` says so. `unexplained`: revoked without a reason. */
+/** `flagged`: only `is_revoked` marks it as revoked. `unexplained`: revoked without a reason. */
 async function addToken(hash: string, age: number, state: State): Promise<string> {
   const revoked = state === 'live' || state === 'flagged' ? null : '2026-01-01T00:00:00Z';
   const reason = state === 'rotation' || state === 'logout' ? state : null;
@@ -89,10 +89,10 @@ describe('a database from before token_hash was unique', () => {
     const kept: Record<string, string> = {
       alone: await addToken('alone', 9, 'live'),
       pair: await addToken('pair', 1, 'live'),
-      // The newest row is dead: the live one is older, and is the one to keep.
+      // The newest row is dead. The live one is older and must be kept.
       triple: await addToken('triple', 5, 'live'),
       crowd: await addToken('crowd', 0, 'live'),
-      // No live one: nothing becomes usable.
+      // There is no live one, so nothing may become usable.
       dead: await addToken('dead', 1, 'rotation'),
       flagged: await addToken('flagged', 7, 'live'),
     };
@@ -130,7 +130,7 @@ describe('a database from before token_hash was unique', () => {
         revoke_reason: 'security_event',
       });
     }
-    // Why these had ended is on record already, and stays so.
+    // The reasons why these ended are recorded already, and must stay.
     expect(rotated.map((id) => after.get(id)?.revoke_reason)).toStrictEqual([
       'rotation',
       'rotation',
@@ -139,7 +139,7 @@ describe('a database from before token_hash was unique', () => {
     const hashes = [...after.values()].map(({ token_hash }) => token_hash);
     expect(new Set(hashes).size).toBe(hashes.length);
     for (const id of [...others, ...rotated, onlyFlagged]) {
-      // No HMAC in hex has this form: no token finds such a row any more.
+      // No HMAC in hex has this form, so no token can find such a row any more.
       expect(after.get(id)?.token_hash).toMatch(/:duplicate:/);
     }
     expect(await hasUniqueHash()).toStrictEqual(['UNIQUE (token_hash)']);

@@ -36,7 +36,7 @@ jest.mock('@/server/bootstrap/embedded/freePort', () => {
 });
 
 const isRoot = process.getuid?.() === 0;
-/** Only root can act as another account: to anybody else these guarantees do not apply. */
+/** Only root can act as another account, so these guarantees apply only to root. */
 const where = (applies: boolean) => (title: string, test: () => Promise<void>) => {
   if (applies) it(title, test);
 };
@@ -45,7 +45,10 @@ const asRootForOthers = where(isRoot && othersCanReadUs());
 
 const { place, start, stopAll, runner, startedRunner } = useDataFolder();
 
-/** An account of this system that is neither root nor the one that root runs the server under. */
+/**
+ * Returns an account of this system that is neither root nor the one under which root runs the
+ * server.
+ */
 function namedAccount(): { uid: number; gid: number } {
   const account = readFileSync('/etc/passwd', 'utf8')
     .split('\n')

@@ -30,7 +30,7 @@ describe('the embedded database after a crash', () => {
   it('waits for a killed process’s server that still runs, and starts anew', async () => {
     const killed = await startedRunner();
     const old = serverPid(place.dataDir);
-    // Without its watchdog nobody but the next start can stop it.
+    // Without its watchdog, only the next start can stop it.
     const [watchdog, ...more] = listProcesses().filter(
       ({ command }) => command.includes('gatehouse-watchdog') && command.endsWith(` ${old}`),
     );

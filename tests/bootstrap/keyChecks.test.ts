@@ -18,7 +18,7 @@ afterEach(async () => {
 const WRONG_KEY = 7;
 const newKey = () => randomBytes(32).toString('base64');
 
-/** A set of keys like the run's, and none of them the same. */
+/** Returns a complete set of keys, all of them different from those of the run. */
 function otherKeys(): NodeJS.ProcessEnv {
   const secrets = generateSecrets();
   return {
@@ -30,9 +30,9 @@ function otherKeys(): NodeJS.ProcessEnv {
 }
 
 /**
- * A database of this test alone.
- * @param state `fresh`: it knows the run's keys; `gone`: it does not, as if an older release had left it; `used`: it knows them, and
- * each has written something; `used, gone`: both
+ * Creates a database for one test.
+ * @param state `fresh`: it has the checks of the run's keys; `gone`: it has none, as after an older
+ *   release; `used`: it has them, and each key has written data; `used, gone`: data but no checks
  */
 async function openDatabase(
   state: 'fresh' | 'gone' | 'used' | 'used, gone',
@@ -56,7 +56,7 @@ const firstChecks = SETTINGS.map((setting) => ({ setting, adopted: false }));
 type Server = Pick<ServerProcess | ServerInProcess, 'exited' | 'stdout' | 'stderr' | 'url'>;
 
 async function refusalOf(server: Server, exitCode = WRONG_KEY): Promise<string[]> {
-  // One that serves all the same would never end.
+  // A server that starts in spite of the keys would never end.
   const outcome = await Promise.race([server.exited, server.url().catch(() => server.exited)]);
   expect(outcome).toBe(exitCode);
   expect(server.stdout()).toBe('');
@@ -80,7 +80,7 @@ async function signIn(url: string): Promise<void> {
 const enrol = (env: NodeJS.ProcessEnv) =>
   operate(env, ['staff', 'enroll-totp', '--tenant', 'test-tenant', '--email', SEEDED_EMAIL]);
 
-/** Everything that each of the keys writes: sessions, a sealed secret, a signed head. */
+/** Makes each key write data: sessions, a sealed secret, a signed checkpoint. */
 async function useKeys(url: string, env: NodeJS.ProcessEnv): Promise<void> {
   const server = startInProcess(env);
   await signIn(await server.url());
@@ -89,7 +89,7 @@ async function useKeys(url: string, env: NodeJS.ProcessEnv): Promise<void> {
   expect(await ask(url, 'SELECT FROM audit_checkpoints')).not.toHaveLength(0);
 }
 
-/** The database that `used` ones are clones of. */
+/** The database from which the `used` ones are cloned. */
 let used: string;
 
 beforeAll(async () => {
@@ -116,7 +116,7 @@ describe('a node with another key than the database is written with', () => {
 
   it('names each of several', async () => {
     const { env } = await openDatabase('fresh');
-    // As a process: its exit code, and nothing on its stdout.
+    // Runs as a process, to check its exit code and that stdout stays empty.
     const lines = await refusalOf(startServer({ ...env, ...otherKeys() }));
     expect(lines.map((line) => line.split(' ')[0]).sort()).toStrictEqual(SETTINGS);
   });
@@ -140,7 +140,7 @@ describe('a node with another key than the database is written with', () => {
     expect(ready.status).toBe(503);
     const { checks } = (await ready.json()) as { checks: { keys: { reason: string } } };
     expect(checks.keys.reason).toMatch(/^TOKEN_HASH_KEY is not the key/);
-    // Neither may it start again.
+    // It must not start again either.
     expect(await refusalOf(startInProcess(env))).toHaveLength(1);
   });
 });
@@ -178,7 +178,7 @@ describe('a database that an older release has written', () => {
 
   it('takes a key that nothing can prove on the word of an operator alone, who is recorded', async () => {
     const { url, env } = await openDatabase('used, gone');
-    // As of a release that did not keep what identified a device.
+    // As with a release that did not store what identified a device.
     await ask(url, 'UPDATE user_sessions SET device_hashes = NULL');
     expect(await refusalOf(startInProcess(env))).toStrictEqual([
       expect.stringMatching(/^TOKEN_HASH_KEY cannot be proven .*admin -- keys adopt/),
@@ -224,7 +224,7 @@ describe('an ENCRYPTION_KEY that was lost', () => {
     const serving = await startInProcess(other).url();
     expect((await fetch(`${serving}/health/ready`)).status).toBe(200);
     expect((await enrol(other)).code).toBe(0);
-    // The old key is no key of this database any more.
+    // The old key is no longer a key of this database.
     expect(await refusalOf(startInProcess(env))).not.toHaveLength(0);
   });
 
@@ -235,7 +235,7 @@ describe('an ENCRYPTION_KEY that was lost', () => {
     expect((await enrol(adopted)).code).toBe(0);
     const lists = { ENCRYPTION_RETIRED_KEYS: adopted.ENCRYPTION_KEY };
     const next = { ...env, ENCRYPTION_KEY: newKey() };
-    // Shows its check, and reseals nothing.
+    // The command adds the check of the new key, and reseals nothing.
     expect(
       (await operate({ ...next, ...lists }, ['staff', 'list', '--tenant', 'test-tenant'])).code,
     ).toBe(0);

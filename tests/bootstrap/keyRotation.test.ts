@@ -22,13 +22,13 @@ afterEach(async () => {
 interface RunningNode {
   env: NodeJS.ProcessEnv;
   url: string;
-  /** Has it stop as it does at SIGTERM. @returns the exit code */
+  /** Stops it as SIGTERM does. @returns the exit code */
   stop(): Promise<number | null>;
 }
 
 type Setting = 'JWT_SIGNING_KEY' | 'TOKEN_HASH_KEY' | 'ENCRYPTION_KEY' | 'EVIDENCE_SIGNING_KEY';
 
-/** The settings of each step, as docs/key-rotation.md has them. */
+/** Returns the settings of each step in docs/key-rotation.md. */
 function readSteps(setting: Setting): string[] {
   const page = readFileSync(join(REPOSITORY, 'docs', 'key-rotation.md'), 'utf8');
   const section = page.split(`### ${setting}\n`)[1]?.split(/\n##+ /)[0] ?? '';
@@ -73,7 +73,7 @@ async function post(
   return { status: res.status, body: text.startsWith('{') ? JSON.parse(text) : {}, cookies };
 }
 
-/** Somebody who is signed in all the while, on one device, at whichever node. */
+/** A person who stays signed in the whole time, on one device, at either node. */
 interface Person {
   accessToken: string;
   refreshToken: string;
@@ -84,7 +84,10 @@ interface Person {
 
 let database: string;
 let nodes: RunningNode[];
-/** What takes a proof. A bundle costs the most: it is asked for if the key that signs evidence is the one that changes. */
+/**
+ * A request that needs a proof. A bundle takes the longest, so it is requested only if the evidence
+ * key changes.
+ */
 let guarded: { path: string; body: object };
 const CODES = { path: '/api/security/recovery-codes', body: {} };
 const BUNDLE = {
@@ -95,7 +98,8 @@ let open: (env: NodeJS.ProcessEnv) => Promise<RunningNode>;
 
 async function openProcess(env: NodeJS.ProcessEnv): Promise<RunningNode> {
   const server = startServer(env);
-  // Two of them on a busy machine: what is waited for is that it listens, not how soon.
+  // There are two of them on a busy machine. The test waits until it listens, and not for how fast
+  // that is.
   const said = () => Promise.resolve(/listens on (\S+)\n/.exec(server.stdout())?.[1] ?? '');
   const url = await pollUntil('the server listens', said, (found) => found !== '', 90_000);
   const stop = () => {
@@ -143,7 +147,7 @@ async function enrolPerson(env: NodeJS.ProcessEnv, url: string): Promise<Person>
   };
 }
 
-/** Nothing that the person has may have stopped working, at any node, nor need another proof. */
+/** Everything that the person has must still work at each node, without another proof. */
 async function expectAllWell(person: Person): Promise<void> {
   const urls = nodes.map(({ url }) => url);
   for (const [index, url] of urls.entries()) {
@@ -172,7 +176,7 @@ async function expectProof(person: Person, url: string, other: string): Promise<
   const asked = await act();
   expect(asked.status).toBe(428);
   const { challengeId, purpose } = asked.body;
-  // Within one time step the same code would be refused, rightly.
+  // Within one time step, the server would correctly refuse the same code.
   await ask(database, 'UPDATE user_totp SET last_used_step = NULL');
   const code = await currentTotpCode(person.secret, new Date());
   const proof = { code, purpose, challengeId };
@@ -183,7 +187,7 @@ async function expectProof(person: Person, url: string, other: string): Promise<
 
 async function expectKnownDevice(person: Person, url: string): Promise<void> {
   const { cookies } = await signIn(url, person.cookie);
-  // As a browser: a sign-in signs the cookie again, with the key of the day.
+  // A browser keeps the new cookie: each sign-in signs the cookie again with the current key.
   person.cookie = cookies.find((each) => each.includes('gh_device')) ?? person.cookie;
   const [login] = await ask<{ reasons: string[] }>(
     database,
@@ -191,7 +195,7 @@ async function expectKnownDevice(person: Person, url: string): Promise<void> {
      ORDER BY occurred_at DESC LIMIT 1`,
   );
   expect(login?.reasons).toStrictEqual([]);
-  // The cookie and the user agent, whatever keys have named them.
+  // The cookie and the user agent, although several keys have hashed them.
   expect(await ask(database, 'SELECT FROM known_devices')).toHaveLength(2);
 }
 
@@ -208,7 +212,7 @@ async function statusOf(env: NodeJS.ProcessEnv, setting: Setting): Promise<Statu
   return keys.filter((key) => key.setting === setting);
 }
 
-/** Eight days pass, and what the old key made comes to its end. */
+/** Lets eight days pass, so that everything that the old key made expires. */
 const PASS_TIME: Partial<Record<Setting, string>> = {
   JWT_SIGNING_KEY: `UPDATE key_checks SET first_used_at = first_used_at - interval '8 days'`,
   TOKEN_HASH_KEY: `WITH keys AS (UPDATE key_checks SET first_used_at = first_used_at - interval '8 days'),
@@ -233,7 +237,8 @@ async function restartWith(step: NodeJS.ProcessEnv, person: Person): Promise<voi
 }
 
 describe('docs/key-rotation.md, step by step on two nodes: nobody is signed out, nor asked for more', () => {
-  // Once with processes: that a process starts and stops with other keys is the same for each of them.
+  // Only one case uses processes, because starting and stopping with other keys is the same for
+  // each setting.
   it.each<[Setting, number, typeof open]>([
     ['TOKEN_HASH_KEY', 3, openInProcess],
     ['ENCRYPTION_KEY', 3, openInProcess],
@@ -281,7 +286,7 @@ describe('docs/key-rotation.md, step by step on two nodes: nobody is signed out,
   );
 });
 
-/** Links in notices live for seven days: that of the old key has had its time. */
+/** Links in notices are valid for seven days, so those of the old key have expired. */
 async function expectOldLinksEnd(step: NodeJS.ProcessEnv, person: Person): Promise<void> {
   const secrets = readSecrets({ ...nodes[0]?.env, ...step });
   const [mail] = await ask<{ id: string }>(

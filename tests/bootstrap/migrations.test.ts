@@ -29,7 +29,7 @@ afterEach(async () => {
   await drop();
 });
 
-/** A migration that comes after all of this release. */
+/** Returns a migration that is later than all of this release. */
 const later = (sql: string, tag = '9999_later'): Migration => ({
   ...NEWEST,
   idx: NEWEST.idx + 1,
@@ -44,12 +44,15 @@ const applied = () =>
     'SELECT hash, created_at FROM drizzle.__drizzle_migrations ORDER BY id',
   );
 
-/** Between two attempts a migrator's connection is idle, and its last statement is one of an attempt. */
+/**
+ * Between two attempts a migrator's connection is idle, and its last statement belongs to an
+ * attempt.
+ */
 const ASKED_FOR_THE_LOCK = `SELECT DISTINCT application_name FROM pg_stat_activity
   WHERE datname = current_database() AND application_name LIKE 'gatehouse-migrate %'
     AND state = 'idle' AND query LIKE '%pg_stat_activity%'`;
 
-/** Every table, column, index, constraint, function and applied migration, in one text. */
+/** Returns every table, column, index, constraint, function and applied migration in one text. */
 async function fingerprint(): Promise<string> {
   const [row] = await ask<{ print: string }>(
     url,
@@ -70,7 +73,7 @@ describe('many at once', () => {
   it('five processes that start on an empty database all come up, and each migration ran once', async () => {
     const servers: ServerProcess[] = [];
     await withConnection(url, async (holder) => {
-      // All of them have asked for the lock, and been refused it, before any may go on.
+      // All of them must have tried the lock and failed before any may go on.
       await holder.query(`BEGIN; SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
       for (let count = 0; count < 5; count += 1) servers.push(startServer(externalEnv(url)));
       await pollUntil(

@@ -48,7 +48,7 @@ const isGone = (pid: number) =>
     (rows) => rows.length === 0,
   );
 
-/** Somebody uses table `t`, so that a migration of it stands still in the middle. */
+/** Uses table `t` in an open transaction, so that a migration of it stops in the middle. */
 async function whileTableIsUsed<T>(work: (user: Client) => Promise<T>): Promise<T> {
   await migrate(url, writeMigrations([BASE]));
   return withConnection(url, async (user) => {
@@ -57,7 +57,7 @@ async function whileTableIsUsed<T>(work: (user: Client) => Promise<T>): Promise<
   });
 }
 
-/** @returns the process of the database that the killed migrator leaves behind, still waiting */
+/** @returns the database process that the killed migrator leaves behind, still waiting */
 async function killInTheMiddle(migrations: Migration[]): Promise<number> {
   const migrator = startMigrator(url, writeMigrations(migrations));
   const worker = await waitingWorker(url);
@@ -183,7 +183,7 @@ describe('a process that is killed between single statements', () => {
       const folder = writeMigrations(migrations);
       await whileTableIsUsed(async (user) => {
         const left = await killInTheMiddle(migrations);
-        // It also keeps what is left at work from doing it after somebody has looked.
+        // This also stops the process that was left behind from finishing its work after a look.
         await expect(migrate(url, folder)).rejects.toThrow(/cannot simply run again/);
         await isGone(left);
         await user.query('COMMIT');

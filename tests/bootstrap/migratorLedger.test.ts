@@ -124,7 +124,7 @@ describe('the record of a migration', () => {
   });
 
   it('gets its columns also where nothing is pending', async () => {
-    // Drizzle's own migrator knows one transaction only.
+    // Drizzle's own migrator only supports one transaction.
     const plain = inOneTransaction(ALL);
     const folder = writeMigrations(plain);
     await withConnection(url, (client) =>

@@ -19,7 +19,10 @@ const NONE = '-- gatehouse:transaction none\n';
 const BASE = madeUp(1, 'CREATE TABLE t (id int)', 'base');
 
 describe('a statement that was cut off', () => {
-  /** A database and a folder with a migration whose only statement was under way when its process died. */
+  /**
+   * Prepares a database and a folder with a migration whose only statement was running when its
+   * process died.
+   */
   async function interrupt(sql: string): Promise<string> {
     const { when, tag, ...rest } = madeUp(2, sql, 'cut_off');
     const hash = createHash('sha256').update(sql).digest('hex');

@@ -59,7 +59,7 @@ describe('while another process migrates', () => {
 
   it('says so again every ten seconds', async () => {
     const clock = performance.now.bind(performance);
-    // Ten seconds pass in half a second.
+    // The clock runs twenty times as fast, so that ten seconds pass in half a second.
     const faster = jest.spyOn(performance, 'now').mockImplementation(() => clock() * 20);
     const waits: LockWait[] = [];
     await withConnection(url, async (holder) => {

@@ -51,7 +51,7 @@ describe('behind a pooler that gives each transaction another session', () => {
       );
     const before = await settings();
     await migrate(pooled, writeMigrations(FOLDER));
-    // A transaction for each of the two.
+    // Each of the two uses its own transaction.
     expect(await settings()).toStrictEqual(before);
     expect(await settings()).toStrictEqual(before);
   });
@@ -60,7 +60,7 @@ describe('behind a pooler that gives each transaction another session', () => {
     const pooled = await startTransactionPooler(url, 2);
     const sessions = async () => {
       const pids = new Set<number>();
-      // The pool fills with the first two, and takes turns.
+      // The first two fill the pool, which then alternates.
       for (let turn = 0; turn < 3; turn += 1) {
         const [row] = await ask<{ pid: number }>(pooled, 'SELECT pg_backend_pid() AS pid');
         pids.add(row?.pid ?? 0);

@@ -23,7 +23,7 @@ const [A, B, C] = [1, 2, 3].map((number) =>
 
 const RUN = '`npm run admin -- db migrate`';
 
-/** What both a look and a run say of it, which changes nothing. */
+/** Expects the same problem from a look and from a run, which changes nothing. */
 async function expectProblem(folder: string, kind: string, tag: string | undefined, says: RegExp) {
   const rows = () => ask(url, 'SELECT created_at FROM drizzle.__drizzle_migrations ORDER BY id');
   const before = await rows();

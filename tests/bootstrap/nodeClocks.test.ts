@@ -8,7 +8,7 @@ import { externalEnv, killServers, startServer } from '../helpers/serverProcess'
 
 const SHIFT = join(__dirname, '..', 'helpers', 'fixtures', 'shiftClock.cjs');
 
-/** A server whose wall clock is wrong by so many seconds. */
+/** Starts a server whose wall clock is wrong by that many seconds. */
 const shifted = (seconds: number) =>
   startServer({
     ...externalEnv(),

@@ -16,7 +16,7 @@ afterEach(killServers);
 const ready = requireReady(loadConfig());
 const today = { from: utcToday(), to: utcToday(), format: 'csv' };
 
-/** Starts what production starts with: the look at the role that the server would serve as. */
+/** Runs the first step of a start in production: the check of the server's role. */
 async function look(url: string, settings: Partial<typeof ready> = {}) {
   const lines: string[] = [];
   const logger = createLogger({ logLevel: 'warn' }, { write: (line) => void lines.push(line) });
@@ -34,7 +34,7 @@ async function ownerOf(what: string): Promise<string> {
   return row?.owner ?? '';
 }
 
-/** Each gives a role one way, and the phrase that tells of it. */
+/** Each entry gives a role one way, with the phrase that reports it. */
 const WAYS: [string, (role: string) => string, RegExp][] = [
   [
     'owns the database',
@@ -71,7 +71,7 @@ const WAYS: [string, (role: string) => string, RegExp][] = [
   ],
 ];
 
-/** A role with all that the server needs, and one way more. */
+/** Creates a role with all that the server needs, and one additional way. */
 async function roleWith(way: (role: string) => string) {
   const role = await createServingRole(thisDatabase());
   await grantServing(thisDatabase(), role.name);
@@ -79,7 +79,7 @@ async function roleWith(way: (role: string) => string) {
   return role;
 }
 
-/** What a role owned goes back to whoever owned it: other tests go on with this database. */
+/** Returns the objects of a role to their owner, because other tests go on with this database. */
 async function giveBack(role: { quoted: string }) {
   const me = await ownerOf('current_user');
   await ask(thisDatabase(), `REASSIGN OWNED BY ${role.quoted} TO ${me}`);
@@ -92,7 +92,7 @@ describe('in production a role that could undo the audit log', () => {
     try {
       await expect(look(role.url)).rejects.toThrow(phrase);
       await expect(grantServing(thisDatabase(), role.name)).rejects.toThrow(phrase);
-      // Outside production, and if the operator allows it, it is told and goes on.
+      // Outside production, or if the operator allows it, the server logs it and goes on.
       expect(await look(role.url, { production: false })).toMatch(phrase);
       expect(await look(role.url, { allowOwnerRole: true })).toContain('SERVING_ROLE_OWNS');
     } finally {

@@ -27,7 +27,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 });
 
-/** Whoever asks for the migration lock, on whatever database this test uses. */
+/** Finds every session that asks for the migration lock, in the database of the test. */
 const MIGRATORS = `SELECT pid FROM pg_stat_activity
   WHERE datname = current_database() AND application_name LIKE 'gatehouse-migrate %'`;
 
@@ -39,7 +39,7 @@ const embeddedEnv = () => ({
   LOG_LEVEL: 'silent',
 });
 
-/** The Postgres server that works in this test's folder, as its own note names it. */
+/** Returns the pid of the Postgres server in this test's folder, from its own file. */
 function databasePids(): number[] {
   const note = join(dataDir(), 'cluster', 'postmaster.pid');
   if (!existsSync(note)) return [];
@@ -65,7 +65,7 @@ function shownSignIn(server: ServerProcess): SignIn | undefined {
 
 const signIn = (url: string, body: SignIn) => request(url).post('/api/auth/login').send(body);
 
-/** Nothing on stdout, no stack, and lines that are sentences. */
+/** Expects nothing on stdout, no stack, and sentences on stderr. */
 async function refusalOf(server: ServerProcess, exitCode = 1): Promise<string[]> {
   expect(await server.exited).toBe(exitCode);
   expect(server.stdout()).toBe('');
@@ -183,7 +183,7 @@ describe('SIGTERM', () => {
       const res = await slow;
       expect(res.status).toBe(200);
       expect(await server.exited).toBe(0);
-      // The kept-alive connection holds nothing up.
+      // The kept-alive connection must not delay the stop.
       expect(server.stdout()).not.toContain('cutting off requests');
       const [kept] = await ask(databaseUrl(), 'SELECT id FROM user_sessions WHERE id = $1', [
         res.body.sessionId,
@@ -197,7 +197,7 @@ describe('SIGTERM', () => {
   it('also ends a process that is only just starting', async () => {
     const server = startServer({ ...externalEnv(), LOG_LEVEL: 'silent' });
     await withConnection(databaseUrl(), async (holder) => {
-      // Wherever the start is: the migration lock keeps it from getting any further.
+      // Wherever the start is, the migration lock stops it there.
       await holder.query('SELECT pg_advisory_lock(7449363237540164979)');
       await pollUntil(
         'the start asks for the migration lock',

@@ -26,7 +26,10 @@ async function count(tables: readonly string[], { tenantId }: SeededAuth): Promi
   return counts;
 }
 
-/** A year of a person who signs in each day for a day, refreshes ten times and proves themself twice. */
+/**
+ * Inserts a year of a person who signs in each day for one day, refreshes ten times and gives two
+ * proofs.
+ */
 async function liveAYear({ tenantId, userId, staffId }: SeededAuth): Promise<void> {
   const owner = sql`${tenantId}::uuid, ${userId}::uuid, ${staffId}::uuid`;
   const since = sql`now() - make_interval(days => n) - interval '1 hour'`;
@@ -57,7 +60,7 @@ it('keeps the tables in daily use as small after a year as after some days, on t
   expect(await failures({ app, deps })).toEqual([]);
   expect(await failures(other)).toEqual([]);
   const [sessions = 0, tokens = 0, challenges = 0] = await count(HOT, who);
-  // Ten days after the end of a day.
+  // Ten days after the end of a one-day session.
   expect(sessions).toBeLessThanOrEqual(12);
   expect(tokens).toBeLessThanOrEqual(1 + 11 * 11);
   expect(challenges).toBeLessThanOrEqual(2 * 11);

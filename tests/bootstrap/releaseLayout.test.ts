@@ -15,12 +15,12 @@ import { dirname, join } from 'node:path';
 import { pollUntil } from '../helpers/pollUntil';
 import { REPOSITORY, externalEnv } from '../helpers/serverProcess';
 
-/** What docs/deployment.md says that a release consists of. */
+/** The parts of a release, from docs/deployment.md. */
 const PARTS = ['dist', 'migrations', 'package.json'];
 
 let release: string;
 
-/** What `npm prune --omit=dev` leaves, by the lockfile. */
+/** Returns the packages that `npm prune --omit=dev` keeps, from the lockfile. */
 function productionPackages(): string[] {
   const { packages } = JSON.parse(readFileSync(join(REPOSITORY, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
@@ -45,7 +45,10 @@ beforeAll(() => {
 
 afterAll(() => rmSync(release, { recursive: true, force: true }));
 
-/** Runs a script of package.json there. Links keep their place, so that no package finds one that was pruned. */
+/**
+ * Runs a script of package.json in the release. Links are not resolved, so that no package finds
+ * one that was pruned.
+ */
 function npm(words: string[], env: NodeJS.ProcessEnv) {
   const own = { PATH: process.env['PATH'], HOME: release, NODE_OPTIONS: '--preserve-symlinks' };
   const child = spawn('npm', words, {
@@ -63,7 +66,7 @@ function npm(words: string[], env: NodeJS.ProcessEnv) {
     stdout: () => said,
     stderr: () => complained,
     ended,
-    // The group: npm, its shell and the server.
+    // Stops the whole group: npm, its shell and the server.
     stop: () => process.kill(-(child.pid ?? 0), 'SIGTERM'),
   };
 }
@@ -73,7 +76,7 @@ async function run(words: string[], env: NodeJS.ProcessEnv = externalEnv()) {
   return { code: await ended, stdout: stdout(), stderr: stderr() };
 }
 
-/** The settings of a file, with its PEM keys on one line. */
+/** Writes the settings to a file, with its PEM keys on one line. */
 function writeEnvironmentFile(settings: NodeJS.ProcessEnv): void {
   const lines = Object.entries(settings).map(
     ([name, value]) => `${name}="${(value ?? '').trim().replaceAll('\n', '\\n')}"\n`,

@@ -18,7 +18,7 @@ interface GuardOptions {
   migrationsDir?: string;
 }
 
-/** One node's guard on this file's database. */
+/** Opens one node's guard on this file's database. */
 function openGuard(options: GuardOptions = {}) {
   const { database = db, migrationsDir = MIGRATIONS } = options;
   const databaseUrl = options.databaseUrl ?? process.env['DATABASE_URL'] ?? '';
@@ -36,7 +36,7 @@ function openGuard(options: GuardOptions = {}) {
 
 const NOWHERE = 'postgres://u:p@127.0.0.1:1/x';
 
-/** A handle on a database that does not answer. */
+/** Returns a handle on a database that does not answer. */
 function unreachable(): Db {
   const options = { url: NOWHERE, poolSize: 1, statementTimeoutMs: 1000 };
   const { db: nowhere, close } = connect(options);
@@ -62,7 +62,7 @@ const withoutIndex = <T>(work: () => Promise<T>) =>
 
 const INDEX_MISSING = 'index public.refresh_tokens.idx_refresh_tokens_session is missing';
 
-/** How many events there are of a failure and of a recovery, from where the test began. */
+/** Returns how many events of a failure and of a recovery there are since the start of the test. */
 async function eventsSince() {
   const count = async (action: 'SCHEMA_HEALTH_FAILED' | 'SCHEMA_HEALTH_RESTORED') =>
     (await auditOf(action)).length;
@@ -156,7 +156,7 @@ describe('the guard', () => {
     const nodes = Array.from({ length: 4 }, () => openGuard().guard);
     await Promise.all(nodes.map((node) => node.check()));
     await withoutIndex(async () => {
-      // All of them stand before the row of what was last recorded, and go on together.
+      // All of them wait for the row of the last record, and go on together.
       const url = process.env['DATABASE_URL'] ?? '';
       await withConnection(url, async (holder) => {
         await holder.query('BEGIN; SELECT FROM schema_health FOR UPDATE');

@@ -23,7 +23,7 @@ afterEach(async () => {
 const start = (env: NodeJS.ProcessEnv = {}) => startServer({ ...externalEnv(url), ...env });
 const enforce = { SCHEMA_GUARD: 'enforce', LOG_LEVEL: 'silent' };
 
-/** Ends with this code, and with sentences alone: no stack, nothing on stdout. */
+/** Expects that the server ends with this code and only sentences: no stack, nothing on stdout. */
 async function refusal(server: ServerProcess, code: number): Promise<string> {
   expect(await server.exited).toBe(code);
   expect(server.stdout()).toBe('');

@@ -5,7 +5,7 @@ import type { Db } from '@/server/db';
 import { withoutTable } from '../helpers/authRows';
 import { closeLater } from '../helpers/closing';
 
-/** A handle on a database that does not answer. */
+/** Returns a handle on a database that does not answer. */
 function unreachable(): Db {
   const { db: nowhere, close } = connect({
     url: 'postgres://u:p@127.0.0.1:1/x',

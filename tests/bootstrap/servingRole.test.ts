@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 const asRole = (text: string) => ask(role.url, text);
 
-/** An application that connects as the role, and all that it would log. */
+/** Builds an application that connects as the role, and collects its log. */
 function serve(settings: Parameters<typeof buildApp>[0] = {}) {
   const written: string[] = [];
   const stream = { write: (line: string) => void written.push(line) };
@@ -63,7 +63,7 @@ describe('the role that serves', () => {
     const first = await login(app, { email, password });
     expect(first.status).toBe(200);
     expect((await refresh(app, first.body.refreshToken)).status).toBe(200);
-    // It comes back: the chain and every session end.
+    // A spent token comes back, so the chain and every session end.
     expect((await refresh(app, first.body.refreshToken)).status).toBe(401);
 
     const again = await login(app, { email, password });
@@ -168,7 +168,7 @@ describe('the role that serves', () => {
     const options = { databaseUrl: thisDatabase(), migrationsDir, knownRoles: [role.name] };
     const { differences } = await inspectSchema(options);
     expect(differences).toMatchObject([{ object: `grant ${on} to ${role.name}` }]);
-    // Granting anew takes it back.
+    // A new grant revokes it.
     await grantServing(thisDatabase(), role.name);
     expect((await inspectSchema(options)).differences).toStrictEqual([]);
   });
@@ -260,7 +260,7 @@ describe('granting', () => {
       thisDatabase(),
       `SELECT current_setting('server_version_num')::int AS version`,
     );
-    // Postgres 14 has no such privilege: superusers alone can set it there.
+    // Postgres 14 has no such privilege. Only superusers can set the parameter there.
     if ((server?.version ?? 0) < 150_000) {
       expect((await grantServing(thisDatabase(), role.name)).warnings).toEqual([]);
       return;

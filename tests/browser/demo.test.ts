@@ -8,10 +8,13 @@ import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
 
-/** A minute is what the client promises; each run of the suite looks at some seconds of it. */
+/**
+ * How many seconds the test looks. The client promises a minute, but each run of the suite checks
+ * only some seconds.
+ */
 const SECONDS = Number(process.env['BROWSER_TEST_SECONDS'] ?? 8);
 
-/** A person with a browser of their own at home, signed in on the example page in one tab. */
+/** Opens a browser at home for a person who is signed in on the example page in one tab. */
 async function openHome(browser: Browser, ttlSec = 300, host = '127.0.0.1') {
   const address = await listen((port: number) => {
     const webauthn = { rpId: 'localhost', origins: [`http://localhost:${port}`] };
@@ -49,7 +52,7 @@ async function openHome(browser: Browser, ttlSec = 300, host = '127.0.0.1') {
 
 type Home = Awaited<ReturnType<typeof openHome>>;
 
-/** Has tabs look at the session all the time; each knows how often it saw it. */
+/** Makes tabs ask for the session all the time. Each counts how often it got it. */
 async function keepLooking(tabs: readonly Page[], everyMs: number): Promise<void> {
   for (const tab of tabs) {
     await tab.evaluate((ms) => {
@@ -73,7 +76,7 @@ async function expectAlive(home: Home, tabs: readonly Page[]): Promise<void> {
   }
 }
 
-/** The server has been asked; its answer gets lost on the way. */
+/** The server receives the request, and its answer is lost on the way. */
 async function loseAnswer(route: Route): Promise<void> {
   await route.fetch();
   await route.abort('connectionreset');
@@ -102,7 +105,7 @@ describe('the client in a real browser', () => {
     expect([kept, ...said, ...urls].join('\n')).not.toMatch(/ghr_|eyJ/);
     const cookies = (await context.cookies()).filter(({ value }) => /ghr_|eyJ/.test(value));
     expect(cookies).toMatchObject([{ name: 'refresh', httpOnly: true, sameSite: 'Strict' }]);
-    // Quotes within quotes.
+    // The quotation marks are escaped within a string.
     expect(kept).not.toContain('key\\"');
     expect(said).toEqual([]);
   });
@@ -182,7 +185,8 @@ describe('the client in a real browser', () => {
       await keepLooking(tabs, 50);
       await later(SECONDS * 1000);
       await expectAlive(home, tabs);
-      // One rotation for each request: none was asked for twice. It takes 1.4 to 1.7 seconds until the next.
+      // Each request made one token, so no refresh was sent twice. The next one follows after 1.4
+      // to 1.7 seconds.
       const rotations = async () => (await tokensOf(home.person.staffId)).length - 2;
       const asked = () => home.refreshes.length;
       await pollUntil('each request made one token', rotations, (made) => made === asked());
@@ -242,7 +246,7 @@ describe('the client in a real browser', () => {
     await keepLooking([home.tab], 50);
     await pollUntil('the tab is closed', () => Promise.resolve(lost.length), Boolean);
     await keepLooking([other], 50);
-    // Tokens live for two seconds: on a slow machine a tab has refreshed before that.
+    // Tokens live for two seconds. On a slow machine, a tab has refreshed before that.
     const sinceLost = () =>
       Promise.resolve(home.refreshes.slice(home.refreshes.findIndex((one) => one === lost[0])));
     const sent = await pollUntil('the other refreshes', sinceLost, ({ length }) => length >= 3);
@@ -266,7 +270,7 @@ describe('the client in a real browser', () => {
     const [asking, ...more] = await pollUntil('it asks', open, (all) => all.length > 0);
     if (!asking) throw new Error('nobody asks');
     expect(more).toEqual([]);
-    // Both tabs have long wanted a token by now: nobody else is asked, and nobody sends anything.
+    // Both tabs have needed a token for a long time, but nobody else is asked, and nothing is sent.
     const sent = home.refreshes.length;
     await later(2000);
     expect(await open()).toEqual([asking]);

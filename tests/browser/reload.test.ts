@@ -18,7 +18,7 @@ import { buildApp } from '@/tests/helpers/testApp';
 
 const HERE = { extraHTTPHeaders: { 'x-forwarded-for': ADDRESS.GB } };
 
-/** @param path that a gateway takes away before Gatehouse */
+/** @param path a prefix that a gateway removes before Gatehouse */
 async function openServer(ttlSec = 300, path = '') {
   const { app } = buildApp({ mode: 'embedded', accessTokenTtlSec: ttlSec });
   const url = await listen(path === '' ? app : express().use(path, app));
@@ -52,13 +52,15 @@ async function openHome(browser: Browser, ttlSec?: number, path?: string) {
 const expectNoTheft = async ({ tenantId }: Person) =>
   expect(await auditOf('REFRESH_REUSE_DETECTED', tenantId)).toEqual([]);
 
-/** The server's answer gets lost on the way, and the browser with it the cookie. */
+/** Loses the server's answer on the way, so that the browser does not get the cookie either. */
 async function loseCookie(request: Request): Promise<void> {
   const [headers, body] = [await request.allHeaders(), request.postData()];
   await fetch(request.url(), { method: 'POST', headers, body });
 }
 
-/** Has the next refresh reach the server and its answer no page, and the page load again meanwhile. */
+/**
+ * Lets the next refresh reach the server without an answer, and reloads the page in the meantime.
+ */
 async function reloadMidway(page: Page, send: (route: Route) => Promise<unknown>): Promise<void> {
   const asked = new Promise<void>((resolve) => {
     const answer = async (route: Route) => {
@@ -72,8 +74,8 @@ async function reloadMidway(page: Page, send: (route: Route) => Promise<unknown>
 }
 
 /**
- * Has the page load itself again, and waits until the new one has begun. The browser's protocol cannot be asked for it: it
- * refuses a reload while the one before is under way.
+ * Makes the page reload itself, and waits until the new one has begun. The browser's protocol
+ * cannot do this, because it refuses a reload while another one runs.
  */
 async function reloadAtOnce(page: Page): Promise<void> {
   const begun = page.waitForEvent('framenavigated');
@@ -100,7 +102,7 @@ describe('a person who is signed in by the refresh cookie, in a real browser', (
   });
 
   it.each([
-    // Playwright puts what its own request brings into the browser's cookies.
+    // Playwright stores cookies of its own request in the browser.
     ['keeps', (route: Route) => route.fetch(), true],
     ['loses', (route: Route) => loseCookie(route.request()), false],
   ] as const)(

@@ -17,7 +17,10 @@ import { createGatehouseClient } from '/gatehouse.js';
 globalThis.createGatehouseClient = createGatehouseClient;
 </script>`;
 
-/** A frontend of the team's own: an empty page, and the client that it uses. @returns its origin */
+/**
+ * Serves a frontend of the team's own: an empty page, and the client that it uses.
+ * @returns its origin
+ */
 async function openFrontend(): Promise<string> {
   const client = readFileSync(join(REPOSITORY, 'dist', 'client', 'gatehouse.js'));
   const server = createServer((req, res) => {
@@ -44,7 +47,7 @@ interface Asked {
   challenge: string | null;
 }
 
-/** What a page's own `fetch` gets to read; undefined if the browser keeps it from the page. */
+/** Returns what a page's own `fetch` can read; undefined if the browser blocks it. */
 const ask = (page: Page, url: string, init: object): Promise<Asked | undefined> =>
   page.evaluate(
     async ([address, options]) => {
@@ -109,7 +112,7 @@ describe('a page of another origin in a real browser', () => {
     const device = await deviceOf();
     expect(device).toBeDefined();
     await ask(page, `${api}/api/auth/login`, post({ email, password }));
-    // It was sent and it counted: else there would be a new one.
+    // The request was sent and it counted; otherwise there would be a new device.
     expect(await deviceOf()).toBe(device);
   });
 
@@ -145,7 +148,7 @@ describe('a page of another origin in a real browser', () => {
     const bearer = { authorization: `Bearer ${token}` };
     expect(await ask(page, `${api}/api/auth/me`, { headers: bearer })).toBeUndefined();
     expect(await logins()).toBe(before);
-    // The same page, asking its own origin, would read it: the browser works.
+    // The same request to the page's own origin is readable, so the browser works.
     const { page: own } = await openPage(listed);
     expect((await ask(own, `${api}/health/live`, {}))?.status).toBe(200);
   });

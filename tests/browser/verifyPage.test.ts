@@ -33,7 +33,7 @@ const sound = file('sound.zip', makeBundle(plan));
 const lines = file('lines.zip', makeBundle({ ...plan, format: 'json' }));
 const longer = file('longer.zip', makeBundle({ ...plan, events: makeEvents(140) }));
 const changed = makeBundle(plan);
-// The first bit of what is packed says whether more follows.
+// The first bit of the packed data tells whether more blocks follow.
 const at = changed.indexOf('audit-log.csv') + 'audit-log.csv'.length;
 changed[at] = (changed[at] ?? 0) ^ 1;
 const flipped = file('flipped.zip', changed);
@@ -55,7 +55,7 @@ describe('the page that verifies bundles', () => {
     await page.goto(url);
     const verify = async (bundle: string, verdict: RegExp) => {
       await page.setInputFiles('#bundle', bundle);
-      // By the keyboard alone.
+      // Uses only the keyboard.
       await page.focus('#verify');
       await page.keyboard.press('Enter');
       await shown(page, '#verdict', verdict);

@@ -10,7 +10,7 @@ import { buildApp, createMovableClock } from '../helpers/testApp';
 import { HOME, seedTraveller } from '../helpers/traveller';
 
 const env = externalEnv();
-/** It stands still: what this node forgets it forgets by being told, not by growing old. */
+/** The clock is stopped: this node must forget because of a message, and not because of age. */
 const clock = createMovableClock();
 const { app, deps } = buildApp({}, { clock });
 

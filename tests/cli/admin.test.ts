@@ -19,7 +19,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const env = externalEnv();
 const admin = (words: string[], stdin?: string) => operate(env, words, stdin);
-/** As a process of its own: it ends by itself, so nothing that it opened is left open. */
+/** Runs as a process of its own. It ends by itself, so nothing that it opened is left open. */
 const adminProcess = (words: string[], stdin?: string) => operateAsProcess(env, words, stdin);
 const staff = (command: string, email: string, tenant = SEEDED_TENANT) => [
   'staff',
@@ -35,7 +35,7 @@ const create = (email: string, ...more: string[]) => [
   ...more,
 ];
 
-/** Asks for an act that takes a proof, and is refused. */
+/** Sends a request that needs a proof, and is refused. */
 const askForProof = (url: string, accessToken: string) =>
   request(url)
     .post('/api/security/recovery-codes')
@@ -47,7 +47,7 @@ const verify = (url: string, accessToken: string, code: string) =>
     .set('authorization', `Bearer ${accessToken}`)
     .send({ code, purpose: 'security_settings' });
 
-/** One line of JSON, and not a word elsewhere. */
+/** Expects one line of JSON, and no other output. */
 function resultOf({ code, stdout, stderr }: CommandResult): Record<string, unknown> {
   expect({ code, stderr }).toStrictEqual({ code: 0, stderr: '' });
   expect(stdout.endsWith('\n')).toBe(true);
@@ -55,7 +55,7 @@ function resultOf({ code, stdout, stderr }: CommandResult): Record<string, unkno
   return JSON.parse(stdout) as Record<string, unknown>;
 }
 
-/** One sentence on stderr, nothing on stdout, exit 1. */
+/** Expects one sentence on stderr, nothing on stdout, and exit code 1. */
 function complaintOf({ code, stdout, stderr }: CommandResult): string {
   expect({ code, stdout }).toStrictEqual({ code: 1, stdout: '' });
   expect(stderr.trimEnd()).not.toContain('\n');
@@ -206,7 +206,7 @@ describe('staff force-logout, enroll-totp and unlock', () => {
     await askForProof(url, accessToken);
     expect((await verify(url, accessToken, codeAt(first, new Date()))).status).toBe(403);
     expect((await verify(url, accessToken, codeAt(second, new Date()))).status).toBe(200);
-    // Whose they are, though an operator was the actor.
+    // The event names the owner of the factor, although an operator was the actor.
     const subject = `staff:${(await me(url, accessToken)).body.staffId}`;
     const details = { factor: 'totp', via: 'operator', factorIds: [expect.stringMatching(UUID)] };
     const enrolled = { subject, details };
@@ -278,7 +278,7 @@ describe('keys generate and totp code', () => {
     expect(createPrivateKey(keys['EVIDENCE_SIGNING_KEY'] ?? '').asymmetricKeyType).toBe('ed25519');
     const again = resultOf(await admin(['keys', 'generate']));
     for (const [name, value] of Object.entries(keys)) expect(again[name]).not.toBe(value);
-    // A database of its own: one that was written with other keys refuses these.
+    // This needs a database of its own, because one that was written with other keys refuses these.
     const { url, drop } = await createTestDatabase('template1');
     const server = startServer({ ...env, ...keys, DATABASE_URL: url, LOG_LEVEL: 'silent' });
     expect((await request(await server.url()).get('/health/ready')).status).toBe(200);

@@ -42,7 +42,7 @@ describe('db grant', () => {
     };
     const url = await startServer({ ...externalEnv(role.url), ...env }).url();
     expect((await fetch(`${url}/health/ready`)).status).toBe(200);
-    // Before the setting names the role, its grants are one finding.
+    // Until the setting names the role, its grants are one finding.
     const check = await operate(externalEnv(), ['db', 'check']);
     const { ok, findings } = JSON.parse(check.stdout);
     expect([check.code, ok, findings.length]).toEqual([1, false, 1]);

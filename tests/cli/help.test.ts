@@ -16,7 +16,7 @@ import { operate } from '../helpers/operatorCommand';
 import { REPOSITORY } from '../helpers/serverProcess';
 
 const names = Object.keys(COMMANDS);
-/** No settings: help, and a wrong command line, need no database. */
+/** Runs without settings, because help and a wrong command line need no database. */
 const admin = (...words: string[]) => operate({}, words);
 
 async function shown(...words: string[]): Promise<string> {
@@ -32,7 +32,7 @@ async function complaint(...words: string[]): Promise<string> {
   return stderr.trimEnd();
 }
 
-/** The same without a process. */
+/** Does the same without a process. */
 function complaintAt(...words: string[]): string {
   try {
     readCommandLine(COMMANDS, words);
@@ -150,7 +150,7 @@ describe('a wrong command line is one plain sentence, exit 1', () => {
 });
 
 describe('a command whose output', () => {
-  /** Each with the exit code of what it could not say. */
+  /** Each with the exit code of a run that could not write its output. */
   const COMMAND_FILES: [string, string, number][] = [
     ['admin', 'server/cli/admin.js', 1],
     ['verify-log', 'server/cli/verifyLog.js', 2],

@@ -10,7 +10,7 @@ import { externalEnv } from '../helpers/serverProcess';
 import { buildApp, createMovableClock } from '../helpers/testApp';
 
 const env = externalEnv();
-/** It stands still: what this node forgets, it forgets because it is told. */
+/** The clock is stopped: this node must forget because of a message, and not because of age. */
 const clock = createMovableClock();
 const { app, deps } = buildApp({}, { clock });
 

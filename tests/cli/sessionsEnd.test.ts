@@ -35,7 +35,7 @@ async function signOut(who: SeededAuth): Promise<void> {
   for (const node of nodes) expect((await me(node, who)).status).toBe(401);
 }
 
-/** What a failover does that lost the transaction of the sign-out. */
+/** Simulates a failover that lost the transaction of the sign-out. */
 async function bringBack(who: SeededAuth): Promise<void> {
   const live = { revokedAt: null, revokeReason: null };
   await db.update(userSessions).set(live).where(eq(userSessions.staffId, who.staffId));
@@ -44,7 +44,7 @@ async function bringBack(who: SeededAuth): Promise<void> {
   for (const node of nodes) expect((await me(node, who)).status).toBe(200);
 }
 
-/** Begun so many seconds ago. */
+/** Makes a person's sessions begin that many seconds ago. */
 const beginAgo = (who: SeededAuth, seconds: number) =>
   db
     .update(userSessions)

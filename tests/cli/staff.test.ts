@@ -74,7 +74,7 @@ describe('staff disable and enable', () => {
     });
     const [session] = await sessionsOf(staffId);
     expect(session?.revokeReason).toBe('manual');
-    // What ended because of it did not end before it.
+    // The sessions that ended because of this must not have ended earlier.
     expect(Number(session?.revokedAt)).toBeGreaterThanOrEqual(Number(disabled?.occurredAt));
     expect(await auditOf('SESSION_INVALIDATED', tenantId)).toMatchObject([
       {

@@ -43,7 +43,7 @@ createGatehouseClient({});
     );
     const tsc = join(REPOSITORY, 'node_modules', 'typescript', 'bin', 'tsc');
     const flags = '--noEmit --strict --target es2022 --lib es2022,dom --module esnext';
-    // An empty folder: no types of Node's stand in for a browser's.
+    // The folder has no types, so that types of Node cannot replace those of a browser.
     const alone = ['--moduleResolution', 'bundler', '--typeRoots', folder];
     const args = [tsc, ...flags.split(' '), ...alone, join(folder, 'app.ts')];
     try {

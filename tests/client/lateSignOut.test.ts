@@ -18,7 +18,7 @@ const LOGIN = '/api/auth/login';
 const BUSY = { error: 'DATABASE_UNAVAILABLE' };
 const me = (tab: Tab) => statusOf(tab.client.fetch(ME));
 
-/** The page is loaded again: nothing of it is left but what the browser keeps. */
+/** Reloads the page, which keeps only what the browser stores. */
 function reload(machine: Machine, tab: Tab): Tab {
   tab.kill();
   return machine.openTab(BY_COOKIE);
@@ -34,7 +34,7 @@ describe('a sign-out by the refresh cookie that does not reach the server', () =
     (fault: Tab['network']): Tab['network'] =>
     (call, send) =>
       call.path.startsWith(LOGOUT) ? fault(call, send) : send();
-  /** A page in which no sign-out reaches the server. */
+  /** Reloads into a page from which no sign-out reaches the server. */
   function reloadWith(fault: Tab['network'], machine: Machine, tab: Tab): Tab {
     const again = reload(machine, tab);
     again.network = failing(fault);
@@ -158,7 +158,7 @@ describe('a sign-out by the refresh cookie that does not reach the server', () =
     const ready = again.client.ready();
     await pollUntil('it is told', () => Promise.resolve(paths(again).length), Boolean);
     const signingIn = again.client.signIn({ email: member.email, password: member.password });
-    // By the time that this one is answered a sign-in that does not wait has been sent.
+    // When this is answered, a sign-in that does not wait would have been sent.
     await again.client.fetch(`${scene.url}/health/live`);
     if (paths(again).includes(LOGIN)) await signingIn;
     answer();

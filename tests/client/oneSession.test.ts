@@ -20,7 +20,7 @@ const whoIs = async (tab: Tab) => {
 const somebodyElse = () =>
   seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'] });
 
-/** Two people at one machine with two tabs; the first is signed in in both. */
+/** Creates two people at one machine with two tabs. The first is signed in in both. */
 async function twoPeople() {
   const saved: (string | null)[] = [];
   const storage = { load: () => null, save: (value: string | null) => void saved.push(value) };
@@ -83,7 +83,7 @@ describe('somebody who signs in while somebody is signed in', () => {
     await expect(tab.client.fetch(ME)).rejects.toMatchObject({ code: 'SIGNED_OUT' });
     expect(await whoIs(tab)).toContain(second.email);
     expect(await whoIs(tab)).not.toContain(person.email);
-    // What is kept is the new session from then on: nothing of the old one is saved after it.
+    // From then on only the new session is stored. Nothing of the old one is saved after it.
     const sessions = saved.map(
       (value) => (JSON.parse(value ?? '{}') as { session: string }).session,
     );
@@ -231,7 +231,7 @@ describe('signing out', () => {
     await tab.client.signOut();
     for (const message of said) channel.postMessage(message);
     channel.close();
-    // A tab that answers has heard all that came before.
+    // A tab that answers has received all earlier messages.
     await machine.openTab().client.ready();
     expect(tab.client.signedIn).toBe(false);
   });

@@ -26,7 +26,7 @@ beforeAll(async () => {
 describe('a passkey', () => {
   const touch = (): StepUpAnswer => ({ method: 'passkey' });
 
-  /** Somebody whose only factor is a passkey, at a browser that has it. */
+  /** Creates a person whose only factor is a passkey, with a browser that has it. */
   async function withPasskey(who: ReturnType<typeof person>, has: Partial<Browser> = {}) {
     const set = await scene.signedIn();
     await removeFactors(set.person.staffId);
@@ -121,7 +121,7 @@ describe('a sign-in that is challenged', () => {
       '/api/auth/login',
       '/api/security/step-up/verify',
       '/api/auth/login/complete',
-      // Of the session that was there before.
+      // For the session that was there before.
       '/api/auth/logout',
     ]);
     expect(await get(tab, ME)).toBe(200);

@@ -22,7 +22,7 @@ describe('a refresh', () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => me(tab)));
     expect(answers).toEqual(Array.from({ length: 10 }, () => 200));
     expect(tab.refreshes()).toHaveLength(1);
-    // The network had just answered: nothing else is asked.
+    // The network has just answered, so it is not probed.
     expect(tab.calls.filter(({ path }) => path === '/health/live')).toEqual([]);
   });
 
@@ -62,7 +62,8 @@ describe('a refresh', () => {
     await pollUntil('the first tab asks', () => Promise.resolve(tab.refreshes().length), Boolean);
     expect(await me(other)).toBe(200);
     expect(other.refreshes()).toHaveLength(1);
-    // The same token with the same key: that is how the server tells the heir from a thief.
+    // The same token with the same key: by this, the server distinguishes a successor tab from a
+    // thief.
     expect(spent(other)).toEqual(spent(tab));
     expect(await reusesOf(person.tenantId)).toBe(0);
     scene.expireAccess();
@@ -136,7 +137,7 @@ describe('a refresh', () => {
     other.network = loseRequest;
     await expect(other.client.fetch(ME)).rejects.toMatchObject({ code: 'NETWORK' });
     later.mockRestore();
-    // The first thing sent is one that nobody can lose anything by.
+    // The first request carries no token, so it cannot lose one.
     expect(other.calls.map(({ path }) => path)).toEqual(['/health/live']);
     expect(other.client.signedIn).toBe(true);
   });
@@ -179,7 +180,7 @@ describe('a network that drops a fifth of the answers', () => {
     const other = machine.openTab();
     await other.client.ready();
     const counts = new Map<string, number>();
-    // The third of each five answers of a kind: what is lost is no matter of luck.
+    // Loses the third of every five requests of each kind, so that losses do not depend on chance.
     for (const one of [tab, other]) {
       one.network = ({ path }, send) => {
         const count = (counts.get(path) ?? 0) + 1;

@@ -22,13 +22,15 @@ const reusesOf = async (tenantId: string) =>
 const markOf = ({ kept }: Machine) =>
   JSON.parse([...kept.values()].join('') || '{}') as Record<string, unknown>;
 
-/** The page is loaded again: nothing of it is left but what the browser keeps. */
+/** Reloads the page, which keeps only what the browser stores. */
 function reload(machine: Machine, tab: Tab, options: Partial<GatehouseOptions> = {}): Tab {
   tab.kill();
   return machine.openTab({ ...BY_COOKIE, ...options });
 }
 
-/** Reloads in the middle of a refresh: the server has rotated, and the page is gone before it hears of it. */
+/**
+ * Reloads during a refresh: the server has rotated, and the page is gone before it gets the answer.
+ */
 async function reloadMidway(machine: Machine, tab: Tab): Promise<Tab> {
   const asked = new Promise<void>((resolve) => {
     tab.network = async (call, send) => {
@@ -95,7 +97,8 @@ describe('with a refresh cookie', () => {
         keys.add(markOf(machine)['key']);
       }
       expect(await me(page)).toBe(200);
-      // One key until an answer comes, whatever became of the cookie; afterwards none.
+      // All attempts use one key until an answer arrives, whatever happened to the cookie.
+      // Afterwards no key is stored.
       expect([keys.size, [...keys].every(Boolean)]).toEqual([1, true]);
       expect(markOf(machine)).not.toHaveProperty('key');
       scene.expireAccess();
@@ -206,7 +209,7 @@ describe('with a refresh cookie', () => {
     expect([await me(tab), tab.signedOut]).toEqual([200, ['signed_out']]);
     await pollUntil('the other hears', () => Promise.resolve(other.signedOut.length), Boolean);
     expect(machine.cookie).not.toBe(before);
-    // What the seed made is there still; what the browser had is not.
+    // The seeded session still exists, but the session of the browser does not.
     expect(await liveSessionsOf(first.person.staffId)).toHaveLength(1);
     const again = reload(machine, tab);
     expect(await again.client.ready()).toBe(true);

@@ -16,7 +16,7 @@ const unauthenticated = () =>
   Promise.resolve(Response.json({ error: 'UNAUTHENTICATED' }, { status: 401 }));
 const callsTo = (tab: Tab, path: string) => tab.calls.filter((call) => call.path === path);
 
-/** A server of somebody else, that keeps what it is sent. */
+/** Opens a foreign server that keeps the headers that it receives. */
 async function openStranger() {
   const seen: (string | undefined)[] = [];
   const server = createServer((req, res) => {
@@ -87,7 +87,7 @@ describe('a request of the application', () => {
     expect(await statusOf(tab.client.fetch(LOGOUT_ALL, init))).toBe(401);
     const request = new Request(`${scene.url}${LOGOUT_ALL}`, { method: 'POST', body: '{}' });
     expect(await statusOf(tab.client.fetch(request))).toBe(401);
-    // A stream as some browsers have it: it cannot be iterated over.
+    // A stream as some browsers have it, which cannot be iterated over.
     const older = { method: 'POST', body: { getReader: () => undefined } as never };
     expect(await statusOf(tab.client.fetch(LOGOUT_ALL, older))).toBe(401);
     expect(callsTo(tab, LOGOUT_ALL)).toHaveLength(3);

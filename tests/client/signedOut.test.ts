@@ -33,7 +33,7 @@ describe('FORCE_LOGOUT', () => {
     const first = JSON.parse(saved[0] ?? '{}') as { refreshToken: string };
     scene.expireAccess();
     expect(await statusOf(tab.client.fetch(ME))).toBe(200);
-    // The token that was rotated comes back: the server ends every session of the person.
+    // The rotated token comes back, so the server ends every session of the person.
     const body = JSON.stringify({ refreshToken: first.refreshToken });
     const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body };
     const replay = () => tab.client.fetch('/api/auth/refresh', init);
@@ -195,7 +195,7 @@ describe('where tokens are', () => {
     await scene.signedIn();
     const waits = jest.spyOn(globalThis, 'setTimeout');
     expect(await openMachine(scene.url).openTab().client.ready()).toBe(false);
-    // With no other tab to ask there is nobody to wait for.
+    // Without another tab to ask, there is nothing to wait for.
     expect(waits.mock.calls.map(([, ms]) => ms)).not.toContain(ASK_TABS_MS);
     waits.mockRestore();
   });

@@ -36,7 +36,7 @@ describe('a guarded route', () => {
     const who = person();
     const { tab, nextCode } = await scene.signedIn(who);
     who.answers.push(async () => {
-      // All four have been answered 428 before the person has read the question.
+      // All four requests have received a 428 before the person has read the question.
       while (tab.calls.filter(({ status }) => status === 428).length < 4) {
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -173,7 +173,7 @@ describe('a guarded route', () => {
     await first.client.signOut();
     await ended;
     expect(open).toBe(1);
-    // The prompt that was never answered is in nobody's way.
+    // The prompt that was never answered must not block anything.
     await tab.client.signIn({ email: member.email, password: member.password });
     expect(who.asked).toHaveLength(1);
     who.answers.push(() => nextCode());
@@ -203,7 +203,8 @@ describe('a refresh that is challenged', () => {
       expect(stored.n).toBe(1);
       expect(stored.refreshToken).toMatch(/^ghr_/);
       expect(stored.refreshToken).not.toBe(sent.refreshToken);
-      // On its way when onStepUp is called: it arrives with nothing more to be done for it.
+      // The message is already on its way when onStepUp is called, and arrives without any further
+      // action.
       const told = () => Promise.resolve(JSON.stringify(heard));
       await pollUntil('it is told', told, (all) => all.includes(stored.refreshToken));
       expect(await liveTokensOf(member.staffId)).toHaveLength(2);
@@ -245,7 +246,7 @@ describe('a refresh that is challenged', () => {
     ).toEqual(Array.from({ length: 4 }, () => 'STEP_UP_DISMISSED'));
     expect(who.asked).toHaveLength(1);
     expect([...tab.signedOut, ...other.signedOut]).toEqual([]);
-    // Asked on purpose, it asks the person anew, with the token that the 428 brought.
+    // A deliberate request asks the person again, with the token that came with the 428.
     who.answers.push(() => nextCode());
     expect(await get(other, ME)).toBe(200);
     expect(who.asked).toHaveLength(2);

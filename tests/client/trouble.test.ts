@@ -13,7 +13,7 @@ let clockMovedMs = 0;
 beforeAll(async () => {
   scene = await openScene();
 });
-/** The clock of the person's machine; the server has its own. */
+/** The clock of the person's machine. The server has its own. */
 beforeEach(() => {
   const now = Date.now;
   clockMovedMs = 0;
@@ -97,7 +97,7 @@ describe('a clock that is set', () => {
     const answered = jest.spyOn(Response.prototype, 'clone');
     other.network = ({ path }, send) => (path === ME ? send() : loseRequest());
     answered.mockImplementationOnce(function (this: Response) {
-      // The 401 came by the clock as it is now; it is put back once more before the refresh.
+      // The 401 arrives by the present clock, which is set back once more before the refresh.
       clockMovedMs -= 3_600_000;
       return this;
     });
@@ -146,7 +146,7 @@ describe('something else that answers in place of Gatehouse', () => {
       let count = 0;
       tab.network = async (call, send) => {
         if (call.path !== REFRESH || count++ > 0) return send();
-        // The request had got through.
+        // The request did reach the server.
         await send();
         return page(status);
       };
@@ -192,7 +192,7 @@ describe('something else that answers in place of Gatehouse', () => {
     });
     expect(tab.refreshes()).toHaveLength(1);
     const again = () => Promise.resolve(tab.refreshes().at(-1)?.status);
-    // By itself: the token may have been spent behind that door.
+    // The client asks by itself, because the token may have been spent behind the gateway.
     await pollUntil('it asks again', again, (status) => status === 200);
     expect(keysOf(tab).size).toBe(1);
     expect(await me(tab)).toBe(200);
@@ -217,7 +217,7 @@ describe('something else that answers in place of Gatehouse', () => {
   it('with 502 while Gatehouse is away gets no token, however long that lasts', async () => {
     const { tab } = await scene.signedIn();
     tab.network = () => page(502);
-    // Whatever was answered just now, it was no sign of life.
+    // The last answer did not prove that the server is reachable.
     expect(await me(tab)).toBe(502);
     scene.expireAccess();
     clockMovedMs += 400_000;

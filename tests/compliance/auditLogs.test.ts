@@ -156,7 +156,10 @@ describe('filters', () => {
   let officer: Awaited<ReturnType<typeof seedOfficer>>;
   let written: string[];
   const now = Date.now();
-  /** Days apart, years even: what is looked up day by day must be found on each of them. */
+  /**
+   * The events lie days or even years apart, because the index goes day by day and must find each
+   * of them.
+   */
   const EVENTS = [
     { at: 0, actor: 'ann', subject: 'staff:1', correlationId: 'c-1', sessionId: session },
     { at: 1, actor: 'bob', subject: 'staff:1', correlationId: 'c-1', outcome: 'denied' as const },
@@ -200,7 +203,7 @@ describe('filters', () => {
   ])('show what has %s, and nothing else', async (_name, query, expected) => {
     const wanted = expected.map((n) => written[n]);
     expect(ids(await readAll(app, officer, query))).toEqual(wanted);
-    // In pages of one: the cursor is right wherever a page ends.
+    // With pages of one event, the cursor is tested after each event.
     expect(ids(await readAll(app, officer, `${query}&limit=1`))).toEqual(wanted);
   });
 

@@ -124,7 +124,7 @@ describe('what somebody changed in the database', () => {
     const id = [ids[2]];
     await tamper(`UPDATE audit_logs SET actor = 'eve' WHERE id = $1`, id);
     await expectBroken(officer, path);
-    // The caller is told that it is so, the log which event it is.
+    // The caller only learns that something is wrong. The log names the event.
     expect(JSON.stringify(lines)).toContain(`event ${ids[2]} is not what was sealed`);
     await tamper(`UPDATE audit_logs SET actor = 'Zoë "✓"' WHERE id = $1`, id);
     await expectProven(officer, await read<Proof>(officer, path));

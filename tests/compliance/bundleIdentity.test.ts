@@ -36,7 +36,7 @@ describe('a bundle', () => {
     expect(manifest.asOf <= new Date().toISOString()).toBe(true);
     const named = evidence.table('controls.csv').map((row) => row['file'] ?? '');
     expect(named.filter((file) => !files.has(file))).toEqual([]);
-    // The first moment that a ZIP can tell, in MS-DOS's form.
+    // The first time that a ZIP can represent, in MS-DOS's form.
     expect([zip.readUInt16LE(10), zip.readUInt16LE(12)]).toEqual([0, (1 << 5) | 1]);
   });
 

@@ -36,7 +36,10 @@ interface Growth {
   }[];
 }
 
-/** Joins subtrees from the left, equal ones at once, as docs/evidence.md tells an auditor to; then what is left, from the right. */
+/**
+ * Joins subtrees from the left, equal ones at once, and then the rest from the right, as
+ * docs/evidence.md instructs an auditor.
+ */
 function joinTree(leaves: Leaves, hashes: readonly Buffer[]): Buffer {
   const peaks: { leaves: number; hash: Buffer }[] = [];
   let at = 0;
@@ -96,7 +99,7 @@ describe('what proves a bundle', () => {
       '2026-03-31',
       '2026-04-01',
     ];
-    // One by one: those of one statement may be taken in in any order.
+    // One statement for each, because the order of rows within one statement is not fixed.
     for (const [n, day] of days.entries()) {
       await db.insert(auditLogs).values(event(officer.tenantId, `${day}T12:00:00Z`, `event-${n}`));
     }

@@ -16,7 +16,10 @@ import { expectWholeStretch } from '@/tests/helpers/wholeStretch';
 
 const { deps } = buildApp();
 
-/** The application, where something is committed after an export has had the log sealed, and before its snapshot. */
+/**
+ * Creates the application. It commits something after an export has had the log sealed, and before
+ * the export's snapshot.
+ */
 const appWhere = (happens: () => Promise<unknown>) =>
   createApp({
     ...deps,
@@ -35,7 +38,7 @@ const on = (day: string, action: AuditAction = 'AUTH_LOGOUT') => ({
   occurredAt: new Date(`2026-${day}T12:00:00Z`),
 });
 
-/** One step of a sealer that has more to do: its leaves are there, and no head is. */
+/** Runs one step of a sealer that has more to do: the leaves exist, but no checkpoint does. */
 async function sealInPart(chunk: number) {
   const client = await deps.pool.connect();
   await client.query('BEGIN');

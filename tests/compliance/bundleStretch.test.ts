@@ -9,7 +9,10 @@ const may10 = { from: '2026-05-10', to: '2026-05-10', format: 'csv' };
 
 describe('the stretch of the log that a bundle covers', () => {
   const minute = (n: number) => new Date(Date.UTC(2026, 4, 10) + n * 60_000).toISOString();
-  /** Leaf by leaf when it was sealed and when it occurred, in minutes since the range began; it ends after 1440. */
+  /**
+   * For each leaf the times of sealing and of the event, in minutes since the start of the range,
+   * which ends after 1440.
+   */
   const cases: [string, { sealed: number; occurred: number }[], [number, number], number[]][] = [
     [
       'five minutes, one leaf and one batch more at its ends',
@@ -157,7 +160,8 @@ describe('the stretch of the log that a bundle covers', () => {
       await writeEvents(tenantId, [{ occurredAt: new Date(minute(occurred)) }]);
     }
     await downloadEvidence(app, officer, { ...may10, from: '2026-03-01' });
-    // Only the hands of an owner can move a time of sealing; here they stand for the months that a test does not have.
+    // Only an owner can change a time of sealing. Here it simulates the months that a test does not
+    // have.
     await db.transaction(async (tx) => {
       await tx.execute(sql`ALTER TABLE audit_leaves DISABLE TRIGGER USER`);
       for (const [index, { sealed }] of leaves.entries()) {

@@ -12,7 +12,7 @@ import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 
 const HOSTILE_NAME = `<script>alert("1")</script> & 'Söhne' =1+1`;
-/** From yesterday on: the tests' database may have been migrated just before midnight. */
+/** Begins yesterday, because the tests' database may have been migrated just before midnight. */
 const FROM = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
 const today = { from: FROM, to: utcToday(), format: 'csv' };
 

@@ -26,7 +26,10 @@ const FILES = [
 const idLater = (kind: number, n: number) => idOf(PREFIX, kind, 100 + n);
 const at = (time: string) => new Date(`2025-${time}Z`);
 
-/** A session of March that goes on in April, one from the time without sessions, and challenges that end in April. */
+/**
+ * Inserts a session of March that goes on in April, one from before sessions were stored, and
+ * challenges that end in April.
+ */
 async function insertCrossing({ tenantId, userId, staffId }: SeededAuth): Promise<void> {
   const owner = { tenantId, userId, staffId };
   const id = idLater(KIND.session, 1);
@@ -62,7 +65,7 @@ async function insertCrossing({ tenantId, userId, staffId }: SeededAuth): Promis
     .values([challenge(1, 'session', id), challenge(2, 'login', null)]);
 }
 
-/** What happens to rows of a quarter after it. */
+/** Changes rows of a quarter after its end. */
 async function liveOn({ tenantId, staffId }: SeededAuth): Promise<void> {
   const id = idLater(KIND.session, 1);
   await db

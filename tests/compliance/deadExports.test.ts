@@ -19,7 +19,10 @@ const nodes = [buildApp().deps, buildApp().deps];
 
 afterAll(killServers);
 
-/** Somebody with so many events that an export waits for its reader: random text, which no compression makes small. */
+/**
+ * Creates a person with so many events that an export waits for its reader. The text is random, so
+ * that it cannot be compressed.
+ */
 async function seedOfficer(rows = ROWS): Promise<SeededAuth> {
   const seeded = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] });
   await db.execute(sql`INSERT INTO audit_logs
@@ -31,7 +34,7 @@ async function seedOfficer(rows = ROWS): Promise<SeededAuth> {
   return seeded;
 }
 
-/** Asks for the bundle and reads nothing: the export waits for its reader. */
+/** Requests the bundle and reads nothing, so that the export waits for its reader. */
 async function beginExport(url: string, { token }: SeededAuth): Promise<IncomingMessage> {
   const req = request(`${url}/api/compliance/export/bundle`, {
     method: 'POST',
@@ -104,7 +107,7 @@ describe('an export whose process is killed in the middle', () => {
     victim.signal('SIGKILL');
     await victim.exited;
     res.destroy();
-    // Only once the database knows of the death is it one: it keeps the locks until then.
+    // The database keeps the locks until it notices that the process has died.
     await pollUntil(
       'the locks are free',
       async () =>

@@ -35,7 +35,7 @@ const textOf = (files: Map<string, Buffer>, name: string) =>
 const manifestOf = (files: Map<string, Buffer>) =>
   JSON.parse(textOf(files, 'manifest.json')) as Manifest;
 
-/** Undoes the rule that the README of a bundle states. */
+/** Undoes the apostrophe rule of a bundle's README. */
 const unguard = (cell: string) => (cell.startsWith("'") ? cell.slice(1) : cell);
 
 const HOSTILE_AGENTS = [
@@ -196,7 +196,7 @@ describe('the evidence bundle', () => {
     const [person] = await db.select().from(users).where(eq(users.id, seeded.userId));
     for (const format of ['csv', 'json']) {
       const files = await bundle(seeded.token, { from: '2026-01-01', to: today, format });
-      // The hashes of files and leaves, and of migrations, are no secrets.
+      // The hashes of files, leaves and migrations are no secrets.
       for (const name of ['manifest.json', 'manifest.sig', 'schema-changes.csv'])
         files.delete(name);
       const everything = [...files.values()].map((file) => file.toString('utf8')).join('\n');

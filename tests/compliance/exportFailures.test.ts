@@ -20,7 +20,7 @@ let port: number;
 
 beforeAll(async () => {
   seeded = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] });
-  // Random text, so that compression cannot fit the whole export into the buffers on the way.
+  // Random text, so that compression cannot fit the whole export into the buffers.
   await db.execute(sql`INSERT INTO audit_logs
     (tenant_id, occurred_at, action, outcome, actor, correlation_id, user_agent)
     SELECT ${seeded.tenantId}, '2026-06-01'::timestamptz + n * interval '1 second', 'AUTH_LOGIN_FAILED',
@@ -36,7 +36,10 @@ beforeAll(async () => {
   });
 });
 
-/** Asks for the bundle and stops reading after the first piece: the export waits for its reader. */
+/**
+ * Requests the bundle and stops reading after the first piece, so that the export waits for its
+ * reader.
+ */
 async function beginExport(): Promise<IncomingMessage> {
   const req = request({
     port,

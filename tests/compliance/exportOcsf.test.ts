@@ -37,7 +37,7 @@ describe('the security events as OCSF', () => {
     expect(events.flatMap(objectionsToOcsf)).toStrictEqual([]);
     const { version } = (app.locals['deps'] as Deps).config;
     const common = { tenant_uid: seeded.tenantId, product: { version } };
-    // Of one moment: their ids alone tell which came first.
+    // They have the same time, so only their ids show the order.
     const codes = events.map(({ metadata }) => metadata as { event_code: string });
     codes.sort((a, b) => a.event_code.localeCompare(b.event_code));
     expect(codes).toMatchObject([

@@ -25,7 +25,7 @@ afterEach(async () => {
 describe('places for exports', () => {
   it('are two for a tenant on all nodes together, and those of another tenant stay free', async () => {
     const [officer, stranger] = [await seedOfficer(), await seedOfficer()];
-    // As two other nodes hold them.
+    // As if two other nodes held them.
     await take(lockTenantPlace(deps.config, officer.tenantId, 2));
     await take(lockTenantPlace(deps.config, officer.tenantId, 2));
     const refused = await exportAs(officer);

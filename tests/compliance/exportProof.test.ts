@@ -27,7 +27,7 @@ const ROUTES = [BUNDLE, '/api/compliance/export/security-events'];
 
 const busy = () => Promise.reject(new AppError('AUDIT_LOG_BUSY'));
 
-/** A node whose sealer does as a test says. */
+/** Opens a node whose sealer the test controls. */
 function openNode(databaseUrl = requireReady(loadConfig()).databaseUrl) {
   const { app, deps } = buildApp({ databaseUrl });
   const { sealNow } = deps.sealer;
@@ -38,7 +38,7 @@ function openNode(databaseUrl = requireReady(loadConfig()).databaseUrl) {
 const post = (app: Express, path: string, { token }: SeededAuth, body: object) =>
   request(app).post(path).set('authorization', `Bearer ${token}`).send(body);
 
-/** Somebody who has given the proof that this export asked for. */
+/** Creates a person who has given the proof for this export. */
 async function seedProven(app: Express, path: string): Promise<SeededAuth> {
   const seeded = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] });
   const secret = await giveFactor(seeded);
@@ -108,7 +108,7 @@ describe.each(ROUTES)('%s: the proof', (path) => {
     expect(all.every((status) => [200, 428, 503].includes(status))).toBe(true);
     const ends = await exportEvents(who);
     const completed = ends.filter(([what]) => what === 'COMPLETED').length;
-    // One that met no busy log used the proof up; else it is still there for one more.
+    // A completed export used the proof up. Otherwise the proof is still valid for one more.
     expect(completed + ((await statusOf(app, path, who)) === 200 ? 1 : 0)).toBe(1);
   });
 });
@@ -163,7 +163,7 @@ describe('the proof of an export', () => {
     res.on('error', () => undefined);
     expect(res.statusCode).toBe(200);
     res.destroy();
-    // A small export may have been completed before the server heard of it.
+    // A small export may have completed before the server noticed.
     const ends = await pollUntil(
       'the end',
       () => exportEvents(who),

@@ -38,7 +38,10 @@ describe('each table of a bundle', () => {
     evidence = await downloadEvidence(app, officer, march);
   });
 
-  /** Of our people in the log of somebody else, which is nothing to us, and the other way round. */
+  /**
+   * Writes events of this tenant's people into another tenant's log, and the other way round.
+   * Neither may be shown.
+   */
   async function writeAcrossTenants() {
     const { tenantId, staffId } = officer;
     member = await seedTestUserAndToken({ tenantId });
@@ -90,21 +93,21 @@ describe('each table of a bundle', () => {
     ['data-exports', ['DATA_EXPORT_REQUESTED', 'DATA_EXPORT_COMPLETED', 'DATA_EXPORT_FAILED']],
   ])('%s has the events of its actions', (file, actions) => {
     const rows = evidence.table(`${file}.csv`).map((row) => `${row['action']} ${row['actor']}`);
-    // Those of one moment stand in the order of their ids.
+    // Rows with the same time are ordered by their ids.
     const at = (moments: readonly number[]) =>
       actions.flatMap((action) => moments.map((n) => `${action} actor ${n}`));
     expect(rows).toEqual([...at([2, 3]), ...at([4])]);
   });
 
   it('has what was changed of permissions, first what came first', () => {
-    // The made-up lists do not follow from each other; what is unrecorded has tests of its own.
+    // The made-up lists do not follow from each other. Other tests cover unrecorded changes.
     const rows = evidence
       .table('permission-changes.csv')
       .filter((row) => row['change'] === 'recorded');
     expect(rows.map((row) => [row['actor'], row['after']])).toEqual(
       [2, 3, 2, 3, 0, 4, 4].map((n) => (n ? [`actor ${n}`, `["P_${n}"]`] : ['odd', '[]'])),
     );
-    // The last is somebody of whom this log tells, and who is no member: one that was deleted.
+    // The last one is in the log but is no member: a person who was deleted.
     const staff = column('joiners-leavers', 'actor');
     expect(staff).toEqual(['actor 2', 'actor 3', '', 'actor 4', '']);
     expect(column('joiners-leavers', 'change').at(-1)).toBe('deleted');

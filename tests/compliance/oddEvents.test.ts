@@ -8,7 +8,10 @@ import { seedOfficer } from '@/tests/helpers/officer';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { expectWholeStretch } from '@/tests/helpers/wholeStretch';
 
-/** What the code never writes, and whoever may insert could: it stays in the log for good. */
+/**
+ * Events that the code never writes, but that anyone with the right to insert could. They stay in
+ * the log forever.
+ */
 const ODD: readonly (readonly [action: string, occurredAt: string, details: string])[] = [
   ['AUTH_LOGOUT', '2025-03-01T00:00:00Z', '-5'],
   ['AUTH_LOGOUT', '2025-03-01T00:00:01Z', 'null'],
@@ -85,7 +88,8 @@ describe('events as nobody should write them', () => {
     expect(csv.table('access-review.csv')).toMatchObject([
       { staff_id: officer.staffId, status: 'disabled', disabled_at: '' },
     ]);
-    // What nobody had disabled came back: that it had left is shown as not recorded.
+    // A person came back who had never been disabled on record, so the leaving is shown as
+    // unrecorded.
     const staff = csv.table('joiners-leavers.csv').map(({ change, record }) => [change, record]);
     expect(staff).toEqual([
       ['left', 'unrecorded'],

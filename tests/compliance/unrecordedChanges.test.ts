@@ -18,7 +18,10 @@ const APRIL = { from: '2025-04-01', to: '2025-04-30', format: 'csv' };
 
 const instant = (text: string) => at(text).toISOString();
 
-/** Somebody whose row is from January, with these permissions now; what they began with is recorded if it is given. */
+/**
+ * Creates a person whose row is from January and who has these permissions now. If the first
+ * permissions are given, they are recorded.
+ */
 async function seedMember(tenantId: string, now: string[], began?: string[]): Promise<SeededAuth> {
   const who = await seedTestUserAndToken({ tenantId, permissions: now });
   const createdAt = at('01-10T08:00:00');
@@ -53,7 +56,7 @@ const setBySql = ({ staffId }: SeededAuth, permissions: string[]) =>
 const changesIn = async (officer: SeededAuth, range: object) =>
   (await downloadEvidence(app, officer, range)).table('permission-changes.csv');
 
-/** Of one person: what is not recorded. */
+/** Returns the unrecorded changes of one person. */
 const unrecordedOf = (rows: Record<string, string>[], { staffId }: SeededAuth) =>
   rows
     .filter((row) => row['staff_id'] === staffId && row['change'] === 'unrecorded')
@@ -85,7 +88,7 @@ describe('permission-changes.csv', () => {
       not_after: '',
     };
     expect(unrecordedOf(await changesIn(officer, MARCH), who)).toEqual([open]);
-    // The next recorded change, in April, begins with what nobody recorded.
+    // The next recorded change, in April, begins with a state that nothing recorded.
     await changed(who, '04-10T00:00:00', ['B_B', 'C_C'], ['D_D']);
     await setBySql(who, ['D_D']);
     expect(unrecordedOf(await changesIn(officer, MARCH), who)).toEqual([open]);
@@ -190,7 +193,7 @@ describe('joiners-leavers.csv', () => {
     disabledAt: Date | null = null,
   ) => db.update(tenantStaff).set({ status, disabledAt }).where(eq(tenantStaff.id, staffId));
 
-  /** Of one person: what is not recorded. */
+  /** Returns the unrecorded changes of one person. */
   async function unrecordedIn(range: object, { staffId }: SeededAuth) {
     const evidence = await downloadEvidence(app, officer, range);
     return evidence
@@ -199,7 +202,7 @@ describe('joiners-leavers.csv', () => {
       .map(({ change, occurred_at, not_before, not_after, ...row }) => {
         expect(row).toMatchObject({ leaf_index: '', actor: '' });
         const { last_access_revoked_at, sessions_ended, minutes_to_revocation } = row;
-        // Without a time nothing is said of what ended then.
+        // Without a time, nothing is stated about the access that ended then.
         const access = [last_access_revoked_at, sessions_ended, minutes_to_revocation];
         if (occurred_at === '') expect(access).toEqual(['', '', '']);
         return [change, occurred_at, not_before, not_after];

@@ -10,10 +10,13 @@ import { closeLater } from '@/tests/helpers/closing';
 const url = () => process.env['DATABASE_URL'] ?? '';
 const TENANT = '0190b6a0-0000-7000-8000-000000000003';
 const NOBODYS = '0190b6a0-0000-7000-8000-000000000004';
-/** As Postgres makes a UUID of `md5('s8')`. */
+/** The UUID that Postgres makes of `md5('s8')`. */
 const SESSION = createHash('md5').update('s8').digest('hex');
 
-/** A year of sixty thousand events, half of them one tenant's; few of them denied, few of an action, few of an actor. */
+/**
+ * Inserts a year of sixty thousand events, half of them of one tenant. Few are denied, and few have
+ * a given action or actor.
+ */
 async function fill(client: Client): Promise<void> {
   await client.query(
     `INSERT INTO audit_logs (tenant_id, occurred_at, action, outcome, actor, subject, session_id, correlation_id)
@@ -44,7 +47,7 @@ interface PlanNode {
 
 const nodesOf = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)];
 
-/** The statements of a page, explained as they run, with what they read of the events. */
+/** Explains the statements of a page while they run, and counts the events that they read. */
 async function explainPage(client: Client, filter: AuditFilter) {
   const statements: { text: string; values: unknown[] }[] = [];
   const pool = new Pool({ connectionString: url(), max: 1 });
@@ -105,7 +108,7 @@ describe('among sixty thousand events of a year', () => {
       expect(page.found).toBe(found);
       expect(page.seqScans).toEqual([]);
       expect([...page.indexes]).toContain(`idx_audit_logs_${index}`);
-      // By kind, a page's worth of each pair that there is.
+      // A look-up by action and outcome reads a page's worth of events for each existing pair.
       expect(page.looked).toBeLessThan(500);
       expect(page.questions).toBeLessThanOrEqual(11);
     },

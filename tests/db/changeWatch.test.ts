@@ -11,7 +11,7 @@ import { closeLater } from '@/tests/helpers/closing';
 
 const databaseUrl = process.env['DATABASE_URL'] ?? '';
 
-/** A watch that looks often, and counts what it was told. */
+/** Opens a watch that reads often, and counts its calls. */
 function watch(url = databaseUrl) {
   const { pool, close } = connect({ url, poolSize: 1, statementTimeoutMs: 5000 });
   const told = { changes: 0, failures: 0 };
@@ -25,7 +25,10 @@ function watch(url = databaseUrl) {
   return { changeWatch, told };
 }
 
-/** What does without notices: a change made on the deaf node, and on it the end of a session that another node ended. */
+/**
+ * Expects what works without notifications: a change made on the deaf node, and the end of a
+ * session there that another node ended.
+ */
 async function expectService(one: Node, deaf: Node, officer: SeededAuth): Promise<void> {
   const change = { version: 2, policy: policyWith({}) };
   expect((await as(deaf.app, officer).put('/api/security/policy', change)).status).toBe(200);
@@ -74,7 +77,9 @@ describe('the watch over changes', () => {
   });
 });
 
-/** The database by way of an engine that has neither LISTEN (SQLSTATE 0A000) nor pg_notify(). */
+/**
+ * Returns the database through an engine that has neither LISTEN (SQLSTATE 0A000) nor pg_notify().
+ */
 async function refuseNotices(): Promise<{ url: string; asked: () => number }> {
   const proxy = await startTcpProxy(databaseUrl);
   closeLater(() => proxy.close());
@@ -92,17 +97,18 @@ describe('two nodes that do not hear each other', () => {
     const officer = await seedOfficer();
     await choosePolicy(one.app, officer, {});
     const version = async () => (await other.deps.riskPolicies.read(officer.tenantId)).version;
-    // No clock moves and nobody notifies: only the watch can end what is kept.
+    // No clock moves and nobody notifies, so only the watch can drop the cached values.
     other.deps.broadcast.start();
     other.deps.changeWatch.start();
-    // The first look takes everything for changed.
+    // The first reading treats everything as changed.
     await until('the first look', () => other.deps.changeWatch.isCurrent());
     expect(await version()).toBe(1);
     const change = { version: 1, policy: policyWith({}) };
     await as(one.app, officer).put('/api/security/policy', change);
     await pollUntil('the new policy', version, (now) => now === 2, 30_000);
     await expectService(one, other, officer);
-    // After a refusal LISTEN is asked for once a minute; after a fault it would be every two seconds.
+    // After a refusal, LISTEN is retried once a minute; after a fault it would be every two
+    // seconds.
     expect([asked(), other.deps.broadcast.isDeaf()]).toStrictEqual([1, true]);
   });
 });

@@ -15,7 +15,9 @@ import { buildApp } from '../helpers/testApp';
 
 const databaseUrl = () => process.env['DATABASE_URL'] ?? '';
 
-/** 200 members of 20 tenants, with 20 000 rows each in what grows with every login. */
+/**
+ * Inserts 200 members of 20 tenants, with 20 000 rows in each table that grows with every login.
+ */
 async function fillTables(): Promise<void> {
   const owner = `st.tenant_id, st.user_id, st.id`;
   const members = `FROM tenant_staff st JOIN users u ON u.id = st.user_id AND u.email LIKE 'many-%'`;
@@ -100,13 +102,13 @@ async function fillTables(): Promise<void> {
 }
 
 interface Statement {
-  /** Of a prepared one, which Postgres may come to plan once for all values. */
+  /** Set for a prepared statement, which Postgres may plan once for all values. */
   name: string | undefined;
   text: string;
   values: unknown[];
 }
 
-/** Every statement that any connection sends while `work` runs, as the driver gets it. */
+/** Returns every statement that any connection sends while `work` runs, as the driver gets it. */
 async function collectStatements(work: () => Promise<void>): Promise<Statement[]> {
   const seen = new Map<string, Statement>();
   const real = Client.prototype.query as (...args: unknown[]) => unknown;
@@ -139,7 +141,10 @@ const scansOf = (node: PlanNode): string[] => [
   ...(node.Plans ?? []).flatMap(scansOf),
 ];
 
-/** The tables that a statement reads from end to end: with these values; a prepared one, with any. */
+/**
+ * Returns the tables that a statement scans completely, with these values; for a prepared one also
+ * with any values.
+ */
 async function seqScans(client: Client, { name, text, values }: Statement): Promise<string[]> {
   const explain = async (statement: string, parameters?: unknown[]) => {
     const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
@@ -164,7 +169,7 @@ async function seqScans(client: Client, { name, text, values }: Statement): Prom
 const post = (app: Express, path: string, token: string, body: object) =>
   request(app).post(path).set('authorization', `Bearer ${token}`).send(body);
 
-/** What officers and the careful do. */
+/** Makes the requests of officers and of careful people. */
 async function manageRisk(app: Express, token: string): Promise<void> {
   const list = (query: string) =>
     request(app)
@@ -184,7 +189,7 @@ async function manageRisk(app: Express, token: string): Promise<void> {
   await post(app, '/api/security/policy/simulate', token, policy).expect(200);
   const proposed = { policy: { ...DEFAULT_POLICY, stepUpFrom: 1 } };
   await post(app, '/api/security/policy/simulate', token, proposed).expect(200);
-  // Past the gate: a proof of its own would take a second code of this moment.
+  // Bypasses the gate, because a real proof would need a second code in the same time step.
   const { body: made } = await post(app, '/api/security/recovery-codes', token, {})
     .set('x-stepup-test-bypass', '1')
     .expect(200);
@@ -198,7 +203,7 @@ async function manageRisk(app: Express, token: string): Promise<void> {
     .expect(200);
 }
 
-/** What auditors look up, and have proven. */
+/** Makes the requests of auditors, including proofs. */
 async function readLog({ app, deps }: ReturnType<typeof buildApp>, token: string): Promise<void> {
   await deps.sealer.sealNow();
   const read = async (path: string) => {
@@ -215,7 +220,7 @@ async function readLog({ app, deps }: ReturnType<typeof buildApp>, token: string
   for (const path of ['checkpoints', 'checkpoints/latest', 'consistency?from=1']) await read(path);
 }
 
-/** Everything that users do all day, and what ends sessions. */
+/** Makes the requests of users during a day, and those that end sessions. */
 async function walkThrough(node: ReturnType<typeof buildApp>): Promise<void> {
   const { app } = node;
   const permissions = ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'];
@@ -251,7 +256,7 @@ async function walkThrough(node: ReturnType<typeof buildApp>): Promise<void> {
   await post(app, '/api/auth/logout-all', fourth.accessToken, {}).expect(204);
 }
 
-/** A purge that finds something in each table. */
+/** Purges something from each table. */
 async function purge({ deps }: ReturnType<typeof buildApp>): Promise<void> {
   const { sessionId } = await seedTestUserAndToken();
   const long = sql`now() - interval '100 days'`;

@@ -9,7 +9,7 @@ import { closeLater } from '@/tests/helpers/closing';
 const paper = readFileSync(join(__dirname, '../../docs/event-feed.md'), 'utf8');
 const example = /```js\n([^]*?)```/.exec(paper)?.[1] ?? '';
 
-/** Runs the receiver of the paper, on a port of its own. */
+/** Runs the example receiver of the documentation, on a free port. */
 async function startExample(keep: (log: string, lines: string[]) => void): Promise<string> {
   const made: ReturnType<typeof createServer>[] = [];
   const http = {

@@ -12,7 +12,7 @@ import { seedOfficer } from '@/tests/helpers/officer';
 const paper = readFileSync(join(__dirname, '..', '..', 'docs', 'evidence.md'), 'utf8');
 const run = promisify(execFile);
 
-/** A bundle of a few events, unpacked into a folder of its own. */
+/** Unpacks a bundle of a few events into a folder of its own. */
 async function unpack(format: 'csv' | 'json') {
   const officer = await seedOfficer();
   const events = Array.from({ length: 11 }, () => ({

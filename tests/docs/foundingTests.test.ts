@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A team pastes these two files as they are; this repository runs the same bytes. */
+/** A team pastes these two files unchanged, and this repository runs the same bytes. */
 const FOUNDING: [path: string, sha256: string][] = [
   [
     'tests/auth/login.anomaly-nonfatal.test.ts',

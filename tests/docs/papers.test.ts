@@ -88,7 +88,7 @@ describe('the papers are true', () => {
     });
     const sizes = pools.mock.calls.map(([options]) => options?.max);
     pools.mockRestore();
-    // The last three are no pools: each is a connection of its own.
+    // The last three are no pools. Each is a single connection.
     expect(sizes.sort()).toEqual(told.slice(0, -3).sort());
     expect(told.slice(-3)).toEqual([1, 1, MOST_ON_NODE]);
   });

@@ -10,10 +10,10 @@ import type { Terminal } from '../helpers/terminal';
 const README = readFileSync(join(REPOSITORY, 'README.md'), 'utf8');
 const blocks = [...README.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, text = '']) => text);
 
-/** Those that a test has looked for. */
+/** The blocks that a test has used. */
 const used = new Set<string>();
 
-/** The one block with a text; a block that is not found, or is doubled, fails the test. */
+/** Returns the one block with a text. A missing or doubled block fails the test. */
 function blockWith(text: string): string {
   const [found = '', ...more] = blocks.filter((block) => block.includes(text));
   expect([found === '' ? text : '', ...more]).toEqual(['']);
@@ -21,7 +21,7 @@ function blockWith(text: string): string {
   return found;
 }
 
-/** `jest.config.mjs` says what is missing. */
+/** `jest.config.mjs` reports a missing shell. */
 const SHELLS: [string, string][] = [
   ['bash', 'bash --norc --noprofile -i'],
   ...(process.env['ZSH_SHELL'] ? [['zsh', 'zsh -f -i'] as [string, string]] : []),
@@ -44,7 +44,8 @@ it('the list of commands in the README is that of the program', () => {
 it('no block has what a shell takes for something else when it is pasted', () => {
   expect(blocks.length).toBeGreaterThan(10);
   for (const block of blocks) {
-    // zsh takes a # for a word at its prompt; ! is bash's history; both want an = or [ ] ? * quoted.
+    // At its prompt, zsh treats a # as a word. In bash, ! means history. Both need quotation marks
+    // around = and [ ] ? *.
     expect(block).not.toMatch(/(^|\s)#/m);
     expect(block).not.toContain('!');
     expect(block).not.toMatch(/\b(unzip|jq|python3?|openssl|uuidgen|base64)\b/);
@@ -58,7 +59,8 @@ describe.each(SHELLS)('the README, pasted into %s', (_name, shell) => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-readme-'));
     chmodSync(folder, 0o711);
-    // As `npm start` does, in a folder of its own and on a free port; cheap hashes are all that differs.
+    // The same as `npm start`, in a folder of its own and on a free port. Only the hashes are
+    // cheaper.
     const settings = {
       NODE_ENV: 'test',
       GATEHOUSE_DATA_DIR: join(folder, 'data'),
@@ -82,7 +84,7 @@ describe.each(SHELLS)('the README, pasted into %s', (_name, shell) => {
     );
     const path = process.env['PATH'];
     const home = { HOME: folder, TERM: 'dumb', PS1: '', npm_config_update_notifier: 'false' };
-    // The scripts run there as in a checkout: what they build is built.
+    // The scripts run there as in a checkout, with the build already done.
     copyFileSync(join(REPOSITORY, 'package.json'), join(folder, 'package.json'));
     symlinkSync(join(REPOSITORY, 'dist'), join(folder, 'dist'));
     terminal = openTerminal(shell, folder, { PATH: path, ...home, ...settings });

@@ -29,7 +29,7 @@ const failed = (reason: string) => ({ ok: false, reason });
 
 const NEWEST = readMigrations().at(-1);
 
-/** One migration more than the database has. */
+/** Returns a release with one migration more than the database has. */
 function newerRelease(): string {
   const all = readMigrations();
   const when = (NEWEST?.when ?? 0) + 1000;
@@ -208,7 +208,7 @@ describe('GET /metrics', () => {
     const elsewhere = Object.values(networkInterfaces())
       .flat()
       .find((address) => address?.family === 'IPv4' && !address.internal)?.address;
-    // Without another address of this machine, one of the loopback block stands in, and is let in.
+    // If this machine has no other address, one of the loopback block replaces it, and is allowed.
     const server = app.listen(0, '0.0.0.0');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;

@@ -124,7 +124,7 @@ describe('an answer', () => {
       const res = await send(app).set(headers);
       // Nothing else about it differs.
       expect([res.status, corsHeadersOf(res)]).toEqual([status, {}]);
-      // A cache must not give this one to a page of a listed origin.
+      // A cache must not give this answer to a page of a listed origin.
       expect(res.headers['vary']).toMatch(/\borigin\b/i);
     }
   });

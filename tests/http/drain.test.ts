@@ -9,7 +9,7 @@ afterEach(killServers);
 
 const TOKEN = 'the-operators-token';
 const databaseUrl = () => process.env['DATABASE_URL'] ?? '';
-/** Longer than any test: only a second signal ends it. */
+/** Longer than any test, so that only a second signal ends it. */
 const LONG = { DRAIN_DELAY_SEC: '300' };
 
 async function start(env: NodeJS.ProcessEnv) {
@@ -54,9 +54,10 @@ const linesOf = (server: ServerProcess) =>
     .map((line) => JSON.parse(line) as { msg: string; time: string });
 
 /**
- * A login that waits for a lock until `work` is done with it.
- * @param work is given a function that sends another one on the same connection, and waits until it waits too
- * @returns what the logins were answered
+ * Runs work during a login that waits for a lock.
+ * @param work receives a function that sends another login on the same connection, and waits until
+ *   that one waits too
+ * @returns the answers to the logins
  */
 async function duringLogin(
   port: number,
@@ -158,7 +159,7 @@ describe('after SIGTERM, for DRAIN_DELAY_SEC', () => {
       await untilRefused(port);
       await Promise.all([idle.closed(), unused.closed()]);
       expect(server.hasExited()).toBe(false);
-      // A third one changes nothing.
+      // A third signal changes nothing.
       server.signal('SIGINT');
     });
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
@@ -174,7 +175,7 @@ describe('after SIGTERM, for DRAIN_DELAY_SEC', () => {
     const told = linesOf(server).filter(({ msg }) => msg === STOPPING || msg === NO_MORE);
     expect(told.map(({ msg }) => msg)).toEqual([STOPPING, NO_MORE]);
     const [from = 0, to = 0] = told.map(({ time }) => Date.parse(time));
-    // By the clock of the node, which rounds.
+    // The node's clock rounds.
     expect(to - from).toBeGreaterThanOrEqual(990);
   });
 

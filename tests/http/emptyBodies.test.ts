@@ -31,7 +31,7 @@ beforeAll(async () => {
   ];
 });
 
-/** What of an answer must not depend on how an absent body was sent. */
+/** Returns the parts of an answer that must not depend on how an absent body was sent. */
 const gist = ({ status, body }: RawAnswer) => [
   status,
   /"error":"(\w+)"/.exec(body)?.[1],
@@ -49,7 +49,8 @@ describe('an empty chunked body is no body', () => {
       const head = [...lines(method, path), CHUNKED, ...type];
       const answer = await sendRaw(server, head, NO_CHUNKS);
       expect(answer.status).not.toBe(415);
-      // These two work: the second time there is nothing left to do, or one more thing was made.
+      // These two succeed. The second time there is nothing left to do, or they create one more
+      // thing.
       if (answer.status >= 300) expect(gist(answer)).toEqual(without);
     }
   });

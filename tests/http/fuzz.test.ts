@@ -13,7 +13,7 @@ const { app, deps } = buildApp({ loginFailures: { perAccount: 50, perIp: 1e5, gl
 const server = createServer(app).listen(0);
 closeLater(() => new Promise((resolve) => server.close(resolve)));
 
-/** mulberry32: the same requests in every run. */
+/** A mulberry32 generator, so that every run sends the same requests. */
 function createDice(seed: number) {
   let state = seed;
   const next = () => {
@@ -103,7 +103,7 @@ function makeObject(depth = 0): Record<string, unknown> {
 
 function makeBody(): string {
   const whole = JSON.stringify(dice.below(8) === 0 ? makeValue() : makeObject());
-  // One in six arrives mangled.
+  // One in six arrives damaged.
   if (dice.below(6) > 0) return whole;
   const at = dice.below(whole.length);
   return whole.slice(0, at) + dice.pick(['', '"', '{', '\\u', ',', '\0']) + whole.slice(at + 1);
@@ -142,12 +142,12 @@ it(`answers ${ROUNDS} requests of chance with nothing but answers of the contrac
     const res = await call;
     seen.set(res.status, (seen.get(res.status) ?? 0) + 1);
     const leak = res.status < 400 ? undefined : LEAK.exec(res.text)?.[0];
-    // The label says which request it was, should one fail.
+    // The label identifies the request if one fails.
     expect({ label, broken: res.status >= 500, leak }).toEqual({ label, broken: false });
     expect(res.headers['x-correlation-id']).toBeDefined();
   }
   expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   expect(Object.keys(Object.prototype)).toEqual([]);
-  // Chance that only ever met one wall would have proven little.
+  // If the random requests had all failed in the same way, the test would prove little.
   for (const status of [200, 400, 401, 405, 415]) expect([...seen.keys()]).toContain(status);
 });

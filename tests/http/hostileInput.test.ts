@@ -9,13 +9,13 @@ import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
 
-// Failures are not what is counted here.
+// The budgets are large, because this file does not test them.
 const { app, deps } = buildApp({ loginFailures: { perAccount: 50, perIp: 1e5, global: 1e7 } });
 const server = createServer(app).listen(0);
 closeLater(() => new Promise((resolve) => server.close(resolve)));
 
 const id = `chl_${'A'.repeat(43)}`;
-/** Well formed, and proves nothing. */
+/** Well formed, but proves nothing. */
 const assertion = {
   ...{ id: 'A'.repeat(43), rawId: 'A'.repeat(43), type: 'public-key' },
   response: { clientDataJSON: 'e30', authenticatorData: 'AAAA', signature: 'AAAA' },
@@ -23,7 +23,10 @@ const assertion = {
 const attestation = { ...assertion, response: { clientDataJSON: 'e30', attestationObject: 'oA' } };
 const range = { from: '2026-01-01', to: '2026-01-02', format: 'json' };
 
-/** For every route with a body: one that its schema accepts. A route that is not here fails the first test. */
+/**
+ * For every route with a body, one that its schema accepts. A route that is missing here fails the
+ * first test.
+ */
 const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/auth/login': {
     email: 'nobody@example.com',
@@ -38,7 +41,7 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/auth/refresh': { refreshToken: `ghr_${'A'.repeat(43)}` },
   '/api/security/step-up/start': { method: 'passkey', purpose: 'data_export', challengeId: id },
   '/api/security/step-up/verify': { code: '123456', purpose: 'data_export', challengeId: id },
-  // The same route once more: what stands behind the question mark is not read.
+  // The same route once more, because the query is not read.
   '/api/security/step-up/verify?by=passkey': {
     passkey: assertion,
     purpose: 'data_export',
@@ -54,16 +57,16 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
 };
 const PATHS = Object.keys(WELL_FORMED);
 const routeOf = (path: string) => path.split('?', 1)[0];
-/** These know no field that they do not name. */
+/** These schemas accept no unknown fields. */
 const STRICT = PATHS.filter((path) => /policy|verdict/.test(path));
-/** May be left out, and so may be null. */
+/** May be omitted, and so may be null. */
 const NULLABLE = ['note'];
-/** Where the body may be left out: what is answered to one that says nothing. */
+/** The answer to an empty body, for routes on which the body may be omitted. */
 const OPTIONAL_BODY: Record<string, number> = {
   '/api/auth/login/complete': 404,
   '/api/auth/logout': 401,
 };
-/** Asked without a session, since it would end it. */
+/** Requested without a session, because it would end it. */
 const SIGNS_OUT = '/api/auth/logout';
 
 let token: string;
@@ -86,7 +89,7 @@ const methodOf = (path: string) =>
 const bearerOf = (path: string): Record<string, string> =>
   path === SIGNS_OUT ? {} : { authorization: `Bearer ${token}` };
 
-/** As somebody for whom every gate is open, so that it is the body that is refused. */
+/** Sends a request for which every gate is open, so that a refusal is about the body. */
 const post = (path: string) =>
   request(server)
     [methodOf(path)](path)
@@ -158,7 +161,7 @@ describe.each(PATHS)('%s', (path) => {
     const valid = WELL_FORMED[path] ?? {};
     for (const [field, value] of Object.entries(valid)) {
       const other = typeof value === 'boolean' ? 'true' : true;
-      // What has a length is measured before its type is looked at, unless one takes care.
+      // Without care, code would read the length of a value before its type.
       const lengths = [{ length: 20 }, { length: { toString: 1 } }, { length: [] }];
       const simple = typeof value === 'number' ? ['7', other] : [7, other];
       const nothing = NULLABLE.includes(field) ? [] : [null];

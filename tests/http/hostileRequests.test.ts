@@ -11,7 +11,7 @@ const { app, deps } = buildApp();
 const server = createServer(app).listen(0);
 closeLater(() => new Promise((resolve) => server.close(resolve)));
 
-/** What a title can show of hostile text. */
+/** Returns as much of a hostile text as a test title can show. */
 const short = (text: string) => JSON.stringify(text).slice(0, 60);
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -87,7 +87,8 @@ describe('an absurd Authorization header', () => {
         'content-length: 0',
       ];
       const res = await sendRaw(server, [...lines, `authorization: ${authorization}`]);
-      // A step-up can also be answered by cookie or id; with no body it is the body that is refused.
+      // A step-up can also be answered by cookie or id. Without a body, the body is the reason for
+      // the refusal.
       expect([path, res.status]).toEqual([path, path.includes('/step-up/') ? 400 : 401]);
       expect(res.body).not.toMatch(LEAK);
     }
@@ -146,7 +147,7 @@ describe('other hostile headers', () => {
       `idempotency-key: ${key}`,
     ];
     expect((await sendRaw(server, lines, body)).status).toBe(400);
-    // And it spent nothing.
+    // The request did not spend the token.
     const again = await request(server).post('/api/auth/refresh').send({ refreshToken });
     expect(again.status).toBe(200);
   });
@@ -207,7 +208,7 @@ describe('a method that a route does not have', () => {
 
   it.each([...allowed.keys()])('is 405 with Allow at %s', async (path) => {
     const known = allowed.get(path) ?? new Set();
-    // Express answers HEAD wherever there is a GET.
+    // Express answers HEAD on every route with a GET.
     const methods = [
       'GET',
       'POST',

@@ -8,7 +8,7 @@ import { codeAt, wrongCodes } from '@/tests/helpers/secondFactor';
 import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
 import { ABROAD, HOME, seedTraveller } from '@/tests/helpers/traveller';
 
-/** The server's own logger, telling all it ever would, into memory. */
+/** Creates the server's own logger, with every level, writing into memory. */
 function createMemoryLogger() {
   const written: string[] = [];
   const stream = { write: (line: string) => void written.push(line) };
@@ -37,7 +37,7 @@ function call(
   return request(app)[method](path).set(headers).set('x-correlation-id', id).send(body);
 }
 
-/** Notes every secret of an answer: tokens, challenges, cookies, TOTP secrets. */
+/** Collects every secret of an answer: tokens, challenges, cookies, TOTP secrets. */
 function keep(res: request.Response): request.Response {
   const body = (res.body ?? {}) as Record<string, unknown>;
   for (const name of ['accessToken', 'refreshToken', 'challengeId', 'secret', 'otpauthUri']) {
@@ -50,7 +50,7 @@ function keep(res: request.Response): request.Response {
   return res;
 }
 
-/** Everything that a person can do with secrets, well and badly. */
+/** Makes all requests that involve secrets, successful and failed ones. */
 async function liveThroughADay() {
   const traveller = await seedTraveller(app, { permissions: ['SETTINGS_SECURITY_VIEW'] });
   ids.push(...lines().map(({ correlationId }) => String(correlationId)));
@@ -81,7 +81,8 @@ async function liveThroughADay() {
   await step(404, call('get', `/nowhere/${refreshToken}?code=${good}`, undefined, bearer));
   await step(400, call('post', verify, { code: `${good}x`, purpose: 'data_export' }, bearer));
   await step(200, call('post', '/api/auth/login', { email, password }));
-  // Keeps the history in memory, so that the next login is scored, and what it teaches cannot be kept.
+  // This loads the history into memory. So the next login is scored, but what it learns cannot be
+  // stored.
   await step(
     200,
     call('post', '/api/auth/refresh', { refreshToken: steps.at(-1)?.[1].body.refreshToken }),
@@ -117,7 +118,7 @@ describe('the log of a whole day', () => {
     const log = written.join('');
     expect(secrets.size).toBeGreaterThan(8);
     for (const secret of secrets) expect(log).not.toContain(secret);
-    // Six digits alone could be part of an id: a code is one that stands by itself.
+    // Six digits could also be part of an id, so only a separate number counts as a code.
     for (const code of Object.values(codes)) expect(log).not.toMatch(new RegExp(`\\b${code}\\b`));
   });
 
@@ -127,7 +128,7 @@ describe('the log of a whole day', () => {
   });
 
   it('carries the correlation id of its request on every line', () => {
-    // What the schema guard finds belongs to no request, even where one made it look.
+    // The findings of the schema guard belong to no request, even if one triggered the check.
     const mine = lines().filter(({ code }) => !String(code).startsWith('SCHEMA_MISSING'));
     for (const line of mine) expect(ids).toContain(line['correlationId']);
     for (const id of ids.filter((name) => name.startsWith('log-test'))) {

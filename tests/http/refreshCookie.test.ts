@@ -85,7 +85,7 @@ describe('a login that asks for the refresh cookie', () => {
     expect([first.status, first.body.refreshToken]).toEqual([200, undefined]);
     const cookie = cookieOf(first, 'refresh');
     expect(setOf(first)[0]).toContain('Max-Age=');
-    // The browser may have kept the cookie of the answer that its page never saw.
+    // The browser may have kept the cookie of an answer that its page never received.
     const second = await complete({ cookie });
     expect(second.status).toBe(200);
     expect(cookieOf(second, 'refresh')).toBe(cookie);
@@ -155,7 +155,8 @@ describe('a refresh by the cookie', () => {
     const first = await refreshBy(cookie, { 'idempotency-key': 'mine' });
     const again = await refreshBy(cookie, { 'idempotency-key': 'mine' });
     expect(cookieOf(again, 'refresh')).toBe(cookieOf(first, 'refresh'));
-    // The answer was kept by the browser and lost by the page: the key is sent with the new cookie.
+    // The browser kept the answer's cookie, but the page lost the answer: so the key is sent with
+    // the new cookie.
     const third = await refreshBy(cookieOf(first, 'refresh'), { 'idempotency-key': 'mine' });
     expect(third.status).toBe(200);
     const thief = await refreshBy(cookie, { 'idempotency-key': 'another' });

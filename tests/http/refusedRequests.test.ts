@@ -23,14 +23,14 @@ const SECRET = 'Bearer unspeakable-value';
 const HOST = `host: x\r\nauthorization: ${SECRET}`;
 const PING = `GET /health/live HTTP/1.1\r\n${HOST}\r\n`;
 
-/** Sends bytes and reads until the server hangs up. */
+/** Sends bytes and reads until the server disconnects. */
 async function exchange(...parts: (string | Buffer)[]): Promise<string> {
   const connection = await openRaw(port());
   for (const part of parts) connection.send(part);
   return connection.closed();
 }
 
-/** The answers in what a server said, one after the other. */
+/** Returns the answers in the server's data, one after another. */
 function readAnswers(said: string) {
   return said.split(/(?=HTTP\/1\.1 \d{3} )/).map((answer) => {
     const [head = '', body = ''] = answer.split('\r\n\r\n');
@@ -55,7 +55,10 @@ const linesOf = (correlationId: string) =>
     .map((line) => JSON.parse(line) as Record<string, unknown>)
     .filter((line) => line['correlationId'] === correlationId);
 
-/** The last answer is a refusal as every other is one, and the connection ends with it. */
+/**
+ * Expects that the last answer is a refusal of the usual form, and that the connection ends with
+ * it.
+ */
 function expectProblem(said: string, status: number, code: string): Record<string, string> {
   const answer = readAnswers(said).at(-1);
   expect(answer?.status).toBe(status);
@@ -160,7 +163,7 @@ describe('a body that breaks off', () => {
 });
 
 describe('a request behind another one on the same connection', () => {
-  /** @param work runs once a login waits on the connection: what it sends comes second */
+  /** @param work runs once a login waits on the connection, so its own request comes second */
   async function behindLogin(work: (connection: RawConnection) => Promise<void>) {
     const { email, password } = await seedTestUserAndToken();
     const body = JSON.stringify({ email, password });

@@ -18,13 +18,15 @@ import { startTcpProxy } from '@/tests/helpers/tcpProxy';
 const WRONG = 'not the right password';
 const nobody = () => ({ email: `nobody-${randomUUID()}@example.com`, password: WRONG });
 
-/** A request that is refused, and the same request again once what stood in its way is mended, as far as time does not. */
+/**
+ * A request that is refused, and a function that removes the cause, as far as time alone does not.
+ */
 interface Scene {
   node: Node;
   refused: Response;
   mend?: () => Promise<void> | void;
   again: () => Promise<Response>;
-  /** The statuses that count as success: the request was looked at. */
+  /** The statuses that count as success, because the request was processed. */
   succeeds: number[];
 }
 
@@ -126,13 +128,16 @@ async function tableGone(): Promise<Scene> {
   return { node, refused: refused as Response, again, succeeds: [200] };
 }
 
-/** Lets time pass for the counters alone: access tokens and challenges live for less long than a window. */
+/**
+ * Moves only the counters back in time, because access tokens and challenges live for less than a
+ * window.
+ */
 const age = (seconds: number) =>
   db.update(failedAttempts).set({
     windowStartedAt: sql`${failedAttempts.windowStartedAt} - make_interval(secs => ${seconds})`,
   });
 
-/** By code: every way to get it that a client waits out. */
+/** For each error code, every way to get it that a client can wait out. */
 const WAITED_OUT: Partial<Record<ErrorCode, Record<string, () => Promise<Scene>>>> = {
   TOO_MANY_ATTEMPTS: {
     'an address past its budget': addressPastItsBudget,
@@ -145,7 +150,7 @@ const WAITED_OUT: Partial<Record<ErrorCode, Record<string, () => Promise<Scene>>
   SCHEMA_UNAVAILABLE: { 'a table that is gone': tableGone },
 };
 
-/** Codes that are not waited out here, and why. */
+/** Codes that are not waited out here, with the reason. */
 const ELSEWHERE: Partial<Record<ErrorCode, string>> = {
   CHALLENGE_EXHAUSTED: 'no time helps: see below',
   EXPORT_BUSY: 'tests/compliance/exportPlaces.test.ts',
@@ -176,7 +181,7 @@ describe('Retry-After', () => {
     expect(seconds).toBeGreaterThan(0);
     await mend?.();
     if (code === 'TOO_MANY_ATTEMPTS') {
-      // Not sooner: the time is true, not merely long.
+      // It must not succeed earlier: the time must be exact, and not just long enough.
       await age(seconds - 2);
       expect((await again()).body.error).toBe(code);
       await age(2);

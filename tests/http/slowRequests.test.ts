@@ -12,7 +12,7 @@ interface Limits {
   keepAliveTimeoutSec?: number;
 }
 
-/** The server as the process starts it, with limits of a second. */
+/** Starts the server as the process does, with limits of one second. */
 async function startSlowly(limits: Limits) {
   const { deps } = buildApp(limits);
   const { server } = createHttpServer(deps);
@@ -26,7 +26,7 @@ async function startSlowly(limits: Limits) {
   return { server, port: (server.address() as AddressInfo).port };
 }
 
-/** Sends a byte now and then, until the server hangs up. @returns all that it said */
+/** Sends one byte at a time until the server disconnects. @returns everything that it sent */
 async function drip({ send, closed }: RawConnection): Promise<string> {
   const dripping = setInterval(() => send('x'), 50);
   const said = await closed();
@@ -87,7 +87,10 @@ it('a connection that the server has accepted last can still ask when it stops',
 });
 
 describe('an idle connection', () => {
-  /** Node judges by its own clock: a dripping neighbour that was cut off shows that so much time has passed. */
+  /**
+   * Waits for the limits by Node's own clock: once a slow neighbour was cut off, that much time has
+   * passed.
+   */
   async function outlive(port: number): Promise<void> {
     const slow = await openRaw(port);
     slow.send(`${LOGIN}x-slow: `);

@@ -21,10 +21,10 @@ beforeEach(async () => {
   node = openMailNode(server, { mail: server.settings({}, HASTY_MS) });
 });
 
-// A node that is still busy would take what the next test queues.
+// A node that still works would take the mails that the next test queues.
 afterEach(() => node.deps.mail.close());
 
-/** Sends what is due, and waits until nothing is under way. */
+/** Sends the mails that are due, and waits until nothing is running. */
 async function sendDue(): Promise<void> {
   node.deps.mail.wake();
   await node.deps.mail.settle();
@@ -96,7 +96,7 @@ describe('a mail server', () => {
       await sendDue();
       waits.push(((await mailRow(id)).nextTryAt.getTime() - Date.now()) / 1000);
     }
-    // Less than was meant, by what it took to look.
+    // Less than the planned delay, by the time that reading took.
     const meant = [5, 10, 20, 3600];
     expect(waits.map((wait, at) => wait <= (meant[at] ?? 0))).toEqual(meant.map(() => true));
     expect(waits.map((wait, at) => wait > (meant[at] ?? 0) - 4)).toEqual(meant.map(() => true));
@@ -112,7 +112,7 @@ describe('a mail server', () => {
   });
 });
 
-/** One line that wakes somebody up, a figure, and no word of the mail itself. */
+/** Expects one error line, a metric, and no word of the mail itself. */
 async function expectGivenUpLoudly(id: string, reason: string): Promise<void> {
   const lines = node.log().trim().split('\n');
   const parsed = lines.map((line) => JSON.parse(line) as Record<string, unknown>);

@@ -6,7 +6,7 @@ import { startMailServer } from '@/tests/helpers/mailServer';
 
 const AUTH = { user: 'gatehouse', pass: 'hunter2-of-the-mail-server' };
 
-/** One try at a server of this kind, spoken to in this way. */
+/** Makes one try with a server of this kind and these settings. */
 async function tryOnce(options: SMTPServerOptions, change: Partial<SmtpSettings>) {
   const seen: string[] = [];
   const server = await startMailServer({
@@ -27,7 +27,7 @@ async function tryOnce(options: SMTPServerOptions, change: Partial<SmtpSettings>
   return { row: await mailRow(id), server, seen, log: log() };
 }
 
-/** `disabledCommands` empty: it offers STARTTLS, with a certificate that it has signed itself. */
+/** With `disabledCommands` empty, the server offers STARTTLS, with a self-signed certificate. */
 const OFFERS: SMTPServerOptions = { disabledCommands: [] };
 
 const CASES: readonly [string, SMTPServerOptions, SmtpSettings['tls']][] = [

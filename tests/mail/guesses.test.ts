@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 
 let addresses = 0;
-/** From an address of its own each time: what is closed here is the account, not the address. */
+/** Each guess comes from a new address, so that the account is locked and not the address. */
 const guess = (email: string) =>
   login(
     node.app,
@@ -91,7 +91,7 @@ describe('an account that guessing closes', () => {
 const subjectOf = (kind: string, value: string) =>
   node.deps.keys.hash('attempt-subject', kind, value).subarray(0, 16).toString('hex');
 
-/** Wrong codes at one login's challenge. */
+/** Enters wrong codes at one login's challenge. */
 async function failProofs(member: Traveller, count: number): Promise<void> {
   const { challengeId } = (await attemptLogin(node.app, member, ABROAD)).body;
   for (const code of wrongCodes(member.secret, node.clock.now(), count)) {
@@ -102,7 +102,7 @@ async function failProofs(member: Traveller, count: number): Promise<void> {
   }
 }
 
-/** Wrong codes of logins that begin with the factor, each from an address of its own. */
+/** Enters wrong codes in logins that begin with the factor, each from a new address. */
 async function guessBegun(email: string, secret: string, count: number) {
   const answers = [];
   for (const code of wrongCodes(secret, node.clock.now(), count)) {
@@ -215,7 +215,7 @@ it.each(['login', 'session'] as const)(
 
 describe('GET /api/security/locked-accounts', () => {
   const listAs = (who: { token: string }) => as(node.app, who).get('/api/security/locked-accounts');
-  /** With a token of this node's time. */
+  /** Creates an officer with a token of this node's time. */
   async function officer(options = {}) {
     const seeded = await seedOfficer(options);
     return { ...seeded, token: String((await login(node.app, seeded, HOME)).body.accessToken) };

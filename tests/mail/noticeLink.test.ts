@@ -30,7 +30,10 @@ beforeAll(async () => {
   [node, other] = [openMailNode(server), openMailNode(server)];
 });
 
-/** The path of the link in the mail that somebody got after they were signed out, with a new session since. */
+/**
+ * Signs a person out, and returns the path of the link in the mail about it. They have a new
+ * session since.
+ */
 async function noticed(): Promise<{ member: SeededAuth; path: string }> {
   const member = await seedTestUserAndToken();
   await forceLogout(node.deps, operatorContext, member.tenantId, member.staffId);
@@ -42,11 +45,11 @@ async function noticed(): Promise<{ member: SeededAuth; path: string }> {
 }
 
 const open = (path: string, app: Express = node.app) => request(app).get(path);
-/** As a browser sends the form. */
+/** Sends the form as a browser does. */
 const press = (path: string, app: Express = node.app) =>
   request(app).post(path).set('content-type', 'application/x-www-form-urlencoded').send('');
 
-/** All that a link could change. */
+/** Returns everything that a link could change. */
 async function everythingOf({ tenantId }: SeededAuth): Promise<unknown> {
   const { rows } = await db.execute(sql`
     SELECT to_jsonb(s) FROM user_sessions s WHERE tenant_id = ${tenantId}
@@ -157,7 +160,7 @@ describe('pressing its button', () => {
 });
 
 describe('a link that is not good', () => {
-  /** Alike for a stranger in everything, and nothing has happened. */
+  /** Expects that all answers look the same to a stranger, and that nothing has happened. */
   async function expectNothing(member: SeededAuth, paths: string[]): Promise<void> {
     const before = await everythingOf(member);
     const nowhere = visibleAnswer(await open(`/api/security/notices/${'x'.repeat(47)}`));
@@ -182,7 +185,7 @@ describe('a link that is not good', () => {
     const forged = [...token].map(
       (character, at) => token.slice(0, at) + other(character) + token.slice(at + 1),
     );
-    // Base64 has spare bits in its last character, and is read leniently.
+    // Base64 has spare bits in its last character, and is decoded leniently.
     const spelt = [`${token}=`, `${token}A`, `${token}%20`, token.toLowerCase()];
     const crossed = [token.slice(0, 25) + theirs.slice(25), theirs.slice(0, 25) + token.slice(25)];
     const purposes = (['challenge', 'device', 'refresh-token'] as const).map((purpose) =>

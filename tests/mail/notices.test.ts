@@ -37,7 +37,7 @@ async function tenantNameOf({ tenantId }: { tenantId: string }): Promise<string>
   return rows[0]?.name ?? '';
 }
 
-/** What every notice says besides what has happened. */
+/** Expects the facts that every notice contains besides the event. */
 async function expectFacts(member: { tenantId: string; email: string }, ...facts: string[]) {
   const mail = await server.mailTo(member.email);
   expect(mail.to).toEqual([member.email]);
@@ -52,7 +52,7 @@ async function expectFacts(member: { tenantId: string; email: string }, ...facts
   return mail;
 }
 
-/** Nobody was told of anything: what was queued would be in the table. */
+/** Expects no mail. A queued one would be in the table. */
 async function expectNoMail(member: { staffId: string }): Promise<void> {
   await node.deps.mail.settle();
   expect(await mailsOf(member)).toEqual([]);
@@ -121,7 +121,7 @@ describe('a login on a new device', () => {
   });
 });
 
-/** While no row can be written into the outbox. */
+/** Runs work while no row can be written into the outbox. */
 async function refusingMails(work: () => Promise<void>): Promise<void> {
   await db.execute(sql`ALTER TABLE mails ADD CONSTRAINT refuse CHECK (false) NOT VALID`);
   try {
@@ -318,7 +318,7 @@ describe('what somebody else chose', () => {
     expect(mail.text.match(/^Device: .*$/m)?.[0].length).toBeLessThan(140);
     expect(mail.text).not.toMatch(/evil\.example\/a|www\.evil|https:\/\/evil/);
     expect(mail.text).not.toMatch(/[\p{Cf}\p{Zl}\t]/u);
-    // As many as in any other.
+    // As many as in any other mail.
     expect(mail.text.split('\n').length).toBe(12);
   });
 });

@@ -117,7 +117,7 @@ describe('two nodes', () => {
     const figures = await Promise.all(nodes.map(metricsOf));
     const counts = figures.map((text) => /mails_total\{outcome="sent"\} (\d+)/.exec(text)?.[1]);
     expect(counts.reduce((sum, count) => sum + Number(count), 0)).toBe(50);
-    // Else this would show nothing of two.
+    // Otherwise this would prove nothing about two nodes.
     for (const count of counts) expect(Number(count)).toBeGreaterThan(0);
   });
 
@@ -141,7 +141,7 @@ describe('two nodes', () => {
     const { deps: dead } = buildApp({ mail: server.settings() }, { sendsMail: false });
     const unsent = await queueOne(dead, { to: 'a@elsewhere.example' });
     const claimed = await queueOne(dead, { to: 'b@elsewhere.example' });
-    // As a node leaves it that has claimed a mail and is killed.
+    // The state that a node leaves if it is killed after claiming a mail.
     await db.execute(
       `UPDATE mails SET tries = 1, next_try_at = now() + interval '90 seconds' WHERE id = '${claimed}'`,
     );
@@ -150,7 +150,7 @@ describe('two nodes', () => {
     await deps.mail.settle();
     expect((await mailRow(claimed)).sentAt).toBeNull();
     await hastenMails();
-    // Nobody wakes anybody: the look every few seconds finds it.
+    // No node is woken. The regular check every few seconds finds it.
     await untilMail(claimed, 'the second is sent', ({ sentAt }) => sentAt !== null);
     expect((await server.mailTo('a@elsewhere.example')).headers.get('message-id')).toContain(
       unsent,

@@ -16,7 +16,10 @@ function change(url: string, parts: Change): string {
   return Object.assign(new URL(url), parts).href;
 }
 
-/** The sentence for what connecting through a pooler fails with; `HOST` is the pooler. */
+/**
+ * Returns the sentence for the failure to connect through a pooler; `HOST` replaces the pooler's
+ * address.
+ */
 async function refusalOf(url: string): Promise<string> {
   const error: unknown = await findRoute(url).catch((thrown: unknown) => thrown);
   const sentence = explainConnectionFault(error, url) ?? String(error);
@@ -44,7 +47,7 @@ describe('what PgBouncer refuses has a sentence that names what to change, and n
   });
 
   it('a user whom it does not know, and a database that Postgres does not have', async () => {
-    // PgBouncer is silent for so many seconds after Postgres refused it.
+    // For this many seconds PgBouncer stays silent after Postgres refused it.
     const { url } = await startPgBouncer(direct, { server_login_retry: 0 });
     expect(await refusalOf(change(url, { username: 'nobody', password: WRONG }))).toBe(
       "The pooler at HOST does not know user nobody: see the user in DATABASE_URL, and the pooler's list of users (auth_file or auth_query).",

@@ -14,7 +14,7 @@ import { createTestDatabase } from '../helpers/testDatabase';
 
 const direct = process.env['DATABASE_URL'] ?? '';
 
-// A range of this day: what the logins below leave is in the bundle.
+// A range of this day, so that the bundle contains the logins below.
 const today = new Date().toISOString().slice(0, 10);
 
 afterEach(killServers);
@@ -36,7 +36,7 @@ const sealedAll = (url: string) =>
     40_000,
   );
 
-/** A database without a table, whose zone is not ours; it is dropped after the file. */
+/** Creates a database without tables, with another time zone. It is dropped after the file. */
 async function makeEmptyDatabase(): Promise<string> {
   const { url, drop } = await createTestDatabase('template1');
   closeLater(drop);
@@ -44,7 +44,10 @@ async function makeEmptyDatabase(): Promise<string> {
   return url;
 }
 
-/** Starts a server behind PgBouncer that first has to migrate; then there is a member who may export. */
+/**
+ * Starts a server behind PgBouncer that first has to migrate. Then there is a member who may
+ * export.
+ */
 async function startOnEmptyDatabase(settings: BouncerSettings, mails: MailServer) {
   const database = await makeEmptyDatabase();
   const { url: pooled } = await startPgBouncer(database, settings);
@@ -69,7 +72,7 @@ const requestBundle = (url: string, bearer: Bearer) =>
     .set(bearer)
     .send({ from: today, to: today, format: 'csv' });
 
-/** Proves, with a code that is mailed, what an export asks for. */
+/** Gives the proof for an export, with a code that is mailed. */
 async function proveByMail(url: string, bearer: Bearer, mails: MailServer): Promise<void> {
   const asked = await requestBundle(url, bearer);
   expect([asked.status, asked.body.methods]).toStrictEqual([428, ['email']]);
@@ -116,7 +119,7 @@ describe.each(WAYS)('a server behind PgBouncer in %s mode', (mode, settings) => 
     await sealedAll(database);
     const files = await exportBundle(url, bearer);
     const log = String(files.get('audit-log.csv'));
-    // Dated by UTC, whatever the database's zone.
+    // Dated by UTC, whatever the database's time zone.
     expect(log).toContain(`${new Date().toISOString().slice(0, 13)}:`);
     expect((await request(url).get('/health/ready')).status).toBe(200);
     const check = await operate(env, ['db', 'check']);

@@ -4,7 +4,7 @@ import { startPgBouncer } from '../helpers/pgBouncer';
 
 it('a pooler whose own database is out of reach fails the look with an error that has a sentence, and ends no process by one that nobody hears', async () => {
   const direct = new URL(process.env['DATABASE_URL'] ?? '');
-  // Nothing listens on this port: PgBouncer lets clients wait.
+  // Nothing listens on this port, and PgBouncer makes clients wait.
   direct.port = '1';
   const { url } = await startPgBouncer(direct.href, { pool_mode: 'transaction' });
   const error: unknown = await findRoute(url).catch((thrown: unknown) => thrown);

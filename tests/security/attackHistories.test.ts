@@ -13,7 +13,9 @@ const CAFE = '81.100.1.1';
 
 const DAY = 86_400;
 
-/** Sessions that a login has opened: the one that a member is seeded with knows no device. */
+/**
+ * Returns the sessions that a login has opened. The one that a member is seeded with has no device.
+ */
 const liveLoginsOf = async (staffId: string) =>
   (await liveSessionsOf(staffId, clock.now())).filter(({ deviceHashes }) => deviceHashes !== null);
 const MINUTE = 60;
@@ -24,7 +26,7 @@ const { openBrowser, seedAtHome, signIn, mistype, decidedBy, decisionBehind } = 
 describe('a stuffing attack', () => {
   const attacker = () => openBrowser('python-requests/2.32');
 
-  /** One address tries one password on many accounts, some of which do not exist. */
+  /** Tries one password on many accounts from one address. Some of the accounts do not exist. */
   async function spray(address: string): Promise<void> {
     const member = await seedTestUserAndToken();
     const made = Array.from({ length: 5 }, (_, at) => ({ email: `nobody-${at}@example.com` }));
@@ -33,14 +35,15 @@ describe('a stuffing attack', () => {
 
   it('from a new country is blocked where a password fits, and every session is ended', async () => {
     const victim = await seedAtHome(GB);
-    // Remembered, so that the day leaves it alive.
+    // With `rememberMe`, so that the session survives the day.
     const remembered = { ...victim, rememberMe: true };
     expect((await victim.laptop.login(remembered, GB)).status).toBe(200);
     clock.forward(DAY);
     expect(await liveLoginsOf(victim.staffId)).toHaveLength(1);
     await spray(US);
-    // 90 = 25 + 35 + 30: nothing is known, and the address has just failed on six others. At 90 not even a proof is
-    // asked for: who holds this password is not the one who may have the code.
+    // 90 = 25 + 35 + 30: nothing is known, and the address has just failed on six other accounts.
+    // At 90 not even a proof is requested, because this is almost certainly not the owner, who
+    // alone may have the code.
     const res = await attacker().login(victim, US);
     const reasons = ['NEW_DEVICE', 'NEW_COUNTRY', 'SPRAY'];
     expect(await decidedBy(res)).toEqual({
@@ -51,7 +54,7 @@ describe('a stuffing attack', () => {
     });
     expect(res.body).toMatchObject({ error: 'LOGIN_BLOCKED', reason: 'anomaly_score' });
     expect(await liveLoginsOf(victim.staffId)).toEqual([]);
-    // 0: the owner comes home to an account that has learned nothing from it.
+    // 0: the attempt taught the account nothing, so the owner's login is normal.
     expect(await signIn(victim.laptop, victim, GB)).toEqual(CALM);
   });
 
@@ -59,7 +62,8 @@ describe('a stuffing attack', () => {
     const victim = await seedAtHome(GB);
     clock.forward(DAY);
     await spray(CAFE);
-    // 65 = 25 + 10 + 30: it could be a guest with a new laptop beside the attacker, so a code settles it.
+    // 65 = 25 + 10 + 30: it could be a guest with a new laptop beside the attacker, so a code
+    // decides.
     const asked = challenged(65, 'NEW_DEVICE', 'NEW_NETWORK', 'SPRAY');
     expect(await signIn(attacker(), victim, CAFE)).toEqual(asked);
   });
@@ -68,7 +72,8 @@ describe('a stuffing attack', () => {
     const victim = await seedAtHome(GB);
     clock.forward(DAY);
     await mistype(victim, CAFE, 8);
-    // 65 = 25 + 10 + 30: eight guesses, and the ninth fits on a device and in a network that nobody knows.
+    // 65 = 25 + 10 + 30: eight wrong guesses, and the ninth is right, on an unknown device and
+    // network.
     const asked = challenged(65, 'NEW_DEVICE', 'NEW_NETWORK', 'FAILED_ATTEMPTS_MANY');
     expect(await signIn(attacker(), victim, CAFE)).toEqual(asked);
   });
@@ -85,8 +90,9 @@ describe('a stolen refresh token', () => {
   it('used abroad is worth no access token', async () => {
     const { victim, refreshToken } = await steal();
     const res = await thief().refresh(refreshToken, JP);
-    // 85 = 25 + 35 + 25: another device, in a country never seen, ten minutes after the owner was at home. That the
-    // session moved, and in which network it is, is noted and adds nothing: the country has said so.
+    // 85 = 25 + 35 + 25: another device, in a new country, ten minutes after the owner was at home.
+    // The move of the session and the new network are noted and add nothing, because the country
+    // covers them.
     const reasons = ['NEW_DEVICE', 'NEW_COUNTRY', 'IMPOSSIBLE_TRAVEL'] as const;
     expect(await decidedBy(res)).toEqual(challenged(85, ...reasons));
     expect(res.body.accessToken).toBeUndefined();
@@ -100,7 +106,8 @@ describe('a stolen refresh token', () => {
 
   it('used around the corner is worth none either', async () => {
     const { refreshToken } = await steal();
-    // 60 = 25 + 10 + 25: a token moves with its device. This one is on another, in a network never seen.
+    // 60 = 25 + 10 + 25: a token moves only with its device. This one is on another device, in a
+    // new network.
     const asked = challenged(60, 'NEW_DEVICE', 'NEW_NETWORK', 'SESSION_MOVED');
     expect(await decidedBy(await thief().refresh(refreshToken, CAFE))).toEqual(asked);
   });
@@ -117,8 +124,9 @@ describe('a stolen refresh token', () => {
   it('used in the same network on another device is noted, and below a proof', async () => {
     const { victim, refreshToken } = await steal();
     expect(await liveLoginsOf(victim.staffId)).toHaveLength(1);
-    // 50 = 25 + 25: also what a client without cookies looks like whose user agent changed with an update, and that
-    // one must not be asked at home. The reuse of the token tells the thief, as soon as the owner refreshes.
+    // 50 = 25 + 25: a client without cookies looks the same if an update changed its user agent,
+    // and its owner must not be asked at home. The reuse of the token reveals the thief as soon as
+    // the owner refreshes.
     const noted = allowed(50, 'NEW_DEVICE', 'SESSION_MOVED');
     expect(await decidedBy(await thief().refresh(refreshToken, GB))).toEqual(noted);
     expect((await victim.laptop.refresh(refreshToken, GB)).status).toBe(401);
@@ -136,14 +144,14 @@ describe("an address on one of the operator's lists", () => {
   it('is noted on a known device, and asked for a proof on a new one', async () => {
     const member = await listing.seedAtHome(GB);
     expect(await listing.signIn(member.laptop, member, GB)).toEqual(CALM);
-    // 45 = 10 + 35: a VPN at a hoster, on the laptop that is known.
+    // 45 = 10 + 35: a VPN at a hosting provider, on the known laptop.
     const res = await member.laptop.login(member, CAFE);
     expect(await listing.decidedBy(res)).toEqual(allowed(45, 'NEW_NETWORK', 'IP_ON_LIST'));
     const { signals } = await listing.decisionBehind(res);
     expect(signals.at(-1)).toEqual({ code: 'IP_ON_LIST', weight: 35, saw: { lists: 'hosting' } });
-    // 35: the network is known since, and the address is on the list still.
+    // 35: the network is known now, but the address is still on the list.
     expect(await listing.signIn(member.laptop, member, CAFE)).toEqual(allowed(35, 'IP_ON_LIST'));
-    // 60 = 25 + 35: nobody knows this device, and the operator does not trust the address.
+    // 60 = 25 + 35: the device is unknown, and the address is on the operator's list.
     const asked = challenged(60, 'NEW_DEVICE', 'IP_ON_LIST');
     expect(await listing.signIn(listing.openBrowser('Another'), member, CAFE)).toEqual(asked);
   });

@@ -21,7 +21,7 @@ const sendMail = (token: string, challengeId: unknown) =>
     ...{ method: 'email', purpose: 'security_settings', challengeId },
   });
 
-/** Somebody who has nothing to prove with but their mailbox. */
+/** Creates a person whose only proof is a code by e-mail. */
 async function seedAsked() {
   const member = await seedTraveller(node.app, { factor: false });
   const { body } = await attemptLogin(node.app, member, HOME);
@@ -42,7 +42,7 @@ it('a challenge is offered again only while more than half of its life is left, 
   const { body } = await ask(token);
   expect(body.challengeId).not.toBe(first.challengeId);
   expect(leftMs(body.expiresAt as string)).toBe(600_000);
-  // The one before is ended: an answer without an id can only mean the new one.
+  // The earlier challenge is ended, so an answer without an id can only mean the new one.
   const open = (await challengesOf(staffId)).filter(({ revokedAt }) => revokedAt === null);
   expect(open).toHaveLength(1);
 });

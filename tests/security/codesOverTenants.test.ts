@@ -16,7 +16,7 @@ async function signIn(body: { email: string; password: string; tenant: string })
   return String(res.body.accessToken);
 }
 
-/** Answers with a code, once the session has been asked for one. */
+/** Answers with a code, after the session has been asked for one. */
 async function verify(token: string, code: string) {
   await askForProof(app, token, 'impersonation');
   return request(app)
@@ -25,7 +25,7 @@ async function verify(token: string, code: string) {
     .send({ code, purpose: 'impersonation' });
 }
 
-/** A person with a membership and an authenticator in each of two tenants. */
+/** Creates a person with a membership and an authenticator in each of two tenants. */
 async function seedTwice() {
   const here = await seedTestUserAndToken();
   const other = await seedTestUserAndToken();
@@ -38,7 +38,10 @@ async function seedTwice() {
     await giveFactor(here),
     await giveFactor({ tenantId: other.tenantId, userId, staffId: there?.id ?? '' }),
   ] as const;
-  /** Anew each time: access tokens live for minutes, and windows for a quarter of an hour. */
+  /**
+   * Signs in again each time, because access tokens live for minutes and windows for a quarter of
+   * an hour.
+   */
   const tokenIn = (which: 0 | 1) =>
     signIn({ email, password, tenant: [here.tenantSlug, other.tenantSlug][which] ?? '' });
   return { secrets, tokenIn };

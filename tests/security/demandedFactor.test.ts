@@ -12,7 +12,7 @@ import type { Traveller } from '@/tests/helpers/traveller';
 const clock = createMovableClock();
 const { app, deps } = buildApp({ accessTokenTtlSec: 3600 }, { clock });
 
-/** Signed in at home, and the tenant's officer. */
+/** Creates an officer of the tenant who is signed in at home. */
 async function seedMember(factor = true): Promise<Traveller> {
   const member = await seedTraveller(app, { permissions: MAY_ALL, factor });
   const { body } = await attemptLogin(app, member, HOME);
@@ -46,7 +46,7 @@ describe('a tenant that demands a factor of those who have one', () => {
     const { challengeId } = asked.body as { challengeId: string };
     expect((await prove(member, challengeId)).status).toBe(200);
     expect((await attemptLogin(app, member, HOME, { challengeId })).status).toBe(200);
-    // Once.
+    // The proof counts once.
     expect((await attemptLogin(app, member, HOME, { challengeId })).status).toBe(428);
   });
 
@@ -205,7 +205,7 @@ describe('a check that was skipped', () => {
     const { app: node } = buildApp({}, { clock });
     await withoutTable('risk_policies', async () => {
       expect((await attemptLogin(node, member, HOME)).status).toBe(200);
-      // A node that has read it before goes by what it knows.
+      // A node that has read the fact before uses its cached value.
       deps.riskFacts.forgetAll();
       clock.forward(61);
       expect((await attemptLogin(app, member, HOME)).status).toBe(428);

@@ -27,7 +27,7 @@ interface Asked extends Traveller {
   challengeId: string;
 }
 
-/** Somebody without a factor who signs in from far away, and is asked for a proof. */
+/** Creates a person without a factor, who signs in from far away and is asked for a proof. */
 async function seedAsked(): Promise<Asked & { methods: string[] }> {
   const member = await seedTraveller(app, { factor: false });
   const { status, body } = await attemptLogin(app, member, ABROAD);
@@ -44,7 +44,7 @@ const verify = ({ challengeId }: { challengeId: string }, code: string) =>
     .post('/api/security/step-up/verify')
     .send({ purpose: 'security_settings', code, challengeId });
 
-/** The code of the n-th mail to somebody. */
+/** Returns the code of the n-th mail to a person. */
 async function codeFor({ email }: { email: string }, mail = 1): Promise<string> {
   const find = () =>
     Promise.resolve(
@@ -145,7 +145,7 @@ describe('a mailed code', () => {
       statuses.push((await start(who)).status);
       const soon = await start(who);
       expectRefusal(soon, [429]);
-      // Of the last one, no time helps.
+      // After the last mail, waiting does not help.
       expect(soon.headers['retry-after']).toBe(mail < 2 ? '60' : undefined);
       if (mail >= 2) expect(soon.body.detail).toContain('No more codes are mailed');
       clock.forward(59);
@@ -184,7 +184,7 @@ describe('a mailed code', () => {
       expect((await start(await begin())).status).toBe(200);
       clock.forward(1);
     }
-    // Too long for a challenge: it ends before.
+    // The wait is too long for a challenge, which ends before.
     const early = await start(await begin());
     expectRefusal(early, [429]);
     expect(early.headers['retry-after']).toBeUndefined();

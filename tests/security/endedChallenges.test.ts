@@ -28,7 +28,7 @@ interface Waiting extends Traveller {
   challengeId: string;
 }
 
-/** Somebody whose login from abroad waits for a proof. */
+/** Creates a person whose login from abroad waits for a proof. */
 async function seedWaiting(): Promise<Waiting> {
   const member = await seedTraveller(app);
   const res = await attemptLogin(app, member, ABROAD);
@@ -42,7 +42,7 @@ const proofOf = ({ secret, challengeId }: Waiting) => ({
   challengeId,
 });
 
-/** Somebody whose login from abroad was proven, and is not finished yet. */
+/** Creates a person whose login from abroad was proven, but is not completed. */
 async function seedProven(): Promise<Waiting> {
   const member = await seedWaiting();
   expect((await verify(proofOf(member))).status).toBe(200);
@@ -54,7 +54,7 @@ const signIn = async (who: Traveller) =>
 
 const asBearer = (token: string) => `Bearer ${token}`;
 
-/** Each way in which a person's sessions end, or the factor that a proof was given with goes. */
+/** Each way in which a person's sessions end, or the factor of a proof is removed. */
 const ENDS: [string, (who: Traveller) => Promise<unknown>][] = [
   ['a forced logout', (who) => forceLogout(deps, operatorContext, who.tenantId, who.staffId)],
   ['disabling the account', (who) => disableStaff(deps, operatorContext, who, 'operator')],

@@ -14,19 +14,19 @@ import type { SeedOptions, SeededAuth } from '@/tests/helpers/seedAuth';
 import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
 
 const clock = createMovableClock();
-// Tokens outlive the steps of these tests, so that a refusal is the gate's.
+// Tokens outlive the steps of these tests, so that a refusal comes from the gate.
 const { app } = buildApp({ accessTokenTtlSec: 86_400 }, { clock });
 
 const call = (who: { token: string }, method: 'get' | 'post' | 'delete', path: string) =>
   request(app)[method](`/api/security/${path}`).set('authorization', `Bearer ${who.token}`);
-/** The same, past the gate: that the gate is there has tests of its own. */
+/** Does the same without the gate, which has its own tests. */
 const pass = (who: { token: string }, method: 'get' | 'post' | 'delete', path: string) =>
   call(who, method, path).set('x-stepup-test-bypass', '1');
 
 const answer = (who: { token: string }, code: string) =>
   call(who, 'post', 'step-up/verify').send({ code, purpose: 'security_settings' });
 
-/** The same, once the session has been asked for it. */
+/** Does the same after the session has been asked for it. */
 async function prove(who: { token: string }, code: string) {
   await askForProof(app, who.token, 'security_settings');
   return answer(who, code);
@@ -36,7 +36,7 @@ interface Member extends SeededAuth {
   secret: string;
 }
 
-/** Signed in at the time of this file's clock. */
+/** Creates a person who is signed in at the time of this file's clock. */
 async function signIn(options: SeedOptions = {}): Promise<SeededAuth> {
   const member = await seedTestUserAndToken(options);
   const { body } = await login(app, member);
@@ -95,7 +95,8 @@ describe('several authenticators', () => {
   it('are ten at most', async () => {
     const member = await seedMember();
     for (let more = 1; more < 10; more += 1) await enroll(member, member.secret);
-    // Ten enrolments an hour may be begun: it is not that bound which refuses the eleventh.
+    // Ten enrolments may begin in an hour. That limit must not be the reason why the eleventh is
+    // refused.
     await passEnrolmentHour();
     const { secret } = (await pass(member, 'post', 'totp/enroll')).body as { secret: string };
     const body = { code: codeAt(secret, clock.now()) };
@@ -171,7 +172,7 @@ describe('recovery codes', () => {
     const member = await seedMember();
     const codes = await makeCodes(member);
     expect(new Set(codes).size).toBe(10);
-    // 75 random bits: the stored hash is fast, so the code itself must be out of reach of guessing (ASVS 6.5.2).
+    // 75 random bits: the hash is fast, so the code itself must be too long to guess (ASVS 6.5.2).
     for (const code of codes)
       expect(code).toMatch(/^[0-9a-hjkmnp-tv-z]{5}(-[0-9a-hjkmnp-tv-z]{5}){2}$/);
     const [code = ''] = codes;

@@ -12,7 +12,7 @@ function listFile(name: string, ...lines: string[]): string {
   return path;
 }
 
-/** Whether a list of these lines holds an address. */
+/** Returns whether a list of these lines contains an address. */
 const holds = (address: string | null, ...lines: string[]) =>
   readIpLists([listFile('one.txt', ...lines)]).holding(address).length > 0;
 
@@ -111,7 +111,7 @@ describe('a list that is wrong', () => {
     '203.0.113.0-203.0.113.9',
     '203.0.113.1 203.0.113.2',
     'tor.example.com',
-    // What other readers take for 203.0.0.113, 0.0.0.10 and 8.0.0.1.
+    // Other readers take these for 203.0.0.113, 0.0.0.10 and 8.0.0.1.
     '203.0.113',
     '203.0.113/24',
     '10',

@@ -37,7 +37,7 @@ async function setPolicy(tenantId: string, policy: object) {
   deps.riskPolicies.forget(tenantId);
 }
 
-/** Somebody without a factor, in a tenant that demands one of everybody. */
+/** Creates a person without a factor, in a tenant that requires one of everybody. */
 async function seedNewcomer(policy: object = {}): Promise<SeededAuth> {
   const member = await seedTestUserAndToken();
   await setPolicy(member.tenantId, { secondFactor: 'always', ...policy });
@@ -101,7 +101,7 @@ describe('a tenant that demands a factor of everybody', () => {
     const [enrolled] = await auditOf('FACTOR_ENROLLED', member.tenantId);
     const { tenantId, staffId } = member;
     expect(enrolled).toMatchObject({ tenantId, actor: staffId, sessionId: null });
-    // From now on the factor is what is asked for.
+    // From now on the factor is requested.
     expect((await attemptLogin(app, member, HOME)).body).toMatchObject({ methods: ['totp'] });
   });
 

@@ -99,7 +99,7 @@ describe("an operator's database of autonomous systems", () => {
     ['90.200.1.255', 5607],
     ['90.200.2.0', null],
     ['::ffff:82.1.0.9', 5089],
-    // In a tree of IPv4 alone, the first half of these would be 81.100.0.0 and 42.0.35.192.
+    // In a tree of only IPv4, the first half of these would be 81.100.0.0 and 42.0.35.192.
     ['5164::1', null],
     ['2a00:23c0::1', null],
     ['10.0.0.1', null],
@@ -122,7 +122,8 @@ describe("an operator's database of autonomous systems", () => {
   it('makes one network of all prefixes of a provider', async () => {
     const { seedAtHome, signIn } = openHistory({ geoipAsnDb: path });
     const member = await seedAtHome('81.100.1.1');
-    // 0: the phone goes from one prefix of its provider to another. 10: then to another provider.
+    // 0: the phone changes from one prefix of its provider to another. 10: then to another
+    // provider.
     expect(await signIn(member.laptop, member, '82.1.0.1')).toEqual(CALM);
     const elsewhere = await signIn(member.laptop, member, '90.200.1.1');
     expect(elsewhere).toEqual(allowed(10, 'NEW_NETWORK'));

@@ -6,7 +6,10 @@ import { db } from '@/server/db';
 import { tenants } from '@/server/db/schema';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 
-/** Reads the label as the Key Uri Format says: the first colon, also an encoded one, ends the issuer. */
+/**
+ * Reads the label as the Key Uri Format defines it: the first colon, also an encoded one, ends the
+ * issuer.
+ */
 function parse(uri: string) {
   const { protocol, host, pathname, searchParams, hash } = new URL(uri);
   const label = decodeURIComponent(pathname.slice(1));

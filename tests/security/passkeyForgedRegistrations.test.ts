@@ -31,7 +31,7 @@ describe('a registration', () => {
   );
 
   const x5c = [attestationCertificate];
-  /** As a vendor's authenticator does it: the certificate's key signs. */
+  /** Signs with the certificate's key, as a vendor's authenticator does. */
   const certify = (authData: Buffer, digest: Buffer) =>
     new Map<string, Cbor>([
       ['alg', -7],
@@ -40,7 +40,7 @@ describe('a registration', () => {
     ]);
   const cose = (...entries: [number, Cbor][]) => new Map<number, Cbor>(entries);
   const [x, y] = [randomBytes(32), randomBytes(32)];
-  /** Of 2048 bits, and odd. */
+  /** An odd number of 2048 bits. */
   const modulus = Buffer.concat([Buffer.from([0xc1]), randomBytes(254), Buffer.from([0x01])]);
   const KEYS: [string, Deviation][] = [
     ['another algorithm', { coseKey: cose([1, 2], [3, -35], [-1, 2], [-2, x], [-3, y]) }],
@@ -179,11 +179,11 @@ describe('a registration', () => {
       .attestationObject;
     const rpIdHash = createHash('sha256').update('localhost').digest();
     for (let at = 0; at < (length * 3) / 4; at += 3) {
-      // More are begun here than one hour allows.
+      // The test begins more registrations than one hour allows.
       await passEnrolmentHour();
       const made = newAuthenticator(deps).create((await register()).body);
       const bytes = Buffer.from(made.response.attestationObject, 'base64url');
-      // The counter and the model follow hash and flags: any value of theirs will do.
+      // The counter and the model follow hash and flags, and may have any value.
       const free = bytes.indexOf(rpIdHash) + 33;
       if (at >= free && at < free + 20) continue;
       bytes[at] = (bytes[at] ?? 0) ^ 0x5a;

@@ -17,7 +17,7 @@ describe('an authentication', () => {
     const res = await prove(passkey.get(options, deviation), PURPOSE);
     expectRefusal(res, [403]);
     expect(res.body).toMatchObject({ error: 'INVALID_PASSKEY', attemptsLeft: 4 });
-    // What was refused was the deviation, and nothing else.
+    // The deviation was the only reason for the refusal.
     expect((await prove(passkey.get(options), PURPOSE)).status).toBe(200);
   });
 

@@ -17,7 +17,7 @@ jest.mock('@/server/security/computeAnomalyScore', () => ({
 const PURPOSE = 'security_settings';
 const node = buildApp();
 const { app } = node;
-/** As a client that has neither token nor cookie. */
+/** A client with neither token nor cookie. */
 const anybody = passkeyCalls(app);
 const scorer = jest.mocked(computeAnomalyScoreOptimized);
 const suspect = () => scorer.mockResolvedValueOnce({ score: 75, reasons: ['NEW_DEVICE'] });
@@ -35,7 +35,7 @@ async function seedMember(options: { passkey?: boolean; totp?: boolean } = {}) {
   return { ...member, passkey };
 }
 
-/** Somebody with a passkey whose login waits for a second proof. */
+/** Creates a person with a passkey whose login waits for a second proof. */
 async function stopAtTheGate() {
   const member = await seedMember();
   const { passkey } = member;
@@ -131,7 +131,7 @@ describe('starting for a challenge of a login', () => {
 
   it.each([
     [{ totp: true }, ['totp'], ['totp']],
-    // No factor that counts can be enrolled, so there is nothing that the passkey could be asked for.
+    // No factor that counts can be enrolled, so a passkey could not be used for anything.
     [{ totp: false }, ['recovery_code'], []],
   ])('tells nothing of passkeys that the tenant does not allow: %j', async (factors, ...rest) => {
     const [allowed, offered] = rest;

@@ -30,7 +30,7 @@ describe('the log names the expected and the seen origin of a passkey that is re
     const res = await calls.finish(authenticator.create(offer.body, { origin: SEEN }));
     expect([res.status, res.body.error]).toEqual([403, 'INVALID_PASSKEY']);
     expect(refusals()).toEqual([expect.objectContaining(expected)]);
-    // The person is not told what the server expects.
+    // The answer must not reveal what the server expects.
     expect(res.text).not.toContain('example');
   });
 

@@ -30,7 +30,7 @@ async function eventsOf(staffId: string) {
     .map(({ action, details }) => ({ action, details }));
 }
 
-/** A fresh proof for one registration by the passkey that is there. */
+/** Gives a fresh proof for one registration, by the existing passkey. */
 async function prove(
   { begin, prove: verify, register }: ReturnType<typeof passkeyCalls>,
   authenticator: ReturnType<typeof newAuthenticator>,
@@ -114,7 +114,7 @@ describe('a registration', () => {
     const response = newAuthenticator(deps).create((await register()).body);
     const answers = await Promise.all(Array.from({ length: 20 }, () => finish(response)));
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
-    // The first factor is there by then: who comes after it needs a proof.
+    // By then the first factor exists, so later registrations need a proof.
     expect(answers.filter(({ status }) => ![200, 404, 428].includes(status))).toEqual([]);
     expect(await rowsOf(staffId)).toHaveLength(1);
   });
@@ -210,7 +210,7 @@ describe('a second factor', () => {
     const response = newAuthenticator(deps).create((await member.register()).body);
     const first = await givePasskey(node, member.token);
     expect(outcome(await member.register())).toEqual([428, 'STEP_UP_REQUIRED']);
-    // A registration that was begun while nothing could be proven ends with the first factor.
+    // A registration that began while no proof was possible ends with the first factor.
     expect(outcome(await member.finish(response))).toEqual([404, 'NOT_FOUND']);
     await prove(member, first);
     await givePasskey(node, member.token);

@@ -17,7 +17,7 @@ import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
 
 const PURPOSE = 'data_export';
-/** What the gate lets through meets a body that no export accepts. */
+/** After the gate, the request fails because no export accepts its body. */
 const PASSED = 400;
 
 const clock = createMovableClock();
@@ -150,7 +150,7 @@ describe('a proof by passkey', () => {
         const response = other.passkey.get(options, userHandle === null ? { userHandle } : {});
         expect(outcome(await mine.prove(response, PURPOSE))).toEqual([403, 'INVALID_PASSKEY']);
       }
-      // Under the name of mine, signed with the key of the other.
+      // With the id of my passkey, but signed with the key of the other.
       const renamed = { ...other.passkey.get(options, { userHandle: null }) };
       Object.assign(renamed, { id: mine.passkey.id, rawId: mine.passkey.id });
       expect(outcome(await mine.prove(renamed, PURPOSE))).toEqual([403, 'INVALID_PASSKEY']);

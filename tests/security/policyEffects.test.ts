@@ -15,7 +15,9 @@ const clock = createMovableClock();
 const { app } = buildApp({ accessTokenTtlSec: 3600 }, { clock });
 
 const ABROAD_REASONS = ['NEW_DEVICE', 'NEW_COUNTRY', 'IMPOSSIBLE_TRAVEL'];
-/** Signed in at home, at the time of this file's clock, which moves on before anything else happens. */
+/**
+ * Creates a person who is signed in at home, at the time of this file's clock, which then moves on.
+ */
 async function seedMember(): Promise<Traveller> {
   const member = await seedTraveller(app, { permissions: MAY_ALL });
   const { body } = await attemptLogin(app, member, HOME);
@@ -148,7 +150,7 @@ describe('a policy that cannot be read', () => {
     expect(await auditOf('ANOMALY_CHECK_SKIPPED', tenantId)).toMatchObject([
       { details: { at: 'login', cause: 'error' } },
     ]);
-    // Nor does it touch anybody else.
+    // It does not affect anybody else either.
     expect((await attemptLogin(app, await seedMember(), ABROAD)).status).toBe(428);
   });
 });
@@ -167,7 +169,7 @@ describe('the windows of a policy', () => {
       .send(proof);
     expect(res.status).toBe(200);
   }
-  // Behind the gate waits a cheap 400.
+  // After the gate, the request ends with a cheap 400.
   const knock = ({ token }: Traveller, at = app) =>
     request(at)
       .post('/api/compliance/export/bundle')

@@ -29,7 +29,7 @@ async function seedOwner(options: { tenantId?: string } = {}): Promise<SeededAut
   return owner;
 }
 
-/** A passkey's row: it is never used here, only counted. */
+/** Inserts a passkey's row, which is only counted and never used. */
 const giveKey = ({ tenantId, userId, staffId }: SeededAuth) =>
   db.insert(passkeys).values({
     ...{ id: staffId, tenantId, userId, staffId, name: 'A key', credentialId: staffId },
@@ -129,7 +129,7 @@ describe('methods that are not set up here', () => {
     const colleague = await seedOwner({ tenantId: owner.tenantId });
     await giveKey(colleague);
     const res = await put(owner, { methods: ['passkey', 'totp'] }, {}, withoutKeys);
-    // A passkey that cannot be used here is as good as none, and mail would have done until now.
+    // A passkey that cannot be used here does not count, and until now mail was enough.
     expect(res.body.people).toStrictEqual([person(owner)]);
   });
 });

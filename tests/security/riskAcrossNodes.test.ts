@@ -5,7 +5,7 @@ import { refresh } from '@/tests/helpers/authCalls';
 import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
 import { HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
 
-/** It stands still: what becomes known here becomes so by being told, not by growing old. */
+/** The clock is stopped: this node must learn because of a message, and not because of age. */
 const clock = createMovableClock();
 const [a, b] = [buildApp({}, { clock }), buildApp({}, { clock })];
 

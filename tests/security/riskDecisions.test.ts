@@ -27,7 +27,7 @@ async function list(who: { token: string }, query = ''): Promise<Decision[]> {
   return res.body.decisions as Decision[];
 }
 
-/** Moves on after each step, so that decisions have an order. */
+/** Moves the clock after each step, so that decisions have an order. */
 async function then<T>(step: PromiseLike<T>): Promise<T> {
   const done = await step;
   clock.forward(1);

@@ -9,7 +9,9 @@ import { ATTEMPT, HISTORY } from '@/tests/helpers/madeUpAttempt';
 const NOW = ATTEMPT.now.getTime();
 const DAY_MS = 86_400_000;
 
-/** Somebody at home in Great Britain, with one laptop and one network, who was here two days ago. */
+/**
+ * A person at home in Great Britain, with one laptop and one network, who was here two days ago.
+ */
 const KNOWN: History = {
   ...HISTORY,
   deviceHashes: new Set(['laptop']),
@@ -82,7 +84,7 @@ describe('a score', () => {
   });
 
   it("takes a tenant's weights in place of its own", async () => {
-    // 5 + 17, and 0 of the new network's 10: a new country covers so much of it.
+    // 5 + 17, and 0 of the new network's 10, because a new country covers it.
     const weights = { NEW_DEVICE: 5, NEW_COUNTRY: 17 };
     expect((await score(NEW_PHONE_IN_JAPAN, KNOWN, weights)).score).toBe(22);
   });

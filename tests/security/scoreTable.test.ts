@@ -8,7 +8,7 @@ const hoursAgo = (hours: number) => NOW - hours * 3_600_000;
 
 interface Known {
   devices?: string[];
-  /** Country and when it was last seen. */
+  /** Each country, and when it was last seen. */
   countries?: [string, number][];
 }
 

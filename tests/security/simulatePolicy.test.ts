@@ -201,7 +201,7 @@ describe('a simulation', () => {
   it('under the policy that was in force agrees with what was decided, whatever was seen', async () => {
     const officer = await seedOfficer();
     const codes = SIGNALS.map(({ code }) => code);
-    // Every pair of signals, and each with all before it.
+    // Every pair of signals, and each signal with all before it.
     const sets = codes.flatMap((code, at) => [
       ...codes.slice(0, at).map((other) => [other, code]),
       codes.slice(0, at + 1),

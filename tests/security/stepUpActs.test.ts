@@ -35,7 +35,7 @@ async function seedSignedIn() {
   return { ...member, token, prove, factorId: factors[0]?.id ?? '' };
 }
 
-/** Another uuid than any that there is. */
+/** A uuid that belongs to nothing. */
 const NOBODYS = '0197c0de-0000-7000-8000-00000000000a';
 
 describe('a proof for one act', () => {
@@ -154,7 +154,7 @@ describe('an enrolment that was begun without a proof', () => {
     const { accessToken } = (await attemptLogin(app, member, HOME)).body as { accessToken: string };
     const { secret } = (await enroll(accessToken).expect(200)).body as { secret: string };
     const later = openNode((config) => ({ ...config, accessTokenTtlSec: 3600 }));
-    // This file has moved the first clock on by some minutes.
+    // Other tests of this file have moved the first clock by some minutes.
     later.clock.advance(1800);
     const { body } = await attemptLogin(later.app, member, HOME);
     const res = await request(later.app)

@@ -10,12 +10,17 @@ const EXPORT = '/api/compliance/export/bundle';
 const MAY_EXPORT = ['SETTINGS_SECURITY_VIEW'];
 const WINDOW_SEC = 600;
 
-/** One clock for the whole file: each test moves it on by whole time steps, so that no code repeats. */
+/**
+ * One clock for the whole file. Each test moves it by whole time steps, so that no code repeats.
+ */
 const clock = createMovableClock();
-// Tokens outlive the step-up window here, so that a refusal is the window's.
+// Tokens outlive the step-up window here, so that a refusal comes from the window.
 const { app: movable } = buildApp({ accessTokenTtlSec: 3600 }, { clock });
 
-/** Asks for an export with a body that no export accepts: behind the gate waits a cheap 400. */
+/**
+ * Requests an export with a body that no export accepts, so that it ends with a cheap 400 after the
+ * gate.
+ */
 const knock = (token: string, headers: Record<string, string> = {}, at: Express = movable) =>
   request(at).post(EXPORT).set('authorization', `Bearer ${token}`).set(headers).send({});
 

@@ -17,7 +17,7 @@ const verify = (body: object) => request(app).post('/api/security/step-up/verify
 const complete = (challengeId: string) =>
   request(app).post('/api/auth/login/complete').set(ABROAD).send({ challengeId });
 
-/** A traveller whose login from abroad waits for a second proof. */
+/** Creates a traveller whose login from abroad waits for a second proof. */
 async function stopAtTheGate() {
   const traveller = await seedTraveller(app);
   const res = await attemptLogin(app, traveller, ABROAD);
@@ -138,7 +138,8 @@ describe('the second proof of a login', () => {
     const traveller = await verifiedAtTheGate();
     const { challengeId } = traveller;
     expect((await attemptLogin(app, traveller, ABROAD, { challengeId })).status).toBe(200);
-    // That login taught this device and country: only from a third one it shows what the id is worth now.
+    // That login made this device and country known. Only a login from a third one shows whether
+    // the id still counts.
     const farAway = { 'x-forwarded-for': '8.8.8.8', 'user-agent': 'A third device' };
     expect((await attemptLogin(app, traveller, farAway, { challengeId })).status).toBe(428);
     expect((await complete(challengeId)).status).toBe(404);
@@ -167,7 +168,7 @@ describe('the second proof of a login', () => {
     const res = await attemptLogin(app, other, ABROAD, { challengeId });
     expect(res.status).toBe(428);
     expect(res.body.challengeId).not.toBe(challengeId);
-    // And the attempt did not use it up.
+    // The attempt did not use it up.
     expect((await attemptLogin(app, mine, ABROAD, { challengeId })).status).toBe(200);
   });
 

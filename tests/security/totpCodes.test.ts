@@ -11,14 +11,17 @@ import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
 
 const clock = createMovableClock();
 const { app, deps } = buildApp({ accessTokenTtlSec: 86_400 }, { clock });
-// One listening server: hundreds of parallel requests must not open a port each.
+// One listening server, because hundreds of parallel requests must not open a port each.
 const server: Server = app.listen(0);
 closeLater(() => new Promise((resolve) => server.close(resolve)));
 
 const WINDOW_SEC = 15 * 60;
-/** NIST SP 800-63B-4 3.2.2: what one account may ever have evaluated without a success in between. */
+/**
+ * NIST SP 800-63B-4 3.2.2: how many codes of one account may be evaluated without a success in
+ * between.
+ */
 const MOST_EVALUATED = 100;
-/** How many codes of one account may be tried in a window, also if they come at once. */
+/** How many codes of one account may be tried in a window, also at the same time. */
 const MOST_TRIES = 17;
 
 const answer = (token: string, code: unknown, more: object = {}) =>
@@ -27,7 +30,10 @@ const answer = (token: string, code: unknown, more: object = {}) =>
     .set('authorization', `Bearer ${token}`)
     .send({ code, purpose: 'data_export', ...more });
 
-/** The same, once the session has been asked for it; a challenge that is named was asked for before. */
+/**
+ * Does the same after the session has been asked for it. A challenge that is named was opened
+ * before.
+ */
 async function verify(
   token: string,
   code: unknown,
@@ -39,7 +45,10 @@ async function verify(
   return answer(token, code, more);
 }
 
-/** Guesses one after another, and asks for a new challenge whenever the last one has had its five tries. */
+/**
+ * Guesses one code after another, and opens a new challenge whenever the last one has had its five
+ * tries.
+ */
 async function guessInTurn(token: string, guesses: string[]): Promise<void> {
   for (const [index, guess] of guesses.entries()) {
     await (index % 5 === 0 ? verify(token, guess) : answer(token, guess));
@@ -62,7 +71,7 @@ async function seedMember(options: { tenantId?: string } = {}) {
   });
   const secret = await giveFactor(member);
   const { userId, tenantId, sessionId: sid } = member;
-  // The seeded token lives too short for a clock that moves by hours.
+  // The seeded token expires too early for a clock that moves by hours.
   const claims = { userId, tenantId, sid, sessionVersion: 1, degraded: false };
   const { accessToken: token } = deps.accessTokens.issue(claims);
   const code = (steps = 0) => codeAt(secret, clock.now(), steps);
@@ -115,7 +124,7 @@ describe('a code', () => {
     );
     const verified = await verifiedOf(member.staffId);
     expect(verified).toHaveLength(1);
-    // The session that the proof was given in is told so each time; all the others fail.
+    // The session that gave the proof gets a 200 each time; all others fail.
     const passed = answers.filter(({ status }) => status === 200);
     expect(passed).toHaveLength(5);
   });
@@ -239,7 +248,8 @@ describe('guessing', () => {
     expect([...statuses].filter((status) => ![403, 404, 409, 429].includes(status))).toEqual([]);
     const evaluated = await failuresOf(staffId, 'wrong_code');
     expect(evaluated).toBeGreaterThanOrEqual(5);
-    // Twenty challenges would take a hundred: less says that it is the account that is full.
+    // Twenty challenges would allow a hundred tries. A lower number shows that the limit of the
+    // account applies.
     expect(evaluated).toBeLessThanOrEqual(MOST_TRIES);
     const late = await verify(token, code());
     expect(outcome(late)).toEqual([429, 'TOO_MANY_ATTEMPTS']);
@@ -282,7 +292,7 @@ describe('a secret at rest', () => {
     const [row] = await db.select().from(userTotp).where(eq(userTotp.staffId, staffId));
     const stored = row?.secretSealed.toString('latin1') ?? secret;
     expect(stored).not.toContain(secret);
-    // Nonce, tag and the base32 text: nothing shorter could hold it, nothing longer is needed.
+    // Nonce, tag and the base32 text: nothing shorter could hold it, and nothing longer is needed.
     expect(stored).toHaveLength(12 + 16 + secret.length);
   });
 

@@ -20,7 +20,7 @@ function callAs(token: string) {
   return {
     enroll: () => post('/api/security/totp/enroll', {}),
     confirm: (value: unknown) => post('/api/security/totp/confirm', { code: value }),
-    /** Once the session has been asked for it. */
+    /** Answers after the session has been asked. */
     prove: async (value: string, purpose = 'security_settings') => {
       await askForProof(app, token, purpose);
       return post('/api/security/step-up/verify', { code: value, purpose });

@@ -19,7 +19,7 @@ const { app, deps } = buildApp();
 
 const today = new Date().toISOString().slice(0, 10);
 const range = { from: today, to: today, format: 'json' };
-/** Fits both schemas, and proves nothing. */
+/** Fits both schemas, but proves nothing. */
 const PASSKEY = {
   ...{ id: 'A'.repeat(43), rawId: 'A'.repeat(43), type: 'public-key' },
   response: {
@@ -29,7 +29,10 @@ const PASSKEY = {
 };
 const decoys = (ids: Ids) => ({ tenantId: ids.tenantId, staffId: ids.staffId, userId: ids.userId });
 
-/** The mail's id as the database has it, and a tag of ours that was made for something else. */
+/**
+ * The mail's id as the database stores it, and a tag of the caller's own that was made for another
+ * purpose.
+ */
 const noticeLinks = (ids: Ids): Aim[] =>
   [ids.mailId, `ntc_${ids.loginChallengeId.slice(4)}`, `ntc_${untagged(ids.mailId)}`].map(
     (token) => ({ path: `/api/security/notices/${token}`, expected: 404 }),
@@ -39,7 +42,10 @@ const untagged = (id: string) =>
     'base64url',
   );
 
-/** Every route, and how another tenant's ids can be aimed at it. A route that is not here fails the sweep. */
+/**
+ * Every route, and how another tenant's ids can be sent to it. A route that is missing here fails
+ * the sweep.
+ */
 const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
   'post /api/auth/login': (ids, { email, password }) => [
     { body: { email, password, tenant: ids.tenantId }, expected: 401 },
@@ -92,7 +98,7 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
         expected: 404,
       },
       { body: { passkey: PASSKEY, purpose, challengeId: ids.sessionChallengeId }, expected: 404 },
-      // The decoys name nothing: this session was asked for no proof.
+      // The decoys refer to nothing, because this session was not asked for a proof.
       { body: { passkey: PASSKEY, purpose, ...decoys(ids) }, expected: 409 },
       { body: { code, purpose, ...decoys(ids) }, expected: 409 },
     ];
@@ -158,7 +164,7 @@ const SWEEP: Record<string, (ids: Ids, me: Traveller) => Aim[]> = {
 
 const permissions = ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'];
 
-/** Somebody with a live session and a factor, who has not signed in through the API. */
+/** Creates a person with a live session and a factor, who has not signed in through the API. */
 async function seedMember(): Promise<Traveller> {
   const member = await seedTestUserAndToken({ permissions });
   return { ...member, secret: await giveFactor(member) };
@@ -197,7 +203,10 @@ async function seedTarget(): Promise<Ids> {
   };
 }
 
-/** Reads every row of a tenant and of its member, in every table, as one statement: it runs after each route. */
+/**
+ * Prepares a single statement that reads every row of a tenant and of its member in every table. It
+ * runs after each route.
+ */
 async function prepareSnapshot(): Promise<(target: Ids) => Promise<Record<string, unknown>>> {
   const { rows: tables } = await db.execute<{ name: string }>(
     sql`SELECT table_name AS name FROM information_schema.columns
@@ -219,7 +228,10 @@ async function prepareSnapshot(): Promise<(target: Ids) => Promise<Record<string
   };
 }
 
-/** The bytes as they came, and those of the files in a ZIP: what is compressed hides nothing. */
+/**
+ * Returns the bytes of the answer, and those of the files in a ZIP, so that compression hides
+ * nothing.
+ */
 async function readAnswer(res: request.Response): Promise<string> {
   const bytes = res.body as Buffer;
   const files =
@@ -270,7 +282,7 @@ describe("another tenant's ids", () => {
 
   beforeAll(async () => {
     target = await seedTarget();
-    // Their tree grows by what they did, now and not in the middle of what follows.
+    // Seals the events so far now, so that their tree does not grow in the middle of the sweep.
     await deps.sealer.sealNow();
     snapshot = await prepareSnapshot();
     theirs = await snapshot(target);

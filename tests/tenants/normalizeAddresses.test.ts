@@ -29,7 +29,9 @@ async function rowOf(userId: string) {
 
 const passwordHashes = new Map<string, string>();
 
-/** Another person of a tenant, stored by an earlier release: with the address as it was typed. */
+/**
+ * Stores another person of a tenant as an earlier release did: with the address as it was typed.
+ */
 async function storePerson(tenantId: string, email: string, password: string) {
   const [userId, staffId] = [randomUUID(), randomUUID()];
   const { memoryKib: memoryCost, timeCost } = requireReady(loadConfig()).argon2;

@@ -76,7 +76,7 @@ it('a login that was proven, or waits for a proof, ends with the old password', 
 
 it('a login that checks the old password while it is replaced opens no session that lives', async () => {
   const member = await seedTestUserAndToken();
-  // A hash of another cost is replaced at the login: that must not bring the old password back.
+  // A login replaces a hash of another cost. That must not bring the old password back.
   const cheap = { memoryCost: 8192, timeCost: 2, parallelism: 1 };
   await db
     .update(users)
@@ -121,7 +121,7 @@ it('a login that replaces a hash of another cost holds no person while it waits 
       () => db.execute(sql.raw(WAITS_FOR_LOCK)),
       ({ rows }) => rows.length > 0,
     );
-    // Fails at once if the login holds it.
+    // Fails at once if the login holds the row.
     await tx
       .select()
       .from(users)

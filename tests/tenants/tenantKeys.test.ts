@@ -5,7 +5,7 @@ import { databaseFault, violatedConstraint } from '@/server/db/pgErrors';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 
-/** What each table needs beside tenant, user and staff. */
+/** The columns that each table needs besides tenant, user and staff. */
 const TABLES: Record<string, Record<string, unknown>> = {
   user_sessions: {},
   refresh_tokens: { expires_at: '2100-01-01' },
@@ -25,9 +25,9 @@ const TABLES: Record<string, Record<string, unknown>> = {
   passkey_registrations: { id: undefined, challenge: 'x', expires_at: '2100-01-01' },
   mails: { kind: 'new_device', expires_at: '2100-01-01' },
 };
-/** Logs: they outlive what they tell of, and are written without asking. */
+/** Logs. They must outlive their subjects, and are written without a check. */
 const WITHOUT_KEYS = ['risk_decisions', 'session_history', 'step_up_history', 'token_history'];
-/** Columns that must be unique, with a fresh value each. */
+/** Columns that must be unique, with a fresh value for each. */
 const UNIQUE: Record<string, string> = {
   refresh_tokens: 'token_hash',
   known_addresses: 'address_hash',
@@ -50,7 +50,7 @@ function insert(table: string, owner: Owner, more: Record<string, unknown> = {})
     ...(unique === undefined ? {} : { [unique]: randomUUID() }),
     ...more,
   };
-  // A key of its own; where the staff member is the key there is none.
+  // If the staff member is the key, the table has no key of its own.
   if (row['id'] === undefined) delete row['id'];
   const columns = sql.join(
     Object.keys(row).map((name) => sql.identifier(name)),

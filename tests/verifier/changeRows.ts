@@ -3,7 +3,10 @@ import { events, soundPlan } from '@/tests/helpers/soundPlan';
 
 export type Change = (rows: string[]) => string[];
 
-/** Changes the rows of a file, the header among them as row 0; where the key is at hand, all is signed anew. */
+/**
+ * Changes the rows of a file, with the header as row 0. If the attacker has the key, everything is
+ * signed again.
+ */
 export function change(name: string, how: Change, isKeyHeld: boolean, of = soundPlan): Buffer {
   const bundle = openBundle(of);
   const signed = isKeyHeld ? bundle.files : sign(bundle);

@@ -7,7 +7,10 @@ import { verify } from './verifyFile';
 
 const LOG = 'audit-log.csv';
 
-/** Row 1 is leaf 16, row 2 leaf 18: 17 occurred the day before. From row 2 on, row r is leaf r + 16. */
+/**
+ * Row 1 is leaf 16, and row 2 is leaf 18, because leaf 17 occurred the day before. From row 2 on,
+ * row r is leaf r + 16.
+ */
 const ATTACKS: [string, Change, string[]][] = [
   ['drops a row', (rows) => rows.toSpliced(10, 1), ['event_missing leaf 26']],
   [

@@ -12,7 +12,7 @@ import { HOSTILE_TEXTS } from '@/tests/helpers/madeUpBundle';
 import { as, seedOfficer } from '@/tests/helpers/officer';
 import { REPOSITORY } from '@/tests/helpers/serverProcess';
 
-/** A folder in which there is the verifier, what it is to look at, and nothing else. */
+/** A folder that contains only the verifier and the files to verify. */
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-auditor-'));
 closeLater(() => Promise.resolve(rmSync(folder, { recursive: true, force: true })));
 copyFileSync(join(REPOSITORY, 'dist', 'verifier', 'verify.mjs'), join(folder, 'verify.mjs'));
@@ -30,7 +30,7 @@ async function run(...words: string[]) {
   return { code, ...said };
 }
 
-// Postgres keeps no NUL, and these keep what may stand in a text.
+// Postgres cannot store NUL. The remaining texts are all possible ones.
 const texts = HOSTILE_TEXTS.filter((text) => text !== '');
 let earlier: Evidence;
 let csv: Evidence;
@@ -55,7 +55,7 @@ beforeAll(async () => {
   const path = `/api/compliance/consistency?from=${from}&to=${to}`;
   writeFileSync(join(folder, 'proof.json'), (await as(app, officer).get(path)).text);
   const flipped = Buffer.from(csv.zip);
-  // The first bit of what is packed says whether more follows.
+  // The first bit of the packed data tells whether more blocks follow.
   const at = flipped.indexOf('audit-log.csv') + 'audit-log.csv'.length;
   flipped[at] = (flipped[at] ?? 0) ^ 1;
   writeFileSync(join(folder, 'flipped.zip'), flipped);

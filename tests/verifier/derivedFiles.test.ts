@@ -40,7 +40,7 @@ describe('a table of events', () => {
     row.replace('\r\n', row.startsWith('leaf') ? ',not_after\r\n' : ',\r\n');
   const edit = (row: number, from: string | RegExp, to: string) => (rows: string[]) =>
     rows.with(row, (rows[row] ?? '').replace(from, to));
-  /** The rows that each has are those of leaves 40 to 58: see TABLE_EVENTS. */
+  /** The rows are those of leaves 40 to 58; see TABLE_EVENTS. */
   it.each<[string, string, (rows: string[]) => string[], string[]]>([
     ['ip-rules', 'a row is left out', (rows) => rows.slice(0, 1), ['leaf 52']],
     ['ip-rules', 'details are edited', edit(1, '0.5', '0.6'), ['row 1 leaf 52']],
@@ -149,7 +149,8 @@ describe('leaves.txt and leaves.json', () => {
       believed,
     );
     expect(cut.found).toEqual(['leaves_malformed leaves.txt']);
-    // The last two bits of a line are of no hash: another way to write the same one.
+    // The last two bits of a line belong to no hash, so the same hash could be written in another
+    // way.
     const last = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
     const other = await verify(
       editLines(

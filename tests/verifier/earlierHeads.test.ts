@@ -47,7 +47,7 @@ describe('an earlier checkpoint of the same history', () => {
 });
 
 describe('an earlier checkpoint of another history', () => {
-  /** The vendor has the key, and signs what they have rewritten from the event on. */
+  /** The vendor has the key, and signs a history that was rewritten from that event on. */
   const rewritten = events.map((event) =>
     event.leaf_index === 50 ? { ...event, actor: 'nobody' } : event,
   );

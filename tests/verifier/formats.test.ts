@@ -19,7 +19,7 @@ const hashOf = (value: unknown) =>
     .digest('hex');
 
 describe('a format of bundles', () => {
-  /** To be added to, never changed: bundles of each are in archives. */
+  /** Entries may be added but never changed, because archives contain bundles of each format. */
   const PINNED: Record<number, string> = {
     1: 'e2f7ca012374e83b6ff47f975b95cb980fba3d3245187d45983746bdd6f8cca1',
     2: 'e2c0ffafa515b83c308dfa5afc176cb94dd9ad27fbb48b589b3f534e97bd3e2c',

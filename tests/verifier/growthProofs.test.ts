@@ -16,7 +16,7 @@ const plan: BundlePlan = { events: events.slice(0, 130), keys };
 const bundle = makeBundle(plan);
 const longer = { ...plan, events };
 
-/** What GET /api/compliance/consistency answers. */
+/** Returns the answer of GET /api/compliance/consistency. */
 function prove(from: number, to: number, of = events) {
   const entries = of.slice(0, to).map(entryOf);
   const hashes = consistencyPath(from, entries).map((hash) => hash.toString('base64'));

@@ -7,7 +7,7 @@ import { verify } from './verifyFile';
 
 const files = sign(openBundle(soundPlan));
 const bundle = pack(files);
-/** The last record of a ZIP file without files, which has a comment of no length. */
+/** The last record of a ZIP file without files and without a comment. */
 const END_RECORD = `PK\x05\x06${'\0'.repeat(18)}`;
 const bytes = (length: number) => Buffer.alloc(length, 0x41);
 
@@ -213,11 +213,12 @@ describe('a file that is not unpacked as it was packed', () => {
     for (let at = 0; at < bundle.length; at += at < directory ? 397 : 5) {
       const { found, verification } = await verify(flipped(bundle, at), believed);
       if (found.length > 0) continue;
-      // A time, an owner's right: what other programs write otherwise too, and what is told of as repacked.
+      // A time or a permission, for example: other programs also write different values there, so
+      // it is reported as repacked.
       if (verification.isRepacked) passed.push(at);
       else missed.push(at);
     }
-    // Deflate can say some things in two ways, and leaves a few bits at its end unused.
+    // Deflate can express some data in two ways, and leaves a few bits at its end unused.
     for (const at of [...missed, ...passed])
       expect(await readZip(flipped(bundle, at))).toEqual(files);
     expect(missed.length).toBeLessThan(3);

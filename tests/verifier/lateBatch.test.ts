@@ -5,7 +5,9 @@ import { verify } from './verifyFile';
 const keys = makeKeys();
 const believed = { keys: [vkeyOf(keys)] };
 const day = (minutes: number) => new Date(Date.UTC(2026, 2, 2) + minutes * 60_000).toISOString();
-/** Leaves by when they occurred and were sealed, in minutes of 2 March, which ends after 1440. */
+/**
+ * Makes leaves from the times of event and sealing, in minutes of 2 March, which ends after 1440.
+ */
 const log = (...leaves: [occurred: number, sealed: number][]) => {
   const made = makeEvents(leaves.length);
   return leaves.map(([occurred, sealed], leaf) => {
@@ -15,13 +17,14 @@ const log = (...leaves: [occurred: number, sealed: number][]) => {
   });
 };
 
-/** The sealer stood still from 21:00 until two hours after midnight. */
+/** The sealer did not run from 21:00 until two hours after midnight. */
 const stoodStill = log(
   ...([
     [-60, -60],
     [1200, 1201],
     [1210, 1211],
-    // One batch, in the order of transactions: six of the day after one that is not.
+    // One batch in the order of transactions: one event of the next day, and after it six of 2
+    // March.
     [1470, 1560],
     ...[1380, 1390, 1400, 1410, 1420, 1430].map((occurred) => [occurred, 1560]),
     [1561, 1562],
@@ -61,7 +64,7 @@ describe('an exporter with the key', () => {
     expect(found).toEqual([expect.stringMatching(/^range_open .* leaf 8$/)]);
   });
 
-  /** An event may say that it occurred up to five minutes after it was sealed, and nobody objects. */
+  /** An event may claim a time up to five minutes after its sealing without an objection. */
   const early = log([-20, -20], [-9, -9], [1, -3], [-2, -2], [10, 10], [1446, 1446], [1450, 1450]);
 
   it('cannot cut the beginning off behind an event that was sealed moments before it occurred', async () => {

@@ -11,7 +11,7 @@ const asOf = (of: BundlePlan, moment: string) => {
   const open = openBundle(of);
   return pack(sign({ ...open, manifest: { ...open.manifest, asOf: moment } }));
 };
-/** All of 2 March, its leaves 15 to 116, with a proof from the head of 6 events. */
+/** All of 2 March, which is leaves 15 to 116, with a proof from the head of 6 events. */
 const bundle = makeBundle({ ...plan, earlier: [6] });
 const against = (...earlier: (Buffer | string)[]) => verify(bundle, { ...believed, earlier });
 
@@ -88,7 +88,10 @@ describe('an event that this bundle shows beside its range', () => {
 
 describe('a signer who also sets the clock', () => {
   const day = (minutes: number) => new Date(Date.UTC(2026, 2, 2, 0, minutes)).toISOString();
-  /** Minutes of 2 March: two batches past midnight, the clock put back, and three events that nobody is to see. */
+  /**
+   * Minutes of 2 March: two batches after midnight, the clock set back, and three events that
+   * should be hidden.
+   */
   const minutes = [-60, 500, 530, 1450, 1451, 541, 600, 1430, 1452, 1455, 1460];
   const sealed = minutes.flatMap((at, leaf) => {
     const event = events[leaf];

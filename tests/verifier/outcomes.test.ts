@@ -20,7 +20,7 @@ const changed = openBundle(plan);
 const signed = sign(changed);
 signed.set('sessions.csv', Buffer.from('id,note\r\n'));
 const broken = pack(signed);
-/** Before the stretch, and no bundle was made at that size. */
+/** A checkpoint before the stretch, of a size at which no bundle was made. */
 const strange = [checkpointOf(plan, 7)];
 const lastLine = (text: string) => text.trimEnd().split('\n').at(-1) ?? '';
 

@@ -17,7 +17,10 @@ import { fileOf, verify } from './verifyFile';
 const files = sign(openBundle(plan));
 const REPACKED = /^ok {4}zip {10}repacked; contents are those that were signed: 24 files$/m;
 
-/** Extended timestamps and owners, as Info-ZIP writes them: longer where a file begins than in the directory. */
+/**
+ * Extended timestamps and owners, as Info-ZIP writes them. They are longer in the local header than
+ * in the directory.
+ */
 const infoZip = {
   localExtra: Buffer.from(`55540900030000000000000000${'75780b000104e803000004e8030000'}`, 'hex'),
   extra: Buffer.from(`555405000300000000${'75780b000104e803000004e8030000'}`, 'hex'),

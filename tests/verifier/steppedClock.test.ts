@@ -6,7 +6,7 @@ const believed = { keys: [vkeyOf(keys)] };
 const day = (minutes: number, ms = 0) =>
   new Date(Date.UTC(2026, 2, 2) + minutes * 60_000 + ms).toISOString();
 
-/** Leaves by when they occurred and were sealed, in minutes of 2 March and milliseconds more. */
+/** Makes leaves from the times of event and sealing, in minutes of 2 March plus milliseconds. */
 const log = (...leaves: [occurred: number, sealed: number, more?: number][]) => {
   const made = makeEvents(leaves.length);
   return leaves.map(([occurred, sealed, more], leaf) => {
@@ -16,12 +16,14 @@ const log = (...leaves: [occurred: number, sealed: number, more?: number][]) => 
   });
 };
 
-/** Ten past midnight for two batches at nine in the morning, then put back. */
+/**
+ * At nine in the morning the clock shows ten past midnight for two batches, and is then set back.
+ */
 const AHEAD: [number, number][] = [
   ...([-60, 500, 530, 1450, 1451] as const).map((at): [number, number] => [at, at]),
 ];
 const LATER: [number, number][] = [1452, 1455, 1460].map((at) => [at, at]);
-/** As the server cuts it: with every event that says that it occurred in the range. */
+/** Returns the bundle as the server makes it, with every event that claims a time in the range. */
 const whole = (events: ReturnType<typeof log>) =>
   makeBundle({ events, keys, first: 0, last: events.length - 1 });
 const CLOCK = 'note: The clock that events are sealed by was stepped back 1 time.';

@@ -19,7 +19,10 @@ const [first, second, third] = [60, 70, 80].map((size) => checkpointOf(plan, siz
   string,
 ];
 
-/** The file of the deliverer: killed after so many bytes of the second note, it goes on after a restart. */
+/**
+ * Writes the file of a deliverer that was killed after that many bytes of the second note, and goes
+ * on after a restart.
+ */
 async function tear(bytes: number): Promise<void> {
   const whole = Buffer.from(`${first}\n`);
   writeFileSync(path, Buffer.concat([whole, Buffer.from(second).subarray(0, bytes)]));
@@ -37,7 +40,7 @@ async function tear(bytes: number): Promise<void> {
 describe('a checkpoint that the product has written in part', () => {
   it('is passed over wherever it was cut off, and hides no whole one', async () => {
     const length = Buffer.byteLength(second);
-    // Without its padding and its line break the note says all the same.
+    // The note is still readable without its padding and its line break.
     for (let bytes = 1; bytes < length - 2; bytes += 1) {
       await tear(bytes);
       const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity });

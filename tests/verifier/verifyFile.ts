@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bundle-'));
 closeLater(() => Promise.resolve(rmSync(folder, { recursive: true, force: true })));
 let files = 0;
 
-/** @returns the path of a file that holds this */
+/** @returns the path of a file with this content */
 export function fileOf(content: Buffer | string, name = `${(files += 1)}.zip`): string {
   const path = join(folder, name);
   writeFileSync(path, content);
@@ -25,13 +25,16 @@ const textOf = (proof: object | string): string =>
 export interface Given {
   keys?: readonly string[];
   earlier?: readonly (Buffer | string)[];
-  /** Texts as they are, and objects as JSON. */
+  /** Texts are used unchanged, and objects as JSON. */
   proofs?: readonly (object | string)[];
   limit?: number;
   leastFormat?: number;
 }
 
-/** Verifies what is in memory, as the command and the page do. @returns what was found, as `kind file row leaf`, what could not be compared, and what is said */
+/**
+ * Verifies a bundle in memory, as the command and the page do.
+ * @returns the findings as `kind file row leaf`, the open questions, and the results of the checks
+ */
 export async function verify(
   content: Buffer,
   { keys, earlier = [], proofs = [], limit = 50, leastFormat }: Given = {},

@@ -15,7 +15,7 @@ import { REPOSITORY, externalEnv } from '../helpers/serverProcess';
 import { createTestDatabase } from '../helpers/testDatabase';
 import { runJob, stepsOf } from '../helpers/workflow';
 
-/** A host that notes what it is asked to do, and whose deployment starts the server that is checked out. */
+/** A host that records its commands, and whose deployment starts the server of the checkout. */
 const HOST = `#!/usr/bin/env bash
 set -euo pipefail
 echo "$1 $ENVIRONMENT" >> host.log
@@ -27,7 +27,7 @@ echo $! > server.pid
 const ADDED = 'CREATE TABLE deployed (id bigint PRIMARY KEY)';
 
 let template: ScratchRepository;
-/** With one migration more, recorded and not yet in git. */
+/** A checkout with one migration more, which is recorded and not in git yet. */
 let ahead: ScratchRepository;
 let repository: ScratchRepository;
 let url: string;
@@ -69,14 +69,14 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Says what the migration of the release that is about to be deployed does. */
+/** Writes the migration of the release that is about to be deployed. */
 async function writeMigration(into: ScratchRepository, statement: string): Promise<void> {
   const file = `migrations/${numbered(0, 'deployed')}.sql`;
   into.write(file, `SET LOCAL lock_timeout = '5s';--> statement-breakpoint\n${statement};\n`);
   expect((await into.schema('record')).code).toBe(0);
 }
 
-/** Goes on from the release with one migration more. */
+/** Continues from the release with one migration more. */
 function useAhead(): void {
   repository.dispose();
   repository = copyRepository(ahead);
@@ -114,7 +114,7 @@ describe('a deployment', () => {
   it('migrates, verifies, deploys and finds the new version ready; the database knows who did it', async () => {
     useAhead();
     repository.commitAll();
-    // As the host of a job has it: nothing is built yet.
+    // As on the host of a job: nothing is built yet.
     repository.remove('dist');
     const run = await deploy();
     expect(run.failed).toBeUndefined();
@@ -129,7 +129,7 @@ describe('a deployment', () => {
       'Probe the new version',
     ]);
     expect(hostLog()).toStrictEqual(['backup staging', 'deploy staging']);
-    // Built by one account, served by another.
+    // One account builds it, and another account serves it.
     expect(statSync(join(repository.root, 'dist')).mode & 0o777).toBe(0o777 & ~process.umask());
     const commit = repository.git('rev-parse', '--short=12', 'HEAD').trim();
     const last = (await applied()).at(-1);

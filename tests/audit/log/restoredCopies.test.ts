@@ -8,7 +8,7 @@ const { sealer, keys, config } = deps;
 const sound = () => expectSoundLog(keys.evidence.publicPem);
 const tenant = randomUUID();
 
-/** Writes events; a superuser's, whom no trigger stops, bring the numbers of their transactions. */
+/** Writes events. With a transaction number it writes as a superuser, whom no trigger stops. */
 const add = (count: number, transaction?: number) =>
   ask(
     config.databaseUrl,
@@ -29,7 +29,7 @@ const moves = async () =>
     )
   ).map(({ details }) => details);
 
-/** What the sealer tells of is an event too. */
+/** The report of the sealer is an event too, so it takes two passes. */
 async function expectAllSealed(count: number): Promise<void> {
   await sealer.sealNow();
   await sealer.sealNow();

@@ -15,7 +15,7 @@ const add = (tenantId: string, count = 3) =>
      SELECT $1, 'AUTH_LOGOUT', 'success', 'system', 'c' FROM generate_series(1, $2::int)`,
     [tenantId, count],
   );
-/** What somebody does whom no trigger stops. */
+/** Runs statements as a superuser, whom no trigger stops. */
 const force = (text: string) => ask(url, `SET session_replication_role = replica; ${text}`);
 const told = async () =>
   (
@@ -35,7 +35,7 @@ async function begin(): Promise<string> {
   return tenant;
 }
 
-/** One more event comes, and a sealer gives it its place. */
+/** Adds one more event, and has a sealer seal it. */
 async function goOn(tenant: string, by = sealer): Promise<object[]> {
   const before = (await told()).length;
   await add(tenant, 1);
@@ -67,7 +67,7 @@ describe('a log that was rewritten without the key', () => {
     );
     expect(await goOn(tenant)).toEqual([{ logId: tenant, size: 3 }]);
     expect(log.lines.at(-1)?.msg).toContain('a log is not what was signed');
-    // Told once: what is signed from here on is what is there.
+    // Reported once: later signatures are about the rows that exist then.
     expect(await goOn(tenant)).toEqual([]);
   });
 });

@@ -19,7 +19,7 @@ const url = node.deps.config.databaseUrl;
 const believed = [key];
 const sound = () => expectSoundLog(...believed);
 
-/** Writes events as anybody does who writes many. */
+/** Writes many events in one statement. */
 const write = (count: number, tenantId: string | null = randomUUID(), actor = 'system') =>
   sql`INSERT INTO audit_logs (tenant_id, action, outcome, actor, correlation_id, details)
     SELECT ${tenantId}::uuid, 'AUTH_TOKEN_REFRESH', 'success', ${actor}, 'c' || g, jsonb_build_object('z', g, 'a', 'é"\\ 😀')
@@ -27,7 +27,7 @@ const write = (count: number, tenantId: string | null = randomUUID(), actor = 's
 const insertText = (tenantId: string, count: number) =>
   `INSERT INTO audit_logs (tenant_id, action, outcome, actor, correlation_id)
    SELECT '${tenantId}', 'AUTH_TOKEN_REFRESH', 'success', 'system', 'c' FROM generate_series(1, ${count})`;
-/** What a superuser does whom no trigger stops. */
+/** Runs statements as a superuser, whom no trigger stops. */
 const force = (text: string) => ask(url, `SET session_replication_role = replica; ${text}`);
 const add = (...args: Parameters<typeof write>) => db.execute(write(...args));
 const sizeOf = async (logId: string) => {
@@ -53,7 +53,7 @@ describe('sealing', () => {
     expect([await sizeOf(one), await sizeOf(two)]).toEqual([8, 300]);
     const none = (await readLeaves()).filter(({ tenantId }) => tenantId === null);
     expect(new Set(none.map(({ logId }) => logId)).size).toBe(1);
-    // Its name must be unlike that of any other database.
+    // Its name must differ from that of any other database.
     expect(none[0]?.logId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
     expect(none[0]?.logId).not.toMatch(/^0{8}/);
   });

@@ -23,7 +23,7 @@ const add = (count: number, tenantId: string) =>
     [tenantId, count],
   );
 
-/** How many times a server dies in this run of the suite; a thousand were tried by hand. */
+/** How often a server dies in this run. A thousand times were tried by hand. */
 const KILLS = Number(process.env['KILLS'] ?? 6);
 
 jest.setTimeout(60_000 + KILLS * 5000);
@@ -31,7 +31,10 @@ afterEach(killServers);
 
 const CHUNK = 40;
 
-/** One pass on a connection that breaks before its n-th statement. @returns whether the pass came to its end */
+/**
+ * Runs one pass on a connection that breaks before its n-th statement.
+ * @returns whether the pass completed
+ */
 async function passUntil(statement: number): Promise<boolean> {
   const client = new Client({ connectionString: url });
   client.on('error', () => undefined);
@@ -59,7 +62,7 @@ describe('a sealer that dies', () => {
     const tenants = [randomUUID(), randomUUID()];
     let statement = 0;
     let deaths = 0;
-    // With a backlog, so that there are passes that sign and passes that do not.
+    // With a backlog, so that some passes sign and others do not.
     for (let whole = 0; whole < 3; statement += 1) {
       await add(CHUNK + 1, tenants[statement % 2] ?? '');
       if (await passUntil(statement)) whole += 1;
@@ -88,12 +91,12 @@ describe('a sealer that dies', () => {
 });
 
 interface Load {
-  /** How many logins and refreshes were answered 200. */
+  /** How many logins and refreshes were answered with 200. */
   answered: number;
   stop(): Promise<void>;
 }
 
-/** Signs in and refreshes as fast as the server answers; one that is gone is no fault. */
+/** Signs in and refreshes as fast as the server answers. A dead server is no failure. */
 function load(address: string, people: { email: string; password: string }[]): Load {
   const state: Load = { answered: 0, stop: () => Promise.resolve() };
   let stopped = false;
@@ -151,7 +154,7 @@ describe('kill -9 under load', () => {
       answered += await count();
     }
     await deps.sealer.sealNow();
-    // Each answer told of an event that was committed before it.
+    // Each answer was sent after its event was committed.
     const { length } = await ask(
       url,
       `SELECT id FROM audit_logs WHERE action IN ('AUTH_LOGIN_SUCCEEDED', 'AUTH_TOKEN_REFRESH') AND tenant_id = ANY ($1)`,

@@ -71,7 +71,7 @@ describe('the role of an auditor finds', () => {
     ['tenants', 'slug', 'TYPE varchar', 'TYPE text'],
   ])('that a column of %s was changed: %s %s', async (table, column, how, back) => {
     const alter = (what: string) => `ALTER TABLE ${table} ALTER ${column} ${what}`;
-    // Times lose their milliseconds for good.
+    // Times would lose their milliseconds permanently.
     const keep = how.includes('(0)')
       ? [
           'CREATE TABLE kept AS SELECT id, occurred_at FROM audit_logs;',

@@ -11,7 +11,7 @@ afterEach(() => scene.close());
 
 const event = (id: string) => ({ log: TENANT, event: id });
 
-/** Forgets every leaf from an index on, as somebody would who knows all tables. */
+/** Removes every leaf from an index on, as an attacker would who knows all tables. */
 const forgetFrom = (index: number, checkpoints: boolean) => [
   `DELETE FROM audit_logs WHERE id IN (SELECT event_id FROM audit_leaves WHERE log_id = '${TENANT}' AND leaf_index >= ${index})`,
   `DELETE FROM audit_leaves WHERE log_id = '${TENANT}' AND leaf_index >= ${index}`,
@@ -19,7 +19,7 @@ const forgetFrom = (index: number, checkpoints: boolean) => [
   ...(checkpoints
     ? [`DELETE FROM audit_checkpoints WHERE log_id = '${TENANT}' AND size > ${index}`]
     : []),
-  // 32 leaves are one complete subtree, of two stored ones.
+  // 32 leaves are one complete subtree, with two stored ones in it.
   `UPDATE audit_trees SET size = ${index}, checkpoint_size = least(checkpoint_size, ${index}) WHERE log_id = '${TENANT}'`,
 ];
 
@@ -121,7 +121,7 @@ describe('an attack by somebody who may do anything in the database is found and
     const { code, stdout } = await scene.verify('--limit', '3');
     expect(code).toBe(1);
     expect(stdout).toMatch(new RegExp(`^FAIL {2}events +${events} findings$`, 'm'));
-    // Log by log, and the one of no tenant has an id that chance gave it.
+    // The logs are read one after another, and the log of no tenant has a random id.
     const [first] = await scene.query<{ event_id: string }>(
       'SELECT event_id FROM audit_leaves ORDER BY log_id, leaf_index LIMIT 1',
     );

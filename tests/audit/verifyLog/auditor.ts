@@ -10,7 +10,7 @@ interface Told {
   message: string;
 }
 
-/** The findings, each as its kind and its message. */
+/** Returns each finding as its kind and its message. */
 export const told = (findings: readonly Told[]) =>
   findings.map(({ kind, message }) => [kind, message]);
 
@@ -38,7 +38,7 @@ export class Auditor {
     await this.scene.close();
   }
 
-  /** What the command tells the role. */
+  /** Returns what the command reports to this role. */
   async look(...words: string[]): Promise<Told[]> {
     const { code, stdout, stderr } = await runCommand(this.env, ['--json', ...words]);
     expect(stderr).toBe('');
@@ -47,7 +47,7 @@ export class Auditor {
     return findings;
   }
 
-  /** Does something by SQL, has the auditor look, and undoes it. */
+  /** Runs SQL, has the auditor look, and undoes it. */
   async during(deed: string, undo: string): Promise<Told[]> {
     await this.scene.tamper(deed);
     try {

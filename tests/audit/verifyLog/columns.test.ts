@@ -16,7 +16,7 @@ const columnsOf = async (table: string) => {
   return rows.map(({ name }) => name);
 };
 
-/** Each column, and other values for it. */
+/** Other values for each column. */
 const OTHER_VALUES: Readonly<Record<string, readonly string[]>> = {
   id: ['gatehouse_uuid_v7()'],
   tenant_id: [`'${OTHER}'`, 'NULL'],
@@ -24,7 +24,7 @@ const OTHER_VALUES: Readonly<Record<string, readonly string[]>> = {
     `occurred_at + interval '1 millisecond'`,
     `occurred_at - interval '1 year'`,
     `'infinity'`,
-    // The same year, day and hour, before the common era: the hashed form writes no era.
+    // The same year, day and hour before the common era. The hashed form contains no era.
     `(to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS') || '+00 BC')::timestamptz`,
   ],
   action: [`'AUTH_LOGIN_FAILED'`],
@@ -43,7 +43,7 @@ const OTHER_VALUES: Readonly<Record<string, readonly string[]>> = {
     `details - 'nested'`,
     `jsonb_set(details, '{nested,a}', 'false')`,
     `details || '{"__proto__": 1}'`,
-    // Too large for a number of JavaScript's: it must not be taken for null.
+    // Too large for a number of JavaScript. It must not be read as null.
     `jsonb_set(details, '{nested,a}', '1e400')`,
     `to_jsonb(details::text)`,
     `'null'`,

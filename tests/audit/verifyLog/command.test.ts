@@ -22,7 +22,7 @@ afterAll(async () => {
 
 const asProcess = runAsProcess.bind(undefined, 'verifyLog');
 
-/** Exit 2, nothing on stdout, and on stderr no stack. */
+/** Expects exit code 2, nothing on stdout, and no stack on stderr. */
 async function complaintOf(words: string[], env = scene.env, run = runCommand): Promise<string> {
   const { code, stdout, stderr } = await run(env, words);
   expect([code, stdout]).toEqual([2, '']);

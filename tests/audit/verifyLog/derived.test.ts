@@ -144,7 +144,8 @@ describe('what is derived from the events cannot be changed unnoticed:', () => {
   it('an event of one tenant in the log of another, by the server’s own code', async () => {
     const own = await Scene.withLog();
     const { event_id: id } = await own.leaf(5, OTHER);
-    // The log of a tenant without a tree is begun under the name of another: as a changed server would do it.
+    // The log of a tenant without a tree is started under the name of another, as a changed server
+    // could do.
     await own.tamper(
       `UPDATE audit_logs SET tenant_id = '${TENANT}' WHERE id = '${id}'`,
       'TRUNCATE audit_leaves, audit_nodes, audit_trees, audit_checkpoints, audit_sealer',

@@ -8,7 +8,9 @@ beforeEach(async () => {
 
 afterEach(() => scene.close());
 
-/** Takes everything that is derived from events away, and has the server's own sealer make it anew. */
+/**
+ * Removes everything that is derived from events, so that the server's own sealer creates it again.
+ */
 const FORGET_TREES = [
   'TRUNCATE audit_leaves, audit_nodes, audit_trees, audit_checkpoints, audit_sealer',
 ];
@@ -96,7 +98,7 @@ describe('a log that is whole in itself, and not the one that was, is found and 
     expect(stdout).toContain(
       `earlier_ahead  log ${TENANT}, leaf 40: the log has 40 events, the checkpoint of ${earlier}:1 has 45: its tail was deleted, or an older backup restored`,
     );
-    // And after it went on, its heads and those that were handed out before contradict each other.
+    // After the log went on, its checkpoints contradict those that were handed out before.
     await backup.write(9, TENANT);
     await backup.seal();
     const later = await backup.findings('--checkpoint', earlier);

@@ -63,7 +63,7 @@ describe('what guards the log', () => {
       `INSERT INTO audit_leaves SELECT * FROM audit_leaves WHERE log_id = '${TENANT}' AND leaf_index = 5`,
       'ALTER TABLE audit_checkpoints DROP CONSTRAINT audit_checkpoints_size_unique',
     );
-    // A second head of one size, signed with the key: one of the two is of another tree.
+    // A second checkpoint of the same size, signed with the key. One of the two is of another tree.
     const fork = await own.copy();
     await fork.tamper(
       `UPDATE audit_logs SET actor = 'x' WHERE id = '${id}'`,

@@ -16,7 +16,7 @@ afterEach(async () => {
   await scene.close();
 });
 
-/** Verifies in this process, and does something meanwhile, when the snapshot is taken. */
+/** Verifies in this process, and runs work in the meantime, after the snapshot was taken. */
 async function verifyWhile(work: () => Promise<unknown>, patienceMs = 3000) {
   async function* none(): AsyncGenerator<GivenCheckpoint> {
     await work();
@@ -214,7 +214,8 @@ describe('what waits for the sealer', () => {
 
   it('is none while the sealer works through many', async () => {
     await scene.write(9000, TENANT, new Date(Date.now() - TWO_MINUTES).toISOString());
-    // Looked for first, and sealed last: its transaction is the newest.
+    // Its id makes it the first in the search, and its transaction, the newest, makes it the last
+    // that is sealed.
     await scene.query(
       `INSERT INTO audit_logs (id, action, outcome, actor, correlation_id, occurred_at)
        VALUES ('00000000-0000-7000-8000-000000000000', 'AUTH_LOGOUT', 'success', 'system', 'last', now() - interval '2 minutes')`,

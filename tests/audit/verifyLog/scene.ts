@@ -27,7 +27,7 @@ const readOwnKeys = (): EvidenceKeys => {
   return { key, publicKey: createPublicKey(key) };
 };
 
-/** A key of somebody else. */
+/** Returns the keys of another person. */
 export const newKeys = (): EvidenceKeys => {
   const { privateKey: key, publicKey } = generateKeyPairSync('ed25519');
   return { key, publicKey };
@@ -39,14 +39,14 @@ export const pemOf = ({ publicKey }: EvidenceKeys): string =>
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-verify-'));
 closeLater(() => Promise.resolve(rmSync(folder, { recursive: true, force: true })));
 
-/** @returns the path of a file that holds this */
+/** @returns the path of a file with this content */
 export function file(content: string): string {
   const path = join(folder, randomUUID());
   writeFileSync(path, content);
   return path;
 }
 
-/** Runs `verify-log` in this process, with these settings alone. */
+/** Runs `verify-log` in this process, with only these settings. */
 export const runCommand = (env: NodeJS.ProcessEnv, words: string[]): Promise<CommandResult> =>
   runInProcess(runVerifyLog, env, words);
 
@@ -62,7 +62,7 @@ async function connectTo(url: string): Promise<Client> {
   return client;
 }
 
-/** A database with a log, and a superuser's hands on it. */
+/** A database with a log, and a superuser's access to it. */
 export class Scene {
   private constructor(
     readonly url: string,
@@ -70,27 +70,30 @@ export class Scene {
     private readonly dropDatabase: () => Promise<void>,
   ) {}
 
-  /** @param template a database that nobody is connected to */
+  /** @param template a database to which nobody is connected */
   static async open(template?: string): Promise<Scene> {
     const { url, drop } = await createTestDatabase(template);
     const scene = new Scene(url, await connectTo(url), drop);
-    // The events of the migrations are as old as the test run, and none of these tests is about sealing them late.
+    // The events of the migrations are as old as the test run, and none of these tests is about
+    // sealing them late.
     if (template === undefined) {
       await scene.tamper('UPDATE audit_logs SET occurred_at = clock_timestamp()');
     }
     return scene;
   }
 
-  /** The same database once more, as a backup or a fork has it. */
+  /** Copies the database, as a backup or a fork would be. */
   async copy(): Promise<Scene> {
-    // A template must have nobody connected to it.
+    // Nobody may be connected to a template.
     await this.client.end();
     const copy = await Scene.open(new URL(this.url).pathname.slice(1));
     this.client = await connectTo(this.url);
     return copy;
   }
 
-  /** A log of two tenants and of no tenant, 40, 20 and 5 events long, sealed in four passes. */
+  /**
+   * Creates logs of two tenants and of no tenant, with 40, 20 and 5 events, sealed in four passes.
+   */
   static async withLog(): Promise<Scene> {
     const scene = await Scene.open();
     await scene.write(20, TENANT);
@@ -111,7 +114,7 @@ export class Scene {
     await this.dropDatabase();
   }
 
-  /** How many events there are: the migrations tell of themselves too. */
+  /** Returns how many events there are. The migrations write events too. */
   async countEvents(): Promise<number> {
     const [row] = await this.query<{ count: number }>(
       'SELECT count(*)::int AS count FROM audit_logs',
@@ -123,7 +126,7 @@ export class Scene {
     return (await this.client.query<Row>(text, values)).rows;
   }
 
-  /** Writes events of now, or of another time. */
+  /** Writes events of the present, or of another time. */
   async write(count: number, tenant: string | null, occurredAt?: string): Promise<string[]> {
     const rows = await this.query<{ id: string }>(
       `INSERT INTO audit_logs (tenant_id, action, outcome, actor, subject, on_behalf_of, session_id, ip, country, user_agent,
@@ -138,12 +141,12 @@ export class Scene {
     return rows.map(({ id }) => id);
   }
 
-  /** Runs the server's own sealer until all is sealed. */
+  /** Runs the server's own sealer until everything is sealed. */
   async seal(keys: EvidenceKeys = readOwnKeys()): Promise<void> {
     while (!(await this.sealStep(keys)));
   }
 
-  /** One transaction of the sealer. @returns whether all is sealed */
+  /** Runs one transaction of the sealer. @returns whether everything is sealed */
   async sealStep(keys: EvidenceKeys = readOwnKeys()): Promise<boolean> {
     const random = { id: () => randomUUID() };
     const sealed = { random, keys: { evidence: { believed: [], ...keys } }, signed: new Map() };
@@ -154,7 +157,7 @@ export class Scene {
     return done;
   }
 
-  /** Has the database's clock, as the sealer and new events see it, go wrong by so much. */
+  /** Shifts the database's clock for the sealer and for new events by an interval. */
   async moveClock(interval: string): Promise<void> {
     await this.client.query(
       `CREATE OR REPLACE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
@@ -163,14 +166,14 @@ export class Scene {
     );
   }
 
-  /** Does what the triggers refuse, and leaves no trace that they were switched off. */
+  /** Does what the triggers would refuse, and leaves no trace that they were switched off. */
   async tamper(...statements: string[]): Promise<void> {
     await this.client.query('SET session_replication_role = replica');
     for (const statement of statements) await this.client.query(statement);
     await this.client.query('SET session_replication_role = origin');
   }
 
-  /** A leaf by its place. */
+  /** Returns a leaf by its index. */
   async leaf(index: number, log = TENANT): Promise<LeafPlace> {
     const [row] = await this.query<LeafPlace>(
       'SELECT log_id, leaf_index::int, event_id FROM audit_leaves WHERE log_id = $1 AND leaf_index = $2',
@@ -187,7 +190,7 @@ export class Scene {
     return rows[0]?.log_id ?? '';
   }
 
-  /** The newest checkpoint of a log, or of all, as it would have been handed out. */
+  /** Returns the checkpoints of a log, or of all, as they would have been handed out. */
   async checkpoints(log?: string): Promise<string> {
     const rows = await this.query<{ note: string }>(
       `SELECT note FROM audit_checkpoints WHERE $1::uuid IS NULL OR log_id = $1 ORDER BY id`,
@@ -204,7 +207,7 @@ export class Scene {
     return rows[0]?.note ?? '';
   }
 
-  /** Settings of the command: the server's. */
+  /** The settings of the command, which are the server's. */
   get env(): NodeJS.ProcessEnv {
     return externalEnv(this.url);
   }
@@ -213,7 +216,7 @@ export class Scene {
     return runCommand(this.env, words);
   }
 
-  /** The findings, each as the kind, the leaf and the event that it names. */
+  /** Returns the findings, each with its kind, leaf and event. */
   async findings(...words: string[]): Promise<{
     code: number | null;
     kinds: Record<string, number>;
@@ -226,7 +229,10 @@ export class Scene {
     return { code, kinds: countByKind, findings, notices };
   }
 
-  /** Does something, verifies, and undoes it. @param deed names the one table that it changes first */
+  /**
+   * Runs a statement, verifies, and undoes it.
+   * @param deed a statement that first names the one table that it changes
+   */
   async during(deed: string): ReturnType<Scene['findings']> {
     const table = /\baudit_\w+/.exec(deed)?.[0] ?? '';
     await this.tamper(`CREATE TABLE kept AS SELECT * FROM ${table}`, deed);

@@ -22,7 +22,10 @@ const COLUMN: [string, string] = [
 ];
 
 let template: ScratchRepository;
-/** With a column more and the migration for it, as `generate` leaves them: nothing is staged. */
+/**
+ * A checkout with an additional column and its migration, as `generate` leaves them: nothing is
+ * staged.
+ */
 let generated: ScratchRepository;
 let repository: ScratchRepository;
 
@@ -46,7 +49,7 @@ afterAll(() => {
 const generate = (name: string, ...more: string[]) =>
   repository.spawnSchema('generate', '--name', name, ...more);
 
-/** Goes on from where the migration has been generated. */
+/** Continues from the state after the migration was generated. */
 function useGenerated(): void {
   repository.dispose();
   repository = copyRepository(generated);
@@ -55,7 +58,7 @@ function useGenerated(): void {
 describe('a checkout where all fits', () => {
   it('passes in every mode, in one line', async () => {
     const content = { code: 0, stdout: 'Schema, migrations, git agree.\n', stderr: '' };
-    // From its sources, as a developer runs it.
+    // Runs it from its sources, as a developer does.
     repository.write('package.json', readFileSync(`${REPOSITORY}/package.json`, 'utf8'));
     expect(await repository.npmSchema('check')).toStrictEqual(content);
     repository.git('checkout', '-q', 'package.json');
@@ -213,7 +216,7 @@ describe('what has landed', () => {
       'EDITED',
       'UNRECORDED',
     ]);
-    // By hand, then: hash and all.
+    // By hand, so the hash must be changed too.
     const hash = createHash('sha256').update(repository.read(LANDED)).digest('hex');
     repository.replace('migrations/pins.json', /("0003_settle[^}]*"sql": ")[0-9a-f]+/, `$1${hash}`);
     repository.commitAll();

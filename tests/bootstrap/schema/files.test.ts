@@ -31,7 +31,7 @@ function editJournal(edit: (entries: JournalEntry[]) => unknown): void {
   writeFileSync(path('meta/_journal.json'), JSON.stringify(journal));
 }
 
-/** One more migration, as a developer's branch would bring it. */
+/** Adds one more migration, as a developer's branch would. */
 function add(entry: Partial<JournalEntry> & { tag: string }, prevId?: string): void {
   editJournal((entries) => {
     const last = entries[entries.length - 1];
@@ -47,7 +47,7 @@ function add(entry: Partial<JournalEntry> & { tag: string }, prevId?: string): v
   });
 }
 
-/** What is found, but for the pins that a migration made by hand lacks. */
+/** Returns the findings, except those about the pins, which a migration made by hand lacks. */
 const found = () => checkFiles(readFolder(root)).filter(({ code }) => code !== 'UNRECORDED');
 const codes = () => found().map(({ code }) => code);
 

@@ -13,7 +13,7 @@ const folderOf = (sql: string, idx = 6): MigrationsFolder => ({
   pins: { lintFrom: 6, pins: {} },
 });
 
-/** The rules that a migration breaks, in order. */
+/** Returns the rules that a migration breaks, in order. */
 async function rulesOf(sql: string): Promise<string[]> {
   const { findings, notLooked } = await lint(folderOf(sql));
   expect(notLooked).toStrictEqual([]);

@@ -20,7 +20,7 @@ beforeEach(() => {
 afterEach(() => repository.dispose());
 afterAll(() => template.dispose());
 
-/** What the one migration does by which the release follows this one. */
+/** Adds the one migration of the next release, with this statement. */
 async function addMigration(statement: string): Promise<void> {
   repository.write(
     `migrations/${numbered(0, 'added')}.sql`,

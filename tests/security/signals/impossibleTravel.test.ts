@@ -7,7 +7,7 @@ const look = lookWith(impossibleTravel);
 const NOW = ATTEMPT.now.getTime();
 const MINUTE_MS = 60_000;
 
-/** To a country, so many milliseconds after the last good login in another. */
+/** Travels to a country, that many milliseconds after the last good login in another. */
 const travel = (from: string, to: string | null, afterMs: number) =>
   look({ country: to }, { countries: new Map([[from, NOW - afterMs]]) });
 
@@ -17,7 +17,8 @@ describe('IMPOSSIBLE_TRAVEL', () => {
     expect(travel('GB', 'JP', 90 * MINUTE_MS)).toMatchObject({ minutes: 90 });
   });
 
-  // 9265 km are 800 of allowance and 8465 at 1000 km/h: eight hours, 27 minutes and 53 seconds.
+  // 9265 km: 800 km are allowed, and 8465 km at 1000 km/h take eight hours, 27 minutes and 53
+  // seconds.
   it.each([
     [507, true],
     [508, false],

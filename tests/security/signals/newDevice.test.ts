@@ -14,7 +14,7 @@ describe('NEW_DEVICE', () => {
   it.each([
     ['its cookie, though its browser was updated', ['cookie of the laptop', 'another agent']],
     ['its user agent, where it brings no cookie', ['agent of the laptop']],
-    // A cookie that was signed for a colleague takes nothing from what the user agent says.
+    // A cookie that was signed for a colleague does not weaken what the user agent shows.
     ['its user agent, beside a cookie of somebody else', ['another cookie', 'agent of the laptop']],
     ['both', ['cookie of the laptop', 'agent of the laptop']],
   ])('sees nothing in a device known by %s', (_case, hashes) => {

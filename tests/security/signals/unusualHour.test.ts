@@ -4,7 +4,7 @@ import { lookWith, weightBeside } from '@/tests/helpers/lookWith';
 const look = lookWith(unusualHour);
 const at = (hour: number, minute = 0) => ({ now: new Date(Date.UTC(2026, 2, 4, hour, minute)) });
 
-/** So many logins at each of these hours. */
+/** Returns that many logins at each of these hours. */
 const loginsAt = (count: number, ...hours: number[]) => ({
   hours: Array.from({ length: 24 }, (_, hour) => (hours.includes(hour) ? count : 0)),
 });
