@@ -15,7 +15,10 @@ export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
 export interface ConnectOptions {
   url: string;
   poolSize: number;
-  /** Milliseconds a caller waits for a connection, a new one or one that others use. 3000 unless given. */
+  /**
+   * How many milliseconds a caller waits for a connection, new or returned by another caller. The
+   * default is 3000.
+   */
   waitMs?: number;
   /** Milliseconds after which Postgres cancels a statement. */
   statementTimeoutMs: number;

@@ -20,7 +20,7 @@ const untilTold = (tab: Tab) =>
     (reasons) => reasons.length > 0,
   );
 
-/** How long the client waits for what other tabs know. */
+/** How many milliseconds the client waits for the answers of other tabs. */
 const ASK_TABS_MS = 2000;
 
 describe('FORCE_LOGOUT', () => {
