@@ -40,7 +40,7 @@ export async function killServers(): Promise<void> {
 }
 
 /**
- * Returns the settings of the test run (its keys, its cheap hashes, its long scoring timeout) for a
+ * Returns the settings of the test run (its keys, its cheap hashes, its long timeouts) for a
  * process with its own database.
  * @param databaseUrl the database; the default is the one of the test file
  */
