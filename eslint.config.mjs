@@ -3,7 +3,8 @@ import tseslint from 'typescript-eslint';
 const restrictedSyntax = [
   {
     selector: "MemberExpression[object.name='process'][property.name='env']",
-    message: 'Only server/config.ts and server/evidenceConfig.ts read the environment.',
+    message:
+      'Only server/config/index.ts and server/config/evidenceConfig.ts read the environment.',
   },
 ];
 
@@ -51,13 +52,13 @@ export default tseslint.config(
     },
   },
   {
-    files: ['client/**/*.ts', 'verifier/**/*.ts'],
+    files: ['client/**/*.ts', 'tlog/**/*.ts', 'verifier/**/*.ts'],
     rules: {
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
     },
   },
   {
-    files: ['server/config.ts', 'server/evidenceConfig.ts'],
+    files: ['server/config/index.ts', 'server/config/evidenceConfig.ts'],
     rules: { 'no-restricted-syntax': 'off' },
   },
   {

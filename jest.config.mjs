@@ -78,7 +78,7 @@ export default {
   ],
   // Names of the language that hot code asks for: to look one up in a test's own world is slow.
   sandboxInjectedGlobals: ['Object', 'Array', 'Math', 'JSON', 'Map'],
-  testTimeout: 180_000,
+  testTimeout: 480_000,
   // Two more than the cores that this is meant for: many tests wait for processes, disks and deadlines.
   maxWorkers: 4,
 };

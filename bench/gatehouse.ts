@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../server/bootstrap/embedded/freePort';
+import { freePort } from '../server/embedded/freePort';
 import type { Secrets } from '../server/config';
 import { track } from './child';
 import { callOnce } from './httpClient';

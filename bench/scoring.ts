@@ -9,7 +9,7 @@ import { createApp } from '../server/createApp';
 import { connect, runPrepared } from '../server/db';
 import { createDeps } from '../server/deps';
 import type { Deps } from '../server/deps';
-import { factsKey, readRiskFacts } from '../server/security/riskFactsStore';
+import { factsKey, readRiskFacts } from '../server/security/risk/riskFactsStore';
 import type { Child, Job } from './child';
 import { closedLoop } from './closedLoop';
 import { median } from './compare';

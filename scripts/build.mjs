@@ -1,4 +1,4 @@
-// Compiles server/, client/ and verifier/ to dist/ if a source is newer than the last build. It
+// Compiles server/, tlog/, client/ and verifier/ to dist/ if a source is newer than the last build. It
 // builds in another folder and then renames it, so that a half-written tree never runs. It prints
 // nothing unless something fails.
 import { spawnSync } from 'node:child_process';
@@ -54,12 +54,15 @@ function run(script, args) {
  */
 async function buildServer(into) {
   const { build } = await import('esbuild');
-  const files = readdirSync(join(root, 'server'), { recursive: true });
+  const filesOf = (folder) =>
+    readdirSync(join(root, folder), { recursive: true })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => join(folder, name));
   await build({
-    entryPoints: files.filter((name) => name.endsWith('.ts')).map((name) => join('server', name)),
+    entryPoints: ['server', 'tlog'].flatMap(filesOf),
     absWorkingDir: root,
     outdir: into,
-    outbase: 'server',
+    outbase: '.',
     platform: 'node',
     format: 'cjs',
     target: 'node20.19',
@@ -119,7 +122,7 @@ async function buildVerifier(into) {
   const { build } = await import('esbuild');
   mkdirSync(into, { recursive: true });
   await build({
-    entryPoints: [join(root, 'verifier', 'cli.ts')],
+    entryPoints: [join(root, 'verifier', 'verifierCommand.ts')],
     outfile: join(into, 'verify.mjs'),
     bundle: true,
     platform: 'node',
@@ -178,6 +181,7 @@ async function buildPage(build) {
 
 const sources = [
   'server',
+  'tlog',
   'client',
   'verifier',
   'scripts/build.mjs',
@@ -198,7 +202,7 @@ if (!tsc) {
 }
 const aside = mkdtempSync(join(root, '.dist-'));
 try {
-  await buildServer(join(aside, 'server'));
+  await buildServer(aside);
   await buildPrograms(join(aside, 'server'));
   await buildClient(join(aside, 'client'));
   await buildVerifier(join(aside, 'verifier'));

@@ -1,4 +1,4 @@
-import { withSecrets } from './bootstrap/localSecrets';
+import { withSecrets } from './keys/localSecrets';
 import { loadConfig, requireReady } from './config';
 import { createApp } from './createApp';
 import { createDeps } from './deps';

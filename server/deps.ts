@@ -9,9 +9,9 @@ import {
   readHashCosts,
 } from './auth';
 import type { AccessTokens, PasswordHasher, SessionCheck } from './auth';
-import { inspectSchema } from './bootstrap/inspectSchema';
-import { createSchemaGuard } from './bootstrap/schemaGuard';
-import type { SchemaGuard } from './bootstrap/schemaGuard';
+import { inspectSchema } from './schema/guard/inspectSchema';
+import { createSchemaGuard } from './schema/guard/schemaGuard';
+import type { SchemaGuard } from './schema/guard/schemaGuard';
 import type { ReadyConfig } from './config';
 import type { Clock, Random } from './context';
 import { connect } from './db';
@@ -23,8 +23,8 @@ import type { ChangeWatch } from './db/changeWatch';
 import { declareRoute } from './db/databaseRoute';
 import { uuidV7 } from './db/ids';
 import { runWithin } from './db/runWithin';
-import { createDrain } from './drain';
-import type { Drain } from './drain';
+import { createDrain } from './http/drain';
+import type { Drain } from './http/drain';
 import { createWriteProbe } from './health/writeProbe';
 import type { WriteProbe } from './health/writeProbe';
 import { createKeyRing } from './keyRing';
@@ -37,8 +37,8 @@ import { createMetrics } from './metrics';
 import { createNodeClock } from './nodeClock';
 import type { NodeClock } from './nodeClock';
 import type { Metrics } from './metrics';
-import { createProxyWatch } from './proxyWatch';
-import type { ProxyWatch } from './proxyWatch';
+import { createProxyWatch } from './http/proxyWatch';
+import type { ProxyWatch } from './http/proxyWatch';
 import {
   createBreaker,
   createDenialRecorder,

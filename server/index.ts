@@ -1,6 +1,6 @@
 import { EXIT } from './bootstrap/exitCodes';
-import { exitCodeOf, explainStart, startNode, stopNode } from './startNode';
-import type { Running } from './startNode';
+import { exitCodeOf, explainStart, startNode, stopNode } from './bootstrap/startNode';
+import type { Running } from './bootstrap/startNode';
 
 function complain(error: unknown): void {
   process.stderr.write(`${explainStart(error)}\n`);

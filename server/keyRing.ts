@@ -10,8 +10,8 @@ import {
 } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { ConfigError } from './config';
-import { RETIRED_SETTINGS } from './keySettings';
-import type { KeySetting, Secrets } from './keySettings';
+import { RETIRED_SETTINGS } from './config/keySettings';
+import type { KeySetting, Secrets } from './config/keySettings';
 import { createHasher, createSealer, hashWith, openWith } from './symmetricKeys';
 import { readSymmetricKeys, sealWith } from './symmetricKeys';
 import type { Hasher, Sealer, SymmetricKeys } from './symmetricKeys';

@@ -1,4 +1,4 @@
-import type { BundleFiles } from './bundleFiles';
+import type { BundleFiles } from './listedFiles';
 import { EventFile } from './eventFile';
 import type { EventRow, RowDecoder } from './eventRow';
 import { EVENT_TABLES } from './eventTables';
@@ -7,7 +7,7 @@ import type { BundleFormat } from './formats';
 import { plural, say } from './inspection';
 import type { Inspection } from './inspection';
 import { LogView } from './logView';
-import type { ListedFile, Manifest } from './manifest';
+import type { ListedFile, Manifest } from './readManifest';
 import { findDifference } from './rowDifference';
 import { TableRows } from './tableRows';
 import { unpack, ZipDamage } from './zipFile';

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Json } from '../server/audit/canonicalJson';
+import type { Json } from '../tlog/canonicalJson';
 import { GUARDED, splitRecord, unguard } from './csvRecords';
 import type { EventRow, RowDecoder } from './eventRow';
 import { isInstant } from './eventRow';

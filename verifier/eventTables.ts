@@ -1,5 +1,5 @@
-import { canonicalJson } from '../server/audit/canonicalJson';
-import type { Json } from '../server/audit/canonicalJson';
+import { canonicalJson } from '../tlog/canonicalJson';
+import type { Json } from '../tlog/canonicalJson';
 import { guard } from './csvRecords';
 import type { LeafEvent } from './leafEvent';
 

@@ -1,5 +1,5 @@
-import type { Report } from './findings';
-import type { Manifest } from './manifest';
+import type { Report } from './bundleFindings';
+import type { Manifest } from './readManifest';
 import type { PackedFile } from './zipFile';
 
 /** The manifest does not list itself and its signature. */

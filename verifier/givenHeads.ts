@@ -1,7 +1,7 @@
-import { cutOffNotice } from '../server/audit/verify/noteFile';
-import type { Believers } from '../server/audit/verify/believedKeys';
-import { compareHeads, readEarlier } from './earlierHeads';
-import type { Comparable, GivenFile } from './earlierHeads';
+import { cutOffNotice } from '../tlog/noteFile';
+import type { Believers } from '../tlog/believedKeys';
+import { compareHeads, readEarlier } from './earlierBundleHeads';
+import type { Comparable, GivenFile } from './earlierBundleHeads';
 import { readGrowthProof } from './growthProofs';
 import type { GrowthProof } from './growthProofs';
 import { plural, say } from './inspection';

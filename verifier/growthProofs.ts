@@ -1,5 +1,5 @@
-import { isConsistent } from '../server/audit/log/treeProofs';
-import type { TreeHead } from '../server/audit/log/treeProofs';
+import { isConsistent } from '../tlog/treeProofs';
+import type { TreeHead } from '../tlog/treeProofs';
 import type { BundleSource } from './bundleSource';
 import { CannotVerifyError } from './cannotVerify';
 import { decodeText, FormError, Members } from './members';

@@ -1,9 +1,9 @@
-import { parseCheckpoint } from '../server/audit/log/checkpoint';
-import type { Checkpoint } from '../server/audit/log/checkpoint';
-import { isConsistent } from '../server/audit/log/treeProofs';
-import type { Believers } from '../server/audit/verify/believedKeys';
-import type { Report } from './findings';
-import type { LogStretch } from './manifest';
+import { parseCheckpoint } from '../tlog/checkpoint';
+import type { Checkpoint } from '../tlog/checkpoint';
+import { isConsistent } from '../tlog/treeProofs';
+import type { Believers } from '../tlog/believedKeys';
+import type { Report } from './bundleFindings';
+import type { LogStretch } from './readManifest';
 import { decodeText, FormError, parseCanonical } from './members';
 import type { Members } from './members';
 

@@ -1,8 +1,8 @@
-import type { GivenKeys } from '../server/audit/verify/believedKeys';
+import type { GivenKeys } from '../tlog/believedKeys';
 import type { BundleSource } from './bundleSource';
 import type { Bundle } from './container';
-import type { BundleFindings, CheckName } from './findings';
-import type { Manifest } from './manifest';
+import type { BundleFindings, CheckName } from './bundleFindings';
+import type { Manifest } from './readManifest';
 import type { OpenQuestion } from './openQuestions';
 
 export interface BundleOptions {

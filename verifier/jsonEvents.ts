@@ -1,7 +1,7 @@
-import type { Json } from '../server/audit/canonicalJson';
-import { toLeafEntry } from '../server/audit/log/leaf';
-import type { SealedEvent } from '../server/audit/log/leaf';
-import { hashLeaf } from '../server/audit/log/merkleTree';
+import type { Json } from '../tlog/canonicalJson';
+import { toLeafEntry } from '../tlog/leaf';
+import type { SealedEvent } from '../tlog/leaf';
+import { hashLeaf } from '../tlog/merkleTree';
 import type { EventRow, RowDecoder } from './eventRow';
 import { isInstant } from './eventRow';
 import { toCanonical } from './jsonText';

@@ -1,5 +1,5 @@
-import { canonicalJson } from '../server/audit/canonicalJson';
-import type { Json } from '../server/audit/canonicalJson';
+import { canonicalJson } from '../tlog/canonicalJson';
+import type { Json } from '../tlog/canonicalJson';
 
 /** Matches the tokens of a JSON text. */
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null|[{}[\],:]/g;

@@ -1,4 +1,4 @@
-import type { Json } from '../server/audit/canonicalJson';
+import type { Json } from '../tlog/canonicalJson';
 
 /**
  * The members of an event that tables of events show. Comparing a row of the log with its leaf

@@ -1,4 +1,4 @@
-import { HASH_BYTES } from '../server/audit/log/merkleTree';
+import { HASH_BYTES } from '../tlog/merkleTree';
 import { FileMeter } from './fileMeter';
 import type { FileFacts } from './fileMeter';
 import { ZipDamage } from './zipFile';

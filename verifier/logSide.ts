@@ -1,7 +1,7 @@
 import type { EventFile } from './eventFile';
 import { emptyRow } from './eventRow';
 import type { EventRow } from './eventRow';
-import type { Report } from './findings';
+import type { Report } from './bundleFindings';
 
 /** Receives the rows that are not in their place. */
 export interface StrayRows {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EventRow } from './eventRow';
 import type { FileFacts } from './fileMeter';
-import type { ListedFile } from './manifest';
+import type { ListedFile } from './readManifest';
 
 const BLOCK_BYTES = 65_536;
 

@@ -1,6 +1,6 @@
-import { canonicalJson } from '../server/audit/canonicalJson';
-import type { Json } from '../server/audit/canonicalJson';
-import { HASH_BYTES } from '../server/audit/log/merkleTree';
+import { canonicalJson } from '../tlog/canonicalJson';
+import type { Json } from '../tlog/canonicalJson';
+import { HASH_BYTES } from '../tlog/merkleTree';
 
 /** Thrown if a JSON text does not have the expected form; `message` names the member. */
 export class FormError extends Error {

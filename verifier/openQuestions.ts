@@ -1,4 +1,4 @@
-import type { CheckName } from './findings';
+import type { CheckName } from './bundleFindings';
 
 /**
  * Why a bundle cannot be compared with something. Such a question is neither a fault of the bundle

@@ -1,11 +1,11 @@
-import { parseNote } from '../server/audit/log/signedNote';
-import { TOLERANCE_MS } from '../server/audit/verify/batchTimes';
-import type { Believers } from '../server/audit/verify/believedKeys';
+import { parseNote } from '../tlog/signedNote';
+import { TOLERANCE_MS } from '../tlog/batchTimes';
+import type { Believers } from '../tlog/believedKeys';
 import type { EventRow } from './eventRow';
-import type { Report } from './findings';
+import type { Report } from './bundleFindings';
 import { plural } from './inspection';
-import { momentsOf, NewerFormatError, readManifest } from './manifest';
-import type { DayRange, Manifest } from './manifest';
+import { momentsOf, NewerFormatError, readManifest } from './readManifest';
+import type { DayRange, Manifest } from './readManifest';
 import { decodeText, FormError } from './members';
 import { shift } from './stretchEnds';
 import { MOST_MANIFEST_BYTES, readWhole } from './wholeFile';

@@ -1,5 +1,5 @@
 import type { EventRow } from './eventRow';
-import type { Report } from './findings';
+import type { Report } from './bundleFindings';
 import type { StrayRows } from './logSide';
 
 /**

@@ -1,5 +1,5 @@
-import { TOLERANCE_MS } from '../server/audit/verify/batchTimes';
-import type { Manifest } from './manifest';
+import { TOLERANCE_MS } from '../tlog/batchTimes';
+import type { Manifest } from './readManifest';
 
 /** Returns the time that is `ms` milliseconds later. */
 export const shift = (iso: string, ms: number): string =>

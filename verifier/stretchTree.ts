@@ -1,7 +1,7 @@
-import { GrowingTree } from '../server/audit/log/merkleTree';
-import { subtreesOf } from '../server/audit/log/treeProofs';
-import type { TreeHead } from '../server/audit/log/treeProofs';
-import type { LogStretch } from './manifest';
+import { GrowingTree } from '../tlog/merkleTree';
+import { subtreesOf } from '../tlog/treeProofs';
+import type { TreeHead } from '../tlog/treeProofs';
+import type { LogStretch } from './readManifest';
 import { FormError, parseCanonical } from './members';
 
 /** The content of leaves.json: the roots of the subtrees before and after the stretch. */

@@ -1,9 +1,9 @@
-import type { Json } from '../server/audit/canonicalJson';
+import type { Json } from '../tlog/canonicalJson';
 import { readRecords, splitRecord, unguard } from './csvRecords';
 import { isSameJson } from './eventTables';
 import type { EventTable, Expected } from './eventTables';
 import type { EventRow } from './eventRow';
-import type { Report } from './findings';
+import type { Report } from './bundleFindings';
 import { toCanonical } from './jsonText';
 import type { LeafEvent } from './leafEvent';
 import { FormError } from './members';

@@ -1,11 +1,11 @@
-import { BatchTimes } from '../server/audit/verify/batchTimes';
+import { BatchTimes } from '../tlog/batchTimes';
 import type { EventFile } from './eventFile';
 import type { EventRow } from './eventRow';
-import type { Report } from './findings';
+import type { Report } from './bundleFindings';
 import type { LeafLines } from './leafLines';
 import { LogSide } from './logSide';
-import { momentsOf } from './manifest';
-import type { Manifest } from './manifest';
+import { momentsOf } from './readManifest';
+import type { Manifest } from './readManifest';
 import type { OtherStretches } from './otherStretch';
 import { StrayList } from './strayList';
 import { StretchEnds } from './stretchEnds';

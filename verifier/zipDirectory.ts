@@ -1,5 +1,5 @@
 import type { BundleSource } from './bundleSource';
-import type { FindingKind } from './findings';
+import type { FindingKind } from './bundleFindings';
 
 /** Thrown if a ZIP file is not read any further; it gives the reason. */
 export class ZipError extends Error {

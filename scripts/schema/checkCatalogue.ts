@@ -1,9 +1,9 @@
 import {
   compareCatalogues,
   describeDifference,
-} from '../../server/bootstrap/catalogue/compareCatalogues';
-import { readExpectedCatalogue } from '../../server/bootstrap/catalogue/expectedCatalogue';
-import type { ExpectedCatalogue } from '../../server/bootstrap/catalogue/expectedCatalogue';
+} from '../../server/schema/catalogue/compareCatalogues';
+import { readExpectedCatalogue } from '../../server/schema/catalogue/expectedCatalogue';
+import type { ExpectedCatalogue } from '../../server/schema/catalogue/expectedCatalogue';
 import { RECORD } from './folder';
 import type { MigrationsFolder } from './folder';
 import type { Finding } from './finding';

@@ -2,14 +2,14 @@ import {
   compareCatalogues,
   describeDifference,
   suggestMend,
-} from '../../server/bootstrap/catalogue/compareCatalogues';
+} from '../../server/schema/catalogue/compareCatalogues';
 import {
   fingerprintOf,
   readExpectedCatalogue,
-} from '../../server/bootstrap/catalogue/expectedCatalogue';
-import { readCatalogue } from '../../server/bootstrap/catalogue/readCatalogue';
-import { readMigrationState } from '../../server/bootstrap/migrate';
-import type { MigrationState } from '../../server/bootstrap/migrate';
+} from '../../server/schema/catalogue/expectedCatalogue';
+import { readCatalogue } from '../../server/schema/catalogue/readCatalogue';
+import { readMigrationState } from '../../server/schema/migrations/migrate';
+import type { MigrationState } from '../../server/schema/migrations/migrate';
 import { describeUrl } from './describeUrl';
 import type { Finding } from './finding';
 import { withClient } from './scratchDatabase';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import {
   CATALOGUE_FILE,
   formatExpectedCatalogue,
-} from '../../server/bootstrap/catalogue/expectedCatalogue';
+} from '../../server/schema/catalogue/expectedCatalogue';
 import { checkLanded, hashMigrations } from './checkGit';
 import { PINS_FILE, hashOf, numberOf, readFolder } from './folder';
 import type { MigrationsFolder, Pins } from './folder';

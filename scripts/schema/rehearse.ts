@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { migrate } from '../../server/bootstrap/migrate';
+import { migrate } from '../../server/schema/migrations/migrate';
 import { checkDatabase } from './checkDatabase';
 import { countRows, fillDatabase } from './fillDatabase';
 import { migrationsOf } from './folder';

@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { objectionToDatabaseUrl, spellOutTlsMode } from '../../server/databaseSettings';
-import { addEnvironmentFile } from '../../server/environmentFile';
+import { objectionToDatabaseUrl, spellOutTlsMode } from '../../server/config/databaseSettings';
+import { addEnvironmentFile } from '../../server/config/environmentFile';
 import { check } from './check';
 import type { Finding, Findings } from './finding';
 import { generate } from './generate';
 import { openGit } from './git';
-import { formatReport } from './report';
+import { formatReport } from './schemaReport';
 
 const USAGE = `Usage: npm run schema -- COMMAND
   check [--staged | --worktree] [--strict] [--base REF] [--database [URL]] [--known-roles A,B] [--report FILE] [--json]

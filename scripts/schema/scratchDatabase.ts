@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { readCatalogue } from '../../server/bootstrap/catalogue/readCatalogue';
-import type { Catalogue } from '../../server/bootstrap/catalogue/readCatalogue';
-import { startEmbeddedPostgres } from '../../server/bootstrap/embeddedPostgres';
-import { migrate } from '../../server/bootstrap/migrate';
+import { readCatalogue } from '../../server/schema/catalogue/readCatalogue';
+import type { Catalogue } from '../../server/schema/catalogue/readCatalogue';
+import { startEmbeddedPostgres } from '../../server/embedded/embeddedPostgres';
+import { migrate } from '../../server/schema/migrations/migrate';
 import { contentsOf, remember } from './remember';
 
 /** A database server for temporary databases. */

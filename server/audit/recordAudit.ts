@@ -4,8 +4,8 @@ import type { Tx } from '../db';
 import type { AuditOutcome } from '../db/schema';
 import { AUDIT_ACTIONS } from './actions';
 import type { AuditAction } from './actions';
-import { insertAuditRow } from './store';
-import type { AuditRow } from './store';
+import { insertAuditRow } from './auditEventStore';
+import type { AuditRow } from './auditEventStore';
 
 export type AuditEvent = {
   [Action in AuditAction]: {

@@ -1,7 +1,7 @@
 import type { Principal } from '../context';
 import type { Deps } from '../deps';
-import { fromCursor, toCursor } from '../timeCursor';
-import type { TimeCursor } from '../timeCursor';
+import { fromCursor, toCursor } from '../http/timeCursor';
+import type { TimeCursor } from '../http/timeCursor';
 import { findAskingSession, listOtherSessions } from './sessionListStore';
 
 type Session = NonNullable<Awaited<ReturnType<typeof findAskingSession>>>;

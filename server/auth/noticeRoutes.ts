@@ -1,8 +1,8 @@
 import type { Response } from 'express';
 import { z } from 'zod';
 import type { Deps } from '../deps';
-import { contextOf } from '../middleware/request';
-import { endpoint } from '../routeTable';
+import { contextOf } from '../http/request';
+import { endpoint } from '../http/routeTable';
 import { answerNotice, readNoticeLink } from './answerNotice';
 import { askPage, donePage } from './noticePages';
 

@@ -7,9 +7,9 @@ import {
   countRefreshCookies,
   readRefreshCookie,
   setRefreshCookie,
-} from '../middleware/cookies';
-import { isCrossSite } from '../middleware/crossSite';
-import { contextOf } from '../middleware/request';
+} from '../http/cookies';
+import { isCrossSite } from '../http/crossSite';
+import { contextOf } from '../http/request';
 import { logoutByToken } from './endSessions';
 import type { IssuedToken, TokenPair } from './openSession';
 

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Deps } from '../deps';
-import { emailField, normalizeSlug } from '../emailAddress';
+import { emailField, normalizeSlug } from '../http/emailAddress';
 import { AppError } from '../errors';
 import {
   clearChallengeCookie,
@@ -10,9 +10,9 @@ import {
   readRefreshCookie,
   setChallengeCookie,
   setDeviceCookie,
-} from '../middleware/cookies';
-import { contextOf, principalOf } from '../middleware/request';
-import { endpoint, storableText } from '../routeTable';
+} from '../http/cookies';
+import { contextOf, principalOf } from '../http/request';
+import { endpoint, storableText } from '../http/routeTable';
 import { identifyDevice, readBoundChallenge } from '../security';
 import type { DeviceIdentity } from '../security';
 import { beginLogin } from './beginLogin';

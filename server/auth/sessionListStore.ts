@@ -1,7 +1,7 @@
 import { and, count, desc, eq, ne, sql } from 'drizzle-orm';
 import type { Db } from '../db';
 import { userSessions } from '../db/schema';
-import type { TimeCursor } from '../timeCursor';
+import type { TimeCursor } from '../http/timeCursor';
 import { notIdle, notOver } from './sessionStore';
 
 const LISTED = {

@@ -3,7 +3,7 @@ import type { AuditEvent } from '../audit';
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
-import { retryAfter } from '../retryAfter';
+import { retryAfter } from '../http/retryAfter';
 import {
   EVERYBODY,
   TRIES_AFTER_FACTOR,

@@ -6,8 +6,8 @@ import type { Deps } from '../deps';
 import { giveUpExpiredMails, purgeMails } from '../mail';
 import { purgeAttempts, purgeDecisions, purgePendingFactors } from '../security';
 import { normalizeAddresses } from '../tenants';
-import { renewAttempts } from './renewAttempts';
-import { resealSecrets } from './resealSecrets';
+import { renewAttempts } from '../keys/renewAttempts';
+import { resealSecrets } from '../keys/resealSecrets';
 
 const EVERY_MS = 60 * 60_000;
 const DAY_MS = 86_400_000;

@@ -1,9 +1,9 @@
 import type { ReadyConfig } from '../config';
 import { ConnectionError, explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault } from '../db/pgErrors';
-import { migrate, MigrationError, readMigrationState } from './migrate';
-import type { LockWait } from './migrate';
-import { refusalOf } from './migrations/migrationError';
+import { migrate, MigrationError, readMigrationState } from '../schema/migrations/migrate';
+import type { LockWait } from '../schema/migrations/migrate';
+import { refusalOf } from '../schema/migrations/migrationError';
 
 type PrepareConfig = Pick<
   ReadyConfig,

@@ -1,7 +1,7 @@
 import { recordAudit } from '../audit';
 import { countLiveSessions, forceLogout } from '../auth';
 import type { KnownCompromise } from '../auth';
-import { instant } from '../routeTable';
+import { instant } from '../http/routeTable';
 import {
   attemptSubject,
   clearAttempts,
@@ -14,7 +14,7 @@ import {
 import { objectionToPassword, readMembership, setPassword } from '../tenants';
 import { CommandError } from './commandError';
 import { staffOf, tenantIdOf } from './findStaff';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { optional, readPassword, required } from './options';
 import type { Options } from './options';

@@ -1,4 +1,4 @@
-import { guardOutput } from '../closedOutput';
+import { guardOutput } from '../../tlog/closedOutput';
 import { runAdmin } from './runAdmin';
 
 guardOutput(1);

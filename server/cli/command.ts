@@ -1,4 +1,4 @@
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 import type { Options } from './options';
 
 /** One command of the operator. */

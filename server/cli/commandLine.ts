@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { nearestNames } from '../nearestNames';
+import { nearestNames } from '../../tlog/nearestNames';
 import { optionsOf } from './command';
 import type { Command, CommandTable } from './command';
 import { CommandError } from './commandError';

@@ -1,12 +1,12 @@
-import { inspectSchema } from '../bootstrap/inspectSchema';
-import { readMigrationState, runMigrations } from '../bootstrap/migrate';
-import { schemaHealthCheck } from '../bootstrap/schemaHealth';
-import { grantServing } from '../bootstrap/servingRole';
+import { inspectSchema } from '../schema/guard/inspectSchema';
+import { readMigrationState, runMigrations } from '../schema/migrations/migrate';
+import { schemaHealthCheck } from '../schema/guard/schemaHealth';
+import { grantServing } from '../schema/roles/servingRole';
 import { isPermissionDenied } from '../db/pgErrors';
 import { normalizeAddresses } from '../tenants';
 import { CommandError } from './commandError';
 import { foldGrants } from './foldGrants';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { required } from './options';
 import type { Options } from './options';

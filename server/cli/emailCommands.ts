@@ -1,7 +1,7 @@
 import { listCollisions, renameStaff } from '../tenants';
 import { CommandError } from './commandError';
 import { emailOption, staffOf } from './findStaff';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import type { Options } from './options';
 

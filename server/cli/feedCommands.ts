@@ -1,7 +1,7 @@
 import { checkFeed, moveFeed, readFeedStatus } from '../audit';
 import type { ReadyConfig } from '../config';
 import { CommandError } from './commandError';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { optional, required } from './options';
 import type { Options } from './options';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { normalizeEmail, normalizeSlug } from '../emailAddress';
+import { normalizeEmail, normalizeSlug } from '../http/emailAddress';
 import { findStaffByEmail, findStaffById, findTenantBySlug } from '../tenants';
 import { CommandError } from './commandError';
 import type { Operator } from './operatorContext';

@@ -1,6 +1,6 @@
-import { roleOf, suggestMend, describeDifference } from '../bootstrap/catalogue/compareCatalogues';
-import type { Difference } from '../bootstrap/catalogue/compareCatalogues';
-import { reachesIntoEvidence } from '../bootstrap/servingPrivileges';
+import { roleOf, suggestMend, describeDifference } from '../schema/catalogue/compareCatalogues';
+import type { Difference } from '../schema/catalogue/compareCatalogues';
+import { reachesIntoEvidence } from '../schema/roles/servingPrivileges';
 
 /** A finding of `db check`. */
 export interface Finding {

@@ -1,10 +1,10 @@
-import { adoptKeys } from '../bootstrap/checkKeys';
-import { readKeyStatus } from '../bootstrap/keyStatus';
+import { adoptKeys } from '../keys/checkKeys';
+import { readKeyStatus } from '../keys/keyStatus';
 import { generateSecrets } from '../keyRing';
-import { SECRET_SETTINGS } from '../keySettings';
-import type { KeySetting } from '../keySettings';
+import { SECRET_SETTINGS } from '../config/keySettings';
+import type { KeySetting } from '../config/keySettings';
 import { CommandError } from './commandError';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { optional } from './options';
 import type { Options } from './options';

@@ -1,13 +1,13 @@
-import { findRunningEmbeddedPostgres, startEmbeddedPostgres } from '../bootstrap/embeddedPostgres';
-import { checkKeys } from '../bootstrap/checkKeys';
-import { withSecrets } from '../bootstrap/localSecrets';
-import { migrate } from '../bootstrap/migrate';
+import { findRunningEmbeddedPostgres, startEmbeddedPostgres } from '../embedded/embeddedPostgres';
+import { checkKeys } from '../keys/checkKeys';
+import { withSecrets } from '../keys/localSecrets';
+import { migrate } from '../schema/migrations/migrate';
 import { loadConfig, requireReady } from '../config';
 import type { ReadyConfig } from '../config';
 import type { RequestContext } from '../context';
 import { createDeps } from '../deps';
 import type { Deps } from '../deps';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 import { ticketOf } from './options';
 import type { Options } from './options';
 

@@ -1,5 +1,5 @@
 import { CommandError } from './commandError';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 
 export type Options = Readonly<Record<string, string | boolean | undefined>>;
 

@@ -1,6 +1,6 @@
 import { resetRiskPolicy, showPolicyOf } from '../security';
 import { CommandError } from './commandError';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { required } from './options';
 import type { Options } from './options';

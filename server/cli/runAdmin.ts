@@ -1,12 +1,12 @@
 import { ZodError } from 'zod';
-import { MigrationError } from '../bootstrap/migrate';
+import { MigrationError } from '../schema/migrations/migrate';
 import { loadConfig, readEnvironmentFile, readVersion } from '../config';
 import { explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault, isPermissionDenied, violatedConstraint } from '../db/pgErrors';
 import { describeCommand, describeCommands } from './commandHelp';
 import { readCommandLine } from './commandLine';
 import { COMMANDS } from './commands';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 
 const TAKEN: Readonly<Record<string, string>> = {
   tenants_slug_unique: 'There is a tenant with this slug already.',

@@ -17,13 +17,13 @@ import {
   EmbeddedPostgresError,
   findRunningEmbeddedPostgres,
   startEmbeddedPostgres,
-} from '../bootstrap/embeddedPostgres';
-import { findLocalSecrets } from '../bootstrap/localSecrets';
+} from '../embedded/embeddedPostgres';
+import { findLocalSecrets } from '../keys/localSecrets';
 import { ConfigError, readEnvironmentFile } from '../config';
-import { loadEvidenceConfig } from '../evidenceConfig';
+import { loadEvidenceConfig } from '../config/evidenceConfig';
 import { explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault } from '../db/pgErrors';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 import { describeAsJson, describeAsText, isJudged } from './verifyLogReport';
 
 const USAGE = `Usage: npm run --silent verify-log -- [OPTION]...

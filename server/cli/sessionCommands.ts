@@ -1,8 +1,8 @@
 import { countReturnedSessions, endReturnedSessions } from '../auth';
-import { instant } from '../routeTable';
+import { instant } from '../http/routeTable';
 import { CommandError } from './commandError';
 import { tenantIdOf } from './findStaff';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import type { Operator } from './operatorContext';
 import { optional, required } from './options';

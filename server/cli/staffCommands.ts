@@ -11,7 +11,7 @@ import {
 import type { PermissionChange } from '../tenants';
 import { CommandError } from './commandError';
 import { emailOption, staffOf, tenantIdOf } from './findStaff';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 import { asWriter } from './operatorContext';
 import type { Operator } from './operatorContext';
 import { readPassword, required } from './options';

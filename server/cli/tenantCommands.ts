@@ -1,5 +1,5 @@
 import { createTenant, listTenants } from '../tenants';
-import type { Invocation } from '../invocation';
+import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { required } from './options';
 import type { Options } from './options';

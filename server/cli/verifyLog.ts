@@ -1,4 +1,4 @@
-import { guardOutput } from '../closedOutput';
+import { guardOutput } from '../../tlog/closedOutput';
 import { EXIT, runVerifyLog } from './runVerifyLog';
 
 guardOutput(EXIT.UNKNOWN);

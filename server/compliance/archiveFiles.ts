@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ZipArchive } from 'archiver';
-import type { ManifestFile } from './manifest';
+import type { ManifestFile } from './bundleManifest';
 import { byteMeter } from './recordStreams';
 import type { RecordStream } from './recordStreams';
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { auditOutcome } from '../db/schema';
 import type { Deps } from '../deps';
-import { principalOf } from '../middleware/request';
-import { endpoint, instant, storableText, wholeNumber } from '../routeTable';
+import { principalOf } from '../http/request';
+import { endpoint, instant, storableText, wholeNumber } from '../http/routeTable';
 import { ALL_ACTIONS, listAuditLogs, showAuditEvent } from './listAuditLogs';
 import { listEvidenceKeys } from './listEvidenceKeys';
 import { proveAuditEvent } from './proveAuditEvent';

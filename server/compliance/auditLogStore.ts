@@ -3,7 +3,7 @@ import { EVENT_COLUMNS, SEALED_AT } from '../audit';
 import type { AuditAction, EventRow } from '../audit';
 import { auditOutcome } from '../db/schema';
 import type { AuditOutcome } from '../db/schema';
-import type { TimeCursor } from '../timeCursor';
+import type { TimeCursor } from '../http/timeCursor';
 
 export interface AuditFilter {
   actions?: readonly AuditAction[] | undefined;

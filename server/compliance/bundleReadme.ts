@@ -1,7 +1,7 @@
 import { LOG_FILES, TABLE_FILES } from './bundleFiles';
 import { fileName } from './copyStore';
 import type { ExportFormat } from './exportInput';
-import type { ManifestSubject } from './manifest';
+import type { ManifestSubject } from './bundleManifest';
 
 const CSV_RULES = `How the tables are written
 --------------------------

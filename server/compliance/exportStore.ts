@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Pool, PoolClient } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { SECURITY_EVENT_ACTIONS } from '../audit';
-import { findOwnership } from '../bootstrap/findOwnership';
+import { findOwnership } from '../schema/roles/findOwnership';
 import { isoTime } from '../db/isoTime';
 import { runLong } from '../db/runLong';
 import { AppError } from '../errors';

@@ -4,7 +4,7 @@ import type { AuditAction } from '../audit';
 import type { Principal } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
-import { fromCursor, toCursor } from '../timeCursor';
+import { fromCursor, toCursor } from '../http/timeCursor';
 import { findEventInTree, listEvents } from './auditLogStore';
 import type { AuditFilter, EventInTree, PlacedEvent } from './auditLogStore';
 

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import type { Deps } from '../deps';
-import { contextOf, principalOf, passageOf } from '../middleware/request';
-import { endpoint } from '../routeTable';
+import { contextOf, principalOf, passageOf } from '../http/request';
+import { endpoint } from '../http/routeTable';
 import { exportBundle } from './exportBundle';
 import { exportInput, securityEventsInput } from './exportInput';
 import { exportSecurityEvents } from './exportSecurityEvents';

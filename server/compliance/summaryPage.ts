@@ -1,5 +1,5 @@
 import { CONTROLS } from './controls';
-import type { ManifestFile, ManifestSubject } from './manifest';
+import type { ManifestFile, ManifestSubject } from './bundleManifest';
 import type { Counted, WeekCount } from './summaryStore';
 
 const CHARTS: Readonly<Record<Counted, string>> = {

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Response } from 'express';
 import type { Deps } from '../deps';
-import { endpoint, get } from '../routeTable';
-import type { Route } from '../routeTable';
+import { endpoint, get } from '../http/routeTable';
+import type { Route } from '../http/routeTable';
 
 /** Nothing inline and nothing from other origins; the page needs no more than this. */
 const POLICY = [

@@ -1,6 +1,6 @@
 import type { Deps } from '../deps';
-import { endpoint, get } from '../routeTable';
-import type { Route } from '../routeTable';
+import { endpoint, get } from '../http/routeTable';
+import type { Route } from '../http/routeTable';
 
 /**
  * Returns the route of the page at `/` in development: a browser is redirected to the example page

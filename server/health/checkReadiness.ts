@@ -1,8 +1,8 @@
 import { createPublicKey, sign, verify } from 'node:crypto';
-import { nameDifference } from '../bootstrap/catalogue/compareCatalogues';
-import { findUnknownKeys } from '../bootstrap/checkKeys';
-import { findOwnership } from '../bootstrap/findOwnership';
-import type { GuardReport } from '../bootstrap/schemaGuard';
+import { nameDifference } from '../schema/catalogue/compareCatalogues';
+import { findUnknownKeys } from '../keys/checkKeys';
+import { findOwnership } from '../schema/roles/findOwnership';
+import type { GuardReport } from '../schema/guard/schemaGuard';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 import { countDeviations } from '../tenants';

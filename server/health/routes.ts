@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Request } from 'express';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
-import { endpoint } from '../routeTable';
+import { endpoint } from '../http/routeTable';
 import { checkReadiness } from './checkReadiness';
 import type { Readiness } from './checkReadiness';
 

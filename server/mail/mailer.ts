@@ -4,11 +4,11 @@ import { databaseFault } from '../db/pgErrors';
 import type { KeyRing } from '../keyRing';
 import type { Logger } from '../logger';
 import type { Metrics } from '../metrics';
-import { deliver } from './deliver';
+import { deliver } from './deliverMail';
 import { claimDueMails, countWaitingMails } from './mailStore';
 import type { ClaimedMail } from './mailStore';
-import { openTransport } from './transport';
-import type { Transport } from './transport';
+import { openTransport } from './mailTransport';
+import type { Transport } from './mailTransport';
 
 /** Sends queued mails in the background of the requests that queued them. */
 export interface Mailer {

@@ -1,8 +1,8 @@
-import type { RiskFactsCache } from './riskFacts';
-import type { RiskPolicies } from './riskPolicies';
-import { lookForSignals, sumOf } from './score';
-import type { SeenSignal } from './score';
-import type { Attempt } from './signals';
+import type { RiskFactsCache } from './risk/riskFacts';
+import type { RiskPolicies } from './risk/riskPolicies';
+import { lookForSignals, sumOf } from './risk/score';
+import type { SeenSignal } from './risk/score';
+import type { Attempt } from './risk/signals';
 
 /** An attempt, with the staff member who makes it. */
 export interface AnomalyInput extends Attempt {

@@ -1,5 +1,5 @@
-export { assessRisk } from './assessRisk';
-export type { RiskAssessment } from './assessRisk';
+export { assessRisk } from './risk/assessRisk';
+export type { RiskAssessment } from './risk/assessRisk';
 export {
   SPRAYED_ACCOUNTS,
   TRIES_AFTER_FACTOR,
@@ -8,20 +8,20 @@ export {
   TRIES_FOR_STRANGERS,
   attemptSubject,
   attemptSubjects,
-} from './attempts';
+} from './risk/attempts';
 export {
   BEGUN_FOR_MS,
   findShownFactor,
   markOfBrowser,
   readBegunLogin,
   sealBegunLogin,
-} from './begunLogin';
-export { BEGUN_METHODS } from './verifyBegunLogin';
-export { forgetGuesses } from './forgetGuesses';
-export { lookForFamiliar } from './familiarStore';
-export type { Familiarity } from './familiarStore';
-export { EVERYBODY, judgeAddress } from './judgeAddress';
-export type { AddressJudgement } from './judgeAddress';
+} from './stepUp/begunLogin';
+export { BEGUN_METHODS } from './stepUp/verifyBegunLogin';
+export { forgetGuesses } from './risk/forgetGuesses';
+export { lookForFamiliar } from './risk/familiarStore';
+export type { Familiarity } from './risk/familiarStore';
+export { EVERYBODY, judgeAddress } from './risk/judgeAddress';
+export type { AddressJudgement } from './risk/judgeAddress';
 export {
   clearAttempts,
   countFailures,
@@ -30,54 +30,54 @@ export {
   readAttempts,
   reserveTry,
   resetTries,
-} from './attemptStore';
-export { resetRiskPolicy, showPolicyOf } from './changeRiskPolicy';
+} from './risk/attemptStore';
+export { resetRiskPolicy, showPolicyOf } from './risk/changeRiskPolicy';
 export type { AnomalyInput } from './computeAnomalyScore';
-export { listMembers } from './closedStore';
-export { listClosedAccounts } from './listClosedAccounts';
-export { lockedRoutes } from './lockedRoutes';
-export type { AttemptScope, CountedFailure } from './attemptStore';
-export { describeAttempt } from './describeAttempt';
-export { offerRefreshChallenge, passByProof } from './refreshChallenges';
-export { isAtProvenHome } from './signals';
-export { fromChallengeId } from './challengeId';
-export { consumeLoginChallenge, endChallenges, findChallenge } from './challengeStore';
-export type { Challenge } from './challengeStore';
-export { offerChallenge } from './challenges';
-export { endProofs } from './endProofs';
-export { hashesOfAgent, identifyDevice, renewHashes } from './devices';
-export type { DeviceIdentity } from './devices';
-export { findEnrollee } from './enrolByChallenge';
-export { mustStillEnrol } from './enrolmentChallengeStore';
-export { enrollTotpForStaff } from './enrollTotpForStaff';
-export { createGeoLookup } from './geo';
-export type { GeoLookup } from './geo';
-export { countRecoveryCodes, listFactors } from './factorStore';
-export { learnFromSuccess } from './learnFromSuccess';
-export { createBreaker } from './breaker';
-export type { Breaker } from './breaker';
-export { noteDecision } from './noteDecision';
-export { passkeyRoutes } from './passkeyRoutes';
-export { createDenialRecorder } from './recordDenials';
-export type { DenialRecorder } from './recordDenials';
-export { createRiskCaches } from './riskCaches';
-export { createRiskDecisionLog } from './riskDecisionLog';
-export type { RiskDecisionLog } from './riskDecisionLog';
-export { purgeDecisions } from './riskDecisionStore';
-export type { RiskFactsCache } from './riskFacts';
-export { findPolicyInForce } from './policyInForce';
-export { purgePendingFactors } from './pendingFactorStore';
-export { readStanding } from './proofs';
-export type { RiskPolicies } from './riskPolicies';
-export type { RiskPolicy } from './riskPolicy';
-export { riskRoutes } from './riskRoutes';
-export { readIpLists } from './ipLists';
-export type { IpLists } from './ipLists';
-export { securityRoutes } from './routes';
-export { readBoundChallenge, settleDevice } from './settleDevice';
-export { forgetTaught, listSuspectSessions } from './taughtStore';
-export type { Forgotten, Taught } from './taughtStore';
-export { assertStepUp, giveProofBack, withProof } from './stepUpGate';
-export type { Passage, SpentProof } from './stepUpGate';
-export { toAct } from './act';
-export { boundToTotp, currentTotpCode, openTotpSecret } from './totp';
+export { listMembers } from './risk/closedStore';
+export { listClosedAccounts } from './risk/listClosedAccounts';
+export { lockedRoutes } from './risk/lockedRoutes';
+export type { AttemptScope, CountedFailure } from './risk/attemptStore';
+export { describeAttempt } from './risk/describeAttempt';
+export { offerRefreshChallenge, passByProof } from './stepUp/refreshChallenges';
+export { isAtProvenHome } from './risk/signals';
+export { fromChallengeId } from './stepUp/challengeId';
+export { consumeLoginChallenge, endChallenges, findChallenge } from './stepUp/challengeStore';
+export type { Challenge } from './stepUp/challengeStore';
+export { offerChallenge } from './stepUp/challenges';
+export { endProofs } from './stepUp/endProofs';
+export { hashesOfAgent, identifyDevice, renewHashes } from './risk/devices';
+export type { DeviceIdentity } from './risk/devices';
+export { findEnrollee } from './stepUp/enrolByChallenge';
+export { mustStillEnrol } from './stepUp/enrolmentChallengeStore';
+export { enrollTotpForStaff } from './stepUp/enrollTotpForStaff';
+export { createGeoLookup } from './risk/geo';
+export type { GeoLookup } from './risk/geo';
+export { countRecoveryCodes, listFactors } from './stepUp/factorStore';
+export { learnFromSuccess } from './risk/learnFromSuccess';
+export { createBreaker } from './risk/breaker';
+export type { Breaker } from './risk/breaker';
+export { noteDecision } from './risk/noteDecision';
+export { passkeyRoutes } from './stepUp/passkeyRoutes';
+export { createDenialRecorder } from './risk/recordDenials';
+export type { DenialRecorder } from './risk/recordDenials';
+export { createRiskCaches } from './risk/riskCaches';
+export { createRiskDecisionLog } from './risk/riskDecisionLog';
+export type { RiskDecisionLog } from './risk/riskDecisionLog';
+export { purgeDecisions } from './risk/riskDecisionStore';
+export type { RiskFactsCache } from './risk/riskFacts';
+export { findPolicyInForce } from './risk/policyInForce';
+export { purgePendingFactors } from './stepUp/pendingFactorStore';
+export { readStanding } from './stepUp/proofs';
+export type { RiskPolicies } from './risk/riskPolicies';
+export type { RiskPolicy } from './risk/riskPolicy';
+export { riskRoutes } from './risk/riskRoutes';
+export { readIpLists } from './risk/ipLists';
+export type { IpLists } from './risk/ipLists';
+export { securityRoutes } from './stepUp/stepUpRoutes';
+export { readBoundChallenge, settleDevice } from './risk/settleDevice';
+export { forgetTaught, listSuspectSessions } from './risk/taughtStore';
+export type { Forgotten, Taught } from './risk/taughtStore';
+export { assertStepUp, giveProofBack, withProof } from './stepUp/stepUpGate';
+export type { Passage, SpentProof } from './stepUp/stepUpGate';
+export { toAct } from './stepUp/act';
+export { boundToTotp, currentTotpCode, openTotpSecret } from './stepUp/totp';

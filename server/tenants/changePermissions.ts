@@ -5,7 +5,7 @@ import { AppError } from '../errors';
 import { UnknownPermissionError, unknownPermissions } from '../permissions';
 import type { StaffIds } from './changeStaffStatus';
 import { staffInput } from './createStaff';
-import { lockStaffMember, updatePermissions } from './store';
+import { lockStaffMember, updatePermissions } from './tenantStore';
 
 /** Either the complete new list, or changes to the existing one. */
 export type PermissionChange = { set: string[] } | { add: string[]; remove: string[] };

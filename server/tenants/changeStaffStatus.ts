@@ -3,7 +3,7 @@ import { invalidateSessions, withSessionTable } from '../auth';
 import type { RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
-import { lockStaffMember, markDisabled, markEnabled } from './store';
+import { lockStaffMember, markDisabled, markEnabled } from './tenantStore';
 
 export interface StaffIds {
   tenantId: string;

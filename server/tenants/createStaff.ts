@@ -3,10 +3,10 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { Deps } from '../deps';
-import { emailField } from '../emailAddress';
+import { emailField } from '../http/emailAddress';
 import { UnknownPermissionError, unknownPermissions } from '../permissions';
 import { isCommonPassword } from './commonPasswords';
-import { findUserByEmail, insertStaff, insertUserIfNew } from './store';
+import { findUserByEmail, insertStaff, insertUserIfNew } from './tenantStore';
 
 /**
  * NIST SP 800-63B-4 3.1.1.2: 8 characters if a second factor is enrolled, otherwise the configured

@@ -3,9 +3,9 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { Deps } from '../deps';
-import { normalizeSlug } from '../emailAddress';
-import { storableText } from '../routeTable';
-import { insertTenant } from './store';
+import { normalizeSlug } from '../http/emailAddress';
+import { storableText } from '../http/routeTable';
+import { insertTenant } from './tenantStore';
 
 export const tenantInput = z.object({
   slug: z

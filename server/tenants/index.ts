@@ -13,4 +13,4 @@ export {
   hasAnyTenant,
   listTenants,
   readMembership,
-} from './store';
+} from './tenantStore';

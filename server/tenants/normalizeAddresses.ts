@@ -2,7 +2,7 @@ import type { RequestContext } from '../context';
 import type { Db } from '../db';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
-import { normalizeEmail } from '../emailAddress';
+import { normalizeEmail } from '../http/emailAddress';
 import {
   findByAddresses,
   listMembershipsOf,

@@ -6,7 +6,7 @@ import { AppError } from '../errors';
 import { queueNotice } from '../mail';
 import type { NoticeDeps } from '../mail';
 import type { StaffIds } from './changeStaffStatus';
-import { replacePassword } from './store';
+import { replacePassword } from './tenantStore';
 
 type SetDeps = NoticeDeps & Pick<Deps, 'db' | 'schemaGuard' | 'riskFacts'>;
 

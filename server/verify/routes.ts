@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Deps } from '../deps';
-import { endpoint, get } from '../routeTable';
-import type { Route } from '../routeTable';
+import { endpoint, get } from '../http/routeTable';
+import type { Route } from '../http/routeTable';
 
 /** Returns the page's own content security policy, which allows its one script and its one style by their hashes. */
 const policyOf = (page: string): string =>

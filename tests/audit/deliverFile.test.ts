@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileSink } from '@/server/checkpointSettings';
+import { fileSink } from '@/server/config/checkpointSettings';
 import { ask } from '@/tests/helpers/askDatabase';
 import {
   errorsOf,

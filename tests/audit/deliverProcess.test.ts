@@ -1,15 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileSink } from '@/server/checkpointSettings';
+import { fileSink } from '@/server/config/checkpointSettings';
 import { ask } from '@/tests/helpers/askDatabase';
 import { startReceiver } from '@/tests/helpers/checkpointReceiver';
 import type { Received } from '@/tests/helpers/checkpointReceiver';
 import { signed, thisDatabase, untilDelivered } from '@/tests/helpers/checkpoints';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 import { externalEnv, killServers, startServer } from '@/tests/helpers/serverProcess';
-
-jest.setTimeout(90_000);
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'gatehouse-heads-'))));

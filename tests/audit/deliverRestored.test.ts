@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileSink } from '@/server/checkpointSettings';
+import { fileSink } from '@/server/config/checkpointSettings';
 import { ask } from '@/tests/helpers/askDatabase';
 import { startReceiver } from '@/tests/helpers/checkpointReceiver';
 import {

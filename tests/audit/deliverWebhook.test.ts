@@ -1,4 +1,4 @@
-import { parseCheckpoint } from '@/server/audit/log/checkpoint';
+import { parseCheckpoint } from '@/tlog/checkpoint';
 import { ask } from '@/tests/helpers/askDatabase';
 import { startReceiver } from '@/tests/helpers/checkpointReceiver';
 import type { Receiver } from '@/tests/helpers/checkpointReceiver';

@@ -1,4 +1,4 @@
-import { objectionsToEventFeed, readEventFeedSettings } from '@/server/eventFeedSettings';
+import { objectionsToEventFeed, readEventFeedSettings } from '@/server/config/eventFeedSettings';
 
 const PRODUCTION = { NODE_ENV: 'production' };
 const AUDIT_EVENT_WEBHOOK = 'https://siem.example/in?key=s3cret';

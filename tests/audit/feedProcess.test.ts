@@ -4,10 +4,8 @@ import { thisDatabase } from '@/tests/helpers/checkpoints';
 import { assemble, idsOf, toBatch, untilFed, writeEvents } from '@/tests/helpers/eventFeed';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 import { externalEnv, killServers, startServer } from '@/tests/helpers/serverProcess';
-import { webhookSink } from '@/server/webhookSettings';
+import { webhookSink } from '@/server/config/webhookSettings';
 import { randomUUID } from 'node:crypto';
-
-jest.setTimeout(90_000);
 
 afterEach(() => killServers());
 

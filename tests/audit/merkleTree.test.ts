@@ -1,12 +1,12 @@
-import { GrowingTree, hashLeaf } from '@/server/audit/log/merkleTree';
+import { GrowingTree, hashLeaf } from '@/tlog/merkleTree';
 import {
   computeRoots,
   consistencyRanges,
   inclusionRanges,
   isConsistent,
   rootFromInclusion,
-} from '@/server/audit/log/treeProofs';
-import type { ReadRoots } from '@/server/audit/log/treeProofs';
+} from '@/tlog/treeProofs';
+import type { ReadRoots } from '@/tlog/treeProofs';
 import { auditPath, consistencyPath, madeUpEntries, treeHash } from '@/tests/helpers/referenceTree';
 
 const MOST = 40;

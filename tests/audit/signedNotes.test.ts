@@ -3,17 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { verifyCheckpoint } from '@sigstore/verify/dist/tlog/checkpoint';
 import { verifyMerkleInclusion } from '@sigstore/verify/dist/tlog/merkle';
-import { logOf, originOf, parseCheckpoint, signCheckpoint } from '@/server/audit/log/checkpoint';
-import { hashLeaf } from '@/server/audit/log/merkleTree';
-import {
-  findSigner,
-  nameKey,
-  parseNote,
-  parseVkey,
-  signNote,
-  toVkey,
-} from '@/server/audit/log/signedNote';
-import { isConsistent, rootFromInclusion } from '@/server/audit/log/treeProofs';
+import { logOf, originOf, parseCheckpoint, signCheckpoint } from '@/tlog/checkpoint';
+import { hashLeaf } from '@/tlog/merkleTree';
+import { findSigner, nameKey, parseNote, parseVkey, signNote, toVkey } from '@/tlog/signedNote';
+import { isConsistent, rootFromInclusion } from '@/tlog/treeProofs';
 import { auditPath, madeUpEntries, treeHash } from '@/tests/helpers/referenceTree';
 
 const LOG = '0190b6a0-0000-7000-8000-000000000001';

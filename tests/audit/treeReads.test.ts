@@ -1,9 +1,9 @@
 import { hash, randomUUID } from 'node:crypto';
 import type { QueryResultRow } from 'pg';
-import { GrowingTree, HASH_BYTES } from '@/server/audit/log/merkleTree';
-import type { TreeNode } from '@/server/audit/log/merkleTree';
+import { GrowingTree, HASH_BYTES } from '@/tlog/merkleTree';
+import type { TreeNode } from '@/tlog/merkleTree';
 import { proveConsistency, proveInclusion } from '@/server/audit/log/prove';
-import { isConsistent, rootFromInclusion } from '@/server/audit/log/treeProofs';
+import { isConsistent, rootFromInclusion } from '@/tlog/treeProofs';
 import type { PreparedRunner } from '@/server/db';
 import { ask, withConnection } from '@/tests/helpers/askDatabase';
 import { buildApp } from '@/tests/helpers/testApp';

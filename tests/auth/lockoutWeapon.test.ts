@@ -12,7 +12,7 @@ import {
   TRIES_FOR_KNOWN_DEVICES,
   TRIES_FOR_KNOWN_NETWORKS,
   TRIES_FOR_STRANGERS,
-} from '@/server/security/attempts';
+} from '@/server/security/risk/attempts';
 import { cookieOf, fromAddress, login } from '@/tests/helpers/authCalls';
 import { openNode } from '@/tests/helpers/openNode';
 import type { Node } from '@/tests/helpers/openNode';

@@ -3,7 +3,7 @@ import { verify } from 'argon2';
 import { eq } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { failedAttempts, users } from '@/server/db/schema';
-import { TRIES_FOR_KNOWN_DEVICES, TRIES_FOR_STRANGERS } from '@/server/security/attempts';
+import { TRIES_FOR_KNOWN_DEVICES, TRIES_FOR_STRANGERS } from '@/server/security/risk/attempts';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { cookieOf, fromAddress, login } from '@/tests/helpers/authCalls';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { renewAttempts } from '@/server/bootstrap/renewAttempts';
-import { checkKeys } from '@/server/bootstrap/checkKeys';
+import { renewAttempts } from '@/server/keys/renewAttempts';
+import { checkKeys } from '@/server/keys/checkKeys';
 import { loadConfig, requireReady } from '@/server/config';
 import { db } from '@/server/db';
 import { attemptSubject } from '@/server/security';

@@ -6,13 +6,13 @@ import {
   compareCatalogues,
   describeDifference,
   suggestMend,
-} from '@/server/bootstrap/catalogue/compareCatalogues';
-import type { Difference } from '@/server/bootstrap/catalogue/compareCatalogues';
+} from '@/server/schema/catalogue/compareCatalogues';
+import type { Difference } from '@/server/schema/catalogue/compareCatalogues';
 import {
   formatExpectedCatalogue,
   readExpectedCatalogue,
-} from '@/server/bootstrap/catalogue/expectedCatalogue';
-import { readCatalogue } from '@/server/bootstrap/catalogue/readCatalogue';
+} from '@/server/schema/catalogue/expectedCatalogue';
+import { readCatalogue } from '@/server/schema/catalogue/readCatalogue';
 import { createTestDatabase } from '../helpers/testDatabase';
 import { HAND_MADE_CHANGES } from './fixtures/handMadeChanges';
 

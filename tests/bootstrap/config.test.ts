@@ -28,7 +28,7 @@ function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
 
 /** Returns the settings that config.ts reads, which are the keys of its one schema. */
 function settingsInCode(): string[] {
-  const code = readFileSync(join(ROOT, 'server', 'config.ts'), 'utf8');
+  const code = readFileSync(join(ROOT, 'server', 'config', 'index.ts'), 'utf8');
   const schema = /const settings = z\.object\(\{\n([\s\S]*?)\n\}\);/.exec(code)?.[1] ?? '';
   return [...schema.matchAll(/^ {2}([A-Z][A-Z0-9_]*):/gm)].map(([, name]) => name ?? '');
 }

@@ -2,12 +2,12 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { acquireDataDirectoryLock } from '@/server/bootstrap/embedded/dataDirectoryLock';
-import { identifyProcess, isAlive } from '@/server/bootstrap/embedded/processIdentity';
-import type * as Identity from '@/server/bootstrap/embedded/processIdentity';
+import { acquireDataDirectoryLock } from '@/server/embedded/dataDirectoryLock';
+import { identifyProcess, isAlive } from '@/server/embedded/processIdentity';
+import type * as Identity from '@/server/embedded/processIdentity';
 
-jest.mock('@/server/bootstrap/embedded/processIdentity', () => {
-  const real = jest.requireActual<typeof Identity>('@/server/bootstrap/embedded/processIdentity');
+jest.mock('@/server/embedded/processIdentity', () => {
+  const real = jest.requireActual<typeof Identity>('@/server/embedded/processIdentity');
   return { ...real, isAlive: jest.fn(real.isAlive) };
 });
 

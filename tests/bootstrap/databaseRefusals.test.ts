@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { loadConfig } from '@/server/config';
-import { objectionToDatabaseUrl } from '@/server/databaseSettings';
+import { objectionToDatabaseUrl } from '@/server/config/databaseSettings';
 import { explainConnectionFault } from '@/server/db/connectionFaults';
 import { ask } from '../helpers/askDatabase';
 import { operate } from '../helpers/operatorCommand';

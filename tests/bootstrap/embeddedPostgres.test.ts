@@ -17,9 +17,9 @@ import {
   EmbeddedPostgresError,
   findRunningEmbeddedPostgres,
   startEmbeddedPostgres,
-} from '@/server/bootstrap/embeddedPostgres';
-import { freePort } from '@/server/bootstrap/embedded/freePort';
-import type * as FreePort from '@/server/bootstrap/embedded/freePort';
+} from '@/server/embedded/embeddedPostgres';
+import { freePort } from '@/server/embedded/freePort';
+import type * as FreePort from '@/server/embedded/freePort';
 import {
   ask,
   expectAnswer,
@@ -30,8 +30,8 @@ import {
 } from './fixtures/embeddedHarness';
 import { listProcesses } from '@/tests/helpers/processTable';
 
-jest.mock('@/server/bootstrap/embedded/freePort', () => {
-  const real = jest.requireActual<typeof FreePort>('@/server/bootstrap/embedded/freePort');
+jest.mock('@/server/embedded/freePort', () => {
+  const real = jest.requireActual<typeof FreePort>('@/server/embedded/freePort');
   return { freePort: jest.fn(real.freePort) };
 });
 

@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKeyRing, generateSecrets } from '@/server/keyRing';
-import { readSecrets } from '@/server/keySettings';
+import { readSecrets } from '@/server/config/keySettings';
 import { currentTotpCode } from '@/server/security';
 import { tagId } from '@/server/taggedId';
 import { ask } from '../helpers/askDatabase';

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { explainListenFault } from '@/server/listenFault';
+import { explainListenFault } from '@/server/http/listenFault';
 import { pollUntil } from '../helpers/pollUntil';
 import { REPOSITORY, externalEnv, killServers, startServer } from '../helpers/serverProcess';
 

@@ -1,6 +1,6 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as drizzleMigrate } from 'drizzle-orm/node-postgres/migrator';
-import { migrate, MigrationError, readMigrationState } from '@/server/bootstrap/migrate';
+import { migrate, MigrationError, readMigrationState } from '@/server/schema/migrations/migrate';
 import { ask, withConnection } from '../helpers/askDatabase';
 import {
   inOneTransaction,

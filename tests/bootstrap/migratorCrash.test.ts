@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { migrate, readMigrationState } from '@/server/bootstrap/migrate';
+import { migrate, readMigrationState } from '@/server/schema/migrations/migrate';
 import { ask, withConnection } from '../helpers/askDatabase';
 import { madeUp, statements, writeMigrations } from '../helpers/migrationsFolder';
 import type { Migration } from '../helpers/migrationsFolder';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as drizzleMigrate } from 'drizzle-orm/node-postgres/migrator';
-import { migrate, runMigrations } from '@/server/bootstrap/migrate';
+import { migrate, runMigrations } from '@/server/schema/migrations/migrate';
 import { ask, withConnection } from '../helpers/askDatabase';
 import {
   inOneTransaction,

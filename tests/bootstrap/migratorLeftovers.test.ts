@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
-import { migrate, readMigrationState } from '@/server/bootstrap/migrate';
-import { endProcesses, markAsWorking } from '@/server/bootstrap/migrations/runLock';
+import { migrate, readMigrationState } from '@/server/schema/migrations/migrate';
+import { endProcesses, markAsWorking } from '@/server/schema/migrations/runLock';
 import { ask, WAITS_FOR_LOCK, withConnection } from '../helpers/askDatabase';
 import { madeUp, writeMigrations } from '../helpers/migrationsFolder';
 import { pollUntil } from '../helpers/pollUntil';

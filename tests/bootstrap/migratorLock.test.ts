@@ -1,6 +1,6 @@
-import { migrate, MigrationError } from '@/server/bootstrap/migrate';
-import type { LockWait } from '@/server/bootstrap/migrate';
-import { assertRunLock, markAsWorking, takeRunLock } from '@/server/bootstrap/migrations/runLock';
+import { migrate, MigrationError } from '@/server/schema/migrations/migrate';
+import type { LockWait } from '@/server/schema/migrations/migrate';
+import { assertRunLock, markAsWorking, takeRunLock } from '@/server/schema/migrations/runLock';
 import { ask, withConnection } from '../helpers/askDatabase';
 import { madeUp, statements, writeMigrations } from '../helpers/migrationsFolder';
 import { lockHolder, MIGRATION_LOCK, terminate, waitingWorker } from '../helpers/migrator';

@@ -1,4 +1,4 @@
-import { migrate } from '@/server/bootstrap/migrate';
+import { migrate } from '@/server/schema/migrations/migrate';
 import { ask, withConnection } from '../helpers/askDatabase';
 import { madeUp, writeMigrations } from '../helpers/migrationsFolder';
 import { shortenTenSeconds } from '../helpers/shortTimeouts';

@@ -1,4 +1,4 @@
-import { migrate, MigrationError, runMigrations } from '@/server/bootstrap/migrate';
+import { migrate, MigrationError, runMigrations } from '@/server/schema/migrations/migrate';
 import { ask, withConnection } from '../helpers/askDatabase';
 import { madeUp, statements, writeMigrations } from '../helpers/migrationsFolder';
 import type { Migration } from '../helpers/migrationsFolder';

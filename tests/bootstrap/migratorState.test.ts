@@ -1,7 +1,12 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from 'pg';
-import { isNewer, migrate, MigrationError, readMigrationState } from '@/server/bootstrap/migrate';
+import {
+  isNewer,
+  migrate,
+  MigrationError,
+  readMigrationState,
+} from '@/server/schema/migrations/migrate';
 import { prepareDatabase } from '@/server/bootstrap/prepareDatabase';
 import { ask, withConnection } from '../helpers/askDatabase';
 import { madeUp, writeMigrations } from '../helpers/migrationsFolder';

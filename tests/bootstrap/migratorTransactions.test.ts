@@ -3,7 +3,7 @@ import {
   MigrationError,
   readMigrationState,
   runMigrations,
-} from '@/server/bootstrap/migrate';
+} from '@/server/schema/migrations/migrate';
 import { ask, withConnection } from '../helpers/askDatabase';
 import { madeUp, statements, writeMigrations } from '../helpers/migrationsFolder';
 import type { Migration } from '../helpers/migrationsFolder';

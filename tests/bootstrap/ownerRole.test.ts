@@ -1,6 +1,6 @@
 import request from 'supertest';
-import { assertGrants, warnOfOwnership } from '@/server/bootstrap/assertGrants';
-import { grantServing } from '@/server/bootstrap/servingRole';
+import { assertGrants, warnOfOwnership } from '@/server/schema/roles/assertGrants';
+import { grantServing } from '@/server/schema/roles/servingRole';
 import { loadConfig, requireReady } from '@/server/config';
 import { createLogger } from '@/server/logger';
 import { ask } from '@/tests/helpers/askDatabase';

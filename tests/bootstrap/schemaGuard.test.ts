@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { inspectSchema } from '@/server/bootstrap/inspectSchema';
-import { createSchemaGuard } from '@/server/bootstrap/schemaGuard';
+import { inspectSchema } from '@/server/schema/guard/inspectSchema';
+import { createSchemaGuard } from '@/server/schema/guard/schemaGuard';
 import { connect, db } from '@/server/db';
 import type { Db } from '@/server/db';
 import { createMetrics } from '@/server/metrics';

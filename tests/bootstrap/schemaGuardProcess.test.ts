@@ -2,7 +2,7 @@ import request from 'supertest';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 import { ask } from '../helpers/askDatabase';
 import { writeMigrations, readMigrations } from '../helpers/migrationsFolder';
-import { migrate } from '@/server/bootstrap/migrate';
+import { migrate } from '@/server/schema/migrations/migrate';
 import { operate } from '../helpers/operatorCommand';
 import { externalEnv, killServers, startServer } from '../helpers/serverProcess';
 import type { ServerProcess } from '../helpers/serverProcess';

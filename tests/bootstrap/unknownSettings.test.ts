@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, loadConfig, settings } from '@/server/config';
-import { addEnvironmentFile } from '@/server/environmentFile';
+import { addEnvironmentFile } from '@/server/config/environmentFile';
 import { generateSecrets } from '@/server/keyRing';
-import { findUnknownSettings } from '@/server/unknownSettings';
+import { findUnknownSettings } from '@/server/config/unknownSettings';
 
 const known = Object.keys(settings.shape);
 const found = (env: NodeJS.ProcessEnv) => findUnknownSettings(env, known);

@@ -1,6 +1,6 @@
 import { db } from '@/server/db';
 import { riskPolicies } from '@/server/db/schema';
-import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
+import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
 import { auditOf } from '../helpers/authRows';
 import { choosePolicy, policyWith, seedOfficer } from '../helpers/officer';
 import { operate } from '../helpers/operatorCommand';

@@ -1,5 +1,5 @@
 import request from 'supertest';
-import { isConsistent } from '@/server/audit/log/treeProofs';
+import { isConsistent } from '@/tlog/treeProofs';
 import { bytes, createAuditor, openNote } from '@/tests/helpers/auditProofs';
 import type { Checkpoint, Proof } from '@/tests/helpers/auditProofs';
 import { readAll, writeEvents } from '@/tests/helpers/auditReads';

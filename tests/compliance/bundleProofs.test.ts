@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { app } from '@/server/app';
 import { canonicalJson } from '@/server/audit';
-import type { Json } from '@/server/audit/canonicalJson';
+import type { Json } from '@/tlog/canonicalJson';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';
 import { downloadEvidence, isNoteSignedBy, utcToday } from '@/tests/helpers/evidenceBundle';

@@ -4,7 +4,7 @@ import type { Express } from 'express';
 import request from 'supertest';
 import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { db } from '@/server/db';
-import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
+import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
 import { withConnection } from '../helpers/askDatabase';
 import { askForProof } from '../helpers/askForProof';
 import { cookieOf, login, logout, me, refresh } from '../helpers/authCalls';

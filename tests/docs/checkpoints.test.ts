@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
-import { originOf, signCheckpoint } from '@/server/audit/log/checkpoint';
+import { originOf, signCheckpoint } from '@/tlog/checkpoint';
 import { createKeyRing, generateSecrets } from '@/server/keyRing';
 import { createMetrics } from '@/server/metrics';
 

@@ -3,7 +3,7 @@ import request from 'supertest';
 import type { Deps } from '@/server/deps';
 import type { StepUpPurpose } from '@/server/db/schema';
 import { offerChallenge } from '@/server/security';
-import { listOpenChallenges } from '@/server/security/challengeStore';
+import { listOpenChallenges } from '@/server/security/stepUp/challengeStore';
 import { operatorContext } from './openNode';
 
 /**

@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
-import { rootFromInclusion } from '@/server/audit/log/treeProofs';
+import { rootFromInclusion } from '@/tlog/treeProofs';
 import { writeEvents } from './auditReads';
 import { as, seedOfficer } from './officer';
 import type { SeededAuth } from './seedAuth';

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { webhookSink } from '@/server/webhookSettings';
+import { webhookSink } from '@/server/config/webhookSettings';
 import { closeLater } from './closing';
 
 /** One request, as received. */

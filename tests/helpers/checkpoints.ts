@@ -1,6 +1,6 @@
 import { createSealer } from '@/server/audit';
 import { createCheckpointDeliverer } from '@/server/audit';
-import type { CheckpointSettings } from '@/server/checkpointSettings';
+import type { CheckpointSettings } from '@/server/config/checkpointSettings';
 import { loadConfig, requireReady } from '@/server/config';
 import { uuidV7 } from '@/server/db/ids';
 import { createKeyRing } from '@/server/keyRing';

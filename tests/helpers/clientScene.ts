@@ -5,10 +5,10 @@ import type { GatehouseOptions, StepUpAnswer, StepUpRequest } from '@/client/con
 import { db } from '@/server/db';
 import { userTotp } from '@/server/db/schema';
 import type { Deps } from '@/server/deps';
-import { authenticate } from '@/server/middleware/authenticate';
-import { correlationId } from '@/server/middleware/correlationId';
-import { errorHandler } from '@/server/middleware/errorHandler';
-import { requireStepUp } from '@/server/middleware/requireStepUp';
+import { authenticate } from '@/server/http/authenticate';
+import { correlationId } from '@/server/http/correlationId';
+import { errorHandler } from '@/server/http/errorHandler';
+import { requireStepUp } from '@/server/http/requireStepUp';
 import { listen } from './listen';
 import { codeAt, giveFactor } from './secondFactor';
 import { seedTestUserAndToken } from './seedAuth';

@@ -1,5 +1,5 @@
-import { weigh } from '@/server/security/score';
-import type { Attempt, History, Sight, Signal } from '@/server/security/signals';
+import { weigh } from '@/server/security/risk/score';
+import type { Attempt, History, Sight, Signal } from '@/server/security/risk/signals';
 import { ATTEMPT, HISTORY } from './madeUpAttempt';
 
 /**

@@ -1,4 +1,4 @@
-import type { Attempt, History } from '@/server/security/signals';
+import type { Attempt, History } from '@/server/security/risk/signals';
 
 /** A login without anything unusual, of a person without a history. */
 export const ATTEMPT: Attempt = {

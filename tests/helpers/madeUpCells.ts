@@ -1,4 +1,4 @@
-import type { Json } from '@/server/audit/canonicalJson';
+import type { Json } from '@/tlog/canonicalJson';
 
 /** Returns JSON as Postgres writes jsonb: short names first, with spaces. */
 export function jsonbText(value: Json): string {

@@ -1,5 +1,5 @@
-import type { Json } from '@/server/audit/canonicalJson';
-import type { SealedEvent } from '@/server/audit/log/leaf';
+import type { Json } from '@/tlog/canonicalJson';
+import type { SealedEvent } from '@/tlog/leaf';
 import { csvCell, guard, jsonbText } from './madeUpCells';
 
 type Event = SealedEvent;

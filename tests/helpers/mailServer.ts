@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { sql } from 'drizzle-orm';
 import { SMTPServer } from 'smtp-server';
 import type { SMTPServerOptions } from 'smtp-server';
-import type { MailSettings } from '@/server/mailSettings';
+import type { MailSettings } from '@/server/config/mailSettings';
 import { db } from '@/server/db';
 import { closeLater } from './closing';
 import { pollUntil } from './pollUntil';

@@ -1,7 +1,7 @@
 import type { Express } from 'express';
 import request from 'supertest';
-import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
-import type { RiskPolicy } from '@/server/security/riskPolicy';
+import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
+import type { RiskPolicy } from '@/server/security/risk/riskPolicy';
 import { seedTestUserAndToken } from './seedAuth';
 import type { SeedOptions, SeededAuth } from './seedAuth';
 

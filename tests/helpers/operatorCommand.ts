@@ -1,5 +1,5 @@
 import { Readable, Writable } from 'node:stream';
-import type { Invocation } from '@/server/invocation';
+import type { Invocation } from '@/server/cli/invocation';
 import { runAdmin } from '@/server/cli/runAdmin';
 import { WORKING_FOLDER } from './serverProcess';
 

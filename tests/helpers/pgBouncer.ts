@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
-import { freePort } from '@/server/bootstrap/embedded/freePort';
+import { freePort } from '@/server/embedded/freePort';
 import { closeLater } from './closing';
 import { pollUntil } from './pollUntil';
 

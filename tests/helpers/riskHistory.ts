@@ -5,7 +5,7 @@ import { db } from '@/server/db';
 import { riskDecisions } from '@/server/db/schema';
 import type { ReadyConfig } from '@/server/config';
 import type { Deps } from '@/server/deps';
-import type { SeenSignal } from '@/server/security/score';
+import type { SeenSignal } from '@/server/security/risk/score';
 import { seedTestUserAndToken } from './seedAuth';
 import type { SeedOptions, SeededAuth } from './seedAuth';
 import { buildApp, createMovableClock } from './testApp';

@@ -2,7 +2,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedPostgres } from '../../server/bootstrap/embeddedPostgres';
+import { startEmbeddedPostgres } from '../../server/embedded/embeddedPostgres';
 import { runSchemaTool } from '../../scripts/schema/runSchemaTool';
 import { bundle } from './builtScript';
 import { closeLater } from './closing';

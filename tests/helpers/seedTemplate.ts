@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import { hash } from 'argon2';
 import { createKeyRing } from '../../server/keyRing';
-import type { Secrets } from '../../server/keySettings';
+import type { Secrets } from '../../server/config/keySettings';
 
 /**
  * The member that regression tests sign in as. The password is from before the present rule on

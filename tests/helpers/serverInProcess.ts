@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
-import { exitCodeOf, explainStart, startNode, stopNode } from '@/server/startNode';
-import type { Running } from '@/server/startNode';
+import { exitCodeOf, explainStart, startNode, stopNode } from '@/server/bootstrap/startNode';
+import type { Running } from '@/server/bootstrap/startNode';
 import { WORKING_FOLDER } from './serverProcess';
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '@/server/audit';
-import type { Json } from '@/server/audit/canonicalJson';
+import type { Json } from '@/tlog/canonicalJson';
 import type { Evidence } from './evidenceBundle';
 
 /**

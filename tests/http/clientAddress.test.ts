@@ -1,9 +1,9 @@
 import { eq } from 'drizzle-orm';
 import request from 'supertest';
-import { readAddress } from '@/server/clientAddress';
+import { readAddress } from '@/server/http/clientAddress';
 import { db } from '@/server/db';
 import { auditLogs, knownCountries, knownNetworks, userSessions } from '@/server/db/schema';
-import { createTrust, findClient, parseTrustProxy } from '@/server/trustProxy';
+import { createTrust, findClient, parseTrustProxy } from '@/server/config/trustProxy';
 import { fromAddress, login } from '@/tests/helpers/authCalls';
 import { memoryLog } from '@/tests/helpers/memoryLog';
 import { openNode } from '@/tests/helpers/openNode';

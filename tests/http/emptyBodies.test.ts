@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
-import { createHttpServer } from '@/server/httpServer';
+import { createHttpServer } from '@/server/http/httpServer';
 import { closeLater } from '@/tests/helpers/closing';
 import { expectRefusal } from '@/tests/helpers/expectRefusal';
 import { openRaw } from '@/tests/helpers/rawConnection';

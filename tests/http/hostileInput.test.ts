@@ -5,7 +5,7 @@ import { routeTable } from '@/server/createApp';
 import { closeLater } from '@/tests/helpers/closing';
 import { expectRefusal } from '@/tests/helpers/expectRefusal';
 import { sendRaw } from '@/tests/helpers/rawRequest';
-import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
+import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/testApp';
 

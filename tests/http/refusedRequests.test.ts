@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { createHttpServer } from '@/server/httpServer';
+import { createHttpServer } from '@/server/http/httpServer';
 import { createLogger } from '@/server/logger';
 import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/askDatabase';
 import { closeLater } from '@/tests/helpers/closing';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { createHttpServer } from '@/server/httpServer';
+import { createHttpServer } from '@/server/http/httpServer';
 import { closeLater } from '@/tests/helpers/closing';
 import { openRaw } from '@/tests/helpers/rawConnection';
 import type { RawConnection } from '@/tests/helpers/rawConnection';

@@ -1,5 +1,5 @@
 import type { SMTPServerOptions } from 'smtp-server';
-import type { SmtpSettings } from '@/server/mailSettings';
+import type { SmtpSettings } from '@/server/config/mailSettings';
 import { openMailNode } from '@/tests/helpers/mailNode';
 import { mailRow, queueOne } from '@/tests/helpers/mailRows';
 import { startMailServer } from '@/tests/helpers/mailServer';

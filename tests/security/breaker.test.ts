@@ -1,4 +1,4 @@
-import { createBreaker } from '@/server/security/breaker';
+import { createBreaker } from '@/server/security/risk/breaker';
 import { auditLogs } from '@/server/db/schema';
 import { db } from '@/server/db';
 import { and, eq } from 'drizzle-orm';

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readIpLists } from '@/server/security/ipLists';
+import { readIpLists } from '@/server/security/risk/ipLists';
 
 const folder = mkdtempSync(join(tmpdir(), 'ip-lists-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describeAttempt } from '@/server/security/describeAttempt';
-import { createGeoLookup } from '@/server/security/geo';
-import { networkOf } from '@/server/security/networks';
+import { describeAttempt } from '@/server/security/risk/describeAttempt';
+import { createGeoLookup } from '@/server/security/risk/geo';
+import { networkOf } from '@/server/security/risk/networks';
 import { makeAsnDatabase } from '@/tests/helpers/asnDatabase';
 import { operatorContext } from '@/tests/helpers/openNode';
 import { CALM, allowed, openHistory } from '@/tests/helpers/riskHistory';

@@ -1,5 +1,5 @@
 import request from 'supertest';
-import { passkeyProof } from '@/server/security/proofs/passkeyProof';
+import { passkeyProof } from '@/server/security/stepUp/proofs/passkeyProof';
 import { askForProof } from '@/tests/helpers/askForProof';
 import { challengesOf } from '@/tests/helpers/authRows';
 import { operatorContext } from '@/tests/helpers/openNode';

@@ -1,5 +1,5 @@
-import { lookForSignals } from '@/server/security/score';
-import type { Attempt } from '@/server/security/signals';
+import { lookForSignals } from '@/server/security/risk/score';
+import type { Attempt } from '@/server/security/risk/signals';
 import { ATTEMPT, HISTORY } from '@/tests/helpers/madeUpAttempt';
 
 const KNOWN = { ...HISTORY, deviceHashes: new Set(['another']), countries: new Map([['JP', 0]]) };

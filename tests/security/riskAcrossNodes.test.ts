@@ -2,7 +2,7 @@ import { createMovableClock, buildApp } from '@/tests/helpers/testApp';
 import { as, choosePolicy, seedOfficer } from '@/tests/helpers/officer';
 import { pollUntil } from '@/tests/helpers/pollUntil';
 import { refresh } from '@/tests/helpers/authCalls';
-import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
+import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
 import { HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
 
 /** The clock is stopped: this node must learn because of a message, and not because of age. */

@@ -1,7 +1,7 @@
 import request from 'supertest';
 import { db } from '@/server/db';
 import { riskPolicies } from '@/server/db/schema';
-import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
+import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
 import { auditOf } from '@/tests/helpers/authRows';
 import { expectRefusal } from '@/tests/helpers/expectRefusal';
 import { as, policyWith, seedOfficer } from '@/tests/helpers/officer';

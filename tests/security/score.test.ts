@@ -1,9 +1,9 @@
 import { computeAnomalyScoreOptimized } from '@/server/security/computeAnomalyScore';
-import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
-import { lookForSignals, sumOf, weigh } from '@/server/security/score';
-import type { Weights } from '@/server/security/score';
-import { SIGNALS } from '@/server/security/signals';
-import type { Attempt, History } from '@/server/security/signals';
+import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
+import { lookForSignals, sumOf, weigh } from '@/server/security/risk/score';
+import type { Weights } from '@/server/security/risk/score';
+import { SIGNALS } from '@/server/security/risk/signals';
+import type { Attempt, History } from '@/server/security/risk/signals';
 import { ATTEMPT, HISTORY } from '@/tests/helpers/madeUpAttempt';
 
 const NOW = ATTEMPT.now.getTime();

@@ -1,7 +1,7 @@
 import { computeAnomalyScoreOptimized } from '@/server/security/computeAnomalyScore';
 import type { AnomalyInput } from '@/server/security/computeAnomalyScore';
 import { ATTEMPT, HISTORY } from '../helpers/madeUpAttempt';
-import { DEFAULT_POLICY, decideRisk } from '@/server/security/riskPolicy';
+import { DEFAULT_POLICY, decideRisk } from '@/server/security/risk/riskPolicy';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 const hoursAgo = (hours: number) => NOW - hours * 3_600_000;

@@ -1,4 +1,4 @@
-import { normalizeEmail, normalizeSlug } from '@/server/emailAddress';
+import { normalizeEmail, normalizeSlug } from '@/server/http/emailAddress';
 
 const MUNICH = 'ann@xn--mnchen-3ya.example';
 

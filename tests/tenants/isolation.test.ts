@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
 import { db } from '@/server/db';
-import { DEFAULT_POLICY } from '@/server/security/riskPolicy';
+import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
 import { AUDIT_LOG_SWEEP, cursorAt } from '@/tests/helpers/auditLogSweep';
 import type { Aim } from '@/tests/helpers/auditLogSweep';
 import { giveOneOfEach } from '@/tests/helpers/oneOfEach';

@@ -11,7 +11,7 @@ import {
 import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
 import { believed, soundPlan } from '@/tests/helpers/soundPlan';
 import { OUTCOMES } from '@/verifier/outcome';
-import { describeAsJson } from '@/verifier/report';
+import { describeAsJson } from '@/verifier/bundleReport';
 import { verify } from './verifyFile';
 
 const plan: BundlePlan = { ...soundPlan, earlier: [120, 9] };

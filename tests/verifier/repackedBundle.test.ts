@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { ZipArchive } from 'archiver';
-import { parseKeys } from '@/server/audit/verify/believedKeys';
+import { parseKeys } from '@/tlog/believedKeys';
 import { closeLater } from '@/tests/helpers/closing';
 import { checkpointOf, openBundle, pack, sign } from '@/tests/helpers/madeUpBundle';
 import type { RawFile, RawZip } from '@/tests/helpers/rawZip';
 import { believed, soundPlan as plan } from '@/tests/helpers/soundPlan';
 import { openBundle as openPath, openFile } from '@/verifier/nodeSource';
 import { outcomeOf } from '@/verifier/outcome';
-import { describeAsJson, describeAsText } from '@/verifier/report';
+import { describeAsJson, describeAsText } from '@/verifier/bundleReport';
 import { verifyBundle } from '@/verifier/verifyBundle';
 import { fileOf, verify } from './verifyFile';
 

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseKeys } from '@/server/audit/verify/believedKeys';
+import { parseKeys } from '@/tlog/believedKeys';
 import { closeLater } from '@/tests/helpers/closing';
 import { openFile } from '@/verifier/nodeSource';
 import { outcomeOf } from '@/verifier/outcome';
-import { describeAsText } from '@/verifier/report';
+import { describeAsText } from '@/verifier/bundleReport';
 import { verifyBundle } from '@/verifier/verifyBundle';
 
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bundle-'));

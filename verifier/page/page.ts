@@ -1,9 +1,9 @@
-import { parseKeys } from '../../server/audit/verify/believedKeys';
-import type { GivenKeys } from '../../server/audit/verify/believedKeys';
+import { parseKeys } from '../../tlog/believedKeys';
+import type { GivenKeys } from '../../tlog/believedKeys';
 import type { BundleSource } from '../bundleSource';
 import { CannotVerifyError } from '../cannotVerify';
 import { outcomeOf, verdictOf } from '../outcome';
-import { describeChecks, describeFinding, describeNotice, describeQuestion } from '../report';
+import { describeChecks, describeFinding, describeNotice, describeQuestion } from '../bundleReport';
 import type { Verification } from '../inspection';
 import { verifyBundle } from '../verifyBundle';
 import { toSource } from './blobSource';

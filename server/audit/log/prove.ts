@@ -7,8 +7,8 @@ import {
   isConsistent,
   rootFromInclusion,
   subtreesOf,
-} from './treeProofs';
-import type { TreeHead } from './treeProofs';
+} from '../../../tlog/treeProofs';
+import type { TreeHead } from '../../../tlog/treeProofs';
 
 /** The place and the hash of a leaf. */
 export interface Leaf {

@@ -2,9 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import type { Random } from '../../context';
 import type { KeyRing } from '../../keyRing';
-import { originOf, parseCheckpoint, signCheckpoint } from './checkpoint';
-import { toLeafEntry } from './leaf';
-import { GrowingTree, hashLeaf } from './merkleTree';
+import { originOf, parseCheckpoint, signCheckpoint } from '../../../tlog/checkpoint';
+import { toLeafEntry } from '../../../tlog/leaf';
+import { GrowingTree, hashLeaf } from '../../../tlog/merkleTree';
 import {
   findEvents,
   findSealed,
@@ -25,8 +25,8 @@ import type {
   OpenedTreeRow,
   SealerState,
 } from './sealerStore';
-import { sealingTime } from './sealingTime';
-import { findSigner, nameKey } from './signedNote';
+import { sealingTime } from '../../../tlog/sealingTime';
+import { findSigner, nameKey } from '../../../tlog/signedNote';
 
 export interface SealDeps {
   readonly random: Random;

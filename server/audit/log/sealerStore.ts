@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { isoTime } from '../../db/isoTime';
-import type { SealedEvent } from './leaf';
-import type { TreeNode } from './merkleTree';
+import type { SealedEvent } from '../../../tlog/leaf';
+import type { TreeNode } from '../../../tlog/merkleTree';
 
 /** The advisory lock that allows one sealer at a time in a database. Migrations use other keys. */
 const SEALER_LOCK = '7310595163817209187';

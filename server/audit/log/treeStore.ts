@@ -1,8 +1,8 @@
 import { runPrepared } from '../../db';
 import type { PreparedRunner, PreparedStatement } from '../../db';
 import { AppError } from '../../errors';
-import { HASH_BYTES, LEVEL_STEP, hashNode } from './merkleTree';
-import type { Place, ReadRoots } from './treeProofs';
+import { HASH_BYTES, LEVEL_STEP, hashNode } from '../../../tlog/merkleTree';
+import type { Place, ReadRoots } from '../../../tlog/treeProofs';
 
 /** Creates the error for the caller; `where` names the broken part, for the server's log only. */
 export const brokenLog = (where: string): AppError =>

@@ -1,4 +1,4 @@
-import type { Report } from './findings';
+import type { Report } from './logFindings';
 import { READ_COLUMNS } from './readColumns';
 
 /** A relation in the schema; its kind is `r` if it is a table. */

@@ -1,7 +1,7 @@
-import { originOf, parseCheckpoint } from '../log/checkpoint';
-import type { TreeHead } from '../log/treeProofs';
-import type { Believers } from './believedKeys';
-import type { FindingKind, Report } from './findings';
+import { originOf, parseCheckpoint } from '../../../tlog/checkpoint';
+import type { TreeHead } from '../../../tlog/treeProofs';
+import type { Believers } from '../../../tlog/believedKeys';
+import type { FindingKind, Report } from './logFindings';
 
 /** A row of `audit_checkpoints`. */
 export interface CheckpointRow {

@@ -1,9 +1,9 @@
-import { toLeafEntry } from '../log/leaf';
-import type { SealedEvent } from '../log/leaf';
-import { GrowingTree, hashLeaf } from '../log/merkleTree';
-import type { TreeNode } from '../log/merkleTree';
-import { BatchTimes, TOLERANCE_MS } from './batchTimes';
-import type { FindingKind, Report } from './findings';
+import { toLeafEntry } from '../../../tlog/leaf';
+import type { SealedEvent } from '../../../tlog/leaf';
+import { GrowingTree, hashLeaf } from '../../../tlog/merkleTree';
+import type { TreeNode } from '../../../tlog/merkleTree';
+import { BatchTimes, TOLERANCE_MS } from '../../../tlog/batchTimes';
+import type { FindingKind, Report } from './logFindings';
 
 /** A leaf with its event; if `id` is null, the event is gone. */
 export interface LeafRow extends Omit<SealedEvent, 'id'> {

@@ -1,6 +1,6 @@
-import { LEVEL_STEP } from '../log/merkleTree';
-import type { TreeNode } from '../log/merkleTree';
-import type { Report } from './findings';
+import { LEVEL_STEP } from '../../../tlog/merkleTree';
+import type { TreeNode } from '../../../tlog/merkleTree';
+import type { Report } from './logFindings';
 
 const endOf = ({ level, index }: TreeNode): number => (index + 1) * 2 ** level;
 

@@ -1,4 +1,4 @@
-import type { Report } from './findings';
+import type { Report } from './logFindings';
 
 /** An event without a leaf. */
 export interface UnsealedRow {

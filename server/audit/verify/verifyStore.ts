@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { Client, TypeOverrides } from 'pg';
 import { isoTime } from '../../db/isoTime';
-import type { Json } from '../canonicalJson';
+import type { Json } from '../../../tlog/canonicalJson';
 import { EVENT_COLUMNS } from '../log/sealerStore';
 import { findForeignNumber } from './jsonNumbers';
 import { RowStream } from './rowStream';

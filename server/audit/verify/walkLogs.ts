@@ -1,8 +1,8 @@
-import { originOf } from '../log/checkpoint';
-import type { TreeNode } from '../log/merkleTree';
-import type { Believers } from './believedKeys';
-import type { EarlierHeads } from './earlierHeads';
-import type { Report } from './findings';
+import { originOf } from '../../../tlog/checkpoint';
+import type { TreeNode } from '../../../tlog/merkleTree';
+import type { Believers } from '../../../tlog/believedKeys';
+import type { EarlierHeads } from './earlierLogHeads';
+import type { Report } from './logFindings';
 import { HeadChecker } from './headChecker';
 import type { CheckpointRow as SignedHead, KeptHead } from './headChecker';
 import { LogChecker } from './logChecker';

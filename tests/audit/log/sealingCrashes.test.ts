@@ -26,7 +26,6 @@ const add = (count: number, tenantId: string) =>
 /** How often a server dies in this run. A thousand times were tried by hand. */
 const KILLS = Number(process.env['KILLS'] ?? 6);
 
-jest.setTimeout(60_000 + KILLS * 5000);
 afterEach(killServers);
 
 const CHUNK = 40;

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { runAsProcess } from '@/tests/helpers/commandProcess';
 import { killServers, startServer } from '@/tests/helpers/serverProcess';
 import { createTestDatabase } from '@/tests/helpers/testDatabase';
-import { originOf } from '@/server/audit/log/checkpoint';
-import { nameKey, toVkey } from '@/server/audit/log/signedNote';
+import { originOf } from '@/tlog/checkpoint';
+import { nameKey, toVkey } from '@/tlog/signedNote';
 import { OTHER, Scene, TENANT, file, newKeys, pemOf, runCommand } from './scene';
 
 let scene: Scene;

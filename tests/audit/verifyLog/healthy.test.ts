@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { nameKey, toVkey } from '@/server/audit/log/signedNote';
+import { nameKey, toVkey } from '@/tlog/signedNote';
 import { parseKeys, verifyLog } from '@/server/audit/verify';
 import type { GivenCheckpoint } from '@/server/audit/verify';
 import { killServers, startServer } from '@/tests/helpers/serverProcess';

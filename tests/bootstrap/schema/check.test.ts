@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import {
   formatExpectedCatalogue,
   readExpectedCatalogue,
-} from '@/server/bootstrap/catalogue/expectedCatalogue';
+} from '@/server/schema/catalogue/expectedCatalogue';
 import { numbered } from '../../helpers/migrationsFolder';
 import {
   copyRepository,

@@ -1,5 +1,5 @@
-import { concurrentCountries } from '@/server/security/signals/concurrentCountries';
-import type { Attempt, History } from '@/server/security/signals';
+import { concurrentCountries } from '@/server/security/risk/signals/concurrentCountries';
+import type { Attempt, History } from '@/server/security/risk/signals';
 import { ATTEMPT } from '@/tests/helpers/madeUpAttempt';
 import { lookWith, weightBeside } from '@/tests/helpers/lookWith';
 

@@ -1,4 +1,4 @@
-import { dormantAccount } from '@/server/security/signals/dormantAccount';
+import { dormantAccount } from '@/server/security/risk/signals/dormantAccount';
 import { ATTEMPT } from '@/tests/helpers/madeUpAttempt';
 import { lookWith, weightBeside } from '@/tests/helpers/lookWith';
 

@@ -1,4 +1,4 @@
-import { failedAttempts, failedAttemptsMany } from '@/server/security/signals/failedAttempts';
+import { failedAttempts, failedAttemptsMany } from '@/server/security/risk/signals/failedAttempts';
 import { lookWith, weightBeside } from '@/tests/helpers/lookWith';
 
 describe('FAILED_ATTEMPTS', () => {

@@ -1,5 +1,5 @@
-import { distanceBetweenCountries } from '@/server/security/geo';
-import { impossibleTravel } from '@/server/security/signals/impossibleTravel';
+import { distanceBetweenCountries } from '@/server/security/risk/geo';
+import { impossibleTravel } from '@/server/security/risk/signals/impossibleTravel';
 import { ATTEMPT } from '@/tests/helpers/madeUpAttempt';
 import { lookWith, weightBeside } from '@/tests/helpers/lookWith';
 

@@ -1,4 +1,4 @@
-import { ipOnList } from '@/server/security/signals/ipOnList';
+import { ipOnList } from '@/server/security/risk/signals/ipOnList';
 import { lookWith, weightBeside } from '@/tests/helpers/lookWith';
 
 const look = lookWith(ipOnList);

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { SIGNALS } from '@/server/security/signals';
-import type { Signal } from '@/server/security/signals';
+import { SIGNALS } from '@/server/security/risk/signals';
+import type { Signal } from '@/server/security/risk/signals';
 
-const FOLDER = join(__dirname, '../../../server/security/signals');
+const FOLDER = join(__dirname, '../../../server/security/risk/signals');
 const NO_SIGNALS = ['index.ts', 'signal.ts'];
 
 const files = readdirSync(FOLDER).filter((name) => !NO_SIGNALS.includes(name));

@@ -1,4 +1,4 @@
-import { newCountry } from '@/server/security/signals/newCountry';
+import { newCountry } from '@/server/security/risk/signals/newCountry';
 import { lookWith, weightBeside } from '@/tests/helpers/lookWith';
 
 const look = lookWith(newCountry);

@@ -1,4 +1,4 @@
-import { newDevice } from '@/server/security/signals/newDevice';
+import { newDevice } from '@/server/security/risk/signals/newDevice';
 import { lookWith, weightBeside } from '@/tests/helpers/lookWith';
 
 const look = lookWith(newDevice);

@@ -1,4 +1,4 @@
-import { newNetwork } from '@/server/security/signals/newNetwork';
+import { newNetwork } from '@/server/security/risk/signals/newNetwork';
 import { lookWith, weightBeside } from '@/tests/helpers/lookWith';
 
 const look = lookWith(newNetwork);

@@ -1,5 +1,5 @@
-import { sessionMoved } from '@/server/security/signals/sessionMoved';
-import type { Attempt } from '@/server/security/signals';
+import { sessionMoved } from '@/server/security/risk/signals/sessionMoved';
+import type { Attempt } from '@/server/security/risk/signals';
 import { lookWith, weightBeside } from '@/tests/helpers/lookWith';
 
 const look = lookWith(sessionMoved);

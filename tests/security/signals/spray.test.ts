@@ -1,4 +1,4 @@
-import { spray } from '@/server/security/signals/spray';
+import { spray } from '@/server/security/risk/signals/spray';
 import { lookWith, weightBeside } from '@/tests/helpers/lookWith';
 
 const look = lookWith(spray);

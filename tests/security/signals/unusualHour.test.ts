@@ -1,4 +1,4 @@
-import { unusualHour } from '@/server/security/signals/unusualHour';
+import { unusualHour } from '@/server/security/risk/signals/unusualHour';
 import { lookWith, weightBeside } from '@/tests/helpers/lookWith';
 
 const look = lookWith(unusualHour);

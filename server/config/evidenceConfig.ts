@@ -1,0 +1,36 @@
+import { resolve } from 'node:path';
+import { ConfigError, findProjectRoot, settings } from '.';
+import { objectionToDatabaseUrl, spellOutTlsMode } from './databaseSettings';
+import { splitPems, unescapePem } from './keySettings';
+import { describeSettingFault } from './settingFault';
+
+const evidenceSettings = settings.pick({
+  NODE_ENV: true,
+  DATABASE_URL: true,
+  GATEHOUSE_DATA_DIR: true,
+  EVIDENCE_SIGNING_KEY: true,
+  EVIDENCE_RETIRED_KEYS: true,
+});
+
+/**
+ * Reads the few settings that reading and checking evidence needs: an auditor has none of the
+ * server's private keys, and needs none.
+ * @returns `keys`: the PEMs in the environment, private or public
+ * @throws ConfigError naming the invalid setting
+ */
+export function loadEvidenceConfig(env: NodeJS.ProcessEnv = process.env) {
+  const parsed = evidenceSettings.safeParse(env);
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map(describeSettingFault));
+  }
+  const { NODE_ENV, DATABASE_URL, GATEHOUSE_DATA_DIR, ...keys } = parsed.data;
+  const objection = DATABASE_URL === undefined ? undefined : objectionToDatabaseUrl(DATABASE_URL);
+  if (objection !== undefined) throw new ConfigError([objection]);
+  const own = keys.EVIDENCE_SIGNING_KEY ? [unescapePem(keys.EVIDENCE_SIGNING_KEY)] : [];
+  return {
+    databaseUrl: DATABASE_URL === undefined ? undefined : spellOutTlsMode(DATABASE_URL),
+    dataDir: resolve(findProjectRoot(), GATEHOUSE_DATA_DIR),
+    keysAreLocal: NODE_ENV !== 'production' && own.length === 0,
+    keys: [...own, ...splitPems(keys.EVIDENCE_RETIRED_KEYS)],
+  };
+}

@@ -1,0 +1,48 @@
+import type { Express, RequestHandler } from 'express';
+import type { Endpoint, Route } from './routeTable';
+import { preflight } from './cors';
+import { methodNotAllowed } from './errorHandler';
+import { jsonBody } from './jsonBody';
+
+/** Answers hold tokens and personal data, so no cache, shared or private, may store one. */
+export const noStore: RequestHandler = (_req, res, next) => {
+  res.setHeader('cache-control', 'no-store');
+  next();
+};
+
+const nameRoute =
+  (path: string): RequestHandler =>
+  (_req, res, next) => {
+    res.locals['route'] = path;
+    next();
+  };
+
+const run =
+  (endpoint: Endpoint): RequestHandler =>
+  async (req, res) => {
+    await endpoint.handle(req, res);
+  };
+
+/**
+ * Orders guards and parser: guards run before the body is parsed, up to the first guard that reads
+ * the body. A caller without access cannot make the server parse a body.
+ */
+function inOrder({ guards, endpoint }: Route): RequestHandler[] {
+  const first = guards.findIndex(({ readsBody }) => readsBody);
+  const before = first === -1 ? guards : guards.slice(0, first);
+  const parse = endpoint.body ? [jsonBody] : [];
+  return [...before, ...parse, ...guards.slice(before.length)];
+}
+
+export function mountRoutes(app: Express, table: readonly Route[]): void {
+  const methods = new Map<string, string[]>();
+  for (const route of table) {
+    const { method, path, endpoint } = route;
+    app[method](path, nameRoute(path), ...inOrder(route), run(endpoint));
+    methods.set(path, [...(methods.get(path) ?? []), method.toUpperCase()]);
+  }
+  for (const [path, allowed] of methods) {
+    const list = allowed.join(', ');
+    app.all(path, nameRoute(path), preflight(list), methodNotAllowed(list));
+  }
+}

@@ -1,0 +1,75 @@
+import type { Request } from 'express';
+import type { Principal, RequestContext } from '../context';
+import type { Deps } from '../deps';
+import { AppError } from '../errors';
+import type { Passage } from '../security';
+import type { ClientAddress } from '../config/trustProxy';
+import { clientAddressOf } from './setClientAddress';
+
+declare module 'express-serve-static-core' {
+  interface Request {
+    correlationId: string;
+    correlationIdIsClients: boolean;
+    /** Set by `authenticate`. */
+    principal?: Principal;
+    /** Set by `authenticateIfPresent`: the error for a token that was sent but refused. */
+    refusal?: AppError;
+    /** Set by `requireStepUp`: how the request passed it. */
+    stepUp?: Passage;
+  }
+}
+
+/** RFC 6750 3: the error if no token was sent. */
+export const unauthenticated = () =>
+  new AppError('UNAUTHENTICATED', { headers: { 'www-authenticate': 'Bearer' } });
+
+const MAX_USER_AGENT = 512;
+
+/** Returns the dependencies that `createApp` stored in the application. */
+export const depsOf = (req: Request): Deps => req.app.locals['deps'] as Deps;
+
+/**
+ * Returns the signed-in caller. It fails closed.
+ * @throws AppError UNAUTHENTICATED, or the error of the refused token, if nobody was authenticated
+ */
+export function principalOf(req: Request): Principal {
+  if (!req.principal) throw req.refusal ?? unauthenticated();
+  return req.principal;
+}
+
+/**
+ * Returns how the request passed `requireStepUp`, for an act that consumes the proof. It fails
+ * closed.
+ * @throws AppError STEP_UP_REQUIRED if no `requireStepUp` ran before
+ */
+export function passageOf(req: Request): Passage {
+  if (!req.stepUp) throw new AppError('STEP_UP_REQUIRED');
+  return req.stepUp;
+}
+
+const noted = new WeakSet<Request>();
+
+function knownAddressOf(req: Request): ClientAddress {
+  const client = clientAddressOf(req);
+  if (client.silentProxy && !noted.has(req)) {
+    noted.add(req);
+    depsOf(req).proxyWatch.note(client.ip);
+  }
+  return client;
+}
+
+/** Builds the context of this request for actions and audit events. */
+export function contextOf(req: Request): RequestContext {
+  const { ip, silentProxy } = knownAddressOf(req);
+  return {
+    correlationId: req.correlationId,
+    ...(req.correlationIdIsClients ? { correlationIdFrom: 'client' as const } : {}),
+    tenantId: req.principal?.tenantId ?? null,
+    actor: req.principal?.staffId ?? 'anonymous',
+    sessionId: req.principal?.sessionId ?? null,
+    ip,
+    ...(silentProxy ? { ipOfProxy: true as const } : {}),
+    country: silentProxy ? null : depsOf(req).geo.country(ip),
+    userAgent: req.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
+  };
+}

@@ -1,0 +1,52 @@
+import type { Request } from 'express';
+import type { StepUpPurpose } from '../db/schema';
+import type { Guard } from './routeTable';
+import { assertStepUp, toAct } from '../security';
+import { contextOf, depsOf, principalOf } from './request';
+
+/** Works only with `NODE_ENV=test`; in any other mode the header is ignored. */
+const TEST_BYPASS = 'x-stepup-test-bypass';
+
+export interface StepUpOptions {
+  /** The greatest age of the proof in seconds; 600 unless the tenant's policy has another value. */
+  windowSec?: number;
+  /** The proof is for exactly this request (method, route, target, body), which consumes it. */
+  act?: boolean;
+  /**
+   * A person without a factor passes without a proof, because the first factor has nothing to be
+   * proven with.
+   */
+  firstFactor?: boolean;
+}
+
+/** Returns the act of a request; its body was parsed before, but not validated. */
+const actOf = (req: Request) =>
+  toAct({
+    method: req.method,
+    route: String(req.res?.locals['route']),
+    params: req.params,
+    query: req.query,
+    body: req.body as unknown,
+  });
+
+/**
+ * Guards a route with a fresh step-up for one purpose in this session. Put it after `authenticate`
+ * and `requirePermission`: tenant, then permission, then step-up.
+ * @param options the greatest age of the proof in seconds, or an object; with `act` the body is
+ * parsed before this guard, and the route's action consumes the proof with `withProof`
+ */
+export function requireStepUp(purpose: StepUpPurpose, options: number | StepUpOptions = {}): Guard {
+  const { windowSec, act, firstFactor } =
+    typeof options === 'number' ? { windowSec: options } : options;
+  const guard: Guard = async (req, _res, next) => {
+    const principal = principalOf(req);
+    const deps = depsOf(req);
+    const gate = { purpose, windowSec, firstFactor, act: act ? actOf(req) : undefined };
+    const bypassed = deps.config.nodeEnv === 'test' && req.headers[TEST_BYPASS] === '1';
+    req.stepUp = bypassed
+      ? { by: 'test_bypass', gate }
+      : await assertStepUp(deps, contextOf(req), principal, gate);
+    next();
+  };
+  return act ? Object.assign(guard, { readsBody: true as const }) : guard;
+}

@@ -1,0 +1,48 @@
+import { recordAudit } from '../../audit';
+import type { Principal, RequestContext } from '../../context';
+import type { Deps } from '../../deps';
+
+/** Each node records at most one event for the same person and permission within this time. */
+const QUIET_MS = 60_000;
+/**
+ * The most entries kept. Beyond it the oldest is dropped, and its next refusal is recorded again.
+ */
+const MOST_REMEMBERED = 10_000;
+
+export interface DenialRecorder {
+  /** Records that a permission was missing, or counts it towards the next event. */
+  record(ctx: RequestContext, principal: Principal, permission: string): Promise<void>;
+}
+
+/**
+ * Creates a recorder of refused permissions, with person and tenant. A client that asks thousands
+ * of times must not flood the audit log, so each node records one event per minute for the same
+ * person and permission; the next event counts the refusals in between. Refusals after the last
+ * event are not recorded if the client stops.
+ */
+export function createDenialRecorder(deps: Pick<Deps, 'db' | 'clock'>): DenialRecorder {
+  const seen = new Map<string, { since: number; untold: number }>();
+  return {
+    async record(ctx, { tenantId, staffId }, permission) {
+      const now = deps.clock.now().getTime();
+      const key = `${tenantId}/${staffId}/${permission}`;
+      const last = seen.get(key);
+      if (last && now - last.since < QUIET_MS) {
+        last.untold += 1;
+        return;
+      }
+      seen.delete(key);
+      const [oldest] = seen.keys();
+      if (seen.size >= MOST_REMEMBERED && oldest !== undefined) seen.delete(oldest);
+      seen.set(key, { since: now, untold: 0 });
+      await deps.db.transaction((tx) =>
+        recordAudit(tx, ctx, {
+          action: 'PERMISSION_DENIED',
+          outcome: 'denied',
+          subject: `staff:${staffId}`,
+          details: { permission, repeated: last?.untold ?? 0 },
+        }),
+      );
+    },
+  };
+}

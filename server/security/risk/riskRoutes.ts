@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { riskDecision, riskMoment, riskOutcome, riskVerdict } from '../../db/schema';
+import type { Deps } from '../../deps';
+import { contextOf, principalOf } from '../../http/request';
+import { endpoint, instant, storableText, wholeNumber } from '../../http/routeTable';
+import { changeRiskPolicy, showRiskPolicy } from './changeRiskPolicy';
+import { giveVerdict, showRiskDecision } from './giveVerdict';
+import { listRiskDecisions } from './listRiskDecisions';
+import { riskPolicy } from './riskPolicy';
+import { simulateRiskPolicy } from './simulateRiskPolicy';
+
+const changeBody = z.strictObject({
+  version: z.int().min(0),
+  policy: riskPolicy,
+  force: z.boolean().default(false),
+});
+const simulateBody = z.strictObject({
+  policy: riskPolicy,
+  days: z.int().min(1).max(30).default(30),
+});
+const verdictBody = z.strictObject({
+  verdict: z.enum(riskVerdict.enumValues),
+  note: storableText(1000).nullable().default(null),
+});
+const decisionParams = z.object({ id: z.string() });
+
+/** Strict, so that a misspelt filter is an error and does not return everything. */
+const decisionQuery = z.strictObject({
+  staffId: z.uuid().optional(),
+  sessionId: z.uuid().optional(),
+  correlationId: storableText(128).optional(),
+  at: z.enum(riskMoment.enumValues).optional(),
+  decision: z.enum(riskDecision.enumValues).optional(),
+  outcome: z.enum(riskOutcome.enumValues).optional(),
+  verdict: z.enum([...riskVerdict.enumValues, 'none']).optional(),
+  reason: z
+    .string()
+    .regex(/^[A-Z_]{1,64}$/, 'must be a reason code')
+    .optional(),
+  minScore: wholeNumber(100).optional(),
+  degraded: z
+    .enum(['true', 'false'])
+    .transform((value) => value === 'true')
+    .optional(),
+  from: instant.optional(),
+  to: instant.optional(),
+  cursor: storableText(200).optional(),
+  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
+});
+
+function policyRoutes(deps: Deps) {
+  return {
+    riskPolicy: endpoint({
+      summary: "The tenant's risk policy",
+      responses: { 200: 'The policy with its version', 403: 'FORBIDDEN' },
+      async handle(req, res) {
+        res.json(await showRiskPolicy(deps, principalOf(req)));
+      },
+    }),
+    changeRiskPolicy: endpoint({
+      summary: "Change the tenant's risk policy",
+      body: changeBody,
+      responses: {
+        200: 'The policy with its new version',
+        403: 'FORBIDDEN',
+        409: 'CONFLICT if it was changed since it was looked at, METHOD_UNAVAILABLE, POLICY_LOCKS_OUT with the people concerned',
+        428: 'STEP_UP_REQUIRED',
+      },
+      async handle(req, res, { body }) {
+        res.json(await changeRiskPolicy(deps, contextOf(req), principalOf(req), body));
+      },
+    }),
+    simulateRiskPolicy: endpoint({
+      summary: 'Replay recent decisions under another policy',
+      body: simulateBody,
+      responses: { 200: 'What it would have meant, and for whom', 403: 'FORBIDDEN' },
+      async handle(req, res, { body }) {
+        res.json(await simulateRiskPolicy(deps, principalOf(req), body));
+      },
+    }),
+  };
+}
+
+function decisionRoutes(deps: Deps) {
+  return {
+    riskDecisions: endpoint({
+      summary: 'Decisions of the risk gate, newest first, each with its explanation',
+      query: decisionQuery,
+      responses: { 200: 'A page of decisions', 403: 'FORBIDDEN' },
+      async handle(req, res, { query: { cursor, limit, ...filter } }) {
+        res.json(await listRiskDecisions(deps, principalOf(req), { filter, cursor, limit }));
+      },
+    }),
+    riskDecision: endpoint({
+      summary: 'One decision of the risk gate',
+      params: decisionParams,
+      responses: { 200: 'The decision', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+      async handle(req, res, { params }) {
+        res.json(await showRiskDecision(deps, principalOf(req), params.id));
+      },
+    }),
+    giveVerdict: endpoint({
+      summary: 'Say of a decision whether it was the person',
+      params: decisionParams,
+      body: verdictBody,
+      responses: { 200: 'The decision with its verdict', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+      async handle(req, res, { params, body }) {
+        const given = { ...body, id: params.id };
+        res.json(await giveVerdict(deps, contextOf(req), principalOf(req), given));
+      },
+    }),
+  };
+}
+
+/** The risk routes under `/api/security`; the route table holds their permissions. */
+export const riskRoutes = (deps: Deps) => ({ ...policyRoutes(deps), ...decisionRoutes(deps) });

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../audit';
+import type { Json } from '../../audit';
+import { AppError } from '../../errors';
+
+/** The parts of a request that decide what it does. */
+export interface ActRequest {
+  method: string;
+  /** The path in the route table, for example `/api/security/factors/:id`. */
+  route: string;
+  params: Readonly<Record<string, unknown>>;
+  query: Readonly<Record<string, unknown>>;
+  /** The parsed body, before any schema has validated it. */
+  body: unknown;
+}
+
+/** One act for which a step-up proof is demanded. */
+export interface Act {
+  /** Method and route, for people to read. */
+  readonly name: string;
+  /** SHA-256 over the whole request, in hex: the proof is valid for exactly this request. */
+  readonly digest: string;
+}
+
+/**
+ * No body that a route accepts is nested deeper. Without a limit the recursion could overflow the
+ * stack.
+ */
+const MOST_LEVELS = 32;
+
+function assertShallow(value: unknown, levels = MOST_LEVELS): void {
+  if (value === null || typeof value !== 'object') return;
+  if (levels === 0)
+    throw new AppError('INVALID_INPUT', { detail: 'The body is nested too deeply.' });
+  for (const member of Object.values(value)) assertShallow(member, levels - 1);
+}
+
+/**
+ * Computes the act of a request from everything that decides what it does, so that a proof for one
+ * act is not valid for another.
+ * @throws AppError INVALID_INPUT for a body that is nested too deeply
+ */
+export function toAct({ method, route, params, query, body }: ActRequest): Act {
+  assertShallow(body);
+  const whole = { method, route, params: { ...params }, query: { ...query }, body: body ?? null };
+  const digest = createHash('sha256')
+    .update(canonicalJson(whole as Json))
+    .digest('hex');
+  return { name: `${method} ${route}`, digest };
+}

@@ -1,0 +1,55 @@
+import { and, eq } from 'drizzle-orm';
+import type { Db, Tx } from '../../db';
+import { stepUpChallenges, tenantStaff } from '../../db/schema';
+import type { BegunLogin } from './begunLogin';
+import { usableLoginChallenge } from './challengeStore';
+
+/**
+ * @returns the id of the user whose second factor was shown to this begun login, if it can still
+ * let a login through
+ */
+export async function findShownFactorOwner(
+  db: Db,
+  id: string,
+  now: Date,
+): Promise<string | undefined> {
+  const [row] = await db
+    .select({ userId: stepUpChallenges.userId })
+    .from(stepUpChallenges)
+    .where(and(usableLoginChallenge(id, now), eq(stepUpChallenges.passwordDue, true)));
+  return row?.userId;
+}
+
+/**
+ * Stores a begun login whose factor was shown, as a verified challenge that still needs the
+ * password.
+ * @returns false if it is stored already, or the staff member was disabled or their sessions were
+ * ended since it began
+ */
+export async function insertShownFactor(
+  tx: Tx,
+  begun: BegunLogin,
+  proof: { method: string; answerHash: string; now: Date; createdAt: Date },
+): Promise<boolean> {
+  const { id, tenantId, userId, staffId, sessionVersion, expiresAt, rememberMe } = begun;
+  const [staff] = await tx
+    .select({ status: tenantStaff.status, sessionVersion: tenantStaff.sessionVersion })
+    .from(tenantStaff)
+    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+  if (staff?.status !== 'active' || staff.sessionVersion !== sessionVersion) return false;
+  const rows = await tx
+    .insert(stepUpChallenges)
+    .values({
+      ...{ id, tenantId, userId, staffId, sessionVersion, expiresAt, rememberMe },
+      origin: 'login',
+      purpose: 'security_settings',
+      passwordDue: true,
+      createdAt: proof.createdAt,
+      verifiedAt: proof.now,
+      verifiedMethod: proof.method,
+      answerHash: proof.answerHash,
+    })
+    .onConflictDoNothing()
+    .returning({ id: stepUpChallenges.id });
+  return rows.length === 1;
+}

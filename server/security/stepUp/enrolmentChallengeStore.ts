@@ -1,0 +1,95 @@
+import { and, eq, gt, isNull } from 'drizzle-orm';
+import type { Db, Tx } from '../../db';
+import { stepUpChallenges, tenantStaff, tenants, users } from '../../db/schema';
+import { notEnded } from './challengeStore';
+
+/** How long after its proof a challenge lets its owner enrol: as long as it waits for its login. */
+const ENROLS_FOR_MS = 600_000;
+
+/**
+ * Matches a login's challenge that demands an enrolment: verified, not too old, not used and not
+ * ended.
+ */
+const enrols = (id: string, now: Date) =>
+  and(
+    eq(stepUpChallenges.id, id),
+    eq(stepUpChallenges.origin, 'login'),
+    eq(stepUpChallenges.mustEnrol, true),
+    gt(stepUpChallenges.verifiedAt, new Date(now.getTime() - ENROLS_FOR_MS)),
+    isNull(stepUpChallenges.consumedAt),
+    notEnded(),
+  );
+
+/** Finds the person who may enrol with this challenge; undefined if nobody may. */
+export async function findEnrolling(db: Db, id: string, now: Date) {
+  const [row] = await db
+    .select({
+      tenantId: tenantStaff.tenantId,
+      userId: tenantStaff.userId,
+      staffId: tenantStaff.id,
+      sessionVersion: tenantStaff.sessionVersion,
+      email: users.email,
+      slug: tenants.slug,
+      name: tenants.name,
+    })
+    .from(stepUpChallenges)
+    .innerJoin(
+      tenantStaff,
+      and(
+        eq(tenantStaff.tenantId, stepUpChallenges.tenantId),
+        eq(tenantStaff.id, stepUpChallenges.staffId),
+      ),
+    )
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .where(
+      and(
+        enrols(id, now),
+        eq(tenantStaff.status, 'active'),
+        eq(users.status, 'active'),
+        eq(tenants.status, 'active'),
+      ),
+    );
+  return row;
+}
+
+/** Returns whether a login waits for a factor to be enrolled with this challenge. */
+export async function mustStillEnrol(
+  db: Db,
+  query: { id: string; staffId?: string; now: Date },
+): Promise<boolean> {
+  const rows = await db
+    .select({ id: stepUpChallenges.id })
+    .from(stepUpChallenges)
+    .where(
+      and(
+        enrols(query.id, query.now),
+        query.staffId ? eq(stepUpChallenges.staffId, query.staffId) : undefined,
+      ),
+    );
+  return rows.length === 1;
+}
+
+/**
+ * Records in one statement that the factor was enrolled: the challenge enrols no second one, and
+ * its login may go on.
+ * @returns false if the challenge no longer allows an enrolment
+ */
+export async function noteEnrolled(
+  tx: Tx,
+  tenantId: string,
+  query: { id: string; staffId: string; now: Date },
+): Promise<boolean> {
+  const rows = await tx
+    .update(stepUpChallenges)
+    .set({ mustEnrol: false })
+    .where(
+      and(
+        enrols(query.id, query.now),
+        eq(stepUpChallenges.tenantId, tenantId),
+        eq(stepUpChallenges.staffId, query.staffId),
+      ),
+    )
+    .returning({ id: stepUpChallenges.id });
+  return rows.length === 1;
+}

@@ -1,0 +1,157 @@
+import type { Request } from 'express';
+import { z } from 'zod';
+import { stepUpPurpose } from '../../db/schema';
+import type { Deps } from '../../deps';
+import { readChallengeCookie, readDeviceCookie } from '../../http/cookies';
+import { contextOf, passageOf, principalOf } from '../../http/request';
+import { endpoint, storableText } from '../../http/routeTable';
+import { identifyDevice } from '../risk/devices';
+import { confirmTotpEnrollment, startTotpEnrollment } from './enrollTotp';
+import { authenticationResponse } from './passkeyInput';
+import { listOwnFactors, regenerateRecoveryCodes, removeFactor } from './manageFactors';
+import { looksLikeRecoveryCode } from './recoveryCode';
+import { readBoundChallenge } from '../risk/settleDevice';
+import { STARTED_METHODS, startStepUp } from './startStepUp';
+import { readTypedCode } from './typedCode';
+import { verifyStepUp } from './verifyStepUp';
+
+/** A code, without the spaces and other characters that people paste or type around it. */
+const typedCode = storableText(256).transform(readTypedCode);
+const code = typedCode.pipe(z.string().regex(/^\d{6}$/, 'must be six digits'));
+/** A code from an authenticator, a mail or a list of recovery codes. */
+const anyCode = typedCode.refine((value) => /^\d{6}$/.test(value) || looksLikeRecoveryCode(value), {
+  message: 'must be six digits or a recovery code',
+});
+const verifyBody = z
+  .object({
+    code: anyCode.optional(),
+    passkey: authenticationResponse.optional(),
+    purpose: z.enum(stepUpPurpose.enumValues),
+    challengeId: storableText(256).optional(),
+  })
+  .meta({ oneOf: [{ required: ['code'] }, { required: ['passkey'] }] })
+  .transform(({ code: typed, passkey, ...which }, { issues }) => {
+    if (typed !== undefined && passkey === undefined) {
+      return { ...which, answer: { kind: 'code' as const, code: typed } };
+    }
+    if (passkey !== undefined && typed === undefined) {
+      return { ...which, answer: { kind: 'passkey' as const, response: passkey } };
+    }
+    const message = 'must be given, or passkey, and not both';
+    issues.push({ code: 'custom', input: undefined, path: ['code'], message });
+    return z.NEVER;
+  });
+const startBody = z.object({
+  method: z.enum(STARTED_METHODS),
+  purpose: z.enum(stepUpPurpose.enumValues),
+  challengeId: storableText(256).optional(),
+});
+/** The owner's name for a factor. */
+const name = storableText(64);
+const confirmBody = z.object({
+  code,
+  name: name.default('Authenticator'),
+  /** The challenge of a login that must enrol a factor first; it replaces an access token. */
+  challengeId: storableText(256).optional(),
+});
+const factorParams = z.object({ id: z.string() });
+
+/** Reads the challenge in the cookie, if this browser began it. */
+function challengeOf(deps: Deps, req: Request): Promise<string | undefined> {
+  const { keys, random } = deps;
+  const device = identifyDevice(keys, random, readDeviceCookie(req), null);
+  return readBoundChallenge(deps, readChallengeCookie(req), device);
+}
+
+/** All of these routes except the list need a fresh proof. */
+const factorRoutes = (deps: Deps) => ({
+  factors: endpoint({
+    summary: 'The second factors of the signed-in staff member',
+    responses: { 200: 'Factors, and how many recovery codes are left' },
+    async handle(req, res) {
+      res.json(await listOwnFactors(deps, principalOf(req)));
+    },
+  }),
+  removeFactor: endpoint({
+    summary: 'Remove one of your own factors',
+    params: factorParams,
+    responses: {
+      204: 'Removed',
+      404: 'NOT_FOUND',
+      409: 'POLICY_LOCKS_OUT',
+      428: 'STEP_UP_REQUIRED',
+    },
+    async handle(req, res, { params }) {
+      await removeFactor(deps, contextOf(req), principalOf(req), passageOf(req), params.id);
+      res.status(204).end();
+    },
+  }),
+  recoveryCodes: endpoint({
+    summary: 'Make ten new recovery codes in place of all there were',
+    responses: {
+      200: 'The codes, shown once',
+      409: 'NO_FACTOR',
+      428: 'STEP_UP_REQUIRED',
+    },
+    async handle(req, res) {
+      const passage = passageOf(req);
+      res.json(await regenerateRecoveryCodes(deps, contextOf(req), principalOf(req), passage));
+    },
+  }),
+});
+
+export const securityRoutes = (deps: Deps) => ({
+  ...factorRoutes(deps),
+  startStepUp: endpoint({
+    summary: 'Begin to answer a step-up challenge with a method that has to be started',
+    body: startBody,
+    responses: {
+      200: 'What the method tells the client',
+      400: 'INVALID_INPUT, also for a method that this release does not start',
+      401: 'UNAUTHENTICATED',
+      404: 'CHALLENGE_NOT_FOUND',
+      409: 'METHOD_UNAVAILABLE or CHALLENGE_ID_REQUIRED',
+      429: 'CHALLENGE_EXHAUSTED',
+    },
+    async handle(req, res, { body }) {
+      const input = { ...body, cookieChallengeId: await challengeOf(deps, req) };
+      res.json(await startStepUp(deps, contextOf(req), req.principal ?? null, input));
+    },
+  }),
+  verifyStepUp: endpoint({
+    summary: 'Answer a step-up challenge with a code or a passkey',
+    body: verifyBody,
+    responses: {
+      200: 'Verified',
+      401: 'UNAUTHENTICATED',
+      403: 'INVALID_CODE or INVALID_PASSKEY',
+      404: 'CHALLENGE_NOT_FOUND',
+      409: 'NO_FACTOR or CHALLENGE_ID_REQUIRED',
+      429: 'CHALLENGE_EXHAUSTED or TOO_MANY_ATTEMPTS',
+    },
+    async handle(req, res, { body }) {
+      const input = { ...body, cookieChallengeId: await challengeOf(deps, req) };
+      res.json(await verifyStepUp(deps, contextOf(req), req.principal ?? null, input));
+    },
+  }),
+  enrollTotp: endpoint({
+    summary: 'Begin to enrol a TOTP authenticator',
+    responses: {
+      200: 'The secret, an otpauth URI and a QR code',
+      428: 'STEP_UP_REQUIRED',
+      429: 'TOO_MANY_ATTEMPTS',
+    },
+    async handle(req, res) {
+      const passage = passageOf(req);
+      res.json(await startTotpEnrollment(deps, contextOf(req), principalOf(req), passage));
+    },
+  }),
+  confirmTotp: endpoint({
+    summary: 'Finish the enrolment with a code from the new authenticator',
+    body: confirmBody,
+    responses: { 200: 'Enrolled', 403: 'INVALID_CODE', 404: 'NOT_FOUND' },
+    async handle(req, res, { body }) {
+      res.json(await confirmTotpEnrollment(deps, contextOf(req), principalOf(req), body));
+    },
+  }),
+});

@@ -1,0 +1,155 @@
+import { FindingList } from '../tlog/findingList';
+
+/** The checks, in the order in which the report shows them. */
+export const CHECKS = [
+  'zip',
+  'manifest',
+  'signature',
+  'key',
+  'files',
+  'events',
+  'tree',
+  'range',
+  'times',
+  'views',
+  'checkpoint',
+  'consistency',
+  'earlier',
+] as const;
+export type CheckName = (typeof CHECKS)[number];
+
+/** Every kind of finding: the check that it belongs to, and what it means. */
+export const FINDING_KINDS = {
+  zip_unreadable: { check: 'zip', means: 'The file is no ZIP file, is empty, or is cut off.' },
+  zip_shape: {
+    check: 'zip',
+    means: 'The ZIP file could be read in two ways, or holds what no bundle has.',
+  },
+  zip_doubled: { check: 'zip', means: 'Two files in the ZIP file have one name.' },
+  zip_damaged: {
+    check: 'zip',
+    means: 'A file in the ZIP file cannot be unpacked as it was packed.',
+  },
+  manifest_missing: { check: 'manifest', means: 'There is no manifest: this is no bundle.' },
+  manifest_malformed: {
+    check: 'manifest',
+    means: 'The manifest is not in the form of one, or contradicts itself.',
+  },
+  signature_missing: { check: 'signature', means: 'The manifest is not signed.' },
+  signature_malformed: {
+    check: 'signature',
+    means: 'manifest.sig is no signed note, or its text is another manifest.',
+  },
+  signature_wrong: {
+    check: 'signature',
+    means: 'The manifest was not signed like this by the key that it names.',
+  },
+  key_foreign: {
+    check: 'key',
+    means: 'The manifest is signed by none of the keys that were given.',
+  },
+  file_required: {
+    check: 'files',
+    means: 'The manifest does not name a file that every bundle of its format has.',
+  },
+  file_unknown: {
+    check: 'files',
+    means: 'The manifest names a file that no bundle of its format has.',
+  },
+  file_missing: { check: 'files', means: 'A file that the manifest names is not there.' },
+  file_extra: { check: 'files', means: 'A file is there that the manifest does not name.' },
+  file_changed: { check: 'files', means: 'A file is not the one that the manifest names.' },
+  file_rows: { check: 'files', means: 'A file has other rows than the manifest says.' },
+  row_malformed: { check: 'events', means: 'A row is not written as bundles write rows.' },
+  row_order: { check: 'events', means: 'A row is not in the place of its leaf.' },
+  row_doubled: { check: 'events', means: 'A leaf has more than one row.' },
+  row_outside: { check: 'events', means: 'A row names a leaf that the bundle does not cover.' },
+  event_changed: { check: 'events', means: 'A row does not say what was sealed.' },
+  event_missing: { check: 'events', means: 'Leaves have no row: their events were left out.' },
+  events_unread: { check: 'events', means: 'The events could not be read to their end.' },
+  leaves_malformed: {
+    check: 'tree',
+    means: 'leaves.json or leaves.txt is not in its form, or not about this log.',
+  },
+  tree_root: { check: 'tree', means: 'The leaves do not give the root that was signed.' },
+  range_outside: { check: 'range', means: 'An event in audit-log did not occur in the range.' },
+  range_in_edges: { check: 'range', means: 'An event beside audit-log did occur in the range.' },
+  range_open: {
+    check: 'range',
+    means: 'The bundle begins too late or ends too early to hold every event of the range.',
+  },
+  back_dated: {
+    check: 'times',
+    means: 'An event claims a time that its log had passed when it came.',
+  },
+  post_dated: { check: 'times', means: 'An event claims a time after it was sealed.' },
+  view_actions: {
+    check: 'views',
+    means: 'The manifest gives a view other actions than it has in the format of the bundle.',
+  },
+  view_differs: {
+    check: 'views',
+    means: 'A view of audit-log, or a table of its events, does not show what it should.',
+  },
+  checkpoint_malformed: {
+    check: 'checkpoint',
+    means: 'checkpoint.txt is not in the form of a checkpoint.',
+  },
+  checkpoint_signature: {
+    check: 'checkpoint',
+    means: 'The checkpoint is not signed by a key that is believed.',
+  },
+  checkpoint_differs: {
+    check: 'checkpoint',
+    means: 'The checkpoint is not of the log, size and root that the manifest names.',
+  },
+  consistency_malformed: {
+    check: 'consistency',
+    means: 'consistency.json is not in its form, or not about this log.',
+  },
+  consistency_signature: {
+    check: 'consistency',
+    means: 'The head of an earlier bundle is not signed as the key that it names would have done.',
+  },
+  consistency_proof: {
+    check: 'consistency',
+    means:
+      'The log does not begin with what was signed for an earlier bundle: history was rewritten.',
+  },
+  earlier_root: {
+    check: 'earlier',
+    means: 'A checkpoint that was given is of another history: the log was rewritten since.',
+  },
+  bundle_gap: {
+    check: 'earlier',
+    means:
+      'Leaves are in neither this bundle nor one that was given, although their ranges touch: events of both can be missing.',
+  },
+  bundle_lacks: {
+    check: 'earlier',
+    means: 'A bundle that was given leaves out an event of its range, which this bundle shows.',
+  },
+} as const satisfies Readonly<Record<string, { check: CheckName; means: string }>>;
+
+export type FindingKind = keyof typeof FINDING_KINDS;
+
+export interface Finding {
+  readonly kind: FindingKind;
+  /**
+   * The file of the bundle, its row (the first after the header is 1), the leaf and the event, if
+   * the finding is about one.
+   */
+  readonly file?: string | undefined;
+  readonly row?: number | undefined;
+  readonly leaf?: number | undefined;
+  readonly event?: string | undefined;
+  /** One sentence that says what is wrong. */
+  readonly message: string;
+}
+
+export type Report = (finding: Finding) => void;
+export type BundleFindings = FindingList<Finding, CheckName>;
+
+/** @param limit how many findings are kept to be shown */
+export const listFindings = (limit: number): BundleFindings =>
+  new FindingList(limit, (kind) => FINDING_KINDS[kind].check);
