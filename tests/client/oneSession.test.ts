@@ -173,7 +173,7 @@ describe('signing out', () => {
 
   it('does not wait for a prompt that is open in another tab', async () => {
     const forever = () => new Promise<never>(() => undefined);
-    const { tab, machine } = await scene.signedIn({ timeoutMs: 1000, onStepUp: forever });
+    const { tab, machine } = await scene.signedIn({ onStepUp: forever });
     const other = machine.openTab({ onStepUp: forever });
     await other.client.ready();
     machine.place = ABROAD;

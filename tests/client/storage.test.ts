@@ -39,7 +39,7 @@ describe('a storage that all tabs share', () => {
           : undefined,
     };
     const { machine, tab } = await scene.signedIn({ storage });
-    const other = machine.openTab({ timeoutMs: 1000 });
+    const other = machine.openTab();
     await other.client.ready();
     scene.expireAccess();
     const asking = tab.client.fetch(ME);

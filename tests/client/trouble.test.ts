@@ -241,7 +241,11 @@ describe('something else that answers in place of Gatehouse', () => {
 
 describe('a lost answer', () => {
   it('is one that has not come within timeoutMs', async () => {
-    const { tab } = await scene.signedIn({ timeoutMs: 1000 });
+    const { tab: first, machine } = await scene.signedIn();
+    // Opened after the sign-in, which may take longer than that on a busy machine.
+    const tab = machine.openTab({ timeoutMs: 4000 });
+    await tab.client.ready();
+    first.kill();
     scene.expireAccess();
     tab.network = (call, send) => {
       if (call.path !== REFRESH || tab.refreshes().length > 1) return send();

@@ -135,7 +135,7 @@ export function assemble(received: readonly Received[], log: string): string[] {
 }
 
 /** Waits until the receiver has everything, and this is recorded. */
-export const untilFed = (sink: string, timeoutMs = 20_000) =>
+export const untilFed = (sink: string, timeoutMs = 60_000) =>
   pollUntil(
     'everything is delivered',
     () =>

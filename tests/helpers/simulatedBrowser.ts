@@ -217,7 +217,7 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
           onStepUp: () => {
             throw new Error('nobody was to be asked');
           },
-          timeoutMs: 3000,
+          timeoutMs: 60_000,
           onSignedOut: ({ reason }) => void tab.signedOut.push(reason),
           ...options,
         },
