@@ -1,21 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { Pool } from 'pg';
 import { createCheckpointDeliverer, createEventFeed, createSealer } from './audit';
-import type { CheckpointDeliverer, EventFeed, Sealer } from './audit';
+import type { AuditParts } from './audit';
 import {
   createAccessTokens,
   createPasswordHasher,
   createSessionCheck,
   readHashCosts,
 } from './auth';
-import type { AccessTokens, PasswordHasher, SessionCheck } from './auth';
-import { inspectSchema } from './schema/guard/inspectSchema';
-import { createSchemaGuard } from './schema/guard/schemaGuard';
-import type { SchemaGuard } from './schema/guard/schemaGuard';
+import type { AuthParts } from './auth';
 import type { ReadyConfig } from './config';
 import type { Clock, Random } from './context';
 import { connect } from './db';
-import type { Database, Db } from './db';
+import type { Database } from './db';
 import { createBroadcast } from './db/broadcast';
 import type { Broadcast } from './db/broadcast';
 import { createChangeWatch } from './db/changeWatch';
@@ -23,22 +19,22 @@ import type { ChangeWatch } from './db/changeWatch';
 import { declareRoute } from './db/databaseRoute';
 import { uuidV7 } from './db/ids';
 import { runWithin } from './db/runWithin';
-import { createDrain } from './http/drain';
-import type { Drain } from './http/drain';
+import type { HealthParts } from './health/deps';
 import { createWriteProbe } from './health/writeProbe';
-import type { WriteProbe } from './health/writeProbe';
+import type { HttpParts } from './http/deps';
+import { createDrain } from './http/drain';
+import { createProxyWatch } from './http/proxyWatch';
+import type { Kernel } from './kernel';
 import { createKeyRing } from './keyRing';
-import type { KeyRing } from './keyRing';
 import { createLogger } from './logger';
 import type { Logger } from './logger';
 import { createMailer } from './mail';
-import type { Mailer } from './mail';
+import type { MailParts } from './mail';
 import { createMetrics } from './metrics';
 import { createNodeClock } from './nodeClock';
-import type { NodeClock } from './nodeClock';
-import type { Metrics } from './metrics';
-import { createProxyWatch } from './http/proxyWatch';
-import type { ProxyWatch } from './http/proxyWatch';
+import { inspectSchema } from './schema/guard/inspectSchema';
+import { createSchemaGuard } from './schema/guard/schemaGuard';
+import type { SchemaGuard } from './schema/guard/schemaGuard';
 import {
   createBreaker,
   createDenialRecorder,
@@ -47,53 +43,11 @@ import {
   createRiskDecisionLog,
   readIpLists,
 } from './security';
-import type {
-  Breaker,
-  DenialRecorder,
-  GeoLookup,
-  IpLists,
-  RiskDecisionLog,
-  RiskFactsCache,
-  RiskPolicies,
-} from './security';
+import type { SecurityParts } from './security';
 
-/** Everything that is constructed once. Functions ask for the parts that they need. */
-export interface Deps {
-  config: ReadyConfig;
-  logger: Logger;
-  metrics: Metrics;
-  clock: Clock;
-  /** The same object as `clock`, unless a test passes another clock. */
-  nodeClock: NodeClock;
-  random: Random;
-  keys: KeyRing;
-  db: Db;
-  /** The pool beneath `db`, for frequent prepared statements and COPY. */
-  pool: Pool;
-  schemaGuard: SchemaGuard;
-  passwords: PasswordHasher;
-  accessTokens: AccessTokens;
-  sessionCheck: SessionCheck;
-  geo: GeoLookup;
-  ipLists: IpLists;
-  riskFacts: RiskFactsCache;
-  riskPolicies: RiskPolicies;
-  riskBreaker: Breaker;
-  riskDecisions: RiskDecisionLog;
-  proxyWatch: ProxyWatch;
-  /** Records refused permissions. */
-  denials: DenialRecorder;
-  mail: Mailer;
-  sealer: Sealer;
-  deliverer: CheckpointDeliverer;
-  eventFeed: EventFeed;
-  /** Sends messages between the nodes on one database. */
-  broadcast: Broadcast;
-  /** Detects changes made by any node, or by manual SQL. */
-  changeWatch: ChangeWatch;
-  writeProbe: WriteProbe;
-  /** Whether this node is stopping. */
-  drain: Drain;
+/** Everything that is constructed once. Functions ask for the parts of their area. */
+export interface Deps
+  extends Kernel, HttpParts, AuditParts, MailParts, SecurityParts, AuthParts, HealthParts {
   /** Waits for work in progress and closes every connection. */
   close(): Promise<void>;
 }

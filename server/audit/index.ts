@@ -1,3 +1,4 @@
+export type { AuditParts } from './deps';
 export { canonicalJson } from '../../tlog/canonicalJson';
 export type { Json } from '../../tlog/canonicalJson';
 export { AUDIT_ACTIONS, SECURITY_EVENT_ACTIONS } from './actions';

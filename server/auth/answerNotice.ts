@@ -1,6 +1,6 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { readNoticeToken, tellsOfPassword } from '../mail';
 import type { NoticeKind } from '../mail';
@@ -8,7 +8,7 @@ import { distrustSessions } from './distrustSessions';
 import { withSessionTable } from './withSessionTable';
 
 type AnswerDeps = Pick<
-  Deps,
+  AuthDeps,
   'db' | 'keys' | 'clock' | 'schemaGuard' | 'riskFacts' | 'logger' | 'metrics'
 >;
 
@@ -24,7 +24,7 @@ const MARGIN_MS = 60_000;
  * @throws AppError NOT_FOUND for an unknown, forged or expired link, without telling them apart
  */
 export async function readNoticeLink(
-  deps: Pick<Deps, 'db' | 'keys' | 'clock'>,
+  deps: Pick<AuthDeps, 'db' | 'keys' | 'clock'>,
   token: string,
 ): Promise<NoticeKind> {
   const notice = await readNoticeToken(deps, token);

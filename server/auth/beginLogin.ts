@@ -1,4 +1,4 @@
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import {
   BEGUN_FOR_MS,
   BEGUN_METHODS,
@@ -45,7 +45,7 @@ function findMembership(
  * and nothing is stored: see `BegunLogin`.
  */
 export async function beginLogin(
-  deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'random'>,
+  deps: Pick<AuthDeps, 'db' | 'keys' | 'clock' | 'random'>,
   { email, tenant, rememberMe, browserHash }: BeginLoginInput,
 ): Promise<BegunLoginOffer> {
   const account = await findAccount(deps.db, email);

@@ -1,8 +1,8 @@
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { findPolicyInForce, readStanding } from '../security';
 import type { RiskAssessment, RiskPolicy } from '../security';
 
-type DecideDeps = Pick<Deps, 'db' | 'config' | 'mail' | 'riskPolicies' | 'schemaGuard' | 'logger'>;
+type DecideDeps = Pick<AuthDeps, 'db' | 'config' | 'mail' | 'riskPolicies' | 'schemaGuard' | 'logger'>;
 
 /** A reason to ask for a proof that does not come from the score. */
 export type Demand = 'SECOND_FACTOR_REQUIRED' | 'ANOMALY_CHECK_SKIPPED' | 'PROOF_REQUIRED';
@@ -34,7 +34,7 @@ type Staff = { tenantId: string; staffId: string };
  * Returns whether `user_sessions` is missing. Every check is skipped then, and logins and refreshes
  * must still work, so a policy that demands a proof for skipped checks is suspended.
  */
-async function lacksSessionTable({ schemaGuard }: Pick<Deps, 'schemaGuard'>): Promise<boolean> {
+async function lacksSessionTable({ schemaGuard }: Pick<AuthDeps, 'schemaGuard'>): Promise<boolean> {
   if (schemaGuard.missing().includes('user_sessions')) return true;
   return (await schemaGuard.checkTables()).missing.includes('user_sessions');
 }

@@ -2,7 +2,7 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { databaseFault } from '../db/pgErrors';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { forgetTaught, listSuspectSessions } from '../security';
 import type { Forgotten, Taught } from '../security';
 import { expirePassword, listMemberships, requireProofAtLogin } from './accountStore';
@@ -10,7 +10,7 @@ import { invalidateSessions } from './invalidateSessions';
 import { lockStaff } from './rotationStore';
 import type { SessionMode } from './withSessionTable';
 
-type DistrustDeps = Pick<Deps, 'clock' | 'logger' | 'metrics'>;
+type DistrustDeps = Pick<AuthDeps, 'clock' | 'logger' | 'metrics'>;
 
 const NOTHING: Forgotten = { devices: 0, networks: 0, countries: 0, addresses: 0 };
 
@@ -20,7 +20,7 @@ const NOTHING: Forgotten = { devices: 0, networks: 0, countries: 0, addresses: 0
  * not wait for those tables.
  */
 export async function forgetOrWarn(
-  deps: Pick<Deps, 'logger' | 'metrics'>,
+  deps: Pick<AuthDeps, 'logger' | 'metrics'>,
   tx: Tx,
   tenantId: string,
   what: Taught,

@@ -1,13 +1,13 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { invalidateSessions } from './invalidateSessions';
 import { listLiveStaff } from './liveStaffStore';
 import type { LiveStaff, StaffCursor } from './liveStaffStore';
 
 const PAGE = 500;
 
-type ReturnedDeps = Pick<Deps, 'db' | 'clock' | 'riskFacts'>;
+type ReturnedDeps = Pick<AuthDeps, 'db' | 'clock' | 'riskFacts'>;
 
 /** Selects the sessions whose end may have been lost in a failover. */
 export interface ReturnedSessions {

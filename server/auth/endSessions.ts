@@ -1,6 +1,6 @@
 import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { endChallenges } from '../security';
 import { invalidateSessions } from './invalidateSessions';
@@ -9,7 +9,7 @@ import { findTokenByHash, revokeFamily, revokeSessionTokens } from './rotationSt
 import { revokeSession } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
-type EndDeps = Pick<Deps, 'db' | 'clock' | 'schemaGuard' | 'riskFacts'>;
+type EndDeps = Pick<AuthDeps, 'db' | 'clock' | 'schemaGuard' | 'riskFacts'>;
 
 /** Signs this device out: ends its session and its refresh tokens, and nothing else. */
 export async function logout(
@@ -45,7 +45,7 @@ export async function logout(
  * token does not count as theft here, because it ends no more than it could have used.
  */
 export async function logoutByToken(
-  deps: EndDeps & Pick<Deps, 'keys'>,
+  deps: EndDeps & Pick<AuthDeps, 'keys'>,
   ctx: RequestContext,
   refreshToken: string,
 ): Promise<void> {

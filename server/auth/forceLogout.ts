@@ -1,7 +1,7 @@
 import { isOfOperators } from '../context';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { queueNotice } from '../mail';
 import type { NoticeDeps } from '../mail';
 import { distrustSessions } from './distrustSessions';
@@ -18,7 +18,7 @@ export interface KnownCompromise {
   expirePassword: boolean;
 }
 
-type ForceDeps = NoticeDeps & Pick<Deps, 'db' | 'schemaGuard' | 'riskFacts'>;
+type ForceDeps = NoticeDeps & Pick<AuthDeps, 'db' | 'schemaGuard' | 'riskFacts'>;
 
 async function end(
   deps: ForceDeps,

@@ -1,3 +1,4 @@
+export type { AuthDeps, AuthParts } from './deps';
 export { listMemberships } from './accountStore';
 export { createAccessTokens } from './accessTokens';
 export type { AccessTokens } from './accessTokens';

@@ -1,5 +1,5 @@
 import type { Principal } from '../context';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { fromCursor, toCursor } from '../http/timeCursor';
 import type { TimeCursor } from '../http/timeCursor';
 import { findAskingSession, listOtherSessions } from './sessionListStore';
@@ -30,7 +30,7 @@ const above = ({ createdAt }: Session): TimeCursor => ({
  * @throws AppError INVALID_INPUT for a cursor that the server did not issue
  */
 export async function listOwnSessions(
-  deps: Pick<Deps, 'db' | 'clock'>,
+  deps: Pick<AuthDeps, 'db' | 'clock'>,
   principal: Principal,
   page: { cursor?: string | undefined; limit: number },
 ): Promise<SessionsPage> {

@@ -2,7 +2,7 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { RiskOutcome } from '../db/schema';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { queueNotice } from '../mail';
 import {
@@ -35,7 +35,7 @@ import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
 
 export type LoginDeps = Pick<
-  Deps,
+  AuthDeps,
   | 'db'
   | 'pool'
   | 'keys'

@@ -1,6 +1,6 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { findForcedEnd, forcedLogout } from './forcedEnd';
 import { deriveSuccessors, hashesOfRefreshToken } from './refreshTokens';
@@ -15,7 +15,7 @@ const familyOf = (token: StoredToken) => token.familyId ?? token.id;
 
 /** @returns the first of these tokens that was issued, with its row */
 export async function findIssued(
-  deps: Pick<Deps, 'db' | 'keys'>,
+  deps: Pick<AuthDeps, 'db' | 'keys'>,
   derived: readonly string[],
 ): Promise<{ refreshToken: string; token: StoredToken } | undefined> {
   for (const refreshToken of derived) {
@@ -25,7 +25,7 @@ export async function findIssued(
   return undefined;
 }
 
-type ReissueDeps = Pick<Deps, 'db' | 'clock' | 'config' | 'schemaGuard'>;
+type ReissueDeps = Pick<AuthDeps, 'db' | 'clock' | 'config' | 'schemaGuard'>;
 
 /**
  * Decides whether a token that was issued at `since` may be returned once more: it must be unused,
@@ -55,7 +55,7 @@ export async function mayReissue(
  * audit log holds all of them.
  */
 export async function recordReissue(
-  deps: Pick<Deps, 'db'>,
+  deps: Pick<AuthDeps, 'db'>,
   ctx: RequestContext,
   token: StoredToken,
   at: 'login' | 'refresh',

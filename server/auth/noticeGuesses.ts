@@ -1,11 +1,11 @@
 import type { RequestContext } from '../context';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { queueNoticeOnceADay } from '../mail';
 import type { NoticeDeps } from '../mail';
 import { TRIES_FOR_STRANGERS, attemptSubject, isFirstInWindow, readAttempts } from '../security';
 import type { Account } from './accountStore';
 
-type GuessDeps = NoticeDeps & Pick<Deps, 'db'>;
+type GuessDeps = NoticeDeps & Pick<AuthDeps, 'db'>;
 
 /**
  * Mails the owner of an account that guessing has locked it for strangers: either for the rest of

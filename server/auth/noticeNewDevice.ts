@@ -1,5 +1,5 @@
 import type { RequestContext } from '../context';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { queueNotice } from '../mail';
 import type { NoticeDeps } from '../mail';
 
@@ -10,7 +10,7 @@ import type { NoticeDeps } from '../mail';
  * @param deviceHashes the hashes that identified the device at this login
  */
 export async function noticeNewDevice(
-  deps: NoticeDeps & Pick<Deps, 'db' | 'riskFacts'>,
+  deps: NoticeDeps & Pick<AuthDeps, 'db' | 'riskFacts'>,
   ctx: RequestContext,
   { tenantId, staffId }: { tenantId: string; staffId: string },
   deviceHashes: readonly string[],

@@ -1,6 +1,6 @@
 import type { Response } from 'express';
 import { z } from 'zod';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { contextOf } from '../http/request';
 import { endpoint } from '../http/routeTable';
 import { answerNotice, readNoticeLink } from './answerNotice';
@@ -15,7 +15,7 @@ function sendPage(res: Response, page: string): void {
 }
 
 /** The routes behind the link in a notice. Neither reads a body: the form posts an empty one. */
-export const noticeRoutes = (deps: Deps) => ({
+export const noticeRoutes = (deps: AuthDeps) => ({
   notice: endpoint({
     summary: 'A page that asks whether to end all sessions; it changes nothing',
     params,

@@ -1,6 +1,6 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import type { Membership } from './accountStore';
 
@@ -10,7 +10,7 @@ import type { Membership } from './accountStore';
  * @throws AppError TENANT_SELECTION_REQUIRED
  */
 export async function offerTenants(
-  deps: Pick<Deps, 'db'>,
+  deps: Pick<AuthDeps, 'db'>,
   ctx: RequestContext,
   offered: readonly Membership[],
 ): Promise<never> {

@@ -1,7 +1,7 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { boundSessions } from './boundSessions';
 import { hashRefreshToken, newRefreshToken } from './refreshTokens';
@@ -55,10 +55,10 @@ export interface IssuedToken {
   rememberMe: boolean;
 }
 
-type OpenDeps = Pick<Deps, 'clock' | 'random' | 'keys' | 'config' | 'accessTokens' | 'metrics'>;
+type OpenDeps = Pick<AuthDeps, 'clock' | 'random' | 'keys' | 'config' | 'accessTokens' | 'metrics'>;
 
 /** Returns when a session ends for good, and when its first token expires if it is not used. */
-export function sessionLifetimes(deps: Pick<Deps, 'config'>, rememberMe: boolean, now: Date) {
+export function sessionLifetimes(deps: Pick<AuthDeps, 'config'>, rememberMe: boolean, now: Date) {
   const { refreshAbsoluteSec, refreshIdleSec, refreshShortSec, refreshShortIdleSec } = deps.config;
   const absoluteSec = rememberMe ? refreshAbsoluteSec : refreshShortSec;
   const idleSec = Math.min(absoluteSec, rememberMe ? refreshIdleSec : refreshShortIdleSec);
@@ -159,7 +159,7 @@ async function recordLogin(
  * behind it.
  */
 export function toTokenPair(
-  deps: Pick<Deps, 'accessTokens' | 'metrics'>,
+  deps: Pick<AuthDeps, 'accessTokens' | 'metrics'>,
   subject: {
     userId: string;
     tenantId: string;

@@ -2,7 +2,7 @@ import { recordAudit } from '../audit';
 import type { AuditEvent } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { SPRAYED_ACCOUNTS, isFirstInWindow } from '../security';
 import type { CountedFailure } from '../security';
 
@@ -35,7 +35,7 @@ function findSpray(
  * the audit log.
  */
 export async function recordSpray(
-  deps: Pick<Deps, 'clock' | 'config'>,
+  deps: Pick<AuthDeps, 'clock' | 'config'>,
   tx: Tx,
   ctx: RequestContext,
   counted: readonly CountedFailure[],

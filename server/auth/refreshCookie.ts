@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import type { ErrorCode } from '../errors';
 import {
@@ -55,7 +55,7 @@ export function presentedCookie(req: Request, res: Response, optedIn: boolean): 
   return token;
 }
 
-function keep(deps: Deps, req: Request, res: Response, issued: IssuedToken): void {
+function keep(deps: AuthDeps, req: Request, res: Response, issued: IssuedToken): void {
   const { refreshToken, expiresAt, rememberMe } = issued;
   // Keep the cookie as long as the token is valid; each refresh sets a new one.
   const left = Math.max(expiresAt.getTime() - deps.clock.now().getTime(), 0);
@@ -76,7 +76,7 @@ function withoutToken({ code, detail, extra, headers, cause }: AppError): AppErr
  * @returns the body
  */
 export async function throughCookie(
-  deps: Deps,
+  deps: AuthDeps,
   req: Request,
   res: Response,
   work: (onIssued: (issued: IssuedToken) => void) => Promise<TokenPair>,
@@ -103,7 +103,7 @@ export async function throughCookie(
  * failure is only logged; the login remains valid.
  */
 export async function endReplaced(
-  deps: Deps,
+  deps: AuthDeps,
   req: Request,
   before: string | undefined,
   { refreshToken }: Pick<TokenPair, 'refreshToken'>,
@@ -124,7 +124,7 @@ export async function endReplaced(
  * @throws AppError as {@link presentedCookie} does
  */
 export async function endPresentedSession(
-  deps: Deps,
+  deps: AuthDeps,
   req: Request,
   res: Response,
 ): Promise<boolean> {
@@ -140,7 +140,7 @@ export async function endPresentedSession(
  * in it. A cookie with an unusable token is removed too, because the person has signed out here. A
  * request from a page of another origin leaves the cookie alone.
  */
-export async function endCookieSession(deps: Deps, req: Request, res: Response): Promise<void> {
+export async function endCookieSession(deps: AuthDeps, req: Request, res: Response): Promise<void> {
   if (countRefreshCookies(req) === 0 || isCrossSite(req)) return;
   const token = readRefreshCookie(req);
   if (token !== undefined) await logoutByToken(deps, contextOf(req), token);

@@ -1,6 +1,6 @@
 import { toAuditRow } from '../audit';
 import type { RequestContext } from '../context';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import type { DeviceIdentity } from '../security';
 import type { IssuedToken } from './openSession';
 import { deriveSuccessor, hashRefreshToken, hashesOfRefreshToken } from './refreshTokens';
@@ -10,7 +10,7 @@ import type { RotatedToken } from './rotationStore';
 import { withSessionTable } from './withSessionTable';
 
 export type RefreshDeps = Pick<
-  Deps,
+  AuthDeps,
   | 'db'
   | 'pool'
   | 'keys'

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { emailField, normalizeSlug } from '../http/emailAddress';
 import { AppError } from '../errors';
 import {
@@ -82,11 +82,11 @@ const idempotencyKey = z
   .regex(/^[\x21-\x7e]{1,255}$/, 'Idempotency-Key must be 1 to 255 visible ASCII characters')
   .optional();
 
-const deviceOf = (deps: Deps, req: Request) =>
+const deviceOf = (deps: AuthDeps, req: Request) =>
   identifyDevice(deps.keys, deps.random, readDeviceCookie(req), contextOf(req).userAgent);
 
 /** Reads the challenge in the cookie, if this browser began it. */
-const challengeOf = (deps: Deps, req: Request, device: DeviceIdentity) =>
+const challengeOf = (deps: AuthDeps, req: Request, device: DeviceIdentity) =>
   readBoundChallenge(deps, readChallengeCookie(req), device);
 
 /**
@@ -122,7 +122,7 @@ interface Hears {
  * it.
  */
 async function signIn(
-  deps: Deps,
+  deps: AuthDeps,
   exchange: { req: Request; res: Response; device: DeviceIdentity; refreshCookie: boolean },
   work: (hears: Hears) => Promise<TokenPair>,
 ): Promise<void> {
@@ -155,7 +155,7 @@ function signedOut(req: Request, res: Response): void {
   res.status(204).end();
 }
 
-function signInRoutes(deps: Deps) {
+function signInRoutes(deps: AuthDeps) {
   return {
     login: endpoint({
       summary: 'Sign in with e-mail and password',
@@ -200,7 +200,7 @@ function signInRoutes(deps: Deps) {
   };
 }
 
-function refreshRoutes(deps: Deps) {
+function refreshRoutes(deps: AuthDeps) {
   return {
     refresh: endpoint({
       summary: 'Rotate a refresh token',
@@ -231,7 +231,7 @@ function refreshRoutes(deps: Deps) {
   };
 }
 
-function signOutRoutes(deps: Deps) {
+function signOutRoutes(deps: AuthDeps) {
   return {
     logout: endpoint({
       summary: 'Sign out on this device, with an access token, a refresh token or both',
@@ -263,7 +263,7 @@ function signOutRoutes(deps: Deps) {
   };
 }
 /** For a person whose password login is locked because others are guessing at it. */
-const factorFirstRoutes = (deps: Deps) => ({
+const factorFirstRoutes = (deps: AuthDeps) => ({
   beginLogin: endpoint({
     summary: 'Begin a login with the second factor: the password is looked at after it',
     body: beginBody,
@@ -278,7 +278,7 @@ const factorFirstRoutes = (deps: Deps) => ({
   }),
 });
 
-function sessionRoutes(deps: Deps) {
+function sessionRoutes(deps: AuthDeps) {
   return {
     me: endpoint({
       summary: 'Who is signed in',
@@ -321,7 +321,7 @@ function sessionRoutes(deps: Deps) {
   };
 }
 
-export const authRoutes = (deps: Deps) => ({
+export const authRoutes = (deps: AuthDeps) => ({
   ...signInRoutes(deps),
   ...refreshRoutes(deps),
   ...signOutRoutes(deps),

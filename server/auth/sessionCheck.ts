@@ -1,7 +1,7 @@
 import type { Principal } from '../context';
 import { batchLoads } from '../db/batchLoads';
 import { databaseFault } from '../db/pgErrors';
-import type { Deps } from '../deps';
+import type { Kernel } from '../kernel';
 import type { AppError } from '../errors';
 import { INVALID_TOKEN, invalidToken } from './accessTokens';
 import type { AccessClaims } from './accessTokens';
@@ -21,7 +21,7 @@ export interface SessionCheck {
   settle(): Promise<void>;
 }
 
-type CheckDeps = Pick<Deps, 'db' | 'pool' | 'clock' | 'schemaGuard' | 'logger' | 'metrics'>;
+type CheckDeps = Pick<Kernel, 'db' | 'pool' | 'clock' | 'schemaGuard' | 'logger' | 'metrics'>;
 
 const TOUCH_AFTER_MS = 60_000;
 

@@ -1,7 +1,7 @@
 import { recordAudit } from '../audit';
 import type { AuditEvent } from '../audit';
 import type { RequestContext } from '../context';
-import type { Deps } from '../deps';
+import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { retryAfter } from '../http/retryAfter';
 import {
@@ -56,7 +56,7 @@ export interface VerifiedAccount {
 }
 
 type CredentialDeps = Pick<
-  Deps,
+  AuthDeps,
   | 'db'
   | 'pool'
   | 'keys'

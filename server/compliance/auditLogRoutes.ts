@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { auditOutcome } from '../db/schema';
-import type { Deps } from '../deps';
+import type { ComplianceDeps } from './deps';
 import { principalOf } from '../http/request';
 import { endpoint, instant, storableText, wholeNumber } from '../http/routeTable';
 import { ALL_ACTIONS, listAuditLogs, showAuditEvent } from './listAuditLogs';
@@ -32,7 +32,7 @@ const eventQuery = z.strictObject({
   ...page,
 });
 
-function eventRoutes(deps: Deps) {
+function eventRoutes(deps: ComplianceDeps) {
   return {
     auditLogs: endpoint({
       summary: 'Audit events, newest first, each with its place in the log',
@@ -70,7 +70,7 @@ function eventRoutes(deps: Deps) {
   };
 }
 
-function checkpointRoutes(deps: Deps) {
+function checkpointRoutes(deps: ComplianceDeps) {
   return {
     checkpoints: endpoint({
       summary: 'Signed checkpoints of the log, newest first',
@@ -120,4 +120,4 @@ function checkpointRoutes(deps: Deps) {
 }
 
 /** Returns the endpoints that read and prove the audit log; the route table has their permissions. */
-export const auditLogRoutes = (deps: Deps) => ({ ...eventRoutes(deps), ...checkpointRoutes(deps) });
+export const auditLogRoutes = (deps: ComplianceDeps) => ({ ...eventRoutes(deps), ...checkpointRoutes(deps) });

@@ -1,5 +1,5 @@
 import { canonicalJson, nameKey, originOf, signNote, toVkey } from '../audit';
-import type { Deps } from '../deps';
+import type { ComplianceDeps } from './deps';
 import type { Population } from './copyStore';
 import type { ExportInput } from './exportInput';
 import type { ExportedTenant } from './exportStore';
@@ -39,7 +39,7 @@ export interface ManifestSubject {
   readonly asOf: string;
 }
 
-const keyOf = ({ keys }: Pick<Deps, 'keys'>, { tenant }: ManifestSubject) =>
+const keyOf = ({ keys }: Pick<ComplianceDeps, 'keys'>, { tenant }: ManifestSubject) =>
   nameKey(originOf(tenant.id), keys.evidence.publicKey);
 
 function describeFile(file: ManifestFile) {
@@ -58,7 +58,7 @@ function describeFile(file: ManifestFile) {
 
 /** Returns why a role that could undo the audit log was allowed to serve; null if it could not undo it. */
 function whatAllows(
-  { production }: Pick<Deps['config'], 'production'>,
+  { production }: Pick<ComplianceDeps['config'], 'production'>,
   ownership: readonly string[],
 ): string | null {
   if (ownership.length === 0) return null;
@@ -67,7 +67,7 @@ function whatAllows(
 
 /** Returns the manifest of a bundle as canonical JSON (RFC 8785). */
 export function buildManifest(
-  deps: Pick<Deps, 'config' | 'keys'>,
+  deps: Pick<ComplianceDeps, 'config' | 'keys'>,
   subject: ManifestSubject,
   files: readonly ManifestFile[],
 ): string {
@@ -105,7 +105,7 @@ export function buildManifest(
  * @returns the text of `manifest.sig`: the manifest, a line break, and the signature
  */
 export const signManifest = (
-  deps: Pick<Deps, 'keys'>,
+  deps: Pick<ComplianceDeps, 'keys'>,
   subject: ManifestSubject,
   manifest: string,
 ): string => signNote(`${manifest}\n`, keyOf(deps, subject), deps.keys.evidence.key);

@@ -1,5 +1,5 @@
 import { AUDIT_ACTIONS, systemContext } from '../audit';
-import type { Deps } from '../deps';
+import type { ComplianceDeps } from './deps';
 import { listDeadExports } from './deadExportStore';
 import type { DeadExport } from './deadExportStore';
 import { MOST_OF_TENANT } from './exportPlaces';
@@ -7,7 +7,7 @@ import { recordExportEnd } from './recordExport';
 
 const EVERY_MS = 60_000;
 
-type WatchDeps = Pick<Deps, 'db' | 'logger' | 'metrics'>;
+type WatchDeps = Pick<ComplianceDeps, 'db' | 'logger' | 'metrics'>;
 
 /** @returns whether this call recorded the end; another node may have been faster */
 async function endOne({ db }: WatchDeps, dead: DeadExport): Promise<boolean> {

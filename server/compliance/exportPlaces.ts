@@ -1,4 +1,4 @@
-import type { Deps } from '../deps';
+import type { ComplianceDeps } from './deps';
 import { AppError } from '../errors';
 import { lockTenantPlace } from './exportPlaceStore';
 
@@ -18,7 +18,7 @@ interface NodePlaces {
   lastTookMs: number;
 }
 
-type PlaceDeps = Pick<Deps, 'config' | 'pool'>;
+type PlaceDeps = Pick<ComplianceDeps, 'config' | 'pool'>;
 
 const nodes = new WeakMap<PlaceDeps['pool'], NodePlaces>();
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { AUDIT_ACTIONS } from '../audit';
 import type { AuditAction } from '../audit';
 import type { Principal } from '../context';
-import type { Deps } from '../deps';
+import type { ComplianceDeps } from './deps';
 import { AppError } from '../errors';
 import { fromCursor, toCursor } from '../http/timeCursor';
 import { findEventInTree, listEvents } from './auditLogStore';
@@ -44,7 +44,7 @@ const showEvent = (row: PlacedEvent) => ({
  * @throws AppError INVALID_INPUT if the cursor was not issued by this API
  */
 export async function listAuditLogs(
-  deps: Pick<Deps, 'pool'>,
+  deps: Pick<ComplianceDeps, 'pool'>,
   { tenantId }: Principal,
   query: { filter: AuditFilter; cursor?: string | undefined; limit: number },
 ): Promise<ShownPage> {
@@ -60,7 +60,7 @@ export async function listAuditLogs(
  * @throws AppError NOT_FOUND, also for an event of another tenant and for text that is no id
  */
 export async function findAuditEvent(
-  { pool }: Pick<Deps, 'pool'>,
+  { pool }: Pick<ComplianceDeps, 'pool'>,
   { tenantId }: Principal,
   id: string,
   size?: number,
@@ -76,7 +76,7 @@ export async function findAuditEvent(
  * @throws AppError NOT_FOUND, also for an event of another tenant
  */
 export async function showAuditEvent(
-  deps: Pick<Deps, 'pool'>,
+  deps: Pick<ComplianceDeps, 'pool'>,
   principal: Principal,
   id: string,
 ): Promise<ShownEvent> {

@@ -1,6 +1,6 @@
 import { nameKey, originOf, readKeptKeys, toVkey } from '../audit';
 import type { Principal } from '../context';
-import type { Deps } from '../deps';
+import type { ComplianceDeps } from './deps';
 import { readEvidenceKey } from '../keyRing';
 import type { EvidenceKey } from '../keyRing';
 
@@ -24,7 +24,7 @@ export interface ShownKey {
 
 /** Lists the public keys that the caller's checkpoints may be signed with, today's first. */
 export async function listEvidenceKeys(
-  { pool, keys }: Pick<Deps, 'pool' | 'keys'>,
+  { pool, keys }: Pick<ComplianceDeps, 'pool' | 'keys'>,
   { tenantId }: Principal,
 ): Promise<{ origin: string; keys: ShownKey[] }> {
   const origin = originOf(tenantId);

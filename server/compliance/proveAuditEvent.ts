@@ -1,6 +1,6 @@
 import { brokenLog, formatTlogProof, hashLeaf, proveInclusion, toLeafEntry } from '../audit';
 import type { Principal } from '../context';
-import type { Deps } from '../deps';
+import type { ComplianceDeps } from './deps';
 import { AppError } from '../errors';
 import type { EventInTree } from './auditLogStore';
 import { findAuditEvent } from './listAuditLogs';
@@ -46,7 +46,7 @@ function checkpointOf(row: EventInTree, size: number | undefined) {
  * the event; AUDIT_LOG_BROKEN if the event is not the one that was sealed
  */
 export async function proveAuditEvent(
-  deps: Pick<Deps, 'pool'>,
+  deps: Pick<ComplianceDeps, 'pool'>,
   principal: Principal,
   { id, size }: { id: string; size?: number | undefined },
 ): Promise<InclusionProof> {

@@ -7,7 +7,7 @@ import {
 } from '../audit';
 import type { StoredCheckpoint } from '../audit';
 import type { Principal } from '../context';
-import type { Deps } from '../deps';
+import type { ComplianceDeps } from './deps';
 import { AppError } from '../errors';
 
 const showCheckpoint = ({ rootHash, ...checkpoint }: StoredCheckpoint) => ({
@@ -37,7 +37,7 @@ function fromCursor(cursor: string): number {
  * @throws AppError INVALID_INPUT if the cursor was not issued by this API
  */
 export async function listCheckpoints(
-  { pool }: Pick<Deps, 'pool'>,
+  { pool }: Pick<ComplianceDeps, 'pool'>,
   { tenantId }: Principal,
   { cursor, limit }: { cursor?: string | undefined; limit: number },
 ): Promise<{ checkpoints: ShownCheckpoint[]; nextCursor: string | null }> {
@@ -54,7 +54,7 @@ export async function listCheckpoints(
  * @throws AppError CHECKPOINT_NOT_FOUND if nothing has been sealed yet
  */
 export async function showLatestCheckpoint(
-  { pool }: Pick<Deps, 'pool'>,
+  { pool }: Pick<ComplianceDeps, 'pool'>,
   { tenantId }: Principal,
 ): Promise<ShownCheckpoint> {
   const [latest] = await listCheckpointsBelow(pool, tenantId, TOP, 1);
@@ -91,7 +91,7 @@ function assertSizes(from: number, to: number, size: number): void {
  * sealed yet; AUDIT_LOG_BROKEN if the tree is not the one that was signed
  */
 export async function showConsistency(
-  { pool }: Pick<Deps, 'pool'>,
+  { pool }: Pick<ComplianceDeps, 'pool'>,
   { tenantId }: Principal,
   sizes: { from: number; to?: number | undefined },
 ): Promise<ShownConsistency> {

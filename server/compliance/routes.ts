@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import type { Deps } from '../deps';
+import type { ComplianceDeps } from './deps';
 import { contextOf, principalOf, passageOf } from '../http/request';
 import { endpoint } from '../http/routeTable';
 import { exportBundle } from './exportBundle';
@@ -21,7 +21,7 @@ const attachment = (res: Response): ExportSink => ({
 });
 
 /** Returns the endpoints of `/api/compliance`; the route table has their permissions. */
-export function complianceRoutes(deps: Deps) {
+export function complianceRoutes(deps: ComplianceDeps) {
   return {
     exportBundle: endpoint({
       summary: 'Download the evidence bundle of a range of UTC days as a ZIP',

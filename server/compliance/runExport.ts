@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Principal, RequestContext } from '../context';
 import type { Passage } from '../security';
 import { databaseFault } from '../db/pgErrors';
-import type { Deps } from '../deps';
+import type { ComplianceDeps } from './deps';
 import { AppError } from '../errors';
 import type { ExportFile } from './copyStore';
 import { toTimeRange } from './exportInput';
@@ -16,7 +16,7 @@ import type { FailureReason } from './recordExport';
 import { destroyWhenStalled } from './stalledClient';
 
 export type ExportDeps = Pick<
-  Deps,
+  ComplianceDeps,
   | 'config'
   | 'clock'
   | 'db'

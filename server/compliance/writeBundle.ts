@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants } from 'node:zlib';
 import { ZipArchive } from 'archiver';
-import type { Deps } from '../deps';
+import type { ComplianceDeps } from './deps';
 import { createArchiveFiles } from './archiveFiles';
 import type { ArchiveFiles } from './archiveFiles';
 import { LOG_FILES, TABLE_FILES } from './bundleFiles';
@@ -19,7 +19,7 @@ import { lineStream, recordStream } from './recordStreams';
 import type { StartedExport } from './runExport';
 import { writeSummary } from './summaryPage';
 
-type BundleDeps = Pick<Deps, 'config' | 'keys'>;
+type BundleDeps = Pick<ComplianceDeps, 'config' | 'keys'>;
 
 export interface Bundle extends StartedExport {
   readonly snapshot: ExportSnapshot;

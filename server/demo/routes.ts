@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Response } from 'express';
-import type { Deps } from '../deps';
+import type { Kernel } from '../kernel';
 import { endpoint, get } from '../http/routeTable';
 import type { Route } from '../http/routeTable';
 
@@ -27,7 +27,7 @@ async function send(res: Response, path: string, type: string): Promise<void> {
  * Returns the routes of the example page. It exists only with the embedded database, for people who
  * try Gatehouse out.
  */
-export function demoRoutes({ config }: Pick<Deps, 'config'>): Route[] {
+export function demoRoutes({ config }: Pick<Kernel, 'config'>): Route[] {
   if (config.mode !== 'embedded') return [];
   const file = (path: string, summary: string, source: string, type: string) =>
     get(

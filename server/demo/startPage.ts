@@ -1,4 +1,4 @@
-import type { Deps } from '../deps';
+import type { Kernel } from '../kernel';
 import { endpoint, get } from '../http/routeTable';
 import type { Route } from '../http/routeTable';
 
@@ -6,7 +6,7 @@ import type { Route } from '../http/routeTable';
  * Returns the route of the page at `/` in development: a browser is redirected to the example page
  * if there is one, other clients get a list of links. In production there is no such page.
  */
-export function startPageRoutes({ config }: Pick<Deps, 'config'>): Route[] {
+export function startPageRoutes({ config }: Pick<Kernel, 'config'>): Route[] {
   if (config.nodeEnv !== 'development') return [];
   const demo = config.mode === 'embedded' ? '/demo' : undefined;
   const links = { api: '/openapi.json', verify: '/verify', health: '/health/ready' };

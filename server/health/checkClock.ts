@@ -1,4 +1,4 @@
-import type { Deps } from '../deps';
+import type { HealthDeps } from './deps';
 import { REFUSED_MS, TOLD_MS } from '../nodeClock';
 
 /** Offsets that differ by no more than this count as equal. */
@@ -15,7 +15,7 @@ const describe = (offsetMs: number) =>
  */
 export async function checkClock({
   nodeClock,
-}: Pick<Deps, 'nodeClock'>): Promise<{ ok: boolean; reason?: string; findings?: string[] }> {
+}: Pick<HealthDeps, 'nodeClock'>): Promise<{ ok: boolean; reason?: string; findings?: string[] }> {
   const offset = nodeClock.offsetMs();
   if (offset === undefined || Math.abs(offset) <= TOLD_MS) return { ok: true };
   const others = await nodeClock.othersMs();

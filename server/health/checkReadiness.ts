@@ -4,7 +4,7 @@ import { findUnknownKeys } from '../keys/checkKeys';
 import { findOwnership } from '../schema/roles/findOwnership';
 import type { GuardReport } from '../schema/guard/schemaGuard';
 import { databaseFault } from '../db/pgErrors';
-import type { Deps } from '../deps';
+import type { HealthDeps } from './deps';
 import { countDeviations } from '../tenants';
 import { checkClock } from './checkClock';
 
@@ -33,7 +33,7 @@ export interface Readiness {
 }
 
 type ReadyDeps = Pick<
-  Deps,
+  HealthDeps,
   | 'config'
   | 'db'
   | 'pool'

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Request } from 'express';
-import type { Deps } from '../deps';
+import type { HealthDeps } from './deps';
 import { AppError } from '../errors';
 import { endpoint } from '../http/routeTable';
 import { checkReadiness } from './checkReadiness';
@@ -12,7 +12,7 @@ const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
  * Returns whether the caller may see details: it sends METRICS_TOKEN; or no token is set, this is
  * not production, and the connection comes from this machine.
  */
-function isOperator({ config }: Pick<Deps, 'config'>, req: Request): boolean {
+function isOperator({ config }: Pick<HealthDeps, 'config'>, req: Request): boolean {
   const { metricsToken, production } = config;
   if (metricsToken === undefined) {
     return !production && LOOPBACK.test(req.socket.remoteAddress ?? '');
@@ -23,7 +23,7 @@ function isOperator({ config }: Pick<Deps, 'config'>, req: Request): boolean {
 }
 
 /** Logs the reasons whenever the status changes, for operators who cannot see them in the body. */
-function createReadinessLog({ logger }: Pick<Deps, 'logger'>) {
+function createReadinessLog({ logger }: Pick<HealthDeps, 'logger'>) {
   let last: Readiness['status'] | undefined;
   return ({ status, checks }: Readiness): void => {
     if (status === last) return;
@@ -33,7 +33,7 @@ function createReadinessLog({ logger }: Pick<Deps, 'logger'>) {
   };
 }
 
-function readyEndpoint(deps: Deps) {
+function readyEndpoint(deps: HealthDeps) {
   const note = createReadinessLog(deps);
   return endpoint({
     summary:
@@ -49,7 +49,7 @@ function readyEndpoint(deps: Deps) {
   });
 }
 
-export const healthRoutes = (deps: Deps) => ({
+export const healthRoutes = (deps: HealthDeps) => ({
   live: endpoint({
     summary: 'The process answers',
     responses: { 200: 'Alive' },

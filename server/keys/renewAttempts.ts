@@ -1,4 +1,4 @@
-import type { Deps } from '../deps';
+import type { SecurityDeps } from '../security';
 import { attemptSubjects } from '../security';
 import { hasAttempts, listCountedPeople, moveAttempts } from './renewAttemptsStore';
 import type { CountedPerson } from './renewAttemptsStore';
@@ -6,7 +6,7 @@ import { newestKeyOf } from './resealStore';
 
 const NO_ID = '00000000-0000-0000-0000-000000000000';
 
-function pairsOf(keys: Deps['keys'], { userId, email, staffIds }: CountedPerson) {
+function pairsOf(keys: SecurityDeps['keys'], { userId, email, staffIds }: CountedPerson) {
   const emails = attemptSubjects(keys, 'email', email);
   const subjects = [
     emails,
@@ -26,7 +26,7 @@ function pairsOf(keys: Deps['keys'], { userId, email, staffIds }: CountedPerson)
  * address can be computed from its hash; they only last a quarter of an hour. A node whose key is
  * not the newest leaves this to the others.
  */
-export async function renewAttempts(deps: Pick<Deps, 'pool' | 'keys'>): Promise<void> {
+export async function renewAttempts(deps: Pick<SecurityDeps, 'pool' | 'keys'>): Promise<void> {
   const { pool, keys } = deps;
   if (attemptSubjects(keys, 'email', '').length === 1 || !(await hasAttempts(pool))) return;
   if ((await newestKeyOf(pool, 'TOKEN_HASH_KEY')) !== keys.ids.tokenHash) return;

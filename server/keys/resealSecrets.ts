@@ -1,10 +1,10 @@
-import type { Deps } from '../deps';
+import type { SecurityDeps } from '../security';
 import { boundToMail } from '../mail';
 import { boundToTotp } from '../security';
 import { listSealedOtherwise, newestKeyOf, replaceSealed } from './resealStore';
 import type { SealedRow, SealedTable } from './resealStore';
 
-type ResealDeps = Pick<Deps, 'pool' | 'keys' | 'logger'>;
+type ResealDeps = Pick<SecurityDeps, 'pool' | 'keys' | 'logger'>;
 
 const NO_ID = '00000000-0000-0000-0000-000000000000';
 

@@ -1,3 +1,4 @@
+export type { MailDeps, MailParts } from './deps';
 export { createMailer } from './mailer';
 export type { Mailer } from './mailer';
 export { giveUpExpiredMails, purgeMails } from './mailStore';

@@ -1,5 +1,5 @@
 import type { Db } from '../db';
-import type { Deps } from '../deps';
+import type { MailDeps } from './deps';
 import type { KeyRing } from '../keyRing';
 import { readTaggedId, tagId } from '../taggedId';
 import { findMailOrigin } from './mailStore';
@@ -32,7 +32,7 @@ export interface LinkedNotice {
  * seven days
  */
 export async function readNoticeToken(
-  deps: Pick<Deps, 'keys' | 'clock'> & { db: Db },
+  deps: Pick<MailDeps, 'keys' | 'clock'> & { db: Db },
   token: string,
 ): Promise<LinkedNotice | undefined> {
   const id = readTaggedId(deps.keys, NOTICE, token);

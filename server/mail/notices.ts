@@ -1,14 +1,14 @@
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { databaseFault } from '../db/pgErrors';
-import type { Deps } from '../deps';
+import type { MailDeps } from './deps';
 import { readAddressee, wasMailedSince } from './mailStore';
 import { toNoticeLink } from './noticeLink';
 import { writeNotice } from './noticeTexts';
 import type { FactorChange, Notice } from './noticeTexts';
 import { queueMail } from './queueMail';
 
-export type NoticeDeps = Pick<Deps, 'keys' | 'clock' | 'random' | 'mail' | 'logger' | 'metrics'>;
+export type NoticeDeps = Pick<MailDeps, 'keys' | 'clock' | 'random' | 'mail' | 'logger' | 'metrics'>;
 
 interface Staff {
   tenantId: string;

@@ -1,5 +1,5 @@
 import type { Tx } from '../db';
-import type { Deps } from '../deps';
+import type { MailDeps } from './deps';
 import { insertMail } from './mailStore';
 import { toLine } from './plainText';
 import { sealMail } from './sealedMail';
@@ -47,7 +47,7 @@ const MOST_SUBJECT = 200;
  * @throws any database error
  */
 export async function queueMail(
-  deps: Pick<Deps, 'keys' | 'clock' | 'random'>,
+  deps: Pick<MailDeps, 'keys' | 'clock' | 'random'>,
   tx: Tx,
   mail: NewMail,
 ): Promise<string> {

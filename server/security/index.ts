@@ -1,3 +1,4 @@
+export type { SecurityDeps, SecurityParts } from './deps';
 export { assessRisk } from './risk/assessRisk';
 export type { RiskAssessment } from './risk/assessRisk';
 export {

@@ -2,7 +2,7 @@ import { recordAudit } from '../audit';
 import type { AuditEvent } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
-import type { Deps } from '../deps';
+import type { TenantDeps } from './deps';
 import { listMembershipsOf, replaceAddress } from './addressStore';
 
 type Details = Extract<AuditEvent, { action: 'STAFF_EMAIL_CHANGED' }>['details'];
@@ -35,7 +35,7 @@ export async function changeEmail(
 
 /** Runs {@link changeEmail} for an operator, in its own transaction. */
 export const renameStaff = (
-  deps: Pick<Deps, 'db'>,
+  deps: Pick<TenantDeps, 'db'>,
   ctx: RequestContext,
   change: { userId: string; from: string; to: string },
 ): Promise<boolean> =>

@@ -1,6 +1,6 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
-import type { Deps } from '../deps';
+import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import { UnknownPermissionError, unknownPermissions } from '../permissions';
 import type { StaffIds } from './changeStaffStatus';
@@ -33,7 +33,7 @@ function apply(change: PermissionChange, before: string[]): string[] {
  * AppError NOT_FOUND if the tenant has no such staff member
  */
 export async function changePermissions(
-  deps: Pick<Deps, 'db'>,
+  deps: Pick<TenantDeps, 'db'>,
   ctx: RequestContext,
   { tenantId, staffId }: StaffIds,
   change: PermissionChange,

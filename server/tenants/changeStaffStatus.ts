@@ -1,7 +1,7 @@
 import { recordAudit } from '../audit';
 import { invalidateSessions, withSessionTable } from '../auth';
 import type { RequestContext } from '../context';
-import type { Deps } from '../deps';
+import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import { lockStaffMember, markDisabled, markEnabled } from './tenantStore';
 
@@ -19,7 +19,7 @@ type Via = 'api' | 'operator';
  * @throws AppError NOT_FOUND if the tenant has no such staff member
  */
 export async function disableStaff(
-  deps: Pick<Deps, 'db' | 'schemaGuard' | 'riskFacts'>,
+  deps: Pick<TenantDeps, 'db' | 'schemaGuard' | 'riskFacts'>,
   ctx: RequestContext,
   { tenantId, staffId }: StaffIds,
   via: Via,
@@ -54,7 +54,7 @@ export async function disableStaff(
  * @throws AppError NOT_FOUND if the tenant has no such staff member
  */
 export async function enableStaff(
-  deps: Pick<Deps, 'db'>,
+  deps: Pick<TenantDeps, 'db'>,
   ctx: RequestContext,
   { tenantId, staffId }: StaffIds,
   via: Via,

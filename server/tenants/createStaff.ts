@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
-import type { Deps } from '../deps';
+import type { TenantDeps } from './deps';
 import { emailField } from '../http/emailAddress';
 import { UnknownPermissionError, unknownPermissions } from '../permissions';
 import { isCommonPassword } from './commonPasswords';
@@ -28,7 +28,7 @@ export const staffInput = z.object({
  * @returns a sentence for the user, or undefined if the password may be used
  */
 export function objectionToPassword(
-  deps: Pick<Deps, 'config'>,
+  deps: Pick<TenantDeps, 'config'>,
   password: string,
   withFactor: boolean,
 ): string | undefined {
@@ -60,7 +60,7 @@ type NewStaff = z.input<typeof staffInput> & { tenantId: string };
  * if they are staff of this tenant already
  */
 export async function createStaff(
-  deps: Pick<Deps, 'random' | 'clock'>,
+  deps: Pick<TenantDeps, 'random' | 'clock'>,
   tx: Tx,
   ctx: RequestContext,
   input: NewStaff & { passwordHash: string },
@@ -93,7 +93,7 @@ export async function createStaff(
  * driver's unique violation if they are staff of this tenant already
  */
 export async function createStaffOfExisting(
-  deps: Pick<Deps, 'random' | 'clock'>,
+  deps: Pick<TenantDeps, 'random' | 'clock'>,
   tx: Tx,
   ctx: RequestContext,
   input: NewStaff,
@@ -111,7 +111,7 @@ export async function createStaffOfExisting(
 }
 
 async function addMembership(
-  deps: Pick<Deps, 'random' | 'clock'>,
+  deps: Pick<TenantDeps, 'random' | 'clock'>,
   tx: Tx,
   ctx: RequestContext,
   input: NewStaff & { userId: string },

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
-import type { Deps } from '../deps';
+import type { TenantDeps } from './deps';
 import { normalizeSlug } from '../http/emailAddress';
 import { storableText } from '../http/routeTable';
 import { insertTenant } from './tenantStore';
@@ -28,7 +28,7 @@ export const tenantInput = z.object({
  * @throws ZodError; the driver's unique violation if the slug is taken
  */
 export async function createTenant(
-  deps: Pick<Deps, 'random' | 'clock'>,
+  deps: Pick<TenantDeps, 'random' | 'clock'>,
   tx: Tx,
   ctx: RequestContext,
   input: z.input<typeof tenantInput>,

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../context';
 import type { Db } from '../db';
 import { databaseFault } from '../db/pgErrors';
-import type { Deps } from '../deps';
+import type { TenantDeps } from './deps';
 import { normalizeEmail } from '../http/emailAddress';
 import {
   findByAddresses,
@@ -55,7 +55,7 @@ function findContested(deviations: readonly Deviation[]): ReadonlySet<string | n
  * @returns how many addresses were rewritten, and how many rows stay unchanged
  */
 export async function normalizeAddresses(
-  deps: Pick<Deps, 'db'>,
+  deps: Pick<TenantDeps, 'db'>,
   ctx: RequestContext,
   via: 'operator' | 'bootstrap',
 ): Promise<{ changed: number; left: number }> {
@@ -82,7 +82,7 @@ export async function normalizeAddresses(
  * Counts people whose stored address is not in its normal form, among the first batch of unmarked
  * rows.
  */
-export async function countDeviations(deps: Pick<Deps, 'db'>): Promise<number> {
+export async function countDeviations(deps: Pick<TenantDeps, 'db'>): Promise<number> {
   const rows = await listUnnormalized(deps.db, { after: undefined, limit: BATCH });
   return rows.filter(({ email }) => normalizeEmail(email) !== email).length;
 }
@@ -104,7 +104,7 @@ export interface AddressCollision {
  * Lists the people who cannot sign in until an operator renames them, with the reason. It changes
  * nothing.
  */
-export async function listCollisions(deps: Pick<Deps, 'db'>): Promise<AddressCollision[]> {
+export async function listCollisions(deps: Pick<TenantDeps, 'db'>): Promise<AddressCollision[]> {
   const deviations = await findDeviations(deps.db, () => Promise.resolve());
   const forms = deviations.flatMap(({ normal }) => normal ?? []);
   const owners = await findByAddresses(deps.db, forms);

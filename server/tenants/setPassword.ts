@@ -1,14 +1,14 @@
 import { recordAudit } from '../audit';
 import { invalidateSessions, listMemberships, withSessionTable } from '../auth';
 import type { RequestContext } from '../context';
-import type { Deps } from '../deps';
+import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import { queueNotice } from '../mail';
 import type { NoticeDeps } from '../mail';
 import type { StaffIds } from './changeStaffStatus';
 import { replacePassword } from './tenantStore';
 
-type SetDeps = NoticeDeps & Pick<Deps, 'db' | 'schemaGuard' | 'riskFacts'>;
+type SetDeps = NoticeDeps & Pick<TenantDeps, 'db' | 'schemaGuard' | 'riskFacts'>;
 
 /**
  * Sets a new password for the person behind a membership. One password is valid in every tenant of

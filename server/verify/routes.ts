@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Deps } from '../deps';
+import type { Kernel } from '../kernel';
 import { endpoint, get } from '../http/routeTable';
 import type { Route } from '../http/routeTable';
 
@@ -13,7 +13,7 @@ const policyOf = (page: string): string =>
  * Serves the verifier of evidence bundles to anyone: as a page, and as a script to download. Both are the same for
  * everybody and hold no one's data.
  */
-export function verifyRoutes({ config }: Pick<Deps, 'config'>): Route[] {
+export function verifyRoutes({ config }: Pick<Kernel, 'config'>): Route[] {
   const { verifierDir } = config;
   const page = endpoint({
     summary: 'A page that verifies evidence bundles in the browser, without sending them anywhere',

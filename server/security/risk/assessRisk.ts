@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../context';
 import { afterHearingNothing } from '../../db/heardTime';
 import { databaseFault, isStatementTimeout } from '../../db/pgErrors';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { computeAnomalyScoreOptimized } from '../computeAnomalyScore';
 import type { AnomalyInput } from '../computeAnomalyScore';
 import { decideRisk } from './riskPolicy';
@@ -31,7 +31,7 @@ export interface RiskAssessment {
 }
 
 type RiskDeps = Pick<
-  Deps,
+  SecurityDeps,
   'config' | 'riskFacts' | 'riskPolicies' | 'riskBreaker' | 'schemaGuard' | 'logger' | 'metrics'
 >;
 

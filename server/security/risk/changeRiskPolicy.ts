@@ -2,7 +2,7 @@ import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { Tx } from '../../db';
 import { notifyNodes } from '../../db/notifyNodes';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { assertMethodsSetUp, findLockedOut } from './lockedOut';
 import type { MethodDeps } from '../stepUp/proofs';
@@ -32,11 +32,11 @@ function show(row: PolicyRow): ShownPolicy {
 
 /** Returns the policy of the caller's tenant. */
 export const showRiskPolicy = async (
-  deps: Pick<Deps, 'db'>,
+  deps: Pick<SecurityDeps, 'db'>,
   { tenantId }: Principal,
 ): Promise<ShownPolicy> => show(await readPolicyRow(deps.db, tenantId));
 
-type ChangeDeps = MethodDeps & Pick<Deps, 'db' | 'clock' | 'riskPolicies'>;
+type ChangeDeps = MethodDeps & Pick<SecurityDeps, 'db' | 'clock' | 'riskPolicies'>;
 
 export interface PolicyChange {
   /** The version of the policy that the caller has seen. */
@@ -131,7 +131,7 @@ export async function changeRiskPolicy(
 }
 
 /** Returns the policy of a tenant, for an operator. */
-export const showPolicyOf = async (deps: Pick<Deps, 'db'>, tenantId: string) =>
+export const showPolicyOf = async (deps: Pick<SecurityDeps, 'db'>, tenantId: string) =>
   show(await readPolicyRow(deps.db, tenantId));
 
 /**
@@ -140,7 +140,7 @@ export const showPolicyOf = async (deps: Pick<Deps, 'db'>, tenantId: string) =>
  * @returns undefined if the tenant already uses the defaults; nothing is changed or recorded then
  */
 export async function resetRiskPolicy(
-  deps: Pick<Deps, 'db' | 'clock' | 'random' | 'riskPolicies'>,
+  deps: Pick<SecurityDeps, 'db' | 'clock' | 'random' | 'riskPolicies'>,
   ctx: RequestContext,
   tenantId: string,
 ): Promise<ShownPolicy | undefined> {

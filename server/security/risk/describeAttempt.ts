@@ -1,6 +1,6 @@
 import { clientIp } from '../../context';
 import type { RequestContext } from '../../context';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import type { AnomalyInput } from '../computeAnomalyScore';
 import { networkOf } from './networks';
 
@@ -12,7 +12,7 @@ type Known = Pick<AnomalyInput, 'tenantId' | 'staffId' | 'at' | 'deviceHashes'> 
  * about its address.
  */
 export const describeAttempt = (
-  deps: Pick<Deps, 'clock' | 'geo' | 'ipLists'>,
+  deps: Pick<SecurityDeps, 'clock' | 'geo' | 'ipLists'>,
   ctx: RequestContext,
   known: Known,
 ): AnomalyInput => ({

@@ -3,7 +3,7 @@ import { clientIp } from '../../context';
 import type { RequestContext } from '../../context';
 import { databaseFault } from '../../db/pgErrors';
 import { runWithin } from '../../db/runWithin';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import type { KeyRing } from '../../keyRing';
 import { addressBlock } from './attempts';
 
@@ -49,7 +49,7 @@ const NOTHING: Familiarity = { device: false, network: false, place: false };
  * familiar, and the login goes on.
  */
 export async function lookForFamiliar(
-  deps: Pick<Deps, 'config' | 'keys' | 'logger'> & { pool: Pool },
+  deps: Pick<SecurityDeps, 'config' | 'keys' | 'logger'> & { pool: Pool },
   ctx: RequestContext,
   login: { email: string; cookieDeviceHashes: readonly string[] },
 ): Promise<Familiarity> {

@@ -1,5 +1,5 @@
 import type { Tx } from '../../db';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { clearAttempts } from './attemptStore';
 import { PASSWORD_SCOPES, attemptSubject, begunAccountSubject } from './attempts';
 
@@ -11,7 +11,7 @@ import { PASSWORD_SCOPES, attemptSubject, begunAccountSubject } from './attempts
  * @returns how many counters were deleted
  */
 export async function forgetGuesses(
-  { keys }: Pick<Deps, 'keys'>,
+  { keys }: Pick<SecurityDeps, 'keys'>,
   tx: Tx,
   email: string,
 ): Promise<number> {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { RiskVerdict } from '../../db/schema';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { findDecision, setVerdict } from './riskDecisionStore';
 import type { StoredDecision } from './riskDecisionStore';
@@ -10,7 +10,7 @@ import { showDecision } from './listRiskDecisions';
 import type { ShownDecision } from './listRiskDecisions';
 
 async function find(
-  deps: Pick<Deps, 'db' | 'riskDecisions'>,
+  deps: Pick<SecurityDeps, 'db' | 'riskDecisions'>,
   tenantId: string,
   id: string,
 ): Promise<StoredDecision> {
@@ -28,7 +28,7 @@ async function find(
  * @throws AppError NOT_FOUND, also for a decision of another tenant
  */
 export async function showRiskDecision(
-  deps: Pick<Deps, 'db' | 'riskDecisions'>,
+  deps: Pick<SecurityDeps, 'db' | 'riskDecisions'>,
   { tenantId }: Principal,
   id: string,
 ): Promise<ShownDecision> {
@@ -41,7 +41,7 @@ export async function showRiskDecision(
  * @throws AppError NOT_FOUND, also for a decision of another tenant
  */
 export async function giveVerdict(
-  deps: Pick<Deps, 'db' | 'clock' | 'riskDecisions'>,
+  deps: Pick<SecurityDeps, 'db' | 'clock' | 'riskDecisions'>,
   ctx: RequestContext,
   { tenantId, staffId }: Principal,
   given: { id: string; verdict: RiskVerdict; note: string | null },

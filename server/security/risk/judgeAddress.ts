@@ -1,6 +1,6 @@
 import { clientIp } from '../../context';
 import type { RequestContext } from '../../context';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { readAttempts } from './attemptStore';
 import { addressBlock, attemptSubject } from './attempts';
 
@@ -21,7 +21,7 @@ export interface AddressJudgement {
  * each address gets a tenth of its budget.
  */
 export async function judgeAddress(
-  deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'config'>,
+  deps: Pick<SecurityDeps, 'db' | 'keys' | 'clock' | 'config'>,
   ctx: RequestContext,
 ): Promise<AddressJudgement> {
   const address = attemptSubject(deps.keys, 'address', addressBlock(ctx.ip));

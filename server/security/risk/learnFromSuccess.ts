@@ -1,6 +1,6 @@
 import { clientIp } from '../../context';
 import type { RequestContext } from '../../context';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import type { DeviceIdentity } from './devices';
 import { knownAddressHash } from './familiarStore';
 import { networkOf } from './networks';
@@ -13,7 +13,7 @@ import type { Sighting } from './riskFactsStore';
  * login: a fault or a timeout is only logged and counted in a metric.
  */
 export async function learnFromSuccess(
-  deps: Pick<Deps, 'db' | 'keys' | 'clock' | 'config' | 'geo' | 'riskFacts' | 'logger' | 'metrics'>,
+  deps: Pick<SecurityDeps, 'db' | 'keys' | 'clock' | 'config' | 'geo' | 'riskFacts' | 'logger' | 'metrics'>,
   ctx: RequestContext,
   seen: Pick<Sighting, 'tenantId' | 'userId' | 'staffId' | 'sessionId' | 'deviceHashes'> &
     Pick<DeviceIdentity, 'renewed'>,

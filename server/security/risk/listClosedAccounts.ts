@@ -1,4 +1,4 @@
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { FAILURE_WINDOW_MS, STEP_UP_FAILURES, STEP_UP_TRIES } from './attempts';
 import { BEGUN_LIMITS, TRIES_FOR_STRANGERS, attemptSubject, begunAccountSubject } from './attempts';
 import { listClosedCounters, listMembers } from './closedStore';
@@ -21,13 +21,13 @@ export interface ClosedAccount {
   until: Date | null;
 }
 
-type ListDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'config'>;
+type ListDeps = Pick<SecurityDeps, 'db' | 'keys' | 'clock' | 'config'>;
 
 /**
  * Maps each counter to its member. A person's codes are counted both for their membership and
  * across tenants.
  */
-function subjectsOf(deps: Pick<Deps, 'keys'>, members: readonly Member[]) {
+function subjectsOf(deps: Pick<SecurityDeps, 'keys'>, members: readonly Member[]) {
   const passwords = new Map<string, Member>();
   const codes = new Map<string, Member>();
   const begun = new Map<string, Member>();

@@ -1,5 +1,5 @@
 import type { Principal } from '../../context';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { fromCursor, toCursor } from '../../http/timeCursor';
 import { listDecisions } from './riskDecisionStore';
 import type { DecisionFilter, StoredDecision } from './riskDecisionStore';
@@ -29,7 +29,7 @@ export function showDecision(row: StoredDecision) {
  * @throws AppError INVALID_INPUT for a cursor that the server did not issue
  */
 export async function listRiskDecisions(
-  deps: Pick<Deps, 'db' | 'riskDecisions'>,
+  deps: Pick<SecurityDeps, 'db' | 'riskDecisions'>,
   { tenantId }: Principal,
   query: { filter: DecisionFilter; cursor?: string | undefined; limit: number },
 ): Promise<DecisionPage> {

@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../context';
 import type { RiskOutcome } from '../../db/schema';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import type { RiskAssessment } from './assessRisk';
 
 /** A login or refresh that was decided, and its owner. */
@@ -19,7 +19,7 @@ export interface Decided {
  * never throws.
  */
 export async function noteDecision(
-  deps: Pick<Deps, 'clock' | 'random' | 'riskDecisions'>,
+  deps: Pick<SecurityDeps, 'clock' | 'random' | 'riskDecisions'>,
   ctx: RequestContext,
   { risk, ...decided }: Decided,
 ): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import type { RiskAssessment } from './assessRisk';
 import { DEFAULT_POLICY } from './riskPolicy';
 import type { RiskPolicy } from './riskPolicy';
@@ -12,7 +12,7 @@ import { readPolicyRowWithin } from './riskPolicyStore';
  * check may.
  */
 export async function findPolicyInForce(
-  deps: Pick<Deps, 'db' | 'config' | 'riskPolicies' | 'logger'>,
+  deps: Pick<SecurityDeps, 'db' | 'config' | 'riskPolicies' | 'logger'>,
   tenantId: string,
   risk: Pick<RiskAssessment, 'policy'>,
 ): Promise<RiskPolicy> {

@@ -1,6 +1,6 @@
 import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
-import type { Deps } from '../../deps';
+import type { Kernel } from '../../kernel';
 
 /** Each node records at most one event for the same person and permission within this time. */
 const QUIET_MS = 60_000;
@@ -20,7 +20,7 @@ export interface DenialRecorder {
  * person and permission; the next event counts the refusals in between. Refusals after the last
  * event are not recorded if the client stops.
  */
-export function createDenialRecorder(deps: Pick<Deps, 'db' | 'clock'>): DenialRecorder {
+export function createDenialRecorder(deps: Pick<Kernel, 'db' | 'clock'>): DenialRecorder {
   const seen = new Map<string, { since: number; untold: number }>();
   return {
     async record(ctx, { tenantId, staffId }, permission) {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { riskDecision, riskMoment, riskOutcome, riskVerdict } from '../../db/schema';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { contextOf, principalOf } from '../../http/request';
 import { endpoint, instant, storableText, wholeNumber } from '../../http/routeTable';
 import { changeRiskPolicy, showRiskPolicy } from './changeRiskPolicy';
@@ -48,7 +48,7 @@ const decisionQuery = z.strictObject({
   limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
 });
 
-function policyRoutes(deps: Deps) {
+function policyRoutes(deps: SecurityDeps) {
   return {
     riskPolicy: endpoint({
       summary: "The tenant's risk policy",
@@ -81,7 +81,7 @@ function policyRoutes(deps: Deps) {
   };
 }
 
-function decisionRoutes(deps: Deps) {
+function decisionRoutes(deps: SecurityDeps) {
   return {
     riskDecisions: endpoint({
       summary: 'Decisions of the risk gate, newest first, each with its explanation',
@@ -113,4 +113,4 @@ function decisionRoutes(deps: Deps) {
 }
 
 /** The risk routes under `/api/security`; the route table holds their permissions. */
-export const riskRoutes = (deps: Deps) => ({ ...policyRoutes(deps), ...decisionRoutes(deps) });
+export const riskRoutes = (deps: SecurityDeps) => ({ ...policyRoutes(deps), ...decisionRoutes(deps) });

@@ -1,4 +1,4 @@
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { markOfBrowser, readBegunLogin } from '../stepUp/begunLogin';
 import { fromChallengeId } from '../stepUp/challengeId';
 import { findChallenge } from '../stepUp/challengeStore';
@@ -13,7 +13,7 @@ import { isKnownDevice } from './riskFactsStore';
  * the look-up fails, the cookie stays, because the scorer must not break a login.
  */
 export async function settleDevice(
-  deps: Pick<Deps, 'db' | 'keys' | 'random' | 'logger'>,
+  deps: Pick<SecurityDeps, 'db' | 'keys' | 'random' | 'logger'>,
   device: DeviceIdentity,
   who: { userId: string; userAgent: string | null },
 ): Promise<DeviceIdentity> {
@@ -36,7 +36,7 @@ export async function settleDevice(
  * @returns undefined, as without a cookie, if another browser began it
  */
 export async function readBoundChallenge(
-  deps: Pick<Deps, 'db' | 'keys'>,
+  deps: Pick<SecurityDeps, 'db' | 'keys'>,
   cookie: string | undefined,
   device: DeviceIdentity,
 ): Promise<string | undefined> {

@@ -1,5 +1,5 @@
 import type { Principal } from '../../context';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { decideRisk } from './riskPolicy';
 import type { SentPolicy } from './riskPolicy';
 import { groupDecisions, listAffected } from './riskSimulationStore';
@@ -74,7 +74,7 @@ const count = (groups: readonly DecisionGroup[]) =>
  * @param days how far back, at most 30
  */
 export async function simulateRiskPolicy(
-  deps: Pick<Deps, 'db' | 'clock' | 'riskDecisions'>,
+  deps: Pick<SecurityDeps, 'db' | 'clock' | 'riskDecisions'>,
   { tenantId }: Principal,
   { policy, days }: { policy: SentPolicy; days: number },
 ): Promise<Simulation> {

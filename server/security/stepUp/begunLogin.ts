@@ -1,5 +1,5 @@
 import { parse, stringify } from 'uuid';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import type { KeyRing } from '../../keyRing';
 import { findShownFactorOwner } from './begunLoginStore';
 
@@ -91,7 +91,7 @@ export function readBegunLogin(keys: KeyRing, challengeId: string): BegunLogin |
  * verified, fresh and unused
  */
 export async function findShownFactor(
-  deps: Pick<Deps, 'db' | 'keys' | 'clock'>,
+  deps: Pick<SecurityDeps, 'db' | 'keys' | 'clock'>,
   challengeId: string,
 ): Promise<string | undefined> {
   const begun = readBegunLogin(deps.keys, challengeId);

@@ -1,7 +1,7 @@
 import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { Db, Tx } from '../../db';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { attemptSubject } from '../risk/attempts';
 import { countEnrolmentTry, dropPendingTotp } from './enrolmentStore';
@@ -12,7 +12,7 @@ const STARTS = { most: 10, windowSec: 3600 };
 /** The limit for one secret, however long it waits. */
 const CONFIRMATIONS = { most: 10, windowSec: 30 * 86_400 };
 
-type EnrolDeps = Pick<Deps, 'keys'>;
+type EnrolDeps = Pick<SecurityDeps, 'keys'>;
 
 /**
  * Admits the start of an enrolment, unless this person has started too many. Only the first start

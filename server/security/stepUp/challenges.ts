@@ -2,7 +2,7 @@ import { recordAudit } from '../../audit';
 import type { RequestContext } from '../../context';
 import type { Tx } from '../../db';
 import type { ChallengeOrigin, StepUpPurpose } from '../../db/schema';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import type { KeyRing } from '../../keyRing';
 import type { Act } from './act';
 import { toChallengeId } from './challengeId';
@@ -69,7 +69,7 @@ export interface ChallengeOffer {
 }
 
 export type ChallengeDeps = Pick<
-  Deps,
+  SecurityDeps,
   'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'
 >;
 
@@ -127,7 +127,7 @@ async function findReusable(
 
 /** Opens a challenge: inserts the row and records the audit event. */
 export async function openChallenge(
-  deps: Pick<Deps, 'clock' | 'random'>,
+  deps: Pick<SecurityDeps, 'clock' | 'random'>,
   tx: Tx,
   ctx: RequestContext,
   request: ChallengeRequest,

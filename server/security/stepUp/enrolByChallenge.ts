@@ -1,6 +1,6 @@
 import type { Principal } from '../../context';
 import type { Db, Tx } from '../../db';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { fromChallengeId } from './challengeId';
 import { findEnrolling, noteEnrolled } from './enrolmentChallengeStore';
@@ -15,7 +15,7 @@ import { readPolicyRow } from '../risk/riskPolicyStore';
  * or does not demand a factor
  */
 export async function findEnrollee(
-  deps: Pick<Deps, 'db' | 'keys' | 'clock'>,
+  deps: Pick<SecurityDeps, 'db' | 'keys' | 'clock'>,
   challengeId: string,
 ): Promise<Principal> {
   const id = fromChallengeId(deps.keys, challengeId);
@@ -54,7 +54,7 @@ export async function assertEnrolmentCounts(
  * CHALLENGE_NOT_FOUND
  */
 export async function settleEnrolment(
-  deps: MethodDeps & Pick<Deps, 'clock'>,
+  deps: MethodDeps & Pick<SecurityDeps, 'clock'>,
   tx: Tx,
   principal: Principal,
   method: 'totp' | 'passkey',

@@ -1,7 +1,7 @@
 import { toString as toQrSvg } from 'qrcode';
 import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { noticeFactorChanged } from '../../mail';
 import type { NoticeDeps } from '../../mail';
@@ -18,7 +18,7 @@ import { unreadableFactor } from './totp';
 import { confirmTotp, countTotp, findPendingTotp, replacePendingTotp } from './totpStore';
 import type { TotpRow } from './totpStore';
 
-type EnrollDeps = NoticeDeps & MethodDeps & Pick<Deps, 'db' | 'config' | 'riskPolicies'>;
+type EnrollDeps = NoticeDeps & MethodDeps & Pick<SecurityDeps, 'db' | 'config' | 'riskPolicies'>;
 
 /** How long an enrolment can be finished: no longer than the proof that started it may be old. */
 const OPEN_FOR_MS = 15 * 60_000;

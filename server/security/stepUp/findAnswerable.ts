@@ -1,6 +1,6 @@
 import type { Principal } from '../../context';
 import type { StepUpPurpose } from '../../db/schema';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { fromChallengeId } from './challengeId';
 import {
@@ -11,7 +11,7 @@ import {
 } from './challengeStore';
 import type { Challenge } from './challengeStore';
 
-type FindDeps = Pick<Deps, 'db' | 'keys' | 'clock'>;
+type FindDeps = Pick<SecurityDeps, 'db' | 'keys' | 'clock'>;
 
 /** How a client identifies the challenge that it answers. */
 export interface WhichChallenge {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { Tx } from '../../db';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { noticeFactorChanged } from '../../mail';
 import type { NoticeDeps } from '../../mail';
@@ -23,7 +23,7 @@ import { RECOVERY_CODES, hashRecoveryCode, newRecoveryCode } from './recoveryCod
 import { withProof } from './stepUpGate';
 import type { Passage } from './stepUpGate';
 
-type ChangeDeps = NoticeDeps & Pick<Deps, 'db' | 'config' | 'riskPolicies'>;
+type ChangeDeps = NoticeDeps & Pick<SecurityDeps, 'db' | 'config' | 'riskPolicies'>;
 
 export interface OwnFactors {
   factors: Factor[];
@@ -32,7 +32,7 @@ export interface OwnFactors {
 
 /** Lists the caller's enrolled factors, never a secret. */
 export async function listOwnFactors(
-  deps: Pick<Deps, 'db'>,
+  deps: Pick<SecurityDeps, 'db'>,
   { tenantId, staffId }: Principal,
 ): Promise<OwnFactors> {
   const [factors, recoveryCodes] = await Promise.all([

@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../context';
 import type { Tx } from '../../db';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { queueNotice, queueNoticeOnceADay } from '../../mail';
 import type { NoticeDeps } from '../../mail';
 import { isFirstInWindow, readAttempts } from '../risk/attemptStore';
@@ -47,7 +47,7 @@ export async function noticeWrongCode(
  * counted the wrong code has been committed.
  */
 export function noticeBegunCodes(
-  deps: NoticeDeps & Pick<Deps, 'db'>,
+  deps: NoticeDeps & Pick<SecurityDeps, 'db'>,
   ctx: RequestContext,
   begun: BegunLogin,
 ): void {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { contextOf, passageOf, principalOf } from '../../http/request';
 import { endpoint, storableText } from '../../http/routeTable';
 import { registrationResponse } from './passkeyInput';
@@ -13,7 +13,7 @@ const finishBody = z.object({
 });
 
 /** The routes that register a passkey. */
-export const passkeyRoutes = (deps: Deps) => ({
+export const passkeyRoutes = (deps: SecurityDeps) => ({
   startPasskey: endpoint({
     summary: 'Begin to register a passkey',
     responses: {

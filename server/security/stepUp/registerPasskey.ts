@@ -6,7 +6,7 @@ import type {
 import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { Tx } from '../../db';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import type { ErrorCode } from '../../errors';
 import { noticeFactorChanged } from '../../mail';
@@ -22,7 +22,7 @@ import type { Passage } from './stepUpGate';
 import { insertPasskey, listPasskeys, replaceRegistration, takeRegistration } from './passkeyStore';
 
 type RegisterDeps = Pick<
-  Deps,
+  SecurityDeps,
   'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'logger' | 'metrics' | 'riskPolicies'
 >;
 

@@ -1,5 +1,5 @@
 import type { Principal, RequestContext } from '../../context';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { MAX_ATTEMPTS } from './challengeStore';
 import type { Challenge } from './challengeStore';
@@ -16,7 +16,7 @@ export interface StartInput extends WhichChallenge {
 }
 
 type StartDeps = Pick<
-  Deps,
+  SecurityDeps,
   'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'riskPolicies'
 >;
 

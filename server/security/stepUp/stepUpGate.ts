@@ -1,7 +1,7 @@
 import type { Principal, RequestContext } from '../../context';
 import type { Db, Tx } from '../../db';
 import type { StepUpPurpose } from '../../db/schema';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import type { Act } from './act';
 import { offerChallenge } from './challenges';
@@ -9,7 +9,7 @@ import { lockFactors } from './factorStore';
 import { consumeSessionProof, findFreshStepUp, restoreSessionProof } from './proofStore';
 import { listEnrolled, readStanding } from './proofs';
 
-type GateDeps = Pick<Deps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'>;
+type GateDeps = Pick<SecurityDeps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'>;
 
 const DEFAULT_WINDOW_SEC = 600;
 
@@ -194,7 +194,7 @@ export const giveProofBack = (tx: Tx, tenantId: string, spent: SpentProof): Prom
  * later change does.
  */
 async function hasFactor(
-  deps: Pick<Deps, 'config' | 'mail'>,
+  deps: Pick<SecurityDeps, 'config' | 'mail'>,
   db: Db | Tx,
   staff: Pick<Principal, 'tenantId' | 'staffId'>,
 ): Promise<boolean> {

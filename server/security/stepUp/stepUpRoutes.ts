@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import { z } from 'zod';
 import { stepUpPurpose } from '../../db/schema';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { readChallengeCookie, readDeviceCookie } from '../../http/cookies';
 import { contextOf, passageOf, principalOf } from '../../http/request';
 import { endpoint, storableText } from '../../http/routeTable';
@@ -57,14 +57,14 @@ const confirmBody = z.object({
 const factorParams = z.object({ id: z.string() });
 
 /** Reads the challenge in the cookie, if this browser began it. */
-function challengeOf(deps: Deps, req: Request): Promise<string | undefined> {
+function challengeOf(deps: SecurityDeps, req: Request): Promise<string | undefined> {
   const { keys, random } = deps;
   const device = identifyDevice(keys, random, readDeviceCookie(req), null);
   return readBoundChallenge(deps, readChallengeCookie(req), device);
 }
 
 /** All of these routes except the list need a fresh proof. */
-const factorRoutes = (deps: Deps) => ({
+const factorRoutes = (deps: SecurityDeps) => ({
   factors: endpoint({
     summary: 'The second factors of the signed-in staff member',
     responses: { 200: 'Factors, and how many recovery codes are left' },
@@ -100,7 +100,7 @@ const factorRoutes = (deps: Deps) => ({
   }),
 });
 
-export const securityRoutes = (deps: Deps) => ({
+export const securityRoutes = (deps: SecurityDeps) => ({
   ...factorRoutes(deps),
   startStepUp: endpoint({
     summary: 'Begin to answer a step-up challenge with a method that has to be started',

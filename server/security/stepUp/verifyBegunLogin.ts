@@ -2,7 +2,7 @@ import { recordAudit } from '../../audit';
 import type { AuditEvent } from '../../audit';
 import type { RequestContext } from '../../context';
 import type { Db, Tx } from '../../db';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { retryAfter } from '../../http/retryAfter';
 import { hashAnswer, hashesOfAnswer } from './answerHash';
@@ -22,7 +22,7 @@ import type { Answer, Proof } from './proofs';
 import { unreadableFactor } from './totp';
 
 type BegunDeps = Pick<
-  Deps,
+  SecurityDeps,
   'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'metrics' | 'riskPolicies'
 >;
 type Failure = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['reason'];

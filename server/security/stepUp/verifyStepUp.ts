@@ -3,7 +3,7 @@ import type { AuditEvent } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { Db, Tx } from '../../db';
 import type { StepUpPurpose } from '../../db/schema';
-import type { Deps } from '../../deps';
+import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import type { ErrorCode } from '../../errors';
 import { retryAfter } from '../../http/retryAfter';
@@ -41,7 +41,7 @@ export interface StepUpResult {
 }
 
 type VerifyDeps = Pick<
-  Deps,
+  SecurityDeps,
   'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'metrics' | 'riskPolicies'
 >;
 
@@ -59,7 +59,7 @@ type Failure = Extract<AuditEvent, { action: 'STEP_UP_FAILED' }>['details']['rea
  * Returns the counters of a person's codes: one for their membership, and one across tenants,
  * because otherwise each tenant would add another budget.
  */
-const subjectsOf = ({ keys }: Pick<Deps, 'keys'>, challenge: Challenge): string[] => [
+const subjectsOf = ({ keys }: Pick<SecurityDeps, 'keys'>, challenge: Challenge): string[] => [
   attemptSubject(keys, 'staff', challenge.staffId),
   attemptSubject(keys, 'person', challenge.userId),
 ];

@@ -1,5 +1,5 @@
 import type { Db, Tx } from '../../../db';
-import type { Deps } from '../../../deps';
+import type { SecurityDeps } from '../../deps';
 import type { RiskPolicy } from '../../risk/riskPolicy';
 import { emailProof } from './emailProof';
 import { passkeyProof } from './passkeyProof';
@@ -60,7 +60,7 @@ export function listEnrollable(
 
 /** Reads the tenant's policy; if that fails, returns the last one that this node has read. */
 async function readPolicy(
-  { riskPolicies }: Pick<Deps, 'riskPolicies'>,
+  { riskPolicies }: Pick<SecurityDeps, 'riskPolicies'>,
   tenantId: string,
 ): Promise<RiskPolicy> {
   try {
@@ -81,7 +81,7 @@ async function readPolicy(
  * demanded of them.
  */
 export async function listAllowedMethods(
-  deps: MethodDeps & Pick<Deps, 'riskPolicies'>,
+  deps: MethodDeps & Pick<SecurityDeps, 'riskPolicies'>,
   db: Db | Tx,
   staff: Staff & { mustEnrol?: boolean },
 ): Promise<StepUpMethod[]> {

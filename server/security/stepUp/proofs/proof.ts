@@ -1,7 +1,7 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server';
 import type { Principal, RequestContext } from '../../../context';
 import type { Db, Tx } from '../../../db';
-import type { Deps } from '../../../deps';
+import type { SecurityDeps } from '../../deps';
 import type { Challenge } from '../challengeStore';
 
 /** All step-up methods, strongest first; clients get them in this order. */
@@ -24,12 +24,12 @@ export type FailureReason =
 export type Spend = (tx: Tx, ctx: RequestContext) => Promise<boolean | FailureReason>;
 
 export type ProofDeps = Pick<
-  Deps,
+  SecurityDeps,
   'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail'
 >;
 
 /** The dependencies that decide which methods exist on this installation. */
-export type MethodDeps = Pick<Deps, 'config' | 'mail'>;
+export type MethodDeps = Pick<SecurityDeps, 'config' | 'mail'>;
 
 /** One step-up method. To add one, write a file and add it to `PROOFS`. */
 export interface Proof {

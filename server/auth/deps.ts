@@ -1,0 +1,14 @@
+import type { SecurityDeps } from '../security';
+import type { AccessTokens } from './accessTokens';
+import type { PasswordHasher } from './passwords';
+import type { SessionCheck } from './sessionCheck';
+
+/** What signing in adds. */
+export interface AuthParts {
+  passwords: PasswordHasher;
+  accessTokens: AccessTokens;
+  sessionCheck: SessionCheck;
+}
+
+/** What functions of `auth/` may ask for. */
+export type AuthDeps = SecurityDeps & AuthParts;
