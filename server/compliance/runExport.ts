@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import type { Principal, RequestContext } from '../context';
-import type { Passage } from '../security';
+import type { Passage } from '../http/passage';
 import { databaseFault } from '../db/pgErrors';
 import type { ComplianceDeps } from './deps';
 import { AppError } from '../errors';

@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import type { Principal, RequestContext } from '../context';
 import type { Deps } from '../deps';
 import { AppError } from '../errors';
-import type { Passage } from '../security';
+import type { Passage } from './passage';
 import type { ClientAddress } from '../config/trustProxy';
 import { clientAddressOf } from './setClientAddress';
 

@@ -10,13 +10,8 @@ export {
   attemptSubject,
   attemptSubjects,
 } from './risk/attempts';
-export {
-  BEGUN_FOR_MS,
-  findShownFactor,
-  markOfBrowser,
-  readBegunLogin,
-  sealBegunLogin,
-} from './stepUp/begunLogin';
+export { BEGUN_FOR_MS, markOfBrowser, readBegunLogin, sealBegunLogin } from './stepUp/begunLogin';
+export { findShownFactor } from './stepUp/findShownFactor';
 export { BEGUN_METHODS } from './stepUp/verifyBegunLogin';
 export { forgetGuesses } from './risk/forgetGuesses';
 export { lookForFamiliar } from './risk/familiarStore';
@@ -79,6 +74,6 @@ export { readBoundChallenge, settleDevice } from './risk/settleDevice';
 export { forgetTaught, listSuspectSessions } from './risk/taughtStore';
 export type { Forgotten, Taught } from './risk/taughtStore';
 export { assertStepUp, giveProofBack, withProof } from './stepUp/stepUpGate';
-export type { Passage, SpentProof } from './stepUp/stepUpGate';
+export type { SpentProof } from './stepUp/stepUpGate';
 export { toAct } from './stepUp/act';
 export { boundToTotp, currentTotpCode, openTotpSecret } from './stepUp/totp';

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../audit';
 import type { Json } from '../../audit';
 import { AppError } from '../../errors';
+import type { Act } from '../../http/passage';
 
 /** The parts of a request that decide what it does. */
 export interface ActRequest {
@@ -12,14 +13,6 @@ export interface ActRequest {
   query: Readonly<Record<string, unknown>>;
   /** The parsed body, before any schema has validated it. */
   body: unknown;
-}
-
-/** One act for which a step-up proof is demanded. */
-export interface Act {
-  /** Method and route, for people to read. */
-  readonly name: string;
-  /** SHA-256 over the whole request, in hex: the proof is valid for exactly this request. */
-  readonly digest: string;
 }
 
 /**

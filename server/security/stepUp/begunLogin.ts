@@ -1,7 +1,5 @@
 import { parse, stringify } from 'uuid';
-import type { SecurityDeps } from '../deps';
 import type { KeyRing } from '../../keyRing';
-import { findShownFactorOwner } from './begunLoginStore';
 
 /**
  * A login that begins with the second factor. Nothing is stored or counted before a code arrives:
@@ -84,16 +82,4 @@ export function readBegunLogin(keys: KeyRing, challengeId: string): BegunLogin |
     real: (flags & 1) === 1,
     rememberMe: (flags & 2) === 2,
   };
-}
-
-/**
- * @returns the id of the user whose second factor was shown, if this is a begun login that is
- * verified, fresh and unused
- */
-export async function findShownFactor(
-  deps: Pick<SecurityDeps, 'db' | 'keys' | 'clock'>,
-  challengeId: string,
-): Promise<string | undefined> {
-  const begun = readBegunLogin(deps.keys, challengeId);
-  return begun && findShownFactorOwner(deps.db, begun.id, deps.clock.now());
 }

@@ -4,6 +4,7 @@ import type { Principal, RequestContext } from '../../context';
 import type { Tx } from '../../db';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
+import type { Passage } from '../../http/passage';
 import { noticeFactorChanged } from '../../mail';
 import type { NoticeDeps } from '../../mail';
 import { endProofs } from './endProofs';
@@ -21,7 +22,6 @@ import type { MethodDeps } from './proofs';
 import { readPolicyRow } from '../risk/riskPolicyStore';
 import { RECOVERY_CODES, hashRecoveryCode, newRecoveryCode } from './recoveryCode';
 import { withProof } from './stepUpGate';
-import type { Passage } from './stepUpGate';
 
 type ChangeDeps = NoticeDeps & Pick<SecurityDeps, 'db' | 'config' | 'riskPolicies'>;
 

@@ -8,6 +8,7 @@ import type { Principal, RequestContext } from '../../context';
 import type { Tx } from '../../db';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
+import type { Passage } from '../../http/passage';
 import type { ErrorCode } from '../../errors';
 import { noticeFactorChanged } from '../../mail';
 import type { WebauthnSettings } from '../../config/webauthnSettings';
@@ -18,7 +19,6 @@ import { assertEnrolmentCounts, settleEnrolment } from './enrolByChallenge';
 import { endEnrolments } from './enrolmentStore';
 import { MOST_FACTORS, lockFactors } from './factorStore';
 import { withProof } from './stepUpGate';
-import type { Passage } from './stepUpGate';
 import { insertPasskey, listPasskeys, replaceRegistration, takeRegistration } from './passkeyStore';
 
 type RegisterDeps = Pick<

@@ -3,13 +3,16 @@ import type { Db, Tx } from '../../db';
 import type { StepUpPurpose } from '../../db/schema';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
-import type { Act } from './act';
+import type { Gate, Passage } from '../../http/passage';
 import { offerChallenge } from './challenges';
 import { lockFactors } from './factorStore';
 import { consumeSessionProof, findFreshStepUp, restoreSessionProof } from './proofStore';
 import { listEnrolled, readStanding } from './proofs';
 
-type GateDeps = Pick<SecurityDeps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'>;
+type GateDeps = Pick<
+  SecurityDeps,
+  'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'
+>;
 
 const DEFAULT_WINDOW_SEC = 600;
 
@@ -29,34 +32,6 @@ async function findWindowSec(
     version === 0 ? (ofRoute ?? DEFAULT_WINDOW_SEC) : Math.min(ofRoute ?? chosen, chosen);
   return Math.min(windowSec, deps.config.stepUpMaxWindowSec);
 }
-
-/** The requirements of a gate. */
-export interface Gate {
-  purpose: StepUpPurpose;
-  /**
-   * The greatest age of the proof at this route, in seconds; the tenant's policy and the configured
-   * cap can only shorten it.
-   */
-  windowSec?: number | undefined;
-  /**
-   * The one act that the proof is for and that consumes it; without it the proof is valid for a
-   * window of time.
-   */
-  act?: Act | undefined;
-  /**
-   * Whether a person who has no factor yet passes: for the first factor there is nothing to prove
-   * with.
-   */
-  firstFactor?: boolean | undefined;
-}
-
-/** How a request passed a gate; see {@link withProof}. */
-export type Passage =
-  | { by: 'proof'; gate: Gate; proofId: string }
-  | { by: 'no_factor'; gate: Gate }
-  /** The enrolment challenge was verified; finishing the enrolment consumes it. */
-  | { by: 'enrolling'; gate: Gate }
-  | { by: 'test_bypass'; gate: Gate };
 
 /** A proof that an act has consumed, and when. */
 export interface SpentProof {
