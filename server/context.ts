@@ -47,6 +47,21 @@ export interface RequestContext {
 }
 
 /**
+ * Returns the context of work that the server or a command does by itself: no request, no tenant,
+ * and `system` as the actor.
+ * @param correlationId an id from the injected `random`, or the name of the work
+ */
+export const systemContext = (correlationId: string): RequestContext => ({
+  correlationId,
+  tenantId: null,
+  actor: 'system',
+  sessionId: null,
+  ip: null,
+  country: null,
+  userAgent: null,
+});
+
+/**
  * Returns the client's address, if it is known. A proxy that hides its clients must not be taken
  * for one client: the failures of some would block all of them, and each would look familiar in the
  * place of the others.

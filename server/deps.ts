@@ -132,7 +132,7 @@ function openBroadcast(
 /** Creates the services that seal the audit log and deliver it outside the database. */
 function openAuditLog(
   config: ReadyConfig,
-  { keys, ...deps }: Pick<Deps, 'keys' | 'random' | 'logger' | 'metrics'>,
+  { keys, ...deps }: Pick<Deps, 'keys' | 'clock' | 'random' | 'logger' | 'metrics'>,
 ): Pick<Deps, 'sealer' | 'deliverer' | 'eventFeed'> {
   const { databaseUrl, checkpoints, eventFeed: settings, version: release } = config;
   const beside = { databaseUrl, ...deps };
@@ -184,7 +184,7 @@ export function createDeps(
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
   const sends = overrides.sendsMail ?? true;
   const mail = createMailer({ config, db, keys, logger, metrics, sends });
-  const { sealer, deliverer, eventFeed } = openAuditLog(config, { keys, random, logger, metrics });
+  const auditLog = openAuditLog(config, { keys, clock, random, logger, metrics });
   const sessionCheck = createSessionCheck({ db, pool, clock, schemaGuard, logger, metrics });
   return {
     config,
@@ -208,9 +208,7 @@ export function createDeps(
     proxyWatch: createProxyWatch({ clock, logger, metrics }),
     denials: createDenialRecorder({ db, clock }),
     mail,
-    sealer,
-    deliverer,
-    eventFeed,
+    ...auditLog,
     broadcast,
     changeWatch,
     writeProbe: createWriteProbe({ pool, nodeId: randomUUID() }),
@@ -218,7 +216,7 @@ export function createDeps(
     async close() {
       schemaGuard.stop();
       const asides = [nodeClock.stop(), sessionCheck.settle(), riskDecisions.flush(), mail.close()];
-      const deliveries = [sealer.close(), deliverer.close(), eventFeed.close()];
+      const deliveries = Object.values(auditLog).map((service) => service.close());
       await Promise.all([...asides, ...deliveries, broadcast.close(), changeWatch.close()]);
       await Promise.all([main.close(), risk.close(), between.close()]);
     },

@@ -23,7 +23,6 @@ export { EVENT_COLUMNS, SEALED_AT } from './log/sealerStore';
 export type { EventRow } from './log/sealerStore';
 export { findSigner, nameKey, parseNote, signNote, toVkey } from '../../tlog/signedNote';
 export { formatTlogProof } from '../../tlog/tlogProof';
-export { systemContext } from './log/systemContext';
 export { brokenLog } from './log/treeStore';
 export { createEventFeed } from './delivery/feed/eventFeed';
 export type { EventFeed } from './delivery/feed/eventFeed';

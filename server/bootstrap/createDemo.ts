@@ -1,4 +1,4 @@
-import type { RequestContext } from '../context';
+import { systemContext } from '../context';
 import type { Deps } from '../deps';
 import { enrollTotpForStaff } from '../security';
 import { createStaff, createTenant, hasAnyTenant } from '../tenants';
@@ -13,15 +13,7 @@ export interface DemoSignIn {
 const SLUG = 'acme';
 const EMAIL = 'owner@acme.example';
 
-const CONTEXT: RequestContext = {
-  correlationId: 'first-start',
-  tenantId: null,
-  actor: 'system',
-  sessionId: null,
-  ip: null,
-  country: null,
-  userAgent: null,
-};
+const CONTEXT = systemContext('first-start');
 
 /**
  * Creates the demo tenant and its owner in an empty database.

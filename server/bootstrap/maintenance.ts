@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { systemContext } from '../audit';
 import { purgeChallenges, purgeSessions, purgeTokensWithoutSession } from '../auth';
+import { systemContext } from '../context';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 import { giveUpExpiredMails, purgeMails } from '../mail';

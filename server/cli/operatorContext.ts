@@ -4,6 +4,7 @@ import { withSecrets } from '../keys/localSecrets';
 import { migrate } from '../schema/migrations/migrate';
 import { loadConfig, requireReady } from '../config';
 import type { ReadyConfig } from '../config';
+import { systemContext } from '../context';
 import type { RequestContext } from '../context';
 import { createDeps } from '../deps';
 import type { Deps } from '../deps';
@@ -55,13 +56,8 @@ async function run<T>(
   try {
     const deps = createDeps({ ...config, logLevel: 'silent' }, { sendsMail: false });
     const ctx: RequestContext = {
-      correlationId: deps.random.id(),
-      tenantId: null,
+      ...systemContext(deps.random.id()),
       actor: config.operator,
-      sessionId: null,
-      ip: null,
-      country: null,
-      userAgent: null,
       ...(ticket !== undefined && { ticket }),
     };
     try {

@@ -1,4 +1,5 @@
-import { AUDIT_ACTIONS, systemContext } from '../audit';
+import { AUDIT_ACTIONS } from '../audit';
+import { systemContext } from '../context';
 import type { ComplianceDeps } from './deps';
 import { listDeadExports } from './deadExportStore';
 import type { DeadExport } from './deadExportStore';

@@ -14,6 +14,7 @@ import { createTestDatabase } from './testDatabase';
 
 export const thisDatabase = () => process.env['DATABASE_URL'] ?? '';
 
+const clock = { now: () => new Date() };
 const random = { bytes: randomBytes, id: () => uuidV7(Date.now(), randomBytes(16)) };
 
 /**
@@ -46,6 +47,7 @@ export async function seal(url = thisDatabase()): Promise<void> {
   const keys = createKeyRing(requireReady(loadConfig()).secrets);
   const sealer = createSealer({
     databaseUrl: url,
+    clock,
     random,
     keys,
     logger,
@@ -82,6 +84,7 @@ export function openDeliverer(
   const deliverer = createCheckpointDeliverer({
     databaseUrl: url,
     checkpoints,
+    clock,
     random,
     logger,
     metrics,

@@ -12,6 +12,7 @@ import { closeLater } from './closing';
 import { memoryLog } from './memoryLog';
 import { pollUntil } from './pollUntil';
 
+const clock = { now: () => new Date() };
 const random = { bytes: randomBytes, id: () => uuidV7(Date.now(), randomBytes(16)) };
 
 let pool: Pool | undefined;
@@ -42,7 +43,7 @@ export async function openFeed(url: string, options: Options = {}) {
   const metrics = createMetrics();
   const { format = 'ocsf', start = 'now', token, timeoutMs } = options;
   const settings = { ...webhookSink(url, token), format, start };
-  const common = { databaseUrl: thisDatabase(), release: '1.2.3', random, logger, metrics };
+  const common = { databaseUrl: thisDatabase(), release: '1.2.3', clock, random, logger, metrics };
   const feed = createEventFeed({ ...common, settings, timeoutMs });
   closeLater(() => feed.close());
   feed.start();

@@ -1,5 +1,5 @@
 import type { CheckpointSettings } from '../../config/checkpointSettings';
-import type { Random } from '../../context';
+import type { Clock, Random } from '../../context';
 import { connect } from '../../db';
 import type { Logger } from '../../logger';
 import type { Metrics } from '../../metrics';
@@ -23,6 +23,7 @@ export interface CheckpointDeliverer {
 export interface DelivererDeps {
   readonly databaseUrl: string;
   readonly checkpoints: CheckpointSettings;
+  readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -38,7 +39,7 @@ export function createCheckpointDeliverer(options: DelivererDeps): CheckpointDel
   const sinks = [
     ...(checkpoints.file ? [openFileSink(checkpoints.file)] : []),
     ...(checkpoints.webhook
-      ? [openWebhookSink(checkpoints.webhook, options.webhookTimeoutMs)]
+      ? [openWebhookSink(checkpoints.webhook, options.clock, options.webhookTimeoutMs)]
       : []),
   ];
   const database = connect({

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { systemContext } from '../../context';
 import type { Database } from '../../db';
 import type { Logger } from '../../logger';
 import type { Metrics } from '../../metrics';
@@ -18,7 +19,6 @@ import {
   readStanding,
 } from './deliverStore';
 import type { NumberedNote, Standing } from './deliverStore';
-import { systemContext } from '../log/systemContext';
 
 export interface TurnDeps {
   readonly database: Database;
@@ -150,13 +150,13 @@ async function moveTo(deps: TurnDeps, { name }: Sink, place: Place): Promise<voi
 
 /** Records progress now and then, and at the end. */
 function createProgress(deps: TurnDeps, memory: SinkMemory) {
-  let notedAt = Date.now();
+  let notedAt = performance.now();
   let waiting: NumberedNote | undefined;
   const flush = async () => {
     if (!waiting) return;
     const last = waiting;
     waiting = undefined;
-    notedAt = Date.now();
+    notedAt = performance.now();
     await moveTo(deps, memory.sink, last);
   };
   return {
@@ -164,7 +164,7 @@ function createProgress(deps: TurnDeps, memory: SinkMemory) {
       waiting = last;
       memory.known = last;
       memory.held = last;
-      if (Date.now() - notedAt >= NOTE_EVERY_MS) await flush();
+      if (performance.now() - notedAt >= NOTE_EVERY_MS) await flush();
     },
     flush,
   };

@@ -2,6 +2,7 @@ import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Webhook } from '../../config/webhookSettings';
+import type { Clock } from '../../context';
 import { DeliveryError } from './deliverSink';
 
 /** The limit for one whole delivery, in milliseconds. */
@@ -11,9 +12,9 @@ const MOST_ANSWER_BYTES = 65_536;
 const MOST_RETRY_AFTER_MS = 3_600_000;
 
 /** Reads `Retry-After` in milliseconds (RFC 9110, 10.2.3): the header holds seconds or a date. */
-function readRetryAfter(value: string | undefined): number {
+function readRetryAfter(value: string | undefined, clock: Clock): number {
   if (value === undefined) return 0;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - clock.now().getTime();
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(0, ms), MOST_RETRY_AFTER_MS);
 }
 
@@ -35,14 +36,18 @@ function drain(response: IncomingMessage): void {
  * Treats every status but 2xx as a failure. Redirects are not followed: a receiver must not name another receiver
  * that the operator did not choose.
  */
-function judge(response: IncomingMessage): DeliveryError | undefined {
+function judge(response: IncomingMessage, clock: Clock): DeliveryError | undefined {
   const status = response.statusCode ?? 0;
   if (status >= 200 && status < 300) return undefined;
-  return new DeliveryError(`HTTP ${status}`, readRetryAfter(response.headers['retry-after']));
+  return new DeliveryError(
+    `HTTP ${status}`,
+    readRetryAfter(response.headers['retry-after'], clock),
+  );
 }
 
 interface Connection {
   readonly webhook: Webhook;
+  readonly clock: Clock;
   /** False for a connection that is used once. */
   readonly agent: HttpAgent | HttpsAgent | false;
 }
@@ -57,7 +62,11 @@ export interface Post {
   readonly body: string;
 }
 
-function post({ webhook, agent }: Connection, sent: Post, signal: AbortSignal): Promise<void> {
+function post(
+  { webhook, clock, agent }: Connection,
+  sent: Post,
+  signal: AbortSignal,
+): Promise<void> {
   const headers = {
     'content-type': sent.type,
     'content-length': Buffer.byteLength(sent.body),
@@ -70,7 +79,7 @@ function post({ webhook, agent }: Connection, sent: Post, signal: AbortSignal): 
     const options = { method: 'POST', agent, headers, signal };
     const request = send(webhook.url, options, (response) => {
       drain(response);
-      const error = judge(response);
+      const error = judge(response, clock);
       if (error) reject(error);
       else resolve();
     });
@@ -95,19 +104,27 @@ export interface Poster {
   close(): void;
 }
 
-/** Opens the connections to a receiver. @param timeoutMs the limit for one whole delivery, in milliseconds */
-export function openPoster(webhook: Webhook, timeoutMs: number = WEBHOOK_TIMEOUT_MS): Poster {
+/**
+ * Opens the connections to a receiver.
+ * @param clock the clock by which a date in `Retry-After` is read
+ * @param timeoutMs the limit for one whole delivery, in milliseconds
+ */
+export function openPoster(
+  webhook: Webhook,
+  clock: Clock,
+  timeoutMs: number = WEBHOOK_TIMEOUT_MS,
+): Poster {
   const agent = webhook.url.startsWith('https:')
     ? new HttpsAgent({ keepAlive: true })
     : new HttpAgent({ keepAlive: true });
-  const connection = { webhook, agent };
+  const connection = { webhook, clock, agent };
 
   async function deliver(sent: Post, signal: AbortSignal): Promise<void> {
     try {
       await post(connection, sent, signal);
     } catch (error) {
       if (!(error instanceof StaleConnection)) throw error;
-      await post({ webhook, agent: false }, sent, signal);
+      await post({ ...connection, agent: false }, sent, signal);
     }
   }
 

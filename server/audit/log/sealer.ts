@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import type { PoolClient } from 'pg';
-import type { RequestContext } from '../../context';
+import { systemContext } from '../../context';
+import type { Clock } from '../../context';
 import { connect } from '../../db';
 import type { Database } from '../../db';
 import { afterHearingNothing } from '../../db/heardTime';
@@ -30,6 +30,7 @@ export interface Sealer {
 
 export interface SealerDeps extends Omit<SealDeps, 'signed'> {
   readonly databaseUrl: string;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Pick<
     Metrics,
@@ -50,16 +51,6 @@ const LOCKS_MS = 5000;
 const STATEMENT_TIMEOUT_MS = 15_000;
 
 const notWaiting = () => 0;
-
-const newContext = (): RequestContext => ({
-  correlationId: randomUUID(),
-  actor: 'system',
-  tenantId: null,
-  sessionId: null,
-  ip: null,
-  country: null,
-  userAgent: null,
-});
 
 /** The state that this process keeps between passes, so that it notices if the log has become shorter. */
 interface Memory {
@@ -103,7 +94,7 @@ async function report(
   { lost, moved, sealed, rewritten }: Awaited<ReturnType<typeof runPass>>,
 ): Promise<void> {
   const record = (event: AuditEvent) =>
-    database.db.transaction((tx) => recordAudit(tx, newContext(), event));
+    database.db.transaction((tx) => recordAudit(tx, systemContext(deps.random.id()), event));
   const about = { tenantId: null, outcome: 'failure' as const };
   if (lost) {
     deps.metrics.auditRolledBack.inc();
@@ -149,7 +140,7 @@ function createPasses(deps: SealerDeps, database: Database) {
     }
     client.release();
     deps.metrics.auditSealed.inc(pass.sealed);
-    if (pass.done) deps.metrics.auditSealedAt.set(Date.now() / 1000);
+    if (pass.done) deps.metrics.auditSealedAt.set(deps.clock.now().getTime() / 1000);
     await report(deps, database, pass);
     return pass;
   }
@@ -181,8 +172,8 @@ function unlessLate<T>(work: Promise<T>, ms: number): Promise<T> {
 }
 
 async function sealAll(passes: ReturnType<typeof createPasses>, waitMs: number): Promise<void> {
-  const until = Date.now() + waitMs;
-  const left = () => until - Date.now();
+  const until = performance.now() + waitMs;
+  const left = () => until - performance.now();
   /** Sends nothing for a caller who has given up. */
   const leftInTurn = () => {
     if (left() <= 0) throw busy();

@@ -113,12 +113,12 @@ async function isSealing(
   overdue: readonly string[],
   patienceMs: number,
 ): Promise<boolean> {
-  const until = Date.now() + patienceMs;
+  const until = performance.now() + patienceMs;
   for (;;) {
     const { left, state, busy } = await lookAgain(client, overdue);
     if (overdue.length > 0 && left === 0) return true;
     if (state !== before.state && (busy || overdue.length === 0)) return true;
-    if (Date.now() >= until) return false;
+    if (performance.now() >= until) return false;
     await sleep(LOOK_EVERY_MS);
   }
 }

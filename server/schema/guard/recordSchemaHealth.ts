@@ -1,5 +1,5 @@
 import { recordAudit } from '../../audit';
-import type { RequestContext } from '../../context';
+import { systemContext } from '../../context';
 import type { Db } from '../../db';
 import { databaseFault } from '../../db/pgErrors';
 import type { Logger } from '../../logger';
@@ -7,15 +7,7 @@ import { replaceSchemaHealth } from './schemaHealthStore';
 import { isSound } from './schemaView';
 import type { SchemaView } from './schemaView';
 
-const SYSTEM_CONTEXT: RequestContext = {
-  correlationId: 'schema-guard',
-  tenantId: null,
-  actor: 'system',
-  sessionId: null,
-  ip: null,
-  country: null,
-  userAgent: null,
-};
+const CONTEXT = systemContext('schema-guard');
 
 /** The most differences that an event names. It counts all of them. */
 const NAMED_AT_MOST = 50;
@@ -41,11 +33,11 @@ function toEvent(before: SchemaView, now: SchemaView) {
 const recordOnce = (db: Db, now: SchemaView) =>
   db.transaction(async (tx) => {
     const before = await replaceSchemaHealth(tx, now);
-    if (before) await recordAudit(tx, SYSTEM_CONTEXT, toEvent(before, now));
+    if (before) await recordAudit(tx, CONTEXT, toEvent(before, now));
   });
 
 const recordAlone = (db: Db, before: SchemaView, now: SchemaView) =>
-  db.transaction((tx) => recordAudit(tx, SYSTEM_CONTEXT, toEvent(before, now)));
+  db.transaction((tx) => recordAudit(tx, CONTEXT, toEvent(before, now)));
 
 /**
  * Audits that the schema failed or was restored. All nodes together write one event, and none if

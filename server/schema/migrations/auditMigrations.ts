@@ -1,19 +1,14 @@
 import { auditRowFromJson, toAuditRow } from '../../audit';
-import type { RequestContext } from '../../context';
+import { systemContext } from '../../context';
 import type { Connection } from './clients';
 import { SEARCH_PATH } from './clients';
 import type { AppliedMigration, Run } from './migrationRun';
 
 function toEvent({ correlationId, actor, ticket, provenance }: Run, migration: AppliedMigration) {
-  const ctx: RequestContext = {
-    correlationId,
-    tenantId: null,
+  const ctx = {
+    ...systemContext(correlationId),
     actor,
     ...(ticket !== undefined && { ticket }),
-    sessionId: null,
-    ip: null,
-    country: null,
-    userAgent: null,
   };
   return toAuditRow(ctx, {
     action: 'SCHEMA_MIGRATED',

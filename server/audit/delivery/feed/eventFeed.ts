@@ -1,5 +1,5 @@
 import type { EventFeedSettings } from '../../../config/eventFeedSettings';
-import type { Random } from '../../../context';
+import type { Clock, Random } from '../../../context';
 import { connect } from '../../../db';
 import type { Logger } from '../../../logger';
 import type { Metrics } from '../../../metrics';
@@ -25,6 +25,7 @@ export interface EventFeedDeps {
   readonly settings: EventFeedSettings | undefined;
   /** The release of this program, which the lines name. */
   readonly release: string;
+  readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -45,7 +46,7 @@ export function createEventFeed(options: EventFeedDeps): EventFeed {
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     onIdleError: (err) => logger.warn({ err }, 'a connection for delivering audit events broke'),
   });
-  const poster = openPoster(settings, options.timeoutMs);
+  const poster = openPoster(settings, options.clock, options.timeoutMs);
   const turns = createTurns({ task: 'deliver_events', logger, metrics });
   const { ending, stopped } = turns;
   const readLines = linesOf(settings.format, release);
@@ -56,7 +57,7 @@ export function createEventFeed(options: EventFeedDeps): EventFeed {
     failing: false,
     refused: 0,
     most: MOST_EVENTS,
-    meteredAt: 0,
+    meteredAt: -Infinity,
   };
   let started = false;
   return {

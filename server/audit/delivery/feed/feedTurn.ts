@@ -1,12 +1,12 @@
 import type { EventFeedSettings } from '../../../config/eventFeedSettings';
 import type { Database } from '../../../db';
+import { systemContext } from '../../../context';
 import type { Random } from '../../../context';
 import type { Logger } from '../../../logger';
 import type { Metrics } from '../../../metrics';
 import { originOf } from '../../../../tlog/checkpoint';
 import { backoffOf } from '../backoffStore';
 import { DeliveryError } from '../deliverSink';
-import { systemContext } from '../../log/systemContext';
 import type { Poster } from '../webhookPost';
 import { recordAudit } from '../../recordAudit';
 import { claimLog, correctSize, letGo, moveCursor, noteLogFailure } from './cursorStore';
@@ -55,6 +55,7 @@ export interface FeedMemory {
   failing: boolean;
   /** The most events in one request; fewer after the receiver found a request too large. */
   most: number;
+  /** When the metrics were set last, by `performance.now()`. */
   meteredAt: number;
 }
 
@@ -230,7 +231,7 @@ async function work(deps: FeedDeps, memory: FeedMemory): Promise<number> {
 }
 
 async function meter({ database, settings, metrics }: FeedDeps, memory: FeedMemory) {
-  memory.meteredAt = Date.now();
+  memory.meteredAt = performance.now();
   const { behind, lagSec } = await readLag(database.pool, settings.sink);
   metrics.feedBehind.set(behind);
   metrics.feedLag.set(lagSec);
@@ -260,5 +261,5 @@ export async function takeFeedTurn(deps: FeedDeps, memory: FeedMemory): Promise<
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
   const tried = results.some((result) => result.status === 'fulfilled' && result.value > 0);
-  if (tried || Date.now() - memory.meteredAt > METER_EVERY_MS) await meter(deps, memory);
+  if (tried || performance.now() - memory.meteredAt > METER_EVERY_MS) await meter(deps, memory);
 }
