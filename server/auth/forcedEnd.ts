@@ -1,6 +1,6 @@
 import type { Db } from '../db';
 import type { RevokeReason } from '../db/schema';
-import type { AuthDeps } from './deps';
+import type { Kernel } from '../kernel';
 import { AppError } from '../errors';
 import { findTokenEnd } from './rotationStore';
 import { findSessionEnd } from './sessionStore';
@@ -27,7 +27,7 @@ export const forcedLogout = (reason: ForcedReason, headers: Record<string, strin
  * may be no session.
  */
 export async function findForcedEnd(
-  deps: Pick<AuthDeps, 'schemaGuard'> & { db: Db },
+  deps: Pick<Kernel, 'schemaGuard'> & { db: Db },
   tenantId: string,
   chain: { familyId: string; sessionId: string | null },
 ): Promise<ForcedReason | undefined> {

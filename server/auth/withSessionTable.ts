@@ -1,5 +1,5 @@
 import { databaseFault } from '../db/pgErrors';
-import type { AuthDeps } from './deps';
+import type { Kernel } from '../kernel';
 
 /** `degraded`: `user_sessions` is missing, and only `session_version` can revoke tokens. */
 export type SessionMode = 'normal' | 'degraded';
@@ -10,7 +10,7 @@ export type SessionMode = 'normal' | 'degraded';
  * @param work runs its own transaction, so a missing table leaves nothing of it behind
  */
 export async function withSessionTable<T>(
-  deps: Pick<AuthDeps, 'schemaGuard'>,
+  deps: Pick<Kernel, 'schemaGuard'>,
   work: (mode: SessionMode) => Promise<T>,
 ): Promise<T> {
   if (deps.schemaGuard.missing().includes('user_sessions')) return work('degraded');

@@ -1,7 +1,8 @@
 import type { Tx } from '../../db';
 import { AppError } from '../../errors';
 import { listEnrollable } from '../stepUp/proofs';
-import type { MethodDeps, StepUpMethod } from '../stepUp/proofs';
+import type { MethodDeps } from '../stepUp/proofs';
+import type { StepUpMethod } from '../stepUp/stepUpMethods';
 import { lockPolicyHolders } from './policyHoldersStore';
 import type { PolicyHolder } from './policyHoldersStore';
 import type { RiskPolicy } from './riskPolicy';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Weights } from './score';
-import { STEP_UP_METHODS } from '../stepUp/proofs/proof';
+import { STEP_UP_METHODS } from '../stepUp/stepUpMethods';
 import { SIGNALS } from './signals';
 
 const SIGNAL_CODES = SIGNALS.map(({ code }) => code);

@@ -13,7 +13,7 @@ import {
 } from '../risk/attempts';
 import type { BegunLogin } from './begunLogin';
 import type { Challenge } from './challengeStore';
-import type { StepUpMethod } from './proofs';
+import type { StepUpMethod } from './stepUpMethods';
 
 /** From this number of wrong codes since the last right one, typing errors are unlikely. */
 const TOLD_FROM = 3;

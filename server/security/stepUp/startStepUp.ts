@@ -6,7 +6,7 @@ import type { Challenge } from './challengeStore';
 import { findAnswerable } from './findAnswerable';
 import type { WhichChallenge } from './findAnswerable';
 import { PROOFS, listAllowedMethods } from './proofs';
-import type { StepUpMethod } from './proofs';
+import type { StepUpMethod } from './stepUpMethods';
 
 /** The methods that begin with a request of their own; the others are answered directly. */
 export const STARTED_METHODS = ['passkey', 'email'] as const satisfies readonly StepUpMethod[];

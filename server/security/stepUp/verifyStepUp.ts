@@ -25,7 +25,8 @@ import { findAnswerable } from './findAnswerable';
 import type { WhichChallenge } from './findAnswerable';
 import { noticeRecoveryCode, noticeWrongCode } from './noticeProofs';
 import { PROOFS, listAllowedMethods } from './proofs';
-import type { Answer, FailureReason, Proof, StepUpMethod } from './proofs';
+import type { Answer, FailureReason, Proof } from './proofs';
+import type { StepUpMethod } from './stepUpMethods';
 import { unreadableFactor } from './totp';
 import { verifyBegunLogin } from './verifyBegunLogin';
 

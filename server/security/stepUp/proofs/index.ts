@@ -5,7 +5,8 @@ import { emailProof } from './emailProof';
 import { passkeyProof } from './passkeyProof';
 import { recoveryProof } from './recoveryProof';
 import { totpProof } from './totpProof';
-import type { MethodDeps, Proof, StepUpMethod } from './proof';
+import type { StepUpMethod } from '../stepUpMethods';
+import type { MethodDeps, Proof } from './proof';
 
 /** Strongest first. */
 export const PROOFS: readonly Proof[] = [passkeyProof, totpProof, recoveryProof, emailProof];
@@ -95,4 +96,4 @@ export async function listAllowedMethods(
   return staff.mustEnrol && counting.length === 0 ? methods : counting;
 }
 
-export type { Answer, FailureReason, MethodDeps, Proof, StepUpMethod } from './proof';
+export type { Answer, FailureReason, MethodDeps, Proof } from './proof';

@@ -3,11 +3,7 @@ import type { Principal, RequestContext } from '../../../context';
 import type { Db, Tx } from '../../../db';
 import type { SecurityDeps } from '../../deps';
 import type { Challenge } from '../challengeStore';
-
-/** All step-up methods, strongest first; clients get them in this order. */
-export const STEP_UP_METHODS = ['passkey', 'totp', 'recovery_code', 'email'] as const;
-
-export type StepUpMethod = (typeof STEP_UP_METHODS)[number];
+import type { StepUpMethod } from '../stepUpMethods';
 
 /** A client's answer to a challenge. */
 export type Answer =
