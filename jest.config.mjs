@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { bundlePackages } from './tests/helpers/bundledPackages.mjs';
+import { bundlePackages } from './tests/helpers/testRun/bundledPackages.mjs';
 
 const BROWSERS = [
   process.env.CHROMIUM,
@@ -51,16 +51,16 @@ export default {
     ...(browser ? [] : ['/tests/browser/']),
     ...(bouncer ? [] : ['/tests/pgbouncer/']),
   ],
-  testEnvironment: '<rootDir>/tests/helpers/databaseEnvironment.ts',
-  globalSetup: '<rootDir>/tests/helpers/globalSetup.ts',
-  globalTeardown: '<rootDir>/tests/helpers/globalTeardown.ts',
-  testSequencer: '<rootDir>/tests/helpers/longestFirst.mjs',
-  setupFilesAfterEnv: ['<rootDir>/tests/helpers/closeHandles.ts'],
+  testEnvironment: '<rootDir>/tests/helpers/testRun/databaseEnvironment.ts',
+  globalSetup: '<rootDir>/tests/helpers/testRun/globalSetup.ts',
+  globalTeardown: '<rootDir>/tests/helpers/testRun/globalTeardown.ts',
+  testSequencer: '<rootDir>/tests/helpers/testRun/longestFirst.mjs',
+  setupFilesAfterEnv: ['<rootDir>/tests/helpers/testRun/closeHandles.ts'],
   moduleNameMapper: {
     '^@/(.*)$': '<rootDir>/$1',
     // The names that import() needs in TypeScript.
     '^(\\./(?:checkDatabase|record|rehearse|scratchDatabase))\\.js$': '$1',
-    '^supertest$': '<rootDir>/tests/helpers/supertest.cjs',
+    '^supertest$': '<rootDir>/tests/helpers/testRun/supertest.cjs',
     ...bundlePackages(import.meta.dirname),
   },
   transform: {

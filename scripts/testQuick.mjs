@@ -14,8 +14,8 @@ const TESTS = [
   'http/contract',
   'http/cookies',
   'http/hostileInput',
-  'security/stepUpActs',
-  'security/stepUpGuard',
+  'security/stepUp/stepUpActs',
+  'security/stepUp/stepUpGuard',
 ].map((name) => `tests/${name}.test.ts`);
 
 await runSteps([

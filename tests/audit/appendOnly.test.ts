@@ -6,9 +6,9 @@ import type { AuditEvent } from '@/server/audit';
 import type { RequestContext } from '@/server/context';
 import { db } from '@/server/db';
 import { auditLogs, refreshTokens, userSessions } from '@/server/db/schema';
-import { askForProof } from '@/tests/helpers/askForProof';
-import { withoutTable } from '@/tests/helpers/authRows';
-import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
+import { askForProof } from '@/tests/helpers/stepUp/askForProof';
+import { withoutTable } from '@/tests/helpers/database/authRows';
+import { codeAt, giveFactor } from '@/tests/helpers/stepUp/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 
 const context: RequestContext = {

@@ -7,8 +7,8 @@ import { app } from '@/server/app';
 import { generateSecrets } from '@/server/keyRing';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { login, me } from '@/tests/helpers/authCalls';
-import { closeLater } from '@/tests/helpers/closing';
+import { login, me } from '@/tests/helpers/http/authCalls';
+import { closeLater } from '@/tests/helpers/server/closing';
 import {
   change,
   readToken,
@@ -17,9 +17,9 @@ import {
   signWith,
   strangersKey,
   unsigned,
-} from '@/tests/helpers/forgeAccessToken';
-import type { TokenParts } from '@/tests/helpers/forgeAccessToken';
-import { openNode } from '@/tests/helpers/openNode';
+} from '@/tests/helpers/http/forgeAccessToken';
+import type { TokenParts } from '@/tests/helpers/http/forgeAccessToken';
+import { openNode } from '@/tests/helpers/server/openNode';
 
 /** The session whose token each test changes. It stays alive throughout. */
 let owner: SeededAuth;

@@ -3,10 +3,10 @@ import { and, eq, isNull } from 'drizzle-orm';
 import request from 'supertest';
 import { db } from '@/server/db';
 import { auditLogs, failedAttempts, tenantStaff } from '@/server/db/schema';
-import { fromAddress, login } from '@/tests/helpers/authCalls';
-import { auditOf } from '@/tests/helpers/authRows';
-import { openNode } from '@/tests/helpers/openNode';
-import type { Node } from '@/tests/helpers/openNode';
+import { fromAddress, login } from '@/tests/helpers/http/authCalls';
+import { auditOf } from '@/tests/helpers/database/authRows';
+import { openNode } from '@/tests/helpers/server/openNode';
+import type { Node } from '@/tests/helpers/server/openNode';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 
 const WRONG = 'not the right password';

@@ -5,16 +5,16 @@ import { eq } from 'drizzle-orm';
 import request from 'supertest';
 import { db } from '@/server/db';
 import { failedAttempts, users } from '@/server/db/schema';
-import { fromAddress, login } from '@/tests/helpers/authCalls';
-import { auditOf, challengesOf } from '@/tests/helpers/authRows';
-import type { Node } from '@/tests/helpers/openNode';
-import { codeAt, giveFactor, wrongCodes } from '@/tests/helpers/secondFactor';
+import { fromAddress, login } from '@/tests/helpers/http/authCalls';
+import { auditOf, challengesOf } from '@/tests/helpers/database/authRows';
+import type { Node } from '@/tests/helpers/server/openNode';
+import { codeAt, giveFactor, wrongCodes } from '@/tests/helpers/stepUp/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { ABROAD, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
-import { visibleAnswer } from '@/tests/helpers/visibleAnswer';
-import { answer, begin, openPatientNode } from '@/tests/helpers/begunLogins';
-import { lockedMember as closedMember } from '@/tests/helpers/begunLogins';
+import { ABROAD, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
+import { visibleAnswer } from '@/tests/helpers/http/visibleAnswer';
+import { answer, begin, openPatientNode } from '@/tests/helpers/stepUp/begunLogins';
+import { lockedMember as closedMember } from '@/tests/helpers/stepUp/begunLogins';
 
 jest.mock('argon2', () => {
   const actual = jest.requireActual<typeof Argon2>('argon2');

@@ -1,11 +1,11 @@
 import request from 'supertest';
 import { db } from '@/server/db';
 import { failedAttempts } from '@/server/db/schema';
-import { fromAddress, login } from '@/tests/helpers/authCalls';
-import { auditOf } from '@/tests/helpers/authRows';
-import { answer, begin, lockedMember, openPatientNode } from '@/tests/helpers/begunLogins';
-import type { Node } from '@/tests/helpers/openNode';
-import { codeAt, wrongCodes } from '@/tests/helpers/secondFactor';
+import { fromAddress, login } from '@/tests/helpers/http/authCalls';
+import { auditOf } from '@/tests/helpers/database/authRows';
+import { answer, begin, lockedMember, openPatientNode } from '@/tests/helpers/stepUp/begunLogins';
+import type { Node } from '@/tests/helpers/server/openNode';
+import { codeAt, wrongCodes } from '@/tests/helpers/stepUp/secondFactor';
 
 beforeEach(async () => {
   await db.delete(failedAttempts);

@@ -1,8 +1,8 @@
 import { forceLogout } from '@/server/auth';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { login, logout, me, refresh, refreshWithKey } from '@/tests/helpers/authCalls';
-import { expectForcedOut } from '@/tests/helpers/authOutcomes';
+import { login, logout, me, refresh, refreshWithKey } from '@/tests/helpers/http/authCalls';
+import { expectForcedOut } from '@/tests/helpers/http/authOutcomes';
 import {
   auditOf,
   liveTokensOf,
@@ -10,10 +10,10 @@ import {
   tokensOf,
   versionOf,
   withoutTable,
-} from '@/tests/helpers/authRows';
-import { holdToken, untilWaiting } from '@/tests/helpers/heldToken';
-import { openNode, operatorContext } from '@/tests/helpers/openNode';
-import type { Node } from '@/tests/helpers/openNode';
+} from '@/tests/helpers/database/authRows';
+import { holdToken, untilWaiting } from '@/tests/helpers/database/heldToken';
+import { openNode, operatorContext } from '@/tests/helpers/server/openNode';
+import type { Node } from '@/tests/helpers/server/openNode';
 
 /** A node that has not noticed yet that a table is missing, as when it disappears at run time. */
 let node: Node;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createFairQueue } from '@/server/auth/fairQueue';
-import { cookieOf, fromAddress, login } from '@/tests/helpers/authCalls';
-import { openNode } from '@/tests/helpers/openNode';
-import type { Node } from '@/tests/helpers/openNode';
+import { cookieOf, fromAddress, login } from '@/tests/helpers/http/authCalls';
+import { openNode } from '@/tests/helpers/server/openNode';
+import type { Node } from '@/tests/helpers/server/openNode';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 
 const WRONG = 'not the right password';

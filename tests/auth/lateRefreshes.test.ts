@@ -1,13 +1,13 @@
 import { sql } from 'drizzle-orm';
 import { app } from '@/server/app';
 import { db } from '@/server/db';
-import { refresh, refreshWithKey } from '@/tests/helpers/authCalls';
-import { expectSignedIn } from '@/tests/helpers/authOutcomes';
-import { auditOf, liveTokensOf, versionOf } from '@/tests/helpers/authRows';
+import { refresh, refreshWithKey } from '@/tests/helpers/http/authCalls';
+import { expectSignedIn } from '@/tests/helpers/http/authOutcomes';
+import { auditOf, liveTokensOf, versionOf } from '@/tests/helpers/database/authRows';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { externalEnv, killServers, startServer } from '@/tests/helpers/serverProcess';
-import { startTcpProxy } from '@/tests/helpers/tcpProxy';
+import { externalEnv, killServers, startServer } from '@/tests/helpers/server/serverProcess';
+import { startTcpProxy } from '@/tests/helpers/http/tcpProxy';
 
 const KEY = 'key-of-a-late-refresh-77aa';
 afterEach(killServers);

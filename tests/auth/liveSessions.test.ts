@@ -5,12 +5,12 @@ import { app } from '@/server/app';
 import { invalidateSessions } from '@/server/auth';
 import { db } from '@/server/db';
 import { refreshTokens, userSessions, users } from '@/server/db/schema';
-import { login, me, refresh } from '@/tests/helpers/authCalls';
-import { auditOf, sessionsOf, tokensOf } from '@/tests/helpers/authRows';
-import { operatorContext } from '@/tests/helpers/openNode';
-import { pollUntil } from '@/tests/helpers/pollUntil';
+import { login, me, refresh } from '@/tests/helpers/http/authCalls';
+import { auditOf, sessionsOf, tokensOf } from '@/tests/helpers/database/authRows';
+import { operatorContext } from '@/tests/helpers/server/openNode';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/askDatabase';
+import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/database/askDatabase';
 
 interface Listed {
   sessions: { id: string; createdAt: string; current: boolean }[];

@@ -13,13 +13,13 @@ import {
   TRIES_FOR_KNOWN_NETWORKS,
   TRIES_FOR_STRANGERS,
 } from '@/server/security/risk/attempts';
-import { cookieOf, fromAddress, login } from '@/tests/helpers/authCalls';
-import { openNode } from '@/tests/helpers/openNode';
-import type { Node } from '@/tests/helpers/openNode';
-import { codeAt, giveFactor, wrongCodes } from '@/tests/helpers/secondFactor';
+import { cookieOf, fromAddress, login } from '@/tests/helpers/http/authCalls';
+import { openNode } from '@/tests/helpers/server/openNode';
+import type { Node } from '@/tests/helpers/server/openNode';
+import { codeAt, giveFactor, wrongCodes } from '@/tests/helpers/stepUp/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { visibleAnswer } from '@/tests/helpers/visibleAnswer';
+import { visibleAnswer } from '@/tests/helpers/http/visibleAnswer';
 
 jest.mock('argon2', () => {
   const actual = jest.requireActual<typeof Argon2>('argon2');

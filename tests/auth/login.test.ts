@@ -7,7 +7,7 @@ import { db } from '@/server/db';
 import { tenantStaff, tenants, users } from '@/server/db/schema';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { ADDRESS, cookieOf, fromAddress, login, me } from '@/tests/helpers/authCalls';
+import { ADDRESS, cookieOf, fromAddress, login, me } from '@/tests/helpers/http/authCalls';
 import {
   auditOf,
   sessionsOf,
@@ -15,7 +15,7 @@ import {
   setTenantStatus,
   tablesHolding,
   tokensOf,
-} from '@/tests/helpers/authRows';
+} from '@/tests/helpers/database/authRows';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;

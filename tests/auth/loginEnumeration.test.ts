@@ -6,15 +6,15 @@ import { app } from '@/server/app';
 import { db } from '@/server/db';
 import { tenantStaff, users } from '@/server/db/schema';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { fromAddress, login } from '@/tests/helpers/authCalls';
+import { fromAddress, login } from '@/tests/helpers/http/authCalls';
 import {
   auditOf,
   liveSessionsOf,
   setStaffStatus,
   setTenantStatus,
   setUserStatus,
-} from '@/tests/helpers/authRows';
-import { visibleAnswer } from '@/tests/helpers/visibleAnswer';
+} from '@/tests/helpers/database/authRows';
+import { visibleAnswer } from '@/tests/helpers/http/visibleAnswer';
 
 jest.mock('argon2', () => {
   const actual = jest.requireActual<typeof Argon2>('argon2');

@@ -6,11 +6,11 @@ import { failedAttempts, users } from '@/server/db/schema';
 import { TRIES_FOR_KNOWN_DEVICES, TRIES_FOR_STRANGERS } from '@/server/security/risk/attempts';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { cookieOf, fromAddress, login } from '@/tests/helpers/authCalls';
-import { liveSessionsOf } from '@/tests/helpers/authRows';
-import { openNode } from '@/tests/helpers/openNode';
-import type { Node } from '@/tests/helpers/openNode';
-import { visibleAnswer } from '@/tests/helpers/visibleAnswer';
+import { cookieOf, fromAddress, login } from '@/tests/helpers/http/authCalls';
+import { liveSessionsOf } from '@/tests/helpers/database/authRows';
+import { openNode } from '@/tests/helpers/server/openNode';
+import type { Node } from '@/tests/helpers/server/openNode';
+import { visibleAnswer } from '@/tests/helpers/http/visibleAnswer';
 
 jest.mock('argon2', () => {
   const actual = jest.requireActual<typeof Argon2>('argon2');

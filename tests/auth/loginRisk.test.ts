@@ -2,7 +2,7 @@ import { app } from '@/server/app';
 import { computeAnomalyScoreOptimized } from '@/server/security/computeAnomalyScore';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { cookieOf, login, me, refresh } from '@/tests/helpers/authCalls';
+import { cookieOf, login, me, refresh } from '@/tests/helpers/http/authCalls';
 import {
   auditOf,
   challengesOf,
@@ -12,7 +12,7 @@ import {
   setHighRiskAction,
   tokensOf,
   versionOf,
-} from '@/tests/helpers/authRows';
+} from '@/tests/helpers/database/authRows';
 
 jest.mock('@/server/security/computeAnomalyScore', () => ({
   computeAnomalyScoreOptimized: jest.fn(),

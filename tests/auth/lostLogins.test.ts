@@ -1,9 +1,14 @@
 import request from 'supertest';
-import { logout, me, refresh } from '@/tests/helpers/authCalls';
-import { auditOf, setStaffStatus, tablesHolding, tokensOf } from '@/tests/helpers/authRows';
-import { openNode } from '@/tests/helpers/openNode';
-import { answerChallenge } from '@/tests/helpers/stepUp';
-import { ABROAD, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
+import { logout, me, refresh } from '@/tests/helpers/http/authCalls';
+import {
+  auditOf,
+  setStaffStatus,
+  tablesHolding,
+  tokensOf,
+} from '@/tests/helpers/database/authRows';
+import { openNode } from '@/tests/helpers/server/openNode';
+import { answerChallenge } from '@/tests/helpers/stepUp/answerChallenge';
+import { ABROAD, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
 
 const node = openNode();
 const { app } = node;

@@ -1,8 +1,8 @@
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { login, logout, me, refresh } from '@/tests/helpers/authCalls';
-import { auditOf, sessionsOf, tokensOf, withoutTable } from '@/tests/helpers/authRows';
-import { openNode } from '@/tests/helpers/openNode';
-import type { Node } from '@/tests/helpers/openNode';
+import { login, logout, me, refresh } from '@/tests/helpers/http/authCalls';
+import { auditOf, sessionsOf, tokensOf, withoutTable } from '@/tests/helpers/database/authRows';
+import { openNode } from '@/tests/helpers/server/openNode';
+import type { Node } from '@/tests/helpers/server/openNode';
 
 /** A node that has not noticed yet that a table is missing, as when it disappears at run time. */
 let node: Node;

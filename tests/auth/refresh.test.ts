@@ -1,7 +1,7 @@
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { login, me, refresh, rotate } from '@/tests/helpers/authCalls';
-import { expectInvalidToken, expectReuse } from '@/tests/helpers/authOutcomes';
+import { login, me, refresh, rotate } from '@/tests/helpers/http/authCalls';
+import { expectInvalidToken, expectReuse } from '@/tests/helpers/http/authOutcomes';
 import {
   auditOf,
   liveTokensOf,
@@ -11,8 +11,8 @@ import {
   tablesHolding,
   tokensOf,
   versionOf,
-} from '@/tests/helpers/authRows';
-import { openNode } from '@/tests/helpers/openNode';
+} from '@/tests/helpers/database/authRows';
+import { openNode } from '@/tests/helpers/server/openNode';
 
 const node = openNode();
 const { app } = node;

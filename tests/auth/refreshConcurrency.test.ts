@@ -6,11 +6,16 @@ import { db } from '@/server/db';
 import { refreshTokens } from '@/server/db/schema';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { login, refresh } from '@/tests/helpers/authCalls';
-import { liveSessionsOf, liveTokensOf, tokensOf, versionOf } from '@/tests/helpers/authRows';
-import { holdToken, untilWaiting } from '@/tests/helpers/heldToken';
-import { startNodeProcess } from '@/tests/helpers/nodeProcess';
-import { openNode, operatorContext } from '@/tests/helpers/openNode';
+import { login, refresh } from '@/tests/helpers/http/authCalls';
+import {
+  liveSessionsOf,
+  liveTokensOf,
+  tokensOf,
+  versionOf,
+} from '@/tests/helpers/database/authRows';
+import { holdToken, untilWaiting } from '@/tests/helpers/database/heldToken';
+import { startNodeProcess } from '@/tests/helpers/server/nodeProcess';
+import { openNode, operatorContext } from '@/tests/helpers/server/openNode';
 
 const REUSE = { error: 'FORCE_LOGOUT', reason: 'reuse_detected' };
 const other = openNode();

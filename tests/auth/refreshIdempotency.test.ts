@@ -2,8 +2,8 @@ import { app } from '@/server/app';
 import { forceLogout } from '@/server/auth';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { expectSignedIn } from '@/tests/helpers/authOutcomes';
-import { login, logout, me, refresh, refreshWithKey } from '@/tests/helpers/authCalls';
+import { expectSignedIn } from '@/tests/helpers/http/authOutcomes';
+import { login, logout, me, refresh, refreshWithKey } from '@/tests/helpers/http/authCalls';
 import {
   auditOf,
   liveTokensOf,
@@ -11,8 +11,8 @@ import {
   tablesHolding,
   tokensOf,
   versionOf,
-} from '@/tests/helpers/authRows';
-import { openNode, operatorContext } from '@/tests/helpers/openNode';
+} from '@/tests/helpers/database/authRows';
+import { openNode, operatorContext } from '@/tests/helpers/server/openNode';
 
 const KEY = 'key-of-this-refresh-8f2c';
 const REUSE = { error: 'FORCE_LOGOUT', reason: 'reuse_detected' };

@@ -10,16 +10,20 @@ import {
   me,
   refresh,
   rotate,
-} from '@/tests/helpers/authCalls';
-import { expectForcedOut, expectInvalidToken, expectReuse } from '@/tests/helpers/authOutcomes';
+} from '@/tests/helpers/http/authCalls';
+import {
+  expectForcedOut,
+  expectInvalidToken,
+  expectReuse,
+} from '@/tests/helpers/http/authOutcomes';
 import {
   auditOf,
   liveSessionsOf,
   liveTokensOf,
   tokensOf,
   versionOf,
-} from '@/tests/helpers/authRows';
-import { openNode } from '@/tests/helpers/openNode';
+} from '@/tests/helpers/database/authRows';
+import { openNode } from '@/tests/helpers/server/openNode';
 
 const node = openNode();
 const { app } = node;

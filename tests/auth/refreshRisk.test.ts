@@ -1,17 +1,17 @@
 import request from 'supertest';
 import { computeAnomalyScoreOptimized } from '@/server/security/computeAnomalyScore';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { browserOf, login, me, refresh } from '@/tests/helpers/authCalls';
+import { browserOf, login, me, refresh } from '@/tests/helpers/http/authCalls';
 import {
   auditOf,
   liveSessionsOf,
   liveTokensOf,
   tokensOf,
   versionOf,
-} from '@/tests/helpers/authRows';
-import { openNode } from '@/tests/helpers/openNode';
-import { giveFactor, wrongCodes } from '@/tests/helpers/secondFactor';
-import { answerChallenge } from '@/tests/helpers/stepUp';
+} from '@/tests/helpers/database/authRows';
+import { openNode } from '@/tests/helpers/server/openNode';
+import { giveFactor, wrongCodes } from '@/tests/helpers/stepUp/secondFactor';
+import { answerChallenge } from '@/tests/helpers/stepUp/answerChallenge';
 
 jest.mock('@/server/security/computeAnomalyScore', () => ({
   computeAnomalyScoreOptimized: jest.fn(),

@@ -5,8 +5,8 @@ import { checkKeys } from '@/server/keys/checkKeys';
 import { loadConfig, requireReady } from '@/server/config';
 import { db } from '@/server/db';
 import { attemptSubject } from '@/server/security';
-import { buildApp } from '../helpers/testApp';
-import { SEEDED_EMAIL } from '../helpers/seedTemplate';
+import { buildApp } from '../helpers/server/testApp';
+import { SEEDED_EMAIL } from '../helpers/testRun/seedTemplate';
 import request from 'supertest';
 
 const guess = (app: Parameters<typeof request>[0]) =>

@@ -1,7 +1,7 @@
 import request from 'supertest';
 import { app } from '@/server/app';
 import { forceLogout } from '@/server/auth';
-import { openNode, operatorContext } from '@/tests/helpers/openNode';
+import { openNode, operatorContext } from '@/tests/helpers/server/openNode';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 
 const me = (token: string) =>

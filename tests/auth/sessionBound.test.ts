@@ -2,12 +2,17 @@ import request from 'supertest';
 import { eq } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { refreshTokens, riskPolicies, userSessions } from '@/server/db/schema';
-import { me, refresh } from '@/tests/helpers/authCalls';
-import { auditOf, liveSessionsOf, liveTokensOf, sessionsOf } from '@/tests/helpers/authRows';
-import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
+import { me, refresh } from '@/tests/helpers/http/authCalls';
+import {
+  auditOf,
+  liveSessionsOf,
+  liveTokensOf,
+  sessionsOf,
+} from '@/tests/helpers/database/authRows';
+import { codeAt, giveFactor } from '@/tests/helpers/stepUp/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
-import { HOME, attemptLogin } from '@/tests/helpers/traveller';
+import { buildApp, createMovableClock } from '@/tests/helpers/server/testApp';
+import { HOME, attemptLogin } from '@/tests/helpers/people/traveller';
 
 const clock = createMovableClock();
 const { app, deps } = buildApp({}, { clock });

@@ -6,8 +6,8 @@ import { db } from '@/server/db';
 import { tenantStaff, tenants, userSessions } from '@/server/db/schema';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { ADDRESS, fromAddress, login, logout, me } from '@/tests/helpers/authCalls';
-import { expectSignedIn, expectSignedOut } from '@/tests/helpers/authOutcomes';
+import { ADDRESS, fromAddress, login, logout, me } from '@/tests/helpers/http/authCalls';
+import { expectSignedIn, expectSignedOut } from '@/tests/helpers/http/authOutcomes';
 import {
   auditOf,
   liveSessionsOf,
@@ -18,7 +18,7 @@ import {
   setUserStatus,
   tokensOf,
   versionOf,
-} from '@/tests/helpers/authRows';
+} from '@/tests/helpers/database/authRows';
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const list = (token: string) => request(app).get('/api/auth/sessions').set(bearer(token));

@@ -5,11 +5,11 @@ import { db } from '@/server/db';
 import { userSessions } from '@/server/db/schema';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { login, me, refresh } from '@/tests/helpers/authCalls';
-import { expectForcedOut, expectSignedIn } from '@/tests/helpers/authOutcomes';
-import { auditOf, setStaffStatus, tokensOf } from '@/tests/helpers/authRows';
-import { openNode, operatorContext } from '@/tests/helpers/openNode';
-import { pollUntil } from '@/tests/helpers/pollUntil';
+import { login, me, refresh } from '@/tests/helpers/http/authCalls';
+import { expectForcedOut, expectSignedIn } from '@/tests/helpers/http/authOutcomes';
+import { auditOf, setStaffStatus, tokensOf } from '@/tests/helpers/database/authRows';
+import { openNode, operatorContext } from '@/tests/helpers/server/openNode';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
 
 describe('a force logout on another node', () => {
   const other = openNode();

@@ -1,8 +1,8 @@
-import { refresh } from '@/tests/helpers/authCalls';
-import { liveTokensOf, sessionsOf } from '@/tests/helpers/authRows';
+import { refresh } from '@/tests/helpers/http/authCalls';
+import { liveTokensOf, sessionsOf } from '@/tests/helpers/database/authRows';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
-import { HOME, attemptLogin } from '@/tests/helpers/traveller';
+import { buildApp, createMovableClock } from '@/tests/helpers/server/testApp';
+import { HOME, attemptLogin } from '@/tests/helpers/people/traveller';
 
 const HOUR = 3600;
 

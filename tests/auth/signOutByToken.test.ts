@@ -4,16 +4,20 @@ import { app } from '@/server/app';
 import { forceLogout } from '@/server/auth';
 import { db } from '@/server/db';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { login, me, refresh, rotate } from '@/tests/helpers/authCalls';
-import { expectForcedOut, expectSignedIn, expectSignedOut } from '@/tests/helpers/authOutcomes';
+import { login, me, refresh, rotate } from '@/tests/helpers/http/authCalls';
+import {
+  expectForcedOut,
+  expectSignedIn,
+  expectSignedOut,
+} from '@/tests/helpers/http/authOutcomes';
 import {
   auditOf,
   liveTokensOf,
   sessionsOf,
   versionOf,
   withoutTable,
-} from '@/tests/helpers/authRows';
-import { openNode, operatorContext } from '@/tests/helpers/openNode';
+} from '@/tests/helpers/database/authRows';
+import { openNode, operatorContext } from '@/tests/helpers/server/openNode';
 
 const signOut = (body: object, accessToken?: string) => {
   const call = request(app).post('/api/auth/logout');

@@ -1,6 +1,6 @@
 import request from 'supertest';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
+import { buildApp, createMovableClock } from '@/tests/helpers/server/testApp';
 
 describe('a seeded access token, for an application with a clock of its own', () => {
   it.each([-3600, 0, 3600])('is of that clock, moved by %i seconds', async (seconds) => {

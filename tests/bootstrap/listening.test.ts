@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { explainListenFault } from '@/server/http/listenFault';
-import { pollUntil } from '../helpers/pollUntil';
-import { REPOSITORY, externalEnv, killServers, startServer } from '../helpers/serverProcess';
+import { pollUntil } from '../helpers/time/pollUntil';
+import { REPOSITORY, externalEnv, killServers, startServer } from '../helpers/server/serverProcess';
 
 afterEach(killServers);
 

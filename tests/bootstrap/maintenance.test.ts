@@ -4,12 +4,12 @@ import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { db } from '@/server/db';
 import { uuidV7 } from '@/server/db/ids';
 import { mails, riskDecisions } from '@/server/db/schema';
-import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/askDatabase';
-import { withoutTable } from '@/tests/helpers/authRows';
-import { mailRow, mailsOf, queueOne } from '@/tests/helpers/mailRows';
-import { seedOfficer } from '@/tests/helpers/officer';
-import { pollUntil } from '@/tests/helpers/pollUntil';
-import { buildApp } from '@/tests/helpers/testApp';
+import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/database/askDatabase';
+import { withoutTable } from '@/tests/helpers/database/authRows';
+import { mailRow, mailsOf, queueOne } from '@/tests/helpers/mail/mailRows';
+import { seedOfficer } from '@/tests/helpers/people/officer';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { deps } = buildApp({ riskDecisionsKeepDays: 100 });
 const DAY_MS = 86_400_000;

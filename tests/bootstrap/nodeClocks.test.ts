@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { currentTotpCode } from '@/server/security';
-import { ask } from '../helpers/askDatabase';
-import { operate } from '../helpers/operatorCommand';
-import { pollUntil } from '../helpers/pollUntil';
-import { SEEDED_EMAIL, SEEDED_PASSWORD } from '../helpers/seedTemplate';
-import { externalEnv, killServers, startServer } from '../helpers/serverProcess';
+import { ask } from '../helpers/database/askDatabase';
+import { operate } from '../helpers/server/operatorCommand';
+import { pollUntil } from '../helpers/time/pollUntil';
+import { SEEDED_EMAIL, SEEDED_PASSWORD } from '../helpers/testRun/seedTemplate';
+import { externalEnv, killServers, startServer } from '../helpers/server/serverProcess';
 
-const SHIFT = join(__dirname, '..', 'helpers', 'fixtures', 'shiftClock.cjs');
+const SHIFT = join(__dirname, '..', 'helpers', 'time', 'shiftClock.cjs');
 
 /** Starts a server whose wall clock is wrong by that many seconds. */
 const shifted = (seconds: number) =>

@@ -7,12 +7,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import request from 'supertest';
-import { WAITS_FOR_LOCK, ask, withConnection } from '../helpers/askDatabase';
-import { pollUntil } from '../helpers/pollUntil';
-import { externalEnv, killServers, startServer } from '../helpers/serverProcess';
-import type { ServerProcess } from '../helpers/serverProcess';
-import { SEEDED_EMAIL, SEEDED_PASSWORD } from '../helpers/seedTemplate';
-import { createTestDatabase } from '../helpers/testDatabase';
+import { WAITS_FOR_LOCK, ask, withConnection } from '../helpers/database/askDatabase';
+import { pollUntil } from '../helpers/time/pollUntil';
+import { externalEnv, killServers, startServer } from '../helpers/server/serverProcess';
+import type { ServerProcess } from '../helpers/server/serverProcess';
+import { SEEDED_EMAIL, SEEDED_PASSWORD } from '../helpers/testRun/seedTemplate';
+import { createTestDatabase } from '../helpers/database/testDatabase';
 
 let folder: string;
 

@@ -2,11 +2,11 @@ import { sql } from 'drizzle-orm';
 import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { db } from '@/server/db';
 import { passkeyRegistrations, userTotp } from '@/server/db/schema';
-import { refresh } from '@/tests/helpers/authCalls';
-import { auditOf } from '@/tests/helpers/authRows';
+import { refresh } from '@/tests/helpers/http/authCalls';
+import { auditOf } from '@/tests/helpers/database/authRows';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const KEEP = { sessionsKeepDays: 10, challengesKeepDays: 10 };
 const { app, deps } = buildApp(KEEP);

@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { pollUntil } from '../helpers/pollUntil';
-import { REPOSITORY, externalEnv } from '../helpers/serverProcess';
+import { pollUntil } from '../helpers/time/pollUntil';
+import { REPOSITORY, externalEnv } from '../helpers/server/serverProcess';
 
 /** The parts of a release, from docs/deployment.md. */
 const PARTS = ['dist', 'migrations', 'package.json'];

@@ -6,15 +6,15 @@ import type { Browser, Page, Request, Route } from 'playwright-core';
 import { chromium } from 'playwright-core';
 import { db } from '@/server/db';
 import { tenantStaff } from '@/server/db/schema';
-import { ADDRESS } from '@/tests/helpers/authCalls';
-import { auditOf } from '@/tests/helpers/authRows';
-import { closeLater } from '@/tests/helpers/closing';
-import { listen } from '@/tests/helpers/listen';
-import { faultsOf, overflowOf } from '@/tests/helpers/readableBy';
-import { launchBrowser, shown } from '@/tests/helpers/realBrowser';
-import { giveFactor } from '@/tests/helpers/secondFactor';
+import { ADDRESS } from '@/tests/helpers/http/authCalls';
+import { auditOf } from '@/tests/helpers/database/authRows';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { listen } from '@/tests/helpers/http/listen';
+import { faultsOf, overflowOf } from '@/tests/helpers/browser/readableBy';
+import { launchBrowser, shown } from '@/tests/helpers/browser/realBrowser';
+import { giveFactor } from '@/tests/helpers/stepUp/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const HERE = { extraHTTPHeaders: { 'x-forwarded-for': ADDRESS.GB } };
 

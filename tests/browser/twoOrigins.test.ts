@@ -4,13 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { closeLater } from '@/tests/helpers/closing';
-import { listen } from '@/tests/helpers/listen';
-import { launchBrowser } from '@/tests/helpers/realBrowser';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { listen } from '@/tests/helpers/http/listen';
+import { launchBrowser } from '@/tests/helpers/browser/realBrowser';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { REPOSITORY } from '@/tests/helpers/serverProcess';
-import { buildApp } from '@/tests/helpers/testApp';
-import { auditOf } from '@/tests/helpers/authRows';
+import { REPOSITORY } from '@/tests/helpers/server/serverProcess';
+import { buildApp } from '@/tests/helpers/server/testApp';
+import { auditOf } from '@/tests/helpers/database/authRows';
 
 const PAGE = `<!doctype html><title>Frontend</title><script type="module">
 import { createGatehouseClient } from '/gatehouse.js';

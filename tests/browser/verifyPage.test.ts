@@ -3,20 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
-import { closeLater } from '@/tests/helpers/closing';
-import { listen } from '@/tests/helpers/listen';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { listen } from '@/tests/helpers/http/listen';
 import {
   checkpointOf,
   makeBundle,
   makeEvents,
   makeKeys,
   vkeyOf,
-} from '@/tests/helpers/madeUpBundle';
-import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
-import { brokenWordsOf, faultsOf, overflowOf } from '@/tests/helpers/readableBy';
-import { launchBrowser, shown } from '@/tests/helpers/realBrowser';
-import { REPOSITORY } from '@/tests/helpers/serverProcess';
-import { buildApp } from '@/tests/helpers/testApp';
+} from '@/tests/helpers/evidence/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/evidence/madeUpBundle';
+import { brokenWordsOf, faultsOf, overflowOf } from '@/tests/helpers/browser/readableBy';
+import { launchBrowser, shown } from '@/tests/helpers/browser/realBrowser';
+import { REPOSITORY } from '@/tests/helpers/server/serverProcess';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const keys = makeKeys();
 const plan: BundlePlan = { events: makeEvents(130), keys, earlier: [120, 60] };

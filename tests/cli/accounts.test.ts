@@ -1,13 +1,13 @@
 import type { Express } from 'express';
-import { login, me } from '../helpers/authCalls';
-import { auditOf } from '../helpers/authRows';
-import { operate } from '../helpers/operatorCommand';
-import { pollUntil } from '../helpers/pollUntil';
+import { login, me } from '../helpers/http/authCalls';
+import { auditOf } from '../helpers/database/authRows';
+import { operate } from '../helpers/server/operatorCommand';
+import { pollUntil } from '../helpers/time/pollUntil';
 import { seedTestUserAndToken } from '../helpers/seedAuth';
 import type { SeededAuth } from '../helpers/seedAuth';
-import { externalEnv } from '../helpers/serverProcess';
-import { buildApp, createMovableClock } from '../helpers/testApp';
-import { HOME, seedTraveller } from '../helpers/traveller';
+import { externalEnv } from '../helpers/server/serverProcess';
+import { buildApp, createMovableClock } from '../helpers/server/testApp';
+import { HOME, seedTraveller } from '../helpers/people/traveller';
 
 const env = externalEnv();
 /** The clock is stopped: this node must forget because of a message, and not because of age. */

@@ -1,8 +1,8 @@
-import { ask } from '../helpers/askDatabase';
-import { thisDatabase } from '../helpers/checkpoints';
-import { operate } from '../helpers/operatorCommand';
-import { externalEnv, killServers, startServer } from '../helpers/serverProcess';
-import { createServingRole } from '../helpers/servingRole';
+import { ask } from '../helpers/database/askDatabase';
+import { thisDatabase } from '../helpers/evidence/checkpoints';
+import { operate } from '../helpers/server/operatorCommand';
+import { externalEnv, killServers, startServer } from '../helpers/server/serverProcess';
+import { createServingRole } from '../helpers/database/createServingRole';
 
 afterEach(killServers);
 

@@ -11,9 +11,9 @@ import { readCommandLine } from '@/server/cli/commandLine';
 import { COMMAND_OPTIONS } from '@/server/cli/commandOptions';
 import { COMMANDS } from '@/server/cli/commands';
 import { loadConfig } from '@/server/config';
-import { operateAsProcess } from '../helpers/commandProcess';
-import { operate } from '../helpers/operatorCommand';
-import { REPOSITORY } from '../helpers/serverProcess';
+import { operateAsProcess } from '../helpers/server/commandProcess';
+import { operate } from '../helpers/server/operatorCommand';
+import { REPOSITORY } from '../helpers/server/serverProcess';
 
 const names = Object.keys(COMMANDS);
 /** Runs without settings, because help and a wrong command line need no database. */

@@ -2,10 +2,10 @@ import { hostname, userInfo } from 'node:os';
 import { optionsOf } from '@/server/cli/command';
 import { COMMANDS } from '@/server/cli/commands';
 import { operatorActor } from '@/server/config/findOperator';
-import { auditOf } from '@/tests/helpers/authRows';
-import { operate } from '@/tests/helpers/operatorCommand';
+import { auditOf } from '@/tests/helpers/database/authRows';
+import { operate } from '@/tests/helpers/server/operatorCommand';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { externalEnv } from '@/tests/helpers/serverProcess';
+import { externalEnv } from '@/tests/helpers/server/serverProcess';
 
 const env = externalEnv();
 

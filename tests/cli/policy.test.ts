@@ -1,13 +1,13 @@
 import { db } from '@/server/db';
 import { riskPolicies } from '@/server/db/schema';
 import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
-import { auditOf } from '../helpers/authRows';
-import { choosePolicy, policyWith, seedOfficer } from '../helpers/officer';
-import { operate } from '../helpers/operatorCommand';
-import { pollUntil } from '../helpers/pollUntil';
+import { auditOf } from '../helpers/database/authRows';
+import { choosePolicy, policyWith, seedOfficer } from '../helpers/people/officer';
+import { operate } from '../helpers/server/operatorCommand';
+import { pollUntil } from '../helpers/time/pollUntil';
 import type { SeededAuth } from '../helpers/seedAuth';
-import { externalEnv } from '../helpers/serverProcess';
-import { buildApp, createMovableClock } from '../helpers/testApp';
+import { externalEnv } from '../helpers/server/serverProcess';
+import { buildApp, createMovableClock } from '../helpers/server/testApp';
 
 const env = externalEnv();
 /** The clock is stopped: this node must forget because of a message, and not because of age. */

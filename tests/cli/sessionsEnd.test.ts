@@ -3,13 +3,13 @@ import type { Express } from 'express';
 import request from 'supertest';
 import { db } from '@/server/db';
 import { refreshTokens, userSessions } from '@/server/db/schema';
-import { ask } from '@/tests/helpers/askDatabase';
-import { auditOf, sessionsOf } from '@/tests/helpers/authRows';
-import { operate } from '@/tests/helpers/operatorCommand';
+import { ask } from '@/tests/helpers/database/askDatabase';
+import { auditOf, sessionsOf } from '@/tests/helpers/database/authRows';
+import { operate } from '@/tests/helpers/server/operatorCommand';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { externalEnv } from '@/tests/helpers/serverProcess';
-import { buildApp } from '@/tests/helpers/testApp';
+import { externalEnv } from '@/tests/helpers/server/serverProcess';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const env = externalEnv();
 const nodes: Express[] = [];

@@ -1,11 +1,11 @@
 import type { Express } from 'express';
 import request from 'supertest';
-import { auditOf, liveSessionsOf, liveTokensOf, sessionsOf } from '../helpers/authRows';
-import { operate } from '../helpers/operatorCommand';
+import { auditOf, liveSessionsOf, liveTokensOf, sessionsOf } from '../helpers/database/authRows';
+import { operate } from '../helpers/server/operatorCommand';
 import { seedTestUserAndToken } from '../helpers/seedAuth';
 import type { SeededAuth } from '../helpers/seedAuth';
-import { externalEnv } from '../helpers/serverProcess';
-import { buildApp } from '../helpers/testApp';
+import { externalEnv } from '../helpers/server/serverProcess';
+import { buildApp } from '../helpers/server/testApp';
 
 const env = externalEnv();
 const nodes: Express[] = [];

@@ -1,11 +1,11 @@
 import express from 'express';
-import { statusOf } from '@/tests/helpers/clientScene';
-import { listen } from '@/tests/helpers/listen';
+import { statusOf } from '@/tests/helpers/browser/clientScene';
+import { listen } from '@/tests/helpers/http/listen';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { openMachine } from '@/tests/helpers/simulatedBrowser';
-import type { Tab } from '@/tests/helpers/simulatedBrowser';
-import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
-import { HOME } from '@/tests/helpers/traveller';
+import { openMachine } from '@/tests/helpers/browser/simulatedBrowser';
+import type { Tab } from '@/tests/helpers/browser/simulatedBrowser';
+import { buildApp, createMovableClock } from '@/tests/helpers/server/testApp';
+import { HOME } from '@/tests/helpers/people/traveller';
 
 const clock = createMovableClock();
 let url: string;

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { REPOSITORY } from '@/tests/helpers/serverProcess';
+import { REPOSITORY } from '@/tests/helpers/server/serverProcess';
 
 const built = (name: string) => join(REPOSITORY, 'dist', 'client', name);
 

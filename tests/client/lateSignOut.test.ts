@@ -1,10 +1,10 @@
 import type { GatehouseOptions } from '@/client/contract';
-import { liveSessionsOf } from '@/tests/helpers/authRows';
-import { ME, openScene, paths, statusOf } from '@/tests/helpers/clientScene';
-import { pollUntil } from '@/tests/helpers/pollUntil';
-import { loseRequest, openMachine } from '@/tests/helpers/simulatedBrowser';
-import type { Machine, Tab } from '@/tests/helpers/simulatedBrowser';
-import { HOME } from '@/tests/helpers/traveller';
+import { liveSessionsOf } from '@/tests/helpers/database/authRows';
+import { ME, openScene, paths, statusOf } from '@/tests/helpers/browser/clientScene';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
+import { loseRequest, openMachine } from '@/tests/helpers/browser/simulatedBrowser';
+import type { Machine, Tab } from '@/tests/helpers/browser/simulatedBrowser';
+import { HOME } from '@/tests/helpers/people/traveller';
 
 type Scene = Awaited<ReturnType<typeof openScene>>;
 let scene: Scene;

@@ -1,9 +1,9 @@
-import { ME, openScene, statusOf, GUARDED } from '@/tests/helpers/clientScene';
-import { pollUntil } from '@/tests/helpers/pollUntil';
+import { ME, openScene, statusOf, GUARDED } from '@/tests/helpers/browser/clientScene';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { openMachine } from '@/tests/helpers/simulatedBrowser';
-import type { Tab } from '@/tests/helpers/simulatedBrowser';
-import { ABROAD } from '@/tests/helpers/traveller';
+import { openMachine } from '@/tests/helpers/browser/simulatedBrowser';
+import type { Tab } from '@/tests/helpers/browser/simulatedBrowser';
+import { ABROAD } from '@/tests/helpers/people/traveller';
 
 type Scene = Awaited<ReturnType<typeof openScene>>;
 let scene: Scene;

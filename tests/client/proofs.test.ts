@@ -10,12 +10,12 @@ import {
   paths,
   person,
   removeFactors,
-} from '@/tests/helpers/clientScene';
-import { startMailServer } from '@/tests/helpers/mailServer';
-import { givePasskey } from '@/tests/helpers/passkeys';
-import { pollUntil } from '@/tests/helpers/pollUntil';
-import type { SoftAuthenticator } from '@/tests/helpers/softAuthenticator';
-import { ABROAD } from '@/tests/helpers/traveller';
+} from '@/tests/helpers/browser/clientScene';
+import { startMailServer } from '@/tests/helpers/mail/mailServer';
+import { givePasskey } from '@/tests/helpers/passkeys/passkeyCalls';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
+import type { SoftAuthenticator } from '@/tests/helpers/passkeys/softAuthenticator';
+import { ABROAD } from '@/tests/helpers/people/traveller';
 
 type Scene = Awaited<ReturnType<typeof openScene>>;
 let scene: Scene;

@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { closeLater } from '@/tests/helpers/closing';
-import { ME, openScene, statusOf } from '@/tests/helpers/clientScene';
-import { openMachine } from '@/tests/helpers/simulatedBrowser';
-import type { Tab } from '@/tests/helpers/simulatedBrowser';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { ME, openScene, statusOf } from '@/tests/helpers/browser/clientScene';
+import { openMachine } from '@/tests/helpers/browser/simulatedBrowser';
+import type { Tab } from '@/tests/helpers/browser/simulatedBrowser';
 
 const LOGOUT_ALL = '/api/auth/logout-all';
 type Scene = Awaited<ReturnType<typeof openScene>>;

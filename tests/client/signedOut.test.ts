@@ -1,11 +1,11 @@
 import { forceLogout } from '@/server/auth';
-import { operatorContext } from '@/tests/helpers/openNode';
+import { operatorContext } from '@/tests/helpers/server/openNode';
 import type { SessionStorage } from '@/client/contract';
-import { auditOf } from '@/tests/helpers/authRows';
-import { ME, openScene, statusOf, GUARDED } from '@/tests/helpers/clientScene';
-import { pollUntil } from '@/tests/helpers/pollUntil';
-import { openMachine } from '@/tests/helpers/simulatedBrowser';
-import type { Tab } from '@/tests/helpers/simulatedBrowser';
+import { auditOf } from '@/tests/helpers/database/authRows';
+import { ME, openScene, statusOf, GUARDED } from '@/tests/helpers/browser/clientScene';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
+import { openMachine } from '@/tests/helpers/browser/simulatedBrowser';
+import type { Tab } from '@/tests/helpers/browser/simulatedBrowser';
 
 type Scene = Awaited<ReturnType<typeof openScene>>;
 let scene: Scene;

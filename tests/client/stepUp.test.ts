@@ -1,4 +1,4 @@
-import { challengesOf, liveTokensOf } from '@/tests/helpers/authRows';
+import { challengesOf, liveTokensOf } from '@/tests/helpers/database/authRows';
 import {
   EXPORT,
   ME,
@@ -9,10 +9,10 @@ import {
   paths,
   person,
   removeFactors,
-} from '@/tests/helpers/clientScene';
-import { pollUntil } from '@/tests/helpers/pollUntil';
-import { loseAnswer } from '@/tests/helpers/simulatedBrowser';
-import { ABROAD } from '@/tests/helpers/traveller';
+} from '@/tests/helpers/browser/clientScene';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
+import { loseAnswer } from '@/tests/helpers/browser/simulatedBrowser';
+import { ABROAD } from '@/tests/helpers/people/traveller';
 
 type Scene = Awaited<ReturnType<typeof openScene>>;
 let scene: Scene;

@@ -1,8 +1,8 @@
 import type { SessionStorage } from '@/client/contract';
-import { auditOf } from '@/tests/helpers/authRows';
-import { ME, openScene, statusOf } from '@/tests/helpers/clientScene';
-import { pollUntil } from '@/tests/helpers/pollUntil';
-import type { Tab } from '@/tests/helpers/simulatedBrowser';
+import { auditOf } from '@/tests/helpers/database/authRows';
+import { ME, openScene, statusOf } from '@/tests/helpers/browser/clientScene';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
+import type { Tab } from '@/tests/helpers/browser/simulatedBrowser';
 
 type Scene = Awaited<ReturnType<typeof openScene>>;
 let scene: Scene;

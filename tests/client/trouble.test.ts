@@ -1,10 +1,10 @@
 import type { Browser } from '@/client/browser';
 import type { SessionStorage } from '@/client/contract';
-import { auditOf } from '@/tests/helpers/authRows';
-import { ME, openScene, statusOf } from '@/tests/helpers/clientScene';
-import { pollUntil } from '@/tests/helpers/pollUntil';
-import { loseAnswer, loseRequest } from '@/tests/helpers/simulatedBrowser';
-import type { Tab } from '@/tests/helpers/simulatedBrowser';
+import { auditOf } from '@/tests/helpers/database/authRows';
+import { ME, openScene, statusOf } from '@/tests/helpers/browser/clientScene';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
+import { loseAnswer, loseRequest } from '@/tests/helpers/browser/simulatedBrowser';
+import type { Tab } from '@/tests/helpers/browser/simulatedBrowser';
 
 const REFRESH = '/api/auth/refresh';
 type Scene = Awaited<ReturnType<typeof openScene>>;

@@ -1,12 +1,12 @@
 import request from 'supertest';
 import { db } from '@/server/db';
 import { recoveryCodes, userTotp } from '@/server/db/schema';
-import { parseCsv } from '@/tests/helpers/parseCsv';
-import { givePasskey, signIn } from '@/tests/helpers/passkeys';
-import { readZip } from '@/tests/helpers/readZip';
-import { giveFactor } from '@/tests/helpers/secondFactor';
+import { parseCsv } from '@/tests/helpers/evidence/parseCsv';
+import { givePasskey, signIn } from '@/tests/helpers/passkeys/passkeyCalls';
+import { readZip } from '@/tests/helpers/evidence/readZip';
+import { giveFactor } from '@/tests/helpers/stepUp/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 describe('the access review', () => {
   it('has everybody once, with every device they can prove with', async () => {

@@ -4,12 +4,12 @@ import { AUDIT_ACTIONS } from '@/server/audit';
 import { listEvents } from '@/server/compliance/auditLogStore';
 import { ALL_ACTIONS } from '@/server/compliance/listAuditLogs';
 import { uuidV7 } from '@/server/db/ids';
-import { withoutTable } from '@/tests/helpers/authRows';
-import { LOGS, readAll, readPage, writeEvents } from '@/tests/helpers/auditReads';
-import { expectRefusal } from '@/tests/helpers/expectRefusal';
-import { MAY_ALL, as, seedOfficer } from '@/tests/helpers/officer';
+import { withoutTable } from '@/tests/helpers/database/authRows';
+import { LOGS, readAll, readPage, writeEvents } from '@/tests/helpers/evidence/auditReads';
+import { expectRefusal } from '@/tests/helpers/http/expectRefusal';
+import { MAY_ALL, as, seedOfficer } from '@/tests/helpers/people/officer';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { app, deps } = buildApp();
 const DAY = 86_400_000;

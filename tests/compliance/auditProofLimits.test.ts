@@ -1,15 +1,15 @@
 import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { loadConfig, requireReady } from '@/server/config';
-import { ask, withConnection } from '@/tests/helpers/askDatabase';
-import { createAuditor } from '@/tests/helpers/auditProofs';
-import type { Proof } from '@/tests/helpers/auditProofs';
-import { writeEvents } from '@/tests/helpers/auditReads';
-import { expectRefusal } from '@/tests/helpers/expectRefusal';
-import { memoryLog } from '@/tests/helpers/memoryLog';
-import { as, seedOfficer } from '@/tests/helpers/officer';
-import { treeHash } from '@/tests/helpers/referenceTree';
+import { ask, withConnection } from '@/tests/helpers/database/askDatabase';
+import { createAuditor } from '@/tests/helpers/evidence/auditProofs';
+import type { Proof } from '@/tests/helpers/evidence/auditProofs';
+import { writeEvents } from '@/tests/helpers/evidence/auditReads';
+import { expectRefusal } from '@/tests/helpers/http/expectRefusal';
+import { memoryLog } from '@/tests/helpers/server/memoryLog';
+import { as, seedOfficer } from '@/tests/helpers/people/officer';
+import { treeHash } from '@/tests/helpers/evidence/referenceTree';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { lines, logger } = memoryLog();
 const node = buildApp({}, { logger });

@@ -1,14 +1,14 @@
 import request from 'supertest';
 import { isConsistent } from '@/tlog/treeProofs';
-import { bytes, createAuditor, openNote } from '@/tests/helpers/auditProofs';
-import type { Checkpoint, Proof } from '@/tests/helpers/auditProofs';
-import { readAll, writeEvents } from '@/tests/helpers/auditReads';
-import { expectRefusal } from '@/tests/helpers/expectRefusal';
-import { as } from '@/tests/helpers/officer';
-import { treeHash } from '@/tests/helpers/referenceTree';
+import { bytes, createAuditor, openNote } from '@/tests/helpers/evidence/auditProofs';
+import type { Checkpoint, Proof } from '@/tests/helpers/evidence/auditProofs';
+import { readAll, writeEvents } from '@/tests/helpers/evidence/auditReads';
+import { expectRefusal } from '@/tests/helpers/http/expectRefusal';
+import { as } from '@/tests/helpers/people/officer';
+import { treeHash } from '@/tests/helpers/evidence/referenceTree';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const node = buildApp();
 const { app, deps } = node;

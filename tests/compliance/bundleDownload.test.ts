@@ -1,6 +1,6 @@
 import request from 'supertest';
 import { app } from '@/server/app';
-import { readZip } from '@/tests/helpers/readZip';
+import { readZip } from '@/tests/helpers/evidence/readZip';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 
 const range = { from: '2025-01-01', to: '2027-12-31', format: 'csv' };

@@ -4,10 +4,10 @@ import { app } from '@/server/app';
 import { loadConfig } from '@/server/config';
 import { db } from '@/server/db';
 import { auditLogs, tenants } from '@/server/db/schema';
-import { writeEvents } from '@/tests/helpers/auditReads';
-import { withoutTable } from '@/tests/helpers/authRows';
-import { downloadEvidence, utcToday } from '@/tests/helpers/evidenceBundle';
-import { as, seedOfficer } from '@/tests/helpers/officer';
+import { writeEvents } from '@/tests/helpers/evidence/auditReads';
+import { withoutTable } from '@/tests/helpers/database/authRows';
+import { downloadEvidence, utcToday } from '@/tests/helpers/evidence/evidenceBundle';
+import { as, seedOfficer } from '@/tests/helpers/people/officer';
 
 const range = { from: '2026-01-01', to: utcToday() };
 

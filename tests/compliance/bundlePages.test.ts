@@ -1,7 +1,7 @@
 import { writeReadme } from '@/server/compliance/bundleReadme';
 import { CONTROLS, writeControls } from '@/server/compliance/controls';
 import { writeSummary } from '@/server/compliance/summaryPage';
-import { parseCsv } from '@/tests/helpers/parseCsv';
+import { parseCsv } from '@/tests/helpers/evidence/parseCsv';
 
 type Subject = Parameters<typeof writeSummary>[0];
 

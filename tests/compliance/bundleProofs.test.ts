@@ -4,9 +4,13 @@ import { canonicalJson } from '@/server/audit';
 import type { Json } from '@/tlog/canonicalJson';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';
-import { downloadEvidence, isNoteSignedBy, utcToday } from '@/tests/helpers/evidenceBundle';
-import type { Evidence } from '@/tests/helpers/evidenceBundle';
-import { consistencyPath, treeHash } from '@/tests/helpers/referenceTree';
+import {
+  downloadEvidence,
+  isNoteSignedBy,
+  utcToday,
+} from '@/tests/helpers/evidence/evidenceBundle';
+import type { Evidence } from '@/tests/helpers/evidence/evidenceBundle';
+import { consistencyPath, treeHash } from '@/tests/helpers/evidence/referenceTree';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 

@@ -8,11 +8,11 @@ import { STEP_UPS } from '@/server/compliance/stateFileStore';
 import { createApp } from '@/server/createApp';
 import { db } from '@/server/db';
 import { stepUpChallenges } from '@/server/db/schema';
-import { writeEvents } from '@/tests/helpers/auditReads';
-import { downloadEvidence } from '@/tests/helpers/evidenceBundle';
-import { seedOfficer } from '@/tests/helpers/officer';
-import { buildApp } from '@/tests/helpers/testApp';
-import { expectWholeStretch } from '@/tests/helpers/wholeStretch';
+import { writeEvents } from '@/tests/helpers/evidence/auditReads';
+import { downloadEvidence } from '@/tests/helpers/evidence/evidenceBundle';
+import { seedOfficer } from '@/tests/helpers/people/officer';
+import { buildApp } from '@/tests/helpers/server/testApp';
+import { expectWholeStretch } from '@/tests/helpers/evidence/wholeStretch';
 
 const { deps } = buildApp();
 

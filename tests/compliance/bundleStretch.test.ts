@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm';
 import { app } from '@/server/app';
 import { db } from '@/server/db';
-import { writeEvents } from '@/tests/helpers/auditReads';
-import { downloadEvidence } from '@/tests/helpers/evidenceBundle';
-import { seedOfficer } from '@/tests/helpers/officer';
+import { writeEvents } from '@/tests/helpers/evidence/auditReads';
+import { downloadEvidence } from '@/tests/helpers/evidence/evidenceBundle';
+import { seedOfficer } from '@/tests/helpers/people/officer';
 
 const may10 = { from: '2026-05-10', to: '2026-05-10', format: 'csv' };
 

@@ -6,8 +6,8 @@ import request from 'supertest';
 import { app } from '@/server/app';
 import { db } from '@/server/db';
 import { auditLogs, riskDecisions, stepUpChallenges, tenants } from '@/server/db/schema';
-import { downloadEvidence, utcToday } from '@/tests/helpers/evidenceBundle';
-import type { Evidence } from '@/tests/helpers/evidenceBundle';
+import { downloadEvidence, utcToday } from '@/tests/helpers/evidence/evidenceBundle';
+import type { Evidence } from '@/tests/helpers/evidence/evidenceBundle';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 

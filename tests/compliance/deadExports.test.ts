@@ -5,13 +5,13 @@ import { and, asc, eq, like, sql } from 'drizzle-orm';
 import { endDeadExports } from '@/server/compliance/endDeadExports';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';
-import { operatorContext } from '@/tests/helpers/openNode';
+import { operatorContext } from '@/tests/helpers/server/openNode';
 import { recordAudit } from '@/server/audit';
-import { pollUntil } from '@/tests/helpers/pollUntil';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { externalEnv, killServers, startServer } from '@/tests/helpers/serverProcess';
-import { buildApp } from '@/tests/helpers/testApp';
+import { externalEnv, killServers, startServer } from '@/tests/helpers/server/serverProcess';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const range = { from: '2026-01-01', to: '2026-12-31', format: 'csv' };
 const ROWS = 7500;

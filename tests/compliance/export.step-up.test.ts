@@ -3,7 +3,7 @@ import request from 'supertest';
 import { app } from '@/server/app';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';
-import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
+import { codeAt, giveFactor } from '@/tests/helpers/stepUp/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 
 const range = { from: '2026-01-01', to: '2026-01-31', format: 'csv' };

@@ -4,11 +4,11 @@ import { app } from '@/server/app';
 import { db } from '@/server/db';
 import { auditLogs, riskDecisions, users } from '@/server/db/schema';
 import { eq } from 'drizzle-orm';
-import { binaryBody } from '@/tests/helpers/binaryBody';
-import { isNoteSignedBy } from '@/tests/helpers/evidenceBundle';
-import type { Manifest } from '@/tests/helpers/evidenceBundle';
-import { parseCsv } from '@/tests/helpers/parseCsv';
-import { readZip } from '@/tests/helpers/readZip';
+import { binaryBody } from '@/tests/helpers/http/binaryBody';
+import { isNoteSignedBy } from '@/tests/helpers/evidence/evidenceBundle';
+import type { Manifest } from '@/tests/helpers/evidence/evidenceBundle';
+import { parseCsv } from '@/tests/helpers/evidence/parseCsv';
+import { readZip } from '@/tests/helpers/evidence/readZip';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 

@@ -7,9 +7,9 @@ import type { ExportPlan } from '@/server/compliance/runExport';
 import { STEP_UPS } from '@/server/compliance/stateFileStore';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';
-import { operatorContext } from '@/tests/helpers/openNode';
-import { seedOfficer } from '@/tests/helpers/officer';
-import { buildApp } from '@/tests/helpers/testApp';
+import { operatorContext } from '@/tests/helpers/server/openNode';
+import { seedOfficer } from '@/tests/helpers/people/officer';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 describe('the last piece of an export', () => {
   const taken = async (seal: (bytes: number) => Promise<void>) => {

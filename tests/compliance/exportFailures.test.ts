@@ -6,9 +6,9 @@ import { asc, eq, sql } from 'drizzle-orm';
 import { app } from '@/server/app';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';
-import { closeLater } from '@/tests/helpers/closing';
-import { pollUntil } from '@/tests/helpers/pollUntil';
-import { readZip } from '@/tests/helpers/readZip';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
+import { readZip } from '@/tests/helpers/evidence/readZip';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 

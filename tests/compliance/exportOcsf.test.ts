@@ -3,9 +3,9 @@ import { app } from '@/server/app';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';
 import type { Deps } from '@/server/deps';
-import { binaryBody } from '@/tests/helpers/binaryBody';
-import { objectionsToOcsf } from '@/tests/helpers/ocsf';
-import { as } from '@/tests/helpers/officer';
+import { binaryBody } from '@/tests/helpers/http/binaryBody';
+import { objectionsToOcsf } from '@/tests/helpers/evidence/objectionsToOcsf';
+import { as } from '@/tests/helpers/people/officer';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 
 const march = { from: '2026-03-01', to: '2026-03-31', format: 'ocsf' };

@@ -1,8 +1,8 @@
 import { lockTenantPlace } from '@/server/compliance/exportPlaceStore';
 import { takeExportPlace } from '@/server/compliance/exportPlaces';
-import { as, seedOfficer } from '@/tests/helpers/officer';
-import { utcToday } from '@/tests/helpers/evidenceBundle';
-import { buildApp } from '@/tests/helpers/testApp';
+import { as, seedOfficer } from '@/tests/helpers/people/officer';
+import { utcToday } from '@/tests/helpers/evidence/evidenceBundle';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { app, deps } = buildApp();
 const range = { from: utcToday(), to: utcToday(), format: 'csv' };

@@ -5,11 +5,17 @@ import { app } from '@/server/app';
 import { LOG_FILES, TABLE_FILES } from '@/server/compliance/bundleFiles';
 import { db } from '@/server/db';
 import { tenantStaff } from '@/server/db/schema';
-import { writeEvents } from '@/tests/helpers/auditReads';
-import { downloadEvidence, utcToday } from '@/tests/helpers/evidenceBundle';
-import type { Evidence } from '@/tests/helpers/evidenceBundle';
-import { seedOfficer } from '@/tests/helpers/officer';
-import { ALIVE_IN_MARCH, IN_MARCH, KIND, idOf, insertPastRows } from '@/tests/helpers/pastRows';
+import { writeEvents } from '@/tests/helpers/evidence/auditReads';
+import { downloadEvidence, utcToday } from '@/tests/helpers/evidence/evidenceBundle';
+import type { Evidence } from '@/tests/helpers/evidence/evidenceBundle';
+import { seedOfficer } from '@/tests/helpers/people/officer';
+import {
+  ALIVE_IN_MARCH,
+  IN_MARCH,
+  KIND,
+  idOf,
+  insertPastRows,
+} from '@/tests/helpers/evidence/pastRows';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 

@@ -2,11 +2,11 @@ import { eq, sql } from 'drizzle-orm';
 import { app } from '@/server/app';
 import { db } from '@/server/db';
 import { tenantStaff } from '@/server/db/schema';
-import { downloadEvidence } from '@/tests/helpers/evidenceBundle';
-import type { Evidence } from '@/tests/helpers/evidenceBundle';
-import { seedOfficer } from '@/tests/helpers/officer';
+import { downloadEvidence } from '@/tests/helpers/evidence/evidenceBundle';
+import type { Evidence } from '@/tests/helpers/evidence/evidenceBundle';
+import { seedOfficer } from '@/tests/helpers/people/officer';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { expectWholeStretch } from '@/tests/helpers/wholeStretch';
+import { expectWholeStretch } from '@/tests/helpers/evidence/wholeStretch';
 
 /**
  * Events that the code never writes, but that anyone with the right to insert could. They stay in

@@ -1,13 +1,13 @@
 import { changePermissions, disableStaff, enableStaff } from '@/server/tenants';
-import { as, seedOfficer } from '@/tests/helpers/officer';
-import { operatorContext } from '@/tests/helpers/openNode';
-import { parseCsv } from '@/tests/helpers/parseCsv';
-import { at, seedPastStaff } from '@/tests/helpers/pastStaff';
-import type { Member, PastStaff } from '@/tests/helpers/pastStaff';
-import { readZip } from '@/tests/helpers/readZip';
+import { as, seedOfficer } from '@/tests/helpers/people/officer';
+import { operatorContext } from '@/tests/helpers/server/openNode';
+import { parseCsv } from '@/tests/helpers/evidence/parseCsv';
+import { at, seedPastStaff } from '@/tests/helpers/evidence/pastStaff';
+import type { Member, PastStaff } from '@/tests/helpers/evidence/pastStaff';
+import { readZip } from '@/tests/helpers/evidence/readZip';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const MARCH = { from: '2025-03-01', to: '2025-03-31' };
 

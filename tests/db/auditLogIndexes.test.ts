@@ -4,8 +4,8 @@ import { Pool } from 'pg';
 import { listEvents } from '@/server/compliance/auditLogStore';
 import type { AuditFilter } from '@/server/compliance/auditLogStore';
 import { ALL_ACTIONS } from '@/server/compliance/listAuditLogs';
-import { withConnection } from '@/tests/helpers/askDatabase';
-import { closeLater } from '@/tests/helpers/closing';
+import { withConnection } from '@/tests/helpers/database/askDatabase';
+import { closeLater } from '@/tests/helpers/server/closing';
 
 const url = () => process.env['DATABASE_URL'] ?? '';
 const TENANT = '0190b6a0-0000-7000-8000-000000000003';

@@ -3,10 +3,10 @@ import { connect } from '@/server/db';
 import { createBroadcast } from '@/server/db/broadcast';
 import type { Broadcast } from '@/server/db/broadcast';
 import { loadConfig, requireReady } from '@/server/config';
-import { ask } from '@/tests/helpers/askDatabase';
-import { closeLater } from '@/tests/helpers/closing';
-import { pollUntil } from '@/tests/helpers/pollUntil';
-import { startTcpProxy } from '@/tests/helpers/tcpProxy';
+import { ask } from '@/tests/helpers/database/askDatabase';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
+import { startTcpProxy } from '@/tests/helpers/http/tcpProxy';
 
 const { databaseUrl } = requireReady(loadConfig());
 

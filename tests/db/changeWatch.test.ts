@@ -1,13 +1,13 @@
-import { ask } from '@/tests/helpers/askDatabase';
-import { choosePolicy, as, policyWith, seedOfficer } from '@/tests/helpers/officer';
-import { openNode } from '@/tests/helpers/openNode';
-import type { Node } from '@/tests/helpers/openNode';
-import { pollUntil } from '@/tests/helpers/pollUntil';
+import { ask } from '@/tests/helpers/database/askDatabase';
+import { choosePolicy, as, policyWith, seedOfficer } from '@/tests/helpers/people/officer';
+import { openNode } from '@/tests/helpers/server/openNode';
+import type { Node } from '@/tests/helpers/server/openNode';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { connect } from '@/server/db';
 import { createChangeWatch } from '@/server/db/changeWatch';
-import { startTcpProxy } from '@/tests/helpers/tcpProxy';
-import { closeLater } from '@/tests/helpers/closing';
+import { startTcpProxy } from '@/tests/helpers/http/tcpProxy';
+import { closeLater } from '@/tests/helpers/server/closing';
 
 const databaseUrl = process.env['DATABASE_URL'] ?? '';
 

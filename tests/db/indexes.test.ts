@@ -5,13 +5,13 @@ import request from 'supertest';
 import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { db } from '@/server/db';
 import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
-import { withConnection } from '../helpers/askDatabase';
-import { askForProof } from '../helpers/askForProof';
-import { cookieOf, login, logout, me, refresh } from '../helpers/authCalls';
-import { GROWING_TABLES } from '../helpers/growingTables';
+import { withConnection } from '../helpers/database/askDatabase';
+import { askForProof } from '../helpers/stepUp/askForProof';
+import { cookieOf, login, logout, me, refresh } from '../helpers/http/authCalls';
+import { GROWING_TABLES } from '../helpers/database/growingTables';
 import { seedTestUserAndToken } from '../helpers/seedAuth';
-import { codeAt, giveFactor } from '../helpers/secondFactor';
-import { buildApp } from '../helpers/testApp';
+import { codeAt, giveFactor } from '../helpers/stepUp/secondFactor';
+import { buildApp } from '../helpers/server/testApp';
 
 const databaseUrl = () => process.env['DATABASE_URL'] ?? '';
 

@@ -1,5 +1,5 @@
 import request from 'supertest';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const FILES = ['/demo', '/demo/demo.js', '/demo/demo.css', '/demo/gatehouse.js'];
 

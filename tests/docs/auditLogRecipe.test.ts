@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { writeEvents } from '@/tests/helpers/auditReads';
-import { closeLater } from '@/tests/helpers/closing';
-import { seedOfficer } from '@/tests/helpers/officer';
-import { buildApp } from '@/tests/helpers/testApp';
+import { writeEvents } from '@/tests/helpers/evidence/auditReads';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { seedOfficer } from '@/tests/helpers/people/officer';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { app, deps } = buildApp();
 const server = createServer(app).listen(0);

@@ -4,7 +4,7 @@ import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
-import { closeLater } from '@/tests/helpers/closing';
+import { closeLater } from '@/tests/helpers/server/closing';
 
 const paper = readFileSync(join(__dirname, '../../docs/event-feed.md'), 'utf8');
 const example = /```js\n([^]*?)```/.exec(paper)?.[1] ?? '';

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { app } from '@/server/app';
 import { CONTROLS } from '@/server/compliance/controls';
-import { writeEvents } from '@/tests/helpers/auditReads';
-import { downloadEvidence, utcToday } from '@/tests/helpers/evidenceBundle';
-import { seedOfficer } from '@/tests/helpers/officer';
+import { writeEvents } from '@/tests/helpers/evidence/auditReads';
+import { downloadEvidence, utcToday } from '@/tests/helpers/evidence/evidenceBundle';
+import { seedOfficer } from '@/tests/helpers/people/officer';
 
 const paper = readFileSync(join(__dirname, '..', '..', 'docs', 'evidence.md'), 'utf8');
 const run = promisify(execFile);

@@ -10,7 +10,7 @@ import { routeTable } from '@/server/createApp';
 import type { Deps } from '@/server/deps';
 import { ERRORS } from '@/server/errors';
 import { SIGNALS } from '@/server/security/risk/signals';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 import { CHECKS, FINDING_KINDS as BUNDLE_FINDING_KINDS } from '@/verifier/bundleFindings';
 import { OPEN_KINDS } from '@/verifier/openQuestions';
 import { OUTCOMES } from '@/verifier/outcome';

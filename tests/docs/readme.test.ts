@@ -2,10 +2,10 @@ import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { COMMANDS } from '@/server/cli/commands';
-import { pollUntil } from '../helpers/pollUntil';
-import { REPOSITORY, killServers, startServer } from '../helpers/serverProcess';
-import { openTerminal } from '../helpers/terminal';
-import type { Terminal } from '../helpers/terminal';
+import { pollUntil } from '../helpers/time/pollUntil';
+import { REPOSITORY, killServers, startServer } from '../helpers/server/serverProcess';
+import { openTerminal } from '../helpers/server/terminal';
+import type { Terminal } from '../helpers/server/terminal';
 
 const README = readFileSync(join(REPOSITORY, 'README.md'), 'utf8');
 const blocks = [...README.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, text = '']) => text);

@@ -9,10 +9,10 @@ import request from 'supertest';
 import { app } from '@/server/app';
 import { db } from '@/server/db';
 import { createLogger } from '@/server/logger';
-import { withoutTable } from '../helpers/authRows';
-import { closeLater } from '../helpers/closing';
-import { MIGRATIONS, readMigrations, writeMigrations } from '../helpers/migrationsFolder';
-import { buildApp } from '../helpers/testApp';
+import { withoutTable } from '../helpers/database/authRows';
+import { closeLater } from '../helpers/server/closing';
+import { MIGRATIONS, readMigrations, writeMigrations } from '../helpers/database/migrationsFolder';
+import { buildApp } from '../helpers/server/testApp';
 
 const live = (on: Express) => request(on).get('/health/live');
 const ready = (on: Express) => request(on).get('/health/ready');

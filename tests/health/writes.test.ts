@@ -1,12 +1,12 @@
 import request from 'supertest';
 import { createWriteProbe } from '@/server/health/writeProbe';
 import { connect } from '@/server/db';
-import { ask } from '../helpers/askDatabase';
-import { closeLater } from '../helpers/closing';
-import { listen } from '../helpers/listen';
-import { pollUntil } from '../helpers/pollUntil';
-import { startTcpProxy } from '../helpers/tcpProxy';
-import { buildApp } from '../helpers/testApp';
+import { ask } from '../helpers/database/askDatabase';
+import { closeLater } from '../helpers/server/closing';
+import { listen } from '../helpers/http/listen';
+import { pollUntil } from '../helpers/time/pollUntil';
+import { startTcpProxy } from '../helpers/http/tcpProxy';
+import { buildApp } from '../helpers/server/testApp';
 
 const databaseUrl = process.env['DATABASE_URL'] ?? '';
 const name = new URL(databaseUrl).pathname.slice(1);

@@ -5,8 +5,8 @@ import type { ReadyConfig } from '@/server/config';
 import { db } from '@/server/db';
 import { uuidV7 } from '@/server/db/ids';
 import { refreshTokens, tenantStaff, tenants, userSessions, users } from '@/server/db/schema';
-import { seedClock } from './seedClock';
-import { seedSettings } from './seedSettings';
+import { seedClock } from './time/seedClock';
+import { seedSettings } from './server/seedSettings';
 
 export interface SeedOptions {
   permissions?: string[];

@@ -4,11 +4,11 @@ import { readAddress } from '@/server/http/clientAddress';
 import { db } from '@/server/db';
 import { auditLogs, knownCountries, knownNetworks, userSessions } from '@/server/db/schema';
 import { createTrust, findClient, parseTrustProxy } from '@/server/config/trustProxy';
-import { fromAddress, login } from '@/tests/helpers/authCalls';
-import { memoryLog } from '@/tests/helpers/memoryLog';
-import { openNode } from '@/tests/helpers/openNode';
+import { fromAddress, login } from '@/tests/helpers/http/authCalls';
+import { memoryLog } from '@/tests/helpers/server/memoryLog';
+import { openNode } from '@/tests/helpers/server/openNode';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
+import { buildApp, createMovableClock } from '@/tests/helpers/server/testApp';
 
 const { app } = openNode();
 

@@ -2,7 +2,7 @@ import request from 'supertest';
 import { AUDIT_ACTIONS } from '@/server/audit';
 import { routeTable } from '@/server/createApp';
 import { ERRORS } from '@/server/errors';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { app, deps } = buildApp();
 const table = routeTable(deps);

@@ -2,10 +2,10 @@ import request from 'supertest';
 import { desc, eq } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';
-import { browserOf, cookieOf, login } from '@/tests/helpers/authCalls';
-import { codeAt } from '@/tests/helpers/secondFactor';
-import { buildApp } from '@/tests/helpers/testApp';
-import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
+import { browserOf, cookieOf, login } from '@/tests/helpers/http/authCalls';
+import { codeAt } from '@/tests/helpers/stepUp/secondFactor';
+import { buildApp } from '@/tests/helpers/server/testApp';
+import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
 
 const { app } = buildApp();
 const TLS = { 'x-forwarded-proto': 'https' };

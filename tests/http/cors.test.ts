@@ -1,12 +1,12 @@
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
-import { browserOf, cookieOf } from '@/tests/helpers/authCalls';
-import { cookieCalls } from '@/tests/helpers/cookieCalls';
-import { memoryLog } from '@/tests/helpers/memoryLog';
-import { codeAt } from '@/tests/helpers/secondFactor';
+import { browserOf, cookieOf } from '@/tests/helpers/http/authCalls';
+import { cookieCalls } from '@/tests/helpers/http/cookieCalls';
+import { memoryLog } from '@/tests/helpers/server/memoryLog';
+import { codeAt } from '@/tests/helpers/stepUp/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
-import { ABROAD, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
+import { buildApp } from '@/tests/helpers/server/testApp';
+import { ABROAD, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
 
 const LISTED = 'https://app.example.com';
 const OTHER = 'http://localhost:5173';

@@ -1,9 +1,9 @@
-import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/askDatabase';
-import { pollUntil } from '@/tests/helpers/pollUntil';
-import { openRaw } from '@/tests/helpers/rawConnection';
-import { externalEnv, killServers, startServer } from '@/tests/helpers/serverProcess';
-import type { ServerProcess } from '@/tests/helpers/serverProcess';
-import { SEEDED_EMAIL, SEEDED_PASSWORD } from '@/tests/helpers/seedTemplate';
+import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/database/askDatabase';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
+import { openRaw } from '@/tests/helpers/http/rawConnection';
+import { externalEnv, killServers, startServer } from '@/tests/helpers/server/serverProcess';
+import type { ServerProcess } from '@/tests/helpers/server/serverProcess';
+import { SEEDED_EMAIL, SEEDED_PASSWORD } from '@/tests/helpers/testRun/seedTemplate';
 
 afterEach(killServers);
 

@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
-import { closeLater } from '@/tests/helpers/closing';
-import { LEAK } from '@/tests/helpers/expectRefusal';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { LEAK } from '@/tests/helpers/http/expectRefusal';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const SEED = 20_260_301;
 const ROUNDS = 400;

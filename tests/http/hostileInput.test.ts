@@ -2,12 +2,12 @@ import { gzipSync } from 'node:zlib';
 import { Agent, createServer } from 'node:http';
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
-import { closeLater } from '@/tests/helpers/closing';
-import { expectRefusal } from '@/tests/helpers/expectRefusal';
-import { sendRaw } from '@/tests/helpers/rawRequest';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { expectRefusal } from '@/tests/helpers/http/expectRefusal';
+import { sendRaw } from '@/tests/helpers/http/rawRequest';
 import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 // The budgets are large, because this file does not test them.
 const { app, deps } = buildApp({ loginFailures: { perAccount: 50, perIp: 1e5, global: 1e7 } });

@@ -1,11 +1,11 @@
 import { createServer } from 'node:http';
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
-import { closeLater } from '@/tests/helpers/closing';
-import { LEAK, expectRefusal } from '@/tests/helpers/expectRefusal';
-import { sendRaw } from '@/tests/helpers/rawRequest';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { LEAK, expectRefusal } from '@/tests/helpers/http/expectRefusal';
+import { sendRaw } from '@/tests/helpers/http/rawRequest';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { app, deps } = buildApp();
 const server = createServer(app).listen(0);

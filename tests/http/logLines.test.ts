@@ -3,10 +3,10 @@ import request from 'supertest';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';
 import { createLogger, requestScope } from '@/server/logger';
-import { withoutTable } from '@/tests/helpers/authRows';
-import { codeAt, wrongCodes } from '@/tests/helpers/secondFactor';
-import { buildApp, createMovableClock } from '@/tests/helpers/testApp';
-import { ABROAD, HOME, seedTraveller } from '@/tests/helpers/traveller';
+import { withoutTable } from '@/tests/helpers/database/authRows';
+import { codeAt, wrongCodes } from '@/tests/helpers/stepUp/secondFactor';
+import { buildApp, createMovableClock } from '@/tests/helpers/server/testApp';
+import { ABROAD, HOME, seedTraveller } from '@/tests/helpers/people/traveller';
 
 /** Creates the server's own logger, with every level, writing into memory. */
 function createMemoryLogger() {

@@ -1,6 +1,6 @@
 import request from 'supertest';
-import { cookieOf, me, refresh } from '@/tests/helpers/authCalls';
-import { liveTokensOf, withoutTable } from '@/tests/helpers/authRows';
+import { cookieOf, me, refresh } from '@/tests/helpers/http/authCalls';
+import { liveTokensOf, withoutTable } from '@/tests/helpers/database/authRows';
 import {
   OPTED_IN,
   TLS,
@@ -8,11 +8,11 @@ import {
   reusesOf,
   rotationsOf,
   setOf,
-} from '@/tests/helpers/cookieCalls';
-import { codeAt } from '@/tests/helpers/secondFactor';
+} from '@/tests/helpers/http/cookieCalls';
+import { codeAt } from '@/tests/helpers/stepUp/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
-import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
+import { buildApp } from '@/tests/helpers/server/testApp';
+import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
 
 const { app } = buildApp();
 const { post, refreshBy, signIn } = cookieCalls(app);

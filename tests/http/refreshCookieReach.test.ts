@@ -1,8 +1,8 @@
 import request from 'supertest';
 import { createLogger } from '@/server/logger';
 import { routeTable } from '@/server/createApp';
-import { cookieOf } from '@/tests/helpers/authCalls';
-import { liveSessionsOf, tablesHolding } from '@/tests/helpers/authRows';
+import { cookieOf } from '@/tests/helpers/http/authCalls';
+import { liveSessionsOf, tablesHolding } from '@/tests/helpers/database/authRows';
 import {
   OPTED_IN,
   TLS,
@@ -10,10 +10,10 @@ import {
   reusesOf,
   rotationsOf,
   setOf,
-} from '@/tests/helpers/cookieCalls';
+} from '@/tests/helpers/http/cookieCalls';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
-import { HOME, attemptLogin } from '@/tests/helpers/traveller';
+import { buildApp } from '@/tests/helpers/server/testApp';
+import { HOME, attemptLogin } from '@/tests/helpers/people/traveller';
 
 const written: string[] = [];
 const logger = createLogger(

@@ -6,14 +6,14 @@ import { db } from '@/server/db';
 import { failedAttempts } from '@/server/db/schema';
 import { ERRORS } from '@/server/errors';
 import type { ErrorCode } from '@/server/errors';
-import { fromAddress, login, refresh } from '@/tests/helpers/authCalls';
-import { withoutTable } from '@/tests/helpers/authRows';
-import { closeLater } from '@/tests/helpers/closing';
-import { openNode } from '@/tests/helpers/openNode';
-import type { Node } from '@/tests/helpers/openNode';
-import { codeAt, giveFactor, wrongCodes } from '@/tests/helpers/secondFactor';
+import { fromAddress, login, refresh } from '@/tests/helpers/http/authCalls';
+import { withoutTable } from '@/tests/helpers/database/authRows';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { openNode } from '@/tests/helpers/server/openNode';
+import type { Node } from '@/tests/helpers/server/openNode';
+import { codeAt, giveFactor, wrongCodes } from '@/tests/helpers/stepUp/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { startTcpProxy } from '@/tests/helpers/tcpProxy';
+import { startTcpProxy } from '@/tests/helpers/http/tcpProxy';
 
 const WRONG = 'not the right password';
 const nobody = () => ({ email: `nobody-${randomUUID()}@example.com`, password: WRONG });
@@ -155,7 +155,7 @@ const ELSEWHERE: Partial<Record<ErrorCode, string>> = {
   CHALLENGE_EXHAUSTED: 'no time helps: see below',
   EXPORT_BUSY: 'tests/compliance/exportPlaces.test.ts',
   AUDIT_LOG_BUSY: 'tests/audit/log/sealingBeside.test.ts',
-  KEY_UNAVAILABLE: 'tests/security/totpCodes.test.ts',
+  KEY_UNAVAILABLE: 'tests/security/stepUp/totpCodes.test.ts',
 };
 
 const waitedOut = Object.entries(ERRORS).filter(([, { status }]) => [429, 503].includes(status));

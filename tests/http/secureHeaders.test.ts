@@ -1,5 +1,5 @@
 import request from 'supertest';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const HTTPS = { 'x-forwarded-proto': 'https' };
 const PRODUCTION = { nodeEnv: 'production' as const, production: true };

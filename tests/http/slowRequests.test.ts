@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createHttpServer } from '@/server/http/httpServer';
-import { closeLater } from '@/tests/helpers/closing';
-import { openRaw } from '@/tests/helpers/rawConnection';
-import type { RawConnection } from '@/tests/helpers/rawConnection';
-import { buildApp } from '@/tests/helpers/testApp';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { openRaw } from '@/tests/helpers/http/rawConnection';
+import type { RawConnection } from '@/tests/helpers/http/rawConnection';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 interface Limits {
   requestTimeoutSec: number;

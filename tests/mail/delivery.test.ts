@@ -1,13 +1,13 @@
 import { db } from '@/server/db';
-import { liveSessionsOf } from '@/tests/helpers/authRows';
-import { refresh } from '@/tests/helpers/authCalls';
-import { openMailNode } from '@/tests/helpers/mailNode';
-import { mailRow, mailsOf, queueOne, untilMail } from '@/tests/helpers/mailRows';
-import { HASTY_MS, hastenMails, startMailServer } from '@/tests/helpers/mailServer';
-import type { MailServer } from '@/tests/helpers/mailServer';
-import { pollUntil } from '@/tests/helpers/pollUntil';
+import { liveSessionsOf } from '@/tests/helpers/database/authRows';
+import { refresh } from '@/tests/helpers/http/authCalls';
+import { openMailNode } from '@/tests/helpers/mail/mailNode';
+import { mailRow, mailsOf, queueOne, untilMail } from '@/tests/helpers/mail/mailRows';
+import { HASTY_MS, hastenMails, startMailServer } from '@/tests/helpers/mail/mailServer';
+import type { MailServer } from '@/tests/helpers/mail/mailServer';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const READER = 'reader@elsewhere.example';
 const DAY_MS = 86_400_000;

@@ -1,8 +1,8 @@
 import type { SMTPServerOptions } from 'smtp-server';
 import type { SmtpSettings } from '@/server/config/mailSettings';
-import { openMailNode } from '@/tests/helpers/mailNode';
-import { mailRow, queueOne } from '@/tests/helpers/mailRows';
-import { startMailServer } from '@/tests/helpers/mailServer';
+import { openMailNode } from '@/tests/helpers/mail/mailNode';
+import { mailRow, queueOne } from '@/tests/helpers/mail/mailRows';
+import { startMailServer } from '@/tests/helpers/mail/mailServer';
 
 const AUTH = { user: 'gatehouse', pass: 'hunter2-of-the-mail-server' };
 

@@ -1,12 +1,12 @@
 import { forceLogout } from '@/server/auth';
-import { openMailNode } from '@/tests/helpers/mailNode';
-import { mailsOf } from '@/tests/helpers/mailRows';
-import { startMailServer } from '@/tests/helpers/mailServer';
-import type { MailServer } from '@/tests/helpers/mailServer';
-import { operatorContext } from '@/tests/helpers/openNode';
+import { openMailNode } from '@/tests/helpers/mail/mailNode';
+import { mailsOf } from '@/tests/helpers/mail/mailRows';
+import { startMailServer } from '@/tests/helpers/mail/mailServer';
+import type { MailServer } from '@/tests/helpers/mail/mailServer';
+import { operatorContext } from '@/tests/helpers/server/openNode';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
-import { HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
+import { buildApp } from '@/tests/helpers/server/testApp';
+import { HOME, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
 
 const PHONE = { ...HOME, 'user-agent': 'A phone (Phone OS 7)' };
 

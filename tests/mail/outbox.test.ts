@@ -1,11 +1,11 @@
 import { db } from '@/server/db';
 import { queueMail } from '@/server/mail';
-import { tablesHolding } from '@/tests/helpers/authRows';
-import { mailRow, queueOne, untilMail } from '@/tests/helpers/mailRows';
-import { openMailNode } from '@/tests/helpers/mailNode';
-import { HASTY_MS, hastenMails, startMailServer } from '@/tests/helpers/mailServer';
+import { tablesHolding } from '@/tests/helpers/database/authRows';
+import { mailRow, queueOne, untilMail } from '@/tests/helpers/mail/mailRows';
+import { openMailNode } from '@/tests/helpers/mail/mailNode';
+import { HASTY_MS, hastenMails, startMailServer } from '@/tests/helpers/mail/mailServer';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const READER = 'reader@elsewhere.example';
 

@@ -1,10 +1,10 @@
 import { loadConfig, requireReady } from '@/server/config';
 import { connect } from '@/server/db';
 import { declareRoute, findRoute } from '@/server/db/databaseRoute';
-import { closeLater } from '../helpers/closing';
-import { startPgBouncer } from '../helpers/pgBouncer';
-import type { BouncerSettings } from '../helpers/pgBouncer';
-import { ask } from '../helpers/askDatabase';
+import { closeLater } from '../helpers/server/closing';
+import { startPgBouncer } from '../helpers/database/pgBouncer';
+import type { BouncerSettings } from '../helpers/database/pgBouncer';
+import { ask } from '../helpers/database/askDatabase';
 
 const { databaseUrl } = requireReady(loadConfig());
 const name = new URL(databaseUrl).pathname.slice(1);

@@ -2,9 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from '@/server/db';
 import { findRoute } from '@/server/db/databaseRoute';
-import { closeLater } from '../helpers/closing';
-import { runPgBouncer } from '../helpers/pgBouncer';
-import { REPOSITORY } from '../helpers/serverProcess';
+import { closeLater } from '../helpers/server/closing';
+import { runPgBouncer } from '../helpers/database/pgBouncer';
+import { REPOSITORY } from '../helpers/server/serverProcess';
 
 const docs = readFileSync(join(REPOSITORY, 'docs', 'deployment.md'), 'utf8');
 const [, documented = ''] = /```ini\n([^]*?)```/.exec(docs) ?? [];

@@ -1,11 +1,11 @@
 import { Client } from 'pg';
 import { explainConnectionFault } from '@/server/db/connectionFaults';
 import { findRoute } from '@/server/db/databaseRoute';
-import { ask } from '../helpers/askDatabase';
-import { closeLater } from '../helpers/closing';
-import { operate } from '../helpers/operatorCommand';
-import { startPgBouncer } from '../helpers/pgBouncer';
-import { externalEnv } from '../helpers/serverProcess';
+import { ask } from '../helpers/database/askDatabase';
+import { closeLater } from '../helpers/server/closing';
+import { operate } from '../helpers/server/operatorCommand';
+import { startPgBouncer } from '../helpers/database/pgBouncer';
+import { externalEnv } from '../helpers/server/serverProcess';
 
 const direct = process.env['DATABASE_URL'] ?? '';
 const WRONG = 'Zq4kWv7m';

@@ -1,16 +1,16 @@
 import request from 'supertest';
-import { ask } from '../helpers/askDatabase';
-import { closeLater } from '../helpers/closing';
-import { startMailServer } from '../helpers/mailServer';
-import type { MailServer } from '../helpers/mailServer';
-import { operate } from '../helpers/operatorCommand';
-import { startPgBouncer } from '../helpers/pgBouncer';
-import type { BouncerSettings } from '../helpers/pgBouncer';
-import { pollUntil } from '../helpers/pollUntil';
-import { readZip } from '../helpers/readZip';
-import { SEEDED_EMAIL, SEEDED_PASSWORD, seedTemplate } from '../helpers/seedTemplate';
-import { externalEnv, killServers, startServer } from '../helpers/serverProcess';
-import { createTestDatabase } from '../helpers/testDatabase';
+import { ask } from '../helpers/database/askDatabase';
+import { closeLater } from '../helpers/server/closing';
+import { startMailServer } from '../helpers/mail/mailServer';
+import type { MailServer } from '../helpers/mail/mailServer';
+import { operate } from '../helpers/server/operatorCommand';
+import { startPgBouncer } from '../helpers/database/pgBouncer';
+import type { BouncerSettings } from '../helpers/database/pgBouncer';
+import { pollUntil } from '../helpers/time/pollUntil';
+import { readZip } from '../helpers/evidence/readZip';
+import { SEEDED_EMAIL, SEEDED_PASSWORD, seedTemplate } from '../helpers/testRun/seedTemplate';
+import { externalEnv, killServers, startServer } from '../helpers/server/serverProcess';
+import { createTestDatabase } from '../helpers/database/testDatabase';
 
 const direct = process.env['DATABASE_URL'] ?? '';
 

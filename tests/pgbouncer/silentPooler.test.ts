@@ -1,6 +1,6 @@
 import { explainConnectionFault } from '@/server/db/connectionFaults';
 import { findRoute } from '@/server/db/databaseRoute';
-import { startPgBouncer } from '../helpers/pgBouncer';
+import { startPgBouncer } from '../helpers/database/pgBouncer';
 
 it('a pooler whose own database is out of reach fails the look with an error that has a sentence, and ends no process by one that nobody hears', async () => {
   const direct = new URL(process.env['DATABASE_URL'] ?? '');

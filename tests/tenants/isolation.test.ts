@@ -3,17 +3,17 @@ import request from 'supertest';
 import { routeTable } from '@/server/createApp';
 import { db } from '@/server/db';
 import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
-import { AUDIT_LOG_SWEEP, cursorAt } from '@/tests/helpers/auditLogSweep';
-import type { Aim } from '@/tests/helpers/auditLogSweep';
-import { giveOneOfEach } from '@/tests/helpers/oneOfEach';
-import { codeAt, giveFactor } from '@/tests/helpers/secondFactor';
-import { readZip } from '@/tests/helpers/readZip';
+import { AUDIT_LOG_SWEEP, cursorAt } from '@/tests/helpers/evidence/auditLogSweep';
+import type { Aim } from '@/tests/helpers/evidence/auditLogSweep';
+import { giveOneOfEach } from '@/tests/helpers/database/oneOfEach';
+import { codeAt, giveFactor } from '@/tests/helpers/stepUp/secondFactor';
+import { readZip } from '@/tests/helpers/evidence/readZip';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
-import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
-import type { Traveller } from '@/tests/helpers/traveller';
-import { inventIds } from '../helpers/inventIds';
-import type { Ids } from '../helpers/inventIds';
+import { buildApp } from '@/tests/helpers/server/testApp';
+import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
+import type { Traveller } from '@/tests/helpers/people/traveller';
+import { inventIds } from '../helpers/people/inventIds';
+import type { Ids } from '../helpers/people/inventIds';
 
 const { app, deps } = buildApp();
 

@@ -6,12 +6,12 @@ import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { db } from '@/server/db';
 import { tenantStaff, users } from '@/server/db/schema';
 import { normalizeAddresses } from '@/server/tenants';
-import { login } from '@/tests/helpers/authCalls';
-import { auditOf } from '@/tests/helpers/authRows';
-import { operate } from '@/tests/helpers/operatorCommand';
-import { openNode, operatorContext } from '@/tests/helpers/openNode';
+import { login } from '@/tests/helpers/http/authCalls';
+import { auditOf } from '@/tests/helpers/database/authRows';
+import { operate } from '@/tests/helpers/server/operatorCommand';
+import { openNode, operatorContext } from '@/tests/helpers/server/openNode';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { externalEnv, killServers, startServer } from '@/tests/helpers/serverProcess';
+import { externalEnv, killServers, startServer } from '@/tests/helpers/server/serverProcess';
 
 const { app, deps } = openNode();
 const other = openNode();

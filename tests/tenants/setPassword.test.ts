@@ -4,18 +4,18 @@ import request from 'supertest';
 import { db } from '@/server/db';
 import { tenantStaff, users } from '@/server/db/schema';
 import { setPassword } from '@/server/tenants';
-import { WAITS_FOR_LOCK } from '@/tests/helpers/askDatabase';
-import { login, me, refresh } from '@/tests/helpers/authCalls';
-import { auditOf } from '@/tests/helpers/authRows';
-import { openMailNode } from '@/tests/helpers/mailNode';
-import { startMailServer } from '@/tests/helpers/mailServer';
-import type { MailServer } from '@/tests/helpers/mailServer';
-import { operatorContext } from '@/tests/helpers/openNode';
-import { pollUntil } from '@/tests/helpers/pollUntil';
+import { WAITS_FOR_LOCK } from '@/tests/helpers/database/askDatabase';
+import { login, me, refresh } from '@/tests/helpers/http/authCalls';
+import { auditOf } from '@/tests/helpers/database/authRows';
+import { openMailNode } from '@/tests/helpers/mail/mailNode';
+import { startMailServer } from '@/tests/helpers/mail/mailServer';
+import type { MailServer } from '@/tests/helpers/mail/mailServer';
+import { operatorContext } from '@/tests/helpers/server/openNode';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
-import { answerChallenge } from '@/tests/helpers/stepUp';
-import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/traveller';
+import { answerChallenge } from '@/tests/helpers/stepUp/answerChallenge';
+import { ABROAD, HOME, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
 
 const NEW = 'another long enough password';
 

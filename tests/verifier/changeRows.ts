@@ -1,5 +1,5 @@
-import { csvRow, openBundle, pack, sign, splitRows } from '@/tests/helpers/madeUpBundle';
-import { events, soundPlan } from '@/tests/helpers/soundPlan';
+import { csvRow, openBundle, pack, sign, splitRows } from '@/tests/helpers/evidence/madeUpBundle';
+import { events, soundPlan } from '@/tests/helpers/evidence/soundPlan';
 
 export type Change = (rows: string[]) => string[];
 

@@ -1,6 +1,6 @@
-import { jsonRow, openBundle, pack, sign } from '@/tests/helpers/madeUpBundle';
-import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
-import { believed, events, soundPlan as plan } from '@/tests/helpers/soundPlan';
+import { jsonRow, openBundle, pack, sign } from '@/tests/helpers/evidence/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/evidence/madeUpBundle';
+import { believed, events, soundPlan as plan } from '@/tests/helpers/evidence/soundPlan';
 import { change, rowOf } from './changeRows';
 import type { Change } from './changeRows';
 import { verify } from './verifyFile';

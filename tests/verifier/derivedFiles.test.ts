@@ -1,5 +1,5 @@
-import { openBundle, pack, sign } from '@/tests/helpers/madeUpBundle';
-import { believed, soundPlan as plan } from '@/tests/helpers/soundPlan';
+import { openBundle, pack, sign } from '@/tests/helpers/evidence/madeUpBundle';
+import { believed, soundPlan as plan } from '@/tests/helpers/evidence/soundPlan';
 import { change, rowOf } from './changeRows';
 import type { Change } from './changeRows';
 import { verify } from './verifyFile';

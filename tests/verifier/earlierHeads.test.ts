@@ -6,9 +6,9 @@ import {
   ORIGIN,
   pack,
   sign,
-} from '@/tests/helpers/madeUpBundle';
-import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
-import { believed, events, soundPlan } from '@/tests/helpers/soundPlan';
+} from '@/tests/helpers/evidence/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/evidence/madeUpBundle';
+import { believed, events, soundPlan } from '@/tests/helpers/evidence/soundPlan';
 import { verify } from './verifyFile';
 
 const plan: BundlePlan = { ...soundPlan, earlier: [125, 120, 60, 9, 5] };

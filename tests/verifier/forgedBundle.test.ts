@@ -1,6 +1,12 @@
-import { makeBundle, makeKeys, openBundle, pack, sign } from '@/tests/helpers/madeUpBundle';
-import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
-import { believed, events, keys, soundPlan } from '@/tests/helpers/soundPlan';
+import {
+  makeBundle,
+  makeKeys,
+  openBundle,
+  pack,
+  sign,
+} from '@/tests/helpers/evidence/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/evidence/madeUpBundle';
+import { believed, events, keys, soundPlan } from '@/tests/helpers/evidence/soundPlan';
 import { verify } from './verifyFile';
 
 const plan: BundlePlan = { ...soundPlan, earlier: [120, 60] };

@@ -5,10 +5,17 @@ import { app } from '@/server/app';
 import { canonicalJson } from '@/tlog/canonicalJson';
 import type { Json } from '@/tlog/canonicalJson';
 import { BUNDLE_FORMAT } from '@/server/compliance/bundleManifest';
-import { downloadEvidence, utcToday } from '@/tests/helpers/evidenceBundle';
-import { seedOfficer } from '@/tests/helpers/officer';
-import { makeBundle, makeKeys, openBundle, pack, sign, vkeyOf } from '@/tests/helpers/madeUpBundle';
-import { believed, keys, soundPlan as plan } from '@/tests/helpers/soundPlan';
+import { downloadEvidence, utcToday } from '@/tests/helpers/evidence/evidenceBundle';
+import { seedOfficer } from '@/tests/helpers/people/officer';
+import {
+  makeBundle,
+  makeKeys,
+  openBundle,
+  pack,
+  sign,
+  vkeyOf,
+} from '@/tests/helpers/evidence/madeUpBundle';
+import { believed, keys, soundPlan as plan } from '@/tests/helpers/evidence/soundPlan';
 import { EVENT_TABLES } from '@/verifier/eventTables';
 import { FORMATS, NEWEST_FORMAT } from '@/verifier/formats';
 import { verify } from './verifyFile';

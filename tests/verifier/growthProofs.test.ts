@@ -5,9 +5,9 @@ import {
   makeEvents,
   makeKeys,
   vkeyOf,
-} from '@/tests/helpers/madeUpBundle';
-import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
-import { consistencyPath, treeHash } from '@/tests/helpers/referenceTree';
+} from '@/tests/helpers/evidence/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/evidence/madeUpBundle';
+import { consistencyPath, treeHash } from '@/tests/helpers/evidence/referenceTree';
 import { verify } from './verifyFile';
 
 const keys = makeKeys();

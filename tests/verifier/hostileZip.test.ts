@@ -1,8 +1,8 @@
-import { openBundle, pack, sign } from '@/tests/helpers/madeUpBundle';
-import { writeZip } from '@/tests/helpers/rawZip';
-import type { RawFile, RawZip } from '@/tests/helpers/rawZip';
-import { readZip } from '@/tests/helpers/readZip';
-import { believed, soundPlan } from '@/tests/helpers/soundPlan';
+import { openBundle, pack, sign } from '@/tests/helpers/evidence/madeUpBundle';
+import { writeZip } from '@/tests/helpers/evidence/rawZip';
+import type { RawFile, RawZip } from '@/tests/helpers/evidence/rawZip';
+import { readZip } from '@/tests/helpers/evidence/readZip';
+import { believed, soundPlan } from '@/tests/helpers/evidence/soundPlan';
 import { verify } from './verifyFile';
 
 const files = sign(openBundle(soundPlan));

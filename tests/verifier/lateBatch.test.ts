@@ -1,5 +1,5 @@
-import { makeBundle, makeEvents, makeKeys, vkeyOf } from '@/tests/helpers/madeUpBundle';
-import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
+import { makeBundle, makeEvents, makeKeys, vkeyOf } from '@/tests/helpers/evidence/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/evidence/madeUpBundle';
 import { verify } from './verifyFile';
 
 const keys = makeKeys();

@@ -7,9 +7,9 @@ import {
   ORIGIN,
   pack,
   sign,
-} from '@/tests/helpers/madeUpBundle';
-import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
-import { believed, soundPlan } from '@/tests/helpers/soundPlan';
+} from '@/tests/helpers/evidence/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/evidence/madeUpBundle';
+import { believed, soundPlan } from '@/tests/helpers/evidence/soundPlan';
 import { OUTCOMES } from '@/verifier/outcome';
 import { describeAsJson } from '@/verifier/bundleReport';
 import { verify } from './verifyFile';

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import request from 'supertest';
-import { REPOSITORY } from '@/tests/helpers/serverProcess';
-import { buildApp } from '@/tests/helpers/testApp';
+import { REPOSITORY } from '@/tests/helpers/server/serverProcess';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { app } = buildApp();
 const built = (name: string) => readFileSync(join(REPOSITORY, 'dist', 'verifier', name), 'utf8');

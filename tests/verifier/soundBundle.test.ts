@@ -1,7 +1,7 @@
-import { makeBundle, vkeyOf } from '@/tests/helpers/madeUpBundle';
-import type { BundlePlan } from '@/tests/helpers/madeUpBundle';
-import { pack, openBundle, sign } from '@/tests/helpers/madeUpBundle';
-import { believed, events, keys, soundPlan } from '@/tests/helpers/soundPlan';
+import { makeBundle, vkeyOf } from '@/tests/helpers/evidence/madeUpBundle';
+import type { BundlePlan } from '@/tests/helpers/evidence/madeUpBundle';
+import { pack, openBundle, sign } from '@/tests/helpers/evidence/madeUpBundle';
+import { believed, events, keys, soundPlan } from '@/tests/helpers/evidence/soundPlan';
 import { verify } from './verifyFile';
 
 const plan: BundlePlan = { ...soundPlan, earlier: [120, 60, 5] };

@@ -1,4 +1,4 @@
-import { makeBundle, makeEvents, makeKeys, vkeyOf } from '@/tests/helpers/madeUpBundle';
+import { makeBundle, makeEvents, makeKeys, vkeyOf } from '@/tests/helpers/evidence/madeUpBundle';
 import { verify } from './verifyFile';
 
 const keys = makeKeys();

@@ -5,9 +5,9 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { openFileSink } from '@/server/audit/delivery/deliverFile';
 import { readNotes, splitLines } from '@/tlog/noteFile';
-import { closeLater } from '@/tests/helpers/closing';
-import { checkpointOf, makeBundle } from '@/tests/helpers/madeUpBundle';
-import { believed, soundPlan as plan } from '@/tests/helpers/soundPlan';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { checkpointOf, makeBundle } from '@/tests/helpers/evidence/madeUpBundle';
+import { believed, soundPlan as plan } from '@/tests/helpers/evidence/soundPlan';
 import { verify } from './verifyFile';
 
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-torn-'));

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseKeys } from '@/tlog/believedKeys';
-import { closeLater } from '@/tests/helpers/closing';
+import { closeLater } from '@/tests/helpers/server/closing';
 import { openFile } from '@/verifier/nodeSource';
 import { outcomeOf } from '@/verifier/outcome';
 import { describeAsText } from '@/verifier/bundleReport';

@@ -3,17 +3,17 @@ import type { AddressInfo } from 'node:net';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { ask } from '../helpers/askDatabase';
-import { newestTag, numbered, readMigrations } from '../helpers/migrationsFolder';
+import { ask } from '../helpers/database/askDatabase';
+import { newestTag, numbered, readMigrations } from '../helpers/database/migrationsFolder';
 import {
   copyRepository,
   makeDeployableRepository,
   openSchemaServer,
-} from '../helpers/scratchRepository';
-import type { ScratchRepository } from '../helpers/scratchRepository';
-import { REPOSITORY, externalEnv } from '../helpers/serverProcess';
-import { createTestDatabase } from '../helpers/testDatabase';
-import { runJob, stepsOf } from '../helpers/workflow';
+} from '../helpers/repository/scratchRepository';
+import type { ScratchRepository } from '../helpers/repository/scratchRepository';
+import { REPOSITORY, externalEnv } from '../helpers/server/serverProcess';
+import { createTestDatabase } from '../helpers/database/testDatabase';
+import { runJob, stepsOf } from '../helpers/repository/workflow';
 
 /** A host that records its commands, and whose deployment starts the server of the checkout. */
 const HOST = `#!/usr/bin/env bash

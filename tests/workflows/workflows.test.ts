@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { REPOSITORY } from '../helpers/serverProcess';
-import { readWorkflow, stepsOf, title, workflowNames } from '../helpers/workflow';
+import { REPOSITORY } from '../helpers/server/serverProcess';
+import { readWorkflow, stepsOf, title, workflowNames } from '../helpers/repository/workflow';
 
 const { engines, optionalDependencies, scripts } = JSON.parse(
   readFileSync(join(REPOSITORY, 'package.json'), 'utf8'),

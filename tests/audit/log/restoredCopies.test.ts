@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { buildApp } from '@/tests/helpers/testApp';
-import { ask } from '@/tests/helpers/askDatabase';
-import { expectSoundLog } from '@/tests/helpers/auditTrees';
+import { buildApp } from '@/tests/helpers/server/testApp';
+import { ask } from '@/tests/helpers/database/askDatabase';
+import { expectSoundLog } from '@/tests/helpers/evidence/sealedLeaves';
 
 const { deps } = buildApp();
 const { sealer, keys, config } = deps;

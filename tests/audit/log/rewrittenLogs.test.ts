@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { ask } from '@/tests/helpers/askDatabase';
-import { memoryLog } from '@/tests/helpers/memoryLog';
-import { buildApp } from '@/tests/helpers/testApp';
+import { ask } from '@/tests/helpers/database/askDatabase';
+import { memoryLog } from '@/tests/helpers/server/memoryLog';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const log = memoryLog();
 const { deps } = buildApp({}, { logger: log.logger });

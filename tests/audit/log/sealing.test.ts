@@ -2,15 +2,15 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { auditTrees } from '@/server/db/schema';
-import { ask, withConnection } from '@/tests/helpers/askDatabase';
+import { ask, withConnection } from '@/tests/helpers/database/askDatabase';
 import {
   expectSoundLog,
   isSignedBy,
   readCheckpoints,
   readLeaves,
-} from '@/tests/helpers/auditTrees';
-import { memoryLog } from '@/tests/helpers/memoryLog';
-import { buildApp } from '@/tests/helpers/testApp';
+} from '@/tests/helpers/evidence/sealedLeaves';
+import { memoryLog } from '@/tests/helpers/server/memoryLog';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const node = buildApp();
 const { sealer, keys } = node.deps;

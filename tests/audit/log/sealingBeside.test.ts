@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm';
 import request from 'supertest';
 import { db } from '@/server/db';
-import { ask, withConnection } from '@/tests/helpers/askDatabase';
-import { expectSoundLog } from '@/tests/helpers/auditTrees';
-import { memoryLog } from '@/tests/helpers/memoryLog';
-import { pollUntil } from '@/tests/helpers/pollUntil';
+import { ask, withConnection } from '@/tests/helpers/database/askDatabase';
+import { expectSoundLog } from '@/tests/helpers/evidence/sealedLeaves';
+import { memoryLog } from '@/tests/helpers/server/memoryLog';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp } from '@/tests/helpers/testApp';
+import { buildApp } from '@/tests/helpers/server/testApp';
 
 const node = buildApp();
 const url = node.deps.config.databaseUrl;

@@ -1,0 +1,44 @@
+import type { Express } from 'express';
+import { loadConfig, requireReady } from '@/server/config';
+import type { ReadyConfig } from '@/server/config';
+import type { Clock } from '@/server/context';
+import { createApp } from '@/server/createApp';
+import { createDeps } from '@/server/deps';
+import type { Deps } from '@/server/deps';
+import { closeLater } from './closing';
+import { seedByClock } from '../time/seedClock';
+
+export interface MovableClock extends Clock {
+  forward(seconds: number): void;
+}
+
+const STEP_MS = 30_000;
+
+/**
+ * Starts in the middle of a TOTP time step, so that no test crosses a step by chance. Seeded tokens
+ * carry its time.
+ */
+export function createMovableClock(): MovableClock {
+  let now = Math.floor(Date.now() / STEP_MS) * STEP_MS + STEP_MS / 2;
+  const clock: MovableClock = {
+    now: () => new Date(now),
+    forward(seconds) {
+      now += seconds * 1000;
+    },
+  };
+  seedByClock(clock);
+  return clock;
+}
+
+/**
+ * Builds another application on this test file's database, with other settings, another clock or
+ * logger.
+ */
+export function buildApp(
+  settings: Partial<ReadyConfig> = {},
+  overrides: Parameters<typeof createDeps>[1] = {},
+): { app: Express; deps: Deps } {
+  const deps = createDeps({ ...requireReady(loadConfig()), ...settings }, overrides);
+  closeLater(() => deps.close());
+  return { app: createApp(deps), deps };
+}

@@ -1,0 +1,3 @@
+import { closeAll } from '../server/closing';
+
+afterAll(closeAll);

@@ -1,0 +1,120 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { startEmbeddedPostgres } from '../../../server/embedded/embeddedPostgres';
+import type { EmbeddedPostgres } from '../../../server/embedded/embeddedPostgres';
+import { migrate } from '../../../server/schema/migrations/migrate';
+import { generateSecrets } from '../../../server/keyRing';
+import { ask } from '../database/askDatabase';
+import { seedTemplate } from './seedTemplate';
+import { databaseUrl, templateName } from '../database/testDatabase';
+
+declare global {
+  var gatehouseTestServer: EmbeddedPostgres | undefined;
+}
+
+const NEEDED_CONNECTIONS = 200;
+/**
+ * The first versions that let only the owner create objects in schema `public`, as docs/deployment.md asks for, and that know
+ * `CREATE DATABASE … STRATEGY` and `scram_iterations`.
+ */
+const CLOSES_PUBLIC = 150_000;
+const HAS_COPY_STRATEGY = 150_000;
+const HAS_SCRAM_ITERATIONS = 160_000;
+
+const say = (text: string) => void process.stderr.write(`${text}\n`);
+
+interface Server {
+  isSuperuser: boolean;
+  version: number;
+  versionText: string;
+  connections: number;
+}
+
+async function lookAt(admin: Client): Promise<Server> {
+  const { rows } = await admin.query<Server>(
+    `SELECT rolsuper AS "isSuperuser", current_setting('server_version_num')::int AS version,
+       current_setting('server_version') AS "versionText", current_setting('max_connections')::int AS connections
+     FROM pg_roles WHERE rolname = current_user`,
+  );
+  return rows[0] as Server;
+}
+
+/** @throws Error with one sentence if the suite cannot run on this server */
+function assertFit({ isSuperuser, version, connections }: Server): void {
+  if (version < 140_000) throw new Error('TEST_DATABASE_URL: Postgres 14 or newer is needed.');
+  if (!isSuperuser) {
+    throw new Error('TEST_DATABASE_URL: the role must be a superuser; the tests make roles.');
+  }
+  if (connections >= NEEDED_CONNECTIONS) return;
+  throw new Error(
+    `TEST_DATABASE_URL: max_connections is ${connections}; the suite needs ${NEEDED_CONNECTIONS}.`,
+  );
+}
+
+/** The server that `TEST_DATABASE_URL` names, or an embedded one for this run. */
+async function openServer(dataDir: string): Promise<string> {
+  const given = process.env['TEST_DATABASE_URL'];
+  if (given) return given;
+  const server = await startEmbeddedPostgres({ dataDir, durable: false, maxConnections: 300 });
+  globalThis.gatehouseTestServer = server;
+  return server.url;
+}
+
+/** Makes the template that each test file's database is a clone of. */
+async function makeTemplate(serverUrl: string): Promise<Server> {
+  const admin = new Client({ connectionString: serverUrl });
+  await admin.connect();
+  try {
+    const server = await lookAt(admin);
+    assertFit(server);
+    await admin.query(`CREATE DATABASE ${templateName()}`);
+    if (globalThis.gatehouseTestServer && server.version >= HAS_SCRAM_ITERATIONS) {
+      // Thousands of connections: stretching a random password 4096 times for each protects nobody here.
+      const password = admin.escapeLiteral(new URL(serverUrl).password);
+      await admin.query(`SET scram_iterations = 1; ALTER ROLE gatehouse PASSWORD ${password}`);
+    }
+    return server;
+  } finally {
+    await admin.end();
+  }
+}
+
+/** One server for the whole run, one migrated template; every test file gets a clone of its own. */
+export default async function globalSetup(): Promise<void> {
+  // Many tests start what was built, and would wait in vain for what an old build does not do.
+  execFileSync(process.execPath, [join(__dirname, '..', '..', '..', 'scripts', 'build.mjs')]);
+  const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
+  const serverUrl = await openServer(dataDir);
+  const secrets = generateSecrets();
+  Object.assign(process.env, {
+    GATEHOUSE_TEST_SERVER: serverUrl,
+    GATEHOUSE_TEST_DIR: dataDir,
+    NODE_ENV: 'test',
+    LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'silent',
+    ARGON2_MEMORY_KIB: '1024',
+    ARGON2_TIME_COST: '1',
+    TRUST_PROXY: 'loopback',
+    // A busy machine is no reason to go without a score: the tests about the deadline set one of their own.
+    ANOMALY_TIMEOUT_MS: '5000',
+    // Nor is it one to answer with 503.
+    DATABASE_WAIT_MS: '30000',
+    DATABASE_STATEMENT_TIMEOUT_MS: '30000',
+    JWT_SIGNING_KEY: secrets.jwtSigningKey,
+    TOKEN_HASH_KEY: secrets.tokenHashKey,
+    ENCRYPTION_KEY: secrets.encryptionKey,
+    EVIDENCE_SIGNING_KEY: secrets.evidenceSigningKey,
+  });
+  writeFileSync(join(dataDir, 'README'), 'Made by a test run; safe to delete.\n');
+  const { version, versionText } = await makeTemplate(serverUrl);
+  // Copied as files: the copy by way of the write-ahead log costs three times as much.
+  process.env['GATEHOUSE_TEST_CLONING'] = version >= HAS_COPY_STRATEGY ? 'STRATEGY FILE_COPY' : '';
+  const url = databaseUrl(serverUrl, templateName());
+  await migrate(url, join(__dirname, '..', '..', '..', 'migrations'));
+  if (version < CLOSES_PUBLIC) await ask(url, 'REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+  await seedTemplate(url, secrets);
+  const whose = globalThis.gatehouseTestServer ? 'embedded' : 'given by TEST_DATABASE_URL';
+  say(`Postgres ${versionText}, ${whose}.`);
+}
