@@ -5,14 +5,14 @@
 export const ERRORS = {
   // Contracts that frontends rely on; tests pin their bodies.
   INVALID_CREDENTIALS: { status: 401, title: 'E-mail or password is wrong', fixed: true },
-  TENANT_SELECTION_REQUIRED: { status: 409, title: 'Choose a tenant', fixed: true },
+  TENANT_SELECTION_REQUIRED: { status: 409, title: 'Tenant selection required', fixed: true },
   LOGIN_BLOCKED: { status: 403, title: 'This login was blocked', fixed: true },
-  STEP_UP_REQUIRED: { status: 428, title: 'A second proof is needed', fixed: true },
+  STEP_UP_REQUIRED: { status: 428, title: 'Step-up required', fixed: true },
   FORCE_LOGOUT: { status: 401, title: 'Signed out for security reasons', fixed: true },
   INVALID_REFRESH_TOKEN: { status: 401, title: 'The refresh token is not valid', fixed: true },
   // All other errors are RFC 9457 problem documents.
-  UNAUTHENTICATED: { status: 401, title: 'A valid access token is needed', fixed: false },
-  FORBIDDEN: { status: 403, title: 'A permission is missing', fixed: false },
+  UNAUTHENTICATED: { status: 401, title: 'Valid access token required', fixed: false },
+  FORBIDDEN: { status: 403, title: 'Permission missing', fixed: false },
   ORIGIN_REFUSED: {
     status: 403,
     title: 'This origin may not use the refresh cookie',
@@ -26,46 +26,60 @@ export const ERRORS = {
   MALFORMED_REQUEST: { status: 400, title: 'The request is not valid HTTP/1.1', fixed: false },
   REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive', fixed: false },
   HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large', fixed: false },
-  EXPECTATION_FAILED: { status: 417, title: 'The expectation cannot be met', fixed: false },
+  EXPECTATION_FAILED: { status: 417, title: 'The Expect header is not supported', fixed: false },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body must be application/json', fixed: false },
   TOO_MANY_ATTEMPTS: { status: 429, title: 'Too many failed attempts', fixed: false },
   INVALID_CODE: { status: 403, title: 'The code is not valid', fixed: false },
-  INVALID_PASSKEY: { status: 403, title: 'The passkey did not prove it', fixed: false },
-  CHALLENGE_NOT_FOUND: { status: 404, title: 'No such open challenge', fixed: false },
-  CHALLENGE_ID_REQUIRED: { status: 409, title: 'Say which challenge is meant', fixed: false },
+  INVALID_PASSKEY: { status: 403, title: 'The passkey response is not valid', fixed: false },
+  CHALLENGE_NOT_FOUND: { status: 404, title: 'No open challenge found', fixed: false },
+  CHALLENGE_ID_REQUIRED: { status: 409, title: 'Challenge id required', fixed: false },
   CHALLENGE_EXHAUSTED: { status: 429, title: 'The challenge has no tries left', fixed: false },
   CHALLENGE_NOT_VERIFIED: { status: 409, title: 'The challenge is not verified', fixed: false },
   NO_FACTOR: { status: 409, title: 'No second factor is enrolled', fixed: false },
   TOO_MANY_FACTORS: {
     status: 409,
-    title: 'There are as many factors as there may be',
+    title: 'Factor limit reached',
     fixed: false,
   },
   ENROLMENT_REQUIRED: {
     status: 409,
-    title: 'A second factor must be enrolled first',
+    title: 'Second factor enrolment required',
     fixed: false,
   },
-  POLICY_LOCKS_OUT: { status: 409, title: 'This leaves people without a proof', fixed: false },
-  METHOD_UNAVAILABLE: { status: 409, title: 'This method cannot be used here', fixed: false },
-  PASSKEY_EXISTS: { status: 409, title: 'This passkey is registered already', fixed: false },
-  CONFLICT: { status: 409, title: 'Somebody else changed this at the same time', fixed: false },
+  POLICY_LOCKS_OUT: { status: 409, title: 'The change would lock people out', fixed: false },
+  METHOD_UNAVAILABLE: { status: 409, title: 'Method not available', fixed: false },
+  PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
+  CONFLICT: { status: 409, title: 'Another request changed this at the same time', fixed: false },
   EVENT_NOT_SEALED: { status: 409, title: 'The event is not in a checkpoint yet', fixed: false },
-  CHECKPOINT_NOT_FOUND: { status: 404, title: 'No such checkpoint', fixed: false },
-  AUDIT_LOG_BROKEN: { status: 500, title: 'The audit log is not what was sealed', fixed: false },
+  CHECKPOINT_NOT_FOUND: { status: 404, title: 'Checkpoint not found', fixed: false },
+  AUDIT_LOG_BROKEN: {
+    status: 500,
+    title: 'The audit log does not match its signed checkpoint',
+    fixed: false,
+  },
   EXPORT_BUSY: { status: 503, title: 'Too many exports are running', fixed: false },
-  AUDIT_LOG_BUSY: { status: 503, title: 'The audit log is being sealed', fixed: false },
-  HASHING_BUSY: { status: 503, title: 'Too many sign-ins at once', fixed: false },
+  AUDIT_LOG_BUSY: { status: 503, title: 'Sealing the audit log takes too long', fixed: false },
+  HASHING_BUSY: { status: 503, title: 'Too many sign-ins at the same time', fixed: false },
   DATABASE_UNAVAILABLE: { status: 503, title: 'The database cannot be reached', fixed: false },
-  SCHEMA_UNAVAILABLE: { status: 503, title: 'The database lacks a needed table', fixed: false },
-  KEY_UNAVAILABLE: { status: 503, title: 'A needed key is missing here', fixed: false },
-  INTERNAL_ERROR: { status: 500, title: 'Something went wrong here', fixed: false },
+  SCHEMA_UNAVAILABLE: { status: 503, title: 'A required database table is missing', fixed: false },
+  KEY_UNAVAILABLE: { status: 503, title: 'A required key is missing', fixed: false },
+  INTERNAL_ERROR: { status: 500, title: 'Internal error', fixed: false },
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** What to do about an error whose cause needs no words of its own. */
+const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
+  CHALLENGE_ID_REQUIRED:
+    'Send the challengeId of the 428. If you have none, send the original request again to get one.',
+  CHALLENGE_EXHAUSTED: 'Send the original request again to get a new challenge.',
+  TOO_MANY_FACTORS: 'Remove one of your factors of this kind first.',
+  METHOD_UNAVAILABLE: 'Use another method.',
+  CONFLICT: 'Read it again, and repeat the change if you still want it.',
+};
+
 export interface AppErrorOptions {
-  /** For the caller. */
+  /** For the caller; if omitted, the next step of the code, if it has one. */
   detail?: string;
   /** Fields added to the body. */
   extra?: Readonly<Record<string, unknown>>;
@@ -87,7 +101,7 @@ export class AppError extends Error {
   ) {
     super(options.detail ?? ERRORS[code].title, { cause: options.cause });
     this.name = 'AppError';
-    this.detail = options.detail;
+    this.detail = options.detail ?? NEXT_STEPS[code];
     this.extra = options.extra ?? {};
     this.headers = options.headers ?? {};
   }

@@ -30,7 +30,10 @@ export async function forgetOrWarn(
   } catch (err) {
     if (databaseFault(err) !== 'missing_table') throw err;
     deps.metrics.backgroundFailures.inc({ task: 'forget_taught' });
-    deps.logger.error({ err }, 'what ended sessions taught could not be forgotten');
+    deps.logger.error(
+      { err },
+      'what the risk scorer learned from ended sessions could not be removed',
+    );
     return NOTHING;
   }
 }

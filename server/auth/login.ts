@@ -79,7 +79,7 @@ export interface LoginInput {
 export const enrolmentRequired = (challengeId: string | undefined) =>
   new AppError('ENROLMENT_REQUIRED', {
     detail:
-      'Enrol a second factor at /api/security/totp/enroll or /api/security/passkeys/register/start with this challengeId, then repeat.',
+      'Enrol a second factor at /api/security/totp/enroll or /api/security/passkeys/register/start with this challengeId, then repeat the request.',
     extra: { mustEnrol: true, challengeId },
   });
 

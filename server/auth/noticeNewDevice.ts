@@ -27,6 +27,6 @@ export async function noticeNewDevice(
     deps.mail.wake();
   } catch (err) {
     deps.metrics.backgroundFailures.inc({ task: 'notice_new_device' });
-    deps.logger.warn({ err }, 'nobody could be told of a new device');
+    deps.logger.warn({ err }, 'the notice of a new device could not be queued');
   }
 }

@@ -25,21 +25,21 @@ ${body}
 const ask = (consequence: string) =>
   page(
     'End all your sessions?',
-    `<p>If what the mail tells of was not you, press the button. Everybody who is signed in to your account there is
-signed out at once, you too. ${consequence}</p>
+    `<p>If you did not do what the mail describes, press the button. Everybody who is signed in to that account is
+signed out at once, including you. ${consequence}</p>
 <form method="post"><button type="submit">End all sessions</button></form>`,
   );
 
 const done = (next: string) =>
   page(
     'All your sessions have ended',
-    `<p>Nobody is signed in to your account there any more.</p>
+    `<p>Nobody is signed in to that account any more.</p>
 <p>${next}</p>`,
   );
 
 const ASK_PAGE = ask('Your next sign-in needs a second proof.');
 const ASK_PAGE_OF_PASSWORD = ask(
-  'Your password stops working, everywhere: an operator of this service can give you a new one.',
+  'Your password stops working everywhere. An operator of this service can give you a new one.',
 );
 const DONE_PAGE = done(
   'Your next sign-in needs a second proof. Tell an administrator what happened.',

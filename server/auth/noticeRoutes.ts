@@ -27,7 +27,7 @@ export const noticeRoutes = (deps: AuthDeps) => ({
   answerNotice: endpoint({
     summary: 'End all sessions of the person to whom the notice was sent',
     params,
-    responses: { 200: 'A page that says so', 404: 'NOT_FOUND' },
+    responses: { 200: 'A page that confirms it', 404: 'NOT_FOUND' },
     async handle(req, res, input) {
       sendPage(res, donePage(await answerNotice(deps, contextOf(req), input.params.token)));
     },

@@ -76,7 +76,7 @@ async function letThrough(
     await deps.db.transaction((tx) => recordRisk(tx, ctx, token, { at: 'refresh', risk, outcome }));
   } catch (error) {
     deps.metrics.backgroundFailures.inc({ task: 'audit_risk' });
-    deps.logger.error({ err: error, outcome }, 'what a scoring left could not be audited');
+    deps.logger.error({ err: error, outcome }, 'the outcome of a scoring could not be audited');
   }
 }
 

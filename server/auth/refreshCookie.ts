@@ -27,7 +27,8 @@ const ENDED: readonly ErrorCode[] = ['INVALID_REFRESH_TOKEN', 'FORCE_LOGOUT'];
 export function refuseOtherOrigins(req: Request): void {
   if (!isCrossSite(req)) return;
   throw new AppError('ORIGIN_REFUSED', {
-    detail: 'Only pages of this origin can use the refresh cookie: send the request from one.',
+    detail:
+      'Send the request from a page of this origin: no other page can use the refresh cookie.',
   });
 }
 
@@ -44,7 +45,9 @@ export function presentedCookie(req: Request, res: Response, optedIn: boolean): 
   // One of the two was planted, and it is impossible to tell which. Neither is spent; the session
   // goes on once one is removed.
   if (count > 1) {
-    throw new AppError('INVALID_INPUT', { detail: 'There are two refresh cookies: remove one.' });
+    throw new AppError('INVALID_INPUT', {
+      detail: 'The request has two refresh cookies. Remove one of them.',
+    });
   }
   const token = readRefreshCookie(req);
   if (token === undefined) {

@@ -41,7 +41,7 @@ const password = storableText(MAX_PASSWORD * 2).refine(
 const challengeId = storableText(256);
 /** The client keeps no refresh token: it is set as a cookie and left out of the body. */
 const refreshCookie = z.boolean().default(false).meta({
-  description: 'true: the refresh token is in the cookie `__Host-refresh`, not in a body',
+  description: 'true: the refresh token is in the cookie `__Host-refresh`, not in the body',
 });
 
 const loginBody = z.object({
@@ -238,8 +238,8 @@ function signOutRoutes(deps: AuthDeps) {
       body: logoutBody,
       takesRefreshCookie: true,
       responses: {
-        204: 'Signed out; also if the refresh token is unknown or over',
-        401: 'UNAUTHENTICATED if neither is sent, or the access token has ended and is alone',
+        204: 'Signed out; also if the refresh token is unknown or has ended',
+        401: 'UNAUTHENTICATED if neither token is sent, or only an access token that has ended',
       },
       async handle(req, res, { body }) {
         const { refreshToken } = body ?? {};
@@ -265,9 +265,9 @@ function signOutRoutes(deps: AuthDeps) {
 /** For a person whose password login is locked because others are guessing at it. */
 const factorFirstRoutes = (deps: AuthDeps) => ({
   beginLogin: endpoint({
-    summary: 'Begin a login with the second factor: the password is looked at after it',
+    summary: 'Begin a login with the second factor; the password is checked after it',
     body: beginBody,
-    responses: { 200: 'A challenge, alike for every e-mail address' },
+    responses: { 200: 'A challenge, of the same form for every e-mail address' },
     async handle(req, res, { body }) {
       const { browserHash, cookie } = deviceOf(deps, req);
       const offer = await beginLogin(deps, { ...body, browserHash });
@@ -281,7 +281,7 @@ const factorFirstRoutes = (deps: AuthDeps) => ({
 function sessionRoutes(deps: AuthDeps) {
   return {
     me: endpoint({
-      summary: 'Who is signed in',
+      summary: 'The signed-in staff member and their permissions',
       responses: { 200: 'The signed-in staff member' },
       handle(req, res) {
         // The live session check already loaded all of this, so no second query is needed.
@@ -293,7 +293,9 @@ function sessionRoutes(deps: AuthDeps) {
     sessions: endpoint({
       summary: 'The sessions of the signed-in staff member',
       query: sessionsQuery,
-      responses: { 200: 'A page of live sessions, newest first; this one is on the first page' },
+      responses: {
+        200: 'A page of live sessions, newest first; the session of this request is on the first page',
+      },
       async handle(req, res, { query }) {
         res.json(await listOwnSessions(deps, principalOf(req), query));
       },

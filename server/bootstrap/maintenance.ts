@@ -39,7 +39,7 @@ async function purgeOldMails({ db, clock, logger, metrics }: MaintenanceDeps): P
   const expired = await giveUpExpiredMails(db);
   if (expired > 0) {
     metrics.mails.inc({ outcome: 'given_up' }, expired);
-    logger.error({ expired }, 'mails expired that nobody has sent');
+    logger.error({ expired }, 'mails expired before they were sent');
   }
   const before = new Date(clock.now().getTime() - MAILS_KEPT_DAYS * DAY_MS);
   await inBatches(() => purgeMails(db, before));

@@ -35,7 +35,7 @@ const eventQuery = z.strictObject({
 function eventRoutes(deps: ComplianceDeps) {
   return {
     auditLogs: endpoint({
-      summary: 'Audit events, newest first, each with its place in the log',
+      summary: 'Audit events, newest first, each with its leaf index in the log',
       query: eventQuery,
       responses: { 200: 'A page of events', 403: 'FORBIDDEN' },
       async handle(req, res, { query: { cursor, limit, action: actions, ...rest } }) {
@@ -52,15 +52,15 @@ function eventRoutes(deps: ComplianceDeps) {
       },
     }),
     auditProof: endpoint({
-      summary: 'Proof that an audit event is in the log, under a signed checkpoint',
+      summary: 'Proof that an audit event is in the log that a signed checkpoint covers',
       params: eventParams,
       query: z.strictObject({ size: leaves.optional() }),
       responses: {
-        200: 'The entry, its place, the hashes up to the root, the checkpoint, and all of it as a C2SP tlog-proof',
+        200: 'The entry, its leaf index, the hashes up to the root, the checkpoint, and all of these as one C2SP tlog-proof',
         400: 'INVALID_INPUT: that checkpoint is older than the event',
         403: 'FORBIDDEN',
-        404: 'NOT_FOUND, or CHECKPOINT_NOT_FOUND for a size that none was signed at',
-        409: 'EVENT_NOT_SEALED: repeat after Retry-After',
+        404: 'NOT_FOUND, or CHECKPOINT_NOT_FOUND if no checkpoint of that size was signed',
+        409: 'EVENT_NOT_SEALED: repeat the request after Retry-After',
         500: 'AUDIT_LOG_BROKEN: the event or the tree was changed',
       },
       async handle(req, res, { params, query: { size } }) {
@@ -81,7 +81,7 @@ function checkpointRoutes(deps: ComplianceDeps) {
       },
     }),
     latestCheckpoint: endpoint({
-      summary: 'The newest signed checkpoint; with Accept: text/plain the bare note',
+      summary: 'The newest signed checkpoint; with Accept: text/plain only the signed note',
       responses: {
         200: 'The checkpoint (C2SP tlog-checkpoint)',
         403: 'FORBIDDEN',
@@ -100,7 +100,7 @@ function checkpointRoutes(deps: ComplianceDeps) {
       query: z.strictObject({ from: leaves, to: leaves.optional() }),
       responses: {
         200: 'Both roots and the hashes between them (RFC 6962)',
-        400: 'INVALID_INPUT: sizes that the log has not had',
+        400: 'INVALID_INPUT: the log has never had one of these sizes',
         403: 'FORBIDDEN',
         404: 'CHECKPOINT_NOT_FOUND: nothing has been sealed yet',
         500: 'AUDIT_LOG_BROKEN: the tree was changed',

@@ -27,7 +27,7 @@ function fromCursor(cursor: string): number {
   const text = Buffer.from(cursor, 'base64url').toString('latin1');
   const [, size] = /^size\/(\d{1,15})$/.exec(text) ?? [];
   if (size === undefined) {
-    throw new AppError('INVALID_INPUT', { detail: 'cursor is not one that was handed out' });
+    throw new AppError('INVALID_INPUT', { detail: 'cursor is not a value that this API returned' });
   }
   return Number(size);
 }

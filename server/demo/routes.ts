@@ -42,7 +42,10 @@ export function demoRoutes({ config }: Pick<Kernel, 'config'>): Route[] {
   const { examplesDir, clientFile } = config;
   const page = endpoint({
     summary: 'The example page',
-    responses: { 200: 'html', 302: 'From /demo/, where its relative addresses would lead astray' },
+    responses: {
+      200: 'html',
+      302: 'Redirects /demo/, under which relative addresses of the page would not work',
+    },
     async handle(req, res) {
       if (req.path.endsWith('/')) res.redirect('../demo');
       else await send(res, join(examplesDir, 'index.html'), 'html');

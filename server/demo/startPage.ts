@@ -11,8 +11,8 @@ export function startPageRoutes({ config }: Pick<Kernel, 'config'>): Route[] {
   const demo = config.mode === 'embedded' ? '/demo' : undefined;
   const links = { api: '/openapi.json', verify: '/verify', health: '/health/ready' };
   const page = endpoint({
-    summary: 'Where to begin, in development',
-    responses: { 200: 'What is here', 302: 'A browser is sent to the example page' },
+    summary: 'The start page in development',
+    responses: { 200: 'What is here', 302: 'Redirects a browser to the example page' },
     handle(req, res) {
       if (demo !== undefined && req.accepts(['json', 'html']) === 'html') {
         // Relative, because a gateway may serve Gatehouse below a path that it does not know.

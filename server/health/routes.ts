@@ -37,7 +37,7 @@ function readyEndpoint(deps: HealthDeps) {
   const note = createReadinessLog(deps);
   return endpoint({
     summary:
-      'The process can serve: database, migrations, tables, keys. The reasons take METRICS_TOKEN as bearer',
+      'The process can serve: database, migrations, tables, keys. The reasons are shown with METRICS_TOKEN as bearer',
     responses: { 200: 'Ready', 503: 'Not ready' },
     async handle(req, res) {
       const readiness = await checkReadiness(deps);
@@ -59,7 +59,7 @@ export const healthRoutes = (deps: HealthDeps) => ({
   }),
   ready: readyEndpoint(deps),
   metrics: endpoint({
-    summary: 'Metrics in Prometheus text format; METRICS_TOKEN as bearer where one is set',
+    summary: 'Metrics in Prometheus text format; needs METRICS_TOKEN as bearer if it is set',
     responses: { 200: 'Metrics', 404: 'NOT_FOUND' },
     async handle(req, res) {
       if (!isOperator(deps, req)) throw new AppError('NOT_FOUND');

@@ -46,7 +46,7 @@ function createOriginLog(logger: Logger): (header: string) => void {
     const origin = nameOrigin(header);
     if (told.has(origin) || told.size >= MOST_ORIGINS) return;
     told.add(origin);
-    const what = 'pages of this origin cannot read answers: it is not in CORS_ORIGINS';
+    const what = 'pages of this origin cannot read responses, because it is not in CORS_ORIGINS';
     logger.info({ code: 'ORIGIN_NOT_LISTED', origin }, what);
   };
 }

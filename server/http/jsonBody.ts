@@ -35,7 +35,7 @@ function checkCharset(req: Request): void {
   const type = req.headers['content-type'] ?? '';
   const named = [...type.matchAll(CHARSET)].map(([, quoted, bare]) => quoted ?? bare ?? '');
   if (!named.every((charset) => UTF8.test(charset))) {
-    throw new AppError('UNSUPPORTED_MEDIA_TYPE', { detail: 'The charset of JSON is utf-8.' });
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', { detail: 'Send JSON in the charset utf-8.' });
   }
   // The parser accepts only one spelling.
   if (named.length > 0) req.headers['content-type'] = 'application/json';

@@ -41,7 +41,7 @@ export function createProxyWatch(deps: {
       seen.set(name, { at: now, loggedAt: due ? now : before.loggedAt });
       if (!due) return;
       const what =
-        'a trusted proxy sends no usable client address: check its X-Forwarded-For, and TRUST_PROXY';
+        'a trusted proxy sends no usable client address: check the X-Forwarded-For header that it sends, and TRUST_PROXY';
       deps.logger.warn({ proxy: name }, what);
     },
     silent() {

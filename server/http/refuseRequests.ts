@@ -35,7 +35,7 @@ function toAppError({ code = '', rawPacket }: ParserError): AppError | undefined
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new AppError('REQUEST_TIMEOUT');
   if (!code.startsWith('HPE_')) return undefined;
   if (code === 'HPE_HEADER_OVERFLOW') {
-    const detail = 'The request line and the headers may have 16 kB together.';
+    const detail = 'The request line and the headers together may have at most 16 kB.';
     return new AppError('HEADERS_TOO_LARGE', { detail });
   }
   if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return new AppError('PAYLOAD_TOO_LARGE');

@@ -21,7 +21,7 @@ const CURSOR = /^(\d{1,15})\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 export function fromCursor(cursor: string): TimeCursor {
   const [, time, id] = CURSOR.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
   if (time === undefined || id === undefined || Number(time) > LATEST) {
-    throw new AppError('INVALID_INPUT', { detail: 'cursor is not one that was handed out' });
+    throw new AppError('INVALID_INPUT', { detail: 'cursor is not a value that this API returned' });
   }
   return { occurredAt: new Date(Number(time)), id };
 }

@@ -49,7 +49,7 @@ async function writeDown(deps: DeliverDeps, mail: ClaimedMail, write: () => Prom
       deps.metrics.backgroundFailures.inc({ task: 'note_mail' });
       if (left === 0) {
         const line = { err, fault: databaseFault(err), ...describe(mail) };
-        deps.logger.error(line, 'what became of a mail could not be noted');
+        deps.logger.error(line, 'the result of sending a mail could not be stored');
         return;
       }
       await pause(NOTE_AGAIN_MS);
@@ -59,7 +59,7 @@ async function writeDown(deps: DeliverDeps, mail: ClaimedMail, write: () => Prom
 
 async function giveUp(deps: DeliverDeps, mail: ClaimedMail, reason: string): Promise<void> {
   deps.metrics.mails.inc({ outcome: 'given_up' });
-  deps.logger.error({ ...describe(mail), reason }, 'a mail was given up: nobody will get it');
+  deps.logger.error({ ...describe(mail), reason }, 'a mail was given up and will not be delivered');
   await writeDown(deps, mail, () => markMailGivenUp(deps.db, mail, reason));
 }
 

@@ -92,7 +92,7 @@ function createSmtpTransport(smtp: SmtpSettings, from: MailFrom): Transport {
 /** For development: writes the mail to the log, as one line. */
 const createLogTransport = (logger: Logger): Transport => ({
   send(id, mail) {
-    logger.info({ mailId: id, mail }, 'a mail, not sent, since SMTP_URL is not set');
+    logger.info({ mailId: id, mail }, 'a mail was not sent, because SMTP_URL is not set');
     return Promise.resolve();
   },
 });

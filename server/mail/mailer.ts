@@ -64,7 +64,8 @@ function createTrouble({ logger, metrics }: Pick<MailerDeps, 'logger' | 'metrics
     over: () => void (reported = false),
     met: (err: unknown) => {
       metrics.backgroundFailures.inc({ task: 'send_mails' });
-      if (!reported) logger.warn({ err, fault: databaseFault(err) }, 'mails cannot be looked for');
+      if (!reported)
+        logger.warn({ err, fault: databaseFault(err) }, 'waiting mails could not be read');
       reported = true;
     },
   };

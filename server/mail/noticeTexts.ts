@@ -76,7 +76,7 @@ const ENDED_BY = {
   operator: 'An operator of this service ended',
   administrator: 'An administrator ended',
   score:
-    'Somebody who held a sign-in of yours came in a way that looked like an attack. They were not let in, and to be safe we ended',
+    'Somebody used one of your sessions in a way that looked like an attack. They were not let in, and to be safe we ended',
 } as const;
 
 const EXPIRED =
@@ -92,47 +92,47 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
     case 'reuse_detected':
       return {
         subject: `Your sessions were ended: ${tenant}`,
-        text: `An old copy of a sign-in of yours at ${tenant} was used again, as a thief would. To be safe, all your sessions there were ended. Now and then it is only a program that was interrupted.`,
+        text: `Somebody used an old copy of one of your sign-ins at ${tenant}, as a thief would. To be safe, all your sessions there were ended. Sometimes the cause is only a program that was interrupted.`,
       };
     case 'factor_changed':
       return describeChange(notice.what, tenant);
     case 'login_blocked':
       return {
         subject: `Your sessions were ended: ${tenant}`,
-        text: `Somebody who knows your password came to sign in to your account at ${tenant} in a way that looked like an attack. They were not let in, and to be safe all your sessions there were ended.`,
+        text: `Somebody who knows your password tried to sign in to your account at ${tenant} in a way that looked like an attack. They were not let in, and to be safe all your sessions there were ended.`,
       };
     case 'recovery_code_used':
     case 'recovery_code_used_at_login':
       return {
         subject: `A recovery code was used: ${tenant}`,
-        text: `Somebody used one of your recovery codes at ${tenant}${notice.kind === 'recovery_code_used' ? '' : ', after your password'}. It does not work again.`,
+        text: `Somebody used one of your recovery codes at ${tenant}${notice.kind === 'recovery_code_used' ? '' : ', after your password'}. This code cannot be used again.`,
       };
     case 'second_proof_failed':
       return {
         subject: `Wrong codes after your password: ${tenant}`,
-        text: `Somebody entered your password for ${tenant}, and then wrong codes, several times. They were not let in.`,
+        text: `Somebody entered your password for ${tenant}, and then several wrong codes. They were not let in.`,
       };
     case 'account_guessed':
       return {
         subject: `Wrong passwords for your account: ${tenant}`,
-        text: `Somebody entered many wrong passwords for your account. They were not let in. For a quarter of an hour nobody can sign in to it from a device or network that you have not used before; you still can from your own.`,
+        text: `Somebody entered many wrong passwords for your account. They were not let in. For 15 minutes nobody can sign in to it from a device or network that you have not used before. You can still sign in from your own devices and networks.`,
       };
     case 'account_closed':
       return {
         subject: `Your account is closed to new devices: ${tenant}`,
-        text: `Somebody entered so many wrong passwords for your account that it is closed to devices and networks that you have not used before, until you sign in from your own, or an operator of this service unlocks it.`,
+        text: `Somebody entered too many wrong passwords for your account. It is now closed to devices and networks that you have not used before. It opens again if you sign in from a device or network of your own, or if an operator of this service unlocks it.`,
       };
     case 'factor_closed':
       return {
         subject: `Your second factor is closed: ${tenant}`,
         text: notice.begun
-          ? `Somebody who began to sign in with your second factor at ${tenant} entered so many wrong codes that no sign-in can begin with it for now. You can still sign in with your password from a device or network that you have used before: that opens it again. An operator of this service can open it too.`
-          : `So many wrong codes were entered for your account at ${tenant} that no code is taken for now. If it does not open within a quarter of an hour, an operator of this service can unlock it.`,
+          ? `Somebody began to sign in with your second factor at ${tenant} and entered too many wrong codes. For now, no sign-in can begin with your second factor. To open it again, sign in with your password from a device or network that you have used before, or ask an operator of this service.`
+          : `Somebody entered too many wrong codes for your account at ${tenant}. For now, no code is accepted. If codes are still not accepted after 15 minutes, ask an operator of this service to unlock your account.`,
       };
     case 'password_set':
       return {
         subject: `You have a new password: ${tenant}`,
-        text: `An operator of this service gave you a new password. The old one no longer works, and all your sessions were ended, at ${tenant} and wherever else you sign in with it.`,
+        text: `An operator of this service gave you a new password. The old one no longer works, and all your sessions were ended, at ${tenant} and everywhere else that you sign in with it.`,
       };
     case 'forced_logout':
       return {
@@ -146,7 +146,7 @@ const countries = new Intl.DisplayNames('en', { type: 'region' });
 
 /** Some codes in address databases are not countries. */
 function nameCountry(code: string | null): string {
-  if (code === null || !/^[A-Z]{2}$/.test(code)) return 'country not known';
+  if (code === null || !/^[A-Z]{2}$/.test(code)) return 'unknown country';
   return `${countries.of(code) ?? code} (${code})`;
 }
 
@@ -161,8 +161,8 @@ const defuse = (userAgent: string) =>
 function describeOrigin({ actor, ip, country, userAgent }: NoticeFacts['ctx']): string[] {
   if (isOfOperators(actor)) return ['By:     an operator of this service'];
   return [
-    `Where:  ${nameCountry(country)}, address ${ip ?? 'not known'}`,
-    `Device: ${userAgent === null ? 'gives no name' : defuse(userAgent)}`,
+    `Where:  ${nameCountry(country)}, address ${ip ?? 'unknown'}`,
+    `Device: ${userAgent === null ? 'unknown' : defuse(userAgent)}`,
   ];
 }
 
@@ -177,7 +177,7 @@ const nobodyCameIn = (notice: Notice) =>
 function describeWayOut(notice: Notice, tenant: string, link: string | undefined): string[] {
   if (nobodyCameIn(notice)) {
     return [
-      `If this was not you, use your password nowhere else, and tell an administrator of ${tenant} if it goes on.`,
+      `If this was not you, make sure that you use this password nowhere else. If it happens again, tell an administrator of ${tenant}.`,
     ];
   }
   const ofPassword = tellsOfPassword(notice.kind);
@@ -187,14 +187,14 @@ function describeWayOut(notice: Notice, tenant: string, link: string | undefined
     return [`If this was not you, sign out on all devices, and ${tell}.${known}`];
   }
   const ends = ofPassword
-    ? `The button there also makes your password stop working, everywhere. ${WAY_BACK}`
+    ? `The button on that page also makes your password stop working, everywhere. ${WAY_BACK}`
     : 'After that your next sign-in needs a second proof.';
   return [
-    'If this was not you, end all your sessions here:',
+    'If this was not you, open this page and end all your sessions:',
     '',
     link,
     '',
-    `${ends} The link works for ${LINK_DAYS} days. Then ${tell}. If it was you, there is nothing to do.`,
+    `${ends} The link works for ${LINK_DAYS} days. Then ${tell}. If it was you, you need to do nothing.`,
   ];
 }
 

@@ -80,7 +80,7 @@ export async function createStaff(
   // After the membership was added: if they are staff already, its error is more precise.
   if (!userCreated) {
     throw new KnownPersonError(
-      `'${email}' is a person with a password already, and the given one would not be used: give no password, and --existing. Nothing was changed.`,
+      `'${email}' already has a password, so the given one would not be used. Give --existing, and no password. Nothing was changed.`,
     );
   }
   return { userId, staffId, userCreated };
@@ -103,7 +103,7 @@ export async function createStaffOfExisting(
   const userId = await findUserByEmail(tx, email);
   if (userId === undefined) {
     throw new KnownPersonError(
-      `Nobody has the address '${email}': leave --existing away, and give a password with --password-stdin.`,
+      `Nobody has the address '${email}'. Leave out --existing, and give a password with --password-stdin.`,
     );
   }
   const staffId = await addMembership(deps, tx, ctx, { ...input, userId }, via);

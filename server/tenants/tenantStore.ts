@@ -40,7 +40,7 @@ export async function insertUserIfNew(
     .returning({ id: users.id });
   if (inserted) return { id: inserted.id, created: true };
   const [found] = await tx.select({ id: users.id }).from(users).where(eq(users.email, row.email));
-  if (!found) throw new Error('a user vanished while being created');
+  if (!found) throw new Error('a user disappeared while it was being created');
   return { id: found.id, created: false };
 }
 
@@ -139,7 +139,7 @@ export async function markDisabled(tx: Tx, tenantId: string, staffId: string): P
     .set({ status: 'disabled', disabledAt: sql`clock_timestamp()` })
     .where(ofStaff(tenantId, staffId))
     .returning({ disabledAt: tenantStaff.disabledAt });
-  if (!row?.disabledAt) throw new Error('a staff member vanished while being disabled');
+  if (!row?.disabledAt) throw new Error('a staff member disappeared while it was being disabled');
   return row.disabledAt;
 }
 

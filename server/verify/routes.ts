@@ -16,7 +16,7 @@ const policyOf = (page: string): string =>
 export function verifyRoutes({ config }: Pick<Kernel, 'config'>): Route[] {
   const { verifierDir } = config;
   const page = endpoint({
-    summary: 'A page that verifies evidence bundles in the browser, without sending them anywhere',
+    summary: 'A page that verifies evidence bundles in the browser and sends them nowhere',
     responses: { 200: 'HTML' },
     handle: async (_req, res) => {
       const html = await readFile(join(verifierDir, 'verify.html'), 'utf8');
@@ -26,7 +26,7 @@ export function verifyRoutes({ config }: Pick<Kernel, 'config'>): Route[] {
     },
   });
   const script = endpoint({
-    summary: 'The same for a terminal: node verify.mjs FILE',
+    summary: 'The verifier for a terminal: node verify.mjs FILE',
     responses: { 200: 'An ES module for Node.js' },
     handle: async (_req, res) => {
       const code = await readFile(join(verifierDir, 'verify.mjs'));

@@ -163,7 +163,7 @@ describe('the button of the mail about a login on a new device', () => {
   it('says on its page and in its mail that the password will stop working, and who can give a new one', async () => {
     const { owner, link } = await burgled();
     const page = await request(node.app).get(link);
-    expect(page.text).toContain('Your password stops working, everywhere');
+    expect(page.text).toContain('Your password stops working everywhere');
     const [told] = await mailed(owner, /^New device/);
     expect(told).toContain('makes your password stop working, everywhere');
     expect(told).toContain('An operator of this service can give you a new password.');

@@ -12,7 +12,7 @@ it('ends with a sentence if HOST is no address of this machine', async () => {
   // RFC 5737: an address for documentation, which no machine has.
   const refused = startServer(env('192.0.2.1'));
   expect(await refused.exited).toBe(1);
-  expect(refused.stderr()).toBe('HOST 192.0.2.1 is no address of this machine.\n');
+  expect(refused.stderr()).toBe('HOST 192.0.2.1 is not an address of this machine.\n');
   expect(refused.stdout()).toBe('');
 });
 
@@ -20,7 +20,7 @@ it('names a port that needs more rights in a sentence', () => {
   // The account that runs the tests may have those rights.
   const denied = Object.assign(new Error('listen EACCES'), { code: 'EACCES' });
   expect(explainListenFault(denied, { port: 80, host: '::' }).message).toBe(
-    'Port 80 needs more rights: choose a PORT from 1024 on.',
+    'Port 80 needs more rights than this account has: set PORT to 1024 or more.',
   );
 });
 

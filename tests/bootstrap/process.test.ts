@@ -131,7 +131,7 @@ describe('the embedded mode', () => {
     const thief = await takePort();
     const refused = startServer({ ...embeddedEnv(), PORT: thief.port });
     expect(await refusalOf(refused)).toStrictEqual([
-      `Port ${thief.port} is taken: set PORT to another one.`,
+      `Port ${thief.port} is already in use: set PORT to another one.`,
     ]);
     expect(databasePids()).toStrictEqual([]);
     thief.close();

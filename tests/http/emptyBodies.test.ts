@@ -114,7 +114,7 @@ describe('the charset of a JSON body', () => {
       expectRefusal(res, [415]);
       expect(res.body).toMatchObject({
         error: 'UNSUPPORTED_MEDIA_TYPE',
-        detail: 'The charset of JSON is utf-8.',
+        detail: 'Send JSON in the charset utf-8.',
       });
     },
   );

@@ -110,7 +110,7 @@ describe('the log of a whole day', () => {
   it('has lines to look at, errors of the database among them', () => {
     expect(lines().filter(({ msg }) => msg === 'request').length).toBeGreaterThan(12);
     expect(lines().filter(({ msg }) => msg === 'SCHEMA_UNAVAILABLE')).toHaveLength(4);
-    const kept = 'what a login taught could not be kept';
+    const kept = 'what the risk scorer learned from a login could not be stored';
     expect(lines().filter(({ msg }) => msg === kept)).toHaveLength(1);
   });
 

@@ -58,7 +58,7 @@ describe('an account that guessing closes', () => {
     expect(await kindsOf(member)).toEqual([]);
     await guessTimes(member.email, 6);
     expect(await kindsOf(member)).toEqual(['account_guessed']);
-    expect(await textOf(member)).toContain('you still can from your own');
+    expect(await textOf(member)).toContain('You can still sign in from your own');
     expect(await textOf(member)).not.toContain('/api/security/notices/');
   });
 
@@ -124,7 +124,7 @@ describe('codes of logins that begin with the factor', () => {
     expect(await kindsOf(member)).toEqual([]);
     await guessBegun(member.email, member.secret, 1);
     expect(await kindsOf(member)).toEqual(['factor_closed']);
-    expect(await textOf(member)).toContain('You can still sign in with your password');
+    expect(await textOf(member)).toContain('sign in with your password from a device or network');
     expect(await textOf(member)).not.toContain('/api/security/notices/');
     await guessBegun(member.email, member.secret, 3);
     node.clock.forward(WINDOW_SEC + 1);

@@ -53,7 +53,7 @@ describe('the settings', () => {
     await attemptLogin(app, member, PHONE);
     await deps.mail.settle();
     const lines = log().split('\n');
-    const found = lines.filter((line) => line.includes('a mail, not sent'));
+    const found = lines.filter((line) => line.includes('a mail was not sent'));
     expect(found.map((line) => JSON.parse(line) as object)).toMatchObject([
       { mail: { to: member.email, text: expect.stringContaining('was not used there before') } },
     ]);

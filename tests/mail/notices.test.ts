@@ -138,7 +138,7 @@ describe('a refresh token that is used again', () => {
     for (let times = 0; times < 2; times += 1) {
       expect((await refresh(node.app, member.refreshToken, ABROAD)).status).toBe(401);
     }
-    const said = ['was used again', 'all your sessions there were ended', 'Japan (JP)'];
+    const said = ['used an old copy', 'all your sessions there were ended', 'Japan (JP)'];
     await expectFacts(member, ...said, 'Something unheard of');
     expect(await mailsOf(member)).toMatchObject([{ kind: 'reuse_detected' }]);
   });
@@ -179,7 +179,7 @@ describe('a refresh token that is used again', () => {
     expect(server.received.filter(({ to }) => to.includes(member.email))).toEqual([]);
     await hastenMails();
     node.deps.mail.wake();
-    expect((await server.mailTo(member.email)).text).toContain('was used again');
+    expect((await server.mailTo(member.email)).text).toContain('used an old copy');
   });
 });
 

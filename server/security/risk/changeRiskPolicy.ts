@@ -61,7 +61,7 @@ async function findForcedOut(
   if (force) return { lockedOut: people.map(({ staffId }) => staffId) };
   throw new AppError('POLICY_LOCKS_OUT', {
     detail:
-      'Under this policy these people have no proof left. Let them enrol a factor that counts first, or send "force": true.',
+      'Under this policy these people would have no valid proof left. Let them enrol a factor that the policy accepts first, or send "force": true.',
     extra: { people },
   });
 }
@@ -111,7 +111,7 @@ export async function changeRiskPolicy(
   const written = await deps.db.transaction(async (tx) => {
     const before = await readPolicyRow(tx, tenantId);
     const conflict = ({ version }: PolicyRow) => {
-      const detail = `The policy is at version ${version} by now: look at it again.`;
+      const detail = `The policy is now at version ${version}. Read it again before you change it.`;
       return new AppError('CONFLICT', { detail });
     };
     if (before.version !== change.version) throw conflict(before);

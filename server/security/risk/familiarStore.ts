@@ -63,7 +63,7 @@ export async function lookForFamiliar(
     return found ?? NOTHING;
   } catch (error) {
     if (databaseFault(error) === undefined) throw error;
-    deps.logger.warn({ err: error }, 'known devices and networks could not be looked up');
+    deps.logger.warn({ err: error }, 'known devices and networks could not be read');
     return NOTHING;
   }
 }

@@ -41,7 +41,7 @@ function openDatabase<T extends Response>(setting: string, path: string): Reader
   try {
     return new Reader<T>(readFileSync(path));
   } catch (cause) {
-    throw new Error(`${setting}: ${path} is no database in MaxMind's format.`, { cause });
+    throw new Error(`${setting}: ${path} is not a database in MaxMind's format.`, { cause });
   }
 }
 

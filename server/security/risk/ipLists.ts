@@ -30,7 +30,7 @@ function parseLine(line: string, where: string): { v4: boolean; range: Range } |
   const text = line.replace(/[#;].*$/, '').trim();
   if (text === '') return undefined;
   const [address, bits = 0] = readRange(text) ?? [];
-  if (!address) throw new Error(`${where} is no address and no CIDR range.`);
+  if (!address) throw new Error(`${where} is neither an address nor a CIDR range.`);
   const v4 = address.kind() === 'ipv4';
   const size = BigInt((v4 ? 32 : 128) - bits);
   const from = (toNumber(address) >> size) << size;

@@ -36,6 +36,9 @@ export async function learnFromSuccess(
     deps.riskFacts.forget(who.tenantId, who.staffId);
   } catch (error) {
     deps.metrics.backgroundFailures.inc({ task: 'learn_from_success' });
-    deps.logger.warn({ err: error }, 'what a login taught could not be kept');
+    deps.logger.warn(
+      { err: error },
+      'what the risk scorer learned from a login could not be stored',
+    );
   }
 }

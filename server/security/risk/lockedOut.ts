@@ -49,7 +49,7 @@ export function assertMethodsSetUp(deps: MethodDeps, policy: Demands): void {
   }
   if (policy.secondFactor === 'always' && listEnrollable(deps, policy).length === 0) {
     const detail =
-      'A factor that everybody needs must be one that people can enrol here. Allow totp, or passkey if passkeys are set up.';
+      'The policy requires a factor that people cannot enrol on this installation. Allow totp, or passkey if passkeys are set up.';
     throw new AppError('METHOD_UNAVAILABLE', { detail });
   }
 }

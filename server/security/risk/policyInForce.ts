@@ -26,7 +26,10 @@ export async function findPolicyInForce(
     );
     return row.policy;
   } catch (err) {
-    deps.logger.warn({ err }, 'the policy of a tenant could not be read: the last one known holds');
+    deps.logger.warn(
+      { err },
+      'the policy of a tenant could not be read: the last known one stays in force',
+    );
     return kept?.value.policy ?? DEFAULT_POLICY;
   }
 }

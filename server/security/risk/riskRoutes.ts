@@ -63,7 +63,7 @@ function policyRoutes(deps: SecurityDeps) {
       responses: {
         200: 'The policy with its new version',
         403: 'FORBIDDEN',
-        409: 'CONFLICT if it was changed since it was looked at, METHOD_UNAVAILABLE, POLICY_LOCKS_OUT with the people concerned',
+        409: 'CONFLICT if the policy has changed since you read it, METHOD_UNAVAILABLE, POLICY_LOCKS_OUT with the people concerned',
         428: 'STEP_UP_REQUIRED',
       },
       async handle(req, res, { body }) {
@@ -73,7 +73,10 @@ function policyRoutes(deps: SecurityDeps) {
     simulateRiskPolicy: endpoint({
       summary: 'Replay recent decisions under another policy',
       body: simulateBody,
-      responses: { 200: 'What it would have meant, and for whom', 403: 'FORBIDDEN' },
+      responses: {
+        200: 'The effect that the policy would have had, and the people concerned',
+        403: 'FORBIDDEN',
+      },
       async handle(req, res, { body }) {
         res.json(await simulateRiskPolicy(deps, principalOf(req), body));
       },
@@ -100,7 +103,7 @@ function decisionRoutes(deps: SecurityDeps) {
       },
     }),
     giveVerdict: endpoint({
-      summary: 'Say of a decision whether it was the person',
+      summary: 'Record whether the attempt behind a decision came from the person',
       params: decisionParams,
       body: verdictBody,
       responses: { 200: 'The decision with its verdict', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },

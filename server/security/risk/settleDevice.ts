@@ -23,7 +23,7 @@ export async function settleDevice(
       if (await isKnownDevice(deps.db, who.userId, hash)) return device;
     }
   } catch (error) {
-    deps.logger.warn({ err: error }, 'whether a device is known could not be looked up');
+    deps.logger.warn({ err: error }, 'the known devices could not be read');
     return device;
   }
   const { cookie, learned } = identifyDevice(deps.keys, deps.random, undefined, who.userAgent);

@@ -24,7 +24,7 @@ const MOST_LEVELS = 32;
 function assertShallow(value: unknown, levels = MOST_LEVELS): void {
   if (value === null || typeof value !== 'object') return;
   if (levels === 0)
-    throw new AppError('INVALID_INPUT', { detail: 'The body is nested too deeply.' });
+    throw new AppError('INVALID_INPUT', { detail: 'Send a body with fewer levels of nesting.' });
   for (const member of Object.values(value)) assertShallow(member, levels - 1);
 }
 

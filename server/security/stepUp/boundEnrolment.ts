@@ -34,7 +34,7 @@ export async function admitEnrolment(
   );
   if ('retryAfterSec' in counted) {
     throw new AppError('TOO_MANY_ATTEMPTS', {
-      detail: 'Too many enrolments were begun.',
+      detail: 'Too many enrolments were begun. Try again after the time in Retry-After.',
       headers: { 'retry-after': String(counted.retryAfterSec) },
     });
   }
@@ -63,5 +63,5 @@ export async function takeConfirmation(
   const counted = await countEnrolmentTry(deps.db, confirmations(deps, pending), CONFIRMATIONS);
   if ('count' in counted) return { last: counted.count >= CONFIRMATIONS.most };
   await dropPendingTotp(deps.db, pending.tenantId, pending.id);
-  throw new AppError('NOT_FOUND', { detail: 'No enrolment is open: enrol first.' });
+  throw new AppError('NOT_FOUND', { detail: 'No enrolment is open. Begin one first.' });
 }

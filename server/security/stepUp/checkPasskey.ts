@@ -77,7 +77,7 @@ export function logForeignOrigin(
     const { origin } = decodeClientDataJSON(response.response.clientDataJSON);
     if (origins.includes(origin)) return;
     const seenOrigin = String(origin).slice(0, MAX_ORIGIN);
-    const what = 'a passkey was refused because of the origin of its page: see WEBAUTHN_ORIGINS';
+    const what = 'a passkey was refused because the origin of its page is not in WEBAUTHN_ORIGINS';
     logger.warn({ expectedOrigins: origins, seenOrigin }, what);
   } catch {
     // Unreadable data names no origin.

@@ -42,7 +42,7 @@ export async function assertEnrolmentCounts(
   if (enrolsBy === undefined) return;
   const { policy } = await readPolicyRow(db, tenantId);
   if (listEnrollable(deps, policy).includes(method)) return;
-  const detail = `Your tenant does not count this factor. Enrol one of: ${policy.methods.join(', ')}.`;
+  const detail = `Your tenant's policy does not accept this factor. Enrol one of: ${policy.methods.join(', ')}.`;
   throw new AppError('METHOD_UNAVAILABLE', { detail });
 }
 

@@ -111,7 +111,8 @@ export async function confirmTotpEnrollment(
   const { tenantId, staffId } = principal;
   const begunAfter = new Date(deps.clock.now().getTime() - OPEN_FOR_MS);
   const pending = await findPendingTotp(deps.db, tenantId, { staffId, begunAfter });
-  if (!pending) throw new AppError('NOT_FOUND', { detail: 'No enrolment is open: enrol first.' });
+  if (!pending)
+    throw new AppError('NOT_FOUND', { detail: 'No enrolment is open. Begin one first.' });
   const secret = openTotpSecret(deps.keys, pending, pending.secretSealed);
   if (secret === null) throw unreadableFactor();
   const { last } = await takeConfirmation(deps, pending);

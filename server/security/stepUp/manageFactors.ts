@@ -65,7 +65,7 @@ async function assertLeavesProof(deps: MethodDeps, tx: Tx, principal: Principal)
   if (!leavesWithoutProof(deps, policy, enrolled)) return;
   throw new AppError('POLICY_LOCKS_OUT', {
     detail:
-      "Without this factor you have no proof left that counts under your tenant's policy. Enrol another one first.",
+      "Without this factor you would have no proof left that your tenant's policy accepts. Enrol another one first.",
   });
 }
 

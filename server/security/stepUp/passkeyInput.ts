@@ -17,7 +17,7 @@ const base64url = (most: number) =>
 const credentialId = base64url(1364);
 const clientDataJSON = base64url(4096);
 /** Browsers add new names, so unknown ones are accepted and stored. */
-const transport = z.string().regex(/^[a-z-]{1,32}$/, 'must be the name of a transport');
+const transport = z.string().regex(/^[a-z-]{1,32}$/, 'must be the name of a WebAuthn transport');
 
 /** The result of `navigator.credentials.get()`. Fields that nothing reads are dropped. */
 export const authenticationResponse = z

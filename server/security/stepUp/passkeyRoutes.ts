@@ -28,7 +28,7 @@ export const passkeyRoutes = (deps: SecurityDeps) => ({
     },
   }),
   finishPasskey: endpoint({
-    summary: 'Finish the registration with what the authenticator made',
+    summary: 'Finish the registration with the response of the authenticator',
     body: finishBody,
     responses: {
       200: 'Registered',

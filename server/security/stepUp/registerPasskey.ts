@@ -31,7 +31,9 @@ const OPEN_FOR_MS = 5 * 60_000;
 
 function webauthnOf({ config }: RegisterDeps): WebauthnSettings {
   if (config.webauthn) return config.webauthn;
-  throw new AppError('METHOD_UNAVAILABLE', { detail: 'Passkeys are not set up here.' });
+  throw new AppError('METHOD_UNAVAILABLE', {
+    detail: 'Passkeys are not set up on this installation.',
+  });
 }
 
 /**
@@ -141,7 +143,7 @@ export async function finishPasskeyRegistration(
     return registered;
   });
   if (outcome === 'NOT_FOUND') {
-    throw new AppError(outcome, { detail: 'No registration is open: start one.' });
+    throw new AppError(outcome, { detail: 'No registration is open. Start one first.' });
   }
   if (typeof outcome === 'string') throw new AppError(outcome);
   deps.mail.wake();

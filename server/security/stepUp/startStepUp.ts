@@ -48,7 +48,9 @@ export async function startStepUp(
   const proof = PROOFS.find(({ method }) => method === input.method);
   const start = proof?.start?.bind(proof);
   if (!start) {
-    throw new AppError('INVALID_INPUT', { detail: `The method ${input.method} is not started.` });
+    throw new AppError('INVALID_INPUT', {
+      detail: `The method ${input.method} needs no start. Send its code to /api/security/step-up/verify.`,
+    });
   }
   const methods = await listAllowedMethods(deps, deps.db, challenge);
   if (!methods.includes(input.method)) throw new AppError('METHOD_UNAVAILABLE');

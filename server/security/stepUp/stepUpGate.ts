@@ -91,7 +91,9 @@ export async function assertStepUp(
   }
   const { tenantId, sessionId } = principal;
   if (sessionId === null) {
-    throw new AppError('SCHEMA_UNAVAILABLE', { detail: 'A step-up needs a session.' });
+    throw new AppError('SCHEMA_UNAVAILABLE', {
+      detail: 'A step-up needs a session. Sign in again.',
+    });
   }
   const maxAge = await findWindowSec(deps, tenantId, gate.purpose, gate.windowSec);
   const proofId = await findFreshStepUp(deps.db, tenantId, {

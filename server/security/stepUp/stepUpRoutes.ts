@@ -37,7 +37,7 @@ const verifyBody = z
     if (passkey !== undefined && typed === undefined) {
       return { ...which, answer: { kind: 'passkey' as const, response: passkey } };
     }
-    const message = 'must be given, or passkey, and not both';
+    const message = 'must be given, or passkey instead, but not both';
     issues.push({ code: 'custom', input: undefined, path: ['code'], message });
     return z.NEVER;
   });
@@ -87,7 +87,7 @@ const factorRoutes = (deps: SecurityDeps) => ({
     },
   }),
   recoveryCodes: endpoint({
-    summary: 'Make ten new recovery codes in place of all there were',
+    summary: 'Make ten new recovery codes, which replace all earlier ones',
     responses: {
       200: 'The codes, shown once',
       409: 'NO_FACTOR',
@@ -103,11 +103,11 @@ const factorRoutes = (deps: SecurityDeps) => ({
 export const securityRoutes = (deps: SecurityDeps) => ({
   ...factorRoutes(deps),
   startStepUp: endpoint({
-    summary: 'Begin to answer a step-up challenge with a method that has to be started',
+    summary: 'Start a step-up method that needs preparation',
     body: startBody,
     responses: {
-      200: 'What the method tells the client',
-      400: 'INVALID_INPUT, also for a method that this release does not start',
+      200: 'The data of the method for the client',
+      400: 'INVALID_INPUT, also for a method that needs no start',
       401: 'UNAUTHENTICATED',
       404: 'CHALLENGE_NOT_FOUND',
       409: 'METHOD_UNAVAILABLE or CHALLENGE_ID_REQUIRED',

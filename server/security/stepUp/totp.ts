@@ -51,7 +51,8 @@ export function openTotpSecret(keys: KeyRing, row: TotpIdentity, sealed: Buffer)
  */
 export const unreadableFactor = (): AppError =>
   new AppError('KEY_UNAVAILABLE', {
-    detail: 'The secret of this authenticator cannot be opened. Your code was not judged.',
+    detail:
+      'The secret of this authenticator cannot be decrypted, so your code was not checked. Inform the operator of this service.',
     headers: { 'retry-after': '60' },
   });
 

@@ -119,7 +119,7 @@ describe('a list that is wrong', () => {
     '0x7f.0.0.1',
   ])('stops the start over %s with the file and the line', (line) => {
     const path = listFile('wrong.txt', '# fine', '203.0.113.0/24', line, '198.51.100.0/24');
-    const sentence = `IP_LISTS: ${path}, line 3 is no address and no CIDR range.`;
+    const sentence = `IP_LISTS: ${path}, line 3 is neither an address nor a CIDR range.`;
     expect(() => readIpLists([path])).toThrow(new Error(sentence));
   });
 

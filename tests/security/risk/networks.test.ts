@@ -115,7 +115,7 @@ describe("an operator's database of autonomous systems", () => {
     writeFileSync(wrong, 'something else');
     const open = () =>
       setting === 'GEOIP_DB' ? createGeoLookup(wrong) : createGeoLookup(undefined, wrong);
-    const sentence = `${setting}: ${wrong} is no database in MaxMind's format.`;
+    const sentence = `${setting}: ${wrong} is not a database in MaxMind's format.`;
     expect(open).toThrow(sentence);
   });
 

@@ -26,7 +26,8 @@ const seedOfficer = (options?: Parameters<typeof seedHolder>[1]) => seedHolder(n
 const rowOf = async (staffId: string) => (await passkeysOf(staffId))[0];
 
 describe('a copied authenticator', () => {
-  const COPIED = 'the counter of a passkey did not grow: there are two of it, or it was set back';
+  const COPIED =
+    'the counter of a passkey did not grow: the passkey was copied, or its counter was reset';
 
   it('is found by its counter: refused, audited, logged, and the passkey stays', async () => {
     const { staffId, passkey, begin, prove } = await seedOfficer();

@@ -17,7 +17,7 @@ const SEEN = 'https://app.example.com:8443';
 const refusals = () =>
   written
     .map((line) => JSON.parse(line) as Record<string, unknown>)
-    .filter(({ msg }) => String(msg).includes('because of the origin'));
+    .filter(({ msg }) => String(msg).includes('because the origin'));
 const expected = {
   expectedOrigins: node.deps.config.webauthn?.origins,
   seenOrigin: SEEN,

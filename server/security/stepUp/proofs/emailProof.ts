@@ -84,8 +84,8 @@ const textOf = (code: string, tenant: string, minutes: number) => `Your code for
 
   ${code}
 
-It works once, for ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}, on the page that asked for it. Nobody from ${tenant} will ever ask you for it.
-If you did not ask for it, somebody knows your password: change it, and tell your administrator.
+It works once, for ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}, on the page that asked for it. Nobody from ${tenant} will ever ask you for this code.
+If you did not ask for the code, somebody else knows your password: change it, and tell your administrator.
 `;
 
 /**
@@ -100,7 +100,7 @@ export const emailProof: Proof = {
     const now = deps.clock.now();
     const leftMs = challenge.expiresAt.getTime() - now.getTime();
     if (leftMs < LEAST_LEFT_MS) {
-      const detail = 'The challenge is about to end: send the original request again.';
+      const detail = 'The challenge is about to expire. Send the original request again.';
       throw new AppError('CHALLENGE_NOT_FOUND', { detail });
     }
     const addressee = await findAddressee(tx, challenge);

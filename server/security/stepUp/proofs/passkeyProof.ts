@@ -25,7 +25,8 @@ interface Signed {
   assertion: Assertion;
 }
 
-const COPIED = 'the counter of a passkey did not grow: there are two of it, or it was set back';
+const COPIED =
+  'the counter of a passkey did not grow: the passkey was copied, or its counter was reset';
 
 /**
  * Records what a use shows that is not a fault but should be visible: an audit event and a log line
@@ -76,7 +77,7 @@ function spendAssertion(deps: ProofDeps, signed: Signed): Spend {
     if (!(await findPasskey(tx, challenge, passkey.credentialId))) return 'wrong_passkey';
     const { id: passkeyId, staffId } = passkey;
     const what = changed
-      ? 'a passkey says otherwise than before whether it may be backed up'
+      ? 'a passkey changed its statement on whether it can be backed up'
       : COPIED;
     deps.logger.warn({ passkeyId, staffId, counter: assertion.counter }, what);
     return 'passkey_copied';

@@ -19,7 +19,7 @@ async function openAll(deps: ProofDeps, { tenantId, staffId }: Challenge) {
       const { id: factorId, keyId } = factor;
       deps.logger.error(
         { factorId, keyId },
-        'a TOTP secret does not open: another key, or moved here',
+        'a TOTP secret cannot be decrypted: it was encrypted with another key, or copied from another row',
       );
     }
     return { factor, secret };
