@@ -5,13 +5,13 @@ import {
   generateKeyPairSync,
   randomBytes,
   sign,
-  timingSafeEqual,
   verify,
 } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { ConfigError } from './config';
 import { RETIRED_SETTINGS } from './config/keySettings';
 import type { KeySetting, Secrets } from './config/keySettings';
+import { isSameSecret } from './isSameSecret';
 import { createHasher, createSealer, hashWith, openWith } from './symmetricKeys';
 import { readSymmetricKeys, sealWith } from './symmetricKeys';
 import type { Hasher, Sealer, SymmetricKeys } from './symmetricKeys';
@@ -102,9 +102,6 @@ function toPublicJwk(key: KeyObject): PublicJwk {
   const kid = createHash('sha256').update(members).digest('base64url');
   return { kty: kty ?? '', crv: crv ?? '', x: x ?? '', y: y ?? '', kid, alg: 'ES256', use: 'sig' };
 }
-
-const isSame = (one: Buffer, other: Buffer) =>
-  one.length === other.length && timingSafeEqual(one, other);
 
 function checkSymmetric(
   setting: KeySetting,
@@ -197,7 +194,7 @@ export function createKeyRing(secrets: Secrets): KeyRing {
       'TOKEN_HASH_KEY',
       hashing,
       (key) => hashWith(key, 'key-check', CHECK_TEXT),
-      (key, value) => isSame(hashWith(key, 'key-check', CHECK_TEXT), value),
+      (key, value) => isSameSecret(hashWith(key, 'key-check', CHECK_TEXT), value),
     ),
     checkSymmetric(
       'ENCRYPTION_KEY',

@@ -1,5 +1,5 @@
-import { timingSafeEqual } from 'node:crypto';
 import { parse, stringify } from 'uuid';
+import { isSameSecret } from './isSameSecret';
 import type { HashPurpose, KeyRing } from './keyRing';
 
 /** The kind of an id; each kind has its own key and prefix. */
@@ -37,5 +37,5 @@ export function readTaggedId(keys: KeyRing, kind: TagKind, tagged: string): stri
   }
   const given = bytes.subarray(UUID_BYTES);
   const tags = keys.hashAll(kind.purpose, id).map((hash) => hash.subarray(0, TAG_BYTES));
-  return tags.some((tag) => timingSafeEqual(tag, given)) ? id : null;
+  return tags.some((tag) => isSameSecret(tag, given)) ? id : null;
 }

@@ -69,6 +69,21 @@ export async function findAccount(db: Db, email: string): Promise<Account | unde
 }
 
 /**
+ * Lists the memberships with which a person may sign in: those that are active, if the account is.
+ * @param tenant the slug or the id of the one tenant that is meant; undefined for all
+ */
+export const listOpenMemberships = (
+  { active, memberships }: Account,
+  tenant?: string,
+): Membership[] =>
+  memberships.filter(
+    (one) =>
+      active &&
+      one.active &&
+      (tenant === undefined || tenant === one.slug || tenant === one.tenantId),
+  );
+
+/**
  * Lists the distinct algorithm and cost prefixes of all stored hashes. The recursive query steps
  * along an index from one value to the next, so it reads one row per distinct cost.
  */

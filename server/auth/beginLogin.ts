@@ -6,7 +6,7 @@ import {
   markOfBrowser,
   sealBegunLogin,
 } from '../security';
-import { findAccount } from './accountStore';
+import { findAccount, listOpenMemberships } from './accountStore';
 import type { Account, Membership } from './accountStore';
 
 export interface BeginLoginInput {
@@ -31,11 +31,7 @@ function findMembership(
   account: Account | undefined,
   tenant: string | undefined,
 ): Membership | undefined {
-  if (!account?.active) return undefined;
-  const fitting = account.memberships.filter(
-    ({ active, slug, tenantId }) =>
-      active && (tenant === undefined || tenant === slug || tenant === tenantId),
-  );
+  const fitting = account ? listOpenMemberships(account, tenant) : [];
   return fitting.length === 1 ? fitting[0] : undefined;
 }
 

@@ -19,7 +19,7 @@ import {
   settleDevice,
 } from '../security';
 import type { DeviceIdentity, RiskAssessment } from '../security';
-import { noteProofAtLogin, replacePasswordHash } from './accountStore';
+import { listOpenMemberships, noteProofAtLogin, replacePasswordHash } from './accountStore';
 import type { Account, Membership } from './accountStore';
 import { decideLogin } from './decideLogin';
 import type { LoginDecision } from './decideLogin';
@@ -90,12 +90,6 @@ interface Candidate {
   risk: RiskAssessment;
   input: LoginInput;
 }
-
-const listMemberships = ({ memberships }: Account, tenant: string | undefined): Membership[] =>
-  memberships.filter(
-    ({ active, slug, tenantId }) =>
-      active && (tenant === undefined || tenant === slug || tenant === tenantId),
-  );
 
 const note = (deps: LoginDeps, ctx: RequestContext, who: Candidate, outcome: RiskOutcome) => {
   const { tenantId, staffId } = who.membership;
@@ -293,7 +287,7 @@ export async function login(
   const device = await settleDevice(deps, asked.device, { userId, userAgent: ctx.userAgent });
   const input = { ...asked, device };
   input.onDevice?.(device.cookie);
-  const fitting = listMemberships(account, input.tenant);
+  const fitting = listOpenMemberships(account, input.tenant);
   const membership = fitting.length === 1 ? fitting[0] : undefined;
   if (!membership) return offerTenants(deps, ctx, fitting);
   const attempt = describeAttempt(deps, ctx, {

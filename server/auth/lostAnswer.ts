@@ -11,7 +11,8 @@ import { findSessionOrigin } from './sessionStore';
 import type { StoredOrigin } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
-const familyOf = (token: StoredToken) => token.familyId ?? token.id;
+/** Returns the id of the chain that a token belongs to. */
+export const familyOf = (token: StoredToken): string => token.familyId ?? token.id;
 
 /** @returns the first of these tokens that was issued, with its row */
 export async function findIssued(

@@ -3,6 +3,7 @@ import type { AuthDeps } from './deps';
 import { queueNoticeOnceADay } from '../mail';
 import type { NoticeDeps } from '../mail';
 import { TRIES_FOR_STRANGERS, attemptSubject, isFirstInWindow, readAttempts } from '../security';
+import { listOpenMemberships } from './accountStore';
 import type { Account } from './accountStore';
 
 type GuessDeps = NoticeDeps & Pick<AuthDeps, 'db'>;
@@ -28,7 +29,7 @@ export function noticeGuesses(
     // Once per window for each state, so that a flood of tries does not cause a flood of look-ups.
     const key = { scope: 'account' as const, subject: `${told}${forGood ? '+' : ''}` };
     if (!(await isFirstInWindow(deps.db, key, now))) return;
-    const membership = account?.active && account.memberships.find(({ active }) => active);
+    const membership = account && listOpenMemberships(account)[0];
     if (!membership) return;
     const kind = forGood ? ('account_closed' as const) : ('account_guessed' as const);
     await deps.db.transaction((tx) => queueNoticeOnceADay(deps, tx, ctx, membership, { kind }));

@@ -5,7 +5,7 @@ import { queueNotice } from '../mail';
 import { forgetOrWarn, taughtBy } from './distrustSessions';
 import { findForcedEnd, forcedLogout } from './forcedEnd';
 import { invalidateSessions } from './invalidateSessions';
-import { answerAgain } from './lostAnswer';
+import { answerAgain, familyOf } from './lostAnswer';
 import { sessionLifetimes } from './openSession';
 import { hashesOfRefreshToken } from './refreshTokens';
 import { tryRotate } from './rotate';
@@ -21,8 +21,6 @@ import type { StoredToken } from './rotationStore';
 import { insertSession, readCurrentStaff } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
-
-const familyOf = (token: StoredToken) => token.familyId ?? token.id;
 
 /**
  * Punishes the replay of a rotated token, which proves that someone holds a copy. The chain ends,

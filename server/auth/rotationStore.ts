@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import { auditRowFromJson } from '../audit';
 import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
+import { MAY_SIGN_IN, maySignIn } from '../db/maySignIn';
 import { refreshTokens, tenantStaff, tenants, users } from '../db/schema';
 import type { RevokeReason } from '../db/schema';
 import type { Invalidation } from './sessionStore';
@@ -76,7 +77,7 @@ function rotationSql(mode: SessionMode): string {
     ${normal ? 'JOIN user_sessions s ON s.tenant_id = t.tenant_id AND s.id = t.session_id' : ''}
     WHERE t.token_hash = ANY ($1::text[]) AND t.revoked_at IS NULL AND NOT t.is_revoked AND t.expires_at > $2
       AND t.session_version = st.session_version
-      AND st.status = 'active' AND u.status = 'active' AND tn.status = 'active'
+      AND ${maySignIn('st', 'u', 'tn')}
       ${
         normal
           ? `AND s.revoked_at IS NULL AND s.expires_at > $2 AND s.session_version = st.session_version
@@ -356,9 +357,7 @@ export async function isCurrentStaff(
         eq(tenantStaff.tenantId, tenantId),
         eq(tenantStaff.id, query.staffId),
         eq(tenantStaff.sessionVersion, query.sessionVersion),
-        eq(tenantStaff.status, 'active'),
-        eq(users.status, 'active'),
-        eq(tenants.status, 'active'),
+        MAY_SIGN_IN,
       ),
     );
   return rows.length === 1;

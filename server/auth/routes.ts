@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
+import { assertRowId } from '../db/ids';
 import type { AuthDeps } from './deps';
 import { emailField, normalizeSlug } from '../http/emailAddress';
 import { AppError } from '../errors';
@@ -305,9 +306,7 @@ function sessionRoutes(deps: AuthDeps) {
       params: sessionParams,
       responses: { 204: 'Ended', 404: 'NOT_FOUND' },
       async handle(req, res, { params }) {
-        // An id that is not a UUID belongs to nobody. It must get the same answer as the id of
-        // somebody else's session.
-        if (!z.uuid().safeParse(params.id).success) throw new AppError('NOT_FOUND');
+        assertRowId(params.id);
         await endSession(deps, contextOf(req), principalOf(req), params.id);
         res.status(204).end();
       },

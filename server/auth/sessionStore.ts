@@ -2,6 +2,7 @@ import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
+import { MAY_SIGN_IN, maySignIn } from '../db/maySignIn';
 import { tenantStaff, tenants, userSessions, users } from '../db/schema';
 import type { RevokeReason } from '../db/schema';
 
@@ -31,7 +32,7 @@ export interface LiveState {
 const STAFF_COLUMNS = `st.tenant_id AS "tenantId", st.user_id AS "userId", st.id AS "staffId",
   st.session_version AS "staffVersion", st.permissions,
   u.email, t.slug AS "tenantSlug", t.name AS "tenantName",
-  (st.status = 'active' AND u.status = 'active' AND t.status = 'active') AS active`;
+  (${maySignIn('st', 'u', 't')}) AS active`;
 
 const STAFF_JOINS = `JOIN users u ON u.id = st.user_id JOIN tenants t ON t.id = st.tenant_id`;
 
@@ -116,7 +117,7 @@ export async function readCurrentStaff(
   const [row] = await tx
     .select({
       sessionVersion: tenantStaff.sessionVersion,
-      active: sql<boolean>`${tenantStaff.status} = 'active' AND ${users.status} = 'active' AND ${tenants.status} = 'active'`,
+      active: MAY_SIGN_IN,
     })
     .from(tenantStaff)
     .innerJoin(users, eq(users.id, tenantStaff.userId))

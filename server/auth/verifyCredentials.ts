@@ -19,7 +19,7 @@ import {
   resetTries,
 } from '../security';
 import type { AddressJudgement, AttemptScope, Familiarity } from '../security';
-import { findAccount } from './accountStore';
+import { findAccount, listOpenMemberships } from './accountStore';
 import type { Account } from './accountStore';
 import type { Applicant } from './fairQueue';
 import { noticeGuesses } from './noticeGuesses';
@@ -226,11 +226,8 @@ function reasonToRefuse(
   if (!fits) return 'wrong_password';
   // Answered like a wrong password: someone else knew it, and must not learn that it was right.
   if (account.passwordExpired) return 'password_expired';
-  if (!account.active) return 'account_disabled';
-  const usable = account.memberships.filter(({ active }) => active);
-  if (usable.length === 0) return 'account_disabled';
-  const named = usable.some(({ slug, tenantId }) => tenant === slug || tenant === tenantId);
-  return tenant === undefined || named ? undefined : 'no_membership';
+  if (listOpenMemberships(account).length === 0) return 'account_disabled';
+  return listOpenMemberships(account, tenant).length === 0 ? 'no_membership' : undefined;
 }
 
 /**

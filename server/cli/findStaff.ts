@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { isRowId } from '../db/ids';
 import { normalizeEmail, normalizeSlug } from '../http/emailAddress';
 import { findStaffByEmail, findStaffById, findTenantBySlug } from '../tenants';
 import { CommandError } from './commandError';
@@ -36,8 +36,7 @@ export async function staffOf(operator: Operator, options: Options) {
   const staffId = optional(options, 'staff');
   if (staffId !== undefined) {
     const tenantId = await tenantIdOf(operator, slug);
-    const known = z.uuid().safeParse(staffId).success;
-    const staff = known ? await findStaffById(db, tenantId, staffId) : undefined;
+    const staff = isRowId(staffId) ? await findStaffById(db, tenantId, staffId) : undefined;
     if (!staff) throw new CommandError(`Tenant '${slug}' has no staff member '${staffId}'.`);
     return staff;
   }

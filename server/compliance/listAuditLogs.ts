@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import { AUDIT_ACTIONS } from '../audit';
 import type { AuditAction } from '../audit';
 import type { Principal } from '../context';
+import { assertRowId } from '../db/ids';
 import type { ComplianceDeps } from './deps';
 import { AppError } from '../errors';
 import { fromCursor, toCursor } from '../http/timeCursor';
@@ -65,7 +65,7 @@ export async function findAuditEvent(
   id: string,
   size?: number,
 ): Promise<EventInTree> {
-  if (!z.uuid().safeParse(id).success) throw new AppError('NOT_FOUND');
+  assertRowId(id);
   const event = await findEventInTree(pool, tenantId, id, size);
   if (!event) throw new AppError('NOT_FOUND');
   return event;

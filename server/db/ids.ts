@@ -1,4 +1,6 @@
 import { v7 } from 'uuid';
+import { z } from 'zod';
+import { AppError } from '../errors';
 
 /**
  * Returns a UUIDv7 (RFC 9562 5.7), with the time and the random bytes given by the caller.
@@ -7,4 +9,16 @@ import { v7 } from 'uuid';
  */
 export function uuidV7(at: number, random: Buffer): string {
   return v7({ msecs: at, random, seq: random.readUInt32BE(0) });
+}
+
+/** Returns whether a text can be the id of a row. Postgres answers any other text with an error. */
+export const isRowId = (text: string): boolean => z.uuid().safeParse(text).success;
+
+/**
+ * Throws if a text cannot be the id of a row. Such a text belongs to nobody, so it gets the same
+ * answer as the id of somebody else's row.
+ * @throws AppError NOT_FOUND
+ */
+export function assertRowId(text: string): void {
+  if (!isRowId(text)) throw new AppError('NOT_FOUND');
 }

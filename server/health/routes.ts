@@ -1,8 +1,8 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { Request } from 'express';
 import type { HealthDeps } from './deps';
 import { AppError } from '../errors';
 import { endpoint } from '../http/routeTable';
+import { isSameSecret } from '../isSameSecret';
 import { checkReadiness } from './checkReadiness';
 import type { Readiness } from './checkReadiness';
 
@@ -17,9 +17,7 @@ function isOperator({ config }: Pick<HealthDeps, 'config'>, req: Request): boole
   if (metricsToken === undefined) {
     return !production && LOOPBACK.test(req.socket.remoteAddress ?? '');
   }
-  const given = Buffer.from(req.headers.authorization ?? '');
-  const expected = Buffer.from(`Bearer ${metricsToken}`);
-  return given.length === expected.length && timingSafeEqual(given, expected);
+  return isSameSecret(req.headers.authorization ?? '', `Bearer ${metricsToken}`);
 }
 
 /** Logs the reasons whenever the status changes, for operators who cannot see them in the body. */

@@ -1,5 +1,5 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { Random } from '../../context';
+import { isSameSecret } from '../../isSameSecret';
 import type { KeyRing } from '../../keyRing';
 
 export interface DeviceIdentity {
@@ -52,10 +52,7 @@ export const hashesOfAgent = (keys: KeyRing, userAgent: string | null): readonly
 function readCookieId(keys: KeyRing, cookie: string | undefined): string | null {
   const [id, signature] = (cookie ?? '').split('.');
   if (!id || !signature) return null;
-  const given = Buffer.from(signature);
-  const fits = signaturesOf(keys, id)
-    .map((signature) => Buffer.from(signature))
-    .some((expected) => given.length === expected.length && timingSafeEqual(given, expected));
+  const fits = signaturesOf(keys, id).some((expected) => isSameSecret(signature, expected));
   return fits ? id : null;
 }
 

@@ -1,6 +1,6 @@
-import { z } from 'zod';
 import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
+import { assertRowId } from '../../db/ids';
 import type { RiskVerdict } from '../../db/schema';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
@@ -14,9 +14,7 @@ async function find(
   tenantId: string,
   id: string,
 ): Promise<StoredDecision> {
-  // An id that is not a UUID belongs to nobody. It must get the same answer as the id of another
-  // tenant's decision.
-  if (!z.uuid().safeParse(id).success) throw new AppError('NOT_FOUND');
+  assertRowId(id);
   await deps.riskDecisions.flush();
   const decision = await findDecision(deps.db, tenantId, id);
   if (!decision) throw new AppError('NOT_FOUND');

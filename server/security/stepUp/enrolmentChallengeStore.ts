@@ -1,5 +1,6 @@
 import { and, eq, gt, isNull } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
+import { MAY_SIGN_IN } from '../../db/maySignIn';
 import { stepUpChallenges, tenantStaff, tenants, users } from '../../db/schema';
 import { notEnded } from './challengeStore';
 
@@ -42,14 +43,7 @@ export async function findEnrolling(db: Db, id: string, now: Date) {
     )
     .innerJoin(users, eq(users.id, tenantStaff.userId))
     .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(
-      and(
-        enrols(id, now),
-        eq(tenantStaff.status, 'active'),
-        eq(users.status, 'active'),
-        eq(tenants.status, 'active'),
-      ),
-    );
+    .where(and(enrols(id, now), MAY_SIGN_IN));
   return row;
 }
 

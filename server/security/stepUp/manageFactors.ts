@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { Tx } from '../../db';
+import { assertRowId } from '../../db/ids';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import type { Passage } from '../../http/passage';
@@ -84,9 +84,7 @@ export async function removeFactor(
   id: string,
 ): Promise<void> {
   const { tenantId, staffId } = principal;
-  // An id that is not a UUID belongs to nobody. It must get the same answer as the id of somebody
-  // else's factor.
-  if (!z.uuid().safeParse(id).success) throw new AppError('NOT_FOUND');
+  assertRowId(id);
   await withProof(deps, ctx, principal, passage, async (tx) => {
     const factor = await deleteFactor(tx, tenantId, { staffId, id });
     if (factor === undefined) throw new AppError('NOT_FOUND');

@@ -1,6 +1,6 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { Random } from '../../../context';
 import { AppError } from '../../../errors';
+import { isSameSecret } from '../../../isSameSecret';
 import type { KeyRing } from '../../../keyRing';
 import { queueMail } from '../../../mail';
 import { retryAfter } from '../../../http/retryAfter';
@@ -33,11 +33,6 @@ function newCode(random: Random): string {
 /** The hash is bound to the challenge, so a code answers no other one. */
 const hashOf = (keys: KeyRing, challengeId: string, code: string) =>
   keys.hash('email-code', challengeId, code).toString('hex');
-
-function isSame(hash: string, other: string): boolean {
-  const [a, b] = [Buffer.from(hash), Buffer.from(other)];
-  return a.length === b.length && timingSafeEqual(a, b);
-}
 
 /**
  * @returns the time, in ms since the epoch, at which fewer than ten mails remain in the hour
@@ -133,7 +128,8 @@ export const emailProof: Proof = {
     const { id, emailCodeHash } = challenge;
     if (answer.kind !== 'code' || emailCodeHash === null) return Promise.resolve('wrong_code');
     const hashes = keys.hashAll('email-code', id, answer.code).map((hash) => hash.toString('hex'));
-    if (!hashes.some((hash) => isSame(hash, emailCodeHash))) return Promise.resolve('wrong_code');
+    if (!hashes.some((hash) => isSameSecret(hash, emailCodeHash)))
+      return Promise.resolve('wrong_code');
     return Promise.resolve((tx) => spendEmailCode(tx, challenge, emailCodeHash));
   },
 };
