@@ -86,26 +86,3 @@ export function activityId(className: OcsfClassName, activity: string): number {
   const { activities }: OcsfClass = OCSF_CLASSES[className];
   return activities[activity] ?? 99;
 }
-
-/** How an action is expressed in OCSF. */
-export interface OcsfMapping {
-  readonly class: OcsfClassName;
-  /** An activity of the class, or a name of our own. */
-  readonly activity: string;
-  readonly severity: Severity;
-  /** One sentence for people who read the line. */
-  readonly message: string;
-  /** If set, the mapping holds only for events whose details have this value; the next mapping holds for the others. */
-  readonly where?: { readonly detail: string; readonly is: string | number };
-  /** The response of our own control to the attempt. */
-  readonly disposition?: 'Blocked' | 'Challenge';
-  /** Further attributes, which are read from the details. */
-  readonly has?: readonly ('score' | 'mfa' | 'factor' | 'alert' | 'impersonation' | 'evidence')[];
-  /**
-   * `subject`: only the subject's session is named. If not set, the actor's session is named when the subject is no
-   * session.
-   */
-  readonly session?: 'subject';
-  /** Only for Entity Management: the managed entity. */
-  readonly entity?: { readonly type: string; readonly name: string };
-}

@@ -1,7 +1,8 @@
+import { ACTIONS } from '../actions';
 import { SEVERITIES, OCSF_CLASSES, OCSF_VERSION, activityId } from './classes';
 import type { OcsfClassName } from './classes';
-import { OCSF_MAPPINGS, UNKNOWN_ACTION } from './mapping';
-import type { OcsfMapping } from './classes';
+import { UNKNOWN_ACTION } from './mapping';
+import type { OcsfMapping } from './mapping';
 
 /** The pieces of a line are SQL expressions of type text; concat() leaves out those that are null. */
 const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
@@ -181,8 +182,8 @@ function branch(action: string, mapping: OcsfMapping, version: string): string {
  * @param release the release that writes the line
  */
 export function ocsfLine(release: string): string {
-  const branches = Object.entries(OCSF_MAPPINGS).flatMap(([action, mapping]) =>
-    [mapping].flat().map((one) => branch(action, one, release)),
+  const branches = Object.entries(ACTIONS).flatMap(([action, { ocsf }]) =>
+    [ocsf].flat().map((one) => branch(action, one, release)),
   );
   return `concat('{"time":', ${epochMs('e.occurred_at')},
     ',"metadata":{"version":"${OCSF_VERSION}","product":', ${product(release)},

@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AUDIT_ACTIONS, ocsfLine } from '@/server/audit';
 import type { AuditAction } from '@/server/audit';
+import { ACTIONS as DEFINED } from '@/server/audit/actions';
 import { OCSF_CLASSES, OCSF_VERSION, activityId } from '@/server/audit/ocsf/classes';
-import { OCSF_MAPPINGS, UNKNOWN_ACTION } from '@/server/audit/ocsf/mapping';
+import { UNKNOWN_ACTION } from '@/server/audit/ocsf/mapping';
 import { ask } from '@/tests/helpers/database/askDatabase';
 import { AUDIT_DETAILS } from '@/tests/helpers/evidence/auditDetails';
 import { seal, thisDatabase } from '@/tests/helpers/evidence/checkpoints';
@@ -118,7 +119,7 @@ describe('every action', () => {
         ({ metadata }) => (metadata as { event_code: string }).event_code === action,
       );
       expect(mine).toHaveLength(variantsOf(action).length);
-      const mappings = [OCSF_MAPPINGS[action]].flat();
+      const mappings = [DEFINED[action].ocsf].flat();
       const allowed = mappings.map((one) => `${OCSF_CLASSES[one.class].uid} ${one.activity}`);
       for (const line of mine) {
         expect([action, ...objectionsToOcsf(line)]).toStrictEqual([action]);
@@ -290,8 +291,8 @@ it('docs/ocsf.md has every action with its class, activity and severity', () => 
   const told = rows.map(([, action, name, uid, id, activity, severity]) =>
     [action, name, Number(uid), Number(id), activity, severity].join(' '),
   );
-  const real = Object.entries(OCSF_MAPPINGS).flatMap(([action, mapping]) =>
-    [mapping].flat().map(({ class: name, activity, severity }) => {
+  const real = Object.entries(DEFINED).flatMap(([action, { ocsf }]) =>
+    [ocsf].flat().map(({ class: name, activity, severity }) => {
       const { uid, name: caption } = OCSF_CLASSES[name];
       return [action, caption, uid, activityId(name, activity), activity, severity].join(' ');
     }),

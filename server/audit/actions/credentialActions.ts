@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import type { ActionGroup } from './actionGroup';
+import { via } from './detailFields';
+
+/** `recovery_code` stands for the whole set of a person's recovery codes. */
+const factor = z.enum(['totp', 'passkey', 'recovery_code']);
+
+/** The actions that change people's passwords and factors. */
+export const CREDENTIAL_ACTIONS = {
+  PASSWORD_EXPIRED: {
+    details: z.strictObject({ via }),
+    ocsf: {
+      class: 'account',
+      activity: 'Password Expiry',
+      severity: 'High',
+      message: 'A password that somebody else knew was expired',
+    },
+  },
+  PASSWORD_SET: {
+    details: z.strictObject({ via }),
+    ocsf: {
+      class: 'account',
+      activity: 'Password Reset',
+      severity: 'Medium',
+      message: 'A person was given another password',
+    },
+  },
+  // A passkey is, or was, synced between devices. That is no reason to refuse it, but it should be visible.
+  PASSKEY_SIGNAL: {
+    details: z.strictObject({
+      signal: z.enum(['counter_stalled', 'backed_up', 'backup_ended']),
+    }),
+    ocsf: {
+      class: 'account',
+      activity: 'MFA Factor Signal',
+      severity: 'Low',
+      message: 'A passkey showed that it is synced, or its backup changed',
+    },
+  },
+  FACTOR_ENROLLMENT_STARTED: {
+    details: z.strictObject({ factor }),
+    ocsf: {
+      class: 'account',
+      activity: 'MFA Factor Enrollment',
+      severity: 'Informational',
+      message: 'Enrolling a second factor was begun',
+      has: ['factor'],
+    },
+  },
+  // `factorIds` is set if the subject is the owner of the factors: an operator acted, or several factors may go at
+  // once.
+  FACTOR_ENROLLED: {
+    details: z.strictObject({ factor, via, factorIds: z.array(z.uuid()).optional() }),
+    ocsf: {
+      class: 'account',
+      activity: 'MFA Factor Enable',
+      severity: 'Low',
+      message: 'A second factor was enrolled',
+      has: ['factor'],
+    },
+  },
+  FACTOR_REMOVED: {
+    details: z.strictObject({ factor, via, factorIds: z.array(z.uuid()).optional() }),
+    ocsf: {
+      class: 'account',
+      activity: 'MFA Factor Disable',
+      severity: 'Medium',
+      message: 'A second factor was removed',
+      has: ['factor'],
+    },
+  },
+  PASSWORD_REHASHED: {
+    details: z.strictObject({}),
+    ocsf: {
+      class: 'account',
+      activity: 'Password Rehash',
+      severity: 'Informational',
+      message: 'The same password was hashed with newer parameters',
+    },
+  },
+} satisfies ActionGroup;

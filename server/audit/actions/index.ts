@@ -1,0 +1,52 @@
+import type { ActionDefinition } from './actionGroup';
+import { AUDIT_LOG_ACTIONS } from './auditLogActions';
+import { CREDENTIAL_ACTIONS } from './credentialActions';
+import { EXPORT_ACTIONS } from './exportActions';
+import { KEY_ACTIONS } from './keyActions';
+import { RESERVED_ACTIONS } from './reservedActions';
+import { RISK_ACTIONS } from './riskActions';
+import { SCHEMA_ACTIONS } from './schemaActions';
+import { SESSION_ACTIONS } from './sessionActions';
+import { SIGN_IN_ACTIONS } from './signInActions';
+import { STAFF_ACTIONS } from './staffActions';
+import { STEP_UP_ACTIONS } from './stepUpActions';
+
+const DEFINITIONS = {
+  ...SIGN_IN_ACTIONS,
+  ...RISK_ACTIONS,
+  ...STEP_UP_ACTIONS,
+  ...SESSION_ACTIONS,
+  ...CREDENTIAL_ACTIONS,
+  ...STAFF_ACTIONS,
+  ...KEY_ACTIONS,
+  ...EXPORT_ACTIONS,
+  ...AUDIT_LOG_ACTIONS,
+  ...SCHEMA_ACTIONS,
+  ...RESERVED_ACTIONS,
+};
+
+export type AuditAction = keyof typeof DEFINITIONS;
+
+/** The closed list of actions that the audit log can hold. */
+export const ACTIONS: Readonly<Record<AuditAction, ActionDefinition>> = DEFINITIONS;
+
+type Details = { readonly [Action in AuditAction]: (typeof DEFINITIONS)[Action]['details'] };
+
+/** The schema of the details of each action. */
+export const AUDIT_ACTIONS = Object.fromEntries(
+  Object.entries(DEFINITIONS).map(([action, { details }]) => [action, details]),
+) as Details;
+
+/** The actions that the security-events export shows: a filtered view of the audit log, not a separate source. */
+export const SECURITY_EVENT_ACTIONS = [
+  'SUSPICIOUS_LOGIN_DETECTED',
+  'SESSION_INVALIDATED',
+  'IMPERSONATION_STARTED',
+  'IMPERSONATION_ENDED',
+  'IP_RULE_CREATED',
+  'IP_RULE_UPDATED',
+  'IP_RULE_DELETED',
+  'STEP_UP_VERIFIED',
+  'AUTH_TOKEN_REFRESH',
+  'AUTH_TOKEN_REISSUED',
+] as const satisfies readonly AuditAction[];
