@@ -11,7 +11,6 @@ const LONGEST = [
   'browser/demoPage',
   'keys/keyRotation',
   'bootstrap/process',
-  'tenants/isolation',
   'keys/keyChecks',
   'compliance/unrecordedChanges',
   'schema/migrations/migrations',

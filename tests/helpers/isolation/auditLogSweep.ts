@@ -1,26 +1,8 @@
-/**
- * One way to send a foreign id to a route, and the status that means "not found" or "only your
- * own".
- */
-export interface Aim {
-  path?: string;
-  body?: Record<string, unknown>;
-  /** Replaces the query that is sent to every route. */
-  query?: Record<string, string>;
-  expected: number;
-}
-
-export const cursorAt = (id: string) =>
-  Buffer.from(`${Date.now() + 60_000}/${id}`).toString('base64url');
-
-interface AuditIds {
-  staffId: string;
-  sessionId: string;
-  eventId: string;
-}
+import { cursorAt } from './aim';
+import type { Sweep } from './aim';
 
 /** The foreign ids that can be sent to the routes of the audit log and of its proofs. */
-export const AUDIT_LOG_SWEEP: Record<string, (ids: AuditIds) => Aim[]> = {
+export const AUDIT_LOG_SWEEP: Sweep = {
   'get /api/compliance/audit-logs': (ids) => [
     { expected: 400 },
     { query: {}, expected: 200 },

@@ -1,0 +1,21 @@
+import type { Sweep } from './aim';
+import { AUDIT_LOG_SWEEP } from './auditLogSweep';
+import { AUTH_SWEEP } from './authSweep';
+import { EXPORT_SWEEP } from './exportSweep';
+import { OPEN_SWEEP } from './openSweep';
+import { RISK_SWEEP } from './riskSweep';
+import { STEP_UP_SWEEP } from './stepUpSweep';
+
+/**
+ * The sweeps of all areas. The test of an area is `tests/tenants/isolation/<area>Isolation.test.ts`.
+ */
+export const AREAS = {
+  auth: AUTH_SWEEP,
+  stepUp: STEP_UP_SWEEP,
+  risk: RISK_SWEEP,
+  export: EXPORT_SWEEP,
+  auditLog: AUDIT_LOG_SWEEP,
+  open: OPEN_SWEEP,
+} as const satisfies Record<string, Sweep>;
+
+export type Area = keyof typeof AREAS;
