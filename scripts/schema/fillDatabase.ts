@@ -157,10 +157,18 @@ export async function countRows(
   return counts;
 }
 
+/** Returns an error that says where to give a table values that its constraints accept. */
+const unfillable = ({ name }: Table, cause: unknown): Error =>
+  new Error(
+    `No row fits ${name} (${String(cause)}). Add its values to SPECIAL in scripts/schema/fillDatabase.ts.`,
+    { cause },
+  );
+
 /**
  * Puts rows into every table of schema `public`, in any release: it reads types, enums and foreign
  * keys from the catalogue.
  * @returns how many rows each table then holds
+ * @throws Error with the table's name if a row of made-up values violates a constraint
  */
 export async function fillDatabase(
   client: Client,
@@ -174,10 +182,13 @@ export async function fillDatabase(
     const columns = names.map((name) => `"${name}"`).join(', ');
     for (const row of rows) {
       const values = names.map((_, at) => `$${at + 1}`).join(', ');
-      await client.query(
-        `INSERT INTO "${table.name}" (${columns}) VALUES (${values}) ON CONFLICT DO NOTHING`,
-        names.map((name) => row[name]),
-      );
+      const insert = `INSERT INTO "${table.name}" (${columns}) VALUES (${values}) ON CONFLICT DO NOTHING`;
+      await client
+        .query(
+          insert,
+          names.map((name) => row[name]),
+        )
+        .catch((error: unknown) => Promise.reject(unfillable(table, error)));
     }
     made.set(table.name, rows);
   }
