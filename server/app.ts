@@ -3,5 +3,7 @@ import { loadConfig, requireReady } from './config';
 import { createApp } from './createApp';
 import { createDeps } from './deps';
 
+export const deps = createDeps(requireReady(withSecrets(loadConfig())));
+
 /** The application on the environment's database. Importing it neither listens nor migrates. */
-export const app = createApp(createDeps(requireReady(withSecrets(loadConfig()))));
+export const app = createApp(deps);

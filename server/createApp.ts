@@ -4,6 +4,7 @@ import { authRoutes } from './auth';
 import { auditLogRoutes, complianceRoutes } from './compliance';
 import { readAddress } from './http/clientAddress';
 import { demoRoutes, startPageRoutes } from './demo';
+import { bindServices } from './bindServices';
 import type { Deps } from './deps';
 import { healthRoutes } from './health';
 import { authenticate, authenticateIfPresent } from './http/authenticate';
@@ -16,6 +17,7 @@ import { requestLog } from './http/requestLog';
 import { refuseMalformed } from './http/refuseMalformed';
 import { requirePermission } from './http/requirePermission';
 import { requireStepUp } from './http/requireStepUp';
+import { attachServices } from './http/services';
 import { securityHeaders } from './http/securityHeaders';
 import { describeApi } from './http/openApi';
 import { del, endpoint, get, post, put } from './http/routeTable';
@@ -132,12 +134,12 @@ export function routeTable(deps: Deps): Route[] {
  */
 export function createApp(deps: Deps): Express {
   const app = express();
-  app.locals['deps'] = deps;
   app.disable('x-powered-by');
   app.disable('etag');
   const trusts = createTrust(deps.config.trustProxy);
   app.set('trust proxy', (address: string, hop: number) => trusts(readAddress(address), hop));
   app.set('query parser', 'simple');
+  app.use(attachServices(bindServices(deps)));
   app.use(correlationId, requestLog(deps), securityHeaders, noStore, cors(deps), refuseMalformed);
   mountRoutes(app, routeTable(deps));
   app.use(notFound);

@@ -1,13 +1,11 @@
 export type { AuditParts } from './deps';
 export { canonicalJson } from '../../tlog/canonicalJson';
-export type { Json } from '../../tlog/canonicalJson';
 export { AUDIT_ACTIONS, SECURITY_EVENT_ACTIONS } from './actions';
 export { recordAudit, toAuditRow } from './recordAudit';
 export type { AuditAction } from './actions';
 export type { AuditEvent } from './recordAudit';
 export { auditRowFromJson } from './auditEventStore';
 export { createSealer } from './log/sealer';
-export type { Sealer } from './log/sealer';
 export { originOf } from '../../tlog/checkpoint';
 export {
   findCheckpoints,
@@ -25,8 +23,6 @@ export { findSigner, nameKey, parseNote, signNote, toVkey } from '../../tlog/sig
 export { formatTlogProof } from '../../tlog/tlogProof';
 export { brokenLog } from './log/treeStore';
 export { createEventFeed } from './delivery/feed/eventFeed';
-export type { EventFeed } from './delivery/feed/eventFeed';
 export { checkFeed, moveFeed, readFeedStatus } from './delivery/feed/operateFeed';
 export { ocsfLine } from './ocsf/ocsfStore';
 export { createCheckpointDeliverer } from './delivery/checkpointDeliverer';
-export type { CheckpointDeliverer } from './delivery/checkpointDeliverer';

@@ -2,7 +2,10 @@ import type { AuthDeps } from './deps';
 import { findPolicyInForce, readStanding } from '../security';
 import type { RiskAssessment, RiskPolicy } from '../security';
 
-type DecideDeps = Pick<AuthDeps, 'db' | 'config' | 'mail' | 'riskPolicies' | 'schemaGuard' | 'logger'>;
+type DecideDeps = Pick<
+  AuthDeps,
+  'db' | 'config' | 'mail' | 'riskPolicies' | 'schemaGuard' | 'logger'
+>;
 
 /** A reason to ask for a proof that does not come from the score. */
 export type Demand = 'SECOND_FACTOR_REQUIRED' | 'ANOMALY_CHECK_SKIPPED' | 'PROOF_REQUIRED';

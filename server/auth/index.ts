@@ -1,7 +1,6 @@
 export type { AuthDeps, AuthParts } from './deps';
 export { listMemberships } from './accountStore';
 export { createAccessTokens } from './accessTokens';
-export type { AccessTokens } from './accessTokens';
 export { readHashCosts } from './accountStore';
 export { countReturnedSessions, endReturnedSessions } from './endReturnedSessions';
 export { forceLogout } from './forceLogout';
@@ -9,9 +8,7 @@ export type { KnownCompromise } from './forceLogout';
 export { invalidateSessions } from './invalidateSessions';
 export { purgeChallenges, purgeSessions, purgeTokensWithoutSession } from './historyStore';
 export { createPasswordHasher } from './passwords';
-export type { PasswordHasher } from './passwords';
 export { authRoutes } from './routes';
 export { countLiveSessions } from './sessionListStore';
 export { createSessionCheck } from './sessionCheck';
-export type { SessionCheck } from './sessionCheck';
 export { withSessionTable } from './withSessionTable';

@@ -19,6 +19,7 @@ import { loadConfig, readEnvironmentFile, requireReady } from '../config';
 import type { Config, ReadyConfig } from '../config';
 import { createDeps } from '../deps';
 import type { Deps } from '../deps';
+import { createApp } from '../createApp';
 import { createHttpServer } from '../http/httpServer';
 import type { HttpServer } from '../http/httpServer';
 import type { Invocation } from '../cli/invocation';
@@ -40,7 +41,7 @@ async function openDatabase(config: Config, running: Running): Promise<ReadyConf
 
 function listen(deps: Deps): Promise<HttpServer> {
   const { port, host } = deps.config;
-  const http = createHttpServer(deps);
+  const http = createHttpServer(deps, createApp(deps));
   const { server } = http;
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(explainListenFault(error, { port, host })));

@@ -120,4 +120,7 @@ function checkpointRoutes(deps: ComplianceDeps) {
 }
 
 /** Returns the endpoints that read and prove the audit log; the route table has their permissions. */
-export const auditLogRoutes = (deps: ComplianceDeps) => ({ ...eventRoutes(deps), ...checkpointRoutes(deps) });
+export const auditLogRoutes = (deps: ComplianceDeps) => ({
+  ...eventRoutes(deps),
+  ...checkpointRoutes(deps),
+});

@@ -3,7 +3,7 @@ import { gatherBundle } from './gatherBundle';
 import { LOG_FILES, TABLE_FILES } from './bundleFiles';
 import type { ExportInput } from './exportInput';
 import { runExport } from './runExport';
-import type { ExportDeps, ExportSink, Exporter } from './runExport';
+import type { ExportDeps, ExportSink, Exporter } from './exportPlan';
 import { writeBundle } from './writeBundle';
 
 /**

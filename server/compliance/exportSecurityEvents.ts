@@ -7,7 +7,7 @@ import { holdBackEnd } from './holdBackEnd';
 import { recordStream } from './recordStreams';
 import { ocsfFile } from './ocsfFileStore';
 import { runExport } from './runExport';
-import type { ExportDeps, ExportSink, Exporter } from './runExport';
+import type { ExportDeps, ExportSink, Exporter } from './exportPlan';
 
 const CONTENT_TYPES = {
   csv: 'text/csv; charset=utf-8',

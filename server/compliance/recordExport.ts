@@ -7,7 +7,7 @@ import { giveProofBack, withProof } from '../security';
 import type { SpentProof } from '../security';
 import { takeExportEnd } from './deadExportStore';
 import type { ExportInput } from './exportInput';
-import type { ExportDeps, ExportPlan, ExportResult, Exporter } from './runExport';
+import type { ExportDeps, ExportPlan, ExportResult, Exporter } from './exportPlan';
 
 type ExportEvent = Extract<
   AuditEvent,

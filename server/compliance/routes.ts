@@ -5,7 +5,7 @@ import { endpoint } from '../http/routeTable';
 import { exportBundle } from './exportBundle';
 import { exportInput, securityEventsInput } from './exportInput';
 import { exportSecurityEvents } from './exportSecurityEvents';
-import type { ExportSink } from './runExport';
+import type { ExportSink } from './exportPlan';
 
 const exporterOf = (req: Request) => ({ principal: principalOf(req), passage: passageOf(req) });
 

@@ -16,7 +16,7 @@ import { holdBackEnd } from './holdBackEnd';
 import { buildManifest, signManifest } from './bundleManifest';
 import type { ManifestSubject } from './bundleManifest';
 import { lineStream, recordStream } from './recordStreams';
-import type { StartedExport } from './runExport';
+import type { StartedExport } from './exportPlan';
 import { writeSummary } from './summaryPage';
 
 type BundleDeps = Pick<ComplianceDeps, 'config' | 'keys'>;

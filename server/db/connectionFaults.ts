@@ -2,16 +2,7 @@ import { isNativeError } from 'node:util/types';
 import { Client } from 'pg';
 import { explainPooler } from './databaseRoute';
 import { explainPoolerFault } from './poolerFaults';
-
-/** The target of a connection, as the driver reads it from the URL and its environment. */
-export interface Target {
-  /** `host:port/database`. */
-  readonly at: string;
-  readonly server: string;
-  readonly database: string;
-  readonly user: string;
-  readonly hasPassword: boolean;
-}
+import type { Target } from './poolerFaults';
 
 type Sentence = (target: Target, error: Error & { code?: unknown }) => string;
 

@@ -1,4 +1,12 @@
-import type { Target } from './connectionFaults';
+/** The target of a connection, as the driver reads it from the URL and its environment. */
+export interface Target {
+  /** `host:port/database`. */
+  readonly at: string;
+  readonly server: string;
+  readonly database: string;
+  readonly user: string;
+  readonly hasPassword: boolean;
+}
 
 type Sentence = (target: Target, named: string) => string;
 

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import { AppError } from '../errors';
 import type { ErrorCode } from '../errors';
-import { depsOf, unauthenticated } from './request';
+import { unauthenticated } from './request';
 
 /** RFC 6750 2.1; the scheme is case-insensitive (RFC 9110 11.1). */
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
@@ -17,8 +17,7 @@ function bearerToken(req: Request): string | undefined {
 export const authenticate: RequestHandler = async (req, _res, next) => {
   const token = bearerToken(req);
   if (token === undefined) throw unauthenticated();
-  const { accessTokens, sessionCheck } = depsOf(req);
-  req.principal = await sessionCheck.check(accessTokens.read(token));
+  req.principal = await req.services.authenticate(token);
   next();
 };
 

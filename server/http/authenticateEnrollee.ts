@@ -1,9 +1,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
-import { findEnrollee, identifyDevice, readBoundChallenge } from '../security';
 import { authenticate } from './authenticate';
 import { readChallengeCookie, readDeviceCookie } from './cookies';
 import { jsonBody } from './jsonBody';
-import { depsOf } from './request';
 
 const parseBody = (req: Request, res: Response): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -19,9 +17,7 @@ async function readChallengeId(req: Request): Promise<string | undefined> {
   const named = body?.challengeId;
   // Longer than any id that we issue, so the rest cannot matter.
   if (typeof named === 'string') return named.slice(0, 257);
-  const { keys, random } = depsOf(req);
-  const device = identifyDevice(keys, random, readDeviceCookie(req), null);
-  return readBoundChallenge(depsOf(req), readChallengeCookie(req), device);
+  return req.services.readBoundChallenge(readChallengeCookie(req), readDeviceCookie(req));
 }
 
 /**
@@ -33,7 +29,7 @@ export const authenticateEnrollee: RequestHandler = async (req, res, next) => {
     await parseBody(req, res);
     const challengeId = await readChallengeId(req);
     if (challengeId !== undefined) {
-      req.principal = await findEnrollee(depsOf(req), challengeId);
+      req.principal = await req.services.findEnrollee(challengeId);
       return next();
     }
   }

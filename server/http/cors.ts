@@ -1,8 +1,7 @@
 import type { Request, RequestHandler } from 'express';
-import type { Deps } from '../deps';
+import type { Kernel } from '../kernel';
 import type { Logger } from '../logger';
 import { isCrossSite } from './crossSite';
-import { depsOf } from './request';
 
 const ALLOWED_HEADERS = 'authorization, content-type, idempotency-key, x-correlation-id';
 /** The response headers that a page of another origin may read. */
@@ -56,7 +55,7 @@ function createOriginLog(logger: Logger): (header: string) => void {
  * served, but their pages cannot read the answers, which is logged. Without CORS_ORIGINS no answer
  * has any of these headers.
  */
-export function cors({ config, logger }: Pick<Deps, 'config' | 'logger'>): RequestHandler {
+export function cors({ config, logger }: Pick<Kernel, 'config' | 'logger'>): RequestHandler {
   const { corsOrigins } = config;
   const tellOf = createOriginLog(logger);
   return (req, res, next) => {
@@ -82,7 +81,7 @@ export function cors({ config, logger }: Pick<Deps, 'config' | 'logger'>): Reque
 export function preflight(methods: string): RequestHandler {
   return (req, res, next) => {
     const asked = req.headers['access-control-request-method'] !== undefined;
-    if (req.method !== 'OPTIONS' || !asked || !isListed(req, depsOf(req).config.corsOrigins)) {
+    if (req.method !== 'OPTIONS' || !asked || !isListed(req, req.services.config.corsOrigins)) {
       next();
       return;
     }

@@ -1,14 +1,13 @@
 import type { Request } from 'express';
-import { depsOf } from './request';
 
 /**
  * Returns whether a browser treats this connection's cookies as secure. Production always runs
  * behind TLS, even if the connection to this process is plain HTTP.
  */
-export const isSecure = (req: Request): boolean => depsOf(req).config.production || req.secure;
+export const isSecure = (req: Request): boolean => req.services.config.production || req.secure;
 
 function isOwnOrigin(req: Request, origin: string): boolean {
-  const { mail, webauthn, corsOrigins } = depsOf(req).config;
+  const { mail, webauthn, corsOrigins } = req.services.config;
   // The URL may have the path of a gateway, but an origin has no path.
   const published = mail.publicUrl === undefined ? [] : [new URL(mail.publicUrl).origin];
   const own = `${isSecure(req) ? 'https' : 'http'}://${req.headers.host ?? ''}`;

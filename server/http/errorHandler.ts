@@ -3,7 +3,6 @@ import { ZodError } from 'zod';
 import { databaseFault } from '../db/pgErrors';
 import type { DatabaseFault } from '../db/pgErrors';
 import { AppError, ERRORS } from '../errors';
-import { depsOf } from './request';
 
 /** The error types of body-parser. */
 const BODY_ERRORS: Readonly<Record<string, ConstructorParameters<typeof AppError>[0]>> = {
@@ -57,7 +56,7 @@ function toAppError(error: unknown): AppError {
 }
 
 function report(req: Request, error: AppError): void {
-  const { logger, schemaGuard } = depsOf(req);
+  const { logger, schemaGuard } = req.services;
   const line = { err: error.cause ?? error, code: error.code, correlationId: req.correlationId };
   if (error.status === 500) logger.error(line, error.code);
   else if (error.status >= 500) logger.warn(line, error.code);

@@ -1,11 +1,12 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { createApp } from '../createApp';
-import type { Deps } from '../deps';
+import type { Express } from 'express';
+import type { Kernel } from '../kernel';
 import { followExchanges } from './exchanges';
 import type { Exchanges } from './exchanges';
 import type { Logger } from '../logger';
+import type { HttpParts } from './deps';
 import { refuseRequests } from './refuseRequests';
 
 /**
@@ -30,6 +31,8 @@ const UNUSED_SWEEPS = 2;
  * only line breaks.
  */
 const SILENT_SWEEPS = 20;
+
+type HttpDeps = Pick<Kernel, 'config' | 'logger' | 'metrics'> & Pick<HttpParts, 'drain'>;
 
 export interface HttpServer {
   server: Server;
@@ -76,7 +79,7 @@ async function close(server: Server, exchanges: Exchanges, logger: Logger): Prom
 }
 
 /** Once the node is stopping, asks each client to open its next connection elsewhere. */
-function sayClose({ drain }: Pick<Deps, 'drain'>, server: Server, exchanges: Exchanges): void {
+function sayClose({ drain }: HttpDeps, server: Server, exchanges: Exchanges): void {
   const say = (res: ServerResponse) => {
     if (!res.headersSent) res.setHeader('connection', 'close');
   };
@@ -104,7 +107,7 @@ function sayClose({ drain }: Pick<Deps, 'drain'>, server: Server, exchanges: Exc
  * connection may be idle for `KEEP_ALIVE_TIMEOUT_SEC` before its first request and between two. The
  * duration of an answer is not limited here.
  */
-export function createHttpServer(deps: Deps): HttpServer {
+export function createHttpServer(deps: HttpDeps, app: Express): HttpServer {
   const { requestTimeoutSec, headersTimeoutSec, keepAliveTimeoutSec } = deps.config;
   const requestTimeout = requestTimeoutSec * 1000;
   const headersTimeout = Math.min(headersTimeoutSec * 1000, requestTimeout);
@@ -124,7 +127,7 @@ export function createHttpServer(deps: Deps): HttpServer {
   const unusedMs = Math.max(0, keepAliveTimeout - headersTimeout);
   refuseRequests(server, exchanges, deps, { unusedMs, headersTimeout });
   sayClose(deps, server, exchanges);
-  server.on('request', createApp(deps));
+  server.on('request', app);
   // Node would answer 417 without a body; the application sends one.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   return { server, close: () => close(server, exchanges, deps.logger) };

@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { readAddress } from './clientAddress';
-import type { Deps } from '../deps';
+import type { Kernel } from '../kernel';
 import { AppError } from '../errors';
 import type { Exchange, Exchanges } from './exchanges';
 import { writeErrorBody } from './errorHandler';
@@ -51,7 +51,7 @@ function toAppError({ code = '', rawPacket }: ParserError): AppError | undefined
 function writeAnswer(
   error: AppError,
   correlationId: string,
-  { config }: Pick<Deps, 'config'>,
+  { config }: Pick<Kernel, 'config'>,
 ): string {
   const [type, body] = writeErrorBody(error, correlationId);
   const headers: Record<string, string> = {
@@ -120,7 +120,7 @@ function awaitRequest(
 export function refuseRequests(
   server: Server,
   exchanges: Exchanges,
-  deps: Pick<Deps, 'config' | 'logger' | 'metrics'>,
+  deps: Pick<Kernel, 'config' | 'logger' | 'metrics'>,
   waits: Waits,
 ): void {
   const refused = new WeakSet<Socket>();

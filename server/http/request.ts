@@ -1,13 +1,15 @@
 import type { Request } from 'express';
 import type { Principal, RequestContext } from '../context';
-import type { Deps } from '../deps';
 import { AppError } from '../errors';
 import type { Passage } from './passage';
 import type { ClientAddress } from '../config/trustProxy';
+import type { Services } from './services';
 import { clientAddressOf } from './setClientAddress';
 
 declare module 'express-serve-static-core' {
   interface Request {
+    /** Set by `attachServices`. */
+    services: Services;
     correlationId: string;
     correlationIdIsClients: boolean;
     /** Set by `authenticate`. */
@@ -24,9 +26,6 @@ export const unauthenticated = () =>
   new AppError('UNAUTHENTICATED', { headers: { 'www-authenticate': 'Bearer' } });
 
 const MAX_USER_AGENT = 512;
-
-/** Returns the dependencies that `createApp` stored in the application. */
-export const depsOf = (req: Request): Deps => req.app.locals['deps'] as Deps;
 
 /**
  * Returns the signed-in caller. It fails closed.
@@ -53,7 +52,7 @@ function knownAddressOf(req: Request): ClientAddress {
   const client = clientAddressOf(req);
   if (client.silentProxy && !noted.has(req)) {
     noted.add(req);
-    depsOf(req).proxyWatch.note(client.ip);
+    req.services.proxyWatch.note(client.ip);
   }
   return client;
 }
@@ -69,7 +68,7 @@ export function contextOf(req: Request): RequestContext {
     sessionId: req.principal?.sessionId ?? null,
     ip,
     ...(silentProxy ? { ipOfProxy: true as const } : {}),
-    country: silentProxy ? null : depsOf(req).geo.country(ip),
+    country: silentProxy ? null : req.services.countryOf(ip),
     userAgent: req.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
   };
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Request, RequestHandler, Response } from 'express';
-import type { Deps } from '../deps';
+import type { Kernel } from '../kernel';
 import { clientAddressOf } from './setClientAddress';
 
 const openOn = new WeakMap<Socket, Set<() => void>>();
@@ -31,7 +31,10 @@ function onceOver(req: Request, res: Response, report: () => void): void {
 /**
  * Logs one line per request, with the route's pattern and never the query, the headers or the body.
  */
-export function requestLog({ logger, metrics }: Pick<Deps, 'logger' | 'metrics'>): RequestHandler {
+export function requestLog({
+  logger,
+  metrics,
+}: Pick<Kernel, 'logger' | 'metrics'>): RequestHandler {
   // These lines hold only the fields below. Searching them for secrets would take longer than
   // writing them.
   const lines = logger.child({}, { redact: [] });

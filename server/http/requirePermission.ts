@@ -1,14 +1,14 @@
 import type { RequestHandler } from 'express';
 import { AppError } from '../errors';
 import type { Permission } from '../permissions';
-import { contextOf, depsOf, principalOf } from './request';
+import { contextOf, principalOf } from './request';
 
 /** Admits staff with the permission in their current tenant; a refusal is recorded. */
 export function requirePermission(permission: Permission): RequestHandler {
   return async (req, _res, next) => {
     const principal = principalOf(req);
     if (!principal.permissions.includes(permission)) {
-      await depsOf(req).denials.record(contextOf(req), principal, permission);
+      await req.services.recordDenial(contextOf(req), principal, permission);
       throw new AppError('FORBIDDEN', { detail: `This needs the permission ${permission}.` });
     }
     next();

@@ -1,8 +1,8 @@
 import type { Request } from 'express';
 import type { StepUpPurpose } from '../db/schema';
 import type { Guard } from './routeTable';
-import { assertStepUp, toAct } from '../security';
-import { contextOf, depsOf, principalOf } from './request';
+import { toAct } from './act';
+import { contextOf, principalOf } from './request';
 
 /** Works only with `NODE_ENV=test`; in any other mode the header is ignored. */
 const TEST_BYPASS = 'x-stepup-test-bypass';
@@ -40,12 +40,11 @@ export function requireStepUp(purpose: StepUpPurpose, options: number | StepUpOp
     typeof options === 'number' ? { windowSec: options } : options;
   const guard: Guard = async (req, _res, next) => {
     const principal = principalOf(req);
-    const deps = depsOf(req);
     const gate = { purpose, windowSec, firstFactor, act: act ? actOf(req) : undefined };
-    const bypassed = deps.config.nodeEnv === 'test' && req.headers[TEST_BYPASS] === '1';
+    const bypassed = req.services.config.nodeEnv === 'test' && req.headers[TEST_BYPASS] === '1';
     req.stepUp = bypassed
       ? { by: 'test_bypass', gate }
-      : await assertStepUp(deps, contextOf(req), principal, gate);
+      : await req.services.passStepUp(contextOf(req), principal, gate);
     next();
   };
   return act ? Object.assign(guard, { readsBody: true as const }) : guard;

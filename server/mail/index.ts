@@ -1,6 +1,5 @@
 export type { MailDeps, MailParts } from './deps';
 export { createMailer } from './mailer';
-export type { Mailer } from './mailer';
 export { giveUpExpiredMails, purgeMails } from './mailStore';
 export { boundToMail, openMail } from './sealedMail';
 export { LINK_DAYS, readNoticeToken } from './noticeLink';

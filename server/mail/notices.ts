@@ -8,7 +8,10 @@ import { writeNotice } from './noticeTexts';
 import type { FactorChange, Notice } from './noticeTexts';
 import { queueMail } from './queueMail';
 
-export type NoticeDeps = Pick<MailDeps, 'keys' | 'clock' | 'random' | 'mail' | 'logger' | 'metrics'>;
+export type NoticeDeps = Pick<
+  MailDeps,
+  'keys' | 'clock' | 'random' | 'mail' | 'logger' | 'metrics'
+>;
 
 interface Staff {
   tenantId: string;

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { eq } from 'drizzle-orm';
 import { holdBackEnd } from '@/server/compliance/holdBackEnd';
 import { runExport } from '@/server/compliance/runExport';
-import type { ExportPlan } from '@/server/compliance/runExport';
+import type { ExportPlan } from '@/server/compliance/exportPlan';
 import { STEP_UPS } from '@/server/compliance/stateFileStore';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';

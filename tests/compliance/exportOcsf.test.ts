@@ -1,8 +1,7 @@
 import request from 'supertest';
-import { app } from '@/server/app';
+import { app, deps } from '@/server/app';
 import { db } from '@/server/db';
 import { auditLogs } from '@/server/db/schema';
-import type { Deps } from '@/server/deps';
 import { binaryBody } from '@/tests/helpers/http/binaryBody';
 import { objectionsToOcsf } from '@/tests/helpers/evidence/objectionsToOcsf';
 import { as } from '@/tests/helpers/people/officer';
@@ -35,7 +34,7 @@ describe('the security events as OCSF', () => {
     const lines = (res.body as Buffer).toString('utf8').trimEnd().split('\n');
     const events = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(events.flatMap(objectionsToOcsf)).toStrictEqual([]);
-    const { version } = (app.locals['deps'] as Deps).config;
+    const { version } = deps.config;
     const common = { tenant_uid: seeded.tenantId, product: { version } };
     // They have the same time, so only their ids show the order.
     const codes = events.map(({ metadata }) => metadata as { event_code: string });

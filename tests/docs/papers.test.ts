@@ -1,13 +1,12 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { app } from '@/server/app';
+import { deps } from '@/server/app';
 import { FINDING_KINDS } from '@/server/audit/verify';
 import { EXIT } from '@/server/bootstrap/exitCodes';
 import { fileSink } from '@/server/config/checkpointSettings';
 import { MOST_ON_NODE } from '@/server/compliance/exportPlaces';
 import { routeTable } from '@/server/createApp';
-import type { Deps } from '@/server/deps';
 import { ERRORS } from '@/server/errors';
 import { SIGNALS } from '@/server/security/risk/signals';
 import { buildApp } from '@/tests/helpers/server/testApp';
@@ -105,7 +104,7 @@ describe('the papers are true', () => {
   });
 
   it('the README speaks of no route that does not exist', () => {
-    const known = new Set(routeTable(app.locals['deps'] as Deps).map(({ path }) => path));
+    const known = new Set(routeTable(deps).map(({ path }) => path));
     const spoken = [
       ...`${read('README.md')}${read('replit.md')}`.matchAll(/\/api\/[a-z/-]+[a-z]/g),
     ];

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
+import { createApp } from '@/server/createApp';
 import { createHttpServer } from '@/server/http/httpServer';
 import { closeLater } from '@/tests/helpers/server/closing';
 import { expectRefusal } from '@/tests/helpers/http/expectRefusal';
@@ -11,7 +12,7 @@ import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { deps } = buildApp({ loginFailures: { perAccount: 50, perIp: 1e5, global: 1e7 } });
-const { server } = createHttpServer(deps);
+const { server } = createHttpServer(deps, createApp(deps));
 server.listen(0);
 closeLater(() => new Promise((resolve) => server.close(resolve)));
 

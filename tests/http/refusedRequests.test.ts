@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { createApp } from '@/server/createApp';
 import { createHttpServer } from '@/server/http/httpServer';
 import { createLogger } from '@/server/logger';
 import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/database/askDatabase';
@@ -13,7 +14,7 @@ import { buildApp } from '@/tests/helpers/server/testApp';
 const written: string[] = [];
 const logger = createLogger({ logLevel: 'trace' }, { write: (line) => void written.push(line) });
 const { deps } = buildApp({ corsOrigins: ['https://app.example.com'] }, { logger });
-const { server } = createHttpServer(deps);
+const { server } = createHttpServer(deps, createApp(deps));
 server.listen(0);
 closeLater(() => new Promise((resolve) => server.close(resolve)));
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { createApp } from '@/server/createApp';
 import { createHttpServer } from '@/server/http/httpServer';
 import { closeLater } from '@/tests/helpers/server/closing';
 import { openRaw } from '@/tests/helpers/http/rawConnection';
@@ -15,7 +16,7 @@ interface Limits {
 /** Starts the server as the process does, with limits of one second. */
 async function startSlowly(limits: Limits) {
   const { deps } = buildApp(limits);
-  const { server } = createHttpServer(deps);
+  const { server } = createHttpServer(deps, createApp(deps));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   closeLater(async () => {
@@ -74,7 +75,7 @@ describe('a request that arrives a byte at a time', () => {
 
 it('a connection that the server has accepted last can still ask when it stops', async () => {
   const { deps } = buildApp(IMPATIENT);
-  const { server, close } = createHttpServer(deps);
+  const { server, close } = createHttpServer(deps, createApp(deps));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const accepted = once(server, 'connection');

@@ -13,7 +13,10 @@ import type { Sighting } from './riskFactsStore';
  * login: a fault or a timeout is only logged and counted in a metric.
  */
 export async function learnFromSuccess(
-  deps: Pick<SecurityDeps, 'db' | 'keys' | 'clock' | 'config' | 'geo' | 'riskFacts' | 'logger' | 'metrics'>,
+  deps: Pick<
+    SecurityDeps,
+    'db' | 'keys' | 'clock' | 'config' | 'geo' | 'riskFacts' | 'logger' | 'metrics'
+  >,
   ctx: RequestContext,
   seen: Pick<Sighting, 'tenantId' | 'userId' | 'staffId' | 'sessionId' | 'deviceHashes'> &
     Pick<DeviceIdentity, 'renewed'>,

@@ -116,4 +116,7 @@ function decisionRoutes(deps: SecurityDeps) {
 }
 
 /** The risk routes under `/api/security`; the route table holds their permissions. */
-export const riskRoutes = (deps: SecurityDeps) => ({ ...policyRoutes(deps), ...decisionRoutes(deps) });
+export const riskRoutes = (deps: SecurityDeps) => ({
+  ...policyRoutes(deps),
+  ...decisionRoutes(deps),
+});

@@ -8,7 +8,9 @@ import type { Deps } from '@/server/deps';
 import { authenticate } from '@/server/http/authenticate';
 import { correlationId } from '@/server/http/correlationId';
 import { errorHandler } from '@/server/http/errorHandler';
+import { bindServices } from '@/server/bindServices';
 import { requireStepUp } from '@/server/http/requireStepUp';
+import { attachServices } from '@/server/http/services';
 import { listen } from '../http/listen';
 import { codeAt, giveFactor } from '../stepUp/secondFactor';
 import { seedTestUserAndToken } from '../seedAuth';
@@ -27,9 +29,9 @@ const RANGE = { from: '2026-01-01', to: '2026-01-02', format: 'csv' };
 /** Returns the application and beside it one route that a team has put behind `requireStepUp`. */
 function withGuardedRoute(app: Express, deps: Deps): Express {
   const outer = express();
-  outer.locals['deps'] = deps;
   outer.set('trust proxy', deps.config.trustProxy);
-  const guards = [correlationId, authenticate, requireStepUp('security_settings')];
+  const services = attachServices(bindServices(deps));
+  const guards = [services, correlationId, authenticate, requireStepUp('security_settings')];
   outer.get(GUARDED, ...guards, (_req, res) => void res.json({}));
   outer.use(app);
   outer.use(errorHandler);

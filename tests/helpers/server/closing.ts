@@ -1,4 +1,3 @@
-import type { Express } from 'express';
 import { closeSharedDb } from '@/server/db';
 import type { Deps } from '@/server/deps';
 
@@ -16,8 +15,8 @@ export function closeLater(close: () => Promise<unknown>): void {
 async function closeShared(): Promise<void> {
   const loaded = Object.keys(require.cache).some((path) => path.endsWith('/server/app.ts'));
   if (!loaded) return;
-  const { app } = jest.requireActual<{ app: Express }>('@/server/app');
-  await (app.locals['deps'] as Deps).close();
+  const { deps } = jest.requireActual<{ deps: Deps }>('@/server/app');
+  await deps.close();
 }
 
 export async function closeAll(): Promise<void> {

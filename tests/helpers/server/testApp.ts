@@ -30,6 +30,12 @@ export function createMovableClock(): MovableClock {
   return clock;
 }
 
+const built = new WeakMap<Express, Deps>();
+
+/** Returns what an application was built on: one of `buildApp`, or that of `@/server/app`. */
+export const depsOf = (app: Express): Deps =>
+  built.get(app) ?? jest.requireActual<{ deps: Deps }>('@/server/app').deps;
+
 /**
  * Builds another application on this test file's database, with other settings, another clock or
  * logger.
@@ -40,5 +46,7 @@ export function buildApp(
 ): { app: Express; deps: Deps } {
   const deps = createDeps({ ...requireReady(loadConfig()), ...settings }, overrides);
   closeLater(() => deps.close());
-  return { app: createApp(deps), deps };
+  const app = createApp(deps);
+  built.set(app, deps);
+  return { app, deps };
 }

@@ -1,10 +1,10 @@
 import type { Express } from 'express';
 import request from 'supertest';
-import type { Deps } from '@/server/deps';
 import type { StepUpPurpose } from '@/server/db/schema';
 import { offerChallenge } from '@/server/security';
 import { listOpenChallenges } from '@/server/security/stepUp/challengeStore';
 import { operatorContext } from '../server/openNode';
+import { depsOf } from '../server/testApp';
 
 /**
  * Opens a challenge for a session, unless one is open. If the purpose belongs to the export's gate
@@ -12,7 +12,7 @@ import { operatorContext } from '../server/openNode';
  * for a period of time.
  */
 export async function askForProof(app: Express, token: string, purpose: string): Promise<void> {
-  const deps = app.locals['deps'] as Deps;
+  const deps = depsOf(app);
   const claims = deps.accessTokens.read(token);
   const who = await deps.sessionCheck.check(claims);
   const { tenantId, userId, staffId, sessionVersion, sessionId } = who;

@@ -1,7 +1,7 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server';
 import type { Principal, RequestContext } from '../../../context';
 import type { Db, Tx } from '../../../db';
-import type { SecurityDeps } from '../../deps';
+import type { MailDeps } from '../../../mail';
 import type { Challenge } from '../challengeStore';
 import type { StepUpMethod } from '../stepUpMethods';
 
@@ -20,12 +20,12 @@ export type FailureReason =
 export type Spend = (tx: Tx, ctx: RequestContext) => Promise<boolean | FailureReason>;
 
 export type ProofDeps = Pick<
-  SecurityDeps,
+  MailDeps,
   'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail'
 >;
 
 /** The dependencies that decide which methods exist on this installation. */
-export type MethodDeps = Pick<SecurityDeps, 'config' | 'mail'>;
+export type MethodDeps = Pick<MailDeps, 'config' | 'mail'>;
 
 /** One step-up method. To add one, write a file and add it to `PROOFS`. */
 export interface Proof {

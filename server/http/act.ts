@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../../audit';
-import type { Json } from '../../audit';
-import { AppError } from '../../errors';
-import type { Act } from '../../http/passage';
+import { canonicalJson } from '../../tlog/canonicalJson';
+import type { Json } from '../../tlog/canonicalJson';
+import { AppError } from '../errors';
+import type { Act } from './passage';
 
 /** The parts of a request that decide what it does. */
 export interface ActRequest {

@@ -1,0 +1,21 @@
+import type { Deps } from './deps';
+import type { Services } from './http/services';
+import { assertStepUp, findEnrollee, identifyDevice, readBoundChallenge } from './security';
+
+/** Binds what `http/` asks for to the areas that do it. */
+export function bindServices(deps: Deps): Services {
+  const { config, logger, schemaGuard, proxyWatch, keys, random } = deps;
+  return {
+    config,
+    logger,
+    schemaGuard,
+    proxyWatch,
+    countryOf: (ip) => deps.geo.country(ip),
+    authenticate: (token) => deps.sessionCheck.check(deps.accessTokens.read(token)),
+    findEnrollee: (challengeId) => findEnrollee(deps, challengeId),
+    readBoundChallenge: (challenge, device) =>
+      readBoundChallenge(deps, challenge, identifyDevice(keys, random, device, null)),
+    recordDenial: (ctx, principal, permission) => deps.denials.record(ctx, principal, permission),
+    passStepUp: (ctx, principal, gate) => assertStepUp(deps, ctx, principal, gate),
+  };
+}

@@ -1,0 +1,37 @@
+import type { RequestHandler } from 'express';
+import type { Principal, RequestContext } from '../context';
+import type { Kernel } from '../kernel';
+import type { Permission } from '../permissions';
+import type { HttpParts } from './deps';
+import type { Gate, Passage } from './passage';
+
+/** What the guards and the other parts of `http/` ask of the areas above them. */
+export interface Services extends Pick<Kernel, 'config' | 'logger' | 'schemaGuard'> {
+  proxyWatch: HttpParts['proxyWatch'];
+  /** Returns the country of an address in ISO 3166-1 letters, or null if none is known. */
+  countryOf(ip: string | null): string | null;
+  /**
+   * Checks an access token and its live session.
+   * @throws AppError UNAUTHENTICATED, FORCE_LOGOUT
+   */
+  authenticate(token: string): Promise<Principal>;
+  /** Returns who may enrol a factor by a login's challenge. */
+  findEnrollee(challengeId: string): Promise<Principal>;
+  /** Returns the challenge in a cookie, if it belongs to the device in another one. */
+  readBoundChallenge(
+    challenge: string | undefined,
+    device: string | undefined,
+  ): Promise<string | undefined>;
+  /** Records that a permission was missing. */
+  recordDenial(ctx: RequestContext, principal: Principal, permission: Permission): Promise<void>;
+  /** @throws AppError STEP_UP_REQUIRED if no fresh proof opens the gate */
+  passStepUp(ctx: RequestContext, principal: Principal, gate: Gate): Promise<Passage>;
+}
+
+/** Gives every request the services; it runs before everything else in `http/`. */
+export const attachServices =
+  (services: Services): RequestHandler =>
+  (req, _res, next) => {
+    req.services = services;
+    next();
+  };
