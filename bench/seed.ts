@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hash } from 'argon2';
 import { Client } from 'pg';
 import { createAccessTokens } from '../server/auth';
-import { hashRefreshToken, newRefreshToken } from '../server/auth/refreshTokens';
+import { hashRefreshToken, newRefreshToken } from '../server/auth/refreshTokenSecrets';
 import type { ReadyConfig } from '../server/config';
 import { uuidV7 } from '../server/db/ids';
 import { createKeyRing } from '../server/keyRing';

@@ -11,7 +11,7 @@ import { createKeyRing } from '../server/keyRing';
 import type { Secrets } from '../server/config';
 import { connect } from '../server/db';
 import { uuidV7 } from '../server/db/ids';
-import { hashRefreshToken, newRefreshToken } from '../server/auth/refreshTokens';
+import { hashRefreshToken, newRefreshToken } from '../server/auth/refreshTokenSecrets';
 import { rotateToken } from '../server/auth/rotationStore';
 import type { Job } from './child';
 import { closedLoop } from './closedLoop';

@@ -21,7 +21,7 @@ import { findIssued, mayReissue, recordReissue } from './lostAnswer';
 import { openSession, toTokenPair } from './openSession';
 import type { IssuedToken, TokenPair } from './openSession';
 import { recordRisk } from './recordRisk';
-import { deriveFirstTokens } from './refreshTokens';
+import { deriveFirstTokens } from './refreshTokenSecrets';
 import { lockStaff } from './rotationStore';
 import { withSessionTable } from './withSessionTable';
 

@@ -4,7 +4,7 @@ import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { endChallenges } from '../security';
 import { invalidateSessions } from './invalidateSessions';
-import { hashesOfRefreshToken } from './refreshTokens';
+import { hashesOfRefreshToken } from './refreshTokenSecrets';
 import { findTokenByHash, revokeFamily, revokeSessionTokens } from './rotationStore';
 import { revokeSession } from './sessionStore';
 import { withSessionTable } from './withSessionTable';

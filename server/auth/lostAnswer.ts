@@ -3,7 +3,7 @@ import type { RequestContext } from '../context';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { findForcedEnd, forcedLogout } from './forcedEnd';
-import { deriveSuccessors, hashesOfRefreshToken } from './refreshTokens';
+import { deriveSuccessors, hashesOfRefreshToken } from './refreshTokenSecrets';
 import type { RefreshDeps, RefreshInput, Rotation } from './rotate';
 import { findTokenByHash, isCurrentStaff } from './rotationStore';
 import type { StoredToken } from './rotationStore';

@@ -4,7 +4,7 @@ import type { Tx } from '../db';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { boundSessions } from './boundSessions';
-import { hashRefreshToken, newRefreshToken } from './refreshTokens';
+import { hashRefreshToken, newRefreshToken } from './refreshTokenSecrets';
 import { insertToken, lockStaff } from './rotationStore';
 import { insertSession, readCurrentStaff } from './sessionStore';
 import type { SessionMode } from './withSessionTable';

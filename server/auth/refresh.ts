@@ -12,7 +12,7 @@ import { toTokenPair } from './openSession';
 import type { TokenPair } from './openSession';
 import { demandStepUp } from './proveRefresh';
 import { recordRisk } from './recordRisk';
-import { looksLikeRefreshToken } from './refreshTokens';
+import { looksLikeRefreshToken } from './refreshTokenSecrets';
 import { resolveUnspent } from './resolveUnspent';
 import { tryRotate } from './rotate';
 import type { RefreshDeps, RefreshInput } from './rotate';

@@ -7,7 +7,7 @@ import { findForcedEnd, forcedLogout } from './forcedEnd';
 import { invalidateSessions } from './invalidateSessions';
 import { answerAgain, familyOf } from './lostAnswer';
 import { sessionLifetimes } from './openSession';
-import { hashesOfRefreshToken } from './refreshTokens';
+import { hashesOfRefreshToken } from './refreshTokenSecrets';
 import { tryRotate } from './rotate';
 import type { RefreshDeps, RefreshInput, Rotation } from './rotate';
 import {

@@ -1,2 +1,2 @@
 // The name that a team's own tests import.
-export { schemaHealthCheck } from '../schema/guard/schemaHealth';
+export { schemaHealthCheck } from '../schema/guard/checkSchemaHealth';

@@ -1,6 +1,6 @@
 import { inspectSchema } from '../schema/guard/inspectSchema';
 import { readMigrationState, runMigrations } from '../schema/migrations/migrate';
-import { schemaHealthCheck } from '../schema/guard/schemaHealth';
+import { schemaHealthCheck } from '../schema/guard/checkSchemaHealth';
 import { grantServing } from '../schema/roles/servingRole';
 import { isPermissionDenied } from '../db/pgErrors';
 import { normalizeAddresses } from '../tenants';

@@ -1,5 +1,5 @@
 import type { RiskFactsCache } from './risk/riskFacts';
-import type { RiskPolicies } from './risk/riskPolicies';
+import type { RiskPolicies } from './risk/policyCache';
 import { lookForSignals, sumOf } from './risk/score';
 import type { SeenSignal } from './risk/score';
 import type { Attempt } from './risk/signals';

@@ -5,7 +5,7 @@ import type { IpLists } from './risk/ipLists';
 import type { DenialRecorder } from './risk/recordDenials';
 import type { RiskDecisionLog } from './risk/riskDecisionLog';
 import type { RiskFactsCache } from './risk/riskFacts';
-import type { RiskPolicies } from './risk/riskPolicies';
+import type { RiskPolicies } from './risk/policyCache';
 
 /** What the risk gate and the step-up add. */
 export interface SecurityParts {

@@ -5,8 +5,8 @@ import { nameDifference } from '../catalogue/compareCatalogues';
 import type { Difference } from '../catalogue/compareCatalogues';
 import type { SchemaReport } from './inspectSchema';
 import { recordSchemaHealth } from './recordSchemaHealth';
-import { schemaHealthCheck } from './schemaHealth';
-import type { SchemaHealth } from './schemaHealth';
+import { schemaHealthCheck } from './checkSchemaHealth';
+import type { SchemaHealth } from './checkSchemaHealth';
 import { isSound, sameView } from './schemaView';
 import type { SchemaView } from './schemaView';
 

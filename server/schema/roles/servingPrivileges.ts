@@ -1,4 +1,4 @@
-import { REQUIRED_TABLES } from '../guard/schemaHealth';
+import { REQUIRED_TABLES } from '../guard/checkSchemaHealth';
 
 export type Privilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
 

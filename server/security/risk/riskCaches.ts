@@ -4,8 +4,8 @@ import type { ChangeWatch } from '../../db/changeWatch';
 import type { RunStatement } from '../../db/runWithin';
 import { createRiskFactsCache } from './riskFacts';
 import type { RiskFactsCache } from './riskFacts';
-import { createRiskPolicies } from './riskPolicies';
-import type { RiskPolicies } from './riskPolicies';
+import { createRiskPolicies } from './policyCache';
+import type { RiskPolicies } from './policyCache';
 
 const POLICIES_KEPT_MS = 60_000;
 /** Used while policy changes cannot be detected. */

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { REQUIRED_TABLES, schemaHealthCheck } from '@/server/schema/guard/schemaHealth';
+import { REQUIRED_TABLES, schemaHealthCheck } from '@/server/schema/guard/checkSchemaHealth';
 import { connect, db } from '@/server/db';
 import type { Db } from '@/server/db';
 import { withoutTable } from '../../helpers/database/authRows';

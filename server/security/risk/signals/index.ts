@@ -1,6 +1,6 @@
 import { concurrentCountries } from './concurrentCountries';
 import { dormantAccount } from './dormantAccount';
-import { failedAttempts, failedAttemptsMany } from './failedAttempts';
+import { failedAttempts, failedAttemptsMany } from './recentFailures';
 import { impossibleTravel } from './impossibleTravel';
 import { ipOnList } from './ipOnList';
 import { newCountry } from './newCountry';

@@ -1,4 +1,4 @@
-import { failedAttempts, failedAttemptsMany } from '@/server/security/risk/signals/failedAttempts';
+import { failedAttempts, failedAttemptsMany } from '@/server/security/risk/signals/recentFailures';
 import { lookWith, weightBeside } from '@/tests/helpers/risk/lookWith';
 
 describe('FAILED_ATTEMPTS', () => {
