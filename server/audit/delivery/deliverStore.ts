@@ -1,8 +1,8 @@
 import type { Pool } from 'pg';
 import { sql } from 'drizzle-orm';
 import type { Tx } from '../../db';
-import { inMs, retryAt } from './backoffStore';
-import type { Backoff } from './backoffStore';
+import { DELIVERED, changeLeased, inMs } from './leaseStore';
+import type { Lease } from './leaseStore';
 
 /** A checkpoint with its number, which gives the order of delivery. */
 export interface NumberedNote {
@@ -70,9 +70,14 @@ export async function readStanding(
   };
 }
 
+/** Returns the lease of a sink, once this process holds it. */
+export const leaseOf = (sink: string, processId: string): Lease => ({
+  table: 'checkpoint_deliveries',
+  held: { sink, claimed_by: processId },
+});
+
 /**
- * Leases a sink by an expiring claim, by the database's clock, unless another process has it or it is not due yet. No
- * lock is held, so this works behind a pooler too: the lease of a process that dies expires by itself.
+ * Leases a sink, unless another process has it or it is not due yet.
  * @returns whether this process now holds the lease
  */
 export async function claimSink(
@@ -94,46 +99,18 @@ export async function claimSink(
  * Records how far a sink has come, and renews the lease.
  * @returns false if another process has taken the sink meanwhile
  */
-export async function moveOn(
+export const moveOn = (
   pool: Pool,
-  sink: string,
-  processId: string,
+  lease: Lease,
   last: NumberedNote | undefined,
   claimMs: number,
-): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `UPDATE checkpoint_deliveries SET delivered_id = $3, delivered_note = $4, delivered_at = clock_timestamp(),
-       claimed_until = ${inMs('$5')}, failures = 0, last_error = NULL
-     WHERE sink = $1 AND claimed_by = $2`,
-    [sink, processId, last?.id ?? 0, last?.note ?? null, claimMs],
+): Promise<boolean> =>
+  changeLeased(
+    pool,
+    lease,
+    `delivered_id = $1, delivered_note = $2, claimed_until = ${inMs('$3')}, ${DELIVERED}`,
+    [last?.id ?? 0, last?.note ?? null, claimMs],
   );
-  return rowCount === 1;
-}
-
-/** Releases the lease, so that other processes can have the sink at once. */
-export async function letGo(pool: Pool, sink: string, processId: string): Promise<void> {
-  await pool.query(
-    'UPDATE checkpoint_deliveries SET claimed_by = NULL, claimed_until = NULL WHERE sink = $1 AND claimed_by = $2',
-    [sink, processId],
-  );
-}
-
-/** Records a failed delivery and releases the lease; no process retries the sink before its time. */
-export async function noteFailure(
-  pool: Pool,
-  sink: string,
-  processId: string,
-  reason: string,
-  { firstMs, mostMs, leastMs }: Backoff,
-): Promise<void> {
-  await pool.query(
-    `UPDATE checkpoint_deliveries SET failures = failures + 1, last_error = $3,
-       next_try_at = ${retryAt('$4', '$5', '$6')},
-       claimed_by = NULL, claimed_until = NULL
-     WHERE sink = $1 AND claimed_by = $2`,
-    [sink, processId, reason, firstMs, mostMs, leastMs],
-  );
-}
 
 /**
  * Reads the checkpoints after a number, in order. Numbers become visible in order: the sealer assigns them under its

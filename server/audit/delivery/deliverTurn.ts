@@ -1,24 +1,22 @@
 import { createHash } from 'node:crypto';
-import { systemContext } from '../../context';
 import type { Database } from '../../db';
 import type { Logger } from '../../logger';
 import type { Metrics } from '../../metrics';
-import { recordAudit } from '../recordAudit';
-import { backoffOf } from './backoffStore';
 import { logOf, parseCheckpoint } from '../../../tlog/checkpoint';
 import { DeliveryError } from './deliverSink';
 import type { Sink } from './deliverSink';
 import {
   claimSink,
   findNotes,
-  letGo,
+  leaseOf,
   markLossTold,
   moveOn,
-  noteFailure,
   readCheckpointsAfter,
   readStanding,
 } from './deliverStore';
 import type { NumberedNote, Standing } from './deliverStore';
+import { letGo, noteFailure } from './leaseStore';
+import { reportLoss } from './reportLoss';
 
 export interface TurnDeps {
   readonly database: Database;
@@ -60,32 +58,15 @@ const NOTE_EVERY_MS = 100;
 /** Another process has leased the sink meanwhile: this one was away for too long. */
 class ClaimLost extends Error {}
 
-/**
- * Reports a checkpoint that was delivered and that the database has lost. It is reported once, by log, metric and
- * audit event, and delivery goes on: the target keeps what it was given.
- */
-async function reportLoss(
-  { database, processId, logger, metrics }: TurnDeps,
+/** Reports a checkpoint that was delivered and that the database has lost. */
+function reportLostNote(
+  deps: TurnDeps,
   { kind, name }: Sink,
   lost: { id: number | null; note: string },
 ): Promise<void> {
   const hash = createHash('sha256').update(lost.note).digest('hex');
-  const told = await database.db.transaction(async (tx) => {
-    if (!(await markLossTold(tx, name, hash))) return false;
-    await recordAudit(tx, systemContext(processId), {
-      action: 'AUDIT_LOG_ROLLED_BACK',
-      outcome: 'failure',
-      tenantId: null,
-      details: { known: { checkpoint: lost.id, note: lost.note }, by: kind },
-    });
-    return true;
-  });
-  if (!told) return;
-  metrics.auditRolledBack.inc();
-  logger.error(
-    { sink: kind, checkpoint: lost.id, note: lost.note },
-    'the audit log lacks a checkpoint that was delivered: an older backup was restored, or a failover lost it',
-  );
+  const details = { known: { checkpoint: lost.id, note: lost.note }, by: kind };
+  return reportLoss(deps, deps.processId, details, (tx) => markLossTold(tx, name, hash));
 }
 
 /** The last checkpoint that a sink holds; undefined if it has none and begins at the start. */
@@ -95,14 +76,14 @@ type Place = NumberedNote | undefined;
 async function findPlace(deps: TurnDeps, memory: SinkMemory, now: Standing): Promise<Place> {
   const { known, sink } = memory;
   if (known && now.knownNote !== known.note) {
-    await reportLoss(deps, sink, known);
+    await reportLostNote(deps, sink, known);
     memory.known = undefined;
     memory.held = undefined;
   }
   const { deliveredId: id, deliveredNote: note } = now;
   if (note === null) return memory.known;
   if (!now.deliveredIsThere) {
-    await reportLoss(deps, sink, { id, note });
+    await reportLostNote(deps, sink, { id, note });
     // It is unknown at which checkpoint the two histories parted: delivering twice is better than never.
     return undefined;
   }
@@ -133,7 +114,7 @@ async function askTarget(deps: TurnDeps, memory: SinkMemory, place: Place): Prom
     return from;
   }
   const found = await findNotes(deps.database.pool, notes);
-  if (!found.has(last.note)) await reportLoss(deps, sink, { id: null, note: last.note });
+  if (!found.has(last.note)) await reportLostNote(deps, sink, { id: null, note: last.note });
   const common = notes.findLast(({ note }) => found.has(note));
   const id = common && found.get(common.note);
   const held = id === undefined ? place : { id, note: common?.note ?? '' };
@@ -145,7 +126,8 @@ const idOf = ({ deliveredId }: Standing) => (deliveredId === 0 ? undefined : del
 
 async function moveTo(deps: TurnDeps, { name }: Sink, place: Place): Promise<void> {
   const { database, processId } = deps;
-  if (!(await moveOn(database.pool, name, processId, place, CLAIM_MS))) throw new ClaimLost();
+  if (!(await moveOn(database.pool, leaseOf(name, processId), place, CLAIM_MS)))
+    throw new ClaimLost();
 }
 
 /** Records progress now and then, and at the end. */
@@ -208,8 +190,10 @@ function meter(
 
 async function fail(deps: TurnDeps, memory: SinkMemory, error: DeliveryError): Promise<void> {
   const { sink } = memory;
+  const { pool } = deps.database;
+  const lease = leaseOf(sink.name, deps.processId);
   // This process broke the delivery off: the next one need not wait.
-  if (deps.ending.aborted) return letGo(deps.database.pool, sink.name, deps.processId);
+  if (deps.ending.aborted) return letGo(pool, lease);
   deps.metrics.checkpointDeliveries.inc({ sink: sink.kind, outcome: 'failed' });
   const { reason } = error;
   if (memory.complaint !== reason) {
@@ -219,7 +203,7 @@ async function fail(deps: TurnDeps, memory: SinkMemory, error: DeliveryError): P
     );
   }
   memory.complaint = reason;
-  await noteFailure(deps.database.pool, sink.name, deps.processId, reason, backoffOf(error));
+  await noteFailure(pool, lease, error);
 }
 
 function thank({ logger }: TurnDeps, memory: SinkMemory): void {
@@ -251,7 +235,7 @@ export async function takeTurn(deps: TurnDeps, memory: SinkMemory): Promise<void
     await sendAll(deps, memory, from);
     thank(deps, memory);
     meter(deps, sink.kind, await look());
-    await letGo(pool, sink.name, deps.processId);
+    await letGo(pool, leaseOf(sink.name, deps.processId));
   } catch (error) {
     if (error instanceof DeliveryError) await fail(deps, memory, error);
     else if (!(error instanceof ClaimLost)) throw error;

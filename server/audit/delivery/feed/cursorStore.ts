@@ -1,12 +1,12 @@
 import type { Pool } from 'pg';
-import { inMs, retryAt } from '../backoffStore';
-import type { Backoff } from '../backoffStore';
+import { DELIVERED, RELEASED, changeLeased, inMs } from '../leaseStore';
+import type { Lease } from '../leaseStore';
 
 /** A log that this process has leased for delivery, and how far its delivery has come. */
 export interface ClaimedLog {
-  readonly sink: string;
+  /** It ends as soon as the cursor is moved, be it by this process or by an operator. */
+  readonly lease: Lease;
   readonly logId: string;
-  readonly claimId: string;
   readonly nextLeaf: number;
   readonly lastHash: Buffer | null;
   readonly signedSize: number;
@@ -23,7 +23,7 @@ interface ClaimRow {
 
 /**
  * Leases the log that has waited longest, of those that have events for the receiver, unless the receiver rests after
- * a failure. No lock is held: the lease of a process that died expires by the database's clock.
+ * a failure.
  * @param claimId unique to this lease
  * @returns undefined if no log is due
  */
@@ -45,66 +45,43 @@ export async function claimLog(
     [sink, claimId, claimMs],
   );
   const row = rows[0];
-  return (
-    row && {
-      sink,
-      claimId,
-      logId: row.log_id,
-      nextLeaf: Number(row.next_leaf),
-      lastHash: row.last_hash,
-      signedSize: Number(row.signed_size),
-      failures: row.failures,
-    }
-  );
+  if (!row) return undefined;
+  const [logId, nextLeaf] = [row.log_id, Number(row.next_leaf)];
+  const held = { sink, log_id: logId, claimed_by: claimId, next_leaf: nextLeaf };
+  return {
+    lease: { table: 'event_deliveries', held },
+    logId,
+    nextLeaf,
+    lastHash: row.last_hash,
+    signedSize: Number(row.signed_size),
+    failures: row.failures,
+  };
 }
-
-const FREE = 'claimed_by = NULL, claimed_until = NULL';
-/** True while this process holds the lease and the cursor has not moved: no other process and no operator moved it. */
-const OURS = 'sink = $1 AND log_id = $2 AND claimed_by = $3 AND next_leaf = $4';
-const ours = ({ sink, logId, claimId, nextLeaf }: ClaimedLog) => [sink, logId, claimId, nextLeaf];
 
 /**
  * Records that the receiver has every leaf before `next`, and releases the log, which then waits behind all others.
  * The time is truncated, because the column would round it up and the log would seem to rest.
  * @returns false if this process no longer holds the lease
  */
-export async function moveCursor(
+export const moveCursor = (
   pool: Pool,
-  log: ClaimedLog,
+  { lease }: ClaimedLog,
   next: number,
   lastHash: Buffer | null,
-): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `UPDATE event_deliveries SET next_leaf = $5, last_hash = $6, delivered_at = clock_timestamp(), failures = 0,
-       last_error = NULL, next_try_at = date_trunc('milliseconds', clock_timestamp()), ${FREE} WHERE ${OURS}`,
-    [...ours(log), next, lastHash],
+): Promise<boolean> =>
+  changeLeased(
+    pool,
+    lease,
+    `next_leaf = $1, last_hash = $2, next_try_at = date_trunc('milliseconds', clock_timestamp()), ${DELIVERED}, ${RELEASED}`,
+    [next, lastHash],
   );
-  return rowCount === 1;
-}
 
 /** Corrects the recorded size of a log, unless it was updated meanwhile, and releases the log. */
-export async function correctSize(pool: Pool, log: ClaimedLog, size: number): Promise<void> {
-  await pool.query(
-    `UPDATE event_deliveries SET signed_size = CASE signed_size WHEN $6 THEN $5 ELSE signed_size END, ${FREE} WHERE ${OURS}`,
-    [...ours(log), size, log.signedSize],
-  );
-}
-
-/** Releases the log, so that other processes can have it at once. */
-export async function letGo(pool: Pool, log: ClaimedLog): Promise<void> {
-  await pool.query(`UPDATE event_deliveries SET ${FREE} WHERE ${OURS}`, ours(log));
-}
-
-/** Records a failure that the log's own content caused, and releases the log; the other logs go on. */
-export async function noteLogFailure(
+export async function correctSize(
   pool: Pool,
-  log: ClaimedLog,
-  reason: string,
-  { firstMs, mostMs, leastMs }: Backoff,
+  { lease, signedSize }: ClaimedLog,
+  size: number,
 ): Promise<void> {
-  await pool.query(
-    `UPDATE event_deliveries SET failures = failures + 1, last_error = $5, next_try_at = ${retryAt('$6', '$7', '$8')}, ${FREE}
-     WHERE ${OURS}`,
-    [...ours(log), reason, firstMs, mostMs, leastMs],
-  );
+  const corrected = 'signed_size = CASE signed_size WHEN $2 THEN $1 ELSE signed_size END';
+  await changeLeased(pool, lease, `${corrected}, ${RELEASED}`, [size, signedSize]);
 }

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import type { Tx } from '../../../db';
-import { retryAt } from '../backoffStore';
-import type { Backoff } from '../backoffStore';
+import { failed } from '../leaseStore';
+import type { Failure } from '../leaseStore';
 
 /** A leaf, identified by its place and its hash. */
 export interface NamedLeaf {
@@ -115,16 +115,10 @@ export async function noteAll(pool: Pool, sink: string): Promise<void> {
 }
 
 /** Lets no process try the receiver before its time. Of failures at the same moment, only one counts. */
-export async function restFeed(
-  pool: Pool,
-  sink: string,
-  reason: string,
-  { firstMs, mostMs, leastMs }: Backoff,
-): Promise<void> {
+export async function restFeed(pool: Pool, sink: string, failure: Failure): Promise<void> {
   await pool.query(
-    `UPDATE event_feeds SET failures = failures + 1, last_error = $2, next_try_at = ${retryAt('$3', '$4', '$5')}
-     WHERE sink = $1 AND next_try_at <= clock_timestamp()`,
-    [sink, reason, firstMs, mostMs, leastMs],
+    `UPDATE event_feeds SET ${failed('$2', '$3')} WHERE sink = $1 AND next_try_at <= clock_timestamp()`,
+    [sink, failure.reason, failure.retryAfterMs],
   );
 }
 

@@ -1,15 +1,14 @@
 import type { EventFeedSettings } from '../../../config/eventFeedSettings';
 import type { Database } from '../../../db';
-import { systemContext } from '../../../context';
 import type { Random } from '../../../context';
 import type { Logger } from '../../../logger';
 import type { Metrics } from '../../../metrics';
 import { originOf } from '../../../../tlog/checkpoint';
-import { backoffOf } from '../backoffStore';
 import { DeliveryError } from '../deliverSink';
 import type { Poster } from '../webhookPost';
-import { recordAudit } from '../../recordAudit';
-import { claimLog, correctSize, letGo, moveCursor, noteLogFailure } from './cursorStore';
+import { letGo, noteFailure } from '../leaseStore';
+import { reportLoss } from '../reportLoss';
+import { claimLog, correctSize, moveCursor } from './cursorStore';
 import type { ClaimedLog } from './cursorStore';
 import {
   beginFeed,
@@ -69,31 +68,12 @@ const METER_EVERY_MS = 5000;
 /** These answers reject the content and not the sender, so other logs may be accepted. */
 const BODY_REFUSED = new Set(['HTTP 400', 'HTTP 413', 'HTTP 422']);
 
-/**
- * Reports a leaf that was delivered and that the log has lost. It is reported once, by log, metric and audit event,
- * and delivery goes on: the receiver keeps what it was given.
- */
-async function reportLoss(
-  { database, settings, random, logger, metrics }: FeedDeps,
-  { logId, leafIndex, leafHash }: NamedLeaf,
-): Promise<void> {
+/** Reports a leaf that was delivered and that the log has lost. */
+function reportLostLeaf(deps: FeedDeps, { logId, leafIndex, leafHash }: NamedLeaf): Promise<void> {
   const leaf = { logId, leafIndex, leafHash: leafHash.toString('base64') };
-  const told = await database.db.transaction(async (tx) => {
-    const lost = `${logId} ${leafIndex} ${leaf.leafHash}`;
-    if (!(await markLossTold(tx, settings.sink, lost))) return false;
-    await recordAudit(tx, systemContext(random.id()), {
-      action: 'AUDIT_LOG_ROLLED_BACK',
-      outcome: 'failure',
-      tenantId: null,
-      details: { leaf, by: 'feed' },
-    });
-    return true;
-  });
-  if (!told) return;
-  metrics.auditRolledBack.inc();
-  logger.error(
-    leaf,
-    'the audit log lacks an event that was delivered: an older backup was restored, or a failover lost it',
+  const lost = `${logId} ${leafIndex} ${leaf.leafHash}`;
+  return reportLoss(deps, deps.random.id(), { leaf, by: 'feed' }, (tx) =>
+    markLossTold(tx, deps.settings.sink, lost),
   );
 }
 
@@ -159,7 +139,7 @@ async function stillHolds(deps: FeedDeps, log: ClaimedLog, found: Buffer | null)
   const { logId, nextLeaf, lastHash } = log;
   if (nextLeaf === 0 || (lastHash !== null && found?.equals(lastHash))) return true;
   const leafHash = lastHash ?? Buffer.alloc(0);
-  await reportLoss(deps, { logId, leafIndex: nextLeaf - 1, leafHash });
+  await reportLostLeaf(deps, { logId, leafIndex: nextLeaf - 1, leafHash });
   await moveCursor(deps.database.pool, log, 0, null);
   return false;
 }
@@ -193,7 +173,7 @@ async function fail(
   const { pool } = deps.database;
   const { logger, metrics, settings } = deps;
   // This process broke the delivery off: the next one need not wait.
-  if (deps.ending.aborted) return letGo(pool, log);
+  if (deps.ending.aborted) return letGo(pool, log.lease);
   metrics.feedFailures.inc();
   const { reason } = error;
   if (reason === 'EVENT_MISSING' || BODY_REFUSED.has(reason)) {
@@ -202,7 +182,7 @@ async function fail(
     if (log.failures === 0 && memory.refused <= MOST_REFUSED_TOLD) {
       logger.error(line, 'audit events of a log cannot be delivered: it waits, the others go on');
     }
-    return noteLogFailure(pool, log, reason, backoffOf(error));
+    return noteFailure(pool, log.lease, error);
   }
   if (memory.complaint !== reason) {
     const line = { reason, log: originOf(log.logId), leaf: log.nextLeaf };
@@ -210,8 +190,8 @@ async function fail(
   }
   memory.complaint = reason;
   memory.failing = true;
-  await restFeed(pool, settings.sink, reason, backoffOf(error));
-  await letGo(pool, log);
+  await restFeed(pool, settings.sink, error);
+  await letGo(pool, log.lease);
 }
 
 /** Delivers one log after the other, the longest waiting first, until none is due. @returns the number of tries */
@@ -249,7 +229,7 @@ export async function takeFeedTurn(deps: FeedDeps, memory: FeedMemory): Promise<
   memory.failing = view.failing;
   if (!view.begun) await beginFeed(pool, sink, settings.start === 'now');
   if (memory.known && !view.knownIsThere) {
-    if (view.begun) await reportLoss(deps, memory.known);
+    if (view.begun) await reportLostLeaf(deps, memory.known);
     memory.known = undefined;
     memory.compared = false;
   }
