@@ -1,6 +1,7 @@
 import type { RequestContext } from '../context';
 import { AppError } from '../errors';
 import {
+  conclude,
   consumeLoginChallenge,
   findChallenge,
   findPolicyInForce,
@@ -8,28 +9,21 @@ import {
   fromChallengeId,
   learnFromSuccess,
   mustStillEnrol,
-  noteDecision,
+  recallVerdict,
+  settle,
   settleDevice,
 } from '../security';
-import type { Challenge, DeviceIdentity, RiskAssessment } from '../security';
+import type { Challenge, DeviceIdentity } from '../security';
 import { noteProofAtLogin, readProfile } from './accountStore';
-import { wasDemanded } from './decideLogin';
 import { enrolmentRequired } from './login';
 import type { LoginDeps } from './login';
 import { noticeNewDevice } from './noticeNewDevice';
 import { findIssued, mayReissue, recordReissue } from './lostAnswer';
 import { openSession, toTokenPair } from './openSession';
 import type { IssuedToken, TokenPair } from './openSession';
-import { recordRisk } from './recordRisk';
 import { deriveFirstTokens } from './refreshTokenSecrets';
 import { lockStaff } from './rotationStore';
 import { withSessionTable } from './withSessionTable';
-
-interface Owner {
-  tenantId: string;
-  userId: string;
-  staffId: string;
-}
 
 export interface CompleteLoginInput {
   challengeId: string;
@@ -50,18 +44,6 @@ interface Asked extends Pick<CompleteLoginInput, 'challengeId' | 'onIssued'> {
   id: string;
   derived: readonly string[];
 }
-
-/** The decision that asked for the proof already holds the signals; nothing is scored here. */
-const notePassed = (
-  deps: LoginDeps,
-  ctx: RequestContext,
-  { owner, risk }: { owner: Owner; risk: Pick<RiskAssessment, 'score' | 'reasons' | 'decision'> },
-) => {
-  const unscored = { signals: [], monitor: false, policyVersion: null, policy: null, spentUs: 0 };
-  const { tenantId, staffId } = owner;
-  const decided = { at: 'login', tenantId, staffId, sessionId: null, outcome: 'passed' } as const;
-  return noteDecision(deps, ctx, { ...decided, risk: { ...risk, ...unscored } });
-};
 
 /**
  * Answers a retry whose first answer was lost. The idempotency key derives the first token of the
@@ -147,17 +129,14 @@ export async function completeLogin(
       await lockStaff(tx, asked.tenantId, asked.staffId);
       const challenge = await consumeLoginChallenge(tx, { id, now: deps.clock.now() });
       if (!challenge) return undefined;
-      const { tenantId, userId, staffId, sessionVersion, rememberMe, reasons } = challenge;
-      // The tenant demanded this proof whatever the score, so it is not a finding of the scorer.
-      const decision = wasDemanded(reasons) ? ('allow' as const) : ('step_up' as const);
-      const risk = { score: challenge.score ?? 0, reasons, decision };
+      const { tenantId, userId, staffId, sessionVersion, rememberMe } = challenge;
+      const verdict = recallVerdict(challenge);
+      const { score, reasons } = verdict.risk;
       const owner = { tenantId, userId, staffId };
-      const decided = { at: 'login', risk, outcome: 'passed' } as const;
-      await recordRisk(tx, ctx, { tenantId, staffId }, decided);
+      await settle(deps, tx, ctx, verdict, 'passed');
       await noteProofAtLogin(tx, tenantId, staffId);
       const email = (await readProfile(tx, tenantId, userId))?.email ?? '';
       await forgetGuesses(deps, tx, email);
-      const { score } = risk;
       const opened = { ...owner, sessionVersion: sessionVersion ?? -1 };
       const session = { ...opened, rememberMe, score, reasons, stepUp: true, maxSessions };
       const deviceHashes = device.learned;
@@ -166,7 +145,7 @@ export async function completeLogin(
         deviceHashes,
         refreshToken,
       });
-      return { owner, tokens, risk };
+      return { owner, tokens, verdict };
     }),
   );
   if (!done) return answerLate(deps, ctx, { ...input, id, derived });
@@ -182,7 +161,7 @@ export async function completeLogin(
     deviceHashes,
     renewed: input.device.renewed,
   });
-  await notePassed(deps, ctx, done);
+  await conclude(deps, ctx, done.verdict, 'passed');
   deps.metrics.logins.inc({ outcome: 'succeeded' });
   return done.tokens;
 }

@@ -4,32 +4,29 @@ import type { Tx } from '../db';
 import type { RiskOutcome } from '../db/schema';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
-import { queueNotice } from '../mail';
 import {
-  assessRisk,
+  conclude,
   consumeLoginChallenge,
-  describeAttempt,
   forgetGuesses,
   fromChallengeId,
+  judgeLogin,
   learnFromSuccess,
   mustStillEnrol,
-  noteDecision,
   offerChallenge,
   readBegunLogin,
+  settle,
   settleDevice,
+  stepUpRequired,
 } from '../security';
-import type { DeviceIdentity, RiskAssessment } from '../security';
+import type { DeviceIdentity, LoginVerdict } from '../security';
 import { listOpenMemberships, noteProofAtLogin, replacePasswordHash } from './accountStore';
 import type { Account, Membership } from './accountStore';
-import { decideLogin } from './decideLogin';
-import type { LoginDecision } from './decideLogin';
-import { invalidateSessions } from './invalidateSessions';
 import { noticeNewDevice } from './noticeNewDevice';
 import { offerTenants } from './offerTenants';
 import { openSession } from './openSession';
 import type { TokenPair } from './openSession';
-import { recordRisk } from './recordRisk';
 import { lockStaff } from './rotationStore';
+import { shutOut } from './shutOut';
 import { approachLogin, describeApplicant, verifyCredentials } from './verifyCredentials';
 import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
@@ -83,78 +80,47 @@ export const enrolmentRequired = (challengeId: string | undefined) =>
     extra: { mustEnrol: true, challengeId },
   });
 
-/** A person who has shown the right password, with the scorer's assessment. */
+/** A person who has shown the right password, with the verdict on what they have to show. */
 interface Candidate {
   account: Account;
   membership: Membership;
-  risk: RiskAssessment;
+  verdict: LoginVerdict;
   input: LoginInput;
 }
 
-const note = (deps: LoginDeps, ctx: RequestContext, who: Candidate, outcome: RiskOutcome) => {
-  const { tenantId, staffId } = who.membership;
-  const whose = { at: 'login' as const, tenantId, staffId, sessionId: null };
-  return noteDecision(deps, ctx, { ...whose, risk: who.risk, outcome });
-};
-
-async function block(deps: LoginDeps, ctx: RequestContext, who: Candidate): Promise<never> {
-  const { tenantId, staffId } = who.membership;
-  const { score, reasons } = who.risk;
-  await withSessionTable(deps, (mode) =>
-    deps.db.transaction(async (tx) => {
-      const what = { staffId, reason: 'security_event' as const, now: deps.clock.now() };
-      await invalidateSessions(tx, ctx, mode, tenantId, what);
-      await recordRisk(tx, ctx, who.membership, {
-        at: 'login',
-        risk: who.risk,
-        outcome: 'blocked',
-      });
-      await recordAudit(tx, ctx, {
-        action: 'LOGIN_BLOCKED',
-        outcome: 'denied',
-        tenantId,
-        actor: staffId,
-        subject: `staff:${staffId}`,
-        details: { at: 'login', score, reasons },
-      });
-      await queueNotice(deps, tx, ctx, who.membership, { kind: 'login_blocked' });
-    }),
-  );
-  deps.mail.wake();
-  deps.riskFacts.forget(tenantId, staffId);
-  await note(deps, ctx, who, 'blocked');
+async function block(deps: LoginDeps, ctx: RequestContext, { verdict }: Candidate): Promise<never> {
+  await shutOut(deps, ctx, verdict);
   deps.metrics.logins.inc({ outcome: 'blocked' });
   throw new AppError('LOGIN_BLOCKED', { extra: { reason: 'anomaly_score' } });
 }
 
-async function demandStepUp(deps: LoginDeps, ctx: RequestContext, who: Judged): Promise<never> {
-  const mustEnrol = who.decision.kind === 'prove' && who.decision.mustEnrol;
+async function demandStepUp(deps: LoginDeps, ctx: RequestContext, who: Candidate): Promise<never> {
+  const { account, membership, verdict, input } = who;
+  const mustEnrol = verdict.kind === 'prove' && verdict.mustEnrol;
   if (mustEnrol) await assertEnrolled(deps, who);
-  const { tenantId, staffId } = who.membership;
-  const { score, reasons } = who.risk;
+  const { tenantId, staffId } = membership;
+  const { score, reasons } = verdict.risk;
+  const purpose = 'security_settings' as const;
   const offer = await deps.db.transaction(async (tx) => {
-    const decided = { at: 'login' as const, risk: who.risk, outcome: 'challenged' as const };
-    await recordRisk(tx, ctx, who.membership, decided);
+    await settle(deps, tx, ctx, verdict, 'challenged');
     return offerChallenge(deps, tx, ctx, {
       tenantId,
-      userId: who.account.userId,
+      userId: account.userId,
       staffId,
       sessionId: null,
-      sessionVersion: who.membership.sessionVersion,
+      sessionVersion: membership.sessionVersion,
       origin: 'login',
-      purpose: 'security_settings',
+      purpose,
       score,
       reasons,
-      rememberMe: who.input.rememberMe,
+      rememberMe: input.rememberMe,
       mustEnrol,
-      browserHash: who.input.device.browserHash,
+      browserHash: input.device.browserHash,
     });
   });
-  await note(deps, ctx, who, 'challenged');
+  await conclude(deps, ctx, verdict, 'challenged');
   deps.metrics.logins.inc({ outcome: 'step_up' });
-  throw new AppError('STEP_UP_REQUIRED', {
-    extra: { requiresStepUp: true, purpose: 'security_settings', score, reasons, ...offer },
-  });
+  throw stepUpRequired(purpose, offer, { score, reasons });
 }
 
 /**
@@ -170,13 +136,13 @@ async function assertEnrolled(deps: LoginDeps, { membership, input }: Candidate)
 }
 
 /** Consumes the verified challenge, if this person has one. It lets one login through, once. */
-async function passByChallenge(deps: LoginDeps, tx: Tx, who: Judged): Promise<boolean> {
+async function passByChallenge(deps: LoginDeps, tx: Tx, who: Candidate): Promise<boolean> {
   const { challengeId } = who.input;
   if (challengeId === undefined) return false;
   const begun = readBegunLogin(deps.keys, challengeId);
   // A login that began with the factor was not challenged because of this score, so it cannot lift
   // a block.
-  if (begun && who.decision.kind === 'block') return false;
+  if (begun && who.verdict.kind === 'block') return false;
   const id = begun?.id ?? fromChallengeId(deps.keys, challengeId);
   if (id === null) return false;
   const { staffId } = who.membership;
@@ -185,14 +151,9 @@ async function passByChallenge(deps: LoginDeps, tx: Tx, who: Judged): Promise<bo
 }
 
 /** Names the reason why a login was let in: no finding, a proof, or a policy in monitor mode. */
-function outcomeOf({ risk, decision }: Judged, stepUp: boolean): RiskOutcome {
-  if (risk.decision === 'allow' && decision.kind === 'allow') return 'allowed';
+function outcomeOf({ risk, kind }: LoginVerdict, stepUp: boolean): RiskOutcome {
+  if (risk.decision === 'allow' && kind === 'allow') return 'allowed';
   return stepUp ? 'passed' : 'monitored';
-}
-
-/** A candidate, with the decision about what they have to show. */
-interface Judged extends Candidate {
-  decision: LoginDecision;
 }
 
 interface Entry {
@@ -225,7 +186,7 @@ async function enter(
   tx: Tx,
   ctx: RequestContext,
   mode: SessionMode,
-  who: Judged & { newHash: string | undefined },
+  who: Candidate & { newHash: string | undefined },
 ): Promise<Entry | undefined> {
   const { tenantId, staffId } = who.membership;
   // Lock the staff row before the challenge: every path locks in this order, so that none deadlock.
@@ -234,11 +195,11 @@ async function enter(
   if (who.input.challengeId !== undefined) await lockStaff(tx, tenantId, staffId);
   // Consume the challenge even if the score alone would do, so that no second login can use it.
   const stepUp = await passByChallenge(deps, tx, who);
-  if (who.decision.kind !== 'allow' && !stepUp) return undefined;
-  const { account, membership, risk, input } = who;
+  if (who.verdict.kind !== 'allow' && !stepUp) return undefined;
+  const { account, membership, verdict, input } = who;
   if (stepUp) await noteProofAtLogin(tx, tenantId, staffId);
-  const outcome = outcomeOf(who, stepUp);
-  await recordRisk(tx, ctx, membership, { at: 'login', risk, outcome });
+  const outcome = outcomeOf(verdict, stepUp);
+  await settle(deps, tx, ctx, verdict, outcome);
   const tokens = await openSession(deps, tx, ctx, mode, {
     tenantId,
     userId: account.userId,
@@ -246,10 +207,10 @@ async function enter(
     sessionVersion: membership.sessionVersion,
     deviceHashes: input.device.learned,
     rememberMe: input.rememberMe,
-    score: risk.score,
-    reasons: risk.reasons,
+    score: verdict.risk.score,
+    reasons: verdict.risk.reasons,
     stepUp,
-    maxSessions: who.decision.policy.maxSessions,
+    maxSessions: verdict.policy.maxSessions,
   });
   // The staff row is locked by now. A password change locks it before the user row; locking them in
   // the opposite order here could deadlock.
@@ -290,19 +251,16 @@ export async function login(
   const fitting = listOpenMemberships(account, input.tenant);
   const membership = fitting.length === 1 ? fitting[0] : undefined;
   if (!membership) return offerTenants(deps, ctx, fitting);
-  const attempt = describeAttempt(deps, ctx, {
-    at: 'login',
+  const verdict = await judgeLogin(deps, ctx, {
     tenantId: membership.tenantId,
     staffId: membership.staffId,
+    mustProveLogin: membership.mustProveLogin,
     deviceHashes: input.device.compared,
     recentFailures,
     accountsTried,
   });
-  const scored = await assessRisk(deps, ctx, attempt);
-  const decision = await decideLogin(deps, membership, scored);
-  // The client and the audit log get every reason to ask for a proof, not only those of the score.
-  const risk = decision.kind === 'prove' ? { ...scored, reasons: decision.reasons } : scored;
-  const who = { account, membership, risk, input, decision };
+  const { skipped } = verdict.risk;
+  const who = { account, membership, verdict, input };
   const newHash = deps.passwords.isOutdated(account.passwordHash)
     ? await deps.passwords.hash(input.password)
     : undefined;
@@ -310,14 +268,14 @@ export async function login(
     deps.db.transaction((tx) => enter(deps, tx, ctx, mode, { ...who, newHash })),
   );
   if (!entry) {
-    return decision.kind === 'block' ? block(deps, ctx, who) : demandStepUp(deps, ctx, who);
+    return verdict.kind === 'block' ? block(deps, ctx, who) : demandStepUp(deps, ctx, who);
   }
   const told = noticeNewDevice(deps, ctx, membership, input.device.compared);
   // If the history could not be read in time a moment ago, do not wait for it again.
-  if (!risk.skipped) await told;
+  if (!skipped) await told;
   // A login that was not scored, or that would have needed a proof and gave none, must not teach
   // the scorer what is usual.
-  if (entry.stepUp || (!risk.skipped && entry.outcome !== 'monitored')) {
+  if (entry.stepUp || (!skipped && entry.outcome !== 'monitored')) {
     const { tenantId, staffId } = membership;
     const owner = { tenantId, userId: account.userId, staffId };
     const { sessionId } = entry.tokens;
@@ -328,7 +286,7 @@ export async function login(
       renewed: input.device.renewed,
     });
   }
-  await note(deps, ctx, who, entry.outcome);
+  await conclude(deps, ctx, verdict, entry.outcome);
   deps.metrics.logins.inc({ outcome: 'succeeded' });
   return entry.tokens;
 }

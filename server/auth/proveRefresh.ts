@@ -1,28 +1,31 @@
 import type { RequestContext } from '../context';
-import { AppError } from '../errors';
 import {
+  conclude,
   isAtProvenHome,
   learnFromSuccess,
-  noteDecision,
   offerRefreshChallenge,
   passByProof,
+  settle,
+  stepUpRequired,
 } from '../security';
-import type { AnomalyInput, RiskAssessment } from '../security';
-import { recordRisk } from './recordRisk';
+import type { RefreshVerdict } from '../security';
 import type { RefreshDeps, RefreshInput, Rotation } from './rotate';
 import { moveSessionHome } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
-type Judged = Rotation &
-  Pick<RefreshInput, 'device'> & { attempt: AnomalyInput; risk: RiskAssessment };
+type Judged = Rotation & Pick<RefreshInput, 'device'> & { verdict: RefreshVerdict };
+
+/** Every proof that a refresh gives is one for this purpose. */
+const PURPOSE = 'security_settings' as const;
 
 /**
  * Consumes the proof of the presented token, or offers a challenge.
  * @returns undefined if a proof lets the refresh through; otherwise the challenge offer for the 428
  * answer
  */
-function settle(deps: RefreshDeps, ctx: RequestContext, judged: Judged) {
-  const { token, again, risk, attempt, device } = judged;
+function proveOrOffer(deps: RefreshDeps, ctx: RequestContext, judged: Judged) {
+  const { token, again, verdict, device } = judged;
+  const { attempt, risk } = verdict;
   const { tenantId, userId, staffId, sessionId, sessionVersion, spentId, successorId } = token;
   const { score, reasons } = risk;
   const step = { spentId, successorId, again };
@@ -31,8 +34,7 @@ function settle(deps: RefreshDeps, ctx: RequestContext, judged: Judged) {
       const now = deps.clock.now();
       const proof = { ...step, atProvenHome: isAtProvenHome(attempt), now };
       const passed = await passByProof(tx, tenantId, proof);
-      const outcome = passed ? 'passed' : 'challenged';
-      await recordRisk(tx, ctx, token, { at: 'refresh', risk, outcome });
+      await settle(deps, tx, ctx, verdict, passed ? 'passed' : 'challenged');
       if (passed) {
         const { country, network } = attempt;
         // Store the presented hashes, not those of a cookie that this answer does not set: the next
@@ -43,8 +45,13 @@ function settle(deps: RefreshDeps, ctx: RequestContext, judged: Judged) {
         return undefined;
       }
       const owner = { tenantId, userId, staffId, sessionId, sessionVersion };
-      const purpose = 'security_settings' as const;
-      const request = { ...owner, purpose, score, reasons, browserHash: device.browserHash };
+      const request = {
+        ...owner,
+        purpose: PURPOSE,
+        score,
+        reasons,
+        browserHash: device.browserHash,
+      };
       return offerRefreshChallenge(deps, tx, ctx, request, step);
     }),
   );
@@ -61,12 +68,11 @@ export async function demandStepUp(
   ctx: RequestContext,
   judged: Judged,
 ): Promise<void> {
-  const { token, refreshToken, risk, device } = judged;
+  const { token, refreshToken, verdict, device } = judged;
   const { tenantId, userId, staffId, sessionId } = token;
-  const { score, reasons } = risk;
-  const offer = await settle(deps, ctx, judged);
-  const outcome = offer ? 'challenged' : 'passed';
-  await noteDecision(deps, ctx, { at: 'refresh', tenantId, staffId, sessionId, risk, outcome });
+  const { score, reasons } = verdict.risk;
+  const offer = await proveOrOffer(deps, ctx, judged);
+  await conclude(deps, ctx, verdict, offer ? 'challenged' : 'passed');
   if (!offer) {
     const deviceHashes = device.hashes;
     return learnFromSuccess(deps, ctx, {
@@ -79,14 +85,5 @@ export async function demandStepUp(
     });
   }
   deps.metrics.refreshes.inc({ outcome: 'step_up' });
-  throw new AppError('STEP_UP_REQUIRED', {
-    extra: {
-      requiresStepUp: true,
-      purpose: 'security_settings',
-      refreshToken,
-      score,
-      reasons,
-      ...offer,
-    },
-  });
+  throw stepUpRequired(PURPOSE, offer, { refreshToken, score, reasons });
 }

@@ -1,60 +1,23 @@
-import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
-import type { RiskOutcome } from '../db/schema';
 import { AppError } from '../errors';
-import { queueNotice } from '../mail';
-import { assessRisk, describeAttempt, noteDecision, renewHashes } from '../security';
-import type { RiskAssessment } from '../security';
-import { decideRefresh } from './decideLogin';
-import { forgetOrWarn, taughtBy } from './distrustSessions';
-import { invalidateSessions } from './invalidateSessions';
+import { conclude, judgeRefresh, renewHashes, settle } from '../security';
+import type { RefreshVerdict } from '../security';
 import { toTokenPair } from './openSession';
 import type { TokenPair } from './openSession';
 import { demandStepUp } from './proveRefresh';
-import { recordRisk } from './recordRisk';
 import { looksLikeRefreshToken } from './refreshTokenSecrets';
 import { resolveUnspent } from './resolveUnspent';
 import { tryRotate } from './rotate';
 import type { RefreshDeps, RefreshInput } from './rotate';
 import type { RotatedToken } from './rotationStore';
-import { withSessionTable } from './withSessionTable';
-
-const note = (
-  deps: RefreshDeps,
-  ctx: RequestContext,
-  { tenantId, staffId, sessionId }: RotatedToken,
-  risk: RiskAssessment,
-  outcome: RiskOutcome,
-) => noteDecision(deps, ctx, { at: 'refresh', tenantId, staffId, sessionId, risk, outcome });
+import { shutOut } from './shutOut';
 
 async function block(
   deps: RefreshDeps,
   ctx: RequestContext,
-  token: RotatedToken,
-  risk: RiskAssessment,
+  verdict: RefreshVerdict,
 ): Promise<never> {
-  const { tenantId, staffId, sessionId } = token;
-  await withSessionTable(deps, (mode) =>
-    deps.db.transaction(async (tx) => {
-      const what = { staffId, reason: 'security_event' as const, now: deps.clock.now() };
-      await invalidateSessions(tx, ctx, mode, tenantId, what);
-      await forgetOrWarn(deps, tx, tenantId, { staffId, ...taughtBy(sessionId) });
-      await recordRisk(tx, ctx, token, { at: 'refresh', risk, outcome: 'blocked' });
-      await recordAudit(tx, ctx, {
-        action: 'LOGIN_BLOCKED',
-        outcome: 'denied',
-        tenantId,
-        actor: staffId,
-        sessionId,
-        subject: `staff:${staffId}`,
-        details: { at: 'refresh', score: risk.score, reasons: risk.reasons },
-      });
-      await queueNotice(deps, tx, ctx, token, { kind: 'forced_logout', by: 'score' });
-    }),
-  );
-  deps.mail.wake();
-  deps.riskFacts.forget(tenantId, staffId);
-  await note(deps, ctx, token, risk, 'blocked');
+  await shutOut(deps, ctx, verdict);
   deps.metrics.refreshes.inc({ outcome: 'blocked' });
   throw new AppError('FORCE_LOGOUT', { extra: { reason: 'anomaly_score' } });
 }
@@ -66,22 +29,22 @@ async function block(
 async function letThrough(
   deps: RefreshDeps,
   ctx: RequestContext,
-  token: RotatedToken,
-  risk: RiskAssessment,
+  verdict: RefreshVerdict,
 ): Promise<void> {
+  const { risk } = verdict;
   const outcome = risk.decision === 'allow' ? 'allowed' : 'monitored';
-  await note(deps, ctx, token, risk, outcome);
+  await conclude(deps, ctx, verdict, outcome);
   if (!risk.skipped && outcome === 'allowed') return;
   try {
-    await deps.db.transaction((tx) => recordRisk(tx, ctx, token, { at: 'refresh', risk, outcome }));
+    await deps.db.transaction((tx) => settle(deps, tx, ctx, verdict, outcome));
   } catch (error) {
     deps.metrics.backgroundFailures.inc({ task: 'audit_risk' });
     deps.logger.error({ err: error, outcome }, 'the outcome of a scoring could not be audited');
   }
 }
 
-/** Describes the attempt for the scorer, with the stored origin of the session. */
-function describeRefresh(
+/** Judges the refresh, with the stored origin of the session. */
+function judge(
   deps: RefreshDeps,
   ctx: RequestContext,
   token: RotatedToken,
@@ -96,7 +59,7 @@ function describeRefresh(
   };
   const session = sessionId === null ? null : { id: sessionId, ...home };
   const deviceHashes = device.compared;
-  return describeAttempt(deps, ctx, { at: 'refresh', tenantId, staffId, deviceHashes, session });
+  return judgeRefresh(deps, ctx, { tenantId, staffId, deviceHashes, session });
 }
 
 /**
@@ -115,12 +78,10 @@ export async function refresh(
   const { tenantId, userId, sessionVersion, sessionId, expiresAt } = token;
   const { device } = input;
   input.onIssued?.({ refreshToken, expiresAt, rememberMe: token.rememberMe });
-  const attempt = describeRefresh(deps, ctx, token, device);
-  const risk = await assessRisk(deps, ctx, attempt);
-  const decision = await decideRefresh(deps, token, risk);
-  if (decision === 'block') return block(deps, ctx, token, risk);
-  if (decision === 'step_up') await demandStepUp(deps, ctx, { ...rotation, device, attempt, risk });
-  else await letThrough(deps, ctx, token, risk);
+  const verdict = await judge(deps, ctx, token, device);
+  if (verdict.kind === 'block') return block(deps, ctx, verdict);
+  if (verdict.kind === 'prove') await demandStepUp(deps, ctx, { ...rotation, device, verdict });
+  else await letThrough(deps, ctx, verdict);
   deps.metrics.refreshes.inc({ outcome: 'succeeded' });
   const subject = { tenantId, userId, sessionVersion, sid: sessionId ?? token.familyId, degraded };
   return toTokenPair(deps, subject, { refreshToken, refreshExpiresAt: expiresAt, sessionId });

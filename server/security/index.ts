@@ -1,6 +1,4 @@
 export type { SecurityDeps, SecurityParts } from './deps';
-export { assessRisk } from './risk/assessRisk';
-export type { RiskAssessment } from './risk/assessRisk';
 export {
   SPRAYED_ACCOUNTS,
   TRIES_AFTER_FACTOR,
@@ -33,13 +31,12 @@ export { listMembers } from './risk/closedStore';
 export { listClosedAccounts } from './risk/listClosedAccounts';
 export { lockedRoutes } from './risk/lockedRoutes';
 export type { AttemptScope, CountedFailure } from './risk/attemptStore';
-export { describeAttempt } from './risk/describeAttempt';
 export { offerRefreshChallenge, passByProof } from './stepUp/refreshChallenges';
 export { isAtProvenHome } from './risk/signals';
 export { fromChallengeId } from './stepUp/challengeId';
 export { consumeLoginChallenge, endChallenges, findChallenge } from './stepUp/challengeStore';
 export type { Challenge } from './stepUp/challengeStore';
-export { offerChallenge } from './stepUp/challenges';
+export { offerChallenge, stepUpRequired } from './stepUp/challenges';
 export { endProofs } from './stepUp/endProofs';
 export { hashesOfAgent, identifyDevice, renewHashes } from './risk/devices';
 export type { DeviceIdentity } from './risk/devices';
@@ -48,9 +45,10 @@ export { mustStillEnrol } from './stepUp/enrolmentChallengeStore';
 export { enrollTotpForStaff } from './stepUp/enrollTotpForStaff';
 export { createGeoLookup } from './risk/geo';
 export { countRecoveryCodes, listFactors } from './stepUp/factorStore';
+export { judgeLogin, judgeRefresh, recallVerdict } from './risk/judge';
+export type { LoginVerdict, RefreshVerdict, Verdict } from './risk/judge';
 export { learnFromSuccess } from './risk/learnFromSuccess';
 export { createBreaker } from './risk/breaker';
-export { noteDecision } from './risk/noteDecision';
 export { passkeyRoutes } from './stepUp/passkeyRoutes';
 export { createDenialRecorder } from './risk/recordDenials';
 export { createRiskCaches } from './risk/riskCaches';
@@ -58,11 +56,11 @@ export { createRiskDecisionLog } from './risk/riskDecisionLog';
 export { purgeDecisions } from './risk/riskDecisionStore';
 export { findPolicyInForce } from './risk/policyInForce';
 export { purgePendingFactors } from './stepUp/pendingFactorStore';
-export { readStanding } from './stepUp/proofs';
 export type { RiskPolicy } from './risk/riskPolicy';
 export { riskRoutes } from './risk/riskRoutes';
 export { readIpLists } from './risk/ipLists';
 export { securityRoutes } from './stepUp/stepUpRoutes';
+export { conclude, settle } from './risk/settle';
 export { readBoundChallenge, settleDevice } from './risk/settleDevice';
 export { forgetTaught, listSuspectSessions } from './risk/taughtStore';
 export type { Forgotten, Taught } from './risk/taughtStore';

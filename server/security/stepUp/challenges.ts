@@ -3,6 +3,7 @@ import type { RequestContext } from '../../context';
 import type { Tx } from '../../db';
 import type { ChallengeOrigin, StepUpPurpose } from '../../db/schema';
 import type { SecurityDeps } from '../deps';
+import { AppError } from '../../errors';
 import type { Act } from '../../http/passage';
 import type { KeyRing } from '../../keyRing';
 import { toChallengeId } from './challengeId';
@@ -67,6 +68,21 @@ export interface ChallengeOffer {
   reason?: 'NO_FACTOR_ENROLLED';
   detail?: string;
 }
+
+/**
+ * Builds the 428 answer that offers a challenge.
+ * @param found why a login or refresh needs a proof, and the token that a refresh has rotated
+ */
+export const stepUpRequired = (
+  purpose: StepUpPurpose,
+  offer: ChallengeOffer,
+  found?: { refreshToken?: string; score: number; reasons: readonly string[] },
+  headers: Readonly<Record<string, string>> = {},
+): AppError =>
+  new AppError('STEP_UP_REQUIRED', {
+    extra: { requiresStepUp: true, purpose, ...found, ...offer },
+    headers,
+  });
 
 export type ChallengeDeps = Pick<
   SecurityDeps,

@@ -4,7 +4,7 @@ import type { StepUpPurpose } from '../../db/schema';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import type { Gate, Passage } from '../../http/passage';
-import { offerChallenge } from './challenges';
+import { offerChallenge, stepUpRequired } from './challenges';
 import { lockFactors } from './factorStore';
 import { consumeSessionProof, findFreshStepUp, restoreSessionProof } from './proofStore';
 import { listEnrolled, readStanding } from './proofs';
@@ -63,12 +63,9 @@ async function demand(
   const asked = { origin: 'session' as const, purpose, ...(act ? { act } : {}) };
   const request = { ...whose, ...asked, ...(mustEnrol ? { mustEnrol } : {}) };
   const offer = await deps.db.transaction((tx) => offerChallenge(deps, tx, ctx, request));
-  throw new AppError('STEP_UP_REQUIRED', {
-    extra: { requiresStepUp: true, purpose, ...offer },
-    // RFC 9470 3
-    headers: {
-      'www-authenticate': `Bearer error="insufficient_user_authentication", error_description="A fresh second proof is needed for ${purpose}", max_age=${maxAge}`,
-    },
+  // RFC 9470 3
+  throw stepUpRequired(purpose, offer, undefined, {
+    'www-authenticate': `Bearer error="insufficient_user_authentication", error_description="A fresh second proof is needed for ${purpose}", max_age=${maxAge}`,
   });
 }
 

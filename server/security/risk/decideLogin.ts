@@ -1,9 +1,11 @@
-import type { AuthDeps } from './deps';
-import { findPolicyInForce, readStanding } from '../security';
-import type { RiskAssessment, RiskPolicy } from '../security';
+import type { SecurityDeps } from '../deps';
+import { readStanding } from '../stepUp/proofs';
+import type { RiskAssessment } from './assessRisk';
+import { findPolicyInForce } from './policyInForce';
+import type { RiskPolicy } from './riskPolicy';
 
 type DecideDeps = Pick<
-  AuthDeps,
+  SecurityDeps,
   'db' | 'config' | 'mail' | 'riskPolicies' | 'schemaGuard' | 'logger'
 >;
 
@@ -31,13 +33,18 @@ export type LoginDecision = { policy: RiskPolicy } & (
   | { kind: 'prove'; reasons: string[]; mustEnrol: boolean }
 );
 
+/** What a refresh has to show. */
+export type RefreshDecision = LoginDecision['kind'];
+
 type Staff = { tenantId: string; staffId: string };
 
 /**
  * Returns whether `user_sessions` is missing. Every check is skipped then, and logins and refreshes
  * must still work, so a policy that demands a proof for skipped checks is suspended.
  */
-async function lacksSessionTable({ schemaGuard }: Pick<AuthDeps, 'schemaGuard'>): Promise<boolean> {
+async function lacksSessionTable({
+  schemaGuard,
+}: Pick<SecurityDeps, 'schemaGuard'>): Promise<boolean> {
   if (schemaGuard.missing().includes('user_sessions')) return true;
   return (await schemaGuard.checkTables()).missing.includes('user_sessions');
 }
@@ -95,12 +102,15 @@ export async function decideRefresh(
   deps: DecideDeps,
   staff: Staff & { sessionId: string | null },
   risk: RiskAssessment,
-): Promise<'allow' | 'step_up' | 'block'> {
-  if (risk.decision !== 'allow') return risk.monitor ? 'allow' : risk.decision;
+): Promise<RefreshDecision> {
+  if (risk.decision !== 'allow') {
+    if (risk.monitor) return 'allow';
+    return risk.decision === 'block' ? 'block' : 'prove';
+  }
   // A proof is stored on the session, so it is pointless without one.
   if (risk.skipped === undefined || staff.sessionId === null) return 'allow';
   const policy = await findPolicyInForce(deps, staff.tenantId, risk);
   if (!(await countsSkipped(deps, risk, policy))) return 'allow';
   const { enrolled } = await readStanding(deps, deps.db, staff, policy);
-  return enrolled.length > 0 ? 'step_up' : 'allow';
+  return enrolled.length > 0 ? 'prove' : 'allow';
 }
