@@ -46,15 +46,19 @@ function stepUpTable(deps: Deps): Route[] {
   const security = securityRoutes(deps);
   const passkeys = passkeyRoutes(deps);
   const proven = requireStepUp('security_settings', { act: true });
-  const provenEnrolment = requireStepUp('security_settings', { act: true, firstFactor: true });
+  const provenIfEnrolled = requireStepUp('security_settings', { act: true, firstFactor: true });
   return [
     post('/api/security/step-up/start', [authenticateIfPresent], security.startStepUp),
     post('/api/security/step-up/verify', [authenticateIfPresent], security.verifyStepUp),
-    post('/api/security/totp/enroll', [authenticateEnrollee, provenEnrolment], security.enrollTotp),
+    post(
+      '/api/security/totp/enroll',
+      [authenticateEnrollee, provenIfEnrolled],
+      security.enrollTotp,
+    ),
     post('/api/security/totp/confirm', [authenticateEnrollee], security.confirmTotp),
     post(
       '/api/security/passkeys/register/start',
-      [authenticateEnrollee, provenEnrolment],
+      [authenticateEnrollee, provenIfEnrolled],
       passkeys.startPasskey,
     ),
     post('/api/security/passkeys/register/finish', [authenticateEnrollee], passkeys.finishPasskey),
@@ -65,20 +69,10 @@ function stepUpTable(deps: Deps): Route[] {
   ];
 }
 
-/**
- * The whole API: a route that is not in this table does not exist. Guards are listed in the order
- * in which they run.
- */
-export function routeTable(deps: Deps): Route[] {
+/** The routes of signing in and out, and of the notices about it. */
+function authTable(deps: Deps): Route[] {
   const auth = authRoutes(deps);
-  const risk = riskRoutes(deps);
-  const compliance = complianceRoutes(deps);
-  const health = healthRoutes(deps);
-  const mayView = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
-  const mayEdit = [authenticate, requirePermission('SETTINGS_SECURITY_EDIT')];
-  const proven = requireStepUp('security_settings');
-  const mayExport = [...mayView, requireStepUp('data_export', { act: true })];
-  const table: Route[] = [
+  return [
     post('/api/auth/login', [], auth.login),
     post('/api/auth/login/begin', [], auth.beginLogin),
     post('/api/auth/login/complete', [], auth.completeLogin),
@@ -90,11 +84,18 @@ export function routeTable(deps: Deps): Route[] {
     post('/api/auth/logout-all', [authenticate], auth.logoutAll),
     get('/.well-known/jwks.json', [], auth.jwks),
 
-    ...stepUpTable(deps),
-
     get('/api/security/notices/:token', [], auth.notice),
     post('/api/security/notices/:token', [], auth.answerNotice),
+  ];
+}
 
+/** The routes of the risk gate: its policy, its decisions, and the accounts that it has locked. */
+function riskTable(deps: Deps): Route[] {
+  const risk = riskRoutes(deps);
+  const mayView = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
+  const mayEdit = [authenticate, requirePermission('SETTINGS_SECURITY_EDIT')];
+  const proven = requireStepUp('security_settings');
+  return [
     get('/api/security/policy', mayView, risk.riskPolicy),
     put('/api/security/policy', [...mayEdit, proven], risk.changeRiskPolicy),
     post('/api/security/policy/simulate', mayView, risk.simulateRiskPolicy),
@@ -102,14 +103,41 @@ export function routeTable(deps: Deps): Route[] {
     get('/api/security/risk-decisions', mayView, risk.riskDecisions),
     get('/api/security/risk-decisions/:id', mayView, risk.riskDecision),
     put('/api/security/risk-decisions/:id/verdict', mayEdit, risk.giveVerdict),
+  ];
+}
 
+/** The routes of the exports for auditors. */
+function exportTable(deps: Deps): Route[] {
+  const compliance = complianceRoutes(deps);
+  const mayView = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
+  const mayExport = [...mayView, requireStepUp('data_export', { act: true })];
+  return [
     post('/api/compliance/export/bundle', mayExport, compliance.exportBundle),
     post('/api/compliance/export/security-events', mayExport, compliance.exportSecurityEvents),
-    ...auditLogTable(deps),
+  ];
+}
 
+function healthTable(deps: Deps): Route[] {
+  const health = healthRoutes(deps);
+  return [
     get('/health/live', [], health.live),
     get('/health/ready', [], health.ready),
     get('/metrics', [], health.metrics),
+  ];
+}
+
+/**
+ * The whole API: a route that is not in this table does not exist. Guards are listed in the order
+ * in which they run.
+ */
+export function routeTable(deps: Deps): Route[] {
+  const table: Route[] = [
+    ...authTable(deps),
+    ...stepUpTable(deps),
+    ...riskTable(deps),
+    ...exportTable(deps),
+    ...auditLogTable(deps),
+    ...healthTable(deps),
     ...verifyRoutes(deps),
     ...demoRoutes(deps),
     ...startPageRoutes(deps),
