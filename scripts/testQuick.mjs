@@ -22,7 +22,7 @@ await runSteps([
   {
     name: 'lint',
     command: 'npx',
-    args: `eslint --cache --cache-location ${CACHE}/eslint --max-warnings 0 .`.split(' '),
+    args: `eslint --cache --cache-location ${CACHE}/eslint .`.split(' '),
   },
   {
     name: 'types',

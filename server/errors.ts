@@ -68,7 +68,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** What to do about an error whose cause needs no words of its own. */
+/** The advice for an error whose cause needs no words of its own. */
 const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   CHALLENGE_ID_REQUIRED:
     'Send the challengeId of the 428. If you have none, send the original request again to get one.',

@@ -10,7 +10,7 @@ import type { Metrics } from './metrics';
 import type { NodeClock } from './nodeClock';
 import type { SchemaGuard } from './schema/guard/schemaGuard';
 
-/** What every area may use. Each area adds its own parts in its `deps.ts`. */
+/** The parts that every area may use. Each area adds its own in its `deps.ts`. */
 export interface Kernel {
   config: ReadyConfig;
   logger: Logger;

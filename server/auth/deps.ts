@@ -3,12 +3,12 @@ import type { AccessTokens } from './accessTokens';
 import type { PasswordHasher } from './passwords';
 import type { SessionCheck } from './sessionCheck';
 
-/** What signing in adds. */
+/** The parts that signing in adds. */
 export interface AuthParts {
   passwords: PasswordHasher;
   accessTokens: AccessTokens;
   sessionCheck: SessionCheck;
 }
 
-/** What functions of `auth/` may ask for. */
+/** The dependencies that functions of `auth/` may ask for. */
 export type AuthDeps = SecurityDeps & AuthParts;

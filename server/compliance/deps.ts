@@ -1,5 +1,5 @@
 import type { AuditParts } from '../audit';
 import type { SecurityDeps } from '../security';
 
-/** What functions of `compliance/` may ask for. */
+/** The dependencies that functions of `compliance/` may ask for. */
 export type ComplianceDeps = SecurityDeps & AuditParts;

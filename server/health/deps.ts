@@ -2,10 +2,10 @@ import type { HttpParts } from '../http/deps';
 import type { Kernel } from '../kernel';
 import type { WriteProbe } from './writeProbe';
 
-/** What the health checks add to the kernel. */
+/** The parts that the health checks add to the kernel. */
 export interface HealthParts {
   writeProbe: WriteProbe;
 }
 
-/** What functions of `health/` may ask for. */
+/** The dependencies that functions of `health/` may ask for. */
 export type HealthDeps = Kernel & HttpParts & HealthParts;

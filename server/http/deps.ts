@@ -1,7 +1,7 @@
 import type { Drain } from './drain';
 import type { ProxyWatch } from './proxyWatch';
 
-/** What the HTTP layer adds to the kernel. */
+/** The parts that the HTTP layer adds to the kernel. */
 export interface HttpParts {
   proxyWatch: ProxyWatch;
   /** Whether this node is stopping. */

@@ -5,7 +5,7 @@ import type { Permission } from '../permissions';
 import type { HttpParts } from './deps';
 import type { Gate, Passage } from './passage';
 
-/** What the guards and the other parts of `http/` ask of the areas above them. */
+/** The services that the guards and other parts of `http/` ask of the areas above them. */
 export interface Services extends Pick<Kernel, 'config' | 'logger' | 'schemaGuard'> {
   proxyWatch: HttpParts['proxyWatch'];
   /** Returns the country of an address in ISO 3166-1 letters, or null if none is known. */

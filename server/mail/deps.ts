@@ -1,10 +1,10 @@
 import type { Kernel } from '../kernel';
 import type { Mailer } from './mailer';
 
-/** What sending mail adds to the kernel. */
+/** The parts that sending mail adds to the kernel. */
 export interface MailParts {
   mail: Mailer;
 }
 
-/** What functions of `mail/` may ask for. */
+/** The dependencies that functions of `mail/` may ask for. */
 export type MailDeps = Kernel & MailParts;

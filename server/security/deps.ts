@@ -7,7 +7,7 @@ import type { RiskDecisionLog } from './risk/riskDecisionLog';
 import type { RiskFactsCache } from './risk/riskFacts';
 import type { RiskPolicies } from './risk/policyCache';
 
-/** What the risk gate and the step-up add. */
+/** The parts that the risk gate and the step-up add. */
 export interface SecurityParts {
   geo: GeoLookup;
   ipLists: IpLists;
@@ -19,5 +19,5 @@ export interface SecurityParts {
   denials: DenialRecorder;
 }
 
-/** What functions of `security/` may ask for. */
+/** The dependencies that functions of `security/` may ask for. */
 export type SecurityDeps = MailDeps & SecurityParts;

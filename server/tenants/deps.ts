@@ -1,4 +1,4 @@
 import type { AuthDeps } from '../auth';
 
-/** What functions of `tenants/` may ask for. */
+/** The dependencies that functions of `tenants/` may ask for. */
 export type TenantDeps = AuthDeps;
