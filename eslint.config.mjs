@@ -67,6 +67,20 @@ export default tseslint.config(
     },
   },
   {
+    files: ['server/audit/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...restrictedSyntax,
+        {
+          selector:
+            "CallExpression[callee.object.name='Date'][callee.property.name='now'], NewExpression[callee.name='Date'][arguments.length=0], CallExpression[callee.name=/^random(UUID|Bytes)$/]",
+          message: 'Take the time from `clock` and chance from `random`; tests replace them.',
+        },
+      ],
+    },
+  },
+  {
     files: ['client/**/*.ts', 'tlog/**/*.ts', 'verifier/**/*.ts'],
     rules: {
       ...functionLimits,
