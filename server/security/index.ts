@@ -26,7 +26,6 @@ export {
   resetTries,
 } from './risk/attemptStore';
 export { resetRiskPolicy, showPolicyOf } from './risk/changeRiskPolicy';
-export type { AnomalyInput } from './computeAnomalyScore';
 export { listMembers } from './risk/closedStore';
 export { listClosedAccounts } from './risk/listClosedAccounts';
 export { lockedRoutes } from './risk/lockedRoutes';
@@ -56,7 +55,6 @@ export { createRiskDecisionLog } from './risk/riskDecisionLog';
 export { purgeDecisions } from './risk/riskDecisionStore';
 export { findPolicyInForce } from './risk/policyInForce';
 export { purgePendingFactors } from './stepUp/pendingFactorStore';
-export type { RiskPolicy } from './risk/riskPolicy';
 export { riskRoutes } from './risk/riskRoutes';
 export { readIpLists } from './risk/ipLists';
 export { securityRoutes } from './stepUp/stepUpRoutes';

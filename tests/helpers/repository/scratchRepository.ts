@@ -12,6 +12,7 @@ import { REPOSITORY } from '../server/serverProcess';
 const SOURCES = [
   'server',
   'scripts',
+  'tlog',
   'migrations',
   '.husky/pre-commit',
   '.gitattributes',

@@ -239,7 +239,7 @@ describe('a mailed code', () => {
     await start(who);
     const code = await codeFor(who);
     const mail = server.received.find(({ to }) => to.includes(who.email));
-    expect(mail?.text).toContain('If you did not ask for it');
+    expect(mail?.text).toContain('If you did not ask for the code');
     expect(mail?.headers.get('subject')).toMatch(/^Your code for Tenant /);
     expect(mail?.headers.get('subject')).not.toContain(code);
   });
