@@ -122,9 +122,11 @@ function openBroadcast(
     say: (channel, payload) => pool.query('SELECT pg_notify($1, $2)', [channel, payload]),
     onChange(hears) {
       deps.metrics.broadcastHears.set(hears ? 1 : 0);
-      if (hears) deps.logger.info('other nodes are heard');
+      if (hears) deps.logger.info('the line to other nodes is open');
       else
-        deps.logger.warn('other nodes are not heard: what is kept in memory is kept for less long');
+        deps.logger.warn(
+          'the line to other nodes is broken: cached values are kept for a shorter time',
+        );
     },
   });
 }
@@ -151,7 +153,7 @@ const openChangeWatch = (
     pool,
     onFailure(err) {
       metrics.backgroundFailures.inc({ task: 'watch_changes' });
-      logger.warn({ err }, 'the versions of what changed could not be read');
+      logger.warn({ err }, 'the versions of changed data could not be read');
     },
   });
 

@@ -154,7 +154,7 @@ function opens(key: Buffer, sealed: Buffer): boolean {
 function refuseDoubles(setting: KeySetting, ids: readonly string[]): void {
   if (!ids.slice(1).includes(ids[0] ?? '')) return;
   const list = RETIRED_SETTINGS[setting];
-  throw new ConfigError([`${list} holds the current ${setting}: take it out of the list.`]);
+  throw new ConfigError([`${list} contains the current ${setting}: remove it from the list.`]);
 }
 
 function readSymmetric(secrets: Secrets): { hashing: SymmetricKeys; sealing: SymmetricKeys } {
@@ -223,7 +223,9 @@ function readRetiredKey(pem: string): KeyObject {
     const key = createPublicKey(pem);
     if (key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return key;
   } catch (cause) {
-    throw new ConfigError([`JWT_RETIRED_KEYS holds no public key in PEM form (${String(cause)}).`]);
+    throw new ConfigError([
+      `JWT_RETIRED_KEYS must contain public keys in PEM form (${String(cause)}).`,
+    ]);
   }
   throw new ConfigError(['JWT_RETIRED_KEYS must hold EC P-256 public keys.']);
 }
@@ -253,7 +255,7 @@ function readRetiredEvidenceKey(pem: string): EvidenceKey {
     if (key.asymmetricKeyType === 'ed25519') return toEvidenceKey(key);
   } catch (cause) {
     throw new ConfigError([
-      `EVIDENCE_RETIRED_KEYS holds no public key in PEM form (${String(cause)}).`,
+      `EVIDENCE_RETIRED_KEYS must contain public keys in PEM form (${String(cause)}).`,
     ]);
   }
   throw new ConfigError(['EVIDENCE_RETIRED_KEYS must hold Ed25519 public keys.']);

@@ -109,7 +109,10 @@ export function createNodeClock(deps: NodeClockDeps): NodeClock {
     deps.metrics.clockOffset.set(offset / 1000);
     if (Math.abs(offset) > TOLD_MS) {
       const line = { code: 'CLOCK_OFFSET', offsetMs: offset };
-      deps.logger.warn(line, "the clock of this machine is not the database's: look at NTP");
+      deps.logger.warn(
+        line,
+        'the clock of this machine differs from the clock of the database: check NTP',
+      );
     }
     await publish(deps, offset);
   }

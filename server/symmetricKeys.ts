@@ -73,7 +73,9 @@ export function readSymmetricKeys(
   }
   const others = retired.values.map((each) => readKey(retired.name, each));
   if (others.some(({ id }) => id === current.id)) {
-    throw new ConfigError([`${retired.name} holds the current ${name}: take it out of the list.`]);
+    throw new ConfigError([
+      `${retired.name} contains the current ${name}: remove it from the list.`,
+    ]);
   }
   return { current, all: [current, ...others] };
 }

@@ -17,7 +17,7 @@ Verifies an evidence bundle, a ZIP file or the folder it was unpacked into: its 
   --checkpoint FILE  what you were given earlier: a bundle, or checkpoints as text; may be repeated
   --consistency FILE a proof of consistency, the answer of GET /api/compliance/consistency; may be repeated
   --format N         the oldest format of bundles that you accept (default 1, the newest is ${NEWEST_FORMAT})
-  --limit N          how many findings are shown (default 20); all are counted
+  --limit N          the number of findings to show (default 20); all are counted
   --json             one JSON object on stdout
   --help             this text
 Exit 0: the bundle is sound, and signed by a key that was given. Exit 1: it is not sound. Exit 2: it could not be verified.

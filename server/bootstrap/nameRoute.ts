@@ -5,9 +5,9 @@ import type { Logger } from '../logger';
 
 const SENTENCES: Readonly<Record<Exclude<DatabaseRoute['mode'], 'none'>, string>> = {
   session:
-    'a pooler in session mode is in front of the database: limits are set in each session as it opens',
+    'a pooler in session mode is in front of the database: limits are set in each new session',
   transaction:
-    'a pooler in transaction mode is in front of the database: limits are set in each transaction, statements have no names, and changes made on other nodes are polled',
+    'a pooler in transaction mode is in front of the database: limits are set in each transaction, prepared statements are not used, and changes made on other nodes are found by polling',
 };
 
 /**

@@ -55,7 +55,7 @@ function greet(say: (text: string) => void, url: string, signIn: DemoSignIn | un
   // Passkeys need a host name. The page cannot use them on an IP address.
   const named = url.replace('//127.0.0.1', '//localhost');
   say(`
-A demo tenant was made. This is shown once:
+A demo tenant was made. Its secrets are shown only this once:
 
   tenant       ${signIn.tenant}
   e-mail       ${signIn.email}
@@ -99,13 +99,13 @@ export async function startNode(
   const applied = await prepareDatabase(ready, { onWait });
   await nameRoute(ready, deps.logger);
   running.embedded?.onExit((code) => {
-    deps.logger.fatal({ code }, 'the embedded database stopped by itself');
+    deps.logger.fatal({ code }, 'the embedded database stopped unexpectedly');
     process.exit(1);
   });
   if (config.mode === 'external' && !config.secrets) {
     deps.logger.warn(
       { dataDir: config.dataDir },
-      'the keys are those of this folder, not set ones',
+      'the keys come from this folder, because none are set',
     );
   }
   if (applied > 0) deps.logger.info({ applied }, 'migrations applied');

@@ -16,10 +16,10 @@ export function describeCommands(commands: CommandTable): string {
     '',
     ...column(Object.entries(commands).map(([name, { summary }]) => [name, summary])),
     '',
-    `${RUN} help COMMAND   says how to use one; so does COMMAND --help.`,
+    `${RUN} help COMMAND   explains one command; COMMAND --help does the same.`,
     `${RUN} --version      prints the version.`,
     '',
-    'A result is one line of JSON on stdout. Exit 0: done. Exit 1: not done, or `db check` found something; the reason is on',
+    'A result is one line of JSON on stdout. Exit 0: done. Exit 1: not done, or `db check` found a difference; the reason is on',
     'stderr. The commands need the same settings as the server (.env.example), from the environment or from .env.',
   ].join('\n');
 }

@@ -75,7 +75,8 @@ function readOptions(name: string, command: Command, tokens: readonly OptionToke
   const options = new Map<string, string | boolean>();
   for (const token of tokens) {
     checkOption(name, allowed, token);
-    if (options.has(token.name)) throw new CommandError(`--${token.name} was given twice.`);
+    if (options.has(token.name))
+      throw new CommandError(`--${token.name} was given more than once.`);
     options.set(token.name, token.value ?? true);
   }
   return Object.fromEntries(options);
@@ -114,7 +115,7 @@ export function readCommandLine(commands: CommandTable, args: string[]): Request
   const options = readOptions(name, command, given);
   if (words.length > 2) {
     throw new CommandError(
-      `\`${name}\` takes no more words: its values are options. See \`${RUN} help ${name}\`.`,
+      `\`${name}\` takes options only, no further words. See \`${RUN} help ${name}\`.`,
     );
   }
   return { kind: 'run', command, options };

@@ -29,7 +29,7 @@ async function totpCodeCommand(options: Options) {
   const secret = required(options, 'secret');
   const code = await currentTotpCode(secret, new Date()).catch(() => {
     throw new CommandError(
-      '--secret is no TOTP secret: it must be base32, of 26 characters or more from A to Z and 2 to 7.',
+      '--secret must be a TOTP secret in base32: 26 or more characters from A to Z and 2 to 7.',
     );
   });
   return { code };
@@ -54,7 +54,7 @@ export const COMMANDS: CommandTable = {
     run: listTenantsCommand,
   },
   'staff create': {
-    summary: 'Makes a person a staff member of a tenant: a new person, or an existing one.',
+    summary: 'Adds a person, new or existing, to the staff of a tenant.',
     usage: '--tenant S --email E (--password-stdin | --existing) [--permissions A,B] [--totp]',
     example: `${PERSON} --password-stdin --permissions SETTINGS_SECURITY_VIEW`,
     piped: PIPED,
@@ -62,7 +62,7 @@ export const COMMANDS: CommandTable = {
     run: createStaffCommand,
   },
   'staff list': {
-    summary: 'Lists the staff of a tenant, and who is locked.',
+    summary: 'Lists the staff of a tenant, and shows which of them are locked.',
     usage: '--tenant S [--locked]',
     example: '--tenant globex --locked',
     run: listStaffCommand,
@@ -74,7 +74,7 @@ export const COMMANDS: CommandTable = {
     run: showStaffCommand,
   },
   'staff disable': {
-    summary: 'Signs a person out of a tenant, and blocks sign-in.',
+    summary: 'Signs a person out of a tenant, and blocks their sign-in there.',
     usage: '--tenant S (--email E | --staff ID)',
     example: PERSON,
     writes: true,
@@ -88,7 +88,7 @@ export const COMMANDS: CommandTable = {
     run: enableCommand,
   },
   'staff permissions': {
-    summary: 'Changes what a person may do, from their next request on.',
+    summary: "Changes a person's permissions. The change applies from their next request on.",
     usage: '--tenant S (--email E | --staff ID) (--set A,B | [--add A,B] [--remove C])',
     example: `${PERSON} --add SETTINGS_SECURITY_EDIT`,
     writes: true,
@@ -112,14 +112,14 @@ export const COMMANDS: CommandTable = {
   },
   'staff enroll-totp': {
     summary:
-      'Gives a person a new TOTP factor in place of the one they have, and prints its secret once.',
+      'Gives a person a new TOTP factor, which replaces the old one, and prints its secret once.',
     usage: '--tenant S (--email E | --staff ID)',
     example: PERSON,
     writes: true,
     run: enrollTotpCommand,
   },
   'staff set-email': {
-    summary: 'Gives a person another e-mail address.',
+    summary: "Changes a person's e-mail address.",
     usage: '--tenant S (--email E | --staff ID) --to E',
     example: `${PERSON} --to ann.lee@globex.example`,
     says: { to: 'The new address.' },
@@ -134,20 +134,20 @@ export const COMMANDS: CommandTable = {
     run: unlockCommand,
   },
   'sessions end': {
-    summary: 'Signs out everybody whose sessions a failover may have brought back.',
+    summary: 'Signs out everybody whose ended sessions a database failover may have restored.',
     usage: '--since INSTANT [--until INSTANT] [--tenant S] [--dry-run]',
     example: '--since 2026-01-31T08:00:00Z --until 2026-01-31T08:00:30Z --dry-run',
     says: {
-      since: 'The last moment of which nothing is lost. A sign-out that was lost leaves no trace.',
+      since: 'The last moment up to which no data was lost. A lost sign-out leaves no trace.',
       until:
-        'When the new database took over: people whose sessions all began later stay signed in. Now if omitted.',
-      tenant: 'The slug of the one tenant; all tenants if omitted.',
+        'The moment at which the new database took over; now if omitted. People whose sessions all began later stay signed in.',
+      tenant: 'The slug of one tenant; all tenants if omitted.',
     },
     writes: true,
     run: endSessionsCommand,
   },
   'users collisions': {
-    summary: 'Lists people who cannot sign in by their stored e-mail address.',
+    summary: 'Lists people who cannot sign in with their stored e-mail address.',
     usage: '',
     example: '',
     run: collisionsCommand,
@@ -159,7 +159,7 @@ export const COMMANDS: CommandTable = {
     run: policyShowCommand,
   },
   'policy reset': {
-    summary: "Puts a tenant's risk policy back to the defaults.",
+    summary: "Resets a tenant's risk policy to the defaults.",
     usage: '--tenant S',
     example: '--tenant globex',
     writes: true,
@@ -180,27 +180,27 @@ export const COMMANDS: CommandTable = {
   },
   'db grant': {
     summary:
-      'Gives a role of Postgres what the server needs, and no more; says which settings the server then needs.',
+      'Grants a Postgres role exactly the privileges that the server needs, and prints the settings to use with it.',
     usage: '--role NAME',
     example: '--role gatehouse_serving',
     run: grantCommand,
   },
   'db check': {
-    summary: 'Compares the database with this release.',
+    summary: 'Compares the schema of the database with this release.',
     usage: '',
     example: '',
     run: checkCommand,
   },
   'feed status': {
     summary:
-      'Shows how many events the receiver has. With --leaf and --hash: checks one of them against the log.',
+      'Shows how many events the receiver has. With --leaf and --hash, compares one of them with the log.',
     usage: '[--log ID [--leaf N --hash H]]',
     example: '',
     run: feedStatusCommand,
   },
   'feed rewind': {
     summary:
-      'Continues the feed of a log at event N: sends again from there, or skips what is before.',
+      'Continues the feed of a log at event N: sends events again, or skips all events before N.',
     usage: '--log ID --to N',
     example: '--log 0198c7a2-5a51-7d6c-8f0e-3b1f6a0c9d11 --to 1200',
     says: { to: 'The index of the first event to send.' },
@@ -208,20 +208,20 @@ export const COMMANDS: CommandTable = {
     run: feedRewindCommand,
   },
   'keys adopt': {
-    summary: 'Takes the configured keys as those of this database, on your word.',
+    summary: 'Accepts the configured keys as those of this database, on your responsibility.',
     usage: '[--setting NAME]',
     example: '--setting TOKEN_HASH_KEY',
     writes: true,
     run: adoptKeysCommand,
   },
   'keys status': {
-    summary: 'Says what is left under each key, and which keys can go.',
+    summary: 'Shows how much data still uses each key, and which keys can be removed.',
     usage: '',
     example: '',
     run: keyStatusCommand,
   },
   'keys generate': {
-    summary: 'Prints a new set of keys, and writes nothing.',
+    summary: 'Prints a new set of keys. Stores nothing.',
     usage: '[--env]',
     example: '--env',
     run: generateKeysCommand,

@@ -60,7 +60,7 @@ export function checkCommand(_options: Options, invocation: Invocation) {
       const { migrations, differences } = report;
       if (migrations.applied === 0 && migrations.problems.length === 0) {
         throw new CommandError(
-          'No migration was ever applied to this database: run `npm run --silent admin -- db migrate`.',
+          'No migration has been applied to this database: run `npm run --silent admin -- db migrate`.',
         );
       }
       const findings = foldGrants(differences, knownRoles);
@@ -79,7 +79,7 @@ export function checkCommand(_options: Options, invocation: Invocation) {
 function sayWhoGrants(error: unknown): never {
   if (!isPermissionDenied(error)) throw error;
   throw new CommandError(
-    'Only the role that owns the tables can grant: connect as that role (DATABASE_URL). Nothing was changed.',
+    'Only the role that owns the tables can grant: set DATABASE_URL to connect as that role. Nothing was changed.',
   );
 }
 

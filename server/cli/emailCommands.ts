@@ -21,7 +21,7 @@ export function setEmailCommand(options: Options, invocation: Invocation) {
   const to = emailOption(options, 'to');
   return asWriter(options, invocation, async (operator) => {
     const { tenantId, userId, staffId, email: from } = await staffOf(operator, options);
-    if (from === to) throw new CommandError(`'${to}' is their address already.`);
+    if (from === to) throw new CommandError(`'${to}' is already the address of this person.`);
     const done = await renameStaff(operator.deps, operator.ctx, { userId, from, to });
     if (!done) throw new CommandError('Somebody else changed the address at the same time.');
     return { tenantId, userId, staffId, before: from, after: to };

@@ -59,7 +59,7 @@ export function feedRewindCommand(options: Options, invocation: Invocation) {
     const from = await moveFeed(deps, ctx, sinkOf(config), { logId, to });
     if (from === undefined) {
       throw new CommandError(
-        `The feed has no log '${logId}' with ${to} leaves under a checkpoint.`,
+        `The feed has no log '${logId}' with a checkpoint of at least ${to} leaves.`,
       );
     }
     return { log: logId, from, to };

@@ -14,7 +14,7 @@ export function emailOption(options: Options, name: string): string {
   const typed = required(options, name);
   const email = normalizeEmail(typed);
   if (email === null)
-    throw new CommandError(`${name} must be an e-mail address that mail can reach.`);
+    throw new CommandError(`${name} must be an e-mail address that can receive mail.`);
   return email;
 }
 

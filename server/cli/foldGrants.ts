@@ -31,8 +31,8 @@ function ofRole(role: string, grants: readonly Difference[], knownRoles: readonl
   return {
     problem: 'extra' as const,
     object: `grants to ${role}`,
-    message: `The role ${role} has ${grants.length} grants that come from no migration.`,
-    fix: `If you know the role (the server connects as it, or a backup or a report does), set SCHEMA_KNOWN_ROLES=${known} for the server and for this command. If not, revoke what is listed in grants.`,
+    message: `The role ${role} has ${grants.length} grants that no migration makes.`,
+    fix: `If you know the role (the server, a backup or a report connects as it), set SCHEMA_KNOWN_ROLES=${known} for the server and for this command. If not, revoke the privileges that are listed in grants.`,
     grants: grants.map(({ object, found = '' }) => `${found}: ${object}`),
   };
 }

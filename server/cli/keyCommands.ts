@@ -10,7 +10,7 @@ import { optional } from './options';
 import type { Options } from './options';
 
 /**
- * Prints a new set of keys, and writes nothing. With `--env` it prints the lines of a `.env` file,
+ * Prints a new set of keys. Stores nothing. With `--env` it prints the lines of a `.env` file,
  * one for each key.
  */
 export function generateKeysCommand(options: Options): Promise<object | string> {
@@ -48,7 +48,7 @@ export function adoptKeysCommand(options: Options, invocation: Invocation) {
       const adopted = await adoptKeys(deps, ctx, wanted);
       if (adopted.length === 0) {
         throw new CommandError(
-          'There is nothing to adopt: the database knows, or can prove, the keys.',
+          'There is nothing to adopt: the database already knows the keys, or can prove them.',
         );
       }
       return { adopted };

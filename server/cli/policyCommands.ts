@@ -21,7 +21,7 @@ export function policyResetCommand(options: Options, invocation: Invocation): Pr
   return asWriter(options, invocation, async (operator) => {
     const tenantId = await tenantIdOf(operator, slug);
     const shown = await resetRiskPolicy(operator.deps, operator.ctx, tenantId);
-    if (!shown) throw new CommandError(`Tenant '${slug}' goes by the defaults already.`);
+    if (!shown) throw new CommandError(`Tenant '${slug}' already uses the defaults.`);
     return { tenantId, ...shown };
   });
 }

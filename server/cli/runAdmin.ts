@@ -9,9 +9,9 @@ import { COMMANDS } from './commands';
 import type { Invocation } from './invocation';
 
 const TAKEN: Readonly<Record<string, string>> = {
-  tenants_slug_unique: 'There is a tenant with this slug already.',
-  users_email_unique: 'Somebody else has this address already.',
-  tenant_staff_tenant_user_unique: 'This person is staff of the tenant already.',
+  tenants_slug_unique: 'A tenant with this slug exists already.',
+  users_email_unique: 'Another person has this address already.',
+  tenant_staff_tenant_user_unique: 'This person is already staff of the tenant.',
 };
 
 /** Returns undefined if the settings are wrong. No database was used then. */
@@ -31,7 +31,7 @@ function explain(error: unknown, invocation: Invocation): string {
   const sentence = explainConnectionFault(error, databaseUrl(invocation));
   if (sentence !== undefined) return sentence;
   if (isPermissionDenied(error)) {
-    return 'The role in DATABASE_URL lacks a privilege that this command needs: connect as the role that owns the tables, or have it run `db grant --role NAME` first.';
+    return 'The role in DATABASE_URL lacks a privilege that this command needs: connect as the role that owns the tables, or let that role run `db grant --role NAME` first.';
   }
   const fault = databaseFault(error);
   if (fault === 'unavailable') return 'The database does not answer.';

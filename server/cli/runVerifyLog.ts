@@ -28,10 +28,10 @@ import { describeAsJson, describeAsText, isJudged } from './verifyLogReport';
 
 const USAGE = `Usage: npm run --silent verify-log -- [OPTION]...
 Verifies the audit log of the database: every event, every hash, every signed checkpoint.
-  --checkpoint FILE  checkpoints that were handed out earlier, one or many; may be repeated
-  --key KEY          a public key that is believed: a PEM file, or a vkey; may be repeated
-  --tenant SLUG      one log alone: of a tenant, or by its id
-  --limit N          how many findings are shown (default 20); all are counted
+  --checkpoint FILE  one or more checkpoints that you were given earlier; may be repeated
+  --key KEY          a public key that you trust: a PEM file, or a vkey; may be repeated
+  --tenant SLUG      verify one log only: that of a tenant, or the log with this id
+  --limit N          the number of findings to show (default 20); all are counted
   --json             one JSON object on stdout
 Exit 0: the log is sound. Exit 1: it is not. Exit 2: it could not be verified.`;
 
@@ -94,7 +94,7 @@ function gatherKeys(
   const all = [...(own ? [own] : []), ...given.map(readKey)];
   if (all.length === 0) {
     throw new CannotVerifyError(
-      'There is no key to believe: set EVIDENCE_SIGNING_KEY, or give a public key with --key.',
+      'There is no key to trust: set EVIDENCE_SIGNING_KEY, or give a public key with --key.',
     );
   }
   return joinKeys(all);
@@ -109,7 +109,7 @@ async function* readTexts(file: string): AsyncGenerator<string> {
     const text = String(chunk);
     if (isFirst && text.startsWith(ZIP_START)) {
       throw new CannotVerifyError(
-        `--checkpoint: ${file} is a ZIP file, and verify-log reads none: extract checkpoint.txt from it, and give that.`,
+        `--checkpoint: ${file} is a ZIP file, which verify-log does not read: extract checkpoint.txt from it, and give that file.`,
       );
     }
     isFirst = false;
@@ -134,7 +134,7 @@ async function* readCheckpoints(
       const because = isForm ? error.message : `cannot be read: ${explainFileFault(error)}`;
       throw new CannotVerifyError(`--checkpoint: ${file}${isForm ? ':' : ''} ${because}.`);
     }
-    if (!found) throw new CannotVerifyError(`--checkpoint: ${file} holds no checkpoint.`);
+    if (!found) throw new CannotVerifyError(`--checkpoint: ${file} contains no checkpoint.`);
   }
 }
 
@@ -146,7 +146,7 @@ async function openDatabase({ databaseUrl, dataDir }: ReturnType<typeof loadEvid
   if (databaseUrl !== undefined) return { databaseUrl, close: () => Promise.resolve() };
   if (!findLocalSecrets(dataDir)) {
     throw new CannotVerifyError(
-      `DATABASE_URL is missing, and no database was ever started in ${dataDir}.`,
+      `DATABASE_URL is missing, and no embedded database was ever started in ${dataDir}.`,
     );
   }
   const running = await findRunningEmbeddedPostgres(dataDir);
@@ -219,7 +219,7 @@ function explain(error: unknown, invocation: Invocation): string {
   if (sentence !== undefined) return sentence;
   if (fault === 'unavailable') return 'The database does not answer.';
   if (fault === 'missing_table' || fault === 'missing_column') {
-    return 'The tables of the log are not those of this release: see `admin db check`.';
+    return 'The tables of the log do not match this release: run `admin db check`.';
   }
   const message = error instanceof Error ? error.message : String(error);
   const known = [CannotVerifyError, ConfigError, EmbeddedPostgresError];

@@ -25,7 +25,7 @@ export function endSessionsCommand(options: Options, invocation: Invocation): Pr
   if (until && until < since) throw new CommandError('--until lies before --since.');
   const slug = optional(options, 'tenant');
   const which = async (operator: Operator) => {
-    if (since > operator.deps.clock.now()) throw new CommandError('--since is yet to come.');
+    if (since > operator.deps.clock.now()) throw new CommandError('--since lies in the future.');
     return {
       tenantId: slug === undefined ? undefined : await tenantIdOf(operator, slug),
       since,
@@ -42,7 +42,7 @@ export function endSessionsCommand(options: Options, invocation: Invocation): Pr
     const { deps, ctx } = operator;
     const ended = await endReturnedSessions(deps, ctx, await which(operator));
     if (ended.people === 0)
-      throw new CommandError('Nobody has a live session that began before then.');
+      throw new CommandError('Nobody has a live session that began before that moment.');
     return ended;
   });
 }

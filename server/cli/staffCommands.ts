@@ -39,13 +39,13 @@ async function passwordOption(
   const given = options['password-stdin'] === true;
   if (existing && given) {
     throw new CommandError(
-      '--existing takes no --password-stdin: the person keeps the password they have.',
+      '--existing cannot be used with --password-stdin: the person keeps their password.',
     );
   }
   if (existing) return undefined;
   if (!given) {
     throw new CommandError(
-      '--password-stdin is missing. For somebody who is staff of another tenant already, give --existing in its place.',
+      '--password-stdin is missing. For a person who is already staff of another tenant, give --existing instead.',
     );
   }
   return readPassword(invocation);
@@ -90,7 +90,7 @@ export function disableCommand(options: Options, invocation: Invocation) {
     const { tenantId, staffId, email } = await staffOf(operator, options);
     const staff = { tenantId, staffId };
     const done = await disableStaff(operator.deps, operator.ctx, staff, 'operator');
-    if (!done) throw new CommandError(`'${email}' is disabled already.`);
+    if (!done) throw new CommandError(`'${email}' is already disabled.`);
     return { ...staff, disabled: true };
   });
 }
@@ -114,7 +114,7 @@ function permissionChange(options: Options): PermissionChange {
     (name) => typeof options[name] === 'string',
   );
   if (sets === (adds || removes)) {
-    throw new CommandError('Give either --set A,B, or --add A,B or --remove C or both of these.');
+    throw new CommandError('Give either --set A,B, or --add A,B, --remove C or both.');
   }
   if (sets) return { set: listOf(options, 'set') };
   return { add: listOf(options, 'add'), remove: listOf(options, 'remove') };
@@ -133,7 +133,7 @@ export function permissionsCommand(options: Options, invocation: Invocation) {
       change,
       'operator',
     );
-    if (!changed) throw new CommandError(`'${email}' has these permissions already.`);
+    if (!changed) throw new CommandError(`'${email}' already has exactly these permissions.`);
     return { ...staff, before, after };
   });
 }

@@ -34,14 +34,14 @@ export function objectionToDatabaseUrl(url: string): string | undefined {
     return `DATABASE_URL holds a space or a line break: ${ENCODE}`;
   }
   const parsed = parse(url);
-  if (!parsed) return `DATABASE_URL is no URL: ${ENCODE}`;
+  if (!parsed) return `DATABASE_URL is not a URL: ${ENCODE}`;
   const { pathname, search, hash, username, password } = parsed;
   if (/@/.test(pathname + search + hash)) {
     return `DATABASE_URL has an @ after its host: ${ENCODE}`;
   }
   if (hash !== '' || url.endsWith('#')) return `DATABASE_URL has a #: ${ENCODE}`;
   if (/%(?![0-9a-f]{2})/i.test(url) || ![username, password, pathname].every(decodes)) {
-    return `DATABASE_URL has a % that encodes nothing: ${ENCODE}`;
+    return `DATABASE_URL has a % that begins no percent-encoded character: ${ENCODE}`;
   }
   return undefined;
 }

@@ -27,20 +27,19 @@ const splitOrigins = (value: string | undefined): string[] =>
 
 function findOriginProblem(origin: string, production: boolean): string | undefined {
   const must = 'CORS_ORIGINS must list exact origins such as https://app.example.com';
-  if (origin.includes('*')) return `${must}: a wildcard would let pages of others in.`;
-  if (origin === 'null')
-    return `${must}: null is the origin of every sandboxed page and local file.`;
+  if (origin.includes('*')) return `${must}: a wildcard would admit pages of other people.`;
+  if (origin === 'null') return `${must}: every sandboxed page and local file has the origin null.`;
   // Do not repeat an address that contains a password.
   if (origin.includes('@')) return `${must}, without a user or a password.`;
   const url = URL.canParse(origin) ? new URL(origin) : undefined;
   if (!url || !/^https?:$/.test(url.protocol))
-    return `${must}, and ${JSON.stringify(origin)} is none.`;
+    return `${must}: ${JSON.stringify(origin)} is not an origin.`;
   if (url.origin !== origin) {
     return `${must}, as browsers send them, without a path or a slash at the end: write ${url.origin} for ${origin}.`;
   }
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   if (production && url.protocol === 'http:' && !isLoopback(host)) {
-    return `CORS_ORIGINS must use https in production: anybody on the way can change what ${origin} loads.`;
+    return `CORS_ORIGINS must use https in production: anybody on the network path can change what ${origin} loads.`;
   }
   return undefined;
 }
@@ -50,13 +49,13 @@ export function findHttpProblems(env: HttpEnvironment): string[] {
   const problems: string[] = [];
   if (!namesProxies(env.TRUST_PROXY)) {
     problems.push(
-      'TRUST_PROXY must name the proxies (addresses, CIDR ranges, loopback, or a hop count): trusting everybody lets a client choose its own address.',
+      'TRUST_PROXY must name the proxies (addresses, CIDR ranges, loopback, or a hop count): if everybody is trusted, a client can choose its own address.',
     );
   }
   const { HEADERS_TIMEOUT_SEC: headers = 0, REQUEST_TIMEOUT_SEC: whole } = env;
   if (headers > whole) {
     problems.push(
-      `HEADERS_TIMEOUT_SEC must be at most REQUEST_TIMEOUT_SEC, which is ${whole}: the headers are a part of the request.`,
+      `HEADERS_TIMEOUT_SEC must be at most REQUEST_TIMEOUT_SEC, which is ${whole}: the headers are part of the request.`,
     );
   }
   const production = env.NODE_ENV === 'production';

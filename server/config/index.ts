@@ -161,10 +161,10 @@ function wrongSettings(env: Settings): string[] {
   if (objection) problems.push(objection);
   // Semantic Versioning 2.0.0, clause 10: the characters allowed after the plus.
   if (env.RELEASE && !/^[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/.test(env.RELEASE)) {
-    problems.push('RELEASE may hold letters, digits, hyphens and dots.');
+    problems.push('RELEASE may contain only letters, digits, hyphens and dots.');
   }
   if (splitNames(env.SCHEMA_KNOWN_ROLES).some((role) => role.toUpperCase() === 'PUBLIC')) {
-    problems.push('SCHEMA_KNOWN_ROLES must name roles: PUBLIC is everybody.');
+    problems.push('SCHEMA_KNOWN_ROLES must name roles: PUBLIC means every role.');
   }
   for (const name of ['GEOIP_DB', 'GEOIP_ASN_DB', 'IP_LISTS'] as const) {
     const gone = splitNames(env[name]).some((path) => !existsSync(path));
@@ -347,7 +347,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 export function requireReady(config: Config): ReadyConfig {
   const { databaseUrl, secrets } = config;
   if (databaseUrl === undefined) {
-    throw new ConfigError(['DATABASE_URL is missing: only `npm start` brings its own database.']);
+    throw new ConfigError(['DATABASE_URL is missing: only `npm start` has its own database.']);
   }
   if (secrets === undefined) throw new ConfigError(['The keys are missing: see .env.example.']);
   return { ...config, databaseUrl, secrets };

@@ -79,7 +79,7 @@ export function objectionsToKeys(env: KeyEnvironment, passwords: Passwords): str
   const problems: string[] = [];
   for (const name of ['JWT_RETIRED_KEYS', 'EVIDENCE_RETIRED_KEYS'] as const) {
     if (env[name] && splitPems(env[name]).length === 0) {
-      problems.push(`${name} holds no public key in PEM form.`);
+      problems.push(`${name} must contain a public key in PEM form.`);
     }
   }
   for (const setting of Object.keys(SECRET_SETTINGS) as KeySetting[]) {

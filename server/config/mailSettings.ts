@@ -122,18 +122,20 @@ export function objectionsToMail(env: MailEnvironment): string[] {
   const { SMTP_URL, MAIL_FROM, PUBLIC_URL } = env;
   if (SMTP_URL !== undefined && !parseSmtp(SMTP_URL, env)) {
     problems.push(
-      'SMTP_URL must be smtp://host or smtps://host, with user:password@ before and :port after the host where needed, and nothing else; special characters percent-encoded.',
+      'SMTP_URL must be smtp://host or smtps://host, with user:password@ before and :port after the host if needed, and nothing else. Percent-encode special characters.',
     );
   }
   if (SMTP_URL !== undefined && MAIL_FROM === undefined) {
-    problems.push('MAIL_FROM is missing: SMTP_URL needs the address that mails come from.');
+    problems.push(
+      'MAIL_FROM is missing: if SMTP_URL is set, set MAIL_FROM to the address that mails come from.',
+    );
   }
   if (MAIL_FROM !== undefined && !parseFrom(MAIL_FROM)) {
     problems.push('MAIL_FROM must be an address, or a name and an address: Name <a@b.example>.');
   }
   if (PUBLIC_URL !== undefined && !parsePublicUrl(PUBLIC_URL, production)) {
     problems.push(
-      'PUBLIC_URL must be the address under which people reach this server, such as https://id.example or https://example.com/auth; in production with https.',
+      'PUBLIC_URL must be the address at which people reach this server, such as https://id.example or https://example.com/auth; in production with https.',
     );
   }
   return problems;

@@ -29,13 +29,13 @@ const mayBelongToOne = (rpId: string) =>
 function findOriginProblem(origin: string, rpId: string): string | undefined {
   const url = URL.canParse(origin) ? new URL(origin) : undefined;
   if (url?.origin !== origin) {
-    return `WEBAUTHN_ORIGINS must hold origins such as https://app.example.com, and ${JSON.stringify(origin)} is none.`;
+    return `WEBAUTHN_ORIGINS must list origins such as https://app.example.com: ${JSON.stringify(origin)} is not an origin.`;
   }
   if (url.protocol !== 'https:' && url.hostname !== 'localhost') {
-    return `WEBAUTHN_ORIGINS must use https outside localhost: ${origin}.`;
+    return `WEBAUTHN_ORIGINS must use https, except for localhost: ${origin}.`;
   }
   if (url.hostname !== rpId && !url.hostname.endsWith(`.${rpId}`)) {
-    return `WEBAUTHN_RP_ID must be the host of each of WEBAUTHN_ORIGINS, or a domain above it: ${origin} is not below ${rpId}.`;
+    return `WEBAUTHN_RP_ID must be the host of each of WEBAUTHN_ORIGINS, or a parent domain of it: ${origin} is not within ${rpId}.`;
   }
   return undefined;
 }
@@ -51,7 +51,7 @@ export function findWebauthnProblems({ rpId, origins }: Given): string[] {
   }
   if (rpId === undefined) return [];
   if (!mayBelongToOne(rpId)) {
-    return ['WEBAUTHN_RP_ID must be a domain in lower case that is yours, such as example.com.'];
+    return ['WEBAUTHN_RP_ID must be a domain of yours in lower case, such as example.com.'];
   }
   return origins.flatMap((origin) => findOriginProblem(origin, rpId) ?? []);
 }

@@ -34,14 +34,14 @@ export function objectionsToWebhook(
   const problems: string[] = [];
   if (url !== undefined && !isReceiver(url, production)) {
     problems.push(
-      `${name} must be an https:// address, or http:// for this machine or outside production, without user, password or fragment; a token goes into ${name}_TOKEN.`,
+      `${name} must be an https:// address, or http:// for this machine or outside production, without user, password or fragment. Put a token into ${name}_TOKEN.`,
     );
   }
   if (token !== undefined && url === undefined) {
-    problems.push(`${name} is missing: ${name}_TOKEN is for it.`);
+    problems.push(`${name} is missing: ${name}_TOKEN has no effect without it.`);
   }
   if (token !== undefined && !BEARER.test(token)) {
-    problems.push(`${name}_TOKEN may hold letters, digits and -._~+/, with = at the end.`);
+    problems.push(`${name}_TOKEN may contain only letters, digits and -._~+/, with = at the end.`);
   }
   return problems;
 }

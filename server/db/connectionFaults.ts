@@ -14,35 +14,35 @@ const CERTIFICATE: Sentence = ({ server }, { code }) =>
 
 const REFUSED_PASSWORD: Sentence = ({ server, user, hasPassword }) =>
   hasPassword
-    ? `The database server ${server} refuses the password of user ${user}: see the user and password in DATABASE_URL.`
-    : `The database server ${server} asks for the password of user ${user}: there is none in DATABASE_URL.`;
+    ? `The database server ${server} refuses the password of user ${user}: check the user and password in DATABASE_URL.`
+    : `The database server ${server} asks for the password of user ${user}, but DATABASE_URL contains none.`;
 
 const TIMED_OUT: Sentence = (target) =>
   UNREACHED(
     target,
     'it does not answer in time',
-    'See the host and port in DATABASE_URL, firewalls between, and the log of a pooler if there is one.',
+    'Check the host and port in DATABASE_URL, the firewalls on the way, and the log of the pooler if there is one.',
   );
 
 const NO_HOST: Sentence = (target) =>
   UNREACHED(
     target,
-    'there is no such host, or its name cannot be looked up',
-    'See the host in DATABASE_URL.',
+    'there is no such host, or its name cannot be resolved',
+    'Check the host in DATABASE_URL.',
   );
 
 const NO_ROUTE: Sentence = (target, { code }) =>
   UNREACHED(
     target,
-    `there is no way to its network (${String(code)})`,
-    'See the host in DATABASE_URL.',
+    `there is no route to its network (${String(code)})`,
+    'Check the host in DATABASE_URL.',
   );
 
 const BROKEN_OFF: Sentence = (target) =>
   UNREACHED(
     target,
     'the connection was broken off',
-    'See the host and port in DATABASE_URL, and the log of that server.',
+    'Check the host and port in DATABASE_URL, and the log of that server.',
   );
 
 const BY_CODE: Readonly<Record<string, Sentence>> = {
@@ -50,7 +50,7 @@ const BY_CODE: Readonly<Record<string, Sentence>> = {
     UNREACHED(
       target,
       'nothing listens on that port',
-      'Start Postgres, or see the host and port in DATABASE_URL.',
+      'Start Postgres, or check the host and port in DATABASE_URL.',
     ),
   ENOTFOUND: NO_HOST,
   EAI_AGAIN: NO_HOST,
@@ -61,9 +61,9 @@ const BY_CODE: Readonly<Record<string, Sentence>> = {
   ECONNRESET: BROKEN_OFF,
   EPIPE: BROKEN_OFF,
   ENOENT: ({ server }) =>
-    `There is no socket of a database server at ${server}: see the host in DATABASE_URL.`,
+    `There is no socket of a database server at ${server}: check the host in DATABASE_URL.`,
   EACCES: ({ server }) =>
-    `This account may not use the socket of the database server at ${server}: see the host in DATABASE_URL.`,
+    `This account may not use the socket of the database server at ${server}: check the host in DATABASE_URL.`,
   '3D000': ({ server, database }) =>
     `There is no database ${database} on the server ${server}: create it, or check the database name in DATABASE_URL.`,
   '28P01': REFUSED_PASSWORD,
@@ -81,15 +81,15 @@ const TLS_MISSING = /no pg_hba\.conf entry[^]*(no encryption|SSL off)/;
 
 function explainRefusal({ at, server, user }: Target, message: string): string {
   if (TLS_MISSING.test(message)) {
-    return `The database server ${server} does not let user ${user} in without TLS, or not at all (pg_hba.conf): add sslmode=verify-full to DATABASE_URL, or an entry for ${at} there.`;
+    return `The database server ${server} does not admit user ${user} without TLS, or not at all (pg_hba.conf): add sslmode=verify-full to DATABASE_URL, or an entry for ${at} to pg_hba.conf.`;
   }
   if (/no pg_hba\.conf entry/.test(message)) {
-    return `The database server ${server} has no entry for user ${user} and ${at} in pg_hba.conf: add one, or see the user in DATABASE_URL.`;
+    return `The database server ${server} has no entry for user ${user} and ${at} in pg_hba.conf: add one, or check the user in DATABASE_URL.`;
   }
   if (/does not exist|is not permitted to log in/.test(message)) {
-    return `The database server ${server} has no role ${user} that may log in: see the user in DATABASE_URL.`;
+    return `The database server ${server} has no role ${user} that may log in: check the user in DATABASE_URL.`;
   }
-  return `The database server ${server} refuses user ${user}: see the user and password in DATABASE_URL.`;
+  return `The database server ${server} refuses user ${user}: check the user and password in DATABASE_URL.`;
 }
 
 const BY_MESSAGE: readonly (readonly [RegExp, Sentence])[] = [
@@ -97,13 +97,13 @@ const BY_MESSAGE: readonly (readonly [RegExp, Sentence])[] = [
   [
     /does not support SSL connections/,
     ({ server }) =>
-      `The database server ${server} offers no TLS: switch it on there, or take sslmode out of DATABASE_URL.`,
+      `The database server ${server} offers no TLS: switch it on there, or remove sslmode from DATABASE_URL.`,
   ],
   [/timeout exceeded when trying to connect|timeout expired/, TIMED_OUT],
   [
     /Query read timeout/,
     ({ at }) =>
-      `The database ${at} does not answer in time: see its log, and who holds locks in it.`,
+      `The database ${at} does not answer in time: check its log, and the sessions that hold locks in it.`,
   ],
   [/Connection terminated unexpectedly/, BROKEN_OFF],
   [
@@ -111,8 +111,8 @@ const BY_MESSAGE: readonly (readonly [RegExp, Sentence])[] = [
     (target) =>
       UNREACHED(
         target,
-        'it answers on one connection and is silent on a second',
-        'If it is a pooler, it must have sessions to spare (see docs/deployment.md).',
+        'it answers on one connection, but not on a second one',
+        'If it is a pooler, it must have free sessions (see docs/deployment.md).',
       ),
   ],
   [
@@ -120,8 +120,8 @@ const BY_MESSAGE: readonly (readonly [RegExp, Sentence])[] = [
     (target) =>
       UNREACHED(
         target,
-        'it takes the connection and then says nothing',
-        'If it is a pooler, see its log: it may not reach Postgres, or may not be let in there.',
+        'it accepts the connection and then sends nothing',
+        'If it is a pooler, check its log: perhaps it cannot reach Postgres, or Postgres refuses it.',
       ),
   ],
 ];

@@ -70,13 +70,13 @@ export function explainPooler(error: unknown, url?: string): string | undefined 
   const isOurs = (name: string) =>
     url !== undefined && ![`?${name}=`, `&${name}=`].some((part) => url.includes(part));
   if (parameter !== undefined && isOurs(parameter)) {
-    return `The pooler in front of the database refuses the startup parameter ${parameter}, which is sent if there is none: set DATABASE_POOLER=auto.`;
+    return `The pooler in front of the database refuses the startup parameter ${parameter}, which Gatehouse sends only if DATABASE_POOLER says that there is no pooler: set DATABASE_POOLER=auto.`;
   }
   if (parameter !== undefined) {
-    return `The pooler in front of the database refuses the startup parameter ${parameter}: take it out of DATABASE_URL, or add it to ignore_startup_parameters of the pooler.`;
+    return `The pooler in front of the database refuses the startup parameter ${parameter}: remove it from DATABASE_URL, or add it to ignore_startup_parameters of the pooler.`;
   }
   if (STATEMENTS.test(said)) {
-    return 'The pooler in front of the database pools statements and refuses transactions: set its pool_mode to transaction or session.';
+    return 'The pooler in front of the database pools single statements and refuses transactions: set its pool_mode to transaction or session.';
   }
   return undefined;
 }
@@ -161,7 +161,7 @@ async function findByLooking(url: string): Promise<DatabaseRoute> {
 
 const noSecond = (cause: unknown) =>
   new Error(
-    `Connection terminated: the database did not answer on a second connection within ${SILENCE_MS / 1000} s; a pooler must have sessions to spare (see docs/deployment.md).`,
+    `Connection terminated: the database did not answer on a second connection within ${SILENCE_MS / 1000} s; a pooler must have free sessions (see docs/deployment.md).`,
     { cause },
   );
 

@@ -14,17 +14,17 @@ const LISTS_USERS = 'list of users (auth_file or auth_query)';
 
 const REFUSED_LOGIN: Sentence = ({ server, user, hasPassword }) =>
   hasPassword
-    ? `The pooler at ${server} does not know user ${user}, or refuses its password: see the user and password in DATABASE_URL, and the pooler's ${LISTS_USERS}.`
-    : `The pooler at ${server} asks for the password of user ${user}: there is none in DATABASE_URL.`;
+    ? `The pooler at ${server} does not know user ${user}, or refuses its password: check the user and password in DATABASE_URL, and the pooler's ${LISTS_USERS}.`
+    : `The pooler at ${server} asks for the password of user ${user}, but DATABASE_URL contains none.`;
 
 const NO_DATABASE: Sentence = ({ server }, database) =>
-  `There is no database ${database} behind the pooler at ${server}: create it, or see the database name in DATABASE_URL and the pooler's list of databases.`;
+  `There is no database ${database} behind the pooler at ${server}: create it, or check the database name in DATABASE_URL and the pooler's list of databases.`;
 
 const NO_ROOM: Sentence = ({ server, user }, setting) =>
   `The pooler at ${server} has no connection left for user ${user}: raise its ${setting}, or lower DATABASE_POOL_SIZE.`;
 
 const NO_SESSION: Sentence = ({ server }, setting) =>
-  `The pooler at ${server} got no session of Postgres in time (${setting}): see its log. Start Postgres behind it, or raise its default_pool_size.`;
+  `The pooler at ${server} got no session of Postgres in time (${setting}): check its log. Start Postgres behind it, or raise its default_pool_size.`;
 
 /**
  * The messages of PgBouncer. It gives almost every fault the SQLSTATE 08P01, so only the message
@@ -35,12 +35,12 @@ const BY_WORDS: readonly (readonly [RegExp, Sentence])[] = [
   [
     /authentication failed for user "([^"]*)"/,
     ({ server }, user) =>
-      `Postgres behind the pooler at ${server} refuses the pooler's own login as user ${user}: see the user and password in the pooler's settings (its list of databases, auth_file or auth_query).`,
+      `Postgres behind the pooler at ${server} refuses the pooler's own login as user ${user}: check the user and password in the pooler's settings (its list of databases, auth_file or auth_query).`,
   ],
   [
     /"trust" authentication failed|no such user/,
     ({ server, user }) =>
-      `The pooler at ${server} does not know user ${user}: see the user in DATABASE_URL, and the pooler's ${LISTS_USERS}.`,
+      `The pooler at ${server} does not know user ${user}: check the user in DATABASE_URL, and the pooler's ${LISTS_USERS}.`,
   ],
   [
     /(?:password|SASL|PAM|LDAP) authentication failed|empty password returned by client|auth failed/,
@@ -51,7 +51,7 @@ const BY_WORDS: readonly (readonly [RegExp, Sentence])[] = [
   [
     /database "([^"]*)" is disabled/,
     ({ server }, database) =>
-      `The database ${database} is disabled in the pooler at ${server}: enable it on the pooler's console.`,
+      `The database ${database} is disabled in the pooler at ${server}: enable it in the pooler's admin console.`,
   ],
   [/no more connections allowed \((\w+)\)/, NO_ROOM],
   [/client connections exceeded \((\w+)\)/, NO_ROOM],
@@ -59,12 +59,12 @@ const BY_WORDS: readonly (readonly [RegExp, Sentence])[] = [
   [
     /SSL required/,
     ({ server }) =>
-      `The pooler at ${server} lets nobody in without TLS: add sslmode=verify-full to DATABASE_URL.`,
+      `The pooler at ${server} admits nobody without TLS: add sslmode=verify-full to DATABASE_URL.`,
   ],
   [
     /login rejected|certificate authentication failed/,
     ({ server, user }) =>
-      `The pooler at ${server} does not let user ${user} in from here: see its auth_type and auth_hba_file.`,
+      `The pooler at ${server} does not admit user ${user} from this machine: check its auth_type and auth_hba_file.`,
   ],
 ];
 

@@ -63,7 +63,7 @@ function removeIfEmpty(cluster: string): void {
     rmdirSync(cluster);
   } catch (error) {
     throw new EmbeddedPostgresError(
-      `${cluster} holds files but no complete database: restore it from a backup, or move it away to start with an empty database.`,
+      `${cluster} contains files but no complete database: restore it from a backup, or move it away to start with an empty database.`,
       { cause: error },
     );
   }
@@ -115,7 +115,7 @@ function whyInitdbFailed(code: number | null, lines: string): string {
     return `The embedded Postgres cannot run on this system (${lines}): set DATABASE_URL to a Postgres server.`;
   }
   if (/could not look up effective user ID/.test(lines)) {
-    return `Postgres cannot make its database for a uid without a name (${lines}): start Gatehouse under an account of /etc/passwd, or set DATABASE_URL.`;
+    return `Postgres cannot make its database for a uid that has no account name (${lines}): start Gatehouse under an account of /etc/passwd, or set DATABASE_URL.`;
   }
   return `The embedded Postgres could not make its database: ${lines}`;
 }

@@ -50,7 +50,7 @@ export function prepareDataDir(folder: string): string {
   if (isOurs && (uid === 0 || owner === uid)) chmodSync(dataDir, uid === 0 ? 0o711 : 0o700);
   if (uid === 0 && (statSync(dataDir).mode & 0o002) !== 0) {
     throw new EmbeddedPostgresError(
-      `The data folder ${dataDir} holds other files and every account may write to it: choose a folder of its own.`,
+      `The data folder ${dataDir} contains other files, and every account may write to it: choose a folder that Gatehouse alone uses.`,
     );
   }
   return dataDir;
@@ -60,7 +60,7 @@ function notYours(dataDir: string, owner: number, cause?: unknown): EmbeddedPost
   const whose =
     owner === 0 || owner === unprivilegedAccount().uid ? 'root' : `another account (uid ${owner})`;
   return new EmbeddedPostgresError(
-    `The data folder ${dataDir} was left by ${whose} and cannot be used by uid ${process.getuid?.() ?? '?'}: start Gatehouse under the account that made it, give it to this one with chown -R, or choose another folder.`,
+    `The data folder ${dataDir} belongs to ${whose} and cannot be used by uid ${process.getuid?.() ?? '?'}: start Gatehouse under the account that made it, give it to this one with chown -R, or choose another folder.`,
     { cause },
   );
 }
@@ -93,7 +93,7 @@ export function choosePlace(dataDir: string, log: (line: string) => void): Place
 
 function closedAbove(folder: string): EmbeddedPostgresError {
   return new EmbeddedPostgresError(
-    `The database in ${folder} is out of reach for the unprivileged account that Postgres needs: let others pass each folder above it (chmod o+x), or start Gatehouse as an ordinary user.`,
+    `The unprivileged account that Postgres needs cannot reach the database in ${folder}: allow other accounts to pass each folder above it (chmod o+x), or start Gatehouse as an ordinary user.`,
   );
 }
 

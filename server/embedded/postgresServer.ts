@@ -138,7 +138,7 @@ async function settleOldServer(cluster: string): Promise<number | null> {
     if (!isServerOf(note.pid, cluster)) return note.pid;
     if (waited > stopPatience + 10_000) {
       throw new EmbeddedPostgresError(
-        `An older Postgres server (pid ${note.pid}) still works in ${cluster} and does not stop: end it and start again.`,
+        `An older Postgres server (pid ${note.pid}) still runs in ${cluster} and does not stop: end it, then start Gatehouse again.`,
       );
     }
     const signal =

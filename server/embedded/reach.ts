@@ -50,19 +50,21 @@ export function makeSystemFolder(account: Account, name = ''): string {
     for (const each of new Set([systemFolder, folder])) {
       mkdirSync(each, { recursive: true });
       const stats = lstatSync(each);
-      if (!stats.isDirectory() || stats.uid !== 0) throw new Error(`${each} is not root's folder`);
+      if (!stats.isDirectory() || stats.uid !== 0)
+        throw new Error(`${each} does not belong to root`);
       chmodSync(each, 0o711);
     }
   } catch (error) {
     throw unusable(errorCode(error) ?? String(error), error);
   }
-  if (!canReach(folder, account)) throw unusable('a folder above it is closed to others');
+  if (!canReach(folder, account))
+    throw unusable('a folder above it cannot be entered by other accounts');
   return folder;
 }
 
 function unusable(because: string, cause?: unknown): EmbeddedPostgresError {
   return new EmbeddedPostgresError(
-    `Postgres refuses to run as root, and ${systemFolder}, where root would keep what an unprivileged account must reach, cannot be used (${because}): choose a data folder and an installation that every account can reach, or set DATABASE_URL.`,
+    `Postgres refuses to run as root. Its files would go to ${systemFolder}, which cannot be used (${because}): choose a data folder and an installation that every account can reach, or set DATABASE_URL.`,
     { cause },
   );
 }

@@ -21,7 +21,7 @@ export async function checkClock({
   const others = await nodeClock.othersMs();
   const alike = others.length > 0 && others.every((other) => Math.abs(other - offset) <= ALIKE_MS);
   if (alike) {
-    const fault = `The clocks of all nodes are ${describe(offset)}: look at the clock of the database.`;
+    const fault = `The clocks of all nodes are ${describe(offset)}: check the clock of the database.`;
     return { ok: true, findings: [fault] };
   }
   const sentence = `The clock of this node is ${describe(offset)}.`;

@@ -53,7 +53,7 @@ async function attempt(deps: ReadyDeps, what: string, look: () => Promise<Check>
   try {
     return await look();
   } catch (error) {
-    deps.logger.warn({ err: error, check: what }, 'a readiness check could not look');
+    deps.logger.warn({ err: error, check: what }, 'a readiness check failed');
     const gone = databaseFault(error) === 'unavailable';
     return failed(gone ? 'The database cannot be reached.' : `The ${what} could not be checked.`);
   }
@@ -120,7 +120,7 @@ async function checkRole({ config, pool }: ReadyDeps): Promise<Check> {
  */
 async function checkPeople({ db }: ReadyDeps): Promise<Check> {
   const count = await countDeviations({ db }).catch(() => 0);
-  const what = `${count} stored e-mail addresses are not in their normal form and sign nobody in: see \`admin users collisions\`.`;
+  const what = `${count} stored e-mail addresses are not in normal form, so nobody can sign in with them: see \`admin users collisions\`.`;
   return withFindings(fine, count === 0 ? [] : [what]);
 }
 

@@ -31,9 +31,9 @@ const wasNotSent = (error: unknown) =>
   databaseFault(error) === 'unavailable' && !isDiskFull(error) && !isStatementTimeout(error);
 
 function describe(error: unknown): string {
-  if (isDiskFull(error)) return 'The database takes no writes: its disk is full.';
+  if (isDiskFull(error)) return 'The database accepts no writes: its disk is full.';
   const fault = databaseFault(error);
-  if (fault === 'read_only') return 'The database takes no writes: it is read-only.';
+  if (fault === 'read_only') return 'The database accepts no writes: it is read-only.';
   if (fault === 'unavailable') return 'The database cannot be reached.';
   return 'The database refused a write.';
 }

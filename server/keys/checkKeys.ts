@@ -31,9 +31,9 @@ export class KeyCheckError extends Error {
 }
 
 const isWrong = (setting: KeySetting) =>
-  `${setting} is not the key that this database is written with: set that key, or add it to ${RETIRED_SETTINGS[setting]} (docs/key-rotation.md).`;
+  `${setting} is not the key that this database was written with: set that key, or add it to ${RETIRED_SETTINGS[setting]} (docs/key-rotation.md).`;
 const isUnprovable = (setting: KeySetting) =>
-  `${setting} cannot be proven to be the key that this database was written with: if you are sure that it is, run \`npm run admin -- keys adopt --setting ${setting}\`.`;
+  `${setting} cannot be proven to be the key that this database was written with. If you are sure that it is, run \`npm run admin -- keys adopt --setting ${setting}\`.`;
 
 /** The result of comparing a key of this process with the key checks of its setting. */
 type Standing = 'known' | 'next' | 'wrong' | 'first';
@@ -72,7 +72,7 @@ export async function findUnknownKeys(
     lost === 0
       ? []
       : [
-          `${lost} secrets or mails are sealed with a key that is neither ENCRYPTION_KEY nor in ENCRYPTION_RETIRED_KEYS.`,
+          `${lost} secrets or mails are encrypted with a key that is neither ENCRYPTION_KEY nor in ENCRYPTION_RETIRED_KEYS.`,
         ];
   return [...wrong.map(([setting]) => isWrong(setting)), ...unreadable];
 }
@@ -147,7 +147,7 @@ async function checkMode(pool: Pool, nodeEnv: ReadyConfig['nodeEnv']): Promise<v
   if (nodeEnv === 'production') await markServedInProduction(pool);
   if (nodeEnv !== 'test' || (await readServedInProduction(pool)) === null) return;
   throw new ConfigError([
-    'NODE_ENV=test is refused: this database was served in production, and test mode skips second proofs.',
+    'NODE_ENV=test is refused: this database was used in production, and test mode skips second proofs.',
   ]);
 }
 

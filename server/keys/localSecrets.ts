@@ -71,5 +71,7 @@ function parseSecrets(file: string, text: string): Secrets {
   } catch {
     // Reported below, with the name of the file and without its content.
   }
-  throw new ConfigError([`${file} is damaged: restore it, or move the folder away to start anew.`]);
+  throw new ConfigError([
+    `${file} is damaged: restore it, or move the folder away to start with an empty database.`,
+  ]);
 }

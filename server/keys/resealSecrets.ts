@@ -52,6 +52,9 @@ export async function resealSecrets(deps: ResealDeps): Promise<void> {
   for (const table of ['user_totp', 'mails'] as const) {
     const unreadable = await resealTable(deps, table);
     if (unreadable === 0) continue;
-    deps.logger.error({ table, unreadable }, 'sealed values do not open with any key of this node');
+    deps.logger.error(
+      { table, unreadable },
+      'encrypted values cannot be decrypted with any key of this node',
+    );
   }
 }

@@ -161,7 +161,7 @@ describe('a node whose clock is off', () => {
     for (const { clock } of answers) {
       expect(clock).toStrictEqual({
         ok: true,
-        findings: [expect.stringMatching(/all nodes .* look at the clock of the database\.$/)],
+        findings: [expect.stringMatching(/all nodes .* check the clock of the database\.$/)],
       });
     }
   });

@@ -87,7 +87,7 @@ describe('tenant create', () => {
   });
 
   it.each([
-    ['a slug that is taken', ['--slug', SEEDED_TENANT, '--name', 'N'], /a tenant with this slug/],
+    ['a slug that is taken', ['--slug', SEEDED_TENANT, '--name', 'N'], /A tenant with this slug/],
     ['a slug that is none', ['--slug', 'Not A Slug', '--name', 'N'], /^slug must be 1 to 63 of/],
     ['no name', ['--slug', 'nameless'], /^--name is missing\.$/],
     ['an option that nobody knows', ['--colour', 'red'], /--colour/],
@@ -162,7 +162,7 @@ describe('staff create', () => {
       'somebody who is staff already',
       create(SEEDED_EMAIL),
       PASSWORD,
-      /staff of the tenant already/,
+      /already staff of the tenant/,
     ],
     [
       'a tenant that does not exist',
@@ -243,7 +243,7 @@ describe('db migrate and db check', () => {
     const { url: empty, drop } = await createTestDatabase('template1');
     const onEmpty = (words: string[]) => operateAsProcess(externalEnv(empty), words);
     expect(complaintOf(await onEmpty(['db', 'check']))).toBe(
-      'No migration was ever applied to this database: run `npm run --silent admin -- db migrate`.',
+      'No migration has been applied to this database: run `npm run --silent admin -- db migrate`.',
     );
     const { count: pending } = resultOf(await onEmpty(['db', 'pending']));
     expect(pending).toBeGreaterThan(0);

@@ -53,7 +53,7 @@ describe('db grant', () => {
     expect(asItself).toStrictEqual({
       ...{ code: 1, stdout: '' },
       stderr:
-        'Only the role that owns the tables can grant: connect as that role (DATABASE_URL). Nothing was changed.\n',
+        'Only the role that owns the tables can grant: set DATABASE_URL to connect as that role. Nothing was changed.\n',
     });
   });
 

@@ -72,7 +72,7 @@ describe('policy reset', () => {
     const officer = await seedOfficer();
     const { code, stdout, stderr } = await command('reset', officer);
     expect({ code, stdout }).toStrictEqual({ code: 1, stdout: '' });
-    expect(stderr).toBe(`Tenant '${officer.tenantSlug}' goes by the defaults already.\n`);
+    expect(stderr).toBe(`Tenant '${officer.tenantSlug}' already uses the defaults.\n`);
     expect(await auditOf('RISK_POLICY_CHANGED', officer.tenantId)).toStrictEqual([]);
     const nobody = await operate(env, ['policy', 'reset', '--tenant', 'nobody']);
     expect(nobody.stderr).toBe("There is no tenant 'nobody'.\n");

@@ -120,7 +120,7 @@ describe('sessions end', () => {
     expect(await end(...words)).toStrictEqual({
       code: 1,
       stdout: '',
-      stderr: 'Nobody has a live session that began before then.\n',
+      stderr: 'Nobody has a live session that began before that moment.\n',
     });
     expect(await auditOf('SESSIONS_ENDED', tenantId)).toHaveLength(1);
   });
@@ -154,7 +154,7 @@ describe('sessions end', () => {
   it.each([
     [['--since', 'yesterday'], '--since must be an instant such as 2026-01-31T08:00:00Z.'],
     [[], '--since is missing.'],
-    [['--since', ago(-3600)], '--since is yet to come.'],
+    [['--since', ago(-3600)], '--since lies in the future.'],
     [['--since', ago(30), '--until', ago(60)], '--until lies before --since.'],
     [['--since', ago(30), '--tenant', 'nobody-here'], "There is no tenant 'nobody-here'."],
   ])('is refused if it is wrong, and ends nothing: %#', async (words, sentence) => {

@@ -90,7 +90,7 @@ describe('staff disable and enable', () => {
     const { tenantId, staffId } = member;
     const [app] = nodes as [Express];
     await succeed('disable', member);
-    expect(await complaint('disable', member)).toBe(`'${member.email}' is disabled already.`);
+    expect(await complaint('disable', member)).toBe(`'${member.email}' is already disabled.`);
     expect(await succeed('enable', member)).toStrictEqual({ tenantId, staffId, disabled: false });
     expect(await complaint('enable', member)).toBe(`'${member.email}' is not disabled.`);
 
@@ -162,10 +162,10 @@ describe('staff permissions', () => {
   it('changes nothing, and says why, where nothing is to change or the words are wrong', async () => {
     const member = await seedTestUserAndToken({ permissions: ['A_ONE', 'B_TWO'] });
     const known = 'The permissions are SETTINGS_SECURITY_VIEW, SETTINGS_SECURITY_EDIT.';
-    const choose = 'Give either --set A,B, or --add A,B or --remove C or both of these.';
+    const choose = 'Give either --set A,B, or --add A,B, --remove C or both.';
     for (const [words, sentence] of [
-      [['--set', 'B_TWO,A_ONE,A_ONE'], `'${member.email}' has these permissions already.`],
-      [['--remove', 'C_THREE'], `'${member.email}' has these permissions already.`],
+      [['--set', 'B_TWO,A_ONE,A_ONE'], `'${member.email}' already has exactly these permissions.`],
+      [['--remove', 'C_THREE'], `'${member.email}' already has exactly these permissions.`],
       [['--set', 'lower'], `There is no permission lower. ${known}`],
       [['--add', 'A_ONE,C_THREE'], `There is no permission C_THREE. ${known}`],
       [['--set', 'A_ONE', '--add', 'B_TWO'], choose],
@@ -208,7 +208,7 @@ describe('staff create for a person who is staff of another tenant', () => {
     const { tenantSlug } = await seedTestUserAndToken();
     const both = ['--existing', '--password-stdin'];
     expect((await create(member.email, tenantSlug, both, OTHER)).stderr).toMatch(
-      /^--existing takes no --password-stdin/,
+      /^--existing cannot be used with --password-stdin/,
     );
     const run = await create(member.email, tenantSlug, ['--existing']);
     expect([run.code, run.stderr]).toStrictEqual([0, '']);

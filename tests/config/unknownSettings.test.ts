@@ -66,11 +66,11 @@ describe('a setting that looks like ours and is none', () => {
 });
 
 it.each([
-  ['PORT', 'abc', 'a whole number, in digits alone'],
+  ['PORT', 'abc', 'a whole number, written in digits only'],
   ['PORT', '70000', 'a whole number of at most 65535'],
-  ['PORT', '1.5', 'a whole number, in digits alone'],
-  ['DRAIN_DELAY_SEC', '5s', 'a whole number, in digits alone'],
-  ['DATABASE_POOL_SIZE', '1', 'a whole number from 2 on'],
+  ['PORT', '1.5', 'a whole number, written in digits only'],
+  ['DRAIN_DELAY_SEC', '5s', 'a whole number, written in digits only'],
+  ['DATABASE_POOL_SIZE', '1', 'a whole number of at least 2'],
   ['NODE_ENV', 'prod', 'one of development, test, production'],
 ])('%s=%s is refused with what it must be', (name, value, demand) => {
   expect(() => loadConfig({ [name]: value })).toThrow(

@@ -104,7 +104,7 @@ describe.each(Object.keys(WAYS))('%s', (way) => {
   it('names the server and user that a wrong password was refused for', async () => {
     const wrong = `${encoded}x`;
     expect(await run(urlWith({ password: wrong }))).toBe(
-      `The database server ${own().host} refuses the password of user ${ROLE}: see the user and password in DATABASE_URL.`,
+      `The database server ${own().host} refuses the password of user ${ROLE}: check the user and password in DATABASE_URL.`,
     );
   });
 
@@ -116,20 +116,20 @@ describe.each(Object.keys(WAYS))('%s', (way) => {
 
   it('names a host that does not exist', async () => {
     expect(await run(urlWith({ host: 'no-such-host.invalid:5432' }))).toBe(
-      'The database server no-such-host.invalid:5432 cannot be reached: there is no such host, or its name cannot be looked up. See the host in DATABASE_URL.',
+      'The database server no-such-host.invalid:5432 cannot be reached: there is no such host, or its name cannot be resolved. Check the host in DATABASE_URL.',
     );
   });
 
   it('names a port that nothing listens on', async () => {
     const host = `127.0.0.1:${await closedPort()}`;
     expect(await run(urlWith({ host }))).toBe(
-      `The database server ${host} cannot be reached: nothing listens on that port. Start Postgres, or see the host and port in DATABASE_URL.`,
+      `The database server ${host} cannot be reached: nothing listens on that port. Start Postgres, or check the host and port in DATABASE_URL.`,
     );
   });
 
   it('says that the server offers no TLS, and nothing of the driver', async () => {
     expect(await run(`${urlWith({})}?sslmode=require`)).toBe(
-      `The database server ${own().host} offers no TLS: switch it on there, or take sslmode out of DATABASE_URL.`,
+      `The database server ${own().host} offers no TLS: switch it on there, or remove sslmode from DATABASE_URL.`,
     );
   });
 
@@ -221,7 +221,7 @@ describe('what cannot be made to happen here', () => {
     ['ETIMEDOUT', '', /does not answer in time/],
     ['', 'timeout expired', /does not answer in time/],
     ['EAI_AGAIN', '', /no such host/],
-    ['EHOSTUNREACH', '', /no way to its network/],
+    ['EHOSTUNREACH', '', /no route to its network/],
     ['SELF_SIGNED_CERT_IN_CHAIN', '', /certificate.*sslrootcert/],
     [
       '',

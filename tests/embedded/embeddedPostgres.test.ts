@@ -229,7 +229,7 @@ describe('where it cannot just start', () => {
     await (await start()).stop();
     const account = namedAccount();
     const tryIt = async () => (await (await runner(account)).start()).message;
-    const sentence = `The data folder ${place.dataDir} was left by root`;
+    const sentence = `The data folder ${place.dataDir} belongs to root`;
     expect(await tryIt()).toContain(sentence);
     chownSync(place.dataDir, account.uid, account.gid);
     expect(await tryIt()).toContain(sentence);

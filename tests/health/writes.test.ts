@@ -47,11 +47,11 @@ describe('readiness', () => {
     await ask(databaseUrl, `ALTER DATABASE ${name} SET default_transaction_read_only = on`);
     await reconnectAll();
     const { probe, time } = openProbe();
-    expect(await probe.find()).toBe('The database takes no writes: it is read-only.');
+    expect(await probe.find()).toBe('The database accepts no writes: it is read-only.');
     deps.writeProbe.find = probe.find;
     const res = await request(app).get('/health/ready');
     expect(res.status).toBe(503);
-    const reason = 'The database takes no writes: it is read-only.';
+    const reason = 'The database accepts no writes: it is read-only.';
     expect(res.body.checks.writes).toStrictEqual({ ok: false, reason });
     await ask(
       databaseUrl,
@@ -68,8 +68,8 @@ describe('readiness', () => {
   });
 
   it.each([
-    ['53100', 'The database takes no writes: its disk is full.'],
-    ['25006', 'The database takes no writes: it is read-only.'],
+    ['53100', 'The database accepts no writes: its disk is full.'],
+    ['25006', 'The database accepts no writes: it is read-only.'],
     ['42501', 'The database refused a write.'],
     ['57014', 'The database cannot be reached.'],
   ])(

@@ -107,7 +107,7 @@ describe('a node with another key than the database is written with', () => {
       const other = { ...env, [setting]: otherKeys()[setting] };
       expect(await refusalOf(startInProcess(other))).toStrictEqual([
         expect.stringMatching(
-          new RegExp(`^${setting} is not the key that this database is written with: .+\\.$`),
+          new RegExp(`^${setting} is not the key that this database was written with: .+\\.$`),
         ),
       ]);
       expect(await checksOf(url)).toStrictEqual(before);
@@ -240,7 +240,7 @@ describe('an ENCRYPTION_KEY that was lost', () => {
       (await operate({ ...next, ...lists }, ['staff', 'list', '--tenant', 'test-tenant'])).code,
     ).toBe(0);
     expect(await refusalOf(startInProcess(next))).toStrictEqual([
-      expect.stringMatching(/^\d+ secrets or mails are sealed with a key that is neither/),
+      expect.stringMatching(/^\d+ secrets or mails are encrypted with a key that is neither/),
     ]);
   });
 });
@@ -270,7 +270,7 @@ describe('keys that protect nothing are refused', () => {
     [
       'retired and current at once',
       { ENCRYPTION_RETIRED_KEYS: process.env['ENCRYPTION_KEY'] },
-      /^ENCRYPTION_RETIRED_KEYS holds the current ENCRYPTION_KEY/,
+      /^ENCRYPTION_RETIRED_KEYS contains the current ENCRYPTION_KEY/,
     ],
     [
       'retired, and too short',

@@ -39,7 +39,7 @@ describe('outside production, on a database of the operator’s, with no keys se
       headers: { authorization: `Bearer ${accessToken}` },
     });
     expect(me.status).toBe(200);
-    for (const node of nodes) expect(node.stdout()).toContain('the keys are those of this folder');
+    for (const node of nodes) expect(node.stdout()).toContain('the keys come from this folder');
   });
 
   it('starts no database of its own and makes no demo tenant', () => {

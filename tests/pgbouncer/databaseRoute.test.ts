@@ -117,14 +117,14 @@ describe('the way to the database', () => {
   it('is refused in one sentence if PgBouncer pools statements', async () => {
     const { url } = await startPgBouncer(databaseUrl, { pool_mode: 'statement' });
     await expect(findRoute(url)).rejects.toThrow(
-      /^The pooler .* pools statements and refuses transactions: set its pool_mode to transaction or session\.$/,
+      /^The pooler .* pools single statements and refuses transactions: set its pool_mode to transaction or session\.$/,
     );
   });
 
   it('is refused in one sentence that names a parameter of DATABASE_URL which PgBouncer refuses', async () => {
     const { url } = await startPgBouncer(databaseUrl, { pool_mode: 'session' });
     await expect(findRoute(`${url}?options=-c%20jit%3Doff`)).rejects.toThrow(
-      /^The pooler .* refuses the startup parameter options: take it out of DATABASE_URL, or add it to ignore_startup_parameters of the pooler\.$/,
+      /^The pooler .* refuses the startup parameter options: remove it from DATABASE_URL, or add it to ignore_startup_parameters of the pooler\.$/,
     );
   });
 });

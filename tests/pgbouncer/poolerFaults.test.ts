@@ -36,8 +36,8 @@ async function hold(url: string, statement: string): Promise<void> {
 
 describe('what PgBouncer refuses has a sentence that names what to change, and no part of a password', () => {
   const USER = new URL(direct).username;
-  const REFUSED = `The pooler at HOST does not know user ${USER}, or refuses its password: see the user and password in DATABASE_URL, and the pooler's list of users (auth_file or auth_query).`;
-  const UNNAMED = `The pooler at HOST asks for the password of user ${USER}: there is none in DATABASE_URL.`;
+  const REFUSED = `The pooler at HOST does not know user ${USER}, or refuses its password: check the user and password in DATABASE_URL, and the pooler's list of users (auth_file or auth_query).`;
+  const UNNAMED = `The pooler at HOST asks for the password of user ${USER}, but DATABASE_URL contains none.`;
 
   it.each(['md5', 'plain', 'scram-sha-256'])('a wrong password, or none (%s)', async (type) => {
     const { url } = await startPgBouncer(direct, { auth_type: type });
@@ -50,11 +50,11 @@ describe('what PgBouncer refuses has a sentence that names what to change, and n
     // For this many seconds PgBouncer stays silent after Postgres refused it.
     const { url } = await startPgBouncer(direct, { server_login_retry: 0 });
     expect(await refusalOf(change(url, { username: 'nobody', password: WRONG }))).toBe(
-      "The pooler at HOST does not know user nobody: see the user in DATABASE_URL, and the pooler's list of users (auth_file or auth_query).",
+      "The pooler at HOST does not know user nobody: check the user in DATABASE_URL, and the pooler's list of users (auth_file or auth_query).",
     );
     const nowhere = change(url, { pathname: '/nowhere' });
     const said =
-      "There is no database nowhere behind the pooler at HOST: create it, or see the database name in DATABASE_URL and the pooler's list of databases.";
+      "There is no database nowhere behind the pooler at HOST: create it, or check the database name in DATABASE_URL and the pooler's list of databases.";
     expect(await refusalOf(nowhere)).toBe(said);
     const { code, stdout, stderr } = await operate(externalEnv(nowhere), ['db', 'check']);
     expect([code, stdout, stderr]).toStrictEqual([
@@ -77,7 +77,7 @@ describe('what PgBouncer refuses has a sentence that names what to change, and n
     const own = change(direct, { username: 'pooler_login', password: WRONG });
     const { url } = await startPgBouncer(own, {});
     expect(await refusalOf(url)).toBe(
-      "Postgres behind the pooler at HOST refuses the pooler's own login as user pooler_login: see the user and password in the pooler's settings (its list of databases, auth_file or auth_query).",
+      "Postgres behind the pooler at HOST refuses the pooler's own login as user pooler_login: check the user and password in the pooler's settings (its list of databases, auth_file or auth_query).",
     );
   });
 
@@ -93,7 +93,7 @@ describe('what PgBouncer refuses has a sentence that names what to change, and n
     });
     await hold(busy.url, 'BEGIN');
     expect(await refusalOf(busy.url)).toBe(
-      'The pooler at HOST got no session of Postgres in time (query_wait_timeout): see its log. Start Postgres behind it, or raise its default_pool_size.',
+      'The pooler at HOST got no session of Postgres in time (query_wait_timeout): check its log. Start Postgres behind it, or raise its default_pool_size.',
     );
   });
 
@@ -101,7 +101,7 @@ describe('what PgBouncer refuses has a sentence that names what to change, and n
     const url = 'postgres://ann:hidden@db.example/ledger';
     const explain = (message: string) =>
       explainConnectionFault(Object.assign(new Error(message), { code: '08P01' }), url);
-    expect(explain('SSL required')).toMatch(/lets nobody in without TLS: add sslmode=verify-full/);
+    expect(explain('SSL required')).toMatch(/admits nobody without TLS: add sslmode=verify-full/);
     expect(
       explain(
         'server login has been failing, cached error: database "ledger" does not exist (server_login_retry)',

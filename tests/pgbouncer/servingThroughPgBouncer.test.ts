@@ -132,18 +132,18 @@ it('a server whose DATABASE_URL has a parameter that PgBouncer refuses says whic
   const node = startServer(externalEnv(`${url}?options=-c%20jit%3Doff`));
   expect(await node.exited).toBe(1);
   expect(node.stderr()).toBe(
-    'The pooler in front of the database refuses the startup parameter options: take it out of DATABASE_URL, or add it to ignore_startup_parameters of the pooler.\n',
+    'The pooler in front of the database refuses the startup parameter options: remove it from DATABASE_URL, or add it to ignore_startup_parameters of the pooler.\n',
   );
 });
 
 describe('a DATABASE_POOLER that is not what PgBouncer does', () => {
   const POOLS_STATEMENTS =
-    'The pooler in front of the database pools statements and refuses transactions: set its pool_mode to transaction or session.';
+    'The pooler in front of the database pools single statements and refuses transactions: set its pool_mode to transaction or session.';
   const CASES: [string, string, RegExp][] = [
     [
       'none',
       'transaction',
-      /^The pooler in front of the database refuses the startup parameter \S+, which is sent if there is none: set DATABASE_POOLER=auto\.\n$/,
+      /^The pooler in front of the database refuses the startup parameter \S+, which Gatehouse sends only if DATABASE_POOLER says that there is no pooler: set DATABASE_POOLER=auto\.\n$/,
     ],
     ['transaction', 'statement', new RegExp(`^${POOLS_STATEMENTS}\n$`)],
   ];

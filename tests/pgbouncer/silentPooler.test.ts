@@ -10,6 +10,6 @@ it('a pooler whose own database is out of reach fails the look with an error tha
   const error: unknown = await findRoute(url).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ message: 'Connection terminated: the database is silent' });
   expect(explainConnectionFault(error, url)).toBe(
-    `The database server ${new URL(url).host} cannot be reached: it takes the connection and then says nothing. If it is a pooler, see its log: it may not reach Postgres, or may not be let in there.`,
+    `The database server ${new URL(url).host} cannot be reached: it accepts the connection and then sends nothing. If it is a pooler, check its log: perhaps it cannot reach Postgres, or Postgres refuses it.`,
   );
 });

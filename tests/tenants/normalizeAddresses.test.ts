@@ -158,7 +158,7 @@ describe('two people with the same address in two spellings', () => {
     const taken = await operate(env, [...set, owner.email]);
     expect([taken.code, taken.stderr]).toStrictEqual([
       1,
-      'Somebody else has this address already.\n',
+      'Another person has this address already.\n',
     ]);
     const renamed = await operate(env, [...set, `${name}.TWIN@münchen.example`]);
     const after = `${name}.twin@xn--mnchen-3ya.example`;
@@ -204,7 +204,7 @@ describe('two people with the same address in two spellings', () => {
       const again = await create(spelling);
       expect([again.code, again.stderr]).toStrictEqual([
         1,
-        'This person is staff of the tenant already.\n',
+        'This person is already staff of the tenant.\n',
       ]);
     }
     const rows = await db
@@ -236,7 +236,7 @@ it('an address that no mail can reach is refused by the API, and by the CLI in o
     );
     expect(made).toMatchObject({
       code: 1,
-      stderr: 'email must be an e-mail address that mail can reach.\n',
+      stderr: 'email must be an e-mail address that can receive mail.\n',
     });
   }
 });

@@ -59,7 +59,7 @@ describe('an operator', () => {
     expect(none).toStrictEqual({
       code: 1,
       printed: undefined,
-      stderr: `The feed has no log '${tenant}' with 8 leaves under a checkpoint.\n`,
+      stderr: `The feed has no log '${tenant}' with a checkpoint of at least 8 leaves.\n`,
     });
     receiver.accept();
     const again = await run('rewind', '--log', tenant, '--to', '1');

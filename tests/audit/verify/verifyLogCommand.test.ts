@@ -224,7 +224,7 @@ describe('earlier checkpoints', () => {
   it('are not read from a ZIP file: exit 2, and what to extract', async () => {
     const name = file('PK\u0003\u0004 and so on');
     expect(await complaintOf(['--checkpoint', name])).toBe(
-      `--checkpoint: ${name} is a ZIP file, and verify-log reads none: extract checkpoint.txt from it, and give that.\n`,
+      `--checkpoint: ${name} is a ZIP file, which verify-log does not read: extract checkpoint.txt from it, and give that file.\n`,
     );
   });
 
@@ -305,7 +305,7 @@ describe('what cannot be verified is exit 2 and one sentence:', () => {
   it('no database at all', async () => {
     const env = { GATEHOUSE_DATA_DIR: '/tmp/nowhere-at-all' };
     expect(await complaintOf(['--key', file(pemOf(newKeys()))], env)).toMatch(
-      /^DATABASE_URL is missing, and no database was ever started in/,
+      /^DATABASE_URL is missing, and no embedded database was ever started in/,
     );
     expect(await complaintOf([], env)).toMatch(/^There is no key to believe/);
   });

@@ -216,7 +216,7 @@ describe('a server that may not migrate', () => {
       const refusal: unknown = await prepare(folder).catch((error: unknown) => error);
       putBack();
       expect(refusal).toMatchObject({
-        message: `The database ${host}${pathname} does not answer in time: see its log, and who holds locks in it.`,
+        message: `The database ${host}${pathname} does not answer in time: check its log, and the sessions that hold locks in it.`,
       });
       expect(password).not.toBe('');
       expect(String(refusal)).not.toContain(password);
