@@ -4,28 +4,28 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 const schemaMetrics = (registers: Registry[]) => ({
   schemaMissingTables: new Gauge({
     name: 'gatehouse_schema_missing_tables',
-    help: 'Tables that the code expects and the database lacks',
+    help: 'Tables that the code expects but that are missing in the database',
     registers,
   }),
   schemaDifferences: new Gauge({
     name: 'gatehouse_schema_differences',
-    help: 'Objects of the database that are not what the migrations make, by problem',
+    help: 'Database objects that differ from what the migrations make, by problem',
     labelNames: ['problem'] as const,
     registers,
   }),
   schemaNewer: new Gauge({
     name: 'gatehouse_schema_newer',
-    help: '1 while a newer release has migrated the database than the one that runs',
+    help: '1 while the database was migrated by a newer release than the running one',
     registers,
   }),
   schemaLastLook: new Gauge({
     name: 'gatehouse_schema_last_look_seconds',
-    help: 'When the schema was last looked at whole, in seconds since 1970',
+    help: 'Time of the last complete check of the schema, in seconds since 1970',
     registers,
   }),
   schemaLooksFailed: new Counter({
     name: 'gatehouse_schema_looks_failed_total',
-    help: 'Looks at the schema that could not be made',
+    help: 'Checks of the schema that failed to run',
     registers,
   }),
 });
@@ -47,7 +47,7 @@ const httpMetrics = (registers: Registry[]) => ({
   }),
   requestsWithoutAddress: new Counter({
     name: 'gatehouse_requests_without_address_total',
-    help: 'Requests whose client address a trusted proxy did not send in a usable form',
+    help: 'Requests for which a trusted proxy sent no usable client address',
     registers,
   }),
 });
@@ -56,18 +56,18 @@ const httpMetrics = (registers: Registry[]) => ({
 const riskMetrics = (registers: Registry[]) => ({
   anomalyChecksSkipped: new Counter({
     name: 'gatehouse_anomaly_checks_skipped_total',
-    help: 'Scorings that failed open, by cause',
+    help: 'Risk scorings that failed and let the attempt through, by cause',
     labelNames: ['cause'] as const,
     registers,
   }),
   riskDecisionsLost: new Counter({
     name: 'gatehouse_risk_decisions_lost_total',
-    help: 'Risk decisions whose explanation could not be written down',
+    help: 'Risk decisions whose explanation could not be stored',
     registers,
   }),
   broadcastHears: new Gauge({
     name: 'gatehouse_broadcast_hears',
-    help: '1 while this node hears what the others have changed',
+    help: '1 while this node receives the change notices of the other nodes',
     registers,
   }),
 });
@@ -76,13 +76,13 @@ const riskMetrics = (registers: Registry[]) => ({
 const mailMetrics = (registers: Registry[]) => ({
   mails: new Counter({
     name: 'gatehouse_mails_total',
-    help: 'Tries to send a mail by how they ended: sent, failed (tried again later), given_up',
+    help: 'Attempts to send a mail by outcome: sent, failed (retried later), given_up',
     labelNames: ['outcome'] as const,
     registers,
   }),
   mailsWaiting: new Gauge({
     name: 'gatehouse_mails_waiting',
-    help: 'Mails that are neither sent nor given up, on all nodes',
+    help: 'Mails that are waiting: neither sent nor given up, on all nodes',
     registers,
   }),
 });
@@ -100,22 +100,22 @@ const clockMetrics = (registers: Registry[]) => ({
 const auditMetrics = (registers: Registry[]) => ({
   auditSealed: new Counter({
     name: 'gatehouse_audit_events_sealed_total',
-    help: 'Audit events that this node has put into their trees',
+    help: 'Audit events that this node has sealed into their trees',
     registers,
   }),
   auditSealedAt: new Gauge({
     name: 'gatehouse_audit_sealed_seconds',
-    help: 'When this node last saw every event under a checkpoint, by its own or another hand, in seconds since 1970',
+    help: 'Time at which this node last saw every event covered by a checkpoint, no matter which node signed it, in seconds since 1970',
     registers,
   }),
   auditRewritten: new Counter({
     name: 'gatehouse_audit_rewritten_total',
-    help: 'Logs that were found to be other than what had been signed',
+    help: 'Logs found to differ from what had been signed',
     registers,
   }),
   auditRolledBack: new Counter({
     name: 'gatehouse_audit_rolled_back_total',
-    help: 'Times that the audit log was found shorter than it had been: an older backup, or a lost failover',
+    help: 'Times that the audit log was found shorter than before: an older backup was restored, or a failover lost its end',
     registers,
   }),
 });
@@ -124,19 +124,19 @@ const auditMetrics = (registers: Registry[]) => ({
 const checkpointMetrics = (registers: Registry[]) => ({
   checkpointDeliveries: new Counter({
     name: 'gatehouse_checkpoint_deliveries_total',
-    help: 'Checkpoints delivered by this node, and its tries that failed, by sink',
+    help: 'Checkpoints that this node delivered, and its failed attempts, by sink',
     labelNames: ['sink', 'outcome'] as const,
     registers,
   }),
   checkpointsBehind: new Gauge({
     name: 'gatehouse_checkpoints_behind',
-    help: 'Checkpoints that a sink has not got yet, on all nodes; a few too many where numbers were left out',
+    help: 'Checkpoints that a sink has not received yet, on all nodes; a few too many if ids were skipped',
     labelNames: ['sink'] as const,
     registers,
   }),
   checkpointLag: new Gauge({
     name: 'gatehouse_checkpoint_lag_seconds',
-    help: 'Age of the oldest checkpoint that a sink has not got yet; 0 where it has them all',
+    help: 'Age of the oldest checkpoint that a sink has not received yet; 0 if it has received all',
     labelNames: ['sink'] as const,
     registers,
   }),
@@ -146,22 +146,22 @@ const checkpointMetrics = (registers: Registry[]) => ({
 const feedMetrics = (registers: Registry[]) => ({
   feedDelivered: new Counter({
     name: 'gatehouse_event_feed_delivered_total',
-    help: 'Audit events that this node has delivered to the receiver; those that were sent again count again',
+    help: 'Audit events that this node delivered to the receiver; an event that was sent again counts again',
     registers,
   }),
   feedFailures: new Counter({
     name: 'gatehouse_event_feed_failures_total',
-    help: 'Requests of this node that the receiver did not take',
+    help: 'Requests of this node that the receiver did not accept',
     registers,
   }),
   feedBehind: new Gauge({
     name: 'gatehouse_event_feed_behind',
-    help: 'Audit events under a checkpoint that the receiver has not got yet, of all logs and nodes',
+    help: 'Audit events under a checkpoint that the receiver has not received yet, of all logs and nodes',
     registers,
   }),
   feedLag: new Gauge({
     name: 'gatehouse_event_feed_lag_seconds',
-    help: 'Since the oldest event was sealed that the receiver has not got yet; 0 where it has them all',
+    help: 'Time since the oldest event that the receiver has not received yet was sealed; 0 if it has received all',
     registers,
   }),
 });
@@ -179,13 +179,13 @@ export function createMetrics() {
     ...httpMetrics(registers),
     logins: new Counter({
       name: 'gatehouse_logins_total',
-      help: 'Logins by how they ended',
+      help: 'Logins by outcome',
       labelNames: ['outcome'] as const,
       registers,
     }),
     refreshes: new Counter({
       name: 'gatehouse_refreshes_total',
-      help: 'Refreshes by how they ended',
+      help: 'Refreshes by outcome',
       labelNames: ['outcome'] as const,
       registers,
     }),
@@ -196,13 +196,13 @@ export function createMetrics() {
     }),
     backgroundFailures: new Counter({
       name: 'gatehouse_background_failures_total',
-      help: 'Work after an answer that failed without failing the answer',
+      help: 'Background work that failed without affecting a response',
       labelNames: ['task'] as const,
       registers,
     }),
     exports: new Counter({
       name: 'gatehouse_exports_total',
-      help: 'Exports by how they ended',
+      help: 'Exports by outcome',
       labelNames: ['outcome'] as const,
       registers,
     }),

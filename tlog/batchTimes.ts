@@ -67,7 +67,7 @@ export class BatchTimes {
     occurredAt: string,
   ): { kind: 'back_dated' | 'post_dated'; message: string } | undefined {
     if (occurredAt < this.earliest) {
-      const message = `it claims ${occurredAt}, but the log had been sealed up to ${this.previous} before it came, at ${this.sealedAt}: it is back-dated (or its transaction stayed open for that long)`;
+      const message = `it claims ${occurredAt}, but it was sealed at ${this.sealedAt}, when the log was already sealed up to ${this.previous}: it is back-dated (or its transaction stayed open for that long)`;
       return { kind: 'back_dated', message };
     }
     if (occurredAt > this.latest) {

@@ -34,7 +34,7 @@ export function parseKeys(text: string): GivenKeys | undefined {
 }
 
 function presence(verifier: NoteVerifier | undefined): NoteVerifier {
-  if (!verifier) throw new RangeError('a line is no vkey');
+  if (!verifier) throw new RangeError('a line is not a vkey');
   return verifier;
 }
 
@@ -78,14 +78,14 @@ export function createBelievers(given: GivenKeys, stored: readonly KeyObject[] =
       const isKnown = ({ name, keyId }: { name: string; keyId: Buffer }) =>
         believed.some((one) => one.name === name && one.keyId.equals(keyId));
       if (note.signatures.some(isKnown)) {
-        return 'its signature is wrong: it was not signed like this by the key that it names';
+        return 'its signature is wrong: the key that it names did not sign this text';
       }
       const ids = note.signatures.map(({ name, keyId }) => `${name}+${keyId.toString('hex')}`);
       const kept = stored.find((key) => findSigner(note, [nameKey(origin, key)]));
       if (kept) {
-        return `it is signed by ${ids.join(', ')}, a key that only the database vouches for: whoever can write there can put one in; where you know it, give it with --key or EVIDENCE_RETIRED_KEYS`;
+        return `it is signed by ${ids.join(', ')}, a key that only the database vouches for: anyone who can write to the database can insert one. If you know the key, give it with --key or EVIDENCE_RETIRED_KEYS`;
       }
-      return `it is signed by ${ids.join(', ')}, which nobody here believes`;
+      return `it is signed by ${ids.join(', ')}, which is not a trusted key`;
     },
   };
 }

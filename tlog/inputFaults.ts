@@ -17,7 +17,7 @@ export function explainOptions(error: unknown, options: Options): string {
     const [near] = nearestNames(name, Object.keys(options), 2);
     return `There is no ${said}.${near === undefined ? '' : ` Did you mean --${near}?`}`;
   }
-  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return 'The command takes options alone.';
+  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return 'The command takes options only.';
   return options[name]?.type === 'boolean'
     ? `${option} takes no value.`
     : `${option} needs a value.`;
@@ -30,7 +30,7 @@ const FILE_FAULTS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
   EACCES: 'you may not read it',
   EPERM: 'you may not read it',
-  ELOOP: 'its links lead in a circle',
+  ELOOP: 'its symbolic links form a loop',
   ENAMETOOLONG: 'its name is too long',
   EMFILE: 'too many files are open',
   ENFILE: 'too many files are open',

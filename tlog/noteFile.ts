@@ -6,7 +6,7 @@ const LONGEST_LINE = 65_536;
 
 /** Returns the notice about checkpoints that were cut off and skipped. */
 export const cutOffNotice = (count: number): string =>
-  `${count} ${count === 1 ? 'checkpoint' : 'checkpoints'} in what was given: cut off by a crash or a full disk, and passed over.`;
+  `${count} ${count === 1 ? 'checkpoint' : 'checkpoints'} in the given files: cut off by a crash or a full disk, and skipped.`;
 
 /**
  * Splits a file of checkpoints into lines. A run of NULs is kept as a single one, because a power failure can leave
@@ -20,7 +20,7 @@ export async function* splitLines(texts: AsyncIterable<string>): AsyncGenerator<
     const lines = (rest + text).replaceAll(/\0+/g, '\0').split('\n');
     rest = lines.pop() ?? '';
     yield* lines;
-    if (rest.length > LONGEST_LINE) throw new NoteFileError(1, 'or another is too long');
+    if (rest.length > LONGEST_LINE) throw new NoteFileError(1, 'or a later one is too long');
   }
   if (rest !== '') yield rest;
 }
@@ -113,7 +113,7 @@ export async function* readNotes(
     )) {
       if (line === NULS) {
         const isOpen = draft.text.length > 0;
-        const whole = isOpen ? end('begins what is not a checkpoint') : undefined;
+        const whole = isOpen ? end('is not the beginning of a checkpoint') : undefined;
         if (whole) yield whole;
         if (whole || !isOpen) onCutOff(number);
         continue;
@@ -125,7 +125,7 @@ export async function* readNotes(
       if (draft.signing) {
         const isSigned = draft.signatures.length > 0;
         const whole = isSigned
-          ? end('begins what is not a checkpoint')
+          ? end('is not the beginning of a checkpoint')
           : end('should be a signature', number);
         if (whole) yield whole;
         else if (CUT_MARK.test(line)) continue;
@@ -138,6 +138,10 @@ export async function* readNotes(
   }
   if (draft.text.length === 0) return;
   const isSigned = draft.signatures.length > 0;
-  const whole = end(isSigned ? 'begins what is not a checkpoint' : 'begins what is cut off');
+  const whole = end(
+    isSigned
+      ? 'is not the beginning of a checkpoint'
+      : 'is the beginning of a checkpoint that is cut off',
+  );
   if (whole) yield whole;
 }

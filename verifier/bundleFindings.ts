@@ -80,7 +80,7 @@ export const FINDING_KINDS = {
   },
   back_dated: {
     check: 'times',
-    means: 'An event claims a time that its log had passed when it came.',
+    means: 'An event claims a time that its log had already passed when the event was sealed.',
   },
   post_dated: { check: 'times', means: 'An event claims a time after it was sealed.' },
   view_actions: {

@@ -55,7 +55,7 @@ export function compareGiven(
   }
   if (sum.cutOff > 0) notices.push(cutOffNotice(sum.cutOff));
   const none =
-    'no earlier checkpoint was given: whoever holds the signing key could have rewritten it all';
+    'no earlier checkpoint was given: anyone with the signing key could have rewritten the whole log';
   if (given.length === 0) say(inspection, 'earlier', none, '--');
   else {
     const meets =

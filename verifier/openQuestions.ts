@@ -15,7 +15,7 @@ export const OPEN_KINDS = {
   },
   earlier_signature: {
     check: 'earlier',
-    means: 'A checkpoint that was given is not signed by a key that is believed.',
+    means: 'A given checkpoint is not signed by a trusted key.',
   },
   earlier_other_log: { check: 'earlier', means: 'A checkpoint that was given is of another log.' },
   earlier_ahead: {

@@ -11,17 +11,17 @@ const GOOD: Readonly<Record<CheckName, (walk: Walk, given: number) => string>> =
   guards: () => GUARDED,
   events: ({ events, logs }) =>
     `${plural(events, 'event')} in ${plural(logs, 'log')} as they were sealed, none missing`,
-  times: () => 'no event claims a time that its log had passed, or that is yet to come',
+  times: () => 'no event claims a time that its log had already passed, or a time in the future',
   trees: ({ logs, nodes }) =>
-    `${plural(logs, 'tree')} and ${plural(nodes, 'stored hash', 'stored hashes')} as the events give them`,
+    `${plural(logs, 'tree')} and ${plural(nodes, 'stored hash', 'stored hashes')} match the events`,
   checkpoints: ({ checkpoints, unvouchedLogs, unvouchedCheckpoints }) =>
     unvouchedLogs === 0
-      ? `${plural(checkpoints, 'checkpoint')} signed by believed keys, each of the tree that is there`
-      : `${plural(checkpoints - unvouchedCheckpoints, 'checkpoint')} signed by believed keys; no key was given of the logs of ${unvouchedCheckpoints} more`,
-  unsealed: () => 'no event was put in behind the sealer, none is waiting for too long',
+      ? `${plural(checkpoints, 'checkpoint')} signed by trusted keys, and each matches the tree`
+      : `${plural(checkpoints - unvouchedCheckpoints, 'checkpoint')} signed by trusted keys; no key was given for the logs of ${unvouchedCheckpoints} more`,
+  unsealed: () => 'no event was inserted behind the sealer, and none waits for too long',
   earlier: (_walk, given) =>
     given === 0
-      ? 'no earlier checkpoint was given: whoever holds the signing key could have rewritten it all (--checkpoint FILE)'
+      ? 'no earlier checkpoint was given: anyone with the signing key could have rewritten the whole log (--checkpoint FILE)'
       : `${plural(given, 'earlier checkpoint')} of the same history`,
 };
 
@@ -77,7 +77,7 @@ function describeFinding(finding: Finding): string {
 export function describeAsText(verification: Verification): string {
   const { findings, notices } = verification;
   const sound = !isJudged(verification)
-    ? `The log COULD NOT BE VERIFIED: no key was given of ${plural(verification.walk?.unvouchedLogs ?? 0, 'log')}. Nothing was found wrong.`
+    ? `The log COULD NOT BE VERIFIED: no key was given for ${plural(verification.walk?.unvouchedLogs ?? 0, 'log')}. Nothing was found wrong.`
     : 'The log is sound.';
   const verdict =
     findings.total === 0 ? sound : `The log is NOT sound: ${plural(findings.total, 'finding')}.`;

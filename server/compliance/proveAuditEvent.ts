@@ -54,7 +54,8 @@ export async function proveAuditEvent(
   const { index, sealedAt, leafHash, head, note } = checkpointOf(row, size);
   const event = toLeafEntry({ ...row, leaf_index: index, sealed_at: sealedAt });
   const hash = hashLeaf(Buffer.from(event));
-  if (!hash.equals(leafHash)) throw brokenLog(`event ${row.id} is not what was sealed`);
+  if (!hash.equals(leafHash))
+    throw brokenLog(`event ${row.id} differs from the event that was sealed`);
   const hashes = await proveInclusion(deps.pool, principal.tenantId, { index, hash }, head);
   return {
     event,

@@ -125,7 +125,9 @@ describe('what somebody changed in the database', () => {
     await tamper(`UPDATE audit_logs SET actor = 'eve' WHERE id = $1`, id);
     await expectBroken(officer, path);
     // The caller only learns that something is wrong. The log names the event.
-    expect(JSON.stringify(lines)).toContain(`event ${ids[2]} is not what was sealed`);
+    expect(JSON.stringify(lines)).toContain(
+      `event ${ids[2]} differs from the event that was sealed`,
+    );
     await tamper(`UPDATE audit_logs SET actor = 'Zoë "✓"' WHERE id = $1`, id);
     await expectProven(officer, await read<Proof>(officer, path));
     await tamper(

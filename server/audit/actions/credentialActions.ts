@@ -13,7 +13,7 @@ export const CREDENTIAL_ACTIONS = {
       class: 'account',
       activity: 'Password Expiry',
       severity: 'High',
-      message: 'A password that somebody else knew was expired',
+      message: 'A password was expired because somebody else knew it',
     },
   },
   PASSWORD_SET: {

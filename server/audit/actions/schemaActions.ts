@@ -16,7 +16,7 @@ export const SCHEMA_ACTIONS = {
       class: 'error',
       activity: 'General Error',
       severity: 'High',
-      message: 'The schema of the database is not what this release expects',
+      message: 'The schema of the database differs from what this release expects',
     },
   },
   // The details describe the failure that has ended.
@@ -26,7 +26,7 @@ export const SCHEMA_ACTIONS = {
       class: 'lifecycle',
       activity: 'Schema Repair',
       severity: 'Informational',
-      message: 'The schema of the database is what this release expects again',
+      message: 'The schema of the database matches this release again',
     },
   },
   // A null stands for a value that the caller did not give.

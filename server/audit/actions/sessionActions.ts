@@ -68,7 +68,7 @@ export const SESSION_ACTIONS = {
       class: 'lifecycle',
       activity: 'Session Revocation',
       severity: 'High',
-      message: 'An operator ended all sessions that a failover may have brought back',
+      message: 'An operator ended all sessions that a database failover may have restored',
     },
   },
   // Somebody followed the link in a notice and ended their own sessions.
@@ -78,7 +78,8 @@ export const SESSION_ACTIONS = {
       class: 'finding',
       activity: 'Create',
       severity: 'High',
-      message: 'Somebody said that what a notice told of was not they, and ended their sessions',
+      message:
+        'Somebody reported that the event in a notice was not theirs, and ended their sessions',
       has: ['alert', 'evidence'],
     },
   },
@@ -96,7 +97,8 @@ export const SESSION_ACTIONS = {
       class: 'finding',
       activity: 'Create',
       severity: 'High',
-      message: 'Sessions of a staff member were in other hands; what they taught was forgotten',
+      message:
+        'Sessions of a staff member were used by somebody else; what the risk scorer learned from them was removed',
       has: ['alert'],
     },
   },

@@ -59,7 +59,7 @@ export const SIGN_IN_ACTIONS = {
       class: 'authentication',
       activity: 'Tenant Choice',
       severity: 'Informational',
-      message: 'A right password was answered with the tenants to choose from',
+      message: 'The password was right, and the person was asked to choose a tenant',
     },
   },
   // Logins failed on many accounts. Recorded once per window for an address, and once per window for the whole
@@ -109,7 +109,7 @@ export const SIGN_IN_ACTIONS = {
       class: 'authentication',
       activity: 'Token Reissue',
       severity: 'Informational',
-      message: 'A lost answer with tokens was given again',
+      message: 'Tokens of a lost response were sent again',
     },
   },
   REFRESH_REUSE_DETECTED: {

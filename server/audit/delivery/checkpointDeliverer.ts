@@ -61,7 +61,7 @@ export function createCheckpointDeliverer(options: DelivererDeps): CheckpointDel
         const memory: SinkMemory = { sink, asked: false };
         turns.repeat(() => takeTurn(deps, memory), {
           sink: sink.kind,
-          complaint: 'checkpoints cannot be looked for',
+          complaint: 'undelivered checkpoints could not be read',
         });
       }
     },

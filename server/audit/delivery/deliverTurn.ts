@@ -110,7 +110,11 @@ async function askTarget(deps: TurnDeps, memory: SinkMemory, place: Place): Prom
     // new file or a lost one, and gets every checkpoint.
     const from = memory.held && place;
     const line = { sink: sink.kind, noted: place?.id, after: from?.id ?? 0 };
-    if (place) deps.logger.warn(line, 'the file of checkpoints is empty: it is begun anew');
+    if (place)
+      deps.logger.warn(
+        line,
+        'the file of checkpoints is empty: it is written again from the beginning',
+      );
     return from;
   }
   const found = await findNotes(deps.database.pool, notes);
@@ -199,7 +203,7 @@ async function fail(deps: TurnDeps, memory: SinkMemory, error: DeliveryError): P
   if (memory.complaint !== reason) {
     deps.logger.error(
       { sink: sink.kind, reason },
-      'checkpoints cannot be delivered: they are kept, and tried again',
+      'checkpoints cannot be delivered: they are kept and will be tried again',
     );
   }
   memory.complaint = reason;

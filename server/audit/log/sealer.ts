@@ -100,7 +100,7 @@ async function report(
     deps.metrics.auditRolledBack.inc();
     deps.logger.error(
       { checkpoint: lost.id },
-      'the audit log lacks a checkpoint that was signed: an older backup was restored, or a failover lost it. Sign-outs and forced logouts of that time may be undone: see `admin help sessions end`',
+      'the audit log lacks a checkpoint that was signed: an older backup was restored, or a failover lost it. Sign-outs and forced logouts of that time may have been undone: see `admin help sessions end`',
     );
     const known = { checkpoint: lost.id, note: lost.note };
     const details = { known, by: 'sealer' as const };
@@ -110,12 +110,15 @@ async function report(
     deps.metrics.auditRewritten.inc();
     deps.logger.error(
       { logId, size },
-      'a log is not what was signed: it was rewritten, or EVIDENCE_RETIRED_KEYS lacks the key that signed it',
+      'a log does not match its signed checkpoint: it was rewritten, or EVIDENCE_RETIRED_KEYS lacks the key that signed it',
     );
     await record({ action: 'AUDIT_LOG_REWRITTEN', ...about, details: { logId, size } });
   }
   if (moved) {
-    deps.logger.warn({ sealed }, 'the database is a copy in another cluster: its log goes on here');
+    deps.logger.warn(
+      { sealed },
+      'the database is a copy from another cluster: its log continues here',
+    );
     await record({ action: 'AUDIT_LOG_MOVED', ...about, outcome: 'success', details: { sealed } });
   }
 }

@@ -7,7 +7,8 @@ import type { Place, ReadRoots } from '../../../tlog/treeProofs';
 /** Creates the error for the caller; `where` names the broken part, for the server's log only. */
 export const brokenLog = (where: string): AppError =>
   new AppError('AUDIT_LOG_BROKEN', {
-    detail: 'What the database holds now does not lead to the signed checkpoint.',
+    detail:
+      'The data in the database does not lead to the signed checkpoint. Keep your checkpoints and inform your auditor.',
     cause: new Error(where),
   });
 

@@ -32,5 +32,5 @@ export const UNKNOWN_ACTION: OcsfMapping = {
   class: 'base',
   activity: 'Unknown Action',
   severity: 'Informational',
-  message: 'Something that this release has no words for',
+  message: 'An event that this release does not know',
 };

@@ -31,13 +31,13 @@ export class EarlierHeads {
     this.given += 1;
     const objection = this.believers.objectionTo(origin, note);
     if (objection !== undefined) {
-      const message = `the checkpoint of ${where} (${origin}, size ${size}): ${objection}`;
+      const message = `the checkpoint in ${where} (${origin}, size ${size}): ${objection}`;
       this.report({ kind: 'earlier_signature', message });
       return;
     }
     const log = logOf(origin);
     if (log === undefined) {
-      const message = `the checkpoint of ${where} is of ${origin}, which is no log of Gatehouse`;
+      const message = `the checkpoint in ${where} belongs to ${origin}, which is not a log of Gatehouse`;
       this.report({ kind: 'earlier_no_log', message });
       return;
     }
@@ -46,7 +46,7 @@ export class EarlierHeads {
     const same = heads.get(size);
     if (!same) heads.set(size, { where, size, root: Buffer.from(root) });
     else if (!same.root.equals(root)) {
-      const message = `the checkpoints of ${same.where} and ${where} are of the same ${size} events and contradict each other, and both are signed: the log has two heads, which is proof by itself`;
+      const message = `the checkpoints in ${same.where} and ${where} cover the same ${size} events, contradict each other, and are both signed: this proves that the log has two heads`;
       this.report({ kind: 'earlier_forked', log, leaf: size, message });
     }
   }
@@ -69,8 +69,8 @@ export class EarlierHeads {
       const [head] = heads.values();
       if (only !== undefined && log !== only) passed += heads.size;
       else if (head) {
-        const which = heads.size === 1 ? 'is' : `and ${heads.size - 1} more are`;
-        const message = `the checkpoint of ${head.where} ${which} of a log that is not here: it was deleted, or this is another database, or a backup from before the log began`;
+        const which = heads.size === 1 ? 'belongs' : `and ${heads.size - 1} more belong`;
+        const message = `the checkpoint in ${head.where} ${which} to a log that is not in this database: the log was deleted, or this is another database, or a backup from before the log began`;
         this.report({ kind: 'earlier_no_log', log, message });
       }
     }

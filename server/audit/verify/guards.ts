@@ -144,7 +144,7 @@ function checkTrigger(wanted: WantedTrigger, found: TriggerRow | undefined, repo
   else if (!['O', 'A'].includes(found.enabled)) {
     report({ kind: 'trigger_disabled', message: `${named} is disabled` });
   } else if (found.definition !== definitionOf(wanted)) {
-    const message = `${named} does not do what it should: compare it with \`admin db check\``;
+    const message = `${named} differs from what the migrations make: compare it with \`admin db check\``;
     report({ kind: 'trigger_changed', message });
   }
 }
@@ -156,13 +156,13 @@ const isSame = (one: { table: string; name: string }, other: { table: string; na
 function checkAround({ triggers, functions }: Guards, report: Report): void {
   for (const found of triggers) {
     if (TRIGGERS.some((wanted) => isSame(wanted, found))) continue;
-    const message = `trigger ${found.name} on ${found.table} comes from no migration: it can swallow or change what is written`;
+    const message = `trigger ${found.name} on ${found.table} comes from no migration: it can drop or change rows as they are written`;
     report({ kind: 'trigger_extra', message });
   }
   for (const { name, definition } of functions) {
     const wanted = `CREATE OR REPLACE FUNCTION public.${name}() ${GUARD_FUNCTIONS[name as keyof typeof GUARD_FUNCTIONS]}`;
     if (definition.replaceAll(/\s+/g, ' ').trim() === wanted) continue;
-    const message = `function ${name}, which triggers call, does not do what it should: compare it with \`admin db check\``;
+    const message = `function ${name}, which triggers call, differs from what the migrations make: compare it with \`admin db check\``;
     report({ kind: 'trigger_changed', message });
   }
 }
@@ -219,11 +219,11 @@ export function checkGuards(guards: Guards, report: Report): boolean {
     report({ kind, message: `${table} ${how}` });
   }
   for (const where of guards.bypasses) {
-    const message = `session_replication_role is replica for ${where}: no trigger refuses anything`;
+    const message = `session_replication_role is replica for ${where}, so no trigger refuses anything`;
     report({ kind: 'triggers_bypassed', message });
   }
   if (guards.hiding !== undefined) {
-    const message = `session_replication_role is set for this connection by its ${guards.hiding}: whether the server itself has it as replica, for every other connection, cannot be seen. Reset it (it is origin unless set), and look again`;
+    const message = `session_replication_role is set for this connection by its ${guards.hiding}. This hides whether the server sets it to replica for every other connection. Reset it (the default is origin), and verify again`;
     report({ kind: 'setting_hidden', message });
   }
   return gone.length === 0;

@@ -59,11 +59,11 @@ export class HeadChecker {
     this.covered = Math.max(this.covered, row.size);
     const head = this.read(row, named);
     if (this.isAhead(row.size, tree)) {
-      const message = `${named} is of more events than the ${tree.size} that are there: the tail was deleted`;
+      const message = `${named} covers more events than the ${tree.size} that exist: the tail was deleted`;
       this.tell('checkpoint_beyond', tree.size, message);
     } else if (tree.broken) this.uncompared += 1;
     else if (head && !head.root.equals(this.rootOf(tree))) {
-      const message = `${named} is of another tree: of the leaves ${this.lastGood} to ${row.size - 1} some were changed, removed or put in after it was signed`;
+      const message = `${named} does not match the tree: some of the leaves ${this.lastGood} to ${row.size - 1} were changed, removed or inserted after it was signed`;
       this.tell('checkpoint_root', this.lastGood, message);
     } else if (head) this.lastGood = row.size;
   }
@@ -71,11 +71,11 @@ export class HeadChecker {
   /** Checks a head that was handed out earlier, once the tree has its size or has ended before. */
   kept({ where, size, root }: KeptHead, tree: Grown): void {
     if (this.isAhead(size, tree)) {
-      const message = `the log has ${tree.size} events, the checkpoint of ${where} has ${size}: its tail was deleted, or an older backup restored`;
+      const message = `the log has ${tree.size} events, but the checkpoint in ${where} has ${size}: the tail was deleted, or an older backup was restored`;
       this.tell('earlier_ahead', tree.size, message);
     } else if (tree.broken) this.uncompared += 1;
     else if (!root.equals(this.rootOf(tree))) {
-      const message = `the checkpoint of ${where} is of another history of the first ${size} events: it was rewritten since, or the log has two heads`;
+      const message = `the checkpoint in ${where} belongs to another history of the first ${size} events: they were rewritten since, or the log has two heads`;
       this.tell('earlier_root', size, message);
     }
   }
@@ -83,7 +83,10 @@ export class HeadChecker {
   /** Reports the problems that were found with the heads. */
   end(): void {
     for (const { kind, leaf, message, more } of this.told.values()) {
-      const also = more === 0 ? '' : `; so ${more === 1 ? 'is one' : `are ${more}`} after it`;
+      const also =
+        more === 0
+          ? ''
+          : `; the same is true of ${more === 1 ? 'one more' : `${more} more`} after it`;
       this.report({ kind, log: this.log, leaf, message: `${message}${also}` });
     }
   }
@@ -110,7 +113,7 @@ export class HeadChecker {
     const { log, report } = this;
     const head = parseCheckpoint(row.note);
     if (!head) {
-      const message = `the note of ${named} is not in the form of a signed checkpoint`;
+      const message = `the note of ${named} is not a well-formed signed checkpoint`;
       report({ kind: 'checkpoint_malformed', log, message });
       return undefined;
     }
@@ -122,8 +125,8 @@ export class HeadChecker {
       report({ kind: 'checkpoint_signature', log, message: `${named}: ${objection}` });
     }
     const says = [
-      head.origin === origin ? '' : `is of ${head.origin}`,
-      head.size === row.size ? '' : `is of ${head.size} events`,
+      head.origin === origin ? '' : `belongs to ${head.origin}`,
+      head.size === row.size ? '' : `covers ${head.size} events`,
       head.root.equals(row.root_hash) ? '' : 'has another root',
     ].filter((word) => word !== '');
     if (says.length > 0) {

@@ -95,12 +95,12 @@ async function look(client: Client, options: VerifyOptions, report: Report): Pro
   const walk = await walkLogs(streams, { report, now, believers, earlier, onProgress });
   const passed = earlier.end(log);
   if (sealer.state !== null && walk.logs === 0 && log === undefined) {
-    const message = 'the sealer has sealed events here, and no log is left';
+    const message = 'the sealer has sealed events in this database, but no log is left';
     report({ kind: 'log_missing', message });
   }
   if (sealer.state === null && walk.logs > 0) {
     const message =
-      'audit_sealer has no row: what the sealer has passed cannot be told, and it would begin anew';
+      'audit_sealer has no row: it is unknown which events the sealer has passed, and it would begin again';
     report({ kind: 'sealer_state_missing', message });
   }
   return { walk, unsealed, sealer, given: earlier.given, passed, unvouched: earlier.unvouched };
@@ -143,7 +143,7 @@ async function judgeWaiting(
     (isOverdue || isStuck) &&
     (await isSealing(client, sealer, isOverdue ? overdueIds : [], patience));
   if (isOverdue && !sealing) {
-    const message = `${overdue} of ${waiting} events that are not sealed have waited for more than a minute, the oldest since ${oldest?.at}: no server runs, or it cannot seal`;
+    const message = `${overdue} of ${waiting} unsealed events have waited for more than a minute, the oldest since ${oldest?.at}: no server runs, or it cannot seal`;
     report({ kind: 'not_sealed', event: oldest?.id, message });
   } else if (waiting > 0) {
     notices.push(`${waiting} events wait to be sealed, the oldest since ${oldest?.at}.`);
@@ -154,7 +154,7 @@ async function judgeWaiting(
     notices.push(`Sealing is under way: ${uncoveredLogs} logs are ahead of their checkpoints.`);
   }
   for (const { log, from, to } of onItsWay ? [] : walk.uncovered) {
-    const message = `leaves ${from} to ${to} are under no checkpoint, and none is on its way: whoever can write could have written them`;
+    const message = `no checkpoint covers the leaves ${from} to ${to}, and none is being made: anyone who can write to the database could have written them`;
     report({ kind: 'not_covered', log, leaf: from, message });
   }
   return notices;
@@ -166,7 +166,7 @@ function noticesOf({ walk, sealer, passed, unvouched }: Looked, options: VerifyO
   if (late > 0) notices.push(lateNotice(late));
   if (ahead) {
     notices.push(
-      `Leaf ${ahead.leaf} of log ${ahead.log} was sealed at ${ahead.at}, and now it is ${sealer.now}: the database's clock is, or was, wrong.`,
+      `Leaf ${ahead.leaf} of log ${ahead.log} was sealed at ${ahead.at}, but it is only ${sealer.now} now: the database's clock is, or was, wrong.`,
     );
   }
   if (step) {
@@ -177,27 +177,28 @@ function noticesOf({ walk, sealer, passed, unvouched }: Looked, options: VerifyO
   }
   if (sealer.moved) {
     notices.push(
-      'This database is a copy in another cluster than the one that was sealed in last: what is not sealed yet cannot be judged.',
+      'This database is a copy: it was last sealed in another cluster. Events that are not sealed yet cannot be judged.',
     );
   }
   if (walk.uncompared > 0) {
     notices.push(
-      `${walk.uncompared} checkpoints could not be compared, since leaves before them are missing.`,
+      `${walk.uncompared} checkpoints could not be compared, because leaves before them are missing.`,
     );
   }
   if (walk.unvouched !== undefined) {
     notices.push(
-      `No key was given of ${walk.unvouchedLogs} of ${walk.logs} logs, the first ${walk.unvouched}: nobody vouches for their checkpoints. Give a key of each (a vkey is of one log alone), or look at one log with --tenant.`,
+      `No key was given for ${walk.unvouchedLogs} of ${walk.logs} logs, the first ${walk.unvouched}: nobody vouches for their checkpoints. Give a key for each (a vkey is valid for one log only), or verify one log with --tenant.`,
     );
   }
   if (unvouched > 0) {
     notices.push(
-      `${unvouched} earlier checkpoints are of logs of which no key was given: not compared.`,
+      `${unvouched} earlier checkpoints were not compared: no key was given for their logs.`,
     );
   }
-  if (passed > 0) notices.push(`${passed} earlier checkpoints are of other logs: not compared.`);
+  if (passed > 0)
+    notices.push(`${passed} earlier checkpoints were not compared: they belong to other logs.`);
   if (options.tenant !== undefined && walk.logs === 0) {
-    notices.push(`There is no log of '${options.tenant}' here.`);
+    notices.push(`This database has no log of '${options.tenant}'.`);
   }
   return notices;
 }
@@ -227,7 +228,7 @@ async function verifyWith(client: Client, options: VerifyOptions): Promise<Verif
   const guards = await readGuards(client);
   if (!guards.tables.some(({ name }) => name.startsWith('audit_'))) {
     throw new CannotVerifyError(
-      'This database has no audit log: is DATABASE_URL right, and was it migrated?',
+      'This database has no audit log. Check that DATABASE_URL is right and that the database was migrated.',
     );
   }
   const isThere = checkGuards(guards, report);

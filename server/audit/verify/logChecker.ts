@@ -87,13 +87,13 @@ export class LogChecker {
   leaf(row: LeafRow): readonly TreeNode[] {
     const index = row.leaf_index;
     if (index < this.next) {
-      this.find('leaf_extra', row, 'another leaf has this place, or there is no such place');
+      this.find('leaf_extra', row, 'another leaf has this index, or the index is impossible');
       return [];
     }
     if (index > this.next) {
       const gone = index - this.next;
       const which = gone === 1 ? `leaf ${this.next} is` : `leaves ${this.next} to ${index - 1} are`;
-      const message = `${which} missing before this one: deleted. Roots from there on cannot be computed`;
+      const message = `${which} missing before this one, so they were deleted. Roots from there on cannot be computed`;
       this.find('leaf_gap', { ...row, leaf_index: this.next }, message);
       this.brokenAt ??= this.next;
     }
@@ -116,10 +116,10 @@ export class LogChecker {
     }
     if (stored.size !== next) {
       const lost = stored.size > next ? ': its tail was deleted' : '';
-      const message = `audit_trees counts ${stored.size} leaves, and ${next} are there${lost}`;
+      const message = `audit_trees counts ${stored.size} leaves, but ${next} exist${lost}`;
       context.report({ kind: 'tree_size', log, leaf: Math.min(stored.size, next), message });
     } else if (!this.broken && !stored.peaks.equals(this.tree.encodePeaks())) {
-      const message = 'audit_trees holds other hashes than the leaves give';
+      const message = 'the hashes in audit_trees do not match the leaves';
       context.report({ kind: 'tree_peaks', log, message });
     }
   }
@@ -133,21 +133,29 @@ export class LogChecker {
   private checkEvent(row: LeafRow): boolean {
     const { id } = row;
     if (id === null) {
-      this.find('event_missing', row, 'it was sealed, and is not in audit_logs any more: deleted');
+      this.find(
+        'event_missing',
+        row,
+        'it was sealed, but is no longer in audit_logs: it was deleted',
+      );
       return false;
     }
     const isOthers = row.tenant_id !== this.tenantId;
     const whose = row.tenant_id === null ? 'no tenant' : `tenant ${row.tenant_id}`;
     if (!row.common_era || !hashOf({ ...row, id }).equals(row.leaf_hash)) {
-      const more = isOthers ? `; it says now that it is of ${whose}` : '';
-      this.find('event_changed', row, `it is not what was sealed at ${row.sealed_at}${more}`);
+      const more = isOthers ? `; it now claims to belong to ${whose}` : '';
+      this.find(
+        'event_changed',
+        row,
+        `it differs from the event that was sealed at ${row.sealed_at}${more}`,
+      );
       return false;
     }
     if (row.foreign_number !== undefined) {
-      const message = `its details hold the number ${shorten(row.foreign_number)}, which no server writes so and which is hashed like another: it was changed, or put in by hand`;
+      const message = `its details contain the number ${shorten(row.foreign_number)}. No server writes a number in this form, and it has the same hash as another number: it was changed, or inserted by hand`;
       this.find('number_changed', row, message);
     }
-    if (isOthers) this.find('wrong_tenant', row, `it is an event of ${whose}, in another log`);
+    if (isOthers) this.find('wrong_tenant', row, `it belongs to ${whose}, but is in another log`);
     return true;
   }
 

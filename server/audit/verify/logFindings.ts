@@ -16,17 +16,17 @@ export type CheckName = (typeof CHECKS)[number];
 export const FINDING_KINDS = {
   table_missing: {
     check: 'guards',
-    means: 'A table of the log is gone, or something else stands in its place.',
+    means: 'A table of the log is missing, or another object has its name.',
   },
-  trigger_missing: { check: 'guards', means: 'A trigger that refuses changes is gone.' },
+  trigger_missing: { check: 'guards', means: 'A trigger that refuses changes is missing.' },
   trigger_disabled: {
     check: 'guards',
-    means: 'A trigger is switched off: changes are not refused.',
+    means: 'A trigger is switched off, so changes are not refused.',
   },
   trigger_changed: { check: 'guards', means: 'A trigger does not refuse what it should.' },
   trigger_extra: {
     check: 'guards',
-    means: 'A trigger comes from no migration: it can swallow or change what is written.',
+    means: 'No migration makes this trigger: it can drop or change rows as they are written.',
   },
   triggers_bypassed: {
     check: 'guards',
@@ -39,12 +39,12 @@ export const FINDING_KINDS = {
   },
   constraint_missing: {
     check: 'guards',
-    means: 'A key is gone that keeps rows from being there twice.',
+    means: 'A unique key is missing, so a row can exist twice.',
   },
   column_changed: {
     check: 'guards',
     means:
-      'A column is not as the migrations make it: it need not show what was written, or runs something on each write.',
+      'A column differs from what the migrations make: it can show other values than those written, or run code on each write.',
   },
   row_security: {
     check: 'guards',
@@ -52,11 +52,12 @@ export const FINDING_KINDS = {
   },
   table_inherits: {
     check: 'guards',
-    means: 'A table has a child or a parent: rows of one show in the other.',
+    means:
+      'A table inherits from another table, or another from it: rows of one appear in the other.',
   },
   rewrite_rule: {
     check: 'guards',
-    means: 'A rule of a table has its statements do something else.',
+    means: 'A rule of a table replaces its statements with others.',
   },
   event_changed: {
     check: 'events',
@@ -65,81 +66,87 @@ export const FINDING_KINDS = {
   number_changed: {
     check: 'events',
     means:
-      'A number in the details is written in a way that no server writes, and that is hashed like another number.',
+      'A number in the details is written in a form that no server writes, and that has the same hash as another number.',
   },
   event_missing: { check: 'events', means: 'A leaf has no event: it was deleted.' },
   leaf_gap: { check: 'events', means: 'Leaves are missing between others: they were deleted.' },
-  leaf_extra: { check: 'events', means: 'A leaf has a place that is taken, or none.' },
-  wrong_tenant: { check: 'events', means: "An event of one tenant is in another one's log." },
+  leaf_extra: {
+    check: 'events',
+    means: 'A leaf has an index that another leaf has, or an impossible one.',
+  },
+  wrong_tenant: { check: 'events', means: 'An event of one tenant is in the log of another.' },
   back_dated: {
     check: 'times',
-    means: 'An event claims a time that its log had passed when it came.',
+    means: 'An event claims a time that its log had already passed when the event was sealed.',
   },
   post_dated: { check: 'times', means: 'An event claims a time after it was sealed.' },
   tree_missing: { check: 'trees', means: 'A log has no row in `audit_trees`.' },
-  tree_tenant: { check: 'trees', means: "A tree's row names a tenant that is not its log's." },
+  tree_tenant: { check: 'trees', means: "A tree's row names another tenant than that of its log." },
   tree_size: { check: 'trees', means: "A tree's row counts more or fewer leaves than there are." },
   tree_peaks: { check: 'trees', means: "A tree's row holds other hashes than its leaves give." },
-  node_wrong: { check: 'trees', means: 'A stored hash is not that of its leaves.' },
-  node_missing: { check: 'trees', means: 'A stored hash is gone.' },
-  node_extra: { check: 'trees', means: 'A hash is stored for leaves that are not there.' },
-  checkpoint_malformed: { check: 'checkpoints', means: 'A checkpoint is not in the form of one.' },
+  node_wrong: { check: 'trees', means: 'A stored hash does not match its leaves.' },
+  node_missing: { check: 'trees', means: 'A stored hash is missing.' },
+  node_extra: { check: 'trees', means: 'A hash is stored for leaves that do not exist.' },
+  checkpoint_malformed: { check: 'checkpoints', means: 'A checkpoint is malformed.' },
   checkpoint_changed: {
     check: 'checkpoints',
-    means: "A checkpoint's row says something else than its signed note.",
+    means: "A checkpoint's row contradicts its signed note.",
   },
   checkpoint_signature: {
     check: 'checkpoints',
-    means: 'A checkpoint is not signed by a key that is believed.',
+    means: 'A checkpoint is not signed by a trusted key.',
   },
   checkpoint_root: {
     check: 'checkpoints',
-    means: 'What was signed is not what is there: history before it was rewritten.',
+    means: 'The tree does not lead to a signed root: events before that checkpoint were rewritten.',
   },
   checkpoint_beyond: {
     check: 'checkpoints',
-    means: 'More events were signed than are there: the tail was deleted.',
+    means: 'More events were signed than exist: the tail was deleted.',
   },
   checkpoint_missing: {
     check: 'checkpoints',
-    means: 'The newest checkpoint that was signed is gone.',
+    means: 'The newest signed checkpoint is missing.',
   },
   not_covered: {
     check: 'checkpoints',
-    means: 'Sealed events are under no checkpoint, and none is on its way.',
+    means: 'No checkpoint covers some sealed events, and none is being made.',
   },
   slipped_in: { check: 'unsealed', means: 'An event that the sealer has passed has no leaf.' },
-  not_sealed: { check: 'unsealed', means: 'Events wait for longer than a minute: nobody seals.' },
+  not_sealed: {
+    check: 'unsealed',
+    means: 'Events have waited for more than a minute: no server seals them.',
+  },
   unsealed_post_dated: {
     check: 'unsealed',
-    means: 'An event that is not sealed yet claims a time that is yet to come.',
+    means: 'An event that is not sealed yet claims a time in the future.',
   },
   sealer_state_missing: {
     check: 'unsealed',
-    means: 'The row that says how far the sealer has come is gone.',
+    means: 'The row that records the progress of the sealer is missing.',
   },
-  log_missing: { check: 'unsealed', means: 'The sealer has sealed events, and no log is there.' },
+  log_missing: { check: 'unsealed', means: 'The sealer has sealed events, but no log exists.' },
   earlier_signature: {
     check: 'earlier',
-    means: 'A checkpoint that was given is not signed by a key that is believed.',
+    means: 'A given checkpoint is not signed by a trusted key.',
   },
   earlier_no_log: {
     check: 'earlier',
-    means: 'A checkpoint that was given is of a log that is not in this database.',
+    means: 'A given checkpoint belongs to a log that is not in this database.',
   },
   earlier_ahead: {
     check: 'earlier',
     means:
-      'A checkpoint that was given has more events than the log: its tail was deleted, or an older backup restored.',
+      'A given checkpoint has more events than the log: the tail was deleted, or an older backup was restored.',
   },
   earlier_root: {
     check: 'earlier',
     means:
-      'A checkpoint that was given is of another history: the log was rewritten since, or has two heads.',
+      'A given checkpoint belongs to another history: the log was rewritten since, or has two heads.',
   },
   earlier_forked: {
     check: 'earlier',
-    means: 'Two checkpoints that were given contradict each other: the log has two heads.',
+    means: 'Two given checkpoints contradict each other: the log has two heads.',
   },
 } as const satisfies Readonly<Record<string, { check: CheckName; means: string }>>;
 

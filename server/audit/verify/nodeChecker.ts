@@ -30,10 +30,10 @@ export class NodeChecker {
     const { head } = this.source;
     this.compared += 1;
     if (head?.level !== made.level || head.index !== made.index) {
-      this.tell('node_missing', made, 'is gone from audit_nodes');
+      this.tell('node_missing', made, 'is missing in audit_nodes');
       return;
     }
-    if (!head.hash.equals(made.hash)) this.tell('node_wrong', made, 'is not what they hash to');
+    if (!head.hash.equals(made.hash)) this.tell('node_wrong', made, 'does not match their hash');
     await this.source.advance();
   }
 
@@ -50,7 +50,8 @@ export class NodeChecker {
 
   private async drop(): Promise<void> {
     const { head } = this.source;
-    if (head) this.tell('node_extra', head, 'is of leaves that are not there, or is stored twice');
+    if (head)
+      this.tell('node_extra', head, 'belongs to leaves that do not exist, or is stored twice');
     await this.source.advance();
   }
 

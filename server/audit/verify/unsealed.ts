@@ -38,14 +38,14 @@ export async function checkUnsealed(
     for (const { id: event, tenant_id: tenant, occurred_at: at, ...row } of page) {
       const log = tenant ?? undefined;
       if (row.passed) {
-        const message = `it has no leaf, though the sealer has passed it: it was put in behind the sealer, or its leaf was removed; it claims ${at}`;
+        const message = `it has no leaf, although the sealer has passed it: it was inserted behind the sealer, or its leaf was removed; it claims ${at}`;
         report({ kind: 'slipped_in', log, event, message });
         continue;
       }
       waiting += 1;
       if (!oldest || at < oldest.at) oldest = { id: event, at };
       if (row.ahead) {
-        const message = `it is not sealed, and claims ${at}, which is yet to come`;
+        const message = `it is not sealed, and claims ${at}, which is in the future`;
         report({ kind: 'unsealed_post_dated', log, event, message });
       }
       if (!row.overdue) continue;

@@ -161,7 +161,7 @@ class OneLog {
     if (log.ahead) walk.ahead ??= { log: id, ...log.ahead };
     if (log.step) walk.step ??= { log: id, ...log.step };
     if (tree && tree.checkpoint_size > heads.covered) {
-      const message = `the newest checkpoint, of size ${tree.checkpoint_size}, is missing: audit_trees tells of it`;
+      const message = `the newest checkpoint, of size ${tree.checkpoint_size}, is missing, although audit_trees records it`;
       this.context.report({ kind: 'checkpoint_missing', log: id, message });
     } else if (log.size > heads.covered && !log.broken) {
       walk.uncoveredLogs += 1;

@@ -202,7 +202,7 @@ describe('a file that somebody', () => {
     expect(readFileSync(`${path}.1`, 'utf8')).toBe(records(before));
     expect(read()).toBe(records((await signed()).slice(-2)));
     expect(node?.lines.map(({ msg }) => msg)).toContain(
-      'the file of checkpoints is empty: it is begun anew',
+      'the file of checkpoints is empty: it is written again from the beginning',
     );
   });
 

@@ -148,7 +148,7 @@ describe('a database', () => {
       metric('gatehouse_background_failures_total', { task: 'deliver_checkpoints' });
     await pollUntil('it fails', failures, (count) => count >= 3);
     const said = errorsOf(lines);
-    expect(said).toStrictEqual(['checkpoints cannot be looked for']);
+    expect(said).toStrictEqual(['undelivered checkpoints could not be read']);
     proxy.set('forward');
     await untilDelivered(sink);
     expect(receiver.accepted.map(bare)).toStrictEqual(await signed());

@@ -33,7 +33,7 @@ afterEach(async () => {
 const open = (options: Parameters<typeof openDeliverer>[1] = {}) =>
   (node = openDeliverer(receiver.settings(), options));
 const bare = ({ id, note }: { id: number; note: string }) => ({ id, note });
-const CANNOT = 'checkpoints cannot be delivered: they are kept, and tried again';
+const CANNOT = 'checkpoints cannot be delivered: they are kept and will be tried again';
 
 describe('a receiver', () => {
   it('gets thousands of checkpoints, each once, in the order in which they were signed', async () => {

@@ -192,6 +192,6 @@ it('a log of which an event is gone says so and waits before it; the others go o
     (one) => one?.next_leaf === '1',
   );
   expect(errorsOf(lines)).toContain(
-    'audit events of a log cannot be delivered: it waits, the others go on',
+    'audit events of a log cannot be delivered: this log waits, the others go on',
   );
 });

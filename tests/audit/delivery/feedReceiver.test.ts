@@ -23,7 +23,7 @@ import { objectionsToOcsf } from '@/tests/helpers/evidence/objectionsToOcsf';
 import { pollUntil } from '@/tests/helpers/time/pollUntil';
 import { noteRests } from '@/tests/helpers/database/rests';
 
-const CANNOT = 'audit events cannot be delivered: they are kept, and tried again';
+const CANNOT = 'audit events cannot be delivered: they are kept and will be tried again';
 
 let receiver: Receiver;
 let node: Awaited<ReturnType<typeof openFeed>> | undefined;

@@ -66,7 +66,7 @@ describe('a log that was rewritten without the key', () => {
       attack.replaceAll(/(UPDATE \w+ SET [^;]*|DELETE FROM \w+)/g, `$1 WHERE log_id = '${tenant}'`),
     );
     expect(await goOn(tenant)).toEqual([{ logId: tenant, size: 3 }]);
-    expect(log.lines.at(-1)?.msg).toContain('a log is not what was signed');
+    expect(log.lines.at(-1)?.msg).toContain('a log does not match its signed checkpoint');
     // Reported once: later signatures are about the rows that exist then.
     expect(await goOn(tenant)).toEqual([]);
   });

@@ -23,7 +23,7 @@ describe('the role of an auditor finds', () => {
     const make = `CREATE FUNCTION hush() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
       CREATE TRIGGER hush ${when} EXECUTE FUNCTION hush()`;
     const drop = 'DROP FUNCTION hush CASCADE';
-    const message = `trigger hush on ${table} comes from no migration: it can swallow or change what is written`;
+    const message = `trigger hush on ${table} comes from no migration: it can drop or change rows as they are written`;
     expect(told(await during(make, drop))).toEqual([['trigger_extra', message]]);
     const off = `ALTER TABLE ${table} DISABLE TRIGGER hush`;
     expect(told(await during(`${make}; ${off}`, drop))).toEqual([['trigger_extra', message]]);

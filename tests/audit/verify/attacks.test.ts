@@ -32,7 +32,7 @@ describe('an attack by somebody who may do anything in the database is found and
     expect(stdout).toMatch(/^FAIL {2}events +1 finding$/m);
     expect(stdout).toMatch(
       new RegExp(
-        `^event_changed {2}log ${TENANT}, leaf 7, event ${id}: it is not what was sealed at 20`,
+        `^event_changed {2}log ${TENANT}, leaf 7, event ${id}: it differs from the event that was sealed at 20`,
         'm',
       ),
     );
@@ -53,7 +53,7 @@ describe('an attack by somebody who may do anything in the database is found and
     expect(findings).toContainEqual(expect.objectContaining({ kind: 'node_wrong', leaf: 0 }));
     const root = findings.find(({ kind }) => kind === 'checkpoint_root');
     expect(root?.message).toMatch(
-      /size 20\) is of another tree: of the leaves 0 to 19 .*; so are 2 after it$/,
+      /size 20\) does not match the tree: some of the leaves 0 to 19 .*; the same is true of 2 more after it$/,
     );
   });
 
@@ -84,7 +84,7 @@ describe('an attack by somebody who may do anything in the database is found and
     const { code, kinds, findings } = await scene.findings();
     expect([code, kinds]).toEqual([1, { checkpoint_beyond: 1 }]);
     expect(findings[0]?.message).toMatch(
-      /^checkpoint \d+ \(size 40\) is of more events than the 32 that are there: the tail was deleted$/,
+      /^checkpoint \d+ \(size 40\) covers more events than the 32 that exist: the tail was deleted$/,
     );
   });
 
@@ -98,7 +98,7 @@ describe('an attack by somebody who may do anything in the database is found and
     await scene.seal();
     expect((await scene.findings()).code).toBe(0);
     const { code, findings } = await scene.findings('--checkpoint', earlier);
-    const message = `the log has 33 events, the checkpoint of ${earlier}:1 has 40: its tail was deleted, or an older backup restored`;
+    const message = `the log has 33 events, but the checkpoint in ${earlier}:1 has 40: the tail was deleted, or an older backup was restored`;
     expect([code, findings]).toEqual([
       1,
       [{ check: 'earlier', kind: 'earlier_ahead', log: TENANT, leaf: 33, message }],
@@ -108,7 +108,8 @@ describe('an attack by somebody who may do anything in the database is found and
   it('the newest checkpoint deleted', async () => {
     await scene.tamper(`DELETE FROM audit_checkpoints WHERE log_id = '${TENANT}' AND size = 40`);
     const { code, findings } = await scene.findings();
-    const message = 'the newest checkpoint, of size 40, is missing: audit_trees tells of it';
+    const message =
+      'the newest checkpoint, of size 40, is missing, although audit_trees records it';
     expect([code, findings]).toEqual([
       1,
       [{ check: 'checkpoints', kind: 'checkpoint_missing', log: TENANT, message }],
@@ -125,7 +126,7 @@ describe('an attack by somebody who may do anything in the database is found and
     const [first] = await scene.query<{ event_id: string }>(
       'SELECT event_id FROM audit_leaves ORDER BY log_id, leaf_index LIMIT 1',
     );
-    expect(stdout).toContain(`leaf 0, event ${first?.event_id}: it was sealed, and`);
+    expect(stdout).toContain(`leaf 0, event ${first?.event_id}: it was sealed, but`);
     expect(stdout).toContain(`… and ${events - 3} more (--limit)`);
   });
 
@@ -186,7 +187,7 @@ describe('an attack by somebody who may do anything in the database is found and
     expect(stdout).toMatch(/^FAIL {2}times +1 finding$/m);
     expect(stdout).toMatch(
       new RegExp(
-        `^back_dated {2}log ${TENANT}, leaf 40, event ${id}: it claims 2020-01-01T00:00:00.000Z, but the log had been sealed up to`,
+        `^back_dated {2}log ${TENANT}, leaf 40, event ${id}: it claims 2020-01-01T00:00:00.000Z, but it was sealed at .*, when the log was already sealed up to`,
         'm',
       ),
     );
@@ -202,7 +203,7 @@ describe('an attack by somebody who may do anything in the database is found and
     const { code, stdout } = await scene.verify();
     expect(code).toBe(1);
     expect(stdout).toContain(
-      `slipped_in  log ${TENANT}, event ${id}: it has no leaf, though the sealer has passed it`,
+      `slipped_in  log ${TENANT}, event ${id}: it has no leaf, although the sealer has passed it`,
     );
     expect(stdout).toContain('it claims 2020-01-01T00:00:00.000Z');
     expect(stdout).toContain('NOT sound: 1 finding.');
@@ -227,7 +228,7 @@ describe('an attack by somebody who may do anything in the database is found and
     expect(code).toBe(1);
     expect(stdout).toMatch(
       new RegExp(
-        `leaf 11, event ${id}: it is not what was sealed at .*; it says now that it is of tenant ${OTHER}$`,
+        `leaf 11, event ${id}: it differs from the event that was sealed at .*; it now claims to belong to tenant ${OTHER}$`,
         'm',
       ),
     );
@@ -244,10 +245,12 @@ describe('an attack by somebody who may do anything in the database is found and
     expect([code, kinds]).toEqual([1, { leaf_gap: 1, slipped_in: 2 }]);
     const gap = findings.find(({ kind }) => kind === 'leaf_gap');
     expect(gap).toMatchObject({ log: TENANT, leaf: 17 });
-    expect(gap?.message).toMatch(/^leaves 17 to 18 are missing before this one: deleted/);
+    expect(gap?.message).toMatch(
+      /^leaves 17 to 18 are missing before this one, so they were deleted/,
+    );
     expect(findings).toContainEqual(expect.objectContaining({ kind: 'slipped_in', ...event(id) }));
     expect(notices).toEqual([
-      '3 checkpoints could not be compared, since leaves before them are missing.',
+      '3 checkpoints could not be compared, because leaves before them are missing.',
     ]);
   });
 });

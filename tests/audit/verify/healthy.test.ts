@@ -198,7 +198,7 @@ describe('what waits for the sealer', () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(
       new RegExp(
-        `^not_sealed {2}event (${ids.join('|')}): 3 of 5 events that are not sealed have waited for more than a minute`,
+        `^not_sealed {2}event (${ids.join('|')}): 3 of 5 unsealed events have waited for more than a minute`,
         'm',
       ),
     );

@@ -45,10 +45,10 @@ describe('what it prints', () => {
     expect(stdout).toBe(
       `ok    guards       7 tables, 7 triggers, 6 keys are in place
 ok    events       ${stdout.match(/\d+(?= events)/)?.[0]} events in 3 logs as they were sealed, none missing
-ok    times        no event claims a time that its log had passed, or that is yet to come
-ok    trees        3 trees and 4 stored hashes as the events give them
-ok    checkpoints  7 checkpoints signed by believed keys, each of the tree that is there
-ok    unsealed     no event was put in behind the sealer, none is waiting for too long
+ok    times        no event claims a time that its log had already passed, or a time in the future
+ok    trees        3 trees and 4 stored hashes match the events
+ok    checkpoints  7 checkpoints signed by trusted keys, and each matches the tree
+ok    unsealed     no event was inserted behind the sealer, and none waits for too long
 ok    earlier      7 earlier checkpoints of the same history
 
 The log is sound.
@@ -59,7 +59,7 @@ The log is sound.
   it('says that without an earlier checkpoint the holder of the key is trusted', async () => {
     const { stdout } = await scene.verify();
     expect(stdout).toMatch(
-      /^-- +earlier +no earlier checkpoint was given: whoever holds the signing key/m,
+      /^-- +earlier +no earlier checkpoint was given: anyone with the signing key/m,
     );
   });
 
@@ -121,13 +121,13 @@ describe('a vkey, which is of one log,', () => {
   it('finds nothing wrong with other logs and calls them verified as little: exit 2', async () => {
     const earlier = file(await scene.checkpoints());
     const { code, stdout } = await look('--key', vkeyOf(TENANT), '--checkpoint', earlier);
-    expect(stdout).toMatch(
-      /^-- {4}checkpoints +3 checkpoints signed by believed keys; no key was/m,
-    );
+    expect(stdout).toMatch(/^-- {4}checkpoints +3 checkpoints signed by trusted keys; no key was/m);
     expect(stdout).toMatch(/^ok {4}earlier +3 earlier checkpoints of the same history$/m);
-    expect(stdout).toMatch(/^note: No key was given of 2 of 3 logs, the first /m);
-    expect(stdout).toMatch(/^note: 4 earlier checkpoints are of logs of which no key was given/m);
-    expect(stdout).toMatch(/COULD NOT BE VERIFIED: no key was given of 2 logs\. [^\n]+\n$/);
+    expect(stdout).toMatch(/^note: No key was given for 2 of 3 logs, the first /m);
+    expect(stdout).toMatch(
+      /^note: 4 earlier checkpoints were not compared: no key was given for their logs/m,
+    );
+    expect(stdout).toMatch(/COULD NOT BE VERIFIED: no key was given for 2 logs\. [^\n]+\n$/);
     expect(code).toBe(2);
     const json = JSON.parse((await look('--key', vkeyOf(TENANT), '--json')).stdout) as object;
     expect(json).toMatchObject({ sound: false, findingCount: 0 });
@@ -161,7 +161,7 @@ describe('--tenant looks at one log', () => {
     const { code, notices } = await scene.findings('--tenant', 'acme', '--checkpoint', earlier);
     expect([code, notices]).toEqual([
       0,
-      ['4 earlier checkpoints are of other logs: not compared.'],
+      ['4 earlier checkpoints were not compared: they belong to other logs.'],
     ]);
   });
 });
@@ -217,7 +217,7 @@ describe('earlier checkpoints', () => {
     const words = ['--tenant', 'acme', '--checkpoint', file(torn)];
     const { code, stdout } = await scene.verify(...words);
     expect(stdout).toMatch(/^ok {4}earlier +2 earlier checkpoints of the same history$/m);
-    expect(stdout).toMatch(/^note: 1 checkpoint in what was given: cut off by a crash/m);
+    expect(stdout).toMatch(/^note: 1 checkpoint in the given files: cut off by a crash/m);
     expect(code).toBe(0);
   });
 
@@ -229,11 +229,15 @@ describe('earlier checkpoints', () => {
   });
 
   it.each([
-    ['is empty', '', /holds no checkpoint\.$/m],
-    ['holds something else', 'hello\n', /: line 1 begins what is cut off\.$/m],
-    ['is cut off', 'CUT', /holds no checkpoint\.$/m],
+    ['is empty', '', /contains no checkpoint\.$/m],
+    [
+      'holds something else',
+      'hello\n',
+      /: line 1 is the beginning of a checkpoint that is cut off\.$/m,
+    ],
+    ['is cut off', 'CUT', /contains no checkpoint\.$/m],
     ['has no signature', 'gatehouse/x\n1\nAA==\n\n\n', /: line 5 should be a signature\.$/m],
-    ['is malformed', 'MALFORMED', /: line 6 begins what is not a checkpoint\.$/m],
+    ['is malformed', 'MALFORMED', /: line 6 is not the beginning of a checkpoint\.$/m],
   ])('in a file that %s are no checkpoints: exit 2', async (_what, content, sentence) => {
     const note = await scene.newestCheckpoint();
     const [text = ''] = note.split('\n\n');

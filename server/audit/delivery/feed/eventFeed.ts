@@ -66,7 +66,7 @@ export function createEventFeed(options: EventFeedDeps): EventFeed {
       started = true;
       turns.repeat(() => takeFeedTurn(deps, memory), {
         sink: 'event feed',
-        complaint: 'audit events cannot be looked for',
+        complaint: 'undelivered audit events could not be read',
       });
     },
     close: () =>

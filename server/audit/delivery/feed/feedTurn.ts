@@ -180,13 +180,16 @@ async function fail(
     const line = { log: originOf(log.logId), leaf: log.nextLeaf, reason };
     if (log.failures === 0) memory.refused += 1;
     if (log.failures === 0 && memory.refused <= MOST_REFUSED_TOLD) {
-      logger.error(line, 'audit events of a log cannot be delivered: it waits, the others go on');
+      logger.error(
+        line,
+        'audit events of a log cannot be delivered: this log waits, the others go on',
+      );
     }
     return noteFailure(pool, log.lease, error);
   }
   if (memory.complaint !== reason) {
     const line = { reason, log: originOf(log.logId), leaf: log.nextLeaf };
-    logger.error(line, 'audit events cannot be delivered: they are kept, and tried again');
+    logger.error(line, 'audit events cannot be delivered: they are kept and will be tried again');
   }
   memory.complaint = reason;
   memory.failing = true;
