@@ -51,7 +51,7 @@ export class BundleViews {
       const actions = lists && actionsOf(file, lists);
       if (actions) this.views.push(new LogView(file, new Set(actions), header));
       if (actions ? areSame(file.actions, actions) : !file.actions) continue;
-      const message = `the manifest gives it other actions than it has in format ${bundleFormat.number}`;
+      const message = `the manifest gives it other actions than format ${bundleFormat.number} does`;
       add({ kind: 'view_actions', file: file.name, message });
     }
     this.tables = EVENT_TABLES.map((table) => new TableRows(table, `${table.name}.csv`, add));
@@ -84,7 +84,7 @@ export class BundleViews {
     say(
       this.inspection,
       'views',
-      `${names}: exactly the rows of audit-log with its ${counts.join(', ')}; ${tables} of events as their leaves say`,
+      `${names}: exactly the rows of audit-log with its ${counts.join(', ')}; ${tables} of events match their leaves`,
     );
   }
 

@@ -90,7 +90,7 @@ class ContentCheck {
     const { add } = inspection.findings;
     const checkpoint = await this.files.readSmall(names.checkpoint);
     if (checkpoint) {
-      const says = `the head of ${plural(log.size, 'event')} is signed by a key that is believed`;
+      const says = `the head of ${plural(log.size, 'event')} is signed by a trusted key`;
       const own = `the head of ${plural(log.size, 'event')} is signed by the key that the manifest names`;
       say(inspection, 'checkpoint', inspection.options.keys ? says : own);
       checkCheckpoint(checkpoint, log, contents.believers, add);
@@ -125,7 +125,8 @@ class ContentCheck {
       stretch.root.equals(log.root) &&
       stretch.first === log.first &&
       stretch.last === log.last;
-    if (!isSame) throw new FormError('it is about another log, head or stretch than the manifest');
+    if (!isSame)
+      throw new FormError('it has another log, head or range of leaves than the manifest');
     return surroundings;
   }
 
@@ -137,7 +138,7 @@ class ContentCheck {
     if (file.entry.size === count * LINE_BYTES) {
       return new LeafLines(unpack(file));
     }
-    const message = `it should hold ${plural(count, 'line')} of ${LINE_BYTES} bytes, and is of ${file.entry.size} bytes`;
+    const message = `it should have ${plural(count, 'line')} of ${LINE_BYTES} bytes each, but has ${file.entry.size} bytes`;
     this.inspection.findings.add({ kind: 'leaves_malformed', file: this.names.lines, message });
     return undefined;
   }
@@ -191,19 +192,20 @@ class ContentCheck {
     );
     if (inspection.findings.countOf('events') === 0) {
       const within = `${plural(inRange, 'event')} from ${range.from} to ${range.to}`;
-      say(inspection, 'range', `${within}, ${beside} beside them, and no room for more`);
-      const times = 'no event claims a time that its log had passed, or that was yet to come';
+      say(inspection, 'range', `${within}, ${beside} next to them, and no gap for others`);
+      const times =
+        'no event claims a time that its log had already passed, or a time after it was sealed';
       say(inspection, 'times', times);
       this.views.say();
     }
     if (late > 0) inspection.notices.push(lateNotice(late));
     if (clockSteps > 0) {
       const steps = plural(clockSteps, 'time');
-      inspection.notices.push(`The clock that events are sealed by was stepped back ${steps}.`);
+      inspection.notices.push(`The clock of the sealer was stepped back ${steps}.`);
     }
     if (asOf.slice(0, 10) <= range.to) {
       inspection.notices.push(
-        `The range goes on after the bundle was made, at ${asOf}: what came later is not in it.`,
+        `The range ends after the bundle was made, at ${asOf}: later events are not in the bundle.`,
       );
     }
   }
@@ -221,13 +223,13 @@ class ContentCheck {
       say(
         inspection,
         'tree',
-        `the leaves and what lies beside them give the root of ${plural(log.size, 'event')}`,
+        `the leaves and the hashes of the rest lead to the root of ${plural(log.size, 'event')}`,
       );
       return;
     }
     // If the final root is wrong, the roots at smaller sizes cannot be trusted either.
     this.tree = undefined;
-    const message = `its leaves, with what ${names.leaves} says of the rest, do not give the root that was signed`;
+    const message = `its leaves, with the hashes of the rest in ${names.leaves}, do not lead to the signed root`;
     inspection.findings.add({ kind: 'tree_root', file: names.lines, message });
   }
 
@@ -240,14 +242,14 @@ class ContentCheck {
     const unknown = checkGrowth(growth, log, { believers, rootAt, report });
     if (unknown > 0) {
       inspection.notices.push(
-        `${plural(unknown, 'head')} of earlier bundles in consistency.json: signed by a key that is not believed. Give the keys that were in use before as well.`,
+        `${plural(unknown, 'head')} of earlier bundles in consistency.json: signed by a key that is not trusted. Also give the keys that were used earlier.`,
       );
     }
     if (this.hasGrowth) {
       const says =
         growth.length === 0
           ? 'no earlier bundle is named'
-          : `the log begins with what it was in ${plural(growth.length, 'earlier bundle')}`;
+          : `the log contains the history of ${plural(growth.length, 'earlier bundle')}`;
       say(inspection, 'consistency', says, growth.length === 0 ? '--' : 'ok');
     }
     const { met, notices } = this.others.compare(manifest);

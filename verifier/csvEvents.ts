@@ -151,7 +151,7 @@ export class CsvEvents implements RowDecoder {
       }
       if (at + 1 >= length) return -1;
       if (bytes[at] === CR && bytes[at + 1] === LF) return at + 2;
-      this.problem = 'it is not CSV as RFC 4180 has it';
+      this.problem = 'it is not CSV as RFC 4180 defines it';
       const end = bytes.indexOf('\r\n', at, 'latin1');
       return end < 0 ? -1 : end + 2;
     }
@@ -259,7 +259,8 @@ export class CsvEvents implements RowDecoder {
     const text = this.textOf(bytes, DETAILS);
     const canonical = text === undefined ? undefined : toCanonical(text);
     if (canonical === undefined) {
-      this.problem ??= 'its details are not JSON that says one thing only';
+      this.problem ??=
+        'its details are not JSON with one meaning: a name occurs twice, or the JSON is malformed';
       return;
     }
     const made = Buffer.from(canonical);
@@ -275,7 +276,7 @@ export class CsvEvents implements RowDecoder {
     let leaf = 0;
     for (let at = start; at < end; at += 1) leaf = leaf * 10 + (bytes[at] ?? 0) - 0x30;
     if (!Number.isSafeInteger(leaf) || String(leaf) !== bytes.toString('latin1', start, end)) {
-      this.problem = 'its leaf_index is no whole number';
+      this.problem = 'its leaf_index is not a whole number';
     }
     return leaf;
   }

@@ -24,7 +24,7 @@ export function splitRecord(record: string): (string | null)[] {
     let end = record.indexOf('"', at + 1);
     while (end >= 0 && record[end + 1] === '"') end = record.indexOf('"', end + 2);
     if (end < 0 || (end + 1 < record.length && record[end + 1] !== ',')) {
-      throw new FormError('it is not CSV as RFC 4180 has it');
+      throw new FormError('it is not CSV as RFC 4180 defines it');
     }
     cells.push(record.slice(at + 1, end).replaceAll('""', '"'));
     at = end + 1;

@@ -66,7 +66,7 @@ async function readFromBundle(files: readonly PackedFile[]): Promise<Checkpoint>
   const file = files.find(({ entry }) => entry.name === 'checkpoint.txt');
   const bytes = file && (await readWhole(file, MOST_CHECKPOINT_BYTES));
   const checkpoint = bytes && parseCheckpoint(decodeText(bytes) ?? '');
-  if (!checkpoint) throw new NoteFileError(1, 'or all of it is no bundle with a checkpoint');
+  if (!checkpoint) throw new NoteFileError(1, 'or the file is not a bundle with a checkpoint');
   return checkpoint;
 }
 
@@ -116,7 +116,7 @@ export async function readEarlier(
       if (objection === undefined) heads.push({ where, size, root: Buffer.from(root) });
       else {
         doubtful.count += 1;
-        doubtful.first ||= `the checkpoint of ${where} (${size} events): ${objection}`;
+        doubtful.first ||= `the checkpoint in ${where} (${size} events): ${objection}`;
       }
     }
     if (files && heads.length > 0) {
@@ -126,11 +126,11 @@ export async function readEarlier(
     const known = [NoteFileError, ZipError, ZipDamage].some((kind) => error instanceof kind);
     if (!known || !(error instanceof Error)) throw error;
     throw new CannotVerifyError(
-      `${source.name} holds neither checkpoints nor a bundle to compare with: ${error.message}.`,
+      `${source.name} contains neither checkpoints nor a bundle to compare with: ${error.message}.`,
     );
   }
   if (heads.length === 0 && others.size === 0 && doubtful.count === 0) {
-    throw new CannotVerifyError(`${source.name} holds no checkpoint.`);
+    throw new CannotVerifyError(`${source.name} contains no checkpoint.`);
   }
   return { name: source.name, heads, others: [...others], doubtful, cutOff, stretch };
 }
@@ -155,15 +155,14 @@ function rootBy({ log, growth, rootAt }: Comparable, size: number): Buffer | und
 }
 
 const proofFrom = (from: number, to: number): string =>
-  `the proof of consistency from ${from} to ${to}, the answer of GET /api/compliance/consistency?from=${from}&to=${to}, and give it as well (--consistency)`;
+  `the proof of consistency from ${from} to ${to}, which is the response of GET /api/compliance/consistency?from=${from}&to=${to}, and give it too (--consistency)`;
 
 function askWhoseHeads({ name, others, doubtful }: GivenFile, origin: string): OpenQuestion {
   if (doubtful.count > 0) {
-    const ask =
-      'the key that it was signed with, and give it with --key, or for another checkpoint';
+    const ask = 'the key that signed it, and give that with --key, or ask for another checkpoint';
     return { kind: 'earlier_signature', message: doubtful.first, ask };
   }
-  const message = `${name} holds checkpoints of ${others.slice(0, 3).join(', ')}, and none of ${origin}`;
+  const message = `${name} contains checkpoints of ${others.slice(0, 3).join(', ')}, but none of ${origin}`;
   return { kind: 'earlier_other_log', message, ask: `a checkpoint of ${origin}` };
 }
 
@@ -176,13 +175,13 @@ function askForProof(passed: readonly GivenHead[], { log, proofs }: Comparable):
   const head = bySize.filter(({ size }) => size <= log.size).at(-1) ?? bySize[0];
   const { where = '', size = 0 } = head ?? {};
   const isTried = proofs.some(({ from, to }) => from.size === size || to.size === size);
-  const tried = isTried ? ', and the proof that was given does not lead from one to the other' : '';
+  const tried = isTried ? ', and the given proof does not lead from one to the other' : '';
   if (size > log.size) {
-    const message = `the checkpoint of ${where} has ${size} events, and this bundle's log only ${log.size}: it is newer than the bundle, or an older bundle was passed as a new one, or the log was rolled back${tried}`;
+    const message = `the checkpoint in ${where} has ${size} events, but this bundle's log only ${log.size}: it is newer than the bundle, or an older bundle was presented as a new one, or the log was rolled back${tried}`;
     const ask = `a newer bundle, or for ${proofFrom(log.size, size)}`;
     return { kind: 'earlier_ahead', message, ask };
   }
-  const message = `the checkpoint of ${where} has ${size} events: its end is not among the leaves of this bundle (${log.first} to ${log.last}), and the bundle holds no proof from there${tried}`;
+  const message = `the checkpoint in ${where} has ${size} events: its end is not among the leaves of this bundle (${log.first} to ${log.last}), and the bundle has no proof from there${tried}`;
   return { kind: 'earlier_unproven', message, ask: proofFrom(size, log.size) };
 }
 
@@ -216,7 +215,7 @@ export function compareHeads(given: GivenFile, comparable: Comparable): Comparis
     else if (relation === 'same') same += 1;
     else {
       const leaf = Math.min(size, log.size);
-      const message = `the checkpoint of ${where} is of another history of the same log (${size} events): what lies before leaf ${leaf} was rewritten since, or the log has two heads`;
+      const message = `the checkpoint in ${where} belongs to another history of the same log (${size} events): events before leaf ${leaf} were rewritten since, or the log has two heads`;
       report({ kind: 'earlier_root', leaf, message });
     }
   }

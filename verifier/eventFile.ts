@@ -94,7 +94,7 @@ export class EventFile {
     if (this.bytes.length < header.length && !this.ended) return false;
     this.begun = true;
     if (this.bytes.subarray(0, header.length).equals(header)) this.at = header.length;
-    else this.fail('its first record is not the names of the columns');
+    else this.fail('its first record does not have the names of the columns');
     return this.failure === undefined;
   }
 
@@ -107,7 +107,7 @@ export class EventFile {
     this.at = this.bytes.length;
     this.rows += 1;
     row.number = this.rows;
-    row.problem = 'it is cut off: the file ends within it';
+    row.problem = 'it is cut off: the file ends in the middle of it';
     return true;
   }
 }

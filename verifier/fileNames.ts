@@ -28,19 +28,23 @@ export function checkFileNames(
   const { number, files: fixed } = manifest.bundleFormat;
   const required = fixed.map((name) => name.replace('{log}', manifest.format));
   for (const file of required.filter((name) => !listed.includes(name))) {
-    const message = `the manifest does not name it, and every bundle of format ${number} has it`;
+    const message = `the manifest does not name it, but every bundle of format ${number} has it`;
     report({ kind: 'file_required', file, message });
   }
   for (const file of listed.filter((name) => !required.includes(name))) {
-    const message = `the manifest names it, and no bundle of format ${number} has it`;
+    const message = `the manifest names it, but no bundle of format ${number} has it`;
     report({ kind: 'file_unknown', file, message });
   }
   for (const file of listed.filter((name) => !there.includes(name))) {
-    report({ kind: 'file_missing', file, message: 'the manifest names it, and it is not there' });
+    report({ kind: 'file_missing', file, message: 'the manifest names it, but it is missing' });
   }
   const expected = [...listed, ...UNLISTED];
   for (const file of there.filter((name) => !expected.includes(name))) {
-    report({ kind: 'file_extra', file, message: 'it is there, and the manifest does not name it' });
+    report({
+      kind: 'file_extra',
+      file,
+      message: 'it is in the bundle, but the manifest does not name it',
+    });
   }
 }
 

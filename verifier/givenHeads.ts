@@ -50,7 +50,7 @@ export function compareGiven(
   if (sum.passed > 0) {
     const newer = sum.newer === 0 ? '' : `; ${sum.newer} of them newer than the bundle`;
     notices.push(
-      `This bundle says nothing of ${plural(sum.passed, 'checkpoint')} that were given${newer}.`,
+      `This bundle cannot confirm or refute ${plural(sum.passed, 'given checkpoint')}${newer}.`,
     );
   }
   if (sum.cutOff > 0) notices.push(cutOffNotice(sum.cutOff));

@@ -42,7 +42,7 @@ export async function readGrowthProof(source: BundleSource): Promise<GrowthProof
   const { name, size } = source;
   const fail = (because: string) =>
     new CannotVerifyError(
-      `${name} is no proof of consistency, as GET /api/compliance/consistency answers: ${because}.`,
+      `${name} is not a proof of consistency as GET /api/compliance/consistency returns it: ${because}.`,
     );
   if (size > MOST_PROOF_BYTES) throw fail('it is far too long');
   const text = decodeText(await source.read(0, size));

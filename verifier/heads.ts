@@ -27,12 +27,12 @@ export function checkCheckpoint(
   const file = 'checkpoint.txt';
   const checkpoint = parseCheckpoint(decodeText(bytes) ?? '');
   if (!checkpoint) {
-    report({ kind: 'checkpoint_malformed', file, message: 'it is no signed checkpoint' });
+    report({ kind: 'checkpoint_malformed', file, message: 'it is not a signed checkpoint' });
     return;
   }
   if (!isSame(log, checkpoint)) {
     const { origin, size } = checkpoint;
-    const message = `it is of ${origin} with ${size} events, and has another root, size or origin than the manifest`;
+    const message = `it belongs to ${origin} with ${size} events, and has another root, size or origin than the manifest`;
     report({ kind: 'checkpoint_differs', file, message });
   }
   const objection = believers.objectionTo(checkpoint.origin, checkpoint.note);
@@ -47,7 +47,9 @@ function readHead(head: Members, origin: string): ProvenHead {
     checkpoint.size === head.count('size') &&
     checkpoint.root.equals(head.hash('rootHash'));
   if (!checkpoint || !isRight) {
-    throw new FormError(`the checkpoint of export ${exportId} is not what is said of it`);
+    throw new FormError(
+      `the checkpoint of export ${exportId} has another log, size or root than consistency.json says`,
+    );
   }
   return { exportId, checkpoint, hashes: head.hashes('hashes') };
 }
@@ -61,7 +63,7 @@ export function readGrowth(bytes: Buffer, log: LogStretch): ProvenHead[] {
     growth.text('origin') === log.origin &&
     growth.count('size') === log.size &&
     growth.hash('rootHash').equals(log.root);
-  if (!isAbout) throw new FormError('it is about another head than the manifest');
+  if (!isAbout) throw new FormError('it has another head than the manifest');
   return growth.objects('from').map((head) => readHead(head, log.origin));
 }
 
@@ -109,7 +111,7 @@ export function checkGrowth(
     }
     const root = rootAt(checkpoint.size);
     if (root && !root.equals(checkpoint.root)) {
-      const message = `${what}: the leaves of this bundle give another root`;
+      const message = `${what}: the leaves of this bundle lead to another root`;
       report({ kind: 'consistency_proof', file, row, message });
     }
   }

@@ -50,10 +50,12 @@ function toEntry(event: SealedEvent, line: string): string {
   const [head, tail] = [bare.slice(0, at), bare.slice(at + 'null'.length)];
   const isFramed =
     line.length >= head.length + tail.length && line.startsWith(head) && line.endsWith(tail);
-  if (!isFramed) throw new FormError('its members are not those of an event, in their order');
+  if (!isFramed) throw new FormError('its members are not those of an event in their fixed order');
   const details = toCanonical(line.slice(head.length, line.length - tail.length));
   if (details === undefined)
-    throw new FormError('its details are not JSON that says one thing only');
+    throw new FormError(
+      'its details are not JSON with one meaning: a name occurs twice, or the JSON is malformed',
+    );
   return `${head}${details}${tail}`;
 }
 
@@ -91,7 +93,7 @@ export class JsonEvents implements RowDecoder {
       row.sealedAt = event.sealed_at;
       row.action = event.action;
       if (event.tenant_id !== this.tenantId) {
-        return `it is an event of ${event.tenant_id === null ? 'no tenant' : `tenant ${event.tenant_id}`}`;
+        return `it belongs to ${event.tenant_id === null ? 'no tenant' : `tenant ${event.tenant_id}`}`;
       }
       if (!isInstant(event.occurred_at) || !isInstant(event.sealed_at)) {
         return 'its times are not written as UTC with milliseconds';

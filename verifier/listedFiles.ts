@@ -89,15 +89,15 @@ export class BundleFiles {
       const facts = this.facts.get(name);
       if (!facts) continue;
       if (facts.bytes !== bytes || facts.sha256 !== sha256) {
-        const message = `it has ${facts.bytes} bytes and SHA-256 ${facts.sha256}; the manifest says ${bytes} bytes and ${sha256}`;
+        const message = `it has ${facts.bytes} bytes and SHA-256 ${facts.sha256}, but the manifest says ${bytes} bytes and ${sha256}`;
         add({ kind: 'file_changed', file: name, message });
       }
       if (rows !== null && facts.rows !== null && facts.rows !== rows) {
-        const message = `it has ${plural(facts.rows, 'row')}, and the manifest says ${rows}`;
+        const message = `it has ${plural(facts.rows, 'row')}, but the manifest says ${rows}`;
         add({ kind: 'file_rows', file: name, message });
       }
     }
-    const says = `${plural(listed.length, 'file')} as the manifest names them, in bytes, SHA-256 and rows; none missing, none more`;
+    const says = `${plural(listed.length, 'file')} match the manifest in bytes, SHA-256 and rows; none is missing, and none was added`;
     say(inspection, 'files', says);
   }
 }

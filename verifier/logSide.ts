@@ -71,7 +71,7 @@ export class LogSide {
     }
     this.span = { first: this.span?.first ?? leaf, last: leaf };
     if (leaf < stretch.first || leaf > stretch.last) {
-      const message = `it names leaf ${leaf}, and the bundle covers leaves ${stretch.first} to ${stretch.last}`;
+      const message = `it names leaf ${leaf}, but the bundle covers leaves ${stretch.first} to ${stretch.last}`;
       this.report({ kind: 'row_outside', file: file.name, row, leaf, event, message });
       return false;
     }

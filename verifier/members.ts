@@ -98,7 +98,8 @@ export function parseCanonical(bytes: Buffer): Members {
     // Reported below.
   }
   if (value === undefined) throw new FormError('it is no JSON');
-  if (canonicalJson(value) !== text) throw new FormError('it is not in the form of RFC 8785');
+  if (canonicalJson(value) !== text)
+    throw new FormError('it is not in the canonical form of RFC 8785');
   return Members.of(value);
 }
 

@@ -13,7 +13,7 @@ async function readExactly(file: FileHandle, at: number, length: number): Promis
   const bytes = Buffer.allocUnsafe(length);
   for (let done = 0; done < length;) {
     const { bytesRead } = await file.read(bytes, done, length - done, at + done);
-    if (bytesRead === 0) throw new Error('it is shorter than it was');
+    if (bytesRead === 0) throw new Error('it became shorter while it was read');
     done += bytesRead;
   }
   return bytes;

@@ -7,25 +7,25 @@ import type { CheckName } from './bundleFindings';
 export const OPEN_KINDS = {
   format_newer: {
     check: 'manifest',
-    means: 'The bundle is of a format that this verifier does not know yet.',
+    means: 'The bundle has a format that this verifier does not know yet.',
   },
   format_older: {
     check: 'manifest',
-    means: 'The bundle is of an older format than the oldest that you accept.',
+    means: 'The bundle has an older format than the oldest that you accept.',
   },
   earlier_signature: {
     check: 'earlier',
     means: 'A given checkpoint is not signed by a trusted key.',
   },
-  earlier_other_log: { check: 'earlier', means: 'A checkpoint that was given is of another log.' },
+  earlier_other_log: { check: 'earlier', means: 'A given checkpoint belongs to another log.' },
   earlier_ahead: {
     check: 'earlier',
     means:
-      'A checkpoint that was given has more events: it is newer than the bundle, or an older bundle was passed as a new one, or the log was rolled back.',
+      'A given checkpoint has more events: it is newer than the bundle, or an older bundle was presented as a new one, or the log was rolled back.',
   },
   earlier_unproven: {
     check: 'earlier',
-    means: 'A checkpoint that was given lies before the bundle, and no proof leads from it.',
+    means: 'A given checkpoint is older than the bundle, and no proof leads from it to the bundle.',
   },
 } as const satisfies Readonly<Record<string, { check: CheckName; means: string }>>;
 

@@ -50,7 +50,7 @@ async function readSigned(
   const text = await readFileOf(files, 'manifest.json');
   const note = parseNote(decodeText(await readFileOf(files, 'manifest.sig')) ?? '');
   const manifest = readManifest(text);
-  if (manifest.log.origin !== origin) throw new FormError(`it is of ${manifest.log.origin}`);
+  if (manifest.log.origin !== origin) throw new FormError(`it belongs to ${manifest.log.origin}`);
   if (note?.text !== `${text.toString()}\n`) throw new FormError('its manifest is not signed');
   const objection = believers.objectionTo(origin, note);
   if (objection !== undefined) throw new FormError(`its manifest: ${objection}`);
@@ -140,7 +140,7 @@ export class OtherStretches {
       const { size, first, last } = other.log;
       if (leaf >= size) this.came.set(other, (this.came.get(other) ?? 0) + 1);
       else if ((leaf < first || leaf > last) && isWhole) {
-        const message = `it occurred at ${occurredAt}, in the range of ${name}, which was made of a log of ${size} events and has leaves ${first} to ${last} alone: ${name} leaves it out`;
+        const message = `it occurred at ${occurredAt}, in the range of ${name}. That bundle was made from a log of ${size} events, but has only the leaves ${first} to ${last}: ${name} leaves it out`;
         this.report({ kind: 'bundle_lacks', file, row, leaf, event, message });
       }
     }
@@ -154,9 +154,7 @@ export class OtherStretches {
     const own = { ...momentsOf(manifest.range), asOf: manifest.asOf, log: manifest.log };
     const notices = this.given.flatMap(({ name, stretch }) =>
       typeof stretch === 'string'
-        ? [
-            `It is not known whether leaves are missing between ${name} and this bundle: ${stretch}.`,
-          ]
+        ? [`It is unknown whether leaves are missing between ${name} and this bundle: ${stretch}.`]
         : [],
     );
     let met = 0;
@@ -168,7 +166,7 @@ export class OtherStretches {
       const came = this.came.get(other) ?? 0;
       if (came > 0) {
         notices.push(
-          `${plural(came, 'event')} of this bundle occurred in the range of ${other.name} and came after that was made: a new export of that range has them.`,
+          `${plural(came, 'event')} of this bundle occurred in the range of ${other.name}, but came after that bundle was made: a new export of that range has them.`,
         );
       }
     }
@@ -176,7 +174,7 @@ export class OtherStretches {
   }
 
   private tellGap({ name, range }: OtherStretch, from: number, to: number): void {
-    const message = `leaves ${from} to ${to} are neither in this bundle nor in ${name}, and the range of that, ${range.from} to ${range.to}, touches this one's: one of the two was cut off, and events of its range may lie there`;
+    const message = `leaves ${from} to ${to} are neither in this bundle nor in ${name}, although its range, ${range.from} to ${range.to}, touches the range of this bundle: one of the two was cut off, and events of its range may be missing`;
     this.report({ kind: 'bundle_gap', leaf: from, message });
   }
 }
@@ -184,7 +182,7 @@ export class OtherStretches {
 function noticeOf({ name, range }: OtherStretch, meeting: Meeting): string {
   const days = `${range.from} to ${range.to}`;
   if (!('from' in meeting)) {
-    return `The range of ${name}, ${days}, does not touch this one's: the bundles of the days between show whether leaves are missing there.`;
+    return `The range of ${name}, ${days}, does not touch the range of this bundle: only the bundles of the days between show whether leaves are missing there.`;
   }
-  return `Leaves ${meeting.from} to ${meeting.to} are neither in this bundle nor in ${name} (${days}): the sooner of the two was made before its range had ended. Ask for a new export of that range.`;
+  return `Leaves ${meeting.from} to ${meeting.to} are neither in this bundle nor in ${name} (${days}): the earlier of the two was made before its range had ended. Ask for a new export of that range.`;
 }

@@ -45,7 +45,7 @@ export function verdictOf(verification: Verification): string {
     case 'not_comparable':
       return verdictOfQuestions(verification);
     case 'unvouched':
-      return `The bundle is consistent${byFormat}, but ${NOBODY}: ask for the key by another way than the bundle, and give it.`;
+      return `The bundle is consistent${byFormat}, but ${NOBODY}: ask for the key in another way than through the bundle, and give it.`;
     case 'sound':
       return `The bundle is sound${byFormat}, and signed by a key that you gave.`;
   }

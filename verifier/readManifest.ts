@@ -80,7 +80,7 @@ function readLog(log: Members, tenantId: string): LogStretch {
   }
   const [size, first, last] = [log.count('size', 1), log.count('firstLeaf'), log.count('lastLeaf')];
   if (first > last || last >= size) {
-    throw new FormError(`leaves ${first} to ${last} are no stretch of a log of ${size}`);
+    throw new FormError(`leaves ${first} to ${last} are not a range within a log of ${size}`);
   }
   return { origin, size, root: log.hash('rootHash'), first, last };
 }
@@ -149,13 +149,13 @@ function readFormat(manifest: Members): BundleFormat {
       version > BUNDLE_VERSION
         ? [`version ${version}`, BUNDLE_VERSION]
         : [`format ${number}`, NEWEST_FORMAT];
-    const message = `the bundle is of ${what}, and this verifier knows none after ${newest}`;
+    const message = `the bundle has ${what}, but the newest that this verifier knows is ${newest}`;
     throw new NewerFormatError(message, trySigner(manifest));
   }
   const format = FORMATS.find((one) => one.number === number);
   if (version !== BUNDLE_VERSION || !format) {
     throw new FormError(
-      `it is version ${version} of the manifest, and this verifier knows version ${BUNDLE_VERSION}`,
+      `it is version ${version} of the manifest, but this verifier knows version ${BUNDLE_VERSION}`,
     );
   }
   return format;

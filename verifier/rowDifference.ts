@@ -33,13 +33,13 @@ export async function findDifference(
     while (isDue && !view.shows(due)) isDue = await nextRow(population, due);
     const isThere = await nextRow(shown, there);
     if (!isDue && !isThere)
-      return { message: shown.failure ?? 'its rows are written in another way' };
+      return { message: shown.failure ?? 'its rows are written in another form' };
     if (!isThere) {
       const { leaf, id: event, number } = due;
       return {
         leaf,
         event,
-        message: `it ends before row ${number} of audit-log, which belongs into it`,
+        message: `it ends before row ${number} of audit-log, which belongs in it`,
       };
     }
     const { number: row, problem } = there;

@@ -87,8 +87,8 @@ export class StrayList implements StrayRows {
   private tellMissing({ first, last }: { first: number; last: number }): void {
     const message =
       first === last
-        ? 'no row has its event: it was left out, or its row cannot be read'
-        : `no rows have the events of leaves ${first} to ${last}: they were left out, or their rows cannot be read`;
+        ? 'no row shows its event: it was left out, or its row cannot be read'
+        : `no rows show the events of leaves ${first} to ${last}: they were left out, or their rows cannot be read`;
     this.report({ kind: 'event_missing', leaf: first, message });
   }
 
@@ -98,10 +98,10 @@ export class StrayList implements StrayRows {
   }
 
   private tellMoved(leaf: number, { file, number: row, id: event, hash }: Kept, expected?: Buffer) {
-    const message = 'it is not in its place: rows stand in the order of their leaves';
+    const message = 'it is not at its position: rows must be in the order of their leaves';
     this.report({ kind: 'row_order', file, row, leaf, event, message });
     if (!expected || expected.equals(hash)) return;
-    const changed = 'it does not say what was sealed';
+    const changed = 'it differs from the event that was sealed';
     this.report({ kind: 'event_changed', file, row, leaf, event, message: changed });
   }
 }

@@ -51,13 +51,13 @@ export class StretchEnds {
     const objections: string[] = [];
     if (leaf === first && first > 0 && sealedAt >= opened) {
       objections.push(
-        `the bundle begins with this leaf, and it was sealed at ${sealedAt}, not before ${opened}: events of the range may lie before it`,
+        `the bundle begins with this leaf, but it was sealed at ${sealedAt}, not before ${opened}: events of the range may lie before it`,
       );
     }
     const open = leaf === last && last < size - 1 ? this.objectionToEnd(leaf) : undefined;
     if (open !== undefined) {
       objections.push(
-        `the bundle ends with this leaf, and ${open}: events of the range may lie after it`,
+        `the bundle ends with this leaf, but ${open}: events of the range may lie after it`,
       );
     }
     return objections;
@@ -68,7 +68,7 @@ export class StretchEnds {
     if (sealedAt < settled) return `it was sealed at ${sealedAt}, before ${settled}`;
     if (!this.manifest.bundleFormat.endsBehindBatch) return undefined;
     if (settledBatch === batch) {
-      return `it is of the first batch that was sealed after ${settled}, at ${sealedAt}, which may hold what came late`;
+      return `it belongs to the first batch that was sealed after ${settled}, at ${sealedAt}, which may contain late events`;
     }
     return leaf === batch ? undefined : `it is not the first of its batch, sealed at ${sealedAt}`;
   }

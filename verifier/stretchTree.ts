@@ -28,7 +28,7 @@ export function readSurroundings(bytes: Buffer): Surroundings {
   };
   if (before.length !== expected.before || after.length !== expected.after) {
     throw new FormError(
-      `before and after should hold ${expected.before} and ${expected.after} hashes`,
+      `before and after should have ${expected.before} and ${expected.after} hashes`,
     );
   }
   return { stretch, before, after };

@@ -94,7 +94,7 @@ export class TableRows {
       for (const [column, says] of Object.entries(unrecorded)) {
         if (cellOf(column) === says) continue;
         const should = says === null ? 'should be empty' : `should be ${says}`;
-        this.find({ row, message: `it names no leaf, so that its ${column} ${should}` });
+        this.find({ row, message: `it names no leaf, so its ${column} ${should}` });
       }
       return;
     }
@@ -102,7 +102,7 @@ export class TableRows {
     const event = this.expected.get(leaf);
     if (!event || index !== String(leaf)) {
       const whose = index === null ? 'it names no leaf' : `it names leaf ${index}`;
-      this.find({ row, message: `${whose}, and audit-log has no such event for this table` });
+      this.find({ row, message: `${whose}, but audit-log has no such event for this table` });
       return;
     }
     const about = { row, leaf, event: event.id };
@@ -110,14 +110,14 @@ export class TableRows {
     this.seen.add(leaf);
     for (const [column, expect] of Object.entries(this.columns)) {
       if (!header.includes(column) || isAs(cellOf(column), expect(event))) continue;
-      this.find({ ...about, message: `its ${column} is not what that leaf says` });
+      this.find({ ...about, message: `its ${column} differs from that leaf` });
     }
   }
 
   private end(): void {
     for (const [leaf, { id: event, action }] of this.expected) {
       if (this.seen.has(leaf)) continue;
-      const message = `it has no row for this event (${action}), which belongs into it`;
+      const message = `it has no row for this event (${action}), which belongs in it`;
       this.find({ leaf, event, message });
     }
   }

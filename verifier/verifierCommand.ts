@@ -12,16 +12,16 @@ import { describeAsJson, describeAsText } from './bundleReport';
 import { verifyBundle } from './verifyBundle';
 
 const USAGE = `Usage: node verify.mjs FILE [OPTION]...      (npm run --silent verify-bundle -- FILE [OPTION]...)
-Verifies an evidence bundle, a ZIP file or the folder it was unpacked into: its signature, every file, every event, and that none is missing. Needs nothing but Node.js 20.19.
-  --key KEY          a public key that you were given: a PEM file, a file of vkeys, or a vkey; may be repeated
-  --checkpoint FILE  what you were given earlier: a bundle, or checkpoints as text; may be repeated
-  --consistency FILE a proof of consistency, the answer of GET /api/compliance/consistency; may be repeated
-  --format N         the oldest format of bundles that you accept (default 1, the newest is ${NEWEST_FORMAT})
+Verifies an evidence bundle, a ZIP file or the folder it was unpacked into: its signature, every file, every event, and that none is missing. Needs only Node.js 20.19.
+  --key KEY          a public key that you trust: a PEM file, a file of vkeys, or a vkey; may be repeated
+  --checkpoint FILE  a bundle or checkpoints (text) that you were given earlier; may be repeated
+  --consistency FILE a proof of consistency, the response of GET /api/compliance/consistency; may be repeated
+  --format N         the oldest bundle format that you accept (default 1, the newest is ${NEWEST_FORMAT})
   --limit N          the number of findings to show (default 20); all are counted
   --json             one JSON object on stdout
   --help             this text
 Exit 0: the bundle is sound, and signed by a key that was given. Exit 1: it is not sound. Exit 2: it could not be verified.
-Exit 3: it is consistent, but no key was given. Exit 4: it cannot be compared with what was given, and says what to ask for.`;
+Exit 3: it is consistent, but no key was given. Exit 4: it cannot be compared with the given files; the report says what to ask for.`;
 
 /**
  * The exit code if the bundle could not be verified: an input cannot be read, or the command line

@@ -28,13 +28,11 @@ async function openFiles(inspection: Inspection): Promise<readonly PackedFile[] 
     const { files, isRepacked, litter, others } = await openContainer(source);
     inspection.isRepacked = isRepacked;
     if (litter.length > 0) {
-      notices.push(
-        `The operating system has added files, which were not looked at: ${listed(litter)}.`,
-      );
+      notices.push(`The operating system added files, which were not checked: ${listed(litter)}.`);
     }
     if (others.length > 0) {
       notices.push(
-        `Files in the folder that are no part of the bundle, and that nobody has signed: ${listed(others)}.`,
+        `Files in the folder that do not belong to the bundle, and that nobody has signed: ${listed(others)}.`,
       );
     }
     return files;
@@ -54,7 +52,7 @@ function sayContainer(inspection: Inspection, files: readonly PackedFile[]): voi
   const isAsSigned =
     inspection.findings.total === 0 &&
     inspection.questions.every(({ kind }) => kind !== 'format_newer');
-  const contents = isAsSigned ? '; contents are those that were signed' : '';
+  const contents = isAsSigned ? '; the contents are the signed ones' : '';
   const says = inspection.isRepacked
     ? `repacked${contents}: ${count}`
     : `${count} one after the other, nothing between, before or after them`;
@@ -122,8 +120,8 @@ function checkSignature(
   if (!note) {
     const message =
       signature.length === 0
-        ? 'it is empty: nobody has signed the manifest'
-        : 'it is no signed note';
+        ? 'it is empty, so nobody has signed the manifest'
+        : 'it is not a signed note';
     add({
       kind: signature.length === 0 ? 'signature_missing' : 'signature_malformed',
       file,
@@ -132,14 +130,15 @@ function checkSignature(
     return undefined;
   }
   if (note.text !== `${text.toString()}\n`) {
-    const message = 'its text is not manifest.json and a line feed: another manifest was signed';
+    const message =
+      'its text is not manifest.json with a line feed after it: another manifest was signed';
     add({ kind: 'signature_malformed', file, message });
     return note;
   }
   const isSigned = findSigner(note, [signer.key]) !== undefined;
   if (isSigned) say(inspection, 'signature', `the manifest is signed by ${signer.vkey}`);
   else {
-    const message = `the manifest is not signed by the key that it names, ${signer.vkey}, or was changed after that`;
+    const message = `the manifest was not signed by the key that it names, ${signer.vkey}, or it was changed afterwards`;
     add({ kind: 'signature_wrong', file, message });
   }
   return note;
@@ -147,12 +146,12 @@ function checkSignature(
 
 function checkKey(inspection: Inspection, { vkey, key }: Signer, note: Note, believers: Believers) {
   if (!inspection.options.keys) {
-    const says = `no key was given, and anybody can make one: compare ${vkey} with what you were given by another way, or give that`;
+    const says = `no key was given, and anybody can make a key: compare ${vkey} with the key that you received in another way, or give that key`;
     say(inspection, 'key', says, '--');
     return;
   }
   const objection = believers.objectionTo(key.name, note);
-  if (objection === undefined) say(inspection, 'key', 'the key is one that was given');
+  if (objection === undefined) say(inspection, 'key', 'the key is one that you gave');
   else inspection.findings.add({ kind: 'key_foreign', file: 'manifest.sig', message: objection });
 }
 
@@ -170,11 +169,11 @@ async function inspectFiles(
 ): Promise<Manifest | undefined> {
   const text = await readNamed(inspection, files, 'manifest.json', {
     kind: 'manifest_missing',
-    message: 'there is no manifest.json: this is no evidence bundle',
+    message: 'there is no manifest.json, so this is not an evidence bundle',
   });
   const signature = await readNamed(inspection, files, 'manifest.sig', {
     kind: 'signature_missing',
-    message: 'there is no manifest.sig: nobody has signed this',
+    message: 'there is no manifest.sig, so nobody has signed this bundle',
   });
   const { manifest, signer } = text ? openManifest(inspection, text) : {};
   if (!text || !signer) return undefined;
@@ -193,8 +192,8 @@ function noteFormat({ notices, questions, options }: Inspection, { bundleFormat 
   if (bundleFormat.number === NEWEST_FORMAT) return;
   const open = bundleFormat.endsBehindBatch
     ? ''
-    : ' In that format, events which were sealed late can be missing at the end of the range.';
-  const of = `the bundle is of format ${bundleFormat.number}, as an older release writes it, or somebody who wants it judged by older rules`;
+    : ' In that format, events that were sealed late can be missing at the end of the range.';
+  const of = `the bundle has format ${bundleFormat.number}: an older release wrote it, or somebody wants it to be judged by older rules`;
   const ask = 'an export of the same range by a newer release';
   if (bundleFormat.number < (options.leastFormat ?? 1)) {
     questions.push({ kind: 'format_older', message: of, ask });
@@ -220,7 +219,7 @@ export async function verifyBundle(source: Bundle, options: BundleOptions): Prom
   if (manifest) noteFormat(inspection, manifest);
   if (manifest && manifest.ownership.length > 0) {
     inspection.notices.push(
-      `The server that made this bundle could undo the audit log: its database role ${manifest.ownership.join('; it ')}. Only a checkpoint that was handed out earlier shows that nothing was rewritten.`,
+      `The server that made this bundle could undo the audit log: its database role ${manifest.ownership.join('; it ')}. Only a checkpoint that you were given earlier shows that nothing was rewritten.`,
     );
   }
   const { findings, sayings, notices, questions, isRepacked } = inspection;

@@ -116,7 +116,7 @@ class StretchWalk {
     const { lines, report, manifest } = this.input;
     if (!lines || lines.damage) return;
     const row = leaf - manifest.log.first + 1;
-    const message = 'it is no hash in base64 and a line feed';
+    const message = 'it is not a hash in base64 with a line feed after it';
     report({ kind: 'leaves_malformed', file: 'leaves.txt', row, leaf, message });
   }
 
@@ -131,7 +131,12 @@ class StretchWalk {
     const { leaf, hash } = row;
     const isGenuine = !line || line.equals(hash);
     if (!isGenuine) {
-      this.find(side, row, 'event_changed', 'it does not say what was sealed as this leaf');
+      this.find(
+        side,
+        row,
+        'event_changed',
+        'it differs from the event that was sealed as this leaf',
+      );
     }
     if (row.sealedAt !== this.sealedAt && isGenuine) {
       this.sealedAt = row.sealedAt;
@@ -156,8 +161,8 @@ class StretchWalk {
     if (isIn === side.isRange) return;
     const { from, to } = this.input.manifest.range;
     const when = `it occurred at ${occurredAt}`;
-    if (isIn) this.find(side, row, 'range_in_edges', `${when}: it belongs into audit-log`);
-    else this.find(side, row, 'range_outside', `${when}, and the range is ${from} to ${to}`);
+    if (isIn) this.find(side, row, 'range_in_edges', `${when}: it belongs in audit-log`);
+    else this.find(side, row, 'range_outside', `${when}, but the range is ${from} to ${to}`);
   }
 
   private find(
@@ -186,7 +191,7 @@ class StretchWalk {
       const said = manifest.files.find(({ name }) => name === file.name)?.leaves;
       if (said?.first === span?.first && said?.last === span?.last) continue;
       const tell = (of: typeof span) => (of ? `leaves ${of.first} to ${of.last}` : 'no leaf');
-      const message = `its rows are of ${tell(span)}, and the manifest says ${tell(said)}`;
+      const message = `its rows are of ${tell(span)}, but the manifest says ${tell(said)}`;
       report({ kind: 'file_rows', file: file.name, message });
     }
     // If rows could not be read, only that is reported, and not each missing row as well.
@@ -194,7 +199,7 @@ class StretchWalk {
     if (!unread) this.strays.end();
     else {
       const message =
-        'its rows could not be read to the end, so it is not known which events are missing';
+        'its rows could not be read to the end, so it is unknown which events are missing';
       report({ kind: 'events_unread', file: unread.file.name, message });
     }
   }

@@ -10,7 +10,8 @@ export const MOST_MANIFEST_BYTES = 4_194_304;
  */
 export async function readWhole(file: PackedFile, most: number): Promise<Buffer> {
   const { name, size } = file.entry;
-  if (size > most) throw new ZipDamage(name, `it is of ${size} bytes, far more than it ever has`);
+  if (size > most)
+    throw new ZipDamage(name, `it has ${size} bytes, far more than such a file can have`);
   const chunks: Buffer[] = [];
   for await (const chunk of unpack(file)) chunks.push(chunk);
   return Buffer.concat(chunks);

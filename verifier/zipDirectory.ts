@@ -85,7 +85,7 @@ const shape = (message: string, file?: string): ZipError =>
 /** @throws ZipError if the number cannot be represented exactly */
 function readLong(bytes: Buffer, at: number): number {
   const value = bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
-  if (!Number.isSafeInteger(value)) throw shape('a length in it is beyond all measure');
+  if (!Number.isSafeInteger(value)) throw shape('a length in it is impossibly large');
   return value;
 }
 
@@ -108,15 +108,15 @@ async function findEnd(source: BundleSource): Promise<{ at: number; bytes: Buffe
   throw new ZipError(
     'zip_unreadable',
     isZip
-      ? 'it is cut off: a ZIP file ends in its directory, which is missing'
-      : 'it is no ZIP file',
+      ? 'it is cut off: a ZIP file ends with its directory, which is missing'
+      : 'it is not a ZIP file',
   );
 }
 
 /** Reads the ZIP64 end record, which holds the values that do not fit into the usual one. */
 async function readEnd64(source: BundleSource, endAt: number): Promise<Directory> {
   const at = endAt - LOCATOR_BYTES - END64_BYTES;
-  if (at < 0) throw shape('its end says ZIP64, and there is no room for it');
+  if (at < 0) throw shape('its end announces ZIP64, but there is no room for it');
   const bytes = await source.read(at, END64_BYTES + LOCATOR_BYTES);
   const locator = bytes.subarray(END64_BYTES);
   const isRight =
@@ -129,7 +129,7 @@ async function readEnd64(source: BundleSource, endAt: number): Promise<Directory
     locator.readUInt32LE(4) === 0 &&
     readLong(locator, 8) === at &&
     locator.readUInt32LE(16) === 1;
-  if (!isRight) throw shape('its ZIP64 end is not where it should be, or on more than one disk');
+  if (!isRight) throw shape('its ZIP64 end is not at its position, or spans several disks');
   const directory = { at: readLong(bytes, 48), length: readLong(bytes, 40), hasComment: false };
   if (directory.at + directory.length !== at) throw shape('its directory is not before its end');
   return { ...directory, entries: readLong(bytes, 32) };
@@ -137,13 +137,13 @@ async function readEnd64(source: BundleSource, endAt: number): Promise<Directory
 
 async function findDirectory(source: BundleSource): Promise<Directory> {
   if (source.size === 0) throw new ZipError('zip_unreadable', 'it is empty');
-  if (source.size < END_BYTES) throw new ZipError('zip_unreadable', 'it is no ZIP file');
+  if (source.size < END_BYTES) throw new ZipError('zip_unreadable', 'it is not a ZIP file');
   const { at, bytes: end } = await findEnd(source);
   const entries = end.readUInt16LE(10);
   const hasComment = end.readUInt16LE(20) > 0;
   const [length, offset] = [end.readUInt32LE(12), end.readUInt32LE(16)];
   if (end.readUInt16LE(4) !== 0 || end.readUInt16LE(6) !== 0 || end.readUInt16LE(8) !== entries) {
-    throw shape('it is on more than one disk');
+    throw shape('it spans several disks');
   }
   if (entries === SHORT_MAX || length === LONG_MAX || offset === LONG_MAX) {
     return { ...(await readEnd64(source, at)), hasComment };
@@ -162,9 +162,9 @@ export function readFields(bytes: Buffer, name: string): Buffer | undefined {
   let zip64: Buffer | undefined;
   for (let at = 0; at < bytes.length;) {
     const end = at + 4 <= bytes.length ? at + 4 + bytes.readUInt16LE(at + 2) : Infinity;
-    if (end > bytes.length) throw shape('its fields are not in the form of fields', name);
+    if (end > bytes.length) throw shape('its extra fields are malformed', name);
     const id = bytes.readUInt16LE(at);
-    if (id === UNICODE_PATH) throw shape('a field gives it a second name', name);
+    if (id === UNICODE_PATH) throw shape('an extra field gives it a second name', name);
     if (id === ZIP64) {
       if (zip64) throw shape('it has two ZIP64 fields', name);
       zip64 = bytes.subarray(at + 4, end);
@@ -180,7 +180,7 @@ function widen(entry: ZipEntry, extra: Buffer): ZipEntry {
   const count = wide.filter(Boolean).length;
   const field = readFields(extra, entry.name);
   if ((field?.length ?? 0) !== 8 * count) {
-    throw shape('its ZIP64 field is not what its sizes ask for', entry.name);
+    throw shape('its ZIP64 field does not match its sizes', entry.name);
   }
   const isOurs = entry.isOurs && extra.length === (field ? 4 + field.length : 0);
   if (!field) return { ...entry, isOurs };
@@ -206,22 +206,22 @@ function isPlain(attributes: number, isFolder: boolean): boolean {
 function readEntry(bytes: Buffer, at: number): { entry: ZipEntry; end: number } {
   const isEntry =
     at + CENTRAL_BYTES <= bytes.length && bytes.readUInt32LE(at) === SIGNATURE.central;
-  if (!isEntry) throw shape('its directory is not in the form of one');
+  if (!isEntry) throw shape('its directory is malformed');
   const short = (offset: number) => bytes.readUInt16LE(at + offset);
   const [nameLength, extraLength, commentLength] = [short(28), short(30), short(32)];
   const nameEnd = at + CENTRAL_BYTES + nameLength;
   const end = nameEnd + extraLength + commentLength;
-  if (end > bytes.length) throw shape('its directory is not in the form of one');
+  if (end > bytes.length) throw shape('its directory is malformed');
   const name = bytes.toString('latin1', at + CENTRAL_BYTES, nameEnd);
   if (!PATH.test(name))
-    throw shape(`${JSON.stringify(name)} is no name that a file of a bundle has`);
+    throw shape(`${JSON.stringify(name)} is not the name of a file of a bundle`);
   if ((short(8) & ~KNOWN_FLAGS) !== 0)
     throw shape('it is encrypted, or its flags are unknown', name);
   if (!METHODS.includes(short(10))) throw shape(`it is compressed by method ${short(10)}`, name);
   if (!VERSIONS.includes(short(6))) throw shape(`it needs version ${short(6)} of ZIP`, name);
   if (short(34) !== 0) throw shape('it is on another disk', name);
   const attributes = bytes.readUInt32LE(at + 38);
-  if (!isPlain(attributes, name.endsWith('/'))) throw shape('it is no plain file', name);
+  if (!isPlain(attributes, name.endsWith('/'))) throw shape('it is not a plain file', name);
   const isOurs =
     short(4) === MADE_BY &&
     attributes === ATTRIBUTES &&
@@ -238,7 +238,7 @@ function readEntry(bytes: Buffer, at: number): { entry: ZipEntry; end: number } 
   };
   const entry = widen(narrow, bytes.subarray(nameEnd, nameEnd + extraLength));
   if (entry.method === 0 && entry.packed !== entry.size) {
-    throw shape('it is not compressed, and yet has two lengths', name);
+    throw shape('it is not compressed, but has two different lengths', name);
   }
   return { entry, end };
 }
@@ -270,7 +270,7 @@ export async function readDirectory(
     at = end;
   }
   if (entries.length !== directory.entries) {
-    throw shape(`its directory lists ${entries.length} files and counts ${directory.entries}`);
+    throw shape(`its directory lists ${entries.length} files, but counts ${directory.entries}`);
   }
   return { entries, at: directory.at, hasComment: directory.hasComment };
 }

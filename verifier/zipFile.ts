@@ -66,7 +66,7 @@ async function readHeader(
   const { name, offset } = entry;
   const header = await source.read(offset, LOCAL_BYTES);
   if (header.readUInt32LE(0) !== LOCAL_SIGNATURE)
-    throw shape(entry, 'it does not begin where it should');
+    throw shape(entry, 'it does not begin at the position that the directory names');
   const [nameLength, extraLength] = [header.readUInt16LE(26), header.readUInt16LE(28)];
   const at = offset + LOCAL_BYTES + nameLength + extraLength;
   if (at > source.size) throw shape(entry, 'it does not end');
@@ -75,7 +75,7 @@ async function readHeader(
   if (localName !== name) {
     throw shape(
       entry,
-      `it is named ${JSON.stringify(localName)} where it begins, and otherwise in the directory`,
+      `its own header names it ${JSON.stringify(localName)}, but the directory names it differently`,
     );
   }
   const field = readFields(more.subarray(nameLength), name);
@@ -85,8 +85,7 @@ async function readHeader(
     header.readUInt32LE(10) === entry.time &&
     VERSIONS.includes(header.readUInt16LE(4)) &&
     isDescribed(entry, header, field);
-  if (!isSame)
-    throw shape(entry, 'it is described in two ways, where it begins and in the directory');
+  if (!isSame) throw shape(entry, 'its own header contradicts the directory');
   return { at, isOurs: extraLength === 0 };
 }
 
@@ -129,7 +128,7 @@ async function endOf(
     descriptorOf(entry, form).equals(bytes.subarray(0, form.length)),
   );
   const form = fitting.find(({ length }) => starts.has(after + length)) ?? fitting[0];
-  if (!form) throw shape(entry, 'it is described in two ways, where it ends and in the directory');
+  if (!form) throw shape(entry, 'its data descriptor contradicts the directory');
   const isLarge = entry.size > LONG_MAX || entry.packed > LONG_MAX;
   return { next: after + form.length, isOurs: form.isSigned && form.isWide === isLarge };
 }
@@ -165,7 +164,7 @@ function sortOut(packed: readonly PackedFile[]): Pick<Container, 'files' | 'litt
     if (!name.endsWith('/') || isLitter(name)) continue;
     const isUsed = files.some((file) => file.entry.name.startsWith(name));
     if (isUsed && size === 0) continue;
-    throw new ZipError('zip_shape', `${JSON.stringify(name)} is no folder that a bundle has`);
+    throw new ZipError('zip_shape', `${JSON.stringify(name)} is not a folder of a bundle`);
   }
   const [folder = ''] = /^[^/]+\//.exec(files[0]?.entry.name ?? '') ?? [];
   if (!files.every(({ entry }) => entry.name.startsWith(folder))) return { files, litter };
@@ -191,11 +190,11 @@ export async function readZipFile(source: BundleSource): Promise<Container> {
   let next = 0;
   for (const entry of sorted) {
     if (entry.offset !== next)
-      throw shape(entry, 'it does not begin where the file before it ends');
+      throw shape(entry, 'it does not begin right after the file before it');
     const header = await readHeader(source, entry);
     const end = await endOf(source, entry, header.at, starts);
     next = end.next;
-    if (next > directoryAt) throw shape(entry, 'it reaches into the directory');
+    if (next > directoryAt) throw shape(entry, 'it overlaps the directory');
     isOurs = isOurs && entry.isOurs && header.isOurs && end.isOurs;
     places.set(entry, header.at);
   }
@@ -243,11 +242,12 @@ export async function* unpack(file: PackedFile): AsyncGenerator<Buffer> {
   let [bytes, sum] = [0, 0];
   for await (const chunk of unpacked(file)) {
     bytes += chunk.length;
-    if (bytes > size) throw new ZipDamage(name, `it is longer than the ${size} bytes that it says`);
+    if (bytes > size)
+      throw new ZipDamage(name, `it is longer than the ${size} bytes that it claims`);
     sum = crc32(chunk, sum);
     yield chunk;
   }
   if (bytes < size) throw new ZipDamage(name, `it ends after ${bytes} of ${size} bytes`);
   if (crc !== undefined && sum !== crc)
-    throw new ZipDamage(name, 'its content is not what was packed: the CRC is another');
+    throw new ZipDamage(name, 'its content was changed: its CRC-32 differs');
 }

@@ -225,7 +225,7 @@ describe('a start with wrong settings is refused with one plain sentence each', 
     [
       'a retired key that is no PEM',
       { JWT_RETIRED_KEYS: 'not a key' },
-      /^JWT_RETIRED_KEYS must contain public keys/,
+      /^JWT_RETIRED_KEYS must contain a public key/,
     ],
     [
       'a key of the wrong kind',

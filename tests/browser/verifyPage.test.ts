@@ -98,7 +98,7 @@ describe('the page that verifies bundles', () => {
     await page.fill('#key-text', pem);
     expect(
       await verify(lines, /^The bundle is sound, and signed by a key that you gave\.$/),
-    ).toMatch(/key ok the key is one that was given/);
+    ).toMatch(/key ok the key is one that you gave/);
     await page.fill('#key-text', vkeyOf(makeKeys()));
     expect(await verify(lines, /NOT sound/)).toMatch(/key_foreign/);
     await page.fill('#key-text', 'no key');

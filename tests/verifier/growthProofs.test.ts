@@ -75,7 +75,7 @@ describe('a proof of consistency', () => {
 
   it('is refused if it is none', async () => {
     await expect(against(checkpointOf(longer, 7), { from: 7 })).rejects.toThrow(
-      /no proof of consistency.*: fromRoot should be/,
+      /not a proof of consistency.*: fromRoot should be/,
     );
   });
 });

@@ -27,13 +27,13 @@ const flipped = (content: Buffer, at: number) => {
 describe('a file that is no whole ZIP file', () => {
   it.each([
     ['an empty file', Buffer.alloc(0), /it is empty/],
-    ['a text', Buffer.from('checkpoint '.repeat(50)), /it is no ZIP file/],
+    ['a text', Buffer.from('checkpoint '.repeat(50)), /it is not a ZIP file/],
     ['a ZIP file without files', writeZip([]), /without a file/],
     ['a bundle without its last byte', bundle.subarray(0, -1), /cut off/],
     ['a bundle without its last file', bundle.subarray(0, -2000), /cut off/],
     ['half a bundle', bundle.subarray(0, bundle.length / 2), /cut off/],
     ['the first bytes of a bundle', bundle.subarray(0, 40), /cut off/],
-    ['a few bytes', bundle.subarray(0, 3), /it is no ZIP file/],
+    ['a few bytes', bundle.subarray(0, 3), /it is not a ZIP file/],
   ])('is not taken for a bundle: %s', async (_name, content, message) => {
     const { found, text } = await verify(content, believed);
     expect(found).toEqual(['zip_unreadable']);

@@ -81,7 +81,7 @@ describe('an exporter with the key', () => {
       /is sound by the rules of format 1, and signed by a key that you gave\.\n$/,
     );
     expect(text).toMatch(
-      /note: The bundle is of format 1, .* can be missing at the end of the range/,
+      /note: The bundle has format 1: .* can be missing at the end of the range/,
     );
   });
 });

@@ -65,7 +65,7 @@ describe('bundles of one log whose ranges touch', () => {
   ])('are not compared by a manifest that was %s', async (_how, files) => {
     const { found, text } = await against(pack(files));
     expect(found).toEqual([]);
-    expect(text).toMatch(/note: It is not known whether leaves are missing between .*\.zip and/);
+    expect(text).toMatch(/note: It is unknown whether leaves are missing between .*\.zip and/);
     expect(text).not.toMatch(/no leaf is missing/);
   });
 });

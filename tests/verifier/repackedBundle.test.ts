@@ -15,7 +15,7 @@ import { verifyBundle } from '@/verifier/verifyBundle';
 import { fileOf, verify } from './verifyFile';
 
 const files = sign(openBundle(plan));
-const REPACKED = /^ok {4}zip {10}repacked; contents are those that were signed: 24 files$/m;
+const REPACKED = /^ok {4}zip {10}repacked; the contents are the signed ones: 24 files$/m;
 
 /**
  * Extended timestamps and owners, as Info-ZIP writes them. They are longer in the local header than
@@ -111,7 +111,7 @@ describe('a bundle that another program has packed again', () => {
     ]);
     const { outcome, text } = await verify(zip, believed);
     expect(outcome).toBe('sound');
-    expect(text).toMatch(/note: The operating system has added files, .*__MACOSX\/\._README\.txt/);
+    expect(text).toMatch(/note: The operating system added files, .*__MACOSX\/\._README\.txt/);
   });
 
   it('may not have a file more, nor other contents', async () => {
@@ -173,7 +173,7 @@ describe('a bundle that was unpacked into a folder', () => {
     const { outcome, text } = await verifyPath(path);
     expect(outcome).toBe('sound');
     expect(text).toMatch(
-      /note: Files in the folder that are no part of the bundle.*: (more, notes\.txt|notes\.txt, more)\./,
+      /note: Files in the folder that do not belong to the bundle.*: (more, notes\.txt|notes\.txt, more)\./,
     );
   });
 

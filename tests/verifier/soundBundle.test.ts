@@ -14,7 +14,7 @@ describe('a bundle in which all is right', () => {
       const marks = text.split('\n').map((line) => line.slice(0, 5).trim());
       expect(marks.slice(0, 13)).toEqual([...Array<string>(12).fill('ok'), '--']);
       expect(text).toMatch(/102 events of leaves 15 to 116 as they were sealed/);
-      expect(text).toMatch(/96 events from 2026-03-02 to 2026-03-02, 6 beside them/);
+      expect(text).toMatch(/96 events from 2026-03-02 to 2026-03-02, 6 next to them/);
       expect(text).toMatch(/The bundle is sound, and signed by a key that you gave\.\n$/);
     },
   );
@@ -50,6 +50,6 @@ describe('a bundle in which all is right', () => {
 
   it('says that a range goes on after the bundle was made', async () => {
     const late = makeBundle({ ...plan, range: { from: '2026-03-01', to: '2026-03-20' } });
-    expect((await verify(late, believed)).text).toMatch(/note: The range goes on after/);
+    expect((await verify(late, believed)).text).toMatch(/note: The range ends after/);
   });
 });

@@ -26,7 +26,7 @@ const LATER: [number, number][] = [1452, 1455, 1460].map((at) => [at, at]);
 /** Returns the bundle as the server makes it, with every event that claims a time in the range. */
 const whole = (events: ReturnType<typeof log>) =>
   makeBundle({ events, keys, first: 0, last: events.length - 1 });
-const CLOCK = 'note: The clock that events are sealed by was stepped back 1 time.';
+const CLOCK = 'note: The clock of the sealer was stepped back 1 time.';
 
 describe('a log whose clock was set ahead for two batches, and put back', () => {
   it('is sound if its times of sealing ascend by a millisecond until the clock has caught up, and that is told', async () => {

@@ -91,6 +91,8 @@ describe('a checkpoint that the product has written in part', () => {
     const bundle = makeBundle(plan);
     const { outcome } = await verify(bundle, given(`${first}\n${second.slice(0, 50)}`));
     expect(outcome).toBe('sound');
-    await expect(verify(bundle, given(second.slice(0, 50)))).rejects.toThrow(/holds no checkpoint/);
+    await expect(verify(bundle, given(second.slice(0, 50)))).rejects.toThrow(
+      /contains no checkpoint/,
+    );
   });
 });

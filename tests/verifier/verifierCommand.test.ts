@@ -149,12 +149,12 @@ describe('node verify.mjs', () => {
     [
       'a checkpoint that is none',
       ['csv.zip', '--checkpoint', 'verify.mjs'],
-      /holds neither checkpoints/,
+      /contains neither checkpoints/,
     ],
     [
       'a proof that is none',
       ['csv.zip', '--consistency', 'verify.mjs'],
-      /is no proof of consistency/,
+      /is not a proof of consistency/,
     ],
     [
       'an unknown option',

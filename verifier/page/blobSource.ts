@@ -42,7 +42,7 @@ export function toSource(name: string, blob: Blob): BundleSource {
     size: blob.size,
     read: async (at, length) => {
       const bytes = new Uint8Array(await slice(at, length).arrayBuffer());
-      if (bytes.length < length) throw new Error('it is shorter than it was');
+      if (bytes.length < length) throw new Error('it became shorter while it was read');
       return toBuffer(bytes);
     },
     stream: (at, length) => readAll(slice(at, length).stream()),

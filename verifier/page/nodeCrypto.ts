@@ -32,13 +32,13 @@ export function createHash(_algorithm: 'sha256') {
   };
 }
 
-/** @throws Error if it is no public key of Ed25519 */
+/** @throws Error if it is not a public key of Ed25519 */
 export function createPublicKey(key: string | { readonly key: Buffer }): Ed25519Key {
   const pem = /^-----BEGIN PUBLIC KEY-----([^-]+)-----END PUBLIC KEY-----\s*$/;
   const der = typeof key === 'string' ? Buffer.from(pem.exec(key)?.[1] ?? '', 'base64') : key.key;
   const raw = der.subarray(SPKI_HEAD.length / 2);
   if (raw.length !== KEY_BYTES || !der.toString('hex').startsWith(SPKI_HEAD)) {
-    throw new Error('it is no public key of Ed25519');
+    throw new Error('it is not a public key of Ed25519');
   }
   return { asymmetricKeyType: 'ed25519', raw, export: () => der };
 }

@@ -72,7 +72,7 @@ const CLASSES = {
 function show(verification: Verification): void {
   const { findings, notices, questions } = verification;
   const table = document.createElement('table');
-  table.append(make('caption', 'What was checked'));
+  table.append(make('caption', 'Checks'));
   for (const { check, mark, says } of describeChecks(verification)) {
     const row = document.createElement('tr');
     const head = make('th', check);
@@ -88,10 +88,10 @@ function show(verification: Verification): void {
   if (more > 0) shown.push(`… and ${more} more`);
   report.replaceChildren(
     verdict,
-    ...listOf('What is wrong', shown),
-    ...listOf('What could not be compared', questions.map(describeQuestion)),
+    ...listOf('Findings', shown),
+    ...listOf('Not comparable', questions.map(describeQuestion)),
     table,
-    ...listOf('Worth knowing', notices.map(describeNotice)),
+    ...listOf('Notes', notices.map(describeNotice)),
   );
   verdict.focus();
 }
@@ -106,9 +106,7 @@ async function readKeys(): Promise<GivenKeys | undefined> {
   const keys = given.map((text) => {
     const parsed = parseKeys(text);
     if (parsed) return parsed;
-    throw new CannotVerifyError(
-      'What was given as a key is neither a PEM of an Ed25519 key nor a vkey.',
-    );
+    throw new CannotVerifyError('The given key is neither a PEM of an Ed25519 key nor a vkey.');
   });
   if (keys.length === 0) return undefined;
   return {

@@ -142,7 +142,7 @@ describe('an attack by somebody who may do anything in the database is found and
     expect(exit).toBe(1);
     expect(stdout).toMatch(
       new RegExp(
-        `^earlier_no_log {2}log ${TENANT}: the checkpoint of ${earlier}:\\d+ and 2 more are of a log that is not here`,
+        `^earlier_no_log {2}log ${TENANT}: the checkpoint in ${earlier}:\\d+ and 2 more belong to a log that is not in this database`,
         'm',
       ),
     );

@@ -80,7 +80,7 @@ describe('a log that is whole in itself, and not the one that was, is found and 
     expect(code).toBe(1);
     expect(stdout).toMatch(
       new RegExp(
-        `^earlier_root {2}log ${TENANT}, leaf 20: the checkpoint of ${earlier}:\\d+ belongs to another history of the first 20 events: they were rewritten since, or the log has two heads; the same is true of 2 more after it$`,
+        `^earlier_root {2}log ${TENANT}, leaf 20: the checkpoint in ${earlier}:\\d+ belongs to another history of the first 20 events: they were rewritten since, or the log has two heads; the same is true of 2 more after it$`,
         'm',
       ),
     );

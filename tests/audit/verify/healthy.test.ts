@@ -261,7 +261,7 @@ describe('what waits for the sealer', () => {
     const { code, notices } = await scene.findings();
     expect(code).toBe(0);
     expect(notices).toEqual([
-      expect.stringMatching(/^This database is a copy in another cluster/),
+      expect.stringMatching(/^This database is a copy: it was last sealed in another cluster/),
       expect.stringMatching(/^3 events wait/),
     ]);
   });
@@ -312,6 +312,6 @@ describe('keys', () => {
     expect((await runCommand(env, ['--key', file(pemOf(keys))])).code).toBe(0);
     const none = await runCommand(env, []);
     expect([none.code, none.stdout]).toEqual([2, '']);
-    expect(none.stderr).toMatch(/^There is no key to believe: .*\n$/);
+    expect(none.stderr).toMatch(/^There is no key to trust: .*\n$/);
   });
 });

@@ -264,7 +264,7 @@ describe('what cannot be verified is exit 2 and one sentence:', () => {
     ['a value too many', ['--json=x'], /^--json takes no value\.\n/],
     ['an option in place of a value', ['--key', '--json'], /^--key needs a value\.\n/],
     ['a short option', ['-q'], /^There is no option -q\.\n/],
-    ['a word too many', ['acme'], /^The command takes options alone\.\n/],
+    ['a word too many', ['acme'], /^The command takes options only\.\n/],
     ['a limit that is none', ['--limit', '0'], /^--limit must be a number from 1/],
     ['a tenant that does not exist', ['--tenant', 'nobody'], /^There is no tenant 'nobody'\.\n$/],
     [
@@ -311,7 +311,7 @@ describe('what cannot be verified is exit 2 and one sentence:', () => {
     expect(await complaintOf(['--key', file(pemOf(newKeys()))], env)).toMatch(
       /^DATABASE_URL is missing, and no embedded database was ever started in/,
     );
-    expect(await complaintOf([], env)).toMatch(/^There is no key to believe/);
+    expect(await complaintOf([], env)).toMatch(/^There is no key to trust/);
   });
 });
 
