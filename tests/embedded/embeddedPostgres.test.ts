@@ -222,7 +222,9 @@ describe('where it cannot just start', () => {
     mkdirSync(place.dataDir);
     chownSync(place.dataDir, nameless.uid, nameless.gid);
     const { message } = await (await runner(nameless)).start();
-    expect(message).toContain('Postgres cannot make its database for a uid without a name');
+    expect(message).toContain(
+      'Postgres cannot make its database for a uid that has no account name',
+    );
   });
 
   asRootForOthers('tells an ordinary user that root left the data folder', async () => {
