@@ -14,7 +14,6 @@ type Raw = Omit<Answer, 'body'> & { body: Answer['body'] | null };
 export interface Transport {
   /** The URL of Gatehouse. Its path ends with a slash. */
   base: URL;
-  timeoutMs: number;
   /**
    * Returns the URL of a request of the application. It is relative to `baseUrl` if that is set, or
    * else to the page, as for the browser's fetch.
@@ -98,7 +97,6 @@ export function createTransport(browser: Browser, options: GatehouseOptions): Tr
 
   return {
     base,
-    timeoutMs,
     resolve: (input) =>
       baseUrl === undefined
         ? new URL(input, browser.pageUrl())

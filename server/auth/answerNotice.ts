@@ -3,7 +3,7 @@ import type { RequestContext } from '../context';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { readNoticeToken, tellsOfPassword } from '../mail';
-import type { NoticeKind } from '../mail';
+import type { NoticeKind } from '../audit';
 import { distrustSessions } from './distrustSessions';
 import { withSessionTable } from './withSessionTable';
 

@@ -1,5 +1,5 @@
 import { tellsOfPassword } from '../mail';
-import type { NoticeKind } from '../mail';
+import type { NoticeKind } from '../audit';
 
 /** Renders one small page. It needs no script, loads nothing and contains no names. */
 const page = (title: string, body: string) => `<!doctype html>

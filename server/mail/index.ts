@@ -7,4 +7,3 @@ export { noticeFactorChanged, queueNotice, queueNoticeOnceADay } from './notices
 export type { NoticeDeps } from './notices';
 export { tellsOfPassword } from './noticeTexts';
 export { queueMail } from './queueMail';
-export type { NoticeKind } from './queueMail';

@@ -3,8 +3,8 @@ import type { MailDeps } from './deps';
 import type { KeyRing } from '../keyRing';
 import { readTaggedId, tagId } from '../taggedId';
 import { findMailOrigin } from './mailStore';
-import { NOTICE_KINDS } from './queueMail';
-import type { NoticeKind } from './queueMail';
+import { NOTICE_KINDS } from '../audit';
+import type { NoticeKind } from '../audit';
 
 const NOTICE = { purpose: 'notice', prefix: 'ntc_' } as const;
 export const LINK_DAYS = 7;

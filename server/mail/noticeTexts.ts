@@ -2,7 +2,7 @@ import { isOfOperators } from '../context';
 import type { RequestContext } from '../context';
 import { LINK_DAYS } from './noticeLink';
 import { toLine } from './plainText';
-import type { NoticeKind } from './queueMail';
+import type { NoticeKind } from '../audit';
 
 /** A change of a person's factors; `recovery_code` stands for the whole set. */
 export interface FactorChange {

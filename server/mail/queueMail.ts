@@ -1,24 +1,10 @@
+import type { NoticeKind } from '../audit';
 import type { Tx } from '../db';
 import type { MailDeps } from './deps';
 import { insertMail } from './mailStore';
 import { toLine } from './plainText';
 import { sealMail } from './sealedMail';
 
-export const NOTICE_KINDS = [
-  'new_device',
-  'login_blocked',
-  'password_set',
-  'recovery_code_used',
-  'recovery_code_used_at_login',
-  'second_proof_failed',
-  'account_guessed',
-  'account_closed',
-  'factor_closed',
-  'reuse_detected',
-  'factor_changed',
-  'forced_logout',
-] as const;
-export type NoticeKind = (typeof NOTICE_KINDS)[number];
 type MailKind = NoticeKind | 'step_up_code';
 
 interface NewMail {

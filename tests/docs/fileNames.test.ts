@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 const root = join(__dirname, '..', '..');
@@ -21,4 +21,12 @@ it('a file name occurs once in the tree, so that it is enough to find the file',
   }
   const doubles = [...byName.values()].filter((paths) => paths.length > 1);
   expect(doubles.map((paths) => paths.join(' and '))).toEqual([]);
+});
+
+it('the test files that are begun first exist', () => {
+  const order = readFileSync(join(root, 'tests/helpers/testRun/longestFirst.mjs'), 'utf8');
+  const [, list = ''] = /const LONGEST = \[([^\]]+)\]/.exec(order) ?? [];
+  const named = [...list.matchAll(/'(.+)'/g)].map(([, name]) => `tests/${name}.test.ts`);
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });

@@ -1,21 +1,7 @@
 import { z } from 'zod';
 import type { ActionGroup } from './actionGroup';
 import { degraded, via } from './detailFields';
-
-const noticeKind = z.enum([
-  'new_device',
-  'login_blocked',
-  'password_set',
-  'recovery_code_used',
-  'recovery_code_used_at_login',
-  'second_proof_failed',
-  'account_guessed',
-  'account_closed',
-  'factor_closed',
-  'reuse_detected',
-  'factor_changed',
-  'forced_logout',
-]);
+import { NOTICE_KINDS } from './noticeKinds';
 
 /** The actions that end sessions, and those of people whose sessions an attacker held. */
 export const SESSION_ACTIONS = {
@@ -73,7 +59,10 @@ export const SESSION_ACTIONS = {
   },
   // Somebody followed the link in a notice and ended their own sessions.
   NOTICE_ANSWERED: {
-    details: z.strictObject({ kind: noticeKind, passwordExpired: z.boolean().optional() }),
+    details: z.strictObject({
+      kind: z.enum(NOTICE_KINDS),
+      passwordExpired: z.boolean().optional(),
+    }),
     ocsf: {
       class: 'finding',
       activity: 'Create',

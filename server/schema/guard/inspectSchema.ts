@@ -32,7 +32,7 @@ export interface InspectOptions {
  * later.
  */
 const CONNECT_MS = 3000;
-const STATEMENT_MS = 10_000;
+const STATEMENT_MS = 5000;
 
 /**
  * While an old release runs on a database that a newer one has migrated, only missing tables and

@@ -33,7 +33,7 @@ export type LoginDecision = { policy: RiskPolicy } & (
   | { kind: 'prove'; reasons: string[]; mustEnrol: boolean }
 );
 
-/** What a refresh has to show. */
+/** The proof that a refresh has to show. */
 export type RefreshDecision = LoginDecision['kind'];
 
 type Staff = { tenantId: string; staffId: string };

@@ -35,10 +35,10 @@ export interface Verdict {
   risk: RiskAssessment;
 }
 
-/** What a login has to show, and the policy behind it. */
+/** The proof that a login has to show, and the policy behind it. */
 export type LoginVerdict = Verdict & LoginDecision;
 
-/** What a refresh has to show, and the attempt that was scored. */
+/** The proof that a refresh has to show, and the attempt that was scored. */
 export interface RefreshVerdict extends Verdict {
   kind: RefreshDecision;
   attempt: AnomalyInput;

@@ -1,4 +1,5 @@
 import { and, desc, eq, gt, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm';
+import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { stepUpChallenges, tenantStaff } from '../../db/schema';
 import type { ChallengeOrigin, StepUpPurpose } from '../../db/schema';
@@ -216,6 +217,18 @@ export const usableLoginChallenge = (id: string, now: Date) =>
   );
 
 /**
+ * Consumes the challenges that match and are not consumed yet. It is one statement, so of two
+ * requests at once only one gets a challenge.
+ * @returns the consumed challenges
+ */
+export const consumeChallenges = (tx: Tx, which: SQL | undefined, now: Date) =>
+  tx
+    .update(stepUpChallenges)
+    .set({ consumedAt: now })
+    .where(and(isNull(stepUpChallenges.consumedAt), which))
+    .returning();
+
+/**
  * Consumes a challenge for one login, in one statement, so that only one request can use it.
  * @param staffId the staff member who must own it, if known
  * @param passwordShown true if the password was right just now; without it, a challenge that still
@@ -226,18 +239,13 @@ export async function consumeLoginChallenge(
   tx: Tx,
   query: { id: string; staffId?: string; passwordShown?: true; now: Date },
 ): Promise<Challenge | undefined> {
-  const [row] = await tx
-    .update(stepUpChallenges)
-    .set({ consumedAt: query.now })
-    .where(
-      and(
-        usableLoginChallenge(query.id, query.now),
-        query.staffId ? eq(stepUpChallenges.staffId, query.staffId) : undefined,
-        eq(stepUpChallenges.mustEnrol, false),
-        query.passwordShown ? undefined : eq(stepUpChallenges.passwordDue, false),
-      ),
-    )
-    .returning();
+  const usable = and(
+    usableLoginChallenge(query.id, query.now),
+    query.staffId ? eq(stepUpChallenges.staffId, query.staffId) : undefined,
+    eq(stepUpChallenges.mustEnrol, false),
+    query.passwordShown ? undefined : eq(stepUpChallenges.passwordDue, false),
+  );
+  const [row] = await consumeChallenges(tx, usable, query.now);
   return row;
 }
 

@@ -2,7 +2,7 @@ import { and, desc, eq, isNull } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { stepUpChallenges } from '../../db/schema';
 import type { StepUpPurpose } from '../../db/schema';
-import { notEnded, verifiedSince } from './challengeStore';
+import { consumeChallenges, notEnded, verifiedSince } from './challengeStore';
 
 /**
  * Finds the newest proof of this session for this purpose that is younger than the window and
@@ -53,19 +53,12 @@ export async function consumeSessionProof(
   tenantId: string,
   query: { id: string; now: Date },
 ): Promise<boolean> {
-  const rows = await tx
-    .update(stepUpChallenges)
-    .set({ consumedAt: query.now })
-    .where(
-      and(
-        eq(stepUpChallenges.tenantId, tenantId),
-        eq(stepUpChallenges.id, query.id),
-        isNull(stepUpChallenges.consumedAt),
-        notEnded(),
-      ),
-    )
-    .returning({ id: stepUpChallenges.id });
-  return rows.length === 1;
+  const proof = and(
+    eq(stepUpChallenges.tenantId, tenantId),
+    eq(stepUpChallenges.id, query.id),
+    notEnded(),
+  );
+  return (await consumeChallenges(tx, proof, query.now)).length === 1;
 }
 
 /**

@@ -1,7 +1,7 @@
-import { and, desc, eq, isNotNull, isNull } from 'drizzle-orm';
+import { and, desc, eq, isNotNull } from 'drizzle-orm';
 import type { Tx } from '../../db';
 import { stepUpChallenges } from '../../db/schema';
-import { VERIFIED_FOR_SEC, stillOpen, verifiedSince } from './challengeStore';
+import { VERIFIED_FOR_SEC, consumeChallenges, stillOpen, verifiedSince } from './challengeStore';
 import type { Challenge } from './challengeStore';
 
 /** Matches the challenge that the 428 of a refresh created for the token that it returned. */
@@ -21,18 +21,11 @@ export async function consumeRefreshChallenge(
   tenantId: string,
   query: { refreshTokenId: string; now: Date },
 ): Promise<boolean> {
-  const rows = await tx
-    .update(stepUpChallenges)
-    .set({ consumedAt: query.now })
-    .where(
-      and(
-        boundTo(tenantId, query.refreshTokenId),
-        isNull(stepUpChallenges.consumedAt),
-        verifiedSince(query.now, VERIFIED_FOR_SEC),
-      ),
-    )
-    .returning({ id: stepUpChallenges.id });
-  return rows.length > 0;
+  const verified = and(
+    boundTo(tenantId, query.refreshTokenId),
+    verifiedSince(query.now, VERIFIED_FOR_SEC),
+  );
+  return (await consumeChallenges(tx, verified, query.now)).length > 0;
 }
 
 /** Returns whether a proof already let the refresh of this token through. */

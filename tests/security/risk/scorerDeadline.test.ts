@@ -75,18 +75,18 @@ describe("the scorer's deadline", () => {
     expect(await causesOf(traveller.staffId)).toStrictEqual([]);
   });
 
-  it('cannot be made to pass by 120 anonymous connections that ask for nothing', async () => {
+  it('cannot be made to pass by 250 anonymous connections that ask for nothing', async () => {
     const travellers = [await seedTraveller(app), await seedTraveller(app)];
     // Far below what the flood makes of the loop's lag, and far above what the database needs on a busy machine.
     const env = { ...externalEnv(), ANOMALY_TIMEOUT_MS: '400', TRUST_PROXY: 'loopback' };
     const url = await startServer({ ...env, LOG_LEVEL: 'silent' }).url();
-    const stop = askForNothing(url, 120);
+    const stop = askForNothing(url, 250);
     const logins = travellers.map(({ email, password }) =>
       request(url).post('/api/auth/login').set(ABROAD).send({ email, password }),
     );
     const answers = await Promise.all(logins).finally(stop);
     expect(answers.map(({ status }) => status)).toStrictEqual([428, 428]);
-    expect(await stop()).toBeGreaterThan(120);
+    expect(await stop()).toBeGreaterThan(250);
     for (const { staffId } of travellers) expect(await causesOf(staffId)).toStrictEqual([]);
   });
 
@@ -113,7 +113,7 @@ describe("the scorer's deadline", () => {
     expect(rows[0]?.ms).not.toBe('321ms');
   });
 
-  it('lets a login go on soon if nothing comes back at all, and scores again afterwards', async () => {
+  it('lets a login go on if nothing comes back at all, and scores again afterwards', async () => {
     const proxy = await startTcpProxy(databaseUrl);
     closeLater(() => proxy.close());
     const behind = buildApp({ anomalyTimeoutMs: DEADLINE_MS, databaseUrl: proxy.url });

@@ -1,0 +1,17 @@
+/** The kinds of notices that people get by mail. Their answers are audit events. */
+export const NOTICE_KINDS = [
+  'new_device',
+  'login_blocked',
+  'password_set',
+  'recovery_code_used',
+  'recovery_code_used_at_login',
+  'second_proof_failed',
+  'account_guessed',
+  'account_closed',
+  'factor_closed',
+  'reuse_detected',
+  'factor_changed',
+  'forced_logout',
+] as const;
+
+export type NoticeKind = (typeof NOTICE_KINDS)[number];
