@@ -8,7 +8,7 @@ import { codeAt, wrongCodes } from '@/tests/helpers/stepUp/secondFactor';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
 const PURPOSE = 'security_settings';
-const codeNow = (secret: string, steps = 0) => codeAt(secret, new Date(), steps);
+const codeNow = (secret: string) => codeAt(secret, new Date());
 
 const sessionsOf = async (staffId: string) =>
   (await db.select().from(userSessions).where(eq(userSessions.staffId, staffId))).length;
