@@ -38,7 +38,7 @@ export async function readNoticeToken(
   const id = readTaggedId(deps.keys, NOTICE, token);
   const mail = id === null ? undefined : await findMailOrigin(deps.db, id);
   const kind = NOTICE_KINDS.find((one) => one === mail?.kind);
-  if (!mail || !kind) return undefined;
+  if (!mail || !kind || mail.staffId === null) return undefined;
   const { tenantId, staffId, createdAt } = mail;
   const age = deps.clock.now().getTime() - createdAt.getTime();
   return age < LINK_DAYS * DAY_MS ? { tenantId, staffId, kind, createdAt } : undefined;

@@ -24,6 +24,14 @@ const TABLES: Record<string, Record<string, unknown>> = {
   passkeys: { name: 'Key', public_key: '\\x00', transports: '{}', backed_up: false },
   passkey_registrations: { id: undefined, challenge: 'x', expires_at: '2100-01-01' },
   mails: { kind: 'new_device', expires_at: '2100-01-01' },
+  invitations: {
+    email: 'a@x.test',
+    delivery: 'mail',
+    expires_at: '2100-01-01',
+    accepted_at: '2026-01-01',
+  },
+  approval_requests: { kind: 'member', change: '{}', expires_at: '2100-01-01' },
+  email_changes: { from_email: 'a@x.test', to_email: 'b@x.test', expires_at: '2100-01-01' },
 };
 /** Logs. They must outlive their subjects, and are written without a check. */
 const WITHOUT_KEYS = ['risk_decisions', 'session_history', 'step_up_history', 'token_history'];
@@ -34,6 +42,7 @@ const UNIQUE: Record<string, string> = {
   known_devices: 'device_hash',
   recovery_codes: 'code_hash',
   passkeys: 'credential_id',
+  invitations: 'link_id',
 };
 
 type Owner = Pick<SeededAuth, 'tenantId' | 'userId' | 'staffId'>;
@@ -47,6 +56,9 @@ function insert(table: string, owner: Owner, more: Record<string, unknown> = {})
     user_id: userId,
     staff_id: staffId,
     ...TABLES[table],
+    ...(table === 'approval_requests'
+      ? { requester_staff_id: staffId, requester_user_id: userId }
+      : {}),
     ...(unique === undefined ? {} : { [unique]: randomUUID() }),
     ...more,
   };

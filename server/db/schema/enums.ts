@@ -1,7 +1,8 @@
 import { pgEnum } from 'drizzle-orm/pg-core';
 
-export const tenantStatus = pgEnum('tenant_status', ['active', 'suspended']);
-export const accountStatus = pgEnum('account_status', ['active', 'disabled']);
+export const tenantStatus = pgEnum('tenant_status', ['active', 'suspended', 'deleted']);
+/** `removed` is for memberships alone: a former member of a tenant. */
+export const accountStatus = pgEnum('account_status', ['active', 'disabled', 'removed']);
 export const highRiskAction = pgEnum('high_risk_action', ['block', 'step_up']);
 
 /** Why a token or a session ended. Both use the same list. */
@@ -43,6 +44,16 @@ export const riskVerdict = pgEnum('risk_verdict', ['legitimate', 'suspicious']);
 
 export const auditOutcome = pgEnum('audit_outcome', ['success', 'failure', 'denied']);
 
+/** How an invitation reaches the invited person. */
+export const invitationDelivery = pgEnum('invitation_delivery', ['mail', 'link']);
+
+/** What waits for a second administrator. */
+export const approvalKind = pgEnum('approval_kind', ['member', 'role', 'invitation', 'policy']);
+
+export const approvalDecision = pgEnum('approval_decision', ['approved', 'refused', 'withdrawn']);
+
+export type TenantStatus = (typeof tenantStatus.enumValues)[number];
+export type AccountStatus = (typeof accountStatus.enumValues)[number];
 export type RevokeReason = (typeof revokeReason.enumValues)[number];
 export type StepUpPurpose = (typeof stepUpPurpose.enumValues)[number];
 export type ChallengeOrigin = (typeof challengeOrigin.enumValues)[number];
@@ -51,3 +62,6 @@ export type RiskDecision = (typeof riskDecision.enumValues)[number];
 export type RiskOutcome = (typeof riskOutcome.enumValues)[number];
 export type RiskVerdict = (typeof riskVerdict.enumValues)[number];
 export type AuditOutcome = (typeof auditOutcome.enumValues)[number];
+export type InvitationDelivery = (typeof invitationDelivery.enumValues)[number];
+export type ApprovalKind = (typeof approvalKind.enumValues)[number];
+export type ApprovalDecision = (typeof approvalDecision.enumValues)[number];

@@ -1,4 +1,5 @@
 export * from './enums';
+export { approvalRequests } from './approvalRequests';
 export { auditLogs } from './auditLogs';
 export {
   auditCheckpoints,
@@ -10,11 +11,14 @@ export {
 } from './auditTrees';
 export { changeVersions } from './changeVersions';
 export { checkpointDeliveries } from './checkpointDeliveries';
+export { declaredPermissions } from './declaredPermissions';
+export { emailChanges } from './emailChanges';
 export { eventDeliveries } from './eventDeliveries';
 export { eventFeeds } from './eventFeeds';
 export { attemptScope, failedAttempts } from './failedAttempts';
 export { sessionHistory, stepUpHistory, tokenHistory } from './history';
 export { installation } from './installation';
+export { invitations } from './invitations';
 export { keyChecks } from './keyChecks';
 export { knownAddresses } from './knownAddresses';
 export { knownCountries } from './knownCountries';
@@ -22,6 +26,7 @@ export { knownDevices } from './knownDevices';
 export { knownNetworks } from './knownNetworks';
 export { mails } from './mails';
 export { nodeClocks } from './nodeClocks';
+export { passwordResets } from './passwordResets';
 export { passkeyRegistrations } from './passkeyRegistrations';
 export { passkeys } from './passkeys';
 export { recoveryCodes } from './recoveryCodes';
@@ -32,6 +37,7 @@ export { schemaHealth } from './schemaHealth';
 export { staffHabits } from './staffHabits';
 export { stepUpChallenges } from './stepUpChallenges';
 export { tenants } from './tenants';
+export { tenantRoles } from './tenantRoles';
 export { tenantStaff } from './tenantStaff';
 export { users } from './users';
 export { userSessions } from './userSessions';

@@ -4,7 +4,7 @@ import { bytea, instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
 
 /**
- * A mail to a staff member. It is written in the transaction of the event that it reports, and sent
+ * A mail to a staff member, or to somebody who is invited. It is written in the transaction of the event that it reports, and sent
  * after that.
  */
 export const mails = pgTable(
@@ -12,8 +12,9 @@ export const mails = pgTable(
   {
     id: key(),
     tenantId: uuid('tenant_id').notNull(),
-    userId: uuid('user_id').notNull(),
-    staffId: uuid('staff_id').notNull(),
+    /** Null for a mail to somebody who is not a member yet; `staffId` too. */
+    userId: uuid('user_id'),
+    staffId: uuid('staff_id'),
     kind: text('kind').notNull(),
     /**
      * AES-256-GCM, bound to this row: recipient, subject and text, which may hold a code. Null once

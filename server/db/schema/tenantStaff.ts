@@ -15,6 +15,15 @@ export const tenantStaff = pgTable(
     userId: uuid('user_id')
       .notNull()
       .references(() => users.id),
+    /** The names of built-in roles, and the ids of the tenant's own roles. */
+    roles: text('roles')
+      .array()
+      .notNull()
+      .default(sql`'{}'::text[]`),
+    /**
+     * The permissions in effect: those of the roles, and those that were granted directly. Every
+     * request reads this list.
+     */
     permissions: text('permissions')
       .array()
       .notNull()
@@ -31,6 +40,7 @@ export const tenantStaff = pgTable(
     mustProveLogin: boolean('must_prove_login').notNull().default(false),
     createdAt: instant('created_at').notNull().defaultNow(),
     disabledAt: instant('disabled_at'),
+    removedAt: instant('removed_at'),
   },
   (table) => [
     unique('tenant_staff_tenant_user_unique').on(table.tenantId, table.userId),

@@ -18,6 +18,8 @@ export const users = pgTable(
   {
     id: key(),
     email: text('email').notNull().unique('users_email_unique'),
+    /** The name that the person has given themselves. */
+    name: text('name'),
     passwordHash: text('password_hash').notNull(),
     passwordChangedAt: instant('password_changed_at').notNull().defaultNow(),
     /** When the password stopped working because somebody else knew it; null while it works. */

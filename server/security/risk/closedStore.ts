@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, gte, inArray, or } from 'drizzle-orm';
 import type { Db } from '../../db';
 import { failedAttempts, tenantStaff, users } from '../../db/schema';
+import type { AccountStatus } from '../../db/schema';
 import type { AttemptLimits, AttemptScope } from './attemptStore';
 
 /** A member of a tenant, with the fields needed to find their counters. */
@@ -9,7 +10,7 @@ export interface Member {
   userId: string;
   email: string;
   permissions: string[];
-  status: 'active' | 'disabled';
+  status: AccountStatus;
 }
 
 /** Lists all members of one tenant, ordered by e-mail address. */

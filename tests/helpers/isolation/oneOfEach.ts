@@ -1,13 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { db } from '@/server/db';
 import {
+  approvalRequests,
+  emailChanges,
+  invitations,
   knownAddresses,
   mails,
   passkeyRegistrations,
   passkeys,
+  passwordResets,
   recoveryCodes,
   sessionHistory,
   stepUpHistory,
+  tenantRoles,
   tokenHistory,
 } from '@/server/db/schema';
 
@@ -43,6 +48,21 @@ export async function giveOneOfEach({ tenantId, userId, staffId }: Owner): Promi
     reasons: [],
     attempts: 0,
   });
+  const invitation = {
+    tenantId,
+    linkId: randomUUID(),
+    email: 'invited@example.com',
+    delivery: 'mail' as const,
+  };
+  await db.insert(invitations).values({ ...invitation, expiresAt });
+  await db.insert(tenantRoles).values({ tenantId, name: 'Support' });
+  await db.insert(passwordResets).values({ userId, expiresAt });
+  const addresses = { fromEmail: 'a@example.com', toEmail: 'b@example.com' };
+  await db.insert(emailChanges).values({ ...row, ...addresses, expiresAt });
+  const requester = { requesterStaffId: staffId, requesterUserId: userId };
+  await db
+    .insert(approvalRequests)
+    .values({ ...row, ...requester, kind: 'member', change: {}, expiresAt });
   const mail = { ...row, kind: 'new_device', expiresAt, sentAt: new Date() };
   const [sent] = await db.insert(mails).values(mail).returning({ id: mails.id });
   return sent?.id ?? '';
