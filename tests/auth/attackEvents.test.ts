@@ -47,6 +47,30 @@ describe('a 409 that confirms a password and names tenants', () => {
 });
 
 describe('a refused permission', () => {
+  it('is counted in the next event if its own could not be stored, with those before it', async () => {
+    const { app, deps, clock } = openNode();
+    const member = await seedTestUserAndToken();
+    const ask = () =>
+      request(app)
+        .get('/api/security/risk-decisions')
+        .set('authorization', `Bearer ${member.accessToken}`)
+        .then(({ status }) => status);
+    const counts = async () =>
+      (await auditOf('PERMISSION_DENIED', member.tenantId)).map(
+        ({ details }) => (details as { repeated: number }).repeated,
+      );
+    expect([await ask(), await ask(), await ask()]).toStrictEqual([403, 403, 403]);
+    clock.advance(61);
+    jest.spyOn(deps.db, 'transaction').mockRejectedValueOnce(new Error('the insert failed'));
+    expect(await ask()).toBe(500);
+    expect(await counts()).toStrictEqual([0]);
+    expect([await ask(), await ask()]).toStrictEqual([403, 403]);
+    expect(await counts()).toStrictEqual([0, 3]);
+    clock.advance(61);
+    expect(await ask()).toBe(403);
+    expect(await counts()).toStrictEqual([0, 3, 1]);
+  });
+
   it('is recorded with who and which tenant, once a minute however often it is asked for', async () => {
     const { app, clock } = openNode();
     const member = await seedTestUserAndToken();

@@ -18,31 +18,42 @@ export interface DenialRecorder {
  * Creates a recorder of refused permissions, with person and tenant. A client that asks thousands
  * of times must not flood the audit log, so each node records one event per minute for the same
  * person and permission; the next event counts the refusals in between. Refusals after the last
- * event are not recorded if the client stops.
+ * event are not recorded if the client stops. If an event cannot be stored, its refusals are counted
+ * in the next one, and the next refusal tries again.
  */
 export function createDenialRecorder(deps: Pick<Kernel, 'db' | 'clock'>): DenialRecorder {
-  const seen = new Map<string, { since: number; untold: number }>();
+  const seen = new Map<string, { since: number; unrecorded: number }>();
   return {
     async record(ctx, { tenantId, staffId }, permission) {
       const now = deps.clock.now().getTime();
       const key = `${tenantId}/${staffId}/${permission}`;
-      const last = seen.get(key);
-      if (last && now - last.since < QUIET_MS) {
-        last.untold += 1;
+      const entry = seen.get(key) ?? { since: -Infinity, unrecorded: 0 };
+      if (now - entry.since < QUIET_MS) {
+        entry.unrecorded += 1;
         return;
       }
+      const repeated = entry.unrecorded;
+      entry.since = now;
+      entry.unrecorded = 0;
       seen.delete(key);
       const [oldest] = seen.keys();
       if (seen.size >= MOST_REMEMBERED && oldest !== undefined) seen.delete(oldest);
-      seen.set(key, { since: now, untold: 0 });
-      await deps.db.transaction((tx) =>
-        recordAudit(tx, ctx, {
-          action: 'PERMISSION_DENIED',
-          outcome: 'denied',
-          subject: `staff:${staffId}`,
-          details: { permission, repeated: last?.untold ?? 0 },
-        }),
-      );
+      seen.set(key, entry);
+      try {
+        await deps.db.transaction((tx) =>
+          recordAudit(tx, ctx, {
+            action: 'PERMISSION_DENIED',
+            outcome: 'denied',
+            subject: `staff:${staffId}`,
+            details: { permission, repeated },
+          }),
+        );
+      } catch (error) {
+        // Add to the count: other refusals may have been counted during the insert.
+        entry.unrecorded += repeated + 1;
+        entry.since = -Infinity;
+        throw error;
+      }
     },
   };
 }
