@@ -1,10 +1,17 @@
 import { END, START, TENANT } from './copyStore';
 import type { ExportFile } from './copyStore';
 import { emailOf, eventsOfRange } from './staffChangeStore';
-import { firstOf, permissionsIn, previous, stackedRow, staffIdIn } from './staffRowStore';
+import {
+  firstOf,
+  permissionList,
+  permissionsIn,
+  previous,
+  stackedRow,
+  staffIdIn,
+} from './staffRowStore';
 
-const BEFORE = `coalesce(e.details->'before', '[]')`;
-const AFTER = `coalesce(e.details->'after', e.details->'permissions', '[]')`;
+const BEFORE = `coalesce(${permissionList("e.details->'before'")}, '[]')`;
+const AFTER = `coalesce(${permissionList("coalesce(nullif(e.details->'after', 'null'), e.details->'permissions')")}, '[]')`;
 const IS_CHANGE = "e.action IN ('STAFF_CREATED', 'STAFF_PERMISSIONS_CHANGED')";
 
 const CHANGE = {
@@ -66,7 +73,7 @@ const EVENTS = `SELECT ${step({
  * The permissions at the end of the range, as in access-review: the list before the first change after the range, or
  * else the present list.
  */
-const NEXT_CHANGES = `SELECT e.subject, ${firstOf("coalesce(e.details->'before', '[]')", 'e.occurred_at, e.id')} AS before
+const NEXT_CHANGES = `SELECT e.subject, ${firstOf(BEFORE, 'e.occurred_at, e.id')} AS before
   FROM audit_logs e WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success' AND e.action = 'STAFF_PERMISSIONS_CHANGED'
     AND e.occurred_at >= ${END} GROUP BY e.subject`;
 const ENDINGS = `SELECT ${step({

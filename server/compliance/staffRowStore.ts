@@ -22,9 +22,18 @@ export const firstOf = (what: string, order: string, fits = 'true'): string =>
 export const previous = (what: string): string =>
   `lag(k.${what}) OVER (PARTITION BY k.subject ORDER BY k.place, k.occurred_at, k.event_id)`;
 
-/** Returns SQL for the texts of a JSON array in order, as JSON; for SQL null it is an empty array. */
+/**
+ * Matches the texts of a JSON array. Anything else has none: lax mode would take an object or a single text for a list
+ * of one, and numbers for texts. Without `silent`, strict mode would fail on such an event, and events are never removed.
+ */
+const TEXTS = `'strict $[*] ? (@.type() == "string")', '{}', true`;
+
+/** Returns SQL for a list of permissions in JSON without what is not a text; null only for SQL null. */
+export const permissionList = (json: string): string => `jsonb_path_query_array(${json}, ${TEXTS})`;
+
+/** Returns SQL for the texts of a JSON array in order, as JSON; for any other value it is an empty array. */
 export const permissionsIn = (json: string, condition: (text: string) => string = () => 'true') =>
-  `array_to_json(ARRAY(SELECT p #>> '{}' FROM jsonb_path_query(${json}, '$[*]') AS p
+  `array_to_json(ARRAY(SELECT p #>> '{}' FROM jsonb_path_query(${json}, ${TEXTS}) AS p
     WHERE ${condition('p')} ORDER BY (p #>> '{}') COLLATE "C"))`;
 
 /** Returns SQL for the id in `staff:<id>`; null if the subject has another form. */

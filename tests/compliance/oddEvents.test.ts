@@ -23,6 +23,17 @@ const ODD: readonly (readonly [action: string, occurredAt: string, details: stri
   ['AUTH_LOGOUT', '-infinity', '{}'],
   ['STAFF_PERMISSIONS_CHANGED', '2025-03-02T00:00:00Z', '[1]'],
   ['STAFF_PERMISSIONS_CHANGED', '2025-03-03T00:00:00Z', '{"before":null,"after":{"a":["="]}}'],
+  ['STAFF_PERMISSIONS_CHANGED', '2025-03-03T00:00:01Z', '{"before":"A","after":{"A":"B"}}'],
+  [
+    'STAFF_PERMISSIONS_CHANGED',
+    '2025-03-03T00:00:02Z',
+    '{"before":["A"],"after":["B",null,"A",1,["C"],{"D":"E"}]}',
+  ],
+  [
+    'STAFF_PERMISSIONS_CHANGED',
+    '2025-03-03T00:00:03Z',
+    '{"before":7,"after":null,"permissions":["A"]}',
+  ],
   ['STAFF_ENABLED', '2025-03-04T00:00:00Z', '{"disabledAt":"nonsense"}'],
   ['STAFF_ENABLED', '2025-03-05T00:00:00Z', '{"disabledAt":"2025-99-99T99:99:99.999Z"}'],
   ['STAFF_ENABLED', '2025-04-05T00:00:00Z', '{"disabledAt":{"an":"object"}}'],
@@ -82,9 +93,24 @@ describe('events as nobody should write them', () => {
     ]);
   });
 
+  it('show only the texts of a list as permissions, and nothing of a value that is no list', () => {
+    const changes = csv.table('permission-changes.csv');
+    const recorded = changes.filter((row) => row['change'] === 'recorded');
+    const lists = recorded.map(({ before, after, added, removed }) => [
+      ...[before, after, added, removed],
+    ]);
+    expect(lists).toEqual([
+      ['[]', '[]', '[]', '[]'],
+      ['[]', '[]', '[]', '[]'],
+      ['[]', '[]', '[]', '[]'],
+      ['["A"]', '["A","B"]', '["B"]', '[]'],
+      ['[]', '["A"]', '["A"]', '[]'],
+    ]);
+  });
+
   it('leave the tables of staff as they are without them', () => {
     const changes = csv.table('permission-changes.csv');
-    expect(changes.filter((row) => row['change'] === 'recorded')).toHaveLength(2);
+    expect(changes.filter((row) => row['change'] === 'recorded')).toHaveLength(5);
     expect(csv.table('access-review.csv')).toMatchObject([
       { staff_id: officer.staffId, status: 'disabled', disabled_at: '' },
     ]);
