@@ -2,10 +2,16 @@ import request from 'supertest';
 import { db } from '@/server/db';
 import { failedAttempts } from '@/server/db/schema';
 import { fromAddress, login } from '@/tests/helpers/http/authCalls';
-import { auditOf } from '@/tests/helpers/database/authRows';
+import {
+  auditOf,
+  setStaffStatus,
+  setTenantStatus,
+  setUserStatus,
+} from '@/tests/helpers/database/authRows';
 import { answer, begin, lockedMember, openPatientNode } from '@/tests/helpers/stepUp/begunLogins';
 import type { Node } from '@/tests/helpers/server/openNode';
 import { codeAt, wrongCodes } from '@/tests/helpers/stepUp/secondFactor';
+import type { SeededAuth } from '@/tests/helpers/seedAuth';
 
 beforeEach(async () => {
   await db.delete(failedAttempts);
@@ -68,5 +74,28 @@ describe('somebody who begins with the factor', () => {
         .send({ code, purpose: 'security_settings' });
     expect((await verifyIn(another)).status).toBe(401);
     expect((await verifyIn(device)).status).toBe(200);
+  });
+
+  it.each<[string, (member: SeededAuth, active: boolean) => Promise<unknown>]>([
+    [
+      'the membership',
+      ({ staffId }, active) => setStaffStatus(staffId, active ? 'active' : 'disabled'),
+    ],
+    ['the person', ({ userId }, active) => setUserStatus(userId, active ? 'active' : 'disabled')],
+    [
+      'the tenant',
+      ({ tenantId }, active) => setTenantStatus(tenantId, active ? 'active' : 'suspended'),
+    ],
+  ])('proves nothing, and spends no code, while %s is not active', async (_what, set) => {
+    const node = openPatientNode();
+    const { member, secret } = await lockedMember(node);
+    const { challengeId } = (await begin(node, member.email)).body;
+    const code = codeAt(secret, node.clock.now());
+    await set(member, false);
+    const refused = await answer(node, challengeId, code);
+    expect([refused.status, refused.body.error]).toStrictEqual([404, 'CHALLENGE_NOT_FOUND']);
+    expect(await auditOf('STEP_UP_VERIFIED', member.tenantId)).toHaveLength(0);
+    await set(member, true);
+    expect((await answer(node, challengeId, code)).status).toBe(200);
   });
 });

@@ -1,6 +1,7 @@
 import { and, eq } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
-import { stepUpChallenges, tenantStaff } from '../../db/schema';
+import { MAY_SIGN_IN } from '../../db/maySignIn';
+import { stepUpChallenges, tenantStaff, tenants, users } from '../../db/schema';
 import type { BegunLogin } from './begunLogin';
 import { usableLoginChallenge } from './challengeStore';
 
@@ -23,8 +24,8 @@ export async function findShownFactorOwner(
 /**
  * Stores a begun login whose factor was shown, as a verified challenge that still needs the
  * password.
- * @returns false if it is stored already, or the staff member was disabled or their sessions were
- * ended since it began
+ * @returns false if it is stored already, or since it began the membership, the person or the tenant
+ * was disabled or the person's sessions were ended
  */
 export async function insertShownFactor(
   tx: Tx,
@@ -33,10 +34,12 @@ export async function insertShownFactor(
 ): Promise<boolean> {
   const { id, tenantId, userId, staffId, sessionVersion, expiresAt, rememberMe } = begun;
   const [staff] = await tx
-    .select({ status: tenantStaff.status, sessionVersion: tenantStaff.sessionVersion })
+    .select({ sessionVersion: tenantStaff.sessionVersion })
     .from(tenantStaff)
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
-  if (staff?.status !== 'active' || staff.sessionVersion !== sessionVersion) return false;
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId), MAY_SIGN_IN));
+  if (staff?.sessionVersion !== sessionVersion) return false;
   const rows = await tx
     .insert(stepUpChallenges)
     .values({
