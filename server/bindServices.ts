@@ -8,6 +8,7 @@ export function bindServices(deps: Deps): Services {
   return {
     config,
     logger,
+    random,
     schemaGuard,
     proxyWatch,
     countryOf: (ip) => deps.geo.country(ip),

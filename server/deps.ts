@@ -177,6 +177,7 @@ export function createDeps(
   const keys = createKeyRing(config.secrets);
   const { main, risk, between } = openDatabases(config, logger);
   const { db, pool } = main;
+  // The injected `random` needs this clock, so the node's id cannot come from it.
   const nodeClock = createNodeClock({ pool, nodeId: randomUUID(), logger, metrics });
   const clock = overrides.clock ?? nodeClock;
   const random = overrides.random ?? systemRandom(clock);
@@ -213,7 +214,7 @@ export function createDeps(
     ...auditLog,
     broadcast,
     changeWatch,
-    writeProbe: createWriteProbe({ pool, nodeId: randomUUID() }),
+    writeProbe: createWriteProbe({ pool, nodeId: random.id() }),
     drain: createDrain(),
     async close() {
       schemaGuard.stop();

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { requestScope } from '../logger';
 
@@ -12,7 +11,7 @@ const WELL_FORMED = /^[A-Za-z0-9._:-]{1,128}$/;
 export const correlationId: RequestHandler = (req, res, next) => {
   const given = req.headers['x-correlation-id'];
   const taken = typeof given === 'string' && WELL_FORMED.test(given) ? given : undefined;
-  req.correlationId = taken ?? randomUUID();
+  req.correlationId = taken ?? req.services.random.id();
   req.correlationIdIsClients = taken !== undefined;
   res.setHeader('x-correlation-id', req.correlationId);
   requestScope.run({ correlationId: req.correlationId }, next);

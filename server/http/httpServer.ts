@@ -32,7 +32,7 @@ const UNUSED_SWEEPS = 2;
  */
 const SILENT_SWEEPS = 20;
 
-type HttpDeps = Pick<Kernel, 'config' | 'logger' | 'metrics'> & Pick<HttpParts, 'drain'>;
+type HttpDeps = Pick<Kernel, 'config' | 'logger' | 'metrics' | 'random'> & Pick<HttpParts, 'drain'>;
 
 export interface HttpServer {
   server: Server;

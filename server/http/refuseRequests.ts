@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -120,7 +119,7 @@ function awaitRequest(
 export function refuseRequests(
   server: Server,
   exchanges: Exchanges,
-  deps: Pick<Kernel, 'config' | 'logger' | 'metrics'>,
+  deps: Pick<Kernel, 'config' | 'logger' | 'metrics' | 'random'>,
   waits: Waits,
 ): void {
   const refused = new WeakSet<Socket>();
@@ -132,7 +131,7 @@ export function refuseRequests(
     const latest = exchanges.latest(socket);
     const broken = latest?.req.complete === false ? latest : undefined;
     const correlationId =
-      (broken?.req as { correlationId?: string } | undefined)?.correlationId ?? randomUUID();
+      (broken?.req as { correlationId?: string } | undefined)?.correlationId ?? deps.random.id();
     const { code, status } = error;
     deps.metrics.requestsRefused.inc({ code });
     const ip = readAddress(socket.remoteAddress);

@@ -6,7 +6,7 @@ import type { HttpParts } from './deps';
 import type { Gate, Passage } from './passage';
 
 /** The services that the guards and other parts of `http/` ask of the areas above them. */
-export interface Services extends Pick<Kernel, 'config' | 'logger' | 'schemaGuard'> {
+export interface Services extends Pick<Kernel, 'config' | 'logger' | 'random' | 'schemaGuard'> {
   proxyWatch: HttpParts['proxyWatch'];
   /** Returns the country of an address in ISO 3166-1 letters, or null if none is known. */
   countryOf(ip: string | null): string | null;

@@ -19,7 +19,7 @@ server.listen(0);
 closeLater(() => new Promise((resolve) => server.close(resolve)));
 
 const port = () => (server.address() as AddressInfo).port;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const SECRET = 'Bearer unspeakable-value';
 const HOST = `host: x\r\nauthorization: ${SECRET}`;
 const PING = `GET /health/live HTTP/1.1\r\n${HOST}\r\n`;
