@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { objectionToDatabaseUrl, spellOutTlsMode } from '../../server/config/databaseSettings';
+import { findDatabaseUrlProblem, spellOutTlsMode } from '../../server/config/databaseSettings';
 import { addEnvironmentFile } from '../../server/config/environmentFile';
 import { check } from './check';
 import type { Finding, Findings } from './finding';
@@ -48,8 +48,8 @@ function databaseUrlOf(values: Values, positionals: readonly string[]): string |
   addEnvironmentFile(process.env, resolve('.env'));
   const url = positionals[1] ?? process.env['DATABASE_URL'];
   if (url === undefined || url === '') throw new Error('--database needs a URL, or DATABASE_URL.');
-  const objection = objectionToDatabaseUrl(url);
-  if (objection !== undefined) throw new Error(objection);
+  const problem = findDatabaseUrlProblem(url);
+  if (problem !== undefined) throw new Error(problem);
   return spellOutTlsMode(url);
 }
 

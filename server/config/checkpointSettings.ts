@@ -1,8 +1,21 @@
 import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isAbsolute } from 'node:path';
-import { objectionsToWebhook, webhookSink } from './webhookSettings';
+import { isProduction } from './processSettings';
+import type { Mode } from './processSettings';
+import { text } from './settingTypes';
+import type { SettingsOf } from './settingTypes';
+import { findWebhookProblems, webhookSink } from './webhookSettings';
 import type { Webhook } from './webhookSettings';
+
+/** The settings of the destinations of signed checkpoints. */
+export const checkpointSettings = {
+  AUDIT_CHECKPOINT_FILE: text(),
+  AUDIT_CHECKPOINT_WEBHOOK: text(),
+  AUDIT_CHECKPOINT_WEBHOOK_TOKEN: text(),
+};
+
+type CheckpointEnvironment = SettingsOf<typeof checkpointSettings> & Mode;
 
 /** An append-only file for signed checkpoints. */
 export interface CheckpointFile {
@@ -15,14 +28,6 @@ export interface CheckpointFile {
 export interface CheckpointSettings {
   readonly file: CheckpointFile | undefined;
   readonly webhook: Webhook | undefined;
-}
-
-/** The raw settings from the environment. */
-interface CheckpointEnvironment {
-  NODE_ENV: string;
-  AUDIT_CHECKPOINT_FILE?: string | undefined;
-  AUDIT_CHECKPOINT_WEBHOOK?: string | undefined;
-  AUDIT_CHECKPOINT_WEBHOOK_TOKEN?: string | undefined;
 }
 
 const isFolder = (path: string) =>
@@ -39,7 +44,7 @@ function namesFile(path: string): boolean {
 }
 
 /** @returns one sentence for each invalid setting; none repeats a value, which may be a secret */
-export function objectionsToCheckpoints(env: CheckpointEnvironment): string[] {
+export function findCheckpointProblems(env: CheckpointEnvironment): string[] {
   const problems: string[] = [];
   const {
     AUDIT_CHECKPOINT_FILE: file,
@@ -49,14 +54,14 @@ export function objectionsToCheckpoints(env: CheckpointEnvironment): string[] {
   if (file !== undefined && !namesFile(file)) {
     problems.push('AUDIT_CHECKPOINT_FILE must be the absolute path of a file, not of a folder.');
   }
-  const production = env.NODE_ENV === 'production';
+  const receiver = { url: webhook, token };
   return [
     ...problems,
-    ...objectionsToWebhook('AUDIT_CHECKPOINT_WEBHOOK', { url: webhook, token }, production),
+    ...findWebhookProblems('AUDIT_CHECKPOINT_WEBHOOK', receiver, isProduction(env)),
   ];
 }
 
-/** Reads settings that {@link objectionsToCheckpoints} has accepted; unset ones are undefined. */
+/** Reads settings that {@link findCheckpointProblems} has accepted; unset ones are undefined. */
 export function readCheckpointSettings(env: CheckpointEnvironment): CheckpointSettings {
   const { AUDIT_CHECKPOINT_FILE: path, AUDIT_CHECKPOINT_WEBHOOK: url } = env;
   const token = env.AUDIT_CHECKPOINT_WEBHOOK_TOKEN;

@@ -1,3 +1,20 @@
+import { isProduction } from './processSettings';
+import type { Mode } from './processSettings';
+import { integer, text, wordOr } from './settingTypes';
+import type { SettingsOf } from './settingTypes';
+
+/** The settings of the database connection. */
+export const databaseSettings = {
+  DATABASE_URL: text(),
+  DATABASE_POOL_SIZE: integer(10, 2, 200),
+  DATABASE_WAIT_MS: integer(3000, 100, 60_000),
+  DATABASE_STATEMENT_TIMEOUT_MS: integer(8000, 1000, 60_000),
+  // The kind of pooler in front of the database. `auto` detects it by a trial.
+  DATABASE_POOLER: wordOr('auto', ['auto', 'none', 'session', 'transaction']),
+};
+
+type DatabaseEnvironment = SettingsOf<typeof databaseSettings> & Mode;
+
 /** Returns whether a part of a URL can be decoded. */
 function decodes(part: string): boolean {
   try {
@@ -25,7 +42,7 @@ const ENCODE =
  * `@` after it reveals this.
  * @returns a sentence that repeats nothing of the URL, or undefined
  */
-export function objectionToDatabaseUrl(url: string): string | undefined {
+export function findDatabaseUrlProblem(url: string): string | undefined {
   if (!/^postgres(ql)?:\/\//.test(url)) {
     return 'DATABASE_URL must start with postgres:// or postgresql://.';
   }
@@ -56,3 +73,25 @@ export function spellOutTlsMode(url: string): string {
   if (/[?&]uselibpqcompat=true(?=&|$)/.test(url)) return url;
   return url.replace(/([?&]sslmode=)(?:prefer|require|verify-ca)(?=&|$)/g, '$1verify-full');
 }
+
+/** @returns a sentence if production has no database */
+export function findMissingDatabase(env: DatabaseEnvironment): string[] {
+  if (!isProduction(env) || env.DATABASE_URL) return [];
+  return ['DATABASE_URL is missing: production needs the URL of its Postgres database.'];
+}
+
+/** @returns a sentence if DATABASE_URL is invalid; it does not repeat the URL */
+export function findDatabaseProblems({ DATABASE_URL }: DatabaseEnvironment): string[] {
+  const problem = DATABASE_URL && findDatabaseUrlProblem(DATABASE_URL);
+  return problem ? [problem] : [];
+}
+
+/** Reads settings that {@link findDatabaseProblems} has accepted. */
+export const readDatabaseSettings = (env: DatabaseEnvironment) => ({
+  mode: env.DATABASE_URL ? ('external' as const) : ('embedded' as const),
+  databaseUrl: env.DATABASE_URL && spellOutTlsMode(env.DATABASE_URL),
+  databasePoolSize: env.DATABASE_POOL_SIZE,
+  databaseWaitMs: env.DATABASE_WAIT_MS,
+  databaseStatementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
+  databasePooler: env.DATABASE_POOLER,
+});

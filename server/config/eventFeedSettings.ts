@@ -1,5 +1,19 @@
-import { objectionsToWebhook, webhookSink } from './webhookSettings';
+import { isProduction } from './processSettings';
+import type { Mode } from './processSettings';
+import { text } from './settingTypes';
+import type { SettingsOf } from './settingTypes';
+import { findWebhookProblems, webhookSink } from './webhookSettings';
 import type { Webhook } from './webhookSettings';
+
+/** The settings of the receiver of audit events. */
+export const eventFeedSettings = {
+  AUDIT_EVENT_WEBHOOK: text(),
+  AUDIT_EVENT_WEBHOOK_TOKEN: text(),
+  AUDIT_EVENT_WEBHOOK_FORMAT: text(),
+  AUDIT_EVENT_WEBHOOK_START: text(),
+};
+
+type EventFeedEnvironment = SettingsOf<typeof eventFeedSettings> & Mode;
 
 const FORMATS = ['ocsf', 'json'] as const;
 const STARTS = ['beginning', 'now'] as const;
@@ -12,27 +26,14 @@ export interface EventFeedSettings extends Webhook {
   readonly start: (typeof STARTS)[number];
 }
 
-/** The raw settings from the environment. */
-interface EventFeedEnvironment {
-  NODE_ENV: string;
-  AUDIT_EVENT_WEBHOOK?: string | undefined;
-  AUDIT_EVENT_WEBHOOK_TOKEN?: string | undefined;
-  AUDIT_EVENT_WEBHOOK_FORMAT?: string | undefined;
-  AUDIT_EVENT_WEBHOOK_START?: string | undefined;
-}
-
 const find = <Word extends string>(words: readonly Word[], value: string | undefined) =>
   words.find((word) => word === value);
 
 /** @returns one sentence for each invalid setting; none repeats a value, which may be a secret */
-export function objectionsToEventFeed(env: EventFeedEnvironment): string[] {
+export function findEventFeedProblems(env: EventFeedEnvironment): string[] {
   const { AUDIT_EVENT_WEBHOOK: url, AUDIT_EVENT_WEBHOOK_TOKEN: token } = env;
   const { AUDIT_EVENT_WEBHOOK_FORMAT: format, AUDIT_EVENT_WEBHOOK_START: start } = env;
-  const problems = objectionsToWebhook(
-    'AUDIT_EVENT_WEBHOOK',
-    { url, token },
-    env.NODE_ENV === 'production',
-  );
+  const problems = findWebhookProblems('AUDIT_EVENT_WEBHOOK', { url, token }, isProduction(env));
   if (format !== undefined && !find(FORMATS, format)) {
     problems.push('AUDIT_EVENT_WEBHOOK_FORMAT must be ocsf or json.');
   }
@@ -43,7 +44,7 @@ export function objectionsToEventFeed(env: EventFeedEnvironment): string[] {
 }
 
 /**
- * Reads settings that {@link objectionsToEventFeed} has accepted.
+ * Reads settings that {@link findEventFeedProblems} has accepted.
  * @returns undefined if no receiver is set
  */
 export function readEventFeedSettings(env: EventFeedEnvironment): EventFeedSettings | undefined {

@@ -1,6 +1,6 @@
-import { resolve } from 'node:path';
-import { ConfigError, findProjectRoot, settings } from '.';
-import { objectionToDatabaseUrl, spellOutTlsMode } from './databaseSettings';
+import { ConfigError, settings } from '.';
+import { findDatabaseUrlProblem, spellOutTlsMode } from './databaseSettings';
+import { readDataDir } from './folderSettings';
 import { splitPems, unescapePem } from './keySettings';
 import { describeSettingFault } from './settingFault';
 
@@ -24,12 +24,12 @@ export function loadEvidenceConfig(env: NodeJS.ProcessEnv = process.env) {
     throw new ConfigError(parsed.error.issues.map(describeSettingFault));
   }
   const { NODE_ENV, DATABASE_URL, GATEHOUSE_DATA_DIR, ...keys } = parsed.data;
-  const objection = DATABASE_URL === undefined ? undefined : objectionToDatabaseUrl(DATABASE_URL);
-  if (objection !== undefined) throw new ConfigError([objection]);
+  const problem = DATABASE_URL === undefined ? undefined : findDatabaseUrlProblem(DATABASE_URL);
+  if (problem !== undefined) throw new ConfigError([problem]);
   const own = keys.EVIDENCE_SIGNING_KEY ? [unescapePem(keys.EVIDENCE_SIGNING_KEY)] : [];
   return {
     databaseUrl: DATABASE_URL === undefined ? undefined : spellOutTlsMode(DATABASE_URL),
-    dataDir: resolve(findProjectRoot(), GATEHOUSE_DATA_DIR),
+    dataDir: readDataDir({ GATEHOUSE_DATA_DIR }),
     keysAreLocal: NODE_ENV !== 'production' && own.length === 0,
     keys: [...own, ...splitPems(keys.EVIDENCE_RETIRED_KEYS)],
   };

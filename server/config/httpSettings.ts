@@ -1,16 +1,22 @@
-import { isLoopback } from './mailSettings';
+import { hostOf, isLoopback, parseUrl } from './parseUrl';
+import { isProduction } from './processSettings';
+import type { Mode } from './processSettings';
+import { integer, optionalInteger, splitNames, text } from './settingTypes';
+import type { SettingsOf } from './settingTypes';
 import { namesProxies, parseTrustProxy } from './trustProxy';
 
-/** The raw settings from the environment. */
-interface HttpEnvironment {
-  NODE_ENV: string;
-  TRUST_PROXY?: string | undefined;
-  REQUEST_TIMEOUT_SEC: number;
-  HEADERS_TIMEOUT_SEC?: number | undefined;
-  KEEP_ALIVE_TIMEOUT_SEC: number;
-  DRAIN_DELAY_SEC?: number | undefined;
-  CORS_ORIGINS?: string | undefined;
-}
+/** The settings of the HTTP server. */
+export const httpSettings = {
+  TRUST_PROXY: text(),
+  REQUEST_TIMEOUT_SEC: integer(30, 1, 300),
+  HEADERS_TIMEOUT_SEC: optionalInteger(1, 300),
+  KEEP_ALIVE_TIMEOUT_SEC: integer(75, 1, 3600),
+  DRAIN_DELAY_SEC: optionalInteger(0, 300),
+  CORS_ORIGINS: text(),
+  METRICS_TOKEN: text(),
+};
+
+type HttpEnvironment = SettingsOf<typeof httpSettings> & Mode;
 
 const HEADERS_TIMEOUT_SEC = 20;
 /**
@@ -19,26 +25,19 @@ const HEADERS_TIMEOUT_SEC = 20;
  */
 const DRAIN_DELAY_SEC = 5;
 
-const splitOrigins = (value: string | undefined): string[] =>
-  (value ?? '')
-    .split(',')
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== '');
-
 function findOriginProblem(origin: string, production: boolean): string | undefined {
   const must = 'CORS_ORIGINS must list exact origins such as https://app.example.com';
   if (origin.includes('*')) return `${must}: a wildcard would admit pages of other people.`;
   if (origin === 'null') return `${must}: every sandboxed page and local file has the origin null.`;
   // Do not repeat an address that contains a password.
   if (origin.includes('@')) return `${must}, without a user or a password.`;
-  const url = URL.canParse(origin) ? new URL(origin) : undefined;
+  const url = parseUrl(origin);
   if (!url || !/^https?:$/.test(url.protocol))
     return `${must}: ${JSON.stringify(origin)} is not an origin.`;
   if (url.origin !== origin) {
     return `${must}, as browsers send them, without a path or a slash at the end: write ${url.origin} for ${origin}.`;
   }
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  if (production && url.protocol === 'http:' && !isLoopback(host)) {
+  if (production && url.protocol === 'http:' && !isLoopback(hostOf(url))) {
     return `CORS_ORIGINS must use https in production: anybody on the network path can change what ${origin} loads.`;
   }
   return undefined;
@@ -58,14 +57,14 @@ export function findHttpProblems(env: HttpEnvironment): string[] {
       `HEADERS_TIMEOUT_SEC must be at most REQUEST_TIMEOUT_SEC, which is ${whole}: the headers are part of the request.`,
     );
   }
-  const production = env.NODE_ENV === 'production';
-  const origins = splitOrigins(env.CORS_ORIGINS);
+  const production = isProduction(env);
+  const origins = splitNames(env.CORS_ORIGINS);
   return [...problems, ...origins.flatMap((origin) => findOriginProblem(origin, production) ?? [])];
 }
 
 /** Reads settings that {@link findHttpProblems} has accepted. */
 export function readHttpSettings(env: HttpEnvironment) {
-  const production = env.NODE_ENV === 'production';
+  const production = isProduction(env);
   return {
     trustProxy: parseTrustProxy(env.TRUST_PROXY),
     requestTimeoutSec: env.REQUEST_TIMEOUT_SEC,
@@ -73,6 +72,7 @@ export function readHttpSettings(env: HttpEnvironment) {
       env.HEADERS_TIMEOUT_SEC ?? Math.min(HEADERS_TIMEOUT_SEC, env.REQUEST_TIMEOUT_SEC),
     keepAliveTimeoutSec: env.KEEP_ALIVE_TIMEOUT_SEC,
     drainDelaySec: env.DRAIN_DELAY_SEC ?? (production ? DRAIN_DELAY_SEC : 0),
-    corsOrigins: Object.freeze<string[]>(splitOrigins(env.CORS_ORIGINS)),
+    corsOrigins: Object.freeze<string[]>(splitNames(env.CORS_ORIGINS)),
+    metricsToken: env.METRICS_TOKEN,
   };
 }

@@ -1,3 +1,22 @@
+import { isProduction } from './processSettings';
+import type { Mode } from './processSettings';
+import { text } from './settingTypes';
+import type { SettingsOf } from './settingTypes';
+
+/** The settings of the four keys, and of the other keys that are accepted. */
+export const keySettings = {
+  JWT_SIGNING_KEY: text(),
+  JWT_RETIRED_KEYS: text(),
+  TOKEN_HASH_KEY: text(),
+  TOKEN_HASH_RETIRED_KEYS: text(),
+  ENCRYPTION_KEY: text(),
+  ENCRYPTION_RETIRED_KEYS: text(),
+  EVIDENCE_SIGNING_KEY: text(),
+  EVIDENCE_RETIRED_KEYS: text(),
+};
+
+type KeyEnvironment = SettingsOf<typeof keySettings>;
+
 /** Key material as text; `createKeyRing` turns it into keys. */
 export interface Secrets {
   /** PKCS#8 PEM, EC P-256: signs access tokens (ES256). */
@@ -36,10 +55,6 @@ export const RETIRED_SETTINGS = {
   EVIDENCE_SIGNING_KEY: 'EVIDENCE_RETIRED_KEYS',
 } as const satisfies Record<KeySetting, string>;
 
-type KeyEnvironment = Readonly<
-  Partial<Record<KeySetting | (typeof RETIRED_SETTINGS)[KeySetting], string | undefined>>
->;
-
 /** Hosting panels store one line, so `\n` in a PEM setting stands for a line break. */
 export const unescapePem = (pem: string) => pem.replaceAll('\\n', '\n');
 
@@ -67,23 +82,35 @@ export function readSecrets(env: KeyEnvironment): Secrets | undefined {
   };
 }
 
-/** Settings with other secrets, by name: none of them may equal one of the keys. */
-type Passwords = Readonly<Record<string, string | undefined>>;
+const KEY_NAMES = Object.keys(SECRET_SETTINGS) as KeySetting[];
 
 /**
- * @param passwords other secrets of the environment, by the name of their setting
+ * Production needs all four keys, and so does a server that is given one of them.
+ * @returns one sentence for each missing key
+ */
+export function findMissingKeys(env: KeyEnvironment & Mode): string[] {
+  if (!isProduction(env) && KEY_NAMES.every((name) => env[name] === undefined)) return [];
+  return KEY_NAMES.filter((name) => env[name] === undefined).map(
+    (name) => `${name} is missing: set it to ${SECRET_SETTINGS[name]}.`,
+  );
+}
+
+/**
+ * @param env all settings: no key may equal a token, which is any setting whose name ends in
+ * `_TOKEN`
  * @returns one sentence for each retired list without a key, and for each key that is used for a
  * second purpose
  */
-export function objectionsToKeys(env: KeyEnvironment, passwords: Passwords): string[] {
+export function findKeyProblems(env: KeyEnvironment): string[] {
   const problems: string[] = [];
   for (const name of ['JWT_RETIRED_KEYS', 'EVIDENCE_RETIRED_KEYS'] as const) {
     if (env[name] && splitPems(env[name]).length === 0) {
       problems.push(`${name} must contain a public key in PEM form.`);
     }
   }
-  for (const setting of Object.keys(SECRET_SETTINGS) as KeySetting[]) {
-    for (const [name, value] of Object.entries(passwords)) {
+  const tokens = Object.entries(env).filter(([name]) => name.endsWith('_TOKEN'));
+  for (const setting of KEY_NAMES) {
+    for (const [name, value] of tokens) {
       if (env[setting] && env[setting] === value) {
         problems.push(`${setting} and ${name} are the same: give each a value of its own.`);
       }

@@ -1,4 +1,19 @@
-import ipaddr from 'ipaddr.js';
+import { hostOf, isLoopback, parseUrl } from './parseUrl';
+import { isProduction } from './processSettings';
+import type { Mode } from './processSettings';
+import { integer, text } from './settingTypes';
+import type { SettingsOf } from './settingTypes';
+
+/** The settings of mails and of the links in them. */
+export const mailSettings = {
+  SMTP_URL: text(),
+  // Three times this timeout must stay shorter than a node's claim on a mail.
+  SMTP_TIMEOUT_MS: integer(10_000, 100, 20_000),
+  MAIL_FROM: text(),
+  PUBLIC_URL: text(),
+};
+
+type MailEnvironment = SettingsOf<typeof mailSettings> & Mode;
 
 /** How to reach the mail server. */
 export interface SmtpSettings {
@@ -34,29 +49,9 @@ export interface MailSettings {
   readonly publicUrl: string | undefined;
 }
 
-/** The raw settings from the environment. */
-export interface MailEnvironment {
-  NODE_ENV: string;
-  SMTP_URL?: string | undefined;
-  MAIL_FROM?: string | undefined;
-  PUBLIC_URL?: string | undefined;
-  SMTP_TIMEOUT_MS: number;
-}
-
 const IMPLICIT_TLS_PORT = 465;
 /** RFC 6409: submission. */
 const SUBMISSION_PORT = 587;
-
-/** @returns undefined if the text is not a URL */
-export function parseUrl(value: string): URL | undefined {
-  return URL.canParse(value) ? new URL(value) : undefined;
-}
-
-/** Returns whether a host, without the brackets of an IPv6 address, is this machine. */
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost') return true;
-  return ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback';
-}
 
 const isBare = ({ pathname, search, hash }: URL) =>
   (pathname === '' || pathname === '/') && search === '' && hash === '';
@@ -74,14 +69,14 @@ function parseSmtp(value: string, env: MailEnvironment): SmtpSettings | undefine
   if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === '' || !isBare(url)) return;
   const [user, pass] = [decode(url.username), decode(url.password)];
   if (user === undefined || pass === undefined || (user === '') !== (pass === '')) return;
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const host = hostOf(url);
   const auth = user === '' ? undefined : { user, pass };
   const implicit = url.protocol === 'smtps:';
   const port = Number(url.port || (implicit ? IMPLICIT_TLS_PORT : SUBMISSION_PORT));
   const server = { host, port, auth, timeoutMs: env.SMTP_TIMEOUT_MS };
   if (implicit) return { ...server, tls: 'implicit' };
   if (isLoopback(host)) return { ...server, tls: 'none' };
-  return { ...server, tls: env.NODE_ENV === 'production' ? 'required' : 'offered' };
+  return { ...server, tls: isProduction(env) ? 'required' : 'offered' };
 }
 
 const MOST_NAME = 100;
@@ -116,9 +111,9 @@ function parsePublicUrl(value: string, production: boolean): string | undefined 
 }
 
 /** @returns one sentence for each invalid setting; none repeats a value, which may be a secret */
-export function objectionsToMail(env: MailEnvironment): string[] {
+export function findMailProblems(env: MailEnvironment): string[] {
   const problems: string[] = [];
-  const production = env.NODE_ENV === 'production';
+  const production = isProduction(env);
   const { SMTP_URL, MAIL_FROM, PUBLIC_URL } = env;
   if (SMTP_URL !== undefined && !parseSmtp(SMTP_URL, env)) {
     problems.push(
@@ -141,9 +136,9 @@ export function objectionsToMail(env: MailEnvironment): string[] {
   return problems;
 }
 
-/** Reads settings that {@link objectionsToMail} has accepted; unset ones are undefined. */
+/** Reads settings that {@link findMailProblems} has accepted; unset ones are undefined. */
 export function readMailSettings(env: MailEnvironment): MailSettings {
-  const production = env.NODE_ENV === 'production';
+  const production = isProduction(env);
   const { SMTP_URL, MAIL_FROM, PUBLIC_URL } = env;
   return {
     smtp: SMTP_URL === undefined ? undefined : parseSmtp(SMTP_URL, env),

@@ -1,4 +1,18 @@
 import { isIP } from 'node:net';
+import { parseUrl } from './parseUrl';
+import { isProduction } from './processSettings';
+import type { Mode } from './processSettings';
+import { splitNames, text } from './settingTypes';
+import type { SettingsOf } from './settingTypes';
+
+/** The settings of passkeys. */
+export const webauthnSettings = {
+  WEBAUTHN_RP_ID: text(),
+  WEBAUTHN_ORIGINS: text(),
+};
+
+/** `PORT` is the server's own port, for the default outside production. */
+type WebauthnEnvironment = SettingsOf<typeof webauthnSettings> & Mode & { PORT: number };
 
 /** The relying party of passkeys, and its origins. */
 export interface WebauthnSettings {
@@ -6,14 +20,6 @@ export interface WebauthnSettings {
   rpId: string;
   /** The origins of pages that may use them: scheme, host and port, as browsers report them. */
   origins: readonly string[];
-}
-
-interface Given {
-  rpId: string | undefined;
-  origins: readonly string[];
-  production: boolean;
-  /** The server's own port, for the default outside production. */
-  port: number;
 }
 
 const DOMAIN =
@@ -27,7 +33,7 @@ const mayBelongToOne = (rpId: string) =>
   rpId === 'localhost' || (DOMAIN.test(rpId) && rpId.includes('.') && isIP(rpId) === 0);
 
 function findOriginProblem(origin: string, rpId: string): string | undefined {
-  const url = URL.canParse(origin) ? new URL(origin) : undefined;
+  const url = parseUrl(origin);
   if (url?.origin !== origin) {
     return `WEBAUTHN_ORIGINS must list origins such as https://app.example.com: ${JSON.stringify(origin)} is not an origin.`;
   }
@@ -45,7 +51,9 @@ function findOriginProblem(origin: string, rpId: string): string | undefined {
  * origin's host).
  * @returns one sentence for each problem
  */
-export function findWebauthnProblems({ rpId, origins }: Given): string[] {
+export function findWebauthnProblems(env: WebauthnEnvironment): string[] {
+  const { WEBAUTHN_RP_ID: rpId } = env;
+  const origins = splitNames(env.WEBAUTHN_ORIGINS);
   if ((rpId === undefined) !== (origins.length === 0)) {
     return ['WEBAUTHN_RP_ID and WEBAUTHN_ORIGINS belong together: set both, or neither.'];
   }
@@ -60,10 +68,12 @@ export function findWebauthnProblems({ rpId, origins }: Given): string[] {
  * Reads the effective settings.
  * @returns null in production if they are not set; passkeys are not offered then
  */
-export function readWebauthn({ rpId, origins, production, port }: Given): WebauthnSettings | null {
-  if (rpId !== undefined) return Object.freeze({ rpId, origins: Object.freeze([...origins]) });
-  if (production) return null;
+export function readWebauthnSettings(env: WebauthnEnvironment): WebauthnSettings | null {
+  const { WEBAUTHN_RP_ID: rpId } = env;
+  const origins = splitNames(env.WEBAUTHN_ORIGINS);
+  if (rpId !== undefined) return Object.freeze({ rpId, origins: Object.freeze(origins) });
+  if (isProduction(env)) return null;
   // An IP address cannot be an RP ID, so 127.0.0.1 would not work.
-  const origin = new URL(`http://localhost:${port}`).origin;
+  const origin = new URL(`http://localhost:${env.PORT}`).origin;
   return Object.freeze({ rpId: 'localhost', origins: Object.freeze([origin]) });
 }

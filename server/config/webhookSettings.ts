@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isLoopback, parseUrl } from './mailSettings';
+import { hostOf, isLoopback, parseUrl } from './parseUrl';
 
 /** A receiver of HTTP POST requests. */
 export interface Webhook {
@@ -16,8 +16,7 @@ function isReceiver(value: string, production: boolean): boolean {
   const url = parseUrl(value);
   if (!url || !/^https?:$/.test(url.protocol) || url.hash !== '') return false;
   if (url.username !== '' || url.password !== '') return false;
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  return url.protocol === 'https:' || !production || isLoopback(host);
+  return url.protocol === 'https:' || !production || isLoopback(hostOf(url));
 }
 
 /**
@@ -26,7 +25,7 @@ function isReceiver(value: string, production: boolean): boolean {
  * @returns one sentence for each of the two that is invalid; none repeats a value, which may be a
  * secret
  */
-export function objectionsToWebhook(
+export function findWebhookProblems(
   name: string,
   { url, token }: { url: string | undefined; token: string | undefined },
   production: boolean,

@@ -161,7 +161,7 @@ function readTarget(url: string): Target {
 /**
  * Explains why a database refuses the connection. There are different sentences for a wrong
  * password, a missing database, an unknown host and a closed port. They name server, database, user
- * and setting, but no part of a password: {@link objectionToDatabaseUrl} has already refused a URL
+ * and setting, but no part of a password: {@link findDatabaseUrlProblem} has already refused a URL
  * in which a password could be taken for another part.
  * @param error the driver's error, or an error that it caused
  * @param databaseUrl the setting; undefined in embedded mode, in which the reader does not

@@ -1,7 +1,7 @@
 import { hostname, userInfo } from 'node:os';
 import { optionsOf } from '@/server/cli/command';
 import { COMMANDS } from '@/server/cli/commands';
-import { operatorActor } from '@/server/config/findOperator';
+import { operatorActor } from '@/server/config/operatorSettings';
 import { auditOf } from '@/tests/helpers/database/authRows';
 import { operate } from '@/tests/helpers/server/operatorCommand';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, loadConfig, requireReady } from '@/server/config';
+import { ConfigError, loadConfig, requireReady, settings } from '@/server/config';
 import { generateSecrets } from '@/server/keyRing';
 
 const ROOT = join(__dirname, '..', '..');
@@ -26,11 +26,20 @@ function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
   return [];
 }
 
-/** Returns the settings that config.ts reads, which are the keys of its one schema. */
-function settingsInCode(): string[] {
-  const code = readFileSync(join(ROOT, 'server', 'config', 'index.ts'), 'utf8');
-  const schema = /const settings = z\.object\(\{\n([\s\S]*?)\n\}\);/.exec(code)?.[1] ?? '';
-  return [...schema.matchAll(/^ {2}([A-Z][A-Z0-9_]*):/gm)].map(([, name]) => name ?? '');
+/** Returns the settings that the server reads. */
+const settingsInCode = (): string[] => Object.keys(settings.shape);
+
+/** Returns the settings that the `*Settings.ts` files define, each under the name of its file. */
+async function settingsInSections(): Promise<string[]> {
+  const folder = join(ROOT, 'server', 'config');
+  const names = readdirSync(folder).flatMap((file) => /^(\w+Settings)\.ts$/.exec(file)?.[1] ?? []);
+  const sections = await Promise.all(
+    names.map(async (name) => {
+      const exported = (await import(join(folder, name))) as Record<string, object | undefined>;
+      return Object.keys(exported[name] ?? {});
+    }),
+  );
+  return sections.flat();
 }
 
 /** Returns the settings in `.env.example`, commented out or not, with their values there. */
@@ -265,6 +274,10 @@ describe('what is right', () => {
     const config = loadConfig({ ...EXTERNAL, JWT_SIGNING_KEY: oneLine });
     expect(config.secrets?.jwtSigningKey).toBe(secrets.jwtSigningKey);
   });
+});
+
+it('every setting is defined in one section file, and every section is read', async () => {
+  expect((await settingsInSections()).sort()).toStrictEqual(settingsInCode().sort());
 });
 
 describe('.env.example', () => {

@@ -1,17 +1,17 @@
-import { objectionsToEventFeed, readEventFeedSettings } from '@/server/config/eventFeedSettings';
+import { findEventFeedProblems, readEventFeedSettings } from '@/server/config/eventFeedSettings';
 
 const PRODUCTION = { NODE_ENV: 'production' };
 const AUDIT_EVENT_WEBHOOK = 'https://siem.example/in?key=s3cret';
 
 describe('the feed of audit events', () => {
   it('is none unless an address is set', () => {
-    expect(objectionsToEventFeed(PRODUCTION)).toStrictEqual([]);
+    expect(findEventFeedProblems(PRODUCTION)).toStrictEqual([]);
     expect(readEventFeedSettings(PRODUCTION)).toBeUndefined();
   });
 
   it('is OCSF from the beginning unless told otherwise, and its name does not tell the address', () => {
     const env = { ...PRODUCTION, AUDIT_EVENT_WEBHOOK };
-    expect(objectionsToEventFeed(env)).toStrictEqual([]);
+    expect(findEventFeedProblems(env)).toStrictEqual([]);
     expect(readEventFeedSettings(env)).toStrictEqual({
       sink: expect.stringMatching(/^webhook:[0-9a-f]{32}$/) as string,
       url: AUDIT_EVENT_WEBHOOK,
@@ -43,7 +43,7 @@ describe('the feed of audit events', () => {
       'AUDIT_EVENT_WEBHOOK_START must',
     ],
   ])('set to %j refuses the start in one sentence that repeats no value', (env, sentence) => {
-    const [problem, ...more] = objectionsToEventFeed({ ...PRODUCTION, ...env });
+    const [problem, ...more] = findEventFeedProblems({ ...PRODUCTION, ...env });
     expect(problem).toContain(sentence);
     expect(problem).not.toContain('s3cret');
     expect(more).toStrictEqual([]);

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { loadConfig } from '@/server/config';
-import { objectionToDatabaseUrl } from '@/server/config/databaseSettings';
+import { findDatabaseUrlProblem } from '@/server/config/databaseSettings';
 import { explainConnectionFault } from '@/server/db/connectionFaults';
 import { ask } from '../helpers/database/askDatabase';
 import { operate } from '../helpers/server/operatorCommand';
@@ -143,7 +143,7 @@ describe.each(Object.keys(WAYS))('%s', (way) => {
 
 it('a password of odd characters works once it is encoded', async () => {
   const url = urlWith({});
-  expect(objectionToDatabaseUrl(url)).toBeUndefined();
+  expect(findDatabaseUrlProblem(url)).toBeUndefined();
   expect(await ask(url, 'SELECT current_user::text AS role')).toEqual([{ role: ROLE }]);
 });
 
@@ -161,7 +161,7 @@ describe('the URL', () => {
     ['bytes that are no text', 'postgres://u:Zq4k%ff@db.example/x'],
     ['another scheme', 'mysql://u:Zq4k@db.example/x'],
   ])('is refused with %s in the password', (_what, url) => {
-    const sentence = objectionToDatabaseUrl(url);
+    const sentence = findDatabaseUrlProblem(url);
     expect(sentence).toMatch(/^DATABASE_URL .+\.$/);
     expect(sentence).not.toMatch(/Zq|4k|db\.example/);
   });
@@ -187,7 +187,7 @@ describe('the URL', () => {
     'postgres://u:p@/x?host=/run/postgresql',
     'postgres://u:p@%2Frun%2Fpostgresql/x',
   ])('%s is let through', (url) => {
-    expect(objectionToDatabaseUrl(url)).toBeUndefined();
+    expect(findDatabaseUrlProblem(url)).toBeUndefined();
   });
 });
 

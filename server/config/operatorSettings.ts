@@ -1,4 +1,12 @@
 import { hostname, userInfo } from 'node:os';
+import { text } from './settingTypes';
+import type { SettingsOf } from './settingTypes';
+
+/** The settings that name a person: who applies migrations, and who runs commands. */
+export const operatorSettings = {
+  MIGRATED_BY: text(),
+  OPERATOR: text(),
+};
 
 /** Returns the user and host that run this process, as far as the machine reports them. */
 function findOperator(): string {
@@ -34,11 +42,11 @@ export function operatorActor(named: string | undefined, found: string): string 
   return `operator:${toPart(whole.slice(0, at))}@${toPart(host)}`;
 }
 
-/** Reads who is recorded as having applied migrations, and the actor of commands. */
-export function readOperators(env: {
-  MIGRATED_BY?: string | undefined;
-  OPERATOR?: string | undefined;
-}): { migratedBy: string; operator: string } {
+/** Reads the name that is recorded with migrations, and the actor of commands. */
+export function readOperators(env: SettingsOf<typeof operatorSettings>): {
+  migratedBy: string;
+  operator: string;
+} {
   const found = findOperator();
   return {
     migratedBy: env.MIGRATED_BY ?? found,
