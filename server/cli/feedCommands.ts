@@ -1,12 +1,11 @@
 import { checkFeed, moveFeed, readFeedStatus } from '../audit';
 import type { ReadyConfig } from '../config';
+import { isRowId } from '../db/ids';
 import { CommandError } from './commandError';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { optional, required } from './options';
 import type { Options } from './options';
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 function sinkOf({ eventFeed }: ReadyConfig): string {
   if (!eventFeed) throw new CommandError('AUDIT_EVENT_WEBHOOK is not set: there is no feed.');
@@ -16,7 +15,7 @@ function sinkOf({ eventFeed }: ReadyConfig): string {
 /** Returns the id of a log. It also accepts the form that checkpoints and the receiver use. */
 function toLogId(value: string): string {
   const id = value.replace(/^gatehouse\//, '');
-  if (!UUID.test(id)) throw new CommandError('--log must be the id of a log.');
+  if (!isRowId(id)) throw new CommandError('--log must be the id of a log.');
   return id.toLowerCase();
 }
 

@@ -1,5 +1,6 @@
 import { isRowId } from '../db/ids';
-import { normalizeEmail, normalizeSlug } from '../http/emailAddress';
+import { normalizeSlug } from '../http/emailAddress';
+import { normalizeEmail } from '../mailAddress';
 import { findStaffByEmail, findStaffById, findTenantBySlug } from '../tenants';
 import { CommandError } from './commandError';
 import type { Operator } from './operatorContext';

@@ -1,3 +1,4 @@
+import { parseMailAddress } from '../mailAddress';
 import { hostOf, isLoopback, parseUrl } from './parseUrl';
 import { isProduction } from './processSettings';
 import type { Mode } from './processSettings';
@@ -80,20 +81,14 @@ function parseSmtp(value: string, env: MailEnvironment): SmtpSettings | undefine
 }
 
 const MOST_NAME = 100;
-const ADDRESS = /^[^\s@<>()[\]\\,;:"\p{C}]{1,64}@[^\s@<>()[\]\\,;:"\p{C}]{1,255}$/u;
-
-/**
- * Returns whether this is one plain address, which a mail server cannot read as two or as a
- * command.
- */
-export const isMailAddress = (value: string): boolean => ADDRESS.test(value);
 
 /** Reads `Name <address>`, or the address alone. */
 function parseFrom(value: string): MailFrom | undefined {
   const [, name = '', address = value] = /^([^<>]*?)\s*<([^<>]*)>$/.exec(value) ?? [];
   const plain = name.replace(/^"(.*)"$/, '$1');
   if (plain.length > MOST_NAME || /[\p{C}"\\]/u.test(plain)) return undefined;
-  return isMailAddress(address) ? { name: plain, address } : undefined;
+  const parsed = parseMailAddress(address);
+  return parsed && { name: plain, address: parsed.typed };
 }
 
 /**

@@ -2,8 +2,8 @@ import { createTransport } from 'nodemailer';
 import type { NodemailerError } from 'nodemailer';
 import type { Config } from '../config';
 import type { Logger } from '../logger';
-import { isMailAddress } from '../config/mailSettings';
 import type { MailFrom, SmtpSettings } from '../config/mailSettings';
+import { parseMailAddress } from '../mailAddress';
 import type { MailContent } from './sealedMail';
 
 /** A mail that was not accepted; `reason` contains no address and no text from the mail server. */
@@ -67,14 +67,15 @@ function createSmtpTransport(smtp: SmtpSettings, from: MailFrom): Transport {
   const domain = from.address.split('@')[1] ?? 'localhost';
   return {
     async send(id, { to, subject, text }, ending) {
-      if (!isMailAddress(to)) throw new MailError('not an address', true);
+      const address = parseMailAddress(to)?.typed;
+      if (address === undefined) throw new MailError('not an address', true);
       try {
         await transporter.sendMail({
           // The envelope is set apart from the headers, so that no part of a name is read as an
           // address.
-          envelope: { from: from.address, to: [to] },
+          envelope: { from: from.address, to: [address] },
           from: { name: from.name, address: from.address },
-          to: { name: '', address: to },
+          to: { name: '', address },
           subject,
           text,
           messageId: `<${id}@${domain}>`,

@@ -2,7 +2,7 @@ import type { RequestContext } from '../context';
 import type { Db } from '../db';
 import { databaseFault } from '../db/pgErrors';
 import type { TenantDeps } from './deps';
-import { normalizeEmail } from '../http/emailAddress';
+import { normalizeEmail } from '../mailAddress';
 import {
   findByAddresses,
   listMembershipsOf,

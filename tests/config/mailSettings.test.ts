@@ -86,12 +86,19 @@ describe('MAIL_FROM', () => {
     ['<a@b.example>', '', 'a@b.example'],
     ['Gatehouse <a@b.example>', 'Gatehouse', 'a@b.example'],
     ['"Gate, House" <a@b.example>', 'Gate, House', 'a@b.example'],
+    ['No-Reply@Example.com', '', 'No-Reply@example.com'],
+    ['Tür <a@münchen.example>', 'Tür', 'a@xn--mnchen-3ya.example'],
   ])('%s is a name and an address', (value, name, address) => {
     expect(mailOf({ MAIL_FROM: value }).from).toEqual({ name, address });
   });
 
   it.each([
     'nobody',
+    'a..b@c.example',
+    'a@b_c.example',
+    'a@192.0.2.1',
+    'a@b.example.',
+    'Name <a@-b.example>',
     'a@b.example\r\nBcc: c@d.example',
     'Gate\nhouse <a@b.example>',
     'a@b.example, c@d.example',

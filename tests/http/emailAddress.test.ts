@@ -1,4 +1,5 @@
-import { normalizeEmail, normalizeSlug } from '@/server/http/emailAddress';
+import { normalizeSlug } from '@/server/http/emailAddress';
+import { normalizeEmail } from '@/server/mailAddress';
 
 const MUNICH = 'ann@xn--mnchen-3ya.example';
 

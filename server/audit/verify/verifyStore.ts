@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { Client, TypeOverrides } from 'pg';
+import { isRowId } from '../../db/ids';
 import { isoTime } from '../../db/isoTime';
 import type { Json } from '../../../tlog/canonicalJson';
 import { EVENT_COLUMNS } from '../log/sealerStore';
@@ -100,7 +101,7 @@ export async function readSealer(client: Client, log: string | undefined): Promi
 
 /** @returns the id of the tenant with that slug, or of the log with that id */
 export async function findLog(client: Client, named: string): Promise<string | undefined> {
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(named)) return named.toLowerCase();
+  if (isRowId(named)) return named.toLowerCase();
   const rows = await rowsOf<{ id: string }>(
     client,
     'SELECT id FROM ONLY public.tenants WHERE slug = $1',
