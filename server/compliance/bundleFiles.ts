@@ -1,4 +1,5 @@
-import type { ExportFile } from './copyStore';
+import { fileName } from './copyStore';
+import type { BundleFile, ExportFile } from './copyStore';
 import {
   AUDIT_LOG,
   DATA_EXPORTS,
@@ -9,10 +10,19 @@ import {
   SCHEMA_HEALTH,
   SECURITY_EVENTS,
 } from './eventFileStore';
+import type { ExportFormat } from './exportInput';
 import { PERMISSION_CHANGES } from './permissionChangeStore';
 import { JOINERS_LEAVERS } from './staffChangeStore';
 import { ACCESS_REVIEW } from './staffFileStore';
 import { RISK_DECISIONS, SESSIONS, STEP_UPS, TOKEN_REVOCATIONS } from './stateFileStore';
+import { TEXT_FILES } from './textFiles';
+
+/**
+ * Increased with every change of the list of files, of a view's actions, or of the definition of a stretch. The
+ * verifier has the list of each format, and rejects a manifest that lacks one of its files. (The name `format` was
+ * taken: it is the format of the logs.)
+ */
+export const BUNDLE_FORMAT = 2;
 
 /** The files of the log, in the order of a bundle. The edges come first, because they are few. */
 export const LOG_FILES: readonly [ExportFile, ...ExportFile[]] = [EDGES, AUDIT_LOG];
@@ -33,3 +43,17 @@ export const TABLE_FILES: readonly ExportFile[] = [
   SCHEMA_CHANGES,
   SCHEMA_HEALTH,
 ];
+
+/** Returns every file of a bundle in its order, with its name in the format that was asked for. */
+export function describeBundle(format: ExportFormat): readonly BundleFile[] {
+  const named = (file: ExportFile): BundleFile => ({ ...file, name: fileName(file, format) });
+  const { readme, leafHashes, leaves, checkpoint, consistency } = TEXT_FILES;
+  const { controls, summary, manifest, signature } = TEXT_FILES;
+  return [
+    readme,
+    ...LOG_FILES.map(named),
+    ...[leafHashes, leaves, checkpoint, consistency],
+    ...TABLE_FILES.map(named),
+    ...[controls, summary, manifest, signature],
+  ];
+}

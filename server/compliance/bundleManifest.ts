@@ -1,5 +1,6 @@
 import { canonicalJson, nameKey, originOf, signNote, toVkey } from '../audit';
 import type { ComplianceDeps } from './deps';
+import { BUNDLE_FORMAT } from './bundleFiles';
 import type { Population } from './copyStore';
 import type { ExportInput } from './exportInput';
 import type { ExportedTenant } from './exportStore';
@@ -7,12 +8,6 @@ import type { Stretch } from './stretchStore';
 
 /** Increased with every change that a program which reads bundles would notice. */
 const BUNDLE_VERSION = 2;
-/**
- * Increased with every change of the list of files, of a view's actions, or of the definition of a stretch. The
- * verifier has the list of each format, and rejects a manifest that lacks one of its files. (The name `format` was
- * taken: it is the format of the logs.)
- */
-export const BUNDLE_FORMAT = 2;
 
 export interface ManifestFile {
   readonly name: string;

@@ -1,4 +1,5 @@
 import { isoTime } from '../db/isoTime';
+import type { ControlRow } from './criteria';
 import { GUARDED_STARTS } from './formulaCells';
 import type { ExportFormat } from './exportInput';
 
@@ -18,10 +19,16 @@ export interface Population {
   readonly filter: string;
 }
 
-export interface ExportFile {
+export interface BundleFile {
   readonly name: string;
-  /** Describes the file in the manifest and the README. */
+  /** Describes the file in the manifest, the README and the summary. */
   readonly description: string;
+  /** The rows of controls.csv that name this file; empty only if the file answers no criterion by itself. */
+  readonly controls: readonly ControlRow[];
+}
+
+/** A file of rows. Its name has no extension. */
+export interface ExportFile extends BundleFile {
   readonly population: Population;
   readonly columns: readonly Column[];
   /** The FROM and WHERE clauses. */

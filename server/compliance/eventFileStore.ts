@@ -37,10 +37,25 @@ const LEAF_ORDER = 'l.leaf_index';
 
 export const AUDIT_LOG: ExportFile = {
   name: 'audit-log',
-  description: 'Every audit event of the range, in the order in which the log took them in.',
+  description: 'Every audit event of the range, in the order of the log.',
+  controls: [
+    {
+      criterion: 'CC7.2',
+      lookFor:
+        'The complete population. Take samples from it by leaf_index. The verifier proves that no event is missing, changed or moved.',
+      limits:
+        'Actions that were never recorded. A log cannot prove that such an action did not happen.',
+    },
+    {
+      criterion: 'CC7.3',
+      lookFor:
+        'LOGIN_BLOCKED, REFRESH_REUSE_DETECTED, STEP_UP_FAILED and NOTICE_ANSWERED are not in security-events. Find them here, and read the later events with the same actor or subject.',
+      limits: 'The response of people outside Gatehouse.',
+    },
+  ],
   population: {
-    of: 'every event of the audit log of this organisation',
-    filter: 'occurred_at lies in the range',
+    of: 'every event in the audit log of this organisation',
+    filter: 'occurred_at is in the range',
   },
   columns: EVENT_COLUMNS,
   from: EVENTS_OF_RANGE,
@@ -59,10 +74,12 @@ const edge = (first: string, last: string) =>
 export const EDGES: ExportFile = {
   name: 'audit-log-edges',
   description:
-    'The events beside those of audit-log that did not occur in the range: with them nobody has to believe that none was left out.',
+    'Events that are in the log between, just before or just after those of audit-log, and did not occur in the range. With them you can check that no event of the range was left out.',
+  // They only complete the proof of audit-log.
+  controls: [],
   population: {
-    of: 'every event between the first and the last leaf of this bundle',
-    filter: 'occurred_at does not lie in the range',
+    of: 'every event from the first to the last leaf of this bundle',
+    filter: 'occurred_at is not in the range',
   },
   columns: EVENT_COLUMNS.map((column) => (column[0] === 'occurred_at' ? AT : column)),
   from: `FROM (${edge(FIRST, setting('edge_before', 'bigint'))}
@@ -75,7 +92,23 @@ export const EDGES: ExportFile = {
 
 export const SECURITY_EVENTS: ExportFile = {
   name: 'security-events',
-  description: 'The events of audit-log whose action is a security event: the same rows.',
+  description: 'The events of audit-log that are security events. The rows are the same as there.',
+  controls: [
+    {
+      criterion: 'CC7.2',
+      lookFor:
+        'Review these events: suspicious logins, ended sessions, impersonations, IP rules, step-ups, refreshes.',
+      limits:
+        'Other events: this file is a filtered view of audit-log. The verifier checks that it has exactly the rows of audit-log with these actions.',
+    },
+    {
+      criterion: 'CC7.3',
+      place: 'first',
+      lookFor:
+        'For each SUSPICIOUS_LOGIN_DETECTED and SESSION_INVALIDATED: did somebody look at it, and who? A verdict in risk-decisions is one trace of that.',
+      limits: 'The response of people outside Gatehouse.',
+    },
+  ],
   population: {
     of: 'every event of audit-log',
     filter: `action is one of ${SECURITY_EVENT_ACTIONS.join(', ')}`,
@@ -108,7 +141,7 @@ const OF_NO_TENANT = 'WHERE e.tenant_id IS NULL';
 
 /** Returns the file of a few actions' events, which idx_audit_logs_kind finds. */
 function eventTable(
-  about: Pick<ExportFile, 'name' | 'description' | 'columns'> & { of: string },
+  about: Pick<ExportFile, 'name' | 'description' | 'controls' | 'columns'> & { of: string },
   actions: readonly string[],
   whose = OF_TENANT,
   order = 'e.occurred_at, e.id',
@@ -119,7 +152,7 @@ function eventTable(
     ...file,
     population: {
       of,
-      filter: `occurred_at lies in the range, and action is one of ${actions.join(', ')}`,
+      filter: `occurred_at is in the range, and action is one of ${actions.join(', ')}`,
     },
     from: `FROM audit_logs e ${whose} AND e.action IN (${list}) AND ${IN_RANGE}`,
     order,
@@ -129,7 +162,16 @@ function eventTable(
 export const IP_RULES = eventTable(
   {
     name: 'ip-rules',
-    description: 'Every change of the rules that say from where one may sign in, with who made it.',
+    description:
+      'Every change of the rules about the addresses that people may sign in from, and who made it.',
+    controls: [
+      {
+        criterion: 'CC6.6',
+        lookFor:
+          'For each change of a rule about the addresses that people may sign in from: who made it, and was it approved? If there are no rows, no rule was changed.',
+        limits: 'The rules in force: the file shows only their changes.',
+      },
+    ],
     of: 'every change of an IP rule of this organisation',
     columns: [
       LEAF,
@@ -146,7 +188,16 @@ export const IP_RULES = eventTable(
 export const IMPERSONATIONS = eventTable(
   {
     name: 'impersonations',
-    description: 'Every time that somebody acted as somebody else, from when to when, and why.',
+    description:
+      'Every impersonation (one person acted as another): when it began, when it ended, and why.',
+    controls: [
+      {
+        criterion: 'CC6.3',
+        lookFor:
+          'For each impersonation: who acted, as whom, for how long, and why? If there are no rows, nobody acted as another person.',
+        limits: 'Other systems: Gatehouse records only the sign-ins and sessions that it manages.',
+      },
+    ],
     of: 'every beginning and end of an impersonation in this organisation',
     columns: [
       LEAF,
@@ -167,7 +218,16 @@ export const DATA_EXPORTS = eventTable(
   {
     name: 'data-exports',
     description:
-      'Who exported what: every export that was asked for, completed or failed. That this one was asked for is in it where the range includes its day.',
+      'Every export that was requested, completed or failed: who exported, and which range. If the range includes the day of this export, the request for this export is in the file too.',
+    controls: [
+      {
+        criterion: 'CC6.7',
+        lookFor:
+          'Who exported data, of which range, and was the export completed? Before each completed export the person gave a fresh second proof: find its STEP_UP_VERIFIED event with purpose data_export in audit-log.',
+        limits:
+          'Exports by other parts of the product: the file shows only exports of this evidence.',
+      },
+    ],
     of: 'every export of data of this organisation',
     columns: [
       LEAF,
@@ -192,7 +252,16 @@ export const SCHEMA_CHANGES = eventTable(
   {
     name: 'schema-changes',
     description:
-      'Every migration of the database that was applied, with the hash of its text and who applied it. The log of the installation has it, not that of this organisation.',
+      'Every database migration that was applied, the hash of its text, and who applied it. The events come from the log of the installation, not from the log of this organisation.',
+    controls: [
+      {
+        criterion: 'CC8.1',
+        lookFor:
+          'For each change of the database structure: is there an approved change? sha256 is the hash of the file with the same name in the source of the release.',
+        limits:
+          'Other changes, such as changes of the program. The file covers the database of the whole installation. The signature of the manifest proves it; the log of this organisation does not.',
+      },
+    ],
     of: 'every migration of the database',
     columns: [
       AT,
@@ -214,7 +283,16 @@ export const SCHEMA_HEALTH = eventTable(
   {
     name: 'schema-health',
     description:
-      'Every time that the running server found the database unlike what its release expects, and when it was right again. The log of the installation has it.',
+      'Every time that the running server found that the database does not match its release, and when it matched again. The events come from the log of the installation, not from the log of this organisation.',
+    controls: [
+      {
+        criterion: 'CC8.1',
+        lookFor:
+          'SCHEMA_HEALTH_FAILED means that the database did not match the release. Does SCHEMA_HEALTH_RESTORED follow soon, and is there an explanation?',
+        limits:
+          'One organisation alone: the file covers the database of the whole installation. The signature of the manifest proves it; the log of this organisation does not.',
+      },
+    ],
     of: 'every change of the health of the schema',
     columns: [
       AT,

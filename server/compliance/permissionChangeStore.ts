@@ -105,11 +105,20 @@ const UNRECORDED = `SELECT ${change({
 export const PERMISSION_CHANGES: ExportFile = {
   name: 'permission-changes',
   description:
-    'Every change of what somebody may do, with who made it; what a new member began with is the first. A change that no event tells of is shown as unrecorded.',
+    "Every change of a person's permissions, and who made it. The first change of a new member is the list of permissions that the member began with. A change without an event is shown as unrecorded.",
+  controls: [
+    {
+      criterion: 'CC6.3',
+      place: 'first',
+      lookFor:
+        "Begin with the rows with change 'unrecorded': somebody changed permissions directly in the database. Then take a sample of the other changes. Who made the change (actor)? If the operator gave a ticket, it is in the details of the event. Was the change approved? Does the role need the added permissions?",
+      limits: 'The meaning of each permission: the product that uses Gatehouse defines it.',
+    },
+  ],
   population: {
-    of: "every change of the permissions of a membership of this organisation, its beginning included. A row with change 'unrecorded' has no leaf_index and no actor: the list was changed in the database itself, after not_before and, if it is not empty, before not_after",
+    of: "every change of the permissions of a membership of this organisation, including the permissions that it began with. A row with change 'unrecorded' has no leaf_index and no actor: somebody changed the list directly in the database, after not_before and, if not_after is not empty, before not_after",
     filter:
-      "occurred_at lies in the range, and action is one of STAFF_CREATED, STAFF_PERMISSIONS_CHANGED; or the change is unrecorded and not_after lies in the range, or is empty: the permissions at the range's end, as access-review has them, are not those that the last event before it left",
+      'occurred_at is in the range, and action is one of STAFF_CREATED, STAFF_PERMISSIONS_CHANGED; or the change is unrecorded, and not_after is in the range or empty. An empty not_after means that the permissions at the end of the range, as in access-review, differ from those that the last event before it left',
   },
   columns: [
     ['leaf_index', 'literal', 'l.leaf_index'],

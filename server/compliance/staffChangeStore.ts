@@ -116,11 +116,21 @@ const LEFT = "l.change = 'left' AND l.occurred_at IS NOT NULL";
 export const JOINERS_LEAVERS: ExportFile = {
   name: 'joiners-leavers',
   description:
-    'Who was given access in the range, whose was taken away and whose was given back, by whom; and how many minutes after leaving the last session or refresh token ended. A change that no event tells of is shown as unrecorded.',
+    'Every time that a person got, lost or got back access in the range, and who made the change. For each person who left: how many minutes later the last session or refresh token ended. A change without an event is shown as unrecorded.',
+  controls: [
+    {
+      criterion: 'CC6.2',
+      place: 'first',
+      lookFor:
+        "Begin with the rows with record 'unrecorded': somebody changed a membership directly in the database. Then look at the joiners: is there an approval for each? Look at the leavers: compare them with the list of people who left, and look at minutes_to_revocation.",
+      limits:
+        'The end of employment: it is in the personnel records. A person leaves here when the account is disabled in Gatehouse.',
+    },
+  ],
   population: {
-    of: "every beginning, end and return of a membership of this organisation. Leaving is the moment at which the account was disabled here, not the end of the employment, which the product does not know. A row with record 'unrecorded' has no leaf_index and no actor: the membership was changed in the database itself, at the time that its row or a later event tells, or else after not_before and, if it is not empty, before not_after. 'deleted' is a membership of which events tell and that is gone",
+    of: "every beginning, end and return of a membership of this organisation. A person leaves when the account is disabled in Gatehouse; Gatehouse does not know when the employment ended. A row with record 'unrecorded' has no leaf_index and no actor: somebody changed the membership directly in the database. If the database or a later event still has the time of the change, it is in occurred_at. If not, the change was made after not_before and, if not_after is not empty, before not_after. A row with change 'deleted' is a membership that has events but no longer exists",
     filter:
-      'occurred_at lies in the range; or it is empty, and not_after lies in the range or is empty too: the memberships at the end of the range are not those that the last events before it left',
+      'occurred_at is in the range; or occurred_at is empty, and not_after is in the range or empty. An empty not_after means that the memberships at the end of the range differ from those that the last events before it left',
   },
   columns: [
     ['change', 'token', 'l.change'],

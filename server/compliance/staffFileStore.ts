@@ -108,10 +108,32 @@ const DISABLED_AT = `CASE WHEN ${STATUS} = 'disabled'
 export const ACCESS_REVIEW: ExportFile = {
   name: 'access-review',
   description:
-    'Every staff member as of the end of the range, or of the export where that was earlier: whether they may come in, with which permissions and second factors, and when they last signed in.',
+    'Every staff member at the end of the range, or at the time of the export if that was earlier: whether they have access, their permissions and second factors, and when they last signed in.',
+  controls: [
+    {
+      criterion: 'CC6.1',
+      place: 'first',
+      lookFor:
+        'For every person with status active: is there a second factor in "factors"? Take a sample: does the organisation know these people? Accounts with an old or empty last_sign_in_at are candidates for removal.',
+      limits: 'Whether a person should have access: only the organisation can say that.',
+    },
+    {
+      criterion: 'CC6.2',
+      lookFor:
+        'Compare with the list of people who left: nobody who left the organisation before the end of the range may have status active.',
+      limits:
+        'Later changes. The file shows the state at the end of the range, or at the time of the export if that was earlier.',
+    },
+    {
+      criterion: 'CC6.3',
+      lookFor:
+        'Compare the permissions of each person with their role. Begin with the people who have SETTINGS_SECURITY_EDIT or SETTINGS_SECURITY_VIEW.',
+      limits: 'Roles: Gatehouse knows only permissions.',
+    },
+  ],
   population: {
-    of: 'every membership of this organisation, disabled ones included. What changed after the range was undone from the events of the change; e-mail and account_status (of the person, in all organisations) have none, and are those of the export',
-    filter: 'created_at lies before the end of the range',
+    of: 'every membership of this organisation, including disabled ones. Changes after the range are undone with the help of their events. Changes of email and of account_status (the status of the person in all organisations) have no events: these columns have the values at the time of the export',
+    filter: 'created_at is before the end of the range',
   },
   columns: [
     ['staff_id', 'token', 's.staff_id'],

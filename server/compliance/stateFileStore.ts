@@ -13,11 +13,20 @@ const LAST_TOKEN = `SELECT max(t.created_at) AS created_at FROM ${ALL_TOKENS} t
 export const SESSIONS: ExportFile = {
   name: 'sessions',
   description:
-    'Every session that was alive at some moment of the range, with when and why it ended, if it ended before the end of the range. last_seen_at is its last sign-in or token refresh before the end of the range.',
+    'Every session that was active at some time in the range. If it ended before the end of the range, the file shows when and why. last_seen_at is the last sign-in or token refresh before the end of the range.',
+  controls: [
+    {
+      criterion: 'CC6.1',
+      lookFor:
+        'For every session: did it end, when and why (revoke_reason)? A session of a person who had already left is a finding.',
+      limits:
+        'The end of a session that was not revoked: if revoke_reason is empty and expires_at has passed, it expired.',
+    },
+  ],
   population: {
-    of: 'every signed-in device of this organisation. ip, country and user_agent are those of the sign-in; email is that of the export',
+    of: 'every session, that is, every signed-in device, of this organisation. ip, country and user_agent are those of the sign-in; email is the address at the time of the export',
     filter:
-      'it began before the end of the range, and had neither expired nor been revoked before the range began',
+      'the session began before the end of the range, and had neither expired nor been revoked before the range began',
   },
   columns: [
     ['id', 'token', 's.id'],
@@ -44,10 +53,18 @@ export const SESSIONS: ExportFile = {
 export const TOKEN_REVOCATIONS: ExportFile = {
   name: 'token-revocations',
   description:
-    'Every refresh token that was revoked in the range, and why. `rotation` is the ordinary one: each use of a token revokes it and makes its successor.',
+    'Every refresh token that was revoked in the range, and why. The usual reason is rotation: each use of a token revokes it and creates its successor.',
+  controls: [
+    {
+      criterion: 'CC6.1',
+      lookFor:
+        'Look for reasons other than rotation. reuse_detected means that a refresh token was presented again after its use: a theft, or a faulty client. Its whole family (family_id) must have been revoked at once.',
+      limits: 'Most rows show nothing unusual: rotation is the normal life of a token.',
+    },
+  ],
   population: {
     of: 'every refresh token of this organisation',
-    filter: 'revoked_at lies in the range',
+    filter: 'revoked_at is in the range',
   },
   columns: [
     ['token_id', 'token', 't.id'],
@@ -66,10 +83,27 @@ export const TOKEN_REVOCATIONS: ExportFile = {
 export const RISK_DECISIONS: ExportFile = {
   name: 'risk-decisions',
   description:
-    'Every decision of the risk gate at a login or a refresh: score, reasons, what the policy said, what became of it, and why there was no score where there was none.',
+    'Every decision of the risk gate at a login or a refresh: the score, its reasons, the decision of the policy, and the outcome. If no score was computed, "skipped" shows why.',
+  controls: [
+    {
+      criterion: 'CC6.1',
+      place: 'last',
+      lookFor:
+        'Were logins and refreshes scored, with reasons? Rows with a value in "skipped" have no score: look at their outcome, and ask why they were not scored and how long that lasted.',
+      limits:
+        'Old decisions: they are deleted after a time that the operator sets. The events of the decisions stay in audit-log.',
+    },
+    {
+      criterion: 'CC7.2',
+      lookFor:
+        'Look at high scores and their reasons. If a score is above a limit of the policy, was the person challenged or blocked (outcome)? "monitored" means that the policy only observed.',
+      limits:
+        'The quality of the scores. If people gave a verdict on a decision, it is in the last columns.',
+    },
+  ],
   population: {
-    of: 'every decision of the risk gate of this organisation that is still kept: they are deleted after RISK_DECISIONS_KEEP_DAYS, those with a verdict never; what was decided stays in audit-log',
-    filter: 'occurred_at lies in the range',
+    of: 'every decision of the risk gate of this organisation that is still stored. A decision without a verdict is deleted after RISK_DECISIONS_KEEP_DAYS days; one with a verdict is never deleted. The events of the decisions stay in audit-log',
+    filter: 'occurred_at is in the range',
   },
   columns: [
     ['id', 'token', 'd.id'],
@@ -105,10 +139,18 @@ const STEP_UP_STATE = `CASE WHEN ${USED_AT} IS NOT NULL THEN 'used' WHEN ${VERIF
 export const STEP_UPS: ExportFile = {
   name: 'step-ups',
   description:
-    'Every time that a second proof was asked for: for what, at which score, whether it was given, and how.',
+    'Every request for a second proof: its purpose, the risk score, whether the proof was given, and how.',
+  controls: [
+    {
+      criterion: 'CC6.1',
+      lookFor:
+        'Did sensitive actions (purpose) ask for a second proof? How often was it not given (outcome not_verified or exhausted)?',
+      limits: 'Whether the right person gave the proof.',
+    },
+  ],
   population: {
-    of: 'every step-up challenge of this organisation, and what became of it before the end of the range; attempts counts its tries, which may go on for the minutes that it lives',
-    filter: 'created_at lies in the range',
+    of: 'every step-up challenge of this organisation, with its outcome before the end of the range. attempts counts all tries, also those after the end of the range: a challenge is valid for some minutes',
+    filter: 'created_at is in the range',
   },
   columns: [
     ['challenge_id', 'token', 'c.id'],

@@ -1,12 +1,13 @@
-import { CONTROLS } from './controls';
+import { listControls } from './controls';
 import type { ManifestFile, ManifestSubject } from './bundleManifest';
+import type { ExportFormat } from './exportInput';
 import type { Counted, WeekCount } from './summaryStore';
 
 const CHARTS: Readonly<Record<Counted, string>> = {
   signIns: 'Sign-ins',
   failedSignIns: 'Failed sign-ins',
-  challenges: 'Challenges (a second proof was asked for)',
-  blocks: 'Blocked for their score',
+  challenges: 'Challenges (requests for a second proof)',
+  blocks: 'Sign-ins blocked for their risk score',
   exports: 'Completed exports',
 };
 
@@ -59,7 +60,7 @@ function drawChart(weeks: readonly string[], counts: readonly WeekCount[], count
   const total = weeks.reduce((sum, week) => sum + countOf(week), 0);
   const most = Math.max(0, ...weeks.map(countOf));
   const label = CHARTS[counted];
-  const axis = `${weeks[0] ?? ''} to ${weeks.at(-1) ?? ''}, by week; at most ${most} in one`;
+  const axis = `${weeks[0] ?? ''} to ${weeks.at(-1) ?? ''}, by week; at most ${most} in one week`;
   return `<section><h2>${label}: ${total}</h2>${drawBars(weeks, countOf, label)}<p>${axis}</p></section>`;
 }
 
@@ -74,15 +75,15 @@ function drawTable(weeks: readonly string[], counts: readonly WeekCount[]): stri
   return `<table><thead><tr><th>Week of</th>${head}</tr></thead><tbody>${rows.join('')}</tbody></table>`;
 }
 
-function listFiles(files: readonly ManifestFile[]): string {
+function listFiles(files: readonly ManifestFile[], format: ExportFormat): string {
+  const controls = listControls(format);
   const rows = files.map(({ name, rows: count, description }) => {
-    const stem = name.replace(/\.\w+$/, '');
     const criteria = new Set(
-      CONTROLS.filter(({ file }) => file.startsWith(`${stem}.`)).map(({ criterion }) => criterion),
+      controls.filter(({ file }) => file === name).map(({ criterion }) => criterion),
     );
     return `<tr><th>${name}</th><td>${count ?? ''}</td><td>${[...criteria].join(', ')}</td><td>${escape(description)}</td></tr>`;
   });
-  return `<table><thead><tr><th>File</th><th>Rows</th><th>Criteria</th><th>What it holds</th></tr></thead><tbody>${rows.join('')}</tbody></table>`;
+  return `<table><thead><tr><th>File</th><th>Rows</th><th>Criteria</th><th>Content</th></tr></thead><tbody>${rows.join('')}</tbody></table>`;
 }
 
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}
@@ -114,12 +115,12 @@ export function writeSummary(
 </head>
 <body>
 <h1>${title}</h1>
-<p>UTC days, both included; weeks begin on Monday, and the first and the last may be cut by the range. All numbers are counts of rows of audit-log. Which file answers which criterion, and what to look for, is in controls.csv; how to check all of it in README.txt.</p>
+<p>The range includes both days, in UTC. Weeks begin on Monday; the first and the last week count only days of the range. All numbers are counts of rows of audit-log. controls.csv names the files that answer each criterion, and what to look for in them. README.txt explains how to check this bundle.</p>
 ${charts.join('\n')}
-<h2>The same in numbers</h2>
+<h2>The same numbers as a table</h2>
 ${drawTable(weeks, counts)}
 <h2>Files</h2>
-${listFiles(files)}
+${listFiles(files, input.format)}
 </body>
 </html>
 `;

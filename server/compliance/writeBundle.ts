@@ -7,9 +7,9 @@ import { createArchiveFiles } from './archiveFiles';
 import type { ArchiveFiles } from './archiveFiles';
 import { LOG_FILES, TABLE_FILES } from './bundleFiles';
 import { writeReadme } from './bundleReadme';
-import { CONTROLS, writeControls } from './controls';
+import { listControls, writeControls } from './controls';
 import { fileName, formatOf } from './copyStore';
-import type { ExportFile } from './copyStore';
+import type { BundleFile, ExportFile } from './copyStore';
 import type { ExportSnapshot } from './exportStore';
 import type { Gathered } from './gatherBundle';
 import { holdBackEnd } from './holdBackEnd';
@@ -18,6 +18,7 @@ import type { ManifestSubject } from './bundleManifest';
 import { lineStream, recordStream } from './recordStreams';
 import type { StartedExport } from './exportPlan';
 import { writeSummary } from './summaryPage';
+import { TEXT_FILES } from './textFiles';
 
 type BundleDeps = Pick<ComplianceDeps, 'config' | 'keys'>;
 
@@ -52,15 +53,14 @@ async function addFile(
   await files.addRows({ name: fileName(file, format), ...about }, rows, records);
 }
 
-const asText = (name: string, description: string) => ({ name, description, population: null });
+const asText = ({ name, description }: BundleFile) => ({ name, description, population: null });
 
 async function addProofs(files: ArchiveFiles, { snapshot, gathered }: Bundle): Promise<void> {
   const { first, last } = snapshot.stretch;
   const ofLeaves = {
-    name: 'leaves.txt',
-    description: 'The hash of each leaf from the first to the last, in base64.',
+    ...asText(TEXT_FILES.leafHashes),
     population: {
-      of: 'every leaf between the first and the last of this bundle',
+      of: 'every leaf from the first to the last of this bundle',
       filter: 'none',
       firstLeaf: first,
       lastLeaf: last,
@@ -68,18 +68,9 @@ async function addProofs(files: ArchiveFiles, { snapshot, gathered }: Bundle): P
   };
   await files.addRows(ofLeaves, snapshot.copyLeafHashes(), lineStream());
   const { leaves, checkpoint, consistency } = gathered.proofs;
-  await files.addText(
-    asText('leaves.json', 'Where those leaves lie in the tree, and the hashes of the rest of it.'),
-    leaves,
-  );
-  await files.addText(
-    asText('checkpoint.txt', 'The signed head of the log that all of this leads to.'),
-    checkpoint,
-  );
-  await files.addText(
-    asText('consistency.json', 'Proof that the log begins with what it was in earlier bundles.'),
-    consistency,
-  );
+  await files.addText(asText(TEXT_FILES.leaves), leaves);
+  await files.addText(asText(TEXT_FILES.checkpoint), checkpoint);
+  await files.addText(asText(TEXT_FILES.consistency), consistency);
 }
 
 /**
@@ -88,26 +79,20 @@ async function addProofs(files: ArchiveFiles, { snapshot, gathered }: Bundle): P
  */
 async function addAll(deps: BundleDeps, files: ArchiveFiles, bundle: Bundle): Promise<void> {
   const { subject, snapshot, gathered, firstRows } = bundle;
-  await files.addText(
-    asText('README.txt', 'What this bundle is, and how to check it.'),
-    writeReadme(subject),
-  );
+  await files.addText(asText(TEXT_FILES.readme), writeReadme(subject));
   for (const [index, file] of LOG_FILES.entries()) {
     await addFile(files, bundle, file, index === 0 ? firstRows : undefined);
   }
   await addProofs(files, bundle);
   for (const file of TABLE_FILES) await addFile(files, bundle, file);
   await snapshot.close();
-  const aboutControls = asText(
-    'controls.csv',
-    'Which file answers which criterion of SOC 2, and what to look for in it.',
-  );
-  await files.addText(aboutControls, writeControls(subject.input.format), CONTROLS.length);
-  const aboutSummary = asText('summary.html', 'The range at a glance, for a browser. No scripts.');
-  await files.addText(aboutSummary, writeSummary(subject, gathered.weeks, files.listed));
+  const controls = listControls(subject.input.format);
+  await files.addText(asText(TEXT_FILES.controls), writeControls(controls), controls.length);
+  const summary = writeSummary(subject, gathered.weeks, files.listed);
+  await files.addText(asText(TEXT_FILES.summary), summary);
   const manifest = buildManifest(deps, subject, files.listed);
-  await files.addUnlisted('manifest.json', manifest);
-  await files.addUnlisted('manifest.sig', signManifest(deps, subject, manifest));
+  await files.addUnlisted(TEXT_FILES.manifest.name, manifest);
+  await files.addUnlisted(TEXT_FILES.signature.name, signManifest(deps, subject, manifest));
 }
 
 /**

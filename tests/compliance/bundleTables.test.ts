@@ -173,7 +173,7 @@ describe('the tables of a bundle', () => {
     ]);
   });
 
-  it('are all told of in controls.csv, each criterion with a file that is there', () => {
+  it('are all named in controls.csv, each criterion with a file that is in the bundle', () => {
     const rows = evidence.table('controls.csv');
     const criteria = [...new Set(rows.map((row) => row['criterion']))];
     expect(criteria).toEqual([
@@ -186,11 +186,11 @@ describe('the tables of a bundle', () => {
       'CC7.3',
       'CC8.1',
     ]);
-    const told = new Set(rows.map((row) => row['file'] ?? ''));
+    const named = new Set(rows.map((row) => row['file'] ?? ''));
     const tables = evidence.manifest.files
       .map(({ name }) => name)
       .filter((name) => /\.(csv|html)$/.test(name) && !/^(audit-log-edges|controls)/.test(name));
-    expect([...told].sort()).toEqual(tables.sort());
+    expect([...named].sort()).toEqual(tables.sort());
   });
 
   it('say what they are a population of', () => {
@@ -208,7 +208,7 @@ describe('the tables of a bundle', () => {
     );
     expect(page).not.toMatch(/<script|<img|<link|<iframe|javascript:|\son\w+=|https?:\/\/|url\(/i);
     expect(page).toContain("default-src 'none'");
-    expect(page).toContain('<h2>Blocked for their score: 1</h2>');
+    expect(page).toContain('<h2>Sign-ins blocked for their risk score: 1</h2>');
     expect(page).toContain('<h2>Completed exports: 1</h2>');
     expect(page.match(/<svg/g)).toHaveLength(5);
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { app } from '@/server/app';
 import { canonicalJson } from '@/tlog/canonicalJson';
 import type { Json } from '@/tlog/canonicalJson';
-import { BUNDLE_FORMAT } from '@/server/compliance/bundleManifest';
+import { BUNDLE_FORMAT } from '@/server/compliance/bundleFiles';
 import { downloadEvidence, utcToday } from '@/tests/helpers/evidence/evidenceBundle';
 import { seedOfficer } from '@/tests/helpers/people/officer';
 import {
