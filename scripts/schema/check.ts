@@ -31,7 +31,7 @@ async function checkContent(root: string, strict: boolean): Promise<Findings> {
     folder = readFolder(root);
   } catch (error) {
     const message = `${error instanceof Error ? error.message : String(error)}.`;
-    const fix = 'git checkout -- migrations/meta, or mend the JSON';
+    const fix = 'git checkout -- migrations/meta, or correct the JSON';
     return {
       findings: [{ code: 'FILE_MISSING', object: 'migrations', message, fix }],
       notLooked: [],
@@ -40,7 +40,7 @@ async function checkContent(root: string, strict: boolean): Promise<Findings> {
   const files = checkFiles(folder);
   const [schema, linted] = await Promise.all([checkSchema(root, folder), lint(folder)]);
   const findings = [...files, ...schema, ...linted.findings, ...checkManifest(folder)];
-  // Migrations that do not fit together cannot be applied.
+  // Inconsistent migrations cannot be applied.
   if (strict && findings.length === 0) findings.push(...(await checkRegenerated(folder)));
   return { findings, notLooked: linted.notLooked };
 }
@@ -71,8 +71,8 @@ export async function check(options: CheckOptions): Promise<Findings> {
   const unseen = (strict ? notLooked : []).map((what): Finding => ({
     code: 'COULD_NOT_LOOK',
     object: what.slice(0, what.indexOf(':')),
-    message: `Not looked at: ${what}.`,
-    fix: 'look where it can be seen, or leave --strict out',
+    message: `Not checked: ${what}.`,
+    fix: 'run the check on a machine that can check it, or omit --strict',
   }));
   const findings = [...inGit, ...content.findings, ...unseen, ...(await checkDatabaseToo(options))];
   return { findings, notLooked };

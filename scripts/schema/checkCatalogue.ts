@@ -34,7 +34,7 @@ export function checkManifest(folder: MigrationsFolder): Finding[] {
   if (manifest.lastMigration === last) return [];
   return [
     stale(
-      `catalogue.json was recorded at ${manifest.lastMigration}, and the last migration is ${last}.`,
+      `catalogue.json was recorded at ${manifest.lastMigration}, but the last migration is ${last}.`,
     ),
   ];
 }
@@ -46,6 +46,8 @@ export async function checkRegenerated(folder: MigrationsFolder): Promise<Findin
   const { makeCatalogue } = await import('./scratchDatabase.js');
   const made = await makeCatalogue(folder.path);
   return compareCatalogues(made, manifest.objects).map((difference) =>
-    stale(`catalogue.json is not what the migrations make. ${describeDifference(difference)}`),
+    stale(
+      `catalogue.json differs from the schema that the migrations create. ${describeDifference(difference)}`,
+    ),
   );
 }

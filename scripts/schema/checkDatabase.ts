@@ -79,8 +79,8 @@ export async function checkDatabase(
     const finding: Finding = {
       code: 'COULD_NOT_LOOK',
       object: database,
-      message: `The database ${database} could not be looked at: ${why}`,
-      fix: 'check DATABASE_URL and the network, and look again',
+      message: `The database ${database} could not be checked: ${why}`,
+      fix: 'check DATABASE_URL and the network, then run the check again',
     };
     return { findings: [finding], database };
   }

@@ -6,7 +6,7 @@ import type { Finding, FindingCode } from './finding';
 
 const DAY_MS = 86_400_000;
 const NAME = /^\d{4}_[a-z0-9]+(_[a-z0-9]+)*$/;
-const AGAIN = `take the later one out (its file, its journal entry, its snapshot), then: ${GENERATE}`;
+const AGAIN = `remove the later one (its file, its journal entry, its snapshot), then: ${GENERATE}`;
 
 const finding = (code: FindingCode, object: string, message: string, fix: string): Finding => ({
   code,
@@ -51,28 +51,28 @@ function checkEntry(folder: MigrationsFolder, entry: Entry): Finding[] {
   const found: Finding[] = [];
   const file = `migrations/${tag}.sql`;
   if (!folder.sql.has(tag)) {
-    const mend = `git checkout -- ${file}, or take its entry out of migrations/meta/_journal.json if it never landed`;
+    const mend = `git checkout -- ${file}, or, if it never landed, remove its entry from migrations/meta/_journal.json`;
     found.push(
-      finding('FILE_MISSING', tag, `The journal names ${tag}, and ${file} is not there.`, mend),
+      finding('FILE_MISSING', tag, `The journal names ${tag}, but ${file} is missing.`, mend),
     );
   }
   const snapshot = `migrations/meta/${numberOf(entry)}_snapshot.json`;
   if (!folder.snapshots.has(numberOf(entry))) {
-    const mend = `git checkout -- ${snapshot}, or make the migration again: ${GENERATE}`;
-    found.push(finding('FILE_MISSING', tag, `${snapshot} of ${tag} is not there.`, mend));
+    const mend = `git checkout -- ${snapshot}, or generate the migration again: ${GENERATE}`;
+    found.push(finding('FILE_MISSING', tag, `${snapshot} of ${tag} is missing.`, mend));
   }
   if (!NAME.test(tag)) {
-    const message = `${tag} is no name for a migration: four digits and a description, as 0006_sessions_remember_their_network.`;
+    const message = `${tag} is not a valid name for a migration: use four digits and a description, such as 0006_sessions_remember_their_network.`;
     found.push(finding('BADLY_NAMED', tag, message, AGAIN));
   } else if (Number(tag.slice(0, 4)) !== entry.idx) {
-    const message = `${tag} is number ${entry.idx} in the journal.`;
+    const message = `${tag} has number ${entry.idx} in the journal.`;
     found.push(finding('BADLY_NAMED', tag, message, AGAIN));
   } else if (isMadeUp(tag)) {
-    const message = `${tag} is a name that drizzle-kit made up: it does not say what changes.`;
+    const message = `${tag} is a name that drizzle-kit invented: it does not describe the change.`;
     found.push(finding('BADLY_NAMED', tag, message, AGAIN));
   }
   if (entry.when > Date.now() + DAY_MS) {
-    const message = `${tag} is dated ${new Date(entry.when).toISOString()}: every migration after it would come late.`;
+    const message = `${tag} is dated ${new Date(entry.when).toISOString()}: the next migrations would have earlier dates, and would be skipped.`;
     found.push(finding('OUT_OF_ORDER', tag, message, AGAIN));
   }
   return found;
@@ -87,7 +87,7 @@ function checkNeighbours({ entries }: MigrationsFolder): Finding[] {
     );
     if (twin) {
       const what = twin.idx === entry.idx ? 'number' : twin.when === entry.when ? 'time' : 'name';
-      const message = `${twin.tag} and ${entry.tag} have one ${what}: one of them would be skipped in silence.`;
+      const message = `${twin.tag} and ${entry.tag} have the same ${what}: one of them would be skipped silently.`;
       return [finding('DOUBLED', entry.tag, message, AGAIN)];
     }
     const last = before.at(-1);
@@ -95,8 +95,8 @@ function checkNeighbours({ entries }: MigrationsFolder): Finding[] {
       last === undefined ? entry.idx === 0 : entry.idx === last.idx + 1 && entry.when > last.when;
     if (rises) return [];
     const message = last
-      ? `${entry.tag} does not follow ${last.tag}: number and time must rise, or it would be skipped in silence.`
-      : `${entry.tag} is first in the journal, and not number 0.`;
+      ? `${entry.tag} does not follow ${last.tag}: number and time must increase, or it would be skipped silently.`
+      : `${entry.tag} is the first in the journal, but its number is not 0.`;
     return [finding('OUT_OF_ORDER', entry.tag, message, AGAIN)];
   });
 }
@@ -113,18 +113,18 @@ function checkStrays({ entries, sql, snapshots }: MigrationsFolder): Finding[] {
   return strays.map((file) => {
     const number = /\d{4}/.exec(file)?.[0] ?? '';
     const twin = entries.find((entry) => numberOf(entry) === number && file.endsWith('.sql'));
-    const fix = `delete ${file} and make it again (${GENERATE}), or put its journal entry back`;
+    const fix = `delete ${file} and generate it again (${GENERATE}), or restore its journal entry`;
     return twin
       ? finding(
           'DOUBLED',
           file,
-          `${file} and ${twin.tag} have one number, and the journal names only ${twin.tag}.`,
+          `${file} and ${twin.tag} have the same number, but the journal names only ${twin.tag}.`,
           fix,
         )
       : finding(
           'FILE_UNKNOWN',
           file,
-          `The journal does not name ${file}: no database would ever get it.`,
+          `The journal does not name ${file}, so it would never be applied.`,
           fix,
         );
   });
@@ -141,9 +141,9 @@ function checkChain({ entries, snapshots }: MigrationsFolder): Finding[] {
     const snapshot = parseSnapshot(text);
     const expected = before;
     before = snapshot?.id ?? before;
-    if (!snapshot) return [finding('CHAIN_BROKEN', entry.tag, `${file} is no snapshot.`, AGAIN)];
+    if (!snapshot) return [finding('CHAIN_BROKEN', entry.tag, `${file} is not a snapshot.`, AGAIN)];
     if (snapshot.prevId === expected) return [];
-    const message = `${entry.tag} was not made from the state that the migration before it left (${file}).`;
+    const message = `${entry.tag} was not generated from the schema after the previous migration (${file}).`;
     return [finding('CHAIN_BROKEN', entry.tag, message, AGAIN)];
   });
 }
@@ -160,7 +160,7 @@ function checkPins({ entries, sql, snapshots, pins: { pins } }: MigrationsFolder
       finding(
         'EDITED',
         tag,
-        `${tag} is pinned and gone from the journal.`,
+        `${tag} is pinned, but missing from the journal.`,
         `git checkout -- migrations, or if it never landed: ${RECORD}`,
       ),
     );
@@ -176,8 +176,8 @@ function checkPins({ entries, sql, snapshots, pins: { pins } }: MigrationsFolder
       (snapshot === undefined || hashOf(snapshot) === pin.snapshot) &&
       when === pin.when;
     if (same) return [];
-    const fix = `if it landed: git checkout -- migrations, and write another migration; if not: ${RECORD}`;
-    return [finding('UNRECORDED', tag, `${tag} is not what its pin says: it was edited.`, fix)];
+    const fix = `if it landed: git checkout -- migrations, and write a new migration; if not: ${RECORD}`;
+    return [finding('UNRECORDED', tag, `${tag} differs from its pin: it was edited.`, fix)];
   });
   return [...removed, ...unrecorded];
 }

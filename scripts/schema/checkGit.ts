@@ -41,17 +41,17 @@ export function checkTracked(root: string, git: Git, mode: GitMode): Finding[] {
   const found = files.flatMap((file): Finding[] => {
     const hash = kept.get(file);
     if (hash === undefined) {
-      const message = `${file} lies here and is not ${where}: nobody else has it.`;
+      const message = `${file} is not ${where}: it exists only in this folder.`;
       return [{ code: 'UNTRACKED', object: file, message, fix: fix(file) }];
     }
     if (hash === hashes.get(file)) return [];
-    const message = `${file} is not as it is ${where}: nobody else has what is in it.`;
+    const message = `${file} differs from the ${where} version: its content exists only in this folder.`;
     return [{ code: 'UNCOMMITTED', object: file, message, fix: fix(file) }];
   });
   const gone = [...kept.keys()]
     .filter((file) => !hashes.has(file))
     .map((file): Finding => {
-      const message = `${file} is ${where} and is not here.`;
+      const message = `${file} is ${where}, but missing from this folder.`;
       return {
         code: 'UNCOMMITTED',
         object: file,
@@ -75,7 +75,7 @@ export function checkLanded(
 ): Finding[] {
   const commit = findBase(git, base);
   if (commit === undefined) {
-    const message = `The base ${base ?? 'main'} is not in this clone, so what has landed cannot be compared.`;
+    const message = `The base ${base ?? 'main'} is not in this clone, so the landed migrations cannot be compared.`;
     return [
       {
         code: 'COULD_NOT_LOOK',
@@ -89,8 +89,8 @@ export function checkLanded(
     .filter(([file, hash]) => LANDED.test(file) && current.get(file) !== hash)
     .map(([file]): Finding => {
       const verb = current.has(file) ? 'edited' : 'removed';
-      const message = `${file} was ${verb} after it landed: the databases that have it would differ from the ones to come.`;
-      const fix = `git checkout ${commit.slice(0, 12)} -- ${file}, and write another migration`;
+      const message = `${file} was ${verb} after it landed: databases that already have it would differ from new ones.`;
+      const fix = `git checkout ${commit.slice(0, 12)} -- ${file}, and write a new migration`;
       return { code: 'EDITED', object: file, message, fix };
     });
 }

@@ -44,7 +44,7 @@ const broken = (message: string): Finding => ({
   code: 'SCHEMA_BROKEN',
   object: 'server/db/schema',
   message,
-  fix: 'npm run check:types says where; every table file is exported by server/db/schema/index.ts',
+  fix: 'run npm run check:types to find the fault, and export every table file from server/db/schema/index.ts',
 });
 
 const changed = (message: string, fix: string = GENERATE): Finding => ({
@@ -60,7 +60,7 @@ const changed = (message: string, fix: string = GENERATE): Finding => ({
  */
 export async function checkSchema(root: string, folder: MigrationsFolder): Promise<Finding[]> {
   const last = folder.entries.at(-1);
-  if (!last) return [changed('There is no migration at all.')];
+  if (!last) return [changed('There is no migration.')];
   const snapshot = join(migrationsOf(root), 'meta', `${numberOf(last)}_snapshot.json`);
   // The check of the files reports the missing file.
   if (!folder.snapshots.has(numberOf(last))) return [];
@@ -77,11 +77,13 @@ export async function checkSchema(root: string, folder: MigrationsFolder): Promi
   );
   if (error?.includes('Interactive prompts require a TTY')) {
     const message =
-      'The schema has a change without a migration, and it is ambiguous: a table or column was renamed, or one dropped and another added.';
-    return [changed(message, `${GENERATE} (in a terminal: it asks which)`)];
+      'The schema has a change without a migration, and it is ambiguous: either a table or column was renamed, or one was dropped and another added.';
+    return [
+      changed(message, `${GENERATE} (in a terminal, because it asks which of the two it is)`),
+    ];
   }
   if (error !== undefined) return [broken(`The schema cannot be loaded: ${error}`)];
-  if (tables === 0) return [broken('The schema holds no table.')];
+  if (tables === 0) return [broken('The schema contains no table.')];
   return [
     ...unexported.map((name) => broken(`server/db/schema/index.ts does not export ${name}.`)),
     ...statements.map((statement) =>

@@ -60,6 +60,10 @@ const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
   'audit_trees.tenant_id': () => randomUUID(),
   'audit_sealer.only': () => true,
   'audit_logs.action': () => 'AUTH_LOGIN_SUCCEEDED',
+  'declared_permissions.name': (at) => `app:permission-${at}`,
+  'approval_requests.decision': () => 'approved',
+  'approval_requests.decided_at': () => new Date(),
+  'invitations.accepted_at': () => new Date(),
 };
 
 const VALUES: Readonly<Record<string, (name: string, at: number) => unknown>> = {
@@ -90,7 +94,7 @@ function valueOf(table: string, { name, type, nullable, labels }: Column, at: nu
   if (make) return make(name, at);
   if (nullable) return null;
   throw new Error(
-    `scripts/schema/fillDatabase.ts has no value of type ${type} for ${table}.${name}.`,
+    `${table}.${name} has the type ${type}: add a value of this type to VALUES in scripts/schema/fillDatabase.ts.`,
   );
 }
 
@@ -135,7 +139,7 @@ function inOrderOfReference(tables: readonly Table[]): Table[] {
         ({ parent }) => parent === name || ordered.some((one) => one.name === parent),
       ),
     );
-    if (!next) throw new Error('Tables refer to each other in a circle.');
+    if (!next) throw new Error('The foreign keys of the tables form a cycle.');
     ordered.push(next);
     left.delete(next);
   }
@@ -160,7 +164,7 @@ export async function countRows(
 /** Returns an error that says where to give a table values that its constraints accept. */
 const unfillable = ({ name }: Table, cause: unknown): Error =>
   new Error(
-    `No row fits ${name} (${String(cause)}). Add its values to SPECIAL in scripts/schema/fillDatabase.ts.`,
+    `The generated row cannot be inserted into ${name} (${String(cause)}). Add values for its columns to SPECIAL in scripts/schema/fillDatabase.ts.`,
     { cause },
   );
 
@@ -168,7 +172,7 @@ const unfillable = ({ name }: Table, cause: unknown): Error =>
  * Puts rows into every table of schema `public`, in any release: it reads types, enums and foreign
  * keys from the catalogue.
  * @returns how many rows each table then holds
- * @throws Error with the table's name if a row of made-up values violates a constraint
+ * @throws Error with the table's name if a generated row violates a constraint
  */
 export async function fillDatabase(
   client: Client,

@@ -1,4 +1,4 @@
-/** One fault, with its cause and its remedy. */
+/** One fault, with its cause and its fix. */
 export interface Finding {
   /** A stable code in `UPPER_SNAKE`, to which programs and documents refer. */
   code: FindingCode;
@@ -14,26 +14,25 @@ export interface Finding {
 export const FINDING_CODES = {
   SCHEMA_CHANGED: 'the Drizzle schema has a change without a migration',
   SCHEMA_BROKEN: 'the schema cannot be loaded, or a table is not exported from its index',
-  FILE_MISSING: 'the journal names a migration whose file or snapshot is not there',
-  FILE_UNKNOWN: 'a migration or snapshot lies in the folder that the journal does not name',
-  DOUBLED: 'two migrations have one number, one time or one name',
-  OUT_OF_ORDER: 'numbers or times of the journal do not rise, or a time lies in the future',
-  BADLY_NAMED:
-    'a name is not a number and a description in lower case, or one that drizzle-kit made up',
+  FILE_MISSING: 'the journal names a migration, but its file or snapshot is missing',
+  FILE_UNKNOWN: 'the folder contains a migration or snapshot that the journal does not name',
+  DOUBLED: 'two migrations have the same number, time or name',
+  OUT_OF_ORDER: 'the numbers or times in the journal do not increase, or a time is in the future',
+  BADLY_NAMED: 'a name is not a number and a description in lower case, or drizzle-kit invented it',
   CHAIN_BROKEN:
-    'a snapshot does not follow the one before it: two migrations were made from one state',
+    'a snapshot does not follow the one before it: two migrations were generated from one state',
   EDITED: 'a migration was edited or removed after it landed',
-  UNRECORDED: 'a migration has no pin, or its pin is of an earlier text',
-  CATALOGUE_STALE: '`catalogue.json` is not what the migrations make',
+  UNRECORDED: 'a migration has no pin, or its pin is that of an earlier text',
+  CATALOGUE_STALE: '`catalogue.json` differs from the schema that the migrations create',
   UNTRACKED: 'a file of the schema or the migrations is not in git',
-  UNCOMMITTED: 'a file in git is not what lies in the folder',
-  LINT: 'a migration may lose data, lock a full table, or break the release before',
-  ALLOWANCE: 'a line that allows a finding gives no reason, or allows nothing',
-  TRANSACTION: 'a transaction marker is unknown, or does not fit the statements',
-  MIGRATIONS: 'the live database and the migrations do not fit together',
+  UNCOMMITTED: 'a file in the folder differs from the one in git',
+  LINT: 'a migration may lose data, lock a full table, or break the previous release',
+  ALLOWANCE: 'a line that allows a finding gives no reason, or matches no finding',
+  TRANSACTION: 'a transaction marker is unknown, or does not suit the statements',
+  MIGRATIONS: 'the record of migrations in the live database does not match the migrations',
   PENDING: 'migrations of this release have not been applied',
-  DRIFT: 'an object of the live database is not what the migrations make',
-  COULD_NOT_LOOK: 'something could not be looked at, which is not the same as nothing wrong',
+  DRIFT: 'an object of the live database differs from what the migrations create',
+  COULD_NOT_LOOK: 'something could not be checked, so it may be wrong',
 } as const;
 
 export type FindingCode = keyof typeof FINDING_CODES;

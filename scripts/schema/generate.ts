@@ -9,8 +9,8 @@ const LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s';--> statement-breakpoint\n";
 const TOUCHES_EXISTING = /^\s*(ALTER|DROP|CREATE (UNIQUE )?INDEX|UPDATE|DELETE|INSERT)\b/im;
 
 /**
- * Has drizzle-kit write the next migration, and checks that it did, because drizzle-kit also exits
- * with 0 if it wrote nothing.
+ * Runs drizzle-kit, which writes the next migration, and checks that it did, because drizzle-kit
+ * also exits with 0 if it wrote nothing.
  * @returns the new migration's tag
  * @throws GenerateError with a plain sentence
  */
@@ -21,12 +21,12 @@ export function generate(
 ): string {
   if (options.inCi) {
     throw new GenerateError(
-      'Migrations are never generated in CI: they are written, reviewed and committed on purpose.',
+      'Migrations are never generated in CI: a developer generates, reviews and commits them.',
     );
   }
   if (name === undefined || !/^[a-z0-9]+(_[a-z0-9]+)*$/.test(name)) {
     throw new GenerateError(
-      '--name is missing, or no description in lower case with underscores: say what changes.',
+      '--name is missing or invalid: describe the change in lower case, with underscores between the words.',
     );
   }
   const before = new Set(readFolder(root).entries.map(({ tag }) => tag));
@@ -38,8 +38,8 @@ export function generate(
   if (!entry || another) {
     throw new GenerateError(
       entry
-        ? 'More than one migration was written.'
-        : 'No migration was written: the schema has no change, or what drizzle-kit printed above stopped it (a rename is asked in a terminal).',
+        ? 'drizzle-kit wrote more than one migration.'
+        : 'No migration was written: either the schema has no change, or drizzle-kit stopped for the reason that it printed above. It asks about renames only in a terminal.',
     );
   }
   const file = join(root, 'migrations', `${entry.tag}.sql`);

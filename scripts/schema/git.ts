@@ -8,7 +8,7 @@ export interface Git {
 }
 
 export const NO_GIT =
-  'git: this is no checkout, or there is no git program: nothing says what is committed';
+  'git: this folder is not a checkout, or git is not installed, so the committed files are unknown';
 
 /**
  * Opens a checkout.

@@ -123,7 +123,7 @@ async function squawkHits(
       return {
         rule,
         message,
-        fix: SQUAWK_FIXES[rule] ?? help ?? 'write it another way',
+        fix: SQUAWK_FIXES[rule] ?? help ?? 'rewrite the statement',
         statement,
       };
     });
@@ -136,8 +136,8 @@ function ownHits(statements: Statement[]): Hit[] {
     for (const table of createdBy(kind, node)) created.add(table);
     return OWN_RULES.filter(({ matches }) => matches(kind, node, created)).map(({ name, why }) => ({
       rule: name,
-      message: `It ${why}.`,
-      fix: 'leave it to a later release',
+      message: `The statement ${why}.`,
+      fix: 'move it to a later release',
       statement,
     }));
   });
@@ -175,14 +175,14 @@ function checkAllowances(tag: string, sql: string, statements: Statement[]): Fin
     code: 'ALLOWANCE',
     object: tag,
     message: `${tag}: ${message}`,
-    fix: 'write `-- gatehouse:allow RULE why this is right here` on a line of its own before the statement, or take the line out',
+    fix: 'write `-- gatehouse:allow RULE why this is right here` on a line of its own before the statement, or remove the line',
   });
   const misplaced =
-    written > read.length ? [wrong('A gatehouse:allow line stands before no statement.')] : [];
+    written > read.length ? [wrong('A gatehouse:allow line is not followed by a statement.')] : [];
   return [
     ...misplaced,
     ...read.flatMap(({ rule, reason, used }) => {
-      if (!used) return [wrong(`The line that allows \`${rule}\` allows nothing.`)];
+      if (!used) return [wrong(`The line that allows \`${rule}\` matches no finding.`)];
       const words = reason.split(/\s+/).filter(Boolean).length;
       return words < REASON_WORDS
         ? [wrong(`The line that allows \`${rule}\` gives no reason.`)]
@@ -201,7 +201,7 @@ function checkTransaction(tag: string, sql: string, statements: Statement[]): Fi
   });
   if (word !== undefined && word !== 'own' && word !== 'none') {
     return [
-      wrong(`\`${word}\` is no transaction marker.`, 'write own or none, or take the line out'),
+      wrong(`\`${word}\` is not a transaction marker.`, 'write own or none, or remove the line'),
     ];
   }
   if (word !== 'none') {
@@ -209,8 +209,8 @@ function checkTransaction(tag: string, sql: string, statements: Statement[]): Fi
       .filter(({ node }) => node['concurrent'] === true)
       .map(({ line }) =>
         wrong(
-          `The statement in line ${line} is CONCURRENTLY, which no transaction allows.`,
-          'give it a migration of its own that begins with: -- gatehouse:transaction none',
+          `The statement in line ${line} uses CONCURRENTLY, which cannot run in a transaction.`,
+          'move it to a migration of its own that begins with: -- gatehouse:transaction none',
         ),
       );
   }
@@ -219,7 +219,7 @@ function checkTransaction(tag: string, sql: string, statements: Statement[]): Fi
     statements.length > chunks
       ? [
           wrong(
-            'Statements that run one by one must each stand alone.',
+            'Statements outside a transaction must be separated.',
             'put --> statement-breakpoint between them',
           ),
         ]
@@ -228,8 +228,8 @@ function checkTransaction(tag: string, sql: string, statements: Statement[]): Fi
     .filter(({ kind, node }) => !isRepeatableAlone(kind, node))
     .map(({ line }) =>
       wrong(
-        `The statement in line ${line} cannot be repeated after a crash, or has no business outside a transaction.`,
-        'only CREATE INDEX CONCURRENTLY IF NOT EXISTS, DROP INDEX CONCURRENTLY IF EXISTS and VALIDATE CONSTRAINT may stand here',
+        `The statement in line ${line} cannot be repeated after a crash, or does not need to run outside a transaction.`,
+        'only CREATE INDEX CONCURRENTLY IF NOT EXISTS, DROP INDEX CONCURRENTLY IF EXISTS and VALIDATE CONSTRAINT are allowed here',
       ),
     );
   return [...several, ...unfit];
@@ -245,8 +245,8 @@ async function lintMigration(
   try {
     statements = await readStatements(sql);
   } catch (error) {
-    const message = `${tag} is no SQL that Postgres can read: ${error instanceof Error ? error.message : String(error)}.`;
-    return [{ code: 'LINT', object: tag, message, fix: 'mend the statement' }];
+    const message = `Postgres cannot parse ${tag}: ${error instanceof Error ? error.message : String(error)}.`;
+    return [{ code: 'LINT', object: tag, message, fix: 'correct the statement' }];
   }
   const alone = MARKER.exec(text)?.[1] === 'none';
   const hits = [
@@ -259,7 +259,7 @@ async function lintMigration(
       code: 'LINT',
       object: tag,
       message: `${tag}, line ${statement?.line ?? 1}, ${rule}: ${message}`,
-      fix: `${fix}; or allow it: -- gatehouse:allow ${rule} why this is right here`,
+      fix: `${fix}; or allow it with: -- gatehouse:allow ${rule} why this is right here`,
     })),
     ...checkTransaction(tag, text, statements),
     ...checkAllowances(tag, text, statements),
@@ -274,6 +274,6 @@ export async function lint({ entries, sql, pins }: MigrationsFolder): Promise<Fi
     const text = sql.get(tag);
     if (text !== undefined) findings.push(...(await lintMigration(tag, text, squawk)));
   }
-  const notLooked = squawk === undefined ? ['squawk: it has no program for this platform'] : [];
+  const notLooked = squawk === undefined ? ['squawk: it is not available for this platform'] : [];
   return { findings, notLooked };
 }

@@ -89,70 +89,70 @@ const BY_SQUAWK = ['OBJECT_TABLE', 'OBJECT_COLUMN'];
 export const OWN_RULES: readonly OwnRule[] = [
   {
     name: 'drop-type',
-    why: 'drops a type that the release before may use',
+    why: 'drops a type that the previous release may use',
     matches: drops('OBJECT_TYPE', 'OBJECT_DOMAIN'),
   },
   {
     name: 'drop-schema',
-    why: 'drops a schema with all that is in it',
+    why: 'drops a schema with everything in it',
     matches: drops('OBJECT_SCHEMA'),
   },
   {
     name: 'drop-function',
-    why: 'drops a function that a default, a trigger or the release before may call',
+    why: 'drops a function that a default, a trigger or the previous release may call',
     matches: drops('OBJECT_FUNCTION', 'OBJECT_PROCEDURE', 'OBJECT_ROUTINE'),
   },
   {
     name: 'drop-trigger',
-    why: 'drops a trigger: what it guarded is open from then on',
+    why: 'drops a trigger, rule or policy, so its protection ends',
     matches: drops('OBJECT_TRIGGER', 'OBJECT_RULE', 'OBJECT_POLICY'),
   },
   {
     name: 'drop-view',
-    why: 'drops a view that somebody may read',
+    why: 'drops a view that may be in use',
     matches: drops('OBJECT_VIEW', 'OBJECT_MATVIEW'),
   },
   {
     name: 'drop-constraint',
-    why: 'drops a constraint: rows that break it can come in from then on',
+    why: 'drops a constraint, so rows that violate it can then be written',
     matches: alters(/^AT_DropConstraint$/),
   },
   {
     name: 'disable-trigger',
-    why: 'disables triggers: what they guarded is open from then on',
+    why: 'disables triggers, rules or row security, so their protection ends',
     matches: alters(/^AT_(DisableTrig|DisableRule|DisableRowSecurity|NoForceRowSecurity)/),
   },
   {
     name: 'cascade',
-    why: 'drops with CASCADE, and so whatever depends, named or not',
+    why: 'drops with CASCADE, so it also drops every dependent object, named or not',
     matches: cascades,
   },
   { name: 'truncate', why: 'empties a table', matches: (kind) => kind === 'TruncateStmt' },
   {
     name: 'unbounded-write',
-    why: 'writes or deletes every row of a table, in one transaction',
+    why: 'updates or deletes every row of a table in one transaction',
     matches: (kind, node) =>
       (kind === 'UpdateStmt' || kind === 'DeleteStmt') && node['whereClause'] === undefined,
   },
   {
     name: 'rename',
-    why: 'renames what the release before knows by its old name',
+    why: 'renames an object that the previous release uses under its old name',
     matches: (kind, node) =>
       kind === 'RenameStmt' && !BY_SQUAWK.includes(String(node['renameType'])),
   },
   {
     name: 'grant',
-    why: 'changes who may do what',
+    why: 'changes privileges or owners',
     matches: (kind) => /^(Grant|GrantRole|AlterDefaultPrivileges|AlterOwner)Stmt$/.test(kind),
   },
   {
     name: 'session-setting',
-    why: 'sets something for longer than its transaction: it leaks to others through a pooler; use SET LOCAL',
+    why: 'changes a setting beyond its transaction, and a pooler hands that session to other clients; use SET LOCAL',
     matches: (kind, node) => kind === 'VariableSetStmt' && node['is_local'] !== true,
   },
   {
     name: 'do-block',
-    why: 'holds a DO block, which no rule can look into',
+    why: 'contains a DO block, which no rule can check',
     matches: (kind) => kind === 'DoStmt',
   },
 ];

@@ -12,7 +12,7 @@ import { openGit } from './git';
 import { makeCatalogue } from './scratchDatabase';
 
 const NOTE =
-  'SHA-256 of each migration and its snapshot, in hex. Written by `npm run schema -- record`; what has landed is never edited. Migrations from number lintFrom on are linted.';
+  'SHA-256 of each migration and its snapshot, in hex. Written by `npm run schema -- record`. Landed migrations are never edited. Migrations from number lintFrom on are linted.';
 
 function pinAll({ entries, sql, snapshots }: MigrationsFolder): Pins['pins'] {
   return Object.fromEntries(

@@ -15,23 +15,24 @@ async function expectSound(url: string, migrations: string, what: string): Promi
   const { findings } = await checkDatabase(url, migrations, []);
   if (findings.length === 0) return;
   throw new Error(
-    [`${what} is not what the migrations make:`, ...findings.map(({ message }) => message)].join(
-      '\n',
-    ),
+    [
+      `${what} differs from the schema that the migrations create:`,
+      ...findings.map(({ message }) => message),
+    ].join('\n'),
   );
 }
 
 async function expectNothingLeft(url: string, migrations: string, what: string): Promise<void> {
   const again = await migrate(url, migrations);
   if (again > 0)
-    throw new Error(`Migrating ${what} a second time applied ${again} migrations more.`);
+    throw new Error(`Migrating ${what} a second time applied ${again} more migrations.`);
   await expectSound(url, migrations, what);
 }
 
 async function rehearseEmpty(url: string, migrations: string): Promise<number> {
   const applied = await migrate(url, migrations);
-  await expectSound(url, migrations, 'A database migrated from nothing');
-  await expectNothingLeft(url, migrations, 'a database migrated from nothing');
+  await expectSound(url, migrations, 'An empty database, migrated,');
+  await expectNothingLeft(url, migrations, 'an empty database');
   return applied;
 }
 
@@ -46,7 +47,7 @@ function findPrevious(git: Git, from: string | undefined): string | undefined {
 
 function extractMigrations(git: Git, commit: string, folder: string): void {
   const files = [...listCommit(git, commit, ['migrations']).keys()];
-  if (files.length === 0) throw new Error(`${commit} holds no migrations.`);
+  if (files.length === 0) throw new Error(`${commit} contains no migrations.`);
   for (const file of files) {
     mkdirSync(dirname(join(folder, file)), { recursive: true });
     writeFileSync(join(folder, file), git.ask(['show', `${commit}:./${file}`]) ?? '');
@@ -62,7 +63,7 @@ async function rehearsePrevious(url: string, previous: string, migrations: strin
   for (const [table, count] of filled) {
     if ((after.get(table) ?? 0) < count) {
       throw new Error(
-        `Of ${count} rows in ${table}, ${after.get(table) ?? 0} are left after migrating.`,
+        `Of ${count} rows in ${table}, ${after.get(table) ?? 0} are left after the migration.`,
       );
     }
   }
@@ -86,20 +87,22 @@ export async function rehearse(
   const git = openGit(root);
   const previous = git && findPrevious(git, from);
   if (!git || previous === undefined)
-    throw new Error('The previous release is in git, and there is none here.');
+    throw new Error('A rehearsal reads the previous release from git, and this folder has none.');
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-previous-'));
   try {
     extractMigrations(git, previous, folder);
     await withScratchServer(async (server) => {
       const applied = await rehearseEmpty(await server.createDatabase(), migrations);
-      say(`An empty database: ${applied} migrations, then none; as recorded.`);
+      say(
+        `Empty database: ${applied} migrations applied, none on the second run; the schema is as recorded.`,
+      );
       const { before, added, rows } = await rehearsePrevious(
         await server.createDatabase(),
         migrationsOf(folder),
         migrations,
       );
       say(
-        `The database of ${previous.slice(0, 12)} (${before} migrations, ${rows} rows): ${added} more, then none; as recorded, no row lost.`,
+        `Database of ${previous.slice(0, 12)} (${before} migrations, ${rows} rows): ${added} more applied, none on the second run; the schema is as recorded, and no row was lost.`,
       );
     });
   } finally {

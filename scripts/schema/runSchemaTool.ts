@@ -47,7 +47,8 @@ function databaseUrlOf(values: Values, positionals: readonly string[]): string |
   if (values.database !== true) return undefined;
   addEnvironmentFile(process.env, resolve('.env'));
   const url = positionals[1] ?? process.env['DATABASE_URL'];
-  if (url === undefined || url === '') throw new Error('--database needs a URL, or DATABASE_URL.');
+  if (url === undefined || url === '')
+    throw new Error('--database needs a URL, or the setting DATABASE_URL.');
   const problem = findDatabaseUrlProblem(url);
   if (problem !== undefined) throw new Error(problem);
   return spellOutTlsMode(url);
@@ -82,7 +83,7 @@ async function runCheck(
   if (values.json) say(JSON.stringify({ ok, ...result }));
   else {
     show(output, result.findings);
-    for (const what of result.notLooked) complain(`Not looked at: ${what}.`);
+    for (const what of result.notLooked) complain(`Not checked: ${what}.`);
     const live = databaseUrl === undefined ? '' : ' and the live database';
     if (ok) say(`Schema, migrations${result.notLooked.length === 0 ? ', git' : ''}${live} agree.`);
   }
@@ -104,7 +105,7 @@ async function runGenerate(output: ToolOutput, root: string, values: Values): Pr
   const inCi = !['', 'false', undefined].includes(process.env['CI']);
   const tag = generate(root, values.name, { custom: values.custom === true, inCi });
   output.say(
-    `Written: migrations/${tag}.sql. Review it; after each edit: npm run schema -- record`,
+    `Written: migrations/${tag}.sql. Review it. After each edit, run: npm run schema -- record`,
   );
   return runRecord(output, root, values);
 }

@@ -30,19 +30,15 @@ export function formatReport(
     ({ code, object, message, fix }) =>
       `| ${code} | ${cell(object)} | ${cell(message)} | ${cell(fix)} |`,
   );
-  const table = [
-    '| finding | object | cause | what mends it |',
-    '| --- | --- | --- | --- |',
-    ...rows,
-  ];
+  const table = ['| finding | object | cause | fix |', '| --- | --- | --- | --- |', ...rows];
   return [
-    `# Schema: ${findings.length === 0 ? 'nothing found' : `${findings.length} finding${findings.length === 1 ? '' : 's'}`}`,
+    `# Schema: ${findings.length === 0 ? 'no findings' : `${findings.length} finding${findings.length === 1 ? '' : 's'}`}`,
     '',
-    `- looked at: ${about.at.toISOString()}`,
+    `- checked: ${about.at.toISOString()}`,
     `- database: ${about.databaseUrl === undefined ? 'none' : describeUrl(about.databaseUrl)}`,
     `- code: ${version}${about.commit === undefined ? '' : `, commit ${about.commit}`}`,
     `- migrations up to: ${describeManifest(root)}`,
-    ...notLooked.map((what) => `- **not looked at:** ${what}`),
+    ...notLooked.map((what) => `- **not checked:** ${what}`),
     '',
     ...(findings.length === 0 ? [] : [...table, '']),
   ].join('\n');

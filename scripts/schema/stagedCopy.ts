@@ -27,7 +27,7 @@ export async function withStagedCopy<T>(
       'tsconfig.json',
     ]);
     if (git.ask(['checkout-index', `--prefix=${copy}/`, '-z', '--stdin'], files) === undefined) {
-      throw new Error('what is staged cannot be read');
+      throw new Error('The staged files cannot be read.');
     }
     return await work(copy);
   } finally {

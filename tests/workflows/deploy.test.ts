@@ -121,7 +121,7 @@ describe('a deployment', () => {
     expect(run.done).toStrictEqual([
       'Name the release',
       'Check that schema, migrations and git agree',
-      'Show what is pending',
+      'Show the pending migrations',
       'Back up',
       'Migrate',
       'Verify the live schema',
@@ -209,7 +209,7 @@ describe('the nightly comparison', () => {
     url = owner;
     await ask(owner, `DROP OWNED BY ${role}; DROP ROLE ${role}`);
     expect(failed).toBeUndefined();
-    expect(report()).toMatch(/^# Schema: nothing found\n/);
+    expect(report()).toMatch(/^# Schema: no findings\n/);
     expect(report()).toContain(`migrations up to: ${newestTag()}, fingerprint \``);
   });
 

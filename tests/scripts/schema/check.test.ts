@@ -77,7 +77,7 @@ describe('a checkout where all fits', () => {
     rmSync(`${repository.root}/.git`, { recursive: true });
     const { code, stdout, stderr } = await repository.schema('check');
     expect({ code, stdout }).toStrictEqual({ code: 0, stdout: 'Schema, migrations agree.\n' });
-    expect(stderr).toMatch(/^Not looked at: git: /);
+    expect(stderr).toMatch(/^Not checked: git: /);
     expect(await repository.codes('--strict')).toStrictEqual(['COULD_NOT_LOOK']);
   });
 });
@@ -107,7 +107,7 @@ describe('the founding incident: the schema changed, and the migration', () => {
     repository.git('add', TABLE);
     const { code, stderr } = await repository.commit();
     expect(code).toBe(1);
-    expect(stderr).toContain(`UNTRACKED: ${NICKNAMES} lies here`);
+    expect(stderr).toContain(`UNTRACKED: ${NICKNAMES} is not staged`);
     expect(stderr).toContain('SCHEMA_CHANGED');
   });
 

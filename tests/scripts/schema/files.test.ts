@@ -119,7 +119,7 @@ describe('the migrations folder', () => {
     add(ours);
     const double = found().find(({ code }) => code === 'DOUBLED');
     expect(double?.message).toBe(
-      `${theirs.tag} and ${ours.tag} have one ${what}: one of them would be skipped in silence.`,
+      `${theirs.tag} and ${ours.tag} have the same ${what}: one of them would be skipped silently.`,
     );
   });
 
@@ -128,7 +128,7 @@ describe('the migrations folder', () => {
     add({ tag: numbered(0, 'theirs'), when });
     add({ tag: numbered(1, 'ours'), when });
     expect(found()).toMatchObject([{ code: 'DOUBLED', object: numbered(1, 'ours') }]);
-    expect(found()[0]?.message).toContain('have one time');
+    expect(found()[0]?.message).toContain('have the same time');
   });
 
   it('names a second file of one number that the journal does not know', () => {
@@ -144,7 +144,7 @@ describe('the migrations folder', () => {
   it('names one that was merged late, with a time before the last', () => {
     add({ tag: numbered(0, 'late'), when: (readMigrations()[2]?.when ?? 0) + 1 });
     expect(found()).toMatchObject([{ code: 'OUT_OF_ORDER', object: numbered(0, 'late') }]);
-    expect(found()[0]?.message).toContain('skipped in silence');
+    expect(found()[0]?.message).toContain('skipped silently');
   });
 
   it('names one whose time lies days ahead, after which all would be late', () => {
