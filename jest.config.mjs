@@ -9,11 +9,11 @@ const BROWSERS = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 const browser = BROWSERS.find((path) => path && existsSync(path));
-// Where the tests find it.
+// The tests read the path from here.
 process.env.CHROMIUM = browser ?? '';
 if (browser === undefined) {
   process.stderr.write(
-    'No Chromium was found: tests/browser is left out. Install one (Debian: chromium), or name it in CHROMIUM.\n',
+    'No Chromium was found, so tests/browser does not run. Install it (Debian: chromium), or set CHROMIUM to its path.\n',
   );
 }
 
@@ -22,7 +22,7 @@ const zsh = SHELLS.find((path) => existsSync(path));
 process.env.ZSH_SHELL = zsh ?? '';
 if (zsh === undefined) {
   process.stderr.write(
-    'No zsh was found: the README is tried in bash alone. Install one (Debian: zsh).\n',
+    'No zsh was found, so the README is tested only in bash. Install it (Debian: zsh).\n',
   );
 }
 
@@ -37,7 +37,7 @@ const bouncer = BOUNCERS.find((path) => path && existsSync(path));
 process.env.PGBOUNCER = bouncer ?? '';
 if (bouncer === undefined) {
   process.stderr.write(
-    'No PgBouncer was found: tests/pgbouncer is left out. Install one (Debian: pgbouncer), or name it in PGBOUNCER.\n',
+    'No PgBouncer was found, so tests/pgbouncer does not run. Install it (Debian: pgbouncer), or set PGBOUNCER to its path.\n',
   );
 }
 
@@ -58,7 +58,7 @@ export default {
   setupFilesAfterEnv: ['<rootDir>/tests/helpers/testRun/closeHandles.ts'],
   moduleNameMapper: {
     '^@/(.*)$': '<rootDir>/$1',
-    // The names that import() needs in TypeScript.
+    // import() in TypeScript needs names that end in .js.
     '^(\\./(?:checkDatabase|record|rehearse|scratchDatabase))\\.js$': '$1',
     '^supertest$': '<rootDir>/tests/helpers/testRun/supertest.cjs',
     ...bundlePackages(import.meta.dirname),
@@ -72,13 +72,13 @@ export default {
       },
     ],
   },
-  // archiver and what it is made of are ES modules, which jest has to be shown how to read.
+  // archiver and its dependencies are ES modules, and jest must transform them.
   transformIgnorePatterns: [
     '/node_modules/(?!(archiver|zip-stream|compress-commons|crc32-stream|is-stream|readdir-glob|lazystream|@scure/base|@noble/hashes)/)',
   ],
-  // Names of the language that hot code asks for: to look one up in a test's own world is slow.
+  // Built-in objects that hot code uses, because looking them up in the sandbox of a test is slow.
   sandboxInjectedGlobals: ['Object', 'Array', 'Math', 'JSON', 'Map'],
   testTimeout: 480_000,
-  // Two more than the cores that this is meant for: many tests wait for processes, disks and deadlines.
+  // Two more than the cores of the intended machine, because many tests wait for processes, disks and deadlines.
   maxWorkers: 4,
 };

@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# The two steps that only your host can do. Everything around them is in .github/workflows/deploy.yml.
+# The two steps that depend on your host. All other steps are in .github/workflows/deploy.yml.
 #
-#   host.sh backup   make a restorable copy of the database; nothing is migrated unless this succeeds
-#   host.sh deploy   replace the running version; the database is migrated and verified by now
+#   host.sh backup   make a restorable copy of the database; if this fails, nothing is migrated
+#   host.sh deploy   replace the running version; the database is already migrated and verified
 #
 # Inputs, from the environment:
 #   ENVIRONMENT      staging | production
-#   RELEASE          the commit that is checked out here; give it to the server as its setting RELEASE, so that
-#                    /health/live tells the new version from the old
-#   DEPLOY_TOKEN     the secret of that name, for your host's command line
+#   RELEASE          the commit that is checked out here; set the server's RELEASE to it, so that /health/live
+#                    distinguishes the new version from the old
+#   DEPLOY_TOKEN     the secret of the same name, for the command-line program of your host
 #
-# Must exit 0 only when the step is done, and other than 0 otherwise.
+# It must exit with 0 if the step succeeded, and with another code if not.
 set -euo pipefail
 : "${ENVIRONMENT:?}" "${RELEASE:?}"
 
 # ==== FILL IN FOR YOUR HOST ==========================================================================
 backup() {
-  echo "host.sh: no backup is set up for $ENVIRONMENT" >&2
+  echo "host.sh: fill in backup() for $ENVIRONMENT" >&2
   return 1
 }
 deploy() {
-  echo "host.sh: no deployment is set up for $ENVIRONMENT (release $RELEASE)" >&2
+  echo "host.sh: fill in deploy() for $ENVIRONMENT (release $RELEASE)" >&2
   return 1
 }
 # =====================================================================================================

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Waits until the new version serves: /health/live names this checkout and RELEASE, and /health/ready is 200.
-# Inputs: SERVICE_URL, RELEASE; PROBE_TRIES (60) and PROBE_PAUSE_SEC (5) bound the wait.
+# Waits until the new version is ready: /health/live shows the version of this checkout and RELEASE, and /health/ready is 200.
+# Inputs: SERVICE_URL, RELEASE; PROBE_TRIES (60) and PROBE_PAUSE_SEC (5) limit the wait.
 set -euo pipefail
 : "${SERVICE_URL:?set the variable SERVICE_URL of this environment}"
 : "${RELEASE:?}"
@@ -20,5 +20,5 @@ for ((try = 1; try <= tries; try++)); do
 done
 echo "Version $version is not ready after $tries tries." >&2
 echo "/health/live:  ${live:-no answer}" >&2
-echo "/health/ready: ${ready:-not asked: another version answers}" >&2
+echo "/health/ready: ${ready:-not requested, because another version answered}" >&2
 exit 1
