@@ -96,7 +96,7 @@ export function serveParent(role: Role): void {
       return job.ready;
     }
     if (message.run === undefined) return ownCpuMs();
-    if (!job.run) throw new Error('this role has nothing to run');
+    if (!job.run) throw new Error('this role has no work to run');
     const before = ownCpuMs();
     const phase = await job.run(message.run);
     return { ...phase, cpuMs: ownCpuMs() - before };

@@ -22,7 +22,8 @@ async function downloadBundle(port: number, accessToken: string, file: string): 
   const sent = request({ host: '127.0.0.1', port, path, method: 'POST', headers });
   sent.end(JSON.stringify({ ...EXPORT_RANGE, format: 'csv' }));
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
-  if (response.statusCode !== 200) throw new Error(`the export answered ${response.statusCode}`);
+  if (response.statusCode !== 200)
+    throw new Error(`the export was answered with ${response.statusCode}`);
   await pipeline(response, createWriteStream(file));
   return (performance.now() - began) / 1000;
 }
@@ -84,7 +85,7 @@ export async function compareExport(
   return compare(
     {
       name: 'export',
-      unit: 'rows of events written into a CSV bundle with all proofs',
+      unit: 'events written to a CSV bundle with all proofs',
       yardstickName: 'rows through COPY … TO STDOUT | gzip -6',
       aim: 0.7,
     },
@@ -107,7 +108,7 @@ export async function compareVerification(file: string, rounds: number): Promise
   return compare(
     {
       name: 'verification',
-      unit: 'events of a bundle verified by node verify.mjs, every hash and proof,',
+      unit: 'events in a bundle that node verify.mjs verifies, with every hash and proof,',
       yardstickName: 'unzip -p | sha256sum of the same bundle',
       aim: 0.33,
     },

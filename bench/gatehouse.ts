@@ -88,7 +88,7 @@ export async function startGatehouse(
       const headers = { authorization: `Bearer ${METRICS_TOKEN}` };
       const { body } = await callOnce(port, { method: 'GET', path: '/metrics', headers });
       const seconds = /^process_cpu_seconds_total ([\d.e+-]+)/m.exec(body)?.[1];
-      if (seconds === undefined) throw new Error(`no processor time in the metrics:\n${body}`);
+      if (seconds === undefined) throw new Error(`the metrics contain no processor time:\n${body}`);
       return Number(seconds) * 1000;
     },
     peakMemoryMb() {

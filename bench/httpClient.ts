@@ -33,7 +33,7 @@ function read(received: Buffer): Answer | undefined {
   if (headEnd === -1) return undefined;
   const head = received.toString('latin1', 0, headEnd);
   const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
-  if (length === undefined) throw new Error(`an answer without content-length:\n${head}`);
+  if (length === undefined) throw new Error(`the answer has no content-length:\n${head}`);
   const end = headEnd + 4 + Number(length);
   if (received.length < end) return undefined;
   return { status: Number(head.slice(9, 12)), body: received.toString('utf8', headEnd + 4, end) };

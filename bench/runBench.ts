@@ -95,7 +95,7 @@ async function compareAuthenticated({ gatehouse, seeded }: Bench): Promise<Compa
   const comparison = await compare(
     {
       name: 'authenticated',
-      unit: 'GET /api/auth/me, signature and live session checked each time,',
+      unit: 'GET /api/auth/me, which checks signature and session each time,',
       yardstickName: 'a bare Express 5 JSON route',
       aim: 0.5,
     },
@@ -123,8 +123,8 @@ async function compareRefresh({ config, gatehouse, seeded }: Bench): Promise<Com
   const comparison = await compare(
     {
       name: 'refresh',
-      unit: 'POST /api/auth/refresh, each of another staff member whom the scorer has to look up,',
-      yardstickName: 'the same rotation straight through pg',
+      unit: 'POST /api/auth/refresh, each by another person that the scorer must look up,',
+      yardstickName: 'the same rotation directly through pg',
       aim: 0.4,
     },
     { measured: onServer(own, gatehouse.cpuMs), yardstick: other },
@@ -142,7 +142,7 @@ async function compareLogin({ gatehouse, seeded }: Bench): Promise<Comparison> {
   const comparison = await compare(
     {
       name: 'login',
-      unit: 'POST /api/auth/login, each of another user,',
+      unit: 'POST /api/auth/login, each by another user,',
       yardstickName: 'argon2 verifies at the same cost',
       aim: 0.9,
     },

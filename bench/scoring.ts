@@ -123,7 +123,7 @@ const ms = (value: number) => `${value.toFixed(2)} ms`;
 function tell(name: string, { scored, added }: { scored: number; added: number[] }): string {
   const [least, most] = [Math.min(...added), Math.max(...added)];
   const verdict = median(added) <= 1 ? 'met' : 'missed';
-  return `  ${name}: p50 ${ms(scored)}, of which scoring ${ms(median(added))} (${ms(least)} to ${ms(most)}); aim <= 1 ms ${verdict}`;
+  return `  ${name}: p50 ${ms(scored)}, of which scoring takes ${ms(median(added))} (${ms(least)} to ${ms(most)}); aim <= 1 ms: ${verdict}`;
 }
 
 async function lookUpMedian(tools: Tools, people: LookUpSetup['people']): Promise<number> {
@@ -156,7 +156,7 @@ async function compareHistories(tools: Tools, rows: number): Promise<string> {
     const many = await lookUpMedian(tools, await fillHistory(client, rows - 10_000));
     const ratio = many / few;
     const verdict = ratio <= 1.2 ? 'met' : 'missed';
-    return `  reading a history: p50 ${ms(few)} among 10,000 rows, ${ms(many)} among ${rows.toLocaleString('en')}: ${ratio.toFixed(2)}x; aim <= 1.2x ${verdict}`;
+    return `  reading a history: p50 ${ms(few)} with 10,000 rows, ${ms(many)} with ${rows.toLocaleString('en')}; ratio ${ratio.toFixed(2)}; aim <= 1.2: ${verdict}`;
   } finally {
     await client.end();
   }

@@ -93,7 +93,7 @@ async function compareSealing({ databaseUrl, env, child, rounds }: Tools): Promi
   };
   const about = {
     name: 'sealing',
-    unit: 'audit events sealed, of twenty tenants,',
+    unit: 'sealed audit events of twenty tenants,',
     yardstickName: 'rows like those of audit_leaves, written by one INSERT … SELECT',
     aim: 0,
   };
@@ -112,7 +112,7 @@ async function compareRefresh(tools: Tools, refreshTokens: string[]): Promise<Co
       tools.load(server.ready as number, { kind: 'refresh', refreshTokens: tokens }),
     ),
   );
-  if (!on || !off) throw new Error('no load');
+  if (!on || !off) throw new Error('a load generator is missing');
   const comparison = await compare(
     { name: 'refresh while sealing', unit: '', yardstickName: '', aim: 0.95 },
     {
@@ -148,8 +148,8 @@ function tellSealing(comparison: Comparison): string {
   const met = median(rates) >= 20_000 ? 'met' : 'missed';
   return (
     `  events sealed: ${rounded(median(rates))} a second (${rounded(Math.min(...rates))} to ${rounded(Math.max(...rates))}),` +
-    ` ${cpu.toFixed(1)} µs of the sealer's processor time each; aim >= 20,000 ${met}\n` +
-    `  beside ${rounded(floor)} rows a second of bare INSERT … SELECT: ${median(ratios(comparison)).toFixed(2)}`
+    ` ${cpu.toFixed(1)} µs of the sealer's processor time each; aim >= 20,000: ${met}\n` +
+    `  a bare INSERT … SELECT writes ${rounded(floor)} rows a second: ratio ${median(ratios(comparison)).toFixed(2)}`
   );
 }
 
@@ -159,7 +159,7 @@ function tellRefresh(comparison: Comparison): string {
     rounded(median(comparison.rounds.map((round) => rate(round[side])))),
   );
   const met = median(all) >= comparison.aim ? 'met' : 'missed';
-  return `  refreshes with sealing ${with_} a second, without ${without}: ${median(all).toFixed(2)} (${Math.min(...all).toFixed(2)} to ${Math.max(...all).toFixed(2)}); aim >= 0.95 ${met}`;
+  return `  refreshes: ${with_} a second with sealing, ${without} without; ratio ${median(all).toFixed(2)} (${Math.min(...all).toFixed(2)} to ${Math.max(...all).toFixed(2)}); aim >= 0.95: ${met}`;
 }
 
 /** Seals all events in the database, so that no later phase has to. */

@@ -89,7 +89,8 @@ export function verifyPasswords({ passwordHash, password, connections }: VerifyS
   return {
     run: (ms) =>
       closedLoop(ms, connections, async () => {
-        if (!(await verify(passwordHash, password))) throw new Error('the password did not fit');
+        if (!(await verify(passwordHash, password)))
+          throw new Error('the password does not match its hash');
       }),
   };
 }

@@ -85,7 +85,7 @@ export function person(
     onStepUp(request: StepUpRequest) {
       asked.push(request);
       const next = answers[asked.length - 1];
-      if (!next) throw new Error('asked once too often');
+      if (!next) throw new Error('the client asked for a proof more often than the test expects');
       return next(request);
     },
   };

@@ -215,7 +215,7 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
       const client = buildClient(
         {
           onStepUp: () => {
-            throw new Error('nobody was to be asked');
+            throw new Error('the test expects no request for a proof');
           },
           timeoutMs: 60_000,
           onSignedOut: ({ reason }) => void tab.signedOut.push(reason),
@@ -243,4 +243,4 @@ export const loseAnswer = async (send: Send): Promise<never> => {
 
 /** The request is never sent. */
 export const loseRequest = (): Promise<never> =>
-  Promise.reject(new TypeError('the network is not there'));
+  Promise.reject(new TypeError('the network is down'));

@@ -55,7 +55,7 @@ export async function lockHolder(url: string) {
      WHERE locktype = 'advisory' AND granted AND objid::bigint = ${MIGRATION_LOCK} & 4294967295
        AND datname = current_database()`,
   );
-  if (!row) throw new Error('nobody holds the migration lock');
+  if (!row) throw new Error('no process holds the migration lock');
   return row;
 }
 

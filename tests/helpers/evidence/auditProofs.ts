@@ -49,7 +49,7 @@ export function createAuditor({ app, deps }: ReturnType<typeof buildApp>) {
 
   async function read<T>(officer: Officer, path: string): Promise<T> {
     const res = await compliance(officer, path);
-    if (res.status !== 200) throw new Error(`${path} was answered ${res.status}: ${res.text}`);
+    if (res.status !== 200) throw new Error(`${path} was answered with ${res.status}: ${res.text}`);
     return res.body as T;
   }
 

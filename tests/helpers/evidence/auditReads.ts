@@ -44,7 +44,7 @@ export async function readPage(
   query = '',
 ): Promise<ReadPage> {
   const res = await as(app, who).get(`${LOGS}?${query}`);
-  if (res.status !== 200) throw new Error(`${query} was answered ${res.status}: ${res.text}`);
+  if (res.status !== 200) throw new Error(`${query} was answered with ${res.status}: ${res.text}`);
   return res.body as ReadPage;
 }
 

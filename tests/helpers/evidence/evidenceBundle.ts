@@ -62,7 +62,8 @@ export async function downloadEvidence(
     .buffer(true)
     .parse(binaryBody);
   const zip = res.body as Buffer;
-  if (res.status !== 200) throw new Error(`no bundle: ${res.status} ${zip.toString('utf8')}`);
+  if (res.status !== 200)
+    throw new Error(`the export was answered with ${res.status}: ${zip.toString('utf8')}`);
   const files = await readZip(zip);
   const text = (name: string) => {
     const content = files.get(name);

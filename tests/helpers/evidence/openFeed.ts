@@ -128,8 +128,8 @@ export function toBatch({ headers, note }: Received): Batch {
 export function assemble(received: readonly Received[], log: string): string[] {
   const held: string[] = [];
   for (const { first, last, ids } of received.map(toBatch).filter((one) => one.log === log)) {
-    if (first > held.length) throw new Error(`a gap: ${held.length} to ${first}`);
-    if (last - first + 1 !== ids.length) throw new Error('the headers do not fit the lines');
+    if (first > held.length) throw new Error(`leaves are missing: ${held.length} to ${first}`);
+    if (last - first + 1 !== ids.length) throw new Error('the headers do not match the lines');
     held.splice(first, ids.length, ...ids);
   }
   return held;

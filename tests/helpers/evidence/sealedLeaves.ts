@@ -64,7 +64,8 @@ export async function readLeaves(): Promise<Sealed[]> {
       sealed_at: sealedAt,
       leaf_index: index,
     });
-    if (!leafHash.equals(sha256('\x00', entry))) throw new Error(`another hash than of ${entry}`);
+    if (!leafHash.equals(sha256('\x00', entry)))
+      throw new Error(`the leaf hash is not that of ${entry}`);
     return {
       ...{ logId, index, leafHash, sealedAt },
       eventId: String(event['id']),

@@ -28,7 +28,7 @@ export async function openRaw(port: number): Promise<RawConnection> {
     said: () => said,
     async hears(what) {
       while (!what.test(said)) {
-        if (socket.closed) throw new Error(`the server hung up after: ${said}`);
+        if (socket.closed) throw new Error(`the server closed the connection after: ${said}`);
         await Promise.race([once(socket, 'data'), gone]);
       }
     },

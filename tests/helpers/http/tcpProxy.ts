@@ -96,7 +96,7 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
       watched = { text, passes };
     },
     replace(text, by) {
-      if (by.length !== text.length) throw new Error('a text of the same length');
+      if (by.length !== text.length) throw new Error('the replacement must have the same length');
       const replacement = { text, by, times: 0 };
       replacements.push(replacement);
       return () => replacement.times;

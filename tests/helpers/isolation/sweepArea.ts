@@ -45,7 +45,7 @@ async function fire(
 ): Promise<Shot & { expected: number }> {
   const me = await seedMember();
   const aim = aims(ids, me)[index];
-  if (!aim) throw new Error('no such aim');
+  if (!aim) throw new Error('there is no target with this name');
   const [method, path] = route.split(' ') as ['get' | 'post' | 'put' | 'delete', string];
   const { tenantId, sessionId, staffId } = ids;
   const stray = { tenantId, tenant_id: tenantId, sessionId, staffId };

@@ -162,7 +162,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
     async mailTo(address) {
       const find = () => Promise.resolve(received.filter(({ to }) => to.includes(address)));
       const [mail, another] = await pollUntil('a mail arrives', find, ({ length }) => length > 0);
-      if (!mail || another) throw new Error('there is more than one mail');
+      if (!mail || another) throw new Error('expected exactly one mail');
       return mail;
     },
   };

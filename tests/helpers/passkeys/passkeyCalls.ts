@@ -50,7 +50,7 @@ export function passkeyCalls(app: Express, token?: string) {
 /** Returns an authenticator for a page of the application. */
 export function newAuthenticator(deps: Deps, options: Options = {}): SoftAuthenticator {
   const origin = deps.config.webauthn?.origins[0];
-  if (origin === undefined) throw new Error('this application knows no passkeys');
+  if (origin === undefined) throw new Error('passkeys are not configured in this application');
   return new SoftAuthenticator(origin, options);
 }
 
@@ -64,14 +64,15 @@ export async function givePasskey(
   const authenticator = newAuthenticator(deps, options);
   const offer = await calls.register();
   const res = await calls.finish(authenticator.create(offer.body));
-  if (res.status !== 200) throw new Error(`the registration answered ${res.status} ${res.text}`);
+  if (res.status !== 200)
+    throw new Error(`the registration was answered with ${res.status} ${res.text}`);
   return authenticator;
 }
 
 /** Returns the access token of a login at the time of this application's clock. */
 export async function signIn(app: Express, who: { email: string; password: string }) {
   const res = await login(app, who);
-  if (res.status !== 200) throw new Error(`the login answered ${res.status}`);
+  if (res.status !== 200) throw new Error(`the login was answered with ${res.status}`);
   return String(res.body.accessToken);
 }
 

@@ -39,5 +39,5 @@ export async function choosePolicy(
 ): Promise<void> {
   const body = { version: 0, policy: policyWith(change) };
   const res = await as(app, officer).put('/api/security/policy', body);
-  if (res.status !== 200) throw new Error(`the policy was answered ${res.status}`);
+  if (res.status !== 200) throw new Error(`the policy was answered with ${res.status}`);
 }

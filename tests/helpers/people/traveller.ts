@@ -34,6 +34,6 @@ export async function seedTraveller(
   const member = await seedTestUserAndToken(seed);
   const secret = factor ? await giveFactor(member) : '';
   const res = await attemptLogin(app, member, HOME);
-  if (res.status !== 200) throw new Error(`the first login answered ${res.status}`);
+  if (res.status !== 200) throw new Error(`the first login was answered with ${res.status}`);
   return { ...member, secret };
 }

@@ -151,7 +151,7 @@ function open(root: string): ScratchRepository {
     replace(file, from, to) {
       const before = readFileSync(path(file), 'utf8');
       const after = before.replace(from, to);
-      if (after === before) throw new Error(`${file} does not hold ${String(from)}`);
+      if (after === before) throw new Error(`${file} does not contain ${String(from)}`);
       writeFileSync(path(file), after);
     },
     remove: (file) => rmSync(path(file), { recursive: true }),

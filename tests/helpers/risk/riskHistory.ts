@@ -50,7 +50,7 @@ async function seedAtHome(
   const member = await seedTestUserAndToken(options);
   const laptop = openBrowser(app, `The laptop of ${member.email}`);
   const { status, body } = await laptop.login(member, address);
-  if (status !== 200) throw new Error(`the first login answered ${status}`);
+  if (status !== 200) throw new Error(`the first login was answered with ${status}`);
   return { ...member, refreshToken: String(body.refreshToken), laptop };
 }
 
@@ -67,7 +67,8 @@ async function decisionBehind(deps: Deps, res: request.Response) {
   const id = res.get('x-correlation-id') ?? '';
   const rows = await db.select().from(riskDecisions).where(eq(riskDecisions.correlationId, id));
   const [row] = rows;
-  if (!row || rows.length > 1) throw new Error(`${rows.length} decisions behind one answer`);
+  if (!row || rows.length > 1)
+    throw new Error(`expected 1 decision for the answer, found ${rows.length}`);
   return { ...row, signals: row.signals as SeenSignal[] };
 }
 
@@ -114,7 +115,7 @@ export function openHistory(settings: Partial<ReadyConfig> = {}, clock = createM
       const stranger = browser('Somebody who does not know the password');
       for (let count = 0; count < times; count += 1) {
         const { status } = await stranger.login({ ...who, password: 'a wrong guess' }, address);
-        if (status !== 401) throw new Error(`a wrong password was answered ${status}`);
+        if (status !== 401) throw new Error(`a wrong password was answered with ${status}`);
       }
     },
   };

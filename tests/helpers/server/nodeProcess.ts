@@ -33,7 +33,7 @@ export async function spawnNode(env: NodeJS.ProcessEnv): Promise<NodeProcess> {
   };
   closeLater(kill);
   const line = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
-  if (line.done === true) throw new Error('the node ended without a word');
+  if (line.done === true) throw new Error('the node ended without any output');
   return { url: `http://127.0.0.1:${line.value}`, kill };
 }
 

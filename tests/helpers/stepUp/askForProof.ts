@@ -16,7 +16,7 @@ export async function askForProof(app: Express, token: string, purpose: string):
   const claims = deps.accessTokens.read(token);
   const who = await deps.sessionCheck.check(claims);
   const { tenantId, userId, staffId, sessionVersion, sessionId } = who;
-  if (sessionId === null) throw new Error('a proof is asked for in a session');
+  if (sessionId === null) throw new Error('a proof needs a session');
   const about = { purpose: purpose as StepUpPurpose, origin: 'session' as const };
   const query = { sessionId, ...about, now: deps.clock.now() };
   if ((await listOpenChallenges(deps.db, tenantId, query)).length > 0) return;

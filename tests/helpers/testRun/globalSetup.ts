@@ -46,11 +46,13 @@ async function lookAt(admin: Client): Promise<Server> {
 function assertFit({ isSuperuser, version, connections }: Server): void {
   if (version < 140_000) throw new Error('TEST_DATABASE_URL: Postgres 14 or newer is needed.');
   if (!isSuperuser) {
-    throw new Error('TEST_DATABASE_URL: the role must be a superuser; the tests make roles.');
+    throw new Error(
+      'TEST_DATABASE_URL: the role must be a superuser, because the tests create roles.',
+    );
   }
   if (connections >= NEEDED_CONNECTIONS) return;
   throw new Error(
-    `TEST_DATABASE_URL: max_connections is ${connections}; the suite needs ${NEEDED_CONNECTIONS}.`,
+    `TEST_DATABASE_URL: max_connections is ${connections}, but the suite needs ${NEEDED_CONNECTIONS}.`,
   );
 }
 
@@ -63,7 +65,7 @@ async function openServer(dataDir: string): Promise<string> {
   return server.url;
 }
 
-/** Makes the template that each test file's database is a clone of. */
+/** Creates the template. The database of each test file is a clone of it. */
 async function makeTemplate(serverUrl: string): Promise<Server> {
   const admin = new Client({ connectionString: serverUrl });
   await admin.connect();
@@ -72,7 +74,8 @@ async function makeTemplate(serverUrl: string): Promise<Server> {
     assertFit(server);
     await admin.query(`CREATE DATABASE ${templateName()}`);
     if (globalThis.gatehouseTestServer && server.version >= HAS_SCRAM_ITERATIONS) {
-      // Thousands of connections: stretching a random password 4096 times for each protects nobody here.
+      // The suite opens thousands of connections. 4096 iterations for a random password would protect
+      // nothing here.
       const password = admin.escapeLiteral(new URL(serverUrl).password);
       await admin.query(`SET scram_iterations = 1; ALTER ROLE gatehouse PASSWORD ${password}`);
     }
@@ -82,9 +85,12 @@ async function makeTemplate(serverUrl: string): Promise<Server> {
   }
 }
 
-/** One server for the whole run, one migrated template; every test file gets a clone of its own. */
+/**
+ * Starts one server and creates one migrated template for the whole run. Every test file gets its own
+ * clone.
+ */
 export default async function globalSetup(): Promise<void> {
-  // Many tests start what was built, and would wait in vain for what an old build does not do.
+  // Many tests start the build. With an old one they would wait for events that never happen.
   execFileSync(process.execPath, [join(__dirname, '..', '..', '..', 'scripts', 'build.mjs')]);
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
   const serverUrl = await openServer(dataDir);
@@ -97,9 +103,9 @@ export default async function globalSetup(): Promise<void> {
     ARGON2_MEMORY_KIB: '1024',
     ARGON2_TIME_COST: '1',
     TRUST_PROXY: 'loopback',
-    // A busy machine is no reason to go without a score: the tests about the deadline set one of their own.
+    // A busy machine must not skip the score. The tests of the deadline set their own.
     ANOMALY_TIMEOUT_MS: '5000',
-    // Nor is it one to answer with 503.
+    // Nor must it answer with 503.
     DATABASE_WAIT_MS: '30000',
     DATABASE_STATEMENT_TIMEOUT_MS: '30000',
     JWT_SIGNING_KEY: secrets.jwtSigningKey,
@@ -109,12 +115,12 @@ export default async function globalSetup(): Promise<void> {
   });
   writeFileSync(join(dataDir, 'README'), 'Made by a test run; safe to delete.\n');
   const { version, versionText } = await makeTemplate(serverUrl);
-  // Copied as files: the copy by way of the write-ahead log costs three times as much.
+  // Copies files, because a copy through the write-ahead log takes three times as long.
   process.env['GATEHOUSE_TEST_CLONING'] = version >= HAS_COPY_STRATEGY ? 'STRATEGY FILE_COPY' : '';
   const url = databaseUrl(serverUrl, templateName());
   await migrate(url, join(__dirname, '..', '..', '..', 'migrations'));
   if (version < CLOSES_PUBLIC) await ask(url, 'REVOKE CREATE ON SCHEMA public FROM PUBLIC');
   await seedTemplate(url, secrets);
-  const whose = globalThis.gatehouseTestServer ? 'embedded' : 'given by TEST_DATABASE_URL';
-  say(`Postgres ${versionText}, ${whose}.`);
+  const origin = globalThis.gatehouseTestServer ? 'embedded' : 'from TEST_DATABASE_URL';
+  say(`Postgres ${versionText}, ${origin}.`);
 }

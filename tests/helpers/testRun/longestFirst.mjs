@@ -1,8 +1,9 @@
 import Sequencer from '@jest/test-sequencer';
 
 /**
- * What takes long, in the order to begin it. Those that compute a lot take turns with those that mostly wait, so that
- * the one worker leaves its core to the other. A file that is not named here comes after them.
+ * The slowest test files, in the order in which to start them. Files that mostly compute alternate
+ * with files that mostly wait, so that two workers do not need the cores at the same time. All other
+ * files come after them.
  */
 const LONGEST = [
   'workflows/deploy',
@@ -41,7 +42,10 @@ const placeOf = ({ path }) => {
   return place < 0 ? LONGEST.length : place;
 };
 
-/** A fresh checkout does not know how long its test files take, and their size says little: a long one might come last. */
+/**
+ * Starts the slowest files first. A fresh checkout has no durations of earlier runs, and the size of
+ * a file says little, so a slow one might start last.
+ */
 export default class LongestFirst extends Sequencer {
   async sort(tests) {
     return [...(await super.sort(tests))].sort((a, b) => placeOf(a) - placeOf(b));
