@@ -46,6 +46,22 @@ export const ERRORS = {
     title: 'Second factor enrolment required',
     fixed: false,
   },
+  NOT_YOURS_TO_MANAGE: {
+    status: 403,
+    title: 'This person holds permissions that you do not hold',
+    fixed: false,
+  },
+  NOT_YOURS_TO_GIVE: {
+    status: 403,
+    title: 'You can give only permissions that you hold',
+    fixed: false,
+  },
+  UNKNOWN_ROLE: { status: 400, title: 'There is no such role', fixed: false },
+  LAST_ADMINISTRATOR: {
+    status: 409,
+    title: 'The tenant would have no administrator',
+    fixed: false,
+  },
   POLICY_LOCKS_OUT: { status: 409, title: 'The change would lock people out', fixed: false },
   METHOD_UNAVAILABLE: { status: 409, title: 'Method not available', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
@@ -75,6 +91,7 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   CHALLENGE_EXHAUSTED: 'Send the original request again to get a new challenge.',
   TOO_MANY_FACTORS: 'Remove one of your factors of this kind first.',
   METHOD_UNAVAILABLE: 'Use another method.',
+  LAST_ADMINISTRATOR: 'Give another member the role of an administrator first.',
   CONFLICT: 'Read it again, and repeat the change if you still want it.',
 };
 

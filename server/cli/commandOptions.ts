@@ -1,4 +1,4 @@
-import { PERMISSIONS } from '../permissions';
+import { BUILT_IN_PERMISSIONS } from '../permissions';
 
 interface CommandOption {
   /** The placeholder of its value in a usage line; without one the option takes no value. */
@@ -18,7 +18,7 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   staff: { takes: 'ID', says: 'The id of a staff member, instead of the address.' },
   permissions: {
     takes: 'A,B',
-    says: `The person's permissions, from ${Object.keys(PERMISSIONS).join(', ')}; none if omitted.`,
+    says: `The person's permissions, from ${BUILT_IN_PERMISSIONS.join(', ')}; none if omitted.`,
   },
   set: {
     takes: 'A,B',

@@ -1,6 +1,6 @@
 import { enrollTotpForStaff } from '../security';
 import {
-  changePermissions,
+  changeAccess,
   createStaff,
   createStaffOfExisting,
   disableStaff,
@@ -126,15 +126,15 @@ export function permissionsCommand(options: Options, invocation: Invocation) {
     const { tenantId, staffId, email } = await staffOf(operator, options);
     const { deps, ctx } = operator;
     const staff = { tenantId, staffId };
-    const { before, after, changed } = await changePermissions(
+    const { before, after, changed } = await changeAccess(
       deps,
       ctx,
       staff,
-      change,
-      'operator',
+      { permissions: change },
+      { via: 'operator' },
     );
     if (!changed) throw new CommandError(`'${email}' already has exactly these permissions.`);
-    return { ...staff, before, after };
+    return { ...staff, before: before.permissions, after: after.permissions };
   });
 }
 

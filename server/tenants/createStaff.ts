@@ -4,8 +4,9 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { TenantDeps } from './deps';
 import { emailField } from '../http/emailAddress';
-import { UnknownPermissionError, unknownPermissions } from '../permissions';
+import { PERMISSION_NAME } from '../permissions';
 import { isCommonPassword } from './commonPasswords';
+import { assertKnown } from './knownPermissions';
 import { findUserByEmail, insertStaff, insertUserIfNew } from './tenantStore';
 
 /**
@@ -18,7 +19,9 @@ const MAX_PASSWORD = 1024;
 export const staffInput = z.object({
   email: emailField,
   permissions: z
-    .array(z.string().regex(/^[A-Z][A-Z0-9_]{1,63}$/, 'permissions are UPPER_SNAKE_CASE'))
+    .array(
+      z.string().regex(PERMISSION_NAME, 'permissions are UPPER_SNAKE_CASE, or begin with app:'),
+    )
     .max(200),
 });
 
@@ -118,8 +121,7 @@ async function addMembership(
   via: 'operator' | 'bootstrap',
 ): Promise<string> {
   const { permissions } = staffInput.parse(input);
-  const unknown = unknownPermissions(permissions);
-  if (unknown.length > 0) throw new UnknownPermissionError(unknown);
+  await assertKnown(tx, permissions);
   const staffId = deps.random.id();
   const { tenantId, userId } = input;
   const createdAt = deps.clock.now();

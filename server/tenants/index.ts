@@ -1,5 +1,5 @@
-export { changePermissions } from './changePermissions';
-export type { PermissionChange } from './changePermissions';
+export { changeAccess } from './changeAccess';
+export type { PermissionChange } from './changeAccess';
 export { disableStaff, enableStaff } from './changeStaffStatus';
 export { renameStaff } from './changeEmail';
 export { countDeviations, listCollisions, normalizeAddresses } from './normalizeAddresses';

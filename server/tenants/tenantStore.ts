@@ -107,7 +107,7 @@ export async function readMembership(db: Db, tenantId: string, staffId: string) 
 
 export type LockedStaff = Pick<
   typeof tenantStaff.$inferSelect,
-  'permissions' | 'status' | 'disabledAt'
+  'roles' | 'permissions' | 'status' | 'disabledAt'
 >;
 
 const ofStaff = (tenantId: string, staffId: string) =>
@@ -123,9 +123,9 @@ export async function lockStaffMember(
   tenantId: string,
   staffId: string,
 ): Promise<LockedStaff | undefined> {
-  const { permissions, status, disabledAt } = tenantStaff;
+  const { roles, permissions, status, disabledAt } = tenantStaff;
   const [row] = await tx
-    .select({ permissions, status, disabledAt })
+    .select({ roles, permissions, status, disabledAt })
     .from(tenantStaff)
     .where(ofStaff(tenantId, staffId))
     .for('no key update');
@@ -150,13 +150,14 @@ export async function markEnabled(tx: Tx, tenantId: string, staffId: string): Pr
     .where(ofStaff(tenantId, staffId));
 }
 
-export async function updatePermissions(
+/** Writes a member's roles, and the permissions in effect. */
+export async function updateAccess(
   tx: Tx,
   tenantId: string,
-  query: { staffId: string; permissions: string[] },
+  query: { staffId: string; roles: string[]; permissions: string[] },
 ): Promise<void> {
-  const { staffId, permissions } = query;
-  await tx.update(tenantStaff).set({ permissions }).where(ofStaff(tenantId, staffId));
+  const { staffId, roles, permissions } = query;
+  await tx.update(tenantStaff).set({ roles, permissions }).where(ofStaff(tenantId, staffId));
 }
 
 /**

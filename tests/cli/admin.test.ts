@@ -156,7 +156,7 @@ describe('staff create', () => {
       'a permission that does not exist',
       create('a@example.com', '--permissions', 'SETTINGS_SECURITY_VEIW'),
       PASSWORD,
-      /^There is no permission SETTINGS_SECURITY_VEIW\. The permissions are SETTINGS_SECURITY_VIEW, /,
+      /^There is no permission SETTINGS_SECURITY_VEIW\. The permissions are TENANT_STAFF_VIEW, /,
     ],
     [
       'somebody who is staff already',

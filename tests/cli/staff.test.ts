@@ -1,3 +1,4 @@
+import { BUILT_IN_PERMISSIONS } from '@/server/permissions';
 import type { Express } from 'express';
 import request from 'supertest';
 import { auditOf, liveSessionsOf, liveTokensOf, sessionsOf } from '../helpers/database/authRows';
@@ -161,7 +162,7 @@ describe('staff permissions', () => {
 
   it('changes nothing, and says why, where nothing is to change or the words are wrong', async () => {
     const member = await seedTestUserAndToken({ permissions: ['A_ONE', 'B_TWO'] });
-    const known = 'The permissions are SETTINGS_SECURITY_VIEW, SETTINGS_SECURITY_EDIT.';
+    const known = `The permissions are ${BUILT_IN_PERMISSIONS.join(', ')}.`;
     const choose = 'Give either --set A,B, or --add A,B, --remove C or both.';
     for (const [words, sentence] of [
       [['--set', 'B_TWO,A_ONE,A_ONE'], `'${member.email}' already has exactly these permissions.`],

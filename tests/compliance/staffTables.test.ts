@@ -1,4 +1,4 @@
-import { changePermissions, disableStaff, enableStaff } from '@/server/tenants';
+import { changeAccess, disableStaff, enableStaff } from '@/server/tenants';
 import { as, seedOfficer } from '@/tests/helpers/people/officer';
 import { operatorContext } from '@/tests/helpers/server/openNode';
 import { parseCsv } from '@/tests/helpers/evidence/parseCsv';
@@ -181,7 +181,13 @@ describe('the tables of staff', () => {
     await disableStaff(deps, operatorContext, leaver, 'operator');
     await enableStaff(deps, operatorContext, people.carl, 'operator');
     await disableStaff(deps, operatorContext, people.ann, 'operator');
-    await changePermissions(deps, operatorContext, people.bob, { set: [] }, 'operator');
+    await changeAccess(
+      deps,
+      operatorContext,
+      people.bob,
+      { permissions: { set: [] } },
+      { via: 'operator' },
+    );
 
     const day = { from: today(), to: today() };
     const now = await exportBundle(officer, day);

@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { refreshTokens, tenantStaff, userSessions } from '@/server/db/schema';
-import { changePermissions, disableStaff, enableStaff } from '@/server/tenants';
+import { changeAccess, disableStaff, enableStaff } from '@/server/tenants';
 import { writeEvents } from '@/tests/helpers/evidence/auditReads';
 import { downloadEvidence } from '@/tests/helpers/evidence/evidenceBundle';
 import { seedOfficer } from '@/tests/helpers/people/officer';
@@ -150,12 +150,12 @@ describe('permission-changes.csv', () => {
     expect(unrecordedOf(before, honest)).toEqual([]);
     expect(unrecordedOf(before, given)).toHaveLength(1);
     for (const who of [honest, given]) {
-      await changePermissions(
+      await changeAccess(
         deps,
         operatorContext,
         who,
-        { add: ['SETTINGS_SECURITY_VIEW'], remove: [] },
-        'operator',
+        { permissions: { add: ['SETTINGS_SECURITY_VIEW'], remove: [] } },
+        { via: 'operator' },
       );
     }
     expect(await changesIn(officer, MARCH)).toEqual(before);

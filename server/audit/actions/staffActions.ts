@@ -4,6 +4,13 @@ import { via } from './detailFields';
 
 const permissions = z.array(z.string());
 
+/** Who asked for a change of a member, who approved it, and how long it took. */
+const provenance = {
+  requestedBy: z.string().optional(),
+  approvedBy: z.string().optional(),
+  secondsToEffect: z.number().min(0).optional(),
+};
+
 /** The actions that change tenants and their staff. */
 export const STAFF_ACTIONS = {
   TENANT_CREATED: {
@@ -45,7 +52,15 @@ export const STAFF_ACTIONS = {
     },
   },
   STAFF_PERMISSIONS_CHANGED: {
-    details: z.strictObject({ before: permissions, after: permissions, via }),
+    details: z.strictObject({
+      before: permissions,
+      after: permissions,
+      // The ids of the roles; missing in older events.
+      rolesBefore: z.array(z.string()).optional(),
+      rolesAfter: z.array(z.string()).optional(),
+      via,
+      ...provenance,
+    }),
     ocsf: {
       class: 'account',
       activity: 'Permissions Change',

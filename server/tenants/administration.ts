@@ -1,0 +1,108 @@
+import { isOfOperators } from '../context';
+import type { RequestContext } from '../context';
+import type { Tx } from '../db';
+import { isRowId } from '../db/ids';
+import { AppError } from '../errors';
+import { ADMINISTERING } from '../permissions';
+import type { BuiltInPermission } from '../permissions';
+import { countAdministrators, readActor, lockTenant } from './administrationStore';
+
+/** The actor of an administration: an operator, or a member with the permissions of this moment. */
+export type Administrator =
+  | { readonly kind: 'operator' }
+  | {
+      readonly kind: 'member';
+      readonly staffId: string;
+      readonly userId: string;
+      readonly permissions: readonly string[];
+    };
+
+/** A transaction that has the tenant's administration for itself. */
+export interface Administration {
+  readonly tenantId: string;
+  readonly actor: Administrator;
+  /** The tenant's policy: privileged permissions need a second administrator. */
+  readonly needsApproval: boolean;
+  /** How many members could administer the tenant when this administration began. */
+  readonly administrators: number;
+}
+
+/**
+ * Begins an administration of a tenant's people: locks the tenant's row, so that all administrations
+ * of one tenant happen one after another, and reads the actor's permissions again. What was checked
+ * before the lock may no longer be true. Sign-ins and requests take no such lock.
+ * @param needs the permission that the actor must hold; operators need none
+ * @throws AppError NOT_FOUND if there is no such tenant, or it was deleted; FORBIDDEN if the actor
+ * no longer holds the permission; UNAUTHENTICATED if the actor may no longer sign in
+ */
+export async function beginAdministration(
+  tx: Tx,
+  ctx: RequestContext,
+  tenantId: string,
+  needs: BuiltInPermission,
+): Promise<Administration> {
+  const tenant = await lockTenant(tx, tenantId);
+  if (!tenant || tenant.status === 'deleted') throw new AppError('NOT_FOUND');
+  const administrators = await countAdministrators(tx, tenantId, ADMINISTERING);
+  const common = { tenantId, needsApproval: tenant.needsApproval, administrators };
+  if (isOfOperators(ctx.actor)) return { ...common, actor: { kind: 'operator' } };
+  const found = isRowId(ctx.actor) ? await readActor(tx, tenantId, ctx.actor) : undefined;
+  if (!found?.active) throw new AppError('UNAUTHENTICATED');
+  if (!found.permissions.includes(needs)) {
+    throw new AppError('FORBIDDEN', { detail: `This needs the permission ${needs}.` });
+  }
+  const { userId, permissions } = found;
+  return { ...common, actor: { kind: 'member', staffId: ctx.actor, userId, permissions } };
+}
+
+/**
+ * Refuses to act on somebody who holds a permission that the actor does not hold. Anyone may act on
+ * themselves, if the route allows it.
+ * @throws AppError NOT_YOURS_TO_MANAGE
+ */
+export function assertMayManage(
+  { actor }: Pick<Administration, 'actor'>,
+  subject: { staffId: string; permissions: readonly string[] },
+): void {
+  if (actor.kind === 'operator' || actor.staffId === subject.staffId) return;
+  const beyond = subject.permissions.filter((one) => !actor.permissions.includes(one));
+  if (beyond.length === 0) return;
+  throw new AppError('NOT_YOURS_TO_MANAGE', {
+    detail: `This person holds permissions that you do not hold: ${beyond.join(', ')}.`,
+  });
+}
+
+/**
+ * Refuses to give what the actor does not hold.
+ * @param given the permissions that somebody would hold in addition
+ * @throws AppError NOT_YOURS_TO_GIVE
+ */
+export function assertMayGive(
+  { actor }: Pick<Administration, 'actor'>,
+  given: readonly string[],
+): void {
+  if (actor.kind === 'operator') return;
+  const beyond = given.filter((one) => !actor.permissions.includes(one));
+  if (beyond.length === 0) return;
+  throw new AppError('NOT_YOURS_TO_GIVE', {
+    detail: `You do not hold ${beyond.join(', ')} yourself.`,
+  });
+}
+
+/**
+ * Refuses a change that leaves a tenant without anybody who can administer it, if it had somebody
+ * before. Call it at the end of the transaction. A tenant that only operators administer stays as
+ * it is.
+ * @param insists an operator has said that it is meant
+ * @throws AppError LAST_ADMINISTRATOR
+ */
+export async function assertAdministratorLeft(
+  tx: Tx,
+  { tenantId, administrators }: Administration,
+  insists = false,
+): Promise<void> {
+  if (insists || administrators === 0) return;
+  if ((await countAdministrators(tx, tenantId, ADMINISTERING)) === 0) {
+    throw new AppError('LAST_ADMINISTRATOR');
+  }
+}

@@ -1,0 +1,69 @@
+import { and, count, eq, sql } from 'drizzle-orm';
+import type { Tx } from '../db';
+import { MAY_SIGN_IN } from '../db/maySignIn';
+import { tenantStaff, tenants, users } from '../db/schema';
+import type { TenantStatus } from '../db/schema';
+
+export interface LockedTenant {
+  slug: string;
+  name: string;
+  status: TenantStatus;
+  needsApproval: boolean;
+}
+
+/**
+ * Locks a tenant's row against other administrations. The lock does not conflict with foreign keys,
+ * so members sign in meanwhile.
+ */
+export async function lockTenant(tx: Tx, tenantId: string): Promise<LockedTenant | undefined> {
+  const { slug, name, status, needsApproval } = tenants;
+  const [row] = await tx
+    .select({ slug, name, status, needsApproval })
+    .from(tenants)
+    .where(eq(tenants.id, tenantId))
+    .for('no key update');
+  return row;
+}
+
+/** Reads the acting member, as of now. */
+export async function readActor(
+  tx: Tx,
+  tenantId: string,
+  staffId: string,
+): Promise<{ userId: string; permissions: string[]; active: boolean } | undefined> {
+  const [row] = await tx
+    .select({
+      userId: tenantStaff.userId,
+      permissions: tenantStaff.permissions,
+      active: MAY_SIGN_IN,
+    })
+    .from(tenantStaff)
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+  return row;
+}
+
+/**
+ * Counts the members who hold all of these permissions and are active. The tenant's own status does
+ * not count: a suspended tenant keeps its administrators.
+ */
+export async function countAdministrators(
+  tx: Tx,
+  tenantId: string,
+  permissions: readonly string[],
+): Promise<number> {
+  const [row] = await tx
+    .select({ number: count() })
+    .from(tenantStaff)
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .where(
+      and(
+        eq(tenantStaff.tenantId, tenantId),
+        eq(tenantStaff.status, 'active'),
+        eq(users.status, 'active'),
+        sql`${tenantStaff.permissions} @> ${sql.param([...permissions])}::text[]`,
+      ),
+    );
+  return row?.number ?? 0;
+}

@@ -1,0 +1,165 @@
+import { recordAudit } from '../audit';
+import type { RequestContext } from '../context';
+import type { Tx } from '../db';
+import type { TenantDeps } from './deps';
+import { AppError } from '../errors';
+import { assertAdministratorLeft, assertMayGive, assertMayManage } from './administration';
+import { beginAdministration } from './administration';
+import type { Administration } from './administration';
+import type { StaffIds } from './changeStaffStatus';
+import { staffInput } from './createStaff';
+import { directPermissions, effectivePermissions, findRoles } from './effectivePermissions';
+import { assertKnown } from './knownPermissions';
+import { lockStaffMember, updateAccess } from './tenantStore';
+import type { LockedStaff } from './tenantStore';
+
+/** Either the complete new list, or changes to the existing one. */
+export type PermissionChange = { set: string[] } | { add: string[]; remove: string[] };
+
+/** What a member may do: their roles, and the permissions that they hold directly. */
+export interface AccessChange {
+  /** The ids of all roles after the change; unchanged if undefined. */
+  roles?: readonly string[] | undefined;
+  /** Changes what is held directly; unchanged if undefined. */
+  permissions?: PermissionChange | undefined;
+}
+
+export interface Access {
+  roles: string[];
+  /** The permissions in effect, sorted. */
+  permissions: string[];
+}
+
+/** A change of access that was checked, and not yet written. */
+export interface AccessPlan {
+  readonly before: Access;
+  readonly after: Access;
+  /** The permissions that the member would hold in addition. */
+  readonly added: readonly string[];
+  /** Those of them that need a second administrator, if the policy asks for approvals. */
+  readonly privileged: readonly string[];
+  readonly changed: boolean;
+}
+
+/** Who asked for a change and who approved it, if that is not its actor. */
+export interface Provenance {
+  via: 'api' | 'operator';
+  requestedBy?: string;
+  approvedBy?: string;
+  /** From the request to the effect, in seconds. */
+  secondsToEffect?: number;
+}
+
+const inOrder = (list: Iterable<string>) => [...new Set(list)].sort();
+
+function applyTo(direct: readonly string[], change: PermissionChange | undefined): string[] {
+  if (change === undefined) return [...direct];
+  if ('set' in change) return inOrder(change.set);
+  const removed = new Set(change.remove);
+  return inOrder([...direct, ...change.add].filter((permission) => !removed.has(permission)));
+}
+
+/**
+ * Works out a change of a member's access, and checks that everything in it exists.
+ * @param before the member's present access
+ * @throws UnknownPermissionError if the change adds a permission that does not exist (an unknown
+ * one that the member already has may stay or be removed). AppError UNKNOWN_ROLE. ZodError for more
+ * than 200 permissions
+ */
+export async function planAccess(
+  tx: Tx,
+  tenantId: string,
+  before: Access,
+  change: AccessChange,
+): Promise<AccessPlan> {
+  const oldRoles = await findRoles(tx, tenantId, before.roles);
+  const newRoles = await findRoles(tx, tenantId, change.roles ?? before.roles);
+  const unknown = (change.roles ?? []).filter((id) => !newRoles.some((role) => role.id === id));
+  if (unknown.length > 0) {
+    throw new AppError('UNKNOWN_ROLE', { detail: `There is no role ${unknown.join(', ')}.` });
+  }
+  const direct = applyTo(directPermissions(before.permissions, oldRoles), change.permissions);
+  const permissions = effectivePermissions(newRoles, direct);
+  const added = permissions.filter((one) => !before.permissions.includes(one));
+  const known = await assertKnown(tx, added);
+  staffInput.shape.permissions.parse(permissions);
+  const privileged = added.filter((one) => known.some((it) => it.name === one && it.privileged));
+  const after = { roles: inOrder(newRoles.map(({ id }) => id)), permissions };
+  const changed = JSON.stringify(after) !== JSON.stringify(before);
+  return { before, after, added, privileged, changed };
+}
+
+/** Returns the access of a stored member, in the order in which it is compared. */
+export const accessOf = ({ roles, permissions }: Pick<LockedStaff, 'roles' | 'permissions'>) => ({
+  roles: inOrder(roles),
+  permissions: inOrder(permissions),
+});
+
+/** Writes a planned change and records it; a plan that changes nothing does neither. */
+export async function writeAccess(
+  tx: Tx,
+  ctx: RequestContext,
+  { tenantId, staffId }: StaffIds,
+  { before, after, changed }: AccessPlan,
+  provenance: Provenance,
+): Promise<void> {
+  if (!changed) return;
+  await updateAccess(tx, tenantId, { staffId, ...after });
+  await recordAudit(tx, ctx, {
+    action: 'STAFF_PERMISSIONS_CHANGED',
+    outcome: 'success',
+    tenantId,
+    subject: `staff:${staffId}`,
+    details: {
+      before: before.permissions,
+      after: after.permissions,
+      rolesBefore: before.roles,
+      rolesAfter: after.roles,
+      ...provenance,
+    },
+  });
+}
+
+/**
+ * Locks a member and plans a change of their access by the actor of an administration.
+ * @throws AppError NOT_FOUND if the tenant has no such member, or they were removed;
+ * NOT_YOURS_TO_MANAGE, NOT_YOURS_TO_GIVE, and what {@link planAccess} throws
+ */
+export async function planAccessOf(
+  tx: Tx,
+  administration: Administration,
+  staffId: string,
+  change: AccessChange,
+): Promise<AccessPlan> {
+  const { tenantId } = administration;
+  const staff = await lockStaffMember(tx, tenantId, staffId);
+  if (!staff || staff.status === 'removed') throw new AppError('NOT_FOUND');
+  const before = accessOf(staff);
+  assertMayManage(administration, { staffId, permissions: before.permissions });
+  const plan = await planAccess(tx, tenantId, before, change);
+  assertMayGive(administration, plan.added);
+  return plan;
+}
+
+/**
+ * Changes what a member may do. Each request reads it again, so the change applies from the next
+ * request on.
+ * @param insists an operator means to take the last administrator's permissions
+ * @returns the access before and after; if they are equal, nothing is changed or recorded
+ * @throws AppError LAST_ADMINISTRATOR, and what {@link planAccessOf} and `beginAdministration` throw
+ */
+export async function changeAccess(
+  deps: Pick<TenantDeps, 'db'>,
+  ctx: RequestContext,
+  { tenantId, staffId }: StaffIds,
+  change: AccessChange,
+  { insists = false, ...provenance }: Provenance & { insists?: boolean },
+): Promise<AccessPlan> {
+  return deps.db.transaction(async (tx) => {
+    const administration = await beginAdministration(tx, ctx, tenantId, 'TENANT_ROLES_MANAGE');
+    const plan = await planAccessOf(tx, administration, staffId, change);
+    await writeAccess(tx, ctx, { tenantId, staffId }, plan, provenance);
+    await assertAdministratorLeft(tx, administration, insists);
+    return plan;
+  });
+}

@@ -1,0 +1,64 @@
+import type { Db } from '../db';
+import { isRowId } from '../db/ids';
+import { BUILT_IN_ROLES, builtInRole, isBuiltInRole } from './builtInRoles';
+import { listDeclared } from './permissionStore';
+import { readOwnRoles } from './roleStore';
+
+/** A role as people see it, built in or of the tenant's own. */
+export interface Role {
+  id: string;
+  name: string;
+  description: string;
+  permissions: readonly string[];
+  builtIn: boolean;
+}
+
+const inOrder = (permissions: Iterable<string>) => [...new Set(permissions)].sort();
+
+/** Returns the built-in roles, with the permissions that they give today. */
+export async function listBuiltInRoles(db: Db): Promise<Role[]> {
+  const own = (await listDeclared(db)).map(({ name }) => name);
+  return (Object.keys(BUILT_IN_ROLES) as (keyof typeof BUILT_IN_ROLES)[]).map((id) => {
+    const { name, description, permissions, givesOwnPermissions } = builtInRole(id);
+    const all = givesOwnPermissions ? [...permissions, ...own] : permissions;
+    return { id, name, description, permissions: inOrder(all), builtIn: true };
+  });
+}
+
+/**
+ * Finds roles by their ids.
+ * @returns those that exist, in the order of `ids`; the ids of no role, or of another tenant's, are
+ * left out
+ */
+export async function findRoles(db: Db, tenantId: string, ids: readonly string[]): Promise<Role[]> {
+  const builtIn = ids.some(isBuiltInRole) ? await listBuiltInRoles(db) : [];
+  const own = await readOwnRoles(
+    db,
+    tenantId,
+    ids.filter((id) => !isBuiltInRole(id) && isRowId(id)),
+  );
+  const all = [...builtIn, ...own.map((role) => ({ ...role, builtIn: false }))];
+  return [...new Set(ids)].flatMap((id) => all.find((role) => role.id === id) ?? []);
+}
+
+/** Returns the permissions that roles give together, sorted. */
+export const permissionsOfRoles = (roles: readonly Pick<Role, 'permissions'>[]): string[] =>
+  inOrder(roles.flatMap(({ permissions }) => permissions));
+
+/**
+ * Returns the permissions that a member holds directly: those in effect that no role gives. A
+ * permission that a role gives belongs to the role, even if it was granted directly before.
+ */
+export function directPermissions(
+  effective: readonly string[],
+  roles: readonly Pick<Role, 'permissions'>[],
+): string[] {
+  const given = new Set(permissionsOfRoles(roles));
+  return inOrder(effective.filter((one) => !given.has(one)));
+}
+
+/** Returns the permissions in effect: what the roles give, and what is held directly. */
+export const effectivePermissions = (
+  roles: readonly Pick<Role, 'permissions'>[],
+  direct: readonly string[],
+): string[] => inOrder([...permissionsOfRoles(roles), ...direct]);
