@@ -10,6 +10,7 @@ import { subtreesOf } from '@/tlog/treeProofs';
 import { csvCell, guard, jsonbText } from './madeUpCells';
 import { EVENT_TABLES, TABLE_EVENTS, writeTable } from './madeUpTables';
 import { consistencyPath, treeHash } from './referenceTree';
+import { FORMATS, NEWEST_FORMAT } from '@/verifier/formats';
 import { writeZip } from './rawZip';
 import type { RawFile, RawZip } from './rawZip';
 
@@ -121,8 +122,8 @@ export interface BundlePlan {
   readonly keys: LogKeys;
   readonly range?: { from: string; to: string };
   readonly format?: 'csv' | 'json';
-  /** 2 by default. */
-  readonly bundleFormat?: 1 | 2;
+  /** The newest by default. */
+  readonly bundleFormat?: number;
   /** The sizes of the log at which earlier bundles were made. */
   readonly earlier?: readonly number[];
   /** Replaces the stretch that belongs to the range. */
@@ -143,7 +144,7 @@ const base64 = (hash: Buffer): string => hash.toString('base64');
 const DEFAULT_RANGE = { from: '2026-03-02', to: '2026-03-02' };
 
 /** Returns the stretch by the rules of docs/decisions/0019, or by those of format 1. */
-export function findStretch({ events, range = DEFAULT_RANGE, bundleFormat = 2 }: BundlePlan) {
+export function findStretch({ events, range = DEFAULT_RANGE, bundleFormat }: BundlePlan) {
   const start = `${range.from}T00:00:00.000Z`;
   const end = isoAt(Date.parse(`${range.to}T00:00:00.000Z`) + DAY_MS);
   const [opened, settled] = [
@@ -181,17 +182,17 @@ function writeRows(format: 'csv' | 'json', events: readonly SealedEvent[]): Buff
   return Buffer.from((format === 'csv' ? `${COLUMNS}\r\n` : '') + rows.join(''));
 }
 
-const TABLE_NAMES = [
-  ...['access-review', 'joiners-leavers', 'permission-changes', 'sessions', 'token-revocations'],
-  ...['risk-decisions', 'step-ups', 'ip-rules', 'impersonations', 'data-exports'],
-  ...['schema-changes', 'schema-health', 'controls'],
-];
+const tablesOf = (bundleFormat: number): string[] =>
+  (FORMATS[bundleFormat - 1]?.files ?? [])
+    .filter((name) => name.endsWith('.csv'))
+    .map((name) => name.replace('.csv', ''));
 /** A table whose rows are compared with nothing. */
 const OTHER_TABLE = 'id,note\r\n1,"two\r\nlines"\r\n2,\r\n';
 
 /** Makes the files of a bundle, and a manifest without a list of files. */
 export function openBundle(plan: BundlePlan): OpenBundle {
   const { events, keys, range = DEFAULT_RANGE, format = 'csv', earlier = [] } = plan;
+  const { bundleFormat = NEWEST_FORMAT } = plan;
   const stretch = { ...findStretch(plan), ...plan };
   const { first, last } = stretch;
   const isInRange = plan.isInRange ?? stretch.isInRange;
@@ -246,14 +247,14 @@ export function openBundle(plan: BundlePlan): OpenBundle {
         shown.filter(({ action }) => VIEW_ACTIONS.includes(action)),
       ),
     ],
-    ...TABLE_NAMES.map((name): [string, Buffer] => [
+    ...tablesOf(bundleFormat).map((name): [string, Buffer] => [
       `${name}.csv`,
       EVENT_TABLES.includes(name) ? writeTable(name, shown) : Buffer.from(OTHER_TABLE),
     ]),
     ['summary.html', Buffer.from('<!doctype html>')],
   ]);
   const manifest = {
-    ...(plan.bundleFormat === 1 ? {} : { bundleFormat: 2 }),
+    ...(bundleFormat === 1 ? {} : { bundleFormat }),
     ...{ bundle: 'gatehouse-evidence', version: 2, generator: { name: 'gatehouse', version: '0' } },
     exportId: '01900000-0000-7000-8000-0000000e9999',
     tenant: { id: TENANT, slug: 'acme', name: 'Acme' },
