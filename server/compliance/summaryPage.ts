@@ -60,7 +60,7 @@ function drawChart(weeks: readonly string[], counts: readonly WeekCount[], count
   const total = weeks.reduce((sum, week) => sum + countOf(week), 0);
   const most = Math.max(0, ...weeks.map(countOf));
   const label = CHARTS[counted];
-  const axis = `${weeks[0] ?? ''} to ${weeks.at(-1) ?? ''}, by week; at most ${most} in one week`;
+  const axis = `From the week of ${weeks[0] ?? ''} to the week of ${weeks.at(-1) ?? ''}; at most ${most} in one week`;
   return `<section><h2>${label}: ${total}</h2>${drawBars(weeks, countOf, label)}<p>${axis}</p></section>`;
 }
 
@@ -89,7 +89,7 @@ function listFiles(files: readonly ManifestFile[], format: ExportFormat): string
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}
 h1{font-size:1.6rem}h2{font-size:1.1rem;margin:1.5rem 0 .3rem}svg{display:block;max-width:100%;border-bottom:1px solid #777}
 rect{fill:#24548f}p{margin:.3rem 0;color:#444}table{border-collapse:collapse;margin:.5rem 0;font-size:.9rem}
-th,td{border:1px solid #ccc;padding:.2rem .5rem;text-align:left;vertical-align:top}`;
+th,td{border:1px solid #ccc;padding:.2rem .5rem;text-align:left;vertical-align:top}tbody th{white-space:nowrap}`;
 
 /**
  * Writes summary.html: the range at a glance. The page loads nothing and runs nothing, and every text in it is

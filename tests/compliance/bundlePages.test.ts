@@ -41,7 +41,7 @@ describe('summary.html', () => {
     expect(page).toContain(row('2024-12-30', 0, 0, 0, 3, 0) + row('2025-01-06', 1000, 0, 0, 4, 0));
     expect(page).toContain('<h2>Sign-ins blocked for their risk score: 7</h2>');
     expect(page).toContain('<title>week of 2024-12-30: 3</title>');
-    expect(page).toContain('by week; at most 4 in one week');
+    expect(page).toContain('to the week of 2025-01-06; at most 4 in one week');
   });
 
   it('shows what each file answers, and every text as text', () => {
