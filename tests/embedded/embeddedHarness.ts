@@ -44,7 +44,7 @@ async function launchRunner(
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => {
     const line = await lines.next();
-    if (line.done === true) throw new Error('the runner ended without a word');
+    if (line.done === true) throw new Error('the runner ended without any output');
     return JSON.parse(line.value) as Report;
   };
   const say = (line: string) => void child.stdin.write(`${line}\n`);
@@ -70,7 +70,7 @@ export function othersCanReadUs(): boolean {
 export async function until(what: string, holds: () => boolean, timeout = 20_000): Promise<void> {
   const deadline = Date.now() + timeout;
   while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`not within ${timeout} ms: ${what}`);
+    if (Date.now() > deadline) throw new Error(`did not happen within ${timeout} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -185,7 +185,7 @@ describe('a deployment', () => {
     repository.commitAll();
     const run = await deploy({ PROBE_TRIES: '20' });
     expect(run.failed?.step).toBe('Probe the new version');
-    expect(run.failed?.output).toContain('another version answers');
+    expect(run.failed?.output).toContain('another version answered');
   });
 });
 
