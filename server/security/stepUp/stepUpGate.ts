@@ -128,6 +128,7 @@ async function usePassage(
  * there is none.
  * @param passage the result of {@link assertStepUp}
  * @param act gets the proof that it consumes, if any: see {@link giveProofBack}
+ * @param lockFirst takes the locks of the act that come before the lock of the person's own row
  * @returns the result of the act
  * @throws AppError STEP_UP_REQUIRED, and any error of the act
  */
@@ -137,12 +138,14 @@ export async function withProof<T>(
   principal: Principal,
   passage: Passage,
   act: (tx: Tx, spent: SpentProof | undefined) => Promise<T>,
+  lockFirst: (tx: Tx) => Promise<void> = () => Promise.resolve(),
 ): Promise<T> {
   const { tenantId, staffId } = principal;
   let how = passage;
   for (;;) {
     const tried = how;
     const done = await deps.db.transaction(async (tx) => {
+      await lockFirst(tx);
       await lockFactors(tx, tenantId, staffId);
       const at = deps.clock.now();
       if (!(await usePassage(deps, tx, principal, tried, at))) return undefined;
