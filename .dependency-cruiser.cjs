@@ -39,10 +39,10 @@ module.exports = {
       },
     },
     {
-      name: 'db-imports-only-errors-and-config',
+      name: 'db-imports-only-errors-units-and-config',
       severity: 'error',
       from: { path: '^server/db/' },
-      to: { path: '^server/', pathNot: '^server/(db/|errors\\.ts|config/)' },
+      to: { path: '^server/', pathNot: '^server/(db/|errors\\.ts|durations\\.ts|config/)' },
     },
     {
       name: 'express-only-in-http-and-routes',

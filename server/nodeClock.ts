@@ -3,6 +3,7 @@ import type { Clock } from './context';
 import { databaseFault } from './db/pgErrors';
 import type { Logger } from './logger';
 import type { Metrics } from './metrics';
+import { MINUTE_MS, SECOND_MS } from './durations';
 
 /**
  * The database's time, continued by this machine's monotonic clock. The wall clock dates and checks
@@ -32,12 +33,12 @@ export const TOLD_MS = 5000;
 /** A greater offset makes the node unready: logs, TLS and files depend on the wall clock. */
 export const REFUSED_MS = 25_000;
 
-const EVERY_MS = 60_000;
+const EVERY_MS = MINUTE_MS;
 /** Measure sooner while something is wrong, to notice early when it ends. */
 const WATCHFUL_MS = 10_000;
 const SAMPLES = 3;
 /** A slower round trip says too little about the time in its middle. */
-const SLOWEST_MS = 1000;
+const SLOWEST_MS = SECOND_MS;
 
 interface Measured {
   /** The database's time, in milliseconds since 1970, when the monotonic clock stood at `at`. */
@@ -106,7 +107,7 @@ export function createNodeClock(deps: NodeClockDeps): NodeClock {
     if (anchor !== undefined && best.roundTrip > SLOWEST_MS) return;
     anchor = best;
     const offset = offsetMs() ?? 0;
-    deps.metrics.clockOffset.set(offset / 1000);
+    deps.metrics.clockOffset.set(offset / SECOND_MS);
     if (Math.abs(offset) > TOLD_MS) {
       const line = { code: 'CLOCK_OFFSET', offsetMs: offset };
       deps.logger.warn(

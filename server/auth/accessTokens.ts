@@ -4,13 +4,15 @@ import type { Config } from '../config';
 import type { Clock, Random } from '../context';
 import { AppError } from '../errors';
 import type { KeyRing } from '../keyRing';
+import { SECOND_MS } from '../durations';
 
 /**
  * RFC 9068 2.1: the `typ` header that stops any other JWT we issue from passing as an access token.
  */
 const TOKEN_TYPE = 'at+jwt';
 const ALGORITHM = 'ES256';
-const LEEWAY_SEC = 30;
+/** A token is accepted for this long after its end, because clocks of nodes differ. */
+export const LEEWAY_SEC = 30;
 /** Our tokens are under 700 bytes. Anything longer than this is rejected unparsed. */
 const MAX_LENGTH = 4096;
 const MAX_CACHED = 10_000;
@@ -86,7 +88,7 @@ export function createAccessTokens(
   random: Random,
 ): AccessTokens {
   const verified = new Map<string, AccessClaims>();
-  const nowSec = () => Math.floor(clock.now().getTime() / 1000);
+  const nowSec = () => Math.floor(clock.now().getTime() / SECOND_MS);
 
   function issue(subject: AccessTokenSubject) {
     const now = nowSec();

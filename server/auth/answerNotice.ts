@@ -4,6 +4,7 @@ import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { readNoticeToken, tellsOfPassword } from '../mail';
 import type { NoticeKind } from '../audit';
+import { MINUTE_MS } from '../durations';
 import { distrustSessions } from './distrustSessions';
 import { withSessionTable } from './withSessionTable';
 
@@ -16,7 +17,7 @@ type AnswerDeps = Pick<
  * The event behind a notice began shortly before its mail was queued, and node clocks differ by
  * seconds at most.
  */
-const MARGIN_MS = 60_000;
+const MARGIN_MS = MINUTE_MS;
 
 /**
  * Checks the link in a notice. It changes nothing, because mail scanners fetch links.

@@ -1,4 +1,5 @@
 import { AppError } from '../errors';
+import { SECOND_MS } from '../durations';
 
 /**
  * A login that asks for a place in the queue: its address block, and whether somebody has signed in
@@ -89,7 +90,7 @@ export function createFairQueue(places: number, width: number): FairQueue {
   /** Builds the error with the estimated time, in seconds, until the jobs here now are done. */
   function busy(): AppError {
     const ahead = running + familiar.size() + strangers.size();
-    const seconds = Math.ceil((ahead * averageMs) / width / 1000);
+    const seconds = Math.ceil((ahead * averageMs) / width / SECOND_MS);
     return new AppError('HASHING_BUSY', {
       headers: { 'retry-after': String(Math.max(1, seconds)) },
     });

@@ -1,6 +1,6 @@
 export type { AuthDeps, AuthParts } from './deps';
 export { listMemberships } from './accountStore';
-export { createAccessTokens } from './accessTokens';
+export { LEEWAY_SEC, createAccessTokens } from './accessTokens';
 export { readHashCosts } from './accountStore';
 export { countReturnedSessions, endReturnedSessions } from './endReturnedSessions';
 export { forceLogout } from './forceLogout';

@@ -2,6 +2,7 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
+import { SECOND_MS } from '../durations';
 import { findForcedEnd, forcedLogout } from './forcedEnd';
 import { deriveSuccessors, hashesOfRefreshToken } from './refreshTokenSecrets';
 import type { RefreshDeps, RefreshInput, Rotation } from './rotate';
@@ -42,7 +43,7 @@ export async function mayReissue(
   const { tenantId, staffId, sessionId, sessionVersion } = token;
   const now = deps.clock.now();
   if (token.revokedAt !== null || token.expiresAt <= now) return undefined;
-  if (now.getTime() - since.getTime() > deps.config.lostAnswerSec * 1000) return undefined;
+  if (now.getTime() - since.getTime() > deps.config.lostAnswerSec * SECOND_MS) return undefined;
   if (!(await isCurrentStaff(deps.db, tenantId, { staffId, sessionVersion }))) return undefined;
   const unknown = { country: null, network: null, deviceHashes: null, provenAt: null };
   return withSessionTable(deps, async (mode) => {

@@ -3,6 +3,7 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
+import { SECOND_MS } from '../durations';
 import { boundSessions } from './boundSessions';
 import { hashRefreshToken, newRefreshToken } from './refreshTokenSecrets';
 import { insertToken, lockStaff } from './rotationStore';
@@ -63,8 +64,8 @@ export function sessionLifetimes(deps: Pick<AuthDeps, 'config'>, rememberMe: boo
   const absoluteSec = rememberMe ? refreshAbsoluteSec : refreshShortSec;
   const idleSec = Math.min(absoluteSec, rememberMe ? refreshIdleSec : refreshShortIdleSec);
   return {
-    endsAt: new Date(now.getTime() + absoluteSec * 1000),
-    firstTokenExpiresAt: new Date(now.getTime() + idleSec * 1000),
+    endsAt: new Date(now.getTime() + absoluteSec * SECOND_MS),
+    firstTokenExpiresAt: new Date(now.getTime() + idleSec * SECOND_MS),
   };
 }
 

@@ -1,6 +1,7 @@
 import { argon2id, hash, needsRehash, verify } from 'argon2';
 import type { Config } from '../config';
 import type { Clock, Random } from '../context';
+import { MINUTE_MS } from '../durations';
 import { createFairQueue } from './fairQueue';
 import type { FairQueue } from './fairQueue';
 
@@ -57,7 +58,7 @@ export const costOf = (stored: string): string | undefined => COST.exec(stored)?
  * How long the list of costs in the database is cached. A new cost is also learnt from the first
  * hash that has it.
  */
-const COSTS_KEPT_MS = 600_000;
+const COSTS_KEPT_MS = 10 * MINUTE_MS;
 
 /**
  * Tracks the costs of the existing hashes. Without it, an account whose hash has an earlier,

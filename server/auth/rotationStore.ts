@@ -7,6 +7,7 @@ import type { Db, PreparedStatement, Tx } from '../db';
 import { MAY_SIGN_IN, maySignIn } from '../db/maySignIn';
 import { refreshTokens, tenantStaff, tenants, users } from '../db/schema';
 import type { RevokeReason } from '../db/schema';
+import { TOUCH_AFTER } from './sessionStore';
 import type { Invalidation } from './sessionStore';
 import type { SessionMode } from './withSessionTable';
 
@@ -100,7 +101,7 @@ function rotationSql(mode: SessionMode): string {
     normal
       ? `seen AS (
     UPDATE user_sessions s SET last_seen_at = $2 FROM spent
-    WHERE s.id = spent.session_id AND s.last_seen_at < $2::timestamptz - interval '60 seconds'
+    WHERE s.id = spent.session_id AND s.last_seen_at < $2::timestamptz - ${TOUCH_AFTER}
   ), `
       : ''
   }event AS (

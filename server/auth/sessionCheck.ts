@@ -6,7 +6,7 @@ import type { AppError } from '../errors';
 import { INVALID_TOKEN, invalidToken } from './accessTokens';
 import type { AccessClaims } from './accessTokens';
 import { findForcedEnd, forcedLogout, toForced } from './forcedEnd';
-import { readLiveSessions, readLiveStaff, touchSessions } from './sessionStore';
+import { TOUCH_AFTER_MS, readLiveSessions, readLiveStaff, touchSessions } from './sessionStore';
 import type { LiveState } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
@@ -22,8 +22,6 @@ export interface SessionCheck {
 }
 
 type CheckDeps = Pick<Kernel, 'db' | 'pool' | 'clock' | 'schemaGuard' | 'logger' | 'metrics'>;
-
-const TOUCH_AFTER_MS = 60_000;
 
 /**
  * Returns whether the row belongs to the person that the token names. Nobody else may learn

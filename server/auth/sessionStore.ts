@@ -5,6 +5,7 @@ import type { Db, PreparedStatement, Tx } from '../db';
 import { MAY_SIGN_IN, maySignIn } from '../db/maySignIn';
 import { tenantStaff, tenants, userSessions, users } from '../db/schema';
 import type { RevokeReason } from '../db/schema';
+import { MINUTE_MS } from '../durations';
 
 /** The state against which each authenticated request is checked. */
 export interface LiveState {
@@ -85,11 +86,16 @@ export async function readLiveStaff(
   return row;
 }
 
+/** `last_seen_at` is written again only after this time, because each write costs an update. */
+export const TOUCH_AFTER_MS = MINUTE_MS;
+/** The same time as SQL. */
+export const TOUCH_AFTER = `interval '${TOUCH_AFTER_MS} milliseconds'`;
+
 const TOUCH_SESSIONS: PreparedStatement = {
   name: 'touch_sessions',
   text: `UPDATE user_sessions SET last_seen_at = $2
     WHERE id = ANY($1::uuid[]) AND revoked_at IS NULL
-      AND last_seen_at < $2::timestamptz - interval '60 seconds'`,
+      AND last_seen_at < $2::timestamptz - ${TOUCH_AFTER}`,
 };
 
 /** Updates `last_seen_at` of sessions that a live check has just found. */

@@ -8,9 +8,9 @@ import { purgeAttempts, purgeDecisions, purgePendingFactors } from '../security'
 import { normalizeAddresses } from '../tenants';
 import { renewAttempts } from '../keys/renewAttempts';
 import { resealSecrets } from '../keys/resealSecrets';
+import { DAY_MS, HOUR_MS } from '../durations';
 
-const EVERY_MS = 60 * 60_000;
-const DAY_MS = 86_400_000;
+const EVERY_MS = HOUR_MS;
 /**
  * How many days a mail's record is kept. It holds when the mail was sent, to whom (the id of a
  * staff member), and of which kind it was.

@@ -24,6 +24,7 @@ import { createHttpServer } from '../http/httpServer';
 import type { HttpServer } from '../http/httpServer';
 import type { Invocation } from '../cli/invocation';
 import { explainListenFault } from '../http/listenFault';
+import { SECOND_MS } from '../durations';
 
 /** The open parts of a node, which {@link stopNode} closes. */
 export interface Running {
@@ -142,7 +143,7 @@ export async function startNode(
 export async function stopNode({ stopMaintenance, http, deps, embedded }: Running): Promise<void> {
   stopMaintenance?.();
   if (http && deps) {
-    await deps.drain.begin(deps.config.drainDelaySec * 1000);
+    await deps.drain.begin(deps.config.drainDelaySec * SECOND_MS);
     deps.logger.info('accepting no new requests');
     await http.close();
   }

@@ -4,6 +4,7 @@ import type { AuditAction, EventRow } from '../audit';
 import { auditOutcome } from '../db/schema';
 import type { AuditOutcome } from '../db/schema';
 import type { TimeCursor } from '../http/timeCursor';
+import { DAY_MS, SECOND_MS } from '../durations';
 
 export interface AuditFilter {
   actions?: readonly AuditAction[] | undefined;
@@ -39,11 +40,10 @@ export interface EventQuery {
 }
 
 const NEWEST_FIRST = 'e.occurred_at DESC, e.id DESC';
-const DAY_MS = 86_400_000;
 /** How many days one query covers at most. */
 const MOST_DAYS = 512;
 /** How long a page searches for rare events before it returns how far it has come. */
-const PATIENCE_MS = 1000;
+const PATIENCE_MS = SECOND_MS;
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /** Collects the parameters of a statement while it is composed. */

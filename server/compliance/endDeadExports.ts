@@ -1,12 +1,13 @@
 import { AUDIT_ACTIONS } from '../audit';
 import { systemContext } from '../context';
+import { MINUTE_MS } from '../durations';
 import type { ComplianceDeps } from './deps';
 import { listDeadExports } from './deadExportStore';
 import type { DeadExport } from './deadExportStore';
 import { MOST_OF_TENANT } from './exportPlaces';
 import { recordExportEnd } from './recordExport';
 
-const EVERY_MS = 60_000;
+const EVERY_MS = MINUTE_MS;
 
 type WatchDeps = Pick<ComplianceDeps, 'db' | 'logger' | 'metrics'>;
 

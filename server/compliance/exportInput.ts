@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { DAY_MS } from '../durations';
 
-const DAY_MS = 86_400_000;
 const FIRST_YEAR = 2000;
 const LAST_YEAR = 2100;
 /** A little over three years: enough for an audit period with overlaps, but no accidental export of everything. */

@@ -1,5 +1,6 @@
 import type { ComplianceDeps } from './deps';
 import { AppError } from '../errors';
+import { SECOND_MS } from '../durations';
 import { lockTenantPlace } from './exportPlaceStore';
 
 /** The limit for a tenant on all nodes together. */
@@ -38,7 +39,7 @@ function guessWaitSec(places: NodePlaces, now: number): number {
   const since = Math.min(now, ...[...places.running].map((one) => one.since));
   const taken = now - since;
   const leftMs = taken < places.lastTookMs ? places.lastTookMs - taken : taken / 4;
-  return Math.min(60, Math.max(1, Math.ceil(leftMs / 1000)));
+  return Math.min(60, Math.max(1, Math.ceil(leftMs / SECOND_MS)));
 }
 
 function busy(places: NodePlaces): AppError {

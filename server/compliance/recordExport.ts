@@ -5,6 +5,7 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { giveProofBack, withProof } from '../security';
 import type { SpentProof } from '../security';
+import { SECOND_MS } from '../durations';
 import { takeExportEnd } from './deadExportStore';
 import type { ExportInput } from './exportInput';
 import type { ExportDeps, ExportPlan, ExportResult, Exporter } from './exportPlan';
@@ -19,7 +20,7 @@ export type FailureReason = FailedDetails['reason'];
 
 /** Retries for as long as a step-up proof can be of any use, and no longer. */
 const TRIES = 900;
-const BETWEEN_TRIES_MS = 1000;
+const BETWEEN_TRIES_MS = SECOND_MS;
 
 /**
  * Records the end of an export, unless one is recorded already: an export has one end, no matter which process

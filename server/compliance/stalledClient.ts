@@ -1,10 +1,11 @@
 import type { Writable } from 'node:stream';
+import { MINUTE_MS } from '../durations';
 
 /**
  * Long enough for a slow connection, but short enough that a reader who takes nothing does not hold back VACUUM for
  * long.
  */
-const STALL_LIMIT_MS = 120_000;
+const STALL_LIMIT_MS = 2 * MINUTE_MS;
 
 /**
  * Destroys an output whose reader has taken nothing for so long that it must be gone. Behind it waits a snapshot,

@@ -1,15 +1,10 @@
 import type { PoolClient } from 'pg';
+import { TOLERANCE_MS } from '../../tlog/batchTimes';
 import { brokenLog, listCheckpointsBelow } from '../audit';
 import type { StoredCheckpoint } from '../audit';
 import { runLong } from '../db/runLong';
 import { EVENT_OF_LEAF, LEAF_OF_EVENT } from './copyStore';
 import type { TimeRange } from './exportInput';
-
-/**
- * The verifier reports an event as back-dated or post-dated if its time differs by more than this from the times that
- * its log had when it came.
- */
-const TOLERANCE_MS = 5 * 60_000;
 
 /** The leaves that a bundle covers. All events of its range are among them, with the proof that there are no others. */
 export interface Stretch {

@@ -1,3 +1,4 @@
+import { DAY_MS } from '../durations';
 import { listControls } from './controls';
 import type { ManifestFile, ManifestSubject } from './bundleManifest';
 import type { ExportFormat } from './exportInput';
@@ -11,7 +12,6 @@ const CHARTS: Readonly<Record<Counted, string>> = {
   exports: 'Completed exports',
 };
 
-const DAY_MS = 86_400_000;
 const WEEK_MS = 7 * DAY_MS;
 const HEIGHT = 120;
 

@@ -1,3 +1,4 @@
+import { MINUTE_MS, SECOND_MS } from '../durations';
 import { isProduction } from './processSettings';
 import type { Mode } from './processSettings';
 import { integer, text, wordOr } from './settingTypes';
@@ -7,8 +8,8 @@ import type { SettingsOf } from './settingTypes';
 export const databaseSettings = {
   DATABASE_URL: text(),
   DATABASE_POOL_SIZE: integer(10, 2, 200),
-  DATABASE_WAIT_MS: integer(3000, 100, 60_000),
-  DATABASE_STATEMENT_TIMEOUT_MS: integer(8000, 1000, 60_000),
+  DATABASE_WAIT_MS: integer(3000, 100, MINUTE_MS),
+  DATABASE_STATEMENT_TIMEOUT_MS: integer(8000, SECOND_MS, MINUTE_MS),
   // The kind of pooler in front of the database. `auto` detects it by a trial.
   DATABASE_POOLER: wordOr('auto', ['auto', 'none', 'session', 'transaction']),
 };

@@ -1,3 +1,4 @@
+import { HOUR_SEC, MINUTE_SEC } from '../durations';
 import { hostOf, isLoopback, parseUrl } from './parseUrl';
 import { isProduction } from './processSettings';
 import type { Mode } from './processSettings';
@@ -8,10 +9,10 @@ import { namesProxies, parseTrustProxy } from './trustProxy';
 /** The settings of the HTTP server. */
 export const httpSettings = {
   TRUST_PROXY: text(),
-  REQUEST_TIMEOUT_SEC: integer(30, 1, 300),
-  HEADERS_TIMEOUT_SEC: optionalInteger(1, 300),
-  KEEP_ALIVE_TIMEOUT_SEC: integer(75, 1, 3600),
-  DRAIN_DELAY_SEC: optionalInteger(0, 300),
+  REQUEST_TIMEOUT_SEC: integer(30, 1, 5 * MINUTE_SEC),
+  HEADERS_TIMEOUT_SEC: optionalInteger(1, 5 * MINUTE_SEC),
+  KEEP_ALIVE_TIMEOUT_SEC: integer(75, 1, HOUR_SEC),
+  DRAIN_DELAY_SEC: optionalInteger(0, 5 * MINUTE_SEC),
   CORS_ORIGINS: text(),
   METRICS_TOKEN: text(),
 };

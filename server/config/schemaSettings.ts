@@ -1,3 +1,4 @@
+import { HOUR_SEC, MINUTE_SEC } from '../durations';
 import { isProduction } from './processSettings';
 import type { Mode } from './processSettings';
 import { flag, integer, splitNames, text, word } from './settingTypes';
@@ -9,7 +10,7 @@ export const schemaSettings = {
   SCHEMA_GUARD: word(['enforce', 'warn']),
   SCHEMA_KNOWN_ROLES: text(),
   ALLOW_OWNER_ROLE: flag(),
-  SCHEMA_CHECK_INTERVAL_SEC: integer(60, 1, 3600),
+  SCHEMA_CHECK_INTERVAL_SEC: integer(MINUTE_SEC, 1, HOUR_SEC),
 };
 
 type SchemaEnvironment = SettingsOf<typeof schemaSettings> & Mode;

@@ -1,7 +1,11 @@
+import { DAY_SEC, HOUR_SEC, MINUTE_SEC } from '../durations';
 import { integer, textOr } from './settingTypes';
 import type { SettingsOf } from './settingTypes';
 
-const DAY_SEC = 86_400;
+/** The longest time for which an access token can be issued. */
+export const LONGEST_ACCESS_TOKEN_SEC = 15 * MINUTE_SEC;
+/** The greatest age of a proof at a guarded route, in the policies of tenants too. */
+export const LONGEST_STEP_UP_WINDOW_SEC = 15 * MINUTE_SEC;
 
 /** The settings of tokens, sessions and step-up. */
 export const sessionSettings = {
@@ -9,13 +13,13 @@ export const sessionSettings = {
   // others.
   JWT_ISSUER: textOr('urn:gatehouse'),
   JWT_AUDIENCE: textOr('gatehouse'),
-  ACCESS_TOKEN_TTL_SEC: integer(300, 30, 900),
-  REFRESH_IDLE_SEC: integer(7 * DAY_SEC, 60, 30 * DAY_SEC),
-  REFRESH_ABSOLUTE_SEC: integer(30 * DAY_SEC, 60, 30 * DAY_SEC),
-  REFRESH_SHORT_SEC: integer(DAY_SEC / 2, 60, 30 * DAY_SEC),
-  REFRESH_SHORT_IDLE_SEC: integer(7200, 60, 30 * DAY_SEC),
-  LOST_ANSWER_SEC: integer(600, 0, 3600),
-  STEP_UP_MAX_WINDOW_SEC: integer(900, 30, 900),
+  ACCESS_TOKEN_TTL_SEC: integer(5 * MINUTE_SEC, 30, LONGEST_ACCESS_TOKEN_SEC),
+  REFRESH_IDLE_SEC: integer(7 * DAY_SEC, MINUTE_SEC, 30 * DAY_SEC),
+  REFRESH_ABSOLUTE_SEC: integer(30 * DAY_SEC, MINUTE_SEC, 30 * DAY_SEC),
+  REFRESH_SHORT_SEC: integer(12 * HOUR_SEC, MINUTE_SEC, 30 * DAY_SEC),
+  REFRESH_SHORT_IDLE_SEC: integer(2 * HOUR_SEC, MINUTE_SEC, 30 * DAY_SEC),
+  LOST_ANSWER_SEC: integer(10 * MINUTE_SEC, 0, HOUR_SEC),
+  STEP_UP_MAX_WINDOW_SEC: integer(LONGEST_STEP_UP_WINDOW_SEC, 30, LONGEST_STEP_UP_WINDOW_SEC),
 };
 
 /** Reads the settings of tokens, sessions and step-up. */

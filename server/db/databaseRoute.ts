@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { isNativeError } from 'node:util/types';
 import { Client } from 'pg';
+import { SECOND_MS } from '../durations';
 import { afterHearingNothing } from './heardTime';
 
 /**
@@ -161,7 +162,7 @@ async function findByLooking(url: string): Promise<DatabaseRoute> {
 
 const noSecond = (cause: unknown) =>
   new Error(
-    `Connection terminated: the database did not answer on a second connection within ${SILENCE_MS / 1000} s; a pooler must have free sessions (see docs/deployment.md).`,
+    `Connection terminated: the database did not answer on a second connection within ${SILENCE_MS / SECOND_MS} s; a pooler must have free sessions (see docs/deployment.md).`,
     { cause },
   );
 

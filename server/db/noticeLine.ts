@@ -1,4 +1,5 @@
 import { Client } from 'pg';
+import { MINUTE_MS } from '../durations';
 
 /** A connection that listens on one channel, and is reopened whenever it breaks. */
 export interface NoticeLine {
@@ -16,7 +17,7 @@ interface LineOptions {
 
 const RETRY_MS = 2000;
 /** The delay if the engine has no LISTEN, in milliseconds. */
-const RETRY_UNSUPPORTED_MS = 60_000;
+const RETRY_UNSUPPORTED_MS = MINUTE_MS;
 const UNSUPPORTED = new Set(['0A000', '42601']);
 const SILENCE_MS = 5000;
 

@@ -1,11 +1,12 @@
 import type { HealthDeps } from './deps';
 import { REFUSED_MS, TOLD_MS } from '../nodeClock';
+import { SECOND_MS } from '../durations';
 
 /** Offsets that differ by no more than this count as equal. */
 const ALIKE_MS = 2000;
 
 const describe = (offsetMs: number) =>
-  `${(Math.abs(offsetMs) / 1000).toFixed(1)} s ${offsetMs > 0 ? 'ahead of' : 'behind'} the database's`;
+  `${(Math.abs(offsetMs) / SECOND_MS).toFixed(1)} s ${offsetMs > 0 ? 'ahead of' : 'behind'} the database's`;
 
 /**
  * Compares this machine's wall clock with the database's. Tokens and windows do not depend on it;

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { databaseFault, isDiskFull, isStatementTimeout } from '../db/pgErrors';
+import { SECOND_MS } from '../durations';
 
 export interface WriteProbe {
   /**
@@ -44,7 +45,7 @@ function describe(error: unknown): string {
  */
 function withinDeadline(writing: Promise<string | undefined>): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const late = `The database did not answer a write within ${DEADLINE_MS / 1000} s.`;
+    const late = `The database did not answer a write within ${DEADLINE_MS / SECOND_MS} s.`;
     const timer = setTimeout(() => resolve(late), DEADLINE_MS);
     void writing.then((reason) => {
       clearTimeout(timer);

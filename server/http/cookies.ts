@@ -1,5 +1,6 @@
 import { parseCookie } from 'cookie';
 import type { CookieOptions, Request, Response } from 'express';
+import { DAY_SEC, MINUTE_SEC, SECOND_MS } from '../durations';
 import { isCrossSite, isSecure } from './crossSite';
 
 /**
@@ -7,10 +8,10 @@ import { isCrossSite, isSecure } from './crossSite';
  * body.
  */
 const CHALLENGE_COOKIE = 'gh_challenge';
-const CHALLENGE_MAX_AGE_SEC = 20 * 60;
+const CHALLENGE_MAX_AGE_SEC = 20 * MINUTE_SEC;
 const DEVICE_COOKIE = 'gh_device';
 /** Browsers keep no cookie longer (RFC 6265bis 5.5). */
-const DEVICE_MAX_AGE_SEC = 400 * 86_400;
+const DEVICE_MAX_AGE_SEC = 400 * DAY_SEC;
 /**
  * Holds the refresh token of a browser that asked for this cookie at its login. No route outside
  * `/api/auth` reads it.
@@ -58,7 +59,7 @@ export const readDeviceCookie = (req: Request) =>
   readCookie(req, nameOf(req, DEVICE_COOKIE)) ?? readCookie(req, DEVICE_COOKIE);
 
 export function setChallengeCookie(req: Request, res: Response, challengeId: string): void {
-  const maxAge = CHALLENGE_MAX_AGE_SEC * 1000;
+  const maxAge = CHALLENGE_MAX_AGE_SEC * SECOND_MS;
   res.cookie(nameOf(req, CHALLENGE_COOKIE), challengeId, { ...attributes(req), maxAge });
 }
 
@@ -68,7 +69,7 @@ export function clearChallengeCookie(req: Request, res: Response): void {
 }
 
 export function setDeviceCookie(req: Request, res: Response, value: string): void {
-  const maxAge = DEVICE_MAX_AGE_SEC * 1000;
+  const maxAge = DEVICE_MAX_AGE_SEC * SECOND_MS;
   if (!isSecure(req) && pairsOf(req, DEVICE_COOKIE).length > 1) {
     // An earlier release set the other cookie. While both exist, both would be ignored.
     res.clearCookie(DEVICE_COOKIE, { ...plain, path: FORMER_PATH });

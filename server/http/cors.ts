@@ -1,6 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import type { Kernel } from '../kernel';
 import type { Logger } from '../logger';
+import { MINUTE_SEC } from '../durations';
 import { isCrossSite } from './crossSite';
 
 const ALLOWED_HEADERS = 'authorization, content-type, idempotency-key, x-correlation-id';
@@ -10,7 +11,7 @@ const EXPOSED_HEADERS = 'content-disposition, retry-after, www-authenticate, x-c
  * How many seconds a browser caches a preflight answer, and so how long a change of CORS_ORIGINS
  * may take to apply.
  */
-const MAX_AGE_SEC = 600;
+const MAX_AGE_SEC = 10 * MINUTE_SEC;
 /**
  * Pages request this path without CORS to see whether the network works. They cannot read the
  * answer.

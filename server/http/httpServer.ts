@@ -6,6 +6,7 @@ import type { Kernel } from '../kernel';
 import { followExchanges } from './exchanges';
 import type { Exchanges } from './exchanges';
 import type { Logger } from '../logger';
+import { SECOND_MS } from '../durations';
 import type { HttpParts } from './deps';
 import { refuseRequests } from './refuseRequests';
 
@@ -109,9 +110,9 @@ function sayClose({ drain }: HttpDeps, server: Server, exchanges: Exchanges): vo
  */
 export function createHttpServer(deps: HttpDeps, app: Express): HttpServer {
   const { requestTimeoutSec, headersTimeoutSec, keepAliveTimeoutSec } = deps.config;
-  const requestTimeout = requestTimeoutSec * 1000;
-  const headersTimeout = Math.min(headersTimeoutSec * 1000, requestTimeout);
-  const keepAliveTimeout = keepAliveTimeoutSec * 1000;
+  const requestTimeout = requestTimeoutSec * SECOND_MS;
+  const headersTimeout = Math.min(headersTimeoutSec * SECOND_MS, requestTimeout);
+  const keepAliveTimeout = keepAliveTimeoutSec * SECOND_MS;
   const server = createServer({
     requestTimeout,
     headersTimeout,

@@ -1,10 +1,11 @@
 import type { Clock } from '../context';
 import type { Logger } from '../logger';
 import type { Metrics } from '../metrics';
+import { MINUTE_MS } from '../durations';
 
-const LOGGED_EVERY_MS = 60_000;
+const LOGGED_EVERY_MS = MINUTE_MS;
 /** How long readiness reports a proxy after its last request without a usable address. */
-const TOLD_FOR_MS = 5 * 60_000;
+const TOLD_FOR_MS = 5 * MINUTE_MS;
 /** There are few proxies, but a hop count trusts any address that connects. */
 const MOST_PROXIES = 50;
 

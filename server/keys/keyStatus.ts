@@ -1,6 +1,9 @@
 import type { Pool } from 'pg';
+import { LEEWAY_SEC } from '../auth';
+import { LONGEST_ACCESS_TOKEN_SEC } from '../config/sessionSettings';
 import type { KeyRing } from '../keyRing';
 import { LINK_DAYS } from '../mail';
+import { HOUR_MS, SECOND_MS } from '../durations';
 import { countLeft, lastNoticeLink, listUsedKeys } from './keyStatusStore';
 import type { LeftKind, LeftUnderKey, UsedKey } from './keyStatusStore';
 
@@ -28,11 +31,11 @@ const KINDS: Readonly<Record<string, readonly LeftKind[]>> = {
 const NEVER_BLOCK: readonly LeftKind[] = ['sessions', 'recoveryCodes', 'knownDevices'];
 
 /**
- * In a rotation, nodes go on using the old key until each of them has the new one. Milliseconds.
+ * In a rotation, nodes go on using the old key until each of them has the new one.
  */
-const ROLLOUT_MS = 3_600_000;
-/** The longest life of an access token plus the leeway, in milliseconds. */
-const ACCESS_TOKEN_MS = 930_000;
+const ROLLOUT_MS = HOUR_MS;
+/** How long an access token is accepted at most. */
+const ACCESS_TOKEN_MS = (LONGEST_ACCESS_TOKEN_SEC + LEEWAY_SEC) * SECOND_MS;
 
 const later = (one: Date | null, other: Date | null) =>
   one === null || (other !== null && other > one) ? other : one;

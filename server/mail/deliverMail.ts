@@ -3,6 +3,7 @@ import { databaseFault } from '../db/pgErrors';
 import type { KeyRing } from '../keyRing';
 import type { Logger } from '../logger';
 import type { Metrics } from '../metrics';
+import { HOUR_MS, SECOND_MS } from '../durations';
 import { markMailFailed, markMailGivenUp, markMailSent } from './mailStore';
 import type { ClaimedMail } from './mailStore';
 import { openMail } from './sealedMail';
@@ -19,11 +20,11 @@ interface DeliverDeps {
 
 const MOST_TRIES = 50;
 const FIRST_RETRY_MS = 5000;
-const LAST_RETRY_MS = 3_600_000;
+const LAST_RETRY_MS = HOUR_MS;
 
 /** The number of tries to store an outcome, and the pause between them. */
 const NOTE_TRIES = 5;
-const NOTE_AGAIN_MS = 1000;
+const NOTE_AGAIN_MS = SECOND_MS;
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -1,6 +1,7 @@
 import { and, eq, gt, isNull, lt, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { mails, tenantStaff, tenants, users } from '../db/schema';
+import { SECOND_MS } from '../durations';
 
 type NewMail = Omit<typeof mails.$inferInsert, 'nextTryAt' | 'tries' | 'sealed'> & {
   sealed: Buffer;
@@ -21,7 +22,7 @@ export interface ClaimedMail {
 
 const waiting = and(isNull(mails.sentAt), isNull(mails.givenUpAt));
 /** Uses the database's clock, so that nodes with different clocks agree on who holds the claim. */
-const inMs = (ms: number) => sql`now() + make_interval(secs => ${ms / 1000})`;
+const inMs = (ms: number) => sql`now() + make_interval(secs => ${ms / SECOND_MS})`;
 
 /** Queues a mail that is due at once. */
 export async function insertMail(tx: Tx, row: NewMail): Promise<void> {

@@ -3,6 +3,7 @@ import type { NodemailerError } from 'nodemailer';
 import type { Config } from '../config';
 import type { Logger } from '../logger';
 import type { MailFrom, SmtpSettings } from '../config/mailSettings';
+import { SECOND_MS } from '../durations';
 import { parseMailAddress } from '../mailAddress';
 import type { MailContent } from './sealedMail';
 
@@ -44,7 +45,7 @@ const connectionOptions = ({ host, port, tls, auth, timeoutMs }: SmtpSettings) =
   greetingTimeout: timeoutMs,
   socketTimeout: timeoutMs,
   // A server that keeps a finished conversation open must not delay us.
-  socketCloseTimeout: 1000,
+  socketCloseTimeout: SECOND_MS,
   disableFileAccess: true,
   disableUrlAccess: true,
 });

@@ -4,6 +4,7 @@ import { databaseFault } from '../db/pgErrors';
 import type { KeyRing } from '../keyRing';
 import type { Logger } from '../logger';
 import type { Metrics } from '../metrics';
+import { SECOND_MS } from '../durations';
 import { deliver } from './deliverMail';
 import { claimDueMails, countWaitingMails } from './mailStore';
 import type { ClaimedMail } from './mailStore';
@@ -53,7 +54,7 @@ const MOST_AT_ONCE = 4;
  * Longer than sending a mail and storing its outcome take, so that only a crashed node leaves a
  * claim behind.
  */
-const CLAIM_MS = 90_000;
+const CLAIM_MS = 90 * SECOND_MS;
 /** How long deliveries in progress may take after the process was told to stop. */
 const CLOSE_MS = 5000;
 

@@ -5,10 +5,10 @@ import { readTaggedId, tagId } from '../taggedId';
 import { findMailOrigin } from './mailStore';
 import { NOTICE_KINDS } from '../audit';
 import type { NoticeKind } from '../audit';
+import { DAY_MS } from '../durations';
 
 const NOTICE = { purpose: 'notice', prefix: 'ntc_' } as const;
 export const LINK_DAYS = 7;
-const DAY_MS = 86_400_000;
 
 /**
  * Builds the link with which the reader of a notice ends their sessions: the mail's id with a tag.

@@ -1,6 +1,7 @@
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { databaseFault } from '../db/pgErrors';
+import { DAY_MS } from '../durations';
 import type { MailDeps } from './deps';
 import { readAddressee, wasMailedSince } from './mailStore';
 import { toNoticeLink } from './noticeLink';
@@ -19,7 +20,7 @@ interface Staff {
 }
 
 /** Longer than a weekend without a mail server. */
-const WORTH_SENDING_MS = 3 * 86_400_000;
+const WORTH_SENDING_MS = 3 * DAY_MS;
 
 async function queue(
   deps: NoticeDeps,
@@ -68,8 +69,6 @@ export async function queueNotice(
     deps.logger.error({ err, kind: notice.kind }, 'a notice could not be queued');
   }
 }
-
-const DAY_MS = 86_400_000;
 
 /**
  * Queues a notice about a repeated event at most once a day; see {@link queueNotice}.

@@ -7,6 +7,7 @@ import { openFileSink } from './deliverFile';
 import { takeTurn } from './deliverTurn';
 import type { SinkMemory } from './deliverTurn';
 import { openWebhookSink } from './deliverWebhook';
+import { STATEMENT_TIMEOUT_MS } from './leaseStore';
 import { createTurns } from './repeatTurns';
 
 /** Delivers signed checkpoints to places outside the database, independently of the sealer that signs them. */
@@ -30,8 +31,6 @@ export interface DelivererDeps {
   /** How long a receiver may take, in milliseconds; tests shorten it. */
   readonly webhookTimeoutMs?: number | undefined;
 }
-
-const STATEMENT_TIMEOUT_MS = 4000;
 
 /** Constructs the deliverer; it sends nothing and opens no file before it is started. */
 export function createCheckpointDeliverer(options: DelivererDeps): CheckpointDeliverer {

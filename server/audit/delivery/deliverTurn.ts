@@ -15,7 +15,7 @@ import {
   readStanding,
 } from './deliverStore';
 import type { NumberedNote, Standing } from './deliverStore';
-import { letGo, noteFailure } from './leaseStore';
+import { CLAIM_MS, letGo, noteFailure } from './leaseStore';
 import { reportLoss } from './reportLoss';
 
 export interface TurnDeps {
@@ -47,8 +47,6 @@ export interface SinkMemory {
   complaint?: string | undefined;
 }
 
-/** Longer than a delivery may take, so only a process that died leaves a lease behind. */
-const CLAIM_MS = 15_000;
 const READ_AT_ONCE = 500;
 /**
  * How often progress is recorded during a backlog. A crash forgets what was not recorded, and it is delivered again.

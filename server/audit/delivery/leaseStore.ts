@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { MINUTE_MS } from '../../durations';
 
 /**
  * A row that this process has leased by an expiring claim, by the database's clock. No lock is
@@ -16,9 +17,14 @@ export interface Failure {
   readonly retryAfterMs: number;
 }
 
+/** Longer than reading and sending may take, so only a process that died leaves a lease behind. */
+export const CLAIM_MS = 15_000;
+/** How long a statement of a deliverer may take. */
+export const STATEMENT_TIMEOUT_MS = 4000;
+
 /** The delay before a retry doubles with each failure, within these bounds. */
 const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 60_000;
+const LAST_RETRY_MS = MINUTE_MS;
 
 /**
  * Returns SQL for the moment a number of milliseconds from now, by the database's clock.

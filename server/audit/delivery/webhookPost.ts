@@ -3,22 +3,25 @@ import type { IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Webhook } from '../../config/webhookSettings';
 import type { Clock } from '../../context';
+import { HOUR_MS, SECOND_MS } from '../../durations';
 import { DeliveryError } from './deliverSink';
 
 /** The limit for one whole delivery, in milliseconds. */
 const WEBHOOK_TIMEOUT_MS = 10_000;
 /** The body of an answer is not used; the connection of a longer one is closed. */
 const MOST_ANSWER_BYTES = 65_536;
-const MOST_RETRY_AFTER_MS = 3_600_000;
+const MOST_RETRY_AFTER_MS = HOUR_MS;
 
 /** Reads `Retry-After` in milliseconds (RFC 9110, 10.2.3): the header holds seconds or a date. */
 function readRetryAfter(value: string | undefined, clock: Clock): number {
   if (value === undefined) return 0;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - clock.now().getTime();
+  const ms = /^\d+$/.test(value)
+    ? Number(value) * SECOND_MS
+    : Date.parse(value) - clock.now().getTime();
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(0, ms), MOST_RETRY_AFTER_MS);
 }
 
-const ANSWER_MS = 1000;
+const ANSWER_MS = SECOND_MS;
 
 /** Discards the answer's body. The connection is used again if the rest is short and arrives soon. */
 function drain(response: IncomingMessage): void {

@@ -8,6 +8,7 @@ import { databaseFault, violatedConstraint } from '../../db/pgErrors';
 import { AppError } from '../../errors';
 import type { Logger } from '../../logger';
 import type { Metrics } from '../../metrics';
+import { SECOND_MS } from '../../durations';
 import { recordAudit } from '../recordAudit';
 import type { AuditEvent } from '../recordAudit';
 import { sealNext } from './seal';
@@ -39,7 +40,7 @@ export interface SealerDeps extends Omit<SealDeps, 'signed'> {
 }
 
 /** A pass costs much the same whatever it finds. Clients are promised that an event is sealed within two seconds. */
-const EVERY_MS = 1000;
+const EVERY_MS = SECOND_MS;
 const WAIT_MS = 10_000;
 const LAST_PASS_MS = 2000;
 /**
@@ -143,7 +144,7 @@ function createPasses(deps: SealerDeps, database: Database) {
     }
     client.release();
     deps.metrics.auditSealed.inc(pass.sealed);
-    if (pass.done) deps.metrics.auditSealedAt.set(deps.clock.now().getTime() / 1000);
+    if (pass.done) deps.metrics.auditSealedAt.set(deps.clock.now().getTime() / SECOND_MS);
     await report(deps, database, pass);
     return pass;
   }

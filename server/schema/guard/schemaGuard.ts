@@ -1,6 +1,7 @@
 import type { Db } from '../../db';
 import type { Logger } from '../../logger';
 import type { Metrics } from '../../metrics';
+import { SECOND_MS } from '../../durations';
 import { nameDifference } from '../catalogue/compareCatalogues';
 import type { Difference } from '../catalogue/compareCatalogues';
 import type { SchemaReport } from './inspectSchema';
@@ -164,7 +165,7 @@ export function createSchemaGuard(deps: GuardDeps): SchemaGuard {
     checkTables,
     check,
     start(onFailure) {
-      timer = setInterval(() => void checkQuietly(), deps.intervalSec * 1000);
+      timer = setInterval(() => void checkQuietly(), deps.intervalSec * SECOND_MS);
       timer.unref();
       return checkQuietly(onFailure);
     },

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { SECOND_MS } from '../../durations';
 import { applySingly, endLeftoverStatements } from './applySingly';
 import { applyTogether, inTransaction } from './applyTogether';
 import { ANSWER_MS, applicationName, MIGRATION_SETTINGS, withClient, within } from './clients';
@@ -80,7 +81,7 @@ async function applyPending(run: Run, journal: readonly Migration[]): Promise<vo
 async function probe(worker: Client): Promise<void> {
   await worker.query(within(ANSWER_MS, 'SELECT')).catch((error: unknown) => {
     throw new MigrationError(
-      `The database did not answer on a second connection within ${ANSWER_MS / 1000} s: one holds the migration lock while the other works, so a pooler must have two for this database. Then run ${MIGRATE_COMMAND} again.`,
+      `The database did not answer on a second connection within ${ANSWER_MS / SECOND_MS} s: one holds the migration lock while the other works, so a pooler must have two for this database. Then run ${MIGRATE_COMMAND} again.`,
       { cause: error },
     );
   });

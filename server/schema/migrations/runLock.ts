@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { MINUTE_MS, SECOND_MS } from '../../durations';
 import type { Connection } from './clients';
 import { ANSWER_MS, BEGIN, within } from './clients';
 import { MigrationError, MIGRATE_COMMAND } from './migrationError';
@@ -27,7 +28,7 @@ const RUN_KEY = '7449363237540164979';
  */
 const WORK_KEY = '7449363237540164980';
 
-const LOCK_WAIT_MS = 60_000;
+const LOCK_WAIT_MS = MINUTE_MS;
 const POLL_MS = 250;
 const TELL_EVERY_MS = 10_000;
 
@@ -65,8 +66,8 @@ async function findHolder(client: Connection): Promise<DatabaseSession | undefin
 const overdue = (waitedMs: number, holder: DatabaseSession | undefined) =>
   new MigrationError(
     holder
-      ? `Another process migrates this database and has not finished within ${Math.round(waitedMs / 1000)} s: ${describeSession(holder)}. Nothing was changed by this one. Wait for it, or end it with \`SELECT pg_terminate_backend(${holder.pid})\` if it hangs, then run ${MIGRATE_COMMAND}.`
-      : `Other processes took turns to migrate this database for ${Math.round(waitedMs / 1000)} s. Nothing was changed by this one: run ${MIGRATE_COMMAND} again.`,
+      ? `Another process migrates this database and has not finished within ${Math.round(waitedMs / SECOND_MS)} s: ${describeSession(holder)}. Nothing was changed by this one. Wait for it, or end it with \`SELECT pg_terminate_backend(${holder.pid})\` if it hangs, then run ${MIGRATE_COMMAND}.`
+      : `Other processes took turns to migrate this database for ${Math.round(waitedMs / SECOND_MS)} s. Nothing was changed by this one: run ${MIGRATE_COMMAND} again.`,
   );
 
 /**

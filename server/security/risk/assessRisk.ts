@@ -1,6 +1,7 @@
 import type { RequestContext } from '../../context';
 import { afterHearingNothing } from '../../db/heardTime';
 import { databaseFault, isStatementTimeout } from '../../db/pgErrors';
+import { SECOND_MS } from '../../durations';
 import type { SecurityDeps } from '../deps';
 import { computeAnomalyScoreOptimized } from '../computeAnomalyScore';
 import type { AnomalyInput } from '../computeAnomalyScore';
@@ -42,7 +43,7 @@ class SilenceError extends Error {}
  * back at all: four times the deadline, and at least a second, because an answer takes several
  * turns of a busy event loop.
  */
-const silenceMs = (timeoutMs: number) => Math.max(1000, 4 * timeoutMs);
+const silenceMs = (timeoutMs: number) => Math.max(SECOND_MS, 4 * timeoutMs);
 
 /** Rejects if the work gives no answer for `ms` milliseconds; a later result is ignored. */
 async function unlessSilent<T>(work: Promise<T>, ms: number): Promise<T> {

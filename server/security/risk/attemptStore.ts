@@ -2,7 +2,8 @@ import { and, eq, inArray, lt, sql } from 'drizzle-orm';
 import type { Db } from '../../db';
 import { failedAttempts } from '../../db/schema';
 import type { attemptScope } from '../../db/schema';
-import { FAILURE_WINDOW_MS } from './attempts';
+import { DAY_MS } from '../../durations';
+import { COUNTERS_KEPT_DAYS, FAILURE_WINDOW_MS } from './attempts';
 
 export type AttemptScope = (typeof attemptScope.enumValues)[number];
 
@@ -207,9 +208,9 @@ export async function clearAttempts(
   return rowCount ?? 0;
 }
 
-/** Deletes counters that have not changed for 30 days and are far from any limit. */
+/** Deletes counters that have not changed for `COUNTERS_KEPT_DAYS` and are far from any limit. */
 export async function purgeAttempts(db: Db, now: Date): Promise<void> {
-  const old = new Date(now.getTime() - 30 * 86_400_000);
+  const old = new Date(now.getTime() - COUNTERS_KEPT_DAYS * DAY_MS);
   await db
     .delete(failedAttempts)
     .where(and(lt(failedAttempts.updatedAt, old), lt(failedAttempts.tries, 10)));

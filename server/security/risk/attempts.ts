@@ -1,9 +1,15 @@
 import ipaddr from 'ipaddr.js';
 import { readAddress } from '../../http/clientAddress';
 import type { KeyRing } from '../../keyRing';
+import { MINUTE_MS } from '../../durations';
 
 /** The window in which failures count towards a temporary refusal. */
-export const FAILURE_WINDOW_MS = 15 * 60_000;
+export const FAILURE_WINDOW_MS = 15 * MINUTE_MS;
+/**
+ * Counters that have not changed for so long are deleted if they are far from any limit. No window
+ * may be longer, or its count would be lost.
+ */
+export const COUNTERS_KEPT_DAYS = 30;
 
 /**
  * NIST SP 800-63B-4 3.2.2: fewer than 100 consecutive failed tries on one account. These are its

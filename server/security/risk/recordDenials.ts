@@ -1,9 +1,10 @@
 import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { Kernel } from '../../kernel';
+import { MINUTE_MS } from '../../durations';
 
 /** Each node records at most one event for the same person and permission within this time. */
-const QUIET_MS = 60_000;
+const QUIET_MS = MINUTE_MS;
 /**
  * The most entries kept. Beyond it the oldest is dropped, and its next refusal is recorded again.
  */

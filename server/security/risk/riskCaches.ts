@@ -2,12 +2,13 @@ import type { Clock } from '../../context';
 import type { Broadcast } from '../../db/broadcast';
 import type { ChangeWatch } from '../../db/changeWatch';
 import type { RunStatement } from '../../db/runWithin';
+import { MINUTE_MS } from '../../durations';
 import { createRiskFactsCache } from './riskFacts';
 import type { RiskFactsCache } from './riskFacts';
 import { createRiskPolicies } from './policyCache';
 import type { RiskPolicies } from './policyCache';
 
-const POLICIES_KEPT_MS = 60_000;
+const POLICIES_KEPT_MS = MINUTE_MS;
 /** Used while policy changes cannot be detected. */
 const POLICIES_KEPT_BLIND_MS = 5000;
 /**

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import { databaseFault } from '../../db/pgErrors';
 import type { Logger } from '../../logger';
 import type { Metrics } from '../../metrics';
+import { SECOND_MS } from '../../durations';
 import { insertDecisions } from './riskDecisionStore';
 import type { DecisionRow } from './riskDecisionStore';
 
@@ -25,7 +26,7 @@ const GATHER_MS = 100;
 const MOST_TOGETHER = 500;
 /** If the database is away for longer, explanations are lost rather than memory. */
 const MOST_WAITING = 10_000;
-const RETRY_MS = 1000;
+const RETRY_MS = SECOND_MS;
 
 interface Waiting {
   row: DecisionRow;

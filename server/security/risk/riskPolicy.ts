@@ -1,11 +1,13 @@
 import { z } from 'zod';
+import { LONGEST_STEP_UP_WINDOW_SEC } from '../../config/sessionSettings';
+import { MINUTE_SEC } from '../../durations';
 import type { Weights } from './score';
 import { STEP_UP_METHODS } from '../stepUp/stepUpMethods';
 import { SIGNALS } from './signals';
 
 const SIGNAL_CODES = SIGNALS.map(({ code }) => code);
 const threshold = z.int().min(1).max(100);
-const windowSec = z.int().min(30).max(900);
+const windowSec = z.int().min(30).max(LONGEST_STEP_UP_WINDOW_SEC);
 const weight = z.int().min(0).max(100);
 
 const fields = {
@@ -69,7 +71,11 @@ export const DEFAULT_POLICY: RiskPolicy = {
   highRiskAction: 'block',
   monitor: false,
   weights: {},
-  stepUpWindowsSec: { security_settings: 600, data_export: 600, impersonation: 600 },
+  stepUpWindowsSec: {
+    security_settings: 10 * MINUTE_SEC,
+    data_export: 10 * MINUTE_SEC,
+    impersonation: 10 * MINUTE_SEC,
+  },
   methods: [...STEP_UP_METHODS],
   secondFactor: 'by_risk',
   whenSkipped: 'allow',

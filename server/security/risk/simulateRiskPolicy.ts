@@ -1,4 +1,5 @@
 import type { Principal } from '../../context';
+import { DAY_MS } from '../../durations';
 import type { SecurityDeps } from '../deps';
 import { decideRisk } from './riskPolicy';
 import type { SentPolicy } from './riskPolicy';
@@ -6,7 +7,6 @@ import { groupDecisions, listAffected } from './riskSimulationStore';
 import type { AffectedPerson, DecisionGroup } from './riskSimulationStore';
 import { sumOf, weigh } from './score';
 
-const DAY_MS = 86_400_000;
 /** More names than anybody reads. */
 const MOST_PEOPLE = 100;
 

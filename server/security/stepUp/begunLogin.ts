@@ -1,5 +1,6 @@
 import { parse, stringify } from 'uuid';
 import type { KeyRing } from '../../keyRing';
+import { MINUTE_MS } from '../../durations';
 
 /**
  * A login that begins with the second factor. Nothing is stored or counted before a code arrives:
@@ -31,7 +32,7 @@ export interface BegunLogin {
 }
 
 /** How long it can be answered. */
-export const BEGUN_FOR_MS = 10 * 60_000;
+export const BEGUN_FOR_MS = 10 * MINUTE_MS;
 
 const PREFIX = 'chl_';
 const BOUND_TO = 'begun-login/v1';

@@ -3,14 +3,15 @@ import type { Principal, RequestContext } from '../../context';
 import type { Db, Tx } from '../../db';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
-import { attemptSubject } from '../risk/attempts';
+import { DAY_SEC, HOUR_SEC } from '../../durations';
+import { COUNTERS_KEPT_DAYS, attemptSubject } from '../risk/attempts';
 import { countEnrolmentTry, dropPendingTotp } from './enrolmentStore';
 import type { TotpRow } from './totpStore';
 
 /** The limit for each kind of factor. A person who scans the wrong code needs about three. */
-const STARTS = { most: 10, windowSec: 3600 };
+const STARTS = { most: 10, windowSec: HOUR_SEC };
 /** The limit for one secret, however long it waits. */
-const CONFIRMATIONS = { most: 10, windowSec: 30 * 86_400 };
+const CONFIRMATIONS = { most: 10, windowSec: COUNTERS_KEPT_DAYS * DAY_SEC };
 
 type EnrolDeps = Pick<SecurityDeps, 'keys'>;
 

@@ -3,6 +3,7 @@ import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { stepUpChallenges, tenantStaff } from '../../db/schema';
 import type { ChallengeOrigin, StepUpPurpose } from '../../db/schema';
+import { HOUR_MS, MINUTE_SEC, SECOND_MS } from '../../durations';
 
 export type Challenge = typeof stepUpChallenges.$inferSelect;
 export type NewChallenge = typeof stepUpChallenges.$inferInsert;
@@ -93,7 +94,7 @@ export async function listOpenChallenges(
 }
 
 /** How long the same answer to the same challenge gets the same result. */
-const REPEATED_FOR_SEC = 60;
+const REPEATED_FOR_SEC = MINUTE_SEC;
 
 /** Lists the challenges of a session that were verified within the last minute, newest first. */
 export async function listJustVerified(
@@ -198,14 +199,14 @@ export async function spendPasskeyChallenge(
 }
 
 /** How long a verified challenge waits for the login or refresh that it lets through. */
-export const VERIFIED_FOR_SEC = 600;
+export const VERIFIED_FOR_SEC = 10 * MINUTE_SEC;
 /**
  * No challenge lets anything through after this time: it is open for at most ten minutes, and
  * usable for at most fifteen after it was verified.
  */
-const USABLE_FOR_MS = 3_600_000;
+const USABLE_FOR_MS = HOUR_MS;
 export const verifiedSince = (now: Date, seconds: number) =>
-  and(gt(stepUpChallenges.verifiedAt, new Date(now.getTime() - seconds * 1000)), notEnded());
+  and(gt(stepUpChallenges.verifiedAt, new Date(now.getTime() - seconds * SECOND_MS)), notEnded());
 
 /** Matches a challenge that can let one login through now. */
 export const usableLoginChallenge = (id: string, now: Date) =>

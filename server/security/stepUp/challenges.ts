@@ -6,6 +6,7 @@ import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import type { Act } from '../../http/passage';
 import type { KeyRing } from '../../keyRing';
+import { MINUTE_MS } from '../../durations';
 import { toChallengeId } from './challengeId';
 import { endChallenge, insertChallenge, listOpenChallenges } from './challengeStore';
 import type { Challenge } from './challengeStore';
@@ -90,7 +91,7 @@ export type ChallengeDeps = Pick<
 >;
 
 /** How long a challenge can be answered. */
-const OPEN_FOR_MS = 10 * 60_000;
+const OPEN_FOR_MS = 10 * MINUTE_MS;
 /**
  * A challenge is offered again only while it has more than this left, so that the person has time
  * to answer.

@@ -3,8 +3,14 @@ import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simp
 import { decodeAttestationObject, decodeClientDataJSON } from '@simplewebauthn/server/helpers';
 import type { Logger } from '../../logger';
 import type { WebauthnSettings } from '../../config/webauthnSettings';
+import { MINUTE_MS } from '../../durations';
 import { PASSKEY_ALGORITHMS, isSoundKey } from './coseKey';
 import type { PasskeyRow } from './passkeyStore';
+
+/** WebAuthn Level 3 13.4.3: 16 bytes at least. */
+export const CHALLENGE_BYTES = 32;
+/** WebAuthn Level 3 15.1 recommends five minutes if the user has to be verified. */
+export const CEREMONY_MS = 5 * MINUTE_MS;
 
 /** The parts of a new credential that are stored. */
 export interface NewCredential {

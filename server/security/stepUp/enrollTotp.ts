@@ -1,11 +1,13 @@
 import { toString as toQrSvg } from 'qrcode';
 import { recordAudit } from '../../audit';
+import { LONGEST_STEP_UP_WINDOW_SEC } from '../../config/sessionSettings';
 import type { Principal, RequestContext } from '../../context';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import type { Passage } from '../../http/passage';
 import { noticeFactorChanged } from '../../mail';
 import type { NoticeDeps } from '../../mail';
+import { SECOND_MS } from '../../durations';
 import { admitEnrolment, takeConfirmation } from './boundEnrolment';
 import { assertEnrolmentCounts, settleEnrolment } from './enrolByChallenge';
 import { dropPendingTotp, endEnrolments } from './enrolmentStore';
@@ -21,7 +23,7 @@ import type { TotpRow } from './totpStore';
 type EnrollDeps = NoticeDeps & MethodDeps & Pick<SecurityDeps, 'db' | 'config' | 'riskPolicies'>;
 
 /** How long an enrolment can be finished: no longer than the proof that started it may be old. */
-const OPEN_FOR_MS = 15 * 60_000;
+const OPEN_FOR_MS = LONGEST_STEP_UP_WINDOW_SEC * SECOND_MS;
 
 export interface TotpEnrollment {
   factorId: string;

@@ -1,11 +1,8 @@
-import { and, eq, gt, isNull } from 'drizzle-orm';
+import { and, eq, isNull } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { MAY_SIGN_IN } from '../../db/maySignIn';
 import { stepUpChallenges, tenantStaff, tenants, users } from '../../db/schema';
-import { notEnded } from './challengeStore';
-
-/** How long after its proof a challenge lets its owner enrol: as long as it waits for its login. */
-const ENROLS_FOR_MS = 600_000;
+import { VERIFIED_FOR_SEC, verifiedSince } from './challengeStore';
 
 /**
  * Matches a login's challenge that demands an enrolment: verified, not too old, not used and not
@@ -16,9 +13,9 @@ const enrols = (id: string, now: Date) =>
     eq(stepUpChallenges.id, id),
     eq(stepUpChallenges.origin, 'login'),
     eq(stepUpChallenges.mustEnrol, true),
-    gt(stepUpChallenges.verifiedAt, new Date(now.getTime() - ENROLS_FOR_MS)),
+    // As long as it waits for its login.
+    verifiedSince(now, VERIFIED_FOR_SEC),
     isNull(stepUpChallenges.consumedAt),
-    notEnded(),
   );
 
 /** Finds the person who may enrol with this challenge; undefined if nobody may. */

@@ -13,7 +13,13 @@ import type { ErrorCode } from '../../errors';
 import { noticeFactorChanged } from '../../mail';
 import type { WebauthnSettings } from '../../config/webauthnSettings';
 import { admitEnrolment } from './boundEnrolment';
-import { checkRegistration, logForeignOrigin, toUserHandle } from './checkPasskey';
+import {
+  CEREMONY_MS,
+  CHALLENGE_BYTES,
+  checkRegistration,
+  logForeignOrigin,
+  toUserHandle,
+} from './checkPasskey';
 import { PASSKEY_ALGORITHMS } from './coseKey';
 import { assertEnrolmentCounts, settleEnrolment } from './enrolByChallenge';
 import { endEnrolments } from './enrolmentStore';
@@ -25,9 +31,6 @@ type RegisterDeps = Pick<
   SecurityDeps,
   'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'logger' | 'metrics' | 'riskPolicies'
 >;
-
-const CHALLENGE_BYTES = 32;
-const OPEN_FOR_MS = 5 * 60_000;
 
 function webauthnOf({ config }: RegisterDeps): WebauthnSettings {
   if (config.webauthn) return config.webauthn;
@@ -62,13 +65,13 @@ export async function startPasskeyRegistration(
     userName: email,
     userDisplayName: email,
     challenge: new Uint8Array(deps.random.bytes(CHALLENGE_BYTES)),
-    timeout: OPEN_FOR_MS,
+    timeout: CEREMONY_MS,
     attestationType: 'none',
     excludeCredentials: existing.map(({ credentialId: id, transports }) => ({ id, transports })),
     authenticatorSelection: { residentKey: 'preferred', userVerification: 'required' },
     supportedAlgorithmIDs: PASSKEY_ALGORITHMS,
   });
-  const expiresAt = new Date(deps.clock.now().getTime() + OPEN_FOR_MS);
+  const expiresAt = new Date(deps.clock.now().getTime() + CEREMONY_MS);
   const { challenge } = options;
   await withProof(deps, ctx, principal, passage, async (tx) => {
     await admitEnrolment(deps, tx, ctx, principal, {

@@ -14,8 +14,6 @@ type GateDeps = Pick<
   'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'
 >;
 
-const DEFAULT_WINDOW_SEC = 600;
-
 /**
  * Returns the shortest of the tenant's window for the purpose, the route's window and the
  * configured cap. Without a policy of its own, a tenant gets the route's window, or the default.
@@ -28,8 +26,7 @@ async function findWindowSec(
 ): Promise<number> {
   const { version, policy } = await deps.riskPolicies.read(tenantId);
   const chosen = policy.stepUpWindowsSec[purpose];
-  const windowSec =
-    version === 0 ? (ofRoute ?? DEFAULT_WINDOW_SEC) : Math.min(ofRoute ?? chosen, chosen);
+  const windowSec = version === 0 ? (ofRoute ?? chosen) : Math.min(ofRoute ?? chosen, chosen);
   return Math.min(windowSec, deps.config.stepUpMaxWindowSec);
 }
 

@@ -2,6 +2,7 @@ import { ScureBase32Plugin, generate, verify } from 'otplib';
 import { AppError } from '../../errors';
 import type { Random } from '../../context';
 import type { KeyRing } from '../../keyRing';
+import { SECOND_MS } from '../../durations';
 
 /**
  * RFC 6238 5.2 and 6: steps of 30 s; the current one, and one on either side for a phone whose
@@ -68,7 +69,7 @@ export async function checkTotpCode(
   now: Date,
   lastUsedStep: number | null,
 ): Promise<number | null> {
-  const epoch = Math.floor(now.getTime() / 1000);
+  const epoch = Math.floor(now.getTime() / SECOND_MS);
   const options = { secret, token: code, epoch, epochTolerance: STEP_SEC };
   const result = await verify(
     lastUsedStep === null ? options : { ...options, afterTimeStep: lastUsedStep },
@@ -79,5 +80,5 @@ export async function checkTotpCode(
 
 /** Returns the current code, for operators and tests. */
 export function currentTotpCode(secret: string, now: Date): Promise<string> {
-  return generate({ secret, epoch: Math.floor(now.getTime() / 1000) });
+  return generate({ secret, epoch: Math.floor(now.getTime() / SECOND_MS) });
 }

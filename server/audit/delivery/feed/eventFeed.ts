@@ -3,6 +3,7 @@ import type { Clock, Random } from '../../../context';
 import { connect } from '../../../db';
 import type { Logger } from '../../../logger';
 import type { Metrics } from '../../../metrics';
+import { STATEMENT_TIMEOUT_MS } from '../leaseStore';
 import { createTurns } from '../repeatTurns';
 import { openPoster } from '../webhookPost';
 import { MOST_EVENTS, takeFeedTurn } from './feedTurn';
@@ -33,7 +34,6 @@ export interface EventFeedDeps {
   readonly timeoutMs?: number | undefined;
 }
 
-const STATEMENT_TIMEOUT_MS = 4000;
 const POOL_SIZE = 2;
 
 /** Constructs the feed; it sends nothing before it is started. */

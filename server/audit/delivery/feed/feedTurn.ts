@@ -6,7 +6,7 @@ import type { Metrics } from '../../../metrics';
 import { originOf } from '../../../../tlog/checkpoint';
 import { DeliveryError } from '../deliverSink';
 import type { Poster } from '../webhookPost';
-import { letGo, noteFailure } from '../leaseStore';
+import { CLAIM_MS, letGo, noteFailure } from '../leaseStore';
 import { reportLoss } from '../reportLoss';
 import { claimLog, correctSize, moveCursor } from './cursorStore';
 import type { ClaimedLog } from './cursorStore';
@@ -58,8 +58,6 @@ export interface FeedMemory {
   meteredAt: number;
 }
 
-/** Longer than reading and sending may take, so only a process that died leaves a lease behind. */
-const CLAIM_MS = 15_000;
 const WORKERS = 4;
 export const MOST_EVENTS = 500;
 const MOST_BYTES = 1_000_000;

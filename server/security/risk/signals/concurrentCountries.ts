@@ -1,6 +1,7 @@
+import { MINUTE_MS } from '../../../durations';
 import type { Signal } from './signal';
 
-const TOGETHER_MS = 15 * 60_000;
+const TOGETHER_MS = 15 * MINUTE_MS;
 
 /**
  * Another live session of the same person was active in another country within the last 15 minutes.

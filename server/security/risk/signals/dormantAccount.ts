@@ -1,6 +1,6 @@
+import { DAY_MS } from '../../../durations';
 import type { Signal } from './signal';
 
-const DAY_MS = 86_400_000;
 const DORMANT_DAYS = 90;
 
 /**

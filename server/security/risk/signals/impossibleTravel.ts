@@ -1,3 +1,4 @@
+import { HOUR_MS } from '../../../durations';
 import { distanceBetweenCountries } from '../geo';
 import type { Signal } from './signal';
 
@@ -7,7 +8,6 @@ import type { Signal } from './signal';
  */
 const SPEED_KMH = 1000;
 const ALLOWANCE_KM = 800;
-const HOUR_MS = 3_600_000;
 
 /**
  * The last successful login was too far away for the time since.

@@ -4,6 +4,7 @@ import { isSameSecret } from '../../../isSameSecret';
 import type { KeyRing } from '../../../keyRing';
 import { queueMail } from '../../../mail';
 import { retryAfter } from '../../../http/retryAfter';
+import { HOUR_MS, MINUTE_MS, MINUTE_SEC, SECOND_MS } from '../../../durations';
 import { findChallenge } from '../challengeStore';
 import type { Challenge } from '../challengeStore';
 import { findAddressee, keepEmailCode, listCodesMailed, spendEmailCode } from '../emailCodeStore';
@@ -16,8 +17,7 @@ import type { Proof } from './proof';
  */
 const MOST_A_CHALLENGE = 3;
 const MOST_AN_HOUR = 10;
-const PAUSE_SEC = 60;
-const HOUR_MS = 3_600_000;
+const PAUSE_SEC = MINUTE_SEC;
 
 /**
  * Creates six digits, all codes equally likely: values in the incomplete last range of 2^32 are
@@ -58,11 +58,11 @@ function tooManyMails(
   hourOverAt: number,
   now: Date,
 ): AppError {
-  const pauseOverAt = (emailSentAt?.getTime() ?? 0) + PAUSE_SEC * 1000;
+  const pauseOverAt = (emailSentAt?.getTime() ?? 0) + PAUSE_SEC * SECOND_MS;
   const freeAt = new Date(Math.max(pauseOverAt, hourOverAt));
   const headers = retryAfter(now, freeAt);
   // The client may retry only after this number of whole seconds.
-  const againAt = now.getTime() + Number(headers['retry-after']) * 1000;
+  const againAt = now.getTime() + Number(headers['retry-after']) * SECOND_MS;
   const lasts = expiresAt.getTime() - againAt >= LEAST_LEFT_MS;
   if (emailsSent < MOST_A_CHALLENGE && freeAt > now && lasts) {
     return new AppError('TOO_MANY_ATTEMPTS', { headers });
@@ -73,7 +73,7 @@ function tooManyMails(
 }
 
 /** A code that expires before the mail is read is useless. */
-const LEAST_LEFT_MS = 60_000;
+const LEAST_LEFT_MS = MINUTE_MS;
 
 const textOf = (code: string, tenant: string, minutes: number) => `Your code for ${tenant}:
 
@@ -106,14 +106,14 @@ export const emailProof: Proof = {
     const hourOverAt = hourIsOverAt(mailed);
     const code = newCode(deps.random);
     const hash = hashOf(deps.keys, challenge.id, code);
-    const sentBefore = new Date(now.getTime() - PAUSE_SEC * 1000);
+    const sentBefore = new Date(now.getTime() - PAUSE_SEC * SECOND_MS);
     const limits = { most: MOST_A_CHALLENGE, sentBefore };
     if (hourOverAt > 0 || !(await keepEmailCode(tx, challenge, { hash, now }, limits))) {
       const current = (await findChallenge(tx, challenge.id)) ?? challenge;
       throw tooManyMails(current, hourOverAt, now);
     }
     // Rounded down: a mail must not promise more time than there is.
-    const minutes = Math.floor(leftMs / 60_000);
+    const minutes = Math.floor(leftMs / MINUTE_MS);
     const { tenantId, userId, staffId, expiresAt } = challenge;
     await queueMail(deps, tx, {
       ...{ tenantId, userId, staffId, expiresAt, kind: 'step_up_code', to: addressee.email },

@@ -6,16 +6,11 @@ import type { Tx } from '../../../db';
 import { AppError } from '../../../errors';
 import { keepPasskeyChallenge, spendPasskeyChallenge } from '../challengeStore';
 import type { Challenge } from '../challengeStore';
-import { checkAssertion, logForeignOrigin } from '../checkPasskey';
+import { CEREMONY_MS, CHALLENGE_BYTES, checkAssertion, logForeignOrigin } from '../checkPasskey';
 import type { Assertion } from '../checkPasskey';
 import { findPasskey, hasPasskeys, listPasskeys, movePasskeyCounter } from '../passkeyStore';
 import type { PasskeyRow } from '../passkeyStore';
 import type { Proof, ProofDeps, Spend } from './proof';
-
-/** WebAuthn Level 3 13.4.3: 16 bytes at least. */
-const CHALLENGE_BYTES = 32;
-/** WebAuthn Level 3 15.1 recommends five minutes if the user has to be verified. */
-const TIMEOUT_MS = 300_000;
 
 type Signal = Extract<AuditEvent, { action: 'PASSKEY_SIGNAL' }>['details']['signal'];
 
@@ -100,7 +95,7 @@ export const passkeyProof: Proof = {
       rpID: webauthn.rpId,
       allowCredentials: passkeys.map(({ credentialId: id, transports }) => ({ id, transports })),
       challenge: new Uint8Array(deps.random.bytes(CHALLENGE_BYTES)),
-      timeout: TIMEOUT_MS,
+      timeout: CEREMONY_MS,
       userVerification: 'required',
     });
     const kept = { passkeyChallenge: options.challenge, now: deps.clock.now() };
