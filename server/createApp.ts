@@ -22,7 +22,7 @@ import { securityHeaders } from './http/securityHeaders';
 import { describeApi } from './http/openApi';
 import { del, endpoint, get, post, put } from './http/routeTable';
 import type { Route } from './http/routeTable';
-import { lockedRoutes, passkeyRoutes, riskRoutes, securityRoutes } from './security';
+import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
 import { createTrust } from './config/trustProxy';
 import { verifyRoutes } from './verify';
 
@@ -99,7 +99,7 @@ function riskTable(deps: Deps): Route[] {
     get('/api/security/policy', mayView, risk.riskPolicy),
     put('/api/security/policy', [...mayEdit, proven], risk.changeRiskPolicy),
     post('/api/security/policy/simulate', mayView, risk.simulateRiskPolicy),
-    get('/api/security/locked-accounts', mayView, lockedRoutes(deps).lockedAccounts),
+    get('/api/security/locked-accounts', mayView, risk.lockedAccounts),
     get('/api/security/risk-decisions', mayView, risk.riskDecisions),
     get('/api/security/risk-decisions/:id', mayView, risk.riskDecision),
     put('/api/security/risk-decisions/:id/verdict', mayEdit, risk.giveVerdict),

@@ -1,6 +1,5 @@
 import { isoTime } from '../db/isoTime';
 import type { ControlRow } from './criteria';
-import { GUARDED_STARTS } from './formulaCells';
 import type { ExportFormat } from './exportInput';
 
 /**
@@ -84,6 +83,11 @@ export const EVENT_OF_LEAF =
 export const LEAF_OF_EVENT =
   'JOIN LATERAL (SELECT log_id, leaf_index, sealed_at FROM audit_leaves a WHERE a.event_id = e.id OFFSET 0) l ON true';
 
+/**
+ * The characters that a spreadsheet takes for the start of a formula, with full-width forms and line breaks, and the
+ * apostrophe itself. A cell that starts with an apostrophe gets one more, so removing one always undoes the rule.
+ */
+const GUARDED_STARTS = ["'", '=', '+', '-', '@', '\t', '\n', '\r', '＝', '＋', '－', '＠'];
 const GUARDED_CODES = GUARDED_STARTS.map((start) => start.codePointAt(0)).join(', ');
 
 const guarded = (sql: string) =>

@@ -1,11 +1,12 @@
 import { pipeline } from 'node:stream/promises';
+import { ocsfLine } from '../audit';
 import type { RequestContext } from '../context';
 import { fileName } from './copyStore';
+import type { ExportFile } from './copyStore';
 import { SECURITY_EVENTS } from './eventFileStore';
 import type { ExportInput } from './exportInput';
 import { holdBackEnd } from './holdBackEnd';
 import { recordStream } from './recordStreams';
-import { ocsfFile } from './ocsfFileStore';
 import { runExport } from './runExport';
 import type { ExportDeps, ExportSink, Exporter } from './exportPlan';
 
@@ -14,6 +15,9 @@ const CONTENT_TYPES = {
   json: 'application/x-ndjson',
   ocsf: 'application/x-ndjson',
 } as const;
+
+/** The security events as lines of OCSF, with the release that writes them. */
+const ocsfFile = (release: string): ExportFile => ({ ...SECURITY_EVENTS, line: ocsfLine(release) });
 
 /**
  * Streams the security events of the caller's tenant: a filtered view of its audit log, as one file.

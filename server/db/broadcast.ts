@@ -1,6 +1,8 @@
+import { sql } from 'drizzle-orm';
 import { findRoute } from './databaseRoute';
 import { notifyOnce, openNoticeLine } from './noticeLine';
 import type { NoticeLine } from './noticeLine';
+import type { Db } from './index';
 import { packMessages, unpackMessages } from './packMessages';
 
 /** Tells all nodes on one database which values they must drop from memory. */
@@ -43,7 +45,7 @@ interface BroadcastOptions {
 }
 
 /** The channel on which nodes tell each other what to forget. */
-export const CHANNEL = 'gatehouse_forget';
+const CHANNEL = 'gatehouse_forget';
 const MOST_WAITING = 5000;
 const GATHER_MS = 20;
 const ECHO_EVERY_MS = 15_000;
@@ -193,4 +195,17 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
       await line?.close();
     },
   };
+}
+
+/**
+ * Tells the serving nodes what to forget, for a process that does not listen itself. It waits until
+ * Postgres has the messages. A node that misses them forgets by itself after a few seconds.
+ */
+export async function notifyNodes(
+  deps: { db: Db; random: { id(): string } },
+  messages: readonly string[],
+): Promise<void> {
+  for (const pack of packMessages(deps.random.id(), messages)) {
+    await deps.db.execute(sql`SELECT pg_notify(${CHANNEL}, ${pack})`);
+  }
 }

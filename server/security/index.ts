@@ -9,8 +9,7 @@ export {
   attemptSubjects,
 } from './risk/attempts';
 export { BEGUN_FOR_MS, markOfBrowser, readBegunLogin, sealBegunLogin } from './stepUp/begunLogin';
-export { findShownFactor } from './stepUp/findShownFactor';
-export { BEGUN_METHODS } from './stepUp/verifyBegunLogin';
+export { BEGUN_METHODS, findShownFactor } from './stepUp/verifyBegunLogin';
 export { forgetGuesses } from './risk/forgetGuesses';
 export { lookForFamiliar } from './risk/familiarStore';
 export type { Familiarity } from './risk/familiarStore';
@@ -28,7 +27,6 @@ export {
 export { resetRiskPolicy, showPolicyOf } from './risk/changeRiskPolicy';
 export { listMembers } from './risk/closedStore';
 export { listClosedAccounts } from './risk/listClosedAccounts';
-export { lockedRoutes } from './risk/lockedRoutes';
 export type { AttemptScope, CountedFailure } from './risk/attemptStore';
 export { offerRefreshChallenge, passByProof } from './stepUp/refreshChallenges';
 export { isAtProvenHome } from './risk/signals';

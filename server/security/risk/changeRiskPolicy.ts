@@ -1,7 +1,7 @@
 import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { Tx } from '../../db';
-import { notifyNodes } from '../../db/notifyNodes';
+import { notifyNodes } from '../../db/broadcast';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { assertMethodsSetUp, findLockedOut } from './lockedOut';

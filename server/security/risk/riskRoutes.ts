@@ -5,6 +5,7 @@ import { contextOf, principalOf } from '../../http/request';
 import { endpoint, instant, storableText, wholeNumber } from '../../http/routeTable';
 import { changeRiskPolicy, showRiskPolicy } from './changeRiskPolicy';
 import { giveVerdict, showRiskDecision } from './giveVerdict';
+import { listClosedAccounts } from './listClosedAccounts';
 import { listRiskDecisions } from './listRiskDecisions';
 import { riskPolicy } from './riskPolicy';
 import { simulateRiskPolicy } from './simulateRiskPolicy';
@@ -115,8 +116,20 @@ function decisionRoutes(deps: SecurityDeps) {
   };
 }
 
+const lockedRoutes = (deps: SecurityDeps) => ({
+  lockedAccounts: endpoint({
+    summary:
+      'Members of this tenant whose password or second factor is closed after too many wrong guesses',
+    responses: { 200: '`accounts`, each with `staffId`, `email`, `what`, `since`, `until`' },
+    async handle(req, res) {
+      res.json({ accounts: await listClosedAccounts(deps, principalOf(req).tenantId) });
+    },
+  }),
+});
+
 /** The risk routes under `/api/security`; the route table holds their permissions. */
 export const riskRoutes = (deps: SecurityDeps) => ({
   ...policyRoutes(deps),
   ...decisionRoutes(deps),
+  ...lockedRoutes(deps),
 });

@@ -9,9 +9,9 @@ import { hashAnswer, hashesOfAnswer } from './answerHash';
 import { clearAttempts, countFailures, reserveTry, whenFree } from '../risk/attemptStore';
 import type { AttemptLimits } from '../risk/attemptStore';
 import { BEGUN_LIMITS, attemptSubject, begunAccountSubject } from '../risk/attempts';
-import { BEGUN_FOR_MS } from './begunLogin';
+import { BEGUN_FOR_MS, readBegunLogin } from './begunLogin';
 import type { BegunLogin } from './begunLogin';
-import { insertShownFactor } from './begunLoginStore';
+import { findShownFactorOwner, insertShownFactor } from './begunLoginStore';
 import { MAX_ATTEMPTS, findRepeated } from './challengeStore';
 import type { Challenge } from './challengeStore';
 import { lockFactors } from './factorStore';
@@ -218,3 +218,15 @@ export async function verifyBegunLogin(
 
 /** The methods used here do not need a challenge's row to recognise their answers. */
 const NOTHING_MAILED = {} as Challenge;
+
+/**
+ * @returns the id of the user whose second factor was shown, if this is a begun login that is
+ * verified, fresh and unused
+ */
+export async function findShownFactor(
+  deps: Pick<BegunDeps, 'db' | 'keys' | 'clock'>,
+  challengeId: string,
+): Promise<string | undefined> {
+  const begun = readBegunLogin(deps.keys, challengeId);
+  return begun && findShownFactorOwner(deps.db, begun.id, deps.clock.now());
+}
