@@ -56,6 +56,11 @@ export const ERRORS = {
     title: 'You can give only permissions that you hold',
     fixed: false,
   },
+  UNKNOWN_PERMISSION: { status: 400, title: 'There is no such permission', fixed: false },
+  BUILT_IN_ROLE: { status: 409, title: 'Built-in roles cannot be changed', fixed: false },
+  ROLE_IN_USE: { status: 409, title: 'The role is in use', fixed: false },
+  ROLE_NAME_TAKEN: { status: 409, title: 'Another role has this name', fixed: false },
+  TOO_MANY_ROLES: { status: 409, title: 'Role limit reached', fixed: false },
   UNKNOWN_ROLE: { status: 400, title: 'There is no such role', fixed: false },
   LAST_ADMINISTRATOR: {
     status: 409,
@@ -91,6 +96,9 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   CHALLENGE_EXHAUSTED: 'Send the original request again to get a new challenge.',
   TOO_MANY_FACTORS: 'Remove one of your factors of this kind first.',
   METHOD_UNAVAILABLE: 'Use another method.',
+  BUILT_IN_ROLE: 'Create a role of your own.',
+  ROLE_NAME_TAKEN: 'Choose another name.',
+  TOO_MANY_ROLES: 'Delete a role that nobody needs first.',
   LAST_ADMINISTRATOR: 'Give another member the role of an administrator first.',
   CONFLICT: 'Read it again, and repeat the change if you still want it.',
 };

@@ -53,11 +53,3 @@ export const ADMINISTERING: readonly BuiltInPermission[] = [
   'TENANT_STAFF_MANAGE',
   'TENANT_ROLES_MANAGE',
 ];
-
-/** A permission that does not exist was to be granted; the message lists those that exist. */
-export class UnknownPermissionError extends Error {
-  constructor(unknown: readonly string[], known: readonly string[]) {
-    super(`There is no permission ${unknown.join(', ')}. The permissions are ${known.join(', ')}.`);
-    this.name = 'UnknownPermissionError';
-  }
-}

@@ -62,8 +62,8 @@ function applyTo(direct: readonly string[], change: PermissionChange | undefined
 /**
  * Works out a change of a member's access, and checks that everything in it exists.
  * @param before the member's present access
- * @throws UnknownPermissionError if the change adds a permission that does not exist (an unknown
- * one that the member already has may stay or be removed). AppError UNKNOWN_ROLE. ZodError for more
+ * @throws AppError UNKNOWN_PERMISSION if the change adds a permission that does not exist (an
+ * unknown one that the member already has may stay or be removed); UNKNOWN_ROLE. ZodError for more
  * than 200 permissions
  */
 export async function planAccess(

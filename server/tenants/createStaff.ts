@@ -59,7 +59,7 @@ type NewStaff = z.input<typeof staffInput> & { tenantId: string };
 /**
  * Creates a new person with a password, and makes them a staff member of a tenant.
  * @throws KnownPersonError if somebody already has this address: they would keep their password,
- * and the given one would be lost. UnknownPermissionError; ZodError; the driver's unique violation
+ * and the given one would be lost. AppError UNKNOWN_PERMISSION; ZodError; the driver's unique violation
  * if they are staff of this tenant already
  */
 export async function createStaff(
@@ -92,7 +92,7 @@ export async function createStaff(
 /**
  * Makes a person who is staff elsewhere a staff member of this tenant too. They keep their
  * password.
- * @throws KnownPersonError if nobody has this address. UnknownPermissionError; ZodError; the
+ * @throws KnownPersonError if nobody has this address. AppError UNKNOWN_PERMISSION; ZodError; the
  * driver's unique violation if they are staff of this tenant already
  */
 export async function createStaffOfExisting(

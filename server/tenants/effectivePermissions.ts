@@ -1,6 +1,6 @@
+import { BUILT_IN_ROLES, builtInRole, isBuiltInRole } from '../builtInRoles';
 import type { Db } from '../db';
 import { isRowId } from '../db/ids';
-import { BUILT_IN_ROLES, builtInRole, isBuiltInRole } from './builtInRoles';
 import { listDeclared } from './permissionStore';
 import { readOwnRoles } from './roleStore';
 

@@ -1,5 +1,6 @@
 import type { Db } from '../db';
-import { BUILT_IN_PERMISSIONS, PERMISSIONS, UnknownPermissionError } from '../permissions';
+import { AppError } from '../errors';
+import { BUILT_IN_PERMISSIONS, PERMISSIONS } from '../permissions';
 import { listDeclared } from './permissionStore';
 
 /** Every permission that can be given today, with what a person needs to know to give it. */
@@ -25,7 +26,8 @@ export async function listPermissions(db: Db): Promise<KnownPermission[]> {
 /**
  * Checks that all of these permissions can be given.
  * @returns all permissions that can be given
- * @throws UnknownPermissionError if one of them does not exist, or was withdrawn
+ * @throws AppError UNKNOWN_PERMISSION if one of them does not exist, or was withdrawn; the detail
+ * lists those that exist
  */
 export async function assertKnown(
   db: Db,
@@ -34,6 +36,8 @@ export async function assertKnown(
   const known = await listPermissions(db);
   const names = known.map(({ name }) => name);
   const unknown = given.filter((one) => !names.includes(one));
-  if (unknown.length > 0) throw new UnknownPermissionError(unknown, names);
-  return known;
+  if (unknown.length === 0) return known;
+  throw new AppError('UNKNOWN_PERMISSION', {
+    detail: `There is no permission ${unknown.join(', ')}. The permissions are ${names.join(', ')}.`,
+  });
 }

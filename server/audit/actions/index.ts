@@ -5,6 +5,7 @@ import { EXPORT_ACTIONS } from './exportActions';
 import { KEY_ACTIONS } from './keyActions';
 import { RESERVED_ACTIONS } from './reservedActions';
 import { RISK_ACTIONS } from './riskActions';
+import { ROLE_ACTIONS } from './roleActions';
 import { SCHEMA_ACTIONS } from './schemaActions';
 import { SESSION_ACTIONS } from './sessionActions';
 import { SIGN_IN_ACTIONS } from './signInActions';
@@ -18,6 +19,7 @@ const DEFINITIONS = {
   ...SESSION_ACTIONS,
   ...CREDENTIAL_ACTIONS,
   ...STAFF_ACTIONS,
+  ...ROLE_ACTIONS,
   ...KEY_ACTIONS,
   ...EXPORT_ACTIONS,
   ...AUDIT_LOG_ACTIONS,

@@ -2,6 +2,11 @@ import type { AuditAction, AuditEvent } from '@/server/audit';
 
 type Details = { [Action in AuditAction]: Extract<AuditEvent, { action: Action }>['details'] };
 
+const ROLE = {
+  name: 'Support',
+  description: 'Helps customers.',
+  permissions: ['TENANT_STAFF_VIEW'],
+};
 const ID = '0197c0de-0000-7000-8000-00000000000a';
 const risk = { score: 64, reasons: ['NEW_COUNTRY', 'with \' and " and \u0001'] };
 const policy = {
@@ -65,6 +70,9 @@ export const AUDIT_DETAILS: Details = {
   STAFF_PERMISSIONS_CHANGED: { before: [], after: ['SETTINGS_SECURITY_VIEW'], via: 'operator' },
   STAFF_UNLOCKED: { via: 'operator' },
   STAFF_EMAIL_CHANGED: { change: 'renamed', via: 'operator' },
+  ROLE_CREATED: { after: ROLE, via: 'api' },
+  ROLE_UPDATED: { before: ROLE, after: ROLE, holders: 2, via: 'api' },
+  ROLE_DELETED: { before: ROLE, via: 'api' },
   KEY_ADOPTED: { setting: 'TOKEN_HASH_KEY', keyId: '0123456789abcdef' },
   DATA_EXPORT_REQUESTED: { kind, ...range },
   DATA_EXPORT_COMPLETED: { kind, ...range, files: [{ name: 'a.jsonl', rows: 3 }], bytes: 99 },

@@ -1,5 +1,5 @@
-import { BUILT_IN_PERMISSIONS } from '../permissions';
-import type { BuiltInPermission } from '../permissions';
+import { BUILT_IN_PERMISSIONS } from './permissions';
+import type { BuiltInPermission } from './permissions';
 
 interface BuiltInRole {
   readonly name: string;

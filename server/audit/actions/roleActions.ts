@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import type { ActionGroup } from './actionGroup';
+import { via } from './detailFields';
+
+const role = z.strictObject({
+  name: z.string(),
+  description: z.string(),
+  permissions: z.array(z.string()),
+});
+const entity = { type: 'Role', name: 'role' };
+
+/** The actions that change what a tenant's own roles give. */
+export const ROLE_ACTIONS = {
+  ROLE_CREATED: {
+    details: z.strictObject({ after: role, via }),
+    ocsf: {
+      class: 'entity',
+      activity: 'Create',
+      severity: 'Low',
+      message: 'A role of a tenant was created',
+      entity,
+    },
+  },
+  // Each holder whose permissions change has a STAFF_PERMISSIONS_CHANGED of their own.
+  ROLE_UPDATED: {
+    details: z.strictObject({ before: role, after: role, holders: z.number().int().min(0), via }),
+    ocsf: {
+      class: 'entity',
+      activity: 'Update',
+      severity: 'Low',
+      message: 'A role of a tenant was changed',
+      entity,
+    },
+  },
+  ROLE_DELETED: {
+    details: z.strictObject({ before: role, via }),
+    ocsf: {
+      class: 'entity',
+      activity: 'Delete',
+      severity: 'Low',
+      message: 'A role of a tenant was deleted',
+      entity,
+    },
+  },
+} satisfies ActionGroup;
