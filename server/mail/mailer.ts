@@ -1,3 +1,5 @@
+import { createTurns, createUnderWay } from '../backgroundTurns';
+import type { Turns } from '../backgroundTurns';
 import type { ReadyConfig } from '../config';
 import type { Db } from '../db';
 import { databaseFault } from '../db/pgErrors';
@@ -7,7 +9,6 @@ import type { Metrics } from '../metrics';
 import { SECOND_MS } from '../durations';
 import { deliver } from './deliverMail';
 import { claimDueMails, countWaitingMails } from './mailStore';
-import type { ClaimedMail } from './mailStore';
 import { openTransport } from './mailTransport';
 import type { Transport } from './mailTransport';
 
@@ -58,87 +59,22 @@ const CLAIM_MS = 90 * SECOND_MS;
 /** How long deliveries in progress may take after the process was told to stop. */
 const CLOSE_MS = 5000;
 
-/** Logs an unreachable database once, not every few seconds. */
-function createTrouble({ logger, metrics }: Pick<MailerDeps, 'logger' | 'metrics'>) {
-  let reported = false;
-  return {
-    over: () => void (reported = false),
-    met: (err: unknown) => {
-      metrics.backgroundFailures.inc({ task: 'send_mails' });
-      if (!reported)
-        logger.warn({ err, fault: databaseFault(err) }, 'waiting mails could not be read');
-      reported = true;
-    },
-  };
-}
-
-/** Claims and sends mails; `settle` waits until nothing is in progress. */
-interface Sender {
-  wake: () => void;
-  settle: () => Promise<void>;
-  stop: () => void;
-}
-
-function createSender(deps: MailerDeps, transport: Transport, ending: AbortSignal): Sender {
-  const underWay = new Set<Promise<void>>();
-  const trouble = createTrouble(deps);
-  const state = { again: false, stopped: false };
-  let claiming: Promise<void> | undefined;
-
-  function take(mail: ClaimedMail): void {
-    const sending = deliver({ ...deps, transport }, mail, ending).finally(() => {
-      underWay.delete(sending);
-      wake();
-    });
-    underWay.add(sending);
-  }
-
-  async function claim(): Promise<void> {
-    const free = MOST_AT_ONCE - underWay.size;
+/** Claims and sends the mails that are due. */
+function createSender(deps: MailerDeps, transport: Transport): Turns {
+  const { db, logger, metrics } = deps;
+  let countedAt = -Infinity;
+  const logFailure = (line: object) => logger.warn(line, 'waiting mails could not be read');
+  const options = { task: 'send_mails', everyMs: POLL_MS, metrics, logFailure };
+  const turns: Turns = createTurns(options, async ({ ending, beside }) => {
+    const free = MOST_AT_ONCE - beside.size();
     // The next delivery that ends looks again.
-    if (free <= 0) return;
-    (await claimDueMails(deps.db, free, CLAIM_MS)).forEach(take);
-    trouble.over();
-  }
-
-  function wake(): void {
-    if (state.stopped) return;
-    state.again = claiming !== undefined;
-    if (claiming) return;
-    claiming = claim()
-      .catch(trouble.met)
-      .finally(() => {
-        claiming = undefined;
-        // A mail queued since may have come too late for this look.
-        if (state.again) wake();
-      });
-  }
-
-  return {
-    wake,
-    async settle() {
-      while (claiming || underWay.size > 0) await Promise.all([claiming, ...underWay]);
-    },
-    stop: () => void (state.stopped = true),
-  };
-}
-
-function createAsides({ logger, metrics }: Pick<MailerDeps, 'logger' | 'metrics'>) {
-  const underWay = new Set<Promise<void>>();
-  return {
-    run(work: () => Promise<void>): void {
-      const running = work()
-        .catch((err: unknown) => {
-          metrics.backgroundFailures.inc({ task: 'queue_notice' });
-          logger.warn({ err, fault: databaseFault(err) }, 'a notice could not be queued');
-        })
-        .finally(() => void underWay.delete(running));
-      underWay.add(running);
-    },
-    async settle(): Promise<void> {
-      while (underWay.size > 0) await Promise.all(underWay);
-    },
-  };
+    const due = free > 0 ? await claimDueMails(db, free, CLAIM_MS) : [];
+    for (const mail of due) beside.add(deliver({ ...deps, transport }, mail, ending), turns.wake);
+    if (performance.now() - countedAt < POLL_MS) return;
+    countedAt = performance.now();
+    metrics.mailsWaiting.set(await countWaitingMails(db));
+  });
+  return turns;
 }
 
 /**
@@ -148,45 +84,29 @@ function createAsides({ logger, metrics }: Pick<MailerDeps, 'logger' | 'metrics'
  * and the update of the row.
  */
 export function createMailer(deps: MailerDeps): Mailer {
-  const transport = openTransport(deps.config, deps.logger);
-  const ending = new AbortController();
-  const sender = transport && deps.sends && createSender(deps, transport, ending.signal);
-  const asides = createAsides(deps);
-  let timer: NodeJS.Timeout | undefined;
+  const { config, logger, metrics } = deps;
+  const transport = openTransport(config, logger);
+  const sender = transport && deps.sends ? createSender(deps, transport) : undefined;
+  const asides = createUnderWay();
 
-  async function poll(): Promise<void> {
-    if (sender) sender.wake();
-    try {
-      deps.metrics.mailsWaiting.set(await countWaitingMails(deps.db));
-    } catch {
-      // The sender uses the same database and reports the fault.
-    }
+  function noteAsideFailure(err: unknown): void {
+    metrics.backgroundFailures.inc({ task: 'queue_notice' });
+    logger.warn({ err, fault: databaseFault(err) }, 'a notice could not be queued');
   }
 
   return {
     isAvailable: () => transport !== undefined,
-    publicUrl: deps.config.mail.publicUrl,
-    wake() {
-      if (sender) sender.wake();
-    },
-    start() {
-      if (!sender) return;
-      timer ??= setInterval(() => void poll(), POLL_MS).unref();
-      void poll();
-    },
-    aside: (work) => asides.run(work),
+    publicUrl: config.mail.publicUrl,
+    wake: () => sender?.wake(),
+    start: () => sender?.start(),
+    aside: (work) => asides.add(work().catch(noteAsideFailure)),
     async settle() {
       await asides.settle();
-      if (sender) await sender.settle();
+      await sender?.settle();
     },
     async close() {
-      clearInterval(timer);
       await asides.settle();
-      if (!sender) return;
-      sender.stop();
-      const overdue = setTimeout(() => ending.abort(), CLOSE_MS);
-      await sender.settle();
-      clearTimeout(overdue);
+      await sender?.stop(CLOSE_MS);
     },
   };
 }

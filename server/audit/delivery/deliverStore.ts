@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import { sql } from 'drizzle-orm';
 import type { Tx } from '../../db';
-import { DELIVERED, changeLeased, inMs } from './leaseStore';
+import { DELIVERED, changeLeased, inMs, unclaimed } from './leaseStore';
 import type { Lease } from './leaseStore';
 
 /** A checkpoint with its number, which gives the order of delivery. */
@@ -36,7 +36,7 @@ interface StandingRow {
 }
 
 /** The third parameter of the statement must be the id of this process. */
-const isFree = `(d.claimed_by IS NULL OR d.claimed_by = $3 OR d.claimed_until < clock_timestamp())
+const isFree = `(${unclaimed('d')} OR d.claimed_by = $3)
   AND d.next_try_at <= clock_timestamp()`;
 
 /** Reads the state of a sink. It only reads, so that an idle database is not written to. */

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Database } from '../../db';
-import type { Logger } from '../../logger';
+import type { LogOnce } from '../../logOnce';
 import type { Metrics } from '../../metrics';
 import { logOf, parseCheckpoint } from '../../../tlog/checkpoint';
 import { DeliveryError } from './deliverSink';
@@ -16,19 +15,15 @@ import {
 } from './deliverStore';
 import type { NumberedNote, Standing } from './deliverStore';
 import { CLAIM_MS, letGo, noteFailure } from './leaseStore';
+import type { DeliveryTurn } from './openDelivery';
 import { reportLoss } from './reportLoss';
 
-export interface TurnDeps {
-  readonly database: Database;
+export interface TurnDeps extends DeliveryTurn {
   readonly processId: string;
-  readonly logger: Logger;
   readonly metrics: Pick<
     Metrics,
     'auditRolledBack' | 'checkpointDeliveries' | 'checkpointsBehind' | 'checkpointLag'
   >;
-  /** Aborted when the process cannot wait any longer. */
-  readonly ending: AbortSignal;
-  readonly stopped: () => boolean;
 }
 
 /** The state that this process keeps of a sink between turns. */
@@ -43,8 +38,7 @@ export interface SinkMemory {
   held?: NumberedNote | undefined;
   /** Whether this process has read the target itself since its start. */
   asked: boolean;
-  /** The last failure that was logged, so that the same one is not logged again. */
-  complaint?: string | undefined;
+  readonly logOnce: LogOnce;
 }
 
 const READ_AT_ONCE = 500;
@@ -198,20 +192,13 @@ async function fail(deps: TurnDeps, memory: SinkMemory, error: DeliveryError): P
   if (deps.ending.aborted) return letGo(pool, lease);
   deps.metrics.checkpointDeliveries.inc({ sink: sink.kind, outcome: 'failed' });
   const { reason } = error;
-  if (memory.complaint !== reason) {
+  memory.logOnce.failed(reason, () =>
     deps.logger.error(
       { sink: sink.kind, reason },
       'checkpoints cannot be delivered: they are kept and will be tried again',
-    );
-  }
-  memory.complaint = reason;
+    ),
+  );
   await noteFailure(pool, lease, error);
-}
-
-function thank({ logger }: TurnDeps, memory: SinkMemory): void {
-  if (memory.complaint === undefined) return;
-  logger.info({ sink: memory.sink.kind }, 'checkpoints are delivered again');
-  memory.complaint = undefined;
 }
 
 /**
@@ -235,7 +222,8 @@ export async function takeTurn(deps: TurnDeps, memory: SinkMemory): Promise<void
     memory.asked = true;
     if (from?.id !== idOf(now)) await moveTo(deps, sink, from);
     await sendAll(deps, memory, from);
-    thank(deps, memory);
+    if (memory.logOnce.recovered())
+      deps.logger.info({ sink: sink.kind }, 'checkpoints are delivered again');
     meter(deps, sink.kind, await look());
     await letGo(pool, leaseOf(sink.name, deps.processId));
   } catch (error) {

@@ -33,8 +33,15 @@ const LAST_RETRY_MS = MINUTE_MS;
 export const inMs = (ms: string): string =>
   `clock_timestamp() + make_interval(secs => (${ms})::float8 / 1000)`;
 
+/** SQL that forgets the failures in a row. */
+export const RECOVERED = 'failures = 0, last_error = NULL';
+
 /** SQL that records a success. */
-export const DELIVERED = 'delivered_at = clock_timestamp(), failures = 0, last_error = NULL';
+export const DELIVERED = `delivered_at = clock_timestamp(), ${RECOVERED}`;
+
+/** Returns SQL for whether no process holds the lease of a row. @param row its alias */
+export const unclaimed = (row: string): string =>
+  `(${row}.claimed_by IS NULL OR ${row}.claimed_until < clock_timestamp())`;
 
 /** SQL that releases a lease, so that other processes can have the row at once. */
 export const RELEASED = 'claimed_by = NULL, claimed_until = NULL';

@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { systemContext } from '../../context';
 import type { Clock } from '../../context';
+import { createTurns } from '../../backgroundTurns';
 import { connect } from '../../db';
 import type { Database } from '../../db';
 import { afterHearingNothing } from '../../db/heardTime';
@@ -205,38 +206,25 @@ export function createSealer(deps: SealerDeps): Sealer {
     onIdleError: (err) => logger.warn({ err }, 'the connection of the sealer broke'),
   });
   const passes = createPasses(deps, database);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let started = false;
-  let closed = false;
-  let failing = false;
-
-  async function work(): Promise<void> {
-    try {
-      let pass = await passes.next(notWaiting);
-      while (pass.held && !pass.done && !closed) pass = await passes.next(notWaiting);
-      failing = false;
-    } catch (err) {
-      metrics.backgroundFailures.inc({ task: 'seal_audit_log' });
-      // Logged once, not every second.
-      if (!failing)
-        logger.error({ err, fault: databaseFault(err) }, 'audit events cannot be sealed');
-      failing = true;
-    }
-    if (!closed) timer = setTimeout(() => void work(), EVERY_MS).unref();
-  }
+  /** Whether the last turn succeeded. */
+  let works = false;
+  const logFailure = (line: object) => logger.error(line, 'audit events cannot be sealed');
+  const options = { task: 'seal_audit_log', everyMs: EVERY_MS, metrics, logFailure };
+  const turns = createTurns(options, async ({ stopped }) => {
+    works = false;
+    let pass = await passes.next(notWaiting);
+    while (pass.held && !pass.done && !stopped()) pass = await passes.next(notWaiting);
+    works = true;
+  });
 
   return {
-    start() {
-      started = true;
-      void work();
-    },
+    start: turns.start,
     sealNow: (waitMs = WAIT_MS) => sealAll(passes, waitMs),
     async close() {
-      closed = true;
-      clearTimeout(timer);
+      await turns.stop();
       await passes.settle();
       // Seals what the last requests wrote, if the database is reachable, instead of leaving it to the next process.
-      if (started && !failing) await sealAll(passes, LAST_PASS_MS).catch(() => undefined);
+      if (works) await sealAll(passes, LAST_PASS_MS).catch(() => undefined);
       await database.close();
     },
   };

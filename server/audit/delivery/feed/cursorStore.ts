@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { DELIVERED, RELEASED, changeLeased, inMs } from '../leaseStore';
+import { DELIVERED, RELEASED, changeLeased, inMs, unclaimed } from '../leaseStore';
 import type { Lease } from '../leaseStore';
 
 /** A log that this process has leased for delivery, and how far its delivery has come. */
@@ -35,9 +35,9 @@ export async function claimLog(
 ): Promise<ClaimedLog | undefined> {
   const { rows } = await pool.query<ClaimRow>(
     `UPDATE event_deliveries d SET claimed_by = $2, claimed_until = ${inMs('$3')}
-     FROM (SELECT sink, log_id FROM event_deliveries
+     FROM (SELECT sink, log_id FROM event_deliveries e
        WHERE sink = $1 AND next_leaf <> signed_size AND next_try_at <= now()
-         AND (claimed_by IS NULL OR claimed_until < clock_timestamp())
+         AND ${unclaimed('e')}
          AND EXISTS (SELECT FROM event_feeds f WHERE f.sink = $1 AND f.next_try_at <= clock_timestamp())
        ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED) due
      WHERE d.sink = due.sink AND d.log_id = due.log_id

@@ -1,25 +1,14 @@
 import type { EventFeedSettings } from '../../../config/eventFeedSettings';
 import type { Clock, Random } from '../../../context';
-import { connect } from '../../../db';
 import type { Logger } from '../../../logger';
+import { createLogOnce } from '../../../logOnce';
 import type { Metrics } from '../../../metrics';
-import { STATEMENT_TIMEOUT_MS } from '../leaseStore';
-import { createTurns } from '../repeatTurns';
+import { openDelivery } from '../openDelivery';
+import type { Delivery, DeliveryTurn } from '../openDelivery';
 import { openPoster } from '../webhookPost';
 import { MOST_EVENTS, takeFeedTurn } from './feedTurn';
 import type { FeedMemory } from './feedTurn';
 import { linesOf } from './leafStore';
-
-/** Sends every audit event to a receiver, independently of the sealer that puts the events under checkpoints. */
-export interface EventFeed {
-  /**
-   * Checks every half second what the receiver lacks, until the feed is closed. Does nothing if no receiver is
-   * configured.
-   */
-  start(): void;
-  /** Gives deliveries under way a few seconds to finish; the next process delivers the rest. */
-  close(): Promise<void>;
-}
 
 export interface EventFeedDeps {
   readonly databaseUrl: string;
@@ -36,43 +25,32 @@ export interface EventFeedDeps {
 
 const POOL_SIZE = 2;
 
-/** Constructs the feed; it sends nothing before it is started. */
-export function createEventFeed(options: EventFeedDeps): EventFeed {
-  const { settings, random, logger, metrics, release } = options;
+/** Constructs the delivery of every audit event to one receiver. */
+export function createEventFeed(options: EventFeedDeps): Delivery {
+  const { databaseUrl, settings, random, logger, metrics, release } = options;
   if (!settings) return { start: () => undefined, close: () => Promise.resolve() };
-  const database = connect({
-    url: options.databaseUrl,
-    poolSize: POOL_SIZE,
-    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-    onIdleError: (err) => logger.warn({ err }, 'a connection for delivering audit events broke'),
-  });
   const poster = openPoster(settings, options.clock, options.timeoutMs);
-  const turns = createTurns({ task: 'deliver_events', logger, metrics });
-  const { ending, stopped } = turns;
-  const readLines = linesOf(settings.format, release);
-  const common = { database, settings, poster, readLines };
-  const deps = { ...common, random, logger, metrics, ending, stopped };
+  const deps = { settings, poster, readLines: linesOf(settings.format, release), random, metrics };
   const memory: FeedMemory = {
     compared: false,
     failing: false,
     refused: 0,
     most: MOST_EVENTS,
     meteredAt: -Infinity,
+    logOnce: createLogOnce(),
   };
-  let started = false;
-  return {
-    start() {
-      if (started) return;
-      started = true;
-      turns.repeat(() => takeFeedTurn(deps, memory), {
-        sink: 'event feed',
-        complaint: 'undelivered audit events could not be read',
-      });
-    },
-    close: () =>
-      turns.close(() => {
-        poster.close();
-        return database.close();
-      }),
+  const receiver = {
+    sink: 'event feed',
+    takeTurn: (turn: DeliveryTurn) => takeFeedTurn({ ...turn, ...deps }, memory),
+    close: () => poster.close(),
   };
+  return openDelivery({
+    databaseUrl,
+    logger,
+    metrics,
+    receivers: [receiver],
+    poolSize: POOL_SIZE,
+    task: 'deliver_events',
+    contents: 'audit events',
+  });
 }

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import type { Tx } from '../../../db';
-import { failed } from '../leaseStore';
+import { RECOVERED, failed } from '../leaseStore';
 import type { Failure } from '../leaseStore';
 
 /** A leaf, identified by its place and its hash. */
@@ -124,10 +124,7 @@ export async function restFeed(pool: Pool, sink: string, failure: Failure): Prom
 
 /** Records that the receiver accepts deliveries again. */
 export async function noteTaken(pool: Pool, sink: string): Promise<void> {
-  await pool.query(
-    'UPDATE event_feeds SET failures = 0, last_error = NULL WHERE sink = $1 AND failures > 0',
-    [sink],
-  );
+  await pool.query(`UPDATE event_feeds SET ${RECOVERED} WHERE sink = $1 AND failures > 0`, [sink]);
 }
 
 /** How far behind a receiver is, over all nodes. */

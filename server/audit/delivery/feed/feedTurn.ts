@@ -1,13 +1,13 @@
 import type { EventFeedSettings } from '../../../config/eventFeedSettings';
-import type { Database } from '../../../db';
 import type { Random } from '../../../context';
-import type { Logger } from '../../../logger';
+import type { LogOnce } from '../../../logOnce';
 import type { Metrics } from '../../../metrics';
 import { originOf } from '../../../../tlog/checkpoint';
 import { DeliveryError } from '../deliverSink';
-import type { Poster } from '../webhookPost';
 import { CLAIM_MS, letGo, noteFailure } from '../leaseStore';
+import type { DeliveryTurn } from '../openDelivery';
 import { reportLoss } from '../reportLoss';
+import type { Poster } from '../webhookPost';
 import { claimLog, correctSize, moveCursor } from './cursorStore';
 import type { ClaimedLog } from './cursorStore';
 import {
@@ -24,20 +24,15 @@ import type { NamedLeaf } from './feedStore';
 import { readHead } from './leafStore';
 import type { FeedLine, ReadLines } from './leafStore';
 
-export interface FeedDeps {
-  readonly database: Database;
+export interface FeedDeps extends DeliveryTurn {
   readonly settings: EventFeedSettings;
   readonly poster: Poster;
   readonly readLines: ReadLines;
   readonly random: Random;
-  readonly logger: Logger;
   readonly metrics: Pick<
     Metrics,
     'auditRolledBack' | 'feedDelivered' | 'feedFailures' | 'feedBehind' | 'feedLag'
   >;
-  /** Aborted when the process cannot wait any longer. */
-  readonly ending: AbortSignal;
-  readonly stopped: () => boolean;
 }
 
 /** The state that this process keeps of a feed between turns. */
@@ -46,8 +41,8 @@ export interface FeedMemory {
   compared: boolean;
   /** The last leaf that this process delivered; the log must still have it. */
   known?: NamedLeaf | undefined;
-  /** The last failure of the receiver that was logged, so that the same one is not logged again. */
-  complaint?: string | undefined;
+  /** For failures of the receiver. */
+  readonly logOnce: LogOnce;
   /** How many logs were refused since the receiver last accepted anything; only the first few are logged. */
   refused: number;
   /** Whether the database records that the receiver fails. */
@@ -151,15 +146,10 @@ async function deliver(deps: FeedDeps, memory: FeedMemory, log: ClaimedLog): Pro
   const last = await send(deps, memory, log, signedSize);
   memory.known = last;
   await moveCursor(pool, log, last.leafIndex + 1, last.leafHash);
-  await thank(deps, memory);
-}
-
-async function thank({ database, settings, logger }: FeedDeps, memory: FeedMemory): Promise<void> {
   memory.refused = 0;
-  if (memory.failing) await noteTaken(database.pool, settings.sink);
+  if (memory.failing) await noteTaken(pool, deps.settings.sink);
   memory.failing = false;
-  if (memory.complaint !== undefined) logger.info('audit events are delivered again');
-  memory.complaint = undefined;
+  if (memory.logOnce.recovered()) deps.logger.info('audit events are delivered again');
 }
 
 async function fail(
@@ -185,11 +175,10 @@ async function fail(
     }
     return noteFailure(pool, log.lease, error);
   }
-  if (memory.complaint !== reason) {
+  memory.logOnce.failed(reason, () => {
     const line = { reason, log: originOf(log.logId), leaf: log.nextLeaf };
     logger.error(line, 'audit events cannot be delivered: they are kept and will be tried again');
-  }
-  memory.complaint = reason;
+  });
   memory.failing = true;
   await restFeed(pool, settings.sink, error);
   await letGo(pool, log.lease);

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import type { Tx } from '../../../db';
+import { RECOVERED, RELEASED } from '../leaseStore';
 
 /** How far a receiver has come in one log. */
 export interface LogProgress {
@@ -106,8 +107,7 @@ export async function setCursor(
   to: number,
 ): Promise<number | undefined> {
   const { rows } = await tx.execute<{ before: string }>(
-    sql`UPDATE event_deliveries d SET next_leaf = ${to}, failures = 0, last_error = NULL, next_try_at = now(),
-          claimed_by = NULL, claimed_until = NULL,
+    sql`UPDATE event_deliveries d SET next_leaf = ${to}, next_try_at = now(), ${sql.raw(`${RECOVERED}, ${RELEASED}`)},
           last_hash = (SELECT leaf_hash FROM audit_leaves WHERE log_id = ${logId} AND leaf_index = ${to} - 1)
         FROM (SELECT next_leaf FROM event_deliveries WHERE sink = ${sink} AND log_id = ${logId} FOR UPDATE) was
         WHERE d.sink = ${sink} AND d.log_id = ${logId}
