@@ -32,12 +32,12 @@ const imports = new Map(
   }),
 );
 
-/** Folders are the rooms. Each file directly in server/ is a room too, because some are imported by all, others by none. */
-const roomOf = (file) => (dirname(file) === 'server' ? file : dirname(file));
-const folders = new Map(files.map((file) => [roomOf(file), new Set()]));
+/** Each file directly in server/ is a part of its own, because some are imported by all folders, and others by none. */
+const partOf = (file) => (dirname(file) === 'server' ? file : dirname(file));
+const parts = new Map(files.map((file) => [partOf(file), new Set()]));
 for (const [file, targets] of imports) {
   for (const target of targets) {
-    if (roomOf(target) !== roomOf(file)) folders.get(roomOf(file)).add(roomOf(target));
+    if (partOf(target) !== partOf(file)) parts.get(partOf(file)).add(partOf(target));
   }
 }
 
@@ -65,28 +65,28 @@ function findComponents(graph) {
 }
 
 /** Counts the components on the longest path of imports. */
-function countFloors(graph, components) {
-  const floorOf = new Map();
+function countLevels(graph, components) {
+  const levelOf = new Map();
   for (const component of components) {
     const below = component.flatMap((node) =>
       [...graph.get(node)].filter((next) => !component.includes(next)),
     );
-    const floor = 1 + Math.max(0, ...below.map((next) => floorOf.get(next)));
-    for (const node of component) floorOf.set(node, floor);
+    const level = 1 + Math.max(0, ...below.map((next) => levelOf.get(next)));
+    for (const node of component) levelOf.set(node, level);
   }
-  return Math.max(...floorOf.values());
+  return Math.max(...levelOf.values());
 }
 
-const folderComponents = findComponents(folders);
-const circles = folderComponents.filter(({ length }) => length > 1);
+const partComponents = findComponents(parts);
+const circles = partComponents.filter(({ length }) => length > 1);
 const largest = Math.max(...findComponents(imports).map(({ length }) => length));
 const lines = [...texts.values()].reduce((sum, text) => sum + text.split('\n').length - 1, 0);
 
 const figures = [
-  ['folders with TypeScript', folders.size],
-  ['floors', countFloors(folders, folderComponents)],
-  ['circles of folders', circles.length],
-  ['folders in circles', circles.flat().length],
+  ['folders with TypeScript', new Set(files.map(dirname)).size],
+  ['levels of imports', countLevels(parts, partComponents)],
+  ['circles of parts', circles.length],
+  ['parts in circles', circles.flat().length],
   ['files in the largest circle of imports', largest > 1 ? largest : 0],
   ['files directly in server/', files.filter((file) => dirname(file) === 'server').length],
   ['files', files.length],
