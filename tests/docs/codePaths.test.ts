@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { tmpdir } from 'node:os';
@@ -85,7 +86,7 @@ async function runExport(): Promise<string[]> {
 async function runEvent(): Promise<string[]> {
   const [heads, events] = [await startReceiver(), await startReceiver()];
   const { webhook } = heads.settings();
-  const file = fileSink(join(tmpdir(), `code-paths-${process.pid}`));
+  const file = fileSink(join(tmpdir(), `code-paths-${randomUUID()}`));
   const eventFeed = { ...events.settings().webhook, format: 'ocsf', start: 'now' } as const;
   const { deps } = buildApp({ checkpoints: { file, webhook }, eventFeed });
   return filesEntered(async () => {
@@ -123,7 +124,9 @@ describe('docs/architecture.md, on the paths through the code', () => {
       const { count, named } = sectionOf(title);
       expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([]);
       expect(named.length).toBeGreaterThan(8);
-      const entered = await run();
+      // What runs in only one of two runs is a retry, or work that goes on beside.
+      const again = await run();
+      const entered = (await run()).filter((file) => again.includes(file));
       const crossed = entered.filter((file) => file.startsWith('server/'));
       expect(named.filter((file) => !entered.includes(file))).toEqual([]);
       expect({ crossed: crossed.length }).toEqual({ crossed: count });
