@@ -3,6 +3,7 @@ import { createCheckpointDeliverer, createEventFeed, createSealer } from './audi
 import type { AuditParts } from './audit';
 import {
   createAccessTokens,
+  createBreachedPasswords,
   createPasswordHasher,
   createSessionCheck,
   readHashCosts,
@@ -164,7 +165,7 @@ const runOn = ({ pool }: Database, { anomalyTimeoutMs }: ReadyConfig) =>
  * Constructs the whole server, and sends nothing yet.
  * @param overrides replacements for tests, such as the clock; `sendsMail` is false if other nodes
  * send the queued mails
- * @throws ConfigError if a key is not usable
+ * @throws ConfigError if a key, or the file of breached passwords, is not usable
  */
 export function createDeps(
   config: ReadyConfig,
@@ -201,6 +202,7 @@ export function createDeps(
     pool,
     schemaGuard,
     passwords: createPasswordHasher(config, { random, clock, readCosts: () => readHashCosts(db) }),
+    breachedPasswords: createBreachedPasswords({ config, logger, metrics }),
     accessTokens: createAccessTokens(config, keys, clock, random),
     sessionCheck,
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),

@@ -29,6 +29,8 @@ export const ERRORS = {
   EXPECTATION_FAILED: { status: 417, title: 'The Expect header is not supported', fixed: false },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body must be application/json', fixed: false },
   TOO_MANY_ATTEMPTS: { status: 429, title: 'Too many failed attempts', fixed: false },
+  WRONG_PASSWORD: { status: 403, title: 'The current password is wrong', fixed: false },
+  PASSWORD_REFUSED: { status: 400, title: 'The new password is not allowed', fixed: false },
   INVALID_CODE: { status: 403, title: 'The code is not valid', fixed: false },
   INVALID_PASSKEY: { status: 403, title: 'The passkey response is not valid', fixed: false },
   CHALLENGE_NOT_FOUND: { status: 404, title: 'No open challenge found', fixed: false },

@@ -1,11 +1,13 @@
 import type { SecurityDeps } from '../security';
 import type { AccessTokens } from './accessTokens';
-import type { PasswordHasher } from './passwords';
+import type { BreachedPasswords } from './passwords/breachedPasswords';
+import type { PasswordHasher } from './passwords/passwordHasher';
 import type { SessionCheck } from './sessionCheck';
 
 /** The parts that signing in adds. */
 export interface AuthParts {
   passwords: PasswordHasher;
+  breachedPasswords: BreachedPasswords;
   accessTokens: AccessTokens;
   sessionCheck: SessionCheck;
 }

@@ -23,6 +23,7 @@ import { listOwnSessions } from './listOwnSessions';
 import { login } from './login';
 import { noticeRoutes } from './noticeRoutes';
 import type { IssuedToken, TokenPair } from './openSession';
+import { passwordField } from './passwords/passwordField';
 import { refresh } from './refresh';
 import {
   endCookieSession,
@@ -33,12 +34,6 @@ import {
 import { refuseOtherOrigins, throughCookie } from './refreshCookie';
 import type { RefreshInput } from './rotate';
 
-/** Counted in code points, which is close to what people call characters. */
-const MAX_PASSWORD = 1024;
-const password = storableText(MAX_PASSWORD * 2).refine(
-  (value) => [...value].length <= MAX_PASSWORD,
-  { message: `must have at most ${MAX_PASSWORD} characters` },
-);
 const challengeId = storableText(256);
 /** The client keeps no refresh token: it is set as a cookie and left out of the body. */
 const refreshCookie = z.boolean().default(false).meta({
@@ -47,7 +42,7 @@ const refreshCookie = z.boolean().default(false).meta({
 
 const loginBody = z.object({
   email: emailField,
-  password,
+  password: passwordField,
   tenant: storableText(63).transform(normalizeSlug).optional(),
   rememberMe: z.boolean().default(false),
   challengeId: challengeId.optional(),

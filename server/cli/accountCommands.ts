@@ -1,5 +1,5 @@
 import { recordAudit } from '../audit';
-import { countLiveSessions, forceLogout } from '../auth';
+import { countLiveSessions, forceLogout, objectionsToPassword, readPasswordOwner } from '../auth';
 import type { KnownCompromise } from '../auth';
 import { instant } from '../http/routeTable';
 import {
@@ -11,12 +11,12 @@ import {
   listFactors,
   listMembers,
 } from '../security';
-import { objectionToPassword, readMembership, setPassword } from '../tenants';
+import { readMembership, setPassword } from '../tenants';
 import { CommandError } from './commandError';
 import { staffOf, tenantIdOf } from './findStaff';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
-import { optional, readPassword, required } from './options';
+import { optional, readPassword, refusePassword, required } from './options';
 import type { Options } from './options';
 
 /**
@@ -81,9 +81,10 @@ export async function setPasswordCommand(options: Options, invocation: Invocatio
   const password = await readPassword(invocation);
   return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
-    const objection = objectionToPassword(deps, password, false);
-    if (objection !== undefined) throw new CommandError(objection);
-    const { tenantId, staffId } = await staffOf(operator, options);
+    const { tenantId, userId, staffId } = await staffOf(operator, options);
+    const owner = await readPasswordOwner(deps.db, userId);
+    if (!owner) throw new CommandError('They were removed at the same time.');
+    refusePassword(await objectionsToPassword(deps, password, owner));
     const passwordHash = await deps.passwords.hash(password);
     const staff = { tenantId, staffId };
     const memberships = await setPassword(deps, ctx, staff, passwordHash, 'operator');

@@ -40,3 +40,9 @@ export async function readPassword({ stdin, stderr }: Invocation): Promise<strin
     .toString('utf8')
     .replace(/\r?\n$/, '');
 }
+
+/** @throws CommandError with every reason that the policy gives against a new password */
+export function refusePassword(objections: readonly { message: string }[]): void {
+  if (objections.length === 0) return;
+  throw new CommandError(objections.map(({ message }) => message).join(' '));
+}

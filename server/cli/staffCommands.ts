@@ -1,3 +1,4 @@
+import { describeNewOwner, objectionsToPassword } from '../auth';
 import { enrollTotpForStaff } from '../security';
 import {
   changeAccess,
@@ -6,7 +7,6 @@ import {
   disableStaff,
   enableStaff,
   normalizeAddresses,
-  objectionToPassword,
 } from '../tenants';
 import type { PermissionChange } from '../tenants';
 import { CommandError } from './commandError';
@@ -14,7 +14,7 @@ import { emailOption, staffOf, tenantIdOf } from './findStaff';
 import type { Invocation } from './invocation';
 import { asWriter } from './operatorContext';
 import type { Operator } from './operatorContext';
-import { readPassword, required } from './options';
+import { readPassword, refusePassword, required } from './options';
 import type { Options } from './options';
 
 /** Reads a list such as `A,B`. It is empty if the option is missing or empty. */
@@ -51,9 +51,13 @@ async function passwordOption(
   return readPassword(invocation);
 }
 
-async function hashNew({ deps }: Operator, password: string, totp: boolean): Promise<string> {
-  const objection = objectionToPassword(deps, password, totp);
-  if (objection !== undefined) throw new CommandError(objection);
+async function hashNew(
+  { deps }: Operator,
+  password: string,
+  person: { email: string; tenantId: string },
+): Promise<string> {
+  const owner = await describeNewOwner(deps.db, { ...person, name: null });
+  refusePassword(await objectionsToPassword(deps, password, owner));
   return deps.passwords.hash(password);
 }
 
@@ -65,9 +69,9 @@ export async function createStaffCommand(options: Options, invocation: Invocatio
   const password = await passwordOption(options, invocation);
   return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
-    const passwordHash =
-      password === undefined ? undefined : await hashNew(operator, password, totp);
     const tenantId = await tenantIdOf(operator, slug);
+    const passwordHash =
+      password === undefined ? undefined : await hashNew(operator, password, { email, tenantId });
     // Since the last run, an older release may have stored the same mailbox in another spelling.
     await normalizeAddresses(deps, ctx, 'operator');
     return deps.db.transaction(async (tx) => {

@@ -51,6 +51,7 @@ export { createDenialRecorder } from './risk/recordDenials';
 export { createRiskCaches } from './risk/riskCaches';
 export { createRiskDecisionLog } from './risk/riskDecisionLog';
 export { purgeDecisions } from './risk/riskDecisionStore';
+export { allDemandFactor } from './risk/riskPolicyStore';
 export { findPolicyInForce } from './risk/policyInForce';
 export { purgePendingFactors } from './stepUp/pendingFactorStore';
 export { riskRoutes } from './risk/riskRoutes';

@@ -5,16 +5,8 @@ import type { Tx } from '../db';
 import type { TenantDeps } from './deps';
 import { emailField } from '../http/emailAddress';
 import { PERMISSION_NAME } from '../permissions';
-import { isCommonPassword } from './commonPasswords';
 import { assertKnown } from './knownPermissions';
 import { findUserByEmail, insertStaff, insertUserIfNew } from './tenantStore';
-
-/**
- * NIST SP 800-63B-4 3.1.1.2: 8 characters if a second factor is enrolled, otherwise the configured
- * 15.
- */
-const MIN_PASSWORD_WITH_FACTOR = 8;
-const MAX_PASSWORD = 1024;
 
 export const staffInput = z.object({
   email: emailField,
@@ -24,24 +16,6 @@ export const staffInput = z.object({
     )
     .max(200),
 });
-
-/**
- * Refuses a new password that is too short, too long or commonly used (NIST SP 800-63B-4 3.1.1.2).
- * Length is counted in code points after normalisation; there are no other rules.
- * @returns a sentence for the user, or undefined if the password may be used
- */
-export function objectionToPassword(
-  deps: Pick<TenantDeps, 'config'>,
-  password: string,
-  withFactor: boolean,
-): string | undefined {
-  const length = [...password.normalize('NFKC')].length;
-  const least = withFactor ? MIN_PASSWORD_WITH_FACTOR : deps.config.passwordMinLength;
-  if (length < least) return `The password must have at least ${least} characters.`;
-  if (length > MAX_PASSWORD) return `The password must have at most ${MAX_PASSWORD} characters.`;
-  if (isCommonPassword(password)) return 'The password is one of the most commonly used ones.';
-  return undefined;
-}
 
 /**
  * The person exists although the caller expected a new one, or the other way round; `message` is a

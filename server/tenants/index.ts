@@ -3,7 +3,7 @@ export type { PermissionChange } from './changeAccess';
 export { disableStaff, enableStaff } from './changeStaffStatus';
 export { renameStaff } from './changeEmail';
 export { countDeviations, listCollisions, normalizeAddresses } from './normalizeAddresses';
-export { createStaff, createStaffOfExisting, objectionToPassword } from './createStaff';
+export { createStaff, createStaffOfExisting } from './createStaff';
 export { createTenant } from './createTenant';
 export { setPassword } from './setPassword';
 export {

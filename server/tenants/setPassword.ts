@@ -15,7 +15,7 @@ type SetDeps = NoticeDeps & Pick<TenantDeps, 'db' | 'schemaGuard' | 'riskFacts'>
  * the person, so their sessions end in all of them, with pending proofs and any login that has
  * checked the old password but not yet opened its session. An expired password is replaced by a
  * valid one; a proof that the next login owes stays due.
- * @param passwordHash the hash of a password that {@link objectionToPassword} has accepted
+ * @param passwordHash the hash of a password that the policy has accepted
  * @returns how many memberships the person has
  * @throws AppError NOT_FOUND if the tenant has no such staff member
  */

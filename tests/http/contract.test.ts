@@ -45,6 +45,8 @@ describe('the catalogue of errors', () => {
       EXPECTATION_FAILED: 417,
       HEADERS_TOO_LARGE: 431,
       TOO_MANY_ATTEMPTS: 429,
+      WRONG_PASSWORD: 403,
+      PASSWORD_REFUSED: 400,
       INVALID_CODE: 403,
       INVALID_PASSKEY: 403,
       CHALLENGE_NOT_FOUND: 404,

@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Db, PreparedStatement, Tx } from '../../db';
 import type { RunStatement } from '../../db/runWithin';
 import { riskPolicies } from '../../db/schema';
@@ -109,4 +109,20 @@ export async function writePolicy(
     })
     .returning({ version: riskPolicies.version });
   return rows.length === 1 ? row : undefined;
+}
+
+/**
+ * Returns whether each of these tenants demands a second factor at every login, by what the
+ * database says now. False for no tenant, and for a tenant whose row is invalid.
+ */
+export async function allDemandFactor(db: Db | Tx, tenantIds: readonly string[]): Promise<boolean> {
+  if (tenantIds.length === 0) return false;
+  const rows = await db
+    .select({ policy: riskPolicies.policy })
+    .from(riskPolicies)
+    .where(inArray(riskPolicies.tenantId, [...tenantIds]));
+  const demanding = rows.filter(
+    ({ policy }) => parseStoredPolicy(policy as object)?.secondFactor === 'always',
+  );
+  return demanding.length === tenantIds.length;
 }

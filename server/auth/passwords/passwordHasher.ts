@@ -1,9 +1,9 @@
 import { argon2id, hash, needsRehash, verify } from 'argon2';
-import type { Config } from '../config';
-import type { Clock, Random } from '../context';
-import { MINUTE_MS } from '../durations';
-import { createFairQueue } from './fairQueue';
-import type { FairQueue } from './fairQueue';
+import type { Config } from '../../config';
+import type { Clock, Random } from '../../context';
+import { MINUTE_MS } from '../../durations';
+import { createFairQueue } from '../fairQueue';
+import type { FairQueue } from '../fairQueue';
 
 export interface PasswordHasher extends FairQueue {
   hash(password: string): Promise<string>;

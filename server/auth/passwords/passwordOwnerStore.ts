@@ -1,0 +1,50 @@
+import { and, asc, eq } from 'drizzle-orm';
+import type { Db, Tx } from '../../db';
+import { MAY_SIGN_IN } from '../../db/maySignIn';
+import { tenantStaff, tenants, users } from '../../db/schema';
+import { allDemandFactor } from '../../security';
+import type { PasswordOwner } from './passwordPolicy';
+
+/**
+ * Reads the facts about a person that decide which passwords they may use. The policies are read
+ * from the database and not from a cache: a weaker password must not pass for a minute longer.
+ * @returns undefined if there is no such person
+ */
+export async function readPasswordOwner(
+  db: Db | Tx,
+  userId: string,
+): Promise<PasswordOwner | undefined> {
+  const [person] = await db
+    .select({ email: users.email, name: users.name })
+    .from(users)
+    .where(eq(users.id, userId));
+  if (!person) return undefined;
+  const open = await db
+    .select({ tenantId: tenants.id, slug: tenants.slug, name: tenants.name })
+    .from(tenantStaff)
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .where(and(eq(tenantStaff.userId, userId), MAY_SIGN_IN))
+    .orderBy(asc(tenants.slug));
+  return {
+    ...person,
+    tenantWords: open.flatMap(({ slug, name }) => [slug, name]),
+    factorDemanded: await allDemandFactor(
+      db,
+      open.map(({ tenantId }) => tenantId),
+    ),
+  };
+}
+
+/** Describes a new person, whose first tenant this is. */
+export async function describeNewOwner(
+  db: Db | Tx,
+  { email, name, tenantId }: { email: string; name: string | null; tenantId: string },
+): Promise<PasswordOwner> {
+  const [tenant] = await db
+    .select({ slug: tenants.slug, name: tenants.name })
+    .from(tenants)
+    .where(eq(tenants.id, tenantId));
+  const tenantWords = tenant ? [tenant.slug, tenant.name] : [];
+  return { email, name, tenantWords, factorDemanded: await allDemandFactor(db, [tenantId]) };
+}
