@@ -1,29 +1,9 @@
 import { tellsOfPassword } from '../mail';
 import type { NoticeKind } from '../audit';
-
-/** Renders one small page. It needs no script, loads nothing and contains no names. */
-const page = (title: string, body: string) => `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<meta name="referrer" content="no-referrer">
-<title>${title}</title>
-<style>
-body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 3rem auto; padding: 0 1rem; }
-button { font: inherit; padding: 0.6rem 1.2rem; }
-</style>
-</head>
-<body>
-<h1>${title}</h1>
-${body}
-</body>
-</html>
-`;
+import { plainPage } from '../http/plainPage';
 
 const ask = (consequence: string) =>
-  page(
+  plainPage(
     'End all your sessions?',
     `<p>If you did not do what the mail describes, press the button. Everybody who is signed in to that account is
 signed out at once, including you. ${consequence}</p>
@@ -31,7 +11,7 @@ signed out at once, including you. ${consequence}</p>
   );
 
 const done = (next: string) =>
-  page(
+  plainPage(
     'All your sessions have ended',
     `<p>Nobody is signed in to that account any more.</p>
 <p>${next}</p>`,

@@ -1,18 +1,12 @@
-import type { Response } from 'express';
 import { z } from 'zod';
 import type { AuthDeps } from './deps';
 import { contextOf } from '../http/request';
+import { sendPage } from '../http/plainPage';
 import { endpoint } from '../http/routeTable';
 import { answerNotice, readNoticeLink } from './answerNotice';
 import { askPage, donePage } from './noticePages';
 
 const params = z.object({ token: z.string() });
-
-/** Sends a page for people in a browser; search engines must not index it. */
-function sendPage(res: Response, page: string): void {
-  res.setHeader('x-robots-tag', 'noindex, nofollow');
-  res.type('html').send(page);
-}
 
 /** The routes behind the link in a notice. Neither reads a body: the form posts an empty one. */
 export const noticeRoutes = (deps: AuthDeps) => ({
