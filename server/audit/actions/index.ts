@@ -2,6 +2,7 @@ import type { ActionDefinition } from './actionGroup';
 import { AUDIT_LOG_ACTIONS } from './auditLogActions';
 import { CREDENTIAL_ACTIONS } from './credentialActions';
 import { EXPORT_ACTIONS } from './exportActions';
+import { INVITATION_ACTIONS } from './invitationActions';
 import { KEY_ACTIONS } from './keyActions';
 import { RESERVED_ACTIONS } from './reservedActions';
 import { RISK_ACTIONS } from './riskActions';
@@ -20,6 +21,7 @@ const DEFINITIONS = {
   ...CREDENTIAL_ACTIONS,
   ...STAFF_ACTIONS,
   ...ROLE_ACTIONS,
+  ...INVITATION_ACTIONS,
   ...KEY_ACTIONS,
   ...EXPORT_ACTIONS,
   ...AUDIT_LOG_ACTIONS,

@@ -24,7 +24,16 @@ export const STAFF_ACTIONS = {
     },
   },
   STAFF_CREATED: {
-    details: z.strictObject({ permissions, via }),
+    details: z.strictObject({
+      permissions,
+      roles: z.array(z.string()).optional(),
+      // The id of the invitation that the person accepted.
+      invitation: z.string().optional(),
+      // The person had been a member before.
+      rejoined: z.literal(true).optional(),
+      via,
+      ...provenance,
+    }),
     ocsf: {
       class: 'account',
       activity: 'Create',

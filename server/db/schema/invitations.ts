@@ -45,6 +45,12 @@ export const invitations = pgTable(
     codeHash: bytea('code_hash'),
     codeExpiresAt: instant('code_expires_at'),
     codeTries: integer('code_tries').notNull().default(0),
+    /** How many codes were mailed for this link. */
+    codesSent: integer('codes_sent').notNull().default(0),
+    /** The inviter's own reference, for the events that follow. */
+    ticket: text('ticket'),
+    /** The member who approved it, if the tenant's policy asked for an approval. */
+    approvedBy: uuid('approved_by'),
     acceptedAt: instant('accepted_at'),
     /** The member who accepted it. */
     staffId: uuid('staff_id'),
