@@ -69,6 +69,11 @@ export const ERRORS = {
     title: 'The tenant would have no administrator',
     fixed: false,
   },
+  OWN_MEMBERSHIP: {
+    status: 409,
+    title: 'Not possible for your own membership',
+    fixed: false,
+  },
   POLICY_LOCKS_OUT: { status: 409, title: 'The change would lock people out', fixed: false },
   METHOD_UNAVAILABLE: { status: 409, title: 'Method not available', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
@@ -102,6 +107,7 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   ROLE_NAME_TAKEN: 'Choose another name.',
   TOO_MANY_ROLES: 'Delete a role that nobody needs first.',
   LAST_ADMINISTRATOR: 'Give another member the role of an administrator first.',
+  OWN_MEMBERSHIP: 'Ask another administrator to do it.',
   CONFLICT: 'Read it again, and repeat the change if you still want it.',
 };
 

@@ -1,4 +1,4 @@
-import { and, asc, eq, isNull, lte, sql } from 'drizzle-orm';
+import { and, asc, eq, isNull, lte, ne, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
@@ -150,8 +150,8 @@ export async function noteProofAtLogin(tx: Tx, tenantId: string, staffId: string
 }
 
 /**
- * Lists all memberships of the person behind one membership, in the order in which their rows are
- * locked.
+ * Lists the memberships of the person behind one membership, without those that have ended, in the
+ * order in which their rows are locked.
  * @param setBefore if given, the list is empty if the person's password was set later than this
  */
 export async function listMemberships(
@@ -170,6 +170,7 @@ export async function listMemberships(
     .where(
       and(
         eq(tenantStaff.userId, person),
+        ne(tenantStaff.status, 'removed'),
         setBefore ? lte(users.passwordChangedAt, setBefore) : undefined,
       ),
     )

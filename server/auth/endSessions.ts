@@ -1,5 +1,6 @@
 import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
+import type { Tx } from '../db';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { endChallenges } from '../security';
@@ -100,6 +101,28 @@ export async function logoutAll(
 }
 
 /**
+ * Ends one session of a staff member, with its tokens and its pending proofs.
+ * @throws AppError NOT_FOUND if they have no such session, or it has ended
+ */
+export async function endSessionOf(
+  tx: Tx,
+  ctx: RequestContext,
+  tenantId: string,
+  query: { staffId: string; sessionId: string; reason: 'manual' | 'force_logout'; now: Date },
+): Promise<void> {
+  const { sessionId, reason } = query;
+  await endChallenges(tx, tenantId, query);
+  if (!(await revokeSession(tx, tenantId, query))) throw new AppError('NOT_FOUND');
+  const tokensRevoked = await revokeSessionTokens(tx, tenantId, query);
+  await recordAudit(tx, ctx, {
+    action: 'SESSION_INVALIDATED',
+    outcome: 'success',
+    subject: `session:${sessionId}`,
+    details: { reason, sessionsRevoked: 1, tokensRevoked },
+  });
+}
+
+/**
  * Ends one of the caller's own sessions.
  * @throws AppError NOT_FOUND for a session of somebody else, exactly as for one that does not exist
  */
@@ -110,19 +133,6 @@ export async function endSession(
   sessionId: string,
 ): Promise<void> {
   const { tenantId, staffId } = principal;
-  const now = deps.clock.now();
-  const found = await deps.db.transaction(async (tx) => {
-    const query = { staffId, sessionId, reason: 'manual' as const, now };
-    await endChallenges(tx, tenantId, query);
-    if (!(await revokeSession(tx, tenantId, query))) return false;
-    const tokensRevoked = await revokeSessionTokens(tx, tenantId, query);
-    await recordAudit(tx, ctx, {
-      action: 'SESSION_INVALIDATED',
-      outcome: 'success',
-      subject: `session:${sessionId}`,
-      details: { reason: 'manual', sessionsRevoked: 1, tokensRevoked },
-    });
-    return true;
-  });
-  if (!found) throw new AppError('NOT_FOUND');
+  const query = { staffId, sessionId, reason: 'manual' as const, now: deps.clock.now() };
+  await deps.db.transaction((tx) => endSessionOf(tx, ctx, tenantId, query));
 }

@@ -1,10 +1,11 @@
 export type { AuthDeps, AuthParts } from './deps';
-export { listMemberships } from './accountStore';
+export { listMemberships, requireProofAtLogin } from './accountStore';
 export { LEEWAY_SEC, createAccessTokens } from './accessTokens';
 export { readHashCosts } from './accountStore';
 export { countReturnedSessions, endReturnedSessions } from './endReturnedSessions';
-export { forceLogout } from './forceLogout';
-export type { KnownCompromise } from './forceLogout';
+export { endByForce } from './endByForce';
+export type { KnownCompromise } from './endByForce';
+export { endSessionOf } from './endSessions';
 export { invalidateSessions } from './invalidateSessions';
 export { purgeChallenges, purgeSessions, purgeTokensWithoutSession } from './historyStore';
 export { createBreachedPasswords } from './passwords/breachedPasswords';
@@ -13,6 +14,9 @@ export { describeNewOwner, readPasswordOwner } from './passwords/passwordOwnerSt
 export { assertPasswordAllowed, objectionsToPassword } from './passwords/passwordPolicy';
 export type { PasswordOwner } from './passwords/passwordPolicy';
 export { authRoutes } from './routes';
+export { listLiveStaff } from './liveStaffStore';
+export { listStaffSessions } from './listStaffSessions';
 export { countLiveSessions } from './sessionListStore';
 export { createSessionCheck } from './sessionCheck';
 export { withSessionTable } from './withSessionTable';
+export type { SessionMode } from './withSessionTable';

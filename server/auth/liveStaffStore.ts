@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Db } from '../db';
+import type { SessionMode } from './withSessionTable';
 
 /** A staff member who could go on without signing in again. */
 export interface LiveStaff extends Record<string, unknown> {
@@ -24,23 +25,31 @@ export async function listLiveStaff(
     until: Date | undefined;
     after: StaffCursor | undefined;
     limit: number;
+    /** Also finds staff who have begun or given a proof that is not used yet. */
+    proofs?: boolean;
+    /** Without the table of sessions, each live token counts. */
+    mode?: SessionMode;
   },
 ): Promise<{ live: LiveStaff[]; next: StaffCursor | undefined }> {
-  const { tenantId = null, until, after } = query;
+  const { tenantId = null, until, after, proofs = false, mode = 'normal' } = query;
+  const degraded = mode === 'degraded';
   const began = (row: string) =>
     until === undefined
       ? sql`true`
       : sql`${sql.raw(row)}.created_at < ${until.toISOString()}::timestamptz`;
-  const { rows } = await db.execute<LiveStaff & { loose: boolean }>(sql`
+  const sessions = sql`(SELECT count(*)::int FROM user_sessions s WHERE s.tenant_id = m.tenant_id AND s.staff_id = m.id AND s.revoked_at IS NULL
+        AND s.expires_at > now() AND s.session_version = m.session_version AND ${began('s')})`;
+  const proven = sql`EXISTS (SELECT FROM step_up_challenges c WHERE c.tenant_id = m.tenant_id AND c.staff_id = m.id
+        AND c.revoked_at IS NULL AND c.consumed_at IS NULL AND c.expires_at > now())`;
+  const { rows } = await db.execute<LiveStaff & { loose: boolean; proofs: boolean }>(sql`
     SELECT m.tenant_id AS "tenantId", m.id AS "staffId",
-      (SELECT count(*)::int FROM user_sessions s WHERE s.tenant_id = m.tenant_id AND s.staff_id = m.id AND s.revoked_at IS NULL
-        AND s.expires_at > now() AND s.session_version = m.session_version AND ${began('s')}) AS sessions,
+      ${degraded ? sql`0` : sessions} AS sessions,
       EXISTS (SELECT FROM refresh_tokens t WHERE t.tenant_id = m.tenant_id AND t.user_id = m.user_id AND t.staff_id = m.id
-        AND t.session_id IS NULL AND t.revoked_at IS NULL AND NOT t.is_revoked AND t.expires_at > now() AND ${began('t')}) AS loose
+        AND (t.session_id IS NULL OR ${degraded}) AND t.revoked_at IS NULL AND NOT t.is_revoked AND t.expires_at > now() AND ${began('t')}) AS loose, ${proofs ? proven : sql`false`} AS proofs
     FROM tenant_staff m
     WHERE (m.tenant_id = ${tenantId}::uuid OR ${tenantId}::uuid IS NULL)
       AND (${after?.staffId ?? null}::uuid IS NULL OR (m.tenant_id, m.id) > (${after?.tenantId ?? null}::uuid, ${after?.staffId ?? null}::uuid))
     ORDER BY m.tenant_id, m.id LIMIT ${query.limit}`);
-  const live = rows.filter(({ sessions, loose }) => sessions > 0 || loose);
+  const live = rows.filter((row) => row.sessions > 0 || row.loose || row.proofs);
   return { live, next: rows.length < query.limit ? undefined : rows.at(-1) };
 }

@@ -1,5 +1,5 @@
 import { recordAudit } from '../audit';
-import { countLiveSessions, forceLogout, objectionsToPassword, readPasswordOwner } from '../auth';
+import { countLiveSessions, objectionsToPassword, readPasswordOwner } from '../auth';
 import type { KnownCompromise } from '../auth';
 import { instant } from '../http/routeTable';
 import {
@@ -11,7 +11,7 @@ import {
   listFactors,
   listMembers,
 } from '../security';
-import { readMembership, setPassword } from '../tenants';
+import { forceLogout, forceLogoutAll, readMembership, setPassword } from '../tenants';
 import { CommandError } from './commandError';
 import { staffOf, tenantIdOf } from './findStaff';
 import type { Invocation } from './invocation';
@@ -37,7 +37,21 @@ function compromiseOf(options: Options): KnownCompromise | undefined {
   return { since: parsed?.data ?? null, expirePassword };
 }
 
+/** Signs everybody in a tenant out. Options that name or describe one person are refused. */
+function forceLogoutAllCommand(options: Options, invocation: Invocation) {
+  const single = ['email', 'staff', 'compromised', 'expire-password', 'since'];
+  const given = single.find((name) => options[name] !== undefined);
+  if (given !== undefined) throw new CommandError(`--all cannot be used with --${given}.`);
+  return asWriter(options, invocation, async (operator) => {
+    const { deps, ctx } = operator;
+    const tenantId = await tenantIdOf(operator, required(options, 'tenant'));
+    const { ended } = await forceLogoutAll(deps, ctx, tenantId, { via: 'operator' });
+    return { tenantId, forcedLogouts: ended };
+  });
+}
+
 export function forceLogoutCommand(options: Options, invocation: Invocation) {
+  if (options['all'] === true) return forceLogoutAllCommand(options, invocation);
   const compromise = compromiseOf(options);
   return asWriter(options, invocation, async (operator) => {
     const { tenantId, staffId } = await staffOf(operator, options);

@@ -29,6 +29,11 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   'password-stdin': { says: 'Read the password from stdin.' },
   existing: { says: 'The person is staff of another tenant already, and keeps their password.' },
   totp: { says: 'Enrol a TOTP factor, and print its secret once.' },
+  'last-administrator': {
+    says: 'Do it although nobody who can administer the tenant is left.',
+  },
+  reason: { takes: 'TEXT', says: 'The reason, for the audit log.' },
+  all: { says: 'Everybody who is signed in to the tenant.' },
   compromised: { says: 'Somebody else had a session: the next login needs a second proof.' },
   'expire-password': { says: 'Expire the password: nobody can sign in with it any more.' },
   since: { takes: 'INSTANT', says: 'The beginning of the period, such as 2026-01-31T08:00:00Z.' },

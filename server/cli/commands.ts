@@ -22,6 +22,8 @@ import {
   enableCommand,
   enrollTotpCommand,
   permissionsCommand,
+  removeCommand,
+  resetFactorsCommand,
 } from './staffCommands';
 import { createTenantCommand, listTenantsCommand } from './tenantCommands';
 
@@ -75,7 +77,7 @@ export const COMMANDS: CommandTable = {
   },
   'staff disable': {
     summary: 'Signs a person out of a tenant, and blocks their sign-in there.',
-    usage: '--tenant S (--email E | --staff ID)',
+    usage: '--tenant S (--email E | --staff ID) [--last-administrator]',
     example: PERSON,
     writes: true,
     run: disableCommand,
@@ -87,20 +89,35 @@ export const COMMANDS: CommandTable = {
     writes: true,
     run: enableCommand,
   },
+  'staff remove': {
+    summary: 'Ends a membership: access, roles, permissions and factors of a person in a tenant.',
+    usage: '--tenant S (--email E | --staff ID) [--last-administrator]',
+    example: PERSON,
+    writes: true,
+    run: removeCommand,
+  },
   'staff permissions': {
     summary: "Changes a person's permissions. The change applies from their next request on.",
-    usage: '--tenant S (--email E | --staff ID) (--set A,B | [--add A,B] [--remove C])',
+    usage:
+      '--tenant S (--email E | --staff ID) (--set A,B | [--add A,B] [--remove C]) [--last-administrator]',
     example: `${PERSON} --add SETTINGS_SECURITY_EDIT`,
     writes: true,
     run: permissionsCommand,
   },
   'staff force-logout': {
-    summary: 'Ends all sessions of a person in a tenant.',
+    summary: 'Ends all sessions of a person in a tenant, or of everybody in it.',
     usage:
-      '--tenant S (--email E | --staff ID) [--compromised [--expire-password] [--since INSTANT]]',
+      '--tenant S (--all | (--email E | --staff ID) [--compromised [--expire-password] [--since INSTANT]])',
     example: `${PERSON} --compromised`,
     writes: true,
     run: forceLogoutCommand,
+  },
+  'staff reset-factors': {
+    summary: 'Removes all second factors of a person in a tenant, and ends their sessions there.',
+    usage: '--tenant S (--email E | --staff ID) --reason TEXT',
+    example: `${PERSON} --reason 'Lost'`,
+    writes: true,
+    run: resetFactorsCommand,
   },
   'staff set-password': {
     summary: "Changes a person's password, and ends their sessions in all tenants.",

@@ -1,3 +1,4 @@
+import { ticketField } from '../http/ticketField';
 import { CommandError } from './commandError';
 import type { Invocation } from './invocation';
 
@@ -16,8 +17,8 @@ export function optional(options: Options, name: string): string | undefined {
 export function ticketOf(options: Options): string | undefined {
   const given = options['ticket'];
   if (given === undefined) return undefined;
-  const ticket = String(given).trim();
-  if (/^[^\p{C}\p{Zl}\p{Zp}]{1,128}$/u.test(ticket)) return ticket;
+  const ticket = ticketField.safeParse(String(given));
+  if (ticket.success) return ticket.data;
   throw new CommandError('--ticket must be 1 to 128 characters in one line.');
 }
 

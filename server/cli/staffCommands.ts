@@ -7,8 +7,11 @@ import {
   disableStaff,
   enableStaff,
   normalizeAddresses,
+  removeStaff,
+  resetFactors,
 } from '../tenants';
 import type { PermissionChange } from '../tenants';
+import { storableText } from '../http/routeTable';
 import { CommandError } from './commandError';
 import { emailOption, staffOf, tenantIdOf } from './findStaff';
 import type { Invocation } from './invocation';
@@ -89,11 +92,38 @@ export async function createStaffCommand(options: Options, invocation: Invocatio
   });
 }
 
+/** An operator may take a tenant's last administrator, if they say so. */
+const operatorAct = (options: Options) => ({
+  via: 'operator' as const,
+  insists: options['last-administrator'] === true,
+});
+
+export function removeCommand(options: Options, invocation: Invocation) {
+  return asWriter(options, invocation, async (operator) => {
+    const { tenantId, staffId } = await staffOf(operator, options);
+    const staff = { tenantId, staffId };
+    await removeStaff(operator.deps, operator.ctx, staff, operatorAct(options));
+    return { ...staff, removed: true };
+  });
+}
+
+export function resetFactorsCommand(options: Options, invocation: Invocation) {
+  const reason = storableText(500).safeParse(required(options, 'reason').trim());
+  if (!reason.success) throw new CommandError('--reason must have 1 to 500 characters.');
+  return asWriter(options, invocation, async (operator) => {
+    const { deps, ctx } = operator;
+    const { tenantId, staffId } = await staffOf(operator, options);
+    const staff = { tenantId, staffId };
+    const done = await resetFactors(deps, ctx, staff, { via: 'operator' }, reason.data);
+    return { ...staff, ...done };
+  });
+}
+
 export function disableCommand(options: Options, invocation: Invocation) {
   return asWriter(options, invocation, async (operator) => {
     const { tenantId, staffId, email } = await staffOf(operator, options);
     const staff = { tenantId, staffId };
-    const done = await disableStaff(operator.deps, operator.ctx, staff, 'operator');
+    const done = await disableStaff(operator.deps, operator.ctx, staff, operatorAct(options));
     if (!done) throw new CommandError(`'${email}' is already disabled.`);
     return { ...staff, disabled: true };
   });
@@ -103,7 +133,7 @@ export function enableCommand(options: Options, invocation: Invocation) {
   return asWriter(options, invocation, async (operator) => {
     const { tenantId, staffId, email } = await staffOf(operator, options);
     const staff = { tenantId, staffId };
-    const done = await enableStaff(operator.deps, operator.ctx, staff, 'operator');
+    const done = await enableStaff(operator.deps, operator.ctx, staff, { via: 'operator' });
     if (!done) throw new CommandError(`'${email}' is not disabled.`);
     return { ...staff, disabled: false };
   });
@@ -135,7 +165,7 @@ export function permissionsCommand(options: Options, invocation: Invocation) {
       ctx,
       staff,
       { permissions: change },
-      { via: 'operator' },
+      operatorAct(options),
     );
     if (!changed) throw new CommandError(`'${email}' already has exactly these permissions.`);
     return { ...staff, before: before.permissions, after: after.permissions };

@@ -15,6 +15,7 @@ export type Notice =
   | { kind: 'new_device' }
   | { kind: 'reuse_detected' }
   | { kind: 'factor_changed'; what: FactorChange }
+  | { kind: 'factors_reset'; by: 'operator' | 'administrator' }
   | { kind: 'login_blocked' }
   | { kind: 'password_set' }
   | { kind: 'recovery_code_used' | 'recovery_code_used_at_login' }
@@ -79,6 +80,16 @@ const ENDED_BY = {
     'Somebody used one of your sessions in a way that looked like an attack. They were not let in, and to be safe we ended',
 } as const;
 
+const RESET_BY = {
+  operator: 'An operator of this service',
+  administrator: 'An administrator',
+} as const;
+
+const describeReset = (by: keyof typeof RESET_BY, tenant: string) => ({
+  subject: `Your second factors were removed: ${tenant}`,
+  text: `${RESET_BY[by]} removed every second factor from your account at ${tenant}, and ended all your sessions there. Sign in, and enrol a second factor again.`,
+});
+
 const EXPIRED =
   'Your password no longer works, because somebody else may know it. An operator of this service can give you a new one.';
 
@@ -96,6 +107,8 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
       };
     case 'factor_changed':
       return describeChange(notice.what, tenant);
+    case 'factors_reset':
+      return describeReset(notice.by, tenant);
     case 'login_blocked':
       return {
         subject: `Your sessions were ended: ${tenant}`,
@@ -207,8 +220,8 @@ export function writeNotice(notice: Notice, facts: NoticeFacts): { subject: stri
   const tenant = toLine(facts.tenantName, MOST_NAME);
   const { subject, text } = describe(notice, tenant);
   const when = facts.at.toISOString().slice(0, 19).replace('T', ' ');
-  // The audit log names the administrator who ended a person's sessions; the mail does not.
-  const by = notice.kind === 'forced_logout' && notice.by === 'administrator';
+  // The audit log names the administrator who acted; the mail does not.
+  const by = 'by' in notice && notice.by === 'administrator';
   const lines = [
     text,
     '',

@@ -6,10 +6,16 @@ import type { BuiltInPermission } from '../permissions';
 import { withProof } from '../security';
 import { beginAdministration } from './administration';
 import type { Administration } from './administration';
+import { lockMembers } from './administrationStore';
 
-/** On whose authority a tenant is administered: a member's with a proof, or the operators'. */
+/** On whose authority a tenant is administered: a member's, or the operators'. */
 export type Authority =
-  | { readonly via: 'api'; readonly principal: Principal; readonly passage: Passage }
+  | {
+      readonly via: 'api';
+      readonly principal: Principal;
+      /** How the request passed the step-up; absent if the route asks for none. */
+      readonly passage?: Passage;
+    }
   | { readonly via: 'operator'; readonly tenantId: string };
 
 /**
@@ -17,6 +23,8 @@ export type Authority =
  * the tenant before the member's own row: another administrator who holds the tenant may wait for
  * that row.
  * @param needs the permission that a member must hold
+ * @param staffIds the members whose rows the act changes; they are locked with the actor's row, in
+ * the order of their ids
  * @returns the result of the act
  * @throws AppError STEP_UP_REQUIRED if another act used the proof; what `beginAdministration` and
  * the act throw
@@ -27,12 +35,18 @@ export async function administer<T>(
   authority: Authority,
   needs: BuiltInPermission,
   act: (tx: Tx, administration: Administration) => Promise<T>,
+  staffIds: readonly string[] = [],
 ): Promise<T> {
-  if (authority.via === 'operator') {
-    const { tenantId } = authority;
-    return deps.db.transaction(async (tx) =>
-      act(tx, await beginAdministration(tx, ctx, tenantId, needs)),
-    );
+  const isMember = authority.via === 'api';
+  const { tenantId } = isMember ? authority.principal : authority;
+  const begin = async (tx: Tx) => {
+    const administration = await beginAdministration(tx, ctx, tenantId, needs);
+    const actors = isMember ? [authority.principal.staffId] : [];
+    await lockMembers(tx, tenantId, [...actors, ...staffIds]);
+    return administration;
+  };
+  if (!isMember || !authority.passage) {
+    return deps.db.transaction(async (tx) => act(tx, await begin(tx)));
   }
   const { principal, passage } = authority;
   let begun: Administration | undefined;
@@ -46,7 +60,7 @@ export async function administer<T>(
       return act(tx, begun);
     },
     async (tx) => {
-      begun = await beginAdministration(tx, ctx, principal.tenantId, needs);
+      begun = await begin(tx);
     },
   );
 }

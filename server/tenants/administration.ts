@@ -55,17 +55,31 @@ export async function beginAdministration(
   return { ...common, actor: { kind: 'member', staffId: ctx.actor, userId, permissions } };
 }
 
+/** Returns what somebody holds and the actor does not hold; nothing if it is the actor. */
+const heldBeyond = (
+  { actor }: Pick<Administration, 'actor'>,
+  subject: { staffId: string; permissions: readonly string[] },
+): string[] => {
+  if (actor.kind === 'operator' || actor.staffId === subject.staffId) return [];
+  return subject.permissions.filter((one) => !actor.permissions.includes(one));
+};
+
+/** Returns whether {@link assertMayManage} would pass. */
+export const mayManage = (
+  administration: Pick<Administration, 'actor'>,
+  subject: { staffId: string; permissions: readonly string[] },
+): boolean => heldBeyond(administration, subject).length === 0;
+
 /**
  * Refuses to act on somebody who holds a permission that the actor does not hold. Anyone may act on
  * themselves, if the route allows it.
  * @throws AppError NOT_YOURS_TO_MANAGE
  */
 export function assertMayManage(
-  { actor }: Pick<Administration, 'actor'>,
+  administration: Pick<Administration, 'actor'>,
   subject: { staffId: string; permissions: readonly string[] },
 ): void {
-  if (actor.kind === 'operator' || actor.staffId === subject.staffId) return;
-  const beyond = subject.permissions.filter((one) => !actor.permissions.includes(one));
+  const beyond = heldBeyond(administration, subject);
   if (beyond.length === 0) return;
   throw new AppError('NOT_YOURS_TO_MANAGE', {
     detail: `This person holds permissions that you do not hold: ${beyond.join(', ')}.`,

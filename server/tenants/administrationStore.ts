@@ -1,4 +1,4 @@
-import { and, count, eq, sql } from 'drizzle-orm';
+import { and, asc, count, eq, inArray, sql } from 'drizzle-orm';
 import type { Tx } from '../db';
 import { MAY_SIGN_IN } from '../db/maySignIn';
 import { tenantStaff, tenants, users } from '../db/schema';
@@ -23,6 +23,33 @@ export async function lockTenant(tx: Tx, tenantId: string): Promise<LockedTenant
     .where(eq(tenants.id, tenantId))
     .for('no key update');
   return row;
+}
+
+/** Locks members' rows in the order of their ids, which is the order for everybody. */
+export async function lockMembers(
+  tx: Tx,
+  tenantId: string,
+  staffIds: readonly string[],
+): Promise<void> {
+  await tx
+    .select({ id: tenantStaff.id })
+    .from(tenantStaff)
+    .where(and(eq(tenantStaff.tenantId, tenantId), inArray(tenantStaff.id, [...staffIds])))
+    .orderBy(asc(tenantStaff.id))
+    .for('no key update');
+}
+
+/** Reads the permissions of members, in the order of their ids. */
+export async function readPermissions(
+  tx: Tx,
+  tenantId: string,
+  staffIds: readonly string[],
+): Promise<{ staffId: string; permissions: string[] }[]> {
+  return tx
+    .select({ staffId: tenantStaff.id, permissions: tenantStaff.permissions })
+    .from(tenantStaff)
+    .where(and(eq(tenantStaff.tenantId, tenantId), inArray(tenantStaff.id, [...staffIds])))
+    .orderBy(asc(tenantStaff.id));
 }
 
 /** Reads the acting member, as of now. */

@@ -4,9 +4,10 @@ import type { Tx } from '../db';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import { assertAdministratorLeft, assertMayGive, assertMayManage } from './administration';
-import { beginAdministration } from './administration';
 import type { Administration } from './administration';
-import type { StaffIds } from './changeStaffStatus';
+import { administer } from './administer';
+import { authorityOf, insists, provenanceOf } from './staffAct';
+import type { StaffAct, StaffIds } from './staffAct';
 import { staffInput } from './createStaff';
 import { directPermissions, effectivePermissions, findRoles } from './effectivePermissions';
 import { assertKnown } from './knownPermissions';
@@ -48,6 +49,8 @@ export interface Provenance {
   approvedBy?: string;
   /** From the request to the effect, in seconds. */
   secondsToEffect?: number;
+  /** The reason that was given for it. */
+  reason?: string;
 }
 
 const inOrder = (list: Iterable<string>) => [...new Set(list)].sort();
@@ -144,22 +147,24 @@ export async function planAccessOf(
 /**
  * Changes what a member may do. Each request reads it again, so the change applies from the next
  * request on.
- * @param insists an operator means to take the last administrator's permissions
+ * @param how on whose authority; an operator may insist on taking the last administrator's
+ * permissions
  * @returns the access before and after; if they are equal, nothing is changed or recorded
- * @throws AppError LAST_ADMINISTRATOR, and what {@link planAccessOf} and `beginAdministration` throw
+ * @throws AppError LAST_ADMINISTRATOR, and what {@link planAccessOf} and `administer` throw
  */
 export async function changeAccess(
-  deps: Pick<TenantDeps, 'db'>,
+  deps: TenantDeps,
   ctx: RequestContext,
   { tenantId, staffId }: StaffIds,
-  change: AccessChange,
-  { insists = false, ...provenance }: Provenance & { insists?: boolean },
+  wanted: AccessChange,
+  how: StaffAct,
 ): Promise<AccessPlan> {
-  return deps.db.transaction(async (tx) => {
-    const administration = await beginAdministration(tx, ctx, tenantId, 'TENANT_ROLES_MANAGE');
-    const plan = await planAccessOf(tx, administration, staffId, change);
-    await writeAccess(tx, ctx, { tenantId, staffId }, plan, provenance);
-    await assertAdministratorLeft(tx, administration, insists);
+  const change = async (tx: Tx, administration: Administration) => {
+    const plan = await planAccessOf(tx, administration, staffId, wanted);
+    await writeAccess(tx, ctx, { tenantId, staffId }, plan, provenanceOf(deps, how));
+    await assertAdministratorLeft(tx, administration, insists(how));
     return plan;
-  });
+  };
+  const authority = authorityOf(tenantId, how);
+  return administer(deps, ctx, authority, 'TENANT_ROLES_MANAGE', change, [staffId]);
 }

@@ -1,49 +1,56 @@
 import { recordAudit } from '../audit';
-import { invalidateSessions, withSessionTable } from '../auth';
+import { invalidateSessions } from '../auth';
 import type { RequestContext } from '../context';
 import type { TenantDeps } from './deps';
-import { AppError } from '../errors';
-import { lockStaffMember, markDisabled, markEnabled } from './tenantStore';
+import { revokeInvitationsOf } from './revokeInvitationsOf';
+import { actOnMember, provenanceOf } from './staffAct';
+import type { LockedMember, StaffAct, StaffIds } from './staffAct';
+import { markDisabled, markEnabled } from './tenantStore';
 
-export interface StaffIds {
-  tenantId: string;
-  staffId: string;
+/**
+ * Disables a locked, active member: records it, ends their sessions, tokens and pending proofs, and
+ * revokes the open invitations that they sent or got.
+ */
+export async function endMembership(
+  deps: Pick<TenantDeps, 'clock'>,
+  ctx: RequestContext,
+  { tenantId, staffId }: StaffIds,
+  how: StaffAct,
+  { tx, mode }: Pick<LockedMember, 'tx' | 'mode'>,
+): Promise<void> {
+  // Record the event first, and use one clock for both, so that the ended sessions do not
+  // appear to have ended before it.
+  await recordAudit(tx, ctx, {
+    action: 'STAFF_DISABLED',
+    outcome: 'success',
+    tenantId,
+    subject: `staff:${staffId}`,
+    details: provenanceOf(deps, how),
+  });
+  const now = await markDisabled(tx, tenantId, staffId);
+  await invalidateSessions(tx, ctx, mode, tenantId, { staffId, reason: 'manual', now });
+  await revokeInvitationsOf(tx, ctx, tenantId, { staffId, via: how.via });
 }
-
-type Via = 'api' | 'operator';
 
 /**
  * Ends a staff member's access to this tenant: their sessions and refresh tokens end, and their
  * next request is refused on every node. The person's other memberships stay.
  * @returns false if they are already disabled; nothing is changed or recorded then
- * @throws AppError NOT_FOUND if the tenant has no such staff member
+ * @throws what {@link actOnMember} throws
  */
 export async function disableStaff(
-  deps: Pick<TenantDeps, 'db' | 'schemaGuard' | 'riskFacts'>,
+  deps: TenantDeps,
   ctx: RequestContext,
-  { tenantId, staffId }: StaffIds,
-  via: Via,
+  who: StaffIds,
+  how: StaffAct,
 ): Promise<boolean> {
-  const done = await withSessionTable(deps, (mode) =>
-    deps.db.transaction(async (tx) => {
-      const staff = await lockStaffMember(tx, tenantId, staffId);
-      if (!staff) throw new AppError('NOT_FOUND');
-      if (staff.status === 'disabled') return false;
-      // Record the event first, and use one clock for both, so that the ended sessions do not
-      // appear to have ended before it.
-      await recordAudit(tx, ctx, {
-        action: 'STAFF_DISABLED',
-        outcome: 'success',
-        tenantId,
-        subject: `staff:${staffId}`,
-        details: { via },
-      });
-      const now = await markDisabled(tx, tenantId, staffId);
-      await invalidateSessions(tx, ctx, mode, tenantId, { staffId, reason: 'manual', now });
-      return true;
-    }),
-  );
-  if (done) deps.riskFacts.forget(tenantId, staffId);
+  const rule = { needs: 'TENANT_STAFF_MANAGE', onSelf: false } as const;
+  const done = await actOnMember(deps, ctx, who, how, rule, async (member) => {
+    if (member.staff.status === 'disabled') return false;
+    await endMembership(deps, ctx, who, how, member);
+    return true;
+  });
+  if (done) deps.riskFacts.forget(who.tenantId, who.staffId);
   return done;
 }
 
@@ -51,17 +58,17 @@ export async function disableStaff(
  * Enables a disabled staff member again, with the permissions and factors that they had. Ended
  * sessions stay ended: the person must sign in again.
  * @returns false if they are not disabled; nothing is changed or recorded then
- * @throws AppError NOT_FOUND if the tenant has no such staff member
+ * @throws what {@link actOnMember} throws
  */
 export async function enableStaff(
-  deps: Pick<TenantDeps, 'db'>,
+  deps: TenantDeps,
   ctx: RequestContext,
-  { tenantId, staffId }: StaffIds,
-  via: Via,
+  who: StaffIds,
+  how: StaffAct,
 ): Promise<boolean> {
-  return deps.db.transaction(async (tx) => {
-    const staff = await lockStaffMember(tx, tenantId, staffId);
-    if (!staff) throw new AppError('NOT_FOUND');
+  const { tenantId, staffId } = who;
+  const rule = { needs: 'TENANT_STAFF_MANAGE', onSelf: true } as const;
+  return actOnMember(deps, ctx, who, how, rule, async ({ tx, staff }) => {
     if (staff.status === 'active') return false;
     await markEnabled(tx, tenantId, staffId);
     await recordAudit(tx, ctx, {
@@ -69,7 +76,10 @@ export async function enableStaff(
       outcome: 'success',
       tenantId,
       subject: `staff:${staffId}`,
-      details: { disabledAt: staff.disabledAt?.toISOString() ?? null, via },
+      details: {
+        disabledAt: staff.disabledAt?.toISOString() ?? null,
+        ...provenanceOf(deps, how),
+      },
     });
     return true;
   });

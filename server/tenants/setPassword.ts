@@ -5,7 +5,7 @@ import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import { queueNotice } from '../mail';
 import type { NoticeDeps } from '../mail';
-import type { StaffIds } from './changeStaffStatus';
+import type { StaffIds } from './staffAct';
 import { replacePassword } from './tenantStore';
 
 type SetDeps = NoticeDeps & Pick<TenantDeps, 'db' | 'schemaGuard' | 'riskFacts'>;
@@ -17,7 +17,7 @@ type SetDeps = NoticeDeps & Pick<TenantDeps, 'db' | 'schemaGuard' | 'riskFacts'>
  * valid one; a proof that the next login owes stays due.
  * @param passwordHash the hash of a password that the policy has accepted
  * @returns how many memberships the person has
- * @throws AppError NOT_FOUND if the tenant has no such staff member
+ * @throws AppError NOT_FOUND if the tenant has no such staff member, or they were removed
  */
 export async function setPassword(
   deps: SetDeps,
@@ -29,7 +29,7 @@ export async function setPassword(
   const memberships = await withSessionTable(deps, (mode) =>
     deps.db.transaction(async (tx) => {
       const all = await listMemberships(tx, own, null);
-      if (all.length === 0) throw new AppError('NOT_FOUND');
+      if (!all.some(({ staffId }) => staffId === own.staffId)) throw new AppError('NOT_FOUND');
       for (const { tenantId, staffId } of all) {
         // Record the event first, so that the ended sessions do not appear to have ended before it.
         await recordAudit(tx, ctx, {

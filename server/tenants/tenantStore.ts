@@ -143,6 +143,14 @@ export async function markDisabled(tx: Tx, tenantId: string, staffId: string): P
   return row.disabledAt;
 }
 
+/** Marks a member as a former one, by the database clock. */
+export async function markRemoved(tx: Tx, tenantId: string, staffId: string): Promise<void> {
+  await tx
+    .update(tenantStaff)
+    .set({ status: 'removed', removedAt: sql`clock_timestamp()` })
+    .where(ofStaff(tenantId, staffId));
+}
+
 export async function markEnabled(tx: Tx, tenantId: string, staffId: string): Promise<void> {
   await tx
     .update(tenantStaff)

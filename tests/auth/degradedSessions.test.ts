@@ -1,4 +1,4 @@
-import { forceLogout } from '@/server/auth';
+import { forceLogout } from '@/server/tenants';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { login, logout, me, refresh, refreshWithKey } from '@/tests/helpers/http/authCalls';

@@ -1,6 +1,6 @@
+import { forceLogout } from '@/server/tenants';
 import { eq, sql } from 'drizzle-orm';
 import request from 'supertest';
-import { forceLogout } from '@/server/auth';
 import { db } from '@/server/db';
 import { tenantStaff, users } from '@/server/db/schema';
 import { login, me, refresh, rotate } from '@/tests/helpers/http/authCalls';

@@ -1,7 +1,7 @@
+import { forceLogout } from '@/server/tenants';
 import { eq } from 'drizzle-orm';
 import request from 'supertest';
 import { app } from '@/server/app';
-import { forceLogout } from '@/server/auth';
 import { db } from '@/server/db';
 import { refreshTokens } from '@/server/db/schema';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';

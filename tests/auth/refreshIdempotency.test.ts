@@ -1,5 +1,5 @@
+import { forceLogout } from '@/server/tenants';
 import { app } from '@/server/app';
-import { forceLogout } from '@/server/auth';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { expectSignedIn } from '@/tests/helpers/http/authOutcomes';

@@ -1,6 +1,6 @@
+import { forceLogout } from '@/server/tenants';
 import request from 'supertest';
 import { app } from '@/server/app';
-import { forceLogout } from '@/server/auth';
 import { openNode, operatorContext } from '@/tests/helpers/server/openNode';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 

@@ -1,6 +1,6 @@
+import { forceLogout } from '@/server/tenants';
 import { eq } from 'drizzle-orm';
 import { app } from '@/server/app';
-import { forceLogout } from '@/server/auth';
 import { db } from '@/server/db';
 import { userSessions } from '@/server/db/schema';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';

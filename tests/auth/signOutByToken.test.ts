@@ -1,7 +1,7 @@
+import { forceLogout } from '@/server/tenants';
 import request from 'supertest';
 import { sql } from 'drizzle-orm';
 import { app } from '@/server/app';
-import { forceLogout } from '@/server/auth';
 import { db } from '@/server/db';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { login, me, refresh, rotate } from '@/tests/helpers/http/authCalls';

@@ -113,7 +113,7 @@ describe('a wrong command line is one plain sentence, exit 1', () => {
 
   it.each([
     [['staff'], /^There is no command `staff`\. Did you mean `staff create` or `staff list`/],
-    [['staff', 'promote'], /^There is no command `staff promote`\. Did you mean `staff create`/],
+    [['staff', 'zzz'], /^There is no command `staff zzz`\. Did you mean `staff create`/],
     [['constructor'], /^There is no command `constructor`\. See /],
     [['help', 'nothing'], /^There is no command `nothing`\. See /],
     [['db', 'migrate', 'now'], /^`db migrate` takes options only/],

@@ -1,4 +1,4 @@
-import { forceLogout } from '@/server/auth';
+import { forceLogout } from '@/server/tenants';
 import { operatorContext } from '@/tests/helpers/server/openNode';
 import type { SessionStorage } from '@/client/contract';
 import { auditOf } from '@/tests/helpers/database/authRows';

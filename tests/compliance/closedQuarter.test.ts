@@ -1,5 +1,5 @@
+import { forceLogout } from '@/server/tenants';
 import { eq, sql } from 'drizzle-orm';
-import { forceLogout } from '@/server/auth';
 import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { db } from '@/server/db';
 import { refreshTokens, stepUpChallenges, userSessions } from '@/server/db/schema';

@@ -1,10 +1,10 @@
+import { forceLogout } from '@/server/tenants';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { asc, eq, sql } from 'drizzle-orm';
 import type { Express } from 'express';
 import request from 'supertest';
-import { forceLogout } from '@/server/auth';
 import { loadConfig, requireReady } from '@/server/config';
 import { db } from '@/server/db';
 import { auditLogs, stepUpChallenges } from '@/server/db/schema';

@@ -178,9 +178,9 @@ describe('the tables of staff', () => {
   it('say of leaving today that access ended with it, and of a past range what they said before', async () => {
     const { tenantId } = officer;
     const leaver = await seedTestUserAndToken({ tenantId, permissions: ['A_A'] });
-    await disableStaff(deps, operatorContext, leaver, 'operator');
-    await enableStaff(deps, operatorContext, people.carl, 'operator');
-    await disableStaff(deps, operatorContext, people.ann, 'operator');
+    await disableStaff(deps, operatorContext, leaver, { via: 'operator' });
+    await enableStaff(deps, operatorContext, people.carl, { via: 'operator' });
+    await disableStaff(deps, operatorContext, people.ann, { via: 'operator' });
     await changeAccess(
       deps,
       operatorContext,

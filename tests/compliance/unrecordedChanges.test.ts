@@ -271,9 +271,9 @@ describe('joiners-leavers.csv', () => {
 
   it('shows nothing of those whose every change is recorded', async () => {
     const who = await seedMember(officer.tenantId, JOINED, JOINED);
-    await disableStaff(deps, operatorContext, who, 'operator');
-    await enableStaff(deps, operatorContext, who, 'operator');
-    await disableStaff(deps, operatorContext, who, 'operator');
+    await disableStaff(deps, operatorContext, who, { via: 'operator' });
+    await enableStaff(deps, operatorContext, who, { via: 'operator' });
+    await disableStaff(deps, operatorContext, who, { via: 'operator' });
     const today = new Date().toISOString().slice(0, 10);
     for (const range of [MARCH, { from: today, to: today, format: 'csv' }]) {
       expect(await unrecordedIn(range, who)).toEqual([]);

@@ -25,6 +25,7 @@ describe('the catalogue of errors', () => {
       ROLE_IN_USE: 409,
       ROLE_NAME_TAKEN: 409,
       TOO_MANY_ROLES: 409,
+      OWN_MEMBERSHIP: 409,
       POLICY_LOCKS_OUT: 409,
       ENROLMENT_REQUIRED: 409,
       LOGIN_BLOCKED: 403,

@@ -1,7 +1,7 @@
+import { forceLogout } from '@/server/tenants';
 import { sql } from 'drizzle-orm';
 import type { Express } from 'express';
 import request from 'supertest';
-import { forceLogout } from '@/server/auth';
 import { db } from '@/server/db';
 import { tenantStaff } from '@/server/db/schema';
 import { tagId } from '@/server/taggedId';

@@ -1,4 +1,4 @@
-import { forceLogout } from '@/server/auth';
+import { forceLogout } from '@/server/tenants';
 import { openMailNode } from '@/tests/helpers/mail/mailNode';
 import { mailsOf } from '@/tests/helpers/mail/mailRows';
 import { startMailServer } from '@/tests/helpers/mail/mailServer';

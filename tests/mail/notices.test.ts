@@ -1,6 +1,6 @@
+import { forceLogout } from '@/server/tenants';
 import { sql } from 'drizzle-orm';
 import request from 'supertest';
-import { forceLogout } from '@/server/auth';
 import { db } from '@/server/db';
 import { enrollTotpForStaff } from '@/server/security';
 import { login, logout, me, refresh, rotate } from '@/tests/helpers/http/authCalls';
@@ -193,7 +193,10 @@ describe('a forced logout', () => {
 
   it('by an administrator is told, without where and on what the administrator sat', async () => {
     const member = await seedMember();
-    const ctx = { ...operatorContext, actor: member.userId, ip: '192.0.2.77', userAgent: 'Chair' };
+    const { tenantId } = member;
+    const permissions = [...MAY_ALL, 'TENANT_STAFF_MANAGE'];
+    const admin = await seedTestUserAndToken({ tenantId, permissions });
+    const ctx = { ...operatorContext, actor: admin.staffId, ip: '192.0.2.77', userAgent: 'Chair' };
     await forceLogout(node.deps, ctx, member.tenantId, member.staffId);
     const mail = await expectFacts(member, 'An administrator ended all your sessions');
     expect(mail.text).not.toMatch(/192\.0\.2\.77|Chair/);

@@ -69,6 +69,21 @@ export const CREDENTIAL_ACTIONS = {
       has: ['factor'],
     },
   },
+  // Somebody else removed all factors of a membership, which has a FACTOR_REMOVED for each kind.
+  FACTORS_RESET: {
+    details: z.strictObject({
+      reason: z.string(),
+      requestedBy: z.string().optional(),
+      secondsToEffect: z.number().min(0).optional(),
+      via,
+    }),
+    ocsf: {
+      class: 'account',
+      activity: 'MFA Factor Reset',
+      severity: 'Medium',
+      message: 'All second factors of a staff member were removed by somebody else',
+    },
+  },
   PASSWORD_REHASHED: {
     details: z.strictObject({}),
     ocsf: {

@@ -11,6 +11,7 @@ export const NOTICE_KINDS = [
   'factor_closed',
   'reuse_detected',
   'factor_changed',
+  'factors_reset',
   'forced_logout',
 ] as const;
 

@@ -9,6 +9,7 @@ const provenance = {
   requestedBy: z.string().optional(),
   approvedBy: z.string().optional(),
   secondsToEffect: z.number().min(0).optional(),
+  reason: z.string().optional(),
 };
 
 /** The actions that change tenants and their staff. */
@@ -42,7 +43,7 @@ export const STAFF_ACTIONS = {
     },
   },
   STAFF_DISABLED: {
-    details: z.strictObject({ via }),
+    details: z.strictObject({ via, ...provenance }),
     ocsf: {
       class: 'account',
       activity: 'Disable',
@@ -52,12 +53,22 @@ export const STAFF_ACTIONS = {
   },
   // Since when the person had been disabled; the staff row forgets it.
   STAFF_ENABLED: {
-    details: z.strictObject({ disabledAt: z.string().nullable(), via }),
+    details: z.strictObject({ disabledAt: z.string().nullable(), via, ...provenance }),
     ocsf: {
       class: 'account',
       activity: 'Enable',
       severity: 'Low',
       message: 'A staff member was enabled',
+    },
+  },
+  // The person was disabled and lost every permission and factor before; those are events of their own.
+  STAFF_REMOVED: {
+    details: z.strictObject({ via, ...provenance }),
+    ocsf: {
+      class: 'account',
+      activity: 'Delete',
+      severity: 'Low',
+      message: 'A staff member was removed from a tenant',
     },
   },
   STAFF_PERMISSIONS_CHANGED: {

@@ -36,6 +36,7 @@ export const OCSF_CLASSES = {
       Enable: 2,
       'Password Reset': 4,
       Disable: 5,
+      Delete: 6,
       'MFA Factor Enable': 10,
       'MFA Factor Disable': 11,
       Unlock: 12,

@@ -37,6 +37,18 @@ export async function hasPasskeys(
 }
 
 /**
+ * Deletes every passkey of a staff member.
+ * @returns their ids
+ */
+export async function deletePasskeys(tx: Tx, tenantId: string, staffId: string): Promise<string[]> {
+  const rows = await tx
+    .delete(passkeys)
+    .where(ofStaff(tenantId, staffId))
+    .returning({ id: passkeys.id });
+  return rows.map(({ id }) => id).sort();
+}
+
+/**
  * @returns the passkey with this credential id if it belongs to this staff member; otherwise
  * undefined
  */

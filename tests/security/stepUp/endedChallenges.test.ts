@@ -1,9 +1,8 @@
 import { eq, sql } from 'drizzle-orm';
 import request from 'supertest';
-import { forceLogout } from '@/server/auth';
 import { db } from '@/server/db';
 import { stepUpChallenges } from '@/server/db/schema';
-import { disableStaff, enableStaff } from '@/server/tenants';
+import { disableStaff, enableStaff, forceLogout } from '@/server/tenants';
 import { askForProof } from '@/tests/helpers/stepUp/askForProof';
 import { liveSessionsOf } from '@/tests/helpers/database/authRows';
 import { openNode, operatorContext } from '@/tests/helpers/server/openNode';
@@ -57,12 +56,12 @@ const asBearer = (token: string) => `Bearer ${token}`;
 /** Each way in which a person's sessions end, or the factor of a proof is removed. */
 const ENDS: [string, (who: Traveller) => Promise<unknown>][] = [
   ['a forced logout', (who) => forceLogout(deps, operatorContext, who.tenantId, who.staffId)],
-  ['disabling the account', (who) => disableStaff(deps, operatorContext, who, 'operator')],
+  ['disabling the account', (who) => disableStaff(deps, operatorContext, who, { via: 'operator' })],
   [
     'disabling the account and enabling it again',
     async (who) => {
-      await disableStaff(deps, operatorContext, who, 'operator');
-      await enableStaff(deps, operatorContext, who, 'operator');
+      await disableStaff(deps, operatorContext, who, { via: 'operator' });
+      await enableStaff(deps, operatorContext, who, { via: 'operator' });
     },
   ],
   [

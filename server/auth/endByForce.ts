@@ -1,13 +1,11 @@
 import { isOfOperators } from '../context';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
-import type { AuthDeps } from './deps';
 import { queueNotice } from '../mail';
 import type { NoticeDeps } from '../mail';
 import { distrustSessions } from './distrustSessions';
 import type { Distrusted } from './distrustSessions';
 import { invalidateSessions } from './invalidateSessions';
-import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
 
 /** An operator's report that someone else had sessions of a person. */
@@ -18,14 +16,19 @@ export interface KnownCompromise {
   expirePassword: boolean;
 }
 
-type ForceDeps = NoticeDeps & Pick<AuthDeps, 'db' | 'schemaGuard' | 'riskFacts'>;
+interface ForcedLogout {
+  tenantId: string;
+  staffId: string;
+  /** Given if someone else had a session: what it taught is forgotten, and a proof becomes due. */
+  compromise?: KnownCompromise | undefined;
+}
 
 async function end(
-  deps: ForceDeps,
+  deps: NoticeDeps,
   tx: Tx,
   ctx: RequestContext,
   mode: SessionMode,
-  { compromise, ...own }: { tenantId: string; staffId: string; compromise?: KnownCompromise },
+  { compromise, ...own }: ForcedLogout,
 ): Promise<Distrusted> {
   const reason = 'force_logout' as const;
   if (compromise) {
@@ -40,34 +43,21 @@ async function end(
 }
 
 /**
- * Signs a staff member out everywhere. Their next request is refused on every node, and a mail
- * informs them.
- * @param compromise given if someone else had a session: what it taught the scorer is forgotten,
- * and the next login needs a step-up proof
- * @returns whether their password was expired
+ * Signs a staff member out everywhere, and queues a mail that informs them. Wake the mailer once
+ * the transaction is committed, and let every node forget the risk history of the returned staff.
  * @throws AppError NOT_FOUND if the tenant has no such staff member
  */
-export async function forceLogout(
-  deps: ForceDeps,
+export async function endByForce(
+  deps: NoticeDeps,
+  tx: Tx,
   ctx: RequestContext,
-  tenantId: string,
-  staffId: string,
-  compromise?: KnownCompromise,
-): Promise<{ passwordExpired: boolean }> {
-  const { passwordExpired, staff } = await withSessionTable(deps, (mode) =>
-    deps.db.transaction(async (tx) => {
-      const own = { tenantId, staffId };
-      const done = await end(deps, tx, ctx, mode, {
-        ...own,
-        ...(compromise ? { compromise } : {}),
-      });
-      const by = isOfOperators(ctx.actor) ? 'operator' : 'administrator';
-      const notice = { kind: 'forced_logout', by, passwordExpired: done.passwordExpired } as const;
-      await queueNotice(deps, tx, ctx, own, notice);
-      return done;
-    }),
-  );
-  deps.mail.wake();
-  for (const one of staff) deps.riskFacts.forget(one.tenantId, one.staffId);
-  return { passwordExpired };
+  mode: SessionMode,
+  what: ForcedLogout,
+): Promise<Distrusted> {
+  const { tenantId, staffId } = what;
+  const done = await end(deps, tx, ctx, mode, what);
+  const by = isOfOperators(ctx.actor) ? 'operator' : 'administrator';
+  const notice = { kind: 'forced_logout', by, passwordExpired: done.passwordExpired } as const;
+  await queueNotice(deps, tx, ctx, { tenantId, staffId }, notice);
+  return done;
 }

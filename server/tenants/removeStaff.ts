@@ -1,0 +1,52 @@
+import { recordAudit } from '../audit';
+import { invalidateSessions } from '../auth';
+import type { RequestContext } from '../context';
+import { removeAllFactors } from '../security';
+import { writeAccess } from './changeAccess';
+import { endMembership } from './changeStaffStatus';
+import type { TenantDeps } from './deps';
+import { revokeInvitationsOf } from './revokeInvitationsOf';
+import { actOnMember, provenanceOf } from './staffAct';
+import type { StaffAct, StaffIds } from './staffAct';
+import { markRemoved } from './tenantStore';
+
+/**
+ * Removes a member from the tenant. Their access, roles, permissions and factors of this membership
+ * end, and so do open invitations that they sent or that were sent to their address. The row stays
+ * as that of a former member, because evidence points to it.
+ * @throws what {@link actOnMember} throws
+ */
+export async function removeStaff(
+  deps: TenantDeps,
+  ctx: RequestContext,
+  who: StaffIds,
+  how: StaffAct,
+): Promise<void> {
+  const { tenantId, staffId } = who;
+  const rule = { needs: 'TENANT_STAFF_MANAGE', onSelf: false } as const;
+  await actOnMember(deps, ctx, who, how, rule, async (member) => {
+    const { tx, mode, staff } = member;
+    const { status, roles, permissions } = staff;
+    if (status === 'active') await endMembership(deps, ctx, who, how, member);
+    const before = { roles: [...roles], permissions: [...permissions].sort() };
+    const after = { roles: [], permissions: [] };
+    const changed = roles.length + permissions.length > 0;
+    const plan = { before, after, added: [], privileged: [], changed };
+    await writeAccess(tx, ctx, who, plan, provenanceOf(deps, how));
+    await removeAllFactors(tx, ctx, who, how.via);
+    await revokeInvitationsOf(tx, ctx, tenantId, { staffId, via: how.via });
+    await recordAudit(tx, ctx, {
+      action: 'STAFF_REMOVED',
+      outcome: 'success',
+      tenantId,
+      subject: `staff:${staffId}`,
+      details: provenanceOf(deps, how),
+    });
+    await markRemoved(tx, tenantId, staffId);
+    if (status === 'disabled') {
+      const ended = { staffId, reason: 'manual' as const, now: deps.clock.now() };
+      await invalidateSessions(tx, ctx, mode, tenantId, ended);
+    }
+  });
+  deps.riskFacts.forget(tenantId, staffId);
+}
