@@ -8,6 +8,8 @@ export interface Principal {
   /** The token's `sid`: the session's id, or the token family's if there is no session. */
   readonly sid: string;
   readonly sessionVersion: number;
+  /** The names of built-in roles, and the ids of the tenant's own. */
+  readonly roles: readonly string[];
   readonly permissions: readonly string[];
   readonly email: string;
   readonly tenant: { readonly slug: string; readonly name: string };

@@ -24,6 +24,7 @@ import { del, endpoint, get, post, put } from './http/routeTable';
 import type { Route } from './http/routeTable';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
 import { createTrust } from './config/trustProxy';
+import { roleRoutes } from './tenants';
 import { verifyRoutes } from './verify';
 
 /** The routes of the audit log and its proofs. */
@@ -106,6 +107,22 @@ function riskTable(deps: Deps): Route[] {
   ];
 }
 
+/** The routes by which a tenant manages its people and their roles. */
+function tenantsTable(deps: Deps): Route[] {
+  const roles = roleRoutes(deps);
+  const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
+  const proven = requireStepUp('security_settings', { act: true });
+  const mayManageRoles = [authenticate, requirePermission('TENANT_ROLES_MANAGE'), proven];
+  return [
+    get('/api/tenants/permissions', mayView, roles.permissions),
+    get('/api/tenants/roles', mayView, roles.roles),
+    get('/api/tenants/roles/:id', mayView, roles.role),
+    post('/api/tenants/roles', mayManageRoles, roles.createRole),
+    put('/api/tenants/roles/:id', mayManageRoles, roles.changeRole),
+    del('/api/tenants/roles/:id', mayManageRoles, roles.deleteRole),
+  ];
+}
+
 /** The routes of the exports for auditors. */
 function exportTable(deps: Deps): Route[] {
   const compliance = complianceRoutes(deps);
@@ -135,6 +152,7 @@ export function routeTable(deps: Deps): Route[] {
     ...authTable(deps),
     ...stepUpTable(deps),
     ...riskTable(deps),
+    ...tenantsTable(deps),
     ...exportTable(deps),
     ...auditLogTable(deps),
     ...healthTable(deps),

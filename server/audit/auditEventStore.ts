@@ -27,20 +27,27 @@ export interface AuditRow {
 export const auditRowFromJson = (json: string): string =>
   `jsonb_populate_record(NULL::audit_logs, jsonb_build_object('id', gatehouse_uuid_v7(), 'occurred_at', clock_timestamp()) || ${json})`;
 
-/** Appends one row to the audit log. */
-export async function insertAuditRow(tx: Tx, row: AuditRow): Promise<void> {
-  await tx.insert(auditLogs).values({
-    tenantId: row.tenant_id,
-    action: row.action,
-    outcome: row.outcome,
-    actor: row.actor,
-    subject: row.subject,
-    onBehalfOf: row.on_behalf_of,
-    sessionId: row.session_id,
-    ip: row.ip,
-    country: row.country,
-    userAgent: row.user_agent,
-    correlationId: row.correlation_id,
-    details: row.details,
-  });
+const toColumns = (row: AuditRow): typeof auditLogs.$inferInsert => ({
+  tenantId: row.tenant_id,
+  action: row.action,
+  outcome: row.outcome,
+  actor: row.actor,
+  subject: row.subject,
+  onBehalfOf: row.on_behalf_of,
+  sessionId: row.session_id,
+  ip: row.ip,
+  country: row.country,
+  userAgent: row.user_agent,
+  correlationId: row.correlation_id,
+  details: row.details,
+});
+
+/** A statement has at most 65,535 parameters, and a row has twelve. */
+const MOST_ROWS = 500;
+
+/** Appends rows to the audit log, in their order. */
+export async function insertAuditRows(tx: Tx, rows: readonly AuditRow[]): Promise<void> {
+  for (let from = 0; from < rows.length; from += MOST_ROWS) {
+    await tx.insert(auditLogs).values(rows.slice(from, from + MOST_ROWS).map(toColumns));
+  }
 }

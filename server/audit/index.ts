@@ -3,7 +3,7 @@ export { canonicalJson } from '../../tlog/canonicalJson';
 export { AUDIT_ACTIONS, SECURITY_EVENT_ACTIONS } from './actions';
 export { NOTICE_KINDS } from './actions/noticeKinds';
 export type { NoticeKind } from './actions/noticeKinds';
-export { recordAudit, toAuditRow } from './recordAudit';
+export { recordAudit, recordAudits, toAuditRow } from './recordAudit';
 export type { AuditAction } from './actions';
 export type { AuditEvent } from './recordAudit';
 export { auditRowFromJson } from './auditEventStore';

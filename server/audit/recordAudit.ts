@@ -4,7 +4,7 @@ import type { Tx } from '../db';
 import type { AuditOutcome } from '../db/schema';
 import { AUDIT_ACTIONS } from './actions';
 import type { AuditAction } from './actions';
-import { insertAuditRow } from './auditEventStore';
+import { insertAuditRows } from './auditEventStore';
 import type { AuditRow } from './auditEventStore';
 
 export type AuditEvent = {
@@ -55,5 +55,15 @@ export function toAuditRow(ctx: RequestContext, event: AuditEvent): AuditRow {
  * @throws any error of the database: an action that cannot be recorded must not happen
  */
 export async function recordAudit(tx: Tx, ctx: RequestContext, event: AuditEvent): Promise<void> {
-  await insertAuditRow(tx, toAuditRow(ctx, event));
+  await insertAuditRows(tx, [toAuditRow(ctx, event)]);
+}
+
+/** Does what {@link recordAudit} does for many events, in few statements. */
+export async function recordAudits(
+  tx: Tx,
+  ctx: RequestContext,
+  events: readonly AuditEvent[],
+): Promise<void> {
+  const rows = events.map((event) => toAuditRow(ctx, event));
+  await insertAuditRows(tx, rows);
 }

@@ -19,6 +19,7 @@ import type { DeviceIdentity } from '../security';
 import { beginLogin } from './beginLogin';
 import { completeLogin } from './completeLogin';
 import { endSession, logout, logoutAll, logoutByToken } from './endSessions';
+import { nameRoles } from './nameRoles';
 import { listOwnSessions } from './listOwnSessions';
 import { login } from './login';
 import { noticeRoutes } from './noticeRoutes';
@@ -277,13 +278,14 @@ const factorFirstRoutes = (deps: AuthDeps) => ({
 function sessionRoutes(deps: AuthDeps) {
   return {
     me: endpoint({
-      summary: 'The signed-in staff member and their permissions',
+      summary: 'The signed-in staff member, with their roles and permissions',
       responses: { 200: 'The signed-in staff member' },
-      handle(req, res) {
-        // The live session check already loaded all of this, so no second query is needed.
+      async handle(req, res) {
+        // The live session check already loaded all of this, except the names of own roles.
         const { userId, staffId, sessionId, email, permissions, ...whose } = principalOf(req);
         const tenant = { id: whose.tenantId, ...whose.tenant };
-        res.json({ userId, staffId, sessionId, email, tenant, permissions });
+        const roles = await nameRoles(deps.db, whose.tenantId, whose.roles);
+        res.json({ userId, staffId, sessionId, email, tenant, roles, permissions });
       },
     }),
     sessions: endpoint({

@@ -48,6 +48,7 @@ function toPrincipal(claims: AccessClaims, state: LiveState | undefined): Princi
     sessionId: state.sessionVersion === null ? null : claims.sid,
     sid: claims.sid,
     sessionVersion: state.staffVersion,
+    roles: state.roles,
     permissions: state.permissions,
     email: state.email,
     tenant: { slug: state.tenantSlug, name: state.tenantName },

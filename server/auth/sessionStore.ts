@@ -16,6 +16,7 @@ export interface LiveState {
   sessionVersion: number | null;
   /** The current version. */
   staffVersion: number;
+  roles: string[];
   permissions: string[];
   email: string;
   tenantSlug: string;
@@ -31,7 +32,7 @@ export interface LiveState {
 }
 
 const STAFF_COLUMNS = `st.tenant_id AS "tenantId", st.user_id AS "userId", st.id AS "staffId",
-  st.session_version AS "staffVersion", st.permissions,
+  st.session_version AS "staffVersion", st.roles, st.permissions,
   u.email, t.slug AS "tenantSlug", t.name AS "tenantName",
   (${maySignIn('st', 'u', 't')}) AS active`;
 

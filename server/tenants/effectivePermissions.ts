@@ -3,6 +3,7 @@ import type { Db } from '../db';
 import { isRowId } from '../db/ids';
 import { listDeclared } from './permissionStore';
 import { readOwnRoles } from './roleStore';
+import type { OwnRole } from './roleStore';
 
 /** A role as people see it, built in or of the tenant's own. */
 export interface Role {
@@ -14,6 +15,15 @@ export interface Role {
 }
 
 const inOrder = (permissions: Iterable<string>) => [...new Set(permissions)].sort();
+
+/** Returns a role of a tenant's own in the common form of all roles. */
+export const toRole = ({ id, name, description, permissions }: OwnRole): Role => ({
+  id,
+  name,
+  description,
+  permissions,
+  builtIn: false,
+});
 
 /** Returns the built-in roles, with the permissions that they give today. */
 export async function listBuiltInRoles(db: Db): Promise<Role[]> {
@@ -37,7 +47,7 @@ export async function findRoles(db: Db, tenantId: string, ids: readonly string[]
     tenantId,
     ids.filter((id) => !isBuiltInRole(id) && isRowId(id)),
   );
-  const all = [...builtIn, ...own.map((role) => ({ ...role, builtIn: false }))];
+  const all = [...builtIn, ...own.map(toRole)];
   return [...new Set(ids)].flatMap((id) => all.find((role) => role.id === id) ?? []);
 }
 

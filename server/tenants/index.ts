@@ -8,6 +8,7 @@ export { resetFactors } from './resetFactors';
 export { renameStaff } from './changeEmail';
 export { countDeviations, listCollisions, normalizeAddresses } from './normalizeAddresses';
 export { createStaff, createStaffOfExisting } from './createStaff';
+export { roleRoutes } from './roleRoutes';
 export { createTenant } from './createTenant';
 export { setPassword } from './setPassword';
 export {

@@ -1,6 +1,6 @@
-import { and, asc, eq, inArray, sql } from 'drizzle-orm';
+import { and, asc, count, eq, gt, inArray, isNull, ne, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
-import { tenantRoles, tenantStaff } from '../db/schema';
+import { invitations, tenantRoles, tenantStaff } from '../db/schema';
 
 /** A role of a tenant's own. */
 export interface OwnRole {
@@ -10,12 +10,17 @@ export interface OwnRole {
   permissions: string[];
 }
 
-const { id, name, description, permissions } = tenantRoles;
-const ROLE = { id, name, description, permissions };
+/** An own role as it is stored; the time grows with each change. */
+export interface StoredRole extends OwnRole {
+  updatedAt: Date;
+}
+
+const { id, name, description, permissions, updatedAt } = tenantRoles;
+const ROLE = { id, name, description, permissions, updatedAt };
 const ofTenant = (tenantId: string) => eq(tenantRoles.tenantId, tenantId);
 
 /** Lists the tenant's own roles, ordered by name. */
-export const listOwnRoles = (db: Db, tenantId: string): Promise<OwnRole[]> =>
+export const listOwnRoles = (db: Db, tenantId: string): Promise<StoredRole[]> =>
   db
     .select(ROLE)
     .from(tenantRoles)
@@ -27,7 +32,7 @@ export async function readOwnRoles(
   db: Db,
   tenantId: string,
   ids: readonly string[],
-): Promise<OwnRole[]> {
+): Promise<StoredRole[]> {
   if (ids.length === 0) return [];
   return db
     .select(ROLE)
@@ -35,18 +40,39 @@ export async function readOwnRoles(
     .where(and(ofTenant(tenantId), inArray(id, [...ids])));
 }
 
-/** @throws the driver's unique violation if the tenant has a role of this name */
-export async function insertRole(tx: Tx, tenantId: string, role: OwnRole): Promise<void> {
-  await tx.insert(tenantRoles).values({ ...role, tenantId });
+/**
+ * @returns the time of its last change, which is now
+ * @throws the driver's unique violation if the tenant has a role of this name
+ */
+export async function insertRole(tx: Tx, tenantId: string, role: OwnRole): Promise<Date> {
+  const [row] = await tx
+    .insert(tenantRoles)
+    .values({ ...role, tenantId })
+    .returning({ updatedAt });
+  if (!row) throw new Error('a role was not inserted');
+  return row.updatedAt;
 }
 
-/** @throws the driver's unique violation if another role of the tenant has this name */
-export async function updateRole(tx: Tx, tenantId: string, role: OwnRole): Promise<void> {
-  const { id: which, ...set } = role;
-  await tx
+/**
+ * Writes a role. The time of a change is always later than the one before, because it distinguishes
+ * one state of the role from the next.
+ * @returns the time of the change
+ * @throws the driver's unique violation if another role of the tenant has this name
+ */
+export async function updateRole(tx: Tx, tenantId: string, role: OwnRole): Promise<Date> {
+  const later = sql`greatest(clock_timestamp(), ${updatedAt} + interval '1 millisecond')`;
+  const [row] = await tx
     .update(tenantRoles)
-    .set({ ...set, updatedAt: sql`clock_timestamp()` })
-    .where(and(ofTenant(tenantId), eq(id, which)));
+    .set({
+      name: role.name,
+      description: role.description,
+      permissions: role.permissions,
+      updatedAt: later,
+    })
+    .where(and(ofTenant(tenantId), eq(id, role.id)))
+    .returning({ updatedAt });
+  if (!row) throw new Error('a role disappeared while it was being changed');
+  return row.updatedAt;
 }
 
 export async function deleteRole(tx: Tx, tenantId: string, roleId: string): Promise<void> {
@@ -60,7 +86,40 @@ export interface RoleHolder {
   permissions: string[];
 }
 
-/** Lists the members who carry a role, in the order in which their rows are locked. */
+/** Counts the members who carry each role of a tenant, built in or its own; former members do not count. */
+export async function countHolders(db: Db, tenantId: string): Promise<Map<string, number>> {
+  const { rows } = await db.execute<{ role: string; holders: number }>(sql`
+    SELECT r.role, count(*)::int AS holders
+    FROM tenant_staff s CROSS JOIN LATERAL (SELECT DISTINCT unnest(s.roles) AS role) r
+    WHERE s.tenant_id = ${tenantId} AND s.status <> 'removed' GROUP BY r.role`);
+  return new Map(rows.map(({ role, holders }) => [role, holders]));
+}
+
+/** Counts the open invitations that name a role. */
+export async function countInvitationsTo(
+  tx: Tx,
+  tenantId: string,
+  roleId: string,
+): Promise<number> {
+  const [row] = await tx
+    .select({ number: count() })
+    .from(invitations)
+    .where(
+      and(
+        eq(invitations.tenantId, tenantId),
+        isNull(invitations.acceptedAt),
+        isNull(invitations.revokedAt),
+        gt(invitations.expiresAt, sql`clock_timestamp()`),
+        sql`${roleId} = ANY(${invitations.roles})`,
+      ),
+    );
+  return row?.number ?? 0;
+}
+
+/**
+ * Lists the members who carry a role, and locks their rows, in the order of their ids. Former
+ * members are left out.
+ */
 export async function listHolders(tx: Tx, tenantId: string, roleId: string): Promise<RoleHolder[]> {
   return tx
     .select({
@@ -69,7 +128,25 @@ export async function listHolders(tx: Tx, tenantId: string, roleId: string): Pro
       permissions: tenantStaff.permissions,
     })
     .from(tenantStaff)
-    .where(and(eq(tenantStaff.tenantId, tenantId), sql`${roleId} = ANY(${tenantStaff.roles})`))
+    .where(
+      and(
+        eq(tenantStaff.tenantId, tenantId),
+        ne(tenantStaff.status, 'removed'),
+        sql`${roleId} = ANY(${tenantStaff.roles})`,
+      ),
+    )
     .orderBy(asc(tenantStaff.id))
     .for('no key update');
+}
+
+/** Writes the permissions in effect of members who get the same ones. */
+export async function updatePermissions(
+  tx: Tx,
+  tenantId: string,
+  query: { staffIds: readonly string[]; permissions: string[] },
+): Promise<void> {
+  await tx
+    .update(tenantStaff)
+    .set({ permissions: query.permissions })
+    .where(and(eq(tenantStaff.tenantId, tenantId), inArray(tenantStaff.id, [...query.staffIds])));
 }

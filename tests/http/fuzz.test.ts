@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
+import { BUILT_IN_PERMISSIONS } from '@/server/permissions';
 import { closeLater } from '@/tests/helpers/server/closing';
 import { LEAK } from '@/tests/helpers/http/expectRefusal';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
@@ -53,6 +54,8 @@ const TEXTS = [
   '2026-01-01',
   '0000-00-00',
   'csv',
+  'TENANT_STAFF_VIEW',
+  'owner',
   'json',
   '00000000-0000-0000-0000-000000000000',
   '\0',
@@ -90,6 +93,7 @@ const FIELDS = [
   ...['method', 'passkey', 'name', 'response', 'rawId', 'type', 'transports', 'userHandle'],
   ...['clientDataJSON', 'authenticatorData', 'attestationObject', 'signature'],
   ...['action', 'actor', 'subject', 'outcome', 'sessionId', 'correlationId', 'size'],
+  ...['description', 'permissions', 'roles', 'updatedAt'],
   ...['from', 'to', 'format', 'id', '__proto__', 'constructor', 'toString', 'length', ''],
 ];
 
@@ -132,7 +136,7 @@ function fire(tokens: readonly string[]) {
 
 it(`answers ${ROUNDS} requests of chance with nothing but answers of the contract`, async () => {
   const officer = await seedTestUserAndToken({
-    permissions: ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'],
+    permissions: [...BUILT_IN_PERMISSIONS],
   });
   const member = await seedTestUserAndToken();
   const tokens = [officer.token, officer.token, member.token, 'a.b.c'];

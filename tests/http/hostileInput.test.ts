@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { Agent, createServer } from 'node:http';
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
+import { BUILT_IN_PERMISSIONS } from '@/server/permissions';
 import { closeLater } from '@/tests/helpers/server/closing';
 import { expectRefusal } from '@/tests/helpers/http/expectRefusal';
 import { sendRaw } from '@/tests/helpers/http/rawRequest';
@@ -21,6 +22,7 @@ const assertion = {
   response: { clientDataJSON: 'e30', authenticatorData: 'AAAA', signature: 'AAAA' },
 };
 const attestation = { ...assertion, response: { clientDataJSON: 'e30', attestationObject: 'oA' } };
+const role = { name: 'Support', description: 'Helps', permissions: ['TENANT_STAFF_VIEW'] };
 const range = { from: '2026-01-01', to: '2026-01-02', format: 'json' };
 
 /**
@@ -52,13 +54,15 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/security/policy': { version: 0, policy: DEFAULT_POLICY },
   '/api/security/policy/simulate': { policy: DEFAULT_POLICY, days: 30 },
   '/api/security/risk-decisions/:id/verdict': { verdict: 'legitimate', note: 'it was me' },
+  '/api/tenants/roles': role,
+  '/api/tenants/roles/:id': { ...role, updatedAt: '2026-01-01T00:00:00.000Z' },
   '/api/compliance/export/bundle': range,
   '/api/compliance/export/security-events': range,
 };
 const PATHS = Object.keys(WELL_FORMED);
 const routeOf = (path: string) => path.split('?', 1)[0];
 /** These schemas accept no unknown fields. */
-const STRICT = PATHS.filter((path) => /policy|verdict/.test(path));
+const STRICT = PATHS.filter((path) => /policy|verdict|tenants/.test(path));
 /** May be omitted, and so may be null. */
 const NULLABLE = ['note'];
 /** The answer to an empty body, for routes on which the body may be omitted. */
@@ -73,7 +77,7 @@ let token: string;
 
 beforeAll(async () => {
   ({ token } = await seedTestUserAndToken({
-    permissions: ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'],
+    permissions: [...BUILT_IN_PERMISSIONS],
   }));
 });
 

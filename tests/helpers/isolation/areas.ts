@@ -5,6 +5,7 @@ import { EXPORT_SWEEP } from './exportSweep';
 import { OPEN_SWEEP } from './openSweep';
 import { RISK_SWEEP } from './riskSweep';
 import { STEP_UP_SWEEP } from './stepUpSweep';
+import { TENANTS_SWEEP } from './tenantsSweep';
 
 /**
  * The sweeps of all areas. The test of an area is `tests/tenants/isolation/<area>Isolation.test.ts`.
@@ -13,6 +14,7 @@ export const AREAS = {
   auth: AUTH_SWEEP,
   stepUp: STEP_UP_SWEEP,
   risk: RISK_SWEEP,
+  tenants: TENANTS_SWEEP,
   export: EXPORT_SWEEP,
   auditLog: AUDIT_LOG_SWEEP,
   open: OPEN_SWEEP,

@@ -15,6 +15,7 @@ export interface Ids {
   decisionId: string;
   factorId: string;
   mailId: string;
+  roleId: string;
   eventId: string;
 }
 
@@ -32,5 +33,6 @@ export const inventIds = (): Ids => ({
   decisionId: randomUUID(),
   factorId: randomUUID(),
   mailId: randomUUID(),
+  roleId: randomUUID(),
   eventId: randomUUID(),
 });

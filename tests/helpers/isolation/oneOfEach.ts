@@ -25,9 +25,13 @@ interface Owner {
 /**
  * Adds a row to each table that is still empty, because a change of an empty table could not be
  * seen.
- * @returns the mail's id
+ * @returns the ids of the rows that a route can name
  */
-export async function giveOneOfEach({ tenantId, userId, staffId }: Owner): Promise<string> {
+export async function giveOneOfEach({
+  tenantId,
+  userId,
+  staffId,
+}: Owner): Promise<{ mailId: string; roleId: string }> {
   const row = { tenantId, userId, staffId };
   const expiresAt = new Date(Date.now() + 3_600_000);
   await db.insert(recoveryCodes).values({ ...row, codeHash: 'x' });
@@ -55,7 +59,10 @@ export async function giveOneOfEach({ tenantId, userId, staffId }: Owner): Promi
     delivery: 'mail' as const,
   };
   await db.insert(invitations).values({ ...invitation, expiresAt });
-  await db.insert(tenantRoles).values({ tenantId, name: 'Support' });
+  const [role] = await db
+    .insert(tenantRoles)
+    .values({ tenantId, name: 'Support' })
+    .returning({ id: tenantRoles.id });
   await db.insert(passwordResets).values({ userId, expiresAt });
   const addresses = { fromEmail: 'a@example.com', toEmail: 'b@example.com' };
   await db.insert(emailChanges).values({ ...row, ...addresses, expiresAt });
@@ -65,5 +72,5 @@ export async function giveOneOfEach({ tenantId, userId, staffId }: Owner): Promi
     .values({ ...row, ...requester, kind: 'member', change: {}, expiresAt });
   const mail = { ...row, kind: 'new_device', expiresAt, sentAt: new Date() };
   const [sent] = await db.insert(mails).values(mail).returning({ id: mails.id });
-  return sent?.id ?? '';
+  return { mailId: sent?.id ?? '', roleId: role?.id ?? '' };
 }

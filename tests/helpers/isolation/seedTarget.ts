@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Express } from 'express';
 import request from 'supertest';
 import { db } from '@/server/db';
+import { BUILT_IN_PERMISSIONS } from '@/server/permissions';
 import { ABROAD, attemptLogin, seedTraveller } from '../people/traveller';
 import type { Traveller } from '../people/traveller';
 import { seedTestUserAndToken } from '../seedAuth';
@@ -9,7 +10,7 @@ import { giveFactor } from '../stepUp/secondFactor';
 import type { Ids } from './inventIds';
 import { giveOneOfEach } from './oneOfEach';
 
-const permissions = ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'];
+const permissions = [...BUILT_IN_PERMISSIONS];
 
 /** Creates a person with a live session and a factor, who has not signed in through the API. */
 export async function seedMember(): Promise<Traveller> {
@@ -33,7 +34,7 @@ export async function seedTarget(app: Express): Promise<Ids> {
   );
   const { tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId } = member;
   await db.execute(sql`INSERT INTO risk_policies (tenant_id, policy) VALUES (${tenantId}, '{}')`);
-  const mailId = await giveOneOfEach({ tenantId, userId, staffId });
+  const { mailId, roleId } = await giveOneOfEach({ tenantId, userId, staffId });
   const factors = await db.execute<{ id: string }>(
     sql`SELECT id FROM user_totp WHERE staff_id = ${staffId}`,
   );
@@ -50,6 +51,7 @@ export async function seedTarget(app: Express): Promise<Ids> {
     decisionId: decisions.rows[0]?.id ?? '',
     factorId: factors.rows[0]?.id ?? '',
     mailId,
+    roleId,
     sessionChallengeId: String(guarded.body.challengeId),
     loginChallengeId: String(stopped.body.challengeId),
   };

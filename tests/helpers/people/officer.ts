@@ -13,7 +13,7 @@ export const seedOfficer = (options: SeedOptions = {}): Promise<SeededAuth> =>
 
 /** Calls the API with a fresh proof. Other tests show that the proof is needed. */
 export const as = (app: Express, { token }: { token: string }) => {
-  const send = (method: 'get' | 'put' | 'post', path: string) =>
+  const send = (method: 'get' | 'put' | 'post' | 'delete', path: string) =>
     request(app)
       [method](path)
       .set('authorization', `Bearer ${token}`)
@@ -22,6 +22,7 @@ export const as = (app: Express, { token }: { token: string }) => {
     get: (path: string) => send('get', path),
     put: (path: string, body: object) => send('put', path).send(body),
     post: (path: string, body: object) => send('post', path).send(body),
+    del: (path: string) => send('delete', path),
   };
 };
 

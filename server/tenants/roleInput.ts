@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { BUILT_IN_ROLES, builtInRole } from '../builtInRoles';
+import type { BuiltInRoleId } from '../builtInRoles';
+import { AppError } from '../errors';
+import { storableText } from '../http/routeTable';
+import { PERMISSION_NAME } from '../permissions';
+import type { OwnRole } from './roleStore';
+
+const MOST_PERMISSIONS = 200;
+
+/** Text in one line: no control characters and no line breaks. */
+const line = (most: number, least: number) =>
+  storableText(most, least)
+    .transform((value) => value.trim().normalize('NFC'))
+    .pipe(
+      z
+        .string()
+        .min(least)
+        .regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'must be one line without control characters'),
+    );
+
+/** What a tenant chooses about a role of its own. */
+export const roleInput = z.strictObject({
+  name: line(100, 1),
+  description: line(500, 0).default(''),
+  permissions: z
+    .array(z.string().regex(PERMISSION_NAME, 'must be the name of a permission'))
+    // In a pipe after the type check, as in storableText.
+    .pipe(z.array(z.string()).max(MOST_PERMISSIONS))
+    .transform((list) => [...new Set(list)].sort()),
+});
+
+export type RoleInput = z.output<typeof roleInput>;
+
+const sameName = (one: string, other: string) => one.toLowerCase() === other.toLowerCase();
+
+/**
+ * Refuses a name that people would mistake for another role: that of another role of the tenant, or
+ * the name or id of a built-in one.
+ * @param roles the tenant's own roles, read under the tenant's lock
+ * @throws AppError ROLE_NAME_TAKEN
+ */
+export function assertNameFree(
+  roles: readonly OwnRole[],
+  { id, name }: Pick<OwnRole, 'id' | 'name'>,
+): void {
+  const builtIn = (Object.keys(BUILT_IN_ROLES) as BuiltInRoleId[]).flatMap((one) => [
+    one,
+    builtInRole(one).name,
+  ]);
+  const others = roles.filter((role) => role.id !== id).map((role) => role.name);
+  if ([...builtIn, ...others].some((other) => sameName(other, name))) {
+    throw new AppError('ROLE_NAME_TAKEN');
+  }
+}

@@ -1,0 +1,103 @@
+import type { Request } from 'express';
+import { z } from 'zod';
+import { contextOf, passageOf, principalOf } from '../http/request';
+import { endpoint, instant } from '../http/routeTable';
+import type { Authority } from './administer';
+import { changeRole } from './changeRole';
+import { createRole } from './createRole';
+import type { TenantDeps } from './deps';
+import { listPermissions } from './knownPermissions';
+import { listRoles, showRole } from './listRoles';
+import { removeRole } from './removeRole';
+import { roleInput } from './roleInput';
+
+const roleParams = z.object({ id: z.string() });
+const changeBody = roleInput.extend({
+  updatedAt: instant.optional().meta({
+    description: 'The updatedAt that you have read: 409 CONFLICT if the role has changed since',
+  }),
+});
+
+/** The member who calls, with the proof that the act consumes. */
+const authorityOf = (req: Request): Authority => ({
+  via: 'api',
+  principal: principalOf(req),
+  passage: passageOf(req),
+});
+
+const readRoutes = (deps: TenantDeps) => ({
+  permissions: endpoint({
+    summary: 'Every permission that can be given, built in and of the team',
+    responses: { 200: 'The permissions', 403: 'FORBIDDEN' },
+    async handle(_req, res) {
+      res.json({ permissions: await listPermissions(deps.db) });
+    },
+  }),
+  roles: endpoint({
+    summary: "The built-in roles and the tenant's own, with the number of members who carry each",
+    responses: { 200: 'The roles', 403: 'FORBIDDEN' },
+    async handle(req, res) {
+      res.json({ roles: await listRoles(deps.db, principalOf(req).tenantId) });
+    },
+  }),
+  role: endpoint({
+    summary: 'One role',
+    params: roleParams,
+    responses: { 200: 'The role', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+    async handle(req, res, { params }) {
+      res.json(await showRole(deps.db, principalOf(req).tenantId, params.id));
+    },
+  }),
+});
+
+const changeRoutes = (deps: TenantDeps) => ({
+  createRole: endpoint({
+    summary: "Create a role of the tenant's own",
+    body: roleInput,
+    responses: {
+      201: 'The role',
+      400: 'INVALID_INPUT or UNKNOWN_PERMISSION',
+      403: 'FORBIDDEN or NOT_YOURS_TO_GIVE',
+      409: 'ROLE_NAME_TAKEN or TOO_MANY_ROLES',
+      428: 'STEP_UP_REQUIRED',
+    },
+    async handle(req, res, { body }) {
+      res.status(201).json(await createRole(deps, contextOf(req), authorityOf(req), body));
+    },
+  }),
+  changeRole: endpoint({
+    summary: "Change a role of the tenant's own, and the permissions of everybody who carries it",
+    params: roleParams,
+    body: changeBody,
+    responses: {
+      200: 'The role',
+      400: 'INVALID_INPUT or UNKNOWN_PERMISSION',
+      403: 'FORBIDDEN, NOT_YOURS_TO_GIVE or NOT_YOURS_TO_MANAGE',
+      404: 'NOT_FOUND',
+      409: 'BUILT_IN_ROLE, ROLE_NAME_TAKEN, LAST_ADMINISTRATOR, or CONFLICT if the role has changed since you read it',
+      428: 'STEP_UP_REQUIRED',
+    },
+    async handle(req, res, { params, body: { updatedAt: seen, ...set } }) {
+      const change = { id: params.id, set, seen };
+      res.json(await changeRole(deps, contextOf(req), authorityOf(req), change));
+    },
+  }),
+  deleteRole: endpoint({
+    summary: "Delete a role of the tenant's own that nobody carries",
+    params: roleParams,
+    responses: {
+      204: 'Deleted',
+      403: 'FORBIDDEN',
+      404: 'NOT_FOUND',
+      409: 'BUILT_IN_ROLE, or ROLE_IN_USE with the number of holders',
+      428: 'STEP_UP_REQUIRED',
+    },
+    async handle(req, res, { params }) {
+      await removeRole(deps, contextOf(req), authorityOf(req), params.id);
+      res.status(204).end();
+    },
+  }),
+});
+
+/** The routes of permissions and roles; the route table holds their permissions. */
+export const roleRoutes = (deps: TenantDeps) => ({ ...readRoutes(deps), ...changeRoutes(deps) });
