@@ -28,7 +28,7 @@ it.each([1, 2, 7, 13])(
     );
     await deps.sealer.sealNow();
     const { port } = server.address() as AddressInfo;
-    const script = `openssl version\n${blockAfter('All routes want')}\n${blockAfter('auditLogRecipe')}`;
+    const script = `openssl version\n${blockAfter('All routes need')}\n${blockAfter('auditLogRecipe')}`;
     const { stdout } = await promisify(execFile)('bash', ['-c', script], {
       cwd: mkdtempSync(join(tmpdir(), 'gatehouse-recipe-')),
       env: {
