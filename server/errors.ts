@@ -4,15 +4,15 @@
  */
 export const ERRORS = {
   // Contracts that frontends rely on; tests pin their bodies.
-  INVALID_CREDENTIALS: { status: 401, title: 'E-mail or password is wrong', fixed: true },
+  INVALID_CREDENTIALS: { status: 401, title: 'Wrong e-mail address or password', fixed: true },
   TENANT_SELECTION_REQUIRED: { status: 409, title: 'Tenant selection required', fixed: true },
-  LOGIN_BLOCKED: { status: 403, title: 'This login was blocked', fixed: true },
+  LOGIN_BLOCKED: { status: 403, title: 'Login blocked', fixed: true },
   STEP_UP_REQUIRED: { status: 428, title: 'Step-up required', fixed: true },
   FORCE_LOGOUT: { status: 401, title: 'Signed out for security reasons', fixed: true },
   INVALID_REFRESH_TOKEN: { status: 401, title: 'The refresh token is not valid', fixed: true },
   // All other errors are RFC 9457 problem documents.
   UNAUTHENTICATED: { status: 401, title: 'Valid access token required', fixed: false },
-  FORBIDDEN: { status: 403, title: 'Permission missing', fixed: false },
+  FORBIDDEN: { status: 403, title: 'Missing permission', fixed: false },
   ORIGIN_REFUSED: {
     status: 403,
     title: 'This origin may not use the refresh cookie',
@@ -55,18 +55,18 @@ export const ERRORS = {
   },
   NOT_YOURS_TO_GIVE: {
     status: 403,
-    title: 'You can give only permissions that you hold',
+    title: 'You can only give permissions that you hold',
     fixed: false,
   },
-  UNKNOWN_PERMISSION: { status: 400, title: 'There is no such permission', fixed: false },
+  UNKNOWN_PERMISSION: { status: 400, title: 'Unknown permission', fixed: false },
   BUILT_IN_ROLE: { status: 409, title: 'Built-in roles cannot be changed', fixed: false },
   ROLE_IN_USE: { status: 409, title: 'The role is in use', fixed: false },
   ROLE_NAME_TAKEN: { status: 409, title: 'Another role has this name', fixed: false },
   TOO_MANY_ROLES: { status: 409, title: 'Role limit reached', fixed: false },
-  UNKNOWN_ROLE: { status: 400, title: 'There is no such role', fixed: false },
+  UNKNOWN_ROLE: { status: 400, title: 'Unknown role', fixed: false },
   LAST_ADMINISTRATOR: {
     status: 409,
-    title: 'The tenant would have no administrator',
+    title: 'The tenant would be left without an administrator',
     fixed: false,
   },
   OWN_MEMBERSHIP: {
@@ -86,7 +86,7 @@ export const ERRORS = {
     fixed: false,
   },
   EXPORT_BUSY: { status: 503, title: 'Too many exports are running', fixed: false },
-  AUDIT_LOG_BUSY: { status: 503, title: 'Sealing the audit log takes too long', fixed: false },
+  AUDIT_LOG_BUSY: { status: 503, title: 'Sealing the audit log is taking too long', fixed: false },
   HASHING_BUSY: { status: 503, title: 'Too many sign-ins at the same time', fixed: false },
   DATABASE_UNAVAILABLE: { status: 503, title: 'The database cannot be reached', fixed: false },
   SCHEMA_UNAVAILABLE: { status: 503, title: 'A required database table is missing', fixed: false },
@@ -101,14 +101,14 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   CHALLENGE_ID_REQUIRED:
     'Send the challengeId of the 428. If you have none, send the original request again to get one.',
   CHALLENGE_EXHAUSTED: 'Send the original request again to get a new challenge.',
-  TOO_MANY_FACTORS: 'Remove one of your factors of this kind first.',
+  TOO_MANY_FACTORS: 'First remove one of your factors of this kind.',
   METHOD_UNAVAILABLE: 'Use another method.',
   BUILT_IN_ROLE: 'Create a role of your own.',
   ROLE_NAME_TAKEN: 'Choose another name.',
-  TOO_MANY_ROLES: 'Delete a role that nobody needs first.',
-  LAST_ADMINISTRATOR: 'Give another member the role of an administrator first.',
+  TOO_MANY_ROLES: 'First delete a role that nobody needs.',
+  LAST_ADMINISTRATOR: 'First make another member an administrator.',
   OWN_MEMBERSHIP: 'Ask another administrator to do it.',
-  CONFLICT: 'Read it again, and repeat the change if you still want it.',
+  CONFLICT: 'Load it again, and repeat the change if you still want it.',
 };
 
 export interface AppErrorOptions {

@@ -56,7 +56,7 @@ function greet(say: (text: string) => void, url: string, signIn: DemoSignIn | un
   // Passkeys need a host name. The page cannot use them on an IP address.
   const named = url.replace('//127.0.0.1', '//localhost');
   say(`
-A demo tenant was made. Its secrets are shown only this once:
+A demo tenant was created. These secrets are shown only once:
 
   tenant       ${signIn.tenant}
   e-mail       ${signIn.email}

@@ -19,8 +19,9 @@ export function describeCommands(commands: CommandTable): string {
     `${RUN} help COMMAND   explains one command; COMMAND --help does the same.`,
     `${RUN} --version      prints the version.`,
     '',
-    'A result is one line of JSON on stdout. Exit 0: done. Exit 1: not done, or `db check` found a difference; the reason is on',
-    'stderr. The commands need the same settings as the server (.env.example), from the environment or from .env.',
+    'A command prints its result as one line of JSON and exits with 0. If it fails, or if a check finds a difference, it exits',
+    'with 1; the reason is on stderr. The commands need the same settings as the server, from the environment or from .env.',
+    '.env.example lists them.',
   ].join('\n');
 }
 

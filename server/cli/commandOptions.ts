@@ -18,16 +18,18 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   staff: { takes: 'ID', says: 'The id of a staff member, instead of the address.' },
   permissions: {
     takes: 'A,B',
-    says: `The person's permissions, from ${BUILT_IN_PERMISSIONS.join(', ')}; none if omitted.`,
+    says: `The permissions to give; none if omitted. Choose from ${BUILT_IN_PERMISSIONS.join(', ')}.`,
   },
   set: {
     takes: 'A,B',
-    says: 'All permissions that the person is to have; an empty list removes all.',
+    says: 'All permissions that the person should have; an empty list removes all.',
   },
   add: { takes: 'A,B', says: 'Permissions to add.' },
   remove: { takes: 'C', says: 'Permissions to remove.' },
   'password-stdin': { says: 'Read the password from stdin.' },
-  existing: { says: 'The person is staff of another tenant already, and keeps their password.' },
+  existing: {
+    says: 'The person is already on the staff of another tenant, and keeps their password.',
+  },
   totp: { says: 'Enrol a TOTP factor, and print its secret once.' },
   'last-administrator': {
     says: 'Do it although nobody who can administer the tenant is left.',
@@ -39,11 +41,11 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   since: { takes: 'INSTANT', says: 'The beginning of the period, such as 2026-01-31T08:00:00Z.' },
   until: { takes: 'INSTANT', says: 'The end of the period, such as 2026-01-31T08:00:05Z.' },
   'dry-run': { says: 'Only count; change nothing.' },
-  locked: { says: 'Only people who are locked after failed attempts.' },
+  locked: { says: 'Only people who are locked out after failed attempts.' },
   to: { takes: 'X', says: 'The new value.' },
   ticket: {
     takes: 'T',
-    says: 'Your reason, such as a ticket number; it is stored in the audit log.',
+    says: 'The reason, such as a ticket number; it is stored in the audit log.',
   },
   env: { says: 'Print lines for a .env file instead of JSON.' },
   secret: { takes: 'BASE32', says: 'A TOTP secret.' },

@@ -43,7 +43,7 @@ const PIPED = "echo 'a long enough password' | ";
 /** The operator's commands, by the words of the command line. */
 export const COMMANDS: CommandTable = {
   'tenant create': {
-    summary: 'Makes a tenant.',
+    summary: 'Creates a tenant.',
     usage: '--slug S --name N',
     example: "--slug globex --name 'Globex'",
     writes: true,
@@ -64,13 +64,13 @@ export const COMMANDS: CommandTable = {
     run: createStaffCommand,
   },
   'staff list': {
-    summary: 'Lists the staff of a tenant, and shows which of them are locked.',
+    summary: 'Lists the staff of a tenant, and shows who is locked out.',
     usage: '--tenant S [--locked]',
     example: '--tenant globex --locked',
     run: listStaffCommand,
   },
   'staff show': {
-    summary: 'Shows a person: status, permissions, factors, sessions, locks.',
+    summary: "Shows a person's status, permissions, factors, sessions and locks.",
     usage: '--tenant S (--email E | --staff ID)',
     example: PERSON,
     run: showStaffCommand,
@@ -129,7 +129,7 @@ export const COMMANDS: CommandTable = {
   },
   'staff enroll-totp': {
     summary:
-      'Gives a person a new TOTP factor, which replaces the old one, and prints its secret once.',
+      'Gives a person a new TOTP factor, which replaces all earlier ones, and prints its secret once.',
     usage: '--tenant S (--email E | --staff ID)',
     example: PERSON,
     writes: true,
@@ -183,7 +183,7 @@ export const COMMANDS: CommandTable = {
     run: policyResetCommand,
   },
   'db migrate': {
-    summary: 'Applies pending migrations.',
+    summary: 'Applies all pending migrations. Run it as the Postgres role that owns the tables.',
     usage: '',
     example: '',
     writes: true,
@@ -210,14 +210,14 @@ export const COMMANDS: CommandTable = {
   },
   'feed status': {
     summary:
-      'Shows how many events the receiver has. With --leaf and --hash, compares one of them with the log.',
+      'Shows how many events the receiver has. With --leaf and --hash, checks that one of them is in the log.',
     usage: '[--log ID [--leaf N --hash H]]',
     example: '',
     run: feedStatusCommand,
   },
   'feed rewind': {
     summary:
-      'Continues the feed of a log at event N: sends events again, or skips all events before N.',
+      'Makes the feed of a log continue at event N: sends events again, or skips the events before N.',
     usage: '--log ID --to N',
     example: '--log 0198c7a2-5a51-7d6c-8f0e-3b1f6a0c9d11 --to 1200',
     says: { to: 'The index of the first event to send.' },
@@ -225,7 +225,8 @@ export const COMMANDS: CommandTable = {
     run: feedRewindCommand,
   },
   'keys adopt': {
-    summary: 'Accepts the configured keys as those of this database, on your responsibility.',
+    summary:
+      'Accepts the configured keys as those of this database without proof. Use it only if you are sure.',
     usage: '[--setting NAME]',
     example: '--setting TOKEN_HASH_KEY',
     writes: true,
