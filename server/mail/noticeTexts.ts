@@ -77,7 +77,7 @@ const ENDED_BY = {
   operator: 'An operator of this service ended',
   administrator: 'An administrator ended',
   score:
-    'Somebody used one of your sessions in a way that looked like an attack. They were not let in, and to be safe we ended',
+    'Somebody used one of your sessions in a way that looked like an attack. The attempt was blocked, and to be safe we ended',
 } as const;
 
 const RESET_BY = {
@@ -98,12 +98,12 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
     case 'new_device':
       return {
         subject: `New device signed in: ${tenant}`,
-        text: `Somebody signed in to your account at ${tenant} on a device that was not used there before.`,
+        text: `Somebody signed in to your account at ${tenant} from a device that had not been used there before.`,
       };
     case 'reuse_detected':
       return {
         subject: `Your sessions were ended: ${tenant}`,
-        text: `Somebody used an old copy of one of your sign-ins at ${tenant}, as a thief would. To be safe, all your sessions there were ended. Sometimes the cause is only a program that was interrupted.`,
+        text: `Somebody used an old copy of one of your sessions at ${tenant}. The session may have been stolen, so to be safe we ended all your sessions there. The cause can also be harmless, such as a program that was interrupted.`,
       };
     case 'factor_changed':
       return describeChange(notice.what, tenant);
@@ -112,40 +112,40 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
     case 'login_blocked':
       return {
         subject: `Your sessions were ended: ${tenant}`,
-        text: `Somebody who knows your password tried to sign in to your account at ${tenant} in a way that looked like an attack. They were not let in, and to be safe all your sessions there were ended.`,
+        text: `Somebody who knows your password tried to sign in to your account at ${tenant} in a way that looked like an attack. The attempt was blocked, and to be safe we ended all your sessions there.`,
       };
     case 'recovery_code_used':
     case 'recovery_code_used_at_login':
       return {
         subject: `A recovery code was used: ${tenant}`,
-        text: `Somebody used one of your recovery codes at ${tenant}${notice.kind === 'recovery_code_used' ? '' : ', after your password'}. This code cannot be used again.`,
+        text: `Somebody used one of your recovery codes at ${tenant}${notice.kind === 'recovery_code_used' ? '' : ', after your password'}. That code cannot be used again.`,
       };
     case 'second_proof_failed':
       return {
         subject: `Wrong codes after your password: ${tenant}`,
-        text: `Somebody entered your password for ${tenant}, and then several wrong codes. They were not let in.`,
+        text: `Somebody entered your password for ${tenant}, and then several wrong codes. They could not sign in.`,
       };
     case 'account_guessed':
       return {
         subject: `Wrong passwords for your account: ${tenant}`,
-        text: `Somebody entered many wrong passwords for your account. They were not let in. For 15 minutes nobody can sign in to it from a device or network that you have not used before. You can still sign in from your own devices and networks.`,
+        text: `Somebody entered many wrong passwords for your account. They could not sign in. For up to 15 minutes, nobody can sign in from a device or network that you have not used before. You can still sign in from your own devices and networks.`,
       };
     case 'account_closed':
       return {
-        subject: `Your account is closed to new devices: ${tenant}`,
-        text: `Somebody entered too many wrong passwords for your account. It is now closed to devices and networks that you have not used before. It opens again if you sign in from a device or network of your own, or if an operator of this service unlocks it.`,
+        subject: `Sign-in from new devices is blocked: ${tenant}`,
+        text: `Somebody entered too many wrong passwords for your account. Nobody can now sign in from a device or network that you have not used before. To unlock your account, sign in from a device or network that you have used before, or ask an operator of this service.`,
       };
     case 'factor_closed':
       return {
-        subject: `Your second factor is closed: ${tenant}`,
+        subject: `Your second factor is locked: ${tenant}`,
         text: notice.begun
-          ? `Somebody began to sign in with your second factor at ${tenant} and entered too many wrong codes. For now, no sign-in can begin with your second factor. To open it again, sign in with your password from a device or network that you have used before, or ask an operator of this service.`
-          : `Somebody entered too many wrong codes for your account at ${tenant}. For now, no code is accepted. If codes are still not accepted after 15 minutes, ask an operator of this service to unlock your account.`,
+          ? `Somebody began to sign in with your second factor at ${tenant} and entered too many wrong codes. For now, nobody can begin to sign in with your second factor. To unlock it, sign in with your password from a device or network that you have used before, or ask an operator of this service.`
+          : `Somebody entered too many wrong codes for your account at ${tenant}. For now, no codes are accepted. If they are still not accepted after 15 minutes, ask an operator of this service to unlock your account.`,
       };
     case 'password_set':
       return {
         subject: `You have a new password: ${tenant}`,
-        text: `An operator of this service gave you a new password. The old one no longer works, and all your sessions were ended, at ${tenant} and everywhere else that you sign in with it.`,
+        text: `An operator of this service gave you a new password. The old one no longer works. All your sessions were ended, at ${tenant} and everywhere else that you use the same account.`,
       };
     case 'forced_logout':
       return {
@@ -190,7 +190,7 @@ const nobodyCameIn = (notice: Notice) =>
 function describeWayOut(notice: Notice, tenant: string, link: string | undefined): string[] {
   if (nobodyCameIn(notice)) {
     return [
-      `If this was not you, make sure that you use this password nowhere else. If it happens again, tell an administrator of ${tenant}.`,
+      `If this was not you, make sure that you do not use this password anywhere else. If it happens again, tell an administrator of ${tenant}.`,
     ];
   }
   const ofPassword = tellsOfPassword(notice.kind);
@@ -201,13 +201,13 @@ function describeWayOut(notice: Notice, tenant: string, link: string | undefined
   }
   const ends = ofPassword
     ? `The button on that page also makes your password stop working, everywhere. ${WAY_BACK}`
-    : 'After that your next sign-in needs a second proof.';
+    : 'Your next sign-in will then need a second proof, such as a code or a passkey.';
   return [
     'If this was not you, open this page and end all your sessions:',
     '',
     link,
     '',
-    `${ends} The link works for ${LINK_DAYS} days. Then ${tell}. If it was you, you need to do nothing.`,
+    `${ends} The link works for ${LINK_DAYS} days. Please also ${tell}. If it was you, you do not need to do anything.`,
   ];
 }
 

@@ -68,7 +68,7 @@ describe('an account that guessing closes', () => {
       VALUES ('account', ${subjectOf('email', member.email)}, ${TRIES_FOR_STRANGERS})`);
     await Promise.all([guess(member.email), guess(member.email), guess(member.email)]);
     expect(await kindsOf(member)).toEqual(['account_closed']);
-    expect(await textOf(member)).toContain('an operator of this service unlocks it');
+    expect(await textOf(member)).toContain('To unlock your account');
     node.clock.forward(WINDOW_SEC + 1);
     await guessTimes(member.email, 2);
     expect(await kindsOf(member)).toEqual(['account_closed']);

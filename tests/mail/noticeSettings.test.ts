@@ -55,7 +55,9 @@ describe('the settings', () => {
     const lines = log().split('\n');
     const found = lines.filter((line) => line.includes('a mail was not sent'));
     expect(found.map((line) => JSON.parse(line) as object)).toMatchObject([
-      { mail: { to: member.email, text: expect.stringContaining('was not used there before') } },
+      {
+        mail: { to: member.email, text: expect.stringContaining('had not been used there before') },
+      },
     ]);
     expect(await mailsOf(member)).toMatchObject([{ sealed: null, lastError: null }]);
   });

@@ -64,7 +64,7 @@ describe('a login on a new device', () => {
     expect((await attemptLogin(node.app, member, PHONE)).status).toBe(200);
     const mail = await expectFacts(
       member,
-      'on a device that was not used there before',
+      'from a device that had not been used there before',
       'Where:  United Kingdom (GB), address 81.2.69.142',
       'Device: A phone (Phone OS 7)',
     );
@@ -138,7 +138,7 @@ describe('a refresh token that is used again', () => {
     for (let times = 0; times < 2; times += 1) {
       expect((await refresh(node.app, member.refreshToken, ABROAD)).status).toBe(401);
     }
-    const said = ['used an old copy', 'all your sessions there were ended', 'Japan (JP)'];
+    const said = ['used an old copy', 'we ended all your sessions there', 'Japan (JP)'];
     await expectFacts(member, ...said, 'Something unheard of');
     expect(await mailsOf(member)).toMatchObject([{ kind: 'reuse_detected' }]);
   });
