@@ -24,7 +24,7 @@ import { del, endpoint, get, post, put } from './http/routeTable';
 import type { Route } from './http/routeTable';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
 import { createTrust } from './config/trustProxy';
-import { roleRoutes } from './tenants';
+import { approvalRoutes, roleRoutes } from './tenants';
 import { verifyRoutes } from './verify';
 
 /** The routes of the audit log and its proofs. */
@@ -123,6 +123,23 @@ function tenantsTable(deps: Deps): Route[] {
   ];
 }
 
+/** The routes of approvals, and of the policy that asks for them. */
+function approvalTable(deps: Deps): Route[] {
+  const approvals = approvalRoutes(deps);
+  const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
+  const proven = requireStepUp('security_settings', { act: true });
+  const mayDecide = [authenticate, requirePermission('TENANT_ROLES_MANAGE'), proven];
+  return [
+    get('/api/tenants/current/policy', mayView, approvals.tenantPolicy),
+    put('/api/tenants/current/policy', mayDecide, approvals.changeTenantPolicy),
+    get('/api/tenants/approvals', mayView, approvals.approvals),
+    get('/api/tenants/approvals/:id', mayView, approvals.approval),
+    post('/api/tenants/approvals/:id/approve', mayDecide, approvals.approve),
+    post('/api/tenants/approvals/:id/refuse', mayDecide, approvals.refuse),
+    post('/api/tenants/approvals/:id/withdraw', mayView, approvals.withdraw),
+  ];
+}
+
 /** The routes of the exports for auditors. */
 function exportTable(deps: Deps): Route[] {
   const compliance = complianceRoutes(deps);
@@ -153,6 +170,7 @@ export function routeTable(deps: Deps): Route[] {
     ...stepUpTable(deps),
     ...riskTable(deps),
     ...tenantsTable(deps),
+    ...approvalTable(deps),
     ...exportTable(deps),
     ...auditLogTable(deps),
     ...healthTable(deps),

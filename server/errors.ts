@@ -74,6 +74,15 @@ export const ERRORS = {
     title: 'Not possible for your own membership',
     fixed: false,
   },
+  NOT_YOURS_TO_APPROVE: { status: 403, title: 'You cannot decide this request', fixed: false },
+  NO_APPROVER: { status: 409, title: 'Nobody else can approve this', fixed: false },
+  APPROVAL_CLOSED: { status: 409, title: 'The request is not open any more', fixed: false },
+  APPROVAL_OUTDATED: { status: 409, title: 'The circumstances have changed', fixed: false },
+  TOO_FEW_ADMINISTRATORS: {
+    status: 409,
+    title: 'Approvals need two administrators',
+    fixed: false,
+  },
   POLICY_LOCKS_OUT: { status: 409, title: 'The change would lock people out', fixed: false },
   METHOD_UNAVAILABLE: { status: 409, title: 'Method not available', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
@@ -108,6 +117,13 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   TOO_MANY_ROLES: 'First delete a role that nobody needs.',
   LAST_ADMINISTRATOR: 'First make another member an administrator.',
   OWN_MEMBERSHIP: 'Ask another administrator to do it.',
+  NOT_YOURS_TO_APPROVE:
+    'Another administrator has to decide: one who was an administrator when it was asked for, did not ask for it, and gets nothing by it.',
+  NO_APPROVER:
+    'The approval needs another active administrator who holds everything that is given. An operator can make the change without one.',
+  APPROVAL_CLOSED: 'Load it again: it was decided, or it has expired.',
+  APPROVAL_OUTDATED: 'The request has ended. Ask for the change again.',
+  TOO_FEW_ADMINISTRATORS: 'First make another member an administrator.',
   CONFLICT: 'Load it again, and repeat the change if you still want it.',
 };
 

@@ -47,6 +47,12 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
     takes: 'T',
     says: 'The reason, such as a ticket number; it is stored in the audit log.',
   },
+  approval: { takes: 'ID', says: 'The id of a request for an approval.' },
+  status: {
+    takes: 'X',
+    says: 'Only requests with this status: open, approved, refused, withdrawn or ended.',
+  },
+  needed: { takes: 'X', says: 'Either yes or no.' },
   env: { says: 'Print lines for a .env file instead of JSON.' },
   secret: { takes: 'BASE32', says: 'A TOTP secret.' },
   setting: { takes: 'NAME', says: 'One key setting, such as ENCRYPTION_KEY; all if omitted.' },

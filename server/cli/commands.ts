@@ -1,3 +1,8 @@
+import {
+  approvalPolicyCommand,
+  listApprovalsCommand,
+  refuseApprovalCommand,
+} from './approvalCommands';
 import { currentTotpCode } from '../security';
 import {
   forceLogoutCommand,
@@ -168,6 +173,27 @@ export const COMMANDS: CommandTable = {
     usage: '',
     example: '',
     run: collisionsCommand,
+  },
+  'approvals list': {
+    summary: 'Lists the changes of a tenant that wait for a second administrator, newest first.',
+    usage: '--tenant S [--status X]',
+    example: '--tenant globex --status open',
+    run: listApprovalsCommand,
+  },
+  'approvals refuse': {
+    summary: 'Refuses a change that waits for a second administrator.',
+    usage: '--tenant S --approval ID',
+    example: '--tenant globex --approval 0198c7a2-5a51-7d6c-8f0e-3b1f6a0c9d11',
+    writes: true,
+    run: refuseApprovalCommand,
+  },
+  'approvals policy': {
+    summary: 'Sets whether privileged permissions need a second administrator.',
+    usage: '--tenant S --needed X',
+    example: '--tenant globex --needed yes',
+    says: { needed: 'Either yes or no.' },
+    writes: true,
+    run: approvalPolicyCommand,
   },
   'policy show': {
     summary: "Shows a tenant's risk policy.",

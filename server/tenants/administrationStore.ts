@@ -1,5 +1,5 @@
 import { and, asc, count, eq, inArray, sql } from 'drizzle-orm';
-import type { Tx } from '../db';
+import type { Db, Tx } from '../db';
 import { MAY_SIGN_IN } from '../db/maySignIn';
 import { tenantStaff, tenants, users } from '../db/schema';
 import type { TenantStatus } from '../db/schema';
@@ -93,4 +93,22 @@ export async function countAdministrators(
       ),
     );
   return row?.number ?? 0;
+}
+
+/** Writes whether privileged permissions need a second administrator. */
+export async function updateNeedsApproval(
+  tx: Tx,
+  tenantId: string,
+  needsApproval: boolean,
+): Promise<void> {
+  await tx.update(tenants).set({ needsApproval }).where(eq(tenants.id, tenantId));
+}
+
+/** Reads whether privileged permissions need a second administrator. */
+export async function readNeedsApproval(db: Db, tenantId: string): Promise<boolean> {
+  const [row] = await db
+    .select({ needsApproval: tenants.needsApproval })
+    .from(tenants)
+    .where(eq(tenants.id, tenantId));
+  return row?.needsApproval ?? false;
 }

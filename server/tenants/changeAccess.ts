@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import type { Json } from '../../tlog/canonicalJson';
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
@@ -6,11 +8,14 @@ import { AppError } from '../errors';
 import { assertAdministratorLeft, assertMayGive, assertMayManage } from './administration';
 import type { Administration } from './administration';
 import { administer } from './administer';
-import { authorityOf, insists, provenanceOf } from './staffAct';
+import { authorityOf, insists, provenanceOf, reasonOf } from './staffAct';
 import type { StaffAct, StaffIds } from './staffAct';
+import type { ApprovalRequest } from './approvalStore';
 import { staffInput } from './createStaff';
 import { directPermissions, effectivePermissions, findRoles } from './effectivePermissions';
 import { assertKnown } from './knownPermissions';
+import { needsSecond, requestApproval } from './requestApproval';
+import type { PreparedChange, Provenance } from './requestApproval';
 import { lockStaffMember, updateAccess } from './tenantStore';
 import type { LockedStaff } from './tenantStore';
 
@@ -40,17 +45,6 @@ export interface AccessPlan {
   /** Those of them that need a second administrator, if the policy asks for approvals. */
   readonly privileged: readonly string[];
   readonly changed: boolean;
-}
-
-/** Who asked for a change and who approved it, if that is not its actor. */
-export interface Provenance {
-  via: 'api' | 'operator';
-  requestedBy?: string;
-  approvedBy?: string;
-  /** From the request to the effect, in seconds. */
-  secondsToEffect?: number;
-  /** The reason that was given for it. */
-  reason?: string;
 }
 
 const inOrder = (list: Iterable<string>) => [...new Set(list)].sort();
@@ -144,13 +138,58 @@ export async function planAccessOf(
   return plan;
 }
 
+/** A change of access as it is kept while it waits for an approval. */
+const storedAccess = z.strictObject({
+  staffId: z.string(),
+  roles: z.array(z.string()).optional(),
+  permissions: z
+    .union([
+      z.strictObject({ set: z.array(z.string()) }),
+      z.strictObject({ add: z.array(z.string()), remove: z.array(z.string()) }),
+    ])
+    .optional(),
+});
+
+/** Returns a planned change of access in the form in which it can wait for an approval. */
+function toPrepared(tx: Tx, who: StaffIds, plan: AccessPlan): PreparedChange {
+  const { before, after, added } = plan;
+  const { staffId } = who;
+  return {
+    effect: { before: { ...before }, after: { ...after } },
+    about: `staff:${staffId}`,
+    subject: staffId,
+    given: added,
+    members: [{ staffId, permissions: before.permissions }],
+    write: (ctx, provenance) => writeAccess(tx, ctx, who, plan, provenance),
+  };
+}
+
+/** Prepares a change of access that waited for an approval. */
+export async function prepareStoredAccess(
+  tx: Tx,
+  administration: Administration,
+  wanted: Json,
+): Promise<PreparedChange> {
+  const { staffId, ...change } = storedAccess.parse(wanted);
+  const plan = await planAccessOf(tx, administration, staffId, change);
+  return toPrepared(tx, { tenantId: administration.tenantId, staffId }, plan);
+}
+
+const toStored = (staffId: string, { roles, permissions }: AccessChange): Json => ({
+  staffId,
+  ...(roles ? { roles } : {}),
+  ...(permissions ? { permissions: { ...permissions } } : {}),
+});
+
 /**
  * Changes what a member may do. Each request reads it again, so the change applies from the next
  * request on.
  * @param how on whose authority; an operator may insist on taking the last administrator's
  * permissions
- * @returns the access before and after; if they are equal, nothing is changed or recorded
- * @throws AppError LAST_ADMINISTRATOR, and what {@link planAccessOf} and `administer` throw
+ * @returns the access before and after; if they are equal, nothing is changed or recorded. With
+ * `approval`, nothing is changed yet: the change waits for a second administrator
+ * @throws AppError LAST_ADMINISTRATOR, NO_APPROVER, and what {@link planAccessOf} and `administer`
+ * throw
  */
 export async function changeAccess(
   deps: TenantDeps,
@@ -158,9 +197,18 @@ export async function changeAccess(
   { tenantId, staffId }: StaffIds,
   wanted: AccessChange,
   how: StaffAct,
-): Promise<AccessPlan> {
+): Promise<AccessPlan & { approval?: ApprovalRequest }> {
   const change = async (tx: Tx, administration: Administration) => {
     const plan = await planAccessOf(tx, administration, staffId, wanted);
+    if (needsSecond(administration, plan.privileged)) {
+      const approval = await requestApproval(deps, tx, ctx, administration, {
+        kind: 'member',
+        wanted: toStored(staffId, wanted),
+        prepared: toPrepared(tx, { tenantId, staffId }, plan),
+        reason: reasonOf(how),
+      });
+      return { ...plan, approval };
+    }
     await writeAccess(tx, ctx, { tenantId, staffId }, plan, provenanceOf(deps, how));
     await assertAdministratorLeft(tx, administration, insists(how));
     return plan;

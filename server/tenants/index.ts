@@ -1,3 +1,9 @@
+export { approvalRoutes } from './approvalRoutes';
+export { APPROVAL_STATUSES } from './approvalStore';
+export { readNeedsApproval } from './administrationStore';
+export { refuseRequest } from './decideApproval';
+export { listApprovals, showApproval } from './listApprovals';
+export { changeTenantPolicy } from './tenantPolicy';
 export { changeAccess } from './changeAccess';
 export type { PermissionChange } from './changeAccess';
 export { disableStaff, enableStaff } from './changeStaffStatus';

@@ -50,6 +50,10 @@ export function authorityOf(tenantId: string, how: StaffAct): Authority {
 /** Returns whether an operator means it, although the tenant loses its last administrator. */
 export const insists = (how: StaffAct): boolean => how.via === 'operator' && how.insists === true;
 
+/** Returns the reason that a member gave for an act. */
+export const reasonOf = (how: StaffAct): string | undefined =>
+  how.via === 'api' ? how.reason : undefined;
+
 /** Returns who asked for an act and why, and the seconds from the request until now. */
 export function provenanceOf({ clock }: Pick<TenantDeps, 'clock'>, how: StaffAct) {
   if (how.via === 'operator') return { via: how.via };

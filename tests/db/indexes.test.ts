@@ -9,6 +9,7 @@ import { withConnection } from '../helpers/database/askDatabase';
 import { askForProof } from '../helpers/stepUp/askForProof';
 import { cookieOf, login, logout, me, refresh } from '../helpers/http/authCalls';
 import { GROWING_TABLES } from '../helpers/database/growingTables';
+import { decideTogether } from '../helpers/people/fourEyes';
 import { seedTestUserAndToken } from '../helpers/seedAuth';
 import { codeAt, giveFactor } from '../helpers/stepUp/secondFactor';
 import { buildApp } from '../helpers/server/testApp';
@@ -88,6 +89,10 @@ async function fillTables(): Promise<void> {
       `INSERT INTO step_up_challenges (tenant_id, user_id, staff_id, session_id, origin, purpose, created_at, expires_at, verified_at)
        SELECT s.tenant_id, s.user_id, s.staff_id, s.id, 'session', 'data_export', s.created_at, s.created_at + interval '10 minutes', s.created_at
        FROM user_sessions s`,
+    );
+    await client.query(
+      `INSERT INTO approval_requests (tenant_id, kind, change, requester_staff_id, requester_user_id, created_at, expires_at)
+       SELECT st.tenant_id, 'policy', '{}', st.id, st.user_id, ${times} ${members}, generate_series(1, 10) n`,
     );
     await client.query(
       `INSERT INTO failed_attempts (scope, subject, failures)
@@ -245,6 +250,7 @@ async function walkThrough(node: ReturnType<typeof buildApp>): Promise<void> {
   await post(app, '/api/security/step-up/verify', accessToken, proof).expect(200);
   await post(app, '/api/security/totp/enroll', accessToken, {}).expect(200);
   await manageRisk(app, accessToken);
+  await decideTogether(app);
   await readLog(node, accessToken);
   const second = await refresh(app, refreshToken);
   expect(second.status).toBe(200);

@@ -6,3 +6,11 @@ export const reasons = z.array(z.string());
 export const purpose = z.enum(['security_settings', 'data_export', 'impersonation']);
 export const degraded = z.boolean().optional();
 export const via = z.enum(['api', 'operator', 'bootstrap', 'notice', 'invitation']);
+
+/** Who asked for a change, who approved it, how long it took, and why. */
+export const provenance = {
+  requestedBy: z.string().optional(),
+  approvedBy: z.string().optional(),
+  secondsToEffect: z.number().min(0).optional(),
+  reason: z.string().optional(),
+};

@@ -1,4 +1,5 @@
 import type { ActionDefinition } from './actionGroup';
+import { APPROVAL_ACTIONS } from './approvalActions';
 import { AUDIT_LOG_ACTIONS } from './auditLogActions';
 import { CREDENTIAL_ACTIONS } from './credentialActions';
 import { EXPORT_ACTIONS } from './exportActions';
@@ -22,6 +23,7 @@ const DEFINITIONS = {
   ...STAFF_ACTIONS,
   ...ROLE_ACTIONS,
   ...INVITATION_ACTIONS,
+  ...APPROVAL_ACTIONS,
   ...KEY_ACTIONS,
   ...EXPORT_ACTIONS,
   ...AUDIT_LOG_ACTIONS,

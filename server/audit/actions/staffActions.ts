@@ -1,16 +1,8 @@
 import { z } from 'zod';
 import type { ActionGroup } from './actionGroup';
-import { via } from './detailFields';
+import { provenance, via } from './detailFields';
 
 const permissions = z.array(z.string());
-
-/** Who asked for a change of a member, who approved it, and how long it took. */
-const provenance = {
-  requestedBy: z.string().optional(),
-  approvedBy: z.string().optional(),
-  secondsToEffect: z.number().min(0).optional(),
-  reason: z.string().optional(),
-};
 
 /** The actions that change tenants and their staff. */
 export const STAFF_ACTIONS = {

@@ -18,4 +18,5 @@ export const GROWING_TABLES = [
   'failed_attempts',
   'users',
   'tenant_staff',
+  'approval_requests',
 ];

@@ -8,6 +8,12 @@ const ROLE = {
   permissions: ['TENANT_STAFF_VIEW'],
 };
 const ID = '0197c0de-0000-7000-8000-00000000000a';
+const APPROVAL = {
+  kind: 'member' as const,
+  about: `staff:${ID}`,
+  requestedBy: ID,
+  via: 'api' as const,
+};
 const risk = { score: 64, reasons: ['NEW_COUNTRY', 'with \' and " and \u0001'] };
 const policy = {
   stepUpFrom: 40,
@@ -88,6 +94,18 @@ export const AUDIT_DETAILS: Details = {
   ROLE_CREATED: { after: ROLE, via: 'api' },
   ROLE_UPDATED: { before: ROLE, after: ROLE, holders: 2, via: 'api' },
   ROLE_DELETED: { before: ROLE, via: 'api' },
+  APPROVAL_REQUESTED: {
+    ...{ kind: 'member', about: `staff:${ID}`, given: ['TENANT_ROLES_MANAGE'], via: 'api' },
+    expiresAt: '2026-03-08T12:00:00.000Z',
+  },
+  APPROVAL_GIVEN: APPROVAL,
+  APPROVAL_REFUSED: APPROVAL,
+  APPROVAL_WITHDRAWN: APPROVAL,
+  APPROVAL_OUTDATED: { ...APPROVAL, kind: 'policy', about: null },
+  TENANT_POLICY_CHANGED: {
+    ...{ before: { needsApproval: true }, after: { needsApproval: false }, via: 'api' },
+    ...{ requestedBy: ID, approvedBy: ID, secondsToEffect: 12.5 },
+  },
   KEY_ADOPTED: { setting: 'TOKEN_HASH_KEY', keyId: '0123456789abcdef' },
   DATA_EXPORT_REQUESTED: { kind, ...range },
   DATA_EXPORT_COMPLETED: { kind, ...range, files: [{ name: 'a.jsonl', rows: 3 }], bytes: 99 },

@@ -1,4 +1,5 @@
 import type { Sweep } from './aim';
+import { APPROVAL_SWEEP } from './approvalSweep';
 import { AUDIT_LOG_SWEEP } from './auditLogSweep';
 import { AUTH_SWEEP } from './authSweep';
 import { EXPORT_SWEEP } from './exportSweep';
@@ -17,6 +18,7 @@ export const AREAS = {
   tenants: TENANTS_SWEEP,
   export: EXPORT_SWEEP,
   auditLog: AUDIT_LOG_SWEEP,
+  approval: APPROVAL_SWEEP,
   open: OPEN_SWEEP,
 } as const satisfies Record<string, Sweep>;
 

@@ -17,6 +17,7 @@ export interface Ids {
   mailId: string;
   roleId: string;
   eventId: string;
+  approvalId: string;
 }
 
 /** Returns the same ids, but belonging to nobody. */
@@ -35,4 +36,5 @@ export const inventIds = (): Ids => ({
   mailId: randomUUID(),
   roleId: randomUUID(),
   eventId: randomUUID(),
+  approvalId: randomUUID(),
 });

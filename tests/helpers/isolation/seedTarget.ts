@@ -44,12 +44,16 @@ export async function seedTarget(app: Express): Promise<Ids> {
   const events = await db.execute<{ id: string }>(
     sql`SELECT id FROM audit_logs WHERE tenant_id = ${tenantId} LIMIT 1`,
   );
+  const approvals = await db.execute<{ id: string }>(
+    sql`SELECT id FROM approval_requests WHERE tenant_id = ${tenantId}`,
+  );
   return {
     ...{ tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId },
     eventId: events.rows[0]?.id ?? '',
     challengeRowId: rows[0]?.id ?? '',
     decisionId: decisions.rows[0]?.id ?? '',
     factorId: factors.rows[0]?.id ?? '',
+    approvalId: approvals.rows[0]?.id ?? '',
     mailId,
     roleId,
     sessionChallengeId: String(guarded.body.challengeId),

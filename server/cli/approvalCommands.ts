@@ -1,0 +1,64 @@
+import {
+  APPROVAL_STATUSES,
+  changeTenantPolicy,
+  listApprovals,
+  readNeedsApproval,
+  refuseRequest,
+  showApproval,
+} from '../tenants';
+import { CommandError } from './commandError';
+import { tenantIdOf } from './findStaff';
+import type { Invocation } from './invocation';
+import { asOperator, asWriter } from './operatorContext';
+import { optional, required } from './options';
+import type { Options } from './options';
+
+/** One command lists at most this many requests, newest first. */
+const MOST = 200;
+
+function statusOption(options: Options) {
+  const given = optional(options, 'status');
+  const status = APPROVAL_STATUSES.find((one) => one === given);
+  if (given !== undefined && status === undefined) {
+    throw new CommandError(`--status must be one of ${APPROVAL_STATUSES.join(', ')}.`);
+  }
+  return status;
+}
+
+/** Lists the changes of a tenant that wait, or waited, for a second administrator. */
+export function listApprovalsCommand(options: Options, invocation: Invocation): Promise<object> {
+  const slug = required(options, 'tenant');
+  const status = statusOption(options);
+  return asOperator(invocation, async (operator) => {
+    const tenantId = await tenantIdOf(operator, slug);
+    const { db } = operator.deps;
+    const { approvals } = await listApprovals(db, tenantId, { status, limit: MOST });
+    return { tenantId, needsApproval: await readNeedsApproval(db, tenantId), approvals };
+  });
+}
+
+/** Refuses a change that waits for an approval. */
+export function refuseApprovalCommand(options: Options, invocation: Invocation): Promise<object> {
+  const slug = required(options, 'tenant');
+  const id = required(options, 'approval');
+  return asWriter(options, invocation, async (operator) => {
+    const tenantId = await tenantIdOf(operator, slug);
+    const { deps, ctx } = operator;
+    return showApproval(await refuseRequest(deps, ctx, { via: 'operator', tenantId }, id));
+  });
+}
+
+/** Switches the approvals of a tenant on or off. */
+export function approvalPolicyCommand(options: Options, invocation: Invocation): Promise<object> {
+  const slug = required(options, 'tenant');
+  const needed = required(options, 'needed');
+  if (needed !== 'yes' && needed !== 'no') throw new CommandError('--needed must be yes or no.');
+  return asWriter(options, invocation, async (operator) => {
+    const tenantId = await tenantIdOf(operator, slug);
+    const { deps, ctx } = operator;
+    const wanted = { needsApproval: needed === 'yes' };
+    const done = await changeTenantPolicy(deps, ctx, { via: 'operator', tenantId }, wanted);
+    if (!done.changed) throw new CommandError(`Tenant '${slug}' already has this policy.`);
+    return { tenantId, ...done.policy };
+  });
+}

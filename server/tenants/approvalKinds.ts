@@ -1,0 +1,37 @@
+import type { Json } from '../../tlog/canonicalJson';
+import type { Tx } from '../db';
+import type { ApprovalKind } from '../db/schema';
+import type { BuiltInPermission } from '../permissions';
+import type { Administration } from './administration';
+import { prepareStoredAccess } from './changeAccess';
+import type { TenantDeps } from './deps';
+import type { PreparedChange } from './requestApproval';
+import { preparePolicy } from './tenantPolicy';
+
+/** How a kind of change that waited is prepared again when somebody approves it. */
+interface WaitingKind {
+  /** The permission that the member who asked must still hold. */
+  readonly needs: BuiltInPermission;
+  /**
+   * Prepares the change for an actor.
+   * @throws AppError if the actor may not make it, or if something in it does not exist any more
+   */
+  prepare(
+    deps: TenantDeps,
+    tx: Tx,
+    administration: Administration,
+    wanted: Json,
+  ): Promise<PreparedChange>;
+}
+
+/** Every kind of change that can wait for an approval. To add one, add an entry here. */
+export const APPROVAL_KINDS: Readonly<Partial<Record<ApprovalKind, WaitingKind>>> = {
+  member: {
+    needs: 'TENANT_ROLES_MANAGE',
+    prepare: (_deps, tx, administration, wanted) => prepareStoredAccess(tx, administration, wanted),
+  },
+  policy: {
+    needs: 'TENANT_ROLES_MANAGE',
+    prepare: (_deps, tx, administration, wanted) => preparePolicy(tx, administration, wanted),
+  },
+};

@@ -1,0 +1,126 @@
+import type { Request } from 'express';
+import { z } from 'zod';
+import { contextOf, passageOf, principalOf } from '../http/request';
+import { endpoint, storableText, wholeNumber } from '../http/routeTable';
+import { readNeedsApproval } from './administrationStore';
+import { APPROVAL_STATUSES } from './approvalStore';
+import { approveRequest, refuseRequest, withdrawRequest } from './decideApproval';
+import type { TenantDeps } from './deps';
+import { findApproval, listApprovals, showApproval } from './listApprovals';
+import { changeTenantPolicy, tenantPolicyInput } from './tenantPolicy';
+
+const approvalParams = z.object({ id: z.string() });
+
+/** Strict, because a misspelt filter must not return everything. */
+const approvalQuery = z.strictObject({
+  status: z.enum(APPROVAL_STATUSES).optional(),
+  cursor: storableText(200).optional(),
+  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
+});
+
+/** The member who calls, with the proof that the act consumes. */
+const callerOf = (req: Request) => ({
+  via: 'api' as const,
+  principal: principalOf(req),
+  passage: passageOf(req),
+});
+
+const policyRoutes = (deps: TenantDeps) => ({
+  tenantPolicy: endpoint({
+    summary: 'The rules by which the members of the tenant administer it',
+    responses: { 200: 'The policy', 403: 'FORBIDDEN' },
+    async handle(req, res) {
+      const needsApproval = await readNeedsApproval(deps.db, principalOf(req).tenantId);
+      res.json({ needsApproval });
+    },
+  }),
+  changeTenantPolicy: endpoint({
+    summary: 'Change whether privileged permissions need a second administrator',
+    body: tenantPolicyInput,
+    responses: {
+      200: 'The policy',
+      202: '`approval`: the change waits for a second administrator',
+      403: 'FORBIDDEN',
+      409: 'TOO_FEW_ADMINISTRATORS or NO_APPROVER',
+      428: 'STEP_UP_REQUIRED',
+    },
+    async handle(req, res, { body }) {
+      const done = await changeTenantPolicy(deps, contextOf(req), callerOf(req), body);
+      if (done.approval) res.status(202).json({ approval: showApproval(done.approval) });
+      else res.json(done.policy);
+    },
+  }),
+});
+
+const readRoutes = (deps: TenantDeps) => ({
+  approvals: endpoint({
+    summary: 'Changes that wait, or waited, for a second administrator, newest first',
+    query: approvalQuery,
+    responses: { 200: 'A page of requests', 403: 'FORBIDDEN' },
+    async handle(req, res, { query }) {
+      res.json(await listApprovals(deps.db, principalOf(req).tenantId, query));
+    },
+  }),
+  approval: endpoint({
+    summary: 'One request for an approval',
+    params: approvalParams,
+    responses: { 200: 'The request', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+    async handle(req, res, { params }) {
+      res.json(await findApproval(deps.db, principalOf(req).tenantId, params.id));
+    },
+  }),
+});
+
+const decisionRoutes = (deps: TenantDeps) => ({
+  approve: endpoint({
+    summary: 'Approve a change that somebody else asked for, which makes it',
+    params: approvalParams,
+    responses: {
+      200: 'The request; the change is made',
+      403: 'FORBIDDEN, NOT_YOURS_TO_APPROVE, NOT_YOURS_TO_GIVE or NOT_YOURS_TO_MANAGE',
+      404: 'NOT_FOUND',
+      409: 'APPROVAL_CLOSED, LAST_ADMINISTRATOR, or APPROVAL_OUTDATED: the request has ended',
+      428: 'STEP_UP_REQUIRED',
+    },
+    async handle(req, res, { params }) {
+      const done = await approveRequest(deps, contextOf(req), callerOf(req), params.id);
+      res.json(showApproval(done));
+    },
+  }),
+  refuse: endpoint({
+    summary: 'Refuse a change that somebody else asked for',
+    params: approvalParams,
+    responses: {
+      200: 'The request',
+      403: 'FORBIDDEN or NOT_YOURS_TO_APPROVE',
+      404: 'NOT_FOUND',
+      409: 'APPROVAL_CLOSED',
+      428: 'STEP_UP_REQUIRED',
+    },
+    async handle(req, res, { params }) {
+      const done = await refuseRequest(deps, contextOf(req), callerOf(req), params.id);
+      res.json(showApproval(done));
+    },
+  }),
+  withdraw: endpoint({
+    summary: 'Withdraw a change that you asked for',
+    params: approvalParams,
+    responses: {
+      200: 'The request',
+      403: 'FORBIDDEN or NOT_YOURS_TO_APPROVE',
+      404: 'NOT_FOUND',
+      409: 'APPROVAL_CLOSED',
+    },
+    async handle(req, res, { params }) {
+      const done = await withdrawRequest(deps, contextOf(req), principalOf(req), params.id);
+      res.json(showApproval(done));
+    },
+  }),
+});
+
+/** The routes of the policy and of approvals; the route table holds their permissions. */
+export const approvalRoutes = (deps: TenantDeps) => ({
+  ...policyRoutes(deps),
+  ...readRoutes(deps),
+  ...decisionRoutes(deps),
+});
