@@ -191,7 +191,7 @@ describe('a begun login', () => {
       error: 'TOO_MANY_ATTEMPTS',
     });
     expect(closed.headers['retry-after']).toBeUndefined();
-    expect(closed.body.detail).toMatch(/administrator/);
+    expect(closed.body.detail).toMatch(/operator/);
   });
 
   /** Uses up the tries that strangers have, from all addresses together. */

@@ -99,8 +99,8 @@ const OPEN_FOR_MS = 10 * MINUTE_MS;
 export const OFFERED_AGAIN_MS = OPEN_FOR_MS / 2;
 
 const NO_WAY_ON: Record<ChallengeOrigin, string> = {
-  login: 'No second factor is enrolled. Ask an administrator to enrol one for you.',
-  refresh: 'No second factor is enrolled. Ask an administrator to enrol one for you.',
+  login: 'No second factor is enrolled. Ask an operator of this service to enrol one for you.',
+  refresh: 'No second factor is enrolled. Ask an operator of this service to enrol one for you.',
   session:
     'No second factor is enrolled. Enrol one with POST /api/security/totp/enroll or …/passkeys/register/start.',
 };

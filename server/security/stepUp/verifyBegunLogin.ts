@@ -112,7 +112,7 @@ async function takeTries(
     const freeAt = await whenFree(deps.db, key, limits, now);
     if (freeAt) throw new AppError('TOO_MANY_ATTEMPTS', { headers: retryAfter(now, freeAt) });
     const detail =
-      'Too many wrong codes: logins that begin with the second factor are closed for this account. Sign in from a known device or network, or ask an administrator.';
+      'Too many wrong codes: no login of this account can begin with the second factor. Sign in from a known device or network, or ask an operator of this service to unlock it.';
     throw new AppError('TOO_MANY_ATTEMPTS', { detail });
   }
 }

@@ -92,7 +92,8 @@ async function recordFailure(
 /** @param freeAt null if waiting does not help */
 function tooManyCodes(now: Date, freeAt: Date | null): AppError {
   if (freeAt) return new AppError('TOO_MANY_ATTEMPTS', { headers: retryAfter(now, freeAt) });
-  const detail = 'Too many wrong codes in a row: ask an administrator to unlock you.';
+  const detail =
+    'Too many wrong codes in a row. Ask an operator of this service to unlock your account.';
   return new AppError('TOO_MANY_ATTEMPTS', { detail });
 }
 
