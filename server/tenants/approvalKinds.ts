@@ -1,11 +1,15 @@
+import { z } from 'zod';
 import type { Json } from '../../tlog/canonicalJson';
 import type { Tx } from '../db';
 import type { ApprovalKind } from '../db/schema';
 import type { BuiltInPermission } from '../permissions';
 import type { Administration } from './administration';
 import { prepareStoredAccess } from './changeAccess';
+import { prepareRoleChange } from './changeRole';
+import { prepareNewRole } from './createRole';
 import type { TenantDeps } from './deps';
 import type { PreparedChange } from './requestApproval';
+import { roleInput } from './roleInput';
 import { preparePolicy } from './tenantPolicy';
 
 /** How a kind of change that waited is prepared again when somebody approves it. */
@@ -24,11 +28,24 @@ interface WaitingKind {
   ): Promise<PreparedChange>;
 }
 
+/** A role as it is kept while it waits: a new one has no id. */
+const waitingRole = z.strictObject({ id: z.string().optional(), set: roleInput });
+
 /** Every kind of change that can wait for an approval. To add one, add an entry here. */
 export const APPROVAL_KINDS: Readonly<Partial<Record<ApprovalKind, WaitingKind>>> = {
   member: {
     needs: 'TENANT_ROLES_MANAGE',
     prepare: (_deps, tx, administration, wanted) => prepareStoredAccess(tx, administration, wanted),
+  },
+  role: {
+    needs: 'TENANT_ROLES_MANAGE',
+    async prepare(deps, tx, administration, wanted) {
+      const { id, set } = waitingRole.parse(wanted);
+      if (id === undefined) {
+        return prepareNewRole(deps, tx, administration, set);
+      }
+      return (await prepareRoleChange(tx, administration, { id, set })).prepared;
+    },
   },
   policy: {
     needs: 'TENANT_ROLES_MANAGE',

@@ -41,3 +41,13 @@ export async function assertKnown(
     detail: `There is no permission ${unknown.join(', ')}. The permissions are ${names.join(', ')}.`,
   });
 }
+
+/**
+ * Returns those of these permissions that need a second administrator, if the tenant's policy asks
+ * for approvals.
+ * @throws what {@link assertKnown} throws
+ */
+export async function privilegedAmong(db: Db, given: readonly string[]): Promise<string[]> {
+  const known = await assertKnown(db, given);
+  return given.filter((one) => known.some(({ name, privileged }) => privileged && name === one));
+}

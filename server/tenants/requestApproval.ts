@@ -42,7 +42,7 @@ export interface PreparedChange {
   /** The members whom the change concerns: the actor must be able to manage all of them. */
   readonly members: readonly HeldBy[];
   /** Writes the change and its events in the transaction in which it was prepared. */
-  write(ctx: RequestContext, provenance: Provenance): Promise<void>;
+  write(ctx: RequestContext, provenance: Provenance): Promise<unknown>;
 }
 
 /**

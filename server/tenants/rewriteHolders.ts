@@ -2,6 +2,7 @@ import { recordAudits } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { directPermissions, effectivePermissions, findRoles } from './effectivePermissions';
+import type { Provenance } from './requestApproval';
 import type { OwnRole, RoleHolder } from './roleStore';
 import { updatePermissions } from './roleStore';
 
@@ -46,7 +47,7 @@ export async function writeRewrites(
   ctx: RequestContext,
   tenantId: string,
   rewrites: readonly Rewrite[],
-  via: 'api' | 'operator',
+  provenance: Provenance,
 ): Promise<void> {
   const byResult = new Map<string, Rewrite[]>();
   for (const one of rewrites) {
@@ -62,7 +63,10 @@ export async function writeRewrites(
     outcome: 'success' as const,
     tenantId,
     subject: `staff:${staffId}`,
-    details: { before: [...before], after, rolesBefore: [...roles], rolesAfter: [...roles], via },
+    details: {
+      ...{ before: [...before], after, rolesBefore: [...roles], rolesAfter: [...roles] },
+      ...provenance,
+    },
   }));
   await recordAudits(tx, ctx, events);
 }

@@ -1,4 +1,4 @@
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { contextOf, passageOf, principalOf } from '../http/request';
 import { endpoint, instant } from '../http/routeTable';
@@ -7,9 +7,11 @@ import { changeRole } from './changeRole';
 import { createRole } from './createRole';
 import type { TenantDeps } from './deps';
 import { listPermissions } from './knownPermissions';
+import { showApproval } from './listApprovals';
 import { listRoles, showRole } from './listRoles';
 import { removeRole } from './removeRole';
 import { roleInput } from './roleInput';
+import type { RoleOutcome } from './roleOutcome';
 
 const roleParams = z.object({ id: z.string() });
 const changeBody = roleInput.extend({
@@ -50,19 +52,26 @@ const readRoutes = (deps: TenantDeps) => ({
   }),
 });
 
+/** Answers with the role, or with 202 and the request if the change waits for an approval. */
+function answer(res: Response, status: number, { role, approval }: RoleOutcome): void {
+  if (approval) res.status(202).json({ approval: showApproval(approval) });
+  else res.status(status).json(role);
+}
+
 const changeRoutes = (deps: TenantDeps) => ({
   createRole: endpoint({
     summary: "Create a role of the tenant's own",
     body: roleInput,
     responses: {
       201: 'The role',
+      202: '`approval`: the role waits for a second administrator',
       400: 'INVALID_INPUT or UNKNOWN_PERMISSION',
       403: 'FORBIDDEN or NOT_YOURS_TO_GIVE',
-      409: 'ROLE_NAME_TAKEN or TOO_MANY_ROLES',
+      409: 'ROLE_NAME_TAKEN, TOO_MANY_ROLES or NO_APPROVER',
       428: 'STEP_UP_REQUIRED',
     },
     async handle(req, res, { body }) {
-      res.status(201).json(await createRole(deps, contextOf(req), authorityOf(req), body));
+      answer(res, 201, await createRole(deps, contextOf(req), authorityOf(req), body));
     },
   }),
   changeRole: endpoint({
@@ -71,15 +80,16 @@ const changeRoutes = (deps: TenantDeps) => ({
     body: changeBody,
     responses: {
       200: 'The role',
+      202: '`approval`: the change waits for a second administrator',
       400: 'INVALID_INPUT or UNKNOWN_PERMISSION',
       403: 'FORBIDDEN, NOT_YOURS_TO_GIVE or NOT_YOURS_TO_MANAGE',
       404: 'NOT_FOUND',
-      409: 'BUILT_IN_ROLE, ROLE_NAME_TAKEN, LAST_ADMINISTRATOR, or CONFLICT if the role has changed since you read it',
+      409: 'BUILT_IN_ROLE, ROLE_NAME_TAKEN, LAST_ADMINISTRATOR, NO_APPROVER, or CONFLICT if the role has changed since you read it',
       428: 'STEP_UP_REQUIRED',
     },
     async handle(req, res, { params, body: { updatedAt: seen, ...set } }) {
       const change = { id: params.id, set, seen };
-      res.json(await changeRole(deps, contextOf(req), authorityOf(req), change));
+      answer(res, 200, await changeRole(deps, contextOf(req), authorityOf(req), change));
     },
   }),
   deleteRole: endpoint({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ActionGroup } from './actionGroup';
-import { via } from './detailFields';
+import { provenance, via } from './detailFields';
 
 const role = z.strictObject({
   name: z.string(),
@@ -12,7 +12,7 @@ const entity = { type: 'Role', name: 'role' };
 /** The actions that change what a tenant's own roles give. */
 export const ROLE_ACTIONS = {
   ROLE_CREATED: {
-    details: z.strictObject({ after: role, via }),
+    details: z.strictObject({ after: role, via, ...provenance }),
     ocsf: {
       class: 'entity',
       activity: 'Create',
@@ -23,7 +23,10 @@ export const ROLE_ACTIONS = {
   },
   // Each holder whose permissions change has a STAFF_PERMISSIONS_CHANGED of their own.
   ROLE_UPDATED: {
-    details: z.strictObject({ before: role, after: role, holders: z.number().int().min(0), via }),
+    details: z.strictObject({
+      ...{ before: role, after: role, holders: z.number().int().min(0) },
+      ...{ via, ...provenance },
+    }),
     ocsf: {
       class: 'entity',
       activity: 'Update',
