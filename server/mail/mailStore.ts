@@ -140,13 +140,17 @@ export async function readAddressee(tx: Tx, tenantId: string, staffId: string) {
   return row;
 }
 
-/** Finds a mail by its id alone: the tag of the id has proven that this server sent it. */
+/**
+ * Finds a mail by its id alone: the tag of the id has proven that this server sent it. A mail of a
+ * tenant that is suspended or deleted is not found.
+ */
 export async function findMailOrigin(db: Db, id: string) {
   const { tenantId, staffId, kind, createdAt } = mails;
   const [row] = await db
     .select({ tenantId, staffId, kind, createdAt })
     .from(mails)
-    .where(eq(mails.id, id));
+    .innerJoin(tenants, eq(tenants.id, mails.tenantId))
+    .where(and(eq(mails.id, id), eq(tenants.status, 'active')));
   return row;
 }
 

@@ -49,14 +49,14 @@ const FAILURES: [string, () => Promise<Attempt>][] = [
       return member;
     },
   ],
-  [
-    'the right password of a suspended tenant',
+  ...(['suspended', 'deleted'] as const).map((status): [string, () => Promise<Attempt>] => [
+    `the right password of a ${status} tenant`,
     async () => {
       const member = await newMember();
-      await setTenantStatus(member.tenantId, 'suspended');
+      await setTenantStatus(member.tenantId, status);
       return member;
     },
-  ],
+  ]),
   [
     'the right password of a locked account',
     async () => {

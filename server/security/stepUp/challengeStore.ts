@@ -1,7 +1,8 @@
 import { and, desc, eq, gt, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
-import { stepUpChallenges, tenantStaff } from '../../db/schema';
+import { MAY_SIGN_IN } from '../../db/maySignIn';
+import { stepUpChallenges, tenantStaff, tenants, users } from '../../db/schema';
 import type { ChallengeOrigin, StepUpPurpose } from '../../db/schema';
 import { HOUR_MS, MINUTE_SEC, SECOND_MS } from '../../durations';
 
@@ -12,9 +13,9 @@ export type NewChallenge = typeof stepUpChallenges.$inferInsert;
 export const MAX_ATTEMPTS = 5;
 
 /**
- * Matches challenges that nothing has ended: not revoked, and opened under the staff member's
- * current session version, so that a challenge ends with the sessions even if its row was not
- * updated. An older row has no version. For a login it then counts as ended, because the sessions
+ * Matches challenges that nothing has ended: not revoked, and opened under the current session
+ * version of a staff member who may sign in, so that a challenge ends with the sessions even if its
+ * row was not updated. An older row has no version. For a login it then counts as ended, because the sessions
  * may have been ended since. For a session or a refresh that does not matter: the session or token
  * is itself checked against the version whenever the challenge is used.
  */
@@ -25,8 +26,10 @@ export const notEnded = () =>
       eq(
         stepUpChallenges.sessionVersion,
         sql`(SELECT ${tenantStaff.sessionVersion} FROM ${tenantStaff}
+          JOIN ${users} ON ${users.id} = ${tenantStaff.userId}
+          JOIN ${tenants} ON ${tenants.id} = ${tenantStaff.tenantId}
           WHERE ${tenantStaff.tenantId} = ${stepUpChallenges.tenantId}
-            AND ${tenantStaff.id} = ${stepUpChallenges.staffId})`,
+            AND ${tenantStaff.id} = ${stepUpChallenges.staffId} AND ${MAY_SIGN_IN})`,
       ),
       and(isNull(stepUpChallenges.sessionVersion), ne(stepUpChallenges.origin, 'login')),
     ),
@@ -51,11 +54,24 @@ export async function insertChallenge(tx: Tx, row: NewChallenge): Promise<void> 
 
 /**
  * Finds a challenge by its id alone: the tag of the id has proven that this server issued it to the
- * caller.
+ * caller. The challenge of somebody who may not sign in any more is not found: a tenant can be
+ * suspended before the challenges of its members are ended.
  */
 export async function findChallenge(db: Db, id: string): Promise<Challenge | undefined> {
-  const [row] = await db.select().from(stepUpChallenges).where(eq(stepUpChallenges.id, id));
-  return row;
+  const [row] = await db
+    .select({ challenge: stepUpChallenges })
+    .from(stepUpChallenges)
+    .innerJoin(
+      tenantStaff,
+      and(
+        eq(tenantStaff.tenantId, stepUpChallenges.tenantId),
+        eq(tenantStaff.id, stepUpChallenges.staffId),
+      ),
+    )
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .where(and(eq(stepUpChallenges.id, id), MAY_SIGN_IN));
+  return row?.challenge;
 }
 
 /** Selects challenges by session, purpose and origin. */

@@ -67,7 +67,7 @@ export const setUserStatus = (userId: string, status: 'active' | 'disabled') =>
 export const setStaffStatus = (staffId: string, status: 'active' | 'disabled') =>
   db.update(tenantStaff).set({ status }).where(eq(tenantStaff.id, staffId));
 
-export const setTenantStatus = (tenantId: string, status: 'active' | 'suspended') =>
+export const setTenantStatus = (tenantId: string, status: 'active' | 'suspended' | 'deleted') =>
   db.update(tenants).set({ status }).where(eq(tenants.id, tenantId));
 
 export const setHighRiskAction = (tenantId: string, highRiskAction: 'block' | 'step_up') =>
