@@ -24,7 +24,7 @@ import { del, endpoint, get, post, put } from './http/routeTable';
 import type { Route } from './http/routeTable';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
 import { createTrust } from './config/trustProxy';
-import { approvalRoutes, roleRoutes } from './tenants';
+import { approvalRoutes, roleRoutes, tenantRoutes } from './tenants';
 import { verifyRoutes } from './verify';
 
 /** The routes of the audit log and its proofs. */
@@ -109,11 +109,15 @@ function riskTable(deps: Deps): Route[] {
 
 /** The routes by which a tenant manages its people and their roles. */
 function tenantsTable(deps: Deps): Route[] {
+  const tenant = tenantRoutes(deps);
   const roles = roleRoutes(deps);
   const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
   const proven = requireStepUp('security_settings', { act: true });
   const mayManageRoles = [authenticate, requirePermission('TENANT_ROLES_MANAGE'), proven];
   return [
+    get('/api/tenants/current', [authenticate], tenant.currentTenant),
+    put('/api/tenants/current', mayManageRoles, tenant.renameCurrentTenant),
+
     get('/api/tenants/permissions', mayView, roles.permissions),
     get('/api/tenants/roles', mayView, roles.roles),
     get('/api/tenants/roles/:id', mayView, roles.role),

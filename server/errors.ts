@@ -83,6 +83,7 @@ export const ERRORS = {
     title: 'Approvals need two administrators',
     fixed: false,
   },
+  TENANT_DELETED: { status: 409, title: 'The tenant was deleted', fixed: false },
   POLICY_LOCKS_OUT: { status: 409, title: 'The change would lock people out', fixed: false },
   METHOD_UNAVAILABLE: { status: 409, title: 'Method not available', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
@@ -124,6 +125,7 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   APPROVAL_CLOSED: 'Load it again: it was decided, or it has expired.',
   APPROVAL_OUTDATED: 'The request has ended. Ask for the change again.',
   TOO_FEW_ADMINISTRATORS: 'First make another member an administrator.',
+  TENANT_DELETED: 'A deleted tenant stays closed. Create a new one under another slug.',
   CONFLICT: 'Load it again, and repeat the change if you still want it.',
 };
 

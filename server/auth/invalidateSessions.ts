@@ -10,6 +10,9 @@ import type { SessionMode } from './withSessionTable';
 
 type AllSessionsReason = 'logout' | 'manual' | 'force_logout' | 'reuse_detected' | 'security_event';
 
+/** A reason for the audit log alone, more precise than the one that the ended rows get. */
+type AuditedReason = AllSessionsReason | 'tenant_suspended' | 'tenant_deleted';
+
 /**
  * Ends every session of a staff member. It raises the version, which refuses each access token at
  * its next use, and marks live sessions and refresh tokens with the reason; rows that had ended
@@ -22,7 +25,7 @@ export async function invalidateSessions(
   ctx: RequestContext,
   mode: SessionMode,
   tenantId: string,
-  what: Invalidation & { reason: AllSessionsReason; audited?: AllSessionsReason },
+  what: Invalidation & { reason: AllSessionsReason; audited?: AuditedReason },
 ): Promise<void> {
   const sessionVersion = await bumpSessionVersion(tx, tenantId, what.staffId);
   if (sessionVersion === undefined) throw new AppError('NOT_FOUND');

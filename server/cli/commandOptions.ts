@@ -14,6 +14,7 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   slug: { takes: 'S', says: 'The short name: 1 to 63 lower-case letters, digits and hyphens.' },
   name: { takes: 'N', says: 'The name shown to people.' },
   tenant: { takes: 'S', says: "The tenant's slug." },
+  yes: { says: 'Confirms that you mean it: the command cannot be undone.' },
   email: { takes: 'E', says: "The person's e-mail address." },
   staff: { takes: 'ID', says: 'The id of a staff member, instead of the address.' },
   permissions: {

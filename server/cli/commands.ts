@@ -30,7 +30,15 @@ import {
   removeCommand,
   resetFactorsCommand,
 } from './staffCommands';
-import { createTenantCommand, listTenantsCommand } from './tenantCommands';
+import {
+  createTenantCommand,
+  deleteTenantCommand,
+  listTenantsCommand,
+  renameTenantCommand,
+  restoreTenantCommand,
+  showTenantCommand,
+  suspendTenantCommand,
+} from './tenantCommands';
 
 async function totpCodeCommand(options: Options) {
   const secret = required(options, 'secret');
@@ -59,6 +67,42 @@ export const COMMANDS: CommandTable = {
     usage: '',
     example: '',
     run: listTenantsCommand,
+  },
+  'tenant show': {
+    summary: 'Shows a tenant: status, times, number of members.',
+    usage: '--tenant S',
+    example: '--tenant globex',
+    run: showTenantCommand,
+  },
+  'tenant rename': {
+    summary: 'Changes the name of a tenant. The slug stays.',
+    usage: '--tenant S --name N',
+    example: "--tenant globex --name 'Globex Ltd'",
+    writes: true,
+    run: renameTenantCommand,
+  },
+  'tenant suspend': {
+    summary:
+      'Blocks all sign-ins to a tenant and ends the access of all its members. Run it again if it was interrupted.',
+    usage: '--tenant S',
+    example: '--tenant globex',
+    writes: true,
+    run: suspendTenantCommand,
+  },
+  'tenant restore': {
+    summary: 'Lets the members of a suspended tenant sign in again.',
+    usage: '--tenant S',
+    example: '--tenant globex',
+    writes: true,
+    run: restoreTenantCommand,
+  },
+  'tenant delete': {
+    summary:
+      'Closes a tenant for good. Its rows and its slug stay. Run it again if it was interrupted.',
+    usage: '--tenant S --yes',
+    example: '--tenant globex --yes',
+    writes: true,
+    run: deleteTenantCommand,
   },
   'staff create': {
     summary: 'Adds a person, new or existing, to the staff of a tenant.',

@@ -27,6 +27,17 @@ export async function tenantIdOf({ deps }: Operator, slug: string): Promise<stri
 }
 
 /**
+ * Returns the id of a tenant that people may still join.
+ * @throws CommandError if there is no such tenant, or it was deleted
+ */
+export async function openTenantIdOf({ deps }: Operator, slug: string): Promise<string> {
+  const tenant = await findTenantBySlug(deps.db, normalizeSlug(slug));
+  if (!tenant) throw new CommandError(`There is no tenant '${slug}'.`);
+  if (tenant.status === 'deleted') throw new CommandError(`Tenant '${slug}' was deleted.`);
+  return tenant.id;
+}
+
+/**
  * Returns the staff member that `--tenant` and `--email` name. `--staff ID` names a person whose
  * stored address is not in its normal form, because no spelling of the address would match.
  * @throws CommandError if there is none

@@ -13,7 +13,7 @@ import {
 import type { PermissionChange } from '../tenants';
 import { storableText } from '../http/routeTable';
 import { CommandError } from './commandError';
-import { emailOption, staffOf, tenantIdOf } from './findStaff';
+import { emailOption, openTenantIdOf, staffOf } from './findStaff';
 import type { Invocation } from './invocation';
 import { asWriter } from './operatorContext';
 import type { Operator } from './operatorContext';
@@ -72,7 +72,7 @@ export async function createStaffCommand(options: Options, invocation: Invocatio
   const password = await passwordOption(options, invocation);
   return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
-    const tenantId = await tenantIdOf(operator, slug);
+    const tenantId = await openTenantIdOf(operator, slug);
     const passwordHash =
       password === undefined ? undefined : await hashNew(operator, password, { email, tenantId });
     // Since the last run, an older release may have stored the same mailbox in another spelling.

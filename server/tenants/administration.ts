@@ -5,7 +5,8 @@ import { isRowId } from '../db/ids';
 import { AppError } from '../errors';
 import { ADMINISTERING } from '../permissions';
 import type { BuiltInPermission } from '../permissions';
-import { countAdministrators, readActor, lockTenant } from './administrationStore';
+import { countAdministrators, readActor } from './administrationStore';
+import { lockTenant } from './lifecycleStore';
 
 /** The actor of an administration: an operator, or a member with the permissions of this moment. */
 export type Administrator =

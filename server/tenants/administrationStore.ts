@@ -2,28 +2,6 @@ import { and, asc, count, eq, inArray, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { MAY_SIGN_IN } from '../db/maySignIn';
 import { tenantStaff, tenants, users } from '../db/schema';
-import type { TenantStatus } from '../db/schema';
-
-export interface LockedTenant {
-  slug: string;
-  name: string;
-  status: TenantStatus;
-  needsApproval: boolean;
-}
-
-/**
- * Locks a tenant's row against other administrations. The lock does not conflict with foreign keys,
- * so members sign in meanwhile.
- */
-export async function lockTenant(tx: Tx, tenantId: string): Promise<LockedTenant | undefined> {
-  const { slug, name, status, needsApproval } = tenants;
-  const [row] = await tx
-    .select({ slug, name, status, needsApproval })
-    .from(tenants)
-    .where(eq(tenants.id, tenantId))
-    .for('no key update');
-  return row;
-}
 
 /** Locks members' rows in the order of their ids, which is the order for everybody. */
 export async function lockMembers(

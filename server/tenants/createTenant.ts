@@ -19,7 +19,7 @@ export const tenantInput = z.object({
           'slug must be 1 to 63 of a-z, 0-9 and -, not starting with -',
         ),
     ),
-  name: storableText(200),
+  name: storableText(200).refine((name) => name.trim() !== '', 'name must not be blank'),
 });
 
 /**

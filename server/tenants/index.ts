@@ -15,7 +15,11 @@ export { renameStaff } from './changeEmail';
 export { countDeviations, listCollisions, normalizeAddresses } from './normalizeAddresses';
 export { createStaff, createStaffOfExisting } from './createStaff';
 export { roleRoutes } from './roleRoutes';
+export { deleteTenant, restoreTenant, suspendTenant } from './closeTenant';
 export { createTenant } from './createTenant';
+export { renameTenant } from './renameTenant';
+export { showTenant } from './showTenant';
+export { tenantRoutes } from './tenantRoutes';
 export { setPassword } from './setPassword';
 export {
   findStaffByEmail,

@@ -30,3 +30,16 @@ export async function markRevokedOf(
       ofInviter: sql<boolean>`${invitations.inviterStaffId} IS NOT DISTINCT FROM ${staffId}::uuid`,
     });
 }
+
+/**
+ * Marks all invitations of a tenant as revoked that nobody has accepted.
+ * @returns their ids
+ */
+export async function markAllRevoked(tx: Tx, tenantId: string): Promise<string[]> {
+  const rows = await tx
+    .update(invitations)
+    .set({ revokedAt: sql`clock_timestamp()`, codeHash: null, codeExpiresAt: null })
+    .where(and(ofTenant(tenantId), PENDING))
+    .returning({ id: invitations.id });
+  return rows.map(({ id }) => id);
+}

@@ -17,6 +17,7 @@ describe('the catalogue of errors', () => {
       KEY_UNAVAILABLE: 503,
       TENANT_SELECTION_REQUIRED: 409,
       LAST_ADMINISTRATOR: 409,
+      TENANT_DELETED: 409,
       NOT_YOURS_TO_GIVE: 403,
       NOT_YOURS_TO_MANAGE: 403,
       NOT_YOURS_TO_APPROVE: 403,

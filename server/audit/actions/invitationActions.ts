@@ -48,7 +48,14 @@ export const INVITATION_ACTIONS = {
   // another one took its place.
   INVITATION_REVOKED: {
     details: z.strictObject({
-      reason: z.enum(['revoked', 'inviter_left', 'invited_left', 'not_valid', 'replaced']),
+      reason: z.enum([
+        'revoked',
+        'inviter_left',
+        'invited_left',
+        'not_valid',
+        'replaced',
+        'tenant_deleted',
+      ]),
       via,
     }),
     ocsf: {

@@ -8,7 +8,7 @@ export const SESSION_ACTIONS = {
   SESSION_INVALIDATED: {
     details: z.strictObject({
       // `session_limit`: the person signed in once more than the tenant's policy allows, so their oldest session was
-      // ended.
+      // ended. `tenant_suspended`, `tenant_deleted`: the access of all members ended.
       reason: z.enum([
         'logout',
         'manual',
@@ -16,6 +16,8 @@ export const SESSION_ACTIONS = {
         'reuse_detected',
         'security_event',
         'session_limit',
+        'tenant_suspended',
+        'tenant_deleted',
       ]),
       sessionVersion: z.number().int().optional(),
       sessionsRevoked: z.number().int(),

@@ -4,6 +4,9 @@ import { provenance, via } from './detailFields';
 
 const permissions = z.array(z.string());
 
+const TENANT = { type: 'Organization', name: 'tenant' };
+const tenantStatus = z.enum(['active', 'suspended', 'deleted']);
+
 /** The actions that change tenants and their staff. */
 export const STAFF_ACTIONS = {
   TENANT_CREATED: {
@@ -13,7 +16,62 @@ export const STAFF_ACTIONS = {
       activity: 'Create',
       severity: 'Low',
       message: 'A tenant was created',
-      entity: { type: 'Organization', name: 'tenant' },
+      entity: TENANT,
+    },
+  },
+  TENANT_RENAMED: {
+    details: z.strictObject({ before: z.string(), after: z.string(), via }),
+    ocsf: {
+      class: 'entity',
+      activity: 'Update',
+      severity: 'Low',
+      message: 'A tenant was renamed',
+      entity: TENANT,
+    },
+  },
+  // The access of each member ends afterwards, with a SESSION_INVALIDATED of its own.
+  TENANT_SUSPENDED: {
+    details: z.strictObject({ before: tenantStatus, after: tenantStatus, via }),
+    ocsf: {
+      class: 'entity',
+      activity: 'Suspend',
+      severity: 'Medium',
+      message: 'A tenant was suspended: nobody can sign in to it',
+      entity: TENANT,
+    },
+  },
+  // Since when the tenant had been suspended; its row forgets it.
+  TENANT_RESTORED: {
+    details: z.strictObject({
+      before: tenantStatus,
+      after: tenantStatus,
+      suspendedAt: z.string(),
+      via,
+    }),
+    ocsf: {
+      class: 'entity',
+      activity: 'Resume',
+      severity: 'Medium',
+      message: 'A suspended tenant was restored',
+      entity: TENANT,
+    },
+  },
+  // The counts are the open ones that ended with the tenant.
+  TENANT_DELETED: {
+    details: z.strictObject({
+      before: tenantStatus,
+      after: tenantStatus,
+      invitations: z.number().int().min(0),
+      approvalRequests: z.number().int().min(0),
+      emailChanges: z.number().int().min(0),
+      via,
+    }),
+    ocsf: {
+      class: 'entity',
+      activity: 'Delete',
+      severity: 'High',
+      message: 'A tenant was closed for good',
+      entity: TENANT,
     },
   },
   STAFF_CREATED: {

@@ -52,7 +52,7 @@ export const OCSF_CLASSES = {
     uid: 3004,
     name: 'Entity Management',
     category: IAM,
-    activities: { Create: 1, Update: 3, Delete: 4 },
+    activities: { Create: 1, Update: 3, Delete: 4, Suspend: 12, Resume: 13 },
   },
   lifecycle: {
     uid: 6002,

@@ -71,6 +71,16 @@ export const AUDIT_DETAILS: Details = {
   FACTORS_RESET: { reason: 'The phone was lost', via: 'api', requestedBy: ID },
   PASSWORD_REHASHED: {},
   TENANT_CREATED: { slug: 'acme', via: 'operator' },
+  TENANT_RENAMED: { before: 'Acme', after: 'Acme Ltd', via: 'api' },
+  TENANT_SUSPENDED: { before: 'active', after: 'suspended', via: 'operator' },
+  TENANT_RESTORED: {
+    ...{ before: 'suspended', after: 'active', via: 'operator' },
+    suspendedAt: '2026-03-01T12:00:00.000Z',
+  },
+  TENANT_DELETED: {
+    ...{ before: 'suspended', after: 'deleted', via: 'operator' },
+    ...{ invitations: 1, approvalRequests: 0, emailChanges: 0 },
+  },
   STAFF_CREATED: { permissions: ['SETTINGS_SECURITY_VIEW'], via: 'operator' },
   STAFF_DISABLED: { via: 'operator' },
   STAFF_ENABLED: { disabledAt: '2026-03-01T12:00:00.000Z', via: 'operator' },

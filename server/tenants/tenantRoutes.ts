@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { contextOf, passageOf, principalOf } from '../http/request';
+import { endpoint } from '../http/routeTable';
+import { tenantInput } from './createTenant';
+import type { TenantDeps } from './deps';
+import { renameTenant } from './renameTenant';
+import { showCurrentTenant } from './showTenant';
+
+const renameBody = z.strictObject({ name: tenantInput.shape.name });
+
+/** The routes of the caller's own tenant; the route table holds their guards. */
+export const tenantRoutes = (deps: TenantDeps) => ({
+  currentTenant: endpoint({
+    summary: "The caller's tenant; with TENANT_STAFF_VIEW also how many members it has",
+    responses: { 200: 'The tenant' },
+    async handle(req, res) {
+      res.json(await showCurrentTenant(deps, principalOf(req)));
+    },
+  }),
+  renameCurrentTenant: endpoint({
+    summary: "Rename the caller's tenant; its slug stays",
+    body: renameBody,
+    responses: { 200: 'The tenant', 403: 'FORBIDDEN', 428: 'STEP_UP_REQUIRED' },
+    async handle(req, res, { body }) {
+      const principal = principalOf(req);
+      const authority = { via: 'api', principal, passage: passageOf(req) } as const;
+      await renameTenant(deps, contextOf(req), body, authority);
+      res.json(await showCurrentTenant(deps, principal));
+    },
+  }),
+});
