@@ -28,11 +28,11 @@ export async function createDemo(
   if (await hasAnyTenant(deps.db)) return undefined;
   const password = deps.random.bytes(15).toString('base64url');
   const passwordHash = await deps.passwords.hash(password);
-  const permissions = ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'];
   return deps.db.transaction(async (tx) => {
     const tenant = { slug: SLUG, name: 'Acme Inc' };
     const tenantId = await createTenant(deps, tx, CONTEXT, tenant, 'bootstrap');
-    const owner = { email: EMAIL, permissions, tenantId, passwordHash };
+    const access = { roles: ['owner'], permissions: [] };
+    const owner = { email: EMAIL, ...access, tenantId, passwordHash };
     const { userId, staffId } = await createStaff(deps, tx, CONTEXT, owner, 'bootstrap');
     const staff = { tenantId, userId, staffId };
     const totpSecret = await enrollTotpForStaff(deps, tx, CONTEXT, staff, 'bootstrap');

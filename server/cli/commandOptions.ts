@@ -41,6 +41,8 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   'expire-password': { says: 'Expire the password: nobody can sign in with it any more.' },
   since: { takes: 'INSTANT', says: 'The beginning of the period, such as 2026-01-31T08:00:00Z.' },
   until: { takes: 'INSTANT', says: 'The end of the period, such as 2026-01-31T08:00:05Z.' },
+  file: { takes: 'F', says: 'A JSON file; the one in PERMISSIONS_FILE if omitted.' },
+  description: { takes: 'D', says: 'One line that says what the role is for.' },
   'dry-run': { says: 'Only count; change nothing.' },
   locked: { says: 'Only people who are locked out after failed attempts.' },
   to: { takes: 'X', says: 'The new value.' },

@@ -20,6 +20,8 @@ import { adoptKeysCommand, generateKeysCommand, keyStatusCommand } from './keyCo
 import { required } from './options';
 import type { Options } from './options';
 import { policyResetCommand, policyShowCommand } from './policyCommands';
+import { staffRolesCommand } from './roleCommands';
+import { ROLE_COMMANDS } from './roleTable';
 import { endSessionsCommand } from './sessionCommands';
 import {
   createStaffCommand,
@@ -51,6 +53,7 @@ async function totpCodeCommand(options: Options) {
 }
 
 const PERSON = '--tenant globex --email ann@globex.example';
+const ROLES = 'The roles of the person, by id or name; none if omitted.';
 const PIPED = "echo 'a long enough password' | ";
 
 /** The operator's commands, by the words of the command line. */
@@ -106,8 +109,10 @@ export const COMMANDS: CommandTable = {
   },
   'staff create': {
     summary: 'Adds a person, new or existing, to the staff of a tenant.',
-    usage: '--tenant S --email E (--password-stdin | --existing) [--permissions A,B] [--totp]',
-    example: `${PERSON} --password-stdin --permissions SETTINGS_SECURITY_VIEW`,
+    usage:
+      '--tenant S --email E (--password-stdin | --existing) [--role R,S] [--permissions A,B] [--totp]',
+    example: `${PERSON} --password-stdin --role auditor`,
+    says: { role: ROLES },
     piped: PIPED,
     writes: true,
     run: createStaffCommand,
@@ -152,6 +157,16 @@ export const COMMANDS: CommandTable = {
     example: `${PERSON} --add SETTINGS_SECURITY_EDIT`,
     writes: true,
     run: permissionsCommand,
+  },
+  'staff roles': {
+    summary: "Changes a person's roles, and the permissions that the roles give.",
+    usage: '--tenant S (--email E | --staff ID) --set R,S [--last-administrator]',
+    example: `${PERSON} --set auditor`,
+    says: {
+      set: 'All roles that the person is to have, by id or name; an empty list removes all.',
+    },
+    writes: true,
+    run: staffRolesCommand,
   },
   'staff force-logout': {
     summary: 'Ends all sessions of a person in a tenant, or of everybody in it.',
@@ -199,6 +214,7 @@ export const COMMANDS: CommandTable = {
     writes: true,
     run: unlockCommand,
   },
+  ...ROLE_COMMANDS,
   'sessions end': {
     summary: 'Signs out everybody whose ended sessions a database failover may have restored.',
     usage: '--since INSTANT [--until INSTANT] [--tenant S] [--dry-run]',

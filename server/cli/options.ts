@@ -22,6 +22,16 @@ export function ticketOf(options: Options): string | undefined {
   throw new CommandError('--ticket must be 1 to 128 characters in one line.');
 }
 
+/** Reads a list such as `A,B`. It is empty if the option is missing or empty. */
+export function listOf(options: Options, name: string): string[] {
+  const value = options[name];
+  const list = typeof value === 'string' ? value : '';
+  return list
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
 /** @throws CommandError naming the missing option */
 export function required(options: Options, name: string): string {
   const value = optional(options, name);

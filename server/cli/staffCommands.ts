@@ -17,18 +17,9 @@ import { emailOption, openTenantIdOf, staffOf } from './findStaff';
 import type { Invocation } from './invocation';
 import { asWriter } from './operatorContext';
 import type { Operator } from './operatorContext';
-import { readPassword, refusePassword, required } from './options';
+import { listOf, readPassword, refusePassword, required } from './options';
+import { rolesNamed } from './findRole';
 import type { Options } from './options';
-
-/** Reads a list such as `A,B`. It is empty if the option is missing or empty. */
-function listOf(options: Options, name: string): string[] {
-  const value = options[name];
-  const list = typeof value === 'string' ? value : '';
-  return list
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
-}
 
 /**
  * Returns the password for a new person, or undefined for a person who already has one. A password
@@ -75,10 +66,11 @@ export async function createStaffCommand(options: Options, invocation: Invocatio
     const tenantId = await openTenantIdOf(operator, slug);
     const passwordHash =
       password === undefined ? undefined : await hashNew(operator, password, { email, tenantId });
+    const roles = await rolesNamed(operator, tenantId, listOf(options, 'role'));
     // Since the last run, an older release may have stored the same mailbox in another spelling.
     await normalizeAddresses(deps, ctx, 'operator');
     return deps.db.transaction(async (tx) => {
-      const input = { tenantId, email, permissions };
+      const input = { tenantId, email, permissions, roles };
       const { userId, staffId, userCreated } =
         passwordHash === undefined
           ? await createStaffOfExisting(deps, tx, ctx, input, 'operator')
@@ -93,7 +85,7 @@ export async function createStaffCommand(options: Options, invocation: Invocatio
 }
 
 /** An operator may take a tenant's last administrator, if they say so. */
-const operatorAct = (options: Options) => ({
+export const operatorAct = (options: Options) => ({
   via: 'operator' as const,
   insists: options['last-administrator'] === true,
 });

@@ -24,6 +24,11 @@ import type { Secrets } from './keySettings';
 import { findMailProblems, mailSettings, readMailSettings } from './mailSettings';
 import { operatorSettings, readOperators } from './operatorSettings';
 import { findPasswordProblems, passwordSettings, readPasswordSettings } from './passwordSettings';
+import {
+  findPermissionProblems,
+  permissionSettings,
+  readPermissionSettings,
+} from './permissionSettings';
 import { findProcessProblems, processSettings, readProcessSettings } from './processSettings';
 import { readRetentionSettings, retentionSettings } from './retentionSettings';
 import { findRiskProblems, readRiskSettings, riskSettings } from './riskSettings';
@@ -61,6 +66,7 @@ export const settings = z.object({
   ...riskSettings,
   ...retentionSettings,
   ...mailSettings,
+  ...permissionSettings,
 });
 
 type Settings = z.infer<typeof settings>;
@@ -80,6 +86,7 @@ const findProblems = (env: Settings): string[] => [
   ...findCheckpointProblems(env),
   ...findEventFeedProblems(env),
   ...findWebauthnProblems(env),
+  ...findPermissionProblems(env),
 ];
 
 const buildConfig = (env: Settings) => ({
@@ -98,6 +105,7 @@ const buildConfig = (env: Settings) => ({
   ...readRiskSettings(env),
   ...readRetentionSettings(env),
   mail: readMailSettings(env),
+  ...readPermissionSettings(env),
 });
 
 export type Config = Readonly<

@@ -12,7 +12,12 @@ import { authorityOf, insists, provenanceOf, reasonOf } from './staffAct';
 import type { StaffAct, StaffIds } from './staffAct';
 import type { ApprovalRequest } from './approvalStore';
 import { staffInput } from './createStaff';
-import { directPermissions, effectivePermissions, findRoles } from './effectivePermissions';
+import {
+  directPermissions,
+  effectivePermissions,
+  findAllRoles,
+  findRoles,
+} from './effectivePermissions';
 import { privilegedAmong } from './knownPermissions';
 import { needsSecond, requestApproval } from './requestApproval';
 import type { PreparedChange, Provenance } from './requestApproval';
@@ -70,11 +75,7 @@ export async function planAccess(
   change: AccessChange,
 ): Promise<AccessPlan> {
   const oldRoles = await findRoles(tx, tenantId, before.roles);
-  const newRoles = await findRoles(tx, tenantId, change.roles ?? before.roles);
-  const unknown = (change.roles ?? []).filter((id) => !newRoles.some((role) => role.id === id));
-  if (unknown.length > 0) {
-    throw new AppError('UNKNOWN_ROLE', { detail: `There is no role ${unknown.join(', ')}.` });
-  }
+  const newRoles = change.roles ? await findAllRoles(tx, tenantId, change.roles) : oldRoles;
   const direct = applyTo(directPermissions(before.permissions, oldRoles), change.permissions);
   const permissions = effectivePermissions(newRoles, direct);
   const added = permissions.filter((one) => !before.permissions.includes(one));

@@ -5,6 +5,8 @@ import type { Tx } from '../db';
 import type { TenantDeps } from './deps';
 import { emailField } from '../http/emailAddress';
 import { PERMISSION_NAME } from '../permissions';
+import { beginAdministration } from './administration';
+import { effectivePermissions, findAllRoles } from './effectivePermissions';
 import { assertKnown } from './knownPermissions';
 import { findUserByEmail, insertStaff, insertUserIfNew } from './tenantStore';
 
@@ -28,13 +30,17 @@ export class KnownPersonError extends Error {
   }
 }
 
-type NewStaff = z.input<typeof staffInput> & { tenantId: string };
+type NewStaff = z.input<typeof staffInput> & {
+  tenantId: string;
+  /** The ids of roles. */
+  roles?: readonly string[];
+};
 
 /**
  * Creates a new person with a password, and makes them a staff member of a tenant.
  * @throws KnownPersonError if somebody already has this address: they would keep their password,
- * and the given one would be lost. AppError UNKNOWN_PERMISSION; ZodError; the driver's unique violation
- * if they are staff of this tenant already
+ * and the given one would be lost. AppError UNKNOWN_PERMISSION, UNKNOWN_ROLE; ZodError; the driver's
+ * unique violation if they are staff of this tenant already
  */
 export async function createStaff(
   deps: Pick<TenantDeps, 'random' | 'clock'>,
@@ -44,6 +50,7 @@ export async function createStaff(
   via: 'operator' | 'bootstrap',
 ): Promise<{ userId: string; staffId: string; userCreated: boolean }> {
   const { email } = staffInput.parse(input);
+  await beginAdministration(tx, ctx, input.tenantId, 'TENANT_STAFF_MANAGE');
   const now = deps.clock.now();
   const { id: userId, created: userCreated } = await insertUserIfNew(tx, {
     id: deps.random.id(),
@@ -66,8 +73,8 @@ export async function createStaff(
 /**
  * Makes a person who is staff elsewhere a staff member of this tenant too. They keep their
  * password.
- * @throws KnownPersonError if nobody has this address. AppError UNKNOWN_PERMISSION; ZodError; the
- * driver's unique violation if they are staff of this tenant already
+ * @throws KnownPersonError if nobody has this address. AppError UNKNOWN_PERMISSION, UNKNOWN_ROLE;
+ * ZodError; the driver's unique violation if they are staff of this tenant already
  */
 export async function createStaffOfExisting(
   deps: Pick<TenantDeps, 'random' | 'clock'>,
@@ -77,6 +84,7 @@ export async function createStaffOfExisting(
   via: 'operator',
 ): Promise<{ userId: string; staffId: string; userCreated: boolean }> {
   const { email } = staffInput.parse(input);
+  await beginAdministration(tx, ctx, input.tenantId, 'TENANT_STAFF_MANAGE');
   const userId = await findUserByEmail(tx, email);
   if (userId === undefined) {
     throw new KnownPersonError(
@@ -94,18 +102,21 @@ async function addMembership(
   input: NewStaff & { userId: string },
   via: 'operator' | 'bootstrap',
 ): Promise<string> {
-  const { permissions } = staffInput.parse(input);
-  await assertKnown(tx, permissions);
-  const staffId = deps.random.id();
   const { tenantId, userId } = input;
+  const given = await findAllRoles(tx, tenantId, input.roles ?? []);
+  const direct = staffInput.parse(input).permissions;
+  await assertKnown(tx, direct);
+  const permissions = effectivePermissions(given, direct);
+  const roles = given.map(({ id }) => id).sort();
+  const staffId = deps.random.id();
   const createdAt = deps.clock.now();
-  await insertStaff(tx, { id: staffId, tenantId, userId, permissions, createdAt });
+  await insertStaff(tx, { id: staffId, tenantId, userId, roles, permissions, createdAt });
   await recordAudit(tx, ctx, {
     action: 'STAFF_CREATED',
     outcome: 'success',
     tenantId,
     subject: `staff:${staffId}`,
-    details: { permissions, via },
+    details: { permissions, roles, via },
   });
   return staffId;
 }

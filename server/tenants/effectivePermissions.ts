@@ -1,6 +1,7 @@
 import { BUILT_IN_ROLES, builtInRole, isBuiltInRole } from '../builtInRoles';
 import type { Db } from '../db';
 import { isRowId } from '../db/ids';
+import { AppError } from '../errors';
 import { listDeclared } from './permissionStore';
 import { readOwnRoles } from './roleStore';
 import type { OwnRole } from './roleStore';
@@ -49,6 +50,21 @@ export async function findRoles(db: Db, tenantId: string, ids: readonly string[]
   );
   const all = [...builtIn, ...own.map(toRole)];
   return [...new Set(ids)].flatMap((id) => all.find((role) => role.id === id) ?? []);
+}
+
+/**
+ * Finds roles by their ids, all of them.
+ * @throws AppError UNKNOWN_ROLE if one of them does not exist in the tenant
+ */
+export async function findAllRoles(
+  db: Db,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<Role[]> {
+  const roles = await findRoles(db, tenantId, ids);
+  const unknown = ids.filter((id) => !roles.some((role) => role.id === id));
+  if (unknown.length === 0) return roles;
+  throw new AppError('UNKNOWN_ROLE', { detail: `There is no role ${unknown.join(', ')}.` });
 }
 
 /** Returns the permissions that roles give together, sorted. */

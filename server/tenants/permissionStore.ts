@@ -1,4 +1,4 @@
-import { asc, eq, isNull, sql } from 'drizzle-orm';
+import { asc, eq, isNotNull, isNull, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { declaredPermissions } from '../db/schema';
 
@@ -17,6 +17,17 @@ export async function listDeclared(db: Db): Promise<DeclaredPermission[]> {
     .from(declaredPermissions)
     .where(isNull(withdrawnAt))
     .orderBy(asc(name));
+}
+
+/** Lists the names of the permissions that were withdrawn. */
+export async function listWithdrawn(db: Db): Promise<string[]> {
+  const rows = await db.select({ name }).from(declaredPermissions).where(isNotNull(withdrawnAt));
+  return rows.map((row) => row.name);
+}
+
+/** Waits for another declaration to end. */
+export async function lockDeclared(tx: Tx): Promise<void> {
+  await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended('declared_permissions', 0))`);
 }
 
 /** Declares a permission, or declares it again after it was withdrawn or with another sentence. */

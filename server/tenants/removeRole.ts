@@ -26,7 +26,7 @@ export async function removeRole(
     const invitations = await countInvitationsTo(tx, tenantId, role.id);
     if (holders + invitations > 0) {
       throw new AppError('ROLE_IN_USE', {
-        detail: `${holders} members carry the role, and ${invitations} open invitations name it.`,
+        detail: `Members who carry it: ${holders}. Open invitations that name it: ${invitations}.`,
         extra: { holders, invitations },
       });
     }

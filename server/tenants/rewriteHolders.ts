@@ -14,8 +14,11 @@ export interface Rewrite {
   readonly after: string[];
 }
 
-const sorted = (list: readonly string[]) => [...new Set(list)].sort();
-const isChange = ({ before, after }: Rewrite) => JSON.stringify(before) !== JSON.stringify(after);
+/** Returns a list in the order in which it is compared. */
+export const sorted = (list: readonly string[]) => [...new Set(list)].sort();
+/** Returns whether a member's permissions change. */
+export const isChange = ({ before, after }: Rewrite) =>
+  JSON.stringify(before) !== JSON.stringify(after);
 
 /**
  * Works out the permissions that the holders of a role get by its change: those that only the old

@@ -8,8 +8,8 @@ import type { OwnRole } from './roleStore';
 
 const MOST_PERMISSIONS = 200;
 
-/** Text in one line: no control characters and no line breaks. */
-const line = (most: number, least: number) =>
+/** Builds a schema for text in one line: no control characters and no line breaks. */
+export const oneLine = (most: number, least: number) =>
   storableText(most, least)
     .transform((value) => value.trim().normalize('NFC'))
     .pipe(
@@ -21,8 +21,8 @@ const line = (most: number, least: number) =>
 
 /** What a tenant chooses about a role of its own. */
 export const roleInput = z.strictObject({
-  name: line(100, 1),
-  description: line(500, 0).default(''),
+  name: oneLine(100, 1),
+  description: oneLine(500, 0).default(''),
   permissions: z
     .array(z.string().regex(PERMISSION_NAME, 'must be the name of a permission'))
     // In a pipe after the type check, as in storableText.

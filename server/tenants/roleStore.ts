@@ -139,6 +139,34 @@ export async function listHolders(tx: Tx, tenantId: string, roleId: string): Pro
     .for('no key update');
 }
 
+/**
+ * Lists the members who carry any role or hold one of these permissions, and locks their rows, in
+ * the order of their ids. Former members are left out.
+ */
+export async function listRoleHolders(
+  tx: Tx,
+  tenantId: string,
+  held: readonly string[],
+): Promise<RoleHolder[]> {
+  const list = sql.param([...held]);
+  return tx
+    .select({
+      staffId: tenantStaff.id,
+      roles: tenantStaff.roles,
+      permissions: tenantStaff.permissions,
+    })
+    .from(tenantStaff)
+    .where(
+      and(
+        eq(tenantStaff.tenantId, tenantId),
+        ne(tenantStaff.status, 'removed'),
+        sql`(cardinality(${tenantStaff.roles}) > 0 OR ${tenantStaff.permissions} && ${list}::text[])`,
+      ),
+    )
+    .orderBy(asc(tenantStaff.id))
+    .for('no key update');
+}
+
 /** Writes the permissions in effect of members who get the same ones. */
 export async function updatePermissions(
   tx: Tx,

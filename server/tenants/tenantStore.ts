@@ -1,4 +1,4 @@
-import { and, asc, count, eq, sql } from 'drizzle-orm';
+import { and, asc, count, eq, ne, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
@@ -21,6 +21,16 @@ export async function listTenants(db: Db) {
     .leftJoin(tenantStaff, eq(tenantStaff.tenantId, id))
     .groupBy(id)
     .orderBy(asc(slug));
+}
+
+/** Lists the ids of all tenants that were not deleted. */
+export async function listOpenTenants(db: Db): Promise<string[]> {
+  const rows = await db
+    .select({ id: tenants.id })
+    .from(tenants)
+    .where(ne(tenants.status, 'deleted'))
+    .orderBy(asc(tenants.id));
+  return rows.map(({ id }) => id);
 }
 
 export async function hasAnyTenant(db: Db): Promise<boolean> {

@@ -116,6 +116,8 @@ export const AUDIT_DETAILS: Details = {
     ...{ before: { needsApproval: true }, after: { needsApproval: false }, via: 'api' },
     ...{ requestedBy: ID, approvedBy: ID, secondsToEffect: 12.5 },
   },
+  PERMISSION_DECLARED: { before: null, after: { description: 'delete', privileged: true } },
+  PERMISSION_WITHDRAWN: { before: { description: 'delete', privileged: true } },
   KEY_ADOPTED: { setting: 'TOKEN_HASH_KEY', keyId: '0123456789abcdef' },
   DATA_EXPORT_REQUESTED: { kind, ...range },
   DATA_EXPORT_COMPLETED: { kind, ...range, files: [{ name: 'a.jsonl', rows: 3 }], bytes: 99 },
