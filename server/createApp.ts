@@ -42,12 +42,14 @@ function auditLogTable(deps: Deps): Route[] {
   ];
 }
 
+/** A person without a factor passes, because there is nothing to prove with. */
+const provenIfEnrolled = requireStepUp('security_settings', { act: true, firstFactor: true });
+
 /** The routes of step-ups and factors. */
 function stepUpTable(deps: Deps): Route[] {
   const security = securityRoutes(deps);
   const passkeys = passkeyRoutes(deps);
   const proven = requireStepUp('security_settings', { act: true });
-  const provenIfEnrolled = requireStepUp('security_settings', { act: true, firstFactor: true });
   return [
     post('/api/security/step-up/start', [authenticateIfPresent], security.startStepUp),
     post('/api/security/step-up/verify', [authenticateIfPresent], security.verifyStepUp),
@@ -84,6 +86,11 @@ function authTable(deps: Deps): Route[] {
     post('/api/auth/logout', [authenticateIfPresent], auth.logout),
     post('/api/auth/logout-all', [authenticate], auth.logoutAll),
     get('/.well-known/jwks.json', [], auth.jwks),
+
+    post('/api/auth/password', [authenticate, provenIfEnrolled], auth.changePassword),
+    post('/api/auth/password/forgot', [], auth.forgotPassword),
+    get('/api/auth/password/reset/:token', [], auth.resetPage),
+    post('/api/auth/password/reset/:token', [], auth.resetPassword),
 
     get('/api/security/notices/:token', [], auth.notice),
     post('/api/security/notices/:token', [], auth.answerNotice),

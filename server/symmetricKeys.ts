@@ -14,6 +14,8 @@ export type HashPurpose =
   | 'attempt-subject'
   | 'recovery-code'
   | 'notice'
+  | 'password-reset'
+  | 'act'
   | 'email-code'
   | 'step-up-answer'
   | 'key-check';
@@ -27,6 +29,8 @@ const PURPOSES: Readonly<Record<HashPurpose, string>> = {
   'attempt-subject': 'attempt-subject',
   'recovery-code': 'recovery-code',
   notice: 'notice',
+  'password-reset': 'password-reset',
+  act: 'act',
   'email-code': 'email-code',
   'step-up-answer': 'step-up-answer',
   'key-check': 'key-check',

@@ -24,6 +24,7 @@ export interface Account {
   userId: string;
   email: string;
   passwordHash: string;
+  passwordChangedAt: Date;
   /** Someone else knew the password, so it can no longer be used to sign in. */
   passwordExpired: boolean;
   active: boolean;
@@ -48,6 +49,7 @@ export async function findAccount(db: Db, email: string): Promise<Account | unde
     userId: user.id,
     email: user.email,
     passwordHash: user.passwordHash,
+    passwordChangedAt: user.passwordChangedAt,
     passwordExpired: user.passwordExpiredAt !== null,
     active: user.status === 'active',
     memberships: rows.flatMap(({ staff, tenant }) =>

@@ -1,5 +1,5 @@
 export type { AuthDeps, AuthParts } from './deps';
-export { listMemberships, requireProofAtLogin } from './accountStore';
+export { requireProofAtLogin } from './accountStore';
 export { LEEWAY_SEC, createAccessTokens } from './accessTokens';
 export { readHashCosts } from './accountStore';
 export { countReturnedSessions, endReturnedSessions } from './endReturnedSessions';
@@ -10,9 +10,15 @@ export { invalidateSessions } from './invalidateSessions';
 export { purgeChallenges, purgeSessions, purgeTokensWithoutSession } from './historyStore';
 export { createBreachedPasswords } from './passwords/breachedPasswords';
 export { createPasswordHasher } from './passwords/passwordHasher';
+export {
+  endPasswordResets,
+  endResetsIfShutOut,
+  purgePasswordResets,
+} from './passwords/passwordResetStore';
+export { findPersonOf, lockMemberships } from './passwords/passwordStore';
+export { replacePassword } from './passwords/replacePassword';
 export { describeNewOwner, readPasswordOwner } from './passwords/passwordOwnerStore';
 export { assertPasswordAllowed, objectionsToPassword } from './passwords/passwordPolicy';
-export type { PasswordOwner } from './passwords/passwordPolicy';
 export { authRoutes } from './routes';
 export { listLiveStaff } from './liveStaffStore';
 export { listStaffSessions } from './listStaffSessions';

@@ -3,6 +3,8 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { AppError } from '../errors';
 import { endProofs } from '../security';
+import { invalidToken } from './accessTokens';
+import { moveSession, moveTokens } from './keptSessionStore';
 import { revokeAllTokens } from './rotationStore';
 import { bumpSessionVersion, revokeAllSessions } from './sessionStore';
 import type { Invalidation } from './sessionStore';
@@ -18,22 +20,36 @@ type AuditedReason = AllSessionsReason | 'tenant_suspended' | 'tenant_deleted';
  * its next use, and marks live sessions and refresh tokens with the reason; rows that had ended
  * stay unchanged. Pending or verified login and step-up challenges end too. Every path locks staff
  * first, then challenges, sessions and tokens.
- * @throws AppError NOT_FOUND if the tenant has no such staff member
+ * @returns the new session version
+ * @throws AppError NOT_FOUND if the tenant has no such staff member; UNAUTHENTICATED if the session
+ * to keep has ended
  */
 export async function invalidateSessions(
   tx: Tx,
   ctx: RequestContext,
   mode: SessionMode,
   tenantId: string,
-  what: Invalidation & { reason: AllSessionsReason; audited?: AuditedReason },
-): Promise<void> {
+  what: Invalidation & {
+    reason: AllSessionsReason;
+    audited?: AuditedReason;
+    /**
+     * The id of a session that goes on under the new version, with its refresh token. Its access
+     * tokens are refused too: issue another one, or let the client refresh.
+     */
+    keep?: string;
+  },
+): Promise<number> {
   const sessionVersion = await bumpSessionVersion(tx, tenantId, what.staffId);
   if (sessionVersion === undefined) throw new AppError('NOT_FOUND');
   await endProofs(tx, tenantId, what);
   const endedVersion = sessionVersion - 1;
+  const { keep, staffId } = what;
+  const kept = keep === undefined ? undefined : { staffId, sessionId: keep, sessionVersion };
+  if (kept && !(await moveSession(tx, tenantId, kept))) throw invalidToken();
   const sessionsRevoked =
     mode === 'normal' ? await revokeAllSessions(tx, tenantId, what, endedVersion) : 0;
-  const tokensRevoked = await revokeAllTokens(tx, tenantId, what);
+  if (kept) await moveTokens(tx, tenantId, kept);
+  const tokensRevoked = await revokeAllTokens(tx, tenantId, what, keep);
   await recordAudit(tx, ctx, {
     action: 'SESSION_INVALIDATED',
     outcome: 'success',
@@ -47,4 +63,5 @@ export async function invalidateSessions(
       ...(mode === 'degraded' ? { degraded: true } : {}),
     },
   });
+  return sessionVersion;
 }

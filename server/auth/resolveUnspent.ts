@@ -60,8 +60,8 @@ async function punishReuse(
   });
 }
 
-const lacksSession = (token: StoredToken, now: Date) =>
-  token.revokedAt === null && token.sessionId === null && token.expiresAt > now;
+const isUnspent = (token: StoredToken, now: Date) =>
+  token.revokedAt === null && token.expiresAt > now;
 
 /**
  * Gives a token that was issued while `user_sessions` was missing a session, now that the table
@@ -99,8 +99,9 @@ export async function resolveUnspent(
 ): Promise<Rotation> {
   const find = () => findTokenByHash(deps.db, hashesOfRefreshToken(deps.keys, input.refreshToken));
   let stored = await find();
-  if (stored && lacksSession(stored, deps.clock.now())) {
-    await adopt(deps, ctx, stored);
+  if (stored && isUnspent(stored, deps.clock.now())) {
+    if (stored.sessionId === null) await adopt(deps, ctx, stored);
+    // Otherwise the session may have moved to a new version while the first try waited for it.
     const rotation = await tryRotate(deps, ctx, input);
     if (rotation) return rotation;
     // Another request was faster: read what it did to the token.

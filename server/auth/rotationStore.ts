@@ -1,4 +1,4 @@
-import { and, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm';
+import { and, eq, gt, inArray, isNull, ne, or, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { auditRowFromJson } from '../audit';
@@ -317,12 +317,14 @@ export async function revokeSessionTokens(
 /**
  * Revokes the live tokens of a staff member, and every unrevoked token of a replayed chain. If an
  * expired token of that chain stayed unrevoked, each further replay would be punished again.
+ * @param keptSessionId the session whose tokens stay, if any
  * @returns how many tokens were revoked
  */
 export async function revokeAllTokens(
   tx: Tx,
   tenantId: string,
   what: Invalidation,
+  keptSessionId?: string,
 ): Promise<number> {
   const { staffId, family, now } = what;
   const reason = family
@@ -334,6 +336,9 @@ export async function revokeAllTokens(
     // row is read.
     sql`${refreshTokens.userId} = (SELECT user_id FROM tenant_staff WHERE tenant_id = ${tenantId} AND id = ${staffId})`,
     eq(refreshTokens.isRevoked, false),
+    keptSessionId === undefined
+      ? undefined
+      : or(isNull(refreshTokens.sessionId), ne(refreshTokens.sessionId, keptSessionId)),
     family ? or(notExpired(now), eq(familyOf, family.familyId)) : notExpired(now),
   );
   return revokeUnrevoked(tx, tenantId, { reason, now }, fitting);

@@ -25,6 +25,7 @@ import { login } from './login';
 import { noticeRoutes } from './noticeRoutes';
 import type { IssuedToken, TokenPair } from './openSession';
 import { passwordField } from './passwords/passwordField';
+import { passwordRoutes } from './passwords/passwordRoutes';
 import { refresh } from './refresh';
 import {
   endCookieSession,
@@ -326,4 +327,5 @@ export const authRoutes = (deps: AuthDeps) => ({
   ...factorFirstRoutes(deps),
   ...sessionRoutes(deps),
   ...noticeRoutes(deps),
+  ...passwordRoutes(deps),
 });

@@ -69,6 +69,7 @@ type CredentialDeps = Pick<
   | 'logger'
 >;
 type FailureReason = Extract<AuditEvent, { action: 'AUTH_LOGIN_FAILED' }>['details']['reason'];
+type ToEvent = (reason: FailureReason, tenantId: string | null) => AuditEvent;
 
 /** A try that was reserved. */
 interface Try {
@@ -186,18 +187,24 @@ function tenantOfFailure(account: Account | undefined, tenant: string | undefine
   return candidates.length === 1 ? (candidates[0]?.tenantId ?? null) : null;
 }
 
+interface Failure {
+  approach: Approach;
+  taken?: Try;
+  tenantId: string | null;
+  toEvent: ToEvent;
+}
+
 /**
- * Refuses a login. It writes the same rows for every kind of failure, so that the work reveals
- * nothing about the kind.
+ * Counts and records a refused password. It writes the same rows for every kind of failure, so that
+ * the work reveals nothing about the kind.
  */
 async function refuse(
   deps: CredentialDeps,
   ctx: RequestContext,
-  { approach, taken, tenantId }: { approach: Approach; taken?: Try; tenantId: string | null },
+  { approach, taken, tenantId, toEvent }: Failure,
   reason: FailureReason,
-): Promise<never> {
+): Promise<{ refused: FailureReason }> {
   const { subject, address } = approach;
-  deps.metrics.logins.inc({ outcome: 'failed' });
   await deps.db.transaction(async (tx) => {
     const keys = [
       { scope: taken?.scope ?? ('account' as const), subject: taken?.subject ?? subject },
@@ -205,16 +212,10 @@ async function refuse(
       { scope: 'global' as const, subject: EVERYBODY },
     ];
     const counted = await countFailures(tx, keys, deps.clock.now());
-    await recordAudit(tx, ctx, {
-      action: 'AUTH_LOGIN_FAILED',
-      outcome: 'failure',
-      tenantId,
-      subject: `account:${subject}`,
-      details: { reason },
-    });
+    await recordAudit(tx, ctx, toEvent(reason, tenantId));
     await recordSpray(deps, tx, ctx, counted, address);
   });
-  throw new AppError('INVALID_CREDENTIALS');
+  return { refused: reason };
 }
 
 function reasonToRefuse(
@@ -231,23 +232,25 @@ function reasonToRefuse(
 }
 
 /**
- * Checks an e-mail address and a password. Unknown, wrong, disabled, locked and foreign accounts
- * take the same time and get the same answer (ASVS 6.3.8). Failures are counted per account, per
- * address and for the whole installation.
- * @throws AppError INVALID_CREDENTIALS
+ * Tries a password for an account, at a login or before a change of the password. Failures are
+ * counted per account, per address and for the whole installation, in the same counters for both,
+ * so that neither is a way around the limits of the other.
+ * @param toEvent makes the event of a failure from its reason
+ * @returns the account, or the reason for which the password was refused or not looked at
  */
-export async function verifyCredentials(
+export async function tryPassword(
   deps: CredentialDeps,
   ctx: RequestContext,
   { password, tenant }: Pick<Credentials, 'password' | 'tenant'>,
   approach: Approach,
-): Promise<VerifiedAccount> {
+  toEvent: ToEvent,
+): Promise<VerifiedAccount | { refused: FailureReason }> {
   const { account, accountsTried, subject } = approach;
   const taken = await takeTry(deps, approach);
   const looksAt = account && taken?.counts ? account.passwordHash : null;
   const fits = await deps.passwords.verify(looksAt, password);
   const tenantId = tenantOfFailure(account, tenant);
-  const failure = { approach, tenantId, ...(taken ? { taken } : {}) };
+  const failure = { approach, tenantId, toEvent, ...(taken ? { taken } : {}) };
   if (!taken?.counts) {
     noticeGuesses(deps, ctx, { account, subject });
     return refuse(deps, ctx, failure, 'account_locked');
@@ -261,4 +264,27 @@ export async function verifyCredentials(
   }
   await resetTries(deps.db, taken.scope, taken.subject);
   return { account, recentFailures: taken.failures, accountsTried };
+}
+
+/**
+ * Checks an e-mail address and a password. Unknown, wrong, disabled, locked and foreign accounts
+ * take the same time and get the same answer (ASVS 6.3.8).
+ * @throws AppError INVALID_CREDENTIALS
+ */
+export async function verifyCredentials(
+  deps: CredentialDeps,
+  ctx: RequestContext,
+  credentials: Pick<Credentials, 'password' | 'tenant'>,
+  approach: Approach,
+): Promise<VerifiedAccount> {
+  const tried = await tryPassword(deps, ctx, credentials, approach, (reason, tenantId) => ({
+    action: 'AUTH_LOGIN_FAILED',
+    outcome: 'failure',
+    tenantId,
+    subject: `account:${approach.subject}`,
+    details: { reason },
+  }));
+  if (!('refused' in tried)) return tried;
+  deps.metrics.logins.inc({ outcome: 'failed' });
+  throw new AppError('INVALID_CREDENTIALS');
 }

@@ -1,5 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
-import { purgeChallenges, purgeSessions, purgeTokensWithoutSession } from '../auth';
+import {
+  purgeChallenges,
+  purgePasswordResets,
+  purgeSessions,
+  purgeTokensWithoutSession,
+} from '../auth';
 import { systemContext } from '../context';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
@@ -45,10 +50,16 @@ async function purgeOldMails({ db, clock, logger, metrics }: MaintenanceDeps): P
   await inBatches(() => purgeMails(db, before));
 }
 
+const purgeOldResets = ({ db, clock }: MaintenanceDeps) => {
+  const before = new Date(clock.now().getTime() - MAILS_KEPT_DAYS * DAY_MS);
+  return inBatches(() => purgePasswordResets(db, before));
+};
+
 const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>>> = {
   purge_attempts: ({ db, clock }) => purgeAttempts(db, clock.now()),
   purge_risk_decisions: purgeOldDecisions,
   purge_mails: purgeOldMails,
+  purge_password_resets: purgeOldResets,
   reseal_secrets: resealSecrets,
   renew_attempts: renewAttempts,
   // While a deployment replaces the nodes, the old ones still store addresses as they were typed.

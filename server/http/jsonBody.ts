@@ -31,19 +31,23 @@ function isEmpty(req: Request): Promise<boolean> {
   });
 }
 
-function checkCharset(req: Request): void {
-  const type = req.headers['content-type'] ?? '';
-  const named = [...type.matchAll(CHARSET)].map(([, quoted, bare]) => quoted ?? bare ?? '');
+/**
+ * Asserts that a body is in UTF-8, and drops the charset from its type, because the parsers accept
+ * only one spelling.
+ * @throws AppError UNSUPPORTED_MEDIA_TYPE
+ */
+export function checkCharset(req: Request, type: string): void {
+  const sent = req.headers['content-type'] ?? '';
+  const named = [...sent.matchAll(CHARSET)].map(([, quoted, bare]) => quoted ?? bare ?? '');
   if (!named.every((charset) => UTF8.test(charset))) {
-    throw new AppError('UNSUPPORTED_MEDIA_TYPE', { detail: 'Send JSON in the charset utf-8.' });
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', { detail: 'Send the body in the charset utf-8.' });
   }
-  // The parser accepts only one spelling.
-  if (named.length > 0) req.headers['content-type'] = 'application/json';
+  if (named.length > 0) req.headers['content-type'] = type;
 }
 
 async function parseBody(...[req, res, next]: Parameters<RequestHandler>): Promise<void> {
   if (req.is('application/json')) {
-    checkCharset(req);
+    checkCharset(req, 'application/json');
     parse(req, res, next);
     return;
   }

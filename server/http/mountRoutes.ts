@@ -2,6 +2,7 @@ import type { Express, RequestHandler } from 'express';
 import type { Endpoint, Route } from './routeTable';
 import { preflight } from './cors';
 import { methodNotAllowed } from './errorHandler';
+import { formOrJsonBody } from './formBody';
 import { jsonBody } from './jsonBody';
 
 /** Answers hold tokens and personal data, so no cache, shared or private, may store one. */
@@ -30,7 +31,7 @@ const run =
 function inOrder({ guards, endpoint }: Route): RequestHandler[] {
   const first = guards.findIndex(({ readsBody }) => readsBody);
   const before = first === -1 ? guards : guards.slice(0, first);
-  const parse = endpoint.body ? [jsonBody] : [];
+  const parse = endpoint.body ? [endpoint.takesForm ? formOrJsonBody : jsonBody] : [];
   return [...before, ...parse, ...guards.slice(before.length)];
 }
 

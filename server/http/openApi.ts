@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ERRORS } from '../errors';
 import { authenticate } from './authenticate';
 import { authenticateEnrollee } from './authenticateEnrollee';
+import { FORM } from './formBody';
 import type { Route } from './routeTable';
 
 /** `/sessions/:id` in Express is `/sessions/{id}` in OpenAPI. */
@@ -19,6 +20,7 @@ function describeQuery(query: z.ZodObject | undefined) {
 }
 
 function describeRoute({ path, guards, endpoint }: Route) {
+  const { body } = endpoint;
   const inPath = [...path.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => ({
     name,
     in: 'path',
@@ -39,15 +41,16 @@ function describeRoute({ path, guards, endpoint }: Route) {
     summary: endpoint.summary,
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(security.length > 0 ? { security } : {}),
-    ...(endpoint.body
+    ...(body
       ? {
           requestBody: {
             required: true,
-            content: {
-              'application/json': {
-                schema: z.toJSONSchema(endpoint.body, { io: 'input', unrepresentable: 'any' }),
-              },
-            },
+            content: Object.fromEntries(
+              ['application/json', ...(endpoint.takesForm ? [FORM] : [])].map((type) => [
+                type,
+                { schema: z.toJSONSchema(body, { io: 'input', unrepresentable: 'any' }) },
+              ]),
+            ),
           },
         }
       : {}),

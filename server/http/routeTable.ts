@@ -43,6 +43,8 @@ export interface Endpoint {
   responses: Readonly<Record<number, string>>;
   /** Whether the refresh cookie identifies the caller, for OpenAPI. */
   takesRefreshCookie?: boolean;
+  /** Whether the body may also be that of an HTML form, because a page of ours posts to the route. */
+  takesForm?: boolean;
   handle: (req: Request, res: Response) => Promise<void> | void;
 }
 
@@ -74,17 +76,19 @@ export function endpoint<
   query?: Query;
   responses: Readonly<Record<number, string>>;
   takesRefreshCookie?: boolean;
+  takesForm?: boolean;
   handle: (
     req: Request,
     res: Response,
     input: { body: z.output<Body>; params: z.output<Params>; query: z.output<Query> },
   ) => Promise<void> | void;
 }): Endpoint {
-  const { handle, body, params, query, takesRefreshCookie = false } = spec;
+  const { handle, body, params, query, takesRefreshCookie = false, takesForm = false } = spec;
   return {
     summary: spec.summary,
     responses: spec.responses,
     takesRefreshCookie,
+    takesForm,
     ...(body ? { body } : {}),
     ...(params ? { params } : {}),
     ...(query ? { query } : {}),

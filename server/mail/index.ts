@@ -6,4 +6,5 @@ export { LINK_DAYS, readNoticeToken } from './noticeLink';
 export { noticeFactorChanged, queueNotice, queueNoticeOnceADay } from './notices';
 export type { NoticeDeps } from './notices';
 export { tellsOfPassword } from './noticeTexts';
+export { writeResetMail } from './resetText';
 export { queueMail } from './queueMail';

@@ -17,7 +17,7 @@ export type Notice =
   | { kind: 'factor_changed'; what: FactorChange }
   | { kind: 'factors_reset'; by: 'operator' | 'administrator' }
   | { kind: 'login_blocked' }
-  | { kind: 'password_set' }
+  | { kind: 'password_set' | 'password_changed' | 'password_reset' }
   | { kind: 'recovery_code_used' | 'recovery_code_used_at_login' }
   | { kind: 'second_proof_failed' }
   | { kind: 'account_guessed' | 'account_closed' }
@@ -38,6 +38,8 @@ const OF_PASSWORD: ReadonlySet<NoticeKind> = new Set([
   'new_device',
   'login_blocked',
   'password_set',
+  'password_changed',
+  'password_reset',
   'recovery_code_used_at_login',
   'second_proof_failed',
 ]);
@@ -93,6 +95,19 @@ const describeReset = (by: keyof typeof RESET_BY, tenant: string) => ({
 const EXPIRED =
   'Your password no longer works, because somebody else may know it. An operator of this service can give you a new one.';
 
+/** The title and the first sentence of a notice about another password. */
+const PASSWORD_REPLACED = {
+  password_set: ['You have a new password', 'An operator of this service gave you a new password.'],
+  password_changed: [
+    'Your password was changed',
+    'Somebody who is signed in to your account changed your password.',
+  ],
+  password_reset: [
+    'Your password was changed',
+    'Somebody set a new password for your account with a link that was mailed to this address.',
+  ],
+} as const;
+
 function describe(notice: Notice, tenant: string): { subject: string; text: string } {
   switch (notice.kind) {
     case 'new_device':
@@ -143,10 +158,16 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
           : `Somebody entered too many wrong codes for your account at ${tenant}. For now, no codes are accepted. If they are still not accepted after 15 minutes, ask an operator of this service to unlock your account.`,
       };
     case 'password_set':
+    case 'password_changed':
+    case 'password_reset': {
+      const [title, text] = PASSWORD_REPLACED[notice.kind];
+      const ended =
+        notice.kind === 'password_changed' ? 'All your other sessions' : 'All your sessions';
       return {
-        subject: `You have a new password: ${tenant}`,
-        text: `An operator of this service gave you a new password. The old one no longer works. All your sessions were ended, at ${tenant} and everywhere else that you use the same account.`,
+        subject: `${title}: ${tenant}`,
+        text: `${text} The old one no longer works. ${ended} were ended, at ${tenant} and everywhere else that you use the same account.`,
       };
+    }
     case 'forced_logout':
       return {
         subject: `Your sessions were ended: ${tenant}`,
@@ -171,7 +192,7 @@ const defuse = (userAgent: string) =>
     .replaceAll(/\.(?=\p{L})/gu, '. ');
 
 /** Describes place and device of the request; for an operator's command neither is known. */
-function describeOrigin({ actor, ip, country, userAgent }: NoticeFacts['ctx']): string[] {
+export function describeOrigin({ actor, ip, country, userAgent }: NoticeFacts['ctx']): string[] {
   if (isOfOperators(actor)) return ['By:     an operator of this service'];
   return [
     `Where:  ${nameCountry(country)}, address ${ip ?? 'unknown'}`,

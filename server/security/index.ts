@@ -5,6 +5,7 @@ export {
   TRIES_FOR_KNOWN_DEVICES,
   TRIES_FOR_KNOWN_NETWORKS,
   TRIES_FOR_STRANGERS,
+  addressBlock,
   attemptSubject,
   attemptSubjects,
 } from './risk/attempts';
@@ -64,6 +65,6 @@ export { conclude, settle } from './risk/settle';
 export { readBoundChallenge, settleDevice } from './risk/settleDevice';
 export { forgetTaught, listSuspectSessions } from './risk/taughtStore';
 export type { Forgotten, Taught } from './risk/taughtStore';
-export { assertStepUp, giveProofBack, withProof } from './stepUp/stepUpGate';
+export { assertStepUp, giveProofBack, hasFactor, withProof } from './stepUp/stepUpGate';
 export type { SpentProof } from './stepUp/stepUpGate';
 export { boundToTotp, currentTotpCode, openTotpSecret } from './stepUp/totp';

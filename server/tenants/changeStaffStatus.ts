@@ -1,5 +1,5 @@
 import { recordAudit } from '../audit';
-import { invalidateSessions } from '../auth';
+import { endResetsIfShutOut, invalidateSessions } from '../auth';
 import type { RequestContext } from '../context';
 import type { TenantDeps } from './deps';
 import { revokeInvitationsOf } from './revokeInvitationsOf';
@@ -8,8 +8,8 @@ import type { LockedMember, StaffAct, StaffIds } from './staffAct';
 import { markDisabled, markEnabled } from './tenantStore';
 
 /**
- * Disables a locked, active member: records it, ends their sessions, tokens and pending proofs, and
- * revokes the open invitations that they sent or got.
+ * Disables a locked, active member: records it, ends their sessions, tokens, pending proofs and open
+ * links for a new password, and revokes the open invitations that they sent or got.
  */
 export async function endMembership(
   deps: Pick<TenantDeps, 'clock'>,
@@ -29,6 +29,7 @@ export async function endMembership(
   });
   const now = await markDisabled(tx, tenantId, staffId);
   await invalidateSessions(tx, ctx, mode, tenantId, { staffId, reason: 'manual', now });
+  await endResetsIfShutOut(tx, { tenantId, staffId });
   await revokeInvitationsOf(tx, ctx, tenantId, { staffId, via: how.via });
 }
 

@@ -177,23 +177,3 @@ export async function updateAccess(
   const { staffId, roles, permissions } = query;
   await tx.update(tenantStaff).set({ roles, permissions }).where(ofStaff(tenantId, staffId));
 }
-
-/**
- * Sets a new, unexpired password for the person behind a membership. The time of a change is always
- * later than the one before, because it distinguishes one password from the next.
- */
-export async function replacePassword(
-  tx: Tx,
-  { tenantId, staffId }: { tenantId: string; staffId: string },
-  passwordHash: string,
-): Promise<void> {
-  const person = tx
-    .select({ userId: tenantStaff.userId })
-    .from(tenantStaff)
-    .where(ofStaff(tenantId, staffId));
-  const later = sql`greatest(clock_timestamp(), ${users.passwordChangedAt} + interval '1 millisecond')`;
-  await tx
-    .update(users)
-    .set({ passwordHash, passwordChangedAt: later, passwordExpiredAt: null })
-    .where(eq(users.id, person));
-}

@@ -5,6 +5,8 @@ import request from 'supertest';
 import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { db } from '@/server/db';
 import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
+import { replacePasswords } from '../helpers/http/replacePasswords';
+import { startMailServer } from '../helpers/mail/mailServer';
 import { withConnection } from '../helpers/database/askDatabase';
 import { askForProof } from '../helpers/stepUp/askForProof';
 import { cookieOf, login, logout, me, refresh } from '../helpers/http/authCalls';
@@ -101,6 +103,10 @@ async function fillTables(): Promise<void> {
     await client.query(
       `INSERT INTO audit_checkpoints (log_id, size, root_hash, note)
        SELECT t.id, n, '', '' FROM tenants t, generate_series(100000, 101000) n`,
+    );
+    await client.query(
+      `INSERT INTO password_resets (user_id, expires_at)
+       SELECT id, now() FROM users WHERE email LIKE 'many-%'`,
     );
     await client.query('ANALYZE');
   });
@@ -252,6 +258,7 @@ async function walkThrough(node: ReturnType<typeof buildApp>): Promise<void> {
   await manageRisk(app, accessToken);
   await decideTogether(app);
   await readLog(node, accessToken);
+  await replacePasswords(node);
   const second = await refresh(app, refreshToken);
   expect(second.status).toBe(200);
   // A replay: the whole family and all sessions of the staff member end.
@@ -273,7 +280,8 @@ async function purge({ deps }: ReturnType<typeof buildApp>): Promise<void> {
 describe('with tens of thousands of rows', () => {
   it('no statement of a login, a request, a refresh, a step-up, a logout, of looking after them, of a purge or of reading the log reads a whole table', async () => {
     await fillTables();
-    const node = buildApp();
+    const { smtp, from } = (await startMailServer()).settings();
+    const node = buildApp({ mail: { smtp, from, publicUrl: 'https://id.example' } });
     await node.deps.sealer.sealNow(120_000);
     await withConnection(databaseUrl(), (client) => client.query('ANALYZE'));
     const statements = await collectStatements(async () => {

@@ -115,7 +115,7 @@ describe('the charset of a JSON body', () => {
       expectRefusal(res, [415]);
       expect(res.body).toMatchObject({
         error: 'UNSUPPORTED_MEDIA_TYPE',
-        detail: 'Send JSON in the charset utf-8.',
+        detail: 'Send the body in the charset utf-8.',
       });
     },
   );

@@ -16,6 +16,36 @@ export const CREDENTIAL_ACTIONS = {
       message: 'A password was expired because somebody else knew it',
     },
   },
+  PASSWORD_CHANGED: {
+    details: z.strictObject({ with: z.enum(['current_password', 'reset_link']) }),
+    ocsf: {
+      class: 'account',
+      activity: 'Password Change',
+      severity: 'Low',
+      message: 'A person changed their password',
+    },
+  },
+  // The current password was wrong, or was not looked at because too many tries had failed.
+  PASSWORD_CHANGE_REFUSED: {
+    details: z.strictObject({
+      reason: z.enum(['wrong_password', 'account_locked']),
+    }),
+    ocsf: {
+      class: 'account',
+      activity: 'Password Change Refusal',
+      severity: 'Medium',
+      message: 'A change of a password was refused',
+    },
+  },
+  PASSWORD_RESET_REQUESTED: {
+    details: z.strictObject({}),
+    ocsf: {
+      class: 'account',
+      activity: 'Password Reset Request',
+      severity: 'Low',
+      message: 'A link for a new password was mailed to a person',
+    },
+  },
   PASSWORD_SET: {
     details: z.strictObject({ via }),
     ocsf: {

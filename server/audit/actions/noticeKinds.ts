@@ -3,6 +3,8 @@ export const NOTICE_KINDS = [
   'new_device',
   'login_blocked',
   'password_set',
+  'password_changed',
+  'password_reset',
   'recovery_code_used',
   'recovery_code_used_at_login',
   'second_proof_failed',

@@ -34,6 +34,7 @@ export const OCSF_CLASSES = {
     activities: {
       Create: 1,
       Enable: 2,
+      'Password Change': 3,
       'Password Reset': 4,
       Disable: 5,
       Delete: 6,

@@ -1,4 +1,4 @@
-import { and, desc, eq, isNull } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNull } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { stepUpChallenges } from '../../db/schema';
 import type { StepUpPurpose } from '../../db/schema';
@@ -16,12 +16,13 @@ export async function findFreshStepUp(
   query: {
     sessionId: string;
     purpose: StepUpPurpose;
-    actDigest: string | null;
+    /** The digests of the act under each accepted key; null for a proof of a window of time. */
+    actDigests: readonly string[] | null;
     windowSec: number;
     now: Date;
   },
 ): Promise<string | undefined> {
-  const { actDigest } = query;
+  const { actDigests } = query;
   const [row] = await db
     .select({ id: stepUpChallenges.id })
     .from(stepUpChallenges)
@@ -32,9 +33,9 @@ export async function findFreshStepUp(
         eq(stepUpChallenges.purpose, query.purpose),
         // A proof that let a login or a refresh through is not valid for anything else.
         eq(stepUpChallenges.origin, 'session'),
-        actDigest === null
+        actDigests === null
           ? isNull(stepUpChallenges.actDigest)
-          : eq(stepUpChallenges.actDigest, actDigest),
+          : inArray(stepUpChallenges.actDigest, [...actDigests]),
         verifiedSince(query.now, query.windowSec),
         isNull(stepUpChallenges.consumedAt),
       ),

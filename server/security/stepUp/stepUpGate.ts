@@ -3,7 +3,7 @@ import type { Db, Tx } from '../../db';
 import type { StepUpPurpose } from '../../db/schema';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
-import type { Gate, Passage } from '../../http/passage';
+import type { Act, Gate, Passage } from '../../http/passage';
 import { offerChallenge, stepUpRequired } from './challenges';
 import { lockFactors } from './factorStore';
 import { consumeSessionProof, findFreshStepUp, restoreSessionProof } from './proofStore';
@@ -46,6 +46,14 @@ async function countsNoMore(deps: GateDeps, principal: Principal): Promise<boole
   return counting.length === 0 && canEnrol;
 }
 
+/**
+ * Returns the digests under which an act may be stored, one for each accepted key, the current one
+ * first. They are keyed, because the body of an act may hold a password: whoever reads the stored
+ * digest must not be able to guess at it.
+ */
+const digestsOf = ({ keys }: Pick<GateDeps, 'keys'>, { digest }: Act): string[] =>
+  keys.hashAll('act', digest).map((hash) => hash.toString('hex'));
+
 async function demand(
   deps: GateDeps,
   ctx: RequestContext,
@@ -57,7 +65,12 @@ async function demand(
   const whose = { tenantId, userId, staffId, sessionId, sessionVersion };
   const mustEnrol =
     firstFactor === true && act !== undefined && (await countsNoMore(deps, principal));
-  const asked = { origin: 'session' as const, purpose, ...(act ? { act } : {}) };
+  const [digest = ''] = act ? digestsOf(deps, act) : [];
+  const asked = {
+    origin: 'session' as const,
+    purpose,
+    ...(act ? { act: { ...act, digest } } : {}),
+  };
   const request = { ...whose, ...asked, ...(mustEnrol ? { mustEnrol } : {}) };
   const offer = await deps.db.transaction((tx) => offerChallenge(deps, tx, ctx, request));
   // RFC 9470 3
@@ -91,7 +104,8 @@ export async function assertStepUp(
   }
   const maxAge = await findWindowSec(deps, tenantId, gate.purpose, gate.windowSec);
   const proofId = await findFreshStepUp(deps.db, tenantId, {
-    ...{ sessionId, purpose: gate.purpose, actDigest: gate.act?.digest ?? null },
+    ...{ sessionId, purpose: gate.purpose },
+    actDigests: gate.act ? digestsOf(deps, gate.act) : null,
     ...{ windowSec: maxAge, now: deps.clock.now() },
   });
   if (proofId !== undefined) return { by: 'proof', gate, proofId };
@@ -164,10 +178,10 @@ export const giveProofBack = (tx: Tx, tenantId: string, spent: SpentProof): Prom
   restoreSessionProof(tx, tenantId, spent);
 
 /**
- * Returns whether a staff member has a second factor: adding the first one needs no proof, every
- * later change does.
+ * Returns whether a staff member has a second factor. Adding the first one, and changing a password
+ * without one, needs no proof; every other change does.
  */
-async function hasFactor(
+export async function hasFactor(
   deps: Pick<SecurityDeps, 'config' | 'mail'>,
   db: Db | Tx,
   staff: Pick<Principal, 'tenantId' | 'staffId'>,

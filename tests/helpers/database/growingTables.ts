@@ -19,4 +19,5 @@ export const GROWING_TABLES = [
   'users',
   'tenant_staff',
   'approval_requests',
+  'password_resets',
 ];

@@ -15,6 +15,17 @@ const untagged = (id: string) =>
     'base64url',
   );
 
+/** The link's id as the database stores it, and with a tag that was made for another purpose. */
+const resetLinks = (ids: Ids, newPassword?: string): Aim[] =>
+  [ids.resetId, `pwr_${ids.loginChallengeId.slice(4)}`, `pwr_${untagged(ids.resetId)}`].map(
+    (token) => ({
+      path: `/api/auth/password/reset/${token}`,
+      ...(newPassword === undefined ? {} : { body: { newPassword } }),
+      expected: 404,
+    }),
+  );
+const NEW_PASSWORD = 'correct horse battery';
+
 /** The foreign ids that can be sent to the routes of signing in, and of the notices about it. */
 export const AUTH_SWEEP: Sweep = {
   'post /api/auth/login': (ids, { email, password }) => [
@@ -45,6 +56,17 @@ export const AUTH_SWEEP: Sweep = {
   'post /api/auth/logout': (ids) => [{ body: { sessionId: ids.sessionId }, expected: 204 }],
   'post /api/auth/logout-all': (ids) => [{ body: decoys(ids), expected: 204 }],
   'get /.well-known/jwks.json': () => [{ expected: 200 }],
+  'post /api/auth/password': (ids, { password }) => [
+    {
+      body: { currentPassword: password, newPassword: NEW_PASSWORD, ...decoys(ids) },
+      expected: 200,
+    },
+  ],
+  'post /api/auth/password/forgot': (ids, { email }) => [
+    { body: { email, ...ids }, expected: 202 },
+  ],
+  'get /api/auth/password/reset/:token': (ids) => resetLinks(ids),
+  'post /api/auth/password/reset/:token': (ids) => resetLinks(ids, NEW_PASSWORD),
   'get /api/security/notices/:token': noticeLinks,
   'post /api/security/notices/:token': noticeLinks,
 };

@@ -16,6 +16,7 @@ export interface Ids {
   factorId: string;
   mailId: string;
   roleId: string;
+  resetId: string;
   eventId: string;
   approvalId: string;
 }
@@ -35,6 +36,7 @@ export const inventIds = (): Ids => ({
   factorId: randomUUID(),
   mailId: randomUUID(),
   roleId: randomUUID(),
+  resetId: randomUUID(),
   eventId: randomUUID(),
   approvalId: randomUUID(),
 });

@@ -38,6 +38,9 @@ export async function seedTarget(app: Express): Promise<Ids> {
   const factors = await db.execute<{ id: string }>(
     sql`SELECT id FROM user_totp WHERE staff_id = ${staffId}`,
   );
+  const resets = await db.execute<{ id: string }>(
+    sql`SELECT id FROM password_resets WHERE user_id = ${userId}`,
+  );
   const decisions = await db.execute<{ id: string }>(
     sql`SELECT id FROM risk_decisions WHERE staff_id = ${staffId} AND outcome = 'challenged'`,
   );
@@ -56,6 +59,7 @@ export async function seedTarget(app: Express): Promise<Ids> {
     approvalId: approvals.rows[0]?.id ?? '',
     mailId,
     roleId,
+    resetId: resets.rows[0]?.id ?? '',
     sessionChallengeId: String(guarded.body.challengeId),
     loginChallengeId: String(stopped.body.challengeId),
   };

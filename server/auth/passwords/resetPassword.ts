@@ -1,0 +1,90 @@
+import type { RequestContext } from '../../context';
+import type { Tx } from '../../db';
+import type { AuthDeps } from '../deps';
+import { AppError } from '../../errors';
+import { queueNotice } from '../../mail';
+import { attemptSubject, addressBlock, forgetGuesses, hasFactor } from '../../security';
+import { requireProofAtLogin } from '../accountStore';
+import { withSessionTable } from '../withSessionTable';
+import { readPasswordOwner } from './passwordOwnerStore';
+import { assertPasswordAllowed } from './passwordPolicy';
+import { consumeReset, findReset } from './passwordResetStore';
+import { lockMemberships } from './passwordStore';
+import type { PasswordMembership } from './passwordStore';
+import { replacePassword } from './replacePassword';
+import { readResetToken } from './resetLink';
+
+interface OpenLink {
+  id: string;
+  userId: string;
+}
+
+/**
+ * Reads a link for a new password. It changes nothing, because mail scanners open links.
+ * @throws AppError NOT_FOUND for an unknown, forged, used, replaced or expired link, without
+ * telling them apart
+ */
+export async function readResetLink(
+  deps: Pick<AuthDeps, 'db' | 'keys' | 'clock'>,
+  token: string,
+): Promise<OpenLink> {
+  const id = readResetToken(deps.keys, token);
+  const userId = id === null ? undefined : await findReset(deps.db, id, deps.clock.now());
+  if (id === null || userId === undefined) throw new AppError('NOT_FOUND');
+  return { id, userId };
+}
+
+/**
+ * Makes the next login need a proof in each tenant in which the person has a factor: the mailbox
+ * alone must not open them.
+ */
+async function demandFactors(
+  deps: AuthDeps,
+  tx: Tx,
+  memberships: readonly PasswordMembership[],
+): Promise<void> {
+  for (const one of memberships) {
+    if (await hasFactor(deps, tx, one)) await requireProofAtLogin(tx, one.tenantId, one.staffId);
+  }
+}
+
+/**
+ * Sets a new password with a link that was mailed to the person. The link is consumed, all sessions
+ * of the person end in every tenant, and the guesses that closed the account are forgotten. Nobody
+ * is signed in, and a second factor is still asked for. A refused password does not use up the link.
+ * @throws AppError NOT_FOUND as {@link readResetLink}; PASSWORD_REFUSED; HASHING_BUSY
+ */
+export async function resetPassword(
+  deps: AuthDeps,
+  ctx: RequestContext,
+  token: string,
+  newPassword: string,
+): Promise<void> {
+  const { id, userId } = await readResetLink(deps, token);
+  const owner = await readPasswordOwner(deps.db, userId);
+  if (!owner) throw new AppError('NOT_FOUND');
+  await assertPasswordAllowed(deps, newPassword, owner);
+  const block = attemptSubject(deps.keys, 'address', addressBlock(ctx.ip));
+  const passwordHash = await deps.passwords.admit(
+    () => Promise.resolve({ block, familiar: false }),
+    () => deps.passwords.hash(newPassword),
+  );
+  const memberships = await withSessionTable(deps, (mode) =>
+    deps.db.transaction(async (tx) => {
+      const all = await lockMemberships(tx, userId);
+      if (!(await consumeReset(tx, id, deps.clock.now()))) throw new AppError('NOT_FOUND');
+      await replacePassword(deps, tx, ctx, mode, {
+        ...{ userId, passwordHash, memberships: all },
+        event: { action: 'PASSWORD_CHANGED', details: { with: 'reset_link' } },
+        reason: 'security_event',
+      });
+      await demandFactors(deps, tx, all);
+      await forgetGuesses(deps, tx, owner.email);
+      const [first] = all;
+      if (first) await queueNotice(deps, tx, ctx, first, { kind: 'password_reset' });
+      return all;
+    }),
+  );
+  deps.mail.wake();
+  for (const one of memberships) deps.riskFacts.forget(one.tenantId, one.staffId);
+}
