@@ -82,7 +82,7 @@ function useAhead(): void {
   repository = copyRepository(ahead);
 }
 
-async function deploy(env: NodeJS.ProcessEnv = {}) {
+async function deploy(env: NodeJS.ProcessEnv = {}, servingRole = '') {
   const port = await freePort();
   const service = `http://127.0.0.1:${port}`;
   const values = {
@@ -92,6 +92,7 @@ async function deploy(env: NodeJS.ProcessEnv = {}) {
     'github.actor': 'ann',
     'github.run_id': '42',
     'vars.SCHEMA_KNOWN_ROLES': '',
+    'vars.SERVING_ROLE': servingRole,
     'vars.SERVICE_URL': service,
   };
   const settings = { ...externalEnv(url), PORT: String(port), PROBE_PAUSE_SEC: '0.1', ...env };
@@ -111,12 +112,17 @@ const applied = () =>
   );
 
 describe('a deployment', () => {
-  it('migrates, verifies, deploys and finds the new version ready; the database knows who did it', async () => {
+  it('migrates, gives the serving role its rights, verifies, deploys and finds the new version ready; the database knows who did it', async () => {
     useAhead();
     repository.commitAll();
     // As on the host of a job: nothing is built yet.
     repository.remove('dist');
-    const run = await deploy();
+    const role = `deployed_${process.pid}`;
+    await ask(url, `CREATE ROLE ${role}`);
+    const run = await deploy({}, role);
+    const mayRead = `SELECT has_table_privilege('${role}', 'tenants', 'SELECT') AS may`;
+    expect(await ask(url, mayRead)).toEqual([{ may: true }]);
+    await ask(url, `DROP OWNED BY ${role}; DROP ROLE ${role}`);
     expect(run.failed).toBeUndefined();
     expect(run.done).toStrictEqual([
       'Name the release',
@@ -124,6 +130,7 @@ describe('a deployment', () => {
       'Show the pending migrations',
       'Back up',
       'Migrate',
+      'Give the serving role its rights',
       'Verify the live schema',
       'Deploy',
       'Probe the new version',

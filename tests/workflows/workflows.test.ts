@@ -115,7 +115,7 @@ describe('deployments', () => {
       'npm run --silent admin -- db pending',
       'bash .github/deploy/host.sh backup',
       'npm run --silent admin -- db migrate',
-      'npm run --silent schema -- check --strict --database --known-roles "$SCHEMA_KNOWN_ROLES"',
+      'npm run --silent schema -- check --strict --database --known-roles "$SCHEMA_KNOWN_ROLES,$SERVING_ROLE"',
       'bash .github/deploy/host.sh deploy',
       'bash .github/deploy/probe.sh',
     ];
