@@ -2,12 +2,14 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { deps } from '@/server/app';
+import { BUILT_IN_ROLES } from '@/server/builtInRoles';
 import { FINDING_KINDS } from '@/server/audit/verify';
 import { EXIT } from '@/server/bootstrap/exitCodes';
 import { fileSink } from '@/server/config/checkpointSettings';
 import { MOST_ON_NODE } from '@/server/compliance/exportPlaces';
 import { routeTable } from '@/server/createApp';
 import { ERRORS } from '@/server/errors';
+import { BUILT_IN_PERMISSIONS, PERMISSIONS } from '@/server/permissions';
 import { SIGNALS } from '@/server/security/risk/signals';
 import { buildApp } from '@/tests/helpers/server/testApp';
 import { CHECKS, FINDING_KINDS as BUNDLE_FINDING_KINDS } from '@/verifier/bundleFindings';
@@ -66,6 +68,30 @@ describe('the papers are true', () => {
       [...cover.matchAll(/[A-Z_]+/g)].map(String),
     ]);
     expect(told).toEqual(SIGNALS.map(({ code, weight, unless }) => [code, weight, unless ?? []]));
+  });
+
+  it('docs/roles.md names every built-in permission with its sentence, and every built-in role', () => {
+    const page = read('docs/roles.md');
+    const permissions = [...page.matchAll(/^\| `([A-Z_]+)` +\| (yes|no) +\| (.+?) +\|$/gm)];
+    expect(permissions.map(([, ...row]) => row)).toEqual(
+      Object.entries(PERMISSIONS).map(([name, { sentence, privileged }]) => [
+        ...[name, privileged ? 'yes' : 'no', sentence],
+      ]),
+    );
+    const roles = [
+      ...page.matchAll(/^\| `([a-z_]+)` +\| ([A-Z][\w ]*?) +\| (.+?\.) +\| (.+?) +\|$/gm),
+    ];
+    expect(
+      roles.map(([, id, name, description, list = '']) => {
+        const given = [...list.matchAll(/`([A-Z_]+)`/g)].map(([, permission]) => permission);
+        const all = list === 'all built-in ones' ? BUILT_IN_PERMISSIONS : given;
+        return [id, { name, description, permissions: all }];
+      }),
+    ).toEqual(
+      Object.entries(BUILT_IN_ROLES).map(([id, { name, description, permissions: given }]) => [
+        ...[id, { name, description, permissions: given }],
+      ]),
+    );
   });
 
   it('docs/deployment.md names every exit code of a refused start', () => {
