@@ -24,7 +24,7 @@ import { del, endpoint, get, post, put } from './http/routeTable';
 import type { Route } from './http/routeTable';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
 import { createTrust } from './config/trustProxy';
-import { approvalRoutes, roleRoutes, tenantRoutes } from './tenants';
+import { approvalRoutes, roleRoutes, staffRoutes, tenantRoutes } from './tenants';
 import { verifyRoutes } from './verify';
 
 /** The routes of the audit log and its proofs. */
@@ -114,6 +114,31 @@ function riskTable(deps: Deps): Route[] {
   ];
 }
 
+/**
+ * The routes of a tenant's members. Ending sessions asks for no proof: in an emergency it must be
+ * quick, and a thief gains nothing by it.
+ */
+function staffTable(deps: Deps): Route[] {
+  const staff = staffRoutes(deps);
+  const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
+  const mayManage = [authenticate, requirePermission('TENANT_STAFF_MANAGE')];
+  const mayManageRoles = [authenticate, requirePermission('TENANT_ROLES_MANAGE')];
+  const proven = requireStepUp('security_settings', { act: true });
+  return [
+    get('/api/tenants/staff', mayView, staff.staff),
+    post('/api/tenants/staff/force-logout', [...mayManage, proven], staff.forceLogoutAll),
+    get('/api/tenants/staff/:id', mayView, staff.member),
+    del('/api/tenants/staff/:id', [...mayManage, proven], staff.removeMember),
+    put('/api/tenants/staff/:id/roles', [...mayManageRoles, proven], staff.changeRoles),
+    post('/api/tenants/staff/:id/disable', [...mayManage, proven], staff.disableMember),
+    post('/api/tenants/staff/:id/enable', [...mayManage, proven], staff.enableMember),
+    post('/api/tenants/staff/:id/reset-factors', [...mayManage, proven], staff.resetFactors),
+    post('/api/tenants/staff/:id/force-logout', mayManage, staff.forceLogout),
+    get('/api/tenants/staff/:id/sessions', mayView, staff.memberSessions),
+    del('/api/tenants/staff/:id/sessions/:sessionId', mayManage, staff.endMemberSession),
+  ];
+}
+
 /** The routes by which a tenant manages its people and their roles. */
 function tenantsTable(deps: Deps): Route[] {
   const tenant = tenantRoutes(deps);
@@ -182,6 +207,7 @@ export function routeTable(deps: Deps): Route[] {
     ...riskTable(deps),
     ...tenantsTable(deps),
     ...approvalTable(deps),
+    ...staffTable(deps),
     ...exportTable(deps),
     ...auditLogTable(deps),
     ...healthTable(deps),

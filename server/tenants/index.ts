@@ -42,3 +42,4 @@ export {
   listTenants,
   readMembership,
 } from './tenantStore';
+export { staffRoutes } from './staffRoutes';

@@ -199,7 +199,7 @@ describe('/openapi.json', () => {
     ({ paths } = res.body);
   });
 
-  const inOpenApi = (path: string) => path.replace(/:(\w+)/, '{$1}');
+  const inOpenApi = (path: string) => path.replaceAll(/:(\w+)/g, '{$1}');
 
   it('lists every route, and nothing else', () => {
     const listed = Object.entries(paths).flatMap(([path, methods]) =>

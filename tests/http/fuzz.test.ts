@@ -93,7 +93,7 @@ const FIELDS = [
   ...['method', 'passkey', 'name', 'response', 'rawId', 'type', 'transports', 'userHandle'],
   ...['clientDataJSON', 'authenticatorData', 'attestationObject', 'signature'],
   ...['action', 'actor', 'subject', 'outcome', 'sessionId', 'correlationId', 'size'],
-  ...['description', 'permissions', 'roles', 'updatedAt'],
+  ...['description', 'permissions', 'roles', 'updatedAt', 'ticket', 'includeMe', 'search'],
   ...['from', 'to', 'format', 'id', '__proto__', 'constructor', 'toString', 'length', ''],
 ];
 

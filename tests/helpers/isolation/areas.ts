@@ -5,6 +5,7 @@ import { AUTH_SWEEP } from './authSweep';
 import { EXPORT_SWEEP } from './exportSweep';
 import { OPEN_SWEEP } from './openSweep';
 import { RISK_SWEEP } from './riskSweep';
+import { STAFF_SWEEP } from './staffSweep';
 import { STEP_UP_SWEEP } from './stepUpSweep';
 import { TENANTS_SWEEP } from './tenantsSweep';
 
@@ -16,6 +17,7 @@ export const AREAS = {
   stepUp: STEP_UP_SWEEP,
   risk: RISK_SWEEP,
   tenants: TENANTS_SWEEP,
+  staff: STAFF_SWEEP,
   export: EXPORT_SWEEP,
   auditLog: AUDIT_LOG_SWEEP,
   approval: APPROVAL_SWEEP,

@@ -1,0 +1,230 @@
+import type { Request } from 'express';
+import { z } from 'zod';
+import type { RequestContext } from '../context';
+import { assertRowId } from '../db/ids';
+import { accountStatus } from '../db/schema';
+import { contextOf, passageOf, principalOf } from '../http/request';
+import { endpoint, storableText, wholeNumber } from '../http/routeTable';
+import { ticketField } from '../http/ticketField';
+import { PERMISSION_NAME } from '../permissions';
+import { changeAccess } from './changeAccess';
+import { disableStaff, enableStaff } from './changeStaffStatus';
+import type { TenantDeps } from './deps';
+import { forceLogoutMember } from './forceLogout';
+import { forceLogoutAll } from './forceLogoutAll';
+import { showApproval } from './listApprovals';
+import { listStaff, showStaff } from './listStaff';
+import { removeStaff } from './removeStaff';
+import { resetFactors } from './resetFactors';
+import type { MemberAct, StaffIds } from './staffAct';
+import { endSessionOfMember, listSessionsOf } from './staffSessions';
+
+const reason = storableText(500);
+/** A request elsewhere and a reason, for the audit log. */
+const why = { ticket: ticketField.optional(), reason: reason.optional() };
+const whyBody = z.strictObject(why).optional();
+const roleId = storableText(64);
+
+const page = {
+  cursor: storableText(200).optional(),
+  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
+};
+/** Strict, so that a misspelt filter is an error and does not return everybody. */
+const staffQuery = z.strictObject({
+  search: storableText(200).optional(),
+  status: z.enum(accountStatus.enumValues).optional(),
+  role: roleId.optional(),
+  permission: z.string().regex(PERMISSION_NAME, 'must be a permission').optional(),
+  ...page,
+});
+const sessionsQuery = z.strictObject(page);
+const staffParams = z.object({ id: z.string() });
+const sessionParams = z.object({ id: z.string(), sessionId: z.string() });
+/** Measured in a pipe after the type check, as in storableText. */
+const listOf = (one: z.ZodType<string>, most: number) =>
+  z.array(one).pipe(z.array(z.string()).max(most));
+const rolesBody = z.strictObject({
+  roles: listOf(roleId, 50),
+  permissions: listOf(z.string().regex(PERMISSION_NAME, 'must be a permission'), 200)
+    .optional()
+    .meta({ description: 'All permissions that are held directly; unchanged if omitted' }),
+  ...why,
+});
+const resetBody = z.strictObject({ ticket: ticketField.optional(), reason });
+const everybodyBody = z
+  .strictObject({ ticket: ticketField.optional(), includeMe: z.boolean().default(false) })
+  .optional();
+
+/** The member in the path; the text of another id is nobody's. */
+function memberOf(req: Request, id: string): StaffIds {
+  assertRowId(id);
+  return { tenantId: principalOf(req).tenantId, staffId: id };
+}
+
+/** The caller's act, with the proof that it consumes if the route asks for one. */
+function actOf(
+  { clock }: Pick<TenantDeps, 'clock'>,
+  req: Request,
+  given: { reason?: string | undefined } = {},
+): MemberAct {
+  const proof = req.stepUp ? { passage: passageOf(req) } : {};
+  const said = given.reason === undefined ? {} : { reason: given.reason };
+  return { via: 'api', principal: principalOf(req), ...proof, askedAt: clock.now(), ...said };
+}
+
+function contextWith(req: Request, given: { ticket?: string | undefined } = {}): RequestContext {
+  const { ticket } = given;
+  return { ...contextOf(req), ...(ticket === undefined ? {} : { ticket }) };
+}
+
+const MANAGED = 'FORBIDDEN or NOT_YOURS_TO_MANAGE';
+const PROVEN = { 403: MANAGED, 404: 'NOT_FOUND', 428: 'STEP_UP_REQUIRED' } as const;
+
+const readRoutes = (deps: TenantDeps) => ({
+  staff: endpoint({
+    summary: 'The members of the tenant, newest first; former ones only with status=removed',
+    query: staffQuery,
+    responses: { 200: 'A page of members', 403: 'FORBIDDEN' },
+    async handle(req, res, { query: { cursor, limit, ...filter } }) {
+      res.json(await listStaff(deps, principalOf(req).tenantId, { filter, cursor, limit }));
+    },
+  }),
+  member: endpoint({
+    summary: 'One member, or a former one',
+    params: staffParams,
+    responses: { 200: 'The member', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+    async handle(req, res, { params }) {
+      const { tenantId, staffId } = memberOf(req, params.id);
+      res.json(await showStaff(deps, tenantId, staffId));
+    },
+  }),
+  memberSessions: endpoint({
+    summary: 'The live sessions of a member, newest first',
+    params: staffParams,
+    query: sessionsQuery,
+    responses: { 200: 'A page of sessions', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+    async handle(req, res, { params, query }) {
+      res.json(await listSessionsOf(deps, memberOf(req, params.id), query));
+    },
+  }),
+});
+
+const membershipRoutes = (deps: TenantDeps) => ({
+  changeRoles: endpoint({
+    summary: 'Replace the roles of a member, and if given the permissions that they hold directly',
+    params: staffParams,
+    body: rolesBody,
+    responses: {
+      ...PROVEN,
+      200: '`roles` and `permissions` in effect; they count at the next request',
+      202: '`approval`: the change waits for a second administrator',
+      400: 'INVALID_INPUT, UNKNOWN_ROLE or UNKNOWN_PERMISSION',
+      403: 'FORBIDDEN, NOT_YOURS_TO_MANAGE or NOT_YOURS_TO_GIVE',
+      409: 'LAST_ADMINISTRATOR or NO_APPROVER',
+    },
+    async handle(req, res, { params, body: { roles, permissions, ...given } }) {
+      const who = memberOf(req, params.id);
+      const wanted = { roles, ...(permissions ? { permissions: { set: permissions } } : {}) };
+      const act = actOf(deps, req, given);
+      const done = await changeAccess(deps, contextWith(req, given), who, wanted, act);
+      if (done.approval) res.status(202).json({ approval: showApproval(done.approval) });
+      else res.json({ staffId: who.staffId, ...done.after });
+    },
+  }),
+  disableMember: endpoint({
+    summary: 'Disable a member: every session ends, and they cannot sign in to this tenant',
+    params: staffParams,
+    body: whyBody,
+    responses: { ...PROVEN, 204: 'Disabled', 409: 'OWN_MEMBERSHIP or LAST_ADMINISTRATOR' },
+    async handle(req, res, { params, body }) {
+      const who = memberOf(req, params.id);
+      await disableStaff(deps, contextWith(req, body), who, actOf(deps, req, body));
+      res.status(204).end();
+    },
+  }),
+  enableMember: endpoint({
+    summary: 'Let a disabled member sign in again, with the roles and factors that they had',
+    params: staffParams,
+    body: whyBody,
+    responses: { ...PROVEN, 204: 'Enabled' },
+    async handle(req, res, { params, body }) {
+      const who = memberOf(req, params.id);
+      await enableStaff(deps, contextWith(req, body), who, actOf(deps, req, body));
+      res.status(204).end();
+    },
+  }),
+  removeMember: endpoint({
+    summary: 'Remove a member: access, roles, permissions and factors of this membership end',
+    params: staffParams,
+    body: whyBody,
+    responses: { ...PROVEN, 204: 'Removed', 409: 'OWN_MEMBERSHIP or LAST_ADMINISTRATOR' },
+    async handle(req, res, { params, body }) {
+      const who = memberOf(req, params.id);
+      await removeStaff(deps, contextWith(req, body), who, actOf(deps, req, body));
+      res.status(204).end();
+    },
+  }),
+});
+
+const accessRoutes = (deps: TenantDeps) => ({
+  resetFactors: endpoint({
+    summary: 'Remove every second factor of a member, and end their sessions',
+    params: staffParams,
+    body: resetBody,
+    responses: {
+      ...PROVEN,
+      200: '`removed`, and `proofs` that the next login can be asked for',
+      409: 'OWN_MEMBERSHIP',
+    },
+    async handle(req, res, { params, body }) {
+      const who = memberOf(req, params.id);
+      const act = actOf(deps, req);
+      res.json(await resetFactors(deps, contextWith(req, body), who, act, body.reason));
+    },
+  }),
+  forceLogout: endpoint({
+    summary: 'End every session of a member',
+    params: staffParams,
+    body: z.strictObject({ ticket: ticketField.optional() }).optional(),
+    responses: { 204: 'Ended', 403: MANAGED, 404: 'NOT_FOUND' },
+    async handle(req, res, { params, body }) {
+      const who = memberOf(req, params.id);
+      await forceLogoutMember(deps, contextWith(req, body), who, actOf(deps, req));
+      res.status(204).end();
+    },
+  }),
+  forceLogoutAll: endpoint({
+    summary: 'End the sessions of all members, without your own unless you include it',
+    body: everybodyBody,
+    responses: {
+      200: '`ended` and `skipped`: members whose sessions ended, and members beyond your permissions',
+      403: 'FORBIDDEN',
+      428: 'STEP_UP_REQUIRED',
+    },
+    async handle(req, res, { body }) {
+      const { tenantId } = principalOf(req);
+      const act = actOf(deps, req);
+      const me = body?.includeMe ?? false;
+      res.json(await forceLogoutAll(deps, contextWith(req, body), tenantId, act, me));
+    },
+  }),
+  endMemberSession: endpoint({
+    summary: 'End one session of a member',
+    params: sessionParams,
+    responses: { 204: 'Ended', 403: MANAGED, 404: 'NOT_FOUND' },
+    async handle(req, res, { params }) {
+      const who = memberOf(req, params.id);
+      assertRowId(params.sessionId);
+      const which = { ...who, sessionId: params.sessionId };
+      await endSessionOfMember(deps, contextOf(req), which, actOf(deps, req));
+      res.status(204).end();
+    },
+  }),
+});
+
+/** The routes of a tenant's members; the route table holds their permissions. */
+export const staffRoutes = (deps: TenantDeps) => ({
+  ...readRoutes(deps),
+  ...membershipRoutes(deps),
+  ...accessRoutes(deps),
+});
