@@ -1,0 +1,93 @@
+import { auditOf } from '../helpers/database/authRows';
+import { me } from '../helpers/http/authCalls';
+import { seedAdministrator } from '../helpers/people/administrator';
+import { seedTestUserAndToken } from '../helpers/seedAuth';
+import type { SeededAuth } from '../helpers/seedAuth';
+import { giveFactor } from '../helpers/stepUp/secondFactor';
+import { operate } from '../helpers/server/operatorCommand';
+import { externalEnv } from '../helpers/server/serverProcess';
+import { buildApp } from '../helpers/server/testApp';
+
+const env = externalEnv();
+const { app } = buildApp();
+
+const command = (what: string, who: SeededAuth, ...more: string[]) =>
+  operate(env, ['staff', what, '--tenant', who.tenantSlug, '--email', who.email, ...more]);
+
+async function succeed(what: string, who: SeededAuth, ...more: string[]) {
+  const { code, stdout, stderr } = await command(what, who, ...more);
+  expect({ code, stderr }).toStrictEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+describe('staff remove', () => {
+  it('ends a membership for good: no other command finds the person', async () => {
+    const member = await seedTestUserAndToken();
+    const { tenantId, staffId } = member;
+    expect(await succeed('remove', member, '--ticket', 'HR-9')).toEqual({
+      tenantId,
+      staffId,
+      removed: true,
+    });
+    expect((await me(app, member.token)).status).toBe(401);
+    expect(await auditOf('STAFF_REMOVED', tenantId)).toMatchObject([
+      { details: { via: 'operator', ticket: 'HR-9' } },
+    ]);
+    for (const [what, ...more] of [
+      ['remove'],
+      ['disable'],
+      ['enable'],
+      ['force-logout'],
+      ['reset-factors', '--reason', 'Lost'],
+      ['permissions', '--set', ''],
+    ] as const) {
+      const { code, stderr } = await command(what, member, ...more);
+      expect([what, code]).toEqual([what, 1]);
+      expect(stderr).not.toBe('');
+    }
+  });
+
+  it('takes the last administrator only with --last-administrator', async () => {
+    const admin = await seedAdministrator();
+    for (const what of ['remove', 'disable']) {
+      const refused = await command(what, admin);
+      expect(refused).toMatchObject({ code: 1, stdout: '' });
+      expect(refused.stderr).toContain('administrator');
+    }
+    expect((await me(app, admin.token)).status).toBe(200);
+    await succeed('disable', admin, '--last-administrator');
+    await succeed('remove', admin, '--last-administrator');
+  });
+});
+
+describe('staff reset-factors', () => {
+  it('removes every factor of the membership, with a reason', async () => {
+    const member = await seedTestUserAndToken();
+    await giveFactor(member);
+    const without = await command('reset-factors', member);
+    expect(without).toMatchObject({ code: 1, stderr: '--reason is missing.\n' });
+    expect(await succeed('reset-factors', member, '--reason', 'Lost')).toMatchObject({
+      staffId: member.staffId,
+      removed: { totp: 1, passkeys: 0, recoveryCodes: 0 },
+    });
+    expect(await auditOf('FACTORS_RESET', member.tenantId)).toMatchObject([
+      { details: { via: 'operator', reason: 'Lost' } },
+    ]);
+    expect((await me(app, member.token)).status).toBe(401);
+  });
+});
+
+describe('staff force-logout --all', () => {
+  it('ends the sessions of everybody in the tenant, and of nobody else', async () => {
+    const admin = await seedAdministrator();
+    const member = await seedTestUserAndToken({ tenantId: admin.tenantId });
+    const stranger = await seedTestUserAndToken();
+    const words = ['staff', 'force-logout', '--tenant', admin.tenantSlug, '--all'];
+    const { code, stdout } = await operate(env, words);
+    expect([code, JSON.parse(stdout)]).toEqual([0, { tenantId: admin.tenantId, forcedLogouts: 2 }]);
+    for (const who of [admin, member]) expect((await me(app, who.token)).status).toBe(401);
+    expect((await me(app, stranger.token)).status).toBe(200);
+    const both = await operate(env, [...words, '--email', member.email]);
+    expect(both).toMatchObject({ code: 1, stderr: '--all cannot be used with --email.\n' });
+  });
+});
