@@ -62,9 +62,12 @@ export async function findAllRoles(
   ids: readonly string[],
 ): Promise<Role[]> {
   const roles = await findRoles(db, tenantId, ids);
-  const unknown = ids.filter((id) => !roles.some((role) => role.id === id));
-  if (unknown.length === 0) return roles;
-  throw new AppError('UNKNOWN_ROLE', { detail: `There is no role ${unknown.join(', ')}.` });
+  const isKnown = (id: string) => roles.some((role) => role.id === id);
+  if (ids.every(isKnown)) return roles;
+  // Without the id, so that an answer never holds one of another tenant.
+  throw new AppError('UNKNOWN_ROLE', {
+    detail: 'A role in the list does not exist in this tenant.',
+  });
 }
 
 /** Returns the permissions that roles give together, sorted. */
