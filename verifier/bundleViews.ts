@@ -1,7 +1,7 @@
 import type { BundleFiles } from './listedFiles';
 import { EventFile } from './eventFile';
 import type { EventRow, RowDecoder } from './eventRow';
-import { EVENT_TABLES } from './eventTables';
+import { eventTablesOf } from './eventTables';
 import { FileMeter } from './fileMeter';
 import type { BundleFormat } from './formats';
 import { plural, say } from './inspection';
@@ -54,7 +54,9 @@ export class BundleViews {
       const message = `the manifest gives it other actions than format ${bundleFormat.number} does`;
       add({ kind: 'view_actions', file: file.name, message });
     }
-    this.tables = EVENT_TABLES.map((table) => new TableRows(table, `${table.name}.csv`, add));
+    this.tables = eventTablesOf(bundleFormat.number).map(
+      (table) => new TableRows(table, `${table.name}.csv`, add),
+    );
   }
 
   /** Call it for each row of audit-log, with the bytes of the row. */

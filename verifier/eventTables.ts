@@ -83,6 +83,7 @@ const CHANGES: Readonly<Record<string, string>> = {
   STAFF_DISABLED: 'left',
   STAFF_ENABLED: 'returned',
 };
+const CHANGES_WITH_REMOVALS = { ...CHANGES, STAFF_REMOVED: 'removed' };
 
 const COMMON = {
   leaf_index: ({ leaf }: LeafEvent) => String(leaf),
@@ -111,19 +112,37 @@ const table = (
   isOfSuccess: unrecorded !== undefined,
 });
 
-/** The tables of events. They are the same in every format so far. */
-export const EVENT_TABLES: readonly EventTable[] = [
+/** Shows who asked for a change, who approved it, and for what. */
+const PROVENANCE = {
+  requested_by: detail('requestedBy'),
+  approved_by: detail('approvedBy'),
+  ticket: detail('ticket'),
+};
+
+/** Returns the roles in an event: null in those of releases without roles. */
+function roles(event: LeafEvent, created: Json | undefined, changed: Json | undefined): Expected {
+  if (event.action === 'STAFF_CREATED') return sorted(textsOf(created));
+  return changed === undefined ? null : sorted(textsOf(changed));
+}
+
+const joinersLeavers = (
+  changes: Readonly<Record<string, string>>,
+  more: EventTable['columns'] = {},
+): EventTable =>
   table(
     'joiners-leavers',
-    Object.keys(CHANGES),
+    Object.keys(changes),
     {
       ...OF_STAFF,
-      change: ({ action }) => CHANGES[action],
+      change: ({ action }) => changes[action],
       permissions: (event) =>
         event.action === 'STAFF_CREATED' ? sorted(textsOf(detailOf(event, 'permissions'))) : null,
+      ...more,
     },
     { unrecorded: { actor: null } },
-  ),
+  );
+
+const permissionChanges = (more: EventTable['columns'] = {}): EventTable =>
   table(
     'permission-changes',
     ['STAFF_CREATED', 'STAFF_PERMISSIONS_CHANGED'],
@@ -133,12 +152,15 @@ export const EVENT_TABLES: readonly EventTable[] = [
       after: (event) => sorted(after(event)),
       added: (event) => sorted(without(after(event), before(event))),
       removed: (event) => sorted(without(before(event), after(event))),
+      ...more,
     },
     {
       unrecorded: { actor: null, occurred_at: null, change: 'unrecorded' },
       newerColumns: { change: () => 'recorded', not_before: () => null, not_after: () => null },
     },
-  ),
+  );
+
+const OTHER_TABLES: readonly EventTable[] = [
   table('ip-rules', ['IP_RULE_CREATED', 'IP_RULE_UPDATED', 'IP_RULE_DELETED'], {
     ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DETAILS },
   }),
@@ -158,6 +180,25 @@ export const EVENT_TABLES: readonly EventTable[] = [
     reason: detail('reason'),
   }),
 ];
+
+const FIRST_TABLES = [joinersLeavers(CHANGES), permissionChanges(), ...OTHER_TABLES];
+
+const TABLES_WITH_ROLES = [
+  joinersLeavers(CHANGES_WITH_REMOVALS, {
+    ...PROVENANCE,
+    seconds_to_effect: jsonDetail('secondsToEffect'),
+  }),
+  permissionChanges({
+    ...PROVENANCE,
+    roles_before: (event) => roles(event, [], detailOf(event, 'rolesBefore')),
+    roles_after: (event) => roles(event, detailOf(event, 'roles'), detailOf(event, 'rolesAfter')),
+  }),
+  ...OTHER_TABLES,
+];
+
+/** Returns the tables of events in bundles of a format. */
+export const eventTablesOf = (format: number): readonly EventTable[] =>
+  format < 3 ? FIRST_TABLES : TABLES_WITH_ROLES;
 
 /** Returns whether two JSON values are equal, regardless of the order of their members. */
 export const isSameJson = (one: Json, other: Json): boolean =>

@@ -47,6 +47,14 @@ const FILES = [
   'summary.html',
 ];
 
+const AFTER_PERMISSIONS = FILES.indexOf('permission-changes.csv') + 1;
+const FILES_WITH_ROLES = FILES.toSpliced(
+  AFTER_PERMISSIONS,
+  0,
+  'role-definitions.csv',
+  'invitations.csv',
+);
+
 const SECURITY_EVENTS = [
   'SUSPICIOUS_LOGIN_DETECTED',
   'SESSION_INVALIDATED',
@@ -74,6 +82,12 @@ export const FORMATS: readonly BundleFormat[] = [
   {
     number: 2,
     files: FILES,
+    views: { 'security-events': [[...SECURITY_EVENTS, 'AUTH_TOKEN_REISSUED']] },
+    endsBehindBatch: true,
+  },
+  {
+    number: 3,
+    files: FILES_WITH_ROLES,
     views: { 'security-events': [[...SECURITY_EVENTS, 'AUTH_TOKEN_REISSUED']] },
     endsBehindBatch: true,
   },

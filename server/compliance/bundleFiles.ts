@@ -11,7 +11,9 @@ import {
   SECURITY_EVENTS,
 } from './eventFileStore';
 import type { ExportFormat } from './exportInput';
+import { INVITATIONS_FILE } from './invitationFileStore';
 import { PERMISSION_CHANGES } from './permissionChangeStore';
+import { ROLE_DEFINITIONS } from './roleFileStore';
 import { JOINERS_LEAVERS } from './staffChangeStore';
 import { ACCESS_REVIEW } from './staffFileStore';
 import { RISK_DECISIONS, SESSIONS, STEP_UPS, TOKEN_REVOCATIONS } from './stateFileStore';
@@ -22,7 +24,7 @@ import { TEXT_FILES } from './textFiles';
  * verifier has the list of each format, and rejects a manifest that lacks one of its files. (The name `format` was
  * taken: it is the format of the logs.)
  */
-export const BUNDLE_FORMAT = 2;
+export const BUNDLE_FORMAT = 3;
 
 /** The files of the log, in the order of a bundle. The edges come first, because they are few. */
 export const LOG_FILES: readonly [ExportFile, ...ExportFile[]] = [EDGES, AUDIT_LOG];
@@ -33,6 +35,8 @@ export const TABLE_FILES: readonly ExportFile[] = [
   ACCESS_REVIEW,
   JOINERS_LEAVERS,
   PERMISSION_CHANGES,
+  ROLE_DEFINITIONS,
+  INVITATIONS_FILE,
   SESSIONS,
   TOKEN_REVOCATIONS,
   RISK_DECISIONS,

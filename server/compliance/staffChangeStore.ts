@@ -1,7 +1,15 @@
 import { END, LEAF_OF_EVENT, START, TENANT, setting } from './copyStore';
 import type { ExportFile } from './copyStore';
 import { ALL_SESSIONS, ALL_TOKENS } from './historyRowStore';
-import { EVENT, firstOf, instantIn, permissionsIn, stackedRow, staffIdIn } from './staffRowStore';
+import {
+  EVENT,
+  firstOf,
+  instantIn,
+  permissionsIn,
+  provenanceColumns,
+  stackedRow,
+  staffIdIn,
+} from './staffRowStore';
 import { UNRECORDED_SWITCHES, staffChange } from './staffSwitchStore';
 
 const inRange = (moment: string) => `${moment} >= ${START} AND ${moment} < ${END}`;
@@ -22,13 +30,14 @@ export const emailOf = (
 
 const RECORDED = `SELECT ${staffChange({
   change:
-    "CASE e.action WHEN 'STAFF_CREATED' THEN 'joined' WHEN 'STAFF_DISABLED' THEN 'left' ELSE 'returned' END",
+    "CASE e.action WHEN 'STAFF_CREATED' THEN 'joined' WHEN 'STAFF_DISABLED' THEN 'left' WHEN 'STAFF_REMOVED' THEN 'removed' ELSE 'returned' END",
   occurred_at: 'e.occurred_at',
   leaf_index: 'l.leaf_index',
   staff_id: staffIdIn('e.subject'),
   actor: 'e.actor',
   permissions: "e.details->'permissions'",
-})} ${eventsOfRange("'STAFF_CREATED', 'STAFF_DISABLED', 'STAFF_ENABLED'")}`;
+  details: 'e.details',
+})} ${eventsOfRange("'STAFF_CREATED', 'STAFF_DISABLED', 'STAFF_ENABLED', 'STAFF_REMOVED'")}`;
 
 const row = stackedRow({
   subject: 'text',
@@ -116,19 +125,19 @@ const LEFT = "l.change = 'left' AND l.occurred_at IS NOT NULL";
 export const JOINERS_LEAVERS: ExportFile = {
   name: 'joiners-leavers',
   description:
-    'Every time that a person got, lost or got back access in the range, and who made the change. For each person who left: how many minutes later the last session or refresh token ended. A change without an event is shown as unrecorded.',
+    'Every time that a person got, lost or got back access in the range, or was removed, and who asked for the change, approved it and made it. For each person who left: how many minutes later the last session or refresh token ended. A change without an event is shown as unrecorded.',
   controls: [
     {
       criterion: 'CC6.2',
       place: 'first',
       lookFor:
-        "Begin with the rows with record 'unrecorded': somebody changed a membership directly in the database. Then look at the joiners: is there an approval for each? Look at the leavers: compare them with the list of people who left, and look at minutes_to_revocation.",
+        "Begin with the rows with record 'unrecorded': somebody changed a membership directly in the database. Then look at the joiners: is there an approval for each (requested_by, approved_by, ticket)? Look at the leavers: compare them with the list of people who left, and look at minutes_to_revocation.",
       limits:
-        'The end of employment: it is in the personnel records. A person leaves here when the account is disabled in Gatehouse.',
+        'The end of employment: it is in the personnel records. A person leaves here when the account is disabled in Gatehouse. seconds_to_effect is the time from the request in Gatehouse to its effect, and not from the end of the employment.',
     },
   ],
   population: {
-    of: "every beginning, end and return of a membership of this organisation. A person leaves when the account is disabled in Gatehouse; Gatehouse does not know when the employment ended. A row with record 'unrecorded' has no leaf_index and no actor: somebody changed the membership directly in the database. If the database or a later event still has the time of the change, it is in occurred_at. If not, the change was made after not_before and, if not_after is not empty, before not_after. A row with change 'deleted' is a membership that has events but no longer exists",
+    of: "every beginning, end and return of a membership of this organisation. A person leaves when the account is disabled in Gatehouse. A row with change 'removed' ends the membership for good; an active member also has a row 'left' at that moment. Gatehouse does not know when the employment ended. A row with record 'unrecorded' has no leaf_index and no actor: somebody changed the membership directly in the database. If the database or a later event still has the time of the change, it is in occurred_at. If not, the change was made after not_before and, if not_after is not empty, before not_after. A row with change 'deleted' is a membership that has events but no longer exists",
     filter:
       'occurred_at is in the range; or occurred_at is empty, and not_after is in the range or empty. An empty not_after means that the memberships at the end of the range differ from those that the last events before it left',
   },
@@ -152,6 +161,8 @@ export const JOINERS_LEAVERS: ExportFile = {
       `CASE WHEN ${LEFT} AND a.is_alive IS NOT TRUE
       THEN round(extract(epoch FROM coalesce(a.ended_at - l.occurred_at, '0'))::numeric / 60, 2) END`,
     ],
+    ...provenanceColumns('l.details'),
+    ['seconds_to_effect', 'jsonb', "(l.details->'secondsToEffect')"],
     ['record', 'token', "CASE WHEN l.leaf_index IS NULL THEN 'unrecorded' ELSE 'recorded' END"],
     ['not_before', 'instant', 'l.not_before'],
     ['not_after', 'instant', 'l.not_after'],

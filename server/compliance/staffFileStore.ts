@@ -1,7 +1,7 @@
 import { END, TENANT } from './copyStore';
 import type { ExportFile } from './copyStore';
 import { ALL_SESSIONS } from './historyRowStore';
-import { EVENT, firstOf, instantIn, permissionsIn, stackedRow } from './staffRowStore';
+import { EVENT, firstOf, instantIn, isReturn, permissionsIn, stackedRow } from './staffRowStore';
 
 /**
  * The columns of all rows about staff members, stacked in one set. Joins would depend on the planner's guesses, which
@@ -13,6 +13,8 @@ const ROW = {
   account_status: 'account_status',
   status: 'account_status',
   permissions: 'text[]',
+  roles: 'text[]',
+  name: 'text',
   created_at: 'timestamptz',
   disabled_at: 'timestamptz',
   signed_in_at: 'timestamptz',
@@ -27,6 +29,8 @@ const MEMBERS = `SELECT ${row({
   account_status: 'u.status',
   status: 's.status',
   permissions: 's.permissions',
+  roles: 's.roles',
+  name: 'u.name',
   created_at: 's.created_at',
   disabled_at: 's.disabled_at',
 })}
@@ -69,20 +73,29 @@ const CHANGES = `SELECT ${row({
   details: 'e.details',
 })}
   FROM audit_logs e WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success'
-    AND e.action IN ('STAFF_DISABLED', 'STAFF_ENABLED', 'STAFF_PERMISSIONS_CHANGED')`;
+    AND (e.action IN ('STAFF_DISABLED', 'STAFF_ENABLED', 'STAFF_REMOVED', 'STAFF_PERMISSIONS_CHANGED') OR ${isReturn('e')})`;
 
-const SWITCHED = "r.action IN ('STAFF_DISABLED', 'STAFF_ENABLED')";
+const TOGGLED = "r.action IN ('STAFF_DISABLED', 'STAFF_ENABLED')";
+const SWITCHED = `r.action IN ('STAFF_DISABLED', 'STAFF_ENABLED', 'STAFF_REMOVED', 'STAFF_CREATED')`;
 const SINCE = `r.occurred_at >= ${END}`;
 const nextSwitch = (what: string) =>
   firstOf(what, 'r.occurred_at, r.event_id', `${SWITCHED} AND ${SINCE}`);
+
+/** The value before the first change after the range. A former member who joined again had nothing. */
+const before = (member: string) =>
+  firstOf(
+    `CASE r.action WHEN 'STAFF_CREATED' THEN '[]' ELSE r.details->'${member}' END`,
+    'r.occurred_at, r.event_id',
+    `(r.action = 'STAFF_CREATED' OR r.action = 'STAFF_PERMISSIONS_CHANGED' AND r.details ? '${member}') AND ${SINCE}`,
+  );
 
 /** The present rows, with the values from events after the range that undo what has changed since. */
 const AT_THE_END = `SELECT substr(r.subject, 7) AS staff_id, min(r.email) AS email, min(r.account_status) AS account_status,
     min(r.status) AS status_now, min(r.created_at) AS created_at, min(r.disabled_at) AS disabled_now, max(r.signed_in_at) AS signed_in_at,
     ${nextSwitch('r.action')} AS next_switch, ${nextSwitch("r.details->>'disabledAt'")} AS disabled_before,
-    ${firstOf("CASE r.action WHEN 'STAFF_DISABLED' THEN r.occurred_at END", 'r.occurred_at DESC, r.event_id DESC', `${SWITCHED} AND NOT ${SINCE}`)} AS disabled_event,
-    coalesce(${firstOf("r.details->'before'", 'r.occurred_at, r.event_id', `r.action = 'STAFF_PERMISSIONS_CHANGED' AND ${SINCE}`)},
-      to_jsonb(min(r.permissions))) AS permissions,
+    ${firstOf("CASE r.action WHEN 'STAFF_DISABLED' THEN r.occurred_at END", 'r.occurred_at DESC, r.event_id DESC', `${TOGGLED} AND NOT ${SINCE}`)} AS disabled_event,
+    coalesce(${before('before')}, to_jsonb(min(r.permissions))) AS permissions,
+    coalesce(${before('rolesBefore')}, to_jsonb(min(r.roles))) AS roles, min(r.name) AS name,
     coalesce(array_agg(r.factor ORDER BY array_position(ARRAY['passkey', 'totp', 'recovery_code'], r.factor), r.factor)
       FILTER (WHERE r.factor IS NOT NULL), '{}') AS factors
   FROM (${[
@@ -101,14 +114,15 @@ const AT_THE_END = `SELECT substr(r.subject, 7) AS staff_id, min(r.email) AS ema
 
 /** A person who was disabled by SQL, without an event, has only `disabled_at`. */
 const STATUS = `CASE s.next_switch WHEN 'STAFF_DISABLED' THEN 'active' WHEN 'STAFF_ENABLED' THEN 'disabled'
+      WHEN 'STAFF_REMOVED' THEN 'disabled' WHEN 'STAFF_CREATED' THEN 'removed'
       ELSE CASE WHEN s.disabled_now >= ${END} THEN 'active' ELSE s.status_now::text END END`;
-const DISABLED_AT = `CASE WHEN ${STATUS} = 'disabled'
+const DISABLED_AT = `CASE WHEN ${STATUS} IN ('disabled', 'removed')
       THEN coalesce(s.disabled_event, ${instantIn('s.disabled_before')}, s.disabled_now) END`;
 
 export const ACCESS_REVIEW: ExportFile = {
   name: 'access-review',
   description:
-    'Every staff member at the end of the range, or at the time of the export if that was earlier: whether they have access, their permissions and second factors, and when they last signed in.',
+    'Every staff member at the end of the range, or at the time of the export if that was earlier: whether they have access, their roles, permissions and second factors, and when they last signed in.',
   controls: [
     {
       criterion: 'CC6.1',
@@ -127,19 +141,21 @@ export const ACCESS_REVIEW: ExportFile = {
     {
       criterion: 'CC6.3',
       lookFor:
-        'Compare the permissions of each person with their role. Begin with the people who have SETTINGS_SECURITY_EDIT or SETTINGS_SECURITY_VIEW.',
-      limits: 'Roles: Gatehouse knows only permissions.',
+        'Compare the roles and permissions of each person with their duties. role-definitions has the permissions of each role. A permission that no role of the person gives was given directly. Begin with the people who have TENANT_ROLES_MANAGE, TENANT_STAFF_MANAGE or SETTINGS_SECURITY_EDIT.',
+      limits: 'The duties of a person: only the organisation knows them.',
     },
   ],
   population: {
-    of: 'every membership of this organisation, including disabled ones. Changes after the range are undone with the help of their events. Changes of email and of account_status (the status of the person in all organisations) have no events: these columns have the values at the time of the export',
+    of: 'every membership of this organisation, including disabled ones and former ones (status removed). Changes after the range are undone with the help of their events. The columns email, name and account_status (the status of the person in all organisations) have the values at the time of the export',
     filter: 'created_at is before the end of the range',
   },
   columns: [
     ['staff_id', 'token', 's.staff_id'],
     ['email', 'text', 's.email'],
+    ['name', 'text', 's.name'],
     ['status', 'token', STATUS],
     ['account_status', 'token', 's.account_status'],
+    ['roles', 'literal', permissionsIn('s.roles')],
     ['permissions', 'literal', permissionsIn('s.permissions')],
     ['factors', 'literal', 'array_to_json(s.factors)'],
     ['created_at', 'instant', 's.created_at'],

@@ -1,3 +1,5 @@
+import type { Column } from './copyStore';
+
 /** The columns of an event, for sets that hold rows of several kinds. */
 export const EVENT = {
   action: 'text',
@@ -51,3 +53,14 @@ export const instantIn = (text: string): string => {
       THEN (${part(1, 4)} || '-01-01T00:00:00Z')::timestamptz
         + make_interval(0, ${number(6, 1)}, 0, ${number(9, 1)}, ${number(12)}, ${number(15)}, ${part(18, 6)}::float8) END`;
 };
+
+/** Returns a condition for events `e` by which a former member became a member again. */
+export const isReturn = (e: string): string =>
+  `(${e}.action = 'STAFF_CREATED' AND ${e}.details ? 'rejoined')`;
+
+/** Columns that show who asked for a change, who approved it, and for what; from `details`. */
+export const provenanceColumns = (details: string): readonly Column[] => [
+  ['requested_by', 'text', `(${details}->>'requestedBy')`],
+  ['approved_by', 'text', `(${details}->>'approvedBy')`],
+  ['ticket', 'text', `(${details}->>'ticket')`],
+];

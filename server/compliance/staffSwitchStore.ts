@@ -9,6 +9,7 @@ export const staffChange = stackedRow({
   staff_id: 'uuid',
   actor: 'text',
   permissions: 'jsonb',
+  details: 'jsonb',
   not_before: 'timestamptz',
   not_after: 'timestamptz',
 });
@@ -103,7 +104,7 @@ const DELETED = `SELECT ${staffChange({
     SELECT ${staffIdIn('e.subject')} AS staff_id, max(e.occurred_at) AS since
     FROM audit_logs e ${LEAF_OF_EVENT}
     WHERE l.log_id = ${TENANT} AND e.tenant_id = ${TENANT} AND e.outcome = 'success'
-      AND e.action IN ('STAFF_CREATED', 'STAFF_DISABLED', 'STAFF_ENABLED', 'STAFF_PERMISSIONS_CHANGED')
+      AND e.action IN ('STAFF_CREATED', 'STAFF_DISABLED', 'STAFF_ENABLED', 'STAFF_REMOVED', 'STAFF_PERMISSIONS_CHANGED')
       AND l.leaf_index < ${setting('tree_size', 'bigint')}
     GROUP BY e.subject
   ) d

@@ -85,6 +85,7 @@ describe('the tables of staff', () => {
       minutes_to_revocation: '',
       not_before: '',
       not_after: '',
+      ...{ requested_by: '', approved_by: '', ticket: '', seconds_to_effect: '' },
     };
     const recorded = { leaf_index: leaf, actor: 'system', record: 'recorded' };
     const unrecorded = { leaf_index: '', actor: '', record: 'unrecorded' };

@@ -36,11 +36,22 @@ const CHANGES: Readonly<Record<string, string>> = {
   STAFF_CREATED: 'joined',
   STAFF_DISABLED: 'left',
   STAFF_ENABLED: 'returned',
+  STAFF_REMOVED: 'removed',
 };
 const before = (event: Event) => (memberOf(event, 'before') ?? []) as string[];
 const after = (event: Event) =>
   (memberOf(event, 'after') ?? memberOf(event, 'permissions') ?? []) as string[];
 const without = (some: string[], others: string[]) => some.filter((one) => !others.includes(one));
+
+const PROVENANCE = [
+  ['requested_by', detail('requestedBy')],
+  ['approved_by', detail('approvedBy')],
+  ['ticket', detail('ticket')],
+] as const;
+const rolesOf = (event: Event, created: Json | undefined, changed: Json | undefined) => {
+  if (event.action === 'STAFF_CREATED') return list(created);
+  return changed === undefined ? null : list(changed);
+};
 
 /**
  * The tables whose rows are events, as docs/evidence.md describes them. They use no code of the
@@ -59,6 +70,8 @@ const TABLES: Readonly<Record<string, Table>> = {
       ...(['last_access_revoked_at', 'sessions_ended', 'minutes_to_revocation'] as const).map(
         (name) => [name, () => null] as const,
       ),
+      ...PROVENANCE,
+      ['seconds_to_effect', detail('secondsToEffect')],
     ],
   },
   'permission-changes': {
@@ -69,6 +82,12 @@ const TABLES: Readonly<Record<string, Table>> = {
       ['after', (event) => list(after(event))],
       ['added', (event) => list(without(after(event), before(event)))],
       ['removed', (event) => list(without(before(event), after(event)))],
+      ['roles_before', (event) => rolesOf(event, undefined, memberOf(event, 'rolesBefore'))],
+      [
+        'roles_after',
+        (event) => rolesOf(event, memberOf(event, 'roles'), memberOf(event, 'rolesAfter')),
+      ],
+      ...PROVENANCE,
       ['change', () => 'recorded'],
       ['not_before', () => null],
       ['not_after', () => null],
@@ -129,9 +148,12 @@ export const TABLE_EVENTS: Readonly<Record<number, Partial<Event>>> = {
   43: {
     action: 'STAFF_PERMISSIONS_CHANGED',
     subject: STAFF_ID,
-    details: { before: ['A_A', 'B_B'], after: ['C_C', 'B_B'] },
+    details: {
+      ...{ before: ['A_A', 'B_B'], after: ['C_C', 'B_B'], rolesBefore: [], rolesAfter: ['owner'] },
+      ...{ requestedBy: 'ann', approvedBy: 'bob', ticket: '=HR-7' },
+    },
   },
-  46: { action: 'STAFF_DISABLED', subject: STAFF_ID },
+  46: { action: 'STAFF_DISABLED', subject: STAFF_ID, details: { secondsToEffect: 0.25 } },
   49: { action: 'STAFF_ENABLED', subject: STAFF_ID },
   52: { action: 'IP_RULE_CREATED', details: { note: '=1+1', rule: { b: 0.5, aa: null } } },
   55: { action: 'IMPERSONATION_STARTED', subject: STAFF_ID, details: { reason: '-why' } },
