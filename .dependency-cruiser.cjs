@@ -1,5 +1,5 @@
 /** The import rules that docs/architecture.md describes. */
-const area = '(auth|security|compliance|tenants|health|mail|demo|verify)';
+const area = '(auth|security|compliance|tenants|profile|health|mail|demo|verify)';
 module.exports = {
   forbidden: [
     {
@@ -28,14 +28,14 @@ module.exports = {
       name: 'audit-stays-below-the-areas',
       severity: 'error',
       from: { path: '^server/(audit|db|http)/' },
-      to: { path: `^server/(auth|compliance|tenants)/` },
+      to: { path: `^server/(auth|compliance|tenants|profile)/` },
     },
     {
       name: 'mail-stays-below-the-areas',
       severity: 'error',
       from: { path: '^server/mail/' },
       to: {
-        path: `^server/(auth|security|compliance|tenants|health|http|bootstrap|keys|schema|cli)/`,
+        path: `^server/(auth|security|compliance|tenants|profile|health|http|bootstrap|keys|schema|cli)/`,
       },
     },
     {

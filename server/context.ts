@@ -12,6 +12,8 @@ export interface Principal {
   readonly roles: readonly string[];
   readonly permissions: readonly string[];
   readonly email: string;
+  /** The name that the person has given themselves. */
+  readonly name: string | null;
   readonly tenant: { readonly slug: string; readonly name: string };
   /**
    * The row id of a login's challenge that identifies them instead of a session: they may only

@@ -22,6 +22,7 @@ import { securityHeaders } from './http/securityHeaders';
 import { describeApi } from './http/openApi';
 import { del, endpoint, get, post, put } from './http/routeTable';
 import type { Route } from './http/routeTable';
+import { emailRoutes, profileRoutes } from './profile';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
 import { createTrust } from './config/trustProxy';
 import { approvalRoutes, roleRoutes, staffRoutes, tenantRoutes } from './tenants';
@@ -94,6 +95,22 @@ function authTable(deps: Deps): Route[] {
 
     get('/api/security/notices/:token', [], auth.notice),
     post('/api/security/notices/:token', [], auth.answerNotice),
+  ];
+}
+
+/** The routes with which people look after their own account. */
+function profileTable(deps: Deps): Route[] {
+  const profile = profileRoutes(deps);
+  const email = emailRoutes(deps);
+  const proven = requireStepUp('security_settings', { act: true });
+  const mayExport = requireStepUp('data_export', { act: true });
+  return [
+    put('/api/auth/me', [authenticate], profile.changeProfile),
+    get('/api/auth/me/events', [authenticate], profile.ownEvents),
+    post('/api/auth/me/data', [authenticate, mayExport], profile.ownData),
+    post('/api/auth/email', [authenticate, proven], email.changeEmail),
+    get('/api/auth/email/:token', [], email.showEmailChange),
+    post('/api/auth/email/:token', [], email.confirmEmailChange),
   ];
 }
 
@@ -203,6 +220,7 @@ function healthTable(deps: Deps): Route[] {
 export function routeTable(deps: Deps): Route[] {
   const table: Route[] = [
     ...authTable(deps),
+    ...profileTable(deps),
     ...stepUpTable(deps),
     ...riskTable(deps),
     ...tenantsTable(deps),

@@ -87,6 +87,7 @@ export const ERRORS = {
   POLICY_LOCKS_OUT: { status: 409, title: 'The change would lock people out', fixed: false },
   METHOD_UNAVAILABLE: { status: 409, title: 'Method not available', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
+  EMAIL_TAKEN: { status: 409, title: 'Somebody else has this e-mail address', fixed: false },
   CONFLICT: { status: 409, title: 'Another request changed this at the same time', fixed: false },
   EVENT_NOT_SEALED: { status: 409, title: 'The event is not in a checkpoint yet', fixed: false },
   CHECKPOINT_NOT_FOUND: { status: 404, title: 'Checkpoint not found', fixed: false },
@@ -126,6 +127,8 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   APPROVAL_OUTDATED: 'The request has ended. Ask for the change again.',
   TOO_FEW_ADMINISTRATORS: 'First make another member an administrator.',
   TENANT_DELETED: 'A deleted tenant stays closed. Create a new one under another slug.',
+  EMAIL_TAKEN:
+    'Sign in with the account that has this address, or ask for a change to another address.',
   CONFLICT: 'Load it again, and repeat the change if you still want it.',
 };
 

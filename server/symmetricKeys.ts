@@ -17,6 +17,7 @@ export type HashPurpose =
   | 'password-reset'
   | 'act'
   | 'email-code'
+  | 'email-change'
   | 'step-up-answer'
   | 'key-check';
 
@@ -32,6 +33,7 @@ const PURPOSES: Readonly<Record<HashPurpose, string>> = {
   'password-reset': 'password-reset',
   act: 'act',
   'email-code': 'email-code',
+  'email-change': 'email-change',
   'step-up-answer': 'step-up-answer',
   'key-check': 'key-check',
 };

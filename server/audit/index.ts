@@ -7,6 +7,8 @@ export { recordAudit, recordAudits, toAuditRow } from './recordAudit';
 export type { AuditAction } from './actions';
 export type { AuditEvent } from './recordAudit';
 export { auditRowFromJson } from './auditEventStore';
+export { findEventInTree, listEvents } from './auditLogStore';
+export type { AuditFilter, EventInTree, PlacedEvent } from './auditLogStore';
 export { createSealer } from './log/sealer';
 export { originOf } from '../../tlog/checkpoint';
 export {

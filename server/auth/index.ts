@@ -6,6 +6,8 @@ export { countReturnedSessions, endReturnedSessions } from './endReturnedSession
 export { endByForce } from './endByForce';
 export type { KnownCompromise } from './endByForce';
 export { endSessionOf } from './endSessions';
+export { pendingChange, purgeEmailChanges } from './pendingEmailStore';
+export { nameDevice } from './deviceName';
 export { invalidateSessions } from './invalidateSessions';
 export { purgeChallenges, purgeSessions, purgeTokensWithoutSession } from './historyStore';
 export { createBreachedPasswords } from './passwords/breachedPasswords';

@@ -5,6 +5,7 @@ import { AppError } from '../errors';
 import { endProofs } from '../security';
 import { invalidToken } from './accessTokens';
 import { moveSession, moveTokens } from './keptSessionStore';
+import { endEmailChangesOf } from './pendingEmailStore';
 import { revokeAllTokens } from './rotationStore';
 import { bumpSessionVersion, revokeAllSessions } from './sessionStore';
 import type { Invalidation } from './sessionStore';
@@ -18,7 +19,8 @@ type AuditedReason = AllSessionsReason | 'tenant_suspended' | 'tenant_deleted';
 /**
  * Ends every session of a staff member. It raises the version, which refuses each access token at
  * its next use, and marks live sessions and refresh tokens with the reason; rows that had ended
- * stay unchanged. Pending or verified login and step-up challenges end too. Every path locks staff
+ * stay unchanged. Pending or verified login and step-up challenges end too, and changes of
+ * the e-mail address that wait for their confirmation. Every path locks staff
  * first, then challenges, sessions and tokens.
  * @returns the new session version
  * @throws AppError NOT_FOUND if the tenant has no such staff member; UNAUTHENTICATED if the session
@@ -42,6 +44,7 @@ export async function invalidateSessions(
   const sessionVersion = await bumpSessionVersion(tx, tenantId, what.staffId);
   if (sessionVersion === undefined) throw new AppError('NOT_FOUND');
   await endProofs(tx, tenantId, what);
+  await endEmailChangesOf(tx, tenantId, what);
   const endedVersion = sessionVersion - 1;
   const { keep, staffId } = what;
   const kept = keep === undefined ? undefined : { staffId, sessionId: keep, sessionVersion };

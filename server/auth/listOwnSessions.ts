@@ -1,5 +1,6 @@
 import type { Principal } from '../context';
 import type { AuthDeps } from './deps';
+import { nameDevice } from './deviceName';
 import { fromCursor, toCursor } from '../http/timeCursor';
 import type { TimeCursor } from '../http/timeCursor';
 import { findAskingSession, listOtherSessions } from './sessionListStore';
@@ -7,7 +8,11 @@ import { findAskingSession, listOtherSessions } from './sessionListStore';
 type Session = NonNullable<Awaited<ReturnType<typeof findAskingSession>>>;
 
 export interface SessionsPage {
-  sessions: (Session & { current: boolean })[];
+  sessions: (Session & {
+    /** The browser and the system, such as "Firefox on Windows"; null if neither is known. */
+    device: string | null;
+    current: boolean;
+  })[];
   /** The cursor of the next page; null on the last page. */
   nextCursor: string | null;
 }
@@ -47,7 +52,11 @@ export async function listOwnSessions(
   const at = asking ? others.filter((other) => isNewer(other, asking)).length : 0;
   const shown = asking ? [...others.slice(0, at), asking, ...others.slice(at)] : others;
   return {
-    sessions: shown.map((row) => ({ ...row, current: row.id === sessionId })),
+    sessions: shown.map((row) => ({
+      ...row,
+      device: nameDevice(row.userAgent),
+      current: row.id === sessionId,
+    })),
     nextCursor: beyond && next ? toCursor(next) : null,
   };
 }

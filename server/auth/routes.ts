@@ -283,10 +283,10 @@ function sessionRoutes(deps: AuthDeps) {
       responses: { 200: 'The signed-in staff member' },
       async handle(req, res) {
         // The live session check already loaded all of this, except the names of own roles.
-        const { userId, staffId, sessionId, email, permissions, ...whose } = principalOf(req);
+        const { userId, staffId, sessionId, email, name, permissions, ...whose } = principalOf(req);
         const tenant = { id: whose.tenantId, ...whose.tenant };
         const roles = await nameRoles(deps.db, whose.tenantId, whose.roles);
-        res.json({ userId, staffId, sessionId, email, tenant, roles, permissions });
+        res.json({ userId, staffId, sessionId, email, name, tenant, roles, permissions });
       },
     }),
     sessions: endpoint({

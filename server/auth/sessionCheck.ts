@@ -51,6 +51,7 @@ function toPrincipal(claims: AccessClaims, state: LiveState | undefined): Princi
     roles: state.roles,
     permissions: state.permissions,
     email: state.email,
+    name: state.name,
     tenant: { slug: state.tenantSlug, name: state.tenantName },
   };
 }

@@ -19,6 +19,7 @@ export interface LiveState {
   roles: string[];
   permissions: string[];
   email: string;
+  name: string | null;
   tenantSlug: string;
   tenantName: string;
   /** User, staff member and tenant are all active. */
@@ -33,7 +34,7 @@ export interface LiveState {
 
 const STAFF_COLUMNS = `st.tenant_id AS "tenantId", st.user_id AS "userId", st.id AS "staffId",
   st.session_version AS "staffVersion", st.roles, st.permissions,
-  u.email, t.slug AS "tenantSlug", t.name AS "tenantName",
+  u.email, u.name, t.slug AS "tenantSlug", t.name AS "tenantName",
   (${maySignIn('st', 'u', 't')}) AS active`;
 
 const STAFF_JOINS = `JOIN users u ON u.id = st.user_id JOIN tenants t ON t.id = st.tenant_id`;

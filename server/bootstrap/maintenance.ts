@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import {
   purgeChallenges,
   purgePasswordResets,
+  purgeEmailChanges,
   purgeSessions,
   purgeTokensWithoutSession,
 } from '../auth';
@@ -55,11 +56,17 @@ const purgeOldResets = ({ db, clock }: MaintenanceDeps) => {
   return inBatches(() => purgePasswordResets(db, before));
 };
 
+const purgeOldEmailChanges = ({ db, clock }: MaintenanceDeps) => {
+  const before = new Date(clock.now().getTime() - MAILS_KEPT_DAYS * DAY_MS);
+  return inBatches(() => purgeEmailChanges(db, before));
+};
+
 const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>>> = {
   purge_attempts: ({ db, clock }) => purgeAttempts(db, clock.now()),
   purge_risk_decisions: purgeOldDecisions,
   purge_mails: purgeOldMails,
   purge_password_resets: purgeOldResets,
+  purge_email_changes: purgeOldEmailChanges,
   reseal_secrets: resealSecrets,
   renew_attempts: renewAttempts,
   // While a deployment replaces the nodes, the old ones still store addresses as they were typed.

@@ -1,12 +1,10 @@
-import { AUDIT_ACTIONS } from '../audit';
-import type { AuditAction } from '../audit';
+import { AUDIT_ACTIONS, findEventInTree, listEvents } from '../audit';
+import type { AuditAction, AuditFilter, EventInTree, PlacedEvent } from '../audit';
 import type { Principal } from '../context';
 import { assertRowId } from '../db/ids';
 import type { ComplianceDeps } from './deps';
 import { AppError } from '../errors';
 import { fromCursor, toCursor } from '../http/timeCursor';
-import { findEventInTree, listEvents } from './auditLogStore';
-import type { AuditFilter, EventInTree, PlacedEvent } from './auditLogStore';
 
 export const ALL_ACTIONS = Object.keys(AUDIT_ACTIONS) as [AuditAction, ...AuditAction[]];
 

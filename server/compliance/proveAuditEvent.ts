@@ -1,8 +1,8 @@
 import { brokenLog, formatTlogProof, hashLeaf, proveInclusion, toLeafEntry } from '../audit';
+import type { EventInTree } from '../audit';
 import type { Principal } from '../context';
 import type { ComplianceDeps } from './deps';
 import { AppError } from '../errors';
-import type { EventInTree } from './auditLogStore';
 import { findAuditEvent } from './listAuditLogs';
 
 /** The sealer looks for events once a second. */

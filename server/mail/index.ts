@@ -7,4 +7,5 @@ export { noticeFactorChanged, queueNotice, queueNoticeOnceADay } from './notices
 export type { NoticeDeps } from './notices';
 export { tellsOfPassword } from './noticeTexts';
 export { writeResetMail } from './resetText';
+export { toLine } from './plainText';
 export { queueMail } from './queueMail';

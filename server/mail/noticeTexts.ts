@@ -18,6 +18,7 @@ export type Notice =
   | { kind: 'factors_reset'; by: 'operator' | 'administrator' }
   | { kind: 'login_blocked' }
   | { kind: 'password_set' | 'password_changed' | 'password_reset' }
+  | { kind: 'email_change_requested' | 'email_changed' }
   | { kind: 'recovery_code_used' | 'recovery_code_used_at_login' }
   | { kind: 'second_proof_failed' }
   | { kind: 'account_guessed' | 'account_closed' }
@@ -108,6 +109,19 @@ const PASSWORD_REPLACED = {
   ],
 } as const;
 
+function describeAddress(kind: 'email_change_requested' | 'email_changed', tenant: string) {
+  if (kind === 'email_change_requested') {
+    return {
+      subject: `A new e-mail address was asked for: ${tenant}`,
+      text: `Somebody who is signed in to your account at ${tenant} asked to change its e-mail address. It changes if somebody confirms that from the new address within a day. If all your sessions end before that, it does not change.`,
+    };
+  }
+  return {
+    subject: `Your e-mail address was changed: ${tenant}`,
+    text: `Your account at ${tenant} has another e-mail address now, and you sign in with that one, here and everywhere else that you use this account. This is the last mail to this address. If it was not you, an operator of this service can set your address back.`,
+  };
+}
+
 function describe(notice: Notice, tenant: string): { subject: string; text: string } {
   switch (notice.kind) {
     case 'new_device':
@@ -168,6 +182,9 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
         text: `${text} The old one no longer works. ${ended} were ended, at ${tenant} and everywhere else that you use the same account.`,
       };
     }
+    case 'email_change_requested':
+    case 'email_changed':
+      return describeAddress(notice.kind, tenant);
     case 'forced_logout':
       return {
         subject: `Your sessions were ended: ${tenant}`,

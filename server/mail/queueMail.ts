@@ -5,7 +5,7 @@ import { insertMail } from './mailStore';
 import { toLine } from './plainText';
 import { sealMail } from './sealedMail';
 
-type MailKind = NoticeKind | 'step_up_code' | 'password_reset_link';
+type MailKind = NoticeKind | 'step_up_code' | 'password_reset_link' | 'email_change';
 
 interface NewMail {
   /** Set it if the text has to contain the mail's id; otherwise a new one is created. */

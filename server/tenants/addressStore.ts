@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, inArray, not, sql } from 'drizzle-orm';
+import { pendingChange } from '../auth';
 import type { Db, Tx } from '../db';
-import { tenantStaff, tenants, users } from '../db/schema';
+import { emailChanges, tenantStaff, tenants, users } from '../db/schema';
 
 export interface StoredAddress {
   userId: string;
@@ -86,4 +87,10 @@ export async function listMembershipsOf(
     .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
     .where(inArray(tenantStaff.userId, [...userIds]))
     .orderBy(asc(tenants.slug), asc(tenantStaff.id));
+}
+
+/** Ends all pending changes of a person's address, in whichever tenant they were asked for. */
+export async function endPendingChanges(tx: Tx, userId: string, now: Date): Promise<void> {
+  const theirs = eq(emailChanges.userId, userId);
+  await tx.update(emailChanges).set({ endedAt: now }).where(and(theirs, pendingChange));
 }

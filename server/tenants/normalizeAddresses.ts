@@ -55,7 +55,7 @@ function findContested(deviations: readonly Deviation[]): ReadonlySet<string | n
  * @returns how many addresses were rewritten, and how many rows stay unchanged
  */
 export async function normalizeAddresses(
-  deps: Pick<TenantDeps, 'db'>,
+  deps: Pick<TenantDeps, 'db' | 'clock'>,
   ctx: RequestContext,
   via: 'operator' | 'bootstrap',
 ): Promise<{ changed: number; left: number }> {
@@ -67,7 +67,7 @@ export async function normalizeAddresses(
     const details = { change: 'normalized' as const, via };
     try {
       const done = await deps.db.transaction((tx) =>
-        changeEmail(tx, ctx, { userId, from, to }, details),
+        changeEmail(deps, tx, ctx, { userId, from, to }, details),
       );
       if (done) changed += 1;
     } catch (error) {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import request from 'supertest';
 import { AUDIT_ACTIONS } from '@/server/audit';
-import { listEvents } from '@/server/compliance/auditLogStore';
+import { listEvents } from '@/server/audit/auditLogStore';
 import { ALL_ACTIONS } from '@/server/compliance/listAuditLogs';
 import { uuidV7 } from '@/server/db/ids';
 import { withoutTable } from '@/tests/helpers/database/authRows';

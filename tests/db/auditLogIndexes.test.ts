@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
 import { Pool } from 'pg';
-import { listEvents } from '@/server/compliance/auditLogStore';
-import type { AuditFilter } from '@/server/compliance/auditLogStore';
+import { listEvents } from '@/server/audit/auditLogStore';
+import type { AuditFilter } from '@/server/audit/auditLogStore';
 import { ALL_ACTIONS } from '@/server/compliance/listAuditLogs';
 import { withConnection } from '@/tests/helpers/database/askDatabase';
 import { closeLater } from '@/tests/helpers/server/closing';

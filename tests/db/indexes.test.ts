@@ -4,6 +4,7 @@ import type { Express } from 'express';
 import request from 'supertest';
 import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { db } from '@/server/db';
+import { tagId } from '@/server/taggedId';
 import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
 import { replacePasswords } from '../helpers/http/replacePasswords';
 import { startMailServer } from '../helpers/mail/mailServer';
@@ -95,6 +96,10 @@ async function fillTables(): Promise<void> {
     await client.query(
       `INSERT INTO approval_requests (tenant_id, kind, change, requester_staff_id, requester_user_id, created_at, expires_at)
        SELECT st.tenant_id, 'policy', '{}', st.id, st.user_id, ${times} ${members}, generate_series(1, 10) n`,
+    );
+    await client.query(
+      `INSERT INTO email_changes (tenant_id, user_id, staff_id, from_email, to_email, created_at, expires_at)
+       SELECT ${owner}, 'a@example.com', 'b@example.com', ${times} ${members}, generate_series(1, 10) n`,
     );
     await client.query(
       `INSERT INTO failed_attempts (scope, subject, failures)
@@ -231,6 +236,29 @@ async function readLog({ app, deps }: ReturnType<typeof buildApp>, token: string
   for (const path of ['checkpoints', 'checkpoints/latest', 'consistency?from=1']) await read(path);
 }
 
+/** Makes the requests of people who look after their own account. */
+async function manageProfile(app: Express, token: string): Promise<void> {
+  const bearer = { authorization: `Bearer ${token}`, 'x-stepup-test-bypass': '1' };
+  await request(app).put('/api/auth/me').set(bearer).send({ name: 'Zoë' }).expect(200);
+  const page = await request(app).get('/api/auth/me/events?limit=1').set(bearer).expect(200);
+  const { nextCursor } = page.body as { nextCursor: string };
+  await request(app).get(`/api/auth/me/events?cursor=${nextCursor}`).set(bearer).expect(200);
+  await request(app).post('/api/auth/me/data').set(bearer).expect(200);
+  const email = 'new@elsewhere.example';
+  await request(app).post('/api/auth/email').set(bearer).send({ email }).expect(202);
+}
+
+/** Confirms the pending change of address of a person. */
+async function confirmAddress({ app, deps }: ReturnType<typeof buildApp>, userId: string) {
+  const { rows } = await db.execute<{ id: string }>(
+    sql`SELECT id FROM email_changes WHERE user_id = ${userId} AND ended_at IS NULL`,
+  );
+  const kind = { purpose: 'email-change', prefix: 'emc_' } as const;
+  const path = `/api/auth/email/${tagId(deps.keys, kind, rows[0]?.id ?? '')}`;
+  await request(app).get(path).expect(200);
+  await request(app).post(path).expect(200);
+}
+
 /** Makes the requests of users during a day, and those that end sessions. */
 async function walkThrough(node: ReturnType<typeof buildApp>): Promise<void> {
   const { app } = node;
@@ -266,6 +294,8 @@ async function walkThrough(node: ReturnType<typeof buildApp>): Promise<void> {
   const third = (await login(app, who)).body;
   expect((await logout(app, third.accessToken)).status).toBe(204);
   const fourth = (await login(app, who)).body;
+  await manageProfile(app, fourth.accessToken);
+  await confirmAddress(node, who.userId);
   await post(app, '/api/auth/logout-all', fourth.accessToken, {}).expect(204);
 }
 

@@ -64,6 +64,7 @@ describe('the catalogue of errors', () => {
       TOO_MANY_FACTORS: 409,
       METHOD_UNAVAILABLE: 409,
       PASSKEY_EXISTS: 409,
+      EMAIL_TAKEN: 409,
       CONFLICT: 409,
       AUDIT_LOG_BUSY: 503,
       EVENT_NOT_SEALED: 409,

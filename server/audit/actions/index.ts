@@ -5,6 +5,7 @@ import { CREDENTIAL_ACTIONS } from './credentialActions';
 import { EXPORT_ACTIONS } from './exportActions';
 import { INVITATION_ACTIONS } from './invitationActions';
 import { KEY_ACTIONS } from './keyActions';
+import { PROFILE_ACTIONS } from './profileActions';
 import { RESERVED_ACTIONS } from './reservedActions';
 import { RISK_ACTIONS } from './riskActions';
 import { ROLE_ACTIONS } from './roleActions';
@@ -20,6 +21,7 @@ const DEFINITIONS = {
   ...STEP_UP_ACTIONS,
   ...SESSION_ACTIONS,
   ...CREDENTIAL_ACTIONS,
+  ...PROFILE_ACTIONS,
   ...STAFF_ACTIONS,
   ...ROLE_ACTIONS,
   ...INVITATION_ACTIONS,

@@ -15,6 +15,8 @@ export const NOTICE_KINDS = [
   'factor_changed',
   'factors_reset',
   'forced_logout',
+  'email_change_requested',
+  'email_changed',
 ] as const;
 
 export type NoticeKind = (typeof NOTICE_KINDS)[number];

@@ -25,7 +25,7 @@ export async function findEnrollee(
     throw new AppError('UNAUTHENTICATED', { detail, headers: { 'www-authenticate': 'Bearer' } });
   }
   const { slug, name, ...who } = found;
-  const nothing = { sessionId: null, sid: '', roles: [], permissions: [] };
+  const nothing = { sessionId: null, sid: '', name: null, roles: [], permissions: [] };
   return { ...who, ...nothing, tenant: { slug, name }, enrolsBy: id };
 }
 

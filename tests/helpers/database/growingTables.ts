@@ -20,4 +20,5 @@ export const GROWING_TABLES = [
   'tenant_staff',
   'approval_requests',
   'password_resets',
+  'email_changes',
 ];

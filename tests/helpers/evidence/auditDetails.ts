@@ -90,6 +90,9 @@ export const AUDIT_DETAILS: Details = {
   STAFF_REMOVED: { via: 'api', requestedBy: ID, secondsToEffect: 0.1 },
   STAFF_PERMISSIONS_CHANGED: { before: [], after: ['SETTINGS_SECURITY_VIEW'], via: 'operator' },
   STAFF_UNLOCKED: { via: 'operator' },
+  PROFILE_CHANGED: { field: 'name', change: 'set' },
+  EMAIL_CHANGE_REQUESTED: {},
+  OWN_DATA_EXPORTED: { sessions: 2, events: 40 },
   STAFF_EMAIL_CHANGED: { change: 'renamed', via: 'operator' },
   INVITATION_CREATED: {
     roles: ['auditor'],

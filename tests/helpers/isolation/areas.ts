@@ -4,6 +4,7 @@ import { AUDIT_LOG_SWEEP } from './auditLogSweep';
 import { AUTH_SWEEP } from './authSweep';
 import { EXPORT_SWEEP } from './exportSweep';
 import { OPEN_SWEEP } from './openSweep';
+import { PROFILE_SWEEP } from './profileSweep';
 import { RISK_SWEEP } from './riskSweep';
 import { STAFF_SWEEP } from './staffSweep';
 import { STEP_UP_SWEEP } from './stepUpSweep';
@@ -14,6 +15,7 @@ import { TENANTS_SWEEP } from './tenantsSweep';
  */
 export const AREAS = {
   auth: AUTH_SWEEP,
+  profile: PROFILE_SWEEP,
   stepUp: STEP_UP_SWEEP,
   risk: RISK_SWEEP,
   tenants: TENANTS_SWEEP,

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
-import { EVENT_COLUMNS, SEALED_AT } from '../audit';
-import type { AuditAction, EventRow } from '../audit';
+import type { AuditAction } from './actions';
+import { EVENT_COLUMNS, SEALED_AT } from './log/sealerStore';
+import type { EventRow } from './log/sealerStore';
 import { auditOutcome } from '../db/schema';
 import type { AuditOutcome } from '../db/schema';
 import type { TimeCursor } from '../http/timeCursor';
@@ -13,6 +14,8 @@ export interface AuditFilter {
   subject?: string | undefined;
   correlationId?: string | undefined;
   sessionId?: string | undefined;
+  /** The staff id of a person: only the events in which they are the actor or the subject. */
+  person?: string | undefined;
   /** Inclusive. */
   from?: Date | undefined;
   /** Exclusive. */
@@ -133,6 +136,37 @@ function byValue(
     ) e`;
 }
 
+/**
+ * Selects rows of some days in which a person is the actor or the subject: two searches for each
+ * day, because one index holds actors and another one subjects.
+ */
+function byPerson(
+  tenantId: string,
+  query: EventQuery & { person: string; days: readonly string[] },
+  values: Values,
+): string {
+  const { person, days } = query;
+  const search = (filter: AuditFilter) => {
+    const lead = leadBy(tenantId, filter, values) ?? 'true';
+    return byValue(tenantId, { ...query, filter, lead, days }, values);
+  };
+  const asActor = search({ ...query.filter, actor: person });
+  const asSubject = search({ ...query.filter, subject: `staff:${person}` });
+  // Events in which the person is both are found by the first search.
+  return `SELECT e.* FROM (${asActor} UNION ALL ${asSubject} WHERE e.actor <> ${values.add(person)}) e`;
+}
+
+function ofDays(
+  tenantId: string,
+  query: EventQuery & { days: readonly string[] },
+  values: Values,
+): string {
+  const { person } = query.filter;
+  if (person !== undefined) return byPerson(tenantId, { ...query, person }, values);
+  const lead = leadBy(tenantId, query.filter, values) ?? 'true';
+  return byValue(tenantId, { ...query, lead }, values);
+}
+
 /** Returns the newest of some rows, with their places in the log. */
 async function findRows(
   pool: Pool,
@@ -188,8 +222,7 @@ async function walkDays(
     );
     const limit = query.limit - events.length;
     const values = createValues();
-    const lead = leadBy(tenantId, query.filter, values) ?? 'true';
-    const rows = byValue(tenantId, { ...query, lead, days, limit }, values);
+    const rows = ofDays(tenantId, { ...query, days, limit }, values);
     events.push(...(await findRows(pool, rows, limit, values)));
     day -= days.length;
     if (events.length === query.limit) break;
@@ -212,9 +245,9 @@ export async function listEvents(
 ): Promise<EventPage> {
   // One row more than is shown tells whether there is a next page.
   const query = { ...asked, limit: asked.limit + 1 };
-  const { actor, subject, correlationId, sessionId, actions, outcome } = asked.filter;
+  const { actor, subject, correlationId, sessionId, person, actions, outcome } = asked.filter;
   let page: EventPage;
-  if ([actor, subject, correlationId, sessionId].some((value) => value !== undefined)) {
+  if ([actor, subject, correlationId, sessionId, person].some((value) => value !== undefined)) {
     page = await walkDays(pool, tenantId, query, patienceMs);
   } else {
     const values = createValues();

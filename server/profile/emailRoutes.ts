@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import type { ProfileDeps } from './deps';
+import { emailField } from '../http/emailAddress';
+import { sendPage } from '../http/plainPage';
+import { contextOf, passageOf, principalOf } from '../http/request';
+import { endpoint } from '../http/routeTable';
+import { confirmEmailChange, readChangeLink } from './confirmEmailChange';
+import { ASK_PAGE, DONE_PAGE } from './emailPages';
+import { requestEmailChange } from './requestEmailChange';
+
+const changeBody = z.object({ email: emailField });
+const linkParams = z.object({ token: z.string() });
+
+/** The routes with which people change their e-mail address. Those of the link read no body. */
+export const emailRoutes = (deps: ProfileDeps) => ({
+  changeEmail: endpoint({
+    summary: 'Ask for a change of your own e-mail address',
+    body: changeBody,
+    responses: {
+      202: 'A mail to the new address has a link, unless somebody else has that address',
+      409: 'METHOD_UNAVAILABLE: no mail can be sent',
+      428: 'STEP_UP_REQUIRED',
+      429: 'TOO_MANY_ATTEMPTS',
+    },
+    async handle(req, res, { body: { email } }) {
+      const who = principalOf(req);
+      const pending = await requestEmailChange(deps, contextOf(req), who, passageOf(req), email);
+      res.status(202).json(pending);
+    },
+  }),
+  showEmailChange: endpoint({
+    summary: 'A page that asks whether to use the new address; it changes nothing',
+    params: linkParams,
+    responses: { 200: 'A page with one button', 404: 'NOT_FOUND' },
+    async handle(_req, res, { params: { token } }) {
+      const { confirmed } = await readChangeLink(deps, token);
+      sendPage(res, confirmed ? DONE_PAGE : ASK_PAGE);
+    },
+  }),
+  confirmEmailChange: endpoint({
+    summary: 'Confirm a change of address by the link that was mailed to the new one',
+    params: linkParams,
+    responses: { 200: 'A page that confirms it', 404: 'NOT_FOUND', 409: 'EMAIL_TAKEN' },
+    async handle(req, res, { params: { token } }) {
+      await confirmEmailChange(deps, contextOf(req), token);
+      sendPage(res, DONE_PAGE);
+    },
+  }),
+});

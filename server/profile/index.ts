@@ -1,0 +1,2 @@
+export { emailRoutes } from './emailRoutes';
+export { profileRoutes } from './routes';

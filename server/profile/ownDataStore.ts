@@ -1,0 +1,184 @@
+import { and, asc, desc, eq, ne } from 'drizzle-orm';
+import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core';
+import type { Db } from '../db';
+import {
+  emailChanges,
+  knownAddresses,
+  knownCountries,
+  knownDevices,
+  knownNetworks,
+  mails,
+  staffHabits,
+  stepUpChallenges,
+  tenantStaff,
+  tenants,
+  userSessions,
+  users,
+} from '../db/schema';
+
+/** A membership, and the person whose it is. */
+export interface Whose {
+  tenantId: string;
+  userId: string;
+  staffId: string;
+}
+
+interface Owned extends PgTable {
+  tenantId: AnyPgColumn;
+  staffId: AnyPgColumn;
+}
+
+const of = (table: Owned, { tenantId, staffId }: Whose) =>
+  and(eq(table.tenantId, tenantId), eq(table.staffId, staffId));
+
+/** Reads a person's account and this membership. */
+export async function readAccount(db: Db, { tenantId, staffId }: Whose) {
+  const [row] = await db
+    .select({
+      profile: {
+        userId: users.id,
+        email: users.email,
+        name: users.name,
+        status: users.status,
+        createdAt: users.createdAt,
+        passwordChangedAt: users.passwordChangedAt,
+        passwordExpiredAt: users.passwordExpiredAt,
+      },
+      membership: {
+        staffId: tenantStaff.id,
+        roles: tenantStaff.roles,
+        permissions: tenantStaff.permissions,
+        status: tenantStaff.status,
+        createdAt: tenantStaff.createdAt,
+      },
+    })
+    .from(tenantStaff)
+    .innerJoin(users, eq(users.id, tenantStaff.userId))
+    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+  return row;
+}
+
+/** Lists the tenants of which a person is a member, without anything else about them. */
+export const listOwnTenants = (db: Db, userId: string) =>
+  db
+    .select({
+      tenant: tenants.name,
+      slug: tenants.slug,
+      status: tenantStaff.status,
+      since: tenantStaff.createdAt,
+    })
+    .from(tenantStaff)
+    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+    .where(and(eq(tenantStaff.userId, userId), ne(tenantStaff.status, 'removed')))
+    .orderBy(asc(tenants.slug));
+
+/** Lists the newest sessions of a membership, live or not, newest first. */
+export const listOwnSessionRows = (db: Db, whose: Whose, limit: number) =>
+  db
+    .select({
+      id: userSessions.id,
+      createdAt: userSessions.createdAt,
+      lastSeenAt: userSessions.lastSeenAt,
+      expiresAt: userSessions.expiresAt,
+      revokedAt: userSessions.revokedAt,
+      revokeReason: userSessions.revokeReason,
+      rememberMe: userSessions.rememberMe,
+      ip: userSessions.ip,
+      country: userSessions.country,
+      network: userSessions.network,
+      userAgent: userSessions.userAgent,
+    })
+    .from(userSessions)
+    .where(of(userSessions, whose))
+    .orderBy(desc(userSessions.createdAt))
+    .limit(limit);
+
+/** Lists the newest step-up challenges of a membership, without what answers them. */
+export const listOwnChallenges = (db: Db, whose: Whose, limit: number) =>
+  db
+    .select({
+      createdAt: stepUpChallenges.createdAt,
+      origin: stepUpChallenges.origin,
+      purpose: stepUpChallenges.purpose,
+      act: stepUpChallenges.act,
+      score: stepUpChallenges.score,
+      reasons: stepUpChallenges.reasons,
+      attempts: stepUpChallenges.attempts,
+      verifiedAt: stepUpChallenges.verifiedAt,
+      verifiedMethod: stepUpChallenges.verifiedMethod,
+      consumedAt: stepUpChallenges.consumedAt,
+      revokedAt: stepUpChallenges.revokedAt,
+    })
+    .from(stepUpChallenges)
+    .where(of(stepUpChallenges, whose))
+    .orderBy(desc(stepUpChallenges.createdAt))
+    .limit(limit);
+
+/** Lists the changes of the address that were asked for in this tenant. */
+export const listOwnEmailChanges = (db: Db, whose: Whose, limit: number) =>
+  db
+    .select({
+      from: emailChanges.fromEmail,
+      to: emailChanges.toEmail,
+      createdAt: emailChanges.createdAt,
+      expiresAt: emailChanges.expiresAt,
+      confirmedAt: emailChanges.confirmedAt,
+      endedAt: emailChanges.endedAt,
+    })
+    .from(emailChanges)
+    .where(and(eq(emailChanges.userId, whose.userId), of(emailChanges, whose)))
+    .orderBy(desc(emailChanges.createdAt))
+    .limit(limit);
+
+/** Lists the newest mails to a member, without their content. */
+export const listOwnMails = (db: Db, whose: Whose, limit: number) =>
+  db
+    .select({ kind: mails.kind, createdAt: mails.createdAt, sentAt: mails.sentAt })
+    .from(mails)
+    .where(of(mails, whose))
+    .orderBy(desc(mails.createdAt))
+    .limit(limit);
+
+interface Known extends Owned {
+  firstSeenAt: AnyPgColumn<{ data: Date; notNull: true }>;
+  lastSeenAt: AnyPgColumn<{ data: Date; notNull: true }>;
+}
+
+const seen = ({ firstSeenAt, lastSeenAt }: Known) => ({ firstSeenAt, lastSeenAt });
+
+/**
+ * Reads what the risk scorer has learned about a member. Devices and addresses are stored as keyed
+ * hashes, which say nothing, so only their times are returned.
+ */
+export async function readOwnHabits(db: Db, whose: Whose, limit: number) {
+  const newest = <Table extends Known>(table: Table) => desc(table.lastSeenAt);
+  const devices = await db
+    .select(seen(knownDevices))
+    .from(knownDevices)
+    .where(of(knownDevices, whose))
+    .orderBy(newest(knownDevices))
+    .limit(limit);
+  const addresses = await db
+    .select(seen(knownAddresses))
+    .from(knownAddresses)
+    .where(of(knownAddresses, whose))
+    .orderBy(newest(knownAddresses))
+    .limit(limit);
+  const networks = await db
+    .select({ network: knownNetworks.network, ...seen(knownNetworks) })
+    .from(knownNetworks)
+    .where(of(knownNetworks, whose))
+    .orderBy(newest(knownNetworks))
+    .limit(limit);
+  const countries = await db
+    .select({ country: knownCountries.country, ...seen(knownCountries) })
+    .from(knownCountries)
+    .where(of(knownCountries, whose))
+    .orderBy(newest(knownCountries))
+    .limit(limit);
+  const [hours] = await db
+    .select({ loginsByHourUtc: staffHabits.hours, lastLoginAt: staffHabits.lastLoginAt })
+    .from(staffHabits)
+    .where(of(staffHabits, whose));
+  return { devices, addresses, networks, countries, hours: hours ?? null };
+}

@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import type { ProfileDeps } from './deps';
+import { contextOf, passageOf, principalOf } from '../http/request';
+import { endpoint, storableText, wholeNumber } from '../http/routeTable';
+import { changeName } from './changeName';
+import { exportOwnData } from './exportOwnData';
+import { ALL_ACTIONS, listOwnEvents } from './listOwnEvents';
+import { nameField } from './nameField';
+
+const profileBody = z.object({
+  name: nameField.nullable().meta({ description: 'null removes the name' }),
+});
+
+const action = z.enum(ALL_ACTIONS);
+/** Strict, because a misspelt filter must not return everything. */
+const eventsQuery = z.strictObject({
+  action: z
+    .union([action, z.array(action).min(1).max(ALL_ACTIONS.length)])
+    .transform((value) => [...new Set([value].flat())])
+    .optional(),
+  cursor: storableText(200).optional(),
+  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
+});
+
+/** The routes with which people look after their own profile and see what is known about them. */
+export const profileRoutes = (deps: ProfileDeps) => ({
+  changeProfile: endpoint({
+    summary: 'Change your own name',
+    body: profileBody,
+    responses: { 200: 'The name' },
+    async handle(req, res, { body: { name } }) {
+      await changeName(deps, contextOf(req), principalOf(req), name);
+      res.json({ name });
+    },
+  }),
+  ownEvents: endpoint({
+    summary: 'The audit events of this tenant that you caused or that are about you, newest first',
+    query: eventsQuery,
+    responses: { 200: 'A page of events' },
+    async handle(req, res, { query: { action: actions, ...page } }) {
+      res.json(await listOwnEvents(deps, principalOf(req), { ...page, actions }));
+    },
+  }),
+  ownData: endpoint({
+    summary: 'The data about you, as a file',
+    responses: { 200: 'A JSON file', 428: 'STEP_UP_REQUIRED' },
+    async handle(req, res) {
+      const data = await exportOwnData(deps, contextOf(req), principalOf(req), passageOf(req));
+      const day = data.createdAt.toISOString().slice(0, 10);
+      res.setHeader('content-disposition', `attachment; filename="own-data-${day}.json"`);
+      res.type('json').send(`${JSON.stringify(data, null, 2)}\n`);
+    },
+  }),
+});
