@@ -25,7 +25,14 @@ import type { Route } from './http/routeTable';
 import { emailRoutes, profileRoutes } from './profile';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
 import { createTrust } from './config/trustProxy';
-import { approvalRoutes, roleRoutes, staffRoutes, tenantRoutes } from './tenants';
+import {
+  approvalRoutes,
+  invitationLinkRoutes,
+  invitationRoutes,
+  roleRoutes,
+  staffRoutes,
+  tenantRoutes,
+} from './tenants';
 import { verifyRoutes } from './verify';
 
 /** The routes of the audit log and its proofs. */
@@ -193,6 +200,28 @@ function approvalTable(deps: Deps): Route[] {
   ];
 }
 
+/** The routes of invitations: for administrators, and for the person who was invited. */
+function invitationTable(deps: Deps): Route[] {
+  const ours = invitationRoutes(deps);
+  const theirs = invitationLinkRoutes(deps);
+  const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
+  const mayManage = [authenticate, requirePermission('TENANT_STAFF_MANAGE')];
+  const mayInvite = [...mayManage, requireStepUp('security_settings', { act: true })];
+  return [
+    get('/api/tenants/invitations', mayView, ours.invitations),
+    get('/api/tenants/invitations/:id', mayView, ours.invitation),
+    post('/api/tenants/invitations', mayInvite, ours.createInvitation),
+    post('/api/tenants/invitations/:id/resend', mayInvite, ours.resendInvitation),
+    del('/api/tenants/invitations/:id', mayManage, ours.revokeInvitation),
+
+    get('/api/invitations/:token', [], theirs.showInvitation),
+    post('/api/invitations/:token/code', [], theirs.sendInvitationCode),
+    post('/api/invitations/:token/accept', [authenticateIfPresent], theirs.acceptInvitation),
+    get('/invitation/:token', [], theirs.invitationPage),
+    post('/invitation/:token', [], theirs.answerInvitationPage),
+  ];
+}
+
 /** The routes of the exports for auditors. */
 function exportTable(deps: Deps): Route[] {
   const compliance = complianceRoutes(deps);
@@ -226,6 +255,7 @@ export function routeTable(deps: Deps): Route[] {
     ...tenantsTable(deps),
     ...approvalTable(deps),
     ...staffTable(deps),
+    ...invitationTable(deps),
     ...exportTable(deps),
     ...auditLogTable(deps),
     ...healthTable(deps),

@@ -84,6 +84,25 @@ export const ERRORS = {
     fixed: false,
   },
   TENANT_DELETED: { status: 409, title: 'The tenant was deleted', fixed: false },
+  ALREADY_MEMBER: { status: 409, title: 'This person is a member already', fixed: false },
+  INVITATION_OPEN: { status: 409, title: 'This address has an open invitation', fixed: false },
+  TOO_MANY_INVITATIONS: { status: 409, title: 'Invitation limit reached', fixed: false },
+  INVITATION_CLOSED: {
+    status: 409,
+    title: 'The invitation is not open any more',
+    fixed: false,
+  },
+  INVITATION_EXPIRED: { status: 410, title: 'The invitation has expired', fixed: false },
+  INVITATION_FOR_SOMEBODY_ELSE: {
+    status: 403,
+    title: 'The invitation is for another address',
+    fixed: false,
+  },
+  INVITATION_NO_LONGER_VALID: {
+    status: 409,
+    title: 'The invitation is no longer valid',
+    fixed: false,
+  },
   POLICY_LOCKS_OUT: { status: 409, title: 'The change would lock people out', fixed: false },
   METHOD_UNAVAILABLE: { status: 409, title: 'Method not available', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
@@ -129,6 +148,12 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   TENANT_DELETED: 'A deleted tenant stays closed. Create a new one under another slug.',
   EMAIL_TAKEN:
     'Sign in with the account that has this address, or ask for a change to another address.',
+  ALREADY_MEMBER: 'Change the roles of the member, or enable them, instead.',
+  INVITATION_OPEN: 'Send the open invitation again, or revoke it first.',
+  TOO_MANY_INVITATIONS: 'Revoke invitations that nobody needs first.',
+  INVITATION_EXPIRED: 'Ask the person who invited you to send it again.',
+  INVITATION_FOR_SOMEBODY_ELSE: 'Sign in with the address that was invited.',
+  INVITATION_NO_LONGER_VALID: 'Ask an administrator of the tenant to invite you again.',
   CONFLICT: 'Load it again, and repeat the change if you still want it.',
 };
 

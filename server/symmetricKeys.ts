@@ -16,6 +16,8 @@ export type HashPurpose =
   | 'notice'
   | 'password-reset'
   | 'act'
+  | 'invitation'
+  | 'invitation-code'
   | 'email-code'
   | 'email-change'
   | 'step-up-answer'
@@ -32,6 +34,8 @@ const PURPOSES: Readonly<Record<HashPurpose, string>> = {
   notice: 'notice',
   'password-reset': 'password-reset',
   act: 'act',
+  invitation: 'invitation',
+  'invitation-code': 'invitation-code',
   'email-code': 'email-code',
   'email-change': 'email-change',
   'step-up-answer': 'step-up-answer',

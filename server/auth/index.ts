@@ -26,5 +26,7 @@ export { listLiveStaff } from './liveStaffStore';
 export { listStaffSessions } from './listStaffSessions';
 export { countLiveSessions } from './sessionListStore';
 export { createSessionCheck } from './sessionCheck';
+export { newPasswordField } from './passwords/passwordField';
+export { findPerson, verifyInvited } from './verifyInvited';
 export { withSessionTable } from './withSessionTable';
 export type { SessionMode } from './withSessionTable';

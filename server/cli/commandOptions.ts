@@ -21,6 +21,9 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
     takes: 'A,B',
     says: `The permissions to give; none if omitted. Choose from ${BUILT_IN_PERMISSIONS.join(', ')}.`,
   },
+  link: { says: 'Print a link to hand over, once, and send no mail.' },
+  mail: { says: 'Send the link by mail.' },
+  invitation: { takes: 'ID', says: 'The id of an invitation.' },
   set: {
     takes: 'A,B',
     says: 'All permissions that the person should have; an empty list removes all.',

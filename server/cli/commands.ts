@@ -16,6 +16,7 @@ import { CommandError } from './commandError';
 import { checkCommand, grantCommand, migrateCommand, pendingCommand } from './databaseCommands';
 import { collisionsCommand, setEmailCommand } from './emailCommands';
 import { feedRewindCommand, feedStatusCommand } from './feedCommands';
+import { INVITATION_COMMANDS } from './invitationCommands';
 import { adoptKeysCommand, generateKeysCommand, keyStatusCommand } from './keyCommands';
 import { required } from './options';
 import type { Options } from './options';
@@ -215,6 +216,7 @@ export const COMMANDS: CommandTable = {
     run: unlockCommand,
   },
   ...ROLE_COMMANDS,
+  ...INVITATION_COMMANDS,
   'sessions end': {
     summary: 'Signs out everybody whose ended sessions a database failover may have restored.',
     usage: '--since INSTANT [--until INSTANT] [--tenant S] [--dry-run]',

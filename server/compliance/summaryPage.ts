@@ -1,4 +1,5 @@
 import { DAY_MS } from '../durations';
+import { escapeHtml as escape } from '../http/plainPage';
 import { listControls } from './controls';
 import type { ManifestFile, ManifestSubject } from './bundleManifest';
 import type { ExportFormat } from './exportInput';
@@ -14,15 +15,6 @@ const CHARTS: Readonly<Record<Counted, string>> = {
 
 const WEEK_MS = 7 * DAY_MS;
 const HEIGHT = 120;
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const escape = (text: string) => text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 
 const toDay = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 

@@ -19,6 +19,7 @@ import {
 } from './eventFeedSettings';
 import { folderSettings, readFolderSettings } from './folderSettings';
 import { findHttpProblems, httpSettings, readHttpSettings } from './httpSettings';
+import { invitationSettings, readInvitationSettings } from './invitationSettings';
 import { findKeyProblems, findMissingKeys, keySettings, readSecrets } from './keySettings';
 import type { Secrets } from './keySettings';
 import { findMailProblems, mailSettings, readMailSettings } from './mailSettings';
@@ -67,6 +68,7 @@ export const settings = z.object({
   ...retentionSettings,
   ...mailSettings,
   ...permissionSettings,
+  ...invitationSettings,
 });
 
 type Settings = z.infer<typeof settings>;
@@ -106,6 +108,7 @@ const buildConfig = (env: Settings) => ({
   ...readRetentionSettings(env),
   mail: readMailSettings(env),
   ...readPermissionSettings(env),
+  ...readInvitationSettings(env),
 });
 
 export type Config = Readonly<

@@ -26,6 +26,18 @@ ${body}
 </html>
 `;
 
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** Returns a text as HTML that shows it, in an element or in a quoted attribute. */
+export const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+
 /** Sends a page of {@link plainPage}; search engines must not index it. */
 export function sendPage(res: Response, page: string): void {
   res.setHeader('x-robots-tag', 'noindex, nofollow');

@@ -2,6 +2,7 @@ export type { MailDeps, MailParts } from './deps';
 export { createMailer } from './mailer';
 export { giveUpExpiredMails, purgeMails } from './mailStore';
 export { boundToMail, openMail } from './sealedMail';
+export { writeInvitation, writeInvitationCode } from './invitationTexts';
 export { LINK_DAYS, readNoticeToken } from './noticeLink';
 export { noticeFactorChanged, queueNotice, queueNoticeOnceADay } from './notices';
 export type { NoticeDeps } from './notices';

@@ -5,14 +5,21 @@ import { insertMail } from './mailStore';
 import { toLine } from './plainText';
 import { sealMail } from './sealedMail';
 
-type MailKind = NoticeKind | 'step_up_code' | 'password_reset_link' | 'email_change';
+type MailKind =
+  | NoticeKind
+  | 'step_up_code'
+  | 'password_reset_link'
+  | 'email_change'
+  | 'invitation'
+  | 'invitation_code';
 
 interface NewMail {
   /** Set it if the text has to contain the mail's id; otherwise a new one is created. */
   id?: string;
   tenantId: string;
-  userId: string;
-  staffId: string;
+  /** Null for a mail to somebody who is not a member yet; `staffId` too. */
+  userId: string | null;
+  staffId: string | null;
   /** The recipient's address. */
   to: string;
   kind: MailKind;

@@ -40,6 +40,8 @@ export { hashesOfAgent, identifyDevice, renewHashes } from './risk/devices';
 export type { DeviceIdentity } from './risk/devices';
 export { findEnrollee } from './stepUp/enrolByChallenge';
 export { mustStillEnrol } from './stepUp/enrolmentChallengeStore';
+export { newMailedCode } from './stepUp/mailedCode';
+export { readTypedCode } from './stepUp/typedCode';
 export { enrollTotpForStaff } from './stepUp/enrollTotpForStaff';
 export { createGeoLookup } from './risk/geo';
 export { removeAllFactors } from './stepUp/removeAllFactors';

@@ -54,6 +54,13 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/security/policy': { version: 0, policy: DEFAULT_POLICY },
   '/api/security/policy/simulate': { policy: DEFAULT_POLICY, days: 30 },
   '/api/security/risk-decisions/:id/verdict': { verdict: 'legitimate', note: 'it was me' },
+  '/api/tenants/invitations': {
+    ...{ email: 'new@example.com', roles: ['member'], permissions: [], delivery: 'link' },
+    ticket: 'T-1',
+  },
+  '/api/tenants/invitations/:id/resend': { delivery: 'link', ticket: 'T-1' },
+  '/api/invitations/:token/accept': { password: 'a long password', name: 'Ann', code: '123456' },
+  '/invitation/:token': { step: 'accept', password: 'a long password', name: 'Ann', code: '1' },
   '/api/tenants/roles': role,
   '/api/tenants/roles/:id': { ...role, updatedAt: '2026-01-01T00:00:00.000Z' },
   '/api/tenants/current/policy': { needsApproval: false },
@@ -82,6 +89,8 @@ const OPTIONAL_BODY: Record<string, number> = {
   '/api/tenants/staff/:id/disable': 404,
   '/api/tenants/staff/:id/enable': 404,
   '/api/tenants/staff/:id/force-logout': 404,
+  '/api/tenants/invitations/:id/resend': 404,
+  '/api/invitations/:token/accept': 404,
 };
 /** The answer to a body of unknown fields. */
 const oddFields = (path: string) => (STRICT.includes(path) ? 400 : (OPTIONAL_BODY[path] ?? 400));

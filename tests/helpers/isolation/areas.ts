@@ -3,6 +3,7 @@ import { APPROVAL_SWEEP } from './approvalSweep';
 import { AUDIT_LOG_SWEEP } from './auditLogSweep';
 import { AUTH_SWEEP } from './authSweep';
 import { EXPORT_SWEEP } from './exportSweep';
+import { INVITATIONS_SWEEP } from './invitationsSweep';
 import { OPEN_SWEEP } from './openSweep';
 import { PROFILE_SWEEP } from './profileSweep';
 import { RISK_SWEEP } from './riskSweep';
@@ -23,6 +24,7 @@ export const AREAS = {
   export: EXPORT_SWEEP,
   auditLog: AUDIT_LOG_SWEEP,
   approval: APPROVAL_SWEEP,
+  invitations: INVITATIONS_SWEEP,
   open: OPEN_SWEEP,
 } as const satisfies Record<string, Sweep>;
 

@@ -17,6 +17,7 @@ export interface Ids {
   mailId: string;
   roleId: string;
   resetId: string;
+  invitationId: string;
   eventId: string;
   approvalId: string;
 }
@@ -37,6 +38,7 @@ export const inventIds = (): Ids => ({
   mailId: randomUUID(),
   roleId: randomUUID(),
   resetId: randomUUID(),
+  invitationId: randomUUID(),
   eventId: randomUUID(),
   approvalId: randomUUID(),
 });

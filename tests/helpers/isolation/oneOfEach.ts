@@ -31,7 +31,7 @@ export async function giveOneOfEach({
   tenantId,
   userId,
   staffId,
-}: Owner): Promise<{ mailId: string; roleId: string }> {
+}: Owner): Promise<{ mailId: string; roleId: string; invitationId: string }> {
   const row = { tenantId, userId, staffId };
   const expiresAt = new Date(Date.now() + 3_600_000);
   await db.insert(recoveryCodes).values({ ...row, codeHash: 'x' });
@@ -58,7 +58,10 @@ export async function giveOneOfEach({
     email: 'invited@example.com',
     delivery: 'mail' as const,
   };
-  await db.insert(invitations).values({ ...invitation, expiresAt });
+  const [invited] = await db
+    .insert(invitations)
+    .values({ ...invitation, expiresAt })
+    .returning({ id: invitations.id });
   const [role] = await db
     .insert(tenantRoles)
     .values({ tenantId, name: 'Support' })
@@ -72,5 +75,5 @@ export async function giveOneOfEach({
     .values({ ...row, ...requester, kind: 'member', change: {}, expiresAt });
   const mail = { ...row, kind: 'new_device', expiresAt, sentAt: new Date() };
   const [sent] = await db.insert(mails).values(mail).returning({ id: mails.id });
-  return { mailId: sent?.id ?? '', roleId: role?.id ?? '' };
+  return { mailId: sent?.id ?? '', roleId: role?.id ?? '', invitationId: invited?.id ?? '' };
 }

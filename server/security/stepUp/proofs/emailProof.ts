@@ -1,4 +1,3 @@
-import type { Random } from '../../../context';
 import { AppError } from '../../../errors';
 import { isSameSecret } from '../../../isSameSecret';
 import type { KeyRing } from '../../../keyRing';
@@ -9,6 +8,7 @@ import { findChallenge } from '../challengeStore';
 import type { Challenge } from '../challengeStore';
 import { findAddressee, keepEmailCode, listCodesMailed, spendEmailCode } from '../emailCodeStore';
 import { lockFactors } from '../factorStore';
+import { newMailedCode } from '../mailedCode';
 import type { Proof } from './proof';
 
 /**
@@ -18,17 +18,6 @@ import type { Proof } from './proof';
 const MOST_A_CHALLENGE = 3;
 const MOST_AN_HOUR = 10;
 const PAUSE_SEC = MINUTE_SEC;
-
-/**
- * Creates six digits, all codes equally likely: values in the incomplete last range of 2^32 are
- * discarded.
- */
-function newCode(random: Random): string {
-  const most = 4_294_000_000;
-  let number = most;
-  while (number >= most) number = random.bytes(4).readUInt32BE();
-  return String(number % 1_000_000).padStart(6, '0');
-}
 
 /** The hash is bound to the challenge, so a code answers no other one. */
 const hashOf = (keys: KeyRing, challengeId: string, code: string) =>
@@ -104,7 +93,7 @@ export const emailProof: Proof = {
     await lockFactors(tx, challenge.tenantId, challenge.staffId);
     const mailed = await listCodesMailed(tx, challenge, new Date(now.getTime() - HOUR_MS));
     const hourOverAt = hourIsOverAt(mailed);
-    const code = newCode(deps.random);
+    const code = newMailedCode(deps.random);
     const hash = hashOf(deps.keys, challenge.id, code);
     const sentBefore = new Date(now.getTime() - PAUSE_SEC * SECOND_MS);
     const limits = { most: MOST_A_CHALLENGE, sentBefore };

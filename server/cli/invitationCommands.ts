@@ -1,0 +1,117 @@
+import { invitationInput, listInvitations, resendInvitation, revokeInvitation } from '../tenants';
+import { createInvitation, showSent } from '../tenants';
+import type { CommandTable } from './command';
+import { CommandError } from './commandError';
+import { emailOption, openTenantIdOf, tenantIdOf } from './findStaff';
+import { rolesNamed } from './findRole';
+import type { Invocation } from './invocation';
+import { asOperator, asWriter } from './operatorContext';
+import { listOf, optional, required } from './options';
+import type { Options } from './options';
+
+const STATUSES = ['open', 'accepted', 'revoked', 'expired'] as const;
+/** Read at a time, until all are listed. */
+const PAGE = 200;
+
+function deliveryOf(options: Options): 'mail' | 'link' | undefined {
+  const [link, mail] = [options['link'] === true, options['mail'] === true];
+  if (link && mail) throw new CommandError('Give --link or --mail, not both.');
+  if (link) return 'link';
+  return mail ? 'mail' : undefined;
+}
+
+function createInvitationCommand(options: Options, invocation: Invocation) {
+  const slug = required(options, 'tenant');
+  const delivery = deliveryOf(options);
+  if (delivery === undefined) {
+    throw new CommandError('Give --mail to send the link by mail, or --link to print it.');
+  }
+  const email = emailOption(options, 'email');
+  const permissions = listOf(options, 'permissions');
+  return asWriter(options, invocation, async (operator) => {
+    const { deps, ctx } = operator;
+    const tenantId = await openTenantIdOf(operator, slug);
+    const authority = { via: 'operator' as const, tenantId };
+    const roles = await rolesNamed(operator, tenantId, listOf(options, 'role'));
+    const input = invitationInput.parse({ email, roles, permissions, delivery });
+    return showSent(deps, await createInvitation(deps, ctx, authority, input));
+  });
+}
+
+function listInvitationsCommand(options: Options, invocation: Invocation) {
+  const slug = required(options, 'tenant');
+  const asked = optional(options, 'status');
+  const status = STATUSES.find((one) => one === asked);
+  if (asked !== undefined && status === undefined) {
+    throw new CommandError(`--status must be one of ${STATUSES.join(', ')}.`);
+  }
+  return asOperator(invocation, async (operator) => {
+    const { deps } = operator;
+    const tenantId = await tenantIdOf(operator, slug);
+    const invitations = [];
+    let cursor: string | undefined;
+    do {
+      const page = await listInvitations(deps, tenantId, { status, cursor, limit: PAGE });
+      invitations.push(...page.invitations);
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined);
+    return { invitations };
+  });
+}
+
+function resendInvitationCommand(options: Options, invocation: Invocation) {
+  const slug = required(options, 'tenant');
+  const which = { id: required(options, 'invitation'), delivery: deliveryOf(options) };
+  return asWriter(options, invocation, async (operator) => {
+    const { deps, ctx } = operator;
+    const authority = { via: 'operator' as const, tenantId: await tenantIdOf(operator, slug) };
+    return showSent(deps, await resendInvitation(deps, ctx, authority, which));
+  });
+}
+
+function revokeInvitationCommand(options: Options, invocation: Invocation) {
+  const slug = required(options, 'tenant');
+  const id = required(options, 'invitation');
+  return asWriter(options, invocation, async (operator) => {
+    const { deps, ctx } = operator;
+    const tenantId = await tenantIdOf(operator, slug);
+    await revokeInvitation(deps, ctx, { tenantId, id }, 'operator');
+    return { tenantId, invitationId: id, revoked: true };
+  });
+}
+
+/** The commands that invite people. */
+export const INVITATION_COMMANDS: CommandTable = {
+  'invitations create': {
+    summary: 'Invites somebody to a tenant.',
+    usage: '--tenant S --email E (--mail | --link) [--role R,S] [--permissions A,B]',
+    example: '--tenant globex --email ann@globex.example --role owner --link',
+    says: {
+      role: 'The roles to give, by id or name; none if omitted.',
+      permissions: 'Permissions beside those of the roles; none if omitted.',
+    },
+    writes: true,
+    run: createInvitationCommand,
+  },
+  'invitations list': {
+    summary: 'Lists the invitations of a tenant, newest first, without their links.',
+    usage: '--tenant S [--status X]',
+    example: '--tenant globex --status open',
+    says: { status: 'Only those that are open, accepted, revoked or expired.' },
+    run: listInvitationsCommand,
+  },
+  'invitations resend': {
+    summary: 'Sends an invitation again, with a new link; the earlier link ends.',
+    usage: '--tenant S --invitation ID [--mail | --link]',
+    example: '--tenant globex --invitation 0198c7a2-5a51-7d6c-8f0e-3b1f6a0c9d11 --link',
+    writes: true,
+    run: resendInvitationCommand,
+  },
+  'invitations revoke': {
+    summary: 'Ends the link of an open invitation.',
+    usage: '--tenant S --invitation ID',
+    example: '--tenant globex --invitation 0198c7a2-5a51-7d6c-8f0e-3b1f6a0c9d11',
+    writes: true,
+    run: revokeInvitationCommand,
+  },
+};

@@ -1,0 +1,108 @@
+import { assertPasswordAllowed, describeNewOwner, findPerson, verifyInvited } from '../auth';
+import type { Principal, RequestContext } from '../context';
+import type { TenantDeps } from './deps';
+import { AppError } from '../errors';
+import { judgeAddress } from '../security';
+import { checkInvitationCode } from './invitationCode';
+import { openInvitation } from './invitationLink';
+import type { LinkedInvitation } from './invitationStore';
+import { joinByInvitation } from './joinByInvitation';
+import type { Joiner } from './joinByInvitation';
+
+/** How the accepting person says who they are. */
+export interface Acceptance {
+  /** Set if they are signed in, at any tenant. The rest is not looked at then. */
+  principal?: Principal | undefined;
+  /** A new password, or their existing one. */
+  password?: string | undefined;
+  name?: string | undefined;
+  code?: string | undefined;
+  /** The hashes of the device cookie, if the request brought a valid one. */
+  cookieDeviceHashes: readonly string[];
+}
+
+/** What the person needs to sign in. */
+export interface AcceptedInvitation {
+  tenant: { slug: string; name: string };
+  email: string;
+}
+
+const missing = (path: string, message: string) =>
+  new AppError('INVALID_INPUT', {
+    detail: 'Some fields are not valid.',
+    extra: { issues: [{ path, message }] },
+  });
+
+async function hashNew(
+  deps: TenantDeps,
+  ctx: RequestContext,
+  { invitation: { email, tenantId } }: LinkedInvitation,
+  { password, name }: { password: string; name: string | null },
+): Promise<string> {
+  const owner = await describeNewOwner(deps.db, { email, name, tenantId });
+  await assertPasswordAllowed(deps, password, owner);
+  const { address } = await judgeAddress(deps, ctx);
+  return deps.passwords.admit(
+    () => Promise.resolve({ block: address, familiar: false }),
+    () => deps.passwords.hash(password),
+  );
+}
+
+/**
+ * Finds out who accepts. The address is proven before the first look at whether the person exists:
+ * by the mailed link, or else by the mailed code. Until then all answers are the same for
+ * everybody.
+ */
+async function recognise(
+  deps: TenantDeps,
+  ctx: RequestContext,
+  linked: LinkedInvitation,
+  { principal, password, code, ...given }: Acceptance,
+): Promise<Joiner> {
+  const { invitation, tenant } = linked;
+  const { email, tenantId } = invitation;
+  if (principal) {
+    if (principal.email !== email) throw new AppError('INVITATION_FOR_SOMEBODY_ELSE');
+    return { by: 'session', userId: principal.userId };
+  }
+  if (password === undefined) throw missing('password', 'must be given, unless you are signed in');
+  if (invitation.delivery === 'link') {
+    if (code === undefined) throw missing('code', 'must be given: ask for it at …/code');
+    await checkInvitationCode(deps, invitation, code);
+  }
+  if (await findPerson(deps, email)) {
+    const where = { id: tenantId, slug: tenant.slug, name: tenant.name };
+    const { cookieDeviceHashes } = given;
+    const proof = { email, password, tenant: where, cookieDeviceHashes };
+    return { by: 'password', userId: await verifyInvited(deps, ctx, proof) };
+  }
+  const name = given.name ?? null;
+  const passwordHash = await hashNew(deps, ctx, linked, { password, name });
+  return { by: 'new_person', passwordHash, name };
+}
+
+/**
+ * Accepts an invitation. It opens no session: the person signs in as usual afterwards, with
+ * whatever the tenant's policy asks for.
+ * @param token the last part of the link
+ * @returns what the person needs to sign in
+ * @throws AppError NOT_FOUND, INVITATION_EXPIRED; INVALID_INPUT if a field is missing; INVALID_CODE;
+ * INVITATION_FOR_SOMEBODY_ELSE for another person's session; INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS
+ * and HASHING_BUSY for the password of an existing person; PASSWORD_REFUSED for a new one;
+ * ALREADY_MEMBER and INVITATION_NO_LONGER_VALID, after which the invitation is revoked; CONFLICT
+ */
+export async function acceptInvitation(
+  deps: TenantDeps,
+  ctx: RequestContext,
+  token: string,
+  acceptance: Acceptance,
+): Promise<AcceptedInvitation> {
+  const linked = await openInvitation(deps, token);
+  const { invitation, tenant } = linked;
+  const joiner = await recognise(deps, ctx, linked, acceptance);
+  const refused = await deps.db.transaction((tx) =>
+    joinByInvitation(deps, tx, ctx, invitation, joiner),
+  );
+  if (refused) throw new AppError(refused);
+  return { tenant: { slug: tenant.slug, name: tenant.name }, email: invitation.email };
+}

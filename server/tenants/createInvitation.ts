@@ -1,0 +1,217 @@
+import { z } from 'zod';
+import { recordAudit } from '../audit';
+import type { RequestContext } from '../context';
+import type { Tx } from '../db';
+import { invitationDelivery } from '../db/schema';
+import type { TenantDeps } from './deps';
+import { HOUR_MS } from '../durations';
+import { AppError } from '../errors';
+import { emailField } from '../http/emailAddress';
+import { storableText } from '../http/routeTable';
+import { queueMail, writeInvitation } from '../mail';
+import { PERMISSION_NAME } from '../permissions';
+import { administer } from './administer';
+import type { Authority } from './administer';
+import { assertMayGive } from './administration';
+import type { Administration } from './administration';
+import { lockTenant } from './lifecycleStore';
+import { planAccess } from './changeAccess';
+import type { AccessPlan } from './changeAccess';
+import { toInvitationLink } from './invitationLink';
+import { countOpen, findPending, insertInvitation, markRevoked, statusOf } from './invitationStore';
+import type { Invitation } from './invitationStore';
+import { findMembershipByEmail } from './joinStore';
+import { findStaffById } from './tenantStore';
+
+const MOST_OPEN = 1000;
+const MOST_ROLES = 100;
+const MOST_PERMISSIONS = 200;
+
+/** What an invitation promises, and how it reaches the person. */
+export const invitationInput = z.strictObject({
+  email: emailField,
+  // In a pipe after the type check, as in storableText.
+  roles: z.array(storableText(64)).pipe(z.array(z.string()).max(MOST_ROLES)),
+  permissions: z
+    .array(z.string().regex(PERMISSION_NAME, 'must be the name of a permission'))
+    .pipe(z.array(z.string()).max(MOST_PERMISSIONS))
+    .default([]),
+  delivery: z.enum(invitationDelivery.enumValues).meta({
+    description: 'link: the answer has the link, once, to hand it over',
+  }),
+});
+
+export type InvitationInput = z.output<typeof invitationInput>;
+
+/** An invitation that was just sent. */
+export interface SentInvitation {
+  invitation: Invitation;
+  /** Only for the delivery by link. It is shown once. */
+  link: string | undefined;
+}
+
+/**
+ * Works out what an invitation gives, and checks that the actor of the administration may give it.
+ * @throws AppError UNKNOWN_ROLE, UNKNOWN_PERMISSION, NOT_YOURS_TO_GIVE; FORBIDDEN if the tenant's
+ * policy demands an approval that was not given
+ */
+export async function planInvitation(
+  tx: Tx,
+  administration: Administration,
+  promised: { roles: readonly string[]; permissions: string[]; approvedBy?: string | null },
+): Promise<AccessPlan> {
+  const nothing = { roles: [], permissions: [] };
+  const { roles, permissions: set } = promised;
+  const plan = await planAccess(tx, administration.tenantId, nothing, {
+    roles,
+    permissions: { set },
+  });
+  assertMayGive(administration, plan.added);
+  const isMember = administration.actor.kind === 'member';
+  const approved = typeof promised.approvedBy === 'string';
+  if (isMember && administration.needsApproval && plan.privileged.length > 0 && !approved) {
+    throw new AppError('FORBIDDEN', {
+      detail: `Giving ${plan.privileged.join(', ')} needs the approval of a second administrator.`,
+    });
+  }
+  return plan;
+}
+
+/**
+ * Queues the mail of an invitation, if it goes by mail.
+ * @returns the link to show, if it is handed over
+ * @throws AppError METHOD_UNAVAILABLE if the server sends no mail, or PUBLIC_URL is not set
+ */
+export async function deliverInvitation(
+  deps: TenantDeps,
+  tx: Tx,
+  invitation: Invitation,
+): Promise<string | undefined> {
+  const { tenantId, linkId, email, delivery, expiresAt, inviterStaffId } = invitation;
+  const link = toInvitationLink(deps, linkId);
+  if (delivery === 'link') return link;
+  if (!deps.mail.isAvailable()) {
+    throw new AppError('METHOD_UNAVAILABLE', {
+      detail: 'This server sends no mail. Choose the delivery link.',
+    });
+  }
+  const inviter = inviterStaffId ? await findStaffById(tx, tenantId, inviterStaffId) : undefined;
+  const tenantName = (await lockTenant(tx, tenantId))?.name ?? '';
+  await queueMail(deps, tx, {
+    ...{ tenantId, userId: null, staffId: null, to: email, kind: 'invitation', expiresAt },
+    ...writeInvitation({ tenantName, inviter: inviter?.email, link, expiresAt }),
+  });
+  return undefined;
+}
+
+/** Returns the time at which an invitation that is sent now expires. */
+export const expiryOf = ({ clock, config }: Pick<TenantDeps, 'clock' | 'config'>): Date =>
+  new Date(clock.now().getTime() + config.invitationTtlHours * HOUR_MS);
+
+/** @throws AppError TOO_MANY_INVITATIONS */
+export async function assertRoom(tx: Tx, tenantId: string, now: Date): Promise<void> {
+  if ((await countOpen(tx, tenantId, now)) >= MOST_OPEN) {
+    throw new AppError('TOO_MANY_INVITATIONS');
+  }
+}
+
+/** @throws AppError ALREADY_MEMBER, also for a disabled member */
+export async function assertNoMember(tx: Tx, tenantId: string, email: string): Promise<void> {
+  const membership = await findMembershipByEmail(tx, tenantId, email);
+  if (membership && membership.status !== 'removed') throw new AppError('ALREADY_MEMBER');
+}
+
+/** Ends an expired invitation of the same address. @throws AppError INVITATION_OPEN */
+async function replaceExpired(
+  tx: Tx,
+  ctx: RequestContext,
+  tenantId: string,
+  { email, via, now }: { email: string; via: 'api' | 'operator'; now: Date },
+): Promise<void> {
+  const before = await findPending(tx, tenantId, email);
+  if (!before) return;
+  if (statusOf(before, now) === 'open') {
+    throw new AppError('INVITATION_OPEN', { extra: { invitationId: before.id } });
+  }
+  await markRevoked(tx, before, now);
+  await recordAudit(tx, ctx, {
+    action: 'INVITATION_REVOKED',
+    outcome: 'success',
+    tenantId,
+    subject: `invitation:${before.id}`,
+    details: { reason: 'replaced', via },
+  });
+}
+
+/** Who asked for an invitation, if that is not its actor. */
+export interface InvitationOrigin {
+  via: 'api' | 'operator';
+  approvedBy?: string;
+  secondsToEffect?: number;
+}
+
+/**
+ * Writes an invitation in an administration that was begun, sends it, and records it.
+ * @throws what {@link createInvitation} throws
+ */
+export async function writeInvitationOf(
+  deps: TenantDeps,
+  tx: Tx,
+  ctx: RequestContext,
+  administration: Administration,
+  { email, delivery, ...promised }: InvitationInput,
+  { via, ...origin }: InvitationOrigin,
+): Promise<SentInvitation> {
+  const { tenantId, actor } = administration;
+  const { approvedBy = null } = origin;
+  const plan = await planInvitation(tx, administration, { ...promised, approvedBy });
+  const now = deps.clock.now();
+  await assertNoMember(tx, tenantId, email);
+  await replaceExpired(tx, ctx, tenantId, { email, via, now });
+  await assertRoom(tx, tenantId, now);
+  const inviter = actor.kind === 'member' ? actor : { staffId: null, userId: null };
+  const permissions = [...new Set(promised.permissions)].sort();
+  const invitation = await insertInvitation(tx, {
+    id: deps.random.id(),
+    tenantId,
+    linkId: deps.random.id(),
+    ...{ email, delivery, roles: plan.after.roles, permissions, approvedBy },
+    inviterStaffId: inviter.staffId,
+    inviterUserId: inviter.userId,
+    ...{ createdAt: now, sentAt: now, expiresAt: expiryOf(deps) },
+    ticket: ctx.ticket ?? null,
+  });
+  await recordAudit(tx, ctx, {
+    action: 'INVITATION_CREATED',
+    outcome: 'success',
+    tenantId,
+    subject: `invitation:${invitation.id}`,
+    details: {
+      ...{ roles: invitation.roles, permissions, gives: plan.after.permissions, delivery },
+      expiresAt: invitation.expiresAt.toISOString(),
+      ...{ via, ...origin },
+      ...(inviter.staffId === null ? {} : { requestedBy: inviter.staffId }),
+    },
+  });
+  return { invitation, link: await deliverInvitation(deps, tx, invitation) };
+}
+
+/**
+ * Invites somebody to a tenant.
+ * @throws AppError NOT_YOURS_TO_GIVE, UNKNOWN_ROLE, UNKNOWN_PERMISSION, ALREADY_MEMBER,
+ * INVITATION_OPEN with the id of the open one, TOO_MANY_INVITATIONS, METHOD_UNAVAILABLE, and what
+ * `administer` throws
+ */
+export async function createInvitation(
+  deps: TenantDeps,
+  ctx: RequestContext,
+  authority: Authority,
+  input: InvitationInput,
+): Promise<SentInvitation> {
+  const { via } = authority;
+  const sent = await administer(deps, ctx, authority, 'TENANT_STAFF_MANAGE', (tx, administration) =>
+    writeInvitationOf(deps, tx, ctx, administration, input, { via }),
+  );
+  deps.mail.wake();
+  return sent;
+}

@@ -1,0 +1,72 @@
+import type { AppError } from '../errors';
+import { escapeHtml, plainPage } from '../http/plainPage';
+import type { InvitationPreview } from './invitationLink';
+import type { AcceptedInvitation } from './acceptInvitation';
+
+/** What a page says about the last request. */
+export interface PageNews {
+  /** The error of it; its text is shown above the form. */
+  error?: string;
+  /** A code was mailed. */
+  codeSent?: boolean;
+}
+
+const field = (label: string, input: string) => `<p><label>${label}<br>\n${input}</label></p>`;
+
+const NAME = field(
+  'Your name (optional)',
+  '<input name="name" autocomplete="name" maxlength="200">',
+);
+const CODE = field(
+  'The code that was mailed to you',
+  '<input name="code" inputmode="numeric" autocomplete="one-time-code" required>',
+);
+const PASSWORD = field(
+  'Password',
+  '<input name="password" type="password" autocomplete="new-password" required>',
+);
+
+/** The same text for everybody, so that it does not reveal whether the person exists already. */
+const WHICH_PASSWORD =
+  '<p>If you have no account on this service yet, choose a password. If you have one with this address, enter the password that you have: it stays as it is.</p>';
+
+const form = (fields: readonly string[], button: string) =>
+  `<form method="post">\n${fields.join('\n')}\n<p>${button}</p>\n</form>`;
+
+/** Returns the page of an open invitation. Its forms post to the page's own address. */
+export function invitationPage(
+  { tenant, email, needsCode }: InvitationPreview,
+  { error, codeSent }: PageNews = {},
+): string {
+  const news = [
+    ...(error === undefined ? [] : [`<p role="alert"><strong>${escapeHtml(error)}</strong></p>`]),
+    ...(codeSent ? ['<p role="status">A code is on its way to your address.</p>'] : []),
+  ];
+  const ask = form([], '<button type="submit" name="step" value="code">Mail me a code</button>');
+  const accept = form(
+    [...(needsCode ? [CODE] : []), NAME, WHICH_PASSWORD, PASSWORD],
+    '<button type="submit" name="step" value="accept">Accept the invitation</button>',
+  );
+  const title = `You are invited to ${escapeHtml(tenant.name)}`;
+  const intro = `<p>This invitation is for ${escapeHtml(email)}.</p>`;
+  return plainPage(title, [intro, ...news, ...(needsCode ? [ask] : []), accept].join('\n'));
+}
+
+/** Returns the page after an invitation was accepted. */
+export const acceptedPage = ({ tenant, email }: AcceptedInvitation): string =>
+  plainPage(
+    `You are a member of ${escapeHtml(tenant.name)}`,
+    `<p>Sign in as ${escapeHtml(email)}, at the organisation <strong>${escapeHtml(tenant.slug)}</strong>.</p>`,
+  );
+
+/** Returns the page for a link that cannot be used. */
+export const endedPage = (error: AppError): string =>
+  error.code === 'INVITATION_EXPIRED'
+    ? plainPage(
+        'This invitation has expired',
+        '<p>Ask the person who invited you to send it again.</p>',
+      )
+    : plainPage(
+        'This link cannot be used',
+        '<p>The invitation was accepted, revoked or sent again, or the link is incomplete.</p>',
+      );

@@ -1,0 +1,73 @@
+import { assertRowId } from '../db/ids';
+import type { TenantDeps } from './deps';
+import { AppError } from '../errors';
+import { fromCursor, toCursor } from '../http/timeCursor';
+import { listInvitationRows, statusOf } from './invitationStore';
+import type { Invitation, InvitationStatus, ListedInvitation } from './invitationStore';
+
+/** An invitation for display; never its link. */
+export type ShownInvitation = ReturnType<typeof showInvitation>;
+
+export interface InvitationPage {
+  invitations: ShownInvitation[];
+  /** The cursor of the next page; null on the last page. */
+  nextCursor: string | null;
+}
+
+/** Returns an invitation for display. */
+export function showInvitation(row: Invitation & Partial<ListedInvitation>, now: Date) {
+  const { id, email, roles, permissions, delivery, createdAt, sentAt, expiresAt } = row;
+  const { acceptedAt, revokedAt, staffId, inviterStaffId, inviterEmail } = row;
+  const status = statusOf(row, now);
+  return {
+    ...{ id, email, roles, permissions, delivery, status },
+    /** Null if an operator invited. */
+    invitedBy:
+      inviterStaffId === null ? null : { staffId: inviterStaffId, email: inviterEmail ?? null },
+    ...{ createdAt, sentAt, expiresAt, acceptedAt },
+    revokedAt: status === 'revoked' ? revokedAt : null,
+    /** The member who accepted it. */
+    staffId,
+    ticket: row.ticket,
+  };
+}
+
+/**
+ * Lists the invitations of a tenant, newest first.
+ * @throws AppError INVALID_INPUT for a cursor that the server did not issue
+ */
+export async function listInvitations(
+  deps: Pick<TenantDeps, 'db' | 'clock'>,
+  tenantId: string,
+  query: {
+    status?: InvitationStatus | undefined;
+    cursor?: string | undefined;
+    limit: number;
+  },
+): Promise<InvitationPage> {
+  const { status, cursor, limit } = query;
+  const below = cursor === undefined ? undefined : fromCursor(cursor);
+  const now = deps.clock.now();
+  // Read one more than is shown, to learn whether there is a next page.
+  const asked = { status, below, limit: limit + 1, now };
+  const rows = await listInvitationRows(deps.db, tenantId, asked);
+  const shown = rows.slice(0, limit);
+  const last = rows.length > limit ? shown.at(-1) : undefined;
+  return {
+    invitations: shown.map((row) => showInvitation(row, now)),
+    nextCursor: last ? toCursor({ occurredAt: last.createdAt, id: last.id }) : null,
+  };
+}
+
+/** @throws AppError NOT_FOUND, also for an invitation of another tenant */
+export async function showInvitationOf(
+  deps: Pick<TenantDeps, 'db' | 'clock'>,
+  tenantId: string,
+  id: string,
+): Promise<ShownInvitation> {
+  assertRowId(id);
+  const now = deps.clock.now();
+  const [row] = await listInvitationRows(deps.db, tenantId, { id, limit: 1, now });
+  if (!row) throw new AppError('NOT_FOUND');
+  return showInvitation(row, now);
+}
