@@ -21,8 +21,6 @@ export type { StoredCheckpoint } from './log/checkpointStore';
 export { toLeafEntry } from '../../tlog/leaf';
 export { hashLeaf } from '../../tlog/merkleTree';
 export { computeSubtreeRoots, proveConsistency, proveInclusion } from './log/prove';
-export { EVENT_COLUMNS, SEALED_AT } from './log/sealerStore';
-export type { EventRow } from './log/sealerStore';
 export { findSigner, nameKey, parseNote, signNote, toVkey } from '../../tlog/signedNote';
 export { formatTlogProof } from '../../tlog/tlogProof';
 export { brokenLog } from './log/treeStore';
