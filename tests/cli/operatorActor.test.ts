@@ -84,6 +84,10 @@ describe('the ticket of a command', () => {
     const taking = Object.entries(COMMANDS).filter(([, command]) => command.writes);
     expect(taking.map(([name]) => name)).toStrictEqual([
       'tenant create',
+      'tenant rename',
+      'tenant suspend',
+      'tenant restore',
+      'tenant delete',
       'staff create',
       'staff disable',
       'staff enable',
@@ -101,6 +105,8 @@ describe('the ticket of a command', () => {
       'roles delete',
       'permissions declare',
       'sessions end',
+      'approvals refuse',
+      'approvals policy',
       'policy reset',
       'db migrate',
       'feed rewind',
