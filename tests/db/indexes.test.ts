@@ -13,6 +13,7 @@ import { askForProof } from '../helpers/stepUp/askForProof';
 import { cookieOf, login, logout, me, refresh } from '../helpers/http/authCalls';
 import { GROWING_TABLES } from '../helpers/database/growingTables';
 import { decideTogether } from '../helpers/people/fourEyes';
+import { manageMembers } from '../helpers/people/administrator';
 import { seedTestUserAndToken } from '../helpers/seedAuth';
 import { codeAt, giveFactor } from '../helpers/stepUp/secondFactor';
 import { buildApp } from '../helpers/server/testApp';
@@ -283,6 +284,7 @@ async function walkThrough(node: ReturnType<typeof buildApp>): Promise<void> {
   await post(app, '/api/security/totp/enroll', accessToken, {}).expect(428);
   await post(app, '/api/security/step-up/verify', accessToken, proof).expect(200);
   await post(app, '/api/security/totp/enroll', accessToken, {}).expect(200);
+  await manageMembers(app);
   await manageRisk(app, accessToken);
   await decideTogether(app);
   await readLog(node, accessToken);

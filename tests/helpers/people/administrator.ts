@@ -42,3 +42,15 @@ export async function makeRole(
   if (res.status !== 201) throw new Error(`the role was answered with ${res.status}`);
   return String(res.body.id);
 }
+
+/** Makes the requests of somebody who manages members. */
+export async function manageMembers(app: Express): Promise<void> {
+  const admin = await seedAdministrator();
+  const { staffId } = await seedTestUserAndToken({ tenantId: admin.tenantId });
+  const path = `/api/tenants/staff/${staffId}`;
+  await as(app, admin).get('/api/tenants/staff?search=staff-&limit=1').expect(200);
+  await as(app, admin).get(`${path}/sessions`).expect(200);
+  await as(app, admin).post('/api/tenants/staff/force-logout', {}).expect(200);
+  await as(app, admin).post(`${path}/reset-factors`, { reason: 'Lost' }).expect(200);
+  await as(app, admin).del(path).expect(204);
+}
