@@ -34,7 +34,9 @@ function createInvitationCommand(options: Options, invocation: Invocation) {
     const authority = { via: 'operator' as const, tenantId };
     const roles = await rolesNamed(operator, tenantId, listOf(options, 'role'));
     const input = invitationInput.parse({ email, roles, permissions, delivery });
-    return showSent(deps, await createInvitation(deps, ctx, authority, input));
+    const done = await createInvitation(deps, ctx, authority, input);
+    if (done.approval) throw new CommandError('An operator needs no approval.');
+    return showSent(deps, done);
   });
 }
 

@@ -7,6 +7,7 @@ import type { Administration } from './administration';
 import { prepareStoredAccess } from './changeAccess';
 import { prepareRoleChange } from './changeRole';
 import { prepareNewRole } from './createRole';
+import { prepareStoredInvitation } from './createInvitation';
 import type { TenantDeps } from './deps';
 import type { PreparedChange } from './requestApproval';
 import { roleInput } from './roleInput';
@@ -46,6 +47,11 @@ export const APPROVAL_KINDS: Readonly<Partial<Record<ApprovalKind, WaitingKind>>
       }
       return (await prepareRoleChange(tx, administration, { id, set })).prepared;
     },
+  },
+  invitation: {
+    needs: 'TENANT_STAFF_MANAGE',
+    prepare: (deps, tx, administration, wanted) =>
+      prepareStoredInvitation(deps, tx, administration, wanted),
   },
   policy: {
     needs: 'TENANT_ROLES_MANAGE',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Json } from '../../tlog/canonicalJson';
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
@@ -10,6 +11,9 @@ import { emailField } from '../http/emailAddress';
 import { storableText } from '../http/routeTable';
 import { queueMail, writeInvitation } from '../mail';
 import { PERMISSION_NAME } from '../permissions';
+import type { ApprovalRequest } from './approvalStore';
+import { needsSecond, requestApproval } from './requestApproval';
+import type { PreparedChange, Provenance } from './requestApproval';
 import { administer } from './administer';
 import type { Authority } from './administer';
 import { assertMayGive } from './administration';
@@ -67,9 +71,8 @@ export async function planInvitation(
     permissions: { set },
   });
   assertMayGive(administration, plan.added);
-  const isMember = administration.actor.kind === 'member';
   const approved = typeof promised.approvedBy === 'string';
-  if (isMember && administration.needsApproval && plan.privileged.length > 0 && !approved) {
+  if (needsSecond(administration, plan.privileged) && !approved) {
     throw new AppError('FORBIDDEN', {
       detail: `Giving ${plan.privileged.join(', ')} needs the approval of a second administrator.`,
     });
@@ -143,13 +146,6 @@ async function replaceExpired(
   });
 }
 
-/** Who asked for an invitation, if that is not its actor. */
-export interface InvitationOrigin {
-  via: 'api' | 'operator';
-  approvedBy?: string;
-  secondsToEffect?: number;
-}
-
 /**
  * Writes an invitation in an administration that was begun, sends it, and records it.
  * @throws what {@link createInvitation} throws
@@ -160,11 +156,17 @@ export async function writeInvitationOf(
   ctx: RequestContext,
   administration: Administration,
   { email, delivery, ...promised }: InvitationInput,
-  { via, ...origin }: InvitationOrigin,
+  { via, approvedBy, secondsToEffect }: Provenance,
 ): Promise<SentInvitation> {
   const { tenantId, actor } = administration;
-  const { approvedBy = null } = origin;
-  const plan = await planInvitation(tx, administration, { ...promised, approvedBy });
+  const origin = {
+    ...(approvedBy === undefined ? {} : { approvedBy }),
+    ...(secondsToEffect === undefined ? {} : { secondsToEffect }),
+  };
+  const plan = await planInvitation(tx, administration, {
+    ...promised,
+    approvedBy: approvedBy ?? null,
+  });
   const now = deps.clock.now();
   await assertNoMember(tx, tenantId, email);
   await replaceExpired(tx, ctx, tenantId, { email, via, now });
@@ -175,7 +177,7 @@ export async function writeInvitationOf(
     id: deps.random.id(),
     tenantId,
     linkId: deps.random.id(),
-    ...{ email, delivery, roles: plan.after.roles, permissions, approvedBy },
+    ...{ email, delivery, roles: plan.after.roles, permissions, approvedBy: approvedBy ?? null },
     inviterStaffId: inviter.staffId,
     inviterUserId: inviter.userId,
     ...{ createdAt: now, sentAt: now, expiresAt: expiryOf(deps) },
@@ -197,21 +199,77 @@ export async function writeInvitationOf(
 }
 
 /**
- * Invites somebody to a tenant.
+ * Prepares an invitation for the actor of an administration. It may be approved later, so whether
+ * the approval is still needed is not decided here.
+ * @throws what {@link createInvitation} throws
+ */
+async function prepareInvitation(
+  deps: TenantDeps,
+  tx: Tx,
+  administration: Administration,
+  input: InvitationInput,
+): Promise<PreparedChange & { privileged: readonly string[] }> {
+  const { roles, permissions: set, email } = input;
+  const nothing = { roles: [], permissions: [] };
+  const promised = { roles, permissions: { set } };
+  const plan = await planAccess(tx, administration.tenantId, nothing, promised);
+  assertMayGive(administration, plan.added);
+  await assertNoMember(tx, administration.tenantId, email);
+  return {
+    effect: { email, ...plan.after },
+    about: null,
+    given: plan.added,
+    privileged: plan.privileged,
+    members: [],
+    async write(ctx, provenance) {
+      await writeInvitationOf(deps, tx, ctx, administration, input, provenance);
+      deps.mail.wake();
+    },
+  };
+}
+
+/** Prepares an invitation again that waited for an approval. @throws ZodError for another form */
+export const prepareStoredInvitation = (
+  deps: TenantDeps,
+  tx: Tx,
+  administration: Administration,
+  wanted: Json,
+): Promise<PreparedChange> =>
+  prepareInvitation(deps, tx, administration, invitationInput.parse(wanted));
+
+/** An invitation that was sent, or a request that waits for a second administrator. */
+export type InvitationOutcome =
+  (SentInvitation & { approval?: undefined }) | { approval: ApprovalRequest };
+
+/**
+ * Invites somebody to a tenant. If the tenant's policy demands an approval of what the invitation
+ * gives, the invitation waits for it. It is sent once it is approved; a link to hand over is then
+ * shown to whoever sends it again.
  * @throws AppError NOT_YOURS_TO_GIVE, UNKNOWN_ROLE, UNKNOWN_PERMISSION, ALREADY_MEMBER,
- * INVITATION_OPEN with the id of the open one, TOO_MANY_INVITATIONS, METHOD_UNAVAILABLE, and what
- * `administer` throws
+ * INVITATION_OPEN with the id of the open one, TOO_MANY_INVITATIONS, METHOD_UNAVAILABLE,
+ * NO_APPROVER, and what `administer` throws
  */
 export async function createInvitation(
   deps: TenantDeps,
   ctx: RequestContext,
   authority: Authority,
   input: InvitationInput,
-): Promise<SentInvitation> {
+): Promise<InvitationOutcome> {
   const { via } = authority;
-  const sent = await administer(deps, ctx, authority, 'TENANT_STAFF_MANAGE', (tx, administration) =>
-    writeInvitationOf(deps, tx, ctx, administration, input, { via }),
+  const done = await administer<InvitationOutcome>(
+    deps,
+    ctx,
+    authority,
+    'TENANT_STAFF_MANAGE',
+    async (tx, administration) => {
+      const prepared = await prepareInvitation(deps, tx, administration, input);
+      if (!needsSecond(administration, prepared.privileged)) {
+        return writeInvitationOf(deps, tx, ctx, administration, input, { via });
+      }
+      const request = { kind: 'invitation' as const, wanted: { ...input }, prepared };
+      return { approval: await requestApproval(deps, tx, ctx, administration, request) };
+    },
   );
   deps.mail.wake();
-  return sent;
+  return done;
 }

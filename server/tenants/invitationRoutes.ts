@@ -9,6 +9,7 @@ import { ticketField } from '../http/ticketField';
 import type { Authority } from './administer';
 import { createInvitation, invitationInput } from './createInvitation';
 import type { SentInvitation } from './createInvitation';
+import { showApproval } from './listApprovals';
 import { listInvitations, showInvitation, showInvitationOf } from './listInvitations';
 import { resendInvitation } from './resendInvitation';
 import { revokeInvitation } from './revokeInvitation';
@@ -76,6 +77,7 @@ export const invitationRoutes = (deps: TenantDeps) => ({
     body: createBody,
     responses: {
       201: 'The invitation; with delivery link also its link, once',
+      202: '`approval`: the invitation waits for a second administrator',
       400: 'INVALID_INPUT, UNKNOWN_ROLE or UNKNOWN_PERMISSION',
       403: 'FORBIDDEN or NOT_YOURS_TO_GIVE',
       409: 'ALREADY_MEMBER, INVITATION_OPEN with its invitationId, TOO_MANY_INVITATIONS or METHOD_UNAVAILABLE',
@@ -83,8 +85,9 @@ export const invitationRoutes = (deps: TenantDeps) => ({
     },
     async handle(req, res, { body: { ticket, ...input } }) {
       const ctx = contextWith(req, ticket);
-      const sent = await createInvitation(deps, ctx, authorityOf(req), input);
-      res.status(201).json(showSent(deps, sent));
+      const done = await createInvitation(deps, ctx, authorityOf(req), input);
+      if (done.approval) res.status(202).json({ approval: showApproval(done.approval) });
+      else res.status(201).json(showSent(deps, done));
     },
   }),
   resendInvitation: endpoint({

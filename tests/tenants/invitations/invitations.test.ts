@@ -147,10 +147,23 @@ describe('inviting', () => {
     const administrator = await seedAdministrator();
     const { tenantId } = administrator;
     await db.execute(sql`UPDATE tenants SET needs_approval = true WHERE id = ${tenantId}`);
+    const second = await seedAdministrator({ tenantId });
     const body = { email: newAddress(), roles: ['owner'], delivery: 'link' };
     const res = await as(app, administrator).post(INVITATIONS, body);
-    expect(res.status).not.toBe(201);
+    expect([res.status, res.body.link]).toEqual([202, undefined]);
     expect(await auditOf('INVITATION_CREATED', tenantId)).toHaveLength(0);
+    const approve = `/api/tenants/approvals/${res.body.approval.id}/approve`;
+    expect((await as(app, administrator).post(approve, {})).status).toBe(403);
+    expect((await as(app, second).post(approve, {})).status).toBe(200);
+    const { body: list } = await as(app, administrator).get(INVITATIONS);
+    const [{ id }] = list.invitations;
+    const sent = await as(app, administrator).post(`${INVITATIONS}/${id}/resend`, {});
+    const joiner = await seedTestUserAndToken({ email: body.email });
+    const token = tokenOf(String(sent.body.link));
+    expect((await accept(app, token, {}, joiner.token)).status).toBe(200);
+    expect(await auditOf('STAFF_CREATED', tenantId)).toMatchObject([
+      { details: { requestedBy: administrator.staffId, approvedBy: second.staffId } },
+    ]);
     await inviteByLink(app, administrator);
   });
 });
