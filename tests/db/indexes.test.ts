@@ -14,6 +14,16 @@ import { cookieOf, login, logout, me, refresh } from '../helpers/http/authCalls'
 import { GROWING_TABLES } from '../helpers/database/growingTables';
 import { decideTogether } from '../helpers/people/fourEyes';
 import { manageMembers } from '../helpers/people/administrator';
+import { BUILT_IN_PERMISSIONS } from '@/server/permissions';
+import {
+  GOOD_PASSWORD,
+  INVITATIONS,
+  accept,
+  inviteByLink,
+  newAddress,
+  tokenOf,
+} from '@/tests/helpers/people/invitationCalls';
+import { as } from '@/tests/helpers/people/officer';
 import { seedTestUserAndToken } from '../helpers/seedAuth';
 import { codeAt, giveFactor } from '../helpers/stepUp/secondFactor';
 import { buildApp } from '../helpers/server/testApp';
@@ -101,6 +111,10 @@ async function fillTables(): Promise<void> {
     await client.query(
       `INSERT INTO email_changes (tenant_id, user_id, staff_id, from_email, to_email, created_at, expires_at)
        SELECT ${owner}, 'a@example.com', 'b@example.com', ${times} ${members}, generate_series(1, 10) n`,
+    );
+    await client.query(
+      `INSERT INTO invitations (tenant_id, link_id, email, delivery, created_at, expires_at)
+       SELECT st.tenant_id, gen_random_uuid(), gen_random_uuid() || '@example.com', 'link', ${times} ${members}, generate_series(1, 5) n`,
     );
     await client.query(
       `INSERT INTO failed_attempts (scope, subject, failures)
@@ -261,9 +275,26 @@ async function confirmAddress({ app, deps }: ReturnType<typeof buildApp>, userId
 }
 
 /** Makes the requests of users during a day, and those that end sessions. */
+async function invite(app: Express, token: string): Promise<void> {
+  const administrator = as(app, { token });
+  const { id } = await inviteByLink(app, { token });
+  await administrator.get(INVITATIONS).expect(200);
+  await administrator.get(`${INVITATIONS}?status=open&limit=1`).expect(200);
+  await administrator.get(`${INVITATIONS}/${id}`).expect(200);
+  const sent = await administrator.post(`${INVITATIONS}/${id}/resend`, {});
+  const link = tokenOf(String(sent.body.link));
+  await request(app).get(`/api/invitations/${link}`).expect(200);
+  const body = { password: GOOD_PASSWORD, code: '000000' };
+  expect((await accept(app, link, body)).status).toBe(403);
+  await administrator.del(`${INVITATIONS}/${id}`).expect(204);
+  const joiner = await seedTestUserAndToken({ email: newAddress() });
+  const { token: another } = await inviteByLink(app, { token }, { email: joiner.email });
+  expect((await accept(app, another, {}, joiner.token)).status).toBe(200);
+}
+
 async function walkThrough(node: ReturnType<typeof buildApp>): Promise<void> {
   const { app } = node;
-  const permissions = ['SETTINGS_SECURITY_VIEW', 'SETTINGS_SECURITY_EDIT'];
+  const permissions = [...BUILT_IN_PERMISSIONS];
   const who = await seedTestUserAndToken({ permissions });
   const secret = await giveFactor(who);
   await login(app, { ...who, password: 'wrong' });
@@ -286,6 +317,7 @@ async function walkThrough(node: ReturnType<typeof buildApp>): Promise<void> {
   await post(app, '/api/security/totp/enroll', accessToken, {}).expect(200);
   await manageMembers(app);
   await manageRisk(app, accessToken);
+  await invite(app, accessToken);
   await decideTogether(app);
   await readLog(node, accessToken);
   await replacePasswords(node);

@@ -16,6 +16,7 @@ export const GROWING_TABLES = [
   'user_totp',
   'step_up_challenges',
   'failed_attempts',
+  'invitations',
   'users',
   'tenant_staff',
   'approval_requests',

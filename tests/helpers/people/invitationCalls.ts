@@ -25,7 +25,7 @@ export interface Invited {
 /** Invites somebody with a link to hand over, as an administrator. */
 export async function inviteByLink(
   app: Express,
-  administrator: SeededAuth,
+  administrator: Pick<SeededAuth, 'token'>,
   change: Record<string, unknown> = {},
 ): Promise<Invited> {
   const body = { email: newAddress(), roles: ['member'], delivery: 'link', ...change };
