@@ -62,6 +62,9 @@ describe('a table of events', () => {
     ['joiners-leavers', 'a row is left out', (rows) => rows.toSpliced(2, 1), ['leaf 46']],
     ['joiners-leavers', 'a leaver has returned', edit(2, 'left', 'returned'), ['row 2 leaf 46']],
     ['joiners-leavers', 'permissions are edited', edit(1, 'A_A', 'A_B'), ['row 1 leaf 40']],
+    ['joiners-leavers', 'a removal is left out', (rows) => rows.slice(0, -1), ['leaf 64']],
+    ['joiners-leavers', 'the seconds are edited', edit(2, ',0.25', ',0.5'), ['row 2 leaf 46']],
+    ['joiners-leavers', 'who asked is edited', edit(4, ',cyd,', ',ann,'), ['row 4 leaf 64']],
     ['joiners-leavers', 'somebody else joined', edit(1, '005a', '005b'), ['row 1 leaf 40']],
     ['permission-changes', 'a change is left out', (rows) => rows.toSpliced(2, 1), ['leaf 43']],
     [
@@ -70,6 +73,9 @@ describe('a table of events', () => {
       edit(2, '[""C_C""]', '[]'),
       ['row 2 leaf 43'],
     ],
+    ['permission-changes', 'roles are edited', edit(2, 'owner', 'member'), ['row 2 leaf 43']],
+    ['permission-changes', 'who approved it is edited', edit(2, ',bob,', ',,'), ['row 2 leaf 43']],
+    ['permission-changes', 'a column is renamed', edit(0, 'approved_by', 'by'), ['']],
     ['permission-changes', 'who did it is edited', edit(2, 'actor ', 'x '), ['row 2 leaf 43']],
     [
       'permission-changes',

@@ -201,6 +201,9 @@ export function openBundle(plan: BundlePlan): OpenBundle {
   const head = { origin: ORIGIN, size, rootHash };
   const covered = events.slice(first, last + 1);
   const shown = covered.filter(isInRange);
+  // Tables of older formats show no removals.
+  const inTables =
+    bundleFormat < 3 ? shown.filter(({ action }) => action !== 'STAFF_REMOVED') : shown;
   const leaf = (entry: Buffer) => base64(treeHash([entry]));
   const from = earlier.map((at, index) => ({
     exportId: `01900000-0000-7000-8000-0000000e${String(index).padStart(4, '0')}`,
@@ -249,7 +252,7 @@ export function openBundle(plan: BundlePlan): OpenBundle {
     ],
     ...tablesOf(bundleFormat).map((name): [string, Buffer] => [
       `${name}.csv`,
-      EVENT_TABLES.includes(name) ? writeTable(name, shown) : Buffer.from(OTHER_TABLE),
+      EVENT_TABLES.includes(name) ? writeTable(name, inTables) : Buffer.from(OTHER_TABLE),
     ]),
     ['summary.html', Buffer.from('<!doctype html>')],
   ]);

@@ -163,4 +163,5 @@ export const TABLE_EVENTS: Readonly<Record<number, Partial<Event>>> = {
     details: { kind: 'bundle', from: '2026-01-01', to: '-', format: 'csv', bytes: 7 },
   },
   61: { action: 'STAFF_CREATED', outcome: 'failure', subject: STAFF_ID, details: {} },
+  64: { action: 'STAFF_REMOVED', subject: STAFF_ID, details: { requestedBy: 'cyd' } },
 };
