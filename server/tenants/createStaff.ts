@@ -8,6 +8,7 @@ import { PERMISSION_NAME } from '../permissions';
 import { beginAdministration } from './administration';
 import { effectivePermissions, findAllRoles } from './effectivePermissions';
 import { assertKnown } from './knownPermissions';
+import { findMembershipByEmail, reviveStaff } from './joinStore';
 import { findUserByEmail, insertStaff, insertUserIfNew } from './tenantStore';
 
 export const staffInput = z.object({
@@ -71,8 +72,8 @@ export async function createStaff(
 }
 
 /**
- * Makes a person who is staff elsewhere a staff member of this tenant too. They keep their
- * password.
+ * Makes a person who is staff elsewhere, or was staff here, a staff member of this tenant. They keep
+ * their password.
  * @throws KnownPersonError if nobody has this address. AppError UNKNOWN_PERMISSION, UNKNOWN_ROLE;
  * ZodError; the driver's unique violation if they are staff of this tenant already
  */
@@ -108,15 +109,20 @@ async function addMembership(
   await assertKnown(tx, direct);
   const permissions = effectivePermissions(given, direct);
   const roles = given.map(({ id }) => id).sort();
-  const staffId = deps.random.id();
-  const createdAt = deps.clock.now();
-  await insertStaff(tx, { id: staffId, tenantId, userId, roles, permissions, createdAt });
+  const known = await findMembershipByEmail(tx, tenantId, staffInput.parse(input).email);
+  const former = known?.status === 'removed' ? known : undefined;
+  const staffId = former?.staffId ?? deps.random.id();
+  if (former) await reviveStaff(tx, tenantId, { staffId, roles, permissions });
+  else {
+    const createdAt = deps.clock.now();
+    await insertStaff(tx, { id: staffId, tenantId, userId, roles, permissions, createdAt });
+  }
   await recordAudit(tx, ctx, {
     action: 'STAFF_CREATED',
     outcome: 'success',
     tenantId,
     subject: `staff:${staffId}`,
-    details: { permissions, roles, via },
+    details: { permissions, roles, ...(former ? { rejoined: true } : {}), via },
   });
   return staffId;
 }

@@ -1,3 +1,4 @@
+import request from 'supertest';
 import { auditOf } from '../helpers/database/authRows';
 import { me } from '../helpers/http/authCalls';
 import { seedAdministrator } from '../helpers/people/administrator';
@@ -30,6 +31,8 @@ describe('staff remove', () => {
       removed: true,
     });
     expect((await me(app, member.token)).status).toBe(401);
+    const list = await operate(env, ['staff', 'list', '--tenant', member.tenantSlug]);
+    expect(JSON.parse(list.stdout)).toMatchObject({ staff: [] });
     expect(await auditOf('STAFF_REMOVED', tenantId)).toMatchObject([
       { details: { via: 'operator', ticket: 'HR-9' } },
     ]);
@@ -45,6 +48,20 @@ describe('staff remove', () => {
       expect([what, code]).toEqual([what, 1]);
       expect(stderr).not.toBe('');
     }
+  });
+
+  it('lets `staff create --existing` make a former member a member again, with nothing of the past', async () => {
+    const member = await seedTestUserAndToken({ permissions: ['SETTINGS_SECURITY_VIEW'] });
+    await succeed('remove', member);
+    const again = await succeed('create', member, '--existing', '--role', 'auditor');
+    expect(again).toMatchObject({ staffId: member.staffId, userCreated: false });
+    const events = await auditOf('STAFF_CREATED', member.tenantId);
+    expect(events).toMatchObject([{ details: { rejoined: true, roles: ['auditor'] } }]);
+    expect((await me(app, member.token)).status).toBe(401);
+    const { email, password, tenantSlug: tenant } = member;
+    const res = await request(app).post('/api/auth/login').send({ email, password, tenant });
+    expect(res.status).toBe(200);
+    expect((await command('create', member, '--existing')).stderr).toMatch(/already staff/);
   });
 
   it('takes the last administrator only with --last-administrator', async () => {

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, gte, inArray, or } from 'drizzle-orm';
+import { and, asc, eq, gt, gte, inArray, ne, or } from 'drizzle-orm';
 import type { Db } from '../../db';
 import { failedAttempts, tenantStaff, users } from '../../db/schema';
 import type { AccountStatus } from '../../db/schema';
@@ -13,7 +13,7 @@ export interface Member {
   status: AccountStatus;
 }
 
-/** Lists all members of one tenant, ordered by e-mail address. */
+/** Lists the members of one tenant, without former ones, ordered by e-mail address. */
 export async function listMembers(db: Db, tenantId: string): Promise<Member[]> {
   return db
     .select({
@@ -25,7 +25,7 @@ export async function listMembers(db: Db, tenantId: string): Promise<Member[]> {
     })
     .from(tenantStaff)
     .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(eq(tenantStaff.tenantId, tenantId))
+    .where(and(eq(tenantStaff.tenantId, tenantId), ne(tenantStaff.status, 'removed')))
     .orderBy(asc(users.email), asc(tenantStaff.id));
 }
 
