@@ -105,7 +105,7 @@ function authTable(deps: Deps): Route[] {
   ];
 }
 
-/** The routes with which people look after their own account. */
+/** The routes with which people manage their own account. */
 function profileTable(deps: Deps): Route[] {
   const profile = profileRoutes(deps);
   const email = emailRoutes(deps);

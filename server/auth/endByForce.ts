@@ -19,7 +19,7 @@ export interface KnownCompromise {
 interface ForcedLogout {
   tenantId: string;
   staffId: string;
-  /** Given if someone else had a session: what it taught is forgotten, and a proof becomes due. */
+  /** Given if someone else had a session: its risk history is deleted, and the next login needs a proof. */
   compromise?: KnownCompromise | undefined;
 }
 

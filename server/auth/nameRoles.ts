@@ -5,7 +5,7 @@ import { readRoleNames } from './roleNameStore';
 
 /**
  * Finds the names of a member's roles. Only roles of the tenant's own need a query.
- * @returns the roles in the order of `ids`; the id of no role is left out
+ * @returns the roles in the order of `ids`, without ids that match no role
  */
 export async function nameRoles(
   db: Db,

@@ -236,7 +236,7 @@ function reasonToRefuse(
  * counted per account, per address and for the whole installation, in the same counters for both,
  * so that neither is a way around the limits of the other.
  * @param toEvent makes the event of a failure from its reason
- * @returns the account, or the reason for which the password was refused or not looked at
+ * @returns the account, or the reason for which the password was refused or not checked
  */
 export async function tryPassword(
   deps: CredentialDeps,

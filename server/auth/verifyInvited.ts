@@ -12,7 +12,7 @@ export const findPerson = (
 
 /**
  * Checks the password of a person who accepts an invitation, with the counters, the limits and the
- * time of a login. They may be a member of no tenant: they are judged as the member that the
+ * time of a login. They may be a member of no tenant, so the checks treat them as the member that the
  * invitation makes them. A failure is recorded in the tenant that invited them.
  * @returns the person's id
  * @throws AppError INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS, HASHING_BUSY

@@ -52,7 +52,10 @@ export async function readPassword({ stdin, stderr }: Invocation): Promise<strin
     .replace(/\r?\n$/, '');
 }
 
-/** @throws CommandError with every reason that the policy gives against a new password */
+/**
+ * Refuses a new password that the policy does not allow.
+ * @throws CommandError with every reason
+ */
 export function refusePassword(objections: readonly { message: string }[]): void {
   if (objections.length === 0) return;
   throw new CommandError(objections.map(({ message }) => message).join(' '));

@@ -84,7 +84,7 @@ export async function createStaffCommand(options: Options, invocation: Invocatio
   });
 }
 
-/** An operator may take a tenant's last administrator, if they say so. */
+/** Lets an operator disable or remove a tenant's last administrator. */
 export const operatorAct = (options: Options) => ({
   via: 'operator' as const,
   insists: options['last-administrator'] === true,

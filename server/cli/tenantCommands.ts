@@ -48,7 +48,7 @@ export function renameTenantCommand(options: Options, invocation: Invocation) {
   });
 }
 
-/** A command that suspends, restores or deletes a tenant; repeated, it finishes what is left. */
+/** Makes a command that suspends, restores or deletes a tenant. Repeated, it ends the access that is left. */
 const statusCommand =
   (change: typeof suspendTenant, status: 'active' | 'suspended' | 'deleted') =>
   (options: Options, invocation: Invocation) => {

@@ -56,8 +56,8 @@ const EVENTS = `FROM audit_logs e WHERE e.tenant_id = ${TENANT} AND e.outcome = 
     AND e.subject LIKE 'role:%'`;
 
 /**
- * The roles at the end of the range: a role that has events after it was then as the first of them found it, and any
- * other role is as it is now. A role that did not exist is null.
+ * The roles at the end of the range: a role with later events is as it was before the first of them, and any other role
+ * is as it is now. A role that did not exist is null.
  */
 const AT_THE_END = `SELECT coalesce(n.role_id, r.id::text) AS role_id, CASE WHEN n.role_id IS NOT NULL THEN n.before
       WHEN r.created_at < ${END} THEN jsonb_build_object('name', r.name, 'description', r.description,

@@ -42,6 +42,7 @@ function parseService(value: string, production: boolean): string | undefined {
 }
 
 /**
+ * Checks the settings of passwords.
  * @returns a sentence if argon2id is set below its minimum, which tests may do, and one if the
  * address of the service is invalid
  */

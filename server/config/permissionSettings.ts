@@ -10,7 +10,7 @@ export const permissionSettings = {
 
 type PermissionEnvironment = SettingsOf<typeof permissionSettings>;
 
-/** @returns a sentence if the setting names a missing file */
+/** Returns a sentence if the setting names a missing file. */
 export const findPermissionProblems = ({ PERMISSIONS_FILE: path }: PermissionEnvironment) =>
   path === undefined || existsSync(path)
     ? []

@@ -43,7 +43,7 @@ export interface Endpoint {
   responses: Readonly<Record<number, string>>;
   /** Whether the refresh cookie identifies the caller, for OpenAPI. */
   takesRefreshCookie?: boolean;
-  /** Whether the body may also be that of an HTML form, because a page of ours posts to the route. */
+  /** Whether the body may also be an HTML form, because a page of this server posts to the route. */
   takesForm?: boolean;
   handle: (req: Request, res: Response) => Promise<void> | void;
 }

@@ -25,7 +25,10 @@ export async function readChangeLink(deps: ReadDeps, token: string): Promise<Ema
   return change;
 }
 
-/** @returns false if another request has confirmed it since it was read */
+/**
+ * Consumes the change and writes the new address.
+ * @returns false if another request has confirmed it since it was read
+ */
 async function confirm(
   deps: ProfileDeps,
   tx: Tx,
@@ -34,23 +37,23 @@ async function confirm(
 ): Promise<boolean> {
   const { userId, from, to } = change;
   await lockMemberships(tx, userId);
-  // Under the locks: nothing can end the sessions, and the change with them, beside this.
+  // Under the locks, so that nothing ends the sessions, and the change with them, at the same time.
   const current = await findChange(tx, change.id);
   if (!current) throw new AppError('NOT_FOUND');
   if (current.confirmed) return false;
   if (!(await consumeChange(tx, change, deps.clock.now()))) throw new AppError('NOT_FOUND');
-  // Queued while the old address is still the one on file.
+  // Queue the notice while the stored address is still the old one.
   await queueNotice(deps, tx, ctx, change, { kind: 'email_changed' });
   const details = { change: 'renamed', via: 'api' } as const;
   const done = await changeEmail(deps, tx, ctx, { userId, from, to }, details);
-  // The address is not the one any more from which it was to change.
+  // The stored address is no longer the one that the person asked to change.
   if (!done) throw new AppError('NOT_FOUND');
   return true;
 }
 
 /**
- * Confirms a change of address: whoever opened the link reads the mailbox of the new address. The
- * address changes in all tenants, and each of them records STAFF_EMAIL_CHANGED. Pending proofs,
+ * Confirms a change of address: the person who opened the link reads the mailbox of the new address.
+ * The address changes in all tenants, and each of them records STAFF_EMAIL_CHANGED. Pending proofs,
  * other pending changes and links for a new password end; sessions go on, because the change takes
  * no access away. If the change is confirmed already, nothing happens.
  * @throws AppError NOT_FOUND as {@link readChangeLink}; EMAIL_TAKEN if somebody else has the address

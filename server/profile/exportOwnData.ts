@@ -61,7 +61,7 @@ export async function exportOwnData(
   principal: Principal,
   passage: Passage,
 ): Promise<OwnData> {
-  // Read first: if the database fails now, the proof is not consumed and nothing is recorded.
+  // Read the data first: if the database fails now, the proof is not consumed and nothing is recorded.
   const data = await gather(deps, principal);
   await withProof(deps, ctx, principal, passage, (tx) =>
     recordAudit(tx, ctx, {

@@ -8,7 +8,7 @@ import { fromCursor, toCursor } from '../http/timeCursor';
 
 export const ALL_ACTIONS = Object.keys(AUDIT_ACTIONS) as [AuditAction, ...AuditAction[]];
 
-/** Who acted: the person, another member of the tenant, operators, or nobody who had signed in. */
+/** The actor: the person, another member of the tenant, operators, or nobody who had signed in. */
 type By = 'you' | 'member' | 'operator' | 'anonymous';
 
 function actorAs(staffId: string, actor: string): By {

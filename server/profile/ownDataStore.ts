@@ -16,7 +16,7 @@ import {
   users,
 } from '../db/schema';
 
-/** A membership, and the person whose it is. */
+/** A membership, and its person. */
 export interface Whose {
   tenantId: string;
   userId: string;
@@ -93,7 +93,7 @@ export const listOwnSessionRows = (db: Db, whose: Whose, limit: number) =>
     .orderBy(desc(userSessions.createdAt))
     .limit(limit);
 
-/** Lists the newest step-up challenges of a membership, without what answers them. */
+/** Lists the newest step-up challenges of a membership, without their codes and hashes. */
 export const listOwnChallenges = (db: Db, whose: Whose, limit: number) =>
   db
     .select({
@@ -148,7 +148,7 @@ const seen = ({ firstSeenAt, lastSeenAt }: Known) => ({ firstSeenAt, lastSeenAt 
 
 /**
  * Reads what the risk scorer has learned about a member. Devices and addresses are stored as keyed
- * hashes, which say nothing, so only their times are returned.
+ * hashes, which mean nothing to the reader, so only their times are returned.
  */
 export async function readOwnHabits(db: Db, whose: Whose, limit: number) {
   const newest = <Table extends Known>(table: Table) => desc(table.lastSeenAt);

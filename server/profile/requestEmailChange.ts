@@ -23,7 +23,10 @@ export interface PendingChange {
   expiresAt: Date;
 }
 
-/** @throws AppError TOO_MANY_ATTEMPTS with the time at which another change may be asked for */
+/**
+ * Checks the limits on requests for a change.
+ * @throws AppError TOO_MANY_ATTEMPTS with the time at which another change may be asked for
+ */
 async function assertBudget(tx: Tx, userId: string, now: Date): Promise<void> {
   const begun = await listChangesSince(tx, userId, new Date(now.getTime() - DAY_MS));
   const oldest = begun.at(-MOST_A_DAY);
@@ -35,7 +38,10 @@ async function assertBudget(tx: Tx, userId: string, now: Date): Promise<void> {
   });
 }
 
-/** @throws AppError METHOD_UNAVAILABLE if no mail with a link can be sent */
+/**
+ * Returns the origin of links in mails.
+ * @throws AppError METHOD_UNAVAILABLE if no mail with a link can be sent
+ */
 function originOfLinks({ mail }: Pick<ProfileDeps, 'mail'>): string {
   if (mail.isAvailable() && mail.publicUrl !== undefined) return mail.publicUrl;
   const detail = 'This service sends no mails with links. Ask an operator to change your address.';

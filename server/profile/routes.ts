@@ -22,7 +22,7 @@ const eventsQuery = z.strictObject({
   limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
 });
 
-/** The routes with which people look after their own profile and see what is known about them. */
+/** The routes with which people manage their own profile and see the data that is stored about them. */
 export const profileRoutes = (deps: ProfileDeps) => ({
   changeProfile: endpoint({
     summary: 'Change your own name',

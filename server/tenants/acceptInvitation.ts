@@ -9,9 +9,9 @@ import type { LinkedInvitation } from './invitationStore';
 import { joinByInvitation } from './joinByInvitation';
 import type { Joiner } from './joinByInvitation';
 
-/** How the accepting person says who they are. */
+/** How the accepting person identifies themselves. */
 export interface Acceptance {
-  /** Set if they are signed in, at any tenant. The rest is not looked at then. */
+  /** Set if they are signed in, at any tenant. The other fields are then ignored. */
   principal?: Principal | undefined;
   /** A new password, or their existing one. */
   password?: string | undefined;
@@ -21,7 +21,7 @@ export interface Acceptance {
   cookieDeviceHashes: readonly string[];
 }
 
-/** What the person needs to sign in. */
+/** The facts that the person needs to sign in. */
 export interface AcceptedInvitation {
   tenant: { slug: string; name: string };
   email: string;
@@ -49,8 +49,8 @@ async function hashNew(
 }
 
 /**
- * Finds out who accepts. The address is proven before the first look at whether the person exists:
- * by the mailed link, or else by the mailed code. Until then all answers are the same for
+ * Identifies the person who accepts. The address is proven before the first check whether the person
+ * exists: by the mailed link, or else by the mailed code. Until then all answers are the same for
  * everybody.
  */
 async function recognise(
@@ -82,10 +82,10 @@ async function recognise(
 }
 
 /**
- * Accepts an invitation. It opens no session: the person signs in as usual afterwards, with
- * whatever the tenant's policy asks for.
+ * Accepts an invitation. It opens no session: the person signs in as usual afterwards, with the
+ * proofs that the tenant's policy demands.
  * @param token the last part of the link
- * @returns what the person needs to sign in
+ * @returns the facts that the person needs to sign in
  * @throws AppError NOT_FOUND, INVITATION_EXPIRED; INVALID_INPUT if a field is missing; INVALID_CODE;
  * INVITATION_FOR_SOMEBODY_ELSE for another person's session; INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS
  * and HASHING_BUSY for the password of an existing person; PASSWORD_REFUSED for a new one;

@@ -8,7 +8,7 @@ import { beginAdministration } from './administration';
 import type { Administration } from './administration';
 import { lockMembers } from './administrationStore';
 
-/** On whose authority a tenant is administered: a member's, or the operators'. */
+/** The authority on which a tenant is administered: a member's, or the operators'. */
 export type Authority =
   | {
       readonly via: 'api';

@@ -30,8 +30,8 @@ export interface Administration {
 
 /**
  * Begins an administration of a tenant's people: locks the tenant's row, so that all administrations
- * of one tenant happen one after another, and reads the actor's permissions again. What was checked
- * before the lock may no longer be true. Sign-ins and requests take no such lock.
+ * of one tenant happen one after another, and reads the actor's permissions again, because
+ * they may have changed before the lock. Sign-ins and requests take no such lock.
  * @param needs the permission that the actor must hold; operators need none
  * @throws AppError NOT_FOUND if there is no such tenant, or it was deleted; FORBIDDEN if the actor
  * no longer holds the permission; UNAUTHENTICATED if the actor may no longer sign in
@@ -56,7 +56,7 @@ export async function beginAdministration(
   return { ...common, actor: { kind: 'member', staffId: ctx.actor, userId, permissions } };
 }
 
-/** Returns what somebody holds and the actor does not hold; nothing if it is the actor. */
+/** Returns the permissions that somebody holds and the actor does not hold; none if it is the actor. */
 const heldBeyond = (
   { actor }: Pick<Administration, 'actor'>,
   subject: { staffId: string; permissions: readonly string[] },

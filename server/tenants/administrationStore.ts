@@ -3,7 +3,7 @@ import type { Db, Tx } from '../db';
 import { MAY_SIGN_IN } from '../db/maySignIn';
 import { tenantStaff, tenants, users } from '../db/schema';
 
-/** Locks members' rows in the order of their ids, which is the order for everybody. */
+/** Locks members' rows in the order of their ids, in which every path locks them. */
 export async function lockMembers(
   tx: Tx,
   tenantId: string,

@@ -37,9 +37,9 @@ async function takeFromRoles(
 }
 
 /**
- * Makes the permissions in effect of a tenant's members agree with what can be given today: takes
- * what was withdrawn, and gives what their roles give. Call it after `beginAdministration`: the
- * list of this moment counts, because another declaration may have changed it.
+ * Updates the permissions in effect of a tenant's members to the permissions that can be given now:
+ * it removes those that were withdrawn, and adds those of their roles. Call it after
+ * `beginAdministration`, because another declaration may have changed the list.
  * @returns how many members hold other permissions now
  */
 export async function applyPermissions(

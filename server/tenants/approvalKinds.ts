@@ -13,7 +13,7 @@ import type { PreparedChange } from './requestApproval';
 import { roleInput } from './roleInput';
 import { preparePolicy } from './tenantPolicy';
 
-/** How a kind of change that waited is prepared again when somebody approves it. */
+/** Prepares a kind of change again when somebody approves it. */
 interface WaitingKind {
   /** The permission that the member who asked must still hold. */
   readonly needs: BuiltInPermission;
@@ -29,7 +29,7 @@ interface WaitingKind {
   ): Promise<PreparedChange>;
 }
 
-/** A role as it is kept while it waits: a new one has no id. */
+/** A role in the form in which it waits for an approval: a new one has no id. */
 const waitingRole = z.strictObject({ id: z.string().optional(), set: roleInput });
 
 /** Every kind of change that can wait for an approval. To add one, add an entry here. */

@@ -7,7 +7,7 @@ import { approvalRequests, tenantStaff, users } from '../db/schema';
 import type { ApprovalDecision, ApprovalKind } from '../db/schema';
 import type { TimeCursor } from '../http/timeCursor';
 
-/** A change that waits, as its row keeps it. */
+/** A change that waits, as it is stored in its row. */
 export interface WaitingChange {
   /** The change, as the route that was called describes it. */
   wanted: Json;
@@ -211,7 +211,7 @@ export async function listHoldersOfAll(
   return rows.map(({ staffId }) => staffId);
 }
 
-/** Reads who the person behind a membership is. */
+/** Reads the id of the person behind a membership. */
 export async function readUserId(
   tx: Tx,
   tenantId: string,

@@ -27,7 +27,7 @@ import type { LockedStaff } from './tenantStore';
 /** Either the complete new list, or changes to the existing one. */
 export type PermissionChange = { set: string[] } | { add: string[]; remove: string[] };
 
-/** What a member may do: their roles, and the permissions that they hold directly. */
+/** The access of a member: their roles, and the permissions that they hold directly. */
 export interface AccessChange {
   /** The ids of all roles after the change; unchanged if undefined. */
   roles?: readonly string[] | undefined;
@@ -138,7 +138,7 @@ export async function planAccessOf(
   return plan;
 }
 
-/** A change of access as it is kept while it waits for an approval. */
+/** A change of access in the form in which it waits for an approval. */
 const storedAccess = z.strictObject({
   staffId: z.string(),
   roles: z.array(z.string()).optional(),

@@ -23,11 +23,11 @@ import type { OwnRole } from './roleStore';
 export interface RoleChange {
   /** The role's id. */
   id: string;
-  /** What is to change; the rest stays. */
+  /** The fields to change; the others stay. */
   set: Partial<RoleInput>;
-  /** The time of the last change that the caller has seen; any if undefined. */
+  /** The time of the last change that the caller has seen. Undefined means any time. */
   seen?: Date | undefined;
-  /** An operator means to take the last administrator's permissions. */
+  /** The operator accepts that the tenant loses its last administrator. */
   insists?: boolean;
 }
 

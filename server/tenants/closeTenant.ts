@@ -84,8 +84,8 @@ export async function deleteTenant(
 
 /**
  * Restores a suspended tenant. Its members may sign in again, with the roles and factors that they
- * had. What the suspension has ended stays ended: if it was interrupted, the access of the members
- * who were left ends first.
+ * had. The sessions that the suspension ended stay ended: if it was interrupted, the access of the
+ * members who were left ends first.
  * @throws AppError NOT_FOUND if there is no such tenant; TENANT_DELETED; CONFLICT if the tenant
  * changed at the same time
  */

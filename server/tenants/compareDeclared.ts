@@ -1,6 +1,6 @@
 import type { DeclaredPermission } from './permissionStore';
 
-/** What declaring a list of permissions changes. */
+/** The changes that declaring a list of permissions makes. */
 export interface Declaration {
   /** New ones, and those that had been withdrawn. */
   readonly added: readonly DeclaredPermission[];

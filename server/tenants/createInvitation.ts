@@ -31,7 +31,7 @@ const MOST_OPEN = 1000;
 const MOST_ROLES = 100;
 const MOST_PERMISSIONS = 200;
 
-/** What an invitation promises, and how it reaches the person. */
+/** The access that an invitation gives, and its delivery. */
 export const invitationInput = z.strictObject({
   email: emailField,
   // In a pipe after the type check, as in storableText.
@@ -82,7 +82,7 @@ export async function planInvitation(
 
 /**
  * Queues the mail of an invitation, if it goes by mail.
- * @returns the link to show, if it is handed over
+ * @returns the link to show, if the inviter hands it over
  * @throws AppError METHOD_UNAVAILABLE if the server sends no mail, or PUBLIC_URL is not set
  */
 export async function deliverInvitation(
@@ -243,8 +243,8 @@ export type InvitationOutcome =
 
 /**
  * Invites somebody to a tenant. If the tenant's policy demands an approval of what the invitation
- * gives, the invitation waits for it. It is sent once it is approved; a link to hand over is then
- * shown to whoever sends it again.
+ * gives, the invitation waits for it. It is sent once it is approved. A link to hand over is then
+ * shown only to the member who sends the invitation again.
  * @throws AppError NOT_YOURS_TO_GIVE, UNKNOWN_ROLE, UNKNOWN_PERMISSION, ALREADY_MEMBER,
  * INVITATION_OPEN with the id of the open one, TOO_MANY_INVITATIONS, METHOD_UNAVAILABLE,
  * NO_APPROVER, and what `administer` throws

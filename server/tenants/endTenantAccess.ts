@@ -4,7 +4,7 @@ import type { TenantDeps } from './deps';
 import { listUnended, lockTenant } from './lifecycleStore';
 import type { TenantState } from './lifecycleStore';
 
-/** Members in one transaction. Other administrations of the tenant wait no longer than for these. */
+/** How many members one transaction processes. Other administrations of the tenant wait for it. */
 const PAGE = 50;
 
 /** Returns since when nobody can sign in to a tenant; undefined if it is active. */

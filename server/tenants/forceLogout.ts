@@ -8,7 +8,7 @@ import type { StaffAct, StaffIds } from './staffAct';
 /**
  * Signs a member out everywhere. Their next request is refused on every node, and a mail informs
  * them.
- * @param compromise given if someone else had a session: what it taught the scorer is forgotten,
+ * @param compromise given if someone else had a session: the risk history of that session is deleted,
  * and the next login needs a step-up proof
  * @returns whether their password was expired
  * @throws what {@link actOnMember} throws

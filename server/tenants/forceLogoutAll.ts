@@ -7,7 +7,7 @@ import type { TenantDeps } from './deps';
 import { authorityOf } from './staffAct';
 import type { StaffAct } from './staffAct';
 
-/** Members in one transaction. Other administrations of the tenant wait no longer than for these. */
+/** How many members one transaction processes. Other administrations of the tenant wait for it. */
 const PAGE = 50;
 
 export interface ForcedLogouts {
@@ -65,7 +65,7 @@ function endPage(
 }
 
 /**
- * Signs all members of a tenant out who are signed in, or could go on without signing in again: one
+ * Signs out all members of a tenant who have a session, or a proof with which they could go on: one
  * transaction for each 50 members, with one event for each member. If it fails half-way, call it
  * again: it finds those who are left.
  * @param includesActor also ends the sessions of the member who acts

@@ -7,7 +7,7 @@ import type { LinkedInvitation } from './invitationStore';
 const LINK = { purpose: 'invitation', prefix: 'inv_' } as const;
 
 /**
- * Builds the link of an invitation: its link id with a tag that only this server can make. Nothing
+ * Builds the link of an invitation: its link id with a tag that only this server can make. No part
  * of it is stored.
  * @throws AppError METHOD_UNAVAILABLE in production if PUBLIC_URL is not set
  */
@@ -57,7 +57,7 @@ export function maskEmail(email: string): string {
 /** The facts about an invitation for anybody who holds its link. */
 export interface InvitationPreview {
   tenant: { name: string };
-  /** Masked if the link was handed over: whoever holds it need not be the invited person. */
+  /** Masked if the link was handed over: its holder need not be the invited person. */
   email: string;
   expiresAt: Date;
   /** A new person has to enter a code that is mailed to the address. */

@@ -3,7 +3,7 @@ import { escapeHtml, plainPage } from '../http/plainPage';
 import type { InvitationPreview } from './invitationLink';
 import type { AcceptedInvitation } from './acceptInvitation';
 
-/** What a page says about the last request. */
+/** The result of the last request, for a page. */
 export interface PageNews {
   /** The error of it; its text is shown above the form. */
   error?: string;

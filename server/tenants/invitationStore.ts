@@ -15,7 +15,7 @@ const ofTenant = (tenantId: string) => eq(invitations.tenantId, tenantId);
 const ofInvitation = (tenantId: string, id: string) =>
   and(ofTenant(tenantId), eq(invitations.id, id));
 
-/** Returns what has become of an invitation. One that was revoked after it expired is expired. */
+/** Returns the status of an invitation. One that was revoked after it expired is expired. */
 export function statusOf(
   one: Pick<Invitation, 'acceptedAt' | 'revokedAt' | 'expiresAt'>,
   now: Date,
@@ -208,7 +208,7 @@ export async function consumeInvitation(
 /**
  * Stores the hash of a new code, which replaces the one before: only the newest is valid.
  * @param limits the most codes of a link, and the latest end of the code before
- * @returns false if the link has ended, or it is too soon or too often
+ * @returns false if the link has ended, the last code is too new, or too many codes were sent
  */
 export async function keepCode(
   tx: Tx,

@@ -13,14 +13,17 @@ import type { Invitation } from './invitationStore';
 import { findMembershipByEmail, isActivePerson, reviveStaff } from './joinStore';
 import { insertStaff, insertUserIfNew } from './tenantStore';
 
-/** Who accepts an invitation: somebody new with a password, or a person who was recognised. */
+/** The person who accepts an invitation: a new one with a password, or an existing one. */
 export type Joiner =
   | { by: 'new_person'; passwordHash: string; name: string | null }
   | { by: 'password' | 'session'; userId: string };
 
 type JoinDeps = Pick<TenantDeps, 'clock' | 'random'>;
 
-/** @throws AppError CONFLICT if the person has come into being, moved or ended in the meantime */
+/**
+ * Finds or creates the person who accepts, and returns their id.
+ * @throws AppError CONFLICT if the account was created, disabled or given another address meanwhile
+ */
 async function settlePerson(
   deps: JoinDeps,
   tx: Tx,

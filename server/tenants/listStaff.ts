@@ -15,7 +15,7 @@ export type StaffView = Omit<
   roles: { id: string; name: string }[];
   /** The enrolled factors of this membership, and the recovery codes that are left. */
   factors: { totp: number; passkeys: number; recoveryCodes: number };
-  /** What failed attempts have locked. */
+  /** The locks that failed attempts have set. */
   locked: { what: 'password' | 'second_factor'; since: Date; until: Date | null }[];
 };
 

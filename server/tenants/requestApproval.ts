@@ -9,7 +9,7 @@ import type { Administration } from './administration';
 import { insertApproval, listHoldersOfAll, readApproval, readUserId } from './approvalStore';
 import type { ApprovalRequest } from './approvalStore';
 
-/** Who asked for a change and who approved it, if that is not its actor. */
+/** The requester and the approver of a change, if they are not its actor. */
 export interface Provenance {
   via: 'api' | 'operator';
   requestedBy?: string;
@@ -20,7 +20,7 @@ export interface Provenance {
   reason?: string;
 }
 
-/** A member with what they may do. */
+/** A member with their permissions. */
 export interface HeldBy {
   readonly staffId: string;
   readonly permissions: readonly string[];
@@ -31,7 +31,7 @@ export interface HeldBy {
  * an approval is prepared twice: when it is asked for, and when it is approved.
  */
 export interface PreparedChange {
-  /** The result of the change. If it is another one at the approval, the request is outdated. */
+  /** The result of the change. If the approval would give another one, the request is outdated. */
   readonly effect: Json;
   /** The member, role or other thing that the change is about, as `kind:id`; null for a new one. */
   readonly about: string | null;

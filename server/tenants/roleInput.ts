@@ -19,7 +19,7 @@ export const oneLine = (most: number, least: number) =>
         .regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'must be one line without control characters'),
     );
 
-/** What a tenant chooses about a role of its own. */
+/** The properties that a tenant chooses for a role of its own. */
 export const roleInput = z.strictObject({
   name: oneLine(100, 1),
   description: oneLine(500, 0).default(''),

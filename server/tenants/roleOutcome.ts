@@ -16,7 +16,7 @@ export interface PreparedRole extends PreparedChange {
   write(ctx: RequestContext, provenance: Provenance): Promise<ListedRole>;
 }
 
-/** What became of a change: the role, or the request that waits for an approval. */
+/** The outcome of a change: the role, or the request that waits for an approval. */
 export type RoleOutcome =
   | { readonly role: ListedRole; readonly approval?: undefined }
   | { readonly approval: ApprovalRequest; readonly role?: undefined };

@@ -12,7 +12,7 @@ type SetDeps = NoticeDeps & Pick<TenantDeps, 'db' | 'schemaGuard' | 'riskFacts'>
  * Sets a new password for the person behind a membership. One password is valid in every tenant of
  * the person, so their sessions end in all of them, with pending proofs, open links for a new
  * password, and any login that has checked the old password but not yet opened its session. An
- * expired password is replaced by a valid one; a proof that the next login owes stays due.
+ * expired password is replaced by a valid one; a proof that the next login needs is still needed.
  * @param passwordHash the hash of a password that the policy has accepted
  * @returns how many memberships the person has
  * @throws AppError NOT_FOUND if the tenant has no such staff member, or they were removed

@@ -21,7 +21,7 @@ export interface StaffIds {
 /** An operator's act. */
 export interface OperatorAct {
   via: 'operator';
-  /** They mean it, although the tenant loses its last administrator. */
+  /** The operator accepts that the tenant loses its last administrator. */
   insists?: boolean;
 }
 
@@ -37,7 +37,7 @@ export interface MemberAct {
   reason?: string | undefined;
 }
 
-/** On whose authority a member is changed, and what is recorded about that. */
+/** The authority on which a member is changed, and the facts that are recorded about it. */
 export type StaffAct = OperatorAct | MemberAct;
 
 /** Returns the authority of an act, for `administer`. */
@@ -47,7 +47,7 @@ export function authorityOf(tenantId: string, how: StaffAct): Authority {
   return { via: 'api', principal, ...(passage ? { passage } : {}) };
 }
 
-/** Returns whether an operator means it, although the tenant loses its last administrator. */
+/** Returns whether an operator accepts that the tenant loses its last administrator. */
 export const insists = (how: StaffAct): boolean => how.via === 'operator' && how.insists === true;
 
 /** Returns the reason that a member gave for an act. */
@@ -66,7 +66,7 @@ export function provenanceOf({ clock }: Pick<TenantDeps, 'clock'>, how: StaffAct
   };
 }
 
-/** What an act on a member may need. */
+/** The parts that an act on a locked member uses. */
 export interface LockedMember {
   tx: Tx;
   mode: SessionMode;

@@ -5,7 +5,7 @@ import type { Db } from '../db';
 import { tenantStaff, userSessions, users } from '../db/schema';
 import type { AccountStatus } from '../db/schema';
 
-/** The conditions that the members of a page meet; an undefined one is met by everybody. */
+/** The conditions for the members of a page; an undefined one excludes nobody. */
 export interface StaffFilter {
   /** A part of the address or the name, in upper or lower case. */
   search?: string | undefined;
@@ -75,7 +75,7 @@ const columns = (mode: SessionMode, now: Date) => ({
 });
 
 /**
- * Lists members of a tenant with everything that a list shows of them, newest first, in one
+ * Lists members of a tenant with everything that a list shows about them, newest first, in one
  * statement.
  */
 export async function listStaffRows(

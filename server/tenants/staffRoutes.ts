@@ -55,7 +55,7 @@ const everybodyBody = z
   .strictObject({ ticket: ticketField.optional(), includeMe: z.boolean().default(false) })
   .optional();
 
-/** The member in the path; the text of another id is nobody's. */
+/** Returns the member in the path. A text that is not an id matches no member. */
 function memberOf(req: Request, id: string): StaffIds {
   assertRowId(id);
   return { tenantId: principalOf(req).tenantId, staffId: id };

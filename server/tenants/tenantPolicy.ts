@@ -48,7 +48,7 @@ export function preparePolicy(
   });
 }
 
-/** What became of a change of the policy. */
+/** The outcome of a change of the policy. */
 export interface PolicyChange {
   /** The policy in force. */
   policy: TenantPolicy;

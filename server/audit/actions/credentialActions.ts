@@ -25,7 +25,7 @@ export const CREDENTIAL_ACTIONS = {
       message: 'A person changed their password',
     },
   },
-  // The current password was wrong, or was not looked at because too many tries had failed.
+  // The current password was wrong, or was not checked because too many tries had failed.
   PASSWORD_CHANGE_REFUSED: {
     details: z.strictObject({
       reason: z.enum(['wrong_password', 'account_locked']),

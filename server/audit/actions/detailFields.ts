@@ -7,7 +7,7 @@ export const purpose = z.enum(['security_settings', 'data_export', 'impersonatio
 export const degraded = z.boolean().optional();
 export const via = z.enum(['api', 'operator', 'bootstrap', 'notice', 'invitation']);
 
-/** Who asked for a change, who approved it, how long it took, and why. */
+/** The fields that show the author and the approver of a change, how long it took, and why. */
 export const provenance = {
   requestedBy: z.string().optional(),
   approvedBy: z.string().optional(),

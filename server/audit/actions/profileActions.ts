@@ -3,7 +3,7 @@ import type { ActionGroup } from './actionGroup';
 
 const count = z.number().int().min(0);
 
-/** What people do with their own account. The log holds no name and no address: it cannot be edited. */
+/** The actions of people on their own account. The log holds no name and no address: it cannot be edited. */
 export const PROFILE_ACTIONS = {
   PROFILE_CHANGED: {
     details: z.strictObject({ field: z.literal('name'), change: z.enum(['set', 'removed']) }),
@@ -14,7 +14,7 @@ export const PROFILE_ACTIONS = {
       message: 'A person changed their own profile',
     },
   },
-  // The address is not said to be free or taken: nobody may learn it from the log.
+  // The event does not show whether somebody else has the address: nobody may learn that from the log.
   EMAIL_CHANGE_REQUESTED: {
     details: z.strictObject({}),
     ocsf: {

@@ -40,7 +40,7 @@ export const STAFF_ACTIONS = {
       entity: TENANT,
     },
   },
-  // Since when the tenant had been suspended; its row forgets it.
+  // The time since which the tenant had been suspended. Its row no longer has it.
   TENANT_RESTORED: {
     details: z.strictObject({
       before: tenantStatus,

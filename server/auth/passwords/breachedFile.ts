@@ -22,7 +22,7 @@ interface Line {
 /** Finds the first whole line at or after a position. */
 function firstLine(chunk: Buffer, position: number): Line | 'malformed' | undefined {
   const text = chunk.toString('latin1');
-  // A position inside a line: that line is skipped. The byte before the position shows which it is.
+  // Skip the line that the position is inside of. The byte before the position shows if there is one.
   const from = position === 0 ? 0 : text.indexOf('\n') + 1;
   if (position !== 0 && from === 0) return text.length < CHUNK ? undefined : 'malformed';
   const [line = ''] = text.slice(from).split('\n');

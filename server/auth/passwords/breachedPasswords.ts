@@ -8,8 +8,8 @@ import { isListedByService } from './breachedService';
 /** The list of passwords that were stolen elsewhere, if one is configured. */
 export interface BreachedPasswords {
   /**
-   * Returns whether a password is in the list. Without a list, and if it cannot be asked, the
-   * answer is false: a person must be able to change a password while the list is out of reach.
+   * Returns whether a password is in the list. If there is no list or it cannot be reached, it
+   * returns false: a person must be able to change a password during an outage of the list.
    * @param password in NFKC
    */
   has(password: string): Promise<boolean>;

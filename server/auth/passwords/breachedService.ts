@@ -1,4 +1,4 @@
-/** How many digits of the hash the service gets to know (k-anonymity). */
+/** How many digits of the hash are sent to the service (k-anonymity). */
 const PREFIX = 5;
 const TIMEOUT_MS = 1500;
 /** The published answers are smaller than 100 kB. */

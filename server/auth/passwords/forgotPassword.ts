@@ -11,7 +11,7 @@ import { countResetsSince, endPasswordResets, insertReset, lockPerson } from './
 
 /** How many mails one address can cause in 15 minutes. */
 const MOST_PER_ADDRESS = 3;
-/** How many requests of one network address count in 15 minutes: an office, and no more. */
+/** How many requests of one network address count in 15 minutes. It is enough for an office. */
 const MOST_PER_NETWORK = 30;
 /** How many mails strangers can cause to one person in a day. */
 const MOST_PER_DAY = 10;
@@ -89,9 +89,9 @@ async function mailLink(
 
 /**
  * Mails a link for a new password to a person who has forgotten theirs. Every address is answered
- * alike: the statements before the answer are the same for all, and what depends on the account is
- * done beside the answer (ASVS 5.0 6.3.8). Past a budget nothing is mailed, and the answer is the
- * same.
+ * alike: the statements before the answer are the same for all, and the work that depends on the
+ * account is done after the answer (ASVS 5.0 6.3.8). If a budget is used up, no mail is sent, and the
+ * answer is the same.
  */
 export async function forgotPassword(
   deps: AuthDeps,

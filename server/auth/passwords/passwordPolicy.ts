@@ -63,7 +63,7 @@ function objectionsToWords(password: string, owner: PasswordOwner): PasswordObje
 }
 
 /**
- * Finds what speaks against a new password (NIST SP 800-63B-4 3.1.1.2, ASVS 5.0 6.2). There are no
+ * Finds the reasons against a new password (NIST SP 800-63B-4 3.1.1.2, ASVS 5.0 6.2). There are no
  * rules about kinds of characters. Length is counted in code points after normalisation.
  * @returns every reason; none if the password may be used
  */
@@ -80,7 +80,7 @@ export async function objectionsToPassword(
   const ofLength = objectionsToLength([...password].length, least);
   if (ofLength.some(({ code }) => code === 'too_long')) return ofLength;
   const found = [...ofLength, ...objectionsToWords(password, owner)];
-  // Asked last: a password that is refused anyway need not leave this process, not even in part.
+  // Checked last, so that no part of a password that is refused anyway leaves this process.
   if (found.length > 0 || !(await deps.breachedPasswords.has(password))) return found;
   const message =
     'The password is in a list of passwords that were stolen elsewhere, so attackers try it.';

@@ -26,8 +26,7 @@ const cookieHashesOf = (deps: AuthDeps, req: Request): readonly string[] =>
     .cookieHashes;
 
 /**
- * Runs work for a person who looks at a page, and shows the errors that they can do something about
- * as pages.
+ * Runs work for a person who looks at a page, and shows the errors that they can correct as pages.
  * @throws every other error
  */
 async function withPages(res: Response, work: () => Promise<string>): Promise<void> {

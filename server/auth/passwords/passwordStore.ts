@@ -28,7 +28,7 @@ export async function findPersonOf(
 
 /**
  * Locks a person's memberships in all tenants, in the order of their ids: every path that locks
- * several does so in this order. Those that the person has left are no longer theirs, and their
+ * several does so in this order. Memberships that the person has left are not included, so that their
  * tenants learn nothing.
  */
 export async function lockMemberships(tx: Tx, userId: string): Promise<PasswordMembership[]> {

@@ -20,7 +20,7 @@ export interface Replacement {
   memberships: readonly PasswordMembership[];
   /** When the password was set that the person has just shown; a later one must stay. */
   setAt?: Date;
-  /** What each tenant's log says. */
+  /** The event for the log of each tenant. */
   event: Pick<PasswordEvent, 'action' | 'details'>;
   reason: 'manual' | 'force_logout' | 'security_event';
   /** The session in which the person acts, which goes on. */

@@ -8,10 +8,10 @@ const RESET = { purpose: 'password-reset', prefix: 'pwr_' } as const;
 export const RESET_MINUTES = 20;
 export const RESET_MS = RESET_MINUTES * MINUTE_MS;
 
-/** Builds the link with which a person chooses a new password. Nothing of it is stored. */
+/** Builds the link with which a person chooses a new password. No part of it is stored. */
 export const toResetLink = (keys: KeyRing, publicUrl: string, id: string): string =>
   `${publicUrl}/api/auth/password/reset/${tagId(keys, RESET, id)}`;
 
-/** @returns the id of the link's row, or null for anything that this server did not issue */
+/** Returns the id of the link's row, or null for a token that this server did not issue. */
 export const readResetToken = (keys: KeyRing, token: string): string | null =>
   readTaggedId(keys, RESET, token);

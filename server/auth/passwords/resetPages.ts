@@ -26,7 +26,7 @@ export const RESET_DONE_PAGE = plainPage(
   '<p>All your sessions have ended. Sign in with the new password. If you have a second factor, have it at hand.</p>',
 );
 
-/** The page for a link that does not work, whatever the cause. */
+/** The page for a link that does not work. It is the same for every cause. */
 export const DEAD_LINK_PAGE = plainPage(
   'This link does not work',
   '<p>It was used, it is older than 20 minutes, or a newer one was sent. Ask for a new link, and open the newest mail.</p>',

@@ -35,8 +35,8 @@ export async function readResetLink(
 }
 
 /**
- * Makes the next login need a proof in each tenant in which the person has a factor: the mailbox
- * alone must not open them.
+ * Makes the next login need a proof in each tenant in which the person has a factor: access to the
+ * mailbox alone must not be enough to sign in.
  */
 async function demandFactors(
   deps: AuthDeps,
@@ -50,7 +50,7 @@ async function demandFactors(
 
 /**
  * Sets a new password with a link that was mailed to the person. The link is consumed, all sessions
- * of the person end in every tenant, and the guesses that closed the account are forgotten. Nobody
+ * of the person end in every tenant, and the failed tries that locked the account are deleted. Nobody
  * is signed in, and a second factor is still asked for. A refused password does not use up the link.
  * @throws AppError NOT_FOUND as {@link readResetLink}; PASSWORD_REFUSED; HASHING_BUSY
  */

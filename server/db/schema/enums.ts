@@ -47,7 +47,7 @@ export const auditOutcome = pgEnum('audit_outcome', ['success', 'failure', 'deni
 /** How an invitation reaches the invited person. */
 export const invitationDelivery = pgEnum('invitation_delivery', ['mail', 'link']);
 
-/** What waits for a second administrator. */
+/** The kinds of changes that can wait for a second administrator. */
 export const approvalKind = pgEnum('approval_kind', ['member', 'role', 'invitation', 'policy']);
 
 export const approvalDecision = pgEnum('approval_decision', ['approved', 'refused', 'withdrawn']);

@@ -112,8 +112,9 @@ export async function writePolicy(
 }
 
 /**
- * Returns whether each of these tenants demands a second factor at every login, by what the
- * database says now. False for no tenant, and for a tenant whose row is invalid.
+ * Returns whether each of these tenants demands a second factor at every login, read from the
+ * database and not from a cache. Returns false for an empty list, and for a tenant whose row is
+ * invalid.
  */
 export async function allDemandFactor(db: Db | Tx, tenantIds: readonly string[]): Promise<boolean> {
   if (tenantIds.length === 0) return false;

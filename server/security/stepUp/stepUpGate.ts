@@ -48,8 +48,8 @@ async function countsNoMore(deps: GateDeps, principal: Principal): Promise<boole
 
 /**
  * Returns the digests under which an act may be stored, one for each accepted key, the current one
- * first. They are keyed, because the body of an act may hold a password: whoever reads the stored
- * digest must not be able to guess at it.
+ * first. They are keyed, because the body of an act may hold a password: a thief who reads the stored
+ * digest must not be able to guess it.
  */
 const digestsOf = ({ keys }: Pick<GateDeps, 'keys'>, { digest }: Act): string[] =>
   keys.hashAll('act', digest).map((hash) => hash.toString('hex'));
