@@ -77,7 +77,7 @@ export const ERRORS = {
   NOT_YOURS_TO_APPROVE: { status: 403, title: 'You cannot decide this request', fixed: false },
   NO_APPROVER: { status: 409, title: 'Nobody else can approve this', fixed: false },
   APPROVAL_CLOSED: { status: 409, title: 'The request is not open any more', fixed: false },
-  APPROVAL_OUTDATED: { status: 409, title: 'The circumstances have changed', fixed: false },
+  APPROVAL_OUTDATED: { status: 409, title: 'The request is outdated', fixed: false },
   TOO_FEW_ADMINISTRATORS: {
     status: 409,
     title: 'Approvals need two administrators',
@@ -139,7 +139,7 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   LAST_ADMINISTRATOR: 'First make another member an administrator.',
   OWN_MEMBERSHIP: 'Ask another administrator to do it.',
   NOT_YOURS_TO_APPROVE:
-    'Another administrator has to decide: one who was an administrator when it was asked for, did not ask for it, and gets nothing by it.',
+    'Ask another administrator: one who was an administrator when the change was asked for, did not ask for it, and gets nothing by it.',
   NO_APPROVER:
     'The approval needs another active administrator who holds everything that is given. An operator can make the change without one.',
   APPROVAL_CLOSED: 'Load it again: it was decided, or it has expired.',

@@ -35,7 +35,7 @@ async function readOpen(tx: Tx, tenantId: string, id: string): Promise<ApprovalR
  */
 function deciderOf({ actor }: Administration, request: ApprovalRequest): Member {
   const { requesterStaffId, staffId, change } = request;
-  if (actor.kind !== 'member') throw new Error('operators approve nothing');
+  if (actor.kind !== 'member') throw new Error('an operator cannot approve');
   const isInvolved = actor.staffId === requesterStaffId || actor.staffId === staffId;
   if (isInvolved || !change.approvers.includes(actor.staffId)) {
     throw new AppError('NOT_YOURS_TO_APPROVE');

@@ -40,7 +40,7 @@ export function invitationPage(
 ): string {
   const news = [
     ...(error === undefined ? [] : [`<p role="alert"><strong>${escapeHtml(error)}</strong></p>`]),
-    ...(codeSent ? ['<p role="status">A code is on its way to your address.</p>'] : []),
+    ...(codeSent ? ['<p role="status">A code was sent to your address.</p>'] : []),
   ];
   const ask = form([], '<button type="submit" name="step" value="code">Mail me a code</button>');
   const accept = form(

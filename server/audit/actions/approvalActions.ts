@@ -72,7 +72,7 @@ export const APPROVAL_ACTIONS = {
       class: 'entity',
       activity: 'Expiry',
       severity: 'Informational',
-      message: 'A request for an approval ended because its circumstances had changed',
+      message: 'A request for an approval ended because it was outdated',
       entity,
     },
   },

@@ -43,7 +43,7 @@ export function createBreachedPasswords(deps: BreachedDeps): BreachedPasswords {
           if (await isListed(hash)) return true;
         } catch (err) {
           deps.metrics.backgroundFailures.inc({ task: 'breached_passwords' });
-          deps.logger.warn({ err }, 'the breached passwords could not be asked');
+          deps.logger.warn({ err }, 'the list of breached passwords could not be read');
         }
       }
       return false;

@@ -90,7 +90,7 @@ async function mailLink(
 /**
  * Mails a link for a new password to a person who has forgotten theirs. Every address is answered
  * alike: the statements before the answer are the same for all, and the work that depends on the
- * account is done after the answer (ASVS 5.0 6.3.8). If a budget is used up, no mail is sent, and the
+ * account is done in the background (ASVS 5.0 6.3.8). If a budget is used up, no mail is sent, and the
  * answer is the same.
  */
 export async function forgotPassword(

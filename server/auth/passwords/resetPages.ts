@@ -23,7 +23,7 @@ export const refusedPage = (reasons: readonly PasswordObjection[]): string =>
 /** The page after the password was set. */
 export const RESET_DONE_PAGE = plainPage(
   'Your password is set',
-  '<p>All your sessions have ended. Sign in with the new password. If you have a second factor, have it at hand.</p>',
+  '<p>All your sessions have ended. Sign in with the new password. If you have a second factor, keep it ready.</p>',
 );
 
 /** The page for a link that does not work. It is the same for every cause. */

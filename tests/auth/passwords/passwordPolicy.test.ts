@@ -259,7 +259,7 @@ describe('breached passwords', () => {
       const { url } = await serve(answer);
       const node = nodeWith({ breachedPasswordsUrl: url });
       expect(await codesOf(GOOD, {}, node.deps)).toEqual([]);
-      expect(node.log()).toContain('the breached passwords could not be asked');
+      expect(node.log()).toContain('the list of breached passwords could not be read');
       expect(node.log()).not.toContain(GOOD);
       expect(node.log()).not.toContain(sha1(GOOD));
       const text = await node.deps.metrics.registry.metrics();
