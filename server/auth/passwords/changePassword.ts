@@ -8,7 +8,7 @@ import { invalidToken } from '../accessTokens';
 import { approachLogin, describeApplicant, tryPassword } from '../verifyCredentials';
 import type { VerifiedAccount } from '../verifyCredentials';
 import { readPasswordOwner } from './passwordOwnerStore';
-import { assertPasswordAllowed, passwordRefused } from './passwordPolicy';
+import { assertPasswordAllowed, passwordUnchanged } from './passwordPolicy';
 import { lockMemberships } from './passwordStore';
 import type { PasswordMembership } from './passwordStore';
 import { replacePassword } from './replacePassword';
@@ -67,7 +67,7 @@ async function checkNew(
   const owner = await readPasswordOwner(deps.db, userId);
   if (!owner) throw invalidToken();
   if (newPassword.normalize('NFKC') === currentPassword.normalize('NFKC')) {
-    throw passwordRefused([{ code: 'unchanged', message: 'This is your current password.' }]);
+    throw passwordUnchanged();
   }
   await assertPasswordAllowed(deps, newPassword, owner);
 }

@@ -36,6 +36,13 @@ export async function readPasswordOwner(
   };
 }
 
+/** Reads the hash of a person's password, also of one that has expired. */
+export async function readPasswordHash(db: Db, userId: string): Promise<string | null> {
+  const { passwordHash } = users;
+  const [row] = await db.select({ passwordHash }).from(users).where(eq(users.id, userId));
+  return row?.passwordHash ?? null;
+}
+
 /** Describes a new person, whose first tenant this is. */
 export async function describeNewOwner(
   db: Db | Tx,

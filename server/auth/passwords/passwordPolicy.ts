@@ -94,6 +94,10 @@ export const passwordRefused = (reasons: readonly PasswordObjection[]) =>
     extra: { reasons },
   });
 
+/** The error for a new password that is the one that the person has. */
+export const passwordUnchanged = () =>
+  passwordRefused([{ code: 'unchanged', message: 'This is your current password.' }]);
+
 /**
  * Refuses a new password that the policy does not allow; see {@link objectionsToPassword}.
  * @throws AppError PASSWORD_REFUSED with every reason

@@ -6,8 +6,8 @@ import { queueNotice } from '../../mail';
 import { attemptSubject, addressBlock, forgetGuesses, hasFactor } from '../../security';
 import { requireProofAtLogin } from '../accountStore';
 import { withSessionTable } from '../withSessionTable';
-import { readPasswordOwner } from './passwordOwnerStore';
-import { assertPasswordAllowed } from './passwordPolicy';
+import { readPasswordHash, readPasswordOwner } from './passwordOwnerStore';
+import { assertPasswordAllowed, passwordUnchanged } from './passwordPolicy';
 import { consumeReset, findReset } from './passwordResetStore';
 import { lockMemberships } from './passwordStore';
 import type { PasswordMembership } from './passwordStore';
@@ -49,6 +49,21 @@ async function demandFactors(
 }
 
 /**
+ * Hashes a password that is not the one that the person has: it may have expired because somebody
+ * else knows it.
+ * @throws AppError PASSWORD_REFUSED
+ */
+async function hashAnother(
+  { db, passwords }: Pick<AuthDeps, 'db' | 'passwords'>,
+  userId: string,
+  newPassword: string,
+): Promise<string> {
+  const current = await readPasswordHash(db, userId);
+  if (await passwords.verify(current, newPassword)) throw passwordUnchanged();
+  return passwords.hash(newPassword);
+}
+
+/**
  * Sets a new password with a link that was mailed to the person. The link is consumed, all sessions
  * of the person end in every tenant, and the failed tries that locked the account are deleted. Nobody
  * is signed in, and a second factor is still asked for. A refused password does not use up the link.
@@ -67,7 +82,7 @@ export async function resetPassword(
   const block = attemptSubject(deps.keys, 'address', addressBlock(ctx.ip));
   const passwordHash = await deps.passwords.admit(
     () => Promise.resolve({ block, familiar: false }),
-    () => deps.passwords.hash(newPassword),
+    () => hashAnother(deps, userId, newPassword),
   );
   const memberships = await withSessionTable(deps, (mode) =>
     deps.db.transaction(async (tx) => {

@@ -199,6 +199,17 @@ describe('using the link', () => {
     expect(await statusOf(member, NEW_PASSWORD)).toBe(200);
   });
 
+  it('does not bring back the password that the person has, expired or not', async () => {
+    const { member, path } = await links.forgetful();
+    for (const passwordExpiredAt of [null, new Date()]) {
+      await db.update(users).set({ passwordExpiredAt }).where(eq(users.id, member.userId));
+      const res = await reset(node.app, path, member.password);
+      expect([res.status, res.body.reasons?.[0]?.code]).toEqual([400, 'unchanged']);
+    }
+    expect(await statusOf(member, member.password)).toBe(401);
+    expect((await reset(node.app, path)).status).toBe(200);
+  });
+
   it('is told by mail, and the button of that mail ends what the link began', async () => {
     const { member, path } = await links.forgetful();
     await reset(node.app, path);
