@@ -14,7 +14,7 @@ import { externalEnv, killServers, startServer } from '../helpers/server/serverP
 import { SEEDED_EMAIL, SEEDED_PASSWORD, SEEDED_TENANT } from '../helpers/testRun/seedTemplate';
 import { createTestDatabase } from '../helpers/database/testDatabase';
 
-const PASSWORD = 'correct horse battery staple';
+const PASSWORD = 'correct horse battery staples';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const env = externalEnv();

@@ -194,7 +194,7 @@ describe('two people with the same address in two spellings', () => {
       operate(
         env,
         ['staff', 'create', '--tenant', tenantSlug, '--email', email, '--password-stdin'],
-        'correct horse battery staple\n',
+        'correct horse battery staples\n',
       );
     expect((await create(`${name}é@münchen.example`)).code).toBe(0);
     for (const spelling of [
@@ -232,7 +232,7 @@ it('an address that no mail can reach is refused by the API, and by the CLI in o
     const made = await operate(
       env,
       ['staff', 'create', '--tenant', tenantSlug, '--email', email, '--password-stdin'],
-      'correct horse battery staple\n',
+      'correct horse battery staples\n',
     );
     expect(made).toMatchObject({
       code: 1,

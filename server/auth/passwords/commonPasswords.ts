@@ -25,15 +25,18 @@ function unrepeat(text: string): string {
   return text.slice(0, period);
 }
 
+/** White space and invisible characters, which attackers' tools put between words themselves. */
+const BLANKS = /[\s\p{Z}\p{Cf}]+/gu;
+
 /**
- * Returns whether the whole password is one of those that attackers try first, in any case, or is
- * one of them repeated, or one character repeated. A longer password that contains one is not a
+ * Returns whether the whole password is one of those that attackers try first, in any case, with or
+ * without spaces, or is one of them repeated, or one character repeated. A longer password that contains one is not a
  * match (NIST SP 800-63B-4 3.1.1.2).
  * @param password in NFKC
  */
 export function isCommonPassword(password: string): boolean {
-  const folded = password.toLowerCase();
+  const folded = password.toLowerCase().replaceAll(BLANKS, '');
   const once = unrepeat(folded);
   const list = readList();
-  return list.has(folded) || list.has(once) || [...once].length === 1;
+  return list.has(folded) || list.has(once) || [...once].length <= 1;
 }

@@ -84,7 +84,7 @@ describe('the length of a new password', () => {
 });
 
 describe('common passwords', () => {
-  it('are more than 10,000, and are refused as a whole, in any case, and repeated', async () => {
+  it('are more than 10,000, and are refused as a whole, in any case, with spaces, and repeated', async () => {
     expect(countCommonPasswords()).toBeGreaterThan(10_000);
     for (const word of [
       'password1',
@@ -92,6 +92,11 @@ describe('common passwords', () => {
       'iloveyou',
       'iloveyouILOVEYOU',
       'zzzzzzzzzzzzzzz',
+      'qwertyuiopasdfgh ',
+      'qwerty uiop\u200Basdf gh',
+      'Sunshine sunshine',
+      'aaaaaaa aaaaaaaaa',
+      '\u200B'.repeat(15),
     ]) {
       expect([word, isCommonPassword(word)]).toEqual([word, true]);
     }
