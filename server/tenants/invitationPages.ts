@@ -1,5 +1,6 @@
 import type { AppError } from '../errors';
 import { escapeHtml, plainPage } from '../http/plainPage';
+import { toLine } from '../mail';
 import type { InvitationPreview } from './invitationLink';
 import type { AcceptedInvitation } from './acceptInvitation';
 
@@ -10,6 +11,11 @@ export interface PageNews {
   /** A code was mailed. */
   codeSent?: boolean;
 }
+
+const MOST_NAME = 200;
+
+/** Shows a tenant's name on one line: its marks must not reverse the text around it. */
+const nameOf = ({ name }: { name: string }) => escapeHtml(toLine(name, MOST_NAME));
 
 const field = (label: string, input: string) => `<p><label>${label}<br>\n${input}</label></p>`;
 
@@ -47,7 +53,7 @@ export function invitationPage(
     [...(needsCode ? [CODE] : []), NAME, WHICH_PASSWORD, PASSWORD],
     '<button type="submit" name="step" value="accept">Accept the invitation</button>',
   );
-  const title = `You are invited to ${escapeHtml(tenant.name)}`;
+  const title = `You are invited to ${nameOf(tenant)}`;
   const intro = `<p>This invitation is for ${escapeHtml(email)}.</p>`;
   return plainPage(title, [intro, ...news, ...(needsCode ? [ask] : []), accept].join('\n'));
 }
@@ -55,7 +61,7 @@ export function invitationPage(
 /** Returns the page after an invitation was accepted. */
 export const acceptedPage = ({ tenant, email }: AcceptedInvitation): string =>
   plainPage(
-    `You are a member of ${escapeHtml(tenant.name)}`,
+    `You are a member of ${nameOf(tenant)}`,
     `<p>Sign in as ${escapeHtml(email)}, at the organisation <strong>${escapeHtml(tenant.slug)}</strong>.</p>`,
   );
 
