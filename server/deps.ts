@@ -120,13 +120,13 @@ function openBroadcast(
   return createBroadcast({
     url: config.databaseUrl,
     nodeId: deps.random.id(),
-    say: (channel, payload) => pool.query('SELECT pg_notify($1, $2)', [channel, payload]),
-    onChange(hears) {
-      deps.metrics.broadcastHears.set(hears ? 1 : 0);
-      if (hears) deps.logger.info('the line to other nodes is open');
+    publish: (channel, payload) => pool.query('SELECT pg_notify($1, $2)', [channel, payload]),
+    onChange(receiving) {
+      deps.metrics.broadcastReceiving.set(receiving ? 1 : 0);
+      if (receiving) deps.logger.info('notifications of other nodes are received');
       else
         deps.logger.warn(
-          'the line to other nodes is broken: cached values are kept for a shorter time',
+          'notifications of other nodes are not received: cached values are kept for a shorter time',
         );
     },
   });

@@ -65,7 +65,7 @@ const riskMetrics = (registers: Registry[]) => ({
     help: 'Risk decisions whose explanation could not be stored',
     registers,
   }),
-  broadcastHears: new Gauge({
+  broadcastReceiving: new Gauge({
     name: 'gatehouse_broadcast_hears',
     help: '1 while this node receives the change notices of the other nodes',
     registers,

@@ -67,7 +67,7 @@ async function run<T>(
       }
       return await command({ config, deps, ctx });
     } finally {
-      await deps.broadcast.tell();
+      await deps.broadcast.flush();
       await deps.close();
     }
   } finally {

@@ -5,7 +5,7 @@ import type { NoticeLine } from './noticeLine';
 import type { Db } from './index';
 import { packMessages, unpackMessages } from './packMessages';
 
-/** Tells all nodes on one database which values they must drop from memory. */
+/** Notifies all nodes on one database which values they must drop from memory. */
 export interface Broadcast {
   /** Starts to listen, and retries if that fails. */
   start(): void;
@@ -15,7 +15,7 @@ export interface Broadcast {
    * Sends the waiting messages at once. It is also for a process that does not listen, such as an
    * operator's command. It never throws.
    */
-  tell(): Promise<void>;
+  flush(): Promise<void>;
   /**
    * @param handler called with each message of another node, or with null if some may have been
    *   missed
@@ -25,7 +25,7 @@ export interface Broadcast {
    * Returns true if it was started but does not work: a message to this node itself did not come
    * back. Some poolers drop all notifications.
    */
-  isDeaf(): boolean;
+  isDown(): boolean;
   close(): Promise<void>;
 }
 
@@ -37,14 +37,14 @@ interface BroadcastOptions {
    * Sends a notification. It must use another connection than the listening one, because an echo on
    * the same connection would prove nothing.
    */
-  say: (channel: string, payload: string) => Promise<unknown>;
+  publish: (channel: string, payload: string) => Promise<unknown>;
   /** Called when listening starts to work or stops working. */
-  onChange: (hears: boolean) => void;
+  onChange: (receiving: boolean) => void;
   /** How often the line is tested, in milliseconds. */
   echoEveryMs?: number;
 }
 
-/** The channel on which nodes tell each other what to forget. */
+/** The channel on which nodes notify each other of values to drop. */
 const CHANNEL = 'gatehouse_forget';
 const MOST_WAITING = 5000;
 const GATHER_MS = 20;
@@ -56,19 +56,19 @@ const ignore = () => undefined;
  * Tracks whether this node's own messages come back. When that changes in either direction,
  * messages may have been missed.
  */
-function createHearing(options: BroadcastOptions) {
+function createReceiver(options: BroadcastOptions) {
   const handlers: ((message: string | null) => void)[] = [];
-  let hears = false;
+  let receiving = false;
   let echoed = false;
   const turn = (to: boolean) => {
-    if (hears === to) return;
-    hears = to;
+    if (receiving === to) return;
+    receiving = to;
     options.onChange(to);
     for (const handler of handlers) handler(null);
   };
   return {
     handlers,
-    hears: () => hears,
+    receiving: () => receiving,
     turn,
     receive(payload: string): void {
       const [sender, ...messages] = unpackMessages(payload);
@@ -86,7 +86,7 @@ function createHearing(options: BroadcastOptions) {
   };
 }
 
-async function tellOnce({ url, nodeId }: BroadcastOptions, messages: string[]): Promise<void> {
+async function publishOnce({ url, nodeId }: BroadcastOptions, messages: string[]): Promise<void> {
   if (messages.length === 0) return;
   await notifyOnce({ url, channel: CHANNEL }, packMessages(nodeId, messages)).catch(ignore);
 }
@@ -95,7 +95,7 @@ async function tellOnce({ url, nodeId }: BroadcastOptions, messages: string[]): 
  * Collects messages and sends them together. Messages that could not be sent wait for the next
  * attempt.
  */
-function createOutbox(nodeId: string, say: (payload: string) => Promise<unknown>) {
+function createOutbox(nodeId: string, publish: (payload: string) => Promise<unknown>) {
   let waiting = new Set<string>();
   let gathering: NodeJS.Timeout | undefined;
 
@@ -106,7 +106,7 @@ function createOutbox(nodeId: string, say: (payload: string) => Promise<unknown>
     if (messages.length === 0) return;
     waiting = new Set();
     try {
-      for (const pack of packMessages(nodeId, messages)) await say(pack);
+      for (const pack of packMessages(nodeId, messages)) await publish(pack);
     } catch {
       // Messages beyond the limit are dropped, so that the memory stays bounded.
       for (const message of messages) if (waiting.size < MOST_WAITING) waiting.add(message);
@@ -141,27 +141,27 @@ async function canListen(url: string): Promise<boolean> {
  * separately.
  */
 export function createBroadcast(options: BroadcastOptions): Broadcast {
-  const hearing = createHearing(options);
+  const receiver = createReceiver(options);
   let line: NoticeLine | undefined;
   let echoing: NodeJS.Timeout | undefined;
   let begun = false;
   let closed = false;
 
-  const say = (payload: string) => options.say(CHANNEL, payload);
-  const outbox = createOutbox(options.nodeId, say);
-  const echo = () => void say(packMessages(options.nodeId, [])[0] ?? '').catch(ignore);
+  const publish = (payload: string) => options.publish(CHANNEL, payload);
+  const outbox = createOutbox(options.nodeId, publish);
+  const echo = () => void publish(packMessages(options.nodeId, [])[0] ?? '').catch(ignore);
 
   async function listen(): Promise<void> {
     if (!(await canListen(options.url)) || closed) return;
     line = openNoticeLine({
       url: options.url,
       channel: CHANNEL,
-      onNotice: (payload) => hearing.receive(payload),
+      onNotice: (payload) => receiver.receive(payload),
       onUp() {
         echo();
         outbox.flushSoon();
       },
-      onDown: () => hearing.turn(false),
+      onDown: () => receiver.turn(false),
     });
   }
 
@@ -169,7 +169,7 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
     begun = true;
     void listen();
     echoing = setInterval(() => {
-      if (!hearing.takeEcho()) hearing.turn(false);
+      if (!receiver.takeEcho()) receiver.turn(false);
       echo();
       outbox.flushSoon();
     }, options.echoEveryMs ?? ECHO_EVERY_MS).unref();
@@ -183,11 +183,11 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
       outbox.add(message);
       if (begun) outbox.flushSoon();
     },
-    async tell() {
-      await (begun ? outbox.flush() : tellOnce(options, outbox.waiting()));
+    async flush() {
+      await (begun ? outbox.flush() : publishOnce(options, outbox.waiting()));
     },
-    onMessage: (handler) => void hearing.handlers.push(handler),
-    isDeaf: () => begun && !hearing.hears(),
+    onMessage: (handler) => void receiver.handlers.push(handler),
+    isDown: () => begun && !receiver.receiving(),
     async close() {
       closed = true;
       clearInterval(echoing);
@@ -198,8 +198,8 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
 }
 
 /**
- * Tells the serving nodes what to forget, for a process that does not listen itself. It waits until
- * Postgres has the messages. A node that misses them forgets by itself after a few seconds.
+ * Notifies the serving nodes of values to drop, for a process that does not listen itself. It waits
+ * until Postgres has the messages. A node that misses them drops the values after a few seconds.
  */
 export async function notifyNodes(
   deps: { db: Db; random: { id(): string } },

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { isNativeError } from 'node:util/types';
 import { Client } from 'pg';
 import { SECOND_MS } from '../durations';
-import { afterHearingNothing } from './heardTime';
+import { startReadTimeout } from './readTimeout';
 
 /**
  * The kind of pooler between this process and the database.
@@ -116,8 +116,8 @@ async function look(first: Client, second: Client): Promise<DatabaseRoute> {
     await second.query('ROLLBACK');
     if (shared) return { mode: 'transaction', limitMs: await readLimit(second) };
     // The server sends each connection its process id, but a pooler sends a made-up one.
-    const told = [first, second].map((client) => (client as unknown as Numbered).processID);
-    if (told[0] === session && told[1] === other) return { mode: 'none', limitMs: 0 };
+    const processIds = [first, second].map((client) => (client as unknown as Numbered).processID);
+    if (processIds[0] === session && processIds[1] === other) return { mode: 'none', limitMs: 0 };
   }
   return { mode: 'session', limitMs: 0 };
 }
@@ -130,7 +130,7 @@ interface Numbered {
 async function findByLooking(url: string): Promise<DatabaseRoute> {
   const clients = [newClient(url), newClient(url)] as const;
   const silence = { met: false };
-  const stop = afterHearingNothing(SILENCE_MS, () => {
+  const stop = startReadTimeout(SILENCE_MS, () => {
     silence.met = true;
     for (const client of clients) {
       const { stream } = (client as unknown as Numbered).connection;

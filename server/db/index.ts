@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { Pool } from 'pg';
 import type { ClientConfig, PoolClient, PoolConfig, QueryResultRow } from 'pg';
 import { ConfigError, loadConfig } from '../config';
-import { afterHearingNothing } from './heardTime';
+import { startReadTimeout } from './readTimeout';
 import { OPTIONS, RoutedClient } from './routedClient';
 import * as schema from './schema';
 
@@ -82,7 +82,7 @@ const OPENING_MS = 3000;
 class ReservedClient extends RoutedClient {
   constructor(config?: string | ClientConfig) {
     super(config);
-    const stop = afterHearingNothing(OPENING_MS, () => breakOff(this));
+    const stop = startReadTimeout(OPENING_MS, () => breakOff(this));
     this.once('connect', stop);
     this.once('end', stop);
   }
@@ -96,7 +96,7 @@ function boundStatements(client: PoolClient, silenceMs: number): void {
   const query = client.query.bind(client) as (...args: unknown[]) => unknown;
   const hangUp = () => breakOff(client);
   const bounded = (...args: unknown[]): unknown => {
-    const stop = afterHearingNothing(silenceMs, hangUp);
+    const stop = startReadTimeout(silenceMs, hangUp);
     const callback = args.at(-1) as ((...answer: unknown[]) => void) | undefined;
     if (typeof callback === 'function') {
       const settled = (...answer: unknown[]) => {

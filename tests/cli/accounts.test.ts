@@ -36,9 +36,9 @@ describe('staff force-logout --compromised', () => {
   it('has the next login prove itself, and every running node forget what was learnt', async () => {
     deps.broadcast.start();
     await pollUntil(
-      'the node hears',
-      () => Promise.resolve(deps.broadcast.isDeaf()),
-      (deaf) => !deaf,
+      'the node receives',
+      () => Promise.resolve(deps.broadcast.isDown()),
+      (down) => !down,
     );
     const member = await seedTraveller(app);
     const read = () => deps.riskFacts.read(member.tenantId, member.staffId);

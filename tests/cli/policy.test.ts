@@ -42,8 +42,8 @@ describe('policy reset', () => {
     const officer = await seedOfficer();
     const { tenantId } = officer;
     deps.broadcast.start();
-    const hears = () => Promise.resolve(deps.broadcast.isDeaf());
-    await pollUntil('the node hears', hears, (deaf) => !deaf);
+    const down = () => Promise.resolve(deps.broadcast.isDown());
+    await pollUntil('the node receives', down, (is) => !is);
     await choosePolicy(app, officer, { stepUpFrom: 30 });
     const read = () => deps.riskPolicies.read(tenantId);
     expect(await read()).toMatchObject({ version: 1 });

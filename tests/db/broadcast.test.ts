@@ -12,38 +12,38 @@ const { databaseUrl } = requireReady(loadConfig());
 
 const { pool, close } = connect({ url: databaseUrl, poolSize: 2, statementTimeoutMs: 5000 });
 closeLater(close);
-const say = (channel: string, payload: string) =>
+const publish = (channel: string, payload: string) =>
   pool.query('SELECT pg_notify($1, $2)', [channel, payload]);
 
 interface Listener {
   broadcast: Broadcast;
-  heard: (string | null)[];
+  received: (string | null)[];
   changes: boolean[];
 }
 
 function listen(url = databaseUrl): Listener {
-  const [heard, changes]: [(string | null)[], boolean[]] = [[], []];
+  const [received, changes]: [(string | null)[], boolean[]] = [[], []];
   const broadcast = createBroadcast({
     url,
     nodeId: randomUUID(),
-    say,
-    onChange: (hears) => void changes.push(hears),
+    publish,
+    onChange: (receiving) => void changes.push(receiving),
     echoEveryMs: 50,
   });
-  broadcast.onMessage((message) => void heard.push(message));
+  broadcast.onMessage((message) => void received.push(message));
   broadcast.start();
   closeLater(() => broadcast.close());
-  return { broadcast, heard, changes };
+  return { broadcast, received, changes };
 }
 
 const untilHearing = ({ broadcast }: Listener) =>
   pollUntil(
     'the line works',
-    () => Promise.resolve(broadcast.isDeaf()),
-    (deaf) => !deaf,
+    () => Promise.resolve(broadcast.isDown()),
+    (down) => !down,
   );
-const until = (listener: Listener, what: string, fits: (heard: (string | null)[]) => boolean) =>
-  pollUntil(what, () => Promise.resolve(listener.heard), fits);
+const until = (listener: Listener, what: string, fits: (received: (string | null)[]) => boolean) =>
+  pollUntil(what, () => Promise.resolve(listener.received), fits);
 
 describe('a broadcast', () => {
   it('reaches the other nodes, once, and not the one that sends', async () => {
@@ -52,10 +52,14 @@ describe('a broadcast', () => {
     a.broadcast.send('policy/1');
     a.broadcast.send('policy/1');
     b.broadcast.send('end');
-    await until(a, 'the end', (heard) => heard.includes('end'));
-    await until(c, 'the end', (heard) => heard.includes('end') && heard.includes('policy/1'));
-    await until(b, 'the message', (heard) => heard.includes('policy/1'));
-    const count = ({ heard }: Listener) => heard.filter((one) => one === 'policy/1').length;
+    await until(a, 'the end', (received) => received.includes('end'));
+    await until(
+      c,
+      'the end',
+      (received) => received.includes('end') && received.includes('policy/1'),
+    );
+    await until(b, 'the message', (received) => received.includes('policy/1'));
+    const count = ({ received }: Listener) => received.filter((one) => one === 'policy/1').length;
     expect([a, b, c].map(count)).toStrictEqual([0, 1, 1]);
   });
 
@@ -64,59 +68,64 @@ describe('a broadcast', () => {
     await Promise.all([a, b].map(untilHearing));
     const messages = Array.from({ length: 1000 }, () => `staff/${randomUUID()}/${randomUUID()}`);
     for (const message of messages) a.broadcast.send(message);
-    await until(b, 'all of them', (heard) => messages.every((one) => heard.includes(one)));
+    await until(b, 'all of them', (received) => messages.every((one) => received.includes(one)));
   });
 
-  it('is not disturbed by what others say on its channel', async () => {
+  it('is not disturbed by messages of others on its channel', async () => {
     const [a, b] = [listen(), listen()];
     await Promise.all([a, b].map(untilHearing));
     for (const odd of ['', 'null', '{', '[]', '[[1]]', '{"a":1}', '["x",null]']) {
       await ask(databaseUrl, `SELECT pg_notify('gatehouse_forget', '${odd}')`);
     }
     a.broadcast.send('after');
-    await until(b, 'the next', (heard) => heard.includes('after'));
+    await until(b, 'the next', (received) => received.includes('after'));
   });
 
-  it('whose line is cut says that it may have missed something, comes back, and says it again', async () => {
+  it('whose connection is cut reports that it may have missed something, comes back, and reports it again', async () => {
     const a = listen();
     await untilHearing(a);
-    a.heard.splice(0);
+    a.received.splice(0);
     await ask(
       databaseUrl,
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE application_name = 'gatehouse-broadcast' AND datname = current_database()`,
     );
-    await until(a, 'the cut and the return', (heard) => heard.length >= 2);
+    await until(a, 'the cut and the return', (received) => received.length >= 2);
     await untilHearing(a);
-    expect(a.heard).toStrictEqual([null, null]);
+    expect(a.received).toStrictEqual([null, null]);
     expect(a.changes).toStrictEqual([true, false, true]);
   });
 
-  it('knows that it is deaf where the line is up and nothing comes through', async () => {
+  it('is down if the connection is open and nothing arrives', async () => {
     const proxy = await startTcpProxy(databaseUrl);
     closeLater(() => proxy.close());
     const a = listen(proxy.url);
     await untilHearing(a);
     proxy.set('mute');
     await pollUntil(
-      'deaf',
-      () => Promise.resolve(a.broadcast.isDeaf()),
-      (deaf) => deaf,
+      'down',
+      () => Promise.resolve(a.broadcast.isDown()),
+      (down) => down,
     );
-    expect(a.heard.at(-1)).toBeNull();
+    expect(a.received.at(-1)).toBeNull();
   });
 
-  it('that was never begun is not deaf, and sends nothing', async () => {
+  it('that was never begun is not down, and sends nothing', async () => {
     const b = listen();
     await untilHearing(b);
-    const a = createBroadcast({ url: databaseUrl, nodeId: 'a', say, onChange: () => undefined });
+    const a = createBroadcast({
+      url: databaseUrl,
+      nodeId: 'a',
+      publish,
+      onChange: () => undefined,
+    });
     a.send('nothing');
-    expect(a.isDeaf()).toBe(false);
+    expect(a.isDown()).toBe(false);
     await a.close();
     const c = listen();
     await untilHearing(c);
     c.broadcast.send('end');
-    await until(b, 'the end', (heard) => heard.includes('end'));
-    expect(b.heard).not.toContain('nothing');
+    await until(b, 'the end', (received) => received.includes('end'));
+    expect(b.received).not.toContain('nothing');
   });
 });

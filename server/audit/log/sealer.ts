@@ -4,7 +4,7 @@ import type { Clock } from '../../context';
 import { createTurns } from '../../backgroundTurns';
 import { connect } from '../../db';
 import type { Database } from '../../db';
-import { afterHearingNothing } from '../../db/heardTime';
+import { startReadTimeout } from '../../db/readTimeout';
 import { databaseFault, violatedConstraint } from '../../db/pgErrors';
 import { AppError } from '../../errors';
 import type { Logger } from '../../logger';
@@ -171,7 +171,7 @@ const busy = (cause?: unknown) =>
 /** @throws AppError AUDIT_LOG_BUSY if the work takes longer; the work itself goes on */
 function unlessLate<T>(work: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const stop = afterHearingNothing(ms, () => reject(busy()));
+    const stop = startReadTimeout(ms, () => reject(busy()));
     work.then(resolve, reject).finally(stop);
   });
 }

@@ -1,5 +1,5 @@
 import type { RequestContext } from '../../context';
-import { afterHearingNothing } from '../../db/heardTime';
+import { startReadTimeout } from '../../db/readTimeout';
 import { databaseFault, isStatementTimeout } from '../../db/pgErrors';
 import { SECOND_MS } from '../../durations';
 import type { SecurityDeps } from '../deps';
@@ -49,7 +49,7 @@ const silenceMs = (timeoutMs: number) => Math.max(SECOND_MS, 4 * timeoutMs);
 async function unlessSilent<T>(work: Promise<T>, ms: number): Promise<T> {
   let stop = () => {};
   const silence = new Promise<never>((_resolve, reject) => {
-    stop = afterHearingNothing(ms, () => reject(new SilenceError(`no answer within ${ms} ms`)));
+    stop = startReadTimeout(ms, () => reject(new SilenceError(`no answer within ${ms} ms`)));
   });
   try {
     return await Promise.race([work, silence]);

@@ -9,16 +9,16 @@ import { HOME, attemptLogin, seedTraveller } from '@/tests/helpers/people/travel
 const clock = createMovableClock();
 const [a, b] = [buildApp({}, { clock }), buildApp({}, { clock })];
 
-const hears = ({ deps }: typeof a) =>
+const receives = ({ deps }: typeof a) =>
   pollUntil(
-    'the nodes hear each other',
-    () => Promise.resolve(deps.broadcast.isDeaf()),
-    (deaf) => !deaf,
+    'the nodes receive from each other',
+    () => Promise.resolve(deps.broadcast.isDown()),
+    (down) => !down,
   );
 
 beforeAll(async () => {
   for (const { deps } of [a, b]) deps.broadcast.start();
-  await Promise.all([a, b].map(hears));
+  await Promise.all([a, b].map(receives));
 });
 
 describe('nodes on one database', () => {
@@ -57,11 +57,11 @@ describe('nodes on one database', () => {
   });
 
   it('keep a policy for five seconds while they cannot see whether it has changed', async () => {
-    const deaf = buildApp({ databaseUrl: a.deps.config.databaseUrl }, { clock });
+    const cutOff = buildApp({ databaseUrl: a.deps.config.databaseUrl }, { clock });
     const officer = await seedOfficer();
-    const read = () => deaf.deps.riskPolicies.read(officer.tenantId);
+    const read = () => cutOff.deps.riskPolicies.read(officer.tenantId);
     const kept = await read();
-    jest.spyOn(deaf.deps.changeWatch, 'isCurrent').mockReturnValue(false);
+    jest.spyOn(cutOff.deps.changeWatch, 'isCurrent').mockReturnValue(false);
     clock.forward(4);
     expect(await read()).toBe(kept);
     const body = { version: 0, policy: { ...DEFAULT_POLICY, stepUpFrom: 10 } };

@@ -10,7 +10,7 @@ const SLICE_MS = 25;
  * @param ms milliseconds, counted in slices
  * @returns a function that stops the timer
  */
-export function afterHearingNothing(ms: number, callback: () => void): () => void {
+export function startReadTimeout(ms: number, callback: () => void): () => void {
   let left = ms;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
