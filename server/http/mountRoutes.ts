@@ -1,5 +1,6 @@
 import type { Express, RequestHandler } from 'express';
 import type { Endpoint, Route } from './routeTable';
+import { isRowId } from '../db/ids';
 import { preflight } from './cors';
 import { methodNotAllowed } from './errorHandler';
 import { formOrJsonBody } from './formBody';
@@ -17,6 +18,17 @@ const nameRoute =
     res.locals['route'] = path;
     next();
   };
+
+/**
+ * Spells ids in the path as the database does. A UUID may be sent in capitals (RFC 9562, 4), and
+ * would then differ from the same id in a comparison or in an event.
+ */
+const spellIds: RequestHandler = (req, _res, next) => {
+  for (const [name, value] of Object.entries(req.params)) {
+    if (typeof value === 'string' && isRowId(value)) req.params[name] = value.toLowerCase();
+  }
+  next();
+};
 
 const run =
   (endpoint: Endpoint): RequestHandler =>
@@ -39,7 +51,7 @@ export function mountRoutes(app: Express, table: readonly Route[]): void {
   const methods = new Map<string, string[]>();
   for (const route of table) {
     const { method, path, endpoint } = route;
-    app[method](path, nameRoute(path), ...inOrder(route), run(endpoint));
+    app[method](path, nameRoute(path), spellIds, ...inOrder(route), run(endpoint));
     methods.set(path, [...(methods.get(path) ?? []), method.toUpperCase()]);
   }
   for (const [path, allowed] of methods) {

@@ -127,6 +127,21 @@ describe('an administrator and their own membership', () => {
     },
   );
 
+  it.each(PROVEN.filter(([, tail]) => !['/roles', '/enable'].includes(tail)))(
+    '%s %s is refused for the same id in capitals too, and records nothing',
+    async (...route) => {
+      const admin = await seedAdministrator();
+      await seedAdministrator({ tenantId: admin.tenantId });
+      const inCapitals = { ...admin, staffId: admin.staffId.toUpperCase() };
+      const res = await proven(app, admin, route, inCapitals);
+      expect([res.status, res.body.error]).toEqual([409, 'OWN_MEMBERSHIP']);
+      expect((await as(app, admin).get('/api/auth/me')).status).toBe(200);
+      for (const action of ['STAFF_DISABLED', 'STAFF_REMOVED', 'FACTORS_RESET']) {
+        expect(await auditOf(action, admin.tenantId)).toEqual([]);
+      }
+    },
+  );
+
   it('may give permissions up, and get none', async () => {
     const admin = await seedAdministrator();
     await giveRoles(await join(admin), 'owner');
@@ -167,6 +182,16 @@ describe('a change of roles', () => {
       reason: 'Audits the year',
       ticket: 'HR-7',
     });
+  });
+
+  it('is recorded under the stored id, if the path has it in capitals', async () => {
+    const admin = await seedAdministrator();
+    const member = await join(admin);
+    const path = `/api/tenants/staff/${member.staffId.toUpperCase()}/roles`;
+    const res = await as(app, admin).put(path, { roles: ['auditor'] });
+    expect(res.body).toMatchObject({ staffId: member.staffId });
+    const [event] = await auditOf('STAFF_PERMISSIONS_CHANGED', admin.tenantId);
+    expect(event?.subject).toBe(`staff:${member.staffId}`);
   });
 
   it('waits for a second administrator if the tenant demands it: 202', async () => {
