@@ -4,7 +4,7 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { TenantDeps } from './deps';
 import { normalizeSlug } from '../http/emailAddress';
-import { storableText } from '../http/routeTable';
+import { oneLine } from './roleInput';
 import { insertTenant } from './tenantStore';
 
 export const tenantInput = z.object({
@@ -19,7 +19,8 @@ export const tenantInput = z.object({
           'slug must be 1 to 63 of a-z, 0-9 and -, not starting with -',
         ),
     ),
-  name: storableText(200).refine((name) => name.trim() !== '', 'name must not be blank'),
+  // It is in the subject of mails and on pages, beside other text.
+  name: oneLine(200, 1),
 });
 
 /**

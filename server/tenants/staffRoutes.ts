@@ -19,7 +19,7 @@ import { resetFactors } from './resetFactors';
 import type { MemberAct, StaffIds } from './staffAct';
 import { endSessionOfMember, listSessionsOf } from './staffSessions';
 
-const reason = storableText(500);
+const reason = storableText(500).refine((text) => text.trim() !== '', 'must not be blank');
 /** A request elsewhere and a reason, for the audit log. */
 const why = { ticket: ticketField.optional(), reason: reason.optional() };
 const whyBody = z.strictObject(why).optional();

@@ -85,6 +85,9 @@ describe('renaming the own tenant', () => {
   it.each([
     ['an empty name', { name: '' }],
     ['a blank name', { name: '   ' }],
+    ['a line break, which could look like the end of a mail', { name: 'Globex\n\nPay here' }],
+    ['a control character', { name: 'Globex\u0007' }],
+    ['a mark that reverses the text', { name: 'Globex \u202Exobolg' }],
     ['a name of 201 characters', { name: 'x'.repeat(201) }],
     ['no name', {}],
     ['a slug', { name: 'Fine', slug: 'other' }],

@@ -107,7 +107,13 @@ describe('the reset of the factors of a member', () => {
   it('needs a reason of 1 to 500 characters', async () => {
     const admin = await seedAdministrator();
     const member = await seedMember(admin);
-    for (const body of [{}, { reason: '' }, { reason: 'x'.repeat(501) }, { reason: 7 }]) {
+    for (const body of [
+      {},
+      { reason: '' },
+      { reason: ' ' },
+      { reason: 'x'.repeat(501) },
+      { reason: 7 },
+    ]) {
       expect((await reset(node.app, admin, member, body)).status).toBe(400);
     }
     expect((await me(node.app, member.token)).status).toBe(200);
