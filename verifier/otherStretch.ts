@@ -161,7 +161,7 @@ export class OtherStretches {
     for (const other of this.others) {
       const meeting = meetingOf(own, other);
       if (meeting.kind === 'meet') met += 1;
-      else if (meeting.kind === 'gap') this.tellGap(other, meeting.from, meeting.to);
+      else if (meeting.kind === 'gap') this.reportGap(other, meeting.from, meeting.to);
       else notices.push(noticeOf(other, meeting));
       const came = this.came.get(other) ?? 0;
       if (came > 0) {
@@ -173,7 +173,7 @@ export class OtherStretches {
     return { met, notices };
   }
 
-  private tellGap({ name, range }: OtherStretch, from: number, to: number): void {
+  private reportGap({ name, range }: OtherStretch, from: number, to: number): void {
     const message = `leaves ${from} to ${to} are neither in this bundle nor in ${name}, although its range, ${range.from} to ${range.to}, touches the range of this bundle: one of the two was cut off, and events of its range may be missing`;
     this.report({ kind: 'bundle_gap', leaf: from, message });
   }

@@ -29,19 +29,19 @@ export class StrayList implements StrayRows {
 
   late(file: string, { leaf, number, id, hash }: EventRow): void {
     const row = { file, number, id, hash };
-    if (!this.missing.has(leaf)) this.tellDoubled(leaf, row);
+    if (!this.missing.has(leaf)) this.reportDoubled(leaf, row);
     else {
       const expected = this.missing.get(leaf);
       this.missing.delete(leaf);
-      this.tellMoved(leaf, row, expected);
+      this.reportMoved(leaf, row, expected);
     }
   }
 
   early(file: string, { leaf, number, id, hash }: EventRow): void {
     const row = { file, number, id, hash };
-    if (this.ahead.has(leaf)) this.tellDoubled(leaf, row);
+    if (this.ahead.has(leaf)) this.reportDoubled(leaf, row);
     else if (this.ahead.size < MOST_KEPT) this.ahead.set(leaf, row);
-    else this.tellMoved(leaf, row, undefined);
+    else this.reportMoved(leaf, row, undefined);
   }
 
   /** Call it for each leaf that has a row in its place. */
@@ -50,7 +50,7 @@ export class StrayList implements StrayRows {
     const row = this.ahead.get(leaf);
     if (!row) return;
     this.ahead.delete(leaf);
-    this.tellDoubled(leaf, row);
+    this.reportDoubled(leaf, row);
   }
 
   /**
@@ -61,7 +61,7 @@ export class StrayList implements StrayRows {
     const row = this.ahead.get(leaf);
     if (row) {
       this.ahead.delete(leaf);
-      this.tellMoved(leaf, row, expected);
+      this.reportMoved(leaf, row, expected);
       return row.hash;
     }
     if (this.missing.size < MOST_KEPT) this.missing.set(leaf, expected);
@@ -75,7 +75,7 @@ export class StrayList implements StrayRows {
     for (const leaf of [...this.missing.keys(), Infinity]) {
       if (run && leaf === run.last + 1) run.last = leaf;
       else {
-        if (run) this.tellMissing(run);
+        if (run) this.reportMissing(run);
         run = { first: leaf, last: leaf };
       }
     }
@@ -84,7 +84,7 @@ export class StrayList implements StrayRows {
     this.report({ kind: 'event_missing', message });
   }
 
-  private tellMissing({ first, last }: { first: number; last: number }): void {
+  private reportMissing({ first, last }: { first: number; last: number }): void {
     const message =
       first === last
         ? 'no row shows its event: it was left out, or its row cannot be read'
@@ -92,12 +92,16 @@ export class StrayList implements StrayRows {
     this.report({ kind: 'event_missing', leaf: first, message });
   }
 
-  private tellDoubled(leaf: number, { file, number: row, id: event }: Kept): void {
+  private reportDoubled(leaf: number, { file, number: row, id: event }: Kept): void {
     const message = 'another row has the same leaf';
     this.report({ kind: 'row_doubled', file, row, leaf, event, message });
   }
 
-  private tellMoved(leaf: number, { file, number: row, id: event, hash }: Kept, expected?: Buffer) {
+  private reportMoved(
+    leaf: number,
+    { file, number: row, id: event, hash }: Kept,
+    expected?: Buffer,
+  ) {
     const message = 'it is not at its position: rows must be in the order of their leaves';
     this.report({ kind: 'row_order', file, row, leaf, event, message });
     if (!expected || expected.equals(hash)) return;

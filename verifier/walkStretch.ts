@@ -108,11 +108,11 @@ class StretchWalk {
     }
     if (hash) this.strays.found(leaf);
     else hash = this.strays.lacks(leaf, line);
-    if (!line) this.tellLine(leaf);
+    if (!line) this.reportLine(leaf);
     this.grow(line ?? hash);
   }
 
-  private tellLine(leaf: number): void {
+  private reportLine(leaf: number): void {
     const { lines, report, manifest } = this.input;
     if (!lines || lines.damage) return;
     const row = leaf - manifest.log.first + 1;
@@ -190,8 +190,8 @@ class StretchWalk {
       if (file.failure !== undefined || file.damage) continue;
       const said = manifest.files.find(({ name }) => name === file.name)?.leaves;
       if (said?.first === span?.first && said?.last === span?.last) continue;
-      const tell = (of: typeof span) => (of ? `leaves ${of.first} to ${of.last}` : 'no leaf');
-      const message = `its rows are of ${tell(span)}, but the manifest says ${tell(said)}`;
+      const describe = (of: typeof span) => (of ? `leaves ${of.first} to ${of.last}` : 'no leaf');
+      const message = `its rows are of ${describe(span)}, but the manifest says ${describe(said)}`;
       report({ kind: 'file_rows', file: file.name, message });
     }
     // If rows could not be read, only that is reported, and not each missing row as well.

@@ -49,7 +49,7 @@ const LONGEST_COMMENT = 65_535;
  */
 const OUR_FLAGS = 0x0808;
 /**
- * Bits 1 and 2 tell how strongly a program compressed. The other bits are for encryption and
+ * Bits 1 and 2 show how strongly a program compressed. The other bits are for encryption and
  * patches.
  */
 const KNOWN_FLAGS = OUR_FLAGS | 0x0006;
