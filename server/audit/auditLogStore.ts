@@ -243,7 +243,7 @@ export async function listEvents(
   asked: EventQuery,
   patienceMs = PATIENCE_MS,
 ): Promise<EventPage> {
-  // One row more than is shown tells whether there is a next page.
+  // One row more than is shown, to know whether there is a next page.
   const query = { ...asked, limit: asked.limit + 1 };
   const { actor, subject, correlationId, sessionId, person, actions, outcome } = asked.filter;
   let page: EventPage;

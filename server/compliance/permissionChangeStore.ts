@@ -113,7 +113,7 @@ const endings = ({ before, column, isKnown }: Followed) => {
 /**
  * Finds changes without an event: a list differs from the one that the step before ended with. A gap between two
  * events is shown in the bundle whose range holds the second event. A gap that is still open at the end of the range
- * is shown in every bundle until an event closes it, because nothing tells when in that time the change was made.
+ * is shown in every bundle until an event closes it, because it is unknown when in that time the change was made.
  */
 const unrecorded = (list: Followed, shown: { before: string; after: string }) => `SELECT ${change({
   recorded: 'false',

@@ -42,7 +42,7 @@ export async function listCheckpoints(
   { cursor, limit }: { cursor?: string | undefined; limit: number },
 ): Promise<{ checkpoints: ShownCheckpoint[]; nextCursor: string | null }> {
   const below = cursor === undefined ? TOP : fromCursor(cursor);
-  // One row more than is shown tells whether there is a next page.
+  // One row more than is shown, to know whether there is a next page.
   const rows = await listCheckpointsBelow(pool, tenantId, below, limit + 1);
   const shown = rows.slice(0, limit);
   const last = rows.length > limit ? shown.at(-1) : undefined;

@@ -119,7 +119,7 @@ const ACCESS_AT_LEAVING = `${alive('s', true)} FROM ${ALL_SESSIONS} s WHERE s.st
       WHERE m.id = ANY ((SELECT array_agg(DISTINCT o.staff_id) FROM ${ALL_TOKENS} o WHERE o.session_id IS NULL AND o.tenant_id = ${TENANT})::uuid[])
         AND t.session_id IS NULL AND t.staff_id = m.id AND ${wasAlive('t')}`;
 
-/** If the time of leaving is not known, nothing tells which access had ended by then. */
+/** If the time of leaving is not known, it is unknown which access had ended by then. */
 const LEFT = "l.change = 'left' AND l.occurred_at IS NOT NULL";
 
 export const JOINERS_LEAVERS: ExportFile = {

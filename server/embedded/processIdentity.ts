@@ -6,7 +6,7 @@ import { errorCode } from './ownedFiles';
 /** Identifies a process, and distinguishes it from a later one with the same pid. */
 export interface ProcessIdentity {
   pid: number;
-  /** When it started; empty if the system does not tell. */
+  /** When it started; empty if the system does not report it. */
   start: string;
 }
 

@@ -153,7 +153,7 @@ export async function findNotes(
  * Marks a loss as reported, in the caller's transaction, which must also report it.
  * @returns false if any process has reported this loss before
  */
-export async function markLossTold(tx: Tx, sink: string, noteHash: string): Promise<boolean> {
+export async function markLossReported(tx: Tx, sink: string, noteHash: string): Promise<boolean> {
   const { rowCount } = await tx.execute(
     sql`INSERT INTO checkpoint_deliveries AS d (sink, told_lost) VALUES (${sink}, ${noteHash})
         ON CONFLICT (sink) DO UPDATE SET told_lost = excluded.told_lost WHERE d.told_lost IS DISTINCT FROM excluded.told_lost`,

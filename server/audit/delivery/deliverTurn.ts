@@ -8,7 +8,7 @@ import {
   claimSink,
   findNotes,
   leaseOf,
-  markLossTold,
+  markLossReported,
   moveOn,
   readCheckpointsAfter,
   readStanding,
@@ -58,7 +58,7 @@ function reportLostNote(
 ): Promise<void> {
   const hash = createHash('sha256').update(lost.note).digest('hex');
   const details = { known: { checkpoint: lost.id, note: lost.note }, by: kind };
-  return reportLoss(deps, deps.processId, details, (tx) => markLossTold(tx, name, hash));
+  return reportLoss(deps, deps.processId, details, (tx) => markLossReported(tx, name, hash));
 }
 
 /** The last checkpoint that a sink holds; undefined if it has none and begins at the start. */

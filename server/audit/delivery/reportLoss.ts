@@ -10,22 +10,22 @@ type Loss = Extract<AuditEvent, { action: 'AUDIT_LOG_ROLLED_BACK' }>['details'];
 /**
  * Reports that the audit log has lost what was delivered. It is reported once, by log, metric and
  * audit event. Delivery goes on: the receiver keeps what it was given.
- * @param markTold marks the loss as reported; returns false if any process has reported it before
+ * @param markReported marks the loss as reported; returns false if any process has reported it before
  */
 export async function reportLoss(
   deps: { database: Database; logger: Logger; metrics: Pick<Metrics, 'auditRolledBack'> },
   correlationId: string,
   details: Loss,
-  markTold: (tx: Tx) => Promise<boolean>,
+  markReported: (tx: Tx) => Promise<boolean>,
 ): Promise<void> {
-  const told = await deps.database.db.transaction(async (tx) => {
-    if (!(await markTold(tx))) return false;
+  const reported = await deps.database.db.transaction(async (tx) => {
+    if (!(await markReported(tx))) return false;
     const about = { outcome: 'failure', tenantId: null } as const;
     const event = { action: 'AUDIT_LOG_ROLLED_BACK', ...about, details } as const;
     await recordAudit(tx, systemContext(correlationId), event);
     return true;
   });
-  if (!told) return;
+  if (!reported) return;
   deps.metrics.auditRolledBack.inc();
   const isEvent = 'leaf' in details;
   deps.logger.error(

@@ -18,7 +18,7 @@ export interface KeptHead extends TreeHead {
 }
 
 /** A problem that is reported once per log: the first head that has it, and the number of further ones. */
-interface Told {
+interface FoundProblem {
   readonly kind: FindingKind;
   readonly leaf: number;
   readonly message: string;
@@ -37,7 +37,7 @@ interface Grown {
  * is reported once.
  */
 export class HeadChecker {
-  private readonly told = new Map<FindingKind, Told>();
+  private readonly problems = new Map<FindingKind, FoundProblem>();
   private lastGood = 0;
   private known: { size: number; root: Buffer } | undefined;
   /** The largest size under a checkpoint of the database. */
@@ -60,11 +60,11 @@ export class HeadChecker {
     const head = this.read(row, named);
     if (this.isAhead(row.size, tree)) {
       const message = `${named} covers more events than the ${tree.size} that exist: the tail was deleted`;
-      this.tell('checkpoint_beyond', tree.size, message);
+      this.collect('checkpoint_beyond', tree.size, message);
     } else if (tree.broken) this.uncompared += 1;
     else if (head && !head.root.equals(this.rootOf(tree))) {
       const message = `${named} does not match the tree: some of the leaves ${this.lastGood} to ${row.size - 1} were changed, removed or inserted after it was signed`;
-      this.tell('checkpoint_root', this.lastGood, message);
+      this.collect('checkpoint_root', this.lastGood, message);
     } else if (head) this.lastGood = row.size;
   }
 
@@ -72,17 +72,17 @@ export class HeadChecker {
   kept({ where, size, root }: KeptHead, tree: Grown): void {
     if (this.isAhead(size, tree)) {
       const message = `the log has ${tree.size} events, but the checkpoint in ${where} has ${size}: the tail was deleted, or an older backup was restored`;
-      this.tell('earlier_ahead', tree.size, message);
+      this.collect('earlier_ahead', tree.size, message);
     } else if (tree.broken) this.uncompared += 1;
     else if (!root.equals(this.rootOf(tree))) {
       const message = `the checkpoint in ${where} belongs to another history of the first ${size} events: they were rewritten since, or the log has two heads`;
-      this.tell('earlier_root', size, message);
+      this.collect('earlier_root', size, message);
     }
   }
 
   /** Reports the problems that were found with the heads. */
   end(): void {
-    for (const { kind, leaf, message, more } of this.told.values()) {
+    for (const { kind, leaf, message, more } of this.problems.values()) {
       const also =
         more === 0
           ? ''
@@ -99,10 +99,10 @@ export class HeadChecker {
     return this.known.root;
   }
 
-  private tell(kind: FindingKind, leaf: number, message: string): void {
-    const told = this.told.get(kind);
-    if (told) told.more += 1;
-    else this.told.set(kind, { kind, leaf, message, more: 0 });
+  private collect(kind: FindingKind, leaf: number, message: string): void {
+    const before = this.problems.get(kind);
+    if (before) before.more += 1;
+    else this.problems.set(kind, { kind, leaf, message, more: 0 });
   }
 
   /**

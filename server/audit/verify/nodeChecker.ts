@@ -30,10 +30,11 @@ export class NodeChecker {
     const { head } = this.source;
     this.compared += 1;
     if (head?.level !== made.level || head.index !== made.index) {
-      this.tell('node_missing', made, 'is missing in audit_nodes');
+      this.reportNode('node_missing', made, 'is missing in audit_nodes');
       return;
     }
-    if (!head.hash.equals(made.hash)) this.tell('node_wrong', made, 'does not match their hash');
+    if (!head.hash.equals(made.hash))
+      this.reportNode('node_wrong', made, 'does not match their hash');
     await this.source.advance();
   }
 
@@ -51,11 +52,19 @@ export class NodeChecker {
   private async drop(): Promise<void> {
     const { head } = this.source;
     if (head)
-      this.tell('node_extra', head, 'belongs to leaves that do not exist, or is stored twice');
+      this.reportNode(
+        'node_extra',
+        head,
+        'belongs to leaves that do not exist, or is stored twice',
+      );
     await this.source.advance();
   }
 
-  private tell(kind: 'node_missing' | 'node_wrong' | 'node_extra', node: TreeNode, what: string) {
+  private reportNode(
+    kind: 'node_missing' | 'node_wrong' | 'node_extra',
+    node: TreeNode,
+    what: string,
+  ) {
     const { log, report } = this;
     const first = node.index * 2 ** node.level;
     const known = node.level >= LEVEL_STEP && Number.isSafeInteger(endOf(node));

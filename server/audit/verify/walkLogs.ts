@@ -33,7 +33,7 @@ export interface LogStreams {
   checkpoints: RowStream<CheckpointRow>;
 }
 
-/** Sealed events that no checkpoint covers. The log itself cannot tell whether a checkpoint is on its way. */
+/** Sealed events that no checkpoint covers. The log itself does not show whether a checkpoint will follow. */
 export interface Uncovered {
   readonly log: string;
   readonly from: number;

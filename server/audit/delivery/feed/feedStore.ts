@@ -149,7 +149,7 @@ export async function readLag(pool: Pool, sink: string): Promise<FeedLag> {
  * Marks a loss as reported, in the caller's transaction, which must also report it.
  * @returns false if any process has reported this loss before
  */
-export async function markLossTold(tx: Tx, sink: string, lost: string): Promise<boolean> {
+export async function markLossReported(tx: Tx, sink: string, lost: string): Promise<boolean> {
   const { rowCount } = await tx.execute(
     sql`UPDATE event_feeds SET told_lost = ${lost} WHERE sink = ${sink} AND told_lost IS DISTINCT FROM ${lost}`,
   );

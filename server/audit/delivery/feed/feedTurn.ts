@@ -12,7 +12,7 @@ import { claimLog, correctSize, moveCursor } from './cursorStore';
 import type { ClaimedLog } from './cursorStore';
 import {
   beginFeed,
-  markLossTold,
+  markLossReported,
   noteAll,
   noteNews,
   noteTaken,
@@ -66,7 +66,7 @@ function reportLostLeaf(deps: FeedDeps, { logId, leafIndex, leafHash }: NamedLea
   const leaf = { logId, leafIndex, leafHash: leafHash.toString('base64') };
   const lost = `${logId} ${leafIndex} ${leaf.leafHash}`;
   return reportLoss(deps, deps.random.id(), { leaf, by: 'feed' }, (tx) =>
-    markLossTold(tx, deps.settings.sink, lost),
+    markLossReported(tx, deps.settings.sink, lost),
   );
 }
 
