@@ -2,7 +2,7 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
-import { readNoticeToken, tellsOfPassword } from '../mail';
+import { isAboutPassword, readNoticeToken } from '../mail';
 import type { NoticeKind } from '../audit';
 import { MINUTE_MS } from '../durations';
 import { distrustSessions } from './distrustSessions';
@@ -57,7 +57,7 @@ export async function answerNotice(
       const reason = 'security_event' as const;
       const done = await distrustSessions(deps, tx, ctx, mode, {
         ...{ tenantId, staffId, since, via: 'notice' as const, reason },
-        ...(tellsOfPassword(kind) ? { passwordUsed: { setBefore } } : {}),
+        ...(isAboutPassword(kind) ? { passwordUsed: { setBefore } } : {}),
       });
       const { passwordExpired } = done;
       await recordAudit(tx, ctx, {

@@ -270,9 +270,9 @@ export async function login(
   if (!entry) {
     return verdict.kind === 'block' ? block(deps, ctx, who) : demandStepUp(deps, ctx, who);
   }
-  const told = noticeNewDevice(deps, ctx, membership, input.device.compared);
+  const notice = noticeNewDevice(deps, ctx, membership, input.device.compared);
   // If the history could not be read in time a moment ago, do not wait for it again.
-  if (!skipped) await told;
+  if (!skipped) await notice;
   // A login that was not scored, or that would have needed a proof and gave none, must not teach
   // the scorer what is usual.
   if (entry.stepUp || (!skipped && entry.outcome !== 'monitored')) {

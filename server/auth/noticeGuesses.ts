@@ -23,11 +23,11 @@ export function noticeGuesses(
   if (!deps.mail.isAvailable()) return;
   deps.mail.aside(async () => {
     const now = deps.clock.now();
-    const told = attemptSubject(deps.keys, 'told-of-guesses', subject);
+    const noticeSubject = attemptSubject(deps.keys, 'told-of-guesses', subject);
     const counts = await readAttempts(deps.db, [{ scope: 'account', subject }], now);
     const forGood = (counts.get('account')?.tries ?? 0) >= TRIES_FOR_STRANGERS;
     // Once per window for each state, so that a flood of tries does not cause a flood of look-ups.
-    const key = { scope: 'account' as const, subject: `${told}${forGood ? '+' : ''}` };
+    const key = { scope: 'account' as const, subject: `${noticeSubject}${forGood ? '+' : ''}` };
     if (!(await isFirstInWindow(deps.db, key, now))) return;
     const membership = account && listOpenMemberships(account)[0];
     if (!membership) return;

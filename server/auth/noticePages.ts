@@ -1,4 +1,4 @@
-import { tellsOfPassword } from '../mail';
+import { isAboutPassword } from '../mail';
 import type { NoticeKind } from '../audit';
 import { plainPage } from '../http/plainPage';
 
@@ -31,8 +31,8 @@ administrator what happened, and ask for a new password: an operator of this ser
 
 /** Returns the page that asks for confirmation. Its form posts to the page's own address. */
 export const askPage = (kind: NoticeKind): string =>
-  tellsOfPassword(kind) ? ASK_PAGE_OF_PASSWORD : ASK_PAGE;
+  isAboutPassword(kind) ? ASK_PAGE_OF_PASSWORD : ASK_PAGE;
 
 /** Returns the page that reports what was done and what to do next. */
 export const donePage = (kind: NoticeKind): string =>
-  tellsOfPassword(kind) ? DONE_PAGE_OF_PASSWORD : DONE_PAGE;
+  isAboutPassword(kind) ? DONE_PAGE_OF_PASSWORD : DONE_PAGE;

@@ -109,7 +109,7 @@ async function withChallengeCookie<T>(
   }
 }
 
-interface Hears {
+interface SignInListeners {
   /** Called with the device cookie that the browser should keep. */
   onDevice: (cookie: string) => void;
   onIssued: (issued: IssuedToken) => void;
@@ -122,7 +122,7 @@ interface Hears {
 async function signIn(
   deps: AuthDeps,
   exchange: { req: Request; res: Response; device: DeviceIdentity; refreshCookie: boolean },
-  work: (hears: Hears) => Promise<TokenPair>,
+  work: (listeners: SignInListeners) => Promise<TokenPair>,
 ): Promise<void> {
   const { req, res, device, refreshCookie } = exchange;
   if (refreshCookie) refuseOtherOrigins(req);
@@ -186,11 +186,11 @@ function signInRoutes(deps: AuthDeps) {
       async handle(req, res, { body }) {
         const device = deviceOf(deps, req);
         const { refreshCookie = false } = body ?? {};
-        await signIn(deps, { req, res, device, refreshCookie }, async (hears) => {
+        await signIn(deps, { req, res, device, refreshCookie }, async (listeners) => {
           const id = body?.challengeId ?? (await challengeOf(deps, req, device));
           if (id === undefined) throw new AppError('CHALLENGE_NOT_FOUND');
           const key = idempotencyKey.parse(req.headers['idempotency-key']);
-          const input = { challengeId: id, idempotencyKey: key, device, ...hears };
+          const input = { challengeId: id, idempotencyKey: key, device, ...listeners };
           return completeLogin(deps, contextOf(req), input);
         });
       },
@@ -222,7 +222,8 @@ function refreshRoutes(deps: AuthDeps) {
             ? presentedCookie(req, res, body.refreshCookie)
             : undefined;
         if (inCookie === undefined) return void res.json(await rotate(tokenBody.parse(body)));
-        const work = (onIssued: Hears['onIssued']) => rotate({ refreshToken: inCookie, onIssued });
+        const work = (onIssued: SignInListeners['onIssued']) =>
+          rotate({ refreshToken: inCookie, onIssued });
         res.json(await throughCookie(deps, req, res, work));
       },
     }),

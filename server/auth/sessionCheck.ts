@@ -68,8 +68,8 @@ async function explainRefusal(
   state: LiveState | undefined,
 ): Promise<AppError> {
   if (!isTheirs(claims, state)) return invalidToken();
-  const untold = state.revokeReason === null && state.staffVersion !== claims.sv;
-  const forced = untold
+  const unexplained = state.revokeReason === null && state.staffVersion !== claims.sv;
+  const forced = unexplained
     ? await findForcedEnd(deps, claims.tid, { familyId: claims.sid, sessionId: claims.sid })
     : toForced(state.revokeReason);
   return forced ? forcedLogout(forced, INVALID_TOKEN) : invalidToken();

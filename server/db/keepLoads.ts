@@ -5,7 +5,7 @@ export interface KeptLoads<Value> {
   /** @throws the error of loading, or an error if there is nothing under the key */
   read(key: string): Promise<Value>;
   /**
-   * Returns the value in memory, without asking the database; `fresh` tells whether a read would
+   * Returns the value in memory, without asking the database; `fresh` is whether a read would
    * return it.
    */
   peek(key: string): { value: Value; fresh: boolean } | undefined;

@@ -70,10 +70,10 @@ function judgeMigrations({ migrations }: GuardReport): Check {
   // During a deployment the old nodes run on a newer database. They will be replaced, and must not
   // all be withdrawn at once.
   const serious = problems.filter(({ kind }) => kind !== 'newer');
-  const told = problems.filter(({ kind }) => kind === 'newer').map(({ message }) => message);
+  const newer = problems.filter(({ kind }) => kind === 'newer').map(({ message }) => message);
   if (serious.length > 0) return failed(serious.map(({ message }) => message).join(' '));
   if (pending > 0) return failed(`Migrations are pending: ${pendingTags.join(', ')}.`);
-  return withFindings(fine, told);
+  return withFindings(fine, newer);
 }
 
 /**
@@ -131,7 +131,7 @@ function checkProxies({ proxyWatch }: ReadyDeps): Check {
   return withFindings(fine, findings);
 }
 
-/** A node that was told to stop still serves, but should get no new requests. */
+/** A node that was asked to stop still serves, but should get no new requests. */
 const checkProcess = ({ drain }: ReadyDeps): Check =>
   drain.begun() ? failed('The node is stopping.') : fine;
 

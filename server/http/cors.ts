@@ -37,15 +37,15 @@ function nameOrigin(header: string): string {
 }
 
 /**
- * Logs once per origin that its pages cannot read answers. A browser only tells its developer that
+ * Logs once per origin that its pages cannot read answers. A browser only shows its developer that
  * a request failed.
  */
 function createOriginLog(logger: Logger): (header: string) => void {
-  const told = new Set<string>();
+  const logged = new Set<string>();
   return (header) => {
     const origin = nameOrigin(header);
-    if (told.has(origin) || told.size >= MOST_ORIGINS) return;
-    told.add(origin);
+    if (logged.has(origin) || logged.size >= MOST_ORIGINS) return;
+    logged.add(origin);
     const what = 'pages of this origin cannot read responses, because it is not in CORS_ORIGINS';
     logger.info({ code: 'ORIGIN_NOT_LISTED', origin }, what);
   };
@@ -58,9 +58,9 @@ function createOriginLog(logger: Logger): (header: string) => void {
  */
 export function cors({ config, logger }: Pick<Kernel, 'config' | 'logger'>): RequestHandler {
   const { corsOrigins } = config;
-  const tellOf = createOriginLog(logger);
+  const logOrigin = createOriginLog(logger);
   return (req, res, next) => {
-    if (req.headers.origin !== undefined && isCrossSite(req)) tellOf(req.headers.origin);
+    if (req.headers.origin !== undefined && isCrossSite(req)) logOrigin(req.headers.origin);
     if (corsOrigins.length > 0) {
       // On every answer, so that a cache does not serve one origin's answer to another.
       res.vary('origin');

@@ -24,8 +24,8 @@ export function clientAddressOf(req: Request): ClientAddress {
   if (before) return before;
   const header = req.headers['x-forwarded-for'] ?? [];
   const entries = (typeof header === 'string' ? header : header.join(',')).split(',').reverse();
-  const told = header.length === 0 ? [] : entries.map(readAddress);
-  const client = findClient([readAddress(req.socket.remoteAddress), ...told], trustOf(req));
+  const forwarded = header.length === 0 ? [] : entries.map(readAddress);
+  const client = findClient([readAddress(req.socket.remoteAddress), ...forwarded], trustOf(req));
   found.set(req, client);
   return client;
 }

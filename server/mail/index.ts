@@ -6,7 +6,7 @@ export { writeInvitation, writeInvitationCode } from './invitationTexts';
 export { LINK_DAYS, readNoticeToken } from './noticeLink';
 export { noticeFactorChanged, queueNotice, queueNoticeOnceADay } from './notices';
 export type { NoticeDeps } from './notices';
-export { tellsOfPassword } from './noticeTexts';
+export { isAboutPassword } from './noticeTexts';
 export { writeResetMail } from './resetText';
 export { toLine } from './plainText';
 export { queueMail } from './queueMail';

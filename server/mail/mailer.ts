@@ -56,7 +56,7 @@ const MOST_AT_ONCE = 4;
  * claim behind.
  */
 const CLAIM_MS = 90 * SECOND_MS;
-/** How long deliveries in progress may take after the process was told to stop. */
+/** How long deliveries in progress may take after the process was asked to stop. */
 const CLOSE_MS = 5000;
 
 /** Claims and sends the mails that are due. */

@@ -46,7 +46,7 @@ const OF_PASSWORD: ReadonlySet<NoticeKind> = new Set([
 ]);
 
 /** Returns whether a notice of this kind is about a use of the password. */
-export const tellsOfPassword = (kind: NoticeKind): boolean => OF_PASSWORD.has(kind);
+export const isAboutPassword = (kind: NoticeKind): boolean => OF_PASSWORD.has(kind);
 
 export interface NoticeFacts {
   tenantName: string;
@@ -231,11 +231,11 @@ function describeWayOut(notice: Notice, tenant: string, link: string | undefined
       `If this was not you, make sure that you do not use this password anywhere else. If it happens again, tell an administrator of ${tenant}.`,
     ];
   }
-  const ofPassword = tellsOfPassword(notice.kind);
-  const tell = `tell an administrator of ${tenant}`;
+  const ofPassword = isAboutPassword(notice.kind);
+  const advice = `tell an administrator of ${tenant}`;
   if (link === undefined) {
     const known = ofPassword ? ` Somebody else knows your password. ${WAY_BACK}` : '';
-    return [`If this was not you, sign out on all devices, and ${tell}.${known}`];
+    return [`If this was not you, sign out on all devices, and ${advice}.${known}`];
   }
   const ends = ofPassword
     ? `The button on that page also makes your password stop working, everywhere. ${WAY_BACK}`
@@ -245,7 +245,7 @@ function describeWayOut(notice: Notice, tenant: string, link: string | undefined
     '',
     link,
     '',
-    `${ends} The link works for ${LINK_DAYS} days. Please also ${tell}. If it was you, you do not need to do anything.`,
+    `${ends} The link works for ${LINK_DAYS} days. Please also ${advice}. If it was you, you do not need to do anything.`,
   ];
 }
 

@@ -84,10 +84,10 @@ export async function queueNoticeOnceADay(
   if (!deps.mail.isAvailable()) return false;
   const since = new Date(deps.clock.now().getTime() - DAY_MS);
   try {
-    const told = await tx.transaction((inner) =>
+    const mailed = await tx.transaction((inner) =>
       wasMailedSince(inner, staff, { kind: notice.kind, since }),
     );
-    if (told) return false;
+    if (mailed) return false;
   } catch (err) {
     // If the table is missing, the mail cannot be queued; `queueNotice` logs it.
     if (databaseFault(err) !== 'missing_table') throw err;

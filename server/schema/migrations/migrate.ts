@@ -104,7 +104,7 @@ export async function runMigrations(
 ): Promise<readonly AppliedMigration[]> {
   const journal = await readMigrations(migrationsFolder);
   const { codeVersion, appliedBy, correlationId = 'migration', actor = 'system', ticket } = options;
-  const told = { correlationId, actor, ticket };
+  const origin = { correlationId, actor, ticket };
   const settings = { application_name: applicationName(codeVersion) };
   const provenance = { codeVersion: codeVersion ?? null, appliedBy: appliedBy ?? null };
   const work = (holder: Client) =>
@@ -112,7 +112,7 @@ export async function runMigrations(
       url,
       async (worker) => {
         await probe(worker);
-        const run: Run = { holder, worker, provenance, ...told, applied: [], unaudited: [] };
+        const run: Run = { holder, worker, provenance, ...origin, applied: [], unaudited: [] };
         await applyPending(run, journal).catch(async (error: unknown) => {
           throw await explainFailure(run, error);
         });

@@ -30,13 +30,13 @@ const WORK_KEY = '7449363237540164980';
 
 const LOCK_WAIT_MS = MINUTE_MS;
 const POLL_MS = 250;
-const TELL_EVERY_MS = 10_000;
+const REPORT_EVERY_MS = 10_000;
 
 const holds = (key: string) => `locktype = 'advisory' AND granted AND objsubid = 1
   AND classid::bigint = ${key} >> 32 AND objid::bigint = ${key} & 4294967295
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
 
-/** An SQL expression that tells whether some process migrates this database now. */
+/** An SQL expression for whether some process migrates this database now. */
 export const SOMEBODY_MIGRATES = `EXISTS (SELECT FROM pg_locks WHERE ${holds(RUN_KEY)})`;
 
 async function tryLock(client: Connection, limitMs: number): Promise<boolean> {
@@ -79,7 +79,7 @@ const overdue = (waitedMs: number, holder: DatabaseSession | undefined) =>
 export async function takeRunLock(client: Connection, options: LockOptions): Promise<void> {
   const { lockWaitMs = LOCK_WAIT_MS, onWait } = options;
   const began = performance.now();
-  let toldAt: number | undefined;
+  let reportedAt: number | undefined;
   for (;;) {
     const left = Math.max(0, lockWaitMs - (performance.now() - began));
     if (await tryLock(client, left + ANSWER_MS)) return;
@@ -87,8 +87,8 @@ export async function takeRunLock(client: Connection, options: LockOptions): Pro
     const waitedMs = Math.round(performance.now() - began);
     if (waitedMs >= lockWaitMs) throw overdue(waitedMs, holder);
     // There is no holder if the lock was released a moment ago.
-    if (holder && (toldAt === undefined || waitedMs - toldAt >= TELL_EVERY_MS)) {
-      toldAt = waitedMs;
+    if (holder && (reportedAt === undefined || waitedMs - reportedAt >= REPORT_EVERY_MS)) {
+      reportedAt = waitedMs;
       const message = `Waiting for another process that migrates this database: ${describeSession(holder)}.`;
       onWait?.({ holder, message, waitedMs });
     }

@@ -59,8 +59,9 @@ export function noticeBegunCodes(
     const { failures, tries } = counts.get('step_up') ?? { failures: 0, tries: 0 };
     if (failures < BEGUN_LIMITS.failures && tries < BEGUN_LIMITS.tries) return;
     // Once per window, so that a flood of codes does not cause a flood of look-ups.
-    const told = attemptSubject(deps.keys, 'told-of-begun-codes', begun.subject);
-    if (!(await isFirstInWindow(deps.db, { scope: 'step_up', subject: told }, now))) return;
+    const noticeSubject = attemptSubject(deps.keys, 'told-of-begun-codes', begun.subject);
+    if (!(await isFirstInWindow(deps.db, { scope: 'step_up', subject: noticeSubject }, now)))
+      return;
     if (!begun.real) return;
     const { tenantId, staffId } = begun;
     const notice = { kind: 'factor_closed', begun: true } as const;

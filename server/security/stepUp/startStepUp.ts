@@ -54,7 +54,7 @@ export async function startStepUp(
   }
   const methods = await listAllowedMethods(deps, deps.db, challenge);
   if (!methods.includes(input.method)) throw new AppError('METHOD_UNAVAILABLE');
-  const told = await deps.db.transaction((tx) => start(deps, ctx, tx, challenge));
+  const started = await deps.db.transaction((tx) => start(deps, ctx, tx, challenge));
   deps.mail.wake();
-  return told;
+  return started;
 }
