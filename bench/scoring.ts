@@ -120,7 +120,10 @@ async function compareMedians(tools: Tools, ms: number, make: (scored: boolean) 
 
 const ms = (value: number) => `${value.toFixed(2)} ms`;
 
-function tell(name: string, { scored, added }: { scored: number; added: number[] }): string {
+function formatScoring(
+  name: string,
+  { scored, added }: { scored: number; added: number[] },
+): string {
   const [least, most] = [Math.min(...added), Math.max(...added)];
   const verdict = median(added) <= 1 ? 'met' : 'missed';
   return `  ${name}: p50 ${ms(scored)}, of which scoring takes ${ms(median(added))} (${ms(least)} to ${ms(most)}); aim <= 1 ms: ${verdict}`;
@@ -186,6 +189,6 @@ export async function measureScoring(
     password,
   }));
   const history = await compareHistories(tools, rows);
-  const lines = [tell('refresh', refresh), tell('login', login), history];
+  const lines = [formatScoring('refresh', refresh), formatScoring('login', login), history];
   return `\nScoring, one request at a time:\n${lines.join('\n')}\n`;
 }

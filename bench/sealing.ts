@@ -139,7 +139,7 @@ async function compareRefresh(tools: Tools, refreshTokens: string[]): Promise<Co
 
 const rounded = (value: number) => Math.round(value).toLocaleString('en');
 
-function tellSealing(comparison: Comparison): string {
+function formatSealing(comparison: Comparison): string {
   const rates = comparison.rounds.map(({ measured }) => rate(measured));
   const cpu = median(
     comparison.rounds.map(({ measured }) => (measured.cpuMs / measured.done) * 1000),
@@ -153,7 +153,7 @@ function tellSealing(comparison: Comparison): string {
   );
 }
 
-function tellRefresh(comparison: Comparison): string {
+function formatRefresh(comparison: Comparison): string {
   const all = ratios(comparison);
   const [with_, without] = (['measured', 'yardstick'] as const).map((side) =>
     rounded(median(comparison.rounds.map((round) => rate(round[side])))),
@@ -175,5 +175,5 @@ export async function sealSeed(env: Record<string, string>): Promise<void> {
 export async function measureSealing(tools: Tools, refreshTokens: string[]): Promise<string> {
   const sealing = await compareSealing(tools);
   const refresh = await compareRefresh(tools, refreshTokens);
-  return `\nSealing:\n${tellSealing(sealing)}\n${tellRefresh(refresh)}\n`;
+  return `\nSealing:\n${formatSealing(sealing)}\n${formatRefresh(refresh)}\n`;
 }
