@@ -8,7 +8,7 @@ import { AppError } from '../errors';
 import type { Passage } from '../http/passage';
 import { retryAfter } from '../http/retryAfter';
 import { queueMail, queueNotice } from '../mail';
-import { withProof } from '../security';
+import { countMailTo, withProof } from '../security';
 import { endPendingChanges } from '../tenants';
 import { CHANGE_VALID_MS, toChangeLink } from './emailChangeLink';
 import { confirmationMail, takenMail } from './emailChangeMail';
@@ -48,7 +48,10 @@ function originOfLinks({ mail }: Pick<ProfileDeps, 'mail'>): string {
   throw new AppError('METHOD_UNAVAILABLE', { detail });
 }
 
-/** Stores a pending change, and mails both addresses about it. */
+/**
+ * Stores a pending change, and mails both addresses about it; the new one only if it has not had
+ * too many such mails today, whoever asked.
+ */
 async function begin(
   deps: ProfileDeps,
   tx: Tx,
@@ -73,6 +76,8 @@ async function begin(
   await queueNotice(deps, tx, ctx, whose, { kind: 'email_change_requested' });
   const link = toChangeLink(deps.keys, change.publicUrl, id);
   const taken = await isTaken(tx, email);
+  // Silent, because the answer must not say that others have asked for this address.
+  if (!(await countMailTo(deps, tx, { kind: 'email-change-mail', to: email, now }))) return;
   const mail = taken ? takenMail(tenant.name) : confirmationMail(tenant.name, link);
   await queueMail(deps, tx, { ...whose, to: email, kind: 'email_change', expiresAt, ...mail });
 }

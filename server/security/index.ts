@@ -12,6 +12,7 @@ export {
 export { BEGUN_FOR_MS, markOfBrowser, readBegunLogin, sealBegunLogin } from './stepUp/begunLogin';
 export { BEGUN_METHODS, findShownFactor } from './stepUp/verifyBegunLogin';
 export { forgetGuesses } from './risk/forgetGuesses';
+export { countMailTo, mailsFreeAt } from './risk/mailsToAddress';
 export { lookForFamiliar } from './risk/familiarStore';
 export type { Familiarity } from './risk/familiarStore';
 export { EVERYBODY, judgeAddress } from './risk/judgeAddress';

@@ -8,12 +8,14 @@ import type { TenantDeps } from './deps';
 import { HOUR_MS } from '../durations';
 import { AppError } from '../errors';
 import { emailField } from '../http/emailAddress';
+import { retryAfter } from '../http/retryAfter';
 import { storableText } from '../http/routeTable';
 import { queueMail, writeInvitation } from '../mail';
 import { PERMISSION_NAME } from '../permissions';
 import type { ApprovalRequest } from './approvalStore';
 import { needsSecond, requestApproval } from './requestApproval';
 import type { PreparedChange, Provenance } from './requestApproval';
+import { countMailTo, mailsFreeAt } from '../security';
 import { administer } from './administer';
 import type { Authority } from './administer';
 import { assertMayGive } from './administration';
@@ -83,7 +85,8 @@ export async function planInvitation(
 /**
  * Queues the mail of an invitation, if it goes by mail.
  * @returns the link to show, if the inviter hands it over
- * @throws AppError METHOD_UNAVAILABLE if the server sends no mail, or PUBLIC_URL is not set
+ * @throws AppError METHOD_UNAVAILABLE if the server sends no mail, or PUBLIC_URL is not set;
+ * TOO_MANY_ATTEMPTS if the tenant has mailed this address too often today
  */
 export async function deliverInvitation(
   deps: TenantDeps,
@@ -96,6 +99,14 @@ export async function deliverInvitation(
   if (!deps.mail.isAvailable()) {
     throw new AppError('METHOD_UNAVAILABLE', {
       detail: 'This server sends no mail. Choose the delivery link.',
+    });
+  }
+  const now = deps.clock.now();
+  const counted = { kind: 'invitation-mail', to: email, from: tenantId, now } as const;
+  if (!(await countMailTo(deps, tx, counted))) {
+    throw new AppError('TOO_MANY_ATTEMPTS', {
+      detail: 'This address has had its invitations of today. Send it again tomorrow.',
+      headers: retryAfter(now, mailsFreeAt(now)),
     });
   }
   const inviter = inviterStaffId ? await findStaffById(tx, tenantId, inviterStaffId) : undefined;

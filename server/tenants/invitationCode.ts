@@ -4,7 +4,8 @@ import { AppError } from '../errors';
 import { retryAfter } from '../http/retryAfter';
 import { isSameSecret } from '../isSameSecret';
 import { queueMail, writeInvitationCode } from '../mail';
-import { attemptSubject, newMailedCode, reserveTry, resetTries } from '../security';
+import { attemptSubject, countMailTo, mailsFreeAt, newMailedCode } from '../security';
+import { reserveTry, resetTries } from '../security';
 import { openInvitation } from './invitationLink';
 import { keepCode, resetCodeTries, takeCodeTry } from './invitationStore';
 import type { Invitation } from './invitationStore';
@@ -70,6 +71,14 @@ export async function sendInvitationCode(deps: CodeDeps, token: string): Promise
   await deps.db.transaction(async (tx) => {
     if (!(await keepCode(tx, invitation, { hash, expiresAt, now }, limits))) {
       throw tooManyCodes((await openInvitation({ ...deps, db: tx }, token)).invitation, now);
+    }
+    const counted = { kind: 'invitation-code-mail', now } as const;
+    const { tenantId: from, email: to } = invitation;
+    if (!(await countMailTo(deps, tx, { ...counted, to, from }))) {
+      throw new AppError('TOO_MANY_ATTEMPTS', {
+        detail: 'This address has had its codes of today. Ask for the invitation by mail.',
+        headers: retryAfter(now, mailsFreeAt(now)),
+      });
     }
     await queueMail(deps, tx, {
       ...{ tenantId: invitation.tenantId, userId: null, staffId: null, to: invitation.email },

@@ -82,6 +82,7 @@ export const invitationRoutes = (deps: TenantDeps) => ({
       403: 'FORBIDDEN or NOT_YOURS_TO_GIVE',
       409: 'ALREADY_MEMBER, INVITATION_OPEN with its invitationId, TOO_MANY_INVITATIONS or METHOD_UNAVAILABLE',
       428: 'STEP_UP_REQUIRED',
+      429: 'TOO_MANY_ATTEMPTS: the address has had its invitations of today',
     },
     async handle(req, res, { body: { ticket, ...input } }) {
       const ctx = contextWith(req, ticket);
@@ -100,6 +101,7 @@ export const invitationRoutes = (deps: TenantDeps) => ({
       404: 'NOT_FOUND',
       409: 'INVITATION_CLOSED, INVITATION_NO_LONGER_VALID, ALREADY_MEMBER, TOO_MANY_INVITATIONS or METHOD_UNAVAILABLE',
       428: 'STEP_UP_REQUIRED',
+      429: 'TOO_MANY_ATTEMPTS: the address has had its invitations of today',
     },
     async handle(req, res, { params: { id }, body }) {
       const { delivery, ticket } = body ?? {};

@@ -69,6 +69,21 @@ describe('asking for an address that somebody else has', () => {
   });
 });
 
+describe('an address for which many people ask', () => {
+  it('gets eight mails a day, and the answers are all the same', async () => {
+    const email = newAddress();
+    const people = await Promise.all(Array.from({ length: 12 }, () => seedTestUserAndToken()));
+    const answers = await Promise.all(
+      people.map(({ token }, n) => askForAddress(n % 2 ? node.app : other.app, token, email)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(people.map(() => 202));
+    const mailed = await Promise.all(people.map(mailsOf));
+    const kinds = mailed.flat().map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === 'email_change')).toHaveLength(8);
+    expect(kinds.filter((kind) => kind === 'email_change_requested')).toHaveLength(12);
+  });
+});
+
 describe('a request that is refused', () => {
   it('without a proof is 428, and one proof is good for one address, once', async () => {
     const who = await seedTestUserAndToken();
