@@ -70,7 +70,7 @@ describe('the page of an invitation', () => {
     const { administrator, invited } = await seedInvited(node.app);
     const { token, email } = invited;
     const asked = await submit(token, { step: 'code' });
-    expect([asked.status, asked.text]).toEqual([200, expect.stringContaining('on its way')]);
+    expect([asked.status, asked.text]).toEqual([200, expect.stringContaining('A code was sent')]);
     const code = /\n {2}(\d{6})\n/.exec((await server.mailTo(email)).text)?.[1] ?? '';
     const soon = await submit(token, { step: 'code' });
     expect(soon.status).toBe(429);
