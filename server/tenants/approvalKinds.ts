@@ -33,7 +33,7 @@ interface WaitingKind {
 const waitingRole = z.strictObject({ id: z.string().optional(), set: roleInput });
 
 /** Every kind of change that can wait for an approval. To add one, add an entry here. */
-export const APPROVAL_KINDS: Readonly<Partial<Record<ApprovalKind, WaitingKind>>> = {
+export const APPROVAL_KINDS: Readonly<Record<ApprovalKind, WaitingKind>> = {
   member: {
     needs: 'TENANT_ROLES_MANAGE',
     prepare: (_deps, tx, administration, wanted) => prepareStoredAccess(tx, administration, wanted),

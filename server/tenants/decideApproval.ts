@@ -49,9 +49,9 @@ async function requesterIn(
   administration: Administration,
   { kind, requesterStaffId: staffId }: ApprovalRequest,
 ): Promise<Administration | undefined> {
-  const needs = APPROVAL_KINDS[kind]?.needs;
+  const { needs } = APPROVAL_KINDS[kind];
   const found = await readActor(tx, administration.tenantId, staffId);
-  if (!found?.active || needs === undefined || !found.permissions.includes(needs)) return undefined;
+  if (!found?.active || !found.permissions.includes(needs)) return undefined;
   const { userId, permissions } = found;
   return { ...administration, actor: { kind: 'member', staffId, userId, permissions } };
 }
@@ -71,7 +71,7 @@ async function prepareAgain(
   const { wanted, effect } = request.change;
   try {
     const prepared =
-      requester && (await APPROVAL_KINDS[request.kind]?.prepare(deps, tx, requester, wanted));
+      requester && (await APPROVAL_KINDS[request.kind].prepare(deps, tx, requester, wanted));
     const isSame = prepared && canonicalJson(prepared.effect) === canonicalJson(effect);
     return isSame ? prepared : undefined;
   } catch (err) {
@@ -181,6 +181,7 @@ export async function approveRequest(
   const needs = 'TENANT_ROLES_MANAGE';
   const approved = await administer(deps, ctx, authority, needs, approve, locked);
   if (!approved) throw new AppError('APPROVAL_OUTDATED');
+  deps.mail.wake();
   return approved;
 }
 
