@@ -21,6 +21,12 @@ export const wholeNumber = (most: number) =>
     .transform(Number)
     .pipe(z.number().max(most));
 
+/** The fields of a query string that ask for a page of a list. */
+export const pageFields = {
+  cursor: storableText(200).optional(),
+  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
+};
+
 /** The schema of a moment in a query string. */
 export const instant = z.iso
   .datetime({ offset: true })

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { ProfileDeps } from './deps';
 import { contextOf, passageOf, principalOf } from '../http/request';
-import { endpoint, storableText, wholeNumber } from '../http/routeTable';
+import { endpoint, pageFields } from '../http/routeTable';
 import { changeName } from './changeName';
 import { exportOwnData } from './exportOwnData';
 import { ALL_ACTIONS, listOwnEvents } from './listOwnEvents';
-import { nameField } from './nameField';
+import { nameField } from '../http/nameField';
 
 const profileBody = z.object({
   name: nameField.nullable().meta({ description: 'null removes the name' }),
@@ -18,8 +18,7 @@ const eventsQuery = z.strictObject({
     .union([action, z.array(action).min(1).max(ALL_ACTIONS.length)])
     .transform((value) => [...new Set([value].flat())])
     .optional(),
-  cursor: storableText(200).optional(),
-  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
+  ...pageFields,
 });
 
 /** The routes with which people manage their own profile and see the data that is stored about them. */

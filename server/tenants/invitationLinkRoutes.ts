@@ -5,6 +5,7 @@ import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import type { ErrorCode } from '../errors';
 import { readDeviceCookie } from '../http/cookies';
+import { nameField } from '../http/nameField';
 import { sendPage } from '../http/plainPage';
 import { contextOf } from '../http/request';
 import { endpoint, storableText } from '../http/routeTable';
@@ -20,14 +21,9 @@ const params = z.object({ token: z.string() });
 const code = storableText(256)
   .transform(readTypedCode)
   .pipe(z.string().regex(/^\d{6}$/, 'must be six digits'));
-const personName = storableText(200)
-  .transform((text) => text.trim().normalize('NFC'))
-  .pipe(
-    z.string().regex(/^[^\p{C}\p{Zl}\p{Zp}]+$/u, 'must be one line without control characters'),
-  );
 const acceptFields = z.object({
   password: newPasswordField.optional(),
-  name: personName.optional(),
+  name: nameField.optional(),
   code: code.optional(),
 });
 const acceptBody = acceptFields.optional();

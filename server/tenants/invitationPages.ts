@@ -21,7 +21,7 @@ const field = (label: string, input: string) => `<p><label>${label}<br>\n${input
 
 const NAME = field(
   'Your name (optional)',
-  '<input name="name" autocomplete="name" maxlength="200">',
+  '<input name="name" autocomplete="name" maxlength="100">',
 );
 const CODE = field(
   'The code that was mailed to you',

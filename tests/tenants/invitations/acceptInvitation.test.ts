@@ -124,6 +124,23 @@ describe('a new person', () => {
     expect((await accept(node.app, token, { password: GOOD_PASSWORD })).status).toBe(200);
   });
 
+  it.each([
+    ['101 characters', 'x'.repeat(101)],
+    ['a mark that reverses the text after it', 'Ann \u202E Lee'],
+  ])('cannot have a name that their profile would refuse: %s', async (_what, name) => {
+    const { token, email } = await inviteByMail();
+    const res = await accept(node.app, token, { password: GOOD_PASSWORD, name });
+    expect([...refusalOf(res), res.body.issues?.[0]?.path]).toEqual([400, 'INVALID_INPUT', 'name']);
+    expect(await membershipsOf(email)).toEqual([]);
+  });
+
+  it('may have a name that needs a joiner between its letters', async () => {
+    const { token, email } = await inviteByMail();
+    const name = 'نام\u200Cخانوادگی';
+    expect((await accept(node.app, token, { password: GOOD_PASSWORD, name })).status).toBe(200);
+    expect(await membershipsOf(email)).toEqual([expect.anything()]);
+  });
+
   it('with a link that was handed over also needs the code that was mailed to the address', async () => {
     const { invited } = await seedInvited(node.app);
     const { email, token, id } = invited;

@@ -1,5 +1,5 @@
 import { trimPasted } from '../mailAddress';
-import { storableText } from '../http/routeTable';
+import { storableText } from './routeTable';
 
 const MOST_CHARACTERS = 100;
 /** Enough UTF-16 units for that many characters, and for white space around them. */
