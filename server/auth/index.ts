@@ -8,6 +8,7 @@ export type { KnownCompromise } from './endByForce';
 export { endSessionOf } from './endSessions';
 export { pendingChange, purgeEmailChanges } from './pendingEmailStore';
 export { nameDevice } from './deviceName';
+export { nameRoles } from './nameRoles';
 export { invalidateSessions } from './invalidateSessions';
 export { purgeChallenges, purgeSessions, purgeTokensWithoutSession } from './historyStore';
 export { createBreachedPasswords } from './passwords/breachedPasswords';

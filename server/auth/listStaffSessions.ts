@@ -1,5 +1,5 @@
 import type { AuthDeps } from './deps';
-import { fromCursor, toCursor } from '../http/timeCursor';
+import { cutPage, fromCursor, toCursor } from '../http/timeCursor';
 import { listOtherSessions } from './sessionListStore';
 
 /** A live session of a staff member, as their administrator sees it. */
@@ -18,11 +18,8 @@ export async function listStaffSessions(
   const below = page.cursor === undefined ? undefined : fromCursor(page.cursor);
   const query = { ...staff, now: deps.clock.now(), asking: null, below, limit: page.limit + 1 };
   const found = await listOtherSessions(deps.db, tenantId, query);
-  const sessions = found.slice(0, page.limit);
-  const last = sessions.at(-1);
-  const next = last && found.length > page.limit;
-  return {
-    sessions,
-    nextCursor: next ? toCursor({ occurredAt: last.createdAt, id: last.id }) : null,
-  };
+  const { shown: sessions, nextCursor } = cutPage(found, page.limit, ({ createdAt, id }) =>
+    toCursor({ occurredAt: createdAt, id }),
+  );
+  return { sessions, nextCursor };
 }

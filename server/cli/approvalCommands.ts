@@ -10,25 +10,16 @@ import { CommandError } from './commandError';
 import { tenantIdOf } from './findStaff';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
-import { optional, required } from './options';
+import { oneOf, required } from './options';
 import type { Options } from './options';
 
 /** One command lists at most this many requests, newest first. */
 const MOST = 200;
 
-function statusOption(options: Options) {
-  const given = optional(options, 'status');
-  const status = APPROVAL_STATUSES.find((one) => one === given);
-  if (given !== undefined && status === undefined) {
-    throw new CommandError(`--status must be one of ${APPROVAL_STATUSES.join(', ')}.`);
-  }
-  return status;
-}
-
 /** Lists the changes of a tenant that wait, or waited, for a second administrator. */
 export function listApprovalsCommand(options: Options, invocation: Invocation): Promise<object> {
   const slug = required(options, 'tenant');
-  const status = statusOption(options);
+  const status = oneOf(options, 'status', APPROVAL_STATUSES);
   return asOperator(invocation, async (operator) => {
     const tenantId = await tenantIdOf(operator, slug);
     const { db } = operator.deps;

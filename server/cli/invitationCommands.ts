@@ -1,15 +1,21 @@
-import { invitationInput, listInvitations, resendInvitation, revokeInvitation } from '../tenants';
-import { createInvitation, showSent } from '../tenants';
+import {
+  INVITATION_STATUSES,
+  createInvitation,
+  invitationInput,
+  listInvitations,
+  resendInvitation,
+  revokeInvitation,
+  showSent,
+} from '../tenants';
 import type { CommandTable } from './command';
 import { CommandError } from './commandError';
 import { emailOption, openTenantIdOf, tenantIdOf } from './findStaff';
 import { rolesNamed } from './findRole';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
-import { listOf, optional, required } from './options';
+import { listOf, oneOf, required } from './options';
 import type { Options } from './options';
 
-const STATUSES = ['open', 'accepted', 'revoked', 'expired'] as const;
 /** Read at a time, until all are listed. */
 const PAGE = 200;
 
@@ -42,11 +48,7 @@ function createInvitationCommand(options: Options, invocation: Invocation) {
 
 function listInvitationsCommand(options: Options, invocation: Invocation) {
   const slug = required(options, 'tenant');
-  const asked = optional(options, 'status');
-  const status = STATUSES.find((one) => one === asked);
-  if (asked !== undefined && status === undefined) {
-    throw new CommandError(`--status must be one of ${STATUSES.join(', ')}.`);
-  }
+  const status = oneOf(options, 'status', INVITATION_STATUSES);
   return asOperator(invocation, async (operator) => {
     const { deps } = operator;
     const tenantId = await tenantIdOf(operator, slug);

@@ -6,7 +6,7 @@ import type { KeySetting } from '../config/keySettings';
 import { CommandError } from './commandError';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
-import { optional } from './options';
+import { oneOf } from './options';
 import type { Options } from './options';
 
 /**
@@ -30,13 +30,8 @@ export function generateKeysCommand(options: Options): Promise<object | string> 
   return Promise.resolve(lines.join('\n'));
 }
 
-function settingOf(options: Options): KeySetting | undefined {
-  const name = optional(options, 'setting');
-  if (name === undefined) return undefined;
-  const known = (Object.keys(SECRET_SETTINGS) as KeySetting[]).find((setting) => setting === name);
-  if (known) return known;
-  throw new CommandError(`--setting must be one of ${Object.keys(SECRET_SETTINGS).join(', ')}.`);
-}
+const settingOf = (options: Options): KeySetting | undefined =>
+  oneOf(options, 'setting', Object.keys(SECRET_SETTINGS) as KeySetting[]);
 
 /** Writes the checks of keys because an operator vouches for them. */
 export function adoptKeysCommand(options: Options, invocation: Invocation) {

@@ -32,6 +32,22 @@ export function listOf(options: Options, name: string): string[] {
     .filter((item) => item !== '');
 }
 
+/**
+ * Reads an option that takes one of a few words.
+ * @returns undefined if the option is missing
+ * @throws CommandError with the words
+ */
+export function oneOf<Word extends string>(
+  options: Options,
+  name: string,
+  words: readonly Word[],
+): Word | undefined {
+  const given = optional(options, name);
+  const word = words.find((one) => one === given);
+  if (given === undefined || word !== undefined) return word;
+  throw new CommandError(`--${name} must be one of ${words.join(', ')}.`);
+}
+
 /** @throws CommandError naming the missing option */
 export function required(options: Options, name: string): string {
   const value = optional(options, name);

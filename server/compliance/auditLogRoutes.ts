@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { auditOutcome } from '../db/schema';
 import type { ComplianceDeps } from './deps';
 import { principalOf } from '../http/request';
-import { endpoint, instant, storableText, wholeNumber } from '../http/routeTable';
+import { endpoint, instant, pageFields, storableText, wholeNumber } from '../http/routeTable';
 import { ALL_ACTIONS, listAuditLogs, showAuditEvent } from './listAuditLogs';
 import { listEvidenceKeys } from './listEvidenceKeys';
 import { proveAuditEvent } from './proveAuditEvent';
@@ -10,10 +10,6 @@ import { listCheckpoints, showConsistency, showLatestCheckpoint } from './readCh
 
 const action = z.enum(ALL_ACTIONS);
 const leaves = wholeNumber(Number.MAX_SAFE_INTEGER);
-const page = {
-  cursor: storableText(200).optional(),
-  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
-};
 const eventParams = z.object({ id: z.string() });
 
 /** Strict, because a misspelt filter must not return everything. */
@@ -29,7 +25,7 @@ const eventQuery = z.strictObject({
   subject: storableText(200).optional(),
   correlationId: storableText(128).optional(),
   sessionId: z.uuid().optional(),
-  ...page,
+  ...pageFields,
 });
 
 function eventRoutes(deps: ComplianceDeps) {
@@ -74,7 +70,7 @@ function checkpointRoutes(deps: ComplianceDeps) {
   return {
     checkpoints: endpoint({
       summary: 'Signed checkpoints of the log, newest first',
-      query: z.strictObject(page),
+      query: z.strictObject(pageFields),
       responses: { 200: 'A page of checkpoints', 403: 'FORBIDDEN' },
       async handle(req, res, { query }) {
         res.json(await listCheckpoints(deps, principalOf(req), query));

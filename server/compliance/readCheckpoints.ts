@@ -9,6 +9,7 @@ import type { StoredCheckpoint } from '../audit';
 import type { Principal } from '../context';
 import type { ComplianceDeps } from './deps';
 import { AppError } from '../errors';
+import { cutPage, invalidCursor } from '../http/timeCursor';
 
 const showCheckpoint = ({ rootHash, ...checkpoint }: StoredCheckpoint) => ({
   ...checkpoint,
@@ -26,9 +27,7 @@ const toCursor = ({ size }: StoredCheckpoint) => Buffer.from(`size/${size}`).toS
 function fromCursor(cursor: string): number {
   const text = Buffer.from(cursor, 'base64url').toString('latin1');
   const [, size] = /^size\/(\d{1,15})$/.exec(text) ?? [];
-  if (size === undefined) {
-    throw new AppError('INVALID_INPUT', { detail: 'cursor is not a value that this API returned' });
-  }
+  if (size === undefined) throw invalidCursor();
   return Number(size);
 }
 
@@ -42,11 +41,9 @@ export async function listCheckpoints(
   { cursor, limit }: { cursor?: string | undefined; limit: number },
 ): Promise<{ checkpoints: ShownCheckpoint[]; nextCursor: string | null }> {
   const below = cursor === undefined ? TOP : fromCursor(cursor);
-  // One row more than is shown, to know whether there is a next page.
   const rows = await listCheckpointsBelow(pool, tenantId, below, limit + 1);
-  const shown = rows.slice(0, limit);
-  const last = rows.length > limit ? shown.at(-1) : undefined;
-  return { checkpoints: shown.map(showCheckpoint), nextCursor: last ? toCursor(last) : null };
+  const { shown, nextCursor } = cutPage(rows, limit, toCursor);
+  return { checkpoints: shown.map(showCheckpoint), nextCursor };
 }
 
 /**

@@ -46,6 +46,16 @@ export function passageOf(req: Request): Passage {
   return req.stepUp;
 }
 
+/**
+ * Returns the signed-in caller, with the proof that the act consumes.
+ * @throws what {@link principalOf} and {@link passageOf} throw
+ */
+export const provenCallerOf = (req: Request) => ({
+  via: 'api' as const,
+  principal: principalOf(req),
+  passage: passageOf(req),
+});
+
 const noted = new WeakSet<Request>();
 
 function knownAddressOf(req: Request): ClientAddress {
@@ -57,8 +67,11 @@ function knownAddressOf(req: Request): ClientAddress {
   return client;
 }
 
-/** Builds the context of this request for actions and audit events. */
-export function contextOf(req: Request): RequestContext {
+/**
+ * Builds the context of this request for actions and audit events.
+ * @param ticket the caller's own reference, if the body has one
+ */
+export function contextOf(req: Request, ticket?: string): RequestContext {
   const { ip, silentProxy } = knownAddressOf(req);
   return {
     correlationId: req.correlationId,
@@ -70,5 +83,6 @@ export function contextOf(req: Request): RequestContext {
     ...(silentProxy ? { ipOfProxy: true as const } : {}),
     country: silentProxy ? null : req.services.countryOf(ip),
     userAgent: req.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
+    ...(ticket === undefined ? {} : { ticket }),
   };
 }

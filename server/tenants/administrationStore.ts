@@ -30,7 +30,7 @@ export async function readPermissions(
     .orderBy(asc(tenantStaff.id));
 }
 
-/** Reads the acting member, as of now. */
+/** Reads a member and whether they may sign in, as of now. */
 export async function readActor(
   tx: Tx,
   tenantId: string,
@@ -50,9 +50,18 @@ export async function readActor(
 }
 
 /**
- * Counts the members who hold all of these permissions and are active. The tenant's own status does
- * not count: a suspended tenant keeps its administrators.
+ * Matches the active members who hold all of these permissions; `users` must be joined. The tenant's
+ * own status does not count: a suspended tenant keeps its administrators.
  */
+export const holdsAll = (tenantId: string, permissions: readonly string[]) =>
+  and(
+    eq(tenantStaff.tenantId, tenantId),
+    eq(tenantStaff.status, 'active'),
+    eq(users.status, 'active'),
+    sql`${tenantStaff.permissions} @> ${sql.param([...permissions])}::text[]`,
+  );
+
+/** Counts the active members who hold all of these permissions. */
 export async function countAdministrators(
   tx: Tx,
   tenantId: string,
@@ -62,14 +71,7 @@ export async function countAdministrators(
     .select({ number: count() })
     .from(tenantStaff)
     .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(
-      and(
-        eq(tenantStaff.tenantId, tenantId),
-        eq(tenantStaff.status, 'active'),
-        eq(users.status, 'active'),
-        sql`${tenantStaff.permissions} @> ${sql.param([...permissions])}::text[]`,
-      ),
-    );
+    .where(holdsAll(tenantId, permissions));
   return row?.number ?? 0;
 }
 

@@ -1,10 +1,10 @@
 import { recordAudits } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
-import { effectivePermissions, findRoles } from './effectivePermissions';
+import { effectivePermissions, findRoles, inOrder } from './effectivePermissions';
 import { listWithdrawn } from './permissionStore';
 import { countHolders, listOwnRoles, listRoleHolders, updateRole } from './roleStore';
-import { isChange, sorted, writeRewrites } from './rewriteHolders';
+import { isChange, writeRewrites } from './rewriteHolders';
 
 /** Takes withdrawn permissions out of the tenant's own roles, with an event for each role. */
 async function takeFromRoles(
@@ -56,7 +56,7 @@ export async function applyPermissions(
       const left = permissions.filter((one) => !withdrawn.includes(one));
       const given = roles.filter(({ id }) => ids.includes(id));
       const after = effectivePermissions(given, left);
-      return { staffId, roles: sorted(ids), before: sorted(permissions), after };
+      return { staffId, roles: inOrder(ids), before: inOrder(permissions), after };
     })
     .filter(isChange);
   await writeRewrites(tx, ctx, tenantId, rewrites, { via: 'operator' });

@@ -1,7 +1,6 @@
-import type { Request } from 'express';
 import { z } from 'zod';
-import { contextOf, passageOf, principalOf } from '../http/request';
-import { endpoint, storableText, wholeNumber } from '../http/routeTable';
+import { contextOf, principalOf, provenCallerOf } from '../http/request';
+import { endpoint, pageFields } from '../http/routeTable';
 import { readNeedsApproval } from './administrationStore';
 import { APPROVAL_STATUSES } from './approvalStore';
 import { approveRequest, refuseRequest, withdrawRequest } from './decideApproval';
@@ -14,15 +13,7 @@ const approvalParams = z.object({ id: z.string() });
 /** Strict, because a misspelt filter must not return everything. */
 const approvalQuery = z.strictObject({
   status: z.enum(APPROVAL_STATUSES).optional(),
-  cursor: storableText(200).optional(),
-  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
-});
-
-/** The member who calls, with the proof that the act consumes. */
-const callerOf = (req: Request) => ({
-  via: 'api' as const,
-  principal: principalOf(req),
-  passage: passageOf(req),
+  ...pageFields,
 });
 
 const policyRoutes = (deps: TenantDeps) => ({
@@ -45,7 +36,7 @@ const policyRoutes = (deps: TenantDeps) => ({
       428: 'STEP_UP_REQUIRED',
     },
     async handle(req, res, { body }) {
-      const done = await changeTenantPolicy(deps, contextOf(req), callerOf(req), body);
+      const done = await changeTenantPolicy(deps, contextOf(req), provenCallerOf(req), body);
       if (done.approval) res.status(202).json({ approval: showApproval(done.approval) });
       else res.json(done.policy);
     },
@@ -83,7 +74,7 @@ const decisionRoutes = (deps: TenantDeps) => ({
       428: 'STEP_UP_REQUIRED',
     },
     async handle(req, res, { params }) {
-      const done = await approveRequest(deps, contextOf(req), callerOf(req), params.id);
+      const done = await approveRequest(deps, contextOf(req), provenCallerOf(req), params.id);
       res.json(showApproval(done));
     },
   }),
@@ -98,7 +89,7 @@ const decisionRoutes = (deps: TenantDeps) => ({
       428: 'STEP_UP_REQUIRED',
     },
     async handle(req, res, { params }) {
-      const done = await refuseRequest(deps, contextOf(req), callerOf(req), params.id);
+      const done = await refuseRequest(deps, contextOf(req), provenCallerOf(req), params.id);
       res.json(showApproval(done));
     },
   }),

@@ -6,6 +6,7 @@ import type { Db, Tx } from '../db';
 import { approvalRequests, tenantStaff, users } from '../db/schema';
 import type { ApprovalDecision, ApprovalKind } from '../db/schema';
 import type { TimeCursor } from '../http/timeCursor';
+import { holdsAll } from './administrationStore';
 
 /** A change that waits, as it is stored in its row. */
 export interface WaitingChange {
@@ -200,26 +201,10 @@ export async function listHoldersOfAll(
     .innerJoin(users, eq(users.id, tenantStaff.userId))
     .where(
       and(
-        eq(tenantStaff.tenantId, tenantId),
-        eq(tenantStaff.status, 'active'),
-        eq(users.status, 'active'),
-        sql`${tenantStaff.permissions} @> ${sql.param([...query.permissions])}::text[]`,
+        holdsAll(tenantId, query.permissions),
         ...query.except.map((one) => ne(tenantStaff.id, one)),
       ),
     )
     .orderBy(asc(tenantStaff.id));
   return rows.map(({ staffId }) => staffId);
-}
-
-/** Reads the id of the person behind a membership. */
-export async function readUserId(
-  tx: Tx,
-  tenantId: string,
-  staffId: string,
-): Promise<string | undefined> {
-  const [row] = await tx
-    .select({ userId: tenantStaff.userId })
-    .from(tenantStaff)
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
-  return row?.userId;
 }

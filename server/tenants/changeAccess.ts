@@ -17,6 +17,7 @@ import {
   effectivePermissions,
   findAllRoles,
   findRoles,
+  inOrder,
 } from './effectivePermissions';
 import { privilegedAmong } from './knownPermissions';
 import { needsSecond, requestApproval } from './requestApproval';
@@ -51,8 +52,6 @@ export interface AccessPlan {
   readonly privileged: readonly string[];
   readonly changed: boolean;
 }
-
-const inOrder = (list: Iterable<string>) => [...new Set(list)].sort();
 
 function applyTo(direct: readonly string[], change: PermissionChange | undefined): string[] {
   if (change === undefined) return [...direct];

@@ -11,7 +11,6 @@ import { emailField } from '../http/emailAddress';
 import { retryAfter } from '../http/retryAfter';
 import { storableText } from '../http/routeTable';
 import { queueMail, writeInvitation } from '../mail';
-import { PERMISSION_NAME } from '../permissions';
 import type { ApprovalRequest } from './approvalStore';
 import { needsSecond, requestApproval } from './requestApproval';
 import type { PreparedChange, Provenance } from './requestApproval';
@@ -20,28 +19,26 @@ import { administer } from './administer';
 import type { Authority } from './administer';
 import { assertMayGive } from './administration';
 import type { Administration } from './administration';
-import { lockTenant } from './lifecycleStore';
+import { readTenant } from './lifecycleStore';
 import { planAccess } from './changeAccess';
+import { inOrder } from './effectivePermissions';
 import type { AccessPlan } from './changeAccess';
 import { toInvitationLink } from './invitationLink';
 import { countOpen, findPending, insertInvitation, markRevoked, statusOf } from './invitationStore';
 import type { Invitation } from './invitationStore';
 import { findMembershipByEmail } from './joinStore';
+import { permissionList } from './roleInput';
 import { findStaffById } from './tenantStore';
 
 const MOST_OPEN = 1000;
 const MOST_ROLES = 100;
-const MOST_PERMISSIONS = 200;
 
 /** The access that an invitation gives, and its delivery. */
 export const invitationInput = z.strictObject({
   email: emailField,
   // In a pipe after the type check, as in storableText.
   roles: z.array(storableText(64)).pipe(z.array(z.string()).max(MOST_ROLES)),
-  permissions: z
-    .array(z.string().regex(PERMISSION_NAME, 'must be the name of a permission'))
-    .pipe(z.array(z.string()).max(MOST_PERMISSIONS))
-    .default([]),
+  permissions: permissionList.default([]),
   delivery: z.enum(invitationDelivery.enumValues).meta({
     description: 'link: the answer has the link, once, to hand it over',
   }),
@@ -56,6 +53,22 @@ export interface SentInvitation {
   link: string | undefined;
 }
 
+type Promised = Pick<InvitationInput, 'roles' | 'permissions'>;
+
+async function planPromised(
+  tx: Tx,
+  administration: Administration,
+  { roles, permissions: set }: Promised,
+): Promise<AccessPlan> {
+  const nothing = { roles: [], permissions: [] };
+  const plan = await planAccess(tx, administration.tenantId, nothing, {
+    roles,
+    permissions: { set },
+  });
+  assertMayGive(administration, plan.added);
+  return plan;
+}
+
 /**
  * Works out what an invitation gives, and checks that the actor of the administration may give it.
  * @throws AppError UNKNOWN_ROLE, UNKNOWN_PERMISSION, NOT_YOURS_TO_GIVE; FORBIDDEN if the tenant's
@@ -64,15 +77,9 @@ export interface SentInvitation {
 export async function planInvitation(
   tx: Tx,
   administration: Administration,
-  promised: { roles: readonly string[]; permissions: string[]; approvedBy?: string | null },
+  promised: Promised & { approvedBy?: string | null },
 ): Promise<AccessPlan> {
-  const nothing = { roles: [], permissions: [] };
-  const { roles, permissions: set } = promised;
-  const plan = await planAccess(tx, administration.tenantId, nothing, {
-    roles,
-    permissions: { set },
-  });
-  assertMayGive(administration, plan.added);
+  const plan = await planPromised(tx, administration, promised);
   const approved = typeof promised.approvedBy === 'string';
   if (needsSecond(administration, plan.privileged) && !approved) {
     throw new AppError('FORBIDDEN', {
@@ -110,7 +117,7 @@ export async function deliverInvitation(
     });
   }
   const inviter = inviterStaffId ? await findStaffById(tx, tenantId, inviterStaffId) : undefined;
-  const tenantName = (await lockTenant(tx, tenantId))?.name ?? '';
+  const tenantName = (await readTenant(tx, tenantId))?.name ?? '';
   await queueMail(deps, tx, {
     ...{ tenantId, userId: null, staffId: null, to: email, kind: 'invitation', expiresAt },
     ...writeInvitation({ tenantName, inviter: inviter?.email, link, expiresAt }),
@@ -183,7 +190,7 @@ export async function writeInvitationOf(
   await replaceExpired(tx, ctx, tenantId, { email, via, now });
   await assertRoom(tx, tenantId, now);
   const inviter = actor.kind === 'member' ? actor : { staffId: null, userId: null };
-  const permissions = [...new Set(promised.permissions)].sort();
+  const permissions = inOrder(promised.permissions);
   const invitation = await insertInvitation(tx, {
     id: deps.random.id(),
     tenantId,
@@ -220,11 +227,8 @@ async function prepareInvitation(
   administration: Administration,
   input: InvitationInput,
 ): Promise<PreparedChange & { privileged: readonly string[] }> {
-  const { roles, permissions: set, email } = input;
-  const nothing = { roles: [], permissions: [] };
-  const promised = { roles, permissions: { set } };
-  const plan = await planAccess(tx, administration.tenantId, nothing, promised);
-  assertMayGive(administration, plan.added);
+  const { email } = input;
+  const plan = await planPromised(tx, administration, input);
   await assertNoMember(tx, administration.tenantId, email);
   return {
     effect: { email, ...plan.after },
@@ -232,10 +236,7 @@ async function prepareInvitation(
     given: plan.added,
     privileged: plan.privileged,
     members: [],
-    async write(ctx, provenance) {
-      await writeInvitationOf(deps, tx, ctx, administration, input, provenance);
-      deps.mail.wake();
-    },
+    write: (ctx, provenance) => writeInvitationOf(deps, tx, ctx, administration, input, provenance),
   };
 }
 

@@ -15,7 +15,8 @@ export interface Role {
   builtIn: boolean;
 }
 
-const inOrder = (permissions: Iterable<string>) => [...new Set(permissions)].sort();
+/** Returns a list of permissions or role ids in the order in which it is stored and compared. */
+export const inOrder = (list: Iterable<string>): string[] => [...new Set(list)].sort();
 
 /** Returns a role of a tenant's own in the common form of all roles. */
 export const toRole = ({ id, name, description, permissions }: OwnRole): Role => ({

@@ -16,6 +16,7 @@ export { changeEmail, renameStaff } from './changeEmail';
 export { createInvitation, invitationInput } from './createInvitation';
 export { invitationLinkRoutes } from './invitationLinkRoutes';
 export { invitationRoutes, showSent } from './invitationRoutes';
+export { INVITATION_STATUSES } from './invitationStore';
 export { listInvitations } from './listInvitations';
 export { resendInvitation } from './resendInvitation';
 export { revokeInvitation } from './revokeInvitation';

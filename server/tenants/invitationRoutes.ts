@@ -1,15 +1,13 @@
-import type { Request } from 'express';
 import { z } from 'zod';
-import type { RequestContext } from '../context';
 import { invitationDelivery } from '../db/schema';
 import type { TenantDeps } from './deps';
-import { contextOf, passageOf, principalOf } from '../http/request';
-import { endpoint, storableText, wholeNumber } from '../http/routeTable';
+import { contextOf, principalOf, provenCallerOf } from '../http/request';
+import { endpoint, pageFields } from '../http/routeTable';
 import { ticketField } from '../http/ticketField';
-import type { Authority } from './administer';
 import { createInvitation, invitationInput } from './createInvitation';
 import type { SentInvitation } from './createInvitation';
 import { showApproval } from './listApprovals';
+import { INVITATION_STATUSES } from './invitationStore';
 import { listInvitations, showInvitation, showInvitationOf } from './listInvitations';
 import { resendInvitation } from './resendInvitation';
 import { revokeInvitation } from './revokeInvitation';
@@ -24,21 +22,8 @@ const resendBody = z
 const params = z.object({ id: z.string() });
 /** Strict, so that a misspelt filter is an error and does not return everything. */
 const listQuery = z.strictObject({
-  status: z.enum(['open', 'accepted', 'revoked', 'expired']).optional(),
-  cursor: storableText(200).optional(),
-  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
-});
-
-/** The member who calls, with the proof that the act consumes. */
-const authorityOf = (req: Request): Authority => ({
-  via: 'api',
-  principal: principalOf(req),
-  passage: passageOf(req),
-});
-
-const contextWith = (req: Request, ticket: string | undefined): RequestContext => ({
-  ...contextOf(req),
-  ...(ticket === undefined ? {} : { ticket }),
+  status: z.enum(INVITATION_STATUSES).optional(),
+  ...pageFields,
 });
 
 /** Returns an invitation that was just sent, with its link if it is to be handed over. */
@@ -85,8 +70,8 @@ export const invitationRoutes = (deps: TenantDeps) => ({
       429: 'TOO_MANY_ATTEMPTS: the address has had its invitations of today',
     },
     async handle(req, res, { body: { ticket, ...input } }) {
-      const ctx = contextWith(req, ticket);
-      const done = await createInvitation(deps, ctx, authorityOf(req), input);
+      const ctx = contextOf(req, ticket);
+      const done = await createInvitation(deps, ctx, provenCallerOf(req), input);
       if (done.approval) res.status(202).json({ approval: showApproval(done.approval) });
       else res.status(201).json(showSent(deps, done));
     },
@@ -105,8 +90,8 @@ export const invitationRoutes = (deps: TenantDeps) => ({
     },
     async handle(req, res, { params: { id }, body }) {
       const { delivery, ticket } = body ?? {};
-      const ctx = contextWith(req, ticket);
-      const sent = await resendInvitation(deps, ctx, authorityOf(req), { id, delivery });
+      const ctx = contextOf(req, ticket);
+      const sent = await resendInvitation(deps, ctx, provenCallerOf(req), { id, delivery });
       res.json(showSent(deps, sent));
     },
   }),

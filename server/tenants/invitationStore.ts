@@ -5,7 +5,8 @@ import { invitations, tenantStaff, tenants, users } from '../db/schema';
 import type { InvitationDelivery } from '../db/schema';
 
 export type Invitation = typeof invitations.$inferSelect;
-export type InvitationStatus = 'open' | 'accepted' | 'revoked' | 'expired';
+export const INVITATION_STATUSES = ['open', 'accepted', 'revoked', 'expired'] as const;
+export type InvitationStatus = (typeof INVITATION_STATUSES)[number];
 
 const { acceptedAt, revokedAt, expiresAt, createdAt } = invitations;
 /** Neither accepted nor revoked; it may have expired. */

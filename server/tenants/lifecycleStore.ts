@@ -1,4 +1,5 @@
 import { and, count, eq, isNull, sql } from 'drizzle-orm';
+import { pendingChange } from '../auth';
 import type { Db, Tx } from '../db';
 import { approvalRequests, emailChanges, tenantStaff, tenants } from '../db/schema';
 import type { TenantStatus } from '../db/schema';
@@ -133,15 +134,10 @@ export async function endOpenRequests(
     .set({ expiresAt: NOW })
     .where(undecided)
     .returning({ id: approvalRequests.id });
-  const unconfirmed = and(
-    eq(emailChanges.tenantId, tenantId),
-    isNull(emailChanges.confirmedAt),
-    isNull(emailChanges.endedAt),
-  );
   const dropped = await tx
     .update(emailChanges)
     .set({ endedAt: NOW })
-    .where(unconfirmed)
+    .where(and(eq(emailChanges.tenantId, tenantId), pendingChange))
     .returning({ id: emailChanges.id });
   return { approvalRequests: expired.length, emailChanges: dropped.length };
 }

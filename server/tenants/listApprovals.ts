@@ -1,7 +1,7 @@
 import type { Db } from '../db';
 import { assertRowId } from '../db/ids';
 import { AppError } from '../errors';
-import { fromCursor, toCursor } from '../http/timeCursor';
+import { cutPage, fromCursor, toCursor } from '../http/timeCursor';
 import { listApprovalRows, readApproval } from './approvalStore';
 import type { ApprovalRequest, ApprovalStatus } from './approvalStore';
 
@@ -44,9 +44,9 @@ export async function listApprovals(
   const { status, cursor, limit } = query;
   const below = cursor === undefined ? undefined : fromCursor(cursor);
   const rows = await listApprovalRows(db, tenantId, { status, below, limit: limit + 1 });
-  const shown = rows.slice(0, limit);
-  const last = rows.length > limit ? shown.at(-1) : undefined;
-  const nextCursor = last ? toCursor({ occurredAt: last.createdAt, id: last.id }) : null;
+  const { shown, nextCursor } = cutPage(rows, limit, ({ createdAt: occurredAt, id }) =>
+    toCursor({ occurredAt, id }),
+  );
   return { approvals: shown.map(showApproval), nextCursor };
 }
 

@@ -1,7 +1,7 @@
 import { assertRowId } from '../db/ids';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
-import { fromCursor, toCursor } from '../http/timeCursor';
+import { cutPage, fromCursor, toCursor } from '../http/timeCursor';
 import { listInvitationRows, statusOf } from './invitationStore';
 import type { Invitation, InvitationStatus, ListedInvitation } from './invitationStore';
 
@@ -48,15 +48,12 @@ export async function listInvitations(
   const { status, cursor, limit } = query;
   const below = cursor === undefined ? undefined : fromCursor(cursor);
   const now = deps.clock.now();
-  // Read one more than is shown, to learn whether there is a next page.
   const asked = { status, below, limit: limit + 1, now };
   const rows = await listInvitationRows(deps.db, tenantId, asked);
-  const shown = rows.slice(0, limit);
-  const last = rows.length > limit ? shown.at(-1) : undefined;
-  return {
-    invitations: shown.map((row) => showInvitation(row, now)),
-    nextCursor: last ? toCursor({ occurredAt: last.createdAt, id: last.id }) : null,
-  };
+  const { shown, nextCursor } = cutPage(rows, limit, ({ createdAt: occurredAt, id }) =>
+    toCursor({ occurredAt, id }),
+  );
+  return { invitations: shown.map((row) => showInvitation(row, now)), nextCursor };
 }
 
 /** @throws AppError NOT_FOUND, also for an invitation of another tenant */

@@ -1,9 +1,9 @@
-import { withSessionTable } from '../auth';
+import { nameRoles, withSessionTable } from '../auth';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import { isRowId } from '../db/ids';
+import { cutPage, invalidCursor } from '../http/timeCursor';
 import { listClosedAccounts } from '../security';
-import { findRoles } from './effectivePermissions';
 import { listStaffRows } from './staffListStore';
 import type { StaffFilter, StaffRow, StaffSelection } from './staffListStore';
 
@@ -30,7 +30,7 @@ async function describe(
 ): Promise<StaffView[]> {
   const roleIds = [...new Set(rows.flatMap(({ roles }) => roles))];
   const names = new Map(
-    (await findRoles(deps.db, tenantId, roleIds)).map((it) => [it.id, it.name]),
+    (await nameRoles(deps.db, tenantId, roleIds)).map((it) => [it.id, it.name]),
   );
   const closed = rows.length > 0 ? await listClosedAccounts(deps, tenantId, rows) : [];
   return rows.map(({ userId: _person, totp, passkeys, recoveryCodes, ...row }) => ({
@@ -53,7 +53,7 @@ const toCursor = (staffId: string) => Buffer.from(staffId).toString('base64url')
 function fromCursor(cursor: string): string {
   const staffId = Buffer.from(cursor, 'base64url').toString('latin1');
   if (isRowId(staffId)) return staffId;
-  throw new AppError('INVALID_INPUT', { detail: 'cursor is not a value that this API returned' });
+  throw invalidCursor();
 }
 
 /**
@@ -67,12 +67,8 @@ export async function listStaff(
 ): Promise<{ staff: StaffView[]; nextCursor: string | null }> {
   const below = cursor === undefined ? undefined : fromCursor(cursor);
   const found = await readRows(deps, tenantId, { filter, below, limit: limit + 1 });
-  const rows = found.slice(0, limit);
-  const last = found.length > limit ? rows.at(-1) : undefined;
-  return {
-    staff: await describe(deps, tenantId, rows),
-    nextCursor: last ? toCursor(last.staffId) : null,
-  };
+  const { shown, nextCursor } = cutPage(found, limit, ({ staffId }) => toCursor(staffId));
+  return { staff: await describe(deps, tenantId, shown), nextCursor };
 }
 
 /**

@@ -4,7 +4,7 @@ import type { TenantDeps } from './deps';
 import { administer } from './administer';
 import type { Authority } from './administer';
 import { tenantInput } from './createTenant';
-import { lockTenant, updateName } from './lifecycleStore';
+import { readTenant, updateName } from './lifecycleStore';
 
 /**
  * Renames a tenant. The slug stays, because people sign in with it and links contain it.
@@ -22,7 +22,7 @@ export function renameTenant(
   const after = tenantInput.shape.name.parse(name);
   const { via } = authority;
   return administer(deps, ctx, authority, 'TENANT_ROLES_MANAGE', async (tx, { tenantId }) => {
-    const before = (await lockTenant(tx, tenantId))?.name ?? '';
+    const before = (await readTenant(tx, tenantId))?.name ?? '';
     if (before === after) return { before, after };
     await updateName(tx, tenantId, after);
     await recordAudit(tx, ctx, {

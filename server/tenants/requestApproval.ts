@@ -6,7 +6,8 @@ import type { ApprovalKind } from '../db/schema';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import type { Administration } from './administration';
-import { insertApproval, listHoldersOfAll, readApproval, readUserId } from './approvalStore';
+import { readActor } from './administrationStore';
+import { insertApproval, listHoldersOfAll, readApproval } from './approvalStore';
 import type { ApprovalRequest } from './approvalStore';
 
 /** The requester and the approver of a change, if they are not its actor. */
@@ -82,12 +83,14 @@ export async function requestApproval(
   const permissions = ['TENANT_ROLES_MANAGE', ...given];
   const approvers = await listHoldersOfAll(tx, tenantId, { permissions, except });
   if (approvers.length === 0) throw new AppError('NO_APPROVER');
-  const userId = subject === undefined ? undefined : await readUserId(tx, tenantId, subject);
+  const person = subject === undefined ? undefined : await readActor(tx, tenantId, subject);
   const id = random.id();
   await insertApproval(tx, tenantId, {
     ...{ id, kind, reason: reason ?? null, ticket: ctx.ticket ?? null },
     subject:
-      subject === undefined || userId === undefined ? undefined : { staffId: subject, userId },
+      subject === undefined || person === undefined
+        ? undefined
+        : { staffId: subject, userId: person.userId },
     change: { wanted, effect, about, given, approvers },
     requester: { staffId: actor.staffId, userId: actor.userId },
   });

@@ -1,7 +1,12 @@
 import { recordAudits } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
-import { directPermissions, effectivePermissions, findRoles } from './effectivePermissions';
+import {
+  directPermissions,
+  effectivePermissions,
+  findRoles,
+  inOrder,
+} from './effectivePermissions';
 import type { Provenance } from './requestApproval';
 import type { OwnRole, RoleHolder } from './roleStore';
 import { updatePermissions } from './roleStore';
@@ -14,8 +19,6 @@ export interface Rewrite {
   readonly after: string[];
 }
 
-/** Returns a list in the order in which it is compared. */
-export const sorted = (list: readonly string[]) => [...new Set(list)].sort();
 /** Returns whether a member's permissions change. */
 export const isChange = ({ before, after }: Rewrite) =>
   JSON.stringify(before) !== JSON.stringify(after);
@@ -39,7 +42,7 @@ export async function planRewrites(
       const now = old.map((role) => (role.id === after.id ? after : role));
       const direct = directPermissions(permissions, old);
       const next = effectivePermissions(now, direct);
-      return { staffId, roles: sorted(roles), before: sorted(permissions), after: next };
+      return { staffId, roles: inOrder(roles), before: inOrder(permissions), after: next };
     })
     .filter(isChange);
 }

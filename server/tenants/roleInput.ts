@@ -4,6 +4,7 @@ import type { BuiltInRoleId } from '../builtInRoles';
 import { AppError } from '../errors';
 import { storableText } from '../http/routeTable';
 import { PERMISSION_NAME } from '../permissions';
+import { inOrder } from './effectivePermissions';
 import type { OwnRole } from './roleStore';
 
 const MOST_PERMISSIONS = 200;
@@ -19,15 +20,17 @@ export const oneLine = (most: number, least: number) =>
         .regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'must be one line without control characters'),
     );
 
+/** The schema of a list of permissions. */
+export const permissionList = z
+  .array(z.string().regex(PERMISSION_NAME, 'must be the name of a permission'))
+  // In a pipe after the type check, as in storableText.
+  .pipe(z.array(z.string()).max(MOST_PERMISSIONS));
+
 /** The properties that a tenant chooses for a role of its own. */
 export const roleInput = z.strictObject({
   name: oneLine(100, 1),
   description: oneLine(500, 0).default(''),
-  permissions: z
-    .array(z.string().regex(PERMISSION_NAME, 'must be the name of a permission'))
-    // In a pipe after the type check, as in storableText.
-    .pipe(z.array(z.string()).max(MOST_PERMISSIONS))
-    .transform((list) => [...new Set(list)].sort()),
+  permissions: permissionList.transform(inOrder),
 });
 
 export type RoleInput = z.output<typeof roleInput>;

@@ -1,8 +1,7 @@
-import type { Request, Response } from 'express';
+import type { Response } from 'express';
 import { z } from 'zod';
-import { contextOf, passageOf, principalOf } from '../http/request';
+import { contextOf, principalOf, provenCallerOf } from '../http/request';
 import { endpoint, instant } from '../http/routeTable';
-import type { Authority } from './administer';
 import { changeRole } from './changeRole';
 import { createRole } from './createRole';
 import type { TenantDeps } from './deps';
@@ -18,13 +17,6 @@ const changeBody = roleInput.extend({
   updatedAt: instant.optional().meta({
     description: 'The updatedAt that you have read: 409 CONFLICT if the role has changed since',
   }),
-});
-
-/** The member who calls, with the proof that the act consumes. */
-const authorityOf = (req: Request): Authority => ({
-  via: 'api',
-  principal: principalOf(req),
-  passage: passageOf(req),
 });
 
 const readRoutes = (deps: TenantDeps) => ({
@@ -71,7 +63,7 @@ const changeRoutes = (deps: TenantDeps) => ({
       428: 'STEP_UP_REQUIRED',
     },
     async handle(req, res, { body }) {
-      answer(res, 201, await createRole(deps, contextOf(req), authorityOf(req), body));
+      answer(res, 201, await createRole(deps, contextOf(req), provenCallerOf(req), body));
     },
   }),
   changeRole: endpoint({
@@ -89,7 +81,7 @@ const changeRoutes = (deps: TenantDeps) => ({
     },
     async handle(req, res, { params, body: { updatedAt: seen, ...set } }) {
       const change = { id: params.id, set, seen };
-      answer(res, 200, await changeRole(deps, contextOf(req), authorityOf(req), change));
+      answer(res, 200, await changeRole(deps, contextOf(req), provenCallerOf(req), change));
     },
   }),
   deleteRole: endpoint({
@@ -103,7 +95,7 @@ const changeRoutes = (deps: TenantDeps) => ({
       428: 'STEP_UP_REQUIRED',
     },
     async handle(req, res, { params }) {
-      await removeRole(deps, contextOf(req), authorityOf(req), params.id);
+      await removeRole(deps, contextOf(req), provenCallerOf(req), params.id);
       res.status(204).end();
     },
   }),

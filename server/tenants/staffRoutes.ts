@@ -1,10 +1,9 @@
 import type { Request } from 'express';
 import { z } from 'zod';
-import type { RequestContext } from '../context';
 import { assertRowId } from '../db/ids';
 import { accountStatus } from '../db/schema';
 import { contextOf, passageOf, principalOf } from '../http/request';
-import { endpoint, storableText, wholeNumber } from '../http/routeTable';
+import { endpoint, pageFields, storableText } from '../http/routeTable';
 import { ticketField } from '../http/ticketField';
 import { PERMISSION_NAME } from '../permissions';
 import { changeAccess } from './changeAccess';
@@ -14,6 +13,7 @@ import { forceLogoutMember } from './forceLogout';
 import { forceLogoutAll } from './forceLogoutAll';
 import { showApproval } from './listApprovals';
 import { listStaff, showStaff } from './listStaff';
+import { permissionList } from './roleInput';
 import { removeStaff } from './removeStaff';
 import { resetFactors } from './resetFactors';
 import type { MemberAct, StaffIds } from './staffAct';
@@ -25,27 +25,21 @@ const why = { ticket: ticketField.optional(), reason: reason.optional() };
 const whyBody = z.strictObject(why).optional();
 const roleId = storableText(64);
 
-const page = {
-  cursor: storableText(200).optional(),
-  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
-};
 /** Strict, so that a misspelt filter is an error and does not return everybody. */
 const staffQuery = z.strictObject({
   search: storableText(200).optional(),
   status: z.enum(accountStatus.enumValues).optional(),
   role: roleId.optional(),
   permission: z.string().regex(PERMISSION_NAME, 'must be a permission').optional(),
-  ...page,
+  ...pageFields,
 });
-const sessionsQuery = z.strictObject(page);
+const sessionsQuery = z.strictObject(pageFields);
 const staffParams = z.object({ id: z.string() });
 const sessionParams = z.object({ id: z.string(), sessionId: z.string() });
-/** Measured in a pipe after the type check, as in storableText. */
-const listOf = (one: z.ZodType<string>, most: number) =>
-  z.array(one).pipe(z.array(z.string()).max(most));
 const rolesBody = z.strictObject({
-  roles: listOf(roleId, 50),
-  permissions: listOf(z.string().regex(PERMISSION_NAME, 'must be a permission'), 200)
+  // Measured in a pipe after the type check, as in storableText.
+  roles: z.array(roleId).pipe(z.array(z.string()).max(50)),
+  permissions: permissionList
     .optional()
     .meta({ description: 'All permissions that are held directly; unchanged if omitted' }),
   ...why,
@@ -70,11 +64,6 @@ function actOf(
   const proof = req.stepUp ? { passage: passageOf(req) } : {};
   const said = given.reason === undefined ? {} : { reason: given.reason };
   return { via: 'api', principal: principalOf(req), ...proof, askedAt: clock.now(), ...said };
-}
-
-function contextWith(req: Request, given: { ticket?: string | undefined } = {}): RequestContext {
-  const { ticket } = given;
-  return { ...contextOf(req), ...(ticket === undefined ? {} : { ticket }) };
 }
 
 const MANAGED = 'FORBIDDEN or NOT_YOURS_TO_MANAGE';
@@ -126,7 +115,7 @@ const membershipRoutes = (deps: TenantDeps) => ({
       const who = memberOf(req, params.id);
       const wanted = { roles, ...(permissions ? { permissions: { set: permissions } } : {}) };
       const act = actOf(deps, req, given);
-      const done = await changeAccess(deps, contextWith(req, given), who, wanted, act);
+      const done = await changeAccess(deps, contextOf(req, given.ticket), who, wanted, act);
       if (done.approval) res.status(202).json({ approval: showApproval(done.approval) });
       else res.json({ staffId: who.staffId, ...done.after });
     },
@@ -138,7 +127,7 @@ const membershipRoutes = (deps: TenantDeps) => ({
     responses: { ...PROVEN, 204: 'Disabled', 409: 'OWN_MEMBERSHIP or LAST_ADMINISTRATOR' },
     async handle(req, res, { params, body }) {
       const who = memberOf(req, params.id);
-      await disableStaff(deps, contextWith(req, body), who, actOf(deps, req, body));
+      await disableStaff(deps, contextOf(req, body?.ticket), who, actOf(deps, req, body));
       res.status(204).end();
     },
   }),
@@ -149,7 +138,7 @@ const membershipRoutes = (deps: TenantDeps) => ({
     responses: { ...PROVEN, 204: 'Enabled' },
     async handle(req, res, { params, body }) {
       const who = memberOf(req, params.id);
-      await enableStaff(deps, contextWith(req, body), who, actOf(deps, req, body));
+      await enableStaff(deps, contextOf(req, body?.ticket), who, actOf(deps, req, body));
       res.status(204).end();
     },
   }),
@@ -160,7 +149,7 @@ const membershipRoutes = (deps: TenantDeps) => ({
     responses: { ...PROVEN, 204: 'Removed', 409: 'OWN_MEMBERSHIP or LAST_ADMINISTRATOR' },
     async handle(req, res, { params, body }) {
       const who = memberOf(req, params.id);
-      await removeStaff(deps, contextWith(req, body), who, actOf(deps, req, body));
+      await removeStaff(deps, contextOf(req, body?.ticket), who, actOf(deps, req, body));
       res.status(204).end();
     },
   }),
@@ -179,7 +168,7 @@ const accessRoutes = (deps: TenantDeps) => ({
     async handle(req, res, { params, body }) {
       const who = memberOf(req, params.id);
       const act = actOf(deps, req);
-      res.json(await resetFactors(deps, contextWith(req, body), who, act, body.reason));
+      res.json(await resetFactors(deps, contextOf(req, body.ticket), who, act, body.reason));
     },
   }),
   forceLogout: endpoint({
@@ -189,7 +178,7 @@ const accessRoutes = (deps: TenantDeps) => ({
     responses: { 204: 'Ended', 403: MANAGED, 404: 'NOT_FOUND' },
     async handle(req, res, { params, body }) {
       const who = memberOf(req, params.id);
-      await forceLogoutMember(deps, contextWith(req, body), who, actOf(deps, req));
+      await forceLogoutMember(deps, contextOf(req, body?.ticket), who, actOf(deps, req));
       res.status(204).end();
     },
   }),
@@ -205,7 +194,7 @@ const accessRoutes = (deps: TenantDeps) => ({
       const { tenantId } = principalOf(req);
       const act = actOf(deps, req);
       const me = body?.includeMe ?? false;
-      res.json(await forceLogoutAll(deps, contextWith(req, body), tenantId, act, me));
+      res.json(await forceLogoutAll(deps, contextOf(req, body?.ticket), tenantId, act, me));
     },
   }),
   endMemberSession: endpoint({

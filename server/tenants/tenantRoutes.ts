@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { contextOf, passageOf, principalOf } from '../http/request';
+import { contextOf, principalOf, provenCallerOf } from '../http/request';
 import { endpoint } from '../http/routeTable';
 import { tenantInput } from './createTenant';
 import type { TenantDeps } from './deps';
@@ -22,10 +22,8 @@ export const tenantRoutes = (deps: TenantDeps) => ({
     body: renameBody,
     responses: { 200: 'The tenant', 403: 'FORBIDDEN', 428: 'STEP_UP_REQUIRED' },
     async handle(req, res, { body }) {
-      const principal = principalOf(req);
-      const authority = { via: 'api', principal, passage: passageOf(req) } as const;
-      await renameTenant(deps, contextOf(req), body, authority);
-      res.json(await showCurrentTenant(deps, principal));
+      await renameTenant(deps, contextOf(req), body, provenCallerOf(req));
+      res.json(await showCurrentTenant(deps, principalOf(req)));
     },
   }),
 });

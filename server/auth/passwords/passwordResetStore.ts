@@ -1,4 +1,4 @@
-import { and, count, eq, gt, isNull, lt, notExists, sql } from 'drizzle-orm';
+import { and, count, eq, gt, isNull, lt, not, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { uuidV7 } from '../../db/ids';
 import { MAY_SIGN_IN } from '../../db/maySignIn';
@@ -51,16 +51,11 @@ export async function endResetsIfShutOut(
     .select({ userId: tenantStaff.userId })
     .from(tenantStaff)
     .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
-  const openMembership = tx
-    .select({ id: tenantStaff.id })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(and(eq(tenantStaff.userId, person), MAY_SIGN_IN));
+  const shutOut = not(maySignInSomewhere(passwordResets.userId));
   await tx
     .update(passwordResets)
     .set({ endedAt: sql`clock_timestamp()` })
-    .where(and(eq(passwordResets.userId, person), open, notExists(openMembership)));
+    .where(and(eq(passwordResets.userId, person), open, shutOut));
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Principal } from '../../context';
 import type { SecurityDeps } from '../deps';
-import { fromCursor, toCursor } from '../../http/timeCursor';
+import { cutPage, fromCursor, toCursor } from '../../http/timeCursor';
 import { listDecisions } from './riskDecisionStore';
 import type { DecisionFilter, StoredDecision } from './riskDecisionStore';
 
@@ -37,9 +37,7 @@ export async function listRiskDecisions(
   const below = query.cursor === undefined ? undefined : fromCursor(query.cursor);
   // Write this node's pending decisions first, so that the answer includes them.
   await deps.riskDecisions.flush();
-  // Read one more than is shown, to learn whether there is a next page.
   const rows = await listDecisions(deps.db, tenantId, { filter, below, limit: limit + 1 });
-  const shown = rows.slice(0, limit);
-  const last = rows.length > limit ? shown.at(-1) : undefined;
-  return { decisions: shown.map(showDecision), nextCursor: last ? toCursor(last) : null };
+  const { shown, nextCursor } = cutPage(rows, limit, toCursor);
+  return { decisions: shown.map(showDecision), nextCursor };
 }

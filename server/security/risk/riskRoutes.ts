@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { riskDecision, riskMoment, riskOutcome, riskVerdict } from '../../db/schema';
 import type { SecurityDeps } from '../deps';
 import { contextOf, principalOf } from '../../http/request';
-import { endpoint, instant, storableText, wholeNumber } from '../../http/routeTable';
+import { endpoint, instant, pageFields, storableText, wholeNumber } from '../../http/routeTable';
 import { changeRiskPolicy, showRiskPolicy } from './changeRiskPolicy';
 import { giveVerdict, showRiskDecision } from './giveVerdict';
 import { listClosedAccounts } from './listClosedAccounts';
@@ -45,8 +45,7 @@ const decisionQuery = z.strictObject({
     .optional(),
   from: instant.optional(),
   to: instant.optional(),
-  cursor: storableText(200).optional(),
-  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
+  ...pageFields,
 });
 
 function policyRoutes(deps: SecurityDeps) {
