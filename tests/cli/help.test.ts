@@ -86,7 +86,8 @@ describe('help', () => {
         expect(Object.keys(COMMAND_OPTIONS)).toContain(option);
         expect(text).toMatch(new RegExp(`^  --${option}( [A-Z0-9,]+)?  +[A-Z].*[.]$`, 'm'));
       }
-      const words = `${name} ${command.example}`.trim().replaceAll("'", '').split(' ');
+      const typed = `${name} ${command.example}`.match(/'[^']*'|\S+/g) ?? [];
+      const words = typed.map((word) => word.replaceAll("'", ''));
       expect(readCommandLine(COMMANDS, words)).toMatchObject({ kind: 'run', command });
     }
     const used = new Set(Object.values(COMMANDS).flatMap(optionsOf));
