@@ -20,7 +20,7 @@ interface Credentials {
 export interface Channel {
   postMessage(message: unknown): void;
   close(): void;
-  addEventListener(type: 'message', hear: (event: { data: unknown }) => void): void;
+  addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void;
 }
 
 /**
@@ -56,7 +56,7 @@ interface Globals {
   location?: { origin: string; href: string; assign?(url: string): void };
   document?: { baseURI: string };
   localStorage: ReturnType<Browser['storage']>;
-  addEventListener?(type: 'pageshow', hear: (event: { persisted: boolean }) => void): void;
+  addEventListener?(type: 'pageshow', listener: (event: { persisted: boolean }) => void): void;
   reportError?(error: unknown): void;
   navigator?: { locks?: Locks; credentials?: Credentials; onLine?: boolean };
   BroadcastChannel?: new (name: string) => Channel;

@@ -62,25 +62,25 @@ export function readTokens(
 }
 
 /** Chooses between the chain of this tab and one from another tab or from storage. */
-export function newest(known: Chain | undefined, heard: Chain): Chain {
-  if (!known) return heard;
-  if (known.session !== heard.session) {
+export function newest(known: Chain | undefined, received: Chain): Chain {
+  if (!known) return received;
+  if (known.session !== received.session) {
     // All tabs must choose the same session, even if two sign-ins happened in the same millisecond.
-    const later = heard.since - known.since || (heard.session > known.session ? 1 : -1);
-    return later > 0 ? heard : known;
+    const later = received.since - known.since || (received.session > known.session ? 1 : -1);
+    return later > 0 ? received : known;
   }
-  if (known.n !== heard.n) return heard.n > known.n ? heard : known;
+  if (known.n !== received.n) return received.n > known.n ? received : known;
   // Two tabs may create different keys for the same token. All tabs must settle on one, which has
   // to be the one that was sent.
   const rank = (chain: Chain) => (chain.sentAt ? '0' : '1') + chain.key;
-  const own = known.key !== heard.key && rank(known) < rank(heard);
-  const longer = (heard.access?.until ?? 0) >= (known.access?.until ?? 0) ? heard : known;
-  return { ...(own ? known : heard), access: longer.access };
+  const own = known.key !== received.key && rank(known) < rank(received);
+  const longer = (received.access?.until ?? 0) >= (known.access?.until ?? 0) ? received : known;
+  return { ...(own ? known : received), access: longer.access };
 }
 
 /**
  * Returns whether it is too late to send this token again. If the clock was set back, nobody can
- * tell how long ago the token was sent, so the absolute difference counts. A cookie may be newer
+ * know how long ago the token was sent, so the absolute difference counts. A cookie may be newer
  * than the chain of this tab, and with the right key it never looks like a theft, so the server
  * decides then.
  */

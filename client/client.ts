@@ -29,10 +29,10 @@ function markIn(browser: Browser, name: string): SessionStorage {
 /** Creates the parts of one client and connects them. */
 function assemble(options: GatehouseOptions, browser: Browser) {
   const transport = createTransport(browser, options);
-  const heard = new Set<(message: Message) => void>();
+  const listeners = new Set<(message: Message) => void>();
   const name = `gatehouse:${transport.base.href.slice(0, -1)}`;
   const tabs = joinTabs(browser, name, (message) => {
-    for (const hear of heard) hear(message);
+    for (const listener of listeners) listener(message);
   });
   const ended = (reason: SignedOutReason) => {
     refresher.schedule();
@@ -52,19 +52,19 @@ function assemble(options: GatehouseOptions, browser: Browser) {
   });
   const prove = createProver(browser, transport, options);
   const refresher = createRefresher({ transport, tabs, vault, prove });
-  heard.add((message) => {
+  listeners.add((message) => {
     if (message.kind === 'chain') vault.learn(message.chain);
-    else if (message.kind === 'ended') vault.heardEnd(message);
-    else if (message.kind === 'dismissed') refresher.heardDismissed();
-    else if (message.kind === 'wait') refresher.heardWait(message.until);
+    else if (message.kind === 'ended') vault.onEnd(message);
+    else if (message.kind === 'dismissed') refresher.onDismissed();
+    else if (message.kind === 'wait') refresher.onWait(message.until);
     else if (message.kind === 'ask') {
       const { chain } = vault;
       const { asker } = message;
-      void tabs.tell(chain ? { kind: 'chain', chain } : { kind: 'none', asker });
+      void tabs.publish(chain ? { kind: 'chain', chain } : { kind: 'none', asker });
     }
   });
   const { refreshCookie } = options;
-  return { transport, tabs, vault, prove, refresher, heard, refreshCookie };
+  return { transport, tabs, vault, prove, refresher, listeners, refreshCookie };
 }
 
 type Parts = ReturnType<typeof assemble>;
@@ -74,7 +74,7 @@ type Parts = ReturnType<typeof assemble>;
  * @param askAnyway asks the other tabs even if storage has an access token, because they may have a
  *   newer one
  */
-async function discover({ tabs, vault, heard }: Parts, askAnyway = false): Promise<void> {
+async function discover({ tabs, vault, listeners }: Parts, askAnyway = false): Promise<void> {
   await vault.reload();
   // For a session with a cookie, storage holds only a mark. Another tab may have an access token.
   if (vault.chain?.access && !askAnyway) return;
@@ -89,12 +89,12 @@ async function discover({ tabs, vault, heard }: Parts, askAnyway = false): Promi
     };
     const done = () => {
       clearTimeout(overdue);
-      heard.delete(listen);
+      listeners.delete(listen);
       resolve();
     };
     const overdue = setTimeout(done, others === undefined ? ASK_BLINDLY_MS : ASK_TABS_MS);
-    heard.add(listen);
-    void tabs.tell({ kind: 'ask', asker });
+    listeners.add(listen);
+    void tabs.publish({ kind: 'ask', asker });
   });
 }
 
@@ -176,7 +176,7 @@ export function buildClient(options: GatehouseOptions, browser: Browser): Gateho
   return {
     ready: async () => {
       await discovered;
-      await signOut.tellServer();
+      await signOut.report();
       // Only the server can see whether the browser still has the cookie. If the server cannot be
       // reached, the session goes on.
       if (vault.chain && !vault.chain.refreshToken) await current().catch(() => undefined);
@@ -188,7 +188,7 @@ export function buildClient(options: GatehouseOptions, browser: Browser): Gateho
     async signIn(credentials) {
       await discovered;
       // A late answer to the sign-out would remove the new cookie.
-      await signOut.telling();
+      await signOut.reporting();
       await signIn(credentials);
     },
     async signOut(choice) {

@@ -26,9 +26,9 @@ export interface Refresher {
    * The person dismissed the prompt of another tab. Callers that wait here for the same refresh are
    * not asked again.
    */
-  heardDismissed(): void;
+  onDismissed(): void;
   /** The server asked another tab to wait. */
-  heardWait(until: number): void;
+  onWait(until: number): void;
   /** Starts a timer that repeats the request for a lost answer while the server still gives it. */
   schedule(): void;
   stop(): void;
@@ -138,7 +138,7 @@ function createPause({ tabs }: Parts) {
     async begin({ code, status, body, retryAfterMs }: GatehouseError): Promise<GatehouseError> {
       const ms = retryAfterMs ?? backoff(failures++);
       wait(Date.now() + ms);
-      await tabs.tell({ kind: 'wait', until: notBefore });
+      await tabs.publish({ kind: 'wait', until: notBefore });
       return new GatehouseError(code, status, body, ms);
     },
   };
@@ -156,7 +156,7 @@ async function settle(parts: Parts, pause: Pause, chain: Chain): Promise<void> {
     throw new GatehouseError('SIGNED_OUT', error.status, error.body);
   }
   if (end !== 'refused') throw await pause.begin(error);
-  if (error.code === 'STEP_UP_DISMISSED') await tabs.tell({ kind: 'dismissed' });
+  if (error.code === 'STEP_UP_DISMISSED') await tabs.publish({ kind: 'dismissed' });
   throw error;
 }
 
@@ -164,7 +164,7 @@ async function settle(parts: Parts, pause: Pause, chain: Chain): Promise<void> {
 async function findDue({ vault, tabs }: Parts, stale: string | undefined) {
   await vault.reload();
   // When this resolves, every message that was sent before it has been received.
-  await tabs.tell({ kind: 'fence' });
+  await tabs.publish({ kind: 'fence' });
   const { chain } = vault;
   if (!chain) throw new GatehouseError('SIGNED_OUT');
   const renewed = isUsable(chain, Date.now()) && chain.access?.token !== stale;
@@ -218,8 +218,8 @@ export function createRefresher(parts: Parts): Refresher {
   return {
     refresh,
     schedule,
-    heardDismissed: () => void (dismissals += 1),
-    heardWait: (until) => pause.wait(until),
+    onDismissed: () => void (dismissals += 1),
+    onWait: (until) => pause.wait(until),
     stop() {
       stopped = true;
       clearTimeout(timer);

@@ -25,9 +25,9 @@ export interface SignOut {
    * Informs the server of a sign-out that it has not received yet, if there is one. Only the server
    * can remove the cookie; no script can. Until then, a reload must not sign the person in again.
    */
-  tellServer(): Promise<void>;
+  report(): Promise<void>;
   /** Resolves when no such request is running any more. */
-  telling(): Promise<void>;
+  reporting(): Promise<void>;
 }
 
 /**
@@ -55,29 +55,29 @@ export async function endOnServer(
 }
 
 export function createSignOut({ transport, tabs, vault }: Parts): SignOut {
-  let told = Promise.resolve();
+  let reported = Promise.resolve();
 
-  async function tellInTurn(): Promise<void> {
-    if (!(await vault.untold())) return;
-    const tell = async () => {
-      const session = await vault.untold();
-      if (session) await vault.told(session, await endOnServer(transport, {}));
+  async function reportInTurn(): Promise<void> {
+    if (!(await vault.unreported())) return;
+    const work = async () => {
+      const session = await vault.unreported();
+      if (session) await vault.markReported(session, await endOnServer(transport, {}));
     };
     // One tab at a time: a late answer would remove the cookie of the next sign-in.
-    await tabs.alone(tell, AbortSignal.timeout(PATIENCE_MS));
+    await tabs.alone(work, AbortSignal.timeout(PATIENCE_MS));
   }
-  const tellServer = () => (told = tellInTurn());
+  const report = () => (reported = reportInTurn());
 
   /** Signing out must need no proof, and must not wait for a person. */
   function here(chain = vault.chain): Promise<void> {
-    const tell = () => (chain?.refreshToken ? endOnServer(transport, chain) : tellServer());
-    return vault.end('signed_out', chain?.session, tell);
+    const rest = () => (chain?.refreshToken ? endOnServer(transport, chain) : report());
+    return vault.end('signed_out', chain?.session, rest);
   }
 
   return {
     here: () => here(),
-    tellServer,
-    telling: () => told,
+    report,
+    reporting: () => reported,
     async everywhere(send) {
       const { chain } = vault;
       try {

@@ -19,7 +19,7 @@ export interface Tabs {
    * Resolves when the message is on its way to every tab, so that it still arrives if this tab is
    * closed.
    */
-  tell(message: Message): Promise<void>;
+  publish(message: Message): Promise<void>;
   /**
    * Runs work in one tab at a time. A tab that dies releases the lock.
    * @param patience once it is aborted, the work runs without waiting for the others
@@ -36,21 +36,21 @@ const ECHO_MS = 1000;
  * Sends on one channel object and listens on another, so that the tab receives its own messages. A
  * received message is on its way to every other tab, too.
  */
-function openLine(browser: Browser, name: string, hear: (message: Message) => void) {
-  const out = browser.openChannel?.(name);
-  const ear = browser.openChannel?.(name);
+function connectChannel(browser: Browser, name: string, onMessage: (message: Message) => void) {
+  const outgoing = browser.openChannel?.(name);
+  const incoming = browser.openChannel?.(name);
   const me = randomId();
   const echoes = new Map<number, () => void>();
   let count = 0;
   let closed = false;
-  ear?.addEventListener('message', ({ data }) => {
+  incoming?.addEventListener('message', ({ data }) => {
     const { from, id, message } = data as { from: string; id: number; message: Message };
     if (from === me) echoes.get(id)?.();
-    else hear(message);
+    else onMessage(message);
   });
   return {
-    tell(message: Message): Promise<void> {
-      if (!out || closed) return Promise.resolve();
+    publish(message: Message): Promise<void> {
+      if (!outgoing || closed) return Promise.resolve();
       const id = ++count;
       return new Promise((resolve) => {
         const done = () => {
@@ -60,22 +60,26 @@ function openLine(browser: Browser, name: string, hear: (message: Message) => vo
         };
         const overdue = setTimeout(done, ECHO_MS);
         echoes.set(id, done);
-        out.postMessage({ from: me, id, message });
+        outgoing.postMessage({ from: me, id, message });
       });
     },
     close() {
       closed = true;
-      out?.close();
-      ear?.close();
+      outgoing?.close();
+      incoming?.close();
       for (const done of echoes.values()) done();
     },
   };
 }
 
 /** Connects the tabs of this origin that use the same Gatehouse. */
-export function joinTabs(browser: Browser, name: string, hear: (message: Message) => void): Tabs {
+export function joinTabs(
+  browser: Browser,
+  name: string,
+  onMessage: (message: Message) => void,
+): Tabs {
   const { locks } = browser;
-  const line = openLine(browser, name, hear);
+  const channel = connectChannel(browser, name, onMessage);
   const leaving = new AbortController();
   const presence = `${name}:tab`;
   // The tab holds this shared lock for its whole life, so that other tabs can count how many there
@@ -88,7 +92,7 @@ export function joinTabs(browser: Browser, name: string, hear: (message: Message
     )
     .catch(() => undefined);
   return {
-    tell: (message) => line.tell(message),
+    publish: (message) => channel.publish(message),
     async alone(work, signal) {
       let done: ReturnType<typeof work> | undefined;
       // On a page that may not store anything, locks exist but every request for one fails.
@@ -102,7 +106,7 @@ export function joinTabs(browser: Browser, name: string, hear: (message: Message
     },
     close() {
       leaving.abort();
-      line.close();
+      channel.close();
     },
   };
 }

@@ -24,26 +24,26 @@ export interface Vault {
   reload(): Promise<void>;
   /**
    * Drops a session in this tab and in all others. A session that has ended never comes back.
-   * @param tellServer the work that remains after the person's own sign-out. For a session with a
-   *   cookie, storage records it until {@link Vault.told} is called, because the page may be gone
-   *   before the server is informed
+   * @param report the work that remains after the person's own sign-out. For a session with
+   *   a cookie, storage records it until {@link Vault.markReported} is called, because the page may
+   *   be gone before the server is informed
    */
   end(
     reason: SignedOutReason,
     session: string | undefined,
-    tellServer?: () => Promise<unknown>,
+    report?: () => Promise<unknown>,
   ): Promise<void>;
   /**
    * Returns the session with a cookie that ended here and whose end the server must still be
    * informed of.
    */
-  untold(): Promise<string | undefined>;
+  unreported(): Promise<string | undefined>;
   /** Records whether the server was informed. @param done whether it was */
-  told(session: string, done: boolean): Promise<void>;
+  markReported(session: string, done: boolean): Promise<void>;
   /** Replaces the current session, if there is one, by a new one. */
   replace(chain: Chain): Promise<void>;
   /** Handles the message that another tab ended the session. */
-  heardEnd(message: Extract<Message, { kind: 'ended' }>): void;
+  onEnd(message: Extract<Message, { kind: 'ended' }>): void;
 }
 
 const STORAGE_MS = 2000;
@@ -90,9 +90,9 @@ function holdChain(events: Events) {
         : AbortSignal.abort(new GatehouseError('SIGNED_OUT')),
     drop,
     put: (next: Chain) => void (chain = next),
-    learn: (heard: Chain | undefined): void => {
-      if (!heard || over.has(heard.session)) return;
-      const next = newest(chain, heard);
+    learn: (received: Chain | undefined): void => {
+      if (!received || over.has(received.session)) return;
+      const next = newest(chain, received);
       // All tabs share one session: somebody signed in elsewhere, later than here.
       const replaced = chain?.session !== next.session && drop(chain?.session);
       chain = next;
@@ -109,14 +109,14 @@ function holdChain(events: Events) {
 function followSignOuts(
   held: ReturnType<typeof holdChain>,
   kept: ReturnType<typeof forgiving>,
-): Pick<Vault, 'untold' | 'told'> {
-  let untold: string | undefined;
+): Pick<Vault, 'unreported' | 'markReported'> {
+  let unreported: string | undefined;
   return {
-    untold: async () => (held.chain ? undefined : ((await kept.load()).ended ?? untold)),
-    async told(session, done) {
+    unreported: async () => (held.chain ? undefined : ((await kept.load()).ended ?? unreported)),
+    async markReported(session, done) {
       const other = (await kept.load()).chain?.session;
       if (held.chain || (other && !held.isOver(other))) return;
-      untold = done ? undefined : session;
+      unreported = done ? undefined : session;
       // Another tab may have stored the session again after this tab ended it, and before it
       // received the message.
       await kept.save(done ? null : toEnded(session));
@@ -125,7 +125,7 @@ function followSignOuts(
 }
 
 export function createVault(
-  tabs: Pick<Tabs, 'tell'>,
+  tabs: Pick<Tabs, 'publish'>,
   storage: SessionStorage | undefined,
   events: Events,
 ): Vault {
@@ -133,14 +133,14 @@ export function createVault(
   const held = holdChain(events);
   const { drop, learn, isOver } = held;
   const signOuts = followSignOuts(held, kept);
-  const tellEnd = (session: string, reason: SignedOutReason) =>
-    tabs.tell({ kind: 'ended', session, reason });
+  const publishEnd = (session: string, reason: SignedOutReason) =>
+    tabs.publish({ kind: 'ended', session, reason });
 
   async function store(next: Chain): Promise<void> {
     if (isOver(next.session)) return;
     held.put(next);
     await kept.save(toStored(next));
-    if (!isOver(next.session)) await tabs.tell({ kind: 'chain', chain: next });
+    if (!isOver(next.session)) await tabs.publish({ kind: 'chain', chain: next });
     events.changed();
   }
 
@@ -155,7 +155,7 @@ export function createVault(
       const session = held.chain?.session;
       // Sent first, so that no tab keeps the old session because it looks newer by a clock that was
       // set back.
-      if (drop(session)) void tellEnd(session, 'signed_out');
+      if (drop(session)) void publishEnd(session, 'signed_out');
       await store(next);
       if (session) events.ended('signed_out');
     },
@@ -166,16 +166,16 @@ export function createVault(
       learn(chain);
     },
     ...signOuts,
-    async end(reason, session, tellServer) {
-      const byCookie = tellServer && !held.chain?.refreshToken;
+    async end(reason, session, report) {
+      const byCookie = report && !held.chain?.refreshToken;
       if (!drop(session)) return;
-      await (byCookie ? signOuts.told(session, false) : kept.save(null));
-      const heard = tellEnd(session, reason);
-      await tellServer?.();
-      await heard;
+      await (byCookie ? signOuts.markReported(session, false) : kept.save(null));
+      const published = publishEnd(session, reason);
+      await report?.();
+      await published;
       // This comes last, because it may leave the page.
       events.ended(reason);
     },
-    heardEnd: ({ session, reason }) => void (drop(session) && events.ended(reason)),
+    onEnd: ({ session, reason }) => void (drop(session) && events.ended(reason)),
   };
 }

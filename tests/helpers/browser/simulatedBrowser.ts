@@ -106,7 +106,7 @@ export interface Machine {
   /** The headers that tell the server from which place the requests come. */
   place: Record<string, string>;
   /** Listens to the messages between tabs. The channel can also repeat them. */
-  listen(hear: (message: unknown) => void): Channel;
+  listen(listener: (message: unknown) => void): Channel;
   openTab(options?: Partial<GatehouseOptions>, has?: Partial<Browser>): Tab;
 }
 
@@ -125,9 +125,9 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
     cookie: '',
     keepsLostCookies: false,
     kept: new Map(),
-    listen(hear) {
+    listen(listener) {
       const channel: Channel = new BroadcastChannel(`${profile}:gatehouse:${url}`) as never;
-      channel.addEventListener('message', ({ data }) => hear(data));
+      channel.addEventListener('message', ({ data }) => listener(data));
       return channel;
     },
     openTab(options = {}, has = {}) {
@@ -169,9 +169,9 @@ export function openMachine(url: string, place: Record<string, string> = {}): Ma
           return {
             postMessage: (message) => channel.postMessage(message),
             close: () => channel.close(),
-            addEventListener: (type, hear) =>
+            addEventListener: (type, listener) =>
               channel.addEventListener(type, ({ data }) => {
-                if (!away) setTimeout(() => hear({ data }), tab.lagMs);
+                if (!away) setTimeout(() => listener({ data }), tab.lagMs);
               }),
           };
         },
