@@ -3,10 +3,13 @@ import type { ListedRole } from '../tenants';
 import { CommandError } from './commandError';
 import type { Operator } from './operatorContext';
 
-const isNamed = (word: string) => {
+/** An id counts first: a tenant may have named a role like the id of another one. */
+function findByWord(roles: readonly ListedRole[], word: string): ListedRole | undefined {
   const wanted = word.toLowerCase();
-  return ({ id, name }: ListedRole) => id === wanted || name.toLowerCase() === wanted;
-};
+  return (
+    roles.find(({ id }) => id === wanted) ?? roles.find(({ name }) => name.toLowerCase() === wanted)
+  );
+}
 
 /**
  * Returns the ids of roles that a command names by id or by name, in any case.
@@ -42,7 +45,7 @@ async function findNamed(
   if (words.length === 0) return [];
   const roles = await listRoles(db, tenantId);
   return words.map((word) => {
-    const role = roles.find(isNamed(word));
+    const role = findByWord(roles, word);
     if (role) return role;
     const names = roles.map(({ id, name, builtIn }) => (builtIn ? id : name));
     throw new CommandError(`There is no role '${word}'. The roles are ${names.join(', ')}.`);

@@ -9,6 +9,9 @@ import type { OwnRole } from './roleStore';
 
 const MOST_PERMISSIONS = 200;
 
+/** A character that people can see. Fillers and variation selectors are letters and marks, too. */
+const VISIBLE = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}]/u;
+
 /** Builds a schema for text in one line: no control characters and no line breaks. */
 export const oneLine = (most: number, least: number) =>
   storableText(most, least)
@@ -17,7 +20,8 @@ export const oneLine = (most: number, least: number) =>
       z
         .string()
         .min(least)
-        .regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'must be one line without control characters'),
+        .regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'must be one line without control characters')
+        .refine((value) => value === '' || VISIBLE.test(value), 'must not be blank'),
     );
 
 /** The schema of a list of permissions. */
@@ -35,7 +39,18 @@ export const roleInput = z.strictObject({
 
 export type RoleInput = z.output<typeof roleInput>;
 
-const sameName = (one: string, other: string) => one.toLowerCase() === other.toLowerCase();
+/** Two names that look the same give the same text (UAX 15, compatibility composition). */
+const appearance = (name: string) =>
+  name
+    .normalize('NFKC')
+    .replaceAll(/\p{Default_Ignorable_Code_Point}/gu, '')
+    .replaceAll(/\p{White_Space}+/gu, ' ')
+    .trim()
+    // By way of capitals, because a Greek sigma has two small forms.
+    .toUpperCase()
+    .toLowerCase();
+
+const sameName = (one: string, other: string) => appearance(one) === appearance(other);
 
 /**
  * Refuses a name that people would mistake for another role: that of another role of the tenant, or

@@ -1,6 +1,8 @@
 import { and, asc, count, eq, gt, inArray, isNull, ne, sql } from 'drizzle-orm';
+import { databaseFault } from '../db/pgErrors';
 import type { Db, Tx } from '../db';
 import { invitations, tenantRoles, tenantStaff } from '../db/schema';
+import { AppError } from '../errors';
 
 /** A role of a tenant's own. */
 export interface OwnRole {
@@ -40,15 +42,23 @@ export async function readOwnRoles(
     .where(and(ofTenant(tenantId), inArray(id, [...ids])));
 }
 
+/** The index compares names in lower case by the database's rules, which are not JavaScript's. */
+const refuseTakenName = (error: unknown): never => {
+  throw databaseFault(error) === 'unique_violation'
+    ? new AppError('ROLE_NAME_TAKEN', { cause: error })
+    : error;
+};
+
 /**
  * @returns the time of its last change, which is now
- * @throws the driver's unique violation if the tenant has a role of this name
+ * @throws AppError ROLE_NAME_TAKEN
  */
 export async function insertRole(tx: Tx, tenantId: string, role: OwnRole): Promise<Date> {
   const [row] = await tx
     .insert(tenantRoles)
     .values({ ...role, tenantId })
-    .returning({ updatedAt });
+    .returning({ updatedAt })
+    .catch(refuseTakenName);
   if (!row) throw new Error('a role was not inserted');
   return row.updatedAt;
 }
@@ -57,7 +67,7 @@ export async function insertRole(tx: Tx, tenantId: string, role: OwnRole): Promi
  * Writes a role. The time of a change is always later than the one before, because it distinguishes
  * one state of the role from the next.
  * @returns the time of the change
- * @throws the driver's unique violation if another role of the tenant has this name
+ * @throws AppError ROLE_NAME_TAKEN
  */
 export async function updateRole(tx: Tx, tenantId: string, role: OwnRole): Promise<Date> {
   const later = sql`greatest(clock_timestamp(), ${updatedAt} + interval '1 millisecond')`;
@@ -70,7 +80,8 @@ export async function updateRole(tx: Tx, tenantId: string, role: OwnRole): Promi
       updatedAt: later,
     })
     .where(and(ofTenant(tenantId), eq(id, role.id)))
-    .returning({ updatedAt });
+    .returning({ updatedAt })
+    .catch(refuseTakenName);
   if (!row) throw new Error('a role disappeared while it was being changed');
   return row.updatedAt;
 }

@@ -53,6 +53,16 @@ describe('admin roles', () => {
     expect(await succeed(...remove)).toEqual({ tenantId, roleId: role.id, deleted: true });
   });
 
+  it('an id means the role with this id, although another one has it as its name', async () => {
+    const { tenantSlug: slug } = await seedTestUserAndToken();
+    const { role } = await make(slug, 'Support', 'TENANT_STAFF_VIEW');
+    await make(slug, role.id, 'SETTINGS_SECURITY_VIEW');
+    await succeed(...roles(slug, 'delete'), '--role', role.id);
+    const left = (await succeed(...roles(slug, 'list'))) as { roles: { name: string }[] };
+    expect(left.roles.map(({ name }) => name)).toContain(role.id);
+    expect(left.roles.map(({ name }) => name)).not.toContain('Support');
+  });
+
   it.each([
     [['create'], '--name is missing.'],
     [['create', '--name', 'owner'], 'Another role has this name'],

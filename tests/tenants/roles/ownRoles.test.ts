@@ -134,6 +134,29 @@ describe('a role of the tenant’s own', () => {
     expect((await as(app, elsewhere).post(ROLES, again)).status).toBe(201);
   });
 
+  it.each([
+    ['a variation selector', 'Owner\uFE0F'],
+    ['a filler', 'Owner\u3164'],
+    ['wide letters', 'Ｏwner'],
+    ['a space that does not break', 'Security\u00A0admin'],
+    ['two spaces', 'Help  desk'],
+    ['the other small sigma', 'οδοσ'],
+    ['a capital that only the database folds', 'Kİng'],
+  ])('has no name that looks like that of another role: with %s', async (_what, name) => {
+    const admin = await seedAdministrator();
+    for (const taken of ['Help desk', 'ΟΔΟΣ', 'King']) await makeRole(app, admin, taken, []);
+    const made = await as(app, admin).post(ROLES, { ...SUPPORT, name });
+    expect([made.status, made.body.error]).toEqual([409, 'ROLE_NAME_TAKEN']);
+  });
+
+  it.each([['\u3164'], ['\u034F'], ['\u00A0 \uFE0F']])(
+    'has a name that people can see: %j is refused',
+    async (name) => {
+      const res = await as(app, await seedAdministrator()).post(ROLES, { ...SUPPORT, name });
+      expect([res.status, res.body.issues]).toMatchObject([400, [{ path: 'name' }]]);
+    },
+  );
+
   it('is one of at most 100 in its tenant', async () => {
     const admin = await seedAdministrator();
     const { tenantId } = admin;
