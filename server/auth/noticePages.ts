@@ -19,14 +19,14 @@ const done = (next: string) =>
 
 const ASK_PAGE = ask('Your next sign-in needs a second proof.');
 const ASK_PAGE_OF_PASSWORD = ask(
-  'Your password stops working everywhere. An operator of this service can give you a new one.',
+  'Your password stops working everywhere. Then ask for a link for a new one where you sign in, or ask an operator of this service for one.',
 );
 const DONE_PAGE = done(
   'Your next sign-in needs a second proof. Tell an administrator what happened.',
 );
 const DONE_PAGE_OF_PASSWORD = done(
   `Somebody else knows your password, so it no longer works, in any organisation that you sign in to with it. Tell an
-administrator what happened, and ask for a new password: an operator of this service can set one.`,
+administrator what happened. For a new password, ask for a link where you sign in, or ask an operator of this service.`,
 );
 
 /** Returns the page that asks for confirmation. Its form posts to the page's own address. */

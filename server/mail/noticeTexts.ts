@@ -94,7 +94,7 @@ const describeReset = (by: keyof typeof RESET_BY, tenant: string) => ({
 });
 
 const EXPIRED =
-  'Your password no longer works, because somebody else may know it. An operator of this service can give you a new one.';
+  'Your password no longer works, because somebody else may know it. Ask for a link for a new one where you sign in, or ask an operator of this service.';
 
 /** The title and the first sentence of a notice about another password. */
 const PASSWORD_REPLACED = {
@@ -218,6 +218,9 @@ export function describeOrigin({ actor, ip, country, userAgent }: NoticeFacts['c
 }
 
 const WAY_BACK = 'An operator of this service can give you a new password.';
+/** A mail with a link shows that PUBLIC_URL is set, so a link for a new password can be mailed too. */
+const RESET =
+  'Then ask for a link for a new password where you sign in, or ask an operator of this service for one.';
 
 /** Nobody signed in, and nobody showed a password or a session, so there is nothing to end. */
 const NOBODY_CAME_IN: ReadonlySet<NoticeKind> = new Set(['account_guessed', 'account_closed']);
@@ -238,7 +241,7 @@ function describeWayOut(notice: Notice, tenant: string, link: string | undefined
     return [`If this was not you, sign out on all devices, and ${advice}.${known}`];
   }
   const ends = ofPassword
-    ? `The button on that page also makes your password stop working, everywhere. ${WAY_BACK}`
+    ? `The button on that page also makes your password stop working, everywhere. ${RESET}`
     : 'Your next sign-in will then need a second proof, such as a code or a passkey.';
   return [
     'If this was not you, open this page and end all your sessions:',

@@ -75,7 +75,7 @@ describe('the button of the mail about a login on a new device', () => {
     const pressed = await press(link);
     expect([pressed.status, pressed.text]).toEqual([
       200,
-      expect.stringContaining('an operator of this service can set one'),
+      expect.stringContaining('or ask an operator of this service.'),
     ]);
     expect((await me(other.app, String(thief['accessToken']))).status).toBe(401);
     for (const { app } of [node, other]) {
@@ -160,13 +160,16 @@ describe('the button of the mail about a login on a new device', () => {
     expect(metrics).toContain('background_failures_total{task="forget_taught"} 1');
   });
 
-  it('says on its page and in its mail that the password will stop working, and who can give a new one', async () => {
+  it('says on its page and in its mail that the password will stop working, and how to get a new one', async () => {
     const { owner, link } = await burgled();
     const page = await request(node.app).get(link);
     expect(page.text).toContain('Your password stops working everywhere');
     const [told] = await mailed(owner, /^New device/);
     expect(told).toContain('makes your password stop working, everywhere');
-    expect(told).toContain('An operator of this service can give you a new password.');
+    for (const text of [told, page.text]) {
+      expect(text).toContain('ask for a link for a new');
+      expect(text).toContain('or ask an operator of this service for one');
+    }
   });
 });
 
