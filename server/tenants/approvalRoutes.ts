@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { contextOf, principalOf, provenCallerOf } from '../http/request';
 import { endpoint, pageFields } from '../http/routeTable';
+import { ticketField } from '../http/ticketField';
 import { readNeedsApproval } from './administrationStore';
 import { APPROVAL_STATUSES } from './approvalStore';
 import { approveRequest, refuseRequest, withdrawRequest } from './decideApproval';
@@ -9,6 +10,9 @@ import { findApproval, listApprovals, showApproval } from './listApprovals';
 import { changeTenantPolicy, tenantPolicyInput } from './tenantPolicy';
 
 const approvalParams = z.object({ id: z.string() });
+
+/** Strict and empty: nobody may believe that a reason was recorded. */
+const decisionBody = z.strictObject({}).optional();
 
 /** Strict, because a misspelt filter must not return everything. */
 const approvalQuery = z.strictObject({
@@ -27,7 +31,7 @@ const policyRoutes = (deps: TenantDeps) => ({
   }),
   changeTenantPolicy: endpoint({
     summary: 'Change whether privileged permissions need a second administrator',
-    body: tenantPolicyInput,
+    body: tenantPolicyInput.extend({ ticket: ticketField.optional() }),
     responses: {
       200: 'The policy',
       202: '`approval`: the change waits for a second administrator',
@@ -35,8 +39,9 @@ const policyRoutes = (deps: TenantDeps) => ({
       409: 'TOO_FEW_ADMINISTRATORS or NO_APPROVER',
       428: 'STEP_UP_REQUIRED',
     },
-    async handle(req, res, { body }) {
-      const done = await changeTenantPolicy(deps, contextOf(req), provenCallerOf(req), body);
+    async handle(req, res, { body: { ticket, ...policy } }) {
+      const ctx = contextOf(req, ticket);
+      const done = await changeTenantPolicy(deps, ctx, provenCallerOf(req), policy);
       if (done.approval) res.status(202).json({ approval: showApproval(done.approval) });
       else res.json(done.policy);
     },
@@ -66,6 +71,7 @@ const decisionRoutes = (deps: TenantDeps) => ({
   approve: endpoint({
     summary: 'Approve a change that somebody else asked for, which makes it',
     params: approvalParams,
+    body: decisionBody,
     responses: {
       200: 'The request; the change is made',
       403: 'FORBIDDEN, NOT_YOURS_TO_APPROVE, NOT_YOURS_TO_GIVE or NOT_YOURS_TO_MANAGE',
@@ -81,6 +87,7 @@ const decisionRoutes = (deps: TenantDeps) => ({
   refuse: endpoint({
     summary: 'Refuse a change that somebody else asked for',
     params: approvalParams,
+    body: decisionBody,
     responses: {
       200: 'The request',
       403: 'FORBIDDEN or NOT_YOURS_TO_APPROVE',
@@ -96,6 +103,7 @@ const decisionRoutes = (deps: TenantDeps) => ({
   withdraw: endpoint({
     summary: 'Withdraw a change that you asked for',
     params: approvalParams,
+    body: decisionBody,
     responses: {
       200: 'The request',
       403: 'FORBIDDEN or NOT_YOURS_TO_APPROVE',

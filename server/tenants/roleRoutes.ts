@@ -2,6 +2,7 @@ import type { Response } from 'express';
 import { z } from 'zod';
 import { contextOf, principalOf, provenCallerOf } from '../http/request';
 import { endpoint, instant } from '../http/routeTable';
+import { ticketField } from '../http/ticketField';
 import { changeRole } from './changeRole';
 import { createRole } from './createRole';
 import type { TenantDeps } from './deps';
@@ -13,7 +14,8 @@ import { roleInput } from './roleInput';
 import type { RoleOutcome } from './roleOutcome';
 
 const roleParams = z.object({ id: z.string() });
-const changeBody = roleInput.extend({
+const createBody = roleInput.extend({ ticket: ticketField.optional() });
+const changeBody = createBody.extend({
   updatedAt: instant.optional().meta({
     description: 'The updatedAt that you have read: 409 CONFLICT if the role has changed since',
   }),
@@ -53,7 +55,7 @@ function answer(res: Response, status: number, { role, approval }: RoleOutcome):
 const changeRoutes = (deps: TenantDeps) => ({
   createRole: endpoint({
     summary: "Create a role of the tenant's own",
-    body: roleInput,
+    body: createBody,
     responses: {
       201: 'The role',
       202: '`approval`: the role waits for a second administrator',
@@ -62,8 +64,9 @@ const changeRoutes = (deps: TenantDeps) => ({
       409: 'ROLE_NAME_TAKEN, TOO_MANY_ROLES or NO_APPROVER',
       428: 'STEP_UP_REQUIRED',
     },
-    async handle(req, res, { body }) {
-      answer(res, 201, await createRole(deps, contextOf(req), provenCallerOf(req), body));
+    async handle(req, res, { body: { ticket, ...input } }) {
+      const ctx = contextOf(req, ticket);
+      answer(res, 201, await createRole(deps, ctx, provenCallerOf(req), input));
     },
   }),
   changeRole: endpoint({
@@ -79,14 +82,16 @@ const changeRoutes = (deps: TenantDeps) => ({
       409: 'BUILT_IN_ROLE, ROLE_NAME_TAKEN, LAST_ADMINISTRATOR, NO_APPROVER, or CONFLICT if the role has changed since you read it',
       428: 'STEP_UP_REQUIRED',
     },
-    async handle(req, res, { params, body: { updatedAt: seen, ...set } }) {
+    async handle(req, res, { params, body: { updatedAt: seen, ticket, ...set } }) {
+      const ctx = contextOf(req, ticket);
       const change = { id: params.id, set, seen };
-      answer(res, 200, await changeRole(deps, contextOf(req), provenCallerOf(req), change));
+      answer(res, 200, await changeRole(deps, ctx, provenCallerOf(req), change));
     },
   }),
   deleteRole: endpoint({
     summary: "Delete a role of the tenant's own that nobody carries",
     params: roleParams,
+    body: z.strictObject({ ticket: ticketField.optional() }).optional(),
     responses: {
       204: 'Deleted',
       403: 'FORBIDDEN',
@@ -94,8 +99,8 @@ const changeRoutes = (deps: TenantDeps) => ({
       409: 'BUILT_IN_ROLE, or ROLE_IN_USE with the number of holders',
       428: 'STEP_UP_REQUIRED',
     },
-    async handle(req, res, { params }) {
-      await removeRole(deps, contextOf(req), provenCallerOf(req), params.id);
+    async handle(req, res, { params, body }) {
+      await removeRole(deps, contextOf(req, body?.ticket), provenCallerOf(req), params.id);
       res.status(204).end();
     },
   }),

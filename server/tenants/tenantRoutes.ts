@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import { contextOf, principalOf, provenCallerOf } from '../http/request';
 import { endpoint } from '../http/routeTable';
+import { ticketField } from '../http/ticketField';
 import { tenantInput } from './createTenant';
 import type { TenantDeps } from './deps';
 import { renameTenant } from './renameTenant';
 import { showCurrentTenant } from './showTenant';
 
-const renameBody = z.strictObject({ name: tenantInput.shape.name });
+const renameBody = z.strictObject({
+  name: tenantInput.shape.name,
+  ticket: ticketField.optional(),
+});
 
 /** The routes of the caller's own tenant; the route table holds their guards. */
 export const tenantRoutes = (deps: TenantDeps) => ({
@@ -21,8 +25,8 @@ export const tenantRoutes = (deps: TenantDeps) => ({
     summary: "Rename the caller's tenant; its slug stays",
     body: renameBody,
     responses: { 200: 'The tenant', 403: 'FORBIDDEN', 428: 'STEP_UP_REQUIRED' },
-    async handle(req, res, { body }) {
-      await renameTenant(deps, contextOf(req), body, provenCallerOf(req));
+    async handle(req, res, { body: { ticket, name } }) {
+      await renameTenant(deps, contextOf(req, ticket), { name }, provenCallerOf(req));
       res.json(await showCurrentTenant(deps, principalOf(req)));
     },
   }),

@@ -43,9 +43,10 @@ describe('renaming the own tenant', () => {
   it('takes a proof for exactly this name, keeps the slug, and records both names', async () => {
     const administrator = await seedAdministrator();
     const { tenantId, tenantSlug } = administrator;
+    const RENAMED = { name: 'Globex Ltd', ticket: 'OPS-1' };
     const secret = await giveFactor(administrator);
     const { name: before } = (await call('get', administrator)).body;
-    const asked = await call('put', administrator, { name: 'Globex Ltd' });
+    const asked = await call('put', administrator, RENAMED);
     expect(asked.status).toBe(428);
     const { challengeId, purpose } = asked.body;
     const code = codeAt(secret, new Date());
@@ -55,16 +56,16 @@ describe('renaming the own tenant', () => {
       .send({ code, purpose, challengeId });
     expect(proven.status).toBe(200);
     expect((await call('put', administrator, { name: 'Another' })).status).toBe(428);
-    const renamed = await call('put', administrator, { name: 'Globex Ltd' });
+    const renamed = await call('put', administrator, RENAMED);
     expect([renamed.status, renamed.body]).toMatchObject([
       200,
       { id: tenantId, slug: tenantSlug, name: 'Globex Ltd' },
     ]);
-    expect((await call('put', administrator, { name: 'Globex Ltd' })).status).toBe(428);
+    expect((await call('put', administrator, RENAMED)).status).toBe(428);
     expect(await auditOf('TENANT_RENAMED', tenantId)).toMatchObject([
       {
         ...{ actor: administrator.staffId, subject: `tenant:${tenantId}`, outcome: 'success' },
-        details: { before, after: 'Globex Ltd', via: 'api' },
+        details: { before, after: 'Globex Ltd', via: 'api', ticket: 'OPS-1' },
       },
     ]);
   });

@@ -11,12 +11,12 @@ import { buildApp } from '@/tests/helpers/server/testApp';
 const { app } = buildApp();
 const POLICY = '/api/tenants/current/policy';
 
-const put = (who: SeededAuth, needsApproval: boolean) =>
+const put = (who: SeededAuth, needsApproval: boolean, more: object = {}) =>
   request(app)
     .put(POLICY)
     .set('authorization', `Bearer ${who.token}`)
     .set('x-stepup-test-bypass', '1')
-    .send({ needsApproval });
+    .send({ needsApproval, ...more });
 const read = async (who: SeededAuth) =>
   (await request(app).get(POLICY).set('authorization', `Bearer ${who.token}`)).body as object;
 const decide = (who: SeededAuth, id: string, how: string) =>
@@ -32,18 +32,21 @@ describe('the rule that privileged permissions need an approval', () => {
     expect([refused.status, refused.body.error]).toEqual([409, 'TOO_FEW_ADMINISTRATORS']);
     expect(await read(ann)).toEqual({ needsApproval: false });
     await seedAdministrator({ tenantId: ann.tenantId });
-    expect((await put(ann, true)).status).toBe(200);
+    expect((await put(ann, true, { ticket: 'SEC-1' })).status).toBe(200);
     expect(await read(ann)).toEqual({ needsApproval: true });
     expect(await auditOf('TENANT_POLICY_CHANGED', ann.tenantId)).toMatchObject([
-      { actor: ann.staffId, details: { after: { needsApproval: true } } },
+      { actor: ann.staffId, details: { after: { needsApproval: true }, ticket: 'SEC-1' } },
     ]);
   });
 
   it('can be switched off only with an approval', async () => {
     const [ann, bob] = (await seedAdministrators(2)) as [SeededAuth, SeededAuth];
     await demandApprovals(app, ann);
-    const asked = await put(ann, false);
-    expect([asked.status, asked.body.approval.kind]).toEqual([202, 'policy']);
+    const asked = await put(ann, false, { ticket: 'SEC-2' });
+    expect([asked.status, asked.body.approval]).toMatchObject([
+      202,
+      { kind: 'policy', ticket: 'SEC-2' },
+    ]);
     expect(await read(ann)).toEqual({ needsApproval: true });
     const id = String(asked.body.approval.id);
     expect((await decide(ann, id, 'approve')).status).toBe(403);
@@ -51,9 +54,22 @@ describe('the rule that privileged permissions need an approval', () => {
     expect(await read(ann)).toEqual({ needsApproval: false });
     expect((await auditOf('TENANT_POLICY_CHANGED', ann.tenantId))[1]).toMatchObject({
       actor: bob.staffId,
-      details: { requestedBy: ann.staffId, approvedBy: bob.staffId },
+      details: { requestedBy: ann.staffId, approvedBy: bob.staffId, ticket: 'SEC-2' },
     });
   });
+
+  it.each(['approve', 'refuse', 'withdraw'])(
+    'refuses a field that it would not record: %s',
+    async (how) => {
+      const [ann, bob] = (await seedAdministrators(2)) as [SeededAuth, SeededAuth];
+      await demandApprovals(app, ann);
+      const id = String((await put(ann, false)).body.approval.id);
+      const decider = how === 'withdraw' ? ann : bob;
+      const refused = await decide(decider, id, how).send({ reason: 'No need' });
+      expect([refused.status, refused.body.error]).toEqual([400, 'INVALID_INPUT']);
+      expect((await decide(decider, id, how)).status).toBe(200);
+    },
+  );
 
   it('is not changed, nor recorded, if it is as asked for', async () => {
     const ann = await seedAdministrator();

@@ -87,6 +87,21 @@ describe('a role of the tenant’s own', () => {
     ]);
   });
 
+  it('has in each event the ticket of the request', async () => {
+    const admin = await seedAdministrator();
+    const made = await as(app, admin).post(ROLES, { ...SUPPORT, ticket: 'OPS-1' });
+    const path = `${ROLES}/${String(made.body.id)}`;
+    await as(app, admin).put(path, { ...SUPPORT, name: 'Help', ticket: 'OPS-2' });
+    expect((await as(app, admin).del(path).send({ ticket: 'OPS-3' })).status).toBe(204);
+    for (const [action, ticket] of [
+      ['ROLE_CREATED', 'OPS-1'],
+      ['ROLE_UPDATED', 'OPS-2'],
+      ['ROLE_DELETED', 'OPS-3'],
+    ] as const) {
+      expect(await auditOf(action, admin.tenantId)).toMatchObject([{ details: { ticket } }]);
+    }
+  });
+
   it('that is changed to what it is records nothing', async () => {
     const admin = await seedAdministrator();
     const { body } = await as(app, admin).post(ROLES, SUPPORT);
