@@ -25,7 +25,7 @@ import { inOrder } from './effectivePermissions';
 import type { AccessPlan } from './changeAccess';
 import { toInvitationLink } from './invitationLink';
 import { countOpen, findPending, insertInvitation, markRevoked, statusOf } from './invitationStore';
-import type { Invitation } from './invitationStore';
+import type { Invitation, ListedInvitation } from './invitationStore';
 import { findMembershipByEmail } from './joinStore';
 import { permissionList } from './roleInput';
 import { findStaffById } from './tenantStore';
@@ -48,7 +48,7 @@ export type InvitationInput = z.output<typeof invitationInput>;
 
 /** An invitation that was just sent. */
 export interface SentInvitation {
-  invitation: Invitation;
+  invitation: ListedInvitation;
   /** Only for the delivery by link. It is shown once. */
   link: string | undefined;
 }
@@ -91,7 +91,7 @@ export async function planInvitation(
 
 /**
  * Queues the mail of an invitation, if it goes by mail.
- * @returns the link to show, if the inviter hands it over
+ * @returns the invitation with its inviter's address, and the link to show if it is handed over
  * @throws AppError METHOD_UNAVAILABLE if the server sends no mail, or PUBLIC_URL is not set;
  * TOO_MANY_ATTEMPTS if the tenant has mailed this address too often today
  */
@@ -99,10 +99,12 @@ export async function deliverInvitation(
   deps: TenantDeps,
   tx: Tx,
   invitation: Invitation,
-): Promise<string | undefined> {
+): Promise<SentInvitation> {
   const { tenantId, linkId, email, delivery, expiresAt, inviterStaffId } = invitation;
   const link = toInvitationLink(deps, linkId);
-  if (delivery === 'link') return link;
+  const inviter = inviterStaffId ? await findStaffById(tx, tenantId, inviterStaffId) : undefined;
+  const listed = { ...invitation, inviterEmail: inviter?.email ?? null };
+  if (delivery === 'link') return { invitation: listed, link };
   if (!deps.mail.isAvailable()) {
     throw new AppError('METHOD_UNAVAILABLE', {
       detail: 'This server sends no mail. Choose the delivery link.',
@@ -116,13 +118,12 @@ export async function deliverInvitation(
       headers: retryAfter(now, mailsFreeAt(now)),
     });
   }
-  const inviter = inviterStaffId ? await findStaffById(tx, tenantId, inviterStaffId) : undefined;
   const tenantName = (await readTenant(tx, tenantId))?.name ?? '';
   await queueMail(deps, tx, {
     ...{ tenantId, userId: null, staffId: null, to: email, kind: 'invitation', expiresAt },
     ...writeInvitation({ tenantName, inviter: inviter?.email, link, expiresAt }),
   });
-  return undefined;
+  return { invitation: listed, link: undefined };
 }
 
 /** Returns the time at which an invitation that is sent now expires. */
@@ -213,7 +214,7 @@ export async function writeInvitationOf(
       ...(inviter.staffId === null ? {} : { requestedBy: inviter.staffId }),
     },
   });
-  return { invitation, link: await deliverInvitation(deps, tx, invitation) };
+  return deliverInvitation(deps, tx, invitation);
 }
 
 /**

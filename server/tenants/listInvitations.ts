@@ -3,7 +3,7 @@ import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import { cutPage, fromCursor, toCursor } from '../http/timeCursor';
 import { listInvitationRows, statusOf } from './invitationStore';
-import type { Invitation, InvitationStatus, ListedInvitation } from './invitationStore';
+import type { InvitationStatus, ListedInvitation } from './invitationStore';
 
 /** An invitation for display; never its link. */
 export type ShownInvitation = ReturnType<typeof showInvitation>;
@@ -15,15 +15,14 @@ export interface InvitationPage {
 }
 
 /** Returns an invitation for display. */
-export function showInvitation(row: Invitation & Partial<ListedInvitation>, now: Date) {
+export function showInvitation(row: ListedInvitation, now: Date) {
   const { id, email, roles, permissions, delivery, createdAt, sentAt, expiresAt } = row;
   const { acceptedAt, revokedAt, staffId, inviterStaffId, inviterEmail } = row;
   const status = statusOf(row, now);
   return {
     ...{ id, email, roles, permissions, delivery, status },
     /** Null if an operator invited. */
-    invitedBy:
-      inviterStaffId === null ? null : { staffId: inviterStaffId, email: inviterEmail ?? null },
+    invitedBy: inviterStaffId === null ? null : { staffId: inviterStaffId, email: inviterEmail },
     ...{ createdAt, sentAt, expiresAt, acceptedAt },
     revokedAt: status === 'revoked' ? revokedAt : null,
     /** The member who accepted it. */

@@ -51,7 +51,7 @@ export async function resendInvitation(
       subject: `invitation:${id}`,
       details: { delivery, expiresAt: expiresAt.toISOString(), via },
     });
-    return { invitation, link: await deliverInvitation(deps, tx, invitation) };
+    return deliverInvitation(deps, tx, invitation);
   });
   deps.mail.wake();
   return sent;
