@@ -128,6 +128,8 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** The advice for an error whose cause needs no words of its own. */
 const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
+  UNAUTHENTICATED: 'Refresh the access token once. If that fails, sign in again.',
+  WRONG_PASSWORD: 'Enter your current password again. Each wrong one counts as a failed sign-in.',
   CHALLENGE_ID_REQUIRED:
     'Send the challengeId of the 428. If you have none, send the original request again to get one.',
   CHALLENGE_EXHAUSTED: 'Send the original request again to get a new challenge.',

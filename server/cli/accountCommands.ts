@@ -120,8 +120,8 @@ export function listStaffCommand(options: Options, invocation: Invocation) {
     const tenantId = await tenantIdOf(operator, required(options, 'tenant'));
     const members = await listMembers(deps.db, tenantId);
     const closed = await listClosedAccounts(deps, tenantId, members);
-    const staff = members.map(({ staffId, email, permissions, status }) => {
-      return { staffId, email, permissions, status, locked: lockedOf(closed, staffId) };
+    const staff = members.map(({ staffId, email, roles, permissions, status }) => {
+      return { staffId, email, roles, permissions, status, locked: lockedOf(closed, staffId) };
     });
     const shown =
       options['locked'] === true ? staff.filter(({ locked }) => locked.length > 0) : staff;
@@ -130,7 +130,7 @@ export function listStaffCommand(options: Options, invocation: Invocation) {
 }
 
 /**
- * Shows one person's membership: their permissions, their factors, and whether they can sign in. It
+ * Shows one person's membership: their roles, their permissions, their factors, and whether they can sign in. It
  * shows no secret.
  */
 export function showStaffCommand(options: Options, invocation: Invocation) {
@@ -144,7 +144,8 @@ export function showStaffCommand(options: Options, invocation: Invocation) {
     const factors = await listFactors(db, tenantId, staffId);
     const codes = await countRecoveryCodes(db, tenantId, staffId);
     const count = (kind: 'totp' | 'passkey') => factors.filter(({ type }) => type === kind).length;
-    const member = { ...who, permissions: shown.permissions, status: shown.status };
+    const { roles, permissions, status } = shown;
+    const member = { ...who, roles, permissions, status };
     const closed = await listClosedAccounts(operator.deps, tenantId, [member]);
     const version = { staffId, sessionVersion, now: clock.now() };
     return {

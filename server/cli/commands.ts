@@ -125,7 +125,7 @@ export const COMMANDS: CommandTable = {
     run: listStaffCommand,
   },
   'staff show': {
-    summary: "Shows a person's status, permissions, factors, sessions and locks.",
+    summary: "Shows a person's status, roles, permissions, factors, sessions and locks.",
     usage: '--tenant S (--email E | --staff ID)',
     example: PERSON,
     run: showStaffCommand,

@@ -1,6 +1,7 @@
 import { ZodError } from 'zod';
 import { MigrationError } from '../schema/migrations/migrate';
 import { loadConfig, readEnvironmentFile, readVersion } from '../config';
+import { AppError } from '../errors';
 import { explainConnectionFault } from '../db/connectionFaults';
 import { databaseFault, isPermissionDenied, violatedConstraint } from '../db/pgErrors';
 import { describeCommand, describeCommands } from './commandHelp';
@@ -23,9 +24,15 @@ function databaseUrl({ env }: Invocation): string | undefined {
   }
 }
 
+/** Returns the title of an error, and the next step if it has one. */
+function explainRefusal({ message, detail }: AppError): string {
+  return detail === undefined || detail === message ? message : `${message}. ${detail}`;
+}
+
 /** Returns one sentence for an operator, without a stack and without a query and its values. */
 function explain(error: unknown, invocation: Invocation): string {
   if (error instanceof ZodError) return error.issues.map(({ message }) => message).join('; ');
+  if (error instanceof AppError) return explainRefusal(error);
   // This message is more precise than its cause.
   if (error instanceof MigrationError) return error.message;
   const sentence = explainConnectionFault(error, databaseUrl(invocation));

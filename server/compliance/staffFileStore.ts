@@ -141,7 +141,7 @@ export const ACCESS_REVIEW: ExportFile = {
     {
       criterion: 'CC6.3',
       lookFor:
-        'Compare the roles and permissions of each person with their duties. role-definitions has the permissions of each role. A permission that no role of the person gives was given directly. Begin with the people who have TENANT_ROLES_MANAGE, TENANT_STAFF_MANAGE or SETTINGS_SECURITY_EDIT.',
+        'Compare the roles and permissions of each person with their duties. role-definitions has the permissions of each role. The role owner also gives every permission that begins with app:. A permission that no role of the person gives was given directly. Begin with the people who have TENANT_ROLES_MANAGE, TENANT_STAFF_MANAGE or SETTINGS_SECURITY_EDIT.',
       limits: 'The duties of a person: only the organisation knows them.',
     },
   ],

@@ -36,7 +36,12 @@ function fromDatabaseFault(fault: DatabaseFault, cause: unknown): AppError {
 }
 
 function fromZod(error: ZodError): AppError {
-  const issues = error.issues.map(({ path, message }) => ({ path: path.join('.'), message }));
+  const issues = error.issues.map(({ code, path, message }) => ({
+    path: path.join('.'),
+    // zod names a missing field only by the type of its value.
+    message:
+      code === 'invalid_type' && message.endsWith('received undefined') ? 'must be given' : message,
+  }));
   return new AppError('INVALID_INPUT', { detail: 'Some fields are not valid.', extra: { issues } });
 }
 

@@ -67,7 +67,8 @@ export async function findAllRoles(
   if (ids.every(isKnown)) return roles;
   // Without the id, so that an answer never holds one of another tenant.
   throw new AppError('UNKNOWN_ROLE', {
-    detail: 'A role in the list does not exist in this tenant.',
+    detail:
+      'A role in the list does not exist in this tenant. Give roles by their ids, which GET /api/tenants/roles lists.',
   });
 }
 

@@ -12,13 +12,13 @@ export async function findTenantBySlug(db: Db, slug: string) {
   return row;
 }
 
-/** Lists all tenants, ordered by slug, with the number of their staff members. */
+/** Lists all tenants, ordered by slug, with the number of their members, without former ones. */
 export async function listTenants(db: Db) {
   const { id, slug, name, status, createdAt } = tenants;
   return db
     .select({ tenantId: id, slug, name, status, staff: count(tenantStaff.id), createdAt })
     .from(tenants)
-    .leftJoin(tenantStaff, eq(tenantStaff.tenantId, id))
+    .leftJoin(tenantStaff, and(eq(tenantStaff.tenantId, id), ne(tenantStaff.status, 'removed')))
     .groupBy(id)
     .orderBy(asc(slug));
 }
@@ -103,6 +103,7 @@ export async function readMembership(db: Db, tenantId: string, staffId: string) 
       status: tenantStaff.status,
       disabledAt: tenantStaff.disabledAt,
       createdAt: tenantStaff.createdAt,
+      roles: tenantStaff.roles,
       permissions: tenantStaff.permissions,
       mustProveLogin: tenantStaff.mustProveLogin,
       sessionVersion: tenantStaff.sessionVersion,

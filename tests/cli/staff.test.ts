@@ -253,6 +253,7 @@ describe('tenant list and staff show', () => {
       staffId: member.staffId,
       email: member.email,
       status: 'active',
+      roles: [],
       permissions: ['SETTINGS_SECURITY_VIEW'],
       factors: { totp: 1, passkey: 0, recoveryCodes: 0 },
       sessions: (await liveSessionsOf(member.staffId)).length,
@@ -261,6 +262,8 @@ describe('tenant list and staff show', () => {
     expect(shown['sessions']).toBe(1);
     expect(JSON.stringify(shown)).not.toContain(String(totpSecret));
     expect(JSON.stringify(shown)).not.toMatch(/hash|argon/i);
+    await succeed('roles', member, '--set', 'auditor,member');
+    expect(await succeed('show', member)).toMatchObject({ roles: ['auditor', 'member'] });
     await succeed('disable', member);
     expect(await succeed('show', member)).toMatchObject({ status: 'disabled', sessions: 0 });
   });

@@ -74,7 +74,9 @@ describe('the life of a tenant', () => {
     );
     expect(await refused('rename', ...named, '--name', 'Back')).toMatch(/was deleted/);
     for (const command of ['suspend', 'restore']) {
-      expect(await refused(command, ...named)).toMatch(/was deleted/);
+      expect(await refused(command, ...named)).toBe(
+        'The tenant was deleted. A deleted tenant stays closed. Create a new one under another slug.',
+      );
     }
     expect(await refused('create', '--slug', tenantSlug, '--name', 'Again')).toMatch(/slug exists/);
     const words = ['staff', 'create', '--tenant', tenantSlug, '--email', 'new@example.com'];

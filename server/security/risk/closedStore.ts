@@ -9,6 +9,7 @@ export interface Member {
   staffId: string;
   userId: string;
   email: string;
+  roles: string[];
   permissions: string[];
   status: AccountStatus;
 }
@@ -20,6 +21,7 @@ export async function listMembers(db: Db, tenantId: string): Promise<Member[]> {
       staffId: tenantStaff.id,
       userId: tenantStaff.userId,
       email: users.email,
+      roles: tenantStaff.roles,
       permissions: tenantStaff.permissions,
       status: tenantStaff.status,
     })

@@ -32,6 +32,19 @@ const refusalOf = (res: { status: number; body: { error?: string } }) => [
 const NOT_FOUND = [404, 'NOT_FOUND'];
 
 describe('inviting', () => {
+  it('answers, also when it is sent again, with what the list shows, and the link', async () => {
+    const administrator = await seedAdministrator();
+    const body = { email: newAddress(), roles: ['member'], delivery: 'link' };
+    const made = await as(app, administrator).post(INVITATIONS, body);
+    const path = `${INVITATIONS}/${String(made.body.id)}`;
+    const shown = async () => (await as(app, administrator).get(path)).body as object;
+    const link = expect.any(String);
+    expect(made.body).toEqual({ ...(await shown()), link });
+    const again = await as(app, administrator).post(`${path}/resend`, {});
+    expect(again.body).toEqual({ ...(await shown()), link });
+    expect(again.body.invitedBy.email).toBe(administrator.email);
+  });
+
   it('gives the link once, in the answer that creates it: no list, event or row holds it', async () => {
     const { administrator, invited } = await seedInvited(app, { ticket: 'HR-7' });
     expect(invited.link).toMatch(/\/invitation\/inv_[\w-]{43}$/);
@@ -101,6 +114,7 @@ describe('inviting', () => {
       const body = { email: newAddress(), roles: [role], delivery: 'link' };
       const res = await as(app, mine).post(INVITATIONS, body);
       expect(refusalOf(res)).toEqual([400, 'UNKNOWN_ROLE']);
+      expect(res.body.detail).toContain('ids, which GET /api/tenants/roles lists');
     }
   });
 
