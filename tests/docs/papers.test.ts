@@ -138,6 +138,29 @@ describe('the papers are true', () => {
     expect(spoken.length).toBeGreaterThan(5);
   });
 
+  it('every curl of the pages calls a route that exists, at $URL', () => {
+    const known = routeTable(deps).map(({ method, path }) => {
+      const form = path.replace(/:\w+/g, '[^/]+');
+      return { method, path: new RegExp(`^${form}$`) };
+    });
+    const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
+    const calls = pages.flatMap((page) =>
+      [
+        ...read(`docs/${page}`)
+          .replaceAll('\\\n', ' ')
+          .matchAll(/^curl .*(?:\n {2}-.*)*/gm),
+      ].map(([call]) => ({ page, call })),
+    );
+    expect(calls.length).toBeGreaterThan(10);
+    const lost = calls.filter(({ call }) => {
+      const [, path] = /"\$URL(\/[^"?]+)/.exec(call) ?? [];
+      const [, chosen] = / -X (\w+)/.exec(call) ?? [];
+      const method = (chosen ?? (call.includes(" -d '") ? 'post' : 'get')).toLowerCase();
+      return !known.some((route) => route.method === method && route.path.test(path ?? ''));
+    });
+    expect(lost).toEqual([]);
+  });
+
   const papers = ['README.md', 'replit.md', 'CHANGELOG.md'].concat(
     readdirSync(join(root, 'docs'), { recursive: true }).flatMap((name) =>
       String(name).endsWith('.md') ? [`docs/${String(name)}`] : [],
