@@ -22,7 +22,7 @@ const MARGIN_MS = MINUTE_MS;
 /**
  * Checks the link in a notice. It changes nothing, because mail scanners fetch links.
  * @returns the kind of the notice
- * @throws AppError NOT_FOUND for an unknown, forged or expired link, without telling them apart
+ * @throws AppError NOT_FOUND for an unknown, forged or expired link, without distinguishing them
  */
 export async function readNoticeLink(
   deps: Pick<AuthDeps, 'db' | 'keys' | 'clock'>,
@@ -40,7 +40,7 @@ export async function readNoticeLink(
  * and ends their sessions in every tenant. The link proves access to the mailbox; it does not sign
  * anybody in. A second call ends what has begun since the first.
  * @returns the kind of the notice
- * @throws AppError NOT_FOUND for an unknown, forged or expired link, without telling them apart
+ * @throws AppError NOT_FOUND for an unknown, forged or expired link, without distinguishing them
  */
 export async function answerNotice(
   deps: AnswerDeps,

@@ -15,8 +15,8 @@ type ReadDeps = Pick<ProfileDeps, 'db' | 'keys' | 'clock'>;
 /**
  * Checks the link of a change of address. It changes nothing, because mail scanners fetch links.
  * @returns the change, confirmed or not
- * @throws AppError NOT_FOUND for an unknown, forged, ended or expired link, without telling them
- * apart
+ * @throws AppError NOT_FOUND for an unknown, forged, ended or expired link, without distinguishing
+ * them
  */
 export async function readChangeLink(deps: ReadDeps, token: string): Promise<EmailChange> {
   const id = fromChangeToken(deps.keys, token);

@@ -50,7 +50,7 @@ function originOfLinks({ mail }: Pick<ProfileDeps, 'mail'>): string {
 
 /**
  * Stores a pending change, and mails both addresses about it; the new one only if it has not had
- * too many such mails today, whoever asked.
+ * too many such mails today, from all requesters together.
  */
 async function begin(
   deps: ProfileDeps,

@@ -30,7 +30,7 @@ export function toInvitationLink(
  * Finds the open invitation of a link. It changes nothing.
  * @param token the last part of the link
  * @throws AppError NOT_FOUND for an unknown, forged, revoked, accepted or replaced link, or a tenant
- * that is not active, without telling them apart; INVITATION_EXPIRED
+ * that is not active, without distinguishing them; INVITATION_EXPIRED
  */
 export async function openInvitation(
   deps: Pick<TenantDeps, 'db' | 'keys' | 'clock'>,

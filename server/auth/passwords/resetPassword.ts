@@ -22,7 +22,7 @@ interface OpenLink {
 /**
  * Reads a link for a new password. It changes nothing, because mail scanners open links.
  * @throws AppError NOT_FOUND for an unknown, forged, used, replaced or expired link, without
- * telling them apart
+ * distinguishing them
  */
 export async function readResetLink(
   deps: Pick<AuthDeps, 'db' | 'keys' | 'clock'>,
