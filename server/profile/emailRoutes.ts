@@ -1,14 +1,17 @@
 import { z } from 'zod';
+import { passwordField } from '../auth';
 import type { ProfileDeps } from './deps';
+import { readDeviceCookie } from '../http/cookies';
 import { emailField } from '../http/emailAddress';
 import { sendPage } from '../http/plainPage';
 import { contextOf, passageOf, principalOf } from '../http/request';
 import { endpoint } from '../http/routeTable';
+import { identifyDevice } from '../security';
 import { confirmEmailChange, readChangeLink } from './confirmEmailChange';
 import { ASK_PAGE, DONE_PAGE } from './emailPages';
 import { requestEmailChange } from './requestEmailChange';
 
-const changeBody = z.object({ email: emailField });
+const changeBody = z.object({ email: emailField, currentPassword: passwordField });
 const linkParams = z.object({ token: z.string() });
 
 /** The routes with which people change their e-mail address. Those of the link read no body. */
@@ -18,13 +21,18 @@ export const emailRoutes = (deps: ProfileDeps) => ({
     body: changeBody,
     responses: {
       202: 'A mail to the new address has a link, unless somebody else has that address',
+      403: 'WRONG_PASSWORD',
       409: 'METHOD_UNAVAILABLE: no mail can be sent',
       428: 'STEP_UP_REQUIRED',
       429: 'TOO_MANY_ATTEMPTS',
     },
-    async handle(req, res, { body: { email } }) {
+    async handle(req, res, { body }) {
+      const ctx = contextOf(req);
+      const cookie = readDeviceCookie(req);
+      const device = identifyDevice(deps.keys, deps.random, cookie, ctx.userAgent);
+      const change = { ...body, cookieDeviceHashes: device.cookieHashes };
       const who = principalOf(req);
-      const pending = await requestEmailChange(deps, contextOf(req), who, passageOf(req), email);
+      const pending = await requestEmailChange(deps, ctx, who, passageOf(req), change);
       res.status(202).json(pending);
     },
   }),

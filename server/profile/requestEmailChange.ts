@@ -1,5 +1,6 @@
 import { recordAudit } from '../audit';
-import { lockMemberships } from '../auth';
+import { checkOwnPassword, lockMemberships } from '../auth';
+import type { ShownPassword } from '../auth';
 import type { Principal, RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { ProfileDeps } from './deps';
@@ -85,21 +86,26 @@ async function begin(
 /**
  * Begins a change of the caller's address: it takes effect if somebody opens the link in the mail
  * to the new address. If somebody else has that address, everything is the same, except that the
- * mail has no link: nobody can find out who has an account. The old address gets a notice.
+ * mail has no link: nobody can find out who has an account. The old address gets a notice. The
+ * password is asked for, because a thief who has only a session can enrol the first factor, and the
+ * address decides who can reset the password.
  * @param passage the proof that this act consumes; a refused request consumes none
- * @param email the new address, in its normal form
+ * @param change the new address, in its normal form, and the password
  * @throws AppError INVALID_INPUT for the caller's own address; TOO_MANY_ATTEMPTS;
- * METHOD_UNAVAILABLE if no mail can be sent; STEP_UP_REQUIRED if another act used the proof
+ * METHOD_UNAVAILABLE if no mail can be sent; STEP_UP_REQUIRED if another act used the proof;
+ * WRONG_PASSWORD, HASHING_BUSY, CONFLICT
  */
 export async function requestEmailChange(
   deps: ProfileDeps,
   ctx: RequestContext,
   principal: Principal,
   passage: Passage,
-  email: string,
+  change: ShownPassword & { email: string },
 ): Promise<PendingChange> {
   const { userId } = principal;
+  const { email } = change;
   const publicUrl = originOfLinks(deps);
+  await checkOwnPassword(deps, ctx, principal, change, 'EMAIL_CHANGE_REFUSED');
   const lockFirst = async (tx: Tx) => void (await lockMemberships(tx, userId));
   const act = async (tx: Tx) => {
     const now = deps.clock.now();

@@ -260,7 +260,12 @@ async function manageProfile(app: Express, token: string): Promise<void> {
   await request(app).get(`/api/auth/me/events?cursor=${nextCursor}`).set(bearer).expect(200);
   await request(app).post('/api/auth/me/data').set(bearer).expect(200);
   const email = 'new@elsewhere.example';
-  await request(app).post('/api/auth/email').set(bearer).send({ email }).expect(202);
+  const currentPassword = 'a long enough password';
+  await request(app)
+    .post('/api/auth/email')
+    .set(bearer)
+    .send({ email, currentPassword })
+    .expect(202);
 }
 
 /** Confirms the pending change of address of a person. */

@@ -5,7 +5,12 @@ import { emailChanges } from '@/server/db/schema';
 import { auditOf } from '@/tests/helpers/database/authRows';
 import { me } from '@/tests/helpers/http/authCalls';
 import { visibleAnswer } from '@/tests/helpers/http/visibleAnswer';
-import { askForAddress, newAddress, openEmailScene } from '@/tests/helpers/mail/emailScene';
+import {
+  OWN_PASSWORD,
+  askForAddress,
+  newAddress,
+  openEmailScene,
+} from '@/tests/helpers/mail/emailScene';
 import type { EmailScene } from '@/tests/helpers/mail/emailScene';
 import { openMailNode } from '@/tests/helpers/mail/mailNode';
 import { mailsOf } from '@/tests/helpers/mail/mailRows';
@@ -93,7 +98,7 @@ describe('a request that is refused', () => {
       request(node.app)
         .post('/api/auth/email')
         .set('authorization', `Bearer ${who.token}`)
-        .send({ email: to });
+        .send({ email: to, currentPassword: OWN_PASSWORD });
     const first = await send(email);
     expect([first.status, first.body.purpose]).toEqual([428, 'security_settings']);
     const code = codeAt(secret, node.clock.now());
@@ -106,6 +111,25 @@ describe('a request that is refused', () => {
     expect((await send(another)).status).toBe(428);
     expect((await send(email)).status).toBe(202);
     expect((await send(email)).status).toBe(428);
+  });
+
+  it('with a wrong password is 403 and counted, so a stolen session with a new factor is not enough', async () => {
+    const who = await seedTestUserAndToken();
+    await giveFactor(who);
+    const wrong = () => askForAddress(node.app, who.token, newAddress(), 'not the password');
+    const res = await wrong();
+    expect([res.status, res.body.error]).toEqual([403, 'WRONG_PASSWORD']);
+    for (let times = 2; times <= 10; times += 1) expect((await wrong()).status).toBe(403);
+    const locked = await askForAddress(other.app, who.token, newAddress());
+    expect([locked.status, locked.body.error]).toEqual([429, 'TOO_MANY_ATTEMPTS']);
+    expect(await auditOf('EMAIL_CHANGE_REQUESTED', who.tenantId)).toEqual([]);
+    const refused = await auditOf('EMAIL_CHANGE_REFUSED', who.tenantId);
+    expect(refused.map(({ details }) => details['reason'])).toEqual([
+      ...Array<string>(10).fill('wrong_password'),
+      'account_locked',
+    ]);
+    const changes = sql`SELECT FROM email_changes WHERE user_id = ${who.userId}`;
+    expect((await db.execute(changes)).rows).toEqual([]);
   });
 
   it('past five a day is 429 with the time to wait, also for fifteen at once on two nodes', async () => {

@@ -7,6 +7,7 @@ import { auditOf, challengesOf, tablesHolding } from '@/tests/helpers/database/a
 import { login, me } from '@/tests/helpers/http/authCalls';
 import { visibleAnswer } from '@/tests/helpers/http/visibleAnswer';
 import {
+  OWN_PASSWORD,
   addressOf,
   askForAddress,
   newAddress,
@@ -98,7 +99,7 @@ describe('a change of address', () => {
     await request(node.app)
       .post('/api/auth/email')
       .set('authorization', `Bearer ${who.token}`)
-      .send({ email: newAddress() });
+      .send({ email: newAddress(), currentPassword: OWN_PASSWORD });
     const expiresAt = new Date(Date.now() + 600_000);
     await db.insert(passwordResets).values({ userId: who.userId, expiresAt });
     expect((await pressButton(node.app, path)).status).toBe(200);

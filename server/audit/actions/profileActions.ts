@@ -14,6 +14,16 @@ export const PROFILE_ACTIONS = {
       message: 'A person changed their own profile',
     },
   },
+  // The password was wrong, or was not checked because too many tries had failed.
+  EMAIL_CHANGE_REFUSED: {
+    details: z.strictObject({ reason: z.enum(['wrong_password', 'account_locked']) }),
+    ocsf: {
+      class: 'account',
+      activity: 'Email Change Refusal',
+      severity: 'Medium',
+      message: 'A change of an address was refused',
+    },
+  },
   // The event does not show whether somebody else has the address: nobody may learn that from the log.
   EMAIL_CHANGE_REQUESTED: {
     details: z.strictObject({}),

@@ -5,19 +5,16 @@ import type { Passage } from '../../http/passage';
 import { queueNotice } from '../../mail';
 import { withProof } from '../../security';
 import { invalidToken } from '../accessTokens';
-import { approachLogin, describeApplicant, tryPassword } from '../verifyCredentials';
-import type { VerifiedAccount } from '../verifyCredentials';
+import { checkOwnPassword } from './checkOwnPassword';
+import type { ShownPassword } from './checkOwnPassword';
 import { readPasswordOwner } from './passwordOwnerStore';
 import { assertPasswordAllowed, passwordUnchanged } from './passwordPolicy';
 import { lockMemberships } from './passwordStore';
 import type { PasswordMembership } from './passwordStore';
 import { replacePassword } from './replacePassword';
 
-export interface PasswordChange {
-  currentPassword: string;
+export interface PasswordChange extends ShownPassword {
   newPassword: string;
-  /** The hashes of the device cookie, if the request brought a valid one. */
-  cookieDeviceHashes: readonly string[];
 }
 
 /** The access token with which the session goes on; the earlier ones end. */
@@ -26,36 +23,6 @@ export interface ChangedPassword {
   tokenType: 'Bearer';
   /** In seconds. */
   expiresIn: number;
-}
-
-/**
- * Checks the current password with the counters of a login, so that a stolen session is no way
- * around them.
- * @throws AppError WRONG_PASSWORD, TOO_MANY_ATTEMPTS, HASHING_BUSY, CONFLICT
- */
-async function checkCurrent(
-  deps: AuthDeps,
-  ctx: RequestContext,
-  { email, tenantId, userId, staffId }: Principal,
-  { currentPassword: password, cookieDeviceHashes }: PasswordChange,
-): Promise<VerifiedAccount> {
-  const credentials = { email, password, tenant: tenantId, cookieDeviceHashes };
-  const approach = await approachLogin(deps, ctx, credentials);
-  // The address has moved to another person since the session was checked.
-  if (approach.account?.userId !== userId) throw new AppError('CONFLICT');
-  const tried = await deps.passwords.admit(
-    () => describeApplicant(credentials, approach),
-    () =>
-      tryPassword(deps, ctx, credentials, approach, (reason) => ({
-        action: 'PASSWORD_CHANGE_REFUSED',
-        outcome: 'failure',
-        tenantId,
-        subject: `staff:${staffId}`,
-        details: { reason: reason === 'account_locked' ? reason : 'wrong_password' },
-      })),
-  );
-  if (!('refused' in tried)) return tried;
-  throw new AppError(tried.refused === 'account_locked' ? 'TOO_MANY_ATTEMPTS' : 'WRONG_PASSWORD');
 }
 
 /** @throws AppError PASSWORD_REFUSED with every reason */
@@ -95,7 +62,13 @@ export async function changePassword(
       detail: 'A change of the password needs a session. Sign in again later.',
     });
   }
-  const { account } = await checkCurrent(deps, ctx, principal, change);
+  const { account } = await checkOwnPassword(
+    deps,
+    ctx,
+    principal,
+    change,
+    'PASSWORD_CHANGE_REFUSED',
+  );
   await checkNew(deps, principal, change);
   const passwordHash = await deps.passwords.hash(change.newPassword);
   let memberships: PasswordMembership[] = [];

@@ -91,6 +91,7 @@ export const AUDIT_DETAILS: Details = {
   STAFF_PERMISSIONS_CHANGED: { before: [], after: ['SETTINGS_SECURITY_VIEW'], via: 'operator' },
   STAFF_UNLOCKED: { via: 'operator' },
   PROFILE_CHANGED: { field: 'name', change: 'set' },
+  EMAIL_CHANGE_REFUSED: { reason: 'wrong_password' },
   EMAIL_CHANGE_REQUESTED: {},
   OWN_DATA_EXPORTED: { sessions: 2, events: 40 },
   STAFF_EMAIL_CHANGED: { change: 'renamed', via: 'operator' },

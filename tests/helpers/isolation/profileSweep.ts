@@ -30,7 +30,10 @@ export const PROFILE_SWEEP: Sweep = {
   ],
   // The application of the sweep sends no mails with links.
   'post /api/auth/email': (ids) => [
-    { body: { email: 'new@elsewhere.example', ...decoys(ids) }, expected: 409 },
+    {
+      body: { email: 'new@elsewhere.example', currentPassword: 'x', ...decoys(ids) },
+      expected: 409,
+    },
   ],
   'get /api/auth/email/:token': changeLinks,
   'post /api/auth/email/:token': changeLinks,

@@ -22,12 +22,20 @@ export const openLink = (app: Express, path: string) => request(app).get(path);
 export const pressButton = (app: Express, path: string) =>
   request(app).post(path).set('content-type', 'application/x-www-form-urlencoded').send('');
 
+/** The password of seeded people. */
+export const OWN_PASSWORD = 'a long enough password';
+
 /** Asks for a change of address without the gate, which has tests of its own. */
-export const askForAddress = (app: Express, token: string, email: unknown) =>
+export const askForAddress = (
+  app: Express,
+  token: string,
+  email: unknown,
+  currentPassword = OWN_PASSWORD,
+) =>
   request(app)
     .post('/api/auth/email')
     .set({ authorization: `Bearer ${token}`, 'x-stepup-test-bypass': '1' })
-    .send({ email });
+    .send({ email, currentPassword });
 
 /** Returns the path of the link in a mail. */
 export const pathIn = (text = '') => /https:\/\/id\.example(\/\S+)/.exec(text)?.[1] ?? '';
