@@ -1,4 +1,4 @@
-import { invalidateSessions, withSessionTable } from '../auth';
+import { endResetsIfShutOut, invalidateSessions, withSessionTable } from '../auth';
 import type { RequestContext } from '../context';
 import type { TenantDeps } from './deps';
 import { listUnended, lockTenant } from './lifecycleStore';
@@ -34,6 +34,7 @@ const endPage = (
       const why = { reason: 'manual', audited, now: deps.clock.now() } as const;
       for (const staffId of staffIds) {
         await invalidateSessions(tx, ctx, mode, tenantId, { staffId, ...why });
+        await endResetsIfShutOut(tx, { tenantId, staffId });
       }
       return staffIds;
     }),
@@ -42,8 +43,9 @@ const endPage = (
 /**
  * Ends the access of every member of a tenant that was suspended or deleted: one transaction for
  * each 50 members, with one event for each member. It raises everybody's session version, so that
- * no login that began before the tenant closed can outlive it. If it fails half-way, call it again:
- * it ends the access of those who are left.
+ * no login that began before the tenant closed can outlive it, and ends the open links for a new
+ * password of those who may sign in nowhere else. If it fails half-way, call it again: it ends the
+ * access of those who are left.
  * @returns how many members' access was ended; 0 if nobody was left, or the tenant is active
  */
 export async function endTenantAccess(

@@ -6,7 +6,14 @@ import { db } from '@/server/db';
 import { uuidV7 } from '@/server/db/ids';
 import { mails, passwordResets, tenantStaff, users } from '@/server/db/schema';
 import { tagId } from '@/server/taggedId';
-import { disableStaff, enableStaff, renameStaff, setPassword } from '@/server/tenants';
+import {
+  disableStaff,
+  enableStaff,
+  renameStaff,
+  restoreTenant,
+  setPassword,
+  suspendTenant,
+} from '@/server/tenants';
 import { login, me } from '@/tests/helpers/http/authCalls';
 import { NEW_PASSWORD, forgot, reset } from '@/tests/helpers/http/passwordCalls';
 import { openResetLinks } from '@/tests/helpers/mail/resetLinks';
@@ -116,6 +123,14 @@ describe('a link does not work', () => {
     const { member, path } = await links.forgetful();
     await db.execute(sql`${close} ${member[key]}`);
     await expectDead(path);
+  });
+
+  it('after their only tenant was suspended, also if it is restored', async () => {
+    const { member, path } = await links.forgetful();
+    await suspendTenant(node.deps, operatorContext, member);
+    await expectDead(path);
+    await restoreTenant(node.deps, operatorContext, member);
+    await expectDead(path, member);
   });
 
   it('but it does while another membership of the person is open', async () => {
