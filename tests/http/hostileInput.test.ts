@@ -41,6 +41,14 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/auth/login/complete': { challengeId: id },
   '/api/auth/logout': { refreshToken: `ghr_${'A'.repeat(43)}` },
   '/api/auth/refresh': { refreshToken: `ghr_${'A'.repeat(43)}` },
+  '/api/auth/me': { name: 'Ann' },
+  '/api/auth/email': { email: 'new@example.com', currentPassword: 'a long enough password' },
+  '/api/auth/password': {
+    currentPassword: 'a wrong enough password',
+    newPassword: 'another long enough password',
+  },
+  '/api/auth/password/forgot': { email: 'nobody@example.com' },
+  '/api/auth/password/reset/:token': { newPassword: 'another long enough password' },
   '/api/security/step-up/start': { method: 'passkey', purpose: 'data_export', challengeId: id },
   '/api/security/step-up/verify': { code: '123456', purpose: 'data_export', challengeId: id },
   // The same route once more, because the query is not read.
@@ -63,6 +71,12 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/invitation/:token': { step: 'accept', password: 'a long password', name: 'Ann', code: '1' },
   '/api/tenants/roles': role,
   '/api/tenants/roles/:id': { ...role, updatedAt: '2026-01-01T00:00:00.000Z' },
+  // The same path with another method.
+  '/api/tenants/roles/:id?remove': { ticket: 'HR-1' },
+  '/api/tenants/approvals/:id/approve': {},
+  '/api/tenants/approvals/:id/refuse': {},
+  '/api/tenants/approvals/:id/withdraw': {},
+  '/api/tenants/current': { name: 'Acme', ticket: 'T-1' },
   '/api/tenants/current/policy': { needsApproval: false },
   '/api/tenants/staff/force-logout': { ticket: 'SEC-1', includeMe: false },
   '/api/tenants/staff/:id': { ticket: 'HR-1', reason: 'They left' },
@@ -78,8 +92,13 @@ const PATHS = Object.keys(WELL_FORMED);
 const routeOf = (path: string) => path.split('?', 1)[0];
 /** These schemas accept no unknown fields. */
 const STRICT = PATHS.filter((path) => /policy|verdict|tenants/.test(path));
-/** May be omitted, and so may be null. */
-const NULLABLE = ['note'];
+/** The fields that may be null. */
+const NULLABLE: Record<string, string> = {
+  '/api/security/risk-decisions/:id/verdict': 'note',
+  '/api/auth/me': 'name',
+};
+/** The routes behind a page, whose form they take as well. */
+const TAKES_FORM = ['/invitation/:token', '/api/auth/password/reset/:token'];
 /** The answer to an empty body, for routes on which the body may be omitted. */
 const OPTIONAL_BODY: Record<string, number> = {
   '/api/auth/login/complete': 404,
@@ -89,6 +108,10 @@ const OPTIONAL_BODY: Record<string, number> = {
   '/api/tenants/staff/:id/disable': 404,
   '/api/tenants/staff/:id/enable': 404,
   '/api/tenants/staff/:id/force-logout': 404,
+  '/api/tenants/approvals/:id/approve': 404,
+  '/api/tenants/approvals/:id/refuse': 404,
+  '/api/tenants/approvals/:id/withdraw': 404,
+  '/api/tenants/roles/:id?remove': 404,
   '/api/tenants/invitations/:id/resend': 404,
   '/api/invitations/:token/accept': 404,
 };
@@ -96,6 +119,14 @@ const OPTIONAL_BODY: Record<string, number> = {
 const oddFields = (path: string) => (STRICT.includes(path) ? 400 : (OPTIONAL_BODY[path] ?? 400));
 /** Requested without a session, because it would end it. */
 const SIGNS_OUT = '/api/auth/logout';
+/** The answer to a well-formed body, if it is not a 200, 401 or 404. */
+const TAKEN: Record<string, number[]> = {
+  [SIGNS_OUT]: [204],
+  // No mail can be sent here, and the password is a wrong one.
+  '/api/auth/email': [409],
+  '/api/auth/password': [403],
+  '/api/auth/password/forgot': [202],
+};
 
 let token: string;
 
@@ -112,7 +143,9 @@ afterEach(() => {
 
 const withBody = routeTable(deps).filter(({ endpoint }) => endpoint.body);
 const methodOf = (path: string) =>
-  withBody.find((route) => route.path === routeOf(path))?.method ?? 'post';
+  path.endsWith('?remove')
+    ? 'delete'
+    : (withBody.find((route) => route.path === routeOf(path))?.method ?? 'post');
 
 const bearerOf = (path: string): Record<string, string> =>
   path === SIGNS_OUT ? {} : { authorization: `Bearer ${token}` };
@@ -126,8 +159,9 @@ const post = (path: string) =>
     .set('content-type', 'application/json');
 
 it('knows every route with a body', () => {
-  const known = new Set(PATHS.map(routeOf));
-  expect(withBody.map(({ path }) => path).sort()).toEqual([...known].sort());
+  const known = new Set(PATHS.map((path) => `${methodOf(path)} ${routeOf(path)}`));
+  const found = withBody.map(({ method, path }) => `${method} ${path}`);
+  expect(found.sort()).toEqual([...known].sort());
 });
 
 describe.each(PATHS)('%s', (path) => {
@@ -192,7 +226,7 @@ describe.each(PATHS)('%s', (path) => {
       // Without care, code would read the length of a value before its type.
       const lengths = [{ length: 20 }, { length: { toString: 1 } }, { length: [] }];
       const simple = typeof value === 'number' ? ['7', other] : [7, other];
-      const nothing = NULLABLE.includes(field) ? [] : [null];
+      const nothing = NULLABLE[path] === field ? [] : [null];
       for (const wrong of [[value], { value }, ...simple, -1.5e300, ...nothing, ...lengths]) {
         expectRefusal(await post(path).send({ ...valid, [field]: wrong }), [400]);
       }
@@ -202,7 +236,7 @@ describe.each(PATHS)('%s', (path) => {
   it('refuses NUL, lone surrogates and endless text in each of its texts', async () => {
     const valid = WELL_FORMED[path] ?? {};
     const texts = Object.entries(valid).filter(([, value]) => typeof value === 'string');
-    expect(texts.length > 0).toBe(!/policy(?:$|\/)/.test(path));
+    expect(texts.length > 0).toBe(!/policy(?:$|\/)|approvals/.test(path));
     for (const [field, value] of texts) {
       for (const odd of ['\\u0000', '\\ud800', '\\udfff\\ud800', 'a'.repeat(60_000)]) {
         const body = JSON.stringify(valid).replace(`"${field}":"`, `"${field}":"${odd}`);
@@ -222,9 +256,10 @@ describe.each(PATHS)('%s', (path) => {
     'application/json; charset=utf-99',
     'json',
     ';;;',
-  ])('refuses content-type %s with 415', async (type) => {
+  ])('refuses content-type %s with 415, or with 400 if the route takes forms', async (type) => {
     const body = JSON.stringify(WELL_FORMED[path]);
-    expectRefusal(await post(path).set('content-type', type).send(body), [415]);
+    const isForm = type === 'application/x-www-form-urlencoded' && TAKES_FORM.includes(path);
+    expectRefusal(await post(path).set('content-type', type).send(body), [isForm ? 400 : 415]);
   });
 
   it('refuses a body without a type, a compressed one and one that is missing', async () => {
@@ -255,7 +290,7 @@ describe.each(PATHS)('%s', (path) => {
     const res = await post(path)
       .query('__proto__[polluted]=1&constructor[prototype][polluted]=1')
       .send(`{${poison},${valid.slice(1)}`);
-    const taken = path === SIGNS_OUT ? [204] : [200, 401, 404];
+    const taken = TAKEN[path] ?? [200, 401, 404];
     expect(STRICT.includes(path) ? [400] : taken).toContain(res.status);
   });
 });
