@@ -32,6 +32,14 @@ export const PERMISSIONS = {
     sentence: 'change the security settings, and judge risk decisions',
     privileged: true,
   },
+  IMPERSONATE: {
+    sentence: 'impersonate members; no route uses it yet',
+    privileged: true,
+  },
+  API_KEYS_MANAGE: {
+    sentence: 'manage API keys; no route uses it yet',
+    privileged: true,
+  },
 } as const satisfies Record<string, PermissionEntry>;
 
 export type BuiltInPermission = keyof typeof PERMISSIONS;

@@ -117,6 +117,7 @@ export async function endSessionOf(
   await recordAudit(tx, ctx, {
     action: 'SESSION_INVALIDATED',
     outcome: 'success',
+    tenantId,
     subject: `session:${sessionId}`,
     details: { reason, sessionsRevoked: 1, tokensRevoked },
   });

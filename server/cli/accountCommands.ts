@@ -9,7 +9,6 @@ import {
   forgetGuesses,
   listClosedAccounts,
   listFactors,
-  listMembers,
 } from '../security';
 import { forceLogout, forceLogoutAll, readMembership, setPassword } from '../tenants';
 import { CommandError } from './commandError';
@@ -112,22 +111,6 @@ const lockedOf = (closed: Closed, staffId: string) =>
   closed
     .filter((one) => one.staffId === staffId)
     .map(({ what, since, until }) => ({ what, since, until }));
-
-/** Lists all staff of a tenant, or with `--locked` only those that failed attempts have locked. */
-export function listStaffCommand(options: Options, invocation: Invocation) {
-  return asOperator(invocation, async (operator) => {
-    const { deps } = operator;
-    const tenantId = await tenantIdOf(operator, required(options, 'tenant'));
-    const members = await listMembers(deps.db, tenantId);
-    const closed = await listClosedAccounts(deps, tenantId, members);
-    const staff = members.map(({ staffId, email, roles, permissions, status }) => {
-      return { staffId, email, roles, permissions, status, locked: lockedOf(closed, staffId) };
-    });
-    const shown =
-      options['locked'] === true ? staff.filter(({ locked }) => locked.length > 0) : staff;
-    return { tenantId, staff: shown };
-  });
-}
 
 /**
  * Shows one person's membership: their roles, their permissions, their factors, and whether they can sign in. It

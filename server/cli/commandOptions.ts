@@ -47,6 +47,8 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   file: { takes: 'F', says: 'A JSON file; the one in PERMISSIONS_FILE if omitted.' },
   description: { takes: 'D', says: 'One line that says what the role is for.' },
   'dry-run': { says: 'Only count; change nothing.' },
+  session: { takes: 'ID', says: 'The id of a session, as `staff sessions` lists it.' },
+  search: { takes: 'TEXT', says: 'Only people whose address or name contains this text.' },
   locked: { says: 'Only people who are locked out after failed attempts.' },
   to: { takes: 'X', says: 'The new value.' },
   ticket: {

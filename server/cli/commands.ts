@@ -6,7 +6,6 @@ import {
 import { currentTotpCode } from '../security';
 import {
   forceLogoutCommand,
-  listStaffCommand,
   setPasswordCommand,
   showStaffCommand,
   unlockCommand,
@@ -18,6 +17,7 @@ import { collisionsCommand, setEmailCommand } from './emailCommands';
 import { feedRewindCommand, feedStatusCommand } from './feedCommands';
 import { INVITATION_COMMANDS } from './invitationCommands';
 import { adoptKeysCommand, generateKeysCommand, keyStatusCommand } from './keyCommands';
+import { endSessionCommand, listSessionsCommand, listStaffCommand } from './memberCommands';
 import { required } from './options';
 import type { Options } from './options';
 import { policyResetCommand, policyShowCommand } from './policyCommands';
@@ -120,9 +120,26 @@ export const COMMANDS: CommandTable = {
   },
   'staff list': {
     summary: 'Lists the staff of a tenant, and shows who is locked out.',
-    usage: '--tenant S [--locked]',
-    example: '--tenant globex --locked',
+    usage: '--tenant S [--locked] [--search TEXT] [--role NAME] [--status X]',
+    example: '--tenant globex --search ann',
+    says: {
+      role: 'Only people with this role, by id or name.',
+      status: 'Only people with this status: active, disabled or removed.',
+    },
     run: listStaffCommand,
+  },
+  'staff sessions': {
+    summary: 'Lists the live sessions of a person in a tenant.',
+    usage: '--tenant S (--email E | --staff ID)',
+    example: PERSON,
+    run: listSessionsCommand,
+  },
+  'staff end-session': {
+    summary: 'Ends one session of a person.',
+    usage: '--tenant S (--email E | --staff ID) --session ID',
+    example: `${PERSON} --session 0198c7a2-5a51-7d6c-8f0e-3b1f6a0c9d11`,
+    writes: true,
+    run: endSessionCommand,
   },
   'staff show': {
     summary: "Shows a person's status, roles, permissions, factors, sessions and locks.",

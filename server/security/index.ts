@@ -27,7 +27,6 @@ export {
   resetTries,
 } from './risk/attemptStore';
 export { resetRiskPolicy, showPolicyOf } from './risk/changeRiskPolicy';
-export { listMembers } from './risk/closedStore';
 export { listClosedAccounts } from './risk/listClosedAccounts';
 export type { AttemptScope, CountedFailure } from './risk/attemptStore';
 export { offerRefreshChallenge, passByProof } from './stepUp/refreshChallenges';

@@ -41,6 +41,10 @@ export { createTenant } from './createTenant';
 export { renameTenant } from './renameTenant';
 export { showTenant } from './showTenant';
 export { tenantRoutes } from './tenantRoutes';
+export { listStaff } from './listStaff';
+export type { StaffView } from './listStaff';
+export type { StaffFilter } from './staffListStore';
+export { endSessionOfMember, listSessionsOf } from './staffSessions';
 export { setPassword } from './setPassword';
 export {
   findStaffByEmail,

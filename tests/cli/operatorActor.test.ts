@@ -89,6 +89,7 @@ describe('the ticket of a command', () => {
       'tenant restore',
       'tenant delete',
       'staff create',
+      'staff end-session',
       'staff disable',
       'staff enable',
       'staff remove',

@@ -85,6 +85,8 @@ describe('what is committed between the sealing of the log and the snapshot', ()
     ).toEqual([
       ['audit-log-edges.jsonl', 1],
       ['audit-log.jsonl', 1],
+      // The built-in roles.
+      ['role-definitions.csv', 4],
     ]);
     expect(evidence.text('summary.html')).not.toMatch(/<h2>[^<]*: [1-9]/);
   });

@@ -57,6 +57,15 @@ describe('x-correlation-id', () => {
   );
 });
 
+/**
+ * The statuses for nobody at a guarded route. A step-up can also be answered by cookie or id, and an
+ * invitation is accepted by its link, so without a token the body or the link is the reason.
+ */
+function refusalsAt(path: string): number[] {
+  if (path.includes('/step-up/')) return [400];
+  return path.startsWith('/api/invitations/') ? [401, 404] : [401];
+}
+
 describe('an absurd Authorization header', () => {
   const guarded = routeTable(deps).filter(({ guards }) => guards.length > 0);
   it.each(
@@ -87,9 +96,7 @@ describe('an absurd Authorization header', () => {
         'content-length: 0',
       ];
       const res = await sendRaw(server, [...lines, `authorization: ${authorization}`]);
-      // A step-up can also be answered by cookie or id. Without a body, the body is the reason for
-      // the refusal.
-      expect([path, res.status]).toEqual([path, path.includes('/step-up/') ? 400 : 401]);
+      expect(refusalsAt(path).map((status) => [path, status])).toContainEqual([path, res.status]);
       expect(res.body).not.toMatch(LEAK);
     }
   });
@@ -206,8 +213,15 @@ describe('a method that a route does not have', () => {
     allowed.set(path, (allowed.get(path) ?? new Set()).add(method.toUpperCase()));
   }
 
+  const matches = (pattern: string, path: string) =>
+    new RegExp(`^${pattern.replaceAll(/:\w+/g, '[^/:]+')}$`).test(path);
+
   it.each([...allowed.keys()])('is 405 with Allow at %s', async (path) => {
     const known = allowed.get(path) ?? new Set();
+    // The text of this path is also an id in the path of another route.
+    const elsewhere = [...allowed].flatMap(([other, names]) =>
+      other !== path && matches(other, path) ? [...names] : [],
+    );
     // Express answers HEAD on every route with a GET.
     const methods = [
       'GET',
@@ -220,7 +234,7 @@ describe('a method that a route does not have', () => {
       'PROPFIND',
       'LOCK',
     ];
-    for (const method of methods.filter((name) => !known.has(name))) {
+    for (const method of methods.filter((name) => !known.has(name) && !elsewhere.includes(name))) {
       const lines = [`${method} ${path.replace(/:\w+/, 'x')} HTTP/1.1`, 'content-length: 0'];
       const res = await sendRaw(server, lines);
       expect([method, res.status]).toEqual([method, 405]);

@@ -1,6 +1,6 @@
 import request from 'supertest';
 import { auditOf } from '../helpers/database/authRows';
-import { me } from '../helpers/http/authCalls';
+import { login, me } from '../helpers/http/authCalls';
 import { seedAdministrator } from '../helpers/people/administrator';
 import { seedTestUserAndToken } from '../helpers/seedAuth';
 import type { SeededAuth } from '../helpers/seedAuth';
@@ -106,5 +106,50 @@ describe('staff force-logout --all', () => {
     expect((await me(app, stranger.token)).status).toBe(200);
     const both = await operate(env, [...words, '--email', member.email]);
     expect(both).toMatchObject({ code: 1, stderr: '--all cannot be used with --email.\n' });
+  });
+});
+
+describe('the sessions of a member', () => {
+  it('are listed, and end one by one; the others go on', async () => {
+    const member = await seedTestUserAndToken();
+    const { email, password, sessionId } = member;
+    const second = await login(app, { email, password });
+    const { sessions } = await succeed('sessions', member);
+    const ids = (sessions as { id: string }[]).map(({ id }) => id);
+    expect(ids).toHaveLength(2);
+    expect(ids).toContain(sessionId);
+    await succeed('end-session', member, '--session', sessionId, '--ticket', 'SEC-1');
+    expect((await me(app, member.token)).status).toBe(401);
+    expect((await me(app, String(second.body.accessToken))).status).toBe(200);
+    expect(await auditOf('SESSION_INVALIDATED', member.tenantId)).toMatchObject([
+      { subject: `session:${sessionId}`, details: { ticket: 'SEC-1' } },
+    ]);
+    for (const unknown of [sessionId, 'none', second.body.accessToken as string]) {
+      const { code } = await command('end-session', member, '--session', unknown);
+      expect(code).toBe(1);
+    }
+  });
+});
+
+describe('staff list', () => {
+  it('selects by a part of the address, by role and by status', async () => {
+    const admin = await seedAdministrator();
+    const member = await seedTestUserAndToken({ tenantId: admin.tenantId });
+    await succeed('roles', { ...member, tenantSlug: admin.tenantSlug }, '--set', 'auditor');
+    const emails = async (...more: string[]) => {
+      const { stdout } = await operate(env, [
+        'staff',
+        'list',
+        '--tenant',
+        admin.tenantSlug,
+        ...more,
+      ]);
+      return (JSON.parse(stdout) as { staff: { email: string }[] }).staff.map(({ email }) => email);
+    };
+    expect(await emails('--search', member.email.slice(3).toUpperCase())).toEqual([member.email]);
+    expect(await emails('--role', 'auditor')).toEqual([member.email]);
+    expect(await emails('--status', 'disabled')).toEqual([]);
+    const wrong = ['staff', 'list', '--tenant', admin.tenantSlug, '--status', 'asleep'];
+    expect((await operate(env, wrong)).stderr).toMatch(/--status must be one of active, /);
   });
 });
