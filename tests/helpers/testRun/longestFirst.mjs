@@ -6,6 +6,8 @@ import Sequencer from '@jest/test-sequencer';
  * files come after them.
  */
 const LONGEST = [
+  // Counts what runs among all code that its worker has loaded, which grows from file to file.
+  'docs/codePaths',
   'workflows/deploy',
   'browser/reload',
   'scripts/schema/check',
