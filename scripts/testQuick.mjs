@@ -31,9 +31,5 @@ await runSteps([
       ' ',
     ),
   },
-  {
-    name: 'tests',
-    command: 'npm',
-    args: ['run', '--silent', 'jest', '--', '--maxWorkers=2', ...TESTS],
-  },
+  { name: 'tests', command: 'npx', args: ['jest', '--maxWorkers=2', ...TESTS] },
 ]);
