@@ -15,6 +15,7 @@ import { db } from '@/server/db';
 import { riskPolicies, tenantStaff, tenants, users } from '@/server/db/schema';
 import { createLogger } from '@/server/logger';
 import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
+import { login } from '@/tests/helpers/http/authCalls';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { closeLater } from '@/tests/helpers/server/closing';
 import { buildApp } from '@/tests/helpers/server/testApp';
@@ -298,4 +299,14 @@ describe('the address of the service', () => {
       'BREACHED_PASSWORDS_URL must be the address',
     );
   });
+});
+
+describe('an existing password', () => {
+  it.each(['short', 'password', '12345678'])(
+    'that the policy would refuse today stays valid: %s',
+    async (password) => {
+      const person = await seedTestUserAndToken({ password });
+      expect((await login(buildApp().app, { email: person.email, password })).status).toBe(200);
+    },
+  );
 });
