@@ -48,7 +48,13 @@ it('an export that was recorded as completed is not recorded as failed as well',
   const { deps } = buildApp();
   const { tenantId, userId, staffId, sessionId, email } = await seedOfficer();
   const who = { tenantId, userId, staffId, sessionId, sid: sessionId, sessionVersion: 1, email };
-  const principal = { ...who, name: null, roles: [], permissions: [], tenant: { slug: 'slug', name: 'name' } };
+  const principal = {
+    ...who,
+    name: null,
+    roles: [],
+    permissions: [],
+    tenant: { slug: 'slug', name: 'name' },
+  };
   const plan: ExportPlan = {
     kind: 'bundle',
     files: [STEP_UPS],
