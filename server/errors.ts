@@ -190,4 +190,9 @@ export class AppError extends Error {
   get status(): number {
     return ERRORS[this.code].status;
   }
+
+  /** Whether the request was refused, and did not fail for a reason of the server's own. */
+  get isRefusal(): boolean {
+    return this.status < 500;
+  }
 }

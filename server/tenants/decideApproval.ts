@@ -75,7 +75,7 @@ async function prepareAgain(
     const isSame = prepared && canonicalJson(prepared.effect) === canonicalJson(effect);
     return isSame ? prepared : undefined;
   } catch (err) {
-    if (err instanceof ZodError || (err instanceof AppError && err.status < 500)) return undefined;
+    if (err instanceof ZodError || (err instanceof AppError && err.isRefusal)) return undefined;
     throw err;
   }
 }
