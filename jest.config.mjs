@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { bundlePackages } from './tests/helpers/testRun/bundledPackages.mjs';
+import { sharePackages } from './tests/helpers/testRun/sharedPackages.mjs';
 
 const BROWSERS = [
   process.env.CHROMIUM,
@@ -61,7 +61,7 @@ export default {
     // import() in TypeScript needs names that end in .js.
     '^(\\./(?:checkDatabase|record|rehearse|scratchDatabase))\\.js$': '$1',
     '^supertest$': '<rootDir>/tests/helpers/testRun/supertest.cjs',
-    ...bundlePackages(import.meta.dirname),
+    ...sharePackages(import.meta.dirname),
   },
   transform: {
     '^.+\\.[cm]?[jt]s$': [
@@ -76,8 +76,6 @@ export default {
   transformIgnorePatterns: [
     '/node_modules/(?!(archiver|zip-stream|compress-commons|crc32-stream|is-stream|readdir-glob|lazystream|@scure/base|@noble/hashes)/)',
   ],
-  // Built-in objects that hot code uses, because looking them up in the sandbox of a test is slow.
-  sandboxInjectedGlobals: ['Object', 'Array', 'Math', 'JSON', 'Map'],
   testTimeout: 480_000,
   // Two more than the cores of the intended machine, because many tests wait for processes, disks and deadlines.
   maxWorkers: 4,

@@ -1,4 +1,4 @@
-/** @jest-environment node */
+/** @jest-environment ./tests/helpers/testRun/workerEnvironment.ts */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';

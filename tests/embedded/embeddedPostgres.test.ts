@@ -1,4 +1,4 @@
-/** @jest-environment node */
+/** @jest-environment ./tests/helpers/testRun/workerEnvironment.ts */
 import { once } from 'node:events';
 import {
   chmodSync,

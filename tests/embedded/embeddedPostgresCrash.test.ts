@@ -1,4 +1,4 @@
-/** @jest-environment node */
+/** @jest-environment ./tests/helpers/testRun/workerEnvironment.ts */
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
