@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
+import type { Permission } from '../permissions';
 
 /** Builds a schema for text that Postgres can store: no NUL, no half of a surrogate pair. */
 export const storableText = (most: number, least = 1) =>
@@ -58,7 +59,11 @@ export interface Endpoint {
  * A middleware before the handler. If it reads the body, the body is parsed before it, but after
  * the guards in front of it.
  */
-export type Guard = RequestHandler & { readonly readsBody?: true };
+export type Guard = RequestHandler & {
+  readonly readsBody?: true;
+  /** The permission that the guard requires. */
+  readonly permission?: Permission;
+};
 
 export interface Route {
   method: 'get' | 'post' | 'put' | 'delete';
