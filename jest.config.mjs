@@ -55,7 +55,10 @@ export default {
   globalSetup: '<rootDir>/tests/helpers/testRun/globalSetup.ts',
   globalTeardown: '<rootDir>/tests/helpers/testRun/globalTeardown.ts',
   testSequencer: '<rootDir>/tests/helpers/testRun/longestFirst.mjs',
-  setupFilesAfterEnv: ['<rootDir>/tests/helpers/testRun/closeHandles.ts'],
+  setupFilesAfterEnv: [
+    '<rootDir>/tests/helpers/testRun/closeHandles.ts',
+    '<rootDir>/tests/helpers/testRun/checkAnswers.ts',
+  ],
   moduleNameMapper: {
     '^@/(.*)$': '<rootDir>/$1',
     // import() in TypeScript needs names that end in .js.

@@ -1,5 +1,6 @@
 import express from 'express';
-import type { Express } from 'express';
+import type { Express, Response } from 'express';
+import { z } from 'zod';
 import { authRoutes } from './auth';
 import { auditLogRoutes, complianceRoutes } from './compliance';
 import { readAddress } from './http/clientAddress';
@@ -20,7 +21,8 @@ import { requireStepUp } from './http/requireStepUp';
 import { attachServices } from './http/services';
 import { securityHeaders } from './http/securityHeaders';
 import { describeApi } from './http/openApi';
-import { del, endpoint, get, post, put } from './http/routeTable';
+import { json } from './http/answers';
+import { del, endpoint, get, named, post, put, tagged } from './http/routeTable';
 import type { Route } from './http/routeTable';
 import { emailRoutes, profileRoutes } from './profile';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
@@ -37,7 +39,7 @@ import { verifyRoutes } from './verify';
 
 /** The routes of the audit log and its proofs. */
 function auditLogTable(deps: Deps): Route[] {
-  const log = auditLogRoutes(deps);
+  const log = named(auditLogRoutes(deps));
   const mayView = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
   return [
     get('/api/compliance/audit-logs', mayView, log.auditLogs),
@@ -55,8 +57,8 @@ const provenIfEnrolled = requireStepUp('security_settings', { act: true, firstFa
 
 /** The routes of step-ups and factors. */
 function stepUpTable(deps: Deps): Route[] {
-  const security = securityRoutes(deps);
-  const passkeys = passkeyRoutes(deps);
+  const security = named(securityRoutes(deps));
+  const passkeys = named(passkeyRoutes(deps));
   const proven = requireStepUp('security_settings', { act: true });
   return [
     post('/api/security/step-up/start', [authenticateIfPresent], security.startStepUp),
@@ -82,7 +84,7 @@ function stepUpTable(deps: Deps): Route[] {
 
 /** The routes of signing in and out, and of the notices about it. */
 function authTable(deps: Deps): Route[] {
-  const auth = authRoutes(deps);
+  const auth = named(authRoutes(deps));
   return [
     post('/api/auth/login', [], auth.login),
     post('/api/auth/login/begin', [], auth.beginLogin),
@@ -107,8 +109,8 @@ function authTable(deps: Deps): Route[] {
 
 /** The routes with which people manage their own account. */
 function profileTable(deps: Deps): Route[] {
-  const profile = profileRoutes(deps);
-  const email = emailRoutes(deps);
+  const profile = named(profileRoutes(deps));
+  const email = named(emailRoutes(deps));
   const proven = requireStepUp('security_settings', { act: true });
   const mayExport = requireStepUp('data_export', { act: true });
   return [
@@ -123,7 +125,7 @@ function profileTable(deps: Deps): Route[] {
 
 /** The routes of the risk gate: its policy, its decisions, and the accounts that it has locked. */
 function riskTable(deps: Deps): Route[] {
-  const risk = riskRoutes(deps);
+  const risk = named(riskRoutes(deps));
   const mayView = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
   const mayEdit = [authenticate, requirePermission('SETTINGS_SECURITY_EDIT')];
   const proven = requireStepUp('security_settings');
@@ -143,7 +145,7 @@ function riskTable(deps: Deps): Route[] {
  * quick, and a thief gains nothing by it.
  */
 function staffTable(deps: Deps): Route[] {
-  const staff = staffRoutes(deps);
+  const staff = named(staffRoutes(deps));
   const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
   const mayManage = [authenticate, requirePermission('TENANT_STAFF_MANAGE')];
   const mayManageRoles = [authenticate, requirePermission('TENANT_ROLES_MANAGE')];
@@ -165,8 +167,8 @@ function staffTable(deps: Deps): Route[] {
 
 /** The routes by which a tenant manages its people and their roles. */
 function tenantsTable(deps: Deps): Route[] {
-  const tenant = tenantRoutes(deps);
-  const roles = roleRoutes(deps);
+  const tenant = named(tenantRoutes(deps));
+  const roles = named(roleRoutes(deps));
   const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
   const proven = requireStepUp('security_settings', { act: true });
   const mayManageRoles = [authenticate, requirePermission('TENANT_ROLES_MANAGE'), proven];
@@ -185,7 +187,7 @@ function tenantsTable(deps: Deps): Route[] {
 
 /** The routes of approvals, and of the policy that asks for them. */
 function approvalTable(deps: Deps): Route[] {
-  const approvals = approvalRoutes(deps);
+  const approvals = named(approvalRoutes(deps));
   const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
   const proven = requireStepUp('security_settings', { act: true });
   const mayDecide = [authenticate, requirePermission('TENANT_ROLES_MANAGE'), proven];
@@ -202,8 +204,8 @@ function approvalTable(deps: Deps): Route[] {
 
 /** The routes of invitations: for administrators, and for the person who was invited. */
 function invitationTable(deps: Deps): Route[] {
-  const ours = invitationRoutes(deps);
-  const theirs = invitationLinkRoutes(deps);
+  const ours = named(invitationRoutes(deps));
+  const theirs = named(invitationLinkRoutes(deps));
   const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
   const mayManage = [authenticate, requirePermission('TENANT_STAFF_MANAGE')];
   const mayInvite = [...mayManage, requireStepUp('security_settings', { act: true })];
@@ -224,7 +226,7 @@ function invitationTable(deps: Deps): Route[] {
 
 /** The routes of the exports for auditors. */
 function exportTable(deps: Deps): Route[] {
-  const compliance = complianceRoutes(deps);
+  const compliance = named(complianceRoutes(deps));
   const mayView = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
   const mayExport = [...mayView, requireStepUp('data_export', { act: true })];
   return [
@@ -234,7 +236,7 @@ function exportTable(deps: Deps): Route[] {
 }
 
 function healthTable(deps: Deps): Route[] {
-  const health = healthRoutes(deps);
+  const health = named(healthRoutes(deps));
   return [
     get('/health/live', [], health.live),
     get('/health/ready', [], health.ready),
@@ -242,38 +244,61 @@ function healthTable(deps: Deps): Route[] {
   ];
 }
 
+/** The groups of routes, in the order in which they are shown. */
+const TAGS = {
+  'Sign-in': 'Sign in and out, sessions, passwords, and the links in notices',
+  Profile: "The caller's own profile, data and e-mail address",
+  'Step-up': 'Second proofs, and the factors for them',
+  Risk: "The tenant's risk policy, and the decisions of the risk gate",
+  Tenant: 'The tenant, its permissions and its roles',
+  Approvals: 'Changes that wait for a second administrator',
+  Staff: 'The members of the tenant',
+  Invitations: 'For administrators, and for the person who was invited',
+  Exports: 'Evidence for auditors',
+  'Audit log': 'Audit events, and the proofs that none was changed',
+  Health: 'For load balancers and monitoring',
+  Pages: 'Pages for people, and this document',
+} as const;
+
+const serverOf = ({ config, mail }: Deps) => ({
+  version: config.version,
+  url: mail.publicUrl,
+  tags: TAGS,
+});
+
 /**
  * The whole API: a route that is not in this table does not exist. Guards are listed in the order
  * in which they run.
  */
 export function routeTable(deps: Deps): Route[] {
   const table: Route[] = [
-    ...authTable(deps),
-    ...profileTable(deps),
-    ...stepUpTable(deps),
-    ...riskTable(deps),
-    ...tenantsTable(deps),
-    ...approvalTable(deps),
-    ...staffTable(deps),
-    ...invitationTable(deps),
-    ...exportTable(deps),
-    ...auditLogTable(deps),
-    ...healthTable(deps),
-    ...verifyRoutes(deps),
-    ...demoRoutes(deps),
-    ...startPageRoutes(deps),
+    ...tagged('Sign-in', authTable(deps)),
+    ...tagged('Profile', profileTable(deps)),
+    ...tagged('Step-up', stepUpTable(deps)),
+    ...tagged('Risk', riskTable(deps)),
+    ...tagged('Tenant', tenantsTable(deps)),
+    ...tagged('Approvals', approvalTable(deps)),
+    ...tagged('Staff', staffTable(deps)),
+    ...tagged('Invitations', invitationTable(deps)),
+    ...tagged('Exports', exportTable(deps)),
+    ...tagged('Audit log', auditLogTable(deps)),
+    ...tagged('Health', healthTable(deps)),
+    ...tagged('Pages', [...verifyRoutes(deps), ...demoRoutes(deps), ...startPageRoutes(deps)]),
   ];
   let rendered: Buffer | undefined;
-  const openApi = endpoint({
-    summary: 'This document',
-    responses: { 200: 'OpenAPI 3.1' },
-    handle(_req, res) {
-      // Rendered once: it never changes, and anybody may request it often.
-      rendered ??= Buffer.from(JSON.stringify(describeApi(table, deps.config.version)));
-      res.type('json').send(rendered);
-    },
+  const { openApi } = named({
+    openApi: endpoint({
+      summary: 'This document',
+      responses: { 200: json('OpenAPI 3.1', z.looseObject({ openapi: z.literal('3.1.0') })) },
+      errors: [],
+      handle(_req, res: Response) {
+        // Rendered once: it never changes, and anybody may request it often.
+        rendered ??= Buffer.from(JSON.stringify(describeApi(table, serverOf(deps))));
+        res.type('json').send(rendered);
+      },
+    }),
   });
-  table.push(get('/openapi.json', [], openApi));
+  table.push(...tagged('Pages', [get('/openapi.json', [], openApi)]));
   return table;
 }
 

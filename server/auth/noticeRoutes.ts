@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { AuthDeps } from './deps';
 import { contextOf } from '../http/request';
 import { sendPage } from '../http/plainPage';
+import { page } from '../http/answers';
 import { endpoint } from '../http/routeTable';
 import { answerNotice, readNoticeLink } from './answerNotice';
 import { askPage, donePage } from './noticePages';
@@ -13,7 +14,8 @@ export const noticeRoutes = (deps: AuthDeps) => ({
   notice: endpoint({
     summary: 'A page that asks whether to end all sessions; it changes nothing',
     params,
-    responses: { 200: 'A page with one button', 404: 'NOT_FOUND' },
+    responses: { 200: page('A page with one button') },
+    errors: ['NOT_FOUND'],
     async handle(_req, res, input) {
       sendPage(res, askPage(await readNoticeLink(deps, input.params.token)));
     },
@@ -21,7 +23,8 @@ export const noticeRoutes = (deps: AuthDeps) => ({
   answerNotice: endpoint({
     summary: 'End all sessions of the person to whom the notice was sent',
     params,
-    responses: { 200: 'A page that confirms it', 404: 'NOT_FOUND' },
+    responses: { 200: page('A page that confirms it') },
+    errors: ['NOT_FOUND'],
     async handle(req, res, input) {
       sendPage(res, donePage(await answerNotice(deps, contextOf(req), input.params.token)));
     },

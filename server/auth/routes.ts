@@ -13,9 +13,11 @@ import {
   setDeviceCookie,
 } from '../http/cookies';
 import { contextOf, principalOf } from '../http/request';
+import { json, noBody } from '../http/answers';
 import { endpoint, storableText } from '../http/routeTable';
 import { identifyDevice, readBoundChallenge } from '../security';
 import type { DeviceIdentity } from '../security';
+import { begunLogin, keySet, ownSessions, signedInMember, tokens } from './authAnswers';
 import { beginLogin } from './beginLogin';
 import { completeLogin } from './completeLogin';
 import { endSession, logout, logoutAll, logoutByToken } from './endSessions';
@@ -158,14 +160,17 @@ function signInRoutes(deps: AuthDeps) {
     login: endpoint({
       summary: 'Sign in with e-mail and password',
       body: loginBody,
-      responses: {
-        200: 'Tokens',
-        401: 'INVALID_CREDENTIALS',
-        403: 'LOGIN_BLOCKED',
-        409: 'TENANT_SELECTION_REQUIRED',
-        428: 'STEP_UP_REQUIRED',
-        429: 'TOO_MANY_ATTEMPTS',
-      },
+      responses: { 200: json('Tokens', tokens, 'set-cookie') },
+      errors: [
+        'INVALID_CREDENTIALS',
+        'LOGIN_BLOCKED',
+        'ORIGIN_REFUSED',
+        'TENANT_SELECTION_REQUIRED: the password was right, and there are several tenants',
+        'ENROLMENT_REQUIRED',
+        'STEP_UP_REQUIRED',
+        'TOO_MANY_ATTEMPTS',
+        'HASHING_BUSY',
+      ],
       async handle(req, res, { body }) {
         const device = deviceOf(deps, req);
         const { refreshCookie, rememberMe } = body;
@@ -182,7 +187,16 @@ function signInRoutes(deps: AuthDeps) {
     completeLogin: endpoint({
       summary: 'Finish a login whose challenge was verified',
       body: completeBody,
-      responses: { 200: 'Tokens', 404: 'CHALLENGE_NOT_FOUND', 409: 'CHALLENGE_NOT_VERIFIED' },
+      takesIdempotencyKey: true,
+      responses: { 200: json('Tokens', tokens, 'set-cookie') },
+      errors: [
+        'INVALID_CREDENTIALS: the sessions of this person were ended in the meantime',
+        'LOGIN_BLOCKED',
+        'ORIGIN_REFUSED',
+        'CHALLENGE_NOT_FOUND',
+        'CHALLENGE_NOT_VERIFIED',
+        'ENROLMENT_REQUIRED',
+      ],
       async handle(req, res, { body }) {
         const device = deviceOf(deps, req);
         const { refreshCookie = false } = body ?? {};
@@ -203,13 +217,15 @@ function refreshRoutes(deps: AuthDeps) {
     refresh: endpoint({
       summary: 'Rotate a refresh token',
       body: refreshBody,
-      responses: {
-        200: 'Tokens',
-        401: 'INVALID_REFRESH_TOKEN or FORCE_LOGOUT',
-        403: 'ORIGIN_REFUSED: the cookie came from a page of another origin',
-        428: 'STEP_UP_REQUIRED with the rotated token',
-      },
       takesRefreshCookie: true,
+      takesIdempotencyKey: true,
+      responses: { 200: json('Tokens', tokens, 'set-cookie') },
+      errors: [
+        'INVALID_REFRESH_TOKEN',
+        'FORCE_LOGOUT',
+        'ORIGIN_REFUSED: the cookie came from a page of another origin',
+        'STEP_UP_REQUIRED: with the rotated token, if it is not in the cookie',
+      ],
       async handle(req, res, { body }) {
         const key = idempotencyKey.parse(req.headers['idempotency-key']);
         const device = deviceOf(deps, req);
@@ -237,9 +253,18 @@ function signOutRoutes(deps: AuthDeps) {
       body: logoutBody,
       takesRefreshCookie: true,
       responses: {
-        204: 'Signed out; also if the refresh token is unknown or has ended',
-        401: 'UNAUTHENTICATED if neither token is sent, or only an access token that has ended',
+        204: noBody(
+          'Signed out; also if the refresh token is unknown or has ended',
+          'set-cookie',
+          'clear-site-data',
+        ),
       },
+      errors: [
+        'UNAUTHENTICATED: no token is sent, or only an access token that has ended',
+        'FORCE_LOGOUT',
+        'INVALID_REFRESH_TOKEN',
+        'ORIGIN_REFUSED',
+      ],
       async handle(req, res, { body }) {
         const { refreshToken } = body ?? {};
         const { principal } = req;
@@ -252,7 +277,8 @@ function signOutRoutes(deps: AuthDeps) {
     }),
     logoutAll: endpoint({
       summary: 'Sign out on all devices',
-      responses: { 204: 'Signed out everywhere' },
+      responses: { 204: noBody('Signed out everywhere', 'set-cookie', 'clear-site-data') },
+      errors: [],
       async handle(req, res) {
         await logoutAll(deps, contextOf(req), principalOf(req));
         await endCookieSession(deps, req, res);
@@ -266,7 +292,10 @@ const factorFirstRoutes = (deps: AuthDeps) => ({
   beginLogin: endpoint({
     summary: 'Begin a login with the second factor; the password is checked after it',
     body: beginBody,
-    responses: { 200: 'A challenge, of the same form for every e-mail address' },
+    responses: {
+      200: json('A challenge, of the same form for every e-mail address', begunLogin, 'set-cookie'),
+    },
+    errors: [],
     async handle(req, res, { body }) {
       const { browserHash, cookie } = deviceOf(deps, req);
       const offer = await beginLogin(deps, { ...body, browserHash });
@@ -281,7 +310,8 @@ function sessionRoutes(deps: AuthDeps) {
   return {
     me: endpoint({
       summary: 'The signed-in staff member, with their roles and permissions',
-      responses: { 200: 'The signed-in staff member' },
+      responses: { 200: json('The signed-in staff member', signedInMember) },
+      errors: [],
       async handle(req, res) {
         // The live session check already loaded all of this, except the names of own roles.
         const { userId, staffId, sessionId, email, name, permissions, ...whose } = principalOf(req);
@@ -294,8 +324,12 @@ function sessionRoutes(deps: AuthDeps) {
       summary: 'The sessions of the signed-in staff member',
       query: sessionsQuery,
       responses: {
-        200: 'A page of live sessions, newest first; the session of this request is on the first page',
+        200: json(
+          'A page of live sessions, newest first; the session of this request is on the first page',
+          ownSessions,
+        ),
       },
+      errors: [],
       async handle(req, res, { query }) {
         res.json(await listOwnSessions(deps, principalOf(req), query));
       },
@@ -303,7 +337,8 @@ function sessionRoutes(deps: AuthDeps) {
     endSession: endpoint({
       summary: 'End one of your own sessions',
       params: sessionParams,
-      responses: { 204: 'Ended', 404: 'NOT_FOUND' },
+      responses: { 204: noBody('Ended') },
+      errors: ['NOT_FOUND'],
       async handle(req, res, { params }) {
         assertRowId(params.id);
         await endSession(deps, contextOf(req), principalOf(req), params.id);
@@ -312,7 +347,8 @@ function sessionRoutes(deps: AuthDeps) {
     }),
     jwks: endpoint({
       summary: 'The public keys of access tokens (RFC 7517)',
-      responses: { 200: 'A JSON Web Key Set' },
+      responses: { 200: json('A JSON Web Key Set', keySet) },
+      errors: [],
       handle(_req, res) {
         res.setHeader('cache-control', 'public, max-age=300');
         res.json(deps.keys.jwks);

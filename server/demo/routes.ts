@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Response } from 'express';
 import type { Kernel } from '../kernel';
-import { endpoint, get } from '../http/routeTable';
+import { content, page } from '../http/answers';
+import { endpoint, get, named } from '../http/routeTable';
 import type { Route } from '../http/routeTable';
 
 /** Nothing inline and nothing from other origins; the page needs no more than this. */
@@ -29,32 +30,39 @@ async function send(res: Response, path: string, type: string): Promise<void> {
  */
 export function demoRoutes({ config }: Pick<Kernel, 'config'>): Route[] {
   if (config.mode !== 'embedded') return [];
-  const file = (path: string, summary: string, source: string, type: string) =>
-    get(
-      path,
-      [],
-      endpoint({
-        summary,
-        responses: { 200: type },
-        handle: (_req, res) => send(res, source, type),
-      }),
-    );
+  const file = (summary: string, source: string, type: 'js' | 'css') =>
+    endpoint({
+      summary,
+      responses: { 200: content(summary, [type === 'js' ? 'text/javascript' : 'text/css']) },
+      errors: [],
+      handle: (_req, res) => send(res, source, type),
+    });
   const { examplesDir, clientFile } = config;
-  const page = endpoint({
-    summary: 'The example page',
-    responses: {
-      200: 'html',
-      302: 'Redirects /demo/, under which relative addresses of the page would not work',
-    },
-    async handle(req, res) {
-      if (req.path.endsWith('/')) res.redirect('../demo');
-      else await send(res, join(examplesDir, 'index.html'), 'html');
-    },
+  const demo = named({
+    demoPage: endpoint({
+      summary: 'The example page',
+      responses: {
+        200: page('The page'),
+        302: content(
+          'Redirects /demo/, under which relative addresses of the page would not work',
+          ['text/plain', 'text/html'],
+          'location',
+        ),
+      },
+      errors: [],
+      async handle(req, res) {
+        if (req.path.endsWith('/')) res.redirect('../demo');
+        else await send(res, join(examplesDir, 'index.html'), 'html');
+      },
+    }),
+    demoScript: file('The script of the example page', join(examplesDir, 'demo.js'), 'js'),
+    demoStyle: file('The style of the example page', join(examplesDir, 'demo.css'), 'css'),
+    demoClient: file('The browser client', clientFile, 'js'),
   });
   return [
-    get('/demo', [], page),
-    file('/demo/demo.js', 'Its script', join(examplesDir, 'demo.js'), 'js'),
-    file('/demo/demo.css', 'Its style', join(examplesDir, 'demo.css'), 'css'),
-    file('/demo/gatehouse.js', 'The browser client', clientFile, 'js'),
+    get('/demo', [], demo.demoPage),
+    get('/demo/demo.js', [], demo.demoScript),
+    get('/demo/demo.css', [], demo.demoStyle),
+    get('/demo/gatehouse.js', [], demo.demoClient),
   ];
 }

@@ -1,5 +1,8 @@
+import type { Response } from 'express';
 import type { Kernel } from '../kernel';
-import { endpoint, get } from '../http/routeTable';
+import { z } from 'zod';
+import { content, json } from '../http/answers';
+import { endpoint, get, named } from '../http/routeTable';
 import type { Route } from '../http/routeTable';
 
 /**
@@ -10,10 +13,18 @@ export function startPageRoutes({ config }: Pick<Kernel, 'config'>): Route[] {
   if (config.nodeEnv !== 'development') return [];
   const demo = config.mode === 'embedded' ? '/demo' : undefined;
   const links = { api: '/openapi.json', verify: '/verify', health: '/health/ready' };
-  const page = endpoint({
+  const startPage = endpoint({
     summary: 'The start page in development',
-    responses: { 200: 'What is here', 302: 'Redirects a browser to the example page' },
-    handle(req, res) {
+    responses: {
+      200: json('The name, the version and links', z.record(z.string(), z.string())),
+      302: content(
+        'Redirects a browser to the example page',
+        ['text/plain', 'text/html'],
+        'location',
+      ),
+    },
+    errors: [],
+    handle(req, res: Response) {
       if (demo !== undefined && req.accepts(['json', 'html']) === 'html') {
         // Relative, because a gateway may serve Gatehouse below a path that it does not know.
         res.redirect(demo.slice(1));
@@ -22,5 +33,5 @@ export function startPageRoutes({ config }: Pick<Kernel, 'config'>): Route[] {
       res.json({ name: 'gatehouse', version: config.version, ...(demo ? { demo } : {}), ...links });
     },
   });
-  return [get('/', [], page)];
+  return [get('/', [], named({ startPage }).startPage)];
 }

@@ -1,7 +1,8 @@
-import type { Request, RequestHandler } from 'express';
+import type { Request } from 'express';
 import { AppError } from '../errors';
 import type { ErrorCode } from '../errors';
 import { unauthenticated } from './request';
+import { guard } from './routeTable';
 
 /** RFC 6750 2.1; the scheme is case-insensitive (RFC 9110 11.1). */
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
@@ -14,18 +15,21 @@ function bearerToken(req: Request): string | undefined {
 }
 
 /** Checks the token's signature and the live session, at every request. */
-export const authenticate: RequestHandler = async (req, _res, next) => {
-  const token = bearerToken(req);
-  if (token === undefined) throw unauthenticated();
-  req.principal = await req.services.authenticate(token);
-  next();
-};
+export const authenticate = guard(
+  { bearer: 'required', errors: ENDED },
+  async (req, _res, next) => {
+    const token = bearerToken(req);
+    if (token === undefined) throw unauthenticated();
+    req.principal = await req.services.authenticate(token);
+    next();
+  },
+);
 
 /**
  * For a route that works with or without a session: a request without a token, or with one that is
  * invalid or has ended, continues unauthenticated. An unreachable database is still an error.
  */
-export const authenticateIfPresent: RequestHandler = async (req, res, next) => {
+export const authenticateIfPresent = guard({ bearer: 'optional' }, async (req, res, next) => {
   if (bearerToken(req) === undefined) return next();
   try {
     await authenticate(req, res, () => undefined);
@@ -34,4 +38,4 @@ export const authenticateIfPresent: RequestHandler = async (req, res, next) => {
     req.refusal = error;
   }
   next();
-};
+});

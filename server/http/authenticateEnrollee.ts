@@ -1,7 +1,17 @@
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 import { authenticate } from './authenticate';
 import { readChallengeCookie, readDeviceCookie } from './cookies';
 import { jsonBody } from './jsonBody';
+import { guard } from './routeTable';
+import type { ErrorNote } from './errorSchemas';
+
+const ERRORS: readonly ErrorNote[] = [
+  'UNAUTHENTICATED',
+  'FORCE_LOGOUT',
+  'MALFORMED_JSON',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+];
 
 const parseBody = (req: Request, res: Response): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -24,14 +34,17 @@ async function readChallengeId(req: Request): Promise<string | undefined> {
  * For the routes that enrol a factor: accepts an access token or, without one, the challenge of a
  * login that must enrol a factor first, from the body or the browser's cookie.
  */
-export const authenticateEnrollee: RequestHandler = async (req, res, next) => {
-  if (req.headers.authorization === undefined) {
-    await parseBody(req, res);
-    const challengeId = await readChallengeId(req);
-    if (challengeId !== undefined) {
-      req.principal = await req.services.findEnrollee(challengeId);
-      return next();
+export const authenticateEnrollee = guard(
+  { bearer: 'required', errors: ERRORS },
+  async (req, res, next) => {
+    if (req.headers.authorization === undefined) {
+      await parseBody(req, res);
+      const challengeId = await readChallengeId(req);
+      if (challengeId !== undefined) {
+        req.principal = await req.services.findEnrollee(challengeId);
+        return next();
+      }
     }
-  }
-  return authenticate(req, res, next);
-};
+    return authenticate(req, res, next);
+  },
+);

@@ -1,7 +1,10 @@
-import type { Express, RequestHandler } from 'express';
+import { channel } from 'node:diagnostics_channel';
+import type { Express, Request, RequestHandler, Response } from 'express';
 import type { Endpoint, Route } from './routeTable';
 import { isRowId } from '../db/ids';
 import { preflight } from './cors';
+import { describeAnswers } from './describeAnswers';
+import type { StatusAnswers } from './describeAnswers';
 import { methodNotAllowed } from './errorHandler';
 import { formOrJsonBody } from './formBody';
 import { jsonBody } from './jsonBody';
@@ -16,6 +19,33 @@ const nameRoute =
   (path: string): RequestHandler =>
   (_req, res, next) => {
     res.locals['route'] = path;
+    next();
+  };
+
+/** A request that has reached its route, for anyone who compares answers with the document. */
+export interface RoutedRequest {
+  readonly route: Route;
+  readonly req: Request;
+  readonly res: Response;
+  describeAnswers(): ReadonlyMap<number, StatusAnswers>;
+}
+
+export const ROUTED = 'gatehouse.routed';
+const routed = channel(ROUTED);
+
+/** Announces the request to subscribers of {@link ROUTED}; without one it costs nothing. */
+const announce =
+  (route: Route): RequestHandler =>
+  (req, res, next) => {
+    if (routed.hasSubscribers) {
+      const request: RoutedRequest = {
+        route,
+        req,
+        res,
+        describeAnswers: () => describeAnswers(route),
+      };
+      routed.publish(request);
+    }
     next();
   };
 
@@ -51,7 +81,8 @@ export function mountRoutes(app: Express, table: readonly Route[]): void {
   const methods = new Map<string, string[]>();
   for (const route of table) {
     const { method, path, endpoint } = route;
-    app[method](path, nameRoute(path), spellIds, ...inOrder(route), run(endpoint));
+    const first = [nameRoute(path), announce(route), spellIds];
+    app[method](path, ...first, ...inOrder(route), run(endpoint));
     methods.set(path, [...(methods.get(path) ?? []), method.toUpperCase()]);
   }
   for (const [path, allowed] of methods) {

@@ -1,16 +1,23 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { ERRORS } from '../errors';
-import { authenticate } from './authenticate';
-import { authenticateEnrollee } from './authenticateEnrollee';
+import { ANSWER_HEADERS } from './answers';
+import { collectComponents } from './components';
+import type { Components } from './components';
+import { BEFORE_ROUTES, describeAnswers, describeErrors } from './describeAnswers';
+import type { StatusAnswers } from './describeAnswers';
+import { exampleOf } from './exampleOf';
 import { FORM } from './formBody';
-import type { Route } from './routeTable';
+import type { Endpoint, Route } from './routeTable';
 
 /** `/sessions/:id` in Express is `/sessions/{id}` in OpenAPI. */
 const toOpenApiPath = (path: string) => path.replaceAll(/:([A-Za-z]+)/g, '{$1}');
 
-function describeQuery(query: z.ZodObject | undefined) {
+function describeQuery(query: z.ZodObject | undefined, { schemaOf }: Components) {
   if (!query) return [];
-  const { properties, required } = z.toJSONSchema(query, { io: 'input', unrepresentable: 'any' });
+  const { properties, required } = schemaOf(query) as {
+    properties?: Record<string, object>;
+    required?: string[];
+  };
   return Object.entries(properties ?? {}).map(([name, schema]) => ({
     name,
     in: 'query',
@@ -19,94 +26,197 @@ function describeQuery(query: z.ZodObject | undefined) {
   }));
 }
 
-function describeRoute({ path, guards, endpoint }: Route) {
-  const { body } = endpoint;
+const IDEMPOTENCY_KEY = { $ref: '#/components/parameters/IdempotencyKey' };
+const CORRELATION_ID = { $ref: '#/components/parameters/CorrelationId' };
+
+function describeParameters({ path, endpoint }: Route, components: Components) {
   const inPath = [...path.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
     schema: { type: 'string' },
   }));
-  const parameters = [...inPath, ...describeQuery(endpoint.query)];
-  const responses = Object.fromEntries(
-    Object.entries(endpoint.responses).map(([status, description]) => [status, { description }]),
-  );
-  const guarded = guards.some((guard) => guard === authenticate || guard === authenticateEnrollee);
-  const bearer = guards.length > 0 ? [...(guarded ? [] : [{}]), { bearer: [] }] : [];
-  const cookie = endpoint.takesRefreshCookie
-    ? [...(bearer.length > 0 ? [] : [{}]), { refreshCookie: [] }]
-    : [];
-  const security = [...bearer, ...cookie];
+  return [
+    ...inPath,
+    ...describeQuery(endpoint.query, components),
+    ...(endpoint.takesIdempotencyKey ? [IDEMPOTENCY_KEY] : []),
+    CORRELATION_ID,
+  ];
+}
+
+/** A body with an example; a schema without one gets an example that is built from it. */
+function describeContent(schema: z.ZodType, { schemaOf, schemas }: Components) {
+  const found = schemaOf(schema);
+  return { schema: found, example: exampleOf(found, schemas) };
+}
+
+const AS_TEXT = { schema: { type: 'string' } };
+/** In OpenAPI 3.1 a binary body has no schema. */
+const describeOther = (type: string) => (/^text\/|ndjson|javascript/.test(type) ? AS_TEXT : {});
+
+function describeAnswer({ description, content, headers }: StatusAnswers, components: Components) {
+  const names = ['x-correlation-id', ...headers] as const;
+  const media = Object.entries(content).map(([type, schema]) => [
+    type,
+    schema ? describeContent(schema, components) : describeOther(type),
+  ]);
   return {
-    summary: endpoint.summary,
-    ...(parameters.length > 0 ? { parameters } : {}),
-    ...(security.length > 0 ? { security } : {}),
-    ...(body
-      ? {
-          requestBody: {
-            required: true,
-            content: Object.fromEntries(
-              ['application/json', ...(endpoint.takesForm ? [FORM] : [])].map((type) => [
-                type,
-                { schema: z.toJSONSchema(body, { io: 'input', unrepresentable: 'any' }) },
-              ]),
-            ),
-          },
-        }
-      : {}),
-    responses: {
-      ...responses,
-      ...(guarded ? { 401: { description: 'UNAUTHENTICATED' } } : {}),
-      default: { $ref: '#/components/responses/Problem' },
+    description,
+    headers: Object.fromEntries(
+      names.map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+    ),
+    ...(media.length > 0 ? { content: Object.fromEntries(media) as object } : {}),
+  };
+}
+
+/** Describes an answer, or refers to it if other routes have the same one. */
+function referToAnswer(answer: StatusAnswers, components: Components): object {
+  const { shared } = answer;
+  if (shared === undefined) return describeAnswer(answer, components);
+  components.responses[shared] ??= describeAnswer(answer, components);
+  return { $ref: `#/components/responses/${shared}` };
+}
+
+/** The ways in which a caller may be known. An empty one means that none is needed. */
+function describeSecurity({ guards, endpoint }: Route): object[] {
+  const bearer = guards.map((guard) => guard.bearer).find((kind) => kind !== undefined);
+  const cookie = endpoint.takesRefreshCookie ? [{ refreshCookie: [] }] : [];
+  if (bearer === 'required') return [{ bearer: [] }, ...cookie];
+  const known = [...(bearer ? [{ bearer: [] }] : []), ...cookie];
+  return known.length > 0 ? [{}, ...known] : [];
+}
+
+function describeRequest({ body, takesForm }: Endpoint, components: Components) {
+  if (!body) return {};
+  const types = ['application/json', ...(takesForm ? [FORM] : [])];
+  const content = describeContent(body, components);
+  return {
+    requestBody: {
+      required: !body.safeParse(undefined).success,
+      content: Object.fromEntries(types.map((type) => [type, content])),
     },
   };
 }
 
+function describeRoute(route: Route, components: Components) {
+  const { endpoint, guards } = route;
+  const permission = guards.map((guard) => guard.permission).find(Boolean);
+  const stepUp = guards.map((guard) => guard.stepUp).find(Boolean);
+  const needs = [
+    ...(permission === undefined ? [] : [`Needs the permission \`${permission}\`.`]),
+    ...(stepUp === undefined ? [] : [`Needs a step-up for \`${stepUp}\`.`]),
+  ];
+  const answers = [...describeAnswers(route)].map(([status, answer]) => [
+    String(status),
+    referToAnswer(answer, components),
+  ]);
+  return {
+    ...(endpoint.name === undefined ? {} : { operationId: endpoint.name }),
+    summary: endpoint.summary,
+    description: [`${endpoint.summary}.`, ...needs].join(' '),
+    ...(route.tag === undefined ? {} : { tags: [route.tag] }),
+    security: describeSecurity(route),
+    parameters: describeParameters(route, components),
+    ...describeRequest(endpoint, components),
+    responses: {
+      ...(Object.fromEntries(answers) as object),
+      default: { $ref: '#/components/responses/Refused' },
+    },
+  };
+}
+
+const SECURITY_SCHEMES = {
+  bearer: {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'The `accessToken` of a login or a refresh',
+  },
+  refreshCookie: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: '__Host-refresh',
+    description:
+      'Set by a login with `"refreshCookie": true`; `refresh` over plain HTTP outside production',
+  },
+};
+
+const PARAMETERS = {
+  IdempotencyKey: {
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    description:
+      'Random, 1 to 255 visible ASCII characters. The same request with the same key gets the same tokens again',
+    schema: { type: 'string', minLength: 1, maxLength: 255 },
+    example: '0198c2f4-7a51-7cc3-98c4-dc0c0c07398f',
+  },
+  CorrelationId: {
+    name: 'x-correlation-id',
+    in: 'header',
+    required: false,
+    description:
+      'Names the request in logs and audit events: 1 to 128 of `A-Z a-z 0-9 . _ : -`. Gatehouse creates one if none is sent',
+    schema: { type: 'string' },
+    example: 'checkout-7f3a',
+  },
+};
+
+const HEADERS = Object.fromEntries(
+  Object.entries(ANSWER_HEADERS).map(([name, description]) => [
+    name,
+    { description, schema: { type: 'string' } },
+  ]),
+);
+
+/** What the document says once, besides the schemas. */
+const describeShared = (components: Components) => ({
+  securitySchemes: SECURITY_SCHEMES,
+  parameters: PARAMETERS,
+  headers: HEADERS,
+  responses: {
+    ...components.responses,
+    Refused: {
+      ...describeAnswer(describeErrors(BEFORE_ROUTES), components),
+      description: `Answers before a route is chosen: ${BEFORE_ROUTES.map(
+        (code) => `${ERRORS[code].status} ${code}`,
+      ).join(', ')}`,
+    },
+  },
+});
+
+/** The facts about this server that the document names. */
+export interface DescribedServer {
+  readonly version: string;
+  /** Where clients reach it; undefined if that is not configured. */
+  readonly url: string | undefined;
+  /** The meaning of each group of routes, by its name. */
+  readonly tags: Readonly<Record<string, string>>;
+}
+
 /**
- * Describes the API as OpenAPI 3.1, from the schemas that validate requests, so that the two cannot
- * differ.
+ * Describes the API as OpenAPI 3.1, from the schemas that validate requests and the tests' answers,
+ * so that they cannot differ.
  */
-export function describeApi(table: readonly Route[], version: string) {
+export function describeApi(table: readonly Route[], { version, url, tags }: DescribedServer) {
+  const components = collectComponents();
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of table) {
     const path = toOpenApiPath(route.path);
-    paths[path] = { ...paths[path], [route.method]: describeRoute(route) };
+    paths[path] = { ...paths[path], [route.method]: describeRoute(route, components) };
   }
+  const shared = describeShared(components);
   return {
     openapi: '3.1.0',
-    info: { title: 'Gatehouse', version },
-    paths,
-    components: {
-      securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
-        refreshCookie: {
-          type: 'apiKey',
-          in: 'cookie',
-          name: '__Host-refresh',
-          description:
-            'Set by a login with `"refreshCookie": true`; `refresh` over plain HTTP outside production',
-        },
-      },
-      responses: {
-        Problem: {
-          description: 'RFC 9457 problem details, or a fixed contract body; `error` is the code',
-          content: {
-            'application/problem+json': {
-              schema: {
-                type: 'object',
-                properties: {
-                  error: { type: 'string', enum: Object.keys(ERRORS) },
-                  title: { type: 'string' },
-                  status: { type: 'integer' },
-                  detail: { type: 'string' },
-                  correlationId: { type: 'string' },
-                },
-                required: ['error'],
-              },
-            },
-          },
-        },
-      },
+    info: {
+      title: 'Gatehouse',
+      version,
+      description: 'Signs staff in, keeps their sessions safe, and proves what happened.',
+      license: { name: 'MIT', identifier: 'MIT' },
     },
+    servers: [{ url: url ?? '/' }],
+    tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
+    paths,
+    components: { ...shared, schemas: components.schemas },
   };
 }

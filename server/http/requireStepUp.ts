@@ -1,5 +1,6 @@
 import type { Request } from 'express';
 import type { StepUpPurpose } from '../db/schema';
+import { guard } from './routeTable';
 import type { Guard } from './routeTable';
 import { toAct } from './act';
 import { contextOf, principalOf } from './request';
@@ -38,7 +39,9 @@ const actOf = (req: Request) =>
 export function requireStepUp(purpose: StepUpPurpose, options: number | StepUpOptions = {}): Guard {
   const { windowSec, act, firstFactor } =
     typeof options === 'number' ? { windowSec: options } : options;
-  const guard: Guard = async (req, _res, next) => {
+  const facts = { stepUp: purpose, errors: ['STEP_UP_REQUIRED'] as const };
+  const read = act ? { readsBody: true as const } : {};
+  return guard({ ...facts, ...read }, async (req, _res, next) => {
     const principal = principalOf(req);
     const gate = { purpose, windowSec, firstFactor, act: act ? actOf(req) : undefined };
     const bypassed = req.services.config.nodeEnv === 'test' && req.headers[TEST_BYPASS] === '1';
@@ -46,6 +49,5 @@ export function requireStepUp(purpose: StepUpPurpose, options: number | StepUpOp
       ? { by: 'test_bypass', gate }
       : await req.services.passStepUp(contextOf(req), principal, gate);
     next();
-  };
-  return act ? Object.assign(guard, { readsBody: true as const }) : guard;
+  });
 }

@@ -1,6 +1,8 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import type { Permission } from '../permissions';
+import type { Answer, Sendable } from './answers';
+import type { ErrorNote } from './errorSchemas';
 
 /** Builds a schema for text that Postgres can store: no NUL, no half of a surrogate pair. */
 export const storableText = (most: number, least = 1) =>
@@ -40,14 +42,20 @@ export const instant = z.iso
  * document it.
  */
 export interface Endpoint {
+  /** Unique in the whole table: the `operationId` in OpenAPI. `named` sets it. */
+  name?: string;
   summary: string;
   /** The schema of the body; a route without one reads no body. */
   body?: z.ZodType;
   params?: z.ZodType;
   /** The schema of the query string; a route without one ignores it. */
   query?: z.ZodObject;
-  /** The statuses and their meanings, besides the errors that every route can return. */
-  responses: Readonly<Record<number, string>>;
+  /** The answers that are no errors, by status. */
+  responses: Readonly<Record<number, string | Answer>>;
+  /** The errors, besides those of the guards, of the body's parser and of every route. */
+  errors?: readonly ErrorNote[];
+  /** Whether the header `Idempotency-Key` makes the request safe to repeat, for OpenAPI. */
+  takesIdempotencyKey?: boolean;
   /** Whether the refresh cookie identifies the caller, for OpenAPI. */
   takesRefreshCookie?: boolean;
   /** Whether the body may also be an HTML form, because a page of this server posts to the route. */
@@ -55,22 +63,38 @@ export interface Endpoint {
   handle: (req: Request, res: Response) => Promise<void> | void;
 }
 
-/**
- * A middleware before the handler. If it reads the body, the body is parsed before it, but after
- * the guards in front of it.
- */
-export type Guard = RequestHandler & {
+/** The facts about a guard that the table and OpenAPI need. */
+export interface GuardFacts {
+  /** The body is parsed before this guard, but after the guards in front of it. */
   readonly readsBody?: true;
-  /** The permission that the guard requires. */
+  /** Whether an access token must be sent, or may be sent. */
+  readonly bearer?: 'required' | 'optional';
+  /** The permission that it asks for; a test tries every route without it. */
   readonly permission?: Permission;
-};
+  /** The purpose of the step-up that it asks for. */
+  readonly stepUp?: string;
+  readonly errors?: readonly ErrorNote[];
+}
+
+/** A middleware before the handler. */
+export type Guard = RequestHandler & GuardFacts;
+
+/** Builds a guard. */
+export const guard = (facts: GuardFacts, run: RequestHandler): Guard => Object.assign(run, facts);
 
 export interface Route {
   method: 'get' | 'post' | 'put' | 'delete';
   path: string;
   guards: readonly Guard[];
   endpoint: Endpoint;
+  /** The group of routes in OpenAPI. */
+  tag?: string;
 }
+
+type Responses = Readonly<Record<number, string | Answer>>;
+
+/** The bodies that a handler may send: those that its answers describe. */
+type BodyOf<R extends Responses> = R[keyof R] extends Answer<infer Body> ? Sendable<Body> : unknown;
 
 /**
  * Builds an endpoint whose handler gets the validated input.
@@ -80,31 +104,29 @@ export function endpoint<
   Body extends z.ZodType,
   Params extends z.ZodType,
   Query extends z.ZodObject,
+  R extends Responses,
 >(spec: {
   summary: string;
   body?: Body;
   params?: Params;
   query?: Query;
-  responses: Readonly<Record<number, string>>;
+  responses: R;
+  errors?: readonly ErrorNote[];
+  takesIdempotencyKey?: boolean;
   takesRefreshCookie?: boolean;
   takesForm?: boolean;
   handle: (
     req: Request,
-    res: Response,
+    res: Response<BodyOf<R>>,
     input: { body: z.output<Body>; params: z.output<Params>; query: z.output<Query> },
   ) => Promise<void> | void;
 }): Endpoint {
-  const { handle, body, params, query, takesRefreshCookie = false, takesForm = false } = spec;
+  const { handle, ...described } = spec;
+  const { body, params, query } = spec;
   return {
-    summary: spec.summary,
-    responses: spec.responses,
-    takesRefreshCookie,
-    takesForm,
-    ...(body ? { body } : {}),
-    ...(params ? { params } : {}),
-    ...(query ? { query } : {}),
+    ...described,
     handle: (req, res) =>
-      handle(req, res, {
+      handle(req, res as Response<BodyOf<R>>, {
         body: (body ? body.parse(req.body) : undefined) as z.output<Body>,
         params: (params ? params.parse(req.params) : undefined) as z.output<Params>,
         query: (query ? query.parse(req.query) : undefined) as z.output<Query>,
@@ -125,3 +147,15 @@ export const get = route('get');
 export const post = route('post');
 export const put = route('put');
 export const del = route('delete');
+
+/** Gives each endpoint its name. */
+export const named = <Endpoints extends Record<string, Endpoint>>(
+  endpoints: Endpoints,
+): Endpoints =>
+  Object.fromEntries(
+    Object.entries(endpoints).map(([name, endpoint]) => [name, { ...endpoint, name }]),
+  ) as Endpoints;
+
+/** Puts routes into a group. */
+export const tagged = (tag: string, routes: readonly Route[]): Route[] =>
+  routes.map((each) => ({ ...each, tag }));

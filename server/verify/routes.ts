@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Kernel } from '../kernel';
-import { endpoint, get } from '../http/routeTable';
+import { content, page } from '../http/answers';
+import { endpoint, get, named } from '../http/routeTable';
 import type { Route } from '../http/routeTable';
 
 /** Returns the page's own content security policy, which allows its one script and its one style by their hashes. */
@@ -15,9 +16,10 @@ const policyOf = (page: string): string =>
  */
 export function verifyRoutes({ config }: Pick<Kernel, 'config'>): Route[] {
   const { verifierDir } = config;
-  const page = endpoint({
+  const verifyPage = endpoint({
     summary: 'A page that verifies evidence bundles in the browser and sends them nowhere',
-    responses: { 200: 'HTML' },
+    responses: { 200: page('The page') },
+    errors: [],
     handle: async (_req, res) => {
       const html = await readFile(join(verifierDir, 'verify.html'), 'utf8');
       // `frame-ancestors` has no effect in a page's own markup, so it must be a header.
@@ -25,13 +27,17 @@ export function verifyRoutes({ config }: Pick<Kernel, 'config'>): Route[] {
       res.type('html').send(html);
     },
   });
-  const script = endpoint({
+  const verifyScript = endpoint({
     summary: 'The verifier for a terminal: node verify.mjs FILE',
-    responses: { 200: 'An ES module for Node.js' },
+    responses: {
+      200: content('An ES module for Node.js', ['text/javascript'], 'content-disposition'),
+    },
+    errors: [],
     handle: async (_req, res) => {
       const code = await readFile(join(verifierDir, 'verify.mjs'));
       res.attachment('verify.mjs').type('text/javascript').send(code);
     },
   });
-  return [get('/verify', [], page), get('/verify.mjs', [], script)];
+  const routes = named({ verifyPage, verifyScript });
+  return [get('/verify', [], routes.verifyPage), get('/verify.mjs', [], routes.verifyScript)];
 }

