@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, statfsSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -16,8 +16,8 @@ declare global {
 }
 
 const NEEDED_CONNECTIONS = 200;
-/** Bytes. A run needs a tenth of it, tests of full disks aside. */
-const ROOM_FOR_DATABASES = 4 * 1024 ** 3;
+/** Bytes; several times of what a run needs. */
+const ROOM_FOR_A_RUN = 4 * 1024 ** 3;
 /**
  * The first versions that let only the owner create objects in schema `public`, as docs/deployment.md asks for, and that know
  * `CREATE DATABASE … STRATEGY` and `scram_iterations`.
@@ -58,15 +58,27 @@ function assertFit({ isSuperuser, version, connections }: Server): void {
   );
 }
 
+/** Whether programs can be run from this folder. Containers often mount theirs in memory without it. */
+function canRunPrograms(folder: string): boolean {
+  const program = join(folder, 'program');
+  writeFileSync(program, '#!/bin/sh\nexit 0\n', { mode: 0o755 });
+  return spawnSync(program).status === 0;
+}
+
 /**
- * A folder in memory, if this machine has one with enough room. Each test file's database is a copy
- * of fourteen hundred small files, which takes five times as long on a disk.
+ * Makes the folder of this run, in memory if this machine has a place with enough room. Each test
+ * file's database is a copy of fourteen hundred small files, which takes five times as long on a
+ * disk, and many tests copy checkouts and start databases of their own.
  */
-function folderForData(): string {
+function makeFolder(): string {
   const memory = '/dev/shm';
   try {
     const { bavail, bsize } = statfsSync(memory);
-    if (bavail * bsize > ROOM_FOR_DATABASES) return mkdtempSync(join(memory, 'gatehouse-test-'));
+    if (bavail * bsize > ROOM_FOR_A_RUN) {
+      const folder = mkdtempSync(join(memory, 'gatehouse-test-'));
+      if (canRunPrograms(folder)) return folder;
+      rmSync(folder, { recursive: true });
+    }
   } catch {
     // There is none, or this user may not write to it.
   }
@@ -109,12 +121,20 @@ async function makeTemplate(serverUrl: string): Promise<Server> {
 export default async function globalSetup(): Promise<void> {
   // Many tests start the build. With an old one they would wait for events that never happen.
   execFileSync(process.execPath, [join(__dirname, '..', '..', '..', 'scripts', 'build.mjs')]);
-  const dataDir = folderForData();
+  const folder = makeFolder();
+  const dataDir = join(folder, 'database');
+  const temporary = join(folder, 'tmp');
+  mkdirSync(temporary);
+  // The database's own account must be able to pass.
+  chmodSync(folder, 0o711);
+  chmodSync(temporary, 0o1777);
   const serverUrl = await openServer(dataDir);
   const secrets = generateSecrets();
   Object.assign(process.env, {
     GATEHOUSE_TEST_SERVER: serverUrl,
-    GATEHOUSE_TEST_DIR: dataDir,
+    GATEHOUSE_TEST_DIR: folder,
+    // Read by `os.tmpdir()`.
+    TMPDIR: temporary,
     NODE_ENV: 'test',
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'silent',
     ARGON2_MEMORY_KIB: '1024',
@@ -130,7 +150,7 @@ export default async function globalSetup(): Promise<void> {
     ENCRYPTION_KEY: secrets.encryptionKey,
     EVIDENCE_SIGNING_KEY: secrets.evidenceSigningKey,
   });
-  writeFileSync(join(dataDir, 'README'), 'Made by a test run; safe to delete.\n');
+  writeFileSync(join(folder, 'README'), 'Made by a test run; safe to delete.\n');
   const { version, versionText } = await makeTemplate(serverUrl);
   // Copies files, because a copy through the write-ahead log takes three times as long.
   process.env['GATEHOUSE_TEST_CLONING'] = version >= HAS_COPY_STRATEGY ? 'STRATEGY FILE_COPY' : '';
