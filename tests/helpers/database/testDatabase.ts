@@ -14,29 +14,49 @@ export function databaseUrl(serverUrl: string, database: string): string {
   return url.toString();
 }
 
-async function onServer<T>(work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString: process.env['GATEHOUSE_TEST_SERVER'] });
+type RunOnServer = <T>(work: (client: Client) => Promise<T>) => Promise<T>;
+
+const newClient = () => new Client({ connectionString: process.env['GATEHOUSE_TEST_SERVER'] });
+
+const onServer: RunOnServer = async (work) => {
+  const client = newClient();
   await client.connect();
   try {
     return await work(client);
   } finally {
     await client.end();
   }
+};
+
+/**
+ * Keeps one connection to the server for as long as this process lives, which it does not prolong.
+ * Opening a connection takes as long as copying a database.
+ */
+export function keepConnection(): RunOnServer {
+  let opening: Promise<Client> | undefined;
+  const open = async () => {
+    const client = newClient();
+    client.on('error', () => undefined);
+    client.once('end', () => (opening = undefined));
+    await client.connect();
+    (client as unknown as { unref(): void }).unref();
+    return client;
+  };
+  return async (work) => work(await (opening ??= open()));
 }
 
 /** Creates a fresh database: a clone of the migrated template, or an empty one. */
 export async function createTestDatabase(
   template: string = templateName(),
+  run: RunOnServer = onServer,
 ): Promise<{ url: string; drop(): Promise<void> }> {
   const name = `test_${runId()}_${randomBytes(6).toString('hex')}`;
   const cloning = process.env['GATEHOUSE_TEST_CLONING'] ?? '';
-  await onServer((client) =>
-    client.query(`CREATE DATABASE ${name} TEMPLATE ${template} ${cloning}`),
-  );
+  await run((client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${template} ${cloning}`));
   return {
     url: databaseUrl(process.env['GATEHOUSE_TEST_SERVER'] ?? '', name),
     drop: async () => {
-      await onServer((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+      await run((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
     },
   };
 }

@@ -1,5 +1,8 @@
-import { createTestDatabase } from '../database/testDatabase';
+import { createTestDatabase, keepConnection, templateName } from '../database/testDatabase';
 import WorkerEnvironment from './workerEnvironment';
+
+/** For all test files of this worker. */
+const runOnServer = keepConnection();
 
 /** Gives each test file its own database, before any module of the file is loaded. */
 export default class DatabaseEnvironment extends WorkerEnvironment {
@@ -7,7 +10,7 @@ export default class DatabaseEnvironment extends WorkerEnvironment {
 
   override async setup(): Promise<void> {
     await super.setup();
-    const { url, drop } = await createTestDatabase();
+    const { url, drop } = await createTestDatabase(templateName(), runOnServer);
     this.drop = drop;
     process.env['DATABASE_URL'] = url;
   }

@@ -145,6 +145,8 @@ export default async function globalSetup(): Promise<void> {
     // Nor must it answer with 503.
     DATABASE_WAIT_MS: '30000',
     DATABASE_STATEMENT_TIMEOUT_MS: '30000',
+    // Finding out takes two connections for each test file. The tests of poolers find out.
+    DATABASE_POOLER: 'none',
     JWT_SIGNING_KEY: secrets.jwtSigningKey,
     TOKEN_HASH_KEY: secrets.tokenHashKey,
     ENCRYPTION_KEY: secrets.encryptionKey,
