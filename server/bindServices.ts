@@ -1,3 +1,4 @@
+import { authenticateKey, authenticateService } from './apiKeys';
 import type { Deps } from './deps';
 import type { Services } from './http/services';
 import { assertStepUp, findEnrollee, identifyDevice, readBoundChallenge } from './security';
@@ -13,6 +14,8 @@ export function bindServices(deps: Deps): Services {
     proxyWatch,
     countryOf: (ip) => deps.geo.country(ip),
     authenticate: (token) => deps.sessionCheck.check(deps.accessTokens.read(token)),
+    authenticateKey: (ctx, key) => authenticateKey(deps, ctx, key),
+    authenticateService: (ctx, key) => authenticateService(deps, ctx, key),
     findEnrollee: (challengeId) => findEnrollee(deps, challengeId),
     readBoundChallenge: (challenge, device) =>
       readBoundChallenge(deps, challenge, identifyDevice(keys, random, device, null)),

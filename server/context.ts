@@ -20,17 +20,30 @@ export interface Principal {
    * enrol a factor.
    */
   readonly enrolsBy?: string;
+  /** The id of the tenant's API key that the caller used instead of a session. */
+  readonly apiKeyId?: string;
+}
+
+/** A program of the team behind a request, as its service key identified it. */
+export interface ServiceCaller {
+  readonly keyId: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt: Date | null;
 }
 
 /**
- * The actor of an event: a staff id, `operator:<user>@<host>` for a command, `system` for the
- * server itself, or `anonymous` before anybody is signed in.
+ * The actor of an event: a staff id, `operator:<user>@<host>` for a command, `service:<key id>` for
+ * a program of the team, `system` for the server itself, or `anonymous` before anybody is signed in.
  */
 export type Actor = string;
 
-/** Returns whether the actor is an operator or the server, and not a member of a tenant. */
+/** Returns whether the actor is a program of the team that used a service key. */
+export const isService = (actor: Actor): boolean => actor.startsWith('service:');
+
+/** Returns whether the actor is an operator, their program or the server, and not a member. */
 export const isOfOperators = (actor: Actor): boolean =>
-  actor === 'system' || actor.startsWith('operator:');
+  actor === 'system' || actor.startsWith('operator:') || isService(actor);
 
 /** The facts about a request that actions and audit events need. */
 export interface RequestContext {
@@ -42,6 +55,8 @@ export interface RequestContext {
   readonly tenantId: string | null;
   readonly actor: Actor;
   readonly sessionId: string | null;
+  /** The tenant's API key that caused it; the actor is then the key's holder. */
+  readonly apiKeyId?: string;
   /** The address that connected, for the record; for decisions use {@link clientIp}. */
   readonly ip: string | null;
   /** A trusted proxy did not send the client's address, so `ip` is the proxy's own. */

@@ -8,7 +8,12 @@ import { demoRoutes, startPageRoutes } from './demo';
 import { bindServices } from './bindServices';
 import type { Deps } from './deps';
 import { healthRoutes } from './health';
-import { authenticate, authenticateIfPresent } from './http/authenticate';
+import {
+  authenticate,
+  authenticateCaller,
+  authenticateIfPresent,
+  authenticateService,
+} from './http/authenticate';
 import { authenticateEnrollee } from './http/authenticateEnrollee';
 import { correlationId } from './http/correlationId';
 import { cors } from './http/cors';
@@ -26,8 +31,10 @@ import { del, endpoint, get, named, post, put, tagged } from './http/routeTable'
 import type { Route } from './http/routeTable';
 import { emailRoutes, profileRoutes } from './profile';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
+import { serviceRoutes } from './service';
 import { createTrust } from './config/trustProxy';
 import {
+  apiKeyRoutes,
   approvalRoutes,
   invitationLinkRoutes,
   invitationRoutes,
@@ -40,7 +47,7 @@ import { verifyRoutes } from './verify';
 /** The routes of the audit log and its proofs. */
 function auditLogTable(deps: Deps): Route[] {
   const log = named(auditLogRoutes(deps));
-  const mayView = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
+  const mayView = [authenticateCaller, requirePermission('SETTINGS_SECURITY_VIEW')];
   return [
     get('/api/compliance/audit-logs', mayView, log.auditLogs),
     get('/api/compliance/audit-logs/:id', mayView, log.auditEvent),
@@ -126,13 +133,14 @@ function profileTable(deps: Deps): Route[] {
 /** The routes of the risk gate: its policy, its decisions, and the accounts that it has locked. */
 function riskTable(deps: Deps): Route[] {
   const risk = named(riskRoutes(deps));
-  const mayView = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
+  const mayView = [authenticateCaller, requirePermission('SETTINGS_SECURITY_VIEW')];
+  const mayTry = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
   const mayEdit = [authenticate, requirePermission('SETTINGS_SECURITY_EDIT')];
   const proven = requireStepUp('security_settings');
   return [
     get('/api/security/policy', mayView, risk.riskPolicy),
     put('/api/security/policy', [...mayEdit, proven], risk.changeRiskPolicy),
-    post('/api/security/policy/simulate', mayView, risk.simulateRiskPolicy),
+    post('/api/security/policy/simulate', mayTry, risk.simulateRiskPolicy),
     get('/api/security/locked-accounts', mayView, risk.lockedAccounts),
     get('/api/security/risk-decisions', mayView, risk.riskDecisions),
     get('/api/security/risk-decisions/:id', mayView, risk.riskDecision),
@@ -141,13 +149,14 @@ function riskTable(deps: Deps): Route[] {
 }
 
 /**
- * The routes of a tenant's members. Ending sessions asks for no proof: in an emergency it must be
- * quick, and a thief gains nothing by it.
+ * The routes of a tenant's members. Ending sessions asks for no proof, and a program may do it with
+ * a key: in an emergency it must be quick, and a thief gains nothing by it.
  */
 function staffTable(deps: Deps): Route[] {
   const staff = named(staffRoutes(deps));
-  const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
+  const mayView = [authenticateCaller, requirePermission('TENANT_STAFF_VIEW')];
   const mayManage = [authenticate, requirePermission('TENANT_STAFF_MANAGE')];
+  const mayEnd = [authenticateCaller, requirePermission('TENANT_STAFF_MANAGE')];
   const mayManageRoles = [authenticate, requirePermission('TENANT_ROLES_MANAGE')];
   const proven = requireStepUp('security_settings', { act: true });
   return [
@@ -159,9 +168,9 @@ function staffTable(deps: Deps): Route[] {
     post('/api/tenants/staff/:id/disable', [...mayManage, proven], staff.disableMember),
     post('/api/tenants/staff/:id/enable', [...mayManage, proven], staff.enableMember),
     post('/api/tenants/staff/:id/reset-factors', [...mayManage, proven], staff.resetFactors),
-    post('/api/tenants/staff/:id/force-logout', mayManage, staff.forceLogout),
+    post('/api/tenants/staff/:id/force-logout', mayEnd, staff.forceLogout),
     get('/api/tenants/staff/:id/sessions', mayView, staff.memberSessions),
-    del('/api/tenants/staff/:id/sessions/:sessionId', mayManage, staff.endMemberSession),
+    del('/api/tenants/staff/:id/sessions/:sessionId', mayEnd, staff.endMemberSession),
   ];
 }
 
@@ -169,11 +178,11 @@ function staffTable(deps: Deps): Route[] {
 function tenantsTable(deps: Deps): Route[] {
   const tenant = named(tenantRoutes(deps));
   const roles = named(roleRoutes(deps));
-  const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
+  const mayView = [authenticateCaller, requirePermission('TENANT_STAFF_VIEW')];
   const proven = requireStepUp('security_settings', { act: true });
   const mayManageRoles = [authenticate, requirePermission('TENANT_ROLES_MANAGE'), proven];
   return [
-    get('/api/tenants/current', [authenticate], tenant.currentTenant),
+    get('/api/tenants/current', [authenticateCaller], tenant.currentTenant),
     put('/api/tenants/current', mayManageRoles, tenant.renameCurrentTenant),
 
     get('/api/tenants/permissions', mayView, roles.permissions),
@@ -185,10 +194,29 @@ function tenantsTable(deps: Deps): Route[] {
   ];
 }
 
+/**
+ * The routes of API keys. No key passes `authenticate`, so none can manage keys. Revoking asks for
+ * no proof, for the same reason as ending sessions.
+ */
+function apiKeyTable(deps: Deps): Route[] {
+  const keys = named(apiKeyRoutes(deps));
+  const mayManage = [authenticate, requirePermission('API_KEYS_MANAGE')];
+  const proven = requireStepUp('security_settings', { act: true });
+  return [
+    get('/api/tenants/api-keys', mayManage, keys.apiKeys),
+    get('/api/tenants/api-keys/:id', mayManage, keys.apiKey),
+    post('/api/tenants/api-keys', [...mayManage, proven], keys.createApiKey),
+    put('/api/tenants/api-keys/:id', [...mayManage, proven], keys.changeApiKey),
+    post('/api/tenants/api-keys/:id/rotate', [...mayManage, proven], keys.rotateApiKey),
+    del('/api/tenants/api-keys/:id', mayManage, keys.revokeApiKey),
+  ];
+}
+
 /** The routes of approvals, and of the policy that asks for them. */
 function approvalTable(deps: Deps): Route[] {
   const approvals = named(approvalRoutes(deps));
-  const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
+  const mayView = [authenticateCaller, requirePermission('TENANT_STAFF_VIEW')];
+  const mayWithdraw = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
   const proven = requireStepUp('security_settings', { act: true });
   const mayDecide = [authenticate, requirePermission('TENANT_ROLES_MANAGE'), proven];
   return [
@@ -198,7 +226,7 @@ function approvalTable(deps: Deps): Route[] {
     get('/api/tenants/approvals/:id', mayView, approvals.approval),
     post('/api/tenants/approvals/:id/approve', mayDecide, approvals.approve),
     post('/api/tenants/approvals/:id/refuse', mayDecide, approvals.refuse),
-    post('/api/tenants/approvals/:id/withdraw', mayView, approvals.withdraw),
+    post('/api/tenants/approvals/:id/withdraw', mayWithdraw, approvals.withdraw),
   ];
 }
 
@@ -206,7 +234,7 @@ function approvalTable(deps: Deps): Route[] {
 function invitationTable(deps: Deps): Route[] {
   const ours = named(invitationRoutes(deps));
   const theirs = named(invitationLinkRoutes(deps));
-  const mayView = [authenticate, requirePermission('TENANT_STAFF_VIEW')];
+  const mayView = [authenticateCaller, requirePermission('TENANT_STAFF_VIEW')];
   const mayManage = [authenticate, requirePermission('TENANT_STAFF_MANAGE')];
   const mayInvite = [...mayManage, requireStepUp('security_settings', { act: true })];
   return [
@@ -221,6 +249,19 @@ function invitationTable(deps: Deps): Route[] {
     post('/api/invitations/:token/accept', [authenticateIfPresent], theirs.acceptInvitation),
     get('/invitation/:token', [], theirs.invitationPage),
     post('/invitation/:token', [], theirs.answerInvitationPage),
+  ];
+}
+
+/** The routes of the team's programs, with the scope that a service key needs. */
+function serviceTable(deps: Deps): Route[] {
+  const service = named(serviceRoutes(deps));
+  const mayManage = [authenticateService('tenants:manage')];
+  return [
+    get('/api/service/self', [authenticateService()], service.serviceSelf),
+    get('/api/service/tenants', mayManage, service.serviceTenants),
+    post('/api/service/tenants', mayManage, service.createTenant),
+    post('/api/service/tenants/:id/suspend', mayManage, service.suspendTenant),
+    post('/api/service/tenants/:id/resume', mayManage, service.resumeTenant),
   ];
 }
 
@@ -254,6 +295,8 @@ const TAGS = {
   Approvals: 'Changes that wait for a second administrator',
   Staff: 'The members of the tenant',
   Invitations: 'For administrators, and for the person who was invited',
+  'API keys': "Keys for the tenant's programs",
+  Services: 'For programs of the team, with a service key',
   Exports: 'Evidence for auditors',
   'Audit log': 'Audit events, and the proofs that none was changed',
   Health: 'For load balancers and monitoring',
@@ -280,6 +323,8 @@ export function routeTable(deps: Deps): Route[] {
     ...tagged('Approvals', approvalTable(deps)),
     ...tagged('Staff', staffTable(deps)),
     ...tagged('Invitations', invitationTable(deps)),
+    ...tagged('API keys', apiKeyTable(deps)),
+    ...tagged('Services', serviceTable(deps)),
     ...tagged('Exports', exportTable(deps)),
     ...tagged('Audit log', auditLogTable(deps)),
     ...tagged('Health', healthTable(deps)),

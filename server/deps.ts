@@ -9,6 +9,8 @@ import {
   readHashCosts,
 } from './auth';
 import type { AuthParts } from './auth';
+import { createProgramKeys } from './apiKeys';
+import type { ProgramKeyParts } from './apiKeys';
 import type { ReadyConfig } from './config';
 import type { Clock, Random } from './context';
 import { connect } from './db';
@@ -48,7 +50,15 @@ import type { SecurityParts } from './security';
 
 /** Everything that is constructed once. Functions ask for the parts of their area. */
 export interface Deps
-  extends Kernel, HttpParts, AuditParts, MailParts, SecurityParts, AuthParts, HealthParts {
+  extends
+    Kernel,
+    HttpParts,
+    AuditParts,
+    MailParts,
+    SecurityParts,
+    AuthParts,
+    HealthParts,
+    ProgramKeyParts {
   /** Waits for work in progress and closes every connection. */
   close(): Promise<void>;
 }
@@ -189,6 +199,7 @@ export function createDeps(
   const sends = overrides.sendsMail ?? true;
   const mail = createMailer({ config, db, keys, logger, metrics, sends });
   const auditLog = openAuditLog(config, { keys, clock, random, logger, metrics });
+  const programKeys = createProgramKeys({ pool, keys, logger, metrics });
   const sessionCheck = createSessionCheck({ db, pool, clock, schemaGuard, logger, metrics });
   return {
     config,
@@ -205,6 +216,7 @@ export function createDeps(
     breachedPasswords: createBreachedPasswords({ config, logger, metrics }),
     accessTokens: createAccessTokens(config, keys, clock, random),
     sessionCheck,
+    ...programKeys,
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),
     ipLists: readIpLists(config.ipLists),
     ...createRiskCaches({ run: runOn(risk, config), clock, broadcast, changeWatch }),
@@ -221,8 +233,15 @@ export function createDeps(
     async close() {
       schemaGuard.stop();
       const asides = [nodeClock.stop(), sessionCheck.settle(), riskDecisions.flush(), mail.close()];
+      const uses = [programKeys.tenantKeys.settle(), programKeys.serviceKeys.settle()];
       const deliveries = Object.values(auditLog).map((service) => service.close());
-      await Promise.all([...asides, ...deliveries, broadcast.close(), changeWatch.close()]);
+      await Promise.all([
+        ...asides,
+        ...uses,
+        ...deliveries,
+        broadcast.close(),
+        changeWatch.close(),
+      ]);
       await Promise.all([main.close(), risk.close(), between.close()]);
     },
   };

@@ -13,6 +13,16 @@ export const ERRORS = {
   // All other errors are RFC 9457 problem documents.
   UNAUTHENTICATED: { status: 401, title: 'Valid access token required', fixed: false },
   FORBIDDEN: { status: 403, title: 'Missing permission', fixed: false },
+  PERSON_REQUIRED: { status: 403, title: 'Only a signed-in person can do this', fixed: false },
+  KEY_ADDRESS_REFUSED: {
+    status: 403,
+    title: 'The key cannot be used from this address',
+    fixed: false,
+  },
+  KEY_HOLDER_ONLY: { status: 403, title: 'Only the holder of the key can do this', fixed: false },
+  KEY_NAME_TAKEN: { status: 409, title: 'Another key has this name', fixed: false },
+  TOO_MANY_KEYS: { status: 409, title: 'Key limit reached', fixed: false },
+  KEY_ENDED: { status: 409, title: 'The key has ended', fixed: false },
   ORIGIN_REFUSED: {
     status: 403,
     title: 'This origin may not use the refresh cookie',
@@ -83,6 +93,7 @@ export const ERRORS = {
     title: 'Approvals need two administrators',
     fixed: false,
   },
+  TENANT_SLUG_TAKEN: { status: 409, title: 'Another tenant has this slug', fixed: false },
   TENANT_DELETED: { status: 409, title: 'The tenant was deleted', fixed: false },
   ALREADY_MEMBER: { status: 409, title: 'This person is a member already', fixed: false },
   INVITATION_OPEN: { status: 409, title: 'This address has an open invitation', fixed: false },
@@ -129,6 +140,12 @@ export type ErrorCode = keyof typeof ERRORS;
 /** The advice for an error whose cause needs no words of its own. */
 const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   UNAUTHENTICATED: 'Refresh the access token once. If that fails, sign in again.',
+  PERSON_REQUIRED: 'A program cannot do this with a key. Sign in, and use your access token.',
+  KEY_ADDRESS_REFUSED: 'Use the key from an address that it allows, or change its addresses.',
+  KEY_HOLDER_ONLY: 'Ask the holder, or revoke the key and create one of your own.',
+  KEY_NAME_TAKEN: 'Choose another name, or revoke the other key first.',
+  TOO_MANY_KEYS: 'Revoke keys that nobody needs first.',
+  KEY_ENDED: 'Create another key.',
   WRONG_PASSWORD: 'Enter your current password again. Each wrong one counts as a failed sign-in.',
   CHALLENGE_ID_REQUIRED:
     'Send the challengeId of the 428. If you have none, send the original request again to get one.',
@@ -147,6 +164,7 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   APPROVAL_CLOSED: 'Load it again: it was decided, or it has expired.',
   APPROVAL_OUTDATED: 'The request has ended. Ask for the change again.',
   TOO_FEW_ADMINISTRATORS: 'First make another member an administrator.',
+  TENANT_SLUG_TAKEN: 'Choose another slug. A deleted tenant keeps its own.',
   TENANT_DELETED: 'A deleted tenant stays closed. Create a new one under another slug.',
   EMAIL_TAKEN:
     'Sign in with the account that has this address, or ask for a change to another address.',

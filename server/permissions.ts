@@ -37,7 +37,7 @@ export const PERMISSIONS = {
     privileged: true,
   },
   API_KEYS_MANAGE: {
-    sentence: 'manage API keys; no route uses it yet',
+    sentence: "see, create, change and revoke the tenant's API keys",
     privileged: true,
   },
 } as const satisfies Record<string, PermissionEntry>;

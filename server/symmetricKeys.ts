@@ -21,6 +21,7 @@ export type HashPurpose =
   | 'email-code'
   | 'email-change'
   | 'step-up-answer'
+  | 'api-key'
   | 'key-check';
 
 const PURPOSES: Readonly<Record<HashPurpose, string>> = {
@@ -39,6 +40,7 @@ const PURPOSES: Readonly<Record<HashPurpose, string>> = {
   'email-code': 'email-code',
   'email-change': 'email-change',
   'step-up-answer': 'step-up-answer',
+  'api-key': 'api-key',
   'key-check': 'key-check',
 };
 

@@ -40,11 +40,13 @@ export function toAuditRow(ctx: RequestContext, event: AuditEvent): AuditRow {
     user_agent: ctx.userAgent,
     correlation_id: ctx.correlationId,
     // Added to every action's own details. `correlationIdFrom` marks an id that the client chose, since a client can
-    // link unrelated events by it. `ticket` is the operator's reason.
+    // link unrelated events by it. `ticket` is the operator's reason. `apiKeyId` is the key
+    // that the actor's program used.
     details: {
       ...details,
       ...(ctx.correlationIdFrom && { correlationIdFrom: ctx.correlationIdFrom }),
       ...(ctx.ticket !== undefined && { ticket: ctx.ticket }),
+      ...(ctx.apiKeyId !== undefined && { apiKeyId: ctx.apiKeyId }),
     },
   };
 }

@@ -70,7 +70,7 @@ async function distrustStaff(
   const { staffId, since, via, reason } = what;
   await lockStaff(tx, tenantId, staffId);
   const sessionIds = mode === 'normal' ? await listSuspectSessions(tx, tenantId, what) : [];
-  const ended = { staffId, reason, now: deps.clock.now() };
+  const ended = { staffId, reason, now: deps.clock.now(), since };
   await invalidateSessions(tx, ctx, mode, tenantId, ended);
   const forgotten = await forgetOrWarn(deps, tx, tenantId, { staffId, sessionIds, since });
   await requireProofAtLogin(tx, tenantId, staffId);

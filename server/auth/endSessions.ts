@@ -1,3 +1,4 @@
+import { endKeysOfForcedEnd } from '../apiKeys';
 import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
 import type { Tx } from '../db';
@@ -101,7 +102,8 @@ export async function logoutAll(
 }
 
 /**
- * Ends one session of a staff member, with its tokens and its pending proofs.
+ * Ends one session of a staff member, with its tokens and its pending proofs. If somebody else ends
+ * it, the API keys that were issued in it end too.
  * @throws AppError NOT_FOUND if they have no such session, or it has ended
  */
 export async function endSessionOf(
@@ -121,6 +123,9 @@ export async function endSessionOf(
     subject: `session:${sessionId}`,
     details: { reason, sessionsRevoked: 1, tokensRevoked },
   });
+  if (reason !== 'force_logout') return;
+  const { staffId } = query;
+  await endKeysOfForcedEnd(tx, ctx, 'normal', tenantId, { staffId, since: null });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { endKeysOfForcedEnd } from '../apiKeys';
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
@@ -13,6 +14,9 @@ import type { SessionMode } from './withSessionTable';
 
 type AllSessionsReason = 'logout' | 'manual' | 'force_logout' | 'reuse_detected' | 'security_event';
 
+/** After these, the API keys end whose secret was issued in a session that ended by force. */
+const FORCED: readonly AllSessionsReason[] = ['force_logout', 'reuse_detected', 'security_event'];
+
 /** A reason for the audit log alone, more precise than the one that the ended rows get. */
 type AuditedReason = AllSessionsReason | 'tenant_suspended' | 'tenant_deleted';
 
@@ -20,8 +24,9 @@ type AuditedReason = AllSessionsReason | 'tenant_suspended' | 'tenant_deleted';
  * Ends every session of a staff member. It raises the version, which refuses each access token at
  * its next use, and marks live sessions and refresh tokens with the reason; rows that had ended
  * stay unchanged. Pending or verified login and step-up challenges end too, and changes of
- * the e-mail address that wait for their confirmation. Every path locks staff
- * first, then challenges, sessions and tokens.
+ * the e-mail address that wait for their confirmation. A forced end also revokes the API keys that
+ * were issued in a session that ended by force. Every path locks staff first, then challenges,
+ * sessions, tokens and API keys.
  * @returns the new session version
  * @throws AppError NOT_FOUND if the tenant has no such staff member; UNAUTHENTICATED if the session
  * to keep has ended
@@ -39,6 +44,8 @@ export async function invalidateSessions(
      * tokens are refused too: issue another one, or let the client refresh.
      */
     keep?: string;
+    /** API keys of theirs that were issued since then end too, if the reason is a forced end. */
+    since?: Date | null;
   },
 ): Promise<number> {
   const sessionVersion = await bumpSessionVersion(tx, tenantId, what.staffId);
@@ -66,5 +73,8 @@ export async function invalidateSessions(
       ...(mode === 'degraded' ? { degraded: true } : {}),
     },
   });
+  if (FORCED.includes(what.reason)) {
+    await endKeysOfForcedEnd(tx, ctx, mode, tenantId, { staffId, since: what.since ?? null });
+  }
   return sessionVersion;
 }

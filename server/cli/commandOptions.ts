@@ -1,4 +1,5 @@
 import { BUILT_IN_PERMISSIONS } from '../permissions';
+import { SERVICE_SCOPE_NAMES } from '../serviceScopes';
 
 interface CommandOption {
   /** The placeholder of its value in a usage line; without one the option takes no value. */
@@ -67,5 +68,19 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   role: { takes: 'NAME', says: 'The Postgres role that the server connects as.' },
   log: { takes: 'ID', says: 'The id of a log, as it appears in checkpoints.' },
   leaf: { takes: 'N', says: 'The index of an event in its log.' },
+  key: { takes: 'ID', says: 'The id of a key, as the list shows it.' },
+  scope: { takes: 'A,B', says: `What the key allows: ${SERVICE_SCOPE_NAMES.join(', ')}.` },
+  address: {
+    takes: 'A,B',
+    says: 'The addresses and CIDR ranges from which the key can be used; all if omitted.',
+  },
+  'expires-in-days': {
+    takes: 'N',
+    says: 'The life of the key, 1 to 366; it has no end if omitted.',
+  },
+  'overlap-hours': {
+    takes: 'N',
+    says: 'For how many hours the text before stays valid: 0 to 168; 24 if omitted.',
+  },
   hash: { takes: 'H', says: 'The leaf hash that the receiver has for that event.' },
 };

@@ -21,6 +21,7 @@ import { endSessionCommand, listSessionsCommand, listStaffCommand } from './memb
 import { required } from './options';
 import type { Options } from './options';
 import { policyResetCommand, policyShowCommand } from './policyCommands';
+import { PROGRAM_KEY_COMMANDS } from './programKeyCommands';
 import { staffRolesCommand } from './roleCommands';
 import { ROLE_COMMANDS } from './roleTable';
 import { endSessionsCommand } from './sessionCommands';
@@ -234,6 +235,7 @@ export const COMMANDS: CommandTable = {
   },
   ...ROLE_COMMANDS,
   ...INVITATION_COMMANDS,
+  ...PROGRAM_KEY_COMMANDS,
   'sessions end': {
     summary: 'Signs out everybody whose ended sessions a database failover may have restored.',
     usage: '--since INSTANT [--until INSTANT] [--tenant S] [--dry-run]',

@@ -10,6 +10,7 @@ import { COMMANDS } from './commands';
 import type { Invocation } from './invocation';
 
 const TAKEN: Readonly<Record<string, string>> = {
+  service_keys_name_unique: 'Another service key has this name.',
   tenants_slug_unique: 'A tenant with this slug exists already.',
   users_email_unique: 'Another person has this address already.',
   tenant_staff_tenant_user_unique: 'This person is already staff of the tenant.',

@@ -1,8 +1,11 @@
 import type { Request } from 'express';
 import { AppError } from '../errors';
 import type { ErrorCode } from '../errors';
-import { unauthenticated } from './request';
+import { looksLikeKey } from '../keyText';
+import type { ServiceScope } from '../serviceScopes';
+import { contextOf, unauthenticated } from './request';
 import { guard } from './routeTable';
+import type { Guard } from './routeTable';
 
 /** RFC 6750 2.1; the scheme is case-insensitive (RFC 9110 11.1). */
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
@@ -14,28 +17,71 @@ function bearerToken(req: Request): string | undefined {
   return BEARER.exec(req.headers.authorization ?? '')?.[1];
 }
 
-/** Checks the token's signature and the live session, at every request. */
+function requireToken(req: Request): string {
+  const token = bearerToken(req);
+  if (token === undefined) throw unauthenticated();
+  return token;
+}
+
+async function admitPerson(req: Request, token: string): Promise<void> {
+  if (looksLikeKey(token)) throw new AppError('PERSON_REQUIRED');
+  req.principal = await req.services.authenticate(token);
+}
+
+/**
+ * Admits people: checks the token's signature and the live session, at every request. A key of a
+ * program is refused before anybody looks it up.
+ */
 export const authenticate = guard(
-  { bearer: 'required', errors: ENDED },
+  { bearer: 'required', errors: [...ENDED, 'PERSON_REQUIRED'] },
   async (req, _res, next) => {
-    const token = bearerToken(req);
-    if (token === undefined) throw unauthenticated();
-    req.principal = await req.services.authenticate(token);
+    await admitPerson(req, requireToken(req));
     next();
   },
 );
 
+/** Admits people, and a tenant's programs with an API key. */
+export const authenticateCaller = guard(
+  { bearer: 'required', keys: 'api', errors: [...ENDED, 'KEY_ADDRESS_REFUSED'] },
+  async (req, _res, next) => {
+    const token = requireToken(req);
+    if (!looksLikeKey(token)) await admitPerson(req, token);
+    else req.principal = await req.services.authenticateKey(contextOf(req), token);
+    next();
+  },
+);
+
+/** Admits the team's programs whose service key has the scope; any scope if none is given. */
+export function authenticateService(scope?: ServiceScope): Guard {
+  const errors = ['UNAUTHENTICATED', 'KEY_ADDRESS_REFUSED'] as const;
+  const facts =
+    scope === undefined ? { errors } : { scope, errors: [...errors, 'FORBIDDEN' as const] };
+  return guard({ bearer: 'required', keys: 'service', ...facts }, async (req, _res, next) => {
+    const service = await req.services.authenticateService(contextOf(req), requireToken(req));
+    if (scope !== undefined && !service.scopes.includes(scope)) {
+      throw new AppError('FORBIDDEN', { detail: `This needs the scope ${scope}.` });
+    }
+    req.service = service;
+    next();
+  });
+}
+
 /**
  * For a route that works with or without a session: a request without a token, or with one that is
- * invalid or has ended, continues unauthenticated. An unreachable database is still an error.
+ * invalid or has ended, continues unauthenticated. A key of a program is refused. An unreachable
+ * database is still an error.
  */
-export const authenticateIfPresent = guard({ bearer: 'optional' }, async (req, res, next) => {
-  if (bearerToken(req) === undefined) return next();
-  try {
-    await authenticate(req, res, () => undefined);
-  } catch (error) {
-    if (!(error instanceof AppError && ENDED.includes(error.code))) throw error;
-    req.refusal = error;
-  }
-  next();
-});
+export const authenticateIfPresent = guard(
+  { bearer: 'optional', errors: ['PERSON_REQUIRED'] },
+  async (req, _res, next) => {
+    const token = bearerToken(req);
+    if (token === undefined) return next();
+    try {
+      await admitPerson(req, token);
+    } catch (error) {
+      if (!(error instanceof AppError && ENDED.includes(error.code))) throw error;
+      req.refusal = error;
+    }
+    next();
+  },
+);

@@ -8,6 +8,7 @@ import type { ErrorNote } from './errorSchemas';
 const ERRORS: readonly ErrorNote[] = [
   'UNAUTHENTICATED',
   'FORCE_LOGOUT',
+  'PERSON_REQUIRED',
   'MALFORMED_JSON',
   'PAYLOAD_TOO_LARGE',
   'UNSUPPORTED_MEDIA_TYPE',

@@ -81,6 +81,9 @@ function referToAnswer(answer: StatusAnswers, components: Components): object {
 function describeSecurity({ guards, endpoint }: Route): object[] {
   const bearer = guards.map((guard) => guard.bearer).find((kind) => kind !== undefined);
   const cookie = endpoint.takesRefreshCookie ? [{ refreshCookie: [] }] : [];
+  const keys = guards.map((guard) => guard.keys).find((kind) => kind !== undefined);
+  if (keys === 'service') return [{ serviceKey: [] }];
+  if (keys === 'api') return [{ bearer: [] }, { apiKey: [] }];
   if (bearer === 'required') return [{ bearer: [] }, ...cookie];
   const known = [...(bearer ? [{ bearer: [] }] : []), ...cookie];
   return known.length > 0 ? [{}, ...known] : [];
@@ -102,9 +105,11 @@ function describeRoute(route: Route, components: Components) {
   const { endpoint, guards } = route;
   const permission = guards.map((guard) => guard.permission).find(Boolean);
   const stepUp = guards.map((guard) => guard.stepUp).find(Boolean);
+  const scope = guards.map((guard) => guard.scope).find(Boolean);
   const needs = [
     ...(permission === undefined ? [] : [`Needs the permission \`${permission}\`.`]),
     ...(stepUp === undefined ? [] : [`Needs a step-up for \`${stepUp}\`.`]),
+    ...(scope === undefined ? [] : [`Needs the scope \`${scope}\`.`]),
   ];
   const answers = [...describeAnswers(route)].map(([status, answer]) => [
     String(status),
@@ -131,6 +136,18 @@ const SECURITY_SCHEMES = {
     scheme: 'bearer',
     bearerFormat: 'JWT',
     description: 'The `accessToken` of a login or a refresh',
+  },
+  apiKey: {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'ghk_t…',
+    description: "A tenant's API key: its holder's permissions, if the key has them too",
+  },
+  serviceKey: {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'ghk_s…',
+    description: 'A service key of the operator',
   },
   refreshCookie: {
     type: 'apiKey',

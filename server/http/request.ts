@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import type { Principal, RequestContext } from '../context';
+import type { Principal, RequestContext, ServiceCaller } from '../context';
 import { AppError } from '../errors';
 import type { Passage } from './passage';
 import type { ClientAddress } from '../config/trustProxy';
@@ -14,6 +14,8 @@ declare module 'express-serve-static-core' {
     correlationIdIsClients: boolean;
     /** Set by `authenticate`. */
     principal?: Principal;
+    /** Set by `authenticateService`. */
+    service?: ServiceCaller;
     /** Set by `authenticateIfPresent`: the error for a token that was sent but refused. */
     refusal?: AppError;
     /** Set by `requireStepUp`: how the request passed it. */
@@ -24,6 +26,21 @@ declare module 'express-serve-static-core' {
 /** RFC 6750 3: the error if no token was sent. */
 export const unauthenticated = () =>
   new AppError('UNAUTHENTICATED', { headers: { 'www-authenticate': 'Bearer' } });
+
+/**
+ * Returns the program behind a request. It fails closed.
+ * @throws AppError UNAUTHENTICATED if no service was authenticated
+ */
+export function serviceOf(req: Request): ServiceCaller {
+  if (!req.service) throw unauthenticated();
+  return req.service;
+}
+
+/** Returns the actor of the events that a request causes. */
+function actorOf({ principal, service }: Request): string {
+  if (principal) return principal.staffId;
+  return service ? `service:${service.keyId}` : 'anonymous';
+}
 
 const MAX_USER_AGENT = 512;
 
@@ -77,8 +94,9 @@ export function contextOf(req: Request, ticket?: string): RequestContext {
     correlationId: req.correlationId,
     ...(req.correlationIdIsClients ? { correlationIdFrom: 'client' as const } : {}),
     tenantId: req.principal?.tenantId ?? null,
-    actor: req.principal?.staffId ?? 'anonymous',
+    actor: actorOf(req),
     sessionId: req.principal?.sessionId ?? null,
+    ...(req.principal?.apiKeyId === undefined ? {} : { apiKeyId: req.principal.apiKeyId }),
     ip,
     ...(silentProxy ? { ipOfProxy: true as const } : {}),
     country: silentProxy ? null : req.services.countryOf(ip),

@@ -2,6 +2,7 @@ import type { Request } from 'express';
 import type { StepUpPurpose } from '../db/schema';
 import { guard } from './routeTable';
 import type { Guard } from './routeTable';
+import { AppError } from '../errors';
 import { toAct } from './act';
 import { contextOf, principalOf } from './request';
 
@@ -43,6 +44,8 @@ export function requireStepUp(purpose: StepUpPurpose, options: number | StepUpOp
   const read = act ? { readsBody: true as const } : {};
   return guard({ ...facts, ...read }, async (req, _res, next) => {
     const principal = principalOf(req);
+    // A program has no factor, and nobody's proof is meant for it.
+    if (principal.apiKeyId !== undefined) throw new AppError('PERSON_REQUIRED');
     const gate = { purpose, windowSec, firstFactor, act: act ? actOf(req) : undefined };
     const bypassed = req.services.config.nodeEnv === 'test' && req.headers[TEST_BYPASS] === '1';
     req.stepUp = bypassed

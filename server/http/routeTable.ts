@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import type { Permission } from '../permissions';
+import type { ServiceScope } from '../serviceScopes';
 import type { Answer, Sendable } from './answers';
 import type { ErrorNote } from './errorSchemas';
 
@@ -69,6 +70,10 @@ export interface GuardFacts {
   readonly readsBody?: true;
   /** Whether an access token must be sent, or may be sent. */
   readonly bearer?: 'required' | 'optional';
+  /** The keys of programs that may be sent as the bearer token: beside access tokens, or instead. */
+  readonly keys?: 'api' | 'service';
+  /** The scope of a service key that it asks for. */
+  readonly scope?: ServiceScope;
   /** The permission that it asks for; a test tries every route without it. */
   readonly permission?: Permission;
   /** The purpose of the step-up that it asks for. */

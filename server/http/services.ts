@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import type { Principal, RequestContext } from '../context';
+import type { Principal, RequestContext, ServiceCaller } from '../context';
 import type { Kernel } from '../kernel';
 import type { Permission } from '../permissions';
 import type { HttpParts } from './deps';
@@ -15,6 +15,16 @@ export interface Services extends Pick<Kernel, 'config' | 'logger' | 'random' | 
    * @throws AppError UNAUTHENTICATED, FORCE_LOGOUT
    */
   authenticate(token: string): Promise<Principal>;
+  /**
+   * Checks a tenant's API key, and returns its holder with the permissions of the key.
+   * @throws AppError UNAUTHENTICATED, KEY_ADDRESS_REFUSED
+   */
+  authenticateKey(ctx: RequestContext, key: string): Promise<Principal>;
+  /**
+   * Checks a service key.
+   * @throws AppError UNAUTHENTICATED, KEY_ADDRESS_REFUSED
+   */
+  authenticateService(ctx: RequestContext, key: string): Promise<ServiceCaller>;
   /** Returns who may enrol a factor by a login's challenge. */
   findEnrollee(challengeId: string): Promise<Principal>;
   /** Returns the challenge in a cookie, if it belongs to the device in another one. */

@@ -21,7 +21,7 @@ export interface KeyStatus extends UsedKey {
 }
 
 const KINDS: Readonly<Record<string, readonly LeftKind[]>> = {
-  TOKEN_HASH_KEY: ['refreshTokens', 'sessions', 'recoveryCodes', 'knownDevices'],
+  TOKEN_HASH_KEY: ['refreshTokens', 'sessions', 'programKeys', 'recoveryCodes', 'knownDevices'],
   ENCRYPTION_KEY: ['totpSecrets', 'mails'],
 };
 /**

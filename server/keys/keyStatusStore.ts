@@ -43,6 +43,12 @@ const LEFT = {
     WHERE s.expires_at > clock_timestamp() AND s.revoked_at IS NULL GROUP BY t.key_id`,
   recoveryCodes: `SELECT key_id AS "keyId", count(*)::int AS count, NULL::timestamptz AS until FROM recovery_codes
     WHERE used_at IS NULL GROUP BY key_id`,
+  programKeys: `SELECT k.key_id AS "keyId", count(*)::int AS count, nullif(max(k.until), 'infinity') AS until
+    FROM (SELECT key_id, expires_at AS until FROM api_keys WHERE revoked_at IS NULL
+      UNION ALL SELECT previous_key_id, previous_until FROM api_keys WHERE revoked_at IS NULL
+      UNION ALL SELECT key_id, coalesce(expires_at, 'infinity') FROM service_keys WHERE revoked_at IS NULL
+      UNION ALL SELECT previous_key_id, previous_until FROM service_keys WHERE revoked_at IS NULL) k
+    WHERE k.until > clock_timestamp() GROUP BY k.key_id`,
   knownDevices: `SELECT key_id AS "keyId", count(*)::int AS count, NULL::timestamptz AS until FROM known_devices GROUP BY key_id`,
   totpSecrets: `SELECT key_id AS "keyId", count(*)::int AS count, NULL::timestamptz AS until FROM user_totp GROUP BY key_id`,
   mails: `SELECT key_id AS "keyId", count(*)::int AS count, max(expires_at) AS until FROM mails

@@ -19,6 +19,7 @@ export type Notice =
   | { kind: 'login_blocked' }
   | { kind: 'password_set' | 'password_changed' | 'password_reset' }
   | { kind: 'email_change_requested' | 'email_changed' }
+  | { kind: 'api_key_created'; name: string }
   | { kind: 'recovery_code_used' | 'recovery_code_used_at_login' }
   | { kind: 'second_proof_failed' }
   | { kind: 'account_guessed' | 'account_closed' }
@@ -185,6 +186,11 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
     case 'email_change_requested':
     case 'email_changed':
       return describeAddress(notice.kind, tenant);
+    case 'api_key_created':
+      return {
+        subject: `An API key was created: ${tenant}`,
+        text: `Somebody who is signed in to your account at ${tenant} created an API key in your name: "${defuse(notice.name)}". A program with this key can use the permissions of yours that were given to it, until it is revoked.`,
+      };
     case 'forced_logout':
       return {
         subject: `Your sessions were ended: ${tenant}`,

@@ -54,6 +54,7 @@ export { learnFromSuccess } from './risk/learnFromSuccess';
 export { createBreaker } from './risk/breaker';
 export { passkeyRoutes } from './stepUp/passkeyRoutes';
 export { createDenialRecorder } from './risk/recordDenials';
+export type { DenialRecorder } from './risk/recordDenials';
 export { createRiskCaches } from './risk/riskCaches';
 export { createRiskDecisionLog } from './risk/riskDecisionLog';
 export { purgeDecisions } from './risk/riskDecisionStore';

@@ -1,22 +1,25 @@
-import { isOfOperators } from '../context';
+import { isOfOperators, isService } from '../context';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { isRowId } from '../db/ids';
 import { AppError } from '../errors';
 import { ADMINISTERING } from '../permissions';
 import type { BuiltInPermission } from '../permissions';
-import { countAdministrators, readActor } from './administrationStore';
+import { countAdministrators, readActor, readKeyPermissions } from './administrationStore';
 import { lockTenant } from './lifecycleStore';
 
-/** The actor of an administration: an operator, or a member with the permissions of this moment. */
-export type Administrator =
-  | { readonly kind: 'operator' }
-  | {
-      readonly kind: 'member';
-      readonly staffId: string;
-      readonly userId: string;
-      readonly permissions: readonly string[];
-    };
+/** A member who administers, with the permissions of this moment. */
+interface MemberActor {
+  readonly kind: 'member';
+  readonly staffId: string;
+  readonly userId: string;
+  readonly permissions: readonly string[];
+  /** They act through a program with a key, which is nobody's own membership. */
+  readonly byKey?: true;
+}
+
+/** The actor of an administration. */
+export type Administrator = { readonly kind: 'operator' } | MemberActor;
 
 /** A transaction that has the tenant's administration for itself. */
 export interface Administration {
@@ -29,9 +32,29 @@ export interface Administration {
 }
 
 /**
+ * Reads the member who acts. If they use an API key, only the permissions count that the key has
+ * too, and the key must still be live.
+ */
+async function readMember(
+  tx: Tx,
+  { actor: staffId, apiKeyId }: RequestContext,
+  tenantId: string,
+): Promise<MemberActor> {
+  const found = isRowId(staffId) ? await readActor(tx, tenantId, staffId) : undefined;
+  if (!found?.active) throw new AppError('UNAUTHENTICATED');
+  const { userId, permissions } = found;
+  if (apiKeyId === undefined) return { kind: 'member', staffId, userId, permissions };
+  const ofKey = await readKeyPermissions(tx, tenantId, { staffId, apiKeyId });
+  if (!ofKey) throw new AppError('UNAUTHENTICATED');
+  const both = permissions.filter((one) => ofKey.includes(one));
+  return { kind: 'member', staffId, userId, permissions: both, byKey: true };
+}
+
+/**
  * Begins an administration of a tenant's people: locks the tenant's row, so that all administrations
  * of one tenant happen one after another, and reads the actor's permissions again, because
- * they may have changed before the lock. Sign-ins and requests take no such lock.
+ * they may have changed before the lock. If the actor used an API key, only the permissions of the
+ * key count. Sign-ins and requests take no such lock.
  * @param needs the permission that the actor must hold; operators need none
  * @throws AppError NOT_FOUND if there is no such tenant, or it was deleted; FORBIDDEN if the actor
  * no longer holds the permission; UNAUTHENTICATED if the actor may no longer sign in
@@ -46,14 +69,15 @@ export async function beginAdministration(
   if (!tenant || tenant.status === 'deleted') throw new AppError('NOT_FOUND');
   const administrators = await countAdministrators(tx, tenantId, ADMINISTERING);
   const common = { tenantId, needsApproval: tenant.needsApproval, administrators };
-  if (isOfOperators(ctx.actor)) return { ...common, actor: { kind: 'operator' } };
-  const found = isRowId(ctx.actor) ? await readActor(tx, tenantId, ctx.actor) : undefined;
-  if (!found?.active) throw new AppError('UNAUTHENTICATED');
-  if (!found.permissions.includes(needs)) {
+  // A program of the operator has its scopes, and not the powers of the operator.
+  if (isOfOperators(ctx.actor) && !isService(ctx.actor)) {
+    return { ...common, actor: { kind: 'operator' } };
+  }
+  const actor = await readMember(tx, ctx, tenantId);
+  if (!actor.permissions.includes(needs)) {
     throw new AppError('FORBIDDEN', { detail: `This needs the permission ${needs}.` });
   }
-  const { userId, permissions } = found;
-  return { ...common, actor: { kind: 'member', staffId: ctx.actor, userId, permissions } };
+  return { ...common, actor };
 }
 
 /** Returns the permissions that somebody holds and the actor does not hold; none if it is the actor. */
@@ -61,7 +85,8 @@ const heldBeyond = (
   { actor }: Pick<Administration, 'actor'>,
   subject: { staffId: string; permissions: readonly string[] },
 ): string[] => {
-  if (actor.kind === 'operator' || actor.staffId === subject.staffId) return [];
+  if (actor.kind === 'operator') return [];
+  if (actor.staffId === subject.staffId && !actor.byKey) return [];
   return subject.permissions.filter((one) => !actor.permissions.includes(one));
 };
 

@@ -1,7 +1,8 @@
 import { and, asc, count, eq, inArray, sql } from 'drizzle-orm';
+import { LIVE_KEY } from '../apiKeys';
 import type { Db, Tx } from '../db';
 import { MAY_SIGN_IN } from '../db/maySignIn';
-import { tenantStaff, tenants, users } from '../db/schema';
+import { apiKeys, tenantStaff, tenants, users } from '../db/schema';
 
 /** Locks members' rows in the order of their ids, in which every path locks them. */
 export async function lockMembers(
@@ -47,6 +48,26 @@ export async function readActor(
     .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
     .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
   return row;
+}
+
+/** Reads the permissions of a member's API key; undefined if there is no such live key. */
+export async function readKeyPermissions(
+  tx: Tx,
+  tenantId: string,
+  { staffId, apiKeyId }: { staffId: string; apiKeyId: string },
+): Promise<string[] | undefined> {
+  const [key] = await tx
+    .select({ permissions: apiKeys.permissions })
+    .from(apiKeys)
+    .where(
+      and(
+        eq(apiKeys.tenantId, tenantId),
+        eq(apiKeys.staffId, staffId),
+        eq(apiKeys.id, apiKeyId),
+        LIVE_KEY,
+      ),
+    );
+  return key?.permissions;
 }
 
 /**

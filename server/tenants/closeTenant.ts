@@ -1,4 +1,6 @@
+import { endKeysOfTenant } from '../apiKeys';
 import { recordAudit } from '../audit';
+import { isService } from '../context';
 import type { RequestContext } from '../context';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
@@ -14,6 +16,10 @@ import {
 import { revokeAllInvitations } from './revokeInvitationsOf';
 
 type LifecycleDeps = Pick<TenantDeps, 'db' | 'schemaGuard' | 'clock' | 'riskFacts'>;
+
+/** Only operators and their programs change the status of a tenant. */
+const viaOf = ({ actor }: RequestContext) =>
+  isService(actor) ? ('service' as const) : ('operator' as const);
 
 /** The outcome of suspending, restoring or deleting a tenant. */
 export interface TenantChange {
@@ -45,7 +51,7 @@ export async function suspendTenant(
       outcome: 'success',
       tenantId,
       subject: `tenant:${tenantId}`,
-      details: { before: 'active', after: 'suspended', via: 'operator' },
+      details: { before: 'active', after: 'suspended', via: viaOf(ctx) },
     });
     return true;
   });
@@ -53,8 +59,8 @@ export async function suspendTenant(
 }
 
 /**
- * Deletes a tenant: closes it for good. It ends what a suspension ends, and the tenant's open
- * invitations, approval requests and changes of address. All rows stay, and so does the slug. If
+ * Deletes a tenant: closes it for good. It ends what a suspension ends, and the tenant's API keys,
+ * open invitations, approval requests and changes of address. All rows stay, and so does the slug. If
  * ending the members' access fails half-way, call it again.
  * @throws AppError NOT_FOUND if there is no such tenant
  */
@@ -69,7 +75,8 @@ export async function deleteTenant(
     if (tenant.status === 'deleted') return false;
     await markDeleted(tx, tenantId);
     const invitations = await revokeAllInvitations(tx, ctx, tenantId);
-    const ended = { invitations, ...(await endOpenRequests(tx, tenantId)) };
+    const keys = await endKeysOfTenant(tx, ctx, tenantId);
+    const ended = { invitations, ...(await endOpenRequests(tx, tenantId)), apiKeys: keys };
     await recordAudit(tx, ctx, {
       action: 'TENANT_DELETED',
       outcome: 'success',
@@ -111,7 +118,7 @@ export async function restoreTenant(
       tenantId,
       subject: `tenant:${tenantId}`,
       details: {
-        ...{ before: 'suspended', after: 'active', via: 'operator' },
+        ...{ before: 'suspended', after: 'active', via: viaOf(ctx) },
         suspendedAt: suspendedAt.toISOString(),
       },
     });

@@ -33,7 +33,7 @@ export async function createTenant(
   tx: Tx,
   ctx: RequestContext,
   input: z.input<typeof tenantInput>,
-  via: 'operator' | 'bootstrap',
+  via: 'operator' | 'bootstrap' | 'service',
 ): Promise<string> {
   const { slug, name } = tenantInput.parse(input);
   const id = deps.random.id();

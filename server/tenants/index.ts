@@ -1,3 +1,7 @@
+export { apiKeyRoutes } from './apiKeys/apiKeyRoutes';
+export { listApiKeys } from './apiKeys/listApiKeys';
+export { revokeApiKey } from './apiKeys/revokeApiKey';
+export { API_KEY_STATUSES } from './apiKeys/apiKeyStore';
 export { approvalRoutes } from './approvalRoutes';
 export { APPROVAL_STATUSES } from './approvalStore';
 export { readNeedsApproval } from './administrationStore';
@@ -33,11 +37,11 @@ export { createRole } from './createRole';
 export { listRoles } from './listRoles';
 export type { ListedRole } from './listRoles';
 export { removeRole } from './removeRole';
-export { roleInput } from './roleInput';
+export { oneLine, roleInput } from './roleInput';
 export type { RoleInput } from './roleInput';
 export { roleRoutes } from './roleRoutes';
 export { deleteTenant, restoreTenant, suspendTenant } from './closeTenant';
-export { createTenant } from './createTenant';
+export { createTenant, tenantInput } from './createTenant';
 export { renameTenant } from './renameTenant';
 export { showTenant } from './showTenant';
 export { tenantRoutes } from './tenantRoutes';
@@ -51,6 +55,7 @@ export {
   findStaffById,
   findTenantBySlug,
   hasAnyTenant,
+  listTenantPage,
   listTenants,
   readMembership,
 } from './tenantStore';

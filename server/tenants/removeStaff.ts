@@ -1,3 +1,4 @@
+import { endKeysOfHolder } from '../apiKeys';
 import { recordAudit } from '../audit';
 import { invalidateSessions } from '../auth';
 import type { RequestContext } from '../context';
@@ -11,8 +12,8 @@ import type { StaffAct, StaffIds } from './staffAct';
 import { markRemoved } from './tenantStore';
 
 /**
- * Removes a member from the tenant. Their access, roles, permissions and factors of this membership
- * end, and so do open invitations that they sent or that were sent to their address. The row stays
+ * Removes a member from the tenant. Their access, roles, permissions, API keys and factors of this
+ * membership end, and so do open invitations that they sent or that were sent to their address. The row stays
  * as that of a former member, because evidence points to it.
  * @throws what {@link actOnMember} throws
  */
@@ -35,6 +36,7 @@ export async function removeStaff(
     await writeAccess(tx, ctx, who, plan, provenanceOf(deps, how));
     await removeAllFactors(tx, ctx, who, how.via);
     await revokeInvitationsOf(tx, ctx, tenantId, { staffId, via: how.via });
+    await endKeysOfHolder(tx, ctx, tenantId, staffId);
     await recordAudit(tx, ctx, {
       action: 'STAFF_REMOVED',
       outcome: 'success',

@@ -2,6 +2,7 @@ import { and, asc, count, eq, ne, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
+import { cutPage, invalidCursor } from '../http/timeCursor';
 
 export async function insertTenant(tx: Tx, row: typeof tenants.$inferInsert): Promise<void> {
   await tx.insert(tenants).values(row);
@@ -21,6 +22,26 @@ export async function listTenants(db: Db) {
     .leftJoin(tenantStaff, and(eq(tenantStaff.tenantId, id), ne(tenantStaff.status, 'removed')))
     .groupBy(id)
     .orderBy(asc(slug));
+}
+
+/** Lists a page of tenants, ordered by slug. The cursor is the last slug of the page before. */
+export async function listTenantPage(
+  db: Db,
+  { cursor, limit }: { cursor?: string | undefined; limit: number },
+) {
+  const { id, slug, name, status, createdAt } = tenants;
+  const after = cursor === undefined ? undefined : Buffer.from(cursor, 'base64url').toString();
+  if (after !== undefined && !/^[a-z0-9-]{1,63}$/.test(after)) throw invalidCursor();
+  const rows = await db
+    .select({ tenantId: id, slug, name, status, createdAt })
+    .from(tenants)
+    .where(after === undefined ? undefined : sql`${slug} COLLATE "C" > ${after}`)
+    .orderBy(sql`${slug} COLLATE "C"`)
+    .limit(limit + 1);
+  const { shown, nextCursor } = cutPage(rows, limit, (row) =>
+    Buffer.from(row.slug).toString('base64url'),
+  );
+  return { tenants: shown, nextCursor };
 }
 
 /** Lists the ids of all tenants that were not deleted. */

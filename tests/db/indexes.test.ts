@@ -13,7 +13,7 @@ import { askForProof } from '../helpers/stepUp/askForProof';
 import { cookieOf, login, logout, me, refresh } from '../helpers/http/authCalls';
 import { GROWING_TABLES } from '../helpers/database/growingTables';
 import { decideTogether } from '../helpers/people/fourEyes';
-import { manageMembers } from '../helpers/people/administrator';
+import { manageMembers, seedAdministrator } from '../helpers/people/administrator';
 import { BUILT_IN_PERMISSIONS } from '@/server/permissions';
 import {
   GOOD_PASSWORD,
@@ -24,6 +24,7 @@ import {
   tokenOf,
 } from '@/tests/helpers/people/invitationCalls';
 import { as } from '@/tests/helpers/people/officer';
+import { makeApiKey, withKey } from '@/tests/helpers/people/programs';
 import { seedTestUserAndToken } from '../helpers/seedAuth';
 import { codeAt, giveFactor } from '../helpers/stepUp/secondFactor';
 import { buildApp } from '../helpers/server/testApp';
@@ -115,6 +116,10 @@ async function fillTables(): Promise<void> {
     await client.query(
       `INSERT INTO invitations (tenant_id, link_id, email, delivery, created_at, expires_at)
        SELECT st.tenant_id, gen_random_uuid(), gen_random_uuid() || '@example.com', 'link', ${times} ${members}, generate_series(1, 5) n`,
+    );
+    await client.query(
+      `INSERT INTO api_keys (tenant_id, user_id, staff_id, name, secret_hash, previous_hash, previous_key_id, previous_until, key_id, created_at, expires_at)
+       SELECT ${owner}, n, sha256((st.id || '-' || n)::bytea), sha256((st.id || '+' || n)::bytea), 'x', now(), 'x', ${times} ${members}, generate_series(1, 10) n`,
     );
     await client.query(
       `INSERT INTO failed_attempts (scope, subject, failures)
@@ -297,6 +302,21 @@ async function invite(app: Express, token: string): Promise<void> {
   expect((await accept(app, another, {}, joiner.token)).status).toBe(200);
 }
 
+/** Makes the requests of somebody who manages API keys, and of their program. */
+async function useKeys({ app, deps }: ReturnType<typeof buildApp>): Promise<void> {
+  const admin = await seedAdministrator();
+  const { id, key } = await makeApiKey(app, admin);
+  await withKey(app, key).get('/api/tenants/current').expect(200);
+  await deps.tenantKeys.settle();
+  const path = `/api/tenants/api-keys`;
+  for (const status of ['live', 'expired', 'revoked']) {
+    await as(app, admin).get(`${path}?status=${status}&holder=${admin.staffId}`).expect(200);
+  }
+  await as(app, admin).put(`${path}/${id}`, { name: 'Another' }).expect(200);
+  await as(app, admin).post(`${path}/${id}/rotate`, {}).expect(200);
+  await as(app, admin).del(`${path}/${id}`).expect(204);
+}
+
 async function walkThrough(node: ReturnType<typeof buildApp>): Promise<void> {
   const { app } = node;
   const permissions = [...BUILT_IN_PERMISSIONS];
@@ -321,6 +341,7 @@ async function walkThrough(node: ReturnType<typeof buildApp>): Promise<void> {
   await post(app, '/api/security/step-up/verify', accessToken, proof).expect(200);
   await post(app, '/api/security/totp/enroll', accessToken, {}).expect(200);
   await manageMembers(app);
+  await useKeys(node);
   await manageRisk(app, accessToken);
   await invite(app, accessToken);
   await decideTogether(app);

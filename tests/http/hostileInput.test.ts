@@ -4,6 +4,7 @@ import request from 'supertest';
 import { routeTable } from '@/server/createApp';
 import { BUILT_IN_PERMISSIONS } from '@/server/permissions';
 import { closeLater } from '@/tests/helpers/server/closing';
+import { makeServiceKey } from '@/tests/helpers/people/programs';
 import { expectRefusal } from '@/tests/helpers/http/expectRefusal';
 import { sendRaw } from '@/tests/helpers/http/rawRequest';
 import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
@@ -73,6 +74,18 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/tenants/roles/:id': { ...role, updatedAt: '2026-01-01T00:00:00.000Z' },
   // The same path with another method.
   '/api/tenants/roles/:id?remove': { ticket: 'HR-1' },
+  '/api/tenants/api-keys': {
+    ...{ name: 'Nightly', permissions: ['TENANT_STAFF_VIEW'], addresses: ['192.0.2.0/24'] },
+    ...{ expiresInDays: 30, ticket: 'T-1' },
+  },
+  '/api/tenants/api-keys/:id': {
+    ...{ name: 'Nightly', permissions: ['TENANT_STAFF_VIEW'], addresses: ['192.0.2.0/24'] },
+    ticket: 'T-1',
+  },
+  '/api/tenants/api-keys/:id/rotate': { overlapSec: 0, expiresInDays: 30, ticket: 'T-1' },
+  '/api/service/tenants': { slug: 'globex', name: 'Globex', ticket: 'T-1' },
+  '/api/service/tenants/:id/suspend': { ticket: 'T-1' },
+  '/api/service/tenants/:id/resume': { ticket: 'T-1' },
   '/api/tenants/approvals/:id/approve': {},
   '/api/tenants/approvals/:id/refuse': {},
   '/api/tenants/approvals/:id/withdraw': {},
@@ -113,6 +126,8 @@ const OPTIONAL_BODY: Record<string, number> = {
   '/api/tenants/approvals/:id/withdraw': 404,
   '/api/tenants/roles/:id?remove': 404,
   '/api/tenants/invitations/:id/resend': 404,
+  '/api/service/tenants/:id/suspend': 404,
+  '/api/service/tenants/:id/resume': 404,
   '/api/invitations/:token/accept': 404,
 };
 /** The answer to a body of unknown fields. */
@@ -126,14 +141,19 @@ const TAKEN: Record<string, number[]> = {
   '/api/auth/email': [409],
   '/api/auth/password': [403],
   '/api/auth/password/forgot': [202],
+  // A name or a slug can be used once.
+  '/api/tenants/api-keys': [201, 409],
+  '/api/service/tenants': [201, 409],
 };
 
 let token: string;
+let serviceKey: string;
 
 beforeAll(async () => {
   ({ token } = await seedTestUserAndToken({
     permissions: [...BUILT_IN_PERMISSIONS],
   }));
+  serviceKey = await makeServiceKey(deps, ['tenants:manage']);
 });
 
 afterEach(() => {
@@ -147,8 +167,11 @@ const methodOf = (path: string) =>
     ? 'delete'
     : (withBody.find((route) => route.path === routeOf(path))?.method ?? 'post');
 
-const bearerOf = (path: string): Record<string, string> =>
-  path === SIGNS_OUT ? {} : { authorization: `Bearer ${token}` };
+function bearerOf(path: string): Record<string, string> {
+  if (path === SIGNS_OUT) return {};
+  const isService = path.startsWith('/api/service/');
+  return { authorization: `Bearer ${isService ? serviceKey : token}` };
+}
 
 /** Sends a request for which every gate is open, so that a refusal is about the body. */
 const post = (path: string) =>

@@ -31,6 +31,7 @@ const TABLES: Record<string, Record<string, unknown>> = {
     accepted_at: '2026-01-01',
   },
   approval_requests: { kind: 'member', change: '{}', expires_at: '2100-01-01' },
+  api_keys: { name: 'Nightly', key_id: 'x', expires_at: '2100-01-01' },
   email_changes: { from_email: 'a@x.test', to_email: 'b@x.test', expires_at: '2100-01-01' },
 };
 /** Logs. They must outlive their subjects, and are written without a check. */
@@ -43,6 +44,7 @@ const UNIQUE: Record<string, string> = {
   recovery_codes: 'code_hash',
   passkeys: 'credential_id',
   invitations: 'link_id',
+  api_keys: 'secret_hash',
 };
 
 type Owner = Pick<SeededAuth, 'tenantId' | 'userId' | 'staffId'>;

@@ -5,7 +5,7 @@ export const score = z.number().int().min(0).max(100);
 export const reasons = z.array(z.string());
 export const purpose = z.enum(['security_settings', 'data_export', 'impersonation']);
 export const degraded = z.boolean().optional();
-export const via = z.enum(['api', 'operator', 'bootstrap', 'notice', 'invitation']);
+export const via = z.enum(['api', 'operator', 'bootstrap', 'notice', 'invitation', 'service']);
 
 /** The fields that show the author and the approver of a change, how long it took, and why. */
 export const provenance = {

@@ -1,4 +1,5 @@
 import type { ActionDefinition } from './actionGroup';
+import { API_KEY_ACTIONS } from './apiKeyActions';
 import { APPROVAL_ACTIONS } from './approvalActions';
 import { AUDIT_LOG_ACTIONS } from './auditLogActions';
 import { CREDENTIAL_ACTIONS } from './credentialActions';
@@ -26,6 +27,7 @@ const DEFINITIONS = {
   ...ROLE_ACTIONS,
   ...INVITATION_ACTIONS,
   ...APPROVAL_ACTIONS,
+  ...API_KEY_ACTIONS,
   ...KEY_ACTIONS,
   ...EXPORT_ACTIONS,
   ...AUDIT_LOG_ACTIONS,

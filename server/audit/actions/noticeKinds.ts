@@ -17,6 +17,7 @@ export const NOTICE_KINDS = [
   'forced_logout',
   'email_change_requested',
   'email_changed',
+  'api_key_created',
 ] as const;
 
 export type NoticeKind = (typeof NOTICE_KINDS)[number];

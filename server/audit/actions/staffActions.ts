@@ -64,6 +64,8 @@ export const STAFF_ACTIONS = {
       invitations: z.number().int().min(0),
       approvalRequests: z.number().int().min(0),
       emailChanges: z.number().int().min(0),
+      // Missing in older events.
+      apiKeys: z.number().int().min(0).optional(),
       via,
     }),
     ocsf: {

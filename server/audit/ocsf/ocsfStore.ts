@@ -17,14 +17,18 @@ const uidUser = (sql: string) => `concat('{"uid":', ${json(sql)}, ',"type":"User
 const UNKNOWN_USER = (name: string) => `'{"name":"${name}","type":"Unknown","type_id":0}'`;
 
 const IS_OPERATOR = `e.actor LIKE 'operator:%'`;
+const IS_SERVICE = `e.actor LIKE 'service:%'`;
+/** OCSF has no type for a program that acts for nobody. */
+const SERVICE_USER = `concat('{"uid":', ${json('substr(e.actor, 9)')}, ',"type":"Service","type_id":99}')`;
 const ACTOR_USER = `CASE e.actor WHEN 'system' THEN '{"name":"system","type":"System","type_id":3}'
   WHEN 'anonymous' THEN ${UNKNOWN_USER('anonymous')} ELSE
-    CASE WHEN ${IS_OPERATOR} THEN concat('{"name":', ${json('substr(e.actor, 10)')}, ',"type":"Admin","type_id":2}') ELSE ${uidUser('e.actor')} END END`;
+    CASE WHEN ${IS_OPERATOR} THEN concat('{"name":', ${json('substr(e.actor, 10)')}, ',"type":"Admin","type_id":2}')
+      WHEN ${IS_SERVICE} THEN ${SERVICE_USER} ELSE ${uidUser('e.actor')} END END`;
 const ACTOR = `concat('{"user":', ${ACTOR_USER}, ',"session":{"uid":"' || e.session_id || '"}', '}')`;
 /** The account's owner. A failed login provides no more than a keyed hash of the e-mail. */
 const USER = `CASE WHEN e.subject LIKE 'staff:%' THEN ${uidUser(afterColon)}
   WHEN e.subject LIKE 'user:%' OR e.subject LIKE 'account:%' THEN concat('{"account":{"uid":', ${json(afterColon)}, '},"type":"Unknown","type_id":0}')
-  WHEN e.actor IN ('system', 'anonymous') OR ${IS_OPERATOR} THEN ${UNKNOWN_USER('unknown')} ELSE ${uidUser('e.actor')} END`;
+  WHEN e.actor IN ('system', 'anonymous') OR ${IS_OPERATOR} OR ${IS_SERVICE} THEN ${UNKNOWN_USER('unknown')} ELSE ${uidUser('e.actor')} END`;
 const IMPERSONATED = `CASE WHEN e.on_behalf_of IS NULL THEN ${USER} ELSE ${uidUser('e.on_behalf_of')} END`;
 
 const ENDPOINT = `'{"ip":' || ${json('e.ip')} || coalesce(',"location":{"country":' || ${json('e.country::text')} || '}', '') || '}'`;

@@ -1,4 +1,5 @@
 export * from './enums';
+export { apiKeys } from './apiKeys';
 export { approvalRequests } from './approvalRequests';
 export { auditLogs } from './auditLogs';
 export {
@@ -34,6 +35,7 @@ export { refreshTokens } from './refreshTokens';
 export { riskDecisions } from './riskDecisions';
 export { riskPolicies } from './riskPolicies';
 export { schemaHealth } from './schemaHealth';
+export { serviceKeys } from './serviceKeys';
 export { staffHabits } from './staffHabits';
 export { stepUpChallenges } from './stepUpChallenges';
 export { tenants } from './tenants';

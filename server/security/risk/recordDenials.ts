@@ -1,60 +1,90 @@
 import { recordAudit } from '../../audit';
+import type { AuditEvent } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { Kernel } from '../../kernel';
 import { MINUTE_MS } from '../../durations';
 
-/** Each node records at most one event for the same person and permission within this time. */
+/** Each node records at most one event about the same refusal within this time. */
 const QUIET_MS = MINUTE_MS;
 /**
  * The most entries kept. Beyond it the oldest is dropped, and its next refusal is recorded again.
  */
 const MOST_REMEMBERED = 10_000;
 
+/** A good key of a program that was refused. */
+export interface RefusedKey {
+  /** Null for a service key. */
+  tenantId: string | null;
+  actor: string;
+  subject: string;
+  /** `holder`: the holder has no access any more. */
+  reason: 'address' | 'holder';
+}
+
 export interface DenialRecorder {
   /** Records that a permission was missing, or counts it towards the next event. */
   record(ctx: RequestContext, principal: Principal, permission: string): Promise<void>;
+  /** Records that a good key was refused, or counts it towards the next event. */
+  recordKey(ctx: RequestContext, refused: RefusedKey): Promise<void>;
+}
+
+/** Calls `write` at most once a minute for the same `what`, with the number of calls in between. */
+function createQuietCounter({ clock }: Pick<Kernel, 'clock'>) {
+  const seen = new Map<string, { since: number; unrecorded: number }>();
+  return async (what: string, write: (repeated: number) => Promise<void>): Promise<void> => {
+    const now = clock.now().getTime();
+    const entry = seen.get(what) ?? { since: -Infinity, unrecorded: 0 };
+    if (now - entry.since < QUIET_MS) {
+      entry.unrecorded += 1;
+      return;
+    }
+    const repeated = entry.unrecorded;
+    entry.since = now;
+    entry.unrecorded = 0;
+    seen.delete(what);
+    const [oldest] = seen.keys();
+    if (seen.size >= MOST_REMEMBERED && oldest !== undefined) seen.delete(oldest);
+    seen.set(what, entry);
+    try {
+      await write(repeated);
+    } catch (error) {
+      // Add to the count: other refusals may have been counted during the insert.
+      entry.unrecorded += repeated + 1;
+      entry.since = -Infinity;
+      throw error;
+    }
+  };
 }
 
 /**
- * Creates a recorder of refused permissions, with person and tenant. A client that asks thousands
- * of times must not flood the audit log, so each node records one event per minute for the same
- * person and permission; the next event counts the refusals in between. Refusals after the last
- * event are not recorded if the client stops. If an event cannot be stored, its refusals are counted
- * in the next one, and the next refusal tries again.
+ * Creates a recorder of refused permissions, with person and tenant, and of refused keys. A client
+ * that asks thousands of times must not flood the audit log, so each node records one event per
+ * minute for the same person and permission, or for the same key and reason; the next event counts
+ * the refusals in between. Refusals after the last event are not recorded if the client stops. If an
+ * event cannot be stored, its refusals are counted in the next one, and the next refusal tries again.
  */
 export function createDenialRecorder(deps: Pick<Kernel, 'db' | 'clock'>): DenialRecorder {
-  const seen = new Map<string, { since: number; unrecorded: number }>();
+  const count = createQuietCounter(deps);
+  const write = (ctx: RequestContext, event: AuditEvent) =>
+    deps.db.transaction((tx) => recordAudit(tx, ctx, event));
   return {
-    async record(ctx, { tenantId, staffId }, permission) {
-      const now = deps.clock.now().getTime();
-      const key = `${tenantId}/${staffId}/${permission}`;
-      const entry = seen.get(key) ?? { since: -Infinity, unrecorded: 0 };
-      if (now - entry.since < QUIET_MS) {
-        entry.unrecorded += 1;
-        return;
-      }
-      const repeated = entry.unrecorded;
-      entry.since = now;
-      entry.unrecorded = 0;
-      seen.delete(key);
-      const [oldest] = seen.keys();
-      if (seen.size >= MOST_REMEMBERED && oldest !== undefined) seen.delete(oldest);
-      seen.set(key, entry);
-      try {
-        await deps.db.transaction((tx) =>
-          recordAudit(tx, ctx, {
-            action: 'PERMISSION_DENIED',
-            outcome: 'denied',
-            subject: `staff:${staffId}`,
-            details: { permission, repeated },
-          }),
-        );
-      } catch (error) {
-        // Add to the count: other refusals may have been counted during the insert.
-        entry.unrecorded += repeated + 1;
-        entry.since = -Infinity;
-        throw error;
-      }
-    },
+    record: (ctx, { tenantId, staffId, apiKeyId = '' }, permission) =>
+      count(`${tenantId}/${staffId}/${apiKeyId}/${permission}`, (repeated) =>
+        write(ctx, {
+          action: 'PERMISSION_DENIED',
+          outcome: 'denied',
+          subject: `staff:${staffId}`,
+          details: { permission, repeated },
+        }),
+      ),
+    recordKey: (ctx, { reason, ...refused }) =>
+      count(`${refused.subject}/${reason}`, (repeated) =>
+        write(ctx, {
+          action: 'API_KEY_REFUSED',
+          outcome: 'denied',
+          ...refused,
+          details: { reason, repeated },
+        }),
+      ),
   };
 }

@@ -16,6 +16,7 @@ export const GROWING_TABLES = [
   'user_totp',
   'step_up_challenges',
   'failed_attempts',
+  'api_keys',
   'invitations',
   'users',
   'tenant_staff',

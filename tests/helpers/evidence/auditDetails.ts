@@ -8,6 +8,11 @@ const ROLE = {
   permissions: ['TENANT_STAFF_VIEW'],
 };
 const ID = '0197c0de-0000-7000-8000-00000000000a';
+const API_KEY = {
+  name: 'Nightly',
+  permissions: ['TENANT_STAFF_VIEW'],
+  addresses: ['192.0.2.0/24'],
+};
 const APPROVAL = {
   kind: 'member' as const,
   about: `staff:${ID}`,
@@ -82,7 +87,7 @@ export const AUDIT_DETAILS: Details = {
   },
   TENANT_DELETED: {
     ...{ before: 'suspended', after: 'deleted', via: 'operator' },
-    ...{ invitations: 1, approvalRequests: 0, emailChanges: 0 },
+    ...{ invitations: 1, approvalRequests: 0, emailChanges: 0, apiKeys: 1 },
   },
   STAFF_CREATED: { permissions: ['SETTINGS_SECURITY_VIEW'], via: 'operator' },
   STAFF_DISABLED: { via: 'operator' },
@@ -111,6 +116,20 @@ export const AUDIT_DETAILS: Details = {
   ROLE_CREATED: { after: ROLE, via: 'api' },
   ROLE_UPDATED: { before: ROLE, after: ROLE, holders: 2, via: 'api' },
   ROLE_DELETED: { before: ROLE, via: 'api' },
+  API_KEY_CREATED: { ...API_KEY, holder: ID, expiresAt: '2026-05-30T12:00:00.000Z', via: 'api' },
+  API_KEY_CHANGED: { before: API_KEY, after: API_KEY, holder: ID, via: 'api' },
+  API_KEY_ROTATED: {
+    ...{ overlapSec: 86_400, holder: ID, via: 'api' },
+    expiresAt: '2026-05-30T12:00:00.000Z',
+  },
+  API_KEY_REVOKED: { reason: 'forced_end', holder: ID },
+  API_KEY_REFUSED: { reason: 'address', repeated: 2 },
+  SERVICE_KEY_CREATED: {
+    ...{ name: 'Billing job', scopes: ['tenants:manage'], addresses: [], expiresAt: null },
+    via: 'operator',
+  },
+  SERVICE_KEY_ROTATED: { overlapSec: 0, expiresAt: null, via: 'operator' },
+  SERVICE_KEY_REVOKED: { via: 'operator' },
   APPROVAL_REQUESTED: {
     ...{ kind: 'member', about: `staff:${ID}`, given: ['TENANT_ROLES_MANAGE'], via: 'api' },
     expiresAt: '2026-03-08T12:00:00.000Z',

@@ -1,4 +1,5 @@
 import type { Sweep } from './aim';
+import { API_KEY_SWEEP } from './apiKeySweep';
 import { APPROVAL_SWEEP } from './approvalSweep';
 import { AUDIT_LOG_SWEEP } from './auditLogSweep';
 import { AUTH_SWEEP } from './authSweep';
@@ -7,6 +8,7 @@ import { INVITATIONS_SWEEP } from './invitationsSweep';
 import { OPEN_SWEEP } from './openSweep';
 import { PROFILE_SWEEP } from './profileSweep';
 import { RISK_SWEEP } from './riskSweep';
+import { SERVICE_SWEEP } from './serviceSweep';
 import { STAFF_SWEEP } from './staffSweep';
 import { STEP_UP_SWEEP } from './stepUpSweep';
 import { TENANTS_SWEEP } from './tenantsSweep';
@@ -25,6 +27,8 @@ export const AREAS = {
   auditLog: AUDIT_LOG_SWEEP,
   approval: APPROVAL_SWEEP,
   invitations: INVITATIONS_SWEEP,
+  apiKey: API_KEY_SWEEP,
+  service: SERVICE_SWEEP,
   open: OPEN_SWEEP,
 } as const satisfies Record<string, Sweep>;
 

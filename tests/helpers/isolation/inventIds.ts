@@ -20,6 +20,7 @@ export interface Ids {
   invitationId: string;
   eventId: string;
   approvalId: string;
+  apiKeyId: string;
 }
 
 /** Returns the same ids, but belonging to nobody. */
@@ -41,4 +42,5 @@ export const inventIds = (): Ids => ({
   invitationId: randomUUID(),
   eventId: randomUUID(),
   approvalId: randomUUID(),
+  apiKeyId: randomUUID(),
 });

@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { db } from '@/server/db';
 import {
+  apiKeys,
   approvalRequests,
   emailChanges,
   invitations,
@@ -31,7 +32,7 @@ export async function giveOneOfEach({
   tenantId,
   userId,
   staffId,
-}: Owner): Promise<{ mailId: string; roleId: string; invitationId: string }> {
+}: Owner): Promise<{ mailId: string; roleId: string; invitationId: string; apiKeyId: string }> {
   const row = { tenantId, userId, staffId };
   const expiresAt = new Date(Date.now() + 3_600_000);
   await db.insert(recoveryCodes).values({ ...row, codeHash: 'x' });
@@ -73,7 +74,13 @@ export async function giveOneOfEach({
   await db
     .insert(approvalRequests)
     .values({ ...row, ...requester, kind: 'member', change: {}, expiresAt });
+  const secret = { secretHash: randomBytes(32), keyId: 'x' };
+  const [made] = await db
+    .insert(apiKeys)
+    .values({ ...row, ...secret, name: 'Nightly', expiresAt })
+    .returning({ id: apiKeys.id });
   const mail = { ...row, kind: 'new_device', expiresAt, sentAt: new Date() };
   const [sent] = await db.insert(mails).values(mail).returning({ id: mails.id });
-  return { mailId: sent?.id ?? '', roleId: role?.id ?? '', invitationId: invited?.id ?? '' };
+  const ids = { mailId: sent?.id ?? '', roleId: role?.id ?? '' };
+  return { ...ids, invitationId: invited?.id ?? '', apiKeyId: made?.id ?? '' };
 }

@@ -34,7 +34,11 @@ export async function seedTarget(app: Express): Promise<Ids> {
   );
   const { tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId } = member;
   await db.execute(sql`INSERT INTO risk_policies (tenant_id, policy) VALUES (${tenantId}, '{}')`);
-  const { mailId, roleId, invitationId } = await giveOneOfEach({ tenantId, userId, staffId });
+  const { mailId, roleId, invitationId, apiKeyId } = await giveOneOfEach({
+    tenantId,
+    userId,
+    staffId,
+  });
   const factors = await db.execute<{ id: string }>(
     sql`SELECT id FROM user_totp WHERE staff_id = ${staffId}`,
   );
@@ -61,6 +65,7 @@ export async function seedTarget(app: Express): Promise<Ids> {
     roleId,
     resetId: resets.rows[0]?.id ?? '',
     invitationId,
+    apiKeyId,
     sessionChallengeId: String(guarded.body.challengeId),
     loginChallengeId: String(stopped.body.challengeId),
   };

@@ -1,0 +1,87 @@
+import { clientIp } from '../context';
+import type { Principal, RequestContext, ServiceCaller } from '../context';
+import { AppError } from '../errors';
+import { isInRange, readRange } from '../http/clientAddress';
+import type { ProgramKeyDeps } from './deps';
+import type { TenantKeyState } from './liveKeyStore';
+
+/** Alike for an unknown, a revoked and an expired key, and for one whose holder has no access. */
+const invalidKey = () =>
+  new AppError('UNAUTHENTICATED', {
+    detail: 'The key is not valid: it is unknown, was revoked, or has expired.',
+    headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
+  });
+
+/** An address that is not known is in no range. */
+const isAllowed = (addresses: readonly string[], ip: string | null): boolean =>
+  addresses.length === 0 ||
+  (ip !== null &&
+    addresses.some((text) => {
+      const range = readRange(text);
+      return range !== undefined && isInRange(ip, range);
+    }));
+
+const toPrincipal = (state: TenantKeyState): Principal => ({
+  tenantId: state.tenantId,
+  userId: state.userId,
+  staffId: state.staffId,
+  sessionId: null,
+  sid: state.id,
+  sessionVersion: state.sessionVersion,
+  roles: [],
+  permissions: state.permissions,
+  email: state.email,
+  name: state.personName,
+  tenant: { slug: state.tenantSlug, name: state.tenantName },
+  apiKeyId: state.id,
+});
+
+/**
+ * Checks a tenant's API key against the database, at every request and on every node.
+ * @returns its holder, with those of their permissions that the key has
+ * @throws AppError UNAUTHENTICATED; KEY_ADDRESS_REFUSED if a valid key is used from another
+ * address; the driver's error if the database could not be asked
+ */
+export async function authenticateKey(
+  deps: Pick<ProgramKeyDeps, 'tenantKeys' | 'denials'>,
+  ctx: RequestContext,
+  key: string,
+): Promise<Principal> {
+  const found = await deps.tenantKeys.find(key);
+  if (!found) throw invalidKey();
+  const { id, tenantId, staffId, active, addresses } = found.state;
+  const refused = { tenantId, actor: staffId, subject: `api-key:${id}` };
+  if (!active) {
+    await deps.denials.recordKey(ctx, { ...refused, reason: 'holder' });
+    throw invalidKey();
+  }
+  const ip = clientIp(ctx);
+  if (!isAllowed(addresses, ip)) {
+    await deps.denials.recordKey(ctx, { ...refused, reason: 'address' });
+    throw new AppError('KEY_ADDRESS_REFUSED');
+  }
+  deps.tenantKeys.noteUse(found, ip);
+  return toPrincipal(found.state);
+}
+
+/**
+ * Checks a service key against the database, at every request and on every node.
+ * @throws what {@link authenticateKey} throws
+ */
+export async function authenticateService(
+  deps: Pick<ProgramKeyDeps, 'serviceKeys' | 'denials'>,
+  ctx: RequestContext,
+  key: string,
+): Promise<ServiceCaller> {
+  const found = await deps.serviceKeys.find(key);
+  if (!found) throw invalidKey();
+  const { id, name, scopes, expiresAt, addresses } = found.state;
+  const ip = clientIp(ctx);
+  if (!isAllowed(addresses, ip)) {
+    const refused = { tenantId: null, actor: `service:${id}`, subject: `service-key:${id}` };
+    await deps.denials.recordKey(ctx, { ...refused, reason: 'address' });
+    throw new AppError('KEY_ADDRESS_REFUSED');
+  }
+  deps.serviceKeys.noteUse(found, ip);
+  return { keyId: id, name, scopes, expiresAt };
+}

@@ -1,0 +1,88 @@
+import { batchLoads } from '../db/batchLoads';
+import type { Kernel } from '../kernel';
+import { kindOfKey } from '../keyText';
+import type { ProgramKeyKind } from '../keyText';
+import { createKeyUses } from './keyUses';
+import type { KeyUse, KeyUses } from './keyUses';
+import type { KeyTable, UsedSecret } from './keyUseStore';
+
+interface FoundKey<State> {
+  state: State;
+  renew: KeyUse['renew'];
+}
+
+/** Finds keys by their text, at every request and without a cache. */
+export interface KeyFinder<State> extends Pick<KeyUses, 'settle'> {
+  /**
+   * @returns the live key; undefined if it is malformed, unknown, revoked or expired
+   * @throws the driver's error if the database could not be asked
+   */
+  find(text: string): Promise<FoundKey<State> | undefined>;
+  /** Notes that a key was accepted. The database is written at most once a minute for each key. */
+  noteUse(found: FoundKey<State>, ip: string | null): void;
+}
+
+interface StoredSecrets {
+  id: string;
+  secretHash: Buffer;
+  previousHash: Buffer | null;
+  previousLive: boolean;
+  live: boolean;
+  usedLately: boolean;
+}
+
+/**
+ * Indexes live keys by their secrets. Comparing the hashes as text tells an attacker nothing,
+ * because they are keyed.
+ */
+function indexSecrets<State extends StoredSecrets>(states: readonly State[]) {
+  const index = new Map<string, { state: State; secret: UsedSecret }>();
+  for (const state of states.filter(({ live }) => live)) {
+    const { secretHash, previousHash, previousLive } = state;
+    index.set(secretHash.toString('hex'), { state, secret: 'secret' });
+    if (previousHash && previousLive) {
+      index.set(previousHash.toString('hex'), { state, secret: 'previous' });
+    }
+  }
+  /** Finds the key with one of the hashes of a text, the one under the current key first. */
+  return ([current, ...formerOnes]: readonly Buffer[]): FoundKey<State> | undefined => {
+    const now = current && index.get(current.toString('hex'));
+    if (!current || now) return now && { state: now.state, renew: undefined };
+    for (const former of formerOnes) {
+      const match = index.get(former.toString('hex'));
+      if (match) return { state: match.state, renew: { secret: match.secret, former, current } };
+    }
+    return undefined;
+  };
+}
+
+/**
+ * Creates the finder of one kind of key. Concurrent look-ups share one query. The form and the
+ * checksum are checked first, so a text that is no key costs no query.
+ */
+export function createKeyFinder<State extends StoredSecrets>(
+  deps: Pick<Kernel, 'pool' | 'keys' | 'logger' | 'metrics'>,
+  kind: ProgramKeyKind,
+  table: KeyTable,
+  read: (hashes: readonly Buffer[]) => Promise<State[]>,
+): KeyFinder<State> {
+  const uses = createKeyUses(deps, table);
+  const load = batchLoads(async (texts) => {
+    const hashesOf = new Map(texts.map((text) => [text, deps.keys.hashAll('api-key', text)]));
+    const match = indexSecrets(await read([...hashesOf.values()].flat()));
+    const found = new Map<string, FoundKey<State>>();
+    for (const [text, hashes] of hashesOf) {
+      const key = match(hashes);
+      if (key) found.set(text, key);
+    }
+    return found;
+  });
+  return {
+    find: async (text) => (kindOfKey(text) === kind ? load(text) : undefined),
+    noteUse({ state, renew }, ip) {
+      if (state.usedLately && !renew) return;
+      uses.note({ id: state.id, ip, ...(renew ? { renew } : {}) });
+    },
+    settle: uses.settle,
+  };
+}

@@ -1,0 +1,14 @@
+/**
+ * Every scope of a service key, with a sentence that completes "Holders may …". To add one, add an
+ * entry here.
+ */
+export const SERVICE_SCOPES = {
+  introspect: 'ask whether an access token is still good; reserved, no route uses it yet',
+  'events:write': "write the team's own events into the audit log; reserved, no route uses it yet",
+  'tenants:manage': 'list, create, suspend and resume tenants',
+} as const satisfies Record<string, string>;
+
+export type ServiceScope = keyof typeof SERVICE_SCOPES;
+
+/** The names of all scopes. */
+export const SERVICE_SCOPE_NAMES = Object.keys(SERVICE_SCOPES) as ServiceScope[];

@@ -1,0 +1,14 @@
+import type { Sweep } from './aim';
+
+/** The routes of service keys: nobody's access token opens one, whatever ids it names. */
+export const SERVICE_SWEEP: Sweep = {
+  'get /api/service/self': () => [{ expected: 401 }],
+  'get /api/service/tenants': () => [{ expected: 401 }],
+  'post /api/service/tenants': () => [{ body: { slug: 'aimed', name: 'Aimed' }, expected: 401 }],
+  'post /api/service/tenants/:id/suspend': ({ tenantId }) => [
+    { path: `/api/service/tenants/${tenantId}/suspend`, body: {}, expected: 401 },
+  ],
+  'post /api/service/tenants/:id/resume': ({ tenantId }) => [
+    { path: `/api/service/tenants/${tenantId}/resume`, body: {}, expected: 401 },
+  ],
+};
