@@ -34,7 +34,7 @@ afterAll(killServers);
 
 it('the list of commands in the README is that of the program', () => {
   const table = /^\| group +\| commands[^]*?\n\n/m.exec(README)?.[0] ?? '';
-  const rows = [...table.matchAll(/^\| `(\w+)` +\| (.+?) *\|$/gm)];
+  const rows = [...table.matchAll(/^\| `([a-z-]+)` +\| (.+?) *\|$/gm)];
   const named = rows.flatMap(([, group = '', list = '']) =>
     [...list.matchAll(/`([a-z-]+)`/g)].map(([, command = '']) => `${group} ${command}`),
   );
