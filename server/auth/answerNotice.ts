@@ -7,6 +7,7 @@ import type { NoticeKind } from '../audit';
 import { MINUTE_MS } from '../durations';
 import { distrustSessions } from './distrustSessions';
 import { withSessionTable } from './withSessionTable';
+import { inTenant } from '../db/tenantScope';
 
 type AnswerDeps = Pick<
   AuthDeps,
@@ -53,7 +54,7 @@ export async function answerNotice(
   const since = new Date(createdAt.getTime() - MARGIN_MS);
   const setBefore = new Date(createdAt.getTime() + MARGIN_MS);
   const { staff } = await withSessionTable(deps, (mode) =>
-    deps.db.transaction(async (tx) => {
+    inTenant(deps.db, tenantId, async (tx) => {
       const reason = 'security_event' as const;
       const done = await distrustSessions(deps, tx, ctx, mode, {
         ...{ tenantId, staffId, since, via: 'notice' as const, reason },

@@ -24,6 +24,7 @@ import type { IssuedToken, TokenPair } from './openSession';
 import { deriveFirstTokens } from './refreshTokenSecrets';
 import { lockStaff } from './rotationStore';
 import { withSessionTable } from './withSessionTable';
+import { inTenant } from '../db/tenantScope';
 
 export interface CompleteLoginInput {
   challengeId: string;
@@ -123,7 +124,7 @@ export async function completeLogin(
   const derived = key === undefined ? [] : deriveFirstTokens(deps.keys, id, key);
   const [refreshToken] = derived;
   const done = await withSessionTable(deps, (mode) =>
-    deps.db.transaction(async (tx) => {
+    inTenant(deps.db, asked.tenantId, async (tx) => {
       // Lock the staff row before the challenge: every path locks in this order, so that none
       // deadlock.
       await lockStaff(tx, asked.tenantId, asked.staffId);

@@ -4,6 +4,7 @@ import type { AuthDeps } from './deps';
 import { invalidateSessions } from './invalidateSessions';
 import { listLiveStaff } from './liveStaffStore';
 import type { LiveStaff, StaffCursor } from './liveStaffStore';
+import { inTenant } from '../db/tenantScope';
 
 const PAGE = 500;
 
@@ -73,7 +74,9 @@ export async function endReturnedSessions(
   try {
     await forEachLive(deps, which, async ({ tenantId, staffId, sessions }) => {
       const what = { staffId, reason: 'force_logout' as const, now: deps.clock.now() };
-      await deps.db.transaction((tx) => invalidateSessions(tx, ctx, 'normal', tenantId, what));
+      await inTenant(deps.db, tenantId, (tx) =>
+        invalidateSessions(tx, ctx, 'normal', tenantId, what),
+      );
       deps.riskFacts.forget(tenantId, staffId);
       ended.people += 1;
       ended.sessions += sessions;

@@ -2,6 +2,7 @@ import { endKeysOfForcedEnd } from '../apiKeys';
 import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
 import type { Tx } from '../db';
+import { inTenant } from '../db/tenantScope';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { endChallenges } from '../security';
@@ -21,7 +22,7 @@ export async function logout(
 ): Promise<void> {
   const { tenantId, staffId, sessionId, sid } = principal;
   const now = deps.clock.now();
-  await deps.db.transaction(async (tx) => {
+  await inTenant(deps.db, tenantId, async (tx) => {
     if (sessionId !== null) await endChallenges(tx, tenantId, { staffId, sessionId, now });
     if (sessionId === null) {
       // In degraded mode `sid` is the token's family, or the session from before the outage.
@@ -57,7 +58,7 @@ export async function logoutByToken(
   const now = deps.clock.now();
   const reason = 'logout' as const;
   await withSessionTable(deps, (mode) =>
-    deps.db.transaction(async (tx) => {
+    inTenant(deps.db, tenantId, async (tx) => {
       const degraded = mode === 'degraded' || sessionId === null;
       const session = sessionId !== null && { staffId, sessionId, reason, now };
       if (session) await endChallenges(tx, tenantId, session);
@@ -87,7 +88,7 @@ export async function logoutAll(
 ): Promise<void> {
   const { tenantId, staffId } = principal;
   await withSessionTable(deps, (mode) =>
-    deps.db.transaction(async (tx) => {
+    inTenant(deps.db, tenantId, async (tx) => {
       const what = { staffId, reason: 'logout' as const, now: deps.clock.now() };
       await invalidateSessions(tx, ctx, mode, tenantId, what);
       await recordAudit(tx, ctx, {
@@ -140,5 +141,5 @@ export async function endSession(
 ): Promise<void> {
   const { tenantId, staffId } = principal;
   const query = { staffId, sessionId, reason: 'manual' as const, now: deps.clock.now() };
-  await deps.db.transaction((tx) => endSessionOf(tx, ctx, tenantId, query));
+  await inTenant(deps.db, tenantId, (tx) => endSessionOf(tx, ctx, tenantId, query));
 }

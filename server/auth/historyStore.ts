@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
+import { acrossTenants } from '../db/tenantScope';
 
 /** Sessions per transaction: each may have thousands of tokens, which are moved first. */
 const SESSIONS_AT_ONCE = 50;
@@ -77,7 +78,7 @@ async function moveSessionBatch(tx: Tx, keepDays: number, most: number): Promise
  * @returns how many rows were moved; 0 if nothing is left to do here
  */
 export const purgeSessions = (db: Db, keepDays: number, most = 500): Promise<number> =>
-  db.transaction((tx) => moveSessionBatch(tx, keepDays, most));
+  acrossTenants(db, 'purge', (tx) => moveSessionBatch(tx, keepDays, most));
 
 /**
  * Moves a batch of tokens that never had a session, because `user_sessions` was missing. A family
@@ -88,7 +89,7 @@ export function purgeTokensWithoutSession(db: Db, keepDays: number, most = 500):
   const cut = keptSince(keepDays);
   const family = (row: string) => sql.raw(`coalesce(${row}.family_id, ${row}.id)`);
   const endOf = (row: string) => sql.raw(`coalesce(${row}.absolute_expires_at, ${row}.expires_at)`);
-  return db.transaction((tx) =>
+  return acrossTenants(db, 'purge', (tx) =>
     moveTokens(
       tx,
       sql`SELECT t.id FROM refresh_tokens t
@@ -106,7 +107,7 @@ export function purgeTokensWithoutSession(db: Db, keepDays: number, most = 500):
  * @returns how many rows were moved; 0 if nothing is left to do here
  */
 export const purgeChallenges = (db: Db, keepDays: number, most = 500): Promise<number> =>
-  db.transaction((tx) =>
+  acrossTenants(db, 'purge', (tx) =>
     moveChallenges(
       tx,
       sql`SELECT id FROM step_up_challenges WHERE created_at < ${keptSince(keepDays)}

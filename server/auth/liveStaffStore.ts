@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
-import type { Db } from '../db';
+import type { Db, Tx } from '../db';
+import { acrossTenants, inTenant } from '../db/tenantScope';
 import type { SessionMode } from './withSessionTable';
 
 /** A staff member who could go on without signing in again. */
@@ -41,7 +42,8 @@ export async function listLiveStaff(
         AND s.expires_at > now() AND s.session_version = m.session_version AND ${began('s')})`;
   const proven = sql`EXISTS (SELECT FROM step_up_challenges c WHERE c.tenant_id = m.tenant_id AND c.staff_id = m.id
         AND c.revoked_at IS NULL AND c.consumed_at IS NULL AND c.expires_at > now())`;
-  const { rows } = await db.execute<LiveStaff & { loose: boolean; proofs: boolean }>(sql`
+  const read = (tx: Tx) =>
+    tx.execute<LiveStaff & { loose: boolean; proofs: boolean }>(sql`
     SELECT m.tenant_id AS "tenantId", m.id AS "staffId",
       ${degraded ? sql`0` : sessions} AS sessions,
       EXISTS (SELECT FROM refresh_tokens t WHERE t.tenant_id = m.tenant_id AND t.user_id = m.user_id AND t.staff_id = m.id
@@ -50,6 +52,10 @@ export async function listLiveStaff(
     WHERE (m.tenant_id = ${tenantId}::uuid OR ${tenantId}::uuid IS NULL)
       AND (${after?.staffId ?? null}::uuid IS NULL OR (m.tenant_id, m.id) > (${after?.tenantId ?? null}::uuid, ${after?.staffId ?? null}::uuid))
     ORDER BY m.tenant_id, m.id LIMIT ${query.limit}`);
+  const { rows } =
+    tenantId === null
+      ? await acrossTenants(db, 'operator', read)
+      : await inTenant(db, tenantId, read);
   const live = rows.filter((row) => row.sessions > 0 || row.loose || row.proofs);
   return { live, next: rows.length < query.limit ? undefined : rows.at(-1) };
 }

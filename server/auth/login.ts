@@ -2,6 +2,7 @@ import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { RiskOutcome } from '../db/schema';
+import { inTenant } from '../db/tenantScope';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import {
@@ -101,7 +102,7 @@ async function demandStepUp(deps: LoginDeps, ctx: RequestContext, who: Candidate
   const { tenantId, staffId } = membership;
   const { score, reasons } = verdict.risk;
   const purpose = 'security_settings' as const;
-  const offer = await deps.db.transaction(async (tx) => {
+  const offer = await inTenant(deps.db, tenantId, async (tx) => {
     await settle(deps, tx, ctx, verdict, 'challenged');
     return offerChallenge(deps, tx, ctx, {
       tenantId,
@@ -265,7 +266,7 @@ export async function login(
     ? await deps.passwords.hash(input.password)
     : undefined;
   const entry = await withSessionTable(deps, (mode) =>
-    deps.db.transaction((tx) => enter(deps, tx, ctx, mode, { ...who, newHash })),
+    inTenant(deps.db, membership.tenantId, (tx) => enter(deps, tx, ctx, mode, { ...who, newHash })),
   );
   if (!entry) {
     return verdict.kind === 'block' ? block(deps, ctx, who) : demandStepUp(deps, ctx, who);

@@ -5,6 +5,7 @@ import type { NoticeDeps } from '../mail';
 import { TRIES_FOR_STRANGERS, attemptSubject, isFirstInWindow, readAttempts } from '../security';
 import { listOpenMemberships } from './accountStore';
 import type { Account } from './accountStore';
+import { inTenant } from '../db/tenantScope';
 
 type GuessDeps = NoticeDeps & Pick<AuthDeps, 'db'>;
 
@@ -32,7 +33,9 @@ export function noticeGuesses(
     const membership = account && listOpenMemberships(account)[0];
     if (!membership) return;
     const kind = forGood ? ('account_closed' as const) : ('account_guessed' as const);
-    await deps.db.transaction((tx) => queueNoticeOnceADay(deps, tx, ctx, membership, { kind }));
+    await inTenant(deps.db, membership.tenantId, (tx) =>
+      queueNoticeOnceADay(deps, tx, ctx, membership, { kind }),
+    );
     deps.mail.wake();
   });
 }

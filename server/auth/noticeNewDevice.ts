@@ -2,6 +2,7 @@ import type { RequestContext } from '../context';
 import type { AuthDeps } from './deps';
 import { queueNotice } from '../mail';
 import type { NoticeDeps } from '../mail';
+import { inTenant } from '../db/tenantScope';
 
 /**
  * Mails a person about a login on a device on which they have never signed in before; a first login
@@ -23,7 +24,9 @@ export async function noticeNewDevice(
     if (known.size === 0 && lastLoginAt === null) return;
     if (deviceHashes.some((hash) => known.has(hash))) return;
     const staff = { tenantId, staffId };
-    await deps.db.transaction((tx) => queueNotice(deps, tx, ctx, staff, { kind: 'new_device' }));
+    await inTenant(deps.db, tenantId, (tx) =>
+      queueNotice(deps, tx, ctx, staff, { kind: 'new_device' }),
+    );
     deps.mail.wake();
   } catch (err) {
     deps.metrics.backgroundFailures.inc({ task: 'notice_new_device' });

@@ -12,6 +12,7 @@ import type { RefreshVerdict } from '../security';
 import type { RefreshDeps, RefreshInput, Rotation } from './rotate';
 import { moveSessionHome } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
+import { inTenant } from '../db/tenantScope';
 
 type Judged = Rotation & Pick<RefreshInput, 'device'> & { verdict: RefreshVerdict };
 
@@ -30,7 +31,7 @@ function proveOrOffer(deps: RefreshDeps, ctx: RequestContext, judged: Judged) {
   const { score, reasons } = risk;
   const step = { spentId, successorId, again };
   return withSessionTable(deps, (mode) =>
-    deps.db.transaction(async (tx) => {
+    inTenant(deps.db, tenantId, async (tx) => {
       const now = deps.clock.now();
       const proof = { ...step, atProvenHome: isAtProvenHome(attempt), now };
       const passed = await passByProof(tx, tenantId, proof);

@@ -11,6 +11,7 @@ import { tryRotate } from './rotate';
 import type { RefreshDeps, RefreshInput } from './rotate';
 import type { RotatedToken } from './rotationStore';
 import { shutOut } from './shutOut';
+import { inTenant } from '../db/tenantScope';
 
 async function block(
   deps: RefreshDeps,
@@ -36,7 +37,7 @@ async function letThrough(
   await conclude(deps, ctx, verdict, outcome);
   if (!risk.skipped && outcome === 'allowed') return;
   try {
-    await deps.db.transaction((tx) => settle(deps, tx, ctx, verdict, outcome));
+    await inTenant(deps.db, verdict.tenantId, (tx) => settle(deps, tx, ctx, verdict, outcome));
   } catch (error) {
     deps.metrics.backgroundFailures.inc({ task: 'audit_risk' });
     deps.logger.error({ err: error, outcome }, 'the outcome of a scoring could not be audited');

@@ -21,6 +21,7 @@ import type { StoredToken } from './rotationStore';
 import { insertSession, readCurrentStaff } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
+import { inTenant } from '../db/tenantScope';
 
 /**
  * Punishes the replay of a rotated token, which proves that someone holds a copy. The chain ends,
@@ -35,7 +36,7 @@ async function punishReuse(
 ): Promise<void> {
   const { tenantId, staffId, sessionId } = spent;
   const familyId = familyOf(spent);
-  await deps.db.transaction(async (tx) => {
+  await inTenant(deps.db, tenantId, async (tx) => {
     await lockStaff(tx, tenantId, staffId);
     const live = await hasLiveLink(tx, tenantId, familyId);
     await recordAudit(tx, ctx, {
@@ -71,7 +72,7 @@ async function adopt(deps: RefreshDeps, ctx: RequestContext, token: StoredToken)
   const { tenantId, userId, staffId, rememberMe, sessionVersion } = token;
   const now = deps.clock.now();
   const expiresAt = token.absoluteExpiresAt ?? sessionLifetimes(deps, rememberMe, now).endsAt;
-  return deps.db.transaction(async (tx) => {
+  return inTenant(deps.db, tenantId, async (tx) => {
     if (!(await lockUnadopted(tx, tenantId, token.id))) return false;
     const staff = await readCurrentStaff(tx, tenantId, staffId);
     if (!staff?.active || staff.sessionVersion !== sessionVersion) return false;

@@ -1,6 +1,7 @@
 import { and, eq, inArray } from 'drizzle-orm';
 import type { Db } from '../db';
 import { tenantRoles } from '../db/schema';
+import { inTenant } from '../db/tenantScope';
 
 /** Reads the names of some of a tenant's own roles. */
 export const readRoleNames = (
@@ -8,7 +9,9 @@ export const readRoleNames = (
   tenantId: string,
   ids: readonly string[],
 ): Promise<{ id: string; name: string }[]> =>
-  db
-    .select({ id: tenantRoles.id, name: tenantRoles.name })
-    .from(tenantRoles)
-    .where(and(eq(tenantRoles.tenantId, tenantId), inArray(tenantRoles.id, [...ids])));
+  inTenant(db, tenantId, (tx) =>
+    tx
+      .select({ id: tenantRoles.id, name: tenantRoles.name })
+      .from(tenantRoles)
+      .where(and(eq(tenantRoles.tenantId, tenantId), inArray(tenantRoles.id, [...ids]))),
+  );

@@ -5,6 +5,7 @@ import { forgetOrWarn, taughtBy } from './distrustSessions';
 import { invalidateSessions } from './invalidateSessions';
 import type { RefreshDeps } from './rotate';
 import { withSessionTable } from './withSessionTable';
+import { inTenant } from '../db/tenantScope';
 
 /**
  * Carries out a block: ends every session of the staff member, forgets what the session of a
@@ -17,7 +18,7 @@ export async function shutOut(
 ): Promise<void> {
   const { at, tenantId, staffId, sessionId } = verdict;
   await withSessionTable(deps, (mode) =>
-    deps.db.transaction(async (tx) => {
+    inTenant(deps.db, tenantId, async (tx) => {
       const ended = { staffId, reason: 'security_event' as const, now: deps.clock.now() };
       await invalidateSessions(tx, ctx, mode, tenantId, ended);
       if (at === 'refresh') {

@@ -17,6 +17,7 @@ import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { optional, readPassword, refusePassword, required } from './options';
 import type { Options } from './options';
+import { inTenant } from '../db/tenantScope';
 
 /**
  * `--expire-password` and `--since` only refine `--compromised`. Without it they would silently do
@@ -65,7 +66,7 @@ export function unlockCommand(options: Options, invocation: Invocation) {
   return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
     const { tenantId, userId, staffId, email } = await staffOf(operator, options);
-    await deps.db.transaction(async (tx) => {
+    await inTenant(deps.db, tenantId, async (tx) => {
       let cleared = await forgetGuesses(deps, tx, email);
       const codes = [
         attemptSubject(deps.keys, 'staff', staffId),

@@ -20,6 +20,7 @@ import type { Operator } from './operatorContext';
 import { listOf, readPassword, refusePassword, required } from './options';
 import { rolesNamed } from './findRole';
 import type { Options } from './options';
+import { inTenant } from '../db/tenantScope';
 
 /**
  * Returns the password for a new person, or undefined for a person who already has one. A password
@@ -69,7 +70,7 @@ export async function createStaffCommand(options: Options, invocation: Invocatio
     const roles = await rolesNamed(operator, tenantId, listOf(options, 'role'));
     // Since the last run, an older release may have stored the same mailbox in another spelling.
     await normalizeAddresses(deps, ctx, 'operator');
-    return deps.db.transaction(async (tx) => {
+    return inTenant(deps.db, tenantId, async (tx) => {
       const input = { tenantId, email, permissions, roles };
       const { userId, staffId, userCreated } =
         passwordHash === undefined
@@ -169,7 +170,7 @@ export function enrollTotpCommand(options: Options, invocation: Invocation) {
     const { deps, ctx } = operator;
     const { tenantId, userId, staffId } = await staffOf(operator, options);
     const staff = { tenantId, userId, staffId };
-    const totpSecret = await deps.db.transaction((tx) =>
+    const totpSecret = await inTenant(deps.db, tenantId, (tx) =>
       enrollTotpForStaff(deps, tx, ctx, staff, 'operator'),
     );
     return { ...staff, totpSecret };

@@ -6,6 +6,7 @@ import { listDeadExports } from './deadExportStore';
 import type { DeadExport } from './deadExportStore';
 import { MOST_OF_TENANT } from './exportPlaces';
 import { recordExportEnd } from './recordExport';
+import { inTenant } from '../db/tenantScope';
 
 const EVERY_MS = MINUTE_MS;
 
@@ -21,7 +22,7 @@ async function endOne({ db }: WatchDeps, dead: DeadExport): Promise<boolean> {
     ...systemContext(dead.correlationId),
     ...(correlationIdFrom === 'client' && { correlationIdFrom: 'client' as const }),
   };
-  return db.transaction((tx) =>
+  return inTenant(db, dead.tenantId, (tx) =>
     recordExportEnd(tx, ctx, dead.exportId, {
       action: 'DATA_EXPORT_FAILED',
       outcome: 'failure',

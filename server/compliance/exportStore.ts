@@ -5,6 +5,7 @@ import { SECURITY_EVENT_ACTIONS } from '../audit';
 import { findOwnership } from '../schema/roles/findOwnership';
 import { isoTime } from '../db/isoTime';
 import { runLong } from '../db/runLong';
+import { scopeToTenant } from '../db/tenantScope';
 import { AppError } from '../errors';
 import { gatherProofs } from './bundleProofs';
 import type { BundleProofs } from './bundleProofs';
@@ -100,7 +101,8 @@ async function prepare(
   tenantId: string,
   { exportId, range }: { exportId: string; range: TimeRange },
 ) {
-  await client.query(BEGIN);
+  await client.query(`${BEGIN};
+  ${scopeToTenant(tenantId)}`);
   const taken = await client.query<{ as_of: string }>(TAKE_SNAPSHOT);
   await client.query(SHOW_ALIVE, [exportKey(exportId)]);
   const found = await client.query<ExportedTenant>(READ_TENANT, [tenantId]);

@@ -3,6 +3,7 @@ import { recordAudit } from '../audit';
 import type { AuditEvent } from '../audit';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
+import { inTenant } from '../db/tenantScope';
 import { giveProofBack, withProof } from '../security';
 import type { SpentProof } from '../security';
 import { SECOND_MS } from '../durations';
@@ -65,7 +66,7 @@ export function createRecorder(
   let proof: SpentProof | undefined;
 
   const recordFailure = (reason: FailureReason, sent: boolean) =>
-    deps.db.transaction(async (tx) => {
+    inTenant(deps.db, tenantId, async (tx) => {
       const isBack = !sent && proof ? await giveProofBack(tx, tenantId, proof) : false;
       const details = { ...asked, reason, ...(isBack && { proofGivenBack: true as const }) };
       const event = { action: 'DATA_EXPORT_FAILED', outcome: 'failure', ...about } as const;
@@ -89,7 +90,7 @@ export function createRecorder(
       const counted = files.flatMap(({ name, rows }) => (rows === null ? [] : [{ name, rows }]));
       const details = { ...asked, files: counted, bytes, ...(checkpoint && { checkpoint }) };
       const event = { action: 'DATA_EXPORT_COMPLETED', outcome: 'success', ...about } as const;
-      const isEnd = await deps.db.transaction((tx) =>
+      const isEnd = await inTenant(deps.db, tenantId, (tx) =>
         recordExportEnd(tx, ctx, exportId, { ...event, details }),
       );
       if (!isEnd) throw new Error('Another process has recorded this export as ended.');

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { Pool } from 'pg';
 import type { ClientConfig, PoolClient, PoolConfig, QueryResultRow } from 'pg';
 import { ConfigError, loadConfig } from '../config';
+import type { BypassName } from './bypasses';
 import { startReadTimeout } from './readTimeout';
 import { OPTIONS, RoutedClient } from './routedClient';
 import * as schema from './schema';
@@ -160,6 +161,8 @@ export function connect(options: ConnectOptions): Database {
 export interface PreparedStatement {
   readonly name: string;
   readonly text: string;
+  /** The bypass that it needs; `runWithin` opens it. */
+  readonly bypass?: BypassName;
 }
 
 /** Runs prepared statements: the pool, or one client of it. */
@@ -178,10 +181,10 @@ export interface PreparedRunner {
  */
 export async function runPrepared<Row extends QueryResultRow>(
   runner: PreparedRunner,
-  statement: PreparedStatement,
+  { name, text }: PreparedStatement,
   values: unknown[],
 ): Promise<Row[]> {
-  const result = await runner.query<Row>({ ...statement, values });
+  const result = await runner.query<Row>({ name, text, values });
   return result.rows;
 }
 

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type { QueryResultRow } from 'pg';
 import { runPrepared } from '.';
 import type { PreparedStatement } from '.';
+import { scopeToBypass } from './tenantScope';
 
 /** Runs one prepared statement. */
 export type RunStatement = <Row extends QueryResultRow>(
@@ -20,7 +21,8 @@ export function runWithin(pool: Pool, timeoutMs: number): RunStatement {
     const client = await pool.connect();
     let broken: Error | undefined;
     try {
-      await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}`);
+      const scope = statement.bypass ? `; ${scopeToBypass(statement.bypass)}` : '';
+      await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}${scope}`);
       const rows = await runPrepared<never>(client, statement, values);
       await client.query('COMMIT');
       return rows;

@@ -4,6 +4,7 @@ import type { ReadyConfig } from '../config';
 import { ConfigError } from '../config';
 import type { RequestContext } from '../context';
 import { databaseFault } from '../db/pgErrors';
+import { clientAcrossTenants } from '../db/tenantScope';
 import type { CheckedKey, KeyRing } from '../keyRing';
 import { RETIRED_SETTINGS } from '../config/keySettings';
 import type { KeySetting } from '../config/keySettings';
@@ -59,15 +60,14 @@ function compare(key: CheckedKey, rows: readonly KeyCheckRow[]): Standing {
 }
 
 /** @returns a sentence for each setting whose newest key this process does not have */
-export async function findUnknownKeys(
-  pool: Pick<PoolClient, 'query'>,
-  keys: KeyRing,
-): Promise<string[]> {
+export async function findUnknownKeys(pool: Pool, keys: KeyRing): Promise<string[]> {
   const rows = await readKeyChecks(pool);
   const standings = keys.checked.map((key) => [key.setting, compare(key, rows)] as const);
   const wrong = standings.filter(([, standing]) => standing === 'wrong');
   const sealing = keys.checked.find(({ setting }) => setting === 'ENCRYPTION_KEY');
-  const lost = await countSealedElsewhere(pool, sealing?.knownIds ?? []);
+  const lost = await clientAcrossTenants(pool, 'keys', (client) =>
+    countSealedElsewhere(client, sealing?.knownIds ?? []),
+  );
   const unreadable =
     lost === 0
       ? []
@@ -97,20 +97,6 @@ async function settle(
   return undefined;
 }
 
-async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN');
-    const result = await work(client);
-    await client.query('COMMIT');
-    client.release();
-    return result;
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
-}
-
 /**
  * Compares each key with the key checks in the database. The first keys write their checks. If the
  * database already holds data, a first key must prove itself against that data.
@@ -120,7 +106,7 @@ async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promis
 export async function checkKeys({ pool, keys }: { pool: Pool; keys: KeyRing }): Promise<void> {
   const known = await readKeyChecks(pool);
   if (keys.checked.some((key) => compare(key, known) !== 'known')) {
-    const problems = await inTransaction(pool, async (client) => {
+    const problems = await clientAcrossTenants(pool, 'keys', async (client) => {
       await lockKeyChecks(client);
       const rows = await readKeyChecks(client);
       const refusals: string[] = [];
@@ -185,7 +171,7 @@ export async function adoptKeys(
   ctx: RequestContext,
   wanted: KeySetting | undefined,
 ): Promise<{ setting: KeySetting; keyId: string }[]> {
-  return inTransaction(deps.pool, async (client) => {
+  return clientAcrossTenants(deps.pool, 'keys', async (client) => {
     await lockKeyChecks(client);
     const rows = await readKeyChecks(client);
     const adopted: { setting: KeySetting; keyId: string }[] = [];

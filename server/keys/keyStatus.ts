@@ -1,6 +1,7 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { LEEWAY_SEC } from '../auth';
 import { LONGEST_ACCESS_TOKEN_SEC } from '../config/sessionSettings';
+import { clientAcrossTenants } from '../db/tenantScope';
 import type { KeyRing } from '../keyRing';
 import { LINK_DAYS } from '../mail';
 import { HOUR_MS, SECOND_MS } from '../durations';
@@ -51,34 +52,29 @@ const isOf = (left: LeftUnderKey, keyId: string, first: boolean) =>
  * Returns when values of a key end that are stored nowhere or do not name their key. Only the time
  * decides here.
  */
-async function findTimedEnd(pool: Pool, key: UsedKey, next: UsedKey): Promise<Date | null> {
+async function findTimedEnd(client: PoolClient, key: UsedKey, next: UsedKey): Promise<Date | null> {
   const usedUntil = new Date(next.firstUsedAt.getTime() + ROLLOUT_MS);
-  if (key.setting === 'TOKEN_HASH_KEY') return lastNoticeLink(pool, usedUntil, LINK_DAYS);
+  if (key.setting === 'TOKEN_HASH_KEY') return lastNoticeLink(client, usedUntil, LINK_DAYS);
   if (key.setting !== 'JWT_SIGNING_KEY') return null;
   const end = new Date(next.firstUsedAt.getTime() + ACCESS_TOKEN_MS);
   return end.getTime() > Date.now() ? end : null;
 }
 
-/**
- * Counts the values that remain under each key of this database, and decides which keys can be
- * removed.
- */
-export async function readKeyStatus(deps: { pool: Pool; keys: KeyRing }): Promise<KeyStatus[]> {
-  const used = await listUsedKeys(deps.pool);
-  const kinds = Object.values(KINDS).flat();
-  const counts = await Promise.all(
-    kinds.map(async (kind) => [kind, await countLeft(deps.pool, kind)] as const),
-  );
-  const countsOf = new Map(counts);
+async function readStatus(client: PoolClient, keys: KeyRing): Promise<KeyStatus[]> {
+  const used = await listUsedKeys(client);
+  const countsOf = new Map<LeftKind, LeftUnderKey[]>();
+  for (const kind of Object.values(KINDS).flat()) {
+    countsOf.set(kind, await countLeft(client, kind));
+  }
   const statuses: KeyStatus[] = [];
   for (const key of used) {
     const siblings = used.filter(({ setting }) => setting === key.setting);
     const next = siblings[siblings.indexOf(key) + 1];
-    const own = deps.keys.checked.find(({ setting }) => setting === key.setting);
+    const own = keys.checked.find(({ setting }) => setting === key.setting);
     const known = own?.knownIds.includes(key.keyId) === true ? 'accepted' : 'missing';
     const state = own?.keyId === key.keyId ? 'current' : known;
     const left: KeyStatus['left'] = {};
-    let blocksUntil = next ? await findTimedEnd(deps.pool, key, next) : null;
+    let blocksUntil = next ? await findTimedEnd(client, key, next) : null;
     let blocked = blocksUntil !== null;
     for (const kind of KINDS[key.setting] ?? []) {
       const rows = (countsOf.get(kind) ?? []).filter((row) =>
@@ -94,4 +90,12 @@ export async function readKeyStatus(deps: { pool: Pool; keys: KeyRing }): Promis
     statuses.push({ ...key, state, left, blocksUntil, canGo });
   }
   return statuses;
+}
+
+/**
+ * Counts the values that remain under each key of this database, and decides which keys can be
+ * removed.
+ */
+export async function readKeyStatus(deps: { pool: Pool; keys: KeyRing }): Promise<KeyStatus[]> {
+  return clientAcrossTenants(deps.pool, 'keys', (client) => readStatus(client, deps.keys));
 }

@@ -1,6 +1,6 @@
-import type { Pool } from 'pg';
+import type { PoolClient } from 'pg';
 
-type Runner = Pick<Pool, 'query'>;
+type Runner = Pick<PoolClient, 'query'>;
 
 export interface UsedKey {
   setting: string;

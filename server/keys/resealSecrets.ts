@@ -1,4 +1,5 @@
 import type { SecurityDeps } from '../security';
+import { clientAcrossTenants } from '../db/tenantScope';
 import { boundToMail } from '../mail';
 import { boundToTotp } from '../security';
 import { listSealedOtherwise, newestKeyOf, replaceSealed } from './resealStore';
@@ -23,7 +24,7 @@ async function resealRow(deps: ResealDeps, table: SealedTable, row: SealedRow): 
     return false;
   }
   const next = { sealed: deps.keys.seal(plain, boundTo), keyId: deps.keys.ids.encryption };
-  await replaceSealed(deps.pool, table, row, next);
+  await clientAcrossTenants(deps.pool, 'keys', (client) => replaceSealed(client, table, row, next));
   return true;
 }
 
@@ -33,7 +34,9 @@ async function resealTable(deps: ResealDeps, table: SealedTable): Promise<number
   let afterId = NO_ID;
   for (;;) {
     const query = { keyId: deps.keys.ids.encryption, afterId };
-    const rows = await listSealedOtherwise(deps.pool, table, query);
+    const rows = await clientAcrossTenants(deps.pool, 'keys', (client) =>
+      listSealedOtherwise(client, table, query),
+    );
     if (rows.length === 0) return unreadable;
     for (const row of rows) {
       if (!(await resealRow(deps, table, row))) unreadable += 1;

@@ -1,6 +1,6 @@
-import type { Pool } from 'pg';
+import type { PoolClient } from 'pg';
 
-type Runner = Pick<Pool, 'query'>;
+type Runner = Pick<PoolClient, 'query'>;
 
 /** The number of values in one statement, small enough that nobody waits for it. */
 const BATCH = 100;

@@ -2,6 +2,7 @@ import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
 import type { ProfileDeps } from './deps';
 import { replaceName } from './nameStore';
+import { inTenant } from '../db/tenantScope';
 
 /**
  * Changes the name that a person has given themselves, in all tenants. The audit log says that it
@@ -15,7 +16,7 @@ export async function changeName(
   { tenantId, userId, staffId }: Principal,
   name: string | null,
 ): Promise<void> {
-  await deps.db.transaction(async (tx) => {
+  await inTenant(deps.db, tenantId, async (tx) => {
     if (!(await replaceName(tx, userId, name))) return;
     await recordAudit(tx, ctx, {
       action: 'PROFILE_CHANGED',

@@ -2,6 +2,7 @@ import { lockMemberships } from '../auth';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { databaseFault } from '../db/pgErrors';
+import { inTenant } from '../db/tenantScope';
 import type { ProfileDeps } from './deps';
 import { AppError } from '../errors';
 import { queueNotice } from '../mail';
@@ -67,7 +68,7 @@ export async function confirmEmailChange(
   const change = await readChangeLink(deps, token);
   if (change.confirmed) return;
   try {
-    await deps.db.transaction((tx) => confirm(deps, tx, ctx, change));
+    await inTenant(deps.db, change.tenantId, (tx) => confirm(deps, tx, ctx, change));
   } catch (error) {
     if (databaseFault(error) !== 'unique_violation') throw error;
     throw new AppError('EMAIL_TAKEN', { cause: error });

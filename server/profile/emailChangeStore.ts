@@ -3,6 +3,7 @@ import { pendingChange } from '../auth';
 import type { Db, Tx } from '../db';
 import { MAY_SIGN_IN } from '../db/maySignIn';
 import { emailChanges, tenantStaff, tenants, users } from '../db/schema';
+import { acrossTenants } from '../db/tenantScope';
 
 /** Reads a person's address, exactly as it is stored. */
 export async function readAddress(tx: Tx, userId: string): Promise<string | undefined> {
@@ -17,13 +18,15 @@ export async function isTaken(tx: Tx, email: string): Promise<boolean> {
 }
 
 /** Lists when the changes were asked for that a person has begun since a moment, oldest first. */
-export async function listChangesSince(tx: Tx, userId: string, since: Date): Promise<Date[]> {
-  const rows = await tx
-    .select({ createdAt: emailChanges.createdAt })
-    .from(emailChanges)
-    .where(and(eq(emailChanges.userId, userId), gt(emailChanges.createdAt, since)))
-    .orderBy(asc(emailChanges.createdAt));
-  return rows.map(({ createdAt }) => createdAt);
+export function listChangesSince(tx: Tx, userId: string, since: Date): Promise<Date[]> {
+  return acrossTenants(tx, 'person', async (own) => {
+    const rows = await own
+      .select({ createdAt: emailChanges.createdAt })
+      .from(emailChanges)
+      .where(and(eq(emailChanges.userId, userId), gt(emailChanges.createdAt, since)))
+      .orderBy(asc(emailChanges.createdAt));
+    return rows.map(({ createdAt }) => createdAt);
+  });
 }
 
 export async function insertChange(tx: Tx, row: typeof emailChanges.$inferInsert): Promise<void> {
@@ -47,24 +50,26 @@ export interface EmailChange {
  * @returns undefined if it was ended, or if the person may not sign in to the tenant in which it
  * was asked for
  */
-export async function findChange(db: Db | Tx, id: string): Promise<EmailChange | undefined> {
-  const [row] = await db
-    .select({
-      id: emailChanges.id,
-      tenantId: emailChanges.tenantId,
-      staffId: emailChanges.staffId,
-      userId: emailChanges.userId,
-      from: emailChanges.fromEmail,
-      to: emailChanges.toEmail,
-      expiresAt: emailChanges.expiresAt,
-      confirmed: sql<boolean>`${emailChanges.confirmedAt} IS NOT NULL`,
-    })
-    .from(emailChanges)
-    .innerJoin(tenantStaff, eq(tenantStaff.id, emailChanges.staffId))
-    .innerJoin(users, eq(users.id, emailChanges.userId))
-    .innerJoin(tenants, eq(tenants.id, emailChanges.tenantId))
-    .where(and(eq(emailChanges.id, id), isNull(emailChanges.endedAt), MAY_SIGN_IN));
-  return row;
+export function findChange(db: Db | Tx, id: string): Promise<EmailChange | undefined> {
+  return acrossTenants(db, 'link', async (tx) => {
+    const [row] = await tx
+      .select({
+        id: emailChanges.id,
+        tenantId: emailChanges.tenantId,
+        staffId: emailChanges.staffId,
+        userId: emailChanges.userId,
+        from: emailChanges.fromEmail,
+        to: emailChanges.toEmail,
+        expiresAt: emailChanges.expiresAt,
+        confirmed: sql<boolean>`${emailChanges.confirmedAt} IS NOT NULL`,
+      })
+      .from(emailChanges)
+      .innerJoin(tenantStaff, eq(tenantStaff.id, emailChanges.staffId))
+      .innerJoin(users, eq(users.id, emailChanges.userId))
+      .innerJoin(tenants, eq(tenants.id, emailChanges.tenantId))
+      .where(and(eq(emailChanges.id, id), isNull(emailChanges.endedAt), MAY_SIGN_IN));
+    return row;
+  });
 }
 
 /**

@@ -15,6 +15,7 @@ import {
   userSessions,
   users,
 } from '../db/schema';
+import { inTenant } from '../db/tenantScope';
 
 /** A membership, and its person. */
 export interface Whose {
@@ -95,49 +96,55 @@ export const listOwnSessionRows = (db: Db, whose: Whose, limit: number) =>
 
 /** Lists the newest step-up challenges of a membership, without their codes and hashes. */
 export const listOwnChallenges = (db: Db, whose: Whose, limit: number) =>
-  db
-    .select({
-      createdAt: stepUpChallenges.createdAt,
-      origin: stepUpChallenges.origin,
-      purpose: stepUpChallenges.purpose,
-      act: stepUpChallenges.act,
-      score: stepUpChallenges.score,
-      reasons: stepUpChallenges.reasons,
-      attempts: stepUpChallenges.attempts,
-      verifiedAt: stepUpChallenges.verifiedAt,
-      verifiedMethod: stepUpChallenges.verifiedMethod,
-      consumedAt: stepUpChallenges.consumedAt,
-      revokedAt: stepUpChallenges.revokedAt,
-    })
-    .from(stepUpChallenges)
-    .where(of(stepUpChallenges, whose))
-    .orderBy(desc(stepUpChallenges.createdAt))
-    .limit(limit);
+  inTenant(db, whose.tenantId, (tx) =>
+    tx
+      .select({
+        createdAt: stepUpChallenges.createdAt,
+        origin: stepUpChallenges.origin,
+        purpose: stepUpChallenges.purpose,
+        act: stepUpChallenges.act,
+        score: stepUpChallenges.score,
+        reasons: stepUpChallenges.reasons,
+        attempts: stepUpChallenges.attempts,
+        verifiedAt: stepUpChallenges.verifiedAt,
+        verifiedMethod: stepUpChallenges.verifiedMethod,
+        consumedAt: stepUpChallenges.consumedAt,
+        revokedAt: stepUpChallenges.revokedAt,
+      })
+      .from(stepUpChallenges)
+      .where(of(stepUpChallenges, whose))
+      .orderBy(desc(stepUpChallenges.createdAt))
+      .limit(limit),
+  );
 
 /** Lists the changes of the address that were asked for in this tenant. */
 export const listOwnEmailChanges = (db: Db, whose: Whose, limit: number) =>
-  db
-    .select({
-      from: emailChanges.fromEmail,
-      to: emailChanges.toEmail,
-      createdAt: emailChanges.createdAt,
-      expiresAt: emailChanges.expiresAt,
-      confirmedAt: emailChanges.confirmedAt,
-      endedAt: emailChanges.endedAt,
-    })
-    .from(emailChanges)
-    .where(and(eq(emailChanges.userId, whose.userId), of(emailChanges, whose)))
-    .orderBy(desc(emailChanges.createdAt))
-    .limit(limit);
+  inTenant(db, whose.tenantId, (tx) =>
+    tx
+      .select({
+        from: emailChanges.fromEmail,
+        to: emailChanges.toEmail,
+        createdAt: emailChanges.createdAt,
+        expiresAt: emailChanges.expiresAt,
+        confirmedAt: emailChanges.confirmedAt,
+        endedAt: emailChanges.endedAt,
+      })
+      .from(emailChanges)
+      .where(and(eq(emailChanges.userId, whose.userId), of(emailChanges, whose)))
+      .orderBy(desc(emailChanges.createdAt))
+      .limit(limit),
+  );
 
 /** Lists the newest mails to a member, without their content. */
 export const listOwnMails = (db: Db, whose: Whose, limit: number) =>
-  db
-    .select({ kind: mails.kind, createdAt: mails.createdAt, sentAt: mails.sentAt })
-    .from(mails)
-    .where(of(mails, whose))
-    .orderBy(desc(mails.createdAt))
-    .limit(limit);
+  inTenant(db, whose.tenantId, (tx) =>
+    tx
+      .select({ kind: mails.kind, createdAt: mails.createdAt, sentAt: mails.sentAt })
+      .from(mails)
+      .where(of(mails, whose))
+      .orderBy(desc(mails.createdAt))
+      .limit(limit),
+  );
 
 interface Known extends Owned {
   firstSeenAt: AnyPgColumn<{ data: Date; notNull: true }>;
@@ -150,35 +157,37 @@ const seen = ({ firstSeenAt, lastSeenAt }: Known) => ({ firstSeenAt, lastSeenAt 
  * Reads what the risk scorer has learned about a member. Devices and addresses are stored as keyed
  * hashes, which mean nothing to the reader, so only their times are returned.
  */
-export async function readOwnHabits(db: Db, whose: Whose, limit: number) {
-  const newest = <Table extends Known>(table: Table) => desc(table.lastSeenAt);
-  const devices = await db
-    .select(seen(knownDevices))
-    .from(knownDevices)
-    .where(of(knownDevices, whose))
-    .orderBy(newest(knownDevices))
-    .limit(limit);
-  const addresses = await db
-    .select(seen(knownAddresses))
-    .from(knownAddresses)
-    .where(of(knownAddresses, whose))
-    .orderBy(newest(knownAddresses))
-    .limit(limit);
-  const networks = await db
-    .select({ network: knownNetworks.network, ...seen(knownNetworks) })
-    .from(knownNetworks)
-    .where(of(knownNetworks, whose))
-    .orderBy(newest(knownNetworks))
-    .limit(limit);
-  const countries = await db
-    .select({ country: knownCountries.country, ...seen(knownCountries) })
-    .from(knownCountries)
-    .where(of(knownCountries, whose))
-    .orderBy(newest(knownCountries))
-    .limit(limit);
-  const [hours] = await db
-    .select({ loginsByHourUtc: staffHabits.hours, lastLoginAt: staffHabits.lastLoginAt })
-    .from(staffHabits)
-    .where(of(staffHabits, whose));
-  return { devices, addresses, networks, countries, hours: hours ?? null };
+export function readOwnHabits(db: Db, whose: Whose, limit: number) {
+  return inTenant(db, whose.tenantId, async (tx) => {
+    const newest = <Table extends Known>(table: Table) => desc(table.lastSeenAt);
+    const devices = await tx
+      .select(seen(knownDevices))
+      .from(knownDevices)
+      .where(of(knownDevices, whose))
+      .orderBy(newest(knownDevices))
+      .limit(limit);
+    const addresses = await tx
+      .select(seen(knownAddresses))
+      .from(knownAddresses)
+      .where(of(knownAddresses, whose))
+      .orderBy(newest(knownAddresses))
+      .limit(limit);
+    const networks = await tx
+      .select({ network: knownNetworks.network, ...seen(knownNetworks) })
+      .from(knownNetworks)
+      .where(of(knownNetworks, whose))
+      .orderBy(newest(knownNetworks))
+      .limit(limit);
+    const countries = await tx
+      .select({ country: knownCountries.country, ...seen(knownCountries) })
+      .from(knownCountries)
+      .where(of(knownCountries, whose))
+      .orderBy(newest(knownCountries))
+      .limit(limit);
+    const [hours] = await tx
+      .select({ loginsByHourUtc: staffHabits.hours, lastLoginAt: staffHabits.lastLoginAt })
+      .from(staffHabits)
+      .where(of(staffHabits, whose));
+    return { devices, addresses, networks, countries, hours: hours ?? null };
+  });
 }

@@ -8,6 +8,7 @@ import { openInvitation } from './invitationLink';
 import type { LinkedInvitation } from './invitationStore';
 import { joinByInvitation } from './joinByInvitation';
 import type { Joiner } from './joinByInvitation';
+import { inTenant } from '../db/tenantScope';
 
 /** How the accepting person identifies themselves. */
 export interface Acceptance {
@@ -100,7 +101,7 @@ export async function acceptInvitation(
   const linked = await openInvitation(deps, token);
   const { invitation, tenant } = linked;
   const joiner = await recognise(deps, ctx, linked, acceptance);
-  const refused = await deps.db.transaction((tx) =>
+  const refused = await inTenant(deps.db, invitation.tenantId, (tx) =>
     joinByInvitation(deps, tx, ctx, invitation, joiner),
   );
   if (refused) throw new AppError(refused);

@@ -2,6 +2,7 @@ import { and, asc, eq, gt, inArray, not, sql } from 'drizzle-orm';
 import { pendingChange } from '../auth';
 import type { Db, Tx } from '../db';
 import { emailChanges, tenantStaff, tenants, users } from '../db/schema';
+import { acrossTenants } from '../db/tenantScope';
 
 export interface StoredAddress {
   userId: string;
@@ -90,7 +91,9 @@ export async function listMembershipsOf(
 }
 
 /** Ends all pending changes of a person's address, in whichever tenant they were asked for. */
-export async function endPendingChanges(tx: Tx, userId: string, now: Date): Promise<void> {
-  const theirs = eq(emailChanges.userId, userId);
-  await tx.update(emailChanges).set({ endedAt: now }).where(and(theirs, pendingChange));
+export function endPendingChanges(tx: Tx, userId: string, now: Date): Promise<void> {
+  return acrossTenants(tx, 'person', async (own) => {
+    const theirs = eq(emailChanges.userId, userId);
+    await own.update(emailChanges).set({ endedAt: now }).where(and(theirs, pendingChange));
+  });
 }

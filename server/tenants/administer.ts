@@ -1,5 +1,6 @@
 import type { Principal, RequestContext } from '../context';
 import type { Tx } from '../db';
+import { inTenant } from '../db/tenantScope';
 import type { TenantDeps } from './deps';
 import type { Passage } from '../http/passage';
 import type { BuiltInPermission } from '../permissions';
@@ -46,7 +47,7 @@ export async function administer<T>(
     return administration;
   };
   if (!isMember || !authority.passage) {
-    return deps.db.transaction(async (tx) => act(tx, await begin(tx)));
+    return inTenant(deps.db, tenantId, async (tx) => act(tx, await begin(tx)));
   }
   const { principal, passage } = authority;
   let begun: Administration | undefined;

@@ -5,6 +5,7 @@ import type { Json } from '../../tlog/canonicalJson';
 import type { Db, Tx } from '../db';
 import { approvalRequests, tenantStaff, users } from '../db/schema';
 import type { ApprovalDecision, ApprovalKind } from '../db/schema';
+import { inTenant } from '../db/tenantScope';
 import type { TimeCursor } from '../http/timeCursor';
 import { holdsAll } from './administrationStore';
 
@@ -81,13 +82,15 @@ const readRequests = (db: Db, tenantId: string, condition: SQL | undefined) =>
     .where(and(eq(tenantColumn, tenantId), condition));
 
 /** Reads one request of a tenant. */
-export async function readApproval(
+export function readApproval(
   db: Db,
   tenantId: string,
   which: string,
 ): Promise<ApprovalRequest | undefined> {
-  const [row] = await readRequests(db, tenantId, eq(id, which));
-  return row;
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await readRequests(tx, tenantId, eq(id, which));
+    return row;
+  });
 }
 
 const OPEN = and(isNull(decidedAt), gt(expiresAt, sql`clock_timestamp()`));
@@ -100,18 +103,20 @@ function inStatus(status: ApprovalStatus | undefined): SQL | undefined {
 }
 
 /** Lists requests of a tenant, newest first. */
-export async function listApprovalRows(
+export function listApprovalRows(
   db: Db,
   tenantId: string,
   query: { status?: ApprovalStatus | undefined; below?: TimeCursor | undefined; limit: number },
 ): Promise<ApprovalRequest[]> {
-  const { status, below, limit } = query;
-  const after =
-    below &&
-    sql`(${createdAt}, ${id}) < (${below.occurredAt.toISOString()}::timestamptz, ${below.id}::uuid)`;
-  return readRequests(db, tenantId, and(inStatus(status), after))
-    .orderBy(desc(createdAt), desc(id))
-    .limit(limit);
+  return inTenant(db, tenantId, async (tx) => {
+    const { status, below, limit } = query;
+    const after =
+      below &&
+      sql`(${createdAt}, ${id}) < (${below.occurredAt.toISOString()}::timestamptz, ${below.id}::uuid)`;
+    return readRequests(tx, tenantId, and(inStatus(status), after))
+      .orderBy(desc(createdAt), desc(id))
+      .limit(limit);
+  });
 }
 
 /** Stores a request that can be decided for 7 days, by the database clock. */

@@ -14,6 +14,7 @@ import {
   markSuspended,
 } from './lifecycleStore';
 import { revokeAllInvitations } from './revokeInvitationsOf';
+import { inTenant } from '../db/tenantScope';
 
 type LifecycleDeps = Pick<TenantDeps, 'db' | 'schemaGuard' | 'clock' | 'riskFacts'>;
 
@@ -40,7 +41,7 @@ export async function suspendTenant(
   ctx: RequestContext,
   { tenantId }: { tenantId: string },
 ): Promise<TenantChange> {
-  const changed = await deps.db.transaction(async (tx) => {
+  const changed = await inTenant(deps.db, tenantId, async (tx) => {
     const tenant = await lockTenant(tx, tenantId);
     if (!tenant) throw new AppError('NOT_FOUND');
     if (tenant.status === 'deleted') throw new AppError('TENANT_DELETED');
@@ -69,7 +70,7 @@ export async function deleteTenant(
   ctx: RequestContext,
   { tenantId }: { tenantId: string },
 ): Promise<TenantChange> {
-  const changed = await deps.db.transaction(async (tx) => {
+  const changed = await inTenant(deps.db, tenantId, async (tx) => {
     const tenant = await lockTenant(tx, tenantId);
     if (!tenant) throw new AppError('NOT_FOUND');
     if (tenant.status === 'deleted') return false;
@@ -102,7 +103,7 @@ export async function restoreTenant(
   { tenantId }: { tenantId: string },
 ): Promise<TenantChange> {
   const membersEnded = await endTenantAccess(deps, ctx, tenantId);
-  const changed = await deps.db.transaction(async (tx) => {
+  const changed = await inTenant(deps.db, tenantId, async (tx) => {
     const tenant = await lockTenant(tx, tenantId);
     if (!tenant) throw new AppError('NOT_FOUND');
     if (tenant.status === 'deleted') throw new AppError('TENANT_DELETED');

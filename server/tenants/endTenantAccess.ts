@@ -3,6 +3,7 @@ import type { RequestContext } from '../context';
 import type { TenantDeps } from './deps';
 import { listUnended, lockTenant } from './lifecycleStore';
 import type { TenantState } from './lifecycleStore';
+import { inTenant } from '../db/tenantScope';
 
 /** How many members one transaction processes. Other administrations of the tenant wait for it. */
 const PAGE = 50;
@@ -25,7 +26,7 @@ const endPage = (
   after: string | undefined,
 ): Promise<string[]> =>
   withSessionTable(deps, (mode) =>
-    deps.db.transaction(async (tx) => {
+    inTenant(deps.db, tenantId, async (tx) => {
       const tenant = await lockTenant(tx, tenantId);
       const closedAt = tenant && closedSince(tenant);
       if (!closedAt) return [];

@@ -9,6 +9,7 @@ import { reserveTry, resetTries } from '../security';
 import { openInvitation } from './invitationLink';
 import { keepCode, resetCodeTries, takeCodeTry } from './invitationStore';
 import type { Invitation } from './invitationStore';
+import { inTenant } from '../db/tenantScope';
 
 const CODE_MINUTES = 10;
 const TRIES_A_CODE = 5;
@@ -68,7 +69,7 @@ export async function sendInvitationCode(deps: CodeDeps, token: string): Promise
   const expiresAt = new Date(now.getTime() + CODE_MINUTES * MINUTE_MS);
   const endsBefore = new Date(expiresAt.getTime() - PAUSE_SEC * SECOND_MS);
   const limits = { most: CODES_A_LINK, endsBefore };
-  await deps.db.transaction(async (tx) => {
+  await inTenant(deps.db, invitation.tenantId, async (tx) => {
     if (!(await keepCode(tx, invitation, { hash, expiresAt, now }, limits))) {
       throw tooManyCodes((await openInvitation({ ...deps, db: tx }, token)).invitation, now);
     }

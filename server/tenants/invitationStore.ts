@@ -3,6 +3,7 @@ import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { invitations, tenantStaff, tenants, users } from '../db/schema';
 import type { InvitationDelivery } from '../db/schema';
+import { acrossTenants, inTenant } from '../db/tenantScope';
 
 export type Invitation = typeof invitations.$inferSelect;
 export const INVITATION_STATUSES = ['open', 'accepted', 'revoked', 'expired'] as const;
@@ -54,13 +55,15 @@ export async function findPending(
   return row;
 }
 
-export async function findInvitation(
+export function findInvitation(
   db: Db | Tx,
   tenantId: string,
   id: string,
 ): Promise<Invitation | undefined> {
-  const [row] = await db.select().from(invitations).where(ofInvitation(tenantId, id));
-  return row;
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await tx.select().from(invitations).where(ofInvitation(tenantId, id));
+    return row;
+  });
 }
 
 /** Counts the open invitations of a tenant. */
@@ -79,21 +82,23 @@ export interface LinkedInvitation {
 }
 
 /** Finds an invitation by the id in its link: the tag of the id has proven that we made the link. */
-export async function findByLink(db: Db, linkId: string): Promise<LinkedInvitation | undefined> {
-  const { slug, name, status } = tenants;
-  const [row] = await db
-    .select({ invitation: invitations, tenant: { slug, name, status } })
-    .from(invitations)
-    .innerJoin(tenants, eq(tenants.id, invitations.tenantId))
-    .where(eq(invitations.linkId, linkId));
-  return row;
+export function findByLink(db: Db, linkId: string): Promise<LinkedInvitation | undefined> {
+  return acrossTenants(db, 'link', async (tx) => {
+    const { slug, name, status } = tenants;
+    const [row] = await tx
+      .select({ invitation: invitations, tenant: { slug, name, status } })
+      .from(invitations)
+      .innerJoin(tenants, eq(tenants.id, invitations.tenantId))
+      .where(eq(invitations.linkId, linkId));
+    return row;
+  });
 }
 
 /** An invitation for a list, with its inviter's address; null if an operator invited. */
 export type ListedInvitation = Invitation & { inviterEmail: string | null };
 
 /** Lists invitations, newest first. */
-export async function listInvitationRows(
+export function listInvitationRows(
   db: Db,
   tenantId: string,
   query: {
@@ -104,23 +109,25 @@ export async function listInvitationRows(
     now: Date;
   },
 ): Promise<ListedInvitation[]> {
-  const { id, status, below, limit, now } = query;
-  const rows = await db
-    .select({ invitation: invitations, inviterEmail: users.email })
-    .from(invitations)
-    .leftJoin(users, eq(users.id, invitations.inviterUserId))
-    .where(
-      and(
-        ofTenant(tenantId),
-        id === undefined ? undefined : eq(invitations.id, id),
-        status && STATUS[status](now),
-        below &&
-          sql`(${createdAt}, ${invitations.id}) < (${below.occurredAt.toISOString()}::timestamptz, ${below.id}::uuid)`,
-      ),
-    )
-    .orderBy(desc(createdAt), desc(invitations.id))
-    .limit(limit);
-  return rows.map(({ invitation, inviterEmail }) => ({ ...invitation, inviterEmail }));
+  return inTenant(db, tenantId, async (tx) => {
+    const { id, status, below, limit, now } = query;
+    const rows = await tx
+      .select({ invitation: invitations, inviterEmail: users.email })
+      .from(invitations)
+      .leftJoin(users, eq(users.id, invitations.inviterUserId))
+      .where(
+        and(
+          ofTenant(tenantId),
+          id === undefined ? undefined : eq(invitations.id, id),
+          status && STATUS[status](now),
+          below &&
+            sql`(${createdAt}, ${invitations.id}) < (${below.occurredAt.toISOString()}::timestamptz, ${below.id}::uuid)`,
+        ),
+      )
+      .orderBy(desc(createdAt), desc(invitations.id))
+      .limit(limit);
+    return rows.map(({ invitation, inviterEmail }) => ({ ...invitation, inviterEmail }));
+  });
 }
 
 /** Gives an invitation a new link, which ends the earlier one and its codes. */
@@ -243,36 +250,40 @@ export async function keepCode(
  * Takes one of the tries of the newest code, in one statement, before the code is compared.
  * @returns the hash to compare with, or undefined if there is no code, or none of its tries is left
  */
-export async function takeCodeTry(
+export function takeCodeTry(
   db: Db,
   { tenantId, id, linkId }: Pick<Invitation, 'tenantId' | 'id' | 'linkId'>,
   { most, now }: { most: number; now: Date },
 ): Promise<Buffer | undefined> {
-  const { codeHash, codeExpiresAt, codeTries } = invitations;
-  const [row] = await db
-    .update(invitations)
-    .set({ codeTries: sql`${codeTries} + 1` })
-    .where(
-      and(
-        ofInvitation(tenantId, id),
-        eq(invitations.linkId, linkId),
-        isNotNull(codeHash),
-        gt(codeExpiresAt, now),
-        lt(codeTries, most),
-      ),
-    )
-    .returning({ codeHash });
-  return row?.codeHash ?? undefined;
+  return inTenant(db, tenantId, async (tx) => {
+    const { codeHash, codeExpiresAt, codeTries } = invitations;
+    const [row] = await tx
+      .update(invitations)
+      .set({ codeTries: sql`${codeTries} + 1` })
+      .where(
+        and(
+          ofInvitation(tenantId, id),
+          eq(invitations.linkId, linkId),
+          isNotNull(codeHash),
+          gt(codeExpiresAt, now),
+          lt(codeTries, most),
+        ),
+      )
+      .returning({ codeHash });
+    return row?.codeHash ?? undefined;
+  });
 }
 
 /** Gives the tries of a code back to the person who knew it; their password may have been refused. */
-export async function resetCodeTries(
+export function resetCodeTries(
   db: Db,
   { tenantId, id }: Pick<Invitation, 'tenantId' | 'id'>,
   codeHash: Buffer,
 ): Promise<void> {
-  await db
-    .update(invitations)
-    .set({ codeTries: 0 })
-    .where(and(ofInvitation(tenantId, id), eq(invitations.codeHash, codeHash)));
+  return inTenant(db, tenantId, async (tx) => {
+    await tx
+      .update(invitations)
+      .set({ codeTries: 0 })
+      .where(and(ofInvitation(tenantId, id), eq(invitations.codeHash, codeHash)));
+  });
 }

@@ -1,6 +1,7 @@
 import { recordAudit } from '../audit';
 import type { RequestContext } from '../context';
 import { assertRowId } from '../db/ids';
+import { inTenant } from '../db/tenantScope';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import { beginAdministration } from './administration';
@@ -17,7 +18,7 @@ export async function revokeInvitation(
   via: 'api' | 'operator',
 ): Promise<void> {
   assertRowId(id);
-  await deps.db.transaction(async (tx) => {
+  await inTenant(deps.db, tenantId, async (tx) => {
     await beginAdministration(tx, ctx, tenantId, 'TENANT_STAFF_MANAGE');
     const invitation = await findInvitation(tx, tenantId, id);
     if (!invitation) throw new AppError('NOT_FOUND');

@@ -2,6 +2,7 @@ import { and, asc, count, eq, gt, inArray, isNull, ne, sql } from 'drizzle-orm';
 import { databaseFault } from '../db/pgErrors';
 import type { Db, Tx } from '../db';
 import { invitations, tenantRoles, tenantStaff } from '../db/schema';
+import { inTenant } from '../db/tenantScope';
 import { AppError } from '../errors';
 
 /** A role of a tenant's own. */
@@ -23,23 +24,27 @@ const ofTenant = (tenantId: string) => eq(tenantRoles.tenantId, tenantId);
 
 /** Lists the tenant's own roles, ordered by name. */
 export const listOwnRoles = (db: Db, tenantId: string): Promise<StoredRole[]> =>
-  db
-    .select(ROLE)
-    .from(tenantRoles)
-    .where(ofTenant(tenantId))
-    .orderBy(asc(sql`lower(${name})`), asc(id));
+  inTenant(db, tenantId, (tx) =>
+    tx
+      .select(ROLE)
+      .from(tenantRoles)
+      .where(ofTenant(tenantId))
+      .orderBy(asc(sql`lower(${name})`), asc(id)),
+  );
 
 /** Reads some of the tenant's own roles; ids of no role, or of another tenant's, are left out. */
-export async function readOwnRoles(
+export function readOwnRoles(
   db: Db,
   tenantId: string,
   ids: readonly string[],
 ): Promise<StoredRole[]> {
-  if (ids.length === 0) return [];
-  return db
-    .select(ROLE)
-    .from(tenantRoles)
-    .where(and(ofTenant(tenantId), inArray(id, [...ids])));
+  return inTenant(db, tenantId, async (tx) => {
+    if (ids.length === 0) return [];
+    return tx
+      .select(ROLE)
+      .from(tenantRoles)
+      .where(and(ofTenant(tenantId), inArray(id, [...ids])));
+  });
 }
 
 /** The index compares names in lower case by the database's rules, which are not JavaScript's. */

@@ -4,6 +4,7 @@ import type { SessionMode } from '../auth';
 import type { Db } from '../db';
 import { tenantStaff, userSessions, users } from '../db/schema';
 import type { AccountStatus } from '../db/schema';
+import { inTenant } from '../db/tenantScope';
 
 /** The conditions for the members of a page; an undefined one excludes nobody. */
 export interface StaffFilter {
@@ -78,27 +79,29 @@ const columns = (mode: SessionMode, now: Date) => ({
  * Lists members of a tenant with everything that a list shows about them, newest first, in one
  * statement.
  */
-export async function listStaffRows(
+export function listStaffRows(
   db: Db,
   mode: SessionMode,
   tenantId: string,
   { now, ...selection }: StaffSelection & { now: Date },
 ) {
-  const one = 'staffId' in selection;
-  const { id } = tenantStaff;
-  const which = one
-    ? eq(id, selection.staffId)
-    : and(
-        meets(selection.filter),
-        selection.below === undefined ? undefined : lt(id, selection.below),
-      );
-  return db
-    .select(columns(mode, now))
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), which))
-    .orderBy(desc(id))
-    .limit(one ? 1 : selection.limit);
+  return inTenant(db, tenantId, async (tx) => {
+    const one = 'staffId' in selection;
+    const { id } = tenantStaff;
+    const which = one
+      ? eq(id, selection.staffId)
+      : and(
+          meets(selection.filter),
+          selection.below === undefined ? undefined : lt(id, selection.below),
+        );
+    return tx
+      .select(columns(mode, now))
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .where(and(eq(tenantStaff.tenantId, tenantId), which))
+      .orderBy(desc(id))
+      .limit(one ? 1 : selection.limit);
+  });
 }
 
 export type StaffRow = Awaited<ReturnType<typeof listStaffRows>>[number];

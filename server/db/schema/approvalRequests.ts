@@ -3,6 +3,7 @@ import { check, foreignKey, index, jsonb, pgTable, text, uuid } from 'drizzle-or
 import { instant, key } from './columns';
 import { approvalDecision, approvalKind } from './enums';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /** A change that waits for a second administrator, or waited for one. */
 export const approvalRequests = pgTable(
@@ -57,5 +58,6 @@ export const approvalRequests = pgTable(
     index('idx_approval_requests_open')
       .on(table.tenantId, table.expiresAt)
       .where(sql`${table.decidedAt} IS NULL`),
+    tenantRows('approval_requests'),
   ],
 );

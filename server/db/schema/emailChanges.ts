@@ -1,6 +1,7 @@
 import { foreignKey, index, pgTable, text, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /** A change of a person's e-mail address that waits for its confirmation at the new address. */
 export const emailChanges = pgTable(
@@ -27,5 +28,6 @@ export const emailChanges = pgTable(
       foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
     }),
     index('idx_email_changes_user').on(table.userId),
+    tenantRows('email_changes'),
   ],
 );

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { boolean, char, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 import { challengeOrigin, revokeReason, stepUpPurpose } from './enums';
+import { tenantRows } from './tenantRows';
 
 /*
  * The parts of purged rows that the evidence still needs. There are no foreign keys, because
@@ -30,6 +31,7 @@ export const sessionHistory = pgTable(
   (table) => [
     index('idx_session_history_tenant_expires').on(table.tenantId, table.expiresAt),
     index('idx_session_history_staff').on(table.staffId, table.createdAt),
+    tenantRows('session_history'),
   ],
 );
 
@@ -54,6 +56,7 @@ export const tokenHistory = pgTable(
     index('idx_token_history_without_session')
       .on(table.tenantId, table.staffId)
       .where(sql`${table.sessionId} IS NULL`),
+    tenantRows('token_history'),
   ],
 );
 
@@ -78,5 +81,8 @@ export const stepUpHistory = pgTable(
     consumedAt: instant('consumed_at'),
     revokedAt: instant('revoked_at'),
   },
-  (table) => [index('idx_step_up_history_tenant_created').on(table.tenantId, table.createdAt)],
+  (table) => [
+    index('idx_step_up_history_tenant_created').on(table.tenantId, table.createdAt),
+    tenantRows('step_up_history'),
+  ],
 );

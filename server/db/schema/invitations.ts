@@ -13,6 +13,7 @@ import { bytea, instant, key } from './columns';
 import { invitationDelivery } from './enums';
 import { tenants } from './tenants';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /** An invitation to become a member of a tenant. It is open until it is accepted, revoked or expired. */
 export const invitations = pgTable(
@@ -82,5 +83,6 @@ export const invitations = pgTable(
       .on(table.tenantId, table.email)
       .where(sql`${table.acceptedAt} IS NULL AND ${table.revokedAt} IS NULL`),
     index('idx_invitations_tenant').on(table.tenantId, table.createdAt),
+    tenantRows('invitations'),
   ],
 );

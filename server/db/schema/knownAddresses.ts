@@ -1,6 +1,7 @@
 import { foreignKey, index, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /**
  * An address block that a staff member has signed in from. A lockout leaves such an address its own
@@ -31,5 +32,6 @@ export const knownAddresses = pgTable(
     unique('known_addresses_staff_address_unique').on(table.staffId, table.addressHash),
     index('idx_known_addresses_user').on(table.userId),
     index('idx_known_addresses_address').on(table.addressHash),
+    tenantRows('known_addresses'),
   ],
 );

@@ -1,6 +1,7 @@
 import { char, foreignKey, pgTable, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /**
  * A country that a staff member has signed in from, with the last time. The table stays bounded,
@@ -28,5 +29,6 @@ export const knownCountries = pgTable(
       foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
     }),
     unique('known_countries_staff_country_unique').on(table.staffId, table.country),
+    tenantRows('known_countries'),
   ],
 );

@@ -1,6 +1,7 @@
 import { foreignKey, index, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /** A device that a staff member has signed in from, learned from successful logins. */
 export const knownDevices = pgTable(
@@ -29,5 +30,6 @@ export const knownDevices = pgTable(
     }),
     unique('known_devices_staff_device_unique').on(table.staffId, table.deviceHash),
     index('idx_known_devices_user').on(table.userId),
+    tenantRows('known_devices'),
   ],
 );

@@ -1,6 +1,7 @@
 import { foreignKey, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /**
  * A network that a staff member has signed in from, with the last time: `AS64496` or an address
@@ -28,5 +29,6 @@ export const knownNetworks = pgTable(
       foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
     }),
     unique('known_networks_staff_network_unique').on(table.staffId, table.network),
+    tenantRows('known_networks'),
   ],
 );

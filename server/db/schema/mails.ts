@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { foreignKey, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core';
 import { bytea, instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /**
  * A mail to a staff member, or to somebody who is invited. It is written in the transaction of the event that it reports, and sent
@@ -42,5 +43,6 @@ export const mails = pgTable(
     index('idx_mails_waiting')
       .on(table.nextTryAt)
       .where(sql`${table.sentAt} IS NULL AND ${table.givenUpAt} IS NULL`),
+    tenantRows('mails'),
   ],
 );

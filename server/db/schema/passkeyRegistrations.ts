@@ -1,6 +1,7 @@
 import { foreignKey, pgTable, text, uuid } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /** A passkey registration in progress. Only the newest attempt of each staff member is kept. */
 export const passkeyRegistrations = pgTable(
@@ -19,5 +20,6 @@ export const passkeyRegistrations = pgTable(
       columns: [table.tenantId, table.staffId, table.userId],
       foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
     }),
+    tenantRows('passkey_registrations'),
   ],
 );

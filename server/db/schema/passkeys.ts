@@ -10,6 +10,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import { bytea, instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /** A passkey (WebAuthn credential) of one staff member. */
 export const passkeys = pgTable(
@@ -43,5 +44,6 @@ export const passkeys = pgTable(
     }),
     unique('passkeys_credential_unique').on(table.credentialId),
     index('idx_passkeys_staff').on(table.staffId),
+    tenantRows('passkeys'),
   ],
 );

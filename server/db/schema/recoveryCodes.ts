@@ -1,6 +1,7 @@
 import { foreignKey, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /** A code for a person who has lost every other factor. It works once. */
 export const recoveryCodes = pgTable(
@@ -24,5 +25,6 @@ export const recoveryCodes = pgTable(
       foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
     }),
     unique('recovery_codes_staff_hash_unique').on(table.staffId, table.codeHash),
+    tenantRows('recovery_codes'),
   ],
 );

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { char, check, index, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 import { riskDecision, riskMoment, riskOutcome, riskVerdict } from './enums';
+import { tenantRows } from './tenantRows';
 
 /**
  * One decision of the risk gate, with its reasons. There are no foreign keys: like the audit log,
@@ -62,5 +63,6 @@ export const riskDecisions = pgTable(
     // Rows arrive in the order of time, so a BRIN index is as useful as a tree and costs the writer
     // nothing.
     index('idx_risk_decisions_age').using('brin', table.occurredAt),
+    tenantRows('risk_decisions'),
   ],
 );

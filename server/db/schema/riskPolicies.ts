@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { check, integer, jsonb, pgTable, uuid } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 import { tenants } from './tenants';
+import { tenantRows } from './tenantRows';
 
 /** The risk policy that a tenant has chosen. A tenant without a row uses the defaults. */
 export const riskPolicies = pgTable(
@@ -20,5 +21,6 @@ export const riskPolicies = pgTable(
   (table) => [
     check('risk_policies_version', sql`${table.version} >= 1`),
     check('risk_policies_policy', sql`jsonb_typeof(${table.policy}) = 'object'`),
+    tenantRows('risk_policies'),
   ],
 );

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { check, foreignKey, integer, pgTable, uuid } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /**
  * The hours at which a staff member signs in. There is one row for each person and membership,
@@ -27,5 +28,6 @@ export const staffHabits = pgTable(
       foreignColumns: [tenantStaff.tenantId, tenantStaff.id, tenantStaff.userId],
     }),
     check('staff_habits_hours', sql`cardinality(${table.hours}) = 24`),
+    tenantRows('staff_habits'),
   ],
 );

@@ -13,6 +13,7 @@ import { instant, key } from './columns';
 import { challengeOrigin, stepUpPurpose } from './enums';
 import { tenantStaff } from './tenantStaff';
 import { userSessions } from './userSessions';
+import { tenantRows } from './tenantRows';
 
 /** One request for a step-up, and its result. */
 export const stepUpChallenges = pgTable(
@@ -98,5 +99,6 @@ export const stepUpChallenges = pgTable(
       'step_up_challenges_order',
       sql`${table.consumedAt} IS NULL OR ${table.verifiedAt} IS NOT NULL`,
     ),
+    tenantRows('step_up_challenges'),
   ],
 );

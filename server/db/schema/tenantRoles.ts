@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { tenants } from './tenants';
+import { tenantRows } from './tenantRows';
 
 /** A tenant's own roles. The built-in roles are in the code, and have no rows. */
 export const tenantRoles = pgTable(
@@ -22,5 +23,6 @@ export const tenantRoles = pgTable(
   },
   (table) => [
     uniqueIndex('tenant_roles_tenant_name_unique').on(table.tenantId, sql`lower(${table.name})`),
+    tenantRows('tenant_roles'),
   ],
 );

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { bigint, foreignKey, index, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import { bytea, instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
+import { tenantRows } from './tenantRows';
 
 /**
  * A TOTP authenticator of one staff member, who may have several. It belongs to one membership,
@@ -39,5 +40,6 @@ export const userTotp = pgTable(
     uniqueIndex('user_totp_pending_unique')
       .on(table.staffId)
       .where(sql`${table.confirmedAt} IS NULL`),
+    tenantRows('user_totp'),
   ],
 );

@@ -20,19 +20,25 @@ type RoleConfig = Pick<
 >;
 
 /**
- * Refuses a role that could undo the audit log in production, unless the operator accepted it with
- * `ALLOW_OWNER_ROLE=1`.
+ * Refuses a role that could undo the audit log, or that row-level security does not bind, in
+ * production, unless the operator accepted it with `ALLOW_OWNER_ROLE=1`.
  * @throws OwnerRoleError
  */
 function assertNoOwner(config: RoleConfig, ownership: Ownership): void {
-  if (ownership.ways.length > 0 && config.production && !config.allowOwnerRole) {
+  const { role, ways, seesAll } = ownership;
+  if (seesAll && ways.length === 0 && config.production && !config.allowOwnerRole) {
+    throw new OwnerRoleError(
+      `The role ${role} has BYPASSRLS, or is a member of a role that has it, so row-level security does not bind it.\nRefusing to start: ALTER ROLE it NOBYPASSRLS or revoke the membership, or set ALLOW_OWNER_ROLE=1 to start all the same.`,
+    );
+  }
+  if (ways.length > 0 && config.production && !config.allowOwnerRole) {
     throw new OwnerRoleError(
       `${describeOwnership(ownership)}\nRefusing to start: connect as a role that owns nothing (\`npm run admin -- db grant --role NAME\`, run as the owner, prepares one), or set ALLOW_OWNER_ROLE=1 to start all the same; every evidence bundle then says so.`,
     );
   }
 }
 
-const describeOwnership = ({ role, ways }: Ownership): string =>
+const describeOwnership = ({ role, ways }: Pick<Ownership, 'role' | 'ways'>): string =>
   `The role ${role} can undo the audit log: it ${ways.join('; it ')}.`;
 
 /** Logs at the end of a start that the server's role could undo the audit log. */
@@ -64,17 +70,17 @@ export async function assertGrants(
     if (databaseFault(error) === 'unavailable') return undefined;
     throw error;
   }
-  const { role, ways, lacking, excess } = grants;
+  const { role, ways, seesAll, lacking, excess } = grants;
   assertNoOwner(config, grants);
   if (excess.length > 0) {
     logger.warn({ code: 'SERVING_ROLE_EXCESS', role, excess }, 'the role may more than it needs');
   }
-  if (lacking.length === 0) return { role, ways };
+  if (lacking.length === 0) return { role, ways, seesAll };
   const mend = `run \`npm run admin -- db grant --role ${role}\` as the role that owns the tables.`;
   if (config.schemaGuard === 'enforce') {
     const sentences = lacking.map((what) => `The role ${role} lacks ${what}.`);
     throw new SchemaDriftError([...sentences, `Refusing to start: ${mend}`]);
   }
   logger.error({ code: 'SERVING_ROLE_LACKS', role, lacking }, `the role lacks grants: ${mend}`);
-  return { role, ways };
+  return { role, ways, seesAll };
 }

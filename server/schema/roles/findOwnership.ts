@@ -18,6 +18,7 @@ const OWNED = `WITH me AS (
   SELECT me.rolname AS role, me.rolsuper AS superuser, me.rolcreaterole AS "makesRoles",
     EXISTS (SELECT FROM pg_roles p WHERE p.rolname IN ('pg_execute_server_program', 'pg_write_server_files')
       AND pg_has_role(me.oid, p.oid, 'MEMBER')) AS "leavesDatabase",
+    EXISTS (SELECT FROM pg_roles p WHERE p.rolbypassrls AND pg_has_role(me.oid, p.oid, 'MEMBER')) AS "seesAll",
     (SELECT coalesce(json_agg(json_build_object('kind', k.kind, 'first', k.first, 'count', k.count) ORDER BY k.rank), '[]')
      FROM (SELECT rank, kind, min(name) AS first, count(*)::int AS count FROM owned
            WHERE pg_has_role(me.oid, owner, 'MEMBER') GROUP BY rank, kind) k) AS owned
@@ -28,6 +29,7 @@ interface Facts {
   superuser: boolean;
   makesRoles: boolean;
   leavesDatabase: boolean;
+  seesAll: boolean;
   owned: { kind: string; first: string; count: number }[];
 }
 
@@ -36,6 +38,11 @@ export interface Ownership {
   readonly role: string;
   /** A phrase for each way, to be read after "it"; empty if there is none. */
   readonly ways: readonly string[];
+  /**
+   * Whether row-level security does not bind the role, although it owns nothing: it has BYPASSRLS,
+   * or is a member of a role that has it.
+   */
+  readonly seesAll: boolean;
 }
 
 const namesOf = ({ kind, first, count }: Facts['owned'][number]): string =>
@@ -57,12 +64,12 @@ export async function findOwnership(
   const [facts] = rows;
   if (!facts) return undefined;
   // A superuser owns everything, so this phrase is enough.
-  if (facts.superuser) return { role: facts.role, ways: ['is a superuser'] };
+  if (facts.superuser) return { role: facts.role, ways: ['is a superuser'], seesAll: true };
   const ways: string[] = [];
   if (facts.owned.length > 0) {
     ways.push(`owns, or is a member of the role that owns, ${facts.owned.map(namesOf).join(', ')}`);
   }
   if (facts.makesRoles) ways.push('may make roles, and so give itself the rights of another');
   if (facts.leavesDatabase) ways.push('may write files or run programs on the database server');
-  return { role: facts.role, ways };
+  return { role: facts.role, ways, seesAll: facts.seesAll };
 }

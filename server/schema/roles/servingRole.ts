@@ -71,7 +71,11 @@ async function objectionTo(client: Client, role: string): Promise<string | undef
   }
   const ownership = await findOwnership(client, role);
   if (!ownership) return `There is no role '${role}': CREATE ROLE it first, with LOGIN.`;
-  if (ownership.ways.length === 0) return undefined;
+  if (ownership.ways.length === 0) {
+    return ownership.seesAll
+      ? `'${role}' has BYPASSRLS, or is a member of a role that has it, so row-level security would not bind it: ALTER ROLE it NOBYPASSRLS, or revoke the membership.`
+      : undefined;
+  }
   return `'${role}' could undo the audit log: it ${ownership.ways.join('; it ')}. No grant holds that back: name a role that owns nothing.`;
 }
 
@@ -216,9 +220,9 @@ export function inspectServingRole(databaseUrl: string): Promise<ServingGrants> 
           WHERE n.nspname = 'drizzle' GROUP BY n.oid) AS ledger`,
     );
     const { ledger = true } = rows[0] ?? {};
-    const { role = '', ways = [] } = (await findOwnership(client, null)) ?? {};
+    const { role = '', ways = [], seesAll = false } = (await findOwnership(client, null)) ?? {};
     const { lacking, excess } = compare(await readPrivileges(client, null));
     if (ledger === false) lacking.push('SELECT on the tables of schema drizzle');
-    return { role, lacking, excess: ways.length > 0 ? [] : excess, ways };
+    return { role, lacking, excess: ways.length > 0 ? [] : excess, ways, seesAll };
   });
 }

@@ -2,6 +2,7 @@ import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { Tx } from '../../db';
 import { notifyNodes } from '../../db/broadcast';
+import { inTenant } from '../../db/tenantScope';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { assertMethodsSetUp, findLockedOut } from './lockedOut';
@@ -108,7 +109,7 @@ export async function changeRiskPolicy(
   { tenantId, staffId }: Principal,
   change: PolicyChange,
 ): Promise<ShownPolicy> {
-  const written = await deps.db.transaction(async (tx) => {
+  const written = await inTenant(deps.db, tenantId, async (tx) => {
     const before = await readPolicyRow(tx, tenantId);
     const conflict = ({ version }: PolicyRow) => {
       const detail = `The policy is now at version ${version}. Read it again before you change it.`;
@@ -144,7 +145,7 @@ export async function resetRiskPolicy(
   ctx: RequestContext,
   tenantId: string,
 ): Promise<ShownPolicy | undefined> {
-  const written = await deps.db.transaction(async (tx) => {
+  const written = await inTenant(deps.db, tenantId, async (tx) => {
     const before = await readPolicyRow(tx, tenantId);
     if (!(await differsFromDefault(tx, tenantId))) return undefined;
     const now = deps.clock.now();

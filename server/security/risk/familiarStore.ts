@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { clientIp } from '../../context';
 import type { RequestContext } from '../../context';
+import type { PreparedStatement } from '../../db';
 import { databaseFault } from '../../db/pgErrors';
 import { runWithin } from '../../db/runWithin';
 import type { SecurityDeps } from '../deps';
@@ -21,8 +22,9 @@ export interface Familiarity {
  * Runs the same look-ups for an unknown e-mail address, with a user id that does not exist, so that
  * the time reveals nothing.
  */
-const FAMILIAR = {
+const FAMILIAR: PreparedStatement = {
   name: 'familiar_login',
+  bypass: 'risk',
   text: `SELECT
     EXISTS (SELECT 1 FROM known_devices d WHERE d.user_id = who.id AND d.device_hash = ANY($2::text[])) AS device,
     EXISTS (SELECT 1 FROM known_addresses a WHERE a.user_id = who.id AND a.address_hash = ANY($3::text[])) AS network,

@@ -2,6 +2,7 @@ import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import { assertRowId } from '../../db/ids';
 import type { RiskVerdict } from '../../db/schema';
+import { inTenant } from '../../db/tenantScope';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { findDecision, setVerdict } from './riskDecisionStore';
@@ -45,7 +46,7 @@ export async function giveVerdict(
   given: { id: string; verdict: RiskVerdict; note: string | null },
 ): Promise<ShownDecision> {
   const { id } = await find(deps, tenantId, given.id);
-  await deps.db.transaction(async (tx) => {
+  await inTenant(deps.db, tenantId, async (tx) => {
     const before = await findDecision(tx, tenantId, id, true);
     if (!before) throw new AppError('NOT_FOUND');
     const { verdict, note } = given;

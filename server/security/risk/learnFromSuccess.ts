@@ -7,6 +7,7 @@ import { networkOf } from './networks';
 import { nameKeyOfDevices, renewKnownDevices } from './renewDevicesStore';
 import { rememberSighting } from './riskFactsStore';
 import type { Sighting } from './riskFactsStore';
+import { inTenant } from '../../db/tenantScope';
 
 /**
  * Stores the device and place of a successful login, together with its session. It must not break a
@@ -31,7 +32,7 @@ export async function learnFromSuccess(
     const { anomalyTimeoutMs } = deps.config;
     const { tenantId, staffId, deviceHashes } = who;
     const keyId = deps.keys.ids.tokenHash;
-    await deps.db.transaction(async (tx) => {
+    await inTenant(deps.db, tenantId, async (tx) => {
       await rememberSighting(tx, sighting, anomalyTimeoutMs);
       await renewKnownDevices(tx, tenantId, { staffId, renewed, keyId });
       await nameKeyOfDevices(tx, tenantId, { staffId, deviceHashes, keyId });

@@ -3,6 +3,7 @@ import type { RiskAssessment } from './assessRisk';
 import { DEFAULT_POLICY } from './riskPolicy';
 import type { RiskPolicy } from './riskPolicy';
 import { readPolicyRowWithin } from './riskPolicyStore';
+import { inTenant } from '../../db/tenantScope';
 
 /**
  * Returns the policy that applies to a login or refresh, also if its check was skipped: an attacker
@@ -21,7 +22,7 @@ export async function findPolicyInForce(
   if (kept?.fresh) return kept.value.policy;
   try {
     const { anomalyTimeoutMs } = deps.config;
-    const row = await deps.db.transaction((tx) =>
+    const row = await inTenant(deps.db, tenantId, (tx) =>
       readPolicyRowWithin(tx, tenantId, anomalyTimeoutMs),
     );
     return row.policy;

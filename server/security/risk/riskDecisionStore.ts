@@ -4,6 +4,7 @@ import { runPrepared } from '../../db';
 import type { Db, PreparedStatement, Tx } from '../../db';
 import { riskDecisions, tenantStaff, users } from '../../db/schema';
 import type { RiskDecision, RiskMoment, RiskOutcome, RiskVerdict } from '../../db/schema';
+import { acrossTenants, clientAcrossTenants, inTenant } from '../../db/tenantScope';
 import type { TimeCursor } from '../../http/timeCursor';
 import type { SeenSignal } from './score';
 
@@ -41,7 +42,9 @@ const INSERT: PreparedStatement = {
 
 /** Inserts many rows at once; rows that already exist stay unchanged. */
 export async function insertDecisions(pool: Pool, rows: readonly DecisionRow[]): Promise<void> {
-  await runPrepared(pool, INSERT, [JSON.stringify(rows)]);
+  await clientAcrossTenants(pool, 'risk', (client) =>
+    runPrepared(client, INSERT, [JSON.stringify(rows)]),
+  );
 }
 
 export interface DecisionFilter {
@@ -127,7 +130,7 @@ function toCondition(tenantId: string, filter: DecisionFilter) {
 }
 
 /** Lists the decisions that match the filter, newest first. */
-export async function listDecisions(
+export function listDecisions(
   db: Db,
   tenantId: string,
   query: { filter: DecisionFilter; below?: TimeCursor | undefined; limit: number },
@@ -137,24 +140,28 @@ export async function listDecisions(
   const page =
     below &&
     sql`(${occurredAt}, ${id}) < (${below.occurredAt.toISOString()}::timestamptz, ${below.id}::uuid)`;
-  return select(db)
-    .where(and(toCondition(tenantId, query.filter), page))
-    .orderBy(desc(occurredAt), desc(id))
-    .limit(query.limit);
+  return inTenant(db, tenantId, (tx) =>
+    select(tx)
+      .where(and(toCondition(tenantId, query.filter), page))
+      .orderBy(desc(occurredAt), desc(id))
+      .limit(query.limit),
+  );
 }
 
 /** @param lock true if the row will be changed in the same transaction */
-export async function findDecision(
+export function findDecision(
   db: Db | Tx,
   tenantId: string,
   id: string,
   lock = false,
 ): Promise<StoredDecision | undefined> {
-  const query = select(db).where(
-    and(eq(riskDecisions.tenantId, tenantId), eq(riskDecisions.id, id)),
-  );
-  const [row] = await (lock ? query.for('update', { of: riskDecisions }) : query);
-  return row;
+  return inTenant(db, tenantId, async (tx) => {
+    const query = select(tx).where(
+      and(eq(riskDecisions.tenantId, tenantId), eq(riskDecisions.id, id)),
+    );
+    const [row] = await (lock ? query.for('update', { of: riskDecisions }) : query);
+    return row;
+  });
 }
 
 export async function setVerdict(
@@ -179,16 +186,18 @@ export async function setVerdict(
  * @param most the limit for one statement, because a long one would hold up vacuum
  * @returns how many rows were deleted
  */
-export async function purgeDecisions(db: Db, before: Date, most = 5000): Promise<number> {
-  const old = db
-    .select({ id: riskDecisions.id })
-    .from(riskDecisions)
-    .where(and(lt(riskDecisions.occurredAt, before), isNull(riskDecisions.verdict)))
-    .limit(most);
-  // Repeat the condition in the DELETE itself: a verdict given while this waits for the row keeps
-  // it.
-  const { rowCount } = await db
-    .delete(riskDecisions)
-    .where(and(sql`${riskDecisions.id} IN ${old}`, isNull(riskDecisions.verdict)));
-  return rowCount ?? 0;
+export function purgeDecisions(db: Db, before: Date, most = 5000): Promise<number> {
+  return acrossTenants(db, 'purge', async (tx) => {
+    const old = tx
+      .select({ id: riskDecisions.id })
+      .from(riskDecisions)
+      .where(and(lt(riskDecisions.occurredAt, before), isNull(riskDecisions.verdict)))
+      .limit(most);
+    // Repeat the condition in the DELETE itself: a verdict given while this waits for the row keeps
+    // it.
+    const { rowCount } = await tx
+      .delete(riskDecisions)
+      .where(and(sql`${riskDecisions.id} IN ${old}`, isNull(riskDecisions.verdict)));
+    return rowCount ?? 0;
+  });
 }

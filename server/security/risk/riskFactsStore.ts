@@ -10,6 +10,7 @@ import {
   tenantStaff,
   userSessions,
 } from '../../db/schema';
+import { acrossTenants } from '../../db/tenantScope';
 import type { History } from './signals';
 
 /**
@@ -18,6 +19,7 @@ import type { History } from './signals';
  */
 const FACTS: PreparedStatement = {
   name: 'risk_facts',
+  bypass: 'risk',
   text: `SELECT asked.tenant_id || '/' || asked.staff_id AS key,
     (SELECT coalesce(json_agg(d.device_hash), '[]') FROM (
        SELECT device_hash FROM known_devices
@@ -185,11 +187,13 @@ export async function rememberSighting(
 }
 
 /** Returns whether a person has signed in on this device, in any tenant. */
-export async function isKnownDevice(db: Db, userId: string, deviceHash: string): Promise<boolean> {
-  const rows = await db
-    .select({ id: knownDevices.id })
-    .from(knownDevices)
-    .where(and(eq(knownDevices.deviceHash, deviceHash), eq(knownDevices.userId, userId)))
-    .limit(1);
-  return rows.length > 0;
+export function isKnownDevice(db: Db, userId: string, deviceHash: string): Promise<boolean> {
+  return acrossTenants(db, 'person', async (tx) => {
+    const rows = await tx
+      .select({ id: knownDevices.id })
+      .from(knownDevices)
+      .where(and(eq(knownDevices.deviceHash, deviceHash), eq(knownDevices.userId, userId)))
+      .limit(1);
+    return rows.length > 0;
+  });
 }

@@ -2,6 +2,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Db, PreparedStatement, Tx } from '../../db';
 import type { RunStatement } from '../../db/runWithin';
 import { riskPolicies } from '../../db/schema';
+import { acrossTenants, inTenant } from '../../db/tenantScope';
 import { DEFAULT_POLICY, UNCHANGED, parseStoredPolicy } from './riskPolicy';
 import type { RiskPolicy, VersionedPolicy } from './riskPolicy';
 
@@ -11,6 +12,7 @@ import type { RiskPolicy, VersionedPolicy } from './riskPolicy';
  */
 const POLICIES: PreparedStatement = {
   name: 'risk_policies',
+  bypass: 'risk',
   text: `SELECT tenant_id AS "tenantId", version, policy FROM risk_policies
     WHERE tenant_id = ANY((SELECT $1::uuid[])::uuid[])`,
 };
@@ -47,14 +49,16 @@ export interface PolicyRow extends VersionedPolicy {
 const NO_ROW: PolicyRow = { ...UNCHANGED, updatedAt: null, updatedBy: null };
 
 /** Reads the policy of one tenant from the database. */
-export async function readPolicyRow(db: Db | Tx, tenantId: string): Promise<PolicyRow> {
-  const [row] = await db.select().from(riskPolicies).where(eq(riskPolicies.tenantId, tenantId));
-  if (!row) return NO_ROW;
-  const { version, updatedAt, updatedBy } = row;
-  // A manual change may have left an invalid row. Show the defaults, so that saving a policy
-  // repairs the row.
-  const policy = parseStoredPolicy(row.policy as object) ?? DEFAULT_POLICY;
-  return { version, updatedAt, updatedBy, policy };
+export function readPolicyRow(db: Db | Tx, tenantId: string): Promise<PolicyRow> {
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await tx.select().from(riskPolicies).where(eq(riskPolicies.tenantId, tenantId));
+    if (!row) return NO_ROW;
+    const { version, updatedAt, updatedBy } = row;
+    // A manual change may have left an invalid row. Show the defaults, so that saving a policy
+    // repairs the row.
+    const policy = parseStoredPolicy(row.policy as object) ?? DEFAULT_POLICY;
+    return { version, updatedAt, updatedBy, policy };
+  });
 }
 
 /**
@@ -116,14 +120,16 @@ export async function writePolicy(
  * database and not from a cache. Returns false for an empty list, and for a tenant whose row is
  * invalid.
  */
-export async function allDemandFactor(db: Db | Tx, tenantIds: readonly string[]): Promise<boolean> {
-  if (tenantIds.length === 0) return false;
-  const rows = await db
-    .select({ policy: riskPolicies.policy })
-    .from(riskPolicies)
-    .where(inArray(riskPolicies.tenantId, [...tenantIds]));
-  const demanding = rows.filter(
-    ({ policy }) => parseStoredPolicy(policy as object)?.secondFactor === 'always',
-  );
-  return demanding.length === tenantIds.length;
+export function allDemandFactor(db: Db | Tx, tenantIds: readonly string[]): Promise<boolean> {
+  return acrossTenants(db, 'person', async (tx) => {
+    if (tenantIds.length === 0) return false;
+    const rows = await tx
+      .select({ policy: riskPolicies.policy })
+      .from(riskPolicies)
+      .where(inArray(riskPolicies.tenantId, [...tenantIds]));
+    const demanding = rows.filter(
+      ({ policy }) => parseStoredPolicy(policy as object)?.secondFactor === 'always',
+    );
+    return demanding.length === tenantIds.length;
+  });
 }

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Db } from '../../db';
 import type { RiskOutcome, RiskVerdict } from '../../db/schema';
+import { inTenant } from '../../db/tenantScope';
 
 /** A group of decisions with the same signals, outcome and verdict. */
 export interface DecisionGroup {
@@ -25,16 +26,14 @@ const inSpan = (tenantId: string, { from, to }: Span) =>
  * Counts the decisions of each combination. There are few combinations, whatever the number of
  * decisions.
  */
-export async function groupDecisions(
-  db: Db,
-  tenantId: string,
-  span: Span,
-): Promise<DecisionGroup[]> {
-  const { rows } = await db.execute<DecisionGroup & Record<string, unknown>>(
-    sql`SELECT seen, outcome, degraded IS NOT NULL AS skipped, verdict, count(*)::int AS count
+export function groupDecisions(db: Db, tenantId: string, span: Span): Promise<DecisionGroup[]> {
+  return inTenant(db, tenantId, async (tx) => {
+    const { rows } = await tx.execute<DecisionGroup & Record<string, unknown>>(
+      sql`SELECT seen, outcome, degraded IS NOT NULL AS skipped, verdict, count(*)::int AS count
       FROM risk_decisions WHERE ${inSpan(tenantId, span)} GROUP BY 1, 2, 3, 4`,
-  );
-  return rows;
+    );
+    return rows;
+  });
 }
 
 /** The effect that a proposed policy would have had on one person. */
@@ -52,15 +51,16 @@ export interface AffectedPerson {
  * @param query.challenged the combinations that would have been challenged
  * @param query.blocked the combinations that would have been blocked
  */
-export async function listAffected(
+export function listAffected(
   db: Db,
   tenantId: string,
   query: Span & { challenged: string[]; blocked: string[]; limit: number },
 ): Promise<AffectedPerson[]> {
-  const challenged = sql`seen = ANY(${sql.param(query.challenged)}::text[])`;
-  const blocked = sql`seen = ANY(${sql.param(query.blocked)}::text[])`;
-  const { rows } = await db.execute<AffectedPerson & Record<string, unknown>>(
-    sql`SELECT d.staff_id AS "staffId", u.email, d.challenged, d.blocked, d.legitimate FROM (
+  return inTenant(db, tenantId, async (tx) => {
+    const challenged = sql`seen = ANY(${sql.param(query.challenged)}::text[])`;
+    const blocked = sql`seen = ANY(${sql.param(query.blocked)}::text[])`;
+    const { rows } = await tx.execute<AffectedPerson & Record<string, unknown>>(
+      sql`SELECT d.staff_id AS "staffId", u.email, d.challenged, d.blocked, d.legitimate FROM (
         SELECT staff_id, (count(*) FILTER (WHERE ${challenged}))::int AS challenged,
           (count(*) FILTER (WHERE ${blocked}))::int AS blocked,
           (count(*) FILTER (WHERE verdict = 'legitimate'))::int AS legitimate
@@ -70,6 +70,7 @@ export async function listAffected(
       LEFT JOIN tenant_staff st ON st.tenant_id = ${tenantId} AND st.id = d.staff_id
       LEFT JOIN users u ON u.id = st.user_id
       ORDER BY d.blocked DESC, d.challenged DESC, d.staff_id`,
-  );
-  return rows;
+    );
+    return rows;
+  });
 }

@@ -9,6 +9,7 @@ import {
   staffHabits,
   userSessions,
 } from '../../db/schema';
+import { inTenant } from '../../db/tenantScope';
 
 /** Selects what must be forgotten of what a staff member's sessions taught. */
 export interface Taught {
@@ -68,15 +69,17 @@ async function forgetHours(tx: Tx, tenantId: string, what: Taught): Promise<void
  * that they showed first, and their hours. Call it once the staff member's row is locked: anything
  * taught later then finds its session ended.
  */
-export async function forgetTaught(tx: Tx, tenantId: string, what: Taught): Promise<Forgotten> {
-  const forgotten = {
-    devices: await forgetRows(tx, knownDevices, tenantId, what),
-    networks: await forgetRows(tx, knownNetworks, tenantId, what),
-    countries: await forgetRows(tx, knownCountries, tenantId, what),
-    addresses: await forgetRows(tx, knownAddresses, tenantId, what),
-  };
-  await forgetHours(tx, tenantId, what);
-  return forgotten;
+export function forgetTaught(tx: Tx, tenantId: string, what: Taught): Promise<Forgotten> {
+  return inTenant(tx, tenantId, async (own) => {
+    const forgotten = {
+      devices: await forgetRows(own, knownDevices, tenantId, what),
+      networks: await forgetRows(own, knownNetworks, tenantId, what),
+      countries: await forgetRows(own, knownCountries, tenantId, what),
+      addresses: await forgetRows(own, knownAddresses, tenantId, what),
+    };
+    await forgetHours(own, tenantId, what);
+    return forgotten;
+  });
 }
 
 /**

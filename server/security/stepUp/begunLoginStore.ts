@@ -2,6 +2,7 @@ import { and, eq } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { MAY_SIGN_IN } from '../../db/maySignIn';
 import { stepUpChallenges, tenantStaff, tenants, users } from '../../db/schema';
+import { acrossTenants } from '../../db/tenantScope';
 import type { BegunLogin } from './begunLogin';
 import { usableLoginChallenge } from './challengeStore';
 
@@ -9,16 +10,14 @@ import { usableLoginChallenge } from './challengeStore';
  * @returns the id of the user whose second factor was shown to this begun login, if it can still
  * let a login through
  */
-export async function findShownFactorOwner(
-  db: Db,
-  id: string,
-  now: Date,
-): Promise<string | undefined> {
-  const [row] = await db
-    .select({ userId: stepUpChallenges.userId })
-    .from(stepUpChallenges)
-    .where(and(usableLoginChallenge(id, now), eq(stepUpChallenges.passwordDue, true)));
-  return row?.userId;
+export function findShownFactorOwner(db: Db, id: string, now: Date): Promise<string | undefined> {
+  return acrossTenants(db, 'challenge', async (tx) => {
+    const [row] = await tx
+      .select({ userId: stepUpChallenges.userId })
+      .from(stepUpChallenges)
+      .where(and(usableLoginChallenge(id, now), eq(stepUpChallenges.passwordDue, true)));
+    return row?.userId;
+  });
 }
 
 /**

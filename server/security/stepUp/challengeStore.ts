@@ -4,6 +4,7 @@ import type { Db, Tx } from '../../db';
 import { MAY_SIGN_IN } from '../../db/maySignIn';
 import { stepUpChallenges, tenantStaff, tenants, users } from '../../db/schema';
 import type { ChallengeOrigin, StepUpPurpose } from '../../db/schema';
+import { acrossTenants, inTenant } from '../../db/tenantScope';
 import { HOUR_MS, MINUTE_SEC, SECOND_MS } from '../../durations';
 
 export type Challenge = typeof stepUpChallenges.$inferSelect;
@@ -57,21 +58,23 @@ export async function insertChallenge(tx: Tx, row: NewChallenge): Promise<void> 
  * caller. The challenge of somebody who may not sign in any more is not found: a tenant can be
  * suspended before the challenges of its members are ended.
  */
-export async function findChallenge(db: Db, id: string): Promise<Challenge | undefined> {
-  const [row] = await db
-    .select({ challenge: stepUpChallenges })
-    .from(stepUpChallenges)
-    .innerJoin(
-      tenantStaff,
-      and(
-        eq(tenantStaff.tenantId, stepUpChallenges.tenantId),
-        eq(tenantStaff.id, stepUpChallenges.staffId),
-      ),
-    )
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(and(eq(stepUpChallenges.id, id), MAY_SIGN_IN));
-  return row?.challenge;
+export function findChallenge(db: Db, id: string): Promise<Challenge | undefined> {
+  return acrossTenants(db, 'challenge', async (tx) => {
+    const [row] = await tx
+      .select({ challenge: stepUpChallenges })
+      .from(stepUpChallenges)
+      .innerJoin(
+        tenantStaff,
+        and(
+          eq(tenantStaff.tenantId, stepUpChallenges.tenantId),
+          eq(tenantStaff.id, stepUpChallenges.staffId),
+        ),
+      )
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+      .where(and(eq(stepUpChallenges.id, id), MAY_SIGN_IN));
+    return row?.challenge;
+  });
 }
 
 /** Selects challenges by session, purpose and origin. */
@@ -94,35 +97,39 @@ const ofSession = (tenantId: string, query: SessionQuery) =>
  * Lists the open challenges of a session, newest first; if `actDigest` is given, only those for
  * that act, or those for no act if it is null.
  */
-export async function listOpenChallenges(
+export function listOpenChallenges(
   db: Db,
   tenantId: string,
   query: SessionQuery & { actDigest?: string | null },
 ): Promise<Challenge[]> {
-  const { actDigest, now } = query;
-  const { actDigest: column } = stepUpChallenges;
-  const ofAct = actDigest === null ? isNull(column) : actDigest && eq(column, actDigest);
-  return db
-    .select()
-    .from(stepUpChallenges)
-    .where(and(ofSession(tenantId, query), ofAct || undefined, stillOpen(now)))
-    .orderBy(desc(stepUpChallenges.createdAt), desc(stepUpChallenges.id));
+  return inTenant(db, tenantId, async (tx) => {
+    const { actDigest, now } = query;
+    const { actDigest: column } = stepUpChallenges;
+    const ofAct = actDigest === null ? isNull(column) : actDigest && eq(column, actDigest);
+    return tx
+      .select()
+      .from(stepUpChallenges)
+      .where(and(ofSession(tenantId, query), ofAct || undefined, stillOpen(now)))
+      .orderBy(desc(stepUpChallenges.createdAt), desc(stepUpChallenges.id));
+  });
 }
 
 /** How long the same answer to the same challenge gets the same result. */
 const REPEATED_FOR_SEC = MINUTE_SEC;
 
 /** Lists the challenges of a session that were verified within the last minute, newest first. */
-export async function listJustVerified(
+export function listJustVerified(
   db: Db,
   tenantId: string,
   query: SessionQuery,
 ): Promise<Challenge[]> {
-  return db
-    .select()
-    .from(stepUpChallenges)
-    .where(and(ofSession(tenantId, query), verifiedSince(query.now, REPEATED_FOR_SEC)))
-    .orderBy(desc(stepUpChallenges.verifiedAt), desc(stepUpChallenges.id));
+  return inTenant(db, tenantId, async (tx) => {
+    return tx
+      .select()
+      .from(stepUpChallenges)
+      .where(and(ofSession(tenantId, query), verifiedSince(query.now, REPEATED_FOR_SEC)))
+      .orderBy(desc(stepUpChallenges.verifiedAt), desc(stepUpChallenges.id));
+  });
 }
 
 /**
@@ -131,21 +138,23 @@ export async function listJustVerified(
  * @returns the challenge, or undefined if another answer verified it, it is too old, or it has been
  * ended since
  */
-export async function findRepeated(
+export function findRepeated(
   db: Db,
   query: { id: string; answerHashes: readonly string[]; now: Date },
 ): Promise<Challenge | undefined> {
-  const [row] = await db
-    .select()
-    .from(stepUpChallenges)
-    .where(
-      and(
-        eq(stepUpChallenges.id, query.id),
-        inArray(stepUpChallenges.answerHash, [...query.answerHashes]),
-        verifiedSince(query.now, REPEATED_FOR_SEC),
-      ),
-    );
-  return row;
+  return acrossTenants(db, 'challenge', async (tx) => {
+    const [row] = await tx
+      .select()
+      .from(stepUpChallenges)
+      .where(
+        and(
+          eq(stepUpChallenges.id, query.id),
+          inArray(stepUpChallenges.answerHash, [...query.answerHashes]),
+          verifiedSince(query.now, REPEATED_FOR_SEC),
+        ),
+      );
+    return row;
+  });
 }
 
 /**
@@ -267,22 +276,24 @@ export async function consumeLoginChallenge(
 }
 
 /** Ends an unverified challenge that another one replaces. */
-export async function endChallenge(
+export function endChallenge(
   tx: Tx,
   tenantId: string,
   query: { id: string; now: Date },
 ): Promise<void> {
-  await tx
-    .update(stepUpChallenges)
-    .set({ revokedAt: query.now })
-    .where(
-      and(
-        eq(stepUpChallenges.tenantId, tenantId),
-        eq(stepUpChallenges.id, query.id),
-        isNull(stepUpChallenges.verifiedAt),
-        isNull(stepUpChallenges.revokedAt),
-      ),
-    );
+  return inTenant(tx, tenantId, async (own) => {
+    await own
+      .update(stepUpChallenges)
+      .set({ revokedAt: query.now })
+      .where(
+        and(
+          eq(stepUpChallenges.tenantId, tenantId),
+          eq(stepUpChallenges.id, query.id),
+          isNull(stepUpChallenges.verifiedAt),
+          isNull(stepUpChallenges.revokedAt),
+        ),
+      );
+  });
 }
 
 /**
@@ -291,23 +302,25 @@ export async function endChallenge(
  * challenge by now, which is ended here.
  * @param whose all of the staff member's challenges, or those of one session
  */
-export async function endChallenges(
+export function endChallenges(
   tx: Tx,
   tenantId: string,
   whose: { staffId: string; sessionId?: string; now: Date },
 ): Promise<void> {
-  await tx
-    .update(stepUpChallenges)
-    .set({ revokedAt: whose.now })
-    .where(
-      and(
-        eq(stepUpChallenges.tenantId, tenantId),
-        eq(stepUpChallenges.staffId, whose.staffId),
-        whose.sessionId ? eq(stepUpChallenges.sessionId, whose.sessionId) : undefined,
-        isNull(stepUpChallenges.consumedAt),
-        isNull(stepUpChallenges.revokedAt),
-        // Older challenges can let nothing through any more. They stay unchanged as evidence.
-        gt(stepUpChallenges.createdAt, new Date(whose.now.getTime() - USABLE_FOR_MS)),
-      ),
-    );
+  return inTenant(tx, tenantId, async (own) => {
+    await own
+      .update(stepUpChallenges)
+      .set({ revokedAt: whose.now })
+      .where(
+        and(
+          eq(stepUpChallenges.tenantId, tenantId),
+          eq(stepUpChallenges.staffId, whose.staffId),
+          whose.sessionId ? eq(stepUpChallenges.sessionId, whose.sessionId) : undefined,
+          isNull(stepUpChallenges.consumedAt),
+          isNull(stepUpChallenges.revokedAt),
+          // Older challenges can let nothing through any more. They stay unchanged as evidence.
+          gt(stepUpChallenges.createdAt, new Date(whose.now.getTime() - USABLE_FOR_MS)),
+        ),
+      );
+  });
 }

@@ -19,6 +19,7 @@ import { toOtpauthUri } from './otpauthUri';
 import { unreadableFactor } from './totp';
 import { confirmTotp, countTotp, findPendingTotp, replacePendingTotp } from './totpStore';
 import type { TotpRow } from './totpStore';
+import { inTenant } from '../../db/tenantScope';
 
 type EnrollDeps = NoticeDeps & MethodDeps & Pick<SecurityDeps, 'db' | 'config' | 'riskPolicies'>;
 
@@ -77,7 +78,7 @@ async function activate(
   { pending, name, step }: { pending: TotpRow; name: string; step: number },
 ): Promise<void> {
   const now = deps.clock.now();
-  await deps.db.transaction(async (tx) => {
+  await inTenant(deps.db, principal.tenantId, async (tx) => {
     await lockFactors(tx, pending.tenantId, pending.staffId);
     if ((await countTotp(tx, pending.tenantId, pending.staffId)) >= MOST_FACTORS) {
       throw new AppError('TOO_MANY_FACTORS');

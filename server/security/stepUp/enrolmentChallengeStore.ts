@@ -2,6 +2,7 @@ import { and, eq, isNull } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { MAY_SIGN_IN } from '../../db/maySignIn';
 import { stepUpChallenges, tenantStaff, tenants, users } from '../../db/schema';
+import { acrossTenants } from '../../db/tenantScope';
 import { VERIFIED_FOR_SEC, verifiedSince } from './challengeStore';
 
 /**
@@ -19,46 +20,50 @@ const enrols = (id: string, now: Date) =>
   );
 
 /** Finds the person who may enrol with this challenge; undefined if nobody may. */
-export async function findEnrolling(db: Db, id: string, now: Date) {
-  const [row] = await db
-    .select({
-      tenantId: tenantStaff.tenantId,
-      userId: tenantStaff.userId,
-      staffId: tenantStaff.id,
-      sessionVersion: tenantStaff.sessionVersion,
-      email: users.email,
-      slug: tenants.slug,
-      name: tenants.name,
-    })
-    .from(stepUpChallenges)
-    .innerJoin(
-      tenantStaff,
-      and(
-        eq(tenantStaff.tenantId, stepUpChallenges.tenantId),
-        eq(tenantStaff.id, stepUpChallenges.staffId),
-      ),
-    )
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(and(enrols(id, now), MAY_SIGN_IN));
-  return row;
+export function findEnrolling(db: Db, id: string, now: Date) {
+  return acrossTenants(db, 'challenge', async (tx) => {
+    const [row] = await tx
+      .select({
+        tenantId: tenantStaff.tenantId,
+        userId: tenantStaff.userId,
+        staffId: tenantStaff.id,
+        sessionVersion: tenantStaff.sessionVersion,
+        email: users.email,
+        slug: tenants.slug,
+        name: tenants.name,
+      })
+      .from(stepUpChallenges)
+      .innerJoin(
+        tenantStaff,
+        and(
+          eq(tenantStaff.tenantId, stepUpChallenges.tenantId),
+          eq(tenantStaff.id, stepUpChallenges.staffId),
+        ),
+      )
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+      .where(and(enrols(id, now), MAY_SIGN_IN));
+    return row;
+  });
 }
 
 /** Returns whether a login waits for a factor to be enrolled with this challenge. */
-export async function mustStillEnrol(
+export function mustStillEnrol(
   db: Db,
   query: { id: string; staffId?: string; now: Date },
 ): Promise<boolean> {
-  const rows = await db
-    .select({ id: stepUpChallenges.id })
-    .from(stepUpChallenges)
-    .where(
-      and(
-        enrols(query.id, query.now),
-        query.staffId ? eq(stepUpChallenges.staffId, query.staffId) : undefined,
-      ),
-    );
-  return rows.length === 1;
+  return acrossTenants(db, 'challenge', async (tx) => {
+    const rows = await tx
+      .select({ id: stepUpChallenges.id })
+      .from(stepUpChallenges)
+      .where(
+        and(
+          enrols(query.id, query.now),
+          query.staffId ? eq(stepUpChallenges.staffId, query.staffId) : undefined,
+        ),
+      );
+    return rows.length === 1;
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { passkeyRegistrations, userTotp } from '../../db/schema';
+import { inTenant } from '../../db/tenantScope';
 
 /**
  * Counters are kept in `failed_attempts`, scope `enrolment`. All nodes share them, so the
@@ -40,12 +41,14 @@ export async function countEnrolmentTry(
 }
 
 /** Deletes an unconfirmed enrolment. */
-export async function dropPendingTotp(db: Db, tenantId: string, id: string): Promise<void> {
-  await db
-    .delete(userTotp)
-    .where(
-      sql`${userTotp.tenantId} = ${tenantId} AND ${userTotp.id} = ${id} AND ${userTotp.confirmedAt} IS NULL`,
-    );
+export function dropPendingTotp(db: Db, tenantId: string, id: string): Promise<void> {
+  return inTenant(db, tenantId, async (tx) => {
+    await tx
+      .delete(userTotp)
+      .where(
+        sql`${userTotp.tenantId} = ${tenantId} AND ${userTotp.id} = ${id} AND ${userTotp.confirmedAt} IS NULL`,
+      );
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { and, asc, count, eq, inArray, isNotNull, isNull, max } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { passkeys, recoveryCodes, tenantStaff, userTotp } from '../../db/schema';
+import { inTenant } from '../../db/tenantScope';
 
 /**
  * The limit for each kind of factor: more than anybody carries, and few enough to check each one
@@ -40,25 +41,23 @@ const named = (table: typeof userTotp | typeof passkeys) => ({
 });
 
 /** Lists the enrolled factors of a staff member, each kind oldest first. */
-export async function listFactors(
-  db: Db | Tx,
-  tenantId: string,
-  staffId: string,
-): Promise<Factor[]> {
-  const totp = await db
-    .select(named(userTotp))
-    .from(userTotp)
-    .where(and(of(userTotp, tenantId, staffId), isNotNull(userTotp.confirmedAt)))
-    .orderBy(asc(userTotp.createdAt));
-  const keys = await db
-    .select(named(passkeys))
-    .from(passkeys)
-    .where(of(passkeys, tenantId, staffId))
-    .orderBy(asc(passkeys.createdAt));
-  return [
-    ...totp.map((row) => ({ ...row, type: 'totp' as const })),
-    ...keys.map((row) => ({ ...row, type: 'passkey' as const })),
-  ];
+export function listFactors(db: Db | Tx, tenantId: string, staffId: string): Promise<Factor[]> {
+  return inTenant(db, tenantId, async (tx) => {
+    const totp = await tx
+      .select(named(userTotp))
+      .from(userTotp)
+      .where(and(of(userTotp, tenantId, staffId), isNotNull(userTotp.confirmedAt)))
+      .orderBy(asc(userTotp.createdAt));
+    const keys = await tx
+      .select(named(passkeys))
+      .from(passkeys)
+      .where(of(passkeys, tenantId, staffId))
+      .orderBy(asc(passkeys.createdAt));
+    return [
+      ...totp.map((row) => ({ ...row, type: 'totp' as const })),
+      ...keys.map((row) => ({ ...row, type: 'passkey' as const })),
+    ];
+  });
 }
 
 /** @returns the kind of the deleted factor, or undefined if this staff member has no such factor */
@@ -84,16 +83,18 @@ const codesOf = (tenantId: string, staffId: string) =>
   and(eq(recoveryCodes.tenantId, tenantId), eq(recoveryCodes.staffId, staffId));
 
 /** Counts the unused recovery codes, and returns when they were created. */
-export async function countRecoveryCodes(
+export function countRecoveryCodes(
   db: Db | Tx,
   tenantId: string,
   staffId: string,
 ): Promise<{ left: number; createdAt: Date | null }> {
-  const [row] = await db
-    .select({ left: count(), createdAt: max(recoveryCodes.createdAt) })
-    .from(recoveryCodes)
-    .where(and(codesOf(tenantId, staffId), isNull(recoveryCodes.usedAt)));
-  return { left: row?.left ?? 0, createdAt: row?.createdAt ?? null };
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await tx
+      .select({ left: count(), createdAt: max(recoveryCodes.createdAt) })
+      .from(recoveryCodes)
+      .where(and(codesOf(tenantId, staffId), isNull(recoveryCodes.usedAt)));
+    return { left: row?.left ?? 0, createdAt: row?.createdAt ?? null };
+  });
 }
 
 /** @returns how many codes were deleted, including used ones */
@@ -117,22 +118,24 @@ export async function insertRecoveryCodes(
 }
 
 /** @returns the id of an unused code with one of these hashes */
-export async function findRecoveryCode(
+export function findRecoveryCode(
   db: Db,
   tenantId: string,
   query: { staffId: string; codeHashes: string[] },
 ): Promise<string | undefined> {
-  const [row] = await db
-    .select({ id: recoveryCodes.id })
-    .from(recoveryCodes)
-    .where(
-      and(
-        codesOf(tenantId, query.staffId),
-        inArray(recoveryCodes.codeHash, query.codeHashes),
-        isNull(recoveryCodes.usedAt),
-      ),
-    );
-  return row?.id;
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await tx
+      .select({ id: recoveryCodes.id })
+      .from(recoveryCodes)
+      .where(
+        and(
+          codesOf(tenantId, query.staffId),
+          inArray(recoveryCodes.codeHash, query.codeHashes),
+          isNull(recoveryCodes.usedAt),
+        ),
+      );
+    return row?.id;
+  });
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { RequestContext } from '../../context';
 import type { Tx } from '../../db';
+import { inTenant } from '../../db/tenantScope';
 import type { SecurityDeps } from '../deps';
 import { queueNotice, queueNoticeOnceADay } from '../../mail';
 import type { NoticeDeps } from '../../mail';
@@ -65,7 +66,7 @@ export function noticeBegunCodes(
     if (!begun.real) return;
     const { tenantId, staffId } = begun;
     const notice = { kind: 'factor_closed', begun: true } as const;
-    await deps.db.transaction((tx) =>
+    await inTenant(deps.db, tenantId, (tx) =>
       queueNoticeOnceADay(deps, tx, ctx, { tenantId, staffId }, notice),
     );
     deps.mail.wake();

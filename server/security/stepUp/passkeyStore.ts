@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, lt, or, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { passkeyRegistrations, passkeys } from '../../db/schema';
+import { inTenant } from '../../db/tenantScope';
 
 export type PasskeyRow = typeof passkeys.$inferSelect;
 export type NewPasskeyRow = typeof passkeys.$inferInsert;
@@ -10,30 +11,30 @@ const ofStaff = (tenantId: string, staffId: string) =>
   and(eq(passkeys.tenantId, tenantId), eq(passkeys.staffId, staffId));
 
 /** Lists the passkeys of a staff member, oldest first. */
-export async function listPasskeys(
+export function listPasskeys(
   db: Db | Tx,
   tenantId: string,
   staffId: string,
 ): Promise<PasskeyRow[]> {
-  return db
-    .select()
-    .from(passkeys)
-    .where(ofStaff(tenantId, staffId))
-    .orderBy(asc(passkeys.createdAt), asc(passkeys.id));
+  return inTenant(db, tenantId, async (tx) => {
+    return tx
+      .select()
+      .from(passkeys)
+      .where(ofStaff(tenantId, staffId))
+      .orderBy(asc(passkeys.createdAt), asc(passkeys.id));
+  });
 }
 
 /** Returns whether a staff member has any passkey. */
-export async function hasPasskeys(
-  db: Db | Tx,
-  tenantId: string,
-  staffId: string,
-): Promise<boolean> {
-  const rows = await db
-    .select({ id: passkeys.id })
-    .from(passkeys)
-    .where(ofStaff(tenantId, staffId))
-    .limit(1);
-  return rows.length === 1;
+export function hasPasskeys(db: Db | Tx, tenantId: string, staffId: string): Promise<boolean> {
+  return inTenant(db, tenantId, async (tx) => {
+    const rows = await tx
+      .select({ id: passkeys.id })
+      .from(passkeys)
+      .where(ofStaff(tenantId, staffId))
+      .limit(1);
+    return rows.length === 1;
+  });
 }
 
 /**
@@ -52,16 +53,18 @@ export async function deletePasskeys(tx: Tx, tenantId: string, staffId: string):
  * @returns the passkey with this credential id if it belongs to this staff member; otherwise
  * undefined
  */
-export async function findPasskey(
+export function findPasskey(
   db: Db | Tx,
   owner: { tenantId: string; staffId: string },
   credentialId: string,
 ): Promise<PasskeyRow | undefined> {
-  const [row] = await db
-    .select()
-    .from(passkeys)
-    .where(and(ofStaff(owner.tenantId, owner.staffId), eq(passkeys.credentialId, credentialId)));
-  return row;
+  return inTenant(db, owner.tenantId, async (tx) => {
+    const [row] = await tx
+      .select()
+      .from(passkeys)
+      .where(and(ofStaff(owner.tenantId, owner.staffId), eq(passkeys.credentialId, credentialId)));
+    return row;
+  });
 }
 
 /** @returns false if any passkey, of any person, already has this credential id */

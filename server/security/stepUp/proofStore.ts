@@ -2,6 +2,7 @@ import { and, desc, eq, inArray, isNull } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { stepUpChallenges } from '../../db/schema';
 import type { StepUpPurpose } from '../../db/schema';
+import { inTenant } from '../../db/tenantScope';
 import { consumeChallenges, notEnded, verifiedSince } from './challengeStore';
 
 /**
@@ -10,7 +11,7 @@ import { consumeChallenges, notEnded, verifiedSince } from './challengeStore';
  * not valid for an act.
  * @returns its id, for {@link consumeSessionProof} if it guards one act
  */
-export async function findFreshStepUp(
+export function findFreshStepUp(
   db: Db,
   tenantId: string,
   query: {
@@ -22,27 +23,29 @@ export async function findFreshStepUp(
     now: Date;
   },
 ): Promise<string | undefined> {
-  const { actDigests } = query;
-  const [row] = await db
-    .select({ id: stepUpChallenges.id })
-    .from(stepUpChallenges)
-    .where(
-      and(
-        eq(stepUpChallenges.tenantId, tenantId),
-        eq(stepUpChallenges.sessionId, query.sessionId),
-        eq(stepUpChallenges.purpose, query.purpose),
-        // A proof that let a login or a refresh through is not valid for anything else.
-        eq(stepUpChallenges.origin, 'session'),
-        actDigests === null
-          ? isNull(stepUpChallenges.actDigest)
-          : inArray(stepUpChallenges.actDigest, [...actDigests]),
-        verifiedSince(query.now, query.windowSec),
-        isNull(stepUpChallenges.consumedAt),
-      ),
-    )
-    .orderBy(desc(stepUpChallenges.verifiedAt))
-    .limit(1);
-  return row?.id;
+  return inTenant(db, tenantId, async (tx) => {
+    const { actDigests } = query;
+    const [row] = await tx
+      .select({ id: stepUpChallenges.id })
+      .from(stepUpChallenges)
+      .where(
+        and(
+          eq(stepUpChallenges.tenantId, tenantId),
+          eq(stepUpChallenges.sessionId, query.sessionId),
+          eq(stepUpChallenges.purpose, query.purpose),
+          // A proof that let a login or a refresh through is not valid for anything else.
+          eq(stepUpChallenges.origin, 'session'),
+          actDigests === null
+            ? isNull(stepUpChallenges.actDigest)
+            : inArray(stepUpChallenges.actDigest, [...actDigests]),
+          verifiedSince(query.now, query.windowSec),
+          isNull(stepUpChallenges.consumedAt),
+        ),
+      )
+      .orderBy(desc(stepUpChallenges.verifiedAt))
+      .limit(1);
+    return row?.id;
+  });
 }
 
 /**

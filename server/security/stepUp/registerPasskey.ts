@@ -6,6 +6,7 @@ import type {
 import { recordAudit } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { Tx } from '../../db';
+import { inTenant } from '../../db/tenantScope';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import type { Passage } from '../../http/passage';
@@ -132,7 +133,7 @@ export async function finishPasskeyRegistration(
   passkey: NewPasskey,
 ): Promise<{ registered: true; factorId: string; name: string }> {
   webauthnOf(deps);
-  const outcome = await deps.db.transaction(async (tx) => {
+  const outcome = await inTenant(deps.db, principal.tenantId, async (tx) => {
     const registered = await register(deps, tx, principal, passkey);
     if (typeof registered === 'string') return registered;
     await recordAudit(tx, ctx, {

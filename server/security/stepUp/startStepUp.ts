@@ -7,6 +7,7 @@ import { findAnswerable } from './findAnswerable';
 import type { WhichChallenge } from './findAnswerable';
 import { PROOFS, listAllowedMethods } from './proofs';
 import type { StepUpMethod } from './stepUpMethods';
+import { inTenant } from '../../db/tenantScope';
 
 /** The methods that begin with a request of their own; the others are answered directly. */
 export const STARTED_METHODS = ['passkey', 'email'] as const satisfies readonly StepUpMethod[];
@@ -54,7 +55,9 @@ export async function startStepUp(
   }
   const methods = await listAllowedMethods(deps, deps.db, challenge);
   if (!methods.includes(input.method)) throw new AppError('METHOD_UNAVAILABLE');
-  const started = await deps.db.transaction((tx) => start(deps, ctx, tx, challenge));
+  const started = await inTenant(deps.db, challenge.tenantId, (tx) =>
+    start(deps, ctx, tx, challenge),
+  );
   deps.mail.wake();
   return started;
 }

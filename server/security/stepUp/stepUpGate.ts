@@ -1,6 +1,7 @@
 import type { Principal, RequestContext } from '../../context';
 import type { Db, Tx } from '../../db';
 import type { StepUpPurpose } from '../../db/schema';
+import { inTenant } from '../../db/tenantScope';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import type { Act, Gate, Passage } from '../../http/passage';
@@ -72,7 +73,9 @@ async function demand(
     ...(act ? { act: { ...act, digest } } : {}),
   };
   const request = { ...whose, ...asked, ...(mustEnrol ? { mustEnrol } : {}) };
-  const offer = await deps.db.transaction((tx) => offerChallenge(deps, tx, ctx, request));
+  const offer = await inTenant(deps.db, whose.tenantId, (tx) =>
+    offerChallenge(deps, tx, ctx, request),
+  );
   // RFC 9470 3
   throw stepUpRequired(purpose, offer, undefined, {
     'www-authenticate': `Bearer error="insufficient_user_authentication", error_description="A fresh second proof is needed for ${purpose}", max_age=${maxAge}`,
@@ -155,7 +158,7 @@ export async function withProof<T>(
   let how = passage;
   for (;;) {
     const tried = how;
-    const done = await deps.db.transaction(async (tx) => {
+    const done = await inTenant(deps.db, tenantId, async (tx) => {
       await lockFirst(tx);
       await lockFactors(tx, tenantId, staffId);
       const at = deps.clock.now();

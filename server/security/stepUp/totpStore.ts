@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, isNotNull, isNull, lt, or } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { userTotp } from '../../db/schema';
+import { inTenant } from '../../db/tenantScope';
 
 export type TotpRow = typeof userTotp.$inferSelect;
 export type NewTotpRow = typeof userTotp.$inferInsert;
@@ -9,40 +10,46 @@ const ofStaff = (tenantId: string, staffId: string) =>
   and(eq(userTotp.tenantId, tenantId), eq(userTotp.staffId, staffId));
 
 /** Lists the confirmed authenticators, oldest first. */
-export async function listTotp(db: Db | Tx, tenantId: string, staffId: string): Promise<TotpRow[]> {
-  return db
-    .select()
-    .from(userTotp)
-    .where(and(ofStaff(tenantId, staffId), isNotNull(userTotp.confirmedAt)))
-    .orderBy(asc(userTotp.createdAt), asc(userTotp.id));
+export function listTotp(db: Db | Tx, tenantId: string, staffId: string): Promise<TotpRow[]> {
+  return inTenant(db, tenantId, async (tx) => {
+    return tx
+      .select()
+      .from(userTotp)
+      .where(and(ofStaff(tenantId, staffId), isNotNull(userTotp.confirmedAt)))
+      .orderBy(asc(userTotp.createdAt), asc(userTotp.id));
+  });
 }
 
-export async function hasTotp(db: Db | Tx, tenantId: string, staffId: string): Promise<boolean> {
-  const rows = await db
-    .select({ id: userTotp.id })
-    .from(userTotp)
-    .where(and(ofStaff(tenantId, staffId), isNotNull(userTotp.confirmedAt)))
-    .limit(1);
-  return rows.length === 1;
+export function hasTotp(db: Db | Tx, tenantId: string, staffId: string): Promise<boolean> {
+  return inTenant(db, tenantId, async (tx) => {
+    const rows = await tx
+      .select({ id: userTotp.id })
+      .from(userTotp)
+      .where(and(ofStaff(tenantId, staffId), isNotNull(userTotp.confirmedAt)))
+      .limit(1);
+    return rows.length === 1;
+  });
 }
 
 /** Finds the authenticator whose enrolment is still open: it was begun after a moment. */
-export async function findPendingTotp(
+export function findPendingTotp(
   db: Db,
   tenantId: string,
   { staffId, begunAfter }: { staffId: string; begunAfter: Date },
 ): Promise<TotpRow | undefined> {
-  const [row] = await db
-    .select()
-    .from(userTotp)
-    .where(
-      and(
-        ofStaff(tenantId, staffId),
-        isNull(userTotp.confirmedAt),
-        gt(userTotp.createdAt, begunAfter),
-      ),
-    );
-  return row;
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await tx
+      .select()
+      .from(userTotp)
+      .where(
+        and(
+          ofStaff(tenantId, staffId),
+          isNull(userTotp.confirmedAt),
+          gt(userTotp.createdAt, begunAfter),
+        ),
+      );
+    return row;
+  });
 }
 
 /** Replaces an enrolment that was never confirmed by a new one. */

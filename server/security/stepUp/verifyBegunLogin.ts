@@ -2,6 +2,7 @@ import { recordAudit } from '../../audit';
 import type { AuditEvent } from '../../audit';
 import type { RequestContext } from '../../context';
 import type { Db, Tx } from '../../db';
+import { inTenant } from '../../db/tenantScope';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import { retryAfter } from '../../http/retryAfter';
@@ -148,7 +149,7 @@ async function settle(
   const { policy } = await deps.riskPolicies.read(begun.tenantId);
   if (!(policy.methods as readonly string[]).includes(proof.method)) return 'wrong_code';
   const now = deps.clock.now();
-  return deps.db.transaction(async (tx) => {
+  return inTenant(deps.db, begun.tenantId, async (tx) => {
     await lockFactors(tx, begun.tenantId, begun.staffId);
     const spent = await spend(tx, ctx);
     if (spent !== true) return spent === false ? 'code_already_used' : spent;

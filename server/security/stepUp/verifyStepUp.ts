@@ -3,6 +3,7 @@ import type { AuditEvent } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
 import type { Db, Tx } from '../../db';
 import type { StepUpPurpose } from '../../db/schema';
+import { inTenant } from '../../db/tenantScope';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import type { ErrorCode } from '../../errors';
@@ -260,7 +261,7 @@ export async function verifyStepUp(
   const methods = await listAllowedMethods(deps, deps.db, challenge);
   const open = challenge.verifiedAt === null;
   if (open && methods.length === 0) throw new AppError('NO_FACTOR');
-  const outcome = await deps.db.transaction((tx) =>
+  const outcome = await inTenant(deps.db, challenge.tenantId, (tx) =>
     answerChallenge(deps, tx, ctx, challenge, { answer, methods }),
   );
   deps.mail.wake();

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
+import { ask } from './askDatabase';
 
 /** Distinguishes the databases of this run from those of others on the same server. */
 const runId = (): string => (process.env['GATEHOUSE_TEST_RUN'] ??= randomBytes(4).toString('hex'));
@@ -13,6 +14,32 @@ export function databaseUrl(serverUrl: string, database: string): string {
   url.pathname = `/${database}`;
   return url.toString();
 }
+
+const servingRole = (): string => `gatehouse_serving_${runId()}`;
+const servingPassword = (): string =>
+  (process.env['GATEHOUSE_TEST_SERVING_PASSWORD'] ??= randomBytes(9).toString('hex'));
+
+/**
+ * Returns the URL of a database as the role that applications under test connect as. Row-level
+ * security binds it, and it owns nothing. The SQL of the tests themselves is the owner's.
+ */
+export function servingUrl(ownerUrl: string): string {
+  const url = new URL(ownerUrl);
+  url.username = servingRole();
+  url.password = servingPassword();
+  return url.toString();
+}
+
+/**
+ * Creates the role of {@link servingUrl}. It reads and writes everything through roles of Postgres,
+ * so no database has grants that its migrations did not make.
+ */
+export const createRunRole = (serverUrl: string): Promise<unknown> =>
+  ask(
+    serverUrl,
+    `CREATE ROLE ${servingRole()} LOGIN PASSWORD '${servingPassword()}'
+       IN ROLE pg_read_all_data, pg_write_all_data`,
+  );
 
 type RunOnServer = <T>(work: (client: Client) => Promise<T>) => Promise<T>;
 
@@ -61,7 +88,7 @@ export async function createTestDatabase(
   };
 }
 
-/** Removes all databases of this run from a server that outlives it. */
+/** Removes all databases and the role of this run from a server that outlives it. */
 export const dropTestDatabases = (): Promise<void> =>
   onServer(async (client) => {
     const { rows } = await client.query<{ name: string }>(
@@ -69,4 +96,5 @@ export const dropTestDatabases = (): Promise<void> =>
       [templateName(), `test_${runId()}_`],
     );
     for (const { name } of rows) await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
+    await client.query(`DROP ROLE IF EXISTS ${servingRole()}`);
   });

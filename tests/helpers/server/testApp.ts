@@ -5,6 +5,7 @@ import type { Clock } from '@/server/context';
 import { createApp } from '@/server/createApp';
 import { createDeps } from '@/server/deps';
 import type { Deps } from '@/server/deps';
+import { servingUrl } from '../database/testDatabase';
 import { closeLater } from './closing';
 import { seedByClock } from '../time/seedClock';
 
@@ -38,13 +39,19 @@ export const depsOf = (app: Express): Deps =>
 
 /**
  * Builds another application on this test file's database, with other settings, another clock or
- * logger.
+ * logger. It connects as a role that owns nothing, so that row-level security binds it.
+ * @param role `owner` connects as the role of the tests' own SQL
  */
 export function buildApp(
   settings: Partial<ReadyConfig> = {},
   overrides: Parameters<typeof createDeps>[1] = {},
+  role: 'serving' | 'owner' = 'serving',
 ): { app: Express; deps: Deps } {
-  const deps = createDeps({ ...requireReady(loadConfig()), ...settings }, overrides);
+  const own = requireReady(loadConfig());
+  const config = { ...own, ...settings };
+  const isGiven = role === 'owner' || config.databaseUrl !== own.databaseUrl;
+  const databaseUrl = isGiven ? config.databaseUrl : servingUrl(own.databaseUrl);
+  const deps = createDeps({ ...config, databaseUrl }, overrides);
   closeLater(() => deps.close());
   const app = createApp(deps);
   built.set(app, deps);

@@ -9,7 +9,7 @@ import { migrate } from '../../../server/schema/migrations/migrate';
 import { generateSecrets } from '../../../server/keyRing';
 import { ask } from '../database/askDatabase';
 import { seedTemplate } from './seedTemplate';
-import { databaseUrl, templateName } from '../database/testDatabase';
+import { createRunRole, databaseUrl, templateName } from '../database/testDatabase';
 
 declare global {
   var gatehouseTestServer: EmbeddedPostgres | undefined;
@@ -154,6 +154,7 @@ export default async function globalSetup(): Promise<void> {
   });
   writeFileSync(join(folder, 'README'), 'Made by a test run; safe to delete.\n');
   const { version, versionText } = await makeTemplate(serverUrl);
+  await createRunRole(serverUrl);
   // Copies files, because a copy through the write-ahead log takes three times as long.
   process.env['GATEHOUSE_TEST_CLONING'] = version >= HAS_COPY_STRATEGY ? 'STRATEGY FILE_COPY' : '';
   const url = databaseUrl(serverUrl, templateName());

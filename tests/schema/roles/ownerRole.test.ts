@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import request from 'supertest';
 import { assertGrants, warnOfOwnership } from '@/server/schema/roles/assertGrants';
 import { grantServing } from '@/server/schema/roles/servingRole';
@@ -115,6 +116,25 @@ describe('in production a role that could undo the audit log', () => {
     }
   });
 
+  it.each([
+    ['has BYPASSRLS', (role: string) => `ALTER ROLE ${role} BYPASSRLS`],
+    [
+      'is a member of a role with BYPASSRLS',
+      (role: string) => `CREATE ROLE "sees all of ${randomUUID()}" BYPASSRLS ROLE ${role}`,
+    ],
+  ])(
+    'and one that %s are refused, because row-level security would not bind it',
+    async (_what, way) => {
+      const role = await roleWith(way);
+      await expect(look(role.url)).rejects.toThrow(
+        /BYPASSRLS, .* so row-level security does not bind it/,
+      );
+      await expect(grantServing(thisDatabase(), role.name)).rejects.toThrow(/BYPASSRLS/);
+      await expect(look(role.url, { production: false })).resolves.not.toContain('BYPASSRLS');
+      await expect(look(role.url, { allowOwnerRole: true })).resolves.toBeDefined();
+    },
+  );
+
   it('is let through if it owns nothing', async () => {
     const role = await roleWith(() => 'SELECT 1');
     expect(await look(role.url)).not.toContain('SERVING_ROLE_OWNS');
@@ -146,7 +166,7 @@ describe('what the operator allowed', () => {
   const settings = { production: true, allowOwnerRole: true, metricsToken: 'a-token' };
 
   it('stands in readiness, and in the manifest of every bundle', async () => {
-    const { app } = buildApp(settings);
+    const { app } = buildApp(settings, {}, 'owner');
     const res = await request(app).get('/health/ready').set('authorization', 'Bearer a-token');
     expect(res.status).toBe(200);
     expect(res.body.checks.role).toStrictEqual({
@@ -154,7 +174,7 @@ describe('what the operator allowed', () => {
       findings: [expect.stringMatching(/can undo the audit log: it is a superuser\.$/)],
     });
     const officer = await seedOfficer();
-    const { app: exporting } = buildApp({ ...settings, nodeEnv: 'test' });
+    const { app: exporting } = buildApp({ ...settings, nodeEnv: 'test' }, {}, 'owner');
     const { manifest } = await downloadEvidence(exporting, officer, today);
     expect(manifest.servingRole).toStrictEqual({
       canUndoAuditLog: true,
