@@ -55,6 +55,9 @@ const FILES_WITH_ROLES = FILES.toSpliced(
   'invitations.csv',
 );
 
+const AFTER_INVITATIONS = FILES_WITH_ROLES.indexOf('invitations.csv') + 1;
+const FILES_WITH_KEYS = FILES_WITH_ROLES.toSpliced(AFTER_INVITATIONS, 0, 'api-keys.csv');
+
 const SECURITY_EVENTS = [
   'SUSPICIOUS_LOGIN_DETECTED',
   'SESSION_INVALIDATED',
@@ -88,6 +91,12 @@ export const FORMATS: readonly BundleFormat[] = [
   {
     number: 3,
     files: FILES_WITH_ROLES,
+    views: { 'security-events': [[...SECURITY_EVENTS, 'AUTH_TOKEN_REISSUED']] },
+    endsBehindBatch: true,
+  },
+  {
+    number: 4,
+    files: FILES_WITH_KEYS,
     views: { 'security-events': [[...SECURITY_EVENTS, 'AUTH_TOKEN_REISSUED']] },
     endsBehindBatch: true,
   },

@@ -1,3 +1,4 @@
+import { API_KEYS_FILE } from './apiKeyFileStore';
 import { fileName } from './copyStore';
 import type { BundleFile, ExportFile } from './copyStore';
 import {
@@ -24,7 +25,7 @@ import { TEXT_FILES } from './textFiles';
  * verifier has the list of each format, and rejects a manifest that lacks one of its files. (The name `format` was
  * taken: it is the format of the logs.)
  */
-export const BUNDLE_FORMAT = 3;
+export const BUNDLE_FORMAT = 4;
 
 /** The files of the log, in the order of a bundle. The edges come first, because they are few. */
 export const LOG_FILES: readonly [ExportFile, ...ExportFile[]] = [EDGES, AUDIT_LOG];
@@ -37,6 +38,7 @@ export const TABLE_FILES: readonly ExportFile[] = [
   PERMISSION_CHANGES,
   ROLE_DEFINITIONS,
   INVITATIONS_FILE,
+  API_KEYS_FILE,
   SESSIONS,
   TOKEN_REVOCATIONS,
   RISK_DECISIONS,

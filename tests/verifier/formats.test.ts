@@ -31,6 +31,7 @@ describe('a format of bundles', () => {
     1: 'e2f7ca012374e83b6ff47f975b95cb980fba3d3245187d45983746bdd6f8cca1',
     2: 'e2c0ffafa515b83c308dfa5afc176cb94dd9ad27fbb48b589b3f534e97bd3e2c',
     3: '61aca9127327205190d83e6ffa989cb6c44ec5c6faa2a9dedbc1d91939e4dc6d',
+    4: 'cf434fbcbdd32bde4377106881f1e393414dd82596ae356544bbaa1a84367f12',
   };
 
   it('is fixed once it was released: a change of its files, actions or stretch is a new format', () => {
@@ -44,6 +45,7 @@ describe('a format of bundles', () => {
     [1, FIRST],
     [2, FIRST],
     [3, 'df4551ae254d3b80975a40ac887583687d1a82f5a666d33eb3e382b6b6ab825a'],
+    [4, 'df4551ae254d3b80975a40ac887583687d1a82f5a666d33eb3e382b6b6ab825a'],
   ])('fixes the tables of events too: format %i', (format, hash) => {
     const tables = eventTablesOf(format).map(({ name, actions }) => ({
       name,
