@@ -196,3 +196,15 @@ it('the applications of the tests connect as a role that policies bind', async (
   );
   expect(rows).toEqual([{ unbound: false }]);
 });
+
+it('a pooler that assigns sessions to transactions changes none of it', async () => {
+  // Another text for the same database, because the route is declared for the URL.
+  const databaseUrl = `${deps.config.databaseUrl}?keepalives=1`;
+  const { deps: pooled } = buildApp({ databaseUrl, databasePooler: 'transaction' });
+  expect(await inTenant(pooled.db, ours, tenantsOf)).toEqual([ours]);
+  expect(await tenantsOf(pooled.db)).toEqual([]);
+  const limits = await inTenant(pooled.db, ours, (tx) =>
+    tx.execute(sql`SELECT current_setting('statement_timeout') AS "timeout"`),
+  );
+  expect(limits.rows).toEqual([{ timeout: `${pooled.config.databaseStatementTimeoutMs / 1000}s` }]);
+});
