@@ -27,7 +27,7 @@ import { attachServices } from './http/services';
 import { securityHeaders } from './http/securityHeaders';
 import { describeApi } from './http/openApi';
 import { json } from './http/answers';
-import { del, endpoint, get, named, post, put, tagged } from './http/routeTable';
+import { del, endpoint, get, limited, named, post, put, tagged } from './http/routeTable';
 import type { Route } from './http/routeTable';
 import { emailRoutes, profileRoutes } from './profile';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
@@ -102,7 +102,6 @@ function authTable(deps: Deps): Route[] {
     del('/api/auth/sessions/:id', [authenticate], auth.endSession),
     post('/api/auth/logout', [authenticateIfPresent], auth.logout),
     post('/api/auth/logout-all', [authenticate], auth.logoutAll),
-    get('/.well-known/jwks.json', [], auth.jwks),
 
     post('/api/auth/password', [authenticate, provenIfEnrolled], auth.changePassword),
     post('/api/auth/password/forgot', [], auth.forgotPassword),
@@ -276,12 +275,17 @@ function exportTable(deps: Deps): Route[] {
   ];
 }
 
-function healthTable(deps: Deps): Route[] {
+/** The routes for machines that ask often: no rate limit counts them. */
+function unlimitedTable(deps: Deps): Route[] {
   const health = named(healthRoutes(deps));
+  const { jwks } = named(authRoutes(deps));
   return [
-    get('/health/live', [], health.live),
-    get('/health/ready', [], health.ready),
-    get('/metrics', [], health.metrics),
+    ...tagged('Health', [
+      get('/health/live', [], health.live),
+      get('/health/ready', [], health.ready),
+      get('/metrics', [], health.metrics),
+    ]),
+    ...tagged('Sign-in', [get('/.well-known/jwks.json', [], jwks)]),
   ];
 }
 
@@ -315,19 +319,21 @@ const serverOf = ({ config, mail }: Deps) => ({
  */
 export function routeTable(deps: Deps): Route[] {
   const table: Route[] = [
-    ...tagged('Sign-in', authTable(deps)),
-    ...tagged('Profile', profileTable(deps)),
-    ...tagged('Step-up', stepUpTable(deps)),
-    ...tagged('Risk', riskTable(deps)),
-    ...tagged('Tenant', tenantsTable(deps)),
-    ...tagged('Approvals', approvalTable(deps)),
-    ...tagged('Staff', staffTable(deps)),
-    ...tagged('Invitations', invitationTable(deps)),
-    ...tagged('API keys', apiKeyTable(deps)),
-    ...tagged('Services', serviceTable(deps)),
-    ...tagged('Exports', exportTable(deps)),
-    ...tagged('Audit log', auditLogTable(deps)),
-    ...tagged('Health', healthTable(deps)),
+    ...limited([
+      ...tagged('Sign-in', authTable(deps)),
+      ...tagged('Profile', profileTable(deps)),
+      ...tagged('Step-up', stepUpTable(deps)),
+      ...tagged('Risk', riskTable(deps)),
+      ...tagged('Tenant', tenantsTable(deps)),
+      ...tagged('Approvals', approvalTable(deps)),
+      ...tagged('Staff', staffTable(deps)),
+      ...tagged('Invitations', invitationTable(deps)),
+      ...tagged('API keys', apiKeyTable(deps)),
+      ...tagged('Services', serviceTable(deps)),
+      ...tagged('Exports', exportTable(deps)),
+      ...tagged('Audit log', auditLogTable(deps)),
+    ]),
+    ...unlimitedTable(deps),
     ...tagged('Pages', [...verifyRoutes(deps), ...demoRoutes(deps), ...startPageRoutes(deps)]),
   ];
   let rendered: Buffer | undefined;

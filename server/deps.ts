@@ -30,6 +30,8 @@ import { createProxyWatch } from './http/proxyWatch';
 import type { Kernel } from './kernel';
 import { createKeyRing } from './keyRing';
 import { createLogger } from './logger';
+import { openRateLimits } from './limits';
+import type { LimitParts } from './limits';
 import type { Logger } from './logger';
 import { createMailer } from './mail';
 import type { MailParts } from './mail';
@@ -57,6 +59,7 @@ export interface Deps
     MailParts,
     SecurityParts,
     AuthParts,
+    LimitParts,
     HealthParts,
     ProgramKeyParts {
   /** Waits for work in progress and closes every connection. */
@@ -65,11 +68,12 @@ export interface Deps
 
 const BETWEEN_TIMEOUT_MS = 2000;
 /**
- * The scorer has its own connections: a slow database must not let scoring hold the connections
- * that logins need, and other requests must not make the scorer wait. Histories and policies are
- * read by at most two statements each at a time, so four are always enough.
+ * The scorer and the rate limits have their own connections: a slow database must not let them hold
+ * the connections that logins need, and other requests must not make them wait. Histories and
+ * policies are read by at most two statements each at a time, and the rate limits send one at a
+ * time, so five are always enough.
  */
-const RISK_POOL_SIZE = 4;
+const RISK_POOL_SIZE = 5;
 
 const systemRandom = (clock: Clock): Random => ({
   bytes: randomBytes,
@@ -221,6 +225,7 @@ export function createDeps(
     ipLists: readIpLists(config.ipLists),
     ...createRiskCaches({ run: runOn(risk, config), clock, broadcast, changeWatch }),
     riskBreaker: createBreaker(clock),
+    rateLimits: openRateLimits({ config, pool: risk.pool, keys, clock, logger, metrics }),
     riskDecisions,
     proxyWatch: createProxyWatch({ clock, logger, metrics }),
     denials: createDenialRecorder({ db, clock }),

@@ -39,6 +39,7 @@ export const ERRORS = {
   EXPECTATION_FAILED: { status: 417, title: 'The Expect header is not supported', fixed: false },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body must be application/json', fixed: false },
   TOO_MANY_ATTEMPTS: { status: 429, title: 'Too many failed attempts', fixed: false },
+  RATE_LIMITED: { status: 429, title: 'Too many requests', fixed: false },
   WRONG_PASSWORD: { status: 403, title: 'The current password is wrong', fixed: false },
   PASSWORD_REFUSED: { status: 400, title: 'The new password is not allowed', fixed: false },
   INVALID_CODE: { status: 403, title: 'The code is not valid', fixed: false },
@@ -146,6 +147,7 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   KEY_NAME_TAKEN: 'Choose another name, or revoke the other key first.',
   TOO_MANY_KEYS: 'Revoke keys that nobody needs first.',
   KEY_ENDED: 'Create another key.',
+  RATE_LIMITED: 'Wait for the seconds in Retry-After, then repeat the request.',
   WRONG_PASSWORD: 'Enter your current password again. Each wrong one counts as a failed sign-in.',
   CHALLENGE_ID_REQUIRED:
     'Send the challengeId of the 428. If you have none, send the original request again to get one.',

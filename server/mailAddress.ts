@@ -88,3 +88,6 @@ export function parseMailAddress(text: string): MailAddress | undefined {
  */
 export const normalizeEmail = (text: string): string | null =>
   parseMailAddress(text)?.normal ?? null;
+
+/** Returns the domain of an address in its normal form. */
+export const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1);

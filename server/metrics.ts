@@ -52,6 +52,21 @@ const httpMetrics = (registers: Registry[]) => ({
   }),
 });
 
+/** Metrics of the rate limits. */
+const limitMetrics = (registers: Registry[]) => ({
+  rateLimited: new Counter({
+    name: 'gatehouse_rate_limited_total',
+    help: 'Requests refused by a rate limit, by policy: address, account, tenant, key',
+    labelNames: ['policy'] as const,
+    registers,
+  }),
+  rateLimitsSkipped: new Counter({
+    name: 'gatehouse_rate_limits_skipped_total',
+    help: 'Requests that were let through because the rate limits could not be read',
+    registers,
+  }),
+});
+
 /** Metrics of the risk gate. */
 const riskMetrics = (registers: Registry[]) => ({
   anomalyChecksSkipped: new Counter({
@@ -210,6 +225,7 @@ export function createMetrics() {
     ...auditMetrics(registers),
     ...checkpointMetrics(registers),
     ...feedMetrics(registers),
+    ...limitMetrics(registers),
     ...riskMetrics(registers),
     ...mailMetrics(registers),
     ...schemaMetrics(registers),

@@ -1,56 +1,18 @@
 import { AppError } from '../errors';
 import { SECOND_MS } from '../durations';
+import { createFairLines } from './fairLines';
 
-/**
- * A login that asks for a place in the queue: its address block, and whether somebody has signed in
- * from its device or network before.
- */
+/** A login that asks for a place in the queue. */
 export interface Applicant {
+  /** Its address block, or its device. */
   block: string;
+  /**
+   * The domain of its e-mail address. It is the same for known and unknown people, so the time in
+   * the queue does not reveal who has an account. The tenant of the account would.
+   */
+  domain: string;
+  /** Whether somebody has signed in from its device or network before. */
   familiar: boolean;
-}
-
-interface Waiting {
-  start: () => void;
-  refuse: (error: AppError) => void;
-}
-
-/**
- * Keeps one line per address block and takes from the lines in turn, so that a long line delays
- * only itself.
- */
-function createLines() {
-  const lines = new Map<string, Waiting[]>();
-  const size = () => [...lines.values()].reduce((sum, line) => sum + line.length, 0);
-  return {
-    size,
-    lengthOf: (block: string) => lines.get(block)?.length ?? 0,
-    add(block: string, one: Waiting) {
-      const line = lines.get(block);
-      if (line) line.push(one);
-      else lines.set(block, [one]);
-    },
-    next(): Waiting | undefined {
-      const [first] = lines;
-      if (!first) return undefined;
-      const [block, line] = first;
-      const one = line.shift();
-      lines.delete(block);
-      if (line.length > 0) lines.set(block, line);
-      return one;
-    },
-    /**
-     * Removes and returns the newest entry of the longest line, if that line is longer than
-     * `least`.
-     */
-    dropFromLongest(least: number): Waiting | undefined {
-      const [block, longest] = [...lines].sort(([, a], [, b]) => b.length - a.length)[0] ?? [];
-      if (block === undefined || !longest || longest.length <= least) return undefined;
-      const one = longest.pop();
-      if (longest.length === 0) lines.delete(block);
-      return one;
-    },
-  };
 }
 
 /** Assumed duration of a job until one has been measured. */
@@ -72,15 +34,16 @@ export interface FairQueue {
 
 /**
  * Creates a bounded queue in front of the password hashes; without a bound, waiting logins would
- * fill the memory. Address blocks take turns. If the queue is full, the newest entry of the longest
- * line gives way to a block with a shorter line, so that one address cannot keep the others out.
+ * fill the memory. Address blocks and mail domains take turns. If the queue is full, the entry with
+ * the longest to wait gives way, so that neither one address nor a flood on one tenant's accounts can
+ * keep the others out.
  * Unfamiliar applicants never get the places reserved for familiar ones.
  * @param places how many jobs may run or wait
  * @param width how many jobs may run at once
  */
 export function createFairQueue(places: number, width: number): FairQueue {
-  const familiar = createLines();
-  const strangers = createLines();
+  const familiar = createFairLines();
+  const strangers = createFairLines();
   const waitingPlaces = Math.max(0, places - width);
   const strangersPlaces = waitingPlaces - Math.floor(waitingPlaces / KEPT_SHARE);
   let running = 0;
@@ -97,15 +60,14 @@ export function createFairQueue(places: number, width: number): FairQueue {
   }
 
   /** @returns false if there is no place and no waiting entry has to give way */
-  function makeRoom({ block, familiar: known }: Applicant): boolean {
+  function makeRoom(applicant: Applicant): boolean {
+    const known = applicant.familiar;
     const all = familiar.size() + strangers.size();
     if (all < waitingPlaces && (known || strangers.size() < strangersPlaces)) return true;
     // Strangers hold less than their share, so the familiar lines hold more than theirs.
     const short = !known && strangers.size() < strangersPlaces;
     const mine = known ? familiar : strangers;
-    const dropped = short
-      ? familiar.dropFromLongest(0)
-      : mine.dropFromLongest(mine.lengthOf(block) + 1);
+    const dropped = short ? familiar.dropLast() : mine.dropLast(applicant);
     dropped?.refuse(busy());
     return dropped !== undefined;
   }
@@ -132,7 +94,8 @@ export function createFairQueue(places: number, width: number): FairQueue {
     if (startAtOnce()) return;
     if (!makeRoom(applicant)) throw busy();
     const lines = applicant.familiar ? familiar : strangers;
-    await new Promise<void>((start, refuse) => lines.add(applicant.block, { start, refuse }));
+    const { block, domain } = applicant;
+    await new Promise<void>((start, refuse) => lines.add({ block, domain, start, refuse }));
   }
 
   return {

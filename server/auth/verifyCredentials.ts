@@ -4,6 +4,7 @@ import type { RequestContext } from '../context';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { retryAfter } from '../http/retryAfter';
+import { domainOf } from '../mailAddress';
 import {
   EVERYBODY,
   TRIES_AFTER_FACTOR,
@@ -114,16 +115,17 @@ export async function approachLogin(
 
 /** Chooses the line of the hash queue in which a login waits. */
 export async function describeApplicant(
-  { cookieDeviceHashes }: Pick<Credentials, 'cookieDeviceHashes'>,
+  { email, cookieDeviceHashes }: Pick<Credentials, 'email' | 'cookieDeviceHashes'>,
   approach: Approach,
 ): Promise<Applicant> {
+  const domain = domainOf(email);
   const { address, subject, factorShown } = approach;
-  if (factorShown) return { block: `factor:${subject}`, familiar: true };
+  if (factorShown) return { block: `factor:${subject}`, domain, familiar: true };
   const { device, place } = await approach.familiar();
-  if (device) return { block: `device:${cookieDeviceHashes[0]}`, familiar: true };
+  if (device) return { block: `device:${cookieDeviceHashes[0]}`, domain, familiar: true };
   // Familiar to any account: the place in the queue must not reveal whether this account has signed
   // in here.
-  return { block: address, familiar: place };
+  return { block: address, domain, familiar: place };
 }
 
 /** Lists the counters that a login may use when the tries for strangers are used up. */

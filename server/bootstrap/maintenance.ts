@@ -11,6 +11,7 @@ import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 import { giveUpExpiredMails, purgeMails } from '../mail';
 import { purgeAttempts, purgeDecisions, purgePendingFactors } from '../security';
+import { purgeRateLimits } from '../limits';
 import { normalizeAddresses } from '../tenants';
 import { renewAttempts } from '../keys/renewAttempts';
 import { resealSecrets } from '../keys/resealSecrets';
@@ -77,6 +78,7 @@ const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>
     inBatches(() => purgeTokensWithoutSession(db, config.sessionsKeepDays)),
   purge_challenges: ({ db, config }) =>
     inBatches(() => purgeChallenges(db, config.challengesKeepDays)),
+  purge_rate_limits: ({ db }) => inBatches(() => purgeRateLimits(db)),
   purge_pending_factors: ({ db }) => inBatches(() => purgePendingFactors(db)),
 };
 

@@ -31,6 +31,7 @@ import {
   readPermissionSettings,
 } from './permissionSettings';
 import { findProcessProblems, processSettings, readProcessSettings } from './processSettings';
+import { rateLimitSettings, readRateLimitSettings } from './rateLimitSettings';
 import { readRetentionSettings, retentionSettings } from './retentionSettings';
 import { findRiskProblems, readRiskSettings, riskSettings } from './riskSettings';
 import { findSchemaProblems, readSchemaSettings, schemaSettings } from './schemaSettings';
@@ -64,6 +65,7 @@ export const settings = z.object({
   ...sessionSettings,
   ...webauthnSettings,
   ...passwordSettings,
+  ...rateLimitSettings,
   ...riskSettings,
   ...retentionSettings,
   ...mailSettings,
@@ -104,6 +106,7 @@ const buildConfig = (env: Settings) => ({
   ...readSessionSettings(env),
   webauthn: readWebauthnSettings(env),
   ...readPasswordSettings(env),
+  ...readRateLimitSettings(env),
   ...readRiskSettings(env),
   ...readRetentionSettings(env),
   mail: readMailSettings(env),

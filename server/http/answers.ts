@@ -18,6 +18,8 @@ export const ANSWER_HEADERS = {
   'content-disposition': 'The name of the file',
   'clear-site-data': 'Clears the answers that the browser has cached',
   location: 'The page to go to',
+  ratelimit: 'What is left of each rate limit that counted the request',
+  'ratelimit-policy': 'The rate limits that counted the request',
   allow: 'The methods of this path',
 } as const;
 export type AnswerHeader = keyof typeof ANSWER_HEADERS;

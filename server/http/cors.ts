@@ -6,7 +6,8 @@ import { isCrossSite } from './crossSite';
 
 const ALLOWED_HEADERS = 'authorization, content-type, idempotency-key, x-correlation-id';
 /** The response headers that a page of another origin may read. */
-const EXPOSED_HEADERS = 'content-disposition, retry-after, www-authenticate, x-correlation-id';
+const EXPOSED_HEADERS =
+  'content-disposition, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-correlation-id';
 /**
  * How many seconds a browser caches a preflight answer, and so how long a change of CORS_ORIGINS
  * may take to apply.

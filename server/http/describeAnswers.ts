@@ -23,6 +23,9 @@ const OF_BODIES: readonly ErrorNote[] = [
   'UNSUPPORTED_MEDIA_TYPE',
 ];
 
+/** The headers of an answer that a rate limit counted. */
+const OF_LIMITS: readonly AnswerHeader[] = ['ratelimit', 'ratelimit-policy'];
+
 /**
  * Errors that answer a request before its route is known. The document describes them once, as the
  * default.
@@ -45,8 +48,9 @@ export interface StatusAnswers {
 }
 
 /** Returns the errors of a route, each once: its own, and those of its guards and its parser. */
-export function notesOf({ guards, endpoint }: Route): ErrorNote[] {
-  const all = [
+export function notesOf({ guards, endpoint, limited }: Route): ErrorNote[] {
+  const all: ErrorNote[] = [
+    ...(limited ? ['RATE_LIMITED' as const] : []),
     ...(endpoint.errors ?? []),
     ...guards.flatMap(({ errors }) => errors ?? []),
     ...(endpoint.body ? OF_BODIES : []),
@@ -117,6 +121,10 @@ export function describeAnswers(route: Route): ReadonlyMap<number, StatusAnswers
     const errors = describeErrors(notes);
     const own = answers.get(status);
     answers.set(status, own ? merge(own, errors) : errors);
+  }
+  if (route.limited) {
+    for (const [status, answer] of answers)
+      answers.set(status, { ...answer, headers: [...answer.headers, ...OF_LIMITS] });
   }
   return new Map([...answers].sort(([one], [other]) => one - other));
 }

@@ -34,6 +34,9 @@ const EXTRA: Partial<Record<ErrorCode, z.ZodRawShape>> = {
   INVALID_CODE: { attemptsLeft: attemptsLeft.optional() },
   INVALID_PASSKEY: { attemptsLeft: attemptsLeft.optional() },
   ENROLMENT_REQUIRED: { mustEnrol: z.literal(true), challengeId: challengeId.optional() },
+  RATE_LIMITED: {
+    violatedPolicies: z.array(z.enum(['address', 'account', 'tenant', 'key'])),
+  },
   ROLE_IN_USE: { holders: z.int(), invitations: z.int() },
   INVITATION_OPEN: { invitationId: rowId },
   POLICY_LOCKS_OUT: { people: z.array(person).optional() },

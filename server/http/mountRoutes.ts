@@ -8,6 +8,7 @@ import type { StatusAnswers } from './describeAnswers';
 import { methodNotAllowed } from './errorHandler';
 import { formOrJsonBody } from './formBody';
 import { jsonBody } from './jsonBody';
+import { aroundFirst } from './limitRate';
 
 /** Answers hold tokens and personal data, so no cache, shared or private, may store one. */
 export const noStore: RequestHandler = (_req, res, next) => {
@@ -70,7 +71,8 @@ const run =
  * Orders guards and parser: guards run before the body is parsed, up to the first guard that reads
  * the body. A caller without access cannot make the server parse a body.
  */
-function inOrder({ guards, endpoint }: Route): RequestHandler[] {
+function inOrder({ limited, endpoint, ...route }: Route): RequestHandler[] {
+  const guards = limited ? aroundFirst(route.guards) : route.guards;
   const first = guards.findIndex(({ readsBody }) => readsBody);
   const before = first === -1 ? guards : guards.slice(0, first);
   const parse = endpoint.body ? [endpoint.takesForm ? formOrJsonBody : jsonBody] : [];

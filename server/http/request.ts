@@ -75,7 +75,8 @@ export const provenCallerOf = (req: Request) => ({
 
 const noted = new WeakSet<Request>();
 
-function knownAddressOf(req: Request): ClientAddress {
+/** Returns the client's address, and reports a proxy that hides it. */
+export function knownAddressOf(req: Request): ClientAddress {
   const client = clientAddressOf(req);
   if (client.silentProxy && !noted.has(req)) {
     noted.add(req);

@@ -53,6 +53,9 @@ export function requestLog({
           status,
           ms: Math.round(seconds * 1e4) / 10,
           ip: clientAddressOf(req).ip,
+          ...(res.locals['rateLimited']
+            ? { rateLimited: res.locals['rateLimited'] as string[] }
+            : {}),
           ...(res.writableFinished ? {} : { aborted: true }),
         },
         'request',

@@ -94,7 +94,13 @@ export interface Route {
   endpoint: Endpoint;
   /** The group of routes in OpenAPI. */
   tag?: string;
+  /** Whether the rate limits count its requests, around the first guard. */
+  limited?: true;
 }
+
+/** Applies the rate limits to routes. */
+export const limited = (table: readonly Route[]): Route[] =>
+  table.map((route) => ({ ...route, limited: true }));
 
 type Responses = Readonly<Record<number, string | Answer>>;
 

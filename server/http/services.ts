@@ -4,9 +4,13 @@ import type { Kernel } from '../kernel';
 import type { Permission } from '../permissions';
 import type { HttpParts } from './deps';
 import type { Gate, Passage } from './passage';
+import type { Caller, RateVerdict } from './rateVerdict';
 
 /** The services that the guards and other parts of `http/` ask of the areas above them. */
-export interface Services extends Pick<Kernel, 'config' | 'logger' | 'random' | 'schemaGuard'> {
+export interface Services extends Pick<
+  Kernel,
+  'config' | 'logger' | 'metrics' | 'random' | 'schemaGuard'
+> {
   proxyWatch: HttpParts['proxyWatch'];
   /** Returns the country of an address in ISO 3166-1 letters, or null if none is known. */
   countryOf(ip: string | null): string | null;
@@ -25,6 +29,11 @@ export interface Services extends Pick<Kernel, 'config' | 'logger' | 'random' | 
    * @throws AppError UNAUTHENTICATED, KEY_ADDRESS_REFUSED
    */
   authenticateService(ctx: RequestContext, key: string): Promise<ServiceCaller>;
+  /**
+   * Counts a request of this caller.
+   * @returns undefined if no rate limit applies, or if they cannot be read
+   */
+  countRequest(caller: Caller): Promise<RateVerdict | undefined>;
   /** Returns who may enrol a factor by a login's challenge. */
   findEnrollee(challengeId: string): Promise<Principal>;
   /** Returns the challenge in a cookie, if it belongs to the device in another one. */

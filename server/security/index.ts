@@ -36,7 +36,7 @@ export { consumeLoginChallenge, endChallenges, findChallenge } from './stepUp/ch
 export type { Challenge } from './stepUp/challengeStore';
 export { offerChallenge, stepUpRequired } from './stepUp/challenges';
 export { endProofs } from './stepUp/endProofs';
-export { hashesOfAgent, identifyDevice, renewHashes } from './risk/devices';
+export { deviceOfCookie, hashesOfAgent, identifyDevice, renewHashes } from './risk/devices';
 export type { DeviceIdentity } from './risk/devices';
 export { findEnrollee } from './stepUp/enrolByChallenge';
 export { mustStillEnrol } from './stepUp/enrolmentChallengeStore';

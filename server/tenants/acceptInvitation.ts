@@ -2,6 +2,7 @@ import { assertPasswordAllowed, describeNewOwner, findPerson, verifyInvited } fr
 import type { Principal, RequestContext } from '../context';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
+import { domainOf } from '../mailAddress';
 import { judgeAddress } from '../security';
 import { checkInvitationCode } from './invitationCode';
 import { openInvitation } from './invitationLink';
@@ -44,7 +45,7 @@ async function hashNew(
   await assertPasswordAllowed(deps, password, owner);
   const { address } = await judgeAddress(deps, ctx);
   return deps.passwords.admit(
-    () => Promise.resolve({ block: address, familiar: false }),
+    () => Promise.resolve({ block: address, domain: domainOf(email), familiar: false }),
     () => deps.passwords.hash(password),
   );
 }

@@ -91,18 +91,23 @@ describe('the queue of hashes', () => {
   it('takes the newest place from the longest line for an address that has fewer', async () => {
     const queue = createFairQueue(5, 1);
     const { job, end } = hold();
-    const first = outcome(queue.admit(() => Promise.resolve({ block: 'a', familiar: false }), job));
+    const first = outcome(
+      queue.admit(
+        () => Promise.resolve({ block: 'a', domain: 'example.com', familiar: false }),
+        job,
+      ),
+    );
     const waiting = [1, 2, 3, 4].map(() =>
       outcome(
         queue.admit(
-          () => Promise.resolve({ block: 'a', familiar: false }),
+          () => Promise.resolve({ block: 'a', domain: 'example.com', familiar: false }),
           () => Promise.resolve(),
         ),
       ),
     );
     const other = outcome(
       queue.admit(
-        () => Promise.resolve({ block: 'b', familiar: false }),
+        () => Promise.resolve({ block: 'b', domain: 'example.com', familiar: false }),
         () => Promise.resolve(),
       ),
     );
@@ -123,13 +128,18 @@ describe('the queue of hashes', () => {
     const queue = createFairQueue(5, 1);
     const { job, end } = hold();
     const jobs = [
-      outcome(queue.admit(() => Promise.resolve({ block: 'a', familiar: false }), job)),
+      outcome(
+        queue.admit(
+          () => Promise.resolve({ block: 'a', domain: 'example.com', familiar: false }),
+          job,
+        ),
+      ),
     ];
     for (const block of ['b', 'c', 'd', 'e', 'f']) {
       jobs.push(
         outcome(
           queue.admit(
-            () => Promise.resolve({ block, familiar: false }),
+            () => Promise.resolve({ block, domain: 'example.com', familiar: false }),
             () => Promise.resolve(),
           ),
         ),
@@ -137,7 +147,7 @@ describe('the queue of hashes', () => {
     }
     const known = outcome(
       queue.admit(
-        () => Promise.resolve({ block: 'x', familiar: true }),
+        () => Promise.resolve({ block: 'x', domain: 'example.com', familiar: true }),
         () => Promise.resolve(),
       ),
     );

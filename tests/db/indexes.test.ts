@@ -27,6 +27,7 @@ import { as } from '@/tests/helpers/people/officer';
 import { makeApiKey, withKey } from '@/tests/helpers/people/programs';
 import { seedTestUserAndToken } from '../helpers/seedAuth';
 import { codeAt, giveFactor } from '../helpers/stepUp/secondFactor';
+import { quotas } from '../helpers/server/limitedNode';
 import { buildApp } from '../helpers/server/testApp';
 
 const databaseUrl = () => process.env['DATABASE_URL'] ?? '';
@@ -132,6 +133,10 @@ async function fillTables(): Promise<void> {
     await client.query(
       `INSERT INTO password_resets (user_id, expires_at)
        SELECT id, now() FROM users WHERE email LIKE 'many-%'`,
+    );
+    await client.query(
+      `INSERT INTO rate_limits (scope, subject, tokens, asked, granted, refills_at)
+       SELECT 'account', gen_random_uuid(), 1, 1, 1, now() FROM generate_series(1, 20000)`,
     );
     await client.query('ANALYZE');
   });
@@ -371,7 +376,8 @@ describe('with tens of thousands of rows', () => {
   it('no statement of a login, a request, a refresh, a step-up, a logout, of looking after them, of a purge or of reading the log reads a whole table', async () => {
     await fillTables();
     const { smtp, from } = (await startMailServer()).settings();
-    const node = buildApp({ mail: { smtp, from, publicUrl: 'https://id.example' } });
+    const mail = { smtp, from, publicUrl: 'https://id.example' };
+    const node = buildApp({ mail, ...quotas({ address: 1000, account: 1000, tenant: 1000 }) });
     await node.deps.sealer.sealNow(120_000);
     await withConnection(databaseUrl(), (client) => client.query('ANALYZE'));
     const statements = await collectStatements(async () => {

@@ -4,7 +4,6 @@ import { Session } from 'node:inspector/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { app } from '@/server/app';
 import { recordAudit } from '@/server/audit';
 import { fileSink } from '@/server/config/checkpointSettings';
 import { systemContext } from '@/server/context';
@@ -14,7 +13,8 @@ import { downloadEvidence, utcToday } from '@/tests/helpers/evidence/evidenceBun
 import { feedRow, untilFed } from '@/tests/helpers/evidence/openFeed';
 import { login, refresh } from '@/tests/helpers/http/authCalls';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
-import { buildApp, depsOf } from '@/tests/helpers/server/testApp';
+import { quotas } from '@/tests/helpers/server/limitedNode';
+import { buildApp } from '@/tests/helpers/server/testApp';
 import { pollUntil } from '@/tests/helpers/time/pollUntil';
 
 const root = join(__dirname, '..', '..');
@@ -56,8 +56,11 @@ async function filesEntered(work: () => Promise<unknown>): Promise<string[]> {
   return [...new Set(entered)].sort();
 }
 
+/** With rate limits, as in production. */
+const { app, deps: served } = buildApp(quotas({ address: 300, account: 600, tenant: 6000 }));
+
 /** The rows that explain a decision are written a moment after the answer. */
-const decisionsWritten = () => depsOf(app).riskDecisions.flush();
+const decisionsWritten = () => served.riskDecisions.flush();
 
 async function runLogin(): Promise<string[]> {
   const { email, password } = await seedTestUserAndToken();

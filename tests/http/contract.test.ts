@@ -66,6 +66,7 @@ describe('the catalogue of errors', () => {
       EXPECTATION_FAILED: 417,
       HEADERS_TOO_LARGE: 431,
       TOO_MANY_ATTEMPTS: 429,
+      RATE_LIMITED: 429,
       WRONG_PASSWORD: 403,
       PASSWORD_REFUSED: 400,
       INVALID_CODE: 403,

@@ -34,7 +34,7 @@ const corsHeadersOf = ({ headers }: request.Response) =>
 const READABLE = {
   'access-control-allow-credentials': 'true',
   'access-control-expose-headers':
-    'content-disposition, retry-after, www-authenticate, x-correlation-id',
+    'content-disposition, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-correlation-id',
 };
 
 const askFirst = (on: typeof app, path: string, origin: string, method = 'POST') =>

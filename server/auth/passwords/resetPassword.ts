@@ -3,6 +3,7 @@ import type { Tx } from '../../db';
 import type { AuthDeps } from '../deps';
 import { AppError } from '../../errors';
 import { queueNotice } from '../../mail';
+import { domainOf } from '../../mailAddress';
 import { attemptSubject, addressBlock, forgetGuesses, hasFactor } from '../../security';
 import { requireProofAtLogin } from '../accountStore';
 import { withSessionTable } from '../withSessionTable';
@@ -81,7 +82,7 @@ export async function resetPassword(
   await assertPasswordAllowed(deps, newPassword, owner);
   const block = attemptSubject(deps.keys, 'address', addressBlock(ctx.ip));
   const passwordHash = await deps.passwords.admit(
-    () => Promise.resolve({ block, familiar: false }),
+    () => Promise.resolve({ block, domain: domainOf(owner.email), familiar: false }),
     () => hashAnother(deps, userId, newPassword),
   );
   const memberships = await withSessionTable(deps, (mode) =>

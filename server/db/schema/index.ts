@@ -30,6 +30,7 @@ export { nodeClocks } from './nodeClocks';
 export { passwordResets } from './passwordResets';
 export { passkeyRegistrations } from './passkeyRegistrations';
 export { passkeys } from './passkeys';
+export { rateLimits, rateLimitScope } from './rateLimits';
 export { recoveryCodes } from './recoveryCodes';
 export { refreshTokens } from './refreshTokens';
 export { riskDecisions } from './riskDecisions';

@@ -57,6 +57,13 @@ function readCookieId(keys: KeyRing, cookie: string | undefined): string | null 
 }
 
 /**
+ * Returns the key under which the requests of the device with this cookie are counted, or undefined
+ * if this server did not sign the cookie.
+ */
+export const deviceOfCookie = (keys: KeyRing, cookie: string | undefined): string | undefined =>
+  readCookieId(keys, cookie) ?? undefined;
+
+/**
  * Identifies a device by the cookie that an earlier login signed for it, and by its user agent. A
  * cookie that this server did not sign counts as none.
  */

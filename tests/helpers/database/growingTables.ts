@@ -23,4 +23,5 @@ export const GROWING_TABLES = [
   'approval_requests',
   'password_resets',
   'email_changes',
+  'rate_limits',
 ];

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { pollUntil } from '../time/pollUntil';
+import { RATE_LIMITS_OFF } from './rateLimitsOff';
 
 export const REPOSITORY = join(__dirname, '..', '..', '..');
 
@@ -53,7 +54,7 @@ export function externalEnv(databaseUrl = process.env['DATABASE_URL']): NodeJS.P
     DATABASE_STATEMENT_TIMEOUT_MS: '30000',
   };
   const keys = Object.fromEntries(names.map((name) => [name, process.env[name]]));
-  return { ...keys, ...cheap, ...patient, DATABASE_URL: databaseUrl };
+  return { ...keys, ...cheap, ...patient, ...RATE_LIMITS_OFF, DATABASE_URL: databaseUrl };
 }
 
 /**

@@ -8,6 +8,7 @@ import type { EmbeddedPostgres } from '../../../server/embedded/embeddedPostgres
 import { migrate } from '../../../server/schema/migrations/migrate';
 import { generateSecrets } from '../../../server/keyRing';
 import { ask } from '../database/askDatabase';
+import { RATE_LIMITS_OFF } from '../server/rateLimitsOff';
 import { seedTemplate } from './seedTemplate';
 import { createRunRole, databaseUrl, templateName } from '../database/testDatabase';
 
@@ -139,6 +140,7 @@ export default async function globalSetup(): Promise<void> {
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'silent',
     ARGON2_MEMORY_KIB: '1024',
     ARGON2_TIME_COST: '1',
+    ...RATE_LIMITS_OFF,
     TRUST_PROXY: 'loopback',
     // A busy machine must not skip the score. The tests of the deadline set their own.
     ANOMALY_TIMEOUT_MS: '5000',

@@ -1,0 +1,78 @@
+import type { Request, RequestHandler, Response } from 'express';
+import { AppError } from '../errors';
+import { readDeviceCookie } from './cookies';
+import { knownAddressOf } from './request';
+import type { Caller, RateStatus, RateVerdict } from './rateVerdict';
+import type { Guard } from './routeTable';
+
+/**
+ * draft-ietf-httpapi-ratelimit-headers: structured fields with one item for each policy. The time
+ * is that until the whole quota is available again.
+ */
+function setHeaders(res: Response, statuses: readonly RateStatus[]): void {
+  const policies = statuses.map(
+    ({ policy, quota, windowSec }) => `"${policy}";q=${quota};w=${windowSec}`,
+  );
+  const left = statuses.map(
+    ({ policy, remaining, resetSec }) => `"${policy}";r=${remaining};t=${resetSec}`,
+  );
+  res.setHeader('ratelimit-policy', policies.join(', '));
+  res.setHeader('ratelimit', left.join(', '));
+}
+
+function refuse(req: Request, res: Response, { statuses, violated }: RateVerdict): never {
+  for (const policy of violated) req.services.metrics.rateLimited.inc({ policy });
+  res.locals['rateLimited'] = violated;
+  const waits = statuses.filter(({ policy }) => violated.includes(policy));
+  const seconds = Math.max(...waits.map(({ resetSec }) => resetSec));
+  throw new AppError('RATE_LIMITED', {
+    headers: { 'retry-after': String(seconds) },
+    extra: { violatedPolicies: violated },
+  });
+}
+
+async function limit(req: Request, res: Response, caller: Caller): Promise<void> {
+  const verdict = await req.services.countRequest(caller);
+  if (!verdict) return;
+  setHeaders(res, verdict.statuses);
+  if (verdict.violated.length > 0) refuse(req, res, verdict);
+}
+
+const senderOf = (req: Request): Caller => {
+  const { ip, silentProxy } = knownAddressOf(req);
+  return { ip: silentProxy ? null : ip, deviceCookie: readDeviceCookie(req) };
+};
+
+/** The requests that were counted by their address before they were authenticated. */
+const counted = new WeakSet<Request>();
+
+/**
+ * Counts a request without credentials by its address, before anything else is done for it.
+ * @throws AppError RATE_LIMITED
+ */
+const limitAnonymous: RequestHandler = async (req, res, next) => {
+  if (req.headers.authorization === undefined) {
+    counted.add(req);
+    await limit(req, res, senderOf(req));
+  }
+  next();
+};
+
+/**
+ * Counts any other request: of a signed-in caller by tenant and by account or API key, of anybody
+ * else by address. It runs after authentication and before the body is parsed.
+ * @throws AppError RATE_LIMITED
+ */
+const limitCaller: RequestHandler = async (req, res, next) => {
+  const { principal, service } = req;
+  if (principal) await limit(req, res, { principal });
+  else if (service) await limit(req, res, { service });
+  else if (!counted.has(req)) await limit(req, res, senderOf(req));
+  next();
+};
+
+/** Adds the rate limits to the guards of a route, around the first one, which authenticates. */
+export function aroundFirst([authentication, ...others]: readonly Guard[]): readonly Guard[] {
+  const first = authentication ? [limitAnonymous, authentication] : [];
+  return [...first, limitCaller, ...others];
+}

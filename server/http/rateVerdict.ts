@@ -1,0 +1,29 @@
+import type { Principal, ServiceCaller } from '../context';
+
+/** The sender of a request, as the rate limits see it: a person, a program, or an address. */
+export type Caller =
+  | { readonly principal: Pick<Principal, 'userId' | 'tenantId' | 'apiKeyId'> }
+  | { readonly service: Pick<ServiceCaller, 'keyId'> }
+  | {
+      /** Null if the client's own address is unknown. */
+      readonly ip: string | null;
+      readonly deviceCookie: string | undefined;
+    };
+
+/** How much of one policy is left. */
+export interface RateStatus {
+  readonly policy: string;
+  readonly quota: number;
+  readonly windowSec: number;
+  readonly remaining: number;
+  /** Seconds until the whole quota is available again. */
+  readonly resetSec: number;
+}
+
+/** The result of counting a request. */
+export interface RateVerdict {
+  /** One for each policy that counted the request. */
+  readonly statuses: readonly RateStatus[];
+  /** The policies whose quota is used up; empty if the request may go on. */
+  readonly violated: readonly string[];
+}

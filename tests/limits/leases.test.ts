@@ -1,0 +1,106 @@
+import { createRateLimits } from '@/server/limits/limiter';
+import type { RateLimitParts, Subject } from '@/server/limits/limiter';
+import type { AskedTokens, RateLimitScope } from '@/server/limits/rateLimitStore';
+
+const WINDOW_SEC = 60;
+const account = (subject: string): Subject => ({ scope: 'account', subject });
+
+/** A bucket store in memory, as the database would keep it, that records what it was asked. */
+function openLimits(quota: number, more: Partial<RateLimitParts> = {}) {
+  const asked: AskedTokens[][] = [];
+  const buckets = new Map<string, number>();
+  let nowMs = 0;
+  const policy = { quota, windowSec: WINDOW_SEC };
+  const limits = createRateLimits({
+    policies: { address: policy, account: policy, tenant: policy, key: policy },
+    takeTokens: (wanted) => {
+      asked.push([...wanted]);
+      const grants = wanted.map(({ scope, subject, need }) => {
+        const before = buckets.get(subject) ?? quota;
+        const granted = Math.min(before, Math.max(need, Math.floor(before / 20)));
+        buckets.set(subject, before - granted);
+        return {
+          scope,
+          subject,
+          granted,
+          tokens: before - granted,
+          refillsInMs: 60_000 - (nowMs % 60_000),
+        };
+      });
+      return Promise.resolve(grants);
+    },
+    hash: (_scope: RateLimitScope, subject) => subject,
+    breaker: { admit: () => true, succeeded: () => undefined, failed: () => undefined },
+    onFailure: () => undefined,
+    onSkipped: () => undefined,
+    elapsedMs: () => nowMs,
+    mostLeases: 100,
+    ...more,
+  });
+  return { limits, asked, moveTo: (ms: number) => void (nowMs = ms) };
+}
+
+const takeMany = (limits: ReturnType<typeof openLimits>['limits'], subjects: Subject[][]) =>
+  Promise.all(subjects.map((one) => limits.take(one)));
+const passed = (verdicts: Awaited<ReturnType<typeof takeMany>>) =>
+  verdicts.filter((verdict) => verdict?.violated.length === 0).length;
+
+describe('the leases of a node', () => {
+  it('let the requests of one turn share one statement, each bucket once', async () => {
+    const { limits, asked } = openLimits(20);
+    const subjects = Array.from({ length: 50 }, (_none, index) => [account(`a${index % 5}`)]);
+    expect(passed(await takeMany(limits, subjects))).toBe(50);
+    expect(asked.map((one) => one.map(({ subject, need }) => [subject, need]))).toStrictEqual([
+      [0, 1, 2, 3, 4].map((index) => [`a${index}`, 10]),
+    ]);
+  });
+
+  it('answer from memory until they are spent', async () => {
+    const { limits, asked } = openLimits(600);
+    for (let turn = 0; turn < 30; turn += 1) await limits.take([account('a')]);
+    expect(asked).toHaveLength(1);
+    await limits.take([account('a')]);
+    expect(asked).toHaveLength(2);
+  });
+
+  it('end with the window of their bucket', async () => {
+    const { limits, asked, moveTo } = openLimits(600);
+    await limits.take([account('a')]);
+    moveTo(59_999);
+    await limits.take([account('a')]);
+    expect(asked).toHaveLength(1);
+    moveTo(60_000);
+    await limits.take([account('a')]);
+    expect(asked).toHaveLength(2);
+  });
+
+  it('are dropped, the one that was used longest ago first, when there are too many', async () => {
+    const { limits, asked } = openLimits(600, { mostLeases: 2 });
+    for (const subject of ['a', 'b', 'a', 'c', 'a', 'b']) await limits.take([account(subject)]);
+    expect(asked.map(([one]) => one?.subject)).toStrictEqual(['a', 'b', 'c', 'b']);
+  });
+
+  it('of one policy are not spent by a request that another policy refuses', async () => {
+    const { limits } = openLimits(3);
+    const tenant: Subject = { scope: 'tenant', subject: 't' };
+    const verdicts = await takeMany(
+      limits,
+      Array.from({ length: 10 }, () => [account('loud')]),
+    );
+    expect(passed(verdicts)).toBe(3);
+    await takeMany(
+      limits,
+      Array.from({ length: 10 }, () => [account('loud'), tenant]),
+    );
+    const left = await limits.take([account('quiet'), tenant]);
+    expect(left?.statuses.map(({ remaining }) => remaining)).toStrictEqual([2, 2]);
+  });
+
+  it('that cannot be had let the requests through, and count them', async () => {
+    const onSkipped = jest.fn();
+    const takeTokens = () => Promise.reject(new Error('gone'));
+    const { limits } = openLimits(3, { onSkipped, takeTokens });
+    expect(await limits.take([account('a')])).toBeUndefined();
+    expect(onSkipped).toHaveBeenCalledTimes(1);
+  });
+});
