@@ -1,6 +1,6 @@
 import express from 'express';
-import type { Express, Response } from 'express';
-import { z } from 'zod';
+import type { Express } from 'express';
+import { apiDocsRoutes } from './apiDocs';
 import { authRoutes } from './auth';
 import { auditLogRoutes, complianceRoutes } from './compliance';
 import { readAddress } from './http/clientAddress';
@@ -25,9 +25,7 @@ import { requirePermission } from './http/requirePermission';
 import { requireStepUp } from './http/requireStepUp';
 import { attachServices } from './http/services';
 import { securityHeaders } from './http/securityHeaders';
-import { describeApi } from './http/openApi';
-import { json } from './http/answers';
-import { del, endpoint, get, limited, named, post, put, tagged } from './http/routeTable';
+import { del, get, limited, named, post, put, tagged } from './http/routeTable';
 import type { Route } from './http/routeTable';
 import { emailRoutes, profileRoutes } from './profile';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
@@ -289,30 +287,6 @@ function unlimitedTable(deps: Deps): Route[] {
   ];
 }
 
-/** The groups of routes, in the order in which they are shown. */
-const TAGS = {
-  'Sign-in': 'Sign in and out, sessions, passwords, and the links in notices',
-  Profile: "The caller's own profile, data and e-mail address",
-  'Step-up': 'Second proofs, and the factors for them',
-  Risk: "The tenant's risk policy, and the decisions of the risk gate",
-  Tenant: 'The tenant, its permissions and its roles',
-  Approvals: 'Changes that wait for a second administrator',
-  Staff: 'The members of the tenant',
-  Invitations: 'For administrators, and for the person who was invited',
-  'API keys': "Keys for the tenant's programs",
-  Services: 'For programs of the team, with a service key',
-  Exports: 'Evidence for auditors',
-  'Audit log': 'Audit events, and the proofs that none was changed',
-  Health: 'For load balancers and monitoring',
-  Pages: 'Pages for people, and this document',
-} as const;
-
-const serverOf = ({ config, mail }: Deps) => ({
-  version: config.version,
-  url: mail.publicUrl,
-  tags: TAGS,
-});
-
 /**
  * The whole API: a route that is not in this table does not exist. Guards are listed in the order
  * in which they run.
@@ -336,21 +310,7 @@ export function routeTable(deps: Deps): Route[] {
     ...unlimitedTable(deps),
     ...tagged('Pages', [...verifyRoutes(deps), ...demoRoutes(deps), ...startPageRoutes(deps)]),
   ];
-  let rendered: Buffer | undefined;
-  const { openApi } = named({
-    openApi: endpoint({
-      summary: 'This document',
-      responses: { 200: json('OpenAPI 3.1', z.looseObject({ openapi: z.literal('3.1.0') })) },
-      errors: [],
-      handle(_req, res: Response) {
-        // Rendered once: it never changes, and anybody may request it often.
-        rendered ??= Buffer.from(JSON.stringify(describeApi(table, serverOf(deps))));
-        res.type('json').send(rendered);
-      },
-    }),
-  });
-  table.push(...tagged('Pages', [get('/openapi.json', [], openApi)]));
-  return table;
+  return [...table, ...apiDocsRoutes(deps, table)];
 }
 
 /**

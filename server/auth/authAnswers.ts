@@ -74,6 +74,11 @@ const session = z.object({
   rememberMe: z.boolean(),
 });
 
+/** A page of the sessions of another member. */
+export const memberSessions = z
+  .object({ sessions: z.array(session.meta({ id: 'Session' })), nextCursor })
+  .meta({ id: 'SessionPage' });
+
 /** A page of the caller's own sessions. */
 export const ownSessions = z
   .object({

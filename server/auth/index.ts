@@ -1,3 +1,4 @@
+export { memberSessions } from './authAnswers';
 export type { AuthDeps, AuthParts } from './deps';
 export { requireProofAtLogin } from './accountStore';
 export { LEEWAY_SEC, createAccessTokens } from './accessTokens';

@@ -1,8 +1,19 @@
+import type { Response } from 'express';
 import { z } from 'zod';
 import { auditOutcome } from '../db/schema';
 import type { ComplianceDeps } from './deps';
 import { principalOf } from '../http/request';
+import { json } from '../http/answers';
 import { endpoint, instant, pageFields, storableText, wholeNumber } from '../http/routeTable';
+import {
+  auditEvent,
+  auditEvents,
+  auditProof,
+  checkpoint,
+  checkpoints,
+  consistencyProof,
+  evidenceKeys,
+} from './auditLogAnswers';
 import { ALL_ACTIONS, listAuditLogs, showAuditEvent } from './listAuditLogs';
 import { listEvidenceKeys } from './listEvidenceKeys';
 import { proveAuditEvent } from './proveAuditEvent';
@@ -33,7 +44,8 @@ function eventRoutes(deps: ComplianceDeps) {
     auditLogs: endpoint({
       summary: 'Audit events, newest first, each with its leaf index in the log',
       query: eventQuery,
-      responses: { 200: 'A page of events', 403: 'FORBIDDEN' },
+      responses: { 200: json('A page of events', auditEvents) },
+      errors: [],
       async handle(req, res, { query: { cursor, limit, action: actions, ...rest } }) {
         const query = { filter: { ...rest, actions }, cursor, limit };
         res.json(await listAuditLogs(deps, principalOf(req), query));
@@ -42,7 +54,8 @@ function eventRoutes(deps: ComplianceDeps) {
     auditEvent: endpoint({
       summary: 'One audit event',
       params: eventParams,
-      responses: { 200: 'The event', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+      responses: { 200: json('The event', auditEvent) },
+      errors: ['NOT_FOUND'],
       async handle(req, res, { params }) {
         res.json(await showAuditEvent(deps, principalOf(req), params.id));
       },
@@ -52,13 +65,18 @@ function eventRoutes(deps: ComplianceDeps) {
       params: eventParams,
       query: z.strictObject({ size: leaves.optional() }),
       responses: {
-        200: 'The entry, its leaf index, the hashes up to the root, the checkpoint, and all of these as one C2SP tlog-proof',
-        400: 'INVALID_INPUT: that checkpoint is older than the event',
-        403: 'FORBIDDEN',
-        404: 'NOT_FOUND, or CHECKPOINT_NOT_FOUND if no checkpoint of that size was signed',
-        409: 'EVENT_NOT_SEALED: repeat the request after Retry-After',
-        500: 'AUDIT_LOG_BROKEN: the event or the tree was changed',
+        200: json(
+          'The entry, its leaf index, the hashes up to the root, the checkpoint, and all of these as one C2SP tlog-proof',
+          auditProof,
+        ),
       },
+      errors: [
+        'INVALID_INPUT: a field is not valid, or that checkpoint is older than the event',
+        'NOT_FOUND',
+        'CHECKPOINT_NOT_FOUND: no checkpoint of that size was signed',
+        'EVENT_NOT_SEALED: repeat the request after Retry-After',
+        'AUDIT_LOG_BROKEN: the event or the tree was changed',
+      ],
       async handle(req, res, { params, query: { size } }) {
         res.json(await proveAuditEvent(deps, principalOf(req), { id: params.id, size }));
       },
@@ -71,7 +89,8 @@ function checkpointRoutes(deps: ComplianceDeps) {
     checkpoints: endpoint({
       summary: 'Signed checkpoints of the log, newest first',
       query: z.strictObject(pageFields),
-      responses: { 200: 'A page of checkpoints', 403: 'FORBIDDEN' },
+      responses: { 200: json('A page of checkpoints', checkpoints) },
+      errors: [],
       async handle(req, res, { query }) {
         res.json(await listCheckpoints(deps, principalOf(req), query));
       },
@@ -79,35 +98,39 @@ function checkpointRoutes(deps: ComplianceDeps) {
     latestCheckpoint: endpoint({
       summary: 'The newest signed checkpoint; with Accept: text/plain only the signed note',
       responses: {
-        200: 'The checkpoint (C2SP tlog-checkpoint)',
-        403: 'FORBIDDEN',
-        404: 'CHECKPOINT_NOT_FOUND: nothing has been sealed yet',
+        200: {
+          description: 'The checkpoint (C2SP tlog-checkpoint)',
+          content: { 'application/json': checkpoint, 'text/plain': null },
+        },
       },
-      async handle(req, res) {
-        const checkpoint = await showLatestCheckpoint(deps, principalOf(req));
+      errors: ['CHECKPOINT_NOT_FOUND: nothing has been sealed yet'],
+      async handle(req, res: Response) {
+        const latest = await showLatestCheckpoint(deps, principalOf(req));
         res.vary('accept');
         if (req.accepts(['json', 'text/plain']) === 'text/plain') {
-          res.type('text/plain').send(checkpoint.note);
-        } else res.json(checkpoint);
+          res.type('text/plain').send(latest.note);
+        } else res.json(latest);
       },
     }),
     consistency: endpoint({
       summary: 'Proof that the log only grew between two sizes',
       query: z.strictObject({ from: leaves, to: leaves.optional() }),
       responses: {
-        200: 'Both roots and the hashes between them (RFC 6962)',
-        400: 'INVALID_INPUT: the log has never had one of these sizes',
-        403: 'FORBIDDEN',
-        404: 'CHECKPOINT_NOT_FOUND: nothing has been sealed yet',
-        500: 'AUDIT_LOG_BROKEN: the tree was changed',
+        200: json('Both roots and the hashes between them (RFC 6962)', consistencyProof),
       },
+      errors: [
+        'INVALID_INPUT: a field is not valid, or the log has never had one of these sizes',
+        'CHECKPOINT_NOT_FOUND: nothing has been sealed yet',
+        'AUDIT_LOG_BROKEN: the tree was changed',
+      ],
       async handle(req, res, { query }) {
         res.json(await showConsistency(deps, principalOf(req), query));
       },
     }),
     evidenceKeys: endpoint({
       summary: 'Public keys of the checkpoints',
-      responses: { 200: 'Keys, today’s first', 403: 'FORBIDDEN' },
+      responses: { 200: json('Keys, today’s first', evidenceKeys) },
+      errors: [],
       async handle(req, res) {
         res.json(await listEvidenceKeys(deps, principalOf(req)));
       },

@@ -22,7 +22,8 @@ const utcDay = z
   })
   .refine((day) => Number(day.slice(0, 4)) >= FIRST_YEAR && Number(day.slice(0, 4)) <= LAST_YEAR, {
     message: `must lie in the years ${FIRST_YEAR} to ${LAST_YEAR}`,
-  });
+  })
+  .meta({ examples: ['2026-01-31'] });
 
 const countDays = (from: string, to: string) => (startOfDay(to) - startOfDay(from)) / DAY_MS + 1;
 

@@ -1,11 +1,19 @@
 import type { Request, Response } from 'express';
 import type { ComplianceDeps } from './deps';
 import { contextOf, principalOf, passageOf } from '../http/request';
+import { content } from '../http/answers';
 import { endpoint } from '../http/routeTable';
 import { exportBundle } from './exportBundle';
 import { exportInput, securityEventsInput } from './exportInput';
 import { exportSecurityEvents } from './exportSecurityEvents';
 import type { ExportSink } from './exportPlan';
+
+const EXPORT_ERRORS = [
+  'EXPORT_BUSY',
+  'AUDIT_LOG_BUSY',
+  'AUDIT_LOG_BROKEN',
+  'NOT_FOUND: the tenant is gone',
+] as const;
 
 const exporterOf = (req: Request) => ({ principal: principalOf(req), passage: passageOf(req) });
 
@@ -26,14 +34,18 @@ export function complianceRoutes(deps: ComplianceDeps) {
     exportBundle: endpoint({
       summary: 'Download the evidence bundle of a range of UTC days as a ZIP',
       body: exportInput,
-      responses: { 200: 'application/zip', 503: 'EXPORT_BUSY or AUDIT_LOG_BUSY' },
+      responses: { 200: content('The bundle', ['application/zip'], 'content-disposition') },
+      errors: EXPORT_ERRORS,
       handle: (req, res, { body }) =>
         exportBundle(deps, contextOf(req), exporterOf(req), body, attachment(res)),
     }),
     exportSecurityEvents: endpoint({
       summary: 'Download the security events of a range of UTC days as CSV, JSON lines or OCSF',
       body: securityEventsInput,
-      responses: { 200: 'text/csv or application/x-ndjson', 503: 'EXPORT_BUSY or AUDIT_LOG_BUSY' },
+      responses: {
+        200: content('The events', ['text/csv', 'application/x-ndjson'], 'content-disposition'),
+      },
+      errors: EXPORT_ERRORS,
       handle: (req, res, { body }) =>
         exportSecurityEvents(deps, contextOf(req), exporterOf(req), body, attachment(res)),
     }),

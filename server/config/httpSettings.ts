@@ -2,7 +2,7 @@ import { HOUR_SEC, MINUTE_SEC } from '../durations';
 import { hostOf, isLoopback, parseUrl } from './parseUrl';
 import { isProduction } from './processSettings';
 import type { Mode } from './processSettings';
-import { integer, optionalInteger, splitNames, text } from './settingTypes';
+import { integer, optionalInteger, splitNames, text, word } from './settingTypes';
 import type { SettingsOf } from './settingTypes';
 import { namesProxies, parseTrustProxy } from './trustProxy';
 
@@ -15,6 +15,7 @@ export const httpSettings = {
   DRAIN_DELAY_SEC: optionalInteger(0, 5 * MINUTE_SEC),
   CORS_ORIGINS: text(),
   METRICS_TOKEN: text(),
+  API_DOCS: word(['on', 'off']),
 };
 
 type HttpEnvironment = SettingsOf<typeof httpSettings> & Mode;
@@ -75,5 +76,7 @@ export function readHttpSettings(env: HttpEnvironment) {
     drainDelaySec: env.DRAIN_DELAY_SEC ?? (production ? DRAIN_DELAY_SEC : 0),
     corsOrigins: Object.freeze<string[]>(splitNames(env.CORS_ORIGINS)),
     metricsToken: env.METRICS_TOKEN,
+    /** Whether the API is described as a page at /docs. */
+    apiDocs: (env.API_DOCS ?? (production ? 'off' : 'on')) === 'on',
   };
 }

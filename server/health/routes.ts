@@ -1,6 +1,8 @@
 import type { Request } from 'express';
 import type { HealthDeps } from './deps';
 import { AppError } from '../errors';
+import { z } from 'zod';
+import { content, json } from '../http/answers';
 import { endpoint } from '../http/routeTable';
 import { isSameSecret } from '../isSameSecret';
 import { checkReadiness } from './checkReadiness';
@@ -31,18 +33,37 @@ function createReadinessLog({ logger }: Pick<HealthDeps, 'logger'>) {
   };
 }
 
+const check = z.object({
+  ok: z.boolean(),
+  reason: z.string().optional(),
+  findings: z.array(z.string()).optional(),
+});
+const readiness = z
+  .object({
+    status: z.enum(['ready', 'not_ready']),
+    checks: z
+      .record(z.string(), check)
+      .optional()
+      .meta({ description: 'Only for callers with METRICS_TOKEN' }),
+  })
+  .meta({ id: 'Readiness' });
+
 function readyEndpoint(deps: HealthDeps) {
   const note = createReadinessLog(deps);
   return endpoint({
     summary:
       'The process can serve: database, migrations, tables, keys. The reasons are shown with METRICS_TOKEN as bearer',
-    responses: { 200: 'Ready', 503: 'Not ready' },
+    responses: {
+      200: json('Ready', readiness),
+      503: json('Not ready', readiness),
+    },
+    errors: [],
     async handle(req, res) {
-      const readiness = await checkReadiness(deps);
-      note(readiness);
-      const { status } = readiness;
+      const found = await checkReadiness(deps);
+      note(found);
+      const { status } = found;
       res.status(status === 'ready' ? 200 : 503);
-      res.json(isOperator(deps, req) ? readiness : { status });
+      res.json(isOperator(deps, req) ? found : { status });
     },
   });
 }
@@ -50,7 +71,10 @@ function readyEndpoint(deps: HealthDeps) {
 export const healthRoutes = (deps: HealthDeps) => ({
   live: endpoint({
     summary: 'The process answers',
-    responses: { 200: 'Alive' },
+    responses: {
+      200: json('Alive', z.object({ status: z.literal('live'), version: z.string() })),
+    },
+    errors: [],
     handle(_req, res) {
       res.json({ status: 'live', version: deps.config.version });
     },
@@ -58,7 +82,8 @@ export const healthRoutes = (deps: HealthDeps) => ({
   ready: readyEndpoint(deps),
   metrics: endpoint({
     summary: 'Metrics in Prometheus text format; needs METRICS_TOKEN as bearer if it is set',
-    responses: { 200: 'Metrics', 404: 'NOT_FOUND' },
+    responses: { 200: content('Metrics', ['text/plain']) },
+    errors: ['NOT_FOUND: METRICS_TOKEN is missing or wrong'],
     async handle(req, res) {
       if (!isOperator(deps, req)) throw new AppError('NOT_FOUND');
       res.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics());

@@ -10,6 +10,8 @@ export interface Components {
   readonly schemas: Readonly<Record<string, JsonSchema>>;
   /** The answers that several routes share, by name. */
   readonly responses: Record<string, object>;
+  /** The headers of answers, by name. */
+  readonly headers: Record<string, object>;
 }
 
 /** Points to the components what zod points to the schema's own definitions. */
@@ -33,6 +35,7 @@ export function collectComponents(): Components {
   return {
     schemas,
     responses: {},
+    headers: {},
     schemaOf(schema) {
       const before = converted.get(schema);
       if (before) return before;

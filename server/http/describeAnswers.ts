@@ -51,7 +51,7 @@ export interface StatusAnswers {
 export function notesOf({ guards, endpoint, limited }: Route): ErrorNote[] {
   const all: ErrorNote[] = [
     ...(limited ? ['RATE_LIMITED' as const] : []),
-    ...(endpoint.errors ?? []),
+    ...endpoint.errors,
     ...guards.flatMap(({ errors }) => errors ?? []),
     ...(endpoint.body ? OF_BODIES : []),
     ...EVERYWHERE,
@@ -88,10 +88,7 @@ export function describeErrors(notes: readonly ErrorNote[]): StatusAnswers {
   };
 }
 
-function describeSuccess(answer: string | Answer): StatusAnswers {
-  if (typeof answer === 'string') {
-    return { description: answer, content: {}, headers: [] };
-  }
+function describeSuccess(answer: Answer): StatusAnswers {
   const { description, content, headers = [] } = answer;
   return { description, content, headers };
 }

@@ -6,7 +6,7 @@ import { storableText } from './routeTable';
  * The schema of an e-mail address in a request or a command. It accepts any spelling and returns
  * the normal form.
  */
-export const emailField = storableText(254, 3).transform((text, { issues }) => {
+export const emailField = storableText(254, 3, 'ada@example.com').transform((text, { issues }) => {
   const email = normalizeEmail(text);
   if (email !== null) return email;
   issues.push({ code: 'custom', input: undefined, message: 'must be an e-mail address' });

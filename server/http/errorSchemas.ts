@@ -74,6 +74,7 @@ const HEADERS: Partial<Record<ErrorCode, readonly AnswerHeader[]>> = {
   FORCE_LOGOUT: ['www-authenticate'],
   STEP_UP_REQUIRED: ['www-authenticate', 'set-cookie'],
   EVENT_NOT_SEALED: ['retry-after'],
+  METHOD_NOT_ALLOWED: ['allow'],
 };
 
 /** The statuses whose answers can say when to repeat the request. */

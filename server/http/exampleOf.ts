@@ -32,7 +32,10 @@ export function exampleOf(
   if (Array.isArray(schema['enum'])) return schema['enum'][0];
   if (typeof $ref === 'string') return inside(named[$ref.slice(PREFIX.length)]);
   if (properties !== undefined) {
-    const required = (schema['required'] ?? []) as readonly string[];
+    const alternatives = Array.isArray(oneOf) ? (oneOf as JsonSchema[]).slice(0, 1) : [];
+    const required = [schema, ...alternatives].flatMap(
+      (each) => (each['required'] ?? []) as readonly string[],
+    );
     const shown = Object.entries(properties as object).filter(([name]) => required.includes(name));
     return Object.fromEntries(shown.map(([name, one]) => [name, inside(one)]));
   }

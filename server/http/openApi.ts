@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { ERRORS } from '../errors';
 import { ANSWER_HEADERS } from './answers';
+import type { AnswerHeader } from './answers';
 import { collectComponents } from './components';
 import type { Components } from './components';
 import { BEFORE_ROUTES, describeAnswers, describeErrors } from './describeAnswers';
@@ -54,6 +55,11 @@ const AS_TEXT = { schema: { type: 'string' } };
 /** In OpenAPI 3.1 a binary body has no schema. */
 const describeOther = (type: string) => (/^text\/|ndjson|javascript/.test(type) ? AS_TEXT : {});
 
+function referToHeader(name: AnswerHeader, { headers }: Components): object {
+  headers[name] ??= { description: ANSWER_HEADERS[name], schema: { type: 'string' } };
+  return { $ref: `#/components/headers/${name}` };
+}
+
 function describeAnswer({ description, content, headers }: StatusAnswers, components: Components) {
   const names = ['x-correlation-id', ...headers] as const;
   const media = Object.entries(content).map(([type, schema]) => [
@@ -62,9 +68,7 @@ function describeAnswer({ description, content, headers }: StatusAnswers, compon
   ]);
   return {
     description,
-    headers: Object.fromEntries(
-      names.map((name) => [name, { $ref: `#/components/headers/${name}` }]),
-    ),
+    headers: Object.fromEntries(names.map((name) => [name, referToHeader(name, components)])),
     ...(media.length > 0 ? { content: Object.fromEntries(media) as object } : {}),
   };
 }
@@ -179,28 +183,24 @@ const PARAMETERS = {
   },
 };
 
-const HEADERS = Object.fromEntries(
-  Object.entries(ANSWER_HEADERS).map(([name, description]) => [
-    name,
-    { description, schema: { type: 'string' } },
-  ]),
-);
-
 /** What the document says once, besides the schemas. */
-const describeShared = (components: Components) => ({
-  securitySchemes: SECURITY_SCHEMES,
-  parameters: PARAMETERS,
-  headers: HEADERS,
-  responses: {
-    ...components.responses,
-    Refused: {
-      ...describeAnswer(describeErrors(BEFORE_ROUTES), components),
-      description: `Answers before a route is chosen: ${BEFORE_ROUTES.map(
-        (code) => `${ERRORS[code].status} ${code}`,
-      ).join(', ')}`,
+const describeShared = (components: Components) => {
+  const refused = describeAnswer(describeErrors(BEFORE_ROUTES), components);
+  return {
+    securitySchemes: SECURITY_SCHEMES,
+    parameters: PARAMETERS,
+    headers: components.headers,
+    responses: {
+      ...components.responses,
+      Refused: {
+        ...refused,
+        description: `Answers before a route is chosen: ${BEFORE_ROUTES.map(
+          (code) => `${ERRORS[code].status} ${code}`,
+        ).join(', ')}`,
+      },
     },
-  },
-});
+  };
+};
 
 /** The facts about this server that the document names. */
 export interface DescribedServer {

@@ -6,10 +6,14 @@ import type { Answer, Sendable } from './answers';
 import type { ErrorNote } from './errorSchemas';
 
 /** Builds a schema for text that Postgres can store: no NUL, no half of a surrogate pair. */
-export const storableText = (most: number, least = 1) =>
+export const storableText = (most: number, least = 1, example?: string) =>
   z
     .string()
-    .meta({ minLength: least, maxLength: most })
+    .meta({
+      minLength: least,
+      maxLength: most,
+      ...(example === undefined ? {} : { examples: [example] }),
+    })
     // In a pipe after the type check: zod measures anything with a length, and the length of a
     // hostile object may throw.
     .pipe(z.string().min(least).max(most))
@@ -52,9 +56,9 @@ export interface Endpoint {
   /** The schema of the query string; a route without one ignores it. */
   query?: z.ZodObject;
   /** The answers that are no errors, by status. */
-  responses: Readonly<Record<number, string | Answer>>;
+  responses: Readonly<Record<number, Answer>>;
   /** The errors, besides those of the guards, of the body's parser and of every route. */
-  errors?: readonly ErrorNote[];
+  errors: readonly ErrorNote[];
   /** Whether the header `Idempotency-Key` makes the request safe to repeat, for OpenAPI. */
   takesIdempotencyKey?: boolean;
   /** Whether the refresh cookie identifies the caller, for OpenAPI. */
@@ -102,7 +106,7 @@ export interface Route {
 export const limited = (table: readonly Route[]): Route[] =>
   table.map((route) => ({ ...route, limited: true }));
 
-type Responses = Readonly<Record<number, string | Answer>>;
+type Responses = Readonly<Record<number, Answer>>;
 
 /** The bodies that a handler may send: those that its answers describe. */
 type BodyOf<R extends Responses> = R[keyof R] extends Answer<infer Body> ? Sendable<Body> : unknown;
@@ -122,7 +126,7 @@ export function endpoint<
   params?: Params;
   query?: Query;
   responses: R;
-  errors?: readonly ErrorNote[];
+  errors: readonly ErrorNote[];
   takesIdempotencyKey?: boolean;
   takesRefreshCookie?: boolean;
   takesForm?: boolean;

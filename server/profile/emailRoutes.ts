@@ -5,10 +5,12 @@ import { readDeviceCookie } from '../http/cookies';
 import { emailField } from '../http/emailAddress';
 import { sendPage } from '../http/plainPage';
 import { contextOf, passageOf, principalOf } from '../http/request';
+import { json, page } from '../http/answers';
 import { endpoint } from '../http/routeTable';
 import { identifyDevice } from '../security';
 import { confirmEmailChange, readChangeLink } from './confirmEmailChange';
 import { ASK_PAGE, DONE_PAGE } from './emailPages';
+import { pendingEmail } from './profileAnswers';
 import { requestEmailChange } from './requestEmailChange';
 
 const changeBody = z.object({ email: emailField, currentPassword: passwordField });
@@ -20,12 +22,19 @@ export const emailRoutes = (deps: ProfileDeps) => ({
     summary: 'Ask for a change of your own e-mail address',
     body: changeBody,
     responses: {
-      202: 'A mail to the new address has a link, unless somebody else has that address',
-      403: 'WRONG_PASSWORD',
-      409: 'METHOD_UNAVAILABLE: no mail can be sent',
-      428: 'STEP_UP_REQUIRED',
-      429: 'TOO_MANY_ATTEMPTS',
+      202: json(
+        'A mail to the new address has a link, unless somebody else has that address',
+        pendingEmail,
+      ),
     },
+    errors: [
+      'WRONG_PASSWORD',
+      'NOT_FOUND: the membership has ended',
+      'METHOD_UNAVAILABLE: no mail can be sent',
+      'CONFLICT',
+      'TOO_MANY_ATTEMPTS',
+      'HASHING_BUSY',
+    ],
     async handle(req, res, { body }) {
       const ctx = contextOf(req);
       const cookie = readDeviceCookie(req);
@@ -39,7 +48,8 @@ export const emailRoutes = (deps: ProfileDeps) => ({
   showEmailChange: endpoint({
     summary: 'A page that asks whether to use the new address; it changes nothing',
     params: linkParams,
-    responses: { 200: 'A page with one button', 404: 'NOT_FOUND' },
+    responses: { 200: page('A page with one button') },
+    errors: ['NOT_FOUND'],
     async handle(_req, res, { params: { token } }) {
       const { confirmed } = await readChangeLink(deps, token);
       sendPage(res, confirmed ? DONE_PAGE : ASK_PAGE);
@@ -48,7 +58,8 @@ export const emailRoutes = (deps: ProfileDeps) => ({
   confirmEmailChange: endpoint({
     summary: 'Confirm a change of address by the link that was mailed to the new one',
     params: linkParams,
-    responses: { 200: 'A page that confirms it', 404: 'NOT_FOUND', 409: 'EMAIL_TAKEN' },
+    responses: { 200: page('A page that confirms it') },
+    errors: ['NOT_FOUND', 'EMAIL_TAKEN'],
     async handle(req, res, { params: { token } }) {
       await confirmEmailChange(deps, contextOf(req), token);
       sendPage(res, DONE_PAGE);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { contextOf, principalOf, provenCallerOf } from '../http/request';
+import { json } from '../http/answers';
 import { endpoint, pageFields } from '../http/routeTable';
 import { ticketField } from '../http/ticketField';
 import { readNeedsApproval } from './administrationStore';
@@ -7,6 +8,7 @@ import { APPROVAL_STATUSES } from './approvalStore';
 import { approveRequest, refuseRequest, withdrawRequest } from './decideApproval';
 import type { TenantDeps } from './deps';
 import { findApproval, listApprovals, showApproval } from './listApprovals';
+import { shownApproval, shownApprovals, shownTenantPolicy, waitingApproval } from './tenantAnswers';
 import { changeTenantPolicy, tenantPolicyInput } from './tenantPolicy';
 
 const approvalParams = z.object({ id: z.string() });
@@ -20,10 +22,13 @@ const approvalQuery = z.strictObject({
   ...pageFields,
 });
 
+const DECIDED = ['NOT_YOURS_TO_APPROVE', 'NOT_FOUND', 'APPROVAL_CLOSED'] as const;
+
 const policyRoutes = (deps: TenantDeps) => ({
   tenantPolicy: endpoint({
     summary: 'The rules by which the members of the tenant administer it',
-    responses: { 200: 'The policy', 403: 'FORBIDDEN' },
+    responses: { 200: json('The policy', shownTenantPolicy) },
+    errors: [],
     async handle(req, res) {
       const needsApproval = await readNeedsApproval(deps.db, principalOf(req).tenantId);
       res.json({ needsApproval });
@@ -33,12 +38,10 @@ const policyRoutes = (deps: TenantDeps) => ({
     summary: 'Change whether privileged permissions need a second administrator',
     body: tenantPolicyInput.extend({ ticket: ticketField.optional() }),
     responses: {
-      200: 'The policy',
-      202: '`approval`: the change waits for a second administrator',
-      403: 'FORBIDDEN',
-      409: 'TOO_FEW_ADMINISTRATORS or NO_APPROVER',
-      428: 'STEP_UP_REQUIRED',
+      200: json('The policy', shownTenantPolicy),
+      202: json('The change waits for a second administrator', waitingApproval),
     },
+    errors: ['NOT_FOUND: the tenant was deleted', 'TOO_FEW_ADMINISTRATORS', 'NO_APPROVER'],
     async handle(req, res, { body: { ticket, ...policy } }) {
       const ctx = contextOf(req, ticket);
       const done = await changeTenantPolicy(deps, ctx, provenCallerOf(req), policy);
@@ -52,7 +55,8 @@ const readRoutes = (deps: TenantDeps) => ({
   approvals: endpoint({
     summary: 'Changes that wait, or waited, for a second administrator, newest first',
     query: approvalQuery,
-    responses: { 200: 'A page of requests', 403: 'FORBIDDEN' },
+    responses: { 200: json('A page of requests', shownApprovals) },
+    errors: [],
     async handle(req, res, { query }) {
       res.json(await listApprovals(deps.db, principalOf(req).tenantId, query));
     },
@@ -60,7 +64,8 @@ const readRoutes = (deps: TenantDeps) => ({
   approval: endpoint({
     summary: 'One request for an approval',
     params: approvalParams,
-    responses: { 200: 'The request', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+    responses: { 200: json('The request', shownApproval) },
+    errors: ['NOT_FOUND'],
     async handle(req, res, { params }) {
       res.json(await findApproval(deps.db, principalOf(req).tenantId, params.id));
     },
@@ -72,13 +77,17 @@ const decisionRoutes = (deps: TenantDeps) => ({
     summary: 'Approve a change that somebody else asked for, which makes it',
     params: approvalParams,
     body: decisionBody,
-    responses: {
-      200: 'The request; the change is made',
-      403: 'FORBIDDEN, NOT_YOURS_TO_APPROVE, NOT_YOURS_TO_GIVE or NOT_YOURS_TO_MANAGE',
-      404: 'NOT_FOUND',
-      409: 'APPROVAL_CLOSED, LAST_ADMINISTRATOR, or APPROVAL_OUTDATED: the request has ended',
-      428: 'STEP_UP_REQUIRED',
-    },
+    responses: { 200: json('The request; the change is made', shownApproval) },
+    errors: [
+      'NOT_YOURS_TO_APPROVE',
+      'NOT_YOURS_TO_GIVE',
+      'NOT_YOURS_TO_MANAGE',
+      'NOT_FOUND',
+      'APPROVAL_CLOSED',
+      'APPROVAL_OUTDATED: the request has ended',
+      'LAST_ADMINISTRATOR',
+      'CONFLICT',
+    ],
     async handle(req, res, { params }) {
       const done = await approveRequest(deps, contextOf(req), provenCallerOf(req), params.id);
       res.json(showApproval(done));
@@ -88,13 +97,8 @@ const decisionRoutes = (deps: TenantDeps) => ({
     summary: 'Refuse a change that somebody else asked for',
     params: approvalParams,
     body: decisionBody,
-    responses: {
-      200: 'The request',
-      403: 'FORBIDDEN or NOT_YOURS_TO_APPROVE',
-      404: 'NOT_FOUND',
-      409: 'APPROVAL_CLOSED',
-      428: 'STEP_UP_REQUIRED',
-    },
+    responses: { 200: json('The request', shownApproval) },
+    errors: DECIDED,
     async handle(req, res, { params }) {
       const done = await refuseRequest(deps, contextOf(req), provenCallerOf(req), params.id);
       res.json(showApproval(done));
@@ -104,12 +108,8 @@ const decisionRoutes = (deps: TenantDeps) => ({
     summary: 'Withdraw a change that you asked for',
     params: approvalParams,
     body: decisionBody,
-    responses: {
-      200: 'The request',
-      403: 'FORBIDDEN or NOT_YOURS_TO_APPROVE',
-      404: 'NOT_FOUND',
-      409: 'APPROVAL_CLOSED',
-    },
+    responses: { 200: json('The request', shownApproval) },
+    errors: DECIDED,
     async handle(req, res, { params }) {
       const done = await withdrawRequest(deps, contextOf(req), principalOf(req), params.id);
       res.json(showApproval(done));

@@ -2,18 +2,20 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { newPasswordField } from '../auth';
 import type { TenantDeps } from './deps';
-import { AppError } from '../errors';
+import { AppError, ERRORS } from '../errors';
 import type { ErrorCode } from '../errors';
 import { readDeviceCookie } from '../http/cookies';
 import { nameField } from '../http/nameField';
 import { sendPage } from '../http/plainPage';
 import { contextOf } from '../http/request';
+import { json, page } from '../http/answers';
 import { endpoint, storableText } from '../http/routeTable';
 import { identifyDevice, readTypedCode } from '../security';
 import { acceptInvitation } from './acceptInvitation';
 import type { Acceptance } from './acceptInvitation';
 import { sendInvitationCode } from './invitationCode';
 import { openInvitation, previewOf } from './invitationLink';
+import { acceptedInvitation, invitationPreview, sentInvitationCode } from './tenantAnswers';
 import { acceptedPage, endedPage, invitationPage } from './invitationPages';
 
 const LONGEST_FIELD = 8192;
@@ -64,6 +66,10 @@ const CORRECTABLE: readonly ErrorCode[] = [
   'CONFLICT',
 ];
 const ENDED: readonly ErrorCode[] = ['NOT_FOUND', 'INVITATION_EXPIRED'];
+/** The page again, with the status of an error that the person can correct. */
+const CORRECTED = Object.fromEntries(
+  CORRECTABLE.map((code) => [ERRORS[code].status, page('The page with the form again')]),
+);
 
 const correction = (error: unknown): AppError | undefined => {
   if (error instanceof z.ZodError) {
@@ -112,7 +118,12 @@ const pageRoutes = (deps: TenantDeps) => ({
   invitationPage: endpoint({
     summary: 'The page of an invitation; it changes nothing',
     params,
-    responses: { 200: 'A page with a form', 404: 'A page', 410: 'A page' },
+    responses: {
+      200: page('A page with a form'),
+      404: page('A page that says that the link does not work'),
+      410: page('A page that says that the invitation has expired'),
+    },
+    errors: [],
     handle: (_req, res, input) =>
       answerPage(res, async () =>
         invitationPage(previewOf(await openInvitation(deps, input.params.token))),
@@ -123,7 +134,18 @@ const pageRoutes = (deps: TenantDeps) => ({
     params,
     body: formFields,
     takesForm: true,
-    responses: { 200: 'A page', 404: 'A page', 410: 'A page' },
+    responses: {
+      200: page('A page'),
+      ...CORRECTED,
+      404: page('A page that says that the link does not work'),
+      410: page('A page that says that the invitation has expired'),
+    },
+    errors: [
+      'UNAUTHENTICATED',
+      'INVITATION_FOR_SOMEBODY_ELSE',
+      'ALREADY_MEMBER',
+      'INVITATION_NO_LONGER_VALID',
+    ],
     handle: (req, res, { params: { token }, body }) =>
       answerPage(res, () => answerForm(deps, req, res, { token, ...body })),
   }),
@@ -135,7 +157,8 @@ export const invitationLinkRoutes = (deps: TenantDeps) => ({
   showInvitation: endpoint({
     summary: 'What an invitation is about; it changes nothing',
     params,
-    responses: { 200: 'The invitation', 404: 'NOT_FOUND', 410: 'INVITATION_EXPIRED' },
+    responses: { 200: json('The invitation', invitationPreview) },
+    errors: ['NOT_FOUND', 'INVITATION_EXPIRED'],
     async handle(_req, res, input) {
       res.json(previewOf(await openInvitation(deps, input.params.token)));
     },
@@ -143,13 +166,8 @@ export const invitationLinkRoutes = (deps: TenantDeps) => ({
   sendInvitationCode: endpoint({
     summary: 'Mail a code to the invited address, for a link that was handed over',
     params,
-    responses: {
-      202: 'A code was mailed',
-      404: 'NOT_FOUND',
-      409: 'METHOD_UNAVAILABLE',
-      410: 'INVITATION_EXPIRED',
-      429: 'TOO_MANY_ATTEMPTS',
-    },
+    responses: { 202: json('A code was mailed', sentInvitationCode) },
+    errors: ['NOT_FOUND', 'METHOD_UNAVAILABLE', 'INVITATION_EXPIRED', 'TOO_MANY_ATTEMPTS'],
     async handle(_req, res, input) {
       res.status(202).json(await sendInvitationCode(deps, input.params.token));
     },
@@ -158,16 +176,22 @@ export const invitationLinkRoutes = (deps: TenantDeps) => ({
     summary: 'Accept an invitation, signed in or with a password; it opens no session',
     params,
     body: acceptBody,
-    responses: {
-      200: 'The tenant and the address to sign in with',
-      400: 'INVALID_INPUT or PASSWORD_REFUSED',
-      401: 'INVALID_CREDENTIALS',
-      403: 'INVALID_CODE or INVITATION_FOR_SOMEBODY_ELSE',
-      404: 'NOT_FOUND',
-      409: 'ALREADY_MEMBER, INVITATION_NO_LONGER_VALID or CONFLICT',
-      410: 'INVITATION_EXPIRED',
-      429: 'TOO_MANY_ATTEMPTS',
-    },
+    responses: { 200: json('The tenant and the address to sign in with', acceptedInvitation) },
+    errors: [
+      'PASSWORD_REFUSED',
+      'INVALID_CREDENTIALS',
+      'UNAUTHENTICATED: the session that was sent has ended',
+      'FORCE_LOGOUT',
+      'INVALID_CODE',
+      'INVITATION_FOR_SOMEBODY_ELSE',
+      'NOT_FOUND',
+      'ALREADY_MEMBER',
+      'INVITATION_NO_LONGER_VALID',
+      'CONFLICT',
+      'INVITATION_EXPIRED',
+      'TOO_MANY_ATTEMPTS',
+      'HASHING_BUSY',
+    ],
     async handle(req, res, { params: { token }, body }) {
       const acceptance = acceptanceOf(deps, req, body ?? {});
       res.json(await acceptInvitation(deps, contextOf(req), token, acceptance));

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { invitationDelivery } from '../db/schema';
 import type { TenantDeps } from './deps';
 import { contextOf, principalOf, provenCallerOf } from '../http/request';
+import { json, noBody } from '../http/answers';
 import { endpoint, pageFields } from '../http/routeTable';
 import { ticketField } from '../http/ticketField';
 import { createInvitation, invitationInput } from './createInvitation';
@@ -11,6 +12,12 @@ import { INVITATION_STATUSES } from './invitationStore';
 import { listInvitations, showInvitation, showInvitationOf } from './listInvitations';
 import { resendInvitation } from './resendInvitation';
 import { revokeInvitation } from './revokeInvitation';
+import {
+  sentInvitation,
+  shownInvitation,
+  shownInvitations,
+  waitingApproval,
+} from './tenantAnswers';
 
 const createBody = invitationInput.extend({ ticket: ticketField.optional() });
 const resendBody = z
@@ -39,7 +46,8 @@ const readRoutes = (deps: TenantDeps) => ({
   invitations: endpoint({
     summary: 'The invitations of the tenant, newest first, without their links',
     query: listQuery,
-    responses: { 200: 'A page of invitations', 403: 'FORBIDDEN' },
+    responses: { 200: json('A page of invitations', shownInvitations) },
+    errors: [],
     async handle(req, res, { query }) {
       res.json(await listInvitations(deps, principalOf(req).tenantId, query));
     },
@@ -47,7 +55,8 @@ const readRoutes = (deps: TenantDeps) => ({
   invitation: endpoint({
     summary: 'One invitation, without its link',
     params,
-    responses: { 200: 'The invitation', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+    responses: { 200: json('The invitation', shownInvitation) },
+    errors: ['NOT_FOUND'],
     async handle(req, res, input) {
       res.json(await showInvitationOf(deps, principalOf(req).tenantId, input.params.id));
     },
@@ -61,14 +70,21 @@ export const invitationRoutes = (deps: TenantDeps) => ({
     summary: 'Invite somebody to the tenant, by mail or with a link to hand over',
     body: createBody,
     responses: {
-      201: 'The invitation; with delivery link also its link, once',
-      202: '`approval`: the invitation waits for a second administrator',
-      400: 'INVALID_INPUT, UNKNOWN_ROLE or UNKNOWN_PERMISSION',
-      403: 'FORBIDDEN or NOT_YOURS_TO_GIVE',
-      409: 'ALREADY_MEMBER, INVITATION_OPEN with its invitationId, TOO_MANY_INVITATIONS or METHOD_UNAVAILABLE',
-      428: 'STEP_UP_REQUIRED',
-      429: 'TOO_MANY_ATTEMPTS: the address has had its invitations of today',
+      201: json('The invitation; with delivery link also its link, once', sentInvitation),
+      202: json('The invitation waits for a second administrator', waitingApproval),
     },
+    errors: [
+      'NOT_FOUND: the tenant was deleted',
+      'UNKNOWN_ROLE',
+      'UNKNOWN_PERMISSION',
+      'NOT_YOURS_TO_GIVE',
+      'ALREADY_MEMBER',
+      'INVITATION_OPEN: with its invitationId',
+      'TOO_MANY_INVITATIONS',
+      'METHOD_UNAVAILABLE',
+      'NO_APPROVER',
+      'TOO_MANY_ATTEMPTS: the address has had its invitations of today',
+    ],
     async handle(req, res, { body: { ticket, ...input } }) {
       const ctx = contextOf(req, ticket);
       const done = await createInvitation(deps, ctx, provenCallerOf(req), input);
@@ -81,13 +97,19 @@ export const invitationRoutes = (deps: TenantDeps) => ({
     params,
     body: resendBody,
     responses: {
-      200: 'The invitation; with delivery link also its link, once',
-      403: 'FORBIDDEN or NOT_YOURS_TO_GIVE',
-      404: 'NOT_FOUND',
-      409: 'INVITATION_CLOSED, INVITATION_NO_LONGER_VALID, ALREADY_MEMBER, TOO_MANY_INVITATIONS or METHOD_UNAVAILABLE',
-      428: 'STEP_UP_REQUIRED',
-      429: 'TOO_MANY_ATTEMPTS: the address has had its invitations of today',
+      200: json('The invitation; with delivery link also its link, once', sentInvitation),
     },
+    errors: [
+      'NOT_YOURS_TO_GIVE',
+      'NOT_FOUND',
+      'INVITATION_CLOSED',
+      'INVITATION_NO_LONGER_VALID',
+      'INVITATION_OPEN: another one to the same address',
+      'ALREADY_MEMBER',
+      'TOO_MANY_INVITATIONS',
+      'METHOD_UNAVAILABLE',
+      'TOO_MANY_ATTEMPTS: the address has had its invitations of today',
+    ],
     async handle(req, res, { params: { id }, body }) {
       const { delivery, ticket } = body ?? {};
       const ctx = contextOf(req, ticket);
@@ -98,12 +120,8 @@ export const invitationRoutes = (deps: TenantDeps) => ({
   revokeInvitation: endpoint({
     summary: 'Revoke an open invitation: its link ends',
     params,
-    responses: {
-      204: 'Revoked',
-      403: 'FORBIDDEN',
-      404: 'NOT_FOUND',
-      409: 'INVITATION_CLOSED',
-    },
+    responses: { 204: noBody('Revoked') },
+    errors: ['NOT_FOUND', 'INVITATION_CLOSED'],
     async handle(req, res, { params: { id } }) {
       const { tenantId } = principalOf(req);
       await revokeInvitation(deps, contextOf(req), { tenantId, id }, 'api');

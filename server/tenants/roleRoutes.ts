@@ -1,6 +1,7 @@
 import type { Response } from 'express';
 import { z } from 'zod';
 import { contextOf, principalOf, provenCallerOf } from '../http/request';
+import { json, noBody } from '../http/answers';
 import { endpoint, instant } from '../http/routeTable';
 import { ticketField } from '../http/ticketField';
 import { changeRole } from './changeRole';
@@ -12,6 +13,7 @@ import { listRoles, showRole } from './listRoles';
 import { removeRole } from './removeRole';
 import { roleInput } from './roleInput';
 import type { RoleOutcome } from './roleOutcome';
+import { knownPermissions, shownRole, shownRoles, waitingApproval } from './tenantAnswers';
 
 const roleParams = z.object({ id: z.string() });
 const createBody = roleInput.extend({ ticket: ticketField.optional() });
@@ -24,14 +26,16 @@ const changeBody = createBody.extend({
 const readRoutes = (deps: TenantDeps) => ({
   permissions: endpoint({
     summary: 'Every permission that can be given, built in and of the team',
-    responses: { 200: 'The permissions', 403: 'FORBIDDEN' },
+    responses: { 200: json('The permissions', knownPermissions) },
+    errors: [],
     async handle(_req, res) {
       res.json({ permissions: await listPermissions(deps.db) });
     },
   }),
   roles: endpoint({
     summary: "The built-in roles and the tenant's own, with the number of members who carry each",
-    responses: { 200: 'The roles', 403: 'FORBIDDEN' },
+    responses: { 200: json('The roles', shownRoles) },
+    errors: [],
     async handle(req, res) {
       res.json({ roles: await listRoles(deps.db, principalOf(req).tenantId) });
     },
@@ -39,7 +43,8 @@ const readRoutes = (deps: TenantDeps) => ({
   role: endpoint({
     summary: 'One role',
     params: roleParams,
-    responses: { 200: 'The role', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+    responses: { 200: json('The role', shownRole) },
+    errors: ['NOT_FOUND'],
     async handle(req, res, { params }) {
       res.json(await showRole(deps.db, principalOf(req).tenantId, params.id));
     },
@@ -57,13 +62,17 @@ const changeRoutes = (deps: TenantDeps) => ({
     summary: "Create a role of the tenant's own",
     body: createBody,
     responses: {
-      201: 'The role',
-      202: '`approval`: the role waits for a second administrator',
-      400: 'INVALID_INPUT or UNKNOWN_PERMISSION',
-      403: 'FORBIDDEN or NOT_YOURS_TO_GIVE',
-      409: 'ROLE_NAME_TAKEN, TOO_MANY_ROLES or NO_APPROVER',
-      428: 'STEP_UP_REQUIRED',
+      201: json('The role', shownRole),
+      202: json('The role waits for a second administrator', waitingApproval),
     },
+    errors: [
+      'NOT_FOUND: the tenant was deleted',
+      'UNKNOWN_PERMISSION',
+      'NOT_YOURS_TO_GIVE',
+      'ROLE_NAME_TAKEN',
+      'TOO_MANY_ROLES',
+      'NO_APPROVER',
+    ],
     async handle(req, res, { body: { ticket, ...input } }) {
       const ctx = contextOf(req, ticket);
       answer(res, 201, await createRole(deps, ctx, provenCallerOf(req), input));
@@ -74,14 +83,20 @@ const changeRoutes = (deps: TenantDeps) => ({
     params: roleParams,
     body: changeBody,
     responses: {
-      200: 'The role',
-      202: '`approval`: the change waits for a second administrator',
-      400: 'INVALID_INPUT or UNKNOWN_PERMISSION',
-      403: 'FORBIDDEN, NOT_YOURS_TO_GIVE or NOT_YOURS_TO_MANAGE',
-      404: 'NOT_FOUND',
-      409: 'BUILT_IN_ROLE, ROLE_NAME_TAKEN, LAST_ADMINISTRATOR, NO_APPROVER, or CONFLICT if the role has changed since you read it',
-      428: 'STEP_UP_REQUIRED',
+      200: json('The role', shownRole),
+      202: json('The change waits for a second administrator', waitingApproval),
     },
+    errors: [
+      'UNKNOWN_PERMISSION',
+      'NOT_YOURS_TO_GIVE',
+      'NOT_YOURS_TO_MANAGE',
+      'NOT_FOUND',
+      'BUILT_IN_ROLE',
+      'ROLE_NAME_TAKEN',
+      'LAST_ADMINISTRATOR',
+      'NO_APPROVER',
+      'CONFLICT: the role has changed since you read it',
+    ],
     async handle(req, res, { params, body: { updatedAt: seen, ticket, ...set } }) {
       const ctx = contextOf(req, ticket);
       const change = { id: params.id, set, seen };
@@ -92,13 +107,8 @@ const changeRoutes = (deps: TenantDeps) => ({
     summary: "Delete a role of the tenant's own that nobody carries",
     params: roleParams,
     body: z.strictObject({ ticket: ticketField.optional() }).optional(),
-    responses: {
-      204: 'Deleted',
-      403: 'FORBIDDEN',
-      404: 'NOT_FOUND',
-      409: 'BUILT_IN_ROLE, or ROLE_IN_USE with the number of holders',
-      428: 'STEP_UP_REQUIRED',
-    },
+    responses: { 204: noBody('Deleted') },
+    errors: ['NOT_FOUND', 'BUILT_IN_ROLE', 'ROLE_IN_USE: with the number of holders'],
     async handle(req, res, { params, body }) {
       await removeRole(deps, contextOf(req, body?.ticket), provenCallerOf(req), params.id);
       res.status(204).end();

@@ -1,8 +1,11 @@
 import type { Request } from 'express';
 import { z } from 'zod';
+import { memberSessions } from '../auth';
 import { assertRowId } from '../db/ids';
 import { accountStatus } from '../db/schema';
 import { contextOf, passageOf, principalOf } from '../http/request';
+import { json, noBody } from '../http/answers';
+import type { ErrorNote } from '../http/errorSchemas';
 import { endpoint, pageFields, storableText } from '../http/routeTable';
 import { ticketField } from '../http/ticketField';
 import { PERMISSION_NAME } from '../permissions';
@@ -13,6 +16,14 @@ import { forceLogoutMember } from './forceLogout';
 import { forceLogoutAll } from './forceLogoutAll';
 import { showApproval } from './listApprovals';
 import { listStaff, showStaff } from './listStaff';
+import {
+  changedAccess,
+  endedSessions,
+  removedFactors,
+  shownMember,
+  shownMembers,
+} from './staffAnswers';
+import { waitingApproval } from './tenantAnswers';
 import { permissionList } from './roleInput';
 import { removeStaff } from './removeStaff';
 import { resetFactors } from './resetFactors';
@@ -66,14 +77,15 @@ function actOf(
   return { via: 'api', principal: principalOf(req), ...proof, askedAt: clock.now(), ...said };
 }
 
-const MANAGED = 'FORBIDDEN or NOT_YOURS_TO_MANAGE';
-const PROVEN = { 403: MANAGED, 404: 'NOT_FOUND', 428: 'STEP_UP_REQUIRED' } as const;
+const MANAGED: readonly ErrorNote[] = ['NOT_FOUND', 'NOT_YOURS_TO_MANAGE'];
+const ENDED: readonly ErrorNote[] = [...MANAGED, 'OWN_MEMBERSHIP', 'LAST_ADMINISTRATOR'];
 
 const readRoutes = (deps: TenantDeps) => ({
   staff: endpoint({
     summary: 'The members of the tenant, newest first; former ones only with status=removed',
     query: staffQuery,
-    responses: { 200: 'A page of members', 403: 'FORBIDDEN' },
+    responses: { 200: json('A page of members', shownMembers) },
+    errors: [],
     async handle(req, res, { query: { cursor, limit, ...filter } }) {
       res.json(await listStaff(deps, principalOf(req).tenantId, { filter, cursor, limit }));
     },
@@ -81,7 +93,8 @@ const readRoutes = (deps: TenantDeps) => ({
   member: endpoint({
     summary: 'One member, or a former one',
     params: staffParams,
-    responses: { 200: 'The member', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+    responses: { 200: json('The member', shownMember) },
+    errors: ['NOT_FOUND'],
     async handle(req, res, { params }) {
       const { tenantId, staffId } = memberOf(req, params.id);
       res.json(await showStaff(deps, tenantId, staffId));
@@ -91,7 +104,8 @@ const readRoutes = (deps: TenantDeps) => ({
     summary: 'The live sessions of a member, newest first',
     params: staffParams,
     query: sessionsQuery,
-    responses: { 200: 'A page of sessions', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+    responses: { 200: json('A page of sessions', memberSessions) },
+    errors: ['NOT_FOUND'],
     async handle(req, res, { params, query }) {
       res.json(await listSessionsOf(deps, memberOf(req, params.id), query));
     },
@@ -104,13 +118,17 @@ const membershipRoutes = (deps: TenantDeps) => ({
     params: staffParams,
     body: rolesBody,
     responses: {
-      ...PROVEN,
-      200: '`roles` and `permissions` in effect; they count at the next request',
-      202: '`approval`: the change waits for a second administrator',
-      400: 'INVALID_INPUT, UNKNOWN_ROLE or UNKNOWN_PERMISSION',
-      403: 'FORBIDDEN, NOT_YOURS_TO_MANAGE or NOT_YOURS_TO_GIVE',
-      409: 'LAST_ADMINISTRATOR or NO_APPROVER',
+      200: json('The access in effect; it counts at the next request', changedAccess),
+      202: json('The change waits for a second administrator', waitingApproval),
     },
+    errors: [
+      ...MANAGED,
+      'UNKNOWN_ROLE',
+      'UNKNOWN_PERMISSION',
+      'NOT_YOURS_TO_GIVE',
+      'LAST_ADMINISTRATOR',
+      'NO_APPROVER',
+    ],
     async handle(req, res, { params, body: { roles, permissions, ...given } }) {
       const who = memberOf(req, params.id);
       const wanted = { roles, ...(permissions ? { permissions: { set: permissions } } : {}) };
@@ -124,7 +142,8 @@ const membershipRoutes = (deps: TenantDeps) => ({
     summary: 'Disable a member: every session ends, and they cannot sign in to this tenant',
     params: staffParams,
     body: whyBody,
-    responses: { ...PROVEN, 204: 'Disabled', 409: 'OWN_MEMBERSHIP or LAST_ADMINISTRATOR' },
+    responses: { 204: noBody('Disabled') },
+    errors: ENDED,
     async handle(req, res, { params, body }) {
       const who = memberOf(req, params.id);
       await disableStaff(deps, contextOf(req, body?.ticket), who, actOf(deps, req, body));
@@ -135,7 +154,8 @@ const membershipRoutes = (deps: TenantDeps) => ({
     summary: 'Let a disabled member sign in again, with the roles and factors that they had',
     params: staffParams,
     body: whyBody,
-    responses: { ...PROVEN, 204: 'Enabled' },
+    responses: { 204: noBody('Enabled') },
+    errors: MANAGED,
     async handle(req, res, { params, body }) {
       const who = memberOf(req, params.id);
       await enableStaff(deps, contextOf(req, body?.ticket), who, actOf(deps, req, body));
@@ -146,7 +166,8 @@ const membershipRoutes = (deps: TenantDeps) => ({
     summary: 'Remove a member: access, roles, permissions and factors of this membership end',
     params: staffParams,
     body: whyBody,
-    responses: { ...PROVEN, 204: 'Removed', 409: 'OWN_MEMBERSHIP or LAST_ADMINISTRATOR' },
+    responses: { 204: noBody('Removed') },
+    errors: ENDED,
     async handle(req, res, { params, body }) {
       const who = memberOf(req, params.id);
       await removeStaff(deps, contextOf(req, body?.ticket), who, actOf(deps, req, body));
@@ -160,11 +181,8 @@ const accessRoutes = (deps: TenantDeps) => ({
     summary: 'Remove every second factor of a member, and end their sessions',
     params: staffParams,
     body: resetBody,
-    responses: {
-      ...PROVEN,
-      200: '`removed`, and `proofs` that the next login can be asked for',
-      409: 'OWN_MEMBERSHIP',
-    },
+    responses: { 200: json('The factors that were removed', removedFactors) },
+    errors: [...MANAGED, 'OWN_MEMBERSHIP'],
     async handle(req, res, { params, body }) {
       const who = memberOf(req, params.id);
       const act = actOf(deps, req);
@@ -175,7 +193,8 @@ const accessRoutes = (deps: TenantDeps) => ({
     summary: 'End every session of a member',
     params: staffParams,
     body: z.strictObject({ ticket: ticketField.optional() }).optional(),
-    responses: { 204: 'Ended', 403: MANAGED, 404: 'NOT_FOUND' },
+    responses: { 204: noBody('Ended') },
+    errors: MANAGED,
     async handle(req, res, { params, body }) {
       const who = memberOf(req, params.id);
       await forceLogoutMember(deps, contextOf(req, body?.ticket), who, actOf(deps, req));
@@ -185,11 +204,8 @@ const accessRoutes = (deps: TenantDeps) => ({
   forceLogoutAll: endpoint({
     summary: 'End the sessions of all members, without your own unless you include it',
     body: everybodyBody,
-    responses: {
-      200: '`ended` and `skipped`: members whose sessions ended, and members beyond your permissions',
-      403: 'FORBIDDEN',
-      428: 'STEP_UP_REQUIRED',
-    },
+    responses: { 200: json('The members whose sessions ended', endedSessions) },
+    errors: ['NOT_FOUND: the tenant was deleted'],
     async handle(req, res, { body }) {
       const { tenantId } = principalOf(req);
       const act = actOf(deps, req);
@@ -200,7 +216,8 @@ const accessRoutes = (deps: TenantDeps) => ({
   endMemberSession: endpoint({
     summary: 'End one session of a member',
     params: sessionParams,
-    responses: { 204: 'Ended', 403: MANAGED, 404: 'NOT_FOUND' },
+    responses: { 204: noBody('Ended') },
+    errors: MANAGED,
     async handle(req, res, { params }) {
       const who = memberOf(req, params.id);
       assertRowId(params.sessionId);

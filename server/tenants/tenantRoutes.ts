@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { contextOf, principalOf, provenCallerOf } from '../http/request';
+import { json } from '../http/answers';
 import { endpoint } from '../http/routeTable';
 import { ticketField } from '../http/ticketField';
 import { tenantInput } from './createTenant';
 import type { TenantDeps } from './deps';
 import { renameTenant } from './renameTenant';
 import { showCurrentTenant } from './showTenant';
+import { currentTenant } from './tenantAnswers';
 
 const renameBody = z.strictObject({
   name: tenantInput.shape.name,
@@ -16,7 +18,8 @@ const renameBody = z.strictObject({
 export const tenantRoutes = (deps: TenantDeps) => ({
   currentTenant: endpoint({
     summary: "The caller's tenant; with TENANT_STAFF_VIEW also how many members it has",
-    responses: { 200: 'The tenant' },
+    responses: { 200: json('The tenant', currentTenant) },
+    errors: ['NOT_FOUND: the tenant was deleted'],
     async handle(req, res) {
       res.json(await showCurrentTenant(deps, principalOf(req)));
     },
@@ -24,7 +27,8 @@ export const tenantRoutes = (deps: TenantDeps) => ({
   renameCurrentTenant: endpoint({
     summary: "Rename the caller's tenant; its slug stays",
     body: renameBody,
-    responses: { 200: 'The tenant', 403: 'FORBIDDEN', 428: 'STEP_UP_REQUIRED' },
+    responses: { 200: json('The tenant', currentTenant) },
+    errors: ['NOT_FOUND: the tenant was deleted'],
     async handle(req, res, { body: { ticket, name } }) {
       await renameTenant(deps, contextOf(req, ticket), { name }, provenCallerOf(req));
       res.json(await showCurrentTenant(deps, principalOf(req)));

@@ -180,7 +180,7 @@ describe('every answer', () => {
       'referrer-policy': 'no-referrer',
       'strict-transport-security': expect.stringMatching(/^max-age=\d{8}/),
       'content-security-policy': expect.stringContaining(
-        path === '/verify' ? "default-src 'none'" : "default-src 'self'",
+        path === '/verify' || path === '/docs' ? "default-src 'none'" : "default-src 'self'",
       ),
       'x-correlation-id': expect.any(String),
     });

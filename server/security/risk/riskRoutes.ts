@@ -2,11 +2,19 @@ import { z } from 'zod';
 import { riskDecision, riskMoment, riskOutcome, riskVerdict } from '../../db/schema';
 import type { SecurityDeps } from '../deps';
 import { contextOf, principalOf } from '../../http/request';
+import { json } from '../../http/answers';
 import { endpoint, instant, pageFields, storableText, wholeNumber } from '../../http/routeTable';
 import { changeRiskPolicy, showRiskPolicy } from './changeRiskPolicy';
 import { giveVerdict, showRiskDecision } from './giveVerdict';
 import { listClosedAccounts } from './listClosedAccounts';
 import { listRiskDecisions } from './listRiskDecisions';
+import {
+  lockedAccounts,
+  riskDecisions,
+  shownRiskDecision,
+  shownRiskPolicy,
+  simulatedRiskPolicy,
+} from './riskAnswers';
 import { riskPolicy } from './riskPolicy';
 import { simulateRiskPolicy } from './simulateRiskPolicy';
 
@@ -52,7 +60,8 @@ function policyRoutes(deps: SecurityDeps) {
   return {
     riskPolicy: endpoint({
       summary: "The tenant's risk policy",
-      responses: { 200: 'The policy with its version', 403: 'FORBIDDEN' },
+      responses: { 200: json('The policy with its version', shownRiskPolicy) },
+      errors: [],
       async handle(req, res) {
         res.json(await showRiskPolicy(deps, principalOf(req)));
       },
@@ -60,12 +69,12 @@ function policyRoutes(deps: SecurityDeps) {
     changeRiskPolicy: endpoint({
       summary: "Change the tenant's risk policy",
       body: changeBody,
-      responses: {
-        200: 'The policy with its new version',
-        403: 'FORBIDDEN',
-        409: 'CONFLICT if the policy has changed since you read it, METHOD_UNAVAILABLE, POLICY_LOCKS_OUT with the people concerned',
-        428: 'STEP_UP_REQUIRED',
-      },
+      responses: { 200: json('The policy with its new version', shownRiskPolicy) },
+      errors: [
+        'CONFLICT: the policy has changed since you read it',
+        'METHOD_UNAVAILABLE',
+        'POLICY_LOCKS_OUT: with the people concerned',
+      ],
       async handle(req, res, { body }) {
         res.json(await changeRiskPolicy(deps, contextOf(req), principalOf(req), body));
       },
@@ -74,9 +83,12 @@ function policyRoutes(deps: SecurityDeps) {
       summary: 'Replay recent decisions under another policy',
       body: simulateBody,
       responses: {
-        200: 'The effect that the policy would have had, and the people concerned',
-        403: 'FORBIDDEN',
+        200: json(
+          'The effect that the policy would have had, and the people concerned',
+          simulatedRiskPolicy,
+        ),
       },
+      errors: [],
       async handle(req, res, { body }) {
         res.json(await simulateRiskPolicy(deps, principalOf(req), body));
       },
@@ -89,7 +101,8 @@ function decisionRoutes(deps: SecurityDeps) {
     riskDecisions: endpoint({
       summary: 'Decisions of the risk gate, newest first, each with its explanation',
       query: decisionQuery,
-      responses: { 200: 'A page of decisions', 403: 'FORBIDDEN' },
+      responses: { 200: json('A page of decisions', riskDecisions) },
+      errors: [],
       async handle(req, res, { query: { cursor, limit, ...filter } }) {
         res.json(await listRiskDecisions(deps, principalOf(req), { filter, cursor, limit }));
       },
@@ -97,7 +110,8 @@ function decisionRoutes(deps: SecurityDeps) {
     riskDecision: endpoint({
       summary: 'One decision of the risk gate',
       params: decisionParams,
-      responses: { 200: 'The decision', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+      responses: { 200: json('The decision', shownRiskDecision) },
+      errors: ['NOT_FOUND'],
       async handle(req, res, { params }) {
         res.json(await showRiskDecision(deps, principalOf(req), params.id));
       },
@@ -106,7 +120,8 @@ function decisionRoutes(deps: SecurityDeps) {
       summary: 'Record whether the attempt behind a decision came from the person',
       params: decisionParams,
       body: verdictBody,
-      responses: { 200: 'The decision with its verdict', 403: 'FORBIDDEN', 404: 'NOT_FOUND' },
+      responses: { 200: json('The decision with its verdict', shownRiskDecision) },
+      errors: ['NOT_FOUND'],
       async handle(req, res, { params, body }) {
         const given = { ...body, id: params.id };
         res.json(await giveVerdict(deps, contextOf(req), principalOf(req), given));
@@ -119,7 +134,8 @@ const lockedRoutes = (deps: SecurityDeps) => ({
   lockedAccounts: endpoint({
     summary:
       'Members of this tenant whose password or second factor is closed after too many wrong guesses',
-    responses: { 200: '`accounts`, each with `staffId`, `email`, `what`, `since`, `until`' },
+    responses: { 200: json('The accounts', lockedAccounts) },
+    errors: [],
     async handle(req, res) {
       res.json({ accounts: await listClosedAccounts(deps, principalOf(req).tenantId) });
     },

@@ -1,9 +1,10 @@
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { stepUpPurpose } from '../../db/schema';
 import type { SecurityDeps } from '../deps';
 import { readChallengeCookie, readDeviceCookie } from '../../http/cookies';
 import { contextOf, passageOf, principalOf } from '../../http/request';
+import { json, noBody } from '../../http/answers';
 import { endpoint, storableText } from '../../http/routeTable';
 import { identifyDevice } from '../risk/devices';
 import { confirmTotpEnrollment, startTotpEnrollment } from './enrollTotp';
@@ -12,11 +13,19 @@ import { listOwnFactors, regenerateRecoveryCodes, removeFactor } from './manageF
 import { looksLikeRecoveryCode } from './recoveryCode';
 import { readBoundChallenge } from '../risk/settleDevice';
 import { STARTED_METHODS, startStepUp } from './startStepUp';
+import {
+  confirmedTotp,
+  newRecoveryCodes,
+  newTotp,
+  ownFactors,
+  startedMethod,
+  verifiedStepUp,
+} from './stepUpAnswers';
 import { readTypedCode } from './typedCode';
 import { verifyStepUp } from './verifyStepUp';
 
 /** A code, without the spaces and other characters that people paste or type around it. */
-const typedCode = storableText(256).transform(readTypedCode);
+const typedCode = storableText(256, 1, '492039').transform(readTypedCode);
 const code = typedCode.pipe(z.string().regex(/^\d{6}$/, 'must be six digits'));
 /** A code from an authenticator, a mail or a list of recovery codes. */
 const anyCode = typedCode.refine((value) => /^\d{6}$/.test(value) || looksLikeRecoveryCode(value), {
@@ -29,7 +38,9 @@ const verifyBody = z
     purpose: z.enum(stepUpPurpose.enumValues),
     challengeId: storableText(256).optional(),
   })
-  .meta({ oneOf: [{ required: ['code'] }, { required: ['passkey'] }] })
+  .meta({
+    oneOf: [{ required: ['code'] }, { required: ['passkey'] }],
+  })
   .transform(({ code: typed, passkey, ...which }, { issues }) => {
     if (typed !== undefined && passkey === undefined) {
       return { ...which, answer: { kind: 'code' as const, code: typed } };
@@ -67,7 +78,8 @@ function challengeOf(deps: SecurityDeps, req: Request): Promise<string | undefin
 const factorRoutes = (deps: SecurityDeps) => ({
   factors: endpoint({
     summary: 'The second factors of the signed-in staff member',
-    responses: { 200: 'Factors, and how many recovery codes are left' },
+    responses: { 200: json('Factors, and how many recovery codes are left', ownFactors) },
+    errors: [],
     async handle(req, res) {
       res.json(await listOwnFactors(deps, principalOf(req)));
     },
@@ -75,12 +87,8 @@ const factorRoutes = (deps: SecurityDeps) => ({
   removeFactor: endpoint({
     summary: 'Remove one of your own factors',
     params: factorParams,
-    responses: {
-      204: 'Removed',
-      404: 'NOT_FOUND',
-      409: 'POLICY_LOCKS_OUT',
-      428: 'STEP_UP_REQUIRED',
-    },
+    responses: { 204: noBody('Removed') },
+    errors: ['NOT_FOUND', 'POLICY_LOCKS_OUT', 'CONFLICT'],
     async handle(req, res, { params }) {
       await removeFactor(deps, contextOf(req), principalOf(req), passageOf(req), params.id);
       res.status(204).end();
@@ -88,11 +96,8 @@ const factorRoutes = (deps: SecurityDeps) => ({
   }),
   recoveryCodes: endpoint({
     summary: 'Make ten new recovery codes, which replace all earlier ones',
-    responses: {
-      200: 'The codes, shown once',
-      409: 'NO_FACTOR',
-      428: 'STEP_UP_REQUIRED',
-    },
+    responses: { 200: json('The codes, shown once', newRecoveryCodes) },
+    errors: ['NO_FACTOR'],
     async handle(req, res) {
       const passage = passageOf(req);
       res.json(await regenerateRecoveryCodes(deps, contextOf(req), principalOf(req), passage));
@@ -105,15 +110,18 @@ export const securityRoutes = (deps: SecurityDeps) => ({
   startStepUp: endpoint({
     summary: 'Start a step-up method that needs preparation',
     body: startBody,
-    responses: {
-      200: 'The data of the method for the client',
-      400: 'INVALID_INPUT, also for a method that needs no start',
-      401: 'UNAUTHENTICATED',
-      404: 'CHALLENGE_NOT_FOUND',
-      409: 'METHOD_UNAVAILABLE or CHALLENGE_ID_REQUIRED',
-      429: 'CHALLENGE_EXHAUSTED',
-    },
-    async handle(req, res, { body }) {
+    responses: { 200: json('The data of the method for the client', startedMethod) },
+    errors: [
+      'INVALID_INPUT: a field is not valid, or the method needs no start',
+      'UNAUTHENTICATED',
+      'FORCE_LOGOUT',
+      'CHALLENGE_NOT_FOUND',
+      'METHOD_UNAVAILABLE',
+      'CHALLENGE_ID_REQUIRED',
+      'CHALLENGE_EXHAUSTED',
+      'TOO_MANY_ATTEMPTS',
+    ],
+    async handle(req, res: Response, { body }) {
       const input = { ...body, cookieChallengeId: await challengeOf(deps, req) };
       res.json(await startStepUp(deps, contextOf(req), req.principal ?? null, input));
     },
@@ -121,14 +129,18 @@ export const securityRoutes = (deps: SecurityDeps) => ({
   verifyStepUp: endpoint({
     summary: 'Answer a step-up challenge with a code or a passkey',
     body: verifyBody,
-    responses: {
-      200: 'Verified',
-      401: 'UNAUTHENTICATED',
-      403: 'INVALID_CODE or INVALID_PASSKEY',
-      404: 'CHALLENGE_NOT_FOUND',
-      409: 'NO_FACTOR or CHALLENGE_ID_REQUIRED',
-      429: 'CHALLENGE_EXHAUSTED or TOO_MANY_ATTEMPTS',
-    },
+    responses: { 200: json('Verified', verifiedStepUp) },
+    errors: [
+      'UNAUTHENTICATED',
+      'FORCE_LOGOUT',
+      'INVALID_CODE',
+      'INVALID_PASSKEY',
+      'CHALLENGE_NOT_FOUND',
+      'NO_FACTOR',
+      'CHALLENGE_ID_REQUIRED',
+      'CHALLENGE_EXHAUSTED',
+      'TOO_MANY_ATTEMPTS',
+    ],
     async handle(req, res, { body }) {
       const input = { ...body, cookieChallengeId: await challengeOf(deps, req) };
       res.json(await verifyStepUp(deps, contextOf(req), req.principal ?? null, input));
@@ -136,11 +148,8 @@ export const securityRoutes = (deps: SecurityDeps) => ({
   }),
   enrollTotp: endpoint({
     summary: 'Begin to enrol a TOTP authenticator',
-    responses: {
-      200: 'The secret, an otpauth URI and a QR code',
-      428: 'STEP_UP_REQUIRED',
-      429: 'TOO_MANY_ATTEMPTS',
-    },
+    responses: { 200: json('The secret, an otpauth URI and a QR code', newTotp) },
+    errors: ['METHOD_UNAVAILABLE', 'TOO_MANY_FACTORS', 'TOO_MANY_ATTEMPTS'],
     async handle(req, res) {
       const passage = passageOf(req);
       res.json(await startTotpEnrollment(deps, contextOf(req), principalOf(req), passage));
@@ -149,7 +158,15 @@ export const securityRoutes = (deps: SecurityDeps) => ({
   confirmTotp: endpoint({
     summary: 'Finish the enrolment with a code from the new authenticator',
     body: confirmBody,
-    responses: { 200: 'Enrolled', 403: 'INVALID_CODE', 404: 'NOT_FOUND' },
+    responses: { 200: json('Enrolled', confirmedTotp) },
+    errors: [
+      'INVALID_CODE',
+      'NOT_FOUND: no enrolment is open',
+      'CHALLENGE_NOT_FOUND',
+      'METHOD_UNAVAILABLE',
+      'TOO_MANY_FACTORS',
+      'TOO_MANY_ATTEMPTS',
+    ],
     async handle(req, res, { body }) {
       res.json(await confirmTotpEnrollment(deps, contextOf(req), principalOf(req), body));
     },

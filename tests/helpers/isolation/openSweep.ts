@@ -8,4 +8,5 @@ export const OPEN_SWEEP: Sweep = {
   'get /verify': () => [{ expected: 200 }],
   'get /verify.mjs': () => [{ expected: 200 }],
   'get /openapi.json': () => [{ expected: 200 }],
+  'get /docs': () => [{ expected: 200 }],
 };

@@ -26,9 +26,7 @@ function objectTo(request: RoutedRequest, res: ServerResponse, body: unknown): s
   if (res.getHeader('x-correlation-id') === undefined) return 'no x-correlation-id';
   if (!answer) return 'the status is not described';
   const types = Object.keys(answer.content);
-  if (type === '' || body === '') {
-    return types.length === 0 || request.req.method === 'HEAD' ? undefined : 'there is no body';
-  }
+  if (type === '') return types.length === 0 ? undefined : 'there is no body';
   const schema = answer.content[type];
   if (schema === undefined) return `the media type ${type} is not described`;
   if (schema === null || typeof body !== 'string') return undefined;
@@ -52,7 +50,6 @@ const toText = (chunk: unknown): unknown =>
 function onRouted(message: unknown): void {
   const request = message as RoutedRequest;
   const { route, req, res } = request;
-  if (Object.values(route.endpoint.responses).some((answer) => typeof answer === 'string')) return;
   const end = res.end.bind(res) as (...args: unknown[]) => typeof res;
   let streamed = false;
   const write = res.write.bind(res) as (...args: unknown[]) => boolean;
