@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import request from 'supertest';
 import { db } from '@/server/db';
 import { createKeyRing } from '@/server/keyRing';
+import { readKeyStatus } from '@/server/keys/keyStatus';
 import { BUILT_IN_PERMISSIONS } from '@/server/permissions';
 import { auditOf } from '@/tests/helpers/database/authRows';
 import { mailsOf } from '@/tests/helpers/mail/mailRows';
@@ -308,13 +309,20 @@ describe('a rotation of the server key', () => {
       }
     };
     const before = deps.keys.ids.tokenHash;
+    /** Returns what `keys status` counts as left under a key of the server. */
+    const leftUnder = async (keyId: string) =>
+      (await readKeyStatus(next.deps)).find((one) => one.keyId === keyId)?.left.programKeys;
+    await db.execute(sql`INSERT INTO key_checks (setting, key_id, check_value, first_used_at)
+      VALUES ('TOKEN_HASH_KEY', ${before}, '\\x00', now() - interval '1 day') ON CONFLICT DO NOTHING`);
     await use();
     expect(await idsOf()).toEqual([before, before]);
+    expect(await leftUnder(before)).toBeGreaterThanOrEqual(2);
     await db.execute(sql`INSERT INTO key_checks (setting, key_id, check_value, first_used_at)
       VALUES ('TOKEN_HASH_KEY', ${newest}, '\\x00', now())`);
     try {
       await use();
       expect(await idsOf()).toEqual([newest, newest]);
+      expect(await leftUnder(newest)).toBe(2);
       // The former key can go now.
       const alone = buildApp({ secrets: { ...secrets, tokenHashRetiredKeys: [] } });
       expect((await withKey(alone.app, made.key).get('/api/tenants/staff')).status).toBe(200);
