@@ -1,30 +1,31 @@
 import { randomUUID } from 'node:crypto';
+import { thisDatabase } from '@/tests/helpers/evidence/checkpoints';
 import { buildApp } from '@/tests/helpers/server/testApp';
 import { ask } from '@/tests/helpers/database/askDatabase';
 import { expectSoundLog } from '@/tests/helpers/evidence/sealedLeaves';
 
 const { deps } = buildApp();
-const { sealer, keys, config } = deps;
+const { sealer, keys } = deps;
 const sound = () => expectSoundLog(keys.evidence.publicPem);
 const tenant = randomUUID();
 
 /** Writes events. With a transaction number it writes as a superuser, whom no trigger stops. */
 const add = (count: number, transaction?: number) =>
   ask(
-    config.databaseUrl,
+    thisDatabase(),
     `SET session_replication_role = ${transaction === undefined ? 'origin' : 'replica'};
      INSERT INTO audit_logs (tenant_id, action, outcome, actor, correlation_id, transaction_id)
      SELECT '${tenant}', 'AUTH_LOGOUT', 'success', 'system', 'c', '${transaction ?? 3}' FROM generate_series(1, ${count})`,
   );
-const setState = (columns: string) => ask(config.databaseUrl, `UPDATE audit_sealer SET ${columns}`);
+const setState = (columns: string) => ask(thisDatabase(), `UPDATE audit_sealer SET ${columns}`);
 const size = async () => {
   const text = 'SELECT size::int FROM audit_trees WHERE log_id = $1';
-  return (await ask<{ size: number }>(config.databaseUrl, text, [tenant]))[0]?.size;
+  return (await ask<{ size: number }>(thisDatabase(), text, [tenant]))[0]?.size;
 };
 const moves = async () =>
   (
     await ask<{ details: object }>(
-      config.databaseUrl,
+      thisDatabase(),
       `SELECT details FROM audit_logs WHERE action = 'AUDIT_LOG_MOVED' ORDER BY id`,
     )
   ).map(({ details }) => details);

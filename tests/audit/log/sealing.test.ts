@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { auditTrees } from '@/server/db/schema';
+import { thisDatabase } from '@/tests/helpers/evidence/checkpoints';
 import { ask, withConnection } from '@/tests/helpers/database/askDatabase';
 import {
   expectSoundLog,
@@ -15,7 +16,7 @@ import { buildApp } from '@/tests/helpers/server/testApp';
 const node = buildApp();
 const { sealer, keys } = node.deps;
 const key = keys.evidence.publicPem;
-const url = node.deps.config.databaseUrl;
+const url = thisDatabase();
 const believed = [key];
 const sound = () => expectSoundLog(...believed);
 

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import request from 'supertest';
 import { db } from '@/server/db';
+import { thisDatabase } from '@/tests/helpers/evidence/checkpoints';
 import { ask, withConnection } from '@/tests/helpers/database/askDatabase';
 import { expectSoundLog } from '@/tests/helpers/evidence/sealedLeaves';
 import { memoryLog } from '@/tests/helpers/server/memoryLog';
@@ -9,7 +10,7 @@ import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
 const node = buildApp();
-const url = node.deps.config.databaseUrl;
+const url = thisDatabase();
 const sound = () => expectSoundLog(node.deps.keys.evidence.publicPem);
 
 describe('the sealer and those who write', () => {
