@@ -87,6 +87,7 @@ export const ERRORS = {
   },
   NOT_YOURS_TO_APPROVE: { status: 403, title: 'You cannot decide this request', fixed: false },
   NO_APPROVER: { status: 409, title: 'Nobody else can approve this', fixed: false },
+  TOO_MANY_APPROVALS: { status: 409, title: 'Approval limit reached', fixed: false },
   APPROVAL_CLOSED: { status: 409, title: 'The request is not open any more', fixed: false },
   APPROVAL_OUTDATED: { status: 409, title: 'The request is outdated', fixed: false },
   TOO_FEW_ADMINISTRATORS: {
@@ -163,6 +164,7 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
     'Ask another administrator: one who was an administrator when the change was asked for, did not ask for it, and gets nothing by it.',
   NO_APPROVER:
     'The approval needs another active administrator who holds everything that is given. An operator can make the change without one.',
+  TOO_MANY_APPROVALS: 'First decide or withdraw requests that are open.',
   APPROVAL_CLOSED: 'Load it again: it was decided, or it has expired.',
   APPROVAL_OUTDATED: 'The request has ended. Ask for the change again.',
   TOO_FEW_ADMINISTRATORS: 'First make another member an administrator.',

@@ -1,5 +1,6 @@
 export type { MailDeps, MailParts } from './deps';
 export { createMailer } from './mailer';
+export { queueApprovalMail } from './approvalMail';
 export { giveUpExpiredMails, purgeMails } from './mailStore';
 export { boundToMail, openMail } from './sealedMail';
 export { writeInvitation, writeInvitationCode } from './invitationTexts';

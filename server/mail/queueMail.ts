@@ -10,6 +10,7 @@ type MailKind =
   | 'step_up_code'
   | 'password_reset_link'
   | 'email_change'
+  | 'approval_requested'
   | 'invitation'
   | 'invitation_code';
 

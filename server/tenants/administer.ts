@@ -19,10 +19,29 @@ export type Authority =
     }
   | { readonly via: 'operator'; readonly tenantId: string };
 
+/** Runs the act in the transaction that consumes the proof. The tenant is locked first. */
+function runProven<T>(
+  deps: TenantDeps,
+  ctx: RequestContext,
+  principal: Principal,
+  passage: Passage,
+  begin: (tx: Tx) => Promise<Administration>,
+  act: (tx: Tx, administration: Administration) => Promise<T>,
+): Promise<T> {
+  let begun: Administration | undefined;
+  const run = (tx: Tx) => {
+    if (!begun) throw new Error('an act of administration ran before the tenant was locked');
+    return act(tx, begun);
+  };
+  return withProof(deps, ctx, principal, passage, run, async (tx) => {
+    begun = await begin(tx);
+  });
+}
+
 /**
  * Runs an act of administration in one transaction, and consumes the member's proof in it. It locks
  * the tenant before the member's own row: another administrator who holds the tenant may wait for
- * that row.
+ * that row. After the commit it wakes the mailer.
  * @param needs the permission that a member must hold
  * @param staffIds the members whose rows the act changes; they are locked with the actor's row, in
  * the order of their ids
@@ -46,22 +65,10 @@ export async function administer<T>(
     await lockMembers(tx, tenantId, [...actors, ...staffIds]);
     return administration;
   };
-  if (!isMember || !authority.passage) {
-    return inTenant(deps.db, tenantId, async (tx) => act(tx, await begin(tx)));
-  }
-  const { principal, passage } = authority;
-  let begun: Administration | undefined;
-  return withProof(
-    deps,
-    ctx,
-    principal,
-    passage,
-    (tx) => {
-      if (!begun) throw new Error('an act of administration ran before the tenant was locked');
-      return act(tx, begun);
-    },
-    async (tx) => {
-      begun = await begin(tx);
-    },
-  );
+  const done =
+    isMember && authority.passage
+      ? await runProven(deps, ctx, authority.principal, authority.passage, begin, act)
+      : await inTenant(deps.db, tenantId, async (tx) => act(tx, await begin(tx)));
+  deps.mail.wake();
+  return done;
 }

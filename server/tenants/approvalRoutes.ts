@@ -41,7 +41,12 @@ const policyRoutes = (deps: TenantDeps) => ({
       200: json('The policy', shownTenantPolicy),
       202: json('The change waits for a second administrator', waitingApproval),
     },
-    errors: ['NOT_FOUND: the tenant was deleted', 'TOO_FEW_ADMINISTRATORS', 'NO_APPROVER'],
+    errors: [
+      'NOT_FOUND: the tenant was deleted',
+      'TOO_FEW_ADMINISTRATORS',
+      'NO_APPROVER',
+      'TOO_MANY_APPROVALS',
+    ],
     async handle(req, res, { body: { ticket, ...policy } }) {
       const ctx = contextOf(req, ticket);
       const done = await changeTenantPolicy(deps, ctx, provenCallerOf(req), policy);

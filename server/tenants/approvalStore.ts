@@ -149,6 +149,10 @@ export async function insertApproval(
   });
 }
 
+/** Counts the open requests of a tenant. */
+export const countOpenRequests = (tx: Tx, tenantId: string): Promise<number> =>
+  tx.$count(approvalRequests, and(eq(tenantColumn, tenantId), OPEN));
+
 const openOne = (tenantId: string, which: string) =>
   and(eq(tenantColumn, tenantId), eq(id, which), OPEN);
 

@@ -269,7 +269,7 @@ export async function createInvitation(
   input: InvitationInput,
 ): Promise<InvitationOutcome> {
   const { via } = authority;
-  const done = await administer<InvitationOutcome>(
+  return administer<InvitationOutcome>(
     deps,
     ctx,
     authority,
@@ -283,6 +283,4 @@ export async function createInvitation(
       return { approval: await requestApproval(deps, tx, ctx, administration, request) };
     },
   );
-  deps.mail.wake();
-  return done;
 }

@@ -83,6 +83,7 @@ export const invitationRoutes = (deps: TenantDeps) => ({
       'TOO_MANY_INVITATIONS',
       'METHOD_UNAVAILABLE',
       'NO_APPROVER',
+      'TOO_MANY_APPROVALS',
       'TOO_MANY_ATTEMPTS: the address has had its invitations of today',
     ],
     async handle(req, res, { body: { ticket, ...input } }) {

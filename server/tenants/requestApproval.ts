@@ -5,9 +5,10 @@ import type { Tx } from '../db';
 import type { ApprovalKind } from '../db/schema';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
+import { queueApprovalMail } from '../mail';
 import type { Administration } from './administration';
 import { readActor } from './administrationStore';
-import { insertApproval, listHoldersOfAll, readApproval } from './approvalStore';
+import { countOpenRequests, insertApproval, listHoldersOfAll, readApproval } from './approvalStore';
 import type { ApprovalRequest } from './approvalStore';
 
 /** The requester and the approver of a change, if they are not its actor. */
@@ -55,15 +56,20 @@ export const needsSecond = (
   privileged: readonly string[],
 ): boolean => needsApproval && actor.kind === 'member' && privileged.length > 0;
 
+/** Open requests of a tenant. */
+const MOST_OPEN = 100;
+/** Administrators who get a mail about a request. All who can approve find it in the list. */
+const MOST_MAILED = 10;
+
 /**
  * Stores a change as a request for an approval, instead of writing it. Only the members who could
  * approve it now will be able to, so nobody whom the requester invites or promotes afterwards can.
  * @param wanted the change, in the form from which its kind prepares it again
  * @returns the request
- * @throws AppError NO_APPROVER if nobody else could approve it
+ * @throws AppError NO_APPROVER if nobody else could approve it; TOO_MANY_APPROVALS
  */
 export async function requestApproval(
-  { random }: Pick<TenantDeps, 'random'>,
+  deps: Pick<TenantDeps, 'random' | 'keys' | 'clock' | 'mail'>,
   tx: Tx,
   ctx: RequestContext,
   administration: Administration,
@@ -83,8 +89,10 @@ export async function requestApproval(
   const permissions = ['TENANT_ROLES_MANAGE', ...given];
   const approvers = await listHoldersOfAll(tx, tenantId, { permissions, except });
   if (approvers.length === 0) throw new AppError('NO_APPROVER');
+  if ((await countOpenRequests(tx, tenantId)) >= MOST_OPEN)
+    throw new AppError('TOO_MANY_APPROVALS');
   const person = subject === undefined ? undefined : await readActor(tx, tenantId, subject);
-  const id = random.id();
+  const id = deps.random.id();
   await insertApproval(tx, tenantId, {
     ...{ id, kind, reason: reason ?? null, ticket: ctx.ticket ?? null },
     subject:
@@ -106,5 +114,10 @@ export async function requestApproval(
       ...(reason === undefined ? {} : { reason }),
     },
   });
+  const { expiresAt, requesterEmail } = stored;
+  const asked = { id, requester: requesterEmail ?? 'A member', given, expiresAt };
+  for (const staffId of approvers.slice(0, MOST_MAILED)) {
+    await queueApprovalMail(deps, tx, { tenantId, staffId }, asked);
+  }
   return stored;
 }

@@ -28,7 +28,7 @@ export async function resendInvitation(
 ): Promise<SentInvitation> {
   assertRowId(which.id);
   const { via } = authority;
-  const sent = await administer(deps, ctx, authority, 'TENANT_STAFF_MANAGE', async (tx, begun) => {
+  return administer(deps, ctx, authority, 'TENANT_STAFF_MANAGE', async (tx, begun) => {
     const before = await findInvitation(tx, begun.tenantId, which.id);
     if (!before) throw new AppError('NOT_FOUND');
     if (before.acceptedAt || before.revokedAt) throw new AppError('INVITATION_CLOSED');
@@ -53,6 +53,4 @@ export async function resendInvitation(
     });
     return deliverInvitation(deps, tx, invitation);
   });
-  deps.mail.wake();
-  return sent;
 }

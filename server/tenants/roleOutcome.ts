@@ -27,7 +27,7 @@ export type RoleOutcome =
  * @throws AppError NO_APPROVER
  */
 export async function writeOrAsk(
-  deps: Pick<TenantDeps, 'random'>,
+  deps: TenantDeps,
   tx: Tx,
   ctx: RequestContext,
   administration: Administration,

@@ -72,6 +72,7 @@ const changeRoutes = (deps: TenantDeps) => ({
       'ROLE_NAME_TAKEN',
       'TOO_MANY_ROLES',
       'NO_APPROVER',
+      'TOO_MANY_APPROVALS',
     ],
     async handle(req, res, { body: { ticket, ...input } }) {
       const ctx = contextOf(req, ticket);
@@ -95,6 +96,7 @@ const changeRoutes = (deps: TenantDeps) => ({
       'ROLE_NAME_TAKEN',
       'LAST_ADMINISTRATOR',
       'NO_APPROVER',
+      'TOO_MANY_APPROVALS',
       'CONFLICT: the role has changed since you read it',
     ],
     async handle(req, res, { params, body: { updatedAt: seen, ticket, ...set } }) {

@@ -128,6 +128,7 @@ const membershipRoutes = (deps: TenantDeps) => ({
       'NOT_YOURS_TO_GIVE',
       'LAST_ADMINISTRATOR',
       'NO_APPROVER',
+      'TOO_MANY_APPROVALS',
     ],
     async handle(req, res, { params, body: { roles, permissions, ...given } }) {
       const who = memberOf(req, params.id);

@@ -34,6 +34,7 @@ describe('the catalogue of errors', () => {
       OWN_MEMBERSHIP: 409,
       ALREADY_MEMBER: 409,
       INVITATION_OPEN: 409,
+      TOO_MANY_APPROVALS: 409,
       TOO_MANY_INVITATIONS: 409,
       INVITATION_CLOSED: 409,
       INVITATION_EXPIRED: 410,
