@@ -122,6 +122,10 @@ async function makeTemplate(serverUrl: string): Promise<Server> {
 export default async function globalSetup(): Promise<void> {
   // Many tests start the build. With an old one they would wait for events that never happen.
   execFileSync(process.execPath, [join(__dirname, '..', '..', '..', 'scripts', 'build.mjs')]);
+  // Each application that a test builds looks for misspelt settings among them.
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith('npm_')) Reflect.deleteProperty(process.env, name);
+  }
   const folder = makeFolder();
   const dataDir = join(folder, 'database');
   const temporary = join(folder, 'tmp');
