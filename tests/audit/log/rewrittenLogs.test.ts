@@ -1,12 +1,13 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { ask } from '@/tests/helpers/database/askDatabase';
+import { thisDatabase } from '@/tests/helpers/evidence/checkpoints';
 import { memoryLog } from '@/tests/helpers/server/memoryLog';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
 const log = memoryLog();
 const { deps } = buildApp({}, { logger: log.logger });
 const { sealer, config } = deps;
-const { databaseUrl: url } = config;
+const url = thisDatabase();
 
 const add = (tenantId: string, count = 3) =>
   ask(
