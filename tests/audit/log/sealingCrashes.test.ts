@@ -13,7 +13,7 @@ import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { deps } = buildApp();
 const sealing = { ...deps, signed: new Map<string, string>() };
-const { databaseUrl: url } = deps.config;
+const url = process.env['DATABASE_URL'] ?? '';
 const sound = () => expectSoundLog(deps.keys.evidence.publicPem);
 const add = (count: number, tenantId: string) =>
   ask(
