@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { Pool } from 'pg';
 import type { ClientConfig, PoolClient, PoolConfig, QueryResultRow } from 'pg';
 import { ConfigError, loadConfig } from '../config';
-import type { BypassName } from './bypasses';
+import type { BypassName } from './schema/bypasses';
 import { startReadTimeout } from './readTimeout';
 import { OPTIONS, RoutedClient } from './routedClient';
 import * as schema from './schema';

@@ -3,7 +3,7 @@ import { PgTransaction } from 'drizzle-orm/pg-core';
 import type { PgTransactionConfig } from 'drizzle-orm/pg-core';
 import type { Pool, PoolClient } from 'pg';
 import type { Db, Tx } from '.';
-import type { BypassName } from './bypasses';
+import type { BypassName } from './schema/bypasses';
 import { isRowId } from './ids';
 
 /** The parts of Drizzle's transaction that its types do not show. */

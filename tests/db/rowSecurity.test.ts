@@ -2,8 +2,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { db } from '@/server/db';
-import { BYPASSES, bypassesOf } from '@/server/db/bypasses';
-import type { Bypass } from '@/server/db/bypasses';
+import { BYPASSES, bypassesOf } from '@/server/db/schema/bypasses';
+import type { Bypass } from '@/server/db/schema/bypasses';
 
 const ROOT = join(__dirname, '../..');
 const page = readFileSync(join(ROOT, 'docs/isolation.md'), 'utf8');

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { pgPolicy } from 'drizzle-orm/pg-core';
-import { bypassesOf } from '../bypasses';
+import { bypassesOf } from './bypasses';
 
 /**
  * Builds the policy of a table with `tenant_id`: a statement sees and writes the rows of the tenant
