@@ -9,7 +9,7 @@ import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { giveFactor } from '@/tests/helpers/stepUp/secondFactor';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
-const { app, deps } = buildApp();
+const { app } = buildApp();
 
 interface Page {
   staff: { staffId: string; email: string; [field: string]: unknown }[];
@@ -38,13 +38,18 @@ async function readAll(admin: SeededAuth, query: Record<string, string>): Promis
 const join = (admin: SeededAuth, more: Parameters<typeof seedTestUserAndToken>[0] = {}) =>
   seedTestUserAndToken({ tenantId: admin.tenantId, ...more });
 
+/** The frame of a transaction, and the mailer, which a new role wakes. */
+const NOT_COUNTED = /^(?:begin|commit)\b|"mails"/i;
+const textOf = (query: unknown): string =>
+  typeof query === 'string' ? query : ((query as { text?: string }).text ?? '');
+
 let sent = 0;
 const realQuery = Client.prototype.query as (...args: unknown[]) => unknown;
 
 // Before anything connects: a connection keeps the function that it began with.
 beforeAll(() => {
   Client.prototype.query = function (this: Client, ...args: unknown[]) {
-    sent += 1;
+    if (!NOT_COUNTED.test(textOf(args[0]))) sent += 1;
     return realQuery.apply(this, args);
   } as typeof Client.prototype.query;
 });
@@ -160,8 +165,6 @@ describe('the list of members', () => {
     const admin = await seedAdministrator();
     const roleId = await makeRole(app, admin, 'Support', []);
     await giveRoles(admin, roleId, 'owner');
-    // The new role woke the mailer, whose statements would count too.
-    await deps.mail.close();
     const one = await countStatements(() => read(admin, { limit: '1' }));
     const rows = Array.from({ length: 199 }, (_, n) => ({
       email: `n${n}-${admin.staffId}@example.com`,
