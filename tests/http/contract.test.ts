@@ -271,9 +271,7 @@ describe('/openapi.json', () => {
 
   it('says which routes take the refresh cookie, and what it is called', () => {
     const taking = Object.entries(paths).flatMap(([path, methods]) =>
-      Object.values(methods).some(({ security }) =>
-        JSON.stringify(security).includes('refreshC'),
-      )
+      Object.values(methods).some(({ security }) => JSON.stringify(security).includes('refreshC'))
         ? [path]
         : [],
     );
