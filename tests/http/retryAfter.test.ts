@@ -155,6 +155,7 @@ const ELSEWHERE: Partial<Record<ErrorCode, string>> = {
   CHALLENGE_EXHAUSTED: 'no time helps: see below',
   EXPORT_BUSY: 'tests/compliance/exportPlaces.test.ts',
   AUDIT_LOG_BUSY: 'tests/audit/log/sealingBeside.test.ts',
+  RATE_LIMITED: 'tests/limits/rateLimits.test.ts',
   KEY_UNAVAILABLE: 'tests/security/stepUp/totpCodes.test.ts',
 };
 
