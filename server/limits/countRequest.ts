@@ -6,9 +6,10 @@ import type { Subject } from './limiter';
 
 /**
  * Returns the subjects of a caller. A request with an API key counts for the key and not for the
- * account of its owner, so that a program cannot use up the owner's quota. A device that somebody has signed in on is counted by itself
- * and not with its address, so that a flood from the same address cannot keep its owner out. If a
- * proxy hides the clients, they cannot be told apart, and are not counted.
+ * account of its holder, so that a program cannot use up the holder's quota. A device that somebody
+ * has signed in on is counted by itself and not with its address, so that a flood from the same
+ * address cannot keep its owner out. If a proxy hides the clients, they cannot be told apart, and
+ * are not counted.
  */
 function subjectsOf({ keys }: Pick<Kernel, 'keys'>, caller: Caller): Subject[] {
   if ('principal' in caller) {
