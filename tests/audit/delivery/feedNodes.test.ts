@@ -100,11 +100,15 @@ describe('several nodes', () => {
   });
 });
 
-/** Changes rows as a superuser can, bypassing the triggers that would refuse it. */
-const tamper = (text: string, values: unknown[]) =>
+/**
+ * Changes rows as a superuser can, bypassing the triggers that would refuse it. All statements are
+ * one transaction, as a restored backup is one state: the feed acts on each state that it sees.
+ */
+const tamper = (statements: readonly string[], values: unknown[]) =>
   withConnection(thisDatabase(), async (client) => {
-    await client.query('SET session_replication_role = replica');
-    await client.query(text, values);
+    await client.query('BEGIN; SET LOCAL session_replication_role = replica');
+    for (const text of statements) await client.query(text, values);
+    await client.query('COMMIT');
   });
 
 const losses = async (): Promise<unknown[]> => {
@@ -120,15 +124,14 @@ describe('a log that is older than what was delivered', () => {
     const [delivered] = batchesOf(tenant);
     const before = (await losses()).length;
     // Restores the state of a backup from two events ago, including the feed's own tables.
-    for (const text of [
+    const restore = [
       'DELETE FROM audit_leaves WHERE log_id = $1 AND leaf_index >= 3',
       'DELETE FROM audit_checkpoints WHERE log_id = $1',
       `UPDATE audit_trees SET size = 3, checkpoint_size = 3 WHERE log_id = $1`,
       `UPDATE event_deliveries SET next_leaf = 3, signed_size = 3,
          last_hash = (SELECT leaf_hash FROM audit_leaves WHERE log_id = $1 AND leaf_index = 2) WHERE log_id = $1`,
-    ]) {
-      await tamper(text, [tenant]);
-    }
+    ];
+    await tamper(restore, [tenant]);
     const told = await pollUntil('it is told', losses, (all) => all.length > before);
     expect(told.slice(before)).toStrictEqual([
       { logId: tenant, leafIndex: 4, leafHash: delivered?.hash },
@@ -174,7 +177,7 @@ it('a log of which an event is gone says so and waits before it; the others go o
   await writeEvents(tenant, 4);
   const [other = ''] = await sealEvents([1]);
   const third = (await idsOf(tenant))[2];
-  await tamper('DELETE FROM audit_logs WHERE id = $1', [third]);
+  await tamper(['DELETE FROM audit_logs WHERE id = $1'], [third]);
   receiver.accept();
   await hastenFeed();
   const row = await pollUntil(
