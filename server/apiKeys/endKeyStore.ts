@@ -3,6 +3,7 @@ import type { SQL } from 'drizzle-orm';
 import type { Tx } from '../db';
 import { apiKeys, userSessions } from '../db/schema';
 import type { RevokeReason } from '../db/schema';
+import { inTenant } from '../db/tenantScope';
 
 /** Neither revoked nor expired. */
 export const LIVE_KEY = and(
@@ -16,34 +17,36 @@ export interface EndedKey {
   staffId: string;
 }
 
-async function revokeWhere(
+function revokeWhere(
   tx: Tx,
   tenantId: string,
   actor: string,
   which: SQL | undefined,
 ): Promise<EndedKey[]> {
-  // Locked in the order of their ids, so that two statements cannot deadlock.
-  const locked = await tx
-    .select({ id: apiKeys.id })
-    .from(apiKeys)
-    .where(and(eq(apiKeys.tenantId, tenantId), LIVE_KEY, which))
-    .orderBy(asc(apiKeys.id))
-    .for('no key update');
-  if (locked.length === 0) return [];
-  return tx
-    .update(apiKeys)
-    .set({ revokedAt: sql`clock_timestamp()`, revokedBy: actor })
-    .where(
-      and(
-        eq(apiKeys.tenantId, tenantId),
-        isNull(apiKeys.revokedAt),
-        inArray(
-          apiKeys.id,
-          locked.map(({ id }) => id),
+  return inTenant(tx, tenantId, async (own) => {
+    // Locked in the order of their ids, so that two statements cannot deadlock.
+    const locked = await own
+      .select({ id: apiKeys.id })
+      .from(apiKeys)
+      .where(and(eq(apiKeys.tenantId, tenantId), LIVE_KEY, which))
+      .orderBy(asc(apiKeys.id))
+      .for('no key update');
+    if (locked.length === 0) return [];
+    return own
+      .update(apiKeys)
+      .set({ revokedAt: sql`clock_timestamp()`, revokedBy: actor })
+      .where(
+        and(
+          eq(apiKeys.tenantId, tenantId),
+          isNull(apiKeys.revokedAt),
+          inArray(
+            apiKeys.id,
+            locked.map(({ id }) => id),
+          ),
         ),
-      ),
-    )
-    .returning({ id: apiKeys.id, staffId: apiKeys.staffId });
+      )
+      .returning({ id: apiKeys.id, staffId: apiKeys.staffId });
+  });
 }
 
 /** @returns whether the tenant has such a live key; it is revoked now */

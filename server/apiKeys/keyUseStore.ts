@@ -1,5 +1,7 @@
 import type { Pool } from 'pg';
 import { runPrepared } from '../db';
+import type { PreparedStatement } from '../db';
+import { clientAcrossTenants } from '../db/tenantScope';
 
 /** The tables of keys, with the column of each secret and of the server's key that hashed it. */
 export type KeyTable = 'api_keys' | 'service_keys';
@@ -12,6 +14,17 @@ const SECRETS = {
 /** Which secret of a key was used. */
 export type UsedSecret = keyof typeof SECRETS;
 
+/** Runs a statement about keys of several tenants, or of the service keys, which have no tenant. */
+async function runOn(
+  pool: Pool,
+  table: KeyTable,
+  statement: PreparedStatement,
+  values: unknown[],
+): Promise<void> {
+  if (table === 'service_keys') await runPrepared(pool, statement, values);
+  else await clientAcrossTenants(pool, 'program', (own) => runPrepared(own, statement, values));
+}
+
 /**
  * Notes the last use of many keys in one statement. It passes over rows that somebody else has
  * locked, so it waits for nobody, and two nodes cannot deadlock.
@@ -21,8 +34,9 @@ export async function noteUses(
   table: KeyTable,
   uses: readonly { id: string; ip: string | null }[],
 ): Promise<void> {
-  await runPrepared(
+  await runOn(
     pool,
+    table,
     {
       name: `note_uses_${table}`,
       text: `WITH due AS (
@@ -48,8 +62,9 @@ export async function renewHashes(
   renewed: { former: readonly Buffer[]; current: readonly Buffer[]; keyId: string },
 ): Promise<void> {
   const { hash, keyId } = SECRETS[secret];
-  await runPrepared(
+  await runOn(
     pool,
+    table,
     {
       name: `renew_${secret}_${table}`,
       text: `UPDATE ${table} k SET ${hash} = v.current, ${keyId} = $3

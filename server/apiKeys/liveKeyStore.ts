@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { runPrepared } from '../db';
 import type { PreparedStatement } from '../db';
+import { clientAcrossTenants } from '../db/tenantScope';
 import { maySignIn } from '../db/maySignIn';
 
 /** The state of a key, against which each request is checked. The database's clock decides. */
@@ -74,7 +75,9 @@ const LIVE_SERVICE_KEYS: PreparedStatement = {
  * secret with 256 bits names one key of one tenant, and requests of all tenants share the query.
  */
 export const readTenantKeys = (pool: Pool, hashes: readonly Buffer[]): Promise<TenantKeyState[]> =>
-  runPrepared<TenantKeyState>(pool, LIVE_TENANT_KEYS, [hashes]);
+  clientAcrossTenants(pool, 'program', (client) =>
+    runPrepared<TenantKeyState>(client, LIVE_TENANT_KEYS, [hashes]),
+  );
 
 /** Reads the service keys with these hashes in one round trip. */
 export const readServiceKeys = (

@@ -3,6 +3,7 @@ import { LIVE_KEY } from '../apiKeys';
 import type { Db, Tx } from '../db';
 import { MAY_SIGN_IN } from '../db/maySignIn';
 import { apiKeys, tenantStaff, tenants, users } from '../db/schema';
+import { inTenant } from '../db/tenantScope';
 
 /** Locks members' rows in the order of their ids, in which every path locks them. */
 export async function lockMembers(
@@ -51,23 +52,25 @@ export async function readActor(
 }
 
 /** Reads the permissions of a member's API key; undefined if there is no such live key. */
-export async function readKeyPermissions(
+export function readKeyPermissions(
   tx: Tx,
   tenantId: string,
   { staffId, apiKeyId }: { staffId: string; apiKeyId: string },
 ): Promise<string[] | undefined> {
-  const [key] = await tx
-    .select({ permissions: apiKeys.permissions })
-    .from(apiKeys)
-    .where(
-      and(
-        eq(apiKeys.tenantId, tenantId),
-        eq(apiKeys.staffId, staffId),
-        eq(apiKeys.id, apiKeyId),
-        LIVE_KEY,
-      ),
-    );
-  return key?.permissions;
+  return inTenant(tx, tenantId, async (own) => {
+    const [key] = await own
+      .select({ permissions: apiKeys.permissions })
+      .from(apiKeys)
+      .where(
+        and(
+          eq(apiKeys.tenantId, tenantId),
+          eq(apiKeys.staffId, staffId),
+          eq(apiKeys.id, apiKeyId),
+          LIVE_KEY,
+        ),
+      );
+    return key?.permissions;
+  });
 }
 
 /**

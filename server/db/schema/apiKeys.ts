@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { check, foreignKey, index, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import { bytea, instant, key } from './columns';
+import { tenantRows } from './tenantRows';
 import { tenants } from './tenants';
 import { tenantStaff } from './tenantStaff';
 
@@ -60,5 +61,6 @@ export const apiKeys = pgTable(
     index('idx_api_keys_holder')
       .on(table.tenantId, table.staffId)
       .where(sql`${table.revokedAt} IS NULL`),
+    tenantRows('api_keys'),
   ],
 );

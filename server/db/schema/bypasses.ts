@@ -27,6 +27,7 @@ export const BYPASSES = {
   },
   keys: {
     tables: [
+      'api_keys',
       'known_addresses',
       'known_devices',
       'mails',
@@ -69,6 +70,11 @@ export const BYPASSES = {
       'server/tenants/addressStore.ts': 1,
     },
     why: "A person has one password and one address across tenants, so what is known about them counts in each of the person's tenants.",
+  },
+  program: {
+    tables: ['api_keys'],
+    files: { 'server/apiKeys/keyUseStore.ts': 1, 'server/apiKeys/liveKeyStore.ts': 1 },
+    why: 'A program is known by the hash of its key before its tenant is, and the uses of many keys are noted together.',
   },
   purge: {
     tables: [

@@ -3,6 +3,7 @@ import type { SQL } from 'drizzle-orm';
 import { LIVE_KEY } from '../../apiKeys';
 import type { Db, Tx } from '../../db';
 import { apiKeys, tenantStaff, users } from '../../db/schema';
+import { inTenant } from '../../db/tenantScope';
 
 export const API_KEY_STATUSES = ['live', 'expired', 'revoked'] as const;
 export type ApiKeyStatus = (typeof API_KEY_STATUSES)[number];
@@ -42,7 +43,7 @@ const SHOWN = {
 };
 
 /** Lists keys for display, newest first. */
-export async function listApiKeyRows(
+export function listApiKeyRows(
   db: Db | Tx,
   tenantId: string,
   query: {
@@ -53,23 +54,25 @@ export async function listApiKeyRows(
     limit: number;
   },
 ) {
-  const { id, status, holder, below, limit } = query;
-  return db
-    .select(SHOWN)
-    .from(apiKeys)
-    .innerJoin(users, eq(users.id, apiKeys.userId))
-    .where(
-      and(
-        eq(apiKeys.tenantId, tenantId),
-        id === undefined ? undefined : eq(apiKeys.id, id),
-        holder === undefined ? undefined : eq(apiKeys.staffId, holder),
-        status && STATUS[status],
-        below &&
-          sql`(${apiKeys.createdAt}, ${apiKeys.id}) < (${below.occurredAt.toISOString()}::timestamptz, ${below.id}::uuid)`,
-      ),
-    )
-    .orderBy(desc(apiKeys.createdAt), desc(apiKeys.id))
-    .limit(limit);
+  return inTenant(db, tenantId, async (tx) => {
+    const { id, status, holder, below, limit } = query;
+    return tx
+      .select(SHOWN)
+      .from(apiKeys)
+      .innerJoin(users, eq(users.id, apiKeys.userId))
+      .where(
+        and(
+          eq(apiKeys.tenantId, tenantId),
+          id === undefined ? undefined : eq(apiKeys.id, id),
+          holder === undefined ? undefined : eq(apiKeys.staffId, holder),
+          status && STATUS[status],
+          below &&
+            sql`(${apiKeys.createdAt}, ${apiKeys.id}) < (${below.occurredAt.toISOString()}::timestamptz, ${below.id}::uuid)`,
+        ),
+      )
+      .orderBy(desc(apiKeys.createdAt), desc(apiKeys.id))
+      .limit(limit);
+  });
 }
 
 /** A key with the permissions that its holder has now. */
@@ -84,75 +87,85 @@ export interface HeldKey {
 }
 
 /** Locks a key, live or not, and reads it. */
-export async function lockKey(tx: Tx, tenantId: string, id: string): Promise<HeldKey | undefined> {
-  const [row] = await tx
-    .select({
-      id: apiKeys.id,
-      staffId: apiKeys.staffId,
-      name: apiKeys.name,
-      permissions: apiKeys.permissions,
-      addresses: apiKeys.addresses,
-      live: sql<boolean>`${LIVE_KEY}`,
-      heldPermissions: tenantStaff.permissions,
-    })
-    .from(apiKeys)
-    .innerJoin(
-      tenantStaff,
-      and(eq(tenantStaff.tenantId, apiKeys.tenantId), eq(tenantStaff.id, apiKeys.staffId)),
-    )
-    .where(ofKey(tenantId, id))
-    .for('no key update', { of: apiKeys });
-  return row;
+export function lockKey(tx: Tx, tenantId: string, id: string): Promise<HeldKey | undefined> {
+  return inTenant(tx, tenantId, async (own) => {
+    const [row] = await own
+      .select({
+        id: apiKeys.id,
+        staffId: apiKeys.staffId,
+        name: apiKeys.name,
+        permissions: apiKeys.permissions,
+        addresses: apiKeys.addresses,
+        live: sql<boolean>`${LIVE_KEY}`,
+        heldPermissions: tenantStaff.permissions,
+      })
+      .from(apiKeys)
+      .innerJoin(
+        tenantStaff,
+        and(eq(tenantStaff.tenantId, apiKeys.tenantId), eq(tenantStaff.id, apiKeys.staffId)),
+      )
+      .where(ofKey(tenantId, id))
+      .for('no key update', { of: apiKeys });
+    return row;
+  });
 }
 
 /** Counts the live keys of a tenant. */
-export async function countLiveKeys(tx: Tx, tenantId: string): Promise<number> {
-  const [row] = await tx
-    .select({ number: count() })
-    .from(apiKeys)
-    .where(and(eq(apiKeys.tenantId, tenantId), LIVE_KEY));
-  return row?.number ?? 0;
+export function countLiveKeys(tx: Tx, tenantId: string): Promise<number> {
+  return inTenant(tx, tenantId, async (own) => {
+    const [row] = await own
+      .select({ number: count() })
+      .from(apiKeys)
+      .where(and(eq(apiKeys.tenantId, tenantId), LIVE_KEY));
+    return row?.number ?? 0;
+  });
 }
 
 /** Returns whether another live key of the tenant has this name, in any case of letters. */
-export async function isNameTaken(
+export function isNameTaken(
   tx: Tx,
   tenantId: string,
   { name, except }: { name: string; except?: string },
 ): Promise<boolean> {
-  const rows = await tx
-    .select({ id: apiKeys.id })
-    .from(apiKeys)
-    .where(
-      and(
-        eq(apiKeys.tenantId, tenantId),
-        LIVE_KEY,
-        sql`lower(${apiKeys.name}) = lower(${name})`,
-        except === undefined ? undefined : ne(apiKeys.id, except),
-      ),
-    )
-    .limit(1);
-  return rows.length > 0;
+  return inTenant(tx, tenantId, async (own) => {
+    const rows = await own
+      .select({ id: apiKeys.id })
+      .from(apiKeys)
+      .where(
+        and(
+          eq(apiKeys.tenantId, tenantId),
+          LIVE_KEY,
+          sql`lower(${apiKeys.name}) = lower(${name})`,
+          except === undefined ? undefined : ne(apiKeys.id, except),
+        ),
+      )
+      .limit(1);
+    return rows.length > 0;
+  });
 }
 
 const inDays = (days: number) => sql`${NOW} + make_interval(days => ${days})`;
 
 /** Stores a new key, which expires after so many days of the database's clock. */
-export async function insertKey(
+export function insertKey(
   tx: Tx,
   row: Omit<typeof apiKeys.$inferInsert, 'expiresAt' | 'createdAt'>,
   days: number,
 ): Promise<void> {
-  await tx.insert(apiKeys).values({ ...row, createdAt: NOW, expiresAt: inDays(days) });
+  return inTenant(tx, row.tenantId, async (own) => {
+    await own.insert(apiKeys).values({ ...row, createdAt: NOW, expiresAt: inDays(days) });
+  });
 }
 
 /** Writes the properties of a key that can be changed. */
-export async function updateKey(
+export function updateKey(
   tx: Tx,
   tenantId: string,
   { id, ...set }: Pick<HeldKey, 'id' | 'name' | 'permissions' | 'addresses'>,
 ): Promise<void> {
-  await tx.update(apiKeys).set(set).where(ofKey(tenantId, id));
+  return inTenant(tx, tenantId, async (own) => {
+    await own.update(apiKeys).set(set).where(ofKey(tenantId, id));
+  });
 }
 
 /**
@@ -160,7 +173,7 @@ export async function updateKey(
  * most until the key would have expired.
  * @returns false if the key has ended
  */
-export async function replaceSecret(
+export function replaceSecret(
   tx: Tx,
   tenantId: string,
   id: string,
@@ -171,19 +184,21 @@ export async function replaceSecret(
     days: number;
   },
 ): Promise<boolean> {
-  const { stored, issuedSessionId, overlapSec, days } = next;
-  const rows = await tx
-    .update(apiKeys)
-    .set({
-      ...stored,
-      previousHash: sql`${apiKeys.secretHash}`,
-      previousKeyId: sql`${apiKeys.keyId}`,
-      previousUntil: sql`least(${NOW} + make_interval(secs => ${overlapSec}), ${apiKeys.expiresAt})`,
-      issuedSessionId,
-      rotatedAt: NOW,
-      expiresAt: inDays(days),
-    })
-    .where(and(ofKey(tenantId, id), isNull(apiKeys.revokedAt), gt(apiKeys.expiresAt, NOW)))
-    .returning({ id: apiKeys.id });
-  return rows.length === 1;
+  return inTenant(tx, tenantId, async (own) => {
+    const { stored, issuedSessionId, overlapSec, days } = next;
+    const rows = await own
+      .update(apiKeys)
+      .set({
+        ...stored,
+        previousHash: sql`${apiKeys.secretHash}`,
+        previousKeyId: sql`${apiKeys.keyId}`,
+        previousUntil: sql`least(${NOW} + make_interval(secs => ${overlapSec}), ${apiKeys.expiresAt})`,
+        issuedSessionId,
+        rotatedAt: NOW,
+        expiresAt: inDays(days),
+      })
+      .where(and(ofKey(tenantId, id), isNull(apiKeys.revokedAt), gt(apiKeys.expiresAt, NOW)))
+      .returning({ id: apiKeys.id });
+    return rows.length === 1;
+  });
 }
