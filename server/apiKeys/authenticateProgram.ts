@@ -51,8 +51,9 @@ export async function authenticateKey(
   if (!found) throw invalidKey();
   const { id, tenantId, staffId, active, addresses } = found.state;
   const refused = { tenantId, actor: staffId, subject: `api-key:${id}` };
-  if (!active) {
-    await deps.denials.recordKey(ctx, { ...refused, reason: 'holder' });
+  const reason = found.ended ?? (active ? undefined : 'holder');
+  if (reason) {
+    await deps.denials.recordKey(ctx, { ...refused, reason });
     throw invalidKey();
   }
   const ip = clientIp(ctx);
@@ -76,9 +77,13 @@ export async function authenticateService(
   const found = await deps.serviceKeys.find(key);
   if (!found) throw invalidKey();
   const { id, name, scopes, expiresAt, addresses } = found.state;
+  const refused = { tenantId: null, actor: `service:${id}`, subject: `service-key:${id}` };
+  if (found.ended) {
+    await deps.denials.recordKey(ctx, { ...refused, reason: found.ended });
+    throw invalidKey();
+  }
   const ip = clientIp(ctx);
   if (!isAllowed(addresses, ip)) {
-    const refused = { tenantId: null, actor: `service:${id}`, subject: `service-key:${id}` };
     await deps.denials.recordKey(ctx, { ...refused, reason: 'address' });
     throw new AppError('KEY_ADDRESS_REFUSED');
   }

@@ -6,15 +6,20 @@ import { createKeyUses } from './keyUses';
 import type { KeyUse, KeyUses } from './keyUses';
 import type { KeyTable, UsedSecret } from './keyUseStore';
 
+/** The reason why a text that was a key is none any more. */
+export type KeyEnd = 'revoked' | 'expired' | 'rotated';
+
 interface FoundKey<State> {
   state: State;
   renew: KeyUse['renew'];
+  /** Undefined while the text is accepted. */
+  ended: KeyEnd | undefined;
 }
 
 /** Finds keys by their text, at every request and without a cache. */
 export interface KeyFinder<State> extends Pick<KeyUses, 'settle'> {
   /**
-   * @returns the live key; undefined if it is malformed, unknown, revoked or expired
+   * @returns the key, and whether this text of it has ended; undefined if it is malformed or unknown
    * @throws the driver's error if the database could not be asked
    */
   find(text: string): Promise<FoundKey<State> | undefined>;
@@ -28,29 +33,35 @@ interface StoredSecrets {
   previousHash: Buffer | null;
   previousLive: boolean;
   live: boolean;
+  revoked: boolean;
   usedLately: boolean;
 }
 
+function endOf({ live, revoked, previousLive }: StoredSecrets, secret: UsedSecret) {
+  if (!live) return revoked ? 'revoked' : 'expired';
+  return secret === 'previous' && !previousLive ? 'rotated' : undefined;
+}
+
 /**
- * Indexes live keys by their secrets. Comparing the hashes as text tells an attacker nothing,
+ * Indexes keys by their secrets. Comparing the hashes as text tells an attacker nothing,
  * because they are keyed.
  */
 function indexSecrets<State extends StoredSecrets>(states: readonly State[]) {
   const index = new Map<string, { state: State; secret: UsedSecret }>();
-  for (const state of states.filter(({ live }) => live)) {
-    const { secretHash, previousHash, previousLive } = state;
+  for (const state of states) {
+    const { secretHash, previousHash } = state;
     index.set(secretHash.toString('hex'), { state, secret: 'secret' });
-    if (previousHash && previousLive) {
-      index.set(previousHash.toString('hex'), { state, secret: 'previous' });
-    }
+    if (previousHash) index.set(previousHash.toString('hex'), { state, secret: 'previous' });
   }
   /** Finds the key with one of the hashes of a text, the one under the current key first. */
   return ([current, ...formerOnes]: readonly Buffer[]): FoundKey<State> | undefined => {
-    const now = current && index.get(current.toString('hex'));
-    if (!current || now) return now && { state: now.state, renew: undefined };
-    for (const former of formerOnes) {
-      const match = index.get(former.toString('hex'));
-      if (match) return { state: match.state, renew: { secret: match.secret, former, current } };
+    if (!current) return undefined;
+    for (const hash of [current, ...formerOnes]) {
+      const match = index.get(hash.toString('hex'));
+      if (!match) continue;
+      const { state, secret } = match;
+      const renew = hash === current ? undefined : { secret, former: hash, current };
+      return { state, renew, ended: endOf(state, secret) };
     }
     return undefined;
   };

@@ -14,6 +14,7 @@ interface KeyState {
   previousLive: boolean;
   /** Neither revoked nor expired. */
   live: boolean;
+  revoked: boolean;
   /** Its last use was noted less than a minute ago. */
   usedLately: boolean;
 }
@@ -41,7 +42,7 @@ export interface ServiceKeyState extends KeyState {
 
 const STATE = `k.id, k.addresses, k.secret_hash AS "secretHash", k.previous_hash AS "previousHash",
     coalesce(k.previous_until > now(), false) AS "previousLive",
-    (k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true)) AS live,
+    (k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true)) AS live, k.revoked_at IS NOT NULL AS revoked,
     coalesce(k.last_used_at > now() - interval '1 minute', false) AS "usedLately"`;
 
 /**

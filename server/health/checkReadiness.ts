@@ -1,6 +1,7 @@
 import { createPublicKey, sign, verify } from 'node:crypto';
 import { nameDifference } from '../schema/catalogue/compareCatalogues';
 import { findUnknownKeys } from '../keys/checkKeys';
+import { describeBypass } from '../schema/roles/assertGrants';
 import { findOwnership } from '../schema/roles/findOwnership';
 import type { GuardReport } from '../schema/guard/schemaGuard';
 import { databaseFault } from '../db/pgErrors';
@@ -102,16 +103,15 @@ async function checkKeys(deps: ReadyDeps): Promise<Check> {
 }
 
 /**
- * Reports a database role that could undo the audit log. In production such a role serves only if
- * the operator has allowed it, so it is only a finding.
+ * Reports a database role that could undo the audit log, or that row-level security does not bind.
+ * In production such a role serves only if the operator has allowed it, so it is only a finding.
  */
 async function checkRole({ config, pool }: ReadyDeps): Promise<Check> {
   if (!config.production) return fine;
-  const { role = '', ways = [] } = (await findOwnership(pool, null)) ?? {};
-  return withFindings(
-    fine,
-    ways.map((way) => `The role ${role} can undo the audit log: it ${way}.`),
-  );
+  const { role = '', ways = [], seesAll = false } = (await findOwnership(pool, null)) ?? {};
+  const findings = ways.map((way) => `The role ${role} can undo the audit log: it ${way}.`);
+  if (findings.length === 0 && seesAll) findings.push(describeBypass(role));
+  return withFindings(fine, findings);
 }
 
 /**

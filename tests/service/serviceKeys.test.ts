@@ -107,6 +107,18 @@ describe('a service key', () => {
   });
 });
 
+it('records that a revoked service key is tried', async () => {
+  const created = await run('service-key', 'create', '--name', 'Old job', '--scope', 'introspect');
+  const { id, key } = created.out as { id: string; key: string };
+  await run('service-key', 'revoke', '--key', id);
+  expect((await self(key)).status).toBe(401);
+  const { rows } = await db.execute(sql`SELECT actor, tenant_id, details FROM audit_logs
+    WHERE action = 'API_KEY_REFUSED' AND subject = ${`service-key:${id}`}`);
+  expect(rows).toEqual([
+    { actor: `service:${id}`, tenant_id: null, details: { reason: 'revoked', repeated: 0 } },
+  ]);
+});
+
 describe('an operator', () => {
   it('creates, lists, rotates and revokes service keys, and each is recorded', async () => {
     const words = ['service-key', 'create', '--name', 'Billing job', '--scope', 'tenants:manage'];
@@ -142,7 +154,10 @@ describe('an operator', () => {
     expect(rows).toMatchObject([
       { action: 'SERVICE_KEY_CREATED', details: { ticket: 'OPS-7', scopes: ['tenants:manage'] } },
       { action: 'SERVICE_KEY_ROTATED', details: { overlapSec: 3600 } },
+      { action: 'API_KEY_REFUSED', details: { reason: 'rotated' } },
       { action: 'SERVICE_KEY_REVOKED', details: { via: 'operator' } },
+      { action: 'API_KEY_REFUSED', details: { reason: 'revoked' } },
+      { action: 'API_KEY_REFUSED', details: { reason: 'revoked' } },
     ]);
   });
 

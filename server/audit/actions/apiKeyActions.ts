@@ -60,18 +60,18 @@ export const API_KEY_ACTIONS = {
       entity,
     },
   },
-  // A valid key was refused: from an address that it does not allow, or because its holder has no access. `repeated`
-  // counts the refusals since the event before.
+  // A key was refused: from an address that it does not allow, because its holder has no access, or because this text
+  // of it has ended. `repeated` counts the refusals since the event before.
   API_KEY_REFUSED: {
     details: z.strictObject({
-      reason: z.enum(['address', 'holder']),
+      reason: z.enum(['address', 'holder', 'revoked', 'expired', 'rotated']),
       repeated: z.number().int().min(0),
     }),
     ocsf: {
       class: 'entity',
       activity: 'Key Refusal',
       severity: 'Medium',
-      message: 'A valid key of a program was refused',
+      message: 'A key of a program was refused',
       disposition: 'Blocked',
       entity,
     },

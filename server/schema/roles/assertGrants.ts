@@ -28,7 +28,7 @@ function assertNoOwner(config: RoleConfig, ownership: Ownership): void {
   const { role, ways, seesAll } = ownership;
   if (seesAll && ways.length === 0 && config.production && !config.allowOwnerRole) {
     throw new OwnerRoleError(
-      `The role ${role} has BYPASSRLS, or is a member of a role that has it, so row-level security does not bind it.\nRefusing to start: ALTER ROLE it NOBYPASSRLS or revoke the membership, or set ALLOW_OWNER_ROLE=1 to start all the same.`,
+      `${describeBypass(role)}\nRefusing to start: ALTER ROLE it NOBYPASSRLS or revoke the membership, or set ALLOW_OWNER_ROLE=1 to start all the same.`,
     );
   }
   if (ways.length > 0 && config.production && !config.allowOwnerRole) {
@@ -41,9 +41,21 @@ function assertNoOwner(config: RoleConfig, ownership: Ownership): void {
 const describeOwnership = ({ role, ways }: Pick<Ownership, 'role' | 'ways'>): string =>
   `The role ${role} can undo the audit log: it ${ways.join('; it ')}.`;
 
-/** Logs at the end of a start that the server's role could undo the audit log. */
+/** Returns the sentence about a role that row-level security does not bind. */
+export const describeBypass = (role: string): string =>
+  `The role ${role} has BYPASSRLS, or is a member of a role that has it, so row-level security does not bind it.`;
+
+/**
+ * Logs at the end of a start that the server's role could undo the audit log, or that row-level
+ * security does not bind it.
+ */
 export function warnOfOwnership(logger: Logger, ownership: Ownership | undefined): void {
-  if (!ownership || ownership.ways.length === 0) return;
+  if (!ownership) return;
+  if (ownership.ways.length === 0) {
+    if (!ownership.seesAll) return;
+    logger.warn({ code: 'SERVING_ROLE_UNBOUND', ...ownership }, describeBypass(ownership.role));
+    return;
+  }
   logger.warn({ code: 'SERVING_ROLE_OWNS', ...ownership }, describeOwnership(ownership));
 }
 

@@ -11,20 +11,20 @@ const QUIET_MS = MINUTE_MS;
  */
 const MOST_REMEMBERED = 10_000;
 
-/** A good key of a program that was refused. */
+/** A key of a program that is or was good, and that was refused. */
 export interface RefusedKey {
   /** Null for a service key. */
   tenantId: string | null;
   actor: string;
   subject: string;
-  /** `holder`: the holder has no access any more. */
-  reason: 'address' | 'holder';
+  /** `holder`: the holder has no access any more. `rotated`: the text before the last rotation. */
+  reason: 'address' | 'holder' | 'revoked' | 'expired' | 'rotated';
 }
 
 export interface DenialRecorder {
   /** Records that a permission was missing, or counts it towards the next event. */
   record(ctx: RequestContext, principal: Principal, permission: string): Promise<void>;
-  /** Records that a good key was refused, or counts it towards the next event. */
+  /** Records that a known key was refused, or counts it towards the next event. */
   recordKey(ctx: RequestContext, refused: RefusedKey): Promise<void>;
 }
 

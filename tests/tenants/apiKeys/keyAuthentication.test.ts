@@ -163,6 +163,29 @@ describe('a key that is no longer good', () => {
     expect(answers[0]?.status).toBe(401);
   });
 
+  it('is recorded with the reason when it is tried, once a minute for each reason', async () => {
+    const admin = await seedAdministrator();
+    const revoked = await makeApiKey(one.app, admin);
+    await as(one.app, admin).del(`/api/tenants/api-keys/${revoked.id}`);
+    const expired = await makeApiKey(one.app, admin);
+    await endNow('expires_at', expired);
+    const rotated = await makeApiKey(one.app, admin);
+    const rotation = `/api/tenants/api-keys/${rotated.id}/rotate`;
+    expect((await as(one.app, admin).post(rotation, {})).status).toBe(200);
+    await endNow('previous_until', rotated);
+    for (const { key } of [revoked, expired, rotated, revoked]) {
+      expect((await readMembers(one.app, key)).status).toBe(401);
+    }
+    const events = await auditOf('API_KEY_REFUSED', admin.tenantId);
+    expect(events.map(({ subject, actor, details }) => ({ subject, actor, details }))).toEqual(
+      Object.entries({ revoked, expired, rotated }).map(([reason, { id }]) => ({
+        subject: `api-key:${id}`,
+        actor: admin.staffId,
+        details: { reason, repeated: 0 },
+      })),
+    );
+  });
+
   it('is refused while its holder or its tenant is stopped, and that is recorded', async () => {
     const admin = await seedAdministrator();
     const peer = await seedAdministrator({ tenantId: admin.tenantId });
