@@ -1,12 +1,15 @@
 import type { RateLimitScope } from './rateLimitStore';
 
-/** The tokens of one bucket that this node holds, until the bucket is refilled. */
+/** The tokens of one bucket that this node holds. */
 export interface Lease {
   /** The tokens that this node may still spend. */
   left: number;
   /** The tokens that were left in the bucket for any node, when it was last asked. */
   shared: number;
-  /** When the bucket is refilled, in the milliseconds of this node's monotonic clock. */
+  /**
+   * When the lease ends, in the milliseconds of this node's monotonic clock: with the window, or as
+   * soon as an empty bucket has a token again.
+   */
   endsAt: number;
 }
 
@@ -22,8 +25,7 @@ export const bucketOf = ({ scope, subject }: { scope: RateLimitScope; subject: s
 
 /**
  * Creates the memory of the leases of this node. If it is full, it drops the lease that was used
- * longest ago. The tokens of a dropped lease are lost until the bucket is refilled, so no limit is
- * exceeded.
+ * longest ago. The tokens of a dropped lease count as used, so no limit is exceeded.
  */
 export function createLeases(most: number): Leases {
   const held = new Map<string, Lease>();

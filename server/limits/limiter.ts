@@ -4,6 +4,7 @@ import { SECOND_MS } from '../durations';
 import type { RateStatus, RateVerdict } from '../http/rateVerdict';
 import { bucketOf, createLeases } from './leases';
 import type { Lease } from './leases';
+import { freeTokens } from './rateLimitStore';
 import type { AskedTokens, GrantedTokens, RateLimitScope } from './rateLimitStore';
 
 /** A caller in one policy. */
@@ -47,6 +48,16 @@ const MOST_BUCKETS = 500;
 /** A request that finds no token after so many statements, because others took them, goes on. */
 const MOST_ROUNDS = 5;
 
+/** A bucket that was empty is asked again after so long at the earliest. */
+const EMPTY_FOR_MS = SECOND_MS;
+
+/** Returns the milliseconds until a bucket without a free token has one. */
+function untilNextToken({ tokens, previous, endsInMs }: GrantedTokens, windowMs: number): number {
+  // In this window only the share of the window before can shrink.
+  const wait = tokens === 0 ? endsInMs : endsInMs - (tokens * windowMs) / previous;
+  return Math.min(endsInMs, Math.max(EMPTY_FOR_MS, wait));
+}
+
 const isEmpty = (lease: Lease | undefined) => lease?.left === 0 && lease.shared === 0;
 
 /** Decides about requests from the leases in memory. */
@@ -69,7 +80,7 @@ function createJudge({ policies, elapsedMs, mostLeases }: RateLimitParts) {
     decide(subjects: readonly Subject[]): RateVerdict | undefined {
       const now = elapsedMs();
       const held = subjects.map((subject) => leases.find(bucketOf(subject), now));
-      // An empty bucket stays empty until it is refilled, so a flood costs no further statement.
+      // An empty bucket is not asked again before it has a token, so a flood costs no statements.
       const violated = subjects.flatMap(({ scope }, at) => (isEmpty(held[at]) ? [scope] : []));
       if (violated.length === 0) {
         if (held.some((lease) => lease === undefined || lease.left === 0)) return undefined;
@@ -83,9 +94,12 @@ function createJudge({ policies, elapsedMs, mostLeases }: RateLimitParts) {
     },
 
     /** @param askedAt before the statement was sent, so that no lease outlives its window */
-    add(subject: Subject, { granted, tokens, refillsInMs }: GrantedTokens, askedAt: number): void {
-      const left = countLeft(subject) + granted;
-      leases.keep(bucketOf(subject), { left, shared: tokens, endsAt: askedAt + refillsInMs });
+    add(subject: Subject, answer: GrantedTokens, askedAt: number): void {
+      const windowMs = policies[subject.scope].windowSec * SECOND_MS;
+      const shared = freeTokens(answer, windowMs);
+      const lastsMs = shared === 0 ? untilNextToken(answer, windowMs) : answer.endsInMs;
+      const left = countLeft(subject) + answer.granted;
+      leases.keep(bucketOf(subject), { left, shared, endsAt: askedAt + lastsMs });
     },
   };
 }
@@ -135,8 +149,8 @@ async function lease(parts: RateLimitParts, judge: Judge, lacking: Lacking): Pro
 }
 
 /**
- * Creates the rate limits of one node. A bucket holds the quota of one subject for one window, in a
- * row that all nodes share. The node leases tokens of it, and spends them in memory. Requests that
+ * Creates the rate limits of one node. A bucket holds what one subject may still send in its
+ * window, in a row that all nodes share. The node leases tokens of it, and spends them in memory. Requests that
  * find no token in memory share one statement.
  */
 export function createRateLimits(parts: RateLimitParts): RateLimits {

@@ -22,16 +22,22 @@ export interface GrantedTokens {
   scope: RateLimitScope;
   subject: string;
   granted: number;
-  /** The tokens that are left in the bucket, for any node. */
+  /** The tokens of this window that no node has taken, more than may be taken now. */
   tokens: number;
-  /** Milliseconds until the bucket is refilled, by the database's clock. */
-  refillsInMs: number;
+  /** The tokens that were taken in the window before. */
+  previous: number;
+  /** Milliseconds until the window ends, by the database's clock. */
+  endsInMs: number;
 }
 
 /**
- * A node gets a twentieth of what is left, at least what it needs, and never more than there is. So
- * it seldom asks while much is left, and takes single tokens near the limit. Time is that of the
- * statement, because the clock may not move between the columns of one row.
+ * A node gets a twentieth of what is free, at least what it needs, and never more than there is. So
+ * it seldom asks while much is left, and takes single tokens near the limit.
+ *
+ * The free tokens are those of a sliding window, as an estimate: of the tokens that were taken in
+ * the window before, the share counts that the sliding window still covers. `freeTokens` computes
+ * the same. Time is that of the statement, because the clock may not move between the columns of
+ * one row.
  */
 const TAKE_TOKENS: PreparedStatement = {
   name: 'take_rate_limit_tokens',
@@ -42,16 +48,32 @@ const TAKE_TOKENS: PreparedStatement = {
       AS a (scope, subject, need, quota, window_sec),
     LATERAL (SELECT least(a.quota, greatest(a.need, a.quota / 20)) AS granted) AS first
     ORDER BY a.scope, a.subject
-    ON CONFLICT (scope, subject) DO UPDATE SET (tokens, asked, granted, refills_at) = (
-      SELECT b.tokens - g.granted, excluded.asked, g.granted,
-        CASE WHEN b.refilled THEN excluded.refills_at ELSE r.refills_at END
-      FROM (SELECT r.refills_at <= statement_timestamp() AS refilled) AS d,
-      LATERAL (SELECT d.refilled, CASE WHEN d.refilled THEN excluded.tokens + excluded.granted
-        ELSE least(r.tokens, excluded.tokens + excluded.granted) END AS tokens) AS b,
-      LATERAL (SELECT least(b.tokens, greatest(excluded.asked, b.tokens / 20)) AS granted) AS g)
-    RETURNING r.scope, r.subject, r.granted, r.tokens,
-      (extract(epoch FROM r.refills_at - statement_timestamp()) * 1000)::float8 AS "refillsInMs"`,
+    ON CONFLICT (scope, subject) DO UPDATE SET (tokens, previous, asked, granted, refills_at) = (
+      SELECT w.tokens - g.granted, w.previous, excluded.asked, g.granted, w.ends_at
+      FROM (SELECT excluded.tokens + excluded.granted AS quota,
+        excluded.refills_at - statement_timestamp() AS width) AS p,
+      LATERAL (SELECT least(r.tokens, p.quota) AS tokens) AS old,
+      LATERAL (
+        SELECT old.tokens, r.previous, r.refills_at AS ends_at
+          WHERE r.refills_at > statement_timestamp()
+        UNION ALL SELECT p.quota, p.quota - old.tokens, r.refills_at + p.width
+          WHERE r.refills_at <= statement_timestamp() AND r.refills_at + p.width > statement_timestamp()
+        UNION ALL SELECT p.quota, 0, excluded.refills_at
+          WHERE r.refills_at + p.width <= statement_timestamp()) AS w,
+      LATERAL (SELECT greatest(0, w.tokens - floor(w.previous * extract(epoch FROM
+        w.ends_at - statement_timestamp()) / extract(epoch FROM p.width))::int) AS tokens) AS free,
+      LATERAL (SELECT least(free.tokens, greatest(excluded.asked, free.tokens / 20)) AS granted) AS g)
+    RETURNING r.scope, r.subject, r.granted, r.tokens, r.previous,
+      (extract(epoch FROM r.refills_at - statement_timestamp()) * 1000)::float8 AS "endsInMs"`,
 };
+
+/** Returns how many tokens of a bucket may be taken now. */
+export function freeTokens(
+  { tokens, previous, endsInMs }: Pick<GrantedTokens, 'tokens' | 'previous' | 'endsInMs'>,
+  windowMs: number,
+): number {
+  return Math.max(0, tokens - Math.floor((previous * endsInMs) / windowMs));
+}
 
 /**
  * Takes tokens from many buckets, each at most once, in one statement. It visits the buckets in
@@ -74,7 +96,7 @@ export async function takeTokens(
 const PURGED_AT_ONCE = 5000;
 
 /**
- * Deletes buckets that have been full for an hour, at most 5,000 of them.
+ * Deletes buckets that have not been used for an hour after their window, at most 5,000 of them.
  * @returns how many it deleted
  */
 export async function purgeRateLimits(db: Db): Promise<number> {

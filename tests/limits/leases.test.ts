@@ -24,7 +24,8 @@ function openLimits(quota: number, more: Partial<RateLimitParts> = {}) {
           subject,
           granted,
           tokens: before - granted,
-          refillsInMs: 60_000 - (nowMs % 60_000),
+          previous: 0,
+          endsInMs: 60_000 - (nowMs % 60_000),
         };
       });
       return Promise.resolve(grants);
@@ -78,6 +79,32 @@ describe('the leases of a node', () => {
     const { limits, asked } = openLimits(600, { mostLeases: 2 });
     for (const subject of ['a', 'b', 'a', 'c', 'a', 'b']) await limits.take([account(subject)]);
     expect(asked.map(([one]) => one?.subject)).toStrictEqual(['a', 'b', 'c', 'b']);
+  });
+
+  it('of an empty bucket are asked for again when it has a token, once a second at most', async () => {
+    const share = { tokens: 10, previous: 20, endsInMs: 45_000 };
+    // Half of the window before still counts at 30,000 ms before the end of this one.
+    for (const [answer, waitMs] of [
+      [share, 15_000],
+      [{ ...share, tokens: 15, endsInMs: 45_100 }, 1000],
+      [{ ...share, tokens: 0 }, 45_000],
+    ] as const) {
+      const takeTokens = jest.fn((wanted: readonly AskedTokens[]) =>
+        Promise.resolve(
+          wanted.map(({ scope, subject }) => ({ scope, subject, granted: 0, ...answer })),
+        ),
+      );
+      const { limits, moveTo } = openLimits(20, { takeTokens });
+      const refused = await limits.take([account('a')]);
+      expect(refused?.violated).toStrictEqual(['account']);
+      expect(refused?.statuses.map(({ resetSec }) => resetSec)).toStrictEqual([waitMs / 1000]);
+      moveTo(waitMs - 1);
+      await limits.take([account('a')]);
+      expect(takeTokens).toHaveBeenCalledTimes(1);
+      moveTo(waitMs);
+      await limits.take([account('a')]);
+      expect(takeTokens).toHaveBeenCalledTimes(2);
+    }
   });
 
   it('of one policy are not spent by a request that another policy refuses', async () => {

@@ -14,8 +14,10 @@ export const rateLimits = pgTable(
   {
     scope: rateLimitScope('scope').notNull(),
     subject: text('subject').notNull(),
-    /** The tokens that no node has taken yet. */
+    /** The tokens of this window that no node has taken yet. */
     tokens: integer('tokens').notNull(),
+    /** The tokens that nodes took in the window before, if it ended when this one began. */
+    previous: integer('previous').notNull().default(0),
     /** The tokens that the last statement asked for and got; it reads its own result here. */
     asked: integer('asked').notNull(),
     granted: integer('granted').notNull(),
