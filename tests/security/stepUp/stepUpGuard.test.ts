@@ -1,6 +1,15 @@
+import express from 'express';
 import request from 'supertest';
 import type { Express } from 'express';
 import { app } from '@/server/app';
+import { bindServices } from '@/server/bindServices';
+import { authenticateCaller } from '@/server/http/authenticate';
+import { correlationId } from '@/server/http/correlationId';
+import { errorHandler } from '@/server/http/errorHandler';
+import { requireStepUp } from '@/server/http/requireStepUp';
+import { attachServices } from '@/server/http/services';
+import { seedAdministrator } from '@/tests/helpers/people/administrator';
+import { makeApiKey } from '@/tests/helpers/people/programs';
 import { askForProof } from '@/tests/helpers/stepUp/askForProof';
 import { codeAt, giveFactor } from '@/tests/helpers/stepUp/secondFactor';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
@@ -209,6 +218,27 @@ describe('a proof', () => {
     expect((await knock(officer.token)).status).toBe(401);
     expect((await knock(await signIn(officer))).status).toBe(428);
   });
+});
+
+it('a program cannot pass a step-up, on a route of a team that programs may call', async () => {
+  const { app: product, deps } = buildApp();
+  const own = express();
+  const services = attachServices(bindServices(deps));
+  const guards = [services, correlationId, authenticateCaller, requireStepUp('security_settings')];
+  own.post('/own', ...guards, (_req, res) => void res.json({}));
+  own.use(errorHandler);
+  const admin = await seedAdministrator();
+  const { key } = await makeApiKey(product, admin);
+  const send = (credential: string) =>
+    request(own)
+      .post('/own')
+      .set({
+        authorization: `Bearer ${credential}`,
+        'x-stepup-test-bypass': '1',
+      });
+  expect((await send(admin.token)).status).toBe(200);
+  const res = await send(key);
+  expect([res.status, res.body.error]).toEqual([403, 'PERSON_REQUIRED']);
 });
 
 describe('the test bypass', () => {
