@@ -19,7 +19,7 @@ export type Notice =
   | { kind: 'login_blocked' }
   | { kind: 'password_set' | 'password_changed' | 'password_reset' }
   | { kind: 'email_change_requested' | 'email_changed' }
-  | { kind: 'api_key_created'; name: string }
+  | { kind: 'api_key_created' | 'api_key_rotated'; name: string }
   | { kind: 'recovery_code_used' | 'recovery_code_used_at_login' }
   | { kind: 'second_proof_failed' }
   | { kind: 'account_guessed' | 'account_closed' }
@@ -190,6 +190,11 @@ function describe(notice: Notice, tenant: string): { subject: string; text: stri
       return {
         subject: `An API key was created: ${tenant}`,
         text: `Somebody who is signed in to your account at ${tenant} created an API key in your name: "${defuse(notice.name)}". A program with this key can use the permissions of yours that were given to it, until it is revoked.`,
+      };
+    case 'api_key_rotated':
+      return {
+        subject: `An API key was rotated: ${tenant}`,
+        text: `Somebody who is signed in to your account at ${tenant} gave your API key "${defuse(notice.name)}" a new text. A program with this text can use the permissions of yours that were given to the key, until it is revoked.`,
       };
     case 'forced_logout':
       return {

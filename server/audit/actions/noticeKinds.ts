@@ -18,6 +18,7 @@ export const NOTICE_KINDS = [
   'email_change_requested',
   'email_changed',
   'api_key_created',
+  'api_key_rotated',
 ] as const;
 
 export type NoticeKind = (typeof NOTICE_KINDS)[number];

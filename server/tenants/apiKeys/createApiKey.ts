@@ -55,36 +55,28 @@ export async function createApiKey(
   { expiresInDays, ...input }: z.output<typeof newApiKeyInput>,
 ): Promise<IssuedApiKey> {
   const { tenantId, staffId, userId, sessionId } = authority.principal;
-  const issued = await administer(
-    deps,
-    ctx,
-    authority,
-    'API_KEYS_MANAGE',
-    async (tx, administration) => {
-      assertMayGive(administration, input.permissions);
-      await assertNameFree(tx, tenantId, input);
-      if ((await countLiveKeys(tx, tenantId)) >= MOST_LIVE) throw new AppError('TOO_MANY_KEYS');
-      const id = deps.random.id();
-      const { text, stored } = makeSecret(deps, 't');
-      const owner = { tenantId, staffId, userId, issuedSessionId: sessionId };
-      await insertKey(tx, { id, ...owner, ...input, ...stored }, expiresInDays);
-      const shown = await showApiKey(tx, tenantId, id);
-      await recordAudit(tx, ctx, {
-        action: 'API_KEY_CREATED',
-        outcome: 'success',
-        subject: `api-key:${id}`,
-        details: {
-          ...input,
-          holder: staffId,
-          expiresAt: shown.expiresAt.toISOString(),
-          via: 'api',
-        },
-      });
-      const notice = { kind: 'api_key_created', name: input.name } as const;
-      await queueNotice(deps, tx, ctx, { tenantId, staffId }, notice);
-      return { ...shown, key: text };
-    },
-  );
-  deps.mail.wake();
-  return issued;
+  return administer(deps, ctx, authority, 'API_KEYS_MANAGE', async (tx, administration) => {
+    assertMayGive(administration, input.permissions);
+    await assertNameFree(tx, tenantId, input);
+    if ((await countLiveKeys(tx, tenantId)) >= MOST_LIVE) throw new AppError('TOO_MANY_KEYS');
+    const id = deps.random.id();
+    const { text, stored } = makeSecret(deps, 't');
+    const owner = { tenantId, staffId, userId, issuedSessionId: sessionId };
+    await insertKey(tx, { id, ...owner, ...input, ...stored }, expiresInDays);
+    const shown = await showApiKey(tx, tenantId, id);
+    await recordAudit(tx, ctx, {
+      action: 'API_KEY_CREATED',
+      outcome: 'success',
+      subject: `api-key:${id}`,
+      details: {
+        ...input,
+        holder: staffId,
+        expiresAt: shown.expiresAt.toISOString(),
+        via: 'api',
+      },
+    });
+    const notice = { kind: 'api_key_created', name: input.name } as const;
+    await queueNotice(deps, tx, ctx, { tenantId, staffId }, notice);
+    return { ...shown, key: text };
+  });
 }

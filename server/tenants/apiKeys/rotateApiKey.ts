@@ -2,9 +2,12 @@ import { z } from 'zod';
 import { DEFAULT_DAYS, daysField, makeSecret, overlapField } from '../../apiKeys';
 import { recordAudit } from '../../audit';
 import type { RequestContext } from '../../context';
+import type { Tx } from '../../db';
 import { assertRowId } from '../../db/ids';
 import { AppError } from '../../errors';
+import { queueNotice } from '../../mail';
 import { administer } from '../administer';
+import type { Administration } from '../administration';
 import type { TenantDeps } from '../deps';
 import { replaceSecret } from './apiKeyStore';
 import type { IssuedApiKey } from './createApiKey';
@@ -22,7 +25,7 @@ export const rotationInput = z.strictObject({
 
 /**
  * Gives a live key a new secret and a new expiry. Only the holder can do it: whoever has the secret
- * acts in the holder's name.
+ * acts in the holder's name. The holder is informed by mail.
  * @throws AppError NOT_FOUND; NOT_YOURS_TO_MANAGE; KEY_HOLDER_ONLY; KEY_ENDED; what `administer`
  * throws
  */
@@ -34,7 +37,7 @@ export async function rotateApiKey(
 ): Promise<IssuedApiKey> {
   assertRowId(id);
   const { tenantId, staffId, sessionId } = authority.principal;
-  return administer(deps, ctx, authority, 'API_KEYS_MANAGE', async (tx, administration) => {
+  const act = async (tx: Tx, administration: Administration): Promise<IssuedApiKey> => {
     const key = await lockManagedKey(tx, administration, id);
     if (key.staffId !== staffId) throw new AppError('KEY_HOLDER_ONLY');
     const { text, stored } = makeSecret(deps, 't');
@@ -50,6 +53,9 @@ export async function rotateApiKey(
         expiresAt: shown.expiresAt.toISOString(),
       },
     });
+    const notice = { kind: 'api_key_rotated', name: key.name } as const;
+    await queueNotice(deps, tx, ctx, { tenantId, staffId }, notice);
     return { ...shown, key: text };
-  });
+  };
+  return administer(deps, ctx, authority, 'API_KEYS_MANAGE', act);
 }

@@ -132,10 +132,15 @@ describe('creating a key', () => {
     expect(answers.filter(([, error]) => error === 'TOO_MANY_KEYS')).toHaveLength(5);
   });
 
-  it('tells the holder by mail, without the key', async () => {
+  it('tells the holder by mail, and so does its rotation, without the key', async () => {
     const admin = await seedAdministrator();
-    await makeApiKey(app, admin);
-    expect((await mailsOf(admin)).map(({ kind }) => kind)).toEqual(['api_key_created']);
+    const { id, key } = await makeApiKey(app, admin);
+    const rotated = await as(app, admin).post(`${PATH}/${id}/rotate`, {}).expect(200);
+    const mails = await mailsOf(admin);
+    expect(mails.map(({ kind }) => kind)).toEqual(['api_key_created', 'api_key_rotated']);
+    for (const text of [key, String(rotated.body.key)]) {
+      expect(JSON.stringify(mails)).not.toContain(text);
+    }
   });
 });
 
