@@ -50,7 +50,8 @@ it.each(CASES)(
 
 it('the user and the password of SMTP_URL are given to the server, and to no log', async () => {
   const done = await tryOnce({ authOptional: false, allowInsecureAuth: true }, { auth: AUTH });
-  expect(done.seen).toEqual([`${AUTH.user}:${AUTH.pass}`]);
+  // The mails of the tests above may be due again by now; each is a connection of its own.
+  expect([...new Set(done.seen)]).toEqual([`${AUTH.user}:${AUTH.pass}`]);
   expect(done.row.sentAt).not.toBeNull();
   expect(done.log).not.toContain(AUTH.pass);
 });
