@@ -1,7 +1,7 @@
 import { authenticateKey, authenticateService } from './apiKeys';
 import type { Deps } from './deps';
 import type { Services } from './http/services';
-import { countRequest } from './limits';
+import { countRequest, isAtLimit } from './limits';
 import { assertStepUp, findEnrollee, identifyDevice, readBoundChallenge } from './security';
 
 /** Binds what `http/` asks for to the areas that do it. */
@@ -16,9 +16,11 @@ export function bindServices(deps: Deps): Services {
     proxyWatch,
     countryOf: (ip) => deps.geo.country(ip),
     authenticate: (token) => deps.sessionCheck.check(deps.accessTokens.read(token)),
-    authenticateKey: (ctx, key) => authenticateKey(deps, ctx, key),
-    authenticateService: (ctx, key) => authenticateService(deps, ctx, key),
+    sessionOf: (token) => deps.accessTokens.sessionOf(token),
+    authenticateKey: (ctx, key, options) => authenticateKey(deps, ctx, key, options),
+    authenticateService: (ctx, key, options) => authenticateService(deps, ctx, key, options),
     countRequest: (caller) => countRequest(deps, caller),
+    isAtLimit: (caller) => isAtLimit(deps, caller),
     findEnrollee: (challengeId) => findEnrollee(deps, challengeId),
     readBoundChallenge: (challenge, device) =>
       readBoundChallenge(deps, challenge, identifyDevice(keys, random, device, null)),

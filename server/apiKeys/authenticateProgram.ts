@@ -3,6 +3,7 @@ import type { Principal, RequestContext, ServiceCaller } from '../context';
 import { AppError } from '../errors';
 import { isInRange, readRange } from '../http/clientAddress';
 import type { ProgramKeyDeps } from './deps';
+import type { FindOptions } from './keyFinder';
 import type { TenantKeyState } from './liveKeyStore';
 
 /** Alike for an unknown, a revoked and an expired key, and for one whose holder has no access. */
@@ -46,8 +47,9 @@ export async function authenticateKey(
   deps: Pick<ProgramKeyDeps, 'tenantKeys' | 'denials'>,
   ctx: RequestContext,
   key: string,
+  options: FindOptions,
 ): Promise<Principal> {
-  const found = await deps.tenantKeys.find(key);
+  const found = await deps.tenantKeys.find(key, options);
   if (!found) throw invalidKey();
   const { id, tenantId, staffId, active, addresses } = found.state;
   const refused = { tenantId, actor: staffId, subject: `api-key:${id}` };
@@ -73,8 +75,9 @@ export async function authenticateService(
   deps: Pick<ProgramKeyDeps, 'serviceKeys' | 'denials'>,
   ctx: RequestContext,
   key: string,
+  options: FindOptions,
 ): Promise<ServiceCaller> {
-  const found = await deps.serviceKeys.find(key);
+  const found = await deps.serviceKeys.find(key, options);
   if (!found) throw invalidKey();
   const { id, name, scopes, expiresAt, addresses } = found.state;
   const refused = { tenantId: null, actor: `service:${id}`, subject: `service-key:${id}` };

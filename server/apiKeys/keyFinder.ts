@@ -16,13 +16,24 @@ interface FoundKey<State> {
   ended: KeyEnd | undefined;
 }
 
+/** During a flood of refused keys, a query looks up the keys of so many milliseconds. */
+const GATHER_MS = 50;
+
+export interface FindOptions {
+  /**
+   * Whether so many credentials from the same address were refused that its look-ups share a slow
+   * line: one query at a time, of all keys that came in 50 ms. A valid key is found there as well.
+   */
+  slowly: boolean;
+}
+
 /** Finds keys by their text, at every request and without a cache. */
 export interface KeyFinder<State> extends Pick<KeyUses, 'settle'> {
   /**
    * @returns the key, and whether this text of it has ended; undefined if it is malformed or unknown
    * @throws the driver's error if the database could not be asked
    */
-  find(text: string): Promise<FoundKey<State> | undefined>;
+  find(text: string, options: FindOptions): Promise<FoundKey<State> | undefined>;
   /** Notes that a key was accepted. The database is written at most once a minute for each key. */
   noteUse(found: FoundKey<State>, ip: string | null): void;
 }
@@ -78,7 +89,7 @@ export function createKeyFinder<State extends StoredSecrets>(
   read: (hashes: readonly Buffer[]) => Promise<State[]>,
 ): KeyFinder<State> {
   const uses = createKeyUses(deps, table);
-  const load = batchLoads(async (texts) => {
+  const loadAll = async (texts: string[]) => {
     const hashesOf = new Map(texts.map((text) => [text, deps.keys.hashAll('api-key', text)]));
     const match = indexSecrets(await read([...hashesOf.values()].flat()));
     const found = new Map<string, FoundKey<State>>();
@@ -87,9 +98,14 @@ export function createKeyFinder<State extends StoredSecrets>(
       if (key) found.set(text, key);
     }
     return found;
-  });
+  };
+  const load = batchLoads(loadAll);
+  const loadSlowly = batchLoads(loadAll, { mostInFlight: 1, gatherMs: GATHER_MS });
   return {
-    find: async (text) => (kindOfKey(text) === kind ? load(text) : undefined),
+    async find(text, { slowly }) {
+      if (kindOfKey(text) !== kind) return undefined;
+      return slowly ? loadSlowly(text) : load(text);
+    },
     noteUse({ state, renew }, ip) {
       if (state.usedLately && !renew) return;
       uses.note({ id: state.id, ip, ...(renew ? { renew } : {}) });

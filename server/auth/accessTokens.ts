@@ -47,6 +47,11 @@ export interface AccessTokens {
    * @throws AppError UNAUTHENTICATED if the token is not a valid, unexpired token that we issued
    */
   read(token: string): AccessClaims;
+  /**
+   * Returns the session of a token that was read lately and that we issued, also if it has expired;
+   * undefined for any other.
+   */
+  sessionOf(token: string): string | undefined;
 }
 
 type TokenConfig = Pick<Config, 'jwtIssuer' | 'jwtAudience' | 'accessTokenTtlSec'>;
@@ -57,7 +62,8 @@ export const INVALID_TOKEN = { 'www-authenticate': 'Bearer error="invalid_token"
 export const invalidToken = (cause?: unknown): AppError =>
   new AppError('UNAUTHENTICATED', { headers: INVALID_TOKEN, cause });
 
-function verifyToken(config: TokenConfig, keys: KeyRing, token: string, nowSec: number) {
+/** Checks everything but the expiry. */
+function verifyToken(config: TokenConfig, keys: KeyRing, token: string): AccessClaims {
   const header = decode(token, { complete: true })?.header;
   // RFC 8725 3.1, 3.11: the server fixes type, algorithm and key. `kid` only selects from our own
   // set of keys; `jku`, `jwk` and `x5u` are ignored.
@@ -68,8 +74,7 @@ function verifyToken(config: TokenConfig, keys: KeyRing, token: string, nowSec: 
     algorithms: [ALGORITHM],
     issuer: config.jwtIssuer,
     audience: config.jwtAudience,
-    clockTimestamp: nowSec,
-    clockTolerance: LEEWAY_SEC,
+    ignoreExpiration: true,
     // Our tokens carry no `nbf`. An earlier release set it, possibly from a clock that was ahead.
     ignoreNotBefore: true,
   });
@@ -78,8 +83,8 @@ function verifyToken(config: TokenConfig, keys: KeyRing, token: string, nowSec: 
 
 /**
  * Creates the issuer and reader of access tokens: ES256, fixed type, `kid` from the key ring (RFC
- * 9068, RFC 8725). Verified tokens are cached: the same bytes under the same keys always verify the
- * same way. Only the expiry is checked again at each use.
+ * 9068, RFC 8725). Verified tokens are cached, expired ones too: the same bytes under the same keys
+ * always verify the same way. Only the expiry is checked again at each use.
  */
 export function createAccessTokens(
   config: TokenConfig,
@@ -109,19 +114,10 @@ export function createAccessTokens(
     return { accessToken, expiresIn: config.accessTokenTtlSec };
   }
 
-  function read(token: string): AccessClaims {
-    const now = nowSec();
-    const known = verified.get(token);
-    if (known) {
-      if (known.exp + LEEWAY_SEC <= now) {
-        verified.delete(token);
-        throw invalidToken();
-      }
-      return known;
-    }
+  function verifyAndKeep(token: string): AccessClaims {
     if (token.length > MAX_LENGTH) throw invalidToken();
     try {
-      const claims = verifyToken(config, keys, token, now);
+      const claims = verifyToken(config, keys, token);
       if (verified.size >= MAX_CACHED) verified.delete(verified.keys().next().value ?? '');
       verified.set(token, claims);
       return claims;
@@ -130,5 +126,11 @@ export function createAccessTokens(
     }
   }
 
-  return { issue, read };
+  function read(token: string): AccessClaims {
+    const claims = verified.get(token) ?? verifyAndKeep(token);
+    if (claims.exp + LEEWAY_SEC <= nowSec()) throw invalidToken();
+    return claims;
+  }
+
+  return { issue, read, sessionOf: (token) => verified.get(token)?.sid };
 }

@@ -1,13 +1,19 @@
+interface BatchOptions {
+  /** How many queries may run at the same time. */
+  mostInFlight?: number;
+  /** How long the first look-up of a query waits for others, instead of one turn of the event loop. */
+  gatherMs?: number;
+}
+
 /**
  * Lets concurrent look-ups share one query: those of one turn of the event loop, and those that
  * come while the allowed number of queries runs. A look-up never joins a query that already runs,
  * because the snapshot of that query may be older than the look-up.
  * @param load loads many keys at once; a key that it does not return is undefined
- * @param mostInFlight how many queries may run at the same time
  */
 export function batchLoads<Value>(
   load: (keys: string[]) => Promise<Map<string, Value>>,
-  mostInFlight = 2,
+  { mostInFlight = 2, gatherMs }: BatchOptions = {},
 ): (key: string) => Promise<Value | undefined> {
   interface Waiter {
     resolve: (value: Value | undefined) => void;
@@ -20,12 +26,14 @@ export function batchLoads<Value>(
   function schedule(): void {
     if (scheduled || inFlight >= mostInFlight || gathering.size === 0) return;
     scheduled = true;
-    // At this point all sockets that are readable now have been read, so their look-ups join this
-    // query.
-    setImmediate(() => {
+    const start = () => {
       scheduled = false;
       void send();
-    });
+    };
+    // At the end of a turn all sockets that are readable now have been read, so their look-ups join
+    // this query.
+    if (gatherMs === undefined) setImmediate(start);
+    else setTimeout(start, gatherMs);
   }
 
   async function send(): Promise<void> {

@@ -3,6 +3,7 @@ import { AppError } from '../errors';
 import type { ErrorCode } from '../errors';
 import { looksLikeKey } from '../keyText';
 import type { ServiceScope } from '../serviceScopes';
+import { refusedSenderOf } from './rateCallers';
 import { contextOf, unauthenticated } from './request';
 import { guard } from './routeTable';
 import type { Guard } from './routeTable';
@@ -13,7 +14,8 @@ const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 /** The error codes for a token that is invalid or has ended. */
 const ENDED: readonly ErrorCode[] = ['UNAUTHENTICATED', 'FORCE_LOGOUT'];
 
-function bearerToken(req: Request): string | undefined {
+/** Returns the bearer token of a request, if it sent one. */
+export function bearerToken(req: Request): string | undefined {
   return BEARER.exec(req.headers.authorization ?? '')?.[1];
 }
 
@@ -22,6 +24,9 @@ function requireToken(req: Request): string {
   if (token === undefined) throw unauthenticated();
   return token;
 }
+
+/** Chooses how a key is looked up: slowly if credentials from this address were refused too often. */
+const paceOf = (req: Request) => ({ slowly: req.services.isAtLimit(refusedSenderOf(req)) });
 
 async function admitPerson(req: Request, token: string): Promise<void> {
   if (looksLikeKey(token)) throw new AppError('PERSON_REQUIRED');
@@ -46,7 +51,7 @@ export const authenticateCaller = guard(
   async (req, _res, next) => {
     const token = requireToken(req);
     if (!looksLikeKey(token)) await admitPerson(req, token);
-    else req.principal = await req.services.authenticateKey(contextOf(req), token);
+    else req.principal = await req.services.authenticateKey(contextOf(req), token, paceOf(req));
     next();
   },
 );
@@ -57,11 +62,13 @@ export function authenticateService(scope?: ServiceScope): Guard {
   const facts =
     scope === undefined ? { errors } : { scope, errors: [...errors, 'FORBIDDEN' as const] };
   return guard({ bearer: 'required', keys: 'service', ...facts }, async (req, _res, next) => {
-    const service = await req.services.authenticateService(contextOf(req), requireToken(req));
+    const token = requireToken(req);
+    const service = await req.services.authenticateService(contextOf(req), token, paceOf(req));
+    // The request counts for the key, also if the scope is missing.
+    req.service = service;
     if (scope !== undefined && !service.scopes.includes(scope)) {
       throw new AppError('FORBIDDEN', { detail: `This needs the scope ${scope}.` });
     }
-    req.service = service;
     next();
   });
 }

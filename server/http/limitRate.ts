@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { AppError } from '../errors';
-import { readDeviceCookie } from './cookies';
-import { knownAddressOf } from './request';
+import { bearerToken } from './authenticate';
+import { refusedSenderOf, senderOf } from './rateCallers';
 import type { Caller, RateStatus, RateVerdict } from './rateVerdict';
 import type { Guard } from './routeTable';
 
@@ -38,11 +38,6 @@ async function limit(req: Request, res: Response, caller: Caller): Promise<void>
   if (verdict.violated.length > 0) refuse(req, res, verdict);
 }
 
-const senderOf = (req: Request): Caller => {
-  const { ip, silentProxy } = knownAddressOf(req);
-  return { ip: silentProxy ? null : ip, deviceCookie: readDeviceCookie(req) };
-};
-
 /** The requests that were counted by their address before they were authenticated. */
 const counted = new WeakSet<Request>();
 
@@ -57,6 +52,33 @@ const limitAnonymous: RequestHandler = async (req, res, next) => {
   }
   next();
 };
+
+/** Returns the caller for whom a request counts after its authentication has thrown. */
+function refusedCallerOf(req: Request): Caller {
+  if (req.service) return { service: req.service };
+  const token = bearerToken(req);
+  return refusedSenderOf(req, token === undefined ? undefined : req.services.sessionOf(token));
+}
+
+/**
+ * Runs the authentication of a route, and counts the request if it refuses the credentials. Valid
+ * ones are never refused because of others that were: they are checked first.
+ * @throws AppError RATE_LIMITED in place of the refusal
+ */
+const limitRefusals =
+  (authentication: Guard): RequestHandler =>
+  async (req, res, next) => {
+    try {
+      await authentication(req, res, (error?: unknown) => {
+        if (error) throw error instanceof Error ? error : new Error('not authenticated');
+      });
+    } catch (error) {
+      const isRefusal = error instanceof AppError && error.isRefusal;
+      if (isRefusal && !counted.has(req)) await limit(req, res, refusedCallerOf(req));
+      throw error;
+    }
+    next();
+  };
 
 /**
  * Counts any other request: of a signed-in caller by tenant and by account or API key, of anybody
@@ -73,6 +95,6 @@ const limitCaller: RequestHandler = async (req, res, next) => {
 
 /** Adds the rate limits to the guards of a route, around the first one, which authenticates. */
 export function aroundFirst([authentication, ...others]: readonly Guard[]): readonly Guard[] {
-  const first = authentication ? [limitAnonymous, authentication] : [];
+  const first = authentication ? [limitAnonymous, limitRefusals(authentication)] : [];
   return [...first, limitCaller, ...others];
 }

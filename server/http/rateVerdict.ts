@@ -4,11 +4,19 @@ import type { Principal, ServiceCaller } from '../context';
 export type Caller =
   | { readonly principal: Pick<Principal, 'userId' | 'tenantId' | 'apiKeyId'> }
   | { readonly service: Pick<ServiceCaller, 'keyId'> }
-  | {
-      /** Null if the client's own address is unknown. */
-      readonly ip: string | null;
-      readonly deviceCookie: string | undefined;
-    };
+  | AnonymousCaller
+  | (AnonymousCaller & {
+      /** Its credentials were refused. */
+      readonly refused: true;
+      /** The session of an access token that was ours, but that has ended. */
+      readonly session?: string | undefined;
+    });
+
+interface AnonymousCaller {
+  /** Null if the client's own address is unknown. */
+  readonly ip: string | null;
+  readonly deviceCookie: string | undefined;
+}
 
 /** How much of one policy is left. */
 export interface RateStatus {

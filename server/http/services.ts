@@ -20,20 +20,36 @@ export interface Services extends Pick<
    */
   authenticate(token: string): Promise<Principal>;
   /**
+   * Returns the session of an access token of ours that was checked lately, also if the token or
+   * the session has ended; undefined for any other text.
+   */
+  sessionOf(token: string): string | undefined;
+  /**
    * Checks a tenant's API key, and returns its holder with the permissions of the key.
+   * @param options `slowly` if the address of the request is known for refused credentials
    * @throws AppError UNAUTHENTICATED, KEY_ADDRESS_REFUSED
    */
-  authenticateKey(ctx: RequestContext, key: string): Promise<Principal>;
+  authenticateKey(
+    ctx: RequestContext,
+    key: string,
+    options: { slowly: boolean },
+  ): Promise<Principal>;
   /**
    * Checks a service key.
    * @throws AppError UNAUTHENTICATED, KEY_ADDRESS_REFUSED
    */
-  authenticateService(ctx: RequestContext, key: string): Promise<ServiceCaller>;
+  authenticateService(
+    ctx: RequestContext,
+    key: string,
+    options: { slowly: boolean },
+  ): Promise<ServiceCaller>;
   /**
    * Counts a request of this caller.
    * @returns undefined if no rate limit applies, or if they cannot be read
    */
   countRequest(caller: Caller): Promise<RateVerdict | undefined>;
+  /** Returns whether a limit of this caller is known to be used up; it does not count. */
+  isAtLimit(caller: Caller): boolean;
   /** Returns who may enrol a factor by a login's challenge. */
   findEnrollee(challengeId: string): Promise<Principal>;
   /** Returns the challenge in a cookie, if it belongs to the device in another one. */

@@ -10,6 +10,10 @@ import type { Subject } from './limiter';
  * has signed in on is counted by itself and not with its address, so that a flood from the same
  * address cannot keep its owner out. If a proxy hides the clients, they cannot be told apart, and
  * are not counted.
+ *
+ * Refused credentials have buckets of their own, so that a program with a revoked key does not keep
+ * people at its address from signing in. An access token that has ended counts for its session: a
+ * client must get 401 for it, also during a flood from its address, or it would not refresh.
  */
 function subjectsOf({ keys }: Pick<Kernel, 'keys'>, caller: Caller): Subject[] {
   if ('principal' in caller) {
@@ -22,9 +26,22 @@ function subjectsOf({ keys }: Pick<Kernel, 'keys'>, caller: Caller): Subject[] {
     ];
   }
   if ('service' in caller) return [{ scope: 'key', subject: caller.service.keyId }];
-  const device = deviceOfCookie(keys, caller.deviceCookie);
-  if (device !== undefined) return [{ scope: 'address', subject: `device:${device}` }];
-  return caller.ip === null ? [] : [{ scope: 'address', subject: addressBlock(caller.ip) }];
+  const refused = 'refused' in caller;
+  const sender =
+    refused && caller.session !== undefined
+      ? `session:${caller.session}`
+      : nameSender(keys, caller);
+  if (sender === undefined) return [];
+  return [{ scope: 'address', subject: refused ? `refused:${sender}` : sender }];
+}
+
+function nameSender(
+  keys: Kernel['keys'],
+  { ip, deviceCookie }: { ip: string | null; deviceCookie: string | undefined },
+): string | undefined {
+  const device = deviceOfCookie(keys, deviceCookie);
+  if (device !== undefined) return `device:${device}`;
+  return ip === null ? undefined : addressBlock(ip);
 }
 
 /**
@@ -37,3 +54,7 @@ export function countRequest(
 ): Promise<RateVerdict | undefined> {
   return deps.rateLimits.take(subjectsOf(deps, caller));
 }
+
+/** Returns whether this node knows that a limit of this caller is used up. It does not count. */
+export const isAtLimit = (deps: Pick<Kernel, 'keys'> & LimitParts, caller: Caller): boolean =>
+  deps.rateLimits.isUsedUp(subjectsOf(deps, caller));

@@ -21,6 +21,8 @@ export interface RateLimits {
    * go on then
    */
   take(subjects: readonly Subject[]): Promise<RateVerdict | undefined>;
+  /** Returns whether this node knows that a subject has used up its quota; it asks nobody. */
+  isUsedUp(subjects: readonly Subject[]): boolean;
 }
 
 export interface RateLimitParts {
@@ -75,6 +77,11 @@ function createJudge({ policies, elapsedMs, mostLeases }: RateLimitParts) {
 
   return {
     countLeft,
+
+    isUsedUp(subjects: readonly Subject[]): boolean {
+      const now = elapsedMs();
+      return subjects.some((subject) => isEmpty(leases.find(bucketOf(subject), now)));
+    },
 
     /** @returns undefined if the database has to be asked first */
     decide(subjects: readonly Subject[]): RateVerdict | undefined {
@@ -182,6 +189,7 @@ export function createRateLimits(parts: RateLimitParts): RateLimits {
   }
 
   return {
+    isUsedUp: (subjects) => judge.isUsedUp(subjects),
     async take(all) {
       const subjects = all.filter(({ scope }) => policies[scope].quota > 0);
       if (subjects.length === 0) return undefined;
