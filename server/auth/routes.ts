@@ -105,7 +105,7 @@ async function withChallengeCookie<T>(
     const offered = error instanceof AppError ? error.extra['challengeId'] : undefined;
     if (typeof offered === 'string') {
       setChallengeCookie(req, res, offered);
-      setDeviceCookie(req, res, device.cookie);
+      setDeviceCookie(req, res, device.offeredCookie);
     }
     throw error;
   }
@@ -297,10 +297,10 @@ const factorFirstRoutes = (deps: AuthDeps) => ({
     },
     errors: [],
     async handle(req, res, { body }) {
-      const { browserHash, cookie } = deviceOf(deps, req);
+      const { browserHash, offeredCookie } = deviceOf(deps, req);
       const offer = await beginLogin(deps, { ...body, browserHash });
       setChallengeCookie(req, res, offer.challengeId);
-      setDeviceCookie(req, res, cookie);
+      setDeviceCookie(req, res, offeredCookie);
       res.json(offer);
     },
   }),

@@ -16,8 +16,13 @@ export interface DeviceIdentity {
    * The hashes that a success teaches and a score compares: of the cookie, then of the user agent.
    */
   readonly hashes: readonly string[];
-  /** The signed value of the cookie to set again: the one that was sent, or a new one. */
+  /** The signed value of the cookie to set at a sign-in: the one that was sent, or a new one. */
   readonly cookie: string;
+  /**
+   * The value to set before a sign-in: {@link DeviceIdentity.cookie} if it was sent, otherwise the
+   * same id with another signature. Anybody can get it without a proof, so it gives no quota.
+   */
+  readonly offeredCookie: string;
   /** {@link DeviceIdentity.hashes}, with the hash of the new cookie if there was none. */
   readonly learned: readonly string[];
   /**
@@ -36,10 +41,11 @@ export interface DeviceIdentity {
   readonly browserHashes: readonly string[];
 }
 
-const signaturesOf = (keys: KeyRing, id: string): string[] =>
-  keys
-    .hashAll('device', 'cookie-signature', id)
-    .map((hash) => hash.subarray(0, 16).toString('base64url'));
+/** What a signature says about a cookie: a sign-in set it, or an answer that came before one. */
+type Signature = 'cookie-signature' | 'offered-cookie-signature';
+
+const signaturesOf = (keys: KeyRing, kind: Signature, id: string): string[] =>
+  keys.hashAll('device', kind, id).map((hash) => hash.subarray(0, 16).toString('base64url'));
 
 /** Returns the hash under each accepted key, the current one first. */
 const hashesOf = (keys: KeyRing, kind: 'cookie' | 'user-agent', value: string): string[] =>
@@ -49,22 +55,22 @@ const hashesOf = (keys: KeyRing, kind: 'cookie' | 'user-agent', value: string): 
 export const hashesOfAgent = (keys: KeyRing, userAgent: string | null): readonly string[] =>
   hashesOf(keys, 'user-agent', userAgent ?? '');
 
-function readCookieId(keys: KeyRing, cookie: string | undefined): string | null {
+function readCookieId(keys: KeyRing, kind: Signature, cookie: string | undefined): string | null {
   const [id, signature] = (cookie ?? '').split('.');
   if (!id || !signature) return null;
-  const fits = signaturesOf(keys, id).some((expected) => isSameSecret(signature, expected));
+  const fits = signaturesOf(keys, kind, id).some((expected) => isSameSecret(signature, expected));
   return fits ? id : null;
 }
 
 /**
  * Returns the key under which the requests of the device with this cookie are counted, or undefined
- * if this server did not sign the cookie.
+ * if the cookie does not come from a sign-in at this server.
  */
 export const deviceOfCookie = (keys: KeyRing, cookie: string | undefined): string | undefined =>
-  readCookieId(keys, cookie) ?? undefined;
+  readCookieId(keys, 'cookie-signature', cookie) ?? undefined;
 
 /**
- * Identifies a device by the cookie that an earlier login signed for it, and by its user agent. A
+ * Identifies a device by the cookie that an earlier answer signed for it, and by its user agent. A
  * cookie that this server did not sign counts as none.
  */
 export function identifyDevice(
@@ -73,7 +79,8 @@ export function identifyDevice(
   cookie: string | undefined,
   userAgent: string | null,
 ): DeviceIdentity {
-  const knownId = readCookieId(keys, cookie);
+  const signedInId = readCookieId(keys, 'cookie-signature', cookie);
+  const knownId = signedInId ?? readCookieId(keys, 'offered-cookie-signature', cookie);
   const id = knownId ?? random.bytes(16).toString('base64url');
   const cookieHashes = hashesOf(keys, 'cookie', id);
   // A missing user agent is hashed like any other value: hiding it is as new as showing another
@@ -86,6 +93,7 @@ export function identifyDevice(
     ...(knownId === null ? [] : formerCookies.map((hash) => [hash, cookieHash] as const)),
     ...formerAgents.map((hash) => [hash, agentHash] as const),
   ];
+  const cookieOf = (kind: Signature) => `${id}.${signaturesOf(keys, kind, id)[0]}`;
   const browser = keys.hashAll('device', 'browser', id).map((hash) => hash.toString('hex'));
   return {
     browserHash: keys.hash('device', 'browser', id).toString('hex'),
@@ -93,7 +101,8 @@ export function identifyDevice(
     cookieHash: knownId === null ? null : cookieHash,
     cookieHashes: knownId === null ? [] : cookieHashes,
     hashes,
-    cookie: `${id}.${signaturesOf(keys, id)[0]}`,
+    cookie: cookieOf('cookie-signature'),
+    offeredCookie: cookieOf(signedInId ? 'cookie-signature' : 'offered-cookie-signature'),
     learned: [cookieHash, agentHash],
     compared: [...hashes, ...renewed.map(([former]) => former)],
     renewed: new Map(renewed),
