@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Response } from 'express';
 import { z } from 'zod';
-import { json, page } from '../http/answers';
+import { json, noBody, page } from '../http/answers';
 import { describeApi } from '../http/openApi';
 import { endpoint, get, named, tagged } from '../http/routeTable';
 import type { Route } from '../http/routeTable';
@@ -23,36 +23,63 @@ interface ApiDocsDeps extends Pick<Kernel, 'config'> {
   mail: { readonly publicUrl: string | undefined };
 }
 
+/** Returns a function that makes something at its first call, and returns the same afterwards. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}
+
+/** A text that never changes while the server runs. */
+interface Unchanging {
+  readonly body: Buffer;
+  readonly etag: string;
+}
+
+function tagUnchanging(text: string): Unchanging {
+  const body = Buffer.from(text);
+  return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
+}
+
+/** Sends the text, or 304 if the client has it. The client may keep it, and has to ask each time. */
+function sendUnchanging(res: Response, { body, etag }: Unchanging): void {
+  res.set({ 'cache-control': 'no-cache', etag }).send(body);
+}
+
+const UNCHANGED = noBody("The client's copy is current, as `If-None-Match` asks", 'etag');
+
 /**
- * Returns the routes that describe the API to machines and to people. Both are rendered once: they
- * never change, and anybody may request them often.
+ * Returns the routes that describe the API to machines and to people. Both are built at their first
+ * request, because many servers never need them, and once: anybody may request them often.
  * @param others all other routes
  */
 export function apiDocsRoutes({ config, mail }: ApiDocsDeps, others: readonly Route[]): Route[] {
   const table: Route[] = [...others];
-  let text: string | undefined;
-  const describe = () => {
-    const server = { version: config.version, url: mail.publicUrl, tags: TAGS };
-    return (text ??= JSON.stringify(describeApi(table, server)));
-  };
-  let html: string | undefined;
+  const { version, apiContact: contact } = config;
+  const server = { version, url: mail.publicUrl, contact, tags: TAGS };
+  const text = once(async () => tagUnchanging(JSON.stringify(await describeApi(table, server))));
+  const html = once(async () => {
+    const document = JSON.parse((await text()).body.toString()) as ApiDocument;
+    return tagUnchanging(await renderReference(document));
+  });
+  const document = z.looseObject({ openapi: z.literal('3.1.0') });
   const docs = named({
     openApi: endpoint({
       summary: 'The description of the API for machines',
-      responses: { 200: json('OpenAPI 3.1', z.looseObject({ openapi: z.literal('3.1.0') })) },
+      responses: { 200: json('OpenAPI 3.1', document, 'etag'), 304: UNCHANGED },
       errors: [],
-      handle(_req, res: Response) {
-        res.type('json').send(describe());
+      async handle(_req, res: Response) {
+        const found = await text();
+        sendUnchanging(res.type('json'), found);
       },
     }),
     reference: endpoint({
       summary: 'The description of the API as a page for people',
-      responses: { 200: page('The page') },
+      responses: { 200: page('The page', 'etag'), 304: UNCHANGED },
       errors: [],
-      handle(_req, res) {
-        html ??= renderReference(JSON.parse(describe()) as ApiDocument);
+      async handle(_req, res: Response) {
+        const found = await html();
         res.setHeader('content-security-policy', POLICY);
-        res.type('html').send(html);
+        sendUnchanging(res.type('html'), found);
       },
     }),
   });

@@ -72,8 +72,14 @@ const completeBody = z.object({ challengeId: challengeId.optional(), refreshCook
  */
 const MOST_SESSIONS = 500;
 const sessionsQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(MOST_SESSIONS).default(MOST_SESSIONS),
-  cursor: z.string().max(200).optional(),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(MOST_SESSIONS)
+    .default(MOST_SESSIONS)
+    .describe('The most entries of the page'),
+  cursor: z.string().max(200).optional().describe('The `nextCursor` of the page before'),
 });
 const sessionParams = z.object({ id: z.string() });
 /** Visible ASCII only: a header carries it unchanged. */

@@ -25,17 +25,18 @@ const eventParams = z.object({ id: z.string() });
 
 /** Strict, because a misspelt filter must not return everything. */
 const eventQuery = z.strictObject({
-  from: instant.optional(),
-  to: instant.optional(),
+  from: instant.optional().describe('The earliest time'),
+  to: instant.optional().describe('The time before which events happened'),
   action: z
     .union([action, z.array(action).min(1).max(ALL_ACTIONS.length)])
     .transform((value) => [...new Set([value].flat())])
-    .optional(),
-  outcome: z.enum(auditOutcome.enumValues).optional(),
-  actor: storableText(200).optional(),
-  subject: storableText(200).optional(),
-  correlationId: storableText(128).optional(),
-  sessionId: z.uuid().optional(),
+    .optional()
+    .describe('An action; repeat it for several'),
+  outcome: z.enum(auditOutcome.enumValues).optional().describe('How the action ended'),
+  actor: storableText(200).optional().describe('Who did it, exactly as in the event'),
+  subject: storableText(200).optional().describe('What it was done to, exactly as in the event'),
+  correlationId: storableText(128).optional().describe('The request of the event'),
+  sessionId: z.uuid().optional().describe('The session of the event'),
   ...pageFields,
 });
 
@@ -63,7 +64,13 @@ function eventRoutes(deps: ComplianceDeps) {
     auditProof: endpoint({
       summary: 'Proof that an audit event is in the log that a signed checkpoint covers',
       params: eventParams,
-      query: z.strictObject({ size: leaves.optional() }),
+      query: z.strictObject({
+        size: leaves
+          .optional()
+          .describe(
+            'The leaves of the checkpoint that it leads to; the newest one if it is not sent',
+          ),
+      }),
       responses: {
         200: json(
           'The entry, its leaf index, the hashes up to the root, the checkpoint, and all of these as one C2SP tlog-proof',
@@ -114,7 +121,14 @@ function checkpointRoutes(deps: ComplianceDeps) {
     }),
     consistency: endpoint({
       summary: 'Proof that the log only grew between two sizes',
-      query: z.strictObject({ from: leaves, to: leaves.optional() }),
+      query: z.strictObject({
+        from: leaves.describe('The leaves of the smaller log'),
+        to: leaves
+          .optional()
+          .describe(
+            'The leaves of the larger log; those of the newest checkpoint if it is not sent',
+          ),
+      }),
       responses: {
         200: json('Both roots and the hashes between them (RFC 6962)', consistencyProof),
       },

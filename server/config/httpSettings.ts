@@ -1,4 +1,5 @@
 import { HOUR_SEC, MINUTE_SEC } from '../durations';
+import { parseMailAddress } from '../mailAddress';
 import { hostOf, isLoopback, parseUrl } from './parseUrl';
 import { isProduction } from './processSettings';
 import type { Mode } from './processSettings';
@@ -16,6 +17,7 @@ export const httpSettings = {
   CORS_ORIGINS: text(),
   METRICS_TOKEN: text(),
   API_DOCS: word(['on', 'off']),
+  API_CONTACT: text(),
 };
 
 type HttpEnvironment = SettingsOf<typeof httpSettings> & Mode;
@@ -45,6 +47,18 @@ function findOriginProblem(origin: string, production: boolean): string | undefi
   return undefined;
 }
 
+/** Where people who use the API get help. */
+type ApiContact = { readonly email: string } | { readonly url: string };
+
+function parseContact(value: string): ApiContact | undefined {
+  const url = parseUrl(value);
+  if (!url) {
+    const address = parseMailAddress(value);
+    return address && { email: address.typed };
+  }
+  return /^https?:$/.test(url.protocol) && !value.includes('@') ? { url: url.href } : undefined;
+}
+
 /** @returns one sentence for each invalid setting of the HTTP server */
 export function findHttpProblems(env: HttpEnvironment): string[] {
   const problems: string[] = [];
@@ -58,6 +72,10 @@ export function findHttpProblems(env: HttpEnvironment): string[] {
     problems.push(
       `HEADERS_TIMEOUT_SEC must be at most REQUEST_TIMEOUT_SEC, which is ${whole}: the headers are part of the request.`,
     );
+  }
+  // The value is not repeated, because it may hold a password.
+  if (env.API_CONTACT !== undefined && parseContact(env.API_CONTACT) === undefined) {
+    problems.push('API_CONTACT must be an e-mail address, or a URL without a user.');
   }
   const production = isProduction(env);
   const origins = splitNames(env.CORS_ORIGINS);
@@ -78,5 +96,7 @@ export function readHttpSettings(env: HttpEnvironment) {
     metricsToken: env.METRICS_TOKEN,
     /** Whether the API is described as a page at /docs. */
     apiDocs: (env.API_DOCS ?? (production ? 'off' : 'on')) === 'on',
+    /** The contact in /openapi.json; undefined if it is unset. */
+    apiContact: env.API_CONTACT === undefined ? undefined : parseContact(env.API_CONTACT),
   };
 }

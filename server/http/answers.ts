@@ -21,6 +21,7 @@ export const ANSWER_HEADERS = {
   ratelimit: 'What is left of each rate limit that counted the request',
   'ratelimit-policy': 'The rate limits that counted the request',
   allow: 'The methods of this path',
+  etag: 'Names this version of the body; send it as `If-None-Match`',
 } as const;
 export type AnswerHeader = keyof typeof ANSWER_HEADERS;
 
@@ -75,7 +76,8 @@ export const content = (
 });
 
 /** Describes a page for people. */
-export const page = (description: string) => content(description, ['text/html']);
+export const page = (description: string, ...headers: AnswerHeader[]) =>
+  content(description, ['text/html'], ...headers);
 
 /** Describes an answer with a JSON body, or with a page if the form of a page was sent. */
 export const withPage = <Body>(description: string, body: z.ZodType<Body>): Answer<Body> => ({

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import { ERRORS } from '../errors';
 import { ANSWER_HEADERS } from './answers';
@@ -16,25 +17,34 @@ const toOpenApiPath = (path: string) => path.replaceAll(/:([A-Za-z]+)/g, '{$1}')
 function describeQuery(query: z.ZodObject | undefined, { schemaOf }: Components) {
   if (!query) return [];
   const { properties, required } = schemaOf(query) as {
-    properties?: Record<string, object>;
+    properties?: Record<string, { description?: string }>;
     required?: string[];
   };
-  return Object.entries(properties ?? {}).map(([name, schema]) => ({
+  return Object.entries(properties ?? {}).map(([name, { description, ...schema }]) => ({
     name,
     in: 'query',
     required: required?.includes(name) ?? false,
+    description,
     schema,
   }));
 }
+
+/** The parameters in paths, with their meanings. */
+const IN_PATHS: Readonly<Record<string, string>> = {
+  id: 'Its id, as in the list and in the answer that created it',
+  sessionId: 'The id of the session',
+  token: 'The token of the link',
+};
 
 const IDEMPOTENCY_KEY = { $ref: '#/components/parameters/IdempotencyKey' };
 const CORRELATION_ID = { $ref: '#/components/parameters/CorrelationId' };
 
 function describeParameters({ path, endpoint }: Route, components: Components) {
-  const inPath = [...path.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => ({
+  const inPath = [...path.matchAll(/:([A-Za-z]+)/g)].map(([, name = '']) => ({
     name,
     in: 'path',
     required: true,
+    description: IN_PATHS[name],
     schema: { type: 'string' },
   }));
   return [
@@ -207,20 +217,27 @@ export interface DescribedServer {
   readonly version: string;
   /** Where clients reach it; undefined if that is not configured. */
   readonly url: string | undefined;
+  /** Where people who use the API get help; undefined if that is not configured. */
+  readonly contact?: object | undefined;
   /** The meaning of each group of routes, by its name. */
   readonly tags: Readonly<Record<string, string>>;
 }
 
 /**
  * Describes the API as OpenAPI 3.1, from the schemas that validate requests and the tests' answers,
- * so that they cannot differ.
+ * so that they cannot differ. The whole takes some hundred milliseconds, so other requests get a
+ * turn after each route.
  */
-export function describeApi(table: readonly Route[], { version, url, tags }: DescribedServer) {
+export async function describeApi(
+  table: readonly Route[],
+  { version, url, contact, tags }: DescribedServer,
+) {
   const components = collectComponents();
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of table) {
     const path = toOpenApiPath(route.path);
     paths[path] = { ...paths[path], [route.method]: describeRoute(route, components) };
+    await setImmediate();
   }
   const shared = describeShared(components);
   return {
@@ -229,6 +246,7 @@ export function describeApi(table: readonly Route[], { version, url, tags }: Des
       title: 'Gatehouse',
       version,
       description: 'Signs staff in, keeps their sessions safe, and proves what happened.',
+      contact: { name: 'The operator of this server', ...contact },
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: url ?? '/' }],

@@ -31,8 +31,11 @@ export const wholeNumber = (most: number) =>
 
 /** The fields of a query string that ask for a page of a list. */
 export const pageFields = {
-  cursor: storableText(200).optional(),
-  limit: wholeNumber(200).pipe(z.number().min(1)).default(50),
+  cursor: storableText(200).optional().describe('The `nextCursor` of the page before'),
+  limit: wholeNumber(200)
+    .pipe(z.number().min(1))
+    .default(50)
+    .describe('The most entries of the page, up to 200'),
 };
 
 /** The schema of a moment in a query string. */

@@ -20,7 +20,8 @@ const eventsQuery = z.strictObject({
   action: z
     .union([action, z.array(action).min(1).max(ALL_ACTIONS.length)])
     .transform((value) => [...new Set([value].flat())])
-    .optional(),
+    .optional()
+    .describe('An action; repeat it for several'),
   ...pageFields,
 });
 

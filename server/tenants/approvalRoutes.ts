@@ -18,7 +18,7 @@ const decisionBody = z.strictObject({}).optional();
 
 /** Strict, because a misspelt filter must not return everything. */
 const approvalQuery = z.strictObject({
-  status: z.enum(APPROVAL_STATUSES).optional(),
+  status: z.enum(APPROVAL_STATUSES).optional().describe('The status of the request'),
   ...pageFields,
 });
 

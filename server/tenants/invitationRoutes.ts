@@ -29,7 +29,7 @@ const resendBody = z
 const params = z.object({ id: z.string() });
 /** Strict, so that a misspelt filter is an error and does not return everything. */
 const listQuery = z.strictObject({
-  status: z.enum(INVITATION_STATUSES).optional(),
+  status: z.enum(INVITATION_STATUSES).optional().describe('The status of the invitation'),
   ...pageFields,
 });
 

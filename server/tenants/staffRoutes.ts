@@ -38,10 +38,14 @@ const roleId = storableText(64);
 
 /** Strict, so that a misspelt filter is an error and does not return everybody. */
 const staffQuery = z.strictObject({
-  search: storableText(200).optional(),
-  status: z.enum(accountStatus.enumValues).optional(),
-  role: roleId.optional(),
-  permission: z.string().regex(PERMISSION_NAME, 'must be a permission').optional(),
+  search: storableText(200).optional().describe('A part of the name or of the address'),
+  status: z.enum(accountStatus.enumValues).optional().describe('The status of the member'),
+  role: roleId.optional().describe('A role that the member holds'),
+  permission: z
+    .string()
+    .regex(PERMISSION_NAME, 'must be a permission')
+    .optional()
+    .describe('A permission that the member has'),
   ...pageFields,
 });
 const sessionsQuery = z.strictObject(pageFields);

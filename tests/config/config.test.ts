@@ -217,6 +217,9 @@ describe('what is wrong', () => {
     ['CORS_ORIGINS', 'https://ann@app.example.com'],
     ['CORS_ORIGINS', 'https://app.example.com https://other.example.com'],
     ['CORS_ORIGINS', 'https://app.example.com,https://other.example.com/'],
+    ['API_CONTACT', 'the platform team'],
+    ['API_CONTACT', 'javascript:alert(1)'],
+    ['API_CONTACT', 'https://ann:secret@help.example.com'],
   ])('%s=%s has one sentence that names it', (name, value) => {
     expect(problemsOf({ ...KEYS, [name]: value })).toStrictEqual([
       expect.stringMatching(new RegExp(`^${name} .+\\.$`)),
@@ -247,6 +250,7 @@ describe('what is wrong', () => {
     expect(problemsOf(env).join()).not.toContain(secret);
     const withPassword = `https://ann:${secret}@app.example.com`;
     expect(problemsOf({ CORS_ORIGINS: withPassword }).join()).not.toContain(secret);
+    expect(problemsOf({ API_CONTACT: withPassword }).join()).not.toContain(secret);
   });
 });
 
@@ -257,6 +261,12 @@ describe('what is right', () => {
     ['TRUST_PROXY', 'loopback, 10.0.0.0/8', { trustProxy: ['loopback', '10.0.0.0/8'] }],
     ['MIGRATE_ON_BOOT', '0', { migrateOnBoot: false }],
     ['REQUEST_TIMEOUT_SEC', '10', { requestTimeoutSec: 10, headersTimeoutSec: 10 }],
+    ['API_CONTACT', 'api@example.com', { apiContact: { email: 'api@example.com' } }],
+    [
+      'API_CONTACT',
+      'https://help.example.com/',
+      { apiContact: { url: 'https://help.example.com/' } },
+    ],
     ['HEADERS_TIMEOUT_SEC', '30', { requestTimeoutSec: 30, headersTimeoutSec: 30 }],
     [
       'CORS_ORIGINS',

@@ -1,8 +1,12 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import type { z } from 'zod';
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
 import { ERRORS } from '@/server/errors';
 import { describeAnswers } from '@/server/http/describeAnswers';
+import { describeApi } from '@/server/http/openApi';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { app, deps } = buildApp();
@@ -18,6 +22,7 @@ interface Operation {
   responses: Record<string, Answer | { $ref: string }>;
 }
 interface Document {
+  info: { contact: object };
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: Record<string, object>; responses: Record<string, Answer> };
 }
@@ -36,7 +41,59 @@ function resolve(answer: Answer | { $ref: string } | undefined): Answer {
   return document.components.responses[name] ?? { content: {} };
 }
 
+/** Returns the linter's problems with a document, one a line. */
+function lint(document: object): Promise<string> {
+  const child = spawn(process.execPath, [join(__dirname, 'fixtures', 'lintDocument.mjs')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  child.stdin.end(JSON.stringify(document));
+  return text(child.stdout);
+}
+
 describe('/openapi.json', () => {
+  it('breaks no rule of the linter, and the linter finds what is missing', async () => {
+    expect(document.info.contact).toEqual({ name: 'The operator of this server' });
+    const empty = { openapi: '3.1.0', info: { title: 'Nothing', version: '1' }, paths: {} };
+    const [none, some] = [lint(document), lint(empty)];
+    expect(await none).toBe('');
+    expect(await some).toContain('info-contact');
+  });
+
+  it('names the contact of the settings', async () => {
+    const contact = { email: 'api@example.com' };
+    const { body } = await request(buildApp({ apiContact: contact }).app).get('/openapi.json');
+    expect((body as Document).info.contact).toMatchObject(contact);
+  });
+
+  it.each(['/openapi.json', '/docs'])(
+    'is sent again as %s only if it has changed',
+    async (path) => {
+      const first = await request(app).get(path);
+      const etag = String(first.headers['etag']);
+      expect(first.headers['cache-control']).toBe('no-cache');
+      const again = await request(app).get(path).set('if-none-match', etag);
+      expect([again.status, again.text]).toEqual([304, '']);
+      const other = await request(app).get(path).set('if-none-match', '"other"');
+      expect([other.status, other.headers['etag']]).toEqual([200, etag]);
+      const changed = await request(buildApp({ version: '0.0.0' }).app).get(path);
+      expect(changed.headers['etag']).not.toBe(etag);
+    },
+  );
+
+  it('gives other requests a turn after each route while it is built', async () => {
+    let turns = 0;
+    let done = false;
+    const takeTurn = () => {
+      if (done) return;
+      turns += 1;
+      setImmediate(takeTurn);
+    };
+    setImmediate(takeTurn);
+    await describeApi(table, { version: '0', url: undefined, tags: {} });
+    done = true;
+    expect(turns).toBeGreaterThanOrEqual(table.length);
+  });
+
   it('names each operation once, by its endpoint, and puts it into one group', () => {
     const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
     const names = operations.map(({ operationId }) => operationId);

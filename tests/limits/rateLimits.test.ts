@@ -173,7 +173,11 @@ describe('every route that needs a session', () => {
   it('counts a signed-in caller by account and tenant, and nobody else', async () => {
     const { app, deps } = openLimitedNode({ address: 5000, account: 5000, tenant: 5000 });
     const { accessToken } = await seedTestUserAndToken();
-    const { paths } = describeApi(routeTable(deps), { version: '0', url: undefined, tags: {} });
+    const { paths } = await describeApi(routeTable(deps), {
+      version: '0',
+      url: undefined,
+      tags: {},
+    });
     const uncounted: string[] = [];
     for (const [path, methods] of Object.entries(paths)) {
       for (const [method, { security }] of Object.entries(methods as Methods)) {

@@ -35,24 +35,29 @@ const decisionParams = z.object({ id: z.string() });
 
 /** Strict, so that a misspelt filter is an error and does not return everything. */
 const decisionQuery = z.strictObject({
-  staffId: z.uuid().optional(),
-  sessionId: z.uuid().optional(),
-  correlationId: storableText(128).optional(),
-  at: z.enum(riskMoment.enumValues).optional(),
-  decision: z.enum(riskDecision.enumValues).optional(),
-  outcome: z.enum(riskOutcome.enumValues).optional(),
-  verdict: z.enum([...riskVerdict.enumValues, 'none']).optional(),
+  staffId: z.uuid().optional().describe('The member whose login or refresh was scored'),
+  sessionId: z.uuid().optional().describe('The session of the decision'),
+  correlationId: storableText(128).optional().describe('The request that was scored'),
+  at: z.enum(riskMoment.enumValues).optional().describe('What was scored'),
+  decision: z.enum(riskDecision.enumValues).optional().describe('What the policy decided'),
+  outcome: z.enum(riskOutcome.enumValues).optional().describe('How the request ended'),
+  verdict: z
+    .enum([...riskVerdict.enumValues, 'none'])
+    .optional()
+    .describe('What an administrator found; `none` if nobody has judged it'),
   reason: z
     .string()
     .regex(/^[A-Z_]{1,64}$/, 'must be a reason code')
-    .optional(),
-  minScore: wholeNumber(100).optional(),
+    .optional()
+    .describe('The code of one of the reasons'),
+  minScore: wholeNumber(100).optional().describe('The lowest score, 0 to 100'),
   degraded: z
     .enum(['true', 'false'])
     .transform((value) => value === 'true')
-    .optional(),
-  from: instant.optional(),
-  to: instant.optional(),
+    .optional()
+    .describe('Whether the score failed'),
+  from: instant.optional().describe('The earliest time'),
+  to: instant.optional().describe('The time before which decisions were made'),
   ...pageFields,
 });
 

@@ -15,8 +15,8 @@ import { rotateApiKey, rotationInput } from './rotateApiKey';
 const params = z.object({ id: z.string() });
 /** Strict, so that a misspelt filter is an error and does not return everything. */
 const listQuery = z.strictObject({
-  status: z.enum(API_KEY_STATUSES).optional(),
-  holder: z.uuid().optional(),
+  status: z.enum(API_KEY_STATUSES).optional().describe('The status of the key'),
+  holder: z.uuid().optional().describe('The member for whom the key acts'),
   ...pageFields,
 });
 const ticket = ticketField.optional();

@@ -12,6 +12,7 @@ const LONGEST = [
   'browser/reload',
   'scripts/schema/check',
   'browser/demoPage',
+  'http/generatedClients',
   'keys/keyRotation',
   'bootstrap/process',
   'keys/keyChecks',
