@@ -28,6 +28,19 @@ function distanceOf(one: string, other: string, most: number): number {
   return above[other.length] ?? 0;
 }
 
+/** Returns a bit for each letter that occurs in the text. */
+function lettersOf(text: string): number {
+  let letters = 0;
+  for (let i = 0; i < text.length; i += 1) letters |= 1 << (text.charCodeAt(i) & 31);
+  return letters;
+}
+
+function countBits(bits: number): number {
+  let count = 0;
+  for (let rest = bits; rest !== 0; rest &= rest - 1) count += 1;
+  return count;
+}
+
 /**
  * Names longer than this are not compared, because the work grows with the square of the length.
  */
@@ -40,7 +53,15 @@ const LONGEST = 80;
  */
 export function nearestNames(typed: string, names: readonly string[], most: number): string[] {
   if (typed.length > LONGEST) return [];
+  const letters = lettersOf(typed);
+  // Each difference adds at most one letter and removes at most one. This comparison is fast, and
+  // rules out nearly all names.
+  const mayBeNear = (name: string) => {
+    const others = lettersOf(name);
+    return countBits(letters & ~others) <= most && countBits(others & ~letters) <= most;
+  };
   return names
+    .filter(mayBeNear)
     .map((name) => ({ name, distance: distanceOf(typed, name, most) }))
     .filter(({ distance }) => distance <= most)
     .sort((one, other) => one.distance - other.distance)

@@ -61,7 +61,9 @@ function isAnotherFormOf(name: string, other: string): boolean {
  */
 function sameButForOneWord(name: string, known: readonly string[]): string | undefined {
   const words = name.split('_').length;
+  const begin = `${name.split('_', 1).join()}_`;
   const near = known.filter((one) => {
+    if (!one.startsWith(begin)) return false;
     const more = one.split('_').length - words;
     if (more === 0) return isAnotherFormOf(name, one);
     if (more === 1) return one.startsWith(`${name}_`) && words > 1;
@@ -77,7 +79,8 @@ function nearestTo(name: string, known: readonly string[]): string | undefined {
   const [nearest] = nearestNames(name.toUpperCase(), known, most);
   const stem = stemOf(name);
   if (nearest !== undefined) return nearest;
-  const stemmed = stem === '' ? undefined : known.find((one) => stemOf(one) === stem);
+  const hasStem = (one: string) => one.startsWith(stem) && stemOf(one) === stem;
+  const stemmed = stem === '' ? undefined : known.find(hasStem);
   return stemmed ?? sameButForOneWord(name, known);
 }
 
