@@ -4,8 +4,10 @@ import { LegacyFakeTimers, ModernFakeTimers } from '@jest/fake-timers';
 import { ModuleMocker } from 'jest-mock';
 import { compileInWorker } from './compileOnce';
 import { rememberGlobals } from './rememberGlobals';
+import { disableStores, rememberStores } from './rememberStores';
 
 compileInWorker();
+rememberStores();
 
 const requirePackage = createRequire(__filename);
 
@@ -45,6 +47,7 @@ export default class WorkerEnvironment implements JestEnvironment {
   teardown(): Promise<void> {
     this.fakeTimers?.dispose();
     this.fakeTimersModern?.dispose();
+    disableStores();
     this.restoreGlobals();
     return Promise.resolve();
   }
