@@ -22,13 +22,7 @@ const SOURCES = [
   'tsconfig.json',
 ];
 /** The other files that a deployment uses, from the host's commands to the server. */
-const DEPLOYED = [
-  'client',
-  'verifier',
-  '.github',
-  // After the sources, so that it counts as built from them.
-  'dist',
-];
+const DEPLOYED = ['client', 'verifier', '.github'];
 
 /**
  * Git without any settings, because the developer who runs the tests may have their own settings
@@ -172,10 +166,15 @@ function open(root: string): ScratchRepository {
   };
 }
 
-/** Makes `npm run schema` run the bundled tool. Other tests show that npm finds the sources. */
-function layOut(parts: readonly string[]): ScratchRepository {
+/**
+ * Makes `npm run schema` run the bundled tool. Other tests show that npm finds the sources.
+ * @param built a folder that was built from them
+ */
+function layOut(parts: readonly string[], built?: string): ScratchRepository {
   const root = mkdtempSync(join(tmpdir(), 'gatehouse-checkout-'));
-  for (const part of parts) cpSync(join(REPOSITORY, part), join(root, part), { recursive: true });
+  const copy = (part: string) =>
+    cpSync(join(REPOSITORY, part), join(root, part), { recursive: true });
+  parts.forEach(copy);
   symlinkSync(join(REPOSITORY, 'node_modules'), join(root, 'node_modules'), 'dir');
   const repository = open(root);
   repository.git('init', '-q', '-b', 'main');
@@ -184,6 +183,8 @@ function layOut(parts: readonly string[]): ScratchRepository {
   execFileSync(process.execPath, ['scripts/installHooks.mjs'], { cwd: root, env: GIT_ENV });
   const script = /"schema": "[^"]*"/;
   repository.replace('package.json', script, `"schema": "exec node ${bundleTool()} --root ."`);
+  // If it were older than package.json, every command would build it again.
+  if (built !== undefined) copy(built);
   repository.commitAll();
   return repository;
 }
@@ -195,7 +196,8 @@ function layOut(parts: readonly string[]): ScratchRepository {
 export const makeScratchRepository = (): ScratchRepository => layOut(SOURCES);
 
 /** Makes the same with all files of a deployment, built. */
-export const makeDeployableRepository = (): ScratchRepository => layOut([...SOURCES, ...DEPLOYED]);
+export const makeDeployableRepository = (): ScratchRepository =>
+  layOut([...SOURCES, ...DEPLOYED], 'dist');
 
 /**
  * Copies a checkout into a new folder, which is faster than making one. It keeps the times of
