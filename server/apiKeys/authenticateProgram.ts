@@ -1,7 +1,7 @@
 import { clientIp } from '../context';
 import type { Principal, RequestContext, ServiceCaller } from '../context';
 import { AppError } from '../errors';
-import { isInRange, readRange } from '../http/clientAddress';
+import { isAllowed } from './allowedAddresses';
 import type { ProgramKeyDeps } from './deps';
 import type { FindOptions } from './keyFinder';
 import type { TenantKeyState } from './liveKeyStore';
@@ -12,15 +12,6 @@ const invalidKey = () =>
     detail: 'The key is not valid: it is unknown, was revoked, or has expired.',
     headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
   });
-
-/** An address that is not known is in no range. */
-const isAllowed = (addresses: readonly string[], ip: string | null): boolean =>
-  addresses.length === 0 ||
-  (ip !== null &&
-    addresses.some((text) => {
-      const range = readRange(text);
-      return range !== undefined && isInRange(ip, range);
-    }));
 
 const toPrincipal = (state: TenantKeyState): Principal => ({
   tenantId: state.tenantId,

@@ -69,7 +69,8 @@ export const revokeKeysOfHolder = (
 
 /**
  * Revokes the keys of a member whose secret was issued in a session that ended for one of these
- * reasons, or since a time, or in no session that is known.
+ * reasons, or since a time, or in no session that is known. It is not known for the secret before a
+ * rotation, so a key ends too while that one is valid.
  */
 export async function revokeKeysOfSessions(
   tx: Tx,
@@ -103,6 +104,7 @@ export async function revokeKeysOfSessions(
       or(
         isNull(apiKeys.issuedSessionId),
         inArray(apiKeys.issuedSessionId, ended),
+        gt(apiKeys.previousUntil, sql`clock_timestamp()`),
         since ? gte(issuedAt, sql`${since.toISOString()}::timestamptz`) : undefined,
       ),
     ),

@@ -33,8 +33,9 @@ const FORCED: readonly RevokeReason[] = ['reuse_detected', 'security_event', 'fo
 
 /**
  * Revokes the keys whose secret was issued in a session that was forcibly ended: a thief who had
- * the session may have the key. Call it in the transaction that ended the sessions, after their
- * rows were marked. Without the table of sessions, every key of the member ends.
+ * the session may have the key. A key whose secret before a rotation is still valid ends too. Call
+ * it in the transaction that ended the sessions, after their rows were marked. Without the table of
+ * sessions, every key of the member ends.
  * @param what `since`: keys issued since then end as well
  * @returns how many were revoked
  */

@@ -1,3 +1,4 @@
+export { isWider } from './allowedAddresses';
 export { authenticateKey, authenticateService } from './authenticateProgram';
 export { createProgramKeys } from './deps';
 export type { ProgramKeyParts } from './deps';

@@ -48,6 +48,10 @@ export function readRange(text: string): [Address, number] | undefined {
     : [address, bits - MAPPED_BITS];
 }
 
+/** Returns whether every address of a range is in another one; an address is a range of one. */
+export const isWithin = ([base, bits]: [Address, number], outer: [Address, number]): boolean =>
+  bits >= outer[1] && isInRange(base.toString(), outer);
+
 /** @param address in the form that {@link readAddress} returns */
 export function isInRange(address: string, [base, bits]: [Address, number]): boolean {
   const parsed = ipaddr.parse(address);

@@ -6,6 +6,7 @@ import { storableText } from '../http/routeTable';
 import { PERMISSION_NAME } from '../permissions';
 import { inOrder } from './effectivePermissions';
 import type { OwnRole } from './roleStore';
+import { sameName } from './sameName';
 
 const MOST_PERMISSIONS = 200;
 
@@ -38,19 +39,6 @@ export const roleInput = z.strictObject({
 });
 
 export type RoleInput = z.output<typeof roleInput>;
-
-/** Two names that look the same give the same text (UAX 15, compatibility composition). */
-const appearance = (name: string) =>
-  name
-    .normalize('NFKC')
-    .replaceAll(/\p{Default_Ignorable_Code_Point}/gu, '')
-    .replaceAll(/\p{White_Space}+/gu, ' ')
-    .trim()
-    // By way of capitals, because a Greek sigma has two small forms.
-    .toUpperCase()
-    .toLowerCase();
-
-const sameName = (one: string, other: string) => appearance(one) === appearance(other);
 
 /**
  * Refuses a name that people would mistake for another role: that of another role of the tenant, or

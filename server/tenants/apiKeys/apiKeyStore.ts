@@ -121,26 +121,15 @@ export function countLiveKeys(tx: Tx, tenantId: string): Promise<number> {
   });
 }
 
-/** Returns whether another live key of the tenant has this name, in any case of letters. */
-export function isNameTaken(
-  tx: Tx,
-  tenantId: string,
-  { name, except }: { name: string; except?: string },
-): Promise<boolean> {
+/** Lists the names of the live keys of a tenant, without that of one key. */
+export function listLiveNames(tx: Tx, tenantId: string, except?: string): Promise<string[]> {
   return inTenant(tx, tenantId, async (own) => {
+    const other = except === undefined ? undefined : ne(apiKeys.id, except);
     const rows = await own
-      .select({ id: apiKeys.id })
+      .select({ name: apiKeys.name })
       .from(apiKeys)
-      .where(
-        and(
-          eq(apiKeys.tenantId, tenantId),
-          LIVE_KEY,
-          sql`lower(${apiKeys.name}) = lower(${name})`,
-          except === undefined ? undefined : ne(apiKeys.id, except),
-        ),
-      )
-      .limit(1);
-    return rows.length > 0;
+      .where(and(eq(apiKeys.tenantId, tenantId), LIVE_KEY, other));
+    return rows.map(({ name }) => name);
   });
 }
 

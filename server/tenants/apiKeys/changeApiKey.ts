@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { isWider } from '../../apiKeys';
 import { recordAudit } from '../../audit';
 import type { RequestContext } from '../../context';
 import { assertRowId } from '../../db/ids';
@@ -25,19 +26,21 @@ interface ApiKeyChange {
 }
 
 /**
- * Refuses to widen a key by what its holder does not have, or to widen somebody else's key: it acts
- * in the holder's name.
+ * Refuses to give a key what its holder does not have, and to widen somebody else's key: it acts in
+ * the holder's name.
  * @throws AppError NOT_YOURS_TO_GIVE, KEY_HOLDER_ONLY
  */
 function assertMayWiden(
   administration: Administration,
   key: HeldKey,
-  added: readonly string[],
+  after: Pick<Properties, 'permissions' | 'addresses'>,
 ): void {
-  if (added.length === 0) return;
+  const added = after.permissions.filter((one) => !key.permissions.includes(one));
+  if (added.length === 0 && !isWider(after.addresses, key.addresses)) return;
   const { actor } = administration;
   if (actor.kind !== 'member' || actor.staffId !== key.staffId) {
-    throw new AppError('KEY_HOLDER_ONLY', { detail: 'Only the holder can give it permissions.' });
+    const detail = 'Only the holder can give it permissions or addresses.';
+    throw new AppError('KEY_HOLDER_ONLY', { detail });
   }
   assertMayGive(administration, added);
 }
@@ -46,7 +49,7 @@ function assertMayWiden(
  * Changes the name, the addresses or the permissions of a live key, from the next request on. A
  * change that changes nothing records nothing.
  * @throws AppError NOT_FOUND; KEY_ENDED; NOT_YOURS_TO_MANAGE; NOT_YOURS_TO_GIVE and KEY_HOLDER_ONLY
- * if it adds permissions; KEY_NAME_TAKEN; what `administer` throws
+ * if it widens the key; KEY_NAME_TAKEN; what `administer` throws
  */
 export async function changeApiKey(
   deps: TenantDeps,
@@ -65,8 +68,7 @@ export async function changeApiKey(
       permissions: set.permissions ?? permissions,
       addresses: set.addresses ?? addresses,
     };
-    const added = after.permissions.filter((one) => !permissions.includes(one));
-    assertMayWiden(administration, key, added);
+    assertMayWiden(administration, key, after);
     if (after.name !== name) await assertNameFree(tx, tenantId, { name: after.name, except: id });
     if (JSON.stringify(before) !== JSON.stringify(after)) {
       await updateKey(tx, tenantId, { id, ...after });

@@ -10,8 +10,9 @@ import { assertMayGive } from '../administration';
 import type { TenantDeps } from '../deps';
 import { inOrder } from '../effectivePermissions';
 import { oneLine, permissionList } from '../roleInput';
+import { sameName } from '../sameName';
 import type { MemberAuthority } from './heldKey';
-import { countLiveKeys, insertKey, isNameTaken } from './apiKeyStore';
+import { countLiveKeys, insertKey, listLiveNames } from './apiKeyStore';
 import { showApiKey } from './listApiKeys';
 import type { ShownApiKey } from './listApiKeys';
 
@@ -34,13 +35,17 @@ export const newApiKeyInput = apiKeyInput.extend({
 /** A key that was just issued, with its text. The text is not stored and cannot be shown again. */
 export type IssuedApiKey = ShownApiKey & { key: string };
 
-/** @throws AppError KEY_NAME_TAKEN */
+/**
+ * Refuses the name of another live key of the tenant, and one that looks the same.
+ * @throws AppError KEY_NAME_TAKEN
+ */
 export async function assertNameFree(
   tx: Tx,
   tenantId: string,
-  query: { name: string; except?: string },
+  { name, except }: { name: string; except?: string },
 ): Promise<void> {
-  if (await isNameTaken(tx, tenantId, query)) throw new AppError('KEY_NAME_TAKEN');
+  const names = await listLiveNames(tx, tenantId, except);
+  if (names.some((other) => sameName(other, name))) throw new AppError('KEY_NAME_TAKEN');
 }
 
 /**

@@ -67,6 +67,24 @@ describe('a key whose text was issued in a session', () => {
     expect(await Promise.all(keys.map(worksFor))).toEqual([false, false, false, false, true]);
   });
 
+  it('ends with it also after another session has rotated it, while that text is valid', async () => {
+    const { owner, own, stolen, thief } = await shared();
+    const kept = await makeApiKey(app, owner);
+    const rotate = async (who: { token: string }, id: string, overlapSec: number) =>
+      (await as(app, who).post(`/api/tenants/api-keys/${id}/rotate`, { overlapSec })).body;
+    const ofThief = await rotate({ token: thief.accessToken }, kept.id, 600);
+    const ofOwner = await rotate(owner, kept.id, 600);
+    const ended = await makeApiKey(app, owner);
+    const next = await rotate(owner, ended.id, 0);
+    expect(await worksFor(ofThief.key)).toBe(true);
+    const boss = await seedAdministrator({ tenantId: owner.tenantId });
+    const sid = deps.accessTokens.read(thief.accessToken).sid;
+    const path = `/api/tenants/staff/${owner.staffId}/sessions/${sid}`;
+    expect((await as(app, boss).del(path)).status).toBe(204);
+    const keys = [ofThief.key, ofOwner.key, stolen, own, next.key];
+    expect(await Promise.all(keys.map(worksFor))).toEqual([false, false, false, true, true]);
+  });
+
   it('ends if its refresh token is used again', async () => {
     const { thief, stolen, id, owner } = await shared();
     expect((await refresh(app, thief.refreshToken)).status).toBe(200);

@@ -120,6 +120,21 @@ describe('creating a key', () => {
     expect((await again()).status).toBe(201);
   });
 
+  it.each([
+    ['Ｎightly', 'another form of a letter'],
+    ['Nightly\u{115f}', 'a filler'],
+    ['Night\u{fe0f}ly', 'a variation selector'],
+  ])('refuses a name that looks like that of a live key: %j has %s', async (name) => {
+    const admin = await seedAdministrator();
+    await makeApiKey(app, admin, { name: 'Nightly' });
+    const other = await makeApiKey(app, admin, { name: 'Weekly' });
+    const taken = [409, 'KEY_NAME_TAKEN'];
+    expect(errorOf(await as(app, admin).post(PATH, { name, permissions: [] }))).toEqual(taken);
+    expect(errorOf(await as(app, admin).put(`${PATH}/${other.id}`, { name }))).toEqual(taken);
+    const renamed = await as(app, admin).put(`${PATH}/${other.id}`, { name: 'Ｗeekly' });
+    expect(renamed.status).toBe(200);
+  });
+
   it('stops at 100 live keys, also when several are created at once', async () => {
     const admin = await seedAdministrator();
     await db.execute(sql`INSERT INTO api_keys (tenant_id, staff_id, user_id, name, secret_hash, key_id, expires_at)
@@ -182,6 +197,31 @@ describe('changing a key', () => {
       permissions: ['TENANT_STAFF_VIEW', 'TENANT_STAFF_MANAGE'],
     });
     expect(own.status).toBe(200);
+  });
+
+  it.each([
+    [['10.1.0.0/16', '192.0.2.7'], 200],
+    [['10.0.0.0/8'], 200],
+    [['::ffff:10.1.1.1', '2001:db8::1'], 200],
+    [[], 403],
+    [['0.0.0.0/0'], 403],
+    [['10.0.0.0/7'], 403],
+    [['10.1.0.0/16', '192.0.2.8'], 403],
+    [['2001:db8::/31'], 403],
+    [['::/0'], 403],
+  ])('of its addresses to %j by somebody else is answered with %i', async (addresses, status) => {
+    const admin = await seedAdministrator();
+    const holder = await seedAdministrator({ tenantId: admin.tenantId });
+    const own = ['10.0.0.0/8', '192.0.2.7', '2001:db8::/32'];
+    const made = await makeApiKey(app, holder, { addresses: own });
+    const res = await change(admin, made, { addresses });
+    expect(res.status).toBe(status);
+    const { body } = await as(app, admin).get(`${PATH}/${made.id}`);
+    expect(body.addresses).toEqual(status === 200 ? addresses : own);
+    if (status === 403) expect(res.body.error).toBe('KEY_HOLDER_ONLY');
+    expect((await change(holder, made, { addresses: [] })).status).toBe(200);
+    // Every list is narrower than all addresses.
+    expect((await change(admin, made, { addresses })).status).toBe(200);
   });
 
   it('and rotating and revoking it are refused if its holder holds more than the caller', async () => {
