@@ -6,13 +6,24 @@ export type SettingsOf<Shape extends z.ZodRawShape> = z.output<z.ZodObject<Shape
 // Hosting panels and `.env` files cannot remove a variable, only empty it.
 const emptyIsUnset = (value: unknown) => (value === '' ? undefined : value);
 
+/**
+ * Reads digits. `Number` also reads 0x10 and 1e3, and reads blanks as 0, which would switch off a
+ * limit.
+ */
+function readDigits(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  const digits = value.trim();
+  if (digits === '') return undefined;
+  return /^-?\d+$/.test(digits) ? Number(digits) : Number.NaN;
+}
+
 /** A whole number with a default. */
 export const integer = (fallback: number, min: number, max: number) =>
-  z.preprocess(emptyIsUnset, z.coerce.number().int().min(min).max(max).default(fallback));
+  z.preprocess(readDigits, z.number().int().min(min).max(max).default(fallback));
 
 /** A whole number; undefined if it is unset. */
 export const optionalInteger = (min: number, max: number) =>
-  z.preprocess(emptyIsUnset, z.coerce.number().int().min(min).max(max).optional());
+  z.preprocess(readDigits, z.number().int().min(min).max(max).optional());
 
 /** Any text; undefined if it is unset. */
 export const text = () => z.preprocess(emptyIsUnset, z.string().optional());

@@ -99,6 +99,8 @@ describe('the defaults', () => {
   it('hold for settings that are set to nothing', () => {
     const empty = Object.fromEntries(settingsInCode().map((name) => [name, '']));
     expect(loadConfig(empty)).toStrictEqual(loadConfig({}));
+    // `Number` reads blanks as 0, which would switch off the limit.
+    expect(loadConfig({ RATE_LIMIT_PER_KEY: ' ' })).toStrictEqual(loadConfig({}));
   });
 
   it('cannot be changed once they are read', () => {

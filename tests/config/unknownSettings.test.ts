@@ -70,6 +70,9 @@ it.each([
   ['PORT', '70000', 'a whole number of at most 65535'],
   ['PORT', '1.5', 'a whole number, written in digits only'],
   ['DRAIN_DELAY_SEC', '5s', 'a whole number, written in digits only'],
+  ['RATE_LIMIT_PER_KEY', '1e3', 'a whole number, written in digits only'],
+  ['RATE_LIMIT_PER_KEY', '0x10', 'a whole number, written in digits only'],
+  ['RATE_LIMIT_PER_KEY', '-1', 'a whole number of at least 0'],
   ['DATABASE_POOL_SIZE', '1', 'a whole number of at least 2'],
   ['NODE_ENV', 'prod', 'one of development, test, production'],
 ])('%s=%s is refused with what it must be', (name, value, demand) => {
