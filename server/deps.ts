@@ -4,6 +4,7 @@ import type { AuditParts } from './audit';
 import {
   createAccessTokens,
   createBreachedPasswords,
+  createLookUpQueue,
   createPasswordHasher,
   createSessionCheck,
   readHashCosts,
@@ -217,6 +218,7 @@ export function createDeps(
     pool,
     schemaGuard,
     passwords: createPasswordHasher(config, { random, clock, readCosts: () => readHashCosts(db) }),
+    lookUps: createLookUpQueue(config),
     breachedPasswords: createBreachedPasswords({ config, logger, metrics }),
     accessTokens: createAccessTokens(config, keys, clock, random),
     sessionCheck,

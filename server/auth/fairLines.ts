@@ -16,6 +16,8 @@ type Place = Pick<Waiting, 'block' | 'domain'>;
 export interface FairLines {
   size(): number;
   add(one: Waiting): void;
+  /** Takes one out that does not wait any longer. */
+  remove(one: Waiting): void;
   /** Removes and returns the login whose turn it is. */
   next(): Waiting | undefined;
   /**
@@ -80,6 +82,10 @@ export function createFairLines(): FairLines {
   return {
     size: () => waiting.length,
     add: (one) => void waiting.push(one),
+    remove(one) {
+      const at = waiting.indexOf(one);
+      if (at >= 0) waiting.splice(at, 1);
+    },
     next() {
       let best: { at: number; most: number; sum: number } | undefined;
       waiting.forEach((one, at) => {

@@ -1,8 +1,10 @@
+import type { Config } from '../config';
 import { AppError } from '../errors';
 import { SECOND_MS } from '../durations';
 import { createFairLines } from './fairLines';
+import type { FairLines, Waiting } from './fairLines';
 
-/** A login that asks for a place in the queue. */
+/** A login that asks for a place in a queue. */
 export interface Applicant {
   /** Its address block, or its device. */
   block: string;
@@ -27,21 +29,49 @@ export interface FairQueue {
   /**
    * Runs a job as soon as it is this applicant's turn.
    * @param describe describes the applicant; called only if the job has to wait
-   * @throws AppError HASHING_BUSY if all places are taken; the job has not begun then
+   * @throws AppError HASHING_BUSY if all places are taken, or if its turn does not come in time; the
+   * job has not begun then
    */
   admit<T>(describe: () => Promise<Applicant>, job: () => Promise<T>): Promise<T>;
 }
 
+/** Waits for a turn in these lines, for a limited time if one is given. */
+const waitIn = (
+  lines: FairLines,
+  place: Pick<Waiting, 'block' | 'domain'>,
+  { mostWaitMs, late }: { mostWaitMs: number | undefined; late: () => AppError },
+): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const giveUp = () => {
+      lines.remove(one);
+      reject(late());
+    };
+    const timer = mostWaitMs === undefined ? undefined : setTimeout(giveUp, mostWaitMs);
+    const one: Waiting = {
+      ...place,
+      start() {
+        clearTimeout(timer);
+        resolve();
+      },
+      refuse(error) {
+        clearTimeout(timer);
+        reject(error);
+      },
+    };
+    lines.add(one);
+  });
+
 /**
- * Creates a bounded queue in front of the password hashes; without a bound, waiting logins would
+ * Creates a bounded queue in front of a part of a login; without a bound, waiting logins would
  * fill the memory. Address blocks and mail domains take turns. If the queue is full, the entry with
  * the longest to wait gives way, so that neither one address nor a flood on one tenant's accounts can
  * keep the others out.
  * Unfamiliar applicants never get the places reserved for familiar ones.
  * @param places how many jobs may run or wait
  * @param width how many jobs may run at once
+ * @param mostWaitMs how long an applicant waits for a turn; without it, as long as it takes
  */
-export function createFairQueue(places: number, width: number): FairQueue {
+export function createFairQueue(places: number, width: number, mostWaitMs?: number): FairQueue {
   const familiar = createFairLines();
   const strangers = createFairLines();
   const waitingPlaces = Math.max(0, places - width);
@@ -95,7 +125,7 @@ export function createFairQueue(places: number, width: number): FairQueue {
     if (!makeRoom(applicant)) throw busy();
     const lines = applicant.familiar ? familiar : strangers;
     const { block, domain } = applicant;
-    await new Promise<void>((start, refuse) => lines.add({ block, domain, start, refuse }));
+    await waitIn(lines, { block, domain }, { mostWaitMs, late: busy });
   }
 
   return {
@@ -111,3 +141,20 @@ export function createFairQueue(places: number, width: number): FairQueue {
     },
   };
 }
+
+/** Places in front of the look-ups for each one in the hash queue. */
+const LOOK_UPS_FOR_EACH_HASH = 4;
+
+/**
+ * Creates the queue in front of the look-ups of a login, which come before the hash queue. Their
+ * database connections are given out in the order of the requests. Without turns here, a flood of
+ * logins would hold them all, and keep the others out before they reach the hash queue. It uses at
+ * most half of the connections.
+ */
+export const createLookUpQueue = (
+  config: Pick<Config, 'hashQueueLimit' | 'databasePoolSize' | 'databaseWaitMs'>,
+): FairQueue => {
+  const width = Math.floor(config.databasePoolSize / 2);
+  const places = width + LOOK_UPS_FOR_EACH_HASH * config.hashQueueLimit;
+  return createFairQueue(places, width, config.databaseWaitMs);
+};

@@ -13,6 +13,7 @@ export { nameRoles } from './nameRoles';
 export { invalidateSessions } from './invalidateSessions';
 export { purgeChallenges, purgeSessions, purgeTokensWithoutSession } from './historyStore';
 export { createBreachedPasswords } from './passwords/breachedPasswords';
+export { createLookUpQueue } from './fairQueue';
 export { createPasswordHasher } from './passwords/passwordHasher';
 export {
   endPasswordResets,

@@ -28,7 +28,8 @@ import { openSession } from './openSession';
 import type { TokenPair } from './openSession';
 import { lockStaff } from './rotationStore';
 import { shutOut } from './shutOut';
-import { approachLogin, describeApplicant, verifyCredentials } from './verifyCredentials';
+import { approachLogin, describeApplicant } from './approachLogin';
+import { verifyCredentials } from './verifyCredentials';
 import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';
 
@@ -41,6 +42,7 @@ export type LoginDeps = Pick<
   | 'random'
   | 'config'
   | 'passwords'
+  | 'lookUps'
   | 'metrics'
   | 'logger'
   | 'schemaGuard'

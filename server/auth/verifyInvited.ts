@@ -2,7 +2,8 @@ import type { RequestContext } from '../context';
 import type { AuthDeps } from './deps';
 import { findAccount } from './accountStore';
 import type { Account } from './accountStore';
-import { approachLogin, describeApplicant, verifyCredentials } from './verifyCredentials';
+import { approachLogin, describeApplicant } from './approachLogin';
+import { verifyCredentials } from './verifyCredentials';
 
 /** Finds the person with this address, who need not be a member of any tenant. */
 export const findPerson = (

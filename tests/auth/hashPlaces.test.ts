@@ -8,11 +8,11 @@ import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 const WRONG = 'not the right password';
 const nobody = () => ({ email: `nobody-${randomUUID()}@example.com`, password: WRONG });
 
-const openSmallNode = (perIp: number) =>
+const openSmallNode = (perIp: number, hashQueueLimit = 16) =>
   openNode((config) => ({
     ...config,
     hashConcurrency: 1,
-    hashQueueLimit: 16,
+    hashQueueLimit,
     loginFailures: { ...config.loginFailures, perIp },
   }));
 
@@ -50,7 +50,8 @@ const ON_KNOWN_DEVICE = { ...fromAddress('198.51.100.2'), cookie: 'mine' };
 
 describe('the owner of a known device', () => {
   it('always gets in while an address past its budget sends 60 logins at a time', async () => {
-    const node = openSmallNode(2);
+    // Sixty fit into the queue before the look-ups, so that each finds out that it is refused.
+    const node = openSmallNode(2, 24);
     for (let failure = 0; failure < 2; failure += 1) {
       await login(node.app, nobody(), fromAddress('203.0.113.66'));
     }
@@ -122,6 +123,30 @@ describe('the queue of hashes', () => {
       'HASHING_BUSY',
     ]);
     expect(await other).toBe('done');
+  });
+
+  it('refuses an applicant whose turn does not come in time, and frees the place', async () => {
+    jest.useFakeTimers();
+    try {
+      const queue = createFairQueue(3, 1, 1000);
+      const { job, end } = hold();
+      const enter = (block: string, work = () => Promise.resolve()) =>
+        outcome(
+          queue.admit(() => Promise.resolve({ block, domain: 'a.example', familiar: false }), work),
+        );
+      const first = enter('a', job);
+      const waiting = ['b', 'c'].map((block) => enter(block));
+      await jest.advanceTimersByTimeAsync(999);
+      const late = ['d'].map((block) => enter(block));
+      expect(await Promise.all(late)).toStrictEqual(['HASHING_BUSY']);
+      await jest.advanceTimersByTimeAsync(1);
+      expect(await Promise.all(waiting)).toStrictEqual(['HASHING_BUSY', 'HASHING_BUSY']);
+      const next = [enter('e'), enter('f')];
+      end();
+      expect(await Promise.all([first, ...next])).toStrictEqual(['done', 'done', 'done']);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   it('keeps a place for a familiar device that strangers never get, however many they are', async () => {

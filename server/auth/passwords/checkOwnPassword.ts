@@ -1,7 +1,8 @@
 import type { Principal, RequestContext } from '../../context';
 import type { AuthDeps } from '../deps';
 import { AppError } from '../../errors';
-import { approachLogin, describeApplicant, tryPassword } from '../verifyCredentials';
+import { approachLogin, describeApplicant } from '../approachLogin';
+import { tryPassword } from '../verifyCredentials';
 import type { VerifiedAccount } from '../verifyCredentials';
 
 /** The password that a signed-in person shows once more. */
