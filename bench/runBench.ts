@@ -17,6 +17,7 @@ import { productionSettings, startGatehouse } from './gatehouse';
 import type { Gatehouse } from './gatehouse';
 import { httpLoad } from './httpLoad';
 import type { Scenario } from './httpLoad';
+import { compareLimits } from './limitsCost';
 import { report } from './benchReport';
 import { lookUp, measureScoring, serve } from './scoring';
 import { measureSealing, sealBacklog, sealSeed, serveSealing } from './sealing';
@@ -63,6 +64,7 @@ const SIZES = {
 /** The state that the phases share. */
 interface Bench {
   config: ReadyConfig;
+  env: Record<string, string>;
   gatehouse: Gatehouse;
   seeded: Seeded;
   /** The file in which the phase `export` leaves its last bundle. */
@@ -170,6 +172,8 @@ async function measureExport({ config, gatehouse, seeded, bundle }: Bench): Prom
 
 const COMPARISONS = {
   authenticated: compareAuthenticated,
+  limits: ({ env, gatehouse, seeded }: Bench) =>
+    compareLimits({ env, gatehouse, load, onServer, rounds: rounds(7) }, seeded.accessTokens),
   refresh: compareRefresh,
   login: compareLogin,
   export: measureExport,
@@ -232,7 +236,7 @@ async function measure(dataDir: string, running: Running): Promise<string> {
     if (!wanted(name)) continue;
     process.stderr.write(`${name} …\n`);
     comparisons.push(
-      await comparison({ config, gatehouse, seeded, bundle: join(dataDir, 'bundle.zip') }),
+      await comparison({ config, env, gatehouse, seeded, bundle: join(dataDir, 'bundle.zip') }),
     );
   }
   const peak = gatehouse.peakMemoryMb();
