@@ -4,6 +4,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { builtScript } from './builtScript';
 import { closeLater } from './closing';
+import { watched } from '../testRun/answerFiles';
 
 const repository = path.resolve(__dirname, '../../..');
 
@@ -21,10 +22,11 @@ interface NodeProcess {
  */
 export async function spawnNode(env: NodeJS.ProcessEnv): Promise<NodeProcess> {
   const script = builtScript(path.join(__dirname, 'fixtures', 'serveNode.ts'));
-  const child = spawn(process.execPath, [script], {
+  const watch = watched();
+  const child = spawn(process.execPath, [...watch.args, script], {
     cwd: repository,
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...watch.env, ...env },
   });
   const exited = once(child, 'exit');
   const kill = async () => {

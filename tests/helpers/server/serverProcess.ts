@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { watched } from '../testRun/answerFiles';
 import { pollUntil } from '../time/pollUntil';
 import { RATE_LIMITS_OFF } from './rateLimitsOff';
 
@@ -61,9 +62,11 @@ export function externalEnv(databaseUrl = process.env['DATABASE_URL']): NodeJS.P
  * Starts `node dist/server/index.js` with only these settings, on a free port unless PORT is given.
  */
 export function startServer(env: NodeJS.ProcessEnv): ServerProcess {
-  const child = spawn(process.execPath, [join(REPOSITORY, 'dist', 'server', 'index.js')], {
+  const watch = watched();
+  const script = join(REPOSITORY, 'dist', 'server', 'index.js');
+  const child = spawn(process.execPath, [...watch.args, script], {
     cwd: WORKING_FOLDER,
-    env: { PATH: process.env['PATH'], PORT: '0', ...env },
+    env: { PATH: process.env['PATH'], PORT: '0', ...watch.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   started.add(child);

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildSync } from 'esbuild';
 import { Client } from 'pg';
 import { startEmbeddedPostgres } from '../../../server/embedded/embeddedPostgres';
 import type { EmbeddedPostgres } from '../../../server/embedded/embeddedPostgres';
@@ -9,6 +10,7 @@ import { migrate } from '../../../server/schema/migrations/migrate';
 import { generateSecrets } from '../../../server/keyRing';
 import { ask } from '../database/askDatabase';
 import { RATE_LIMITS_OFF } from '../server/rateLimitsOff';
+import { watchingModule } from './answerFiles';
 import { seedTemplate } from './seedTemplate';
 import { createRunRole, databaseUrl, templateName } from '../database/testDatabase';
 
@@ -157,6 +159,13 @@ export default async function globalSetup(): Promise<void> {
     TOKEN_HASH_KEY: secrets.tokenHashKey,
     ENCRYPTION_KEY: secrets.encryptionKey,
     EVIDENCE_SIGNING_KEY: secrets.evidenceSigningKey,
+  });
+  buildSync({
+    entryPoints: [join(__dirname, 'watchProcess.ts')],
+    outfile: watchingModule(),
+    bundle: true,
+    platform: 'node',
+    logLevel: 'error',
   });
   writeFileSync(join(folder, 'README'), 'Made by a test run; safe to delete.\n');
   const { version, versionText } = await makeTemplate(serverUrl);
