@@ -7,11 +7,19 @@ const NAMED_RANGES: Readonly<Record<string, readonly string[]>> = {
   uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
 };
 
-/** Returns whether the part names some addresses, but not all of them. */
+/**
+ * The shortest prefix that a range of proxies may have. Two shorter ones could contain every
+ * address. The private ranges 10.0.0.0/8 and fc00::/7 are accepted.
+ */
+const SHORTEST_PREFIX = { ipv4: 8, ipv6: 7 } as const;
+/** No chain of proxies is longer. A large number would trust the client's own entries. */
+const MOST_HOPS = 16;
+
+/** Returns whether the part names proxies, and not everybody. */
 function namesProxy(part: string): boolean {
   if (Object.hasOwn(NAMED_RANGES, part)) return true;
   const range = readRange(part);
-  return range !== undefined && range[1] > 0;
+  return range !== undefined && range[1] >= SHORTEST_PREFIX[range[0].kind()];
 }
 
 /** Parses TRUST_PROXY: a number of hops, or addresses and ranges; false if nobody is trusted. */
@@ -22,12 +30,13 @@ export function parseTrustProxy(value: string | undefined): number | string[] | 
 }
 
 /**
- * Returns whether the value names only proxies: `true` or `0.0.0.0/0`, for example, would trust
- * everybody.
+ * Returns whether the value names only proxies: `true`, `0.0.0.0/0` or `999999`, for example, would
+ * trust everybody.
  */
 export function namesProxies(value: string | undefined): boolean {
   const proxies = parseTrustProxy(value);
-  return !Array.isArray(proxies) || proxies.every(namesProxy);
+  if (typeof proxies === 'number') return proxies <= MOST_HOPS;
+  return proxies === false || proxies.every(namesProxy);
 }
 
 /**
