@@ -1,6 +1,10 @@
+const SHORTEST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 50;
+
 /**
  * Asks until the answer fits, or fails at the deadline. A correct program never reaches the
- * deadline, even on a busy machine.
+ * deadline, even on a busy machine. The pauses get longer, because asking takes processor time
+ * from the program under test.
  */
 export async function pollUntil<T>(
   what: string,
@@ -9,10 +13,10 @@ export async function pollUntil<T>(
   timeoutMs = 40_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
-  for (;;) {
+  for (let pause = SHORTEST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
     const answer = await ask();
     if (fits(answer)) return answer;
     if (Date.now() > deadline) throw new Error(`did not happen within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
