@@ -44,8 +44,13 @@ export const SCHEMA_CACHE: NodeJS.ProcessEnv = {
   GATEHOUSE_SCHEMA_CACHE: join(process.env['GATEHOUSE_TEST_DIR'] ?? tmpdir(), 'schemaAnswers'),
 };
 
-/** Gives the schema tool one Postgres for the whole test file. */
+/** Gives the schema tool the Postgres of the run if that is embedded, and otherwise one of its own. */
 export async function openSchemaServer(): Promise<void> {
+  const shared = process.env['GATEHOUSE_TEST_EMBEDDED'] ?? '';
+  if (shared !== '') {
+    SCHEMA_CACHE['GATEHOUSE_SCHEMA_SERVER'] = shared;
+    return;
+  }
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-schema-'));
   const server = await startEmbeddedPostgres({ dataDir, durable: false });
   closeLater(async () => {

@@ -140,6 +140,8 @@ export default async function globalSetup(): Promise<void> {
   Object.assign(process.env, {
     GATEHOUSE_TEST_SERVER: serverUrl,
     GATEHOUSE_TEST_DIR: folder,
+    // The catalogue of the migrations is recorded with the embedded version.
+    GATEHOUSE_TEST_EMBEDDED: globalThis.gatehouseTestServer ? serverUrl : '',
     // Read by `os.tmpdir()`.
     TMPDIR: temporary,
     NODE_ENV: 'test',
