@@ -1,8 +1,6 @@
 import type { Pool } from 'pg';
 import { runPrepared } from '../db';
 import type { PreparedStatement } from '../db';
-import { clientAcrossTenants } from '../db/tenantScope';
-import { maySignIn } from '../db/maySignIn';
 
 /** The state of a key, against which each request is checked. The database's clock decides. */
 interface KeyState {
@@ -40,35 +38,24 @@ export interface ServiceKeyState extends KeyState {
   expiresAt: Date | null;
 }
 
-const STATE = `k.id, k.addresses, k.secret_hash AS "secretHash", k.previous_hash AS "previousHash",
-    coalesce(k.previous_until > now(), false) AS "previousLive",
-    (k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true)) AS live, k.revoked_at IS NOT NULL AS revoked,
-    coalesce(k.last_used_at > now() - interval '1 minute', false) AS "usedLately"`;
-
-/**
- * Returns SQL for the keys with one of these hashes. The scalar subquery hides the length of the
- * list from the planner, as in the look-up of sessions.
- */
-const found = (
-  table: 'api_keys' | 'service_keys',
-) => `unnest((SELECT $1::bytea[])::bytea[]) AS asked(hash)
-    CROSS JOIN LATERAL (SELECT * FROM ${table} WHERE secret_hash = asked.hash OR previous_hash = asked.hash LIMIT 1) k`;
-
 const LIVE_TENANT_KEYS: PreparedStatement = {
   name: 'live_tenant_keys',
-  text: `SELECT ${STATE}, k.tenant_id AS "tenantId", k.user_id AS "userId", k.staff_id AS "staffId",
-    st.session_version AS "sessionVersion",
-    ARRAY(SELECT p FROM unnest(k.permissions) WITH ORDINALITY AS own(p, place) WHERE p = ANY(st.permissions) ORDER BY place) AS permissions,
-    u.email, u.name AS "personName", t.slug AS "tenantSlug", t.name AS "tenantName",
-    (${maySignIn('st', 'u', 't')}) AS active
-    FROM ${found('api_keys')}
-    JOIN tenant_staff st ON st.tenant_id = k.tenant_id AND st.id = k.staff_id AND st.user_id = k.user_id
-    JOIN users u ON u.id = st.user_id JOIN tenants t ON t.id = st.tenant_id`,
+  text: 'SELECT * FROM gatehouse_live_tenant_keys($1)',
 };
 
+/**
+ * The scalar subquery hides the length of the list from the planner, as in the function for the
+ * keys of tenants.
+ */
 const LIVE_SERVICE_KEYS: PreparedStatement = {
   name: 'live_service_keys',
-  text: `SELECT ${STATE}, k.name, k.scopes, k.expires_at AS "expiresAt" FROM ${found('service_keys')}`,
+  text: `SELECT k.id, k.addresses, k.secret_hash AS "secretHash", k.previous_hash AS "previousHash",
+    coalesce(k.previous_until > now(), false) AS "previousLive",
+    (k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true)) AS live, k.revoked_at IS NOT NULL AS revoked,
+    coalesce(k.last_used_at > now() - interval '1 minute', false) AS "usedLately",
+    k.name, k.scopes, k.expires_at AS "expiresAt"
+    FROM unnest((SELECT $1::bytea[])::bytea[]) AS asked(hash)
+    CROSS JOIN LATERAL (SELECT * FROM service_keys WHERE secret_hash = asked.hash OR previous_hash = asked.hash LIMIT 1) k`,
 };
 
 /**
@@ -76,9 +63,7 @@ const LIVE_SERVICE_KEYS: PreparedStatement = {
  * secret with 256 bits names one key of one tenant, and requests of all tenants share the query.
  */
 export const readTenantKeys = (pool: Pool, hashes: readonly Buffer[]): Promise<TenantKeyState[]> =>
-  clientAcrossTenants(pool, 'program', (client) =>
-    runPrepared<TenantKeyState>(client, LIVE_TENANT_KEYS, [hashes]),
-  );
+  runPrepared<TenantKeyState>(pool, LIVE_TENANT_KEYS, [hashes]);
 
 /** Reads the service keys with these hashes in one round trip. */
 export const readServiceKeys = (

@@ -3,6 +3,7 @@ import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
 import { HASH_COST } from '../db/schema/users';
+import { acrossTenants, inTenant } from '../db/tenantScope';
 
 export interface Membership {
   tenantId: string;
@@ -35,39 +36,41 @@ export interface Account {
  * Finds a person by e-mail address, with their memberships in all tenants: the login does not know
  * yet which tenant is meant.
  */
-export async function findAccount(db: Db, email: string): Promise<Account | undefined> {
-  const rows = await db
-    .select({ user: users, staff: tenantStaff, tenant: tenants })
-    .from(users)
-    .leftJoin(tenantStaff, eq(tenantStaff.userId, users.id))
-    .leftJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(eq(users.email, email))
-    .orderBy(tenants.slug);
-  const user = rows[0]?.user;
-  if (!user) return undefined;
-  return {
-    userId: user.id,
-    email: user.email,
-    passwordHash: user.passwordHash,
-    passwordChangedAt: user.passwordChangedAt,
-    passwordExpired: user.passwordExpiredAt !== null,
-    active: user.status === 'active',
-    memberships: rows.flatMap(({ staff, tenant }) =>
-      staff && tenant
-        ? [
-            {
-              tenantId: tenant.id,
-              slug: tenant.slug,
-              name: tenant.name,
-              staffId: staff.id,
-              sessionVersion: staff.sessionVersion,
-              mustProveLogin: staff.mustProveLogin,
-              active: staff.status === 'active' && tenant.status === 'active',
-            },
-          ]
-        : [],
-    ),
-  };
+export function findAccount(db: Db, email: string): Promise<Account | undefined> {
+  return acrossTenants(db, 'person', async (tx) => {
+    const rows = await tx
+      .select({ user: users, staff: tenantStaff, tenant: tenants })
+      .from(users)
+      .leftJoin(tenantStaff, eq(tenantStaff.userId, users.id))
+      .leftJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+      .where(eq(users.email, email))
+      .orderBy(tenants.slug);
+    const user = rows[0]?.user;
+    if (!user) return undefined;
+    return {
+      userId: user.id,
+      email: user.email,
+      passwordHash: user.passwordHash,
+      passwordChangedAt: user.passwordChangedAt,
+      passwordExpired: user.passwordExpiredAt !== null,
+      active: user.status === 'active',
+      memberships: rows.flatMap(({ staff, tenant }) =>
+        staff && tenant
+          ? [
+              {
+                tenantId: tenant.id,
+                slug: tenant.slug,
+                name: tenant.name,
+                staffId: staff.id,
+                sessionVersion: staff.sessionVersion,
+                mustProveLogin: staff.mustProveLogin,
+                active: staff.status === 'active' && tenant.status === 'active',
+              },
+            ]
+          : [],
+      ),
+    };
+  });
 }
 
 /**
@@ -120,35 +123,37 @@ export async function replacePasswordHash(
 }
 
 /** Reads the profile of the signed-in staff member, for `/me`. */
-export async function readProfile(db: Db, tenantId: string, userId: string) {
-  const [row] = await db
-    .select({
-      email: users.email,
-      tenant: { id: tenants.id, slug: tenants.slug, name: tenants.name },
-    })
-    .from(users)
-    .innerJoin(tenantStaff, eq(tenantStaff.userId, users.id))
-    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.userId, userId)));
-  return row;
+export function readProfile(db: Db, tenantId: string, userId: string) {
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await tx
+      .select({
+        email: users.email,
+        tenant: { id: tenants.id, slug: tenants.slug, name: tenants.name },
+      })
+      .from(users)
+      .innerJoin(tenantStaff, eq(tenantStaff.userId, users.id))
+      .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.userId, userId)));
+    return row;
+  });
 }
 
 const ofStaff = (tenantId: string, staffId: string) =>
   and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId));
 
 /** Makes the next login of this staff member need a step-up proof. */
-export async function requireProofAtLogin(
-  tx: Tx,
-  tenantId: string,
-  staffId: string,
-): Promise<void> {
-  await tx.update(tenantStaff).set({ mustProveLogin: true }).where(ofStaff(tenantId, staffId));
+export function requireProofAtLogin(tx: Tx, tenantId: string, staffId: string): Promise<void> {
+  return inTenant(tx, tenantId, async (own) => {
+    await own.update(tenantStaff).set({ mustProveLogin: true }).where(ofStaff(tenantId, staffId));
+  });
 }
 
 /** Clears the demand for a step-up proof once the proof has been given. */
-export async function noteProofAtLogin(tx: Tx, tenantId: string, staffId: string): Promise<void> {
-  const due = and(ofStaff(tenantId, staffId), eq(tenantStaff.mustProveLogin, true));
-  await tx.update(tenantStaff).set({ mustProveLogin: false }).where(due);
+export function noteProofAtLogin(tx: Tx, tenantId: string, staffId: string): Promise<void> {
+  return inTenant(tx, tenantId, async (own) => {
+    const due = and(ofStaff(tenantId, staffId), eq(tenantStaff.mustProveLogin, true));
+    await own.update(tenantStaff).set({ mustProveLogin: false }).where(due);
+  });
 }
 
 /**
@@ -156,27 +161,29 @@ export async function noteProofAtLogin(tx: Tx, tenantId: string, staffId: string
  * order in which their rows are locked.
  * @param setBefore if given, the list is empty if the person's password was set later than this
  */
-export async function listMemberships(
+export function listMemberships(
   tx: Tx,
   { tenantId, staffId }: { tenantId: string; staffId: string },
   setBefore: Date | null,
 ): Promise<{ tenantId: string; staffId: string }[]> {
-  const person = tx
-    .select({ userId: tenantStaff.userId })
-    .from(tenantStaff)
-    .where(ofStaff(tenantId, staffId));
-  return tx
-    .select({ tenantId: tenantStaff.tenantId, staffId: tenantStaff.id })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(
-      and(
-        eq(tenantStaff.userId, person),
-        ne(tenantStaff.status, 'removed'),
-        setBefore ? lte(users.passwordChangedAt, setBefore) : undefined,
-      ),
-    )
-    .orderBy(asc(tenantStaff.id));
+  return acrossTenants(tx, 'person', async (own) => {
+    const person = own
+      .select({ userId: tenantStaff.userId })
+      .from(tenantStaff)
+      .where(ofStaff(tenantId, staffId));
+    return own
+      .select({ tenantId: tenantStaff.tenantId, staffId: tenantStaff.id })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .where(
+        and(
+          eq(tenantStaff.userId, person),
+          ne(tenantStaff.status, 'removed'),
+          setBefore ? lte(users.passwordChangedAt, setBefore) : undefined,
+        ),
+      )
+      .orderBy(asc(tenantStaff.id));
+  });
 }
 
 /**
@@ -184,25 +191,27 @@ export async function listMemberships(
  * @param setBefore if given, a password set later than this stays valid
  * @returns false if the password had already expired, or was set later than `setBefore`
  */
-export async function expirePassword(
+export function expirePassword(
   tx: Tx,
   { tenantId, staffId }: { tenantId: string; staffId: string },
   setBefore: Date | null,
 ): Promise<boolean> {
-  const person = tx
-    .select({ userId: tenantStaff.userId })
-    .from(tenantStaff)
-    .where(ofStaff(tenantId, staffId));
-  const rows = await tx
-    .update(users)
-    .set({ passwordExpiredAt: sql`clock_timestamp()` })
-    .where(
-      and(
-        eq(users.id, person),
-        isNull(users.passwordExpiredAt),
-        setBefore ? lte(users.passwordChangedAt, setBefore) : undefined,
-      ),
-    )
-    .returning({ id: users.id });
-  return rows.length === 1;
+  return inTenant(tx, tenantId, async (own) => {
+    const person = own
+      .select({ userId: tenantStaff.userId })
+      .from(tenantStaff)
+      .where(ofStaff(tenantId, staffId));
+    const rows = await own
+      .update(users)
+      .set({ passwordExpiredAt: sql`clock_timestamp()` })
+      .where(
+        and(
+          eq(users.id, person),
+          isNull(users.passwordExpiredAt),
+          setBefore ? lte(users.passwordChangedAt, setBefore) : undefined,
+        ),
+      )
+      .returning({ id: users.id });
+    return rows.length === 1;
+  });
 }

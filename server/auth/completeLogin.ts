@@ -22,7 +22,7 @@ import { findIssued, mayReissue, recordReissue } from './lostAnswer';
 import { openSession, toTokenPair } from './openSession';
 import type { IssuedToken, TokenPair } from './openSession';
 import { deriveFirstTokens } from './refreshTokenSecrets';
-import { lockStaff } from './rotationStore';
+import { lockStaff } from './refreshTokenStore';
 import { withSessionTable } from './withSessionTable';
 import { inTenant } from '../db/tenantScope';
 

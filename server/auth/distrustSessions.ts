@@ -7,7 +7,7 @@ import { forgetTaught, listSuspectSessions } from '../security';
 import type { Forgotten, Taught } from '../security';
 import { expirePassword, listMemberships, requireProofAtLogin } from './accountStore';
 import { invalidateSessions } from './invalidateSessions';
-import { lockStaff } from './rotationStore';
+import { lockStaff } from './refreshTokenStore';
 import type { SessionMode } from './withSessionTable';
 
 type DistrustDeps = Pick<AuthDeps, 'clock' | 'logger' | 'metrics'>;

@@ -8,7 +8,7 @@ import { AppError } from '../errors';
 import { endChallenges } from '../security';
 import { invalidateSessions } from './invalidateSessions';
 import { hashesOfRefreshToken } from './refreshTokenSecrets';
-import { findTokenByHash, revokeFamily, revokeSessionTokens } from './rotationStore';
+import { findTokenByHash, revokeFamily, revokeSessionTokens } from './refreshTokenStore';
 import { revokeSession } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 

@@ -2,7 +2,7 @@ import type { Db } from '../db';
 import type { RevokeReason } from '../db/schema';
 import type { Kernel } from '../kernel';
 import { AppError } from '../errors';
-import { findTokenEnd } from './rotationStore';
+import { findTokenEnd } from './refreshTokenStore';
 import { findSessionEnd } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 

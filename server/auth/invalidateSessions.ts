@@ -7,7 +7,7 @@ import { endProofs } from '../security';
 import { invalidToken } from './accessTokens';
 import { moveSession, moveTokens } from './keptSessionStore';
 import { endEmailChangesOf } from './pendingEmailStore';
-import { revokeAllTokens } from './rotationStore';
+import { revokeAllTokens } from './refreshTokenStore';
 import { bumpSessionVersion, revokeAllSessions } from './sessionStore';
 import type { Invalidation } from './sessionStore';
 import type { SessionMode } from './withSessionTable';

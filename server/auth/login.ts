@@ -26,7 +26,7 @@ import { noticeNewDevice } from './noticeNewDevice';
 import { offerTenants } from './offerTenants';
 import { openSession } from './openSession';
 import type { TokenPair } from './openSession';
-import { lockStaff } from './rotationStore';
+import { lockStaff } from './refreshTokenStore';
 import { shutOut } from './shutOut';
 import { approachLogin, describeApplicant } from './approachLogin';
 import { verifyCredentials } from './verifyCredentials';

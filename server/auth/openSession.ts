@@ -6,7 +6,7 @@ import { AppError } from '../errors';
 import { SECOND_MS } from '../durations';
 import { boundSessions } from './boundSessions';
 import { hashRefreshToken, newRefreshToken } from './refreshTokenSecrets';
-import { insertToken, lockStaff } from './rotationStore';
+import { insertToken, lockStaff } from './refreshTokenStore';
 import { insertSession, readCurrentStaff } from './sessionStore';
 import type { SessionMode } from './withSessionTable';
 

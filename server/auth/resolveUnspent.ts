@@ -16,8 +16,8 @@ import {
   hasLiveLink,
   lockStaff,
   lockUnadopted,
-} from './rotationStore';
-import type { StoredToken } from './rotationStore';
+} from './refreshTokenStore';
+import type { StoredToken } from './refreshTokenStore';
 import { insertSession, readCurrentStaff } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 import type { SessionMode } from './withSessionTable';

@@ -6,7 +6,13 @@ import type { AppError } from '../errors';
 import { INVALID_TOKEN, invalidToken } from './accessTokens';
 import type { AccessClaims } from './accessTokens';
 import { findForcedEnd, forcedLogout, toForced } from './forcedEnd';
-import { TOUCH_AFTER_MS, readLiveSessions, readLiveStaff, touchSessions } from './sessionStore';
+import {
+  TOUCH_AFTER_MS,
+  readLiveSessions,
+  readLiveStaff,
+  sessionKey,
+  touchSessions,
+} from './sessionStore';
 import type { LiveState } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
@@ -105,16 +111,16 @@ function createToucher(deps: CheckDeps) {
 }
 
 export function createSessionCheck(deps: CheckDeps): SessionCheck {
-  const loadSession = batchLoads((ids) => readLiveSessions(deps.pool, ids, deps.clock.now()));
+  const loadSession = batchLoads((keys) => readLiveSessions(deps.pool, keys, deps.clock.now()));
   const toucher = createToucher(deps);
 
   async function check(claims: AccessClaims): Promise<Principal> {
     const state = claims.dgr
-      ? await readLiveStaff(deps.pool, claims.tid, claims.sub)
+      ? await readLiveStaff(deps.db, claims.tid, claims.sub)
       : await withSessionTable(deps, (mode) =>
           mode === 'normal'
-            ? loadSession(claims.sid)
-            : readLiveStaff(deps.pool, claims.tid, claims.sub),
+            ? loadSession(sessionKey(claims.tid, claims.sid))
+            : readLiveStaff(deps.db, claims.tid, claims.sub),
         );
     const principal = toPrincipal(claims, state);
     if (!principal) throw await explainRefusal(deps, claims, state);

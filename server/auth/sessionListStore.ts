@@ -1,6 +1,7 @@
 import { and, count, desc, eq, ne, sql } from 'drizzle-orm';
 import type { Db } from '../db';
 import { userSessions } from '../db/schema';
+import { inTenant } from '../db/tenantScope';
 import type { TimeCursor } from '../http/timeCursor';
 import { notIdle, notOver } from './sessionStore';
 
@@ -24,62 +25,68 @@ export interface SessionsQuery {
 }
 
 /** Lists the live sessions of a staff member, newest first, without the caller's own session. */
-export async function listOtherSessions(
+export function listOtherSessions(
   db: Db,
   tenantId: string,
   query: SessionsQuery & { below: TimeCursor | undefined; limit: number },
 ) {
-  const { staffId, sessionVersion, now, asking, below, limit } = query;
-  const { createdAt, id } = userSessions;
-  return db
-    .select(LISTED)
-    .from(userSessions)
-    .where(
-      and(
-        notOver(tenantId, staffId, now),
-        eq(userSessions.sessionVersion, sessionVersion),
-        notIdle(now),
-        asking === null ? undefined : ne(id, asking),
-        below && sql`(${createdAt}, ${id}) < (${below.occurredAt.toISOString()}, ${below.id})`,
-      ),
-    )
-    .orderBy(desc(createdAt), desc(id))
-    .limit(limit);
+  return inTenant(db, tenantId, async (tx) => {
+    const { staffId, sessionVersion, now, asking, below, limit } = query;
+    const { createdAt, id } = userSessions;
+    return tx
+      .select(LISTED)
+      .from(userSessions)
+      .where(
+        and(
+          notOver(tenantId, staffId, now),
+          eq(userSessions.sessionVersion, sessionVersion),
+          notIdle(now),
+          asking === null ? undefined : ne(id, asking),
+          below && sql`(${createdAt}, ${id}) < (${below.occurredAt.toISOString()}, ${below.id})`,
+        ),
+      )
+      .orderBy(desc(createdAt), desc(id))
+      .limit(limit);
+  });
 }
 
 /**
  * Reads the caller's own session. It counts as live as long as its access token is, whatever the
  * state of its refresh token.
  */
-export async function findAskingSession(
+export function findAskingSession(
   db: Db,
   tenantId: string,
   { staffId, sessionVersion, now, asking }: SessionsQuery,
 ) {
-  if (asking === null) return undefined;
-  const [row] = await db
-    .select(LISTED)
-    .from(userSessions)
-    .where(
-      and(
-        notOver(tenantId, staffId, now),
-        eq(userSessions.sessionVersion, sessionVersion),
-        eq(userSessions.id, asking),
-      ),
-    );
-  return row;
+  return inTenant(db, tenantId, async (tx) => {
+    if (asking === null) return undefined;
+    const [row] = await tx
+      .select(LISTED)
+      .from(userSessions)
+      .where(
+        and(
+          notOver(tenantId, staffId, now),
+          eq(userSessions.sessionVersion, sessionVersion),
+          eq(userSessions.id, asking),
+        ),
+      );
+    return row;
+  });
 }
 
 /** Counts the live sessions of a staff member. */
-export async function countLiveSessions(
+export function countLiveSessions(
   db: Db,
   tenantId: string,
   { staffId, sessionVersion, now }: Omit<SessionsQuery, 'asking'>,
 ): Promise<number> {
-  const current = eq(userSessions.sessionVersion, sessionVersion);
-  const [row] = await db
-    .select({ live: count() })
-    .from(userSessions)
-    .where(and(notOver(tenantId, staffId, now), current, notIdle(now)));
-  return row?.live ?? 0;
+  return inTenant(db, tenantId, async (tx) => {
+    const current = eq(userSessions.sessionVersion, sessionVersion);
+    const [row] = await tx
+      .select({ live: count() })
+      .from(userSessions)
+      .where(and(notOver(tenantId, staffId, now), current, notIdle(now)));
+    return row?.live ?? 0;
+  });
 }

@@ -5,6 +5,7 @@ import type { Db, PreparedStatement, Tx } from '../db';
 import { MAY_SIGN_IN, maySignIn } from '../db/maySignIn';
 import { tenantStaff, tenants, userSessions, users } from '../db/schema';
 import type { RevokeReason } from '../db/schema';
+import { clientAcrossTenants, inTenant } from '../db/tenantScope';
 import { MINUTE_MS } from '../durations';
 
 /** The state against which each authenticated request is checked. */
@@ -37,55 +38,50 @@ const STAFF_COLUMNS = `st.tenant_id AS "tenantId", st.user_id AS "userId", st.id
   u.email, u.name, t.slug AS "tenantSlug", t.name AS "tenantName",
   (${maySignIn('st', 'u', 't')}) AS active`;
 
-const STAFF_JOINS = `JOIN users u ON u.id = st.user_id JOIN tenants t ON t.id = st.tenant_id`;
-
-/**
- * The scalar subquery hides the array's length from the planner. With the length it would plan the
- * joins again at each execution, which takes four times as long as running them.
- */
 const LIVE_SESSIONS: PreparedStatement = {
   name: 'live_sessions',
-  text: `SELECT s.id, ${STAFF_COLUMNS}, s.session_version AS "sessionVersion",
-    (s.revoked_at IS NULL AND s.expires_at > $2) AS live, s.revoke_reason AS "revokeReason",
-    (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS "lastSeenAt"
-    FROM user_sessions s
-    JOIN tenant_staff st ON st.tenant_id = s.tenant_id AND st.id = s.staff_id AND st.user_id = s.user_id
-    ${STAFF_JOINS}
-    WHERE s.id = ANY((SELECT $1::uuid[])::uuid[])`,
+  text: 'SELECT * FROM gatehouse_live_sessions($1, $2, $3)',
 };
 
-const LIVE_STAFF: PreparedStatement = {
-  name: 'live_staff',
-  text: `SELECT ${STAFF_COLUMNS}, NULL::int AS "sessionVersion", true AS live,
-    NULL::text AS "revokeReason", NULL::float8 AS "lastSeenAt"
-    FROM tenant_staff st ${STAFF_JOINS}
-    WHERE st.tenant_id = $1 AND st.user_id = $2`,
-};
+/** Returns the key of one session of one tenant, for {@link readLiveSessions}. */
+export const sessionKey = (tenantId: string, sessionId: string): string =>
+  `${tenantId}/${sessionId}`;
 
 /**
- * Reads the state of many sessions in one round trip. It spans tenants on purpose: requests of all
- * tenants share it, and each compares the result with the tenant in its own signed token.
+ * Reads the state of many sessions in one round trip, each within the tenant in its own signed
+ * token. Requests of all tenants share it, so it calls a function that row-level security does not
+ * bind.
+ * @param keys keys from {@link sessionKey}
  */
 export async function readLiveSessions(
   pool: Pool,
-  sessionIds: string[],
+  keys: readonly string[],
   now: Date,
 ): Promise<Map<string, LiveState>> {
+  const asked = keys.map((key) => key.split('/'));
   const rows = await runPrepared<LiveState & { id: string }>(pool, LIVE_SESSIONS, [
-    sessionIds,
+    asked.map(([, sessionId]) => sessionId),
+    asked.map(([tenantId]) => tenantId),
     now,
   ]);
-  return new Map(rows.map((row) => [row.id, row]));
+  return new Map(rows.map((row) => [sessionKey(row.tenantId, row.id), row]));
 }
 
 /** Reads only the staff member's state, for tokens without a session. */
-export async function readLiveStaff(
-  pool: Pool,
+export function readLiveStaff(
+  db: Db,
   tenantId: string,
   userId: string,
 ): Promise<LiveState | undefined> {
-  const [row] = await runPrepared<LiveState>(pool, LIVE_STAFF, [tenantId, userId]);
-  return row;
+  return inTenant(db, tenantId, async (tx) => {
+    const { rows } = await tx.execute<LiveState & Record<string, unknown>>(
+      sql`SELECT ${sql.raw(STAFF_COLUMNS)}, NULL::int AS "sessionVersion", true AS live,
+        NULL::text AS "revokeReason", NULL::float8 AS "lastSeenAt"
+        FROM tenant_staff st JOIN users u ON u.id = st.user_id JOIN tenants t ON t.id = st.tenant_id
+        WHERE st.tenant_id = ${tenantId} AND st.user_id = ${userId}`,
+    );
+    return rows[0];
+  });
 }
 
 /** `last_seen_at` is written again only after this time, because each write costs an update. */
@@ -102,11 +98,15 @@ const TOUCH_SESSIONS: PreparedStatement = {
 
 /** Updates `last_seen_at` of sessions that a live check has just found. */
 export async function touchSessions(pool: Pool, sessionIds: string[], now: Date): Promise<void> {
-  await runPrepared(pool, TOUCH_SESSIONS, [sessionIds, now]);
+  await clientAcrossTenants(pool, 'seen', (client) =>
+    runPrepared(client, TOUCH_SESSIONS, [sessionIds, now]),
+  );
 }
 
-export async function insertSession(tx: Tx, row: typeof userSessions.$inferInsert): Promise<void> {
-  await tx.insert(userSessions).values(row);
+export function insertSession(tx: Tx, row: typeof userSessions.$inferInsert): Promise<void> {
+  return inTenant(tx, row.tenantId, async (own) => {
+    await own.insert(userSessions).values(row);
+  });
 }
 
 export interface CurrentStaff {
@@ -117,21 +117,23 @@ export interface CurrentStaff {
 /**
  * Reads the version under which a session opened now begins, and whether the person may sign in.
  */
-export async function readCurrentStaff(
+export function readCurrentStaff(
   tx: Tx,
   tenantId: string,
   staffId: string,
 ): Promise<CurrentStaff | undefined> {
-  const [row] = await tx
-    .select({
-      sessionVersion: tenantStaff.sessionVersion,
-      active: MAY_SIGN_IN,
-    })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
-  return row;
+  return inTenant(tx, tenantId, async (own) => {
+    const [row] = await own
+      .select({
+        sessionVersion: tenantStaff.sessionVersion,
+        active: MAY_SIGN_IN,
+      })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+    return row;
+  });
 }
 
 /**
@@ -147,41 +149,45 @@ export interface StoredOrigin {
 }
 
 /** @returns the stored origin, or undefined if the session is not live */
-export async function findSessionOrigin(
+export function findSessionOrigin(
   db: Db,
   tenantId: string,
   query: { sessionId: string; now: Date },
 ): Promise<StoredOrigin | undefined> {
-  const { country, network, deviceHashes, originProvenAt: provenAt } = userSessions;
-  const [row] = await db
-    .select({ country, network, deviceHashes, provenAt })
-    .from(userSessions)
-    .where(
-      and(
-        eq(userSessions.tenantId, tenantId),
-        eq(userSessions.id, query.sessionId),
-        isNull(userSessions.revokedAt),
-        gt(userSessions.expiresAt, query.now),
-      ),
-    );
-  return row;
+  return inTenant(db, tenantId, async (tx) => {
+    const { country, network, deviceHashes, originProvenAt: provenAt } = userSessions;
+    const [row] = await tx
+      .select({ country, network, deviceHashes, provenAt })
+      .from(userSessions)
+      .where(
+        and(
+          eq(userSessions.tenantId, tenantId),
+          eq(userSessions.id, query.sessionId),
+          isNull(userSessions.revokedAt),
+          gt(userSessions.expiresAt, query.now),
+        ),
+      );
+    return row;
+  });
 }
 
 /** Returns why a session was revoked; null if it was not, or does not exist. */
-export async function findSessionEnd(
+export function findSessionEnd(
   db: Db,
   tenantId: string,
   sessionId: string,
 ): Promise<RevokeReason | null> {
-  const [row] = await db
-    .select({ reason: userSessions.revokeReason })
-    .from(userSessions)
-    .where(and(eq(userSessions.tenantId, tenantId), eq(userSessions.id, sessionId)));
-  return row?.reason ?? null;
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await tx
+      .select({ reason: userSessions.revokeReason })
+      .from(userSessions)
+      .where(and(eq(userSessions.tenantId, tenantId), eq(userSessions.id, sessionId)));
+    return row?.reason ?? null;
+  });
 }
 
 /** Moves the stored origin of a live session to the place from which a step-up proof was given. */
-export async function moveSessionHome(
+export function moveSessionHome(
   tx: Tx,
   tenantId: string,
   home: { sessionId: string } & Record<'country' | 'network', string | null> & {
@@ -189,24 +195,26 @@ export async function moveSessionHome(
       now: Date;
     },
 ): Promise<void> {
-  const { country, network, deviceHashes, now } = home;
-  await tx
-    .update(userSessions)
-    .set({
-      country,
-      network,
-      deviceHashes: [...deviceHashes],
-      originProvenAt: now,
-      // Keep the country of the session's beginning, for the evidence.
-      beganCountry: sql`CASE WHEN ${userSessions.originProvenAt} IS NULL THEN ${userSessions.country} ELSE ${userSessions.beganCountry} END`,
-    })
-    .where(
-      and(
-        eq(userSessions.tenantId, tenantId),
-        eq(userSessions.id, home.sessionId),
-        isNull(userSessions.revokedAt),
-      ),
-    );
+  return inTenant(tx, tenantId, async (own) => {
+    const { country, network, deviceHashes, now } = home;
+    await own
+      .update(userSessions)
+      .set({
+        country,
+        network,
+        deviceHashes: [...deviceHashes],
+        originProvenAt: now,
+        // Keep the country of the session's beginning, for the evidence.
+        beganCountry: sql`CASE WHEN ${userSessions.originProvenAt} IS NULL THEN ${userSessions.country} ELSE ${userSessions.beganCountry} END`,
+      })
+      .where(
+        and(
+          eq(userSessions.tenantId, tenantId),
+          eq(userSessions.id, home.sessionId),
+          isNull(userSessions.revokedAt),
+        ),
+      );
+  });
 }
 
 /** Matches sessions that are neither revoked nor past their absolute end. */
@@ -229,17 +237,19 @@ export const notIdle = (now: Date) =>
 /**
  * @returns whether the staff member had such a session, neither revoked nor past its absolute end
  */
-export async function revokeSession(
+export function revokeSession(
   tx: Tx,
   tenantId: string,
   query: { staffId: string; sessionId: string; reason: RevokeReason; now: Date },
 ): Promise<boolean> {
-  const rows = await tx
-    .update(userSessions)
-    .set({ revokedAt: query.now, revokeReason: query.reason })
-    .where(and(notOver(tenantId, query.staffId, query.now), eq(userSessions.id, query.sessionId)))
-    .returning({ id: userSessions.id });
-  return rows.length === 1;
+  return inTenant(tx, tenantId, async (own) => {
+    const rows = await own
+      .update(userSessions)
+      .set({ revokedAt: query.now, revokeReason: query.reason })
+      .where(and(notOver(tenantId, query.staffId, query.now), eq(userSessions.id, query.sessionId)))
+      .returning({ id: userSessions.id });
+    return rows.length === 1;
+  });
 }
 
 /**
@@ -254,17 +264,19 @@ export interface Invalidation {
 }
 
 /** @returns the new version, or undefined if the tenant has no such staff member */
-export async function bumpSessionVersion(
+export function bumpSessionVersion(
   tx: Tx,
   tenantId: string,
   staffId: string,
 ): Promise<number | undefined> {
-  const [row] = await tx
-    .update(tenantStaff)
-    .set({ sessionVersion: sql`${tenantStaff.sessionVersion} + 1` })
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)))
-    .returning({ sessionVersion: tenantStaff.sessionVersion });
-  return row?.sessionVersion;
+  return inTenant(tx, tenantId, async (own) => {
+    const [row] = await own
+      .update(tenantStaff)
+      .set({ sessionVersion: sql`${tenantStaff.sessionVersion} + 1` })
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)))
+      .returning({ sessionVersion: tenantStaff.sessionVersion });
+    return row?.sessionVersion;
+  });
 }
 
 /**
@@ -274,37 +286,39 @@ export async function bumpSessionVersion(
  * @param endedVersion the session version under which the sessions to end were live
  * @returns how many sessions were revoked
  */
-export async function revokeAllSessions(
+export function revokeAllSessions(
   tx: Tx,
   tenantId: string,
   what: Invalidation,
   endedVersion: number,
 ): Promise<number> {
-  const { staffId, now } = what;
-  const special = what.family?.sessionId;
-  const rows = await tx
-    .update(userSessions)
-    .set({
-      revokedAt: what.now,
-      revokeReason: special
-        ? sql`CASE WHEN ${userSessions.id} = ${special} THEN ${what.family?.reason}::revoke_reason ELSE ${what.reason}::revoke_reason END`
-        : what.reason,
-    })
-    .where(
-      and(
-        eq(userSessions.tenantId, tenantId),
-        eq(userSessions.staffId, staffId),
-        isNull(userSessions.revokedAt),
-        or(
-          and(
-            gt(userSessions.expiresAt, now),
-            eq(userSessions.sessionVersion, endedVersion),
-            notIdle(now),
+  return inTenant(tx, tenantId, async (own) => {
+    const { staffId, now } = what;
+    const special = what.family?.sessionId;
+    const rows = await own
+      .update(userSessions)
+      .set({
+        revokedAt: what.now,
+        revokeReason: special
+          ? sql`CASE WHEN ${userSessions.id} = ${special} THEN ${what.family?.reason}::revoke_reason ELSE ${what.reason}::revoke_reason END`
+          : what.reason,
+      })
+      .where(
+        and(
+          eq(userSessions.tenantId, tenantId),
+          eq(userSessions.staffId, staffId),
+          isNull(userSessions.revokedAt),
+          or(
+            and(
+              gt(userSessions.expiresAt, now),
+              eq(userSessions.sessionVersion, endedVersion),
+              notIdle(now),
+            ),
+            special ? eq(userSessions.id, special) : undefined,
           ),
-          special ? eq(userSessions.id, special) : undefined,
         ),
-      ),
-    )
-    .returning({ id: userSessions.id });
-  return rows.length;
+      )
+      .returning({ id: userSessions.id });
+    return rows.length;
+  });
 }

@@ -125,15 +125,18 @@ export async function clientAcrossTenants<T>(
   work: (client: PoolClient) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
-  let broken = true;
+  let broken: Error | undefined;
   try {
     await client.query(`BEGIN; ${scopeToBypass(bypass)}`);
     const result = await work(client);
     await client.query('COMMIT');
-    broken = false;
     return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((cause: unknown) => {
+      broken = cause instanceof Error ? cause : new Error('the connection is broken', { cause });
+    });
+    throw error;
   } finally {
-    // A transaction that failed is rolled back by closing its connection.
     client.release(broken);
   }
 }

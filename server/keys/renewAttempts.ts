@@ -1,3 +1,4 @@
+import { clientAcrossTenants } from '../db/tenantScope';
 import type { SecurityDeps } from '../security';
 import { attemptSubjects } from '../security';
 import { hasAttempts, listCountedPeople, moveAttempts } from './renewAttemptsStore';
@@ -32,7 +33,10 @@ export async function renewAttempts(deps: Pick<SecurityDeps, 'pool' | 'keys'>): 
   if ((await newestKeyOf(pool, 'TOKEN_HASH_KEY')) !== keys.ids.tokenHash) return;
   let afterId = NO_ID;
   for (;;) {
-    const people = await listCountedPeople(pool, afterId);
+    const after = afterId;
+    const people = await clientAcrossTenants(pool, 'keys', (client) =>
+      listCountedPeople(client, after),
+    );
     if (people.length === 0) return;
     await moveAttempts(
       pool,

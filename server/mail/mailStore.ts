@@ -147,14 +147,16 @@ export function purgeMails(db: Db, before: Date, most = 500): Promise<number> {
 }
 
 /** Reads a staff member's e-mail address and the name of their tenant. */
-export async function readAddressee(tx: Tx, tenantId: string, staffId: string) {
-  const [row] = await tx
-    .select({ userId: users.id, email: users.email, tenantName: tenants.name })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
-  return row;
+export function readAddressee(tx: Tx, tenantId: string, staffId: string) {
+  return inTenant(tx, tenantId, async (own) => {
+    const [row] = await own
+      .select({ userId: users.id, email: users.email, tenantName: tenants.name })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+    return row;
+  });
 }
 
 /**

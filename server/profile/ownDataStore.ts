@@ -15,7 +15,7 @@ import {
   userSessions,
   users,
 } from '../db/schema';
-import { inTenant } from '../db/tenantScope';
+import { acrossTenants, inTenant } from '../db/tenantScope';
 
 /** A membership, and its person. */
 export interface Whose {
@@ -33,66 +33,72 @@ const of = (table: Owned, { tenantId, staffId }: Whose) =>
   and(eq(table.tenantId, tenantId), eq(table.staffId, staffId));
 
 /** Reads a person's account and this membership. */
-export async function readAccount(db: Db, { tenantId, staffId }: Whose) {
-  const [row] = await db
-    .select({
-      profile: {
-        userId: users.id,
-        email: users.email,
-        name: users.name,
-        status: users.status,
-        createdAt: users.createdAt,
-        passwordChangedAt: users.passwordChangedAt,
-        passwordExpiredAt: users.passwordExpiredAt,
-      },
-      membership: {
-        staffId: tenantStaff.id,
-        roles: tenantStaff.roles,
-        permissions: tenantStaff.permissions,
-        status: tenantStaff.status,
-        createdAt: tenantStaff.createdAt,
-      },
-    })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
-  return row;
+export function readAccount(db: Db, { tenantId, staffId }: Whose) {
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await tx
+      .select({
+        profile: {
+          userId: users.id,
+          email: users.email,
+          name: users.name,
+          status: users.status,
+          createdAt: users.createdAt,
+          passwordChangedAt: users.passwordChangedAt,
+          passwordExpiredAt: users.passwordExpiredAt,
+        },
+        membership: {
+          staffId: tenantStaff.id,
+          roles: tenantStaff.roles,
+          permissions: tenantStaff.permissions,
+          status: tenantStaff.status,
+          createdAt: tenantStaff.createdAt,
+        },
+      })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+    return row;
+  });
 }
 
 /** Lists the tenants of which a person is a member, without anything else about them. */
 export const listOwnTenants = (db: Db, userId: string) =>
-  db
-    .select({
-      tenant: tenants.name,
-      slug: tenants.slug,
-      status: tenantStaff.status,
-      since: tenantStaff.createdAt,
-    })
-    .from(tenantStaff)
-    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(and(eq(tenantStaff.userId, userId), ne(tenantStaff.status, 'removed')))
-    .orderBy(asc(tenants.slug));
+  acrossTenants(db, 'person', (tx) =>
+    tx
+      .select({
+        tenant: tenants.name,
+        slug: tenants.slug,
+        status: tenantStaff.status,
+        since: tenantStaff.createdAt,
+      })
+      .from(tenantStaff)
+      .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+      .where(and(eq(tenantStaff.userId, userId), ne(tenantStaff.status, 'removed')))
+      .orderBy(asc(tenants.slug)),
+  );
 
 /** Lists the newest sessions of a membership, live or not, newest first. */
 export const listOwnSessionRows = (db: Db, whose: Whose, limit: number) =>
-  db
-    .select({
-      id: userSessions.id,
-      createdAt: userSessions.createdAt,
-      lastSeenAt: userSessions.lastSeenAt,
-      expiresAt: userSessions.expiresAt,
-      revokedAt: userSessions.revokedAt,
-      revokeReason: userSessions.revokeReason,
-      rememberMe: userSessions.rememberMe,
-      ip: userSessions.ip,
-      country: userSessions.country,
-      network: userSessions.network,
-      userAgent: userSessions.userAgent,
-    })
-    .from(userSessions)
-    .where(of(userSessions, whose))
-    .orderBy(desc(userSessions.createdAt))
-    .limit(limit);
+  inTenant(db, whose.tenantId, (tx) =>
+    tx
+      .select({
+        id: userSessions.id,
+        createdAt: userSessions.createdAt,
+        lastSeenAt: userSessions.lastSeenAt,
+        expiresAt: userSessions.expiresAt,
+        revokedAt: userSessions.revokedAt,
+        revokeReason: userSessions.revokeReason,
+        rememberMe: userSessions.rememberMe,
+        ip: userSessions.ip,
+        country: userSessions.country,
+        network: userSessions.network,
+        userAgent: userSessions.userAgent,
+      })
+      .from(userSessions)
+      .where(of(userSessions, whose))
+      .orderBy(desc(userSessions.createdAt))
+      .limit(limit),
+  );
 
 /** Lists the newest step-up challenges of a membership, without their codes and hashes. */
 export const listOwnChallenges = (db: Db, whose: Whose, limit: number) =>

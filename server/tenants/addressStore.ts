@@ -71,23 +71,22 @@ export interface MembershipOfUser {
 }
 
 /** Lists the memberships of these people in all tenants. */
-export async function listMembershipsOf(
-  db: Db,
-  userIds: readonly string[],
-): Promise<MembershipOfUser[]> {
-  if (userIds.length === 0) return [];
-  return db
-    .select({
-      userId: tenantStaff.userId,
-      tenantId: tenantStaff.tenantId,
-      tenant: tenants.slug,
-      staffId: tenantStaff.id,
-      status: tenantStaff.status,
-    })
-    .from(tenantStaff)
-    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(inArray(tenantStaff.userId, [...userIds]))
-    .orderBy(asc(tenants.slug), asc(tenantStaff.id));
+export function listMembershipsOf(db: Db, userIds: readonly string[]): Promise<MembershipOfUser[]> {
+  return acrossTenants(db, 'person', async (tx) => {
+    if (userIds.length === 0) return [];
+    return tx
+      .select({
+        userId: tenantStaff.userId,
+        tenantId: tenantStaff.tenantId,
+        tenant: tenants.slug,
+        staffId: tenantStaff.id,
+        status: tenantStaff.status,
+      })
+      .from(tenantStaff)
+      .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+      .where(inArray(tenantStaff.userId, [...userIds]))
+      .orderBy(asc(tenants.slug), asc(tenantStaff.id));
+  });
 }
 
 /** Ends all pending changes of a person's address, in whichever tenant they were asked for. */

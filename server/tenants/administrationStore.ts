@@ -6,49 +6,51 @@ import { apiKeys, tenantStaff, tenants, users } from '../db/schema';
 import { inTenant } from '../db/tenantScope';
 
 /** Locks members' rows in the order of their ids, in which every path locks them. */
-export async function lockMembers(
-  tx: Tx,
-  tenantId: string,
-  staffIds: readonly string[],
-): Promise<void> {
-  await tx
-    .select({ id: tenantStaff.id })
-    .from(tenantStaff)
-    .where(and(eq(tenantStaff.tenantId, tenantId), inArray(tenantStaff.id, [...staffIds])))
-    .orderBy(asc(tenantStaff.id))
-    .for('no key update');
+export function lockMembers(tx: Tx, tenantId: string, staffIds: readonly string[]): Promise<void> {
+  return inTenant(tx, tenantId, async (own) => {
+    await own
+      .select({ id: tenantStaff.id })
+      .from(tenantStaff)
+      .where(and(eq(tenantStaff.tenantId, tenantId), inArray(tenantStaff.id, [...staffIds])))
+      .orderBy(asc(tenantStaff.id))
+      .for('no key update');
+  });
 }
 
 /** Reads the permissions of members, in the order of their ids. */
-export async function readPermissions(
+export function readPermissions(
   tx: Tx,
   tenantId: string,
   staffIds: readonly string[],
 ): Promise<{ staffId: string; permissions: string[] }[]> {
-  return tx
-    .select({ staffId: tenantStaff.id, permissions: tenantStaff.permissions })
-    .from(tenantStaff)
-    .where(and(eq(tenantStaff.tenantId, tenantId), inArray(tenantStaff.id, [...staffIds])))
-    .orderBy(asc(tenantStaff.id));
+  return inTenant(tx, tenantId, async (own) => {
+    return own
+      .select({ staffId: tenantStaff.id, permissions: tenantStaff.permissions })
+      .from(tenantStaff)
+      .where(and(eq(tenantStaff.tenantId, tenantId), inArray(tenantStaff.id, [...staffIds])))
+      .orderBy(asc(tenantStaff.id));
+  });
 }
 
 /** Reads a member and whether they may sign in, as of now. */
-export async function readActor(
+export function readActor(
   tx: Tx,
   tenantId: string,
   staffId: string,
 ): Promise<{ userId: string; permissions: string[]; active: boolean } | undefined> {
-  const [row] = await tx
-    .select({
-      userId: tenantStaff.userId,
-      permissions: tenantStaff.permissions,
-      active: MAY_SIGN_IN,
-    })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
-  return row;
+  return inTenant(tx, tenantId, async (own) => {
+    const [row] = await own
+      .select({
+        userId: tenantStaff.userId,
+        permissions: tenantStaff.permissions,
+        active: MAY_SIGN_IN,
+      })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+    return row;
+  });
 }
 
 /** Reads the permissions of a member's API key; undefined if there is no such live key. */
@@ -86,17 +88,19 @@ export const holdsAll = (tenantId: string, permissions: readonly string[]) =>
   );
 
 /** Counts the active members who hold all of these permissions. */
-export async function countAdministrators(
+export function countAdministrators(
   tx: Tx,
   tenantId: string,
   permissions: readonly string[],
 ): Promise<number> {
-  const [row] = await tx
-    .select({ number: count() })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(holdsAll(tenantId, permissions));
-  return row?.number ?? 0;
+  return inTenant(tx, tenantId, async (own) => {
+    const [row] = await own
+      .select({ number: count() })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .where(holdsAll(tenantId, permissions));
+    return row?.number ?? 0;
+  });
 }
 
 /** Writes whether privileged permissions need a second administrator. */

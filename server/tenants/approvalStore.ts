@@ -199,21 +199,23 @@ export async function endRequest(tx: Tx, tenantId: string, which: string): Promi
  * Lists the active members who hold all of these permissions, except one or two of them.
  * @returns their staff ids in order
  */
-export async function listHoldersOfAll(
+export function listHoldersOfAll(
   tx: Tx,
   tenantId: string,
   query: { permissions: readonly string[]; except: readonly string[] },
 ): Promise<string[]> {
-  const rows = await tx
-    .select({ staffId: tenantStaff.id })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(
-      and(
-        holdsAll(tenantId, query.permissions),
-        ...query.except.map((one) => ne(tenantStaff.id, one)),
-      ),
-    )
-    .orderBy(asc(tenantStaff.id));
-  return rows.map(({ staffId }) => staffId);
+  return inTenant(tx, tenantId, async (own) => {
+    const rows = await own
+      .select({ staffId: tenantStaff.id })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .where(
+        and(
+          holdsAll(tenantId, query.permissions),
+          ...query.except.map((one) => ne(tenantStaff.id, one)),
+        ),
+      )
+      .orderBy(asc(tenantStaff.id));
+    return rows.map(({ staffId }) => staffId);
+  });
 }

@@ -161,25 +161,27 @@ export async function markRevoked(
  * that nobody has accepted.
  * @returns their ids, with whether the member was their inviter
  */
-export async function markRevokedOf(
+export function markRevokedOf(
   tx: Tx,
   tenantId: string,
   staffId: string,
 ): Promise<{ id: string; ofInviter: boolean }[]> {
-  const address = tx
-    .select({ email: users.email })
-    .from(users)
-    .innerJoin(tenantStaff, eq(tenantStaff.userId, users.id))
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
-  const ofMember = or(eq(invitations.inviterStaffId, staffId), eq(invitations.email, address));
-  return tx
-    .update(invitations)
-    .set({ revokedAt: sql`clock_timestamp()`, ...NO_CODE })
-    .where(and(ofTenant(tenantId), PENDING, ofMember))
-    .returning({
-      id: invitations.id,
-      ofInviter: sql<boolean>`${invitations.inviterStaffId} IS NOT DISTINCT FROM ${staffId}::uuid`,
-    });
+  return inTenant(tx, tenantId, async (own) => {
+    const address = own
+      .select({ email: users.email })
+      .from(users)
+      .innerJoin(tenantStaff, eq(tenantStaff.userId, users.id))
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+    const ofMember = or(eq(invitations.inviterStaffId, staffId), eq(invitations.email, address));
+    return own
+      .update(invitations)
+      .set({ revokedAt: sql`clock_timestamp()`, ...NO_CODE })
+      .where(and(ofTenant(tenantId), PENDING, ofMember))
+      .returning({
+        id: invitations.id,
+        ofInviter: sql<boolean>`${invitations.inviterStaffId} IS NOT DISTINCT FROM ${staffId}::uuid`,
+      });
+  });
 }
 
 /**

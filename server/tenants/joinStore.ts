@@ -2,6 +2,7 @@ import { and, eq } from 'drizzle-orm';
 import type { Tx } from '../db';
 import { tenantStaff, users } from '../db/schema';
 import type { AccountStatus } from '../db/schema';
+import { inTenant } from '../db/tenantScope';
 
 export interface ExistingMembership {
   staffId: string;
@@ -9,17 +10,19 @@ export interface ExistingMembership {
 }
 
 /** Finds the membership of the person with this stored address, also a former one. */
-export async function findMembershipByEmail(
+export function findMembershipByEmail(
   tx: Tx,
   tenantId: string,
   email: string,
 ): Promise<ExistingMembership | undefined> {
-  const [row] = await tx
-    .select({ staffId: tenantStaff.id, status: tenantStaff.status })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(users.email, email)));
-  return row;
+  return inTenant(tx, tenantId, async (own) => {
+    const [row] = await own
+      .select({ staffId: tenantStaff.id, status: tenantStaff.status })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(users.email, email)));
+    return row;
+  });
 }
 
 /** Returns whether the person is active and still has this address. */
@@ -38,13 +41,15 @@ export async function isActivePerson(
  * Makes a former member a member again. Their session version stays, so that nothing of their
  * earlier membership comes back.
  */
-export async function reviveStaff(
+export function reviveStaff(
   tx: Tx,
   tenantId: string,
   { staffId, ...access }: { staffId: string; roles: string[]; permissions: string[] },
 ): Promise<void> {
-  await tx
-    .update(tenantStaff)
-    .set({ ...access, status: 'active', disabledAt: null, removedAt: null })
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+  return inTenant(tx, tenantId, async (own) => {
+    await own
+      .update(tenantStaff)
+      .set({ ...access, status: 'active', disabledAt: null, removedAt: null })
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+  });
 }

@@ -3,6 +3,7 @@ import { pendingChange } from '../auth';
 import type { Db, Tx } from '../db';
 import { approvalRequests, emailChanges, tenantStaff, tenants } from '../db/schema';
 import type { TenantStatus } from '../db/schema';
+import { inTenant } from '../db/tenantScope';
 
 export interface TenantState {
   slug: string;
@@ -43,18 +44,20 @@ export async function lockTenant(tx: Tx, tenantId: string): Promise<TenantState 
 }
 
 /** Counts a tenant's active and disabled members. */
-export async function countMembers(
+export function countMembers(
   db: Db,
   tenantId: string,
 ): Promise<{ active: number; disabled: number }> {
-  const rows = await db
-    .select({ status: tenantStaff.status, number: count() })
-    .from(tenantStaff)
-    .where(eq(tenantStaff.tenantId, tenantId))
-    .groupBy(tenantStaff.status);
-  const numberOf = (status: 'active' | 'disabled') =>
-    rows.find((row) => row.status === status)?.number ?? 0;
-  return { active: numberOf('active'), disabled: numberOf('disabled') };
+  return inTenant(db, tenantId, async (tx) => {
+    const rows = await tx
+      .select({ status: tenantStaff.status, number: count() })
+      .from(tenantStaff)
+      .where(eq(tenantStaff.tenantId, tenantId))
+      .groupBy(tenantStaff.status);
+    const numberOf = (status: 'active' | 'disabled') =>
+      rows.find((row) => row.status === status)?.number ?? 0;
+    return { active: numberOf('active'), disabled: numberOf('disabled') };
+  });
 }
 
 export async function updateName(tx: Tx, tenantId: string, name: string): Promise<void> {
@@ -95,24 +98,28 @@ const unended = (tenantId: string, closedAt: Date) => sql`m.tenant_id = ${tenant
       AND a.details ->> 'reason' IN ('tenant_suspended', 'tenant_deleted'))`;
 
 /** Lists members whose access still has to end, in the order in which their rows are locked. */
-export async function listUnended(
+export function listUnended(
   tx: Tx,
   tenantId: string,
   query: { closedAt: Date; after: string | undefined; limit: number },
 ): Promise<string[]> {
-  const { closedAt, after = null, limit } = query;
-  const { rows } = await tx.execute<{ id: string }>(sql`SELECT m.id FROM tenant_staff m
+  return inTenant(tx, tenantId, async (own) => {
+    const { closedAt, after = null, limit } = query;
+    const { rows } = await own.execute<{ id: string }>(sql`SELECT m.id FROM tenant_staff m
     WHERE ${unended(tenantId, closedAt)} AND (${after}::uuid IS NULL OR m.id > ${after}::uuid)
     ORDER BY m.id LIMIT ${limit}`);
-  return rows.map(({ id }) => id);
+    return rows.map(({ id }) => id);
+  });
 }
 
 /** Counts the members whose access still has to end. */
-export async function countUnended(db: Db, tenantId: string, closedAt: Date): Promise<number> {
-  const { rows } = await db.execute<{ number: number }>(
-    sql`SELECT count(*)::int AS number FROM tenant_staff m WHERE ${unended(tenantId, closedAt)}`,
-  );
-  return rows[0]?.number ?? 0;
+export function countUnended(db: Db, tenantId: string, closedAt: Date): Promise<number> {
+  return inTenant(db, tenantId, async (tx) => {
+    const { rows } = await tx.execute<{ number: number }>(
+      sql`SELECT count(*)::int AS number FROM tenant_staff m WHERE ${unended(tenantId, closedAt)}`,
+    );
+    return rows[0]?.number ?? 0;
+  });
 }
 
 /**

@@ -103,12 +103,14 @@ export interface RoleHolder {
 }
 
 /** Counts the members who carry each role of a tenant, built in or its own; former members do not count. */
-export async function countHolders(db: Db, tenantId: string): Promise<Map<string, number>> {
-  const { rows } = await db.execute<{ role: string; holders: number }>(sql`
+export function countHolders(db: Db, tenantId: string): Promise<Map<string, number>> {
+  return inTenant(db, tenantId, async (tx) => {
+    const { rows } = await tx.execute<{ role: string; holders: number }>(sql`
     SELECT r.role, count(*)::int AS holders
     FROM tenant_staff s CROSS JOIN LATERAL (SELECT DISTINCT unnest(s.roles) AS role) r
     WHERE s.tenant_id = ${tenantId} AND s.status <> 'removed' GROUP BY r.role`);
-  return new Map(rows.map(({ role, holders }) => [role, holders]));
+    return new Map(rows.map(({ role, holders }) => [role, holders]));
+  });
 }
 
 /** Counts the open invitations that name a role. */
@@ -136,61 +138,67 @@ export async function countInvitationsTo(
  * Lists the members who carry a role, and locks their rows, in the order of their ids. Former
  * members are left out.
  */
-export async function listHolders(tx: Tx, tenantId: string, roleId: string): Promise<RoleHolder[]> {
-  return tx
-    .select({
-      staffId: tenantStaff.id,
-      roles: tenantStaff.roles,
-      permissions: tenantStaff.permissions,
-    })
-    .from(tenantStaff)
-    .where(
-      and(
-        eq(tenantStaff.tenantId, tenantId),
-        ne(tenantStaff.status, 'removed'),
-        sql`${roleId} = ANY(${tenantStaff.roles})`,
-      ),
-    )
-    .orderBy(asc(tenantStaff.id))
-    .for('no key update');
+export function listHolders(tx: Tx, tenantId: string, roleId: string): Promise<RoleHolder[]> {
+  return inTenant(tx, tenantId, async (own) => {
+    return own
+      .select({
+        staffId: tenantStaff.id,
+        roles: tenantStaff.roles,
+        permissions: tenantStaff.permissions,
+      })
+      .from(tenantStaff)
+      .where(
+        and(
+          eq(tenantStaff.tenantId, tenantId),
+          ne(tenantStaff.status, 'removed'),
+          sql`${roleId} = ANY(${tenantStaff.roles})`,
+        ),
+      )
+      .orderBy(asc(tenantStaff.id))
+      .for('no key update');
+  });
 }
 
 /**
  * Lists the members who carry any role or hold one of these permissions, and locks their rows, in
  * the order of their ids. Former members are left out.
  */
-export async function listRoleHolders(
+export function listRoleHolders(
   tx: Tx,
   tenantId: string,
   held: readonly string[],
 ): Promise<RoleHolder[]> {
-  const list = sql.param([...held]);
-  return tx
-    .select({
-      staffId: tenantStaff.id,
-      roles: tenantStaff.roles,
-      permissions: tenantStaff.permissions,
-    })
-    .from(tenantStaff)
-    .where(
-      and(
-        eq(tenantStaff.tenantId, tenantId),
-        ne(tenantStaff.status, 'removed'),
-        sql`(cardinality(${tenantStaff.roles}) > 0 OR ${tenantStaff.permissions} && ${list}::text[])`,
-      ),
-    )
-    .orderBy(asc(tenantStaff.id))
-    .for('no key update');
+  return inTenant(tx, tenantId, async (own) => {
+    const list = sql.param([...held]);
+    return own
+      .select({
+        staffId: tenantStaff.id,
+        roles: tenantStaff.roles,
+        permissions: tenantStaff.permissions,
+      })
+      .from(tenantStaff)
+      .where(
+        and(
+          eq(tenantStaff.tenantId, tenantId),
+          ne(tenantStaff.status, 'removed'),
+          sql`(cardinality(${tenantStaff.roles}) > 0 OR ${tenantStaff.permissions} && ${list}::text[])`,
+        ),
+      )
+      .orderBy(asc(tenantStaff.id))
+      .for('no key update');
+  });
 }
 
 /** Writes the permissions in effect of members who get the same ones. */
-export async function updatePermissions(
+export function updatePermissions(
   tx: Tx,
   tenantId: string,
   query: { staffIds: readonly string[]; permissions: string[] },
 ): Promise<void> {
-  await tx
-    .update(tenantStaff)
-    .set({ permissions: query.permissions })
-    .where(and(eq(tenantStaff.tenantId, tenantId), inArray(tenantStaff.id, [...query.staffIds])));
+  return inTenant(tx, tenantId, async (own) => {
+    await own
+      .update(tenantStaff)
+      .set({ permissions: query.permissions })
+      .where(and(eq(tenantStaff.tenantId, tenantId), inArray(tenantStaff.id, [...query.staffIds])));
+  });
 }

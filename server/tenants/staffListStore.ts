@@ -107,14 +107,16 @@ export function listStaffRows(
 export type StaffRow = Awaited<ReturnType<typeof listStaffRows>>[number];
 
 /** Reads the session version of a member, removed or not. */
-export async function findSessionVersion(
+export function findSessionVersion(
   db: Db,
   tenantId: string,
   staffId: string,
 ): Promise<number | undefined> {
-  const [row] = await db
-    .select({ sessionVersion: tenantStaff.sessionVersion })
-    .from(tenantStaff)
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
-  return row?.sessionVersion;
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await tx
+      .select({ sessionVersion: tenantStaff.sessionVersion })
+      .from(tenantStaff)
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+    return row?.sessionVersion;
+  });
 }

@@ -2,6 +2,7 @@ import { and, asc, count, eq, ne, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
+import { acrossTenants, inTenant } from '../db/tenantScope';
 import { cutPage, invalidCursor } from '../http/timeCursor';
 
 export async function insertTenant(tx: Tx, row: typeof tenants.$inferInsert): Promise<void> {
@@ -14,14 +15,16 @@ export async function findTenantBySlug(db: Db, slug: string) {
 }
 
 /** Lists all tenants, ordered by slug, with the number of their members, without former ones. */
-export async function listTenants(db: Db) {
-  const { id, slug, name, status, createdAt } = tenants;
-  return db
-    .select({ tenantId: id, slug, name, status, staff: count(tenantStaff.id), createdAt })
-    .from(tenants)
-    .leftJoin(tenantStaff, and(eq(tenantStaff.tenantId, id), ne(tenantStaff.status, 'removed')))
-    .groupBy(id)
-    .orderBy(asc(slug));
+export function listTenants(db: Db) {
+  return acrossTenants(db, 'operator', async (tx) => {
+    const { id, slug, name, status, createdAt } = tenants;
+    return tx
+      .select({ tenantId: id, slug, name, status, staff: count(tenantStaff.id), createdAt })
+      .from(tenants)
+      .leftJoin(tenantStaff, and(eq(tenantStaff.tenantId, id), ne(tenantStaff.status, 'removed')))
+      .groupBy(id)
+      .orderBy(asc(slug));
+  });
 }
 
 /** Lists a page of tenants, ordered by slug. The cursor is the last slug of the page before. */
@@ -81,8 +84,10 @@ export async function findUserByEmail(tx: Tx, email: string): Promise<string | u
   return found?.id;
 }
 
-export async function insertStaff(tx: Tx, row: typeof tenantStaff.$inferInsert): Promise<void> {
-  await tx.insert(tenantStaff).values(row);
+export function insertStaff(tx: Tx, row: typeof tenantStaff.$inferInsert): Promise<void> {
+  return inTenant(tx, row.tenantId, async (own) => {
+    await own.insert(tenantStaff).values(row);
+  });
 }
 
 export interface StaffMember {
@@ -92,22 +97,20 @@ export interface StaffMember {
   email: string;
 }
 
-const findStaff = async (
-  db: Db,
-  tenantId: string,
-  which: SQL,
-): Promise<StaffMember | undefined> => {
-  const [row] = await db
-    .select({
-      tenantId: tenantStaff.tenantId,
-      userId: tenantStaff.userId,
-      staffId: tenantStaff.id,
-      email: users.email,
-    })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), which));
-  return row;
+const findStaff = (db: Db, tenantId: string, which: SQL): Promise<StaffMember | undefined> => {
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await tx
+      .select({
+        tenantId: tenantStaff.tenantId,
+        userId: tenantStaff.userId,
+        staffId: tenantStaff.id,
+        email: users.email,
+      })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .where(and(eq(tenantStaff.tenantId, tenantId), which));
+    return row;
+  });
 };
 
 /** @param email exactly as it is stored */
@@ -118,23 +121,25 @@ export const findStaffById = (db: Db, tenantId: string, staffId: string) =>
   findStaff(db, tenantId, eq(tenantStaff.id, staffId));
 
 /** Reads a membership for an operator: no secrets, and nothing of other tenants. */
-export async function readMembership(db: Db, tenantId: string, staffId: string) {
-  const [row] = await db
-    .select({
-      status: tenantStaff.status,
-      disabledAt: tenantStaff.disabledAt,
-      createdAt: tenantStaff.createdAt,
-      roles: tenantStaff.roles,
-      permissions: tenantStaff.permissions,
-      mustProveLogin: tenantStaff.mustProveLogin,
-      sessionVersion: tenantStaff.sessionVersion,
-      passwordChangedAt: users.passwordChangedAt,
-      passwordExpiredAt: users.passwordExpiredAt,
-    })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(ofStaff(tenantId, staffId));
-  return row;
+export function readMembership(db: Db, tenantId: string, staffId: string) {
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await tx
+      .select({
+        status: tenantStaff.status,
+        disabledAt: tenantStaff.disabledAt,
+        createdAt: tenantStaff.createdAt,
+        roles: tenantStaff.roles,
+        permissions: tenantStaff.permissions,
+        mustProveLogin: tenantStaff.mustProveLogin,
+        sessionVersion: tenantStaff.sessionVersion,
+        passwordChangedAt: users.passwordChangedAt,
+        passwordExpiredAt: users.passwordExpiredAt,
+      })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .where(ofStaff(tenantId, staffId));
+    return row;
+  });
 }
 
 export type LockedStaff = Pick<
@@ -150,52 +155,62 @@ const ofStaff = (tenantId: string, staffId: string) =>
  * refresh holds its session while it references this row, and ending sessions takes the two locks
  * in the opposite order.
  */
-export async function lockStaffMember(
+export function lockStaffMember(
   tx: Tx,
   tenantId: string,
   staffId: string,
 ): Promise<LockedStaff | undefined> {
-  const { roles, permissions, status, disabledAt } = tenantStaff;
-  const [row] = await tx
-    .select({ roles, permissions, status, disabledAt })
-    .from(tenantStaff)
-    .where(ofStaff(tenantId, staffId))
-    .for('no key update');
-  return row;
+  return inTenant(tx, tenantId, async (own) => {
+    const { roles, permissions, status, disabledAt } = tenantStaff;
+    const [row] = await own
+      .select({ roles, permissions, status, disabledAt })
+      .from(tenantStaff)
+      .where(ofStaff(tenantId, staffId))
+      .for('no key update');
+    return row;
+  });
 }
 
 /** @returns the time, by the database clock that also dates audit events */
-export async function markDisabled(tx: Tx, tenantId: string, staffId: string): Promise<Date> {
-  const [row] = await tx
-    .update(tenantStaff)
-    .set({ status: 'disabled', disabledAt: sql`clock_timestamp()` })
-    .where(ofStaff(tenantId, staffId))
-    .returning({ disabledAt: tenantStaff.disabledAt });
-  if (!row?.disabledAt) throw new Error('a staff member disappeared while it was being disabled');
-  return row.disabledAt;
+export function markDisabled(tx: Tx, tenantId: string, staffId: string): Promise<Date> {
+  return inTenant(tx, tenantId, async (own) => {
+    const [row] = await own
+      .update(tenantStaff)
+      .set({ status: 'disabled', disabledAt: sql`clock_timestamp()` })
+      .where(ofStaff(tenantId, staffId))
+      .returning({ disabledAt: tenantStaff.disabledAt });
+    if (!row?.disabledAt) throw new Error('a staff member disappeared while it was being disabled');
+    return row.disabledAt;
+  });
 }
 
 /** Marks a member as a former one, by the database clock. */
-export async function markRemoved(tx: Tx, tenantId: string, staffId: string): Promise<void> {
-  await tx
-    .update(tenantStaff)
-    .set({ status: 'removed', removedAt: sql`clock_timestamp()` })
-    .where(ofStaff(tenantId, staffId));
+export function markRemoved(tx: Tx, tenantId: string, staffId: string): Promise<void> {
+  return inTenant(tx, tenantId, async (own) => {
+    await own
+      .update(tenantStaff)
+      .set({ status: 'removed', removedAt: sql`clock_timestamp()` })
+      .where(ofStaff(tenantId, staffId));
+  });
 }
 
-export async function markEnabled(tx: Tx, tenantId: string, staffId: string): Promise<void> {
-  await tx
-    .update(tenantStaff)
-    .set({ status: 'active', disabledAt: null })
-    .where(ofStaff(tenantId, staffId));
+export function markEnabled(tx: Tx, tenantId: string, staffId: string): Promise<void> {
+  return inTenant(tx, tenantId, async (own) => {
+    await own
+      .update(tenantStaff)
+      .set({ status: 'active', disabledAt: null })
+      .where(ofStaff(tenantId, staffId));
+  });
 }
 
 /** Writes a member's roles, and the permissions in effect. */
-export async function updateAccess(
+export function updateAccess(
   tx: Tx,
   tenantId: string,
   query: { staffId: string; roles: string[]; permissions: string[] },
 ): Promise<void> {
-  const { staffId, roles, permissions } = query;
-  await tx.update(tenantStaff).set({ roles, permissions }).where(ofStaff(tenantId, staffId));
+  return inTenant(tx, tenantId, async (own) => {
+    const { staffId, roles, permissions } = query;
+    await own.update(tenantStaff).set({ roles, permissions }).where(ofStaff(tenantId, staffId));
+  });
 }

@@ -3,8 +3,12 @@ import { thisDatabase } from '../helpers/evidence/checkpoints';
 import { operate } from '../helpers/server/operatorCommand';
 import { externalEnv, killServers, startServer } from '../helpers/server/serverProcess';
 import { createServingRole } from '../helpers/database/createServingRole';
+import { servingRole } from '../helpers/database/testDatabase';
 
 afterEach(killServers);
+
+/** The setting that names a role beside that of the other tests' applications. */
+const known = (role: string) => `${servingRole()},${role}`;
 
 const grant = (...words: string[]) => operate(externalEnv(), ['db', 'grant', ...words]);
 
@@ -18,7 +22,7 @@ describe('db grant', () => {
       role: role.name,
       warnings: [],
       serverNeeds: {
-        SCHEMA_KNOWN_ROLES: role.name,
+        SCHEMA_KNOWN_ROLES: known(role.name),
         DATABASE_URL: `the same database, with ${role.name} as its user`,
       },
     });
@@ -35,8 +39,9 @@ describe('db grant', () => {
       user_sessions: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
     });
     expect(printed.functions).toContain('public.gatehouse_uuid_v7()');
+    expect(printed.functions).toContain('public.gatehouse_live_tenant_keys(hashes bytea[])');
     const env = {
-      SCHEMA_KNOWN_ROLES: role.name,
+      SCHEMA_KNOWN_ROLES: known(role.name),
       SCHEMA_GUARD: 'enforce',
       MIGRATE_ON_BOOT: 'false',
     };
@@ -47,7 +52,7 @@ describe('db grant', () => {
     const { ok, findings } = JSON.parse(check.stdout);
     expect([check.code, ok, findings.length]).toEqual([1, false, 1]);
     expect(findings[0]).toMatchObject({ problem: 'extra', object: `grants to ${role.name}` });
-    expect(findings[0].fix).toContain(`set SCHEMA_KNOWN_ROLES=${role.name} for`);
+    expect(findings[0].fix).toContain(`set SCHEMA_KNOWN_ROLES=${known(role.name)} for`);
     expect(findings[0].grants.length).toBeGreaterThan(30);
     const asItself = await operate(externalEnv(role.url), ['db', 'grant', '--role', role.name]);
     expect(asItself).toStrictEqual({
@@ -73,7 +78,7 @@ describe('a server whose role lacks grants', () => {
     startServer({
       ...externalEnv(url),
       SCHEMA_GUARD: guard,
-      SCHEMA_KNOWN_ROLES: name,
+      SCHEMA_KNOWN_ROLES: known(name),
       MIGRATE_ON_BOOT: 'false',
     });
 
@@ -83,6 +88,7 @@ describe('a server whose role lacks grants', () => {
     await ask(
       thisDatabase(),
       `REVOKE DELETE ON mails FROM ${role.quoted}; GRANT UPDATE ON audit_trees TO ${role.quoted}; REVOKE ALL ON users FROM ${role.quoted};
+       REVOKE ALL ON FUNCTION gatehouse_live_tenant_keys FROM ${role.quoted};
        GRANT TRUNCATE ON known_devices TO ${role.quoted}`,
     );
     const refused = start(role.url, 'enforce', role.name);
@@ -90,6 +96,7 @@ describe('a server whose role lacks grants', () => {
     expect(refused.stderr().trimEnd().split('\n')).toStrictEqual([
       `The role ${role.name} lacks DELETE on public.mails.`,
       `The role ${role.name} lacks SELECT, INSERT, UPDATE, DELETE on public.users.`,
+      `The role ${role.name} lacks EXECUTE on function public.gatehouse_live_tenant_keys.`,
       expect.stringMatching(
         /^Refusing to start: run `npm run admin -- db grant --role .*owns the tables\.$/,
       ),

@@ -4,6 +4,8 @@ import { sql } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { BYPASSES, bypassesOf } from '@/server/db/schema/bypasses';
 import type { Bypass } from '@/server/db/schema/bypasses';
+import { CALLED_FUNCTIONS, OWNER_FUNCTIONS } from '@/server/db/schema/ownerFunctions';
+import type { OwnerFunction } from '@/server/db/schema/ownerFunctions';
 
 const ROOT = join(__dirname, '../..');
 const page = readFileSync(join(ROOT, 'docs/isolation.md'), 'utf8');
@@ -93,6 +95,67 @@ describe('the bypasses of row-level security', () => {
         'm',
       );
       expect(page).toMatch(row);
+    }
+  });
+});
+
+interface Definer {
+  name: string;
+  /** Whether PUBLIC may call it. A trigger cannot be called. */
+  open: boolean;
+  settings: string[];
+  language: string;
+  source: string;
+}
+
+/** Reads the functions that run with the rights of their owner. */
+async function readDefiners(): Promise<Definer[]> {
+  const { rows } = await db.execute<Definer & Record<string, unknown>>(
+    sql`SELECT p.proname AS name, l.lanname AS language, p.proconfig AS settings, p.prosrc AS source,
+          p.prorettype <> 'trigger'::regtype AND EXISTS (SELECT FROM aclexplode(
+            coalesce(p.proacl, acldefault('f', p.proowner))) x WHERE x.grantee = 0) AS open
+        FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+        WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef ORDER BY p.proname`,
+  );
+  return rows;
+}
+
+describe('the functions with the rights of their owner', () => {
+  it('are those of ownerFunctions.ts, read the tables that it lists, and are closed to PUBLIC', async () => {
+    const found = (await readDefiners()).map(({ source, ...rest }) => ({
+      ...rest,
+      tables: [
+        ...new Set([...source.matchAll(/public\.(\w+)/g)].map(([, one = '']) => one)),
+      ].sort(),
+    }));
+    const fixed = ['search_path=pg_catalog, pg_temp'];
+    const expected = Object.entries<OwnerFunction>(OWNER_FUNCTIONS).map(([name, { tables }]) => ({
+      ...{ name, tables, open: false, settings: fixed, language: 'plpgsql' },
+    }));
+    expect(found).toEqual(expected);
+  });
+
+  it('are called by the files of ownerFunctions.ts and by no other', () => {
+    const counted: Record<string, Record<string, number>> = {};
+    for (const file of readdirSync(join(ROOT, 'server'), { recursive: true, encoding: 'utf8' })) {
+      if (!file.endsWith('.ts') || file === 'db/schema/ownerFunctions.ts') continue;
+      const code = readFileSync(join(ROOT, 'server', file), 'utf8');
+      for (const name of Object.keys(OWNER_FUNCTIONS)) {
+        const calls = code.split(name).length - 1;
+        if (calls > 0) (counted[name] ??= {})[`server/${file}`] = calls;
+      }
+    }
+    const allowed = Object.entries<OwnerFunction>(OWNER_FUNCTIONS)
+      .filter(([name]) => CALLED_FUNCTIONS.includes(name))
+      .map(([name, { files }]) => [name, files]);
+    expect(counted).toEqual(Object.fromEntries(allowed));
+  });
+
+  it('each say why, and are listed in docs/isolation.md', () => {
+    for (const [name, { tables, why }] of Object.entries<OwnerFunction>(OWNER_FUNCTIONS)) {
+      const names = tables.map((one) => `\`${one}\``).join(', ');
+      expect([name, why.endsWith('.')]).toEqual([name, true]);
+      expect(page).toMatch(new RegExp(`^\\| \`${name}\` +\\| ${names} +\\|`, 'm'));
     }
   });
 });

@@ -1,13 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { PgSelectBase } from 'drizzle-orm/pg-core';
 import { db } from '@/server/db';
 import type { Db, Tx } from '@/server/db';
 import { BYPASSES } from '@/server/db/schema/bypasses';
 import type { BypassName } from '@/server/db/schema/bypasses';
-import { invitations, tenantRoles } from '@/server/db/schema';
+import {
+  apiKeys,
+  invitations,
+  refreshTokens,
+  tenantRoles,
+  tenantStaff,
+  userSessions,
+} from '@/server/db/schema';
+import { readLiveSessions, sessionKey } from '@/server/auth/sessionStore';
 import { acrossTenants, inTenant } from '@/server/db/tenantScope';
 import { listInvitationRows } from '@/server/tenants/invitationStore';
+import { countMembers } from '@/server/tenants/lifecycleStore';
 import { listOwnRoles } from '@/server/tenants/roleStore';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/server/testApp';
@@ -16,7 +25,11 @@ const { deps } = buildApp({ databasePoolSize: 1 });
 
 /** Creates a tenant with a role and an invitation of its own. */
 async function openTenant(): Promise<string> {
-  const { tenantId } = await seedTestUserAndToken();
+  const { tenantId, staffId, userId } = await seedTestUserAndToken();
+  await db.insert(apiKeys).values({
+    ...{ tenantId, staffId, userId, name: 'Robot', keyId: 'key' },
+    ...{ secretHash: Buffer.from(tenantId), expiresAt: new Date('2100-01-01') },
+  });
   await db.insert(tenantRoles).values({ tenantId, name: 'Support' });
   await db.insert(invitations).values({
     ...{ tenantId, email: 'new@example.com', roles: [], permissions: [] },
@@ -65,6 +78,12 @@ describe('a statement whose WHERE was forgotten', () => {
     expect(listed.map(({ tenantId }) => tenantId)).toEqual([ours]);
   });
 
+  it('counts only the own members of the tenant that the store function was given', async () => {
+    forgetConditions();
+    expect(await countMembers(deps.db, ours)).toEqual({ active: 1, disabled: 0 });
+    expect((await countMembers(db, ours)).active).toBeGreaterThan(1);
+  });
+
   it('changes and deletes no row of another tenant', async () => {
     const changed = await inTenant(deps.db, ours, (tx) =>
       tx.update(tenantRoles).set({ description: 'All' }).returning({ of: tenantRoles.tenantId }),
@@ -82,6 +101,20 @@ describe('a transaction that names no tenant', () => {
     expect(await tenantsOf(deps.db)).toEqual([]);
     expect(await deps.db.transaction(tenantsOf)).toEqual([]);
     expect((await tenantsOf(db)).length).toBe(2);
+  });
+
+  it.each([
+    ['members', tenantStaff],
+    ['sessions', userSessions],
+    ['refresh tokens', refreshTokens],
+    ['API keys', apiKeys],
+  ])('sees none of the %s, and one that names a tenant sees only its own', async (_what, table) => {
+    expect(await deps.db.$count(table)).toBe(0);
+    const own = eq(table.tenantId, ours);
+    expect(await inTenant(deps.db, ours, (tx) => tx.$count(table))).toBe(
+      await db.$count(table, own),
+    );
+    expect(await db.$count(table, own)).toBeLessThan(await db.$count(table));
   });
 
   it('can write no row', async () => {
@@ -157,6 +190,17 @@ describe('a transaction that names a tenant', () => {
       expect(work).not.toHaveBeenCalled();
     },
   );
+});
+
+it('the check of a session finds it in the tenant of its token alone', async () => {
+  const [session] = await db
+    .select({ id: userSessions.id })
+    .from(userSessions)
+    .where(eq(userSessions.tenantId, ours));
+  const own = sessionKey(ours, session?.id ?? '');
+  const keys = [own, sessionKey(theirs, session?.id ?? ''), sessionKey(ours, randomUUID())];
+  const found = await readLiveSessions(deps.pool, keys, new Date());
+  expect([...found.keys()]).toEqual([own]);
 });
 
 describe('a bypass', () => {

@@ -2,6 +2,7 @@ import { and, asc, eq } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { MAY_SIGN_IN } from '../../db/maySignIn';
 import { tenantStaff, tenants, users } from '../../db/schema';
+import { acrossTenants } from '../../db/tenantScope';
 import { allDemandFactor } from '../../security';
 import type { PasswordOwner } from './passwordPolicy';
 
@@ -10,30 +11,29 @@ import type { PasswordOwner } from './passwordPolicy';
  * from the database and not from a cache: a weaker password must not pass for a minute longer.
  * @returns undefined if there is no such person
  */
-export async function readPasswordOwner(
-  db: Db | Tx,
-  userId: string,
-): Promise<PasswordOwner | undefined> {
-  const [person] = await db
-    .select({ email: users.email, name: users.name })
-    .from(users)
-    .where(eq(users.id, userId));
-  if (!person) return undefined;
-  const open = await db
-    .select({ tenantId: tenants.id, slug: tenants.slug, name: tenants.name })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(and(eq(tenantStaff.userId, userId), MAY_SIGN_IN))
-    .orderBy(asc(tenants.slug));
-  return {
-    ...person,
-    tenantWords: open.flatMap(({ slug, name }) => [slug, name]),
-    factorDemanded: await allDemandFactor(
-      db,
-      open.map(({ tenantId }) => tenantId),
-    ),
-  };
+export function readPasswordOwner(db: Db | Tx, userId: string): Promise<PasswordOwner | undefined> {
+  return acrossTenants(db, 'person', async (tx) => {
+    const [person] = await tx
+      .select({ email: users.email, name: users.name })
+      .from(users)
+      .where(eq(users.id, userId));
+    if (!person) return undefined;
+    const open = await tx
+      .select({ tenantId: tenants.id, slug: tenants.slug, name: tenants.name })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+      .where(and(eq(tenantStaff.userId, userId), MAY_SIGN_IN))
+      .orderBy(asc(tenants.slug));
+    return {
+      ...person,
+      tenantWords: open.flatMap(({ slug, name }) => [slug, name]),
+      factorDemanded: await allDemandFactor(
+        tx,
+        open.map(({ tenantId }) => tenantId),
+      ),
+    };
+  });
 }
 
 /** Reads the hash of a person's password, also of one that has expired. */

@@ -3,6 +3,7 @@ import type { Db, Tx } from '../../db';
 import { uuidV7 } from '../../db/ids';
 import { MAY_SIGN_IN } from '../../db/maySignIn';
 import { passwordResets, tenantStaff, tenants, users } from '../../db/schema';
+import { acrossTenants } from '../../db/tenantScope';
 
 /** Locks a person, so that of two links at the same time the second ends the first. */
 export async function lockPerson(tx: Tx, userId: string): Promise<void> {
@@ -43,19 +44,21 @@ const maySignInSomewhere = (userId: typeof passwordResets.userId) =>
     WHERE ${tenantStaff.userId} = ${userId} AND ${MAY_SIGN_IN})`;
 
 /** Ends the open links of the person behind a membership, if they may sign in to no tenant now. */
-export async function endResetsIfShutOut(
+export function endResetsIfShutOut(
   tx: Tx,
   { tenantId, staffId }: { tenantId: string; staffId: string },
 ): Promise<void> {
-  const person = tx
-    .select({ userId: tenantStaff.userId })
-    .from(tenantStaff)
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
-  const shutOut = not(maySignInSomewhere(passwordResets.userId));
-  await tx
-    .update(passwordResets)
-    .set({ endedAt: sql`clock_timestamp()` })
-    .where(and(eq(passwordResets.userId, person), open, shutOut));
+  return acrossTenants(tx, 'person', async (own) => {
+    const person = own
+      .select({ userId: tenantStaff.userId })
+      .from(tenantStaff)
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+    const shutOut = not(maySignInSomewhere(passwordResets.userId));
+    await own
+      .update(passwordResets)
+      .set({ endedAt: sql`clock_timestamp()` })
+      .where(and(eq(passwordResets.userId, person), open, shutOut));
+  });
 }
 
 /**
@@ -72,25 +75,29 @@ const works = (id: string, now: Date) =>
   );
 
 /** @returns the person whose password the link replaces, or undefined if it does not work */
-export async function findReset(db: Db, id: string, now: Date): Promise<string | undefined> {
-  const [row] = await db
-    .select({ userId: passwordResets.userId })
-    .from(passwordResets)
-    .where(works(id, now));
-  return row?.userId;
+export function findReset(db: Db, id: string, now: Date): Promise<string | undefined> {
+  return acrossTenants(db, 'person', async (tx) => {
+    const [row] = await tx
+      .select({ userId: passwordResets.userId })
+      .from(passwordResets)
+      .where(works(id, now));
+    return row?.userId;
+  });
 }
 
 /**
  * Consumes a link in one statement: of many concurrent requests it lets one through.
  * @returns false if it does not work any more
  */
-export async function consumeReset(tx: Tx, id: string, now: Date): Promise<boolean> {
-  const rows = await tx
-    .update(passwordResets)
-    .set({ endedAt: sql`clock_timestamp()` })
-    .where(works(id, now))
-    .returning({ id: passwordResets.id });
-  return rows.length === 1;
+export function consumeReset(tx: Tx, id: string, now: Date): Promise<boolean> {
+  return acrossTenants(tx, 'person', async (own) => {
+    const rows = await own
+      .update(passwordResets)
+      .set({ endedAt: sql`clock_timestamp()` })
+      .where(works(id, now))
+      .returning({ id: passwordResets.id });
+    return rows.length === 1;
+  });
 }
 
 /**

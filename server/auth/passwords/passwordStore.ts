@@ -1,6 +1,7 @@
 import { and, asc, eq, ne, sql } from 'drizzle-orm';
 import type { Tx } from '../../db';
 import { tenantStaff, users } from '../../db/schema';
+import { acrossTenants, inTenant } from '../../db/tenantScope';
 
 /** A membership of the person whose password changes. */
 export interface PasswordMembership {
@@ -9,21 +10,23 @@ export interface PasswordMembership {
 }
 
 /** Finds the person behind a membership, unless they have left the tenant. */
-export async function findPersonOf(
+export function findPersonOf(
   tx: Tx,
   { tenantId, staffId }: PasswordMembership,
 ): Promise<string | undefined> {
-  const [row] = await tx
-    .select({ userId: tenantStaff.userId })
-    .from(tenantStaff)
-    .where(
-      and(
-        eq(tenantStaff.tenantId, tenantId),
-        eq(tenantStaff.id, staffId),
-        ne(tenantStaff.status, 'removed'),
-      ),
-    );
-  return row?.userId;
+  return inTenant(tx, tenantId, async (own) => {
+    const [row] = await own
+      .select({ userId: tenantStaff.userId })
+      .from(tenantStaff)
+      .where(
+        and(
+          eq(tenantStaff.tenantId, tenantId),
+          eq(tenantStaff.id, staffId),
+          ne(tenantStaff.status, 'removed'),
+        ),
+      );
+    return row?.userId;
+  });
 }
 
 /**
@@ -31,13 +34,15 @@ export async function findPersonOf(
  * several does so in this order. Memberships that the person has left are not included, so that their
  * tenants learn nothing.
  */
-export async function lockMemberships(tx: Tx, userId: string): Promise<PasswordMembership[]> {
-  return tx
-    .select({ tenantId: tenantStaff.tenantId, staffId: tenantStaff.id })
-    .from(tenantStaff)
-    .where(and(eq(tenantStaff.userId, userId), ne(tenantStaff.status, 'removed')))
-    .orderBy(asc(tenantStaff.id))
-    .for('no key update');
+export function lockMemberships(tx: Tx, userId: string): Promise<PasswordMembership[]> {
+  return acrossTenants(tx, 'person', async (own) => {
+    return own
+      .select({ tenantId: tenantStaff.tenantId, staffId: tenantStaff.id })
+      .from(tenantStaff)
+      .where(and(eq(tenantStaff.userId, userId), ne(tenantStaff.status, 'removed')))
+      .orderBy(asc(tenantStaff.id))
+      .for('no key update');
+  });
 }
 
 /**

@@ -17,7 +17,7 @@ export interface Bypass {
  */
 export const BYPASSES = {
   challenge: {
-    tables: ['step_up_challenges'],
+    tables: ['step_up_challenges', 'tenant_staff'],
     files: {
       'server/security/stepUp/begunLoginStore.ts': 1,
       'server/security/stepUp/challengeStore.ts': 2,
@@ -32,18 +32,22 @@ export const BYPASSES = {
       'known_devices',
       'mails',
       'recovery_codes',
+      'refresh_tokens',
       'step_up_challenges',
+      'tenant_staff',
+      'user_sessions',
       'user_totp',
     ],
     files: {
       'server/keys/checkKeys.ts': 3,
       'server/keys/keyStatus.ts': 1,
+      'server/keys/renewAttempts.ts': 1,
       'server/keys/resealSecrets.ts': 2,
     },
     why: 'A key of the server is proven against stored values, counted in them and replaced in them, for all tenants together.',
   },
   link: {
-    tables: ['email_changes', 'invitations', 'mails'],
+    tables: ['email_changes', 'invitations', 'mails', 'tenant_staff'],
     files: {
       'server/mail/mailStore.ts': 1,
       'server/profile/emailChangeStore.ts': 1,
@@ -57,35 +61,42 @@ export const BYPASSES = {
     why: 'One outbox serves all tenants: a node takes the mails that are due, sends them, and notes the outcome by their ids.',
   },
   operator: {
-    tables: ['step_up_challenges'],
-    files: { 'server/auth/liveStaffStore.ts': 1 },
-    why: 'An operator ends the sessions of everybody after a database was restored from a backup.',
+    tables: ['refresh_tokens', 'step_up_challenges', 'tenant_staff', 'user_sessions'],
+    files: { 'server/auth/liveStaffStore.ts': 1, 'server/tenants/tenantStore.ts': 1 },
+    why: 'An operator lists the tenants with the number of their members, and ends the sessions of everybody after a database was restored from a backup.',
   },
   person: {
-    tables: ['email_changes', 'known_devices', 'risk_policies'],
+    tables: ['email_changes', 'known_devices', 'risk_policies', 'tenant_staff'],
     files: {
+      'server/auth/accountStore.ts': 2,
+      'server/auth/passwords/passwordOwnerStore.ts': 1,
+      'server/auth/passwords/passwordResetStore.ts': 3,
+      'server/auth/passwords/passwordStore.ts': 1,
       'server/profile/emailChangeStore.ts': 1,
+      'server/profile/ownDataStore.ts': 1,
       'server/security/risk/riskFactsStore.ts': 1,
       'server/security/risk/riskPolicyStore.ts': 1,
-      'server/tenants/addressStore.ts': 1,
+      'server/tenants/addressStore.ts': 2,
     },
-    why: "A person has one password and one address across tenants, so what is known about them counts in each of the person's tenants.",
+    why: 'A person has one password and one address across tenants, so a sign-in finds all memberships of an address, and what is known about a person counts in each of their tenants.',
   },
   program: {
     tables: ['api_keys'],
-    files: { 'server/apiKeys/keyUseStore.ts': 1, 'server/apiKeys/liveKeyStore.ts': 1 },
-    why: 'A program is known by the hash of its key before its tenant is, and the uses of many keys are noted together.',
+    files: { 'server/apiKeys/keyUseStore.ts': 1 },
+    why: 'The last uses of many keys of all tenants are noted together, and so are new hashes of them.',
   },
   purge: {
     tables: [
       'email_changes',
       'mails',
       'passkey_registrations',
+      'refresh_tokens',
       'risk_decisions',
       'session_history',
       'step_up_challenges',
       'step_up_history',
       'token_history',
+      'user_sessions',
       'user_totp',
     ],
     files: {
@@ -106,6 +117,7 @@ export const BYPASSES = {
       'risk_decisions',
       'risk_policies',
       'staff_habits',
+      'user_sessions',
     ],
     files: {
       'server/security/risk/familiarStore.ts': 1,
@@ -114,6 +126,16 @@ export const BYPASSES = {
       'server/security/risk/riskPolicyStore.ts': 1,
     },
     why: 'Concurrent sign-ins of many tenants share one statement, which reads or writes for each pair of tenant and member that it was given; and a place is familiar if anybody has signed in from it.',
+  },
+  rotation: {
+    tables: ['refresh_tokens', 'tenant_staff', 'user_sessions'],
+    files: { 'server/auth/refreshTokenStore.ts': 1, 'server/auth/rotationStore.ts': 1 },
+    why: 'A refresh token is known by its hash before its tenant is, and the same statement replaces it.',
+  },
+  seen: {
+    tables: ['user_sessions'],
+    files: { 'server/auth/sessionStore.ts': 1 },
+    why: 'The times at which many sessions of all tenants were seen are written together.',
   },
 } as const satisfies Record<string, Bypass>;
 

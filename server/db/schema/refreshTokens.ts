@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { boolean, foreignKey, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { revokeReason } from './enums';
+import { tenantRows } from './tenantRows';
 import { tenantStaff } from './tenantStaff';
 import { userSessions } from './userSessions';
 
@@ -58,5 +59,6 @@ export const refreshTokens = pgTable(
     index('idx_refresh_tokens_without_session')
       .on(table.expiresAt)
       .where(sql`${table.sessionId} IS NULL`),
+    tenantRows('refresh_tokens'),
   ],
 );

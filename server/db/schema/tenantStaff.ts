@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { boolean, integer, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { accountStatus } from './enums';
+import { tenantRows } from './tenantRows';
 import { tenants } from './tenants';
 import { users } from './users';
 
@@ -47,5 +48,6 @@ export const tenantStaff = pgTable(
     // The target of every foreign key that keeps a tenant's rows within the tenant.
     unique('tenant_staff_identity_unique').on(table.tenantId, table.id, table.userId),
     unique('tenant_staff_user_tenant_unique').on(table.userId, table.tenantId),
+    tenantRows('tenant_staff'),
   ],
 );

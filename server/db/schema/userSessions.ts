@@ -12,6 +12,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { revokeReason } from './enums';
+import { tenantRows } from './tenantRows';
 import { tenantStaff } from './tenantStaff';
 
 /** One signed-in device of one staff member. */
@@ -61,5 +62,6 @@ export const userSessions = pgTable(
       .where(sql`${table.revokedAt} IS NULL`),
     index('idx_user_sessions_expires').on(table.expiresAt),
     index('idx_user_sessions_tenant_created').on(table.tenantId, table.createdAt),
+    tenantRows('user_sessions'),
   ],
 );

@@ -1,4 +1,5 @@
 import { Client, escapeIdentifier } from 'pg';
+import { CALLED_FUNCTIONS } from '../../db/schema/ownerFunctions';
 import { findOwnership } from './findOwnership';
 import type { Ownership } from './findOwnership';
 import { SERVING_PRIVILEGES } from './servingPrivileges';
@@ -120,6 +121,16 @@ async function readPrivileges(
   return new Map(rows.map(({ name, had }) => [name, had]));
 }
 
+/** Returns the functions that a role needs and may not call, as phrases. */
+async function findUncallable(client: Client, role: string | null): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT proname AS name FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname = ANY ($2::text[])
+       AND NOT has_function_privilege(coalesce($1, current_user), oid, 'EXECUTE') ORDER BY proname`,
+    [role, CALLED_FUNCTIONS],
+  );
+  return rows.map(({ name }) => `EXECUTE on function public.${name}`);
+}
+
 interface Deviation {
   readonly lacking: string[];
   readonly excess: string[];
@@ -186,6 +197,7 @@ export function grantServing(databaseUrl: string, role: string): Promise<Granted
     await client.query("SET LOCAL lock_timeout = '5s'");
     const granted = await grantAll(client, role);
     const { lacking, excess } = compare(await readPrivileges(client, role));
+    lacking.push(...(await findUncallable(client, role)));
     if (lacking.length > 0) {
       throw new ServingRoleError(
         `'${role}' still lacks ${lacking.join('; ')}: run this as the role that owns the tables. Nothing was changed.`,
@@ -222,6 +234,7 @@ export function inspectServingRole(databaseUrl: string): Promise<ServingGrants> 
     const { ledger = true } = rows[0] ?? {};
     const { role = '', ways = [], seesAll = false } = (await findOwnership(client, null)) ?? {};
     const { lacking, excess } = compare(await readPrivileges(client, null));
+    lacking.push(...(await findUncallable(client, null)));
     if (ledger === false) lacking.push('SELECT on the tables of schema drizzle');
     return { role, lacking, excess: ways.length > 0 ? [] : excess, ways, seesAll };
   });

@@ -2,6 +2,7 @@ import { and, asc, eq, gt, gte, inArray, ne, or } from 'drizzle-orm';
 import type { Db } from '../../db';
 import { failedAttempts, tenantStaff, users } from '../../db/schema';
 import type { AccountStatus } from '../../db/schema';
+import { inTenant } from '../../db/tenantScope';
 import type { AttemptLimits, AttemptScope } from './attemptStore';
 
 /** A member of a tenant, with the fields needed to find their counters. */
@@ -15,20 +16,22 @@ export interface Member {
 }
 
 /** Lists the members of one tenant, without former ones, ordered by e-mail address. */
-export async function listMembers(db: Db, tenantId: string): Promise<Member[]> {
-  return db
-    .select({
-      staffId: tenantStaff.id,
-      userId: tenantStaff.userId,
-      email: users.email,
-      roles: tenantStaff.roles,
-      permissions: tenantStaff.permissions,
-      status: tenantStaff.status,
-    })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), ne(tenantStaff.status, 'removed')))
-    .orderBy(asc(users.email), asc(tenantStaff.id));
+export function listMembers(db: Db, tenantId: string): Promise<Member[]> {
+  return inTenant(db, tenantId, async (tx) => {
+    return tx
+      .select({
+        staffId: tenantStaff.id,
+        userId: tenantStaff.userId,
+        email: users.email,
+        roles: tenantStaff.roles,
+        permissions: tenantStaff.permissions,
+        status: tenantStaff.status,
+      })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .where(and(eq(tenantStaff.tenantId, tenantId), ne(tenantStaff.status, 'removed')))
+      .orderBy(asc(users.email), asc(tenantStaff.id));
+  });
 }
 
 /** A counter that refuses tries. */

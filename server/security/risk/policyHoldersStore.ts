@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Tx } from '../../db';
+import { inTenant } from '../../db/tenantScope';
 
 /** A person who may change the security settings, with the kinds of factors they have enrolled. */
 export interface PolicyHolder {
@@ -16,14 +17,15 @@ export interface PolicyHolder {
  * as a change of their factors locks them, so no factor is added or removed until the transaction
  * ends.
  */
-export async function lockPolicyHolders(tx: Tx, tenantId: string): Promise<PolicyHolder[]> {
-  // Ordered by id, so that two concurrent changes wait for each other instead of deadlocking.
-  await tx.execute(
-    sql`SELECT id FROM tenant_staff WHERE tenant_id = ${tenantId} AND status = 'active'
+export function lockPolicyHolders(tx: Tx, tenantId: string): Promise<PolicyHolder[]> {
+  return inTenant(tx, tenantId, async (own) => {
+    // Ordered by id, so that two concurrent changes wait for each other instead of deadlocking.
+    await own.execute(
+      sql`SELECT id FROM tenant_staff WHERE tenant_id = ${tenantId} AND status = 'active'
       AND 'SETTINGS_SECURITY_EDIT' = ANY(permissions) ORDER BY id FOR UPDATE`,
-  );
-  const { rows } = await tx.execute<PolicyHolder & Record<string, unknown>>(
-    sql`SELECT st.id AS "staffId", u.email,
+    );
+    const { rows } = await own.execute<PolicyHolder & Record<string, unknown>>(
+      sql`SELECT st.id AS "staffId", u.email,
         EXISTS (SELECT FROM user_totp f WHERE f.tenant_id = st.tenant_id AND f.staff_id = st.id
           AND f.confirmed_at IS NOT NULL) AS totp,
         EXISTS (SELECT FROM passkeys f WHERE f.tenant_id = st.tenant_id AND f.staff_id = st.id) AS passkey,
@@ -33,6 +35,7 @@ export async function lockPolicyHolders(tx: Tx, tenantId: string): Promise<Polic
       WHERE st.tenant_id = ${tenantId} AND st.status = 'active' AND u.status = 'active'
         AND 'SETTINGS_SECURITY_EDIT' = ANY(st.permissions)
       ORDER BY st.id`,
-  );
-  return rows;
+    );
+    return rows;
+  });
 }

@@ -86,17 +86,19 @@ export function forgetTaught(tx: Tx, tenantId: string, what: Taught): Promise<Fo
  * Lists the sessions that are no longer trusted: those that are live, and those opened since a
  * moment.
  */
-export async function listSuspectSessions(
+export function listSuspectSessions(
   tx: Tx,
   tenantId: string,
   { staffId, since }: { staffId: string; since: Date | null },
 ): Promise<string[]> {
-  // A session past its absolute end has ended, although nobody revoked it.
-  const live = and(isNull(userSessions.revokedAt), sql`${userSessions.expiresAt} > now()`);
-  const suspect = since ? or(live, gte(userSessions.createdAt, since)) : live;
-  const rows = await tx
-    .select({ id: userSessions.id })
-    .from(userSessions)
-    .where(and(eq(userSessions.tenantId, tenantId), eq(userSessions.staffId, staffId), suspect));
-  return rows.map(({ id }) => id);
+  return inTenant(tx, tenantId, async (own) => {
+    // A session past its absolute end has ended, although nobody revoked it.
+    const live = and(isNull(userSessions.revokedAt), sql`${userSessions.expiresAt} > now()`);
+    const suspect = since ? or(live, gte(userSessions.createdAt, since)) : live;
+    const rows = await own
+      .select({ id: userSessions.id })
+      .from(userSessions)
+      .where(and(eq(userSessions.tenantId, tenantId), eq(userSessions.staffId, staffId), suspect));
+    return rows.map(({ id }) => id);
+  });
 }

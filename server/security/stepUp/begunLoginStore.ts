@@ -2,7 +2,7 @@ import { and, eq } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { MAY_SIGN_IN } from '../../db/maySignIn';
 import { stepUpChallenges, tenantStaff, tenants, users } from '../../db/schema';
-import { acrossTenants } from '../../db/tenantScope';
+import { acrossTenants, inTenant } from '../../db/tenantScope';
 import type { BegunLogin } from './begunLogin';
 import { usableLoginChallenge } from './challengeStore';
 
@@ -26,32 +26,34 @@ export function findShownFactorOwner(db: Db, id: string, now: Date): Promise<str
  * @returns false if it is stored already, or since it began the membership, the person or the tenant
  * was disabled or the person's sessions were ended
  */
-export async function insertShownFactor(
+export function insertShownFactor(
   tx: Tx,
   begun: BegunLogin,
   proof: { method: string; answerHash: string; now: Date; createdAt: Date },
 ): Promise<boolean> {
-  const { id, tenantId, userId, staffId, sessionVersion, expiresAt, rememberMe } = begun;
-  const [staff] = await tx
-    .select({ sessionVersion: tenantStaff.sessionVersion })
-    .from(tenantStaff)
-    .innerJoin(users, eq(users.id, tenantStaff.userId))
-    .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId), MAY_SIGN_IN));
-  if (staff?.sessionVersion !== sessionVersion) return false;
-  const rows = await tx
-    .insert(stepUpChallenges)
-    .values({
-      ...{ id, tenantId, userId, staffId, sessionVersion, expiresAt, rememberMe },
-      origin: 'login',
-      purpose: 'security_settings',
-      passwordDue: true,
-      createdAt: proof.createdAt,
-      verifiedAt: proof.now,
-      verifiedMethod: proof.method,
-      answerHash: proof.answerHash,
-    })
-    .onConflictDoNothing()
-    .returning({ id: stepUpChallenges.id });
-  return rows.length === 1;
+  return inTenant(tx, begun.tenantId, async (own) => {
+    const { id, tenantId, userId, staffId, sessionVersion, expiresAt, rememberMe } = begun;
+    const [staff] = await own
+      .select({ sessionVersion: tenantStaff.sessionVersion })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId), MAY_SIGN_IN));
+    if (staff?.sessionVersion !== sessionVersion) return false;
+    const rows = await own
+      .insert(stepUpChallenges)
+      .values({
+        ...{ id, tenantId, userId, staffId, sessionVersion, expiresAt, rememberMe },
+        origin: 'login',
+        purpose: 'security_settings',
+        passwordDue: true,
+        createdAt: proof.createdAt,
+        verifiedAt: proof.now,
+        verifiedMethod: proof.method,
+        answerHash: proof.answerHash,
+      })
+      .onConflictDoNothing()
+      .returning({ id: stepUpChallenges.id });
+    return rows.length === 1;
+  });
 }

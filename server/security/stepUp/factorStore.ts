@@ -14,12 +14,14 @@ export const MOST_FACTORS = 10;
  * hold, the last factor is recognised as the last, and ending proofs misses none. Every path locks
  * rows in this order: staff, factors, challenges, sessions, tokens.
  */
-export async function lockFactors(tx: Tx, tenantId: string, staffId: string): Promise<void> {
-  await tx
-    .select({ id: tenantStaff.id })
-    .from(tenantStaff)
-    .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)))
-    .for('no key update');
+export function lockFactors(tx: Tx, tenantId: string, staffId: string): Promise<void> {
+  return inTenant(tx, tenantId, async (own) => {
+    await own
+      .select({ id: tenantStaff.id })
+      .from(tenantStaff)
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)))
+      .for('no key update');
+  });
 }
 
 export interface Factor {

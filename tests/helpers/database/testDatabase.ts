@@ -15,7 +15,8 @@ export function databaseUrl(serverUrl: string, database: string): string {
   return url.toString();
 }
 
-const servingRole = (): string => `gatehouse_serving_${runId()}`;
+/** Returns the name of the role of {@link servingUrl}. */
+export const servingRole = (): string => `gatehouse_serving_${runId()}`;
 const servingPassword = (): string =>
   (process.env['GATEHOUSE_TEST_SERVING_PASSWORD'] ??= randomBytes(9).toString('hex'));
 
@@ -40,6 +41,15 @@ export const createRunRole = (serverUrl: string): Promise<unknown> =>
     `CREATE ROLE ${servingRole()} LOGIN PASSWORD '${servingPassword()}'
        IN ROLE pg_read_all_data, pg_write_all_data`,
   );
+
+/**
+ * Lets the role of {@link servingUrl} call the functions that no role of Postgres may call, in the
+ * template and so in each clone. `SCHEMA_KNOWN_ROLES` keeps the grants from being reported.
+ */
+export const grantFunctions = (templateUrl: string): Promise<unknown> => {
+  process.env['SCHEMA_KNOWN_ROLES'] = servingRole();
+  return ask(templateUrl, `GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO ${servingRole()}`);
+};
 
 type RunOnServer = <T>(work: (client: Client) => Promise<T>) => Promise<T>;
 

@@ -47,7 +47,11 @@ export async function killServers(): Promise<void> {
  * @param databaseUrl the database; the default is the one of the test file
  */
 export function externalEnv(databaseUrl = process.env['DATABASE_URL']): NodeJS.ProcessEnv {
-  const names = ['JWT_SIGNING_KEY', 'TOKEN_HASH_KEY', 'ENCRYPTION_KEY', 'EVIDENCE_SIGNING_KEY'];
+  const names = [
+    ...['JWT_SIGNING_KEY', 'TOKEN_HASH_KEY', 'ENCRYPTION_KEY', 'EVIDENCE_SIGNING_KEY'],
+    // It names the role that applications under test connect as.
+    'SCHEMA_KNOWN_ROLES',
+  ];
   const cheap = { NODE_ENV: 'test', ARGON2_MEMORY_KIB: '1024', ARGON2_TIME_COST: '1' };
   const patient = {
     ANOMALY_TIMEOUT_MS: '5000',

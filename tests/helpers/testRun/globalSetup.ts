@@ -12,7 +12,7 @@ import { ask } from '../database/askDatabase';
 import { RATE_LIMITS_OFF } from '../server/rateLimitsOff';
 import { watchingModule } from './answerFiles';
 import { seedTemplate } from './seedTemplate';
-import { createRunRole, databaseUrl, templateName } from '../database/testDatabase';
+import { createRunRole, databaseUrl, grantFunctions, templateName } from '../database/testDatabase';
 
 declare global {
   var gatehouseTestServer: EmbeddedPostgres | undefined;
@@ -177,6 +177,7 @@ export default async function globalSetup(): Promise<void> {
   const url = databaseUrl(serverUrl, templateName());
   await migrate(url, join(__dirname, '..', '..', '..', 'migrations'));
   if (version < CLOSES_PUBLIC) await ask(url, 'REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+  await grantFunctions(url);
   await seedTemplate(url, secrets);
   const origin = globalThis.gatehouseTestServer ? 'embedded' : 'from TEST_DATABASE_URL';
   say(`Postgres ${versionText}, ${origin}.`);

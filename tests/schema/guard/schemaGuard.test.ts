@@ -14,6 +14,7 @@ import {
   writeMigrations,
 } from '../../helpers/database/migrationsFolder';
 import { pollUntil } from '../../helpers/time/pollUntil';
+import { servingRole } from '@/tests/helpers/database/testDatabase';
 import { buildApp } from '../../helpers/server/testApp';
 
 interface GuardOptions {
@@ -28,7 +29,7 @@ function openGuard(options: GuardOptions = {}) {
   const databaseUrl = options.databaseUrl ?? process.env['DATABASE_URL'] ?? '';
   const { lines, logger } = memoryLog();
   const metrics = createMetrics();
-  const inspect = () => inspectSchema({ databaseUrl, migrationsDir, knownRoles: [] });
+  const inspect = () => inspectSchema({ databaseUrl, migrationsDir, knownRoles: [servingRole()] });
   const guard = createSchemaGuard({ db: database, logger, metrics, intervalSec: 3600, inspect });
   const gauge = async (name: string) => {
     const exposed = await metrics.registry.metrics();
@@ -268,7 +269,7 @@ describe('the guard', () => {
       looks += 1;
       await new Promise<void>((resolve) => looking.push(resolve));
       const databaseUrl = process.env['DATABASE_URL'] ?? '';
-      return inspectSchema({ databaseUrl, migrationsDir: MIGRATIONS, knownRoles: [] });
+      return inspectSchema({ databaseUrl, migrationsDir: MIGRATIONS, knownRoles: [servingRole()] });
     };
     const metrics = createMetrics();
     const guard = createSchemaGuard({ db, logger, metrics, intervalSec: 3600, inspect });
@@ -316,7 +317,7 @@ describe('the guard', () => {
       const { differences } = await inspectSchema({
         databaseUrl: deps.config.databaseUrl,
         migrationsDir: MIGRATIONS,
-        knownRoles: [],
+        knownRoles: [servingRole()],
       });
       expect(differences).toStrictEqual([]);
     } finally {

@@ -1,0 +1,39 @@
+/**
+ * A function of the database that runs with the rights of its owner (`SECURITY DEFINER`), so
+ * row-level security does not bind what it reads.
+ */
+export interface OwnerFunction {
+  /** The tables that it reads or writes. */
+  readonly tables: readonly string[];
+  /** The files that may call it, with the number of calls in each; empty for a trigger. */
+  readonly files: Readonly<Record<string, number>>;
+  /** The reason why it needs its owner's rights, in one sentence. */
+  readonly why: string;
+}
+
+/**
+ * All functions with their owner's rights. A test compares the list with the migrations and with
+ * the code. PUBLIC may call none of them; `db grant` lets the serving role call them.
+ */
+export const OWNER_FUNCTIONS = {
+  change_versions_grow: {
+    tables: ['change_versions'],
+    files: {},
+    why: 'A trigger: a role that may change a policy need not have a grant on the versions.',
+  },
+  gatehouse_live_sessions: {
+    tables: ['tenant_staff', 'tenants', 'user_sessions', 'users'],
+    files: { 'server/auth/sessionStore.ts': 1 },
+    why: 'Requests of all tenants share the check of their sessions, which gives each session with the tenant that its access token names.',
+  },
+  gatehouse_live_tenant_keys: {
+    tables: ['api_keys', 'tenant_staff', 'tenants', 'users'],
+    files: { 'server/apiKeys/liveKeyStore.ts': 1 },
+    why: 'A program is known by the hash of its key before its tenant is, and requests of all tenants share the check.',
+  },
+} as const satisfies Record<string, OwnerFunction>;
+
+/** The names of those that the serving role calls. */
+export const CALLED_FUNCTIONS: readonly string[] = Object.entries<OwnerFunction>(OWNER_FUNCTIONS)
+  .filter(([, { files }]) => Object.keys(files).length > 0)
+  .map(([name]) => name);
