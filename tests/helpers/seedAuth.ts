@@ -31,6 +31,9 @@ export interface SeededAuth {
   password: string;
 }
 
+/** Long enough for a file on a slow machine: most files do not test the end of a token. */
+const ACCESS_TTL_SEC = 3600;
+
 const id = () => uuidV7(Date.now(), randomBytes(16));
 
 const hashes = new Map<string, Promise<string>>();
@@ -81,7 +84,8 @@ export async function seedTestUserAndToken(options: SeedOptions = {}): Promise<S
     });
   });
   const random = { bytes: randomBytes, id };
-  const { accessToken } = createAccessTokens(config, keys, seedClock, random).issue({
+  const lasting = { ...config, accessTokenTtlSec: ACCESS_TTL_SEC };
+  const { accessToken } = createAccessTokens(lasting, keys, seedClock, random).issue({
     userId,
     tenantId,
     sid: sessionId,
