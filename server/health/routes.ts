@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { content, json } from '../http/answers';
 import { endpoint } from '../http/routeTable';
 import { isSameSecret } from '../isSameSecret';
+import { shareRuns } from '../shareRuns';
 import { checkReadiness } from './checkReadiness';
 import type { Readiness } from './checkReadiness';
 
@@ -50,6 +51,8 @@ const readiness = z
 
 function readyEndpoint(deps: HealthDeps) {
   const note = createReadinessLog(deps);
+  // Anybody may ask, and no rate limit counts it: however many ask, one look at a time is taken.
+  const look = shareRuns(() => checkReadiness(deps));
   return endpoint({
     summary:
       'The process can serve: database, migrations, tables, keys. The reasons are shown with METRICS_TOKEN as bearer',
@@ -59,7 +62,7 @@ function readyEndpoint(deps: HealthDeps) {
     },
     errors: [],
     async handle(req, res) {
-      const found = await checkReadiness(deps);
+      const found = await look();
       note(found);
       const { status } = found;
       res.status(status === 'ready' ? 200 : 503);

@@ -56,6 +56,30 @@ describe('GET /health/ready', () => {
     expect(res.body).toStrictEqual({ status: 'ready', checks: fine });
   });
 
+  it('looks at the database once for everybody who asks while another look runs', async () => {
+    const { app: own, deps } = buildApp();
+    const server = own.listen(0);
+    await once(server, 'listening');
+    const find = jest.spyOn(deps.writeProbe, 'find').mockImplementation(async () => {
+      await allHaveAsked;
+      return undefined;
+    });
+    const allHaveAsked = new Promise<void>((resolve) => {
+      let asked = 0;
+      server.on('request', () => {
+        asked += 1;
+        if (asked === 30) setImmediate(resolve);
+      });
+    });
+    const { port } = server.address() as AddressInfo;
+    const ask = () => fetch(`http://127.0.0.1:${port}/health/ready`);
+    const answers = await Promise.all(Array.from({ length: 30 }, ask));
+    expect(answers.map(({ status }) => status)).toStrictEqual(Array(30).fill(200));
+    expect(find).toHaveBeenCalledTimes(2);
+    server.closeAllConnections();
+    server.close();
+  });
+
   it('is 503 and says so while migrations are pending', async () => {
     const { app: newer } = buildApp({ migrationsDir: newerRelease() });
     const res = await ready(newer);

@@ -4,6 +4,7 @@ import type { Metrics } from '../../metrics';
 import { SECOND_MS } from '../../durations';
 import { nameDifference } from '../catalogue/compareCatalogues';
 import type { Difference } from '../catalogue/compareCatalogues';
+import { shareRuns } from '../../shareRuns';
 import type { SchemaReport } from './inspectSchema';
 import { recordSchemaHealth } from './recordSchemaHealth';
 import { schemaHealthCheck } from './checkSchemaHealth';
@@ -81,28 +82,6 @@ function say(logger: Logger, before: Known, now: Known): void {
     const restored = [...before.missing, ...before.findings];
     logger.info({ code: 'SCHEMA_RESTORED', restored }, 'SCHEMA_RESTORED');
   }
-}
-
-/**
- * Runs one call at a time. Callers that arrive during a run share the next run, which begins after
- * they arrived.
- */
-function shareRuns<T>(run: () => Promise<T>): () => Promise<T> {
-  let current: Promise<T> | undefined;
-  let next: Promise<T> | undefined;
-  const begin = () => {
-    next = undefined;
-    const mine = run().finally(() => {
-      if (current === mine) current = undefined;
-    });
-    current = mine;
-    return mine;
-  };
-  return () => {
-    if (!current) return begin();
-    next ??= current.then(begin, begin);
-    return next;
-  };
 }
 
 /**
