@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readRange } from '../http/clientAddress';
-import { storableText } from '../http/routeTable';
+import { boundedList, storableText } from '../http/routeTable';
 import { DAY_MS, SECOND_MS } from '../durations';
 
 const MOST_ADDRESSES = 50;
@@ -12,16 +12,13 @@ const MOST_OVERLAP_SEC = 7 * DAY_SEC;
 const DEFAULT_OVERLAP_SEC = DAY_SEC;
 
 /** The schema of a list of addresses and CIDR ranges; it returns each once. */
-export const addressList = z
-  .array(
-    storableText(64).refine(
-      (text) => readRange(text) !== undefined,
-      'must be an address or a CIDR range',
-    ),
-  )
-  // In a pipe after the type check, as in storableText.
-  .pipe(z.array(z.string()).max(MOST_ADDRESSES))
-  .transform((list) => [...new Set(list)]);
+export const addressList = boundedList(
+  storableText(64).refine(
+    (text) => readRange(text) !== undefined,
+    'must be an address or a CIDR range',
+  ),
+  MOST_ADDRESSES,
+).transform((list) => [...new Set(list)]);
 
 /** The schema of the life of a key, in days. */
 export const daysField = z.number().int().min(1).max(MOST_DAYS);

@@ -21,6 +21,14 @@ export const storableText = (most: number, least = 1, example?: string) =>
       message: 'must not contain NUL or lone surrogates',
     });
 
+/** Builds a schema for a list of texts in a body, with its limit in the description too. */
+export const boundedList = (item: z.ZodType<string>, most: number) =>
+  z
+    .array(item)
+    .meta({ maxItems: most })
+    // In a pipe, as in storableText.
+    .pipe(z.array(z.string()).max(most));
+
 /** Builds a schema for a whole number in a query string. */
 export const wholeNumber = (most: number) =>
   z

@@ -9,7 +9,7 @@ import { HOUR_MS } from '../durations';
 import { AppError } from '../errors';
 import { emailField } from '../http/emailAddress';
 import { retryAfter } from '../http/retryAfter';
-import { storableText } from '../http/routeTable';
+import { boundedList, storableText } from '../http/routeTable';
 import { queueMail, writeInvitation } from '../mail';
 import type { ApprovalRequest } from './approvalStore';
 import { needsSecond, requestApproval } from './requestApproval';
@@ -36,8 +36,7 @@ const MOST_ROLES = 100;
 /** The access that an invitation gives, and its delivery. */
 export const invitationInput = z.strictObject({
   email: emailField,
-  // In a pipe after the type check, as in storableText.
-  roles: z.array(storableText(64)).pipe(z.array(z.string()).max(MOST_ROLES)),
+  roles: boundedList(storableText(64), MOST_ROLES),
   permissions: permissionList.default([]),
   delivery: z.enum(invitationDelivery.enumValues).meta({
     description: 'link: the answer has the link, once, to hand it over',

@@ -4,12 +4,13 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { TenantDeps } from './deps';
 import { normalizeSlug } from '../http/emailAddress';
+import { storableText } from '../http/routeTable';
 import { oneLine } from './roleInput';
 import { insertTenant } from './tenantStore';
 
 export const tenantInput = z.object({
-  slug: z
-    .string()
+  // Longer than a slug may be, because spaces around it are dropped.
+  slug: storableText(100, 1, 'acme')
     .transform(normalizeSlug)
     .pipe(
       z

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BUILT_IN_ROLES, builtInRole } from '../builtInRoles';
 import type { BuiltInRoleId } from '../builtInRoles';
 import { AppError } from '../errors';
-import { storableText } from '../http/routeTable';
+import { boundedList, storableText } from '../http/routeTable';
 import { PERMISSION_NAME } from '../permissions';
 import { inOrder } from './effectivePermissions';
 import type { OwnRole } from './roleStore';
@@ -26,10 +26,10 @@ export const oneLine = (most: number, least: number) =>
     );
 
 /** The schema of a list of permissions. */
-export const permissionList = z
-  .array(z.string().regex(PERMISSION_NAME, 'must be the name of a permission'))
-  // In a pipe after the type check, as in storableText.
-  .pipe(z.array(z.string()).max(MOST_PERMISSIONS));
+export const permissionList = boundedList(
+  z.string().regex(PERMISSION_NAME, 'must be the name of a permission'),
+  MOST_PERMISSIONS,
+);
 
 /** The properties that a tenant chooses for a role of its own. */
 export const roleInput = z.strictObject({

@@ -6,7 +6,7 @@ import { accountStatus } from '../db/schema';
 import { contextOf, passageOf, principalOf } from '../http/request';
 import { json, noBody } from '../http/answers';
 import type { ErrorNote } from '../http/errorSchemas';
-import { endpoint, pageFields, storableText } from '../http/routeTable';
+import { boundedList, endpoint, pageFields, storableText } from '../http/routeTable';
 import { ticketField } from '../http/ticketField';
 import { PERMISSION_NAME } from '../permissions';
 import { changeAccess } from './changeAccess';
@@ -52,8 +52,7 @@ const sessionsQuery = z.strictObject(pageFields);
 const staffParams = z.object({ id: z.string() });
 const sessionParams = z.object({ id: z.string(), sessionId: z.string() });
 const rolesBody = z.strictObject({
-  // Measured in a pipe after the type check, as in storableText.
-  roles: z.array(roleId).pipe(z.array(z.string()).max(50)),
+  roles: boundedList(roleId, 50),
   permissions: permissionList
     .optional()
     .meta({ description: 'All permissions that are held directly; unchanged if omitted' }),

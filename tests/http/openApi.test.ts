@@ -59,6 +59,39 @@ describe('/openapi.json', () => {
     expect(await some).toContain('info-contact');
   });
 
+  it('gives each list and each text of a body its limit', () => {
+    const unlimited: string[] = [];
+    const walk = (node: unknown, path: string): void => {
+      if (typeof node !== 'object' || node === null) return;
+      const {
+        type,
+        maxItems,
+        maxLength,
+        enum: values,
+        const: only,
+        pattern,
+        format,
+        $ref,
+      } = node as Record<string, unknown>;
+      if (typeof $ref === 'string') {
+        const name = $ref.split('/').at(-1) ?? '';
+        return walk(document.components.schemas[name], path);
+      }
+      if (type === 'array' && maxItems === undefined) unlimited.push(path);
+      const isBound = [maxLength, values, only, pattern, format].some(
+        (limit) => limit !== undefined,
+      );
+      if (type === 'string' && !isBound) unlimited.push(path);
+      for (const [key, value] of Object.entries(node)) walk(value, `${path}.${key}`);
+    };
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const { requestBody } of Object.values(operations)) {
+        for (const { schema } of Object.values(requestBody?.content ?? {})) walk(schema, path);
+      }
+    }
+    expect(unlimited).toEqual([]);
+  });
+
   it('names the contact of the settings', async () => {
     const contact = { email: 'api@example.com' };
     const { body } = await request(buildApp({ apiContact: contact }).app).get('/openapi.json');
