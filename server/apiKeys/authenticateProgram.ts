@@ -1,15 +1,33 @@
 import { clientIp } from '../context';
 import type { Principal, RequestContext, ServiceCaller } from '../context';
 import { AppError } from '../errors';
+import { kindOfKey, looksLikeKey } from '../keyText';
+import type { ProgramKeyKind } from '../keyText';
 import { isAllowed } from './allowedAddresses';
 import type { ProgramKeyDeps } from './deps';
 import type { FindOptions } from './keyFinder';
 import type { TenantKeyState } from './liveKeyStore';
 
-/** Alike for an unknown, a revoked and an expired key, and for one whose holder has no access. */
-const invalidKey = () =>
+/** The reason if the form of a token alone shows that it cannot be a key of this kind. */
+function misfit(token: string, wanted: ProgramKeyKind): string | undefined {
+  if (!looksLikeKey(token)) return 'This needs a service key, and no access token.';
+  const kind = kindOfKey(token);
+  if (kind === undefined) return 'The key is incomplete or was changed: its checksum is wrong.';
+  if (kind === wanted) return undefined;
+  return wanted === 's'
+    ? 'This needs a service key, and not the API key of a tenant.'
+    : 'A service key cannot do this: use an access token, or an API key of the tenant.';
+}
+
+/**
+ * Alike for an unknown, a revoked and an expired key, and for one whose holder has no access. Only
+ * the form of the text that was sent makes a difference.
+ */
+const invalidKey = (token: string, wanted: ProgramKeyKind) =>
   new AppError('UNAUTHENTICATED', {
-    detail: 'The key is not valid: it is unknown, was revoked, or has expired.',
+    detail:
+      misfit(token, wanted) ??
+      'The key is not valid: it is unknown, was replaced or revoked, or has expired.',
     headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
   });
 
@@ -41,13 +59,13 @@ export async function authenticateKey(
   options: FindOptions,
 ): Promise<Principal> {
   const found = await deps.tenantKeys.find(key, options);
-  if (!found) throw invalidKey();
+  if (!found) throw invalidKey(key, 't');
   const { id, tenantId, staffId, active, addresses } = found.state;
   const refused = { tenantId, actor: staffId, subject: `api-key:${id}` };
   const reason = found.ended ?? (active ? undefined : 'holder');
   if (reason) {
     await deps.denials.recordKey(ctx, { ...refused, reason });
-    throw invalidKey();
+    throw invalidKey(key, 't');
   }
   const ip = clientIp(ctx);
   if (!isAllowed(addresses, ip)) {
@@ -69,12 +87,12 @@ export async function authenticateService(
   options: FindOptions,
 ): Promise<ServiceCaller> {
   const found = await deps.serviceKeys.find(key, options);
-  if (!found) throw invalidKey();
+  if (!found) throw invalidKey(key, 's');
   const { id, name, scopes, expiresAt, addresses } = found.state;
   const refused = { tenantId: null, actor: `service:${id}`, subject: `service-key:${id}` };
   if (found.ended) {
     await deps.denials.recordKey(ctx, { ...refused, reason: found.ended });
-    throw invalidKey();
+    throw invalidKey(key, 's');
   }
   const ip = clientIp(ctx);
   if (!isAllowed(addresses, ip)) {

@@ -10,6 +10,7 @@ import { CommandError } from './commandError';
 import { tenantIdOf } from './findStaff';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
+import { orNoSuch } from './orNoSuch';
 import { oneOf, required } from './options';
 import type { Options } from './options';
 
@@ -35,7 +36,8 @@ export function refuseApprovalCommand(options: Options, invocation: Invocation):
   return asWriter(options, invocation, async (operator) => {
     const tenantId = await tenantIdOf(operator, slug);
     const { deps, ctx } = operator;
-    return showApproval(await refuseRequest(deps, ctx, { via: 'operator', tenantId }, id));
+    const refused = refuseRequest(deps, ctx, { via: 'operator', tenantId }, id);
+    return showApproval(await orNoSuch('approval', id, refused));
   });
 }
 

@@ -13,6 +13,7 @@ import { emailOption, openTenantIdOf, tenantIdOf } from './findStaff';
 import { rolesNamed } from './findRole';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
+import { orNoSuch } from './orNoSuch';
 import { listOf, oneOf, required } from './options';
 import type { Options } from './options';
 
@@ -69,7 +70,8 @@ function resendInvitationCommand(options: Options, invocation: Invocation) {
   return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
     const authority = { via: 'operator' as const, tenantId: await tenantIdOf(operator, slug) };
-    return showSent(deps, await resendInvitation(deps, ctx, authority, which));
+    const sent = resendInvitation(deps, ctx, authority, which);
+    return showSent(deps, await orNoSuch('invitation', which.id, sent));
   });
 }
 
@@ -79,7 +81,8 @@ function revokeInvitationCommand(options: Options, invocation: Invocation) {
   return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
     const tenantId = await tenantIdOf(operator, slug);
-    await revokeInvitation(deps, ctx, { tenantId, id }, 'operator');
+    const revoked = revokeInvitation(deps, ctx, { tenantId, id }, 'operator');
+    await orNoSuch('invitation', id, revoked);
     return { tenantId, invitationId: id, revoked: true };
   });
 }

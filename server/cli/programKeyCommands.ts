@@ -14,6 +14,7 @@ import { CommandError } from './commandError';
 import { tenantIdOf } from './findStaff';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
+import { orNoSuch } from './orNoSuch';
 import { listOf, oneOf, optional, required } from './options';
 import type { Options } from './options';
 
@@ -72,14 +73,14 @@ function rotateServiceKeyCommand(options: Options, invocation: Invocation) {
     expiresInDays: daysOf(options),
   });
   return asWriter(options, invocation, ({ deps, ctx }) =>
-    rotateServiceKey(deps, ctx, { id, ...input }),
+    orNoSuch('service key', id, rotateServiceKey(deps, ctx, { id, ...input })),
   );
 }
 
 function revokeServiceKeyCommand(options: Options, invocation: Invocation) {
   const id = required(options, 'key');
   return asWriter(options, invocation, async ({ deps, ctx }) => {
-    await revokeServiceKey(deps, ctx, id);
+    await orNoSuch('service key', id, revokeServiceKey(deps, ctx, id));
     return { keyId: id, revoked: true };
   });
 }
@@ -110,7 +111,8 @@ function revokeApiKeyCommand(options: Options, invocation: Invocation) {
   return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
     const tenantId = await tenantIdOf(operator, slug);
-    await revokeApiKey(deps, ctx, { via: 'operator', tenantId }, id);
+    const revoked = revokeApiKey(deps, ctx, { via: 'operator', tenantId }, id);
+    await orNoSuch('API key', id, revoked);
     return { tenantId, keyId: id, revoked: true };
   });
 }

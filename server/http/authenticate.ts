@@ -19,9 +19,9 @@ export function bearerToken(req: Request): string | undefined {
   return BEARER.exec(req.headers.authorization ?? '')?.[1];
 }
 
-function requireToken(req: Request): string {
+function requireToken(req: Request, detail?: string): string {
   const token = bearerToken(req);
-  if (token === undefined) throw unauthenticated();
+  if (token === undefined) throw unauthenticated(detail);
   return token;
 }
 
@@ -62,7 +62,7 @@ export function authenticateService(scope?: ServiceScope): Guard {
   const facts =
     scope === undefined ? { errors } : { scope, errors: [...errors, 'FORBIDDEN' as const] };
   return guard({ bearer: 'required', keys: 'service', ...facts }, async (req, _res, next) => {
-    const token = requireToken(req);
+    const token = requireToken(req, 'Send a service key as the bearer token.');
     const service = await req.services.authenticateService(contextOf(req), token, paceOf(req));
     // The request counts for the key, also if the scope is missing.
     req.service = service;

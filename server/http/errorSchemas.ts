@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { stepUpPurpose } from '../db/schema';
 import { ERRORS } from '../errors';
 import type { ErrorCode } from '../errors';
 import { moment, rowId } from './answers';
@@ -47,7 +48,7 @@ const EXTRA: Partial<Record<ErrorCode, z.ZodRawShape>> = {
   FORCE_LOGOUT: { reason: forceReason },
   STEP_UP_REQUIRED: {
     requiresStepUp: z.literal(true),
-    purpose: z.string().meta({ examples: ['security_settings'] }),
+    purpose: z.enum(stepUpPurpose.enumValues).meta({ examples: ['security_settings'] }),
     challengeId,
     methods: z.array(z.string()).meta({ examples: [['totp', 'recovery_code']] }),
     expiresAt: moment.meta({ description: 'When the challenge can no longer be answered' }),

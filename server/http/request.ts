@@ -23,9 +23,12 @@ declare module 'express-serve-static-core' {
   }
 }
 
-/** RFC 6750 3: the error if no token was sent. */
-export const unauthenticated = () =>
-  new AppError('UNAUTHENTICATED', { headers: { 'www-authenticate': 'Bearer' } });
+/** RFC 6750 3: the error if no token was sent. Without `detail` it is for people. */
+export const unauthenticated = (detail?: string) =>
+  new AppError('UNAUTHENTICATED', {
+    ...(detail === undefined ? {} : { detail }),
+    headers: { 'www-authenticate': 'Bearer' },
+  });
 
 /**
  * Returns the program behind a request. It fails closed.

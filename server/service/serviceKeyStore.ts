@@ -23,6 +23,10 @@ const SHOWN = {
   createdAt: serviceKeys.createdAt,
   createdBy: serviceKeys.createdBy,
   rotatedAt: serviceKeys.rotatedAt,
+  /** Only while the secret before the last rotation is valid. */
+  previousUntil:
+    sql<Date | null>`CASE WHEN ${serviceKeys.previousUntil} > clock_timestamp() AND ${serviceKeys.revokedAt} IS NULL
+    THEN ${serviceKeys.previousUntil} END`.mapWith(serviceKeys.previousUntil),
   expiresAt: serviceKeys.expiresAt,
   revokedAt: serviceKeys.revokedAt,
   lastUsedAt: serviceKeys.lastUsedAt,

@@ -67,7 +67,7 @@ async function compile(): Promise<string> {
 /** A program that reads fields that exist, and two that do not. */
 const MISTAKES = `
 import type { paths } from '../openapi-typescript/gatehouse';
-import type { LoginErrors, LoginResponses } from '../openapi-ts/gatehouse';
+import type { LoginErrors, LoginResponses, VerifyStepUpData } from '../openapi-ts/gatehouse';
 
 type Answers = paths['/api/auth/login']['post']['responses'];
 declare const answers: [Answers[200]['content']['application/json'], LoginResponses[200]];
@@ -76,6 +76,9 @@ declare const refused: [Answers[401]['content']['application/json'], LoginErrors
 
 const tokens: string[] = answers.map((answer) => answer.accessToken);
 const challenges: string[] = errors.map((error) => error.challengeId);
+type Verify = paths['/api/security/step-up/verify']['post']['requestBody'];
+const proof: Verify['content']['application/json'] = { purpose: errors[0].purpose, code: '123456' };
+const other: VerifyStepUpData['body'] = { purpose: errors[1].purpose, code: '123456' };
 // @ts-expect-error There is no such field.
 answers[0].accesToken;
 // @ts-expect-error There is no such field.

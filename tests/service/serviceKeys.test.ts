@@ -1,5 +1,7 @@
 import { sql } from 'drizzle-orm';
+import request from 'supertest';
 import { db } from '@/server/db';
+import { makeKeyText } from '@/server/keyText';
 import { auditOf } from '@/tests/helpers/database/authRows';
 import { seedAdministrator } from '@/tests/helpers/people/administrator';
 import { makeApiKey, makeServiceKey, withKey } from '@/tests/helpers/people/programs';
@@ -17,6 +19,7 @@ async function run(...words: string[]) {
 }
 
 const self = (key: string, { app } = one) => withKey(app, key).get('/api/service/self');
+const NOBODY = '0198c7a2-5a51-7d6c-8f0e-3b1f6a0c9d11';
 const newSlug = () => `svc-${Math.random().toString(36).slice(2, 10)}`;
 
 describe('a service key', () => {
@@ -40,6 +43,27 @@ describe('a service key', () => {
     const program = withKey(one.app, await makeServiceKey(one.deps, ['tenants:manage']));
     expect((await program.get('/api/tenants/staff')).status).toBe(401);
     expect((await program.get('/api/auth/me')).body.error).toBe('PERSON_REQUIRED');
+  });
+
+  it('is asked for if another credential, or none, is sent', async () => {
+    const { key } = await makeApiKey(one.app, await seedAdministrator());
+    const program = await makeServiceKey(one.deps, ['tenants:manage']);
+    const swapped = `${program.slice(0, 5)}${program[5] === 'a' ? 'b' : 'a'}${program.slice(6)}`;
+    const unknown = makeKeyText(one.deps.random, 's');
+    const details: unknown[] = [];
+    for (const text of [undefined, 'nonsense', key, swapped, unknown]) {
+      const sent = text === undefined ? {} : { authorization: `Bearer ${text}` };
+      details.push((await request(one.app).get('/api/service/self').set(sent)).body.detail);
+    }
+    expect(details).toEqual([
+      'Send a service key as the bearer token.',
+      'This needs a service key, and no access token.',
+      'This needs a service key, and not the API key of a tenant.',
+      'The key is incomplete or was changed: its checksum is wrong.',
+      'The key is not valid: it is unknown, was replaced or revoked, or has expired.',
+    ]);
+    const elsewhere = await withKey(one.app, program).get('/api/tenants/staff');
+    expect(elsewhere.body.detail).toMatch(/^A service key cannot do this: use an access token,/);
   });
 
   it('creates, lists, suspends and resumes tenants, and every event names it', async () => {
@@ -132,6 +156,8 @@ describe('an operator', () => {
 
     const rotated = await run('service-key', 'rotate', '--key', id, '--overlap-hours', '1');
     const next = String(rotated.out['key']);
+    const until = Date.parse(String(rotated.out['previousUntil']));
+    expect(until - Date.parse(String(rotated.out['rotatedAt']))).toBe(3_600_000);
     expect([(await self(key)).status, (await self(next)).status]).toEqual([200, 200]);
     await db.execute(
       sql`UPDATE service_keys SET previous_until = now() - interval '1 second' WHERE id = ${id}`,
@@ -139,6 +165,7 @@ describe('an operator', () => {
     expect([(await self(key)).status, (await self(next, two)).status]).toEqual([401, 200]);
 
     const { out } = await run('service-key', 'list');
+    expect(out['keys']).toContainEqual(expect.objectContaining({ id, previousUntil: null }));
     expect(JSON.stringify(out)).toContain(id);
     expect(JSON.stringify(out)).not.toContain('ghk_');
 
@@ -169,6 +196,19 @@ describe('an operator', () => {
   ])('cannot create one with %j', async (words, message) => {
     const refused = await run('service-key', 'create', '--name', 'Odd', ...words);
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(message)]);
+  });
+
+  it.each([
+    [['service-key', 'rotate', '--key', 'nope'], 'service key'],
+    [['service-key', 'revoke', '--key', NOBODY], 'service key'],
+    [['api-key', 'revoke', '--tenant', 'SLUG', '--key', NOBODY], 'API key'],
+    [['invitations', 'resend', '--tenant', 'SLUG', '--link', '--invitation', NOBODY], 'invitation'],
+    [['invitations', 'revoke', '--tenant', 'SLUG', '--invitation', NOBODY], 'invitation'],
+    [['approvals', 'refuse', '--tenant', 'SLUG', '--approval', NOBODY], 'approval'],
+  ])('is told what does not exist by %j', async (words, thing) => {
+    const { tenantSlug } = await seedAdministrator();
+    const { code, stderr } = await run(...words.map((word) => word.replace('SLUG', tenantSlug)));
+    expect([code, stderr]).toEqual([1, `There is no ${thing} '${words.at(-1)}'.\n`]);
   });
 
   it('refuses an expired one at the next request', async () => {
