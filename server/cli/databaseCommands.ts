@@ -1,11 +1,11 @@
 import { inspectSchema } from '../schema/guard/inspectSchema';
 import { readMigrationState, runMigrations } from '../schema/migrations/migrate';
 import { schemaHealthCheck } from '../schema/guard/checkSchemaHealth';
+import { foldGrants } from '../schema/roles/foldGrants';
 import { grantServing } from '../schema/roles/servingRole';
 import { isPermissionDenied } from '../db/pgErrors';
 import { normalizeAddresses } from '../tenants';
 import { CommandError } from './commandError';
-import { foldGrants } from './foldGrants';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { required } from './options';

@@ -62,6 +62,21 @@ describe('db grant', () => {
     });
   });
 
+  it('and a start in which no setting names the role is refused by one sentence about its grants', async () => {
+    const role = await createServingRole(thisDatabase());
+    expect((await grant('--role', role.name)).code).toBe(0);
+    const settings = { SCHEMA_GUARD: 'enforce', MIGRATE_ON_BOOT: 'false', LOG_LEVEL: 'silent' };
+    const server = startServer({ ...externalEnv(role.url), ...settings });
+    expect(await server.exited).toBe(5);
+    const sentences = server.stderr().trimEnd().split('\n');
+    expect(sentences.pop()).toMatch(/^Refusing to start: /);
+    // Roles of other tests of this file have grants too.
+    const ofRole = /^The role .+ has \d+ grants that no migration makes\. If you know/;
+    expect(sentences.filter((sentence) => !ofRole.test(sentence))).toEqual([]);
+    const named = `set SCHEMA_KNOWN_ROLES=${known(role.name)} for the server`;
+    expect(sentences.filter((sentence) => sentence.includes(named))).toHaveLength(1);
+  });
+
   it.each([
     ['no name', [], /^--role is missing\.$/],
     ['everybody', ['--role', 'public'], /^public is no role of yours/],

@@ -2,7 +2,7 @@ import type { ReadyConfig } from '../../config';
 import { ConnectionError, explainConnectionFault } from '../../db/connectionFaults';
 import { PoolerError, explainPooler } from '../../db/databaseRoute';
 import type { Logger } from '../../logger';
-import { describeDifference } from '../catalogue/compareCatalogues';
+import { foldGrants } from '../roles/foldGrants';
 import type { GuardReport, SchemaGuard } from './schemaGuard';
 
 /**
@@ -19,7 +19,7 @@ export class SchemaDriftError extends Error {
 const ADVICE =
   'Refusing to start: mend the schema (`npm run admin -- db check` names each statement), or set SCHEMA_GUARD=warn.';
 
-type SchemaConfig = Pick<ReadyConfig, 'schemaGuard' | 'databaseUrl'>;
+type SchemaConfig = Pick<ReadyConfig, 'schemaGuard' | 'databaseUrl' | 'schemaKnownRoles'>;
 
 /**
  * If the database, or a pooler in front of it, refuses the connection, the schema is not at fault.
@@ -36,7 +36,8 @@ function assertConnection({ schemaGuard, databaseUrl }: SchemaConfig, error: unk
 /**
  * Starts the schema guard, and refuses a start that `SCHEMA_GUARD=enforce` forbids. Differences
  * that cannot harm the code, such as an additional index, are logged only.
- * @throws SchemaDriftError with a sentence for each difference; PoolerError or ConnectionError if
+ * @throws SchemaDriftError with a sentence for each difference, and one for all grants of a role that
+ *   SCHEMA_KNOWN_ROLES could name; PoolerError or ConnectionError if
  *   the schema could not be read
  */
 export async function assertSchema(
@@ -51,11 +52,15 @@ export async function assertSchema(
     assertConnection(config, failure);
     logger.warn({ err: failure }, 'the schema could not be checked');
   }
-  if (config.schemaGuard === 'enforce') assertSound(report);
+  if (config.schemaGuard === 'enforce') assertSound(report, config.schemaKnownRoles);
 }
 
-function assertSound(report: GuardReport | undefined): void {
+function assertSound(report: GuardReport | undefined, knownRoles: readonly string[]): void {
   if (!report) throw new SchemaDriftError(['The schema could not be checked.', ADVICE]);
   const harmful = report.differences.filter(({ harmless }) => !harmless);
-  if (harmful.length > 0) throw new SchemaDriftError([...harmful.map(describeDifference), ADVICE]);
+  if (harmful.length === 0) return;
+  const sentences = foldGrants(harmful, knownRoles).map(({ message, fix, grants }) =>
+    grants === undefined ? message : `${message} ${fix}`,
+  );
+  throw new SchemaDriftError([...sentences, ADVICE]);
 }

@@ -1,8 +1,8 @@
-import { roleOf, suggestMend, describeDifference } from '../schema/catalogue/compareCatalogues';
-import type { Difference } from '../schema/catalogue/compareCatalogues';
-import { reachesIntoEvidence } from '../schema/roles/servingPrivileges';
+import { roleOf, suggestMend, describeDifference } from '../catalogue/compareCatalogues';
+import type { Difference } from '../catalogue/compareCatalogues';
+import { reachesIntoEvidence } from './servingPrivileges';
 
-/** A finding of `db check`. */
+/** A finding of `db check`, or of a start that is refused. */
 export interface Finding {
   readonly problem: Difference['problem'];
   readonly object: string;
@@ -32,7 +32,7 @@ function ofRole(role: string, grants: readonly Difference[], knownRoles: readonl
     problem: 'extra' as const,
     object: `grants to ${role}`,
     message: `The role ${role} has ${grants.length} grants that no migration makes.`,
-    fix: `If you know the role (the server, a backup or a report connects as it), set SCHEMA_KNOWN_ROLES=${known} for the server and for this command. If not, revoke the privileges that are listed in grants.`,
+    fix: `If you know the role (the server, a backup or a report connects as it), set SCHEMA_KNOWN_ROLES=${known} for the server and for \`db check\`. If not, revoke the privileges that \`db check\` lists in grants.`,
     grants: grants.map(({ object, found = '' }) => `${found}: ${object}`),
   };
 }
