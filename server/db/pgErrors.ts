@@ -50,6 +50,7 @@ const BY_SQLSTATE: Readonly<Record<string, DatabaseFault>> = {
   '57P02': 'unavailable',
   '57P03': 'unavailable',
   '57P05': 'unavailable',
+  '25P03': 'unavailable',
   // A pooler assigned another client's session, in which a prepared statement is missing or already
   // exists.
   '26000': 'unavailable',

@@ -3,8 +3,14 @@ import type { ClientConfig, QueryConfig } from 'pg';
 import { findRoute } from './databaseRoute';
 import type { DatabaseRoute } from './databaseRoute';
 
+/**
+ * After so many milliseconds Postgres ends a transaction whose client sends nothing more. A node
+ * that the network cut off would otherwise hold its locks until TCP notices, hours later.
+ */
+const IDLE_IN_TRANSACTION_MS = 15_000;
+
 /** Startup parameters that Postgres accepts, but a pooler may refuse. */
-export const OPTIONS = '-c jit=off -c timezone=UTC';
+export const OPTIONS = `-c jit=off -c timezone=UTC -c idle_in_transaction_session_timeout=${IDLE_IN_TRANSACTION_MS}`;
 
 type Callback = (error: Error | undefined, result?: unknown) => void;
 type Query = (...args: unknown[]) => unknown;
@@ -16,7 +22,7 @@ const END = /^\s*(?:commit|rollback|end|abort)\b/i;
 const NOT_MINE = new Set(['26000', '42P05']);
 
 const settings = (set: string, limitMs: number) =>
-  `${set} statement_timeout = ${limitMs}; ${set} timezone = 'UTC'; ${set} jit = off`;
+  `${set} statement_timeout = ${limitMs}; ${set} idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS}; ${set} timezone = 'UTC'; ${set} jit = off`;
 
 const textOf = (config: unknown) =>
   typeof config === 'string' ? config : ((config as Partial<QueryConfig>).text ?? '');

@@ -203,13 +203,17 @@ describe('a refresh whose database dies midway', () => {
       await holder.query('SELECT id FROM user_sessions WHERE id = $1 FOR UPDATE', [sessionId]);
       const broken = refresh(refreshToken, KEY).then((res) => res);
       await somebodyWaits();
-      door.set('mute');
+      door.watchFor('COMMIT', () => {
+        door.set('mute');
+        return true;
+      });
       await holder.query('ROLLBACK');
       await pollUntil(
         'the rotation is committed',
         () => chainOf(sessionId),
         (rows) => rows.length === 2,
       );
+      door.watchFor('COMMIT', () => true);
       door.set('refuse');
       expectUnavailable(await broken);
       door.set('forward');

@@ -9,8 +9,8 @@ import { ask } from '../helpers/database/askDatabase';
 const { databaseUrl } = requireReady(loadConfig());
 const name = new URL(databaseUrl).pathname.slice(1);
 
-const SETTINGS = `current_setting('statement_timeout') AS timeout, current_setting('TimeZone') AS zone, current_setting('jit') AS jit`;
-const OURS = { timeout: '777ms', zone: 'UTC', jit: 'off' };
+const SETTINGS = `current_setting('statement_timeout') AS timeout, current_setting('idle_in_transaction_session_timeout') AS idle, current_setting('TimeZone') AS zone, current_setting('jit') AS jit`;
+const OURS = { timeout: '777ms', idle: '15s', zone: 'UTC', jit: 'off' };
 
 const open = (url: string) => {
   const database = connect({ url, poolSize: 5, statementTimeoutMs: 777 });
