@@ -61,6 +61,9 @@ afterAll(() => {
   ahead.dispose();
 });
 
+/** The role of the run, to which the template's functions are granted. */
+const KNOWN_ROLE = process.env['SCHEMA_KNOWN_ROLES'] ?? '';
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -91,7 +94,7 @@ async function deploy(env: NodeJS.ProcessEnv = {}, servingRole = '') {
     'secrets.DEPLOY_TOKEN': '',
     'github.actor': 'ann',
     'github.run_id': '42',
-    'vars.SCHEMA_KNOWN_ROLES': '',
+    'vars.SCHEMA_KNOWN_ROLES': KNOWN_ROLE,
     'vars.SERVING_ROLE': servingRole,
     'vars.SERVICE_URL': service,
   };
@@ -201,7 +204,7 @@ describe('the nightly comparison', () => {
     runJob(stepsOf('schema-drift.yml', 'drift'), repository.root, {
       'inputs.ref': '',
       'secrets.DATABASE_URL': url,
-      'vars.SCHEMA_KNOWN_ROLES': 'reporting',
+      'vars.SCHEMA_KNOWN_ROLES': `reporting,${KNOWN_ROLE}`,
     });
   const report = () => readFileSync(join(repository.root, 'schema-drift.md'), 'utf8');
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
+import { CALLED_FUNCTIONS } from '../../../server/db/schema/ownerFunctions';
 import { ask } from './askDatabase';
 
 /** Distinguishes the databases of this run from those of others on the same server. */
@@ -48,7 +49,8 @@ export const createRunRole = (serverUrl: string): Promise<unknown> =>
  */
 export const grantFunctions = (templateUrl: string): Promise<unknown> => {
   process.env['SCHEMA_KNOWN_ROLES'] = servingRole();
-  return ask(templateUrl, `GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO ${servingRole()}`);
+  const names = CALLED_FUNCTIONS.join(', ');
+  return ask(templateUrl, `GRANT EXECUTE ON FUNCTION ${names} TO ${servingRole()}`);
 };
 
 type RunOnServer = <T>(work: (client: Client) => Promise<T>) => Promise<T>;
