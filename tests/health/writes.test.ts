@@ -112,7 +112,7 @@ describe('readiness', () => {
     const { app, deps } = buildApp();
     const { probe, nodeId, time } = openProbe('00000000-0000-7000-8000-000000000002');
     deps.writeProbe.find = probe.find;
-    const events = () => ask(databaseUrl, 'SELECT count(*) FROM audit_logs');
+    const events = () => ask(databaseUrl, 'SELECT action, details FROM audit_logs ORDER BY id');
     const before = await events();
     const url = await listen(app);
     const storm = () =>

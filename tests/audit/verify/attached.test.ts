@@ -77,10 +77,16 @@ describe('the role of an auditor finds', () => {
     },
   );
 
-  it.each(['origin', 'local'])(
-    'that a setting of the role hides what the server has for everybody else: %s',
-    async (value) => {
-      const set = `ALTER ROLE ${auditor.role}`;
+  it.each([
+    ['origin', 'user'],
+    // In this database alone: on the whole server, the schema checks of other databases report it.
+    ['local', 'database user'],
+  ])(
+    'that a setting of the role hides what the server has for everybody else: %s, of the %s',
+    async (value, whose) => {
+      const name = new URL(auditor.scene.url).pathname.slice(1);
+      const scope = whose === 'user' ? '' : ` IN DATABASE ${name}`;
+      const set = `ALTER ROLE ${auditor.role}${scope}`;
       const findings = await during(
         `${set} SET session_replication_role TO ${value}`,
         `${set} RESET session_replication_role`,
@@ -89,7 +95,7 @@ describe('the role of an auditor finds', () => {
         {
           check: 'guards',
           kind: 'setting_hidden',
-          message: expect.stringContaining('is set for this connection by its user'),
+          message: expect.stringContaining(`is set for this connection by its ${whose}`),
         },
       ]);
       expect(await auditor.look()).toEqual([]);
