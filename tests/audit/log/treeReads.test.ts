@@ -5,7 +5,7 @@ import type { TreeNode } from '@/tlog/merkleTree';
 import { proveConsistency, proveInclusion } from '@/server/audit/log/prove';
 import { isConsistent, rootFromInclusion } from '@/tlog/treeProofs';
 import type { PreparedRunner } from '@/server/db';
-import { ask, withConnection } from '@/tests/helpers/database/askDatabase';
+import { withConnection } from '@/tests/helpers/database/askDatabase';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
 const LEAVES = 70_000;
