@@ -57,9 +57,14 @@ export interface GatehouseOptions {
   onSignedOut?(ended: { reason: SignedOutReason }): void;
   /**
    * The URL of Gatehouse, with or without a path. The default is the page's own origin. The client
-   * sends tokens only to URLs below it.
+   * sends tokens only to URLs below it, and below `apiUrls`.
    */
   baseUrl?: string;
+  /**
+   * The URLs of your own APIs, if they are not below `baseUrl`. Requests below them get the bearer
+   * token, and a 401 or 428 of theirs is answered in the same way.
+   */
+  apiUrls?: readonly string[];
   /**
    * Keeps the refresh token in an HttpOnly cookie. A reload then keeps the person signed in, and no
    * script can read the token. Gatehouse must run on the page's own site.
@@ -107,7 +112,7 @@ export interface GatehouseClient {
   /** Ends the session in every tab, and on the server if that can be reached in time. */
   signOut(options?: { everywhere?: boolean }): Promise<void>;
   /**
-   * Works like the browser's fetch, and adds a bearer token to requests below `baseUrl`. On a 401
+   * Works like the browser's fetch, and adds a bearer token to requests below `baseUrl` or one of `apiUrls`. On a 401
    * it refreshes the session once, on a 428 it asks the person. It then repeats the request once,
    * unless the request can only be sent once.
    * @throws GatehouseError if the session could not be refreshed; TypeError as `fetch` does

@@ -51,7 +51,6 @@ async function readEvent(response: Response): Promise<[RequestEvent, Record<stri
 
 /** Sends the application's requests with the session's bearer token, each at most twice. */
 export function createSender({ transport, vault, prove, current }: Parts): Fetch {
-  const { base } = transport;
   const proving = new Map<string, Promise<void>>();
 
   /** Requests that need the same proof while the person is being asked share that one answer. */
@@ -82,9 +81,8 @@ export function createSender({ transport, vault, prove, current }: Parts): Fetch
 
   return async (input, init) => {
     const url = isRequest(input) ? new URL(input.url) : transport.resolve(input);
-    // Adds the token only to URLs below `baseUrl`: a link must not carry it to another server.
-    if (!url.href.startsWith(base.href))
-      return transport.fetch(isRequest(input) ? input : url, init);
+    // A link must not carry the token to another server.
+    if (!transport.trusts(url)) return transport.fetch(isRequest(input) ? input : url, init);
     const target = isRequest(input) ? input : url;
     const signal = init?.signal ?? (isRequest(input) ? input.signal : undefined);
     let step: RequestStep = canRepeat(input, init) ? 'first' : 'once';

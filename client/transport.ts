@@ -20,6 +20,10 @@ export interface Transport {
    */
   resolve(input: string | URL): URL;
   /**
+   * Returns whether requests to a URL get the bearer token: it is below `base` or one of `apiUrls`.
+   */
+  trusts(url: URL): boolean;
+  /**
    * Sends a POST request.
    * @param path relative to `base`, without a slash in front
    * @throws GatehouseError NETWORK if no complete answer arrived in time, or, with a status, if
@@ -64,11 +68,18 @@ export function refusal({ status, body, retryAfterMs }: Raw): GatehouseError {
   return new GatehouseError(code ?? 'NETWORK', status, body ?? {}, retryAfterMs);
 }
 
+/** The slash at the end keeps a neighbour whose name begins alike apart. */
+function toFolder(url: string, origin: string): URL {
+  const folder = new URL(url, origin);
+  folder.pathname = folder.pathname.replace(/\/*$/, '/');
+  folder.search = folder.hash = '';
+  return folder;
+}
+
 export function createTransport(browser: Browser, options: GatehouseOptions): Transport {
-  const { baseUrl, timeoutMs = TIMEOUT_MS } = options;
-  const base = new URL(baseUrl ?? '', browser.origin);
-  base.pathname = base.pathname.replace(/\/*$/, '/');
-  base.search = base.hash = '';
+  const { baseUrl = '', apiUrls = [], timeoutMs = TIMEOUT_MS } = options;
+  const base = toFolder(baseUrl, browser.origin);
+  const trusted = [base, ...apiUrls.map((url) => toFolder(url, browser.origin))];
   let answeredAt = 0;
 
   const ask: typeof fetch = async (...request) => {
@@ -97,8 +108,9 @@ export function createTransport(browser: Browser, options: GatehouseOptions): Tr
 
   return {
     base,
+    trusts: ({ href }) => trusted.some((folder) => href.startsWith(folder.href)),
     resolve: (input) =>
-      baseUrl === undefined
+      options.baseUrl === undefined
         ? new URL(input, browser.pageUrl())
         : // A leading slash means the path below `baseUrl`; two slashes begin a host.
           new URL(String(input).replace(/^\/(?!\/)/, ''), base),

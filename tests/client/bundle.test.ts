@@ -8,8 +8,8 @@ import { REPOSITORY } from '@/tests/helpers/server/serverProcess';
 const built = (name: string) => join(REPOSITORY, 'dist', 'client', name);
 
 describe('the built client', () => {
-  it('is smaller than 6.5 kB gzipped', () => {
-    expect(gzipSync(readFileSync(built('gatehouse.js')), { level: 9 }).length).toBeLessThan(6656);
+  it('is smaller than 6.75 kB gzipped', () => {
+    expect(gzipSync(readFileSync(built('gatehouse.js')), { level: 9 }).length).toBeLessThan(6912);
   });
 
   it('is one ES module that imports nothing and makes a client', () => {
