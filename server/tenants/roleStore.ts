@@ -1,4 +1,5 @@
 import { and, asc, count, eq, gt, inArray, isNull, ne, sql } from 'drizzle-orm';
+import type { SQL } from 'drizzle-orm';
 import { databaseFault } from '../db/pgErrors';
 import type { Db, Tx } from '../db';
 import { invitations, tenantRoles, tenantStaff } from '../db/schema';
@@ -134,60 +135,42 @@ export async function countInvitationsTo(
   return row?.number ?? 0;
 }
 
-/**
- * Lists the members who carry a role, and locks their rows, in the order of their ids. Former
- * members are left out.
- */
-export function listHolders(tx: Tx, tenantId: string, roleId: string): Promise<RoleHolder[]> {
-  return inTenant(tx, tenantId, async (own) => {
-    return own
+/** Locks and lists the members that meet a condition, except former ones, in the order of their ids. */
+const lockMembers = (tx: Tx, tenantId: string, condition: SQL): Promise<RoleHolder[]> =>
+  inTenant(tx, tenantId, async (own) =>
+    own
       .select({
         staffId: tenantStaff.id,
         roles: tenantStaff.roles,
         permissions: tenantStaff.permissions,
       })
       .from(tenantStaff)
-      .where(
-        and(
-          eq(tenantStaff.tenantId, tenantId),
-          ne(tenantStaff.status, 'removed'),
-          sql`${roleId} = ANY(${tenantStaff.roles})`,
-        ),
-      )
+      .where(and(eq(tenantStaff.tenantId, tenantId), ne(tenantStaff.status, 'removed'), condition))
       .orderBy(asc(tenantStaff.id))
-      .for('no key update');
-  });
-}
+      .for('no key update'),
+  );
+
+/**
+ * Lists the members who carry a role, and locks their rows, in the order of their ids. Former
+ * members are left out.
+ */
+export const listHolders = (tx: Tx, tenantId: string, roleId: string): Promise<RoleHolder[]> =>
+  lockMembers(tx, tenantId, sql`${roleId} = ANY(${tenantStaff.roles})`);
 
 /**
  * Lists the members who carry any role or hold one of these permissions, and locks their rows, in
  * the order of their ids. Former members are left out.
  */
-export function listRoleHolders(
+export const listRoleHolders = (
   tx: Tx,
   tenantId: string,
   held: readonly string[],
-): Promise<RoleHolder[]> {
-  return inTenant(tx, tenantId, async (own) => {
-    const list = sql.param([...held]);
-    return own
-      .select({
-        staffId: tenantStaff.id,
-        roles: tenantStaff.roles,
-        permissions: tenantStaff.permissions,
-      })
-      .from(tenantStaff)
-      .where(
-        and(
-          eq(tenantStaff.tenantId, tenantId),
-          ne(tenantStaff.status, 'removed'),
-          sql`(cardinality(${tenantStaff.roles}) > 0 OR ${tenantStaff.permissions} && ${list}::text[])`,
-        ),
-      )
-      .orderBy(asc(tenantStaff.id))
-      .for('no key update');
-  });
-}
+): Promise<RoleHolder[]> =>
+  lockMembers(
+    tx,
+    tenantId,
+    sql`(cardinality(${tenantStaff.roles}) > 0 OR ${tenantStaff.permissions} && ${sql.param([...held])}::text[])`,
+  );
 
 /** Writes the permissions in effect of members who get the same ones. */
 export function updatePermissions(
