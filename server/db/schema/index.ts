@@ -1,4 +1,5 @@
 export * from './enums';
+export { accessChangePurges, accessChanges } from './accessChanges';
 export { apiKeys } from './apiKeys';
 export { approvalRequests } from './approvalRequests';
 export { auditLogs } from './auditLogs';

@@ -16,6 +16,11 @@ export interface OwnerFunction {
  * the code. PUBLIC may call none of them; `db grant` lets the serving role call them.
  */
 export const OWNER_FUNCTIONS = {
+  access_changes_record: {
+    tables: ['access_changes'],
+    files: {},
+    why: 'A trigger: a role that may end a session need not have a grant on the changes.',
+  },
   change_versions_grow: {
     tables: ['change_versions'],
     files: {},

@@ -13,14 +13,17 @@ const APPEND_ONLY = new Set([
   'token_history',
   'step_up_history',
 ]);
-/** Tables in which the sealer records its progress. */
-const KEPT = new Set(['audit_trees', 'audit_sealer']);
+/** Tables in which the sealer and the purge of changes record their progress. */
+const KEPT = new Set(['audit_trees', 'audit_sealer', 'access_change_purges']);
 /** Triggers write these tables, with the rights of their owner. */
 const READ_ONLY = new Set(['change_versions']);
+/** Triggers write these tables too, and the hourly maintenance deletes old rows. */
+const PURGED = new Set(['access_changes']);
 
 /** Returns the privileges that the serving process needs on a table, and no others. */
 export function privilegesOn(table: string): readonly Privilege[] {
   if (READ_ONLY.has(table)) return ['SELECT'];
+  if (PURGED.has(table)) return ['SELECT', 'DELETE'];
   if (APPEND_ONLY.has(table)) return ['SELECT', 'INSERT'];
   if (KEPT.has(table)) return ['SELECT', 'INSERT', 'UPDATE'];
   return ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
