@@ -54,18 +54,18 @@ export const brokenWordsOf = (page: Page): Promise<string[]> =>
       };
     };
     const broken: string[] = [];
+    const range = document.createRange();
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     for (let text = texts.nextNode(); text; text = texts.nextNode()) {
-      for (const { 0: word, index } of text.data.matchAll(/(?<=^|[\s\-/])[^\s\-/]+/g)) {
+      for (const { 0: whole, index: start } of text.data.matchAll(/\S+/g)) {
         // A text this long without a space is a hash, an id or a time.
-        const around = /\S*$/.exec(text.data.slice(0, index))?.[0] ?? '';
-        const whole = around + (/^\S*/.exec(text.data.slice(index))?.[0] ?? '');
         if (whole.length >= 20) continue;
-        const range = document.createRange();
-        range.setStart(text, index);
-        range.setEnd(text, index + word.length);
-        const lines = Array.from(range.getClientRects()).filter(({ width }) => width > 0);
-        if (new Set(lines.map(({ top }) => top)).size > 1) broken.push(word);
+        for (const { 0: word, index } of whole.matchAll(/[^\-/]+/g)) {
+          range.setStart(text, start + index);
+          range.setEnd(text, start + index + word.length);
+          const lines = Array.from(range.getClientRects()).filter(({ width }) => width > 0);
+          if (new Set(lines.map(({ top }) => top)).size > 1) broken.push(word);
+        }
       }
     }
     return broken;
