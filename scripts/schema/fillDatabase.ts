@@ -60,6 +60,7 @@ const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
   'audit_trees.tenant_id': () => randomUUID(),
   'audit_sealer.only': () => true,
   'audit_logs.action': () => 'AUTH_LOGIN_SUCCEEDED',
+  'declared_event_types.name': (at) => `app.event-${at}`,
   'declared_permissions.name': (at) => `app:permission-${at}`,
   'approval_requests.decision': () => 'approved',
   'approval_requests.decided_at': () => new Date(),

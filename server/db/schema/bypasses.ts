@@ -108,6 +108,11 @@ export const BYPASSES = {
     },
     why: 'Rows that have expired are deleted, or moved to the history, in batches for all tenants together.',
   },
+  reported: {
+    tables: ['tenant_staff'],
+    files: { 'server/appEvents/reportedMemberStore.ts': 1 },
+    why: 'A batch of reported events names members of several tenants, and one statement looks up each pair of tenant and member that it was given.',
+  },
   risk: {
     tables: [
       'known_addresses',

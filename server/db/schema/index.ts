@@ -13,8 +13,10 @@ export {
 } from './auditTrees';
 export { changeVersions } from './changeVersions';
 export { checkpointDeliveries } from './checkpointDeliveries';
+export { declaredEventTypes } from './declaredEventTypes';
 export { declaredPermissions } from './declaredPermissions';
 export { emailChanges } from './emailChanges';
+export { eventBatches } from './eventBatches';
 export { eventDeliveries } from './eventDeliveries';
 export { eventFeeds } from './eventFeeds';
 export { attemptScope, failedAttempts } from './failedAttempts';
