@@ -11,6 +11,7 @@ const OFF = {
   RATE_LIMIT_PER_ACCOUNT: '0',
   RATE_LIMIT_PER_TENANT: '0',
   RATE_LIMIT_PER_KEY: '0',
+  RATE_LIMIT_PER_REPORTING_KEY: '0',
 };
 
 interface Tools {

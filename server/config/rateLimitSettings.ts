@@ -10,6 +10,7 @@ export const rateLimitSettings = {
   RATE_LIMIT_PER_ACCOUNT: perMinute(600),
   RATE_LIMIT_PER_TENANT: perMinute(6000),
   RATE_LIMIT_PER_KEY: perMinute(600),
+  RATE_LIMIT_PER_REPORTING_KEY: perMinute(6000),
 };
 
 /** A rate limit: at most `quota` requests in each window. */
@@ -28,5 +29,6 @@ export const readRateLimitSettings = (env: SettingsOf<typeof rateLimitSettings>)
     account: policy(env.RATE_LIMIT_PER_ACCOUNT),
     tenant: policy(env.RATE_LIMIT_PER_TENANT),
     key: policy(env.RATE_LIMIT_PER_KEY),
+    events: policy(env.RATE_LIMIT_PER_REPORTING_KEY),
   },
 });

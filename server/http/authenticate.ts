@@ -69,6 +69,7 @@ export function authenticateService(scope?: ServiceScope): Guard {
     if (scope !== undefined && !service.scopes.includes(scope)) {
       throw new AppError('FORBIDDEN', { detail: `This needs the scope ${scope}.` });
     }
+    if (scope !== undefined) req.servedScope = scope;
     next();
   });
 }

@@ -36,7 +36,7 @@ const EXTRA: Partial<Record<ErrorCode, z.ZodRawShape>> = {
   INVALID_PASSKEY: { attemptsLeft: attemptsLeft.optional() },
   ENROLMENT_REQUIRED: { mustEnrol: z.literal(true), challengeId: challengeId.optional() },
   RATE_LIMITED: {
-    violatedPolicies: z.array(z.enum(['address', 'account', 'tenant', 'key'])),
+    violatedPolicies: z.array(z.enum(['address', 'account', 'tenant', 'key', 'events'])),
   },
   ROLE_IN_USE: { holders: z.int(), invitations: z.int() },
   INVITATION_OPEN: { invitationId: rowId },

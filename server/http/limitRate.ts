@@ -1,8 +1,9 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { AppError } from '../errors';
+import type { ServiceScope } from '../serviceScopes';
 import { bearerToken } from './authenticate';
 import { refusedSenderOf, senderOf } from './rateCallers';
-import type { Caller, RateStatus, RateVerdict } from './rateVerdict';
+import type { Caller, RateStatus, RateVerdict, ServicePolicy } from './rateVerdict';
 import type { Guard } from './routeTable';
 
 /**
@@ -80,6 +81,12 @@ const limitRefusals =
     next();
   };
 
+/** Services send these requests more often than a quota for all requests could allow. */
+const OFTEN: Partial<Record<ServiceScope, ServicePolicy>> = { 'events:write': 'events' };
+
+const policyOf = ({ servedScope }: Request) =>
+  servedScope === undefined ? undefined : OFTEN[servedScope];
+
 /**
  * Counts any other request: of a signed-in caller by tenant and by account or API key, of anybody
  * else by address. It runs after authentication and before the body is parsed.
@@ -88,7 +95,7 @@ const limitRefusals =
 const limitCaller: RequestHandler = async (req, res, next) => {
   const { principal, service } = req;
   if (principal) await limit(req, res, { principal });
-  else if (service) await limit(req, res, { service });
+  else if (service) await limit(req, res, { service, policy: policyOf(req) });
   else if (!counted.has(req)) await limit(req, res, senderOf(req));
   next();
 };

@@ -1,9 +1,16 @@
 import type { Principal, ServiceCaller } from '../context';
 
+/** The policies for requests that a service sends often. */
+export type ServicePolicy = 'events';
+
 /** The sender of a request, as the rate limits see it: a person, a program, or an address. */
 export type Caller =
   | { readonly principal: Pick<Principal, 'userId' | 'tenantId' | 'apiKeyId'> }
-  | { readonly service: Pick<ServiceCaller, 'keyId'> }
+  | {
+      readonly service: Pick<ServiceCaller, 'keyId'>;
+      /** The policy for requests of this kind, if it is not that of all keys. */
+      readonly policy?: ServicePolicy | undefined;
+    }
   | AnonymousCaller
   | (AnonymousCaller & {
       /** Its credentials were refused. */

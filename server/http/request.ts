@@ -3,6 +3,7 @@ import type { Principal, RequestContext, ServiceCaller } from '../context';
 import { AppError } from '../errors';
 import type { Passage } from './passage';
 import type { ClientAddress } from '../config/trustProxy';
+import type { ServiceScope } from '../serviceScopes';
 import type { Services } from './services';
 import { clientAddressOf } from './setClientAddress';
 
@@ -16,6 +17,8 @@ declare module 'express-serve-static-core' {
     principal?: Principal;
     /** Set by `authenticateService`. */
     service?: ServiceCaller;
+    /** The scope for which the service was admitted. */
+    servedScope?: ServiceScope;
     /** Set by `authenticateIfPresent`: the error for a token that was sent but refused. */
     refusal?: AppError;
     /** Set by `requireStepUp`: how the request passed it. */

@@ -25,7 +25,9 @@ function subjectsOf({ keys }: Pick<Kernel, 'keys'>, caller: Caller): Subject[] {
       { scope: 'tenant', subject: tenantId },
     ];
   }
-  if ('service' in caller) return [{ scope: 'key', subject: caller.service.keyId }];
+  if ('service' in caller) {
+    return [{ scope: caller.policy ?? 'key', subject: caller.service.keyId }];
+  }
   const refused = 'refused' in caller;
   const sender =
     refused && caller.session !== undefined

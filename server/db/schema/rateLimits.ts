@@ -2,7 +2,13 @@ import { index, integer, pgEnum, pgTable, primaryKey, text } from 'drizzle-orm/p
 import { instant } from './columns';
 
 /** The policies of the rate limits: each counts another kind of caller. */
-export const rateLimitScope = pgEnum('rate_limit_scope', ['address', 'account', 'tenant', 'key']);
+export const rateLimitScope = pgEnum('rate_limit_scope', [
+  'address',
+  'account',
+  'tenant',
+  'key',
+  'events',
+]);
 
 /**
  * The buckets of the rate limits, which all nodes share. The table is UNLOGGED: a crash or a

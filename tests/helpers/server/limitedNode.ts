@@ -17,6 +17,7 @@ export function quotas(
       account: policy('account'),
       tenant: policy('tenant'),
       key: policy('key'),
+      events: policy('events'),
     },
   };
 }
