@@ -1,5 +1,6 @@
 import express from 'express';
 import type { Express } from 'express';
+import { changeRoutes } from './accessChanges';
 import { apiDocsRoutes } from './apiDocs';
 import { authRoutes } from './auth';
 import { auditLogRoutes, complianceRoutes } from './compliance';
@@ -262,6 +263,16 @@ function serviceTable(deps: Deps): Route[] {
   ];
 }
 
+/** The routes by which a guard in the team's own API learns what has changed. */
+function accessTable(deps: Deps): Route[] {
+  const changes = named(changeRoutes(deps));
+  const mayAsk = [authenticateService('introspect')];
+  return [
+    get('/api/access-changes', mayAsk, changes.accessChanges),
+    get('/api/access-changes/stream', mayAsk, changes.accessChangeStream),
+  ];
+}
+
 /** The routes of the exports for auditors. */
 function exportTable(deps: Deps): Route[] {
   const compliance = named(complianceRoutes(deps));
@@ -304,6 +315,7 @@ export function routeTable(deps: Deps): Route[] {
       ...tagged('Invitations', invitationTable(deps)),
       ...tagged('API keys', apiKeyTable(deps)),
       ...tagged('Services', serviceTable(deps)),
+      ...tagged('Access', accessTable(deps)),
       ...tagged('Exports', exportTable(deps)),
       ...tagged('Audit log', auditLogTable(deps)),
     ]),

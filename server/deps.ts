@@ -10,6 +10,8 @@ import {
   readHashCosts,
 } from './auth';
 import type { AuthParts } from './auth';
+import { openChangeReader } from './accessChanges';
+import type { AccessChangeParts } from './accessChanges';
 import { createProgramKeys } from './apiKeys';
 import type { ProgramKeyParts } from './apiKeys';
 import type { ReadyConfig } from './config';
@@ -56,6 +58,7 @@ export interface Deps
   extends
     Kernel,
     HttpParts,
+    AccessChangeParts,
     AuditParts,
     MailParts,
     SecurityParts,
@@ -84,9 +87,16 @@ const systemRandom = (clock: Clock): Random => ({
 function openDatabases(
   config: ReadyConfig,
   logger: Logger,
-): { main: Database; risk: Database; between: Database } {
+): Record<'main' | 'risk' | 'between' | 'changes', Database> {
   const onIdleError = (err: Error) => logger.warn({ err }, 'an idle database connection broke');
   const url = config.databaseUrl;
+  const single = {
+    url,
+    poolSize: 1,
+    statementTimeoutMs: BETWEEN_TIMEOUT_MS,
+    reserved: true,
+    onIdleError,
+  };
   if (config.databasePooler !== 'auto') declareRoute(url, config.databasePooler);
   return {
     main: connect({
@@ -103,14 +113,10 @@ function openDatabases(
       reserved: true,
       onIdleError,
     }),
-    // One connection of its own, so that messages between nodes never wait for requests.
-    between: connect({
-      url,
-      poolSize: 1,
-      statementTimeoutMs: BETWEEN_TIMEOUT_MS,
-      reserved: true,
-      onIdleError,
-    }),
+    // One connection each of their own, so that messages between nodes, and to guards, never wait
+    // for requests. The second is opened only for guards.
+    between: connect(single),
+    changes: connect(single),
   };
 }
 
@@ -191,7 +197,7 @@ export function createDeps(
   const logger = overrides.logger ?? createLogger(config);
   const metrics = createMetrics();
   const keys = createKeyRing(config.secrets);
-  const { main, risk, between } = openDatabases(config, logger);
+  const { main, risk, between, changes } = openDatabases(config, logger);
   const { db, pool } = main;
   // The injected `random` needs this clock, so the node's id cannot come from it.
   const nodeClock = createNodeClock({ pool, nodeId: randomUUID(), logger, metrics });
@@ -199,6 +205,7 @@ export function createDeps(
   const random = overrides.random ?? systemRandom(clock);
   const schemaGuard = openSchemaGuard(config, { db, logger, metrics });
   const broadcast = openBroadcast(config, between, { random, logger, metrics });
+  const changeReader = openChangeReader({ pool: changes.pool, logger, metrics });
   const changeWatch = openChangeWatch(between, { logger, metrics });
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
   const sends = overrides.sendsMail ?? true;
@@ -235,6 +242,7 @@ export function createDeps(
     ...auditLog,
     broadcast,
     changeWatch,
+    changeReader,
     writeProbe: createWriteProbe({ pool, nodeId: random.id() }),
     drain: createDrain(),
     async close() {
@@ -248,8 +256,9 @@ export function createDeps(
         ...deliveries,
         broadcast.close(),
         changeWatch.close(),
+        changeReader.close(),
       ]);
-      await Promise.all([main.close(), risk.close(), between.close()]);
+      await Promise.all([main, risk, between, changes].map((database) => database.close()));
     },
   };
 }

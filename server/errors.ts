@@ -22,6 +22,7 @@ export const ERRORS = {
   KEY_HOLDER_ONLY: { status: 403, title: 'Only the holder of the key can do this', fixed: false },
   KEY_NAME_TAKEN: { status: 409, title: 'Another key has this name', fixed: false },
   TOO_MANY_KEYS: { status: 409, title: 'Key limit reached', fixed: false },
+  TOO_MANY_STREAMS: { status: 409, title: 'Stream limit reached', fixed: false },
   KEY_ENDED: { status: 409, title: 'The key has ended', fixed: false },
   ORIGIN_REFUSED: {
     status: 403,

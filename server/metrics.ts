@@ -67,6 +67,26 @@ const limitMetrics = (registers: Registry[]) => ({
   }),
 });
 
+/** Metrics of the changes that guards hear of. */
+const accessChangeMetrics = (registers: Registry[]) => ({
+  accessStreams: new Gauge({
+    name: 'gatehouse_access_streams',
+    help: 'Open streams of access changes',
+    registers,
+  }),
+  accessChangesVouched: new Gauge({
+    name: 'gatehouse_access_changes_vouched',
+    help: '1 while the access changes are known to be complete; 0 while they are not, or nobody listens',
+    registers,
+  }),
+  accessChangeDelivery: new Histogram({
+    name: 'gatehouse_access_change_delivery_seconds',
+    help: 'Time from writing an access change to its delivery, by the clock of the database',
+    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+    registers,
+  }),
+});
+
 /** Metrics of the risk gate. */
 const riskMetrics = (registers: Registry[]) => ({
   anomalyChecksSkipped: new Counter({
@@ -226,6 +246,7 @@ export function createMetrics() {
     ...checkpointMetrics(registers),
     ...feedMetrics(registers),
     ...limitMetrics(registers),
+    ...accessChangeMetrics(registers),
     ...riskMetrics(registers),
     ...mailMetrics(registers),
     ...schemaMetrics(registers),

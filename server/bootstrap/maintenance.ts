@@ -9,6 +9,7 @@ import {
 import { systemContext } from '../context';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
+import { purgeChanges } from '../accessChanges';
 import { giveUpExpiredMails, purgeMails } from '../mail';
 import { purgeAttempts, purgeDecisions, purgePendingFactors } from '../security';
 import { purgeRateLimits } from '../limits';
@@ -79,6 +80,7 @@ const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>
   purge_challenges: ({ db, config }) =>
     inBatches(() => purgeChallenges(db, config.challengesKeepDays)),
   purge_rate_limits: ({ db }) => inBatches(() => purgeRateLimits(db)),
+  purge_access_changes: ({ db }) => purgeChanges(db),
   purge_pending_factors: ({ db }) => inBatches(() => purgePendingFactors(db)),
 };
 
