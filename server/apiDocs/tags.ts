@@ -11,6 +11,7 @@ export const TAGS = {
   'API keys': "Keys for the tenant's programs",
   Services: 'For programs of the team, with a service key',
   Exports: 'Evidence for auditors',
+  Access: "What the team's own API asks about tokens, and what has changed about them",
   'Audit log': 'Audit events, and the proofs that none was changed',
   Health: 'For load balancers and monitoring',
   Pages: 'Pages for people, and the description of the API',

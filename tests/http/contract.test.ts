@@ -53,6 +53,7 @@ describe('the catalogue of errors', () => {
       KEY_HOLDER_ONLY: 403,
       KEY_NAME_TAKEN: 409,
       TOO_MANY_KEYS: 409,
+      TOO_MANY_STREAMS: 409,
       KEY_ENDED: 409,
       TENANT_SLUG_TAKEN: 409,
       ORIGIN_REFUSED: 403,

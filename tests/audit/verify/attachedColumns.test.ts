@@ -68,7 +68,7 @@ describe('the role of an auditor finds', () => {
     ['audit_checkpoints', 'note', 'TYPE varchar', 'TYPE text'],
     ['evidence_keys', 'public_key', 'TYPE varchar', 'TYPE text'],
     ['audit_sealer', 'cluster', 'TYPE varchar', 'TYPE text'],
-    ['tenants', 'slug', 'TYPE varchar', 'TYPE text'],
+    ['tenants', 'slug', `SET DEFAULT 'x'`, 'DROP DEFAULT'],
   ])('that a column of %s was changed: %s %s', async (table, column, how, back) => {
     const alter = (what: string) => `ALTER TABLE ${table} ALTER ${column} ${what}`;
     // Times would lose their milliseconds permanently.
