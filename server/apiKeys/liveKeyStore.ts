@@ -28,6 +28,10 @@ export interface TenantKeyState extends KeyState {
   personName: string | null;
   tenantSlug: string;
   tenantName: string;
+  name: string;
+  expiresAt: Date;
+  /** When the secret before the last rotation ends; null if there was none. */
+  previousUntil: Date | null;
   /** Holder, user and tenant are all active. */
   active: boolean;
 }
@@ -39,8 +43,8 @@ export interface ServiceKeyState extends KeyState {
 }
 
 const LIVE_TENANT_KEYS: PreparedStatement = {
-  name: 'live_tenant_keys',
-  text: 'SELECT * FROM gatehouse_live_tenant_keys($1)',
+  name: 'named_tenant_keys',
+  text: 'SELECT * FROM gatehouse_named_tenant_keys($1)',
 };
 
 /**

@@ -14,6 +14,7 @@ import {
   settleDevice,
 } from '../security';
 import type { Challenge, DeviceIdentity } from '../security';
+import { amrOf } from './authMethods';
 import { noteProofAtLogin, readProfile } from './accountStore';
 import { enrolmentRequired } from './login';
 import type { LoginDeps } from './login';
@@ -139,7 +140,8 @@ export async function completeLogin(
       const email = (await readProfile(tx, tenantId, userId))?.email ?? '';
       await forgetGuesses(deps, tx, email);
       const opened = { ...owner, sessionVersion: sessionVersion ?? -1 };
-      const session = { ...opened, rememberMe, score, reasons, stepUp: true, maxSessions };
+      const amr = amrOf(challenge.verifiedMethod);
+      const session = { ...opened, rememberMe, score, reasons, stepUp: true, amr, maxSessions };
       const deviceHashes = device.learned;
       const tokens = await openSession(deps, tx, ctx, mode, {
         ...session,

@@ -19,7 +19,8 @@ import {
   settleDevice,
   stepUpRequired,
 } from '../security';
-import type { DeviceIdentity, LoginVerdict } from '../security';
+import type { Challenge, DeviceIdentity, LoginVerdict } from '../security';
+import { amrOf } from './authMethods';
 import { listOpenMemberships, noteProofAtLogin, replacePasswordHash } from './accountStore';
 import type { Account, Membership } from './accountStore';
 import { noticeNewDevice } from './noticeNewDevice';
@@ -138,19 +139,26 @@ async function assertEnrolled(deps: LoginDeps, { membership, input }: Candidate)
   if (await mustStillEnrol(deps.db, query)) throw enrolmentRequired(input.challengeId);
 }
 
-/** Consumes the verified challenge, if this person has one. It lets one login through, once. */
-async function passByChallenge(deps: LoginDeps, tx: Tx, who: Candidate): Promise<boolean> {
+/**
+ * Consumes the verified challenge, if this person has one. It lets one login through, once.
+ * @returns the challenge; undefined if there is none
+ */
+async function passByChallenge(
+  deps: LoginDeps,
+  tx: Tx,
+  who: Candidate,
+): Promise<Challenge | undefined> {
   const { challengeId } = who.input;
-  if (challengeId === undefined) return false;
+  if (challengeId === undefined) return undefined;
   const begun = readBegunLogin(deps.keys, challengeId);
   // A login that began with the factor was not challenged because of this score, so it cannot lift
   // a block.
-  if (begun && who.verdict.kind === 'block') return false;
+  if (begun && who.verdict.kind === 'block') return undefined;
   const id = begun?.id ?? fromChallengeId(deps.keys, challengeId);
-  if (id === null) return false;
+  if (id === null) return undefined;
   const { staffId } = who.membership;
   const query = { id, staffId, passwordShown: true as const, now: deps.clock.now() };
-  return (await consumeLoginChallenge(tx, query)) !== undefined;
+  return consumeLoginChallenge(tx, query);
 }
 
 /** Names the reason why a login was let in: no finding, a proof, or a policy in monitor mode. */
@@ -197,7 +205,8 @@ async function enter(
   // for each other.
   if (who.input.challengeId !== undefined) await lockStaff(tx, tenantId, staffId);
   // Consume the challenge even if the score alone would do, so that no second login can use it.
-  const stepUp = await passByChallenge(deps, tx, who);
+  const proof = await passByChallenge(deps, tx, who);
+  const stepUp = proof !== undefined;
   if (who.verdict.kind !== 'allow' && !stepUp) return undefined;
   const { account, membership, verdict, input } = who;
   if (stepUp) await noteProofAtLogin(tx, tenantId, staffId);
@@ -213,6 +222,7 @@ async function enter(
     score: verdict.risk.score,
     reasons: verdict.risk.reasons,
     stepUp,
+    amr: amrOf(proof?.verifiedMethod ?? null),
     maxSessions: verdict.policy.maxSessions,
   });
   // The staff row is locked by now. A password change locks it before the user row; locking them in

@@ -26,6 +26,8 @@ export interface NewSession {
   reasons: string[];
   /** True if a verified challenge let this login through. */
   stepUp: boolean;
+  /** How the person signed in, from `amrOf`. */
+  amr: string[];
   /** The most live sessions that the tenant's policy allows this person, including this one. */
   maxSessions: number;
   /**
@@ -104,6 +106,7 @@ export async function openSession(
       country,
       beganCountry: country,
       userAgent,
+      amr: request.amr,
       deviceHashes: [...request.deviceHashes],
     });
   }

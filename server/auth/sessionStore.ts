@@ -4,7 +4,7 @@ import { runPrepared } from '../db';
 import type { Db, PreparedStatement, Tx } from '../db';
 import { MAY_SIGN_IN, maySignIn } from '../db/maySignIn';
 import { tenantStaff, tenants, userSessions, users } from '../db/schema';
-import type { RevokeReason } from '../db/schema';
+import type { RevokeReason, StepUpPurpose } from '../db/schema';
 import { clientAcrossTenants, inTenant } from '../db/tenantScope';
 import { MINUTE_MS } from '../durations';
 
@@ -38,9 +38,25 @@ const STAFF_COLUMNS = `st.tenant_id AS "tenantId", st.user_id AS "userId", st.id
   u.email, u.name, t.slug AS "tenantSlug", t.name AS "tenantName",
   (${maySignIn('st', 'u', 't')}) AS active`;
 
+/** What an introspection says besides. */
+export interface IntrospectedState extends LiveState {
+  /** How the person signed in; null in older rows, and without a session. */
+  amr: string[] | null;
+  /** When the session began and ends, in milliseconds since the epoch; null without a session. */
+  beganAt: number | null;
+  endsAt: number | null;
+  /** The unused proofs of a window of time, the newest of each purpose. */
+  stepUps: readonly { purpose: StepUpPurpose; verifiedAt: number }[];
+}
+
 const LIVE_SESSIONS: PreparedStatement = {
   name: 'live_sessions',
   text: 'SELECT * FROM gatehouse_live_sessions($1, $2, $3)',
+};
+
+const INTROSPECTED_SESSIONS: PreparedStatement = {
+  name: 'introspected_sessions',
+  text: 'SELECT * FROM gatehouse_introspected_sessions($1, $2, $3)',
 };
 
 /** Returns the key of one session of one tenant, for {@link readLiveSessions}. */
@@ -53,13 +69,28 @@ export const sessionKey = (tenantId: string, sessionId: string): string =>
  * bind.
  * @param keys keys from {@link sessionKey}
  */
-export async function readLiveSessions(
+export const readLiveSessions = (
   pool: Pool,
   keys: readonly string[],
   now: Date,
-): Promise<Map<string, LiveState>> {
+): Promise<Map<string, LiveState>> => readSessions<LiveState>(pool, LIVE_SESSIONS, keys, now);
+
+/** Reads with each state what an introspection says besides, as {@link readLiveSessions} does. */
+export const readIntrospectedSessions = (
+  pool: Pool,
+  keys: readonly string[],
+  now: Date,
+): Promise<Map<string, IntrospectedState>> =>
+  readSessions<IntrospectedState>(pool, INTROSPECTED_SESSIONS, keys, now);
+
+async function readSessions<State extends LiveState>(
+  pool: Pool,
+  statement: PreparedStatement,
+  keys: readonly string[],
+  now: Date,
+): Promise<Map<string, State>> {
   const asked = keys.map((key) => key.split('/'));
-  const rows = await runPrepared<LiveState & { id: string }>(pool, LIVE_SESSIONS, [
+  const rows = await runPrepared<State & { id: string }>(pool, statement, [
     asked.map(([, sessionId]) => sessionId),
     asked.map(([tenantId]) => tenantId),
     now,

@@ -11,6 +11,7 @@ export const rateLimitSettings = {
   RATE_LIMIT_PER_TENANT: perMinute(6000),
   RATE_LIMIT_PER_KEY: perMinute(600),
   RATE_LIMIT_PER_REPORTING_KEY: perMinute(6000),
+  RATE_LIMIT_PER_INTROSPECTING_KEY: perMinute(60_000),
 };
 
 /** A rate limit: at most `quota` requests in each window. */
@@ -30,5 +31,6 @@ export const readRateLimitSettings = (env: SettingsOf<typeof rateLimitSettings>)
     tenant: policy(env.RATE_LIMIT_PER_TENANT),
     key: policy(env.RATE_LIMIT_PER_KEY),
     events: policy(env.RATE_LIMIT_PER_REPORTING_KEY),
+    introspect: policy(env.RATE_LIMIT_PER_INTROSPECTING_KEY),
   },
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { stepUpPurpose } from '../db/schema';
+import { stepUpPurpose } from '../stepUpPurpose';
 import { ERRORS } from '../errors';
 import type { ErrorCode } from '../errors';
 import { moment, rowId } from './answers';
@@ -36,7 +36,9 @@ const EXTRA: Partial<Record<ErrorCode, z.ZodRawShape>> = {
   INVALID_PASSKEY: { attemptsLeft: attemptsLeft.optional() },
   ENROLMENT_REQUIRED: { mustEnrol: z.literal(true), challengeId: challengeId.optional() },
   RATE_LIMITED: {
-    violatedPolicies: z.array(z.enum(['address', 'account', 'tenant', 'key', 'events'])),
+    violatedPolicies: z.array(
+      z.enum(['address', 'account', 'tenant', 'key', 'events', 'introspect']),
+    ),
   },
   ROLE_IN_USE: { holders: z.int(), invitations: z.int() },
   INVITATION_OPEN: { invitationId: rowId },
@@ -48,7 +50,7 @@ const EXTRA: Partial<Record<ErrorCode, z.ZodRawShape>> = {
   FORCE_LOGOUT: { reason: forceReason },
   STEP_UP_REQUIRED: {
     requiresStepUp: z.literal(true),
-    purpose: z.enum(stepUpPurpose.enumValues).meta({ examples: ['security_settings'] }),
+    purpose: stepUpPurpose,
     challengeId,
     methods: z.array(z.string()).meta({ examples: [['totp', 'recovery_code']] }),
     expiresAt: moment.meta({ description: 'When the challenge can no longer be answered' }),

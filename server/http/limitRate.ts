@@ -82,7 +82,10 @@ const limitRefusals =
   };
 
 /** Services send these requests more often than a quota for all requests could allow. */
-const OFTEN: Partial<Record<ServiceScope, ServicePolicy>> = { 'events:write': 'events' };
+const OFTEN: Partial<Record<ServiceScope, ServicePolicy>> = {
+  'events:write': 'events',
+  introspect: 'introspect',
+};
 
 const policyOf = ({ servedScope }: Request) =>
   servedScope === undefined ? undefined : OFTEN[servedScope];

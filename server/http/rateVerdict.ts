@@ -1,7 +1,7 @@
 import type { Principal, ServiceCaller } from '../context';
 
 /** The policies for requests that a service sends often. */
-export type ServicePolicy = 'events';
+export type ServicePolicy = 'events' | 'introspect';
 
 /** The sender of a request, as the rate limits see it: a person, a program, or an address. */
 export type Caller =

@@ -71,3 +71,4 @@ export type { Forgotten, Taught } from './risk/taughtStore';
 export { assertStepUp, giveProofBack, hasFactor, withProof } from './stepUp/stepUpGate';
 export type { SpentProof } from './stepUp/stepUpGate';
 export { boundToTotp, currentTotpCode, openTotpSecret } from './stepUp/totp';
+export type { StepUpMethod } from './stepUp/stepUpMethods';

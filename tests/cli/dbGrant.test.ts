@@ -39,7 +39,7 @@ describe('db grant', () => {
       user_sessions: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
     });
     expect(printed.functions).toContain('public.gatehouse_uuid_v7()');
-    expect(printed.functions).toContain('public.gatehouse_live_tenant_keys(hashes bytea[])');
+    expect(printed.functions).toContain('public.gatehouse_named_tenant_keys(hashes bytea[])');
     const env = {
       SCHEMA_KNOWN_ROLES: known(role.name),
       SCHEMA_GUARD: 'enforce',
@@ -103,7 +103,7 @@ describe('a server whose role lacks grants', () => {
     await ask(
       thisDatabase(),
       `REVOKE DELETE ON mails FROM ${role.quoted}; GRANT UPDATE ON audit_trees TO ${role.quoted}; REVOKE ALL ON users FROM ${role.quoted};
-       REVOKE ALL ON FUNCTION gatehouse_live_tenant_keys FROM ${role.quoted};
+       REVOKE ALL ON FUNCTION gatehouse_named_tenant_keys FROM ${role.quoted};
        GRANT TRUNCATE ON known_devices TO ${role.quoted}`,
     );
     const refused = start(role.url, 'enforce', role.name);
@@ -111,7 +111,7 @@ describe('a server whose role lacks grants', () => {
     expect(refused.stderr().trimEnd().split('\n')).toStrictEqual([
       `The role ${role.name} lacks DELETE on public.mails.`,
       `The role ${role.name} lacks SELECT, INSERT, UPDATE, DELETE on public.users.`,
-      `The role ${role.name} lacks EXECUTE on function public.gatehouse_live_tenant_keys.`,
+      `The role ${role.name} lacks EXECUTE on function public.gatehouse_named_tenant_keys.`,
       expect.stringMatching(
         /^Refusing to start: run `npm run admin -- db grant --role .*owns the tables\.$/,
       ),

@@ -12,7 +12,14 @@ function openLimits(quota: number, more: Partial<RateLimitParts> = {}) {
   let nowMs = 0;
   const policy = { quota, windowSec: WINDOW_SEC };
   const limits = createRateLimits({
-    policies: { address: policy, account: policy, tenant: policy, key: policy, events: policy },
+    policies: {
+      address: policy,
+      account: policy,
+      tenant: policy,
+      key: policy,
+      events: policy,
+      introspect: policy,
+    },
     takeTokens: (wanted) => {
       asked.push([...wanted]);
       const grants = wanted.map(({ scope, subject, need }) => {

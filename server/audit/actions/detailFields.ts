@@ -3,7 +3,6 @@ import { z } from 'zod';
 /** Fields that the details of several groups of actions have. */
 export const score = z.number().int().min(0).max(100);
 export const reasons = z.array(z.string());
-export const purpose = z.enum(['security_settings', 'data_export', 'impersonation']);
 export const degraded = z.boolean().optional();
 export const via = z.enum(['api', 'operator', 'bootstrap', 'notice', 'invitation', 'service']);
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ActionGroup } from './actionGroup';
-import { purpose, reasons, score } from './detailFields';
+import { BUILT_IN_PURPOSES } from '../../db/schema';
+import { reasons, score } from './detailFields';
 
 const verdict = z.enum(['legitimate', 'suspicious']);
 
@@ -10,7 +11,7 @@ const policy = z.strictObject({
   highRiskAction: z.enum(['block', 'step_up']),
   monitor: z.boolean(),
   weights: z.record(z.string(), z.number().int()),
-  stepUpWindowsSec: z.record(purpose, z.number().int()),
+  stepUpWindowsSec: z.record(z.enum(BUILT_IN_PURPOSES), z.number().int()),
   methods: z.array(z.string()),
   secondFactor: z.enum(['by_risk', 'if_enrolled', 'always']),
   whenSkipped: z.enum(['allow', 'prove']),

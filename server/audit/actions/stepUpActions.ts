@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ActionGroup } from './actionGroup';
-import { purpose } from './detailFields';
+import { stepUpPurpose as purpose } from '../../stepUpPurpose';
 
 const origin = z.enum(['login', 'refresh', 'session']);
 

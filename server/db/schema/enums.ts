@@ -16,11 +16,8 @@ export const revokeReason = pgEnum('revoke_reason', [
   'security_event',
 ]);
 
-export const stepUpPurpose = pgEnum('step_up_purpose', [
-  'security_settings',
-  'data_export',
-  'impersonation',
-]);
+/** The purposes of this server's own step-ups. The team names others: `app:…`. */
+export const BUILT_IN_PURPOSES = ['security_settings', 'data_export', 'impersonation'] as const;
 
 /** The origin of a challenge: a login, a refresh, or a guarded route in a session. */
 export const challengeOrigin = pgEnum('challenge_origin', ['login', 'refresh', 'session']);
@@ -55,7 +52,7 @@ export const approvalDecision = pgEnum('approval_decision', ['approved', 'refuse
 export type TenantStatus = (typeof tenantStatus.enumValues)[number];
 export type AccountStatus = (typeof accountStatus.enumValues)[number];
 export type RevokeReason = (typeof revokeReason.enumValues)[number];
-export type StepUpPurpose = (typeof stepUpPurpose.enumValues)[number];
+export type StepUpPurpose = (typeof BUILT_IN_PURPOSES)[number] | `app:${string}`;
 export type ChallengeOrigin = (typeof challengeOrigin.enumValues)[number];
 export type RiskMoment = (typeof riskMoment.enumValues)[number];
 export type RiskDecision = (typeof riskDecision.enumValues)[number];
@@ -65,3 +62,7 @@ export type AuditOutcome = (typeof auditOutcome.enumValues)[number];
 export type InvitationDelivery = (typeof invitationDelivery.enumValues)[number];
 export type ApprovalKind = (typeof approvalKind.enumValues)[number];
 export type ApprovalDecision = (typeof approvalDecision.enumValues)[number];
+
+/** Returns whether the team has named a purpose. */
+export const isAppPurpose = (purpose: StepUpPurpose): purpose is `app:${string}` =>
+  purpose.startsWith('app:');

@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { boolean, char, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core';
 import { instant } from './columns';
-import { challengeOrigin, revokeReason, stepUpPurpose } from './enums';
+import { challengeOrigin, revokeReason } from './enums';
+import type { StepUpPurpose } from './enums';
 import { tenantRows } from './tenantRows';
 
 /*
@@ -69,7 +70,7 @@ export const stepUpHistory = pgTable(
     staffId: uuid('staff_id').notNull(),
     sessionId: uuid('session_id'),
     origin: challengeOrigin('origin').notNull(),
-    purpose: stepUpPurpose('purpose').notNull(),
+    purpose: text('purpose').$type<StepUpPurpose>().notNull(),
     score: integer('score'),
     reasons: text('reasons').array().notNull(),
     act: text('act'),

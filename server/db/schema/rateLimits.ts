@@ -8,6 +8,7 @@ export const rateLimitScope = pgEnum('rate_limit_scope', [
   'tenant',
   'key',
   'events',
+  'introspect',
 ]);
 
 /**

@@ -10,7 +10,8 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
-import { challengeOrigin, stepUpPurpose } from './enums';
+import { challengeOrigin } from './enums';
+import type { StepUpPurpose } from './enums';
 import { tenantStaff } from './tenantStaff';
 import { userSessions } from './userSessions';
 import { tenantRows } from './tenantRows';
@@ -26,7 +27,7 @@ export const stepUpChallenges = pgTable(
     /** Null for a login, which has no session yet. */
     sessionId: uuid('session_id'),
     origin: challengeOrigin('origin').notNull(),
-    purpose: stepUpPurpose('purpose').notNull(),
+    purpose: text('purpose').$type<StepUpPurpose>().notNull(),
     score: integer('score'),
     reasons: text('reasons')
       .array()
@@ -94,6 +95,10 @@ export const stepUpChallenges = pgTable(
     index('idx_step_up_challenges_session').on(table.sessionId, table.purpose, table.createdAt),
     index('idx_step_up_challenges_staff').on(table.staffId, table.createdAt),
     index('idx_step_up_challenges_created').on(table.createdAt),
+    check(
+      'step_up_challenges_purpose',
+      sql`${table.purpose} IN ('security_settings', 'data_export', 'impersonation') OR ${table.purpose} ~ '^app:[a-z0-9][a-z0-9._-]{0,59}$'`,
+    ),
     check('step_up_challenges_attempts', sql`${table.attempts} BETWEEN 0 AND 5`),
     check(
       'step_up_challenges_order',

@@ -47,6 +47,8 @@ export const userSessions = pgTable(
     network: text('network'),
     /** When a proof at a refresh moved the session's home to its present place. */
     originProvenAt: instant('origin_proven_at'),
+    /** How the person signed in, as `amr` values of RFC 8176; null in older rows. */
+    amr: text('amr').array(),
   },
   (table) => [
     unique('user_sessions_tenant_id_unique').on(table.tenantId, table.id),

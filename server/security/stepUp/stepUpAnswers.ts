@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { stepUpPurpose } from '../../db/schema';
+import { stepUpPurpose } from '../../stepUpPurpose';
 import { moment, rowId } from '../../http/answers';
 import { STEP_UP_METHODS } from './stepUpMethods';
 
@@ -50,7 +50,7 @@ export const startedMethod = z
 export const verifiedStepUp = z
   .object({
     verified: z.literal(true),
-    purpose: z.enum(stepUpPurpose.enumValues),
+    purpose: stepUpPurpose,
     method: z.enum(STEP_UP_METHODS),
     verifiedAt: moment,
   })

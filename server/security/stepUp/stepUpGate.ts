@@ -1,5 +1,6 @@
 import type { Principal, RequestContext } from '../../context';
 import type { Db, Tx } from '../../db';
+import { isAppPurpose } from '../../db/schema';
 import type { StepUpPurpose } from '../../db/schema';
 import { inTenant } from '../../db/tenantScope';
 import type { SecurityDeps } from '../deps';
@@ -26,7 +27,9 @@ async function findWindowSec(
   ofRoute: number | undefined,
 ): Promise<number> {
   const { version, policy } = await deps.riskPolicies.read(tenantId);
-  const chosen = policy.stepUpWindowsSec[purpose];
+  // The team's own purposes have no windows of their own in the policy.
+  const window = isAppPurpose(purpose) ? 'security_settings' : purpose;
+  const chosen = policy.stepUpWindowsSec[window];
   const windowSec = version === 0 ? (ofRoute ?? chosen) : Math.min(ofRoute ?? chosen, chosen);
   return Math.min(windowSec, deps.config.stepUpMaxWindowSec);
 }

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
-import { stepUpPurpose } from '../../db/schema';
+import { stepUpPurpose } from '../../stepUpPurpose';
 import type { SecurityDeps } from '../deps';
 import { readChallengeCookie, readDeviceCookie } from '../../http/cookies';
 import { contextOf, passageOf, principalOf } from '../../http/request';
@@ -35,7 +35,7 @@ const verifyBody = z
   .object({
     code: anyCode.optional(),
     passkey: authenticationResponse.optional(),
-    purpose: z.enum(stepUpPurpose.enumValues),
+    purpose: stepUpPurpose,
     challengeId: storableText(256).optional(),
   })
   .meta({
@@ -54,7 +54,7 @@ const verifyBody = z
   });
 const startBody = z.object({
   method: z.enum(STARTED_METHODS),
-  purpose: z.enum(stepUpPurpose.enumValues),
+  purpose: stepUpPurpose,
   challengeId: storableText(256).optional(),
 });
 /** The owner's name for a factor. */

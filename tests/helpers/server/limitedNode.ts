@@ -18,6 +18,7 @@ export function quotas(
       tenant: policy('tenant'),
       key: policy('key'),
       events: policy('events'),
+      introspect: policy('introspect'),
     },
   };
 }
