@@ -31,5 +31,9 @@ await runSteps([
       ' ',
     ),
   },
-  { name: 'tests', command: 'npx', args: ['jest', '--maxWorkers=2', ...TESTS] },
+  {
+    name: 'tests',
+    command: 'npm',
+    args: ['run', '--silent', 'jest', '--', '--maxWorkers=2', ...TESTS],
+  },
 ]);
