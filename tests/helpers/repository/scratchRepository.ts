@@ -6,6 +6,7 @@ import { startEmbeddedPostgres } from '../../../server/embedded/embeddedPostgres
 import { runSchemaTool } from '../../../scripts/schema/runSchemaTool';
 import { bundle } from '../server/builtScript';
 import { closeLater } from '../server/closing';
+import { allWithKeptCode } from '../testRun/codeFiles';
 import { REPOSITORY } from '../server/serverProcess';
 
 /** The files that the schema tool reads and runs. */
@@ -39,9 +40,10 @@ export const GIT_ENV = {
   GIT_COMMITTER_EMAIL: 'developer@example.com',
 };
 
-/** The schema tool keeps its answers for the time of the test run. */
+/** The schema tool keeps its answers, and the code of its programs, for the time of the test run. */
 export const SCHEMA_CACHE: NodeJS.ProcessEnv = {
   GATEHOUSE_SCHEMA_CACHE: join(process.env['GATEHOUSE_TEST_DIR'] ?? tmpdir(), 'schemaAnswers'),
+  ...allWithKeptCode(),
 };
 
 /** Gives the schema tool the Postgres of the run if that is embedded, and otherwise one of its own. */

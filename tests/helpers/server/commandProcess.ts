@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { withKeptCode } from '../testRun/codeFiles';
 import type { CommandResult } from './operatorCommand';
 import { REPOSITORY, WORKING_FOLDER } from './serverProcess';
 
@@ -15,7 +16,7 @@ export async function runAsProcess(
   stdin = '',
 ): Promise<CommandResult> {
   const script = join(REPOSITORY, 'dist', 'server', 'cli', `${program}.js`);
-  const child = spawn(process.execPath, [script, ...words], {
+  const child = spawn(process.execPath, [...withKeptCode(), script, ...words], {
     cwd: WORKING_FOLDER,
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { watched } from '../testRun/answerFiles';
+import { withKeptCode } from '../testRun/codeFiles';
 import { pollUntil } from '../time/pollUntil';
 import { RATE_LIMITS_OFF } from './rateLimitsOff';
 
@@ -68,7 +69,7 @@ export function externalEnv(databaseUrl = process.env['DATABASE_URL']): NodeJS.P
 export function startServer(env: NodeJS.ProcessEnv): ServerProcess {
   const watch = watched();
   const script = join(REPOSITORY, 'dist', 'server', 'index.js');
-  const child = spawn(process.execPath, [...watch.args, script], {
+  const child = spawn(process.execPath, [...withKeptCode(), ...watch.args, script], {
     cwd: WORKING_FOLDER,
     env: { PATH: process.env['PATH'], PORT: '0', ...watch.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

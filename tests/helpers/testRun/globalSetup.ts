@@ -11,6 +11,7 @@ import { generateSecrets } from '../../../server/keyRing';
 import { ask } from '../database/askDatabase';
 import { RATE_LIMITS_OFF } from '../server/rateLimitsOff';
 import { watchingModule } from './answerFiles';
+import { keepingModule } from './codeFiles';
 import { seedTemplate } from './seedTemplate';
 import { createRunRole, databaseUrl, grantFunctions, templateName } from '../database/testDatabase';
 
@@ -162,13 +163,16 @@ export default async function globalSetup(): Promise<void> {
     ENCRYPTION_KEY: secrets.encryptionKey,
     EVIDENCE_SIGNING_KEY: secrets.evidenceSigningKey,
   });
-  buildSync({
-    entryPoints: [join(__dirname, 'watchProcess.ts')],
-    outfile: watchingModule(),
-    bundle: true,
-    platform: 'node',
-    logLevel: 'error',
-  });
+  const preloaded = { watchProcess: watchingModule(), keepCode: keepingModule() };
+  for (const [name, outfile] of Object.entries(preloaded)) {
+    buildSync({
+      entryPoints: [join(__dirname, `${name}.ts`)],
+      outfile,
+      bundle: true,
+      platform: 'node',
+      logLevel: 'error',
+    });
+  }
   writeFileSync(join(folder, 'README'), 'Made by a test run; safe to delete.\n');
   const { version, versionText } = await makeTemplate(serverUrl);
   await createRunRole(serverUrl);
