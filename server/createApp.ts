@@ -29,6 +29,7 @@ import { securityHeaders } from './http/securityHeaders';
 import { del, get, limited, named, post, put, tagged } from './http/routeTable';
 import type { Route } from './http/routeTable';
 import { emailRoutes, profileRoutes } from './profile';
+import { appEventRoutes } from './appEvents';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
 import { serviceRoutes } from './service';
 import { createTrust } from './config/trustProxy';
@@ -273,6 +274,17 @@ function accessTable(deps: Deps): Route[] {
   ];
 }
 
+/** The routes by which the team's product reports its events into the audit log. */
+function appEventTable(deps: Deps): Route[] {
+  const events = named(appEventRoutes(deps));
+  const mayDeclare = [authenticateService('events:declare')];
+  return [
+    post('/api/audit/events', [authenticateService('events:write')], events.reportEvents),
+    get('/api/audit/event-types', mayDeclare, events.eventTypes),
+    put('/api/audit/event-types', mayDeclare, events.declareEventTypes),
+  ];
+}
+
 /** The routes of the exports for auditors. */
 function exportTable(deps: Deps): Route[] {
   const compliance = named(complianceRoutes(deps));
@@ -314,7 +326,7 @@ export function routeTable(deps: Deps): Route[] {
       ...tagged('Staff', staffTable(deps)),
       ...tagged('Invitations', invitationTable(deps)),
       ...tagged('API keys', apiKeyTable(deps)),
-      ...tagged('Services', serviceTable(deps)),
+      ...tagged('Services', [...serviceTable(deps), ...appEventTable(deps)]),
       ...tagged('Access', accessTable(deps)),
       ...tagged('Exports', exportTable(deps)),
       ...tagged('Audit log', auditLogTable(deps)),

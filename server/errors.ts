@@ -121,6 +121,17 @@ export const ERRORS = {
   METHOD_UNAVAILABLE: { status: 409, title: 'Method not available', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
   EMAIL_TAKEN: { status: 409, title: 'Somebody else has this e-mail address', fixed: false },
+  EVENT_TYPE_INCOMPATIBLE: {
+    status: 409,
+    title: 'The schema refuses events that were accepted',
+    fixed: false,
+  },
+  IDEMPOTENCY_KEY_REQUIRED: { status: 400, title: 'Idempotency key required', fixed: false },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 422,
+    title: 'Another request had this idempotency key',
+    fixed: false,
+  },
   CONFLICT: { status: 409, title: 'Another request changed this at the same time', fixed: false },
   EVENT_NOT_SEALED: { status: 409, title: 'The event is not in a checkpoint yet', fixed: false },
   CHECKPOINT_NOT_FOUND: { status: 404, title: 'Checkpoint not found', fixed: false },
@@ -179,6 +190,9 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   INVITATION_EXPIRED: 'Ask the person who invited you to send it again.',
   INVITATION_FOR_SOMEBODY_ELSE: 'Sign in with the address that was invited.',
   INVITATION_NO_LONGER_VALID: 'Ask an administrator of the tenant to invite you again.',
+  IDEMPOTENCY_KEY_REQUIRED:
+    'Send a new random Idempotency-Key of 1 to 255 visible ASCII characters with each batch, and the same one when you repeat it.',
+  IDEMPOTENCY_KEY_REUSED: 'Send a new key with other events. Nothing was written.',
   CONFLICT: 'Load it again, and repeat the change if you still want it.',
 };
 

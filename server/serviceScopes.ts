@@ -4,7 +4,8 @@
  */
 export const SERVICE_SCOPES = {
   introspect: 'ask whether an access token is still good; reserved, no route uses it yet',
-  'events:write': "write the team's own events into the audit log; reserved, no route uses it yet",
+  'events:declare': "declare the types of the team's own events",
+  'events:write': "write the team's own events into the audit log",
   'tenants:manage': 'list, create, suspend and resume tenants',
 } as const satisfies Record<string, string>;
 

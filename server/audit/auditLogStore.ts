@@ -8,7 +8,7 @@ import type { TimeCursor } from '../http/timeCursor';
 import { DAY_MS, SECOND_MS } from '../durations';
 
 export interface AuditFilter {
-  actions?: readonly AuditAction[] | undefined;
+  actions?: readonly string[] | undefined;
   outcome?: AuditOutcome | undefined;
   actor?: string | undefined;
   subject?: string | undefined;
@@ -38,7 +38,7 @@ export interface EventQuery {
   filter: AuditFilter;
   below?: TimeCursor | undefined;
   limit: number;
-  /** Every action that exists. If only an outcome is asked for, the index is searched once for each of them. */
+  /** Every action of Gatehouse's own. If only an outcome is asked for, the index is searched once for each of them. */
   allActions: readonly AuditAction[];
 }
 
@@ -104,10 +104,14 @@ const byTime = (tenantId: string, query: EventQuery, values: Values): string =>
  * one search for each pair.
  */
 function byKind(tenantId: string, query: EventQuery, values: Values): string {
-  const { actions = query.allActions, outcome, ...filter } = query.filter;
+  const { actions, outcome, ...filter } = query.filter;
   const { add } = values;
   const outcomes = outcome === undefined ? auditOutcome.enumValues : [outcome];
-  return `SELECT e.* FROM unnest(${add(actions)}::text[]) AS a (action)
+  const all = `unnest(${add(actions ?? query.allActions)}::text[]) AS a (action)`;
+  const kinds = actions
+    ? all
+    : `(SELECT action FROM ${all} UNION SELECT name FROM declared_event_types) AS a (action)`;
+  return `SELECT e.* FROM ${kinds}
     CROSS JOIN unnest(${add(outcomes)}::audit_outcome[]) AS o (outcome)
     CROSS JOIN LATERAL (
       SELECT e.* FROM audit_logs e

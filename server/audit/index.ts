@@ -1,12 +1,15 @@
 export type { AuditParts } from './deps';
 export { canonicalJson } from '../../tlog/canonicalJson';
 export { AUDIT_ACTIONS, SECURITY_EVENT_ACTIONS } from './actions';
+export { appAction } from './actions/appAction';
 export { NOTICE_KINDS } from './actions/noticeKinds';
 export type { NoticeKind } from './actions/noticeKinds';
 export { recordAudit, recordAudits, toAuditRow } from './recordAudit';
 export type { AuditAction } from './actions';
 export type { AuditEvent } from './recordAudit';
 export { auditRowFromJson } from './auditEventStore';
+export { insertReportedRows } from './reportedEventStore';
+export type { ReportedRow } from './reportedEventStore';
 export { findEventInTree, listEvents } from './auditLogStore';
 export type { AuditFilter, EventInTree, PlacedEvent } from './auditLogStore';
 export { createSealer } from './log/sealer';

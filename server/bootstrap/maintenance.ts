@@ -10,6 +10,7 @@ import { systemContext } from '../context';
 import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 import { purgeChanges } from '../accessChanges';
+import { purgeEventBatches } from '../appEvents';
 import { giveUpExpiredMails, purgeMails } from '../mail';
 import { purgeAttempts, purgeDecisions, purgePendingFactors } from '../security';
 import { purgeRateLimits } from '../limits';
@@ -81,6 +82,7 @@ const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>
     inBatches(() => purgeChallenges(db, config.challengesKeepDays)),
   purge_rate_limits: ({ db }) => inBatches(() => purgeRateLimits(db)),
   purge_access_changes: ({ db }) => purgeChanges(db),
+  purge_event_batches: ({ db }) => inBatches(() => purgeEventBatches(db)),
   purge_pending_factors: ({ db }) => inBatches(() => purgePendingFactors(db)),
 };
 

@@ -23,6 +23,7 @@ import type { Options } from './options';
 import { policyResetCommand, policyShowCommand } from './policyCommands';
 import { PROGRAM_KEY_COMMANDS } from './programKeyCommands';
 import { staffRolesCommand } from './roleCommands';
+import { EVENT_COMMANDS } from './eventCommands';
 import { ROLE_COMMANDS } from './roleTable';
 import { endSessionsCommand } from './sessionCommands';
 import {
@@ -236,6 +237,7 @@ export const COMMANDS: CommandTable = {
   ...ROLE_COMMANDS,
   ...INVITATION_COMMANDS,
   ...PROGRAM_KEY_COMMANDS,
+  ...EVENT_COMMANDS,
   'sessions end': {
     summary: 'Signs out everybody whose ended sessions a database failover may have restored.',
     usage: '--since INSTANT [--until INSTANT] [--tenant S] [--dry-run]',

@@ -1,6 +1,7 @@
 import type { Response } from 'express';
 import { z } from 'zod';
 import { auditOutcome } from '../db/schema';
+import { appAction } from '../audit';
 import type { ComplianceDeps } from './deps';
 import { principalOf } from '../http/request';
 import { json } from '../http/answers';
@@ -19,7 +20,7 @@ import { listEvidenceKeys } from './listEvidenceKeys';
 import { proveAuditEvent } from './proveAuditEvent';
 import { listCheckpoints, showConsistency, showLatestCheckpoint } from './readCheckpoints';
 
-const action = z.enum(ALL_ACTIONS);
+const action = z.union([z.enum(ALL_ACTIONS), appAction]);
 const leaves = wholeNumber(Number.MAX_SAFE_INTEGER);
 const eventParams = z.object({ id: z.string() });
 

@@ -2,7 +2,9 @@ import { json } from 'express';
 import type { Request, RequestHandler } from 'express';
 import { AppError } from '../errors';
 
-const parse = json({ limit: '64kb', type: 'application/json', inflate: false });
+const parserOf = (limit: string) => json({ limit, type: 'application/json', inflate: false });
+const parse = parserOf('64kb');
+const parseBatch = parserOf('512kb');
 
 /**
  * The spellings of JSON's only charset (RFC 8259 8.1). `utf8` is not a registered name, but clients
@@ -45,10 +47,13 @@ export function checkCharset(req: Request, type: string): void {
   if (named.length > 0) req.headers['content-type'] = type;
 }
 
-async function parseBody(...[req, res, next]: Parameters<RequestHandler>): Promise<void> {
+async function parseBody(
+  parser: RequestHandler,
+  ...[req, res, next]: Parameters<RequestHandler>
+): Promise<void> {
   if (req.is('application/json')) {
     checkCharset(req, 'application/json');
-    parse(req, res, next);
+    parser(req, res, next);
     return;
   }
   const chunked = req.headers['transfer-encoding'] !== undefined;
@@ -64,5 +69,10 @@ async function parseBody(...[req, res, next]: Parameters<RequestHandler>): Promi
 export const jsonBody: RequestHandler = (req, res, next) => {
   // Guards call this too and do not await it. A rejected promise would end the process, so pass
   // every error to `next`.
-  parseBody(req, res, next).catch(next);
+  parseBody(parse, req, res, next).catch(next);
+};
+
+/** Does what {@link jsonBody} does for bodies of up to 512 kB. */
+export const batchBody: RequestHandler = (req, res, next) => {
+  parseBody(parseBatch, req, res, next).catch(next);
 };

@@ -7,7 +7,7 @@ import { describeAnswers } from './describeAnswers';
 import type { StatusAnswers } from './describeAnswers';
 import { methodNotAllowed } from './errorHandler';
 import { formOrJsonBody } from './formBody';
-import { jsonBody } from './jsonBody';
+import { batchBody, jsonBody } from './jsonBody';
 import { aroundFirst } from './limitRate';
 
 /** Answers hold tokens and personal data, so no cache, shared or private, may store one. */
@@ -67,6 +67,9 @@ const run =
     await endpoint.handle(req, res);
   };
 
+const parserOf = ({ takesForm, takesBatch }: Endpoint): RequestHandler =>
+  takesForm ? formOrJsonBody : takesBatch ? batchBody : jsonBody;
+
 /**
  * Orders guards and parser: guards run before the body is parsed, up to the first guard that reads
  * the body. A caller without access cannot make the server parse a body.
@@ -75,7 +78,7 @@ function inOrder({ limited, endpoint, ...route }: Route): RequestHandler[] {
   const guards = limited ? aroundFirst(route.guards) : route.guards;
   const first = guards.findIndex(({ readsBody }) => readsBody);
   const before = first === -1 ? guards : guards.slice(0, first);
-  const parse = endpoint.body ? [endpoint.takesForm ? formOrJsonBody : jsonBody] : [];
+  const parse = endpoint.body ? [parserOf(endpoint)] : [];
   return [...before, ...parse, ...guards.slice(before.length)];
 }
 

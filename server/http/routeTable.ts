@@ -76,6 +76,8 @@ export interface Endpoint {
   takesRefreshCookie?: boolean;
   /** Whether the body may also be an HTML form, because a page of this server posts to the route. */
   takesForm?: boolean;
+  /** Whether the body may be as large as a batch: 512 kB. */
+  takesBatch?: boolean;
   handle: (req: Request, res: Response) => Promise<void> | void;
 }
 
@@ -141,6 +143,7 @@ export function endpoint<
   takesIdempotencyKey?: boolean;
   takesRefreshCookie?: boolean;
   takesForm?: boolean;
+  takesBatch?: boolean;
   handle: (
     req: Request,
     res: Response<BodyOf<R>>,

@@ -58,7 +58,7 @@ export interface OwnEventsPage {
 export async function listOwnEvents(
   deps: Pick<ProfileDeps, 'pool'>,
   { tenantId, staffId }: Pick<Principal, 'tenantId' | 'staffId'>,
-  query: { actions?: AuditAction[] | undefined; cursor?: string | undefined; limit: number },
+  query: { actions?: string[] | undefined; cursor?: string | undefined; limit: number },
 ): Promise<OwnEventsPage> {
   const { actions, cursor, limit } = query;
   const { events, next } = await listEvents(deps.pool, tenantId, {

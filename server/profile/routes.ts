@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import { z } from 'zod';
+import { appAction } from '../audit';
 import type { ProfileDeps } from './deps';
 import { contextOf, passageOf, principalOf } from '../http/request';
 import { json } from '../http/answers';
@@ -14,7 +15,7 @@ const profileBody = z.object({
   name: nameField.nullable().meta({ description: 'null removes the name' }),
 });
 
-const action = z.enum(ALL_ACTIONS);
+const action = z.union([z.enum(ALL_ACTIONS), appAction]);
 /** Strict, because a misspelt filter must not return everything. */
 const eventsQuery = z.strictObject({
   action: z

@@ -112,6 +112,8 @@ describe('the ticket of a command', () => {
       'service-key rotate',
       'service-key revoke',
       'api-key revoke',
+      'events declare',
+      'events withdraw',
       'sessions end',
       'approvals refuse',
       'approvals policy',

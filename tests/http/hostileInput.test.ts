@@ -86,6 +86,18 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/service/tenants': { slug: 'globex', name: 'Globex', ticket: 'T-1' },
   '/api/service/tenants/:id/suspend': { ticket: 'T-1' },
   '/api/service/tenants/:id/resume': { ticket: 'T-1' },
+  '/api/audit/events': {
+    events: [
+      {
+        ...{ action: 'app.project.deleted', tenant: 'globex', subject: 'project:1' },
+        ...{ occurredAt: '2026-01-01T00:00:00.000Z', address: '192.0.2.1', correlationId: 'c-1' },
+        ...{ outcome: 'success', actor: { name: 'import' }, details: { project: 'p' } },
+      },
+    ],
+  },
+  '/api/audit/event-types': {
+    'app.hostile': { sentence: 'It happened', details: { type: 'object', properties: {} } },
+  },
   '/api/tenants/approvals/:id/approve': {},
   '/api/tenants/approvals/:id/refuse': {},
   '/api/tenants/approvals/:id/withdraw': {},
@@ -104,7 +116,7 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
 const PATHS = Object.keys(WELL_FORMED);
 const routeOf = (path: string) => path.split('?', 1)[0];
 /** These schemas accept no unknown fields. */
-const STRICT = PATHS.filter((path) => /policy|verdict|tenants/.test(path));
+const STRICT = PATHS.filter((path) => /policy|verdict|tenants|audit/.test(path));
 /** The fields that may be null. */
 const NULLABLE: Record<string, string> = {
   '/api/security/risk-decisions/:id/verdict': 'note',
@@ -144,6 +156,8 @@ const TAKEN: Record<string, number[]> = {
   // A name or a slug can be used once.
   '/api/tenants/api-keys': [201, 409],
   '/api/service/tenants': [201, 409],
+  // No such type of event is declared.
+  '/api/audit/events': [400],
 };
 
 let token: string;
@@ -153,7 +167,7 @@ beforeAll(async () => {
   ({ token } = await seedTestUserAndToken({
     permissions: [...BUILT_IN_PERMISSIONS],
   }));
-  serviceKey = await makeServiceKey(deps, ['tenants:manage']);
+  serviceKey = await makeServiceKey(deps, ['tenants:manage', 'events:write', 'events:declare']);
 });
 
 afterEach(() => {
@@ -169,7 +183,7 @@ const methodOf = (path: string) =>
 
 function bearerOf(path: string): Record<string, string> {
   if (path === SIGNS_OUT) return {};
-  const isService = path.startsWith('/api/service/');
+  const isService = /^\/api\/(service|audit)\//.test(path);
   return { authorization: `Bearer ${isService ? serviceKey : token}` };
 }
 
@@ -179,6 +193,7 @@ const post = (path: string) =>
     [methodOf(path)](path)
     .set(bearerOf(path))
     .set('x-stepup-test-bypass', '1')
+    .set('idempotency-key', 'hostile')
     .set('content-type', 'application/json');
 
 it('knows every route with a body', () => {
@@ -224,7 +239,11 @@ describe.each(PATHS)('%s', (path) => {
       'content-type: application/json',
       'transfer-encoding: chunked',
     ];
-    const res = await sendRaw(server, lines, `${chunk.repeat(3)}0\r\n\r\n`);
+    const res = await sendRaw(
+      server,
+      lines,
+      `${chunk.repeat(path.startsWith('/api/audit/') ? 9 : 3)}0\r\n\r\n`,
+    );
     expect(res.status).toBe(413);
   });
 
@@ -259,7 +278,7 @@ describe.each(PATHS)('%s', (path) => {
   it('refuses NUL, lone surrogates and endless text in each of its texts', async () => {
     const valid = WELL_FORMED[path] ?? {};
     const texts = Object.entries(valid).filter(([, value]) => typeof value === 'string');
-    expect(texts.length > 0).toBe(!/policy(?:$|\/)|approvals/.test(path));
+    expect(texts.length > 0).toBe(!/policy(?:$|\/)|approvals|audit/.test(path));
     for (const [field, value] of texts) {
       for (const odd of ['\\u0000', '\\ud800', '\\udfff\\ud800', 'a'.repeat(60_000)]) {
         const body = JSON.stringify(valid).replace(`"${field}":"`, `"${field}":"${odd}`);

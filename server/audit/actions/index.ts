@@ -3,6 +3,7 @@ import { API_KEY_ACTIONS } from './apiKeyActions';
 import { APPROVAL_ACTIONS } from './approvalActions';
 import { AUDIT_LOG_ACTIONS } from './auditLogActions';
 import { CREDENTIAL_ACTIONS } from './credentialActions';
+import { EVENT_TYPE_ACTIONS } from './eventTypeActions';
 import { EXPORT_ACTIONS } from './exportActions';
 import { INVITATION_ACTIONS } from './invitationActions';
 import { KEY_ACTIONS } from './keyActions';
@@ -29,6 +30,7 @@ const DEFINITIONS = {
   ...APPROVAL_ACTIONS,
   ...API_KEY_ACTIONS,
   ...KEY_ACTIONS,
+  ...EVENT_TYPE_ACTIONS,
   ...EXPORT_ACTIONS,
   ...AUDIT_LOG_ACTIONS,
   ...SCHEMA_ACTIONS,

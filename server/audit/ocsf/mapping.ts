@@ -23,9 +23,23 @@ export interface OcsfMapping {
    * session.
    */
   readonly session?: 'subject';
+  /** Only for API Activity: the operation is one of the team's own product. */
+  readonly reported?: true;
   /** Only for Entity Management: the managed entity. */
   readonly entity?: { readonly type: string; readonly name: string };
 }
+
+/**
+ * The mapping of an event that a service of the team reported. OCSF has no class for the business
+ * of an application, and the operation of its API comes closest.
+ */
+export const REPORTED_ACTION: OcsfMapping = {
+  class: 'api',
+  activity: 'Reported Event',
+  severity: 'Informational',
+  message: "The organisation's own product reported an event",
+  reported: true,
+};
 
 /** The mapping of an action that this release does not know, because a newer release wrote it. */
 export const UNKNOWN_ACTION: OcsfMapping = {

@@ -1,7 +1,7 @@
 import { ACTIONS } from '../actions';
 import { SEVERITIES, OCSF_CLASSES, OCSF_VERSION, activityId } from './classes';
 import type { OcsfClassName } from './classes';
-import { UNKNOWN_ACTION } from './mapping';
+import { REPORTED_ACTION, UNKNOWN_ACTION } from './mapping';
 import type { OcsfMapping } from './mapping';
 
 /** The pieces of a line are SQL expressions of type text; concat() leaves out those that are null. */
@@ -20,10 +20,13 @@ const IS_OPERATOR = `e.actor LIKE 'operator:%'`;
 const IS_SERVICE = `e.actor LIKE 'service:%'`;
 /** OCSF has no type for a program that acts for nobody. */
 const SERVICE_USER = `concat('{"uid":', ${json('substr(e.actor, 9)')}, ',"type":"Service","type_id":99}')`;
+/** A reported name proves nothing, so it never becomes the id of a user. */
+const IS_REPORTED = `e.actor LIKE 'reported:%'`;
+const REPORTED_USER = `concat('{"name":', ${json('substr(e.actor, 10)')}, ',"type":"Unknown","type_id":0}')`;
 const ACTOR_USER = `CASE e.actor WHEN 'system' THEN '{"name":"system","type":"System","type_id":3}'
   WHEN 'anonymous' THEN ${UNKNOWN_USER('anonymous')} ELSE
     CASE WHEN ${IS_OPERATOR} THEN concat('{"name":', ${json('substr(e.actor, 10)')}, ',"type":"Admin","type_id":2}')
-      WHEN ${IS_SERVICE} THEN ${SERVICE_USER} ELSE ${uidUser('e.actor')} END END`;
+      WHEN ${IS_SERVICE} THEN ${SERVICE_USER} WHEN ${IS_REPORTED} THEN ${REPORTED_USER} ELSE ${uidUser('e.actor')} END END`;
 const ACTOR = `concat('{"user":', ${ACTOR_USER}, ',"session":{"uid":"' || e.session_id || '"}', '}')`;
 /** The account's owner. A failed login provides no more than a keyed hash of the e-mail. */
 const USER = `CASE WHEN e.subject LIKE 'staff:%' THEN ${uidUser(afterColon)}
@@ -64,6 +67,19 @@ const HAS: Readonly<Record<Has, string>> = {
 const product = (version: string) =>
   literal(JSON.stringify({ name: 'Gatehouse', vendor_name: 'Gatehouse', version }));
 
+const EXPORT_OPERATION = [
+  `',"api":{"operation":'`,
+  json(`'export_' || coalesce(e.details->>'kind', 'data')`),
+  `',"service":{"name":"Gatehouse"}}'`,
+  `',"resources":[{"type":"Export","uid":' || ${json(afterColon)} || '}]'`,
+];
+const REPORTED_OPERATION = [
+  `',"api":{"operation":'`,
+  json('e.action'),
+  `',"service":{"name":"Product"}}'`,
+  `',"resources":[{"type":"Reported","uid":' || ${json('e.subject')} || '}]'`,
+];
+
 /** Returns the attributes that the schema requires or allows in this class, but not in others. */
 function ofClass(mapping: OcsfMapping, version: string): readonly string[] {
   const { entity, has = [], session } = mapping;
@@ -99,10 +115,7 @@ function ofClass(mapping: OcsfMapping, version: string): readonly string[] {
     lifecycle: [...actor, `',"app":'`, product(version)],
     api: [
       ...actor,
-      `',"api":{"operation":'`,
-      json(`'export_' || coalesce(e.details->>'kind', 'data')`),
-      `',"service":{"name":"Gatehouse"}}'`,
-      `',"resources":[{"type":"Export","uid":' || ${json(afterColon)} || '}]'`,
+      ...(mapping.reported ? REPORTED_OPERATION : EXPORT_OPERATION),
       `',"src_endpoint":'`,
       `coalesce(${ENDPOINT}, '{"name":"unknown"}')`,
       `',"http_request":' || ${HTTP}`,
@@ -194,7 +207,7 @@ export function ocsfLine(release: string): string {
     ',"log_name":"gatehouse/', l.log_id, '","sequence":', l.leaf_index, ',"logged_time":', ${epochMs('l.sealed_at')},
     ',"uid":"', e.id, '"', ${member('event_code', 'e.action')}, ${member('correlation_uid', 'e.correlation_id')},
     ',"tenant_uid":"' || e.tenant_id || '"',
-    CASE ${branches.join('\n')} ELSE ${write(UNKNOWN_ACTION, release)} END,
+    CASE ${branches.join('\n')} WHEN e.action LIKE 'app.%' THEN ${write(REPORTED_ACTION, release)} ELSE ${write(UNKNOWN_ACTION, release)} END,
     ${member('subject', 'e.subject')}, ${member('on_behalf_of', 'e.on_behalf_of')}, '},"status_code":"', e.outcome, '"',
     ${STATUS_DETAIL}, '}')`;
 }

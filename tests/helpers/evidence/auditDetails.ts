@@ -142,6 +142,15 @@ export const AUDIT_DETAILS: Details = {
     ...{ before: { needsApproval: true }, after: { needsApproval: false }, via: 'api' },
     ...{ requestedBy: ID, approvedBy: ID, secondsToEffect: 12.5 },
   },
+  EVENT_TYPE_DECLARED: {
+    before: null,
+    after: { sentence: 'A project was deleted', details: { type: 'object', properties: {} } },
+    via: 'operator',
+  },
+  EVENT_TYPE_WITHDRAWN: {
+    before: { sentence: 'A project was deleted', details: { type: 'object', properties: {} } },
+    via: 'service',
+  },
   PERMISSION_DECLARED: { before: null, after: { description: 'delete', privileged: true } },
   PERMISSION_WITHDRAWN: { before: { description: 'delete', privileged: true } },
   KEY_ADOPTED: { setting: 'TOKEN_HASH_KEY', keyId: '0123456789abcdef' },

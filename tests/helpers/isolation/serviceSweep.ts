@@ -11,4 +11,14 @@ export const SERVICE_SWEEP: Sweep = {
   'post /api/service/tenants/:id/resume': ({ tenantId }) => [
     { path: `/api/service/tenants/${tenantId}/resume`, body: {}, expected: 401 },
   ],
+  'post /api/audit/events': ({ tenantId, staffId }) => [
+    {
+      body: {
+        events: [{ action: 'app.aimed', tenant: tenantId, actor: { staffId }, details: {} }],
+      },
+      expected: 401,
+    },
+  ],
+  'get /api/audit/event-types': () => [{ expected: 401 }],
+  'put /api/audit/event-types': () => [{ body: {}, expected: 401 }],
 };
