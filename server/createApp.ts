@@ -12,6 +12,7 @@ import { healthRoutes } from './health';
 import {
   authenticate,
   authenticateCaller,
+  authenticateGateway,
   authenticateIfPresent,
   authenticateService,
 } from './http/authenticate';
@@ -30,6 +31,7 @@ import { del, get, limited, named, post, put, tagged } from './http/routeTable';
 import type { Route } from './http/routeTable';
 import { emailRoutes, profileRoutes } from './profile';
 import { appEventRoutes } from './appEvents';
+import { introspectionRoutes } from './introspection';
 import { passkeyRoutes, riskRoutes, securityRoutes } from './security';
 import { serviceRoutes } from './service';
 import { createTrust } from './config/trustProxy';
@@ -264,11 +266,15 @@ function serviceTable(deps: Deps): Route[] {
   ];
 }
 
-/** The routes by which a guard in the team's own API learns what has changed. */
+/** The routes by which the team's own API asks about callers, and learns what has changed. */
 function accessTable(deps: Deps): Route[] {
   const changes = named(changeRoutes(deps));
+  const tokens = named(introspectionRoutes(deps));
   const mayAsk = [authenticateService('introspect')];
   return [
+    post('/api/token/introspect', mayAsk, tokens.introspectToken),
+    post('/api/token/step-up', mayAsk, tokens.proveForService),
+    get('/api/forward-auth', [authenticateGateway], tokens.forwardAuth),
     get('/api/access-changes', mayAsk, changes.accessChanges),
     get('/api/access-changes/stream', mayAsk, changes.accessChangeStream),
   ];

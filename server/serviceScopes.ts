@@ -3,7 +3,7 @@
  * entry here.
  */
 export const SERVICE_SCOPES = {
-  introspect: 'ask whether an access token is still good; reserved, no route uses it yet',
+  introspect: 'ask about access tokens and API keys, for step-ups and proofs, and what has changed',
   'events:declare': "declare the types of the team's own events",
   'events:write': "write the team's own events into the audit log",
   'tenants:manage': 'list, create, suspend and resume tenants',

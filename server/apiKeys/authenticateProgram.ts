@@ -31,7 +31,8 @@ const invalidKey = (token: string, wanted: ProgramKeyKind) =>
     headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
   });
 
-const toPrincipal = (state: TenantKeyState): Principal => ({
+/** Returns the holder of a key, with those of their permissions that the key has. */
+export const toKeyPrincipal = (state: TenantKeyState): Principal => ({
   tenantId: state.tenantId,
   userId: state.userId,
   staffId: state.staffId,
@@ -48,16 +49,16 @@ const toPrincipal = (state: TenantKeyState): Principal => ({
 
 /**
  * Checks a tenant's API key against the database, at every request and on every node.
- * @returns its holder, with those of their permissions that the key has
+ * @returns its state
  * @throws AppError UNAUTHENTICATED; KEY_ADDRESS_REFUSED if a valid key is used from another
  * address; the driver's error if the database could not be asked
  */
-export async function authenticateKey(
+export async function checkTenantKey(
   deps: Pick<ProgramKeyDeps, 'tenantKeys' | 'denials'>,
   ctx: RequestContext,
   key: string,
   options: FindOptions,
-): Promise<Principal> {
+): Promise<TenantKeyState> {
   const found = await deps.tenantKeys.find(key, options);
   if (!found) throw invalidKey(key, 't');
   const { id, tenantId, staffId, active, addresses } = found.state;
@@ -73,12 +74,20 @@ export async function authenticateKey(
     throw new AppError('KEY_ADDRESS_REFUSED');
   }
   deps.tenantKeys.noteUse(found, ip);
-  return toPrincipal(found.state);
+  return found.state;
 }
 
 /**
+ * Returns the holder of a tenant's API key, with those of their permissions that the key has.
+ * @throws what {@link checkTenantKey} throws
+ */
+export const authenticateKey = async (
+  ...asked: Parameters<typeof checkTenantKey>
+): Promise<Principal> => toKeyPrincipal(await checkTenantKey(...asked));
+
+/**
  * Checks a service key against the database, at every request and on every node.
- * @throws what {@link authenticateKey} throws
+ * @throws what {@link checkTenantKey} throws
  */
 export async function authenticateService(
   deps: Pick<ProgramKeyDeps, 'serviceKeys' | 'denials'>,

@@ -1,5 +1,10 @@
 export { isWider } from './allowedAddresses';
-export { authenticateKey, authenticateService } from './authenticateProgram';
+export {
+  authenticateKey,
+  authenticateService,
+  checkTenantKey,
+  toKeyPrincipal,
+} from './authenticateProgram';
 export { createProgramKeys } from './deps';
 export type { ProgramKeyParts } from './deps';
 export { LIVE_KEY, revokeKey } from './endKeyStore';

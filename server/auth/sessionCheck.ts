@@ -8,12 +8,13 @@ import type { AccessClaims } from './accessTokens';
 import { findForcedEnd, forcedLogout, toForced } from './forcedEnd';
 import {
   TOUCH_AFTER_MS,
+  readIntrospectedSessions,
   readLiveSessions,
   readLiveStaff,
   sessionKey,
   touchSessions,
 } from './sessionStore';
-import type { LiveState } from './sessionStore';
+import type { IntrospectedState, LiveState } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
 export interface SessionCheck {
@@ -23,6 +24,14 @@ export interface SessionCheck {
    * ended; the driver's error if the database could not be asked
    */
   check(claims: AccessClaims): Promise<Principal>;
+  /**
+   * Checks the token's session as {@link check} does, for a service that asks about it.
+   * @returns who it is, and what an introspection says besides; undefined if the token has ended
+   * @throws the driver's error if the database could not be asked
+   */
+  introspect(
+    claims: AccessClaims,
+  ): Promise<{ principal: Principal; state: IntrospectedState } | undefined>;
   /** Waits for writes that run in the background. */
   settle(): Promise<void>;
 }
@@ -110,25 +119,49 @@ function createToucher(deps: CheckDeps) {
   };
 }
 
+/** Without a session there is nothing besides the state of the staff member. */
+const NO_SESSION = { amr: null, beganAt: null, endsAt: null, stepUps: [] } as const;
+
 export function createSessionCheck(deps: CheckDeps): SessionCheck {
-  const loadSession = batchLoads((keys) => readLiveSessions(deps.pool, keys, deps.clock.now()));
+  const now = () => deps.clock.now();
+  const loadSession = batchLoads((keys) => readLiveSessions(deps.pool, keys, now()));
+  const loadMore = batchLoads((keys) => readIntrospectedSessions(deps.pool, keys, now()));
   const toucher = createToucher(deps);
 
+  async function load<State extends LiveState>(
+    claims: AccessClaims,
+    loadOne: (key: string) => Promise<State | undefined>,
+    without: (staff: LiveState) => State,
+  ): Promise<State | undefined> {
+    const ofStaff = async () => {
+      const staff = await readLiveStaff(deps.db, claims.tid, claims.sub);
+      return staff && without(staff);
+    };
+    if (claims.dgr) return ofStaff();
+    return withSessionTable(deps, (mode) =>
+      mode === 'normal' ? loadOne(sessionKey(claims.tid, claims.sid)) : ofStaff(),
+    );
+  }
+
+  function touchIfDue({ sid }: AccessClaims, state: LiveState | undefined): void {
+    const lastSeen = state?.lastSeenAt ?? null;
+    if (lastSeen !== null && now().getTime() - lastSeen >= TOUCH_AFTER_MS) toucher.touch(sid);
+  }
+
   async function check(claims: AccessClaims): Promise<Principal> {
-    const state = claims.dgr
-      ? await readLiveStaff(deps.db, claims.tid, claims.sub)
-      : await withSessionTable(deps, (mode) =>
-          mode === 'normal'
-            ? loadSession(sessionKey(claims.tid, claims.sid))
-            : readLiveStaff(deps.db, claims.tid, claims.sub),
-        );
+    const state = await load(claims, loadSession, (staff) => staff);
     const principal = toPrincipal(claims, state);
     if (!principal) throw await explainRefusal(deps, claims, state);
-    const lastSeen = state?.lastSeenAt ?? null;
-    if (lastSeen !== null && deps.clock.now().getTime() - lastSeen >= TOUCH_AFTER_MS) {
-      toucher.touch(claims.sid);
-    }
+    touchIfDue(claims, state);
     return principal;
   }
-  return { check, settle: toucher.settle };
+
+  async function introspect(claims: AccessClaims) {
+    const state = await load(claims, loadMore, (staff) => ({ ...staff, ...NO_SESSION }));
+    const principal = toPrincipal(claims, state);
+    if (!principal || !state) return undefined;
+    touchIfDue(claims, state);
+    return { principal, state };
+  }
+  return { check, introspect, settle: toucher.settle };
 }

@@ -35,7 +35,7 @@ import { rateLimitSettings, readRateLimitSettings } from './rateLimitSettings';
 import { readRetentionSettings, retentionSettings } from './retentionSettings';
 import { findRiskProblems, readRiskSettings, riskSettings } from './riskSettings';
 import { findSchemaProblems, readSchemaSettings, schemaSettings } from './schemaSettings';
-import { readSessionSettings, sessionSettings } from './sessionSettings';
+import { findSessionProblems, readSessionSettings, sessionSettings } from './sessionSettings';
 import { describeSettingFault } from './settingFault';
 import { findUnknownSettings } from './unknownSettings';
 import { findWebauthnProblems, readWebauthnSettings, webauthnSettings } from './webauthnSettings';
@@ -91,6 +91,7 @@ const findProblems = (env: Settings): string[] => [
   ...findEventFeedProblems(env),
   ...findWebauthnProblems(env),
   ...findPermissionProblems(env),
+  ...findSessionProblems(env),
 ];
 
 const buildConfig = (env: Settings) => ({

@@ -13,6 +13,7 @@ export const sessionSettings = {
   // others.
   JWT_ISSUER: textOr('urn:gatehouse'),
   JWT_AUDIENCE: textOr('gatehouse'),
+  FORWARD_AUTH_AUDIENCE: textOr('gatehouse-upstream'),
   ACCESS_TOKEN_TTL_SEC: integer(5 * MINUTE_SEC, 30, LONGEST_ACCESS_TOKEN_SEC),
   REFRESH_IDLE_SEC: integer(7 * DAY_SEC, MINUTE_SEC, 30 * DAY_SEC),
   REFRESH_ABSOLUTE_SEC: integer(30 * DAY_SEC, MINUTE_SEC, 30 * DAY_SEC),
@@ -22,10 +23,17 @@ export const sessionSettings = {
   STEP_UP_MAX_WINDOW_SEC: integer(LONGEST_STEP_UP_WINDOW_SEC, 30, LONGEST_STEP_UP_WINDOW_SEC),
 };
 
+/** Finds an audience that two kinds of tokens share, so one could pass as the other. */
+export const findSessionProblems = (env: SettingsOf<typeof sessionSettings>): string[] =>
+  env.JWT_AUDIENCE === env.FORWARD_AUTH_AUDIENCE
+    ? ['FORWARD_AUTH_AUDIENCE must differ from JWT_AUDIENCE.']
+    : [];
+
 /** Reads the settings of tokens, sessions and step-up. */
 export const readSessionSettings = (env: SettingsOf<typeof sessionSettings>) => ({
   jwtIssuer: env.JWT_ISSUER,
   jwtAudience: env.JWT_AUDIENCE,
+  forwardAuthAudience: env.FORWARD_AUTH_AUDIENCE,
   accessTokenTtlSec: env.ACCESS_TOKEN_TTL_SEC,
   refreshIdleSec: env.REFRESH_IDLE_SEC,
   refreshAbsoluteSec: env.REFRESH_ABSOLUTE_SEC,

@@ -21,6 +21,13 @@ export const ANSWER_HEADERS = {
   ratelimit: 'What is left of each rate limit that counted the request',
   'ratelimit-policy': 'The rate limits that counted the request',
   allow: 'The methods of this path',
+  'x-gatehouse-user': 'The id of the user',
+  'x-gatehouse-tenant': 'The slug of the tenant',
+  'x-gatehouse-tenant-id': 'The id of the tenant',
+  'x-gatehouse-staff': 'The id of the member of the tenant',
+  'x-gatehouse-session': 'The id of the session, if there is one',
+  'x-gatehouse-permissions': 'The permissions, with a space between',
+  'x-gatehouse-assertion': 'Who it is, signed for the upstream',
   etag: 'Names this version of the body; send it as `If-None-Match`',
 } as const;
 export type AnswerHeader = keyof typeof ANSWER_HEADERS;

@@ -56,6 +56,41 @@ export const authenticateCaller = guard(
   },
 );
 
+/** Checks a service key and its scope, and remembers who was admitted. */
+async function admitService(req: Request, key: string, scope?: ServiceScope): Promise<void> {
+  const service = await req.services.authenticateService(contextOf(req), key, paceOf(req));
+  // The request counts for the key, also if the scope is missing.
+  req.service = service;
+  if (scope !== undefined && !service.scopes.includes(scope)) {
+    throw new AppError('FORBIDDEN', { detail: `This needs the scope ${scope}.` });
+  }
+  if (scope !== undefined) req.servedScope = scope;
+}
+
+/** The header in which a gateway sends its service key. */
+export const SERVICE_KEY = 'x-gatehouse-service-key';
+
+/**
+ * Admits a gateway by the service key in a header of its own: `authorization` holds the credential
+ * of its client.
+ */
+export const authenticateGateway = guard(
+  {
+    bearer: 'required',
+    keys: 'api',
+    scope: 'introspect',
+    errors: [...ENDED, 'KEY_ADDRESS_REFUSED', 'FORBIDDEN'],
+  },
+  async (req, _res, next) => {
+    const key = req.headers[SERVICE_KEY];
+    if (typeof key !== 'string' || key === '') {
+      throw unauthenticated(`The gateway must send a service key in ${SERVICE_KEY}.`);
+    }
+    await admitService(req, key, 'introspect');
+    next();
+  },
+);
+
 /** Admits the team's programs whose service key has the scope; any scope if none is given. */
 export function authenticateService(scope?: ServiceScope): Guard {
   const errors = ['UNAUTHENTICATED', 'KEY_ADDRESS_REFUSED'] as const;
@@ -63,13 +98,7 @@ export function authenticateService(scope?: ServiceScope): Guard {
     scope === undefined ? { errors } : { scope, errors: [...errors, 'FORBIDDEN' as const] };
   return guard({ bearer: 'required', keys: 'service', ...facts }, async (req, _res, next) => {
     const token = requireToken(req, 'Send a service key as the bearer token.');
-    const service = await req.services.authenticateService(contextOf(req), token, paceOf(req));
-    // The request counts for the key, also if the scope is missing.
-    req.service = service;
-    if (scope !== undefined && !service.scopes.includes(scope)) {
-      throw new AppError('FORBIDDEN', { detail: `This needs the scope ${scope}.` });
-    }
-    if (scope !== undefined) req.servedScope = scope;
+    await admitService(req, token, scope);
     next();
   });
 }

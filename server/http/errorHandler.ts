@@ -3,6 +3,7 @@ import { ZodError } from 'zod';
 import { databaseFault } from '../db/pgErrors';
 import type { DatabaseFault } from '../db/pgErrors';
 import { AppError, ERRORS } from '../errors';
+import { answerGateway } from './gatewayAnswer';
 
 /** The error types of body-parser. */
 const BODY_ERRORS: Readonly<Record<string, ConstructorParameters<typeof AppError>[0]>> = {
@@ -91,7 +92,8 @@ export function writeErrorBody(error: AppError, correlationId: string): [string,
 function send(req: Request, res: Response, error: AppError): void {
   for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
   const [type, body] = writeErrorBody(error, req.correlationId);
-  res.status(error.status).type(type).send(body);
+  const status = answerGateway(req, res, error.code, body) ?? error.status;
+  res.status(status).type(type).send(body);
 }
 
 export const errorHandler: ErrorRequestHandler = (error: unknown, req, res, _next) => {

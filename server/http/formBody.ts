@@ -14,9 +14,9 @@ const parse = urlencoded({
 });
 
 /**
- * Parses the body of an HTML form, or a JSON body as {@link jsonBody} does. Use it only for a
- * route to which a page of this server posts, and that uses no cookie: a page of another site can send
- * a form.
+ * Parses the body of an HTML form, or a JSON body as {@link jsonBody} does. Use it only for a route
+ * to which a page of this server posts, or that a standard wants to take forms (RFC 7662), and that
+ * uses no cookie: a page of another site can send a form.
  */
 export const formOrJsonBody: RequestHandler = (req, res, next) => {
   if (!req.is(FORM)) return jsonBody(req, res, next);

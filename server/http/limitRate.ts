@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { AppError } from '../errors';
 import type { ServiceScope } from '../serviceScopes';
-import { bearerToken } from './authenticate';
+import { SERVICE_KEY, bearerToken } from './authenticate';
 import { refusedSenderOf, senderOf } from './rateCallers';
 import type { Caller, RateStatus, RateVerdict, ServicePolicy } from './rateVerdict';
 import type { Guard } from './routeTable';
@@ -47,7 +47,7 @@ const counted = new WeakSet<Request>();
  * @throws AppError RATE_LIMITED
  */
 const limitAnonymous: RequestHandler = async (req, res, next) => {
-  if (req.headers.authorization === undefined) {
+  if (req.headers.authorization === undefined && req.headers[SERVICE_KEY] === undefined) {
     counted.add(req);
     await limit(req, res, senderOf(req));
   }

@@ -30,7 +30,7 @@ export interface Gate {
 
 /** How a request passed a gate; see `withProof`. */
 export type Passage =
-  | { by: 'proof'; gate: Gate; proofId: string }
+  | { by: 'proof'; gate: Gate; proofId: string; verifiedAt: Date; windowSec: number }
   | { by: 'no_factor'; gate: Gate }
   /** The enrolment challenge was verified; finishing the enrolment consumes it. */
   | { by: 'enrolling'; gate: Gate }

@@ -74,7 +74,7 @@ export interface Endpoint {
   takesIdempotencyKey?: boolean;
   /** Whether the refresh cookie identifies the caller, for OpenAPI. */
   takesRefreshCookie?: boolean;
-  /** Whether the body may also be an HTML form, because a page of this server posts to the route. */
+  /** Whether the body may also be an HTML form, because a page of this server posts to the route, or a standard says so. */
   takesForm?: boolean;
   /** Whether the body may be as large as a batch: 512 kB. */
   takesBatch?: boolean;

@@ -68,7 +68,13 @@ export { conclude, settle } from './risk/settle';
 export { readBoundChallenge, settleDevice } from './risk/settleDevice';
 export { forgetTaught, listSuspectSessions } from './risk/taughtStore';
 export type { Forgotten, Taught } from './risk/taughtStore';
-export { assertStepUp, giveProofBack, hasFactor, withProof } from './stepUp/stepUpGate';
+export {
+  assertStepUp,
+  findWindowSec,
+  giveProofBack,
+  hasFactor,
+  withProof,
+} from './stepUp/stepUpGate';
 export type { SpentProof } from './stepUp/stepUpGate';
 export { boundToTotp, currentTotpCode, openTotpSecret } from './stepUp/totp';
 export type { StepUpMethod } from './stepUp/stepUpMethods';

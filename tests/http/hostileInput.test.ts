@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { Agent, createServer } from 'node:http';
 import request from 'supertest';
 import { routeTable } from '@/server/createApp';
+import { SERVICE_SCOPE_NAMES } from '@/server/serviceScopes';
 import { BUILT_IN_PERMISSIONS } from '@/server/permissions';
 import { closeLater } from '@/tests/helpers/server/closing';
 import { makeServiceKey } from '@/tests/helpers/people/programs';
@@ -98,6 +99,8 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/audit/event-types': {
     'app.hostile': { sentence: 'It happened', details: { type: 'object', properties: {} } },
   },
+  '/api/token/introspect': { token: 'nonsense', token_type_hint: 'x', address: '192.0.2.1' },
+  '/api/token/step-up': { token: 'nonsense', purpose: 'app:x', windowSec: 600, consume: false },
   '/api/tenants/approvals/:id/approve': {},
   '/api/tenants/approvals/:id/refuse': {},
   '/api/tenants/approvals/:id/withdraw': {},
@@ -116,14 +119,18 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
 const PATHS = Object.keys(WELL_FORMED);
 const routeOf = (path: string) => path.split('?', 1)[0];
 /** These schemas accept no unknown fields. */
-const STRICT = PATHS.filter((path) => /policy|verdict|tenants|audit/.test(path));
+const STRICT = PATHS.filter((path) => /policy|verdict|tenants|audit|token.step-up/.test(path));
 /** The fields that may be null. */
 const NULLABLE: Record<string, string> = {
   '/api/security/risk-decisions/:id/verdict': 'note',
   '/api/auth/me': 'name',
 };
-/** The routes behind a page, whose form they take as well. */
-const TAKES_FORM = ['/invitation/:token', '/api/auth/password/reset/:token'];
+/** The routes behind a page, whose form they take as well, and one that a standard wants so. */
+const TAKES_FORM = [
+  '/api/token/introspect',
+  '/invitation/:token',
+  '/api/auth/password/reset/:token',
+];
 /** The answer to an empty body, for routes on which the body may be omitted. */
 const OPTIONAL_BODY: Record<string, number> = {
   '/api/auth/login/complete': 404,
@@ -167,7 +174,7 @@ beforeAll(async () => {
   ({ token } = await seedTestUserAndToken({
     permissions: [...BUILT_IN_PERMISSIONS],
   }));
-  serviceKey = await makeServiceKey(deps, ['tenants:manage', 'events:write', 'events:declare']);
+  serviceKey = await makeServiceKey(deps, SERVICE_SCOPE_NAMES);
 });
 
 afterEach(() => {
@@ -183,7 +190,7 @@ const methodOf = (path: string) =>
 
 function bearerOf(path: string): Record<string, string> {
   if (path === SIGNS_OUT) return {};
-  const isService = /^\/api\/(service|audit)\//.test(path);
+  const isService = /^\/api\/(?:service|audit|token)\//.test(path);
   return { authorization: `Bearer ${isService ? serviceKey : token}` };
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ActionGroup } from './actionGroup';
-import { stepUpPurpose as purpose } from '../../stepUpPurpose';
+import { stepUpPurpose } from '../../stepUpPurpose';
 
 const origin = z.enum(['login', 'refresh', 'session']);
 
@@ -8,7 +8,7 @@ const origin = z.enum(['login', 'refresh', 'session']);
 export const STEP_UP_ACTIONS = {
   STEP_UP_REQUIRED: {
     details: z.strictObject({
-      purpose,
+      purpose: stepUpPurpose,
       origin,
       methods: z.array(z.string()),
       act: z.string().optional(),
@@ -23,7 +23,7 @@ export const STEP_UP_ACTIONS = {
   },
   STEP_UP_VERIFIED: {
     details: z.strictObject({
-      purpose,
+      purpose: stepUpPurpose,
       origin,
       method: z.string(),
       act: z.string().optional(),
@@ -36,9 +36,18 @@ export const STEP_UP_ACTIONS = {
       has: ['factor'],
     },
   },
+  STEP_UP_CONSUMED: {
+    details: z.strictObject({ purpose: stepUpPurpose, act: z.string(), staffId: z.string() }),
+    ocsf: {
+      class: 'authentication',
+      activity: 'Step-up Use',
+      severity: 'Informational',
+      message: "A further proof of identity was used for one act in the team's own API",
+    },
+  },
   STEP_UP_FAILED: {
     details: z.strictObject({
-      purpose,
+      purpose: stepUpPurpose,
       origin,
       reason: z.enum([
         'wrong_code',

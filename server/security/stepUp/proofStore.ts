@@ -9,7 +9,7 @@ import { consumeChallenges, notEnded, verifiedSince } from './challengeStore';
  * Finds the newest proof of this session for this purpose that is younger than the window and
  * unused. A proof given for an act is valid only for that act; one given for a window of time is
  * not valid for an act.
- * @returns its id, for {@link consumeSessionProof} if it guards one act
+ * @returns its id, for {@link consumeSessionProof} if it guards one act, and when it was given
  */
 export function findFreshStepUp(
   db: Db,
@@ -22,11 +22,11 @@ export function findFreshStepUp(
     windowSec: number;
     now: Date;
   },
-): Promise<string | undefined> {
+): Promise<{ id: string; verifiedAt: Date | null } | undefined> {
   return inTenant(db, tenantId, async (tx) => {
     const { actDigests } = query;
     const [row] = await tx
-      .select({ id: stepUpChallenges.id })
+      .select({ id: stepUpChallenges.id, verifiedAt: stepUpChallenges.verifiedAt })
       .from(stepUpChallenges)
       .where(
         and(
@@ -44,7 +44,7 @@ export function findFreshStepUp(
       )
       .orderBy(desc(stepUpChallenges.verifiedAt))
       .limit(1);
-    return row?.id;
+    return row;
   });
 }
 

@@ -20,8 +20,8 @@ type GateDeps = Pick<
  * Returns the shortest of the tenant's window for the purpose, the route's window and the
  * configured cap. Without a policy of its own, a tenant gets the route's window, or the default.
  */
-async function findWindowSec(
-  deps: GateDeps,
+export async function findWindowSec(
+  deps: Pick<SecurityDeps, 'riskPolicies' | 'config'>,
   tenantId: string,
   purpose: StepUpPurpose,
   ofRoute: number | undefined,
@@ -109,12 +109,15 @@ export async function assertStepUp(
     });
   }
   const maxAge = await findWindowSec(deps, tenantId, gate.purpose, gate.windowSec);
-  const proofId = await findFreshStepUp(deps.db, tenantId, {
+  const proof = await findFreshStepUp(deps.db, tenantId, {
     ...{ sessionId, purpose: gate.purpose },
     actDigests: gate.act ? digestsOf(deps, gate.act) : null,
     ...{ windowSec: maxAge, now: deps.clock.now() },
   });
-  if (proofId !== undefined) return { by: 'proof', gate, proofId };
+  if (proof?.verifiedAt) {
+    const { id: proofId, verifiedAt } = proof;
+    return { by: 'proof', gate, proofId, verifiedAt, windowSec: maxAge };
+  }
   return demand(deps, ctx, { ...principal, sessionId }, gate, maxAge);
 }
 

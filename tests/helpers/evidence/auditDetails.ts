@@ -55,6 +55,7 @@ export const AUDIT_DETAILS: Details = {
   RISK_POLICY_CHANGED: { version: 2, before: policy, after: policy },
   RISK_VERDICT_GIVEN: { staffId: ID, score: 64, verdict: 'suspicious', note: null, before: null },
   STEP_UP_REQUIRED: { purpose, origin, methods: ['totp'] },
+  STEP_UP_CONSUMED: { purpose: 'app:delete_project', act: 'DELETE /projects/:id', staffId: ID },
   STEP_UP_VERIFIED: { purpose, origin, method: 'passkey' },
   STEP_UP_FAILED: { purpose, origin, reason: 'wrong_code' },
   SESSION_INVALIDATED: { reason: 'manual', sessionsRevoked: 1, tokensRevoked: 1 },

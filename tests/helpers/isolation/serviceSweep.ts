@@ -5,6 +5,13 @@ export const SERVICE_SWEEP: Sweep = {
   'get /api/service/self': () => [{ expected: 401 }],
   'get /api/service/tenants': () => [{ expected: 401 }],
   'post /api/service/tenants': () => [{ body: { slug: 'aimed', name: 'Aimed' }, expected: 401 }],
+  'post /api/token/introspect': () => [{ body: { token: 'nonsense' }, expected: 401 }],
+  'post /api/token/step-up': () => [
+    { body: { token: 'nonsense', purpose: 'app:x' }, expected: 401 },
+  ],
+  'get /api/forward-auth': () => [{ expected: 401 }],
+  'get /api/access-changes': () => [{ expected: 401 }],
+  'get /api/access-changes/stream': () => [{ expected: 401 }],
   'post /api/service/tenants/:id/suspend': ({ tenantId }) => [
     { path: `/api/service/tenants/${tenantId}/suspend`, body: {}, expected: 401 },
   ],

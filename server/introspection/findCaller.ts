@@ -1,0 +1,70 @@
+import { checkTenantKey, toKeyPrincipal } from '../apiKeys';
+import type { Principal, RequestContext } from '../context';
+import { AppError } from '../errors';
+import { looksLikeKey } from '../keyText';
+import type { IntrospectionDeps } from './deps';
+
+export type FindDeps = Pick<
+  IntrospectionDeps,
+  'accessTokens' | 'sessionCheck' | 'tenantKeys' | 'denials' | 'geo'
+>;
+
+type SessionState = NonNullable<
+  Awaited<ReturnType<IntrospectionDeps['sessionCheck']['introspect']>>
+>['state'];
+
+/** The caller behind a token that a service asks about. */
+export type FoundCaller =
+  | {
+      kind: 'person';
+      principal: Principal;
+      claims: ReturnType<IntrospectionDeps['accessTokens']['read']>;
+      state: SessionState;
+    }
+  | { kind: 'key'; principal: Principal; key: Awaited<ReturnType<typeof checkTenantKey>> };
+
+/**
+ * Builds the context of a request that a service passes on: with the address that the service
+ * reports for its client, and never with the service's own.
+ */
+export function withClientAddress(
+  { geo }: Pick<IntrospectionDeps, 'geo'>,
+  { ipOfProxy: _own, ...ctx }: RequestContext,
+  address: string | null,
+): RequestContext {
+  return { ...ctx, ip: address, country: geo.country(address) };
+}
+
+/** Runs a check, and returns undefined for a credential that it refuses. */
+async function unlessRefused<T>(check: () => Promise<T> | T): Promise<T | undefined> {
+  try {
+    return await check();
+  } catch (error) {
+    if (error instanceof AppError && error.isRefusal) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Finds the caller behind an access token or a tenant's API key, at every question and without a
+ * cache.
+ * @param address the address of the service's client, for keys that only some addresses may use
+ * @returns undefined if the token is not valid or has ended, whatever the reason
+ * @throws the driver's error if the database could not be asked
+ */
+export async function findCaller(
+  deps: FindDeps,
+  ctx: RequestContext,
+  token: string,
+  address: string | null,
+): Promise<FoundCaller | undefined> {
+  if (looksLikeKey(token)) {
+    const theirs = withClientAddress(deps, ctx, address);
+    const key = await unlessRefused(() => checkTenantKey(deps, theirs, token, { slowly: false }));
+    return key && { kind: 'key', principal: toKeyPrincipal(key), key };
+  }
+  const claims = await unlessRefused(() => deps.accessTokens.read(token));
+  if (!claims) return undefined;
+  const found = await deps.sessionCheck.introspect(claims);
+  return found && { kind: 'person', claims, ...found };
+}

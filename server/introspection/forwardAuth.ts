@@ -1,0 +1,72 @@
+import { authenticateKey } from '../apiKeys';
+import type { Principal, RequestContext } from '../context';
+import { AppError } from '../errors';
+import { looksLikeKey } from '../keyText';
+import { assertStepUp } from '../security';
+import { signAssertion } from './assertions';
+import type { IntrospectionDeps } from './deps';
+import { withClientAddress } from './findCaller';
+
+/** What a gateway asks about one request of its client. */
+export interface GatewayQuestion {
+  token: string;
+  /** The address of the client, as the gateway reports it. */
+  address: string | null;
+  /** All of them are needed. */
+  permissions: readonly string[];
+  purpose: `app:${string}` | undefined;
+  windowSec: number | undefined;
+}
+
+async function identify(
+  deps: IntrospectionDeps,
+  ctx: RequestContext,
+  token: string,
+): Promise<Principal> {
+  if (looksLikeKey(token)) return authenticateKey(deps, ctx, token, { slowly: false });
+  return deps.sessionCheck.check(deps.accessTokens.read(token));
+}
+
+/** Names the person in the context, as in a request to this server's own routes. */
+const contextOfCaller = (ctx: RequestContext, principal: Principal): RequestContext => ({
+  ...ctx,
+  tenantId: principal.tenantId,
+  actor: principal.staffId,
+  sessionId: principal.sessionId,
+  ...(principal.apiKeyId === undefined ? {} : { apiKeyId: principal.apiKeyId }),
+});
+
+/**
+ * Decides whether a gateway may let a request through.
+ * @returns the headers for the upstream
+ * @throws AppError UNAUTHENTICATED, FORCE_LOGOUT, KEY_ADDRESS_REFUSED, FORBIDDEN, PERSON_REQUIRED,
+ * STEP_UP_REQUIRED with a challenge; the driver's error if the database could not be asked
+ */
+export async function forwardAuth(
+  deps: IntrospectionDeps,
+  asked: RequestContext,
+  question: GatewayQuestion,
+): Promise<Readonly<Record<string, string>>> {
+  const theirs = withClientAddress(deps, asked, question.address);
+  const principal = await identify(deps, theirs, question.token);
+  const ctx = contextOfCaller(theirs, principal);
+  const missing = question.permissions.find((name) => !principal.permissions.includes(name));
+  if (missing !== undefined) {
+    await deps.denials.record(ctx, principal, missing);
+    throw new AppError('FORBIDDEN', { detail: `This needs the permission ${missing}.` });
+  }
+  const { purpose, windowSec } = question;
+  if (purpose !== undefined) {
+    if (principal.apiKeyId !== undefined) throw new AppError('PERSON_REQUIRED');
+    await assertStepUp(deps, ctx, principal, { purpose, windowSec });
+  }
+  return {
+    'x-gatehouse-user': principal.userId,
+    'x-gatehouse-tenant': principal.tenant.slug,
+    'x-gatehouse-tenant-id': principal.tenantId,
+    'x-gatehouse-staff': principal.staffId,
+    ...(principal.sessionId === null ? {} : { 'x-gatehouse-session': principal.sessionId }),
+    'x-gatehouse-permissions': [...principal.permissions].sort().join(' '),
+    'x-gatehouse-assertion': signAssertion(deps, principal),
+  };
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { rowId } from '../http/answers';
+import { stepUpPurpose } from '../stepUpPurpose';
+
+const epochSeconds = z.int().meta({ examples: [1767225600] });
+const secondsLeft = z
+  .number()
+  .min(0)
+  .meta({ examples: [299.5] });
+
+const inactive = z.object({ active: z.literal(false) }).meta({ id: 'InactiveToken' });
+
+const caller = {
+  active: z.literal(true),
+  sub: rowId,
+  tid: rowId,
+  tenant: z.string().meta({ description: 'The slug of the tenant', examples: ['acme'] }),
+  staff_id: rowId,
+  username: z.string().meta({ description: 'The e-mail address' }),
+  name: z.string().nullable(),
+  permissions: z.array(z.string()),
+  roles: z.array(z.string()),
+  exp: epochSeconds,
+  expires_in: secondsLeft.meta({
+    description: 'How long the answer can hold without a change: the shortest of token and session',
+  }),
+};
+
+const person = z
+  .object({
+    ...caller,
+    token_type: z.literal('Bearer'),
+    iss: z.string(),
+    aud: z.string(),
+    sid: rowId,
+    sv: z.int(),
+    jti: rowId,
+    iat: epochSeconds,
+    amr: z.array(z.string()).meta({ examples: [['pwd', 'otp', 'mfa']] }),
+    auth_time: epochSeconds.optional(),
+    acr: z.enum(['aal1', 'aal2']),
+    step_ups: z.array(
+      z.object({ purpose: stepUpPurpose, verified_at: epochSeconds, expires_in: secondsLeft }),
+    ),
+    degraded: z
+      .literal(true)
+      .optional()
+      .meta({ description: 'The table of sessions is missing: do not keep the answer' }),
+  })
+  .meta({ id: 'ActivePerson' });
+
+const program = z
+  .object({
+    ...caller,
+    token_type: z.literal('api_key'),
+    api_key_id: rowId,
+    key_name: z.string(),
+    step_ups: z.array(z.never()),
+  })
+  .meta({ id: 'ActiveApiKey' });
+
+/** What an introspection answers. */
+export const introspection = z
+  .union([inactive, person, program])
+  .meta({ id: 'TokenIntrospection' });
+
+/** What the check of a step-up answers, unless it asks for a proof. */
+export const provenStepUp = z
+  .union([
+    inactive,
+    z
+      .object({
+        active: z.literal(true),
+        passed: z.literal(true),
+        purpose: stepUpPurpose,
+        verified_at: epochSeconds,
+        expires_in: secondsLeft,
+        consumed: z.boolean(),
+      })
+      .meta({ id: 'PassedStepUp' }),
+  ])
+  .meta({ id: 'ServiceStepUp' });

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../tlog/canonicalJson';
+import { recordAudit } from '../audit';
+import type { Principal, RequestContext } from '../context';
+import { SECOND_MS } from '../durations';
+import { AppError } from '../errors';
+import type { Act, Passage } from '../http/passage';
+import { assertStepUp, withProof } from '../security';
+import type { IntrospectionDeps } from './deps';
+import { findCaller } from './findCaller';
+import type { FindDeps } from './findCaller';
+
+type ProveDeps = FindDeps &
+  Pick<IntrospectionDeps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'>;
+
+/** The step-up that a route of the team's own API asks for. */
+export interface AskedStepUp {
+  token: string;
+  purpose: `app:${string}`;
+  windowSec?: number | undefined;
+  act?: Act | undefined;
+  consume: boolean;
+}
+
+/** An act of the team's API is stored in a form that no act of this server's own routes can have. */
+const toOwnAct = ({ name, digest }: Act): Act => ({
+  name,
+  digest: createHash('sha256')
+    .update(canonicalJson({ actOfService: { name, digest } }))
+    .digest('hex'),
+});
+
+const describe = (passage: Passage, now: number) => {
+  if (passage.by !== 'proof') throw new AppError('STEP_UP_REQUIRED');
+  const verifiedAt = passage.verifiedAt.getTime();
+  const left = verifiedAt + passage.windowSec * SECOND_MS - now;
+  return {
+    verified_at: Math.floor(verifiedAt / SECOND_MS),
+    expires_in: Math.max(0, left) / SECOND_MS,
+  };
+};
+
+async function consume(
+  deps: ProveDeps,
+  ctx: RequestContext,
+  principal: Principal,
+  passage: Passage,
+): Promise<void> {
+  const { purpose, act } = passage.gate;
+  await withProof(deps, ctx, principal, passage, async (tx, spent) => {
+    if (!spent) throw new AppError('STEP_UP_REQUIRED');
+    await recordAudit(tx, ctx, {
+      action: 'STEP_UP_CONSUMED',
+      outcome: 'success',
+      tenantId: principal.tenantId,
+      actor: ctx.actor,
+      sessionId: principal.sessionId,
+      subject: `challenge:${spent.id}`,
+      details: { purpose, act: act?.name ?? '', staffId: principal.staffId },
+    });
+  });
+}
+
+/**
+ * Answers whether a person has a fresh proof for a purpose of the team, and consumes the proof of
+ * one act if it is asked to. The proof and its audit event are written in one transaction.
+ * @returns inactive if the token is not valid or has ended
+ * @throws AppError STEP_UP_REQUIRED with a challenge, the same as at this server's own routes;
+ * PERSON_REQUIRED for an API key; the driver's error if the database could not be asked
+ */
+export async function proveForService(deps: ProveDeps, ctx: RequestContext, asked: AskedStepUp) {
+  const found = await findCaller(deps, ctx, asked.token, null);
+  if (!found) return { active: false as const };
+  if (found.kind === 'key') throw new AppError('PERSON_REQUIRED');
+  const { principal } = found;
+  const { purpose, windowSec } = asked;
+  const act = asked.act && toOwnAct(asked.act);
+  const passage = await assertStepUp(deps, ctx, principal, { purpose, windowSec, act });
+  const proven = describe(passage, deps.clock.now().getTime());
+  if (asked.consume) await consume(deps, ctx, principal, passage);
+  return {
+    active: true as const,
+    passed: true as const,
+    purpose,
+    ...proven,
+    consumed: asked.consume,
+  };
+}
