@@ -14,6 +14,8 @@ export interface EventTable {
   readonly name: string;
   /** The actions whose events have one row each. */
   readonly actions: ReadonlySet<string>;
+  /** Set if it shows all actions that begin with this text, besides those of the list. */
+  readonly prefix?: string;
   /** Whether only successful events have a row. */
   readonly isOfSuccess: boolean;
   /**
@@ -196,9 +198,27 @@ const TABLES_WITH_ROLES = [
   ...OTHER_TABLES,
 ];
 
+/** The sentence of a type comes from elsewhere. */
+const APP_EVENTS: EventTable = {
+  ...table('app-events', [], {
+    ...{ ...COMMON, ...ACTION, ...SUBJECT },
+    outcome: ({ outcome }) => outcome,
+    ip: ({ ip }) => textOrNull(ip),
+    reported_by: detail('reportedBy'),
+    reported: jsonDetail('reported'),
+    reported_time: detail('reportedTime'),
+    fields: jsonDetail('fields'),
+  }),
+  prefix: 'app.',
+};
+
+/** Returns whether a table shows the events of an action. */
+export const showsAction = ({ actions, prefix }: EventTable, action: string): boolean =>
+  actions.has(action) || (prefix !== undefined && action.startsWith(prefix));
+
 /** Returns the tables of events in bundles of a format. */
 export const eventTablesOf = (format: number): readonly EventTable[] =>
-  format < 3 ? FIRST_TABLES : TABLES_WITH_ROLES;
+  format < 3 ? FIRST_TABLES : format < 5 ? TABLES_WITH_ROLES : [...TABLES_WITH_ROLES, APP_EVENTS];
 
 /** Returns whether two JSON values are equal, regardless of the order of their members. */
 export const isSameJson = (one: Json, other: Json): boolean =>

@@ -58,6 +58,14 @@ const FILES_WITH_ROLES = FILES.toSpliced(
 const AFTER_INVITATIONS = FILES_WITH_ROLES.indexOf('invitations.csv') + 1;
 const FILES_WITH_KEYS = FILES_WITH_ROLES.toSpliced(AFTER_INVITATIONS, 0, 'api-keys.csv');
 
+const AFTER_KEYS = FILES_WITH_KEYS.indexOf('api-keys.csv') + 1;
+const FILES_WITH_APP_EVENTS = FILES_WITH_KEYS.toSpliced(
+  AFTER_KEYS,
+  0,
+  'app-events.csv',
+  'app-event-types.csv',
+);
+
 const SECURITY_EVENTS = [
   'SUSPICIOUS_LOGIN_DETECTED',
   'SESSION_INVALIDATED',
@@ -97,6 +105,12 @@ export const FORMATS: readonly BundleFormat[] = [
   {
     number: 4,
     files: FILES_WITH_KEYS,
+    views: { 'security-events': [[...SECURITY_EVENTS, 'AUTH_TOKEN_REISSUED']] },
+    endsBehindBatch: true,
+  },
+  {
+    number: 5,
+    files: FILES_WITH_APP_EVENTS,
     views: { 'security-events': [[...SECURITY_EVENTS, 'AUTH_TOKEN_REISSUED']] },
     endsBehindBatch: true,
   },

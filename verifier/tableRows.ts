@@ -1,6 +1,6 @@
 import type { Json } from '../tlog/canonicalJson';
 import { readRecords, splitRecord, unguard } from './csvRecords';
-import { isSameJson } from './eventTables';
+import { isSameJson, showsAction } from './eventTables';
 import type { EventTable, Expected } from './eventTables';
 import type { EventRow } from './eventRow';
 import type { Report } from './bundleFindings';
@@ -39,7 +39,7 @@ export class TableRows {
 
   /** Call it for each row of audit-log. @param read reads the full event of the row */
   watch({ problem, action, leaf }: EventRow, read: () => LeafEvent): void {
-    if (problem !== undefined || !this.table.actions.has(action)) return;
+    if (problem !== undefined || !showsAction(this.table, action)) return;
     const event = read();
     if (event.outcome === 'success' || !this.table.isOfSuccess) this.expected.set(leaf, event);
   }

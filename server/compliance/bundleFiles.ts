@@ -1,3 +1,4 @@
+import { APP_EVENTS, APP_EVENT_TYPES } from './appEventFileStore';
 import { API_KEYS_FILE } from './apiKeyFileStore';
 import { fileName } from './copyStore';
 import type { BundleFile, ExportFile } from './copyStore';
@@ -25,7 +26,7 @@ import { TEXT_FILES } from './textFiles';
  * verifier has the list of each format, and rejects a manifest that lacks one of its files. (The name `format` was
  * taken: it is the format of the logs.)
  */
-export const BUNDLE_FORMAT = 4;
+export const BUNDLE_FORMAT = 5;
 
 /** The files of the log, in the order of a bundle. The edges come first, because they are few. */
 export const LOG_FILES: readonly [ExportFile, ...ExportFile[]] = [EDGES, AUDIT_LOG];
@@ -39,6 +40,8 @@ export const TABLE_FILES: readonly ExportFile[] = [
   ROLE_DEFINITIONS,
   INVITATIONS_FILE,
   API_KEYS_FILE,
+  APP_EVENTS,
+  APP_EVENT_TYPES,
   SESSIONS,
   TOKEN_REVOCATIONS,
   RISK_DECISIONS,

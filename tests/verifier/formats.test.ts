@@ -32,6 +32,7 @@ describe('a format of bundles', () => {
     2: 'e2c0ffafa515b83c308dfa5afc176cb94dd9ad27fbb48b589b3f534e97bd3e2c',
     3: '61aca9127327205190d83e6ffa989cb6c44ec5c6faa2a9dedbc1d91939e4dc6d',
     4: 'cf434fbcbdd32bde4377106881f1e393414dd82596ae356544bbaa1a84367f12',
+    5: '78650180d6be7267bd503216f59af51a3f318f34f566781b61ae5c35960ae5d6',
   };
 
   it('is fixed once it was released: a change of its files, actions or stretch is a new format', () => {
@@ -73,7 +74,8 @@ describe('a format of bundles', () => {
       return list && population?.firstLeaf !== undefined ? [[name, list.split(', ')] as const] : [];
     });
     const actions = new Map(told);
-    for (const { name, actions: own } of eventTablesOf(NEWEST_FORMAT).slice(1)) {
+    const named = eventTablesOf(NEWEST_FORMAT).filter(({ prefix }) => prefix === undefined);
+    for (const { name, actions: own } of named.slice(1)) {
       expect([name, actions.get(`${name}.csv`)]).toEqual([name, [...own]]);
     }
   });

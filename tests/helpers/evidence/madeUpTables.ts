@@ -9,6 +9,8 @@ type Columns = readonly (readonly [name: string, cell: (event: Event) => Cell])[
 
 interface Table {
   readonly actions: readonly string[];
+  /** It shows all actions that begin so. */
+  readonly prefix?: string;
   readonly columns: Columns;
 }
 
@@ -119,6 +121,19 @@ const TABLES: Readonly<Record<string, Table>> = {
       ['reason', detail('reason')],
     ],
   },
+  'app-events': {
+    ...{ actions: [], prefix: 'app.' },
+    columns: [
+      ...[LEAF, AT, ACTION],
+      ['sentence', () => 'A sentence'],
+      ['outcome', ({ outcome }) => outcome],
+      ...[ACTOR, SUBJECT, IP],
+      ['reported_by', detail('reportedBy')],
+      ['reported', detail('reported')],
+      ['reported_time', detail('reportedTime')],
+      ['fields', detail('fields')],
+    ],
+  },
 };
 
 /** The names of the tables whose rows are events. */
@@ -132,9 +147,11 @@ export const tableRow = (name: string, event: Event): string =>
 
 /** Returns a table of events. @param events those of the range */
 export function writeTable(name: string, events: readonly Event[]): Buffer {
-  const { actions = [], columns = [] } = TABLES[name] ?? {};
+  const { actions = [], columns = [], prefix } = TABLES[name] ?? {};
   const shown = events.filter(
-    ({ action, outcome }) => actions.includes(action) && outcome === 'success',
+    ({ action, outcome }) =>
+      (actions.includes(action) && outcome === 'success') ||
+      (prefix !== undefined && action.startsWith(prefix)),
   );
   const header = line(columns.map(([column]) => column));
   return Buffer.from(header + shown.map((event) => tableRow(name, event)).join(''));
@@ -163,5 +180,14 @@ export const TABLE_EVENTS: Readonly<Record<number, Partial<Event>>> = {
     details: { kind: 'bundle', from: '2026-01-01', to: '-', format: 'csv', bytes: 7 },
   },
   61: { action: 'STAFF_CREATED', outcome: 'failure', subject: STAFF_ID, details: {} },
+  62: {
+    action: 'app.project.deleted',
+    outcome: 'denied',
+    subject: '=project:1',
+    details: {
+      ...{ fields: { project: '=1+1' }, reportedBy: 'k', reported: ['subject'] },
+      reportedTime: '2026-01-01T00:00:00.000Z',
+    },
+  },
   64: { action: 'STAFF_REMOVED', subject: STAFF_ID, details: { requestedBy: 'cyd' } },
 };
