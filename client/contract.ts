@@ -3,7 +3,7 @@ export type StepUpMethod = 'passkey' | 'totp' | 'recovery_code' | 'email';
 
 /** Why a person is asked for a second proof, and which proofs they can give. */
 export interface StepUpRequest {
-  /** `security_settings`, `data_export` or `impersonation`. */
+  /** `security_settings`, `data_export`, `impersonation`, or one of your own: `app:…`. */
   readonly purpose: string;
   /** The methods that this person can use, strongest first. */
   readonly methods: readonly StepUpMethod[];

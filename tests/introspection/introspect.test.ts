@@ -18,6 +18,7 @@ import { seedAdministrator } from '@/tests/helpers/people/administrator';
 import { makeApiKey, makeServiceKey, withKey } from '@/tests/helpers/people/programs';
 import { ABROAD, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
+import { openLimitedNode } from '@/tests/helpers/server/limitedNode';
 import { openNode, operatorContext } from '@/tests/helpers/server/openNode';
 import { answerChallenge } from '@/tests/helpers/stepUp/answerChallenge';
 
@@ -208,5 +209,18 @@ describe('the service that asks', () => {
     const { id } = (await withKey(app, ended).get('/api/service/self')).body as { id: string };
     await revokeServiceKey(deps, operatorContext, id);
     expect(await refused(ended)).toEqual([401, 'UNAUTHENTICATED']);
+  });
+
+  it('has a quota for its questions that other requests with its key do not use', async () => {
+    const { app: limited } = openLimitedNode({ introspect: 2, key: 1 });
+    const program = withKey(limited, await makeServiceKey(deps, ['introspect']));
+    const question = () => program.post('/api/token/introspect', { token: 'nonsense' });
+    await program.get('/api/service/self').expect(200);
+    await question().expect(200);
+    await question().expect(200);
+    const refused = await question();
+    expect([refused.status, refused.body.violatedPolicies]).toEqual([429, ['introspect']]);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    await program.get('/api/service/self').expect(429);
   });
 });
