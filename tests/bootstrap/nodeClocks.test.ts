@@ -63,17 +63,16 @@ beforeAll(async () => {
   secret = (JSON.parse((await operate(env, words)).stdout) as { totpSecret: string }).totpSecret;
 });
 
-afterEach(killServers);
-
 describe('two nodes, one 45 seconds ahead and one 45 seconds behind', () => {
   let ahead: string;
   let behind: string;
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     [ahead = '', behind = ''] = await Promise.all(
       [shifted(45), shifted(-45)].map((node) => node.url()),
     );
   });
+  afterAll(killServers);
 
   it('take each other’s tokens, which are dated by the database and say no nbf', async () => {
     for (const [one, other] of [
@@ -134,6 +133,8 @@ describe('two nodes, one 45 seconds ahead and one 45 seconds behind', () => {
 });
 
 describe('a node whose clock is off', () => {
+  afterEach(killServers);
+
   it('by ten seconds is ready, and says so in its log, its metrics and its readiness', async () => {
     const node = shifted(10);
     const url = await node.url();
