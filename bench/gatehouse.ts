@@ -51,6 +51,7 @@ export async function productionSettings(databaseUrl: string, secrets: Secrets) 
     RATE_LIMIT_PER_ADDRESS: '1000000',
     RATE_LIMIT_PER_ACCOUNT: '1000000',
     RATE_LIMIT_PER_TENANT: '1000000',
+    RATE_LIMIT_PER_REPORTING_KEY: '1000000',
     JWT_SIGNING_KEY: secrets.jwtSigningKey,
     TOKEN_HASH_KEY: secrets.tokenHashKey,
     ENCRYPTION_KEY: secrets.encryptionKey,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Job } from './child';
 import { closedLoop } from './closedLoop';
 import { connectTo } from './httpClient';
@@ -6,6 +7,7 @@ import type { Answer, Call } from './httpClient';
 export type Scenario =
   | { kind: 'get'; path: string; accessTokens: string[] }
   | { kind: 'refresh'; refreshTokens: string[] }
+  | { kind: 'report'; key: string; events: object[] }
   | { kind: 'login'; emails: string[]; password: string };
 
 export interface HttpLoadSetup {
@@ -46,6 +48,17 @@ function steps(scenario: Scenario): (turn: number) => Step {
     }
     case 'refresh':
       return refreshSteps(scenario.refreshTokens);
+    case 'report': {
+      const { key, events } = scenario;
+      return () => ({
+        call: {
+          method: 'POST',
+          path: '/api/audit/events',
+          headers: { authorization: `Bearer ${key}`, 'idempotency-key': randomUUID() },
+          body: { events },
+        },
+      });
+    }
     case 'login': {
       const { emails, password } = scenario;
       return (turn) => ({
@@ -60,7 +73,7 @@ function steps(scenario: Scenario): (turn: number) => Step {
 }
 
 /**
- * Sends one kind of request over a number of connections. Any answer except 200 ends the benchmark.
+ * Sends one kind of request over a number of connections. Any answer except 200 and 201 ends the benchmark.
  */
 export function httpLoad({ port, connections, userAgent, scenario }: HttpLoadSetup): Job {
   const next = steps(scenario);
@@ -73,7 +86,7 @@ export function httpLoad({ port, connections, userAgent, scenario }: HttpLoadSet
           const { call, answered } = next(turn++);
           const headers = { 'user-agent': userAgent, ...call.headers };
           const answer = await clients[worker]?.send({ ...call, headers });
-          if (answer?.status !== 200) {
+          if (answer?.status !== 200 && answer?.status !== 201) {
             throw new Error(`${call.path} answered ${answer?.status}: ${answer?.body}`);
           }
           answered?.(answer);

@@ -8,6 +8,7 @@ import { migrate } from '../server/schema/migrations/migrate';
 import { loadConfig, requireReady } from '../server/config';
 import type { ReadyConfig } from '../server/config';
 import { generateSecrets } from '../server/keyRing';
+import { insertDirectly, openReporter } from './appEvents';
 import { killChildren, serveParent, startChild } from './child';
 import type { Child, Role } from './child';
 import { compare } from './compare';
@@ -35,6 +36,7 @@ const ROLES: Record<string, Role> = {
   'copy-through-gzip': copyThroughGzip,
   serve,
   'look-up': lookUp,
+  'insert-directly': insertDirectly,
   'seal-backlog': sealBacklog,
   'serve-sealing': serveSealing,
 };
@@ -170,6 +172,26 @@ async function measureExport({ config, gatehouse, seeded, bundle }: Bench): Prom
   return comparison;
 }
 
+async function compareAppEvents({ config, gatehouse, seeded }: Bench): Promise<Comparison> {
+  const { tenantId } = seeded.officer;
+  const reporter = await openReporter(config, tenantId);
+  const own = await load(gatehouse.port, { kind: 'report', ...reporter }, 4);
+  const { databaseUrl } = config;
+  const other = await child('insert-directly', { databaseUrl, tenantId, connections: 4 });
+  const comparison = await compare(
+    {
+      name: 'appEvents',
+      unit: 'POST /api/audit/events with 100 events each',
+      yardstickName: 'the same rows by one INSERT … SELECT in each transaction',
+      aim: 0.2,
+    },
+    { measured: onServer(own, gatehouse.cpuMs), yardstick: other },
+    { rounds: rounds(5), ms: 2000, warmUpMs: 1000 },
+  );
+  await Promise.all([own.stop(), other.stop()]);
+  return comparison;
+}
+
 const COMPARISONS = {
   authenticated: compareAuthenticated,
   limits: ({ env, gatehouse, seeded }: Bench) =>
@@ -178,6 +200,8 @@ const COMPARISONS = {
   login: compareLogin,
   export: measureExport,
   verification: ({ bundle }: Bench) => compareVerification(bundle, rounds(3)),
+  // Last, because it fills the log that the export reads.
+  appEvents: compareAppEvents,
 };
 
 const wanted = (name: string) =>
