@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { db } from '@/server/db';
 import {
+  accessChanges,
   apiKeys,
   approvalRequests,
   emailChanges,
@@ -67,6 +68,7 @@ export async function giveOneOfEach({
     .insert(tenantRoles)
     .values({ tenantId, name: 'Support' })
     .returning({ id: tenantRoles.id });
+  await db.insert(accessChanges).values({ tenantId, userId, subjectId: staffId, kind: 'staff' });
   await db.insert(passwordResets).values({ userId, expiresAt });
   const addresses = { fromEmail: 'a@example.com', toEmail: 'b@example.com' };
   await db.insert(emailChanges).values({ ...row, ...addresses, expiresAt });
