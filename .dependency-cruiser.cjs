@@ -102,17 +102,27 @@ module.exports = {
       to: { pathNot: '^client/' },
     },
     {
+      name: 'guard-needs-only-tlog',
+      severity: 'error',
+      comment: "It runs in the team's own API: it has no package and nothing of the server.",
+      from: { path: '^guard/' },
+      to: {
+        path: '(/|^node_modules)',
+        pathNot: '^(guard/|tlog/|(node:)?(crypto|timers/promises)$)',
+      },
+    },
+    {
       name: 'verifier-needs-only-tlog',
       severity: 'error',
       comment: 'It runs where there is no Gatehouse.',
       from: { path: '^verifier/' },
-      to: { path: '^(server|client|tests|bench|scripts)/' },
+      to: { path: '^(server|client|guard|tests|bench|scripts)/' },
     },
     {
-      name: 'server-never-imports-client-or-verifier',
+      name: 'server-never-imports-client-guard-or-verifier',
       severity: 'error',
       from: { path: '^(server|tlog)/' },
-      to: { path: '^(client|verifier)/' },
+      to: { path: '^(client|guard|verifier)/' },
     },
     {
       name: 'no-dev-dependency-in-server',

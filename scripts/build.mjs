@@ -1,4 +1,4 @@
-// Compiles server/, tlog/, client/ and verifier/ to dist/ if a source is newer than the last build. It
+// Compiles server/, tlog/, client/, guard/ and verifier/ to dist/ if a source is newer than the last build. It
 // builds in another folder and then renames it, so that a half-written tree never runs. It prints
 // nothing unless something fails.
 import { spawnSync } from 'node:child_process';
@@ -117,6 +117,30 @@ async function buildClient(into) {
   rmSync(types, { recursive: true });
 }
 
+/** Builds one ES module for servers of Node, without dependencies, and its types. */
+async function buildGuard(into) {
+  const { build } = await import('esbuild');
+  mkdirSync(into, { recursive: true });
+  await build({
+    entryPoints: [join(root, 'guard', 'index.ts')],
+    outfile: join(into, 'guard.mjs'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.19',
+    charset: 'utf8',
+    logLevel: 'error',
+  });
+  const types = mkdtempSync(join(into, '.types-'));
+  run(tsc, ['-p', 'guard/tsconfig.build.json', '--outDir', types]);
+  for (const name of readdirSync(join(types, 'guard'))) {
+    const text = readFileSync(join(types, 'guard', name), 'utf8');
+    // Node's resolution of modules wants the whole name of a file.
+    writeFileSync(join(into, name), text.replace(/from '(\.\/[^']+)'/g, "from '$1.js'"));
+  }
+  rmSync(types, { recursive: true });
+}
+
 /** Builds one readable file that an auditor can copy. It needs only Node.js. */
 async function buildVerifier(into) {
   const { build } = await import('esbuild');
@@ -183,6 +207,7 @@ const sources = [
   'server',
   'tlog',
   'client',
+  'guard',
   'verifier',
   'scripts/build.mjs',
   'tsconfig.json',
@@ -205,6 +230,7 @@ try {
   await buildServer(aside);
   await buildPrograms(join(aside, 'server'));
   await buildClient(join(aside, 'client'));
+  await buildGuard(join(aside, 'guard'));
   await buildVerifier(join(aside, 'verifier'));
   // mkdtemp makes the folder readable only by its owner. If root builds it, the account that serves
   // must be able to read it.

@@ -5,7 +5,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import ts from 'typescript';
 
 const root = resolve(process.argv[2] ?? '.');
-const TOP = ['server', 'tlog', 'verifier', 'client'];
+const TOP = ['server', 'tlog', 'verifier', 'client', 'guard'];
 
 const files = TOP.filter((top) => existsSync(join(root, top))).flatMap((top) =>
   readdirSync(join(root, top), { recursive: true, withFileTypes: true })

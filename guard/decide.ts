@@ -1,0 +1,137 @@
+import type { Decision, Need, Origin, Principal, Refusal } from './contract';
+import type { Gatehouse, Introspection } from './gatehouse';
+import { Unavailable } from './gatehouse';
+import type { Introspector, Known } from './introspector';
+import {
+  invalidCredential,
+  missingPermission,
+  noCredential,
+  personRequired,
+  unavailable,
+} from './refusals';
+import type { Signatures } from './signatures';
+
+interface DecideOptions {
+  signatures: Signatures;
+  introspector: Introspector;
+  gatehouse: Pick<Gatehouse, 'ask'>;
+  onProblem: (problem: Error) => void;
+}
+
+/** RFC 6750 2.1; the scheme is case-insensitive (RFC 9110 11.1). */
+const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
+const API_KEY = /^ghk_t[0-9A-Za-z]{49}$/;
+const ANY_KEY = /^ghk_/;
+
+function toPrincipal(said: Introspection): Principal {
+  return {
+    userId: said.sub ?? '',
+    tenantId: said.tid ?? '',
+    tenant: said.tenant ?? '',
+    staffId: said.staff_id ?? '',
+    sessionId: said.sid ?? null,
+    apiKeyId: said.api_key_id ?? null,
+    email: said.username ?? null,
+    name: said.name ?? null,
+    permissions: said.permissions ?? [],
+    roles: said.roles ?? [],
+    amr: said.amr ?? [],
+    acr: said.acr ?? null,
+    authTime: said.auth_time ?? null,
+    actor: said.act ? { userId: said.act.sub, staffId: said.act.staff_id } : null,
+  };
+}
+
+/** A refusal ends the check of a request. */
+class Refused extends Error {
+  constructor(readonly refusal: Refusal) {
+    super(`refused with ${refusal.status}`);
+  }
+}
+
+/** Builds the function that decides about one request. */
+export function createDecide({ signatures, introspector, gatehouse, onProblem }: DecideOptions) {
+  async function identify(credential: string, origin: Origin): Promise<Known> {
+    if (ANY_KEY.test(credential)) {
+      // A service key opens Gatehouse's routes for services, and nothing here.
+      if (!API_KEY.test(credential)) throw new Refused(invalidCredential());
+      return introspector.ofApiKey(credential, origin);
+    }
+    const claims = await signatures.read(credential);
+    if (!claims) throw new Refused(invalidCredential());
+    return introspector.ofToken(credential, claims, origin);
+  }
+
+  /** Asks about a proof. @returns when it passed; throws Refused with the challenge if it did not */
+  async function askForProof(question: object, { correlationId }: Origin): Promise<void> {
+    const { status, body, headers } = await gatehouse.ask(
+      'api/token/step-up',
+      question,
+      correlationId,
+    );
+    if (status === 428) {
+      const authenticate = headers.get('www-authenticate');
+      throw new Refused({
+        status: 428,
+        headers: authenticate === null ? {} : { 'www-authenticate': authenticate },
+        body: body as Record<string, unknown>,
+      });
+    }
+    const { active, passed } = body as { active?: unknown; passed?: unknown };
+    if (active !== true) throw new Refused(invalidCredential());
+    if (passed !== true) throw new Unavailable('the answer about a proof has another form');
+  }
+
+  async function requireProofs(
+    token: string,
+    { introspection, heldMs }: Known,
+    { stepUp, consume }: Need,
+    origin: Origin,
+  ): Promise<void> {
+    if (!stepUp && !consume) return;
+    if (introspection.api_key_id !== undefined) throw new Refused(personRequired());
+    if (stepUp) {
+      const { purpose, windowSec } = stepUp;
+      const fresh = introspection.step_ups?.find((proof) => proof.purpose === purpose);
+      // The kept answer counts by the tenant's window alone. Gatehouse knows the age of a proof.
+      const holds = windowSec === undefined && fresh && fresh.expires_in * 1000 > heldMs;
+      if (!holds)
+        await askForProof({ token, purpose, ...(windowSec ? { windowSec } : {}) }, origin);
+    }
+    if (consume) {
+      const { purpose, act } = consume;
+      await askForProof({ token, purpose, act, consume: true }, origin);
+    }
+  }
+
+  /**
+   * Decides about a request. It never throws: a request that cannot be checked is refused with 503.
+   * @param authorization the header of the request
+   */
+  return async function decide(
+    authorization: string | undefined,
+    need: Need = {},
+    origin: Origin = {},
+  ): Promise<Decision> {
+    try {
+      const credential = BEARER.exec(authorization ?? '')?.[1];
+      if (credential === undefined) throw new Refused(noCredential());
+      const known = await identify(credential, origin);
+      const { introspection, ageMs: staleForAtMostMs, source } = known;
+      if (!introspection.active) throw new Refused(invalidCredential());
+      const principal = toPrincipal(introspection);
+      for (const permission of need.permissions ?? []) {
+        if (!principal.permissions.includes(permission)) {
+          throw new Refused(missingPermission(permission));
+        }
+      }
+      await requireProofs(credential, known, need, origin);
+      return { allowed: true, principal, staleForAtMostMs, source };
+    } catch (error) {
+      if (error instanceof Refused) return { allowed: false, refusal: error.refusal };
+      if (!(error instanceof Unavailable)) onProblem(error as Error);
+      const retryAfter = error instanceof Unavailable ? error.retryAfterSec : 1;
+      return { allowed: false, refusal: unavailable(retryAfter) };
+    }
+  };
+}

@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import type { Clocks, Origin } from './contract';
+import type { Gatehouse, Introspection } from './gatehouse';
+import { Unavailable } from './gatehouse';
+import type { Answer, Ids, Knowledge } from './knowledge';
+import type { Claims } from './signatures';
+
+/** What is known about a credential, and how old that is at most. */
+export interface Known {
+  introspection: Introspection;
+  /** How old it is, at most. */
+  ageMs: number;
+  /** How long ago the question was sent. What expires in the answer counts from then. */
+  heldMs: number;
+  source: 'kept' | 'asked';
+}
+
+export interface Introspector {
+  /** @throws Unavailable */
+  ofToken(token: string, claims: Claims, origin: Origin): Promise<Known>;
+  /** @throws Unavailable */
+  ofApiKey(key: string, origin: Origin): Promise<Known>;
+}
+
+interface IntrospectorOptions {
+  gatehouse: Pick<Gatehouse, 'ask'>;
+  knowledge: Knowledge;
+  clocks: Clocks;
+  maxStalenessMs: number;
+  onAsk: () => void;
+}
+
+/** A credential that is not valid is remembered for a short time, so that a flood of it asks seldom. */
+const ENDED_MS = 5000;
+/** A question whose answer was overtaken by a change is sent once more. */
+const MOST_TRIES = 2;
+
+/**
+ * Under which names an answer is kept. All tokens of a session share an active one. An ended one is
+ * about one token, because the next token of the session may be valid.
+ */
+interface Names {
+  whileActive: string;
+  ended: string;
+}
+
+const hashOf = (text: string) => createHash('sha256').update(text).digest('base64');
+
+function idsOf({ tid, sub, sid, api_key_id }: Introspection): Ids {
+  return { tenantId: tid, userId: sub, sessionId: sid, apiKeyId: api_key_id };
+}
+
+const isIntrospection = (body: unknown): body is Introspection =>
+  typeof body === 'object' &&
+  body !== null &&
+  typeof (body as Introspection).active === 'boolean' &&
+  (!(body as Introspection).active || typeof (body as Introspection).expires_in === 'number');
+
+/** Asks Gatehouse about credentials, and keeps the answers for as long as they can be trusted. */
+export function createIntrospector(options: IntrospectorOptions): Introspector {
+  const { gatehouse, knowledge, clocks } = options;
+  const underWay = new Map<string, Promise<Answer>>();
+
+  /** Sends the question until an answer comes that no change has overtaken, twice at most. */
+  async function ask(
+    credential: string,
+    { address, correlationId }: Origin,
+    known: Ids | undefined,
+    onAnswer: (answer: Answer) => void,
+  ): Promise<Answer> {
+    for (let tries = 1; ; tries += 1) {
+      const flight = knowledge.takeOff();
+      const sentAt = clocks.monotonic();
+      options.onAsk();
+      let ids: Ids = {};
+      let landed = false;
+      try {
+        const body = { token: credential, ...(address === undefined ? {} : { address }) };
+        const { body: said } = await gatehouse.ask('api/token/introspect', body, correlationId);
+        if (!isIntrospection(said)) throw new Unavailable('the answer has another form');
+        ids = said.active ? idsOf(said) : (known ?? {});
+        const lasts = said.active ? (said.expires_in ?? 0) * 1000 : ENDED_MS;
+        const answer = { introspection: said, sentAt, ids, until: sentAt + lasts };
+        landed = true;
+        const keeps = flight.land(ids) && said.degraded !== true;
+        if (keeps) onAnswer(answer);
+        if (keeps || said.degraded === true || tries >= MOST_TRIES) return answer;
+      } finally {
+        if (!landed) flight.land(ids);
+      }
+    }
+  }
+
+  /** Callers that ask the same thing at the same time share one question. */
+  async function find(
+    credential: string,
+    names: Names,
+    origin: Origin,
+    known?: Ids,
+  ): Promise<Known> {
+    const kept = knowledge.find(names.whileActive) ?? knowledge.find(names.ended);
+    if (kept) {
+      const { introspection, sentAt } = kept.answer;
+      const heldMs = clocks.monotonic() - sentAt;
+      return { introspection, ageMs: kept.ageMs, heldMs, source: 'kept' };
+    }
+    let asked = underWay.get(names.ended);
+    if (!asked) {
+      const keep = (answer: Answer) =>
+        knowledge.keep(answer.introspection.active ? names.whileActive : names.ended, answer);
+      asked = ask(credential, origin, known, keep).finally(() => underWay.delete(names.ended));
+      underWay.set(names.ended, asked);
+    }
+    const { introspection, sentAt } = await asked;
+    const ageMs = clocks.monotonic() - sentAt;
+    if (ageMs > options.maxStalenessMs) throw new Unavailable('the answer came too late');
+    return { introspection, ageMs, heldMs: ageMs, source: 'asked' };
+  }
+
+  return {
+    async ofToken(token, { sub, tid, sid, sv }, origin) {
+      const ids = { tenantId: tid, userId: sub, sessionId: sid };
+      const names = { whileActive: `session ${sid} ${sv}`, ended: `token ${hashOf(token)}` };
+      const known = await find(token, names, origin, ids);
+      const { introspection: said } = known;
+      const same = said.sub === sub && said.tid === tid && said.sv === sv;
+      return said.active && !same ? { ...known, introspection: { active: false } } : known;
+    },
+    ofApiKey(key, origin) {
+      const name = `key ${hashOf(key)} ${origin.address ?? ''}`;
+      return find(key, { whileActive: name, ended: name }, origin);
+    },
+  };
+}

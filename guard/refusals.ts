@@ -1,0 +1,45 @@
+import type { Refusal } from './contract';
+
+const TITLES = {
+  UNAUTHENTICATED: 'Authentication required',
+  FORBIDDEN: 'Permission missing',
+  GATEHOUSE_UNAVAILABLE: 'Access cannot be checked at the moment',
+} as const;
+const STATUS = { UNAUTHENTICATED: 401, FORBIDDEN: 403, GATEHOUSE_UNAVAILABLE: 503 } as const;
+
+/** Builds an answer of this guard, with a body of the same form as Gatehouse's (RFC 9457). */
+function refuse(
+  error: keyof typeof TITLES,
+  detail: string,
+  headers: Refusal['headers'] = {},
+): Refusal {
+  const status = STATUS[error];
+  const type = `urn:gatehouse:error:${error}`;
+  return { status, headers, body: { type, title: TITLES[error], status, error, detail } };
+}
+
+/** RFC 6750 3.1: a request without a credential is told only what to send. */
+export const noCredential = (): Refusal =>
+  refuse('UNAUTHENTICATED', 'Send an access token as the bearer token.', {
+    'www-authenticate': 'Bearer',
+  });
+
+export const invalidCredential = (): Refusal =>
+  refuse('UNAUTHENTICATED', 'The access token is not valid, or its session has ended.', {
+    'www-authenticate': 'Bearer error="invalid_token"',
+  });
+
+export const missingPermission = (permission: string): Refusal =>
+  refuse('FORBIDDEN', `This needs the permission ${permission}.`, {
+    'www-authenticate': 'Bearer error="insufficient_scope"',
+  });
+
+/** A program cannot give a second proof. */
+export const personRequired = (): Refusal =>
+  refuse('FORBIDDEN', 'This needs a person who gives a second proof, and not an API key.');
+
+/** Never 401: the person is still signed in, and would be signed out by a client. */
+export const unavailable = (retryAfterSec = 1): Refusal =>
+  refuse('GATEHOUSE_UNAVAILABLE', 'Try again in a moment.', {
+    'retry-after': String(retryAfterSec),
+  });
