@@ -62,7 +62,7 @@ export interface ExpressRequest {
   ip?: string | undefined;
 }
 interface ExpressResponse {
-  status(code: number): { set(headers: Record<string, string>): { send(body: string): unknown } };
+  status(code: number): { set(headers: Record<string, string>): { end(body: string): unknown } };
 }
 export type ExpressMiddleware = (
   req: ExpressRequest,
@@ -105,7 +105,7 @@ export function createExpressGuards({ decide, principals }: AdapterParts) {
           return next();
         }
         const { refusal } = decision;
-        res.status(refusal.status).set(answerHeaders(refusal)).send(JSON.stringify(refusal.body));
+        res.status(refusal.status).set(answerHeaders(refusal)).end(JSON.stringify(refusal.body));
       };
       guard().catch(next);
     },
