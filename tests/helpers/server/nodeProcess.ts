@@ -13,6 +13,8 @@ interface NodeProcess {
   url: string;
   /** Kills it at once, as a crash of the machine would. */
   kill(): Promise<void>;
+  /** Stops it and lets it go on. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void;
 }
 
 /**
@@ -36,7 +38,8 @@ export async function spawnNode(env: NodeJS.ProcessEnv): Promise<NodeProcess> {
   closeLater(kill);
   const line = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
   if (line.done === true) throw new Error('the node ended without any output');
-  return { url: `http://127.0.0.1:${line.value}`, kill };
+  const signal = (name: 'SIGSTOP' | 'SIGCONT') => void child.kill(name);
+  return { url: `http://127.0.0.1:${line.value}`, kill, signal };
 }
 
 /** Does the same with this process's settings. @returns its base URL */
