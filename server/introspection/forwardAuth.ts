@@ -7,7 +7,7 @@ import { signAssertion } from './assertions';
 import type { IntrospectionDeps } from './deps';
 import { withClientAddress } from './findCaller';
 
-/** What a gateway asks about one request of its client. */
+/** The question of a gateway about one request of its client. */
 export interface GatewayQuestion {
   token: string;
   /** The address of the client, as the gateway reports it. */

@@ -59,12 +59,12 @@ const program = z
   })
   .meta({ id: 'ActiveApiKey' });
 
-/** What an introspection answers. */
+/** The answer to an introspection. */
 export const introspection = z
   .union([inactive, person, program])
   .meta({ id: 'TokenIntrospection' });
 
-/** What the check of a step-up answers, unless it asks for a proof. */
+/** The answer to the check of a step-up, unless it asks for a proof. */
 export const provenStepUp = z
   .union([
     inactive,

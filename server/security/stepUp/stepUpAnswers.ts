@@ -24,7 +24,7 @@ export const newRecoveryCodes = z
   .object({ codes: z.array(z.string()) })
   .meta({ id: 'NewRecoveryCodes' });
 
-/** What a client needs to answer with a started method. */
+/** The data that a client needs to answer with a started method. */
 export const startedMethod = z
   .union([
     z
