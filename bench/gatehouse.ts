@@ -26,6 +26,8 @@ export interface Gatehouse {
    */
   peakMemoryMb(): number | undefined;
   stop(): Promise<void>;
+  /** Kills it, as a crash of the machine would. */
+  kill(): void;
 }
 
 /** Returns the arguments that `npm start` passes to node. */
@@ -52,6 +54,7 @@ export async function productionSettings(databaseUrl: string, secrets: Secrets) 
     RATE_LIMIT_PER_ACCOUNT: '1000000',
     RATE_LIMIT_PER_TENANT: '1000000',
     RATE_LIMIT_PER_REPORTING_KEY: '1000000',
+    RATE_LIMIT_PER_INTROSPECTING_KEY: '1000000',
     JWT_SIGNING_KEY: secrets.jwtSigningKey,
     TOKEN_HASH_KEY: secrets.tokenHashKey,
     ENCRYPTION_KEY: secrets.encryptionKey,
@@ -107,6 +110,7 @@ export async function startGatehouse(
         return undefined;
       }
     },
+    kill: () => void child.kill('SIGKILL'),
     async stop() {
       if (child.exitCode !== null) return;
       child.kill('SIGTERM');

@@ -6,6 +6,7 @@ import type { Answer, Call } from './httpClient';
 
 export type Scenario =
   | { kind: 'get'; path: string; accessTokens: string[] }
+  | { kind: 'introspect'; key: string; accessTokens: string[] }
   | { kind: 'refresh'; refreshTokens: string[] }
   | { kind: 'report'; key: string; events: object[] }
   | { kind: 'login'; emails: string[]; password: string };
@@ -45,6 +46,14 @@ function steps(scenario: Scenario): (turn: number) => Step {
         headers: { authorization: `Bearer ${token}` },
       }));
       return (turn) => ({ call: calls[turn % calls.length] as Call });
+    }
+    case 'introspect': {
+      const { key, accessTokens } = scenario;
+      const headers = { authorization: `Bearer ${key}` };
+      return (turn) => {
+        const body = { token: accessTokens[turn % accessTokens.length] };
+        return { call: { method: 'POST', path: '/api/token/introspect', headers, body } };
+      };
     }
     case 'refresh':
       return refreshSteps(scenario.refreshTokens);

@@ -16,10 +16,12 @@ import type { Comparison, Measured } from './compare';
 import { compareExport, compareVerification } from './evidence';
 import { productionSettings, startGatehouse } from './gatehouse';
 import type { Gatehouse } from './gatehouse';
+import { compareGuarded, compareIntrospection, guardedExpress } from './guardCost';
 import { httpLoad } from './httpLoad';
 import type { Scenario } from './httpLoad';
 import { compareLimits } from './limitsCost';
 import { report } from './benchReport';
+import { measureRevocations, revokeAndAsk } from './revocations';
 import { lookUp, measureScoring, serve } from './scoring';
 import { measureSealing, sealBacklog, sealSeed, serveSealing } from './sealing';
 import { EXPORT_RANGE, USER_AGENT, seed } from './seed';
@@ -30,6 +32,8 @@ const CONNECTIONS = 16;
 
 const ROLES: Record<string, Role> = {
   'http-load': httpLoad,
+  'guarded-express': guardedExpress,
+  'revoke-and-ask': revokeAndAsk,
   'bare-express': bareExpress,
   'rotate-directly': rotateDirectly,
   'verify-passwords': verifyPasswords,
@@ -48,6 +52,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string' },
     'audit-rows': { type: 'string', default: '200000' },
     history: { type: 'string', default: '1000000' },
+    'storm-sec': { type: 'string', default: '0' },
     'cpu-prof': { type: 'string' },
   },
 });
@@ -196,6 +201,16 @@ const COMPARISONS = {
   authenticated: compareAuthenticated,
   limits: ({ env, gatehouse, seeded }: Bench) =>
     compareLimits({ env, gatehouse, load, onServer, rounds: rounds(7) }, seeded.accessTokens),
+  guarded: (bench: Bench) =>
+    compareGuarded(
+      { ...bench, child, load, onServer, rounds: rounds(5) },
+      bench.seeded.accessTokens,
+    ),
+  introspect: (bench: Bench) =>
+    compareIntrospection(
+      { ...bench, child, load, onServer, rounds: rounds(5) },
+      bench.seeded.accessTokens,
+    ),
   refresh: compareRefresh,
   login: compareLogin,
   export: measureExport,
@@ -265,13 +280,16 @@ async function measure(dataDir: string, running: Running): Promise<string> {
       await comparison({ config, env, gatehouse, seeded, bundle: join(dataDir, 'bundle.zip') }),
     );
   }
+  const revocations = wanted('revocation')
+    ? await measureRevocations({ config, env, gatehouse, child }, Number(options['storm-sec']))
+    : '';
   const peak = gatehouse.peakMemoryMb();
   await gatehouse.stop();
   const sealing = wanted('sealing') ? await sealingOf(config, env, seeded) : '';
   const scoring = wanted('scoring') ? await scoringOf(config, env, seeded) : '';
   const memory = peak === undefined ? '' : `Peak memory of the server: ${peak} MB\n`;
   const table = comparisons.length > 0 ? report(comparisons) : '';
-  return table + memory + sealing + scoring;
+  return table + memory + revocations + sealing + scoring;
 }
 
 async function main(): Promise<void> {

@@ -24,7 +24,8 @@ type Decide = (authorization: string | undefined, need: Need, origin: Origin) =>
 /** What the adapters share: how a request is decided about, and who sent it. */
 export interface AdapterParts {
   decide: Decide;
-  principals: WeakMap<object, Principal>;
+  /** Notes who sent a request. */
+  note: (request: object, principal: Principal) => void;
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -87,7 +88,7 @@ function toGuards<Middleware, Request>(
   };
 }
 
-export function createExpressGuards({ decide, principals }: AdapterParts) {
+export function createExpressGuards({ decide, note }: AdapterParts) {
   const actOf = (req: ExpressRequest): Act =>
     toAct({
       method: req.method,
@@ -98,10 +99,11 @@ export function createExpressGuards({ decide, principals }: AdapterParts) {
     (need) => (req, res, next) => {
       const guard = async () => {
         const { authorization, correlationId } = headersOf(req.headers);
-        const origin = { address: req.ip, correlationId: wellFormed(correlationId) };
+        // Express works the address out at each look.
+        const origin = { address: () => req.ip, correlationId: wellFormed(correlationId) };
         const decision = await decide(authorization, await need(req), origin);
         if (decision.allowed) {
-          principals.set(req, decision.principal);
+          note(req, decision.principal);
           return next();
         }
         const { refusal } = decision;
@@ -131,7 +133,7 @@ interface FastifyReply {
 /** A hook for `preHandler`. */
 export type FastifyHook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
-export function createFastifyGuards({ decide, principals }: AdapterParts) {
+export function createFastifyGuards({ decide, note }: AdapterParts) {
   const actOf = ({ method, routeOptions, params, query, body }: FastifyRequest): Act =>
     toAct({
       ...{ method, route: routeOptions.url ?? '' },
@@ -140,10 +142,10 @@ export function createFastifyGuards({ decide, principals }: AdapterParts) {
   return toGuards<FastifyHook, FastifyRequest>(
     (need) => async (request, reply) => {
       const { authorization, correlationId } = headersOf(request.headers);
-      const origin = { address: request.ip, correlationId: wellFormed(correlationId) };
+      const origin = { address: () => request.ip, correlationId: wellFormed(correlationId) };
       const decision = await decide(authorization, await need(request), origin);
       if (decision.allowed) {
-        principals.set(request, decision.principal);
+        note(request, decision.principal);
         return undefined;
       }
       const { refusal } = decision;
@@ -176,7 +178,7 @@ const originOf = (request: Request, address?: string): Origin => ({
   correlationId: wellFormed(request.headers.get('x-correlation-id') ?? undefined),
 });
 
-export function createHonoGuards({ decide, principals }: AdapterParts) {
+export function createHonoGuards({ decide, note }: AdapterParts) {
   const actOf = async ({ req }: HonoContext): Promise<Act> =>
     toAct({
       ...{ method: req.raw.method, route: new URL(req.raw.url).pathname },
@@ -188,7 +190,7 @@ export function createHonoGuards({ decide, principals }: AdapterParts) {
       const authorization = raw.headers.get('authorization') ?? undefined;
       const decision = await decide(authorization, await need(context), originOf(raw));
       if (!decision.allowed) return toResponse(decision.refusal);
-      principals.set(raw, decision.principal);
+      note(raw, decision.principal);
       await next();
       return undefined;
     },
@@ -197,7 +199,7 @@ export function createHonoGuards({ decide, principals }: AdapterParts) {
 }
 
 /** For frameworks with the `Request` and `Response` of the Fetch standard. */
-export function createFetchGuard({ decide, principals }: AdapterParts) {
+export function createFetchGuard({ decide, note }: AdapterParts) {
   /**
    * Checks a request.
    * @returns the answer to send, or undefined if the request may go on
@@ -210,7 +212,7 @@ export function createFetchGuard({ decide, principals }: AdapterParts) {
     const authorization = request.headers.get('authorization') ?? undefined;
     const decision = await decide(authorization, need, originOf(request, address));
     if (!decision.allowed) return toResponse(decision.refusal);
-    principals.set(request, decision.principal);
+    note(request, decision.principal);
     return undefined;
   };
 }
@@ -225,7 +227,7 @@ export interface NodeResponse {
 }
 
 /** For servers of `node:http`. */
-export function createNodeGuard({ decide, principals }: AdapterParts) {
+export function createNodeGuard({ decide, note }: AdapterParts) {
   /**
    * Checks a request, and answers it if it may not go on.
    * @returns whether it may go on
@@ -236,7 +238,7 @@ export function createNodeGuard({ decide, principals }: AdapterParts) {
     const origin = { address, correlationId: wellFormed(correlationId) };
     const decision = await decide(authorization, need, origin);
     if (decision.allowed) {
-      principals.set(req, decision.principal);
+      note(req, decision.principal);
       return true;
     }
     const { refusal } = decision;

@@ -43,8 +43,11 @@ export interface Need {
 
 /** What is known about a request besides its credential. */
 export interface Origin {
-  /** The address of the client. API keys that are bound to addresses need it. */
-  address?: string | undefined;
+  /**
+   * The address of the client, or a function that finds it. API keys that are bound to addresses need
+   * it; for a person it is sent with a question alone.
+   */
+  address?: string | (() => string | undefined) | undefined;
   /** The id by which this request is found in the logs of both sides. */
   correlationId?: string | undefined;
 }

@@ -41,8 +41,11 @@ const MOST_TRIES = 2;
  */
 interface Names {
   whileActive: string;
-  ended: string;
+  /** It has a hash, so that memory holds no key, and is needed only if nothing active is kept. */
+  ended: () => string;
 }
+
+const addressOf = ({ address }: Origin) => (typeof address === 'function' ? address() : address);
 
 const hashOf = (text: string) => createHash('sha256').update(text).digest('base64');
 
@@ -64,7 +67,7 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
   /** Sends the question until an answer comes that no change has overtaken, twice at most. */
   async function ask(
     credential: string,
-    { address, correlationId }: Origin,
+    origin: Origin,
     known: Ids | undefined,
     onAnswer: (answer: Answer) => void,
   ): Promise<Answer> {
@@ -75,7 +78,9 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
       let ids: Ids = {};
       let landed = false;
       try {
+        const address = addressOf(origin);
         const body = { token: credential, ...(address === undefined ? {} : { address }) };
+        const { correlationId } = origin;
         const { body: said } = await gatehouse.ask('api/token/introspect', body, correlationId);
         if (!isIntrospection(said)) throw new Unavailable('the answer has another form');
         ids = said.active ? idsOf(said) : (known ?? {});
@@ -98,18 +103,20 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
     origin: Origin,
     known?: Ids,
   ): Promise<Known> {
-    const kept = knowledge.find(names.whileActive) ?? knowledge.find(names.ended);
+    const active = knowledge.find(names.whileActive);
+    const ended = active ? '' : names.ended();
+    const kept = active ?? knowledge.find(ended);
     if (kept) {
       const { introspection, sentAt } = kept.answer;
       const heldMs = clocks.monotonic() - sentAt;
       return { introspection, ageMs: kept.ageMs, heldMs, source: 'kept' };
     }
-    let asked = underWay.get(names.ended);
+    let asked = underWay.get(ended);
     if (!asked) {
       const keep = (answer: Answer) =>
-        knowledge.keep(answer.introspection.active ? names.whileActive : names.ended, answer);
-      asked = ask(credential, origin, known, keep).finally(() => underWay.delete(names.ended));
-      underWay.set(names.ended, asked);
+        knowledge.keep(answer.introspection.active ? names.whileActive : ended, answer);
+      asked = ask(credential, origin, known, keep).finally(() => underWay.delete(ended));
+      underWay.set(ended, asked);
     }
     const { introspection, sentAt } = await asked;
     const ageMs = clocks.monotonic() - sentAt;
@@ -120,15 +127,15 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
   return {
     async ofToken(token, { sub, tid, sid, sv }, origin) {
       const ids = { tenantId: tid, userId: sub, sessionId: sid };
-      const names = { whileActive: `session ${sid} ${sv}`, ended: `token ${hashOf(token)}` };
+      const names = { whileActive: `session ${sid} ${sv}`, ended: () => `token ${hashOf(token)}` };
       const known = await find(token, names, origin, ids);
       const { introspection: said } = known;
       const same = said.sub === sub && said.tid === tid && said.sv === sv;
       return said.active && !same ? { ...known, introspection: { active: false } } : known;
     },
     ofApiKey(key, origin) {
-      const name = `key ${hashOf(key)} ${origin.address ?? ''}`;
-      return find(key, { whileActive: name, ended: name }, origin);
+      const name = `key ${hashOf(key)} ${addressOf(origin) ?? ''}`;
+      return find(key, { whileActive: name, ended: () => name }, origin);
     },
   };
 }

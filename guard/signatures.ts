@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, verify } from 'node:crypto';
+import { createPublicKey, verify } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { BoundedMap } from './boundedMap';
 import type { Gatehouse } from './gatehouse';
@@ -106,7 +106,7 @@ function toClaims(payload: Json, { issuer, audience }: SignatureOptions): Claims
 }
 
 export function createSignatures(options: SignatureOptions): Signatures {
-  // A token is known by its hash, so that memory holds no credential.
+  // By the token itself: hashing it would take as long as the rest of a decision. It lives for minutes.
   const verified = new BoundedMap<Claims>(options.maxKept);
   const keys = createKeySet(options, () => verified.clear());
 
@@ -127,11 +127,11 @@ export function createSignatures(options: SignatureOptions): Signatures {
   return {
     async read(token) {
       if (token.length > MOST_LENGTH) return undefined;
-      const hash = createHash('sha256').update(token).digest('base64');
-      const claims = verified.get(hash) ?? (await verifyToken(token));
+      const known = verified.get(token);
+      const claims = known ?? (await verifyToken(token));
       if (!claims) return undefined;
       if (claims.exp + LEEWAY_SEC <= options.gatehouse.now() / 1000) return undefined;
-      verified.set(hash, claims);
+      if (!known) verified.set(token, claims);
       return claims;
     },
   };
