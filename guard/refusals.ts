@@ -3,9 +3,15 @@ import type { Refusal } from './contract';
 const TITLES = {
   UNAUTHENTICATED: 'Authentication required',
   FORBIDDEN: 'Permission missing',
+  PERSON_REQUIRED: 'Only a signed-in person can do this',
   GATEHOUSE_UNAVAILABLE: 'Access cannot be checked at the moment',
 } as const;
-const STATUS = { UNAUTHENTICATED: 401, FORBIDDEN: 403, GATEHOUSE_UNAVAILABLE: 503 } as const;
+const STATUS = {
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  PERSON_REQUIRED: 403,
+  GATEHOUSE_UNAVAILABLE: 503,
+} as const;
 
 /** Builds an answer of this guard, with a body of the same form as Gatehouse's (RFC 9457). */
 function refuse(
@@ -36,7 +42,7 @@ export const missingPermission = (permission: string): Refusal =>
 
 /** A program cannot give a second proof. */
 export const personRequired = (): Refusal =>
-  refuse('FORBIDDEN', 'This needs a person who gives a second proof, and not an API key.');
+  refuse('PERSON_REQUIRED', 'This needs a person who gives a second proof, and not an API key.');
 
 /** Never 401: the person is still signed in, and would be signed out by a client. */
 export const unavailable = (retryAfterSec = 1): Refusal =>

@@ -215,9 +215,9 @@ const describeShared = (components: Components) => {
 /** The facts about this server that the document names. */
 export interface DescribedServer {
   readonly version: string;
-  /** Where clients reach it; undefined if that is not configured. */
+  /** The address at which clients reach it; undefined if that is not configured. */
   readonly url: string | undefined;
-  /** Where people who use the API get help; undefined if that is not configured. */
+  /** The address for people who use the API and need help; undefined if that is not configured. */
   readonly contact?: object | undefined;
   /** The meaning of each group of routes, by its name. */
   readonly tags: Readonly<Record<string, string>>;

@@ -171,6 +171,14 @@ it('docs/your-own-api.md shows every example as it is', () => {
   expect(shown).toEqual(files.map((name) => readFileSync(fileOf(name), 'utf8')));
 });
 
+it('the guard can be required too, as programs do that NestJS compiles', () => {
+  const code = "typeof require('gatehouse/guard').createGuard";
+  const printed = execFileSync(process.execPath, ['-p', code], {
+    ...{ cwd: REPOSITORY, encoding: 'utf8' as const, stdio: ['ignore', 'pipe', 'ignore'] },
+  });
+  expect(printed).toBe('function\n');
+});
+
 describe.each(installed)('the example $file', ({ words, hasGuard }) => {
   let origin: string;
   beforeAll(async () => {
@@ -246,7 +254,8 @@ describe.each(installed)('the example $file', ({ words, hasGuard }) => {
     );
     const { key } = await makeApiKey(app, holder, { permissions: PERMISSIONS });
     expect((await call('get', '/projects', key)).status).toBe(200);
-    expect((await call('delete', '/projects/7', key)).status).toBe(403);
+    const refused = await call('delete', '/projects/7', key);
+    expect([refused.status, refused.body.error]).toEqual([403, 'PERSON_REQUIRED']);
     expect(await auditOf('app.project.deleted', holder.tenantId)).toEqual([]);
   });
 
