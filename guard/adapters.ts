@@ -24,6 +24,8 @@ type Decide = (authorization: string | undefined, need: Need, origin: Origin) =>
 /** What the adapters share: how a request is decided about, and who sent it. */
 export interface AdapterParts {
   decide: Decide;
+  /** Decides without a promise if it can. */
+  decideAtOnce: (authorization: string | undefined, need: Need) => Decision | undefined;
   /** Notes who sent a request. */
   note: (request: object, principal: Principal) => void;
 }
@@ -88,7 +90,7 @@ function toGuards<Middleware, Request>(
   };
 }
 
-export function createExpressGuards({ decide, note }: AdapterParts) {
+export function createExpressGuards({ decide, decideAtOnce, note }: AdapterParts) {
   const actOf = (req: ExpressRequest): Act =>
     toAct({
       method: req.method,
@@ -97,11 +99,11 @@ export function createExpressGuards({ decide, note }: AdapterParts) {
     });
   return toGuards<ExpressMiddleware, ExpressRequest>(
     (need) => (req, res, next) => {
-      const guard = async () => {
-        const { authorization, correlationId } = headersOf(req.headers);
+      const { authorization, correlationId } = headersOf(req.headers);
+      const guard = async (needs: Need | Promise<Need>) => {
         // Express works the address out at each look.
         const origin = { address: () => req.ip, correlationId: wellFormed(correlationId) };
-        const decision = await decide(authorization, await need(req), origin);
+        const decision = await decide(authorization, await needs, origin);
         if (decision.allowed) {
           note(req, decision.principal);
           return next();
@@ -109,7 +111,13 @@ export function createExpressGuards({ decide, note }: AdapterParts) {
         const { refusal } = decision;
         res.status(refusal.status).set(answerHeaders(refusal)).end(JSON.stringify(refusal.body));
       };
-      guard().catch(next);
+      const needs = need(req);
+      const atOnce = needs instanceof Promise ? undefined : decideAtOnce(authorization, needs);
+      if (atOnce?.allowed) {
+        note(req, atOnce.principal);
+        return next();
+      }
+      guard(needs).catch(next);
     },
     actOf,
   );

@@ -65,7 +65,7 @@ export function createGuard(options: GuardOptions) {
     onReset: counters.reset,
     onLatency: counters.latency,
   });
-  const check = createDecide({ signatures, introspector, gatehouse, onProblem });
+  const checks = createDecide({ signatures, introspector, gatehouse, onProblem });
   // A property is much cheaper than a WeakMap, whose entries the garbage collector has to follow.
   const sender = Symbol('principal');
   type Admitted = { [sender]?: Principal };
@@ -75,12 +75,18 @@ export function createGuard(options: GuardOptions) {
     need?: Need,
     origin?: Origin,
   ): Promise<Decision> {
-    const decision = await check(authorization, need, origin);
+    const decision = await checks.decide(authorization, need, origin);
     counters.decided(decision);
+    return decision;
+  }
+  function decideAtOnce(authorization: string | undefined, need: Need): Decision | undefined {
+    const decision = checks.decideAtOnce(authorization, need);
+    if (decision) counters.decided(decision);
     return decision;
   }
   const parts = {
     decide,
+    decideAtOnce,
     note(request: object, principal: Principal) {
       (request as Admitted)[sender] = principal;
     },

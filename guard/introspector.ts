@@ -16,6 +16,8 @@ export interface Known {
 }
 
 export interface Introspector {
+  /** Returns what is kept about the session of a token, if it is active and new enough. */
+  recall(claims: Claims): Known | undefined;
   /** @throws Unavailable */
   ofToken(token: string, claims: Claims, origin: Origin): Promise<Known>;
   /** @throws Unavailable */
@@ -124,14 +126,31 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
     return { introspection, ageMs, heldMs: ageMs, source: 'asked' };
   }
 
+  /** An answer about somebody else's session is no answer about this token. */
+  const fits = (said: Introspection, { sub, tid, sv }: Claims) =>
+    said.sub === sub && said.tid === tid && said.sv === sv;
+
   return {
-    async ofToken(token, { sub, tid, sid, sv }, origin) {
+    recall(claims) {
+      const kept = knowledge.find(`session ${claims.sid} ${claims.sv}`);
+      if (!kept || !fits(kept.answer.introspection, claims)) return undefined;
+      const { introspection, sentAt } = kept.answer;
+      return {
+        introspection,
+        ageMs: kept.ageMs,
+        heldMs: clocks.monotonic() - sentAt,
+        source: 'kept',
+      };
+    },
+    async ofToken(token, claims, origin) {
+      const { sub, tid, sid, sv } = claims;
       const ids = { tenantId: tid, userId: sub, sessionId: sid };
       const names = { whileActive: `session ${sid} ${sv}`, ended: () => `token ${hashOf(token)}` };
       const known = await find(token, names, origin, ids);
-      const { introspection: said } = known;
-      const same = said.sub === sub && said.tid === tid && said.sv === sv;
-      return said.active && !same ? { ...known, introspection: { active: false } } : known;
+      const { active } = known.introspection;
+      return active && !fits(known.introspection, claims)
+        ? { ...known, introspection: { active: false } }
+        : known;
     },
     ofApiKey(key, origin) {
       const name = `key ${hashOf(key)} ${addressOf(origin) ?? ''}`;

@@ -14,6 +14,8 @@ export interface Claims {
 }
 
 export interface Signatures {
+  /** Returns the claims of a token that was checked before and has not ended. */
+  readAgain(token: string): Claims | undefined;
   /**
    * Checks form, signature, issuer, audience and expiry. Whether the session lives is another question.
    * @returns undefined if this is no valid access token of Gatehouse
@@ -124,14 +126,20 @@ export function createSignatures(options: SignatureOptions): Signatures {
     return claims && toClaims(claims, options);
   }
 
+  const hasEnded = ({ exp }: Claims) => exp + LEEWAY_SEC <= options.gatehouse.now() / 1000;
+  function readAgain(token: string): Claims | undefined {
+    const claims = verified.get(token);
+    return claims && !hasEnded(claims) ? claims : undefined;
+  }
   return {
+    readAgain,
     async read(token) {
       if (token.length > MOST_LENGTH) return undefined;
-      const known = verified.get(token);
-      const claims = known ?? (await verifyToken(token));
-      if (!claims) return undefined;
-      if (claims.exp + LEEWAY_SEC <= options.gatehouse.now() / 1000) return undefined;
-      if (!known) verified.set(token, claims);
+      const known = readAgain(token);
+      if (known) return known;
+      const claims = await verifyToken(token);
+      if (!claims || hasEnded(claims)) return undefined;
+      verified.set(token, claims);
       return claims;
     },
   };
