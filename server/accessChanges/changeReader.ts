@@ -9,7 +9,7 @@ export interface Turn {
   readonly reading: Reading;
   /** The changes that were not visible before; empty if the reading failed. */
   readonly changes: readonly StoredChange[];
-  /** The database has another history than before. */
+  /** The database has another history than before, or changes since then are purged. */
   readonly newEpoch: boolean;
 }
 
@@ -44,6 +44,13 @@ interface ReaderOptions {
   afterFailureMs: number;
 }
 
+/**
+ * Returns whether a reading does not continue an earlier one. Transaction ids of another history cannot
+ * be compared, and a node that was stopped for long may have missed changes that are purged.
+ */
+const isCutOff = (before: Reading, reading: Reading): boolean =>
+  before.epoch !== reading.epoch || BigInt(before.xmin) < BigInt(reading.purgedBelow);
+
 /** Builds the reader. It sends nothing before somebody listens. */
 export function createChangeReader(options: ReaderOptions): ChangeReader {
   const listeners = new Set<(turn: Turn) => void>();
@@ -62,8 +69,7 @@ export function createChangeReader(options: ReaderOptions): ChangeReader {
     const before = last;
     const beganAt = performance.now();
     const reading = await options.read({ unseenIn: before?.snapshot });
-    const newEpoch = before !== undefined && before.epoch !== reading.epoch;
-    // Transaction ids of another history cannot be compared. Everybody who listens begins again.
+    const newEpoch = before !== undefined && isCutOff(before, reading);
     const changes = newEpoch ? [] : reading.changes;
     last = reading;
     options.onTurn(reading, changes);

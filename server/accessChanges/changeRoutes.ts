@@ -13,6 +13,8 @@ import type { AccessChangeDeps } from './deps';
 
 /** The difference in the rate of two clocks stays small in this time. */
 const STREAM_MS = 5 * MINUTE_MS;
+/** A stream that has ended and is still not read is cut off after this time. */
+const UNREAD_MS = 1000;
 /** A guard that does not read gets no more after so many bytes. */
 const MOST_UNSENT = 1_000_000;
 const MOST_STREAMS = 100;
@@ -39,8 +41,9 @@ const explain = (error: unknown): unknown =>
     ? new AppError('DATABASE_UNAVAILABLE', { detail: 'This node is stopping.', cause: error })
     : error;
 
-/** Whether a message says that a service key has changed. */
-const names = (message: ChangeMessage, keyId: string): boolean =>
+/** Whether a service key may have changed by a message. */
+const mayName = (message: ChangeMessage, keyId: string): boolean =>
+  message.reset === 'everything' ||
   message.changes.some((change) => change.kind === 'service_key' && change.serviceKeyId === keyId);
 
 /** The open streams of this node, by service key. */
@@ -79,11 +82,17 @@ const HEADERS = {
 /** Resolves when a stream has ended: after its time, with its key, with the node, or by the guard. */
 function followUntil(res: Response, keyEndsInMs: number, onEnd: (end: () => void) => void) {
   return new Promise<void>((resolve) => {
-    const timer = setTimeout(() => res.end(), Math.max(0, Math.min(STREAM_MS, keyEndsInMs)));
-    timer.unref();
-    onEnd(() => res.end());
+    let cut: NodeJS.Timeout | undefined;
+    const end = () => {
+      res.end();
+      // The rest stays unsent for as long as a guard that is paused does not read.
+      cut ??= setTimeout(() => res.destroy(), UNREAD_MS).unref();
+    };
+    const timer = setTimeout(end, Math.max(0, Math.min(STREAM_MS, keyEndsInMs))).unref();
+    onEnd(end);
     res.once('close', () => {
       clearTimeout(timer);
+      clearTimeout(cut);
       resolve();
     });
   });
@@ -111,13 +120,15 @@ async function stream(
     if (res.destroyed) return;
     res.writeHead(200, HEADERS);
     onMessage = (message) => {
+      // A write after the end would be an error that nobody catches.
+      if (res.writableEnded) return;
       if (!sendEvent(res, message)) res.destroy();
-      else if (names(message, keyId)) res.end();
+      else if (mayName(message, keyId)) end();
     };
     deps.metrics.accessStreams.inc();
     const over = followUntil(res, keyEndsInMs, (stop) => (end = stop));
     for (const message of first) onMessage(message);
-    if (deps.drain.begun()) res.end();
+    if (deps.drain.begun()) end();
     await over;
     deps.metrics.accessStreams.dec();
   } catch (error) {

@@ -49,6 +49,12 @@ const WATCHED = [
 ];
 
 /**
+ * A reading with more changes says that everything may have changed. The message with so many is
+ * shorter than what a stream may hold unsent, so it reaches every guard.
+ */
+export const MOST_CHANGES = 4000;
+
+/**
  * A restored row may bear an id of another cluster that is still to come here, so only ids before
  * `xmax` count.
  */
@@ -69,11 +75,21 @@ const READ = `
     coalesce((
       SELECT json_agg(json_build_object('kind', a.kind, 'tenantId', a.tenant_id, 'userId', a.user_id,
         'subjectId', a.subject_id, 'ageMs', extract(epoch FROM clock_timestamp() - a.written_at) * 1000))
-      FROM access_changes a
-      WHERE a.transaction_id >= coalesce($2::xid8, pg_snapshot_xmin($1::pg_snapshot))
-        AND a.transaction_id < pg_snapshot_xmax(pg_current_snapshot())
-        AND ($1::pg_snapshot IS NULL OR NOT pg_visible_in_snapshot(a.transaction_id, $1::pg_snapshot))
+      FROM (
+        SELECT * FROM access_changes
+        WHERE transaction_id >= coalesce($2::xid8, pg_snapshot_xmin($1::pg_snapshot))
+          AND transaction_id < pg_snapshot_xmax(pg_current_snapshot())
+          AND ($1::pg_snapshot IS NULL OR NOT pg_visible_in_snapshot(transaction_id, $1::pg_snapshot))
+        LIMIT ${MOST_CHANGES + 1}
+      ) a
     ), '[]') AS changes`;
+
+/** Says that everything may have changed if there are too many changes to name. */
+function fold(changes: StoredChange[]): StoredChange[] {
+  if (changes.length <= MOST_CHANGES) return changes;
+  const ageMs = Math.max(...changes.map((change) => change.ageMs));
+  return [{ kind: 'everything', tenantId: null, userId: null, subjectId: null, ageMs }];
+}
 
 /**
  * Reads the changes in one statement, so that they fit its snapshot.
@@ -90,6 +106,7 @@ export async function readChanges(pool: Pool, { unseenIn, from }: Asked): Promis
   // Without the row nobody knows what was purged.
   return {
     ...row,
+    changes: fold(row.changes),
     purgedBelow: row.purgedBelow ?? row.xmax,
     sound: row.sound && row.purgedBelow !== null,
   };
