@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clocks } from './contract';
 import type { Gatehouse } from './gatehouse';
-import { Unavailable } from './gatehouse';
+import { readText, Unavailable } from './gatehouse';
 import type { Change, Knowledge } from './knowledge';
+import { readBody } from './readBody';
 
 /** A message of the stream, or the answer to a poll. */
 interface Message {
@@ -126,8 +127,7 @@ export function openChangeLine(options: LineOptions): ChangeLine {
     try {
       const opened = opening();
       const res = await open(query(`/stream?heartbeatMs=${heartbeatMs}`), stop.signal);
-      const body = res.body as unknown as AsyncIterable<Uint8Array>;
-      for await (const message of readEvents(body)) {
+      for await (const message of readEvents(readBody(res, stop.signal))) {
         clearTimeout(watch);
         watch = setTimeout(end, silenceMs);
         apply(message, opened);
@@ -150,8 +150,8 @@ export function openChangeLine(options: LineOptions): ChangeLine {
     const limit = AbortSignal.timeout(options.timeoutMs + waitMs);
     const opened = opening();
     const path = query(`?waitMs=${cursor === undefined ? 0 : waitMs}`);
-    const res = await open(path, AbortSignal.any([limit, closing.signal]));
-    const message: unknown = await res.json();
+    const signal = AbortSignal.any([limit, closing.signal]);
+    const message = JSON.parse(await readText(await open(path, signal), signal)) as unknown;
     if (!isMessage(message)) throw new Unavailable('a message has another form');
     apply(message, opened);
     state = 'poll';

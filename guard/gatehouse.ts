@@ -1,4 +1,5 @@
 import type { Clocks } from './contract';
+import { readBody } from './readBody';
 
 /** What Gatehouse answers about a token. */
 export interface Introspection {
@@ -70,7 +71,7 @@ interface GatehouseOptions {
 const MOST_AT_ONCE = 64;
 const MOST_WAITING = 1000;
 /** No answer that is used here is longer. */
-const MOST_BYTES = 1_000_000;
+const MOST_BYTES = 4_000_000;
 
 /** Lets a limited number of questions run at a time, so that a flood does not reach Gatehouse. */
 function createTurns() {
@@ -91,12 +92,14 @@ function createTurns() {
   };
 }
 
-/** Reads a body of limited length. */
-async function readText(res: Response): Promise<string> {
-  if (!res.body) return '';
+/**
+ * Reads a body of limited length.
+ * @throws Unavailable if it is longer
+ */
+export async function readText(res: Response, signal: AbortSignal): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
-  for await (const chunk of res.body as unknown as AsyncIterable<Uint8Array>) {
+  for await (const chunk of readBody(res, signal)) {
     text += decoder.decode(chunk, { stream: true });
     if (text.length > MOST_BYTES) throw new Unavailable('the answer is too long');
   }
@@ -134,7 +137,7 @@ export function createGatehouse(options: GatehouseOptions): Gatehouse {
       const res = await options.fetch(to(path), { ...init, redirect: 'error', signal });
       const date = Date.parse(res.headers.get('date') ?? '');
       if (!Number.isNaN(date)) offset = date - monotonic();
-      const text = await readText(res);
+      const text = await readText(res, signal);
       return { status: res.status, headers: res.headers, body: text ? parse(text) : {} };
     } catch (error) {
       if (error instanceof Unavailable) throw error;

@@ -69,6 +69,8 @@ export async function openFakeGatehouse() {
     redirectTo: undefined as string | undefined,
     streams: 'open' as 'open' | 'silent' | 'refused',
     status: 200,
+    /** Whether introspections get the beginning of an answer, and no end. */
+    stalls: false,
     poll: (): object => ({ cursor: 'e.1', elapsedMs: 0, changes: [] }),
     url: '',
     /** Sends a message on every open stream. */
@@ -128,6 +130,8 @@ export async function openFakeGatehouse() {
     else if (path === '/api/token/step-up') {
       const { status, body, headers } = fake.stepUp(asked);
       answer(res, status, body, headers);
+    } else if (fake.stalls) {
+      res.writeHead(200, { 'content-type': 'application/json' }).write('{');
     } else if (fake.redirectTo !== undefined) {
       res.writeHead(307, { location: `${fake.redirectTo}${path}` }).end();
     } else answer(res, fake.status, await fake.introspect(asked));
