@@ -118,6 +118,7 @@ export default tseslint.config(
     ],
     rules: { '@typescript-eslint/require-await': 'off' },
   },
+  { files: ['examples/**/*.mjs'], rules: { 'no-console': 'off' } },
   { files: ['**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
   { files: ['**/*.{js,mjs,cjs}'], extends: [tseslint.configs.disableTypeChecked] },
 );
