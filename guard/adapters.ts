@@ -190,7 +190,8 @@ export function createHonoGuards({ decide, note }: AdapterParts) {
   const actOf = async ({ req }: HonoContext): Promise<Act> =>
     toAct({
       ...{ method: req.raw.method, route: new URL(req.raw.url).pathname },
-      ...{ query: req.query(), body: await req.raw.clone().text() },
+      // The whole text: `req.query()` has only the first of several values of a name.
+      ...{ query: { text: new URL(req.raw.url).search }, body: await req.raw.clone().text() },
     });
   return toGuards<HonoMiddleware, HonoContext>(
     (need) => async (context, next) => {

@@ -112,6 +112,8 @@ function createIndex() {
 const INDEXED = ['tenantId', 'userId', 'sessionId', 'apiKeyId'] as const;
 /** A question under way remembers so many changes; with more, its answer is not kept. */
 const MOST_REMEMBERED = 1000;
+/** So many credentials that are not valid are remembered. */
+const MOST_ENDED = 1000;
 
 /** Keeps what Gatehouse said, and knows how old it can be. */
 export function createKnowledge(options: {
@@ -121,9 +123,12 @@ export function createKnowledge(options: {
 }): Knowledge {
   const { clocks, maxStalenessMs } = options;
   const index = createIndex();
-  const answers = new BoundedMap<Answer>(options.maxKept, (key, { ids }) => {
+  const unindex = (key: string, { ids }: Answer) => {
     for (const name of INDEXED) index.remove(ids[name], key);
-  });
+  };
+  const answers = new BoundedMap<Answer>(options.maxKept, unindex);
+  // A flood of made-up credentials must not push out what is known about people.
+  const ended = new BoundedMap<Answer>(Math.min(options.maxKept, MOST_ENDED), unindex);
   const flights = new Set<Change[]>();
   let covered = -Infinity;
   /** How far the two clocks are apart. It changes if the machine was suspended. */
@@ -136,12 +141,19 @@ export function createKnowledge(options: {
     if (Math.abs(now - apart) > maxStalenessMs / 2) {
       clockEpoch += 1;
       forgetAll();
+      // Only now: many short suspensions add up.
+      apart = now;
     }
-    apart = now;
+  }
+
+  function remove(key: string): void {
+    answers.delete(key);
+    ended.delete(key);
   }
 
   function forgetAll(): void {
     answers.clear();
+    ended.clear();
     for (const seen of flights) seen.push({ kind: 'everything' });
     covered = -Infinity;
   }
@@ -149,18 +161,19 @@ export function createKnowledge(options: {
   return {
     find(key) {
       noticeSuspension();
-      const answer = answers.get(key);
+      const answer = answers.get(key) ?? ended.get(key);
       if (!answer) return undefined;
       const now = clocks.monotonic();
       // Whatever changed after the question and before `covered` has been applied: a reconnect
       // continues at a cursor below everything that was still open, and a reset forgets all.
       const ageMs = Math.max(0, now - Math.max(answer.sentAt, covered));
       if (now < answer.until) return ageMs <= maxStalenessMs ? { answer, ageMs } : undefined;
-      answers.delete(key);
+      remove(key);
       return undefined;
     },
     keep(key, answer) {
-      answers.set(key, answer);
+      remove(key);
+      (answer.introspection.active ? answers : ended).set(key, answer);
       for (const name of INDEXED) index.add(answer.ids[name], key);
     },
     takeOff() {
@@ -168,6 +181,7 @@ export function createKnowledge(options: {
       flights.add(seen);
       return {
         land(ids) {
+          noticeSuspension();
           flights.delete(seen);
           return seen.length < MOST_REMEMBERED && !seen.some((change) => concerns(change, ids));
         },
@@ -178,8 +192,8 @@ export function createKnowledge(options: {
       const id = idOf(change);
       if (id === undefined) return change.kind === 'service_key' ? undefined : forgetAll();
       for (const key of index.of(id)) {
-        const answer = answers.get(key);
-        if (answer && concerns(change, answer.ids)) answers.delete(key);
+        const answer = answers.get(key) ?? ended.get(key);
+        if (answer && concerns(change, answer.ids)) remove(key);
       }
     },
     forgetAll,
@@ -192,7 +206,7 @@ export function createKnowledge(options: {
     },
     coveredUntil: () => (covered === -Infinity ? null : covered),
     get size() {
-      return answers.size;
+      return answers.size + ended.size;
     },
   };
 }
