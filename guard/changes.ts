@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clocks } from './contract';
 import type { Gatehouse } from './gatehouse';
-import { readText, Unavailable } from './gatehouse';
+import { Unavailable, describeRefusal, readText } from './gatehouse';
 import type { Change, Knowledge } from './knowledge';
 import { readBody } from './readBody';
 
@@ -112,7 +112,7 @@ export function openChangeLine(options: LineOptions): ChangeLine {
     const res = await gatehouse.open(path, signal);
     if (res.status === 200 && res.body) return res;
     await res.body?.cancel();
-    const problem = new Unavailable(`the changes were answered with ${res.status}`);
+    const problem = new Unavailable(describeRefusal('api/access-changes', res.status));
     if (res.status === 401 || res.status === 403) options.onProblem(problem);
     throw problem;
   }

@@ -32,6 +32,13 @@ export interface Answer {
   body: unknown;
 }
 
+/** Describes a refusal for people who read the log. After 401 and 403 the service key is what to look at. */
+export function describeRefusal(path: string, status: number): string {
+  const answered = `${path} answered ${status}`;
+  if (status !== 401 && status !== 403) return answered;
+  return `${answered}: check the service key, its scope (introspect) and its addresses`;
+}
+
 /** Gatehouse could not be asked, or gave an answer that cannot be used. */
 export class Unavailable extends Error {
   constructor(
@@ -160,7 +167,7 @@ export function createGatehouse(options: GatehouseOptions): Gatehouse {
         });
         const { status, headers } = answer;
         if (status === 200 || status === 428) return answer;
-        const problem = new Unavailable(`${path} answered ${status}`, secondsOf(headers));
+        const problem = new Unavailable(describeRefusal(path, status), secondsOf(headers));
         if (status === 401 || status === 403) options.onProblem(problem);
         throw problem;
       }),

@@ -4,7 +4,9 @@ import fastify from 'fastify';
 import { createGuard } from 'gatehouse/guard';
 
 const { GATEHOUSE_URL: url, GATEHOUSE_SERVICE_KEY: serviceKey, PORT } = process.env;
-const guard = createGuard({ url, serviceKey });
+// Without onProblem, nobody hears of a refused service key: every request only gets 503.
+const onProblem = ({ message }) => console.error(message);
+const guard = createGuard({ url, serviceKey, onProblem });
 const { requirePermission, consumeStepUp } = guard.fastify;
 
 /** Writes an event into the audit log. Returns whether Gatehouse has stored it. */

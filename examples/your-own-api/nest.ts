@@ -20,7 +20,9 @@ import type { Need, Principal } from 'gatehouse/guard';
 
 const url = process.env['GATEHOUSE_URL'] ?? '';
 const serviceKey = process.env['GATEHOUSE_SERVICE_KEY'] ?? '';
-const guard = createGuard({ url, serviceKey });
+// Without onProblem, nobody hears of a refused service key: every request only gets 503.
+const onProblem = ({ message }: Error) => console.error(message);
+const guard = createGuard({ url, serviceKey, onProblem });
 const principals = new WeakMap<Request, Principal>();
 
 /** Returns who sent a request that one of the guards below has admitted. */

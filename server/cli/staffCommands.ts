@@ -160,7 +160,10 @@ export function permissionsCommand(options: Options, invocation: Invocation) {
       { permissions: change },
       operatorAct(options),
     );
-    if (!changed) throw new CommandError(`'${email}' already has exactly these permissions.`);
+    if (!changed)
+      throw new CommandError(
+        `'${email}' already has exactly these permissions. Those that a role gives do not count: see staff roles.`,
+      );
     return { ...staff, before: before.permissions, after: after.permissions };
   });
 }

@@ -165,8 +165,14 @@ describe('staff permissions', () => {
     const known = `The permissions are ${BUILT_IN_PERMISSIONS.join(', ')}.`;
     const choose = 'Give either --set A,B, or --add A,B, --remove C or both.';
     for (const [words, sentence] of [
-      [['--set', 'B_TWO,A_ONE,A_ONE'], `'${member.email}' already has exactly these permissions.`],
-      [['--remove', 'C_THREE'], `'${member.email}' already has exactly these permissions.`],
+      [
+        ['--set', 'B_TWO,A_ONE,A_ONE'],
+        `'${member.email}' already has exactly these permissions. Those that a role gives do not count: see staff roles.`,
+      ],
+      [
+        ['--remove', 'C_THREE'],
+        `'${member.email}' already has exactly these permissions. Those that a role gives do not count: see staff roles.`,
+      ],
       [['--set', 'lower'], `There is no permission lower. ${known}`],
       [['--add', 'A_ONE,C_THREE'], `There is no permission C_THREE. ${known}`],
       [['--set', 'A_ONE', '--add', 'B_TWO'], choose],

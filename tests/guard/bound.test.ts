@@ -305,6 +305,17 @@ describe('a credential', () => {
     expect(await ask(guard, token)).toBe(503);
     expect(other.requests).toEqual([]);
   });
+
+  it('of the guard itself is named as the problem if Gatehouse refuses it, and requests get 503', async () => {
+    const problems: string[] = [];
+    const onProblem = ({ message }: Error) => problems.push(message);
+    const refused = await openGuard(fake, { onProblem });
+    fake.status = 401;
+    expect(await ask(refused, token)).toBe(503);
+    expect(problems).toEqual([
+      'api/token/introspect answered 401: check the service key, its scope (introspect) and its addresses',
+    ]);
+  });
 });
 
 describe('a step-up', () => {

@@ -92,6 +92,10 @@ describe("a step-up for the team's own API", () => {
       const res = await check(token, { purpose });
       expect([res.status, res.body.error]).toEqual([400, 'INVALID_INPUT']);
     }
+    const { body } = await check(token, { purpose: 'app:Big' });
+    expect(body.issues).toEqual([
+      { path: 'purpose', message: 'must be app: and 1 to 60 of a-z, 0-9, ., _ and -' },
+    ]);
     await check(token, { consume: true }).expect(400);
     await check(token, { act: { name: 'x', digest: 'short' } }).expect(400);
   });
