@@ -177,6 +177,19 @@ describe('the example of a product with its own API, in a real browser', () => {
     expect(await page.locator('#projects').isVisible()).toBe(false);
   });
 
+  it('changes nothing if the change cannot be recorded, and says so', async () => {
+    const { page, signIn } = await openFor(bob);
+    await signIn();
+    await operate(['events', 'withdraw', '--name', 'app.project.created']);
+    await page.fill('#create input', 'Mir');
+    await page.click('#create button');
+    await shown(page, '#notice', /Not created: Nothing was changed/);
+    const file = join(REPOSITORY, 'examples', 'express-api', 'events.json');
+    await operate(['events', 'declare', '--file', file]);
+    await create(page, 'Salyut');
+    expect(await page.locator('#list').textContent()).not.toContain('Mir');
+  });
+
   it('has no fault that axe finds, and the width of a phone', async () => {
     const { page, signIn } = await openFor(bob, { width: 320, height: 640 });
     const fine = async () => {
@@ -203,6 +216,7 @@ describe('the example of a product with its own API, in a real browser', () => {
     await expect(fetch(page)).rejects.toThrow('fetch failed');
     await expect(fetch(gatehouse)).rejects.toThrow('fetch failed');
     expect(listProcesses().filter(({ command }) => command.includes(folder))).toEqual([]);
-    expect(example.said.err).toBe('');
+    // The one change that could not be recorded.
+    expect(example.said.err).toMatch(/^(Not recorded: [^\n]*\n)?$/);
   });
 });
