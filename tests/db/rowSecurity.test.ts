@@ -140,7 +140,8 @@ describe('the functions with the rights of their owner', () => {
     for (const file of readdirSync(join(ROOT, 'server'), { recursive: true, encoding: 'utf8' })) {
       if (!file.endsWith('.ts') || file === 'db/schema/ownerFunctions.ts') continue;
       const code = readFileSync(join(ROOT, 'server', file), 'utf8');
-      for (const name of Object.keys(OWNER_FUNCTIONS)) {
+      // Nothing can call the function of a trigger; the code may name it.
+      for (const name of CALLED_FUNCTIONS) {
         const calls = code.split(name).length - 1;
         if (calls > 0) (counted[name] ??= {})[`server/${file}`] = calls;
       }
