@@ -80,7 +80,13 @@ function toGuards<Middleware, Request>(
 ): Guards<Middleware, Request> {
   return {
     authenticate: () => make(() => ({})),
-    requirePermission: (...permissions) => make(() => ({ permissions })),
+    requirePermission(...permissions) {
+      // Without this, a name that is undefined or forgotten would admit everybody.
+      if (permissions.length === 0 || !permissions.every((name) => typeof name === 'string')) {
+        throw new TypeError('Name at least one permission.');
+      }
+      return make(() => ({ permissions }));
+    },
     requireStepUp: (purpose, options = {}) => make(() => ({ stepUp: { purpose, ...options } })),
     consumeStepUp: (purpose, named = undefined) =>
       make(async (request) => ({

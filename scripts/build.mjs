@@ -136,7 +136,10 @@ async function buildGuard(into) {
   for (const name of readdirSync(join(types, 'guard'))) {
     const text = readFileSync(join(types, 'guard', name), 'utf8');
     // Node's resolution of modules wants the whole name of a file.
-    writeFileSync(join(into, name), text.replace(/from '(\.\/[^']+)'/g, "from '$1.js'"));
+    writeFileSync(
+      join(into, name),
+      text.replace(/(from '|import\(")(\.\/[^'"]+)(?=['"])/g, '$1$2.js'),
+    );
   }
   rmSync(types, { recursive: true });
 }

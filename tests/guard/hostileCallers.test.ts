@@ -59,3 +59,13 @@ it('an act in Hono is named by every value of its query', async () => {
   expect(two).not.toBe(one);
   expect(again).toBe(one);
 });
+
+describe('a guard for a route', () => {
+  it('is refused if it names no permission, because it would admit everybody', async () => {
+    const guard = await openGuard(await openFakeGatehouse());
+    for (const guards of [guard.express, guard.fastify, guard.hono]) {
+      expect(() => guards.requirePermission()).toThrow('Name at least one permission.');
+      expect(() => guards.requirePermission(undefined as unknown as string)).toThrow(TypeError);
+    }
+  });
+});
