@@ -1,5 +1,5 @@
-import { toAct } from './act';
-import type { Act, Decision, Need, Origin, Principal, Refusal } from './contract';
+import { toAct } from './guardedAct';
+import type { Act, Decision, Need, Origin, Principal, Refusal } from './guardContract';
 
 /** The guards of a framework, each for one route or many. */
 export interface Guards<Middleware, Request> {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Clocks } from './contract';
-import type { Gatehouse } from './gatehouse';
-import { Unavailable, describeRefusal, readText } from './gatehouse';
+import type { Clocks } from './guardContract';
+import type { Gatehouse } from './gatehouseCalls';
+import { Unavailable, describeRefusal, readText } from './gatehouseCalls';
 import type { Change, Knowledge } from './knowledge';
 import { readBody } from './readBody';
 

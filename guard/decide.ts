@@ -1,6 +1,6 @@
-import type { Decision, Need, Origin, Principal, Refusal } from './contract';
-import type { Gatehouse, Introspection } from './gatehouse';
-import { Unavailable } from './gatehouse';
+import type { Decision, Need, Origin, Principal, Refusal } from './guardContract';
+import type { Gatehouse, Introspection } from './gatehouseCalls';
+import { Unavailable } from './gatehouseCalls';
 import type { Introspector, Known } from './introspector';
 import {
   invalidCredential,

@@ -14,9 +14,9 @@ import type {
   Need,
   Origin,
   Principal,
-} from './contract';
+} from './guardContract';
 import { createDecide } from './decide';
-import { createGatehouse } from './gatehouse';
+import { createGatehouse } from './gatehouseCalls';
 import { createIntrospector } from './introspector';
 import { createKnowledge } from './knowledge';
 import { createSignatures } from './signatures';

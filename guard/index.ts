@@ -1,5 +1,5 @@
-export { toAct } from './act';
-export type { ActParts } from './act';
-export * from './contract';
+export { toAct } from './guardedAct';
+export type { ActParts } from './guardedAct';
+export * from './guardContract';
 export { createGuard } from './guard';
 export type { Guard } from './guard';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Clocks, Origin } from './contract';
-import type { Gatehouse, Introspection } from './gatehouse';
-import { Unavailable } from './gatehouse';
+import type { Clocks, Origin } from './guardContract';
+import type { Gatehouse, Introspection } from './gatehouseCalls';
+import { Unavailable } from './gatehouseCalls';
 import type { Answer, Ids, Knowledge } from './knowledge';
 import type { Claims } from './signatures';
 

@@ -1,6 +1,6 @@
 import { BoundedMap } from './boundedMap';
-import type { Clocks } from './contract';
-import type { Introspection } from './gatehouse';
+import type { Clocks } from './guardContract';
+import type { Introspection } from './gatehouseCalls';
 
 /** The ids by which a change can name an answer. */
 export interface Ids {

@@ -1,4 +1,4 @@
-import type { Refusal } from './contract';
+import type { Refusal } from './guardContract';
 
 const TITLES = {
   UNAUTHENTICATED: 'Authentication required',

@@ -1,7 +1,7 @@
 import { createPublicKey, verify } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { BoundedMap } from './boundedMap';
-import type { Gatehouse } from './gatehouse';
+import type { Gatehouse } from './gatehouseCalls';
 
 /** The claims of an access token that the guard uses. */
 export interface Claims {

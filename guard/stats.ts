@@ -1,4 +1,4 @@
-import type { Decision, GuardStats } from './contract';
+import type { Decision, GuardStats } from './guardContract';
 
 const KEPT_LATENCIES = 1000;
 

@@ -132,7 +132,7 @@ async function buildGuard(into) {
     logLevel: 'error',
   });
   const types = mkdtempSync(join(into, '.types-'));
-  run(tsc, ['-p', 'guard/tsconfig.build.json', '--outDir', types]);
+  run(tsc, ['-p', 'guard/tsconfig.types.json', '--outDir', types]);
   for (const name of readdirSync(join(types, 'guard'))) {
     const text = readFileSync(join(types, 'guard', name), 'utf8');
     // Node's resolution of modules wants the whole name of a file.

@@ -6,6 +6,7 @@ import { openChangeStream } from '@/tests/helpers/http/changeStream';
 import { listen } from '@/tests/helpers/http/listen';
 import { ask, withConnection } from '@/tests/helpers/database/askDatabase';
 import { makeServiceKey, withKey } from '@/tests/helpers/people/programs';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
@@ -245,10 +246,15 @@ describe('the table of changes', () => {
     };
     await purgeDue();
     expect(JSON.stringify(await poll(`?cursor=${cursor}`))).toContain(sessionId);
-    await purgeDue();
+    // A transaction of another database of this server can hold the horizon back for a moment.
+    const rows = () => sql('SELECT 1 FROM access_changes WHERE subject_id = $1', sessionId);
+    await pollUntil(
+      'the change is purged',
+      () => purgeDue().then(rows),
+      (found) => found.length === 0,
+    );
     const late = await poll(`?cursor=${cursor}`);
     expect(late).toMatchObject({ reset: 'cursor_too_old', changes: [] });
-    expect(await sql('SELECT 1 FROM access_changes WHERE subject_id = $1', sessionId)).toEqual([]);
     await purgeChanges(deps.db);
     expect((await poll(`?cursor=${late.cursor}`)).reset).toBeUndefined();
   });

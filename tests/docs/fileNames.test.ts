@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 const root = join(__dirname, '..', '..');
-const FOLDERS = ['server', 'tlog', 'client', 'verifier', 'scripts', 'bench', 'tests'];
+const FOLDERS = ['server', 'tlog', 'client', 'guard', 'verifier', 'scripts', 'bench', 'tests'];
 /** Names that say which part of its folder a file is. */
 const OF_EACH_FOLDER = ['index.ts', 'routes.ts', 'deps.ts'];
 /** Files that teams import by these paths. Each only exports what another file defines. */

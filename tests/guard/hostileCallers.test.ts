@@ -1,5 +1,5 @@
 import { createHonoGuards } from '@/guard/adapters';
-import type { Act } from '@/guard/contract';
+import type { Act } from '@/guard/guardContract';
 import { createKnowledge } from '@/guard/knowledge';
 import {
   ACTIVE,

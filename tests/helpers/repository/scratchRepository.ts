@@ -23,7 +23,7 @@ const SOURCES = [
   'tsconfig.json',
 ];
 /** The other files that a deployment uses, from the host's commands to the server. */
-const DEPLOYED = ['client', 'verifier', '.github'];
+const DEPLOYED = ['client', 'guard', 'verifier', '.github'];
 
 /**
  * Git without any settings, because the developer who runs the tests may have their own settings

@@ -136,7 +136,7 @@ describe('what is no difference', () => {
     const role = 'CURRENT_USER';
     expect(await differencesAfter(`GRANT ALL ON users TO ${role}`)).toStrictEqual([]);
     const reordered =
-      'ALTER TABLE tenants RENAME name TO old; ALTER TABLE tenants ADD COLUMN name text; UPDATE tenants SET name = old; ALTER TABLE tenants ALTER COLUMN name SET NOT NULL, DROP COLUMN old';
+      'ALTER TABLE declared_permissions RENAME description TO old; ALTER TABLE declared_permissions ADD COLUMN description text; UPDATE declared_permissions SET description = old; ALTER TABLE declared_permissions ALTER COLUMN description SET NOT NULL, DROP COLUMN old';
     expect(await differencesAfter(reordered)).toStrictEqual([]);
   });
 });

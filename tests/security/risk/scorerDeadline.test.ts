@@ -10,6 +10,7 @@ import { closeLater } from '@/tests/helpers/server/closing';
 import { externalEnv, killServers, startServer } from '@/tests/helpers/server/serverProcess';
 import { startTcpProxy } from '@/tests/helpers/http/tcpProxy';
 import { buildApp } from '@/tests/helpers/server/testApp';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
 import { startTransactionPooler } from '@/tests/helpers/database/transactionPooler';
 import { ABROAD, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
 
@@ -122,6 +123,11 @@ describe("the scorer's deadline", () => {
     expect((await attemptLogin(behind.app, traveller, ABROAD)).status).toBe(200);
     expect(await causesOf(traveller.staffId)).toStrictEqual(['timeout']);
     proxy.watchFor('risk_facts', () => true);
-    expect((await attemptLogin(behind.app, traveller, ABROAD)).status).toBe(428);
+    // On a busy machine a statement can miss so short a deadline, and that login goes on too.
+    await pollUntil(
+      'a login is scored again',
+      () => attemptLogin(behind.app, traveller, ABROAD),
+      ({ status }) => status === 428,
+    );
   });
 });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../tlog/canonicalJson';
 import type { Json } from '../tlog/canonicalJson';
-import type { Act } from './contract';
+import type { Act } from './guardContract';
 
 /** The parts of a request that decide what it does. */
 export interface ActParts {

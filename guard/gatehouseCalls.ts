@@ -1,4 +1,4 @@
-import type { Clocks } from './contract';
+import type { Clocks } from './guardContract';
 import { readBody } from './readBody';
 
 /** What Gatehouse answers about a token. */
