@@ -61,8 +61,19 @@ export function createChangeReader(options: ReaderOptions): ChangeReader {
   const waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   let closed = false;
 
+  /**
+   * A listener that fails has missed changes, so it gets nothing any more: its guard hears the silence
+   * and continues at its cursor. The others get every change.
+   */
   function tell(turn: Turn): void {
-    for (const listener of listeners) listener(turn);
+    for (const listener of listeners) {
+      try {
+        listener(turn);
+      } catch (error) {
+        listeners.delete(listener);
+        options.onFailure(error);
+      }
+    }
   }
 
   async function takeTurn(): Promise<void> {
