@@ -43,6 +43,15 @@ if (bouncer === undefined) {
   );
 }
 
+// The test of the examples for gateways names each program that it does not find.
+const gateways = [process.env.NGINX ?? '/usr/sbin/nginx', process.env.CADDY ?? '/usr/bin/caddy'];
+const gateway = gateways.some((path) => existsSync(path));
+if (!gateway) {
+  process.stderr.write(
+    'Neither nginx nor Caddy was found, so the examples for gateways do not run. Install one (Debian: nginx, caddy), or set NGINX or CADDY to its path.\n',
+  );
+}
+
 /** @type {import('jest').Config} */
 export default {
   rootDir: import.meta.dirname,
@@ -52,6 +61,7 @@ export default {
     '/node_modules/',
     ...(browser ? [] : ['/tests/browser/']),
     ...(bouncer ? [] : ['/tests/pgbouncer/']),
+    ...(gateway ? [] : ['/tests/introspection/gateways']),
   ],
   testEnvironment: '<rootDir>/tests/helpers/testRun/databaseEnvironment.ts',
   globalSetup: '<rootDir>/tests/helpers/testRun/globalSetup.ts',

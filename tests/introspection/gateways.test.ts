@@ -46,77 +46,74 @@ const FORGED = {
   'x-gatehouse-error': 'forged',
 };
 
-if (installed.length === 0) it.todo('needs nginx or Caddy');
-else {
-  describe.each(installed)('$name with the example', ({ command, start }) => {
-    let origin: string;
-    let parts: GatewayParts;
-    beforeAll(async () => {
-      parts = {
-        gatehouse: await listen(buildApp().app),
-        upstream: await listen(upstreamApp()),
-        serviceKey: await makeServiceKey(deps, ['introspect']),
-      };
-      origin = await start(command, parts);
+describe.each(installed)('$name with the example', ({ command, start }) => {
+  let origin: string;
+  let parts: GatewayParts;
+  beforeAll(async () => {
+    parts = {
+      gatehouse: await listen(buildApp().app),
+      upstream: await listen(upstreamApp()),
+      serviceKey: await makeServiceKey(deps, ['introspect']),
+    };
+    origin = await start(command, parts);
+  });
+
+  async function call(path: string, token?: string, at = origin): Promise<Reached> {
+    const bearer = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const res = await fetch(at + path, { headers: { ...FORGED, ...bearer } });
+    const text = await res.text();
+    const isJson = text.startsWith('{');
+    const body = (isJson ? JSON.parse(text) : {}) as Reached['body'];
+    return { status: res.status, headers: res.headers, body };
+  }
+
+  it('passes the identity on, and nothing that a client sent under its names', async () => {
+    const who = await seedTestUserAndToken({ permissions: ['app:reports.read'] });
+    const { status, body } = await call('/reports/1', who.token);
+    expect(status).toBe(200);
+    const reached = body.headers ?? {};
+    expect(reached).toMatchObject({
+      'x-gatehouse-user': who.userId,
+      'x-gatehouse-tenant': who.tenantSlug,
+      'x-gatehouse-tenant-id': who.tenantId,
+      'x-gatehouse-staff': who.staffId,
+      'x-gatehouse-session': who.sessionId,
+      'x-gatehouse-permissions': 'app:reports.read',
     });
-
-    async function call(path: string, token?: string, at = origin): Promise<Reached> {
-      const bearer = token === undefined ? {} : { authorization: `Bearer ${token}` };
-      const res = await fetch(at + path, { headers: { ...FORGED, ...bearer } });
-      const text = await res.text();
-      const isJson = text.startsWith('{');
-      const body = (isJson ? JSON.parse(text) : {}) as Reached['body'];
-      return { status: res.status, headers: res.headers, body };
-    }
-
-    it('passes the identity on, and nothing that a client sent under its names', async () => {
-      const who = await seedTestUserAndToken({ permissions: ['app:reports.read'] });
-      const { status, body } = await call('/reports/1', who.token);
-      expect(status).toBe(200);
-      const reached = body.headers ?? {};
-      expect(reached).toMatchObject({
-        'x-gatehouse-user': who.userId,
-        'x-gatehouse-tenant': who.tenantSlug,
-        'x-gatehouse-tenant-id': who.tenantId,
-        'x-gatehouse-staff': who.staffId,
-        'x-gatehouse-session': who.sessionId,
-        'x-gatehouse-permissions': 'app:reports.read',
-      });
-      expect(JSON.stringify(reached)).not.toContain('forged');
-      expect(JSON.stringify(reached)).not.toContain(parts.serviceKey);
-      const claims = verify(String(reached['x-gatehouse-assertion']), serverPublicPem(), {
-        algorithms: ['ES256'],
-        audience: 'gatehouse-upstream',
-      });
-      expect(claims).toMatchObject({ sub: who.userId, tid: who.tenantId });
+    expect(JSON.stringify(reached)).not.toContain('forged');
+    expect(JSON.stringify(reached)).not.toContain(parts.serviceKey);
+    const claims = verify(String(reached['x-gatehouse-assertion']), serverPublicPem(), {
+      algorithms: ['ES256'],
+      audience: 'gatehouse-upstream',
     });
+    expect(claims).toMatchObject({ sub: who.userId, tid: who.tenantId });
+  });
 
-    it('lets 401, 403 and the challenge of 428 reach the client', async () => {
-      const who = await seedTestUserAndToken();
-      const none = await call('/');
-      expect(none.status).toBe(401);
-      expect(none.headers.get('www-authenticate')).toContain('Bearer');
-      expect((await call('/', 'nonsense')).status).toBe(401);
-      const denied = await call('/reports/1', who.token);
-      expect([denied.status, denied.body['error']]).toEqual([403, 'FORBIDDEN']);
-      const asked = await call('/danger/1', who.token);
-      expect([asked.status, asked.headers.get('www-authenticate')]).toEqual([
-        428,
-        expect.stringContaining('insufficient_user_authentication'),
-      ]);
-      expect(asked.body).toMatchObject({
-        ...{ error: 'STEP_UP_REQUIRED', requiresStepUp: true, purpose: 'app:danger' },
-        ...{ challengeId: expect.any(String), methods: expect.any(Array) },
-      });
-    });
-
-    it('refuses while Gatehouse does not answer, or refuses the key of the gateway', async () => {
-      const who = await seedTestUserAndToken();
-      const nowhere = { ...parts, gatehouse: 'http://127.0.0.1:1' };
-      const silent = await start(command, nowhere);
-      expect((await call('/', who.token, silent)).status).toBeGreaterThanOrEqual(500);
-      const wrong = await start(command, { ...parts, serviceKey: 'ghk_nonsense' });
-      expect((await call('/', who.token, wrong)).status).toBe(401);
+  it('lets 401, 403 and the challenge of 428 reach the client', async () => {
+    const who = await seedTestUserAndToken();
+    const none = await call('/');
+    expect(none.status).toBe(401);
+    expect(none.headers.get('www-authenticate')).toContain('Bearer');
+    expect((await call('/', 'nonsense')).status).toBe(401);
+    const denied = await call('/reports/1', who.token);
+    expect([denied.status, denied.body['error']]).toEqual([403, 'FORBIDDEN']);
+    const asked = await call('/danger/1', who.token);
+    expect([asked.status, asked.headers.get('www-authenticate')]).toEqual([
+      428,
+      expect.stringContaining('insufficient_user_authentication'),
+    ]);
+    expect(asked.body).toMatchObject({
+      ...{ error: 'STEP_UP_REQUIRED', requiresStepUp: true, purpose: 'app:danger' },
+      ...{ challengeId: expect.any(String), methods: expect.any(Array) },
     });
   });
-}
+
+  it('refuses while Gatehouse does not answer, or refuses the key of the gateway', async () => {
+    const who = await seedTestUserAndToken();
+    const nowhere = { ...parts, gatehouse: 'http://127.0.0.1:1' };
+    const silent = await start(command, nowhere);
+    expect((await call('/', who.token, silent)).status).toBeGreaterThanOrEqual(500);
+    const wrong = await start(command, { ...parts, serviceKey: 'ghk_nonsense' });
+    expect((await call('/', who.token, wrong)).status).toBe(401);
+  });
+});
