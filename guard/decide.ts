@@ -49,6 +49,15 @@ class Refused extends Error {
   }
 }
 
+const NEEDS = new Set(['permissions', 'stepUp', 'consume']);
+
+/** A misspelled need would otherwise admit everybody. */
+function assertKnown(need: Need): void {
+  for (const name in need) {
+    if (!NEEDS.has(name)) throw new TypeError(`The guard does not know the need \`${name}\`.`);
+  }
+}
+
 /** Builds the functions that decide about one request. */
 export function createDecide({ signatures, introspector, gatehouse, onProblem }: DecideOptions) {
   async function identify(credential: string, origin: Origin): Promise<Known> {
@@ -114,7 +123,7 @@ export function createDecide({ signatures, introspector, gatehouse, onProblem }:
    * @returns undefined if that is not enough
    */
   function decideAtOnce(authorization: string | undefined, need: Need): Decision | undefined {
-    if (need.stepUp || need.consume) return undefined;
+    for (const name in need) if (name !== 'permissions') return undefined;
     const token = BEARER.exec(authorization ?? '')?.[1];
     const claims = token === undefined ? undefined : signatures.readAgain(token);
     const known = claims && introspector.recall(claims);
@@ -134,6 +143,7 @@ export function createDecide({ signatures, introspector, gatehouse, onProblem }:
     origin: Origin = {},
   ): Promise<Decision> {
     try {
+      assertKnown(need);
       const credential = BEARER.exec(authorization ?? '')?.[1];
       if (credential === undefined) throw new Refused(noCredential());
       const known = await identify(credential, origin);

@@ -68,4 +68,18 @@ describe('a guard for a route', () => {
       expect(() => guards.requirePermission(undefined as unknown as string)).toThrow(TypeError);
     }
   });
+
+  it('refuses with 503, and says so, if a need is misspelled, because it would admit everybody', async () => {
+    const fake = await openFakeGatehouse();
+    const problems: Error[] = [];
+    const guard = await openGuard(fake, { onProblem: (problem) => problems.push(problem) });
+    const bearer = `Bearer ${fake.token()}`;
+    expect(await guard.decide(bearer)).toMatchObject({ allowed: true });
+    const misspelled = { permission: ['app:missing'] } as object;
+    expect(await guard.decide(bearer, misspelled)).toMatchObject({ refusal: { status: 503 } });
+    expect(problems.map(({ message }) => message)).toEqual([
+      'The guard does not know the need `permission`.',
+    ]);
+    await guard.close();
+  });
 });
