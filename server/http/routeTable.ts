@@ -125,6 +125,18 @@ type Responses = Readonly<Record<number, Answer>>;
 type BodyOf<R extends Responses> = R[keyof R] extends Answer<infer Body> ? Sendable<Body> : unknown;
 
 /**
+ * Validates a body. If it is missing altogether, the error names the fields that it needs, as for an
+ * empty object.
+ * @throws ZodError
+ */
+function parseBody<Body extends z.ZodType>(schema: Body, body: unknown): z.output<Body> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  if (body === undefined) schema.parse({});
+  throw parsed.error;
+}
+
+/**
  * Builds an endpoint whose handler gets the validated input.
  * @throws ZodError from the handler if the input is invalid; nothing has happened by then
  */
@@ -156,7 +168,7 @@ export function endpoint<
     ...described,
     handle: (req, res) =>
       handle(req, res as Response<BodyOf<R>>, {
-        body: (body ? body.parse(req.body) : undefined) as z.output<Body>,
+        body: (body ? parseBody(body, req.body) : undefined) as z.output<Body>,
         params: (params ? params.parse(req.params) : undefined) as z.output<Params>,
         query: (query ? query.parse(req.query) : undefined) as z.output<Query>,
       }),
