@@ -4,7 +4,7 @@ import { json, noBody } from '../http/answers';
 import { bearerToken } from '../http/authenticate';
 import { readAddress } from '../http/clientAddress';
 import { errorSchema } from '../http/errorSchemas';
-import { contextOf, unauthenticated } from '../http/request';
+import { contextOf, serviceOf, unauthenticated } from '../http/request';
 import { endpoint, storableText, wholeNumber } from '../http/routeTable';
 import { PERMISSION_NAME } from '../permissions';
 import { appPurpose } from '../stepUpPurpose';
@@ -82,7 +82,8 @@ export const introspectionRoutes = (deps: IntrospectionDeps) => ({
     responses: { 200: json('The step-up, or that the token is not active', provenStepUp) },
     errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED'],
     async handle(req, res, { body }) {
-      res.json(await proveForService(deps, contextOf(req), body));
+      const asked = { ...body, service: serviceOf(req).keyId };
+      res.json(await proveForService(deps, contextOf(req), asked));
     },
   }),
   forwardAuth: endpoint({
