@@ -98,6 +98,7 @@ export const introspectionRoutes = (deps: IntrospectionDeps) => ({
         'x-gatehouse-staff',
         'x-gatehouse-session',
         'x-gatehouse-permissions',
+        'x-gatehouse-permissions-partial',
         'x-gatehouse-assertion',
       ),
       403: json('A step-up is needed, with `deny=403`', errorSchema('STEP_UP_REQUIRED')),
