@@ -275,6 +275,7 @@ function accessTable(deps: Deps): Route[] {
     post('/api/token/introspect', mayAsk, tokens.introspectToken),
     post('/api/token/step-up', mayAsk, tokens.proveForService),
     get('/api/forward-auth', [authenticateGateway], tokens.forwardAuth),
+    get('/api/forward-auth/envoy', [authenticateGateway], tokens.forwardAuthOfEnvoy),
     get('/api/access-changes', mayAsk, changes.accessChanges),
     get('/api/access-changes/stream', mayAsk, changes.accessChangeStream),
   ];

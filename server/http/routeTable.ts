@@ -66,6 +66,8 @@ export interface Endpoint {
   params?: z.ZodType;
   /** The schema of the query string; a route without one ignores it. */
   query?: z.ZodObject;
+  /** The schema of the headers that the handler reads, for OpenAPI. */
+  headers?: z.ZodObject;
   /** The answers that are no errors, by status. */
   responses: Readonly<Record<number, Answer>>;
   /** The errors, besides those of the guards, of the body's parser and of every route. */
@@ -78,6 +80,8 @@ export interface Endpoint {
   takesForm?: boolean;
   /** Whether the body may be as large as a batch: 512 kB. */
   takesBatch?: boolean;
+  /** Whether the route answers every method, and every path that begins with its own. */
+  takesAnyRequest?: boolean;
   handle: (req: Request, res: Response) => Promise<void> | void;
 }
 
@@ -150,12 +154,14 @@ export function endpoint<
   body?: Body;
   params?: Params;
   query?: Query;
+  headers?: z.ZodObject;
   responses: R;
   errors: readonly ErrorNote[];
   takesIdempotencyKey?: boolean;
   takesRefreshCookie?: boolean;
   takesForm?: boolean;
   takesBatch?: boolean;
+  takesAnyRequest?: boolean;
   handle: (
     req: Request,
     res: Response<BodyOf<R>>,
