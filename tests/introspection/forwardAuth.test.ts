@@ -125,6 +125,8 @@ describe('a gateway that asks about a request', () => {
     const whole = (await ask(few.token)).headers;
     expect(whole['x-gatehouse-permissions']).toBe([...fit].sort().join(' '));
     expect(whole['x-gatehouse-permissions-partial']).toBeUndefined();
+    const head = Object.entries(whole).map((header) => `${header.join(': ')}\r\n`);
+    expect(head.join('').length).toBeLessThan(8000);
     const over = await seedTestUserAndToken({
       permissions: [...fit.slice(0, -1), `${fit.at(-1)}z`],
     });
