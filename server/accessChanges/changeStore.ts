@@ -37,9 +37,13 @@ export interface Asked {
   from?: string | undefined;
 }
 
-/** The tables whose triggers write the changes. Each has three. */
+/**
+ * The tables whose triggers write the changes. Each has three. They are enabled as ALWAYS: any other
+ * trigger is skipped with `session_replication_role = replica`, and by logical replication.
+ */
 const WATCHED = [
   'api_keys',
+  'risk_policies',
   'service_keys',
   'step_up_challenges',
   'tenant_staff',
@@ -69,7 +73,7 @@ const READ = `
     NOT pg_is_in_recovery() AND (
       SELECT count(*) = 3 * cardinality($3::text[]) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
       WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($3::text[])
-        AND t.tgfoid = 'public.access_changes_record'::regproc AND t.tgenabled IN ('O', 'A')
+        AND t.tgfoid = 'public.access_changes_record'::regproc AND t.tgenabled = 'A'
         AND t.tgname IN (c.relname || '_access_changed', c.relname || '_access_deleted', c.relname || '_access_truncated')
     ) AS sound,
     coalesce((

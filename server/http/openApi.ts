@@ -14,19 +14,15 @@ import type { Endpoint, Route } from './routeTable';
 /** `/sessions/:id` in Express is `/sessions/{id}` in OpenAPI. */
 const toOpenApiPath = (path: string) => path.replaceAll(/:([A-Za-z]+)/g, '{$1}');
 
-function describeFields(
-  place: 'query' | 'header',
-  fields: z.ZodObject | undefined,
-  { schemaOf }: Components,
-) {
-  if (!fields) return [];
-  const { properties, required } = schemaOf(fields) as {
+function describeQuery(query: z.ZodObject | undefined, { schemaOf }: Components) {
+  if (!query) return [];
+  const { properties, required } = schemaOf(query) as {
     properties?: Record<string, { description?: string }>;
     required?: string[];
   };
   return Object.entries(properties ?? {}).map(([name, { description, ...schema }]) => ({
     name,
-    in: place,
+    in: 'query',
     required: required?.includes(name) ?? false,
     description,
     schema,
@@ -53,8 +49,7 @@ function describeParameters({ path, endpoint }: Route, components: Components) {
   }));
   return [
     ...inPath,
-    ...describeFields('query', endpoint.query, components),
-    ...describeFields('header', endpoint.headers, components),
+    ...describeQuery(endpoint.query, components),
     ...(endpoint.takesIdempotencyKey ? [IDEMPOTENCY_KEY] : []),
     CORRELATION_ID,
   ];
@@ -126,9 +121,6 @@ function describeRoute(route: Route, components: Components) {
   const stepUp = guards.map((guard) => guard.stepUp).find(Boolean);
   const scope = guards.map((guard) => guard.scope).find(Boolean);
   const needs = [
-    ...(endpoint.takesAnyRequest
-      ? ['Answers every method, and every path that begins with this one.']
-      : []),
     ...(permission === undefined ? [] : [`Needs the permission \`${permission}\`.`]),
     ...(stepUp === undefined ? [] : [`Needs a step-up for \`${stepUp}\`.`]),
     ...(scope === undefined ? [] : [`Needs the scope \`${scope}\`.`]),

@@ -43,6 +43,10 @@ describe('the audit log', () => {
       `INSERT INTO audit_logs SELECT * FROM audit_logs ON CONFLICT (id) DO UPDATE SET actor = 'x'`,
     ],
     [
+      'an UPDATE without the triggers of replication',
+      `SET session_replication_role = replica; UPDATE audit_logs SET actor = 'x'`,
+    ],
+    [
       'a MERGE',
       `MERGE INTO audit_logs a USING audit_logs b ON a.id = b.id WHEN MATCHED THEN DELETE`,
     ],

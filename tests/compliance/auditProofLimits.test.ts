@@ -10,6 +10,7 @@ import { as, seedOfficer } from '@/tests/helpers/people/officer';
 import { treeHash } from '@/tests/helpers/evidence/referenceTree';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/server/testApp';
+import { AUDIT_TRIGGERS_OFF, AUDIT_TRIGGERS_ON } from '@/tests/helpers/database/auditTriggers';
 
 const { lines, logger } = memoryLog();
 const node = buildApp({}, { logger });
@@ -109,8 +110,9 @@ describe('keys', () => {
 describe('what somebody changed in the database', () => {
   const tamper = (statement: string, values: unknown[]) =>
     withConnection(url(), async (client) => {
-      await client.query('SET session_replication_role = replica');
+      await client.query(AUDIT_TRIGGERS_OFF);
       await client.query(statement, values);
+      await client.query(AUDIT_TRIGGERS_ON);
     });
   const expectBroken = async (officer: SeededAuth, path: string) => {
     const res = await compliance(officer, path);

@@ -163,13 +163,15 @@ describe('the stretch of the log that a bundle covers', () => {
     // Only an owner can change a time of sealing. Here it simulates the months that a test does not
     // have.
     await db.transaction(async (tx) => {
-      await tx.execute(sql`ALTER TABLE audit_leaves DISABLE TRIGGER USER`);
+      await tx.execute(sql`ALTER TABLE audit_leaves DISABLE TRIGGER audit_leaves_append_only`);
       for (const [index, { sealed }] of leaves.entries()) {
         await tx.execute(
           sql`UPDATE audit_leaves SET sealed_at = ${minute(sealed)} WHERE log_id = ${tenantId} AND leaf_index = ${index}`,
         );
       }
-      await tx.execute(sql`ALTER TABLE audit_leaves ENABLE TRIGGER USER`);
+      await tx.execute(
+        sql`ALTER TABLE audit_leaves ENABLE ALWAYS TRIGGER audit_leaves_append_only`,
+      );
     });
     const evidence = await downloadEvidence(app, officer, may10);
     const { firstLeaf, lastLeaf } = evidence.manifest.log;

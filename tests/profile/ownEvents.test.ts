@@ -10,6 +10,7 @@ import { login } from '@/tests/helpers/http/authCalls';
 import { operatorContext } from '@/tests/helpers/server/openNode';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
+import { AUDIT_TRIGGERS_OFF, AUDIT_TRIGGERS_ON } from '@/tests/helpers/database/auditTriggers';
 
 const events = (token: string, query: object = {}) =>
   request(app).get('/api/auth/me/events').query(query).set('authorization', `Bearer ${token}`);
@@ -29,10 +30,11 @@ async function record(tenantId: string, actor: string, event: Event, daysAgo = 0
   await db.transaction((tx) => recordAudit(tx, contextOf(actor), { ...event, tenantId }));
   if (daysAgo === 0) return;
   await db.transaction(async (tx) => {
-    await tx.execute(sql`SET LOCAL session_replication_role = replica`);
+    await tx.execute(sql.raw(AUDIT_TRIGGERS_OFF));
     await tx.execute(
       sql`UPDATE audit_logs SET occurred_at = occurred_at - make_interval(days => ${daysAgo}) WHERE id = (SELECT max(id::text)::uuid FROM audit_logs WHERE tenant_id = ${tenantId})`,
     );
+    await tx.execute(sql.raw(AUDIT_TRIGGERS_ON));
   });
 }
 

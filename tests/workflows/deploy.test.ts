@@ -182,7 +182,7 @@ describe('a deployment', () => {
     await ask(url, 'ALTER TABLE audit_logs DISABLE TRIGGER audit_logs_append_only');
     const run = await deploy();
     expect(run.failed?.step).toBe('Verify the live schema');
-    expect(run.failed?.output).toContain('ENABLE TRIGGER audit_logs_append_only');
+    expect(run.failed?.output).toContain('ENABLE ALWAYS TRIGGER audit_logs_append_only');
     expect(run.failed?.output).not.toContain(new URL(url).password || 'no password');
     expect(hostLog()).toStrictEqual(['backup staging']);
   });

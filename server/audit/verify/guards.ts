@@ -148,7 +148,10 @@ export const GUARDED = `${TABLES.length} tables, ${TRIGGERS.length} triggers, ${
 function checkTrigger(wanted: WantedTrigger, found: TriggerRow | undefined, report: Report): void {
   const named = `trigger ${wanted.name} on ${wanted.table}`;
   if (!found) report({ kind: 'trigger_missing', message: `${named} is missing` });
-  else if (!['O', 'A'].includes(found.enabled)) {
+  else if (found.enabled === 'O') {
+    const message = `${named} does not run with session_replication_role = replica: enable it with ENABLE ALWAYS TRIGGER`;
+    report({ kind: 'trigger_changed', message });
+  } else if (found.enabled !== 'A') {
     report({ kind: 'trigger_disabled', message: `${named} is disabled` });
   } else if (found.definition !== definitionOf(wanted)) {
     const message = `${named} differs from what the migrations make: compare it with \`admin db check\``;
@@ -227,7 +230,7 @@ export function checkGuards(guards: Guards, report: Report): boolean {
     report({ kind, message: `${table} ${how}` });
   }
   for (const where of guards.bypasses) {
-    const message = `session_replication_role is replica for ${where}, so no trigger refuses anything`;
+    const message = `session_replication_role is replica for ${where}, so no foreign key is checked, and triggers that are not enabled as ALWAYS refuse nothing`;
     report({ kind: 'triggers_bypassed', message });
   }
   if (guards.hiding !== undefined) {

@@ -23,19 +23,22 @@ export const FINDING_KINDS = {
     check: 'guards',
     means: 'A trigger is switched off, so changes are not refused.',
   },
-  trigger_changed: { check: 'guards', means: 'A trigger does not refuse what it should.' },
+  trigger_changed: {
+    check: 'guards',
+    means: 'A trigger does not refuse what it should, or not in every session.',
+  },
   trigger_extra: {
     check: 'guards',
     means: 'No migration makes this trigger: it can drop or change rows as they are written.',
   },
   triggers_bypassed: {
     check: 'guards',
-    means: 'A setting of the server, the database or a role switches every trigger off.',
+    means:
+      'A setting of the server, the database or a role switches foreign keys off, and every trigger that is not enabled as ALWAYS.',
   },
   setting_hidden: {
     check: 'guards',
-    means:
-      'A setting of the role or the database hides whether the server itself switches every trigger off.',
+    means: 'A setting of the role or the database hides whether the server itself does so.',
   },
   constraint_missing: {
     check: 'guards',

@@ -192,11 +192,20 @@ function mendExtra({ kind, object, table, found = '' }: Difference): string {
   return `${dropping ?? 'remove it'}, or write a migration that makes it`;
 }
 
+/** How the query of the catalogue ends the definition of a trigger. */
+const STATE = / (ENABLED|DISABLED)( ALWAYS| REPLICA)?$/;
+const ALWAYS = ' ENABLED ALWAYS';
+
 function mendMissing({ kind, object, table, expected = '' }: Difference): string {
   const [on, part] = [`public.${table ?? ''}`, partOf(object)];
   if (kind === 'function') return 'run the CREATE FUNCTION of its migration again';
-  if (kind === 'index' || kind === 'trigger')
-    return quote(expected).replace(/ (ENABLED|DISABLED)$/, '');
+  if (kind === 'index') return quote(expected);
+  if (kind === 'trigger') {
+    const create = quote(expected).replace(STATE, '');
+    return expected.endsWith(ALWAYS)
+      ? `${create}; ALTER TABLE ${on} ENABLE ALWAYS TRIGGER ${part}`
+      : create;
+  }
   if (kind === 'constraint') return `ALTER TABLE ${on} ADD CONSTRAINT ${part} ${quote(expected)}`;
   if (kind === 'column')
     return `ALTER TABLE ${on} ADD COLUMN ${part} ${quote(expected)}; what it held is in the backup`;
@@ -207,13 +216,9 @@ function mendMissing({ kind, object, table, expected = '' }: Difference): string
 function mendChanged(difference: Difference): string {
   const { kind, object, table, expected = '', found = '' } = difference;
   const [on, part] = [`public.${table ?? ''}`, partOf(object)];
-  if (
-    kind === 'trigger' &&
-    expected.endsWith(' ENABLED') &&
-    found !== expected &&
-    found.startsWith(expected.slice(0, -8))
-  ) {
-    return `ALTER TABLE ${on} ENABLE TRIGGER ${part}`;
+  // Only its state differs.
+  if (kind === 'trigger' && found.replace(STATE, '') === expected.replace(STATE, '')) {
+    return `ALTER TABLE ${on} ENABLE${expected.endsWith(ALWAYS) ? ' ALWAYS' : ''} TRIGGER ${part}`;
   }
   if (kind === 'index' && found.endsWith('INVALID'))
     return `REINDEX INDEX CONCURRENTLY public.${part}`;

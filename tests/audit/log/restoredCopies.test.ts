@@ -3,19 +3,21 @@ import { thisDatabase } from '@/tests/helpers/evidence/checkpoints';
 import { buildApp } from '@/tests/helpers/server/testApp';
 import { ask } from '@/tests/helpers/database/askDatabase';
 import { expectSoundLog } from '@/tests/helpers/evidence/sealedLeaves';
+import { AUDIT_TRIGGERS_OFF, AUDIT_TRIGGERS_ON } from '@/tests/helpers/database/auditTriggers';
 
 const { deps } = buildApp();
 const { sealer, keys } = deps;
 const sound = () => expectSoundLog(keys.evidence.publicPem);
 const tenant = randomUUID();
 
-/** Writes events. With a transaction number it writes as a superuser, whom no trigger stops. */
+/** Writes events. With a transaction number it writes as an owner can, whom no trigger stops. */
 const add = (count: number, transaction?: number) =>
   ask(
     thisDatabase(),
-    `SET session_replication_role = ${transaction === undefined ? 'origin' : 'replica'};
+    `${transaction === undefined ? '' : `${AUDIT_TRIGGERS_OFF};`}
      INSERT INTO audit_logs (tenant_id, action, outcome, actor, correlation_id, transaction_id)
-     SELECT '${tenant}', 'AUTH_LOGOUT', 'success', 'system', 'c', '${transaction ?? 3}' FROM generate_series(1, ${count})`,
+     SELECT '${tenant}', 'AUTH_LOGOUT', 'success', 'system', 'c', '${transaction ?? 3}' FROM generate_series(1, ${count});
+     ${AUDIT_TRIGGERS_ON}`,
   );
 const setState = (columns: string) => ask(thisDatabase(), `UPDATE audit_sealer SET ${columns}`);
 const size = async () => {

@@ -3,6 +3,7 @@ import { ask } from '@/tests/helpers/database/askDatabase';
 import { thisDatabase } from '@/tests/helpers/evidence/checkpoints';
 import { memoryLog } from '@/tests/helpers/server/memoryLog';
 import { buildApp } from '@/tests/helpers/server/testApp';
+import { withoutAuditTriggers } from '@/tests/helpers/database/auditTriggers';
 
 const log = memoryLog();
 const { deps } = buildApp({}, { logger: log.logger });
@@ -16,8 +17,8 @@ const add = (tenantId: string, count = 3) =>
      SELECT $1, 'AUTH_LOGOUT', 'success', 'system', 'c' FROM generate_series(1, $2::int)`,
     [tenantId, count],
   );
-/** Runs statements as a superuser, whom no trigger stops. */
-const force = (text: string) => ask(url, `SET session_replication_role = replica; ${text}`);
+/** Runs statements as an owner can, whom no trigger stops. */
+const force = (text: string) => ask(url, withoutAuditTriggers(text));
 const told = async () =>
   (
     await ask<{ details: object }>(

@@ -7,6 +7,11 @@ import { isConsistent, rootFromInclusion } from '@/tlog/treeProofs';
 import type { PreparedRunner } from '@/server/db';
 import { withConnection } from '@/tests/helpers/database/askDatabase';
 import { buildApp } from '@/tests/helpers/server/testApp';
+import {
+  AUDIT_TRIGGERS_OFF,
+  AUDIT_TRIGGERS_ON,
+  withoutAuditTriggers,
+} from '@/tests/helpers/database/auditTriggers';
 
 const LEAVES = 70_000;
 const LOG = randomUUID();
@@ -148,9 +153,10 @@ describe(`in a tree of ${LEAVES} leaves`, () => {
         : proveInclusion(deps.pool, LOG, { index: 5, hash: leafHash(5) }, headAt(LEAVES));
     const set = (value: string) =>
       withConnection(url(), async (client) => {
-        await client.query('SET session_replication_role = replica');
         await client.query(
-          `UPDATE ${table} SET ${column} = ${value} WHERE log_id = '${LOG}' AND ${where}`,
+          withoutAuditTriggers(
+            `UPDATE ${table} SET ${column} = ${value} WHERE log_id = '${LOG}' AND ${where}`,
+          ),
         );
       });
     await expect(prove()).resolves.toBeDefined();
@@ -165,7 +171,7 @@ describe(`in a tree of ${LEAVES} leaves`, () => {
     const prove = () =>
       proveInclusion(deps.pool, LOG, { index: 5, hash: leafHash(5) }, headAt(LEAVES));
     await withConnection(url(), async (client) => {
-      await client.query('SET session_replication_role = replica');
+      await client.query(AUDIT_TRIGGERS_OFF);
       const node = `log_id = '${LOG}' AND level = 4 AND node_index = 2`;
       const { rows } = await client.query<{ hash: Buffer }>(
         `SELECT hash FROM audit_nodes WHERE ${node}`,
@@ -174,6 +180,7 @@ describe(`in a tree of ${LEAVES} leaves`, () => {
       await client.query(`UPDATE audit_nodes SET hash = substr(hash, 2) WHERE ${node}`);
       await expect(prove()).rejects.toMatchObject({ code: 'AUDIT_LOG_BROKEN' });
       await client.query(`DELETE FROM audit_nodes WHERE ${node}`);
+      await client.query(AUDIT_TRIGGERS_ON);
       await expect(prove()).rejects.toMatchObject({ code: 'AUDIT_LOG_BROKEN' });
     });
   });

@@ -46,9 +46,10 @@ describe('the role of an auditor finds', () => {
   ])('an append-only trigger that is narrowed to %s', async (_what, when, condition = '') => {
     const drop = 'DROP TRIGGER evidence_keys_append_only ON evidence_keys';
     const right = 'BEFORE UPDATE OR DELETE OR TRUNCATE ON evidence_keys FOR EACH STATEMENT';
+    const always = 'ALTER TABLE evidence_keys ENABLE ALWAYS TRIGGER evidence_keys_append_only';
     const findings = await during(
-      `${drop}; ${trigger('evidence_keys', `${when} FOR EACH STATEMENT ${condition}`)}`,
-      `${drop}; ${trigger('evidence_keys', right)}`,
+      `${drop}; ${trigger('evidence_keys', `${when} FOR EACH STATEMENT ${condition}`)}; ${always}`,
+      `${drop}; ${trigger('evidence_keys', right)}; ${always}`,
     );
     expect(told(findings)).toEqual([
       ['trigger_changed', expect.stringContaining('evidence_keys_append_only on evidence_keys')],

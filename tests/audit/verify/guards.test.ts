@@ -33,12 +33,27 @@ describe('what guards the log', () => {
   ])('is found where a trigger %s', async (_what, create) => {
     const drop = 'DROP TRIGGER audit_leaves_append_only ON audit_leaves';
     const right = `CREATE TRIGGER audit_leaves_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_leaves FOR EACH STATEMENT EXECUTE FUNCTION audit_trees_refuse_change()`;
-    const found = await guards(`${drop}; ${create}`, `${drop}; ${right}`);
+    const always = 'ALTER TABLE audit_leaves ENABLE ALWAYS TRIGGER audit_leaves_append_only';
+    const found = await guards(`${drop}; ${create}; ${always}`, `${drop}; ${right}; ${always}`);
     expect(found).toEqual([
       {
         check: 'guards',
         kind: 'trigger_changed',
         message: expect.stringContaining('audit_leaves_append_only on audit_leaves'),
+      },
+    ]);
+  });
+
+  it('is found where a trigger would not run with session_replication_role = replica', async () => {
+    const found = await guards(
+      'ALTER TABLE audit_logs ENABLE TRIGGER audit_logs_append_only',
+      'ALTER TABLE audit_logs ENABLE ALWAYS TRIGGER audit_logs_append_only',
+    );
+    expect(found).toEqual([
+      {
+        check: 'guards',
+        kind: 'trigger_changed',
+        message: expect.stringContaining('ENABLE ALWAYS TRIGGER'),
       },
     ]);
   });
@@ -118,12 +133,15 @@ describe('what guards the log', () => {
     for (const how of ['DISABLE', 'ENABLE REPLICA']) {
       const found = await guards(
         `ALTER TABLE ${table} ${how} TRIGGER ${trigger}`,
-        `ALTER TABLE ${table} ENABLE TRIGGER ${trigger}`,
+        `ALTER TABLE ${table} ENABLE ALWAYS TRIGGER ${trigger}`,
       );
       const message = `trigger ${trigger} on ${table} is disabled`;
       expect(found).toEqual([{ check: 'guards', kind: 'trigger_disabled', message }]);
     }
-    const found = await guards(`DROP TRIGGER ${trigger} ON ${table}`, row?.made ?? '');
+    const found = await guards(
+      `DROP TRIGGER ${trigger} ON ${table}`,
+      `${row?.made ?? ''}; ALTER TABLE ${table} ENABLE ALWAYS TRIGGER ${trigger}`,
+    );
     const message = `trigger ${trigger} on ${table} is missing`;
     expect(found).toEqual([{ check: 'guards', kind: 'trigger_missing', message }]);
   });

@@ -13,6 +13,7 @@ import { runInProcess } from '@/tests/helpers/server/operatorCommand';
 import type { CommandResult } from '@/tests/helpers/server/operatorCommand';
 import { externalEnv } from '@/tests/helpers/server/serverProcess';
 import { createTestDatabase } from '@/tests/helpers/database/testDatabase';
+import { AUDIT_TRIGGERS_OFF, AUDIT_TRIGGERS_ON } from '@/tests/helpers/database/auditTriggers';
 
 export const TENANT = '01900000-0000-7000-8000-00000000000a';
 export const OTHER = '01900000-0000-7000-8000-00000000000b';
@@ -168,9 +169,9 @@ export class Scene {
 
   /** Does what the triggers would refuse, and leaves no trace that they were switched off. */
   async tamper(...statements: string[]): Promise<void> {
-    await this.client.query('SET session_replication_role = replica');
+    await this.client.query(`SET session_replication_role = replica; ${AUDIT_TRIGGERS_OFF}`);
     for (const statement of statements) await this.client.query(statement);
-    await this.client.query('SET session_replication_role = origin');
+    await this.client.query(`SET session_replication_role = origin; ${AUDIT_TRIGGERS_ON}`);
   }
 
   /** Returns a leaf by its index. */

@@ -89,6 +89,7 @@ describe('a change made by hand', () => {
     const before = await readCatalogue(client);
     for (const change of [
       'DROP INDEX idx_refresh_tokens_family',
+      'DROP TRIGGER audit_logs_append_only ON audit_logs',
       'ALTER TABLE audit_logs DISABLE TRIGGER audit_logs_append_only',
       'ALTER TABLE users DROP CONSTRAINT users_email_lowercase, ADD CONSTRAINT users_email_lowercase CHECK (true)',
       'ALTER TABLE step_up_challenges DROP CONSTRAINT step_up_challenges_order',
@@ -100,6 +101,19 @@ describe('a change made by hand', () => {
       expect(compareCatalogues(before, await readCatalogue(client))).toStrictEqual([]);
     }
   });
+
+  it.each(['DISABLE TRIGGER ALL', 'DISABLE TRIGGER ALL, ENABLE TRIGGER ALL'])(
+    'that pg_restore --disable-triggers leaves behind is put right by the findings, in their order: %s',
+    async (change) => {
+      const before = await readCatalogue(client);
+      const found = await differencesAfter(`ALTER TABLE user_sessions ${change}`);
+      expect(found.map(({ object }) => object)).toContain(
+        'trigger public.user_sessions.user_sessions_access_changed',
+      );
+      for (const difference of found) await client.query(suggestMend(difference));
+      expect(compareCatalogues(before, await readCatalogue(client))).toStrictEqual([]);
+    },
+  );
 });
 
 describe('what is no difference', () => {
