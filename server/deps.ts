@@ -179,8 +179,17 @@ const openChangeWatch = (
     },
   });
 
-const runOn = ({ pool }: Database, { anomalyTimeoutMs }: ReadyConfig) =>
-  runWithin(pool, anomalyTimeoutMs);
+/** Creates the caches of scoring. What an introspection reads past them has the limits of a request. */
+const openRiskCaches = (
+  { risk, main }: Record<'risk' | 'main', Database>,
+  { anomalyTimeoutMs, databaseStatementTimeoutMs }: ReadyConfig,
+  beside: Pick<Deps, 'clock' | 'broadcast' | 'changeWatch'>,
+) =>
+  createRiskCaches({
+    run: runWithin(risk.pool, anomalyTimeoutMs),
+    runNow: runWithin(main.pool, databaseStatementTimeoutMs),
+    ...beside,
+  });
 
 /**
  * Constructs the whole server, and sends nothing yet.
@@ -232,7 +241,7 @@ export function createDeps(
     ...programKeys,
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),
     ipLists: readIpLists(config.ipLists),
-    ...createRiskCaches({ run: runOn(risk, config), clock, broadcast, changeWatch }),
+    ...openRiskCaches({ risk, main }, config, { clock, broadcast, changeWatch }),
     riskBreaker: createBreaker(clock),
     rateLimits: openRateLimits({ config, pool: risk.pool, keys, clock, logger, metrics }),
     riskDecisions,

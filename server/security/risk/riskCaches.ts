@@ -24,6 +24,8 @@ const FACTS_KEPT_MS = 5000;
  */
 export function createRiskCaches(deps: {
   run: RunStatement;
+  /** Runs statements that are not part of a score. */
+  runNow: RunStatement;
   clock: Clock;
   broadcast: Broadcast;
   changeWatch: ChangeWatch;
@@ -31,9 +33,9 @@ export function createRiskCaches(deps: {
   riskFacts: RiskFactsCache;
   riskPolicies: RiskPolicies;
 } {
-  const { run, clock, broadcast, changeWatch } = deps;
+  const { run, runNow, clock, broadcast, changeWatch } = deps;
   const facts = createRiskFactsCache(run, clock, () => FACTS_KEPT_MS);
-  const policies = createRiskPolicies(run, clock, () =>
+  const policies = createRiskPolicies(run, runNow, clock, () =>
     changeWatch.isCurrent() ? POLICIES_KEPT_MS : POLICIES_KEPT_BLIND_MS,
   );
   changeWatch.onChange('policy', () => policies.forgetAll());
