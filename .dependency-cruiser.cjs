@@ -21,7 +21,8 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^server/',
-        pathNot: '^server/(compliance/|createApp\\.ts|deps\\.ts|bootstrap/startNode\\.ts)',
+        pathNot:
+          '^server/(compliance/|routeTables/evidenceTable\\.ts|deps\\.ts|bootstrap/startNode\\.ts)',
       },
       to: { path: '^server/compliance/' },
     },

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clocks } from './guardContract';
 import type { Gatehouse } from './gatehouseCalls';
-import { Unavailable, describeRefusal, readText } from './gatehouseCalls';
+import { readText } from './gatehouseCalls';
 import type { Change, Knowledge } from './knowledge';
+import type { Outages } from './outages';
 import { readBody } from './readBody';
+import { Unavailable, refusalOf } from './unavailable';
 
 /** A message of the stream, or the answer to a poll. */
 interface Message {
@@ -29,7 +31,7 @@ interface LineOptions {
   onReset: () => void;
   /** Called with the time from writing the oldest change of a message until it was applied. */
   onLatency: (ms: number) => void;
-  onProblem: (problem: Error) => void;
+  outages: Outages;
 }
 
 const MOST_MESSAGE = 4_000_000;
@@ -93,6 +95,7 @@ export function openChangeLine(options: LineOptions): ChangeLine {
     for (const change of message.changes) knowledge.forget(change);
     cursor = message.cursor;
     failures = 0;
+    options.outages.worked('changes');
     if (message.elapsedMs === null) return;
     const began = sentAt + message.elapsedMs;
     if (message.oldestMs !== undefined) {
@@ -112,15 +115,13 @@ export function openChangeLine(options: LineOptions): ChangeLine {
     const res = await gatehouse.open(path, signal);
     if (res.status === 200 && res.body) return res;
     await res.body?.cancel();
-    const problem = new Unavailable(describeRefusal('api/access-changes', res.status));
-    if (res.status === 401 || res.status === 403) options.onProblem(problem);
-    throw problem;
+    throw refusalOf('api/access-changes', res.status);
   }
 
   /** Reads one stream until it ends or falls silent. */
   async function readStream(): Promise<void> {
     const stop = new AbortController();
-    const end = () => stop.abort();
+    const end = () => stop.abort(new Unavailable('the stream is silent'));
     closing.signal.addEventListener('abort', end);
     let heard = 0;
     let watch = setTimeout(end, options.timeoutMs);
@@ -164,7 +165,8 @@ export function openChangeLine(options: LineOptions): ChangeLine {
         else await readStream();
         // A node that stops ends each stream at once.
         if (state === 'stream') await delay(AFTER_END_MS);
-      } catch {
+      } catch (error) {
+        options.outages.failed('changes', error);
         state = 'down';
         failures += 1;
         if (silent >= SILENT_STREAMS) {

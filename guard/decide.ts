@@ -1,6 +1,5 @@
 import type { Decision, Need, Origin, Principal, Refusal } from './guardContract';
 import type { Gatehouse, Introspection } from './gatehouseCalls';
-import { Unavailable } from './gatehouseCalls';
 import type { Introspector, Known } from './introspector';
 import {
   invalidCredential,
@@ -10,11 +9,14 @@ import {
   unavailable,
 } from './refusals';
 import type { Signatures } from './signatures';
+import { Unavailable, within } from './unavailable';
 
 interface DecideOptions {
   signatures: Signatures;
   introspector: Introspector;
   gatehouse: Pick<Gatehouse, 'ask'>;
+  /** How long a request waits until it is known who sends it. */
+  waitMs: number;
   onProblem: (problem: Error) => void;
 }
 
@@ -59,7 +61,15 @@ function assertKnown(need: Need): void {
 }
 
 /** Builds the functions that decide about one request. */
-export function createDecide({ signatures, introspector, gatehouse, onProblem }: DecideOptions) {
+export function createDecide(options: DecideOptions) {
+  const { signatures, introspector, gatehouse, onProblem } = options;
+
+  /** Returns who sends a request, if that is kept: without a promise, because it is so most of the time. */
+  function recall(credential: string): Known | undefined {
+    const claims = signatures.readAgain(credential);
+    return claims && introspector.recall(claims);
+  }
+
   async function identify(credential: string, origin: Origin): Promise<Known> {
     if (ANY_KEY.test(credential)) {
       // A service key opens Gatehouse's routes for services, and nothing here.
@@ -73,11 +83,10 @@ export function createDecide({ signatures, introspector, gatehouse, onProblem }:
 
   /** Asks about a proof. @returns when it passed; throws Refused with the challenge if it did not */
   async function askForProof(question: object, { correlationId }: Origin): Promise<void> {
-    const { status, body, headers } = await gatehouse.ask(
-      'api/token/step-up',
-      question,
+    const { status, body, headers } = await gatehouse.ask('api/token/step-up', question, {
       correlationId,
-    );
+      lane: 'known',
+    });
     if (status === 428) {
       const authenticate = headers.get('www-authenticate');
       throw new Refused({
@@ -125,8 +134,7 @@ export function createDecide({ signatures, introspector, gatehouse, onProblem }:
   function decideAtOnce(authorization: string | undefined, need: Need): Decision | undefined {
     for (const name in need) if (name !== 'permissions') return undefined;
     const token = BEARER.exec(authorization ?? '')?.[1];
-    const claims = token === undefined ? undefined : signatures.readAgain(token);
-    const known = claims && introspector.recall(claims);
+    const known = token === undefined ? undefined : recall(token);
     if (!known) return undefined;
     const principal = toPrincipal(known.introspection);
     if (missingOf(principal, need) !== undefined) return undefined;
@@ -146,7 +154,8 @@ export function createDecide({ signatures, introspector, gatehouse, onProblem }:
       assertKnown(need);
       const credential = BEARER.exec(authorization ?? '')?.[1];
       if (credential === undefined) throw new Refused(noCredential());
-      const known = await identify(credential, origin);
+      const known =
+        recall(credential) ?? (await within(options.waitMs, identify(credential, origin)));
       const { introspection, ageMs: staleForAtMostMs, source } = known;
       if (!introspection.active) throw new Refused(invalidCredential());
       const principal = toPrincipal(introspection);

@@ -1,5 +1,11 @@
 import type { Clocks } from './guardContract';
+import { reasonOf } from './outages';
+import type { Outages } from './outages';
+import { createQuotaWatch } from './quotaWatch';
 import { readBody } from './readBody';
+import { createTurns } from './turns';
+import type { Lane } from './turns';
+import { Unavailable, refusalOf } from './unavailable';
 
 /** What Gatehouse answers about a token. */
 export interface Introspection {
@@ -32,29 +38,18 @@ export interface Answer {
   body: unknown;
 }
 
-/** Describes a refusal for people who read the log. After 401 and 403 the service key is what to look at. */
-export function describeRefusal(path: string, status: number): string {
-  const answered = `${path} answered ${status}`;
-  if (status !== 401 && status !== 403) return answered;
-  return `${answered}: check the service key, its scope (introspect) and its addresses`;
-}
-
-/** Gatehouse could not be asked, or gave an answer that cannot be used. */
-export class Unavailable extends Error {
-  constructor(
-    message: string,
-    readonly retryAfterSec = 1,
-  ) {
-    super(message);
-  }
+/** What Gatehouse is told with a question, and which line it waits in. */
+export interface Asking {
+  correlationId: string | undefined;
+  lane: Lane;
 }
 
 export interface Gatehouse {
   /**
-   * Sends a question.
+   * Sends a question. Its time begins with the call, and includes the time in which it waits.
    * @throws Unavailable if there was no answer in time, or a status other than 200 and 428
    */
-  ask(path: string, body: object, correlationId: string | undefined): Promise<Answer>;
+  ask(path: string, body: object, asking: Asking): Promise<Answer>;
   /** Sends a GET with the service key. The caller reads the body. */
   open(path: string, signal: AbortSignal): Promise<Response>;
   /** @throws Unavailable */
@@ -72,32 +67,11 @@ interface GatehouseOptions {
   timeoutMs: number;
   clocks: Clocks;
   fetch: typeof fetch;
-  onProblem: (problem: Error) => void;
+  outages: Outages;
 }
 
-const MOST_AT_ONCE = 64;
-const MOST_WAITING = 1000;
 /** No answer that is used here is longer. */
 const MOST_BYTES = 4_000_000;
-
-/** Lets a limited number of questions run at a time, so that a flood does not reach Gatehouse. */
-function createTurns() {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (running >= MOST_AT_ONCE) {
-      if (waiting.length >= MOST_WAITING) throw new Unavailable('too many questions are waiting');
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    } else running += 1;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running -= 1;
-    }
-  };
-}
 
 /**
  * Reads a body of limited length.
@@ -128,18 +102,18 @@ const secondsOf = (headers: Headers): number => {
 
 /** Builds the connection to Gatehouse. A redirect is refused, because it could lead the key elsewhere. */
 export function createGatehouse(options: GatehouseOptions): Gatehouse {
-  const { serviceKey, timeoutMs } = options;
+  const { serviceKey, timeoutMs, outages } = options;
   const base = new URL(options.url);
   base.pathname = base.pathname.replace(/\/*$/, '/');
   base.search = base.hash = '';
   const inTurn = createTurns();
+  const quota = createQuotaWatch(options.clocks);
   const authorization = `Bearer ${serviceKey}`;
   const { monotonic, wall } = options.clocks;
   let offset: number | undefined;
   const to = (path: string) => new URL(path.replace(/^\//, ''), base);
 
-  async function send(path: string, init: RequestInit): Promise<Answer> {
-    const signal = AbortSignal.timeout(timeoutMs);
+  async function send(path: string, init: RequestInit, signal: AbortSignal): Promise<Answer> {
     try {
       const res = await options.fetch(to(path), { ...init, redirect: 'error', signal });
       const date = Date.parse(res.headers.get('date') ?? '');
@@ -148,33 +122,45 @@ export function createGatehouse(options: GatehouseOptions): Gatehouse {
       return { status: res.status, headers: res.headers, body: text ? parse(text) : {} };
     } catch (error) {
       if (error instanceof Unavailable) throw error;
-      throw new Unavailable(`Gatehouse did not answer: ${(error as Error).message}`);
+      throw new Unavailable(`Gatehouse did not answer: ${reasonOf(error)}`);
     }
+  }
+
+  async function ask(path: string, body: object, { correlationId, lane }: Asking): Promise<Answer> {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const headers = {
+      authorization,
+      'content-type': 'application/json',
+      ...(correlationId === undefined ? {} : { 'x-correlation-id': correlationId }),
+    };
+    const init = { method: 'POST', headers, body: JSON.stringify(body) };
+    return inTurn(lane, signal, async () => {
+      const pauseSec = lane === 'unknown' ? quota.pauseSec() : 0;
+      if (pauseSec > 0) throw new Unavailable('half of the quota is used', pauseSec);
+      try {
+        const answer = await send(path, init, signal);
+        quota.note(answer.headers);
+        const { status } = answer;
+        if (status !== 200 && status !== 428) {
+          throw refusalOf(path, status, secondsOf(answer.headers));
+        }
+        outages.worked('questions');
+        return answer;
+      } catch (error) {
+        outages.failed('questions', error);
+        throw error;
+      }
+    });
   }
 
   return {
     now: () => (offset === undefined ? wall() : monotonic() + offset),
-    ask: (path, body, correlationId) =>
-      inTurn(async () => {
-        const answer = await send(path, {
-          method: 'POST',
-          headers: {
-            authorization,
-            'content-type': 'application/json',
-            ...(correlationId === undefined ? {} : { 'x-correlation-id': correlationId }),
-          },
-          body: JSON.stringify(body),
-        });
-        const { status, headers } = answer;
-        if (status === 200 || status === 428) return answer;
-        const problem = new Unavailable(describeRefusal(path, status), secondsOf(headers));
-        if (status === 401 || status === 403) options.onProblem(problem);
-        throw problem;
-      }),
+    ask,
     open: (path, signal) =>
       options.fetch(to(path), { headers: { authorization }, redirect: 'error', signal }),
     async readKeys() {
-      const { status, body } = await send('.well-known/jwks.json', {});
+      const signal = AbortSignal.timeout(timeoutMs);
+      const { status, body } = await send('.well-known/jwks.json', {}, signal);
       if (status !== 200) throw new Unavailable(`the public keys were answered with ${status}`);
       return body;
     },

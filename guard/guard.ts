@@ -19,6 +19,7 @@ import { createDecide } from './decide';
 import { createGatehouse } from './gatehouseCalls';
 import { createIntrospector } from './introspector';
 import { createKnowledge } from './knowledge';
+import { createOutages } from './outages';
 import { createSignatures } from './signatures';
 import { createCounters, toPrometheus } from './stats';
 
@@ -50,22 +51,25 @@ export function createGuard(options: GuardOptions) {
   const { clocks = SYSTEM_CLOCKS, onProblem = () => undefined } = options;
   const { issuer = 'urn:gatehouse', audience = 'gatehouse' } = options;
   const counters = createCounters();
+  const outages = createOutages({ clocks, afterMs: maxStalenessMs, onProblem });
   const gatehouse = createGatehouse({
-    ...{ url: options.url, serviceKey: options.serviceKey, timeoutMs, clocks, onProblem },
+    ...{ url: options.url, serviceKey: options.serviceKey, timeoutMs, clocks, outages },
     fetch: options.fetch ?? fetch,
   });
   const knowledge = createKnowledge({ clocks, maxStalenessMs, maxKept });
   const signatures = createSignatures({ gatehouse, issuer, audience, maxKept });
   const introspector = createIntrospector({
-    ...{ gatehouse, knowledge, clocks, maxStalenessMs },
+    ...{ gatehouse, knowledge, clocks, maxStalenessMs, maxKept },
     onAsk: counters.asked,
   });
   const line = openChangeLine({
-    ...{ gatehouse, knowledge, clocks, maxStalenessMs, timeoutMs, onProblem },
+    ...{ gatehouse, knowledge, clocks, maxStalenessMs, timeoutMs, outages },
     onReset: counters.reset,
     onLatency: counters.latency,
   });
-  const checks = createDecide({ signatures, introspector, gatehouse, onProblem });
+  // An answer that is older than the bound is no use for the request that waits for it.
+  const waitMs = Math.min(timeoutMs, maxStalenessMs);
+  const checks = createDecide({ signatures, introspector, gatehouse, waitMs, onProblem });
   // A property is much cheaper than a WeakMap, whose entries the garbage collector has to follow.
   const sender = Symbol('principal');
   type Admitted = { [sender]?: Principal };

@@ -92,9 +92,15 @@ export interface GuardOptions {
   audience?: string;
   /** How many sessions and keys are kept. The default is 10,000. */
   maxKept?: number;
-  /** How long a question may take, in milliseconds. The default is 3000. */
+  /**
+   * How long a question may take, in milliseconds. The default is 3000. A request waits no longer
+   * than the bound until it is known who sends it.
+   */
   timeoutMs?: number;
-  /** Called when something is wrong that people should look at, such as a refused service key. */
+  /**
+   * Called when something is wrong that people should look at: a refused service key at each try, and
+   * once in each outage of Gatehouse that is longer than the bound.
+   */
   onProblem?: (problem: Error) => void;
   /** For tests. */
   fetch?: typeof fetch;

@@ -1,4 +1,4 @@
-export { toAct } from './guardedAct';
+export { UnclearAct, toAct } from './guardedAct';
 export type { ActParts } from './guardedAct';
 export * from './guardContract';
 export { createGuard } from './guard';

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { BoundedMap } from './boundedMap';
 import type { Clocks, Origin } from './guardContract';
 import type { Gatehouse, Introspection } from './gatehouseCalls';
-import { Unavailable } from './gatehouseCalls';
 import type { Answer, Ids, Knowledge } from './knowledge';
 import type { Claims } from './signatures';
+import type { Lane } from './turns';
+import { Unavailable } from './unavailable';
 
 /** What is known about a credential, and how old that is at most. */
 export interface Known {
@@ -29,6 +31,7 @@ interface IntrospectorOptions {
   knowledge: Knowledge;
   clocks: Clocks;
   maxStalenessMs: number;
+  maxKept: number;
   onAsk: () => void;
 }
 
@@ -42,9 +45,13 @@ const MOST_TRIES = 2;
  * about one token, because the next token of the session may be valid.
  */
 interface Names {
+  /** The line in which a question waits. */
+  lane: Lane;
   whileActive: string;
   /** It has a hash, so that memory holds no key, and is needed only if nothing active is kept. */
   ended: () => string;
+  /** The ids that the credential itself names. */
+  ids?: Ids;
 }
 
 const addressOf = ({ address }: Origin) => (typeof address === 'function' ? address() : address);
@@ -64,13 +71,15 @@ const isIntrospection = (body: unknown): body is Introspection =>
 /** Asks Gatehouse about credentials, and keeps the answers for as long as they can be trusted. */
 export function createIntrospector(options: IntrospectorOptions): Introspector {
   const { gatehouse, knowledge, clocks } = options;
+  /** The API keys that were valid from an address. Their questions do not wait behind made-up keys. */
+  const seen = new BoundedMap<true>(options.maxKept);
   const underWay = new Map<string, Promise<Answer>>();
 
   /** Sends the question until an answer comes that no change has overtaken, twice at most. */
   async function ask(
     credential: string,
     origin: Origin,
-    known: Ids | undefined,
+    { ids: known, lane }: Pick<Names, 'ids' | 'lane'>,
     onAnswer: (answer: Answer) => void,
   ): Promise<Answer> {
     for (let tries = 1; ; tries += 1) {
@@ -82,8 +91,8 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
       try {
         const address = addressOf(origin);
         const body = { token: credential, ...(address === undefined ? {} : { address }) };
-        const { correlationId } = origin;
-        const { body: said } = await gatehouse.ask('api/token/introspect', body, correlationId);
+        const asking = { correlationId: origin.correlationId, lane };
+        const { body: said } = await gatehouse.ask('api/token/introspect', body, asking);
         if (!isIntrospection(said)) throw new Unavailable('the answer has another form');
         ids = said.active ? idsOf(said) : (known ?? {});
         const lasts = said.active ? (said.expires_in ?? 0) * 1000 : ENDED_MS;
@@ -99,12 +108,7 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
   }
 
   /** Callers that ask the same thing at the same time share one question. */
-  async function find(
-    credential: string,
-    names: Names,
-    origin: Origin,
-    known?: Ids,
-  ): Promise<Known> {
+  async function find(credential: string, names: Names, origin: Origin): Promise<Known> {
     const active = knowledge.find(names.whileActive);
     const ended = active ? '' : names.ended();
     const kept = active ?? knowledge.find(ended);
@@ -117,7 +121,7 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
     if (!asked) {
       const keep = (answer: Answer) =>
         knowledge.keep(answer.introspection.active ? names.whileActive : ended, answer);
-      asked = ask(credential, origin, known, keep).finally(() => underWay.delete(ended));
+      asked = ask(credential, origin, names, keep).finally(() => underWay.delete(ended));
       underWay.set(ended, asked);
     }
     const { introspection, sentAt } = await asked;
@@ -144,17 +148,28 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
     },
     async ofToken(token, claims, origin) {
       const { sub, tid, sid, sv } = claims;
-      const ids = { tenantId: tid, userId: sub, sessionId: sid };
-      const names = { whileActive: `session ${sid} ${sv}`, ended: () => `token ${hashOf(token)}` };
-      const known = await find(token, names, origin, ids);
+      const known = await find(
+        token,
+        {
+          // Its signature shows that Gatehouse has signed somebody in.
+          lane: 'known',
+          whileActive: `session ${sid} ${sv}`,
+          ended: () => `token ${hashOf(token)}`,
+          ids: { tenantId: tid, userId: sub, sessionId: sid },
+        },
+        origin,
+      );
       const { active } = known.introspection;
       return active && !fits(known.introspection, claims)
         ? { ...known, introspection: { active: false } }
         : known;
     },
-    ofApiKey(key, origin) {
+    async ofApiKey(key, origin) {
       const name = `key ${hashOf(key)} ${addressOf(origin) ?? ''}`;
-      return find(key, { whileActive: name, ended: () => name }, origin);
+      const lane = seen.get(name) ? 'known' : 'unknown';
+      const known = await find(key, { lane, whileActive: name, ended: () => name }, origin);
+      if (known.introspection.active) seen.set(name, true);
+      return known;
     },
   };
 }

@@ -141,6 +141,8 @@ async function buildGuard(into) {
       text.replace(/(from '|import\(")(\.\/[^'"]+)(?=['"])/g, '$1$2.js'),
     );
   }
+  // TypeScript looks for the types of `guard.mjs` under this name.
+  writeFileSync(join(into, 'guard.d.mts'), "export * from './index.js';\n");
   rmSync(types, { recursive: true });
 }
 

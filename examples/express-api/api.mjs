@@ -33,6 +33,9 @@ function nameIn(body) {
   return /^[^\p{C}]{1,60}$/u.test(name) ? name : undefined;
 }
 
+const answerMissing = (res) =>
+  res.status(404).json({ error: 'NOT_FOUND', detail: 'There is no such project.' });
+
 /** Answers that a change was not made, because it could not be recorded. */
 function answerUnrecorded(res, error) {
   console.error(`Not recorded: ${error.message}`);
@@ -67,7 +70,17 @@ function projectRoutes(guard, report) {
   // A project of another tenant is not found, as if it did not exist.
   const mustExist = (req, res, next) => {
     if (projectsOf(guard.principalOf(req)).has(req.params.id)) return next();
-    return res.status(404).json({ error: 'NOT_FOUND', detail: 'There is no such project.' });
+    return answerMissing(res);
+  };
+  /**
+   * Takes a project out, for one of two requests at once: the other one must not record a deletion
+   * too. With a database this is DELETE … RETURNING, in a transaction that is committed after the event.
+   */
+  const take = (req) => {
+    const projects = projectsOf(guard.principalOf(req));
+    const project = projects.get(req.params.id);
+    projects.delete(req.params.id);
+    return project;
   };
   const routes = express.Router();
 
@@ -103,17 +116,16 @@ function projectRoutes(guard, report) {
     requirePermission('app:projects.delete'),
     mustExist,
     consumeStepUp('app:delete_project'),
-    // Somebody else may have deleted it while Gatehouse was asked.
-    mustExist,
     async (req, res) => {
-      const projects = projectsOf(guard.principalOf(req));
-      const project = projects.get(req.params.id);
+      const project = take(req);
+      // Somebody else may have deleted it while Gatehouse was asked.
+      if (!project) return answerMissing(res);
       try {
         await record('app.project.deleted', req, project);
       } catch (error) {
+        projectsOf(guard.principalOf(req)).set(project.id, project);
         return answerUnrecorded(res, error);
       }
-      projects.delete(project.id);
       return res.status(204).end();
     },
   );

@@ -1,8 +1,9 @@
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { MINUTE_MS } from '../durations';
 import { AppError } from '../errors';
 import { content, json } from '../http/answers';
+import { admitServiceAgain } from '../http/authenticate';
 import { serviceOf } from '../http/request';
 import { endpoint, storableText, wholeNumber } from '../http/routeTable';
 import { changeMessage } from './changeAnswers';
@@ -100,11 +101,24 @@ function followUntil(res: Response, keyEndsInMs: number, onEnd: (end: () => void
 
 type Streams = ReturnType<typeof createStreams>;
 
+/** The service that asks, by its key. */
+interface Asker {
+  keyId: string;
+  /** Checks the key once more; it throws if the key has ended. */
+  admitAgain: () => Promise<void>;
+}
+
+/** Returns who sent a request. */
+const askerOf = (req: Request): Asker & { expiresAt: Date | null } => {
+  const { keyId, expiresAt } = serviceOf(req);
+  return { keyId, expiresAt, admitAgain: () => admitServiceAgain(req) };
+};
+
 async function stream(
   deps: AccessChangeDeps,
   streams: Streams,
   res: Response,
-  asked: { keyId: string; expiresAt: Date | null; cursor: string | undefined; heartbeatMs: number },
+  asked: Asker & { expiresAt: Date | null; cursor: string | undefined; heartbeatMs: number },
 ): Promise<void> {
   const receivedAt = performance.now();
   const { keyId, expiresAt } = asked;
@@ -117,6 +131,8 @@ async function stream(
   try {
     const { changeReader: reader } = deps;
     feed = await openFeed({ reader, ...asked, receivedAt, onMessage: (one) => onMessage(one) });
+    // From here on a change of the key is among the messages. One from before is seen by this check.
+    await asked.admitAgain();
     if (res.destroyed) return;
     res.writeHead(200, HEADERS);
     onMessage = (message) => {
@@ -144,7 +160,7 @@ async function waitForChange(
   deps: AccessChangeDeps,
   streams: Streams,
   res: Response,
-  { keyId, cursor: from, waitMs }: z.output<typeof pollQuery> & { keyId: string },
+  { keyId, admitAgain, cursor: from, waitMs }: z.output<typeof pollQuery> & Asker,
 ): Promise<ChangeMessage> {
   const receivedAt = performance.now();
   const { changeReader: reader } = deps;
@@ -162,6 +178,7 @@ async function waitForChange(
   let timer: NodeJS.Timeout | undefined;
   try {
     feed = await openFeed({ reader, cursor: from, receivedAt, heartbeatMs: 100, onMessage });
+    await admitAgain();
     timer = setTimeout(giveUp, deps.drain.begun() ? 0 : waitMs);
     res.once('close', giveUp);
     return await answered;
@@ -185,13 +202,8 @@ export function changeRoutes(deps: AccessChangeDeps) {
       responses: { 200: content('A stream of `AccessChanges`', ['text/event-stream']) },
       errors: ['TOO_MANY_STREAMS'],
       handle(req, res, { query }) {
-        const { keyId, expiresAt } = serviceOf(req);
-        return stream(deps, streams, res, {
-          keyId,
-          expiresAt,
-          cursor: query.cursor,
-          heartbeatMs: query.heartbeatMs,
-        });
+        const { cursor: from, heartbeatMs } = query;
+        return stream(deps, streams, res, { ...askerOf(req), cursor: from, heartbeatMs });
       },
     }),
     accessChanges: endpoint({
@@ -200,8 +212,7 @@ export function changeRoutes(deps: AccessChangeDeps) {
       responses: { 200: json('The changes', changeMessage) },
       errors: ['TOO_MANY_STREAMS'],
       async handle(req, res, { query }) {
-        const { keyId } = serviceOf(req);
-        res.json(await waitForChange(deps, streams, res, { ...query, keyId }));
+        res.json(await waitForChange(deps, streams, res, { ...query, ...askerOf(req) }));
       },
     }),
   };

@@ -3,10 +3,14 @@ import { appAction } from '../audit';
 import { boundedArray } from './boundedArray';
 import { isWellFormed } from '../http/correlationId';
 import { readAddress } from '../http/clientAddress';
+import { isShallow } from '../http/isShallow';
 import { storableText } from '../http/routeTable';
 import { auditOutcome } from '../db/schema';
 
 export const MOST_EVENTS = 100;
+
+/** No type allows as much. The details are compared and hashed before their type is known. */
+const MOST_LEVELS = 8;
 
 const rowId = z.guid().toLowerCase();
 const FOUR_DIGIT_YEAR = /^\d{4}-/;
@@ -41,7 +45,12 @@ const event = z.strictObject({
     .refine(isWellFormed, 'must be 1 to 128 of A-Z a-z 0-9 . _ : -')
     .optional(),
   outcome: z.enum(auditOutcome.enumValues).optional(),
-  details: z.record(z.string().max(40), z.unknown()).optional(),
+  details: z
+    .record(
+      z.string().max(40),
+      z.unknown().refine((value) => isShallow(value, MOST_LEVELS), 'is nested too deeply'),
+    )
+    .optional(),
 });
 
 export const reportInput = z.strictObject({

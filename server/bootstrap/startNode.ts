@@ -8,7 +8,7 @@ import { startEmbeddedPostgres } from '../embedded/embeddedPostgres';
 import type { EmbeddedPostgres } from '../embedded/embeddedPostgres';
 import { EXIT } from './exitCodes';
 import { withSecrets } from '../keys/localSecrets';
-import { comparePermissionsFile } from './comparePermissionsFile';
+import { compareDeclaredFiles } from './compareDeclaredFiles';
 import { normalizeAddressesAtStart, startMaintenance } from './maintenance';
 import { isNewer, MigrationError } from '../schema/migrations/migrate';
 import type { LockWait } from '../schema/migrations/migrate';
@@ -118,7 +118,7 @@ export async function startNode(
   await deps.nodeClock.start();
   await renewAttempts(deps);
   await normalizeAddressesAtStart(deps);
-  await comparePermissionsFile(deps);
+  await compareDeclaredFiles(deps);
   deps.broadcast.start();
   deps.changeWatch.start();
   deps.mail.start();

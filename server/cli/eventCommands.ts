@@ -12,7 +12,7 @@ import { CommandError } from './commandError';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { orNoSuch } from './orNoSuch';
-import { required } from './options';
+import { optional, required } from './options';
 import type { Options } from './options';
 
 function listEventTypesCommand(_options: Options, invocation: Invocation) {
@@ -26,9 +26,11 @@ function listEventTypesCommand(_options: Options, invocation: Invocation) {
  * a deployment can always run it.
  */
 function declareEventTypesCommand(options: Options, invocation: Invocation) {
-  const path = resolve(invocation.cwd(), required(options, 'file'));
+  const file = optional(options, 'file');
   const dryRun = options['dry-run'] === true;
-  return asWriter(options, invocation, async ({ deps, ctx }) => {
+  return asWriter(options, invocation, async ({ config, deps, ctx }) => {
+    const path = file === undefined ? config.eventTypesFile : resolve(invocation.cwd(), file);
+    if (path === undefined) throw new CommandError('Give --file F, or set EVENT_TYPES_FILE.');
     try {
       const wanted = await readEventTypesFile(path);
       const declared = await declareEventTypes(deps, ctx, wanted, { via: 'operator', dryRun });
@@ -61,9 +63,12 @@ export const EVENT_COMMANDS: CommandTable = {
   'events declare': {
     summary:
       "Declares the types of the product's own events: adds those in a file, and withdraws all others.",
-    usage: '--file F [--dry-run]',
+    usage: '[--file F] [--dry-run]',
     example: '--file event-types.json --dry-run',
-    says: { file: 'A JSON file.', 'dry-run': 'Only compare; change nothing.' },
+    says: {
+      file: 'A JSON file; the one in EVENT_TYPES_FILE if omitted.',
+      'dry-run': 'Only compare; change nothing.',
+    },
     writes: true,
     run: declareEventTypesCommand,
   },

@@ -6,6 +6,11 @@ import {
   readCheckpointSettings,
 } from './checkpointSettings';
 import {
+  declarationSettings,
+  findDeclarationProblems,
+  readDeclarationSettings,
+} from './declarationSettings';
+import {
   databaseSettings,
   findDatabaseProblems,
   findMissingDatabase,
@@ -25,11 +30,6 @@ import type { Secrets } from './keySettings';
 import { findMailProblems, mailSettings, readMailSettings } from './mailSettings';
 import { operatorSettings, readOperators } from './operatorSettings';
 import { findPasswordProblems, passwordSettings, readPasswordSettings } from './passwordSettings';
-import {
-  findPermissionProblems,
-  permissionSettings,
-  readPermissionSettings,
-} from './permissionSettings';
 import { findProcessProblems, processSettings, readProcessSettings } from './processSettings';
 import { rateLimitSettings, readRateLimitSettings } from './rateLimitSettings';
 import { readRetentionSettings, retentionSettings } from './retentionSettings';
@@ -69,7 +69,7 @@ export const settings = z.object({
   ...riskSettings,
   ...retentionSettings,
   ...mailSettings,
-  ...permissionSettings,
+  ...declarationSettings,
   ...invitationSettings,
 });
 
@@ -90,7 +90,7 @@ const findProblems = (env: Settings): string[] => [
   ...findCheckpointProblems(env),
   ...findEventFeedProblems(env),
   ...findWebauthnProblems(env),
-  ...findPermissionProblems(env),
+  ...findDeclarationProblems(env),
   ...findSessionProblems(env),
 ];
 
@@ -111,7 +111,7 @@ const buildConfig = (env: Settings) => ({
   ...readRiskSettings(env),
   ...readRetentionSettings(env),
   mail: readMailSettings(env),
-  ...readPermissionSettings(env),
+  ...readDeclarationSettings(env),
   ...readInvitationSettings(env),
 });
 

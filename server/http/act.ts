@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../tlog/canonicalJson';
 import type { Json } from '../../tlog/canonicalJson';
 import { AppError } from '../errors';
+import { isShallow } from './isShallow';
 import type { Act } from './passage';
 
 /** The parts of a request that decide what it does. */
@@ -15,18 +16,8 @@ export interface ActRequest {
   body: unknown;
 }
 
-/**
- * No body that a route accepts is nested deeper. Without a limit the recursion could overflow the
- * stack.
- */
+/** No body that a route accepts is nested deeper. */
 const MOST_LEVELS = 32;
-
-function assertShallow(value: unknown, levels = MOST_LEVELS): void {
-  if (value === null || typeof value !== 'object') return;
-  if (levels === 0)
-    throw new AppError('INVALID_INPUT', { detail: 'Send a body with fewer levels of nesting.' });
-  for (const member of Object.values(value)) assertShallow(member, levels - 1);
-}
 
 /**
  * Computes the act of a request from everything that decides what it does, so that a proof for one
@@ -34,7 +25,9 @@ function assertShallow(value: unknown, levels = MOST_LEVELS): void {
  * @throws AppError INVALID_INPUT for a body that is nested too deeply
  */
 export function toAct({ method, route, params, query, body }: ActRequest): Act {
-  assertShallow(body);
+  if (!isShallow(body, MOST_LEVELS)) {
+    throw new AppError('INVALID_INPUT', { detail: 'Send a body with fewer levels of nesting.' });
+  }
   const whole = { method, route, params: { ...params }, query: { ...query }, body: body ?? null };
   const digest = createHash('sha256')
     .update(canonicalJson(whole as Json))

@@ -27,6 +27,8 @@ export const ANSWER_HEADERS = {
   'x-gatehouse-staff': 'The id of the member of the tenant',
   'x-gatehouse-session': 'The id of the session, if there is one',
   'x-gatehouse-permissions': 'The permissions, with a space between',
+  'x-gatehouse-permissions-partial':
+    '`true` if the list would be too long: it then holds only those that the question asked for',
   'x-gatehouse-assertion': 'Who it is, signed for the upstream',
   etag: 'Names this version of the body; send it as `If-None-Match`',
 } as const;

@@ -67,6 +67,13 @@ async function admitService(req: Request, key: string, scope?: ServiceScope): Pr
   if (scope !== undefined) req.servedScope = scope;
 }
 
+/**
+ * Checks the service key of an admitted request once more, for an answer that goes on after it began.
+ * @throws AppError UNAUTHENTICATED, KEY_ADDRESS_REFUSED or FORBIDDEN if the key has ended or changed
+ */
+export const admitServiceAgain = (req: Request): Promise<void> =>
+  admitService(req, requireToken(req), req.servedScope);
+
 /** The header in which a gateway sends its service key. */
 export const SERVICE_KEY = 'x-gatehouse-service-key';
 

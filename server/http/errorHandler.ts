@@ -36,12 +36,16 @@ function fromDatabaseFault(fault: DatabaseFault, cause: unknown): AppError {
   }
 }
 
+/** zod names a missing field only by the type of its value. */
+function describeIssue({ code, path, message }: ZodError['issues'][number]): string {
+  if (code !== 'invalid_type' || !message.endsWith('received undefined')) return message;
+  return path.length === 0 ? 'the body must be given' : 'must be given';
+}
+
 function fromZod(error: ZodError): AppError {
-  const issues = error.issues.map(({ code, path, message }) => ({
-    path: path.join('.'),
-    // zod names a missing field only by the type of its value.
-    message:
-      code === 'invalid_type' && message.endsWith('received undefined') ? 'must be given' : message,
+  const issues = error.issues.map((issue) => ({
+    path: issue.path.join('.'),
+    message: describeIssue(issue),
   }));
   return new AppError('INVALID_INPUT', { detail: 'Some fields are not valid.', extra: { issues } });
 }

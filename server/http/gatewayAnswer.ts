@@ -1,8 +1,10 @@
 import type { Request, Response } from 'express';
 import type { ErrorCode } from '../errors';
 
-/** The route that gateways ask. */
 const FORWARD_AUTH = '/api/forward-auth';
+
+/** The routes that gateways ask. */
+const GATEWAY_ROUTES: readonly unknown[] = [FORWARD_AUTH, '/api/forward-auth/envoy'];
 
 /** Writes JSON with ASCII alone, because a header must not hold anything else. */
 const toAscii = (json: string): string =>
@@ -18,9 +20,11 @@ export function answerGateway(
   code: ErrorCode,
   body: string,
 ): number | undefined {
-  if (res.locals['route'] !== FORWARD_AUTH) return undefined;
+  const route: unknown = res.locals['route'];
+  if (!GATEWAY_ROUTES.includes(route)) return undefined;
   res.setHeader('x-gatehouse-error', code);
   if (code !== 'STEP_UP_REQUIRED') return undefined;
   res.setHeader('x-gatehouse-challenge', toAscii(body));
-  return req.query['deny'] === '403' ? 403 : undefined;
+  // The query of any other route is that of the gateway's client.
+  return route === FORWARD_AUTH && req.query['deny'] === '403' ? 403 : undefined;
 }

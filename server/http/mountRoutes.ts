@@ -87,7 +87,12 @@ export function mountRoutes(app: Express, table: readonly Route[]): void {
   for (const route of table) {
     const { method, path, endpoint } = route;
     const first = [nameRoute(path), announce(route), spellIds];
-    app[method](path, ...first, ...inOrder(route), run(endpoint));
+    const handlers = [...first, ...inOrder(route), run(endpoint)];
+    if (endpoint.takesAnyRequest) {
+      app.use(path, ...handlers);
+      continue;
+    }
+    app[method](path, ...handlers);
     methods.set(path, [...(methods.get(path) ?? []), method.toUpperCase()]);
   }
   for (const [path, allowed] of methods) {

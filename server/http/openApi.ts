@@ -14,15 +14,19 @@ import type { Endpoint, Route } from './routeTable';
 /** `/sessions/:id` in Express is `/sessions/{id}` in OpenAPI. */
 const toOpenApiPath = (path: string) => path.replaceAll(/:([A-Za-z]+)/g, '{$1}');
 
-function describeQuery(query: z.ZodObject | undefined, { schemaOf }: Components) {
-  if (!query) return [];
-  const { properties, required } = schemaOf(query) as {
+function describeFields(
+  place: 'query' | 'header',
+  fields: z.ZodObject | undefined,
+  { schemaOf }: Components,
+) {
+  if (!fields) return [];
+  const { properties, required } = schemaOf(fields) as {
     properties?: Record<string, { description?: string }>;
     required?: string[];
   };
   return Object.entries(properties ?? {}).map(([name, { description, ...schema }]) => ({
     name,
-    in: 'query',
+    in: place,
     required: required?.includes(name) ?? false,
     description,
     schema,
@@ -49,7 +53,8 @@ function describeParameters({ path, endpoint }: Route, components: Components) {
   }));
   return [
     ...inPath,
-    ...describeQuery(endpoint.query, components),
+    ...describeFields('query', endpoint.query, components),
+    ...describeFields('header', endpoint.headers, components),
     ...(endpoint.takesIdempotencyKey ? [IDEMPOTENCY_KEY] : []),
     CORRELATION_ID,
   ];
@@ -121,6 +126,9 @@ function describeRoute(route: Route, components: Components) {
   const stepUp = guards.map((guard) => guard.stepUp).find(Boolean);
   const scope = guards.map((guard) => guard.scope).find(Boolean);
   const needs = [
+    ...(endpoint.takesAnyRequest
+      ? ['Answers every method, and every path that begins with this one.']
+      : []),
     ...(permission === undefined ? [] : [`Needs the permission \`${permission}\`.`]),
     ...(stepUp === undefined ? [] : [`Needs a step-up for \`${stepUp}\`.`]),
     ...(scope === undefined ? [] : [`Needs the scope \`${scope}\`.`]),

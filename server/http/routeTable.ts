@@ -66,6 +66,8 @@ export interface Endpoint {
   params?: z.ZodType;
   /** The schema of the query string; a route without one ignores it. */
   query?: z.ZodObject;
+  /** The schema of the headers that the handler reads, for OpenAPI. */
+  headers?: z.ZodObject;
   /** The answers that are no errors, by status. */
   responses: Readonly<Record<number, Answer>>;
   /** The errors, besides those of the guards, of the body's parser and of every route. */
@@ -78,6 +80,8 @@ export interface Endpoint {
   takesForm?: boolean;
   /** Whether the body may be as large as a batch: 512 kB. */
   takesBatch?: boolean;
+  /** Whether the route answers every method, and every path that begins with its own. */
+  takesAnyRequest?: boolean;
   handle: (req: Request, res: Response) => Promise<void> | void;
 }
 
@@ -125,6 +129,18 @@ type Responses = Readonly<Record<number, Answer>>;
 type BodyOf<R extends Responses> = R[keyof R] extends Answer<infer Body> ? Sendable<Body> : unknown;
 
 /**
+ * Validates a body. If it is missing altogether, the error names the fields that it needs, as for an
+ * empty object.
+ * @throws ZodError
+ */
+function parseBody<Body extends z.ZodType>(schema: Body, body: unknown): z.output<Body> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  if (body === undefined) schema.parse({});
+  throw parsed.error;
+}
+
+/**
  * Builds an endpoint whose handler gets the validated input.
  * @throws ZodError from the handler if the input is invalid; nothing has happened by then
  */
@@ -138,12 +154,14 @@ export function endpoint<
   body?: Body;
   params?: Params;
   query?: Query;
+  headers?: z.ZodObject;
   responses: R;
   errors: readonly ErrorNote[];
   takesIdempotencyKey?: boolean;
   takesRefreshCookie?: boolean;
   takesForm?: boolean;
   takesBatch?: boolean;
+  takesAnyRequest?: boolean;
   handle: (
     req: Request,
     res: Response<BodyOf<R>>,
@@ -156,7 +174,7 @@ export function endpoint<
     ...described,
     handle: (req, res) =>
       handle(req, res as Response<BodyOf<R>>, {
-        body: (body ? body.parse(req.body) : undefined) as z.output<Body>,
+        body: (body ? parseBody(body, req.body) : undefined) as z.output<Body>,
         params: (params ? params.parse(req.params) : undefined) as z.output<Params>,
         query: (query ? query.parse(req.query) : undefined) as z.output<Query>,
       }),

@@ -7,10 +7,18 @@ import type { IntrospectionDeps } from './deps';
 const ASSERTION_TYPE = 'ga+jwt';
 const ALGORITHM = 'ES256';
 
+/** The permissions that a gateway passes on. */
+export interface ListedPermissions {
+  permissions: readonly string[];
+  /** Whether the person has more. */
+  partial: boolean;
+}
+
 /** Signs who a request is from, for one minute, for the service behind a gateway. */
 export function signAssertion(
   { config, keys, clock, random }: Pick<IntrospectionDeps, 'config' | 'keys' | 'clock' | 'random'>,
   principal: Principal,
+  { permissions, partial }: ListedPermissions,
 ): string {
   const now = Math.floor(clock.now().getTime() / SECOND_MS);
   const { sessionId, apiKeyId } = principal;
@@ -23,7 +31,8 @@ export function signAssertion(
     staff_id: principal.staffId,
     ...(sessionId === null ? {} : { sid: sessionId }),
     ...(apiKeyId === undefined ? {} : { api_key_id: apiKeyId }),
-    permissions: [...principal.permissions].sort(),
+    permissions,
+    ...(partial ? { permissions_partial: true } : {}),
     jti: random.id(),
     iat: now,
     exp: now + MINUTE_SEC,

@@ -4,6 +4,7 @@ import { AppError } from '../errors';
 import { looksLikeKey } from '../keyText';
 import { assertStepUp } from '../security';
 import { signAssertion } from './assertions';
+import type { ListedPermissions } from './assertions';
 import type { IntrospectionDeps } from './deps';
 import { withClientAddress } from './findCaller';
 
@@ -37,6 +38,22 @@ const contextOfCaller = (ctx: RequestContext, principal: Principal): RequestCont
 });
 
 /**
+ * The list stands in a header, and once more in the assertion. nginx reads the headers of an answer
+ * into one buffer, and many servers accept 8 kB of headers, with those of the client.
+ */
+const LONGEST_LIST = 2048;
+
+/**
+ * Lists all permissions, or only those that the question asked for if all would be too long. So an
+ * API that does not know of the limit refuses too much, and never too little.
+ */
+function listPermissions(principal: Principal, asked: readonly string[]): ListedPermissions {
+  const all = [...principal.permissions].sort();
+  if (all.join(' ').length <= LONGEST_LIST) return { permissions: all, partial: false };
+  return { permissions: all.filter((name) => asked.includes(name)), partial: true };
+}
+
+/**
  * Decides whether a gateway may let a request through.
  * @returns the headers for the upstream
  * @throws AppError UNAUTHENTICATED, FORCE_LOGOUT, KEY_ADDRESS_REFUSED, FORBIDDEN, PERSON_REQUIRED,
@@ -60,13 +77,15 @@ export async function forwardAuth(
     if (principal.apiKeyId !== undefined) throw new AppError('PERSON_REQUIRED');
     await assertStepUp(deps, ctx, principal, { purpose, windowSec });
   }
+  const listed = listPermissions(principal, question.permissions);
   return {
     'x-gatehouse-user': principal.userId,
     'x-gatehouse-tenant': principal.tenant.slug,
     'x-gatehouse-tenant-id': principal.tenantId,
     'x-gatehouse-staff': principal.staffId,
     ...(principal.sessionId === null ? {} : { 'x-gatehouse-session': principal.sessionId }),
-    'x-gatehouse-permissions': [...principal.permissions].sort().join(' '),
-    'x-gatehouse-assertion': signAssertion(deps, principal),
+    'x-gatehouse-permissions': listed.permissions.join(' '),
+    ...(listed.partial ? { 'x-gatehouse-permissions-partial': 'true' } : {}),
+    'x-gatehouse-assertion': signAssertion(deps, principal, listed),
   };
 }

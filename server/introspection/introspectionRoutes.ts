@@ -1,15 +1,18 @@
+import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { LONGEST_STEP_UP_WINDOW_SEC } from '../config/sessionSettings';
 import { json, noBody } from '../http/answers';
 import { bearerToken } from '../http/authenticate';
 import { readAddress } from '../http/clientAddress';
 import { errorSchema } from '../http/errorSchemas';
-import { contextOf, unauthenticated } from '../http/request';
-import { endpoint, storableText, wholeNumber } from '../http/routeTable';
-import { PERMISSION_NAME } from '../permissions';
+import { contextOf, serviceOf, unauthenticated } from '../http/request';
+import { endpoint, storableText } from '../http/routeTable';
 import { appPurpose } from '../stepUpPurpose';
 import type { IntrospectionDeps } from './deps';
 import { forwardAuth } from './forwardAuth';
+import type { GatewayQuestion } from './forwardAuth';
+import { clientAddress, permissionName, windowSeconds } from './gatewayFields';
+import { gatewayHeaders, readGatewayHeaders } from './gatewayHeaders';
 import { introspect } from './introspect';
 import { introspection, provenStepUp } from './introspectionAnswers';
 import { proveForService } from './proveForService';
@@ -18,17 +21,10 @@ import { proveForService } from './proveForService';
 const token = storableText(8192).describe('The access token, or the API key, of the caller');
 const windowSec = z.int().min(1).max(LONGEST_STEP_UP_WINDOW_SEC);
 
-const address = storableText(100, 1, '203.0.113.7').transform((text, { issues }) => {
-  const read = readAddress(text);
-  if (read !== null) return read;
-  issues.push({ code: 'custom', input: undefined, message: 'must be an IP address' });
-  return z.NEVER;
-});
-
 const introspectBody = z.object({
   token,
   token_type_hint: storableText(100).optional().describe('Ignored'),
-  address: address.optional().describe('The address of the caller, for API keys with a list'),
+  address: clientAddress.optional().describe('The address of the caller, for API keys with a list'),
 });
 
 const act = z.strictObject({
@@ -49,19 +45,41 @@ const stepUpBody = z
     path: ['consume'],
   });
 
-const permission = z.string().regex(PERMISSION_NAME, 'must be the name of a permission');
 const gatewayQuery = z.strictObject({
   permission: z
-    .union([permission, z.array(permission).max(20)])
+    .union([permissionName, z.array(permissionName).max(20)])
     .optional()
     .describe('All of them are needed'),
   purpose: appPurpose.optional().describe('A fresh step-up for this purpose is needed'),
-  windowSec: wholeNumber(LONGEST_STEP_UP_WINDOW_SEC)
-    .pipe(z.number().min(1))
-    .optional()
-    .describe('The greatest age of the step-up in seconds'),
+  windowSec: windowSeconds.optional().describe('The greatest age of the step-up in seconds'),
   deny: z.literal('403').optional().describe('The status in place of 428, for nginx'),
 });
+
+/** A gateway may let the request through. */
+const passes = noBody(
+  'It may',
+  'x-gatehouse-user',
+  'x-gatehouse-tenant',
+  'x-gatehouse-tenant-id',
+  'x-gatehouse-staff',
+  'x-gatehouse-session',
+  'x-gatehouse-permissions',
+  'x-gatehouse-permissions-partial',
+  'x-gatehouse-assertion',
+);
+
+/** Answers a gateway: the one way for all of them. */
+async function answerQuestion(
+  deps: IntrospectionDeps,
+  req: Request,
+  res: Response,
+  asked: Omit<GatewayQuestion, 'token'>,
+): Promise<void> {
+  const token = bearerToken(req);
+  if (token === undefined) throw unauthenticated();
+  const headers = await forwardAuth(deps, contextOf(req), { ...asked, token });
+  res.set(headers).status(200).end();
+}
 
 /**
  * Reads policies past the cache. A guard keeps an answer until a change is reported, so the answer
@@ -90,39 +108,44 @@ const describeRoutes = (deps: IntrospectionDeps) => ({
     responses: { 200: json('The step-up, or that the token is not active', provenStepUp) },
     errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED'],
     async handle(req, res, { body }) {
-      res.json(await proveForService(deps, contextOf(req), body));
+      const asked = { ...body, service: serviceOf(req).keyId };
+      res.json(await proveForService(deps, contextOf(req), asked));
     },
   }),
   forwardAuth: endpoint({
     summary: 'Whether a gateway may let a request through, and who sends it',
     query: gatewayQuery,
     responses: {
-      200: noBody(
-        'It may',
-        'x-gatehouse-user',
-        'x-gatehouse-tenant',
-        'x-gatehouse-tenant-id',
-        'x-gatehouse-staff',
-        'x-gatehouse-session',
-        'x-gatehouse-permissions',
-        'x-gatehouse-assertion',
-      ),
+      200: passes,
       403: json('A step-up is needed, with `deny=403`', errorSchema('STEP_UP_REQUIRED')),
     },
     errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED'],
     async handle(req, res, { query }) {
-      const bearer = bearerToken(req);
-      if (bearer === undefined) throw unauthenticated();
       const sent = req.headers['x-gatehouse-client-address'];
       const { permission: asked = [], purpose, windowSec: window } = query;
-      const headers = await forwardAuth(deps, contextOf(req), {
-        token: bearer,
+      await answerQuestion(deps, req, res, {
         address: readAddress(typeof sent === 'string' ? sent : null),
         permissions: typeof asked === 'string' ? [asked] : asked,
         purpose,
         windowSec: window,
       });
-      res.set(headers).status(200).end();
+    },
+  }),
+  forwardAuthOfEnvoy: endpoint({
+    summary: 'Whether Envoy may let a request through, and who sends it',
+    headers: gatewayHeaders,
+    takesAnyRequest: true,
+    responses: { 200: passes },
+    errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED'],
+    async handle(req, res) {
+      // The path and the query are those of Envoy's client, so they say nothing about the need.
+      const asked = readGatewayHeaders(req.headersDistinct);
+      await answerQuestion(deps, req, res, {
+        address: asked['x-gatehouse-client-address'] ?? null,
+        permissions: asked['x-gatehouse-permission'] ?? [],
+        purpose: asked['x-gatehouse-purpose'],
+        windowSec: asked['x-gatehouse-window-sec'],
+      });
     },
   }),
 });

@@ -15,6 +15,8 @@ type ProveDeps = FindDeps &
 
 /** The step-up that a route of the team's own API asks for. */
 export interface AskedStepUp {
+  /** The id of the service key that asks. */
+  service: string;
   token: string;
   purpose: `app:${string}`;
   windowSec?: number | undefined;
@@ -22,11 +24,14 @@ export interface AskedStepUp {
   consume: boolean;
 }
 
-/** An act of the team's API is stored in a form that no act of this server's own routes can have. */
-const toOwnAct = ({ name, digest }: Act): Act => ({
+/**
+ * An act of the team's API is stored in a form that no act of this server's own routes can have. It
+ * names the service: two services may have the same route, and a proof for one is none for the other.
+ */
+const toOwnAct = ({ name, digest }: Act, service: string): Act => ({
   name,
   digest: createHash('sha256')
-    .update(canonicalJson({ actOfService: { name, digest } }))
+    .update(canonicalJson({ actOfService: { service, name, digest } }))
     .digest('hex'),
 });
 
@@ -74,7 +79,7 @@ export async function proveForService(deps: ProveDeps, ctx: RequestContext, aske
   if (found.kind === 'key') throw new AppError('PERSON_REQUIRED');
   const { principal } = found;
   const { purpose, windowSec } = asked;
-  const act = asked.act && toOwnAct(asked.act);
+  const act = asked.act && toOwnAct(asked.act, asked.service);
   const passage = await assertStepUp(deps, ctx, principal, { purpose, windowSec, act });
   const proven = describe(passage, deps.clock.now().getTime());
   if (asked.consume) await consume(deps, ctx, principal, passage);

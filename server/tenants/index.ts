@@ -27,7 +27,7 @@ export { revokeInvitation } from './revokeInvitation';
 export { countDeviations, listCollisions, normalizeAddresses } from './normalizeAddresses';
 export { createStaff, createStaffOfExisting } from './createStaff';
 export { compareDeclared, summarize } from './compareDeclared';
-export { compareWithFile } from './compareWithFile';
+export { comparePermissionsFile } from './comparePermissionsFile';
 export { declarePermissions } from './declarePermissions';
 export { listPermissions } from './knownPermissions';
 export { readPermissionsFile } from './permissionsFile';

@@ -5,7 +5,7 @@ import type { ChangeMessage } from '@/server/accessChanges/changeFeed';
 import { openChangeStream } from '@/tests/helpers/http/changeStream';
 import { listen } from '@/tests/helpers/http/listen';
 import { openRaw } from '@/tests/helpers/http/rawConnection';
-import { ask } from '@/tests/helpers/database/askDatabase';
+import { ask, withConnection } from '@/tests/helpers/database/askDatabase';
 import { makeServiceKey, withKey } from '@/tests/helpers/people/programs';
 import { buildApp } from '@/tests/helpers/server/testApp';
 import { pollUntil } from '@/tests/helpers/time/pollUntil';
@@ -19,6 +19,41 @@ const change = (count: number) =>
      SELECT 'session', gen_random_uuid(), gen_random_uuid(), gen_random_uuid() FROM generate_series(1, $1)`,
     count,
   );
+
+/** Finds a reading of changes that waits for a lock. */
+const WAITING_READ = `SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+  AND wait_event_type = 'Lock' AND query LIKE '%access_change_purges%'`;
+
+// First in this file: later, other streams read the changes too.
+it.each(['/stream', '?waitMs=1000'])(
+  'a key that is revoked between its check and the first reading opens nothing: %s',
+  async (path) => {
+    const late = buildApp();
+    const key = await makeServiceKey(late.deps, ['introspect']);
+    const { body } = await withKey(late.app, key).get('/api/service/self').expect(200);
+    const url = await listen(late.app);
+    const stop = new AbortController();
+    const answered = await withConnection(databaseUrl, async (client) => {
+      await client.query('BEGIN');
+      await client.query('LOCK TABLE access_changes');
+      const answer = fetch(`${url}/api/access-changes${path}`, {
+        headers: { authorization: `Bearer ${key}` },
+        signal: stop.signal,
+      }).then(({ status }) => status);
+      await pollUntil(
+        'the first reading waits',
+        () => ask(databaseUrl, WAITING_READ),
+        (rows) => rows.length > 0,
+      );
+      const { id } = body as { id: string };
+      await client.query('UPDATE service_keys SET revoked_at = now() WHERE id = $1', [id]);
+      await client.query('COMMIT');
+      return answer;
+    });
+    stop.abort();
+    expect(answered).toBe(401);
+  },
+);
 
 it('a stream that ends while its guard does not read is cut off, and harms neither the node nor other guards', async () => {
   const url = await listen(app);

@@ -1,13 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { compareDeclaredFiles } from '@/server/bootstrap/compareDeclaredFiles';
 import { db } from '@/server/db';
 import { declaredEventTypes } from '@/server/db/schema';
-import { auditOf } from '@/tests/helpers/database/authRows';
+import { auditOf, withoutTable } from '@/tests/helpers/database/authRows';
 import { makeServiceKey, withKey } from '@/tests/helpers/people/programs';
 import { DELETED } from '@/tests/helpers/people/reporter';
+import { memoryLog } from '@/tests/helpers/server/memoryLog';
 import { operate } from '@/tests/helpers/server/operatorCommand';
-import { externalEnv } from '@/tests/helpers/server/serverProcess';
+import { externalEnv, startServer } from '@/tests/helpers/server/serverProcess';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
 const env = externalEnv();
@@ -28,11 +30,14 @@ const typeOf = (properties: object, required: string[] = []) => ({
   [NAME]: { sentence: 'A project was deleted', details: { type: 'object', properties, required } },
 });
 
-function run(content: object | string, ...more: string[]) {
+function fileOf(content: object | string): string {
   const path = join(folder, 'types.json');
   writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
-  return operate(env, ['events', 'declare', '--file', path, ...more]);
+  return path;
 }
+
+const run = (content: object | string, ...more: string[]) =>
+  operate(env, ['events', 'declare', '--file', fileOf(content), ...more]);
 
 describe('declaring types of events', () => {
   it('adds, changes and withdraws until the types are those of the list, and records each', async () => {
@@ -174,5 +179,70 @@ describe('admin events', () => {
     expect(wrong.stderr).toContain('password');
     expect(wrong.stderr).toContain('looks like the name of a secret');
     expect((await run('{')).stderr).toContain('it is not JSON');
+  });
+});
+
+describe('the setting EVENT_TYPES_FILE', () => {
+  /** Returns what a node logs at its start with such a file. */
+  async function warningsFor(content: object | string) {
+    const { logger, lines } = memoryLog();
+    const config = { ...deps.config, eventTypesFile: fileOf(content) };
+    await compareDeclaredFiles({ config, db, logger });
+    return lines;
+  }
+
+  it('is the file that is declared if none is given, and must exist', async () => {
+    const set = { ...env, EVENT_TYPES_FILE: fileOf({ [NAME]: DELETED }) };
+    const { stdout } = await operate(set, ['events', 'declare']);
+    expect(JSON.parse(stdout)).toMatchObject({ added: [NAME] });
+    const none = await operate(env, ['events', 'declare']);
+    expect({ ...none, stdout: '' }).toMatchObject({
+      code: 1,
+      stderr: 'Give --file F, or set EVENT_TYPES_FILE.\n',
+    });
+    const missing = await operate({ ...env, EVENT_TYPES_FILE: '/no/such/file' }, [
+      'events',
+      'list',
+    ]);
+    expect(missing.stderr).toBe('EVENT_TYPES_FILE names a file that does not exist.\n');
+  });
+
+  it('warns at the start if the file and the declared types differ, and names the command', async () => {
+    const kept = { 'app.kept': DELETED };
+    await declare({ ...kept, [NAME]: DELETED });
+    expect(await warningsFor({ ...kept, [NAME]: DELETED })).toEqual([]);
+    const reworded = { 'app.kept': { ...DELETED, sentence: 'Something was kept' } };
+    expect(await warningsFor({ ...reworded, 'app.young': DELETED })).toMatchObject([
+      {
+        code: 'EVENT_TYPES_FILE',
+        msg: `EVENT_TYPES_FILE differs from the declared types of events (added: app.young; changed: app.kept; withdrawn: ${NAME}). To declare those of the file, run \`npm run admin -- events declare\`.`,
+      },
+    ]);
+    const narrower = { ...kept, ...typeOf({ project: { type: 'string', maxLength: 1 } }) };
+    const [refused] = await warningsFor(narrower);
+    expect(refused?.msg).toMatch(
+      /^EVENT_TYPES_FILE cannot be declared\. The new schema of app\.pro/,
+    );
+    expect((await warningsFor('{'))[0]?.msg).toMatch(/cannot be used: it is not JSON\.$/);
+  });
+
+  it('is compared by a server that starts, as PERMISSIONS_FILE is, and stops no start', async () => {
+    const set = { EVENT_TYPES_FILE: fileOf('{'), PERMISSIONS_FILE: fileOf('{') };
+    const server = startServer({ ...env, ...set });
+    await server.url();
+    for (const code of Object.keys(set)) expect(server.stdout()).toContain(`"code":"${code}"`);
+    server.signal('SIGTERM');
+    expect(await server.exited).toBe(0);
+  });
+
+  it('does not keep a server from starting while the table of the types is missing', async () => {
+    await withoutTable('declared_event_types', async () => {
+      expect(await warningsFor({ [NAME]: DELETED })).toMatchObject([
+        {
+          code: 'EVENT_TYPES_FILE',
+          msg: expect.stringContaining('could not be compared') as string,
+        },
+      ]);
+    });
   });
 });

@@ -3,6 +3,9 @@ import { eq, inArray, sql } from 'drizzle-orm';
 import { runMaintenance } from '@/server/bootstrap/maintenance';
 import { db } from '@/server/db';
 import { auditLogs, declaredEventTypes, eventBatches, tenants } from '@/server/db/schema';
+import { startReceiver } from '@/tests/helpers/evidence/checkpointReceiver';
+import { seal } from '@/tests/helpers/evidence/checkpoints';
+import { openFeed, untilFed } from '@/tests/helpers/evidence/openFeed';
 import { as } from '@/tests/helpers/people/officer';
 import { makeServiceKey, withKey } from '@/tests/helpers/people/programs';
 import { declareDeleted, deletion, openReporter } from '@/tests/helpers/people/reporter';
@@ -257,5 +260,37 @@ describe('reported events in the audit log', () => {
       id,
     );
     expect((await as(one.app, stranger).get(`/api/compliance/audit-logs/${id}`)).status).toBe(404);
+  });
+
+  it('reach a receiver of the feed in both formats, and say there what was only reported', async () => {
+    const [ocsf, plain] = [await startReceiver(), await startReceiver()];
+    const feeds = [await openFeed(ocsf.url), await openFeed(plain.url, { format: 'json' })];
+    const said = { actor: { name: 'nightly import' }, subject: 'project:42', outcome: 'denied' };
+    const [id] = idsOf((await reporter.report([deletion(tenant, said)])).body);
+    await seal();
+    for (const { sink } of feeds) await untilFed(sink);
+    const [shown, entry] = [ocsf, plain].map(({ accepted }) =>
+      accepted
+        .flatMap(({ note }) => note.trimEnd().split('\n'))
+        .map((line) => JSON.parse(line) as { id?: string; metadata?: { uid?: string } })
+        .find((event) => (event.id ?? event.metadata?.uid) === id),
+    );
+    const details = {
+      fields: { project: 'p-1' },
+      reportedBy: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+      reported: ['actor', 'subject', 'outcome'],
+    };
+    expect(entry).toMatchObject({
+      action: 'app.project.deleted',
+      actor: 'reported:nightly import',
+    });
+    expect(entry).toMatchObject({ outcome: 'denied', subject: 'project:42', details });
+    expect(shown).toMatchObject({
+      ...{ activity_name: 'Reported Event', api: { service: { name: 'Product' } } },
+      // A name that was reported is no id of a user.
+      actor: { user: { name: 'nightly import', type_id: 0 } },
+      unmapped: { details },
+    });
+    expect(shown).not.toHaveProperty('actor.user.uid');
   });
 });

@@ -100,9 +100,11 @@ describe('the example of a product with its own API, in a real browser', () => {
     return JSON.parse(stdout) as Record<string, unknown>;
   }
 
-  /** Returns events of the tenant North as its auditor reads them. */
+  let auditors = 0;
+  /** Returns events of the tenant North as a new auditor reads them. */
   async function readLog(action: string): Promise<Record<string, unknown>[]> {
-    const auditor = { email: 'eve@north.example', password: 'four words make it long' };
+    auditors += 1;
+    const auditor = { email: `eve${auditors}@north.example`, password: 'four words make it long' };
     const words = ['staff', 'create', '--tenant', 'north', '--email', auditor.email];
     await operate([...words, '--password-stdin', '--role', 'auditor'], auditor.password);
     const { gatehouse } = example.started;
@@ -157,6 +159,37 @@ describe('the example of a product with its own API, in a real browser', () => {
     expect(await readLog('app.project.deleted')).toMatchObject([
       { actor: staffId, details: { fields: { name: 'Gemini' } } },
     ]);
+  });
+
+  it('records one deletion if the same project is deleted twice at once', async () => {
+    const { page, gatehouse } = example.started;
+    const kim = { email: 'kim@north.example', password: 'four words make it long' };
+    const permissions = 'app:projects.create,app:projects.delete';
+    const words = ['staff', 'create', '--tenant', 'north', '--email', kim.email];
+    const more = ['--password-stdin', '--totp', '--permissions', permissions];
+    const secret = String((await operate([...words, ...more], kim.password))['totpSecret']);
+    const call = async (method: string, url: string, token: string, body?: object) => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      const res = await fetch(url, { method, headers, body: JSON.stringify(body) });
+      const text = await res.text();
+      return { status: res.status, body: JSON.parse(text || '{}') as Record<string, string> };
+    };
+    const signIn = async () =>
+      (await call('POST', `${gatehouse}/api/auth/login`, '', kim)).body['accessToken'] ?? '';
+    const tokens = [await signIn(), await signIn()];
+    const projects = `${page}/api/projects`;
+    const { id } = (await call('POST', projects, tokens[0] ?? '', { name: 'Voyager' })).body;
+    const remove = (token: string) => call('DELETE', `${projects}/${id}`, token);
+    for (const [at, token] of tokens.entries()) {
+      const { purpose, challengeId } = (await remove(token)).body;
+      const proof = { code: codeAt(secret, new Date(), at - 1), purpose, challengeId };
+      const verify = `${gatehouse}/api/security/step-up/verify`;
+      expect((await call('POST', verify, token, proof)).status).toBe(200);
+    }
+    const answers = await Promise.all(tokens.map(remove));
+    expect(answers.map(({ status }) => status).sort()).toEqual([204, 404]);
+    const events = await readLog('app.project.deleted');
+    expect(events.filter(({ subject }) => subject === `project:${id}`)).toHaveLength(1);
   });
 
   it('shows a person whom the operator signs out, at the next click, that they are', async () => {

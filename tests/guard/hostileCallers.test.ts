@@ -1,12 +1,22 @@
+import { randomBytes } from 'node:crypto';
+import { createGuard } from '@/guard';
 import { createHonoGuards } from '@/guard/adapters';
 import type { Act } from '@/guard/guardContract';
 import { createKnowledge } from '@/guard/knowledge';
+import { makeKeyText } from '@/server/keyText';
 import {
   ACTIVE,
+  API_KEY,
   createMovableClocks,
   openFakeGatehouse,
   openGuard,
+  untilStats,
 } from '@/tests/helpers/guard/fakeGatehouse';
+import { listen } from '@/tests/helpers/http/listen';
+import { makeServiceKey } from '@/tests/helpers/people/programs';
+import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
+import { closeLater } from '@/tests/helpers/server/closing';
+import { openLimitedNode } from '@/tests/helpers/server/limitedNode';
 
 it('a flood of made-up API keys pushes nobody out who is known', async () => {
   const fake = await openFakeGatehouse();
@@ -20,6 +30,78 @@ it('a flood of made-up API keys pushes nobody out who is known', async () => {
   }
   expect(await guard.decide(`Bearer ${token}`)).toMatchObject({ allowed: true, source: 'kept' });
   await guard.close();
+});
+
+describe('a flood of made-up API keys that Gatehouse is slow to refuse', () => {
+  const madeUp = (n: number) => `Bearer ghk_t${String(n).padStart(49, 'a')}`;
+
+  it('keeps neither people nor known keys waiting, and the rest of it is refused with 503', async () => {
+    const fake = await openFakeGatehouse();
+    const guard = await openGuard(fake, { maxStalenessMs: 5000 });
+    expect((await guard.decide(`Bearer ${API_KEY}`)).allowed).toBe(true);
+    fake.send({ elapsedMs: 1, reset: 'everything' });
+    await untilStats(guard, ({ kept }) => kept === 0);
+    let refuse: (() => void)[] = [];
+    const isMadeUp = (text: unknown) => text !== API_KEY && String(text).startsWith('ghk_t');
+    fake.introspect = ({ body }) =>
+      isMadeUp(body['token'])
+        ? new Promise((resolve) => refuse.push(() => resolve({ active: false })))
+        : ACTIVE;
+    const flood = Array.from({ length: 300 }, (_none, n) => guard.decide(madeUp(n)));
+    const surplus = await Promise.race(flood);
+    expect(surplus).toMatchObject({ allowed: false, refusal: { status: 503 } });
+    for (const credential of [fake.token(), API_KEY]) {
+      const decision = await guard.decide(`Bearer ${credential}`);
+      expect(decision).toMatchObject({ allowed: true, source: 'asked' });
+    }
+    // Those at once; each of the others follows when one is answered.
+    expect(refuse).toHaveLength(16);
+    fake.introspect = () => ({ active: false });
+    for (const each of refuse) each();
+    refuse = [];
+    const statuses = (await Promise.all(flood)).map(
+      (decision) => !decision.allowed && decision.refusal.status,
+    );
+    expect(statuses.filter((status) => status === 401)).toHaveLength(216);
+    expect(statuses.filter((status) => status === 503)).toHaveLength(84);
+    await guard.close();
+  });
+
+  it('leaves half of the quota of the service key to known callers', async () => {
+    const { app, deps } = openLimitedNode({ introspect: 20 });
+    const serviceKey = await makeServiceKey(deps, ['introspect']);
+    const guard = createGuard({ url: await listen(app), serviceKey });
+    closeLater(() => guard.close());
+    const seen = new Set<number>();
+    for (let n = 0; n < 40; n += 1) {
+      const key = makeKeyText({ bytes: randomBytes }, 't');
+      const decision = await guard.decide(`Bearer ${key}`);
+      if (!decision.allowed) seen.add(decision.refusal.status);
+    }
+    expect(seen).toEqual(new Set([401, 503]));
+    const { token } = await seedTestUserAndToken();
+    expect(await guard.decide(`Bearer ${token}`)).toMatchObject({ allowed: true });
+  });
+
+  it('may ask again after a pause, and at once if the quota has grown', async () => {
+    const fake = await openFakeGatehouse();
+    const clocks = createMovableClocks();
+    const guard = await openGuard(fake, { clocks });
+    const quota = (left: number) => ({
+      'ratelimit-policy': '"introspect";q=100;w=60',
+      ratelimit: `"introspect";r=${left};t=60`,
+    });
+    fake.introspect = () => ({ active: false });
+    fake.headers = quota(49);
+    const status = async (n: number) => {
+      const decision = await guard.decide(madeUp(n));
+      return decision.allowed ? 200 : decision.refusal.status;
+    };
+    expect([await status(1), await status(2)]).toEqual([401, 503]);
+    clocks.forward(5100);
+    fake.headers = quota(50);
+    expect([await status(3), await status(4), await status(5)]).toEqual([401, 401, 401]);
+  });
 });
 
 it('many short suspensions add up, and one while a question is under way makes its answer old', () => {

@@ -252,7 +252,8 @@ describe('/openapi.json', () => {
       const parameters = listed?.map(({ name, in: place }) => [name, place]);
       const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name]) => [name, 'path']);
       const inQuery = Object.keys(endpoint.query?.shape ?? {}).map((name) => [name, 'query']);
-      const expected = [...inPath, ...inQuery];
+      const inHeaders = Object.keys(endpoint.headers?.shape ?? {}).map((name) => [name, 'header']);
+      const expected = [...inPath, ...inQuery, ...inHeaders];
       expect(parameters).toEqual(expected);
       for (const status of Object.keys(endpoint.responses)) {
         expect(operation?.responses).toHaveProperty(status);

@@ -56,6 +56,25 @@ describe('an empty chunked body is no body', () => {
     }
   });
 
+  it('and the refusal names each field that is missing', async () => {
+    const named = async (path: string) => {
+      const { status, body } = await sendRaw(server, lines('post', path));
+      const { issues } = JSON.parse(body) as { issues: { path: string; message: string }[] };
+      return [status, ...issues.map((issue) => `${issue.path} ${issue.message}`)];
+    };
+    const login = ['email must be given', 'password must be given'];
+    expect(await named('/api/auth/login')).toEqual([400, ...login]);
+    // An empty object would do here, so no field is missing.
+    expect(await named('/api/auth/refresh')).toEqual([400, ' the body must be given']);
+    const unnamed: string[] = [];
+    for (const { method, path, endpoint } of routeTable(deps)) {
+      const { body } = await sendRaw(server, lines(method, path));
+      const isObject = endpoint.body?.safeParse({}).success === false;
+      if (isObject && body.includes('"path":""')) unnamed.push(path);
+    }
+    expect(unnamed).toEqual([]);
+  });
+
   it('also if its end comes later than its head', async () => {
     const connection = await openRaw(portOf(server));
     const asked = once(server, 'request');

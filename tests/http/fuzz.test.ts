@@ -3,6 +3,7 @@ import request from 'supertest';
 import { routeTable } from '@/server/createApp';
 import { BUILT_IN_PERMISSIONS } from '@/server/permissions';
 import { closeLater } from '@/tests/helpers/server/closing';
+import { createDice } from '@/tests/helpers/http/dice';
 import { LEAK } from '@/tests/helpers/http/expectRefusal';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/server/testApp';
@@ -13,19 +14,6 @@ const ROUNDS = 400;
 const { app, deps } = buildApp({ loginFailures: { perAccount: 50, perIp: 1e5, global: 1e7 } });
 const server = createServer(app).listen(0);
 closeLater(() => new Promise((resolve) => server.close(resolve)));
-
-/** A mulberry32 generator, so that every run sends the same requests. */
-function createDice(seed: number) {
-  let state = seed;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-  const below = (most: number) => Math.floor(next() * most);
-  return { below, pick: <T>(from: readonly T[]): T => from[below(from.length)] as T };
-}
 
 const dice = createDice(SEED);
 

@@ -103,6 +103,36 @@ describe('a gateway that asks about a request', () => {
     expect((await ask(who.token, query)).status).toBe(403);
   });
 
+  it('gets all permissions up to 2048 bytes, and else those it asked for, and says so', async () => {
+    const names = Array.from({ length: 400 }, (_, at) => `app:reports.of-section-${at}.read`);
+    const many = await seedTestUserAndToken({ permissions: names });
+    const query = `?permission=${names[7]}&permission=${names[399]}`;
+    const { status, headers } = await ask(many.token, query);
+    const listed = [names[399], names[7]];
+    expect(status).toBe(200);
+    expect(headers['x-gatehouse-permissions']).toBe(listed.join(' '));
+    expect(headers['x-gatehouse-permissions-partial']).toBe('true');
+    const { claims } = readToken(String(headers['x-gatehouse-assertion']));
+    expect(claims).toMatchObject({ permissions: listed, permissions_partial: true });
+    expect((await ask(many.token)).headers['x-gatehouse-permissions']).toBe('');
+    expect((await ask(many.token, '?permission=app:reports')).status).toBe(403);
+
+    const long = 'app:'.padEnd(60, 'x');
+    const enough = Array.from({ length: 33 }, (_, at) => `${long}${String(at).padStart(2, '0')}`);
+    const fit = [...enough.slice(1), `app:${'y'.repeat(2048 - 32 * 63 - 4)}`];
+    expect(fit.join(' ')).toHaveLength(2048);
+    const few = await seedTestUserAndToken({ permissions: fit });
+    const whole = (await ask(few.token)).headers;
+    expect(whole['x-gatehouse-permissions']).toBe([...fit].sort().join(' '));
+    expect(whole['x-gatehouse-permissions-partial']).toBeUndefined();
+    const head = Object.entries(whole).map((header) => `${header.join(': ')}\r\n`);
+    expect(head.join('').length).toBeLessThan(8000);
+    const over = await seedTestUserAndToken({
+      permissions: [...fit.slice(0, -1), `${fit.at(-1)}z`],
+    });
+    expect((await ask(over.token)).headers['x-gatehouse-permissions-partial']).toBe('true');
+  });
+
   it('gets the challenge of a step-up, as 403 if it asks for that', async () => {
     const who = await seedTestUserAndToken();
     const res = await ask(who.token, '?purpose=app:delete_project');

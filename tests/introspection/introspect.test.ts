@@ -6,7 +6,7 @@ import { uuidV7 } from '@/server/db/ids';
 import { revokeServiceKey } from '@/server/service';
 import { forceLogout } from '@/server/tenants';
 import { auditOf, withoutTable } from '@/tests/helpers/database/authRows';
-import { login, logout } from '@/tests/helpers/http/authCalls';
+import { logout, refresh } from '@/tests/helpers/http/authCalls';
 import {
   change,
   readToken,
@@ -16,11 +16,11 @@ import {
 } from '@/tests/helpers/http/forgeAccessToken';
 import { seedAdministrator } from '@/tests/helpers/people/administrator';
 import { makeApiKey, makeServiceKey, withKey } from '@/tests/helpers/people/programs';
-import { ABROAD, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
+import { ABROAD, HOME } from '@/tests/helpers/people/traveller';
+import { signInWith } from '@/tests/helpers/people/signInWith';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { openLimitedNode } from '@/tests/helpers/server/limitedNode';
 import { openNode, operatorContext } from '@/tests/helpers/server/openNode';
-import { answerChallenge } from '@/tests/helpers/stepUp/answerChallenge';
 
 const node = openNode();
 const other = openNode();
@@ -74,22 +74,32 @@ describe('an introspection of an access token', () => {
     expect((await answerTo(who.token))['expires_in']).toBeCloseTo(7.5, 0);
   });
 
-  it('says how the person signed in', async () => {
-    const plain = await seedTestUserAndToken();
-    const one = (await login(app, plain)).body.accessToken as string;
-    expect(await answerTo(one)).toMatchObject({ amr: ['pwd'], acr: 'aal1' });
-    const traveller = await seedTraveller(app);
-    const { challengeId } = (await attemptLogin(app, traveller, ABROAD)).body;
-    await answerChallenge(node, traveller.secret, { challengeId: String(challengeId) });
-    const done = await request(app)
-      .post('/api/auth/login/complete')
-      .set(ABROAD)
-      .send({ challengeId });
-    expect(await answerTo(String(done.body.accessToken))).toMatchObject({
-      amr: ['pwd', 'otp', 'mfa'],
-      acr: 'aal2',
-    });
-  });
+  it.each([
+    ['the password alone', 'none', ['pwd'], 'aal1'],
+    ['a code of their authenticator', 'totp', ['pwd', 'otp', 'mfa'], 'aal2'],
+    ['a passkey', 'passkey', ['pwd', 'hwk', 'mfa'], 'aal2'],
+    ['a recovery code', 'recovery_code', ['pwd', 'rc', 'mfa'], 'aal2'],
+    ['a mailed code, which is no second factor', 'email', ['pwd', 'email'], 'aal1'],
+  ] as const)(
+    'says that the person signed in with %s, and when, also after a refresh',
+    async (_proof, method, amr, acr) => {
+      const before = Math.floor(node.clock.now().getTime() / 1000);
+      const first = await signInWith(node, method);
+      const after = Math.ceil(node.clock.now().getTime() / 1000);
+      const told = await answerTo(first.accessToken);
+      expect(told).toMatchObject({ amr, acr });
+      const authTime = Number(told['auth_time']);
+      expect(authTime).toBeGreaterThanOrEqual(before);
+      expect(authTime).toBeLessThanOrEqual(after);
+      const later = openNode();
+      later.clock.advance(60);
+      const from = method === 'none' ? HOME : ABROAD;
+      const { body } = await refresh(later.app, first.refreshToken, from);
+      const renewed = await answerTo(String(body.accessToken), {}, later.app);
+      expect(renewed).toMatchObject({ amr, acr, auth_time: authTime });
+      expect(Number(renewed['iat'])).toBeGreaterThan(authTime + 50);
+    },
+  );
 
   it('is exact to the last commit, on every node', async () => {
     const ends: ((who: Awaited<ReturnType<typeof seedTestUserAndToken>>) => Promise<unknown>)[] = [

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import request from 'supertest';
+import { DEFAULT_POLICY } from '@/server/security/risk/riskPolicy';
 import { auditOf, challengesOf } from '@/tests/helpers/database/authRows';
 import { seedAdministrator } from '@/tests/helpers/people/administrator';
 import { makeApiKey, makeServiceKey, withKey } from '@/tests/helpers/people/programs';
@@ -22,8 +23,8 @@ beforeAll(async () => {
 const check = (token: string, more: object = {}, at = app) =>
   withKey(at, key).post('/api/token/step-up', { token, purpose: PURPOSE, ...more });
 
-async function seedSignedIn() {
-  const member = await seedTraveller(app);
+async function seedSignedIn(permissions: string[] = []) {
+  const member = await seedTraveller(app, { permissions });
   const { body } = await attemptLogin(app, member, HOME);
   const token = String(body.accessToken);
   const prove = async (challengeId: unknown, purpose = PURPOSE) => {
@@ -77,6 +78,23 @@ describe("a step-up for the team's own API", () => {
     const again = await attemptLogin(app, who, HOME);
     await check(String(again.body.accessToken)).expect(428);
     await check((await seedSignedIn()).token).expect(428);
+  });
+
+  it("opens none of this server's own routes, and a proof for those opens none of the team's", async () => {
+    const who = await seedSignedIn(['SETTINGS_SECURITY_EDIT']);
+    await who.prove((await check(who.token)).body.challengeId);
+    const send = (method: 'put' | 'post', path: string, body: object) =>
+      request(app)[method](path).set('authorization', `Bearer ${who.token}`).send(body);
+    // One asks for a proof in a window of time, the other for one of this act.
+    const policy = { version: 0, policy: DEFAULT_POLICY };
+    const own = () => send('put', '/api/security/policy', policy);
+    const refused = await own();
+    expect([refused.status, refused.body.purpose]).toEqual([428, 'security_settings']);
+    await send('post', '/api/security/recovery-codes', {}).expect(428);
+    await who.prove(refused.body.challengeId, 'security_settings');
+    await own().expect(200);
+    const theirs = await check(who.token, { purpose: 'app:other' });
+    expect([theirs.status, theirs.body.purpose]).toEqual([428, 'app:other']);
   });
 
   it('is not asked for with a purpose of this server, or one that is not well formed', async () => {
@@ -139,6 +157,15 @@ describe("a proof for one act of the team's own API", () => {
     await check(who.token, { act: { ...ACT, digest: digestOf('project 2') } }).expect(428);
     await check(who.token, { act: { ...ACT, name: 'DELETE /accounts/:id' } }).expect(428);
     await check(who.token).expect(428);
+    await check(who.token, { act: ACT, consume: true }).expect(200);
+  });
+
+  it('opens the same act of no other service', async () => {
+    const who = await seedSignedIn();
+    await who.prove((await check(who.token, { act: ACT })).body.challengeId);
+    const question = { token: who.token, purpose: PURPOSE, act: ACT };
+    const elsewhere = withKey(app, await makeServiceKey(deps, ['introspect']));
+    await elsewhere.post('/api/token/step-up', question).expect(428);
     await check(who.token, { act: ACT, consume: true }).expect(200);
   });
 

@@ -58,6 +58,8 @@ export async function openFakeGatehouse() {
     key,
     keys: [key],
     requests: [] as Request[],
+    /** The headers of answers to introspections. */
+    headers: {},
     /** The answer to an introspection; it may wait. */
     introspect: (_asked: Request): unknown => ACTIVE,
     stepUp: (_asked: Request): { status: number; body: object; headers?: object } => ({
@@ -134,7 +136,7 @@ export async function openFakeGatehouse() {
       res.writeHead(200, { 'content-type': 'application/json' }).write('{');
     } else if (fake.redirectTo !== undefined) {
       res.writeHead(307, { location: `${fake.redirectTo}${path}` }).end();
-    } else answer(res, fake.status, await fake.introspect(asked));
+    } else answer(res, fake.status, await fake.introspect(asked), fake.headers);
   }
   const server = createServer((req, res) => void handle(req, res));
   server.listen(0, '127.0.0.1');

@@ -15,7 +15,8 @@ export interface GatewayParts {
   serviceKey: string;
 }
 
-const example = (name: string) =>
+/** Returns the text of an example. */
+export const readExample = (name: string) =>
   readFileSync(join(REPOSITORY, 'examples', 'gateways', name), 'utf8');
 
 const fill = (text: string, { gatehouse, upstream, serviceKey }: GatewayParts, listen: string) =>
@@ -62,15 +63,22 @@ const newFolder = () => {
   return folder;
 };
 
-/** Runs nginx with the example's files, and returns its origin. */
-export async function startNginx(command: string, parts: GatewayParts): Promise<string> {
+/**
+ * Runs nginx with the example's files, and returns its origin.
+ * @param change changes the text of the example
+ */
+export async function startNginx(
+  command: string,
+  parts: GatewayParts,
+  change = (text: string): string => text,
+): Promise<string> {
   const folder = newFolder();
   const port = await freePort();
-  const server = fill(example('nginx.conf'), parts, `127.0.0.1:${port}`).replaceAll(
+  const server = fill(change(readExample('nginx.conf')), parts, `127.0.0.1:${port}`).replaceAll(
     'GATEWAY_FOLDER',
     folder,
   );
-  writeFileSync(join(folder, 'nginx-identity.conf'), example('nginx-identity.conf'));
+  writeFileSync(join(folder, 'nginx-identity.conf'), readExample('nginx-identity.conf'));
   const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   const temporary = kinds.map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(' ');
   const file = join(folder, 'nginx.conf');
@@ -89,6 +97,6 @@ export async function startCaddy(command: string, parts: GatewayParts): Promise<
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const file = join(folder, 'Caddyfile');
-  writeFileSync(file, `{\n\tadmin off\n}\n${fill(example('Caddyfile'), parts, origin)}`);
+  writeFileSync(file, `{\n\tadmin off\n}\n${fill(readExample('Caddyfile'), parts, origin)}`);
   return run(command, ['run', '--config', file, '--adapter', 'caddyfile'], folder, origin);
 }

@@ -10,6 +10,7 @@ export const SERVICE_SWEEP: Sweep = {
     { body: { token: 'nonsense', purpose: 'app:x' }, expected: 401 },
   ],
   'get /api/forward-auth': () => [{ expected: 401 }],
+  'get /api/forward-auth/envoy': () => [{ expected: 401 }],
   'get /api/access-changes': () => [{ expected: 401 }],
   'get /api/access-changes/stream': () => [{ expected: 401 }],
   'post /api/service/tenants/:id/suspend': ({ tenantId }) => [

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eq } from 'drizzle-orm';
-import { comparePermissionsFile } from '@/server/bootstrap/comparePermissionsFile';
+import { compareDeclaredFiles } from '@/server/bootstrap/compareDeclaredFiles';
 import { db } from '@/server/db';
 import { declaredPermissions, tenantRoles, tenantStaff, tenants } from '@/server/db/schema';
 import { BUILT_IN_PERMISSIONS } from '@/server/permissions';
@@ -279,7 +279,7 @@ describe('the setting PERMISSIONS_FILE', () => {
     const warningsFor = async (content: object | string) => {
       const { logger, lines } = memoryLog();
       const config = { ...deps.config, permissionsFile: fileOf(content) };
-      await comparePermissionsFile({ config, db, logger });
+      await compareDeclaredFiles({ config, db, logger });
       return lines;
     };
     await declare({ ...EXPORT, 'app:kept': { description: 'a' } });

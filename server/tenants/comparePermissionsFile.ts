@@ -7,7 +7,7 @@ import { listDeclared } from './permissionStore';
  * Compares the declared permissions with a file.
  * @returns a sentence if they differ or the file cannot be used; otherwise undefined
  */
-export async function compareWithFile(db: Db, path: string): Promise<string | undefined> {
+export async function comparePermissionsFile(db: Db, path: string): Promise<string | undefined> {
   try {
     const declaration = compareDeclared(await listDeclared(db), await readPermissionsFile(path));
     const parts = Object.entries(summarize(declaration)).flatMap(([kind, names]) =>
