@@ -45,7 +45,9 @@ const askFirst = (on: typeof app, path: string, origin: string, method = 'POST')
   });
 
 const methods = new Map<string, string[]>();
-for (const { path, method } of routeTable(deps)) {
+for (const { path, method, endpoint } of routeTable(deps)) {
+  // Its OPTIONS is the question of a gateway.
+  if (endpoint.takesAnyRequest) continue;
   methods.set(path, [...(methods.get(path) ?? []), method.toUpperCase()]);
 }
 
