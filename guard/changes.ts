@@ -12,6 +12,8 @@ interface Message {
   cursor: string;
   elapsedMs: number | null;
   reset?: string;
+  /** The keys with which the node accepts tokens. */
+  keys: string[];
   changes: Change[];
   oldestMs?: number;
 }
@@ -24,7 +26,7 @@ export interface ChangeLine {
 
 interface LineOptions {
   gatehouse: Pick<Gatehouse, 'open'>;
-  knowledge: Pick<Knowledge, 'forget' | 'forgetAll' | 'cover' | 'clockEpoch'>;
+  knowledge: Pick<Knowledge, 'forget' | 'forgetAll' | 'listKeys' | 'cover' | 'clockEpoch'>;
   clocks: Clocks;
   maxStalenessMs: number;
   timeoutMs: number;
@@ -51,6 +53,7 @@ const isMessage = (value: unknown): value is Message =>
   typeof value === 'object' &&
   value !== null &&
   typeof (value as Message).cursor === 'string' &&
+  Array.isArray((value as Message).keys) &&
   Array.isArray((value as Message).changes);
 
 /** Reads server-sent events (HTML living standard, 9.2), of which Gatehouse uses one `data` line each. */
@@ -93,6 +96,7 @@ export function openChangeLine(options: LineOptions): ChangeLine {
       options.onReset();
     }
     for (const change of message.changes) knowledge.forget(change);
+    knowledge.listKeys(message.keys);
     cursor = message.cursor;
     failures = 0;
     options.outages.worked('changes');

@@ -57,7 +57,10 @@ export function createGuard(options: GuardOptions) {
     fetch: options.fetch ?? fetch,
   });
   const knowledge = createKnowledge({ clocks, maxStalenessMs, maxKept });
-  const signatures = createSignatures({ gatehouse, issuer, audience, maxKept });
+  const signatures = createSignatures({
+    ...{ gatehouse, issuer, audience, maxKept },
+    isListed: (keyId) => knowledge.isListed(keyId),
+  });
   const introspector = createIntrospector({
     ...{ gatehouse, knowledge, clocks, maxStalenessMs, maxKept },
     onAsk: counters.asked,

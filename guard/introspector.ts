@@ -52,6 +52,8 @@ interface Names {
   ended: () => string;
   /** The ids that the credential itself names. */
   ids?: Ids;
+  /** The key that signed a token. */
+  keyId?: string;
 }
 
 const addressOf = ({ address }: Origin) => (typeof address === 'function' ? address() : address);
@@ -107,9 +109,21 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
     }
   }
 
+  /**
+   * Returns a kept answer about a session. It was given about another token, perhaps, so it counts only
+   * while the key of this one is known to be accepted: one that was removed may be in a thief's hands.
+   */
+  function findActive({ whileActive, keyId }: Pick<Names, 'whileActive' | 'keyId'>) {
+    const kept = knowledge.find(whileActive);
+    if (!kept || keyId === undefined) return kept;
+    const keyAgeMs = knowledge.keyAgeMs(keyId);
+    if (keyAgeMs > options.maxStalenessMs) return undefined;
+    return { answer: kept.answer, ageMs: Math.max(kept.ageMs, keyAgeMs) };
+  }
+
   /** Callers that ask the same thing at the same time share one question. */
   async function find(credential: string, names: Names, origin: Origin): Promise<Known> {
-    const active = knowledge.find(names.whileActive);
+    const active = findActive(names);
     const ended = active ? '' : names.ended();
     const kept = active ?? knowledge.find(ended);
     if (kept) {
@@ -119,8 +133,11 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
     }
     let asked = underWay.get(ended);
     if (!asked) {
-      const keep = (answer: Answer) =>
-        knowledge.keep(answer.introspection.active ? names.whileActive : ended, answer);
+      const keep = (answer: Answer) => {
+        const { active: isActive } = answer.introspection;
+        knowledge.keep(isActive ? names.whileActive : ended, answer);
+        if (isActive && names.keyId !== undefined) knowledge.acceptKey(names.keyId, answer.sentAt);
+      };
       asked = ask(credential, origin, names, keep).finally(() => underWay.delete(ended));
       underWay.set(ended, asked);
     }
@@ -136,7 +153,8 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
 
   return {
     recall(claims) {
-      const kept = knowledge.find(`session ${claims.sid} ${claims.sv}`);
+      const { sid, sv, keyId } = claims;
+      const kept = findActive({ whileActive: `session ${sid} ${sv}`, keyId });
       if (!kept || !fits(kept.answer.introspection, claims)) return undefined;
       const { introspection, sentAt } = kept.answer;
       return {
@@ -147,12 +165,13 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
       };
     },
     async ofToken(token, claims, origin) {
-      const { sub, tid, sid, sv } = claims;
+      const { sub, tid, sid, sv, keyId } = claims;
       const known = await find(
         token,
         {
-          // Its signature shows that Gatehouse has signed somebody in.
-          lane: 'known',
+          // Its signature shows that Gatehouse has signed somebody in, unless the key was removed.
+          lane: knowledge.isListed(keyId) === false ? 'unknown' : 'known',
+          keyId,
           whileActive: `session ${sid} ${sv}`,
           ended: () => `token ${hashOf(token)}`,
           ids: { tenantId: tid, userId: sub, sessionId: sid },

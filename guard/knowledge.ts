@@ -46,6 +46,14 @@ export interface Knowledge {
   forgetAll(): void;
   /** Everything that was committed before this moment of the monotonic clock was delivered. */
   cover(until: number): void;
+  /** A node of Gatehouse has listed the keys with which it accepts tokens. */
+  listKeys(keyIds: readonly string[]): void;
+  /** Returns whether the last list has a key; undefined before the first one. */
+  isListed(keyId: string): boolean | undefined;
+  /** A node has accepted a token of this key, in answer to a question of this moment. */
+  acceptKey(keyId: string, sentAt: number): void;
+  /** Returns how old the knowledge is, at most, that Gatehouse accepts tokens of a key. */
+  keyAgeMs(keyId: string): number;
   /** Grows when the monotonic clock has missed time, as in a suspension of the machine. */
   clockEpoch(): number;
   /** Since when changes may be missing; null before the first message. */
@@ -131,6 +139,9 @@ export function createKnowledge(options: {
   const ended = new BoundedMap<Answer>(Math.min(options.maxKept, MOST_ENDED), unindex);
   const flights = new Set<Change[]>();
   let covered = -Infinity;
+  let listed: ReadonlySet<string> | undefined;
+  /** When Gatehouse was last asked about a token of a key, and accepted it. */
+  const accepted = new Map<string, number>();
   /** How far the two clocks are apart. It changes if the machine was suspended. */
   let apart = clocks.wall() - clocks.monotonic();
   let clockEpoch = 0;
@@ -154,6 +165,7 @@ export function createKnowledge(options: {
   function forgetAll(): void {
     answers.clear();
     ended.clear();
+    accepted.clear();
     for (const seen of flights) seen.push({ kind: 'everything' });
     covered = -Infinity;
   }
@@ -199,6 +211,21 @@ export function createKnowledge(options: {
     forgetAll,
     cover(until) {
       covered = Math.max(covered, Math.min(until, clocks.monotonic()));
+    },
+    listKeys(keyIds) {
+      listed = new Set(keyIds);
+      for (const keyId of accepted.keys()) if (!listed.has(keyId)) accepted.delete(keyId);
+    },
+    isListed: (keyId) => listed?.has(keyId),
+    acceptKey(keyId, sentAt) {
+      accepted.set(keyId, Math.max(sentAt, accepted.get(keyId) ?? -Infinity));
+    },
+    keyAgeMs(keyId) {
+      const known = Math.max(
+        accepted.get(keyId) ?? -Infinity,
+        listed?.has(keyId) === true ? covered : -Infinity,
+      );
+      return Math.max(0, clocks.monotonic() - known);
     },
     clockEpoch() {
       noticeSuspension();

@@ -11,6 +11,8 @@ export interface Claims {
   sv: number;
   /** Seconds since 1970. */
   exp: number;
+  /** The id of the key that signed the token. */
+  keyId: string;
 }
 
 export interface Signatures {
@@ -28,6 +30,8 @@ interface SignatureOptions {
   gatehouse: Pick<Gatehouse, 'readKeys' | 'now'>;
   issuer: string;
   audience: string;
+  /** Returns whether Gatehouse has listed a key among those that it accepts. */
+  isListed: (keyId: string) => boolean | undefined;
   maxKept: number;
 }
 
@@ -36,6 +40,8 @@ const LEEWAY_SEC = 30;
 const KEYS_MAX_AGE_MS = 5 * 60_000;
 /** A flood of tokens with made-up key ids asks for the keys at most this often. */
 const KEYS_COOL_DOWN_MS = 5000;
+/** A key that Gatehouse has listed is not made up, but the node that answered may not have it yet. */
+const LISTED_COOL_DOWN_MS = 250;
 const MOST_LENGTH = 4096;
 
 type Json = Record<string, unknown>;
@@ -62,7 +68,7 @@ function importKeys(body: unknown): Map<string, KeyObject> {
 }
 
 /** Keeps the public keys, and reads them again when they are old or a token names another one. */
-function createKeySet({ gatehouse }: SignatureOptions, onChange: () => void) {
+function createKeySet({ gatehouse, isListed }: SignatureOptions, onChange: () => void) {
   let keys: Map<string, KeyObject> | undefined;
   let readAt = -Infinity;
   let triedAt = -Infinity;
@@ -82,7 +88,8 @@ function createKeySet({ gatehouse }: SignatureOptions, onChange: () => void) {
     async get(kid: string): Promise<KeyObject | undefined> {
       const now = performance.now();
       const due = now - readAt > KEYS_MAX_AGE_MS || !keys?.has(kid);
-      if (due && (reading || keys === undefined || now - triedAt > KEYS_COOL_DOWN_MS)) {
+      const coolDownMs = isListed(kid) === true ? LISTED_COOL_DOWN_MS : KEYS_COOL_DOWN_MS;
+      if (due && (reading || keys === undefined || now - triedAt > coolDownMs)) {
         // Old keys stay in use if new ones cannot be read: Gatehouse is asked about each session anyway.
         await readOnce().catch((error: unknown) => {
           if (keys === undefined) throw error;
@@ -99,12 +106,16 @@ const keyIdOf = ({ typ, alg, kid, crit }: Json): string | undefined =>
     ? kid
     : undefined;
 
-function toClaims(payload: Json, { issuer, audience }: SignatureOptions): Claims | undefined {
+function toClaims(
+  payload: Json,
+  keyId: string,
+  { issuer, audience }: SignatureOptions,
+): Claims | undefined {
   const { iss, aud, sub, tid, sid, sv, exp } = payload;
   const named = [sub, tid, sid].every((id) => typeof id === 'string');
   if (iss !== issuer || aud !== audience || !named) return undefined;
   if (!Number.isInteger(sv) || !Number.isInteger(exp)) return undefined;
-  return { sub, tid, sid, sv, exp } as Claims;
+  return { sub, tid, sid, sv, exp, keyId } as Claims;
 }
 
 export function createSignatures(options: SignatureOptions): Signatures {
@@ -123,7 +134,7 @@ export function createSignatures(options: SignatureOptions): Signatures {
     const signed = Buffer.from(`${head}.${payload}`);
     if (!verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, bytes)) return undefined;
     const claims = decodePart(payload);
-    return claims && toClaims(claims, options);
+    return claims && toClaims(claims, keyId, options);
   }
 
   const hasEnded = ({ exp }: Claims) => exp + LEEWAY_SEC <= options.gatehouse.now() / 1000;

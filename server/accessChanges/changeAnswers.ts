@@ -21,6 +21,10 @@ export const changeMessage = z
       description:
         'Everything that was committed until this long after the request arrived has been delivered; null if that is not known',
     }),
+    keys: z.array(z.string()).meta({
+      description: 'The ids (`kid`) of the keys with which the node accepts access tokens',
+      examples: [['0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx']],
+    }),
     reset: z
       .enum(['started', 'new_epoch', 'cursor_too_old', 'everything'])
       .optional()

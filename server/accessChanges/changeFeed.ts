@@ -24,6 +24,8 @@ export interface ChangeMessage {
    * was committed before then has been delivered. Null if the message vouches for nothing.
    */
   elapsedMs: number | null;
+  /** The ids of the keys with which this node accepts access tokens. */
+  keys: readonly string[];
   reset?: Reset;
   changes: NamedChange[];
   /** The age of the oldest change when it was read, in milliseconds, by the database's clock. */
@@ -43,6 +45,8 @@ interface FeedOptions {
   receivedAt: number;
   /** The longest pause between two messages, in milliseconds. */
   heartbeatMs: number;
+  /** The ids of the keys with which this node accepts access tokens. */
+  keys: readonly string[];
   onMessage: (message: ChangeMessage) => void;
 }
 
@@ -75,7 +79,10 @@ interface Found {
 }
 
 /** Builds the message about a reading for a guard whose request arrived at a moment. */
-function toMessage({ beganAt, reading, changes, reset }: Found, receivedAt: number): ChangeMessage {
+function toMessage(
+  { beganAt, reading, changes, reset }: Found,
+  { receivedAt, keys }: Pick<FeedOptions, 'receivedAt' | 'keys'>,
+): ChangeMessage {
   const vouches = reading.sound && beganAt !== undefined && beganAt >= receivedAt;
   const everything = changes.some(({ kind }) => kind === 'everything') ? 'everything' : undefined;
   const forget = reset ?? everything;
@@ -84,6 +91,7 @@ function toMessage({ beganAt, reading, changes, reset }: Found, receivedAt: numb
     cursor: toCursor(reading),
     // Rounded down: a guard must never believe that it knows more.
     elapsedMs: vouches ? Math.floor(beganAt - receivedAt) : null,
+    keys,
     ...(forget ? { reset: forget } : {}),
     changes: changes.flatMap((change) => nameChange(change) ?? []),
     ...(changes.length > 0 ? { oldestMs } : {}),
@@ -105,13 +113,13 @@ async function catchUp({ reader, cursor }: FeedOptions): Promise<Found> {
  * @throws the driver's error if what was missed could not be read
  */
 export async function openFeed(options: FeedOptions): Promise<ChangeFeed> {
-  const { reader, receivedAt, heartbeatMs, onMessage } = options;
+  const { reader, heartbeatMs, onMessage } = options;
   const early: Turn[] = [];
   let sentAt: number | undefined;
   let vouched = false;
 
   function send(found: Found): void {
-    const message = toMessage(found, receivedAt);
+    const message = toMessage(found, options);
     sentAt = performance.now();
     vouched = message.elapsedMs !== null;
     onMessage(message);

@@ -108,6 +108,9 @@ interface Asker {
   admitAgain: () => Promise<void>;
 }
 
+/** Returns the ids of the keys with which this node accepts access tokens. */
+const keysOf = ({ keys }: AccessChangeDeps): string[] => [...keys.verifying.keys()];
+
 /** Returns who sent a request. */
 const askerOf = (req: Request): Asker & { expiresAt: Date | null } => {
   const { keyId, expiresAt } = serviceOf(req);
@@ -130,7 +133,11 @@ async function stream(
   let onMessage = (message: ChangeMessage): void => void first.push(message);
   try {
     const { changeReader: reader } = deps;
-    feed = await openFeed({ reader, ...asked, receivedAt, onMessage: (one) => onMessage(one) });
+    const keys = keysOf(deps);
+    feed = await openFeed({
+      ...{ reader, ...asked, receivedAt, keys },
+      onMessage: (one) => onMessage(one),
+    });
     // From here on a change of the key is among the messages. One from before is seen by this check.
     await asked.admitAgain();
     if (res.destroyed) return;
@@ -177,7 +184,8 @@ async function waitForChange(
   const forget = streams.add(keyId, giveUp);
   let timer: NodeJS.Timeout | undefined;
   try {
-    feed = await openFeed({ reader, cursor: from, receivedAt, heartbeatMs: 100, onMessage });
+    const keys = keysOf(deps);
+    feed = await openFeed({ reader, cursor: from, receivedAt, heartbeatMs: 100, keys, onMessage });
     await admitAgain();
     timer = setTimeout(giveUp, deps.drain.begun() ? 0 : waitMs);
     res.once('close', giveUp);

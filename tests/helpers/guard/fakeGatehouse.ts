@@ -78,7 +78,7 @@ export async function openFakeGatehouse() {
     /** Sends a message on every open stream. */
     send(message: object) {
       for (const res of open)
-        res.write(`data: ${JSON.stringify({ cursor: 'e.2', changes: [], ...message })}\n\n`);
+        res.write(`data: ${JSON.stringify({ ...empty('e.2'), ...message })}\n\n`);
     },
     cut() {
       for (const res of open) res.destroy();
@@ -102,6 +102,11 @@ export async function openFakeGatehouse() {
     },
   };
   const open = new Set<ServerResponse>();
+  const empty = (cursor: string) => ({
+    cursor,
+    keys: fake.keys.map(({ kid }) => kid),
+    changes: [],
+  });
 
   const answer = (res: ServerResponse, status: number, body: unknown, headers: object = {}) => {
     res.writeHead(status, { 'content-type': 'application/json', ...headers });
@@ -128,7 +133,8 @@ export async function openFakeGatehouse() {
       res.once('close', () => open.delete(res));
       const fresh = !path.includes('cursor=');
       fake.send({ cursor: 'e.1', elapsedMs: 0, ...(fresh ? { reset: 'started' } : {}) });
-    } else if (path.startsWith('/api/access-changes')) answer(res, 200, fake.poll());
+    } else if (path.startsWith('/api/access-changes'))
+      answer(res, 200, { ...empty('e.1'), ...fake.poll() });
     else if (path === '/api/token/step-up') {
       const { status, body, headers } = fake.stepUp(asked);
       answer(res, status, body, headers);
