@@ -90,7 +90,8 @@ const withPoliciesOfNow = (deps: IntrospectionDeps): IntrospectionDeps => ({
   riskPolicies: { ...deps.riskPolicies, read: (tenantId) => deps.riskPolicies.readNow(tenantId) },
 });
 
-const describeRoutes = (deps: IntrospectionDeps) => ({
+/** The routes by which the team's own API and its gateways ask about callers. */
+export const introspectionRoutes = (deps: IntrospectionDeps) => ({
   introspectToken: endpoint({
     summary: 'Whether an access token or an API key is good now, and whose it is (RFC 7662)',
     body: introspectBody,
@@ -99,7 +100,7 @@ const describeRoutes = (deps: IntrospectionDeps) => ({
     errors: [],
     async handle(req, res, { body }) {
       const asked = { token: body.token, address: body.address ?? null };
-      res.json(await introspect(deps, contextOf(req), asked));
+      res.json(await introspect(withPoliciesOfNow(deps), contextOf(req), asked));
     },
   }),
   proveForService: endpoint({
@@ -149,7 +150,3 @@ const describeRoutes = (deps: IntrospectionDeps) => ({
     },
   }),
 });
-
-/** The routes by which the team's own API and its gateways ask about callers. */
-export const introspectionRoutes = (deps: IntrospectionDeps) =>
-  describeRoutes(withPoliciesOfNow(deps));
