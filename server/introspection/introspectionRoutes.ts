@@ -82,8 +82,9 @@ async function answerQuestion(
 }
 
 /**
- * Reads policies past the cache. A guard keeps an answer until a change is reported, so the answer
- * must not be older than that change.
+ * Reads policies past the cache. A guard keeps an introspection until a change is reported, so it must
+ * not be older than that change. Nobody keeps the other answers. They read policies inside a
+ * transaction, where a second connection for each request would use up the pool.
  */
 const withPoliciesOfNow = (deps: IntrospectionDeps): IntrospectionDeps => ({
   ...deps,
