@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { createCatchUps } from './catchUps';
+import type { Once } from './catchUps';
 import type { Asked, Reading, StoredChange } from './changeStore';
 
 /** What one turn of the reader found. */
@@ -25,7 +27,7 @@ export interface ChangeReader {
    * the listeners of this moment get.
    * @throws the driver's error; {@link ReaderClosed} if the reader was closed, or nobody listens
    */
-  readOnce(asked: Asked): Promise<{ beganAt: number; reading: Reading }>;
+  readOnce(asked: Asked): Promise<Once>;
   close(): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ const isCutOff = (before: Reading, reading: Reading): boolean =>
 export function createChangeReader(options: ReaderOptions): ChangeReader {
   const listeners = new Set<(turn: Turn) => void>();
   const closing = new AbortController();
+  const catchUp = createCatchUps(options.read);
   let last: Reading | undefined;
   let running: Promise<void> | undefined;
   /** Those who wait for the first reading. */
@@ -125,8 +128,7 @@ export function createChangeReader(options: ReaderOptions): ChangeReader {
     },
     async readOnce(asked) {
       await established();
-      const beganAt = performance.now();
-      return { beganAt, reading: await options.read(asked) };
+      return catchUp(asked);
     },
     async close() {
       closed = true;
