@@ -57,7 +57,7 @@ export function rotateDirectly(setup: RotationSetup): Job {
   async function rotate(): Promise<void> {
     const at = turn++ % tokens.length;
     const successor = newRefreshToken(random);
-    const rotated = await rotateToken(pool, 'normal', {
+    const input = {
       tokenHashes: [hashRefreshToken(keys, tokens[at] ?? '')],
       successorId: random.id(),
       successorHash: hashRefreshToken(keys, successor),
@@ -71,7 +71,8 @@ export function rotateDirectly(setup: RotationSetup): Job {
         ...{ ip: '127.0.0.1', country: null, user_agent: userAgent, correlation_id: random.id() },
         details: {},
       },
-    });
+    };
+    const rotated = await rotateToken(pool, 'normal', input, () => ({ kind: 'passes' }));
     if (!rotated) throw new Error('a token of the yardstick could not be rotated');
     tokens[at] = successor;
   }

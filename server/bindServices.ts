@@ -1,4 +1,5 @@
 import { authenticateKey, authenticateService } from './apiKeys';
+import { admitPerson } from './auth';
 import type { Deps } from './deps';
 import type { Services } from './http/services';
 import { countRequest, isAtLimit } from './limits';
@@ -15,13 +16,13 @@ export function bindServices(deps: Deps): Services {
     schemaGuard,
     proxyWatch,
     countryOf: (ip) => deps.geo.country(ip),
-    authenticate: (token) => deps.sessionCheck.check(deps.accessTokens.read(token)),
+    authenticate: (ctx, token) => admitPerson(deps, ctx, token),
     sessionOf: (token) => deps.accessTokens.sessionOf(token),
     authenticateKey: (ctx, key, options) => authenticateKey(deps, ctx, key, options),
     authenticateService: (ctx, key, options) => authenticateService(deps, ctx, key, options),
     countRequest: (caller) => countRequest(deps, caller),
     isAtLimit: (caller) => isAtLimit(deps, caller),
-    findEnrollee: (challengeId) => findEnrollee(deps, challengeId),
+    findEnrollee: (ctx, challengeId) => findEnrollee(deps, ctx, challengeId),
     readBoundChallenge: (challenge, device) =>
       readBoundChallenge(deps, challenge, identifyDevice(keys, random, device, null)),
     recordDenial: (ctx, principal, permission) => deps.denials.record(ctx, principal, permission),

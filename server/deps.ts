@@ -31,6 +31,8 @@ import type { HttpParts } from './http/deps';
 import { createDrain } from './http/drain';
 import { createProxyWatch } from './http/proxyWatch';
 import type { Kernel } from './kernel';
+import { openIpRules } from './ipRules';
+import type { IpRuleParts } from './ipRules';
 import { createKeyRing } from './keyRing';
 import { createLogger } from './logger';
 import { openRateLimits } from './limits';
@@ -61,6 +63,7 @@ export interface Deps
     AccessChangeParts,
     AuditParts,
     MailParts,
+    IpRuleParts,
     SecurityParts,
     AuthParts,
     LimitParts,
@@ -71,6 +74,8 @@ export interface Deps
 }
 
 const BETWEEN_TIMEOUT_MS = 2000;
+/** Requests wait for the IP rules for at most this time, before they use those that were read last. */
+const RULES_TIMEOUT_MS = 1000;
 /**
  * The scorer and the rate limits have their own connections: a slow database must not let them hold
  * the connections that logins need, and other requests must not make them wait. Histories and
@@ -87,7 +92,7 @@ const systemRandom = (clock: Clock): Random => ({
 function openDatabases(
   config: ReadyConfig,
   logger: Logger,
-): Record<'main' | 'risk' | 'between' | 'changes', Database> {
+): Record<'main' | 'risk' | 'between' | 'changes' | 'rules', Database> {
   const onIdleError = (err: Error) => logger.warn({ err }, 'an idle database connection broke');
   const url = config.databaseUrl;
   const single = {
@@ -113,10 +118,11 @@ function openDatabases(
       reserved: true,
       onIdleError,
     }),
-    // One connection each of their own, so that messages between nodes, and to guards, never wait
-    // for requests. The second is opened only for guards.
+    // One connection each of their own, so that messages between nodes, messages to guards, and the
+    // IP rules never wait for requests. The second is opened only for guards.
     between: connect(single),
     changes: connect(single),
+    rules: connect(single),
   };
 }
 
@@ -206,7 +212,7 @@ export function createDeps(
   const logger = overrides.logger ?? createLogger(config);
   const metrics = createMetrics();
   const keys = createKeyRing(config.secrets);
-  const { main, risk, between, changes } = openDatabases(config, logger);
+  const { main, risk, between, changes, rules } = openDatabases(config, logger);
   const { db, pool } = main;
   // The injected `random` needs this clock, so the node's id cannot come from it.
   const nodeClock = createNodeClock({ pool, nodeId: randomUUID(), logger, metrics });
@@ -216,6 +222,9 @@ export function createDeps(
   const broadcast = openBroadcast(config, between, { random, logger, metrics });
   const changeReader = openChangeReader({ pool: changes.pool, logger, metrics });
   const changeWatch = openChangeWatch(between, { logger, metrics });
+  const ipRuleParts = openIpRules(runWithin(rules.pool, RULES_TIMEOUT_MS), {
+    ...{ clock, db, broadcast, logger, metrics },
+  });
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });
   const sends = overrides.sendsMail ?? true;
   const mail = createMailer({ config, db, keys, logger, metrics, sends });
@@ -239,6 +248,7 @@ export function createDeps(
     accessTokens: createAccessTokens(config, keys, clock, random),
     sessionCheck,
     ...programKeys,
+    ...ipRuleParts,
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),
     ipLists: readIpLists(config.ipLists),
     ...openRiskCaches({ risk, main }, config, { clock, broadcast, changeWatch }),
@@ -257,17 +267,20 @@ export function createDeps(
     async close() {
       schemaGuard.stop();
       const asides = [nodeClock.stop(), sessionCheck.settle(), riskDecisions.flush(), mail.close()];
+      const trials = ipRuleParts.trialEnds.stop();
       const uses = [programKeys.tenantKeys.settle(), programKeys.serviceKeys.settle()];
       const deliveries = Object.values(auditLog).map((service) => service.close());
       await Promise.all([
         ...asides,
         ...uses,
+        trials,
         ...deliveries,
         broadcast.close(),
         changeWatch.close(),
         changeReader.close(),
       ]);
-      await Promise.all([main, risk, between, changes].map((database) => database.close()));
+      const databases = [main, risk, between, changes, rules];
+      await Promise.all(databases.map((database) => database.close()));
     },
   };
 }

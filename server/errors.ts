@@ -19,6 +19,7 @@ export const ERRORS = {
     title: 'The key cannot be used from this address',
     fixed: false,
   },
+  IP_BLOCKED: { status: 403, title: 'Your address is not allowed here', fixed: false },
   KEY_HOLDER_ONLY: { status: 403, title: 'Only the holder of the key can do this', fixed: false },
   KEY_NAME_TAKEN: { status: 409, title: 'Another key has this name', fixed: false },
   TOO_MANY_KEYS: { status: 409, title: 'Key limit reached', fixed: false },
@@ -119,6 +120,11 @@ export const ERRORS = {
   },
   POLICY_LOCKS_OUT: { status: 409, title: 'The change would lock people out', fixed: false },
   METHOD_UNAVAILABLE: { status: 409, title: 'Method not available', fixed: false },
+  IP_RULES_LOCK_OUT: { status: 409, title: 'The rules refuse your own address', fixed: false },
+  IP_RULE_TRIAL_RUNS: { status: 409, title: 'A trial of IP rules runs', fixed: false },
+  NO_IP_RULE_TRIAL: { status: 409, title: 'No trial of IP rules runs', fixed: false },
+  IP_RULES_NOT_SUSPENDED: { status: 409, title: 'The IP rules are not suspended', fixed: false },
+  TOO_MANY_IP_RULES: { status: 409, title: 'IP rule limit reached', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
   EMAIL_TAKEN: { status: 409, title: 'Somebody else has this e-mail address', fixed: false },
   EVENT_TYPE_INCOMPATIBLE: {
@@ -145,6 +151,7 @@ export const ERRORS = {
   HASHING_BUSY: { status: 503, title: 'Too many sign-ins at the same time', fixed: false },
   DATABASE_UNAVAILABLE: { status: 503, title: 'The database cannot be reached', fixed: false },
   SCHEMA_UNAVAILABLE: { status: 503, title: 'A required database table is missing', fixed: false },
+  IP_RULES_UNAVAILABLE: { status: 503, title: 'The IP rules cannot be read', fixed: false },
   KEY_UNAVAILABLE: { status: 503, title: 'A required key is missing', fixed: false },
   INTERNAL_ERROR: { status: 500, title: 'Internal error', fixed: false },
 } as const;
@@ -156,6 +163,15 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   UNAUTHENTICATED: 'Refresh the access token once. If that fails, sign in again.',
   PERSON_REQUIRED: 'A program cannot do this with a key. Sign in, and use your access token.',
   KEY_ADDRESS_REFUSED: 'Use the key from an address that it allows, or change its addresses.',
+  IP_BLOCKED:
+    'Use a network that your organisation allows, or ask one of its administrators to allow this one.',
+  IP_RULES_UNAVAILABLE: 'Wait for the seconds in Retry-After, then repeat the request.',
+  IP_RULES_LOCK_OUT:
+    'Allow your address, or send the slug of your tenant as confirmLockout if you mean it.',
+  IP_RULE_TRIAL_RUNS: 'Confirm the trial or take it back first.',
+  NO_IP_RULE_TRIAL: 'Load the rules again: the trial was confirmed, taken back, or is over.',
+  IP_RULES_NOT_SUSPENDED: 'Load the rules again: they are in force.',
+  TOO_MANY_IP_RULES: 'First delete rules that nobody needs, or join several ranges into one.',
   KEY_HOLDER_ONLY: 'Ask the holder, or revoke the key and create one of your own.',
   KEY_NAME_TAKEN: 'Choose another name, or revoke the other key first.',
   TOO_MANY_KEYS: 'Revoke keys that nobody needs first.',

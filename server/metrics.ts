@@ -229,6 +229,12 @@ export function createMetrics() {
       help: 'Tokens issued without a session because user_sessions was missing',
       registers,
     }),
+    ipRuleRefusals: new Counter({
+      name: 'gatehouse_ip_rule_refusals_total',
+      help: 'Sign-ins, refreshes and requests that IP rules refused, by whom the rules are for',
+      labelNames: ['applies_to'] as const,
+      registers,
+    }),
     backgroundFailures: new Counter({
       name: 'gatehouse_background_failures_total',
       help: 'Background work that failed without affecting a response',

@@ -4,6 +4,7 @@ export const TAGS = {
   Profile: "The caller's own profile, data and e-mail address",
   'Step-up': 'Second proofs, and the factors for them',
   Risk: "The tenant's risk policy, and the decisions of the risk gate",
+  'IP rules': 'The addresses from which people and API keys of the tenant may act',
   Tenant: 'The tenant, its permissions and its roles',
   Approvals: 'Changes that wait for a second administrator',
   Staff: 'The members of the tenant',

@@ -1,6 +1,7 @@
 import { clientIp } from '../context';
 import type { Principal, RequestContext, ServiceCaller } from '../context';
 import { AppError } from '../errors';
+import { assertAddress } from '../ipRules';
 import { kindOfKey, looksLikeKey } from '../keyText';
 import type { ProgramKeyKind } from '../keyText';
 import { isAllowed } from './allowedAddresses';
@@ -50,11 +51,12 @@ export const toKeyPrincipal = (state: TenantKeyState): Principal => ({
 /**
  * Checks a tenant's API key against the database, at every request and on every node.
  * @returns its state
- * @throws AppError UNAUTHENTICATED; KEY_ADDRESS_REFUSED if a valid key is used from another
- * address; the driver's error if the database could not be asked
+ * @throws AppError UNAUTHENTICATED; KEY_ADDRESS_REFUSED if a valid key is used from an address that
+ * it does not allow, IP_BLOCKED if the tenant does not; IP_RULES_UNAVAILABLE; the driver's error if
+ * the database could not be asked
  */
 export async function checkTenantKey(
-  deps: Pick<ProgramKeyDeps, 'tenantKeys' | 'denials'>,
+  deps: Pick<ProgramKeyDeps, 'tenantKeys' | 'denials' | 'ipRules' | 'ipRefusals'>,
   ctx: RequestContext,
   key: string,
   options: FindOptions,
@@ -73,6 +75,7 @@ export async function checkTenantKey(
     await deps.denials.recordKey(ctx, { ...refused, reason: 'address' });
     throw new AppError('KEY_ADDRESS_REFUSED');
   }
+  await assertAddress(deps, ctx, { tenantId, staffId, apiKeyId: id });
   deps.tenantKeys.noteUse(found, ip);
   return found.state;
 }

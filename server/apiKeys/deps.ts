@@ -1,4 +1,5 @@
 import type { Kernel } from '../kernel';
+import type { IpRuleParts } from '../ipRules';
 import type { DenialRecorder } from '../security';
 import { createKeyFinder } from './keyFinder';
 import type { KeyFinder } from './keyFinder';
@@ -12,7 +13,9 @@ export interface ProgramKeyParts {
 }
 
 /** The dependencies that functions of `apiKeys/` may ask for. */
-export type ProgramKeyDeps = Kernel & ProgramKeyParts & { denials: DenialRecorder };
+export type ProgramKeyDeps = Kernel &
+  ProgramKeyParts &
+  Pick<IpRuleParts, 'ipRules' | 'ipRefusals'> & { denials: DenialRecorder };
 
 /** Creates the finders of both kinds of keys. */
 export const createProgramKeys = (

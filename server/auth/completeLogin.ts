@@ -1,5 +1,6 @@
 import type { RequestContext } from '../context';
 import { AppError } from '../errors';
+import { assertAddress } from '../ipRules';
 import {
   conclude,
   consumeLoginChallenge,
@@ -107,8 +108,8 @@ async function answerLate(deps: LoginDeps, ctx: RequestContext, asked: Asked): P
  * Finishes a login whose challenge was verified, without asking for the password again: it was
  * checked when the challenge was made. A challenge lets one login through, once. A retry with the
  * same idempotency key gets a lost answer again.
- * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_NOT_VERIFIED if the challenge is still open, or
- * ENROLMENT_REQUIRED
+ * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_NOT_VERIFIED if the challenge is still open,
+ * ENROLMENT_REQUIRED, IP_BLOCKED, IP_RULES_UNAVAILABLE
  */
 export async function completeLogin(
   deps: LoginDeps,
@@ -116,6 +117,7 @@ export async function completeLogin(
   input: CompleteLoginInput,
 ): Promise<TokenPair> {
   const asked = await findAsked(deps, input.challengeId);
+  await assertAddress(deps, ctx, asked);
   const { id } = asked;
   const whose = { userId: asked.userId, userAgent: ctx.userAgent };
   const device = await settleDevice(deps, input.device, whose);

@@ -1,5 +1,6 @@
 export { memberSessions } from './authAnswers';
 export type { AuthDeps, AuthParts } from './deps';
+export { admitPerson, introspectPerson } from './admitPerson';
 export { requireProofAtLogin } from './accountStore';
 export { LEEWAY_SEC, createAccessTokens } from './accessTokens';
 export { readHashCosts } from './accountStore';

@@ -5,6 +5,7 @@ import type { RiskOutcome } from '../db/schema';
 import { inTenant } from '../db/tenantScope';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
+import { assertAddress } from '../ipRules';
 import {
   conclude,
   consumeLoginChallenge,
@@ -55,6 +56,8 @@ export type LoginDeps = Pick<
   | 'geo'
   | 'ipLists'
   | 'mail'
+  | 'ipRules'
+  | 'ipRefusals'
 >;
 
 export interface LoginInput {
@@ -246,10 +249,11 @@ async function checkPassword(deps: LoginDeps, ctx: RequestContext, input: LoginI
 }
 
 /**
- * Signs a person in: checks the credentials, finds the tenant, scores, decides, and only then
- * creates anything.
+ * Signs a person in: checks the credentials, finds the tenant, checks the address against its IP
+ * rules, scores, decides, and only then creates anything.
  * @throws AppError INVALID_CREDENTIALS, TENANT_SELECTION_REQUIRED, ENROLMENT_REQUIRED,
- * STEP_UP_REQUIRED, LOGIN_BLOCKED, TOO_MANY_ATTEMPTS, HASHING_BUSY
+ * STEP_UP_REQUIRED, LOGIN_BLOCKED, TOO_MANY_ATTEMPTS, HASHING_BUSY; IP_BLOCKED and
+ * IP_RULES_UNAVAILABLE only after the right password
  */
 export async function login(
   deps: LoginDeps,
@@ -264,6 +268,7 @@ export async function login(
   const fitting = listOpenMemberships(account, input.tenant);
   const membership = fitting.length === 1 ? fitting[0] : undefined;
   if (!membership) return offerTenants(deps, ctx, fitting);
+  await assertAddress(deps, ctx, membership);
   const verdict = await judgeLogin(deps, ctx, {
     tenantId: membership.tenantId,
     staffId: membership.staffId,

@@ -3,6 +3,7 @@ import type { RequestContext } from '../context';
 import type { AuthDeps } from './deps';
 import { AppError } from '../errors';
 import { SECOND_MS } from '../durations';
+import { assertAddress } from '../ipRules';
 import { findForcedEnd, forcedLogout } from './forcedEnd';
 import { deriveSuccessors, hashesOfRefreshToken } from './refreshTokenSecrets';
 import type { RefreshDeps, RefreshInput, Rotation } from './rotate';
@@ -77,7 +78,7 @@ export async function recordReissue(
  * @returns the chain again if its newest token is unused; undefined if the key is not that of the
  * first request
  * @throws AppError INVALID_REFRESH_TOKEN if it is too late, FORCE_LOGOUT if the chain was forcibly
- * ended; nothing is revoked
+ * ended, IP_BLOCKED, IP_RULES_UNAVAILABLE; nothing is revoked
  */
 export async function answerAgain(
   deps: RefreshDeps,
@@ -98,6 +99,7 @@ export async function answerAgain(
     deps.metrics.refreshes.inc({ outcome: 'invalid' });
     throw forced ? forcedLogout(forced) : new AppError('INVALID_REFRESH_TOKEN');
   }
+  await assertAddress(deps, ctx, successor);
   await recordReissue(deps, ctx, successor, 'refresh');
   return {
     token: {

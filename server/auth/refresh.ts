@@ -66,7 +66,8 @@ function judge(
 /**
  * Rotates a refresh token: looks it up, rotates, scores and decides. It issues an access token only
  * if the decision allows it.
- * @throws AppError INVALID_REFRESH_TOKEN, FORCE_LOGOUT, STEP_UP_REQUIRED with the rotated token
+ * @throws AppError INVALID_REFRESH_TOKEN, FORCE_LOGOUT, STEP_UP_REQUIRED with the rotated token;
+ * IP_BLOCKED, IP_RULES_UNAVAILABLE with the token as it was
  */
 export async function refresh(
   deps: RefreshDeps,

@@ -1,6 +1,7 @@
 import { toAuditRow } from '../audit';
 import type { RequestContext } from '../context';
 import type { AuthDeps } from './deps';
+import { enforceVerdict, judgeAddressOf } from '../ipRules';
 import type { DeviceIdentity } from '../security';
 import type { IssuedToken } from './openSession';
 import { deriveSuccessor, hashRefreshToken, hashesOfRefreshToken } from './refreshTokenSecrets';
@@ -28,6 +29,8 @@ export type RefreshDeps = Pick<
   | 'geo'
   | 'ipLists'
   | 'mail'
+  | 'ipRules'
+  | 'ipRefusals'
 >;
 
 export interface RefreshInput {
@@ -53,7 +56,12 @@ export interface Rotation {
   again: boolean;
 }
 
-/** @returns the rotation, or undefined if the presented token could not be spent */
+/**
+ * Rotates the presented token, unless the tenant's IP rules refuse the address: then the rotation is
+ * rolled back, and the token is as it was.
+ * @returns the rotation, or undefined if the presented token could not be spent
+ * @throws AppError IP_BLOCKED, IP_RULES_UNAVAILABLE
+ */
 export async function tryRotate(
   deps: RefreshDeps,
   ctx: RequestContext,
@@ -73,6 +81,7 @@ export async function tryRotate(
     shortSec: deps.config.refreshShortIdleSec,
     deviceInfo: ctx.userAgent,
   };
+  await deps.ipRules.refresh();
   return withSessionTable(deps, async (mode) => {
     const degraded = mode === 'degraded';
     const auditRow = toAuditRow(ctx, {
@@ -80,8 +89,11 @@ export async function tryRotate(
       outcome: 'success',
       details: degraded ? { degraded } : {},
     });
-    const token = await rotateToken(deps.pool, mode, { ...rotation, auditRow });
-    if (!token) return undefined;
+    const judge = (owner: RotatedToken) => judgeAddressOf(deps, ctx, owner);
+    const rotated = await rotateToken(deps.pool, mode, { ...rotation, auditRow }, judge);
+    if (!rotated) return undefined;
+    const { token, verdict } = rotated;
+    await enforceVerdict(deps, ctx, token, verdict);
     return { token, refreshToken, degraded: degraded || token.sessionId === null, again: false };
   });
 }

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { auditRowFromJson } from '../audit';
 import { runPrepared } from '../db';
 import type { PreparedStatement } from '../db';
@@ -120,24 +120,53 @@ const ROTATE: Record<SessionMode, PreparedStatement> = {
   degraded: { name: 'rotate_refresh_token_degraded', text: rotationSql('degraded') },
 };
 
-/** @returns the rotated token, or undefined if the presented one could not be spent */
-export async function rotateToken(
+/** Thrown inside the transaction of a rotation to roll it back. */
+class RolledBack<Verdict> extends Error {
+  constructor(readonly rotated: { token: RotatedToken; verdict: Verdict }) {
+    super('the rotation is rolled back');
+  }
+}
+
+/**
+ * Rotates a token, and keeps the rotation only if its verdict is that it passes.
+ * @param judge decides about the owner of the token, inside the transaction
+ * @returns the rotated token and the verdict; undefined if the presented token could not be spent
+ */
+export async function rotateToken<Verdict extends { kind: string }>(
   pool: Pool,
   mode: SessionMode,
   input: RotationInput,
+  judge: (token: RotatedToken) => Verdict,
+): Promise<{ token: RotatedToken; verdict: Verdict } | undefined> {
+  try {
+    return await clientAcrossTenants(pool, 'rotation', async (client) => {
+      const token = await runRotation(client, mode, input);
+      if (!token) return undefined;
+      const rotated = { token, verdict: judge(token) };
+      if (rotated.verdict.kind !== 'passes') throw new RolledBack(rotated);
+      return rotated;
+    });
+  } catch (error) {
+    if (error instanceof RolledBack) return (error as RolledBack<Verdict>).rotated;
+    throw error;
+  }
+}
+
+async function runRotation(
+  client: PoolClient,
+  mode: SessionMode,
+  input: RotationInput,
 ): Promise<RotatedToken | undefined> {
-  const [row] = await clientAcrossTenants(pool, 'rotation', (client) =>
-    runPrepared<RotatedToken & Record<string, unknown>>(client, ROTATE[mode], [
-      input.tokenHashes,
-      input.now,
-      input.successorId,
-      input.successorHash,
-      input.idleSec,
-      input.shortSec,
-      input.deviceInfo,
-      JSON.stringify(input.auditRow),
-      input.keyId,
-    ]),
-  );
+  const [row] = await runPrepared<RotatedToken & Record<string, unknown>>(client, ROTATE[mode], [
+    input.tokenHashes,
+    input.now,
+    input.successorId,
+    input.successorHash,
+    input.idleSec,
+    input.shortSec,
+    input.deviceInfo,
+    JSON.stringify(input.auditRow),
+    input.keyId,
+  ]);
   return row;
 }

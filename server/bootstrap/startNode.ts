@@ -125,6 +125,7 @@ export async function startNode(
   deps.sealer.start();
   deps.deliverer.start();
   deps.eventFeed.start();
+  deps.trialEnds.start();
   const stops = [startMaintenance(deps), watchExports(deps)];
   running.stopMaintenance = () => stops.forEach((stop) => stop());
   running.http = await listen(deps);

@@ -14,6 +14,9 @@ const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 /** The error codes for a token that is invalid or has ended. */
 const ENDED: readonly ErrorCode[] = ['UNAUTHENTICATED', 'FORCE_LOGOUT'];
 
+/** The error codes for the address of a request. */
+const ADDRESS: readonly ErrorCode[] = ['IP_BLOCKED', 'IP_RULES_UNAVAILABLE'];
+
 /** Returns the bearer token of a request, if it sent one. */
 export function bearerToken(req: Request): string | undefined {
   return BEARER.exec(req.headers.authorization ?? '')?.[1];
@@ -30,7 +33,7 @@ const paceOf = (req: Request) => ({ slowly: req.services.isAtLimit(refusedSender
 
 async function admitPerson(req: Request, token: string): Promise<void> {
   if (looksLikeKey(token)) throw new AppError('PERSON_REQUIRED');
-  req.principal = await req.services.authenticate(token);
+  req.principal = await req.services.authenticate(() => contextOf(req), token);
 }
 
 /**
@@ -38,7 +41,7 @@ async function admitPerson(req: Request, token: string): Promise<void> {
  * program is refused before anybody looks it up.
  */
 export const authenticate = guard(
-  { bearer: 'required', errors: [...ENDED, 'PERSON_REQUIRED'] },
+  { bearer: 'required', errors: [...ENDED, ...ADDRESS, 'PERSON_REQUIRED'] },
   async (req, _res, next) => {
     await admitPerson(req, requireToken(req));
     next();
@@ -47,7 +50,7 @@ export const authenticate = guard(
 
 /** Admits people, and a tenant's programs with an API key. */
 export const authenticateCaller = guard(
-  { bearer: 'required', keys: 'api', errors: [...ENDED, 'KEY_ADDRESS_REFUSED'] },
+  { bearer: 'required', keys: 'api', errors: [...ENDED, ...ADDRESS, 'KEY_ADDRESS_REFUSED'] },
   async (req, _res, next) => {
     const token = requireToken(req);
     if (!looksLikeKey(token)) await admitPerson(req, token);
@@ -86,7 +89,7 @@ export const authenticateGateway = guard(
     bearer: 'required',
     keys: 'api',
     scope: 'introspect',
-    errors: [...ENDED, 'KEY_ADDRESS_REFUSED', 'FORBIDDEN'],
+    errors: [...ENDED, ...ADDRESS, 'KEY_ADDRESS_REFUSED', 'FORBIDDEN'],
   },
   async (req, _res, next) => {
     const key = req.headers[SERVICE_KEY];
@@ -110,20 +113,23 @@ export function authenticateService(scope?: ServiceScope): Guard {
   });
 }
 
+/** The refusals with which a request continues unauthenticated. */
+const REFUSED: readonly ErrorCode[] = [...ENDED, 'IP_BLOCKED'];
+
 /**
  * For a route that works with or without a session: a request without a token, or with one that is
- * invalid or has ended, continues unauthenticated. A key of a program is refused. An unreachable
- * database is still an error.
+ * invalid or has ended, or that may not be used from this address, continues unauthenticated. A key
+ * of a program is refused. An unreachable database is still an error.
  */
 export const authenticateIfPresent = guard(
-  { bearer: 'optional', errors: ['PERSON_REQUIRED'] },
+  { bearer: 'optional', errors: ['PERSON_REQUIRED', 'IP_RULES_UNAVAILABLE'] },
   async (req, _res, next) => {
     const token = bearerToken(req);
     if (token === undefined) return next();
     try {
       await admitPerson(req, token);
     } catch (error) {
-      if (!(error instanceof AppError && ENDED.includes(error.code))) throw error;
+      if (!(error instanceof AppError && REFUSED.includes(error.code))) throw error;
       req.refusal = error;
     }
     next();

@@ -2,12 +2,15 @@ import type { NextFunction, Request, Response } from 'express';
 import { authenticate } from './authenticate';
 import { readChallengeCookie, readDeviceCookie } from './cookies';
 import { jsonBody } from './jsonBody';
+import { contextOf } from './request';
 import { guard } from './routeTable';
 import type { ErrorNote } from './errorSchemas';
 
 const ERRORS: readonly ErrorNote[] = [
   'UNAUTHENTICATED',
   'FORCE_LOGOUT',
+  'IP_BLOCKED',
+  'IP_RULES_UNAVAILABLE',
   'PERSON_REQUIRED',
   'MALFORMED_JSON',
   'PAYLOAD_TOO_LARGE',
@@ -42,7 +45,7 @@ export const authenticateEnrollee = guard(
       await parseBody(req, res);
       const challengeId = await readChallengeId(req);
       if (challengeId !== undefined) {
-        req.principal = await req.services.findEnrollee(challengeId);
+        req.principal = await req.services.findEnrollee(contextOf(req), challengeId);
         return next();
       }
     }

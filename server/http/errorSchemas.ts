@@ -43,6 +43,13 @@ const EXTRA: Partial<Record<ErrorCode, z.ZodRawShape>> = {
   ROLE_IN_USE: { holders: z.int(), invitations: z.int() },
   INVITATION_OPEN: { invitationId: rowId },
   POLICY_LOCKS_OUT: { people: z.array(person).optional() },
+  IP_RULES_LOCK_OUT: {
+    address: z.string().nullable(),
+    rule: z
+      .object({ id: z.string(), action: z.enum(['allow', 'deny']), range: z.string() })
+      .nullable()
+      .meta({ description: 'The deny rule; null if no allow rule holds the address' }),
+  },
   TENANT_SELECTION_REQUIRED: {
     tenants: z.array(z.object({ id: rowId, slug: z.string(), name: z.string() })),
   },

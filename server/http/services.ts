@@ -15,10 +15,11 @@ export interface Services extends Pick<
   /** Returns the country of an address in ISO 3166-1 letters, or null if none is known. */
   countryOf(ip: string | null): string | null;
   /**
-   * Checks an access token and its live session.
-   * @throws AppError UNAUTHENTICATED, FORCE_LOGOUT
+   * Checks an access token, its live session, and the address of the request.
+   * @param ctx describes the request, if that is needed
+   * @throws AppError UNAUTHENTICATED, FORCE_LOGOUT, IP_BLOCKED, IP_RULES_UNAVAILABLE
    */
-  authenticate(token: string): Promise<Principal>;
+  authenticate(ctx: () => RequestContext, token: string): Promise<Principal>;
   /**
    * Returns the session of an access token of ours that was checked lately, also if the token or
    * the session has ended; undefined for any other text.
@@ -27,7 +28,7 @@ export interface Services extends Pick<
   /**
    * Checks a tenant's API key, and returns its holder with the permissions of the key.
    * @param options `slowly` if the address of the request is known for refused credentials
-   * @throws AppError UNAUTHENTICATED, KEY_ADDRESS_REFUSED
+   * @throws AppError UNAUTHENTICATED, KEY_ADDRESS_REFUSED, IP_BLOCKED, IP_RULES_UNAVAILABLE
    */
   authenticateKey(
     ctx: RequestContext,
@@ -50,8 +51,11 @@ export interface Services extends Pick<
   countRequest(caller: Caller): Promise<RateVerdict | undefined>;
   /** Returns whether a limit of this caller is known to be used up; it does not count. */
   isAtLimit(caller: Caller): boolean;
-  /** Returns who may enrol a factor by a login's challenge. */
-  findEnrollee(challengeId: string): Promise<Principal>;
+  /**
+   * Returns who may enrol a factor by a login's challenge.
+   * @throws AppError UNAUTHENTICATED, IP_BLOCKED, IP_RULES_UNAVAILABLE
+   */
+  findEnrollee(ctx: RequestContext, challengeId: string): Promise<Principal>;
   /** Returns the challenge in a cookie, if it belongs to the device in another one. */
   readBoundChallenge(
     challenge: string | undefined,

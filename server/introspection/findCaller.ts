@@ -1,12 +1,13 @@
 import { checkTenantKey, toKeyPrincipal } from '../apiKeys';
 import type { Principal, RequestContext } from '../context';
+import { introspectPerson } from '../auth';
 import { AppError } from '../errors';
 import { looksLikeKey } from '../keyText';
 import type { IntrospectionDeps } from './deps';
 
 export type FindDeps = Pick<
   IntrospectionDeps,
-  'accessTokens' | 'sessionCheck' | 'tenantKeys' | 'denials' | 'geo'
+  'accessTokens' | 'sessionCheck' | 'tenantKeys' | 'denials' | 'geo' | 'ipRules' | 'ipRefusals'
 >;
 
 type SessionState = NonNullable<
@@ -35,12 +36,13 @@ export function withClientAddress(
   return { ...ctx, ip: address, country: geo.country(address) };
 }
 
-/** Runs a check, and returns undefined for a credential that it refuses. */
+/** Runs a check, and returns undefined for a credential that it refuses. An address is no credential. */
 async function unlessRefused<T>(check: () => Promise<T> | T): Promise<T | undefined> {
   try {
     return await check();
   } catch (error) {
-    if (error instanceof AppError && error.isRefusal) return undefined;
+    const isPassedOn = error instanceof AppError && error.code === 'IP_BLOCKED';
+    if (error instanceof AppError && error.isRefusal && !isPassedOn) return undefined;
     throw error;
   }
 }
@@ -48,9 +50,11 @@ async function unlessRefused<T>(check: () => Promise<T> | T): Promise<T | undefi
 /**
  * Finds the caller behind an access token or a tenant's API key, at every question and without a
  * cache.
- * @param address the address of the service's client, for keys that only some addresses may use
+ * @param address the address of the service's client, for IP rules and for keys that only some
+ * addresses may use
  * @returns undefined if the token is not valid or has ended, whatever the reason
- * @throws the driver's error if the database could not be asked
+ * @throws AppError IP_BLOCKED, IP_RULES_UNAVAILABLE; the driver's error if the database could not be
+ * asked
  */
 export async function findCaller(
   deps: FindDeps,
@@ -58,13 +62,11 @@ export async function findCaller(
   token: string,
   address: string | null,
 ): Promise<FoundCaller | undefined> {
+  const theirs = withClientAddress(deps, ctx, address);
   if (looksLikeKey(token)) {
-    const theirs = withClientAddress(deps, ctx, address);
     const key = await unlessRefused(() => checkTenantKey(deps, theirs, token, { slowly: false }));
     return key && { kind: 'key', principal: toKeyPrincipal(key), key };
   }
-  const claims = await unlessRefused(() => deps.accessTokens.read(token));
-  if (!claims) return undefined;
-  const found = await deps.sessionCheck.introspect(claims);
-  return found && { kind: 'person', claims, ...found };
+  const found = await unlessRefused(() => introspectPerson(deps, theirs, token));
+  return found && { kind: 'person', ...found };
 }

@@ -1,4 +1,5 @@
 import { authenticateKey } from '../apiKeys';
+import { admitPerson } from '../auth';
 import type { Principal, RequestContext } from '../context';
 import { AppError } from '../errors';
 import { looksLikeKey } from '../keyText';
@@ -25,7 +26,7 @@ async function identify(
   token: string,
 ): Promise<Principal> {
   if (looksLikeKey(token)) return authenticateKey(deps, ctx, token, { slowly: false });
-  return deps.sessionCheck.check(deps.accessTokens.read(token));
+  return admitPerson(deps, ctx, token);
 }
 
 /** Names the person in the context, as in a request to this server's own routes. */
@@ -57,7 +58,7 @@ function listPermissions(principal: Principal, asked: readonly string[]): Listed
  * Decides whether a gateway may let a request through.
  * @returns the headers for the upstream
  * @throws AppError UNAUTHENTICATED, FORCE_LOGOUT, KEY_ADDRESS_REFUSED, FORBIDDEN, PERSON_REQUIRED,
- * STEP_UP_REQUIRED with a challenge; the driver's error if the database could not be asked
+ * STEP_UP_REQUIRED with a challenge; IP_BLOCKED, IP_RULES_UNAVAILABLE; the driver's error if the database could not be asked
  */
 export async function forwardAuth(
   deps: IntrospectionDeps,

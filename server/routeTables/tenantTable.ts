@@ -2,6 +2,7 @@ import { authenticate, authenticateCaller, authenticateIfPresent } from '../http
 import { requirePermission } from '../http/requirePermission';
 import { requireStepUp } from '../http/requireStepUp';
 import { del, get, named, post, put, tagged } from '../http/routeTable';
+import { ipRuleRoutes } from '../ipRules';
 import { riskRoutes } from '../security';
 import {
   apiKeyRoutes,
@@ -30,6 +31,26 @@ function riskTable(deps: Deps): Route[] {
     get('/api/security/risk-decisions', mayView, risk.riskDecisions),
     get('/api/security/risk-decisions/:id', mayView, risk.riskDecision),
     put('/api/security/risk-decisions/:id/verdict', mayEdit, risk.giveVerdict),
+  ];
+}
+
+/** The routes of the IP rules of a tenant. */
+function ipRuleTable(deps: Deps): Route[] {
+  const rules = named(ipRuleRoutes(deps));
+  const mayView = [authenticateCaller, requirePermission('SETTINGS_SECURITY_VIEW')];
+  const mayTry = [authenticate, requirePermission('SETTINGS_SECURITY_VIEW')];
+  const mayEdit = [authenticate, requirePermission('SETTINGS_SECURITY_EDIT')];
+  const proven = requireStepUp('security_settings');
+  return [
+    get('/api/security/ip-rules', mayView, rules.ipRules),
+    put('/api/security/ip-rules', [...mayEdit, proven], rules.replaceIpRules),
+    post('/api/security/ip-rules', [...mayEdit, proven], rules.addIpRule),
+    post('/api/security/ip-rules/simulate', mayTry, rules.simulateIpRules),
+    post('/api/security/ip-rules/trial/confirm', [...mayEdit, proven], rules.confirmIpRuleTrial),
+    del('/api/security/ip-rules/trial', [...mayEdit, proven], rules.withdrawIpRuleTrial),
+    del('/api/security/ip-rules/suspension', [...mayEdit, proven], rules.resumeIpRules),
+    put('/api/security/ip-rules/:id', [...mayEdit, proven], rules.changeIpRule),
+    del('/api/security/ip-rules/:id', [...mayEdit, proven], rules.deleteIpRule),
   ];
 }
 

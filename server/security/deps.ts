@@ -1,3 +1,4 @@
+import type { IpRuleParts } from '../ipRules';
 import type { MailDeps } from '../mail';
 import type { Breaker } from './risk/breaker';
 import type { GeoLookup } from './risk/geo';
@@ -20,4 +21,4 @@ export interface SecurityParts {
 }
 
 /** The dependencies that functions of `security/` may ask for. */
-export type SecurityDeps = MailDeps & SecurityParts;
+export type SecurityDeps = MailDeps & IpRuleParts & SecurityParts;

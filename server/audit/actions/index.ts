@@ -6,6 +6,7 @@ import { CREDENTIAL_ACTIONS } from './credentialActions';
 import { EVENT_TYPE_ACTIONS } from './eventTypeActions';
 import { EXPORT_ACTIONS } from './exportActions';
 import { INVITATION_ACTIONS } from './invitationActions';
+import { IP_RULE_ACTIONS } from './ipRuleActions';
 import { KEY_ACTIONS } from './keyActions';
 import { PROFILE_ACTIONS } from './profileActions';
 import { RESERVED_ACTIONS } from './reservedActions';
@@ -30,6 +31,7 @@ const DEFINITIONS = {
   ...APPROVAL_ACTIONS,
   ...API_KEY_ACTIONS,
   ...KEY_ACTIONS,
+  ...IP_RULE_ACTIONS,
   ...EVENT_TYPE_ACTIONS,
   ...EXPORT_ACTIONS,
   ...AUDIT_LOG_ACTIONS,

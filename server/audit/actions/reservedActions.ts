@@ -23,34 +23,4 @@ export const RESERVED_ACTIONS = {
       has: ['impersonation'],
     },
   },
-  IP_RULE_CREATED: {
-    details: z.strictObject({}),
-    ocsf: {
-      class: 'entity',
-      activity: 'Create',
-      severity: 'Low',
-      message: 'A rule for addresses was created',
-      entity: { type: 'IP Rule', name: 'IP rule' },
-    },
-  },
-  IP_RULE_UPDATED: {
-    details: z.strictObject({}),
-    ocsf: {
-      class: 'entity',
-      activity: 'Update',
-      severity: 'Low',
-      message: 'A rule for addresses was changed',
-      entity: { type: 'IP Rule', name: 'IP rule' },
-    },
-  },
-  IP_RULE_DELETED: {
-    details: z.strictObject({}),
-    ocsf: {
-      class: 'entity',
-      activity: 'Delete',
-      severity: 'Low',
-      message: 'A rule for addresses was deleted',
-      entity: { type: 'IP Rule', name: 'IP rule' },
-    },
-  },
 } satisfies ActionGroup;

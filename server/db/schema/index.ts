@@ -23,6 +23,8 @@ export { attemptScope, failedAttempts } from './failedAttempts';
 export { sessionHistory, stepUpHistory, tokenHistory } from './history';
 export { installation } from './installation';
 export { invitations } from './invitations';
+export { ipRules } from './ipRules';
+export { ipRuleSets } from './ipRuleSets';
 export { keyChecks } from './keyChecks';
 export { knownAddresses } from './knownAddresses';
 export { knownCountries } from './knownCountries';

@@ -1,7 +1,8 @@
-import type { Principal } from '../../context';
+import type { Principal, RequestContext } from '../../context';
 import type { Db, Tx } from '../../db';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
+import { assertAddress } from '../../ipRules';
 import { fromChallengeId } from './challengeId';
 import { findEnrolling, noteEnrolled } from './enrolmentChallengeStore';
 import { listEnrollable, readStanding } from './proofs';
@@ -12,10 +13,11 @@ import { readPolicyRow } from '../risk/riskPolicyStore';
  * Finds the person that a login's challenge allows to enrol a factor, and nothing else: the
  * principal has no session and no permissions.
  * @throws AppError UNAUTHENTICATED for a challenge that is not verified, is used, ended or too old,
- * or does not demand a factor
+ * or does not demand a factor; IP_BLOCKED, IP_RULES_UNAVAILABLE
  */
 export async function findEnrollee(
-  deps: Pick<SecurityDeps, 'db' | 'keys' | 'clock'>,
+  deps: Pick<SecurityDeps, 'db' | 'keys' | 'clock' | 'ipRules' | 'ipRefusals'>,
+  ctx: RequestContext,
   challengeId: string,
 ): Promise<Principal> {
   const id = fromChallengeId(deps.keys, challengeId);
@@ -25,6 +27,7 @@ export async function findEnrollee(
     throw new AppError('UNAUTHENTICATED', { detail, headers: { 'www-authenticate': 'Bearer' } });
   }
   const { slug, name, ...who } = found;
+  await assertAddress(deps, ctx, who);
   const nothing = { sessionId: null, sid: '', name: null, roles: [], permissions: [] };
   return { ...who, ...nothing, tenant: { slug, name }, enrolsBy: id };
 }

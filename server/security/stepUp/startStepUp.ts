@@ -8,6 +8,7 @@ import type { WhichChallenge } from './findAnswerable';
 import { PROOFS, listAllowedMethods } from './proofs';
 import type { StepUpMethod } from './stepUpMethods';
 import { inTenant } from '../../db/tenantScope';
+import { assertAddress } from '../../ipRules';
 
 /** The methods that begin with a request of their own; the others are answered directly. */
 export const STARTED_METHODS = ['passkey', 'email'] as const satisfies readonly StepUpMethod[];
@@ -18,7 +19,16 @@ export interface StartInput extends WhichChallenge {
 
 type StartDeps = Pick<
   SecurityDeps,
-  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'riskPolicies'
+  | 'db'
+  | 'keys'
+  | 'clock'
+  | 'random'
+  | 'logger'
+  | 'config'
+  | 'mail'
+  | 'riskPolicies'
+  | 'ipRules'
+  | 'ipRefusals'
 >;
 
 function assertOpen(challenge: Challenge, now: Date): void {
@@ -45,6 +55,7 @@ export async function startStepUp(
   input: StartInput,
 ): Promise<Readonly<Record<string, unknown>>> {
   const challenge = await findAnswerable(deps, principal, input);
+  await assertAddress(deps, ctx, challenge);
   assertOpen(challenge, deps.clock.now());
   const proof = PROOFS.find(({ method }) => method === input.method);
   const start = proof?.start?.bind(proof);

@@ -7,6 +7,7 @@ import { inTenant } from '../../db/tenantScope';
 import type { SecurityDeps } from '../deps';
 import { AppError } from '../../errors';
 import type { ErrorCode } from '../../errors';
+import { assertAddress } from '../../ipRules';
 import { retryAfter } from '../../http/retryAfter';
 import { clearAttempts, countFailures, reserveTry, whenFree } from '../risk/attemptStore';
 import { STEP_UP_FAILURES, STEP_UP_TRIES, attemptSubject } from '../risk/attempts';
@@ -44,7 +45,17 @@ export interface StepUpResult {
 
 type VerifyDeps = Pick<
   SecurityDeps,
-  'db' | 'keys' | 'clock' | 'random' | 'logger' | 'config' | 'mail' | 'metrics' | 'riskPolicies'
+  | 'db'
+  | 'keys'
+  | 'clock'
+  | 'random'
+  | 'logger'
+  | 'config'
+  | 'mail'
+  | 'metrics'
+  | 'riskPolicies'
+  | 'ipRules'
+  | 'ipRefusals'
 >;
 
 /**
@@ -243,8 +254,8 @@ function findBegun(
  * statement. The same right answer to the same challenge gets the same result for a minute, so a
  * double click or a lost answer is not a failure.
  * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_EXHAUSTED, TOO_MANY_ATTEMPTS, NO_FACTOR,
- * INVALID_CODE, INVALID_PASSKEY, KEY_UNAVAILABLE; UNAUTHENTICATED or CHALLENGE_ID_REQUIRED if the
- * challenge cannot be determined
+ * INVALID_CODE, INVALID_PASSKEY, KEY_UNAVAILABLE; IP_BLOCKED, IP_RULES_UNAVAILABLE; UNAUTHENTICATED
+ * or CHALLENGE_ID_REQUIRED if the challenge cannot be determined
  */
 export async function verifyStepUp(
   deps: VerifyDeps,
@@ -258,6 +269,7 @@ export async function verifyStepUp(
   const isRepeat = ({ id, answerHash }: Challenge) =>
     answerHash !== null && hashesOfAnswer(deps.keys, id, answer).includes(answerHash);
   const challenge = await findAnswerable(deps, principal, input, isRepeat);
+  await assertAddress(deps, ctx, challenge);
   const methods = await listAllowedMethods(deps, deps.db, challenge);
   const open = challenge.verifiedAt === null;
   if (open && methods.length === 0) throw new AppError('NO_FACTOR');

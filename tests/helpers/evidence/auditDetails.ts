@@ -36,6 +36,10 @@ const purpose = 'data_export' as const;
 const origin = 'session' as const;
 const kind = 'security_events' as const;
 const range = { from: '2026-01-01', to: '2026-01-31', format: 'ocsf' as const };
+const ipRule = {
+  ...{ action: 'allow' as const, appliesTo: 'people' as const },
+  ...{ range: '203.0.113.0/24', note: '', expiresAt: null },
+};
 const health = { missing: ['user_sessions'], findings: ['a table is gone'], differences: 1 };
 
 /** Valid details for every action. */
@@ -173,7 +177,23 @@ export const AUDIT_DETAILS: Details = {
   },
   IMPERSONATION_STARTED: {},
   IMPERSONATION_ENDED: {},
-  IP_RULE_CREATED: {},
-  IP_RULE_UPDATED: {},
-  IP_RULE_DELETED: {},
+  IP_RULE_CREATED: { after: ipRule },
+  IP_RULE_UPDATED: { before: ipRule, after: { ...ipRule, note: 'The office in Lyon' } },
+  IP_RULE_DELETED: { before: ipRule, trialEndsAt: '2026-03-01T12:00:00.000Z' },
+  IP_RULES_TRIAL_STARTED: { endsAt: '2026-03-01T12:00:00.000Z', rules: 2 },
+  IP_RULES_TRIAL_CONFIRMED: { startedBy: ID, rules: 2 },
+  IP_RULES_TRIAL_ENDED: {
+    reason: 'expired',
+    startedBy: ID,
+    endedAt: '2026-03-01T12:00:00.000Z',
+  },
+  IP_RULES_SUSPENDED: { via: 'operator' },
+  IP_RULES_RESUMED: { via: 'api' },
+  IP_RULE_BLOCKED: {
+    address: '203.0.113.7',
+    ruleId: ID,
+    range: '203.0.113.0/24',
+    appliesTo: 'people',
+    repeated: 3,
+  },
 };

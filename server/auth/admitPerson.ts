@@ -1,0 +1,37 @@
+import type { Principal, RequestContext } from '../context';
+import { assertAddress } from '../ipRules';
+import type { AuthDeps } from './deps';
+
+type AdmitDeps = Pick<AuthDeps, 'accessTokens' | 'sessionCheck' | 'ipRules' | 'ipRefusals'>;
+
+/**
+ * Turns an access token into the person behind it: checks the token, the live session, and the
+ * address of the request. No other function does, so no route can leave one of them out.
+ * @param ctx the request, or a function that describes it; its address is the person's
+ * @throws AppError UNAUTHENTICATED; FORCE_LOGOUT with the reason if the session was forcibly ended;
+ * IP_BLOCKED, IP_RULES_UNAVAILABLE; the driver's error if the database could not be asked
+ */
+export async function admitPerson(
+  deps: AdmitDeps,
+  ctx: RequestContext | (() => RequestContext),
+  token: string,
+): Promise<Principal> {
+  const principal = await deps.sessionCheck.check(deps.accessTokens.read(token));
+  await assertAddress(deps, ctx, principal);
+  return principal;
+}
+
+/**
+ * Does what {@link admitPerson} does for a service that asks about a token.
+ * @returns the person with the claims of the token, and what an introspection says besides;
+ * undefined if the session has ended
+ * @throws AppError UNAUTHENTICATED for a token that is not valid; IP_BLOCKED, IP_RULES_UNAVAILABLE;
+ * the driver's error if the database could not be asked
+ */
+export async function introspectPerson(deps: AdmitDeps, ctx: RequestContext, token: string) {
+  const claims = deps.accessTokens.read(token);
+  const found = await deps.sessionCheck.introspect(claims);
+  if (!found) return undefined;
+  await assertAddress(deps, ctx, found.principal);
+  return { claims, ...found };
+}
