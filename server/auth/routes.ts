@@ -176,6 +176,8 @@ function signInRoutes(deps: AuthDeps) {
         'STEP_UP_REQUIRED',
         'TOO_MANY_ATTEMPTS',
         'HASHING_BUSY',
+        'IP_BLOCKED: only after the right password',
+        'IP_RULES_UNAVAILABLE',
       ],
       async handle(req, res, { body }) {
         const device = deviceOf(deps, req);
@@ -202,6 +204,8 @@ function signInRoutes(deps: AuthDeps) {
         'CHALLENGE_NOT_FOUND',
         'CHALLENGE_NOT_VERIFIED',
         'ENROLMENT_REQUIRED',
+        'IP_BLOCKED',
+        'IP_RULES_UNAVAILABLE',
       ],
       async handle(req, res, { body }) {
         const device = deviceOf(deps, req);
@@ -231,6 +235,8 @@ function refreshRoutes(deps: AuthDeps) {
         'FORCE_LOGOUT',
         'ORIGIN_REFUSED: the cookie came from a page of another origin',
         'STEP_UP_REQUIRED: with the rotated token, if it is not in the cookie',
+        'IP_BLOCKED: the token is as it was',
+        'IP_RULES_UNAVAILABLE: the token is as it was',
       ],
       async handle(req, res, { body }) {
         const key = idempotencyKey.parse(req.headers['idempotency-key']);

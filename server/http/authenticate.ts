@@ -122,7 +122,7 @@ const REFUSED: readonly ErrorCode[] = [...ENDED, 'IP_BLOCKED'];
  * of a program is refused. An unreachable database is still an error.
  */
 export const authenticateIfPresent = guard(
-  { bearer: 'optional', errors: ['PERSON_REQUIRED', 'IP_RULES_UNAVAILABLE'] },
+  { bearer: 'optional', errors: [...ADDRESS, 'PERSON_REQUIRED'] },
   async (req, _res, next) => {
     const token = bearerToken(req);
     if (token === undefined) return next();

@@ -60,6 +60,16 @@ export function principalOf(req: Request): Principal {
 }
 
 /**
+ * Returns the signed-in caller of a route that also works without one, or null.
+ * @throws AppError IP_BLOCKED if an access token was sent that may not be used from this address:
+ * the route must not treat its person as a stranger
+ */
+export function callerIfAny(req: Request): Principal | null {
+  if (req.refusal?.code === 'IP_BLOCKED') throw req.refusal;
+  return req.principal ?? null;
+}
+
+/**
  * Returns how the request passed `requireStepUp`, for an act that consumes the proof. It fails
  * closed.
  * @throws AppError STEP_UP_REQUIRED if no `requireStepUp` ran before

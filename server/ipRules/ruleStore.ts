@@ -1,4 +1,4 @@
-import { and, eq, inArray } from 'drizzle-orm';
+import { and, desc, eq, inArray } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { ipRuleSets, ipRules } from '../db/schema';
 import { inTenant } from '../db/tenantScope';
@@ -26,12 +26,13 @@ const NOTHING: StoredSet = { version: 0, trial: null, suspendedAt: null, rules: 
 
 type SetRow = typeof ipRuleSets.$inferSelect;
 
+/** Reads the rules of a tenant in the order of their ranges: allow before deny, people before keys. */
 async function readRules(tx: Tx, tenantId: string) {
   const rows = await tx
     .select()
     .from(ipRules)
     .where(eq(ipRules.tenantId, tenantId))
-    .orderBy(ipRules.createdAt, ipRules.id);
+    .orderBy(desc(ipRules.appliesTo), ipRules.action, ipRules.range);
   const of = (wanted: boolean): StoredRule[] =>
     rows
       .filter(({ trial }) => trial === wanted)

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { stepUpPurpose } from '../../stepUpPurpose';
 import type { SecurityDeps } from '../deps';
 import { readChallengeCookie, readDeviceCookie } from '../../http/cookies';
-import { contextOf, passageOf, principalOf } from '../../http/request';
+import { callerIfAny, contextOf, passageOf, principalOf } from '../../http/request';
 import { json, noBody } from '../../http/answers';
 import { endpoint, storableText } from '../../http/routeTable';
 import { identifyDevice } from '../risk/devices';
@@ -120,10 +120,11 @@ export const securityRoutes = (deps: SecurityDeps) => ({
       'CHALLENGE_ID_REQUIRED',
       'CHALLENGE_EXHAUSTED',
       'TOO_MANY_ATTEMPTS',
+      'IP_BLOCKED',
     ],
     async handle(req, res: Response, { body }) {
       const input = { ...body, cookieChallengeId: await challengeOf(deps, req) };
-      res.json(await startStepUp(deps, contextOf(req), req.principal ?? null, input));
+      res.json(await startStepUp(deps, contextOf(req), callerIfAny(req), input));
     },
   }),
   verifyStepUp: endpoint({
@@ -143,7 +144,7 @@ export const securityRoutes = (deps: SecurityDeps) => ({
     ],
     async handle(req, res, { body }) {
       const input = { ...body, cookieChallengeId: await challengeOf(deps, req) };
-      res.json(await verifyStepUp(deps, contextOf(req), req.principal ?? null, input));
+      res.json(await verifyStepUp(deps, contextOf(req), callerIfAny(req), input));
     },
   }),
   enrollTotp: endpoint({
@@ -166,6 +167,7 @@ export const securityRoutes = (deps: SecurityDeps) => ({
       'METHOD_UNAVAILABLE',
       'TOO_MANY_FACTORS',
       'TOO_MANY_ATTEMPTS',
+      'IP_BLOCKED',
     ],
     async handle(req, res, { body }) {
       res.json(await confirmTotpEnrollment(deps, contextOf(req), principalOf(req), body));
