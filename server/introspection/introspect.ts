@@ -2,6 +2,7 @@ import type { RequestContext } from '../context';
 import { SECOND_MS } from '../durations';
 import { findWindowSec } from '../security';
 import type { IntrospectionDeps } from './deps';
+import { AppError } from '../errors';
 import { findCaller } from './findCaller';
 import type { FindDeps, FoundCaller } from './findCaller';
 
@@ -30,7 +31,7 @@ async function describeStepUps(deps: IntrospectDeps, { principal, state }: Perso
 }
 
 /** The claims that people and programs share. */
-const describePrincipal = ({ principal }: FoundCaller) => ({
+const describePrincipal = ({ ipRules }: IntrospectDeps, { principal, kind }: FoundCaller) => ({
   sub: principal.userId,
   tid: principal.tenantId,
   tenant: principal.tenant.slug,
@@ -39,24 +40,28 @@ const describePrincipal = ({ principal }: FoundCaller) => ({
   name: principal.name,
   permissions: [...principal.permissions].sort(),
   roles: [...principal.roles],
+  ...(ipRules.concerns(principal.tenantId, kind === 'key' ? 'api_keys' : 'people')
+    ? { address_bound: true as const }
+    : {}),
 });
 
 async function describePerson(deps: IntrospectDeps, who: Person) {
   const { claims, state, principal } = who;
   const now = deps.clock.now().getTime();
   const amr = state.amr ?? [];
+  const rulesChange = deps.ipRules.nextChange(principal.tenantId);
   return {
     active: true as const,
     token_type: 'Bearer' as const,
     iss: deps.config.jwtIssuer,
     aud: deps.config.jwtAudience,
-    ...describePrincipal(who),
+    ...describePrincipal(deps, who),
     sid: principal.sid,
     sv: claims.sv,
     jti: claims.jti,
     iat: claims.iat,
     exp: claims.exp,
-    expires_in: secondsUntil(now, claims.exp * SECOND_MS, state.endsAt ?? Infinity),
+    expires_in: secondsUntil(now, claims.exp * SECOND_MS, state.endsAt ?? Infinity, rulesChange),
     amr,
     ...(state.beganAt === null ? {} : { auth_time: seconds(state.beganAt) }),
     acr: amr.includes('mfa') ? ('aal2' as const) : ('aal1' as const),
@@ -65,33 +70,46 @@ async function describePerson(deps: IntrospectDeps, who: Person) {
   };
 }
 
-function describeProgram({ clock }: IntrospectDeps, who: Program) {
+function describeProgram(deps: IntrospectDeps, who: Program) {
   const { id, name, expiresAt, previousLive, previousUntil } = who.key;
   // The text may be the one before the last rotation, which ends earlier.
   const previous = previousLive && previousUntil ? previousUntil.getTime() : Infinity;
+  const rulesChange = deps.ipRules.nextChange(who.principal.tenantId);
   return {
     active: true as const,
     token_type: 'api_key' as const,
-    ...describePrincipal(who),
+    ...describePrincipal(deps, who),
     api_key_id: id,
     key_name: name,
     exp: seconds(expiresAt.getTime()),
-    expires_in: secondsUntil(clock.now().getTime(), expiresAt.getTime(), previous),
+    expires_in: secondsUntil(
+      deps.clock.now().getTime(),
+      expiresAt.getTime(),
+      previous,
+      rulesChange,
+    ),
     step_ups: [],
   };
 }
 
+/** @returns the reason, for the service alone: it has reported an address that the rules refuse */
+function whyRefused(error: unknown): { reason: 'IP_BLOCKED' } {
+  if (error instanceof AppError && error.code === 'IP_BLOCKED') return { reason: 'IP_BLOCKED' };
+  throw error;
+}
+
 /**
- * Answers whether a token is good now, and whose it is (RFC 7662). An inactive token gets no
- * reason.
- * @throws the driver's error if the database could not be asked
+ * Answers whether a token is good now, and whose it is (RFC 7662). An inactive token gets no reason,
+ * except that the tenant's IP rules refuse the address.
+ * @throws AppError IP_RULES_UNAVAILABLE; the driver's error if the database could not be asked
  */
 export async function introspect(
   deps: IntrospectDeps,
   ctx: RequestContext,
   { token, address }: { token: string; address: string | null },
 ) {
-  const found = await findCaller(deps, ctx, token, address);
+  const found = await findCaller(deps, ctx, token, address).catch(whyRefused);
   if (!found) return { active: false as const };
+  if ('reason' in found) return { active: false as const, ...found };
   return found.kind === 'key' ? describeProgram(deps, found) : describePerson(deps, found);
 }

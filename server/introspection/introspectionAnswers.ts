@@ -8,7 +8,15 @@ const secondsLeft = z
   .min(0)
   .meta({ examples: [299.5] });
 
-const inactive = z.object({ active: z.literal(false) }).meta({ id: 'InactiveToken' });
+const inactive = z
+  .object({
+    active: z.literal(false),
+    reason: z
+      .literal('IP_BLOCKED')
+      .optional()
+      .meta({ description: 'The IP rules of the tenant refuse the reported address' }),
+  })
+  .meta({ id: 'InactiveToken' });
 
 const caller = {
   active: z.literal(true),
@@ -20,6 +28,9 @@ const caller = {
   name: z.string().nullable(),
   permissions: z.array(z.string()),
   roles: z.array(z.string()),
+  address_bound: z.literal(true).optional().meta({
+    description: 'The tenant has IP rules: the answer holds for the reported address alone',
+  }),
   exp: epochSeconds,
   expires_in: secondsLeft.meta({
     description: 'How long the answer can hold without a change: the shortest of token and session',

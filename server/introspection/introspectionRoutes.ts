@@ -24,7 +24,9 @@ const windowSec = z.int().min(1).max(LONGEST_STEP_UP_WINDOW_SEC);
 const introspectBody = z.object({
   token,
   token_type_hint: storableText(100).optional().describe('Ignored'),
-  address: clientAddress.optional().describe('The address of the caller, for API keys with a list'),
+  address: clientAddress
+    .optional()
+    .describe('The address of the caller, for IP rules and for API keys with a list'),
 });
 
 const act = z.strictObject({
@@ -38,6 +40,7 @@ const stepUpBody = z
     purpose: appPurpose,
     windowSec: windowSec.optional(),
     act: act.optional(),
+    address: clientAddress.optional().describe('The address of the caller, for IP rules'),
     consume: z.boolean().default(false),
   })
   .refine(({ act: named, consume }) => !consume || named !== undefined, {
@@ -98,7 +101,7 @@ export const introspectionRoutes = (deps: IntrospectionDeps) => ({
     body: introspectBody,
     takesForm: true,
     responses: { 200: json('The token', introspection) },
-    errors: [],
+    errors: ['IP_RULES_UNAVAILABLE'],
     async handle(req, res, { body }) {
       const asked = { token: body.token, address: body.address ?? null };
       res.json(await introspect(withPoliciesOfNow(deps), contextOf(req), asked));
@@ -108,7 +111,7 @@ export const introspectionRoutes = (deps: IntrospectionDeps) => ({
     summary: 'Whether the person behind a token has a fresh step-up, and consume it for one act',
     body: stepUpBody,
     responses: { 200: json('The step-up, or that the token is not active', provenStepUp) },
-    errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED'],
+    errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED', 'IP_BLOCKED', 'IP_RULES_UNAVAILABLE'],
     async handle(req, res, { body }) {
       const asked = { ...body, service: serviceOf(req).keyId };
       res.json(await proveForService(deps, contextOf(req), asked));

@@ -21,6 +21,8 @@ export interface AskedStepUp {
   purpose: `app:${string}`;
   windowSec?: number | undefined;
   act?: Act | undefined;
+  /** The address of the service's client. */
+  address?: string | undefined;
   consume: boolean;
 }
 
@@ -71,10 +73,10 @@ async function consume(
  * one act if it is asked to. The proof and its audit event are written in one transaction.
  * @returns inactive if the token is not valid or has ended
  * @throws AppError STEP_UP_REQUIRED with a challenge, the same as at this server's own routes;
- * PERSON_REQUIRED for an API key; the driver's error if the database could not be asked
+ * PERSON_REQUIRED for an API key; IP_BLOCKED, IP_RULES_UNAVAILABLE; the driver's error if the database could not be asked
  */
 export async function proveForService(deps: ProveDeps, ctx: RequestContext, asked: AskedStepUp) {
-  const found = await findCaller(deps, ctx, asked.token, null);
+  const found = await findCaller(deps, ctx, asked.token, asked.address ?? null);
   if (!found) return { active: false as const };
   if (found.kind === 'key') throw new AppError('PERSON_REQUIRED');
   const { principal } = found;
