@@ -29,6 +29,7 @@ export interface Readiness {
     role: Check;
     clock: Check;
     people: Check;
+    ipRules: Check;
     proxies: Check;
   };
 }
@@ -45,6 +46,7 @@ type ReadyDeps = Pick<
   | 'proxyWatch'
   | 'writeProbe'
   | 'drain'
+  | 'ipRules'
 >;
 
 const fine: Check = { ok: true };
@@ -140,10 +142,18 @@ async function checkWrites({ writeProbe }: ReadyDeps): Promise<Check> {
   return reason === undefined ? fine : failed(reason);
 }
 
+/** A node that cannot read the IP rules answers 503 to the tenants that have some. */
+async function checkIpRules({ ipRules }: ReadyDeps): Promise<Check> {
+  await ipRules.refresh();
+  return ipRules.isUnavailable()
+    ? failed('The IP rules cannot be read from the tables ip_rule_sets and ip_rules.')
+    : fine;
+}
+
 /** @returns whether this process can serve, and for each failed check the reason */
 export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
   const look = deps.schemaGuard.check();
-  const [database, writes, migrations, schema, keys, role, clock, people] = await Promise.all([
+  const looks = await Promise.all([
     attempt(deps, 'database', async () => {
       await deps.pool.query('SELECT 1');
       return fine;
@@ -155,7 +165,9 @@ export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
     attempt(deps, 'role', () => checkRole(deps)),
     attempt(deps, 'clock', () => checkClock(deps)),
     checkPeople(deps),
+    checkIpRules(deps),
   ]);
+  const [database, writes, migrations, schema, keys, role, clock, people, ipRules] = looks;
   const proxies = checkProxies(deps);
   const process = checkProcess(deps);
   const checks = {
@@ -168,6 +180,7 @@ export async function checkReadiness(deps: ReadyDeps): Promise<Readiness> {
     role,
     clock,
     people,
+    ipRules,
     proxies,
   };
   const ready = Object.values(checks).every(({ ok }) => ok);

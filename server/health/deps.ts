@@ -1,4 +1,5 @@
 import type { HttpParts } from '../http/deps';
+import type { IpRuleParts } from '../ipRules';
 import type { Kernel } from '../kernel';
 import type { WriteProbe } from './writeProbe';
 
@@ -8,4 +9,4 @@ export interface HealthParts {
 }
 
 /** The dependencies that functions of `health/` may ask for. */
-export type HealthDeps = Kernel & HttpParts & HealthParts;
+export type HealthDeps = Kernel & HttpParts & HealthParts & Pick<IpRuleParts, 'ipRules'>;

@@ -23,7 +23,7 @@ const metrics = (on: Express, authorization?: string) => {
 
 const TOKEN = 'a-metrics-token';
 const ok = { ok: true };
-const told = { process: ok, clock: ok, people: ok, proxies: ok };
+const told = { process: ok, clock: ok, people: ok, ipRules: ok, proxies: ok };
 const fine = { database: ok, writes: ok, migrations: ok, schema: ok, keys: ok, role: ok, ...told };
 const failed = (reason: string) => ({ ok: false, reason });
 
@@ -148,6 +148,7 @@ describe('GET /health/ready', () => {
         keys: gone,
         role: ok,
         ...told,
+        ipRules: failed('The IP rules cannot be read from the tables ip_rule_sets and ip_rules.'),
       },
     });
     expect(JSON.stringify([res.body, res.headers])).not.toMatch(

@@ -1,6 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { ipRuleSets, ipRules } from '@/server/db/schema';
+import { checkReadiness } from '@/server/health/checkReadiness';
 import { createRuleMemory } from '@/server/ipRules/ruleMemory';
 import type { ReadSet } from '@/server/ipRules/ruleReadStore';
 import { seedOfficer } from '@/tests/helpers/people/officer';
@@ -207,6 +208,11 @@ describe('the rules of a database', () => {
         expect(Number(res.headers['retry-after'])).toBeGreaterThan(0);
       }
       expect((await from(one.app, stranger, ELSEWHERE).get('/api/auth/me')).status).toBe(200);
+      const { checks } = await checkReadiness(one.deps);
+      expect(checks.ipRules).toMatchObject({
+        ok: false,
+        reason: expect.stringContaining('ip_rules'),
+      });
     } finally {
       await db.execute(sql`ALTER TABLE change_versions_gone RENAME TO change_versions`);
     }
