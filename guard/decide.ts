@@ -1,7 +1,9 @@
 import type { Decision, Need, Origin, Principal, Refusal } from './guardContract';
 import type { Gatehouse, Introspection } from './gatehouseCalls';
+import { addressOf } from './introspector';
 import type { Introspector, Known } from './introspector';
 import {
+  addressRefused,
   invalidCredential,
   missingPermission,
   noCredential,
@@ -51,6 +53,10 @@ class Refused extends Error {
   }
 }
 
+/** The refusal of a credential that is not active. */
+const inactive = (reason: unknown): Refusal =>
+  reason === 'IP_BLOCKED' ? addressRefused() : invalidCredential();
+
 const NEEDS = new Set(['permissions', 'stepUp', 'consume']);
 
 /** A misspelled need would otherwise admit everybody. */
@@ -65,9 +71,9 @@ export function createDecide(options: DecideOptions) {
   const { signatures, introspector, gatehouse, onProblem } = options;
 
   /** Returns who sends a request, if that is kept: without a promise, because it is so most of the time. */
-  function recall(credential: string): Known | undefined {
+  function recall(credential: string, origin: Origin): Known | undefined {
     const claims = signatures.readAgain(credential);
-    return claims && introspector.recall(claims);
+    return claims && introspector.recall(claims, origin);
   }
 
   async function identify(credential: string, origin: Origin): Promise<Known> {
@@ -82,11 +88,12 @@ export function createDecide(options: DecideOptions) {
   }
 
   /** Asks about a proof. @returns when it passed; throws Refused with the challenge if it did not */
-  async function askForProof(question: object, { correlationId }: Origin): Promise<void> {
-    const { status, body, headers } = await gatehouse.ask('api/token/step-up', question, {
-      correlationId,
-      lane: 'known',
-    });
+  async function askForProof(asked: object, origin: Origin): Promise<void> {
+    const { correlationId } = origin;
+    const address = addressOf(origin);
+    const question = { ...asked, ...(address === undefined ? {} : { address }) };
+    const asking = { correlationId, lane: 'known' as const };
+    const { status, body, headers } = await gatehouse.ask('api/token/step-up', question, asking);
     if (status === 428) {
       const authenticate = headers.get('www-authenticate');
       throw new Refused({
@@ -95,8 +102,8 @@ export function createDecide(options: DecideOptions) {
         body: body as Record<string, unknown>,
       });
     }
-    const { active, passed } = body as { active?: unknown; passed?: unknown };
-    if (active !== true) throw new Refused(invalidCredential());
+    const { active, passed, reason } = body as Record<string, unknown>;
+    if (active !== true) throw new Refused(inactive(reason));
     if (passed !== true) throw new Unavailable('the answer about a proof has another form');
   }
 
@@ -127,15 +134,15 @@ export function createDecide(options: DecideOptions) {
     permissions.find((permission) => !principal.permissions.includes(permission));
 
   /**
-   * Decides about a request whose person is known, if it needs no proof. It saves the promises that
-   * anything else takes.
+   * Decides about a request whose person is known, if it needs no proof, and the tenant has no IP
+   * rules. It saves the promises that anything else takes.
    * @returns undefined if that is not enough
    */
   function decideAtOnce(authorization: string | undefined, need: Need): Decision | undefined {
     for (const name in need) if (name !== 'permissions') return undefined;
     const token = BEARER.exec(authorization ?? '')?.[1];
-    const known = token === undefined ? undefined : recall(token);
-    if (!known) return undefined;
+    const known = token === undefined ? undefined : recall(token, {});
+    if (!known?.introspection.active) return undefined;
     const principal = toPrincipal(known.introspection);
     if (missingOf(principal, need) !== undefined) return undefined;
     return { allowed: true, principal, staleForAtMostMs: known.ageMs, source: known.source };
@@ -155,9 +162,9 @@ export function createDecide(options: DecideOptions) {
       const credential = BEARER.exec(authorization ?? '')?.[1];
       if (credential === undefined) throw new Refused(noCredential());
       const known =
-        recall(credential) ?? (await within(options.waitMs, identify(credential, origin)));
+        recall(credential, origin) ?? (await within(options.waitMs, identify(credential, origin)));
       const { introspection, ageMs: staleForAtMostMs, source } = known;
-      if (!introspection.active) throw new Refused(invalidCredential());
+      if (!introspection.active) throw new Refused(inactive(introspection.reason));
       const principal = toPrincipal(introspection);
       const missing = missingOf(principal, need);
       if (missing !== undefined) throw new Refused(missingPermission(missing));

@@ -29,6 +29,10 @@ export interface Introspection {
   act?: { sub: string; staff_id: string };
   step_ups?: { purpose: string; verified_at: number; expires_in: number }[];
   degraded?: boolean;
+  /** The tenant has IP rules: the answer holds for the reported address alone. */
+  address_bound?: boolean;
+  /** Why the token is not active, if it is because of the address. */
+  reason?: string;
 }
 
 /** An answer of a route, of any status. */

@@ -44,8 +44,8 @@ export interface Need {
 /** What is known about a request besides its credential. */
 export interface Origin {
   /**
-   * The address of the client, or a function that finds it. API keys that are bound to addresses need
-   * it; for a person it is sent with a question alone.
+   * The address of the client, or a function that finds it. Tenants with IP rules and API keys that
+   * are bound to addresses need it: without it they are refused.
    */
   address?: string | (() => string | undefined) | undefined;
   /** The id by which this request is found in the logs of both sides. */

@@ -19,7 +19,7 @@ export interface Known {
 
 export interface Introspector {
   /** Returns what is kept about the session of a token, if it is active and new enough. */
-  recall(claims: Claims): Known | undefined;
+  recall(claims: Claims, origin: Origin): Known | undefined;
   /** @throws Unavailable */
   ofToken(token: string, claims: Claims, origin: Origin): Promise<Known>;
   /** @throws Unavailable */
@@ -48,6 +48,8 @@ interface Names {
   /** The line in which a question waits. */
   lane: Lane;
   whileActive: string;
+  /** The name of an answer that holds for one address alone, because the tenant has IP rules. */
+  whileBound: () => string;
   /** It has a hash, so that memory holds no key, and is needed only if nothing active is kept. */
   ended: () => string;
   /** The ids that the credential itself names. */
@@ -56,7 +58,9 @@ interface Names {
   keyId?: string;
 }
 
-const addressOf = ({ address }: Origin) => (typeof address === 'function' ? address() : address);
+/** Returns the address of the client of a request, if the adapter knows it. */
+export const addressOf = ({ address }: Origin) =>
+  typeof address === 'function' ? address() : address;
 
 const hashOf = (text: string) => createHash('sha256').update(text).digest('base64');
 
@@ -69,6 +73,20 @@ const isIntrospection = (body: unknown): body is Introspection =>
   body !== null &&
   typeof (body as Introspection).active === 'boolean' &&
   (!(body as Introspection).active || typeof (body as Introspection).expires_in === 'number');
+
+const sessionName = ({ sid, sv }: Claims) => `session ${sid} ${sv}`;
+const boundName = (name: string, origin: Origin) =>
+  `${name} from ${addressOf(origin) ?? 'unknown'}`;
+
+/** Returns the name under which an answer is kept. */
+function nameAnswer(
+  { whileActive, whileBound }: Names,
+  ended: string,
+  said: Introspection,
+): string {
+  if (!said.active) return ended;
+  return said.address_bound === true ? whileBound() : whileActive;
+}
 
 /** Asks Gatehouse about credentials, and keeps the answers for as long as they can be trusted. */
 export function createIntrospector(options: IntrospectorOptions): Introspector {
@@ -113,8 +131,12 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
    * Returns a kept answer about a session. It was given about another token, perhaps, so it counts only
    * while the key of this one is known to be accepted: one that was removed may be in a thief's hands.
    */
-  function findActive({ whileActive, keyId }: Pick<Names, 'whileActive' | 'keyId'>) {
-    const kept = knowledge.find(whileActive);
+  function findActive({
+    whileActive,
+    whileBound,
+    keyId,
+  }: Pick<Names, 'whileActive' | 'whileBound' | 'keyId'>) {
+    const kept = knowledge.find(whileActive) ?? knowledge.find(whileBound());
     if (!kept || keyId === undefined) return kept;
     const keyAgeMs = knowledge.keyAgeMs(keyId);
     if (keyAgeMs > options.maxStalenessMs) return undefined;
@@ -134,9 +156,10 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
     let asked = underWay.get(ended);
     if (!asked) {
       const keep = (answer: Answer) => {
-        const { active: isActive } = answer.introspection;
-        knowledge.keep(isActive ? names.whileActive : ended, answer);
-        if (isActive && names.keyId !== undefined) knowledge.acceptKey(names.keyId, answer.sentAt);
+        knowledge.keep(nameAnswer(names, ended, answer.introspection), answer);
+        if (answer.introspection.active && names.keyId !== undefined) {
+          knowledge.acceptKey(names.keyId, answer.sentAt);
+        }
       };
       asked = ask(credential, origin, names, keep).finally(() => underWay.delete(ended));
       underWay.set(ended, asked);
@@ -152,9 +175,10 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
     said.sub === sub && said.tid === tid && said.sv === sv;
 
   return {
-    recall(claims) {
-      const { sid, sv, keyId } = claims;
-      const kept = findActive({ whileActive: `session ${sid} ${sv}`, keyId });
+    recall(claims, origin) {
+      const whileActive = sessionName(claims);
+      const whileBound = () => boundName(whileActive, origin);
+      const kept = findActive({ whileActive, whileBound, keyId: claims.keyId });
       if (!kept || !fits(kept.answer.introspection, claims)) return undefined;
       const { introspection, sentAt } = kept.answer;
       return {
@@ -165,15 +189,17 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
       };
     },
     async ofToken(token, claims, origin) {
-      const { sub, tid, sid, sv, keyId } = claims;
+      const { sub, tid, sid, keyId } = claims;
+      const whileActive = sessionName(claims);
       const known = await find(
         token,
         {
           // Its signature shows that Gatehouse has signed somebody in, unless the key was removed.
           lane: knowledge.isListed(keyId) === false ? 'unknown' : 'known',
           keyId,
-          whileActive: `session ${sid} ${sv}`,
-          ended: () => `token ${hashOf(token)}`,
+          whileActive,
+          whileBound: () => boundName(whileActive, origin),
+          ended: () => boundName(`token ${hashOf(token)}`, origin),
           ids: { tenantId: tid, userId: sub, sessionId: sid },
         },
         origin,
@@ -185,8 +211,10 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
     },
     async ofApiKey(key, origin) {
       const name = `key ${hashOf(key)} ${addressOf(origin) ?? ''}`;
-      const lane = seen.get(name) ? 'known' : 'unknown';
-      const known = await find(key, { lane, whileActive: name, ended: () => name }, origin);
+      const lane: Lane = seen.get(name) ? 'known' : 'unknown';
+      // It names the address already.
+      const names = { lane, whileActive: name, whileBound: () => name, ended: () => name };
+      const known = await find(key, names, origin);
       if (known.introspection.active) seen.set(name, true);
       return known;
     },

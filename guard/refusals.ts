@@ -4,12 +4,14 @@ const TITLES = {
   UNAUTHENTICATED: 'Authentication required',
   FORBIDDEN: 'Permission missing',
   PERSON_REQUIRED: 'Only a signed-in person can do this',
+  IP_BLOCKED: 'Your address is not allowed here',
   GATEHOUSE_UNAVAILABLE: 'Access cannot be checked at the moment',
 } as const;
 const STATUS = {
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
   PERSON_REQUIRED: 403,
+  IP_BLOCKED: 403,
   GATEHOUSE_UNAVAILABLE: 503,
 } as const;
 
@@ -43,6 +45,13 @@ export const missingPermission = (permission: string): Refusal =>
 /** A program cannot give a second proof. */
 export const personRequired = (): Refusal =>
   refuse('PERSON_REQUIRED', 'This needs a person who gives a second proof, and not an API key.');
+
+/** Never 401: the person is signed in, and another network may do. */
+export const addressRefused = (): Refusal =>
+  refuse(
+    'IP_BLOCKED',
+    'Use a network that your organisation allows, or ask one of its administrators to allow this one.',
+  );
 
 /** Never 401: the person is still signed in, and would be signed out by a client. */
 export const unavailable = (retryAfterSec = 1): Refusal =>

@@ -48,6 +48,16 @@ async function unlessRefused<T>(check: () => Promise<T> | T): Promise<T | undefi
 }
 
 /**
+ * Names the reason of a refusal for the service: it has reported an address that the tenant's rules
+ * refuse.
+ * @throws any other error
+ */
+export function whyRefused(error: unknown): { reason: 'IP_BLOCKED' } {
+  if (error instanceof AppError && error.code === 'IP_BLOCKED') return { reason: 'IP_BLOCKED' };
+  throw error;
+}
+
+/**
  * Finds the caller behind an access token or a tenant's API key, at every question and without a
  * cache.
  * @param address the address of the service's client, for IP rules and for keys that only some

@@ -2,8 +2,7 @@ import type { RequestContext } from '../context';
 import { SECOND_MS } from '../durations';
 import { findWindowSec } from '../security';
 import type { IntrospectionDeps } from './deps';
-import { AppError } from '../errors';
-import { findCaller } from './findCaller';
+import { findCaller, whyRefused } from './findCaller';
 import type { FindDeps, FoundCaller } from './findCaller';
 
 type IntrospectDeps = FindDeps & Pick<IntrospectionDeps, 'config' | 'clock' | 'riskPolicies'>;
@@ -90,12 +89,6 @@ function describeProgram(deps: IntrospectDeps, who: Program) {
     ),
     step_ups: [],
   };
-}
-
-/** @returns the reason, for the service alone: it has reported an address that the rules refuse */
-function whyRefused(error: unknown): { reason: 'IP_BLOCKED' } {
-  if (error instanceof AppError && error.code === 'IP_BLOCKED') return { reason: 'IP_BLOCKED' };
-  throw error;
 }
 
 /**

@@ -111,7 +111,7 @@ export const introspectionRoutes = (deps: IntrospectionDeps) => ({
     summary: 'Whether the person behind a token has a fresh step-up, and consume it for one act',
     body: stepUpBody,
     responses: { 200: json('The step-up, or that the token is not active', provenStepUp) },
-    errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED', 'IP_BLOCKED', 'IP_RULES_UNAVAILABLE'],
+    errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED', 'IP_RULES_UNAVAILABLE'],
     async handle(req, res, { body }) {
       const asked = { ...body, service: serviceOf(req).keyId };
       res.json(await proveForService(deps, contextOf(req), asked));

@@ -7,7 +7,7 @@ import { AppError } from '../errors';
 import type { Act, Passage } from '../http/passage';
 import { assertStepUp, withProof } from '../security';
 import type { IntrospectionDeps } from './deps';
-import { findCaller } from './findCaller';
+import { findCaller, whyRefused } from './findCaller';
 import type { FindDeps } from './findCaller';
 
 type ProveDeps = FindDeps &
@@ -73,11 +73,12 @@ async function consume(
  * one act if it is asked to. The proof and its audit event are written in one transaction.
  * @returns inactive if the token is not valid or has ended
  * @throws AppError STEP_UP_REQUIRED with a challenge, the same as at this server's own routes;
- * PERSON_REQUIRED for an API key; IP_BLOCKED, IP_RULES_UNAVAILABLE; the driver's error if the database could not be asked
+ * PERSON_REQUIRED for an API key; IP_RULES_UNAVAILABLE; the driver's error if the database could not be asked
  */
 export async function proveForService(deps: ProveDeps, ctx: RequestContext, asked: AskedStepUp) {
-  const found = await findCaller(deps, ctx, asked.token, asked.address ?? null);
+  const found = await findCaller(deps, ctx, asked.token, asked.address ?? null).catch(whyRefused);
   if (!found) return { active: false as const };
+  if ('reason' in found) return { active: false as const, ...found };
   if (found.kind === 'key') throw new AppError('PERSON_REQUIRED');
   const { principal } = found;
   const { purpose, windowSec } = asked;

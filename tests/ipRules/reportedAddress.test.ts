@@ -61,8 +61,9 @@ describe('an introspection for a tenant with IP rules', () => {
       withKey(app, key).post('/api/token/step-up', {
         ...{ token: member.token, purpose: 'app:delete', address },
       });
-    expect((await ask(ELSEWHERE)).body.error).toBe('IP_BLOCKED');
-    expect((await ask()).body.error).toBe('IP_BLOCKED');
+    const refused = { active: false, reason: 'IP_BLOCKED' };
+    expect((await ask(ELSEWHERE)).body).toStrictEqual(refused);
+    expect((await ask()).body).toStrictEqual(refused);
     expect((await ask(OFFICE)).status).toBe(428);
   });
 });
