@@ -161,6 +161,7 @@ function apiKeyTable(deps: Deps): Route[] {
 /** The routes by which a tenant is administered. */
 export const tenantTable = (deps: Deps): Route[] => [
   ...tagged('Risk', riskTable(deps)),
+  ...tagged('IP rules', ipRuleTable(deps)),
   ...tagged('Tenant', tenantsTable(deps)),
   ...tagged('Approvals', approvalTable(deps)),
   ...tagged('Staff', staffTable(deps)),
