@@ -16,6 +16,7 @@ import { checkCommand, grantCommand, migrateCommand, pendingCommand } from './da
 import { collisionsCommand, setEmailCommand } from './emailCommands';
 import { feedRewindCommand, feedStatusCommand } from './feedCommands';
 import { INVITATION_COMMANDS } from './invitationCommands';
+import { IP_RULE_COMMANDS } from './ipRuleCommands';
 import { adoptKeysCommand, generateKeysCommand, keyStatusCommand } from './keyCommands';
 import { endSessionCommand, listSessionsCommand, listStaffCommand } from './memberCommands';
 import { required } from './options';
@@ -291,6 +292,7 @@ export const COMMANDS: CommandTable = {
     writes: true,
     run: policyResetCommand,
   },
+  ...IP_RULE_COMMANDS,
   'db migrate': {
     summary: 'Applies all pending migrations. Run it as the Postgres role that owns the tables.',
     usage: '',

@@ -118,6 +118,8 @@ describe('the ticket of a command', () => {
       'approvals refuse',
       'approvals policy',
       'policy reset',
+      'ip-rules suspend',
+      'ip-rules resume',
       'db migrate',
       'feed rewind',
       'keys adopt',
