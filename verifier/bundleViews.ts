@@ -28,6 +28,9 @@ const actionsOf = (
 const unrecordedNotice = ({ name, unrecorded }: TableRows): string =>
   `${plural(unrecorded, 'row')} of ${name} without a leaf: changes in the database itself that no event records. Nothing but the signature vouches for what they say.`;
 
+const statesNotice = ({ name, states }: TableRows): string =>
+  `${plural(states, 'row')} of ${name} without a leaf: what was in force by the database. Compare them with the events of the log; only the signature vouches for them.`;
+
 /**
  * Every file of a bundle that shows some events of audit-log: the views, which repeat rows of it,
  * and the tables, whose rows are derived from its events.
@@ -71,6 +74,7 @@ export class BundleViews {
       const file = this.files.find(table.name);
       if (file) await this.checkTable(table, file);
       if (table.unrecorded > 0) this.inspection.notices.push(unrecordedNotice(table));
+      if (table.states > 0) this.inspection.notices.push(statesNotice(table));
     }
   }
 

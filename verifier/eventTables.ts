@@ -23,6 +23,8 @@ export interface EventTable {
    * not in the log. It gives the fixed text of their cells by column.
    */
   readonly unrecorded: Readonly<Record<string, string | null>> | undefined;
+  /** The same for rows that show a state of the database, and no change. */
+  readonly states?: Readonly<Record<string, string | null>>;
   /**
    * The expected cells of a row, computed from its event. The values of other columns come from
    * elsewhere.
@@ -103,6 +105,22 @@ const DEVICE = {
   session_id: ({ sessionId }: LeafEvent) => sessionId,
   ip: ({ ip }: LeafEvent) => textOrNull(ip),
 };
+
+/** Returns a member of an object in the details, as ->> does in Postgres. */
+const memberOf =
+  (name: string, member: string) =>
+  (event: LeafEvent): Expected =>
+    detail(member)({ ...event, details: detailOf(event, name) ?? null });
+
+/** Expects a moment; of a text in another form, what the table shows is not checked. */
+const moment =
+  (read: (event: LeafEvent) => Expected) =>
+  (event: LeafEvent): Expected => {
+    const text = read(event);
+    if (typeof text !== 'string') return text === null ? null : undefined;
+    const time = /^[1-9]\d{3}-/.test(text) ? Date.parse(text) : NaN;
+    return Number.isNaN(time) || new Date(time).toISOString() !== text ? undefined : text;
+  };
 
 const table = (
   name: string,
@@ -212,13 +230,84 @@ const APP_EVENTS: EventTable = {
   prefix: 'app.',
 };
 
+const RULE_CHANGES: Readonly<Record<string, string>> = {
+  IP_RULE_CREATED: 'created',
+  IP_RULE_UPDATED: 'changed',
+  IP_RULE_DELETED: 'deleted',
+};
+const RULE_EVENTS: Readonly<Record<string, string>> = {
+  ...RULE_CHANGES,
+  IP_RULES_TRIAL_STARTED: 'trial_started',
+  IP_RULES_TRIAL_CONFIRMED: 'trial_confirmed',
+  IP_RULES_TRIAL_ENDED: 'trial_ended',
+  IP_RULES_SUSPENDED: 'suspended',
+  IP_RULES_RESUMED: 'resumed',
+  IP_RULE_BLOCKED: 'refused',
+};
+const isRuleChange = ({ action }: LeafEvent) => action in RULE_CHANGES;
+const ofChange =
+  (read: (event: LeafEvent) => Expected) =>
+  (event: LeafEvent): Expected =>
+    isRuleChange(event) ? read(event) : null;
+/** A refusal has the properties of the rule in the details themselves. */
+const ofRule =
+  (member: string) =>
+  (event: LeafEvent): Expected =>
+    event.action === 'IP_RULE_BLOCKED'
+      ? detail(member)(event)
+      : ofChange(memberOf('after', member))(event);
+const ruleBefore = (member: string) => ofChange(memberOf('before', member));
+
+/** The part after "ip-rule:". */
+const idInSubject = ({ subject }: LeafEvent) =>
+  textOrNull(subject && [...subject].slice(8).join(''));
+
+const IP_RULES: EventTable = {
+  ...table('ip-rules', Object.keys(RULE_EVENTS), {
+    ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DETAILS },
+    shows: ({ action }) => RULE_EVENTS[action],
+    rule_id: (event) =>
+      event.action === 'IP_RULE_BLOCKED' ? detail('ruleId')(event) : ofChange(idInSubject)(event),
+    effect: ofRule('action'),
+    applies_to: ofRule('appliesTo'),
+    range: ofRule('range'),
+    note: ofRule('note'),
+    expires_at: moment(ofRule('expiresAt')),
+    effect_before: ruleBefore('action'),
+    applies_to_before: ruleBefore('appliesTo'),
+    range_before: ruleBefore('range'),
+    note_before: ruleBefore('note'),
+    expires_at_before: moment(ruleBefore('expiresAt')),
+    trial: ofChange((event) => String(detailOf(event, 'trialEndsAt') !== undefined)),
+    trial_ends_at: (event) => detail('trialEndsAt')(event) ?? detail('endsAt')(event),
+    reason: detail('reason'),
+    started_by: detail('startedBy'),
+    via: detail('via'),
+    address: detail('address'),
+    repeated: jsonDetail('repeated'),
+    ticket: detail('ticket'),
+    ended_at: moment((event) =>
+      event.action === 'IP_RULES_TRIAL_ENDED' ? detail('endedAt')(event) : null,
+    ),
+    created_at: () => null,
+    created_by: () => null,
+    suspended_at: () => null,
+    record: () => null,
+  }),
+  states: { shows: 'in_force', occurred_at: null, actor: null, action: null, subject: null },
+};
+
 /** Returns whether a table shows the events of an action. */
 export const showsAction = ({ actions, prefix }: EventTable, action: string): boolean =>
   actions.has(action) || (prefix !== undefined && action.startsWith(prefix));
 
 /** Returns the tables of events in bundles of a format. */
-export const eventTablesOf = (format: number): readonly EventTable[] =>
-  format < 3 ? FIRST_TABLES : format < 5 ? TABLES_WITH_ROLES : [...TABLES_WITH_ROLES, APP_EVENTS];
+export function eventTablesOf(format: number): readonly EventTable[] {
+  if (format < 3) return FIRST_TABLES;
+  if (format < 5) return TABLES_WITH_ROLES;
+  const tables = [...TABLES_WITH_ROLES, APP_EVENTS];
+  return format < 6 ? tables : tables.map((one) => (one.name === IP_RULES.name ? IP_RULES : one));
+}
 
 /** Returns whether two JSON values are equal, regardless of the order of their members. */
 export const isSameJson = (one: Json, other: Json): boolean =>

@@ -114,6 +114,12 @@ export const FORMATS: readonly BundleFormat[] = [
     views: { 'security-events': [[...SECURITY_EVENTS, 'AUTH_TOKEN_REISSUED']] },
     endsBehindBatch: true,
   },
+  {
+    number: 6,
+    files: FILES_WITH_APP_EVENTS,
+    views: { 'security-events': [[...SECURITY_EVENTS, 'AUTH_TOKEN_REISSUED']] },
+    endsBehindBatch: true,
+  },
 ];
 
 /** The newest format that this verifier supports. */

@@ -7,13 +7,13 @@ import {
   DATA_EXPORTS,
   EDGES,
   IMPERSONATIONS,
-  IP_RULES,
   SCHEMA_CHANGES,
   SCHEMA_HEALTH,
   SECURITY_EVENTS,
 } from './eventFileStore';
 import type { ExportFormat } from './exportInput';
 import { INVITATIONS_FILE } from './invitationFileStore';
+import { IP_RULES } from './ipRuleFileStore';
 import { PERMISSION_CHANGES } from './permissionChangeStore';
 import { ROLE_DEFINITIONS } from './roleFileStore';
 import { JOINERS_LEAVERS } from './staffChangeStore';
@@ -22,11 +22,11 @@ import { RISK_DECISIONS, SESSIONS, STEP_UPS, TOKEN_REVOCATIONS } from './stateFi
 import { TEXT_FILES } from './textFiles';
 
 /**
- * Increased with every change of the list of files, of a view's actions, or of the definition of a stretch. The
- * verifier has the list of each format, and rejects a manifest that lacks one of its files. (The name `format` was
+ * Increased with every change of the list of files, of the actions of a view or of a table of events, or of the
+ * definition of a stretch. The verifier has the list of each format, and rejects a manifest that lacks one of its files. (The name `format` was
  * taken: it is the format of the logs.)
  */
-export const BUNDLE_FORMAT = 5;
+export const BUNDLE_FORMAT = 6;
 
 /** The files of the log, in the order of a bundle. The edges come first, because they are few. */
 export const LOG_FILES: readonly [ExportFile, ...ExportFile[]] = [EDGES, AUDIT_LOG];

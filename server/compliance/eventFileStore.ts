@@ -159,32 +159,6 @@ function eventTable(
   };
 }
 
-export const IP_RULES = eventTable(
-  {
-    name: 'ip-rules',
-    description:
-      'Every change of the rules about the addresses that people may sign in from, and who made it.',
-    controls: [
-      {
-        criterion: 'CC6.6',
-        lookFor:
-          'For each change of a rule about the addresses that people may sign in from: who made it, and was it approved? If there are no rows, no rule was changed.',
-        limits: 'The rules in force: the file shows only their changes.',
-      },
-    ],
-    of: 'every change of an IP rule of this organisation',
-    columns: [
-      LEAF,
-      AT,
-      ['action', 'text', 'e.action'],
-      ACTOR,
-      ['subject', 'text', 'e.subject'],
-      ['details', 'jsonb', 'e.details'],
-    ],
-  },
-  ['IP_RULE_CREATED', 'IP_RULE_UPDATED', 'IP_RULE_DELETED'],
-);
-
 export const IMPERSONATIONS = eventTable(
   {
     name: 'impersonations',

@@ -34,7 +34,6 @@ describe('a view', () => {
 });
 
 describe('a table of events', () => {
-  const add = (row: string) => (rows: string[]) => [...rows, row];
   const doubleFirst = (row: string) => `${row.slice(0, row.indexOf(',') + 1)}${row}`;
   const doubleLast = (row: string) =>
     row.replace('\r\n', row.startsWith('leaf') ? ',not_after\r\n' : ',\r\n');
@@ -44,12 +43,31 @@ describe('a table of events', () => {
   it.each<[string, string, (rows: string[]) => string[], string[]]>([
     ['ip-rules', 'a row is left out', (rows) => rows.slice(0, 1), ['leaf 52']],
     ['ip-rules', 'details are edited', edit(1, '0.5', '0.6'), ['row 1 leaf 52']],
-    ['ip-rules', 'an apostrophe is missing', edit(1, "'\rcr", '\rcr'), ['row 1 leaf 52']],
+    ['ip-rules', 'an apostrophe is missing', edit(1, ",'=1+1", ',=1+1'), ['row 1 leaf 52']],
+    ['ip-rules', 'a range is edited', edit(1, ',192.0.2.0/24', ',0.0.0.0/0'), ['row 1 leaf 52']],
+    [
+      'ip-rules',
+      'an expiry is left out',
+      edit(1, ',2026-04-01T00:00:00.000Z,', ',,'),
+      ['row 1 leaf 52'],
+    ],
+    ['ip-rules', 'a trial is shown as none', edit(1, ',true,', ',false,'), ['row 1 leaf 52']],
+    ['ip-rules', 'another rule is named', edit(1, ',7,', ',8,'), ['row 1 leaf 52']],
     ['ip-rules', 'a row is there twice', (rows) => [...rows, rows[1] ?? ''], ['row 2 leaf 52']],
-    ['ip-rules', 'a row has no leaf', edit(1, '52', ''), ['row 1', 'leaf 52']],
+    [
+      'ip-rules',
+      'a row has no leaf',
+      edit(1, '52', ''),
+      [...Array<string>(5).fill('row 1'), 'leaf 52'],
+    ],
     ['ip-rules', 'a row has another leaf', edit(1, '52', '53'), ['row 1', 'leaf 52']],
     ['ip-rules', 'a leaf is written in another way', edit(1, '52', '052'), ['row 1', 'leaf 52']],
-    ['ip-rules', 'a row of another table is put in', add('55,,,,,\r\n'), ['row 2']],
+    [
+      'ip-rules',
+      'a row of another table is put in',
+      (rows) => [...rows, `55${','.repeat((rows[0] ?? '').split(',').length - 1)}\r\n`],
+      ['row 2'],
+    ],
     ['ip-rules', 'a row has a cell more', edit(1, '\r\n', ',\r\n'), ['row 1', 'leaf 52']],
     ['ip-rules', 'a column is renamed', edit(0, 'actor', 'who'), ['']],
     ['app-events', 'a row is left out', (rows) => rows.slice(0, 1), ['leaf 62']],
@@ -114,13 +132,23 @@ describe('a table of events', () => {
     expect(text).toMatch(new RegExp(`^note: 2 rows of ${name}\\.csv without a leaf`, 'm'));
   });
 
+  it('may show what was in force, without a leaf, and such rows are counted', async () => {
+    const shown: Change = unrecorded({ shows: 'in_force', effect: 'allow', range: '::/0' });
+    const { found, text } = await verify(change('ip-rules.csv', shown, true), believed);
+    expect(found).toEqual([]);
+    expect(text).toMatch(/^note: 1 row of ip-rules\.csv without a leaf: what was in force/m);
+  });
+
   it.each([
     ['joiners-leavers', 'name who did it', { change: 'left', actor: 'x' }],
     ['permission-changes', 'name who did it', { change: 'unrecorded', actor: 'x' }],
     ['permission-changes', 'name a time', { change: 'unrecorded', occurred_at: 'x' }],
     ['permission-changes', 'be called recorded', { change: 'recorded' }],
     ['permission-changes', 'be called nothing', {}],
-    ['ip-rules', 'be there', {}],
+    ['ip-rules', 'name who did it', { shows: 'in_force', actor: 'x' }],
+    ['ip-rules', 'name a time', { shows: 'in_force', occurred_at: 'x' }],
+    ['ip-rules', 'tell of a change', { shows: 'created' }],
+    ['app-events', 'be there', {}],
   ])('may not have a row without a leaf in %s that would %s', async (name, _what, cells) => {
     const { found } = await verify(change(`${name}.csv`, unrecorded(cells), true), believed);
     expect(found).toEqual([

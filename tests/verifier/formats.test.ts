@@ -33,6 +33,7 @@ describe('a format of bundles', () => {
     3: '61aca9127327205190d83e6ffa989cb6c44ec5c6faa2a9dedbc1d91939e4dc6d',
     4: 'cf434fbcbdd32bde4377106881f1e393414dd82596ae356544bbaa1a84367f12',
     5: '78650180d6be7267bd503216f59af51a3f318f34f566781b61ae5c35960ae5d6',
+    6: '7bb57318828aefc187c7cc18612e857598a279d6c1d23695319d9df97c700620',
   };
 
   it('is fixed once it was released: a change of its files, actions or stretch is a new format', () => {
@@ -47,6 +48,8 @@ describe('a format of bundles', () => {
     [2, FIRST],
     [3, 'df4551ae254d3b80975a40ac887583687d1a82f5a666d33eb3e382b6b6ab825a'],
     [4, 'df4551ae254d3b80975a40ac887583687d1a82f5a666d33eb3e382b6b6ab825a'],
+    [5, '349b219e17b8039e7079896b8e263295a2fc74ab8c1544970aea8b95443263eb'],
+    [6, 'aa8349122933d1ce4f4bf1699129da4a81e4fc222d5a945dd4d30cbb0aa54adb'],
   ])('fixes the tables of events too: format %i', (format, hash) => {
     const tables = eventTablesOf(format).map(({ name, actions }) => ({
       name,

@@ -55,6 +55,24 @@ const rolesOf = (event: Event, created: Json | undefined, changed: Json | undefi
   return changed === undefined ? null : list(changed);
 };
 
+const RULE_CHANGES: Readonly<Record<string, string>> = {
+  IP_RULE_CREATED: 'created',
+  IP_RULE_UPDATED: 'changed',
+  IP_RULE_DELETED: 'deleted',
+};
+const RULE = [
+  ['effect', 'action'],
+  ['applies_to', 'appliesTo'],
+  ['range', 'range'],
+  ['note', 'note'],
+  ['expires_at', 'expiresAt'],
+] as const;
+const ruleCell = (side: string, name: string) => (event: Event) => {
+  const value = (memberOf(event, side) as Record<string, string | null> | undefined)?.[name];
+  return text(value ?? null);
+};
+const NOTHING = (name: string) => [name, () => null] as const;
+
 /**
  * The tables whose rows are events, as docs/evidence.md describes them. They use no code of the
  * server or the verifier.
@@ -95,9 +113,20 @@ const TABLES: Readonly<Record<string, Table>> = {
       ['not_after', () => null],
     ],
   },
+  // Formats before 6 had only the columns that come first.
   'ip-rules': {
     actions: ['IP_RULE_CREATED', 'IP_RULE_UPDATED', 'IP_RULE_DELETED'],
-    columns: [LEAF, AT, ACTION, ACTOR, SUBJECT, DETAILS],
+    columns: [
+      ...[LEAF, AT, ACTION, ACTOR, SUBJECT, DETAILS],
+      ['shows', ({ action }) => RULE_CHANGES[action] ?? ''],
+      ['rule_id', ({ subject }) => text(subject && subject.slice('ip-rule:'.length))],
+      ...RULE.map(([column, name]) => [column, ruleCell('after', name)] as const),
+      ['trial', (event) => String('trialEndsAt' in (event.details as object))],
+      ...RULE.map(([column, name]) => [`${column}_before`, ruleCell('before', name)] as const),
+      ['trial_ends_at', detail('trialEndsAt')],
+      ...['reason', 'started_by', 'via', 'address', 'repeated', 'ticket'].map(NOTHING),
+      ...['created_at', 'created_by', 'ended_at', 'suspended_at', 'record'].map(NOTHING),
+    ],
   },
   impersonations: {
     actions: ['IMPERSONATION_STARTED', 'IMPERSONATION_ENDED'],
@@ -172,7 +201,17 @@ export const TABLE_EVENTS: Readonly<Record<number, Partial<Event>>> = {
   },
   46: { action: 'STAFF_DISABLED', subject: STAFF_ID, details: { secondsToEffect: 0.25 } },
   49: { action: 'STAFF_ENABLED', subject: STAFF_ID },
-  52: { action: 'IP_RULE_CREATED', details: { note: '=1+1', rule: { b: 0.5, aa: null } } },
+  52: {
+    action: 'IP_RULE_CREATED',
+    subject: 'ip-rule:7',
+    details: {
+      ...{ rule: { b: 0.5, aa: null }, trialEndsAt: '2026-03-02T12:00:00.000Z' },
+      after: {
+        ...{ action: 'allow', appliesTo: 'people', range: '192.0.2.0/24' },
+        ...{ note: '=1+1', expiresAt: '2026-04-01T00:00:00.000Z' },
+      },
+    },
+  },
   55: { action: 'IMPERSONATION_STARTED', subject: STAFF_ID, details: { reason: '-why' } },
   58: {
     action: 'DATA_EXPORT_COMPLETED',
