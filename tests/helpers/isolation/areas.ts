@@ -5,6 +5,7 @@ import { AUDIT_LOG_SWEEP } from './auditLogSweep';
 import { AUTH_SWEEP } from './authSweep';
 import { EXPORT_SWEEP } from './exportSweep';
 import { INVITATIONS_SWEEP } from './invitationsSweep';
+import { IP_RULE_SWEEP } from './ipRuleSweep';
 import { OPEN_SWEEP } from './openSweep';
 import { PROFILE_SWEEP } from './profileSweep';
 import { RISK_SWEEP } from './riskSweep';
@@ -21,6 +22,7 @@ export const AREAS = {
   profile: PROFILE_SWEEP,
   stepUp: STEP_UP_SWEEP,
   risk: RISK_SWEEP,
+  ipRule: IP_RULE_SWEEP,
   tenants: TENANTS_SWEEP,
   staff: STAFF_SWEEP,
   export: EXPORT_SWEEP,

@@ -21,6 +21,7 @@ export interface Ids {
   eventId: string;
   approvalId: string;
   apiKeyId: string;
+  ipRuleId: string;
 }
 
 /** Returns the same ids, but belonging to nobody. */
@@ -43,4 +44,5 @@ export const inventIds = (): Ids => ({
   eventId: randomUUID(),
   approvalId: randomUUID(),
   apiKeyId: randomUUID(),
+  ipRuleId: randomUUID(),
 });

@@ -6,6 +6,8 @@ import {
   approvalRequests,
   emailChanges,
   invitations,
+  ipRuleSets,
+  ipRules,
   knownAddresses,
   mails,
   passkeyRegistrations,
@@ -17,6 +19,8 @@ import {
   tenantRoles,
   tokenHistory,
 } from '@/server/db/schema';
+
+import type { Ids } from './inventIds';
 
 interface Owner {
   tenantId: string;
@@ -33,7 +37,7 @@ export async function giveOneOfEach({
   tenantId,
   userId,
   staffId,
-}: Owner): Promise<{ mailId: string; roleId: string; invitationId: string; apiKeyId: string }> {
+}: Owner): Promise<Pick<Ids, 'mailId' | 'roleId' | 'invitationId' | 'apiKeyId' | 'ipRuleId'>> {
   const row = { tenantId, userId, staffId };
   const expiresAt = new Date(Date.now() + 3_600_000);
   await db.insert(recoveryCodes).values({ ...row, codeHash: 'x' });
@@ -81,8 +85,19 @@ export async function giveOneOfEach({
     .insert(apiKeys)
     .values({ ...row, ...secret, name: 'Nightly', expiresAt })
     .returning({ id: apiKeys.id });
+  await db.insert(ipRuleSets).values({ tenantId });
+  const allowed = {
+    action: 'allow' as const,
+    appliesTo: 'api_keys' as const,
+    range: '192.0.2.0/24',
+  };
+  const [rule] = await db
+    .insert(ipRules)
+    .values({ tenantId, ...allowed })
+    .returning({ id: ipRules.id });
   const mail = { ...row, kind: 'new_device', expiresAt, sentAt: new Date() };
   const [sent] = await db.insert(mails).values(mail).returning({ id: mails.id });
   const ids = { mailId: sent?.id ?? '', roleId: role?.id ?? '' };
-  return { ...ids, invitationId: invited?.id ?? '', apiKeyId: made?.id ?? '' };
+  const more = { apiKeyId: made?.id ?? '', ipRuleId: rule?.id ?? '' };
+  return { ...ids, ...more, invitationId: invited?.id ?? '' };
 }

@@ -34,11 +34,7 @@ export async function seedTarget(app: Express): Promise<Ids> {
   );
   const { tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId } = member;
   await db.execute(sql`INSERT INTO risk_policies (tenant_id, policy) VALUES (${tenantId}, '{}')`);
-  const { mailId, roleId, invitationId, apiKeyId } = await giveOneOfEach({
-    tenantId,
-    userId,
-    staffId,
-  });
+  const given = await giveOneOfEach({ tenantId, userId, staffId });
   const factors = await db.execute<{ id: string }>(
     sql`SELECT id FROM user_totp WHERE staff_id = ${staffId}`,
   );
@@ -55,17 +51,14 @@ export async function seedTarget(app: Express): Promise<Ids> {
     sql`SELECT id FROM approval_requests WHERE tenant_id = ${tenantId}`,
   );
   return {
+    ...given,
     ...{ tenantId, tenantSlug, userId, staffId, sessionId, refreshTokenId },
     eventId: events.rows[0]?.id ?? '',
     challengeRowId: rows[0]?.id ?? '',
     decisionId: decisions.rows[0]?.id ?? '',
     factorId: factors.rows[0]?.id ?? '',
     approvalId: approvals.rows[0]?.id ?? '',
-    mailId,
-    roleId,
     resetId: resets.rows[0]?.id ?? '',
-    invitationId,
-    apiKeyId,
     sessionChallengeId: String(guarded.body.challengeId),
     loginChallengeId: String(stopped.body.challengeId),
   };
