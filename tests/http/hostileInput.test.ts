@@ -25,6 +25,10 @@ const assertion = {
 };
 const attestation = { ...assertion, response: { clientDataJSON: 'e30', attestationObject: 'oA' } };
 const role = { name: 'Support', description: 'Helps', permissions: ['TENANT_STAFF_VIEW'] };
+const ipRule = {
+  ...{ action: 'allow', appliesTo: 'api_keys', range: '203.0.113.0/24', note: 'Lyon' },
+  expiresAt: null,
+};
 const range = { from: '2026-01-01', to: '2026-01-02', format: 'json' };
 
 /**
@@ -63,6 +67,14 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/security/totp/confirm': { code: '123456' },
   '/api/security/policy': { version: 0, policy: DEFAULT_POLICY },
   '/api/security/policy/simulate': { policy: DEFAULT_POLICY, days: 30 },
+  '/api/security/ip-rules': {
+    ...{ version: 0, rules: [ipRule], confirmLockout: 'acme', trialMinutes: 10 },
+  },
+  // The same path with another method.
+  '/api/security/ip-rules?add': { ...ipRule, confirmLockout: 'acme' },
+  '/api/security/ip-rules/:id': { ...ipRule, confirmLockout: 'acme' },
+  '/api/security/ip-rules/simulate': { rules: [ipRule], days: 30, addresses: ['203.0.113.7'] },
+  '/api/security/ip-rules/trial/confirm': { version: 0 },
   '/api/security/risk-decisions/:id/verdict': { verdict: 'legitimate', note: 'it was me' },
   '/api/tenants/invitations': {
     ...{ email: 'new@example.com', roles: ['member'], permissions: [], delivery: 'link' },
@@ -119,11 +131,15 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
 const PATHS = Object.keys(WELL_FORMED);
 const routeOf = (path: string) => path.split('?', 1)[0];
 /** These schemas accept no unknown fields. */
-const STRICT = PATHS.filter((path) => /policy|verdict|tenants|audit|token.step-up/.test(path));
+const STRICT = PATHS.filter((path) =>
+  /policy|ip-rules|verdict|tenants|audit|token.step-up/.test(path),
+);
 /** The fields that may be null. */
 const NULLABLE: Record<string, string> = {
   '/api/security/risk-decisions/:id/verdict': 'note',
   '/api/auth/me': 'name',
+  '/api/security/ip-rules?add': 'expiresAt',
+  '/api/security/ip-rules/:id': 'expiresAt',
 };
 /** The routes behind a page, whose form they take as well, and one that a standard wants so. */
 const TAKES_FORM = [
@@ -160,6 +176,10 @@ const TAKEN: Record<string, number[]> = {
   '/api/auth/email': [409],
   '/api/auth/password': [403],
   '/api/auth/password/forgot': [202],
+  // A trial runs after the first body, and none does when it is confirmed.
+  '/api/security/ip-rules': [200, 409],
+  '/api/security/ip-rules?add': [200, 409],
+  '/api/security/ip-rules/trial/confirm': [409],
   // A name or a slug can be used once.
   '/api/tenants/api-keys': [201, 409],
   '/api/service/tenants': [201, 409],
@@ -183,10 +203,17 @@ afterEach(() => {
 });
 
 const withBody = routeTable(deps).filter(({ endpoint }) => endpoint.body);
-const methodOf = (path: string) =>
-  path.endsWith('?remove')
-    ? 'delete'
-    : (withBody.find((route) => route.path === routeOf(path))?.method ?? 'post');
+const methodOf = (path: string) => {
+  if (path.endsWith('?remove')) return 'delete';
+  if (path.endsWith('?add')) return 'post';
+  return withBody.find((route) => route.path === routeOf(path))?.method ?? 'post';
+};
+
+const takesBatch = (path: string) =>
+  withBody.some(
+    (route) =>
+      route.path === routeOf(path) && route.method === methodOf(path) && route.endpoint.takesBatch,
+  );
 
 function bearerOf(path: string): Record<string, string> {
   if (path === SIGNS_OUT) return {};
@@ -246,11 +273,7 @@ describe.each(PATHS)('%s', (path) => {
       'content-type: application/json',
       'transfer-encoding: chunked',
     ];
-    const res = await sendRaw(
-      server,
-      lines,
-      `${chunk.repeat(path.startsWith('/api/audit/') ? 9 : 3)}0\r\n\r\n`,
-    );
+    const res = await sendRaw(server, lines, `${chunk.repeat(takesBatch(path) ? 9 : 3)}0\r\n\r\n`);
     expect(res.status).toBe(413);
   });
 
@@ -285,7 +308,7 @@ describe.each(PATHS)('%s', (path) => {
   it('refuses NUL, lone surrogates and endless text in each of its texts', async () => {
     const valid = WELL_FORMED[path] ?? {};
     const texts = Object.entries(valid).filter(([, value]) => typeof value === 'string');
-    expect(texts.length > 0).toBe(!/policy(?:$|\/)|approvals|audit/.test(path));
+    expect(texts.length > 0).toBe(!/policy(?:$|\/)|approvals|audit|ip-rules\/[st]/.test(path));
     for (const [field, value] of texts) {
       for (const odd of ['\\u0000', '\\ud800', '\\udfff\\ud800', 'a'.repeat(60_000)]) {
         const body = JSON.stringify(valid).replace(`"${field}":"`, `"${field}":"${odd}`);

@@ -156,6 +156,7 @@ const ELSEWHERE: Partial<Record<ErrorCode, string>> = {
   EXPORT_BUSY: 'tests/compliance/exportPlaces.test.ts',
   AUDIT_LOG_BUSY: 'tests/audit/log/sealingBeside.test.ts',
   RATE_LIMITED: 'tests/limits/rateLimits.test.ts',
+  IP_RULES_UNAVAILABLE: 'tests/ipRules/ruleMemory.test.ts',
   KEY_UNAVAILABLE: 'tests/security/stepUp/totpCodes.test.ts',
 };
 
