@@ -74,8 +74,6 @@ export interface Deps
 }
 
 const BETWEEN_TIMEOUT_MS = 2000;
-/** Requests wait for the IP rules for at most this time, before they use those that were read last. */
-const RULES_TIMEOUT_MS = 1000;
 /**
  * The scorer and the rate limits have their own connections: a slow database must not let them hold
  * the connections that logins need, and other requests must not make them wait. Histories and
@@ -222,7 +220,7 @@ export function createDeps(
   const broadcast = openBroadcast(config, between, { random, logger, metrics });
   const changeReader = openChangeReader({ pool: changes.pool, logger, metrics });
   const changeWatch = openChangeWatch(between, { logger, metrics });
-  const ipRuleParts = openIpRules(runWithin(rules.pool, RULES_TIMEOUT_MS), {
+  const ipRuleParts = openIpRules(rules.pool, {
     ...{ clock, db, broadcast, logger, metrics },
   });
   const riskDecisions = createRiskDecisionLog({ pool, logger, metrics });

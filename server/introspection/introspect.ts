@@ -101,8 +101,13 @@ export async function introspect(
   ctx: RequestContext,
   { token, address }: { token: string; address: string | null },
 ) {
+  // A service keeps the answer until it hears of a change, so the answer must not be older than that.
+  const isCurrent = await deps.ipRules.refreshNow();
   const found = await findCaller(deps, ctx, token, address).catch(whyRefused);
   if (!found) return { active: false as const };
   if ('reason' in found) return { active: false as const, ...found };
-  return found.kind === 'key' ? describeProgram(deps, found) : describePerson(deps, found);
+  const said = await (found.kind === 'key'
+    ? describeProgram(deps, found)
+    : describePerson(deps, found));
+  return isCurrent ? said : { ...said, degraded: true as const };
 }

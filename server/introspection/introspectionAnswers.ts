@@ -18,6 +18,11 @@ const inactive = z
   })
   .meta({ id: 'InactiveToken' });
 
+const degraded = z
+  .literal(true)
+  .optional()
+  .meta({ description: 'A table is missing or cannot be read: do not keep the answer' });
+
 const caller = {
   active: z.literal(true),
   sub: rowId,
@@ -53,10 +58,7 @@ const person = z
     step_ups: z.array(
       z.object({ purpose: stepUpPurpose, verified_at: epochSeconds, expires_in: secondsLeft }),
     ),
-    degraded: z
-      .literal(true)
-      .optional()
-      .meta({ description: 'The table of sessions is missing: do not keep the answer' }),
+    degraded,
   })
   .meta({ id: 'ActivePerson' });
 
@@ -67,6 +69,7 @@ const program = z
     api_key_id: rowId,
     key_name: z.string(),
     step_ups: z.array(z.never()),
+    degraded,
   })
   .meta({ id: 'ActiveApiKey' });
 

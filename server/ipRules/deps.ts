@@ -1,5 +1,7 @@
 import type { Turns } from '../backgroundTurns';
-import type { RunStatement } from '../db/runWithin';
+import type { Pool } from 'pg';
+import { runWithin } from '../db/runWithin';
+import { SECOND_MS } from '../durations';
 import type { Kernel } from '../kernel';
 import { createLogOnce } from '../logOnce';
 import { createRefusalRecorder } from './recordRefusals';
@@ -21,16 +23,17 @@ export interface IpRuleParts {
 /** The dependencies that functions of `ipRules/` may ask for. */
 export type IpRuleDeps = Kernel & IpRuleParts;
 
+/** Requests wait for the rules for at most this time, before they use those that were read last. */
+const TIMEOUT_MS = SECOND_MS;
+
 type OpenDeps = Pick<Kernel, 'clock' | 'db' | 'broadcast' | 'logger' | 'metrics'>;
 
 /** Creates the memory of the rules, and tells other nodes what this one forgets. */
-function openMemory(
-  run: RunStatement,
-  { clock, broadcast, logger, metrics }: OpenDeps,
-): RuleMemory {
+function openMemory(pool: Pool, { clock, broadcast, logger, metrics }: OpenDeps): RuleMemory {
   const logOnce = createLogOnce();
+  const run = runWithin(pool, TIMEOUT_MS);
   const memory = createRuleMemory({
-    readVersion: () => readRulesVersion(run),
+    readVersion: () => readRulesVersion(pool),
     readSets: (known) => readRuleSets(run, known),
     clock,
     onTurn(err) {
@@ -57,10 +60,10 @@ function openMemory(
 
 /**
  * Creates the parts of this area.
- * @param run runs a statement on connections that requests do not use, with a deadline
+ * @param pool a connection that requests do not use
  */
-export function openIpRules(run: RunStatement, deps: OpenDeps): IpRuleParts {
-  const ipRules = openMemory(run, deps);
+export function openIpRules(pool: Pool, deps: OpenDeps): IpRuleParts {
+  const ipRules = openMemory(pool, deps);
   return {
     ipRules,
     ipRefusals: createRefusalRecorder(deps),

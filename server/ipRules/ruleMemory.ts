@@ -18,6 +18,12 @@ export interface RuleMemory {
    * they cannot be read, the verdicts say so.
    */
   refresh(): Promise<void>;
+  /**
+   * Waits until the rules in memory are those of this moment, or later ones. It is for answers that
+   * somebody keeps until they hear of a change.
+   * @returns false if they cannot be read: then those that were read last count
+   */
+  refreshNow(): Promise<boolean>;
   /** Judges an address by the rules in memory. An unknown address is null. */
   judge(tenantId: string, target: RuleTarget, address: string | null): AddressVerdict;
   /** Returns whether the tenant has such rules, in force or not, or whether that is not known. */
@@ -111,6 +117,8 @@ function createReader({ readVersion, readSets, onTurn }: RuleMemoryOptions) {
   let readAt = -Infinity;
   let failedAt = -Infinity;
   let reading: Promise<void> | undefined;
+  /** The reading that follows the one under way. */
+  let following: Promise<void> | undefined;
   /** Counts up with each `forget`: a reading that began before it may be older than the change. */
   let forgets = 0;
 
@@ -152,6 +160,15 @@ function createReader({ readVersion, readSets, onTurn }: RuleMemoryOptions) {
     age: () => performance.now() - readAt,
     failedLately: () => performance.now() - failedAt < OLDEST_MS,
     read: () => (reading ??= turn()),
+    /** Returns a reading that begins after this call; many callers share it. */
+    readAfresh(): Promise<void> {
+      if (!reading) return (reading = turn());
+      following ??= reading.then(() => {
+        following = undefined;
+        return (reading ??= turn());
+      });
+      return following;
+    },
     forget() {
       forgets += 1;
       failedAt = -Infinity;
@@ -179,6 +196,10 @@ export function createRuleMemory(options: RuleMemoryOptions): RuleMemory {
       await read;
       // It may have begun before a change that this request has to see.
       if (reader.age() >= OLDEST_MS && !reader.failedLately()) await reader.read();
+    },
+    async refreshNow() {
+      await reader.readAfresh();
+      return !reader.failedLately();
     },
     judge(tenantId, target, address) {
       const set = setOf(tenantId);

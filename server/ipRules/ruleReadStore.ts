@@ -1,3 +1,5 @@
+import type { Pool } from 'pg';
+import { runPrepared } from '../db';
 import type { PreparedStatement } from '../db';
 import type { RunStatement } from '../db/runWithin';
 import type { IpRule } from './ruleSet';
@@ -41,8 +43,8 @@ type StoredSet = Omit<ReadSet, 'rules'> & {
  * Reads a number that grows with each change of any tenant's rules.
  * @throws the driver's error
  */
-export async function readRulesVersion(run: RunStatement): Promise<string | undefined> {
-  const [row] = await run<{ version: string }>(VERSION, []);
+export async function readRulesVersion(pool: Pool): Promise<string | undefined> {
+  const [row] = await runPrepared<{ version: string }>(pool, VERSION, []);
   return row?.version;
 }
 
