@@ -2,6 +2,7 @@ import { authenticateKey, authenticateService } from './apiKeys';
 import { admitPerson } from './auth';
 import type { Deps } from './deps';
 import type { Services } from './http/services';
+import { countImpersonated } from './impersonation';
 import { countRequest, isAtLimit } from './limits';
 import { assertStepUp, findEnrollee, identifyDevice, readBoundChallenge } from './security';
 
@@ -25,6 +26,7 @@ export function bindServices(deps: Deps): Services {
     findEnrollee: (ctx, challengeId) => findEnrollee(deps, ctx, challengeId),
     readBoundChallenge: (challenge, device) =>
       readBoundChallenge(deps, challenge, identifyDevice(keys, random, device, null)),
+    countImpersonated: (ctx, id, act) => countImpersonated(deps, ctx, id, act),
     recordDenial: (ctx, principal, permission) => deps.denials.record(ctx, principal, permission),
     passStepUp: (ctx, principal, gate) => assertStepUp(deps, ctx, principal, gate),
   };

@@ -1,3 +1,5 @@
+import type { ImpersonationScope } from './db/schema';
+
 /** The signed-in staff member behind a request, as the live session check found them. */
 export interface Principal {
   readonly tenantId: string;
@@ -22,6 +24,24 @@ export interface Principal {
   readonly enrolsBy?: string;
   /** The id of the tenant's API key that the caller used instead of a session. */
   readonly apiKeyId?: string;
+  /** Somebody else acts as this member. The permissions are then those that both hold. */
+  readonly impersonation?: Impersonation;
+}
+
+/** Who really acts, while somebody is impersonated. */
+export interface Impersonation {
+  readonly id: string;
+  readonly scope: ImpersonationScope;
+  readonly startedAt: Date;
+  /** When it ends by itself, at the latest. */
+  readonly endsAt: Date;
+  readonly actor: {
+    readonly userId: string;
+    readonly staffId: string;
+    readonly sessionId: string;
+    readonly email: string;
+    readonly name: string | null;
+  };
 }
 
 /** A program of the team behind a request, as its service key identified it. */
@@ -54,6 +74,8 @@ export interface RequestContext {
   readonly ticket?: string;
   readonly tenantId: string | null;
   readonly actor: Actor;
+  /** The staff id of the member as whom the actor acts, and the id of that impersonation. */
+  readonly onBehalfOf?: { readonly staffId: string; readonly impersonationId: string };
   readonly sessionId: string | null;
   /** The tenant's API key that caused it; the actor is then the key's holder. */
   readonly apiKeyId?: string;

@@ -17,20 +17,23 @@ import { limited, tagged } from './http/routeTable';
 import type { Route } from './http/routeTable';
 import { accountTable } from './routeTables/accountTable';
 import { evidenceTable } from './routeTables/evidenceTable';
+import { impersonationTable } from './routeTables/impersonationTable';
 import { programTable, unlimitedTable } from './routeTables/programTable';
 import { tenantTable } from './routeTables/tenantTable';
 import { createTrust } from './config/trustProxy';
 import { verifyRoutes } from './verify';
 
 /**
- * The whole API, in four tables by who calls: a route that is in none of them does not exist. Guards
- * are listed in the order in which they run.
+ * The whole API, in tables by who calls: a route that is in none of them does not exist. Guards are
+ * listed in the order in which they run. A route is open to somebody who acts as another member only
+ * if its last word says so.
  */
 export function routeTable(deps: Deps): Route[] {
   const table: Route[] = [
     ...limited([
       ...accountTable(deps),
       ...tenantTable(deps),
+      ...impersonationTable(deps),
       ...programTable(deps),
       ...evidenceTable(deps),
     ]),

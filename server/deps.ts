@@ -30,6 +30,8 @@ import { createWriteProbe } from './health/writeProbe';
 import type { HttpParts } from './http/deps';
 import { createDrain } from './http/drain';
 import { createProxyWatch } from './http/proxyWatch';
+import { watchImpersonations } from './impersonation';
+import type { ImpersonationParts } from './impersonation';
 import type { Kernel } from './kernel';
 import { openIpRules } from './ipRules';
 import type { IpRuleParts } from './ipRules';
@@ -68,7 +70,8 @@ export interface Deps
     AuthParts,
     LimitParts,
     HealthParts,
-    ProgramKeyParts {
+    ProgramKeyParts,
+    ImpersonationParts {
   /** Waits for work in progress and closes every connection. */
   close(): Promise<void>;
 }
@@ -228,6 +231,8 @@ export function createDeps(
   const mail = createMailer({ config, db, keys, logger, metrics, sends });
   const auditLog = openAuditLog(config, { keys, clock, random, logger, metrics });
   const programKeys = createProgramKeys({ pool, keys, logger, metrics });
+  const beside = { db, pool, clock, random, keys, mail, logger, metrics };
+  const impersonationEnds = watchImpersonations(beside);
   const sessionCheck = createSessionCheck({ db, pool, clock, schemaGuard, logger, metrics });
   return {
     config,
@@ -245,6 +250,7 @@ export function createDeps(
     breachedPasswords: createBreachedPasswords({ config, logger, metrics }),
     accessTokens: createAccessTokens(config, keys, clock, random),
     sessionCheck,
+    impersonationEnds,
     ...programKeys,
     ...ipRuleParts,
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),
@@ -264,7 +270,13 @@ export function createDeps(
     drain: createDrain(),
     async close() {
       schemaGuard.stop();
-      const asides = [nodeClock.stop(), sessionCheck.settle(), riskDecisions.flush(), mail.close()];
+      const asides = [
+        nodeClock.stop(),
+        impersonationEnds.stop(),
+        sessionCheck.settle(),
+        riskDecisions.flush(),
+        mail.close(),
+      ];
       const trials = ipRuleParts.trialEnds.stop();
       const uses = [programKeys.tenantKeys.settle(), programKeys.serviceKeys.settle()];
       const deliveries = Object.values(auditLog).map((service) => service.close());

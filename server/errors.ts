@@ -14,6 +14,7 @@ export const ERRORS = {
   UNAUTHENTICATED: { status: 401, title: 'Valid access token required', fixed: false },
   FORBIDDEN: { status: 403, title: 'Missing permission', fixed: false },
   PERSON_REQUIRED: { status: 403, title: 'Only a signed-in person can do this', fixed: false },
+  IMPERSONATION_REFUSED: { status: 403, title: 'Impersonation refused', fixed: false },
   KEY_ADDRESS_REFUSED: {
     status: 403,
     title: 'The key cannot be used from this address',

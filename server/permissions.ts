@@ -33,7 +33,7 @@ export const PERMISSIONS = {
     privileged: true,
   },
   IMPERSONATE: {
-    sentence: 'impersonate members; no route uses it yet',
+    sentence: 'act for some minutes as another member who holds nothing more than they do',
     privileged: true,
   },
   API_KEYS_MANAGE: {

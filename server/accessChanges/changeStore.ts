@@ -43,6 +43,7 @@ export interface Asked {
  */
 const WATCHED = [
   'api_keys',
+  'impersonations',
   'ip_rule_sets',
   'risk_policies',
   'service_keys',

@@ -10,6 +10,7 @@ export const TAGS = {
   Staff: 'The members of the tenant',
   Invitations: 'For administrators, and for the person who was invited',
   'API keys': "Keys for the tenant's programs",
+  Impersonation: 'Act as another member for some minutes, and the rules about it',
   Services: 'For programs of the team, with a service key',
   Exports: 'Evidence for auditors',
   Access: "What the team's own API asks about tokens, and what has changed about them",

@@ -2,6 +2,8 @@ export type { AuditParts } from './deps';
 export { canonicalJson } from '../../tlog/canonicalJson';
 export { AUDIT_ACTIONS, SECURITY_EVENT_ACTIONS } from './actions';
 export { appAction } from './actions/appAction';
+export { isEndReason } from './actions/impersonationActions';
+export type { EndReason } from './actions/impersonationActions';
 export { NOTICE_KINDS } from './actions/noticeKinds';
 export type { NoticeKind } from './actions/noticeKinds';
 export { recordAudit, recordAudits, toAuditRow } from './recordAudit';

@@ -17,6 +17,8 @@ export type AuditEvent = {
     tenantId?: string | null;
     actor?: string;
     sessionId?: string | null;
+    /** The staff id of the member as whom the actor acts, if the context does not have it. */
+    onBehalfOf?: string | null;
     details: z.infer<(typeof AUDIT_ACTIONS)[Action]>;
   };
 }[AuditAction];
@@ -33,7 +35,7 @@ export function toAuditRow(ctx: RequestContext, event: AuditEvent): AuditRow {
     outcome: event.outcome,
     actor: event.actor ?? ctx.actor,
     subject: event.subject ?? null,
-    on_behalf_of: null,
+    on_behalf_of: event.onBehalfOf ?? ctx.onBehalfOf?.staffId ?? null,
     session_id: event.sessionId === undefined ? ctx.sessionId : event.sessionId,
     ip: ctx.ip,
     country: ctx.country,
@@ -41,12 +43,13 @@ export function toAuditRow(ctx: RequestContext, event: AuditEvent): AuditRow {
     correlation_id: ctx.correlationId,
     // Added to every action's own details. `correlationIdFrom` marks an id that the client chose, since a client can
     // link unrelated events by it. `ticket` is the operator's reason. `apiKeyId` is the key
-    // that the actor's program used.
+    // that the actor's program used, `impersonationId` the impersonation in which the actor acted.
     details: {
       ...details,
       ...(ctx.correlationIdFrom && { correlationIdFrom: ctx.correlationIdFrom }),
       ...(ctx.ticket !== undefined && { ticket: ctx.ticket }),
       ...(ctx.apiKeyId !== undefined && { apiKeyId: ctx.apiKeyId }),
+      ...(ctx.onBehalfOf && { impersonationId: ctx.onBehalfOf.impersonationId }),
     },
   };
 }

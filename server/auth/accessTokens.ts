@@ -28,6 +28,8 @@ const claimsSchema = z.object({
   exp: z.number().int(),
   /** True for a token without a session: only `session_version` can revoke it. */
   dgr: z.literal(true).optional(),
+  /** Who really acts, in an impersonation (RFC 8693 4.1). `sid` is then the impersonation's id. */
+  act: z.object({ sub: z.uuid(), staff_id: z.uuid(), sid: z.uuid() }).optional(),
 });
 
 export type AccessClaims = z.infer<typeof claimsSchema>;
@@ -38,10 +40,14 @@ export interface AccessTokenSubject {
   sid: string;
   sessionVersion: number;
   degraded: boolean;
+  /** Only for an impersonation. */
+  act?: NonNullable<AccessClaims['act']>;
+  /** When the token has to end, if that is earlier than usual. */
+  endsAt?: Date;
 }
 
 export interface AccessTokens {
-  /** @returns a signed access token and its lifetime in seconds */
+  /** @returns a signed access token and its lifetime in whole seconds */
   issue(subject: AccessTokenSubject): { accessToken: string; expiresIn: number };
   /**
    * @throws AppError UNAUTHENTICATED if the token is not a valid, unexpired token that we issued
@@ -97,6 +103,8 @@ export function createAccessTokens(
 
   function issue(subject: AccessTokenSubject) {
     const now = nowSec();
+    const lastSec = subject.endsAt ? Math.ceil(subject.endsAt.getTime() / SECOND_MS) : Infinity;
+    const exp = Math.min(now + config.accessTokenTtlSec, Math.max(now, lastSec));
     const claims = {
       iss: config.jwtIssuer,
       aud: config.jwtAudience,
@@ -106,12 +114,13 @@ export function createAccessTokens(
       sv: subject.sessionVersion,
       jti: random.id(),
       iat: now,
-      exp: now + config.accessTokenTtlSec,
+      exp,
       ...(subject.degraded ? { dgr: true } : {}),
+      ...(subject.act ? { act: subject.act } : {}),
     };
     const header = { alg: ALGORITHM, typ: TOKEN_TYPE, kid: keys.signing.kid };
     const accessToken = sign(claims, keys.signing.key, { algorithm: ALGORITHM, header });
-    return { accessToken, expiresIn: config.accessTokenTtlSec };
+    return { accessToken, expiresIn: exp - now };
   }
 
   function verifyAndKeep(token: string): AccessClaims {

@@ -1,8 +1,35 @@
 import type { Principal, RequestContext } from '../context';
+import { AppError } from '../errors';
 import { assertAddress } from '../ipRules';
 import type { AuthDeps } from './deps';
+import { markAddressRefused } from './impersonationCheckStore';
 
-type AdmitDeps = Pick<AuthDeps, 'accessTokens' | 'sessionCheck' | 'ipRules' | 'ipRefusals'>;
+type AdmitDeps = Pick<
+  AuthDeps,
+  'accessTokens' | 'sessionCheck' | 'ipRules' | 'ipRefusals' | 'db' | 'clock'
+>;
+type Asking = RequestContext | (() => RequestContext);
+
+/**
+ * Asserts that the person may act from the address of the request. In an impersonation it is the
+ * address of the actor, and a refusal ends the impersonation.
+ */
+async function assertOwnAddress(deps: AdmitDeps, ctx: Asking, principal: Principal): Promise<void> {
+  const { impersonation, tenantId, staffId } = principal;
+  if (!impersonation) return assertAddress(deps, ctx, principal);
+  const { id, actor } = impersonation;
+  const onBehalfOf = { staffId, impersonationId: id };
+  const named = () => ({ ...(typeof ctx === 'function' ? ctx() : ctx), onBehalfOf });
+  const holder = { tenantId, staffId: actor.staffId, sessionId: actor.sessionId };
+  try {
+    await assertAddress(deps, named, holder);
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'IP_BLOCKED') {
+      await markAddressRefused(deps.db, tenantId, { id, now: deps.clock.now() });
+    }
+    throw error;
+  }
+}
 
 /**
  * Turns an access token into the person behind it: checks the token, the live session, and the
@@ -11,13 +38,9 @@ type AdmitDeps = Pick<AuthDeps, 'accessTokens' | 'sessionCheck' | 'ipRules' | 'i
  * @throws AppError UNAUTHENTICATED; FORCE_LOGOUT with the reason if the session was forcibly ended;
  * IP_BLOCKED, IP_RULES_UNAVAILABLE; the driver's error if the database could not be asked
  */
-export async function admitPerson(
-  deps: AdmitDeps,
-  ctx: RequestContext | (() => RequestContext),
-  token: string,
-): Promise<Principal> {
+export async function admitPerson(deps: AdmitDeps, ctx: Asking, token: string): Promise<Principal> {
   const principal = await deps.sessionCheck.check(deps.accessTokens.read(token));
-  await assertAddress(deps, ctx, principal);
+  await assertOwnAddress(deps, ctx, principal);
   return principal;
 }
 
@@ -32,6 +55,6 @@ export async function introspectPerson(deps: AdmitDeps, ctx: RequestContext, tok
   const claims = deps.accessTokens.read(token);
   const found = await deps.sessionCheck.introspect(claims);
   if (!found) return undefined;
-  await assertAddress(deps, ctx, found.principal);
+  await assertOwnAddress(deps, ctx, found.principal);
   return { claims, ...found };
 }

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { Principal } from '../context';
+import { IMPERSONATION_SCOPES } from '../db/schema';
 import { moment, nextCursor, rowId } from '../http/answers';
 
 const accessToken = z.string().meta({
@@ -49,6 +51,15 @@ export const begunLogin = z
 /** A role of a member, with its name. */
 const namedRole = z.object({ id: z.string().meta({ examples: ['admin'] }), name: z.string() });
 
+/** Somebody who acts as a member. */
+const impersonation = z.object({
+  id: rowId,
+  scope: z.enum(IMPERSONATION_SCOPES),
+  startedAt: moment,
+  expiresAt: moment,
+  actor: z.object({ staffId: rowId, email: z.string(), name: z.string().nullable() }),
+});
+
 /** The signed-in staff member. */
 export const signedInMember = z
   .object({
@@ -60,8 +71,27 @@ export const signedInMember = z
     tenant: z.object({ id: rowId, slug: z.string(), name: z.string() }),
     roles: z.array(namedRole),
     permissions: z.array(z.string()),
+    impersonation: impersonation
+      .optional()
+      .meta({ description: 'Only while somebody acts as this member: who, and until when' }),
   })
   .meta({ id: 'SignedInMember' });
+
+/** Shows who acts as a member; nothing if they act themselves. */
+export const showImpersonation = (impersonation: Principal['impersonation']) =>
+  impersonation && {
+    impersonation: {
+      id: impersonation.id,
+      scope: impersonation.scope,
+      startedAt: impersonation.startedAt,
+      expiresAt: impersonation.endsAt,
+      actor: {
+        staffId: impersonation.actor.staffId,
+        email: impersonation.actor.email,
+        name: impersonation.actor.name,
+      },
+    },
+  };
 
 const session = z.object({
   id: rowId,
@@ -94,6 +124,9 @@ export const ownSessions = z
         .meta({ id: 'OwnSession' }),
     ),
     nextCursor,
+    impersonations: z
+      .array(impersonation)
+      .meta({ description: 'Those who act as you now; they have no session of yours' }),
   })
   .meta({ id: 'OwnSessionPage' });
 

@@ -3,6 +3,7 @@ import type { AuthDeps } from './deps';
 import { nameDevice } from './deviceName';
 import { fromCursor, toCursor } from '../http/timeCursor';
 import type { TimeCursor } from '../http/timeCursor';
+import { listImpersonationsOf } from './runningImpersonationStore';
 import { findAskingSession, listOtherSessions } from './sessionListStore';
 
 type Session = NonNullable<Awaited<ReturnType<typeof findAskingSession>>>;
@@ -15,6 +16,8 @@ export interface SessionsPage {
   })[];
   /** The cursor of the next page; null on the last page. */
   nextCursor: string | null;
+  /** Those who act as the caller now. They have no session of the caller. */
+  impersonations: Awaited<ReturnType<typeof listImpersonationsOf>>;
 }
 
 const isNewer = (one: Session, other: Session) => {
@@ -58,5 +61,6 @@ export async function listOwnSessions(
       current: row.id === sessionId,
     })),
     nextCursor: beyond && next ? toCursor(next) : null,
+    impersonations: await listImpersonationsOf(deps.db, tenantId, query),
   };
 }

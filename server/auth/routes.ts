@@ -17,7 +17,14 @@ import { json, noBody } from '../http/answers';
 import { endpoint, storableText } from '../http/routeTable';
 import { identifyDevice, readBoundChallenge } from '../security';
 import type { DeviceIdentity } from '../security';
-import { begunLogin, keySet, ownSessions, signedInMember, tokens } from './authAnswers';
+import {
+  begunLogin,
+  keySet,
+  ownSessions,
+  showImpersonation,
+  signedInMember,
+  tokens,
+} from './authAnswers';
 import { beginLogin } from './beginLogin';
 import { completeLogin } from './completeLogin';
 import { endSession, logout, logoutAll, logoutByToken } from './endSessions';
@@ -329,7 +336,8 @@ function sessionRoutes(deps: AuthDeps) {
         const { userId, staffId, sessionId, email, name, permissions, ...whose } = principalOf(req);
         const tenant = { id: whose.tenantId, ...whose.tenant };
         const roles = await nameRoles(deps.db, whose.tenantId, whose.roles);
-        res.json({ userId, staffId, sessionId, email, name, tenant, roles, permissions });
+        const member = { userId, staffId, sessionId, email, name, tenant, roles, permissions };
+        res.json({ ...member, ...showImpersonation(whose.impersonation) });
       },
     }),
     sessions: endpoint({

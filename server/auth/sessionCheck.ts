@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel';
 import type { AppError } from '../errors';
 import { INVALID_TOKEN, invalidToken } from './accessTokens';
 import type { AccessClaims } from './accessTokens';
+import { createImpersonationCheck, isImpersonation } from './impersonationCheck';
 import { findForcedEnd, forcedLogout, toForced } from './forcedEnd';
 import {
   TOUCH_AFTER_MS,
@@ -17,9 +18,13 @@ import {
 import type { IntrospectedState, LiveState } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
+/** What an introspection says besides who it is. */
+type Introspected = Pick<IntrospectedState, 'amr' | 'beganAt' | 'endsAt' | 'stepUps'>;
+
 export interface SessionCheck {
   /**
-   * Checks the token's session against the database, at every request and on every node.
+   * Checks the token's session against the database, at every request and on every node; for a token
+   * with `act`, the impersonation.
    * @throws AppError UNAUTHENTICATED; FORCE_LOGOUT with the reason if the session was forcibly
    * ended; the driver's error if the database could not be asked
    */
@@ -31,7 +36,7 @@ export interface SessionCheck {
    */
   introspect(
     claims: AccessClaims,
-  ): Promise<{ principal: Principal; state: IntrospectedState } | undefined>;
+  ): Promise<{ principal: Principal; state: Introspected } | undefined>;
   /** Waits for writes that run in the background. */
   settle(): Promise<void>;
 }
@@ -127,6 +132,7 @@ export function createSessionCheck(deps: CheckDeps): SessionCheck {
   const loadSession = batchLoads((keys) => readLiveSessions(deps.pool, keys, now()));
   const loadMore = batchLoads((keys) => readIntrospectedSessions(deps.pool, keys, now()));
   const toucher = createToucher(deps);
+  const checkImpersonation = createImpersonationCheck(deps);
 
   async function load<State extends LiveState>(
     claims: AccessClaims,
@@ -149,6 +155,11 @@ export function createSessionCheck(deps: CheckDeps): SessionCheck {
   }
 
   async function check(claims: AccessClaims): Promise<Principal> {
+    if (isImpersonation(claims)) {
+      const impersonated = await checkImpersonation(claims);
+      if (!impersonated) throw invalidToken();
+      return impersonated;
+    }
     const state = await load(claims, loadSession, (staff) => staff);
     const principal = toPrincipal(claims, state);
     if (!principal) throw await explainRefusal(deps, claims, state);
@@ -157,6 +168,11 @@ export function createSessionCheck(deps: CheckDeps): SessionCheck {
   }
 
   async function introspect(claims: AccessClaims) {
+    if (isImpersonation(claims)) {
+      const principal = await checkImpersonation(claims);
+      const endsAt = principal?.impersonation?.endsAt.getTime() ?? null;
+      return principal && { principal, state: { ...NO_SESSION, endsAt } };
+    }
     const state = await load(claims, loadMore, (staff) => ({ ...staff, ...NO_SESSION }));
     const principal = toPrincipal(claims, state);
     if (!principal || !state) return undefined;

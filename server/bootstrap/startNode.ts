@@ -126,6 +126,7 @@ export async function startNode(
   deps.deliverer.start();
   deps.eventFeed.start();
   deps.trialEnds.start();
+  deps.impersonationEnds.start();
   const stops = [startMaintenance(deps), watchExports(deps)];
   running.stopMaintenance = () => stops.forEach((stop) => stop());
   running.http = await listen(deps);

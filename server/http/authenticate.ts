@@ -3,6 +3,7 @@ import { AppError } from '../errors';
 import type { ErrorCode } from '../errors';
 import { looksLikeKey } from '../keyText';
 import type { ServiceScope } from '../serviceScopes';
+import { admitImpersonated } from './admitImpersonated';
 import { refusedSenderOf } from './rateCallers';
 import { contextOf, unauthenticated } from './request';
 import { guard } from './routeTable';
@@ -13,6 +14,10 @@ const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 
 /** The error codes for a token that is invalid or has ended. */
 const ENDED: readonly ErrorCode[] = ['UNAUTHENTICATED', 'FORCE_LOGOUT'];
+/** The error codes for somebody who acts as another member. */
+const IMPERSONATED = [
+  'IMPERSONATION_REFUSED: you act as another member, and cannot do this as them',
+] as const;
 
 /** The error codes for the address of a request. */
 const ADDRESS: readonly ErrorCode[] = ['IP_BLOCKED', 'IP_RULES_UNAVAILABLE'];
@@ -34,6 +39,12 @@ const paceOf = (req: Request) => ({ slowly: req.services.isAtLimit(refusedSender
 async function admitPerson(req: Request, token: string): Promise<void> {
   if (looksLikeKey(token)) throw new AppError('PERSON_REQUIRED');
   req.principal = await req.services.authenticate(() => contextOf(req), token);
+  try {
+    await admitImpersonated(req, req.principal);
+  } catch (error) {
+    delete req.principal;
+    throw error;
+  }
 }
 
 /**
@@ -41,7 +52,7 @@ async function admitPerson(req: Request, token: string): Promise<void> {
  * program is refused before anybody looks it up.
  */
 export const authenticate = guard(
-  { bearer: 'required', errors: [...ENDED, ...ADDRESS, 'PERSON_REQUIRED'] },
+  { bearer: 'required', errors: [...ENDED, ...ADDRESS, 'PERSON_REQUIRED', ...IMPERSONATED] },
   async (req, _res, next) => {
     await admitPerson(req, requireToken(req));
     next();
@@ -50,7 +61,11 @@ export const authenticate = guard(
 
 /** Admits people, and a tenant's programs with an API key. */
 export const authenticateCaller = guard(
-  { bearer: 'required', keys: 'api', errors: [...ENDED, ...ADDRESS, 'KEY_ADDRESS_REFUSED'] },
+  {
+    bearer: 'required',
+    keys: 'api',
+    errors: [...ENDED, ...ADDRESS, 'KEY_ADDRESS_REFUSED', ...IMPERSONATED],
+  },
   async (req, _res, next) => {
     const token = requireToken(req);
     if (!looksLikeKey(token)) await admitPerson(req, token);
@@ -122,7 +137,7 @@ const REFUSED: readonly ErrorCode[] = [...ENDED, 'IP_BLOCKED'];
  * of a program is refused. An unreachable database is still an error.
  */
 export const authenticateIfPresent = guard(
-  { bearer: 'optional', errors: [...ADDRESS, 'PERSON_REQUIRED'] },
+  { bearer: 'optional', errors: [...ADDRESS, 'PERSON_REQUIRED', ...IMPERSONATED] },
   async (req, _res, next) => {
     const token = bearerToken(req);
     if (token === undefined) return next();

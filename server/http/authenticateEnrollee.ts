@@ -12,6 +12,7 @@ const ERRORS: readonly ErrorNote[] = [
   'IP_BLOCKED',
   'IP_RULES_UNAVAILABLE',
   'PERSON_REQUIRED',
+  'IMPERSONATION_REFUSED: you act as another member, and cannot do this as them',
   'MALFORMED_JSON',
   'PAYLOAD_TOO_LARGE',
   'UNSUPPORTED_MEDIA_TYPE',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { stepUpPurpose } from '../stepUpPurpose';
 import { ERRORS } from '../errors';
 import type { ErrorCode } from '../errors';
+import { IMPERSONATION_REFUSALS } from '../impersonationRefusals';
 import { moment, rowId } from './answers';
 import type { AnswerHeader } from './answers';
 
@@ -41,6 +42,11 @@ const EXTRA: Partial<Record<ErrorCode, z.ZodRawShape>> = {
     ),
   },
   ROLE_IN_USE: { holders: z.int(), invitations: z.int() },
+  IMPERSONATION_REFUSED: {
+    refusal: z
+      .enum(IMPERSONATION_REFUSALS)
+      .meta({ description: 'Why it was refused', examples: ['route'] }),
+  },
   INVITATION_OPEN: { invitationId: rowId },
   POLICY_LOCKS_OUT: { people: z.array(person).optional() },
   IP_RULES_LOCK_OUT: {

@@ -17,9 +17,10 @@ export const noStore: RequestHandler = (_req, res, next) => {
 };
 
 const nameRoute =
-  (path: string): RequestHandler =>
+  (path: string, impersonable?: Route['impersonable']): RequestHandler =>
   (_req, res, next) => {
     res.locals['route'] = path;
+    res.locals['impersonable'] = impersonable;
     next();
   };
 
@@ -85,8 +86,8 @@ function inOrder({ limited, endpoint, ...route }: Route): RequestHandler[] {
 export function mountRoutes(app: Express, table: readonly Route[]): void {
   const methods = new Map<string, string[]>();
   for (const route of table) {
-    const { method, path, endpoint } = route;
-    const first = [nameRoute(path), announce(route), spellIds];
+    const { method, path, endpoint, impersonable } = route;
+    const first = [nameRoute(path, impersonable), announce(route), spellIds];
     const handlers = [...first, ...inOrder(route), run(endpoint)];
     if (endpoint.takesAnyRequest) {
       app.use(path, ...handlers);

@@ -5,7 +5,7 @@ export type ServicePolicy = 'events' | 'introspect';
 
 /** The sender of a request, as the rate limits see it: a person, a program, or an address. */
 export type Caller =
-  | { readonly principal: Pick<Principal, 'userId' | 'tenantId' | 'apiKeyId'> }
+  | { readonly principal: Pick<Principal, 'userId' | 'tenantId' | 'apiKeyId' | 'impersonation'> }
   | {
       readonly service: Pick<ServiceCaller, 'keyId'>;
       /** The policy for requests of this kind, if it is not that of all keys. */

@@ -44,9 +44,16 @@ export function serviceOf(req: Request): ServiceCaller {
 
 /** Returns the actor of the events that a request causes. */
 function actorOf({ principal, service }: Request): string {
-  if (principal) return principal.staffId;
+  if (principal) return principal.impersonation?.actor.staffId ?? principal.staffId;
   return service ? `service:${service.keyId}` : 'anonymous';
 }
+
+/** Returns both people of a request in an impersonation, for its context. */
+const impersonationOf = ({ principal }: Request) =>
+  principal?.impersonation && {
+    onBehalfOf: { staffId: principal.staffId, impersonationId: principal.impersonation.id },
+    sessionId: principal.impersonation.actor.sessionId,
+  };
 
 const MAX_USER_AGENT = 512;
 
@@ -113,6 +120,7 @@ export function contextOf(req: Request, ticket?: string): RequestContext {
     tenantId: req.principal?.tenantId ?? null,
     actor: actorOf(req),
     sessionId: req.principal?.sessionId ?? null,
+    ...impersonationOf(req),
     ...(req.principal?.apiKeyId === undefined ? {} : { apiKeyId: req.principal.apiKeyId }),
     ip,
     ...(silentProxy ? { ipOfProxy: true as const } : {}),

@@ -108,6 +108,12 @@ export type Guard = RequestHandler & GuardFacts;
 /** Builds a guard. */
 export const guard = (facts: GuardFacts, run: RequestHandler): Guard => Object.assign(run, facts);
 
+/**
+ * What somebody who acts as another member may do with a route: `read` it, in both scopes; `act`, in
+ * the scope `full` alone; or `stop` acting. A route without a mark is closed to them.
+ */
+export type Impersonable = 'read' | 'act' | 'stop';
+
 export interface Route {
   method: 'get' | 'post' | 'put' | 'delete';
   path: string;
@@ -117,6 +123,7 @@ export interface Route {
   tag?: string;
   /** Whether the rate limits count its requests, around the first guard. */
   limited?: true;
+  impersonable?: Impersonable | undefined;
 }
 
 /** Applies the rate limits to routes. */
@@ -183,12 +190,12 @@ export function endpoint<
 
 const route =
   (method: Route['method']) =>
-  (path: string, guards: readonly Guard[], endpoint: Endpoint): Route => ({
-    method,
-    path,
-    guards,
-    endpoint,
-  });
+  (
+    path: string,
+    guards: readonly Guard[],
+    endpoint: Endpoint,
+    impersonable?: Impersonable,
+  ): Route => ({ method, path, guards, endpoint, impersonable });
 
 export const get = route('get');
 export const post = route('post');

@@ -61,6 +61,15 @@ export interface Services extends Pick<
     challenge: string | undefined,
     device: string | undefined,
   ): Promise<string | undefined>;
+  /**
+   * Counts a request of an impersonation, and records it if it is refused.
+   * @throws AppError UNAUTHENTICATED if the impersonation has just ended
+   */
+  countImpersonated(
+    ctx: RequestContext,
+    impersonationId: string,
+    act: { route: string; refused: boolean },
+  ): Promise<void>;
   /** Records that a permission was missing. */
   recordDenial(ctx: RequestContext, principal: Principal, permission: Permission): Promise<void>;
   /** @throws AppError STEP_UP_REQUIRED if no fresh proof opens the gate */

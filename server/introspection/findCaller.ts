@@ -7,7 +7,15 @@ import type { IntrospectionDeps } from './deps';
 
 export type FindDeps = Pick<
   IntrospectionDeps,
-  'accessTokens' | 'sessionCheck' | 'tenantKeys' | 'denials' | 'geo' | 'ipRules' | 'ipRefusals'
+  | 'accessTokens'
+  | 'sessionCheck'
+  | 'tenantKeys'
+  | 'denials'
+  | 'geo'
+  | 'ipRules'
+  | 'ipRefusals'
+  | 'db'
+  | 'clock'
 >;
 
 type SessionState = NonNullable<

@@ -6,7 +6,8 @@ import type { Subject } from './limiter';
 
 /**
  * Returns the subjects of a caller. A request with an API key counts for the key and not for the
- * account of its holder, so that a program cannot use up the holder's quota. A device that somebody
+ * account of its holder, so that a program cannot use up the holder's quota. A request of an
+ * impersonation counts for the account of the actor. A device that somebody
  * has signed in on is counted by itself and not with its address, so that a flood from the same
  * address cannot keep its owner out. If a proxy hides the clients, they cannot be told apart, and
  * are not counted.
@@ -17,10 +18,10 @@ import type { Subject } from './limiter';
  */
 function subjectsOf({ keys }: Pick<Kernel, 'keys'>, caller: Caller): Subject[] {
   if ('principal' in caller) {
-    const { userId, tenantId, apiKeyId } = caller.principal;
+    const { userId, tenantId, apiKeyId, impersonation } = caller.principal;
     return [
       ...(apiKeyId === undefined
-        ? [{ scope: 'account' as const, subject: userId }]
+        ? [{ scope: 'account' as const, subject: impersonation?.actor.userId ?? userId }]
         : [{ scope: 'key' as const, subject: apiKeyId }]),
       { scope: 'tenant', subject: tenantId },
     ];

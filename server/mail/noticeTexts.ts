@@ -1,7 +1,7 @@
 import { isOfOperators } from '../context';
 import type { RequestContext } from '../context';
 import { LINK_DAYS } from './noticeLink';
-import { toLine } from './plainText';
+import { toLine, withoutLinks } from './plainText';
 import type { NoticeKind } from '../audit';
 
 /** A change of a person's factors; `recovery_code` stands for the whole set. */
@@ -212,12 +212,8 @@ function nameCountry(code: string | null): string {
   return `${countries.of(code) ?? code} (${code})`;
 }
 
-/** The client chooses the user agent, so no mail program may turn a part of it into a link. */
-const defuse = (userAgent: string) =>
-  toLine(userAgent, MOST_AGENT)
-    .replaceAll('://', ' ')
-    .replaceAll('@', ' ')
-    .replaceAll(/\.(?=\p{L})/gu, '. ');
+/** The client chooses the user agent. */
+const defuse = (userAgent: string) => withoutLinks(userAgent, MOST_AGENT);
 
 /** Describes place and device of the request; for an operator's command neither is known. */
 export function describeOrigin({ actor, ip, country, userAgent }: NoticeFacts['ctx']): string[] {

@@ -11,6 +11,8 @@ type MailKind =
   | 'password_reset_link'
   | 'email_change'
   | 'approval_requested'
+  | 'impersonation_started'
+  | 'impersonation_ended'
   | 'invitation'
   | 'invitation_code';
 

@@ -19,7 +19,7 @@ function authTable(deps: Deps): Route[] {
     post('/api/auth/login/begin', [], auth.beginLogin),
     post('/api/auth/login/complete', [], auth.completeLogin),
     post('/api/auth/refresh', [], auth.refresh),
-    get('/api/auth/me', [authenticate], auth.me),
+    get('/api/auth/me', [authenticate], auth.me, 'read'),
     get('/api/auth/sessions', [authenticate], auth.sessions),
     del('/api/auth/sessions/:id', [authenticate], auth.endSession),
     post('/api/auth/logout', [authenticateIfPresent], auth.logout),

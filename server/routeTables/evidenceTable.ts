@@ -22,8 +22,8 @@ function auditLogTable(deps: Deps): Route[] {
   const log = named(auditLogRoutes(deps));
   const mayView = [authenticateCaller, requirePermission('SETTINGS_SECURITY_VIEW')];
   return [
-    get('/api/compliance/audit-logs', mayView, log.auditLogs),
-    get('/api/compliance/audit-logs/:id', mayView, log.auditEvent),
+    get('/api/compliance/audit-logs', mayView, log.auditLogs, 'read'),
+    get('/api/compliance/audit-logs/:id', mayView, log.auditEvent, 'read'),
     get('/api/compliance/audit-logs/:id/proof', mayView, log.auditProof),
     get('/api/compliance/checkpoints', mayView, log.checkpoints),
     get('/api/compliance/checkpoints/latest', mayView, log.latestCheckpoint),

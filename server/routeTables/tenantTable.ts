@@ -27,9 +27,9 @@ function riskTable(deps: Deps): Route[] {
     get('/api/security/policy', mayView, risk.riskPolicy),
     put('/api/security/policy', [...mayEdit, proven], risk.changeRiskPolicy),
     post('/api/security/policy/simulate', mayTry, risk.simulateRiskPolicy),
-    get('/api/security/locked-accounts', mayView, risk.lockedAccounts),
-    get('/api/security/risk-decisions', mayView, risk.riskDecisions),
-    get('/api/security/risk-decisions/:id', mayView, risk.riskDecision),
+    get('/api/security/locked-accounts', mayView, risk.lockedAccounts, 'read'),
+    get('/api/security/risk-decisions', mayView, risk.riskDecisions, 'read'),
+    get('/api/security/risk-decisions/:id', mayView, risk.riskDecision, 'read'),
     put('/api/security/risk-decisions/:id/verdict', mayEdit, risk.giveVerdict),
   ];
 }
@@ -62,12 +62,12 @@ function tenantsTable(deps: Deps): Route[] {
   const proven = requireStepUp('security_settings', { act: true });
   const mayManageRoles = [authenticate, requirePermission('TENANT_ROLES_MANAGE'), proven];
   return [
-    get('/api/tenants/current', [authenticateCaller], tenant.currentTenant),
+    get('/api/tenants/current', [authenticateCaller], tenant.currentTenant, 'read'),
     put('/api/tenants/current', mayManageRoles, tenant.renameCurrentTenant),
 
-    get('/api/tenants/permissions', mayView, roles.permissions),
-    get('/api/tenants/roles', mayView, roles.roles),
-    get('/api/tenants/roles/:id', mayView, roles.role),
+    get('/api/tenants/permissions', mayView, roles.permissions, 'read'),
+    get('/api/tenants/roles', mayView, roles.roles, 'read'),
+    get('/api/tenants/roles/:id', mayView, roles.role, 'read'),
     post('/api/tenants/roles', mayManageRoles, roles.createRole),
     put('/api/tenants/roles/:id', mayManageRoles, roles.changeRole),
     del('/api/tenants/roles/:id', mayManageRoles, roles.deleteRole),
@@ -84,8 +84,8 @@ function approvalTable(deps: Deps): Route[] {
   return [
     get('/api/tenants/current/policy', mayView, approvals.tenantPolicy),
     put('/api/tenants/current/policy', mayDecide, approvals.changeTenantPolicy),
-    get('/api/tenants/approvals', mayView, approvals.approvals),
-    get('/api/tenants/approvals/:id', mayView, approvals.approval),
+    get('/api/tenants/approvals', mayView, approvals.approvals, 'read'),
+    get('/api/tenants/approvals/:id', mayView, approvals.approval, 'read'),
     post('/api/tenants/approvals/:id/approve', mayDecide, approvals.approve),
     post('/api/tenants/approvals/:id/refuse', mayDecide, approvals.refuse),
     post('/api/tenants/approvals/:id/withdraw', mayWithdraw, approvals.withdraw),
@@ -104,16 +104,16 @@ function staffTable(deps: Deps): Route[] {
   const mayManageRoles = [authenticate, requirePermission('TENANT_ROLES_MANAGE')];
   const proven = requireStepUp('security_settings', { act: true });
   return [
-    get('/api/tenants/staff', mayView, staff.staff),
+    get('/api/tenants/staff', mayView, staff.staff, 'read'),
     post('/api/tenants/staff/force-logout', [...mayManage, proven], staff.forceLogoutAll),
-    get('/api/tenants/staff/:id', mayView, staff.member),
+    get('/api/tenants/staff/:id', mayView, staff.member, 'read'),
     del('/api/tenants/staff/:id', [...mayManage, proven], staff.removeMember),
     put('/api/tenants/staff/:id/roles', [...mayManageRoles, proven], staff.changeRoles),
     post('/api/tenants/staff/:id/disable', [...mayManage, proven], staff.disableMember),
     post('/api/tenants/staff/:id/enable', [...mayManage, proven], staff.enableMember),
     post('/api/tenants/staff/:id/reset-factors', [...mayManage, proven], staff.resetFactors),
     post('/api/tenants/staff/:id/force-logout', mayEnd, staff.forceLogout),
-    get('/api/tenants/staff/:id/sessions', mayView, staff.memberSessions),
+    get('/api/tenants/staff/:id/sessions', mayView, staff.memberSessions, 'read'),
     del('/api/tenants/staff/:id/sessions/:sessionId', mayEnd, staff.endMemberSession),
   ];
 }
@@ -126,11 +126,11 @@ function invitationTable(deps: Deps): Route[] {
   const mayManage = [authenticate, requirePermission('TENANT_STAFF_MANAGE')];
   const mayInvite = [...mayManage, requireStepUp('security_settings', { act: true })];
   return [
-    get('/api/tenants/invitations', mayView, ours.invitations),
-    get('/api/tenants/invitations/:id', mayView, ours.invitation),
+    get('/api/tenants/invitations', mayView, ours.invitations, 'read'),
+    get('/api/tenants/invitations/:id', mayView, ours.invitation, 'read'),
     post('/api/tenants/invitations', mayInvite, ours.createInvitation),
     post('/api/tenants/invitations/:id/resend', mayInvite, ours.resendInvitation),
-    del('/api/tenants/invitations/:id', mayManage, ours.revokeInvitation),
+    del('/api/tenants/invitations/:id', mayManage, ours.revokeInvitation, 'act'),
 
     get('/api/invitations/:token', [], theirs.showInvitation),
     post('/api/invitations/:token/code', [], theirs.sendInvitationCode),

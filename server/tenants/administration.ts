@@ -14,8 +14,11 @@ interface MemberActor {
   readonly staffId: string;
   readonly userId: string;
   readonly permissions: readonly string[];
-  /** They act through a program with a key, which is nobody's own membership. */
-  readonly byKey?: true;
+  /**
+   * They act through a program with a key, or as another member: with less than their own
+   * permissions, and not for themselves.
+   */
+  readonly inPart?: true;
 }
 
 /** The actor of an administration. */
@@ -31,30 +34,40 @@ export interface Administration {
   readonly administrators: number;
 }
 
+/** Reads the permissions of the member as whom somebody acts. */
+async function readSubjectPermissions(tx: Tx, tenantId: string, staffId: string) {
+  const subject = await readActor(tx, tenantId, staffId);
+  return subject?.active ? subject.permissions : undefined;
+}
+
 /**
- * Reads the member who acts. If they use an API key, only the permissions count that the key has
- * too, and the key must still be live.
+ * Reads the member who acts. If they use an API key, or act as another member, only the permissions
+ * count that the key or the other member has too, and the key must still be live.
  */
 async function readMember(
   tx: Tx,
-  { actor: staffId, apiKeyId }: RequestContext,
+  { actor: staffId, apiKeyId, onBehalfOf }: RequestContext,
   tenantId: string,
 ): Promise<MemberActor> {
   const found = isRowId(staffId) ? await readActor(tx, tenantId, staffId) : undefined;
   if (!found?.active) throw new AppError('UNAUTHENTICATED');
   const { userId, permissions } = found;
-  if (apiKeyId === undefined) return { kind: 'member', staffId, userId, permissions };
-  const ofKey = await readKeyPermissions(tx, tenantId, { staffId, apiKeyId });
-  if (!ofKey) throw new AppError('UNAUTHENTICATED');
-  const both = permissions.filter((one) => ofKey.includes(one));
-  return { kind: 'member', staffId, userId, permissions: both, byKey: true };
+  if (apiKeyId === undefined && !onBehalfOf) {
+    return { kind: 'member', staffId, userId, permissions };
+  }
+  const others = onBehalfOf
+    ? await readSubjectPermissions(tx, tenantId, onBehalfOf.staffId)
+    : await readKeyPermissions(tx, tenantId, { staffId, apiKeyId: apiKeyId ?? '' });
+  if (!others) throw new AppError('UNAUTHENTICATED');
+  const both = permissions.filter((one) => others.includes(one));
+  return { kind: 'member', staffId, userId, permissions: both, inPart: true };
 }
 
 /**
  * Begins an administration of a tenant's people: locks the tenant's row, so that all administrations
  * of one tenant happen one after another, and reads the actor's permissions again, because
  * they may have changed before the lock. If the actor used an API key, only the permissions of the
- * key count. Sign-ins and requests take no such lock.
+ * key count; if they act as another member, only those that both hold. Sign-ins and requests take no such lock.
  * @param needs the permission that the actor must hold; operators need none
  * @throws AppError NOT_FOUND if there is no such tenant, or it was deleted; FORBIDDEN if the actor
  * no longer holds the permission; UNAUTHENTICATED if the actor may no longer sign in
@@ -86,7 +99,7 @@ const heldBeyond = (
   subject: { staffId: string; permissions: readonly string[] },
 ): string[] => {
   if (actor.kind === 'operator') return [];
-  if (actor.staffId === subject.staffId && !actor.byKey) return [];
+  if (actor.staffId === subject.staffId && !actor.inPart) return [];
   return subject.permissions.filter((one) => !actor.permissions.includes(one));
 };
 

@@ -45,7 +45,10 @@ const ROWS = {
 type Table = keyof typeof ROWS;
 
 /** These are in no answer, and decide about none. */
-const UNUSED: Readonly<Record<Table | 'service_keys', string>> = {
+const UNUSED: Readonly<Record<Table | 'service_keys' | 'impersonations', string>> = {
+  // Their trigger has no condition: each update is reported.
+  impersonations: `id tenant_id staff_id user_id session_version actor_staff_id actor_user_id actor_session_id actor_session_version
+    scope reason ticket consent consent_given_at started_at expires_at address_refused_at ended_at end_reason`,
   user_sessions:
     'remember_me last_seen_at revoke_reason ip country user_agent device_hashes began_country network origin_proven_at',
   tenant_staff: 'must_prove_login created_at disabled_at removed_at',

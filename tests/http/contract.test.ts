@@ -19,6 +19,7 @@ describe('the catalogue of errors', () => {
       LAST_ADMINISTRATOR: 409,
       TENANT_DELETED: 409,
       NOT_YOURS_TO_GIVE: 403,
+      IMPERSONATION_REFUSED: 403,
       NOT_YOURS_TO_MANAGE: 403,
       NOT_YOURS_TO_APPROVE: 403,
       NO_APPROVER: 409,

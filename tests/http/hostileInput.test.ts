@@ -76,6 +76,15 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/security/ip-rules/simulate': { rules: [ipRule], days: 30, addresses: ['203.0.113.7'] },
   '/api/security/ip-rules/trial/confirm': { version: 0 },
   '/api/security/risk-decisions/:id/verdict': { verdict: 'legitimate', note: 'it was me' },
+  '/api/security/impersonation/start': {
+    ...{ staffId: '0198c2f4-7a51-7cc3-98c4-dc0c0c07398f', reason: 'Look', ticket: 'T-1' },
+    ...{ minutes: 5, scope: 'read_only' },
+  },
+  '/api/security/impersonation/policy': {
+    version: 0,
+    policy: { mode: 'off', consent: 'told', ticketRequired: false, maxMinutes: 30 },
+  },
+  '/api/auth/me/impersonation-consent': { until: '2026-01-01T00:00:00.000Z' },
   '/api/tenants/invitations': {
     ...{ email: 'new@example.com', roles: ['member'], permissions: [], delivery: 'link' },
     ticket: 'T-1',
@@ -132,7 +141,7 @@ const PATHS = Object.keys(WELL_FORMED);
 const routeOf = (path: string) => path.split('?', 1)[0];
 /** These schemas accept no unknown fields. */
 const STRICT = PATHS.filter((path) =>
-  /policy|ip-rules|verdict|tenants|audit|token.step-up/.test(path),
+  /policy|ip-rules|verdict|tenants|audit|impersonation|token.step-up/.test(path),
 );
 /** The fields that may be null. */
 const NULLABLE: Record<string, string> = {

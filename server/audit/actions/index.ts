@@ -5,11 +5,11 @@ import { AUDIT_LOG_ACTIONS } from './auditLogActions';
 import { CREDENTIAL_ACTIONS } from './credentialActions';
 import { EVENT_TYPE_ACTIONS } from './eventTypeActions';
 import { EXPORT_ACTIONS } from './exportActions';
+import { IMPERSONATION_ACTIONS } from './impersonationActions';
 import { INVITATION_ACTIONS } from './invitationActions';
 import { IP_RULE_ACTIONS } from './ipRuleActions';
 import { KEY_ACTIONS } from './keyActions';
 import { PROFILE_ACTIONS } from './profileActions';
-import { RESERVED_ACTIONS } from './reservedActions';
 import { RISK_ACTIONS } from './riskActions';
 import { ROLE_ACTIONS } from './roleActions';
 import { SCHEMA_ACTIONS } from './schemaActions';
@@ -36,7 +36,7 @@ const DEFINITIONS = {
   ...EXPORT_ACTIONS,
   ...AUDIT_LOG_ACTIONS,
   ...SCHEMA_ACTIONS,
-  ...RESERVED_ACTIONS,
+  ...IMPERSONATION_ACTIONS,
 };
 
 export type AuditAction = keyof typeof DEFINITIONS;

@@ -25,6 +25,11 @@ export const BYPASSES = {
     },
     why: 'A challenge is named by an id that this server has signed, before the person who answers it has signed in to any tenant.',
   },
+  impersonation: {
+    tables: ['impersonations'],
+    files: { 'server/impersonation/runningStore.ts': 1 },
+    why: 'Any node may find that an impersonation of any tenant is over.',
+  },
   ip_rules: {
     tables: ['ip_rule_sets', 'ip_rules'],
     files: { 'server/ipRules/ruleReadStore.ts': 1, 'server/ipRules/trialStore.ts': 1 },

@@ -21,6 +21,15 @@ export { eventDeliveries } from './eventDeliveries';
 export { eventFeeds } from './eventFeeds';
 export { attemptScope, failedAttempts } from './failedAttempts';
 export { sessionHistory, stepUpHistory, tokenHistory } from './history';
+export {
+  IMPERSONATION_CONSENTS,
+  IMPERSONATION_SCOPES,
+  impersonationActs,
+  impersonationConsents,
+  impersonationPolicies,
+  impersonations,
+} from './impersonations';
+export type { ImpersonationConsent, ImpersonationScope } from './impersonations';
 export { installation } from './installation';
 export { invitations } from './invitations';
 export { ipRules } from './ipRules';

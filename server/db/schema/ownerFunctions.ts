@@ -31,6 +31,19 @@ export const OWNER_FUNCTIONS = {
     files: { 'server/auth/sessionStore.ts': 1 },
     why: 'Introspections of all tenants share one statement, which gives each session with the tenant that its access token names.',
   },
+  gatehouse_live_impersonations: {
+    tables: [
+      'impersonation_consents',
+      'impersonation_policies',
+      'impersonations',
+      'tenant_staff',
+      'tenants',
+      'user_sessions',
+      'users',
+    ],
+    files: { 'server/auth/impersonationCheckStore.ts': 2 },
+    why: 'Requests of all tenants share the check of their impersonations, which gives each with the tenant that its access token names.',
+  },
   gatehouse_live_sessions: {
     tables: ['tenant_staff', 'tenants', 'user_sessions', 'users'],
     files: { 'server/auth/sessionStore.ts': 1 },

@@ -1,6 +1,7 @@
 import { recordAudit } from '../../audit';
 import type { AuditEvent } from '../../audit';
 import type { Principal, RequestContext } from '../../context';
+import type { ImpersonationRefusal } from '../../impersonationRefusals';
 import type { Kernel } from '../../kernel';
 import { createQuietCounter } from '../../quietCounter';
 
@@ -14,11 +15,25 @@ export interface RefusedKey {
   reason: 'address' | 'holder' | 'revoked' | 'expired' | 'rotated';
 }
 
+/** The start of an impersonation, or a request in one, that was refused. */
+export interface RefusedImpersonation {
+  tenantId: string;
+  /** The member who acts, or wanted to. */
+  actor: string;
+  subject: string;
+  /** The member as whom. */
+  onBehalfOf: string;
+  refusal: ImpersonationRefusal;
+  route?: string;
+}
+
 export interface DenialRecorder {
   /** Records that a permission was missing, or counts it towards the next event. */
   record(ctx: RequestContext, principal: Principal, permission: string): Promise<void>;
   /** Records that a known key was refused, or counts it towards the next event. */
   recordKey(ctx: RequestContext, refused: RefusedKey): Promise<void>;
+  /** Records that an impersonation was refused, or counts it towards the next event. */
+  recordImpersonation(ctx: RequestContext, refused: RefusedImpersonation): Promise<void>;
 }
 
 /**
@@ -34,7 +49,7 @@ export function createDenialRecorder(deps: Pick<Kernel, 'db' | 'clock'>): Denial
     deps.db.transaction((tx) => recordAudit(tx, ctx, event));
   return {
     record: (ctx, { tenantId, staffId, apiKeyId = '' }, permission) =>
-      count(`${tenantId}/${staffId}/${apiKeyId}/${permission}`, (repeated) =>
+      count(`${tenantId}/${ctx.actor}/${staffId}/${apiKeyId}/${permission}`, (repeated) =>
         write(ctx, {
           action: 'PERMISSION_DENIED',
           outcome: 'denied',
@@ -50,6 +65,17 @@ export function createDenialRecorder(deps: Pick<Kernel, 'db' | 'clock'>): Denial
           ...refused,
           details: { reason, repeated },
         }),
+      ),
+    recordImpersonation: (ctx, { refusal, route, ...refused }) =>
+      count(
+        `${refused.actor}/${refused.onBehalfOf}/${refused.subject}/${refusal}/${route ?? ''}`,
+        (repeated) =>
+          write(ctx, {
+            action: 'IMPERSONATION_REFUSED',
+            outcome: 'denied',
+            ...refused,
+            details: { refusal, ...(route === undefined ? {} : { route }), repeated },
+          }),
       ),
   };
 }

@@ -32,6 +32,18 @@ const policy = {
   whenSkipped: 'prove' as const,
   maxSessions: 20,
 };
+const impersonation = {
+  reason: 'Reproduce what Ann reported',
+  scope: 'read_only' as const,
+  consent: 'required' as const,
+  consentGivenAt: '2026-01-01T00:00:00.000Z',
+};
+const impersonationPolicy = {
+  mode: 'read_only' as const,
+  consent: 'told' as const,
+  ticketRequired: false,
+  maxMinutes: 60,
+};
 const purpose = 'data_export' as const;
 const origin = 'session' as const;
 const kind = 'security_events' as const;
@@ -175,8 +187,20 @@ export const AUDIT_DETAILS: Details = {
     codeVersion: null,
     appliedBy: null,
   },
-  IMPERSONATION_STARTED: {},
-  IMPERSONATION_ENDED: {},
+  IMPERSONATION_STARTED: { ...impersonation, minutes: 15, expiresAt: '2026-01-01T00:15:00.000Z' },
+  IMPERSONATION_ENDED: {
+    ...{ ...impersonation, end: 'operator', by: 'operator:ann@host', seconds: 61.5 },
+    opened: [{ route: 'GET /api/tenants/staff', times: 2 }],
+    refused: [{ route: 'POST /api/auth/logout', times: 1 }],
+  },
+  IMPERSONATION_REFUSED: { refusal: 'route', route: 'GET /api/security/factors', repeated: 0 },
+  IMPERSONATION_POLICY_CHANGED: {
+    version: 1,
+    before: impersonationPolicy,
+    after: { ...impersonationPolicy, mode: 'off' },
+  },
+  IMPERSONATION_CONSENT_GIVEN: { until: '2026-01-01T00:15:00.000Z', via: 'api' },
+  IMPERSONATION_CONSENT_WITHDRAWN: { until: '2026-01-01T00:15:00.000Z', via: 'api' },
   IP_RULE_CREATED: { after: ipRule },
   IP_RULE_UPDATED: { before: ipRule, after: { ...ipRule, note: 'The office in Lyon' } },
   IP_RULE_DELETED: { before: ipRule, trialEndsAt: '2026-03-01T12:00:00.000Z' },

@@ -4,6 +4,7 @@ import { APPROVAL_SWEEP } from './approvalSweep';
 import { AUDIT_LOG_SWEEP } from './auditLogSweep';
 import { AUTH_SWEEP } from './authSweep';
 import { EXPORT_SWEEP } from './exportSweep';
+import { IMPERSONATION_SWEEP } from './impersonationSweep';
 import { INVITATIONS_SWEEP } from './invitationsSweep';
 import { IP_RULE_SWEEP } from './ipRuleSweep';
 import { OPEN_SWEEP } from './openSweep';
@@ -30,6 +31,7 @@ export const AREAS = {
   approval: APPROVAL_SWEEP,
   invitations: INVITATIONS_SWEEP,
   apiKey: API_KEY_SWEEP,
+  impersonation: IMPERSONATION_SWEEP,
   service: SERVICE_SWEEP,
   open: OPEN_SWEEP,
 } as const satisfies Record<string, Sweep>;

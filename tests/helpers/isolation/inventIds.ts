@@ -22,6 +22,7 @@ export interface Ids {
   approvalId: string;
   apiKeyId: string;
   ipRuleId: string;
+  impersonationId: string;
 }
 
 /** Returns the same ids, but belonging to nobody. */
@@ -45,4 +46,5 @@ export const inventIds = (): Ids => ({
   approvalId: randomUUID(),
   apiKeyId: randomUUID(),
   ipRuleId: randomUUID(),
+  impersonationId: randomUUID(),
 });

@@ -5,6 +5,10 @@ import {
   apiKeys,
   approvalRequests,
   emailChanges,
+  impersonationActs,
+  impersonationConsents,
+  impersonationPolicies,
+  impersonations,
   invitations,
   ipRuleSets,
   ipRules,
@@ -19,6 +23,7 @@ import {
   tenantRoles,
   tokenHistory,
 } from '@/server/db/schema';
+import { seedTestUserAndToken } from '../seedAuth';
 
 import type { Ids } from './inventIds';
 
@@ -26,6 +31,27 @@ interface Owner {
   tenantId: string;
   userId: string;
   staffId: string;
+}
+
+/** Adds a colleague, and an impersonation in which they act as the member. @returns its id */
+async function giveImpersonation(owner: Owner, expiresAt: Date): Promise<string> {
+  const { tenantId } = owner;
+  await db.insert(impersonationPolicies).values({ tenantId });
+  await db.insert(impersonationConsents).values({ ...owner, expiresAt });
+  const actor = await seedTestUserAndToken({ tenantId, permissions: ['IMPERSONATE'] });
+  const [row] = await db
+    .insert(impersonations)
+    .values({
+      ...{ ...owner, sessionVersion: 1, actorStaffId: actor.staffId, actorUserId: actor.userId },
+      ...{ actorSessionId: actor.sessionId, actorSessionVersion: 1, scope: 'read_only' },
+      ...{ reason: 'Look', consent: 'told', expiresAt: new Date(Date.now() + 900_000) },
+    })
+    .returning({ id: impersonations.id });
+  const impersonationId = row?.id ?? '';
+  await db
+    .insert(impersonationActs)
+    .values({ tenantId, impersonationId, route: 'GET /api/auth/me', refused: false });
+  return impersonationId;
 }
 
 /**
@@ -37,7 +63,9 @@ export async function giveOneOfEach({
   tenantId,
   userId,
   staffId,
-}: Owner): Promise<Pick<Ids, 'mailId' | 'roleId' | 'invitationId' | 'apiKeyId' | 'ipRuleId'>> {
+}: Owner): Promise<
+  Pick<Ids, 'mailId' | 'roleId' | 'invitationId' | 'apiKeyId' | 'ipRuleId' | 'impersonationId'>
+> {
   const row = { tenantId, userId, staffId };
   const expiresAt = new Date(Date.now() + 3_600_000);
   await db.insert(recoveryCodes).values({ ...row, codeHash: 'x' });
@@ -97,7 +125,8 @@ export async function giveOneOfEach({
     .returning({ id: ipRules.id });
   const mail = { ...row, kind: 'new_device', expiresAt, sentAt: new Date() };
   const [sent] = await db.insert(mails).values(mail).returning({ id: mails.id });
+  const impersonationId = await giveImpersonation({ tenantId, userId, staffId }, expiresAt);
   const ids = { mailId: sent?.id ?? '', roleId: role?.id ?? '' };
-  const more = { apiKeyId: made?.id ?? '', ipRuleId: rule?.id ?? '' };
+  const more = { apiKeyId: made?.id ?? '', ipRuleId: rule?.id ?? '', impersonationId };
   return { ...ids, ...more, invitationId: invited?.id ?? '' };
 }

@@ -13,13 +13,14 @@ export const seedOfficer = (options: SeedOptions = {}): Promise<SeededAuth> =>
 
 /** Calls the API with a fresh proof. Other tests show that the proof is needed. */
 export const as = (app: Express, { token }: { token: string }) => {
-  const send = (method: 'get' | 'put' | 'post' | 'delete', path: string) =>
+  const send = (method: 'get' | 'head' | 'put' | 'post' | 'delete', path: string) =>
     request(app)
       [method](path)
       .set('authorization', `Bearer ${token}`)
       .set('x-stepup-test-bypass', '1');
   return {
     get: (path: string) => send('get', path),
+    head: (path: string) => send('head', path),
     put: (path: string, body: object) => send('put', path).send(body),
     post: (path: string, body: object) => send('post', path).send(body),
     del: (path: string) => send('delete', path),

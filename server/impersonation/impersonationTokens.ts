@@ -1,0 +1,42 @@
+import type { Principal } from '../context';
+import { inTenant } from '../db/tenantScope';
+import { AppError } from '../errors';
+import type { ImpersonationDeps } from './deps';
+import { findRunningOf, readPerson } from './runningStore';
+import type { Impersonated } from './runningStore';
+import type { StartedImpersonation } from './startImpersonation';
+
+/** Signs an access token for an impersonation: it ends with it at the latest. */
+export function issueToken(
+  { accessTokens }: Pick<ImpersonationDeps, 'accessTokens'>,
+  row: Impersonated,
+): { accessToken: string; tokenType: 'Bearer'; expiresIn: number } {
+  const token = accessTokens.issue({
+    userId: row.userId,
+    tenantId: row.tenantId,
+    sid: row.id,
+    sessionVersion: row.sessionVersion,
+    degraded: false,
+    act: { sub: row.actorUserId, staff_id: row.actorStaffId, sid: row.actorSessionId },
+    endsAt: row.expiresAt,
+  });
+  return { ...token, tokenType: 'Bearer' };
+}
+
+/**
+ * Returns the impersonation that this session of the actor has begun, for another access token. It
+ * prolongs nothing.
+ * @throws AppError NOT_FOUND if none runs
+ */
+export async function findOwnImpersonation(
+  deps: Pick<ImpersonationDeps, 'db' | 'clock'>,
+  { tenantId, staffId, sessionId }: Principal,
+): Promise<StartedImpersonation> {
+  return inTenant(deps.db, tenantId, async (tx) => {
+    const row = await findRunningOf(tx, tenantId, staffId);
+    const isOurs = row?.actorSessionId === sessionId && row.expiresAt > deps.clock.now();
+    const subject = row && isOurs ? await readPerson(tx, tenantId, row.staffId) : undefined;
+    if (!row || !subject) throw new AppError('NOT_FOUND');
+    return { row, subject };
+  });
+}

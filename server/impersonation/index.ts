@@ -1,0 +1,5 @@
+export { countImpersonated } from './countImpersonated';
+export type { ImpersonationParts } from './deps';
+export { endOverImpersonations, watchImpersonations } from './endOverImpersonations';
+export { endByOperator, listRunning } from './operateImpersonations';
+export { impersonationRoutes } from './impersonationRoutes';
