@@ -108,7 +108,10 @@ export function createExpressGuards({ decide, decideAtOnce, note }: AdapterParts
       const { authorization, correlationId } = headersOf(req.headers);
       const guard = async (needs: Need | Promise<Need>) => {
         // Express works the address out at each look.
-        const origin = { address: () => req.ip, correlationId: wellFormed(correlationId) };
+        const origin = {
+          ...{ address: () => req.ip, method: req.method },
+          correlationId: wellFormed(correlationId),
+        };
         const decision = await decide(authorization, await needs, origin);
         if (decision.allowed) {
           note(req, decision.principal);
@@ -156,7 +159,10 @@ export function createFastifyGuards({ decide, note }: AdapterParts) {
   return toGuards<FastifyHook, FastifyRequest>(
     (need) => async (request, reply) => {
       const { authorization, correlationId } = headersOf(request.headers);
-      const origin = { address: () => request.ip, correlationId: wellFormed(correlationId) };
+      const origin = {
+        ...{ address: () => request.ip, method: request.method },
+        correlationId: wellFormed(correlationId),
+      };
       const decision = await decide(authorization, await need(request), origin);
       if (decision.allowed) {
         note(request, decision.principal);
@@ -188,7 +194,7 @@ export type HonoMiddleware = (
 ) => Promise<Response | undefined>;
 
 const originOf = (request: Request, address?: string): Origin => ({
-  address,
+  ...{ address, method: request.method },
   correlationId: wellFormed(request.headers.get('x-correlation-id') ?? undefined),
 });
 
@@ -235,6 +241,7 @@ export function createFetchGuard({ decide, note }: AdapterParts) {
 /** The part of `node:http` that is used. */
 export interface NodeRequest {
   headers: Headers;
+  method?: string | undefined;
   socket: { remoteAddress?: string | undefined };
 }
 export interface NodeResponse {
@@ -250,7 +257,7 @@ export function createNodeGuard({ decide, note }: AdapterParts) {
   return async (req: NodeRequest, res: NodeResponse, need: Need = {}): Promise<boolean> => {
     const { authorization, correlationId } = headersOf(req.headers);
     const address = req.socket.remoteAddress;
-    const origin = { address, correlationId: wellFormed(correlationId) };
+    const origin = { address, method: req.method, correlationId: wellFormed(correlationId) };
     const decision = await decide(authorization, need, origin);
     if (decision.allowed) {
       note(req, decision.principal);

@@ -7,7 +7,9 @@ import {
   invalidCredential,
   missingPermission,
   noCredential,
+  noProofAsAnother,
   personRequired,
+  readsOnly,
   unavailable,
 } from './refusals';
 import type { Signatures } from './signatures';
@@ -42,9 +44,21 @@ function toPrincipal(said: Introspection): Principal {
     amr: said.amr ?? [],
     acr: said.acr ?? null,
     authTime: said.auth_time ?? null,
-    actor: said.act ? { userId: said.act.sub, staffId: said.act.staff_id } : null,
+    actor: said.act
+      ? {
+          ...{ userId: said.act.sub, staffId: said.act.staff_id },
+          // An unknown scope allows the least.
+          scope: said.act.scope === 'full' ? 'full' : 'read_only',
+        }
+      : null,
   };
 }
+
+const READS = ['GET', 'HEAD'];
+
+/** Returns whether somebody who acts as another member to read alone may send a request with this method. */
+const mayUse = ({ actor }: Principal, method: string | undefined): boolean =>
+  actor?.scope !== 'read_only' || (method !== undefined && READS.includes(method));
 
 /** A refusal ends the check of a request. */
 class Refused extends Error {
@@ -115,6 +129,7 @@ export function createDecide(options: DecideOptions) {
   ): Promise<void> {
     if (!stepUp && !consume) return;
     if (introspection.api_key_id !== undefined) throw new Refused(personRequired());
+    if (introspection.act) throw new Refused(noProofAsAnother());
     if (stepUp) {
       const { purpose, windowSec } = stepUp;
       const fresh = introspection.step_ups?.find((proof) => proof.purpose === purpose);
@@ -144,6 +159,7 @@ export function createDecide(options: DecideOptions) {
     const known = token === undefined ? undefined : recall(token, {});
     if (!known?.introspection.active) return undefined;
     const principal = toPrincipal(known.introspection);
+    if (principal.actor) return undefined;
     if (missingOf(principal, need) !== undefined) return undefined;
     return { allowed: true, principal, staleForAtMostMs: known.ageMs, source: known.source };
   }
@@ -166,6 +182,7 @@ export function createDecide(options: DecideOptions) {
       const { introspection, ageMs: staleForAtMostMs, source } = known;
       if (!introspection.active) throw new Refused(inactive(introspection.reason));
       const principal = toPrincipal(introspection);
+      if (!mayUse(principal, origin.method)) throw new Refused(readsOnly());
       const missing = missingOf(principal, need);
       if (missing !== undefined) throw new Refused(missingPermission(missing));
       await requireProofs(credential, known, need, origin);

@@ -26,7 +26,7 @@ export interface Introspection {
   acr?: string;
   auth_time?: number;
   expires_in?: number;
-  act?: { sub: string; staff_id: string };
+  act?: { sub: string; staff_id: string; sid?: string; scope?: string };
   step_ups?: { purpose: string; verified_at: number; expires_in: number }[];
   degraded?: boolean;
   /** The tenant has IP rules: the answer holds for the reported address alone. */

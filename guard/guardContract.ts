@@ -19,8 +19,11 @@ export interface Principal {
   acr: string | null;
   /** When the person signed in, in seconds since 1970; null for a program. */
   authTime: number | null;
-  /** Who really acts, while somebody is impersonated. */
-  actor: { userId: string; staffId: string } | null;
+  /**
+   * Who really acts, while somebody is impersonated. With the scope `read_only` the guard admits GET
+   * and HEAD alone.
+   */
+  actor: { userId: string; staffId: string; scope: 'read_only' | 'full' } | null;
 }
 
 /** An act that a proof guards once. */
@@ -48,6 +51,8 @@ export interface Origin {
    * are bound to addresses need it: without it they are refused.
    */
   address?: string | (() => string | undefined) | undefined;
+  /** The method of the request. Without it, nobody who acts as another member to read is admitted. */
+  method?: string | undefined;
   /** The id by which this request is found in the logs of both sides. */
   correlationId?: string | undefined;
 }

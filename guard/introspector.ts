@@ -64,8 +64,9 @@ export const addressOf = ({ address }: Origin) =>
 
 const hashOf = (text: string) => createHash('sha256').update(text).digest('base64');
 
-function idsOf({ tid, sub, sid, api_key_id }: Introspection): Ids {
-  return { tenantId: tid, userId: sub, sessionId: sid, apiKeyId: api_key_id };
+function idsOf({ tid, sub, sid, api_key_id, act }: Introspection): Ids {
+  const ids = { tenantId: tid, userId: sub, sessionId: sid, apiKeyId: api_key_id };
+  return act ? { ...ids, actorUserId: act.sub, actorSessionId: act.sid } : ids;
 }
 
 const isIntrospection = (body: unknown): body is Introspection =>

@@ -8,6 +8,9 @@ export interface Ids {
   userId?: string | undefined;
   sessionId?: string | undefined;
   apiKeyId?: string | undefined;
+  /** The user, and the session, of somebody who acts as another member. */
+  actorUserId?: string | undefined;
+  actorSessionId?: string | undefined;
 }
 
 /** A change as the stream names it. */
@@ -63,13 +66,14 @@ export interface Knowledge {
 
 /** Returns whether a change names one of these ids. An unknown kind names everything. */
 export function concerns(change: Change, ids: Ids): boolean {
+  const isUser = change.userId === ids.userId || change.userId === ids.actorUserId;
   switch (change.kind) {
     case 'session':
-      return change.sessionId === ids.sessionId;
+      return change.sessionId === ids.sessionId || change.sessionId === ids.actorSessionId;
     case 'staff':
-      return change.tenantId === ids.tenantId && change.userId === ids.userId;
+      return change.tenantId === ids.tenantId && isUser;
     case 'user':
-      return change.userId === ids.userId;
+      return isUser;
     case 'tenant':
       return change.tenantId === ids.tenantId;
     case 'api_key':
@@ -117,7 +121,10 @@ function createIndex() {
   };
 }
 
-const INDEXED = ['tenantId', 'userId', 'sessionId', 'apiKeyId'] as const;
+const INDEXED = [
+  ...(['tenantId', 'userId', 'sessionId', 'apiKeyId'] as const),
+  ...(['actorUserId', 'actorSessionId'] as const),
+] as const;
 /** A question under way remembers so many changes; with more, its answer is not kept. */
 const MOST_REMEMBERED = 1000;
 /** So many credentials that are not valid are remembered. */

@@ -3,6 +3,7 @@ import type { Refusal } from './guardContract';
 const TITLES = {
   UNAUTHENTICATED: 'Authentication required',
   FORBIDDEN: 'Permission missing',
+  IMPERSONATION_REFUSED: 'Impersonation refused',
   PERSON_REQUIRED: 'Only a signed-in person can do this',
   IP_BLOCKED: 'Your address is not allowed here',
   GATEHOUSE_UNAVAILABLE: 'Access cannot be checked at the moment',
@@ -10,6 +11,7 @@ const TITLES = {
 const STATUS = {
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
+  IMPERSONATION_REFUSED: 403,
   PERSON_REQUIRED: 403,
   IP_BLOCKED: 403,
   GATEHOUSE_UNAVAILABLE: 503,
@@ -51,6 +53,20 @@ export const addressRefused = (): Refusal =>
   refuse(
     'IP_BLOCKED',
     'Use a network that your organisation allows, or ask one of its administrators to allow this one.',
+  );
+
+/** Somebody acts as another member, and may only read. */
+export const readsOnly = (): Refusal =>
+  refuse(
+    'IMPERSONATION_REFUSED',
+    'While you act as somebody else, you can only read: GET and HEAD.',
+  );
+
+/** A proof would be the actor's, and the act the other member's. */
+export const noProofAsAnother = (): Refusal =>
+  refuse(
+    'IMPERSONATION_REFUSED',
+    'This needs a second proof, and an impersonation has none. Stop it, and do this as yourself.',
   );
 
 /** Never 401: the person is still signed in, and would be signed out by a client. */

@@ -1,5 +1,5 @@
 import { sign } from 'jsonwebtoken';
-import type { Principal } from '../context';
+import type { Impersonation, Principal } from '../context';
 import { MINUTE_SEC, SECOND_MS } from '../durations';
 import type { IntrospectionDeps } from './deps';
 
@@ -14,6 +14,11 @@ export interface ListedPermissions {
   partial: boolean;
 }
 
+/** Who really acts (RFC 8693 4.1), and what the impersonation may do. */
+const actOf = ({ actor, scope }: Impersonation) => ({
+  ...{ sub: actor.userId, staff_id: actor.staffId, sid: actor.sessionId, scope },
+});
+
 /** Signs who a request is from, for one minute, for the service behind a gateway. */
 export function signAssertion(
   { config, keys, clock, random }: Pick<IntrospectionDeps, 'config' | 'keys' | 'clock' | 'random'>,
@@ -21,7 +26,7 @@ export function signAssertion(
   { permissions, partial }: ListedPermissions,
 ): string {
   const now = Math.floor(clock.now().getTime() / SECOND_MS);
-  const { sessionId, apiKeyId } = principal;
+  const { sessionId, apiKeyId, impersonation } = principal;
   const claims = {
     iss: config.jwtIssuer,
     aud: config.forwardAuthAudience,
@@ -31,6 +36,7 @@ export function signAssertion(
     staff_id: principal.staffId,
     ...(sessionId === null ? {} : { sid: sessionId }),
     ...(apiKeyId === undefined ? {} : { api_key_id: apiKeyId }),
+    ...(impersonation ? { sid: impersonation.id, act: actOf(impersonation) } : {}),
     permissions,
     ...(partial ? { permissions_partial: true } : {}),
     jti: random.id(),

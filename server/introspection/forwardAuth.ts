@@ -8,6 +8,7 @@ import { signAssertion } from './assertions';
 import type { ListedPermissions } from './assertions';
 import type { IntrospectionDeps } from './deps';
 import { withClientAddress } from './findCaller';
+import { contextOfCaller, mayUseMethod, refuseImpersonated } from './impersonatedCaller';
 
 /** The question of a gateway about one request of its client. */
 export interface GatewayQuestion {
@@ -18,6 +19,8 @@ export interface GatewayQuestion {
   permissions: readonly string[];
   purpose: `app:${string}` | undefined;
   windowSec: number | undefined;
+  /** The method of the request, if the gateway's configuration reports it. */
+  method: string | undefined;
 }
 
 async function identify(
@@ -28,15 +31,6 @@ async function identify(
   if (looksLikeKey(token)) return authenticateKey(deps, ctx, token, { slowly: false });
   return admitPerson(deps, ctx, token);
 }
-
-/** Names the person in the context, as in a request to this server's own routes. */
-const contextOfCaller = (ctx: RequestContext, principal: Principal): RequestContext => ({
-  ...ctx,
-  tenantId: principal.tenantId,
-  actor: principal.staffId,
-  sessionId: principal.sessionId,
-  ...(principal.apiKeyId === undefined ? {} : { apiKeyId: principal.apiKeyId }),
-});
 
 /**
  * The list stands in a header, and once more in the assertion. nginx reads the headers of an answer
@@ -58,7 +52,8 @@ function listPermissions(principal: Principal, asked: readonly string[]): Listed
  * Decides whether a gateway may let a request through.
  * @returns the headers for the upstream
  * @throws AppError UNAUTHENTICATED, FORCE_LOGOUT, KEY_ADDRESS_REFUSED, FORBIDDEN, PERSON_REQUIRED,
- * STEP_UP_REQUIRED with a challenge; IP_BLOCKED, IP_RULES_UNAVAILABLE; the driver's error if the database could not be asked
+ * IMPERSONATION_REFUSED; STEP_UP_REQUIRED with a challenge; IP_BLOCKED, IP_RULES_UNAVAILABLE; the
+ * driver's error if the database could not be asked
  */
 export async function forwardAuth(
   deps: IntrospectionDeps,
@@ -68,6 +63,9 @@ export async function forwardAuth(
   const theirs = withClientAddress(deps, asked, question.address);
   const principal = await identify(deps, theirs, question.token);
   const ctx = contextOfCaller(theirs, principal);
+  if (!mayUseMethod(principal, question.method)) {
+    return refuseImpersonated(deps, ctx, principal, 'route');
+  }
   const missing = question.permissions.find((name) => !principal.permissions.includes(name));
   if (missing !== undefined) {
     await deps.denials.record(ctx, principal, missing);
@@ -76,6 +74,7 @@ export async function forwardAuth(
   const { purpose, windowSec } = question;
   if (purpose !== undefined) {
     if (principal.apiKeyId !== undefined) throw new AppError('PERSON_REQUIRED');
+    if (principal.impersonation) return refuseImpersonated(deps, ctx, principal, 'step_up');
     await assertStepUp(deps, ctx, principal, { purpose, windowSec });
   }
   const listed = listPermissions(principal, question.permissions);

@@ -1,4 +1,4 @@
-import type { RequestContext } from '../context';
+import type { Principal, RequestContext } from '../context';
 import { SECOND_MS } from '../durations';
 import { findWindowSec } from '../security';
 import type { IntrospectionDeps } from './deps';
@@ -44,6 +44,13 @@ const describePrincipal = ({ ipRules }: IntrospectDeps, { principal, kind }: Fou
     : {}),
 });
 
+/** Says who really acts, or that there is no session to check. */
+function describeState({ sessionId, impersonation }: Principal) {
+  if (!impersonation) return sessionId === null ? { degraded: true as const } : {};
+  const { actor, scope } = impersonation;
+  return { act: { sub: actor.userId, staff_id: actor.staffId, sid: actor.sessionId, scope } };
+}
+
 async function describePerson(deps: IntrospectDeps, who: Person) {
   const { claims, state, principal } = who;
   const now = deps.clock.now().getTime();
@@ -65,7 +72,7 @@ async function describePerson(deps: IntrospectDeps, who: Person) {
     ...(state.beganAt === null ? {} : { auth_time: seconds(state.beganAt) }),
     acr: amr.includes('mfa') ? ('aal2' as const) : ('aal1' as const),
     step_ups: await describeStepUps(deps, who, now),
-    ...(principal.sessionId === null ? { degraded: true as const } : {}),
+    ...describeState(principal),
   };
 }
 

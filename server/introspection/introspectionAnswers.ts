@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { IMPERSONATION_SCOPES } from '../db/schema';
 import { rowId } from '../http/answers';
 import { stepUpPurpose } from '../stepUpPurpose';
 
@@ -58,6 +59,15 @@ const person = z
     step_ups: z.array(
       z.object({ purpose: stepUpPurpose, verified_at: epochSeconds, expires_in: secondsLeft }),
     ),
+    act: z
+      .object({
+        sub: rowId,
+        staff_id: rowId,
+        sid: rowId,
+        scope: z.enum(IMPERSONATION_SCOPES),
+      })
+      .optional()
+      .meta({ description: 'Who really acts, while somebody is impersonated (RFC 8693)' }),
     degraded,
   })
   .meta({ id: 'ActivePerson' });

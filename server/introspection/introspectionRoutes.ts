@@ -48,6 +48,19 @@ const stepUpBody = z
     path: ['consume'],
   });
 
+/** RFC 9110 9.1: the name of a method. */
+const httpMethod = z.string().regex(/^[A-Z]{1,20}$/, 'must be a method in capitals');
+
+/**
+ * Reads the method of the request that the gateway asks about. A client can send the header too, so
+ * it counts only if the configuration says that the gateway sets it.
+ */
+function methodOf(req: Request, reported: string | undefined): string | undefined {
+  if (reported !== 'forwarded') return reported;
+  const sent = req.headers['x-forwarded-method'];
+  return typeof sent === 'string' ? sent : undefined;
+}
+
 const gatewayQuery = z.strictObject({
   permission: z
     .union([permissionName, z.array(permissionName).max(20)])
@@ -55,21 +68,12 @@ const gatewayQuery = z.strictObject({
     .describe('All of them are needed'),
   purpose: appPurpose.optional().describe('A fresh step-up for this purpose is needed'),
   windowSec: windowSeconds.optional().describe('The greatest age of the step-up in seconds'),
-  deny: z.literal('403').optional().describe('The status in place of 428, for nginx'),
-  address: z
-    .literal('x-forwarded-for')
+  method: z
+    .union([z.literal('forwarded'), httpMethod])
     .optional()
-    .describe('The header that holds the address of the client, for Traefik'),
+    .describe('The method of the request, or `forwarded` if the gateway sets X-Forwarded-Method'),
+  deny: z.literal('403').optional().describe('The status in place of 428, for nginx'),
 });
-
-/**
- * Returns the address of a gateway's client. The query is the gateway's own, so a client cannot choose
- * the header. Of `x-forwarded-for` the last entry counts: the gateway wrote it.
- */
-function clientOf(req: Request, header: z.output<typeof gatewayQuery>['address']): string | null {
-  const sent = req.headers[header ?? 'x-gatehouse-client-address'];
-  return readAddress(typeof sent === 'string' ? sent.split(',').at(-1) : null);
-}
 
 /** A gateway may let the request through. */
 const passes = noBody(
@@ -124,7 +128,12 @@ export const introspectionRoutes = (deps: IntrospectionDeps) => ({
     summary: 'Whether the person behind a token has a fresh step-up, and consume it for one act',
     body: stepUpBody,
     responses: { 200: json('The step-up, or that the token is not active', provenStepUp) },
-    errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED', 'IP_RULES_UNAVAILABLE'],
+    errors: [
+      'STEP_UP_REQUIRED',
+      'PERSON_REQUIRED',
+      'IMPERSONATION_REFUSED',
+      'IP_RULES_UNAVAILABLE',
+    ],
     async handle(req, res, { body }) {
       const asked = { ...body, service: serviceOf(req).keyId };
       res.json(await proveForService(deps, contextOf(req), asked));
@@ -137,14 +146,16 @@ export const introspectionRoutes = (deps: IntrospectionDeps) => ({
       200: passes,
       403: json('A step-up is needed, with `deny=403`', errorSchema('STEP_UP_REQUIRED')),
     },
-    errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED'],
+    errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED', 'IMPERSONATION_REFUSED'],
     async handle(req, res, { query }) {
+      const sent = req.headers['x-gatehouse-client-address'];
       const { permission: asked = [], purpose, windowSec: window } = query;
       await answerQuestion(deps, req, res, {
-        address: clientOf(req, query.address),
+        address: readAddress(typeof sent === 'string' ? sent : null),
         permissions: typeof asked === 'string' ? [asked] : asked,
         purpose,
         windowSec: window,
+        method: methodOf(req, query.method),
       });
     },
   }),
@@ -153,7 +164,7 @@ export const introspectionRoutes = (deps: IntrospectionDeps) => ({
     headers: gatewayHeaders,
     takesAnyRequest: true,
     responses: { 200: passes },
-    errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED'],
+    errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED', 'IMPERSONATION_REFUSED'],
     async handle(req, res) {
       // The path and the query are those of Envoy's client, so they say nothing about the need.
       const asked = readGatewayHeaders(req.headersDistinct);
@@ -162,6 +173,8 @@ export const introspectionRoutes = (deps: IntrospectionDeps) => ({
         permissions: asked['x-gatehouse-permission'] ?? [],
         purpose: asked['x-gatehouse-purpose'],
         windowSec: asked['x-gatehouse-window-sec'],
+        // Envoy asks with the method of its client.
+        method: req.method,
       });
     },
   }),

@@ -9,6 +9,7 @@ import { assertStepUp, withProof } from '../security';
 import type { IntrospectionDeps } from './deps';
 import { findCaller, whyRefused } from './findCaller';
 import type { FindDeps } from './findCaller';
+import { contextOfCaller, refuseImpersonated } from './impersonatedCaller';
 
 type ProveDeps = FindDeps &
   Pick<IntrospectionDeps, 'db' | 'keys' | 'clock' | 'random' | 'config' | 'mail' | 'riskPolicies'>;
@@ -73,7 +74,8 @@ async function consume(
  * one act if it is asked to. The proof and its audit event are written in one transaction.
  * @returns inactive if the token is not valid or has ended
  * @throws AppError STEP_UP_REQUIRED with a challenge, the same as at this server's own routes;
- * PERSON_REQUIRED for an API key; IP_RULES_UNAVAILABLE; the driver's error if the database could not be asked
+ * PERSON_REQUIRED for an API key; IMPERSONATION_REFUSED, because an impersonation has no step-up;
+ * IP_RULES_UNAVAILABLE; the driver's error if the database could not be asked
  */
 export async function proveForService(deps: ProveDeps, ctx: RequestContext, asked: AskedStepUp) {
   const found = await findCaller(deps, ctx, asked.token, asked.address ?? null).catch(whyRefused);
@@ -81,6 +83,9 @@ export async function proveForService(deps: ProveDeps, ctx: RequestContext, aske
   if ('reason' in found) return { active: false as const, ...found };
   if (found.kind === 'key') throw new AppError('PERSON_REQUIRED');
   const { principal } = found;
+  if (principal.impersonation) {
+    return refuseImpersonated(deps, contextOfCaller(ctx, principal), principal, 'step_up');
+  }
   const { purpose, windowSec } = asked;
   const act = asked.act && toOwnAct(asked.act, asked.service);
   const passage = await assertStepUp(deps, ctx, principal, { purpose, windowSec, act });
