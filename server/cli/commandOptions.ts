@@ -25,6 +25,7 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   link: { says: 'Print a link to hand over, once, and send no mail.' },
   mail: { says: 'Send the link by mail.' },
   invitation: { takes: 'ID', says: 'The id of an invitation.' },
+  impersonation: { takes: 'ID', says: 'The id of an impersonation, as the list shows it.' },
   set: {
     takes: 'A,B',
     says: 'All permissions that the person should have; an empty list removes all.',

@@ -15,6 +15,7 @@ import { CommandError } from './commandError';
 import { checkCommand, grantCommand, migrateCommand, pendingCommand } from './databaseCommands';
 import { collisionsCommand, setEmailCommand } from './emailCommands';
 import { feedRewindCommand, feedStatusCommand } from './feedCommands';
+import { IMPERSONATION_COMMANDS } from './impersonationCommands';
 import { INVITATION_COMMANDS } from './invitationCommands';
 import { IP_RULE_COMMANDS } from './ipRuleCommands';
 import { adoptKeysCommand, generateKeysCommand, keyStatusCommand } from './keyCommands';
@@ -237,6 +238,7 @@ export const COMMANDS: CommandTable = {
   },
   ...ROLE_COMMANDS,
   ...INVITATION_COMMANDS,
+  ...IMPERSONATION_COMMANDS,
   ...PROGRAM_KEY_COMMANDS,
   ...EVENT_COMMANDS,
   'sessions end': {
