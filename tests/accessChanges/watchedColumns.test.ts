@@ -40,6 +40,7 @@ const ROWS = {
   tenants: 'id = :tenantId',
   step_up_challenges: 'id = :challengeId',
   risk_policies: 'tenant_id = :tenantId',
+  ip_rule_sets: 'tenant_id = :tenantId',
   api_keys: 'id = :apiKeyId',
 } as const;
 type Table = keyof typeof ROWS;
@@ -57,6 +58,7 @@ const UNUSED: Readonly<Record<Table | 'service_keys' | 'impersonations', string>
   step_up_challenges: `id user_id staff_id score reasons remember_me attempts created_at expires_at verified_method email_code_hash
     email_sent_at emails_sent passkey_challenge refresh_token_id act answer_hash browser_hash must_enrol password_due`,
   risk_policies: 'version updated_at updated_by',
+  ip_rule_sets: 'version trial_started_at trial_by updated_at',
   api_keys:
     'key_id previous_key_id issued_session_id created_at rotated_at revoked_by last_used_at last_used_ip',
   service_keys:
@@ -71,6 +73,15 @@ const windows = (seconds: number) =>
   `'${JSON.stringify({ ...DEFAULT_POLICY, stepUpWindowsSec: { security_settings: seconds, data_export: seconds, impersonation: seconds } })}'`;
 const policyOf = (seconds: number) =>
   `INSERT INTO risk_policies (tenant_id, policy) VALUES (:tenantId, ${windows(seconds)})`;
+
+/** Rules that shut out the address of the scene, and that are suspended. */
+const SUSPENDED = `INSERT INTO ip_rule_sets (tenant_id, suspended_at) VALUES (:tenantId, now());
+  INSERT INTO ip_rules (tenant_id, action, applies_to, range) VALUES (:tenantId, 'allow', 'people', '192.0.2.0/24')`;
+/** The same rules, and in their place a trial of rules that let it pass. */
+const TRIED = `${SUSPENDED};
+  UPDATE ip_rule_sets SET suspended_at = NULL, trial_started_at = now(), trial_ends_at = now() + interval '1 hour', trial_by = :staffId
+  WHERE tenant_id = :tenantId;
+  INSERT INTO ip_rules (tenant_id, trial, action, applies_to, range) VALUES (:tenantId, true, 'allow', 'people', '203.0.113.0/24')`;
 
 /** The column, its new value, the decision afterwards, and what has to be there before. */
 const CASES: [column: `${Table}.${string}`, value: string, then: Outcome, before?: string][] = [
@@ -112,6 +123,9 @@ const CASES: [column: `${Table}.${string}`, value: string, then: Outcome, before
   ['step_up_challenges.session_version', '7', 428],
   ['risk_policies.tenant_id', OTHER, 428, policyOf(900)],
   ['risk_policies.policy', windows(30), 428, policyOf(900)],
+  ['ip_rule_sets.suspended_at', 'NULL', 403, SUSPENDED],
+  ['ip_rule_sets.trial_ends_at', PAST, 403, TRIED],
+  ['ip_rule_sets.tenant_id', OTHER, {}, SUSPENDED],
   ['api_keys.id', OTHER, { apiKeyId: expect.any(String) }],
   ['api_keys.tenant_id', OTHER, 401],
   ['api_keys.staff_id', OTHER, 401],
@@ -193,6 +207,12 @@ const ROWS_THAT_GO: [string, string, number, string?][] = [
   ['api_keys', `DELETE FROM api_keys WHERE id = :apiKeyId`, 401],
   ['step_up_challenges', `DELETE FROM step_up_challenges WHERE id = :challengeId`, 428],
   ['the first policy', policyOf(30), 428],
+  [
+    'ip_rule_sets',
+    `UPDATE ip_rules SET range = '192.0.2.0/25' WHERE trial AND tenant_id = :tenantId`,
+    403,
+    TRIED,
+  ],
   ['risk_policies', `DELETE FROM risk_policies WHERE tenant_id = :tenantId`, 428, policyOf(900)],
 ];
 
