@@ -184,10 +184,31 @@ const OTHER_TABLES: readonly EventTable[] = [
   table('ip-rules', ['IP_RULE_CREATED', 'IP_RULE_UPDATED', 'IP_RULE_DELETED'], {
     ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DETAILS },
   }),
-  table('impersonations', ['IMPERSONATION_STARTED', 'IMPERSONATION_ENDED'], {
-    ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DEVICE, ...DETAILS },
-    on_behalf_of: ({ onBehalfOf }) => onBehalfOf,
-  }),
+  table(
+    'impersonations',
+    ['IMPERSONATION_STARTED', 'IMPERSONATION_ENDED'],
+    {
+      ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DEVICE, ...DETAILS },
+      on_behalf_of: ({ onBehalfOf }) => onBehalfOf,
+    },
+    {
+      newerColumns: {
+        // The part after "impersonation:".
+        impersonation_id: ({ subject }) => textOrNull(subject && [...subject].slice(14).join('')),
+        reason: detail('reason'),
+        ticket: detail('ticket'),
+        scope: detail('scope'),
+        consent: detail('consent'),
+        consent_given_at: detail('consentGivenAt'),
+        started_at: detail('startedAt'),
+        seconds: jsonDetail('seconds'),
+        ended_because: detail('end'),
+        ended_by: detail('by'),
+        opened: jsonDetail('opened'),
+        refused: jsonDetail('refused'),
+      },
+    },
+  ),
   table('data-exports', ['DATA_EXPORT_REQUESTED', 'DATA_EXPORT_COMPLETED', 'DATA_EXPORT_FAILED'], {
     ...{ ...COMMON, ...ACTION, ...DEVICE },
     // The part after "export:".

@@ -1,6 +1,8 @@
 import { SECURITY_EVENT_ACTIONS } from '../audit';
 import { END, EVENT_OF_LEAF, LEAF_OF_EVENT, START, TENANT, setting } from './copyStore';
 import type { Column, ExportFile } from './copyStore';
+import { emailOf } from './staffChangeStore';
+import { staffIdIn } from './staffRowStore';
 
 const FIRST = setting('first_leaf', 'bigint');
 const LAST = setting('last_leaf', 'bigint');
@@ -159,20 +161,24 @@ function eventTable(
   };
 }
 
+/** Returns SQL for the address of a member at the time of the export; the text may be anything. */
+const addressOf = (staffId: string) => emailOf(staffIdIn(`'staff:' || ${staffId}`));
+
 export const IMPERSONATIONS = eventTable(
   {
     name: 'impersonations',
     description:
-      'Every impersonation (one person acted as another): when it began, when it ended, and why.',
+      'Every impersonation (one person acted as another): when it began, and when it ended. The row of an end answers for the whole: who, as whom, why, who allowed it, from when to when, what was opened, and how it ended.',
     controls: [
       {
         criterion: 'CC6.3',
         lookFor:
-          'For each impersonation: who acted, as whom, for how long, and why? If there are no rows, nobody acted as another person.',
-        limits: 'Other systems: Gatehouse records only the sign-ins and sessions that it manages.',
+          'For each IMPERSONATION_ENDED: does the reason or the ticket justify it, and does what was opened fit the reason? With consent required, consent_given_at shows when the other person allowed it. A beginning without an end still ran at the end of the range. If there are no rows, nobody acted as another person.',
+        limits:
+          "The use of the team's other programs: opened counts the requests to Gatehouse itself. Refused starts are in audit-log, as IMPERSONATION_REFUSED.",
       },
     ],
-    of: 'every beginning and end of an impersonation in this organisation',
+    of: 'every beginning and end of an impersonation in this organisation; actor_email and on_behalf_of_email are the addresses at the time of the export',
     columns: [
       LEAF,
       AT,
@@ -183,6 +189,20 @@ export const IMPERSONATIONS = eventTable(
       ['session_id', 'token', 'e.session_id'],
       ['ip', 'text', 'e.ip'],
       ['details', 'jsonb', 'e.details'],
+      ['impersonation_id', 'text', 'substr(e.subject, 15)'],
+      ['actor_email', 'text', addressOf('e.actor')],
+      ['on_behalf_of_email', 'text', addressOf('e.on_behalf_of')],
+      detail('reason', 'text', 'reason'),
+      detail('ticket', 'text', 'ticket'),
+      detail('scope', 'text', 'scope'),
+      detail('consent', 'text', 'consent'),
+      detail('consent_given_at', 'text', 'consentGivenAt'),
+      detail('started_at', 'text', 'startedAt'),
+      detail('seconds', 'jsonb', 'seconds'),
+      detail('ended_because', 'text', 'end'),
+      detail('ended_by', 'text', 'by'),
+      detail('opened', 'jsonb', 'opened'),
+      detail('refused', 'jsonb', 'refused'),
     ],
   },
   ['IMPERSONATION_STARTED', 'IMPERSONATION_ENDED'],

@@ -59,6 +59,7 @@ export async function endImpersonation(
     details: {
       ...termsOf(row),
       ...how,
+      startedAt: row.startedAt.toISOString(),
       seconds: (endedAt.getTime() - row.startedAt.getTime()) / SECOND_MS,
       ...acts,
     },

@@ -75,6 +75,7 @@ describe('a table of events', () => {
     ['app-events', 'who reported it is edited', edit(1, ',k,', ',j,'), ['row 1 leaf 62']],
     ['impersonations', 'a time is edited', edit(1, 'T09', 'T08'), ['row 1 leaf 55']],
     ['impersonations', 'who acted is edited', edit(1, 'actor ', 'other '), ['row 1 leaf 55']],
+    ['impersonations', 'a reason is edited', edit(1, ",'-why", ",'-because"), ['row 1 leaf 55']],
     ['impersonations', 'a row is left out', (rows) => rows.slice(0, 1), ['leaf 55']],
     ['data-exports', 'an id is edited', edit(1, '🦊1', '🦊2'), ['row 1 leaf 58']],
     ['data-exports', 'a size is edited', edit(1, ',7,', ',8,'), ['row 1 leaf 58']],

@@ -70,6 +70,7 @@ export const IMPERSONATION_ACTIONS = {
       ...terms,
       end: z.enum(END_REASONS),
       by: z.string().optional(),
+      startedAt: z.string(),
       seconds: z.number().min(0),
       opened: acts,
       refused: acts,
