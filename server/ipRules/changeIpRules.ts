@@ -94,15 +94,23 @@ function toEvents(plan: RulePlan, trialEndsAt: Date | undefined): AuditEvent[] {
 }
 
 /** @throws AppError TOO_MANY_IP_RULES; INVALID_INPUT with the fields */
-function assertSound(rules: readonly RuleInput[], now: Date, pathOf: RuleChange['pathOf']): void {
+function assertSound(
+  { rules, created, updated }: RulePlan,
+  now: Date,
+  pathOf: RuleChange['pathOf'],
+): void {
   if (rules.length > MOST_RULES) {
     const detail = `A tenant has at most ${MOST_RULES} rules, those for people and for API keys together.`;
     throw new AppError('TOO_MANY_IP_RULES', { detail });
   }
-  const issues = findRuleIssues(rules, now).map(({ at, field, message }) => ({
-    path: `${pathOf(at)}${field}`,
-    message,
-  }));
+  const written = new Set([...created, ...updated.map(({ after }) => after)]);
+  const stays = rules.map((rule) => !written.has(rule));
+  const issues = findRuleIssues(rules, now, (at) => stays[at] === true).map(
+    ({ at, field, message }) => ({
+      path: `${pathOf(at)}${field}`,
+      message,
+    }),
+  );
   if (issues.length > 0) throw new AppError('INVALID_INPUT', { extra: { issues } });
 }
 
@@ -167,9 +175,8 @@ export async function changeIpRules(
       createdAt: now,
       createdBy: staffId,
     });
-    const wanted = change.toWanted(before.rules);
-    assertSound(wanted, now, change.pathOf);
-    const plan = planRules(before.rules, wanted, make);
+    const plan = planRules(before.rules, change.toWanted(before.rules), make);
+    assertSound(plan, now, change.pathOf);
     if (isEmpty(plan)) return before;
     assertNotShutOut(ctx, principal, plan.rules, { now, confirmLockout: change.confirmLockout });
     const { trialMinutes } = change;

@@ -69,8 +69,14 @@ export function matchRules(
 /**
  * Finds what is wrong with a list of rules: two with the same range, an expiry in the past, or allow
  * rules that all expire. Once the last one has expired, nobody could act at all.
+ * @param stays tells which rules are stored already and do not change. They may have expired:
+ * otherwise one expired rule would refuse every change of another one
  */
-export function findRuleIssues(rules: readonly RuleInput[], now: Date): RuleIssue[] {
+export function findRuleIssues(
+  rules: readonly RuleInput[],
+  now: Date,
+  stays: (at: number) => boolean = () => false,
+): RuleIssue[] {
   const issues: RuleIssue[] = [];
   const seen = new Set<string>();
   const open = new Set<string>();
@@ -83,7 +89,7 @@ export function findRuleIssues(rules: readonly RuleInput[], now: Date): RuleIssu
       issues.push({ at, field: 'range', message: 'is in another rule of this kind already' });
     }
     seen.add(nameOf(rule));
-    if (expiresAt && expiresAt <= now) {
+    if (expiresAt && expiresAt <= now && !stays(at)) {
       issues.push({ at, field: 'expiresAt', message: 'must be in the future' });
     } else if (action === 'allow' && expiresAt && !open.has(appliesTo)) {
       const message =

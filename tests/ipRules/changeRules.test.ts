@@ -1,3 +1,6 @@
+import { and, eq } from 'drizzle-orm';
+import { db } from '@/server/db';
+import { ipRules } from '@/server/db/schema';
 import { auditOf } from '@/tests/helpers/database/authRows';
 import { as, seedOfficer } from '@/tests/helpers/people/officer';
 import {
@@ -9,6 +12,7 @@ import {
   from,
   setRules,
 } from '@/tests/helpers/people/addressed';
+import type { ShownSet } from '@/tests/helpers/people/addressed';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { app } = buildApp();
@@ -128,6 +132,34 @@ describe('the IP rules of a tenant', () => {
     expect(await auditOf('IP_RULE_UPDATED', officer.tenantId)).toMatchObject([
       { details: { before: { range: '192.0.2.1/32' }, after: { range: '192.0.2.0/30' } } },
     ]);
+  });
+
+  it('can be added, changed and removed while others of them have expired', async () => {
+    const officer = await seedOfficer();
+    const { tenantId } = officer;
+    const brief = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map((at) =>
+      deny(at, { expiresAt: SOON }),
+    );
+    await setRules(app, officer, [allow(OFFICE_RANGE), ...brief]);
+    const over = { expiresAt: new Date(Date.now() - 60_000) };
+    await db
+      .update(ipRules)
+      .set(over)
+      .where(and(eq(ipRules.tenantId, tenantId), eq(ipRules.action, 'deny')));
+    const here = from(app, officer, OFFICE);
+    const { body } = await here.post(RULES, deny('192.0.2.9'));
+    const idOf = (range: string) =>
+      (body as ShownSet).rules.find((one) => one.range === range)?.id ?? '';
+    expect((await here.put(`${RULES}/${idOf('192.0.2.9/32')}`, deny('192.0.2.8'))).status).toBe(
+      200,
+    );
+    expect((await here.del(`${RULES}/${idOf('192.0.2.1/32')}`)).status).toBe(200);
+    const again = { ...deny('192.0.2.2'), expiresAt: over.expiresAt.toISOString() };
+    const renamed = { ...again, note: 'another note' };
+    const path = `${RULES}/${idOf('192.0.2.2/32')}`;
+    expect((await here.put(path, renamed)).body).toMatchObject({ error: 'INVALID_INPUT' });
+    expect((await here.put(path, again)).status).toBe(200);
+    expect((await here.get(RULES)).body.rules).toHaveLength(4);
   });
 
   it('are changed by two administrators at once without losing a rule', async () => {
