@@ -94,20 +94,27 @@ export function canonicalRange(stored: string): string {
   return typeof range === 'string' ? stored : writeRuleRange(range);
 }
 
+/** Bits as a number, and how many there are: 32 for IPv4, 128 for IPv6. */
+export interface Bits {
+  readonly value: bigint;
+  readonly length: number;
+}
+
+const toBits = (bytes: readonly number[]): Bits => ({
+  value: BigInt(`0x${Buffer.from(bytes).toString('hex')}`),
+  length: bytes.length * 8,
+});
+
 /**
- * Returns the bytes of an address that a request came from, in the form in which ranges are stored.
+ * Returns the bits of an address that a request came from, in the form in which ranges are stored.
  * @param address the text that `readAddress` returned
  */
-export const addressBytes = (address: string): readonly number[] =>
-  unembed(ipaddr.parse(address)).toByteArray();
+export const addressBits = (address: string): Bits =>
+  toBits(unembed(ipaddr.parse(address)).toByteArray());
 
-/** Returns whether an address is in a range. */
-export function holdsAddress({ bytes, bits }: RuleRange, address: readonly number[]): boolean {
-  if (bytes.length !== address.length) return false;
-  const whole = bits >> 3;
-  for (let at = 0; at < whole; at += 1) if (bytes[at] !== address[at]) return false;
-  const rest = bits & 7;
-  if (rest === 0) return true;
-  const shift = 8 - rest;
-  return (bytes[whole] ?? 0) >> shift === (address[whole] ?? 0) >> shift;
-}
+/** Returns the first bits of an address. Two addresses are in one range if these are the same. */
+export const prefixOf = ({ value, length }: Bits, bits: number): bigint =>
+  value >> BigInt(length - bits);
+
+/** Returns the bits of the first address of a range. */
+export const rangeBits = ({ bytes }: RuleRange): Bits => toBits(bytes);

@@ -1,5 +1,5 @@
-import { addressBytes, holdsAddress, readRuleRange } from './ruleRange';
-import type { RuleRange } from './ruleRange';
+import { addressBits, prefixOf, rangeBits, readRuleRange } from './ruleRange';
+import type { Bits } from './ruleRange';
 
 /** Who a rule is for. */
 export type RuleTarget = 'people' | 'api_keys';
@@ -29,21 +29,69 @@ export type JudgeAddress = (
   now: number,
 ) => Refusal | undefined;
 
-interface ReadRule extends RuleRange {
+interface ReadRule {
   readonly rule: IpRule;
+  readonly until: number;
+  /** Its place in the list. */
+  readonly at: number;
+}
+
+/** The rules with masks of one length, by the bits before the mask. */
+interface RulesOfMask {
+  /** Of the addresses, in bits. */
+  readonly length: number;
+  readonly bits: number;
+  readonly byPrefix: Map<bigint, ReadRule>;
+}
+
+/** Rules of one action. An address is looked up once for each length of a mask, however many rules there are. */
+interface RulesOfAction {
+  readonly masks: readonly RulesOfMask[];
+  readonly isEmpty: boolean;
+  /** When the last one of them expires. */
   readonly until: number;
 }
 
 interface RulesOfTarget {
-  readonly allow: readonly ReadRule[];
-  readonly deny: readonly ReadRule[];
+  readonly allow: RulesOfAction;
+  readonly deny: RulesOfAction;
 }
 
 /** @throws Error for a range that Postgres would not have stored */
-function read(rule: IpRule): ReadRule {
-  const range = readRuleRange(rule.range);
-  if (typeof range === 'string') throw new Error(`the range of IP rule ${rule.id} ${range}`);
-  return { ...range, rule, until: rule.expiresAt?.getTime() ?? Infinity };
+function index(rules: readonly IpRule[]): RulesOfAction {
+  const masks = new Map<string, RulesOfMask>();
+  let last = -Infinity;
+  rules.forEach((rule, at) => {
+    const range = readRuleRange(rule.range);
+    if (typeof range === 'string') throw new Error(`the range of IP rule ${rule.id} ${range}`);
+    const base = rangeBits(range);
+    const name = `${base.length}/${range.bits}`;
+    const mask = masks.get(name) ?? {
+      length: base.length,
+      bits: range.bits,
+      byPrefix: new Map<bigint, ReadRule>(),
+    };
+    masks.set(name, mask);
+    const until = rule.expiresAt?.getTime() ?? Infinity;
+    last = Math.max(last, until);
+    const prefix = prefixOf(base, range.bits);
+    // Two texts can be one range, if they were written by SQL: the one that lasts longer counts.
+    if ((mask.byPrefix.get(prefix)?.until ?? -Infinity) < until) {
+      mask.byPrefix.set(prefix, { rule, until, at });
+    }
+  });
+  return { masks: [...masks.values()], isEmpty: rules.length === 0, until: last };
+}
+
+/** Returns the first rule in the list that holds an address and has not expired. */
+function find({ masks }: RulesOfAction, address: Bits, now: number): ReadRule | undefined {
+  let found: ReadRule | undefined;
+  for (const { length, bits, byPrefix } of masks) {
+    if (length !== address.length) continue;
+    const one = byPrefix.get(prefixOf(address, bits));
+    if (one && one.until > now && (!found || one.at < found.at)) found = one;
+  }
+  return found;
 }
 
 const NOT_ALLOWED: Refusal = { rule: null };
@@ -53,15 +101,12 @@ const refusalBy = ({ rule: { id, action, range } }: ReadRule): Refusal => ({
 });
 
 function judge({ allow, deny }: RulesOfTarget, address: string | null, now: number) {
-  const denying = deny.filter(({ until }) => until > now);
-  if (denying.length === 0 && allow.length === 0) return undefined;
+  if (deny.until <= now && allow.isEmpty) return undefined;
   if (address === null) return NOT_ALLOWED;
-  const bytes = addressBytes(address);
-  const denied = denying.find((range) => holdsAddress(range, bytes));
+  const bits = addressBits(address);
+  const denied = find(deny, bits, now);
   if (denied) return refusalBy(denied);
-  if (allow.length === 0) return undefined;
-  const allowed = allow.some((range) => range.until > now && holdsAddress(range, bytes));
-  return allowed ? undefined : NOT_ALLOWED;
+  return allow.isEmpty || find(allow, bits, now) ? undefined : NOT_ALLOWED;
 }
 
 /**
@@ -72,10 +117,10 @@ function judge({ allow, deny }: RulesOfTarget, address: string | null, now: numb
  */
 export function compileRules(rules: readonly IpRule[]): JudgeAddress {
   const of = (target: RuleTarget): RulesOfTarget => {
-    const own = rules.filter(({ appliesTo }) => appliesTo === target).map(read);
+    const own = rules.filter(({ appliesTo }) => appliesTo === target);
     return {
-      allow: own.filter(({ rule }) => rule.action === 'allow'),
-      deny: own.filter(({ rule }) => rule.action === 'deny'),
+      allow: index(own.filter(({ action }) => action === 'allow')),
+      deny: index(own.filter(({ action }) => action === 'deny')),
     };
   };
   const targets = { people: of('people'), api_keys: of('api_keys') };

@@ -4,6 +4,8 @@ import { DAY_MS } from '../durations';
 import { AppError } from '../errors';
 import { readAddress } from '../http/clientAddress';
 import type { IpRuleDeps } from './deps';
+import { judgeAddresses } from './judgeAddresses';
+import type { Verdicts } from './judgeAddresses';
 import { findRuleIssues } from './planRules';
 import type { RuleInput } from './planRules';
 import { compileRules } from './ruleSet';
@@ -41,9 +43,9 @@ const judgeAt =
     judge(target, address, now.getTime());
 
 /** Collects what the rules would have refused to one person. */
-function judgePerson(staffId: string, seen: readonly SeenAddress[], judge: Judge) {
+function judgePerson(staffId: string, seen: readonly SeenAddress[], verdicts: Verdicts) {
   const refusals = seen.flatMap((one) => {
-    const refusal = judge('people', readAddress(one.address));
+    const refusal = verdicts.get(one.address);
     return refusal ? [{ ...one, rule: refusal.rule }] : [];
   });
   const sum = (list: readonly SeenAddress[]) =>
@@ -110,8 +112,12 @@ export async function simulateIpRules(
   const judge = judgeAt(compileRules(numbered), to);
   const until = new Date(to.getTime() + 1);
   const seen = await listSeenAddresses(deps.db, tenantId, { from, to: until });
+  const verdicts = await judgeAddresses(
+    seen.map(({ address }) => address),
+    (address) => judge('people', address),
+  );
   const people = [...groupByPerson(seen)]
-    .map(([staffId, own]) => judgePerson(staffId, own, judge))
+    .map(([staffId, own]) => judgePerson(staffId, own, verdicts))
     .filter(({ refused }) => refused > 0)
     .sort((one, other) => other.refused - one.refused || (one.staffId < other.staffId ? -1 : 1));
   const listed = people.slice(0, MOST_PEOPLE);

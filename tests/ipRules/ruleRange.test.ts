@@ -1,6 +1,7 @@
 import {
-  addressBytes,
-  holdsAddress,
+  addressBits,
+  prefixOf,
+  rangeBits,
   readRuleRange,
   writeRuleRange,
 } from '@/server/ipRules/ruleRange';
@@ -13,7 +14,8 @@ const written = (text: string) => {
 const holds = (range: string, address: string) => {
   const read = readRuleRange(range);
   if (typeof read === 'string') throw new Error(`${range} ${read}`);
-  return holdsAddress(read, addressBytes(address));
+  const [base, asked] = [rangeBits(read), addressBits(address)];
+  return base.length === asked.length && prefixOf(base, read.bits) === prefixOf(asked, read.bits);
 };
 
 describe('a range in a rule', () => {

@@ -1,3 +1,4 @@
+import { judgeAddresses } from '@/server/ipRules/judgeAddresses';
 import { compileRules, nextExpiry } from '@/server/ipRules/ruleSet';
 import type { IpRule } from '@/server/ipRules/ruleSet';
 
@@ -77,5 +78,47 @@ describe('a set of rules', () => {
     const gone = rule('deny', '192.0.2.3', { expiresAt: PAST });
     expect(nextExpiry([OFFICE, later, sooner, gone], NOW)).toBe(SOON.getTime());
     expect(nextExpiry([OFFICE, gone], NOW)).toBe(Infinity);
+  });
+
+  it('of a thousand rules judges about as fast as one of ten', () => {
+    const judgeAll = (count: number) => {
+      const rules = Array.from({ length: count }, (_, at) =>
+        rule('deny', `10.0.${at >> 8}.${at & 255}`),
+      );
+      const judge = compileRules(rules);
+      const rounds = Array.from({ length: 5 }, () => {
+        const from = performance.now();
+        for (let at = 0; at < 1000; at += 1) judge('people', `10.1.${at >> 8}.${at & 255}`, NOW);
+        return performance.now() - from;
+      });
+      return Math.min(...rounds);
+    };
+    expect(judgeAll(1000)).toBeLessThan(10 * judgeAll(10));
+  });
+
+  it('names the first of the deny rules that hold an address', () => {
+    const wide = rule('deny', '203.0.0.0/16');
+    expect(compileRules([wide, HOSTILE])('people', '203.0.113.66', NOW)).toMatchObject({
+      rule: { id: wide.id },
+    });
+    const gone = { ...wide, expiresAt: PAST };
+    expect(compileRules([gone, HOSTILE])('people', '203.0.113.66', NOW)).toMatchObject({
+      rule: { id: HOSTILE.id },
+    });
+  });
+
+  it('judges many addresses without keeping other requests waiting', async () => {
+    let turns = 0;
+    let next: NodeJS.Immediate | undefined;
+    const count = () => {
+      turns += 1;
+      next = setImmediate(count);
+    };
+    next = setImmediate(count);
+    const addresses = Array.from({ length: 5000 }, (_, at) => `10.0.${at >> 8}.${at & 255}`);
+    const verdicts = await judgeAddresses(addresses, () => undefined);
+    clearImmediate(next);
+    expect(verdicts.size).toBe(5000);
+    expect(turns).toBeGreaterThanOrEqual(9);
   });
 });
