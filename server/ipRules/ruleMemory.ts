@@ -72,9 +72,12 @@ interface Judged {
   judge: JudgeAddress;
 }
 
-/** Keeps verdicts until one of the rules expires. */
+/**
+ * Keeps verdicts until one of the rules expires. The rules are compiled for the first verdict: to compile
+ * those of all tenants at once would stop the node for seconds.
+ */
 function prepare(rules: readonly IpRule[]): Judged {
-  const judgeOnce = compileRules(rules);
+  let judgeOnce: JudgeAddress | undefined;
   const kept = new Map<string, Refusal | undefined>();
   let keptUntil = 0;
   return {
@@ -86,6 +89,7 @@ function prepare(rules: readonly IpRule[]): Judged {
       }
       const name = `${target} ${address ?? ''}`;
       if (kept.has(name)) return kept.get(name);
+      judgeOnce ??= compileRules(rules);
       const refusal = judgeOnce(target, address, now);
       if (kept.size >= MOST_VERDICTS) kept.clear();
       kept.set(name, refusal);

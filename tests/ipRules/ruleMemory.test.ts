@@ -96,6 +96,13 @@ describe('the rules in the memory of a node', () => {
     expect(await judge(ELSEWHERE, OTHER)).toBe('refused');
   });
 
+  it('of one tenant do not stop those of the others if they cannot be understood', async () => {
+    const { memory, played, judge } = openMemory();
+    played.sets = [closed(1), { ...closed(1, 'no range'), tenantId: OTHER }];
+    expect(await judge(OFFICE)).toBe('passes');
+    expect(() => memory.judge(OTHER, 'people', OFFICE)).toThrow('the range of IP rule r');
+  });
+
   it('count for thirty seconds if they cannot be read, and then nobody of the tenant passes', async () => {
     const { played, judge, turns } = openMemory();
     await judge(OFFICE);
