@@ -113,8 +113,14 @@ describe('a change of access', () => {
   });
 
   it('is not reported for a rolled-back statement, a touched session, or a session that had ended before', async () => {
-    const { sessionId } = await seedTestUserAndToken();
+    const { tenantId, userId, sessionId } = await seedTestUserAndToken();
     const { cursor } = await poll();
+    // The cursor stays below what is open anywhere on the server. So while another database has an
+    // open transaction, changes of earlier tests come again.
+    const reported = async () =>
+      (await poll(`?cursor=${cursor}`)).changes.filter((change) =>
+        [tenantId, userId].some((id) => JSON.stringify(change).includes(id)),
+      );
     await withConnection(databaseUrl, async (client) => {
       await client.query('BEGIN');
       await client.query(END, [sessionId]);
@@ -124,13 +130,13 @@ describe('a change of access', () => {
       "UPDATE user_sessions SET last_seen_at = now(), country = 'FR' WHERE id = $1",
       sessionId,
     );
-    expect((await poll(`?cursor=${cursor}`)).changes).toEqual([]);
-    await sql('UPDATE user_sessions SET revoked_at = now() WHERE id = $1', sessionId);
-    const ended = await poll(`?cursor=${cursor}`);
-    expect(ended.changes).toHaveLength(1);
+    expect(await reported()).toEqual([]);
+    await sql(END, sessionId);
+    const ended = await reported();
+    expect(ended).toHaveLength(1);
     await sql('DELETE FROM refresh_tokens WHERE session_id = $1', sessionId);
     await sql('DELETE FROM user_sessions WHERE id = $1', sessionId);
-    expect((await poll(`?cursor=${cursor}`)).changes).toEqual(ended.changes);
+    expect(await reported()).toEqual(ended);
   });
 
   it('is delivered when its transaction commits, also if others began later and committed first', async () => {

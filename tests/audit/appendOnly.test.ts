@@ -50,11 +50,17 @@ describe('the audit log', () => {
       'a MERGE',
       `MERGE INTO audit_logs a USING audit_logs b ON a.id = b.id WHEN MATCHED THEN DELETE`,
     ],
-  ])('refuses %s, to its owner too', async (_name, statement) => {
+  ])('refuses %s, to its owner too', async (name, statement) => {
+    const { rows } = await db.execute<{ version: number }>(
+      sql`SELECT current_setting('server_version_num')::int AS version`,
+    );
+    // Postgres 14 does not know MERGE.
+    const isUnknown = name === 'a MERGE' && Number(rows[0]?.version) < 150_000;
+    const refusal = isUnknown ? 'syntax error at or near "MERGE"' : 'audit_logs is append-only';
     const before = await db.select().from(auditLogs).orderBy(auditLogs.id);
     expect(before.length).toBeGreaterThan(0);
     await expect(db.execute(sql.raw(statement))).rejects.toMatchObject({
-      cause: { message: expect.stringContaining('audit_logs is append-only') },
+      cause: { message: expect.stringContaining(refusal) },
     });
     expect(await db.select().from(auditLogs).orderBy(auditLogs.id)).toEqual(before);
   });

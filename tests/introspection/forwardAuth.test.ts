@@ -35,6 +35,23 @@ const refusal = (res: request.Response) => [
   res.headers['x-gatehouse-error'],
 ];
 
+describe('the address of a gateway\u2019s client', () => {
+  it('is the last entry of x-forwarded-for if the gateway says so, and never otherwise', async () => {
+    const holder = await seedAdministrator();
+    const made = await makeApiKey(app, holder, { addresses: ['203.0.113.7'] });
+    const statusOf = async (query: string, sent: Record<string, string>) =>
+      (await ask(made.key, query, sent)).status;
+    const asked = '?address=x-forwarded-for';
+    expect(await statusOf(asked, { 'x-forwarded-for': '198.51.100.9, 203.0.113.7' })).toBe(200);
+    expect(await statusOf(asked, { 'x-forwarded-for': '203.0.113.7, 198.51.100.9' })).toBe(403);
+    expect(await statusOf('', { 'x-forwarded-for': '203.0.113.7' })).toBe(403);
+    const own = { 'x-gatehouse-client-address': '203.0.113.7' };
+    expect(await statusOf('', own)).toBe(200);
+    expect(await statusOf(asked, { ...own, 'x-forwarded-for': '198.51.100.9' })).toBe(403);
+    expect(await statusOf('?address=x-real-ip', own)).toBe(400);
+  });
+});
+
 describe('a gateway that asks about a request', () => {
   it('gets the identity and an assertion that the upstream can check', async () => {
     const who = await seedTestUserAndToken({

@@ -127,17 +127,21 @@ export class Scene {
     return (await this.client.query<Row>(text, values)).rows;
   }
 
-  /** Writes events of the present, or of another time. */
-  async write(count: number, tenant: string | null, occurredAt?: string): Promise<string[]> {
+  /** Writes events of the present, or of another time. @param of a tenant, or several that get this many each */
+  async write(
+    count: number,
+    of: string | null | readonly string[],
+    occurredAt?: string,
+  ): Promise<string[]> {
     const rows = await this.query<{ id: string }>(
       `INSERT INTO audit_logs (tenant_id, action, outcome, actor, subject, on_behalf_of, session_id, ip, country, user_agent,
          correlation_id, details, occurred_at)
-       SELECT $1, 'AUTH_LOGOUT', 'success', 'staff:' || n, 'session:' || n, gatehouse_uuid_v7(), gatehouse_uuid_v7(),
+       SELECT tenant, 'AUTH_LOGOUT', 'success', 'staff:' || n, 'session:' || n, gatehouse_uuid_v7(), gatehouse_uuid_v7(),
          '192.0.2.' || n % 250, 'DE', 'Mozilla/5.0 (ünïcode ' || n || ')', 'correlation-' || n,
          jsonb_build_object('scope', 'all', 'n', n, 'nested', jsonb_build_object('b', true, 'a', null)),
          coalesce($3::timestamptz, clock_timestamp())
-       FROM generate_series(1, $2::int) n RETURNING id`,
-      [tenant, count, occurredAt ?? null],
+       FROM unnest($1::uuid[]) tenant, generate_series(1, $2::int) n RETURNING id`,
+      [[of].flat(), count, occurredAt ?? null],
     );
     return rows.map(({ id }) => id);
   }
