@@ -1,6 +1,6 @@
 /** The import rules that docs/architecture.md describes. */
 const area =
-  '(appEvents|apiKeys|service|auth|security|compliance|tenants|profile|health|impersonation|limits|mail|demo|verify)';
+  '(appEvents|apiKeys|service|auth|security|compliance|tenants|profile|health|impersonation|ipRules|limits|mail|demo|verify)';
 module.exports = {
   forbidden: [
     {
@@ -31,6 +31,15 @@ module.exports = {
       severity: 'error',
       from: { path: '^server/(audit|db|http)/' },
       to: { path: `^server/(auth|compliance|tenants|profile)/` },
+    },
+    {
+      name: 'ip-rules-stay-below-the-areas',
+      severity: 'error',
+      comment: 'The areas that admit callers ask the rules.',
+      from: { path: '^server/ipRules/' },
+      to: {
+        path: '^server/(appEvents|apiKeys|service|auth|security|compliance|tenants|profile|introspection|accessChanges|impersonation|health|limits|mail|bootstrap|cli)/',
+      },
     },
     {
       name: 'mail-stays-below-the-areas',

@@ -64,7 +64,7 @@ async function send(
   { method: own, path }: Route,
   { token, from, at = app }: { token?: string; from?: string; at?: typeof app },
 ): Promise<Response> {
-  const traveller = { ...me, secret: 'A'.repeat(32) } as Traveller;
+  const traveller = { ...me, secret: 'A'.repeat(32) };
   const [aim] = sweeps[`${own} ${path}`]?.(inventIds(), traveller) ?? [];
   return request(at)
     [method](aim?.path ?? path)
