@@ -127,9 +127,14 @@ describe('docs/architecture.md, on the paths through the code', () => {
       const { count, named } = sectionOf(title);
       expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([]);
       expect(named.length).toBeGreaterThan(8);
+      const runOnce = () => {
+        // A busy node reads the IP rules in some requests only. Here each path reads them.
+        served.ipRules.forget();
+        return run();
+      };
       // What runs in only one of two runs is a retry, or work that goes on beside.
-      const again = await run();
-      const entered = (await run()).filter((file) => again.includes(file));
+      const again = await runOnce();
+      const entered = (await runOnce()).filter((file) => again.includes(file));
       const crossed = entered.filter((file) => file.startsWith('server/'));
       expect(named.filter((file) => !entered.includes(file))).toEqual([]);
       expect({ crossed: crossed.length }).toEqual({ crossed: count });

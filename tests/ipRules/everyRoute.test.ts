@@ -13,7 +13,6 @@ import { AREAS } from '@/tests/helpers/isolation/areas';
 import { inventIds } from '@/tests/helpers/isolation/inventIds';
 import { prepareSnapshot } from '@/tests/helpers/isolation/targetSnapshot';
 import { makeApiKey } from '@/tests/helpers/people/programs';
-import type { Traveller } from '@/tests/helpers/people/traveller';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/server/testApp';
