@@ -67,6 +67,8 @@ const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
   'approval_requests.decision': () => 'approved',
   'approval_requests.decided_at': () => new Date(),
   'invitations.accepted_at': () => new Date(),
+  'ip_rules.action': (at) => ['allow', 'deny'][at % 2],
+  'ip_rules.applies_to': (at) => ['people', 'api_keys'][at % 2],
 };
 
 const VALUES: Readonly<Record<string, (name: string, at: number) => unknown>> = {
@@ -83,6 +85,7 @@ const VALUES: Readonly<Record<string, (name: string, at: number) => unknown>> = 
   jsonb: () => '{}',
   bytea: () => randomBytes(32),
   xid8: (_name, at) => String(1000 + at),
+  cidr: (_name, at) => `10.${at % 256}.0.0/16`,
   pg_snapshot: () => '1:1:',
   'text[]': (name) => [name],
   'integer[]': () => [1, 2, 3],

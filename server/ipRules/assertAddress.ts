@@ -6,7 +6,7 @@ import { targetOf } from './recordRefusals';
 import type { AddressHolder } from './recordRefusals';
 import type { AddressVerdict } from './ruleMemory';
 
-export type AssertAddressDeps = Pick<IpRuleParts, 'ipRules' | 'ipRefusals'>;
+type AssertAddressDeps = Pick<IpRuleParts, 'ipRules' | 'ipRefusals'>;
 
 /** When a client may ask again if the rules cannot be read, in seconds. */
 const RETRY_AFTER_SEC = 5;

@@ -1,5 +1,4 @@
 export { assertAddress, enforceVerdict, judgeAddressOf } from './assertAddress';
-export type { AssertAddressDeps } from './assertAddress';
 export { showIpRules } from './changeIpRules';
 export { openIpRules } from './deps';
 export type { IpRuleParts } from './deps';

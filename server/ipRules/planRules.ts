@@ -7,14 +7,14 @@ export type RuleInput = Omit<IpRule, 'id'>;
 /** The most rules of a tenant. */
 export const MOST_RULES = 1000;
 
-/** What is wrong with one rule of a list. */
+/** A fault of one rule of a list. */
 export interface RuleIssue {
   at: number;
   field: keyof RuleInput;
   message: string;
 }
 
-/** What a change does to the rules of a tenant. */
+/** The effect of a change on the rules of a tenant. */
 export interface RulePlan {
   created: StoredRule[];
   updated: { before: StoredRule; after: StoredRule }[];

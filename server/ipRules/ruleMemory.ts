@@ -4,7 +4,7 @@ import type { ReadSet } from './ruleReadStore';
 import { compileRules, nextExpiry } from './ruleSet';
 import type { IpRule, JudgeAddress, Refusal, RuleTarget } from './ruleSet';
 
-/** What the rules in memory say about one address. */
+/** The verdict of the rules in memory on one address. */
 export type AddressVerdict =
   | { kind: 'passes' }
   | { kind: 'refused'; refusal: Refusal }

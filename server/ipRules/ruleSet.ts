@@ -1,7 +1,7 @@
 import { addressBits, prefixOf, rangeBits, readRuleRange } from './ruleRange';
 import type { Bits } from './ruleRange';
 
-/** Who a rule is for. */
+/** The callers that a rule is for. */
 export type RuleTarget = 'people' | 'api_keys';
 export type RuleAction = 'allow' | 'deny';
 

@@ -121,12 +121,3 @@ export async function keepTrialRules(tx: Tx, tenantId: string): Promise<void> {
   await tx.delete(ipRules).where(and(eq(ipRules.tenantId, tenantId), eq(ipRules.trial, false)));
   await tx.update(ipRules).set({ trial: false }).where(eq(ipRules.tenantId, tenantId));
 }
-
-/** Returns the version that the triggers have given a set. */
-export async function readRuleSetVersion(tx: Tx, tenantId: string): Promise<number> {
-  const [row] = await tx
-    .select({ version: ipRuleSets.version })
-    .from(ipRuleSets)
-    .where(eq(ipRuleSets.tenantId, tenantId));
-  return row?.version ?? 0;
-}

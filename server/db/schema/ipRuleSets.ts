@@ -4,7 +4,7 @@ import { instant } from './columns';
 import { tenantRows } from './tenantRows';
 import { tenants } from './tenants';
 
-/** What holds for all IP rules of a tenant together. A tenant without a row has no rules. */
+/** The IP rules of a tenant as a whole: their version, a trial, a suspension. A tenant without a row has no rules. */
 export const ipRuleSets = pgTable(
   'ip_rule_sets',
   {
