@@ -62,7 +62,7 @@ interface KeptSet {
   suspended: boolean;
   standing: Judged;
   trial: Judged;
-  /** Whom any of the rules is for. */
+  /** The callers that any of the rules is for. */
   targets: ReadonlySet<RuleTarget>;
 }
 
