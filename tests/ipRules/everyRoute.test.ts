@@ -17,7 +17,8 @@ import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
-const { app, deps } = buildApp();
+/** A mail about the key of this test would be sent in the middle of a comparison. */
+const { app, deps } = buildApp({}, { sendsMail: false });
 const table = routeTable(deps);
 const sweeps: Sweep = Object.assign({}, ...Object.values(AREAS));
 const OFFICE = '203.0.113.7';
