@@ -29,7 +29,7 @@ export const PERMISSIONS = {
     privileged: false,
   },
   SETTINGS_SECURITY_EDIT: {
-    sentence: 'change the security settings, and judge risk decisions',
+    sentence: 'change the security settings and the IP rules, and judge risk decisions',
     privileged: true,
   },
   IMPERSONATE: {
