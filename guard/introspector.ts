@@ -45,13 +45,15 @@ const MOST_TRIES = 2;
  * about one token, because the next token of the session may be valid.
  */
 interface Names {
-  /** The line in which a question waits. */
-  lane: Lane;
+  /** Returns the line in which a question waits. */
+  lane: () => Lane;
   whileActive: string;
   /** The name of an answer that holds for one address alone, because the tenant has IP rules. */
   whileBound: () => string;
   /** It has a hash, so that memory holds no key, and is needed only if nothing active is kept. */
   ended: () => string;
+  /** The name of a refusal that holds for one address alone. */
+  refused: () => string;
   /** The ids that the credential itself names. */
   ids?: Ids;
   /** The key that signed a token. */
@@ -79,14 +81,41 @@ const sessionName = ({ sid, sv }: Claims) => `session ${sid} ${sv}`;
 const boundName = (name: string, origin: Origin) =>
   `${name} from ${addressOf(origin) ?? 'unknown'}`;
 
+const isRefused = ({ active, reason }: Introspection) => !active && reason === 'IP_BLOCKED';
+
 /** Returns the name under which an answer is kept. */
-function nameAnswer(
-  { whileActive, whileBound }: Names,
-  ended: string,
-  said: Introspection,
-): string {
-  if (!said.active) return ended;
+function nameAnswer({ whileActive, whileBound, ended, refused }: Names, said: Introspection) {
+  if (isRefused(said)) return refused();
+  if (!said.active) return ended();
   return said.address_bound === true ? whileBound() : whileActive;
+}
+
+/** From so many addresses the questions about one session do not wait behind strangers. */
+const MOST_ADDRESSES = 16;
+
+/**
+ * Chooses the line in which a question about a session waits. Answers of a tenant with IP rules are kept
+ * for one address each. So a member could make a question of each request, from the addresses of an IPv6
+ * network, and keep everybody else waiting.
+ */
+function createSessionLanes(knowledge: Knowledge, most: number) {
+  const sessions = new BoundedMap<Set<string>>(most);
+  return {
+    choose(claims: Claims, origin: Origin): Lane {
+      // Its signature shows that Gatehouse has signed somebody in, unless the key was removed.
+      if (knowledge.isListed(claims.keyId) === false) return 'unknown';
+      const name = sessionName(claims);
+      const addresses = sessions.get(name) ?? new Set();
+      sessions.set(name, addresses);
+      const address = addressOf(origin) ?? 'unknown';
+      if (addresses.size < MOST_ADDRESSES) addresses.add(address);
+      return addresses.has(address) ? 'known' : 'unknown';
+    },
+    /** Notes an answer that holds for all addresses: those of before do not matter. */
+    noteAnswer(claims: Claims, said: Introspection): void {
+      if (said.active && said.address_bound !== true) sessions.delete(sessionName(claims));
+    },
+  };
 }
 
 /** Asks Gatehouse about credentials, and keeps the answers for as long as they can be trusted. */
@@ -94,13 +123,14 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
   const { gatehouse, knowledge, clocks } = options;
   /** The API keys that were valid from an address. Their questions do not wait behind made-up keys. */
   const seen = new BoundedMap<true>(options.maxKept);
+  const lanes = createSessionLanes(knowledge, options.maxKept);
   const underWay = new Map<string, Promise<Answer>>();
 
   /** Sends the question until an answer comes that no change has overtaken, twice at most. */
   async function ask(
     credential: string,
     origin: Origin,
-    { ids: known, lane }: Pick<Names, 'ids' | 'lane'>,
+    { ids: known, lane }: Pick<Names, 'ids'> & { lane: Lane },
     onAnswer: (answer: Answer) => void,
   ): Promise<Answer> {
     for (let tries = 1; ; tries += 1) {
@@ -146,24 +176,27 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
 
   /** Callers that ask the same thing at the same time share one question. */
   async function find(credential: string, names: Names, origin: Origin): Promise<Known> {
-    const active = findActive(names);
-    const ended = active ? '' : names.ended();
-    const kept = active ?? knowledge.find(ended);
+    const kept =
+      findActive(names) ?? knowledge.find(names.ended()) ?? knowledge.find(names.refused());
     if (kept) {
       const { introspection, sentAt } = kept.answer;
       const heldMs = clocks.monotonic() - sentAt;
       return { introspection, ageMs: kept.ageMs, heldMs, source: 'kept' };
     }
-    let asked = underWay.get(ended);
+    const question = names.refused();
+    let asked = underWay.get(question);
     if (!asked) {
       const keep = (answer: Answer) => {
-        knowledge.keep(nameAnswer(names, ended, answer.introspection), answer);
+        knowledge.keep(nameAnswer(names, answer.introspection), answer);
         if (answer.introspection.active && names.keyId !== undefined) {
           knowledge.acceptKey(names.keyId, answer.sentAt);
         }
       };
-      asked = ask(credential, origin, names, keep).finally(() => underWay.delete(ended));
-      underWay.set(ended, asked);
+      const lane = names.lane();
+      asked = ask(credential, origin, { ...names, lane }, keep).finally(() =>
+        underWay.delete(question),
+      );
+      underWay.set(question, asked);
     }
     const { introspection, sentAt } = await asked;
     const ageMs = clocks.monotonic() - sentAt;
@@ -192,19 +225,22 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
     async ofToken(token, claims, origin) {
       const { sub, tid, sid, keyId } = claims;
       const whileActive = sessionName(claims);
+      let hash: string | undefined;
+      const ended = () => `token ${(hash ??= hashOf(token))}`;
       const known = await find(
         token,
         {
-          // Its signature shows that Gatehouse has signed somebody in, unless the key was removed.
-          lane: knowledge.isListed(keyId) === false ? 'unknown' : 'known',
+          lane: () => lanes.choose(claims, origin),
           keyId,
           whileActive,
           whileBound: () => boundName(whileActive, origin),
-          ended: () => boundName(`token ${hashOf(token)}`, origin),
+          ended,
+          refused: () => boundName(ended(), origin),
           ids: { tenantId: tid, userId: sub, sessionId: sid },
         },
         origin,
       );
+      lanes.noteAnswer(claims, known.introspection);
       const { active } = known.introspection;
       return active && !fits(known.introspection, claims)
         ? { ...known, introspection: { active: false } }
@@ -212,9 +248,10 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
     },
     async ofApiKey(key, origin) {
       const name = `key ${hashOf(key)} ${addressOf(origin) ?? ''}`;
-      const lane: Lane = seen.get(name) ? 'known' : 'unknown';
       // It names the address already.
-      const names = { lane, whileActive: name, whileBound: () => name, ended: () => name };
+      const same = () => name;
+      const lane = (): Lane => (seen.get(name) ? 'known' : 'unknown');
+      const names = { lane, whileActive: name, whileBound: same, ended: same, refused: same };
       const known = await find(key, names, origin);
       if (known.introspection.active) seen.set(name, true);
       return known;

@@ -60,4 +60,41 @@ describe('a guard for a tenant with IP rules', () => {
     expect(fake.requests.at(-1)).toMatchObject({ body: { address: OFFICE } });
     await guard.close();
   });
+
+  it('asks once about a token that has ended, from however many addresses it comes', async () => {
+    const { fake, guard, ask } = await openBound();
+    fake.introspect = () => ({ active: false });
+    for (let n = 0; n < 20; n += 1) {
+      expect(await ask(`192.0.2.${n}`)).toMatchObject({ refusal: { status: 401 } });
+    }
+    const asked = fake.requests.filter(({ path }) => path === '/api/token/introspect');
+    expect(asked).toHaveLength(1);
+    await guard.close();
+  });
+
+  it('lets nobody who changes the address with each request keep others waiting', async () => {
+    const { fake, guard, header, ask } = await openBound();
+    await ask(OFFICE);
+    const refuse: (() => void)[] = [];
+    const isFlood = (address: unknown) => String(address).startsWith('2001:db8:');
+    fake.introspect = ({ body }) =>
+      isFlood(body['address'])
+        ? new Promise((resolve) => {
+            const refusal = { active: false, reason: 'IP_BLOCKED' };
+            refuse.push(() => resolve(refusal));
+          })
+        : { ...ACTIVE, address_bound: true };
+    const flood = Array.from({ length: 300 }, (_none, n) => ask(`2001:db8::${n.toString(16)}`));
+    const surplus = await Promise.race(flood);
+    expect(surplus).toMatchObject({ refusal: { status: 503 } });
+    const other = `Bearer ${fake.token({ sid: '0197c0de-0000-7000-8000-0000000000ff' })}`;
+    expect(await guard.decide(other, {}, { address: OFFICE })).toMatchObject({ allowed: true });
+    expect(await guard.decide(header, {}, { address: OFFICE })).toMatchObject({ allowed: true });
+    // Of the first sixteen addresses one was the office; sixteen others wait their turn at once.
+    expect(refuse).toHaveLength(31);
+    fake.introspect = () => ({ active: false, reason: 'IP_BLOCKED' });
+    for (const each of refuse) each();
+    await Promise.all(flood);
+    await guard.close();
+  });
 });
