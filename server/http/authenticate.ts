@@ -3,7 +3,6 @@ import { AppError } from '../errors';
 import type { ErrorCode } from '../errors';
 import { looksLikeKey } from '../keyText';
 import type { ServiceScope } from '../serviceScopes';
-import { admitImpersonated } from './admitImpersonated';
 import { refusedSenderOf } from './rateCallers';
 import { contextOf, unauthenticated } from './request';
 import { guard } from './routeTable';
@@ -39,12 +38,6 @@ const paceOf = (req: Request) => ({ slowly: req.services.isAtLimit(refusedSender
 async function admitPerson(req: Request, token: string): Promise<void> {
   if (looksLikeKey(token)) throw new AppError('PERSON_REQUIRED');
   req.principal = await req.services.authenticate(() => contextOf(req), token);
-  try {
-    await admitImpersonated(req, req.principal);
-  } catch (error) {
-    delete req.principal;
-    throw error;
-  }
 }
 
 /**

@@ -103,8 +103,8 @@ const limitCaller: RequestHandler = async (req, res, next) => {
   next();
 };
 
-/** Adds the rate limits to the guards of a route, around the first one, which authenticates. */
-export function aroundFirst([authentication, ...others]: readonly Guard[]): readonly Guard[] {
+/** Returns the rate limits of a route, around the guard that authenticates, if there is one. */
+export function limitAround(authentication: Guard | undefined): readonly RequestHandler[] {
   const first = authentication ? [limitAnonymous, limitRefusals(authentication)] : [];
-  return [...first, limitCaller, ...others];
+  return [...first, limitCaller];
 }

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import type { Express, Request, RequestHandler, Response } from 'express';
-import type { Endpoint, Route } from './routeTable';
+import { admitImpersonated } from './admitImpersonated';
+import type { Endpoint, Guard, Route } from './routeTable';
 import { isRowId } from '../db/ids';
 import { preflight } from './cors';
 import { describeAnswers } from './describeAnswers';
@@ -8,7 +9,7 @@ import type { StatusAnswers } from './describeAnswers';
 import { methodNotAllowed } from './errorHandler';
 import { formOrJsonBody } from './formBody';
 import { batchBody, jsonBody } from './jsonBody';
-import { aroundFirst } from './limitRate';
+import { limitAround } from './limitRate';
 
 /** Answers hold tokens and personal data, so no cache, shared or private, may store one. */
 export const noStore: RequestHandler = (_req, res, next) => {
@@ -76,7 +77,10 @@ const parserOf = ({ takesForm, takesBatch }: Endpoint): RequestHandler =>
  * the body. A caller without access cannot make the server parse a body.
  */
 function inOrder({ limited, endpoint, ...route }: Route): RequestHandler[] {
-  const guards = limited ? aroundFirst(route.guards) : route.guards;
+  const [authentication, ...others] = route.guards;
+  const unlimited = authentication ? [authentication] : [];
+  const known = limited ? limitAround(authentication) : unlimited;
+  const guards: Guard[] = [...known, admitImpersonated, ...others];
   const first = guards.findIndex(({ readsBody }) => readsBody);
   const before = first === -1 ? guards : guards.slice(0, first);
   const parse = endpoint.body ? [parserOf(endpoint)] : [];

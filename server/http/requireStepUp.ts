@@ -46,6 +46,10 @@ export function requireStepUp(purpose: StepUpPurpose, options: number | StepUpOp
     const principal = principalOf(req);
     // A program has no factor, and nobody's proof is meant for it.
     if (principal.apiKeyId !== undefined) throw new AppError('PERSON_REQUIRED');
+    // A proof would be the actor's, and the act somebody else's.
+    if (principal.impersonation) {
+      throw new AppError('IMPERSONATION_REFUSED', { extra: { refusal: 'step_up' } });
+    }
     const gate = { purpose, windowSec, firstFactor, act: act ? actOf(req) : undefined };
     const bypassed = req.services.config.nodeEnv === 'test' && req.headers[TEST_BYPASS] === '1';
     req.stepUp = bypassed
