@@ -73,7 +73,20 @@ const gatewayQuery = z.strictObject({
     .optional()
     .describe('The method of the request, or `forwarded` if the gateway sets X-Forwarded-Method'),
   deny: z.literal('403').optional().describe('The status in place of 428, for nginx'),
+  address: z
+    .literal('x-forwarded-for')
+    .optional()
+    .describe('The header that holds the address of the client, for Traefik'),
 });
+
+/**
+ * Returns the address of a gateway's client. The query is the gateway's own, so a client cannot choose
+ * the header. Of `x-forwarded-for` the last entry counts: the gateway wrote it.
+ */
+function clientOf(req: Request, header: z.output<typeof gatewayQuery>['address']): string | null {
+  const sent = req.headers[header ?? 'x-gatehouse-client-address'];
+  return readAddress(typeof sent === 'string' ? sent.split(',').at(-1) : null);
+}
 
 /** A gateway may let the request through. */
 const passes = noBody(
@@ -148,10 +161,9 @@ export const introspectionRoutes = (deps: IntrospectionDeps) => ({
     },
     errors: ['STEP_UP_REQUIRED', 'PERSON_REQUIRED', 'IMPERSONATION_REFUSED'],
     async handle(req, res, { query }) {
-      const sent = req.headers['x-gatehouse-client-address'];
       const { permission: asked = [], purpose, windowSec: window } = query;
       await answerQuestion(deps, req, res, {
-        address: readAddress(typeof sent === 'string' ? sent : null),
+        address: clientOf(req, query.address),
         permissions: typeof asked === 'string' ? [asked] : asked,
         purpose,
         windowSec: window,
