@@ -144,9 +144,10 @@ export async function openRuleSet(
   ctx: RequestContext,
   { tenantId, version }: { tenantId: string; version?: number | undefined },
 ): Promise<StoredSet> {
-  const now = deps.clock.now();
+  await lockRuleSet(tx, tenantId);
   await endTrialIfOver(deps, tx, ctx, tenantId);
-  const before = await lockRuleSet(tx, tenantId, now);
+  // The time after the lock: a trial may have ended during the wait for it.
+  const before = await readRuleSet(tx, tenantId, deps.clock.now());
   if (version !== undefined && version !== before.version) throw conflict(before);
   return before;
 }
@@ -182,10 +183,11 @@ export async function changeIpRules(
     const { trialMinutes } = change;
     const trialEndsAt =
       trialMinutes === undefined ? undefined : new Date(now.getTime() + trialMinutes * MINUTE_MS);
-    await write(tx, principal, plan, { now, trialEndsAt });
+    // The events go first: writing the rules locks the version of all sets until the end.
     if (trialEndsAt)
       await recordTrial(tx, ctx, { tenantId, trialEndsAt, rules: plan.rules.length });
     await recordAudits(tx, ctx, toEvents(plan, trialEndsAt));
+    await write(tx, principal, plan, { now, trialEndsAt });
     return readRuleSet(tx, tenantId, now);
   });
   deps.ipRules.forget();

@@ -65,17 +65,19 @@ export function readRuleSet(db: Db | Tx, tenantId: string, now: Date): Promise<S
 
 /**
  * Locks the set of a tenant, which is created if it has none, so that changes of it happen one after
- * the other.
+ * the other. It writes nothing if there is one: each statement that writes locks the version of all
+ * sets, also one without rows, and then the changes of all tenants would wait for each other.
  */
-export async function lockRuleSet(tx: Tx, tenantId: string, now: Date): Promise<StoredSet> {
+export async function lockRuleSet(tx: Tx, tenantId: string): Promise<void> {
+  const lock = () =>
+    tx
+      .select({ tenantId: ipRuleSets.tenantId })
+      .from(ipRuleSets)
+      .where(eq(ipRuleSets.tenantId, tenantId))
+      .for('update');
+  if ((await lock()).length > 0) return;
   await tx.insert(ipRuleSets).values({ tenantId, version: 0 }).onConflictDoNothing();
-  const [row] = await tx
-    .select()
-    .from(ipRuleSets)
-    .where(eq(ipRuleSets.tenantId, tenantId))
-    .for('update');
-  if (!row) throw new Error('the set of IP rules was deleted while it was locked');
-  return toSet(tx, row, now);
+  await lock();
 }
 
 /** Removes all rules of a trial, or all others, and stores these in their place. */

@@ -15,8 +15,7 @@ export function listEndedTrials(db: Db, now: Date): Promise<string[]> {
 }
 
 /**
- * Takes a trial back if it is over. Of any number of nodes one does it. The rules go in a statement
- * of their own, because their trigger updates the row of the set too.
+ * Takes a trial back if it is over. Of any number of nodes one does it.
  * @returns who had started it, and when it ended; undefined if there is nothing to end
  */
 export async function takeBackTrial(
@@ -25,16 +24,17 @@ export async function takeBackTrial(
   now: Date,
 ): Promise<{ startedBy: string; endedAt: Date } | undefined> {
   const { rows } = await tx.execute<{ startedBy: string; endedMs: number }>(
-    sql`UPDATE ip_rule_sets s SET trial_started_at = NULL, trial_ends_at = NULL, trial_by = NULL
-      FROM (
-        SELECT tenant_id, trial_by, trial_ends_at FROM ip_rule_sets
-        WHERE tenant_id = ${tenantId} AND trial_ends_at <= ${now.toISOString()}::timestamptz FOR UPDATE
-      ) over
-      WHERE s.tenant_id = over.tenant_id
-      RETURNING over.trial_by AS "startedBy", (extract(epoch FROM over.trial_ends_at) * 1000)::float8 AS "endedMs"`,
+    sql`SELECT trial_by AS "startedBy", (extract(epoch FROM trial_ends_at) * 1000)::float8 AS "endedMs"
+      FROM ip_rule_sets
+      WHERE tenant_id = ${tenantId} AND trial_ends_at <= ${now.toISOString()}::timestamptz FOR UPDATE`,
   );
   const [over] = rows;
+  // An update without rows would lock the version of all sets.
   if (!over) return undefined;
+  await tx.execute(
+    sql`UPDATE ip_rule_sets SET trial_started_at = NULL, trial_ends_at = NULL, trial_by = NULL
+      WHERE tenant_id = ${tenantId}`,
+  );
   await replaceRules(tx, tenantId, { trial: true, rules: [] });
   return { startedBy: over.startedBy, endedAt: new Date(over.endedMs) };
 }

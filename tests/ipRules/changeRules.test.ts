@@ -1,6 +1,8 @@
 import { and, eq } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { ipRules } from '@/server/db/schema';
+import { inTenant } from '@/server/db/tenantScope';
+import { openRuleSet } from '@/server/ipRules/changeIpRules';
 import { auditOf } from '@/tests/helpers/database/authRows';
 import { as, seedOfficer } from '@/tests/helpers/people/officer';
 import {
@@ -13,9 +15,10 @@ import {
   setRules,
 } from '@/tests/helpers/people/addressed';
 import type { ShownSet } from '@/tests/helpers/people/addressed';
+import { operatorContext } from '@/tests/helpers/server/openNode';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
-const { app } = buildApp();
+const { app, deps } = buildApp();
 const RULES = '/api/security/ip-rules';
 const SOON = new Date(Date.now() + 86_400_000).toISOString();
 
@@ -181,6 +184,19 @@ describe('the IP rules of a tenant', () => {
     );
     const both = (await Promise.all(whole)).map((res) => res.status).sort();
     expect(both).toStrictEqual([200, 409]);
+  });
+});
+
+it('a change of one tenant does not wait while another tenant prepares its own', async () => {
+  const slow = await seedOfficer();
+  const officer = await seedOfficer();
+  await setRules(app, slow, [allow(OFFICE_RANGE)]);
+  await setRules(app, officer, [allow(OFFICE_RANGE)]);
+  const { tenantId } = slow;
+  await inTenant(deps.db, tenantId, async (tx) => {
+    await openRuleSet(deps, tx, operatorContext, { tenantId });
+    const res = await from(app, officer, OFFICE).post(RULES, deny('192.0.2.1'));
+    expect(res.status).toBe(200);
   });
 });
 
