@@ -25,6 +25,7 @@ import type { ChangeWatch } from './db/changeWatch';
 import { declareRoute } from './db/databaseRoute';
 import { uuidV7 } from './db/ids';
 import { runWithin } from './db/runWithin';
+import { SECOND_MS } from './durations';
 import type { HealthParts } from './health/deps';
 import { createWriteProbe } from './health/writeProbe';
 import type { HttpParts } from './http/deps';
@@ -123,7 +124,8 @@ function openDatabases(
     // IP rules never wait for requests. The second is opened only for guards.
     between: connect(single),
     changes: connect(single),
-    rules: connect(single),
+    // Requests wait for it, so it gives up sooner.
+    rules: connect({ ...single, statementTimeoutMs: SECOND_MS }),
   };
 }
 

@@ -126,6 +126,8 @@ function createReader({ readVersion, readSets, onTurn }: RuleMemoryOptions) {
   /** Counts up with each `forget`: a reading that began before it may be older than the change. */
   let forgets = 0;
 
+  const failedLately = () => performance.now() - failedAt < OLDEST_MS;
+
   async function load(): Promise<void> {
     const now = await readVersion();
     if (now === undefined || now !== version) {
@@ -162,14 +164,15 @@ function createReader({ readVersion, readSets, onTurn }: RuleMemoryOptions) {
   return {
     sets: () => sets,
     age: () => performance.now() - readAt,
-    failedLately: () => performance.now() - failedAt < OLDEST_MS,
+    failedLately,
     read: () => (reading ??= turn()),
     /** Returns a reading that begins after this call; many callers share it. */
     readAfresh(): Promise<void> {
       if (!reading) return (reading = turn());
       following ??= reading.then(() => {
         following = undefined;
-        return (reading ??= turn());
+        // One that failed will not do better at once.
+        return failedLately() ? undefined : (reading ??= turn());
       });
       return following;
     },
@@ -202,7 +205,7 @@ export function createRuleMemory(options: RuleMemoryOptions): RuleMemory {
       if (reader.age() >= OLDEST_MS && !reader.failedLately()) await reader.read();
     },
     async refreshNow() {
-      await reader.readAfresh();
+      if (!reader.failedLately()) await reader.readAfresh();
       return !reader.failedLately();
     },
     judge(tenantId, target, address) {

@@ -133,6 +133,19 @@ describe('the rules in the memory of a node', () => {
     expect(played.reads).toBeLessThanOrEqual(2);
   });
 
+  it('keep no answer for a guard waiting while they cannot be read', async () => {
+    const { memory, played } = openMemory();
+    await memory.refreshNow();
+    played.fails = true;
+    const asked = await Promise.all([memory.refreshNow(), memory.refreshNow()]);
+    for (let times = 0; times < 20; times += 1) asked.push(await memory.refreshNow());
+    expect(new Set(asked)).toStrictEqual(new Set([false]));
+    expect(played.reads).toBe(2);
+    jump(1000);
+    played.fails = false;
+    expect(await memory.refreshNow()).toBe(true);
+  });
+
   it('are read anew after a failure, because the database may be another one', async () => {
     const { played, judge } = openMemory();
     await judge(OFFICE);
