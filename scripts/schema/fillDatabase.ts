@@ -67,6 +67,14 @@ const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
   'approval_requests.decision': () => 'approved',
   'approval_requests.decided_at': () => new Date(),
   'invitations.accepted_at': () => new Date(),
+  'impersonation_policies.mode': (at) => ['off', 'read_only', 'full'][at % 3],
+  'impersonation_policies.consent': (at) => ['none', 'told', 'required'][at % 3],
+  'impersonation_policies.max_minutes': (at) => 1 + (at % 60),
+  'impersonations.scope': () => 'read_only',
+  'impersonations.consent': () => 'told',
+  'impersonations.consent_given_at': () => null,
+  'impersonations.ended_at': () => new Date(),
+  'impersonations.end_reason': () => 'stopped',
   'ip_rules.action': (at) => ['allow', 'deny'][at % 2],
   'ip_rules.applies_to': (at) => ['people', 'api_keys'][at % 2],
 };
@@ -106,13 +114,12 @@ function valueOf(table: string, { name, type, nullable, labels }: Column, at: nu
 
 /**
  * Points a row at a parent that agrees with the foreign keys set before, so that all belong to one
- * tenant.
+ * tenant. Two keys of one row point at two parents if there are two that agree.
  */
 function refer(
   row: Row,
   { columns, parentColumns }: ForeignKey,
-  parents: readonly Row[],
-  at: number,
+  { parents, used, at }: { parents: readonly Row[]; used: Set<Row>; at: number },
 ) {
   const fits = (parent: Row) =>
     columns.every((column, i) => {
@@ -120,16 +127,27 @@ function refer(
       return set === undefined || set === parent[parentColumns[i] ?? ''];
     });
   const fitting = parents.filter(fits);
-  const parent = fitting[at % Math.max(1, fitting.length)];
+  const others = fitting.filter((parent) => !used.has(parent));
+  const choice = others.length > 0 ? others : fitting;
+  const parent = choice[at % Math.max(1, choice.length)];
+  if (parent) used.add(parent);
   columns.forEach((column, i) => {
     row[column] ??= parent?.[parentColumns[i] ?? ''] ?? null;
   });
 }
 
+/** Each tenant has two members, because some rows name two of them. */
+const placeOf = (table: string, parent: string, at: number) =>
+  table === 'tenant_staff' && parent === 'tenants' ? at >> 1 : at;
+
 function makeRow(table: Table, rows: ReadonlyMap<string, Row[]>, at: number): Row {
   const row: Row = {};
+  const used = new Set<Row>();
   const widestFirst = [...table.foreignKeys].sort((a, b) => b.columns.length - a.columns.length);
-  for (const key of widestFirst) refer(row, key, rows.get(key.parent) ?? [], at);
+  for (const key of widestFirst) {
+    const parents = rows.get(key.parent) ?? [];
+    refer(row, key, { parents, used, at: placeOf(table.name, key.parent, at) });
+  }
   for (const column of table.columns) {
     if (row[column.name] === undefined) row[column.name] = valueOf(table.name, column, at);
   }

@@ -32,7 +32,7 @@ export const BYPASSES = {
   },
   ip_rules: {
     tables: ['ip_rule_sets', 'ip_rules'],
-    files: { 'server/ipRules/ruleReadStore.ts': 1, 'server/ipRules/trialStore.ts': 1 },
+    files: { 'server/ipRules/ruleReadStore.ts': 2, 'server/ipRules/trialStore.ts': 1 },
     why: 'Each node keeps the rules of all tenants in memory, and any node may find that the trial of a tenant is over.',
   },
   keys: {
