@@ -197,6 +197,8 @@ describe('an address with too many failures', () => {
 
   it('gets the same 429 whichever account it asks for, and nothing is evaluated', async () => {
     const node = openLimitedNode({ perIp: 5 });
+    // Retry-After counts seconds.
+    node.clock.stop();
     const owner = await seedTestUserAndToken();
     await fillUp(node, 5, AWAY);
     verifications.mockClear();

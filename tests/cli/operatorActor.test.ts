@@ -108,6 +108,7 @@ describe('the ticket of a command', () => {
       'invitations create',
       'invitations resend',
       'invitations revoke',
+      'impersonation end',
       'service-key create',
       'service-key rotate',
       'service-key revoke',
