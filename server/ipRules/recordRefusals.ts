@@ -36,7 +36,7 @@ const MOST_REMEMBERED = 10_000;
  */
 function createNames({ clock }: { clock: Clock }) {
   const seen = new Map<string, { since: number; addresses: Set<string> }>();
-  return (subject: string, address: string): string => {
+  return (subject: string, address: string, rule: string): string => {
     const now = clock.now().getTime();
     const before = seen.get(subject);
     const isRecent = before !== undefined && now - before.since < MINUTE_MS;
@@ -45,7 +45,8 @@ function createNames({ clock }: { clock: Clock }) {
     if (!before && seen.size >= MOST_REMEMBERED && oldest !== undefined) seen.delete(oldest);
     seen.set(subject, entry);
     if (entry.addresses.size < MOST_ADDRESSES) entry.addresses.add(address);
-    return `${subject} ${entry.addresses.has(address) ? address : 'others'}`;
+    // The others share one name whatever the rule: otherwise a tenant with many rules writes as many events.
+    return entry.addresses.has(address) ? `${subject} ${address} ${rule}` : `${subject} others`;
   };
 }
 
@@ -65,9 +66,9 @@ export function createRefusalRecorder(
       deps.metrics.ipRuleRefusals.inc({ applies_to: appliesTo });
       const subject = apiKeyId === undefined ? `staff:${staffId}` : `api-key:${apiKeyId}`;
       const address = clientIp(ctx);
-      const name = nameOf(`${tenantId} ${subject}`, address ?? 'unknown');
       const by = { ruleId: rule?.id ?? null, range: rule?.range ?? null };
-      await count(`${name} ${by.ruleId ?? ''}`, (repeated) =>
+      const name = nameOf(`${tenantId} ${subject}`, address ?? 'unknown', by.ruleId ?? '');
+      await count(name, (repeated) =>
         deps.db.transaction((tx) =>
           recordAudit(tx, ctx, {
             action: 'IP_RULE_BLOCKED',

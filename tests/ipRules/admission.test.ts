@@ -164,6 +164,19 @@ describe('a session that is carried to an address that the rules refuse', () => 
   });
 });
 
+it('a member who is refused by one rule after the other fills no log', async () => {
+  const officer = await seedOfficer();
+  const member = await seedTestUserAndToken({ tenantId: officer.tenantId });
+  const addresses = Array.from({ length: 30 }, (_none, last) => `192.0.2.${last}`);
+  await setRules(
+    app,
+    officer,
+    addresses.map((address) => deny(address)),
+  );
+  for (const address of addresses) await from(app, member, address).get('/api/auth/me');
+  expect(await auditOf('IP_RULE_BLOCKED', officer.tenantId)).toHaveLength(11);
+});
+
 describe('a tenant without rules', () => {
   it('is open, and the rules of another tenant do not concern it', async () => {
     await seedClosed();
