@@ -81,11 +81,13 @@ const gatewayQuery = z.strictObject({
 
 /**
  * Returns the address of a gateway's client. The query is the gateway's own, so a client cannot choose
- * the header. Of `x-forwarded-for` the last entry counts: the gateway wrote it.
+ * the header. Of `x-forwarded-for` the last entry counts: the gateway wrote it. Two addresses in our own
+ * header are none: one may be from the client, and gateways differ in where they add theirs.
  */
 function clientOf(req: Request, header: z.output<typeof gatewayQuery>['address']): string | null {
   const sent = req.headers[header ?? 'x-gatehouse-client-address'];
-  return readAddress(typeof sent === 'string' ? sent.split(',').at(-1) : null);
+  if (typeof sent !== 'string') return null;
+  return readAddress(header === undefined ? sent : sent.split(',').at(-1));
 }
 
 /** A gateway may let the request through. */

@@ -45,6 +45,9 @@ describe('the address of a gateway\u2019s client', () => {
     expect(await statusOf(asked, { 'x-forwarded-for': '198.51.100.9, 203.0.113.7' })).toBe(200);
     expect(await statusOf(asked, { 'x-forwarded-for': '203.0.113.7, 198.51.100.9' })).toBe(403);
     expect(await statusOf('', { 'x-forwarded-for': '203.0.113.7' })).toBe(403);
+    for (const two of ['198.51.100.9, 203.0.113.7', '203.0.113.7, 198.51.100.9']) {
+      expect(await statusOf('', { 'x-gatehouse-client-address': two })).toBe(403);
+    }
     const own = { 'x-gatehouse-client-address': '203.0.113.7' };
     expect(await statusOf('', own)).toBe(200);
     expect(await statusOf(asked, { ...own, 'x-forwarded-for': '198.51.100.9' })).toBe(403);
