@@ -7,7 +7,7 @@ const DECLARED = 'ARRAY(SELECT name FROM declared_event_types)';
 export const APP_EVENTS: ExportFile = {
   name: 'app-events',
   description:
-    "The events of audit-log that the organisation's own product reported, with the sentence of their type. Gatehouse proves that it received them, and not that they happened.",
+    "The events of audit-log that the organisation's own product reported, with the sentence of their type. Gatehouse proves that it received them, and not that they happened. reported_by is the id of the service key of that program; the operator of Gatehouse knows its name.",
   controls: [
     {
       criterion: 'CC7.2',

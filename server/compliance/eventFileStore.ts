@@ -168,7 +168,7 @@ export const IMPERSONATIONS = eventTable(
   {
     name: 'impersonations',
     description:
-      'Every impersonation (one person acted as another): when it began, and when it ended. The row of an end answers for the whole: who, as whom, why, who allowed it, from when to when, what was opened, and how it ended.',
+      'Every impersonation (one person acted as another): when it began, and when it ended. The row of an end answers for the whole: who, as whom, why, which consent there was, from when to when, which routes of Gatehouse were opened, and how it ended.',
     controls: [
       {
         criterion: 'CC6.3',
