@@ -11,6 +11,10 @@ type AssertAddressDeps = Pick<IpRuleParts, 'ipRules' | 'ipRefusals'>;
 /** When a client may ask again if the rules cannot be read, in seconds. */
 const RETRY_AFTER_SEC = 5;
 
+/** The advice of IP_BLOCKED would send the caller to another network, where the same happens. */
+const UNKNOWN_ADDRESS =
+  'Gatehouse was not told your address. Ask its operator to have the proxy or the API in front report it.';
+
 /**
  * Judges the address of a request by the rules in memory. It asks nothing, so it can run inside a
  * transaction; call `ipRules.refresh()` before.
@@ -38,7 +42,7 @@ export async function enforceVerdict(
     throw new AppError('IP_RULES_UNAVAILABLE', { headers });
   }
   await ipRefusals.record(ctx, who, verdict.refusal);
-  throw new AppError('IP_BLOCKED');
+  throw new AppError('IP_BLOCKED', clientIp(ctx) === null ? { detail: UNKNOWN_ADDRESS } : {});
 }
 
 /**

@@ -84,4 +84,12 @@ describe('a gateway of a tenant with IP rules', () => {
       expect(res.headers).not.toHaveProperty('x-gatehouse-user');
     }
   });
+
+  it('names the missing address, and no other network, if it reports none', async () => {
+    const { member } = await seedClosed();
+    const question = request(app)
+      .get('/api/forward-auth')
+      .set({ authorization: `Bearer ${member.token}`, 'x-gatehouse-service-key': key });
+    expect((await question).body.detail).toMatch(/^Gatehouse was not told your address\./);
+  });
 });
