@@ -68,8 +68,8 @@ class Refused extends Error {
 }
 
 /** The refusal of a credential that is not active. */
-const inactive = (reason: unknown): Refusal =>
-  reason === 'IP_BLOCKED' ? addressRefused() : invalidCredential();
+const inactive = (reason: unknown, origin: Origin): Refusal =>
+  reason === 'IP_BLOCKED' ? addressRefused(addressOf(origin)) : invalidCredential();
 
 const NEEDS = new Set(['permissions', 'stepUp', 'consume']);
 
@@ -117,7 +117,7 @@ export function createDecide(options: DecideOptions) {
       });
     }
     const { active, passed, reason } = body as Record<string, unknown>;
-    if (active !== true) throw new Refused(inactive(reason));
+    if (active !== true) throw new Refused(inactive(reason, origin));
     if (passed !== true) throw new Unavailable('the answer about a proof has another form');
   }
 
@@ -180,7 +180,7 @@ export function createDecide(options: DecideOptions) {
       const known =
         recall(credential, origin) ?? (await within(options.waitMs, identify(credential, origin)));
       const { introspection, ageMs: staleForAtMostMs, source } = known;
-      if (!introspection.active) throw new Refused(inactive(introspection.reason));
+      if (!introspection.active) throw new Refused(inactive(introspection.reason, origin));
       const principal = toPrincipal(introspection);
       if (!mayUse(principal, origin.method)) throw new Refused(readsOnly());
       const missing = missingOf(principal, need);

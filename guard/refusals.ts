@@ -48,11 +48,13 @@ export const missingPermission = (permission: string): Refusal =>
 export const personRequired = (): Refusal =>
   refuse('PERSON_REQUIRED', 'This needs a person who gives a second proof, and not an API key.');
 
-/** Never 401: the person is signed in, and another network may do. */
-export const addressRefused = (): Refusal =>
+/** Never 401: the person is signed in, and another network may do if the address is known at all. */
+export const addressRefused = (address: string | undefined): Refusal =>
   refuse(
     'IP_BLOCKED',
-    'Use a network that your organisation allows, or ask one of its administrators to allow this one.',
+    address === undefined
+      ? 'This API did not report your address. Ask its operator to do so.'
+      : 'Use a network that your organisation allows, or ask one of its administrators to allow this one.',
   );
 
 /** Somebody acts as another member, and may only read. */

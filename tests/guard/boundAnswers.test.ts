@@ -30,6 +30,16 @@ describe('a guard for a tenant with IP rules', () => {
     await guard.close();
   });
 
+  it('says that the API reports no address, in place of advising another network', async () => {
+    const { guard, ask } = await openBound();
+    const saying = (detail: RegExp) => ({
+      refusal: { body: { detail: expect.stringMatching(detail) as unknown } },
+    });
+    expect(await ask()).toMatchObject(saying(/^This API did not report your address\./));
+    expect(await ask(ELSEWHERE)).toMatchObject(saying(/^Use a network /));
+    await guard.close();
+  });
+
   it('never answers a question from one address with the answer for another one, also at once', async () => {
     const { guard, ask } = await openBound();
     const asked = await Promise.all([OFFICE, ELSEWHERE, OFFICE, ELSEWHERE].map(ask));
