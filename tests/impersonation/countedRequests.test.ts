@@ -1,9 +1,11 @@
 import { auditOf } from '@/tests/helpers/database/authRows';
 import { withConnection } from '@/tests/helpers/database/askDatabase';
-import { me } from '@/tests/helpers/http/authCalls';
+import { logout, me } from '@/tests/helpers/http/authCalls';
 import { IMPERSONATION, impersonate, seedPair } from '@/tests/helpers/people/impersonators';
 import { as } from '@/tests/helpers/people/officer';
 import { openLimitedNode } from '@/tests/helpers/server/limitedNode';
+import { startInProcess, stopServers } from '@/tests/helpers/server/serverInProcess';
+import { externalEnv } from '@/tests/helpers/server/serverProcess';
 import { buildApp } from '@/tests/helpers/server/testApp';
 import { pollUntil } from '@/tests/helpers/time/pollUntil';
 
@@ -54,4 +56,16 @@ it("requests of an impersonation count for the actor's quota, and past it they o
   expect((await me(limited, pair.subject.token)).status).toBe(200);
   const stopped = await as(app, pair.actor).post(`${IMPERSONATION}/stop`, {});
   expect(stopped.body.opened).toEqual([{ route: 'GET /api/auth/me', times: 10 }]);
+});
+
+it('a node that was started records within seconds what is over, without being asked', async () => {
+  const node = startInProcess(externalEnv());
+  await node.url();
+  const pair = await seedPair();
+  await impersonate(app, pair);
+  await logout(app, pair.actor.token);
+  const ends = () => auditOf('IMPERSONATION_ENDED', pair.actor.tenantId);
+  const events = await pollUntil('the end is recorded', ends, ({ length }) => length > 0);
+  expect(events).toMatchObject([{ details: { end: 'actor_signed_out' } }]);
+  await stopServers();
 });
