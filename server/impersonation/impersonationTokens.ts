@@ -23,6 +23,9 @@ export function issueToken(
   return { ...token, tokenType: 'Bearer' };
 }
 
+const NONE_OF_SESSION =
+  'No impersonation runs that began in this session. Stop the one of another session, or start one.';
+
 /**
  * Returns the impersonation that this session of the actor has begun, for another access token. It
  * prolongs nothing.
@@ -36,7 +39,7 @@ export async function findOwnImpersonation(
     const row = await findRunningOf(tx, tenantId, staffId);
     const isOurs = row?.actorSessionId === sessionId && row.expiresAt > deps.clock.now();
     const subject = row && isOurs ? await readPerson(tx, tenantId, row.staffId) : undefined;
-    if (!row || !subject) throw new AppError('NOT_FOUND');
+    if (!row || !subject) throw new AppError('NOT_FOUND', { detail: NONE_OF_SESSION });
     return { row, subject };
   });
 }

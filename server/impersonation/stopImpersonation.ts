@@ -22,7 +22,7 @@ export async function stopImpersonation(
       ? undefined
       : endImpersonation(deps, tx, ctx, { tenantId, id }, { end: 'stopped' });
   });
-  if (!ended) throw new AppError('NOT_FOUND');
+  if (!ended) throw new AppError('NOT_FOUND', { detail: 'You act as nobody at the moment.' });
   deps.mail.wake();
   return ended;
 }

@@ -181,7 +181,9 @@ it('is renewed by the session that has begun it, and by no other one of the acto
   await impersonate(app, pair);
   const elsewhere = await login(app, pair.actor);
   const renew = (token: string) => as(app, { token }).post(`${IMPERSONATION}/token`, {});
-  expect((await renew(elsewhere.body.accessToken)).status).toBe(404);
+  const theirs = await renew(elsewhere.body.accessToken);
+  const detail = expect.stringContaining('began in this session') as unknown;
+  expect(theirs).toMatchObject({ status: 404, body: { detail } });
   const renewed = await renew(pair.actor.token);
   expect(renewed.status).toBe(200);
   expect((await me(app, renewed.body.accessToken)).status).toBe(200);
@@ -209,7 +211,8 @@ describe('stopping', () => {
         { actor: pair.actor.staffId, details: { end: 'stopped', opened: all, refused } },
       ]);
       const again = await as(app, pair.actor).post(`${IMPERSONATION}/stop`, {});
-      expect(again.status).toBe(404);
+      const nobody = { detail: 'You act as nobody at the moment.' };
+      expect(again).toMatchObject({ status: 404, body: nobody });
     },
   );
 
