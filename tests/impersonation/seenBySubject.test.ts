@@ -96,6 +96,18 @@ describe('the subject', () => {
   });
 });
 
+it('without their table, impersonations and the list of sessions are 503, and everything else goes on', async () => {
+  const pair = await seedPair();
+  const { token } = await impersonate(app, pair);
+  await withoutTable('impersonations', async () => {
+    expect((await me(app, token)).status).toBe(503);
+    expect((await ask(app, pair)).status).toBe(503);
+    expect((await as(app, pair.subject).get('/api/auth/sessions')).status).toBe(503);
+    expect((await me(app, pair.actor.token)).status).toBe(200);
+  });
+  expect((await me(app, token)).status).toBe(200);
+});
+
 describe('a consent, if the rules ask for one', () => {
   it('opens a start until the time that the subject chose, and no longer', async () => {
     const pair = await seedPair();
