@@ -32,6 +32,13 @@ const TABLES: Record<string, Record<string, unknown>> = {
   },
   approval_requests: { kind: 'member', change: '{}', expires_at: '2100-01-01' },
   api_keys: { name: 'Nightly', key_id: 'x', expires_at: '2100-01-01' },
+  impersonation_consents: { id: undefined, given_at: '2026-01-01', expires_at: '2026-01-02' },
+  impersonations: {
+    ...{ session_version: 1, actor_session_id: randomUUID(), actor_session_version: 1 },
+    ...{ scope: 'read_only', reason: 'A question', consent: 'told' },
+    ...{ started_at: '2026-01-01', expires_at: '2026-01-01' },
+    ...{ ended_at: '2026-01-01', end_reason: 'stopped' },
+  },
   email_changes: { from_email: 'a@x.test', to_email: 'b@x.test', expires_at: '2100-01-01' },
 };
 /** Logs. They must outlive their subjects, and are written without a check. */
@@ -47,6 +54,11 @@ const UNIQUE: Record<string, string> = {
   api_keys: 'secret_hash',
 };
 
+let mine: SeededAuth;
+let theirs: SeededAuth;
+/** Another member of my tenant. */
+let colleague: SeededAuth;
+
 type Owner = Pick<SeededAuth, 'tenantId' | 'userId' | 'staffId'>;
 
 function insert(table: string, owner: Owner, more: Record<string, unknown> = {}) {
@@ -60,6 +72,9 @@ function insert(table: string, owner: Owner, more: Record<string, unknown> = {})
     ...TABLES[table],
     ...(table === 'approval_requests'
       ? { requester_staff_id: staffId, requester_user_id: userId }
+      : {}),
+    ...(table === 'impersonations'
+      ? { actor_staff_id: colleague.staffId, actor_user_id: colleague.userId }
       : {}),
     ...(unique === undefined ? {} : { [unique]: randomUUID() }),
     ...more,
@@ -87,12 +102,10 @@ async function refusedBy(work: Promise<unknown>): Promise<string | undefined> {
   return violatedConstraint(error);
 }
 
-let mine: SeededAuth;
-let theirs: SeededAuth;
-
 beforeEach(async () => {
   mine = await seedTestUserAndToken();
   theirs = await seedTestUserAndToken();
+  colleague = await seedTestUserAndToken({ tenantId: mine.tenantId });
 });
 
 it('covers every table that belongs to a staff member', async () => {
