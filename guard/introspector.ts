@@ -162,12 +162,7 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
    * Returns a kept answer about a session. It was given about another token, perhaps, so it counts only
    * while the key of this one is known to be accepted: one that was removed may be in a thief's hands.
    */
-  function findActive({
-    whileActive,
-    whileBound,
-    keyId,
-  }: Pick<Names, 'whileActive' | 'whileBound' | 'keyId'>) {
-    const kept = knowledge.find(whileActive) ?? knowledge.find(whileBound());
+  function whileAccepted(kept: ReturnType<Knowledge['find']>, keyId: string | undefined) {
     if (!kept || keyId === undefined) return kept;
     const keyAgeMs = knowledge.keyAgeMs(keyId);
     if (keyAgeMs > options.maxStalenessMs) return undefined;
@@ -176,8 +171,11 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
 
   /** Callers that ask the same thing at the same time share one question. */
   async function find(credential: string, names: Names, origin: Origin): Promise<Known> {
+    const active = knowledge.find(names.whileActive) ?? knowledge.find(names.whileBound());
     const kept =
-      findActive(names) ?? knowledge.find(names.ended()) ?? knowledge.find(names.refused());
+      whileAccepted(active, names.keyId) ??
+      knowledge.find(names.ended()) ??
+      knowledge.find(names.refused());
     if (kept) {
       const { introspection, sentAt } = kept.answer;
       const heldMs = clocks.monotonic() - sentAt;
@@ -210,9 +208,9 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
 
   return {
     recall(claims, origin) {
-      const whileActive = sessionName(claims);
-      const whileBound = () => boundName(whileActive, origin);
-      const kept = findActive({ whileActive, whileBound, keyId: claims.keyId });
+      const name = sessionName(claims);
+      const active = knowledge.find(name) ?? knowledge.find(boundName(name, origin));
+      const kept = whileAccepted(active, claims.keyId);
       if (!kept || !fits(kept.answer.introspection, claims)) return undefined;
       const { introspection, sentAt } = kept.answer;
       return {

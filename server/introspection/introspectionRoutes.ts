@@ -126,8 +126,8 @@ const withPoliciesOfNow = (deps: IntrospectionDeps): IntrospectionDeps => ({
   riskPolicies: { ...deps.riskPolicies, read: (tenantId) => deps.riskPolicies.readNow(tenantId) },
 });
 
-/** The routes by which the team's own API and its gateways ask about callers. */
-export const introspectionRoutes = (deps: IntrospectionDeps) => ({
+/** @param ofNow reads policies past the cache */
+const describeRoutes = (deps: IntrospectionDeps, ofNow: IntrospectionDeps) => ({
   introspectToken: endpoint({
     summary: 'Whether an access token or an API key is good now, and whose it is (RFC 7662)',
     body: introspectBody,
@@ -136,7 +136,7 @@ export const introspectionRoutes = (deps: IntrospectionDeps) => ({
     errors: ['IP_RULES_UNAVAILABLE'],
     async handle(req, res, { body }) {
       const asked = { token: body.token, address: body.address ?? null };
-      res.json(await introspect(withPoliciesOfNow(deps), contextOf(req), asked));
+      res.json(await introspect(ofNow, contextOf(req), asked));
     },
   }),
   proveForService: endpoint({
@@ -193,3 +193,7 @@ export const introspectionRoutes = (deps: IntrospectionDeps) => ({
     },
   }),
 });
+
+/** The routes by which the team's own API and its gateways ask about callers. */
+export const introspectionRoutes = (deps: IntrospectionDeps) =>
+  describeRoutes(deps, withPoliciesOfNow(deps));
