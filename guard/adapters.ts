@@ -21,7 +21,7 @@ export interface Guards<Middleware, Request> {
 
 type Decide = (authorization: string | undefined, need: Need, origin: Origin) => Promise<Decision>;
 
-/** What the adapters share: how a request is decided about, and who sent it. */
+/** The parts that the adapters share: how a request is decided about, and who sent it. */
 export interface AdapterParts {
   decide: Decide;
   /** Decides without a promise if it can. */

@@ -87,7 +87,7 @@ export function openChangeLine(options: LineOptions): ChangeLine {
   let silent = 0;
   let streamAgainAt = -Infinity;
 
-  /** Applies a message. What it vouches for counts only after its changes. */
+  /** Applies a message. The moment that it vouches for counts only after its changes. */
   function apply(message: Message, { sentAt, clockEpoch }: Opened): void {
     // The times of a request from before a suspension mean nothing any more.
     if (knowledge.clockEpoch() !== clockEpoch) throw new Unavailable('the clock has jumped');

@@ -20,7 +20,7 @@ export interface Principal {
   /** When the person signed in, in seconds since 1970; null for a program. */
   authTime: number | null;
   /**
-   * Who really acts, while somebody is impersonated. With the scope `read_only` the guard admits GET
+   * The person who really acts, while somebody is impersonated. With the scope `read_only` the guard admits GET
    * and HEAD alone.
    */
   actor: { userId: string; staffId: string; scope: 'read_only' | 'full' } | null;
@@ -34,7 +34,7 @@ export interface Act {
   digest: string;
 }
 
-/** What a request needs. Everything is checked in the order of these fields. */
+/** The needs of a request. Everything is checked in the order of these fields. */
 export interface Need {
   /** All of them. */
   permissions?: readonly string[];
@@ -44,7 +44,7 @@ export interface Need {
   consume?: { purpose: string; act: Act };
 }
 
-/** What is known about a request besides its credential. */
+/** The facts about a request besides its credential. */
 export interface Origin {
   /**
    * The address of the client, or a function that finds it. Tenants with IP rules and API keys that

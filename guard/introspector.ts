@@ -7,12 +7,12 @@ import type { Claims } from './signatures';
 import type { Lane } from './turns';
 import { Unavailable } from './unavailable';
 
-/** What is known about a credential, and how old that is at most. */
+/** The knowledge about a credential, and its greatest age. */
 export interface Known {
   introspection: Introspection;
   /** How old it is, at most. */
   ageMs: number;
-  /** How long ago the question was sent. What expires in the answer counts from then. */
+  /** How long ago the question was sent. The times in the answer count from then. */
   heldMs: number;
   source: 'kept' | 'asked';
 }

@@ -1,7 +1,7 @@
 import type { Clocks } from './guardContract';
 import { ServiceKeyRefused } from './unavailable';
 
-/** What may fail by itself. */
+/** The parts that may fail by themselves. */
 type Source = 'changes' | 'questions';
 
 interface OutageOptions {

@@ -28,7 +28,7 @@ export interface Principal {
   readonly impersonation?: Impersonation;
 }
 
-/** Who really acts, while somebody is impersonated. */
+/** The person who really acts, while somebody is impersonated. */
 export interface Impersonation {
   readonly id: string;
   readonly scope: ImpersonationScope;

@@ -188,7 +188,7 @@ const openChangeWatch = (
     },
   });
 
-/** Creates the caches of scoring. What an introspection reads past them has the limits of a request. */
+/** Creates the caches of scoring. The reads of an introspection past them have the limits of a request. */
 const openRiskCaches = (
   { risk, main }: Record<'risk' | 'main', Database>,
   { anomalyTimeoutMs, databaseStatementTimeoutMs }: ReadyConfig,

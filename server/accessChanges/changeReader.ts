@@ -3,7 +3,7 @@ import { createCatchUps } from './catchUps';
 import type { Once } from './catchUps';
 import type { Asked, Reading, StoredChange } from './changeStore';
 
-/** What one turn of the reader found. */
+/** The result of one turn of the reader. */
 export interface Turn {
   /** When the reading began, by this node's monotonic clock, in milliseconds; undefined if it failed. */
   readonly beganAt: number | undefined;

@@ -115,7 +115,7 @@ const reportedIn = (event: Reported) =>
     (name) => event[name] !== undefined,
   );
 
-/** Builds the row of a valid event. What the service says is marked as reported. */
+/** Builds the row of a valid event. The statements of the service are marked as reported. */
 function toRow(event: Reported, id: string, names: Names, ctx: RequestContext, by: string) {
   const { action, subject, address, correlationId, outcome, details, occurredAt } = event;
   const row: ReportedRow = {

@@ -28,7 +28,7 @@ const claimsSchema = z.object({
   exp: z.number().int(),
   /** True for a token without a session: only `session_version` can revoke it. */
   dgr: z.literal(true).optional(),
-  /** Who really acts, in an impersonation (RFC 8693 4.1). `sid` is then the impersonation's id. */
+  /** The person who really acts, in an impersonation (RFC 8693 4.1). `sid` is then the impersonation's id. */
   act: z.object({ sub: z.uuid(), staff_id: z.uuid(), sid: z.uuid() }).optional(),
 });
 

@@ -18,7 +18,7 @@ import {
 import type { IntrospectedState, LiveState } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
-/** What an introspection says besides who it is. */
+/** The rest of an introspection, besides who it is. */
 type Introspected = Pick<IntrospectedState, 'amr' | 'beganAt' | 'endsAt' | 'stepUps'>;
 
 export interface SessionCheck {

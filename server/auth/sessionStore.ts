@@ -38,7 +38,7 @@ const STAFF_COLUMNS = `st.tenant_id AS "tenantId", st.user_id AS "userId", st.id
   u.email, u.name, t.slug AS "tenantSlug", t.name AS "tenantName",
   (${maySignIn('st', 'u', 't')}) AS active`;
 
-/** What an introspection says besides. */
+/** The rest of an introspection. */
 export interface IntrospectedState extends LiveState {
   /** How the person signed in; null in older rows, and without a session. */
   amr: string[] | null;

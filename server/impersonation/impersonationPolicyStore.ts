@@ -4,7 +4,7 @@ import { impersonationPolicies } from '../db/schema';
 import type { ImpersonationConsent, ImpersonationScope } from '../db/schema';
 import { inTenant } from '../db/tenantScope';
 
-/** What a tenant allows its members to do as one another. */
+/** The policy of a tenant about acting as another member. */
 export interface ImpersonationPolicy {
   mode: 'off' | ImpersonationScope;
   consent: ImpersonationConsent;

@@ -14,7 +14,7 @@ export interface ListedPermissions {
   partial: boolean;
 }
 
-/** Who really acts (RFC 8693 4.1), and what the impersonation may do. */
+/** The person who really acts (RFC 8693 4.1), and what the impersonation may do. */
 const actOf = ({ actor, scope }: Impersonation) => ({
   ...{ sub: actor.userId, staff_id: actor.staffId, sid: actor.sessionId, scope },
 });

@@ -15,7 +15,7 @@ const WORTH_SENDING_MS = 3 * DAY_MS;
 
 const inUtc = (at: Date) => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
-/** What a mail about an impersonation says. */
+/** The contents of a mail about an impersonation. */
 export interface ImpersonationFacts {
   /** The staff id of the member who acts. */
   actorStaffId: string;

@@ -39,7 +39,7 @@ export type EndReason = (typeof END_REASONS)[number];
 export const isEndReason = (text: string): text is EndReason =>
   (END_REASONS as readonly string[]).includes(text);
 
-/** What both the beginning and the end of an impersonation say. The ticket is added to all details. */
+/** The details of both the beginning and the end of an impersonation. The ticket is added to all details. */
 const terms = {
   reason: z.string(),
   scope,

@@ -17,7 +17,7 @@ import { tenantRows } from './tenantRows';
 import { tenants } from './tenants';
 import { tenantStaff } from './tenantStaff';
 
-/** What somebody may do while they act as another member. */
+/** The acts that are open to somebody who acts as another member. */
 export const IMPERSONATION_SCOPES = ['read_only', 'full'] as const;
 export type ImpersonationScope = (typeof IMPERSONATION_SCOPES)[number];
 
@@ -46,7 +46,7 @@ export const impersonations = pgTable(
     scope: text('scope').$type<ImpersonationScope>().notNull(),
     reason: text('reason').notNull(),
     ticket: text('ticket'),
-    /** What the tenant's policy asked for at the start. */
+    /** The demand of the tenant's policy at the start. */
     consent: text('consent').$type<ImpersonationConsent>().notNull(),
     /** When the subject gave the consent that it rests on; null if none was needed. */
     consentGivenAt: instant('consent_given_at'),
@@ -146,7 +146,7 @@ export const impersonationConsents = pgTable(
   ],
 );
 
-/** What a tenant allows. A tenant without a row uses the defaults. */
+/** The policy of a tenant. A tenant without a row uses the defaults. */
 export const impersonationPolicies = pgTable(
   'impersonation_policies',
   {
