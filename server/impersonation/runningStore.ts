@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, isNull, ne, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, isNull, ne, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { MAY_SIGN_IN } from '../db/maySignIn';
 import { impersonations, tenantStaff, tenants, userSessions, users } from '../db/schema';
@@ -16,18 +16,6 @@ export interface Person {
   sessionVersion: number;
   /** They may sign in. */
   active: boolean;
-}
-
-/** Locks the rows of both people in the order of their ids, in which every path locks them. */
-export function lockBoth(tx: Tx, tenantId: string, staffIds: readonly string[]): Promise<void> {
-  return inTenant(tx, tenantId, async (own) => {
-    await own
-      .select({ id: tenantStaff.id })
-      .from(tenantStaff)
-      .where(and(eq(tenantStaff.tenantId, tenantId), inArray(tenantStaff.id, [...staffIds])))
-      .orderBy(asc(tenantStaff.id))
-      .for('no key update');
-  });
 }
 
 /** Reads a member; undefined if the tenant has none with this id, or they were removed. */

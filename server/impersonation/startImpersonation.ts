@@ -10,6 +10,7 @@ import type { Passage } from '../http/passage';
 import type { ImpersonationRefusal } from '../impersonationRefusals';
 import { queueImpersonationMail } from '../mail';
 import { withProof } from '../security';
+import { lockMembers } from '../tenants';
 import { forbids } from './changeImpersonationPolicy';
 import { findConsent } from './consentStore';
 import type { GivenConsent } from './consentStore';
@@ -17,13 +18,7 @@ import type { ImpersonationDeps } from './deps';
 import { contextOfBoth, endImpersonation, termsOf } from './endImpersonation';
 import { readImpersonationPolicy } from './impersonationPolicyStore';
 import type { ImpersonationPolicy } from './impersonationPolicyStore';
-import {
-  findRunningOf,
-  insertImpersonation,
-  isSessionLive,
-  lockBoth,
-  readPerson,
-} from './runningStore';
+import { findRunningOf, insertImpersonation, isSessionLive, readPerson } from './runningStore';
 import type { Impersonated, Person } from './runningStore';
 
 /** The usual length; a policy may allow less. */
@@ -208,7 +203,7 @@ export async function startImpersonation(
       principal,
       passage,
       (tx) => start(deps, tx, ctx, principal, asked),
-      (tx) => lockBoth(tx, tenantId, both),
+      (tx) => lockMembers(tx, tenantId, both),
     );
     deps.mail.wake();
     return started;

@@ -4,7 +4,7 @@ export { revokeApiKey } from './apiKeys/revokeApiKey';
 export { API_KEY_STATUSES } from './apiKeys/apiKeyStore';
 export { approvalRoutes } from './approvalRoutes';
 export { APPROVAL_STATUSES } from './approvalStore';
-export { readNeedsApproval } from './administrationStore';
+export { lockMembers, readNeedsApproval } from './administrationStore';
 export { refuseRequest } from './decideApproval';
 export { listApprovals, showApproval } from './listApprovals';
 export { changeTenantPolicy } from './tenantPolicy';
