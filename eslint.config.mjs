@@ -109,6 +109,20 @@ export default tseslint.config(
       'no-console': 'off',
     },
   },
+  {
+    files: ['tests/**/*.ts'],
+    ignores: ['tests/helpers/database/openPool.ts', 'tests/docs/papers.test.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "NewExpression[callee.name='Pool']",
+          message:
+            'Use openPool: an error of an idle connection without a listener ends the process.',
+        },
+      ],
+    },
+  },
   { files: ['examples/your-own-api/*.mjs'], rules: { 'no-console': 'off' } },
   {
     // These founding tests must stay exactly as they were given.

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { Client } from 'pg';
-import { Pool } from 'pg';
+import type { Client, Pool } from 'pg';
 import { listEvents } from '@/server/audit/auditLogStore';
 import type { AuditFilter } from '@/server/audit/auditLogStore';
 import { ALL_ACTIONS } from '@/server/compliance/listAuditLogs';
 import { withConnection } from '@/tests/helpers/database/askDatabase';
-import { closeLater } from '@/tests/helpers/server/closing';
+import { openPool } from '@/tests/helpers/database/openPool';
 
 const url = () => process.env['DATABASE_URL'] ?? '';
 const TENANT = '0190b6a0-0000-7000-8000-000000000003';
@@ -48,10 +47,8 @@ interface PlanNode {
 const nodesOf = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)];
 
 /** Explains the statements of a page while they run, and counts the events that they read. */
-async function explainPage(client: Client, filter: AuditFilter) {
+async function explainPage(client: Client, pool: Pool, filter: AuditFilter) {
   const statements: { text: string; values: unknown[] }[] = [];
-  const pool = new Pool({ connectionString: url(), max: 1 });
-  closeLater(() => pool.end());
   const spied = {
     query(text: string, values: unknown[]) {
       statements.push({ text, values });
@@ -88,7 +85,11 @@ async function explainPage(client: Client, filter: AuditFilter) {
 }
 
 describe('among sixty thousand events of a year', () => {
-  beforeAll(() => withConnection(url(), fill));
+  let pool: Pool;
+  beforeAll(async () => {
+    await withConnection(url(), fill);
+    pool = openPool(url(), 1);
+  });
 
   it.each<[string, AuditFilter, string, number]>([
     ['time', { from: new Date(Date.now() - 9e9), to: new Date() }, 'tenant_time', 20],
@@ -108,7 +109,7 @@ describe('among sixty thousand events of a year', () => {
   ])(
     'events by %s are read by their index, and few others',
     async (_name, filter, index, found) => {
-      const page = await withConnection(url(), (client) => explainPage(client, filter));
+      const page = await withConnection(url(), (client) => explainPage(client, pool, filter));
       expect(page.found).toBe(found);
       expect(page.seqScans).toEqual([]);
       expect([...page.indexes]).toContain(`idx_audit_logs_${index}`);

@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { Pool } from 'pg';
-import type { QueryResultRow } from 'pg';
+import type { Pool, QueryResultRow } from 'pg';
 import { createEventFeed } from '@/server/audit';
 import { uuidV7 } from '@/server/db/ids';
 import type { EventFeedSettings } from '@/server/config/eventFeedSettings';
@@ -8,6 +7,7 @@ import { createMetrics } from '@/server/metrics';
 import { webhookSink } from '@/server/config/webhookSettings';
 import type { Received } from './checkpointReceiver';
 import { seal, thisDatabase } from './checkpoints';
+import { openPool } from '../database/openPool';
 import { closeLater } from '../server/closing';
 import { memoryLog } from '../server/memoryLog';
 import { pollUntil } from '../time/pollUntil';
@@ -22,11 +22,7 @@ async function query<Row extends QueryResultRow = Record<string, unknown>>(
   text: string,
   values: unknown[] = [],
 ): Promise<Row[]> {
-  if (!pool) {
-    const opened = new Pool({ connectionString: thisDatabase(), max: 1 });
-    pool = opened;
-    closeLater(() => opened.end());
-  }
+  pool ??= openPool(thisDatabase(), 1);
   return (await pool.query<Row>(text, values)).rows;
 }
 
