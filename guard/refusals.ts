@@ -21,27 +21,27 @@ const STATUS = {
 function refuse(
   error: keyof typeof TITLES,
   detail: string,
-  headers: Refusal['headers'] = {},
+  { headers = {}, ...extra }: { headers?: Refusal['headers']; refusal?: 'route' | 'step_up' } = {},
 ): Refusal {
   const status = STATUS[error];
   const type = `urn:gatehouse:error:${error}`;
-  return { status, headers, body: { type, title: TITLES[error], status, error, detail } };
+  return { status, headers, body: { type, title: TITLES[error], status, error, detail, ...extra } };
 }
 
 /** RFC 6750 3.1: a request without a credential is told only what to send. */
 export const noCredential = (): Refusal =>
   refuse('UNAUTHENTICATED', 'Send an access token as the bearer token.', {
-    'www-authenticate': 'Bearer',
+    headers: { 'www-authenticate': 'Bearer' },
   });
 
 export const invalidCredential = (): Refusal =>
   refuse('UNAUTHENTICATED', 'The access token is not valid, or its session has ended.', {
-    'www-authenticate': 'Bearer error="invalid_token"',
+    headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
   });
 
 export const missingPermission = (permission: string): Refusal =>
   refuse('FORBIDDEN', `This needs the permission ${permission}.`, {
-    'www-authenticate': 'Bearer error="insufficient_scope"',
+    headers: { 'www-authenticate': 'Bearer error="insufficient_scope"' },
   });
 
 /** A program cannot give a second proof. */
@@ -62,6 +62,7 @@ export const readsOnly = (): Refusal =>
   refuse(
     'IMPERSONATION_REFUSED',
     'While you act as somebody else, you can only read: GET and HEAD.',
+    { refusal: 'route' },
   );
 
 /** A proof would be the actor's, and the act the other member's. */
@@ -69,10 +70,11 @@ export const noProofAsAnother = (): Refusal =>
   refuse(
     'IMPERSONATION_REFUSED',
     'This needs a second proof, and an impersonation has none. Stop it, and do this as yourself.',
+    { refusal: 'step_up' },
   );
 
 /** Never 401: the person is still signed in, and would be signed out by a client. */
 export const unavailable = (retryAfterSec = 1): Refusal =>
   refuse('GATEHOUSE_UNAVAILABLE', 'Try again in a moment.', {
-    'retry-after': String(retryAfterSec),
+    headers: { 'retry-after': String(retryAfterSec) },
   });

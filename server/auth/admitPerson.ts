@@ -1,3 +1,4 @@
+import { clientIp } from '../context';
 import type { Principal, RequestContext } from '../context';
 import { AppError } from '../errors';
 import { assertAddress } from '../ipRules';
@@ -12,19 +13,22 @@ type Asking = RequestContext | (() => RequestContext);
 
 /**
  * Asserts that the person may act from the address of the request. In an impersonation it is the
- * address of the actor, and a refusal ends the impersonation.
+ * address of the actor, and a refusal ends the impersonation. If no address is known, the request is
+ * refused, and the impersonation goes on: a service has left the address out, not the actor.
  */
 async function assertOwnAddress(deps: AdmitDeps, ctx: Asking, principal: Principal): Promise<void> {
   const { impersonation, tenantId, staffId } = principal;
   if (!impersonation) return assertAddress(deps, ctx, principal);
   const { id, actor } = impersonation;
   const onBehalfOf = { staffId, impersonationId: id };
-  const named = () => ({ ...(typeof ctx === 'function' ? ctx() : ctx), onBehalfOf });
+  let known: RequestContext | undefined;
+  const named = () => (known ??= { ...(typeof ctx === 'function' ? ctx() : ctx), onBehalfOf });
   const holder = { tenantId, staffId: actor.staffId, sessionId: actor.sessionId };
   try {
     await assertAddress(deps, named, holder);
   } catch (error) {
-    if (error instanceof AppError && error.code === 'IP_BLOCKED') {
+    const isRefused = error instanceof AppError && error.code === 'IP_BLOCKED';
+    if (isRefused && clientIp(named()) !== null) {
       await markAddressRefused(deps.db, tenantId, { id, now: deps.clock.now() });
     }
     throw error;

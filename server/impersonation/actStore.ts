@@ -11,7 +11,9 @@ export interface Act {
 
 /**
  * Counts a request, while the impersonation has not ended. The end waits for it, so the counts of an
- * ended impersonation are complete.
+ * ended impersonation are complete. The lock is not a shared one: a request that comes after an end
+ * waits for that end. With a shared lock it would go first, and many requests could delay an end for
+ * as long as they go on.
  * @returns false if it has ended
  */
 export function countAct(
@@ -21,7 +23,7 @@ export function countAct(
 ): Promise<boolean> {
   return inTenant(db, tenantId, async (tx) => {
     const { rows } = await tx.execute(sql`
-      WITH running AS (SELECT id, tenant_id FROM impersonations WHERE tenant_id = ${tenantId} AND id = ${id} AND ended_at IS NULL FOR SHARE)
+      WITH running AS (SELECT id, tenant_id FROM impersonations WHERE tenant_id = ${tenantId} AND id = ${id} AND ended_at IS NULL FOR NO KEY UPDATE)
       INSERT INTO impersonation_acts (impersonation_id, tenant_id, route, refused) SELECT id, tenant_id, ${route}, ${refused} FROM running
       ON CONFLICT (impersonation_id, route, refused) DO UPDATE SET times = impersonation_acts.times + 1
       RETURNING times`);

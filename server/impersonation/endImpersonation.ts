@@ -10,14 +10,26 @@ import type { ImpersonationDeps } from './deps';
 import { markEnded } from './runningStore';
 import type { Impersonated } from './runningStore';
 
-/** The part of the context that names both people of an impersonation, whoever caused the event. */
-export const contextOfBoth = (ctx: RequestContext, row: Impersonated): RequestContext => ({
+/**
+ * Returns a context that names both people of an impersonation, with its own ticket: the request that
+ * ends one may have the ticket of the next.
+ */
+export function contextOfBoth(ctx: RequestContext, row: Impersonated): RequestContext {
+  const { ticket: _ofRequest, ...rest } = ctx;
+  return {
+    ...rest,
+    tenantId: row.tenantId,
+    actor: row.actorStaffId,
+    onBehalfOf: { staffId: row.staffId, impersonationId: row.id },
+    sessionId: row.actorSessionId,
+    ...(row.ticket === null ? {} : { ticket: row.ticket }),
+  };
+}
+
+/** Leaves out the place of a request that somebody else than the actor has sent. */
+const withoutPlace = ({ ipOfProxy: _ip, ...ctx }: RequestContext): RequestContext => ({
   ...ctx,
-  tenantId: row.tenantId,
-  actor: row.actorStaffId,
-  onBehalfOf: { staffId: row.staffId, impersonationId: row.id },
-  sessionId: row.actorSessionId,
-  ...(row.ticket === null ? {} : { ticket: row.ticket }),
+  ...{ ip: null, country: null, userAgent: null },
 });
 
 /** The details that both the beginning and the end of an impersonation have. */
@@ -52,13 +64,15 @@ export async function endImpersonation(
   if (!row?.endedAt) return undefined;
   const { endedAt } = row;
   const acts = await readActs(tx, tenantId, id);
-  await recordAudit(tx, contextOfBoth(ctx, row), {
+  const theirs = how.by === undefined ? ctx : withoutPlace(ctx);
+  await recordAudit(tx, contextOfBoth(theirs, row), {
     action: 'IMPERSONATION_ENDED',
     outcome: 'success',
     subject: `impersonation:${id}`,
     details: {
       ...termsOf(row),
       ...how,
+      ...(how.by !== undefined && ctx.ticket !== undefined ? { byTicket: ctx.ticket } : {}),
       startedAt: row.startedAt.toISOString(),
       seconds: (endedAt.getTime() - row.startedAt.getTime()) / SECOND_MS,
       ...acts,

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { IMPERSONATION_SCOPES } from '../db/schema';
 import { json, noBody } from '../http/answers';
 import { contextOf, principalOf, provenCallerOf } from '../http/request';
-import { endpoint, instant, storableText } from '../http/routeTable';
+import { endpoint, guard, instant, storableText } from '../http/routeTable';
+import type { Guard } from '../http/routeTable';
 import { ticketField } from '../http/ticketField';
 import { changeImpersonationPolicy } from './changeImpersonationPolicy';
 import type { GivenConsent } from './consentStore';
@@ -17,15 +18,27 @@ import {
 import { findOwnConsent, giveConsent, takeConsentBack } from './impersonationConsent';
 import { readImpersonationPolicy } from './impersonationPolicyStore';
 import { findOwnImpersonation, issueToken } from './impersonationTokens';
-import { startImpersonation } from './startImpersonation';
+import { assertMayAsk, startImpersonation } from './startImpersonation';
 import type { StartedImpersonation } from './startImpersonation';
 import { stopImpersonation } from './stopImpersonation';
 
 const LONGEST_MINUTES = 60;
+/** A shorter reason says nothing to the subject, who reads it in a mail, or to an auditor. */
+const LEAST_REASON = 10;
+
+/** Spaces, and characters that nobody sees, at either end. */
+const INVISIBLE_ENDS = /^[\s\p{C}]+|[\s\p{C}]+$/gu;
+
+const reasonField = storableText(500, LEAST_REASON, 'Reproduce what Ann reported')
+  .transform((text) => text.replace(INVISIBLE_ENDS, ''))
+  .pipe(z.string().min(LEAST_REASON));
 
 const startBody = z.strictObject({
-  staffId: storableText(64).describe('The member as whom you want to act'),
-  reason: storableText(500, 1, 'Reproduce what Ann reported'),
+  // As the database spells it: the same member in capitals would be another one in events.
+  staffId: storableText(64)
+    .transform((id) => id.toLowerCase())
+    .describe('The member as whom you want to act'),
+  reason: reasonField,
   ticket: ticketField.optional(),
   minutes: z.int().min(1).max(LONGEST_MINUTES).optional(),
   scope: z.enum(IMPERSONATION_SCOPES).default('read_only'),
@@ -92,6 +105,17 @@ const policyRoutes = (deps: ImpersonationDeps) => ({
     },
   }),
 });
+
+/** Refuses a start that no proof could open, before `requireStepUp` asks for one. */
+export const mayAskToAct = (deps: ImpersonationDeps): Guard =>
+  guard(
+    { readsBody: true, errors: ['NOT_FOUND', 'IMPERSONATION_REFUSED'] },
+    async (req, _res, next) => {
+      const { ticket, ...asked } = startBody.parse(req.body ?? {});
+      await assertMayAsk(deps, contextOf(req, ticket), principalOf(req), asked);
+      next();
+    },
+  );
 
 /** The routes of acting as another member. */
 export const impersonationRoutes = (deps: ImpersonationDeps) => ({

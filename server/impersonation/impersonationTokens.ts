@@ -1,3 +1,4 @@
+import { findOver } from '../auth';
 import type { Principal } from '../context';
 import { inTenant } from '../db/tenantScope';
 import { AppError } from '../errors';
@@ -36,10 +37,12 @@ export async function findOwnImpersonation(
   { tenantId, staffId, sessionId }: Principal,
 ): Promise<StartedImpersonation> {
   return inTenant(deps.db, tenantId, async (tx) => {
+    const none = () => new AppError('NOT_FOUND', { detail: NONE_OF_SESSION });
     const row = await findRunningOf(tx, tenantId, staffId);
-    const isOurs = row?.actorSessionId === sessionId && row.expiresAt > deps.clock.now();
-    const subject = row && isOurs ? await readPerson(tx, tenantId, row.staffId) : undefined;
-    if (!row || !subject) throw new AppError('NOT_FOUND', { detail: NONE_OF_SESSION });
+    if (row?.actorSessionId !== sessionId) throw none();
+    const over = await findOver(tx, tenantId, { id: row.id, now: deps.clock.now() });
+    const subject = await readPerson(tx, tenantId, row.staffId);
+    if (over !== null || !subject) throw none();
     return { row, subject };
   });
 }

@@ -2,4 +2,4 @@ export { countImpersonated } from './countImpersonated';
 export type { ImpersonationParts } from './deps';
 export { endOverImpersonations, watchImpersonations } from './endOverImpersonations';
 export { endByOperator, listRunning } from './operateImpersonations';
-export { impersonationRoutes } from './impersonationRoutes';
+export { impersonationRoutes, mayAskToAct } from './impersonationRoutes';

@@ -1,8 +1,10 @@
 import { isEndReason, recordAudit } from '../audit';
+import type { EndReason } from '../audit';
 import { findOver, invalidToken } from '../auth';
 import type { Principal, RequestContext } from '../context';
 import type { Tx } from '../db';
 import { assertRowId } from '../db/ids';
+import { inTenant } from '../db/tenantScope';
 import type { ImpersonationScope } from '../db/schema';
 import { MINUTE_MS } from '../durations';
 import { AppError } from '../errors';
@@ -69,6 +71,26 @@ function assertPolicyAllows(
   if (policy.ticketRequired && ticket === undefined) throw refused('ticket_missing');
 }
 
+/**
+ * Refuses a start whose terms are not allowed, whatever the subject holds.
+ * @returns the subject, the policy and the minutes
+ * @throws AppError NOT_FOUND if the tenant has no such member; IMPERSONATION_REFUSED
+ */
+async function assertTerms(
+  tx: Tx,
+  { ticket }: RequestContext,
+  { tenantId, staffId }: Principal,
+  asked: AskedImpersonation,
+) {
+  const subject = await readPerson(tx, tenantId, asked.staffId);
+  if (!subject) throw new AppError('NOT_FOUND');
+  if (subject.staffId === staffId) throw refused('self');
+  const { policy } = await readImpersonationPolicy(tx, tenantId);
+  const minutes = asked.minutes ?? Math.min(USUAL_MINUTES, policy.maxMinutes);
+  assertPolicyAllows(policy, asked, { minutes, ticket });
+  return { subject, policy, minutes };
+}
+
 /** Refuses to act as somebody who may not sign in, or may do something that the actor may not. */
 function assertMayActAs(actor: Person, subject: Person): void {
   if (!subject.active) throw refused('subject_inactive');
@@ -98,19 +120,20 @@ async function readActing(
   return { ...actor, sessionId };
 }
 
-/** Refuses a second impersonation of one actor. One that is over, but not ended yet, is ended. */
+/**
+ * Refuses a second impersonation of one actor.
+ * @returns one that is over, but not ended yet, with the reason
+ */
 async function assertNoneRuns(
-  deps: ImpersonationDeps,
   tx: Tx,
-  ctx: RequestContext,
   { tenantId, staffId }: Principal,
   now: Date,
-): Promise<void> {
-  const running = await findRunningOf(tx, tenantId, staffId);
-  if (!running) return;
-  const over = await findOver(tx, tenantId, { id: running.id, now });
-  if (over === null || !isEndReason(over)) throw refused('running');
-  await endImpersonation(deps, tx, ctx, running, { end: over });
+): Promise<{ row: Impersonated; end: EndReason } | undefined> {
+  const row = await findRunningOf(tx, tenantId, staffId);
+  if (!row) return undefined;
+  const end = await findOver(tx, tenantId, { id: row.id, now });
+  if (end === null || !isEndReason(end)) throw refused('running');
+  return { row, end };
 }
 
 async function findNeededConsent(
@@ -135,13 +158,9 @@ async function start(
   const { tenantId, sessionVersion: actorSessionVersion } = principal;
   const now = deps.clock.now();
   const actor = await readActing(tx, principal, now);
-  const subject = await readPerson(tx, tenantId, asked.staffId);
-  if (!subject) throw new AppError('NOT_FOUND');
-  if (subject.staffId === actor.staffId) throw refused('self');
-  const { policy } = await readImpersonationPolicy(tx, tenantId);
-  const minutes = asked.minutes ?? Math.min(USUAL_MINUTES, policy.maxMinutes);
-  assertPolicyAllows(policy, asked, { minutes, ticket: ctx.ticket });
-  await assertNoneRuns(deps, tx, ctx, principal, now);
+  const { subject, policy, minutes } = await assertTerms(tx, ctx, principal, asked);
+  const over = await assertNoneRuns(tx, principal, now);
+  if (over) await endImpersonation(deps, tx, ctx, over.row, { end: over.end });
   assertMayActAs(actor, subject);
   const { staffId, userId, sessionVersion } = subject;
   const consent = await findNeededConsent(tx, tenantId, policy, { staffId, now });
@@ -165,20 +184,45 @@ async function start(
   return { row, subject };
 }
 
-/** Records that a start was refused: after the rollback, because nothing else happened. */
-async function recordRefusal(
-  deps: ImpersonationDeps,
+/** Runs a start, and records if it was refused: after the rollback, because nothing else happened. */
+async function recordingRefusals<T>(
+  deps: Pick<ImpersonationDeps, 'denials'>,
   ctx: RequestContext,
   { tenantId, staffId }: Principal,
   asked: AskedImpersonation,
-  error: unknown,
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === 'IMPERSONATION_REFUSED')) throw error;
+    await deps.denials.recordImpersonation(ctx, {
+      ...{ tenantId, actor: staffId, onBehalfOf: asked.staffId },
+      subject: `staff:${asked.staffId}`,
+      refusal: error.extra['refusal'] as ImpersonationRefusal,
+    });
+    throw error;
+  }
+}
+
+/**
+ * Refuses a start that no proof could open, before one is asked for: what the actor may know without
+ * it. {@link startImpersonation} checks it again, and what the subject holds and allows only there.
+ * @throws AppError NOT_FOUND if the tenant has no such member; IMPERSONATION_REFUSED with the reason
+ */
+export async function assertMayAsk(
+  deps: Pick<ImpersonationDeps, 'db' | 'clock' | 'denials'>,
+  ctx: RequestContext,
+  principal: Principal,
+  asked: AskedImpersonation,
 ): Promise<void> {
-  if (!(error instanceof AppError && error.code === 'IMPERSONATION_REFUSED')) return;
-  await deps.denials.recordImpersonation(ctx, {
-    ...{ tenantId, actor: staffId, onBehalfOf: asked.staffId },
-    subject: `staff:${asked.staffId}`,
-    refusal: error.extra['refusal'] as ImpersonationRefusal,
-  });
+  assertRowId(asked.staffId);
+  await recordingRefusals(deps, ctx, principal, asked, () =>
+    inTenant(deps.db, principal.tenantId, async (tx) => {
+      await assertTerms(tx, ctx, principal, asked);
+      await assertNoneRuns(tx, principal, deps.clock.now());
+    }),
+  );
 }
 
 /**
@@ -196,19 +240,16 @@ export async function startImpersonation(
   assertRowId(asked.staffId);
   const { tenantId } = principal;
   const both = [principal.staffId, asked.staffId];
-  try {
-    const started = await withProof(
+  const started = await recordingRefusals(deps, ctx, principal, asked, () =>
+    withProof(
       deps,
       ctx,
       principal,
       passage,
       (tx) => start(deps, tx, ctx, principal, asked),
       (tx) => lockMembers(tx, tenantId, both),
-    );
-    deps.mail.wake();
-    return started;
-  } catch (error) {
-    await recordRefusal(deps, ctx, principal, asked, error);
-    throw error;
-  }
+    ),
+  );
+  deps.mail.wake();
+  return started;
 }

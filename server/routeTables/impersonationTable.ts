@@ -3,7 +3,7 @@ import { requirePermission } from '../http/requirePermission';
 import { requireStepUp } from '../http/requireStepUp';
 import { del, get, named, post, put, tagged } from '../http/routeTable';
 import type { Route } from '../http/routeTable';
-import { impersonationRoutes } from '../impersonation';
+import { impersonationRoutes, mayAskToAct } from '../impersonation';
 import type { Deps } from '../deps';
 
 const BASE = '/api/security/impersonation';
@@ -18,7 +18,7 @@ export function impersonationTable(deps: Deps): Route[] {
   const mayEdit = [authenticate, requirePermission('SETTINGS_SECURITY_EDIT')];
   const editProven = requireStepUp('security_settings');
   return tagged('Impersonation', [
-    post(`${BASE}/start`, [...may, proven], acting.startImpersonation),
+    post(`${BASE}/start`, [...may, mayAskToAct(deps), proven], acting.startImpersonation),
     post(`${BASE}/token`, may, acting.impersonationToken),
     post(`${BASE}/stop`, [authenticate], acting.stopImpersonation, 'stop'),
     get(`${BASE}/policy`, mayView, acting.impersonationPolicy),

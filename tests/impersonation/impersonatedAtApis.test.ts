@@ -129,6 +129,12 @@ describe('the guard', () => {
     return decision.allowed ? decision.principal : decision.refusal.status;
   };
 
+  /** Returns what the body of a refusal says about impersonations, as at Gatehouse's own routes. */
+  const refusalOf = async (token: string, method: string, need = {}) => {
+    const decision = await guard.decide(`Bearer ${token}`, need, { method });
+    return decision.allowed ? undefined : decision.refusal.body['refusal'];
+  };
+
   it('admits GET and HEAD alone in read_only, no proof in either scope, and shows who acts', async () => {
     const { actor, subject } = await seedPair();
     await setRules(app, actor.tenantId, { mode: 'full' });
@@ -142,6 +148,9 @@ describe('the guard', () => {
       expect(await decide(reading.token, method)).toBe(403);
     }
     expect(await decide(reading.token, 'GET', { stepUp: { purpose: 'app:x' } })).toBe(403);
+    expect(await refusalOf(reading.token, 'POST')).toBe('route');
+    const need = { stepUp: { purpose: 'app:x' } };
+    expect(await refusalOf(reading.token, 'GET', need)).toBe('step_up');
     await as(app, actor).post(`${IMPERSONATION}/stop`, {}).expect(200);
     const acting = await impersonate(app, { actor, subject }, { scope: 'full' });
     expect(await decide(acting.token, 'POST')).toMatchObject({ actor: { scope: 'full' } });

@@ -63,13 +63,14 @@ export const IMPERSONATION_ACTIONS = {
       has: ['impersonation'],
     },
   },
-  // `by` is who ended it, if it was not the actor: a staff id or an operator. `opened` and `refused` count the
-  // requests for each route.
+  // `by` is who ended it, if it was not the actor: a staff id or an operator; `byTicket` is their reference, and `ticket`
+  // that of the impersonation. `opened` and `refused` count the requests for each route.
   IMPERSONATION_ENDED: {
     details: z.strictObject({
       ...terms,
       end: z.enum(END_REASONS),
       by: z.string().optional(),
+      byTicket: z.string().optional(),
       startedAt: z.string(),
       seconds: z.number().min(0),
       opened: acts,
