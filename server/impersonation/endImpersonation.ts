@@ -14,17 +14,17 @@ import type { Impersonated } from './runningStore';
  * Returns a context that names both people of an impersonation, with its own ticket: the request that
  * ends one may have the ticket of the next.
  */
-export function contextOfBoth(ctx: RequestContext, row: Impersonated): RequestContext {
-  const { ticket: _ofRequest, ...rest } = ctx;
-  return {
-    ...rest,
-    tenantId: row.tenantId,
-    actor: row.actorStaffId,
-    onBehalfOf: { staffId: row.staffId, impersonationId: row.id },
-    sessionId: row.actorSessionId,
-    ...(row.ticket === null ? {} : { ticket: row.ticket }),
-  };
-}
+export const contextOfBoth = (
+  { ticket: _ofRequest, ...ctx }: RequestContext,
+  row: Impersonated,
+): RequestContext => ({
+  ...ctx,
+  tenantId: row.tenantId,
+  actor: row.actorStaffId,
+  onBehalfOf: { staffId: row.staffId, impersonationId: row.id },
+  sessionId: row.actorSessionId,
+  ...(row.ticket === null ? {} : { ticket: row.ticket }),
+});
 
 /** Leaves out the place of a request that somebody else than the actor has sent. */
 const withoutPlace = ({ ipOfProxy: _ip, ...ctx }: RequestContext): RequestContext => ({
