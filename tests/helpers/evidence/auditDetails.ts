@@ -190,6 +190,7 @@ export const AUDIT_DETAILS: Details = {
   IMPERSONATION_STARTED: { ...impersonation, minutes: 15, expiresAt: '2026-01-01T00:15:00.000Z' },
   IMPERSONATION_ENDED: {
     ...{ ...impersonation, end: 'operator', by: 'operator:ann@host', seconds: 61.5 },
+    byTicket: 'OPS-1',
     startedAt: '2026-01-01T00:00:00.000Z',
     opened: [{ route: 'GET /api/tenants/staff', times: 2 }],
     refused: [{ route: 'POST /api/auth/logout', times: 1 }],
