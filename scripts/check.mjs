@@ -1,7 +1,7 @@
 // Runs every check, the longest first.
 import { runSteps } from './runSteps.mjs';
 
-const CHECKS = ['code', 'format', 'imports', 'schema', 'dead', 'english'];
+const CHECKS = ['types', 'format', 'lint', 'imports', 'schema', 'dead', 'english'];
 
 await runSteps(
   CHECKS.map((name) => ({

@@ -26,10 +26,8 @@ await runSteps([
   },
   {
     name: 'types',
-    command: 'npx',
-    args: `tsc --incremental --tsBuildInfoFile ${CACHE}/types.tsbuildinfo -p tsconfig.json`.split(
-      ' ',
-    ),
+    command: 'npm',
+    args: ['run', '--silent', 'check:types'],
   },
   {
     name: 'tests',

@@ -85,7 +85,7 @@ describe("the scorer's deadline", () => {
     const logins = travellers.map(({ email, password }) =>
       request(url).post('/api/auth/login').set(ABROAD).send({ email, password }),
     );
-    const answers = await Promise.all(logins).finally(stop);
+    const answers = await Promise.all(logins).finally(() => void stop());
     expect(answers.map(({ status }) => status)).toStrictEqual([428, 428]);
     expect(await stop()).toBeGreaterThan(250);
     for (const { staffId } of travellers) expect(await causesOf(staffId)).toStrictEqual([]);
