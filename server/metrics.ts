@@ -56,7 +56,7 @@ const httpMetrics = (registers: Registry[]) => ({
 const limitMetrics = (registers: Registry[]) => ({
   rateLimited: new Counter({
     name: 'gatehouse_rate_limited_total',
-    help: 'Requests refused by a rate limit, by policy: address, account, tenant, key',
+    help: 'Requests refused by a rate limit, by policy, for example address, account or tenant',
     labelNames: ['policy'] as const,
     registers,
   }),

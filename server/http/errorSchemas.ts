@@ -38,7 +38,7 @@ const EXTRA: Partial<Record<ErrorCode, z.ZodRawShape>> = {
   ENROLMENT_REQUIRED: { mustEnrol: z.literal(true), challengeId: challengeId.optional() },
   RATE_LIMITED: {
     violatedPolicies: z.array(
-      z.enum(['address', 'account', 'tenant', 'key', 'events', 'introspect']),
+      z.enum(['address', 'account', 'tenant', 'key', 'events', 'introspect', 'ip_rules']),
     ),
   },
   ROLE_IN_USE: { holders: z.int(), invitations: z.int() },

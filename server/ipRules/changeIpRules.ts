@@ -6,6 +6,7 @@ import type { Tx } from '../db';
 import { inTenant } from '../db/tenantScope';
 import { MINUTE_MS } from '../durations';
 import { AppError } from '../errors';
+import { assertFewChanges } from './assertFewChanges';
 import type { IpRuleDeps } from './deps';
 import { endTrialIfOver } from './endTrialIfOver';
 import { MOST_RULES, findRuleIssues, planRules } from './planRules';
@@ -21,7 +22,7 @@ import {
 } from './ruleStore';
 import type { StoredRule, StoredSet } from './ruleStore';
 
-export type ChangeRulesDeps = Pick<IpRuleDeps, 'db' | 'clock' | 'random' | 'ipRules'>;
+export type ChangeRulesDeps = Pick<IpRuleDeps, 'db' | 'clock' | 'random' | 'metrics' | 'ipRules'>;
 
 /** How a change is to be made. */
 export interface ChangeOptions {
@@ -46,8 +47,12 @@ const conflict = ({ version }: StoredSet) =>
     detail: `The rules are now at version ${version}. Read them again before you change them.`,
   });
 
+/** The mark of an event whose author was shut out by the change, and had confirmed that. */
+export type LockoutMark = { confirmedLockout: true } | Record<never, never>;
+
 /**
- * Refuses rules that would shut out the caller.
+ * Refuses rules that would shut out the caller, unless the caller names the tenant.
+ * @returns the mark for the events of the change: empty if the caller is not shut out
  * @throws AppError IP_RULES_LOCK_OUT
  */
 export function assertNotShutOut(
@@ -55,11 +60,11 @@ export function assertNotShutOut(
   { tenant }: Principal,
   rules: readonly IpRule[],
   { now, confirmLockout }: { now: Date; confirmLockout?: string | undefined },
-): void {
-  if (confirmLockout === tenant.slug) return;
+): LockoutMark {
   const address = clientIp(ctx);
   const refusal = compileRules(rules)('people', address, now.getTime());
-  if (!refusal) return;
+  if (!refusal) return {};
+  if (confirmLockout === tenant.slug) return { confirmedLockout: true };
   throw new AppError('IP_RULES_LOCK_OUT', { extra: { address, rule: refusal.rule } });
 }
 
@@ -70,25 +75,25 @@ const describe = ({ action, appliesTo, range, note, expiresAt }: IpRule) => ({
 });
 
 /** Builds an event for each rule that a change creates, changes or deletes. */
-function toEvents(plan: RulePlan, trialEndsAt: Date | undefined): AuditEvent[] {
-  const trial = trialEndsAt ? { trialEndsAt: trialEndsAt.toISOString() } : {};
+function toEvents(plan: RulePlan, trialEndsAt: Date | undefined, mark: LockoutMark): AuditEvent[] {
+  const more = { ...mark, ...(trialEndsAt && { trialEndsAt: trialEndsAt.toISOString() }) };
   const about = ({ id }: IpRule) =>
     ({ outcome: 'success', subject: `ip-rule:${id}` }) satisfies Partial<AuditEvent>;
   return [
     ...plan.created.map((rule) => ({
       ...about(rule),
       action: 'IP_RULE_CREATED' as const,
-      details: { after: describe(rule), ...trial },
+      details: { after: describe(rule), ...more },
     })),
     ...plan.updated.map(({ before, after }) => ({
       ...about(after),
       action: 'IP_RULE_UPDATED' as const,
-      details: { before: describe(before), after: describe(after), ...trial },
+      details: { before: describe(before), after: describe(after), ...more },
     })),
     ...plan.deleted.map((rule) => ({
       ...about(rule),
       action: 'IP_RULE_DELETED' as const,
-      details: { before: describe(rule), ...trial },
+      details: { before: describe(rule), ...more },
     })),
   ];
 }
@@ -134,12 +139,13 @@ async function write(
   await updateRuleSet(tx, tenantId, { ...trial, updatedAt: now });
 }
 
-const isEmpty = ({ created, updated, deleted }: RulePlan) =>
-  created.length + updated.length + deleted.length === 0;
+/** Returns how many rules a change creates, changes and deletes. Each of them is an event. */
+const sizeOf = ({ created, updated, deleted }: RulePlan): number =>
+  created.length + updated.length + deleted.length;
 
 /** Locks the set, and checks that it may be changed. */
 export async function openRuleSet(
-  deps: ChangeRulesDeps,
+  deps: Pick<IpRuleDeps, 'clock'>,
   tx: Tx,
   ctx: RequestContext,
   { tenantId, version }: { tenantId: string; version?: number | undefined },
@@ -157,7 +163,8 @@ export async function openRuleSet(
  * one after the other. A change that changes nothing records nothing.
  * @returns the set after the change
  * @throws AppError CONFLICT if somebody has changed the rules since they were read;
- * IP_RULE_TRIAL_RUNS; IP_RULES_LOCK_OUT; TOO_MANY_IP_RULES; INVALID_INPUT; NOT_FOUND
+ * IP_RULE_TRIAL_RUNS; IP_RULES_LOCK_OUT; TOO_MANY_IP_RULES; INVALID_INPUT; NOT_FOUND;
+ * RATE_LIMITED
  */
 export async function changeIpRules(
   deps: ChangeRulesDeps,
@@ -178,15 +185,16 @@ export async function changeIpRules(
     });
     const plan = planRules(before.rules, change.toWanted(before.rules), make);
     assertSound(plan, now, change.pathOf);
-    if (isEmpty(plan)) return before;
-    assertNotShutOut(ctx, principal, plan.rules, { now, confirmLockout: change.confirmLockout });
-    const { trialMinutes } = change;
+    if (sizeOf(plan) === 0) return before;
+    const { trialMinutes, confirmLockout } = change;
+    const mark = assertNotShutOut(ctx, principal, plan.rules, { now, confirmLockout });
+    await assertFewChanges(deps, tx, tenantId, sizeOf(plan));
     const trialEndsAt =
       trialMinutes === undefined ? undefined : new Date(now.getTime() + trialMinutes * MINUTE_MS);
     // The events go first: writing the rules locks the version of all sets until the end.
     if (trialEndsAt)
-      await recordTrial(tx, ctx, { tenantId, trialEndsAt, rules: plan.rules.length });
-    await recordAudits(tx, ctx, toEvents(plan, trialEndsAt));
+      await recordTrial(tx, ctx, { tenantId, trialEndsAt, rules: plan.rules.length, mark });
+    await recordAudits(tx, ctx, toEvents(plan, trialEndsAt, mark));
     await write(tx, principal, plan, { now, trialEndsAt });
     return readRuleSet(tx, tenantId, now);
   });
@@ -197,14 +205,19 @@ export async function changeIpRules(
 const recordTrial = (
   tx: Tx,
   ctx: RequestContext,
-  { tenantId, trialEndsAt, rules }: { tenantId: string; trialEndsAt: Date; rules: number },
+  {
+    tenantId,
+    trialEndsAt,
+    rules,
+    mark,
+  }: { tenantId: string; trialEndsAt: Date; rules: number; mark: LockoutMark },
 ) =>
   recordAudits(tx, ctx, [
     {
       action: 'IP_RULES_TRIAL_STARTED',
       outcome: 'success',
       subject: `tenant:${tenantId}`,
-      details: { endsAt: trialEndsAt.toISOString(), rules },
+      details: { endsAt: trialEndsAt.toISOString(), rules, ...mark },
     },
   ]);
 

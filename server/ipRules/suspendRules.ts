@@ -59,13 +59,13 @@ export async function resumeRules(
     if (before.suspendedAt === null) throw new AppError('IP_RULES_NOT_SUSPENDED');
     const now = deps.clock.now();
     const rules = before.trial?.rules ?? before.rules;
-    assertNotShutOut(ctx, principal, rules, { now, confirmLockout });
+    const mark = assertNotShutOut(ctx, principal, rules, { now, confirmLockout });
     await updateRuleSet(tx, tenantId, { suspendedAt: null, updatedAt: now });
     await recordAudit(tx, ctx, {
       action: 'IP_RULES_RESUMED',
       outcome: 'success',
       subject: `tenant:${tenantId}`,
-      details: { via: 'api' },
+      details: { via: 'api', ...mark },
     });
     return readRuleSet(tx, tenantId, now);
   });

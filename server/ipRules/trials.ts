@@ -59,14 +59,17 @@ export async function withdrawTrial(
     const { trial, rules } = await openRuleSet(deps, tx, ctx, { tenantId });
     const now = deps.clock.now();
     if (!trial) throw new AppError('NO_IP_RULE_TRIAL');
-    assertNotShutOut(ctx, principal, rules, { now, confirmLockout });
+    const mark = assertNotShutOut(ctx, principal, rules, { now, confirmLockout });
     await replaceRules(tx, tenantId, { trial: true, rules: [] });
     await updateRuleSet(tx, tenantId, { ...NO_TRIAL, updatedAt: now });
     await recordAudit(tx, ctx, {
       action: 'IP_RULES_TRIAL_ENDED',
       outcome: 'success',
       subject: `tenant:${tenantId}`,
-      details: { reason: 'withdrawn', startedBy: trial.startedBy, endedAt: now.toISOString() },
+      details: {
+        ...{ reason: 'withdrawn', startedBy: trial.startedBy, endedAt: now.toISOString() },
+        ...mark,
+      },
     });
     return readRuleSet(tx, tenantId, now);
   });

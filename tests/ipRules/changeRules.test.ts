@@ -1,7 +1,9 @@
 import { and, eq } from 'drizzle-orm';
+import type { AuditAction } from '@/server/audit';
 import { db } from '@/server/db';
 import { ipRules } from '@/server/db/schema';
 import { inTenant } from '@/server/db/tenantScope';
+import { setSuspension } from '@/server/ipRules';
 import { openRuleSet } from '@/server/ipRules/changeIpRules';
 import { auditOf } from '@/tests/helpers/database/authRows';
 import { as, seedOfficer } from '@/tests/helpers/people/officer';
@@ -220,6 +222,34 @@ describe('rules that would shut out their author', () => {
     expect((await here.post(RULES, named)).status).toBe(200);
     expect((await here.get(RULES)).body).toMatchObject({ error: 'IP_BLOCKED' });
     expect((await from(app, officer, ELSEWHERE).get(RULES)).status).toBe(200);
+  });
+
+  it('leave a mark in each of their events, and other rules none, whatever was confirmed', async () => {
+    const officer = await seedOfficer();
+    const { tenantId, tenantSlug: confirmLockout } = officer;
+    const of = async (action: AuditAction) =>
+      (await auditOf(action, tenantId)).map(
+        ({ details }) => (details as { confirmedLockout?: unknown }).confirmedLockout,
+      );
+    const office = allow(OFFICE_RANGE, { confirmLockout });
+    const { body } = await from(app, officer, OFFICE).post(RULES, office);
+    const { rules } = body as ShownSet;
+    const here = from(app, officer, OFFICE);
+    const away = from(app, officer, ELSEWHERE);
+    await here.put(`${RULES}/${rules[0]?.id}`, allow('198.51.100.0/24', { confirmLockout }));
+    await away.post(RULES, deny('192.0.2.1', { confirmLockout }));
+    const asked = { rules: [allow(OFFICE_RANGE)], trialMinutes: 10, confirmLockout };
+    const { version } = (await away.get(RULES)).body as ShownSet;
+    await away.put(RULES, { version, ...asked }).expect(200);
+    await here.del(`${RULES}/trial?confirmLockout=${confirmLockout}`).expect(200);
+    expect(await of('IP_RULE_CREATED')).toStrictEqual([undefined, undefined, true]);
+    expect(await of('IP_RULE_UPDATED')).toStrictEqual([true]);
+    expect(await of('IP_RULE_DELETED')).toStrictEqual([true, true]);
+    expect(await of('IP_RULES_TRIAL_STARTED')).toStrictEqual([true]);
+    expect(await of('IP_RULES_TRIAL_ENDED')).toStrictEqual([true]);
+    await setSuspension(deps, operatorContext, tenantId, true);
+    await here.del(`${RULES}/suspension?confirmLockout=${confirmLockout}`).expect(200);
+    expect(await of('IP_RULES_RESUMED')).toStrictEqual([true]);
   });
 
   it('are noticed also when a rule is removed or changed', async () => {

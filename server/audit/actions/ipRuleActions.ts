@@ -12,13 +12,15 @@ const rule = z.strictObject({
 });
 /** The rule was changed in a trial, and is as it was before after this moment unless somebody confirms the trial. */
 const trialEndsAt = z.string().optional();
+/** The change refused the address of its author, who had confirmed that. */
+const confirmedLockout = z.literal(true).optional();
 const entity = { type: 'IP Rule', name: 'IP rule' };
 const setEntity = { type: 'IP Rule Set', name: 'IP rules' };
 
 /** The actions on IP rules, and what the rules refuse. */
 export const IP_RULE_ACTIONS = {
   IP_RULE_CREATED: {
-    details: z.strictObject({ after: rule, trialEndsAt }),
+    details: z.strictObject({ after: rule, trialEndsAt, confirmedLockout }),
     ocsf: {
       class: 'entity',
       activity: 'Create',
@@ -28,7 +30,7 @@ export const IP_RULE_ACTIONS = {
     },
   },
   IP_RULE_UPDATED: {
-    details: z.strictObject({ before: rule, after: rule, trialEndsAt }),
+    details: z.strictObject({ before: rule, after: rule, trialEndsAt, confirmedLockout }),
     ocsf: {
       class: 'entity',
       activity: 'Update',
@@ -38,7 +40,7 @@ export const IP_RULE_ACTIONS = {
     },
   },
   IP_RULE_DELETED: {
-    details: z.strictObject({ before: rule, trialEndsAt }),
+    details: z.strictObject({ before: rule, trialEndsAt, confirmedLockout }),
     ocsf: {
       class: 'entity',
       activity: 'Delete',
@@ -48,7 +50,11 @@ export const IP_RULE_ACTIONS = {
     },
   },
   IP_RULES_TRIAL_STARTED: {
-    details: z.strictObject({ endsAt: z.string(), rules: z.number().int().min(0) }),
+    details: z.strictObject({
+      endsAt: z.string(),
+      rules: z.number().int().min(0),
+      confirmedLockout,
+    }),
     ocsf: {
       class: 'entity',
       activity: 'Update',
@@ -73,6 +79,7 @@ export const IP_RULE_ACTIONS = {
       reason: z.enum(['expired', 'withdrawn']),
       startedBy: z.string(),
       endedAt: z.string(),
+      confirmedLockout,
     }),
     ocsf: {
       class: 'entity',
@@ -93,7 +100,7 @@ export const IP_RULE_ACTIONS = {
     },
   },
   IP_RULES_RESUMED: {
-    details: z.strictObject({ via }),
+    details: z.strictObject({ via, confirmedLockout }),
     ocsf: {
       class: 'entity',
       activity: 'Update',
