@@ -283,37 +283,41 @@ const ruleBefore = (member: string) => ofChange(memberOf('before', member));
 const idInSubject = ({ subject }: LeafEvent) =>
   textOrNull(subject && [...subject].slice(8).join(''));
 
+const RULE_COLUMNS: EventTable['columns'] = {
+  ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DETAILS },
+  shows: ({ action }) => RULE_EVENTS[action],
+  rule_id: (event) =>
+    event.action === 'IP_RULE_BLOCKED' ? detail('ruleId')(event) : ofChange(idInSubject)(event),
+  effect: ofRule('action'),
+  applies_to: ofRule('appliesTo'),
+  range: ofRule('range'),
+  note: ofRule('note'),
+  expires_at: moment(ofRule('expiresAt')),
+  effect_before: ruleBefore('action'),
+  applies_to_before: ruleBefore('appliesTo'),
+  range_before: ruleBefore('range'),
+  note_before: ruleBefore('note'),
+  expires_at_before: moment(ruleBefore('expiresAt')),
+  trial: ofChange((event) => String(detailOf(event, 'trialEndsAt') !== undefined)),
+  trial_ends_at: (event) => detail('trialEndsAt')(event) ?? detail('endsAt')(event),
+  reason: detail('reason'),
+  started_by: detail('startedBy'),
+  via: detail('via'),
+  address: detail('address'),
+  repeated: jsonDetail('repeated'),
+  ticket: detail('ticket'),
+  ended_at: moment((event) =>
+    event.action === 'IP_RULES_TRIAL_ENDED' ? detail('endedAt')(event) : null,
+  ),
+  created_at: () => null,
+  created_by: () => null,
+  suspended_at: () => null,
+  record: () => null,
+};
+
 const IP_RULES: EventTable = {
-  ...table('ip-rules', Object.keys(RULE_EVENTS), {
-    ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DETAILS },
-    shows: ({ action }) => RULE_EVENTS[action],
-    rule_id: (event) =>
-      event.action === 'IP_RULE_BLOCKED' ? detail('ruleId')(event) : ofChange(idInSubject)(event),
-    effect: ofRule('action'),
-    applies_to: ofRule('appliesTo'),
-    range: ofRule('range'),
-    note: ofRule('note'),
-    expires_at: moment(ofRule('expiresAt')),
-    effect_before: ruleBefore('action'),
-    applies_to_before: ruleBefore('appliesTo'),
-    range_before: ruleBefore('range'),
-    note_before: ruleBefore('note'),
-    expires_at_before: moment(ruleBefore('expiresAt')),
-    trial: ofChange((event) => String(detailOf(event, 'trialEndsAt') !== undefined)),
-    trial_ends_at: (event) => detail('trialEndsAt')(event) ?? detail('endsAt')(event),
-    reason: detail('reason'),
-    started_by: detail('startedBy'),
-    via: detail('via'),
-    address: detail('address'),
-    repeated: jsonDetail('repeated'),
-    ticket: detail('ticket'),
-    ended_at: moment((event) =>
-      event.action === 'IP_RULES_TRIAL_ENDED' ? detail('endedAt')(event) : null,
-    ),
-    created_at: () => null,
-    created_by: () => null,
-    suspended_at: () => null,
-    record: () => null,
+  ...table('ip-rules', Object.keys(RULE_EVENTS), RULE_COLUMNS, {
+    newerColumns: { confirmed_lockout: jsonDetail('confirmedLockout') },
   }),
   states: { shows: 'in_force', occurred_at: null, actor: null, action: null, subject: null },
 };

@@ -1,5 +1,6 @@
 import { END, LEAF_OF_EVENT, START, TENANT, setting } from './copyStore';
 import type { ExportFile } from './copyStore';
+import { addressOf } from './staffChangeStore';
 
 /** A withdrawn type keeps its row, so the events of all types are found by an index. */
 const DECLARED = 'ARRAY(SELECT name FROM declared_event_types)';
@@ -7,7 +8,7 @@ const DECLARED = 'ARRAY(SELECT name FROM declared_event_types)';
 export const APP_EVENTS: ExportFile = {
   name: 'app-events',
   description:
-    "The events of audit-log that the organisation's own product reported, with the sentence of their type. Gatehouse proves that it received them, and not that they happened. reported_by is the id of the service key of that program; the operator of Gatehouse knows its name.",
+    "The events of audit-log that the organisation's own product reported, with the sentence of their type. Gatehouse proves that it received them, and not that they happened. reported_by is the id of the service key of that program, and reported_by_name its name.",
   controls: [
     {
       criterion: 'CC7.2',
@@ -18,7 +19,7 @@ export const APP_EVENTS: ExportFile = {
     },
   ],
   population: {
-    of: 'every event of audit-log that a service of the team reported about this organisation. occurred_at is the time at which it was received, and reported_time the time that the service gave. sentence is that of the type at the time of the export',
+    of: 'every event of audit-log that a service of the team reported about this organisation. occurred_at is the time at which it was received, and reported_time the time that the service gave. sentence is that of the type at the time of the export, and so are reported_by_name and actor_email. actor_email is empty if the product named no member',
     filter: 'occurred_at is in the range, and action begins with app.',
   },
   columns: [
@@ -28,9 +29,15 @@ export const APP_EVENTS: ExportFile = {
     ['sentence', 'text', '(SELECT t.sentence FROM declared_event_types t WHERE t.name = e.action)'],
     ['outcome', 'token', 'e.outcome'],
     ['actor', 'text', 'e.actor'],
+    ['actor_email', 'text', addressOf('e.actor')],
     ['subject', 'text', 'e.subject'],
     ['ip', 'text', 'e.ip'],
     ['reported_by', 'text', "(e.details->>'reportedBy')"],
+    [
+      'reported_by_name',
+      'text',
+      "(SELECT k.name FROM service_keys k WHERE k.id::text = e.details->>'reportedBy')",
+    ],
     ['reported', 'jsonb', "(e.details->'reported')"],
     ['reported_time', 'text', "(e.details->>'reportedTime')"],
     ['fields', 'jsonb', "(e.details->'fields')"],

@@ -1,8 +1,7 @@
 import { SECURITY_EVENT_ACTIONS } from '../audit';
 import { END, EVENT_OF_LEAF, LEAF_OF_EVENT, START, TENANT, setting } from './copyStore';
 import type { Column, ExportFile } from './copyStore';
-import { emailOf } from './staffChangeStore';
-import { staffIdIn } from './staffRowStore';
+import { addressOf } from './staffChangeStore';
 
 const FIRST = setting('first_leaf', 'bigint');
 const LAST = setting('last_leaf', 'bigint');
@@ -160,9 +159,6 @@ function eventTable(
     order,
   };
 }
-
-/** Returns SQL for the address of a member at the time of the export; the text may be anything. */
-const addressOf = (staffId: string) => emailOf(staffIdIn(`'staff:' || ${staffId}`));
 
 export const IMPERSONATIONS = eventTable(
   {

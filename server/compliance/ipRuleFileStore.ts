@@ -1,6 +1,7 @@
 import { isoTime } from '../db/isoTime';
 import { END, LEAF_OF_EVENT, START, TENANT, setting } from './copyStore';
 import type { Column, ExportFile } from './copyStore';
+import { addressOf } from './staffChangeStore';
 import { instantIn, stackedRow } from './staffRowStore';
 
 /** The actions that the file shows, and the text for each in its column `shows`. */
@@ -197,12 +198,12 @@ export const IP_RULES: ExportFile = {
     {
       criterion: 'CC6.6',
       lookFor:
-        "Begin with the rows with record 'unrecorded': somebody changed a rule directly in the database. For each rule in force: does the organisation know the network, and does the rule have to be there? For each change: who made it, and was it approved? A row 'suspended' without 'resumed' means that no rule is in force. If there are no rows, every address was allowed.",
+        "Begin with the rows with record 'unrecorded': somebody changed a rule directly in the database. For each rule in force: does the organisation know the network, and does the rule have to be there? For each change: who made it, and was it approved? With confirmed_lockout, why did its author shut out the own address? A row 'suspended' without 'resumed' means that no rule is in force. If there are no rows, every address was allowed.",
       limits: LIMITS,
     },
   ],
   population: {
-    of: "a row with shows 'in_force' is a rule of this organisation that stood at some moment of the range, as it was at the end of the range, or with ended_at as it was at its own end. A row with trial 'true' is a rule, or a change, that holds only during a trial: until trial_ends_at, unless the trial is confirmed. Suspended rules are shown too: suspended_at says since when, at the end of the range. A row with shows 'refused' counts refusals: one, and those that repeated says, of the same member or key at the same address since the event before. record is 'unrecorded' if the events do not explain the rule in the database",
+    of: "a row with shows 'in_force' is a rule of this organisation that stood at some moment of the range, as it was at the end of the range, or with ended_at as it was at its own end. A row with trial 'true' is a rule, or a change, that holds only during a trial: until trial_ends_at, unless the trial is confirmed. Suspended rules are shown too: suspended_at says since when, at the end of the range. A row with shows 'refused' counts refusals: one, and those that repeated says, of the same member or key at the same address since the event before. confirmed_lockout is true if the change refused the address of its author, who had confirmed that. The columns that end in _email have the addresses at the time of the export. record is 'unrecorded' if the events do not explain the rule in the database",
     filter: `a rule stood before the end of the range, and had not been deleted or expired before the range; an event has occurred_at in the range, and its action is one of ${ACTIONS.join(', ')}`,
   },
   columns: [
@@ -212,16 +213,20 @@ export const IP_RULES: ExportFile = {
     ['trial', 'literal', 'l.trial'],
     ['created_at', 'instant', 'l.created_at'],
     ['created_by', 'text', 'l.created_by'],
+    ['created_by_email', 'text', addressOf('l.created_by')],
     ['ended_at', 'instant', 'l.ended_at'],
     ['suspended_at', 'instant', 'l.suspended_at'],
     ['record', 'token', 'l.record'],
     ['leaf_index', 'literal', 'l.leaf_index'],
     ['occurred_at', 'instant', 'l.occurred_at'],
     ['actor', 'text', 'l.actor'],
+    ['actor_email', 'text', addressOf('l.actor')],
     ...ruleColumns('before', '_before'),
     ['trial_ends_at', 'text', "coalesce(l.details->>'trialEndsAt', l.details->>'endsAt')"],
+    ['confirmed_lockout', 'jsonb', "(l.details->'confirmedLockout')"],
     ['reason', 'text', "(l.details->>'reason')"],
     ['started_by', 'text', "(l.details->>'startedBy')"],
+    ['started_by_email', 'text', addressOf("(l.details->>'startedBy')")],
     ['via', 'text', "(l.details->>'via')"],
     ['address', 'text', "(l.details->>'address')"],
     ['repeated', 'jsonb', "(l.details->'repeated')"],

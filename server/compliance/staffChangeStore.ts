@@ -28,6 +28,9 @@ export const emailOf = (
 ) => `(SELECT u.email FROM tenant_staff s JOIN users u ON u.id = s.user_id
     WHERE s.tenant_id = ${TENANT} AND s.id = ${staffId})`;
 
+/** Returns SQL for the e-mail address of an actor; null if the text is not the id of a member. */
+export const addressOf = (actor: string) => emailOf(staffIdIn(`'staff:' || ${actor}`));
+
 const RECORDED = `SELECT ${staffChange({
   change:
     "CASE e.action WHEN 'STAFF_CREATED' THEN 'joined' WHEN 'STAFF_DISABLED' THEN 'left' WHEN 'STAFF_REMOVED' THEN 'removed' ELSE 'returned' END",

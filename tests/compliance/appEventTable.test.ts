@@ -1,6 +1,6 @@
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { db } from '@/server/db';
-import { declaredEventTypes } from '@/server/db/schema';
+import { declaredEventTypes, serviceKeys } from '@/server/db/schema';
 import { ocsfLine } from '@/server/audit';
 import { downloadEvidence, utcToday } from '@/tests/helpers/evidence/evidenceBundle';
 import { seedOfficer } from '@/tests/helpers/people/officer';
@@ -39,6 +39,15 @@ describe('the events of the product in a bundle', () => {
       },
       { outcome: 'success', reported_time: '2026-01-31T12:00:00.000Z', reported: '[]' },
     ]);
+    const [{ id = '', name = '' } = {}] = await db
+      .select()
+      .from(serviceKeys)
+      .where(sql`id::text = ${String(rows[0]?.['reported_by'])}`);
+    const service = { reported_by: id, reported_by_name: name };
+    expect(rows).toMatchObject([
+      { ...service, actor_email: '' },
+      { ...service, actor: `service:${id}`, actor_email: '' },
+    ]);
     expect(rows.flatMap(Object.values).filter((cell) => /^[=+@-]/.test(String(cell)))).toEqual([]);
     expect(evidence.table('app-event-types.csv')).toMatchObject([
       { name: 'app.project.deleted', sentence: DELETED.sentence, withdrawn_at: '' },
@@ -48,6 +57,18 @@ describe('the events of the product in a bundle', () => {
     );
     const { found, outcome } = await verify(evidence.zip, { keys: [evidence.manifest.key] });
     expect([found, outcome]).toEqual([[], 'sound']);
+  });
+
+  it('name the member who acted, and the service even after its key was revoked', async () => {
+    const officer = await seedOfficer();
+    const { report } = await openReporter(node);
+    const { email, staffId } = officer;
+    await report([deletion(officer.tenantSlug, { actor: { staffId } })]);
+    await db.update(serviceKeys).set({ name: '=revoked', revokedAt: new Date() });
+    const evidence = await downloadEvidence(app, officer, range);
+    expect(evidence.table('app-events.csv')).toMatchObject([
+      { actor: staffId, actor_email: email, reported_by_name: "'=revoked" },
+    ]);
   });
 
   it('stay in it after their type was withdrawn', async () => {

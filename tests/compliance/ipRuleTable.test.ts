@@ -2,14 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { eq } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { ipRuleSets, ipRules } from '@/server/db/schema';
+import { setSuspension } from '@/server/ipRules';
 import { writeEvents } from '@/tests/helpers/evidence/auditReads';
 import { downloadEvidence, utcToday } from '@/tests/helpers/evidence/evidenceBundle';
 import { at } from '@/tests/helpers/evidence/pastStaff';
+import { OFFICE, OFFICE_RANGE, from } from '@/tests/helpers/people/addressed';
 import { as, seedOfficer } from '@/tests/helpers/people/officer';
+import { operatorContext } from '@/tests/helpers/server/openNode';
 import { buildApp } from '@/tests/helpers/server/testApp';
 import { verify } from '@/tests/verifier/verifyFile';
 
-const { app } = buildApp();
+const { app, deps } = buildApp();
 const FEBRUARY = { from: '2025-02-01', to: '2025-02-28', format: 'csv' };
 const MARCH = { from: '2025-03-01', to: '2025-03-31', format: 'csv' };
 const instant = (text: string) => at(text).toISOString();
@@ -207,6 +210,32 @@ describe('ip-rules.csv', () => {
     const { body: tried } = await client.get(rules).expect(200);
     await client.post(`${rules}/trial/confirm`, { version: tried.version }).expect(200);
     expect(await inForce()).toEqual([standing, ['::c000:201/128', 'false', 'recorded']]);
+  });
+
+  it('names who changed a rule, what it was and became, and who shut out their own address', async () => {
+    const officer = await seedOfficer();
+    const here = from(app, officer, OFFICE);
+    const rules = '/api/security/ip-rules';
+    const home = { action: 'allow', range: OFFICE_RANGE, note: '=1+1' };
+    const { body } = await here.put(rules, { version: 0, rules: [home] }).expect(200);
+    const path = `${rules}/${body.rules[0].id}`;
+    const moved = { action: 'allow', range: '192.0.2.0/24', note: 'Lyon' };
+    await here.put(path, { ...moved, confirmLockout: officer.tenantSlug }).expect(200);
+    await setSuspension(deps, operatorContext, officer.tenantId, true);
+    const today = { from: utcToday(), to: utcToday(), format: 'csv' };
+    const { zip, manifest, table } = await downloadEvidence(app, officer, today);
+    const { email, staffId } = officer;
+    const by = { actor: staffId, actor_email: email };
+    expect(table('ip-rules.csv')).toMatchObject([
+      { shows: 'in_force', created_by: staffId, created_by_email: email, range: '192.0.2.0/24' },
+      { ...by, shows: 'created', range: OFFICE_RANGE, note: "'=1+1", confirmed_lockout: '' },
+      {
+        ...{ ...by, shows: 'changed', range: '192.0.2.0/24', note: 'Lyon' },
+        ...{ range_before: OFFICE_RANGE, note_before: "'=1+1", confirmed_lockout: 'true' },
+      },
+      { shows: 'suspended', actor: 'system', actor_email: '' },
+    ]);
+    expect((await verify(zip, { keys: [manifest.key] })).found).toEqual([]);
   });
 
   it('is made, and sound, although somebody has written events with odd details', async () => {

@@ -124,6 +124,7 @@ const TABLES: Readonly<Record<string, Table>> = {
       ['trial', (event) => String('trialEndsAt' in (event.details as object))],
       ...RULE.map(([column, name]) => [`${column}_before`, ruleCell('before', name)] as const),
       ['trial_ends_at', detail('trialEndsAt')],
+      ['confirmed_lockout', detail('confirmedLockout')],
       ...['reason', 'started_by', 'via', 'address', 'repeated', 'ticket'].map(NOTHING),
       ...['created_at', 'created_by', 'ended_at', 'suspended_at', 'record'].map(NOTHING),
     ],
