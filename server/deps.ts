@@ -48,6 +48,7 @@ import { createNodeClock } from './nodeClock';
 import { inspectSchema } from './schema/guard/inspectSchema';
 import { createSchemaGuard } from './schema/guard/schemaGuard';
 import type { SchemaGuard } from './schema/guard/schemaGuard';
+import { createSimulationLine } from './simulationLine';
 import {
   createBreaker,
   createDenialRecorder,
@@ -261,6 +262,7 @@ export function createDeps(
     riskBreaker: createBreaker(clock),
     rateLimits: openRateLimits({ config, pool: risk.pool, keys, clock, logger, metrics }),
     riskDecisions,
+    simulations: createSimulationLine(),
     proxyWatch: createProxyWatch({ clock, logger, metrics }),
     denials: createDenialRecorder({ db, clock }),
     mail,

@@ -8,6 +8,7 @@ import type { KeyRing } from './keyRing';
 import type { Logger } from './logger';
 import type { Metrics } from './metrics';
 import type { NodeClock } from './nodeClock';
+import type { SimulationLine } from './simulationLine';
 import type { SchemaGuard } from './schema/guard/schemaGuard';
 
 /** The parts that every area may use. Each area adds its own in its `deps.ts`. */
@@ -24,6 +25,8 @@ export interface Kernel {
   /** The pool beneath `db`, for prepared hot statements and COPY. */
   pool: Pool;
   schemaGuard: SchemaGuard;
+  /** One simulation at a time. */
+  simulations: SimulationLine;
   /** Messages between the nodes on one database. */
   broadcast: Broadcast;
   /** Watches for changes that any node, or SQL by hand, has made. */

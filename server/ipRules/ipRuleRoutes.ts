@@ -161,9 +161,11 @@ export const ipRuleRoutes = (deps: RouteDeps) => ({
     body: simulateBody,
     takesBatch: true,
     responses: { 200: json('Who would have been refused, and from where', simulatedRules) },
-    errors: [],
+    errors: ['SIMULATION_BUSY'],
     async handle(req, res, { body }) {
-      res.json(await simulateIpRules(deps, contextOf(req), principalOf(req), body));
+      const principal = principalOf(req);
+      const simulate = () => simulateIpRules(deps, contextOf(req), principal, body);
+      res.json(await deps.simulations.run(principal.tenantId, simulate));
     },
   }),
   ...ruleRoutes(deps),

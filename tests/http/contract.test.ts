@@ -99,6 +99,7 @@ describe('the catalogue of errors', () => {
       CHECKPOINT_NOT_FOUND: 404,
       AUDIT_LOG_BROKEN: 500,
       EXPORT_BUSY: 503,
+      SIMULATION_BUSY: 503,
       HASHING_BUSY: 503,
       DATABASE_UNAVAILABLE: 503,
       SCHEMA_UNAVAILABLE: 503,

@@ -154,6 +154,7 @@ const WAITED_OUT: Partial<Record<ErrorCode, Record<string, () => Promise<Scene>>
 const ELSEWHERE: Partial<Record<ErrorCode, string>> = {
   CHALLENGE_EXHAUSTED: 'no time helps: see below',
   EXPORT_BUSY: 'tests/compliance/exportPlaces.test.ts',
+  SIMULATION_BUSY: 'tests/simulationLine.test.ts',
   AUDIT_LOG_BUSY: 'tests/audit/log/sealingBeside.test.ts',
   RATE_LIMITED: 'tests/limits/rateLimits.test.ts',
   IP_RULES_UNAVAILABLE: 'tests/ipRules/ruleMemory.test.ts',

@@ -1,9 +1,11 @@
 import { eq } from 'drizzle-orm';
+import type { Response } from 'supertest';
 import { db } from '@/server/db';
 import { riskDecisions } from '@/server/db/schema';
 import { auditOf } from '@/tests/helpers/database/authRows';
+import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/database/askDatabase';
 import { fromAddress, login, refresh } from '@/tests/helpers/http/authCalls';
-import { seedOfficer } from '@/tests/helpers/people/officer';
+import { policyWith, seedOfficer } from '@/tests/helpers/people/officer';
 import { makeApiKey, withKey } from '@/tests/helpers/people/programs';
 import {
   ELSEWHERE,
@@ -15,6 +17,7 @@ import {
 } from '@/tests/helpers/people/addressed';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { openNode } from '@/tests/helpers/server/openNode';
+import { pollUntil } from '@/tests/helpers/time/pollUntil';
 
 const { app, deps } = openNode();
 const SIMULATE = '/api/security/ip-rules/simulate';
@@ -100,5 +103,50 @@ describe('a simulation of IP rules', () => {
     const { body } = await from(app, officer, OFFICE).get('/api/security/ip-rules');
     expect(body).toMatchObject({ version: 0, rules: [] });
     expect(await auditOf('IP_RULE_CREATED', officer.tenantId)).toStrictEqual([]);
+  });
+});
+
+const SIMULATE_POLICY = '/api/security/policy/simulate';
+const databaseUrl = process.env['DATABASE_URL'] ?? '';
+
+/** Holds up everything that reads decisions of the risk gate, while the work runs. */
+const whileHeld = (work: () => Promise<void>) =>
+  withConnection(databaseUrl, async (holder) => {
+    await holder.query('BEGIN; LOCK TABLE risk_decisions IN ACCESS EXCLUSIVE MODE');
+    await work();
+  });
+
+describe('several simulations at once, of IP rules and of a risk policy', () => {
+  it('run one at a time on a node; a tenant has one more that waits, and another tenant waits too', async () => {
+    const [officer, other] = [await seedOfficer(), await seedOfficer()];
+    const here = from(app, officer, OFFICE);
+    const policy = policyWith({});
+    const first = { rules: [allow(OFFICE_RANGE)] };
+    const sent: Promise<Response>[] = [];
+    const send = (asked: PromiseLike<Response>) => sent.push(Promise.resolve(asked));
+    await whileHeld(async () => {
+      send(here.post(SIMULATE, first));
+      const count = () => ask(databaseUrl, WAITS_FOR_LOCK);
+      await pollUntil('one runs', count, (waiting) => waiting.length === 1);
+      send(from(app, other, OFFICE).post(SIMULATE, first));
+      const more = Array.from({ length: 4 }, () => here.post(SIMULATE_POLICY, { policy }));
+      const refused: Response[] = [];
+      await new Promise<void>((resolve) => {
+        for (const one of more) {
+          const answer = Promise.resolve(one);
+          sent.push(answer);
+          void answer.then((res) => refused.push(res) === 3 && resolve());
+        }
+      });
+      for (const { status, body, headers } of refused) {
+        expect([status, body.error]).toEqual([503, 'SIMULATION_BUSY']);
+        expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1);
+      }
+      expect(await count()).toHaveLength(1);
+      // Other requests do not wait in the line.
+      expect((await here.get('/api/auth/me')).status).toBe(200);
+    });
+    const statuses = (await Promise.all(sent)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(3);
   });
 });

@@ -93,9 +93,11 @@ function policyRoutes(deps: SecurityDeps) {
           simulatedRiskPolicy,
         ),
       },
-      errors: [],
+      errors: ['SIMULATION_BUSY'],
       async handle(req, res, { body }) {
-        res.json(await simulateRiskPolicy(deps, principalOf(req), body));
+        const principal = principalOf(req);
+        const simulate = () => simulateRiskPolicy(deps, principal, body);
+        res.json(await deps.simulations.run(principal.tenantId, simulate));
       },
     }),
   };
