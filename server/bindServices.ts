@@ -1,5 +1,5 @@
 import { authenticateKey, authenticateService } from './apiKeys';
-import { admitPerson } from './auth';
+import { admitPerson, admitToSignOut } from './auth';
 import type { Deps } from './deps';
 import type { Services } from './http/services';
 import { countImpersonated } from './impersonation';
@@ -18,6 +18,7 @@ export function bindServices(deps: Deps): Services {
     proxyWatch,
     countryOf: (ip) => deps.geo.country(ip),
     authenticate: (ctx, token) => admitPerson(deps, ctx, token),
+    authenticateToSignOut: (ctx, token) => admitToSignOut(deps, ctx, token),
     sessionOf: (token) => deps.accessTokens.sessionOf(token),
     authenticateKey: (ctx, key, options) => authenticateKey(deps, ctx, key, options),
     authenticateService: (ctx, key, options) => authenticateService(deps, ctx, key, options),

@@ -37,7 +37,7 @@ async function assertOwnAddress(deps: AdmitDeps, ctx: Asking, principal: Princip
 
 /**
  * Turns an access token into the person behind it: checks the token, the live session, and the
- * address of the request. No other function does, so no route can leave one of them out.
+ * address of the request. Only {@link admitToSignOut} leaves the address out.
  * @param ctx the request, or a function that describes it; its address is the person's
  * @throws AppError UNAUTHENTICATED; FORCE_LOGOUT with the reason if the session was forcibly ended;
  * IP_BLOCKED, IP_RULES_UNAVAILABLE; the driver's error if the database could not be asked
@@ -45,6 +45,24 @@ async function assertOwnAddress(deps: AdmitDeps, ctx: Asking, principal: Princip
 export async function admitPerson(deps: AdmitDeps, ctx: Asking, token: string): Promise<Principal> {
   const principal = await deps.sessionCheck.check(deps.accessTokens.read(token));
   await assertOwnAddress(deps, ctx, principal);
+  return principal;
+}
+
+/**
+ * Does what {@link admitPerson} does for a request that can only end sessions of the person. The IP
+ * rules do not limit it: taking access away from a device that is lost, or in a network that is
+ * refused, must always be possible. It is no route for somebody who acts as another member, so the
+ * address of an actor is judged.
+ * @throws AppError UNAUTHENTICATED; FORCE_LOGOUT; in an impersonation also IP_BLOCKED and
+ * IP_RULES_UNAVAILABLE
+ */
+export async function admitToSignOut(
+  deps: AdmitDeps,
+  ctx: Asking,
+  token: string,
+): Promise<Principal> {
+  const principal = await deps.sessionCheck.check(deps.accessTokens.read(token));
+  if (principal.impersonation) await assertOwnAddress(deps, ctx, principal);
   return principal;
 }
 

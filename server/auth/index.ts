@@ -1,6 +1,6 @@
 export { memberSessions } from './authAnswers';
 export type { AuthDeps, AuthParts } from './deps';
-export { admitPerson, introspectPerson } from './admitPerson';
+export { admitPerson, admitToSignOut, introspectPerson } from './admitPerson';
 export { requireProofAtLogin } from './accountStore';
 export { LEEWAY_SEC, createAccessTokens, invalidToken } from './accessTokens';
 export { readHashCosts } from './accountStore';

@@ -20,6 +20,10 @@ const IMPERSONATED = [
 
 /** The error codes for the address of a request. */
 const ADDRESS: readonly ErrorCode[] = ['IP_BLOCKED', 'IP_RULES_UNAVAILABLE'];
+const ADDRESS_OF_ACTOR = [
+  'IP_BLOCKED: you act as another member, and your address is refused',
+  'IP_RULES_UNAVAILABLE: you act as another member',
+] as const;
 
 /** Returns the bearer token of a request, if it sent one. */
 export function bearerToken(req: Request): string | undefined {
@@ -35,9 +39,15 @@ function requireToken(req: Request, detail?: string): string {
 /** Chooses how a key is looked up: slowly if credentials from this address were refused too often. */
 const paceOf = (req: Request) => ({ slowly: req.services.isAtLimit(refusedSenderOf(req)) });
 
-async function admitPerson(req: Request, token: string): Promise<void> {
+type Admission = 'authenticate' | 'authenticateToSignOut';
+
+async function admitPerson(
+  req: Request,
+  token: string,
+  admission: Admission = 'authenticate',
+): Promise<void> {
   if (looksLikeKey(token)) throw new AppError('PERSON_REQUIRED');
-  req.principal = await req.services.authenticate(() => contextOf(req), token);
+  req.principal = await req.services[admission](() => contextOf(req), token);
 }
 
 /**
@@ -48,6 +58,22 @@ export const authenticate = guard(
   { bearer: 'required', errors: [...ENDED, ...ADDRESS, 'PERSON_REQUIRED', ...IMPERSONATED] },
   async (req, _res, next) => {
     await admitPerson(req, requireToken(req));
+    next();
+  },
+);
+
+/**
+ * Admits people from every address, for a route that can only end their own sessions: somebody who
+ * may not act from an address may still sign out there.
+ */
+export const authenticateToSignOut = guard(
+  {
+    bearer: 'required',
+    fromAnywhere: true,
+    errors: [...ENDED, ...ADDRESS_OF_ACTOR, 'PERSON_REQUIRED', ...IMPERSONATED],
+  },
+  async (req, _res, next) => {
+    await admitPerson(req, requireToken(req), 'authenticateToSignOut');
     next();
   },
 );
@@ -124,6 +150,17 @@ export function authenticateService(scope?: ServiceScope): Guard {
 /** The refusals with which a request continues unauthenticated. */
 const REFUSED: readonly ErrorCode[] = [...ENDED, 'IP_BLOCKED'];
 
+async function admitIfPresent(req: Request, admission: Admission): Promise<void> {
+  const token = bearerToken(req);
+  if (token === undefined) return;
+  try {
+    await admitPerson(req, token, admission);
+  } catch (error) {
+    if (!(error instanceof AppError && REFUSED.includes(error.code))) throw error;
+    req.refusal = error;
+  }
+}
+
 /**
  * For a route that works with or without a session: a request without a token, or with one that is
  * invalid or has ended, or that may not be used from this address, continues unauthenticated. A key
@@ -132,14 +169,20 @@ const REFUSED: readonly ErrorCode[] = [...ENDED, 'IP_BLOCKED'];
 export const authenticateIfPresent = guard(
   { bearer: 'optional', errors: [...ADDRESS, 'PERSON_REQUIRED', ...IMPERSONATED] },
   async (req, _res, next) => {
-    const token = bearerToken(req);
-    if (token === undefined) return next();
-    try {
-      await admitPerson(req, token);
-    } catch (error) {
-      if (!(error instanceof AppError && REFUSED.includes(error.code))) throw error;
-      req.refusal = error;
-    }
+    await admitIfPresent(req, 'authenticate');
+    next();
+  },
+);
+
+/** Does what {@link authenticateIfPresent} does, from every address, for signing out. */
+export const authenticateToSignOutIfPresent = guard(
+  {
+    bearer: 'optional',
+    fromAnywhere: true,
+    errors: [...ADDRESS_OF_ACTOR, 'PERSON_REQUIRED', ...IMPERSONATED],
+  },
+  async (req, _res, next) => {
+    await admitIfPresent(req, 'authenticateToSignOut');
     next();
   },
 );

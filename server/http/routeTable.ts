@@ -95,6 +95,11 @@ export interface GuardFacts {
   readonly keys?: 'api' | 'service';
   /** The scope of a service key that it asks for. */
   readonly scope?: ServiceScope;
+  /**
+   * Whether the IP rules do not limit its routes, because they can only end the caller's own
+   * sessions; a test tries every other route from a refused address.
+   */
+  readonly fromAnywhere?: true;
   /** The permission that it asks for; a test tries every route without it. */
   readonly permission?: Permission;
   /** The purpose of the step-up that it asks for. */

@@ -21,6 +21,13 @@ export interface Services extends Pick<
    */
   authenticate(ctx: () => RequestContext, token: string): Promise<Principal>;
   /**
+   * Does what {@link authenticate} does for a request that can only end the caller's own sessions:
+   * from every address.
+   * @throws AppError UNAUTHENTICATED, FORCE_LOGOUT; in an impersonation also IP_BLOCKED and
+   * IP_RULES_UNAVAILABLE
+   */
+  authenticateToSignOut(ctx: () => RequestContext, token: string): Promise<Principal>;
+  /**
    * Returns the session of an access token of ours that was checked lately, also if the token or
    * the session has ended; undefined for any other text.
    */

@@ -1,5 +1,10 @@
 import { authRoutes } from '../auth';
-import { authenticate, authenticateIfPresent } from '../http/authenticate';
+import {
+  authenticate,
+  authenticateIfPresent,
+  authenticateToSignOut,
+  authenticateToSignOutIfPresent,
+} from '../http/authenticate';
 import { authenticateEnrollee } from '../http/authenticateEnrollee';
 import { requireStepUp } from '../http/requireStepUp';
 import { del, get, named, post, put, tagged } from '../http/routeTable';
@@ -21,9 +26,9 @@ function authTable(deps: Deps): Route[] {
     post('/api/auth/refresh', [], auth.refresh),
     get('/api/auth/me', [authenticate], auth.me, 'read'),
     get('/api/auth/sessions', [authenticate], auth.sessions),
-    del('/api/auth/sessions/:id', [authenticate], auth.endSession),
-    post('/api/auth/logout', [authenticateIfPresent], auth.logout),
-    post('/api/auth/logout-all', [authenticate], auth.logoutAll),
+    del('/api/auth/sessions/:id', [authenticateToSignOut], auth.endSession),
+    post('/api/auth/logout', [authenticateToSignOutIfPresent], auth.logout),
+    post('/api/auth/logout-all', [authenticateToSignOut], auth.logoutAll),
 
     post('/api/auth/password', [authenticate, provenIfEnrolled], auth.changePassword),
     post('/api/auth/password/forgot', [], auth.forgotPassword),

@@ -6,12 +6,13 @@ import { db } from '@/server/db';
 import { ipRuleSets, ipRules } from '@/server/db/schema';
 import type { Route } from '@/server/http/routeTable';
 import { BUILT_IN_PERMISSIONS } from '@/server/permissions';
-import { auditOf } from '@/tests/helpers/database/authRows';
+import { auditOf, sessionsOf, withoutTable } from '@/tests/helpers/database/authRows';
 import { fromAddress, login, refresh } from '@/tests/helpers/http/authCalls';
 import type { Sweep } from '@/tests/helpers/isolation/aim';
 import { AREAS } from '@/tests/helpers/isolation/areas';
 import { inventIds } from '@/tests/helpers/isolation/inventIds';
 import { prepareSnapshot } from '@/tests/helpers/isolation/targetSnapshot';
+import { from } from '@/tests/helpers/people/addressed';
 import { makeApiKey } from '@/tests/helpers/people/programs';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
@@ -27,12 +28,14 @@ const TARGETS = ['people', 'api_keys'] as const;
 
 const bearerOf = ({ guards }: Route) => guards.find(({ bearer }) => bearer)?.bearer;
 const keysOf = ({ guards }: Route) => guards.find(({ keys }) => keys)?.keys;
+const isFromAnywhere = ({ guards }: Route) => guards.some((guard) => guard.fromAnywhere);
 /** A gateway asks about somebody else: tests/ipRules/reportedAddress.test.ts. */
 const ASKS_FOR_OTHERS = '/api/forward-auth';
 const ofPeople = table.filter(
   (route) =>
     bearerOf(route) === 'required' &&
     keysOf(route) !== 'service' &&
+    !isFromAnywhere(route) &&
     !route.path.startsWith(ASKS_FOR_OTHERS),
 );
 const ofKeys = ofPeople.filter((route) => keysOf(route) === 'api');
@@ -118,7 +121,9 @@ describe('a valid credential from an address that the rules refuse', () => {
   });
 
   it('a route that works with or without a session takes nobody for the person', async () => {
-    const optional = table.filter((route) => bearerOf(route) === 'optional');
+    const optional = table.filter(
+      (route) => bearerOf(route) === 'optional' && !isFromAnywhere(route),
+    );
     const before = await readRows();
     const answers: unknown[] = [];
     for (const route of optional) {
@@ -126,7 +131,6 @@ describe('a valid credential from an address that the rules refuse', () => {
       answers.push([route.path, res.status, res.body.error]);
     }
     expect(answers).toEqual([
-      ['/api/auth/logout', 403, 'IP_BLOCKED'],
       ['/api/security/step-up/start', 403, 'IP_BLOCKED'],
       ['/api/security/step-up/verify', 403, 'IP_BLOCKED'],
       ['/api/invitations/:token/accept', 403, 'IP_BLOCKED'],
@@ -166,6 +170,83 @@ describe('a forged X-Forwarded-For', () => {
     expect((await login(direct, member, forged)).body.error).toBe('IP_BLOCKED');
     expect((await refresh(direct, member.refreshToken, forged)).body.error).toBe('IP_BLOCKED');
     expect((await refresh(app, member.refreshToken, forged)).status).toBe(200);
+  });
+});
+
+describe('from an address that the rules refuse, a person', () => {
+  const away = fromAddress(OUTSIDE);
+  const send = (method: 'post' | 'delete', path: string, { token }: { token: string }) =>
+    request(app)
+      [method](path)
+      .set({ ...away, authorization: `Bearer ${token}` });
+  const atOffice = async ({ token }: { token: string }) => {
+    const bearer = { ...fromAddress(OFFICE), authorization: `Bearer ${token}` };
+    return (await request(app).get('/api/auth/me').set(bearer)).status;
+  };
+
+  it('can use no route but those that end their own sessions', () => {
+    const open = table.filter(isFromAnywhere).map(({ method, path }) => `${method} ${path}`);
+    expect(open).toEqual([
+      'delete /api/auth/sessions/:id',
+      'post /api/auth/logout',
+      'post /api/auth/logout-all',
+    ]);
+  });
+
+  it('signs out with the access token alone, on this device or on all', async () => {
+    const member = await seedTestUserAndToken({ tenantId: me.tenantId });
+    const second = { token: (await login(app, member, fromAddress(OFFICE))).body.accessToken };
+    const third = { token: (await login(app, member, fromAddress(OFFICE))).body.accessToken };
+    expect((await send('post', '/api/auth/logout', member)).status).toBe(204);
+    expect([await atOffice(member), await atOffice(second)]).toEqual([401, 200]);
+    expect((await send('post', '/api/auth/logout-all', second)).status).toBe(204);
+    expect([await atOffice(second), await atOffice(third)]).toEqual([401, 401]);
+    expect(await auditOf('AUTH_LOGOUT', me.tenantId)).toMatchObject([
+      { ip: OUTSIDE, actor: member.staffId, details: { scope: 'session' } },
+      { ip: OUTSIDE, actor: member.staffId, details: { scope: 'all' } },
+    ]);
+  });
+
+  it('ends one of their own sessions, and none of somebody else', async () => {
+    const member = await seedTestUserAndToken({ tenantId: me.tenantId });
+    const colleague = await seedTestUserAndToken({ tenantId: me.tenantId });
+    const { accessToken } = (await login(app, member, fromAddress(OFFICE))).body;
+    const lost = (await sessionsOf(member.staffId)).find(({ id }) => id !== member.sessionId);
+    const foreign = await send('delete', `/api/auth/sessions/${colleague.sessionId}`, member);
+    expect([foreign.status, await atOffice(colleague)]).toEqual([404, 200]);
+    expect((await send('delete', `/api/auth/sessions/${lost?.id}`, member)).status).toBe(204);
+    expect([await atOffice({ token: accessToken }), await atOffice(member)]).toEqual([401, 200]);
+  });
+
+  it('who acts as somebody else signs nobody out: that is refused, and ends the impersonation', async () => {
+    const { tenantId } = me;
+    const actor = await seedTestUserAndToken({ tenantId, permissions: ['IMPERSONATE'] });
+    const subject = await seedTestUserAndToken({ tenantId });
+    const begun = await from(app, actor, OFFICE).post('/api/security/impersonation/start', {
+      ...{ staffId: subject.staffId, reason: 'To see what they see' },
+    });
+    const token = String(begun.body.accessToken);
+    const out = await send('post', '/api/auth/logout-all', { token });
+    expect([out.status, out.body.error]).toEqual([403, 'IP_BLOCKED']);
+    expect([await atOffice(subject), await atOffice({ token })]).toEqual([200, 401]);
+  });
+
+  it('signs out while the rules cannot be read, too', async () => {
+    const member = await seedTestUserAndToken({ tenantId: me.tenantId });
+    await withoutTable('ip_rules', async () => {
+      const { app: unread } = buildApp();
+      const bearer = { ...away, authorization: `Bearer ${member.token}` };
+      const [refused, out] = [
+        await request(unread).get('/api/auth/me').set(bearer),
+        await request(unread).post('/api/auth/logout').set(bearer),
+      ];
+      expect([refused.status, refused.body.error, out.status]).toEqual([
+        503,
+        'IP_RULES_UNAVAILABLE',
+        204,
+      ]);
+    });
+    expect(await atOffice(member)).toBe(401);
   });
 });
 
