@@ -64,6 +64,7 @@ export default {
     ...(gateway ? [] : ['/tests/introspection/gateways']),
   ],
   testEnvironment: '<rootDir>/tests/helpers/testRun/databaseEnvironment.ts',
+  runtime: '<rootDir>/tests/helpers/testRun/workerRuntime.cjs',
   globalSetup: '<rootDir>/tests/helpers/testRun/globalSetup.ts',
   globalTeardown: '<rootDir>/tests/helpers/testRun/globalTeardown.ts',
   testSequencer: '<rootDir>/tests/helpers/testRun/longestFirst.mjs',

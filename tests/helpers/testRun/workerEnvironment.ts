@@ -5,6 +5,7 @@ import { ModuleMocker } from 'jest-mock';
 import { compileInWorker } from './compileOnce';
 import { rememberGlobals } from './rememberGlobals';
 import { disableStores, rememberStores } from './rememberStores';
+import { openProduct } from './sharedModules';
 
 compileInWorker();
 rememberStores();
@@ -14,14 +15,16 @@ const requirePackage = createRequire(__filename);
 /**
  * Runs test files with the global objects of their worker, one after the other. Jest's own
  * environment gives each file new ones in a `vm` context, where every look-up of a global takes
- * longer and packages cannot be shared, so V8 never gets to optimise them. Each file still loads
- * the product's modules afresh, and `teardown` undoes what it did to the globals.
+ * longer and modules cannot be shared, so V8 never gets to optimise them. `teardown` undoes what
+ * a file did to the globals.
  */
 export default class WorkerEnvironment implements JestEnvironment {
   readonly global = globalThis as unknown as JestEnvironment['global'];
   readonly moduleMocker = new ModuleMocker(globalThis);
   readonly fakeTimers: JestEnvironment['fakeTimers'];
   readonly fakeTimersModern: JestEnvironment['fakeTimersModern'];
+  /** For workerRuntime.cjs. */
+  readonly openProduct = openProduct;
   private readonly restoreGlobals: () => void;
 
   constructor({ projectConfig }: JestEnvironmentConfig, _context: EnvironmentContext) {
