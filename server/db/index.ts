@@ -7,9 +7,8 @@ import { ConfigError, loadConfig } from '../config';
 import type { BypassName } from './schema/bypasses';
 import { startReadTimeout } from './readTimeout';
 import { OPTIONS, RoutedClient } from './routedClient';
-import * as schema from './schema';
 
-export type Db = NodePgDatabase<typeof schema>;
+export type Db = NodePgDatabase;
 /** A handle inside a transaction. It can be used as a Db, but a Db cannot be used as a Tx. */
 export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
 
@@ -154,7 +153,9 @@ export function connect(options: ConnectOptions): Database {
     ending.begun = true;
     return pool.end();
   };
-  return { db: drizzle(pool, { schema }), pool, close };
+  // Without the schema: only `db.query` would need it, and every transaction would build that for all
+  // tables.
+  return { db: drizzle(pool), pool, close };
 }
 
 /** A statement that each connection parses and plans once; `name` identifies it there. */

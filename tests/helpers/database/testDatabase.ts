@@ -35,11 +35,12 @@ export function servingUrl(ownerUrl: string): string {
 /**
  * Creates the role of {@link servingUrl}. It reads and writes everything through roles of Postgres,
  * so no database has grants that its migrations did not make.
+ * @param first a statement to run before it on the same connection
  */
-export const createRunRole = (serverUrl: string): Promise<unknown> =>
+export const createRunRole = (serverUrl: string, first: string): Promise<unknown> =>
   ask(
     serverUrl,
-    `CREATE ROLE ${servingRole()} LOGIN PASSWORD '${servingPassword()}'
+    `${first} CREATE ROLE ${servingRole()} LOGIN PASSWORD '${servingPassword()}'
        IN ROLE pg_read_all_data, pg_write_all_data`,
   );
 

@@ -98,6 +98,13 @@ async function openServer(dataDir: string): Promise<string> {
   return server.url;
 }
 
+/**
+ * Returns the statement that makes passwords of a connection cheap. The suite opens thousands of
+ * connections, and each would hash its random password 4096 times, which protects nothing here.
+ */
+const cheapPasswords = ({ version }: Server): string =>
+  version >= HAS_SCRAM_ITERATIONS ? 'SET scram_iterations = 1;' : '';
+
 /** Creates the template. The database of each test file is a clone of it. */
 async function makeTemplate(serverUrl: string): Promise<Server> {
   const admin = new Client({ connectionString: serverUrl });
@@ -106,11 +113,9 @@ async function makeTemplate(serverUrl: string): Promise<Server> {
     const server = await lookAt(admin);
     assertFit(server);
     await admin.query(`CREATE DATABASE ${templateName()}`);
-    if (globalThis.gatehouseTestServer && server.version >= HAS_SCRAM_ITERATIONS) {
-      // The suite opens thousands of connections. 4096 iterations for a random password would protect
-      // nothing here.
+    if (globalThis.gatehouseTestServer) {
       const password = admin.escapeLiteral(new URL(serverUrl).password);
-      await admin.query(`SET scram_iterations = 1; ALTER ROLE gatehouse PASSWORD ${password}`);
+      await admin.query(`${cheapPasswords(server)} ALTER ROLE gatehouse PASSWORD ${password}`);
     }
     return server;
   } finally {
@@ -174,8 +179,9 @@ export default async function globalSetup(): Promise<void> {
     });
   }
   writeFileSync(join(folder, 'README'), 'Made by a test run; safe to delete.\n');
-  const { version, versionText } = await makeTemplate(serverUrl);
-  await createRunRole(serverUrl);
+  const server = await makeTemplate(serverUrl);
+  const { version, versionText } = server;
+  await createRunRole(serverUrl, cheapPasswords(server));
   // Copies files, because a copy through the write-ahead log takes three times as long.
   process.env['GATEHOUSE_TEST_CLONING'] = version >= HAS_COPY_STRATEGY ? 'STRATEGY FILE_COPY' : '';
   const url = databaseUrl(serverUrl, templateName());
