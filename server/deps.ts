@@ -58,6 +58,8 @@ import {
   readIpLists,
 } from './security';
 import type { SecurityParts } from './security';
+import { watchMemberships } from './tenants';
+import type { TenantParts } from './tenants';
 
 /** Everything that is constructed once. Functions ask for the parts of their area. */
 export interface Deps
@@ -73,7 +75,8 @@ export interface Deps
     LimitParts,
     HealthParts,
     ProgramKeyParts,
-    ImpersonationParts {
+    ImpersonationParts,
+    TenantParts {
   /** Waits for work in progress and closes every connection. */
   close(): Promise<void>;
 }
@@ -236,6 +239,8 @@ export function createDeps(
   const programKeys = createProgramKeys({ pool, keys, logger, metrics });
   const beside = { db, pool, clock, random, keys, mail, logger, metrics };
   const impersonationEnds = watchImpersonations(beside);
+  const riskCaches = openRiskCaches({ risk, main }, config, { clock, broadcast, changeWatch });
+  const membershipEnds = watchMemberships({ ...beside, schemaGuard, ...riskCaches });
   const sessionCheck = createSessionCheck({ db, pool, clock, schemaGuard, logger, metrics });
   return {
     config,
@@ -254,11 +259,12 @@ export function createDeps(
     accessTokens: createAccessTokens(config, keys, clock, random),
     sessionCheck,
     impersonationEnds,
+    membershipEnds,
     ...programKeys,
     ...ipRuleParts,
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),
     ipLists: readIpLists(config.ipLists),
-    ...openRiskCaches({ risk, main }, config, { clock, broadcast, changeWatch }),
+    ...riskCaches,
     riskBreaker: createBreaker(clock),
     rateLimits: openRateLimits({ config, pool: risk.pool, keys, clock, logger, metrics }),
     riskDecisions,
@@ -277,6 +283,7 @@ export function createDeps(
       const asides = [
         nodeClock.stop(),
         impersonationEnds.stop(),
+        membershipEnds.stop(),
         sessionCheck.settle(),
         riskDecisions.flush(),
         mail.close(),

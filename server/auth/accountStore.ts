@@ -1,6 +1,7 @@
 import { and, asc, eq, isNull, lte, ne, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
+import { NOT_ENDED } from '../db/maySignIn';
 import { tenantStaff, tenants, users } from '../db/schema';
 import { HASH_COST } from '../db/schema/users';
 import { acrossTenants, inTenant } from '../db/tenantScope';
@@ -17,7 +18,7 @@ export interface Membership {
   sessionVersion: number;
   /** The next login needs a step-up proof, whatever its score. */
   mustProveLogin: boolean;
-  /** Tenant and staff member are active. */
+  /** Tenant and staff member are active, and the membership has not ended. */
   active: boolean;
 }
 
@@ -39,7 +40,7 @@ export interface Account {
 export function findAccount(db: Db, email: string): Promise<Account | undefined> {
   return acrossTenants(db, 'person', async (tx) => {
     const rows = await tx
-      .select({ user: users, staff: tenantStaff, tenant: tenants })
+      .select({ user: users, staff: tenantStaff, tenant: tenants, lasts: NOT_ENDED })
       .from(users)
       .leftJoin(tenantStaff, eq(tenantStaff.userId, users.id))
       .leftJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
@@ -54,7 +55,7 @@ export function findAccount(db: Db, email: string): Promise<Account | undefined>
       passwordChangedAt: user.passwordChangedAt,
       passwordExpired: user.passwordExpiredAt !== null,
       active: user.status === 'active',
-      memberships: rows.flatMap(({ staff, tenant }) =>
+      memberships: rows.flatMap(({ staff, tenant, lasts }) =>
         staff && tenant
           ? [
               {
@@ -64,7 +65,7 @@ export function findAccount(db: Db, email: string): Promise<Account | undefined>
                 staffId: staff.id,
                 sessionVersion: staff.sessionVersion,
                 mustProveLogin: staff.mustProveLogin,
-                active: staff.status === 'active' && tenant.status === 'active',
+                active: staff.status === 'active' && lasts && tenant.status === 'active',
               },
             ]
           : [],

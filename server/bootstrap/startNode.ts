@@ -127,6 +127,7 @@ export async function startNode(
   deps.eventFeed.start();
   deps.trialEnds.start();
   deps.impersonationEnds.start();
+  deps.membershipEnds.start();
   const stops = [startMaintenance(deps), watchExports(deps)];
   running.stopMaintenance = () => stops.forEach((stop) => stop());
   running.http = await listen(deps);

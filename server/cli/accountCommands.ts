@@ -1,7 +1,6 @@
 import { recordAudit } from '../audit';
 import { countLiveSessions, objectionsToPassword, readPasswordOwner } from '../auth';
 import type { KnownCompromise } from '../auth';
-import { instant } from '../http/routeTable';
 import {
   attemptSubject,
   clearAttempts,
@@ -15,7 +14,7 @@ import { CommandError } from './commandError';
 import { staffOf, tenantIdOf } from './findStaff';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
-import { optional, readPassword, refusePassword, required } from './options';
+import { instantOf, optional, readPassword, refusePassword, required } from './options';
 import type { Options } from './options';
 import { inTenant } from '../db/tenantScope';
 
@@ -30,11 +29,7 @@ function compromiseOf(options: Options): KnownCompromise | undefined {
     if (!expirePassword && from === undefined) return undefined;
     throw new CommandError('--expire-password and --since need --compromised.');
   }
-  const parsed = from === undefined ? undefined : instant.safeParse(from);
-  if (parsed?.success === false) {
-    throw new CommandError('--since must be an instant such as 2026-01-31T08:00:00Z.');
-  }
-  return { since: parsed?.data ?? null, expirePassword };
+  return { since: instantOf(options, 'since') ?? null, expirePassword };
 }
 
 /** Signs everybody in a tenant out. Options that name or describe one person are refused. */

@@ -32,6 +32,7 @@ import {
   createStaffCommand,
   disableCommand,
   enableCommand,
+  setEndCommand,
   enrollTotpCommand,
   permissionsCommand,
   removeCommand,
@@ -164,6 +165,17 @@ export const COMMANDS: CommandTable = {
     example: PERSON,
     writes: true,
     run: enableCommand,
+  },
+  'staff set-end': {
+    summary: 'Sets the end of a membership: the person is then removed by itself.',
+    usage: '--tenant S (--email E | --staff ID) (--ends-at T | --never)',
+    example: `${PERSON} --ends-at 2027-01-31T17:00:00Z`,
+    says: {
+      'ends-at': 'When the membership ends.',
+      never: 'The membership has no end any more.',
+    },
+    writes: true,
+    run: setEndCommand,
   },
   'staff remove': {
     summary: 'Ends a membership: access, roles, permissions and factors of a person in a tenant.',

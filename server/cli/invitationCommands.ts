@@ -14,7 +14,7 @@ import { rolesNamed } from './findRole';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import { orNoSuch } from './orNoSuch';
-import { listOf, oneOf, required } from './options';
+import { instantOf, listOf, oneOf, required } from './options';
 import type { Options } from './options';
 
 /** Read at a time, until all are listed. */
@@ -35,12 +35,14 @@ function createInvitationCommand(options: Options, invocation: Invocation) {
   }
   const email = emailOption(options, 'email');
   const permissions = listOf(options, 'permissions');
+  const membershipEndsAt = instantOf(options, 'ends-at')?.toISOString() ?? null;
   return asWriter(options, invocation, async (operator) => {
     const { deps, ctx } = operator;
     const tenantId = await openTenantIdOf(operator, slug);
     const authority = { via: 'operator' as const, tenantId };
     const roles = await rolesNamed(operator, tenantId, listOf(options, 'role'));
-    const input = invitationInput.parse({ email, roles, permissions, delivery });
+    const promised = { email, roles, permissions, delivery };
+    const input = invitationInput.parse({ ...promised, membershipEndsAt });
     const done = await createInvitation(deps, ctx, authority, input);
     if (done.approval) throw new CommandError('An operator needs no approval.');
     return showSent(deps, done);
@@ -91,11 +93,13 @@ function revokeInvitationCommand(options: Options, invocation: Invocation) {
 export const INVITATION_COMMANDS: CommandTable = {
   'invitations create': {
     summary: 'Invites somebody to a tenant.',
-    usage: '--tenant S --email E (--mail | --link) [--role R,S] [--permissions A,B]',
+    usage: '--tenant S --email E (--mail | --link) [--role R,S] [--permissions A,B] [--ends-at T]',
     example: '--tenant globex --email ann@globex.example --role owner --link',
     says: {
       role: 'The roles to give, by id or name; none if omitted.',
       permissions: 'Permissions beside those of the roles; none if omitted.',
+      'ends-at':
+        'When the membership ends by itself, such as 2027-01-31T17:00:00Z; never if omitted.',
     },
     writes: true,
     run: createInvitationCommand,

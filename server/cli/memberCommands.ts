@@ -44,8 +44,9 @@ export function listStaffCommand(options: Options, invocation: Invocation) {
     } while (cursor !== undefined);
     const staff = found
       .filter(({ locked }) => options['locked'] !== true || locked.length > 0)
-      .map(({ staffId, email, roles, permissions, status, locked }) => {
-        return { staffId, email, roles: roles.map(({ id }) => id), permissions, status, locked };
+      .map(({ staffId, email, roles, permissions, status, endsAt, locked }) => {
+        const ids = roles.map(({ id }) => id);
+        return { staffId, email, roles: ids, permissions, status, endsAt, locked };
       })
       .sort((one, other) => (one.email < other.email ? -1 : 1));
     return { tenantId, staff };

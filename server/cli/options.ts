@@ -1,3 +1,4 @@
+import { instant } from '../http/routeTable';
 import { ticketField } from '../http/ticketField';
 import { CommandError } from './commandError';
 import type { Invocation } from './invocation';
@@ -53,6 +54,19 @@ export function required(options: Options, name: string): string {
   const value = optional(options, name);
   if (value === undefined) throw new CommandError(`--${name} is missing.`);
   return value;
+}
+
+/**
+ * Reads an option that is an instant.
+ * @returns undefined if the option is missing
+ * @throws CommandError if it is no instant
+ */
+export function instantOf(options: Options, name: string): Date | undefined {
+  const given = optional(options, name);
+  if (given === undefined) return undefined;
+  const parsed = instant.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new CommandError(`--${name} must be an instant such as 2026-01-31T08:00:00Z.`);
 }
 
 /**

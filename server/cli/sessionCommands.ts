@@ -1,27 +1,20 @@
 import { countReturnedSessions, endReturnedSessions } from '../auth';
-import { instant } from '../http/routeTable';
 import { CommandError } from './commandError';
 import { tenantIdOf } from './findStaff';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import type { Operator } from './operatorContext';
-import { optional, required } from './options';
+import { instantOf, optional, required } from './options';
 import type { Options } from './options';
-
-function instantOf(name: string, text: string): Date {
-  const parsed = instant.safeParse(text);
-  if (parsed.success) return parsed.data;
-  throw new CommandError(`--${name} must be an instant such as 2026-01-31T08:00:00Z.`);
-}
 
 /**
  * Ends every session that a failover may have brought back. With `--dry-run` it counts them and
  * writes nothing.
  */
 export function endSessionsCommand(options: Options, invocation: Invocation): Promise<object> {
-  const since = instantOf('since', required(options, 'since'));
-  const given = optional(options, 'until');
-  const until = given === undefined ? undefined : instantOf('until', given);
+  const since = instantOf(options, 'since');
+  if (since === undefined) throw new CommandError('--since is missing.');
+  const until = instantOf(options, 'until');
   if (until && until < since) throw new CommandError('--until lies before --since.');
   const slug = optional(options, 'tenant');
   const which = async (operator: Operator) => {

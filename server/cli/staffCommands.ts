@@ -4,6 +4,7 @@ import {
   changeAccess,
   createStaff,
   createStaffOfExisting,
+  changeMembershipEnd,
   disableStaff,
   enableStaff,
   normalizeAddresses,
@@ -17,7 +18,7 @@ import { emailOption, openTenantIdOf, staffOf } from './findStaff';
 import type { Invocation } from './invocation';
 import { asWriter } from './operatorContext';
 import type { Operator } from './operatorContext';
-import { listOf, readPassword, refusePassword, required } from './options';
+import { instantOf, listOf, readPassword, refusePassword, required } from './options';
 import { rolesNamed } from './findRole';
 import type { Options } from './options';
 import { inTenant } from '../db/tenantScope';
@@ -129,6 +130,22 @@ export function enableCommand(options: Options, invocation: Invocation) {
     const done = await enableStaff(operator.deps, operator.ctx, staff, { via: 'operator' });
     if (!done) throw new CommandError(`'${email}' is not disabled.`);
     return { ...staff, disabled: false };
+  });
+}
+
+/** Sets, changes or takes away the end of a membership. */
+export function setEndCommand(options: Options, invocation: Invocation) {
+  const endsAt = instantOf(options, 'ends-at') ?? null;
+  if ((endsAt === null) !== (options['never'] === true)) {
+    throw new CommandError('Give --ends-at with a time, or --never.');
+  }
+  return asWriter(options, invocation, async (operator) => {
+    const { tenantId, staffId, email } = await staffOf(operator, options);
+    const staff = { tenantId, staffId };
+    const how = { via: 'operator' as const };
+    const done = await changeMembershipEnd(operator.deps, operator.ctx, staff, endsAt, how);
+    if (!done) throw new CommandError(`The membership of '${email}' has this end already.`);
+    return { ...staff, endsAt };
   });
 }
 

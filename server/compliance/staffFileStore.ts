@@ -17,6 +17,7 @@ const ROW = {
   name: 'text',
   created_at: 'timestamptz',
   disabled_at: 'timestamptz',
+  ends_at: 'timestamptz',
   signed_in_at: 'timestamptz',
   factor: 'text',
   ...EVENT,
@@ -33,6 +34,7 @@ const MEMBERS = `SELECT ${row({
   name: 'u.name',
   created_at: 's.created_at',
   disabled_at: 's.disabled_at',
+  ends_at: 's.ends_at',
 })}
   FROM tenant_staff s JOIN users u ON u.id = s.user_id
   WHERE s.tenant_id = ${TENANT} AND s.created_at < ${END}`;
@@ -73,7 +75,7 @@ const CHANGES = `SELECT ${row({
   details: 'e.details',
 })}
   FROM audit_logs e WHERE e.tenant_id = ${TENANT} AND e.outcome = 'success'
-    AND (e.action IN ('STAFF_DISABLED', 'STAFF_ENABLED', 'STAFF_REMOVED', 'STAFF_PERMISSIONS_CHANGED') OR ${isReturn('e')})`;
+    AND (e.action IN ('STAFF_DISABLED', 'STAFF_ENABLED', 'STAFF_REMOVED', 'STAFF_PERMISSIONS_CHANGED', 'STAFF_END_CHANGED') OR ${isReturn('e')})`;
 
 const TOGGLED = "r.action IN ('STAFF_DISABLED', 'STAFF_ENABLED')";
 const SWITCHED = `r.action IN ('STAFF_DISABLED', 'STAFF_ENABLED', 'STAFF_REMOVED', 'STAFF_CREATED')`;
@@ -89,11 +91,22 @@ const before = (member: string) =>
     `(r.action = 'STAFF_CREATED' OR r.action = 'STAFF_PERMISSIONS_CHANGED' AND r.details ? '${member}') AND ${SINCE}`,
   );
 
+/** The first event after the range that has changed the end of the membership, and the end before it. */
+const nextEnd = (what: string) =>
+  firstOf(
+    what,
+    'r.occurred_at, r.event_id',
+    `r.action IN ('STAFF_CREATED', 'STAFF_REMOVED', 'STAFF_END_CHANGED') AND ${SINCE}`,
+  );
+const END_BEFORE = `CASE r.action WHEN 'STAFF_REMOVED' THEN r.details->>'endsAt'
+      WHEN 'STAFF_END_CHANGED' THEN r.details->>'before' END`;
+
 /** The present rows, with the values from events after the range that undo what has changed since. */
 const AT_THE_END = `SELECT substr(r.subject, 7) AS staff_id, min(r.email) AS email, min(r.account_status) AS account_status,
     min(r.status) AS status_now, min(r.created_at) AS created_at, min(r.disabled_at) AS disabled_now, max(r.signed_in_at) AS signed_in_at,
     ${nextSwitch('r.action')} AS next_switch, ${nextSwitch("r.details->>'disabledAt'")} AS disabled_before,
     ${firstOf("CASE r.action WHEN 'STAFF_DISABLED' THEN r.occurred_at END", 'r.occurred_at DESC, r.event_id DESC', `${TOGGLED} AND NOT ${SINCE}`)} AS disabled_event,
+    ${nextEnd('r.action')} AS next_end, ${nextEnd(END_BEFORE)} AS end_before, min(r.ends_at) AS ends_now,
     coalesce(${before('before')}, to_jsonb(min(r.permissions))) AS permissions,
     coalesce(${before('rolesBefore')}, to_jsonb(min(r.roles))) AS roles, min(r.name) AS name,
     coalesce(array_agg(r.factor ORDER BY array_position(ARRAY['passkey', 'totp', 'recovery_code'], r.factor), r.factor)
@@ -119,10 +132,12 @@ const STATUS = `CASE s.next_switch WHEN 'STAFF_DISABLED' THEN 'active' WHEN 'STA
 const DISABLED_AT = `CASE WHEN ${STATUS} IN ('disabled', 'removed')
       THEN coalesce(s.disabled_event, ${instantIn('s.disabled_before')}, s.disabled_now) END`;
 
+const ENDS_AT = `CASE WHEN s.next_end IS NULL THEN s.ends_now ELSE ${instantIn('s.end_before')} END`;
+
 export const ACCESS_REVIEW: ExportFile = {
   name: 'access-review',
   description:
-    'Every staff member at the end of the range, or at the time of the export if that was earlier: whether they have access, their roles, permissions and second factors, and when they last signed in.',
+    'Every staff member at the end of the range, or at the time of the export if that was earlier: whether they have access, until when, their roles, permissions and second factors, and when they last signed in.',
   controls: [
     {
       criterion: 'CC6.1',
@@ -160,6 +175,7 @@ export const ACCESS_REVIEW: ExportFile = {
     ['factors', 'literal', 'array_to_json(s.factors)'],
     ['created_at', 'instant', 's.created_at'],
     ['disabled_at', 'instant', DISABLED_AT],
+    ['membership_ends_at', 'instant', ENDS_AT],
     ['last_sign_in_at', 'instant', 's.signed_in_at'],
   ],
   from: `FROM (${AT_THE_END}) s WHERE s.created_at IS NOT NULL`,

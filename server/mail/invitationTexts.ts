@@ -10,12 +10,16 @@ export function writeInvitation(facts: {
   inviter: string | undefined;
   link: string;
   expiresAt: Date;
+  /** Null if the membership has no end. */
+  membershipEndsAt: Date | null;
 }): { subject: string; text: string } {
   const tenant = toLine(facts.tenantName, MOST_NAME);
   const by = facts.inviter === undefined ? 'An operator of this service' : facts.inviter;
+  const { membershipEndsAt: end } = facts;
+  const until = end === null ? '' : ` until ${inUtc(end)}`;
   return {
     subject: `You are invited to ${tenant}`,
-    text: `${by} has invited you to ${tenant}. Open this page to accept:
+    text: `${by} has invited you to ${tenant}${until}. Open this page to accept:
 
 ${facts.link}
 

@@ -52,6 +52,7 @@ export function readAccount(db: Db, { tenantId, staffId }: Whose) {
           permissions: tenantStaff.permissions,
           status: tenantStaff.status,
           createdAt: tenantStaff.createdAt,
+          endsAt: tenantStaff.endsAt,
         },
       })
       .from(tenantStaff)

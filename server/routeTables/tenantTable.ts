@@ -109,6 +109,7 @@ function staffTable(deps: Deps): Route[] {
     get('/api/tenants/staff/:id', mayView, staff.member, 'read'),
     del('/api/tenants/staff/:id', [...mayManage, proven], staff.removeMember),
     put('/api/tenants/staff/:id/roles', [...mayManageRoles, proven], staff.changeRoles),
+    put('/api/tenants/staff/:id/end', [...mayManage, proven], staff.changeEnd),
     post('/api/tenants/staff/:id/disable', [...mayManage, proven], staff.disableMember),
     post('/api/tenants/staff/:id/enable', [...mayManage, proven], staff.enableMember),
     post('/api/tenants/staff/:id/reset-factors', [...mayManage, proven], staff.resetFactors),

@@ -14,6 +14,8 @@ interface MemberActor {
   readonly staffId: string;
   readonly userId: string;
   readonly permissions: readonly string[];
+  /** The end of their membership; if they act as another member, the earlier end. */
+  readonly endsAt: Date | null;
   /**
    * They act through a program with a key, or as another member: with less than their own
    * permissions, and not for themselves.
@@ -34,11 +36,20 @@ export interface Administration {
   readonly administrators: number;
 }
 
-/** Reads the permissions of the member as whom somebody acts. */
-async function readSubjectPermissions(tx: Tx, tenantId: string, staffId: string) {
+/** Reads the member as whom somebody acts. */
+async function readSubject(tx: Tx, tenantId: string, staffId: string) {
   const subject = await readActor(tx, tenantId, staffId);
-  return subject?.active ? subject.permissions : undefined;
+  return subject?.active ? subject : undefined;
 }
+
+/** Reads the permissions of the key that somebody uses; it ends with its holder. */
+async function readKey(tx: Tx, tenantId: string, which: { staffId: string; apiKeyId: string }) {
+  const permissions = await readKeyPermissions(tx, tenantId, which);
+  return permissions && { permissions, endsAt: null };
+}
+
+const earlier = (one: Date | null, other: Date | null): Date | null =>
+  one === null || (other !== null && other < one) ? other : one;
 
 /**
  * Reads the member who acts. If they use an API key, or act as another member, only the permissions
@@ -51,16 +62,17 @@ async function readMember(
 ): Promise<MemberActor> {
   const found = isRowId(staffId) ? await readActor(tx, tenantId, staffId) : undefined;
   if (!found?.active) throw new AppError('UNAUTHENTICATED');
-  const { userId, permissions } = found;
+  const { userId, permissions, endsAt } = found;
   if (apiKeyId === undefined && !onBehalfOf) {
-    return { kind: 'member', staffId, userId, permissions };
+    return { kind: 'member', staffId, userId, permissions, endsAt };
   }
-  const others = onBehalfOf
-    ? await readSubjectPermissions(tx, tenantId, onBehalfOf.staffId)
-    : await readKeyPermissions(tx, tenantId, { staffId, apiKeyId: apiKeyId ?? '' });
-  if (!others) throw new AppError('UNAUTHENTICATED');
-  const both = permissions.filter((one) => others.includes(one));
-  return { kind: 'member', staffId, userId, permissions: both, inPart: true };
+  const other = onBehalfOf
+    ? await readSubject(tx, tenantId, onBehalfOf.staffId)
+    : await readKey(tx, tenantId, { staffId, apiKeyId: apiKeyId ?? '' });
+  if (!other) throw new AppError('UNAUTHENTICATED');
+  const both = permissions.filter((one) => other.permissions.includes(one));
+  const until = earlier(endsAt, other.endsAt);
+  return { kind: 'member', staffId, userId, permissions: both, endsAt: until, inPart: true };
 }
 
 /**

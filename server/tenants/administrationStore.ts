@@ -1,7 +1,7 @@
-import { and, asc, count, eq, inArray, sql } from 'drizzle-orm';
+import { and, asc, count, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { LIVE_KEY } from '../apiKeys';
 import type { Db, Tx } from '../db';
-import { MAY_SIGN_IN } from '../db/maySignIn';
+import { MAY_SIGN_IN, NOT_ENDED } from '../db/maySignIn';
 import { apiKeys, tenantStaff, tenants, users } from '../db/schema';
 import { inTenant } from '../db/tenantScope';
 
@@ -32,17 +32,22 @@ export function readPermissions(
   });
 }
 
-/** Reads a member and whether they may sign in, as of now. */
-export function readActor(
-  tx: Tx,
-  tenantId: string,
-  staffId: string,
-): Promise<{ userId: string; permissions: string[]; active: boolean } | undefined> {
+/** A member, and whether they may sign in, as of now. */
+export interface Actor {
+  userId: string;
+  permissions: string[];
+  /** Null if their membership has no end. */
+  endsAt: Date | null;
+  active: boolean;
+}
+
+export function readActor(tx: Tx, tenantId: string, staffId: string): Promise<Actor | undefined> {
   return inTenant(tx, tenantId, async (own) => {
     const [row] = await own
       .select({
         userId: tenantStaff.userId,
         permissions: tenantStaff.permissions,
+        endsAt: tenantStaff.endsAt,
         active: MAY_SIGN_IN,
       })
       .from(tenantStaff)
@@ -83,11 +88,15 @@ export const holdsAll = (tenantId: string, permissions: readonly string[]) =>
   and(
     eq(tenantStaff.tenantId, tenantId),
     eq(tenantStaff.status, 'active'),
+    NOT_ENDED,
     eq(users.status, 'active'),
     sql`${tenantStaff.permissions} @> ${sql.param([...permissions])}::text[]`,
   );
 
-/** Counts the active members who hold all of these permissions. */
+/**
+ * Counts the active members who hold all of these permissions, and whose membership has no end: a
+ * tenant must not depend on somebody who leaves by themselves.
+ */
 export function countAdministrators(
   tx: Tx,
   tenantId: string,
@@ -98,7 +107,7 @@ export function countAdministrators(
       .select({ number: count() })
       .from(tenantStaff)
       .innerJoin(users, eq(users.id, tenantStaff.userId))
-      .where(holdsAll(tenantId, permissions));
+      .where(and(holdsAll(tenantId, permissions), isNull(tenantStaff.endsAt)));
     return row?.number ?? 0;
   });
 }

@@ -4,7 +4,7 @@ import type { RequestContext } from '../context';
 import type { TenantDeps } from './deps';
 import { revokeInvitationsOf } from './revokeInvitationsOf';
 import { actOnMember, provenanceOf } from './staffAct';
-import type { LockedMember, StaffAct, StaffIds } from './staffAct';
+import type { EndAct, LockedMember, StaffAct, StaffIds } from './staffAct';
 import { markDisabled, markEnabled } from './tenantStore';
 
 /**
@@ -15,7 +15,7 @@ export async function endMembership(
   deps: Pick<TenantDeps, 'clock'>,
   ctx: RequestContext,
   { tenantId, staffId }: StaffIds,
-  how: StaffAct,
+  how: StaffAct | EndAct,
   { tx, mode }: Pick<LockedMember, 'tx' | 'mode'>,
 ): Promise<void> {
   // Record the event first, and use one clock for both, so that the ended sessions do not
@@ -25,7 +25,7 @@ export async function endMembership(
     outcome: 'success',
     tenantId,
     subject: `staff:${staffId}`,
-    details: provenanceOf(deps, how),
+    details: how.via === 'expiry' ? how : provenanceOf(deps, how),
   });
   const now = await markDisabled(tx, tenantId, staffId);
   await invalidateSessions(tx, ctx, mode, tenantId, { staffId, reason: 'manual', now });

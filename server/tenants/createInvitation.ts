@@ -27,6 +27,7 @@ import { toInvitationLink } from './invitationLink';
 import { countOpen, findPending, insertInvitation, markRevoked, statusOf } from './invitationStore';
 import type { Invitation, ListedInvitation } from './invitationStore';
 import { findMembershipByEmail } from './joinStore';
+import { assertMayGiveUntil, assertPossibleEnd, membershipEnd } from './membershipEnd';
 import { permissionList } from './roleInput';
 import { findStaffById } from './tenantStore';
 
@@ -38,6 +39,10 @@ export const invitationInput = z.strictObject({
   email: emailField,
   roles: boundedList(storableText(64), MOST_ROLES),
   permissions: permissionList.default([]),
+  membershipEndsAt: membershipEnd
+    .nullable()
+    .default(null)
+    .describe('When the membership ends by itself; null if it has no end'),
   delivery: z.enum(invitationDelivery.enumValues).meta({
     description: 'link: the answer has the link, once, to hand it over',
   }),
@@ -52,12 +57,12 @@ export interface SentInvitation {
   link: string | undefined;
 }
 
-type Promised = Pick<InvitationInput, 'roles' | 'permissions'>;
+type Promised = Pick<InvitationInput, 'roles' | 'permissions' | 'membershipEndsAt'>;
 
 async function planPromised(
   tx: Tx,
   administration: Administration,
-  { roles, permissions: set }: Promised,
+  { roles, permissions: set, membershipEndsAt }: Promised,
 ): Promise<AccessPlan> {
   const nothing = { roles: [], permissions: [] };
   const plan = await planAccess(tx, administration.tenantId, nothing, {
@@ -65,6 +70,7 @@ async function planPromised(
     permissions: { set },
   });
   assertMayGive(administration, plan.added);
+  assertMayGiveUntil(administration, membershipEndsAt);
   return plan;
 }
 
@@ -100,6 +106,7 @@ export async function deliverInvitation(
   invitation: Invitation,
 ): Promise<SentInvitation> {
   const { tenantId, linkId, email, delivery, expiresAt, inviterStaffId } = invitation;
+  const { membershipEndsAt } = invitation;
   const link = toInvitationLink(deps, linkId);
   const inviter = inviterStaffId ? await findStaffById(tx, tenantId, inviterStaffId) : undefined;
   const listed = { ...invitation, inviterEmail: inviter?.email ?? null };
@@ -120,14 +127,22 @@ export async function deliverInvitation(
   const tenantName = (await readTenant(tx, tenantId))?.name ?? '';
   await queueMail(deps, tx, {
     ...{ tenantId, userId: null, staffId: null, to: email, kind: 'invitation', expiresAt },
-    ...writeInvitation({ tenantName, inviter: inviter?.email, link, expiresAt }),
+    ...writeInvitation({ tenantName, inviter: inviter?.email, link, expiresAt, membershipEndsAt }),
   });
   return { invitation: listed, link: undefined };
 }
 
-/** Returns the time at which an invitation that is sent now expires. */
-export const expiryOf = ({ clock, config }: Pick<TenantDeps, 'clock' | 'config'>): Date =>
-  new Date(clock.now().getTime() + config.invitationTtlHours * HOUR_MS);
+/**
+ * Returns the time at which an invitation that is sent now expires: not after the end of the
+ * membership that it makes.
+ */
+export function expiryOf(
+  { clock, config }: Pick<TenantDeps, 'clock' | 'config'>,
+  membershipEndsAt: Date | null,
+): Date {
+  const expiry = clock.now().getTime() + config.invitationTtlHours * HOUR_MS;
+  return new Date(Math.min(expiry, membershipEndsAt?.getTime() ?? Infinity));
+}
 
 /** @throws AppError TOO_MANY_INVITATIONS */
 export async function assertRoom(tx: Tx, tenantId: string, now: Date): Promise<void> {
@@ -198,7 +213,8 @@ export async function writeInvitationOf(
     ...{ email, delivery, roles: plan.after.roles, permissions, approvedBy: approvedBy ?? null },
     inviterStaffId: inviter.staffId,
     inviterUserId: inviter.userId,
-    ...{ createdAt: now, sentAt: now, expiresAt: expiryOf(deps) },
+    ...{ createdAt: now, sentAt: now, expiresAt: expiryOf(deps, promised.membershipEndsAt) },
+    membershipEndsAt: promised.membershipEndsAt,
     ticket: ctx.ticket ?? null,
   });
   await recordAudit(tx, ctx, {
@@ -209,6 +225,9 @@ export async function writeInvitationOf(
     details: {
       ...{ roles: invitation.roles, permissions, gives: plan.after.permissions, delivery },
       expiresAt: invitation.expiresAt.toISOString(),
+      ...(invitation.membershipEndsAt === null
+        ? {}
+        : { membershipEndsAt: invitation.membershipEndsAt.toISOString() }),
       ...{ via, ...origin },
       ...(inviter.staffId === null ? {} : { requestedBy: inviter.staffId }),
     },
@@ -227,11 +246,15 @@ async function prepareInvitation(
   administration: Administration,
   input: InvitationInput,
 ): Promise<PreparedChange & { privileged: readonly string[] }> {
-  const { email } = input;
+  const { email, membershipEndsAt } = input;
+  assertPossibleEnd('membershipEndsAt', membershipEndsAt, deps.clock.now());
   const plan = await planPromised(tx, administration, input);
   await assertNoMember(tx, administration.tenantId, email);
   return {
-    effect: { email, ...plan.after },
+    effect: {
+      ...{ email, ...plan.after },
+      ...(membershipEndsAt === null ? {} : { membershipEndsAt: membershipEndsAt.toISOString() }),
+    },
     about: null,
     given: plan.added,
     privileged: plan.privileged,
@@ -278,7 +301,11 @@ export async function createInvitation(
       if (!needsSecond(administration, prepared.privileged)) {
         return writeInvitationOf(deps, tx, ctx, administration, input, { via });
       }
-      const request = { kind: 'invitation' as const, wanted: { ...input }, prepared };
+      const wanted = {
+        ...input,
+        membershipEndsAt: input.membershipEndsAt?.toISOString() ?? null,
+      };
+      const request = { kind: 'invitation' as const, wanted, prepared };
       return { approval: await requestApproval(deps, tx, ctx, administration, request) };
     },
   );

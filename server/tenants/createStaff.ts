@@ -112,7 +112,7 @@ async function addMembership(
   const known = await findMembershipByEmail(tx, tenantId, staffInput.parse(input).email);
   const former = known?.status === 'removed' ? known : undefined;
   const staffId = former?.staffId ?? deps.random.id();
-  if (former) await reviveStaff(tx, tenantId, { staffId, roles, permissions });
+  if (former) await reviveStaff(tx, tenantId, { staffId, roles, permissions, endsAt: null });
   else {
     const createdAt = deps.clock.now();
     await insertStaff(tx, { id: staffId, tenantId, userId, roles, permissions, createdAt });

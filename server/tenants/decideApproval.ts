@@ -52,8 +52,8 @@ async function requesterIn(
   const { needs } = APPROVAL_KINDS[kind];
   const found = await readActor(tx, administration.tenantId, staffId);
   if (!found?.active || !found.permissions.includes(needs)) return undefined;
-  const { userId, permissions } = found;
-  return { ...administration, actor: { kind: 'member', staffId, userId, permissions } };
+  const { userId, permissions, endsAt } = found;
+  return { ...administration, actor: { kind: 'member', staffId, userId, permissions, endsAt } };
 }
 
 /**

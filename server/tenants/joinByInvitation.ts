@@ -54,18 +54,18 @@ interface Joined {
 async function settleMembership(
   deps: JoinDeps,
   tx: Tx,
-  { tenantId, email }: Invitation,
+  { tenantId, email, membershipEndsAt: endsAt }: Invitation,
   userId: string,
   { after }: AccessPlan,
 ): Promise<Joined> {
   const former = await findMembershipByEmail(tx, tenantId, email);
   if (former) {
-    await reviveStaff(tx, tenantId, { staffId: former.staffId, ...after });
+    await reviveStaff(tx, tenantId, { staffId: former.staffId, ...after, endsAt });
     return { staffId: former.staffId, rejoined: true };
   }
   const staffId = deps.random.id();
   const createdAt = deps.clock.now();
-  await insertStaff(tx, { id: staffId, tenantId, userId, ...after, createdAt });
+  await insertStaff(tx, { id: staffId, tenantId, userId, ...after, createdAt, endsAt });
   return { staffId, rejoined: false };
 }
 
@@ -77,6 +77,7 @@ async function recordJoining(
   joined: Joined & { plan: AccessPlan; by: Joiner['by'] },
 ): Promise<void> {
   const { id, tenantId, delivery, inviterStaffId, approvedBy, createdAt } = invitation;
+  const { membershipEndsAt } = invitation;
   const { staffId, rejoined, plan } = joined;
   const ticket = invitation.ticket === null ? {} : { ticket: invitation.ticket };
   // The caller's session may be one of another tenant, which this tenant's log must not name.
@@ -88,6 +89,7 @@ async function recordJoining(
     details: {
       ...plan.after,
       ...(rejoined ? { rejoined } : {}),
+      ...(membershipEndsAt === null ? {} : { endsAt: membershipEndsAt.toISOString() }),
       invitation: id,
       via: 'invitation',
       ...(inviterStaffId === null ? {} : { requestedBy: inviterStaffId }),

@@ -44,7 +44,10 @@ export async function isActivePerson(
 export function reviveStaff(
   tx: Tx,
   tenantId: string,
-  { staffId, ...access }: { staffId: string; roles: string[]; permissions: string[] },
+  {
+    staffId,
+    ...access
+  }: { staffId: string; roles: string[]; permissions: string[]; endsAt: Date | null },
 ): Promise<void> {
   return inTenant(tx, tenantId, async (own) => {
     await own

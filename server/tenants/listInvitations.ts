@@ -17,13 +17,13 @@ export interface InvitationPage {
 /** Returns an invitation for display. */
 export function showInvitation(row: ListedInvitation, now: Date) {
   const { id, email, roles, permissions, delivery, createdAt, sentAt, expiresAt } = row;
-  const { acceptedAt, revokedAt, staffId, inviterStaffId, inviterEmail } = row;
+  const { acceptedAt, revokedAt, staffId, inviterStaffId, inviterEmail, membershipEndsAt } = row;
   const status = statusOf(row, now);
   return {
     ...{ id, email, roles, permissions, delivery, status },
     /** Null if an operator invited. */
     invitedBy: inviterStaffId === null ? null : { staffId: inviterStaffId, email: inviterEmail },
-    ...{ createdAt, sentAt, expiresAt, acceptedAt },
+    ...{ createdAt, sentAt, expiresAt, acceptedAt, membershipEndsAt },
     revokedAt: status === 'revoked' ? revokedAt : null,
     /** The member who accepted it. */
     staffId,

@@ -8,13 +8,50 @@ import { endMembership } from './changeStaffStatus';
 import type { TenantDeps } from './deps';
 import { revokeInvitationsOf } from './revokeInvitationsOf';
 import { actOnMember, provenanceOf } from './staffAct';
-import type { StaffAct, StaffIds } from './staffAct';
+import type { EndAct, LockedMember, StaffAct, StaffIds } from './staffAct';
 import { markRemoved } from './tenantStore';
 
 /**
+ * Ends everything that a locked member has in the tenant, and records it. The row stays as that of a
+ * former member, because evidence points to it.
+ */
+export async function endForGood(
+  deps: Pick<TenantDeps, 'clock'>,
+  ctx: RequestContext,
+  who: StaffIds,
+  how: StaffAct | EndAct,
+  member: Pick<LockedMember, 'tx' | 'mode' | 'staff'>,
+): Promise<void> {
+  const { tenantId, staffId } = who;
+  const { tx, mode, staff } = member;
+  const { status, roles, permissions, endsAt } = staff;
+  if (status === 'active') await endMembership(deps, ctx, who, how, member);
+  const before = { roles: [...roles], permissions: [...permissions].sort() };
+  const after = { roles: [], permissions: [] };
+  const changed = roles.length + permissions.length > 0;
+  const plan = { before, after, added: [], privileged: [], changed };
+  const origin = how.via === 'expiry' ? how : provenanceOf(deps, how);
+  await writeAccess(tx, ctx, who, plan, origin);
+  await removeAllFactors(tx, ctx, who, how.via);
+  await revokeInvitationsOf(tx, ctx, tenantId, { staffId, via: how.via });
+  await endKeysOfHolder(tx, ctx, tenantId, staffId);
+  await recordAudit(tx, ctx, {
+    action: 'STAFF_REMOVED',
+    outcome: 'success',
+    tenantId,
+    subject: `staff:${staffId}`,
+    details: { ...origin, ...(endsAt === null ? {} : { endsAt: endsAt.toISOString() }) },
+  });
+  await markRemoved(tx, tenantId, staffId);
+  if (status === 'disabled') {
+    const ended = { staffId, reason: 'manual' as const, now: deps.clock.now() };
+    await invalidateSessions(tx, ctx, mode, tenantId, ended);
+  }
+}
+
+/**
  * Removes a member from the tenant. Their access, roles, permissions, API keys and factors of this
- * membership end, and so do open invitations that they sent or that were sent to their address. The row stays
- * as that of a former member, because evidence points to it.
+ * membership end, and so do open invitations that they sent or that were sent to their address.
  * @throws what {@link actOnMember} throws
  */
 export async function removeStaff(
@@ -25,30 +62,6 @@ export async function removeStaff(
 ): Promise<void> {
   const { tenantId, staffId } = who;
   const rule = { needs: 'TENANT_STAFF_MANAGE', onSelf: false } as const;
-  await actOnMember(deps, ctx, who, how, rule, async (member) => {
-    const { tx, mode, staff } = member;
-    const { status, roles, permissions } = staff;
-    if (status === 'active') await endMembership(deps, ctx, who, how, member);
-    const before = { roles: [...roles], permissions: [...permissions].sort() };
-    const after = { roles: [], permissions: [] };
-    const changed = roles.length + permissions.length > 0;
-    const plan = { before, after, added: [], privileged: [], changed };
-    await writeAccess(tx, ctx, who, plan, provenanceOf(deps, how));
-    await removeAllFactors(tx, ctx, who, how.via);
-    await revokeInvitationsOf(tx, ctx, tenantId, { staffId, via: how.via });
-    await endKeysOfHolder(tx, ctx, tenantId, staffId);
-    await recordAudit(tx, ctx, {
-      action: 'STAFF_REMOVED',
-      outcome: 'success',
-      tenantId,
-      subject: `staff:${staffId}`,
-      details: provenanceOf(deps, how),
-    });
-    await markRemoved(tx, tenantId, staffId);
-    if (status === 'disabled') {
-      const ended = { staffId, reason: 'manual' as const, now: deps.clock.now() };
-      await invalidateSessions(tx, ctx, mode, tenantId, ended);
-    }
-  });
+  await actOnMember(deps, ctx, who, how, rule, (member) => endForGood(deps, ctx, who, how, member));
   deps.riskFacts.forget(tenantId, staffId);
 }

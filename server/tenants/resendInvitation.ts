@@ -17,7 +17,8 @@ import { findInvitation, renewLink, statusOf } from './invitationStore';
  * one opens again.
  * @param which its id, and the delivery if that changes
  * @throws AppError NOT_FOUND; INVITATION_CLOSED if it was accepted or revoked; NOT_YOURS_TO_GIVE if
- * the actor could not send it; INVITATION_NO_LONGER_VALID if the inviter could not any more;
+ * the actor could not send it; INVITATION_NO_LONGER_VALID if the inviter could not any more,
+ * or the membership would have ended;
  * ALREADY_MEMBER, TOO_MANY_INVITATIONS, METHOD_UNAVAILABLE, and what `administer` throws
  */
 export async function resendInvitation(
@@ -36,12 +37,15 @@ export async function resendInvitation(
     if (!(await planOfInviter(tx, ctx, before))) throw new AppError('INVITATION_NO_LONGER_VALID');
     await assertNoMember(tx, begun.tenantId, before.email);
     const now = deps.clock.now();
+    if (before.membershipEndsAt && before.membershipEndsAt <= now) {
+      throw new AppError('INVITATION_NO_LONGER_VALID');
+    }
     if (statusOf(before, now) === 'expired') await assertRoom(tx, begun.tenantId, now);
     const invitation = await renewLink(tx, before, {
       linkId: deps.random.id(),
       delivery: which.delivery ?? before.delivery,
       sentAt: now,
-      expiresAt: expiryOf(deps),
+      expiresAt: expiryOf(deps, before.membershipEndsAt),
     });
     const { tenantId, id, delivery, expiresAt } = invitation;
     await recordAudit(tx, ctx, {

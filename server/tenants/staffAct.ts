@@ -40,6 +40,11 @@ export interface MemberAct {
 /** The authority on which a member is changed, and the facts that are recorded about it. */
 export type StaffAct = OperatorAct | MemberAct;
 
+/** A membership has reached its end, so nobody acts. */
+export interface EndAct {
+  via: 'expiry';
+}
+
 /** Returns the authority of an act, for `administer`. */
 export function authorityOf(tenantId: string, how: StaffAct): Authority {
   if (how.via === 'operator') return { via: 'operator', tenantId };

@@ -25,6 +25,7 @@ export const shownMember = z
     createdAt: moment,
     disabledAt: moment.nullable(),
     removedAt: moment.nullable(),
+    endsAt: moment.nullable().meta({ description: 'When the membership ends by itself' }),
     lastSeenAt: moment.nullable(),
   })
   .meta({ id: 'Member' });
@@ -38,6 +39,11 @@ export const shownMembers = z
 export const changedAccess = z
   .object({ staffId: rowId, roles: z.array(z.string()), permissions: z.array(z.string()) })
   .meta({ id: 'ChangedAccess' });
+
+/** The end of a membership. */
+export const changedEnd = z
+  .object({ staffId: rowId, endsAt: moment.nullable() })
+  .meta({ id: 'ChangedMembershipEnd' });
 
 /** The factors that were removed. */
 export const removedFactors = z

@@ -65,6 +65,7 @@ const columns = (mode: SessionMode, now: Date) => ({
   createdAt: tenantStaff.createdAt,
   disabledAt: tenantStaff.disabledAt,
   removedAt: tenantStaff.removedAt,
+  endsAt: tenantStaff.endsAt,
   // Null while the table of sessions is missing.
   sessions: mode === 'normal' ? liveSessions(now) : sql<number | null>`NULL::int`,
   lastSeenAt: (mode === 'normal' ? lastSeen : sql<Date | null>`NULL::timestamptz`).mapWith(

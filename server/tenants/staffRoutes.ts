@@ -10,6 +10,7 @@ import { boundedList, endpoint, pageFields, storableText } from '../http/routeTa
 import { ticketField } from '../http/ticketField';
 import { PERMISSION_NAME } from '../permissions';
 import { changeAccess } from './changeAccess';
+import { changeMembershipEnd } from './changeMembershipEnd';
 import { disableStaff, enableStaff } from './changeStaffStatus';
 import type { TenantDeps } from './deps';
 import { forceLogoutMember } from './forceLogout';
@@ -18,12 +19,14 @@ import { showApproval } from './listApprovals';
 import { listStaff, showStaff } from './listStaff';
 import {
   changedAccess,
+  changedEnd,
   endedSessions,
   removedFactors,
   shownMember,
   shownMembers,
 } from './staffAnswers';
 import { waitingApproval } from './tenantAnswers';
+import { membershipEnd } from './membershipEnd';
 import { permissionList } from './roleInput';
 import { removeStaff } from './removeStaff';
 import { resetFactors } from './resetFactors';
@@ -56,6 +59,10 @@ const rolesBody = z.strictObject({
   permissions: permissionList
     .optional()
     .meta({ description: 'All permissions that are held directly; unchanged if omitted' }),
+  ...why,
+});
+const endBody = z.strictObject({
+  endsAt: membershipEnd.nullable().describe('When the membership ends by itself; null: never'),
   ...why,
 });
 const resetBody = z.strictObject({ ticket: ticketField.optional(), reason });
@@ -140,6 +147,19 @@ const membershipRoutes = (deps: TenantDeps) => ({
       const done = await changeAccess(deps, contextOf(req, given.ticket), who, wanted, act);
       if (done.approval) res.status(202).json({ approval: showApproval(done.approval) });
       else res.json({ staffId: who.staffId, ...done.after });
+    },
+  }),
+  changeEnd: endpoint({
+    summary: 'Set, change or take away the end of a membership',
+    params: staffParams,
+    body: endBody,
+    responses: { 200: json('The end of the membership', changedEnd) },
+    errors: [...ENDED, 'NOT_YOURS_TO_GIVE', 'FORBIDDEN: a longer time needs an approval'],
+    async handle(req, res, { params, body: { endsAt, ...given } }) {
+      const who = memberOf(req, params.id);
+      const act = actOf(deps, req, given);
+      await changeMembershipEnd(deps, contextOf(req, given.ticket), who, endsAt, act);
+      res.json({ staffId: who.staffId, endsAt });
     },
   }),
   disableMember: endpoint({

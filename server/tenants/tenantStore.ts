@@ -2,6 +2,7 @@ import { and, asc, count, eq, ne, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
+import { NOT_ENDED } from '../db/maySignIn';
 import { acrossTenants, inTenant } from '../db/tenantScope';
 import { cutPage, invalidCursor } from '../http/timeCursor';
 
@@ -127,6 +128,7 @@ export function readMembership(db: Db, tenantId: string, staffId: string) {
       .select({
         status: tenantStaff.status,
         disabledAt: tenantStaff.disabledAt,
+        endsAt: tenantStaff.endsAt,
         createdAt: tenantStaff.createdAt,
         roles: tenantStaff.roles,
         permissions: tenantStaff.permissions,
@@ -144,8 +146,13 @@ export function readMembership(db: Db, tenantId: string, staffId: string) {
 
 export type LockedStaff = Pick<
   typeof tenantStaff.$inferSelect,
-  'roles' | 'permissions' | 'status' | 'disabledAt'
->;
+  'roles' | 'permissions' | 'status' | 'disabledAt' | 'endsAt'
+> & {
+  /** The membership has reached its end, and is not removed yet. */
+  ended: boolean;
+};
+
+const ENDED = sql<boolean>`NOT ${NOT_ENDED}`;
 
 const ofStaff = (tenantId: string, staffId: string) =>
   and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId));
@@ -161,9 +168,9 @@ export function lockStaffMember(
   staffId: string,
 ): Promise<LockedStaff | undefined> {
   return inTenant(tx, tenantId, async (own) => {
-    const { roles, permissions, status, disabledAt } = tenantStaff;
+    const { roles, permissions, status, disabledAt, endsAt } = tenantStaff;
     const [row] = await own
-      .select({ roles, permissions, status, disabledAt })
+      .select({ roles, permissions, status, disabledAt, endsAt, ended: ENDED })
       .from(tenantStaff)
       .where(ofStaff(tenantId, staffId))
       .for('no key update');
@@ -189,7 +196,7 @@ export function markRemoved(tx: Tx, tenantId: string, staffId: string): Promise<
   return inTenant(tx, tenantId, async (own) => {
     await own
       .update(tenantStaff)
-      .set({ status: 'removed', removedAt: sql`clock_timestamp()` })
+      .set({ status: 'removed', removedAt: sql`clock_timestamp()`, endsAt: null })
       .where(ofStaff(tenantId, staffId));
   });
 }
@@ -200,6 +207,17 @@ export function markEnabled(tx: Tx, tenantId: string, staffId: string): Promise<
       .update(tenantStaff)
       .set({ status: 'active', disabledAt: null })
       .where(ofStaff(tenantId, staffId));
+  });
+}
+
+/** Writes the end of a membership; null if it has none. */
+export function updateEnd(
+  tx: Tx,
+  tenantId: string,
+  { staffId, endsAt }: { staffId: string; endsAt: Date | null },
+): Promise<void> {
+  return inTenant(tx, tenantId, async (own) => {
+    await own.update(tenantStaff).set({ endsAt }).where(ofStaff(tenantId, staffId));
   });
 }
 

@@ -4,7 +4,16 @@ import { z } from 'zod';
 export const score = z.number().int().min(0).max(100);
 export const reasons = z.array(z.string());
 export const degraded = z.boolean().optional();
-export const via = z.enum(['api', 'operator', 'bootstrap', 'notice', 'invitation', 'service']);
+export const via = z.enum([
+  'api',
+  'operator',
+  'bootstrap',
+  'notice',
+  'invitation',
+  'service',
+  // A membership reached its end.
+  'expiry',
+]);
 
 /** The fields that show the author and the approver of a change, how long it took, and why. */
 export const provenance = {

@@ -19,6 +19,8 @@ export const INVITATION_ACTIONS = {
       gives: names,
       delivery,
       expiresAt: z.string(),
+      // The end of the membership, if it has one.
+      membershipEndsAt: z.string().optional(),
       via,
       requestedBy: z.string().optional(),
       approvedBy: z.string().optional(),

@@ -84,6 +84,8 @@ export const STAFF_ACTIONS = {
       invitation: z.string().optional(),
       // The person had been a member before.
       rejoined: z.literal(true).optional(),
+      // The end of the membership, if it has one.
+      endsAt: z.string().optional(),
       via,
       ...provenance,
     }),
@@ -115,7 +117,12 @@ export const STAFF_ACTIONS = {
   },
   // The person was disabled and lost every permission and factor before; those are events of their own.
   STAFF_REMOVED: {
-    details: z.strictObject({ via, ...provenance }),
+    details: z.strictObject({
+      // The end that the membership had, if it had one.
+      endsAt: z.string().optional(),
+      via,
+      ...provenance,
+    }),
     ocsf: {
       class: 'account',
       activity: 'Delete',
@@ -138,6 +145,21 @@ export const STAFF_ACTIONS = {
       activity: 'Permissions Change',
       severity: 'Low',
       message: 'The permissions of a staff member were changed',
+    },
+  },
+  STAFF_END_CHANGED: {
+    details: z.strictObject({
+      // Null: the membership has no end.
+      before: z.string().nullable(),
+      after: z.string().nullable(),
+      via,
+      ...provenance,
+    }),
+    ocsf: {
+      class: 'account',
+      activity: 'Update',
+      severity: 'Low',
+      message: 'The end of a membership was changed',
     },
   },
   STAFF_UNLOCKED: {

@@ -70,6 +70,11 @@ export const BYPASSES = {
     files: { 'server/mail/mailStore.ts': 6 },
     why: 'One outbox serves all tenants: a node takes the mails that are due, sends them, and notes the outcome by their ids.',
   },
+  membership: {
+    tables: ['tenant_staff'],
+    files: { 'server/tenants/endedMemberStore.ts': 1 },
+    why: 'Any node may find that a membership of any tenant has ended.',
+  },
   operator: {
     tables: ['refresh_tokens', 'step_up_challenges', 'tenant_staff', 'user_sessions'],
     files: { 'server/auth/liveStaffStore.ts': 1, 'server/tenants/tenantStore.ts': 1 },

@@ -42,6 +42,8 @@ export const invitations = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
     sentAt: instant('sent_at').notNull().defaultNow(),
     expiresAt: instant('expires_at').notNull(),
+    /** The end of the membership that it makes. Null if the membership has no end. */
+    membershipEndsAt: instant('membership_ends_at'),
     /** The code that was mailed to prove the address, if the link was handed over. */
     codeHash: bytea('code_hash'),
     codeExpiresAt: instant('code_expires_at'),

@@ -27,7 +27,7 @@ export const OWNER_FUNCTIONS = {
     why: 'A trigger: a role that may change a policy need not have a grant on the versions.',
   },
   gatehouse_introspected_sessions: {
-    tables: ['gatehouse_live_sessions', 'step_up_challenges', 'user_sessions'],
+    tables: ['gatehouse_live_sessions', 'step_up_challenges', 'tenant_staff', 'user_sessions'],
     files: { 'server/auth/sessionStore.ts': 1 },
     why: 'Introspections of all tenants share one statement, which gives each session with the tenant that its access token names.',
   },
@@ -55,7 +55,7 @@ export const OWNER_FUNCTIONS = {
     why: 'A program is known by the hash of its key before its tenant is, and requests of all tenants share the check.',
   },
   gatehouse_named_tenant_keys: {
-    tables: ['api_keys', 'gatehouse_live_tenant_keys'],
+    tables: ['api_keys', 'gatehouse_live_tenant_keys', 'tenant_staff'],
     files: { 'server/apiKeys/liveKeyStore.ts': 1 },
     why: 'The look-up of the keys of all tenants in one statement, with the name and the end of each key.',
   },

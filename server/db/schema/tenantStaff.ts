@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { boolean, integer, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
+import { boolean, index, integer, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { accountStatus } from './enums';
 import { tenantRows } from './tenantRows';
@@ -42,12 +42,17 @@ export const tenantStaff = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
     disabledAt: instant('disabled_at'),
     removedAt: instant('removed_at'),
+    /** From this time on they may not sign in, and are removed. Null if the membership has no end. */
+    endsAt: instant('ends_at'),
   },
   (table) => [
     unique('tenant_staff_tenant_user_unique').on(table.tenantId, table.userId),
     // The target of every foreign key that keeps a tenant's rows within the tenant.
     unique('tenant_staff_identity_unique').on(table.tenantId, table.id, table.userId),
     unique('tenant_staff_user_tenant_unique').on(table.userId, table.tenantId),
+    index('idx_tenant_staff_ends')
+      .on(table.endsAt)
+      .where(sql`${table.endsAt} IS NOT NULL`),
     tenantRows('tenant_staff'),
   ],
 );

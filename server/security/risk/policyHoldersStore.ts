@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Tx } from '../../db';
+import { notEnded } from '../../db/maySignIn';
 import { inTenant } from '../../db/tenantScope';
 
 /** A person who may change the security settings, with the kinds of factors they have enrolled. */
@@ -33,6 +34,7 @@ export function lockPolicyHolders(tx: Tx, tenantId: string): Promise<PolicyHolde
           AND f.used_at IS NULL) AS codes
       FROM tenant_staff st JOIN users u ON u.id = st.user_id
       WHERE st.tenant_id = ${tenantId} AND st.status = 'active' AND u.status = 'active'
+        AND ${sql.raw(notEnded('st'))}
         AND 'SETTINGS_SECURITY_EDIT' = ANY(st.permissions)
       ORDER BY st.id`,
     );
