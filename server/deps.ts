@@ -280,21 +280,14 @@ export function createDeps(
     drain: createDrain(),
     async close() {
       schemaGuard.stop();
-      const asides = [
-        nodeClock.stop(),
-        impersonationEnds.stop(),
-        membershipEnds.stop(),
-        sessionCheck.settle(),
-        riskDecisions.flush(),
-        mail.close(),
-      ];
-      const trials = ipRuleParts.trialEnds.stop();
+      const asides = [nodeClock.stop(), sessionCheck.settle(), riskDecisions.flush(), mail.close()];
+      const ends = [impersonationEnds, membershipEnds, ipRuleParts.trialEnds];
       const uses = [programKeys.tenantKeys.settle(), programKeys.serviceKeys.settle()];
       const deliveries = Object.values(auditLog).map((service) => service.close());
       await Promise.all([
         ...asides,
         ...uses,
-        trials,
+        ...ends.map((turns) => turns.stop()),
         ...deliveries,
         broadcast.close(),
         changeWatch.close(),

@@ -4,7 +4,7 @@ import { tenantIdOf } from './findStaff';
 import type { Invocation } from './invocation';
 import { asOperator, asWriter } from './operatorContext';
 import type { Operator } from './operatorContext';
-import { instantOf, optional, required } from './options';
+import { instantOf, optional } from './options';
 import type { Options } from './options';
 
 /**

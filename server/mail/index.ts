@@ -4,7 +4,7 @@ export { queueApprovalMail } from './approvalMail';
 export { IMPERSONATED_ROUTES, queueImpersonationMail } from './impersonationMail';
 export { giveUpExpiredMails, purgeMails } from './mailStore';
 export { boundToMail, openMail } from './sealedMail';
-export { writeInvitation, writeInvitationCode } from './invitationTexts';
+export { inUtc, writeInvitation, writeInvitationCode } from './invitationTexts';
 export { LINK_DAYS, readNoticeToken } from './noticeLink';
 export { noticeFactorChanged, queueNotice, queueNoticeOnceADay } from './notices';
 export type { NoticeDeps } from './notices';

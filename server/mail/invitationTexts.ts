@@ -1,7 +1,8 @@
 import { toLine } from './plainText';
 
 const MOST_NAME = 80;
-const inUtc = (at: Date) => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+/** Returns a time to the minute, for people: `2027-01-31 17:00 UTC`. */
+export const inUtc = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
 /** Writes the mail with the link of an invitation. */
 export function writeInvitation(facts: {

@@ -60,18 +60,21 @@ export interface InvitationPreview {
   /** Masked if the link was handed over: its holder need not be the invited person. */
   email: string;
   expiresAt: Date;
+  /** Null if the membership has no end. */
+  membershipEndsAt: Date | null;
   /** A new person has to enter a code that is mailed to the address. */
   needsCode: boolean;
 }
 
 /** Returns what the holder of a link may know. It never says whether the person exists already. */
 export function previewOf({ invitation, tenant }: LinkedInvitation): InvitationPreview {
-  const { email, delivery, expiresAt } = invitation;
+  const { email, delivery, expiresAt, membershipEndsAt } = invitation;
   const handedOver = delivery === 'link';
   return {
     tenant: { name: tenant.name },
     email: handedOver ? maskEmail(email) : email,
     expiresAt,
+    membershipEndsAt,
     needsCode: handedOver,
   };
 }

@@ -1,6 +1,6 @@
 import type { AppError } from '../errors';
 import { escapeHtml, plainPage } from '../http/plainPage';
-import { toLine } from '../mail';
+import { inUtc, toLine } from '../mail';
 import type { InvitationPreview } from './invitationLink';
 import type { AcceptedInvitation } from './acceptInvitation';
 
@@ -41,7 +41,7 @@ const form = (fields: readonly string[], button: string) =>
 
 /** Returns the page of an open invitation. Its forms post to the page's own address. */
 export function invitationPage(
-  { tenant, email, needsCode }: InvitationPreview,
+  { tenant, email, needsCode, membershipEndsAt }: InvitationPreview,
   { error, codeSent }: PageNews = {},
 ): string {
   const news = [
@@ -54,7 +54,9 @@ export function invitationPage(
     '<button type="submit" name="step" value="accept">Accept the invitation</button>',
   );
   const title = `You are invited to ${nameOf(tenant)}`;
-  const intro = `<p>This invitation is for ${escapeHtml(email)}.</p>`;
+  const until =
+    membershipEndsAt === null ? '' : ` Your membership will end at ${inUtc(membershipEndsAt)}.`;
+  const intro = `<p>This invitation is for ${escapeHtml(email)}.${until}</p>`;
   return plainPage(title, [intro, ...news, ...(needsCode ? [ask] : []), accept].join('\n'));
 }
 

@@ -105,6 +105,7 @@ export const shownInvitation = z
     createdAt: moment,
     sentAt: moment,
     expiresAt: moment,
+    membershipEndsAt: moment.nullable(),
     acceptedAt: moment.nullable(),
     revokedAt: moment.nullable(),
     staffId: rowId.nullable(),
@@ -128,6 +129,7 @@ export const invitationPreview = z
     tenant: z.object({ name: z.string() }),
     email,
     expiresAt: moment,
+    membershipEndsAt: moment.nullable(),
     needsCode: z.boolean(),
   })
   .meta({ id: 'InvitationPreview' });
