@@ -100,6 +100,7 @@ const CASES: [column: `${Table}.${string}`, value: string, then: Outcome, before
   ['tenant_staff.roles', "'{chief}'", { roles: ['chief'] }],
   ['tenant_staff.permissions', "'{}'", 403],
   ['tenant_staff.status', "'disabled'", 401],
+  ['tenant_staff.ends_at', PAST, 401],
   ['tenant_staff.session_version', '7', 401],
   ['users.id', OTHER, 401],
   [

@@ -92,6 +92,7 @@ describe('the ticket of a command', () => {
       'staff end-session',
       'staff disable',
       'staff enable',
+      'staff set-end',
       'staff remove',
       'staff permissions',
       'staff roles',

@@ -35,6 +35,7 @@ const range = { from: '2026-01-01', to: '2026-01-02', format: 'json' };
  * For every route with a body, one that its schema accepts. A route that is missing here fails the
  * first test.
  */
+const TOMORROW = new Date(Date.now() + 86_400_000).toISOString();
 const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/auth/login': {
     email: 'nobody@example.com',
@@ -131,6 +132,7 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/tenants/staff/:id': { ticket: 'HR-1', reason: 'They left' },
   '/api/tenants/staff/:id/roles': { roles: ['member'], permissions: [], ticket: 'HR-1' },
   '/api/tenants/staff/:id/disable': { ticket: 'HR-1', reason: 'They left' },
+  '/api/tenants/staff/:id/end': { endsAt: TOMORROW, ticket: 'HR-1' },
   '/api/tenants/staff/:id/enable': { ticket: 'HR-1', reason: 'They are back' },
   '/api/tenants/staff/:id/reset-factors': { ticket: 'IT-1', reason: 'The phone was lost' },
   '/api/tenants/staff/:id/force-logout': { ticket: 'SEC-1' },
@@ -149,6 +151,7 @@ const NULLABLE: Record<string, string> = {
   '/api/auth/me': 'name',
   '/api/security/ip-rules?add': 'expiresAt',
   '/api/security/ip-rules/:id': 'expiresAt',
+  '/api/tenants/staff/:id/end': 'endsAt',
 };
 /** The routes behind a page, whose form they take as well, and one that a standard wants so. */
 const TAKES_FORM = [

@@ -85,6 +85,7 @@ const CLOSED = `
   post /api/tenants/staff/force-logout
   delete /api/tenants/staff/:id
   put /api/tenants/staff/:id/roles
+  put /api/tenants/staff/:id/end
   post /api/tenants/staff/:id/disable
   post /api/tenants/staff/:id/enable
   post /api/tenants/staff/:id/reset-factors
