@@ -33,6 +33,11 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   add: { takes: 'A,B', says: 'Permissions to add.' },
   remove: { takes: 'C', says: 'Permissions to remove.' },
   'password-stdin': { says: 'Read the password from stdin.' },
+  'ends-at': {
+    takes: 'INSTANT',
+    says: 'When the membership ends by itself, such as 2027-01-31T17:00:00Z.',
+  },
+  never: { says: 'The membership has no end.' },
   existing: {
     says: 'The person is already on the staff of another tenant, and keeps their password.',
   },

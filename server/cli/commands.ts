@@ -168,12 +168,8 @@ export const COMMANDS: CommandTable = {
   },
   'staff set-end': {
     summary: 'Sets the end of a membership: the person is then removed by itself.',
-    usage: '--tenant S (--email E | --staff ID) (--ends-at T | --never)',
+    usage: '--tenant S (--email E | --staff ID) (--ends-at INSTANT | --never)',
     example: `${PERSON} --ends-at 2027-01-31T17:00:00Z`,
-    says: {
-      'ends-at': 'When the membership ends.',
-      never: 'The membership has no end any more.',
-    },
     writes: true,
     run: setEndCommand,
   },

@@ -93,13 +93,13 @@ function revokeInvitationCommand(options: Options, invocation: Invocation) {
 export const INVITATION_COMMANDS: CommandTable = {
   'invitations create': {
     summary: 'Invites somebody to a tenant.',
-    usage: '--tenant S --email E (--mail | --link) [--role R,S] [--permissions A,B] [--ends-at T]',
+    usage:
+      '--tenant S --email E (--mail | --link) [--role R,S] [--permissions A,B] [--ends-at INSTANT]',
     example: '--tenant globex --email ann@globex.example --role owner --link',
     says: {
       role: 'The roles to give, by id or name; none if omitted.',
       permissions: 'Permissions beside those of the roles; none if omitted.',
-      'ends-at':
-        'When the membership ends by itself, such as 2027-01-31T17:00:00Z; never if omitted.',
+      'ends-at': 'When the membership ends by itself; never if omitted.',
     },
     writes: true,
     run: createInvitationCommand,

@@ -153,3 +153,32 @@ describe('staff list', () => {
     expect((await operate(env, wrong)).stderr).toMatch(/--status must be one of active, /);
   });
 });
+
+describe('staff set-end', () => {
+  it('sets and takes away the end of a membership, and says if nothing would change', async () => {
+    const member = await seedTestUserAndToken();
+    const { tenantId, staffId } = member;
+    const endsAt = new Date(Date.now() + 86_400_000).toISOString();
+    const set = await succeed('set-end', member, '--ends-at', endsAt, '--ticket', 'HR-9');
+    expect(set).toEqual({ tenantId, staffId, endsAt });
+    expect(await succeed('show', member)).toMatchObject({ endsAt });
+    expect(await succeed('set-end', member, '--never')).toMatchObject({ endsAt: null });
+    const events = await auditOf('STAFF_END_CHANGED', tenantId);
+    expect(events).toMatchObject([
+      { details: { before: null, after: endsAt, via: 'operator', ticket: 'HR-9' } },
+      { details: { before: endsAt, after: null } },
+    ]);
+    for (const options of [
+      ['--never'],
+      [],
+      ['--never', '--ends-at', endsAt],
+      ['--ends-at', 'soon'],
+      ['--ends-at', '2020-01-01T00:00:00Z'],
+    ]) {
+      const { code, stderr } = await command('set-end', member, ...options);
+      expect([options, code]).toEqual([options, 1]);
+      expect(stderr).not.toBe('');
+    }
+    expect(await auditOf('STAFF_END_CHANGED', tenantId)).toHaveLength(2);
+  });
+});

@@ -31,11 +31,12 @@ const ipRule = {
 };
 const range = { from: '2026-01-01', to: '2026-01-02', format: 'json' };
 
+const TOMORROW = new Date(Date.now() + 86_400_000).toISOString();
+
 /**
  * For every route with a body, one that its schema accepts. A route that is missing here fails the
  * first test.
  */
-const TOMORROW = new Date(Date.now() + 86_400_000).toISOString();
 const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/auth/login': {
     email: 'nobody@example.com',
