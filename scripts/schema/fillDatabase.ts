@@ -121,13 +121,12 @@ function refer(
   { columns, parentColumns }: ForeignKey,
   { parents, used, at }: { parents: readonly Row[]; used: Set<Row>; at: number },
 ) {
-  const fits = (parent: Row) =>
-    columns.every((column, i) => {
-      const set = row[column];
-      return set === undefined || set === parent[parentColumns[i] ?? ''];
-    });
-  const fitting = parents.filter(fits);
-  const others = fitting.filter((parent) => !used.has(parent));
+  const set = columns.flatMap((column, i) =>
+    row[column] === undefined ? [] : [[parentColumns[i] ?? '', row[column]] as const],
+  );
+  const fits = (parent: Row) => set.every(([column, value]) => parent[column] === value);
+  const fitting = set.length === 0 ? parents : parents.filter(fits);
+  const others = used.size === 0 ? fitting : fitting.filter((parent) => !used.has(parent));
   const choice = others.length > 0 ? others : fitting;
   const parent = choice[at % Math.max(1, choice.length)];
   if (parent) used.add(parent);
@@ -188,9 +187,27 @@ export async function countRows(
 /** Returns an error that says where to give a table values that its constraints accept. */
 const unfillable = ({ name }: Table, cause: unknown): Error =>
   new Error(
-    `The generated row cannot be inserted into ${name} (${String(cause)}). Add values for its columns to SPECIAL in scripts/schema/fillDatabase.ts.`,
+    `The generated rows cannot be inserted into ${name} (${String(cause)}). Add values for its columns to SPECIAL in scripts/schema/fillDatabase.ts.`,
     { cause },
   );
+
+/** A statement may have 65,535 parameters. */
+const ROWS_PER_STATEMENT = 100;
+
+/** @throws Error with the table's name if a row violates a constraint */
+async function insert(client: Client, table: Table, rows: readonly Row[]): Promise<void> {
+  const names = table.columns.map(({ name }) => name);
+  const columns = names.map((name) => `"${name}"`).join(', ');
+  const places = rows.map((_row, at) =>
+    names.map((_name, place) => `$${at * names.length + place + 1}`).join(', '),
+  );
+  await client
+    .query(
+      `INSERT INTO "${table.name}" (${columns}) VALUES (${places.join('), (')}) ON CONFLICT DO NOTHING`,
+      rows.flatMap((row) => names.map((name) => row[name])),
+    )
+    .catch((error: unknown) => Promise.reject(unfillable(table, error)));
+}
 
 /**
  * Puts rows into every table of schema `public`, in any release: it reads types, enums and foreign
@@ -206,17 +223,8 @@ export async function fillDatabase(
   const made = new Map<string, Row[]>();
   for (const table of inOrderOfReference(tables)) {
     const rows = Array.from({ length: rowsPerTable }, (_, at) => makeRow(table, made, at));
-    const names = table.columns.map(({ name }) => name);
-    const columns = names.map((name) => `"${name}"`).join(', ');
-    for (const row of rows) {
-      const values = names.map((_, at) => `$${at + 1}`).join(', ');
-      const insert = `INSERT INTO "${table.name}" (${columns}) VALUES (${values}) ON CONFLICT DO NOTHING`;
-      await client
-        .query(
-          insert,
-          names.map((name) => row[name]),
-        )
-        .catch((error: unknown) => Promise.reject(unfillable(table, error)));
+    for (let at = 0; at < rows.length; at += ROWS_PER_STATEMENT) {
+      await insert(client, table, rows.slice(at, at + ROWS_PER_STATEMENT));
     }
     made.set(table.name, rows);
   }

@@ -80,3 +80,22 @@ export function hashFiles(git: Git, paths: readonly string[]): Map<string, strin
   const lines = (hashes ?? '').split('\n');
   return new Map(paths.map((path, at) => [path, lines[at] ?? '']));
 }
+
+/**
+ * Returns the contents of blobs by their hashes, from one process of git.
+ * @throws Error if a blob is not in this clone
+ */
+export function readBlobs(git: Git, hashes: readonly string[]): Map<string, Buffer> {
+  const wanted = hashes.map((hash) => `${hash}\n`).join('');
+  const output = Buffer.from(git.ask(['cat-file', '--batch'], wanted) ?? '');
+  const blobs = new Map<string, Buffer>();
+  let at = 0;
+  for (const hash of hashes) {
+    const start = output.indexOf('\n', at) + 1;
+    const [, size] = / blob (\d+)\n$/.exec(output.toString('utf8', at, start)) ?? [];
+    if (size === undefined) throw new Error(`git cannot read ${hash}.`);
+    at = start + Number(size) + 1;
+    blobs.set(hash, output.subarray(start, at - 1));
+  }
+  return blobs;
+}

@@ -5,7 +5,7 @@ import { migrate } from '../../server/schema/migrations/migrate';
 import { checkDatabase } from './checkDatabase';
 import { countRows, fillDatabase } from './fillDatabase';
 import { migrationsOf } from './folder';
-import { findBase, listCommit, openGit } from './git';
+import { findBase, listCommit, openGit, readBlobs } from './git';
 import type { Git } from './git';
 import { withClient, withScratchServer } from './scratchDatabase';
 
@@ -46,11 +46,12 @@ function findPrevious(git: Git, from: string | undefined): string | undefined {
 }
 
 function extractMigrations(git: Git, commit: string, folder: string): void {
-  const files = [...listCommit(git, commit, ['migrations']).keys()];
-  if (files.length === 0) throw new Error(`${commit} contains no migrations.`);
-  for (const file of files) {
+  const files = listCommit(git, commit, ['migrations']);
+  if (files.size === 0) throw new Error(`${commit} contains no migrations.`);
+  const blobs = readBlobs(git, [...files.values()]);
+  for (const [file, hash] of files) {
     mkdirSync(dirname(join(folder, file)), { recursive: true });
-    writeFileSync(join(folder, file), git.ask(['show', `${commit}:./${file}`]) ?? '');
+    writeFileSync(join(folder, file), blobs.get(hash) ?? '');
   }
 }
 
