@@ -256,6 +256,8 @@ describe('the client in a real browser', () => {
     expect(second).toEqual(first);
     expect(third).not.toEqual(first);
     await expectAlive(home, [other]);
+    // The tab would ask as long as the other tests of this file run.
+    await home.context.close();
   });
 
   it('asks the person once, in one tab, when a refresh of two busy tabs is challenged', async () => {
