@@ -1,7 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { buildSync } from 'esbuild';
 import { Client } from 'pg';
 import { startEmbeddedPostgres } from '../../../server/embedded/embeddedPostgres';
@@ -123,13 +124,13 @@ async function makeTemplate(serverUrl: string): Promise<Server> {
   }
 }
 
-/**
- * Starts one server and creates one migrated template for the whole run. Every test file gets its own
- * clone.
- */
-export default async function globalSetup(): Promise<void> {
-  // Many tests start the build. With an old one they would wait for events that never happen.
-  execFileSync(process.execPath, [join(__dirname, '..', '..', '..', 'scripts', 'build.mjs')]);
+const REPOSITORY = join(__dirname, '..', '..', '..');
+
+/** Many tests start the build. With an old one they would wait for events that never happen. */
+const build = () => promisify(execFile)(process.execPath, [join(REPOSITORY, 'scripts/build.mjs')]);
+
+/** Starts one server, and creates one migrated template, of which each test file gets a clone. */
+async function prepareDatabase(): Promise<void> {
   // Each application that a test builds looks for misspelt settings among them.
   for (const name of Object.keys(process.env)) {
     if (name.startsWith('npm_')) Reflect.deleteProperty(process.env, name);
@@ -185,10 +186,18 @@ export default async function globalSetup(): Promise<void> {
   // Copies files, because a copy through the write-ahead log takes three times as long.
   process.env['GATEHOUSE_TEST_CLONING'] = version >= HAS_COPY_STRATEGY ? 'STRATEGY FILE_COPY' : '';
   const url = databaseUrl(serverUrl, templateName());
-  await migrate(url, join(__dirname, '..', '..', '..', 'migrations'));
+  await migrate(url, join(REPOSITORY, 'migrations'));
   if (version < CLOSES_PUBLIC) await ask(url, 'REVOKE CREATE ON SCHEMA public FROM PUBLIC');
   await grantFunctions(url);
   await seedTemplate(url, secrets);
   const origin = globalThis.gatehouseTestServer ? 'embedded' : 'from TEST_DATABASE_URL';
   say(`Postgres ${versionText}, ${origin}.`);
+}
+
+/** Prepares the build and the database for the whole run, at the same time. */
+export default async function globalSetup(): Promise<void> {
+  const [built, prepared] = await Promise.allSettled([build(), prepareDatabase()]);
+  for (const { reason } of [built, prepared].filter((part) => part.status === 'rejected')) {
+    throw reason as Error;
+  }
 }
