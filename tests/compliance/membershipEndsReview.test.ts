@@ -67,16 +67,14 @@ it.each(Object.entries(MEMBERS))(
       .values({ id: userId, email: `${userId}@example.com`, passwordHash: 'none' });
     const createdAt = at('03-02T00:00:00');
     const end = endsAt === null ? null : new Date(endsAt);
-    await db
-      .insert(tenantStaff)
-      .values({
-        id: staffId,
-        tenantId,
-        userId,
-        createdAt,
-        endsAt: end,
-        status: status ?? 'active',
-      });
+    await db.insert(tenantStaff).values({
+      id: staffId,
+      tenantId,
+      userId,
+      createdAt,
+      endsAt: end,
+      status: status ?? 'active',
+    });
     if (event) {
       const [action, details] = event;
       const occurredAt = at('04-02T00:00:00');

@@ -8,7 +8,10 @@ const policy = { mode: 'off', consent: 'told', ticketRequired: true, maxMinutes:
 export const IMPERSONATION_SWEEP: Sweep = {
   'post /api/security/impersonation/start': (ids) => [
     { body: { staffId: ids.staffId, reason: 'To look at it' }, expected: 404 },
-    { body: { staffId: ids.staffId, reason: 'To look at it', tenantId: ids.tenantId }, expected: 400 },
+    {
+      body: { staffId: ids.staffId, reason: 'To look at it', tenantId: ids.tenantId },
+      expected: 400,
+    },
   ],
   'post /api/security/impersonation/token': (ids) => [{ body: decoys(ids), expected: 404 }],
   'post /api/security/impersonation/stop': (ids) => [
