@@ -26,7 +26,7 @@ export type ChangeRulesDeps = Pick<IpRuleDeps, 'db' | 'clock' | 'random' | 'metr
 
 /** How a change is to be made. */
 export interface ChangeOptions {
-  /** The version that the caller has seen; undefined for a change of one rule. */
+  /** The version that the caller has seen; a change of one rule may leave it out. */
   version?: number | undefined;
   /** The slug of the tenant, if the caller accepts to be shut out. */
   confirmLockout?: string | undefined;

@@ -11,6 +11,7 @@ import {
   addBody,
   changeBody,
   confirmBody,
+  deleteQuery,
   lockoutQuery,
   replaceBody,
   ruleParams,
@@ -24,6 +25,7 @@ import { confirmTrial, withdrawTrial } from './trials';
 type RouteDeps = IpRuleDeps & { riskDecisions: { flush(): Promise<void> } };
 
 const LOCKS_OUT = 'IP_RULES_LOCK_OUT: with the rule that refuses your address' as const;
+const CHANGED = 'CONFLICT: the rules have changed since you read them' as const;
 const TRIAL_RUNS = 'IP_RULE_TRIAL_RUNS' as const;
 
 /** Finds the rule that a path names. */
@@ -56,8 +58,8 @@ function ruleRoutes(deps: RouteDeps) {
       params: ruleParams,
       body: changeBody,
       responses,
-      errors: ['NOT_FOUND', TRIAL_RUNS, LOCKS_OUT],
-      async handle(req, res, { params, body: { confirmLockout, ...rule } }) {
+      errors: ['NOT_FOUND', CHANGED, TRIAL_RUNS, LOCKS_OUT],
+      async handle(req, res, { params, body: { confirmLockout, version, ...rule } }) {
         assertRowId(params.id);
         const set = await changeIpRules(deps, contextOf(req), principalOf(req), {
           toWanted(rules) {
@@ -66,6 +68,7 @@ function ruleRoutes(deps: RouteDeps) {
           },
           pathOf: () => '',
           confirmLockout,
+          version,
         });
         res.json(set);
       },
@@ -73,10 +76,10 @@ function ruleRoutes(deps: RouteDeps) {
     deleteIpRule: endpoint({
       summary: 'Delete one IP rule',
       params: ruleParams,
-      query: lockoutQuery,
+      query: deleteQuery,
       responses,
-      errors: ['NOT_FOUND', TRIAL_RUNS, LOCKS_OUT],
-      async handle(req, res, { params, query: { confirmLockout } }) {
+      errors: ['NOT_FOUND', CHANGED, TRIAL_RUNS, LOCKS_OUT],
+      async handle(req, res, { params, query }) {
         assertRowId(params.id);
         const set = await changeIpRules(deps, contextOf(req), principalOf(req), {
           toWanted(rules) {
@@ -84,7 +87,7 @@ function ruleRoutes(deps: RouteDeps) {
             return rules.filter((one) => one.id !== id);
           },
           pathOf: () => '',
-          confirmLockout,
+          ...query,
         });
         res.json(set);
       },
@@ -100,11 +103,7 @@ function trialRoutes(deps: RouteDeps) {
       summary: 'Keep the IP rules that are tried out',
       body: confirmBody,
       responses,
-      errors: [
-        'CONFLICT: the rules have changed since you read them',
-        'NO_IP_RULE_TRIAL',
-        LOCKS_OUT,
-      ],
+      errors: [CHANGED, 'NO_IP_RULE_TRIAL', LOCKS_OUT],
       async handle(req, res, { body }) {
         res.json(await confirmTrial(deps, contextOf(req), principalOf(req), body.version));
       },
@@ -146,7 +145,7 @@ export const ipRuleRoutes = (deps: RouteDeps) => ({
     body: replaceBody,
     takesBatch: true,
     responses: { 200: json('All rules after the change', shownRules) },
-    errors: ['CONFLICT: the rules have changed since you read them', TRIAL_RUNS, LOCKS_OUT],
+    errors: [CHANGED, TRIAL_RUNS, LOCKS_OUT],
     async handle(req, res, { body: { rules: wanted, ...options } }) {
       const set = await changeIpRules(deps, contextOf(req), principalOf(req), {
         toWanted: (rules) => matchRules(rules, wanted),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readAddress } from '../http/clientAddress';
-import { instant, storableText } from '../http/routeTable';
+import { instant, storableText, wholeNumber } from '../http/routeTable';
 import { MOST_RULES } from './planRules';
 import { readRuleRange, writeRuleRange } from './ruleRange';
 
@@ -41,18 +41,27 @@ const trialMinutes = z
   .optional()
   .describe('Tries the rules out for this time; then the rules of before are in force again');
 
+const SEEN = 'The version that you have seen: the change is refused if it is another one now';
+const version = z.int().min(0);
+
 export const replaceBody = z.strictObject({
-  version: z.int().min(0),
+  version,
   rules: ruleList,
   confirmLockout,
   trialMinutes,
 });
 
 export const addBody = ruleInput.extend({ confirmLockout });
-export const changeBody = ruleInput.extend({ confirmLockout });
-export const confirmBody = z.strictObject({ version: z.int().min(0) });
+export const changeBody = ruleInput.extend({
+  confirmLockout,
+  version: version.optional().describe(SEEN),
+});
+export const confirmBody = z.strictObject({ version });
 /** Strict, so that a misspelt confirmation is an error. */
 export const lockoutQuery = z.strictObject({ confirmLockout });
+export const deleteQuery = lockoutQuery.extend({
+  version: wholeNumber(Number.MAX_SAFE_INTEGER).optional().describe(SEEN),
+});
 export const ruleParams = z.object({ id: z.string() });
 
 const address = storableText(100, 1, '203.0.113.7').transform((text, { issues }) => {
