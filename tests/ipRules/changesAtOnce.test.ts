@@ -43,14 +43,17 @@ describe('the IP rules of a tenant', () => {
     const { version } = await setRules(app, officer, [allow(OFFICE_RANGE)]);
     const here = from(app, officer, OFFICE);
     const whole = here.put(RULES, { version, rules: [allow(OFFICE_RANGE), deny('198.18.0.1')] });
-    const adds = Array.from({ length: 5 }, (_, at) => here.post(RULES, deny(`192.0.2.${at}`)));
-    const [replaced, ...added] = await Promise.all([whole, ...adds]);
+    const add = (at: number) => here.post(RULES, deny(`192.0.2.${at}`));
+    const [adds, more] = [[0, 1, 2].map(add), [3, 4].map(add)];
+    const answers = await Promise.all([...adds, whole, ...more]);
+    const replaced = answers[adds.length];
+    const added = answers.filter((answer) => answer !== replaced);
     expect(added.map(({ status }) => status)).toStrictEqual(Array(5).fill(200));
     const ranges = ((await here.get(RULES)).body as ShownSet).rules.map(({ range }) => range);
     const kept = added.map((_, at) => `192.0.2.${at}/32`);
     expect(ranges).toEqual(expect.arrayContaining(kept));
-    expect([200, 409]).toContain(replaced.status);
-    expect(ranges.includes('198.18.0.1/32')).toBe(replaced.status === 200);
+    expect([200, 409]).toContain(replaced?.status);
+    expect(ranges.includes('198.18.0.1/32')).toBe(replaced?.status === 200);
   });
 
   it('one by one are refused with 409 if somebody has changed the rules since the version that was sent', async () => {
