@@ -33,6 +33,7 @@ export const STAFF_SWEEP: Sweep = {
       expected: 400,
     })),
   ],
+  'put /api/tenants/staff/:id/end': at('/end', { endsAt: new Date(Date.now() + 86_400_000) }),
   'post /api/tenants/staff/:id/disable': at('/disable'),
   'post /api/tenants/staff/:id/enable': at('/enable'),
   'post /api/tenants/staff/:id/reset-factors': at('/reset-factors', { reason: 'Lost' }),
