@@ -239,15 +239,20 @@ const TABLES_WITH_ROLES = [
 
 /** The sentence of a type comes from elsewhere. */
 const APP_EVENTS: EventTable = {
-  ...table('app-events', [], {
-    ...{ ...COMMON, ...ACTION, ...SUBJECT },
-    outcome: ({ outcome }) => outcome,
-    ip: ({ ip }) => textOrNull(ip),
-    reported_by: detail('reportedBy'),
-    reported: jsonDetail('reported'),
-    reported_time: detail('reportedTime'),
-    fields: jsonDetail('fields'),
-  }),
+  ...table(
+    'app-events',
+    [],
+    {
+      ...{ ...COMMON, ...ACTION, ...SUBJECT },
+      outcome: ({ outcome }) => outcome,
+      ip: ({ ip }) => textOrNull(ip),
+      reported_by: detail('reportedBy'),
+      reported: jsonDetail('reported'),
+      reported_time: detail('reportedTime'),
+      fields: jsonDetail('fields'),
+    },
+    { newerColumns: { on_behalf_of: ({ onBehalfOf }) => onBehalfOf } },
+  ),
   prefix: 'app.',
 };
 

@@ -50,7 +50,7 @@ const staffSubject = ({ subject }: Reported) =>
 const tenantOf = ({ tenant }: Reported) =>
   isRowId(tenant) ? { id: tenant.toLowerCase() } : { slug: tenant };
 
-/** Looks up the tenants, the actors and the subjects of all events, each combination once. */
+/** Looks up the tenants and the members that all events name, each combination once. */
 async function lookUp(tx: Tx, events: readonly Reported[]) {
   const places = new Map<string, number>();
   const names: Named[] = [];
@@ -63,10 +63,11 @@ async function lookUp(tx: Tx, events: readonly Reported[]) {
   };
   const asked = events.map((event) => {
     const tenant = tenantOf(event);
-    const { actor } = event;
+    const { actor, onBehalfOf } = event;
     const subject = staffSubject(event);
     return {
       actor: place(actor && !('name' in actor) ? { tenant, member: actor } : { tenant }),
+      onBehalfOf: onBehalfOf && place({ tenant, member: onBehalfOf }),
       subject:
         subject !== undefined && isRowId(subject)
           ? place({ tenant, member: { staffId: subject } })
@@ -75,13 +76,28 @@ async function lookUp(tx: Tx, events: readonly Reported[]) {
   });
   const found = await findNamed(tx, names);
   const at = (index: number | undefined) => (index === undefined ? undefined : found[index]);
-  return asked.map(({ actor, subject }) => ({ actor: at(actor), subject: at(subject) }));
+  return asked.map(({ actor, subject, onBehalfOf }) => ({
+    ...{ actor: at(actor), subject: at(subject), onBehalfOf: at(onBehalfOf) },
+  }));
 }
 
 type Names = Awaited<ReturnType<typeof lookUp>>[number];
+const NOBODY: Names = { actor: undefined, subject: undefined, onBehalfOf: undefined };
+
+/** Returns what is wrong with the member as whom the actor acts: both are members, and not the same one. */
+function faultsOfBoth(event: Reported, { actor, onBehalfOf }: Names): Issue[] {
+  if (event.onBehalfOf === undefined) return [];
+  const path = ['onBehalfOf'];
+  if (onBehalfOf?.staffId === undefined) return [{ path, message: 'is no member of this tenant' }];
+  if (event.actor === undefined || 'name' in event.actor) {
+    return [{ path, message: 'needs an actor who is a member of this tenant' }];
+  }
+  return actor?.staffId === onBehalfOf.staffId ? [{ path, message: 'is the actor' }] : [];
+}
 
 /** Returns what is wrong with the names of an event. */
-function faultsOfNames(event: Reported, { actor, subject }: Names): Issue[] {
+function faultsOfNames(event: Reported, names: Names): Issue[] {
+  const { actor, subject } = names;
   if (actor?.tenantId === undefined) {
     return [{ path: ['tenant'], message: 'is unknown, or was deleted' }];
   }
@@ -93,6 +109,7 @@ function faultsOfNames(event: Reported, { actor, subject }: Names): Issue[] {
     ...(staffSubject(event) === undefined || subject?.staffId !== undefined
       ? []
       : [{ path: ['subject'], message: 'is no member of this tenant' }]),
+    ...faultsOfBoth(event, names),
   ];
 }
 
@@ -111,7 +128,7 @@ function actorOf(event: Reported, found: Found | undefined, ctx: RequestContext)
 
 /** The names of the values that the service reported and Gatehouse did not observe. */
 const reportedIn = (event: Reported) =>
-  (['actor', 'subject', 'address', 'correlationId', 'outcome'] as const).filter(
+  (['actor', 'onBehalfOf', 'subject', 'address', 'correlationId', 'outcome'] as const).filter(
     (name) => event[name] !== undefined,
   );
 
@@ -124,6 +141,7 @@ function toRow(event: Reported, id: string, names: Names, ctx: RequestContext, b
     action: action as ReportedRow['action'],
     outcome: outcome ?? 'success',
     actor: actorOf(event, names.actor, ctx),
+    on_behalf_of: names.onBehalfOf?.staffId ?? null,
     subject: subject?.startsWith(STAFF) ? subject.toLowerCase() : (subject ?? null),
     ip: address ?? null,
     correlation_id: correlationId ?? ctx.correlationId,
@@ -144,7 +162,7 @@ async function assertValid(tx: Tx, events: readonly Reported[]): Promise<Names[]
   const types = new Map((await findTypeSchemas(tx, actions)).map((type) => [type.name, type]));
   const issues = events.flatMap((event, at) =>
     [
-      ...faultsOfNames(event, names[at] ?? { actor: undefined, subject: undefined }),
+      ...faultsOfNames(event, names[at] ?? NOBODY),
       ...faultsOfDetails(event, types.get(event.action)),
     ].map(({ path, message }) => ({
       ...{ code: 'custom' as const, input: undefined, message },

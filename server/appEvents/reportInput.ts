@@ -13,6 +13,7 @@ export const MOST_EVENTS = 100;
 const MOST_LEVELS = 8;
 
 const rowId = z.guid().toLowerCase();
+const memberIds = [z.strictObject({ staffId: rowId }), z.strictObject({ userId: rowId })] as const;
 const FOUR_DIGIT_YEAR = /^\d{4}-/;
 
 /** One event as a service reports it. The details are checked later, by the schema of their type. */
@@ -21,12 +22,10 @@ const event = z.strictObject({
   /** The id or the slug of a tenant. A text that can be an id is read as one. */
   tenant: storableText(63, 1, 'globex'),
   actor: z
-    .union([
-      z.strictObject({ staffId: rowId }),
-      z.strictObject({ userId: rowId }),
-      z.strictObject({ name: storableText(200, 1, 'nightly import') }),
-    ])
+    .union([...memberIds, z.strictObject({ name: storableText(200, 1, 'nightly import') })])
     .optional(),
+  /** The member as whom the actor acts, during an impersonation. */
+  onBehalfOf: z.union(memberIds).optional(),
   subject: storableText(200, 1, 'project:42')
     .refine((text) => /^[a-z][a-z0-9._-]{0,39}:[^\r\n]+$/.test(text), 'must be kind:id')
     .optional(),

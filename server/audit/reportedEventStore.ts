@@ -12,6 +12,8 @@ export interface ReportedRow {
   action: `app.${string}`;
   outcome: AuditOutcome;
   actor: string;
+  /** The staff id of the member as whom the actor acts. */
+  on_behalf_of: string | null;
   subject: string | null;
   ip: string | null;
   correlation_id: string;
@@ -20,8 +22,8 @@ export interface ReportedRow {
 
 /** Appends reported events to the audit log in one statement, in their order. */
 export async function insertReportedRows(tx: Tx, rows: readonly ReportedRow[]): Promise<void> {
-  await tx.execute(sql`INSERT INTO audit_logs (id, tenant_id, occurred_at, action, outcome, actor, subject, ip, correlation_id, details)
-    SELECT id, tenant_id, clock_timestamp(), action, outcome, actor, subject, ip, correlation_id, details
+  await tx.execute(sql`INSERT INTO audit_logs (id, tenant_id, occurred_at, action, outcome, actor, on_behalf_of, subject, ip, correlation_id, details)
+    SELECT id, tenant_id, clock_timestamp(), action, outcome, actor, on_behalf_of, subject, ip, correlation_id, details
     FROM json_to_recordset(${JSON.stringify(rows)}::json) AS r(id uuid, tenant_id uuid, action text, outcome audit_outcome,
-      actor text, subject text, ip text, correlation_id text, details jsonb)`);
+      actor text, on_behalf_of uuid, subject text, ip text, correlation_id text, details jsonb)`);
 }

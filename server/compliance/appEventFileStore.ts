@@ -8,7 +8,7 @@ const DECLARED = 'ARRAY(SELECT name FROM declared_event_types)';
 export const APP_EVENTS: ExportFile = {
   name: 'app-events',
   description:
-    "The events of audit-log that the organisation's own product reported, with the sentence of their type. Gatehouse proves that it received them, and not that they happened. reported_by is the id of the service key of that program, and reported_by_name its name.",
+    "The events of audit-log that the organisation's own product reported, with the sentence of their type. on_behalf_of is the member as whom the actor acted. Gatehouse proves that it received them, and not that they happened. reported_by is the id of the service key of that program, and reported_by_name its name.",
   controls: [
     {
       criterion: 'CC7.2',
@@ -19,7 +19,7 @@ export const APP_EVENTS: ExportFile = {
     },
   ],
   population: {
-    of: 'every event of audit-log that a service of the team reported about this organisation. occurred_at is the time at which it was received, and reported_time the time that the service gave. sentence is that of the type at the time of the export, and so are reported_by_name and actor_email. actor_email is empty if the product named no member',
+    of: 'every event of audit-log that a service of the team reported about this organisation. occurred_at is the time at which it was received, and reported_time the time that the service gave. sentence is that of the type at the time of the export, and so are reported_by_name, actor_email and on_behalf_of_email. The addresses are empty if the product named no member',
     filter: 'occurred_at is in the range, and action begins with app.',
   },
   columns: [
@@ -30,6 +30,8 @@ export const APP_EVENTS: ExportFile = {
     ['outcome', 'token', 'e.outcome'],
     ['actor', 'text', 'e.actor'],
     ['actor_email', 'text', addressOf('e.actor')],
+    ['on_behalf_of', 'token', 'e.on_behalf_of'],
+    ['on_behalf_of_email', 'text', addressOf('e.on_behalf_of')],
     ['subject', 'text', 'e.subject'],
     ['ip', 'text', 'e.ip'],
     ['reported_by', 'text', "(e.details->>'reportedBy')"],

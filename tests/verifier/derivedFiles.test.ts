@@ -72,6 +72,7 @@ describe('a table of events', () => {
     ['ip-rules', 'a column is renamed', edit(0, 'actor', 'who'), ['']],
     ['app-events', 'a row is left out', (rows) => rows.slice(0, 1), ['leaf 62']],
     ['app-events', 'a field is edited', edit(1, '1+1', '1+2'), ['row 1 leaf 62']],
+    ['app-events', 'another member is put in', edit(1, '-98c4-', '-98c5-'), ['row 1 leaf 62']],
     ['app-events', 'who reported it is edited', edit(1, ',k,', ',j,'), ['row 1 leaf 62']],
     ['impersonations', 'a time is edited', edit(1, 'T09', 'T08'), ['row 1 leaf 55']],
     ['impersonations', 'who acted is edited', edit(1, 'actor ', 'other '), ['row 1 leaf 55']],

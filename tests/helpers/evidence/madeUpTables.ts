@@ -168,7 +168,9 @@ const TABLES: Readonly<Record<string, Table>> = {
       ...[LEAF, AT, ACTION],
       ['sentence', () => 'A sentence'],
       ['outcome', ({ outcome }) => outcome],
-      ...[ACTOR, SUBJECT, IP],
+      ACTOR,
+      ['on_behalf_of', ({ on_behalf_of }) => on_behalf_of],
+      ...[SUBJECT, IP],
       ['reported_by', detail('reportedBy')],
       ['reported', detail('reported')],
       ['reported_time', detail('reportedTime')],
@@ -235,6 +237,7 @@ export const TABLE_EVENTS: Readonly<Record<number, Partial<Event>>> = {
     action: 'app.project.deleted',
     outcome: 'denied',
     subject: '=project:1',
+    on_behalf_of: '0198c2f4-7a51-7cc3-98c4-dc0c0c07398f',
     details: {
       ...{ fields: { project: '=1+1' }, reportedBy: 'k', reported: ['subject'] },
       reportedTime: '2026-01-01T00:00:00.000Z',
