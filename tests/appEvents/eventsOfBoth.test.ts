@@ -47,7 +47,7 @@ it('an event of somebody who acts as a member names both, in the log, to adminis
   });
 });
 
-it('the evidence shows both, and the verifier finds a member who was put in the place of another', async () => {
+it('the evidence shows both, and verifies offline', async () => {
   const { actor, subject } = await reportOfBoth();
   const officer = await seedOfficer({ tenantId: actor.tenantId });
   const range = { from: utcToday(), to: utcToday(), format: 'csv' };
