@@ -60,16 +60,35 @@ export async function readLiveImpersonations(
   return new Map(rows.map((row) => [sessionKey(row.tenantId, row.id), row]));
 }
 
-/** Returns why an impersonation is over, or has to end now; null while it runs. */
+/**
+ * Returns why an impersonation is over, or has to end now; null while it runs.
+ * @param query.now the database's clock counts without it
+ */
 export async function findOver(
   tx: Tx,
   tenantId: string,
-  { id, now }: { id: string; now: Date },
+  { id, now }: { id: string; now?: Date },
 ): Promise<string | null> {
+  const at = now ? sql`${now.toISOString()}::timestamptz` : sql`clock_timestamp()`;
   const { rows } = await tx.execute<{ over: string | null }>(
-    sql`SELECT over FROM gatehouse_live_impersonations(ARRAY[${id}]::uuid[], ARRAY[${tenantId}]::uuid[], ${now.toISOString()}::timestamptz)`,
+    sql`SELECT over FROM gatehouse_live_impersonations(ARRAY[${id}]::uuid[], ARRAY[${tenantId}]::uuid[], ${at})`,
   );
-  return rows[0]?.over ?? null;
+  return rows[0] ? rows[0].over : 'unknown';
+}
+
+/**
+ * Holds an impersonation until the end of the transaction, so that its end waits for an act in it.
+ * @returns false if it is over by now
+ */
+export function holdImpersonation(tx: Tx, tenantId: string, id: string): Promise<boolean> {
+  return inTenant(tx, tenantId, async (own) => {
+    const rows = await own
+      .select({ id: impersonations.id })
+      .from(impersonations)
+      .where(and(eq(impersonations.tenantId, tenantId), eq(impersonations.id, id)))
+      .for('no key update');
+    return rows.length === 1 && (await findOver(own, tenantId, { id })) === null;
+  });
 }
 
 /** Notes that an impersonation was used from an address that is not allowed, which ends it. */

@@ -8,7 +8,7 @@ export { countReturnedSessions, endReturnedSessions } from './endReturnedSession
 export { endByForce } from './endByForce';
 export type { KnownCompromise } from './endByForce';
 export { endSessionOf } from './endSessions';
-export { findOver, readLiveImpersonations } from './impersonationCheckStore';
+export { findOver, holdImpersonation, readLiveImpersonations } from './impersonationCheckStore';
 export { pendingChange, purgeEmailChanges } from './pendingEmailStore';
 export { nameDevice } from './deviceName';
 export { nameRoles } from './nameRoles';

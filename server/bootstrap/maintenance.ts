@@ -11,6 +11,7 @@ import { databaseFault } from '../db/pgErrors';
 import type { Deps } from '../deps';
 import { purgeChanges } from '../accessChanges';
 import { purgeEventBatches } from '../appEvents';
+import { purgeImpersonations } from '../impersonation';
 import { giveUpExpiredMails, purgeMails } from '../mail';
 import { purgeAttempts, purgeDecisions, purgePendingFactors } from '../security';
 import { purgeRateLimits } from '../limits';
@@ -44,6 +45,11 @@ const purgeOldDecisions = ({ db, clock, config }: MaintenanceDeps) => {
   return inBatches(() => purgeDecisions(db, before));
 };
 
+const purgeOldImpersonations = ({ db, clock, config }: MaintenanceDeps) => {
+  const before = new Date(clock.now().getTime() - config.impersonationsKeepDays * DAY_MS);
+  return inBatches(() => purgeImpersonations(db, before));
+};
+
 async function purgeOldMails({ db, clock, logger, metrics }: MaintenanceDeps): Promise<void> {
   const expired = await giveUpExpiredMails(db);
   if (expired > 0) {
@@ -67,6 +73,7 @@ const purgeOldEmailChanges = ({ db, clock }: MaintenanceDeps) => {
 const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>>> = {
   purge_attempts: ({ db, clock }) => purgeAttempts(db, clock.now()),
   purge_risk_decisions: purgeOldDecisions,
+  purge_impersonations: purgeOldImpersonations,
   purge_mails: purgeOldMails,
   purge_password_resets: purgeOldResets,
   purge_email_changes: purgeOldEmailChanges,

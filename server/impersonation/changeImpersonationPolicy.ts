@@ -1,7 +1,9 @@
 import { recordAudit } from '../audit';
 import type { Principal, RequestContext } from '../context';
 import { inTenant } from '../db/tenantScope';
+import { MINUTE_MS } from '../durations';
 import { AppError } from '../errors';
+import { lockTenant } from '../tenants';
 import type { ImpersonationDeps } from './deps';
 import { endImpersonation } from './endImpersonation';
 import { readImpersonationPolicy, writeImpersonationPolicy } from './impersonationPolicyStore';
@@ -9,9 +11,16 @@ import type { ImpersonationPolicy, StoredPolicy } from './impersonationPolicySto
 import { listRunningIn } from './runningStore';
 import type { Impersonated } from './runningStore';
 
-/** Returns whether a policy no longer allows an impersonation of this scope. */
+/** Returns whether a policy does not allow an impersonation of this scope. */
 export const forbids = ({ mode }: ImpersonationPolicy, scope: Impersonated['scope']): boolean =>
   mode === 'off' || (scope === 'full' && mode !== 'full');
+
+/** Returns whether a policy would have refused the start of one that runs, with the terms that it has. */
+const wouldRefuse = (policy: ImpersonationPolicy, row: Impersonated): boolean =>
+  forbids(policy, row.scope) ||
+  (policy.consent === 'required' && row.consent !== 'required') ||
+  (policy.ticketRequired && row.ticket === null) ||
+  row.expiresAt.getTime() - row.startedAt.getTime() > policy.maxMinutes * MINUTE_MS;
 
 const conflict = ({ version }: StoredPolicy) =>
   new AppError('CONFLICT', {
@@ -20,7 +29,8 @@ const conflict = ({ version }: StoredPolicy) =>
 
 /**
  * Replaces the policy that the caller has seen, records both, and ends the impersonations that the
- * new one no longer allows.
+ * new one no longer allows. It holds the tenant, and a start does too, so that no start passes by the
+ * old policy and is missed here.
  * @throws AppError CONFLICT if somebody else has changed it since
  */
 export async function changeImpersonationPolicy(
@@ -30,6 +40,7 @@ export async function changeImpersonationPolicy(
   change: { version: number; policy: ImpersonationPolicy },
 ): Promise<StoredPolicy> {
   const written = await inTenant(deps.db, tenantId, async (tx) => {
+    await lockTenant(tx, tenantId);
     const before = await readImpersonationPolicy(tx, tenantId);
     if (before.version !== change.version) throw conflict(before);
     const { policy } = change;
@@ -44,10 +55,10 @@ export async function changeImpersonationPolicy(
       subject: `tenant:${tenantId}`,
       details: { version: after.version, before: before.policy, after: policy },
     });
-    for (const { id, scope } of await listRunningIn(tx, tenantId)) {
-      if (!forbids(policy, scope)) continue;
+    for (const row of await listRunningIn(tx, tenantId)) {
+      if (!wouldRefuse(policy, row)) continue;
       const how = { end: 'policy_changed' as const, by: ctx.actor };
-      await endImpersonation(deps, tx, ctx, { tenantId, id }, how);
+      await endImpersonation(deps, tx, ctx, row, how);
     }
     return after;
   });

@@ -12,7 +12,7 @@ import type { Passage } from '../http/passage';
 import type { ImpersonationRefusal } from '../impersonationRefusals';
 import { queueImpersonationMail } from '../mail';
 import { withProof } from '../security';
-import { lockMembers } from '../tenants';
+import { lockMembers, lockTenant } from '../tenants';
 import { forbids } from './changeImpersonationPolicy';
 import { findConsent } from './consentStore';
 import type { GivenConsent } from './consentStore';
@@ -226,8 +226,8 @@ export async function assertMayAsk(
 }
 
 /**
- * Begins to act as another member. Everything is read under the lock of both people's rows, and the
- * actor's proof is consumed with it.
+ * Begins to act as another member. Everything is read under the locks of the tenant and of both
+ * people's rows, and the actor's proof is consumed with it.
  * @throws AppError NOT_FOUND if the tenant has no such member; IMPERSONATION_REFUSED with the reason;
  * UNAUTHENTICATED, FORBIDDEN, STEP_UP_REQUIRED
  */
@@ -247,7 +247,10 @@ export async function startImpersonation(
       principal,
       passage,
       (tx) => start(deps, tx, ctx, principal, asked),
-      (tx) => lockMembers(tx, tenantId, both),
+      async (tx) => {
+        await lockTenant(tx, tenantId);
+        await lockMembers(tx, tenantId, both);
+      },
     ),
   );
   deps.mail.wake();

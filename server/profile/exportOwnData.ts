@@ -9,10 +9,12 @@ import { listOwnEvents } from './listOwnEvents';
 import {
   listOwnChallenges,
   listOwnEmailChanges,
+  listOwnImpersonations,
   listOwnMails,
   listOwnSessionRows,
   listOwnTenants,
   readAccount,
+  readOwnConsent,
   readOwnHabits,
 } from './ownDataStore';
 
@@ -42,6 +44,9 @@ async function gather(deps: ProfileDeps, principal: Principal) {
     known: await readOwnHabits(db, principal, MOST_ROWS),
     stepUps: await listOwnChallenges(db, principal, MOST_ROWS),
     emailChanges: await listOwnEmailChanges(db, principal, MOST_ROWS),
+    impersonatedBy: await listOwnImpersonations(db, principal, 'subject', MOST_ROWS),
+    impersonated: await listOwnImpersonations(db, principal, 'actor', MOST_ROWS),
+    impersonationConsent: await readOwnConsent(db, principal),
     mails: await listOwnMails(db, principal, MOST_ROWS),
     events: events.events,
     /** The cursor for `GET /api/auth/me/events`, if there are more events than the file holds. */

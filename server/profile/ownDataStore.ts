@@ -1,8 +1,11 @@
-import { and, asc, desc, eq, ne } from 'drizzle-orm';
+import { and, asc, desc, eq, ne, not, sql } from 'drizzle-orm';
 import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Db } from '../db';
 import {
   emailChanges,
+  impersonationActs,
+  impersonationConsents,
+  impersonations,
   knownAddresses,
   knownCountries,
   knownDevices,
@@ -141,6 +144,69 @@ export const listOwnEmailChanges = (db: Db, whose: Whose, limit: number) =>
       .orderBy(desc(emailChanges.createdAt))
       .limit(limit),
   );
+
+/**
+ * Lists the newest impersonations of a membership, with the other person and what was opened: those
+ * in which somebody acted as the person, and those in which the person acted as somebody.
+ * @param as the part that the person has in them
+ */
+export const listOwnImpersonations = (
+  db: Db,
+  { tenantId, staffId }: Whose,
+  as: 'subject' | 'actor',
+  limit: number,
+) =>
+  inTenant(db, tenantId, (tx) => {
+    const { staffId: subject, actorStaffId: actor } = impersonations;
+    const [own, other] = as === 'subject' ? [subject, actor] : [actor, subject];
+    const { impersonationId, route, times, refused } = impersonationActs;
+    const opened = tx
+      .select({
+        list: sql`coalesce(jsonb_agg(jsonb_build_object('route', ${route}, 'times', ${times}) ORDER BY ${route}), '[]')`,
+      })
+      .from(impersonationActs)
+      .where(
+        and(
+          eq(impersonationActs.tenantId, impersonations.tenantId),
+          eq(impersonationId, impersonations.id),
+          not(refused),
+        ),
+      );
+    return tx
+      .select({
+        id: impersonations.id,
+        with: { staffId: tenantStaff.id, email: users.email, name: users.name },
+        scope: impersonations.scope,
+        reason: impersonations.reason,
+        ticket: impersonations.ticket,
+        consent: impersonations.consent,
+        startedAt: impersonations.startedAt,
+        expiresAt: impersonations.expiresAt,
+        endedAt: impersonations.endedAt,
+        endReason: impersonations.endReason,
+        opened: sql<{ route: string; times: number }[]>`(${opened})`,
+      })
+      .from(impersonations)
+      .innerJoin(
+        tenantStaff,
+        and(eq(tenantStaff.tenantId, impersonations.tenantId), eq(tenantStaff.id, other)),
+      )
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .where(and(eq(impersonations.tenantId, tenantId), eq(own, staffId)))
+      .orderBy(desc(impersonations.startedAt))
+      .limit(limit);
+  });
+
+/** Reads the consent of a member to impersonations; null if they never gave one. */
+export const readOwnConsent = (db: Db, whose: Whose) =>
+  inTenant(db, whose.tenantId, async (tx) => {
+    const { givenAt, expiresAt, withdrawnAt } = impersonationConsents;
+    const [row] = await tx
+      .select({ givenAt, expiresAt, withdrawnAt })
+      .from(impersonationConsents)
+      .where(of(impersonationConsents, whose));
+    return row ?? null;
+  });
 
 /** Lists the newest mails to a member, without their content. */
 export const listOwnMails = (db: Db, whose: Whose, limit: number) =>

@@ -1,3 +1,4 @@
+import { holdImpersonation } from '../auth';
 import { isOfOperators, isService } from '../context';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
@@ -36,8 +37,16 @@ export interface Administration {
   readonly administrators: number;
 }
 
-/** Reads the member as whom somebody acts. */
-async function readSubject(tx: Tx, tenantId: string, staffId: string) {
+/**
+ * Reads the member as whom somebody acts, and holds the impersonation.
+ * @returns undefined if it is over by now
+ */
+async function readSubject(
+  tx: Tx,
+  tenantId: string,
+  { staffId, impersonationId }: NonNullable<RequestContext['onBehalfOf']>,
+) {
+  if (!(await holdImpersonation(tx, tenantId, impersonationId))) return undefined;
   const subject = await readActor(tx, tenantId, staffId);
   return subject?.active ? subject : undefined;
 }
@@ -53,7 +62,8 @@ const earlier = (one: Date | null, other: Date | null): Date | null =>
 
 /**
  * Reads the member who acts. If they use an API key, or act as another member, only the permissions
- * count that the key or the other member has too, and the key must still be live.
+ * count that the key or the other member has too, and the key must still be live, or the
+ * impersonation still run.
  */
 async function readMember(
   tx: Tx,
@@ -67,7 +77,7 @@ async function readMember(
     return { kind: 'member', staffId, userId, permissions, endsAt };
   }
   const other = onBehalfOf
-    ? await readSubject(tx, tenantId, onBehalfOf.staffId)
+    ? await readSubject(tx, tenantId, onBehalfOf)
     : await readKey(tx, tenantId, { staffId, apiKeyId: apiKeyId ?? '' });
   if (!other) throw new AppError('UNAUTHENTICATED');
   const both = permissions.filter((one) => other.permissions.includes(one));

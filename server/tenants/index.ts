@@ -5,6 +5,7 @@ export { API_KEY_STATUSES } from './apiKeys/apiKeyStore';
 export { approvalRoutes } from './approvalRoutes';
 export { APPROVAL_STATUSES } from './approvalStore';
 export { lockMembers, readNeedsApproval } from './administrationStore';
+export { lockTenant } from './lifecycleStore';
 export { refuseRequest } from './decideApproval';
 export { listApprovals, showApproval } from './listApprovals';
 export { changeTenantPolicy } from './tenantPolicy';

@@ -4,11 +4,13 @@ import { db } from '@/server/db';
 import { passkeyRegistrations, userTotp } from '@/server/db/schema';
 import { refresh } from '@/tests/helpers/http/authCalls';
 import { auditOf } from '@/tests/helpers/database/authRows';
+import { IMPERSONATION, impersonate, seedPair } from '@/tests/helpers/people/impersonators';
+import { as } from '@/tests/helpers/people/officer';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
-const KEEP = { sessionsKeepDays: 10, challengesKeepDays: 10 };
+const KEEP = { sessionsKeepDays: 10, challengesKeepDays: 10, impersonationsKeepDays: 40 };
 const { app, deps } = buildApp(KEEP);
 const other = buildApp(KEEP);
 
@@ -100,6 +102,34 @@ it('keeps the links from the time without sessions as long as the session that t
   await runMaintenance(deps);
   await runMaintenance(deps);
   expect(await count(HOT, who)).toEqual([0, 0, 0]);
+});
+
+it('deletes impersonations some time after their end, with their counts, on two nodes at once, and keeps their events', async () => {
+  const endedDaysAgo: [days: number, left: number][] = [
+    [39, 1],
+    [41, 0],
+    [400, 0],
+  ];
+  const pairs = await Promise.all(endedDaysAgo.map(() => seedPair()));
+  for (const [at, pair] of pairs.entries()) {
+    const { token } = await impersonate(app, pair);
+    await as(app, { token }).get('/api/tenants/staff').expect(200);
+    await as(app, pair.actor).post(`${IMPERSONATION}/stop`, {}).expect(200);
+    const days = sql`make_interval(days => ${endedDaysAgo[at]?.[0]})`;
+    await db.execute(sql`UPDATE impersonations SET started_at = started_at - ${days}, expires_at = expires_at - ${days},
+      ended_at = ended_at - ${days} WHERE tenant_id = ${pair.actor.tenantId}`);
+  }
+  const running = await seedPair();
+  await impersonate(app, running);
+  await Promise.all([runMaintenance(deps), runMaintenance(other.deps)]);
+  const tables = ['impersonations', 'impersonation_acts'];
+  for (const [at, { actor }] of pairs.entries()) {
+    const left = endedDaysAgo[at]?.[1];
+    expect(await count(tables, actor)).toEqual([left, left]);
+    expect(await auditOf('IMPERSONATION_ENDED', actor.tenantId)).toHaveLength(1);
+  }
+  expect(await count(['impersonations'], running.actor)).toEqual([1]);
+  expect([await failures({ app, deps }), await failures(other)]).toEqual([[], []]);
 });
 
 it('deletes registrations that ran out and enrolments that nobody confirmed for a day', async () => {

@@ -14,7 +14,9 @@ import {
 } from '@/tests/helpers/people/addressed';
 import {
   IMPERSONATION,
+  ask,
   impersonate,
+  impersonationsOf,
   seedPair,
   setRules,
 } from '@/tests/helpers/people/impersonators';
@@ -108,6 +110,51 @@ describe('an end that somebody else has caused', () => {
     expect((await auditOf('IMPERSONATION_STARTED', tenantId)).at(-1)).toMatchObject({
       details: { ticket: 'NEXT-1' },
     });
+  });
+});
+
+describe('rules that were made stricter', () => {
+  it.each([
+    ['ask for a consent', { consent: 'required' }],
+    ['ask for a ticket', { ticketRequired: true }],
+    ['allow fewer minutes', { maxMinutes: 14 }],
+    ['allow to read only', { mode: 'read_only' }],
+  ])(
+    'end what they would have refused, at once and on both nodes: they %s',
+    async (_name, rules) => {
+      const pair = await seedPair();
+      const { tenantId } = pair.actor;
+      await setRules(app, tenantId, { mode: 'full' });
+      const { token } = await impersonate(app, pair, { scope: 'full' });
+      await setRules(other.app, tenantId, { mode: 'full', ...rules }, 1);
+      for (const node of [app, other.app]) expect((await me(node, token)).status).toBe(401);
+      expect(await auditOf('IMPERSONATION_ENDED', tenantId)).toMatchObject([
+        { actor: pair.actor.staffId, details: { end: 'policy_changed' } },
+      ]);
+    },
+  );
+
+  it('end nothing that they would still allow', async () => {
+    const pair = await seedPair();
+    const { tenantId } = pair.actor;
+    await setRules(app, tenantId, { consent: 'none' });
+    const { token } = await impersonate(app, pair, { ticket: 'HELP-7', minutes: 14 });
+    await setRules(app, tenantId, { consent: 'told', ticketRequired: true, maxMinutes: 14 }, 1);
+    expect((await me(app, token)).status).toBe(200);
+  });
+
+  it('never miss a start that is on its way: it is refused, or it is ended', async () => {
+    const rounds = Array.from({ length: 8 }, async (_, at) => {
+      const pair = await seedPair();
+      const { tenantId } = pair.actor;
+      const [, start] = await Promise.all([
+        setRules(at % 2 ? app : other.app, tenantId, { maxMinutes: 5 }),
+        ask(at % 2 ? other.app : app, pair, { minutes: 6 }),
+      ]);
+      const running = (await impersonationsOf(tenantId)).filter((row) => row.endedAt === null);
+      return [start.status === 201 || start.status === 403, running.length];
+    });
+    expect(await Promise.all(rounds)).toEqual(rounds.map(() => [true, 0]));
   });
 });
 

@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm';
 import { db } from '@/server/db';
-import { invitations, tenantStaff } from '@/server/db/schema';
+import { impersonationPolicies, invitations, tenantStaff } from '@/server/db/schema';
 import { auditOf, setStaffStatus } from '@/tests/helpers/database/authRows';
 import { withConnection } from '@/tests/helpers/database/askDatabase';
 import { me, refresh } from '@/tests/helpers/http/authCalls';
@@ -11,7 +11,13 @@ import {
   signWith,
   strangersKey,
 } from '@/tests/helpers/http/forgeAccessToken';
-import { impersonate, seedPair, setRules } from '@/tests/helpers/people/impersonators';
+import {
+  IMPERSONATION,
+  impersonate,
+  seedPair,
+  setRules,
+} from '@/tests/helpers/people/impersonators';
+import type { Pair } from '@/tests/helpers/people/impersonators';
 import { inviteByLink } from '@/tests/helpers/people/invitationCalls';
 import { as } from '@/tests/helpers/people/officer';
 import { seedAdministrator } from '@/tests/helpers/people/administrator';
@@ -19,6 +25,7 @@ import { openNode } from '@/tests/helpers/server/openNode';
 import { pollUntil } from '@/tests/helpers/time/pollUntil';
 
 const { app } = openNode();
+const other = openNode();
 const STAFF = '/api/tenants/staff';
 
 const setPermissions = (staffId: string, permissions: string[]) =>
@@ -88,6 +95,32 @@ describe('the rights of an impersonation', () => {
       403,
       (_actor: string, subject: string) => setPermissions(subject, []),
     ],
+    [
+      'an actor who may no longer impersonate',
+      401,
+      (actor: string) => setPermissions(actor, ['TENANT_STAFF_VIEW', 'TENANT_STAFF_MANAGE']),
+    ],
+    [
+      'an actor who stops on another node',
+      401,
+      (_actor: string, _subject: string, { actor }: Pair) =>
+        as(other.app, actor).post(`${IMPERSONATION}/stop`, {}).expect(200),
+    ],
+    [
+      'a subject who signs out everywhere on another node',
+      401,
+      (_actor: string, _subject: string, { subject }: Pair) =>
+        as(other.app, subject).post('/api/auth/logout-all', {}).expect(204),
+    ],
+    [
+      'a policy that allows none',
+      401,
+      (_actor: string, _subject: string, { actor: { tenantId } }: Pair) =>
+        db
+          .update(impersonationPolicies)
+          .set({ mode: 'off' })
+          .where(eq(impersonationPolicies.tenantId, tenantId)),
+    ],
   ])('are read again in the middle of a request: %s meanwhile', async (_name, refused, act) => {
     const rights = ['TENANT_STAFF_VIEW', 'TENANT_STAFF_MANAGE'];
     const pair = await seedPair(rights, rights);
@@ -106,7 +139,7 @@ describe('the rights of an impersonation', () => {
         () => db.execute(sql`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`),
         ({ rows }) => rows.length > 0,
       );
-      await act(staffId, pair.subject.staffId);
+      await act(staffId, pair.subject.staffId, pair);
       await client.query('COMMIT');
       return answer;
     });

@@ -6,6 +6,8 @@ import { mails, tenantStaff } from '@/server/db/schema';
 import { auditOf } from '@/tests/helpers/database/authRows';
 import { login } from '@/tests/helpers/http/authCalls';
 import { giveOneOfEach } from '@/tests/helpers/isolation/oneOfEach';
+import { IMPERSONATION, impersonate, seedPair } from '@/tests/helpers/people/impersonators';
+import { as } from '@/tests/helpers/people/officer';
 import { ABROAD, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import { codeAt, giveFactor } from '@/tests/helpers/stepUp/secondFactor';
@@ -51,12 +53,42 @@ describe('POST /api/auth/me/data', () => {
       },
       stepUps: [{ origin: 'login', purpose: 'security_settings', score: expect.any(Number) }],
       emailChanges: [{ from: 'a@example.com', to: 'b@example.com' }],
+      impersonatedBy: [
+        {
+          with: { email: expect.stringContaining('@') },
+          ...{ reason: 'Look', scope: 'read_only', endedAt: null },
+          opened: [{ route: 'GET /api/auth/me', times: 1 }],
+        },
+      ],
+      impersonated: [],
+      impersonationConsent: { withdrawnAt: null },
       mails: [{ kind: 'new_device' }],
       events: expect.arrayContaining([expect.objectContaining({ by: 'you' })]),
       eventsNextCursor: null,
     });
     expect(res.text).not.toMatch(/hash|sealed|secret|argon2|token/i);
     expect(res.text).not.toContain(who.secret);
+  });
+
+  it('shows both people of an impersonation who the other one was, also after its end', async () => {
+    const pair = await seedPair();
+    const { token } = await impersonate(app, pair, { ticket: 'HELP-7' });
+    await as(app, { token }).get('/api/tenants/staff').expect(200);
+    await as(app, { token }).get('/api/security/factors').expect(403);
+    await as(app, pair.actor).post(`${IMPERSONATION}/stop`, {}).expect(200);
+    const facts = {
+      ...{ reason: 'To see what they see', ticket: 'HELP-7', endReason: 'stopped' },
+      opened: [{ route: 'GET /api/tenants/staff', times: 1 }],
+    };
+    const { actor, subject } = pair;
+    expect((await ask(subject.token, bypass)).body).toMatchObject({
+      impersonatedBy: [{ ...facts, with: { staffId: actor.staffId, email: actor.email } }],
+      ...{ impersonated: [], impersonationConsent: null },
+    });
+    expect((await ask(actor.token, bypass)).body).toMatchObject({
+      impersonated: [{ ...facts, with: { staffId: subject.staffId, email: subject.email } }],
+      impersonatedBy: [],
+    });
   });
 
   it('is recorded, with counts alone', async () => {
