@@ -15,6 +15,15 @@ import { pollUntil } from '@/tests/helpers/time/pollUntil';
 const { app } = buildApp();
 const databaseUrl = process.env['DATABASE_URL'] ?? '';
 
+/** Counts the statements about the audit log that wait for a lock. */
+const waiting = () =>
+  withConnection(databaseUrl, async (client) => {
+    const { rows } = await client.query(
+      "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%audit_logs%'",
+    );
+    return rows.length;
+  });
+
 /** Sends a request to a node of its own, and kills that node while the event is being written. */
 async function killWhileRecording(path: string, token: string, body: object): Promise<void> {
   const victim = startServer(externalEnv());
@@ -30,12 +39,6 @@ async function killWhileRecording(path: string, token: string, body: object): Pr
       },
       body: JSON.stringify(body),
     }).catch(() => undefined);
-    const waiting = async () => {
-      const { rows } = await client.query<{ query: string }>(
-        "SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%audit_logs%'",
-      );
-      return rows.length;
-    };
     await pollUntil('the event waits', waiting, (count) => count > 0);
     victim.signal('SIGKILL');
     await victim.exited;
