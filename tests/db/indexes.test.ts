@@ -231,6 +231,11 @@ async function manageRisk(app: Express, token: string): Promise<void> {
   const proposed = { policy: { ...DEFAULT_POLICY, stepUpFrom: 1 } };
   await post(app, '/api/security/policy/simulate', token, proposed).expect(200);
   // Bypasses the gate, because a real proof would need a second code in the same time step.
+  const rule = { action: 'deny', appliesTo: 'api_keys', range: '192.0.2.1' };
+  await post(app, '/api/security/ip-rules', token, rule)
+    .set('x-stepup-test-bypass', '1')
+    .expect(200);
+  await post(app, '/api/security/ip-rules/simulate', token, { rules: [] }).expect(200);
   const { body: made } = await post(app, '/api/security/recovery-codes', token, {})
     .set('x-stepup-test-bypass', '1')
     .expect(200);
