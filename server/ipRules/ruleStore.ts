@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray } from 'drizzle-orm';
+import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { ipRuleSets, ipRules } from '../db/schema';
 import { inTenant } from '../db/tenantScope';
@@ -75,6 +75,12 @@ export async function lockRuleSet(tx: Tx, tenantId: string): Promise<void> {
       .from(ipRuleSets)
       .where(eq(ipRuleSets.tenantId, tenantId))
       .for('update');
+  if ((await lock()).length > 0) return;
+  // Two first changes at once would both insert. The one that inserts nothing would lock the version
+  // of all sets before the set itself, and could deadlock with a change that has locked the set.
+  await tx.execute(
+    sql`SELECT pg_advisory_xact_lock(hashtextextended(${`gatehouse first ip rules ${tenantId}`}, 0))`,
+  );
   if ((await lock()).length > 0) return;
   await tx.insert(ipRuleSets).values({ tenantId, version: 0 }).onConflictDoNothing();
   await lock();

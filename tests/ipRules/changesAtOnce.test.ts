@@ -38,6 +38,16 @@ describe('the IP rules of a tenant', () => {
     expect(both).toStrictEqual([200, 409]);
   });
 
+  it('are all kept if the first ones of a tenant are added at once', async () => {
+    const officer = await seedOfficer();
+    const adds = Array.from({ length: 10 }, (_, at) =>
+      from(app, officer, OFFICE).post(RULES, deny(`192.0.2.${at}`)),
+    );
+    const statuses = (await Promise.all(adds)).map(({ status }) => status);
+    expect(statuses).toStrictEqual(Array(10).fill(200));
+    expect((await from(app, officer, OFFICE).get(RULES)).body.rules).toHaveLength(10);
+  });
+
   it('of a whole set and of single rules at once lose none that was answered with 200', async () => {
     const officer = await seedOfficer();
     const { version } = await setRules(app, officer, [allow(OFFICE_RANGE)]);
