@@ -113,6 +113,18 @@ describe('an end that somebody else has caused', () => {
   });
 });
 
+it('fifty stops at the same time, on two nodes and with either token, end it once', async () => {
+  const pair = await seedPair();
+  const { token } = await impersonate(app, pair);
+  const stops = Array.from({ length: 50 }, (_, at) =>
+    as(at % 2 ? app : other.app, at % 3 ? pair.actor : { token }).post(`${IMPERSONATION}/stop`, {}),
+  );
+  const statuses = (await Promise.all(stops)).map(({ status }) => status);
+  expect(statuses.filter((status) => status === 200)).toHaveLength(1);
+  expect(statuses.filter((status) => ![200, 401, 404].includes(status))).toEqual([]);
+  expect(await auditOf('IMPERSONATION_ENDED', pair.actor.tenantId)).toHaveLength(1);
+});
+
 describe('rules that were made stricter', () => {
   it.each([
     ['ask for a consent', { consent: 'required' }],
