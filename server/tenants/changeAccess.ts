@@ -53,6 +53,12 @@ export interface AccessPlan {
   readonly changed: boolean;
 }
 
+/** A planned change of the access of a member. */
+interface MemberPlan extends AccessPlan {
+  /** The end of the membership; null if it has none. */
+  readonly endsAt: Date | null;
+}
+
 function applyTo(direct: readonly string[], change: PermissionChange | undefined): string[] {
   if (change === undefined) return [...direct];
   if ('set' in change) return inOrder(change.set);
@@ -126,7 +132,7 @@ export async function planAccessOf(
   administration: Administration,
   staffId: string,
   change: AccessChange,
-): Promise<AccessPlan> {
+): Promise<MemberPlan> {
   const { tenantId } = administration;
   const staff = await lockStaffMember(tx, tenantId, staffId);
   if (!staff || staff.status === 'removed') throw new AppError('NOT_FOUND');
@@ -134,7 +140,7 @@ export async function planAccessOf(
   assertMayManage(administration, { staffId, permissions: before.permissions });
   const plan = await planAccess(tx, tenantId, before, change);
   assertMayGive(administration, plan.added);
-  return plan;
+  return { ...plan, endsAt: staff.endsAt };
 }
 
 /** A change of access in the form in which it waits for an approval. */
@@ -150,11 +156,15 @@ const storedAccess = z.strictObject({
 });
 
 /** Returns a planned change of access in the form in which it can wait for an approval. */
-function toPrepared(tx: Tx, who: StaffIds, plan: AccessPlan): PreparedChange {
-  const { before, after, added } = plan;
+function toPrepared(tx: Tx, who: StaffIds, plan: MemberPlan): PreparedChange {
+  const { before, after, added, endsAt } = plan;
   const { staffId } = who;
   return {
-    effect: { before: { ...before }, after: { ...after } },
+    effect: {
+      ...{ before: { ...before }, after: { ...after } },
+      // An approval of access for a time is no approval of access for longer.
+      ...(endsAt === null ? {} : { membershipEndsAt: endsAt.toISOString() }),
+    },
     about: `staff:${staffId}`,
     subject: staffId,
     given: added,

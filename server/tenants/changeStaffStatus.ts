@@ -2,6 +2,8 @@ import { recordAudit } from '../audit';
 import { endResetsIfShutOut, invalidateSessions } from '../auth';
 import type { RequestContext } from '../context';
 import type { TenantDeps } from './deps';
+import { AppError } from '../errors';
+import { assertMayGiveUntil } from './membershipEnd';
 import { revokeInvitationsOf } from './revokeInvitationsOf';
 import { actOnMember, provenanceOf } from './staffAct';
 import type { EndAct, LockedMember, StaffAct, StaffIds } from './staffAct';
@@ -59,7 +61,8 @@ export async function disableStaff(
  * Enables a disabled staff member again, with the permissions and factors that they had. Ended
  * sessions stay ended: the person must sign in again.
  * @returns false if they are not disabled; nothing is changed or recorded then
- * @throws what {@link actOnMember} throws
+ * @throws AppError NOT_YOURS_TO_GIVE if their membership ends later than the actor's own; NOT_FOUND
+ * if it has ended; what {@link actOnMember} throws
  */
 export async function enableStaff(
   deps: TenantDeps,
@@ -69,8 +72,10 @@ export async function enableStaff(
 ): Promise<boolean> {
   const { tenantId, staffId } = who;
   const rule = { needs: 'TENANT_STAFF_MANAGE', onSelf: true } as const;
-  return actOnMember(deps, ctx, who, how, rule, async ({ tx, staff }) => {
+  return actOnMember(deps, ctx, who, how, rule, async ({ tx, administration, staff }) => {
+    if (staff.ended) throw new AppError('NOT_FOUND');
     if (staff.status === 'active') return false;
+    assertMayGiveUntil(administration, staff.endsAt);
     await markEnabled(tx, tenantId, staffId);
     await recordAudit(tx, ctx, {
       action: 'STAFF_ENABLED',

@@ -179,7 +179,7 @@ const membershipRoutes = (deps: TenantDeps) => ({
     params: staffParams,
     body: whyBody,
     responses: { 204: noBody('Enabled') },
-    errors: MANAGED,
+    errors: [...MANAGED, 'NOT_YOURS_TO_GIVE: their membership ends later than your own'],
     async handle(req, res, { params, body }) {
       const who = memberOf(req, params.id);
       await enableStaff(deps, contextOf(req, body?.ticket), who, actOf(deps, req, body));
