@@ -15,7 +15,7 @@ import {
   sessionKey,
   touchSessions,
 } from './sessionStore';
-import type { IntrospectedState, LiveState } from './sessionStore';
+import type { IntrospectedState, LiveState, StaffState } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
 /** The rest of an introspection, besides who it is. */
@@ -125,7 +125,7 @@ function createToucher(deps: CheckDeps) {
 }
 
 /** Without a session there is nothing besides the state of the staff member. */
-const NO_SESSION = { amr: null, beganAt: null, endsAt: null, stepUps: [] } as const;
+const NO_SESSION = { amr: null, beganAt: null, stepUps: [] } as const;
 
 export function createSessionCheck(deps: CheckDeps): SessionCheck {
   const now = () => deps.clock.now();
@@ -137,7 +137,7 @@ export function createSessionCheck(deps: CheckDeps): SessionCheck {
   async function load<State extends LiveState>(
     claims: AccessClaims,
     loadOne: (key: string) => Promise<State | undefined>,
-    without: (staff: LiveState) => State,
+    without: (staff: StaffState) => State,
   ): Promise<State | undefined> {
     const ofStaff = async () => {
       const staff = await readLiveStaff(deps.db, claims.tid, claims.sub);

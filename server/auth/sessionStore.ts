@@ -98,16 +98,23 @@ async function readSessions<State extends LiveState>(
   return new Map(rows.map((row) => [sessionKey(row.tenantId, row.id), row]));
 }
 
+/** The state of a staff member without a session. */
+export interface StaffState extends LiveState {
+  /** When the membership ends, in milliseconds since the epoch; null if it has no end. */
+  endsAt: number | null;
+}
+
 /** Reads only the staff member's state, for tokens without a session. */
 export function readLiveStaff(
   db: Db,
   tenantId: string,
   userId: string,
-): Promise<LiveState | undefined> {
+): Promise<StaffState | undefined> {
   return inTenant(db, tenantId, async (tx) => {
-    const { rows } = await tx.execute<LiveState & Record<string, unknown>>(
+    const { rows } = await tx.execute<StaffState & Record<string, unknown>>(
       sql`SELECT ${sql.raw(STAFF_COLUMNS)}, NULL::int AS "sessionVersion", true AS live,
-        NULL::text AS "revokeReason", NULL::float8 AS "lastSeenAt"
+        NULL::text AS "revokeReason", NULL::float8 AS "lastSeenAt",
+        (extract(epoch FROM st.ends_at) * 1000)::float8 AS "endsAt"
         FROM tenant_staff st JOIN users u ON u.id = st.user_id JOIN tenants t ON t.id = st.tenant_id
         WHERE st.tenant_id = ${tenantId} AND st.user_id = ${userId}`,
     );
