@@ -24,7 +24,7 @@ export function assertPossibleEnd(path: string, endsAt: MembershipEnd | null, no
   if (left >= LEAST_MS && left <= MOST_MS) return;
   const message = 'must be at least five minutes and at most ten years from now';
   throw new AppError('INVALID_INPUT', {
-    detail: 'Some fields are not valid.',
+    detail: `The end of a membership ${message}.`,
     extra: { issues: [{ path, message }] },
   });
 }

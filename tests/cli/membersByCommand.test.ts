@@ -168,16 +168,17 @@ describe('staff set-end', () => {
       { details: { before: null, after: endsAt, via: 'operator', ticket: 'HR-9' } },
       { details: { before: endsAt, after: null } },
     ]);
-    for (const options of [
-      ['--never'],
-      [],
-      ['--never', '--ends-at', endsAt],
-      ['--ends-at', 'soon'],
-      ['--ends-at', '2020-01-01T00:00:00Z'],
-    ]) {
+    const wrong: [string[], RegExp][] = [
+      [['--never'], /this end already/],
+      [[], /--ends-at with a time, or --never/],
+      [['--never', '--ends-at', endsAt], /--ends-at with a time, or --never/],
+      [['--ends-at', 'soon'], /must be an instant/],
+      [['--ends-at', '2020-01-01T00:00:00Z'], /at least five minutes and at most ten years/],
+    ];
+    for (const [options, sentence] of wrong) {
       const { code, stderr } = await command('set-end', member, ...options);
       expect([options, code]).toEqual([options, 1]);
-      expect(stderr).not.toBe('');
+      expect(stderr).toMatch(sentence);
     }
     expect(await auditOf('STAFF_END_CHANGED', tenantId)).toHaveLength(2);
   });
