@@ -143,6 +143,15 @@ describe('a member with an end', () => {
       .expect(200);
     expect((await enable()).status).toBe(204);
   });
+
+  it('is enabled by nobody after it', async () => {
+    const administrator = await seedAdministrator();
+    const guest = await seedTestUserAndToken({ tenantId: administrator.tenantId });
+    await as(here.app, administrator).post(`${path(guest)}/disable`, {}).expect(204);
+    await pass(guest);
+    await as(here.app, administrator).post(`${path(guest)}/enable`, {}).expect(404);
+    expect(await statusOf(guest)).toBe('disabled');
+  });
 });
 
 describe('an approval', () => {
