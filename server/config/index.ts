@@ -16,6 +16,7 @@ import {
   findMissingDatabase,
   readDatabaseSettings,
 } from './databaseSettings';
+import { dnsSettings, findDnsProblems, readDnsSettings } from './dnsSettings';
 import { EnvironmentFileError, addEnvironmentFile } from './environmentFile';
 import {
   eventFeedSettings,
@@ -69,6 +70,7 @@ export const settings = z.object({
   ...riskSettings,
   ...retentionSettings,
   ...mailSettings,
+  ...dnsSettings,
   ...declarationSettings,
   ...invitationSettings,
 });
@@ -87,6 +89,7 @@ const findProblems = (env: Settings): string[] => [
   ...findKeyProblems(env),
   ...findHttpProblems(env),
   ...findMailProblems(env),
+  ...findDnsProblems(env),
   ...findCheckpointProblems(env),
   ...findEventFeedProblems(env),
   ...findWebauthnProblems(env),
@@ -111,6 +114,7 @@ const buildConfig = (env: Settings) => ({
   ...readRiskSettings(env),
   ...readRetentionSettings(env),
   mail: readMailSettings(env),
+  ...readDnsSettings(env),
   ...readDeclarationSettings(env),
   ...readInvitationSettings(env),
 });
