@@ -26,6 +26,8 @@ import { declareRoute } from './db/databaseRoute';
 import { uuidV7 } from './db/ids';
 import { runWithin } from './db/runWithin';
 import { SECOND_MS } from './durations';
+import { openDomains } from './domains';
+import type { DomainParts } from './domains';
 import type { HealthParts } from './health/deps';
 import { createWriteProbe } from './health/writeProbe';
 import type { HttpParts } from './http/deps';
@@ -76,6 +78,7 @@ export interface Deps
     HealthParts,
     ProgramKeyParts,
     ImpersonationParts,
+    DomainParts,
     TenantParts {
   /** Waits for work in progress and closes every connection. */
   close(): Promise<void>;
@@ -239,6 +242,7 @@ export function createDeps(
   const programKeys = createProgramKeys({ pool, keys, logger, metrics });
   const beside = { db, pool, clock, random, keys, mail, logger, metrics };
   const impersonationEnds = watchImpersonations(beside);
+  const domainParts = openDomains({ config, ...beside });
   const riskCaches = openRiskCaches({ risk, main }, config, { clock, broadcast, changeWatch });
   const membershipEnds = watchMemberships({ ...beside, schemaGuard, ...riskCaches });
   const sessionCheck = createSessionCheck({ db, pool, clock, schemaGuard, logger, metrics });
@@ -262,6 +266,7 @@ export function createDeps(
     membershipEnds,
     ...programKeys,
     ...ipRuleParts,
+    ...domainParts,
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),
     ipLists: readIpLists(config.ipLists),
     ...riskCaches,
@@ -281,7 +286,8 @@ export function createDeps(
     async close() {
       schemaGuard.stop();
       const asides = [nodeClock.stop(), sessionCheck.settle(), riskDecisions.flush(), mail.close()];
-      const ends = [impersonationEnds, membershipEnds, ipRuleParts.trialEnds];
+      const { domainChecks } = domainParts;
+      const ends = [impersonationEnds, membershipEnds, ipRuleParts.trialEnds, domainChecks];
       const uses = [programKeys.tenantKeys.settle(), programKeys.serviceKeys.settle()];
       const deliveries = Object.values(auditLog).map((service) => service.close());
       await Promise.all([

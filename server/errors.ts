@@ -126,6 +126,13 @@ export const ERRORS = {
   NO_IP_RULE_TRIAL: { status: 409, title: 'No trial of IP rules runs', fixed: false },
   IP_RULES_NOT_SUSPENDED: { status: 409, title: 'The IP rules are not suspended', fixed: false },
   TOO_MANY_IP_RULES: { status: 409, title: 'IP rule limit reached', fixed: false },
+  DOMAIN_NOT_ALLOWED: {
+    status: 400,
+    title: 'No tenant can prove this domain',
+    fixed: false,
+  },
+  DOMAIN_EXISTS: { status: 409, title: 'The tenant has this domain already', fixed: false },
+  TOO_MANY_DOMAINS: { status: 409, title: 'Domain limit reached', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
   EMAIL_TAKEN: { status: 409, title: 'Somebody else has this e-mail address', fixed: false },
   EVENT_TYPE_INCOMPATIBLE: {
@@ -174,6 +181,9 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   NO_IP_RULE_TRIAL: 'Load the rules again: the trial was confirmed, taken back, or is over.',
   IP_RULES_NOT_SUSPENDED: 'Load the rules again: they are in force.',
   TOO_MANY_IP_RULES: 'First delete rules that nobody needs, or join several ranges into one.',
+  DOMAIN_NOT_ALLOWED: 'Add a domain that belongs to your organisation alone.',
+  DOMAIN_EXISTS: 'Use the domain that is in the list.',
+  TOO_MANY_DOMAINS: 'First remove domains that nobody needs.',
   SIMULATION_BUSY: 'Wait for the seconds in Retry-After, then repeat the request.',
   KEY_HOLDER_ONLY: 'Ask the holder, or revoke the key and create one of your own.',
   KEY_NAME_TAKEN: 'Choose another name, or revoke the other key first.',

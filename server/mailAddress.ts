@@ -44,7 +44,12 @@ function isLocalPart(local: string): boolean {
   return octets(local) <= MAX_LOCAL_OCTETS;
 }
 
-function normalizeDomain(text: string): string | null {
+/**
+ * Returns the normal form of a domain, as in the normal form of an address: ASCII (IDNA, UTS 46) in
+ * lower case.
+ * @returns null for text that is no domain
+ */
+export function normalizeDomain(text: string): string | null {
   if (!DOMAIN_AS_TYPED.test(text) || NEVER_IN_DOMAIN.test(text)) return null;
   // UTS 46, as browsers do it in <input type="email">.
   const domain = domainToASCII(text);

@@ -75,6 +75,9 @@ const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
   'impersonations.consent_given_at': () => null,
   'impersonations.ended_at': () => new Date(),
   'impersonations.end_reason': () => 'stopped',
+  'domains.domain': (at) => `domain-${at}.example`,
+  'domains.finding': () => 'found',
+  'domains.lost_at': () => null,
   'ip_rules.action': (at) => ['allow', 'deny'][at % 2],
   'ip_rules.applies_to': (at) => ['people', 'api_keys'][at % 2],
 };

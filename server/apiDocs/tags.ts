@@ -5,6 +5,7 @@ export const TAGS = {
   'Step-up': 'Second proofs, and the factors for them',
   Risk: "The tenant's risk policy, and the decisions of the risk gate",
   'IP rules': 'The addresses from which people and API keys of the tenant may act',
+  Domains: 'The domains that the tenant has proven by DNS',
   Tenant: 'The tenant, its permissions and its roles',
   Approvals: 'Changes that wait for a second administrator',
   Staff: 'The members of the tenant',

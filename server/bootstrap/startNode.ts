@@ -128,6 +128,7 @@ export async function startNode(
   deps.trialEnds.start();
   deps.impersonationEnds.start();
   deps.membershipEnds.start();
+  deps.domainChecks.start();
   const stops = [startMaintenance(deps), watchExports(deps)];
   running.stopMaintenance = () => stops.forEach((stop) => stop());
   running.http = await listen(deps);

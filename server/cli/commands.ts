@@ -17,6 +17,7 @@ import { collisionsCommand, setEmailCommand } from './emailCommands';
 import { feedRewindCommand, feedStatusCommand } from './feedCommands';
 import { IMPERSONATION_COMMANDS } from './impersonationCommands';
 import { INVITATION_COMMANDS } from './invitationCommands';
+import { DOMAIN_COMMANDS } from './domainCommands';
 import { IP_RULE_COMMANDS } from './ipRuleCommands';
 import { adoptKeysCommand, generateKeysCommand, keyStatusCommand } from './keyCommands';
 import { endSessionCommand, listSessionsCommand, listStaffCommand } from './memberCommands';
@@ -303,6 +304,7 @@ export const COMMANDS: CommandTable = {
     run: policyResetCommand,
   },
   ...IP_RULE_COMMANDS,
+  ...DOMAIN_COMMANDS,
   'db migrate': {
     summary: 'Applies all pending migrations. Run it as the Postgres role that owns the tables.',
     usage: '',

@@ -38,7 +38,17 @@ const EXTRA: Partial<Record<ErrorCode, z.ZodRawShape>> = {
   ENROLMENT_REQUIRED: { mustEnrol: z.literal(true), challengeId: challengeId.optional() },
   RATE_LIMITED: {
     violatedPolicies: z.array(
-      z.enum(['address', 'account', 'tenant', 'key', 'events', 'introspect', 'ip_rules']),
+      z.enum([
+        'address',
+        'account',
+        'tenant',
+        'key',
+        'events',
+        'introspect',
+        'ip_rules',
+        'domains',
+        'domain_checks',
+      ]),
     ),
   },
   ROLE_IN_USE: { holders: z.int(), invitations: z.int() },
@@ -56,6 +66,7 @@ const EXTRA: Partial<Record<ErrorCode, z.ZodRawShape>> = {
       .nullable()
       .meta({ description: 'The deny rule; null if no allow rule holds the address' }),
   },
+  DOMAIN_NOT_ALLOWED: { reason: z.enum(['public_suffix', 'mail_provider']) },
   TENANT_SELECTION_REQUIRED: {
     tenants: z.array(z.object({ id: rowId, slug: z.string(), name: z.string() })),
   },

@@ -1,6 +1,7 @@
 export type { MailDeps, MailParts } from './deps';
 export { createMailer } from './mailer';
 export { queueApprovalMail } from './approvalMail';
+export { queueDomainMail } from './domainMail';
 export { IMPERSONATED_ROUTES, queueImpersonationMail } from './impersonationMail';
 export { giveUpExpiredMails, purgeMails } from './mailStore';
 export { boundToMail, openMail } from './sealedMail';

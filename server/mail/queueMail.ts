@@ -13,6 +13,8 @@ type MailKind =
   | 'approval_requested'
   | 'impersonation_started'
   | 'impersonation_ended'
+  | 'domain_failing'
+  | 'domain_lost'
   | 'invitation'
   | 'invitation_code';
 

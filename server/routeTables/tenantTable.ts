@@ -2,6 +2,7 @@ import { authenticate, authenticateCaller, authenticateIfPresent } from '../http
 import { requirePermission } from '../http/requirePermission';
 import { requireStepUp } from '../http/requireStepUp';
 import { del, get, named, post, put, tagged } from '../http/routeTable';
+import { domainRoutes } from '../domains';
 import { ipRuleRoutes } from '../ipRules';
 import { riskRoutes } from '../security';
 import {
@@ -51,6 +52,20 @@ function ipRuleTable(deps: Deps): Route[] {
     del('/api/security/ip-rules/suspension', [...mayEdit, proven], rules.resumeIpRules),
     put('/api/security/ip-rules/:id', [...mayEdit, proven], rules.changeIpRule),
     del('/api/security/ip-rules/:id', [...mayEdit, proven], rules.deleteIpRule),
+  ];
+}
+
+/** The routes of the domains that a tenant proves. */
+function domainTable(deps: Deps): Route[] {
+  const domains = named(domainRoutes(deps));
+  const mayView = [authenticateCaller, requirePermission('SETTINGS_SECURITY_VIEW')];
+  const mayEdit = [authenticate, requirePermission('SETTINGS_SECURITY_EDIT')];
+  const proven = requireStepUp('security_settings');
+  return [
+    get('/api/tenants/domains', mayView, domains.domains),
+    post('/api/tenants/domains', [...mayEdit, proven], domains.addDomain),
+    post('/api/tenants/domains/:id/check', [...mayEdit, proven], domains.checkDomain),
+    del('/api/tenants/domains/:id', [...mayEdit, proven], domains.removeDomain),
   ];
 }
 
@@ -163,6 +178,7 @@ function apiKeyTable(deps: Deps): Route[] {
 export const tenantTable = (deps: Deps): Route[] => [
   ...tagged('Risk', riskTable(deps)),
   ...tagged('IP rules', ipRuleTable(deps)),
+  ...tagged('Domains', domainTable(deps)),
   ...tagged('Tenant', tenantsTable(deps)),
   ...tagged('Approvals', approvalTable(deps)),
   ...tagged('Staff', staffTable(deps)),

@@ -2,6 +2,7 @@ import { endKeysOfTenant } from '../apiKeys';
 import { recordAudit } from '../audit';
 import { isService } from '../context';
 import type { RequestContext } from '../context';
+import { removeAllDomains } from '../domains';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import { closedSince, endTenantAccess } from './endTenantAccess';
@@ -77,7 +78,9 @@ export async function deleteTenant(
     await markDeleted(tx, tenantId);
     const invitations = await revokeAllInvitations(tx, ctx, tenantId);
     const keys = await endKeysOfTenant(tx, ctx, tenantId);
-    const ended = { invitations, ...(await endOpenRequests(tx, tenantId)), apiKeys: keys };
+    const domains = await removeAllDomains(tx, ctx, tenantId);
+    const requests = await endOpenRequests(tx, tenantId);
+    const ended = { invitations, ...requests, apiKeys: keys, domains };
     await recordAudit(tx, ctx, {
       action: 'TENANT_DELETED',
       outcome: 'success',

@@ -122,6 +122,7 @@ describe('the ticket of a command', () => {
       'policy reset',
       'ip-rules suspend',
       'ip-rules resume',
+      'domains check',
       'db migrate',
       'feed rewind',
       'keys adopt',

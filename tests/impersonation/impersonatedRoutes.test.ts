@@ -77,6 +77,10 @@ const CLOSED = `
   delete /api/security/ip-rules/suspension
   put /api/security/ip-rules/:id
   delete /api/security/ip-rules/:id
+  get /api/tenants/domains
+  post /api/tenants/domains
+  post /api/tenants/domains/:id/check
+  delete /api/tenants/domains/:id
   put /api/security/risk-decisions/:id/verdict
   post /api/security/impersonation/start
   post /api/security/impersonation/token

@@ -3,6 +3,7 @@ import { API_KEY_ACTIONS } from './apiKeyActions';
 import { APPROVAL_ACTIONS } from './approvalActions';
 import { AUDIT_LOG_ACTIONS } from './auditLogActions';
 import { CREDENTIAL_ACTIONS } from './credentialActions';
+import { DOMAIN_ACTIONS } from './domainActions';
 import { EVENT_TYPE_ACTIONS } from './eventTypeActions';
 import { EXPORT_ACTIONS } from './exportActions';
 import { IMPERSONATION_ACTIONS } from './impersonationActions';
@@ -32,6 +33,7 @@ const DEFINITIONS = {
   ...API_KEY_ACTIONS,
   ...KEY_ACTIONS,
   ...IP_RULE_ACTIONS,
+  ...DOMAIN_ACTIONS,
   ...EVENT_TYPE_ACTIONS,
   ...EXPORT_ACTIONS,
   ...AUDIT_LOG_ACTIONS,

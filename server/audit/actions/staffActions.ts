@@ -66,6 +66,7 @@ export const STAFF_ACTIONS = {
       emailChanges: z.number().int().min(0),
       // Missing in older events.
       apiKeys: z.number().int().min(0).optional(),
+      domains: z.number().int().min(0).optional(),
       via,
     }),
     ocsf: {

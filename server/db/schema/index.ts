@@ -15,6 +15,8 @@ export { changeVersions } from './changeVersions';
 export { checkpointDeliveries } from './checkpointDeliveries';
 export { declaredEventTypes } from './declaredEventTypes';
 export { declaredPermissions } from './declaredPermissions';
+export { DOMAIN_FINDINGS, domains } from './domains';
+export type { DomainFinding } from './domains';
 export { emailChanges } from './emailChanges';
 export { eventBatches } from './eventBatches';
 export { eventDeliveries } from './eventDeliveries';

@@ -204,6 +204,17 @@ export const AUDIT_DETAILS: Details = {
   },
   IMPERSONATION_CONSENT_GIVEN: { until: '2026-01-01T00:15:00.000Z', via: 'api' },
   IMPERSONATION_CONSENT_WITHDRAWN: { until: '2026-01-01T00:15:00.000Z', via: 'api' },
+  DOMAIN_ADDED: { domain: 'example.com', via: 'api' },
+  DOMAIN_PROVEN: { domain: 'example.com', before: 'waiting' },
+  DOMAIN_PROOF_FAILING: {
+    ...{ domain: 'example.com', finding: 'missing' },
+    lostAfter: '2026-03-01T12:00:00.000Z',
+  },
+  DOMAIN_PROOF_LOST: {
+    ...{ domain: 'example.com', finding: 'differs', looks: 24 },
+    failingSince: '2026-03-01T12:00:00.000Z',
+  },
+  DOMAIN_REMOVED: { domain: 'example.com', before: 'proven', via: 'api' },
   IP_RULE_CREATED: { after: ipRule },
   IP_RULE_UPDATED: { before: ipRule, after: { ...ipRule, note: 'The office in Lyon' } },
   IP_RULE_DELETED: { before: ipRule, trialEndsAt: '2026-03-01T12:00:00.000Z' },

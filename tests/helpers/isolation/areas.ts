@@ -3,6 +3,7 @@ import { API_KEY_SWEEP } from './apiKeySweep';
 import { APPROVAL_SWEEP } from './approvalSweep';
 import { AUDIT_LOG_SWEEP } from './auditLogSweep';
 import { AUTH_SWEEP } from './authSweep';
+import { DOMAIN_SWEEP } from './domainSweep';
 import { EXPORT_SWEEP } from './exportSweep';
 import { IMPERSONATION_SWEEP } from './impersonationSweep';
 import { INVITATIONS_SWEEP } from './invitationsSweep';
@@ -24,6 +25,7 @@ export const AREAS = {
   stepUp: STEP_UP_SWEEP,
   risk: RISK_SWEEP,
   ipRule: IP_RULE_SWEEP,
+  domain: DOMAIN_SWEEP,
   tenants: TENANTS_SWEEP,
   staff: STAFF_SWEEP,
   export: EXPORT_SWEEP,

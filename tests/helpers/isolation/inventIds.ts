@@ -22,6 +22,7 @@ export interface Ids {
   approvalId: string;
   apiKeyId: string;
   ipRuleId: string;
+  domainId: string;
   impersonationId: string;
 }
 
@@ -46,5 +47,6 @@ export const inventIds = (): Ids => ({
   approvalId: randomUUID(),
   apiKeyId: randomUUID(),
   ipRuleId: randomUUID(),
+  domainId: randomUUID(),
   impersonationId: randomUUID(),
 });

@@ -4,6 +4,7 @@ import {
   accessChanges,
   apiKeys,
   approvalRequests,
+  domains,
   emailChanges,
   impersonationActs,
   impersonationConsents,
@@ -64,7 +65,10 @@ export async function giveOneOfEach({
   userId,
   staffId,
 }: Owner): Promise<
-  Pick<Ids, 'mailId' | 'roleId' | 'invitationId' | 'apiKeyId' | 'ipRuleId' | 'impersonationId'>
+  Pick<
+    Ids,
+    'mailId' | 'roleId' | 'invitationId' | 'apiKeyId' | 'ipRuleId' | 'domainId' | 'impersonationId'
+  >
 > {
   const row = { tenantId, userId, staffId };
   const expiresAt = new Date(Date.now() + 3_600_000);
@@ -123,10 +127,15 @@ export async function giveOneOfEach({
     .insert(ipRules)
     .values({ tenantId, ...allowed })
     .returning({ id: ipRules.id });
+  const token = randomBytes(20).toString('hex');
+  const [domain] = await db
+    .insert(domains)
+    .values({ tenantId, token, domain: `${tenantId}.example`, createdBy: staffId })
+    .returning({ id: domains.id });
   const mail = { ...row, kind: 'new_device', expiresAt, sentAt: new Date() };
   const [sent] = await db.insert(mails).values(mail).returning({ id: mails.id });
   const impersonationId = await giveImpersonation({ tenantId, userId, staffId }, expiresAt);
   const ids = { mailId: sent?.id ?? '', roleId: role?.id ?? '' };
   const more = { apiKeyId: made?.id ?? '', ipRuleId: rule?.id ?? '', impersonationId };
-  return { ...ids, ...more, invitationId: invited?.id ?? '' };
+  return { ...ids, ...more, domainId: domain?.id ?? '', invitationId: invited?.id ?? '' };
 }

@@ -1,0 +1,6 @@
+export { checkAllDomains } from './checkDomain';
+export { openDomains } from './deps';
+export type { DomainParts } from './deps';
+export { domainRoutes } from './domainRoutes';
+export { showDomains } from './showDomains';
+export { removeAllDomains } from './removeDomain';
