@@ -103,7 +103,7 @@ describe('a person who is signed in by the refresh cookie, in a real browser', (
 
   it.each([
     // Playwright stores cookies of its own request in the browser.
-    ['keeps', (route: Route) => route.fetch(), true],
+    ['keeps', (route: Route) => route.fetch({ maxRetries: 3 }), true],
     ['loses', (route: Route) => loseCookie(route.request()), false],
   ] as const)(
     'stays so over reloads in the middle of a refresh if the browser %s the cookie',
