@@ -147,9 +147,13 @@ describe('a member with an end', () => {
   it('is enabled by nobody after it', async () => {
     const administrator = await seedAdministrator();
     const guest = await seedTestUserAndToken({ tenantId: administrator.tenantId });
-    await as(here.app, administrator).post(`${path(guest)}/disable`, {}).expect(204);
+    await as(here.app, administrator)
+      .post(`${path(guest)}/disable`, {})
+      .expect(204);
     await pass(guest);
-    await as(here.app, administrator).post(`${path(guest)}/enable`, {}).expect(404);
+    await as(here.app, administrator)
+      .post(`${path(guest)}/enable`, {})
+      .expect(404);
     expect(await statusOf(guest)).toBe('disabled');
   });
 });
