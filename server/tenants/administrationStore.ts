@@ -4,6 +4,7 @@ import type { Db, Tx } from '../db';
 import { MAY_SIGN_IN, NOT_ENDED } from '../db/maySignIn';
 import { apiKeys, tenantStaff, tenants, users } from '../db/schema';
 import { inTenant } from '../db/tenantScope';
+import { FINITE_END } from './tenantStore';
 
 /** Locks members' rows in the order of their ids, in which every path locks them. */
 export function lockMembers(tx: Tx, tenantId: string, staffIds: readonly string[]): Promise<void> {
@@ -47,7 +48,7 @@ export function readActor(tx: Tx, tenantId: string, staffId: string): Promise<Ac
       .select({
         userId: tenantStaff.userId,
         permissions: tenantStaff.permissions,
-        endsAt: tenantStaff.endsAt,
+        endsAt: FINITE_END,
         active: MAY_SIGN_IN,
       })
       .from(tenantStaff)

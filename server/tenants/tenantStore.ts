@@ -154,6 +154,15 @@ export type LockedStaff = Pick<
 
 const ENDED = sql<boolean>`NOT ${NOT_ENDED}`;
 
+/**
+ * The end of a membership. Somebody can write `infinity` by SQL, which is no Date: a member with
+ * it could not be removed.
+ */
+export const FINITE_END =
+  sql<Date | null>`CASE WHEN isfinite(${tenantStaff.endsAt}) THEN ${tenantStaff.endsAt} END`.mapWith(
+    tenantStaff.endsAt,
+  ) as SQL<Date | null>;
+
 const ofStaff = (tenantId: string, staffId: string) =>
   and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId));
 
@@ -168,9 +177,9 @@ export function lockStaffMember(
   staffId: string,
 ): Promise<LockedStaff | undefined> {
   return inTenant(tx, tenantId, async (own) => {
-    const { roles, permissions, status, disabledAt, endsAt } = tenantStaff;
+    const { roles, permissions, status, disabledAt } = tenantStaff;
     const [row] = await own
-      .select({ roles, permissions, status, disabledAt, endsAt, ended: ENDED })
+      .select({ roles, permissions, status, disabledAt, endsAt: FINITE_END, ended: ENDED })
       .from(tenantStaff)
       .where(ofStaff(tenantId, staffId))
       .for('no key update');

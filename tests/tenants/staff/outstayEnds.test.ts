@@ -202,3 +202,27 @@ describe('the removal of the members whose time is over', () => {
     expect(await statusOf(who)).toBe('removed');
   });
 });
+
+describe('an end that was written by SQL', () => {
+  it.each(['infinity', '-infinity'])('as %s keeps nobody from removing the member', async (end) => {
+    const administrator = await seedAdministrator();
+    const { tenantId } = administrator;
+    const who = await seedTestUserAndToken({ tenantId });
+    await db.execute(sql`UPDATE tenant_staff SET ends_at = ${end} WHERE id = ${who.staffId}`);
+    if (end === 'infinity') await as(here.app, administrator).del(path(who)).expect(204);
+    else await endMemberships(here.deps);
+    expect(await statusOf(who)).toBe('removed');
+  });
+
+  it('as infinity leaves its member free to act', async () => {
+    const who = await seedAdministrator();
+    const other = await seedTestUserAndToken({ tenantId: who.tenantId });
+    await db.execute(sql`UPDATE tenant_staff SET ends_at = 'infinity' WHERE id = ${who.staffId}`);
+    await as(here.app, who)
+      .put(`${path(other)}/end`, { endsAt: inHours(1) })
+      .expect(200);
+    await as(here.app, who)
+      .put(`${path(other)}/end`, { endsAt: null })
+      .expect(200);
+  });
+});
