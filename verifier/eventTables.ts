@@ -327,6 +327,39 @@ const IP_RULES: EventTable = {
   states: { shows: 'in_force', occurred_at: null, actor: null, action: null, subject: null },
 };
 
+const DOMAIN_EVENTS: Readonly<Record<string, string>> = {
+  DOMAIN_ADDED: 'added',
+  DOMAIN_PROVEN: 'proven',
+  DOMAIN_PROOF_FAILING: 'failing',
+  DOMAIN_PROOF_LOST: 'lost',
+  DOMAIN_REMOVED: 'removed',
+};
+
+const DOMAINS: EventTable = {
+  ...table('domains', Object.keys(DOMAIN_EVENTS), {
+    ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DETAILS },
+    shows: ({ action }) => DOMAIN_EVENTS[action],
+    // The part after "domain:".
+    domain_id: ({ subject }) => textOrNull(subject && [...subject].slice(7).join('')),
+    domain: detail('domain'),
+    state_before: detail('before'),
+    finding: detail('finding'),
+    lost_after: detail('lostAfter'),
+    failing_since: detail('failingSince'),
+    looks: jsonDetail('looks'),
+    reason: detail('reason'),
+    via: detail('via'),
+    ticket: detail('ticket'),
+    state: () => null,
+    added_at: () => null,
+    added_by: () => null,
+    proven_at: () => null,
+    record: () => null,
+  }),
+  isOfSuccess: true,
+  states: { shows: 'domain', occurred_at: null, actor: null, action: null, subject: null },
+};
+
 /** Returns whether a table shows the events of an action. */
 export const showsAction = ({ actions, prefix }: EventTable, action: string): boolean =>
   actions.has(action) || (prefix !== undefined && action.startsWith(prefix));
@@ -336,7 +369,9 @@ export function eventTablesOf(format: number): readonly EventTable[] {
   if (format < 3) return FIRST_TABLES;
   if (format < 5) return TABLES_WITH_ROLES;
   const tables = [...TABLES_WITH_ROLES, APP_EVENTS];
-  return format < 6 ? tables : tables.map((one) => (one.name === IP_RULES.name ? IP_RULES : one));
+  if (format < 6) return tables;
+  const withRules = tables.map((one) => (one.name === IP_RULES.name ? IP_RULES : one));
+  return format < 7 ? withRules : [...withRules, DOMAINS];
 }
 
 /** Returns whether two JSON values are equal, regardless of the order of their members. */

@@ -66,6 +66,9 @@ const FILES_WITH_APP_EVENTS = FILES_WITH_KEYS.toSpliced(
   'app-event-types.csv',
 );
 
+const AFTER_IP_RULES = FILES_WITH_APP_EVENTS.indexOf('ip-rules.csv') + 1;
+const FILES_WITH_DOMAINS = FILES_WITH_APP_EVENTS.toSpliced(AFTER_IP_RULES, 0, 'domains.csv');
+
 const SECURITY_EVENTS = [
   'SUSPICIOUS_LOGIN_DETECTED',
   'SESSION_INVALIDATED',
@@ -117,6 +120,12 @@ export const FORMATS: readonly BundleFormat[] = [
   {
     number: 6,
     files: FILES_WITH_APP_EVENTS,
+    views: { 'security-events': [[...SECURITY_EVENTS, 'AUTH_TOKEN_REISSUED']] },
+    endsBehindBatch: true,
+  },
+  {
+    number: 7,
+    files: FILES_WITH_DOMAINS,
     views: { 'security-events': [[...SECURITY_EVENTS, 'AUTH_TOKEN_REISSUED']] },
     endsBehindBatch: true,
   },

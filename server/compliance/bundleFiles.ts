@@ -2,6 +2,7 @@ import { APP_EVENTS, APP_EVENT_TYPES } from './appEventFileStore';
 import { API_KEYS_FILE } from './apiKeyFileStore';
 import { fileName } from './copyStore';
 import type { BundleFile, ExportFile } from './copyStore';
+import { DOMAINS } from './domainFileStore';
 import {
   AUDIT_LOG,
   DATA_EXPORTS,
@@ -26,7 +27,7 @@ import { TEXT_FILES } from './textFiles';
  * definition of a stretch. The verifier has the list of each format, and rejects a manifest that lacks one of its files. (The name `format` was
  * taken: it is the format of the logs.)
  */
-export const BUNDLE_FORMAT = 6;
+export const BUNDLE_FORMAT = 7;
 
 /** The files of the log, in the order of a bundle. The edges come first, because they are few. */
 export const LOG_FILES: readonly [ExportFile, ...ExportFile[]] = [EDGES, AUDIT_LOG];
@@ -47,6 +48,7 @@ export const TABLE_FILES: readonly ExportFile[] = [
   RISK_DECISIONS,
   STEP_UPS,
   IP_RULES,
+  DOMAINS,
   IMPERSONATIONS,
   DATA_EXPORTS,
   SCHEMA_CHANGES,

@@ -34,6 +34,7 @@ describe('a format of bundles', () => {
     4: 'cf434fbcbdd32bde4377106881f1e393414dd82596ae356544bbaa1a84367f12',
     5: '78650180d6be7267bd503216f59af51a3f318f34f566781b61ae5c35960ae5d6',
     6: '7bb57318828aefc187c7cc18612e857598a279d6c1d23695319d9df97c700620',
+    7: 'd936438849833265109f987a8487144dafe9c5f5bd3abb85572d745f3e8d2f7d',
   };
 
   it('is fixed once it was released: a change of its files, actions or stretch is a new format', () => {
@@ -50,6 +51,7 @@ describe('a format of bundles', () => {
     [4, 'df4551ae254d3b80975a40ac887583687d1a82f5a666d33eb3e382b6b6ab825a'],
     [5, '349b219e17b8039e7079896b8e263295a2fc74ab8c1544970aea8b95443263eb'],
     [6, 'aa8349122933d1ce4f4bf1699129da4a81e4fc222d5a945dd4d30cbb0aa54adb'],
+    [7, '29af2da2e928a01f37ef77125d473ea5a650dd548cd45c9e7c03d43ff9088b74'],
   ])('fixes the tables of events too: format %i', (format, hash) => {
     const tables = eventTablesOf(format).map(({ name, actions }) => ({
       name,

@@ -55,6 +55,14 @@ const rolesOf = (event: Event, created: Json | undefined, changed: Json | undefi
   return changed === undefined ? null : list(changed);
 };
 
+const DOMAIN_CHANGES: Readonly<Record<string, string>> = {
+  DOMAIN_ADDED: 'added',
+  DOMAIN_PROVEN: 'proven',
+  DOMAIN_PROOF_FAILING: 'failing',
+  DOMAIN_PROOF_LOST: 'lost',
+  DOMAIN_REMOVED: 'removed',
+};
+
 const RULE_CHANGES: Readonly<Record<string, string>> = {
   IP_RULE_CREATED: 'created',
   IP_RULE_UPDATED: 'changed',
@@ -127,6 +135,22 @@ const TABLES: Readonly<Record<string, Table>> = {
       ['confirmed_lockout', detail('confirmedLockout')],
       ...['reason', 'started_by', 'via', 'address', 'repeated', 'ticket'].map(NOTHING),
       ...['created_at', 'created_by', 'ended_at', 'suspended_at', 'record'].map(NOTHING),
+    ],
+  },
+  domains: {
+    actions: [...Object.keys(DOMAIN_CHANGES)],
+    columns: [
+      ...[LEAF, AT, ACTION, ACTOR, SUBJECT, DETAILS],
+      ['shows', ({ action }) => DOMAIN_CHANGES[action] ?? ''],
+      ['domain_id', ({ subject }) => text(subject && [...subject].slice(7).join(''))],
+      ['domain', detail('domain')],
+      ['state_before', detail('before')],
+      ...['finding', 'looks', 'reason', 'via', 'ticket'].map(
+        (name) => [name, detail(name)] as const,
+      ),
+      ['lost_after', detail('lostAfter')],
+      ['failing_since', detail('failingSince')],
+      ...['state', 'added_at', 'added_by', 'proven_at', 'record'].map(NOTHING),
     ],
   },
   impersonations: {
