@@ -77,6 +77,7 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/security/ip-rules/:id': { ...ipRule, confirmLockout: 'acme' },
   '/api/security/ip-rules/simulate': { rules: [ipRule], days: 30, addresses: ['203.0.113.7'] },
   '/api/security/ip-rules/trial/confirm': { version: 0 },
+  '/api/tenants/domains': { domain: 'hostile-input.example', ticket: 'OPS-7' },
   '/api/security/risk-decisions/:id/verdict': { verdict: 'legitimate', note: 'it was me' },
   '/api/security/impersonation/start': {
     ...{ staffId: '0198c2f4-7a51-7cc3-98c4-dc0c0c07398f', reason: 'Look', ticket: 'T-1' },
@@ -193,6 +194,7 @@ const TAKEN: Record<string, number[]> = {
   '/api/security/ip-rules': [200, 409],
   '/api/security/ip-rules?add': [200, 409],
   '/api/security/ip-rules/trial/confirm': [409],
+  '/api/tenants/domains': [201, 409],
   // A name or a slug can be used once.
   '/api/tenants/api-keys': [201, 409],
   '/api/service/tenants': [201, 409],

@@ -50,7 +50,7 @@ export interface DnsServer {
   set(name: string, zone: Zone): void;
   /** The names that were asked for, in order. */
   asked: string[];
-  /** Keeps back all answers from now on. It resolves at the next question with a function that sends them. */
+  /** Keeps back the answer to the next question. It resolves at that question with a function that sends the answer. */
   hold(): Promise<() => void>;
 }
 
@@ -64,9 +64,10 @@ export async function startDnsServer(): Promise<DnsServer> {
     const { name, end } = readName(query);
     asked.push(name);
     const open = gate;
+    gate = Promise.resolve();
+    const zone = zones.get(name) ?? RCODE.nxDomain;
     events.emit('question');
     void open.then(() => {
-      const zone = zones.get(name) ?? RCODE.nxDomain;
       if (zone !== 'silence') socket.send(writeAnswer(query, end, zone), port, address);
     });
   });
@@ -80,10 +81,7 @@ export async function startDnsServer(): Promise<DnsServer> {
     async hold() {
       gate = once(events, 'release');
       await once(events, 'question');
-      return () => {
-        gate = Promise.resolve();
-        events.emit('release');
-      };
+      return () => void events.emit('release');
     },
   };
 }
