@@ -104,6 +104,10 @@ export default tseslint.config(
           message:
             'Use openPool: an error of an idle connection without a listener ends the process.',
         },
+        ...['Literal[value', 'TemplateElement[value.raw'].map((text) => ({
+          selector: `${text}=/pg_(stat_activity|locks)/]:not(${text}=/datname|WHERE pid = /])`,
+          message: 'Name the database: tests that run at the same time share one server.',
+        })),
       ],
     },
   },

@@ -1,5 +1,5 @@
 import { auditOf } from '@/tests/helpers/database/authRows';
-import { withConnection } from '@/tests/helpers/database/askDatabase';
+import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/database/askDatabase';
 import { logout, me } from '@/tests/helpers/http/authCalls';
 import { IMPERSONATION, impersonate, seedPair } from '@/tests/helpers/people/impersonators';
 import { as } from '@/tests/helpers/people/officer';
@@ -12,13 +12,7 @@ import { pollUntil } from '@/tests/helpers/time/pollUntil';
 const { app } = buildApp();
 const databaseUrl = process.env['DATABASE_URL'] ?? '';
 
-const waiting = () =>
-  withConnection(databaseUrl, async (client) => {
-    const { rows } = await client.query<{ count: string }>(
-      "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
-    );
-    return Number(rows[0]?.count);
-  });
+const waiting = async () => (await ask(databaseUrl, WAITS_FOR_LOCK)).length;
 
 it('the end of an impersonation waits for a request that is just being counted, and names it', async () => {
   const pair = await seedPair();

@@ -2,7 +2,11 @@ import { eq } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { impersonations } from '@/server/db/schema';
 import { endByOperator } from '@/server/impersonation';
-import { withConnection } from '@/tests/helpers/database/askDatabase';
+import {
+  WAITS_FOR_LOCK,
+  ask as askDatabase,
+  withConnection,
+} from '@/tests/helpers/database/askDatabase';
 import { auditOf } from '@/tests/helpers/database/authRows';
 import { me } from '@/tests/helpers/http/authCalls';
 import {
@@ -30,13 +34,7 @@ const other = openNode();
 const databaseUrl = process.env['DATABASE_URL'] ?? '';
 const CONSENT = '/api/auth/me/impersonation-consent';
 
-const waiting = () =>
-  withConnection(databaseUrl, async (client) => {
-    const { rows } = await client.query<{ count: string }>(
-      "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
-    );
-    return Number(rows[0]?.count);
-  });
+const waiting = async () => (await askDatabase(databaseUrl, WAITS_FOR_LOCK)).length;
 
 it('a request that comes after an end, on any node, waits for that end and opens nothing', async () => {
   const pair = await seedPair();

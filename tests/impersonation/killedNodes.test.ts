@@ -1,4 +1,4 @@
-import { withConnection } from '@/tests/helpers/database/askDatabase';
+import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/database/askDatabase';
 import { auditOf } from '@/tests/helpers/database/authRows';
 import { me } from '@/tests/helpers/http/authCalls';
 import {
@@ -16,13 +16,8 @@ const { app } = buildApp();
 const databaseUrl = process.env['DATABASE_URL'] ?? '';
 
 /** Counts the statements about the audit log that wait for a lock. */
-const waiting = () =>
-  withConnection(databaseUrl, async (client) => {
-    const { rows } = await client.query(
-      "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%audit_logs%'",
-    );
-    return rows.length;
-  });
+const waiting = async () =>
+  (await ask(databaseUrl, `${WAITS_FOR_LOCK} AND query LIKE '%audit_logs%'`)).length;
 
 /** Sends a request to a node of its own, and kills that node while the event is being written. */
 async function killWhileRecording(path: string, token: string, body: object): Promise<void> {

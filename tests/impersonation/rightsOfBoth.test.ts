@@ -2,7 +2,7 @@ import { eq, sql } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { impersonationPolicies, invitations, tenantStaff } from '@/server/db/schema';
 import { auditOf, setStaffStatus } from '@/tests/helpers/database/authRows';
-import { withConnection } from '@/tests/helpers/database/askDatabase';
+import { WAITS_FOR_LOCK, withConnection } from '@/tests/helpers/database/askDatabase';
 import { me, refresh } from '@/tests/helpers/http/authCalls';
 import {
   change,
@@ -136,7 +136,7 @@ describe('the rights of an impersonation', () => {
         .then((res) => res.status);
       await pollUntil(
         'the request waits for the tenant',
-        () => db.execute(sql`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`),
+        () => db.execute(sql.raw(WAITS_FOR_LOCK)),
         ({ rows }) => rows.length > 0,
       );
       await act(staffId, pair.subject.staffId, pair);

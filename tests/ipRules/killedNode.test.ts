@@ -67,8 +67,9 @@ describe('a node that is killed', () => {
     const others = () =>
       ask(
         databaseUrl,
-        `SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-        WHERE c.relname = 'ip_rule_sets' AND l.mode = 'RowShareLock'`,
+        `SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        WHERE datname = current_database() AND relation = 'ip_rule_sets'::regclass
+          AND mode = 'RowShareLock'`,
       );
     await pollUntil('the database has noticed', others, (found) => found.length === 0);
     const here = from(app, officer, OFFICE);

@@ -1,4 +1,4 @@
-import { ask, withConnection } from '@/tests/helpers/database/askDatabase';
+import { WAITS_FOR_LOCK, ask, withConnection } from '@/tests/helpers/database/askDatabase';
 import { signMore, signed, thisDatabase } from '@/tests/helpers/evidence/checkpoints';
 import { pollUntil } from '@/tests/helpers/time/pollUntil';
 import { buildApp } from '@/tests/helpers/server/testApp';
@@ -61,7 +61,7 @@ describe('the numbers of checkpoints', () => {
       await client.query(`SELECT pg_advisory_xact_lock(${SEALER_LOCK})`);
       const before = (await signed()).length;
       const signing = signMore(1);
-      const waits = `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`;
+      const waits = `${WAITS_FOR_LOCK} AND wait_event = 'advisory'`;
       await pollUntil(
         'the sealer waits',
         () => ask(thisDatabase(), waits),

@@ -52,8 +52,8 @@ export async function lockHolder(url: string) {
     url,
     `SELECT pid, state, backend_xmin AS snapshot, application_name AS name
      FROM pg_stat_activity JOIN pg_locks USING (pid)
-     WHERE locktype = 'advisory' AND granted AND objid::bigint = ${MIGRATION_LOCK} & 4294967295
-       AND datname = current_database()`,
+     WHERE datname = current_database() AND locktype = 'advisory' AND granted
+       AND objid::bigint = ${MIGRATION_LOCK} & 4294967295`,
   );
   if (!row) throw new Error('no process holds the migration lock');
   return row;
