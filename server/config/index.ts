@@ -38,6 +38,7 @@ import { findRiskProblems, readRiskSettings, riskSettings } from './riskSettings
 import { findSchemaProblems, readSchemaSettings, schemaSettings } from './schemaSettings';
 import { findSessionProblems, readSessionSettings, sessionSettings } from './sessionSettings';
 import { describeSettingFault } from './settingFault';
+import { findSsoProblems, readSsoSettings, ssoSettings } from './ssoSettings';
 import { findUnknownSettings } from './unknownSettings';
 import { findWebauthnProblems, readWebauthnSettings, webauthnSettings } from './webauthnSettings';
 
@@ -73,6 +74,7 @@ export const settings = z.object({
   ...dnsSettings,
   ...declarationSettings,
   ...invitationSettings,
+  ...ssoSettings,
 });
 
 type Settings = z.infer<typeof settings>;
@@ -95,6 +97,7 @@ const findProblems = (env: Settings): string[] => [
   ...findWebauthnProblems(env),
   ...findDeclarationProblems(env),
   ...findSessionProblems(env),
+  ...findSsoProblems(env),
 ];
 
 const buildConfig = (env: Settings) => ({
@@ -117,6 +120,7 @@ const buildConfig = (env: Settings) => ({
   ...readDnsSettings(env),
   ...readDeclarationSettings(env),
   ...readInvitationSettings(env),
+  ...readSsoSettings(env),
 });
 
 export type Config = Readonly<

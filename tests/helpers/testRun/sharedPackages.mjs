@@ -20,6 +20,8 @@ const SPECIFIERS = [
   'jsonwebtoken',
   'maxmind',
   'nodemailer',
+  'oidc-provider',
+  'openid-client',
   'otplib',
   'pg',
   'pg-copy-streams',
