@@ -60,6 +60,8 @@ import {
   readIpLists,
 } from './security';
 import type { SecurityParts } from './security';
+import { openSso } from './sso';
+import type { SsoParts } from './sso';
 import { watchMemberships } from './tenants';
 import type { TenantParts } from './tenants';
 
@@ -79,6 +81,7 @@ export interface Deps
     ProgramKeyParts,
     ImpersonationParts,
     DomainParts,
+    SsoParts,
     TenantParts {
   /** Waits for work in progress and closes every connection. */
   close(): Promise<void>;
@@ -215,7 +218,7 @@ const openRiskCaches = (
  */
 export function createDeps(
   config: ReadyConfig,
-  overrides: Partial<Pick<Deps, 'clock' | 'random' | 'logger' | 'geo'>> & {
+  overrides: Partial<Pick<Deps, 'clock' | 'random' | 'logger' | 'geo' | 'ssoFetch'>> & {
     sendsMail?: boolean;
   } = {},
 ): Deps {
@@ -265,8 +268,8 @@ export function createDeps(
     impersonationEnds,
     membershipEnds,
     ...programKeys,
-    ...ipRuleParts,
-    ...domainParts,
+    ...{ ...ipRuleParts, ...domainParts },
+    ...openSso({ config, ssoFetch: overrides.ssoFetch }),
     geo: overrides.geo ?? createGeoLookup(config.geoipDb, config.geoipAsnDb),
     ipLists: readIpLists(config.ipLists),
     ...riskCaches,

@@ -133,6 +133,19 @@ export const ERRORS = {
   },
   DOMAIN_EXISTS: { status: 409, title: 'The tenant has this domain already', fixed: false },
   TOO_MANY_DOMAINS: { status: 409, title: 'Domain limit reached', fixed: false },
+  SSO_ISSUER_REFUSED: { status: 400, title: 'This issuer cannot be used', fixed: false },
+  SSO_DISCOVERY_FAILED: {
+    status: 422,
+    title: 'The discovery document cannot be read',
+    fixed: false,
+  },
+  SSO_PROVIDER_REFUSED: { status: 422, title: 'This provider cannot be used', fixed: false },
+  SSO_CONNECTION_EXISTS: {
+    status: 409,
+    title: 'Another connection has this issuer and client id',
+    fixed: false,
+  },
+  TOO_MANY_SSO_CONNECTIONS: { status: 409, title: 'Connection limit reached', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
   EMAIL_TAKEN: { status: 409, title: 'Somebody else has this e-mail address', fixed: false },
   EVENT_TYPE_INCOMPATIBLE: {
@@ -184,6 +197,8 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   DOMAIN_NOT_ALLOWED: 'Add a domain that belongs to your organisation alone.',
   DOMAIN_EXISTS: 'Use the domain that is in the list.',
   TOO_MANY_DOMAINS: 'First remove domains that nobody needs.',
+  SSO_CONNECTION_EXISTS: 'Change that connection, or delete it first.',
+  TOO_MANY_SSO_CONNECTIONS: 'First delete a connection that nobody needs.',
   SIMULATION_BUSY: 'Wait for the seconds in Retry-After, then repeat the request.',
   KEY_HOLDER_ONLY: 'Ask the holder, or revoke the key and create one of your own.',
   KEY_NAME_TAKEN: 'Choose another name, or revoke the other key first.',

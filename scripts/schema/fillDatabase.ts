@@ -78,6 +78,8 @@ const SPECIAL: Readonly<Record<string, (at: number) => unknown>> = {
   'domains.domain': (at) => `domain-${at}.example`,
   'domains.finding': () => 'found',
   'domains.lost_at': () => null,
+  'sso_connections.token_auth': () => 'basic',
+  'sso_connections.deleted_at': () => null,
   'ip_rules.action': (at) => ['allow', 'deny'][at % 2],
   'ip_rules.applies_to': (at) => ['people', 'api_keys'][at % 2],
 };

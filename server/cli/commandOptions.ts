@@ -74,6 +74,7 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   role: { takes: 'NAME', says: 'The Postgres role that the server connects as.' },
   log: { takes: 'ID', says: 'The id of a log, as it appears in checkpoints.' },
   leaf: { takes: 'N', says: 'The index of an event in its log.' },
+  connection: { takes: 'ID', says: 'The id of a connection, as the list shows it.' },
   key: { takes: 'ID', says: 'The id of a key, as the list shows it.' },
   scope: { takes: 'A,B', says: `What the key allows: ${SERVICE_SCOPE_NAMES.join(', ')}.` },
   address: {

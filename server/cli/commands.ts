@@ -29,6 +29,7 @@ import { staffRolesCommand } from './roleCommands';
 import { EVENT_COMMANDS } from './eventCommands';
 import { ROLE_COMMANDS } from './roleTable';
 import { endSessionsCommand } from './sessionCommands';
+import { SSO_COMMANDS } from './ssoCommands';
 import {
   createStaffCommand,
   disableCommand,
@@ -305,6 +306,7 @@ export const COMMANDS: CommandTable = {
   },
   ...IP_RULE_COMMANDS,
   ...DOMAIN_COMMANDS,
+  ...SSO_COMMANDS,
   'db migrate': {
     summary: 'Applies all pending migrations. Run it as the Postgres role that owns the tables.',
     usage: '',

@@ -29,6 +29,11 @@ const challengeId = z
   .string()
   .meta({ description: 'Send it to /api/security/step-up/verify', examples: ['ch_5XbW3s'] });
 
+const brokenRule = z.string().meta({
+  description: 'The rule that was broken; `detail` says it in words',
+  examples: ['redirect'],
+});
+
 /** The fields that a code adds to its body. */
 const EXTRA: Partial<Record<ErrorCode, z.ZodRawShape>> = {
   INVALID_INPUT: { issues: issues.optional() },
@@ -67,6 +72,15 @@ const EXTRA: Partial<Record<ErrorCode, z.ZodRawShape>> = {
       .meta({ description: 'The deny rule; null if no allow rule holds the address' }),
   },
   DOMAIN_NOT_ALLOWED: { reason: z.enum(['public_suffix', 'mail_provider']) },
+  SSO_ISSUER_REFUSED: { rule: brokenRule },
+  SSO_DISCOVERY_FAILED: { rule: brokenRule },
+  SSO_PROVIDER_REFUSED: {
+    field: z.string().meta({
+      description: 'The field of the discovery document',
+      examples: ['token_endpoint'],
+    }),
+    rule: brokenRule,
+  },
   TENANT_SELECTION_REQUIRED: {
     tenants: z.array(z.object({ id: rowId, slug: z.string(), name: z.string() })),
   },

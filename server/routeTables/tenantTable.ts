@@ -5,6 +5,7 @@ import { del, get, named, post, put, tagged } from '../http/routeTable';
 import { domainRoutes } from '../domains';
 import { ipRuleRoutes } from '../ipRules';
 import { riskRoutes } from '../security';
+import { ssoRoutes } from '../sso';
 import {
   apiKeyRoutes,
   approvalRoutes,
@@ -174,6 +175,22 @@ function apiKeyTable(deps: Deps): Route[] {
   ];
 }
 
+/** The routes of connections to identity providers. */
+function ssoTable(deps: Deps): Route[] {
+  const sso = named(ssoRoutes(deps));
+  const mayView = [authenticateCaller, requirePermission('SETTINGS_SECURITY_VIEW')];
+  const mayEdit = [authenticate, requirePermission('SETTINGS_SECURITY_EDIT')];
+  const proven = requireStepUp('security_settings');
+  return [
+    get('/api/tenants/sso', mayView, sso.ssoConnections),
+    get('/api/tenants/sso/:id', mayView, sso.ssoConnection),
+    post('/api/tenants/sso', [...mayEdit, proven], sso.createSsoConnection),
+    put('/api/tenants/sso/:id', [...mayEdit, proven], sso.changeSsoConnection),
+    del('/api/tenants/sso/:id', [...mayEdit, proven], sso.deleteSsoConnection),
+    post('/api/tenants/sso/:id/secret', [...mayEdit, proven], sso.rotateSsoSecret),
+  ];
+}
+
 /** The routes by which a tenant is administered. */
 export const tenantTable = (deps: Deps): Route[] => [
   ...tagged('Risk', riskTable(deps)),
@@ -184,4 +201,5 @@ export const tenantTable = (deps: Deps): Route[] => [
   ...tagged('Staff', staffTable(deps)),
   ...tagged('Invitations', invitationTable(deps)),
   ...tagged('API keys', apiKeyTable(deps)),
+  ...tagged('SSO', ssoTable(deps)),
 ];

@@ -3,6 +3,7 @@ import { recordAudit } from '../audit';
 import { isService } from '../context';
 import type { RequestContext } from '../context';
 import { removeAllDomains } from '../domains';
+import { endAllConnections } from '../ssoConnections';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import { closedSince, endTenantAccess } from './endTenantAccess';
@@ -62,8 +63,9 @@ export async function suspendTenant(
 
 /**
  * Deletes a tenant: closes it for good. It ends what a suspension ends, and the tenant's API keys,
- * open invitations, approval requests and changes of address. All rows stay, and so does the slug. If
- * ending the members' access fails half-way, call it again.
+ * open invitations, approval requests, changes of address, domains and connections to identity
+ * providers, whose secrets are erased. All rows stay, and so does the slug. If ending the members'
+ * access fails half-way, call it again.
  * @throws AppError NOT_FOUND if there is no such tenant
  */
 export async function deleteTenant(
@@ -79,8 +81,9 @@ export async function deleteTenant(
     const invitations = await revokeAllInvitations(tx, ctx, tenantId);
     const keys = await endKeysOfTenant(tx, ctx, tenantId);
     const domains = await removeAllDomains(tx, ctx, tenantId);
+    const ssoConnections = await endAllConnections(tx, ctx, tenantId);
     const requests = await endOpenRequests(tx, tenantId);
-    const ended = { invitations, ...requests, apiKeys: keys, domains };
+    const ended = { invitations, ...requests, apiKeys: keys, domains, ssoConnections };
     await recordAudit(tx, ctx, {
       action: 'TENANT_DELETED',
       outcome: 'success',

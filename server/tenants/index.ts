@@ -1,3 +1,5 @@
+export { administer } from './administer';
+export type { Authority } from './administer';
 export { apiKeyRoutes } from './apiKeys/apiKeyRoutes';
 export { listApiKeys } from './apiKeys/listApiKeys';
 export { revokeApiKey } from './apiKeys/revokeApiKey';
@@ -19,7 +21,7 @@ export { removeStaff } from './removeStaff';
 export { resetFactors } from './resetFactors';
 export { endPendingChanges } from './addressStore';
 export { changeEmail, renameStaff } from './changeEmail';
-export type { TenantParts } from './deps';
+export type { TenantDeps, TenantParts } from './deps';
 export { endMemberships, watchMemberships } from './endMemberships';
 export { createInvitation, invitationInput } from './createInvitation';
 export { invitationLinkRoutes } from './invitationLinkRoutes';

@@ -123,6 +123,7 @@ describe('the ticket of a command', () => {
       'ip-rules suspend',
       'ip-rules resume',
       'domains check',
+      'sso delete',
       'db migrate',
       'feed rewind',
       'keys adopt',

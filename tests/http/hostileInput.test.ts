@@ -99,6 +99,15 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/tenants/roles/:id': { ...role, updatedAt: '2026-01-01T00:00:00.000Z' },
   // The same path with another method.
   '/api/tenants/roles/:id?remove': { ticket: 'HR-1' },
+  '/api/tenants/sso': {
+    ...{ name: 'Okta', issuer: 'https://127.0.0.1', clientId: 'c', clientSecret: 'a secret' },
+    ...{ tokenAuth: 'basic', requiredHostedDomain: 'example.com' },
+  },
+  '/api/tenants/sso/:id': {
+    ...{ name: 'Okta', issuer: 'https://127.0.0.1', clientId: 'c', clientSecret: 'a secret' },
+    ...{ tokenAuth: 'basic', requiredHostedDomain: 'example.com' },
+  },
+  '/api/tenants/sso/:id/secret': { clientSecret: 'a secret', overlapSec: 0 },
   '/api/tenants/api-keys': {
     ...{ name: 'Nightly', permissions: ['TENANT_STAFF_VIEW'], addresses: ['192.0.2.0/24'] },
     ...{ expiresInDays: 30, ticket: 'T-1' },
@@ -154,6 +163,8 @@ const NULLABLE: Record<string, string> = {
   '/api/security/ip-rules?add': 'expiresAt',
   '/api/security/ip-rules/:id': 'expiresAt',
   '/api/tenants/staff/:id/end': 'endsAt',
+  '/api/tenants/sso': 'requiredHostedDomain',
+  '/api/tenants/sso/:id': 'requiredHostedDomain',
 };
 /** The routes behind a page, whose form they take as well, and one that a standard wants so. */
 const TAKES_FORM = [
@@ -198,6 +209,8 @@ const TAKEN: Record<string, number[]> = {
   // A name or a slug can be used once.
   '/api/tenants/api-keys': [201, 409],
   '/api/service/tenants': [201, 409],
+  // The server asks no provider on its own machine.
+  '/api/tenants/sso': [400],
   // No such type of event is declared.
   '/api/audit/events': [400],
 };

@@ -77,6 +77,12 @@ const CLOSED = `
   delete /api/security/ip-rules/suspension
   put /api/security/ip-rules/:id
   delete /api/security/ip-rules/:id
+  get /api/tenants/sso
+  get /api/tenants/sso/:id
+  post /api/tenants/sso
+  put /api/tenants/sso/:id
+  delete /api/tenants/sso/:id
+  post /api/tenants/sso/:id/secret
   get /api/tenants/domains
   post /api/tenants/domains
   post /api/tenants/domains/:id/check

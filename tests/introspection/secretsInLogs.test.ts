@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
 import request from 'supertest';
 import { createGuard } from '@/guard';
+import { readSsoSettings } from '@/server/config/ssoSettings';
 import { createLogger } from '@/server/logger';
 import { withoutTable } from '@/tests/helpers/database/authRows';
 import { listen } from '@/tests/helpers/http/listen';
@@ -9,6 +10,8 @@ import { seedAdministrator } from '@/tests/helpers/people/administrator';
 import { makeApiKey, makeServiceKey, withKey } from '@/tests/helpers/people/programs';
 import { declareDeleted, deletion } from '@/tests/helpers/people/reporter';
 import { HOME, attemptLogin, seedTraveller } from '@/tests/helpers/people/traveller';
+import { as, seedOfficer } from '@/tests/helpers/people/officer';
+import { startWeb } from '@/tests/helpers/sso/provider';
 import { buildApp } from '@/tests/helpers/server/testApp';
 import { codeAt, wrongCodes } from '@/tests/helpers/stepUp/secondFactor';
 
@@ -142,6 +145,42 @@ it('a step-up for a service leaves neither code nor challenge in the log', async
   await ask().expect(200);
   await withoutTable('step_up_challenges', () => ask().expect(503));
   expectClean(6);
+});
+
+it('a connection to a provider leaves no client secret in the log, whether it is stored or refused', async () => {
+  const PATH = '/api/tenants/sso';
+  const web = await startWeb((origin) => (_req, res) => {
+    res.writeHead(200, { 'content-type': 'application/json' }).end(
+      JSON.stringify({
+        ...{ issuer: origin, authorization_endpoint: `${origin}/a`, token_endpoint: `${origin}/t` },
+        ...{ jwks_uri: `${origin}/k`, id_token_signing_alg_values_supported: ['ES256'] },
+      }),
+    );
+  });
+  const asked = buildApp(readSsoSettings({ SSO_ALLOWED_HOSTS: web.place }), { logger });
+  const officer = await seedOfficer();
+  keep('access token of the officer', officer.token);
+  const { post: send, put } = as(asked.app, officer);
+  const body = (issuer: string, what: string) => ({
+    ...{ name: 'Okta', issuer, clientId: what },
+    clientSecret: keep(what, `${what}-${randomUUID()}`),
+  });
+  const { body: made } = await send(PATH, body(web.origin, 'client-secret')).expect(201);
+  await send(PATH, body('https://127.0.0.1', 'secret-of-a-refused-issuer')).expect(400);
+  const gone = 'http://127.0.0.1:9';
+  await send(PATH, { ...body(gone, 'secret-of-a-bad-body'), tokenAuth: 'x' }).expect(400);
+  const at = `${PATH}/${made.id}`;
+  const moved = body('https://127.0.0.1', 'secret-of-a-refused-change');
+  await put(at, moved).expect(400);
+  await put(at, body(web.origin, 'secret-of-another-client')).expect(200);
+  const next = { clientSecret: keep('next-client-secret', `next-${randomUUID()}`) };
+  await send(`${at}/secret`, next).expect(200);
+  await send(`${at}/secret`, { ...next, overlapSec: -1 }).expect(400);
+  await withoutTable('sso_connections', async () => {
+    await send(PATH, body(web.origin, 'secret-without-a-table')).expect(503);
+    await send(`${at}/secret`, next).expect(503);
+  });
+  expectClean(9);
 });
 
 it('reported events leave neither the key nor their details in the log', async () => {

@@ -16,6 +16,7 @@ import { ROLE_ACTIONS } from './roleActions';
 import { SCHEMA_ACTIONS } from './schemaActions';
 import { SESSION_ACTIONS } from './sessionActions';
 import { SIGN_IN_ACTIONS } from './signInActions';
+import { SSO_ACTIONS } from './ssoActions';
 import { STAFF_ACTIONS } from './staffActions';
 import { STEP_UP_ACTIONS } from './stepUpActions';
 
@@ -39,6 +40,7 @@ const DEFINITIONS = {
   ...AUDIT_LOG_ACTIONS,
   ...SCHEMA_ACTIONS,
   ...IMPERSONATION_ACTIONS,
+  ...SSO_ACTIONS,
 };
 
 export type AuditAction = keyof typeof DEFINITIONS;

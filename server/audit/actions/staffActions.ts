@@ -67,6 +67,7 @@ export const STAFF_ACTIONS = {
       // Missing in older events.
       apiKeys: z.number().int().min(0).optional(),
       domains: z.number().int().min(0).optional(),
+      ssoConnections: z.number().int().min(0).optional(),
       via,
     }),
     ocsf: {

@@ -48,6 +48,7 @@ export const BYPASSES = {
       'mails',
       'recovery_codes',
       'refresh_tokens',
+      'sso_connections',
       'step_up_challenges',
       'tenant_staff',
       'user_sessions',

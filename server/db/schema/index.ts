@@ -53,6 +53,7 @@ export { riskDecisions } from './riskDecisions';
 export { riskPolicies } from './riskPolicies';
 export { schemaHealth } from './schemaHealth';
 export { serviceKeys } from './serviceKeys';
+export { ssoConnections } from './ssoConnections';
 export { staffHabits } from './staffHabits';
 export { stepUpChallenges } from './stepUpChallenges';
 export { tenants } from './tenants';

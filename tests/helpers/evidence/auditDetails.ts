@@ -52,6 +52,16 @@ const ipRule = {
   ...{ action: 'allow' as const, appliesTo: 'people' as const },
   ...{ range: '203.0.113.0/24', note: '', expiresAt: null },
 };
+const ssoConnection = {
+  ...{ name: 'Okta', issuer: 'https://acme.okta.com', clientId: '0oa1b2c3d4' },
+  ...{ tokenAuth: 'basic' as const, alg: 'RS256', requiredHostedDomain: null },
+  endpoints: {
+    authorization: 'https://acme.okta.com/oauth2/v1/authorize',
+    token: 'https://acme.okta.com/oauth2/v1/token',
+    jwks: 'https://acme.okta.com/oauth2/v1/keys',
+    endSession: null,
+  },
+};
 const health = { missing: ['user_sessions'], findings: ['a table is gone'], differences: 1 };
 
 /** Valid details for every action. */
@@ -105,6 +115,7 @@ export const AUDIT_DETAILS: Details = {
   TENANT_DELETED: {
     ...{ before: 'suspended', after: 'deleted', via: 'operator' },
     ...{ invitations: 1, approvalRequests: 0, emailChanges: 0, apiKeys: 1 },
+    ...{ domains: 1, ssoConnections: 2 },
   },
   STAFF_CREATED: { permissions: ['SETTINGS_SECURITY_VIEW'], via: 'operator' },
   STAFF_DISABLED: { via: 'operator' },
@@ -148,6 +159,16 @@ export const AUDIT_DETAILS: Details = {
   },
   SERVICE_KEY_ROTATED: { overlapSec: 0, expiresAt: null, via: 'operator' },
   SERVICE_KEY_REVOKED: { via: 'operator' },
+  SSO_CONNECTION_CREATED: { after: ssoConnection, via: 'api' },
+  SSO_CONNECTION_UPDATED: {
+    ...{ before: ssoConnection, after: { ...ssoConnection, name: 'Okta Europe' } },
+    ...{ secretReplaced: true, via: 'api' },
+  },
+  SSO_CONNECTION_DELETED: {
+    ...{ before: { ...ssoConnection, clientId: null }, reason: 'tenant_deleted' },
+    via: 'operator',
+  },
+  SSO_CONNECTION_SECRET_ROTATED: { overlapSec: 86_400, via: 'api' },
   APPROVAL_REQUESTED: {
     ...{ kind: 'member', about: `staff:${ID}`, given: ['TENANT_ROLES_MANAGE'], via: 'api' },
     expiresAt: '2026-03-08T12:00:00.000Z',

@@ -12,6 +12,7 @@ import { OPEN_SWEEP } from './openSweep';
 import { PROFILE_SWEEP } from './profileSweep';
 import { RISK_SWEEP } from './riskSweep';
 import { SERVICE_SWEEP } from './serviceSweep';
+import { SSO_SWEEP } from './ssoSweep';
 import { STAFF_SWEEP } from './staffSweep';
 import { STEP_UP_SWEEP } from './stepUpSweep';
 import { TENANTS_SWEEP } from './tenantsSweep';
@@ -26,6 +27,7 @@ export const AREAS = {
   risk: RISK_SWEEP,
   ipRule: IP_RULE_SWEEP,
   domain: DOMAIN_SWEEP,
+  sso: SSO_SWEEP,
   tenants: TENANTS_SWEEP,
   staff: STAFF_SWEEP,
   export: EXPORT_SWEEP,

@@ -23,6 +23,7 @@ export interface Ids {
   apiKeyId: string;
   ipRuleId: string;
   domainId: string;
+  ssoConnectionId: string;
   impersonationId: string;
 }
 
@@ -48,5 +49,6 @@ export const inventIds = (): Ids => ({
   apiKeyId: randomUUID(),
   ipRuleId: randomUUID(),
   domainId: randomUUID(),
+  ssoConnectionId: randomUUID(),
   impersonationId: randomUUID(),
 });

@@ -20,12 +20,14 @@ import {
   passwordResets,
   recoveryCodes,
   sessionHistory,
+  ssoConnections,
   stepUpHistory,
   tenantRoles,
   tokenHistory,
 } from '@/server/db/schema';
 import { seedTestUserAndToken } from '../seedAuth';
 
+import { seedSettings } from '../server/seedSettings';
 import type { Ids } from './inventIds';
 
 interface Owner {
@@ -55,6 +57,28 @@ async function giveImpersonation(owner: Owner, expiresAt: Date): Promise<string>
   return impersonationId;
 }
 
+/** Adds a connection to an identity provider. @returns its id */
+async function giveConnection(tenantId: string): Promise<string> {
+  const provider = { issuer: 'https://idp.example', clientId: 'c', alg: 'RS256' } as const;
+  // A node that finds a secret under a key that it does not have is not ready.
+  const secret = {
+    secretSealed: Buffer.from('x'),
+    secretKeyId: seedSettings().keys.ids.encryption,
+  };
+  const metadata = {
+    ...{ authorization_endpoint: 'https://idp.example/a', token_endpoint: 'https://idp.example/t' },
+    jwks_uri: 'https://idp.example/k',
+  };
+  const [row] = await db
+    .insert(ssoConnections)
+    .values({
+      ...{ tenantId, name: 'Okta', tokenAuth: 'basic', ...provider, ...secret },
+      ...{ metadata, metadataAt: new Date() },
+    })
+    .returning({ id: ssoConnections.id });
+  return row?.id ?? '';
+}
+
 /**
  * Adds a row to each table that is still empty, because a change of an empty table could not be
  * seen.
@@ -67,7 +91,14 @@ export async function giveOneOfEach({
 }: Owner): Promise<
   Pick<
     Ids,
-    'mailId' | 'roleId' | 'invitationId' | 'apiKeyId' | 'ipRuleId' | 'domainId' | 'impersonationId'
+    | 'mailId'
+    | 'roleId'
+    | 'invitationId'
+    | 'apiKeyId'
+    | 'ipRuleId'
+    | 'domainId'
+    | 'ssoConnectionId'
+    | 'impersonationId'
   >
 > {
   const row = { tenantId, userId, staffId };
@@ -132,10 +163,17 @@ export async function giveOneOfEach({
     .insert(domains)
     .values({ tenantId, token, domain: `${tenantId}.example`, createdBy: staffId })
     .returning({ id: domains.id });
+  const ssoConnectionId = await giveConnection(tenantId);
   const mail = { ...row, kind: 'new_device', expiresAt, sentAt: new Date() };
   const [sent] = await db.insert(mails).values(mail).returning({ id: mails.id });
   const impersonationId = await giveImpersonation({ tenantId, userId, staffId }, expiresAt);
   const ids = { mailId: sent?.id ?? '', roleId: role?.id ?? '' };
   const more = { apiKeyId: made?.id ?? '', ipRuleId: rule?.id ?? '', impersonationId };
-  return { ...ids, ...more, domainId: domain?.id ?? '', invitationId: invited?.id ?? '' };
+  return {
+    ...ids,
+    ...more,
+    ssoConnectionId,
+    domainId: domain?.id ?? '',
+    invitationId: invited?.id ?? '',
+  };
 }
