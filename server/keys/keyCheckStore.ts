@@ -47,6 +47,7 @@ export async function insertKeyCheck(
 export interface SealedSamples {
   totp: { id: string; tenantId: string; staffId: string; sealed: Buffer }[];
   mails: { id: string; sealed: Buffer }[];
+  ssoSecrets: { id: string; tenantId: string; sealed: Buffer }[];
 }
 
 /** Returns values that ENCRYPTION_KEY sealed, the newest first. */
@@ -59,7 +60,11 @@ export async function sampleSealed(client: Runner): Promise<SealedSamples> {
     `SELECT id, sealed FROM mails WHERE sealed IS NOT NULL AND sent_at IS NULL AND given_up_at IS NULL
      ORDER BY created_at DESC LIMIT ${SAMPLE}`,
   );
-  return { totp: totp.rows, mails: mails.rows };
+  const sso = await client.query<SealedSamples['ssoSecrets'][number]>(
+    `SELECT id, tenant_id AS "tenantId", secret_sealed AS sealed FROM sso_connections
+     WHERE secret_sealed IS NOT NULL ORDER BY secret_changed_at DESC LIMIT ${SAMPLE}`,
+  );
+  return { totp: totp.rows, mails: mails.rows, ssoSecrets: sso.rows };
 }
 
 export interface HashedSamples {
@@ -94,7 +99,7 @@ export async function sampleCheckpoints(
 }
 
 /**
- * Counts the confirmed secrets and waiting mails that name a key which is not among these. After an
+ * Counts the confirmed secrets, those of connections, and the waiting mails that name a key which is not among these. After an
  * operator adopted a key, values that were sealed with earlier keys do not count: the operator
  * accepted that they are lost, and the running server is needed to replace them.
  */
@@ -107,6 +112,10 @@ export async function countSealedElsewhere(
        adoption AS (SELECT max(first_used_at) AS at FROM checks WHERE adopted),
        elsewhere AS (
          SELECT key_id FROM user_totp WHERE confirmed_at IS NOT NULL AND key_id <> ALL ($1::text[])
+         UNION ALL
+         SELECT secret_key_id FROM sso_connections WHERE secret_key_id <> ALL ($1::text[])
+         UNION ALL
+         SELECT previous_key_id FROM sso_connections WHERE previous_key_id <> ALL ($1::text[]) AND previous_until > clock_timestamp()
          UNION ALL
          SELECT key_id FROM mails WHERE sent_at IS NULL AND given_up_at IS NULL AND key_id <> ALL ($1::text[]))
      SELECT count(*)::int AS count FROM elsewhere, adoption

@@ -23,7 +23,7 @@ export interface KeyStatus extends UsedKey {
 
 const KINDS: Readonly<Record<string, readonly LeftKind[]>> = {
   TOKEN_HASH_KEY: ['refreshTokens', 'sessions', 'programKeys', 'recoveryCodes', 'knownDevices'],
-  ENCRYPTION_KEY: ['totpSecrets', 'mails'],
+  ENCRYPTION_KEY: ['totpSecrets', 'ssoSecrets', 'mails'],
 };
 /**
  * Without these, nobody is signed out. A session also has refresh tokens, which block the removal

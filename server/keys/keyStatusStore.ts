@@ -51,6 +51,10 @@ const LEFT = {
     WHERE k.until > clock_timestamp() GROUP BY k.key_id`,
   knownDevices: `SELECT key_id AS "keyId", count(*)::int AS count, NULL::timestamptz AS until FROM known_devices GROUP BY key_id`,
   totpSecrets: `SELECT key_id AS "keyId", count(*)::int AS count, NULL::timestamptz AS until FROM user_totp GROUP BY key_id`,
+  ssoSecrets: `SELECT k.key_id AS "keyId", count(*)::int AS count, nullif(max(k.until), 'infinity') AS until
+    FROM (SELECT secret_key_id AS key_id, 'infinity'::timestamptz AS until FROM sso_connections WHERE secret_key_id IS NOT NULL
+      UNION ALL SELECT previous_key_id, previous_until FROM sso_connections WHERE deleted_at IS NULL) k
+    WHERE k.until > clock_timestamp() GROUP BY k.key_id`,
   mails: `SELECT key_id AS "keyId", count(*)::int AS count, max(expires_at) AS until FROM mails
     WHERE sealed IS NOT NULL AND sent_at IS NULL AND given_up_at IS NULL GROUP BY key_id`,
 } as const;

@@ -4,6 +4,7 @@ import type { KeyRing } from '../keyRing';
 import type { KeySetting } from '../config/keySettings';
 import { openMail } from '../mail';
 import { hashesOfAgent, openTotpSecret } from '../security';
+import { openClientSecret } from '../ssoConnections';
 import { sampleCheckpoints, sampleHashed, sampleSealed } from './keyCheckStore';
 
 /**
@@ -24,11 +25,12 @@ const judge = (fits: readonly boolean[]): Proof => (fits.some(Boolean) ? 'proven
  * about the key.
  */
 const proveEncryption: Prover = async (keys, client) => {
-  const { totp, mails } = await sampleSealed(client);
-  if (totp.length + mails.length === 0) return 'unused';
+  const { totp, mails, ssoSecrets } = await sampleSealed(client);
+  if (totp.length + mails.length + ssoSecrets.length === 0) return 'unused';
   return judge([
     ...totp.map((row) => openTotpSecret(keys, row, row.sealed) !== null),
     ...mails.map(({ id, sealed }) => openMail(keys, id, sealed) !== null),
+    ...ssoSecrets.map((row) => openClientSecret(keys, row, row.sealed) !== null),
   ]);
 };
 

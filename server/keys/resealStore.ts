@@ -9,15 +9,42 @@ export interface SealedRow {
   id: string;
   /** Null for mails, which are bound only to their id. */
   tenantId: string | null;
+  /** Null for everything that belongs to no member. */
   staffId: string | null;
   sealed: Buffer;
 }
 
-export type SealedTable = 'user_totp' | 'mails';
+/** Where sealed values are stored. A place is a column, because a table may have several. */
+export const SEALED_PLACES = ['totp', 'mails', 'ssoSecrets', 'previousSsoSecrets'] as const;
+export type SealedPlace = (typeof SEALED_PLACES)[number];
 
-const COLUMN: Readonly<Record<SealedTable, string>> = {
-  user_totp: 'secret_sealed',
-  mails: 'sealed',
+interface Place {
+  readonly table: string;
+  readonly sealed: string;
+  readonly keyId: string;
+  readonly staffId: string;
+  /** Rows that still need their value. */
+  readonly needed: string;
+}
+
+const NO_STAFF = 'NULL::uuid';
+const PLACES: Readonly<Record<SealedPlace, Place>> = {
+  totp: {
+    ...{ table: 'user_totp', sealed: 'secret_sealed', keyId: 'key_id' },
+    ...{ staffId: 'staff_id', needed: 'true' },
+  },
+  mails: {
+    ...{ table: 'mails', sealed: 'sealed', keyId: 'key_id', staffId: 'staff_id' },
+    needed: 'sent_at IS NULL AND given_up_at IS NULL',
+  },
+  ssoSecrets: {
+    ...{ table: 'sso_connections', sealed: 'secret_sealed', keyId: 'secret_key_id' },
+    ...{ staffId: NO_STAFF, needed: 'true' },
+  },
+  previousSsoSecrets: {
+    ...{ table: 'sso_connections', sealed: 'previous_sealed', keyId: 'previous_key_id' },
+    ...{ staffId: NO_STAFF, needed: 'previous_until > clock_timestamp()' },
+  },
 };
 
 /**
@@ -25,13 +52,13 @@ const COLUMN: Readonly<Record<SealedTable, string>> = {
  */
 export async function listSealedOtherwise(
   client: Runner,
-  table: SealedTable,
+  place: SealedPlace,
   query: { keyId: string; afterId: string },
 ): Promise<SealedRow[]> {
-  const waiting = table === 'mails' ? 'AND sent_at IS NULL AND given_up_at IS NULL' : '';
+  const { table, sealed, keyId, staffId, needed } = PLACES[place];
   const { rows } = await client.query<SealedRow>(
-    `SELECT id, tenant_id AS "tenantId", staff_id AS "staffId", ${COLUMN[table]} AS sealed FROM ${table}
-     WHERE id > $2 AND key_id IS DISTINCT FROM $1 AND ${COLUMN[table]} IS NOT NULL ${waiting}
+    `SELECT id, tenant_id AS "tenantId", ${staffId} AS "staffId", ${sealed} AS sealed FROM ${table}
+     WHERE id > $2 AND ${keyId} IS DISTINCT FROM $1 AND ${sealed} IS NOT NULL AND ${needed}
      ORDER BY id LIMIT ${BATCH}`,
     [query.keyId, query.afterId],
   );
@@ -44,12 +71,13 @@ export async function listSealedOtherwise(
  */
 export async function replaceSealed(
   client: Runner,
-  table: SealedTable,
+  place: SealedPlace,
   row: SealedRow,
   next: { sealed: Buffer; keyId: string },
 ): Promise<boolean> {
+  const { table, sealed, keyId } = PLACES[place];
   const { rowCount } = await client.query(
-    `UPDATE ${table} SET ${COLUMN[table]} = $3, key_id = $4 WHERE id = $1 AND ${COLUMN[table]} = $2`,
+    `UPDATE ${table} SET ${sealed} = $3, ${keyId} = $4 WHERE id = $1 AND ${sealed} = $2`,
     [row.id, row.sealed, next.sealed, next.keyId],
   );
   return rowCount === 1;
