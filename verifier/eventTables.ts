@@ -1,62 +1,20 @@
 import { canonicalJson } from '../tlog/canonicalJson';
 import type { Json } from '../tlog/canonicalJson';
-import { guard } from './csvRecords';
+import {
+  ACTION,
+  COMMON,
+  DETAILS,
+  DEVICE,
+  SUBJECT,
+  detail,
+  detailOf,
+  jsonDetail,
+  table,
+  textOrNull,
+} from './expectedCells';
+import type { EventTable, Expected } from './expectedCells';
 import type { LeafEvent } from './leafEvent';
-
-/**
- * The expected content of a cell: a text, nothing (null), JSON with this value, or undefined if the
- * event does not determine it.
- */
-export type Expected = string | null | { readonly json: Json } | undefined;
-
-/** A table of a bundle whose rows are events of audit-log. */
-export interface EventTable {
-  readonly name: string;
-  /** The actions whose events have one row each. */
-  readonly actions: ReadonlySet<string>;
-  /** Set if it shows all actions that begin with this text, besides those of the list. */
-  readonly prefix?: string;
-  /** Whether only successful events have a row. */
-  readonly isOfSuccess: boolean;
-  /**
-   * Set if the table also has rows without a leaf, for changes that were found in the database and
-   * not in the log. It gives the fixed text of their cells by column.
-   */
-  readonly unrecorded: Readonly<Record<string, string | null>> | undefined;
-  /** The same for rows that show a state of the database, and no change. */
-  readonly states?: Readonly<Record<string, string | null>>;
-  /**
-   * The expected cells of a row, computed from its event. The values of other columns come from
-   * elsewhere.
-   */
-  readonly columns: Readonly<Record<string, (event: LeafEvent) => Expected>>;
-  /** The same for columns that older releases did not write. */
-  readonly newerColumns: EventTable['columns'];
-}
-
-const textOrNull = (text: string | null): string | null => (text === null ? null : guard(text));
-
-function detailOf({ details }: LeafEvent, name: string): Json | undefined {
-  const isObject = typeof details === 'object' && details !== null && !Array.isArray(details);
-  return isObject ? (details as Record<string, Json>)[name] : undefined;
-}
-
-/** Does what ->> does in Postgres: returns a text as it is, and any other value as JSON. */
-const detail =
-  (name: string) =>
-  (event: LeafEvent): Expected => {
-    const value = detailOf(event, name);
-    if (value === undefined || value === null) return null;
-    return typeof value === 'string' ? guard(value) : { json: value };
-  };
-
-/** Does what -> does in Postgres. */
-const jsonDetail =
-  (name: string) =>
-  (event: LeafEvent): Expected => {
-    const value = detailOf(event, name);
-    return value === undefined ? null : { json: value };
-  };
+import { DOMAINS, IP_RULES, SSO_CONNECTIONS } from './stateTables';
 
 /**
  * @returns undefined if the value is no list of texts; the verifier then does not check what the
@@ -89,49 +47,10 @@ const CHANGES: Readonly<Record<string, string>> = {
 };
 const CHANGES_WITH_REMOVALS = { ...CHANGES, STAFF_REMOVED: 'removed' };
 
-const COMMON = {
-  leaf_index: ({ leaf }: LeafEvent) => String(leaf),
-  occurred_at: ({ occurredAt }: LeafEvent) => occurredAt,
-  actor: ({ actor }: LeafEvent) => guard(actor),
-};
 const OF_STAFF = {
   ...COMMON,
   staff_id: ({ subject }: LeafEvent) => STAFF.exec(subject ?? '')?.[1] ?? null,
 };
-const ACTION = { action: ({ action }: LeafEvent) => guard(action) };
-const SUBJECT = { subject: ({ subject }: LeafEvent) => textOrNull(subject) };
-const DETAILS = { details: ({ details }: LeafEvent) => ({ json: details }) };
-const DEVICE = {
-  session_id: ({ sessionId }: LeafEvent) => sessionId,
-  ip: ({ ip }: LeafEvent) => textOrNull(ip),
-};
-
-/** Returns a member of an object in the details, as ->> does in Postgres. */
-const memberOf =
-  (name: string, member: string) =>
-  (event: LeafEvent): Expected =>
-    detail(member)({ ...event, details: detailOf(event, name) ?? null });
-
-/** Expects a moment; of a text in another form, what the table shows is not checked. */
-const moment =
-  (read: (event: LeafEvent) => Expected) =>
-  (event: LeafEvent): Expected => {
-    const text = read(event);
-    if (typeof text !== 'string') return text === null ? null : undefined;
-    const time = /^[1-9]\d{3}-/.test(text) ? Date.parse(text) : NaN;
-    return Number.isNaN(time) || new Date(time).toISOString() !== text ? undefined : text;
-  };
-
-const table = (
-  name: string,
-  actions: readonly string[],
-  columns: EventTable['columns'],
-  { unrecorded, newerColumns = {} }: Partial<EventTable> = {},
-): EventTable => ({
-  ...{ name, actions: new Set(actions), columns, newerColumns, unrecorded },
-  isOfSuccess: unrecorded !== undefined,
-});
-
 /** Shows who asked for a change, who approved it, and for what. */
 const PROVENANCE = {
   requested_by: detail('requestedBy'),
@@ -256,110 +175,6 @@ const APP_EVENTS: EventTable = {
   prefix: 'app.',
 };
 
-const RULE_CHANGES: Readonly<Record<string, string>> = {
-  IP_RULE_CREATED: 'created',
-  IP_RULE_UPDATED: 'changed',
-  IP_RULE_DELETED: 'deleted',
-};
-const RULE_EVENTS: Readonly<Record<string, string>> = {
-  ...RULE_CHANGES,
-  IP_RULES_TRIAL_STARTED: 'trial_started',
-  IP_RULES_TRIAL_CONFIRMED: 'trial_confirmed',
-  IP_RULES_TRIAL_ENDED: 'trial_ended',
-  IP_RULES_SUSPENDED: 'suspended',
-  IP_RULES_RESUMED: 'resumed',
-  IP_RULE_BLOCKED: 'refused',
-};
-const isRuleChange = ({ action }: LeafEvent) => action in RULE_CHANGES;
-const ofChange =
-  (read: (event: LeafEvent) => Expected) =>
-  (event: LeafEvent): Expected =>
-    isRuleChange(event) ? read(event) : null;
-/** A refusal has the properties of the rule in the details themselves. */
-const ofRule =
-  (member: string) =>
-  (event: LeafEvent): Expected =>
-    event.action === 'IP_RULE_BLOCKED'
-      ? detail(member)(event)
-      : ofChange(memberOf('after', member))(event);
-const ruleBefore = (member: string) => ofChange(memberOf('before', member));
-
-/** The part after "ip-rule:". */
-const idInSubject = ({ subject }: LeafEvent) =>
-  textOrNull(subject && [...subject].slice(8).join(''));
-
-const RULE_COLUMNS: EventTable['columns'] = {
-  ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DETAILS },
-  shows: ({ action }) => RULE_EVENTS[action],
-  rule_id: (event) =>
-    event.action === 'IP_RULE_BLOCKED' ? detail('ruleId')(event) : ofChange(idInSubject)(event),
-  effect: ofRule('action'),
-  applies_to: ofRule('appliesTo'),
-  range: ofRule('range'),
-  note: ofRule('note'),
-  expires_at: moment(ofRule('expiresAt')),
-  effect_before: ruleBefore('action'),
-  applies_to_before: ruleBefore('appliesTo'),
-  range_before: ruleBefore('range'),
-  note_before: ruleBefore('note'),
-  expires_at_before: moment(ruleBefore('expiresAt')),
-  trial: ofChange((event) => String(detailOf(event, 'trialEndsAt') !== undefined)),
-  trial_ends_at: (event) => detail('trialEndsAt')(event) ?? detail('endsAt')(event),
-  reason: detail('reason'),
-  started_by: detail('startedBy'),
-  via: detail('via'),
-  address: detail('address'),
-  repeated: jsonDetail('repeated'),
-  ticket: detail('ticket'),
-  ended_at: moment((event) =>
-    event.action === 'IP_RULES_TRIAL_ENDED' ? detail('endedAt')(event) : null,
-  ),
-  created_at: () => null,
-  created_by: () => null,
-  suspended_at: () => null,
-  record: () => null,
-};
-
-const IP_RULES: EventTable = {
-  ...table('ip-rules', Object.keys(RULE_EVENTS), RULE_COLUMNS, {
-    newerColumns: { confirmed_lockout: jsonDetail('confirmedLockout') },
-  }),
-  states: { shows: 'in_force', occurred_at: null, actor: null, action: null, subject: null },
-};
-
-const DOMAIN_EVENTS: Readonly<Record<string, string>> = {
-  DOMAIN_ADDED: 'added',
-  DOMAIN_PROVEN: 'proven',
-  DOMAIN_PROOF_FAILING: 'failing',
-  DOMAIN_PROOF_LOST: 'lost',
-  DOMAIN_REMOVED: 'removed',
-};
-
-const DOMAINS: EventTable = {
-  ...table('domains', Object.keys(DOMAIN_EVENTS), {
-    ...{ ...COMMON, ...ACTION, ...SUBJECT, ...DETAILS },
-    shows: ({ action }) => DOMAIN_EVENTS[action],
-    // The part after "domain:".
-    domain_id: ({ subject }) => textOrNull(subject && [...subject].slice(7).join('')),
-    domain: detail('domain'),
-    state_before: detail('before'),
-    finding: detail('finding'),
-    lost_after: detail('lostAfter'),
-    failing_since: detail('failingSince'),
-    looks: jsonDetail('looks'),
-    reason: detail('reason'),
-    via: detail('via'),
-    ticket: detail('ticket'),
-    state: () => null,
-    added_at: () => null,
-    added_by: () => null,
-    proven_at: () => null,
-    record: () => null,
-  }),
-  isOfSuccess: true,
-  states: { shows: 'domain', occurred_at: null, actor: null, action: null, subject: null },
-};
-
 /** Returns whether a table shows the events of an action. */
 export const showsAction = ({ actions, prefix }: EventTable, action: string): boolean =>
   actions.has(action) || (prefix !== undefined && action.startsWith(prefix));
@@ -371,7 +186,8 @@ export function eventTablesOf(format: number): readonly EventTable[] {
   const tables = [...TABLES_WITH_ROLES, APP_EVENTS];
   if (format < 6) return tables;
   const withRules = tables.map((one) => (one.name === IP_RULES.name ? IP_RULES : one));
-  return format < 7 ? withRules : [...withRules, DOMAINS];
+  if (format < 7) return withRules;
+  return [...withRules, DOMAINS, ...(format < 8 ? [] : [SSO_CONNECTIONS])];
 }
 
 /** Returns whether two JSON values are equal, regardless of the order of their members. */

@@ -69,6 +69,13 @@ const FILES_WITH_APP_EVENTS = FILES_WITH_KEYS.toSpliced(
 const AFTER_IP_RULES = FILES_WITH_APP_EVENTS.indexOf('ip-rules.csv') + 1;
 const FILES_WITH_DOMAINS = FILES_WITH_APP_EVENTS.toSpliced(AFTER_IP_RULES, 0, 'domains.csv');
 
+const AFTER_DOMAINS = FILES_WITH_DOMAINS.indexOf('domains.csv') + 1;
+const FILES_WITH_CONNECTIONS = FILES_WITH_DOMAINS.toSpliced(
+  AFTER_DOMAINS,
+  0,
+  'sso-connections.csv',
+);
+
 const SECURITY_EVENTS = [
   'SUSPICIOUS_LOGIN_DETECTED',
   'SESSION_INVALIDATED',
@@ -126,6 +133,12 @@ export const FORMATS: readonly BundleFormat[] = [
   {
     number: 7,
     files: FILES_WITH_DOMAINS,
+    views: { 'security-events': [[...SECURITY_EVENTS, 'AUTH_TOKEN_REISSUED']] },
+    endsBehindBatch: true,
+  },
+  {
+    number: 8,
+    files: FILES_WITH_CONNECTIONS,
     views: { 'security-events': [[...SECURITY_EVENTS, 'AUTH_TOKEN_REISSUED']] },
     endsBehindBatch: true,
   },

@@ -1,7 +1,7 @@
 import type { Json } from '../tlog/canonicalJson';
 import { readRecords, splitRecord, unguard } from './csvRecords';
 import { isSameJson, showsAction } from './eventTables';
-import type { EventTable, Expected } from './eventTables';
+import type { EventTable, Expected } from './expectedCells';
 import type { EventRow } from './eventRow';
 import type { Report } from './bundleFindings';
 import { toCanonical } from './jsonText';

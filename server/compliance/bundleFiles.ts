@@ -17,6 +17,7 @@ import { INVITATIONS_FILE } from './invitationFileStore';
 import { IP_RULES } from './ipRuleFileStore';
 import { PERMISSION_CHANGES } from './permissionChangeStore';
 import { ROLE_DEFINITIONS } from './roleFileStore';
+import { SSO_CONNECTIONS } from './ssoConnectionFileStore';
 import { JOINERS_LEAVERS } from './staffChangeStore';
 import { ACCESS_REVIEW } from './staffFileStore';
 import { RISK_DECISIONS, SESSIONS, STEP_UPS, TOKEN_REVOCATIONS } from './stateFileStore';
@@ -27,7 +28,7 @@ import { TEXT_FILES } from './textFiles';
  * definition of a stretch. The verifier has the list of each format, and rejects a manifest that lacks one of its files. (The name `format` was
  * taken: it is the format of the logs.)
  */
-export const BUNDLE_FORMAT = 7;
+export const BUNDLE_FORMAT = 8;
 
 /** The files of the log, in the order of a bundle. The edges come first, because they are few. */
 export const LOG_FILES: readonly [ExportFile, ...ExportFile[]] = [EDGES, AUDIT_LOG];
@@ -49,6 +50,7 @@ export const TABLE_FILES: readonly ExportFile[] = [
   STEP_UPS,
   IP_RULES,
   DOMAINS,
+  SSO_CONNECTIONS,
   IMPERSONATIONS,
   DATA_EXPORTS,
   SCHEMA_CHANGES,

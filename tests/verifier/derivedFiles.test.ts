@@ -39,7 +39,7 @@ describe('a table of events', () => {
     row.replace('\r\n', row.startsWith('leaf') ? ',not_after\r\n' : ',\r\n');
   const edit = (row: number, from: string | RegExp, to: string) => (rows: string[]) =>
     rows.with(row, (rows[row] ?? '').replace(from, to));
-  /** The rows are those of leaves 40 to 58; see TABLE_EVENTS. */
+  /** The rows are those of leaves 40 to 70; see TABLE_EVENTS. */
   it.each<[string, string, (rows: string[]) => string[], string[]]>([
     ['ip-rules', 'a row is left out', (rows) => rows.slice(0, 1), ['leaf 52']],
     ['ip-rules', 'details are edited', edit(1, '0.5', '0.6'), ['row 1 leaf 52']],
@@ -74,6 +74,36 @@ describe('a table of events', () => {
     ['app-events', 'a field is edited', edit(1, '1+1', '1+2'), ['row 1 leaf 62']],
     ['app-events', 'another member is put in', edit(1, '-98c4-', '-98c5-'), ['row 1 leaf 62']],
     ['app-events', 'who reported it is edited', edit(1, ',k,', ',j,'), ['row 1 leaf 62']],
+    ['sso-connections', 'a change is left out', (rows) => rows.toSpliced(1, 1), ['leaf 67']],
+    ['sso-connections', 'a rotation is left out', (rows) => rows.slice(0, -1), ['leaf 70']],
+    [
+      'sso-connections',
+      'another issuer is named',
+      edit(1, ',https://acme.okta.example,', ',https://evil.example,'),
+      ['row 1 leaf 67'],
+    ],
+    [
+      'sso-connections',
+      'the issuer before is left out',
+      edit(1, ',https://old.example,', ',,'),
+      ['row 1 leaf 67'],
+    ],
+    ['sso-connections', 'an algorithm is edited', edit(1, ',ES256,', ',RS256,'), ['row 1 leaf 67']],
+    [
+      'sso-connections',
+      'an endpoint is edited',
+      edit(1, /(🦊7,.*)example\/t/, '$1evil/t'),
+      ['row 1 leaf 67'],
+    ],
+    ['sso-connections', 'another id is named', edit(1, ',🦊7,', ',🦊8,'), ['row 1 leaf 67']],
+    [
+      'sso-connections',
+      'a change hides the other secret',
+      edit(1, ',true,', ',,'),
+      ['row 1 leaf 67'],
+    ],
+    ['sso-connections', 'an overlap is edited', edit(2, ',86400,', ',0,'), ['row 2 leaf 70']],
+    ['sso-connections', 'who rotated it is edited', edit(2, 'actor ', 'x '), ['row 2 leaf 70']],
     ['impersonations', 'a time is edited', edit(1, 'T09', 'T08'), ['row 1 leaf 55']],
     ['impersonations', 'who acted is edited', edit(1, 'actor ', 'other '), ['row 1 leaf 55']],
     ['impersonations', 'a reason is edited', edit(1, ",'-why", ",'-because"), ['row 1 leaf 55']],
@@ -150,6 +180,9 @@ describe('a table of events', () => {
     ['ip-rules', 'name who did it', { shows: 'in_force', actor: 'x' }],
     ['ip-rules', 'name a time', { shows: 'in_force', occurred_at: 'x' }],
     ['ip-rules', 'tell of a change', { shows: 'created' }],
+    ['sso-connections', 'name who did it', { shows: 'connection', actor: 'x' }],
+    ['sso-connections', 'name a time', { shows: 'connection', occurred_at: 'x' }],
+    ['sso-connections', 'tell of a change', { shows: 'changed' }],
     ['app-events', 'be there', {}],
   ])('may not have a row without a leaf in %s that would %s', async (name, _what, cells) => {
     const { found } = await verify(change(`${name}.csv`, unrecorded(cells), true), believed);

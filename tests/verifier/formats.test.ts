@@ -35,6 +35,7 @@ describe('a format of bundles', () => {
     5: '78650180d6be7267bd503216f59af51a3f318f34f566781b61ae5c35960ae5d6',
     6: '7bb57318828aefc187c7cc18612e857598a279d6c1d23695319d9df97c700620',
     7: 'd936438849833265109f987a8487144dafe9c5f5bd3abb85572d745f3e8d2f7d',
+    8: '38f23654d6348550499e74794bc33dec975ea2abeb3870d70e2c819b301b3514',
   };
 
   it('is fixed once it was released: a change of its files, actions or stretch is a new format', () => {
@@ -52,6 +53,7 @@ describe('a format of bundles', () => {
     [5, '349b219e17b8039e7079896b8e263295a2fc74ab8c1544970aea8b95443263eb'],
     [6, 'aa8349122933d1ce4f4bf1699129da4a81e4fc222d5a945dd4d30cbb0aa54adb'],
     [7, '29af2da2e928a01f37ef77125d473ea5a650dd548cd45c9e7c03d43ff9088b74'],
+    [8, 'd328331ff0eb1e407f15ed10c3ffbeaccbd98cc3d10ecabc386e36a44fb1a184'],
   ])('fixes the tables of events too: format %i', (format, hash) => {
     const tables = eventTablesOf(format).map(({ name, actions }) => ({
       name,

@@ -63,6 +63,25 @@ const DOMAIN_CHANGES: Readonly<Record<string, string>> = {
   DOMAIN_REMOVED: 'removed',
 };
 
+const CONNECTION_CHANGES: Readonly<Record<string, string>> = {
+  SSO_CONNECTION_CREATED: 'created',
+  SSO_CONNECTION_UPDATED: 'changed',
+  SSO_CONNECTION_SECRET_ROTATED: 'secret_rotated',
+  SSO_CONNECTION_DELETED: 'deleted',
+};
+const CONNECTION = [
+  ['name', 'name'],
+  ['issuer', 'issuer'],
+  ['client_id', 'clientId'],
+  ['token_auth', 'tokenAuth'],
+  ['alg', 'alg'],
+  ['required_hosted_domain', 'requiredHostedDomain'],
+] as const;
+const endpointsCell = (side: string) => (event: Event) => {
+  const value = (memberOf(event, side) as Record<string, Json> | undefined)?.['endpoints'];
+  return value === undefined ? null : jsonbText(value);
+};
+
 const RULE_CHANGES: Readonly<Record<string, string>> = {
   IP_RULE_CREATED: 'created',
   IP_RULE_UPDATED: 'changed',
@@ -75,10 +94,14 @@ const RULE = [
   ['note', 'note'],
   ['expires_at', 'expiresAt'],
 ] as const;
-const ruleCell = (side: string, name: string) => (event: Event) => {
+const memberCell = (side: string, name: string) => (event: Event) => {
   const value = (memberOf(event, side) as Record<string, string | null> | undefined)?.[name];
   return text(value ?? null);
 };
+const connectionColumns = (side: string, suffix = ''): Columns => [
+  ...CONNECTION.map(([column, name]) => [`${column}${suffix}`, memberCell(side, name)] as const),
+  [`endpoints${suffix}`, endpointsCell(side)],
+];
 const NOTHING = (name: string) => [name, () => null] as const;
 
 /**
@@ -128,9 +151,9 @@ const TABLES: Readonly<Record<string, Table>> = {
       ...[LEAF, AT, ACTION, ACTOR, SUBJECT, DETAILS],
       ['shows', ({ action }) => RULE_CHANGES[action] ?? ''],
       ['rule_id', ({ subject }) => text(subject && subject.slice('ip-rule:'.length))],
-      ...RULE.map(([column, name]) => [column, ruleCell('after', name)] as const),
+      ...RULE.map(([column, name]) => [column, memberCell('after', name)] as const),
       ['trial', (event) => String('trialEndsAt' in (event.details as object))],
-      ...RULE.map(([column, name]) => [`${column}_before`, ruleCell('before', name)] as const),
+      ...RULE.map(([column, name]) => [`${column}_before`, memberCell('before', name)] as const),
       ['trial_ends_at', detail('trialEndsAt')],
       ['confirmed_lockout', detail('confirmedLockout')],
       ...['reason', 'started_by', 'via', 'address', 'repeated', 'ticket'].map(NOTHING),
@@ -151,6 +174,21 @@ const TABLES: Readonly<Record<string, Table>> = {
       ['lost_after', detail('lostAfter')],
       ['failing_since', detail('failingSince')],
       ...['state', 'added_at', 'added_by', 'proven_at', 'record'].map(NOTHING),
+    ],
+  },
+  'sso-connections': {
+    actions: [...Object.keys(CONNECTION_CHANGES)],
+    columns: [
+      ...[LEAF, AT, ACTION, ACTOR, SUBJECT, DETAILS],
+      ['shows', ({ action }) => CONNECTION_CHANGES[action] ?? ''],
+      ['connection_id', ({ subject }) => text(subject && [...subject].slice(15).join(''))],
+      ...connectionColumns('after'),
+      ...connectionColumns('before', '_before'),
+      ['secret_replaced', detail('secretReplaced')],
+      ['overlap_sec', detail('overlapSec')],
+      ...['reason', 'via', 'ticket'].map((name) => [name, detail(name)] as const),
+      ...['created_at', 'created_by', 'secret_changed_at'].map(NOTHING),
+      ...['deleted_at', 'deleted_by', 'record'].map(NOTHING),
     ],
   },
   impersonations: {
@@ -223,49 +261,3 @@ export function writeTable(name: string, events: readonly Event[]): Buffer {
   const header = line(columns.map(([column]) => column));
   return Buffer.from(header + shown.map((event) => tableRow(name, event)).join(''));
 }
-
-const STAFF_ID = 'staff:01900000-0000-7000-8000-00000000005a';
-
-/** Some events that those tables show, by leaf. */
-export const TABLE_EVENTS: Readonly<Record<number, Partial<Event>>> = {
-  40: { action: 'STAFF_CREATED', subject: STAFF_ID, details: { permissions: ['B_B', 'A_A'] } },
-  43: {
-    action: 'STAFF_PERMISSIONS_CHANGED',
-    subject: STAFF_ID,
-    details: {
-      ...{ before: ['A_A', 'B_B'], after: ['C_C', 'B_B'], rolesBefore: [], rolesAfter: ['owner'] },
-      ...{ requestedBy: 'ann', approvedBy: 'bob', ticket: '=HR-7' },
-    },
-  },
-  46: { action: 'STAFF_DISABLED', subject: STAFF_ID, details: { secondsToEffect: 0.25 } },
-  49: { action: 'STAFF_ENABLED', subject: STAFF_ID },
-  52: {
-    action: 'IP_RULE_CREATED',
-    subject: 'ip-rule:7',
-    details: {
-      ...{ rule: { b: 0.5, aa: null }, trialEndsAt: '2026-03-02T12:00:00.000Z' },
-      after: {
-        ...{ action: 'allow', appliesTo: 'people', range: '192.0.2.0/24' },
-        ...{ note: '=1+1', expiresAt: '2026-04-01T00:00:00.000Z' },
-      },
-    },
-  },
-  55: { action: 'IMPERSONATION_STARTED', subject: STAFF_ID, details: { reason: '-why' } },
-  58: {
-    action: 'DATA_EXPORT_COMPLETED',
-    subject: 'export:🦊1',
-    details: { kind: 'bundle', from: '2026-01-01', to: '-', format: 'csv', bytes: 7 },
-  },
-  61: { action: 'STAFF_CREATED', outcome: 'failure', subject: STAFF_ID, details: {} },
-  62: {
-    action: 'app.project.deleted',
-    outcome: 'denied',
-    subject: '=project:1',
-    on_behalf_of: '0198c2f4-7a51-7cc3-98c4-dc0c0c07398f',
-    details: {
-      ...{ fields: { project: '=1+1' }, reportedBy: 'k', reported: ['subject'] },
-      reportedTime: '2026-01-01T00:00:00.000Z',
-    },
-  },
-  64: { action: 'STAFF_REMOVED', subject: STAFF_ID, details: { requestedBy: 'cyd' } },
-};
