@@ -10,8 +10,8 @@ import { accountStatus } from './enums';
 export const HASH_COST = `'^\\$argon2(?:id|i|d)\\$v=[0-9]+\\$m=[0-9]+,t=[0-9]+,p=[0-9]+'`;
 
 /**
- * A person with one e-mail address and one password for all tenants. So this table has no tenant
- * id.
+ * A person with one e-mail address and at most one password for all tenants. So this table has no
+ * tenant id.
  */
 export const users = pgTable(
   'users',
@@ -20,7 +20,12 @@ export const users = pgTable(
     email: text('email').notNull().unique('users_email_unique'),
     /** The name that the person has given themselves. */
     name: text('name'),
-    passwordHash: text('password_hash').notNull(),
+    /**
+     * Null for a person without a password: they sign in at a tenant's provider, and can set one by
+     * a link that is mailed to them.
+     */
+    passwordHash: text('password_hash'),
+    /** When the password was set; for a person without one, when the row was made. */
     passwordChangedAt: instant('password_changed_at').notNull().defaultNow(),
     /** When the password stopped working because somebody else knew it; null while it works. */
     passwordExpiredAt: instant('password_expired_at'),
