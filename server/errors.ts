@@ -44,6 +44,7 @@ export const ERRORS = {
   TOO_MANY_ATTEMPTS: { status: 429, title: 'Too many failed attempts', fixed: false },
   RATE_LIMITED: { status: 429, title: 'Too many requests', fixed: false },
   WRONG_PASSWORD: { status: 403, title: 'The current password is wrong', fixed: false },
+  NO_PASSWORD: { status: 409, title: 'You have no password yet', fixed: false },
   PASSWORD_REFUSED: { status: 400, title: 'The new password is not allowed', fixed: false },
   INVALID_CODE: { status: 403, title: 'The code is not valid', fixed: false },
   INVALID_PASSKEY: { status: 403, title: 'The passkey response is not valid', fixed: false },
@@ -206,6 +207,8 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   KEY_ENDED: 'Create another key.',
   RATE_LIMITED: 'Wait for the seconds in Retry-After, then repeat the request.',
   WRONG_PASSWORD: 'Enter your current password again. Each wrong one counts as a failed sign-in.',
+  NO_PASSWORD:
+    'Ask for a link at POST /api/auth/password/forgot, set a password with it, then sign in again.',
   CHALLENGE_ID_REQUIRED:
     'Send the challengeId of the 428. If you have none, send the original request again to get one.',
   CHALLENGE_EXHAUSTED: 'Send the original request again to get a new challenge.',

@@ -1,4 +1,4 @@
-import { and, asc, eq, isNull, lte, ne, sql } from 'drizzle-orm';
+import { and, asc, eq, isNotNull, isNull, lte, ne, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { NOT_ENDED } from '../db/maySignIn';
@@ -25,13 +25,21 @@ export interface Membership {
 export interface Account {
   userId: string;
   email: string;
-  passwordHash: string;
+  /** Null for a person without a password. */
+  passwordHash: string | null;
   passwordChangedAt: Date;
   /** Someone else knew the password, so it can no longer be used to sign in. */
   passwordExpired: boolean;
   active: boolean;
   memberships: Membership[];
 }
+
+/** An account whose password was checked, so it has one. */
+export type PasswordAccount = Account & { passwordHash: string };
+
+/** Returns whether this person can sign in with a password at all. */
+export const hasOwnPassword = (account: Account): account is PasswordAccount =>
+  account.passwordHash !== null;
 
 /**
  * Finds a person by e-mail address, with their memberships in all tenants: the login does not know
@@ -188,9 +196,11 @@ export function listMemberships(
 }
 
 /**
- * Expires the password of the person behind a staff member.
+ * Expires the password of the person behind a staff member. A person without a password has none to
+ * expire. No constraint says so: it would refuse this act to a server of an earlier release.
  * @param setBefore if given, a password set later than this stays valid
- * @returns false if the password had already expired, or was set later than `setBefore`
+ * @returns false if there is no password, or it had already expired or was set later than
+ * `setBefore`
  */
 export function expirePassword(
   tx: Tx,
@@ -209,6 +219,7 @@ export function expirePassword(
         and(
           eq(users.id, person),
           isNull(users.passwordExpiredAt),
+          isNotNull(users.passwordHash),
           setBefore ? lte(users.passwordChangedAt, setBefore) : undefined,
         ),
       )

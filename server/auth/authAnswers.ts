@@ -71,6 +71,10 @@ export const signedInMember = z
     tenant: z.object({ id: rowId, slug: z.string(), name: z.string() }),
     roles: z.array(namedRole),
     permissions: z.array(z.string()),
+    hasPassword: z.boolean().optional().meta({
+      description:
+        'Whether this person has a password of their own; absent while somebody acts as this member',
+    }),
     impersonation: impersonation
       .optional()
       .meta({ description: 'Only while somebody acts as this member: who, and until when' }),

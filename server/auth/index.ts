@@ -1,7 +1,8 @@
 export { memberSessions } from './authAnswers';
 export type { AuthDeps, AuthParts } from './deps';
 export { admitPerson, admitToSignOut, introspectPerson } from './admitPerson';
-export { requireProofAtLogin } from './accountStore';
+export { hasOwnPassword, requireProofAtLogin } from './accountStore';
+export type { Account } from './accountStore';
 export { LEEWAY_SEC, createAccessTokens, invalidToken } from './accessTokens';
 export { readHashCosts } from './accountStore';
 export { countReturnedSessions, endReturnedSessions } from './endReturnedSessions';
@@ -23,8 +24,13 @@ export {
   purgePasswordResets,
 } from './passwords/passwordResetStore';
 export { findPersonOf, lockMemberships } from './passwords/passwordStore';
+export { replaceByMail } from './passwords/replaceByMail';
 export { replacePassword } from './passwords/replacePassword';
-export { describeNewOwner, readPasswordOwner } from './passwords/passwordOwnerStore';
+export {
+  describeJoiningOwner,
+  describeNewOwner,
+  readPasswordOwner,
+} from './passwords/passwordOwnerStore';
 export { assertPasswordAllowed, objectionsToPassword } from './passwords/passwordPolicy';
 export { authRoutes } from './routes';
 export { listLiveStaff } from './liveStaffStore';

@@ -23,7 +23,7 @@ import {
 import type { Challenge, DeviceIdentity, LoginVerdict } from '../security';
 import { amrOf } from './authMethods';
 import { listOpenMemberships, noteProofAtLogin, replacePasswordHash } from './accountStore';
-import type { Account, Membership } from './accountStore';
+import type { Membership, PasswordAccount } from './accountStore';
 import { noticeNewDevice } from './noticeNewDevice';
 import { offerTenants } from './offerTenants';
 import { openSession } from './openSession';
@@ -89,7 +89,7 @@ export const enrolmentRequired = (challengeId: string | undefined) =>
 
 /** A person who has shown the right password, with the verdict on what they have to show. */
 interface Candidate {
-  account: Account;
+  account: PasswordAccount;
   membership: Membership;
   verdict: LoginVerdict;
   input: LoginInput;

@@ -3,7 +3,7 @@ import type { AuthDeps } from './deps';
 import { queueNoticeOnceADay } from '../mail';
 import type { NoticeDeps } from '../mail';
 import { TRIES_FOR_STRANGERS, attemptSubject, isFirstInWindow, readAttempts } from '../security';
-import { listOpenMemberships } from './accountStore';
+import { hasOwnPassword, listOpenMemberships } from './accountStore';
 import type { Account } from './accountStore';
 import { inTenant } from '../db/tenantScope';
 
@@ -30,7 +30,9 @@ export function noticeGuesses(
     // Once per window for each state, so that a flood of tries does not cause a flood of look-ups.
     const key = { scope: 'account' as const, subject: `${noticeSubject}${forGood ? '+' : ''}` };
     if (!(await isFirstInWindow(deps.db, key, now))) return;
-    const membership = account && listOpenMemberships(account)[0];
+    // A person without a password has none that could be guessed.
+    const membership =
+      account && hasOwnPassword(account) ? listOpenMemberships(account)[0] : undefined;
     if (!membership) return;
     const kind = forGood ? ('account_closed' as const) : ('account_guessed' as const);
     await inTenant(deps.db, membership.tenantId, (tx) =>

@@ -34,6 +34,7 @@ import { login } from './login';
 import { noticeRoutes } from './noticeRoutes';
 import type { IssuedToken, TokenPair } from './openSession';
 import { passwordField } from './passwords/passwordField';
+import { readHasPassword } from './passwords/passwordOwnerStore';
 import { passwordRoutes } from './passwords/passwordRoutes';
 import { refresh } from './refresh';
 import {
@@ -332,12 +333,16 @@ function sessionRoutes(deps: AuthDeps) {
       responses: { 200: json('The signed-in staff member', signedInMember) },
       errors: [],
       async handle(req, res) {
-        // The live session check already loaded all of this, except the names of own roles.
+        // The live session check already loaded all of this, except the names of own roles and whether there is a password.
         const { userId, staffId, sessionId, email, name, permissions, ...whose } = principalOf(req);
         const tenant = { id: whose.tenantId, ...whose.tenant };
         const roles = await nameRoles(deps.db, whose.tenantId, whose.roles);
         const member = { userId, staffId, sessionId, email, name, tenant, roles, permissions };
-        res.json({ ...member, ...showImpersonation(whose.impersonation) });
+        // Whether somebody has a password is for their own eyes.
+        const own = whose.impersonation
+          ? showImpersonation(whose.impersonation)
+          : { hasPassword: await readHasPassword(deps.db, userId) };
+        res.json({ ...member, ...own });
       },
     }),
     sessions: endpoint({

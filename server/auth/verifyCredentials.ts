@@ -16,13 +16,13 @@ import {
 } from '../security';
 import type { AttemptScope } from '../security';
 import type { Approach, Credentials } from './approachLogin';
-import { listOpenMemberships } from './accountStore';
-import type { Account } from './accountStore';
+import { hasOwnPassword, listOpenMemberships } from './accountStore';
+import type { Account, PasswordAccount } from './accountStore';
 import { noticeGuesses } from './noticeGuesses';
 import { recordSpray } from './recordSpray';
 
 export interface VerifiedAccount {
-  account: Account;
+  account: PasswordAccount;
   /** Failed logins of this account in the window before this one. */
   recentFailures: number;
   /** The number of different accounts on which logins from this address failed in the window. */
@@ -156,6 +156,7 @@ function reasonToRefuse(
   tenant: string | undefined,
 ): FailureReason | undefined {
   if (!account) return 'unknown_account';
+  if (!hasOwnPassword(account)) return 'no_password';
   if (!fits) return 'wrong_password';
   // Answered like a wrong password: someone else knew it, and must not learn that it was right.
   if (account.passwordExpired) return 'password_expired';
@@ -188,7 +189,7 @@ export async function tryPassword(
     return refuse(deps, ctx, failure, 'account_locked');
   }
   const reason = reasonToRefuse(account, fits, tenant);
-  if (!account || reason) {
+  if (!account || !hasOwnPassword(account) || reason) {
     if (taken.failures + 1 >= deps.config.loginFailures.perAccount) {
       noticeGuesses(deps, ctx, { account, subject });
     }
@@ -199,8 +200,8 @@ export async function tryPassword(
 }
 
 /**
- * Checks an e-mail address and a password. Unknown, wrong, disabled, locked and foreign accounts
- * take the same time and get the same answer (ASVS 6.3.8).
+ * Checks an e-mail address and a password. Unknown, wrong, disabled, locked and foreign accounts,
+ * and those without a password, take the same time and get the same answer (ASVS 6.3.8).
  * @throws AppError INVALID_CREDENTIALS
  */
 export async function verifyCredentials(

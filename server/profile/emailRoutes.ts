@@ -29,6 +29,7 @@ export const emailRoutes = (deps: ProfileDeps) => ({
     },
     errors: [
       'WRONG_PASSWORD',
+      'NO_PASSWORD',
       'NOT_FOUND: the membership has ended',
       'METHOD_UNAVAILABLE: no mail can be sent',
       'CONFLICT',

@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, ne, not, sql } from 'drizzle-orm';
 import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Db } from '../db';
+import { HAS_PASSWORD, PASSWORD_SET_AT } from '../db/ownPassword';
 import {
   emailChanges,
   impersonationActs,
@@ -46,7 +47,8 @@ export function readAccount(db: Db, { tenantId, staffId }: Whose) {
           name: users.name,
           status: users.status,
           createdAt: users.createdAt,
-          passwordChangedAt: users.passwordChangedAt,
+          hasPassword: HAS_PASSWORD,
+          passwordChangedAt: PASSWORD_SET_AT,
           passwordExpiredAt: users.passwordExpiredAt,
         },
         membership: {

@@ -93,7 +93,7 @@ async function begin(
  * @param change the new address, in its normal form, and the password
  * @throws AppError INVALID_INPUT for the caller's own address; TOO_MANY_ATTEMPTS;
  * METHOD_UNAVAILABLE if no mail can be sent; STEP_UP_REQUIRED if another act used the proof;
- * WRONG_PASSWORD, HASHING_BUSY, CONFLICT
+ * WRONG_PASSWORD, NO_PASSWORD, HASHING_BUSY, CONFLICT
  */
 export async function requestEmailChange(
   deps: ProfileDeps,

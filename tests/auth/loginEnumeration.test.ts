@@ -14,6 +14,7 @@ import {
   setTenantStatus,
   setUserStatus,
 } from '@/tests/helpers/database/authRows';
+import { seedPasswordless } from '@/tests/helpers/people/passwordless';
 import { visibleAnswer } from '@/tests/helpers/http/visibleAnswer';
 
 jest.mock('argon2', () => {
@@ -33,6 +34,7 @@ interface Attempt {
 /** Ways in which a login fails without revealing the reason, and whether the password was right. */
 const FAILURES: [string, () => Promise<Attempt>][] = [
   ['a wrong password', async () => ({ ...(await newMember()), password: 'not that password' })],
+  ['a person without a password', () => seedPasswordless()],
   [
     'a disabled user with the right password',
     async () => {

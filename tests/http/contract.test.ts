@@ -86,6 +86,7 @@ describe('the catalogue of errors', () => {
       TOO_MANY_ATTEMPTS: 429,
       RATE_LIMITED: 429,
       WRONG_PASSWORD: 403,
+      NO_PASSWORD: 409,
       PASSWORD_REFUSED: 400,
       INVALID_CODE: 403,
       INVALID_PASSKEY: 403,

@@ -5,6 +5,9 @@ import { via } from './detailFields';
 /** `recovery_code` stands for the whole set of a person's recovery codes. */
 const factor = z.enum(['totp', 'passkey', 'recovery_code']);
 
+/** Present if the person had no password before. */
+const first = z.literal(true).optional();
+
 /** The actions that change people's passwords and factors. */
 export const CREDENTIAL_ACTIONS = {
   PASSWORD_EXPIRED: {
@@ -17,7 +20,9 @@ export const CREDENTIAL_ACTIONS = {
     },
   },
   PASSWORD_CHANGED: {
-    details: z.strictObject({ with: z.enum(['current_password', 'reset_link']) }),
+    // `reset_link`: with a link or a code that was mailed to the person. The mail may also be an invitation of another
+    // tenant, which this tenant's log must not say.
+    details: z.strictObject({ with: z.enum(['current_password', 'reset_link']), first }),
     ocsf: {
       class: 'account',
       activity: 'Password Change',
@@ -47,7 +52,7 @@ export const CREDENTIAL_ACTIONS = {
     },
   },
   PASSWORD_SET: {
-    details: z.strictObject({ via }),
+    details: z.strictObject({ via, first }),
     ocsf: {
       class: 'account',
       activity: 'Password Reset',

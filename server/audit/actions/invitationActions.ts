@@ -73,8 +73,8 @@ export const INVITATION_ACTIONS = {
     details: z.strictObject({
       staffId: z.string(),
       delivery,
-      // How the person was recognised, or a new person.
-      by: z.enum(['new_person', 'password', 'session']),
+      // How the person was recognised. By the mail alone if they are new, or had no password until then.
+      by: z.enum(['new_person', 'first_password', 'password', 'session']),
     }),
     ocsf: {
       class: 'entity',

@@ -25,6 +25,7 @@ export const SIGN_IN_ACTIONS = {
       reason: z.enum([
         'unknown_account',
         'wrong_password',
+        'no_password',
         'password_expired',
         'account_disabled',
         'account_locked',

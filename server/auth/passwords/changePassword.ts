@@ -44,7 +44,7 @@ async function checkNew(
  * new password. This session goes on with its refresh token, and with the access token of the
  * answer.
  * @param passage the proof that this act consumes; a refused password consumes none
- * @throws AppError WRONG_PASSWORD, TOO_MANY_ATTEMPTS, HASHING_BUSY, PASSWORD_REFUSED;
+ * @throws AppError WRONG_PASSWORD, NO_PASSWORD, TOO_MANY_ATTEMPTS, HASHING_BUSY, PASSWORD_REFUSED;
  * STEP_UP_REQUIRED if another act used the proof; CONFLICT if the password was changed in the
  * meantime; UNAUTHENTICATED if the session has ended; SCHEMA_UNAVAILABLE for a token without a
  * session, since no session could go on

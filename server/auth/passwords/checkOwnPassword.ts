@@ -1,6 +1,7 @@
 import type { Principal, RequestContext } from '../../context';
 import type { AuthDeps } from '../deps';
 import { AppError } from '../../errors';
+import { hasOwnPassword } from '../accountStore';
 import { approachLogin, describeApplicant } from '../approachLogin';
 import { tryPassword } from '../verifyCredentials';
 import type { VerifiedAccount } from '../verifyCredentials';
@@ -16,7 +17,7 @@ export interface ShownPassword {
  * Checks the password of a signed-in person with the counters of a login, so that a stolen session
  * is no way around them.
  * @param refusal the action of the event of a failure
- * @throws AppError WRONG_PASSWORD, TOO_MANY_ATTEMPTS, HASHING_BUSY, CONFLICT
+ * @throws AppError WRONG_PASSWORD, NO_PASSWORD, TOO_MANY_ATTEMPTS, HASHING_BUSY, CONFLICT
  */
 export async function checkOwnPassword(
   deps: AuthDeps,
@@ -29,6 +30,8 @@ export async function checkOwnPassword(
   const approach = await approachLogin(deps, ctx, credentials);
   // The address has moved to another person since the session was checked.
   if (approach.account?.userId !== userId) throw new AppError('CONFLICT');
+  // There is nothing to guess, so this is no try. `GET /api/auth/me` says the same.
+  if (!hasOwnPassword(approach.account)) throw new AppError('NO_PASSWORD');
   const tried = await deps.passwords.admit(
     () => describeApplicant(credentials, approach),
     () =>

@@ -1,6 +1,7 @@
 import { and, asc, eq } from 'drizzle-orm';
 import type { Db, Tx } from '../../db';
 import { MAY_SIGN_IN } from '../../db/maySignIn';
+import { HAS_PASSWORD } from '../../db/ownPassword';
 import { tenantStaff, tenants, users } from '../../db/schema';
 import { acrossTenants } from '../../db/tenantScope';
 import { allDemandFactor } from '../../security';
@@ -36,11 +37,39 @@ export function readPasswordOwner(db: Db | Tx, userId: string): Promise<Password
   });
 }
 
-/** Reads the hash of a person's password, also of one that has expired. */
+/** Reads the hash of a person's password, also of one that has expired; null if there is none. */
 export async function readPasswordHash(db: Db, userId: string): Promise<string | null> {
   const { passwordHash } = users;
   const [row] = await db.select({ passwordHash }).from(users).where(eq(users.id, userId));
   return row?.passwordHash ?? null;
+}
+
+/** Returns whether a person has a password, also an expired one. */
+export async function readHasPassword(db: Db | Tx, userId: string): Promise<boolean> {
+  const [row] = await db
+    .select({ hasPassword: HAS_PASSWORD })
+    .from(users)
+    .where(eq(users.id, userId));
+  return row?.hasPassword === true;
+}
+
+/**
+ * Describes a person who has no password yet and joins another tenant.
+ * @returns undefined if there is no such person
+ */
+export async function describeJoiningOwner(
+  db: Db,
+  { userId, tenantId }: { userId: string; tenantId: string },
+): Promise<PasswordOwner | undefined> {
+  const owner = await readPasswordOwner(db, userId);
+  if (!owner) return undefined;
+  const joining = await describeNewOwner(db, { ...owner, tenantId });
+  const isMember = owner.tenantWords.length > 0;
+  return {
+    ...owner,
+    tenantWords: [...owner.tenantWords, ...joining.tenantWords],
+    factorDemanded: joining.factorDemanded && (owner.factorDemanded || !isMember),
+  };
 }
 
 /** Describes a new person, whose first tenant this is. */

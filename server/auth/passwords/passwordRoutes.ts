@@ -102,6 +102,7 @@ export const passwordRoutes = (deps: AuthDeps) => ({
     errors: [
       'PASSWORD_REFUSED: with the reasons',
       'WRONG_PASSWORD',
+      'NO_PASSWORD',
       'CONFLICT',
       'TOO_MANY_ATTEMPTS',
       'HASHING_BUSY',

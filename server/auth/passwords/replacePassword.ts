@@ -6,6 +6,7 @@ import type { AuthDeps } from '../deps';
 import { AppError } from '../../errors';
 import { invalidateSessions } from '../invalidateSessions';
 import type { SessionMode } from '../withSessionTable';
+import { readHasPassword } from './passwordOwnerStore';
 import { endPasswordResets } from './passwordResetStore';
 import { writePassword } from './passwordStore';
 import type { PasswordMembership } from './passwordStore';
@@ -37,7 +38,7 @@ function contextIn(ctx: RequestContext, { tenantId, staffId }: PasswordMembershi
 }
 
 /**
- * Replaces a person's password. One password is valid in every tenant of the person, so their
+ * Replaces a person's password, or sets their first. One password is valid in every tenant of the person, so their
  * sessions end in all of them, with pending proofs, with any login that has checked the old
  * password but not yet opened its session, and with open links for a new password.
  * @returns the new session version in the tenant of the session that goes on
@@ -52,13 +53,16 @@ export async function replacePassword(
 ): Promise<number | undefined> {
   const { userId, passwordHash, setAt, keep } = what;
   let keptVersion: number | undefined;
+  // The memberships are locked, so nobody sets a password between this and the write.
+  const first = (await readHasPassword(tx, userId)) ? {} : { first: true as const };
   for (const one of what.memberships) {
     const { tenantId, staffId } = one;
     const there = contextIn(ctx, one);
     const subject = `staff:${staffId}`;
     // Record the event first, so that the ended sessions do not appear to have ended before it.
-    const event = { ...what.event, outcome: 'success', tenantId, subject } as PasswordEvent;
-    await recordAudit(tx, there, event);
+    const details = { ...what.event.details, ...first };
+    const event = { ...what.event, details, outcome: 'success', tenantId, subject };
+    await recordAudit(tx, there, event as PasswordEvent);
     const kept = keep?.tenantId === tenantId ? { keep: keep.sessionId } : {};
     const ended = { staffId, reason: what.reason, now: deps.clock.now(), ...kept };
     const version = await invalidateSessions(tx, there, mode, tenantId, ended);

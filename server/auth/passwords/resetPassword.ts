@@ -1,18 +1,14 @@
 import type { RequestContext } from '../../context';
-import type { Tx } from '../../db';
 import type { AuthDeps } from '../deps';
 import { AppError } from '../../errors';
-import { queueNotice } from '../../mail';
 import { domainOf } from '../../mailAddress';
-import { attemptSubject, addressBlock, forgetGuesses, hasFactor } from '../../security';
-import { requireProofAtLogin } from '../accountStore';
+import { attemptSubject, addressBlock } from '../../security';
 import { withSessionTable } from '../withSessionTable';
 import { readPasswordHash, readPasswordOwner } from './passwordOwnerStore';
 import { assertPasswordAllowed, passwordUnchanged } from './passwordPolicy';
 import { consumeReset, findReset } from './passwordResetStore';
 import { lockMemberships } from './passwordStore';
-import type { PasswordMembership } from './passwordStore';
-import { replacePassword } from './replacePassword';
+import { replaceByMail } from './replaceByMail';
 import { readResetToken } from './resetLink';
 
 interface OpenLink {
@@ -36,20 +32,6 @@ export async function readResetLink(
 }
 
 /**
- * Makes the next login need a proof in each tenant in which the person has a factor: access to the
- * mailbox alone must not be enough to sign in.
- */
-async function demandFactors(
-  deps: AuthDeps,
-  tx: Tx,
-  memberships: readonly PasswordMembership[],
-): Promise<void> {
-  for (const one of memberships) {
-    if (await hasFactor(deps, tx, one)) await requireProofAtLogin(tx, one.tenantId, one.staffId);
-  }
-}
-
-/**
  * Hashes a password that is not the one that the person has: it may have expired because somebody
  * else knows it.
  * @throws AppError PASSWORD_REFUSED
@@ -65,7 +47,7 @@ async function hashAnother(
 }
 
 /**
- * Sets a new password with a link that was mailed to the person. The link is consumed, all sessions
+ * Sets a new password, or the first one, with a link that was mailed to the person. The link is consumed, all sessions
  * of the person end in every tenant, and the failed tries that locked the account are deleted. Nobody
  * is signed in, and a second factor is still asked for. A refused password does not use up the link.
  * @throws AppError NOT_FOUND as {@link readResetLink}; PASSWORD_REFUSED; HASHING_BUSY
@@ -89,15 +71,9 @@ export async function resetPassword(
     deps.db.transaction(async (tx) => {
       const all = await lockMemberships(tx, userId);
       if (!(await consumeReset(tx, id, deps.clock.now()))) throw new AppError('NOT_FOUND');
-      await replacePassword(deps, tx, ctx, mode, {
-        ...{ userId, passwordHash, memberships: all },
-        event: { action: 'PASSWORD_CHANGED', details: { with: 'reset_link' } },
-        reason: 'security_event',
+      await replaceByMail(deps, tx, ctx, mode, {
+        ...{ userId, passwordHash, memberships: all, email: owner.email },
       });
-      await demandFactors(deps, tx, all);
-      await forgetGuesses(deps, tx, owner.email);
-      const [first] = all;
-      if (first) await queueNotice(deps, tx, ctx, first, { kind: 'password_reset' });
       return all;
     }),
   );
