@@ -106,7 +106,7 @@ const PASSWORD_REPLACED = {
   ],
   password_reset: [
     'Your password was changed',
-    'Somebody set a new password for your account with a link that was mailed to this address.',
+    'Somebody set a new password for your account with a link or a code that was mailed to this address.',
   ],
 } as const;
 

@@ -1,4 +1,13 @@
-import { assertPasswordAllowed, describeNewOwner, findPerson, verifyInvited } from '../auth';
+import {
+  assertPasswordAllowed,
+  describeJoiningOwner,
+  describeNewOwner,
+  findPerson,
+  hasOwnPassword,
+  verifyInvited,
+  withSessionTable,
+} from '../auth';
+import type { Account } from '../auth';
 import type { Principal, RequestContext } from '../context';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
@@ -35,19 +44,38 @@ const missing = (path: string, message: string) =>
     extra: { issues: [{ path, message }] },
   });
 
+type PasswordOwner = Awaited<ReturnType<typeof describeNewOwner>>;
+
 async function hashNew(
   deps: TenantDeps,
   ctx: RequestContext,
-  { invitation: { email, tenantId } }: LinkedInvitation,
-  { password, name }: { password: string; name: string | null },
+  owner: PasswordOwner,
+  password: string,
 ): Promise<string> {
-  const owner = await describeNewOwner(deps.db, { email, name, tenantId });
+  const { email } = owner;
   await assertPasswordAllowed(deps, password, owner);
   const { address } = await judgeAddress(deps, ctx);
   return deps.passwords.admit(
     () => Promise.resolve({ block: address, domain: domainOf(email), familiar: false }),
     () => deps.passwords.hash(password),
   );
+}
+
+/**
+ * Hashes the first password of a person who exists. Their mailbox is the proof, as for the link that
+ * "forgot password" mails.
+ */
+async function chooseFirst(
+  deps: TenantDeps,
+  ctx: RequestContext,
+  tenantId: string,
+  { account, password }: { account: Account; password: string },
+): Promise<Joiner> {
+  const { userId } = account;
+  const owner = await describeJoiningOwner(deps.db, { userId, tenantId });
+  if (!owner) throw new AppError('CONFLICT');
+  const passwordHash = await hashNew(deps, ctx, owner, password);
+  return { by: 'first_password', account, passwordHash };
 }
 
 /**
@@ -72,14 +100,19 @@ async function recognise(
     if (code === undefined) throw missing('code', 'must be given: ask for it at …/code');
     await checkInvitationCode(deps, invitation, code);
   }
-  if (await findPerson(deps, email)) {
+  const account = await findPerson(deps, email);
+  if (account?.active && !hasOwnPassword(account)) {
+    return chooseFirst(deps, ctx, tenantId, { account, password });
+  }
+  if (account) {
     const where = { id: tenantId, slug: tenant.slug, name: tenant.name };
     const { cookieDeviceHashes } = given;
     const proof = { email, password, tenant: where, cookieDeviceHashes };
     return { by: 'password', userId: await verifyInvited(deps, ctx, proof) };
   }
   const name = given.name ?? null;
-  const passwordHash = await hashNew(deps, ctx, linked, { password, name });
+  const owner = await describeNewOwner(deps.db, { email, name, tenantId });
+  const passwordHash = await hashNew(deps, ctx, owner, password);
   return { by: 'new_person', passwordHash, name };
 }
 
@@ -90,7 +123,8 @@ async function recognise(
  * @returns the facts that the person needs to sign in
  * @throws AppError NOT_FOUND, INVITATION_EXPIRED; INVALID_INPUT if a field is missing; INVALID_CODE;
  * INVITATION_FOR_SOMEBODY_ELSE for another person's session; INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS
- * and HASHING_BUSY for the password of an existing person; PASSWORD_REFUSED for a new one;
+ * and HASHING_BUSY for the password of an existing person; PASSWORD_REFUSED for a new one,
+ * or the first one of an existing person;
  * ALREADY_MEMBER and INVITATION_NO_LONGER_VALID, after which the invitation is revoked; CONFLICT
  */
 export async function acceptInvitation(
@@ -102,9 +136,16 @@ export async function acceptInvitation(
   const linked = await openInvitation(deps, token);
   const { invitation, tenant } = linked;
   const joiner = await recognise(deps, ctx, linked, acceptance);
-  const refused = await inTenant(deps.db, invitation.tenantId, (tx) =>
-    joinByInvitation(deps, tx, ctx, invitation, joiner),
+  const refused = await withSessionTable(deps, (mode) =>
+    inTenant(deps.db, invitation.tenantId, (tx) =>
+      joinByInvitation(deps, tx, ctx, mode, { invitation, joiner }),
+    ),
   );
+  if (joiner.by === 'first_password') {
+    deps.mail.wake();
+    const { memberships } = joiner.account;
+    for (const one of memberships) deps.riskFacts.forget(one.tenantId, one.staffId);
+  }
   if (refused) throw new AppError(refused);
   return { tenant: { slug: tenant.slug, name: tenant.name }, email: invitation.email };
 }

@@ -34,7 +34,7 @@ const PASSWORD = field(
 
 /** The same text for everybody, so that it does not reveal whether the person exists already. */
 const WHICH_PASSWORD =
-  '<p>If you have no account on this service yet, choose a password. If you have one with this address, enter the password that you have: it stays as it is.</p>';
+  '<p>If you have no account on this service yet, or one without a password, choose a password. If you have a password for this address, enter it: it stays as it is.</p>';
 
 const form = (fields: readonly string[], button: string) =>
   `<form method="post">\n${fields.join('\n')}\n<p>${button}</p>\n</form>`;

@@ -1,9 +1,12 @@
 import { recordAudit } from '../audit';
+import { lockMemberships, replaceByMail } from '../auth';
+import type { Account, SessionMode } from '../auth';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { TenantDeps } from './deps';
 import { SECOND_MS } from '../durations';
 import { AppError } from '../errors';
+import type { NoticeDeps } from '../mail';
 import type { ErrorCode } from '../errors';
 import { lockTenant } from './lifecycleStore';
 import type { AccessPlan } from './changeAccess';
@@ -16,9 +19,10 @@ import { insertStaff, insertUserIfNew } from './tenantStore';
 /** The person who accepts an invitation: a new one with a password, or an existing one. */
 export type Joiner =
   | { by: 'new_person'; passwordHash: string; name: string | null }
+  | { by: 'first_password'; account: Account; passwordHash: string }
   | { by: 'password' | 'session'; userId: string };
 
-type JoinDeps = Pick<TenantDeps, 'clock' | 'random'>;
+type JoinDeps = NoticeDeps & Pick<TenantDeps, 'config'>;
 
 /**
  * Finds or creates the person who accepts, and returns their id.
@@ -32,7 +36,7 @@ async function settlePerson(
 ): Promise<string> {
   const now = deps.clock.now();
   if (joiner.by !== 'new_person') {
-    const { userId } = joiner;
+    const { userId } = joiner.by === 'first_password' ? joiner.account : joiner;
     if (!(await isActivePerson(tx, { userId, email }))) throw new AppError('CONFLICT');
     return userId;
   }
@@ -44,6 +48,24 @@ async function settlePerson(
   // Never replace the password of a person who exists.
   if (!created) throw new AppError('CONFLICT');
   return id;
+}
+
+/**
+ * Sets the first password of a person who had none. It locks their memberships before the new one is
+ * made, because other paths lock all memberships of a person in the order of their ids.
+ * @throws AppError CONFLICT if they have set one in the meantime
+ */
+async function setFirst(
+  deps: JoinDeps,
+  tx: Tx,
+  ctx: RequestContext,
+  mode: SessionMode,
+  { account, passwordHash }: Extract<Joiner, { by: 'first_password' }>,
+): Promise<void> {
+  const { userId, email, passwordChangedAt: setAt } = account;
+  const memberships = await lockMemberships(tx, userId);
+  const change = { userId, email, passwordHash, memberships, setAt };
+  await replaceByMail(deps, tx, ctx, mode, change);
 }
 
 interface Joined {
@@ -129,7 +151,7 @@ async function revokeStale(
  * Makes a person a member by an invitation that was found open, under the lock of the tenant: the
  * membership and the consumed invitation are one transaction, so of many who accept at once one
  * succeeds. A former member becomes a member again, with what the invitation gives.
- * @param read the invitation as it was when the person proved who they are
+ * @param accepted the invitation as it was when the person proved who they are, and the person
  * @returns the code of the error to throw after the commit, if the invitation had to be revoked
  * @throws AppError NOT_FOUND if the link has ended, or the tenant is not active; INVITATION_EXPIRED;
  * CONFLICT if the person has changed in the meantime
@@ -138,8 +160,8 @@ export async function joinByInvitation(
   deps: JoinDeps,
   tx: Tx,
   ctx: RequestContext,
-  read: Invitation,
-  joiner: Joiner,
+  mode: SessionMode,
+  { invitation: read, joiner }: { invitation: Invitation; joiner: Joiner },
 ): Promise<ErrorCode | undefined> {
   const { tenantId, id, linkId } = read;
   const tenant = await lockTenant(tx, tenantId);
@@ -157,6 +179,7 @@ export async function joinByInvitation(
     return isMember ? 'ALREADY_MEMBER' : 'INVITATION_NO_LONGER_VALID';
   }
   const userId = await settlePerson(deps, tx, invitation, joiner);
+  if (joiner.by === 'first_password') await setFirst(deps, tx, ctx, mode, joiner);
   const joined = await settleMembership(deps, tx, invitation, userId, plan);
   const by = { staffId: joined.staffId, userId, now };
   if (!(await consumeInvitation(tx, invitation, by))) throw new AppError('NOT_FOUND');
