@@ -33,6 +33,9 @@ export const COMMAND_OPTIONS: Readonly<Record<string, CommandOption>> = {
   add: { takes: 'A,B', says: 'Permissions to add.' },
   remove: { takes: 'C', says: 'Permissions to remove.' },
   'password-stdin': { says: 'Read the password from stdin.' },
+  'no-password': {
+    says: 'The person is new and gets no password. They can set one by the link that "forgot password" mails.',
+  },
   'ends-at': {
     takes: 'INSTANT',
     says: 'When the membership ends by itself, such as 2027-01-31T17:00:00Z.',

@@ -118,7 +118,7 @@ export const COMMANDS: CommandTable = {
   'staff create': {
     summary: 'Adds a person, new or existing, to the staff of a tenant.',
     usage:
-      '--tenant S --email E (--password-stdin | --existing) [--role R,S] [--permissions A,B] [--totp]',
+      '--tenant S --email E (--password-stdin | --no-password | --existing) [--role R,S] [--permissions A,B] [--totp]',
     example: `${PERSON} --password-stdin --role auditor`,
     says: { role: ROLES },
     piped: PIPED,

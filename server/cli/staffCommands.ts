@@ -24,24 +24,29 @@ import type { Options } from './options';
 import { inTenant } from '../db/tenantScope';
 
 /**
- * Returns the password for a new person, or undefined for a person who already has one. A password
- * that would not be used is refused.
+ * Returns the password for a new person, null for a new person without one, or undefined for a person
+ * who exists. A password that would not be used is refused.
  */
 async function passwordOption(
   options: Options,
   invocation: Invocation,
-): Promise<string | undefined> {
+): Promise<string | null | undefined> {
   const existing = options['existing'] === true;
+  const without = options['no-password'] === true;
   const given = options['password-stdin'] === true;
-  if (existing && given) {
+  if (existing && (given || without)) {
     throw new CommandError(
-      '--existing cannot be used with --password-stdin: the person keeps their password.',
+      `--existing cannot be used with --${given ? 'password-stdin' : 'no-password'}: the person's password stays as it is.`,
     );
   }
+  if (given && without) {
+    throw new CommandError('--no-password cannot be used with --password-stdin.');
+  }
   if (existing) return undefined;
+  if (without) return null;
   if (!given) {
     throw new CommandError(
-      '--password-stdin is missing. For a person who is already staff of another tenant, give --existing instead.',
+      '--password-stdin is missing. For a person who is already staff of another tenant, give --existing instead; for one who signs in without a password, --no-password.',
     );
   }
   return readPassword(invocation);
@@ -67,7 +72,9 @@ export async function createStaffCommand(options: Options, invocation: Invocatio
     const { deps, ctx } = operator;
     const tenantId = await openTenantIdOf(operator, slug);
     const passwordHash =
-      password === undefined ? undefined : await hashNew(operator, password, { email, tenantId });
+      typeof password === 'string'
+        ? await hashNew(operator, password, { email, tenantId })
+        : password;
     const roles = await rolesNamed(operator, tenantId, listOf(options, 'role'));
     // Since the last run, an older release may have stored the same mailbox in another spelling.
     await normalizeAddresses(deps, ctx, 'operator');

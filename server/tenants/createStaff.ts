@@ -8,6 +8,7 @@ import { PERMISSION_NAME } from '../permissions';
 import { beginAdministration } from './administration';
 import { effectivePermissions, findAllRoles } from './effectivePermissions';
 import { assertKnown } from './knownPermissions';
+import { insertPersonWithoutPassword } from './insertPersonWithoutPassword';
 import { findMembershipByEmail, reviveStaff } from './joinStore';
 import { findUserByEmail, insertStaff, insertUserIfNew } from './tenantStore';
 
@@ -38,34 +39,35 @@ type NewStaff = z.input<typeof staffInput> & {
 };
 
 /**
- * Creates a new person with a password, and makes them a staff member of a tenant.
- * @throws KnownPersonError if somebody already has this address: they would keep their password,
- * and the given one would be lost. AppError UNKNOWN_PERMISSION, UNKNOWN_ROLE; ZodError; the driver's
+ * Creates a new person, and makes them a staff member of a tenant.
+ * @param input a null `passwordHash` makes a person without a password
+ * @throws KnownPersonError if somebody already has this address: nobody else decides about their
+ * password, and a given one would be lost. AppError UNKNOWN_PERMISSION, UNKNOWN_ROLE; ZodError; the driver's
  * unique violation if they are staff of this tenant already
  */
 export async function createStaff(
   deps: Pick<TenantDeps, 'random' | 'clock'>,
   tx: Tx,
   ctx: RequestContext,
-  input: NewStaff & { passwordHash: string },
+  input: NewStaff & { passwordHash: string | null },
   via: 'operator' | 'bootstrap',
 ): Promise<{ userId: string; staffId: string; userCreated: boolean }> {
   const { email } = staffInput.parse(input);
   await beginAdministration(tx, ctx, input.tenantId, 'TENANT_STAFF_MANAGE');
+  const { passwordHash } = input;
   const now = deps.clock.now();
-  const { id: userId, created: userCreated } = await insertUserIfNew(tx, {
-    id: deps.random.id(),
-    email,
-    emailNormalized: true,
-    passwordHash: input.passwordHash,
-    passwordChangedAt: now,
-    createdAt: now,
-  });
+  const { id: userId, created: userCreated } =
+    passwordHash === null
+      ? await insertPersonWithoutPassword(deps, tx, { email, name: null })
+      : await insertUserIfNew(tx, {
+          ...{ id: deps.random.id(), email, emailNormalized: true, passwordHash },
+          ...{ passwordChangedAt: now, createdAt: now },
+        });
   const staffId = await addMembership(deps, tx, ctx, { ...input, userId }, via);
   // After the membership was added: if they are staff already, its error is more precise.
   if (!userCreated) {
     throw new KnownPersonError(
-      `'${email}' already has a password, so the given one would not be used. Give --existing, and no password. Nothing was changed.`,
+      `'${email}' is known already, and nobody else decides about their password. Give --existing instead. Nothing was changed.`,
     );
   }
   return { userId, staffId, userCreated };
@@ -73,7 +75,7 @@ export async function createStaff(
 
 /**
  * Makes a person who is staff elsewhere, or was staff here, a staff member of this tenant. They keep
- * their password.
+ * their password, if they have one.
  * @throws KnownPersonError if nobody has this address. AppError UNKNOWN_PERMISSION, UNKNOWN_ROLE;
  * ZodError; the driver's unique violation if they are staff of this tenant already
  */
@@ -89,7 +91,7 @@ export async function createStaffOfExisting(
   const userId = await findUserByEmail(tx, email);
   if (userId === undefined) {
     throw new KnownPersonError(
-      `Nobody has the address '${email}'. Leave out --existing, and give a password with --password-stdin.`,
+      `Nobody has the address '${email}'. Leave out --existing, and give --password-stdin or --no-password.`,
     );
   }
   const staffId = await addMembership(deps, tx, ctx, { ...input, userId }, via);

@@ -3,6 +3,7 @@ import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { tenantStaff, tenants, users } from '../db/schema';
 import { NOT_ENDED } from '../db/maySignIn';
+import { HAS_PASSWORD, PASSWORD_SET_AT } from '../db/ownPassword';
 import { acrossTenants, inTenant } from '../db/tenantScope';
 import { cutPage, invalidCursor } from '../http/timeCursor';
 
@@ -63,10 +64,13 @@ export async function hasAnyTenant(db: Db): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** @returns the id of the person with this e-mail address, new or existing */
+/**
+ * @param row a null `passwordHash` makes a person without a password
+ * @returns the id of the person with this e-mail address, new or existing
+ */
 export async function insertUserIfNew(
   tx: Tx,
-  row: typeof users.$inferInsert,
+  row: typeof users.$inferInsert & { passwordHash: string | null },
 ): Promise<{ id: string; created: boolean }> {
   const [inserted] = await tx
     .insert(users)
@@ -134,7 +138,8 @@ export function readMembership(db: Db, tenantId: string, staffId: string) {
         permissions: tenantStaff.permissions,
         mustProveLogin: tenantStaff.mustProveLogin,
         sessionVersion: tenantStaff.sessionVersion,
-        passwordChangedAt: users.passwordChangedAt,
+        hasPassword: HAS_PASSWORD,
+        passwordChangedAt: PASSWORD_SET_AT,
         passwordExpiredAt: users.passwordExpiredAt,
       })
       .from(tenantStaff)

@@ -204,7 +204,7 @@ describe('staff create for a person who is staff of another tenant', () => {
     const { tenantSlug, tenantId } = await seedTestUserAndToken();
     const run = await create(member.email, tenantSlug, ['--password-stdin'], OTHER);
     expect([run.code, run.stdout]).toStrictEqual([1, '']);
-    expect(run.stderr).toMatch(/already has a password.*--existing.*Nothing was changed/);
+    expect(run.stderr).toMatch(/is known already.*--existing.*Nothing was changed/);
     expect(run.stderr).not.toContain(OTHER);
     expect(await auditOf('STAFF_CREATED', tenantId)).toHaveLength(0);
     expect((await logIn(nodes[0] as Express, member, OTHER)).status).toBe(401);
