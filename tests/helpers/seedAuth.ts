@@ -69,7 +69,9 @@ export async function seedTestUserAndToken(options: SeedOptions = {}): Promise<S
     if (!options.tenantId) {
       await tx.insert(tenants).values({ id: tenantId, slug: tenantSlug, name: `Tenant ${unique}` });
     }
-    await tx.insert(users).values({ id: userId, email, passwordHash });
+    // Compared with times of the test's clock and with times of the database.
+    const passwordChangedAt = new Date(Math.min(seedClock.now().getTime(), Date.now()));
+    await tx.insert(users).values({ id: userId, email, passwordHash, passwordChangedAt });
     const permissions = options.permissions ?? [];
     await tx.insert(tenantStaff).values({ id: staffId, tenantId, userId, permissions });
     await tx.insert(userSessions).values({ ...owner, id: sessionId, expiresAt });
