@@ -18,6 +18,12 @@ export interface Principal {
   readonly name: string | null;
   readonly tenant: { readonly slug: string; readonly name: string };
   /**
+   * The person has proven themselves in this session, by their own password or mailbox, and not only
+   * through a tenant's provider or a key. Without it, what concerns the person in other tenants too
+   * is closed.
+   */
+  readonly ownProof: boolean;
+  /**
    * The row id of a login's challenge that identifies them instead of a session: they may only
    * enrol a factor.
    */

@@ -20,6 +20,7 @@ export type HashPurpose =
   | 'invitation-code'
   | 'email-code'
   | 'email-change'
+  | 'own-proof'
   | 'step-up-answer'
   | 'api-key'
   | 'key-check';
@@ -39,6 +40,7 @@ const PURPOSES: Readonly<Record<HashPurpose, string>> = {
   'invitation-code': 'invitation-code',
   'email-code': 'email-code',
   'email-change': 'email-change',
+  'own-proof': 'own-proof',
   'step-up-answer': 'step-up-answer',
   'api-key': 'api-key',
   'key-check': 'key-check',

@@ -45,6 +45,7 @@ export const toKeyPrincipal = (state: TenantKeyState): Principal => ({
   email: state.email,
   name: state.personName,
   tenant: { slug: state.tenantSlug, name: state.tenantName },
+  ownProof: false,
   apiKeyId: state.id,
 });
 

@@ -1,4 +1,5 @@
 import type { RequestContext } from '../context';
+import type { Tx } from '../db';
 import { AppError } from '../errors';
 import { assertAddress } from '../ipRules';
 import {
@@ -17,15 +18,16 @@ import {
 import type { Challenge, DeviceIdentity } from '../security';
 import { amrOf } from './authMethods';
 import { noteProofAtLogin, readProfile } from './accountStore';
-import { enrolmentRequired } from './login';
-import type { LoginDeps } from './login';
 import { noticeNewDevice } from './noticeNewDevice';
 import { findIssued, mayReissue, recordReissue } from './lostAnswer';
 import { openSession, toTokenPair } from './openSession';
-import type { IssuedToken, TokenPair } from './openSession';
+import type { IssuedToken, NewSession, SessionProvider, TokenPair } from './openSession';
 import { deriveFirstTokens } from './refreshTokenSecrets';
 import { lockStaff } from './refreshTokenStore';
+import { enrolmentRequired } from './signInMember';
+import type { SignInDeps } from './signInMember';
 import { withSessionTable } from './withSessionTable';
+import type { SessionMode } from './withSessionTable';
 import { inTenant } from '../db/tenantScope';
 
 export interface CompleteLoginInput {
@@ -54,7 +56,7 @@ interface Asked extends Pick<CompleteLoginInput, 'challengeId' | 'onIssued'> {
  * @returns undefined if there is nothing to return again
  */
 async function answerAgain(
-  deps: LoginDeps,
+  deps: SignInDeps,
   ctx: RequestContext,
   challenge: Challenge,
   { derived, onIssued }: Pick<Asked, 'derived' | 'onIssued'>,
@@ -75,7 +77,7 @@ async function answerAgain(
   return toTokenPair(deps, subject, { refreshToken, refreshExpiresAt: expiresAt, sessionId });
 }
 
-async function findAsked(deps: LoginDeps, challengeId: string): Promise<Challenge> {
+async function findAsked(deps: SignInDeps, challengeId: string): Promise<Challenge> {
   const id = fromChallengeId(deps.keys, challengeId);
   const challenge = id === null ? undefined : await findChallenge(deps.db, id);
   if (!challenge) throw new AppError('CHALLENGE_NOT_FOUND');
@@ -88,7 +90,7 @@ async function findAsked(deps: LoginDeps, challengeId: string): Promise<Challeng
  * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_NOT_VERIFIED if the challenge is still open, or
  * ENROLMENT_REQUIRED
  */
-async function answerLate(deps: LoginDeps, ctx: RequestContext, asked: Asked): Promise<TokenPair> {
+async function answerLate(deps: SignInDeps, ctx: RequestContext, asked: Asked): Promise<TokenPair> {
   const { id, challengeId } = asked;
   if (await mustStillEnrol(deps.db, { id, now: deps.clock.now() })) {
     throw enrolmentRequired(challengeId);
@@ -104,6 +106,46 @@ async function answerLate(deps: LoginDeps, ctx: RequestContext, asked: Asked): P
   throw new AppError(waiting ? 'CHALLENGE_NOT_VERIFIED' : 'CHALLENGE_NOT_FOUND');
 }
 
+/** What a session gets from the request that finishes its login. */
+type FromRequest = Pick<NewSession, 'maxSessions' | 'deviceHashes' | 'refreshToken'>;
+
+/** Returns the provider that proved the person whose login was challenged; null for a password. */
+const providerOf = (challenge: Challenge): SessionProvider | null =>
+  challenge.ssoConnectionId === null
+    ? null
+    : {
+        connectionId: challenge.ssoConnectionId,
+        sid: challenge.providerSid,
+        amr: challenge.providerAmr ?? [],
+      };
+
+/** Opens the session of a login whose challenge was consumed in this transaction. */
+async function enter(
+  deps: SignInDeps,
+  tx: Tx,
+  ctx: RequestContext,
+  mode: SessionMode,
+  { challenge, more }: { challenge: Challenge; more: FromRequest },
+) {
+  const { tenantId, userId, staffId, sessionVersion, rememberMe } = challenge;
+  const verdict = recallVerdict(challenge);
+  const { score, reasons } = verdict.risk;
+  const owner = { tenantId, userId, staffId };
+  await settle(deps, tx, ctx, verdict, 'passed');
+  await noteProofAtLogin(tx, tenantId, staffId);
+  const provider = providerOf(challenge);
+  // A provider's word is no reason to forget the guesses at the person's password.
+  if (!provider) {
+    const email = (await readProfile(tx, tenantId, userId))?.email ?? '';
+    await forgetGuesses(deps, tx, email);
+  }
+  const opened = { ...owner, sessionVersion: sessionVersion ?? -1 };
+  const amr = amrOf(challenge.verifiedMethod, provider?.amr ?? null);
+  const how = { rememberMe, score, reasons, stepUp: true, amr, provider };
+  const tokens = await openSession(deps, tx, ctx, mode, { ...opened, ...how, ...more });
+  return { owner, tokens, verdict };
+}
+
 /**
  * Finishes a login whose challenge was verified, without asking for the password again: it was
  * checked when the challenge was made. A challenge lets one login through, once. A retry with the
@@ -112,7 +154,7 @@ async function answerLate(deps: LoginDeps, ctx: RequestContext, asked: Asked): P
  * ENROLMENT_REQUIRED, IP_BLOCKED, IP_RULES_UNAVAILABLE
  */
 export async function completeLogin(
-  deps: LoginDeps,
+  deps: SignInDeps,
   ctx: RequestContext,
   input: CompleteLoginInput,
 ): Promise<TokenPair> {
@@ -132,25 +174,8 @@ export async function completeLogin(
       // deadlock.
       await lockStaff(tx, asked.tenantId, asked.staffId);
       const challenge = await consumeLoginChallenge(tx, { id, now: deps.clock.now() });
-      if (!challenge) return undefined;
-      const { tenantId, userId, staffId, sessionVersion, rememberMe } = challenge;
-      const verdict = recallVerdict(challenge);
-      const { score, reasons } = verdict.risk;
-      const owner = { tenantId, userId, staffId };
-      await settle(deps, tx, ctx, verdict, 'passed');
-      await noteProofAtLogin(tx, tenantId, staffId);
-      const email = (await readProfile(tx, tenantId, userId))?.email ?? '';
-      await forgetGuesses(deps, tx, email);
-      const opened = { ...owner, sessionVersion: sessionVersion ?? -1 };
-      const amr = amrOf(challenge.verifiedMethod);
-      const session = { ...opened, rememberMe, score, reasons, stepUp: true, amr, maxSessions };
-      const deviceHashes = device.learned;
-      const tokens = await openSession(deps, tx, ctx, mode, {
-        ...session,
-        deviceHashes,
-        refreshToken,
-      });
-      return { owner, tokens, verdict };
+      const more = { maxSessions, deviceHashes: device.learned, refreshToken };
+      return challenge && enter(deps, tx, ctx, mode, { challenge, more });
     }),
   );
   if (!done) return answerLate(deps, ctx, { ...input, id, derived });

@@ -34,6 +34,7 @@ const toImpersonated = (live: LiveImpersonation): Principal => ({
   email: live.email,
   name: live.name,
   tenant: { slug: live.tenantSlug, name: live.tenantName },
+  ownProof: false,
   impersonation: {
     id: live.id,
     scope: live.scope,

@@ -10,6 +10,15 @@ import { insertToken, lockStaff } from './refreshTokenStore';
 import { insertSession, readCurrentStaff } from './sessionStore';
 import type { SessionMode } from './withSessionTable';
 
+/** The provider that proved a person, for a session of a tenant's connection. */
+export interface SessionProvider {
+  connectionId: string;
+  /** The provider's id of its own session; null if it sent none. */
+  sid: string | null;
+  /** The values of its `amr` that count here, from `countingAmr`. */
+  amr: readonly string[];
+}
+
 export interface NewSession {
   tenantId: string;
   userId: string;
@@ -28,6 +37,8 @@ export interface NewSession {
   stepUp: boolean;
   /** How the person signed in, from `amrOf`. */
   amr: string[];
+  /** Null if the person proved themselves with their own password. */
+  provider: SessionProvider | null;
   /** The most live sessions that the tenant's policy allows this person, including this one. */
   maxSessions: number;
   /**
@@ -72,11 +83,24 @@ export function sessionLifetimes(deps: Pick<AuthDeps, 'config'>, rememberMe: boo
 }
 
 /**
+ * Refuses to open a session through a provider that no row could bind to the tenant's connection:
+ * nothing could end it with the connection, and it would get rights that only the person's own proof
+ * gives.
+ * @throws AppError SCHEMA_UNAVAILABLE if `user_sessions` is missing
+ */
+function assertBindable(mode: SessionMode, provider: SessionProvider | null): void {
+  if (mode === 'normal' || provider === null) return;
+  throw new AppError('SCHEMA_UNAVAILABLE', {
+    detail: 'A sign-in through a provider needs a session. Sign in again later.',
+  });
+}
+
+/**
  * Opens a session with the first token of its chain and records the login, all in the caller's
  * transaction. It reads the version in that transaction, so a session never begins under an
  * outdated version.
  * @throws AppError INVALID_CREDENTIALS if the member was disabled, or their sessions were ended, in
- * the meantime
+ * the meantime; SCHEMA_UNAVAILABLE for a provider's sign-in without `user_sessions`
  */
 export async function openSession(
   deps: OpenDeps,
@@ -85,7 +109,8 @@ export async function openSession(
   mode: SessionMode,
   request: NewSession,
 ): Promise<TokenPair> {
-  const { tenantId, userId, staffId, rememberMe } = request;
+  const { tenantId, userId, staffId, rememberMe, provider } = request;
+  assertBindable(mode, provider);
   const staff = await readCurrentStaff(tx, tenantId, staffId);
   if (!staff?.active || staff.sessionVersion !== request.sessionVersion)
     throw new AppError('INVALID_CREDENTIALS');
@@ -108,6 +133,9 @@ export async function openSession(
       userAgent,
       amr: request.amr,
       deviceHashes: [...request.deviceHashes],
+      ssoConnectionId: provider?.connectionId ?? null,
+      providerSid: provider?.sid ?? null,
+      ownProofAt: provider ? null : now,
     });
   }
   const refreshToken = request.refreshToken ?? newRefreshToken(deps.random);
@@ -145,7 +173,8 @@ async function recordLogin(
   request: NewSession,
   sessionId: string | null,
 ): Promise<void> {
-  const { score, reasons, rememberMe, stepUp } = request;
+  const { score, reasons, rememberMe, stepUp, provider } = request;
+  const through = provider ? { connectionId: provider.connectionId } : {};
   const degraded = sessionId === null ? { degraded: true } : {};
   await recordAudit(tx, ctx, {
     action: 'AUTH_LOGIN_SUCCEEDED',
@@ -154,7 +183,7 @@ async function recordLogin(
     actor: request.staffId,
     sessionId,
     subject: sessionId === null ? `staff:${request.staffId}` : `session:${sessionId}`,
-    details: { score, reasons, rememberMe, stepUp, ...degraded },
+    details: { score, reasons, rememberMe, stepUp, ...through, ...degraded },
   });
 }
 

@@ -9,13 +9,13 @@ import { createImpersonationCheck, isImpersonation } from './impersonationCheck'
 import { findForcedEnd, forcedLogout, toForced } from './forcedEnd';
 import {
   TOUCH_AFTER_MS,
+  readCheckedSessions,
   readIntrospectedSessions,
-  readLiveSessions,
   readLiveStaff,
   sessionKey,
   touchSessions,
 } from './sessionStore';
-import type { IntrospectedState, LiveState, StaffState } from './sessionStore';
+import type { CheckedState, IntrospectedState, LiveState, StaffState } from './sessionStore';
 import { withSessionTable } from './withSessionTable';
 
 /** The rest of an introspection, besides who it is. */
@@ -51,7 +51,10 @@ const isTheirs = (claims: AccessClaims, state: LiveState | undefined): state is 
   state?.tenantId === claims.tid && state.userId === claims.sub;
 
 /** Returns the principal if the signed claims match the live rows; otherwise undefined. */
-function toPrincipal(claims: AccessClaims, state: LiveState | undefined): Principal | undefined {
+function toPrincipal(
+  claims: AccessClaims,
+  state: LiveState | CheckedState | undefined,
+): Principal | undefined {
   if (
     !isTheirs(claims, state) ||
     !state.live ||
@@ -73,6 +76,8 @@ function toPrincipal(claims: AccessClaims, state: LiveState | undefined): Princi
     email: state.email,
     name: state.name,
     tenant: { slug: state.tenantSlug, name: state.tenantName },
+    // An introspection does not read it: the services that ask act for nobody.
+    ownProof: 'ownProof' in state && state.ownProof,
   };
 }
 
@@ -127,9 +132,15 @@ function createToucher(deps: CheckDeps) {
 /** Without a session there is nothing besides the state of the staff member. */
 const NO_SESSION = { amr: null, beganAt: null, stepUps: [] } as const;
 
+/**
+ * Returns the state of a token without a session, or whose session cannot be read: nobody knows how
+ * the person signed in, so nothing counts as their own proof.
+ */
+const withoutSession = (staff: StaffState): CheckedState => ({ ...staff, ownProof: false });
+
 export function createSessionCheck(deps: CheckDeps): SessionCheck {
   const now = () => deps.clock.now();
-  const loadSession = batchLoads((keys) => readLiveSessions(deps.pool, keys, now()));
+  const loadSession = batchLoads((keys) => readCheckedSessions(deps.pool, keys, now()));
   const loadMore = batchLoads((keys) => readIntrospectedSessions(deps.pool, keys, now()));
   const toucher = createToucher(deps);
   const checkImpersonation = createImpersonationCheck(deps);
@@ -160,7 +171,7 @@ export function createSessionCheck(deps: CheckDeps): SessionCheck {
       if (!impersonated) throw invalidToken();
       return impersonated;
     }
-    const state = await load(claims, loadSession, (staff) => staff);
+    const state = await load(claims, loadSession, withoutSession);
     const principal = toPrincipal(claims, state);
     if (!principal) throw await explainRefusal(deps, claims, state);
     touchIfDue(claims, state);

@@ -33,6 +33,12 @@ export interface LiveState {
   lastSeenAt: number | null;
 }
 
+/** The state of a session or, without one, of its staff member, for a request of the person. */
+export interface CheckedState extends LiveState {
+  /** The person has proven their own password or mailbox in this session. */
+  ownProof: boolean;
+}
+
 const STAFF_COLUMNS = `st.tenant_id AS "tenantId", st.user_id AS "userId", st.id AS "staffId",
   st.session_version AS "staffVersion", st.roles, st.permissions,
   u.email, u.name, t.slug AS "tenantSlug", t.name AS "tenantName",
@@ -49,9 +55,9 @@ export interface IntrospectedState extends LiveState {
   stepUps: readonly { purpose: StepUpPurpose; verifiedAt: number }[];
 }
 
-const LIVE_SESSIONS: PreparedStatement = {
-  name: 'live_sessions',
-  text: 'SELECT * FROM gatehouse_live_sessions($1, $2, $3)',
+const CHECKED_SESSIONS: PreparedStatement = {
+  name: 'checked_sessions',
+  text: 'SELECT * FROM gatehouse_checked_sessions($1, $2, $3)',
 };
 
 const INTROSPECTED_SESSIONS: PreparedStatement = {
@@ -59,7 +65,7 @@ const INTROSPECTED_SESSIONS: PreparedStatement = {
   text: 'SELECT * FROM gatehouse_introspected_sessions($1, $2, $3)',
 };
 
-/** Returns the key of one session of one tenant, for {@link readLiveSessions}. */
+/** Returns the key of one session of one tenant, for {@link readCheckedSessions}. */
 export const sessionKey = (tenantId: string, sessionId: string): string =>
   `${tenantId}/${sessionId}`;
 
@@ -69,13 +75,14 @@ export const sessionKey = (tenantId: string, sessionId: string): string =>
  * bind.
  * @param keys keys from {@link sessionKey}
  */
-export const readLiveSessions = (
+export const readCheckedSessions = (
   pool: Pool,
   keys: readonly string[],
   now: Date,
-): Promise<Map<string, LiveState>> => readSessions<LiveState>(pool, LIVE_SESSIONS, keys, now);
+): Promise<Map<string, CheckedState>> =>
+  readSessions<CheckedState>(pool, CHECKED_SESSIONS, keys, now);
 
-/** Reads with each state what an introspection says besides, as {@link readLiveSessions} does. */
+/** Reads with each state what an introspection says besides, as {@link readCheckedSessions} does. */
 export const readIntrospectedSessions = (
   pool: Pool,
   keys: readonly string[],

@@ -54,6 +54,7 @@ it('an export that was recorded as completed is not recorded as failed as well',
     roles: [],
     permissions: [],
     tenant: { slug: 'slug', name: 'name' },
+    ownProof: true,
   };
   const plan: ExportPlan = {
     kind: 'bundle',

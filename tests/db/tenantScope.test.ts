@@ -13,7 +13,7 @@ import {
   tenantStaff,
   userSessions,
 } from '@/server/db/schema';
-import { readLiveSessions, sessionKey } from '@/server/auth/sessionStore';
+import { readCheckedSessions, sessionKey } from '@/server/auth/sessionStore';
 import { acrossTenants, inTenant } from '@/server/db/tenantScope';
 import { listInvitationRows } from '@/server/tenants/invitationStore';
 import { countMembers } from '@/server/tenants/lifecycleStore';
@@ -199,7 +199,7 @@ it('the check of a session finds it in the tenant of its token alone', async () 
     .where(eq(userSessions.tenantId, ours));
   const look = async (tenantId: string) => {
     const key = sessionKey(tenantId, session?.id ?? '');
-    return [...(await readLiveSessions(deps.pool, [key], new Date())).keys()];
+    return [...(await readCheckedSessions(deps.pool, [key], new Date())).keys()];
   };
   expect(await look(ours)).toEqual([sessionKey(ours, session?.id ?? '')]);
   expect(await look(theirs)).toEqual([]);

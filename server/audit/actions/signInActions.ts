@@ -10,6 +10,8 @@ export const SIGN_IN_ACTIONS = {
       reasons,
       rememberMe: z.boolean(),
       stepUp: z.boolean(),
+      // The connection through which a provider proved the person; without it, they used their own password.
+      connectionId: z.uuid().optional(),
       degraded,
     }),
     ocsf: {

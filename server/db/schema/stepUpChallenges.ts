@@ -78,6 +78,15 @@ export const stepUpChallenges = pgTable(
     mustEnrol: boolean('must_enrol').notNull().default(false),
     /** The login began with the second factor. The password has not been checked yet. */
     passwordDue: boolean('password_due').notNull().default(false),
+    /**
+     * The connection through which a provider proved the person who signs in; null for every other
+     * challenge. The session that the challenge lets in gets it too.
+     */
+    ssoConnectionId: uuid('sso_connection_id'),
+    /** The provider's id of its session; null if it sent none. */
+    providerSid: text('provider_sid'),
+    /** The values of the provider's `amr` that count for the tenant; null without a provider. */
+    providerAmr: text('provider_amr').array(),
     /** When it was ended, together with the sessions or with its factor. */
     revokedAt: instant('revoked_at'),
   },

@@ -8,6 +8,7 @@ import {
   pgTable,
   text,
   unique,
+  uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
@@ -49,6 +50,21 @@ export const userSessions = pgTable(
     originProvenAt: instant('origin_proven_at'),
     /** How the person signed in, as `amr` values of RFC 8176; null in older rows. */
     amr: text('amr').array(),
+    /**
+     * The tenant's connection through which a provider proved the person; null if they proved
+     * themselves with their own password.
+     */
+    ssoConnectionId: uuid('sso_connection_id'),
+    /** The provider's own id of its session, from the claim `sid`; null if it sent none. */
+    providerSid: text('provider_sid'),
+    /**
+     * When the person proved their own password or mailbox in this session; null in older rows,
+     * which are all of a password.
+     */
+    ownProofAt: instant('own_proof_at'),
+    /** The id of the newest mailed link that proves the mailbox; null if there is none, or it was used. */
+    ownProofLink: uuid('own_proof_link'),
+    ownProofLinkUntil: instant('own_proof_link_until'),
   },
   (table) => [
     unique('user_sessions_tenant_id_unique').on(table.tenantId, table.id),
@@ -63,6 +79,13 @@ export const userSessions = pgTable(
       .on(table.staffId, table.lastSeenAt.desc())
       .where(sql`${table.revokedAt} IS NULL`),
     index('idx_user_sessions_expires').on(table.expiresAt),
+    // For the provider's own sign-out, which names its session.
+    index('idx_user_sessions_provider')
+      .on(table.tenantId, table.ssoConnectionId, table.providerSid)
+      .where(sql`${table.ssoConnectionId} IS NOT NULL AND ${table.revokedAt} IS NULL`),
+    uniqueIndex('idx_user_sessions_own_proof_link')
+      .on(table.ownProofLink)
+      .where(sql`${table.ownProofLink} IS NOT NULL`),
     index('idx_user_sessions_tenant_created').on(table.tenantId, table.createdAt),
     tenantRows('user_sessions'),
   ],

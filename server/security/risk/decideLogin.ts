@@ -59,10 +59,12 @@ const countsSkipped = async (
 /**
  * Decides what a login has to show before anything is created for it. A policy in monitor mode
  * affects only the score: a factor that the tenant demands is still demanded.
+ * @param staff `factorShown` fulfils that demand alone: a score, a skipped check and a proof that is
+ * due still need a proof here
  */
 export async function decideLogin(
   deps: DecideDeps,
-  staff: Staff & { mustProveLogin: boolean },
+  staff: Staff & { mustProveLogin: boolean; factorShown: boolean },
   risk: RiskAssessment,
 ): Promise<LoginDecision> {
   const policy = await findPolicyInForce(deps, staff.tenantId, risk);
@@ -71,7 +73,8 @@ export async function decideLogin(
   const skipCounts = await countsSkipped(deps, risk, policy);
   // Someone else had a session of this person, so a proof is due even from people without a factor.
   const due = staff.mustProveLogin;
-  if (!suspicious && !skipCounts && !due && policy.secondFactor === 'by_risk') {
+  const demanded = policy.secondFactor !== 'by_risk' && !staff.factorShown;
+  if (!suspicious && !skipCounts && !due && !demanded) {
     return { kind: 'allow', policy };
   }
 
@@ -80,7 +83,7 @@ export async function decideLogin(
   const always = policy.secondFactor === 'always';
   const demands: Demand[] = due ? ['PROOF_REQUIRED'] : [];
   if (skipCounts && hasFactor) demands.push('ANOMALY_CHECK_SKIPPED');
-  if (always || (hasFactor && policy.secondFactor === 'if_enrolled')) {
+  if (demanded && (always || hasFactor)) {
     demands.push('SECOND_FACTOR_REQUIRED');
   }
   if (!suspicious && demands.length === 0) return { kind: 'allow', policy };

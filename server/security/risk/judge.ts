@@ -48,7 +48,11 @@ type Known = Pick<AnomalyInput, 'tenantId' | 'staffId' | 'deviceHashes'>;
 
 /** The facts about a login that the scorer and the decision need. */
 export type LoginAttempt = Known &
-  Pick<AnomalyInput, 'recentFailures' | 'accountsTried'> & { mustProveLogin: boolean };
+  Pick<AnomalyInput, 'recentFailures' | 'accountsTried'> & {
+    mustProveLogin: boolean;
+    /** The person has shown a second factor to a provider whose word the tenant takes for it. */
+    factorShown: boolean;
+  };
 
 /**
  * Scores a login and decides what it has to show. A fault in scoring does not break the login; see
@@ -57,11 +61,15 @@ export type LoginAttempt = Known &
 export async function judgeLogin(
   deps: JudgeDeps,
   ctx: RequestContext,
-  { mustProveLogin, ...known }: LoginAttempt,
+  { mustProveLogin, factorShown, ...known }: LoginAttempt,
 ): Promise<LoginVerdict> {
   const { tenantId, staffId } = known;
   const scored = await assessRisk(deps, ctx, describeAttempt(deps, ctx, { at: 'login', ...known }));
-  const decision = await decideLogin(deps, { tenantId, staffId, mustProveLogin }, scored);
+  const decision = await decideLogin(
+    deps,
+    { tenantId, staffId, mustProveLogin, factorShown },
+    scored,
+  );
   // The client and the audit log get every reason to ask for a proof, not only those of the score.
   const risk = decision.kind === 'prove' ? { ...scored, reasons: decision.reasons } : scored;
   return { at: 'login', tenantId, staffId, sessionId: null, risk, ...decision };

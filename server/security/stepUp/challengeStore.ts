@@ -257,8 +257,9 @@ export const consumeChallenges = (tx: Tx, which: SQL | undefined, now: Date) =>
 /**
  * Consumes a challenge for one login, in one statement, so that only one request can use it.
  * @param staffId the staff member who must own it, if known
- * @param passwordShown true if the password was right just now; without it, a challenge that still
- * needs the password is not consumed
+ * @param passwordShown true if the password was right just now. Then the challenge of a provider's
+ * sign-in is not consumed: it lets in that sign-in alone. Without it, a challenge that still needs
+ * the password is not consumed.
  * @returns the challenge, or undefined if it is not verified, too old, used or ended
  */
 export async function consumeLoginChallenge(
@@ -269,7 +270,9 @@ export async function consumeLoginChallenge(
     usableLoginChallenge(query.id, query.now),
     query.staffId ? eq(stepUpChallenges.staffId, query.staffId) : undefined,
     eq(stepUpChallenges.mustEnrol, false),
-    query.passwordShown ? undefined : eq(stepUpChallenges.passwordDue, false),
+    query.passwordShown
+      ? isNull(stepUpChallenges.ssoConnectionId)
+      : eq(stepUpChallenges.passwordDue, false),
   );
   const [row] = await consumeChallenges(tx, usable, query.now);
   return row;

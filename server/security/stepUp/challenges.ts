@@ -52,6 +52,12 @@ export interface ChallengeRequest {
   mustEnrol?: boolean;
   /** A login that began with the second factor: the password has not been checked yet. */
   passwordDue?: boolean;
+  /** For the login of a member whom a provider has proven: the connection. */
+  ssoConnectionId?: string;
+  /** The provider's id of its own session. */
+  providerSid?: string | null;
+  /** The values of the provider's `amr` that count. */
+  providerAmr?: string[];
 }
 
 /** The part of a 428 answer that describes the challenge. */

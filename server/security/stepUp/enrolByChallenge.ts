@@ -29,7 +29,8 @@ export async function findEnrollee(
   const { slug, name, ...who } = found;
   await assertAddress(deps, ctx, who);
   const nothing = { sessionId: null, sid: '', name: null, roles: [], permissions: [] };
-  return { ...who, ...nothing, tenant: { slug, name }, enrolsBy: id };
+  const ownProof = false;
+  return { ...who, ...nothing, ownProof, tenant: { slug, name }, enrolsBy: id };
 }
 
 /**

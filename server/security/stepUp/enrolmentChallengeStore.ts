@@ -47,10 +47,13 @@ export function findEnrolling(db: Db, id: string, now: Date) {
   });
 }
 
-/** Returns whether a login waits for a factor to be enrolled with this challenge. */
+/**
+ * Returns whether a login waits for a factor to be enrolled with this challenge.
+ * @param query `ofPassword`: only if it is a login with the password
+ */
 export function mustStillEnrol(
   db: Db,
-  query: { id: string; staffId?: string; now: Date },
+  query: { id: string; staffId?: string; ofPassword?: true; now: Date },
 ): Promise<boolean> {
   return acrossTenants(db, 'challenge', async (tx) => {
     const rows = await tx
@@ -60,6 +63,7 @@ export function mustStillEnrol(
         and(
           enrols(query.id, query.now),
           query.staffId ? eq(stepUpChallenges.staffId, query.staffId) : undefined,
+          query.ofPassword ? isNull(stepUpChallenges.ssoConnectionId) : undefined,
         ),
       );
     return rows.length === 1;
