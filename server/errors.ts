@@ -13,6 +13,7 @@ export const ERRORS = {
   // All other errors are RFC 9457 problem documents.
   UNAUTHENTICATED: { status: 401, title: 'Valid access token required', fixed: false },
   FORBIDDEN: { status: 403, title: 'Missing permission', fixed: false },
+  OWN_PROOF_REQUIRED: { status: 403, title: 'Proof of your own required', fixed: false },
   PERSON_REQUIRED: { status: 403, title: 'Only a signed-in person can do this', fixed: false },
   IMPERSONATION_REFUSED: { status: 403, title: 'Impersonation refused', fixed: false },
   KEY_ADDRESS_REFUSED: {
@@ -184,6 +185,8 @@ export type ErrorCode = keyof typeof ERRORS;
 /** The advice for an error whose cause needs no words of its own. */
 const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   UNAUTHENTICATED: 'Refresh the access token once. If that fails, sign in again.',
+  OWN_PROOF_REQUIRED:
+    'Your organisation signed you in, and this concerns your account in every organisation. Prove that it is you: send your password to /api/auth/me/own-proof, or ask for a link by mail at /api/auth/me/own-proof/link.',
   PERSON_REQUIRED: 'A program cannot do this with a key. Sign in, and use your access token.',
   KEY_ADDRESS_REFUSED: 'Use the key from an address that it allows, or change its addresses.',
   IP_BLOCKED:

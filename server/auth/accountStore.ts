@@ -1,7 +1,7 @@
 import { and, asc, eq, isNotNull, isNull, lte, ne, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
-import { NOT_ENDED } from '../db/maySignIn';
+import { MAY_SIGN_IN, NOT_ENDED } from '../db/maySignIn';
 import { tenantStaff, tenants, users } from '../db/schema';
 import { HASH_COST } from '../db/schema/users';
 import { acrossTenants, inTenant } from '../db/tenantScope';
@@ -96,6 +96,29 @@ export const listOpenMemberships = (
       one.active &&
       (tenant === undefined || tenant === one.slug || tenant === one.tenantId),
   );
+
+/**
+ * Finds a member who may sign in, for a sign-in that needs no password.
+ * @returns undefined if there is no such member, or the member, the person or the tenant is not
+ * active, or the membership has ended
+ */
+export function findOpenMember(db: Db, tenantId: string, staffId: string) {
+  return inTenant(db, tenantId, async (tx) => {
+    const [row] = await tx
+      .select({
+        tenantId: tenantStaff.tenantId,
+        staffId: tenantStaff.id,
+        userId: tenantStaff.userId,
+        sessionVersion: tenantStaff.sessionVersion,
+        mustProveLogin: tenantStaff.mustProveLogin,
+      })
+      .from(tenantStaff)
+      .innerJoin(users, eq(users.id, tenantStaff.userId))
+      .innerJoin(tenants, eq(tenants.id, tenantStaff.tenantId))
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId), MAY_SIGN_IN));
+    return row;
+  });
+}
 
 /**
  * Lists the distinct algorithm and cost prefixes of all stored hashes. The recursive query steps

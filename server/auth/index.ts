@@ -23,6 +23,7 @@ export {
   endResetsIfShutOut,
   purgePasswordResets,
 } from './passwords/passwordResetStore';
+export { endOwnProofLinks } from './ownProof/ownProofStore';
 export { findPersonOf, lockMemberships } from './passwords/passwordStore';
 export { replaceByMail } from './passwords/replaceByMail';
 export { replacePassword } from './passwords/replacePassword';
@@ -36,6 +37,8 @@ export { authRoutes } from './routes';
 export { listLiveStaff } from './liveStaffStore';
 export { listStaffSessions } from './listStaffSessions';
 export { countLiveSessions } from './sessionListStore';
+export { signInProven } from './signInProven';
+export type { ProvenMember } from './signInProven';
 export { createSessionCheck } from './sessionCheck';
 export { sessionKey } from './sessionStore';
 export { checkOwnPassword } from './passwords/checkOwnPassword';

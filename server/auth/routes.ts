@@ -33,6 +33,7 @@ import { listOwnSessions } from './listOwnSessions';
 import { login } from './login';
 import { noticeRoutes } from './noticeRoutes';
 import type { IssuedToken, TokenPair } from './openSession';
+import { ownProofRoutes } from './ownProof/ownProofRoutes';
 import { passwordField } from './passwords/passwordField';
 import { readHasPassword } from './passwords/passwordOwnerStore';
 import { passwordRoutes } from './passwords/passwordRoutes';
@@ -390,4 +391,5 @@ export const authRoutes = (deps: AuthDeps) => ({
   ...sessionRoutes(deps),
   ...noticeRoutes(deps),
   ...passwordRoutes(deps),
+  ...ownProofRoutes(deps),
 });

@@ -124,12 +124,14 @@ function describeRoute(route: Route, components: Components) {
   const { endpoint, guards } = route;
   const permission = guards.map((guard) => guard.permission).find(Boolean);
   const stepUp = guards.map((guard) => guard.stepUp).find(Boolean);
+  const ownProof = guards.some((guard) => guard.ownProof);
   const scope = guards.map((guard) => guard.scope).find(Boolean);
   const needs = [
     ...(endpoint.takesAnyRequest
       ? ['Answers every method, and every path that begins with this one.']
       : []),
     ...(permission === undefined ? [] : [`Needs the permission \`${permission}\`.`]),
+    ...(ownProof ? ['Needs the proof of the person, not only of a provider.'] : []),
     ...(stepUp === undefined ? [] : [`Needs a step-up for \`${stepUp}\`.`]),
     ...(scope === undefined ? [] : [`Needs the scope \`${scope}\`.`]),
   ];

@@ -102,6 +102,8 @@ export interface GuardFacts {
   readonly fromAnywhere?: true;
   /** The permission that it asks for; a test tries every route without it. */
   readonly permission?: Permission;
+  /** Whether it asks for the person's own proof; a test tries every such route without it. */
+  readonly ownProof?: true;
   /** The purpose of the step-up that it asks for. */
   readonly stepUp?: string;
   readonly errors?: readonly ErrorNote[];

@@ -10,6 +10,7 @@ export { LINK_DAYS, readNoticeToken } from './noticeLink';
 export { noticeFactorChanged, queueNotice, queueNoticeOnceADay } from './notices';
 export type { NoticeDeps } from './notices';
 export { isAboutPassword } from './noticeTexts';
+export { writeOwnProofMail } from './ownProofText';
 export { writeResetMail } from './resetText';
 export { toLine } from './plainText';
 export { queueMail } from './queueMail';

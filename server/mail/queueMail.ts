@@ -10,6 +10,7 @@ type MailKind =
   | 'step_up_code'
   | 'password_reset_link'
   | 'email_change'
+  | 'own_proof_link'
   | 'approval_requested'
   | 'impersonation_started'
   | 'impersonation_ended'

@@ -6,6 +6,7 @@ import {
   authenticateToSignOutIfPresent,
 } from '../http/authenticate';
 import { authenticateEnrollee } from '../http/authenticateEnrollee';
+import { requireOwnProof } from '../http/requireOwnProof';
 import { requireStepUp } from '../http/requireStepUp';
 import { del, get, named, post, put, tagged } from '../http/routeTable';
 import { emailRoutes, profileRoutes } from '../profile';
@@ -35,6 +36,11 @@ function authTable(deps: Deps): Route[] {
     get('/api/auth/password/reset/:token', [], auth.resetPage),
     post('/api/auth/password/reset/:token', [], auth.resetPassword),
 
+    post('/api/auth/me/own-proof', [authenticate], auth.giveOwnProof),
+    post('/api/auth/me/own-proof/link', [authenticate], auth.mailOwnProof),
+    get('/api/auth/own-proof/:token', [], auth.showOwnProof),
+    post('/api/auth/own-proof/:token', [], auth.confirmOwnProof),
+
     get('/api/security/notices/:token', [], auth.notice),
     post('/api/security/notices/:token', [], auth.answerNotice),
   ];
@@ -47,10 +53,10 @@ function profileTable(deps: Deps): Route[] {
   const proven = requireStepUp('security_settings', { act: true });
   const mayExport = requireStepUp('data_export', { act: true });
   return [
-    put('/api/auth/me', [authenticate], profile.changeProfile),
+    put('/api/auth/me', [authenticate, requireOwnProof], profile.changeProfile),
     get('/api/auth/me/events', [authenticate], profile.ownEvents),
-    post('/api/auth/me/data', [authenticate, mayExport], profile.ownData),
-    post('/api/auth/email', [authenticate, proven], email.changeEmail),
+    post('/api/auth/me/data', [authenticate, requireOwnProof, mayExport], profile.ownData),
+    post('/api/auth/email', [authenticate, requireOwnProof, proven], email.changeEmail),
     get('/api/auth/email/:token', [], email.showEmailChange),
     post('/api/auth/email/:token', [], email.confirmEmailChange),
   ];

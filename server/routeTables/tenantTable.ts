@@ -1,4 +1,5 @@
 import { authenticate, authenticateCaller, authenticateIfPresent } from '../http/authenticate';
+import { requireOwnProofOfSession } from '../http/requireOwnProof';
 import { requirePermission } from '../http/requirePermission';
 import { requireStepUp } from '../http/requireStepUp';
 import { del, get, named, post, put, tagged } from '../http/routeTable';
@@ -151,7 +152,11 @@ function invitationTable(deps: Deps): Route[] {
 
     get('/api/invitations/:token', [], theirs.showInvitation),
     post('/api/invitations/:token/code', [], theirs.sendInvitationCode),
-    post('/api/invitations/:token/accept', [authenticateIfPresent], theirs.acceptInvitation),
+    post(
+      '/api/invitations/:token/accept',
+      [authenticateIfPresent, requireOwnProofOfSession],
+      theirs.acceptInvitation,
+    ),
     get('/invitation/:token', [], theirs.invitationPage),
     post('/invitation/:token', [], theirs.answerInvitationPage),
   ];

@@ -1,6 +1,6 @@
 import { recordAudit } from '../audit';
 import type { AuditEvent } from '../audit';
-import { endPasswordResets, lockMemberships } from '../auth';
+import { endOwnProofLinks, endPasswordResets, lockMemberships } from '../auth';
 import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import type { TenantDeps } from './deps';
@@ -12,7 +12,8 @@ type Details = Extract<AuditEvent, { action: 'STAFF_EMAIL_CHANGED' }>['details']
 /**
  * Replaces a person's address and records it in the audit log of each tenant in which they are
  * staff. If the mailbox is another one, everything ends that was mailed to the old one or asked for
- * under it: codes, links for a new password and pending changes of the address. Sessions go on.
+ * under it: codes, links for a new password or the person's own proof, and pending changes of the
+ * address. Sessions go on.
  * @param change the address as it was read, and the new one in its normal form
  * @returns false if the address changed in the meantime; nothing is recorded then
  * @throws the driver's unique violation if somebody else has the new address
@@ -32,6 +33,7 @@ export async function changeEmail(
     const now = clock.now();
     for (const { tenantId, staffId } of memberships) {
       await endProofs(tx, tenantId, { staffId, now });
+      await endOwnProofLinks(tx, tenantId, staffId);
     }
     await endPendingChanges(tx, userId, now);
     await endPasswordResets(tx, userId);

@@ -24,7 +24,7 @@ export async function checkOwnPassword(
   ctx: RequestContext,
   { email, tenantId, userId, staffId }: Principal,
   { currentPassword: password, cookieDeviceHashes }: ShownPassword,
-  refusal: 'PASSWORD_CHANGE_REFUSED' | 'EMAIL_CHANGE_REFUSED',
+  refusal: 'PASSWORD_CHANGE_REFUSED' | 'EMAIL_CHANGE_REFUSED' | 'OWN_PROOF_REFUSED',
 ): Promise<VerifiedAccount> {
   const credentials = { email, password, tenant: tenantId, cookieDeviceHashes };
   const approach = await approachLogin(deps, ctx, credentials);

@@ -63,8 +63,9 @@ export const BYPASSES = {
     why: 'A key of the server is proven against stored values, counted in them and replaced in them, for all tenants together.',
   },
   link: {
-    tables: ['email_changes', 'invitations', 'mails', 'tenant_staff'],
+    tables: ['email_changes', 'invitations', 'mails', 'tenant_staff', 'user_sessions'],
     files: {
+      'server/auth/ownProof/ownProofStore.ts': 1,
       'server/mail/mailStore.ts': 1,
       'server/profile/emailChangeStore.ts': 1,
       'server/tenants/invitationStore.ts': 1,
