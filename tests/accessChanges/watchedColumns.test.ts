@@ -51,12 +51,14 @@ const UNUSED: Readonly<Record<Table | 'service_keys' | 'impersonations', string>
   impersonations: `id tenant_id staff_id user_id session_version actor_staff_id actor_user_id actor_session_id actor_session_version
     scope reason ticket consent consent_given_at started_at expires_at address_refused_at ended_at end_reason`,
   user_sessions:
-    'remember_me last_seen_at revoke_reason ip country user_agent device_hashes began_country network origin_proven_at',
+    'remember_me last_seen_at revoke_reason ip country user_agent device_hashes began_country network origin_proven_at' +
+    ' sso_connection_id provider_sid own_proof_at own_proof_link own_proof_link_until',
   tenant_staff: 'must_prove_login created_at disabled_at removed_at',
   users: 'password_hash password_changed_at password_expired_at email_normalized created_at',
   tenants: 'name high_risk_action needs_approval created_at suspended_at deleted_at',
   step_up_challenges: `id user_id staff_id score reasons remember_me attempts created_at expires_at verified_method email_code_hash
-    email_sent_at emails_sent passkey_challenge refresh_token_id act answer_hash browser_hash must_enrol password_due`,
+    email_sent_at emails_sent passkey_challenge refresh_token_id act answer_hash browser_hash must_enrol password_due
+    sso_connection_id provider_sid provider_amr`,
   risk_policies: 'version updated_at updated_by',
   ip_rule_sets: 'version trial_started_at trial_by updated_at',
   api_keys:

@@ -64,6 +64,7 @@ describe('the catalogue of errors', () => {
       INVALID_REFRESH_TOKEN: 401,
       UNAUTHENTICATED: 401,
       FORBIDDEN: 403,
+      OWN_PROOF_REQUIRED: 403,
       PERSON_REQUIRED: 403,
       KEY_ADDRESS_REFUSED: 403,
       KEY_HOLDER_ONLY: 403,

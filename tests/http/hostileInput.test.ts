@@ -50,6 +50,7 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
   '/api/auth/logout': { refreshToken: `ghr_${'A'.repeat(43)}` },
   '/api/auth/refresh': { refreshToken: `ghr_${'A'.repeat(43)}` },
   '/api/auth/me': { name: 'Ann' },
+  '/api/auth/me/own-proof': { currentPassword: 'a long enough password' },
   '/api/auth/email': { email: 'new@example.com', currentPassword: 'a long enough password' },
   '/api/auth/password': {
     currentPassword: 'a wrong enough password',
@@ -199,6 +200,7 @@ const TAKEN: Record<string, number[]> = {
   [SIGNS_OUT]: [204],
   // No mail can be sent here, and the password is a wrong one.
   '/api/auth/email': [409],
+  '/api/auth/me/own-proof': [204],
   '/api/auth/password': [403],
   '/api/auth/password/forgot': [202],
   // A trial runs after the first body, and none does when it is confirmed.

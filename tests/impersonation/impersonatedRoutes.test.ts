@@ -56,6 +56,8 @@ const CLOSED = `
   put /api/auth/me/impersonation-consent
   delete /api/auth/me/impersonation-consent
   post /api/auth/email
+  post /api/auth/me/own-proof
+  post /api/auth/me/own-proof/link
   post /api/security/step-up/start
   post /api/security/step-up/verify
   post /api/security/totp/enroll

@@ -83,23 +83,36 @@ export function keepOwnProofLink(
 const hasLink = (id: string, now: Date) =>
   and(eq(userSessions.ownProofLink, id), gt(userSessions.ownProofLinkUntil, now), lives(now));
 
+/** Finds the session that a link names, live or not. */
+const findNamed = (db: Db, id: string): Promise<ProvenSession | undefined> =>
+  acrossTenants(db, 'link', async (tx) => {
+    const { tenantId, staffId, id: sessionId } = userSessions;
+    const [row] = await tx
+      .select({ tenantId, staffId, sessionId })
+      .from(userSessions)
+      .where(eq(userSessions.ownProofLink, id));
+    return row;
+  });
+
 /**
  * Finds the session of a link by the link's id alone: the tag of the id has proven that this server
  * mailed it.
  * @returns undefined if the link was used, replaced or has expired, or if the session has ended
  */
-export function findOwnProofLink(
+export async function findOwnProofLink(
   db: Db,
   id: string,
   now: Date,
 ): Promise<ProvenSession | undefined> {
-  return acrossTenants(db, 'link', async (tx) => {
-    const { tenantId, staffId, id: sessionId } = userSessions;
+  const named = await findNamed(db, id);
+  if (!named) return undefined;
+  // Whether it lives depends on rows that only its own tenant shows.
+  return inTenant(db, named.tenantId, async (tx) => {
     const [row] = await tx
-      .select({ tenantId, staffId, sessionId })
+      .select({ id: userSessions.id })
       .from(userSessions)
-      .where(hasLink(id, now));
-    return row;
+      .where(and(isSession(named), hasLink(id, now)));
+    return row && named;
   });
 }
 

@@ -24,6 +24,11 @@ const resetLinks = (ids: Ids, newPassword?: string): Aim[] =>
       expected: 404,
     }),
   );
+/** The id of a session, alone and with a tag that is wrong or was made for another purpose. */
+const ownProofLinks = (ids: Ids): Aim[] =>
+  [ids.sessionId, `opl_${ids.loginChallengeId.slice(4)}`, `opl_${untagged(ids.sessionId)}`].map(
+    (token) => ({ path: `/api/auth/own-proof/${token}`, expected: 404 }),
+  );
 const NEW_PASSWORD = 'correct horse battery';
 
 /** The foreign ids that can be sent to the routes of signing in, and of the notices about it. */
@@ -67,6 +72,13 @@ export const AUTH_SWEEP: Sweep = {
   ],
   'get /api/auth/password/reset/:token': (ids) => resetLinks(ids),
   'post /api/auth/password/reset/:token': (ids) => resetLinks(ids, NEW_PASSWORD),
+  'post /api/auth/me/own-proof': (ids, { password }) => [
+    { body: { currentPassword: password, ...decoys(ids) }, expected: 204 },
+  ],
+  // The application of the sweep sends no mails with links.
+  'post /api/auth/me/own-proof/link': (ids) => [{ body: decoys(ids), expected: 409 }],
+  'get /api/auth/own-proof/:token': ownProofLinks,
+  'post /api/auth/own-proof/:token': ownProofLinks,
   'get /api/security/notices/:token': noticeLinks,
   'post /api/security/notices/:token': noticeLinks,
 };
