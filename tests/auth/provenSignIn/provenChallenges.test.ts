@@ -90,10 +90,17 @@ describe('the challenge of a sign-in with the password', () => {
   });
 });
 
+/** Runs work while the table is missing; the node knows afterwards that it is back. */
+async function duringOutage<T>(work: () => Promise<T>): Promise<T> {
+  const result = await withoutTable('user_sessions', work);
+  await deps.schemaGuard.check();
+  return result;
+}
+
 describe('while user_sessions is missing', () => {
   it('no sign-in through a provider gets tokens, and one with the password does', async () => {
     const member = await seedTestUserAndToken();
-    await withoutTable('user_sessions', async () => {
+    await duringOutage(async () => {
       expect(await refusedByProvider(deps, member)).toEqual({ code: 'SCHEMA_UNAVAILABLE' });
       expect((await login(app, member)).body).toMatchObject({ degraded: true });
     });
@@ -102,7 +109,7 @@ describe('while user_sessions is missing', () => {
 
   it('a proven challenge is not used up in vain', async () => {
     const { challengeId } = await provenChallenge();
-    await withoutTable('user_sessions', async () => {
+    await duringOutage(async () => {
       const refused = await completeSignIn(app, challengeId);
       expect(refused.body).toMatchObject({ error: 'SCHEMA_UNAVAILABLE' });
     });
@@ -112,7 +119,7 @@ describe('while user_sessions is missing', () => {
   it('a session of a provider gets no rights of the person, neither with its token nor with a refreshed one', async () => {
     const member = await seedTestUserAndToken();
     const tokens = await signInByProvider(deps, member);
-    const refreshed = await withoutTable('user_sessions', async () => {
+    const refreshed = await duringOutage(async () => {
       const old = await changeName(app, tokens.accessToken);
       expect(old.body).toMatchObject({ error: 'OWN_PROOF_REQUIRED' });
       const { body } = await refresh(app, tokens.refreshToken);
