@@ -39,6 +39,10 @@ async function provenChallenge(): Promise<{ member: SeededAuth; challengeId: str
   return { member, challengeId };
 }
 
+/** Returns the row of the session that an answer opened. */
+const openedBy = async ({ staffId }: SeededAuth, { body }: { body: { sessionId?: string } }) =>
+  (await sessionsOf(staffId)).find(({ id }) => id === body.sessionId);
+
 describe('the challenge of a sign-in through a provider', () => {
   it('lets no sign-in with the password through, and waits for its own', async () => {
     const { member, challengeId } = await provenChallenge();
@@ -48,7 +52,7 @@ describe('the challenge of a sign-in through a provider', () => {
     expect(refused.body.challengeId).not.toBe(challengeId);
     const done = await completeSignIn(app, challengeId);
     expect(done.status).toBe(200);
-    const opened = (await sessionsOf(member.staffId)).at(-1);
+    const opened = await openedBy(member, done);
     expect(opened?.ssoConnectionId).not.toBeNull();
     expect(opened?.amr).toEqual(['otp', 'mfa']);
   });
@@ -57,7 +61,7 @@ describe('the challenge of a sign-in through a provider', () => {
     const { member, challengeId } = await provenChallenge();
     const own = await login(app, { ...member, challengeId });
     expect(own.status).toBe(200);
-    const opened = (await sessionsOf(member.staffId)).at(-1);
+    const opened = await openedBy(member, own);
     expect(opened).toMatchObject({ ssoConnectionId: null, amr: ['pwd'] });
     expect((await completeSignIn(app, challengeId)).status).toBe(200);
   });
@@ -84,7 +88,7 @@ describe('the challenge of a sign-in with the password', () => {
     expect(other.challengeId).not.toBe(challengeId);
     const done = await completeSignIn(app, challengeId);
     expect(done.status).toBe(200);
-    const opened = (await sessionsOf(member.staffId)).find(({ id }) => id === done.body.sessionId);
+    const opened = await openedBy(member, done);
     expect(opened).toMatchObject({ ssoConnectionId: null, amr: ['pwd', 'otp', 'mfa'] });
     expect(opened?.ownProofAt).not.toBeNull();
   });

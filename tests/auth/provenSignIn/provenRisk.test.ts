@@ -69,8 +69,9 @@ describe('the risk gate of a sign-in through a provider', () => {
       expect((await prove(secret, refused)).status).toBe(200);
       const done = await completeSignIn(other.app, refused.challengeId);
       expect(done.status).toBe(200);
-      expect((await sessionsOf(member.staffId)).at(-1)).toMatchObject({
-        id: done.body.sessionId,
+      const { sessionId } = done.body as { sessionId: string };
+      const opened = (await sessionsOf(member.staffId)).find(({ id }) => id === sessionId);
+      expect(opened).toMatchObject({
         ssoConnectionId: connectionId,
         providerSid: 'theirs',
         ownProofAt: null,
