@@ -40,7 +40,7 @@ export async function recordOwnProof(
 /**
  * Notes in the caller's session that they have proven themselves, by their current password. Wrong
  * passwords count like failed sign-ins. It changes nothing else: it is no step-up.
- * @throws AppError WRONG_PASSWORD, TOO_MANY_ATTEMPTS, HASHING_BUSY, CONFLICT; UNAUTHENTICATED if the
+ * @throws AppError WRONG_PASSWORD, NO_PASSWORD, TOO_MANY_ATTEMPTS, HASHING_BUSY, CONFLICT; UNAUTHENTICATED if the
  * session has ended; SCHEMA_UNAVAILABLE for a token without a session
  */
 export async function giveOwnProof(

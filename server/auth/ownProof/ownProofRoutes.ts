@@ -36,6 +36,7 @@ export const ownProofRoutes = (deps: AuthDeps) => ({
     responses: { 204: noBody('The proof is noted in this session') },
     errors: [
       'WRONG_PASSWORD',
+      'NO_PASSWORD',
       'CONFLICT',
       'TOO_MANY_ATTEMPTS',
       'HASHING_BUSY',

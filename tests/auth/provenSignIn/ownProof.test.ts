@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { renameStaff } from '@/server/tenants';
 import { db } from '@/server/db';
-import { userSessions } from '@/server/db/schema';
+import { userSessions, users } from '@/server/db/schema';
 import { auditOf, setStaffStatus, tablesHolding } from '@/tests/helpers/database/authRows';
 import { login, logout } from '@/tests/helpers/http/authCalls';
 import { visibleAnswer } from '@/tests/helpers/http/visibleAnswer';
@@ -93,6 +93,17 @@ describe('the current password', () => {
     expect(locked.body).toMatchObject({ error: 'TOO_MANY_ATTEMPTS' });
     expect(await mayActFor(node.app, one.token)).toBe(false);
     expect((await login(node.app, one.member)).status).toBe(401);
+  });
+});
+
+describe('a person without a password', () => {
+  it('is told so, and proves their mailbox instead', async () => {
+    const one = await enterByProvider();
+    await db.update(users).set({ passwordHash: null }).where(eq(users.id, one.member.userId));
+    const answer = await provePassword(node.app, one.token, one.member.password);
+    expect(answer.body).toMatchObject({ error: 'NO_PASSWORD' });
+    expect((await pressButton(node.app, await mailedLink(one))).status).toBe(200);
+    expect(await mayActFor(node.app, one.token)).toBe(true);
   });
 });
 
