@@ -95,6 +95,13 @@ function assertBindable(mode: SessionMode, provider: SessionProvider | null): vo
   });
 }
 
+/** Returns what a session remembers of the one who proved the person. */
+const provenBy = (provider: SessionProvider | null, now: Date) => ({
+  ssoConnectionId: provider?.connectionId ?? null,
+  providerSid: provider?.sid ?? null,
+  ownProofAt: provider ? null : now,
+});
+
 /**
  * Opens a session with the first token of its chain and records the login, all in the caller's
  * transaction. It reads the version in that transaction, so a session never begins under an
@@ -133,9 +140,7 @@ export async function openSession(
       userAgent,
       amr: request.amr,
       deviceHashes: [...request.deviceHashes],
-      ssoConnectionId: provider?.connectionId ?? null,
-      providerSid: provider?.sid ?? null,
-      ownProofAt: provider ? null : now,
+      ...provenBy(provider, now),
     });
   }
   const refreshToken = request.refreshToken ?? newRefreshToken(deps.random);

@@ -9,10 +9,7 @@ const MOST_A_DAY = 8;
 
 /** The mails that one person can have sent to an address of another; each kind has its own count. */
 export type MailToAnother =
-  | 'invitation-mail'
-  | 'invitation-code-mail'
-  | 'email-change-mail'
-  | 'own-proof-mail';
+  'invitation-mail' | 'invitation-code-mail' | 'email-change-mail' | 'own-proof-mail';
 
 /**
  * Counts a mail to an address that its sender has chosen, over all nodes: nobody may fill the
