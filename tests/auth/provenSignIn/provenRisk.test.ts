@@ -112,6 +112,13 @@ describe('the risk gate of a sign-in through a provider', () => {
     expect(await sessionsOf(member.staffId)).toHaveLength(2);
   });
 
+  it('offers no proof to a member who may not sign in', async () => {
+    const member = await seedTestUserAndToken();
+    await setStaffStatus(member.staffId, 'disabled');
+    scoreWith(70);
+    expect(await refusedByProvider(deps, member)).toEqual({ code: 'INVALID_CREDENTIALS' });
+  });
+
   it('lets nobody in who was disabled between the proof and the completion', async () => {
     const member = await seedTestUserAndToken();
     const secret = await giveFactor(member);
