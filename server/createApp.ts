@@ -16,6 +16,7 @@ import { securityHeaders } from './http/securityHeaders';
 import { limited, tagged } from './http/routeTable';
 import type { Route } from './http/routeTable';
 import { accountTable } from './routeTables/accountTable';
+import { directoryTable } from './routeTables/directoryTable';
 import { evidenceTable } from './routeTables/evidenceTable';
 import { impersonationTable } from './routeTables/impersonationTable';
 import { programTable, unlimitedTable } from './routeTables/programTable';
@@ -33,6 +34,7 @@ export function routeTable(deps: Deps): Route[] {
     ...limited([
       ...accountTable(deps),
       ...tenantTable(deps),
+      ...directoryTable(deps),
       ...impersonationTable(deps),
       ...programTable(deps),
       ...evidenceTable(deps),

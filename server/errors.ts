@@ -148,6 +148,9 @@ export const ERRORS = {
     fixed: false,
   },
   TOO_MANY_SSO_CONNECTIONS: { status: 409, title: 'Connection limit reached', fixed: false },
+  SCIM_INVALID: { status: 400, title: 'The SCIM request is not valid', fixed: false },
+  SCIM_CONFLICT: { status: 409, title: 'SCIM cannot do this for the member', fixed: false },
+  VERSION_MISMATCH: { status: 412, title: 'The resource has another version', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
   EMAIL_TAKEN: { status: 409, title: 'Somebody else has this e-mail address', fixed: false },
   EVENT_TYPE_INCOMPATIBLE: {
@@ -203,6 +206,7 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   TOO_MANY_DOMAINS: 'First remove domains that nobody needs.',
   SSO_CONNECTION_EXISTS: 'Change that connection, or delete it first.',
   TOO_MANY_SSO_CONNECTIONS: 'First delete a connection that nobody needs.',
+  VERSION_MISMATCH: 'Load it again, and repeat the change if you still want it.',
   SIMULATION_BUSY: 'Wait for the seconds in Retry-After, then repeat the request.',
   KEY_HOLDER_ONLY: 'Ask the holder, or revoke the key and create one of your own.',
   KEY_NAME_TAKEN: 'Choose another name, or revoke the other key first.',

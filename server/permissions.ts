@@ -40,6 +40,10 @@ export const PERMISSIONS = {
     sentence: "see, create, change and revoke the tenant's API keys",
     privileged: true,
   },
+  SCIM_PROVISION: {
+    sentence: 'let a directory create, disable and remove members by SCIM, administrators too',
+    privileged: true,
+  },
 } as const satisfies Record<string, PermissionEntry>;
 
 export type BuiltInPermission = keyof typeof PERMISSIONS;

@@ -12,6 +12,7 @@ export const TAGS = {
   Invitations: 'For administrators, and for the person who was invited',
   'API keys': "Keys for the tenant's programs",
   SSO: "The tenant's connections to its identity providers",
+  SCIM: 'Members as the directory of the tenant knows them (RFC 7644)',
   Impersonation: 'Act as another member for some minutes, and the rules about it',
   Services: 'For programs of the team, with a service key',
   Exports: 'Evidence for auditors',

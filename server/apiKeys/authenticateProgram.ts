@@ -51,8 +51,9 @@ export const toKeyPrincipal = (state: TenantKeyState): Principal => ({
 
 /**
  * Checks a tenant's API key against the database, at every request and on every node.
+ * @param options `forScim` if a key for SCIM may be used; it may be nowhere else
  * @returns its state
- * @throws AppError UNAUTHENTICATED; KEY_ADDRESS_REFUSED if a valid key is used from an address that
+ * @throws AppError UNAUTHENTICATED; FORBIDDEN for a key for SCIM elsewhere; KEY_ADDRESS_REFUSED if a valid key is used from an address that
  * it does not allow, IP_BLOCKED if the tenant does not; IP_RULES_UNAVAILABLE; the driver's error if
  * the database could not be asked
  */
@@ -60,7 +61,7 @@ export async function checkTenantKey(
   deps: Pick<ProgramKeyDeps, 'tenantKeys' | 'denials' | 'ipRules' | 'ipRefusals'>,
   ctx: RequestContext,
   key: string,
-  options: FindOptions,
+  options: FindOptions & { forScim?: boolean },
 ): Promise<TenantKeyState> {
   const found = await deps.tenantKeys.find(key, options);
   if (!found) throw invalidKey(key, 't');
@@ -77,6 +78,10 @@ export async function checkTenantKey(
     throw new AppError('KEY_ADDRESS_REFUSED');
   }
   await assertAddress(deps, ctx, { tenantId, staffId, apiKeyId: id });
+  // A directory's key lies in somebody else's service, so it is of no use anywhere else.
+  if (found.state.permissions.includes('SCIM_PROVISION') && !options.forScim) {
+    throw new AppError('FORBIDDEN', { detail: 'A key for SCIM opens nothing but /scim/v2.' });
+  }
   deps.tenantKeys.noteUse(found, ip);
   return found.state;
 }

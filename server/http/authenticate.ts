@@ -39,6 +39,8 @@ function requireToken(req: Request, detail?: string): string {
 /** Chooses how a key is looked up: slowly if credentials from this address were refused too often. */
 const paceOf = (req: Request) => ({ slowly: req.services.isAtLimit(refusedSenderOf(req)) });
 
+const NEEDS_SCIM_KEY = 'Send an API key with the permission SCIM_PROVISION as the bearer token.';
+
 type Admission = 'authenticate' | 'authenticateToSignOut';
 
 async function admitPerson(
@@ -83,12 +85,31 @@ export const authenticateCaller = guard(
   {
     bearer: 'required',
     keys: 'api',
-    errors: [...ENDED, ...ADDRESS, 'KEY_ADDRESS_REFUSED', ...IMPERSONATED],
+    errors: [...ENDED, ...ADDRESS, 'KEY_ADDRESS_REFUSED', 'FORBIDDEN', ...IMPERSONATED],
   },
   async (req, _res, next) => {
     const token = requireToken(req);
     if (!looksLikeKey(token)) await admitPerson(req, token);
     else req.principal = await req.services.authenticateKey(contextOf(req), token, paceOf(req));
+    next();
+  },
+);
+
+/**
+ * Admits the directory of a tenant by an API key, and nobody else. A guard after this one asks for
+ * the permission.
+ */
+export const authenticateDirectory = guard(
+  {
+    bearer: 'required',
+    keys: 'scim',
+    errors: ['UNAUTHENTICATED', ...ADDRESS, 'KEY_ADDRESS_REFUSED'],
+  },
+  async (req, _res, next) => {
+    const token = requireToken(req, NEEDS_SCIM_KEY);
+    if (!looksLikeKey(token)) throw unauthenticated(NEEDS_SCIM_KEY);
+    const how = { ...paceOf(req), forScim: true };
+    req.principal = await req.services.authenticateKey(contextOf(req), token, how);
     next();
   },
 );

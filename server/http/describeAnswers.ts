@@ -5,6 +5,7 @@ import type { Answer, AnswerHeader } from './answers';
 import { anyErrorOf, errorHeaders, nameOfError, readNote } from './errorSchemas';
 import type { ErrorNote } from './errorSchemas';
 import type { Route } from './routeTable';
+import { SCIM_JSON, scimError, speaksScim } from './scimDialect';
 
 /** The errors that every route can answer with. */
 const EVERYWHERE: readonly ErrorNote[] = [
@@ -67,7 +68,7 @@ const ofMedia = (codes: readonly ErrorCode[], fixed: boolean) =>
   codes.filter((code) => ERRORS[code].fixed === fixed);
 
 /** Describes the errors of one status. */
-export function describeErrors(notes: readonly ErrorNote[]): StatusAnswers {
+export function describeErrors(notes: readonly ErrorNote[], path = '/'): StatusAnswers {
   const codes = notes.map((note) => readNote(note).code);
   const plain = ofMedia(codes, true);
   const problems = ofMedia(codes, false);
@@ -75,13 +76,17 @@ export function describeErrors(notes: readonly ErrorNote[]): StatusAnswers {
     const { code, words } = readNote(note);
     return `${code}: ${words === '' ? ERRORS[code].title : words}`;
   });
+  const headers = [...new Set(codes.flatMap(errorHeaders))];
+  if (speaksScim(path)) {
+    return { description: words.join('; '), content: { [SCIM_JSON]: scimError }, headers };
+  }
   return {
     description: words.join('; '),
     content: {
       ...(plain.length > 0 ? { 'application/json': anyErrorOf(plain) } : {}),
       ...(problems.length > 0 ? { 'application/problem+json': anyErrorOf(problems) } : {}),
     },
-    headers: [...new Set(codes.flatMap(errorHeaders))],
+    headers,
     ...(notes.every((note) => readNote(note).words === '')
       ? { shared: [...codes].sort().map(nameOfError).join('Or') }
       : {}),
@@ -115,7 +120,7 @@ export function describeAnswers(route: Route): ReadonlyMap<number, StatusAnswers
     answers.set(Number(status), describeSuccess(answer));
   }
   for (const [status, notes] of byStatus) {
-    const errors = describeErrors(notes);
+    const errors = describeErrors(notes, route.path);
     const own = answers.get(status);
     answers.set(status, own ? merge(own, errors) : errors);
   }

@@ -4,6 +4,7 @@ import { databaseFault } from '../db/pgErrors';
 import type { DatabaseFault } from '../db/pgErrors';
 import { AppError, ERRORS } from '../errors';
 import { answerGateway } from './gatewayAnswer';
+import { SCIM_JSON, speaksScim, toScimError } from './scimDialect';
 
 /** The error types of body-parser. */
 const BODY_ERRORS: Readonly<Record<string, ConstructorParameters<typeof AppError>[0]>> = {
@@ -74,12 +75,18 @@ function report(req: Request, error: AppError): void {
 }
 
 /**
- * Writes an error body; no other code does. Errors with a fixed contract keep their body, all
- * others follow RFC 9457.
+ * Writes an error body; no other code does. Errors with a fixed contract keep their body, those
+ * of SCIM follow RFC 7644, and all others RFC 9457.
+ * @param path the path of the request
  * @returns the media type and the text
  */
-export function writeErrorBody(error: AppError, correlationId: string): [string, string] {
+export function writeErrorBody(
+  error: AppError,
+  correlationId: string,
+  path = '/',
+): [string, string] {
   const { title, fixed } = ERRORS[error.code];
+  if (speaksScim(path)) return [SCIM_JSON, JSON.stringify(toScimError(error, title))];
   if (fixed) return ['application/json', JSON.stringify({ error: error.code, ...error.extra })];
   const problem = {
     type: `urn:gatehouse:error:${error.code}`,
@@ -95,7 +102,7 @@ export function writeErrorBody(error: AppError, correlationId: string): [string,
 
 function send(req: Request, res: Response, error: AppError): void {
   for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
-  const [type, body] = writeErrorBody(error, req.correlationId);
+  const [type, body] = writeErrorBody(error, req.correlationId, req.path);
   const status = answerGateway(req, res, error.code, body) ?? error.status;
   res.status(status).type(type).send(body);
 }

@@ -1,10 +1,21 @@
 import { json } from 'express';
 import type { Request, RequestHandler } from 'express';
 import { AppError } from '../errors';
+import { SCIM_JSON } from './scimDialect';
 
-const parserOf = (limit: string) => json({ limit, type: 'application/json', inflate: false });
-const parse = parserOf('64kb');
-const parseBatch = parserOf('512kb');
+/** A parser, with the media types that it takes. The first one is that of its own. */
+interface BodyParser {
+  readonly types: readonly [string, ...string[]];
+  readonly parse: RequestHandler;
+}
+
+const parserOf = (limit: string, ...types: [string, ...string[]]): BodyParser => ({
+  types,
+  parse: json({ limit, type: types, inflate: false }),
+});
+const ofObject = parserOf('64kb', 'application/json');
+const ofBatch = parserOf('512kb', 'application/json');
+const ofScim = parserOf('128kb', SCIM_JSON, 'application/json');
 
 /**
  * The spellings of JSON's only charset (RFC 8259 8.1). `utf8` is not a registered name, but clients
@@ -48,17 +59,21 @@ export function checkCharset(req: Request, type: string): void {
 }
 
 async function parseBody(
-  parser: RequestHandler,
+  { types, parse }: BodyParser,
   ...[req, res, next]: Parameters<RequestHandler>
 ): Promise<void> {
-  if (req.is('application/json')) {
-    checkCharset(req, 'application/json');
-    parser(req, res, next);
+  const sent = req.is([...types]);
+  if (sent) {
+    checkCharset(req, sent);
+    parse(req, res, next);
     return;
   }
   const chunked = req.headers['transfer-encoding'] !== undefined;
   const hasBody = chunked ? !(await isEmpty(req)) : Number(req.headers['content-length'] ?? 0) > 0;
-  if (hasBody) throw new AppError('UNSUPPORTED_MEDIA_TYPE');
+  if (hasBody) {
+    const detail = `Send the body as ${types[0]}.`;
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', { detail });
+  }
   next();
 }
 
@@ -69,10 +84,15 @@ async function parseBody(
 export const jsonBody: RequestHandler = (req, res, next) => {
   // Guards call this too and do not await it. A rejected promise would end the process, so pass
   // every error to `next`.
-  parseBody(parse, req, res, next).catch(next);
+  parseBody(ofObject, req, res, next).catch(next);
 };
 
 /** Does what {@link jsonBody} does for bodies of up to 512 kB. */
 export const batchBody: RequestHandler = (req, res, next) => {
-  parseBody(parseBatch, req, res, next).catch(next);
+  parseBody(ofBatch, req, res, next).catch(next);
+};
+
+/** Does what {@link jsonBody} does for bodies of SCIM, of up to 128 kB. */
+export const scimBody: RequestHandler = (req, res, next) => {
+  parseBody(ofScim, req, res, next).catch(next);
 };

@@ -8,7 +8,7 @@ import { describeAnswers } from './describeAnswers';
 import type { StatusAnswers } from './describeAnswers';
 import { methodNotAllowed } from './errorHandler';
 import { formOrJsonBody } from './formBody';
-import { batchBody, jsonBody } from './jsonBody';
+import { batchBody, jsonBody, scimBody } from './jsonBody';
 import { limitAround } from './limitRate';
 
 /** Answers hold tokens and personal data, so no cache, shared or private, may store one. */
@@ -69,8 +69,10 @@ const run =
     await endpoint.handle(req, res);
   };
 
-const parserOf = ({ takesForm, takesBatch }: Endpoint): RequestHandler =>
-  takesForm ? formOrJsonBody : takesBatch ? batchBody : jsonBody;
+function parserOf({ takesForm, takesBatch, takesScim }: Endpoint): RequestHandler {
+  if (takesScim) return scimBody;
+  return takesForm ? formOrJsonBody : takesBatch ? batchBody : jsonBody;
+}
 
 /**
  * Orders guards and parser: guards run before the body is parsed, up to the first guard that reads

@@ -10,6 +10,7 @@ import type { StatusAnswers } from './describeAnswers';
 import { exampleOf } from './exampleOf';
 import { FORM } from './formBody';
 import type { Endpoint, Route } from './routeTable';
+import { SCIM_JSON } from './scimDialect';
 
 /** `/sessions/:id` in Express is `/sessions/{id}` in OpenAPI. */
 const toOpenApiPath = (path: string) => path.replaceAll(/:([A-Za-z]+)/g, '{$1}');
@@ -102,15 +103,17 @@ function describeSecurity({ guards, endpoint }: Route): object[] {
   const cookie = endpoint.takesRefreshCookie ? [{ refreshCookie: [] }] : [];
   const keys = guards.map((guard) => guard.keys).find((kind) => kind !== undefined);
   if (keys === 'service') return [{ serviceKey: [] }];
+  if (keys === 'scim') return [{ apiKey: [] }];
   if (keys === 'api') return [{ bearer: [] }, { apiKey: [] }];
   if (bearer === 'required') return [{ bearer: [] }, ...cookie];
   const known = [...(bearer ? [{ bearer: [] }] : []), ...cookie];
   return known.length > 0 ? [{}, ...known] : [];
 }
 
-function describeRequest({ body, takesForm }: Endpoint, components: Components) {
+function describeRequest({ body, takesForm, takesScim }: Endpoint, components: Components) {
   if (!body) return {};
-  const types = ['application/json', ...(takesForm ? [FORM] : [])];
+  const other = [...(takesScim ? [SCIM_JSON] : []), ...(takesForm ? [FORM] : [])];
+  const types = ['application/json', ...other];
   const content = describeContent(body, components);
   return {
     requestBody: {

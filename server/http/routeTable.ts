@@ -80,6 +80,8 @@ export interface Endpoint {
   takesForm?: boolean;
   /** Whether the body may be as large as a batch: 512 kB. */
   takesBatch?: boolean;
+  /** Whether the body is one of SCIM: 128 kB, in its own media type or as JSON. */
+  takesScim?: boolean;
   /** Whether the route answers every method, and every path that begins with its own. */
   takesAnyRequest?: boolean;
   handle: (req: Request, res: Response) => Promise<void> | void;
@@ -92,7 +94,7 @@ export interface GuardFacts {
   /** Whether an access token must be sent, or may be sent. */
   readonly bearer?: 'required' | 'optional';
   /** The keys of programs that may be sent as the bearer token: beside access tokens, or instead. */
-  readonly keys?: 'api' | 'service';
+  readonly keys?: 'api' | 'scim' | 'service';
   /** The scope of a service key that it asks for. */
   readonly scope?: ServiceScope;
   /**
@@ -122,7 +124,7 @@ export const guard = (facts: GuardFacts, run: RequestHandler): Guard => Object.a
 export type Impersonable = 'read' | 'act' | 'stop';
 
 export interface Route {
-  method: 'get' | 'post' | 'put' | 'delete';
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   path: string;
   guards: readonly Guard[];
   endpoint: Endpoint;
@@ -175,6 +177,7 @@ export function endpoint<
   takesRefreshCookie?: boolean;
   takesForm?: boolean;
   takesBatch?: boolean;
+  takesScim?: boolean;
   takesAnyRequest?: boolean;
   handle: (
     req: Request,
@@ -207,6 +210,7 @@ const route =
 export const get = route('get');
 export const post = route('post');
 export const put = route('put');
+export const patch = route('patch');
 export const del = route('delete');
 
 /** Gives each endpoint its name. */

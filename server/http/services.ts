@@ -34,13 +34,14 @@ export interface Services extends Pick<
   sessionOf(token: string): string | undefined;
   /**
    * Checks a tenant's API key, and returns its holder with the permissions of the key.
-   * @param options `slowly` if the address of the request is known for refused credentials
-   * @throws AppError UNAUTHENTICATED, KEY_ADDRESS_REFUSED, IP_BLOCKED, IP_RULES_UNAVAILABLE
+   * @param options `slowly` if the address of the request is known for refused credentials;
+   * `forScim` at the routes that a key for SCIM opens
+   * @throws AppError UNAUTHENTICATED, KEY_ADDRESS_REFUSED, FORBIDDEN, IP_BLOCKED, IP_RULES_UNAVAILABLE
    */
   authenticateKey(
     ctx: RequestContext,
     key: string,
-    options: { slowly: boolean },
+    options: { slowly: boolean; forScim?: boolean },
   ): Promise<Principal>;
   /**
    * Checks a service key.

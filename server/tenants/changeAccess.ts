@@ -9,7 +9,7 @@ import { assertAdministratorLeft, assertMayGive, assertMayManage } from './admin
 import type { Administration } from './administration';
 import { administer } from './administer';
 import { authorityOf, insists, provenanceOf, reasonOf } from './staffAct';
-import type { EndAct, StaffAct, StaffIds } from './staffAct';
+import type { Origin, StaffAct, StaffIds } from './staffAct';
 import type { ApprovalRequest } from './approvalStore';
 import { staffInput } from './createStaff';
 import {
@@ -103,7 +103,7 @@ export async function writeAccess(
   ctx: RequestContext,
   { tenantId, staffId }: StaffIds,
   { before, after, changed }: AccessPlan,
-  provenance: Provenance | EndAct,
+  provenance: Provenance | Origin,
 ): Promise<void> {
   if (!changed) return;
   await updateAccess(tx, tenantId, { staffId, ...after });

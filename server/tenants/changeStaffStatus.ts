@@ -6,7 +6,7 @@ import { AppError } from '../errors';
 import { assertMayGiveUntil } from './membershipEnd';
 import { revokeInvitationsOf } from './revokeInvitationsOf';
 import { actOnMember, provenanceOf } from './staffAct';
-import type { EndAct, LockedMember, StaffAct, StaffIds } from './staffAct';
+import type { DirectoryAct, EndAct, LockedMember, StaffAct, StaffIds } from './staffAct';
 import { markDisabled, markEnabled } from './tenantStore';
 
 /**
@@ -17,7 +17,7 @@ export async function endMembership(
   deps: Pick<TenantDeps, 'clock'>,
   ctx: RequestContext,
   { tenantId, staffId }: StaffIds,
-  how: StaffAct | EndAct,
+  how: StaffAct | EndAct | DirectoryAct,
   { tx, mode }: Pick<LockedMember, 'tx' | 'mode'>,
 ): Promise<void> {
   // Record the event first, and use one clock for both, so that the ended sessions do not
@@ -27,7 +27,7 @@ export async function endMembership(
     outcome: 'success',
     tenantId,
     subject: `staff:${staffId}`,
-    details: how.via === 'expiry' ? how : provenanceOf(deps, how),
+    details: provenanceOf(deps, how),
   });
   const now = await markDisabled(tx, tenantId, staffId);
   await invalidateSessions(tx, ctx, mode, tenantId, { staffId, reason: 'manual', now });

@@ -1,5 +1,6 @@
 export { administer } from './administer';
 export type { Authority } from './administer';
+export { assertAdministratorLeft } from './administration';
 export { apiKeyRoutes } from './apiKeys/apiKeyRoutes';
 export { listApiKeys } from './apiKeys/listApiKeys';
 export { revokeApiKey } from './apiKeys/revokeApiKey';
@@ -14,11 +15,14 @@ export { changeTenantPolicy } from './tenantPolicy';
 export { changeAccess } from './changeAccess';
 export type { PermissionChange } from './changeAccess';
 export { changeMembershipEnd } from './changeMembershipEnd';
-export { disableStaff, enableStaff } from './changeStaffStatus';
+export { disableStaff, enableStaff, endMembership } from './changeStaffStatus';
 export { forceLogout } from './forceLogout';
 export { forceLogoutAll } from './forceLogoutAll';
-export { removeStaff } from './removeStaff';
+export { endForGood, removeStaff } from './removeStaff';
 export { resetFactors } from './resetFactors';
+export { findMembershipByEmail, reviveStaff } from './joinStore';
+export type { DirectoryAct, LockedMember } from './staffAct';
+export { provenanceOf } from './staffAct';
 export { endPendingChanges } from './addressStore';
 export { changeEmail, renameStaff } from './changeEmail';
 export type { TenantDeps, TenantParts } from './deps';
@@ -61,6 +65,10 @@ export {
   findStaffById,
   findTenantBySlug,
   hasAnyTenant,
+  insertStaff,
+  insertUserIfNew,
+  lockStaffMember,
+  markEnabled,
   listTenantPage,
   listTenants,
   readMembership,

@@ -8,7 +8,7 @@ import { endMembership } from './changeStaffStatus';
 import type { TenantDeps } from './deps';
 import { revokeInvitationsOf } from './revokeInvitationsOf';
 import { actOnMember, provenanceOf } from './staffAct';
-import type { EndAct, LockedMember, StaffAct, StaffIds } from './staffAct';
+import type { DirectoryAct, EndAct, LockedMember, StaffAct, StaffIds } from './staffAct';
 import { markRemoved } from './tenantStore';
 
 /**
@@ -19,7 +19,7 @@ export async function endForGood(
   deps: Pick<TenantDeps, 'clock'>,
   ctx: RequestContext,
   who: StaffIds,
-  how: StaffAct | EndAct,
+  how: StaffAct | EndAct | DirectoryAct,
   member: Pick<LockedMember, 'tx' | 'mode' | 'staff'>,
 ): Promise<void> {
   const { tenantId, staffId } = who;
@@ -30,7 +30,7 @@ export async function endForGood(
   const after = { roles: [], permissions: [] };
   const changed = roles.length + permissions.length > 0;
   const plan = { before, after, added: [], privileged: [], changed };
-  const origin = how.via === 'expiry' ? how : provenanceOf(deps, how);
+  const origin = provenanceOf(deps, how);
   await writeAccess(tx, ctx, who, plan, origin);
   await removeAllFactors(tx, ctx, who, how.via);
   await revokeInvitationsOf(tx, ctx, tenantId, { staffId, via: how.via });

@@ -13,7 +13,7 @@ export async function revokeInvitationsOf(
   tx: Tx,
   ctx: RequestContext,
   tenantId: string,
-  { staffId, via }: { staffId: string; via: 'api' | 'operator' | 'expiry' },
+  { staffId, via }: { staffId: string; via: 'api' | 'operator' | 'expiry' | 'scim' },
 ): Promise<number> {
   const revoked = await markRevokedOf(tx, tenantId, staffId);
   for (const { id, ofInviter } of revoked) {

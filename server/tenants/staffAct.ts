@@ -37,6 +37,13 @@ export interface MemberAct {
   reason?: string | undefined;
 }
 
+/** An act of the tenant's directory, by SCIM. */
+export interface DirectoryAct {
+  via: 'scim';
+  /** When the request arrived. */
+  askedAt: Date;
+}
+
 /** The authority on which a member is changed, and the facts that are recorded about it. */
 export type StaffAct = OperatorAct | MemberAct;
 
@@ -60,16 +67,24 @@ export const reasonOf = (how: StaffAct): string | undefined =>
   how.via === 'api' ? how.reason : undefined;
 
 /** Returns who asked for an act and why, and the seconds from the request until now. */
-export function provenanceOf({ clock }: Pick<TenantDeps, 'clock'>, how: StaffAct) {
-  if (how.via === 'operator') return { via: how.via };
-  const { principal, askedAt, reason } = how;
+export function provenanceOf(
+  { clock }: Pick<TenantDeps, 'clock'>,
+  how: StaffAct | EndAct | DirectoryAct,
+) {
+  if (how.via === 'operator' || how.via === 'expiry') return { via: how.via };
+  const secondsToEffect = Math.max(0, clock.now().getTime() - how.askedAt.getTime()) / 1000;
+  if (how.via === 'scim') return { via: how.via, secondsToEffect };
+  const { principal, reason } = how;
   return {
     via: how.via,
     requestedBy: principal.staffId,
-    secondsToEffect: Math.max(0, clock.now().getTime() - askedAt.getTime()) / 1000,
+    secondsToEffect,
     ...(reason === undefined ? {} : { reason }),
   };
 }
+
+/** Who asked for an act, and how long it took, as events record it. */
+export type Origin = ReturnType<typeof provenanceOf>;
 
 /** The parts that an act on a locked member uses. */
 export interface LockedMember {

@@ -13,6 +13,8 @@ export const via = z.enum([
   'service',
   // A membership reached its end.
   'expiry',
+  // The directory of the tenant, by SCIM.
+  'scim',
 ]);
 
 /** The fields that show the author and the approver of a change, how long it took, and why. */

@@ -14,6 +14,7 @@ import { PROFILE_ACTIONS } from './profileActions';
 import { RISK_ACTIONS } from './riskActions';
 import { ROLE_ACTIONS } from './roleActions';
 import { SCHEMA_ACTIONS } from './schemaActions';
+import { SCIM_ACTIONS } from './scimActions';
 import { SESSION_ACTIONS } from './sessionActions';
 import { SIGN_IN_ACTIONS } from './signInActions';
 import { SSO_ACTIONS } from './ssoActions';
@@ -35,6 +36,7 @@ const DEFINITIONS = {
   ...KEY_ACTIONS,
   ...IP_RULE_ACTIONS,
   ...DOMAIN_ACTIONS,
+  ...SCIM_ACTIONS,
   ...EVENT_TYPE_ACTIONS,
   ...EXPORT_ACTIONS,
   ...AUDIT_LOG_ACTIONS,

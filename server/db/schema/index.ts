@@ -51,6 +51,7 @@ export { recoveryCodes } from './recoveryCodes';
 export { refreshTokens } from './refreshTokens';
 export { riskDecisions } from './riskDecisions';
 export { riskPolicies } from './riskPolicies';
+export { scimUsers } from './scimUsers';
 export { schemaHealth } from './schemaHealth';
 export { serviceKeys } from './serviceKeys';
 export { ssoConnections } from './ssoConnections';

@@ -21,7 +21,7 @@ export async function removeAllFactors(
   tx: Tx,
   ctx: RequestContext,
   { tenantId, staffId }: { tenantId: string; staffId: string },
-  via: 'api' | 'operator' | 'expiry',
+  via: 'api' | 'operator' | 'expiry' | 'scim',
 ): Promise<RemovedFactors> {
   const record = (factor: 'totp' | 'passkey' | 'recovery_code', factorIds?: string[]) =>
     recordAudit(tx, ctx, {

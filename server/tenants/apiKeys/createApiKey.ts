@@ -21,7 +21,12 @@ const MOST_LIVE = 100;
 /** The properties that a member chooses for a key. */
 export const apiKeyInput = z.strictObject({
   name: oneLine(100, 1),
-  permissions: permissionList.transform(inOrder),
+  permissions: permissionList
+    .transform(inOrder)
+    .refine(
+      (names) => names.length === 1 || !names.includes('SCIM_PROVISION'),
+      'a key with SCIM_PROVISION can have no other permission',
+    ),
   addresses: addressList.default([]).meta({
     description: 'Addresses and CIDR ranges from which the key can be used; empty means all',
   }),

@@ -229,6 +229,13 @@ export const AUDIT_DETAILS: Details = {
   IMPERSONATION_CONSENT_GIVEN: { until: '2026-01-01T00:15:00.000Z', via: 'api' },
   IMPERSONATION_CONSENT_WITHDRAWN: { until: '2026-01-01T00:15:00.000Z', via: 'api' },
   DOMAIN_ADDED: { domain: 'example.com', via: 'api' },
+  SCIM_USER_CREATED: { how: 'created', active: true, via: 'scim', secondsToEffect: 0.02 },
+  SCIM_USER_CHANGED: {
+    fields: ['active', 'familyName'],
+    active: { before: true, after: false },
+    ...{ via: 'scim', secondsToEffect: 0.02 },
+  },
+  SCIM_USER_DELETED: { via: 'scim', secondsToEffect: 0.02 },
   DOMAIN_PROVEN: { domain: 'example.com', before: 'waiting' },
   DOMAIN_PROOF_FAILING: {
     ...{ domain: 'example.com', finding: 'missing' },
