@@ -19,6 +19,7 @@ const TABLES: Record<string, Record<string, unknown>> = {
   known_addresses: {},
   known_countries: { country: 'GB' },
   known_networks: { network: '192.0.0.0/16' },
+  scim_users: { id: undefined, user_name: 'a@x.test' },
   staff_habits: { id: undefined },
   recovery_codes: {},
   passkeys: { name: 'Key', public_key: '\\x00', transports: '{}', backed_up: false },

@@ -11,6 +11,7 @@ import { IP_RULE_SWEEP } from './ipRuleSweep';
 import { OPEN_SWEEP } from './openSweep';
 import { PROFILE_SWEEP } from './profileSweep';
 import { RISK_SWEEP } from './riskSweep';
+import { SCIM_SWEEP } from './scimSweep';
 import { SERVICE_SWEEP } from './serviceSweep';
 import { SSO_SWEEP } from './ssoSweep';
 import { STAFF_SWEEP } from './staffSweep';
@@ -36,6 +37,7 @@ export const AREAS = {
   invitations: INVITATIONS_SWEEP,
   apiKey: API_KEY_SWEEP,
   impersonation: IMPERSONATION_SWEEP,
+  scim: SCIM_SWEEP,
   service: SERVICE_SWEEP,
   open: OPEN_SWEEP,
 } as const satisfies Record<string, Sweep>;

@@ -19,6 +19,7 @@ import {
   passkeys,
   passwordResets,
   recoveryCodes,
+  scimUsers,
   sessionHistory,
   ssoConnections,
   stepUpHistory,
@@ -103,6 +104,7 @@ export async function giveOneOfEach({
 > {
   const row = { tenantId, userId, staffId };
   const expiresAt = new Date(Date.now() + 3_600_000);
+  await db.insert(scimUsers).values({ ...row, userName: 'a@example.com' });
   await db.insert(recoveryCodes).values({ ...row, codeHash: 'x' });
   const key = { name: 'Key', publicKey: Buffer.from([0]), transports: [], backedUp: false };
   await db.insert(passkeys).values({ ...row, ...key, credentialId: staffId });

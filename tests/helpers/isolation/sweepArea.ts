@@ -46,7 +46,7 @@ async function fire(
   const me = await seedMember();
   const aim = aims(ids, me)[index];
   if (!aim) throw new Error('there is no target with this name');
-  const [method, path] = route.split(' ') as ['get' | 'post' | 'put' | 'delete', string];
+  const [method, path] = route.split(' ') as ['get' | 'post' | 'put' | 'patch' | 'delete', string];
   const { tenantId, sessionId, staffId } = ids;
   const stray = { tenantId, tenant_id: tenantId, sessionId, staffId };
   const res = await request(app)

@@ -1,0 +1,3 @@
+import { sweepArea } from '@/tests/helpers/isolation/sweepArea';
+
+sweepArea('scim');
