@@ -3,7 +3,6 @@ import type { RequestContext } from '../context';
 import type { Tx } from '../db';
 import { hasProvenDomain } from '../domains';
 import { AppError } from '../errors';
-import { nameField } from '../http/nameField';
 import { domainOf, normalizeEmail } from '../mailAddress';
 import {
   findMembershipByEmail,
@@ -34,13 +33,6 @@ const NOBODY: DirectoryUser = {
 
 /** The access of a new member: that of the role that every tenant has, and gives nothing. */
 const ACCESS = { roles: ['member'], permissions: [] as string[], endsAt: null };
-
-/** Returns the name for a new person, if what the directory says can be one. */
-function nameFor(user: DirectoryUser): string | null {
-  const { displayName, formattedName, givenName, familyName } = user;
-  const parts = [givenName, familyName].filter((part) => part !== null).join(' ');
-  return nameField.safeParse(displayName ?? formattedName ?? parts).data ?? null;
-}
 
 interface Found {
   how: 'created' | 'adopted' | 'rejoined';
@@ -83,14 +75,9 @@ async function settle(
 }
 
 /** Makes a person a member, and finds or creates the person. An existing one is not changed. */
-async function join(
-  deps: ScimDeps,
-  tx: Tx,
-  tenantId: string,
-  { user, email }: { user: DirectoryUser; email: string },
-): Promise<string> {
+async function join(deps: ScimDeps, tx: Tx, tenantId: string, email: string): Promise<string> {
   const createdAt = deps.clock.now();
-  const person = { id: deps.random.id(), email, emailNormalized: true, name: nameFor(user) };
+  const person = { id: deps.random.id(), email, emailNormalized: true, name: null };
   const { id: userId } = await insertUserIfNew(tx, {
     ...{ ...person, createdAt, passwordChangedAt: createdAt },
     passwordHash: '!',
@@ -109,11 +96,11 @@ async function enter(
   ctx: RequestContext,
   request: DirectoryRequest,
   tx: Tx,
-  { found, user, email }: { found: Found; user: DirectoryUser; email: string },
+  { found, email }: { found: Found; email: string },
 ): Promise<string> {
   const { tenantId } = request.principal;
   const { how } = found;
-  const staffId = found.staffId ?? (await join(deps, tx, tenantId, { user, email }));
+  const staffId = found.staffId ?? (await join(deps, tx, tenantId, email));
   if (how === 'adopted') return staffId;
   if (how === 'rejoined') await reviveStaff(tx, tenantId, { staffId, ...ACCESS });
   const { permissions, roles } = ACCESS;
@@ -151,7 +138,7 @@ export async function createScimUser(
   return actForDirectory(deps, ctx, request, [], async (work) => {
     const { tx } = work;
     const found = await settle(tx, tenantId, { user, email });
-    const staffId = await enter(deps, ctx, request, tx, { found, user, email });
+    const staffId = await enter(deps, ctx, request, tx, { found, email });
     await linkScimUser(tx, tenantId, staffId, user);
     if (!user.active && !found.isDisabled) {
       await disableForDirectory(deps, ctx, { tenantId, staffId }, request, work);
