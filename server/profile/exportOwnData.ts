@@ -15,6 +15,7 @@ import {
   listOwnTenants,
   readAccount,
   readOwnConsent,
+  readOwnDirectory,
   readOwnHabits,
 } from './ownDataStore';
 
@@ -47,6 +48,7 @@ async function gather(deps: ProfileDeps, principal: Principal) {
     impersonatedBy: await listOwnImpersonations(db, principal, 'subject', MOST_ROWS),
     impersonated: await listOwnImpersonations(db, principal, 'actor', MOST_ROWS),
     impersonationConsent: await readOwnConsent(db, principal),
+    directory: await readOwnDirectory(db, principal),
     mails: await listOwnMails(db, principal, MOST_ROWS),
     events: events.events,
     /** The cursor for `GET /api/auth/me/events`, if there are more events than the file holds. */

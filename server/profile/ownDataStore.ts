@@ -12,6 +12,7 @@ import {
   knownDevices,
   knownNetworks,
   mails,
+  scimUsers,
   staffHabits,
   stepUpChallenges,
   tenantStaff,
@@ -207,6 +208,22 @@ export const readOwnConsent = (db: Db, whose: Whose) =>
       .select({ givenAt, expiresAt, withdrawnAt })
       .from(impersonationConsents)
       .where(of(impersonationConsents, whose));
+    return row ?? null;
+  });
+
+/** Reads what the directory of the tenant says about a member; null if it has never known them. */
+export const readOwnDirectory = (db: Db, whose: Whose) =>
+  inTenant(db, whose.tenantId, async (tx) => {
+    const { userName, externalId, displayName, email } = scimUsers;
+    const { givenName, familyName, formattedName } = scimUsers;
+    const { createdAt, updatedAt, deletedAt } = scimUsers;
+    const [row] = await tx
+      .select({
+        ...{ userName, externalId, displayName, givenName, familyName, formattedName, email },
+        ...{ createdAt, updatedAt, deletedAt },
+      })
+      .from(scimUsers)
+      .where(of(scimUsers, whose));
     return row ?? null;
   });
 

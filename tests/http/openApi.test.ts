@@ -159,6 +159,9 @@ describe('/openapi.json', () => {
 
   it('describes every error code', () => {
     const text = JSON.stringify(document);
-    expect(Object.keys(ERRORS).filter((code) => !text.includes(`"${code}"`))).toEqual([]);
+    // The bodies of SCIM have no code, so the words of an answer have it.
+    const isDescribed = (code: string) =>
+      [`"${code}"`, `${code}: `].some((it) => text.includes(it));
+    expect(Object.keys(ERRORS).filter((code) => !isDescribed(code))).toEqual([]);
   });
 });

@@ -62,6 +62,7 @@ describe('POST /api/auth/me/data', () => {
       ],
       impersonated: [],
       impersonationConsent: { withdrawnAt: null },
+      directory: { userName: 'a@example.com' },
       mails: [{ kind: 'new_device' }],
       events: expect.arrayContaining([expect.objectContaining({ by: 'you' })]),
       eventsNextCursor: null,
@@ -83,7 +84,7 @@ describe('POST /api/auth/me/data', () => {
     const { actor, subject } = pair;
     expect((await ask(subject.token, bypass)).body).toMatchObject({
       impersonatedBy: [{ ...facts, with: { staffId: actor.staffId, email: actor.email } }],
-      ...{ impersonated: [], impersonationConsent: null },
+      ...{ impersonated: [], impersonationConsent: null, directory: null },
     });
     expect((await ask(actor.token, bypass)).body).toMatchObject({
       impersonated: [{ ...facts, with: { staffId: subject.staffId, email: subject.email } }],
