@@ -232,7 +232,8 @@ afterEach(() => {
   expect(Object.keys(Object.prototype)).toEqual([]);
 });
 
-const withBody = routeTable(deps).filter(({ endpoint }) => endpoint.body);
+/** The bodies of SCIM ignore what they do not know: tests/scim/hostileScim.test.ts. */
+const withBody = routeTable(deps).filter(({ endpoint }) => endpoint.body && !endpoint.takesScim);
 const methodOf = (path: string) => {
   if (path.endsWith('?remove')) return 'delete';
   if (path.endsWith('?add')) return 'post';
