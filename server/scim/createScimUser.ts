@@ -6,8 +6,8 @@ import { AppError } from '../errors';
 import { domainOf, normalizeEmail } from '../mailAddress';
 import {
   findMembershipByEmail,
+  insertPersonWithoutPassword,
   insertStaff,
-  insertUserIfNew,
   provenanceOf,
   reviveStaff,
 } from '../tenants';
@@ -76,12 +76,8 @@ async function settle(
 
 /** Makes a person a member, and finds or creates the person. An existing one is not changed. */
 async function join(deps: ScimDeps, tx: Tx, tenantId: string, email: string): Promise<string> {
+  const { id: userId } = await insertPersonWithoutPassword(deps, tx, { email, name: null });
   const createdAt = deps.clock.now();
-  const person = { id: deps.random.id(), email, emailNormalized: true, name: null };
-  const { id: userId } = await insertUserIfNew(tx, {
-    ...{ ...person, createdAt, passwordChangedAt: createdAt },
-    passwordHash: '!',
-  });
   const staffId = deps.random.id();
   await insertStaff(tx, { id: staffId, tenantId, userId, ...ACCESS, createdAt });
   return staffId;

@@ -35,6 +35,7 @@ export { listInvitations } from './listInvitations';
 export { resendInvitation } from './resendInvitation';
 export { revokeInvitation } from './revokeInvitation';
 export { countDeviations, listCollisions, normalizeAddresses } from './normalizeAddresses';
+export { insertPersonWithoutPassword } from './insertPersonWithoutPassword';
 export { createStaff, createStaffOfExisting } from './createStaff';
 export { compareDeclared, summarize } from './compareDeclared';
 export { comparePermissionsFile } from './comparePermissionsFile';
@@ -66,7 +67,6 @@ export {
   findTenantBySlug,
   hasAnyTenant,
   insertStaff,
-  insertUserIfNew,
   lockStaffMember,
   markEnabled,
   listTenantPage,

@@ -69,6 +69,8 @@ describe('a user whom a directory creates', () => {
     });
     expect(shape(known)).toEqual(shape(fresh));
     expect(await personOf(elsewhere.userId)).toEqual(before);
+    const made = await memberOf(fresh.body.id as string);
+    expect(await personOf(made?.userId ?? '')).toMatchObject({ passwordHash: null, name: null });
     const row = await memberOf(known.body.id as string);
     expect(row).toMatchObject({
       ...{ userId: elsewhere.userId, tenantId: directory.admin.tenantId, status: 'active' },
