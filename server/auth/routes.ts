@@ -4,19 +4,12 @@ import { assertRowId } from '../db/ids';
 import type { AuthDeps } from './deps';
 import { emailField, normalizeSlug } from '../http/emailAddress';
 import { AppError } from '../errors';
-import {
-  clearChallengeCookie,
-  readChallengeCookie,
-  readDeviceCookie,
-  readRefreshCookie,
-  setChallengeCookie,
-  setDeviceCookie,
-} from '../http/cookies';
+import { clearChallengeCookie, setChallengeCookie, setDeviceCookie } from '../http/cookies';
 import { contextOf, principalOf } from '../http/request';
 import { json, noBody } from '../http/answers';
 import { endpoint, storableText } from '../http/routeTable';
-import { identifyDevice, readBoundChallenge } from '../security';
-import type { DeviceIdentity } from '../security';
+import { answerSignIn, challengeOf, deviceOf, withChallengeCookie } from './answerSignIn';
+import type { SignInListeners } from './answerSignIn';
 import {
   begunLogin,
   keySet,
@@ -32,7 +25,6 @@ import { nameRoles } from './nameRoles';
 import { listOwnSessions } from './listOwnSessions';
 import { login } from './login';
 import { noticeRoutes } from './noticeRoutes';
-import type { IssuedToken, TokenPair } from './openSession';
 import { ownProofRoutes } from './ownProof/ownProofRoutes';
 import { passwordField } from './passwords/passwordField';
 import { readHasPassword } from './passwords/passwordOwnerStore';
@@ -41,10 +33,9 @@ import { refresh } from './refresh';
 import {
   endCookieSession,
   endPresentedSession,
-  endReplaced,
   presentedCookie,
+  throughCookie,
 } from './refreshCookie';
-import { refuseOtherOrigins, throughCookie } from './refreshCookie';
 import type { RefreshInput } from './rotate';
 
 const challengeId = storableText(256);
@@ -97,67 +88,6 @@ const idempotencyKey = z
   .regex(/^[\x21-\x7e]{1,255}$/, 'Idempotency-Key must be 1 to 255 visible ASCII characters')
   .optional();
 
-const deviceOf = (deps: AuthDeps, req: Request) =>
-  identifyDevice(deps.keys, deps.random, readDeviceCookie(req), contextOf(req).userAgent);
-
-/** Reads the challenge in the cookie, if this browser began it. */
-const challengeOf = (deps: AuthDeps, req: Request, device: DeviceIdentity) =>
-  readBoundChallenge(deps, readChallengeCookie(req), device);
-
-/**
- * Runs work, and if it fails with a 428 that offers a challenge, sets the challenge cookie and the
- * cookie of the device to which the challenge is bound.
- */
-async function withChallengeCookie<T>(
-  req: Request,
-  res: Response,
-  device: DeviceIdentity,
-  work: Promise<T>,
-): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    const offered = error instanceof AppError ? error.extra['challengeId'] : undefined;
-    if (typeof offered === 'string') {
-      setChallengeCookie(req, res, offered);
-      setDeviceCookie(req, res, device.offeredCookie);
-    }
-    throw error;
-  }
-}
-
-interface SignInListeners {
-  /** Called with the device cookie that the browser should keep. */
-  onDevice: (cookie: string) => void;
-  onIssued: (issued: IssuedToken) => void;
-}
-
-/**
- * Answers a sign-in and sets the device cookie, and also the refresh cookie if the client asked for
- * it.
- */
-async function signIn(
-  deps: AuthDeps,
-  exchange: { req: Request; res: Response; device: DeviceIdentity; refreshCookie: boolean },
-  work: (listeners: SignInListeners) => Promise<TokenPair>,
-): Promise<void> {
-  const { req, res, device, refreshCookie } = exchange;
-  if (refreshCookie) refuseOtherOrigins(req);
-  const before = readRefreshCookie(req);
-  let kept = device.cookie;
-  const onDevice = (cookie: string) => void (kept = cookie);
-  const body = refreshCookie
-    ? await throughCookie(deps, req, res, async (onIssued) => {
-        const tokens = await work({ onDevice, onIssued });
-        await endReplaced(deps, req, before, tokens);
-        return tokens;
-      })
-    : await work({ onDevice, onIssued: () => undefined });
-  setDeviceCookie(req, res, kept);
-  clearChallengeCookie(req, res);
-  res.json(body);
-}
-
 /**
  * Clears the browser's cached answers of the person who was signed in (ASVS 14.3.1). It keeps the
  * storage, which is shared by every application of the origin and which the client clears itself.
@@ -191,14 +121,18 @@ function signInRoutes(deps: AuthDeps) {
       async handle(req, res, { body }) {
         const device = deviceOf(deps, req);
         const { refreshCookie, rememberMe } = body;
-        await signIn(deps, { req, res, device, refreshCookie }, async ({ onDevice, onIssued }) => {
-          const challengeId = body.challengeId ?? (await challengeOf(deps, req, device));
-          const work = login(deps, contextOf(req), { ...body, challengeId, device, onDevice });
-          const tokens = await withChallengeCookie(req, res, device, work);
-          const { refreshToken, refreshExpiresAt } = tokens;
-          onIssued({ refreshToken, expiresAt: new Date(refreshExpiresAt), rememberMe });
-          return tokens;
-        });
+        await answerSignIn(
+          deps,
+          { req, res, device, refreshCookie },
+          async ({ onDevice, onIssued }) => {
+            const challengeId = body.challengeId ?? (await challengeOf(deps, req, device));
+            const work = login(deps, contextOf(req), { ...body, challengeId, device, onDevice });
+            const tokens = await withChallengeCookie(req, res, device, work);
+            const { refreshToken, refreshExpiresAt } = tokens;
+            onIssued({ refreshToken, expiresAt: new Date(refreshExpiresAt), rememberMe });
+            return tokens;
+          },
+        );
       },
     }),
     completeLogin: endpoint({
@@ -219,7 +153,7 @@ function signInRoutes(deps: AuthDeps) {
       async handle(req, res, { body }) {
         const device = deviceOf(deps, req);
         const { refreshCookie = false } = body ?? {};
-        await signIn(deps, { req, res, device, refreshCookie }, async (listeners) => {
+        await answerSignIn(deps, { req, res, device, refreshCookie }, async (listeners) => {
           const id = body?.challengeId ?? (await challengeOf(deps, req, device));
           if (id === undefined) throw new AppError('CHALLENGE_NOT_FOUND');
           const key = idempotencyKey.parse(req.headers['idempotency-key']);
