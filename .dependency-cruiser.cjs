@@ -1,6 +1,6 @@
 /** The import rules that docs/architecture.md describes. */
 const area =
-  '(appEvents|apiKeys|service|auth|security|compliance|tenants|profile|health|impersonation|ipRules|domains|scim|limits|mail|sso|ssoConnections|demo|verify)';
+  '(appEvents|apiKeys|service|auth|security|compliance|tenants|profile|health|impersonation|ipRules|domains|scim|limits|mail|identities|sso|ssoConnections|demo|verify)';
 module.exports = {
   forbidden: [
     {

@@ -151,6 +151,13 @@ export const ERRORS = {
   SCIM_INVALID: { status: 400, title: 'The SCIM request is not valid', fixed: false },
   SCIM_CONFLICT: { status: 409, title: 'SCIM cannot do this for the member', fixed: false },
   VERSION_MISMATCH: { status: 412, title: 'The resource has another version', fixed: false },
+  SSO_REFUSED: { status: 403, title: 'The sign-in was refused', fixed: false },
+  SSO_UNAVAILABLE: {
+    status: 409,
+    title: 'This server cannot send people to a provider',
+    fixed: false,
+  },
+  TOO_MANY_SSO_ATTEMPTS: { status: 429, title: 'Too many open sign-ins', fixed: false },
   PASSKEY_EXISTS: { status: 409, title: 'Passkey already registered', fixed: false },
   EMAIL_TAKEN: { status: 409, title: 'Somebody else has this e-mail address', fixed: false },
   EVENT_TYPE_INCOMPATIBLE: {
@@ -207,6 +214,10 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   SSO_CONNECTION_EXISTS: 'Change that connection, or delete it first.',
   TOO_MANY_SSO_CONNECTIONS: 'First delete a connection that nobody needs.',
   VERSION_MISMATCH: 'Load it again, and repeat the change if you still want it.',
+  SSO_REFUSED:
+    'Begin again. If it is refused again, ask an administrator: the reason is in the audit log of the tenant.',
+  SSO_UNAVAILABLE: 'The operator must set PUBLIC_URL.',
+  TOO_MANY_SSO_ATTEMPTS: 'Finish a sign-in that you have begun, or wait ten minutes.',
   SIMULATION_BUSY: 'Wait for the seconds in Retry-After, then repeat the request.',
   KEY_HOLDER_ONLY: 'Ask the holder, or revoke the key and create one of your own.',
   KEY_NAME_TAKEN: 'Choose another name, or revoke the other key first.',

@@ -218,6 +218,12 @@ export function createMetrics() {
       labelNames: ['outcome'] as const,
       registers,
     }),
+    ssoSignIns: new Counter({
+      name: 'gatehouse_sso_sign_ins_total',
+      help: 'Sign-ins at identity providers by outcome: done, or the reason of the refusal',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
     refreshes: new Counter({
       name: 'gatehouse_refreshes_total',
       help: 'Refreshes by outcome',

@@ -23,6 +23,9 @@ export type HashPurpose =
   | 'own-proof'
   | 'step-up-answer'
   | 'api-key'
+  | 'sso-state'
+  | 'sso-cookie'
+  | 'sso-sender'
   | 'key-check';
 
 const PURPOSES: Readonly<Record<HashPurpose, string>> = {
@@ -43,6 +46,9 @@ const PURPOSES: Readonly<Record<HashPurpose, string>> = {
   'own-proof': 'own-proof',
   'step-up-answer': 'step-up-answer',
   'api-key': 'api-key',
+  'sso-state': 'sso-state',
+  'sso-cookie': 'sso-cookie',
+  'sso-sender': 'sso-sender',
   'key-check': 'key-check',
 };
 

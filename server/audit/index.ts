@@ -6,6 +6,8 @@ export { isEndReason } from './actions/impersonationActions';
 export type { EndReason } from './actions/impersonationActions';
 export { NOTICE_KINDS } from './actions/noticeKinds';
 export type { NoticeKind } from './actions/noticeKinds';
+export { SSO_REFUSALS } from './actions/ssoRefusals';
+export type { SsoRefusal } from './actions/ssoRefusals';
 export { recordAudit, recordAudits, toAuditRow } from './recordAudit';
 export type { AuditAction } from './actions';
 export type { AuditEvent } from './recordAudit';

@@ -33,9 +33,13 @@ export {
   readPasswordOwner,
 } from './passwords/passwordOwnerStore';
 export { assertPasswordAllowed, objectionsToPassword } from './passwords/passwordPolicy';
+export { answerSignIn, deviceOf, withChallengeCookie } from './answerSignIn';
+export { tokens } from './authAnswers';
+export { refuseOtherOrigins } from './refreshCookie';
 export { authRoutes } from './routes';
 export { listLiveStaff } from './liveStaffStore';
 export { listStaffSessions } from './listStaffSessions';
+export { listStaffOfConnection } from './connectionSessionStore';
 export { countLiveSessions } from './sessionListStore';
 export { signInProven } from './signInProven';
 export type { ProvenMember } from './signInProven';

@@ -15,6 +15,7 @@ import { purgeImpersonations } from '../impersonation';
 import { giveUpExpiredMails, purgeMails } from '../mail';
 import { purgeAttempts, purgeDecisions, purgePendingFactors } from '../security';
 import { purgeRateLimits } from '../limits';
+import { purgeSsoAttempts } from '../sso';
 import { normalizeAddresses } from '../tenants';
 import { renewAttempts } from '../keys/renewAttempts';
 import { resealSecrets } from '../keys/resealSecrets';
@@ -90,6 +91,8 @@ const TASKS: Readonly<Record<string, (deps: MaintenanceDeps) => Promise<unknown>
   purge_rate_limits: ({ db }) => inBatches(() => purgeRateLimits(db)),
   purge_access_changes: ({ db }) => purgeChanges(db),
   purge_event_batches: ({ db }) => inBatches(() => purgeEventBatches(db)),
+  purge_sso_attempts: ({ db, clock }) =>
+    inBatches(() => purgeSsoAttempts(db, new Date(clock.now().getTime() - DAY_MS))),
   purge_pending_factors: ({ db }) => inBatches(() => purgePendingFactors(db)),
 };
 

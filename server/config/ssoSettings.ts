@@ -1,13 +1,16 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { parseUrl } from './parseUrl';
+import { isProduction } from './processSettings';
+import type { processSettings } from './processSettings';
 import { splitNames, text } from './settingTypes';
 import type { SettingsOf } from './settingTypes';
 
-/** The setting of sign-in at the identity providers of tenants. */
-export const ssoSettings = { SSO_ALLOWED_HOSTS: text() };
+/** The settings of sign-in at the identity providers of tenants. */
+export const ssoSettings = { SSO_ALLOWED_HOSTS: text(), SSO_RETURN_URL: text() };
 
-type SsoEnvironment = SettingsOf<typeof ssoSettings>;
+type SsoEnvironment = Partial<SettingsOf<typeof ssoSettings>> &
+  Partial<Pick<SettingsOf<typeof processSettings>, 'NODE_ENV'>>;
 
 type Range = ReturnType<typeof ipaddr.parseCIDR>;
 
@@ -44,16 +47,41 @@ function readRange(entry: string): Range | undefined {
 const isEntry = (entry: string) =>
   entry.includes('/') ? readRange(entry) !== undefined : readPlace(entry) !== undefined;
 
-/** @returns one sentence if an entry is invalid */
-export function findSsoProblems(env: SsoEnvironment): string[] {
-  if (splitNames(env.SSO_ALLOWED_HOSTS).every(isEntry)) return [];
-  return [
-    'SSO_ALLOWED_HOSTS must list hosts, with or without a port, and ranges of addresses: idp.corp.example, idp.corp.example:8443 or 10.20.0.0/16.',
-  ];
+/** @returns the page as it is written; undefined if nobody can be sent there */
+function readReturnUrl(value: string, production: boolean): string | undefined {
+  const url = parseUrl(value);
+  if (!url || url.username !== '' || url.password !== '' || value.includes('#')) return undefined;
+  if (url.protocol !== 'https:' && (production || url.protocol !== 'http:')) return undefined;
+  return url.href;
 }
 
-/** Reads a setting that {@link findSsoProblems} has accepted. */
-export function readSsoSettings(env: SsoEnvironment): { ssoAllowedHosts: AllowedHosts } {
+const modeOf = ({ NODE_ENV = 'development' }: SsoEnvironment) => ({ NODE_ENV });
+
+/** @returns one sentence for each invalid setting */
+export function findSsoProblems(env: SsoEnvironment): string[] {
+  const problems: string[] = [];
+  if (!splitNames(env.SSO_ALLOWED_HOSTS).every(isEntry)) {
+    problems.push(
+      'SSO_ALLOWED_HOSTS must list hosts, with or without a port, and ranges of addresses: idp.corp.example, idp.corp.example:8443 or 10.20.0.0/16.',
+    );
+  }
+  const { SSO_RETURN_URL } = env;
+  if (SSO_RETURN_URL !== undefined && !readReturnUrl(SSO_RETURN_URL, isProduction(modeOf(env)))) {
+    problems.push(
+      'SSO_RETURN_URL must be the page of your product that finishes a sign-in, such as https://app.example/signed-in, without a fragment; in production with https.',
+    );
+  }
+  return problems;
+}
+
+interface SsoSettings {
+  readonly ssoAllowedHosts: AllowedHosts;
+  /** The page to which browsers return from a provider; undefined for the public address. */
+  readonly ssoReturnUrl: string | undefined;
+}
+
+/** Reads settings that {@link findSsoProblems} has accepted. */
+export function readSsoSettings(env: SsoEnvironment): SsoSettings {
   const entries = splitNames(env.SSO_ALLOWED_HOSTS);
   const places = entries
     .filter((entry) => !entry.includes('/'))
@@ -62,5 +90,12 @@ export function readSsoSettings(env: SsoEnvironment): { ssoAllowedHosts: Allowed
     const range = readRange(entry);
     return range ? [range] : [];
   });
-  return { ssoAllowedHosts: Object.freeze({ places, ranges }) };
+  const { SSO_RETURN_URL } = env;
+  return {
+    ssoAllowedHosts: Object.freeze({ places, ranges }),
+    ssoReturnUrl:
+      SSO_RETURN_URL === undefined
+        ? undefined
+        : readReturnUrl(SSO_RETURN_URL, isProduction(modeOf(env))),
+  };
 }

@@ -1,4 +1,4 @@
-import { and, asc, count, eq, isNotNull, isNull, sql } from 'drizzle-orm';
+import { and, asc, count, eq, isNull, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db';
 import { MAY_SIGN_IN } from '../db/maySignIn';
 import { domains, tenantStaff, tenants, users } from '../db/schema';
@@ -138,20 +138,4 @@ export async function listEditors(tx: Tx, tenantId: string, most: number): Promi
     .orderBy(asc(tenantStaff.id))
     .limit(most);
   return rows.map(({ staffId }) => staffId);
-}
-
-/** Returns whether the proof of a domain stands: it was proven, and is neither lost nor removed. */
-export async function hasProvenDomain(tx: Tx, tenantId: string, domain: string): Promise<boolean> {
-  const rows = await tx
-    .select({ id: domains.id })
-    .from(domains)
-    .where(
-      and(
-        standing(tenantId),
-        eq(domains.domain, domain),
-        isNotNull(domains.provenAt),
-        isNull(domains.lostAt),
-      ),
-    );
-  return rows.length === 1;
 }

@@ -17,6 +17,8 @@ const DEVICE_MAX_AGE_SEC = 400 * DAY_SEC;
  * `/api/auth` reads it.
  */
 const REFRESH_COOKIE = 'refresh';
+/** Names the attempt of a browser that is sent to an identity provider. */
+const SSO_COOKIE = 'sso';
 const MAX_LENGTH = 256;
 
 /**
@@ -41,13 +43,16 @@ const pairsOf = (req: Request, name: string): string[] =>
  * If a cookie name occurs twice, one was planted, and it is impossible to tell which, so both are
  * ignored.
  */
-function readCookie(req: Request, name: string): string | undefined {
-  if (isCrossSite(req)) return undefined;
+function readOnly(req: Request, name: string): string | undefined {
   const pairs = pairsOf(req, name);
   const [only = ''] = pairs;
   const value = pairs.length === 1 ? parseCookie(only)[name] : undefined;
   return value === undefined || value === '' || value.length > MAX_LENGTH ? undefined : value;
 }
+
+/** Ignores the cookies of a request that a page of another site made. */
+const readCookie = (req: Request, name: string): string | undefined =>
+  isCrossSite(req) ? undefined : readOnly(req, name);
 
 export const readChallengeCookie = (req: Request) => readCookie(req, nameOf(req, CHALLENGE_COOKIE));
 
@@ -97,4 +102,21 @@ export function setRefreshCookie(
 
 export function clearRefreshCookie(req: Request, res: Response): void {
   res.clearCookie(nameOf(req, REFRESH_COOKIE), attributes(req));
+}
+
+/**
+ * Also reads the cookie of a request that a page of another site made: the way back from a provider
+ * is a navigation from its page.
+ */
+export const readSsoCookie = (req: Request) => readOnly(req, nameOf(req, SSO_COOKIE));
+
+/** Browsers send it with a navigation from another site (Lax), and with nothing else from there. */
+const laxly = (req: Request): CookieOptions => ({ ...attributes(req), sameSite: 'lax' });
+
+export function setSsoCookie(req: Request, res: Response, value: string, maxAgeMs: number): void {
+  res.cookie(nameOf(req, SSO_COOKIE), value, { ...laxly(req), maxAge: maxAgeMs });
+}
+
+export function clearSsoCookie(req: Request, res: Response): void {
+  res.clearCookie(nameOf(req, SSO_COOKIE), laxly(req));
 }

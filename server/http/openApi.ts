@@ -38,6 +38,9 @@ function describeFields(
 const IN_PATHS: Readonly<Record<string, string>> = {
   id: 'Its id, as in the list and in the answer that created it',
   sessionId: 'The id of the session',
+  connection: 'The id of the connection to the identity provider',
+  attempt: 'The `attemptId` of the try',
+  identity: 'The id of the identity',
   token: 'The token of the link',
 };
 

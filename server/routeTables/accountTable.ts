@@ -11,6 +11,7 @@ import { requireStepUp } from '../http/requireStepUp';
 import { del, get, named, post, put, tagged } from '../http/routeTable';
 import { emailRoutes, profileRoutes } from '../profile';
 import { passkeyRoutes, securityRoutes } from '../security';
+import { ownIdentityRoutes, ssoSignInRoutes } from '../sso';
 import type { Deps } from '../deps';
 import type { Route } from '../http/routeTable';
 
@@ -43,6 +44,38 @@ function authTable(deps: Deps): Route[] {
 
     get('/api/security/notices/:token', [], auth.notice),
     post('/api/security/notices/:token', [], auth.answerNotice),
+  ];
+}
+
+/** The routes of signing in at identity providers. */
+function ssoSignInTable(deps: Deps): Route[] {
+  const sso = named(ssoSignInRoutes(deps));
+  return [
+    post('/api/auth/login/discover', [], sso.discoverSignIn),
+    post('/api/auth/sso/start', [], sso.startSsoSignIn),
+    get('/api/auth/sso/callback/:connection', [], sso.ssoCallback),
+    post('/api/auth/sso/complete', [], sso.completeSsoSignIn),
+  ];
+}
+
+/** The routes of the person's identities at providers. */
+function identityTable(deps: Deps): Route[] {
+  const own = named(ownIdentityRoutes(deps));
+  const proven = requireStepUp('security_settings');
+  const provenAct = requireStepUp('security_settings', { act: true });
+  return [
+    get('/api/auth/me/identities', [authenticate], own.ownIdentities),
+    post(
+      '/api/auth/me/identities/start',
+      [authenticate, requireOwnProof, proven],
+      own.startIdentityLink,
+    ),
+    post(
+      '/api/auth/me/identities/complete',
+      [authenticate, requireOwnProof],
+      own.completeIdentityLink,
+    ),
+    del('/api/auth/me/identities/:id', [authenticate, provenAct], own.unlinkOwnIdentity),
   ];
 }
 
@@ -92,6 +125,8 @@ function stepUpTable(deps: Deps): Route[] {
 /** The routes by which people sign in, and look after their own account. */
 export const accountTable = (deps: Deps): Route[] => [
   ...tagged('Sign-in', authTable(deps)),
+  ...tagged('Sign-in', ssoSignInTable(deps)),
   ...tagged('Profile', profileTable(deps)),
+  ...tagged('Profile', identityTable(deps)),
   ...tagged('Step-up', stepUpTable(deps)),
 ];

@@ -6,7 +6,7 @@ import { del, get, named, post, put, tagged } from '../http/routeTable';
 import { domainRoutes } from '../domains';
 import { ipRuleRoutes } from '../ipRules';
 import { riskRoutes } from '../security';
-import { ssoRoutes } from '../sso';
+import { memberIdentityRoutes, ssoRoutes, tryRoutes } from '../sso';
 import {
   apiKeyRoutes,
   approvalRoutes,
@@ -115,6 +115,7 @@ function approvalTable(deps: Deps): Route[] {
  */
 function staffTable(deps: Deps): Route[] {
   const staff = named(staffRoutes(deps));
+  const identities = named(memberIdentityRoutes(deps));
   const mayView = [authenticateCaller, requirePermission('TENANT_STAFF_VIEW')];
   const mayManage = [authenticate, requirePermission('TENANT_STAFF_MANAGE')];
   const mayEnd = [authenticateCaller, requirePermission('TENANT_STAFF_MANAGE')];
@@ -133,6 +134,12 @@ function staffTable(deps: Deps): Route[] {
     post('/api/tenants/staff/:id/force-logout', mayEnd, staff.forceLogout),
     get('/api/tenants/staff/:id/sessions', mayView, staff.memberSessions, 'read'),
     del('/api/tenants/staff/:id/sessions/:sessionId', mayEnd, staff.endMemberSession),
+    get('/api/tenants/staff/:id/identities', mayView, identities.memberIdentities),
+    del(
+      '/api/tenants/staff/:id/identities/:identity',
+      [...mayManage, proven],
+      identities.unlinkMemberIdentity,
+    ),
   ];
 }
 
@@ -183,6 +190,7 @@ function apiKeyTable(deps: Deps): Route[] {
 /** The routes of connections to identity providers. */
 function ssoTable(deps: Deps): Route[] {
   const sso = named(ssoRoutes(deps));
+  const tries = named(tryRoutes(deps));
   const mayView = [authenticateCaller, requirePermission('SETTINGS_SECURITY_VIEW')];
   const mayEdit = [authenticate, requirePermission('SETTINGS_SECURITY_EDIT')];
   const proven = requireStepUp('security_settings');
@@ -193,6 +201,8 @@ function ssoTable(deps: Deps): Route[] {
     put('/api/tenants/sso/:id', [...mayEdit, proven], sso.changeSsoConnection),
     del('/api/tenants/sso/:id', [...mayEdit, proven], sso.deleteSsoConnection),
     post('/api/tenants/sso/:id/secret', [...mayEdit, proven], sso.rotateSsoSecret),
+    post('/api/tenants/sso/:id/try', [...mayEdit, proven], tries.trySsoConnection),
+    get('/api/tenants/sso/:id/tries/:attempt', mayEdit, tries.ssoTry),
   ];
 }
 

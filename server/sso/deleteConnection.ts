@@ -1,3 +1,4 @@
+import { invalidateSessions, listStaffOfConnection, withSessionTable } from '../auth';
 import type { RequestContext } from '../context';
 import { assertRowId } from '../db/ids';
 import { endConnection } from '../ssoConnections';
@@ -7,7 +8,9 @@ import type { SsoDeps } from './deps';
 import { findConnection } from './showConnections';
 
 /**
- * Deletes a connection of a tenant, and erases its secrets.
+ * Deletes a connection of a tenant, and erases its secrets. Members with a session that it has opened
+ * are signed out everywhere, and so are those who still owe a proof after a sign-in through it. Links
+ * stay: they belong to the issuer.
  * @throws AppError NOT_FOUND; what `administer` throws
  */
 export async function deleteConnection(
@@ -17,8 +20,19 @@ export async function deleteConnection(
   wanted: string,
 ): Promise<void> {
   assertRowId(wanted);
-  await administer(deps, ctx, authority, 'SETTINGS_SECURITY_EDIT', async (tx, { tenantId }) => {
-    const row = await findConnection(tx, tenantId, wanted);
-    await endConnection(tx, ctx, { tenantId, row }, { via: authority.via });
-  });
+  const needs = 'SETTINGS_SECURITY_EDIT';
+  const { tenantId } = authority.via === 'api' ? authority.principal : authority;
+  const ended = await withSessionTable(deps, (mode) =>
+    administer(deps, ctx, authority, needs, async (tx) => {
+      const row = await findConnection(tx, tenantId, wanted);
+      await endConnection(tx, ctx, { tenantId, row }, { via: authority.via });
+      const staffIds = mode === 'normal' ? await listStaffOfConnection(tx, tenantId, row.id) : [];
+      const what = { reason: 'manual' as const, now: deps.clock.now() };
+      for (const staffId of staffIds) {
+        await invalidateSessions(tx, ctx, mode, tenantId, { ...what, staffId });
+      }
+      return staffIds;
+    }),
+  );
+  for (const staffId of ended) deps.riskFacts.forget(tenantId, staffId);
 }

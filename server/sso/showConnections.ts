@@ -4,24 +4,14 @@ import { AppError } from '../errors';
 import { endpointsOf, listConnectionRows } from '../ssoConnections';
 import type { ConnectionRow } from '../ssoConnections';
 import type { SsoDeps } from './deps';
+import { findRedirectUri } from './signIn/redirectAddress';
 
 type ShowDeps = Pick<SsoDeps, 'mail' | 'config'>;
-
-/**
- * Builds the address to which the provider of a connection sends browsers back. Each connection has
- * its own: with a shared one, a provider could answer in the name of another.
- * @returns null in production if PUBLIC_URL is not set
- */
-function redirectUriOf({ mail, config }: ShowDeps, id: string): string | null {
-  const nearby = config.production ? undefined : `http://localhost:${config.port}`;
-  const origin = mail.publicUrl ?? nearby;
-  return origin === undefined ? null : `${origin}/api/auth/sso/callback/${id}`;
-}
 
 const showRow = (deps: ShowDeps, { metadata, ...row }: ConnectionRow) => ({
   ...row,
   state: row.clientId === null ? ('draft' as const) : ('ready' as const),
-  redirectUri: redirectUriOf(deps, row.id),
+  redirectUri: findRedirectUri(deps, row.id),
   endpoints: endpointsOf(metadata),
 });
 

@@ -4,6 +4,7 @@ import { isService } from '../context';
 import type { RequestContext } from '../context';
 import { removeAllDomains } from '../domains';
 import { endAllConnections } from '../ssoConnections';
+import { endAllLinks } from '../identities';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
 import { closedSince, endTenantAccess } from './endTenantAccess';
@@ -63,8 +64,8 @@ export async function suspendTenant(
 
 /**
  * Deletes a tenant: closes it for good. It ends what a suspension ends, and the tenant's API keys,
- * open invitations, approval requests, changes of address, domains and connections to identity
- * providers, whose secrets are erased. All rows stay, and so does the slug. If ending the members'
+ * open invitations, approval requests, changes of address, domains, links to identities, and
+ * connections to identity providers, whose secrets are erased. All rows stay, and so does the slug. If ending the members'
  * access fails half-way, call it again.
  * @throws AppError NOT_FOUND if there is no such tenant
  */
@@ -82,8 +83,10 @@ export async function deleteTenant(
     const keys = await endKeysOfTenant(tx, ctx, tenantId);
     const domains = await removeAllDomains(tx, ctx, tenantId);
     const ssoConnections = await endAllConnections(tx, ctx, tenantId);
+    const identities = await endAllLinks(tx, tenantId);
     const requests = await endOpenRequests(tx, tenantId);
-    const ended = { invitations, ...requests, apiKeys: keys, domains, ssoConnections };
+    const keysAndDomains = { apiKeys: keys, domains, ssoConnections, identities };
+    const ended = { invitations, ...requests, ...keysAndDomains };
     await recordAudit(tx, ctx, {
       action: 'TENANT_DELETED',
       outcome: 'success',

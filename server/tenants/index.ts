@@ -73,4 +73,6 @@ export {
   listTenants,
   readMembership,
 } from './tenantStore';
+export { actOnMember } from './staffAct';
+export type { StaffAct } from './staffAct';
 export { staffRoutes } from './staffRoutes';

@@ -2,6 +2,7 @@ import { endKeysOfHolder } from '../apiKeys';
 import { recordAudit } from '../audit';
 import { invalidateSessions } from '../auth';
 import type { RequestContext } from '../context';
+import { endLinks } from '../identities';
 import { removeAllFactors } from '../security';
 import { writeAccess } from './changeAccess';
 import { endMembership } from './changeStaffStatus';
@@ -35,6 +36,7 @@ export async function endForGood(
   await removeAllFactors(tx, ctx, who, how.via);
   await revokeInvitationsOf(tx, ctx, tenantId, { staffId, via: how.via });
   await endKeysOfHolder(tx, ctx, tenantId, staffId);
+  await endLinks(tx, ctx, tenantId, { staffId }, { reason: 'member_removed', via: how.via });
   await recordAudit(tx, ctx, {
     action: 'STAFF_REMOVED',
     outcome: 'success',
@@ -50,8 +52,8 @@ export async function endForGood(
 }
 
 /**
- * Removes a member from the tenant. Their access, roles, permissions, API keys and factors of this
- * membership end, and so do open invitations that they sent or that were sent to their address.
+ * Removes a member from the tenant. Their access, roles, permissions, API keys, links to providers
+ * and factors of this membership end, and so do open invitations that they sent or that were sent to their address.
  * @throws what {@link actOnMember} throws
  */
 export async function removeStaff(

@@ -44,3 +44,28 @@ describe('SSO_ALLOWED_HOSTS', () => {
     expect(problems[0]).toMatch(/^SSO_ALLOWED_HOSTS must list /);
   });
 });
+
+describe('SSO_RETURN_URL', () => {
+  const problems = (SSO_RETURN_URL: string, NODE_ENV: 'production' | 'test' = 'test') =>
+    findSsoProblems({ SSO_RETURN_URL, NODE_ENV });
+  it('takes one page, and over http only outside production', () => {
+    const page = 'https://app.example/signed-in?from=sso';
+    expect(problems(page, 'production')).toEqual([]);
+    expect(readSsoSettings({ SSO_RETURN_URL: page }).ssoReturnUrl).toBe(page);
+    expect(problems('http://localhost:3000/')).toEqual([]);
+    expect(readSsoSettings({}).ssoReturnUrl).toBeUndefined();
+  });
+
+  it.each([
+    'http://app.example/',
+    '/signed-in',
+    '//app.example',
+    'https://user:secret@app.example/',
+    'https://app.example/#done',
+    'javascript:alert(1)',
+  ])('refuses %s in production, without repeating it', (page) => {
+    expect(problems(page, 'production')).toEqual([
+      expect.stringMatching(/^SSO_RETURN_URL must be the page /),
+    ]);
+  });
+});

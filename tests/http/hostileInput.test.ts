@@ -108,6 +108,12 @@ const WELL_FORMED: Record<string, Record<string, unknown>> = {
     ...{ name: 'Okta', issuer: 'https://127.0.0.1', clientId: 'c', clientSecret: 'a secret' },
     ...{ tokenAuth: 'basic', requiredHostedDomain: 'example.com' },
   },
+  '/api/tenants/sso/:id/try': {},
+  '/api/auth/login/discover': { email: 'nobody@example.com' },
+  '/api/auth/sso/start': { connectionId: id, rememberMe: false },
+  '/api/auth/sso/complete': { refreshCookie: false },
+  '/api/auth/me/identities/start': { connectionId: id },
+  '/api/auth/me/identities/complete': {},
   '/api/tenants/sso/:id/secret': { clientSecret: 'a secret', overlapSec: 0 },
   '/api/tenants/api-keys': {
     ...{ name: 'Nightly', permissions: ['TENANT_STAFF_VIEW'], addresses: ['192.0.2.0/24'] },
@@ -155,7 +161,9 @@ const PATHS = Object.keys(WELL_FORMED);
 const routeOf = (path: string) => path.split('?', 1)[0];
 /** These schemas accept no unknown fields. */
 const STRICT = PATHS.filter((path) =>
-  /policy|ip-rules|verdict|tenants|audit|impersonation|token.step-up/.test(path),
+  /policy|ip-rules|verdict|tenants|audit|impersonation|token.step-up|sso|discover|identities/.test(
+    path,
+  ),
 );
 /** The fields that may be null. */
 const NULLABLE: Record<string, string> = {
@@ -177,6 +185,9 @@ const TAKES_FORM = [
 const OPTIONAL_BODY: Record<string, number> = {
   '/api/auth/login/complete': 404,
   '/api/auth/logout': 401,
+  '/api/auth/sso/complete': 403,
+  '/api/auth/me/identities/complete': 403,
+  '/api/tenants/sso/:id/try': 404,
   '/api/tenants/staff/force-logout': 200,
   '/api/tenants/staff/:id': 404,
   '/api/tenants/staff/:id/disable': 404,
@@ -213,6 +224,9 @@ const TAKEN: Record<string, number[]> = {
   '/api/service/tenants': [201, 409],
   // The server asks no provider on its own machine.
   '/api/tenants/sso': [400],
+  // No browser has come back from a provider.
+  '/api/auth/sso/complete': [403],
+  '/api/auth/me/identities/complete': [403],
   // No such type of event is declared.
   '/api/audit/events': [400],
 };
@@ -339,7 +353,11 @@ describe.each(PATHS)('%s', (path) => {
   it('refuses NUL, lone surrogates and endless text in each of its texts', async () => {
     const valid = WELL_FORMED[path] ?? {};
     const texts = Object.entries(valid).filter(([, value]) => typeof value === 'string');
-    expect(texts.length > 0).toBe(!/policy(?:$|\/)|approvals|audit|ip-rules\/[st]/.test(path));
+    expect(texts.length > 0).toBe(
+      !/policy(?:$|\/)|approvals|audit|ip-rules\/[st]|(?:sso|identities)\/complete|\/try$/.test(
+        path,
+      ),
+    );
     for (const [field, value] of texts) {
       for (const odd of ['\\u0000', '\\ud800', '\\udfff\\ud800', 'a'.repeat(60_000)]) {
         const body = JSON.stringify(valid).replace(`"${field}":"`, `"${field}":"${odd}`);

@@ -85,6 +85,14 @@ const CLOSED = `
   put /api/tenants/sso/:id
   delete /api/tenants/sso/:id
   post /api/tenants/sso/:id/secret
+  post /api/tenants/sso/:id/try
+  get /api/tenants/sso/:id/tries/:attempt
+  get /api/tenants/staff/:id/identities
+  delete /api/tenants/staff/:id/identities/:identity
+  get /api/auth/me/identities
+  post /api/auth/me/identities/start
+  post /api/auth/me/identities/complete
+  delete /api/auth/me/identities/:id
   get /api/tenants/domains
   post /api/tenants/domains
   post /api/tenants/domains/:id/check

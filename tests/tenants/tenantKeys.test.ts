@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { databaseFault, violatedConstraint } from '@/server/db/pgErrors';
+import { giveConnection } from '@/tests/helpers/isolation/oneOfEach';
 import { seedTestUserAndToken } from '@/tests/helpers/seedAuth';
 import type { SeededAuth } from '@/tests/helpers/seedAuth';
 
@@ -31,6 +32,12 @@ const TABLES: Record<string, Record<string, unknown>> = {
     expires_at: '2100-01-01',
     accepted_at: '2026-01-01',
   },
+  identity_links: { issuer: 'https://idp.example', how: 'domain', linked_at: '2026-01-01' },
+  sso_attempts: {
+    ...{ kind: 'link', remember_me: false, session_id: randomUUID(), sender_hash: '\\x00' },
+    ...{ cookie_hash: '\\x00', secrets_sealed: '\\x00' },
+    ...{ created_at: '2026-01-01', expires_at: '2026-01-02' },
+  },
   approval_requests: { kind: 'member', change: '{}', expires_at: '2100-01-01' },
   api_keys: { name: 'Nightly', key_id: 'x', expires_at: '2100-01-01' },
   impersonation_consents: { id: undefined, given_at: '2026-01-01', expires_at: '2026-01-02' },
@@ -53,12 +60,16 @@ const UNIQUE: Record<string, string> = {
   passkeys: 'credential_id',
   invitations: 'link_id',
   api_keys: 'secret_hash',
+  identity_links: 'subject',
+  sso_attempts: 'state_hash',
 };
 
 let mine: SeededAuth;
 let theirs: SeededAuth;
 /** Another member of my tenant. */
 let colleague: SeededAuth;
+/** A connection of my tenant. */
+let connectionId: string;
 
 type Owner = Pick<SeededAuth, 'tenantId' | 'userId' | 'staffId'>;
 
@@ -77,6 +88,7 @@ function insert(table: string, owner: Owner, more: Record<string, unknown> = {})
     ...(table === 'impersonations'
       ? { actor_staff_id: colleague.staffId, actor_user_id: colleague.userId }
       : {}),
+    ...(['identity_links', 'sso_attempts'].includes(table) ? { connection_id: connectionId } : {}),
     ...(unique === undefined ? {} : { [unique]: randomUUID() }),
     ...more,
   };
@@ -107,6 +119,7 @@ beforeEach(async () => {
   mine = await seedTestUserAndToken();
   theirs = await seedTestUserAndToken();
   colleague = await seedTestUserAndToken({ tenantId: mine.tenantId });
+  connectionId = await giveConnection(mine.tenantId);
 });
 
 it('covers every table that belongs to a staff member', async () => {

@@ -18,6 +18,7 @@ import { SCIM_ACTIONS } from './scimActions';
 import { SESSION_ACTIONS } from './sessionActions';
 import { SIGN_IN_ACTIONS } from './signInActions';
 import { SSO_ACTIONS } from './ssoActions';
+import { SSO_SIGN_IN_ACTIONS } from './ssoSignInActions';
 import { STAFF_ACTIONS } from './staffActions';
 import { STEP_UP_ACTIONS } from './stepUpActions';
 
@@ -43,6 +44,7 @@ const DEFINITIONS = {
   ...SCHEMA_ACTIONS,
   ...IMPERSONATION_ACTIONS,
   ...SSO_ACTIONS,
+  ...SSO_SIGN_IN_ACTIONS,
 };
 
 export type AuditAction = keyof typeof DEFINITIONS;

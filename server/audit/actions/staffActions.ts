@@ -68,6 +68,7 @@ export const STAFF_ACTIONS = {
       apiKeys: z.number().int().min(0).optional(),
       domains: z.number().int().min(0).optional(),
       ssoConnections: z.number().int().min(0).optional(),
+      identities: z.number().int().min(0).optional(),
       via,
     }),
     ocsf: {

@@ -27,8 +27,8 @@ export const BYPASSES = {
   },
   domains: {
     tables: ['domains'],
-    files: { 'server/domains/dueDomainStore.ts': 1 },
-    why: 'Any node may find that a proven domain of any tenant is due for another look at DNS.',
+    files: { 'server/domains/dueDomainStore.ts': 1, 'server/domains/provenDomainStore.ts': 1 },
+    why: 'Any node may find that a proven domain of any tenant is due for another look at DNS; and before somebody signs in, the domain of their address names the tenant.',
   },
   impersonation: {
     tables: ['impersonations'],
@@ -115,6 +115,7 @@ export const BYPASSES = {
       'refresh_tokens',
       'risk_decisions',
       'session_history',
+      'sso_attempts',
       'step_up_challenges',
       'step_up_history',
       'token_history',
@@ -127,6 +128,7 @@ export const BYPASSES = {
       'server/mail/mailStore.ts': 1,
       'server/security/risk/riskDecisionStore.ts': 1,
       'server/security/stepUp/pendingFactorStore.ts': 1,
+      'server/sso/signIn/purgeAttemptStore.ts': 1,
     },
     why: 'Rows that have expired are deleted, or moved to the history, in batches for all tenants together.',
   },
@@ -163,6 +165,11 @@ export const BYPASSES = {
     tables: ['user_sessions'],
     files: { 'server/auth/sessionStore.ts': 1 },
     why: 'The times at which many sessions of all tenants were seen are written together.',
+  },
+  sso: {
+    tables: ['sso_connections'],
+    files: { 'server/sso/signIn/connectionTenantStore.ts': 1 },
+    why: 'A browser names a connection before anybody has signed in, and the connection says which tenant it is for.',
   },
 } as const satisfies Record<string, Bypass>;
 

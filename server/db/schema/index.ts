@@ -23,6 +23,8 @@ export { eventDeliveries } from './eventDeliveries';
 export { eventFeeds } from './eventFeeds';
 export { attemptScope, failedAttempts } from './failedAttempts';
 export { sessionHistory, stepUpHistory, tokenHistory } from './history';
+export { LINK_GROUNDS, identityLinks } from './identityLinks';
+export type { LinkGround } from './identityLinks';
 export {
   IMPERSONATION_CONSENTS,
   IMPERSONATION_SCOPES,
@@ -54,6 +56,8 @@ export { riskPolicies } from './riskPolicies';
 export { scimUsers } from './scimUsers';
 export { schemaHealth } from './schemaHealth';
 export { serviceKeys } from './serviceKeys';
+export { SSO_ATTEMPT_KINDS, ssoAttempts } from './ssoAttempts';
+export type { SsoAttemptKind } from './ssoAttempts';
 export { ssoConnections } from './ssoConnections';
 export { staffHabits } from './staffHabits';
 export { stepUpChallenges } from './stepUpChallenges';

@@ -18,6 +18,9 @@ const OF_THE_PERSON = [
   'post /api/auth/me/data',
   'post /api/auth/email',
   'post /api/invitations/:token/accept',
+  // The consent to a link is the person's, and not their provider's.
+  'post /api/auth/me/identities/start',
+  'post /api/auth/me/identities/complete',
 ];
 /** They concern the person, and the request itself shows the current password. */
 const WITH_THE_PASSWORD = ['post /api/auth/password', 'post /api/auth/me/own-proof'];
@@ -30,6 +33,8 @@ const OF_THE_MEMBERSHIP = [
   'post /api/auth/logout-all',
   'post /api/auth/me/own-proof/link',
   'get /api/auth/me/events',
+  'get /api/auth/me/identities',
+  'delete /api/auth/me/identities/:id',
   'post /api/security/step-up/start',
   'post /api/security/step-up/verify',
   'post /api/security/totp/enroll',

@@ -52,6 +52,9 @@ const ipRule = {
   ...{ action: 'allow' as const, appliesTo: 'people' as const },
   ...{ range: '203.0.113.0/24', note: '', expiresAt: null },
 };
+const identityLink = {
+  ...{ linkId: ID, connectionId: ID, issuer: 'https://acme.okta.com', how: 'domain' as const },
+};
 const ssoConnection = {
   ...{ name: 'Okta', issuer: 'https://acme.okta.com', clientId: '0oa1b2c3d4' },
   ...{ tokenAuth: 'basic' as const, alg: 'RS256', requiredHostedDomain: null },
@@ -115,7 +118,7 @@ export const AUDIT_DETAILS: Details = {
   TENANT_DELETED: {
     ...{ before: 'suspended', after: 'deleted', via: 'operator' },
     ...{ invitations: 1, approvalRequests: 0, emailChanges: 0, apiKeys: 1 },
-    ...{ domains: 1, ssoConnections: 2 },
+    ...{ domains: 1, ssoConnections: 2, identities: 3 },
   },
   STAFF_CREATED: { permissions: ['SETTINGS_SECURITY_VIEW'], via: 'operator' },
   STAFF_DISABLED: { via: 'operator' },
@@ -172,6 +175,9 @@ export const AUDIT_DETAILS: Details = {
     via: 'operator',
   },
   SSO_CONNECTION_SECRET_ROTATED: { overlapSec: 86_400, via: 'api' },
+  SSO_SIGN_IN_FAILED: { connectionId: ID, kind: 'login', reason: 'token_nonce' },
+  IDENTITY_LINKED: { before: null, after: identityLink, via: 'api' },
+  IDENTITY_UNLINKED: { before: identityLink, after: null, reason: 'unlinked', via: 'api' },
   APPROVAL_REQUESTED: {
     ...{ kind: 'member', about: `staff:${ID}`, given: ['TENANT_ROLES_MANAGE'], via: 'api' },
     expiresAt: '2026-03-08T12:00:00.000Z',

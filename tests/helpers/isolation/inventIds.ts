@@ -24,6 +24,8 @@ export interface Ids {
   ipRuleId: string;
   domainId: string;
   ssoConnectionId: string;
+  ssoAttemptId: string;
+  identityId: string;
   impersonationId: string;
 }
 
@@ -50,5 +52,7 @@ export const inventIds = (): Ids => ({
   ipRuleId: randomUUID(),
   domainId: randomUUID(),
   ssoConnectionId: randomUUID(),
+  ssoAttemptId: randomUUID(),
+  identityId: randomUUID(),
   impersonationId: randomUUID(),
 });

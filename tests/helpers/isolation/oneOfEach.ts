@@ -6,6 +6,7 @@ import {
   approvalRequests,
   domains,
   emailChanges,
+  identityLinks,
   impersonationActs,
   impersonationConsents,
   impersonationPolicies,
@@ -21,6 +22,7 @@ import {
   recoveryCodes,
   scimUsers,
   sessionHistory,
+  ssoAttempts,
   ssoConnections,
   stepUpHistory,
   tenantRoles,
@@ -59,7 +61,7 @@ async function giveImpersonation(owner: Owner, expiresAt: Date): Promise<string>
 }
 
 /** Adds a connection to an identity provider. @returns its id */
-async function giveConnection(tenantId: string): Promise<string> {
+export async function giveConnection(tenantId: string): Promise<string> {
   const provider = { issuer: 'https://idp.example', clientId: 'c', alg: 'RS256' } as const;
   // A node that finds a secret under a key that it does not have is not ready.
   const secret = {
@@ -78,6 +80,29 @@ async function giveConnection(tenantId: string): Promise<string> {
     })
     .returning({ id: ssoConnections.id });
   return row?.id ?? '';
+}
+
+/** Adds a try of a connection, and an identity that was linked through it. @returns their ids */
+async function giveIdentity(
+  owner: Owner,
+  connectionId: string,
+): Promise<Pick<Ids, 'ssoAttemptId' | 'identityId'>> {
+  const now = new Date();
+  const secrets = { secretsSealed: Buffer.from('x'), senderHash: Buffer.from('x') };
+  const hashes = { stateHash: randomBytes(32), cookieHash: randomBytes(32), ...secrets };
+  const [attempt] = await db
+    .insert(ssoAttempts)
+    .values({
+      ...{ ...owner, ...hashes, connectionId, kind: 'try', sessionId: randomUUID() },
+      ...{ rememberMe: false, createdAt: now, expiresAt: new Date(now.getTime() + 600_000) },
+    })
+    .returning({ id: ssoAttempts.id });
+  const identity = { issuer: 'https://idp.example', subject: owner.staffId, linkedAt: now };
+  const [link] = await db
+    .insert(identityLinks)
+    .values({ ...owner, ...identity, connectionId, how: 'domain' })
+    .returning({ id: identityLinks.id });
+  return { ssoAttemptId: attempt?.id ?? '', identityId: link?.id ?? '' };
 }
 
 /**
@@ -99,6 +124,8 @@ export async function giveOneOfEach({
     | 'ipRuleId'
     | 'domainId'
     | 'ssoConnectionId'
+    | 'ssoAttemptId'
+    | 'identityId'
     | 'impersonationId'
   >
 > {
@@ -166,6 +193,7 @@ export async function giveOneOfEach({
     .values({ tenantId, token, domain: `${tenantId}.example`, createdBy: staffId })
     .returning({ id: domains.id });
   const ssoConnectionId = await giveConnection(tenantId);
+  const identity = await giveIdentity({ tenantId, userId, staffId }, ssoConnectionId);
   const mail = { ...row, kind: 'new_device', expiresAt, sentAt: new Date() };
   const [sent] = await db.insert(mails).values(mail).returning({ id: mails.id });
   const impersonationId = await giveImpersonation({ tenantId, userId, staffId }, expiresAt);
@@ -175,6 +203,7 @@ export async function giveOneOfEach({
     ...ids,
     ...more,
     ssoConnectionId,
+    ...identity,
     domainId: domain?.id ?? '',
     invitationId: invited?.id ?? '',
   };
