@@ -157,6 +157,7 @@ const ELSEWHERE: Partial<Record<ErrorCode, string>> = {
   SIMULATION_BUSY: 'tests/simulationLine.test.ts',
   AUDIT_LOG_BUSY: 'tests/audit/log/sealingBeside.test.ts',
   RATE_LIMITED: 'tests/limits/rateLimits.test.ts',
+  TOO_MANY_SSO_ATTEMPTS: 'tests/sso/openAttempts.test.ts',
   IP_RULES_UNAVAILABLE: 'tests/ipRules/ruleMemory.test.ts',
   KEY_UNAVAILABLE: 'tests/security/stepUp/totpCodes.test.ts',
 };
