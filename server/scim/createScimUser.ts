@@ -67,7 +67,8 @@ async function settle(
   const { staffId, status } = member;
   if (status === 'removed') {
     if (link?.removedHere) return { how: 'rejoined', staffId, isDisabled: false };
-    const detail = 'An administrator removed this person. Only an invitation brings them back.';
+    const detail =
+      'An administrator removed this person, or had disabled them or limited their membership. Only an invitation brings them back.';
     throw new AppError('SCIM_CONFLICT', { detail });
   }
   if (status === 'disabled' && user.active) throw disabledElsewhere();

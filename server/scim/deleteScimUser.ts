@@ -11,7 +11,8 @@ import { assertVersion } from './scimVersion';
 
 /**
  * Deletes a user of the directory: their membership is removed by the function that every path uses.
- * SCIM can make them a member again only if no administrator had disabled them before.
+ * SCIM can make them a member again only if no administrator had disabled them or given their
+ * membership an end before.
  * @throws AppError NOT_FOUND; VERSION_MISMATCH; what `actForDirectory` throws
  */
 export async function deleteScimUser(
@@ -28,7 +29,10 @@ export async function deleteScimUser(
     if (!found) throw new AppError('NOT_FOUND');
     assertVersion(found, ifMatch);
     const member = await lockKnown(work, tenantId, staffId);
-    const isOurs = member.staff.status === 'active' || found.disabledHere;
+    const { status, endsAt, ended } = member.staff;
+    // An end is an administrator's decision, and does not outlive the removal.
+    const isLimited = endsAt !== null || ended;
+    const isOurs = !isLimited && (status === 'active' || found.disabledHere);
     await endForGood(deps, ctx, { tenantId, staffId }, actOf(request), member);
     await noteDeleted(tx, tenantId, { staffId, isOurs });
     await recordAudit(tx, ctx, {

@@ -124,21 +124,35 @@ export function readLink(
   });
 }
 
-/** Returns whether another user of the directory has this name, in upper or lower case. */
+const named = (tenantId: string, userName: string) =>
+  and(
+    eq(scimUsers.tenantId, tenantId),
+    isNull(scimUsers.deletedAt),
+    sql`lower(${scimUsers.userName}) = lower(${userName})`,
+  );
+
+/**
+ * Returns whether another user of the directory has this name, in upper or lower case. The row of
+ * somebody whom an administrator removed gives the name up: the directory cannot see or change it.
+ */
 export function isNameTaken(
   tx: Tx,
   tenantId: string,
   { userName, except }: { userName: string; except?: string },
 ): Promise<boolean> {
   return inTenant(tx, tenantId, async (own) => {
+    const isRemoved = sql`(SELECT m.status FROM tenant_staff m
+      WHERE m.tenant_id = ${scimUsers.tenantId} AND m.id = ${scimUsers.staffId}) = 'removed'`;
+    await own
+      .update(scimUsers)
+      .set({ deletedAt: sql`clock_timestamp()` })
+      .where(and(named(tenantId, userName), isRemoved));
     const rows = await own
       .select({ staffId: scimUsers.staffId })
       .from(scimUsers)
       .where(
         and(
-          eq(scimUsers.tenantId, tenantId),
-          isNull(scimUsers.deletedAt),
-          sql`lower(${scimUsers.userName}) = lower(${userName})`,
+          named(tenantId, userName),
           except === undefined ? undefined : ne(scimUsers.staffId, except),
         ),
       )

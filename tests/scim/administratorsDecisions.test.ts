@@ -1,0 +1,77 @@
+import { eq } from 'drizzle-orm';
+import { db } from '@/server/db';
+import { tenantStaff } from '@/server/db/schema';
+import { provision, seedDirectory } from '@/tests/helpers/people/directory';
+import type { Directory, ScimUser } from '@/tests/helpers/people/directory';
+import { as } from '@/tests/helpers/people/officer';
+import { buildApp } from '@/tests/helpers/server/testApp';
+
+const { app } = buildApp();
+let directory: Directory;
+beforeAll(async () => {
+  directory = await seedDirectory(app);
+});
+
+const STAFF = '/api/tenants/staff';
+const TOMORROW = () => new Date(Date.now() + 36 * 3_600_000).toISOString();
+const rename = (userName: string) => ({ op: 'replace', path: 'userName', value: userName });
+
+async function memberOf({ id }: ScimUser) {
+  const [row] = await db.select().from(tenantStaff).where(eq(tenantStaff.id, id));
+  return row;
+}
+
+/** A user of the directory whose membership an administrator has given an end. */
+async function seedLimited(): Promise<ScimUser> {
+  const user = await provision(directory);
+  const endsAt = TOMORROW();
+  const limited = await as(app, directory.admin).put(`${STAFF}/${user.id}/end`, { endsAt });
+  expect(limited.status).toBe(200);
+  return user;
+}
+
+describe('the end that an administrator gave a membership', () => {
+  it('is not lifted by a DELETE and a new POST before it is reached', async () => {
+    const { calls } = directory;
+    const user = await seedLimited();
+    await calls.del(user.id).expect(204);
+    const back = await calls.post({ userName: user.userName });
+    expect([back.status, back.body.detail]).toEqual([409, expect.stringContaining('invitation')]);
+    expect(await memberOf(user)).toMatchObject({ status: 'removed' });
+  });
+
+  it('is not lifted by them after it is reached, and before the node removes the member', async () => {
+    const { calls } = directory;
+    const user = await seedLimited();
+    const endsAt = new Date(Date.now() - 1000);
+    await db.update(tenantStaff).set({ endsAt }).where(eq(tenantStaff.id, user.id));
+    await calls.del(user.id).expect(204);
+    expect((await calls.post({ userName: user.userName })).status).toBe(409);
+    expect(await memberOf(user)).toMatchObject({ status: 'removed' });
+  });
+});
+
+describe('the userName of somebody whom an administrator removed', () => {
+  async function seedRemoved(): Promise<string> {
+    const { calls, admin, newAddress } = directory;
+    const user = await provision(directory);
+    const userName = newAddress();
+    await calls.patch(user.id, rename(userName)).expect(200);
+    await as(app, admin).del(`${STAFF}/${user.id}`).expect(204);
+    return userName;
+  }
+
+  it('is free for a new user', async () => {
+    const userName = await seedRemoved();
+    const made = await directory.calls.post({ userName: userName.toUpperCase() });
+    expect(made.status).toBe(201);
+    const found = await directory.calls.find(`userName eq "${userName}"`);
+    expect(found.body.Resources).toMatchObject([{ id: made.body.id }]);
+  });
+
+  it('is free for a user who gets another name', async () => {
+    const userName = await seedRemoved();
+    const { id } = await provision(directory);
+    expect((await directory.calls.patch(id, rename(userName))).status).toBe(200);
+  });
+});
