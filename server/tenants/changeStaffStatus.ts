@@ -3,6 +3,7 @@ import { endResetsIfShutOut, invalidateSessions } from '../auth';
 import type { RequestContext } from '../context';
 import type { TenantDeps } from './deps';
 import { AppError } from '../errors';
+import { keepDisabled } from './keepDisabled';
 import { assertMayGiveUntil } from './membershipEnd';
 import { revokeInvitationsOf } from './revokeInvitationsOf';
 import { actOnMember, provenanceOf } from './staffAct';
@@ -38,7 +39,8 @@ export async function endMembership(
 /**
  * Ends a staff member's access to this tenant: their sessions and refresh tokens end, and their
  * next request is refused on every node. The person's other memberships stay.
- * @returns false if they are already disabled; nothing is changed or recorded then
+ * If the tenant's directory has disabled them, the act keeps it from enabling them.
+ * @returns false if they are already disabled otherwise; nothing is changed or recorded then
  * @throws what {@link actOnMember} throws
  */
 export async function disableStaff(
@@ -49,7 +51,7 @@ export async function disableStaff(
 ): Promise<boolean> {
   const rule = { needs: 'TENANT_STAFF_MANAGE', onSelf: false } as const;
   const done = await actOnMember(deps, ctx, who, how, rule, async (member) => {
-    if (member.staff.status === 'disabled') return false;
+    if (member.staff.status === 'disabled') return keepDisabled(deps, ctx, who, how, member.tx);
     await endMembership(deps, ctx, who, how, member);
     return true;
   });

@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { db } from '@/server/db';
 import { tenantStaff } from '@/server/db/schema';
+import { auditOf } from '@/tests/helpers/database/authRows';
 import { provision, seedDirectory } from '@/tests/helpers/people/directory';
 import type { Directory, ScimUser } from '@/tests/helpers/people/directory';
 import { as } from '@/tests/helpers/people/officer';
@@ -14,6 +15,8 @@ beforeAll(async () => {
 
 const STAFF = '/api/tenants/staff';
 const TOMORROW = () => new Date(Date.now() + 36 * 3_600_000).toISOString();
+const OFF = { op: 'replace', path: 'active', value: false };
+const ON = { ...OFF, value: true };
 const rename = (userName: string) => ({ op: 'replace', path: 'userName', value: userName });
 
 async function memberOf({ id }: ScimUser) {
@@ -29,6 +32,43 @@ async function seedLimited(): Promise<ScimUser> {
   expect(limited.status).toBe(200);
   return user;
 }
+
+describe('a member whom the directory disabled and then an administrator', () => {
+  it('is enabled by the administrator alone, and the audit log says who decided', async () => {
+    const { calls, admin } = directory;
+    const user = await provision(directory);
+    await calls.patch(user.id, OFF).expect(200);
+    const since = (await memberOf(user))?.disabledAt;
+    for (let time = 0; time < 2; time += 1) {
+      await as(app, admin).post(`${STAFF}/${user.id}/disable`, {}).expect(204);
+    }
+    for (const res of [
+      await calls.patch(user.id, ON),
+      await calls.put(user.id, { active: true }),
+    ]) {
+      expect([res.status, res.body.detail]).toEqual([
+        409,
+        expect.stringContaining('administrator'),
+      ]);
+    }
+    await calls.del(user.id).expect(204);
+    expect((await calls.post({ userName: user.userName })).status).toBe(409);
+    expect(await memberOf(user)).toMatchObject({ status: 'removed', disabledAt: since });
+    expect(await auditOf('STAFF_KEPT_DISABLED', admin.tenantId)).toMatchObject([
+      { subject: `staff:${user.id}`, details: { via: 'api', requestedBy: admin.staffId } },
+    ]);
+  });
+
+  it('can be disabled and enabled by the directory again after the administrator enabled them', async () => {
+    const { calls, admin } = directory;
+    const user = await provision(directory);
+    await calls.patch(user.id, OFF).expect(200);
+    await as(app, admin).post(`${STAFF}/${user.id}/disable`, {}).expect(204);
+    await as(app, admin).post(`${STAFF}/${user.id}/enable`, {}).expect(204);
+    await calls.patch(user.id, OFF).expect(200);
+    await calls.patch(user.id, ON).expect(200);
+  });
+});
 
 describe('the end that an administrator gave a membership', () => {
   it('is not lifted by a DELETE and a new POST before it is reached', async () => {

@@ -108,6 +108,16 @@ export const STAFF_ACTIONS = {
       message: 'A staff member was disabled',
     },
   },
+  // A directory had disabled the member. From now on only an administrator enables them.
+  STAFF_KEPT_DISABLED: {
+    details: z.strictObject({ via, ...provenance }),
+    ocsf: {
+      class: 'account',
+      activity: 'Update',
+      severity: 'Low',
+      message: 'An administrator disabled a member whom a directory had disabled',
+    },
+  },
   // Since when the person had been disabled; the staff row forgets it.
   STAFF_ENABLED: {
     details: z.strictObject({ disabledAt: z.string().nullable(), via, ...provenance }),

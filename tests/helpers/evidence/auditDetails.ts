@@ -124,6 +124,7 @@ export const AUDIT_DETAILS: Details = {
   STAFF_DISABLED: { via: 'operator' },
   STAFF_ENABLED: { disabledAt: '2026-03-01T12:00:00.000Z', via: 'operator' },
   STAFF_REMOVED: { endsAt: '2026-03-01T12:00:00.000Z', via: 'expiry' },
+  STAFF_KEPT_DISABLED: { via: 'operator' },
   STAFF_END_CHANGED: { before: null, after: '2026-03-01T12:00:00.000Z', via: 'operator' },
   STAFF_PERMISSIONS_CHANGED: { before: [], after: ['SETTINGS_SECURITY_VIEW'], via: 'operator' },
   STAFF_UNLOCKED: { via: 'operator' },
