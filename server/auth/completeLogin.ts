@@ -18,6 +18,7 @@ import {
 import type { Challenge, DeviceIdentity } from '../security';
 import { amrOf } from './authMethods';
 import { noteProofAtLogin, readProfile } from './accountStore';
+import { holdProvider } from './holdProvider';
 import { noticeNewDevice } from './noticeNewDevice';
 import { findIssued, mayReissue, recordReissue } from './lostAnswer';
 import { openSession, toTokenPair } from './openSession';
@@ -151,7 +152,8 @@ async function enter(
  * checked when the challenge was made. A challenge lets one login through, once. A retry with the
  * same idempotency key gets a lost answer again.
  * @throws AppError CHALLENGE_NOT_FOUND, CHALLENGE_NOT_VERIFIED if the challenge is still open,
- * ENROLMENT_REQUIRED, IP_BLOCKED, IP_RULES_UNAVAILABLE
+ * ENROLMENT_REQUIRED, IP_BLOCKED, IP_RULES_UNAVAILABLE; INVALID_CREDENTIALS if the provider's
+ * connection was deleted in the meantime
  */
 export async function completeLogin(
   deps: SignInDeps,
@@ -170,6 +172,7 @@ export async function completeLogin(
   const [refreshToken] = derived;
   const done = await withSessionTable(deps, (mode) =>
     inTenant(deps.db, asked.tenantId, async (tx) => {
+      await holdProvider(tx, asked.tenantId, asked.ssoConnectionId);
       // Lock the staff row before the challenge: every path locks in this order, so that none
       // deadlock.
       await lockStaff(tx, asked.tenantId, asked.staffId);

@@ -21,6 +21,7 @@ import type { Challenge, DeviceIdentity, LoginVerdict } from '../security';
 import { amrOf } from './authMethods';
 import { noteProofAtLogin } from './accountStore';
 import type { Membership } from './accountStore';
+import { holdProvider } from './holdProvider';
 import { noticeNewDevice } from './noticeNewDevice';
 import { openSession } from './openSession';
 import type { SessionProvider, TokenPair } from './openSession';
@@ -118,6 +119,7 @@ async function demandStepUp(
     providerAmr: [...provider.amr],
   };
   const offer = await inTenant(deps.db, tenantId, async (tx) => {
+    await holdProvider(tx, tenantId, provider?.connectionId ?? null);
     await settle(deps, tx, ctx, verdict, 'challenged');
     return offerChallenge(deps, tx, ctx, {
       tenantId,
@@ -202,6 +204,7 @@ async function enter(
   const { entrant, verdict } = who;
   const { membership, provider } = entrant;
   const { tenantId, staffId } = membership;
+  await holdProvider(tx, tenantId, provider?.connectionId ?? null);
   // Lock the staff row before the challenge: every path locks in this order, so that none deadlock.
   // Without a challenge the lock comes late, so that concurrent logins of one person do not wait
   // for each other.
@@ -248,7 +251,8 @@ const judge = (deps: SignInDeps, ctx: RequestContext, entrant: ProvenEntrant) =>
  * scores, decides, and only then creates anything. All kinds of sign-in go through here.
  * @throws AppError IP_BLOCKED, IP_RULES_UNAVAILABLE, STEP_UP_REQUIRED, ENROLMENT_REQUIRED,
  * LOGIN_BLOCKED; INVALID_CREDENTIALS if the member was disabled, or their sessions were ended, in
- * the meantime; SCHEMA_UNAVAILABLE for a provider's sign-in if `user_sessions` is missing
+ * the meantime, or the provider's connection was deleted; SCHEMA_UNAVAILABLE for a provider's
+ * sign-in if `user_sessions` is missing
  */
 export async function signInMember(
   deps: SignInDeps,

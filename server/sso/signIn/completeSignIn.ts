@@ -1,5 +1,5 @@
 import type { SsoRefusal } from '../../audit';
-import { endSessionOf, signInProven } from '../../auth';
+import { signInProven } from '../../auth';
 import type { RequestContext } from '../../context';
 import { inTenant } from '../../db/tenantScope';
 import { AppError } from '../../errors';
@@ -47,23 +47,15 @@ async function signIn(
 }
 
 /**
- * Ends the new session if its connection was deleted while it was opened: the deletion could not see
- * it yet.
- * @throws AppError SSO_REFUSED
+ * Returns why a member could not be signed in. A connection that is deleted while somebody signs in
+ * lets nobody in.
  */
-async function assertConnectionLeft(
-  deps: SsoDeps,
-  ctx: RequestContext,
-  attempt: ReturnedAttempt,
-  { staffId, sessionId }: { staffId: string; sessionId: string | null },
-): Promise<void> {
-  const { tenantId, connectionId } = attempt;
-  if (await findClient(deps.db, tenantId, connectionId)) return;
-  if (sessionId !== null) {
-    const query = { staffId, sessionId, reason: 'manual' as const, now: deps.clock.now() };
-    await inTenant(deps.db, tenantId, (tx) => endSessionOf(tx, ctx, tenantId, query));
-  }
-  await refuse(deps, ctx, attempt, 'connection_deleted');
+async function whyRefused(
+  { db }: Pick<SsoDeps, 'db'>,
+  { tenantId, connectionId }: ReturnedAttempt,
+): Promise<SsoRefusal> {
+  const client = await findClient(db, tenantId, connectionId);
+  return client ? 'member_refused' : 'connection_deleted';
 }
 
 /**
@@ -99,8 +91,7 @@ export async function completeSignIn(
     { ...proven, trustsFactor: false },
     { ...input, rememberMe },
   );
-  if (!tokens) return refuse(deps, ctx, attempt, 'member_refused');
-  await assertConnectionLeft(deps, ctx, attempt, { staffId, sessionId: tokens.sessionId });
+  if (!tokens) return refuse(deps, ctx, attempt, await whyRefused(deps, attempt));
   deps.metrics.ssoSignIns.inc({ outcome: 'done' });
   return tokens;
 }

@@ -5,6 +5,8 @@ import { signInProven } from '@/server/auth';
 import type { ProvenMember } from '@/server/auth';
 import type { RequestContext } from '@/server/context';
 import type { Deps } from '@/server/deps';
+import { db } from '@/server/db';
+import { ssoConnections } from '@/server/db/schema';
 import { AppError } from '@/server/errors';
 import { identifyDevice } from '@/server/security';
 import type { SeededAuth } from '../seedAuth';
@@ -19,15 +21,27 @@ export type Said = Partial<Omit<ProvenMember, 'tenantId' | 'staffId'>> & {
 
 type Staff = Pick<SeededAuth, 'tenantId' | 'staffId'>;
 
+/** Makes sure that the tenant has a connection with this id. */
+const haveConnection = (tenantId: string, id: string) =>
+  db
+    .insert(ssoConnections)
+    .values({
+      ...{ id, tenantId, name: 'Okta', issuer: `https://${id}.example`, metadata: {} },
+      ...{ tokenAuth: 'basic' as const, alg: 'ES256' as const, metadataAt: new Date() },
+    })
+    .onConflictDoNothing();
+
 /** Signs a member in as the tenant's provider has proven them, as a callback does. */
-export function signInByProvider(deps: Deps, { tenantId, staffId }: Staff, said: Said = {}) {
-  const { rememberMe = false, ip = '81.2.69.142', ...more } = said;
+export async function signInByProvider(deps: Deps, member: Staff, said: Said = {}) {
+  const { tenantId, staffId } = member;
+  const { rememberMe = false, ip = '81.2.69.142', connectionId = randomUUID(), ...more } = said;
+  await haveConnection(tenantId, connectionId);
   const ctx: RequestContext = {
     ...{ correlationId: randomUUID(), tenantId: null, actor: 'anonymous', sessionId: null },
     ...{ ip, country: null, userAgent: AGENT },
   };
   const proven = {
-    ...{ tenantId, staffId, connectionId: randomUUID(), providerSid: null, amr: [] },
+    ...{ tenantId, staffId, connectionId, providerSid: null, amr: [] },
     ...{ authTime: null, trustsFactor: false, ...more },
   };
   const device = identifyDevice(deps.keys, deps.random, undefined, AGENT);
