@@ -132,7 +132,7 @@ export async function createScimUser(
   if (email === null) {
     throw refuseScim('invalidValue', 'userName must be the e-mail address of the person.');
   }
-  return actForDirectory(deps, ctx, request, [], async (work) => {
+  const row = await actForDirectory(deps, ctx, request, [], async (work) => {
     const { tx } = work;
     const found = await settle(tx, tenantId, { user, email });
     const staffId = await enter(deps, ctx, request, tx, { found, email });
@@ -146,8 +146,10 @@ export async function createScimUser(
       subject: `staff:${staffId}`,
       details: { how: found.how, active: user.active, ...provenanceOf(deps, actOf(request)) },
     });
-    const row = await findScimUser(tx, tenantId, staffId);
-    if (!row) throw new Error('a user of a directory was not stored');
-    return row;
+    const made = await findScimUser(tx, tenantId, staffId);
+    if (!made) throw new Error('a user of a directory was not stored');
+    return made;
   });
+  if (!user.active) deps.riskFacts.forget(tenantId, row.staffId);
+  return row;
 }

@@ -5,9 +5,11 @@ import { auditOf } from '@/tests/helpers/database/authRows';
 import { provision, seedDirectory } from '@/tests/helpers/people/directory';
 import type { Directory, ScimUser } from '@/tests/helpers/people/directory';
 import { as } from '@/tests/helpers/people/officer';
+import { openNode } from '@/tests/helpers/server/openNode';
 import { buildApp } from '@/tests/helpers/server/testApp';
 
 const { app } = buildApp();
+const another = openNode();
 let directory: Directory;
 beforeAll(async () => {
   directory = await seedDirectory(app);
@@ -68,6 +70,22 @@ describe('a member whom the directory disabled and then an administrator', () =>
     await calls.patch(user.id, OFF).expect(200);
     await calls.patch(user.id, ON).expect(200);
   });
+});
+
+it('an administrator who disables a leaver while the directory enables them has the last word', async () => {
+  const { calls, admin } = directory;
+  for (let round = 0; round < 8; round += 1) {
+    const user = await provision(directory);
+    await calls.patch(user.id, OFF).expect(200);
+    const [enabled, disabled] = await Promise.all([
+      calls.patch(user.id, ON),
+      as(another.app, admin).post(`${STAFF}/${user.id}/disable`, {}),
+    ]);
+    expect([200, 409]).toContain(enabled.status);
+    expect(disabled.status).toBe(204);
+    expect(await memberOf(user)).toMatchObject({ status: 'disabled' });
+    expect((await calls.patch(user.id, ON)).status).toBe(409);
+  }
 });
 
 describe('the end that an administrator gave a membership', () => {

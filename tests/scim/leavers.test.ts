@@ -88,6 +88,17 @@ describe.each(Object.entries(WAYS))('a leaver by %s', (_way, leave) => {
   });
 });
 
+it('a member whom the directory takes over as inactive is refused at once, and what is known of them is forgotten', async () => {
+  const { tenantId } = directory.admin;
+  const leaver = await seedTestUserAndToken({ tenantId, email: directory.newAddress() });
+  const known = () => one.deps.riskFacts.read(tenantId, leaver.staffId);
+  const before = await known();
+  await directory.calls.post({ userName: leaver.email, active: false }).expect(201);
+  expect(await known()).not.toBe(before);
+  for (const { app } of [one, two]) expect((await me(app, leaver.token)).status).toBe(401);
+  expect(await liveSessionsOf(leaver.staffId)).toEqual([]);
+});
+
 describe('at the same time', () => {
   const changesOf = (tenantId: string) => auditOf('SCIM_USER_CHANGED', tenantId);
   const keyed = (app: Express, key: string) => callsOf(app, key);
