@@ -1,4 +1,4 @@
-import { eq, sql } from 'drizzle-orm';
+import { and, eq, isNotNull, sql } from 'drizzle-orm';
 import request from 'supertest';
 import { db } from '@/server/db';
 import { ssoAttempts } from '@/server/db/schema';
@@ -7,7 +7,7 @@ import { startForger } from '@/tests/helpers/sso/forger';
 
 const MOST_OPEN = 100;
 
-it('one address has at most 100 open sign-ins at a tenant, until some are over', async () => {
+it('one address has at most 100 unfinished sign-ins at a tenant, refused ones among them', async () => {
   const forger = await startForger();
   const node = openSsoNode([forger.place]);
   const { connectionId, officer } = await federate(node.app, forger.origin);
@@ -33,10 +33,15 @@ it('one address has at most 100 open sign-ins at a tenant, until some are over',
   expect((await from('203.0.113.9')).status).toBe(200);
   const other = await federate(node.app, forger.origin);
   await start(node.app, other.connectionId);
-  // One that has come back is open no more, however it ended.
+  // A refused one still counts: strangers could fill the log, and ask the provider, without end.
   const state = first.url.searchParams.get('state') ?? '';
   const back = `/api/auth/sso/callback/${connectionId}?error=access_denied&state=${state}`;
   await comeBack(node.app, back, first.cookie);
+  expect((await again()).status).toBe(429);
+  await db
+    .update(ssoAttempts)
+    .set({ outcome: 'done' })
+    .where(and(ofTenant, isNotNull(ssoAttempts.finishedAt)));
   expect((await again()).status).toBe(200);
   expect((await again()).status).toBe(429);
   await db

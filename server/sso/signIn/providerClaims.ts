@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MINUTE_SEC, SECOND_MS } from '../../durations';
 import type { SsoRefusal } from '../../audit';
+import { storableText } from '../../http/routeTable';
 import type { SignInClient } from './clientStore';
 
 /** The clocks of a provider and of this server may differ by this. */
@@ -14,7 +15,7 @@ const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 const audience = z.union([z.string(), z.array(z.string()).min(1)]);
 const seconds = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const words = z.array(z.string().max(100)).max(20);
-/** A claim of another type counts as absent: nothing is ever made of it. */
+/** A claim of another type, or that cannot be stored, counts as absent: nothing is made of it. */
 const ifOf = <T>(type: z.ZodType<T>) => type.optional().catch(undefined);
 
 const claims = z.object({
@@ -30,7 +31,7 @@ const claims = z.object({
   email_verified: z.unknown().optional(),
   auth_time: ifOf(seconds),
   amr: ifOf(words),
-  sid: ifOf(z.string().min(1).max(255)),
+  sid: ifOf(storableText(255)),
 });
 
 /** The claims of an ID token that this server keeps. */

@@ -2,6 +2,7 @@ import type { RequestContext } from '../../context';
 import type { SsoRefusal } from '../../audit';
 import { isRowId } from '../../db/ids';
 import { inTenant } from '../../db/tenantScope';
+import { attemptSubject, reserveTry } from '../../security';
 import type { SsoDeps } from '../deps';
 import { openSecrets, sealClaims } from './attemptSecrets';
 import type { AttemptSecrets } from './attemptSecrets';
@@ -26,6 +27,8 @@ export interface Returning {
 
 /** A state of this server is much shorter. */
 const MOST_STATE = 100;
+/** The most refused returns of one attempt that are recorded. */
+const MOST_RECORDED = 3;
 /** The most bytes of claims that are kept for an administrator who tries a connection. */
 const MOST_CLAIMS = 16_384;
 
@@ -34,6 +37,16 @@ function readState(query: URLSearchParams): string | undefined {
   const [state, ...more] = query.getAll('state');
   if (state === undefined || state === '' || more.length > 0) return undefined;
   return state.length > MOST_STATE ? undefined : state;
+}
+
+/**
+ * Counts a return that could not take its attempt, over all nodes.
+ * @returns whether it is recorded
+ */
+async function isRecorded({ db, keys, clock }: SsoDeps, state: string): Promise<boolean> {
+  const key = { scope: 'account', subject: attemptSubject(keys, 'sso-return', state) } as const;
+  const limits = { failures: MOST_RECORDED, tries: MOST_RECORDED };
+  return (await reserveTry(db, key, limits, clock.now())) !== undefined;
 }
 
 /** Asks the provider, unless the connection is no longer the one with which the attempt began. */
@@ -62,8 +75,14 @@ async function ask(
 /** Seals what an administrator is shown of a try: everything that the provider has signed. */
 function sealShown(deps: SsoDeps, attempt: AttemptRow, payload: object | undefined): Buffer | null {
   if (payload === undefined || attempt.kind !== 'try') return null;
-  const isLarge = Buffer.byteLength(JSON.stringify(payload)) > MOST_CLAIMS;
-  return isLarge ? null : sealClaims(deps.keys, attempt, payload);
+  try {
+    const isLarge = Buffer.byteLength(JSON.stringify(payload)) > MOST_CLAIMS;
+    return isLarge ? null : sealClaims(deps.keys, attempt, payload);
+  } catch (error) {
+    // JSON that is nested deeply enough can be read, but not written.
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 /** @returns the reason if the attempt is refused */
@@ -123,9 +142,11 @@ export async function receiveCallback(
       : await takeAttempt(deps.db, tenantId, named);
   if (!attempt || state === undefined) {
     const why = await inTenant(deps.db, tenantId, (tx) => explainUntaken(tx, tenantId, named));
-    // Without an attempt nothing is recorded: strangers could fill the log of any tenant.
-    if (why === undefined) deps.metrics.ssoSignIns.inc({ outcome: 'attempt_unknown' });
-    else await refuseAttempt(deps, ctx, { tenantId, connectionId }, why);
+    // Without an attempt nothing is recorded, and of one attempt only a few returns are: strangers
+    // could fill the log of any tenant.
+    if (why !== undefined && state !== undefined && (await isRecorded(deps, state))) {
+      await refuseAttempt(deps, ctx, { tenantId, connectionId }, why);
+    } else deps.metrics.ssoSignIns.inc({ outcome: why ?? 'attempt_unknown' });
     return refused;
   }
   const exchange = await ask(deps, attempt, { state, query });

@@ -19,7 +19,8 @@ const END = sql`${NOW} + make_interval(secs => ${ATTEMPT_SEC})`;
 const notOver = and(isNull(ssoAttempts.finishedAt), gt(ssoAttempts.expiresAt, NOW));
 
 /**
- * Counts the open attempts of one sender at one tenant: those from which nobody has come back.
+ * Counts the attempts of one sender at one tenant that are not over and have signed nobody in. A
+ * refused one counts until it expires: each has cost an event and a question to the provider.
  * @param senderHashes the hash of the sender under each accepted key
  */
 export async function countOpen(
@@ -34,8 +35,8 @@ export async function countOpen(
       and(
         eq(ssoAttempts.tenantId, tenantId),
         inArray(ssoAttempts.senderHash, [...senderHashes]),
-        isNull(ssoAttempts.calledBackAt),
-        notOver,
+        sql`${ssoAttempts.outcome} IS DISTINCT FROM 'done'`,
+        gt(ssoAttempts.expiresAt, NOW),
       ),
     );
   return row?.open ?? 0;
