@@ -12,6 +12,11 @@ import type { SignInDeps } from './signInMember';
 export interface ProvenMember {
   tenantId: string;
   staffId: string;
+  /**
+   * The member's `session_version` when the identity was theirs: if their sessions have been ended
+   * since, for example because it was unlinked, it signs nobody in.
+   */
+  sessionVersion: number;
   /** The tenant's connection to the provider. */
   connectionId: string;
   /** The provider's id of its own session, from the claim `sid`; null if it sent none. */
@@ -41,8 +46,8 @@ export interface ProvenSignIn {
  *
  * `authTime` is for the caller's own rules; no rule here depends on it.
  * @returns the tokens
- * @throws AppError INVALID_CREDENTIALS if the member may not sign in; IP_BLOCKED,
- * IP_RULES_UNAVAILABLE, STEP_UP_REQUIRED, LOGIN_BLOCKED; SCHEMA_UNAVAILABLE if `user_sessions` is
+ * @throws AppError INVALID_CREDENTIALS if the member may not sign in, or their sessions were ended
+ * since the identity was found; IP_BLOCKED, IP_RULES_UNAVAILABLE, STEP_UP_REQUIRED, LOGIN_BLOCKED; SCHEMA_UNAVAILABLE if `user_sessions` is
  * missing, because nothing could bind the tokens to the connection
  */
 export async function signInProven(
@@ -53,7 +58,7 @@ export async function signInProven(
 ): Promise<TokenPair> {
   const { tenantId, staffId, connectionId, providerSid } = proven;
   const member = await findOpenMember(deps.db, tenantId, staffId);
-  if (!member) throw new AppError('INVALID_CREDENTIALS');
+  if (member?.sessionVersion !== proven.sessionVersion) throw new AppError('INVALID_CREDENTIALS');
   const { userId } = member;
   const device = await settleDevice(deps, input.device, { userId, userAgent: ctx.userAgent });
   input.onDevice?.(device.cookie);

@@ -7,6 +7,7 @@ import type { SsoDeps } from '../deps';
 import { findClient } from './clientStore';
 import type { ReturnedAttempt } from './ssoAttemptStore';
 import { findOrLink } from './linkIdentity';
+import { readSessionVersion } from './memberStore';
 import { refuseAttempt } from './refuseAttempt';
 import { openReturned, takeReturned } from './returnedClaims';
 
@@ -78,13 +79,15 @@ export async function completeSignIn(
   const opened = await openReturned(deps, attempt);
   if ('refusal' in opened) return refuse(deps, ctx, attempt, opened.refusal);
   const { claims } = opened;
-  const linked = await inTenant(deps.db, tenantId, (tx) =>
-    findOrLink(deps, tx, ctx, { tenantId, connectionId, claims }),
-  );
-  if ('refusal' in linked) return refuse(deps, ctx, attempt, linked.refusal);
-  const { staffId } = linked.link;
+  const found = await inTenant(deps.db, tenantId, async (tx) => {
+    const linked = await findOrLink(deps, tx, ctx, { tenantId, connectionId, claims });
+    if ('refusal' in linked) return linked;
+    const { staffId } = linked.link;
+    return { staffId, sessionVersion: await readSessionVersion(tx, tenantId, staffId) };
+  });
+  if ('refusal' in found) return refuse(deps, ctx, attempt, found.refusal);
   const { sid: providerSid, amr, authTime } = claims;
-  const proven = { tenantId, staffId, connectionId, providerSid, amr, authTime };
+  const proven = { tenantId, ...found, connectionId, providerSid, amr, authTime };
   const tokens = await signIn(
     deps,
     ctx,

@@ -72,3 +72,17 @@ export const lockLiveSession = (
       );
     return live.length === 1;
   });
+
+/**
+ * Reads the session version of a member whose identity was found in the same transaction. Whatever
+ * ends the link, or the member's sessions, changes it.
+ */
+export const readSessionVersion = (tx: Tx, tenantId: string, staffId: string): Promise<number> =>
+  inTenant(tx, tenantId, async (own) => {
+    const [member] = await own
+      .select({ version: tenantStaff.sessionVersion })
+      .from(tenantStaff)
+      .where(and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId)));
+    if (!member) throw new Error('a link has no member');
+    return member.version;
+  });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { eq } from 'drizzle-orm';
 import type { Express } from 'express';
 import request from 'supertest';
 import { signInProven } from '@/server/auth';
@@ -6,7 +7,7 @@ import type { ProvenMember } from '@/server/auth';
 import type { RequestContext } from '@/server/context';
 import type { Deps } from '@/server/deps';
 import { db } from '@/server/db';
-import { ssoConnections } from '@/server/db/schema';
+import { ssoConnections, tenantStaff } from '@/server/db/schema';
 import { AppError } from '@/server/errors';
 import { identifyDevice } from '@/server/security';
 import type { SeededAuth } from '../seedAuth';
@@ -40,8 +41,10 @@ export async function signInByProvider(deps: Deps, member: Staff, said: Said = {
     ...{ correlationId: randomUUID(), tenantId: null, actor: 'anonymous', sessionId: null },
     ...{ ip, country: null, userAgent: AGENT },
   };
+  const [row] = await db.select().from(tenantStaff).where(eq(tenantStaff.id, staffId));
+  const sessionVersion = row?.sessionVersion ?? -1;
   const proven = {
-    ...{ tenantId, staffId, connectionId, providerSid: null, amr: [] },
+    ...{ tenantId, staffId, sessionVersion, connectionId, providerSid: null, amr: [] },
     ...{ authTime: null, trustsFactor: false, ...more },
   };
   const device = identifyDevice(deps.keys, deps.random, undefined, AGENT);
