@@ -1,10 +1,11 @@
-import { invalidateSessions, listStaffOfConnection, withSessionTable } from '../auth';
+import { withSessionTable } from '../auth';
 import type { RequestContext } from '../context';
 import { assertRowId } from '../db/ids';
 import { endConnection } from '../ssoConnections';
 import { administer } from '../tenants';
 import type { Authority } from '../tenants';
 import type { SsoDeps } from './deps';
+import { endSessionsThrough } from './endSessionsThrough';
 import { findConnection } from './showConnections';
 
 /**
@@ -26,12 +27,7 @@ export async function deleteConnection(
     administer(deps, ctx, authority, needs, async (tx) => {
       const row = await findConnection(tx, tenantId, wanted);
       await endConnection(tx, ctx, { tenantId, row }, { via: authority.via });
-      const staffIds = mode === 'normal' ? await listStaffOfConnection(tx, tenantId, row.id) : [];
-      const what = { reason: 'manual' as const, now: deps.clock.now() };
-      for (const staffId of staffIds) {
-        await invalidateSessions(tx, ctx, mode, tenantId, { ...what, staffId });
-      }
-      return staffIds;
+      return endSessionsThrough(deps, tx, ctx, mode, { tenantId, connectionId: row.id });
     }),
   );
   for (const staffId of ended) deps.riskFacts.forget(tenantId, staffId);

@@ -199,6 +199,26 @@ describe('a connection that is deleted', () => {
   });
 });
 
+describe('a connection that gets another issuer', () => {
+  it('ends the sessions that the one before has opened, and a new name ends none', async () => {
+    const second = await startProvider();
+    const wide = openSsoNode([provider.place, second.place]);
+    const own = await federate(wide.app, provider.origin);
+    const email = `eve@${own.domain}`;
+    await seedTestUserAndToken({ tenantId: own.officer.tenantId, email });
+    provider.signInAs({ sub: 'eve', email, email_verified: true });
+    const { res } = await signInAt(wide.app, own.connectionId);
+    const change = (body: object) =>
+      as(wide.app, own.officer).put(`/api/tenants/sso/${own.connectionId}`, body);
+    expect((await change({ name: 'Okta 2' })).status).toBe(200);
+    expect((await me(wide.app, res.body.accessToken)).status).toBe(200);
+    const moved = { issuer: second.origin, clientSecret: 'its-own-secret' };
+    expect((await change(moved)).status).toBe(200);
+    expect((await me(wide.app, res.body.accessToken)).status).toBe(401);
+    expect((await me(wide.app, own.officer.token)).status).toBe(200);
+  });
+});
+
 describe('what is over', () => {
   it('leaves the database: attempts after a day, and links with the tenant', async () => {
     const own = await federate(node.app, provider.origin);
