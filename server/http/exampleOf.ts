@@ -27,6 +27,7 @@ export function exampleOf(
   const { examples, $ref, anyOf, oneOf, properties, items, type } = schema;
   const inside = (one: unknown) => exampleOf(one as JsonSchema, named);
   if (Array.isArray(examples)) return examples[0];
+  if ('example' in schema) return schema['example'];
   if ('const' in schema) return schema['const'];
   if ('default' in schema) return schema['default'];
   if (Array.isArray(schema['enum'])) return schema['enum'][0];

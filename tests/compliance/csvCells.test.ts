@@ -110,9 +110,12 @@ describe('export input', () => {
 });
 
 describe('export statements', () => {
+  /** Names that say when or that a secret was changed. */
+  const TELLS_OF_CHANGE = /secret_changed_at|secret_replaced|secretReplaced|secret_rotated/g;
   it.each(['csv', 'json'] as const)('name no secret column (%s)', (format) => {
     for (const file of [...LOG_FILES, ...TABLE_FILES]) {
-      expect(copyStatement(file, format)).not.toMatch(/token_hash|code_hash|password|secret/);
+      const statement = copyStatement(file, format).replaceAll(TELLS_OF_CHANGE, '');
+      expect(statement).not.toMatch(/token_hash|code_hash|password|secret/);
     }
   });
 });

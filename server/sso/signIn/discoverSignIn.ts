@@ -21,11 +21,11 @@ const NOBODY = '00000000-0000-0000-0000-000000000000';
  */
 export async function discoverSignIn(
   { db }: Pick<SsoDeps, 'db'>,
-  asked: { email: string } | { tenant: string },
+  { email, tenant = '' }: { email?: string | undefined; tenant?: string | undefined },
 ): Promise<WaysToSignIn> {
   const tenantId =
-    'email' in asked
-      ? await findProvenDomain(db, domainOf(asked.email))
-      : (await findTenantBySlug(db, asked.tenant))?.id;
+    email === undefined
+      ? (await findTenantBySlug(db, tenant))?.id
+      : await findProvenDomain(db, domainOf(email));
   return { password: true, connections: await listClients(db, tenantId ?? NOBODY) };
 }

@@ -22,10 +22,18 @@ import { receiveCallback } from './receiveCallback';
 import { shownWays, startedSignIn } from './signInAnswers';
 import { startSignIn } from './startSignIn';
 
-const discoverBody = z.union([
-  z.strictObject({ email: emailField }),
-  z.strictObject({ tenant: storableText(63, 1, 'globex').transform(normalizeSlug) }),
-]);
+const discoverBody = z
+  .strictObject({
+    email: emailField.optional(),
+    tenant: storableText(63, 1, 'globex').transform(normalizeSlug).optional(),
+  })
+  .superRefine(({ email, tenant }, context) => {
+    if ((email === undefined) !== (tenant === undefined)) return;
+    const message = email === undefined ? 'email or tenant must be given' : 'only one can be given';
+    context.addIssue({ code: 'custom', path: ['email'], message });
+  })
+  // zod drops `examples` of a schema that transforms.
+  .meta({ example: { email: 'ann@globex.example' } });
 const startBody = z.strictObject({
   connectionId: storableText(64, 1, '0198c2f4-7a51-7cc3-98c4-dc0c0c07398f'),
   rememberMe: z.boolean().default(false),
