@@ -1,4 +1,4 @@
-import { foreignKey, index, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
+import { boolean, foreignKey, index, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { instant, key } from './columns';
 import { tenantStaff } from './tenantStaff';
 import { tenantRows } from './tenantRows';
@@ -22,6 +22,8 @@ export const knownAddresses = pgTable(
      * The session in which it was learned first. If that session was a thief's, it is forgotten.
      */
     sessionId: uuid('session_id'),
+    /** Only sessions of the tenant's provider have taught it, so it counts in this tenant alone. */
+    byProvider: boolean('by_provider').notNull().default(false),
   },
   (table) => [
     foreignKey({

@@ -19,6 +19,9 @@ export interface Familiarity {
 }
 
 /**
+ * What a tenant's provider has taught does not count: the password works in every tenant, and a
+ * provider must not get its owner's tries.
+ *
  * Runs the same look-ups for an unknown e-mail address, with a user id that does not exist, so that
  * the time reveals nothing.
  */
@@ -26,8 +29,8 @@ const FAMILIAR: PreparedStatement = {
   name: 'familiar_login',
   bypass: 'risk',
   text: `SELECT
-    EXISTS (SELECT 1 FROM known_devices d WHERE d.user_id = who.id AND d.device_hash = ANY($2::text[])) AS device,
-    EXISTS (SELECT 1 FROM known_addresses a WHERE a.user_id = who.id AND a.address_hash = ANY($3::text[])) AS network,
+    EXISTS (SELECT 1 FROM known_devices d WHERE d.user_id = who.id AND NOT d.by_provider AND d.device_hash = ANY($2::text[])) AS device,
+    EXISTS (SELECT 1 FROM known_addresses a WHERE a.user_id = who.id AND NOT a.by_provider AND a.address_hash = ANY($3::text[])) AS network,
     EXISTS (SELECT 1 FROM known_addresses a WHERE a.address_hash = ANY($3::text[])) AS place
     FROM (SELECT coalesce((SELECT id FROM users WHERE email = $1),
       '00000000-0000-0000-0000-000000000000') AS id) AS who`,

@@ -29,6 +29,7 @@ export async function renewKnownDevices(
           keyId,
           // Keep the session that taught the device first.
           sessionId: sql`excluded.session_id`,
+          byProvider: sql`${knownDevices.byProvider} AND excluded.by_provider`,
           firstSeenAt: sql`least(${knownDevices.firstSeenAt}, excluded.first_seen_at)`,
         },
       });

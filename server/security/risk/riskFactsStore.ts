@@ -97,12 +97,21 @@ export interface Sighting {
 /**
  * Locks the staff member's row, so that ending this person's sessions waits and cannot be followed
  * by a session teaching what was just forgotten.
- * @returns whether the session may still teach: it was not ended in the meantime
+ * @returns how the session teaches; undefined if it was ended in the meantime
  */
-async function mayTeach(tx: Tx, { tenantId, staffId, sessionId }: Sighting): Promise<boolean> {
+async function mayTeach(
+  tx: Tx,
+  { tenantId, staffId, sessionId }: Sighting,
+): Promise<{ byProvider: boolean } | undefined> {
   const ofStaff = and(eq(tenantStaff.tenantId, tenantId), eq(tenantStaff.id, staffId));
-  const staff = tx.select({ id: tenantStaff.id }).from(tenantStaff).$dynamic();
-  if (sessionId === null) return (await staff.where(ofStaff).for('share')).length === 1;
+  if (sessionId === null) {
+    const rows = await tx
+      .select({ id: tenantStaff.id })
+      .from(tenantStaff)
+      .where(ofStaff)
+      .for('share');
+    return rows.length === 1 ? { byProvider: false } : undefined;
+  }
   const live = and(
     eq(userSessions.tenantId, tenantStaff.tenantId),
     eq(userSessions.staffId, tenantStaff.id),
@@ -110,11 +119,16 @@ async function mayTeach(tx: Tx, { tenantId, staffId, sessionId }: Sighting): Pro
     eq(userSessions.id, sessionId),
     isNull(userSessions.revokedAt),
   );
-  const rows = await staff
+  const { ssoConnectionId, ownProofAt } = userSessions;
+  const [row] = await tx
+    .select({
+      byProvider: sql<boolean>`${ssoConnectionId} IS NOT NULL AND ${ownProofAt} IS NULL`,
+    })
+    .from(tenantStaff)
     .innerJoin(userSessions, live)
     .where(ofStaff)
     .for('share', { of: tenantStaff });
-  return rows.length === 1;
+  return row;
 }
 
 async function rememberHour(tx: Tx, { tenantId, userId, staffId, at }: Sighting): Promise<void> {
@@ -148,22 +162,30 @@ export async function rememberSighting(
   const { deviceHashes, country, network, addressHash } = sighting;
   const row = { tenantId, userId, staffId, sessionId, firstSeenAt: at, lastSeenAt: at };
   await tx.execute(sql`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true)`);
-  if (!(await mayTeach(tx, sighting))) return;
+  const teaches = await mayTeach(tx, sighting);
+  if (!teaches) return;
+  const { byProvider } = teaches;
   if (deviceHashes.length > 0) {
     await tx
       .insert(knownDevices)
-      .values(deviceHashes.map((deviceHash) => ({ ...row, deviceHash })))
+      .values(deviceHashes.map((deviceHash) => ({ ...row, deviceHash, byProvider })))
       .onConflictDoUpdate({
         target: [knownDevices.staffId, knownDevices.deviceHash],
-        set: { lastSeenAt: sql`greatest(${knownDevices.lastSeenAt}, excluded.last_seen_at)` },
+        set: {
+          lastSeenAt: sql`greatest(${knownDevices.lastSeenAt}, excluded.last_seen_at)`,
+          byProvider: sql`${knownDevices.byProvider} AND excluded.by_provider`,
+        },
       });
   }
   await tx
     .insert(knownAddresses)
-    .values({ ...row, addressHash })
+    .values({ ...row, addressHash, byProvider })
     .onConflictDoUpdate({
       target: [knownAddresses.staffId, knownAddresses.addressHash],
-      set: { lastSeenAt: sql`greatest(${knownAddresses.lastSeenAt}, excluded.last_seen_at)` },
+      set: {
+        lastSeenAt: sql`greatest(${knownAddresses.lastSeenAt}, excluded.last_seen_at)`,
+        byProvider: sql`${knownAddresses.byProvider} AND excluded.by_provider`,
+      },
     });
   if (network !== null) {
     await tx
